@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Frames between the guest's agent (socle-guest) and the host over the guest's second serial port.
+ * A frame is this header and its payload; a receiver that loses step looks for the next magic.
+ * Neither side trusts the other with more than liveness.
+ */
+#ifndef SOCLE_ABI_CHANNEL_H
+#define SOCLE_ABI_CHANNEL_H
+
+#include "abi/types.h"
+
+#define CHANNEL_MAGIC 0x31464353u /* "SCF1" */
+#define CHANNEL_PAYLOAD_MAX (64u << 10)
+
+enum channel_type {
+	CHANNEL_HELLO = 1,     /* guest: "key=value" lines about the guest */
+	CHANNEL_NONCE = 2,     /* host: 64 bytes */
+	CHANNEL_FILE = 3,      /* both: name, NUL, content */
+	CHANNEL_DONE = 4,      /* guest: all files of this step were sent */
+	CHANNEL_CHALLENGE = 5, /* host: credential to activate, in tpm2-tools' file format */
+	CHANNEL_ERROR = 6,     /* guest: one line that names the step that failed */
+	CHANNEL_BYE = 7,       /* host: nothing more is wanted, power off */
+};
+
+struct channel_header {
+	uint32_t magic;
+	uint32_t type;
+	uint32_t length; /* payload bytes */
+	uint32_t crc32;	 /* of the payload, as in zlib */
+};
+ABI_SIZE(struct channel_header, 16);
+
+#endif

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Socle's parameter block: one measured page that the image builder writes and the monitor reads.
+ * All addresses are guest-physical, page-aligned unless a comment says otherwise, without C-bit.
+ * Nothing in it names a hypervisor: what the platform has is said by feature flags.
+ */
+#ifndef SOCLE_ABI_PARAMS_H
+#define SOCLE_ABI_PARAMS_H
+
+#include "abi/types.h"
+
+#define SOCLE_PARAMS_MAGIC 0x4d4152504c434f53ull /* "SOCLPRAM" */
+#define SOCLE_PARAMS_VERSION 1u
+
+/* The monitor's virtual addresses. The image is linked at SOCLE_VA_IMAGE whatever its base is. */
+#define SOCLE_VA_DIRECT \
+	0xffff800000000000ull /* gPA g is at SOCLE_VA_DIRECT + g, never executable */
+#define SOCLE_VA_IMAGE 0xffffffff80000000ull
+#define SOCLE_REGION_SIZE (16u << 20) /* the whole private memory of Socle */
+
+#define SOCLE_FEATURE_DEBUG_CONSOLE (1ull << 0) /* debug_console_port takes bytes of a log */
+#define SOCLE_FEATURE_HOST_CHANNEL (1ull << 1)	/* host_channel_port is a 16550 to the host */
+#define SOCLE_FEATURES_KNOWN (SOCLE_FEATURE_DEBUG_CONSOLE | SOCLE_FEATURE_HOST_CHANNEL)
+
+struct socle_range {
+	uint64_t gpa;
+	uint64_t size; /* bytes; 0: absent */
+};
+ABI_SIZE(struct socle_range, 16);
+
+/*
+ * How the guest's first vCPU starts at VMPL2: in long mode, paging on, interrupts off, flat 64-bit
+ * segments. The page tables in page_tables come without C-bit; the monitor sets it in every
+ * present entry before the guest runs.
+ */
+struct socle_guest_entry {
+	uint64_t rip, rsp, rsi, cr3; /* byte addresses; cr3 lies in page_tables */
+	struct socle_range page_tables;
+	uint64_t gdt_base; /* byte address */
+	uint16_t gdt_limit, cs_selector, ds_selector, reserved_036;
+};
+ABI_SIZE(struct socle_guest_entry, 64);
+
+#define SOCLE_PARAMS_RAM_MAX 8u
+#define SOCLE_PARAMS_LOADED_MAX 64u
+
+struct socle_params {
+	uint64_t magic;
+	uint32_t version;
+	uint32_t size; /* sizeof(struct socle_params) */
+	uint64_t features;
+	struct socle_range region;	/* Socle's own memory: nothing in it is the guest's */
+	struct socle_range image;	/* the monitor, all its segments, in region */
+	struct socle_range page_tables; /* the monitor's first page tables, in region */
+	struct socle_range archive;	/* newc archive, in region; size in bytes */
+	struct socle_range
+		free;	     /* pages in region that the file does not load: not validated yet */
+	uint64_t cpuid_page; /* Socle's own, written by the AMD-SP at launch, in region */
+	uint64_t secrets_page;
+	uint32_t cpu_count; /* APIC ids 0..cpu_count-1 */
+	uint16_t host_channel_port;
+	uint16_t debug_console_port;
+	uint64_t guest_cpuid_page; /* pages of the guest that the monitor fills before launch */
+	uint64_t guest_secrets_page;
+	uint64_t guest_caa;
+	struct socle_guest_entry guest; /* rip 0: no guest, only for tests */
+	uint32_t ram_count;
+	uint32_t loaded_count;
+	struct socle_range ram[SOCLE_PARAMS_RAM_MAX]; /* ascending; region lies in one of them */
+	/* Guest memory that the file loads, thus validated at launch; ascending, outside region. */
+	struct socle_range loaded[SOCLE_PARAMS_LOADED_MAX];
+};
+ABI_OFFSET(struct socle_params, features, 0x10);
+ABI_OFFSET(struct socle_params, cpuid_page, 0x68);
+ABI_OFFSET(struct socle_params, guest, 0x98);
+ABI_OFFSET(struct socle_params, ram, 0xe0);
+_Static_assert(sizeof(struct socle_params) <= ABI_PAGE_SIZE, "the parameter block is one page");
+
+/*
+ * Registers of the launch VMSA: 32-bit protected mode, flat segments, paging and interrupts off,
+ * EIP at the start of the image, which is the entry stub.
+ *	EBX = gPA of the parameter block, EBP = gPA of the image, ESP = 0.
+ * The stub takes the C-bit from leaf 0x8000001F of the CPUID page, sets it in every present entry
+ * of page_tables (whose first page is the root), and enters long mode.
+ */
+
+#endif

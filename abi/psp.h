@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only */
+/*
+ * Messages between a guest and the AMD Secure Processor, and the attestation report.
+ * SEV-SNP Firmware ABI (56860): guest messages chapter; ATTESTATION_REPORT structure.
+ */
+#ifndef SOCLE_ABI_PSP_H
+#define SOCLE_ABI_PSP_H
+
+#include "abi/types.h"
+
+#define PSP_MSG_HEADER_SIZE 0x60u
+#define PSP_MSG_AAD_OFFSET 0x30u /* the additional authenticated data are bytes 0x30..0x5f */
+#define PSP_MSG_PAYLOAD_MAX (ABI_PAGE_SIZE - PSP_MSG_HEADER_SIZE)
+#define PSP_MSG_ALGO_AES_256_GCM 1u
+#define PSP_MSG_HEADER_VERSION 1u
+#define PSP_MSG_VERSION 1u
+#define PSP_MSG_REPORT_REQ 5u
+#define PSP_MSG_REPORT_RSP 6u
+
+/* The IV is seqno, little-endian, followed by four zero bytes. */
+struct psp_msg_header {
+	uint8_t authtag[32]; /* the first 16 bytes are used */
+	uint64_t seqno;
+	uint8_t reserved_028[8];
+	uint8_t algo;
+	uint8_t header_version;
+	uint16_t header_size;
+	uint8_t type;
+	uint8_t version;
+	uint16_t size; /* payload bytes */
+	uint32_t reserved_038;
+	uint8_t vmpck;
+	uint8_t reserved_03d[35];
+};
+ABI_SIZE(struct psp_msg_header, PSP_MSG_HEADER_SIZE);
+ABI_OFFSET(struct psp_msg_header, seqno, 0x20);
+ABI_OFFSET(struct psp_msg_header, algo, PSP_MSG_AAD_OFFSET);
+ABI_OFFSET(struct psp_msg_header, vmpck, 0x3c);
+
+#define PSP_REPORT_DATA_SIZE 64u
+
+struct psp_report_req {
+	uint8_t report_data[PSP_REPORT_DATA_SIZE];
+	uint32_t vmpl;
+	uint32_t flags; /* 1:0 key: 0 VLEK if installed, else VCEK; 1 VCEK; 2 VLEK */
+	uint8_t reserved[24];
+};
+ABI_SIZE(struct psp_report_req, 0x60);
+
+#define PSP_REPORT_VERSION_MIN 2u
+#define PSP_REPORT_SIGNED_SIZE 0x2a0u
+#define PSP_REPORT_SIG_ALGO_ECDSA_P384_SHA384 1u
+#define PSP_MEASUREMENT_SIZE 48u
+#define PSP_CHIP_ID_SIZE 64u
+#define PSP_SIG_COMPONENT_SIZE 72u
+
+struct psp_report {
+	uint32_t version;
+	uint32_t guest_svn;
+	uint64_t policy;
+	uint8_t family_id[16];
+	uint8_t image_id[16];
+	uint32_t vmpl;
+	uint32_t signature_algo;
+	uint64_t current_tcb;
+	uint64_t platform_info;
+	uint32_t key_info; /* 0 AUTHOR_KEY_EN, 1 MASK_CHIP_KEY, 4:2 SIGNING_KEY */
+	uint32_t reserved_04c;
+	uint8_t report_data[PSP_REPORT_DATA_SIZE];
+	uint8_t measurement[PSP_MEASUREMENT_SIZE];
+	uint8_t host_data[32];
+	uint8_t id_key_digest[48];
+	uint8_t author_key_digest[48];
+	uint8_t report_id[32];
+	uint8_t report_id_ma[32];
+	uint64_t reported_tcb;
+	uint8_t cpuid_family, cpuid_model, cpuid_stepping; /* version 3 and later */
+	uint8_t reserved_18b[21];
+	uint8_t chip_id[PSP_CHIP_ID_SIZE];
+	uint64_t committed_tcb;
+	uint8_t current_build, current_minor, current_major, reserved_1eb;
+	uint8_t committed_build, committed_minor, committed_major, reserved_1ef;
+	uint64_t launch_tcb;
+	uint64_t launch_mit_vector, current_mit_vector; /* version 5 */
+	uint8_t reserved_208[0x2a0 - 0x208];
+	uint8_t signature_r[PSP_SIG_COMPONENT_SIZE]; /* little-endian */
+	uint8_t signature_s[PSP_SIG_COMPONENT_SIZE];
+	uint8_t reserved_330[0x4a0 - 0x330];
+};
+ABI_SIZE(struct psp_report, 0x4a0);
+ABI_OFFSET(struct psp_report, vmpl, 0x30);
+ABI_OFFSET(struct psp_report, report_data, 0x50);
+ABI_OFFSET(struct psp_report, measurement, 0x90);
+ABI_OFFSET(struct psp_report, reported_tcb, 0x180);
+ABI_OFFSET(struct psp_report, chip_id, 0x1a0);
+ABI_OFFSET(struct psp_report, launch_tcb, 0x1f0);
+ABI_OFFSET(struct psp_report, signature_r, PSP_REPORT_SIGNED_SIZE);
+
+#define PSP_STATUS_OK 0u
+#define PSP_STATUS_INVALID_PARAMETER 0x16u
+#define PSP_STATUS_INVALID_KEY 0x27u
+
+struct psp_report_rsp {
+	uint32_t status;
+	uint32_t size;
+	uint8_t reserved_008[24];
+	struct psp_report report;
+};
+ABI_SIZE(struct psp_report_rsp, 0x20 + 0x4a0);
+
+/* Guest policy (SNP_LAUNCH_START). */
+#define PSP_POLICY_SMT (1ull << 16)
+#define PSP_POLICY_RESERVED_ONE (1ull << 17)
+#define PSP_POLICY_MIGRATE_MA (1ull << 18)
+#define PSP_POLICY_DEBUG (1ull << 19)
+
+/* GHCB exit_info_2 bits 63:32 of a guest request: the host's own errors. */
+#define PSP_VMM_ERR_INVALID_LEN 1u
+#define PSP_VMM_ERR_BUSY 2u
+
+/* PAGE_INFO, hashed once for each page of the launch (SNP_LAUNCH_UPDATE). */
+#define PSP_PAGE_TYPE_NORMAL 1u
+#define PSP_PAGE_TYPE_VMSA 2u
+#define PSP_PAGE_TYPE_ZERO 3u
+#define PSP_PAGE_TYPE_UNMEASURED 4u
+#define PSP_PAGE_TYPE_SECRETS 5u
+#define PSP_PAGE_TYPE_CPUID 6u
+
+struct psp_page_info {
+	uint8_t digest_cur[48];
+	uint8_t contents[48];
+	uint16_t length;
+	uint8_t page_type;
+	uint8_t imi_page;
+	uint8_t reserved;
+	uint8_t vmpl1_perms, vmpl2_perms, vmpl3_perms;
+	uint64_t gpa;
+};
+ABI_SIZE(struct psp_page_info, 0x70);
+ABI_OFFSET(struct psp_page_info, length, 0x60);
+ABI_OFFSET(struct psp_page_info, gpa, 0x68);
+
+/* Certificate table of an extended guest request (GHCB specification, section 4.1.8.1). */
+struct psp_cert_entry {
+	struct abi_guid guid;
+	uint32_t offset;
+	uint32_t length;
+};
+ABI_SIZE(struct psp_cert_entry, 24);
+
+#endif

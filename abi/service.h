@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Messages between the monitor and its services, and between services.
+ *
+ * A service is a static Linux executable. Descriptor 3 is its request channel: read() takes one
+ * whole request, write() gives its one reply; the first read() says that the service is ready.
+ * Further descriptors are capabilities that services.conf grants. Every channel keeps message
+ * boundaries (SOCK_SEQPACKET under Linux); a read() into too small a buffer fails with EMSGSIZE.
+ * All integers are little-endian.
+ */
+#ifndef SOCLE_ABI_SERVICE_H
+#define SOCLE_ABI_SERVICE_H
+
+#include "abi/types.h"
+
+#define SERVICE_FD_LOG 2
+#define SERVICE_FD_REQUESTS 3
+#define SERVICE_MESSAGE_MAX (256u << 10)
+
+struct service_request {
+	uint32_t op;
+	uint32_t size; /* payload bytes that follow */
+};
+ABI_SIZE(struct service_request, 8);
+
+struct service_reply {
+	uint32_t status; /* enum service_status */
+	uint32_t size;
+};
+ABI_SIZE(struct service_reply, 8);
+
+enum service_status {
+	SERVICE_OK = 0,
+	SERVICE_ERR_FORMAT = 1,	     /* the request is not what its operation wants */
+	SERVICE_ERR_UNSUPPORTED = 2, /* unknown operation, service GUID or manifest version */
+	SERVICE_ERR_NO_MEMORY = 3,
+	SERVICE_ERR_FAILED = 4, /* the service's own work failed; its log says why */
+	SERVICE_ERR_BUSY = 5,	/* the host would not answer; the same request may be tried again */
+};
+
+/* vtpm */
+enum vtpm_op {
+	VTPM_OP_COMMAND = 1, /* struct vtpm_command + TPM command -> TPM response */
+	VTPM_OP_MANIFEST =
+		2, /* u32 manifest version -> manifest (version 0: TPMT_PUBLIC of EK L-1) */
+};
+#define VTPM_COMMAND_MAX 4096u
+
+struct vtpm_command {
+	uint8_t locality;
+	uint8_t reserved[3];
+};
+ABI_SIZE(struct vtpm_command, 4);
+
+/* attest */
+enum attest_op {
+	ATTEST_OP_SERVICES = 1, /* struct attest_request, its service and version 0 */
+	ATTEST_OP_SINGLE_SERVICE = 2,
+};
+
+struct attest_request {
+	uint8_t nonce[64];
+	struct abi_guid service;
+	uint32_t manifest_version;
+	uint32_t reserved;
+};
+ABI_SIZE(struct attest_request, 88);
+
+/* Reply payload of both: this, then report, manifest and certificate table, without padding. */
+struct attest_reply {
+	uint32_t report_size;
+	uint32_t manifest_size;
+	uint32_t certificates_size;
+	uint32_t reserved;
+};
+ABI_SIZE(struct attest_reply, 16);
+
+/*
+ * Capability "amd-sp": write() a struct service_request with an amdsp_op, then read() the reply.
+ * The monitor owns the message counter: SEQNO tells the number that the next SEND must carry, and
+ * does not move it; SEND refuses any other, moves it before the host first sees the message, and
+ * repeats exactly these bytes while the host is busy.
+ */
+enum amdsp_op {
+	AMDSP_OP_KEY = 1,   /* -> VMPCK0, 32 bytes */
+	AMDSP_OP_SEQNO = 2, /* -> u64 */
+	AMDSP_OP_SEND =
+		3, /* sealed message -> u32 certificate bytes, sealed response (one page), certificates */
+};
+
+#endif

@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only */
+/*
+ * Calls between a guest and its SVSM. AMD "Secure VM Service Module for SEV-SNP Guests" (58019).
+ * A call is RAX = protocol << 32 | call; its result comes back in RAX.
+ */
+#ifndef SOCLE_ABI_SVSM_H
+#define SOCLE_ABI_SVSM_H
+
+#include "abi/types.h"
+
+/* The calling area, one page for each vCPU. */
+struct svsm_caa {
+	uint8_t call_pending;
+	uint8_t mem_available;
+	uint8_t no_eoi_required;
+	uint8_t reserved[5];
+	uint8_t buffer[ABI_PAGE_SIZE - 8];
+};
+ABI_SIZE(struct svsm_caa, 0x1000);
+ABI_OFFSET(struct svsm_caa, buffer, 8);
+
+enum svsm_result {
+	SVSM_SUCCESS = 0,
+	SVSM_ERR_INCOMPLETE = 0x80000000,
+	SVSM_ERR_UNSUPPORTED_PROTOCOL = 0x80000001,
+	SVSM_ERR_UNSUPPORTED_CALL = 0x80000002,
+	SVSM_ERR_INVALID_ADDRESS = 0x80000003,
+	SVSM_ERR_INVALID_FORMAT = 0x80000004,
+	SVSM_ERR_INVALID_PARAMETER = 0x80000005,
+	SVSM_ERR_INVALID_REQUEST = 0x80000006,
+	SVSM_ERR_BUSY = 0x80000007,
+	SVSM_ERR_PROTOCOL_BASE = 0x80001000,
+};
+
+enum svsm_protocol {
+	SVSM_PROTOCOL_CORE = 0,
+	SVSM_PROTOCOL_ATTEST = 1,
+	SVSM_PROTOCOL_VTPM = 2,
+};
+
+enum svsm_core_call {
+	SVSM_CORE_REMAP_CA = 0,
+	SVSM_CORE_PVALIDATE = 1,
+	SVSM_CORE_CREATE_VCPU = 2,
+	SVSM_CORE_DELETE_VCPU = 3,
+	SVSM_CORE_DEPOSIT_MEM = 4,
+	SVSM_CORE_WITHDRAW_MEM = 5,
+	SVSM_CORE_QUERY_PROTOCOL = 6,
+	SVSM_CORE_CONFIGURE_VTOM = 7,
+};
+
+enum svsm_attest_call {
+	SVSM_ATTEST_SERVICES = 0,
+	SVSM_ATTEST_SINGLE_SERVICE = 1,
+};
+
+enum svsm_vtpm_call {
+	SVSM_VTPM_QUERY = 0,
+	SVSM_VTPM_CMD = 1,
+};
+
+/* Protocol-specific results of SVSM_CORE_PVALIDATE: base + EAX of the instruction, and these. */
+#define SVSM_ERR_PVALIDATE_FAIL_INPUT (SVSM_ERR_PROTOCOL_BASE + 0x01u)
+#define SVSM_ERR_PVALIDATE_SIZEMISMATCH (SVSM_ERR_PROTOCOL_BASE + 0x06u)
+#define SVSM_ERR_PVALIDATE_UNCHANGED (SVSM_ERR_PROTOCOL_BASE + 0x10u)
+#define SVSM_ERR_PVALIDATE_UNKNOWN (SVSM_ERR_PROTOCOL_BASE + 0x11u)
+/* SVSM_CORE_DELETE_VCPU: the vCPU is running. */
+#define SVSM_ERR_DELETE_VCPU_IN_USE (SVSM_ERR_PROTOCOL_BASE + 0x03u)
+
+/* SVSM_CORE_PVALIDATE: a list that lies within one page, entries of 8 bytes follow the header. */
+struct svsm_pvalidate_list {
+	uint16_t entries;
+	uint16_t next;
+	uint32_t reserved;
+};
+ABI_SIZE(struct svsm_pvalidate_list, 8);
+#define SVSM_PVALIDATE_SIZE_MASK 0x3ull
+#define SVSM_PVALIDATE_VALIDATE (1ull << 2)
+#define SVSM_PVALIDATE_IGNORE_CF (1ull << 3)
+#define SVSM_PVALIDATE_RESERVED 0xff0ull
+#define SVSM_PVALIDATE_ENTRIES_MAX 511u
+
+/* SVSM_CORE_CONFIGURE_VTOM: RCX bit 0 = query. */
+#define SVSM_VTOM_QUERY (1ull << 0)
+
+#define SVSM_NONCE_SIZE 64u
+
+/* A buffer of the guest. */
+struct svsm_loc {
+	uint64_t gpa;
+	uint32_t size;
+	uint32_t reserved;
+};
+ABI_SIZE(struct svsm_loc, 16);
+
+/* Attestation operation block: SERVICES ends before the GUID, SINGLE_SERVICE is the whole. */
+#define SVSM_ATTEST_SERVICES_SIZE 0x40u
+struct svsm_attest_op {
+	struct svsm_loc report, nonce, manifest, certificates;
+	struct abi_guid service;
+	uint32_t manifest_version;
+	uint32_t reserved;
+};
+ABI_SIZE(struct svsm_attest_op, 0x58);
+ABI_OFFSET(struct svsm_attest_op, service, SVSM_ATTEST_SERVICES_SIZE);
+
+/* The manifest of all services: header, entries, then the manifests themselves. */
+struct svsm_services_header {
+	struct abi_guid guid;
+	uint32_t size;
+	uint32_t count;
+};
+ABI_SIZE(struct svsm_services_header, 24);
+struct svsm_services_entry {
+	struct abi_guid service;
+	uint32_t offset;
+	uint32_t size;
+};
+ABI_SIZE(struct svsm_services_entry, 24);
+
+/* 63849ebb-3d92-4670-a1ff-58f9c94b87bb */
+#define SVSM_GUID_SERVICES                                                                      \
+	{                                                                                       \
+		{                                                                               \
+			0xbb, 0x9e, 0x84, 0x63, 0x92, 0x3d, 0x70, 0x46, 0xa1, 0xff, 0x58, 0xf9, \
+				0xc9, 0x4b, 0x87, 0xbb                                          \
+		}                                                                               \
+	}
+/* c476f1eb-0123-45a5-9641-b4e7dde5bfe3 */
+#define SVSM_GUID_VTPM                                                                          \
+	{                                                                                       \
+		{                                                                               \
+			0xeb, 0xf1, 0x76, 0xc4, 0x23, 0x01, 0xa5, 0x45, 0x96, 0x41, 0xb4, 0xe7, \
+				0xdd, 0xe5, 0xbf, 0xe3                                          \
+		}                                                                               \
+	}
+
+/* vTPM protocol: platform commands are those of the TPM simulator; only this one is offered. */
+#define SVSM_VTPM_SEND_COMMAND 8u
+#define SVSM_VTPM_QUERY_COMMANDS (1ull << SVSM_VTPM_SEND_COMMAND)
+
+/* Request at the start of the guest's page; the TPM command follows. Unaligned by specification. */
+struct svsm_vtpm_cmd_req {
+	uint32_t command;
+	uint8_t locality;
+	uint32_t size;
+} __attribute__((packed));
+ABI_SIZE(struct svsm_vtpm_cmd_req, 9);
+/* Response in the same place: u32 size, then the TPM response. */
+#define SVSM_VTPM_RESPONSE_HEADER 4u
+
+#endif

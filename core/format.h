@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: MIT */
+/* printf for places without a C library: the log of the monitor and of the hypervisor. */
+#ifndef SOCLE_CORE_FORMAT_H
+#define SOCLE_CORE_FORMAT_H
+
+#include <stdarg.h>
+#include <stddef.h>
+
+/* Takes one character of the output. */
+typedef void (*format_put)(void *context, char c);
+
+/*
+ * Writes fmt to put. Knows %c %s %d %u %x %p %%, with the length modifiers l, ll and z, a width
+ * and a leading 0. An unknown conversion is written as it stands.
+ */
+void format_write(format_put put, void *context, const char *fmt, va_list args);
+
+#endif

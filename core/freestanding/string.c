@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The four functions that a freestanding compiler may call on its own (C17 4p6, GCC manual), and
+ * the string functions core/ uses. Never linked into hosted programs.
+ */
+#include <string.h>
+
+void *memcpy(void *restrict to, const void *restrict from, size_t size)
+{
+	void *result = to;
+
+	__asm__ volatile("rep movsb" : "+D"(to), "+S"(from), "+c"(size) : : "memory");
+	return result;
+}
+
+void *memset(void *to, int value, size_t size)
+{
+	void *result = to;
+
+	__asm__ volatile("rep stosb" : "+D"(to), "+c"(size) : "a"(value) : "memory");
+	return result;
+}
+
+void *memmove(void *to, const void *from, size_t size)
+{
+	unsigned char *t = to;
+	const unsigned char *f = from;
+
+	if (t <= f || t >= f + size)
+		return memcpy(to, from, size);
+	while (size-- > 0)
+		t[size] = f[size];
+	return to;
+}
+
+int memcmp(const void *a, const void *b, size_t size)
+{
+	const unsigned char *x = a, *y = b;
+
+	for (size_t i = 0; i < size; i++) {
+		if (x[i] != y[i])
+			return x[i] < y[i] ? -1 : 1;
+	}
+	return 0;
+}
+
+size_t strlen(const char *s)
+{
+	size_t length = 0;
+
+	while (s[length])
+		length++;
+	return length;
+}
+
+int strncmp(const char *a, const char *b, size_t size)
+{
+	for (size_t i = 0; i < size; i++) {
+		unsigned char x = (unsigned char)a[i], y = (unsigned char)b[i];
+
+		if (x != y)
+			return x < y ? -1 : 1;
+		if (!x)
+			break;
+	}
+	return 0;
+}
+
+int strcmp(const char *a, const char *b)
+{
+	return strncmp(a, b, (size_t)-1);
+}

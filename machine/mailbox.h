@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The mailbox between the machine's hypervisor (machine/hv) and its host process (machine/host).
+ * It lies in the hypervisor's own RAM, which no guest can name, and is shared through the memfd
+ * behind that RAM. A byte on the doorbell serial port (COM4) tells the host process to look.
+ *
+ * The hypervisor's RAM is a DIMM of its own at 4 GiB; guest RAM starts at gPA 0 and its offset in
+ * the guest memfd is its gPA.
+ */
+#ifndef SOCLE_MACHINE_MAILBOX_H
+#define SOCLE_MACHINE_MAILBOX_H
+
+#include "abi/types.h"
+
+#define MACHINE_HV_BASE 0x100000000ull
+#define MACHINE_HV_SIZE (64ull << 20)
+#define MACHINE_MAILBOX_OFFSET (MACHINE_HV_SIZE - (2ull << 20))
+#define MACHINE_GUEST_RAM_MAX (2ull << 30)
+#define MACHINE_CPUS_MAX 8u
+
+#define MACHINE_PORT_CONSOLE 0x3f8u  /* COM1: guest console */
+#define MACHINE_PORT_CHANNEL 0x2f8u  /* COM2: guest <-> host channel */
+#define MACHINE_PORT_VMPL0 0x3e8u    /* COM3: VMPL0 <-> host channel; lower levels read ones */
+#define MACHINE_PORT_DOORBELL 0x2e8u /* COM4: hypervisor -> host process; no guest reaches it */
+#define MACHINE_PORT_DEBUG 0xe9u     /* debug console of VMPL0 */
+#define MACHINE_PORT_EXIT 0xf4u	     /* isa-debug-exit: ends QEMU */
+#define MACHINE_C_BIT 47u
+
+#define MAILBOX_MAGIC 0x584f424c49414d53ull
+#define MAILBOX_VERSION 1u
+
+enum mailbox_page_type { /* the initial RMP: all of them are assigned and validated */
+			 MAILBOX_PAGE_NORMAL = 1,
+			 MAILBOX_PAGE_VMSA = 2,
+			 MAILBOX_PAGE_SECRETS = 3,
+			 MAILBOX_PAGE_CPUID = 4, /* the hypervisor fills it before the launch */
+};
+
+struct mailbox_pages {
+	uint64_t gpa;
+	uint32_t count; /* 4 KiB pages */
+	uint32_t type;
+};
+ABI_SIZE(struct mailbox_pages, 16);
+#define MAILBOX_PAGES_MAX 16384u
+
+enum mailbox_state {
+	MAILBOX_IDLE = 0,
+	MAILBOX_REQUEST = 1, /* the hypervisor asks, and waits for */
+	MAILBOX_DONE = 2,    /* the host process's answer */
+};
+
+enum mailbox_request {
+	MAILBOX_REQ_GUEST_REQUEST = 1, /* arg[0] = VMPL of the caller; request and response pages */
+	MAILBOX_REQ_EXT_GUEST_REQUEST = 2, /* also certs; arg[1] = pages offered */
+};
+
+/* Things the host process notes the time of; the doorbell byte is 'A' + event. */
+enum mailbox_event {
+	MAILBOX_EVENT_REQUEST = 0,     /* look at state */
+	MAILBOX_EVENT_LOG = 1,	       /* look at the log ring */
+	MAILBOX_EVENT_VMPL0_ENTRY = 2, /* first VMRUN at that VMPL */
+	MAILBOX_EVENT_VMPL2_ENTRY = 3,
+	MAILBOX_EVENT_STOP = 4, /* the machine ends: stop_reason and stop_arg */
+};
+
+enum mailbox_stop {
+	MAILBOX_STOP_NONE = 0,
+	MAILBOX_STOP_POWEROFF = 1, /* by the guest, through the platform's power management */
+	MAILBOX_STOP_GUEST_TERMINATE = 2, /* GHCB: stop_arg[0] = VMPL, [1] = set, [2] = code */
+	MAILBOX_STOP_SHUTDOWN = 3,	  /* triple fault; stop_arg[0] = VMPL, [1] = RIP */
+	MAILBOX_STOP_RMP_VIOLATION =
+		4,		   /* stop_arg[0] = VMPL, [1] = gPA, [2] = NPF error, [3] = RIP */
+	MAILBOX_STOP_HV_ERROR = 5, /* the hypervisor's own failure; the log says which */
+};
+
+#define MAILBOX_EXIT_KINDS 64u
+
+struct mailbox_exit_counter {
+	uint64_t code; /* SVM exit code, or NAE exit code of a VMGEXIT; 0 with count 0: unused */
+	uint64_t count[4]; /* by VMPL */
+};
+ABI_SIZE(struct mailbox_exit_counter, 40);
+
+#define MAILBOX_LOG_SIZE (64u << 10)
+
+struct mailbox {
+	uint64_t magic;
+	uint32_t version;
+	uint32_t cpu_count;
+	uint64_t guest_ram_size;
+	uint64_t vmsa_gpa; /* of the first vCPU at VMPL0 */
+	uint32_t page_range_count;
+	volatile uint32_t state;
+	uint32_t request;
+	uint32_t reserved;
+	uint64_t arg[4];
+	uint64_t result; /* SW_EXITINFO2 of the answer: VMM error in 63:32, firmware error below */
+	uint64_t certs_pages; /* pages the certificates need */
+	uint32_t stop_reason;
+	uint32_t reserved_2;
+	uint64_t stop_arg[4];
+	struct mailbox_exit_counter exits[MAILBOX_EXIT_KINDS];
+	uint64_t switches[4];	    /* VMPL switches into each level */
+	volatile uint64_t log_head; /* bytes ever written; the ring index is the remainder */
+	char log[MAILBOX_LOG_SIZE];
+	uint8_t request_page[ABI_PAGE_SIZE];
+	uint8_t response_page[ABI_PAGE_SIZE];
+	uint8_t certs[4 * ABI_PAGE_SIZE];
+	struct mailbox_pages pages[MAILBOX_PAGES_MAX];
+};
+_Static_assert(sizeof(struct mailbox) <= (1u << 20), "the mailbox fits its place");
+
+#endif
