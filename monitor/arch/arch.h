@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Everything that only a CPU, or the host behind it, can do. arch/hw does it with instructions and
+ * GHCB exits; arch/model does it in plain C over the RMP rules of core/, so that the protocols of
+ * the monitor run as a host process under unit tests and fuzzers. No other part of the monitor
+ * contains inline assembly, but for trap/, boot/ and lock/.
+ */
+#ifndef SOCLE_MONITOR_ARCH_ARCH_H
+#define SOCLE_MONITOR_ARCH_ARCH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "abi/psp.h"
+#include "abi/snp.h"
+#include "monitor/mem/addr.h"
+
+enum arch_page_size {
+	ARCH_PAGE_4K = SNP_PAGE_4K,
+	ARCH_PAGE_2M = SNP_PAGE_2M,
+};
+
+/*
+ * PVALIDATE (APM volume 3) on the private page at page, through the direct map. Returns EAX, one
+ * of SNP_RESULT_*; *changed is false when the page was in that state already (CF = 1).
+ */
+uint32_t arch_pvalidate(gpa_t page, enum arch_page_size size, bool validate, bool *changed);
+
+/*
+ * RMPADJUST (APM volume 3): gives vmpl exactly perms (SNP_RMPADJUST_*) on the page. Returns EAX.
+ * Flushes no TLB: a caller that takes rights away calls arch_flush_guest_tlb() afterwards.
+ */
+uint32_t arch_rmpadjust(gpa_t page, enum arch_page_size size, unsigned int vmpl, uint64_t perms);
+
+/* Waits until no vCPU can use a translation that RMPADJUST or PVALIDATE took away. */
+void arch_flush_guest_tlb(void);
+
+/*
+ * Asks the host to make the 4 KiB page private or shared. The host may lie: only PVALIDATE tells.
+ * Returns false when it refused.
+ */
+bool arch_page_state_change(gpa_t page, bool private_page);
+
+/*
+ * Copies between the monitor and validated private memory, byte-exact, in any alignment. The
+ * caller has checked that the whole range is guest memory (mem/guest_pages.h). Returns false when
+ * the access faulted all the same, for the host can take any page away; a part may be copied.
+ */
+bool arch_guest_read(void *to, gpa_t from, size_t size);
+bool arch_guest_write(gpa_t to, const void *from, size_t size);
+
+/* Zeroes the private pages of [page, page + size). False on a fault. */
+bool arch_guest_zero(gpa_t page, size_t size);
+
+/* Sets one byte of guest memory atomically and returns what it was; false in *ok on a fault. */
+uint8_t arch_guest_exchange8(gpa_t at, uint8_t value, bool *ok);
+
+/*
+ * A page of the guest in the role of a VMSA, mapped in the monitor. Valid while the page is in the
+ * registry (vcpu/registry.h), which lets nobody else have it.
+ */
+struct snp_vmsa *arch_vmsa(gpa_t page);
+
+/*
+ * One guest request to the AMD-SP: copies request (one page, sealed) to a shared page, asks the
+ * host, copies the response page back. With certificates, also up to *cert_size bytes of the
+ * host's certificate table; *cert_size becomes its size. Returns SW_EXITINFO2: 0, or the VMM error
+ * in 63:32 (PSP_VMM_ERR_*) and the firmware error in 31:0.
+ */
+uint64_t arch_guest_request(const void *request, void *response, void *certificates,
+			    size_t *cert_size);
+
+/* Random bytes from RDSEED or RDRAND; false when the CPU gives none. */
+bool arch_random(void *to, size_t size);
+
+/* Monotonic nanoseconds since the monitor's start. Not trusted: the host sets the TSC's speed. */
+uint64_t arch_now_ns(void);
+
+/* Index of the vCPU that runs this, 0..cpu_count-1. */
+unsigned int arch_cpu_index(void);
+
+/* SEV_FEATURES that a guest vCPU of VMPL2 must have. */
+uint64_t arch_guest_sev_features(void);
+
+/* One character of the monitor's log. */
+void arch_log_putc(char c);
+
+/* Writes size bytes to, or reads up to size bytes from, the host channel. Returns bytes moved. */
+size_t arch_host_channel_write(const void *from, size_t size);
+size_t arch_host_channel_read(void *to, size_t size);
+
+/* Ends the VM: GHCB termination request with SVSM's reason. */
+_Noreturn void arch_terminate(uint32_t reason);
+
+#endif
