@@ -76,14 +76,15 @@ struct igvm_page_data {
 };
 ABI_SIZE(struct igvm_page_data, 24);
 
+/* Its length is not a multiple of 8: four bytes of padding follow it in the file. */
 struct igvm_vp_context {
 	uint64_t gpa;
 	uint32_t compatibility_mask;
-	uint32_t file_offset;
+	uint32_t file_offset; /* SEV-SNP: of the VMSA page */
 	uint16_t vp_index;
-	uint16_t reserved[3];
-};
-ABI_SIZE(struct igvm_vp_context, 24);
+	uint16_t reserved;
+} __attribute__((packed, aligned(4)));
+ABI_SIZE(struct igvm_vp_context, 20);
 
 struct igvm_required_memory {
 	uint64_t gpa;
