@@ -75,9 +75,11 @@ enum mailbox_stop {
 };
 
 #define MAILBOX_EXIT_KINDS 64u
+#define MAILBOX_EXIT_NAE (1ull << 63)		/* in code: an exit of the GHCB page */
+#define MAILBOX_EXIT_MSR_PROTOCOL (1ull << 62) /* in code: a request of the GHCB MSR protocol */
 
 struct mailbox_exit_counter {
-	uint64_t code; /* SVM exit code, or NAE exit code of a VMGEXIT; 0 with count 0: unused */
+	uint64_t code; /* SVM exit code, or a request by VMGEXIT, flagged; unused when all counts are 0 */
 	uint64_t count[4]; /* by VMPL */
 };
 ABI_SIZE(struct mailbox_exit_counter, 40);
