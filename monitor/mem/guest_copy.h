@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Copies between the monitor and buffers that the guest names. A buffer may start anywhere and
+ * cross pages; each page is checked to be valid memory of the guest at the moment of its copy, for
+ * the guest's other vCPUs run meanwhile. What was copied in is never read from the guest again.
+ */
+#ifndef SOCLE_MONITOR_MEM_GUEST_COPY_H
+#define SOCLE_MONITOR_MEM_GUEST_COPY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "monitor/mem/addr.h"
+
+/* True when all of [at, at + size) is valid memory of the guest now. An empty range is none. */
+bool guest_range_ok(gpa_t at, uint64_t size);
+
+/*
+ * Copy size bytes. False when a part of the range is not valid memory of the guest or faults: then
+ * to holds zeros, or a part may have been written to the guest. Checks the whole range before the
+ * first byte moves. Takes the lock "guest pages" for each page.
+ */
+bool guest_copy_in(void *to, gpa_t from, size_t size);
+bool guest_copy_out(gpa_t to, const void *from, size_t size);
+
+#endif

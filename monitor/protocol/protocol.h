@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The calls that a guest makes (58019). The run loop takes a call from the guest's VMSA into a
+ * struct svsm_call, dispatches it, and puts the registers back. Nothing that a guest can put into
+ * a register, its calling area or its memory does more than give it a result code.
+ */
+#ifndef SOCLE_MONITOR_PROTOCOL_PROTOCOL_H
+#define SOCLE_MONITOR_PROTOCOL_PROTOCOL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "abi/svsm.h"
+#include "monitor/mem/addr.h"
+
+/* Who calls: filled by the run loop from registry_enter(), never from what the guest says. */
+struct svsm_caller {
+	unsigned int cpu; /* its vCPU index, which is its APIC id */
+	unsigned int vmpl;
+	gpa_t vmsa;
+	gpa_t caa;
+};
+
+struct svsm_call {
+	uint64_t rax, rcx, rdx, r8, r9; /* in and out; rax becomes the result */
+	struct svsm_caller caller;
+	bool caller_deleted; /* out: the call deleted the caller's VMSA; there is nobody to answer */
+};
+
+/*
+ * Decodes a call into plain values and commits it. Writes its outputs to the call's registers but
+ * for rax, which the dispatcher sets to the return value.
+ */
+typedef uint32_t (*svsm_handler)(struct svsm_call *call);
+
+/* One row of the one table of calls. */
+struct svsm_table_entry {
+	uint32_t protocol;
+	uint32_t call;
+	const char *name;
+	uint32_t since; /* the protocol version that introduced the call */
+	svsm_handler handler;
+};
+
+/*
+ * Serves one call. pending is what the run loop found in the calling area when it exchanged
+ * call_pending with 0; it is not 0. Takes locks, so the caller holds none.
+ */
+void svsm_dispatch(struct svsm_call *call, uint8_t pending);
+
+/* Name of the call that rax asks for, for the log; "unknown" when it is not in the table. */
+const char *svsm_call_name(uint64_t rax);
+
+/*
+ * Versions of a protocol that the table offers right now: false when it is not offered, or its
+ * service is not there.
+ */
+bool svsm_protocol_versions(uint32_t protocol, uint32_t *min, uint32_t *max);
+
+/* The handlers of the table, by file. */
+uint32_t svsm_core_remap_ca(struct svsm_call *call);
+uint32_t svsm_core_pvalidate(struct svsm_call *call);
+uint32_t svsm_core_create_vcpu(struct svsm_call *call);
+uint32_t svsm_core_delete_vcpu(struct svsm_call *call);
+uint32_t svsm_core_deposit_mem(struct svsm_call *call);
+uint32_t svsm_core_withdraw_mem(struct svsm_call *call);
+uint32_t svsm_core_query_protocol(struct svsm_call *call);
+uint32_t svsm_core_configure_vtom(struct svsm_call *call);
+uint32_t svsm_attest_services(struct svsm_call *call);
+uint32_t svsm_attest_single_service(struct svsm_call *call);
+uint32_t svsm_vtpm_query(struct svsm_call *call);
+uint32_t svsm_vtpm_cmd(struct svsm_call *call);
+
+#endif
