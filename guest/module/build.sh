@@ -1,0 +1,62 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+#
+# Builds socle_tpm.ko for the kernel that scripts/fetch-kernel.sh left in DIR. Nothing is written
+# outside OUT: the unpacked headers are used where they lie, the sources are copied.
+#
+#	guest/module/build.sh KERNEL_DIR OUT_DIR
+set -eu
+
+[ $# -eq 2 ] || {
+	echo "usage: $0 KERNEL_DIR OUT_DIR" >&2
+	exit 1
+}
+root=$(cd "$(dirname "$0")/../.." && pwd)
+kernel=$(cd "$1" && pwd)
+mkdir -p "$2"
+out=$(cd "$2" && pwd)
+release=$(cat "$kernel/version")
+flavour=$kernel/root/usr/src/linux-headers-$release
+common=$kernel/root/usr/src/linux-headers-${release%-cloud-amd64}-common
+
+die() {
+	echo "guest/module: $*" >&2
+	exit 1
+}
+[ -d "$flavour" ] && [ -d "$common" ] || die "no headers of $release under $kernel"
+
+# Debian's flavour folder finds the common one by an absolute path, which is another here.
+mkdir -p "$out/headers" "$out/source/include"
+cp -rs --remove-destination "$flavour/." "$out/headers/" 2>/dev/null || die "cannot link the headers"
+for tree in scripts tools; do
+	rm -rf "${out:?}/headers/$tree"
+	ln -s "$(realpath "$flavour/$tree")" "$out/headers/$tree"
+done
+rm -f "$out/headers/Makefile"
+sed "s|/usr/src/|$kernel/root/usr/src/|" "$flavour/Makefile" >"$out/headers/Makefile"
+
+# cp -u keeps times, so that an unchanged source is not compiled again.
+cp -pu "$root"/guest/module/*.[ch] "$root/guest/module/Kbuild" "$out/source/"
+rm -rf "$out/source/include/abi"
+cp -rp "$root/abi" "$out/source/include/abi"
+
+# BTF would need pahole, and adds nothing to a module of this size.
+make -C "$out/headers" M="$out/source" CONFIG_DEBUG_INFO_BTF_MODULES= modules >"$out/log" 2>&1 || {
+	tail -n 20 "$out/log" >&2
+	die "the module does not build, see $out/log"
+}
+if grep -E 'warning:|WARNING:' "$out/log" >&2; then
+	die "the module builds with warnings, see $out/log"
+fi
+strip --strip-debug -o "$out/socle_tpm.ko" "$out/source/socle_tpm.ko"
+
+# What a kernel checks when it loads a module: its release, and the checksums of what it uses.
+magic=$(modinfo -F vermagic "$out/socle_tpm.ko")
+[ "${magic%% *}" = "$release" ] || die "the module is for '$magic', not for $release"
+if grep -q '^CONFIG_MODVERSIONS=y' "$flavour/.config"; then
+	modprobe --dump-modversions "$out/socle_tpm.ko" | while read -r crc symbol; do
+		want=$(awk -v s="$symbol" '$2 == s { print $1 }' "$flavour/Module.symvers")
+		[ "$((crc))" = "$((want))" ] || die "$symbol has checksum $crc, the kernel $want"
+	done
+fi
+echo "module: $out/socle_tpm.ko for $release"
