@@ -13,8 +13,12 @@
 
 #include "abi/types.h"
 
-#define SERVICE_FD_LOG 2
 #define SERVICE_FD_REQUESTS 3
+/*
+ * The log is readable by the host, so it is not descriptor 2: nothing that a library prints to
+ * stderr (libtpms dumps commands, authorization values included) may reach it.
+ */
+#define SERVICE_FD_LOG 7
 #define SERVICE_MESSAGE_MAX (256u << 10)
 
 struct service_request {

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The request loop of a service: one request in, one reply out, on descriptor 3. The same code
+ * runs under the monitor and as a Linux process.
+ */
+#ifndef SOCLE_SERVICES_COMMON_SERVE_H
+#define SOCLE_SERVICES_COMMON_SERVE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "abi/service.h"
+
+/* The largest request and reply of today's services: a report, a manifest and certificates. */
+#define SERVE_PAYLOAD_MAX (32u << 10)
+
+/* Where a handler puts its reply's payload. */
+struct serve_output {
+	uint8_t *data;
+	size_t capacity;
+	size_t size;
+};
+
+/*
+ * Handles one request. The payload is the service's own copy. On SERVICE_OK the payload of out is
+ * sent; for any other status it is dropped.
+ */
+typedef enum service_status (*serve_handler)(void *context, uint32_t op, const uint8_t *payload,
+					     size_t size, struct serve_output *out);
+
+/* Serves until the channel closes; returns the process's exit status. */
+int serve(serve_handler handler, void *context);
+
+/* Appends size bytes; SERVICE_ERR_NO_MEMORY when they do not fit. */
+enum service_status serve_append(struct serve_output *out, const void *data, size_t size);
+
+/*
+ * Sends one request on a capability and reads its reply into reply. Returns the reply's status, or
+ * SERVICE_ERR_FAILED when the channel broke or the reply is malformed.
+ */
+enum service_status serve_call(int fd, uint32_t op, const void *payload, size_t size,
+			       struct serve_output *reply);
+
+/* One line to the log, without newline. The host can read the log: never a secret. */
+void serve_log(const char *line);
+
+#endif
