@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Ticket spinlocks with a name and a rank. A CPU takes locks in ascending rank only; taking one out
+ * of order, or twice, is our own bug and die()s at once instead of in the one run that deadlocks.
+ * The monitor runs with interrupts off and #HV takes no lock, so a lock guards against other vCPUs.
+ */
+#ifndef SOCLE_MONITOR_LOCK_LOCK_H
+#define SOCLE_MONITOR_LOCK_LOCK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* The written order: a CPU that holds one lock may only take locks that stand below it. */
+enum lock_rank {
+	LOCK_RANK_START = 1,	 /* vcpu: bring-up of one AP at a time */
+	LOCK_RANK_SERVICE_OUTER, /* service: one that calls other services (attest) */
+	LOCK_RANK_SERVICE_INNER, /* service: one that calls none (vtpm) */
+	LOCK_RANK_AMDSP,	 /* service: message counter and ciphertext in flight */
+	LOCK_RANK_REGISTRY,	 /* vcpu/registry */
+	LOCK_RANK_GUEST_PAGES,	 /* mem/guest_pages */
+	LOCK_RANK_MAP,		 /* mem/map: the monitor's own page tables */
+	LOCK_RANK_PAGES,	 /* mem/alloc */
+	LOCK_RANK_BOUNCE,	 /* ghcb: shared bounce pages of guest requests */
+	LOCK_RANK_LOG,		 /* log */
+};
+
+struct lock {
+	const char *name;
+	enum lock_rank rank;
+	uint32_t next;	  /* ticket that the next taker draws */
+	uint32_t serving; /* ticket that holds the lock */
+};
+
+#define LOCK_INIT(lock_name, lock_rank)                  \
+	{                                                \
+		.name = (lock_name), .rank = (lock_rank) \
+	}
+
+/* Waits for the lock. The caller holds only locks of lower rank. */
+void lock_acquire(struct lock *lock);
+
+/* Releases the lock, which the caller took last of those it holds. */
+void lock_release(struct lock *lock);
+
+/* True when this CPU holds the lock: for assertions at accessors that want it held. */
+bool lock_held(const struct lock *lock);
+
+#endif

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The second kind of failure: our own bug, or a promise that the hardware broke. Nothing that a
+ * guest does comes here.
+ */
+#ifndef SOCLE_MONITOR_LOG_DIE_H
+#define SOCLE_MONITOR_LOG_DIE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Reason codes of the GHCB termination request, in the set of Socle. */
+enum die_reason {
+	DIE_BUG = 1,	       /* an assertion of ours failed */
+	DIE_PARAMS = 2,	       /* the parameter block or the archive contradicts itself */
+	DIE_EXCEPTION = 3,     /* an exception in ring 0 that nothing expects */
+	DIE_RMP = 4,	       /* PVALIDATE or RMPADJUST of our own memory failed */
+	DIE_HOST = 5,	       /* the host broke the GHCB protocol */
+	DIE_MEMORY = 6,	       /* no memory while starting */
+	DIE_UNSUPPORTED = 7,   /* the CPU or the host lacks what we cannot do without */
+	DIE_SERVICE = 8,       /* a service could not be loaded while starting */
+	DIE_NOT_VALIDATED = 9, /* the host took a private page of ours away */
+};
+
+/*
+ * Wipes the keys and every page of secret owners, writes why to the log and asks the host to end
+ * the VM. Never returns, also when the host does not comply. Any lock state.
+ */
+_Noreturn void die(enum die_reason reason, const char *why);
+
+/* die(DIE_BUG) unless true. For our own mistakes only, never for what guest or host say. */
+static inline void assert_own(bool holds, const char *what)
+{
+	if (!holds)
+		die(DIE_BUG, what);
+}
+
+#endif
