@@ -67,6 +67,13 @@ enum svsm_vtpm_call {
 /* SVSM_CORE_DELETE_VCPU: the vCPU is running. */
 #define SVSM_ERR_DELETE_VCPU_IN_USE (SVSM_ERR_PROTOCOL_BASE + 0x03u)
 
+/*
+ * Attestation and vTPM: the service could not do its work; the host keeps the AMD-SP busy. The
+ * latter is not SVSM_ERR_BUSY, which Linux would repeat for ever with its interrupts off.
+ */
+#define SVSM_ERR_SERVICE_FAILED (SVSM_ERR_PROTOCOL_BASE + 0x01u)
+#define SVSM_ERR_SERVICE_BUSY (SVSM_ERR_PROTOCOL_BASE + 0x02u)
+
 /* SVSM_CORE_PVALIDATE: a list that lies within one page, entries of 8 bytes follow the header. */
 struct svsm_pvalidate_list {
 	uint16_t entries;
@@ -80,8 +87,12 @@ ABI_SIZE(struct svsm_pvalidate_list, 8);
 #define SVSM_PVALIDATE_RESERVED 0xff0ull
 #define SVSM_PVALIDATE_ENTRIES_MAX 511u
 
+/* SVSM_CORE_DEPOSIT_MEM has a list of the same shape; SVSM_CORE_WITHDRAW_MEM writes one. */
+
 /* SVSM_CORE_CONFIGURE_VTOM: RCX bit 0 = query. */
 #define SVSM_VTOM_QUERY (1ull << 0)
+#define SVSM_VTOM_QUERY_RESERVED (~SVSM_VTOM_QUERY)
+#define SVSM_VTOM_CONFIGURE_RESERVED 0xfe0ull
 
 #define SVSM_NONCE_SIZE 64u
 

@@ -48,17 +48,31 @@ bool guest_pages_take(gpa_t page, uint64_t count, enum guest_page_state from,
 /* Gives count taken pages their new state. Only who took them may. Takes the lock. */
 void guest_pages_set(gpa_t page, uint64_t count, enum guest_page_state to);
 
-/*
- * Validates the pages of size at page for the guest: PVALIDATE, zero, RMPADJUST for VMPL2, in that
- * order (58019, SVSM_CORE_PVALIDATE); or takes them back. The caller has taken them. Returns
- * SNP_RESULT_*, or GUEST_PAGES_FAULT when the memory could not be written. *changed as PVALIDATE's
- * carry flag says. After taking pages back the caller calls arch_flush_guest_tlb().
- */
+/* The privilege level at which every vCPU of the guest runs. */
+#define GUEST_VMPL 2u
+
+/* A result beside SNP_RESULT_*: the memory itself could not be written. */
 #define GUEST_PAGES_FAULT 0x100u
-uint32_t guest_pages_validate(gpa_t page, enum arch_page_size size, bool *changed);
+
+/*
+ * Validates the taken pages for the guest: PVALIDATE, zero, grant, in that order (58019,
+ * SVSM_CORE_PVALIDATE). *changed is PVALIDATE's answer; pages that were valid before are not
+ * touched unless ignore_unchanged. Returns SNP_RESULT_* or GUEST_PAGES_FAULT; a failure leaves the
+ * pages not validated.
+ */
+uint32_t guest_pages_validate(gpa_t page, enum arch_page_size size, bool ignore_unchanged,
+			      bool *changed);
+
+/* The second half of it, for taken pages that are valid already: zero, grant. */
+uint32_t guest_pages_prepare(gpa_t page, enum arch_page_size size);
+
+/*
+ * Takes validated, taken pages away from the guest: revoke, then PVALIDATE. The caller calls
+ * arch_flush_guest_tlb() afterwards. A failure leaves them validated.
+ */
 uint32_t guest_pages_invalidate(gpa_t page, enum arch_page_size size, bool *changed);
 
-/* Gives vmpl 1 to 3 no right at all on the 4 KiB page. The caller flushes. Returns SNP_RESULT_*. */
+/* Takes every right of VMPL1 to VMPL3 away. The caller flushes. Returns SNP_RESULT_*. */
 uint32_t guest_pages_revoke(gpa_t page, enum arch_page_size size);
 
 /* Gives VMPL2 all rights on the page, which becomes a normal page if it was a VMSA. */

@@ -52,8 +52,8 @@ void registry_leave(unsigned int cpu);
 bool registry_is_vmsa(gpa_t page);
 
 /*
- * Adds a VMSA, whose page the caller has taken and made a VMSA, and a calling area, which it has
- * made GUEST_PAGE_CALLING. REGISTRY_UNKNOWN, REGISTRY_BOOT or REGISTRY_FULL change nothing.
+ * Adds a VMSA and its calling area. The caller has taken both pages and made the first a VMSA; the
+ * second becomes GUEST_PAGE_CALLING. Any result but REGISTRY_OK changes nothing.
  */
 enum registry_result registry_add(unsigned int cpu, gpa_t vmsa, gpa_t caa);
 
@@ -66,7 +66,10 @@ enum registry_result registry_can_add(unsigned int cpu);
  */
 enum registry_result registry_delete(gpa_t vmsa, unsigned int caller, bool *own);
 
-/* Sets the calling area of the entered VMSA of cpu; returns the old one. */
-gpa_t registry_remap(unsigned int cpu, gpa_t caa);
+/*
+ * Gives the entered VMSA of cpu another calling area, whose page the caller has taken; the old one
+ * becomes a plain page of the guest. False when cpu has entered none: then nothing changes.
+ */
+bool registry_remap(unsigned int cpu, gpa_t caa);
 
 #endif

@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: MIT */
+#include "monitor/mem/guest_pages.h"
+
+#include <string.h>
+
+#include "abi/svsm.h"
+#include "monitor/lock/lock.h"
+
+#define STATE_BITS 2u
+#define STATE_MASK 3u
+#define STATES_PER_BYTE (8u / STATE_BITS)
+#define PAGES_2M (ABI_PAGE_SIZE_2M / ABI_PAGE_SIZE)
+
+/* A zeroed array says "taken", so that what nobody has declared is nobody's. */
+_Static_assert(GUEST_PAGE_TAKEN == 0 && GUEST_PAGE_CALLING <= STATE_MASK, "states fit their bits");
+
+static struct {
+	struct lock lock;
+	uint8_t *states;
+	uint64_t count; /* pages below the end of RAM */
+} pages = { .lock = LOCK_INIT("guest pages", LOCK_RANK_GUEST_PAGES) };
+
+static uint64_t page_count(enum arch_page_size size)
+{
+	return size == ARCH_PAGE_2M ? PAGES_2M : 1;
+}
+
+static enum guest_page_state state_get(uint64_t index)
+{
+	if (index >= pages.count)
+		return GUEST_PAGE_TAKEN;
+
+	return pages.states[index / STATES_PER_BYTE] >> (index % STATES_PER_BYTE * STATE_BITS) &
+	       STATE_MASK;
+}
+
+static void state_set(uint64_t index, enum guest_page_state to)
+{
+	uint8_t *byte = &pages.states[index / STATES_PER_BYTE];
+	unsigned int shift = index % STATES_PER_BYTE * STATE_BITS;
+
+	*byte = (uint8_t)((*byte & ~(STATE_MASK << shift)) | (unsigned int)to << shift);
+}
+
+static bool range_aligned(const struct socle_range *range)
+{
+	uint64_t end;
+
+	return gpa_aligned(gpa(range->gpa), ABI_PAGE_SIZE) && range->size % ABI_PAGE_SIZE == 0 &&
+	       !__builtin_add_overflow(range->gpa, range->size, &end);
+}
+
+/* Ranges are aligned, not empty, and each starts where the one before has ended or later. */
+static bool ranges_ok(const struct socle_range *ranges, uint32_t count)
+{
+	uint64_t end = 0;
+
+	for (uint32_t i = 0; i < count; i++) {
+		if (!range_aligned(&ranges[i]) || ranges[i].size == 0 || ranges[i].gpa < end)
+			return false;
+		end = ranges[i].gpa + ranges[i].size;
+	}
+	return true;
+}
+
+static bool overlaps(const struct socle_range *a, const struct socle_range *b)
+{
+	return a->gpa < b->gpa + b->size && b->gpa < a->gpa + a->size;
+}
+
+static bool in_ram(const struct socle_params *params, const struct socle_range *range)
+{
+	for (uint32_t i = 0; i < params->ram_count; i++) {
+		const struct socle_range *ram = &params->ram[i];
+
+		if (gpa_within(gpa(range->gpa), range->size, gpa(ram->gpa), ram->size))
+			return true;
+	}
+	return false;
+}
+
+static bool params_ok(const struct socle_params *params)
+{
+	if (params->ram_count == 0 || params->ram_count > SOCLE_PARAMS_RAM_MAX ||
+	    params->loaded_count > SOCLE_PARAMS_LOADED_MAX)
+		return false;
+	if (!ranges_ok(params->ram, params->ram_count) ||
+	    !ranges_ok(params->loaded, params->loaded_count))
+		return false;
+	if (!range_aligned(&params->region) || params->region.size == 0 ||
+	    !in_ram(params, &params->region))
+		return false;
+	for (uint32_t i = 0; i < params->loaded_count; i++) {
+		if (!in_ram(params, &params->loaded[i]) ||
+		    overlaps(&params->loaded[i], &params->region))
+			return false;
+	}
+	return true;
+}
+
+static uint64_t ram_end(const struct socle_params *params)
+{
+	const struct socle_range *last = &params->ram[params->ram_count - 1];
+
+	return (last->gpa + last->size) / ABI_PAGE_SIZE;
+}
+
+size_t guest_pages_memory(const struct socle_params *params)
+{
+	if (!params_ok(params))
+		return 0;
+
+	return (size_t)((ram_end(params) + STATES_PER_BYTE - 1) / STATES_PER_BYTE);
+}
+
+static void range_set(const struct socle_range *range, enum guest_page_state to)
+{
+	uint64_t first = range->gpa / ABI_PAGE_SIZE;
+
+	for (uint64_t i = 0; i < range->size / ABI_PAGE_SIZE; i++)
+		state_set(first + i, to);
+}
+
+bool guest_pages_init(const struct socle_params *params, void *memory, size_t size)
+{
+	size_t need = guest_pages_memory(params);
+
+	if (need == 0 || size < need)
+		return false;
+	memset(memory, 0, need);
+	lock_acquire(&pages.lock);
+	pages.states = memory;
+	pages.count = ram_end(params);
+	for (uint32_t i = 0; i < params->ram_count; i++)
+		range_set(&params->ram[i], GUEST_PAGE_INVALID);
+	for (uint32_t i = 0; i < params->loaded_count; i++)
+		range_set(&params->loaded[i], GUEST_PAGE_VALID);
+	range_set(&params->region, GUEST_PAGE_TAKEN);
+	lock_release(&pages.lock);
+	return true;
+}
+
+enum guest_page_state guest_pages_state(gpa_t at)
+{
+	enum guest_page_state state;
+
+	lock_acquire(&pages.lock);
+	state = state_get(at.raw / ABI_PAGE_SIZE);
+	lock_release(&pages.lock);
+	return state;
+}
+
+/* A page that can change for nobody says more than one that is in the wrong state only. */
+static bool worse(enum guest_page_state a, enum guest_page_state b)
+{
+	return (a == GUEST_PAGE_TAKEN || a == GUEST_PAGE_CALLING) &&
+	       (b == GUEST_PAGE_INVALID || b == GUEST_PAGE_VALID);
+}
+
+static bool all_in(uint64_t first, uint64_t count, enum guest_page_state from,
+		   enum guest_page_state *found)
+{
+	bool all = true;
+
+	*found = from;
+	for (uint64_t i = 0; i < count; i++) {
+		enum guest_page_state state = state_get(first + i);
+
+		if (state == from)
+			continue;
+		if (all || worse(state, *found))
+			*found = state;
+		all = false;
+	}
+	return all;
+}
+
+bool guest_pages_take(gpa_t page, uint64_t count, enum guest_page_state from,
+		      enum guest_page_state *found)
+{
+	uint64_t first = page.raw / ABI_PAGE_SIZE;
+	bool ok;
+
+	lock_acquire(&pages.lock);
+	ok = from != GUEST_PAGE_TAKEN && all_in(first, count, from, found);
+	for (uint64_t i = 0; ok && i < count; i++)
+		state_set(first + i, GUEST_PAGE_TAKEN);
+	lock_release(&pages.lock);
+	return ok;
+}
+
+void guest_pages_set(gpa_t page, uint64_t count, enum guest_page_state to)
+{
+	uint64_t first = page.raw / ABI_PAGE_SIZE;
+
+	lock_acquire(&pages.lock);
+	for (uint64_t i = 0; i < count && first + i < pages.count; i++)
+		state_set(first + i, to);
+	lock_release(&pages.lock);
+}
+
+uint32_t guest_pages_revoke(gpa_t page, enum arch_page_size size)
+{
+	for (unsigned int vmpl = 1; vmpl < SNP_VMPL_COUNT; vmpl++) {
+		uint32_t eax = arch_rmpadjust(page, size, vmpl, 0);
+
+		if (eax != SNP_RESULT_OK)
+			return eax;
+	}
+	return SNP_RESULT_OK;
+}
+
+/*
+ * The specification grants to the caller's VMPL and to the ones above it. Between Socle and its
+ * guest there is VMPL1, where no vCPU can ever be: CREATE_VCPU wants GUEST_VMPL.
+ */
+uint32_t guest_pages_grant(gpa_t page, enum arch_page_size size)
+{
+	return arch_rmpadjust(page, size, GUEST_VMPL, SNP_RMPADJUST_PERMS_ALL);
+}
+
+/* Zeroes before granting: the host may have put a page of Socle's past here. */
+uint32_t guest_pages_prepare(gpa_t page, enum arch_page_size size)
+{
+	if (!arch_guest_zero(page, page_count(size) * ABI_PAGE_SIZE))
+		return GUEST_PAGES_FAULT;
+
+	return guest_pages_grant(page, size);
+}
+
+uint32_t guest_pages_validate(gpa_t page, enum arch_page_size size, bool ignore_unchanged,
+			      bool *changed)
+{
+	bool undone;
+	uint32_t eax = arch_pvalidate(page, size, true, changed);
+
+	if (eax != SNP_RESULT_OK || (!*changed && !ignore_unchanged))
+		return eax;
+	eax = guest_pages_prepare(page, size);
+	if (eax != SNP_RESULT_OK)
+		(void)arch_pvalidate(page, size, false, &undone);
+	return eax;
+}
+
+uint32_t guest_pages_invalidate(gpa_t page, enum arch_page_size size, bool *changed)
+{
+	uint32_t eax = guest_pages_revoke(page, size);
+
+	*changed = false;
+	if (eax == SNP_RESULT_OK)
+		eax = arch_pvalidate(page, size, false, changed);
+	if (eax != SNP_RESULT_OK)
+		(void)guest_pages_grant(page, size);
+	return eax;
+}
+
+static bool copyable(gpa_t at, size_t size)
+{
+	enum guest_page_state state = state_get(at.raw / ABI_PAGE_SIZE);
+
+	return (state == GUEST_PAGE_VALID || state == GUEST_PAGE_CALLING) &&
+	       size <= ABI_PAGE_SIZE - at.raw % ABI_PAGE_SIZE;
+}
+
+bool guest_pages_copy_in(void *to, gpa_t at, size_t size)
+{
+	bool ok;
+
+	lock_acquire(&pages.lock);
+	ok = copyable(at, size) && arch_guest_read(to, at, size);
+	lock_release(&pages.lock);
+	return ok;
+}
+
+bool guest_pages_copy_out(gpa_t at, const void *from, size_t size)
+{
+	bool ok;
+
+	lock_acquire(&pages.lock);
+	ok = copyable(at, size) && arch_guest_write(at, from, size);
+	lock_release(&pages.lock);
+	return ok;
+}

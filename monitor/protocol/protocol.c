@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: MIT */
+#include "monitor/protocol/protocol.h"
+
+#include <stddef.h>
+
+#include "monitor/service/service.h"
+
+/* Every call of Socle. What is not here does not exist, and QUERY_PROTOCOL says so. */
+static const struct svsm_table_entry table[] = {
+	{ SVSM_PROTOCOL_CORE, SVSM_CORE_REMAP_CA, "core/remap-ca", 1, svsm_core_remap_ca },
+	{ SVSM_PROTOCOL_CORE, SVSM_CORE_PVALIDATE, "core/pvalidate", 1, svsm_core_pvalidate },
+	{ SVSM_PROTOCOL_CORE, SVSM_CORE_CREATE_VCPU, "core/create-vcpu", 1, svsm_core_create_vcpu },
+	{ SVSM_PROTOCOL_CORE, SVSM_CORE_DELETE_VCPU, "core/delete-vcpu", 1, svsm_core_delete_vcpu },
+	{ SVSM_PROTOCOL_CORE, SVSM_CORE_DEPOSIT_MEM, "core/deposit-mem", 1, svsm_core_deposit_mem },
+	{ SVSM_PROTOCOL_CORE, SVSM_CORE_WITHDRAW_MEM, "core/withdraw-mem", 1,
+	  svsm_core_withdraw_mem },
+	{ SVSM_PROTOCOL_CORE, SVSM_CORE_QUERY_PROTOCOL, "core/query-protocol", 1,
+	  svsm_core_query_protocol },
+	{ SVSM_PROTOCOL_CORE, SVSM_CORE_CONFIGURE_VTOM, "core/configure-vtom", 1,
+	  svsm_core_configure_vtom },
+	{ SVSM_PROTOCOL_ATTEST, SVSM_ATTEST_SERVICES, "attest/services", 1, svsm_attest_services },
+	{ SVSM_PROTOCOL_ATTEST, SVSM_ATTEST_SINGLE_SERVICE, "attest/single-service", 1,
+	  svsm_attest_single_service },
+	{ SVSM_PROTOCOL_VTPM, SVSM_VTPM_QUERY, "vtpm/query", 1, svsm_vtpm_query },
+	{ SVSM_PROTOCOL_VTPM, SVSM_VTPM_CMD, "vtpm/cmd", 1, svsm_vtpm_cmd },
+};
+#define TABLE_SIZE (sizeof(table) / sizeof(table[0]))
+
+static uint32_t protocol_of(uint64_t rax)
+{
+	return (uint32_t)(rax >> 32);
+}
+
+static uint32_t call_of(uint64_t rax)
+{
+	return (uint32_t)rax;
+}
+
+static const struct svsm_table_entry *find(uint64_t rax)
+{
+	for (size_t i = 0; i < TABLE_SIZE; i++) {
+		if (table[i].protocol == protocol_of(rax) && table[i].call == call_of(rax))
+			return &table[i];
+	}
+	return NULL;
+}
+
+/* The lowest and highest version of a protocol in the table, false when it has no row. */
+static bool table_versions(uint32_t protocol, uint32_t *min, uint32_t *max)
+{
+	bool known = false;
+
+	for (size_t i = 0; i < TABLE_SIZE; i++) {
+		uint32_t since = table[i].since;
+
+		if (table[i].protocol != protocol)
+			continue;
+		*min = !known || since < *min ? since : *min;
+		*max = !known || since > *max ? since : *max;
+		known = true;
+	}
+	return known;
+}
+
+/* True when what serves the protocol is alive. The monitor itself always is. */
+static bool served(uint32_t protocol)
+{
+	if (protocol == SVSM_PROTOCOL_ATTEST)
+		return service_available(SERVICE_ATTEST);
+	if (protocol == SVSM_PROTOCOL_VTPM)
+		return service_available(SERVICE_VTPM);
+	return true;
+}
+
+bool svsm_protocol_versions(uint32_t protocol, uint32_t *min, uint32_t *max)
+{
+	return table_versions(protocol, min, max) && served(protocol);
+}
+
+static uint32_t unknown_call(uint64_t rax)
+{
+	uint32_t min, max;
+
+	if (table_versions(protocol_of(rax), &min, &max))
+		return SVSM_ERR_UNSUPPORTED_CALL;
+	return SVSM_ERR_UNSUPPORTED_PROTOCOL;
+}
+
+void svsm_dispatch(struct svsm_call *call, uint8_t pending)
+{
+	const struct svsm_table_entry *entry = find(call->rax);
+
+	call->caller_deleted = false;
+	if (pending != 1)
+		call->rax = SVSM_ERR_INVALID_FORMAT;
+	else if (!entry)
+		call->rax = unknown_call(call->rax);
+	else
+		call->rax = entry->handler(call);
+}
+
+const char *svsm_call_name(uint64_t rax)
+{
+	const struct svsm_table_entry *entry = find(rax);
+
+	return entry ? entry->name : "unknown";
+}

@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * SVSM_CORE_PVALIDATE (58019, table 6). The list stays in the guest's memory while it is worked
+ * on, for an entry that fails leaves the ones before it done: each entry is copied once, just
+ * before its turn.
+ */
+#include "monitor/arch/arch.h"
+#include "monitor/mem/guest_copy.h"
+#include "monitor/mem/guest_pages.h"
+#include "monitor/protocol/protocol.h"
+#include "monitor/protocol/result.h"
+
+struct list {
+	gpa_t at;
+	uint32_t entries;
+	uint32_t next;
+};
+
+struct entry {
+	gpa_t page;
+	enum arch_page_size size;
+	uint64_t pages; /* of 4 KiB */
+	bool validate;
+	bool ignore_unchanged;
+};
+
+/*
+ * The header's reserved bytes are not looked at: Linux leaves there what the last call put into
+ * its calling area.
+ */
+static uint32_t decode_list(uint64_t rcx, struct list *list)
+{
+	struct svsm_pvalidate_list header;
+	uint64_t room;
+
+	if (!gpa_aligned(gpa(rcx), 8))
+		return SVSM_ERR_INVALID_PARAMETER;
+	room = ABI_PAGE_SIZE - rcx % ABI_PAGE_SIZE;
+	if (!guest_copy_in(&header, gpa(rcx), sizeof(header)))
+		return SVSM_ERR_INVALID_ADDRESS;
+	if (header.entries == 0 || header.next >= header.entries)
+		return SVSM_ERR_INVALID_PARAMETER;
+	if (header.entries > (room - sizeof(header)) / sizeof(uint64_t))
+		return SVSM_ERR_INVALID_PARAMETER;
+	*list = (struct list){ .at = gpa(rcx), .entries = header.entries, .next = header.next };
+	return SVSM_SUCCESS;
+}
+
+static uint32_t decode_entry(uint64_t raw, struct entry *entry)
+{
+	uint64_t size = raw & SVSM_PVALIDATE_SIZE_MASK;
+
+	if (size > SNP_PAGE_2M || (raw & SVSM_PVALIDATE_RESERVED))
+		return SVSM_ERR_INVALID_PARAMETER;
+	*entry = (struct entry){
+		.page = gpa_page(gpa(raw)),
+		.size = size == SNP_PAGE_2M ? ARCH_PAGE_2M : ARCH_PAGE_4K,
+		.pages = size == SNP_PAGE_2M ? ABI_PAGE_SIZE_2M / ABI_PAGE_SIZE : 1,
+		.validate = raw & SVSM_PVALIDATE_VALIDATE,
+		.ignore_unchanged = raw & SVSM_PVALIDATE_IGNORE_CF,
+	};
+	if (!gpa_aligned(entry->page, entry->pages * ABI_PAGE_SIZE))
+		return SVSM_ERR_INVALID_PARAMETER;
+	return SVSM_SUCCESS;
+}
+
+static uint32_t validate(const struct entry *e)
+{
+	bool changed = false;
+	uint32_t eax = guest_pages_validate(e->page, e->size, e->ignore_unchanged, &changed);
+	bool valid = eax == SNP_RESULT_OK && (changed || e->ignore_unchanged);
+
+	guest_pages_set(e->page, e->pages, valid ? GUEST_PAGE_VALID : GUEST_PAGE_INVALID);
+	if (eax != SNP_RESULT_OK)
+		return svsm_result_of_page(eax);
+	return valid ? SVSM_SUCCESS : SVSM_ERR_PVALIDATE_UNCHANGED;
+}
+
+/*
+ * A page that was valid and is not, although PVALIDATE saw no change, is one that the host has put
+ * in its place. The guest is told.
+ */
+static uint32_t invalidate(const struct entry *e)
+{
+	bool changed = false;
+	uint32_t eax = guest_pages_invalidate(e->page, e->size, &changed);
+	bool invalid = eax == SNP_RESULT_OK;
+
+	guest_pages_set(e->page, e->pages, invalid ? GUEST_PAGE_INVALID : GUEST_PAGE_VALID);
+	if (!invalid)
+		return svsm_result_of_page(eax);
+	return changed || e->ignore_unchanged ? SVSM_SUCCESS : SVSM_ERR_PVALIDATE_UNCHANGED;
+}
+
+/*
+ * The pages are in the state that the entry asks for. PVALIDATE is not executed: a host that has
+ * exchanged a valid page would get its new one accepted.
+ */
+static uint32_t unchanged(const struct entry *e)
+{
+	uint32_t eax = SNP_RESULT_OK;
+
+	if (e->validate && e->ignore_unchanged)
+		eax = guest_pages_prepare(e->page, e->size);
+	guest_pages_set(e->page, e->pages, e->validate ? GUEST_PAGE_VALID : GUEST_PAGE_INVALID);
+	return e->ignore_unchanged ? svsm_result_of_page(eax) : SVSM_ERR_PVALIDATE_UNCHANGED;
+}
+
+static uint32_t perform(const struct entry *e)
+{
+	enum guest_page_state from = e->validate ? GUEST_PAGE_INVALID : GUEST_PAGE_VALID;
+	enum guest_page_state to = e->validate ? GUEST_PAGE_VALID : GUEST_PAGE_INVALID;
+	enum guest_page_state found;
+
+	if (guest_pages_take(e->page, e->pages, from, &found))
+		return e->validate ? validate(e) : invalidate(e);
+	if (found == to && guest_pages_take(e->page, e->pages, to, &found))
+		return unchanged(e);
+	if (found == GUEST_PAGE_TAKEN || found == GUEST_PAGE_CALLING)
+		return SVSM_ERR_INVALID_ADDRESS;
+	/* Some of the 2 MiB are valid and some are not: so the RMP has them as pages of 4 KiB. */
+	return SVSM_ERR_PVALIDATE_SIZEMISMATCH;
+}
+
+/*
+ * No page that was taken away may change hands again, and no call may end, while some vCPU could
+ * still use its old translation; one flush serves a run of invalidations.
+ */
+static void flush_if(bool *needed, bool now)
+{
+	if (*needed && now) {
+		arch_flush_guest_tlb();
+		*needed = false;
+	}
+}
+
+static uint32_t next_entry(const struct list *list, struct entry *entry)
+{
+	uint64_t offset = sizeof(struct svsm_pvalidate_list) + list->next * sizeof(uint64_t);
+	uint64_t raw;
+
+	if (!guest_copy_in(&raw, gpa(list->at.raw + offset), sizeof(raw)))
+		return SVSM_ERR_INVALID_ADDRESS;
+	return decode_entry(raw, entry);
+}
+
+static uint32_t perform_list(struct list *list)
+{
+	uint32_t result = SVSM_SUCCESS;
+	bool flush = false;
+
+	while (list->next < list->entries) {
+		struct entry entry;
+
+		result = next_entry(list, &entry);
+		if (result != SVSM_SUCCESS)
+			break;
+		flush_if(&flush, entry.validate);
+		flush = flush || !entry.validate;
+		result = perform(&entry);
+		if (result != SVSM_SUCCESS)
+			break;
+		list->next++;
+	}
+	flush_if(&flush, true);
+	return result;
+}
+
+uint32_t svsm_core_pvalidate(struct svsm_call *call)
+{
+	struct list list;
+	uint32_t result = decode_list(call->rcx, &list);
+	uint16_t next;
+	gpa_t next_at;
+
+	if (result != SVSM_SUCCESS)
+		return result;
+	result = perform_list(&list);
+	next = (uint16_t)list.next;
+	next_at = gpa(list.at.raw + offsetof(struct svsm_pvalidate_list, next));
+	if (!guest_copy_out(next_at, &next, sizeof(next)) && result == SVSM_SUCCESS)
+		return SVSM_ERR_INVALID_ADDRESS;
+	return result;
+}
