@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * socle-guest: the guest's end of an attestation.
+ *
+ *	socle-guest serve --channel DEVICE [--script FILE] [--folder DIR] [--tsm DIR]
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "guest/agent/session.h"
+#include "guest/agent/tsm.h"
+
+static int usage(void)
+{
+	fputs("usage: socle-guest serve --channel DEVICE [--script FILE] [--folder DIR]"
+	      " [--tsm DIR]\n",
+	      stderr);
+	return 1;
+}
+
+static int serve(const char *device, struct session *session)
+{
+	static struct channel channel;
+	int rc;
+
+	/* Secrets of a challenge pass through here: nobody else reads them. */
+	if (mkdir(session->folder, 0700) != 0 && errno != EEXIST) {
+		fprintf(stderr, "socle-guest: %s: %s\n", session->folder, strerror(errno));
+		return 1;
+	}
+	rc = channel_open(&channel, device);
+	if (rc != 0) {
+		fprintf(stderr, "socle-guest: %s: %s\n", device, strerror(-rc));
+		return 1;
+	}
+	session->channel = &channel;
+	rc = session_serve(session);
+	if (rc != 0)
+		fprintf(stderr, "socle-guest: %s: %s\n", device, strerror(-rc));
+	return rc == 0 ? 0 : 1;
+}
+
+int main(int argc, char **argv)
+{
+	static const struct option options[] = {
+		{ "channel", required_argument, NULL, 'c' },
+		{ "script", required_argument, NULL, 's' },
+		{ "folder", required_argument, NULL, 'f' },
+		{ "tsm", required_argument, NULL, 't' },
+		{ NULL, 0, NULL, 0 },
+	};
+	struct session session = {
+		.script = "/lib/socle/attest.sh",
+		.folder = "/run/socle",
+		.tsm = TSM_ROOT,
+	};
+	const char *device = NULL;
+	int option;
+
+	if (argc < 2 || strcmp(argv[1], "serve") != 0)
+		return usage();
+	argc--;
+	argv++;
+	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		switch (option) {
+		case 'c':
+			device = optarg;
+			break;
+		case 's':
+			session.script = optarg;
+			break;
+		case 'f':
+			session.folder = optarg;
+			break;
+		case 't':
+			session.tsm = optarg;
+			break;
+		default:
+			return usage();
+		}
+	}
+	if (device == NULL || optind != argc)
+		return usage();
+	return serve(device, &session);
+}

@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: MIT */
+#include "guest/agent/session.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include "guest/agent/file.h"
+#include "guest/agent/step.h"
+#include "guest/agent/tsm.h"
+
+/* What the evidence step leaves in the folder; every one of them is sent. */
+static const char *const evidence_files[] = {
+	"report.bin", "manifest.bin", "ek.pub",	    "ak.pub",		"ak.name",
+	"quote.msg",  "quote.sig",    "quote.pcrs", "report-vmpl2.bin",
+};
+
+/* Tells the host that a step failed. Returns 0 when the host could be told. */
+__attribute__((format(printf, 2, 3))) static int fail(const struct session *session,
+						      const char *format, ...)
+{
+	char line[STEP_LINE_MAX + 64];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(line, sizeof(line), format, args);
+	va_end(args);
+	fprintf(stderr, "socle-guest: %s\n", line);
+	return channel_send(session->channel, CHANNEL_ERROR, line, strlen(line));
+}
+
+static bool path_of(const struct session *session, const char *name, char *path, size_t size)
+{
+	int length = snprintf(path, size, "%s/%s", session->folder, name);
+
+	return length > 0 && (size_t)length < size;
+}
+
+static int write_file(const struct session *session, const char *name, const void *data,
+		      size_t size)
+{
+	char path[256];
+
+	if (!path_of(session, name, path, sizeof(path)))
+		return -ENAMETOOLONG;
+	return file_write(path, data, size);
+}
+
+static int send_file(const struct session *session, const char *name)
+{
+	char path[256];
+
+	if (!path_of(session, name, path, sizeof(path)))
+		return -ENAMETOOLONG;
+	return channel_send_file(session->channel, path, name);
+}
+
+static int send_hello(const struct session *session)
+{
+	struct utsname name;
+	char text[512];
+	int length;
+
+	if (uname(&name) != 0)
+		return -errno;
+	length = snprintf(text, sizeof(text), "kernel=%s\ncpus=%ld\ntpm=%s\n", name.release,
+			  sysconf(_SC_NPROCESSORS_ONLN),
+			  access("/dev/tpmrm0", R_OK | W_OK) == 0 ? "/dev/tpmrm0" : "none");
+	if (length < 0 || (size_t)length >= sizeof(text))
+		return -EMSGSIZE;
+	return channel_send(session->channel, CHANNEL_HELLO, text, (size_t)length);
+}
+
+/* The report of the SVSM over the nonce. What went wrong is in report->failed. */
+static int gather_vtpm_report(const struct session *session, const uint8_t *nonce,
+			      struct tsm_report *report)
+{
+	int rc = tsm_report_vtpm(session->tsm, nonce, report);
+
+	if (rc != 0)
+		return rc;
+	report->failed = session->folder;
+	if ((rc = write_file(session, "nonce.bin", nonce, TSM_NONCE_SIZE)) != 0 ||
+	    (rc = write_file(session, "report.bin", report->report.data, report->report.size)) != 0)
+		return rc;
+	return write_file(session, "manifest.bin", report->manifest.data, report->manifest.size);
+}
+
+/*
+ * A report for the kernel at its own VMPL, with the REPORT_DATA of the other one: a verifier that
+ * does not look at the VMPL would take it. It is sent so that the host can try its verifier.
+ */
+static int gather_kernel_report(const struct session *session, struct tsm_report *report)
+{
+	uint8_t data[TSM_NONCE_SIZE];
+	char path[256];
+	ssize_t size;
+	int rc;
+
+	report->failed = "binding.bin";
+	if (!path_of(session, "binding.bin", path, sizeof(path)))
+		return -ENAMETOOLONG;
+	size = file_read(path, data, sizeof(data));
+	if (size != (ssize_t)sizeof(data))
+		return size < 0 ? (int)size : -EBADMSG;
+	rc = tsm_report_kernel(session->tsm, data, report);
+	if (rc != 0)
+		return rc;
+	report->failed = session->folder;
+	return write_file(session, "report-vmpl2.bin", report->report.data, report->report.size);
+}
+
+static int send_evidence(const struct session *session)
+{
+	size_t i;
+	int rc;
+
+	for (i = 0; i < sizeof(evidence_files) / sizeof(evidence_files[0]); i++) {
+		rc = send_file(session, evidence_files[i]);
+		if (rc != 0)
+			return fail(session, "send %s: %s", evidence_files[i], strerror(-rc));
+	}
+	return channel_send(session->channel, CHANNEL_DONE, NULL, 0);
+}
+
+static int attest(const struct session *session, const struct frame *frame,
+		  struct tsm_report *report)
+{
+	char line[STEP_LINE_MAX];
+	int rc;
+
+	if (frame->size != TSM_NONCE_SIZE)
+		return fail(session, "nonce: %zu bytes instead of %u", frame->size, TSM_NONCE_SIZE);
+	rc = gather_vtpm_report(session, frame->payload, report);
+	if (rc != 0)
+		return fail(session, "svsm report: %s: %s", report->failed, strerror(-rc));
+	if (!step_run(session->script, "evidence", session->folder, line))
+		return fail(session, "evidence: %s", line);
+	rc = gather_kernel_report(session, report);
+	if (rc != 0)
+		return fail(session, "kernel report: %s: %s", report->failed, strerror(-rc));
+	return send_evidence(session);
+}
+
+static int answer_nonce(const struct session *session, const struct frame *frame)
+{
+	struct tsm_report *report = malloc(sizeof(*report));
+	int rc;
+
+	if (report == NULL)
+		return fail(session, "nonce: %s", strerror(ENOMEM));
+	rc = attest(session, frame, report);
+	free(report);
+	return rc;
+}
+
+static int answer_challenge(const struct session *session, const struct frame *frame)
+{
+	char line[STEP_LINE_MAX];
+	int rc = write_file(session, "challenge.bin", frame->payload, frame->size);
+
+	if (rc != 0)
+		return fail(session, "challenge: %s", strerror(-rc));
+	if (!step_run(session->script, "activate", session->folder, line))
+		return fail(session, "activate: %s", line);
+	rc = send_file(session, "answer.bin");
+	if (rc != 0)
+		return fail(session, "send answer.bin: %s", strerror(-rc));
+	return channel_send(session->channel, CHANNEL_DONE, NULL, 0);
+}
+
+int session_serve(const struct session *session)
+{
+	struct frame frame;
+	int rc = send_hello(session);
+
+	while (rc == 0) {
+		rc = channel_receive(session->channel, &frame);
+		if (rc != 0)
+			break;
+		switch (frame.type) {
+		case CHANNEL_NONCE:
+			rc = answer_nonce(session, &frame);
+			break;
+		case CHANNEL_CHALLENGE:
+			rc = answer_challenge(session, &frame);
+			break;
+		case CHANNEL_BYE:
+			return 0;
+		default:
+			rc = fail(session, "frame of unknown type %u", frame.type);
+			break;
+		}
+	}
+	return rc;
+}

@@ -1,0 +1,58 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+#
+# The TPM's side of an attestation, by tpm2-tools. socle-guest runs it:
+#
+#	attest.sh evidence DIR	reads nonce.bin and manifest.bin; makes the keys and the quote
+#	attest.sh activate DIR	reads challenge.bin; writes the credential to answer.bin
+#
+# The quote's qualifying data is SHA-256(nonce.bin): the nonce itself need not fit a TPM2B_DATA.
+set -eu
+
+step=$1
+cd "$2"
+: "${TPM2TOOLS_TCTI:=device:/dev/tpmrm0}"
+export TPM2TOOLS_TCTI
+
+# The PCR that takes this boot's command line, and those that the quote covers.
+event_pcr=15
+quoted=sha256:0,1,2,3,4,5,6,7,8,9,15
+
+hex_sha256() {
+	sha256sum "$1" | cut -c 1-64
+}
+
+# Names the tool that failed, in the last line that anyone sees.
+run() {
+	"tpm2_$@" || {
+		echo "tpm2_$1: failed with status $?"
+		exit 1
+	}
+}
+
+evidence() {
+	# The endorsement key: template L-1 of the TCG EK Credential Profile, which is the tool's own.
+	run createek -Q -G rsa -c ek.ctx -u ek.pub -f pem
+	run createak -Q -C ek.ctx -G ecc -g sha256 -s ecdsa -c ak.ctx -u ak.pub -f pem -n ak.name
+	run pcrextend -Q "$event_pcr:sha256=$(hex_sha256 /proc/cmdline)"
+	run quote -Q -c ak.ctx -l "$quoted" -q "$(hex_sha256 nonce.bin)" -g sha256 \
+		-m quote.msg -s quote.sig -f plain -o quote.pcrs -F values
+	# REPORT_DATA of the SVSM's report, for a second report to try the verifier with.
+	cat nonce.bin manifest.bin | sha512sum | cut -c 1-128 | xxd -r -p >binding.bin
+}
+
+activate() {
+	run startauthsession -Q --policy-session -S session.ctx
+	run policysecret -Q -S session.ctx -c endorsement
+	run activatecredential -Q -c ak.ctx -C ek.ctx -i challenge.bin -o answer.bin \
+		-P session:session.ctx
+}
+
+case $step in
+evidence) evidence ;;
+activate) activate ;;
+*)
+	echo "unknown step '$step'"
+	exit 1
+	;;
+esac

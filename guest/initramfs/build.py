@@ -1,0 +1,246 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Builds the initramfs of the demo's guest: busybox, the kernel's modules, ours, the agent, and
+unmodified tpm2-tools with the libraries that they load.
+
+	guest/initramfs/build.py --kernel build/kernel --module KO --agent ELF --out FILE
+
+The same inputs give the same bytes. The archive is not compressed: an emulated processor would
+take longer to decompress it than to copy it.
+"""
+
+import argparse
+import lzma
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+
+HERE = pathlib.Path(__file__).resolve().parent
+LIBRARIES = "lib/x86_64-linux-gnu"
+LOADER = "lib64/ld-linux-x86-64.so.2"
+
+# tsm gives configfs its reports, sev-guest makes them. The order is that of loading.
+MODULES = ["tsm", "sev-guest"]
+TPM2_TOOLS = ["createek", "createak", "pcrextend", "quote", "startauthsession", "policysecret",
+              "activatecredential", "getcap"]
+# Loaded by name at run time, so no list of needed libraries has it.
+TCTI = "libtss2-tcti-device.so.0"
+APPLETS = ["sh", "mount", "cat", "insmod", "nproc", "uname", "cut", "poweroff", "sleep", "echo",
+           "sha256sum", "sha512sum", "xxd", "dmesg", "ls", "tail"]
+
+
+class BuildError(Exception):
+    pass
+
+
+def output_of(*command, **options):
+    result = subprocess.run(command, capture_output=True, text=True, **options)
+    if result.returncode != 0:
+        lines = (result.stderr or result.stdout).strip().splitlines() or ["no output"]
+        raise BuildError(f"{' '.join(map(str, command))}: {lines[-1]}")
+    return result.stdout
+
+
+# Kernel modules
+
+
+def find_modules(kernel, release):
+    folder = next((kernel / "root" / lib / "modules" / release for lib in ("lib", "usr/lib")
+                   if (kernel / "root" / lib / "modules" / release).is_dir()), None)
+    if folder is None:
+        raise BuildError(f"no modules of {release} in {kernel}/root")
+    found = {}
+    for path in folder.rglob("*.ko*"):
+        found[path.name.split(".ko")[0].replace("_", "-")] = path
+    return found
+
+
+def unpack_module(path, to):
+    if path.suffix == ".xz":
+        to.write_bytes(lzma.decompress(path.read_bytes()))
+    elif path.suffix == ".zst":
+        output_of("zstd", "-q", "-d", "-f", path, "-o", to)
+    else:
+        shutil.copyfile(path, to)
+
+
+def add_modules(stage, kernel, own):
+    """Our module and the kernel's, each after those it depends on, in /lib/modules/order."""
+    release = (kernel / "version").read_text().strip()
+    available = find_modules(kernel, release)
+    builtin = next((kernel / "root").glob(f"**/{release}/modules.builtin")).read_text()
+    folder = stage / "lib/modules"
+    folder.mkdir(parents=True)
+    order = []
+
+    def add(name):
+        name = name.replace("_", "-")
+        if f"/{name}.ko" in builtin.replace("_", "-") or f"{name}.ko" in order:
+            return
+        if name not in available:
+            raise BuildError(f"{release} has no module {name}")
+        to = folder / f"{name}.ko"
+        unpack_module(available[name], to)
+        for needed in output_of("modinfo", "-F", "depends", to).strip().split(","):
+            if needed:
+                add(needed)
+        order.append(to.name)
+
+    for name in MODULES:
+        add(name)
+    shutil.copyfile(own, folder / own.name)
+    order.append(own.name)
+    magic = output_of("modinfo", "-F", "vermagic", folder / own.name).split()
+    if magic[0] != release:
+        raise BuildError(f"{own} is for {magic[0]}, not for {release}")
+    (folder / "order").write_text("\n".join(order) + "\n")
+
+
+# Programs and their libraries
+
+
+def needed_libraries(path):
+    """Soname and file of every library that the loader would map for this file."""
+    for line in output_of("ldd", path).splitlines():
+        words = line.split()
+        if "=>" in words:
+            if words[2] == "not":
+                raise BuildError(f"{path} needs {words[0]}, which is not installed")
+            yield words[0], words[2]
+
+
+def find_tcti():
+    for folder in ("/usr/" + LIBRARIES, "/" + LIBRARIES):
+        if (path := pathlib.Path(folder) / TCTI).exists():
+            return path
+    raise BuildError(f"{TCTI} is not installed")
+
+
+def add_program(stage, path, to, mode=0o755):
+    target = stage / to
+    target.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(path, target)
+    target.chmod(mode)
+
+
+def add_libraries(stage, path):
+    for soname, file in needed_libraries(path):
+        target = stage / LIBRARIES / soname
+        if not target.exists():
+            add_program(stage, file, f"{LIBRARIES}/{soname}", 0o644)
+
+
+def add_tpm2_tools(stage):
+    tool = shutil.which("tpm2")
+    if tool is None:
+        raise BuildError("tpm2-tools is not installed")
+    add_program(stage, tool, "bin/tpm2")
+    for name in TPM2_TOOLS:
+        (stage / f"bin/tpm2_{name}").symlink_to("tpm2")
+    add_program(stage, "/" + LOADER, LOADER)
+    add_libraries(stage, tool)
+    tcti = find_tcti()
+    add_program(stage, tcti, f"{LIBRARIES}/{TCTI}", 0o644)
+    add_libraries(stage, tcti)
+
+
+def check_tpm2_tools(stage):
+    """The tool runs with the staged loader and libraries alone, and finds its TCTI among them."""
+    loader = [str(stage / LOADER), "--inhibit-cache", "--library-path", str(stage / LIBRARIES)]
+    output_of(*loader, "--argv0", "tpm2_getcap", str(stage / "bin/tpm2"), "--version")
+    # The device does not exist, so the tool fails, but only after it has loaded everything.
+    result = subprocess.run(
+        [*loader, "--argv0", "tpm2_getcap", str(stage / "bin/tpm2"), "-T", "device:/nonexistent",
+         "properties-fixed"],
+        capture_output=True, text=True, env={"LD_DEBUG": "files"})
+    loaded = [line.split("calling init: ")[1].strip() for line in result.stderr.splitlines()
+              if "calling init: " in line]
+    outside = [path for path in loaded if not path.startswith(str(stage))]
+    if outside:
+        raise BuildError(f"tpm2 loads {outside[0]}, which the initramfs does not have")
+    if not any(path.endswith("/" + TCTI) for path in loaded):
+        raise BuildError(f"tpm2 does not load {TCTI}")
+
+
+def add_agent(stage, agent):
+    add_program(stage, agent, "bin/socle-guest")
+    output_of("strip", "--strip-all", stage / "bin/socle-guest")
+    if "not a dynamic executable" not in subprocess.run(
+            ["ldd", agent], capture_output=True, text=True).stderr:
+        add_libraries(stage, agent)
+
+
+def fill(stage, args):
+    for folder in ("bin", "dev", "proc", "sys", "run", "etc", "tmp", LIBRARIES):
+        (stage / folder).mkdir(parents=True, exist_ok=True)
+    add_program(stage, shutil.which("busybox") or "/bin/busybox", "bin/busybox")
+    for applet in APPLETS:
+        (stage / "bin" / applet).symlink_to("busybox")
+    add_program(stage, HERE / "init", "init")
+    add_program(stage, HERE / "attest.sh", "lib/socle/attest.sh")
+    add_agent(stage, args.agent)
+    add_modules(stage, args.kernel, args.module)
+    add_tpm2_tools(stage)
+    check_tpm2_tools(stage)
+    # With it the loader opens each library once instead of looking through folders.
+    output_of("/sbin/ldconfig", "-X", "-r", stage, "-C", "/etc/ld.so.cache")
+    shutil.rmtree(stage / "var", ignore_errors=True)
+
+
+# The archive
+
+
+def newc_member(number, name, mode, data):
+    fields = [number, mode, 0, 0, 1, 0, len(data), 0, 0, 0, 0, len(name) + 1, 0]
+    head = b"070701" + b"".join(b"%08X" % field for field in fields) + name.encode() + b"\0"
+    head += b"\0" * (-len(head) % 4)
+    return head + data + b"\0" * (-len(data) % 4)
+
+
+def newc(stage):
+    """All files below stage, sorted, owned by root, at time 0."""
+    members = []
+    for path in sorted(stage.rglob("*")):
+        name = str(path.relative_to(stage))
+        mode = path.lstat().st_mode
+        if path.is_symlink():
+            mode, data = 0o120777, os.readlink(path).encode()
+        elif path.is_dir():
+            mode, data = 0o040755, b""
+        else:
+            mode, data = 0o100000 | (0o755 if mode & 0o100 else 0o644), path.read_bytes()
+        members.append(newc_member(len(members) + 1, name, mode, data))
+    # The kernel opens the console before it runs /init, so this node must be in the archive.
+    console = [len(members) + 1, 0o020600, 0, 0, 1, 0, 0, 0, 0, 5, 1, len("dev/console") + 1, 0]
+    head = b"070701" + b"".join(b"%08X" % field for field in console) + b"dev/console\0"
+    members.append(head + b"\0" * (-len(head) % 4))
+    members.append(newc_member(0, "TRAILER!!!", 0, b""))
+    return b"".join(members)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--kernel", type=pathlib.Path, required=True)
+    parser.add_argument("--module", type=pathlib.Path, required=True)
+    parser.add_argument("--agent", type=pathlib.Path, required=True)
+    parser.add_argument("--out", type=pathlib.Path, required=True)
+    args = parser.parse_args()
+    try:
+        with tempfile.TemporaryDirectory(dir=args.out.parent) as folder:
+            stage = pathlib.Path(folder).resolve()
+            fill(stage, args)
+            image = newc(stage)
+    except (BuildError, OSError) as error:
+        print(f"guest/initramfs: {error}", file=sys.stderr)
+        return 1
+    partial = args.out.with_suffix(".partial")
+    partial.write_bytes(image)
+    partial.replace(args.out)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,83 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+#
+# Installs the Debian packages that Socle needs, and only those that are missing.
+#
+#	scripts/setup-packages.sh [build] [demo] [check]
+#
+# build: compiling everything. demo: running the demo too. check: the tests and the second compiler.
+# Without an argument: build and demo. Says nothing when there is nothing to do.
+set -eu
+
+die() {
+	echo "setup-packages: $*" >&2
+	exit 1
+}
+
+codename=$(. /etc/os-release && echo "${VERSION_CODENAME:-}")
+case $codename in
+bookworm)
+	compiler=gcc-12
+	second_compiler=clang-14
+	tcti_device=libtss2-tcti-device0
+	tcti_swtpm=libtss2-tcti-swtpm0
+	;;
+trixie)
+	compiler=gcc-14
+	second_compiler=clang
+	tcti_device=libtss2-tcti-device0t64
+	tcti_swtpm=libtss2-tcti-swtpm0t64
+	;;
+*) die "made for Debian 12 (bookworm) and 13 (trixie); this is '$codename'" ;;
+esac
+
+build="gcc $compiler libc6-dev make meson ninja-build pkg-config python3 binutils
+	libssl-dev libjansson-dev libtpms-dev zlib1g-dev libcmocka-dev
+	kmod ca-certificates debian-archive-keyring"
+demo="qemu-system-x86 tpm2-tools $tcti_device busybox-static openssl xz-utils zstd"
+check="$second_compiler swtpm $tcti_swtpm python3-cryptography"
+
+wanted=
+[ $# -gt 0 ] || set -- build demo
+for group in "$@"; do
+	case $group in
+	build) wanted="$wanted $build" ;;
+	demo) wanted="$wanted $demo" ;;
+	check) wanted="$wanted $check" ;;
+	*) die "unknown group '$group': build, demo or check" ;;
+	esac
+done
+
+missing=
+for package in $wanted; do
+	state=$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null || true)
+	[ "$state" = installed ] || missing="$missing $package"
+done
+[ -n "$missing" ] || exit 0
+
+as_root=
+if [ "$(id -u)" -ne 0 ]; then
+	as_root="sudo -n"
+	if ! $as_root true 2>/dev/null; then
+		echo "setup-packages: these packages are missing, and installing them needs root:" >&2
+		echo "	apt-get install --no-install-recommends$missing" >&2
+		exit 1
+	fi
+fi
+
+echo "installing:$missing"
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+# A machine that was just set up has no package lists; an old one may have stale ones.
+install() {
+	# shellcheck disable=SC2086
+	$as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends \
+		$missing >"$log" 2>&1
+}
+if ! install; then
+	$as_root apt-get update -q >>"$log" 2>&1 || true
+	install || {
+		tail -n 5 "$log" >&2
+		die "apt-get could not install:$missing"
+	}
+fi
