@@ -2,9 +2,343 @@
 /* `socle run`: reads the command line and hands over to the machine's host process. */
 #include "tools/cmd.h"
 
+#include <errno.h>
+#include <getopt.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "machine/host/run.h"
+#include "machine/mailbox.h"
+
+#define MIB (1ull << 20)
+#define TIMEOUT_MAX_S 86400u
+
+static const char usage_text[] =
+	"usage: socle run [OPTION]... FILE.igvm\n"
+	"\n"
+	"Boots FILE.igvm on the emulated SNP machine and waits until it ends.\n"
+	"\n"
+	"  --cpus N               vCPUs, 1 to 8 (1)\n"
+	"  --memory SIZE          guest memory, 64M to 2G (512M)\n"
+	"  --channel unix:PATH    listen there for the program at the guest's second serial port\n"
+	"  --vmpl0-channel unix:PATH\n"
+	"                         the same for the serial port that only VMPL0 reaches\n"
+	"  --log-dir DIR          write guest.log, svsm.log, machine.log and timeline.json there;\n"
+	"                         without it, both consoles go to standard output\n"
+	"  --mark NAME=TEXT       note the time of the first line of svsm.log that holds TEXT\n"
+	"  --mark-guest NAME=TEXT the same for guest.log\n"
+	"  --timeout SECONDS      end the machine when the guest runs longer\n"
+	"  --certs-out DIR        write ark.pem, ask.pem and vcek.pem of the emulated chain there\n"
+	"  --report-key-dir DIR   where the emulated chain is kept, and made when there is none\n"
+	"                         ($XDG_DATA_HOME/socle/report-keys)\n"
+	"  --hv PATH              the machine's hypervisor ($SOCLE_HV, or where it was built)\n"
+	"  --qemu PATH            (qemu-system-x86_64)\n"
+	"  --accel tcg|kvm        (tcg)\n"
+	"  --quiet                no progress on standard output\n"
+	"\n"
+	"Exit status: 0 the guest powered off, 1 it did not start, 2 the guest asked to be\n"
+	"terminated, 3 triple fault, 4 RMP violation, 5 the hypervisor failed, 6 timeout, 7 QEMU\n"
+	"died, 8 interrupted by a signal.\n";
+
+enum option_id {
+	OPT_CPUS = 256,
+	OPT_MEMORY,
+	OPT_CHANNEL,
+	OPT_VMPL0_CHANNEL,
+	OPT_LOG_DIR,
+	OPT_MARK,
+	OPT_MARK_GUEST,
+	OPT_TIMEOUT,
+	OPT_CERTS_OUT,
+	OPT_KEY_DIR,
+	OPT_HV,
+	OPT_QEMU,
+	OPT_ACCEL,
+	OPT_QUIET,
+	OPT_HELP,
+};
+
+static const struct option long_options[] = {
+	{ "cpus", required_argument, NULL, OPT_CPUS },
+	{ "memory", required_argument, NULL, OPT_MEMORY },
+	{ "channel", required_argument, NULL, OPT_CHANNEL },
+	{ "vmpl0-channel", required_argument, NULL, OPT_VMPL0_CHANNEL },
+	{ "log-dir", required_argument, NULL, OPT_LOG_DIR },
+	{ "mark", required_argument, NULL, OPT_MARK },
+	{ "mark-guest", required_argument, NULL, OPT_MARK_GUEST },
+	{ "timeout", required_argument, NULL, OPT_TIMEOUT },
+	{ "certs-out", required_argument, NULL, OPT_CERTS_OUT },
+	{ "report-key-dir", required_argument, NULL, OPT_KEY_DIR },
+	{ "hv", required_argument, NULL, OPT_HV },
+	{ "qemu", required_argument, NULL, OPT_QEMU },
+	{ "accel", required_argument, NULL, OPT_ACCEL },
+	{ "quiet", no_argument, NULL, OPT_QUIET },
+	{ "help", no_argument, NULL, OPT_HELP },
+	{ 0 },
+};
+
+/* The options, and the strings that were made for them. */
+struct arguments {
+	struct run_options run;
+	char *key_dir, *hv_image;
+	bool help;
+};
+
+static bool bad(const char *what, const char *value)
+{
+	cmd_error("run: %s: \"%s\"", what, value);
+	return false;
+}
+
+/* A decimal number and nothing else, from min to max. */
+static bool parse_number(const char *text, uint64_t min, uint64_t max, uint64_t *number)
+{
+	char *end;
+
+	if (*text < '0' || *text > '9')
+		return false;
+	errno = 0;
+	*number = strtoull(text, &end, 10);
+	return errno == 0 && *end == '\0' && *number >= min && *number <= max;
+}
+
+static bool parse_cpus(struct arguments *args, const char *value)
+{
+	uint64_t cpus;
+
+	if (!parse_number(value, 1, MACHINE_CPUS_MAX, &cpus))
+		return bad("--cpus takes a number from 1 to 8", value);
+	args->run.cpus = (unsigned int)cpus;
+	return true;
+}
+
+static bool parse_memory(struct arguments *args, const char *value)
+{
+	char digits[16];
+	size_t length = strlen(value);
+	uint64_t unit = 0, number;
+
+	if (length > 1 && length < sizeof(digits)) {
+		memcpy(digits, value, length - 1);
+		digits[length - 1] = '\0';
+		unit = value[length - 1] == 'M' ? MIB : value[length - 1] == 'G' ? MIB << 10 : 0;
+	}
+	if (unit == 0 || !parse_number(digits, RUN_MEMORY_MIN > unit ? RUN_MEMORY_MIN / unit : 1,
+				       MACHINE_GUEST_RAM_MAX / unit, &number))
+		return bad("--memory takes a size from 64M to 2G", value);
+	args->run.memory = number * unit;
+	return true;
+}
+
+static bool parse_timeout(struct arguments *args, const char *value)
+{
+	uint64_t seconds;
+
+	if (!parse_number(value, 1, TIMEOUT_MAX_S, &seconds))
+		return bad("--timeout takes seconds, from 1 to 86400", value);
+	args->run.timeout_ns = seconds * 1000000000u;
+	return true;
+}
+
+static bool parse_channel(const char **path, const char *value)
+{
+	static const char prefix[] = "unix:";
+
+	if (strncmp(value, prefix, sizeof(prefix) - 1) != 0 || value[sizeof(prefix) - 1] == '\0')
+		return bad("a channel is unix:PATH", value);
+	*path = value + sizeof(prefix) - 1;
+	return true;
+}
+
+/* NAME=TEXT; cuts value in two. */
+static bool parse_mark(struct run_marks *marks, char *value)
+{
+	char *equals = strchr(value, '=');
+
+	if (!equals || equals == value || equals[1] == '\0')
+		return bad("a mark is NAME=TEXT", value);
+	if (marks->count == RUN_MARKS_MAX)
+		return bad("there are too many marks", value);
+	*equals = '\0';
+	marks->marks[marks->count++] = (struct run_mark){ .name = value, .text = equals + 1 };
+	return true;
+}
+
+static bool parse_accel(struct arguments *args, const char *value)
+{
+	if (strcmp(value, "tcg") != 0 && strcmp(value, "kvm") != 0)
+		return bad("--accel takes tcg or kvm", value);
+	args->run.accel = value;
+	return true;
+}
+
+static bool parse_path(const char **path, const char *value)
+{
+	*path = value;
+	return true;
+}
+
+static bool parse_option(struct arguments *args, int id, char *value)
+{
+	struct run_options *run = &args->run;
+
+	switch (id) {
+	case OPT_CPUS:
+		return parse_cpus(args, value);
+	case OPT_MEMORY:
+		return parse_memory(args, value);
+	case OPT_CHANNEL:
+		return parse_channel(&run->channel, value);
+	case OPT_VMPL0_CHANNEL:
+		return parse_channel(&run->vmpl0_channel, value);
+	case OPT_LOG_DIR:
+		return parse_path(&run->log_dir, value);
+	case OPT_MARK:
+		return parse_mark(&run->debug_marks, value);
+	case OPT_MARK_GUEST:
+		return parse_mark(&run->console_marks, value);
+	case OPT_TIMEOUT:
+		return parse_timeout(args, value);
+	case OPT_CERTS_OUT:
+		return parse_path(&run->certs_out, value);
+	case OPT_KEY_DIR:
+		return parse_path(&run->key_dir, value);
+	case OPT_HV:
+		return parse_path(&run->hv_image, value);
+	case OPT_QEMU:
+		return parse_path(&run->qemu, value);
+	case OPT_ACCEL:
+		return parse_accel(args, value);
+	case OPT_QUIET:
+		run->quiet = true;
+		return true;
+	default:
+		args->help = true;
+		return true;
+	}
+}
+
+static bool parse_arguments(struct arguments *args, int argc, char **argv)
+{
+	int id;
+
+	opterr = 0;
+	while ((id = getopt_long(argc, argv, ":", long_options, NULL)) != -1) {
+		if (id == ':')
+			return bad("option needs a value", argv[optind - 1]);
+		if (id == '?')
+			return bad("unknown option", argv[optind - 1]);
+		if (!parse_option(args, id, optarg))
+			return false;
+	}
+	if (args->help)
+		return true;
+	if (optind == argc) {
+		cmd_error("run: no IGVM file given");
+		return false;
+	}
+	if (optind + 1 != argc)
+		return bad("one IGVM file at a time, what is", argv[optind + 1]);
+	args->run.image = argv[optind];
+	return true;
+}
+
+/* Where the chain is kept when no option says so. */
+static bool default_key_dir(struct arguments *args)
+{
+	const char *data = getenv("XDG_DATA_HOME"), *home = getenv("HOME");
+	int n = -1;
+
+	if (args->run.key_dir)
+		return true;
+	if (data && *data == '/')
+		n = asprintf(&args->key_dir, "%s/socle/report-keys", data);
+	else if (home && *home)
+		n = asprintf(&args->key_dir, "%s/.local/share/socle/report-keys", home);
+	if (n < 0) {
+		args->key_dir = NULL;
+		cmd_error("run: no home folder for the report keys; give --report-key-dir");
+		return false;
+	}
+	args->run.key_dir = args->key_dir;
+	return true;
+}
+
+/* The hypervisor beside this program: as built, then as installed. */
+static char *find_hv_image(void)
+{
+	static const char *const places[] = { "../machine/hv/hv.bin", "../lib/socle/hv.bin" };
+	char self[PATH_MAX], *slash, *path;
+	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+
+	if (n <= 0)
+		return NULL;
+	self[n] = '\0';
+	slash = strrchr(self, '/');
+	if (!slash)
+		return NULL;
+	*slash = '\0';
+	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+		if (asprintf(&path, "%s/%s", self, places[i]) < 0)
+			return NULL;
+		if (access(path, R_OK) == 0)
+			return path;
+		free(path);
+	}
+	return NULL;
+}
+
+static bool default_hv_image(struct arguments *args)
+{
+	if (!args->run.hv_image)
+		args->run.hv_image = getenv("SOCLE_HV");
+	if (!args->run.hv_image)
+		args->run.hv_image = args->hv_image = find_hv_image();
+	if (!args->run.hv_image) {
+		cmd_error("run: the machine's hypervisor is not there; give --hv");
+		return false;
+	}
+	if (access(args->run.hv_image, R_OK) != 0) {
+		cmd_file_error(args->run.hv_image, "cannot read it: %s", strerror(errno));
+		return false;
+	}
+	return true;
+}
+
+static int start(const struct run_options *options)
+{
+	struct host_error error = { 0 };
+	enum run_status status = run_machine(options, &error);
+
+	if (error.text[0] == '\0')
+		return (int)status;
+	if (error.in_image)
+		cmd_file_error(options->image, "%s", error.text);
+	else
+		cmd_error("%s", error.text);
+	return (int)status;
+}
+
 int cmd_run(int argc, char **argv)
 {
-	if (argc < 2)
-		return cmd_error("run: no IGVM file given");
-	return cmd_file_error(argv[argc - 1], "the machine is not built in");
+	struct arguments args = { .run = { .qemu = "qemu-system-x86_64",
+					   .accel = "tcg",
+					   .cpus = 1,
+					   .memory = 512 * MIB } };
+	int status = CMD_MISUSE;
+
+	if (!parse_arguments(&args, argc, argv))
+		return CMD_MISUSE;
+	if (args.help) {
+		fputs(usage_text, stdout);
+		return CMD_OK;
+	}
+	if (default_key_dir(&args) && default_hv_image(&args))
+		status = start(&args.run);
+	free(args.key_dir);
+	free(args.hv_image);
+	return status;
 }

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT */
+/* Files and folders of the host process. */
+#ifndef SOCLE_MACHINE_HOST_FILES_H
+#define SOCLE_MACHINE_HOST_FILES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "machine/host/error.h"
+
+/* "DIR/NAME" in a new string, which the caller frees. NULL when out of memory. */
+char *files_path(const char *dir, const char *name);
+
+/* Makes dir and what is missing above it. */
+bool files_make_dir(const char *dir, struct host_error *error);
+
+/* A new file for writing, mode 0600 if secret, else 0666 less the umask. NULL on failure. */
+FILE *files_create(const char *dir, const char *name, bool secret, struct host_error *error);
+
+/* Flushes and closes f; false when anything written to it was lost. */
+bool files_close(FILE *f, const char *name, struct host_error *error);
+
+/* Renames dir/from to dir/to, which it replaces. */
+bool files_rename(const char *dir, const char *from, const char *to, struct host_error *error);
+
+/* The whole of a file in a new buffer, which the caller frees. NULL on failure. */
+uint8_t *files_read(const char *path, size_t max, size_t *size, struct host_error *error);
+
+#endif

@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: MIT */
+#include "machine/host/launch.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/bytes.h"
+#include "core/host/digest.h"
+
+#define DEFAULT_POLICY (PSP_POLICY_SMT | PSP_POLICY_RESERVED_ONE)
+
+/* A PC has devices and firmware there, whatever RAM lies underneath. */
+#define PC_HOLE_START 0xa0000ull
+#define PC_HOLE_END 0x100000ull
+
+struct check {
+	uint64_t ram_size;
+	uint8_t *used; /* a bit for each page of RAM */
+	unsigned int vmsa_count;
+	struct host_error *error;
+};
+
+static const char *directive_name(const struct igvm_directive *d)
+{
+	const char *name = igvm_type_name(d->type);
+
+	return name ? name : "directive";
+}
+
+static uint64_t directive_gpa(const struct igvm_directive *d)
+{
+	switch (d->type) {
+	case IGVM_TYPE_VP_CONTEXT:
+		return d->vp_context.gpa;
+	case IGVM_TYPE_REQUIRED_MEMORY:
+		return d->required_memory.gpa;
+	default:
+		return d->page.gpa;
+	}
+}
+
+static bool refuse(struct check *c, const struct igvm_directive *d, const char *what)
+{
+	return host_fail_image(c->error,
+			       "%s at gPA 0x%" PRIx64 " %s, header at file offset %" PRIu64,
+			       directive_name(d), directive_gpa(d), what, d->header_offset);
+}
+
+static bool check_range(struct check *c, const struct igvm_directive *d)
+{
+	uint64_t gpa = directive_gpa(d);
+
+	if (!bytes_range_ok(gpa, d->size, c->ram_size))
+		return refuse(c, d, "lies outside the machine's RAM");
+	if (d->type != IGVM_TYPE_REQUIRED_MEMORY && gpa < PC_HOLE_END &&
+	    gpa + d->size > PC_HOLE_START)
+		return refuse(c, d, "lies where a PC has devices and firmware");
+	return true;
+}
+
+static bool claim_pages(struct check *c, const struct igvm_directive *d)
+{
+	uint64_t first = directive_gpa(d) / ABI_PAGE_SIZE;
+
+	for (uint64_t page = first; page < first + d->size / ABI_PAGE_SIZE; page++) {
+		uint8_t bit = (uint8_t)(1u << (page % 8));
+
+		if (c->used[page / 8] & bit)
+			return refuse(c, d, "overlaps an earlier one");
+		c->used[page / 8] |= bit;
+	}
+	return true;
+}
+
+static bool check_vmsa(struct check *c, const struct igvm_directive *d)
+{
+	struct snp_vmsa vmsa;
+
+	if (++c->vmsa_count > 1)
+		return refuse(c, d, "is a second one; the machine starts one vCPU");
+	if (d->vp_context.vp_index != 0)
+		return refuse(c, d, "is not of vCPU 0");
+	memcpy(&vmsa, d->data, sizeof(vmsa));
+	if (vmsa.vmpl != 0)
+		return refuse(c, d, "is not of VMPL 0");
+	if (!(vmsa.sev_features & SNP_FEATURE_SNP))
+		return refuse(c, d, "does not have SNP among its SEV_FEATURES");
+	return true;
+}
+
+static bool check_directive(struct check *c, const struct igvm_directive *d)
+{
+	if (!check_range(c, d))
+		return false;
+	if (d->type == IGVM_TYPE_REQUIRED_MEMORY)
+		return true;
+	if (!claim_pages(c, d))
+		return false;
+	if (d->type == IGVM_TYPE_VP_CONTEXT)
+		return check_vmsa(c, d);
+	return true;
+}
+
+bool launch_check(const struct igvm_file *file, uint64_t guest_ram_size, struct host_error *error)
+{
+	struct check c = { .ram_size = guest_ram_size, .error = error };
+	const char *refusal = file->has_policy ? psp_policy_refusal(file->policy) : NULL;
+	struct igvm_cursor cursor = { 0 };
+	struct igvm_directive d;
+	bool ok = true;
+
+	if (refusal)
+		return host_fail_image(error, "guest policy 0x%" PRIx64 " is refused: %s",
+				       file->policy, refusal);
+	c.used = calloc(1, guest_ram_size / ABI_PAGE_SIZE / 8 + 1);
+	if (!c.used)
+		return host_fail(error, "out of memory");
+	while (ok && igvm_next(file, &cursor, &d))
+		ok = check_directive(&c, &d);
+	if (ok && c.vmsa_count == 0)
+		ok = host_fail_image(error, "there is no VP_CONTEXT, so nothing to start");
+	free(c.used);
+	return ok;
+}
+
+/* Adds pages to the initial RMP; neighbours of one type share an entry. */
+static bool add_pages(struct mailbox *mailbox, uint64_t gpa, uint32_t count, uint32_t type)
+{
+	struct mailbox_pages *last = &mailbox->pages[mailbox->page_range_count];
+
+	if (mailbox->page_range_count > 0) {
+		last--;
+		if (last->type == type && type == MAILBOX_PAGE_NORMAL &&
+		    last->gpa + (uint64_t)last->count * ABI_PAGE_SIZE == gpa) {
+			last->count += count;
+			return true;
+		}
+		last++;
+	}
+	if (mailbox->page_range_count == MAILBOX_PAGES_MAX)
+		return false;
+	*last = (struct mailbox_pages){ .gpa = gpa, .count = count, .type = type };
+	mailbox->page_range_count++;
+	return true;
+}
+
+static uint32_t rmp_type(uint8_t launch_type)
+{
+	switch (launch_type) {
+	case PSP_PAGE_TYPE_VMSA:
+		return MAILBOX_PAGE_VMSA;
+	case PSP_PAGE_TYPE_SECRETS:
+		return MAILBOX_PAGE_SECRETS;
+	case PSP_PAGE_TYPE_CPUID:
+		return MAILBOX_PAGE_CPUID;
+	default:
+		return MAILBOX_PAGE_NORMAL;
+	}
+}
+
+static bool load_directive(const struct igvm_directive *d, const struct machine_memory *memory,
+			   const struct psp *psp)
+{
+	uint8_t type = launch_digest_page_type(d);
+	uint64_t gpa = directive_gpa(d);
+
+	if (d->type == IGVM_TYPE_REQUIRED_MEMORY)
+		return true; /* all RAM is there */
+	if (type == PSP_PAGE_TYPE_SECRETS)
+		psp_fill_secrets(psp, (struct snp_secrets *)(memory->guest_ram + gpa));
+	else if (d->data)
+		memcpy(memory->guest_ram + gpa, d->data, d->size);
+	if (type == PSP_PAGE_TYPE_VMSA)
+		memory->mailbox->vmsa_gpa = gpa;
+	if (type == 0)
+		return true; /* shared with the host: not part of the RMP's private pages */
+	return add_pages(memory->mailbox, gpa, d->size / ABI_PAGE_SIZE, rmp_type(type));
+}
+
+bool launch_load(const struct igvm_file *file, const struct machine_memory *memory,
+		 unsigned int cpu_count, struct psp *psp, struct host_error *error)
+{
+	struct mailbox *mailbox = memory->mailbox;
+	struct igvm_cursor cursor = { 0 };
+	struct launch_digest digest;
+	struct igvm_directive d;
+
+	launch_digest_init(&digest);
+	while (igvm_next(file, &cursor, &d)) {
+		if (!launch_digest_directive(&digest, &d))
+			return host_fail_crypto(error, "cannot compute the launch digest");
+		if (!load_directive(&d, memory, psp))
+			return host_fail_image(error, "pages lie in more than %u separate ranges",
+					       MAILBOX_PAGES_MAX);
+	}
+	memcpy(psp->launch.measurement, digest.value, sizeof(psp->launch.measurement));
+	psp->launch.policy = file->has_policy ? file->policy : DEFAULT_POLICY;
+	mailbox->version = MAILBOX_VERSION;
+	mailbox->cpu_count = cpu_count;
+	mailbox->guest_ram_size = memory->guest_ram_size;
+	mailbox->magic = MAILBOX_MAGIC;
+	return true;
+}

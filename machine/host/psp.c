@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: MIT */
+#include "machine/host/psp.h"
+
+#include <openssl/rand.h>
+#include <string.h>
+
+#define SECRETS_VERSION 3u
+#define TAG_SIZE 16
+#define IV_SIZE 12
+#define AAD_SIZE (PSP_MSG_HEADER_SIZE - PSP_MSG_AAD_OFFSET)
+
+/* The processor that QEMU's EPYC-Milan shows: CPUID 1 EAX, and the parts of it in reports. */
+#define CPUID_FMS 0x00a00f11u
+#define CPUID_FAMILY 0x19
+#define CPUID_MODEL 0x01
+#define CPUID_STEPPING 0x01
+
+#define POLICY_ABI_MINOR(policy) ((policy)&0xff)
+#define POLICY_ABI_MAJOR(policy) ((policy) >> 8 & 0xff)
+#define POLICY_KNOWN_BITS 22 /* 22 and up ask for what this platform does not have */
+
+#define PLATFORM_ALIAS_CHECK_COMPLETE (1ull << 5)
+
+#define REQ_KEY_MASK 3u
+#define REQ_KEY_VLEK 2u
+
+static bool all_zero(const void *data, size_t size)
+{
+	const uint8_t *bytes = data;
+	uint8_t any = 0;
+
+	for (size_t i = 0; i < size; i++)
+		any |= bytes[i];
+	return any == 0;
+}
+
+bool psp_init(struct psp *psp, const struct chain *chain)
+{
+	*psp = (struct psp){ .chain = chain };
+	return RAND_bytes(&psp->vmpck[0][0], sizeof(psp->vmpck)) == 1 &&
+	       RAND_bytes(psp->report_id, sizeof(psp->report_id)) == 1;
+}
+
+const char *psp_policy_refusal(uint64_t policy)
+{
+	uint64_t major = POLICY_ABI_MAJOR(policy);
+
+	if (!(policy & PSP_POLICY_RESERVED_ONE))
+		return "bit 17, which must be one, is zero";
+	if (policy >> POLICY_KNOWN_BITS)
+		return "it asks for features that the platform does not have";
+	if (major > PSP_ABI_MAJOR ||
+	    (major == PSP_ABI_MAJOR && POLICY_ABI_MINOR(policy) > PSP_ABI_MINOR))
+		return "it asks for a newer firmware";
+	return NULL;
+}
+
+void psp_fill_secrets(const struct psp *psp, struct snp_secrets *secrets)
+{
+	memset(secrets, 0, sizeof(*secrets));
+	secrets->version = SECRETS_VERSION;
+	secrets->fms = CPUID_FMS;
+	memcpy(secrets->vmpck, psp->vmpck, sizeof(secrets->vmpck));
+}
+
+static void make_iv(uint64_t seqno, uint8_t iv[IV_SIZE])
+{
+	memset(iv, 0, IV_SIZE);
+	memcpy(iv, &seqno, sizeof(seqno));
+}
+
+/* AES-256-GCM of size bytes in place, either way; the tag is read to open, written to seal. */
+static bool gcm(bool seal, const uint8_t key[SNP_VMPCK_SIZE], struct psp_msg_header *header,
+		uint8_t *payload, int size)
+{
+	const uint8_t *aad = (const uint8_t *)header + PSP_MSG_AAD_OFFSET;
+	EVP_CIPHER_CTX *context = EVP_CIPHER_CTX_new();
+	uint8_t iv[IV_SIZE], rest[TAG_SIZE];
+	int n;
+	bool ok;
+
+	make_iv(header->seqno, iv);
+	ok = context && EVP_CipherInit_ex(context, EVP_aes_256_gcm(), NULL, key, iv, seal) == 1 &&
+	     EVP_CipherUpdate(context, NULL, &n, aad, AAD_SIZE) == 1 &&
+	     EVP_CipherUpdate(context, payload, &n, payload, size) == 1;
+	if (ok && !seal)
+		ok = EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_AEAD_SET_TAG, TAG_SIZE,
+					 header->authtag) == 1;
+	ok = ok && EVP_CipherFinal_ex(context, rest, &n) == 1;
+	if (ok && seal)
+		ok = EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_AEAD_GET_TAG, TAG_SIZE,
+					 header->authtag) == 1;
+	EVP_CIPHER_CTX_free(context);
+	return ok;
+}
+
+static bool header_ok(const struct psp_msg_header *header)
+{
+	return all_zero(header->authtag + TAG_SIZE, sizeof(header->authtag) - TAG_SIZE) &&
+	       all_zero(header->reserved_028, sizeof(header->reserved_028)) &&
+	       header->algo == PSP_MSG_ALGO_AES_256_GCM &&
+	       header->header_version == PSP_MSG_HEADER_VERSION &&
+	       header->header_size == sizeof(*header) && header->type == PSP_MSG_REPORT_REQ &&
+	       header->version == PSP_MSG_VERSION &&
+	       header->size == sizeof(struct psp_report_req) && header->reserved_038 == 0 &&
+	       header->vmpck < SNP_VMPL_COUNT &&
+	       all_zero(header->reserved_03d, sizeof(header->reserved_03d));
+}
+
+/* The status inside the answer, which is sealed like a report. */
+static uint32_t request_status(const struct psp_report_req *req, uint8_t vmpck)
+{
+	/* A key speaks for its own level and for those below it, never for one above. */
+	if (req->vmpl < vmpck || req->vmpl >= SNP_VMPL_COUNT)
+		return PSP_STATUS_INVALID_PARAMETER;
+	if (req->flags > REQ_KEY_VLEK || !all_zero(req->reserved, sizeof(req->reserved)))
+		return PSP_STATUS_INVALID_PARAMETER;
+	if ((req->flags & REQ_KEY_MASK) == REQ_KEY_VLEK)
+		return PSP_STATUS_INVALID_KEY;
+	return PSP_STATUS_OK;
+}
+
+static bool make_report(const struct psp *psp, const struct psp_report_req *req,
+			struct psp_report *report)
+{
+	uint64_t tcb = chain_tcb_version(psp->chain);
+
+	*report = (struct psp_report){
+		.version = PSP_REPORT_VERSION,
+		.policy = psp->launch.policy,
+		.vmpl = req->vmpl,
+		.signature_algo = PSP_REPORT_SIG_ALGO_ECDSA_P384_SHA384,
+		.current_tcb = tcb,
+		.platform_info = PLATFORM_ALIAS_CHECK_COMPLETE,
+		.reported_tcb = tcb,
+		.cpuid_family = CPUID_FAMILY,
+		.cpuid_model = CPUID_MODEL,
+		.cpuid_stepping = CPUID_STEPPING,
+		.committed_tcb = tcb,
+		.current_minor = PSP_ABI_MINOR,
+		.current_major = PSP_ABI_MAJOR,
+		.committed_minor = PSP_ABI_MINOR,
+		.committed_major = PSP_ABI_MAJOR,
+		.launch_tcb = tcb,
+	};
+	memcpy(report->report_data, req->report_data, sizeof(report->report_data));
+	memcpy(report->measurement, psp->launch.measurement, sizeof(report->measurement));
+	memcpy(report->report_id, psp->report_id, sizeof(report->report_id));
+	/* No migration agent. */
+	memset(report->report_id_ma, 0xff, sizeof(report->report_id_ma));
+	memcpy(report->chip_id, psp->chain->chip_id, sizeof(report->chip_id));
+	return chain_sign_report(psp->chain, report);
+}
+
+static bool answer_report(const struct psp *psp, const struct psp_report_req *req, uint8_t vmpck,
+			  struct psp_report_rsp *rsp)
+{
+	*rsp = (struct psp_report_rsp){ .status = request_status(req, vmpck) };
+	if (rsp->status != PSP_STATUS_OK)
+		return true;
+	rsp->size = sizeof(rsp->report);
+	return make_report(psp, req, &rsp->report);
+}
+
+static bool seal(const struct psp *psp, uint8_t vmpck, uint64_t seqno,
+		 const struct psp_report_rsp *rsp, uint8_t page[ABI_PAGE_SIZE])
+{
+	struct psp_msg_header header = {
+		.seqno = seqno,
+		.algo = PSP_MSG_ALGO_AES_256_GCM,
+		.header_version = PSP_MSG_HEADER_VERSION,
+		.header_size = sizeof(header),
+		.type = PSP_MSG_REPORT_RSP,
+		.version = PSP_MSG_VERSION,
+		.size = sizeof(*rsp),
+		.vmpck = vmpck,
+	};
+
+	memset(page, 0, ABI_PAGE_SIZE);
+	memcpy(page + sizeof(header), rsp, sizeof(*rsp));
+	if (!gcm(true, psp->vmpck[vmpck], &header, page + sizeof(header), sizeof(*rsp)))
+		return false;
+	memcpy(page, &header, sizeof(header));
+	return true;
+}
+
+enum psp_status psp_guest_request(struct psp *psp, const uint8_t request[ABI_PAGE_SIZE],
+				  uint8_t response[ABI_PAGE_SIZE])
+{
+	struct psp_msg_header header;
+	struct psp_report_req req;
+	struct psp_report_rsp rsp;
+	uint8_t page[ABI_PAGE_SIZE];
+	uint64_t *last;
+
+	memcpy(&header, request, sizeof(header));
+	memcpy(&req, request + sizeof(header), sizeof(req));
+	if (!header_ok(&header))
+		return PSP_INVALID_PARAM;
+	last = &psp->last_seqno[header.vmpck];
+	if (*last > UINT64_MAX - 2)
+		return PSP_AEAD_OFLOW;
+	if (header.seqno != *last + 1)
+		return PSP_INVALID_PARAM;
+	if (!gcm(false, psp->vmpck[header.vmpck], &header, (uint8_t *)&req, sizeof(req)))
+		return PSP_BAD_MEASUREMENT;
+	if (!answer_report(psp, &req, header.vmpck, &rsp) ||
+	    !seal(psp, header.vmpck, *last + 2, &rsp, page))
+		return PSP_HARDWARE;
+	*last += 2;
+	memcpy(response, page, sizeof(page));
+	return PSP_SUCCESS;
+}

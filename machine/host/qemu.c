@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: MIT */
+#include "machine/host/qemu.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/pidfd.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "machine/mailbox.h"
+
+#define ARGUMENTS_MAX 64
+
+struct arguments {
+	char *argv[ARGUMENTS_MAX + 1];
+	unsigned int count;
+	bool bad;
+};
+
+__attribute__((format(printf, 2, 3))) static void add(struct arguments *args, const char *format,
+						      ...)
+{
+	va_list list;
+	char *text;
+
+	va_start(list, format);
+	if (args->count == ARGUMENTS_MAX || vasprintf(&text, format, list) < 0)
+		args->bad = true;
+	else
+		args->argv[args->count++] = text;
+	va_end(list);
+}
+
+static void free_arguments(struct arguments *args)
+{
+	for (unsigned int i = 0; i < args->count; i++)
+		free(args->argv[i]);
+}
+
+/* In QEMU's options a comma within a value is written twice. */
+static char *escape(const char *value)
+{
+	char *escaped = calloc(2, strlen(value) + 1);
+	char *to = escaped;
+
+	for (; escaped && *value; value++) {
+		*to++ = *value;
+		if (*value == ',')
+			*to++ = ',';
+	}
+	return escaped;
+}
+
+static void add_memory(struct arguments *args, const struct qemu_config *c)
+{
+	add(args, "-m");
+	add(args, "%" PRIu64 "M,slots=1,maxmem=8G", c->memory >> 20);
+	add(args, "-object");
+	add(args,
+	    "memory-backend-file,id=guest,share=on,size=%" PRIu64 ",mem-path=/proc/self/fd/%d",
+	    c->memory, c->guest_ram_fd);
+	add(args, "-object");
+	add(args, "memory-backend-file,id=hv,share=on,size=%" PRIu64 ",mem-path=/proc/self/fd/%d",
+	    (uint64_t)MACHINE_HV_SIZE, c->hv_ram_fd);
+	add(args, "-device");
+	add(args, "pc-dimm,memdev=hv,addr=0x%llx", MACHINE_HV_BASE);
+}
+
+static void add_fd_chardev(struct arguments *args, const char *id, int fd)
+{
+	add(args, "-chardev");
+	add(args, "socket,id=%s,fd=%d", id, fd);
+}
+
+static void add_channel(struct arguments *args, const char *id, const char *path)
+{
+	char *escaped = path ? escape(path) : NULL;
+
+	add(args, "-chardev");
+	if (!path)
+		add(args, "null,id=%s", id);
+	else if (escaped)
+		add(args, "socket,id=%s,path=%s,server=on,wait=off", id, escaped);
+	else
+		args->bad = true;
+	free(escaped);
+}
+
+static void add_devices(struct arguments *args, const struct qemu_config *c)
+{
+	static const char *const serials[] = { "console", "channel", "vmpl0", "doorbell" };
+
+	add_fd_chardev(args, "console", c->console_fd);
+	add_channel(args, "channel", c->channel);
+	add_channel(args, "vmpl0", c->vmpl0_channel);
+	add_fd_chardev(args, "doorbell", c->doorbell_fd);
+	add_fd_chardev(args, "debug", c->debug_fd);
+	for (unsigned int i = 0; i < sizeof(serials) / sizeof(serials[0]); i++) {
+		add(args, "-serial");
+		add(args, "chardev:%s", serials[i]);
+	}
+	add(args, "-device");
+	add(args, "isa-debugcon,iobase=0x%x,chardev=debug", MACHINE_PORT_DEBUG);
+	add(args, "-device");
+	add(args, "isa-debug-exit,iobase=0x%x,iosize=4", MACHINE_PORT_EXIT);
+}
+
+static void build_arguments(struct arguments *args, const struct qemu_config *c)
+{
+	bool tcg = strcmp(c->accel, "tcg") == 0;
+	static const char *const fixed[] = { "-nodefaults", "-no-user-config",
+					     "-no-reboot",  "-display",
+					     "none",	    "-monitor",
+					     "none" };
+
+	add(args, "%s", c->path);
+	for (unsigned int i = 0; i < sizeof(fixed) / sizeof(fixed[0]); i++)
+		add(args, "%s", fixed[i]);
+	add(args, "-machine");
+	add(args, "q35,memory-backend=guest");
+	add(args, "-accel");
+	add(args, "%s", tcg ? "tcg,thread=multi" : c->accel);
+	add(args, "-cpu");
+	/* QEMU emulates 40 physical bits unless told otherwise; the C-bit is bit 47. */
+	add(args, "%s", tcg ? "EPYC-Milan,+svm,+npt,phys-bits=48" : "host,+svm");
+	add(args, "-smp");
+	add(args, "%u", c->cpus);
+	add(args, "-bios");
+	add(args, "%s", c->hv_image);
+	add_memory(args, c);
+	add_devices(args, c);
+}
+
+static void keep_open(int fd)
+{
+	fcntl(fd, F_SETFD, 0);
+}
+
+/* Runs in the child: only returns when the program cannot be started. */
+static void become_qemu(const struct qemu_config *c, char **argv, pid_t parent)
+{
+	int null = open("/dev/null", O_RDONLY);
+	sigset_t none;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != parent)
+		_exit(1); /* the parent died before the line above */
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	signal(SIGPIPE, SIG_DFL);
+	/* Its own process group: a Ctrl-C is for the parent, which ends QEMU in its own way. */
+	setpgid(0, 0);
+	keep_open(c->guest_ram_fd);
+	keep_open(c->hv_ram_fd);
+	keep_open(c->console_fd);
+	keep_open(c->doorbell_fd);
+	keep_open(c->debug_fd);
+	dup2(null, STDIN_FILENO);
+	dup2(c->output_fd, STDOUT_FILENO);
+	dup2(c->output_fd, STDERR_FILENO);
+	execvp(c->path, argv);
+}
+
+/* Waits until the child has become QEMU; the pipe brings errno when it could not. */
+static bool wait_exec(struct qemu *qemu, int pipe_fd, const char *path, struct host_error *error)
+{
+	int failure;
+
+	if (read(pipe_fd, &failure, sizeof(failure)) != sizeof(failure))
+		return true;
+	qemu_kill(qemu);
+	return host_fail(error, "cannot start %s: %s", path, strerror(failure));
+}
+
+static bool spawn(struct qemu *qemu, const struct qemu_config *c, char **argv,
+		  struct host_error *error)
+{
+	pid_t parent = getpid();
+	int fds[2];
+	bool ok;
+
+	if (pipe2(fds, O_CLOEXEC) != 0)
+		return host_fail(error, "cannot make a pipe: %s", strerror(errno));
+	qemu->pid = fork();
+	if (qemu->pid == 0) {
+		become_qemu(c, argv, parent);
+		ok = write(fds[1], &errno, sizeof(errno)) == sizeof(errno);
+		_exit(ok ? 127 : 126);
+	}
+	close(fds[1]);
+	if (qemu->pid < 0) {
+		qemu->pid = 0;
+		ok = host_fail(error, "cannot start a process: %s", strerror(errno));
+	} else {
+		ok = wait_exec(qemu, fds[0], c->path, error);
+	}
+	close(fds[0]);
+	return ok;
+}
+
+bool qemu_start(struct qemu *qemu, const struct qemu_config *config, struct host_error *error)
+{
+	struct arguments args = { 0 };
+	bool ok;
+
+	*qemu = (struct qemu){ .pidfd = -1 };
+	build_arguments(&args, config);
+	ok = (!args.bad || host_fail(error, "out of memory")) &&
+	     spawn(qemu, config, args.argv, error);
+	free_arguments(&args);
+	if (!ok)
+		return false;
+	qemu->pidfd = pidfd_open(qemu->pid, 0);
+	if (qemu->pidfd < 0) {
+		qemu_kill(qemu);
+		return host_fail(error, "cannot watch a process: %s", strerror(errno));
+	}
+	return true;
+}
+
+int qemu_reap(struct qemu *qemu)
+{
+	int status = 0;
+
+	while (waitpid(qemu->pid, &status, 0) < 0 && errno == EINTR)
+		;
+	if (qemu->pidfd >= 0)
+		close(qemu->pidfd);
+	*qemu = (struct qemu){ .pidfd = -1 };
+	return status;
+}
+
+void qemu_kill(struct qemu *qemu)
+{
+	if (qemu->pid == 0)
+		return;
+	kill(qemu->pid, SIGKILL);
+	qemu_reap(qemu);
+}

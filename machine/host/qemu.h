@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT */
+/* The QEMU process: stock qemu-system-x86_64, set up as the machine that machine/hv runs on. */
+#ifndef SOCLE_MACHINE_HOST_QEMU_H
+#define SOCLE_MACHINE_HOST_QEMU_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "machine/host/error.h"
+
+struct qemu_config {
+	const char *path; /* found in PATH when it has no slash */
+	const char *accel;
+	const char *hv_image;
+	const char *channel;	   /* path of the Unix socket behind COM2, or NULL */
+	const char *vmpl0_channel; /* and behind COM3 */
+	unsigned int cpus;
+	uint64_t memory;
+	/* Descriptors for QEMU; the caller closes them after qemu_start(). */
+	int guest_ram_fd, hv_ram_fd;	       /* memfds */
+	int console_fd, doorbell_fd, debug_fd; /* stream sockets */
+	int output_fd;			       /* its stdout and stderr */
+};
+
+struct qemu {
+	pid_t pid; /* 0: none */
+	int pidfd; /* readable when it has ended */
+};
+
+/* Starts QEMU, which will not survive this process. */
+bool qemu_start(struct qemu *qemu, const struct qemu_config *config, struct host_error *error);
+
+/* Waits for the end of a QEMU that has ended; its wait status. */
+int qemu_reap(struct qemu *qemu);
+
+/* Ends QEMU if it runs, and waits for it. Fine on a zeroed struct. */
+void qemu_kill(struct qemu *qemu);
+
+#endif

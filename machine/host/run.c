@@ -1,0 +1,347 @@
+/* SPDX-License-Identifier: MIT */
+/* Sets the machine up, runs it, and takes it down. */
+#include "machine/host/run.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "machine/host/files.h"
+#include "machine/host/machine.h"
+
+#define IMAGE_SIZE_MAX (1ull << 30)
+
+/* QEMU's ends of the sockets, by enum machine_stream; closed once it runs. */
+struct far_ends {
+	int fds[STREAM_COUNT];
+};
+
+/* The IGVM file; the reader keeps pointing into data. */
+struct image {
+	uint8_t *data;
+	struct igvm_file file;
+};
+
+void machine_log(struct machine *m, const char *source, const char *format, ...)
+{
+	uint64_t us = timeline_now(&m->timeline) / 1000;
+	va_list args;
+
+	if (!m->machine_log)
+		return;
+	fprintf(m->machine_log, "[%4" PRIu64 ".%06" PRIu64 "] %s: ", us / 1000000, us % 1000000,
+		source);
+	va_start(args, format);
+	vfprintf(m->machine_log, format, args);
+	va_end(args);
+	fputc('\n', m->machine_log);
+	fflush(m->machine_log);
+}
+
+void machine_say(struct machine *m, const char *format, ...)
+{
+	uint64_t ms = timeline_now(&m->timeline) / 1000000;
+	va_list args;
+
+	if (m->options->quiet)
+		return;
+	printf("[%4" PRIu64 ".%03" PRIu64 "] machine: ", ms / 1000, ms % 1000);
+	va_start(args, format);
+	vprintf(format, args);
+	va_end(args);
+	putchar('\n');
+	fflush(stdout);
+}
+
+static void check_marks(struct machine *m, const struct run_marks *marks, const char *line)
+{
+	for (size_t i = 0; i < marks->count; i++) {
+		if (strstr(line, marks->marks[i].text) &&
+		    timeline_event(&m->timeline, marks->marks[i].name))
+			machine_say(m, "%s", marks->marks[i].name);
+	}
+}
+
+static void on_console_line(void *context, const char *line)
+{
+	struct machine *m = context;
+
+	check_marks(m, &m->options->console_marks, line);
+}
+
+static void on_debug_line(void *context, const char *line)
+{
+	struct machine *m = context;
+
+	check_marks(m, &m->options->debug_marks, line);
+}
+
+static void on_output_line(void *context, const char *line)
+{
+	struct machine *m = context;
+
+	machine_log(m, "qemu", "%s", line);
+	snprintf(m->last_output, sizeof(m->last_output), "%s", line);
+}
+
+static void on_hv_line(void *context, const char *line)
+{
+	machine_log(context, "hv", "%s", line);
+}
+
+static bool map_memory(const char *name, uint64_t size, int *fd, void **at,
+		       struct host_error *error)
+{
+	*fd = memfd_create(name, MFD_CLOEXEC);
+	if (*fd < 0 || ftruncate(*fd, (off_t)size) != 0)
+		return host_fail(error, "cannot make memory: %s", strerror(errno));
+	*at = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, *fd, 0);
+	if (*at == MAP_FAILED) {
+		*at = NULL;
+		return host_fail(error, "cannot map memory: %s", strerror(errno));
+	}
+	return true;
+}
+
+static bool make_memory(struct machine *m, struct host_error *error)
+{
+	void *guest_ram;
+
+	m->memory.guest_ram_size = m->options->memory;
+	if (!map_memory("guest-ram", m->options->memory, &m->guest_ram_fd, &guest_ram, error))
+		return false;
+	m->memory.guest_ram = guest_ram;
+	if (!map_memory("hv-ram", MACHINE_HV_SIZE, &m->hv_ram_fd, &m->hv_ram, error))
+		return false;
+	m->memory.mailbox = (struct mailbox *)((uint8_t *)m->hv_ram + MACHINE_MAILBOX_OFFSET);
+	return true;
+}
+
+/* Reads and checks the IGVM file. */
+static bool open_image(struct image *image, const struct run_options *options,
+		       struct host_error *error)
+{
+	struct igvm_error igvm_error;
+	size_t size;
+
+	image->data = files_read(options->image, IMAGE_SIZE_MAX, &size, error);
+	if (!image->data)
+		return false;
+	if (!igvm_open(&image->file, image->data, size, &igvm_error))
+		return host_fail_image(error, "%s, at file offset %" PRIu64, igvm_error.text,
+				       igvm_error.offset);
+	return launch_check(&image->file, options->memory, error);
+}
+
+static bool open_psp(struct machine *m, struct host_error *error)
+{
+	if (!chain_open(&m->chain, m->options->key_dir, error))
+		return false;
+	if (m->options->certs_out && !chain_export(&m->chain, m->options->certs_out, error))
+		return false;
+	return psp_init(&m->psp, &m->chain) ||
+	       host_fail_crypto(error, "cannot start the AMD Secure Processor");
+}
+
+static bool open_logs(struct machine *m, struct host_error *error)
+{
+	const char *dir = m->options->log_dir;
+
+	m->console = (struct text_log){ .on_line = on_console_line, .context = m };
+	m->debug = (struct text_log){ .on_line = on_debug_line, .context = m };
+	m->output = (struct text_log){ .on_line = on_output_line, .context = m };
+	m->hv_log = (struct text_log){ .on_line = on_hv_line, .context = m };
+	if (!dir) {
+		m->console.copy = m->options->quiet ? NULL : stdout;
+		m->debug.copy = m->console.copy;
+		return true;
+	}
+	if (!files_make_dir(dir, error))
+		return false;
+	m->machine_log = files_create(dir, "machine.log", false, error);
+	m->console_log = m->machine_log ? files_create(dir, "guest.log", false, error) : NULL;
+	m->debug_log = m->console_log ? files_create(dir, "svsm.log", false, error) : NULL;
+	m->console.copy = m->console_log;
+	m->debug.copy = m->debug_log;
+	return m->debug_log != NULL;
+}
+
+static bool make_streams(struct machine *m, struct far_ends *far, struct host_error *error)
+{
+	int pair[2];
+
+	for (unsigned int i = 0; i < STREAM_COUNT; i++) {
+		if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0)
+			return host_fail(error, "cannot make a socket: %s", strerror(errno));
+		m->streams[i] = pair[0];
+		far->fds[i] = pair[1];
+		fcntl(pair[0], F_SETFL, O_NONBLOCK);
+	}
+	return true;
+}
+
+static void close_far_ends(struct far_ends *far)
+{
+	for (unsigned int i = 0; i < STREAM_COUNT; i++) {
+		if (far->fds[i] >= 0)
+			close(far->fds[i]);
+	}
+}
+
+static bool start_qemu(struct machine *m, const struct far_ends *far, struct host_error *error)
+{
+	const struct qemu_config config = {
+		.path = m->options->qemu,
+		.accel = m->options->accel,
+		.hv_image = m->options->hv_image,
+		.channel = m->options->channel,
+		.vmpl0_channel = m->options->vmpl0_channel,
+		.cpus = m->options->cpus,
+		.memory = m->options->memory,
+		.guest_ram_fd = m->guest_ram_fd,
+		.hv_ram_fd = m->hv_ram_fd,
+		.console_fd = far->fds[STREAM_CONSOLE],
+		.doorbell_fd = far->fds[STREAM_DOORBELL],
+		.debug_fd = far->fds[STREAM_DEBUG],
+		.output_fd = far->fds[STREAM_OUTPUT],
+	};
+
+	return qemu_start(&m->qemu, &config, error);
+}
+
+static bool watch_signals(struct machine *m, sigset_t *old, struct host_error *error)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGHUP);
+	sigaddset(&set, SIGQUIT);
+	sigprocmask(SIG_BLOCK, &set, old);
+	m->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	return m->signal_fd >= 0 || host_fail(error, "cannot watch signals: %s", strerror(errno));
+}
+
+static void say_start(struct machine *m)
+{
+	char hex[2 * PSP_MEASUREMENT_SIZE + 1];
+
+	for (unsigned int i = 0; i < PSP_MEASUREMENT_SIZE; i++)
+		sprintf(hex + (size_t)2 * i, "%02x", m->psp.launch.measurement[i]);
+	machine_log(m, "host", "machine_start");
+	machine_log(m, "host", "image %s, %u vCPUs, %" PRIu64 " MiB, measurement %s",
+		    m->options->image, m->options->cpus, m->options->memory >> 20, hex);
+	machine_say(m, "started with %u vCPUs and %" PRIu64 " MiB, measurement %s",
+		    m->options->cpus, m->options->memory >> 20, hex);
+}
+
+/* From the start of QEMU to its end. False when it did not start. */
+static bool run(struct machine *m, struct stop *stop, struct host_error *error)
+{
+	struct far_ends far = { { -1, -1, -1, -1 } };
+	bool ok = make_streams(m, &far, error);
+
+	if (ok)
+		ok = timeline_init(&m->timeline) || host_fail(error, "out of memory");
+	ok = ok && start_qemu(m, &far, error);
+	close_far_ends(&far);
+	if (!ok)
+		return false;
+	say_start(m);
+	machine_loop(m, stop);
+	timeline_event(&m->timeline, "end");
+	machine_log(m, "host", "end: %s", stop->message);
+	machine_say(m, "%s", stop->message);
+	return true;
+}
+
+/* A QEMU that was killed leaves the sockets it listened on. */
+static void remove_socket(const char *path)
+{
+	struct stat st;
+
+	if (path && lstat(path, &st) == 0 && S_ISSOCK(st.st_mode))
+		unlink(path);
+}
+
+static void close_fd(int fd)
+{
+	if (fd >= 0)
+		close(fd);
+}
+
+static void close_file(FILE *f)
+{
+	if (f)
+		fclose(f);
+}
+
+static void take_down(struct machine *m)
+{
+	qemu_kill(&m->qemu);
+	for (unsigned int i = 0; i < STREAM_COUNT; i++)
+		close_fd(m->streams[i]);
+	if (m->memory.guest_ram)
+		munmap(m->memory.guest_ram, m->memory.guest_ram_size);
+	if (m->hv_ram)
+		munmap(m->hv_ram, MACHINE_HV_SIZE);
+	close_fd(m->guest_ram_fd);
+	close_fd(m->hv_ram_fd);
+	close_fd(m->signal_fd);
+	close_file(m->machine_log);
+	close_file(m->console_log);
+	close_file(m->debug_log);
+	timeline_free(&m->timeline);
+	chain_close(&m->chain);
+	OPENSSL_cleanse(&m->psp, sizeof(m->psp));
+}
+
+/* Writes what is left of a run: timeline.json, and why it ended. */
+static enum run_status finish(struct machine *m, struct stop *stop, struct host_error *error)
+{
+	enum run_status status = stop->status;
+
+	remove_socket(m->options->channel);
+	remove_socket(m->options->vmpl0_channel);
+	if (status != RUN_POWEROFF)
+		host_fail(error, "%s", stop->message);
+	timeline_stop(&m->timeline, stop_json(stop));
+	if (m->options->log_dir &&
+	    !timeline_write(&m->timeline, m->memory.mailbox, m->options->log_dir, error))
+		status = status == RUN_POWEROFF ? RUN_MISUSE : status;
+	stop_free(stop);
+	return status;
+}
+
+enum run_status run_machine(const struct run_options *options, struct host_error *error)
+{
+	struct machine m = { .options = options,
+			     .guest_ram_fd = -1,
+			     .hv_ram_fd = -1,
+			     .streams = { -1, -1, -1, -1 },
+			     .signal_fd = -1 };
+	enum run_status status = RUN_MISUSE;
+	struct image image = { 0 };
+	struct stop stop = { 0 };
+	sigset_t old;
+
+	sigprocmask(SIG_SETMASK, NULL, &old);
+	if (open_image(&image, options, error) && make_memory(&m, error) && open_psp(&m, error) &&
+	    launch_load(&image.file, &m.memory, options->cpus, &m.psp, error) &&
+	    open_logs(&m, error) && watch_signals(&m, &old, error) && run(&m, &stop, error))
+		status = finish(&m, &stop, error);
+	free(image.data);
+	take_down(&m);
+	sigprocmask(SIG_SETMASK, &old, NULL);
+	return status;
+}

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: MIT */
+/* Runs the emulated SNP machine with one IGVM file, from start to end: `socle run`. */
+#ifndef SOCLE_MACHINE_HOST_RUN_H
+#define SOCLE_MACHINE_HOST_RUN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "machine/host/error.h"
+
+#define RUN_MARKS_MAX 16u
+#define RUN_MEMORY_MIN (64ull << 20)
+
+/* How a run ended; also the exit status of `socle run`. */
+enum run_status {
+	RUN_POWEROFF = 0,
+	RUN_MISUSE = 1, /* it did not start: arguments, the IGVM file, something missing */
+	RUN_GUEST_TERMINATED = 2,
+	RUN_TRIPLE_FAULT = 3,
+	RUN_RMP_VIOLATION = 4,
+	RUN_HV_ERROR = 5,
+	RUN_TIMEOUT = 6,
+	RUN_QEMU_DIED = 7,
+	RUN_INTERRUPTED = 8, /* by a signal */
+};
+
+/* A line of a log that holds text is an event of the timeline. */
+struct run_mark {
+	const char *name, *text;
+};
+
+struct run_marks {
+	struct run_mark marks[RUN_MARKS_MAX];
+	size_t count;
+};
+
+struct run_options {
+	const char *image;    /* IGVM file */
+	const char *hv_image; /* the hypervisor */
+	const char *qemu, *accel;
+	const char *channel, *vmpl0_channel; /* Unix sockets that QEMU listens on, or NULL */
+	const char *log_dir;   /* NULL: console and debug console go to stdout, no timeline */
+	const char *certs_out; /* NULL: certificates are not written */
+	const char *key_dir;
+	unsigned int cpus;
+	uint64_t memory;     /* bytes, a multiple of 1 MiB */
+	uint64_t timeout_ns; /* 0: none */
+	bool quiet;
+	struct run_marks debug_marks, console_marks;
+};
+
+/* Runs until the machine ends. For any status but RUN_POWEROFF, error says what happened. */
+enum run_status run_machine(const struct run_options *options, struct host_error *error);
+
+#endif

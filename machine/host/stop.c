@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: MIT */
+#include "machine/host/stop.h"
+
+#include <inttypes.h>
+#include <string.h>
+#include <sys/wait.h>
+
+__attribute__((format(printf, 4, 5))) static void set(struct stop *stop, enum run_status status,
+						      const char *reason, const char *format, ...)
+{
+	va_list args;
+
+	stop->status = status;
+	stop->reason = reason;
+	va_start(args, format);
+	vsnprintf(stop->message, sizeof(stop->message), format, args);
+	va_end(args);
+}
+
+static void add_number(struct stop *stop, const char *name, uint64_t value)
+{
+	json_object_set_new(stop->detail, name, json_integer((json_int_t)value));
+}
+
+static void add_hex(struct stop *stop, const char *name, uint64_t value)
+{
+	char text[24];
+
+	snprintf(text, sizeof(text), "0x%" PRIx64, value);
+	json_object_set_new(stop->detail, name, json_string(text));
+}
+
+static void guest_terminated(struct stop *stop, const uint64_t arg[4])
+{
+	set(stop, RUN_GUEST_TERMINATED, "guest_terminated",
+	    "the guest asked to be terminated: VMPL %" PRIu64 ", reason set %" PRIu64
+	    ", code %" PRIu64,
+	    arg[0], arg[1], arg[2]);
+	add_number(stop, "vmpl", arg[0]);
+	add_number(stop, "set", arg[1]);
+	add_number(stop, "code", arg[2]);
+}
+
+static void triple_fault(struct stop *stop, const uint64_t arg[4])
+{
+	set(stop, RUN_TRIPLE_FAULT, "triple_fault",
+	    "triple fault in the guest: VMPL %" PRIu64 ", RIP 0x%" PRIx64, arg[0], arg[1]);
+	add_number(stop, "vmpl", arg[0]);
+	add_hex(stop, "rip", arg[1]);
+}
+
+static void rmp_violation(struct stop *stop, const uint64_t arg[4])
+{
+	set(stop, RUN_RMP_VIOLATION, "rmp_violation",
+	    "RMP violation by the guest: VMPL %" PRIu64 ", gPA 0x%" PRIx64
+	    ", nested page fault error 0x%" PRIx64 ", RIP 0x%" PRIx64,
+	    arg[0], arg[1], arg[2], arg[3]);
+	add_number(stop, "vmpl", arg[0]);
+	add_hex(stop, "gpa", arg[1]);
+	add_hex(stop, "error", arg[2]);
+	add_hex(stop, "rip", arg[3]);
+}
+
+void stop_from_mailbox(struct stop *stop, const struct mailbox *mailbox)
+{
+	const uint64_t *arg = mailbox->stop_arg;
+
+	stop->detail = json_object();
+	switch (mailbox->stop_reason) {
+	case MAILBOX_STOP_POWEROFF:
+		set(stop, RUN_POWEROFF, "poweroff", "the guest powered off");
+		break;
+	case MAILBOX_STOP_GUEST_TERMINATE:
+		guest_terminated(stop, arg);
+		break;
+	case MAILBOX_STOP_SHUTDOWN:
+		triple_fault(stop, arg);
+		break;
+	case MAILBOX_STOP_RMP_VIOLATION:
+		rmp_violation(stop, arg);
+		break;
+	default:
+		set(stop, RUN_HV_ERROR, "hv_error", "the hypervisor failed");
+		break;
+	}
+}
+
+void stop_qemu_died(struct stop *stop, int wait_status, const char *last_output)
+{
+	const char *colon = *last_output ? ": " : "";
+
+	stop->detail = json_object();
+	if (WIFSIGNALED(wait_status)) {
+		set(stop, RUN_QEMU_DIED, "qemu_died", "QEMU was killed by signal %d%s%s",
+		    WTERMSIG(wait_status), colon, last_output);
+		add_number(stop, "signal", (uint64_t)WTERMSIG(wait_status));
+		return;
+	}
+	set(stop, RUN_QEMU_DIED, "qemu_died", "QEMU ended with status %d and without a reason%s%s",
+	    WEXITSTATUS(wait_status), colon, last_output);
+	add_number(stop, "exit_status", (uint64_t)WEXITSTATUS(wait_status));
+}
+
+void stop_timeout(struct stop *stop, uint64_t timeout_ns)
+{
+	set(stop, RUN_TIMEOUT, "timeout", "timeout: the guest still runs after %" PRIu64 " s",
+	    timeout_ns / 1000000000u);
+}
+
+void stop_interrupted(struct stop *stop, int signal)
+{
+	set(stop, RUN_INTERRUPTED, "interrupted", "interrupted by signal %d (%s)", signal,
+	    strsignal(signal));
+}
+
+json_t *stop_json(const struct stop *stop)
+{
+	json_t *json = json_pack("{s:s, s:i, s:s}", "reason", stop->reason, "status", stop->status,
+				 "message", stop->message);
+
+	if (json && stop->detail)
+		json_object_update(json, stop->detail);
+	return json;
+}
+
+void stop_free(struct stop *stop)
+{
+	json_decref(stop->detail);
+	*stop = (struct stop){ 0 };
+}

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: MIT */
+#include "machine/host/timeline.h"
+
+#include <inttypes.h>
+#include <time.h>
+
+#include "machine/host/exits.h"
+#include "machine/host/files.h"
+
+#define FILE_NAME "timeline.json"
+#define DRAFT_NAME ".timeline.json.new"
+
+uint64_t timeline_clock(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+uint64_t timeline_now(const struct timeline *timeline)
+{
+	return timeline_clock() - timeline->start_ns;
+}
+
+static void note(struct timeline *timeline, const char *name, uint64_t clock)
+{
+	json_object_set_new(timeline->events, name,
+			    json_pack("{s:I, s:I}", "ns", (json_int_t)(clock - timeline->start_ns),
+				      "monotonic_ns", (json_int_t)clock));
+}
+
+bool timeline_init(struct timeline *timeline)
+{
+	*timeline = (struct timeline){ .start_ns = timeline_clock() };
+	timeline->events = json_object();
+	if (!timeline->events)
+		return false;
+	note(timeline, "machine_start", timeline->start_ns);
+	return true;
+}
+
+void timeline_free(struct timeline *timeline)
+{
+	json_decref(timeline->events);
+	json_decref(timeline->stop);
+	*timeline = (struct timeline){ 0 };
+}
+
+bool timeline_event(struct timeline *timeline, const char *name)
+{
+	if (json_object_get(timeline->events, name))
+		return false;
+	note(timeline, name, timeline_clock());
+	return true;
+}
+
+void timeline_stop(struct timeline *timeline, json_t *stop)
+{
+	json_decref(timeline->stop);
+	timeline->stop = stop;
+}
+
+static json_t *four(const uint64_t counts[4])
+{
+	return json_pack("[I, I, I, I]", (json_int_t)counts[0], (json_int_t)counts[1],
+			 (json_int_t)counts[2], (json_int_t)counts[3]);
+}
+
+static json_t *exits(const struct mailbox *mailbox)
+{
+	json_t *list = json_array();
+
+	for (unsigned int i = 0; i < MAILBOX_EXIT_KINDS; i++) {
+		const struct mailbox_exit_counter *c = &mailbox->exits[i];
+		char name[EXIT_NAME_SIZE], code[24];
+
+		if (!(c->count[0] | c->count[1] | c->count[2] | c->count[3]))
+			continue;
+		exit_name(c->code, name);
+		snprintf(code, sizeof(code), "0x%" PRIx64, exit_code(c->code));
+		json_array_append_new(list, json_pack("{s:s, s:s, s:o}", "kind", name, "code", code,
+						      "by_vmpl", four(c->count)));
+	}
+	return list;
+}
+
+bool timeline_write(const struct timeline *timeline, const struct mailbox *mailbox, const char *dir,
+		    struct host_error *error)
+{
+	FILE *f = files_create(dir, DRAFT_NAME, false, error);
+	json_t *root;
+	bool ok;
+
+	if (!f)
+		return false;
+	root = json_pack("{s:i, s:I, s:O, s:o, s:o, s:O?}", "format", 1, "start_monotonic_ns",
+			 (json_int_t)timeline->start_ns, "events", timeline->events, "exits",
+			 exits(mailbox), "switches", four(mailbox->switches), "stop",
+			 timeline->stop);
+	ok = root && json_dumpf(root, f, JSON_INDENT(2)) == 0 && fputc('\n', f) == '\n';
+	json_decref(root);
+	if (!files_close(f, FILE_NAME, error))
+		return false;
+	if (!ok)
+		return host_fail(error, "cannot write %s/%s", dir, FILE_NAME);
+	return files_rename(dir, DRAFT_NAME, FILE_NAME, error);
+}
