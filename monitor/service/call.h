@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT */
+/* Calls to services, as this folder sees them. The rest of the monitor has service.h. */
+#ifndef SOCLE_MONITOR_SERVICE_CALL_H
+#define SOCLE_MONITOR_SERVICE_CALL_H
+
+#include "abi/service.h"
+#include "monitor/service/process.h"
+
+/*
+ * Runs the service, which is marked as running, until it waits for a request or has ended. Its
+ * lock is held.
+ */
+void call_run(struct service *service);
+
+/*
+ * One request to the service; takes its lock. With SERVICE_OK *reply is the whole reply message,
+ * header and payload, whose status is what the service said; the caller frees it. With another
+ * result *reply is empty.
+ */
+enum service_status call_service(struct service *service, const struct process_request *request,
+				 struct message *reply);
+
+#endif

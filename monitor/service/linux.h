@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The part of Linux's x86-64 user ABI that services see: numbers from the kernel's uapi headers
+ * (asm/unistd_64.h, asm-generic/errno.h, asm-generic/mman.h, linux/auxvec.h, linux/futex.h).
+ */
+#ifndef SOCLE_MONITOR_SERVICE_LINUX_H
+#define SOCLE_MONITOR_SERVICE_LINUX_H
+
+enum linux_errno {
+	LINUX_EPERM = 1,
+	LINUX_EIO = 5,
+	LINUX_EBADF = 9,
+	LINUX_EAGAIN = 11,
+	LINUX_ENOMEM = 12,
+	LINUX_EACCES = 13,
+	LINUX_EFAULT = 14,
+	LINUX_EBUSY = 16,
+	LINUX_EINVAL = 22,
+	LINUX_ENOSYS = 38,
+	LINUX_EMSGSIZE = 90,
+};
+
+enum linux_syscall {
+	LINUX_READ = 0,
+	LINUX_WRITE = 1,
+	LINUX_MMAP = 9,
+	LINUX_MPROTECT = 10,
+	LINUX_MUNMAP = 11,
+	LINUX_BRK = 12,
+	LINUX_GETPID = 39,
+	LINUX_EXIT = 60,
+	LINUX_ARCH_PRCTL = 158,
+	LINUX_TIME = 201,
+	LINUX_FUTEX = 202,
+	LINUX_CLOCK_GETTIME = 228,
+	LINUX_EXIT_GROUP = 231,
+	LINUX_GETRANDOM = 318,
+};
+
+#define LINUX_PROT_READ 1u
+#define LINUX_PROT_WRITE 2u
+#define LINUX_PROT_EXEC 4u
+#define LINUX_MAP_PRIVATE 0x02u
+#define LINUX_MAP_ANONYMOUS 0x20u
+#define LINUX_MAP_NORESERVE 0x4000u
+#define LINUX_MAP_STACK 0x20000u
+
+#define LINUX_ARCH_SET_FS 0x1002u
+
+#define LINUX_FUTEX_WAKE 1u
+#define LINUX_FUTEX_PRIVATE_FLAG 128u
+#define LINUX_FUTEX_CLOCK_REALTIME 256u
+
+#define LINUX_CLOCK_REALTIME 0u
+#define LINUX_CLOCK_MONOTONIC 1u
+#define LINUX_CLOCK_PROCESS_CPUTIME_ID 2u
+
+#define LINUX_GRND_NONBLOCK 1u
+#define LINUX_GRND_RANDOM 2u
+
+enum linux_auxv {
+	LINUX_AT_NULL = 0,
+	LINUX_AT_PHDR = 3,
+	LINUX_AT_PHENT = 4,
+	LINUX_AT_PHNUM = 5,
+	LINUX_AT_PAGESZ = 6,
+	LINUX_AT_ENTRY = 9,
+	LINUX_AT_RANDOM = 25,
+};
+
+#endif

@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: MIT */
+#include "monitor/service/process.h"
+
+#include "monitor/log/log.h"
+#include "monitor/service/linux.h"
+
+static uint64_t page_up(uint64_t at)
+{
+	return (at + ABI_PAGE_SIZE - 1) & ~(uint64_t)(ABI_PAGE_SIZE - 1);
+}
+
+static va_t va(uint64_t raw)
+{
+	return (va_t){ raw };
+}
+
+bool process_available(const struct service *service)
+{
+	enum process_state state = __atomic_load_n(&service->state, __ATOMIC_RELAXED);
+
+	return state == PROCESS_READY || state == PROCESS_RUNNING;
+}
+
+void process_set_state(struct service *service, enum process_state state)
+{
+	__atomic_store_n(&service->state, state, __ATOMIC_RELAXED);
+}
+
+void process_free(struct service *service)
+{
+	for (unsigned int i = 0; i < CONF_FDS; i++)
+		message_free(&service->channels[i].reply);
+	message_free(&service->reply);
+	space_destroy(&service->space);
+}
+
+void process_crash(struct service *service, const char *why)
+{
+	log_printf(LOG_ERROR, "service %s ended: %s", service->conf->name, why);
+	user_leave();
+	process_free(service);
+	process_set_state(service, PROCESS_CRASHED);
+}
+
+static void unmap_range(struct service *service, uint64_t from, uint64_t to)
+{
+	for (uint64_t at = from; at < to; at += ABI_PAGE_SIZE)
+		space_unmap(&service->space, va(at));
+}
+
+/* Fresh pages in [from, to): all of them or none. */
+static bool map_range(struct service *service, uint64_t from, uint64_t to)
+{
+	for (uint64_t at = from; at < to; at += ABI_PAGE_SIZE) {
+		if (space_map_new(&service->space, va(at), MAP_READ | MAP_WRITE))
+			continue;
+		unmap_range(service, from, at);
+		return false;
+	}
+	return true;
+}
+
+uint64_t process_brk(struct service *service, uint64_t at)
+{
+	uint64_t mapped = page_up(service->heap_end);
+
+	if (at < service->heap_start || at > PROCESS_HEAP_MAX)
+		return service->heap_end;
+	if (page_up(at) > mapped && !map_range(service, mapped, page_up(at)))
+		return service->heap_end;
+	unmap_range(service, page_up(at), mapped);
+	service->heap_end = at;
+	return at;
+}
+
+static bool is_mapped(const struct service *service, uint64_t at)
+{
+	unsigned int rights;
+	gpa_t page;
+
+	return space_lookup(&service->space, va(at), &page, &rights);
+}
+
+/*
+ * First fit. The page tables are the only record of what is in use; the area is as large as the
+ * largest budget, so the search is short.
+ */
+static bool find_gap(const struct service *service, uint64_t size, uint64_t *start)
+{
+	uint64_t from = PROCESS_MMAP_MIN;
+
+	for (uint64_t at = from; at < PROCESS_MMAP_MAX; at += ABI_PAGE_SIZE) {
+		if (is_mapped(service, at)) {
+			from = at + ABI_PAGE_SIZE;
+		} else if (at + ABI_PAGE_SIZE - from >= size) {
+			*start = from;
+			return true;
+		}
+	}
+	return false;
+}
+
+int64_t process_mmap(struct service *service, uint64_t size)
+{
+	uint64_t start;
+
+	if (size == 0)
+		return -LINUX_EINVAL;
+	if (size > CONF_MEMORY_MAX || !find_gap(service, page_up(size), &start) ||
+	    !map_range(service, start, start + page_up(size)))
+		return -LINUX_ENOMEM;
+	return (int64_t)start;
+}
+
+int64_t process_munmap(struct service *service, uint64_t at, uint64_t size)
+{
+	if (at % ABI_PAGE_SIZE || size == 0 || at < PROCESS_MMAP_MIN || at >= PROCESS_MMAP_MAX ||
+	    size > PROCESS_MMAP_MAX - at)
+		return -LINUX_EINVAL;
+	unmap_range(service, at, at + page_up(size));
+	return 0;
+}
+
+int64_t process_protect(struct service *service, uint64_t at, uint64_t size, unsigned int rights)
+{
+	uint64_t end;
+	unsigned int has;
+	gpa_t page;
+
+	if (at % ABI_PAGE_SIZE)
+		return -LINUX_EINVAL;
+	if (at >= SPACE_USER_MAX || size > SPACE_USER_MAX - at)
+		return -LINUX_ENOMEM;
+	end = at + page_up(size);
+	for (uint64_t i = at; i < end; i += ABI_PAGE_SIZE) {
+		if (!space_lookup(&service->space, va(i), &page, &has))
+			return -LINUX_ENOMEM;
+		if (rights & ~has)
+			return -LINUX_EACCES;
+	}
+	for (uint64_t i = at; i < end; i += ABI_PAGE_SIZE)
+		space_protect(&service->space, va(i), rights);
+	return 0;
+}

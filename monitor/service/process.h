@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One service: a process with one thread, its memory and its descriptors. Whoever runs it or looks
+ * into it holds its lock; only state may be read without.
+ *
+ * Its addresses, from below: the executable where it was linked, the heap (brk) behind it, mapped
+ * memory in [PROCESS_MMAP_MIN, PROCESS_MMAP_MAX), the stack below PROCESS_STACK_TOP.
+ */
+#ifndef SOCLE_MONITOR_SERVICE_PROCESS_H
+#define SOCLE_MONITOR_SERVICE_PROCESS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "monitor/lock/lock.h"
+#include "monitor/mem/alloc.h"
+#include "monitor/mem/map.h"
+#include "monitor/service/channel.h"
+#include "monitor/service/conf.h"
+#include "monitor/service/message.h"
+#include "monitor/trap/user.h"
+
+#define PROCESS_IMAGE_MAX 0x0000000080000000ull /* the executable ends below */
+#define PROCESS_HEAP_MAX 0x0000000100000000ull
+#define PROCESS_MMAP_MIN 0x0000100000000000ull
+#define PROCESS_MMAP_MAX (PROCESS_MMAP_MIN + CONF_MEMORY_MAX)
+#define PROCESS_STACK_TOP 0x00007fffff000000ull
+#define PROCESS_STACK_SIZE (256u << 10)
+
+enum process_state {
+	PROCESS_ABSENT,
+	PROCESS_RUNNING, /* or waiting for a service that it called */
+	PROCESS_READY,	 /* waits in read() for its next request */
+	PROCESS_CRASHED, /* for good; its memory is wiped and freed */
+};
+
+/* A request that the service shall answer; the payload belongs to the caller of the service. */
+struct process_request {
+	uint32_t op;
+	const void *payload;
+	size_t size;
+};
+
+struct service {
+	const struct conf_service *conf;
+	struct lock lock;
+	enum process_state state;
+	struct page_owner owner;
+	struct address_space space;
+	struct user_context context;
+	uint64_t heap_start, heap_end; /* heap_end is the break, not rounded */
+	/* The request channel. */
+	const struct process_request *request; /* NULL: none */
+	bool request_taken;		       /* the service has read it */
+	bool answered;
+	struct message reply; /* header and payload, valid when answered */
+	va_t read_buffer;     /* of the read() that a ready service waits in */
+	size_t read_size;
+	struct channel channels[CONF_FDS];
+};
+
+/* State without the lock: true when a call has a chance. */
+bool process_available(const struct service *service);
+
+/* Changes the state, which others may look at meanwhile. The lock is held. */
+void process_set_state(struct service *service, enum process_state state);
+
+/* Ends the service for good and says why in the log. It may be running or ready. */
+void process_crash(struct service *service, const char *why);
+
+/* Wipes and frees all that the service has. Its state is not touched. */
+void process_free(struct service *service);
+
+/* brk(2): moves the break to at if it can. Returns where it is then. */
+uint64_t process_brk(struct service *service, uint64_t at);
+
+/*
+ * Anonymous private readable and writable memory of size bytes, rounded up to pages, where there is
+ * room. Returns its address, or minus an enum linux_errno.
+ */
+int64_t process_mmap(struct service *service, uint64_t size);
+
+/* Unmaps memory that process_mmap() gave, or a part of it. 0 or minus an enum linux_errno. */
+int64_t process_munmap(struct service *service, uint64_t at, uint64_t size);
+
+/*
+ * Takes rights away: rights (MAP_*) must be a part of what every page has. 0 or minus an enum
+ * linux_errno; then nothing changed.
+ */
+int64_t process_protect(struct service *service, uint64_t at, uint64_t size, unsigned int rights);
+
+#endif

@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: MIT */
+#include "monitor/service/service.h"
+
+#include <string.h>
+
+#include "core/archive.h"
+#include "monitor/log/die.h"
+#include "monitor/log/log.h"
+#include "monitor/mem/direct.h"
+#include "monitor/service/call.h"
+#include "monitor/service/loader.h"
+#include "monitor/vcpu/secrets.h"
+
+/* All services of this monitor. Filled by services_start(); later only behind each one's lock. */
+static struct {
+	struct conf conf;
+	struct service list[CONF_SERVICES_MAX];
+	struct service *roles[SERVICE_ROLES];
+	struct amdsp amdsp;
+} services;
+
+static struct archive_entry need_file(const struct loader_archive *archive, const char *name)
+{
+	struct archive_entry entry;
+
+	if (archive_find(archive->data, archive->range.size, name, &entry) != ARCHIVE_ENTRY) {
+		log_printf(LOG_ERROR, "the archive has no file %s, or is broken", name);
+		die(DIE_PARAMS, "archive");
+	}
+	return entry;
+}
+
+static void read_conf(const struct loader_archive *archive)
+{
+	struct archive_entry file = need_file(archive, CONF_FILE);
+	struct conf_error error;
+
+	if (conf_parse(&services.conf, (const char *)file.data, file.size, &error))
+		return;
+	log_printf(LOG_ERROR, CONF_FILE ", line %u: %s", error.line, error.text);
+	die(DIE_PARAMS, CONF_FILE);
+}
+
+static struct channel make_channel(const struct conf_grant *grant,
+				   const struct loader_archive *archive)
+{
+	struct archive_entry file;
+
+	switch (grant->kind) {
+	case GRANT_LOG:
+		return (struct channel){ .kind = CHANNEL_LOG };
+	case GRANT_AMDSP:
+		return (struct channel){ .kind = CHANNEL_AMDSP, .amdsp = &services.amdsp };
+	case GRANT_SERVICE:
+		return (struct channel){
+			.kind = CHANNEL_SERVICE,
+			.service = &services.list[grant->service],
+		};
+	case GRANT_HOST_CHANNEL:
+		return (struct channel){ .kind = CHANNEL_HOST };
+	case GRANT_FILE:
+		file = need_file(archive, grant->path);
+		return (struct channel){
+			.kind = CHANNEL_FILE,
+			.data = file.data,
+			.size = file.size,
+		};
+	}
+	die(DIE_BUG, "unknown grant");
+}
+
+static void make_channels(struct service *service, const struct loader_archive *archive)
+{
+	const struct conf_service *conf = service->conf;
+
+	service->channels[SERVICE_FD_REQUESTS].kind = CHANNEL_REQUESTS;
+	for (unsigned int i = 0; i < conf->grant_count; i++) {
+		const struct conf_grant *grant = &conf->grants[i];
+
+		service->channels[grant->fd] = make_channel(grant, archive);
+	}
+}
+
+/* A service that calls others waits for them with its own lock held. */
+static enum lock_rank rank_of(const struct conf_service *conf)
+{
+	for (unsigned int i = 0; i < conf->grant_count; i++) {
+		if (conf->grants[i].kind == GRANT_SERVICE)
+			return LOCK_RANK_SERVICE_OUTER;
+	}
+	return LOCK_RANK_SERVICE_INNER;
+}
+
+static void load(struct service *service, const struct conf_service *conf,
+		 const struct loader_archive *archive)
+{
+	struct archive_entry file = need_file(archive, conf->exec);
+	const char *why = "there is no memory";
+
+	service->conf = conf;
+	service->lock = (struct lock)LOCK_INIT(conf->name, rank_of(conf));
+	make_channels(service, archive);
+	if (page_owner_init(&service->owner, conf->name, conf->memory / ABI_PAGE_SIZE, true) &&
+	    space_create(&service->space, &service->owner))
+		why = loader_load(service, archive, file.data, file.size);
+	if (!why)
+		return;
+	log_printf(LOG_ERROR, "service %s: %s: %s", conf->name, conf->exec, why);
+	die(DIE_SERVICE, conf->name);
+}
+
+/* Runs a service up to its first request. One that ends before is not available; that is all. */
+static void start(struct service *service)
+{
+	lock_acquire(&service->lock);
+	process_set_state(service, PROCESS_RUNNING);
+	call_run(service);
+	user_leave();
+	lock_release(&service->lock);
+	if (service->state == PROCESS_READY)
+		log_printf(LOG_INFO, "service %s is ready, %u of %u KiB used", service->conf->name,
+			   service->owner.used * (ABI_PAGE_SIZE >> 10),
+			   service->owner.limit * (ABI_PAGE_SIZE >> 10));
+}
+
+void services_start(const struct socle_params *params)
+{
+	const struct loader_archive archive = {
+		.data = direct_ptr(gpa(params->archive.gpa)),
+		.range = params->archive,
+	};
+
+	read_conf(&archive);
+	amdsp_init(&services.amdsp, secrets_vmpck0());
+	for (unsigned int i = 0; i < services.conf.count; i++) {
+		const struct conf_service *conf = &services.conf.services[i];
+		struct service *service = &services.list[i];
+
+		load(service, conf, &archive);
+		if (conf->role < SERVICE_ROLES)
+			services.roles[conf->role] = service;
+		start(service);
+	}
+}
+
+bool service_available(enum service_role role)
+{
+	return role < SERVICE_ROLES && services.roles[role] &&
+	       process_available(services.roles[role]);
+}
+
+/* Takes the payload out of the service's reply, if it fits. */
+static enum service_status take_reply(const struct message *message, void *reply, size_t reply_max,
+				      size_t *reply_size)
+{
+	struct service_reply header;
+
+	memcpy(&header, message->data, sizeof(header));
+	*reply_size = header.size;
+	if (header.size > reply_max)
+		return SERVICE_ERR_NO_MEMORY;
+	memcpy(reply, message->data + sizeof(header), header.size);
+	return header.status;
+}
+
+enum service_status service_call(enum service_role role, uint32_t op, const void *payload,
+				 size_t size, void *reply, size_t reply_max, size_t *reply_size)
+{
+	const struct process_request request = { op, payload, size };
+	enum service_status status;
+	struct message message;
+
+	*reply_size = 0;
+	if (!service_available(role))
+		return SERVICE_ERR_FAILED;
+	status = call_service(services.roles[role], &request, &message);
+	if (status == SERVICE_OK)
+		status = take_reply(&message, reply, reply_max, reply_size);
+	message_free(&message);
+	return status;
+}
