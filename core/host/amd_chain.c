@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: MIT */
+#include "core/host/amd_chain.h"
+
+#include <openssl/bio.h>
+#include <openssl/ecdsa.h>
+#include <openssl/evp.h>
+#include <openssl/pem.h>
+#include <openssl/x509v3.h>
+#include <string.h>
+
+#include "core/bytes.h"
+
+#define EMULATED_MARK "EMULATED"
+
+/* SHA-256 of the SubjectPublicKeyInfo of AMD's root keys. */
+static const uint8_t amd_roots[][32] = {
+	/* ARK-Milan */
+	{ 0x9f, 0x05, 0x6b, 0xee, 0x44, 0x37, 0x7e, 0x29, 0x30, 0x8c, 0xb5,
+	  0xff, 0xa8, 0x95, 0xbd, 0xfb, 0x62, 0xd1, 0x88, 0x81, 0xfa, 0x6b,
+	  0xed, 0x8d, 0x6f, 0x07, 0x5b, 0x02, 0x04, 0x08, 0x9c, 0xb9 },
+	/* ARK-Genoa */
+	{ 0x42, 0x9a, 0x69, 0xc9, 0x42, 0x2a, 0xa2, 0x58, 0xee, 0x4d, 0x8d,
+	  0xb5, 0xfc, 0xda, 0x9c, 0x64, 0x70, 0xef, 0x15, 0xf8, 0xcd, 0x5a,
+	  0x9c, 0xeb, 0xd6, 0xcb, 0xc7, 0xd9, 0x0b, 0x86, 0x38, 0x31 },
+	/* ARK-Turin */
+	{ 0x4f, 0x12, 0x54, 0x10, 0x56, 0x3a, 0x2a, 0xb9, 0xa5, 0x03, 0x56,
+	  0xf9, 0x24, 0x3f, 0x6f, 0xe0, 0xb6, 0xf7, 0x3d, 0xe9, 0x86, 0x03,
+	  0xf5, 0x3f, 0x90, 0x33, 0x9c, 0x70, 0xe9, 0xd7, 0xad, 0x08 },
+};
+
+X509 *amd_chain_read_certificate(const void *data, size_t size)
+{
+	const unsigned char *at = data;
+	X509 *certificate = d2i_X509(NULL, &at, (long)size);
+	BIO *bio;
+
+	if (certificate && at == (const unsigned char *)data + size)
+		return certificate;
+	X509_free(certificate);
+	bio = BIO_new_mem_buf(data, (int)size);
+	if (!bio)
+		return NULL;
+	certificate = PEM_read_bio_X509(bio, NULL, NULL, NULL);
+	BIO_free(bio);
+	return certificate;
+}
+
+void amd_chain_free(struct amd_chain *chain)
+{
+	X509_free(chain->ark);
+	X509_free(chain->ask);
+	X509_free(chain->vcek);
+	*chain = (struct amd_chain){ 0 };
+}
+
+bool amd_chain_is_emulated(const struct amd_chain *chain)
+{
+	char name[64];
+	int length = X509_NAME_get_text_by_NID(X509_get_subject_name(chain->ark), NID_commonName,
+					       name, sizeof(name));
+
+	return length > 0 && strstr(name, EMULATED_MARK);
+}
+
+static bool is_amd_root(const X509 *ark)
+{
+	unsigned char *spki = NULL;
+	uint8_t digest[32];
+	int size = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(ark), &spki);
+	bool ok = size > 0 && EVP_Digest(spki, (size_t)size, digest, NULL, EVP_sha256(), NULL) == 1;
+
+	OPENSSL_free(spki);
+	for (size_t i = 0; ok && i < sizeof(amd_roots) / sizeof(amd_roots[0]); i++) {
+		if (memcmp(digest, amd_roots[i], sizeof(digest)) == 0)
+			return true;
+	}
+	return false;
+}
+
+const char *amd_chain_root_error(const struct amd_chain *chain, bool trust_emulated)
+{
+	if (is_amd_root(chain->ark))
+		return NULL;
+	if (!amd_chain_is_emulated(chain))
+		return "the root is not one of AMD's";
+	if (!trust_emulated)
+		return "the root is an emulated one (--trust-emulated accepts it)";
+	return NULL;
+}
+
+static const char *link_error(X509 *issuer, X509 *subject, bool issued_is_ca)
+{
+	if (X509_NAME_cmp(X509_get_issuer_name(subject), X509_get_subject_name(issuer)))
+		return "a certificate was issued under another name than its issuer's";
+	if (X509_verify(subject, X509_get0_pubkey(issuer)) != 1)
+		return "a certificate's signature is wrong";
+	if (X509_cmp_current_time(X509_get0_notBefore(subject)) >= 0)
+		return "a certificate is not valid yet";
+	if (X509_cmp_current_time(X509_get0_notAfter(subject)) <= 0)
+		return "a certificate has expired";
+	if ((X509_check_ca(subject) == 1) != issued_is_ca)
+		return issued_is_ca ? "a certificate above the VCEK is not a CA's"
+				    : "the VCEK claims to be a CA";
+	return NULL;
+}
+
+const char *amd_chain_error(const struct amd_chain *chain)
+{
+	const char *error = link_error(chain->ark, chain->ark, true);
+
+	if (!error)
+		error = link_error(chain->ark, chain->ask, true);
+	if (!error)
+		error = link_error(chain->ask, chain->vcek, false);
+	return error;
+}
+
+/* The bytes of an extension, in place; NULL when there is not exactly one. */
+static const ASN1_OCTET_STRING *find_extension(const X509 *certificate, const char *oid)
+{
+	ASN1_OBJECT *object = OBJ_txt2obj(oid, 1);
+	int at = X509_get_ext_by_OBJ(certificate, object, -1);
+	bool twice = at >= 0 && X509_get_ext_by_OBJ(certificate, object, at) >= 0;
+
+	ASN1_OBJECT_free(object);
+	if (at < 0 || twice)
+		return NULL;
+	return X509_EXTENSION_get_data(X509_get_ext(certificate, at));
+}
+
+static struct bytes_reader extension_reader(const X509 *certificate, const char *oid)
+{
+	const ASN1_OCTET_STRING *data = find_extension(certificate, oid);
+
+	if (!data)
+		return bytes_reader_init(NULL, 0);
+	return bytes_reader_init(ASN1_STRING_get0_data(data), (size_t)ASN1_STRING_length(data));
+}
+
+/* A one-byte DER INTEGER; 128 and above take a leading zero. */
+static bool extension_spl(const X509 *certificate, const char *oid, uint8_t *value)
+{
+	struct bytes_reader r = extension_reader(certificate, oid);
+	uint8_t tag = bytes_u8(&r), length = bytes_u8(&r), first = bytes_u8(&r);
+
+	*value = first;
+	if (length == 2)
+		*value = bytes_u8(&r);
+	return tag == V_ASN1_INTEGER && bytes_complete(&r) &&
+	       ((length == 1 && first < 0x80) || (length == 2 && first == 0 && *value >= 0x80));
+}
+
+static bool extension_product(const X509 *certificate, char *product, size_t capacity)
+{
+	struct bytes_reader r = extension_reader(certificate, "1.3.6.1.4.1.3704.1.2");
+	uint8_t tag = bytes_u8(&r), length = bytes_u8(&r);
+
+	if (tag != V_ASN1_IA5STRING || length >= capacity)
+		return false;
+	bytes_copy(&r, product, length);
+	product[length] = '\0';
+	return bytes_complete(&r) && strlen(product) == length;
+}
+
+/* The chip's id, bare or as an OCTET STRING; Turin's has 8 bytes and the report pads it. */
+static bool extension_hwid(const X509 *certificate, uint8_t hwid[PSP_CHIP_ID_SIZE])
+{
+	struct bytes_reader r = extension_reader(certificate, "1.3.6.1.4.1.3704.1.4");
+	size_t size = bytes_left(&r);
+
+	memset(hwid, 0, PSP_CHIP_ID_SIZE);
+	if (size == PSP_CHIP_ID_SIZE + 2 || size == 8 + 2) {
+		if (bytes_u8(&r) != V_ASN1_OCTET_STRING || bytes_u8(&r) != size - 2)
+			return false;
+		size -= 2;
+	}
+	if (size != PSP_CHIP_ID_SIZE && size != 8)
+		return false;
+	return bytes_copy(&r, hwid, size);
+}
+
+const char *amd_chain_vcek_info(const struct amd_chain *chain, struct amd_vcek_info *info)
+{
+	const X509 *vcek = chain->vcek;
+
+	*info = (struct amd_vcek_info){ 0 };
+	if (!extension_product(vcek, info->product, sizeof(info->product)))
+		return "the VCEK names no product";
+	if (strncmp(info->product, "Turin", 5) == 0 || strncmp(info->product, "Venice", 6) == 0)
+		info->layout = REPORT_TCB_TURIN;
+	if (!extension_spl(vcek, "1.3.6.1.4.1.3704.1.3.1", &info->tcb.bootloader) ||
+	    !extension_spl(vcek, "1.3.6.1.4.1.3704.1.3.2", &info->tcb.tee) ||
+	    !extension_spl(vcek, "1.3.6.1.4.1.3704.1.3.3", &info->tcb.snp) ||
+	    !extension_spl(vcek, "1.3.6.1.4.1.3704.1.3.8", &info->tcb.microcode))
+		return "a security patch level of the VCEK is missing or malformed";
+	if (info->layout == REPORT_TCB_TURIN &&
+	    !extension_spl(vcek, "1.3.6.1.4.1.3704.1.3.9", &info->tcb.fmc))
+		return "the FMC's security patch level is missing or malformed";
+	if (!extension_hwid(vcek, info->hwid))
+		return "the VCEK's chip id is missing or malformed";
+	return NULL;
+}
+
+static ECDSA_SIG *report_signature(const struct psp_report *report)
+{
+	ECDSA_SIG *signature = ECDSA_SIG_new();
+	BIGNUM *r = BN_lebin2bn(report->signature_r, sizeof(report->signature_r), NULL);
+	BIGNUM *s = BN_lebin2bn(report->signature_s, sizeof(report->signature_s), NULL);
+
+	if (signature && r && s && ECDSA_SIG_set0(signature, r, s) == 1)
+		return signature;
+	BN_free(r);
+	BN_free(s);
+	ECDSA_SIG_free(signature);
+	return NULL;
+}
+
+static bool is_p384(const EVP_PKEY *key)
+{
+	char group[32];
+	size_t length;
+
+	return key && EVP_PKEY_get_base_id(key) == EVP_PKEY_EC &&
+	       EVP_PKEY_get_group_name(key, group, sizeof(group), &length) == 1 &&
+	       strcmp(group, "secp384r1") == 0;
+}
+
+const char *amd_chain_signature_error(const struct amd_chain *chain,
+				      const struct psp_report *report)
+{
+	EVP_PKEY *key = X509_get0_pubkey(chain->vcek);
+	EVP_MD_CTX *context = EVP_MD_CTX_new();
+	ECDSA_SIG *signature = report_signature(report);
+	unsigned char *der = NULL;
+	int size = signature ? i2d_ECDSA_SIG(signature, &der) : 0;
+	bool ok = context && size > 0 && is_p384(key) &&
+		  EVP_DigestVerifyInit(context, NULL, EVP_sha384(), NULL, key) == 1 &&
+		  EVP_DigestVerify(context, der, (size_t)size, (const unsigned char *)report,
+				   PSP_REPORT_SIGNED_SIZE) == 1;
+
+	OPENSSL_free(der);
+	ECDSA_SIG_free(signature);
+	EVP_MD_CTX_free(context);
+	return ok ? NULL : "the report's signature is not by this VCEK";
+}

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The decisions of a relying party, one check each. A check has a name that stays the same, and
+ * belongs to a class, which is the exit status when it is the first to fail.
+ */
+#ifndef SOCLE_TOOLS_VERIFY_CHECKS_H
+#define SOCLE_TOOLS_VERIFY_CHECKS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "tools/verify/evidence.h"
+
+enum check_class {
+	CHECK_CHAIN = 2,  /* signature or chain */
+	CHECK_REPORT = 3, /* VMPL, policy, TCB */
+	CHECK_MEASUREMENT = 4,
+	CHECK_BINDING = 5, /* nonce, manifest, key */
+	CHECK_QUOTE = 6,
+};
+
+#define CHECK_PCRS_MAX 24u
+
+/* A PCR that must have a value. */
+struct expected_pcr {
+	uint16_t bank;
+	unsigned int pcr;
+	uint8_t value[64];
+	size_t size;
+};
+
+/* What the relying party demands. */
+struct policy {
+	bool trust_emulated;
+	bool report_only;
+	uint32_t vmpl;
+	struct report_tcb minimum_tcb;
+	bool has_measurement;
+	uint8_t measurement[PSP_MEASUREMENT_SIZE];
+	struct expected_pcr pcrs[CHECK_PCRS_MAX];
+	size_t pcr_count;
+};
+
+struct check_result {
+	const char *name;
+	enum check_class class;
+	const char *error; /* NULL: passed */
+};
+
+#define CHECKS_MAX 32u
+
+struct verdict {
+	struct check_result results[CHECKS_MAX];
+	size_t count;
+	const struct check_result *first_failure; /* NULL: trusted */
+	bool emulated;
+};
+
+/* Runs every check that policy asks for; a failed one does not keep the others from running. */
+void checks_run(const struct evidence *evidence, const struct policy *policy,
+		struct verdict *verdict);
+
+#endif

@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: MIT */
+#include "tools/verify/evidence.h"
+
+#include <jansson.h>
+#include <openssl/bio.h>
+#include <openssl/pem.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "tools/cmd.h"
+
+#define FILE_SIZE_MAX (64u << 10)
+#define PATH_SIZE 4096
+
+static const char *path_of(const struct evidence_paths *paths, const char *given, const char *name,
+			   char path[PATH_SIZE])
+{
+	if (given)
+		return given;
+	if (snprintf(path, PATH_SIZE, "%s/%s", paths->directory, name) >= PATH_SIZE)
+		return name;
+	return path;
+}
+
+static bool read_file(const char *path, struct file_bytes *bytes)
+{
+	struct build_error error;
+
+	if (file_read(path, FILE_SIZE_MAX, bytes, &error))
+		return true;
+	cmd_file_error(path, "%s", error.text);
+	return false;
+}
+
+static bool load_blob(const struct evidence_paths *paths, const char *name, struct file_bytes *blob)
+{
+	char path[PATH_SIZE];
+
+	return read_file(path_of(paths, NULL, name, path), blob);
+}
+
+static bool load_report(const struct evidence_paths *paths, struct psp_report *report)
+{
+	char buffer[PATH_SIZE];
+	const char *path = path_of(paths, paths->report, "report.bin", buffer);
+	struct file_bytes blob;
+	bool ok;
+
+	if (!read_file(path, &blob))
+		return false;
+	ok = report_read(report, blob.data, blob.size);
+	if (!ok)
+		cmd_file_error(path, "%zu bytes, where a report has %zu", blob.size,
+			       sizeof(*report));
+	file_free(&blob);
+	return ok;
+}
+
+static X509 *load_certificate(const struct evidence_paths *paths, const char *given,
+			      const char *name)
+{
+	char buffer[PATH_SIZE];
+	const char *path = path_of(paths, given, name, buffer);
+	X509 *certificate;
+	struct file_bytes blob;
+
+	if (!read_file(path, &blob))
+		return NULL;
+	certificate = amd_chain_read_certificate(blob.data, blob.size);
+	if (!certificate)
+		cmd_file_error(path, "no certificate in PEM or DER");
+	file_free(&blob);
+	return certificate;
+}
+
+static EVP_PKEY *load_key(const struct evidence_paths *paths, const char *name)
+{
+	char buffer[PATH_SIZE];
+	const char *path = path_of(paths, NULL, name, buffer);
+	EVP_PKEY *key = NULL;
+	struct file_bytes blob;
+	BIO *bio;
+
+	if (!read_file(path, &blob))
+		return NULL;
+	bio = BIO_new_mem_buf(blob.data, (int)blob.size);
+	if (bio)
+		key = PEM_read_bio_PUBKEY(bio, NULL, NULL, NULL);
+	BIO_free(bio);
+	if (!key)
+		cmd_file_error(path, "no public key in PEM");
+	file_free(&blob);
+	return key;
+}
+
+static int hex_digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	if (c >= 'a' && c <= 'f')
+		return c - 'a' + 10;
+	if (c >= 'A' && c <= 'F')
+		return c - 'A' + 10;
+	return -1;
+}
+
+bool evidence_hex(const char *text, uint8_t *bytes, size_t size)
+{
+	if (strlen(text) != 2 * size)
+		return false;
+	for (size_t i = 0; i < size; i++) {
+		int high = hex_digit(text[2 * i]), low = hex_digit(text[2 * i + 1]);
+
+		if (high < 0 || low < 0)
+			return false;
+		bytes[i] = (uint8_t)(high << 4 | low);
+	}
+	return true;
+}
+
+static bool json_hex(const json_t *object, const char *name, uint8_t *bytes, size_t capacity,
+		     size_t *size)
+{
+	const char *text = json_string_value(json_object_get(object, name));
+
+	*size = text ? strlen(text) / 2 : 0;
+	return *size > 0 && *size <= capacity && evidence_hex(text, bytes, *size);
+}
+
+static bool load_challenge(const struct evidence_paths *paths, struct evidence *evidence)
+{
+	char buffer[PATH_SIZE];
+	const char *path = path_of(paths, NULL, "challenge.json", buffer);
+	json_error_t error;
+	struct file_bytes blob;
+	json_t *root;
+	bool ok;
+
+	if (!read_file(path, &blob))
+		return false;
+	root = json_loadb((const char *)blob.data, blob.size, JSON_REJECT_DUPLICATES, &error);
+	file_free(&blob);
+	if (!root) {
+		cmd_file_error(path, "%s, line %d", error.text, error.line);
+		return false;
+	}
+	ok = json_hex(root, "ek_name", evidence->challenge_ek.bytes, TPM_NAME_MAX,
+		      &evidence->challenge_ek.size) &&
+	     json_hex(root, "ak_name", evidence->challenge_ak.bytes, TPM_NAME_MAX,
+		      &evidence->challenge_ak.size) &&
+	     json_hex(root, "secret", evidence->secret, EVIDENCE_SECRET_MAX,
+		      &evidence->secret_size);
+	if (!ok)
+		cmd_file_error(path, "ek_name, ak_name or secret is missing or not hexadecimal");
+	json_decref(root);
+	return ok;
+}
+
+static bool load_nonce(const struct evidence_paths *paths, struct evidence *evidence)
+{
+	struct file_bytes blob;
+	bool ok;
+
+	if (!load_blob(paths, "nonce.bin", &blob))
+		return false;
+	ok = blob.size == sizeof(evidence->nonce);
+	if (ok)
+		memcpy(evidence->nonce, blob.data, blob.size);
+	else
+		cmd_file_error("nonce.bin", "%zu bytes, where a nonce has %zu", blob.size,
+			       sizeof(evidence->nonce));
+	file_free(&blob);
+	return ok;
+}
+
+static bool load_rest(struct evidence *e, const struct evidence_paths *paths)
+{
+	if (!load_nonce(paths, e) || !load_blob(paths, "manifest.bin", &e->manifest))
+		return false;
+	e->ek = load_key(paths, "ek.pub");
+	e->ak = e->ek ? load_key(paths, "ak.pub") : NULL;
+	return e->ak && load_challenge(paths, e) && load_blob(paths, "answer.bin", &e->answer) &&
+	       load_blob(paths, "quote.msg", &e->quote) &&
+	       load_blob(paths, "quote.sig", &e->quote_signature) &&
+	       load_blob(paths, "quote.pcrs", &e->quote_pcrs);
+}
+
+bool evidence_load(struct evidence *evidence, const struct evidence_paths *paths, bool report_only)
+{
+	struct evidence *e = evidence;
+
+	*e = (struct evidence){ 0 };
+	if (!load_report(paths, &e->report))
+		return false;
+	e->chain.ark = load_certificate(paths, paths->ark, "ark.pem");
+	e->chain.ask = e->chain.ark ? load_certificate(paths, paths->ask, "ask.pem") : NULL;
+	e->chain.vcek = e->chain.ask ? load_certificate(paths, paths->vcek, "vcek.pem") : NULL;
+	return e->chain.vcek && (report_only || load_rest(e, paths));
+}
+
+bool evidence_load_measurement(const struct evidence_paths *paths,
+			       uint8_t measurement[PSP_MEASUREMENT_SIZE])
+{
+	char buffer[PATH_SIZE];
+	const char *path = path_of(paths, paths->measurement_file, "measurement.hex", buffer);
+	char text[2 * PSP_MEASUREMENT_SIZE + 2];
+	struct file_bytes blob;
+	bool ok;
+
+	if (!read_file(path, &blob))
+		return false;
+	snprintf(text, sizeof(text), "%.*s", (int)strnlen((const char *)blob.data, blob.size),
+		 (const char *)blob.data);
+	text[strcspn(text, "\n")] = '\0';
+	ok = evidence_hex(text, measurement, PSP_MEASUREMENT_SIZE);
+	if (!ok)
+		cmd_file_error(path, "no measurement: %u hexadecimal digits are wanted",
+			       2 * PSP_MEASUREMENT_SIZE);
+	file_free(&blob);
+	return ok;
+}
+
+void evidence_free(struct evidence *evidence)
+{
+	amd_chain_free(&evidence->chain);
+	EVP_PKEY_free(evidence->ek);
+	EVP_PKEY_free(evidence->ak);
+	file_free(&evidence->manifest);
+	file_free(&evidence->answer);
+	file_free(&evidence->quote);
+	file_free(&evidence->quote_signature);
+	file_free(&evidence->quote_pcrs);
+}
