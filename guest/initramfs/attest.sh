@@ -6,7 +6,7 @@
 #	attest.sh evidence DIR	reads nonce.bin and manifest.bin; makes the keys and the quote
 #	attest.sh activate DIR	reads challenge.bin; writes the credential to answer.bin
 #
-# The quote's qualifying data is SHA-256(nonce.bin): the nonce itself need not fit a TPM2B_DATA.
+# The quote's qualifying data is the nonce itself, all 64 bytes.
 set -eu
 
 step=$1
@@ -35,8 +35,8 @@ evidence() {
 	run createek -Q -G rsa -c ek.ctx -u ek.pub -f pem
 	run createak -Q -C ek.ctx -G ecc -g sha256 -s ecdsa -c ak.ctx -u ak.pub -f pem -n ak.name
 	run pcrextend -Q "$event_pcr:sha256=$(hex_sha256 /proc/cmdline)"
-	run quote -Q -c ak.ctx -l "$quoted" -q "$(hex_sha256 nonce.bin)" -g sha256 \
-		-m quote.msg -s quote.sig -f plain -o quote.pcrs -F values
+	run quote -Q -c ak.ctx -l "$quoted" -q "$(xxd -p -c 64 nonce.bin)" -g sha256 \
+		-m quote.msg -s quote.sig -f plain -o quote.pcrs
 	# REPORT_DATA of the SVSM's report, for a second report to try the verifier with.
 	cat nonce.bin manifest.bin | sha512sum | cut -c 1-128 | xxd -r -p >binding.bin
 }

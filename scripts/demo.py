@@ -1,0 +1,379 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""The demo: builds socle.igvm, boots it on the emulated SNP machine, attests the guest, verifies.
+
+	scripts/demo.py --programs BUILD --kernel DIR --guest DIR [--build-dir build/demo] [--cpus N]
+
+BUILD is the Meson build folder, --kernel what scripts/fetch-kernel.sh left, --guest what
+scripts/build-guest.sh left. The last line of the output is the verdict.
+"""
+
+import argparse
+import hashlib
+import json
+import os
+import pathlib
+import re
+import secrets
+import shutil
+import signal
+import struct
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+import channel
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+LOG_LINES = 15
+NONCE_SIZE = 64
+SECRET_SIZE = 32
+TPM2_ALG_SHA256 = 0x000B
+
+# What the guest sends, and whether it is evidence or something to try the verifier with.
+EVIDENCE_FILES = ("report.bin", "manifest.bin", "ek.pub", "ak.pub", "quote.msg", "quote.sig",
+                  "quote.pcrs")
+OTHER_FILES = ("ak.name", "report-vmpl2.bin")
+
+# Lines of the logs that are events of timeline.json.
+MARKS = (("--mark", "services_ready", "services ready"),
+         ("--mark-guest", "guest_userspace", "init: started"))
+
+SAY = {
+    "vmpl0_entry": "Socle runs at VMPL0",
+    "services_ready": "its services are ready in ring 3",
+    "vmpl2_entry": "the guest starts at VMPL2",
+    "guest_userspace": "the guest runs its first program",
+}
+
+
+class StepFailed(Exception):
+    def __init__(self, step, message, log=None):
+        super().__init__(message)
+        self.step = step
+        self.log = log
+
+
+class Progress:
+    """Lines for people, with seconds since the start."""
+
+    def __init__(self):
+        self.start = time.monotonic()
+        self.lock = threading.Lock()
+
+    def say(self, text):
+        with self.lock:
+            print(f"[{time.monotonic() - self.start:6.1f} s] {text}", flush=True)
+
+
+def run(step, command, **options):
+    """Runs a program to its end; its standard output, or StepFailed with its last line."""
+    try:
+        result = subprocess.run([str(word) for word in command], capture_output=True, **options)
+    except OSError as error:
+        raise StepFailed(step, str(error)) from error
+    if result.returncode != 0:
+        text = (result.stderr or result.stdout).decode(errors="replace").strip()
+        raise StepFailed(step, text.splitlines()[-1] if text else
+                         f"{command[0]} exited with {result.returncode}")
+    return result.stdout
+
+
+class Machine:
+    """A running `socle run`."""
+
+    def __init__(self, options, image, folder, certificates, progress):
+        self.folder = folder
+        self.progress = progress
+        self.socket_folder = tempfile.mkdtemp(prefix="socle-")
+        self.socket = os.path.join(self.socket_folder, "channel")
+        command = [options.socle, "run", "--cpus", str(options.cpus), "--memory", options.memory,
+                   "--channel", f"unix:{self.socket}", "--log-dir", folder,
+                   "--certs-out", certificates, "--report-key-dir", options.keys,
+                   "--timeout", str(options.timeout)]
+        for option, name, text in MARKS:
+            command += [option, f"{name}={text}"]
+        command += options.machine_option
+        self.process = subprocess.Popen([str(word) for word in [*command, image]],
+                                        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                                        errors="replace")
+        self.errors = []
+        self.readers = [threading.Thread(target=self._follow_output, daemon=True),
+                        threading.Thread(target=self._follow_errors, daemon=True)]
+        for reader in self.readers:
+            reader.start()
+
+    def _follow_output(self):
+        for line in self.process.stdout:
+            if match := re.match(r"\[[^]]*\] machine: (\w+)$", line):
+                if match[1] in SAY:
+                    self.progress.say(SAY[match[1]])
+
+    def _follow_errors(self):
+        for line in self.process.stderr:
+            self.errors.append(line.strip())
+
+    def alive(self):
+        return self.process.poll() is None
+
+    def wait(self, seconds):
+        """The exit status, or StepFailed when it does not end in time."""
+        try:
+            status = self.process.wait(seconds)
+        except subprocess.TimeoutExpired as error:
+            raise StepFailed("power off", "the machine does not end", "machine.log") from error
+        for reader in self.readers:
+            reader.join()
+        return status
+
+    def why(self):
+        """Why it ended, and the log that tells more."""
+        status = self.wait(10)
+        reason = self.errors[-1] if self.errors else f"socle run exited with {status}"
+        return reason, self.last_log()
+
+    def last_log(self):
+        """The log of whoever spoke last: the guest, the SVSM, or the machine."""
+        for name in ("guest.log", "svsm.log"):
+            path = self.folder / name
+            if path.exists() and path.stat().st_size > 0:
+                return name
+        return "machine.log"
+
+    def stop(self):
+        if self.alive():
+            self.process.send_signal(signal.SIGTERM)
+            try:
+                self.process.wait(10)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+        shutil.rmtree(self.socket_folder, ignore_errors=True)
+
+
+def build_image(options, folder):
+    """socle.igvm, and its measurement as hex."""
+    archive = folder / "archive"
+    services = archive / "services"
+    services.mkdir(parents=True)
+    (archive / "profile").mkdir()
+    for name in ("vtpm", "attest"):
+        shutil.copy(options.programs / "services" / name, services / name)
+    shutil.copy(ROOT / "services/services.conf", archive / "services.conf")
+    shutil.copy(ROOT / "profiles/tcg.conf", archive / "profile/tcg.conf")
+    release = (options.kernel / "version").read_text().strip()
+    image = folder / "socle.igvm"
+    run("image", [options.socle, "igvm", "build",
+                  "--monitor", options.programs / "monitor/monitor.elf", "--archive", archive,
+                  "--kernel", options.kernel / "root/boot" / f"vmlinuz-{release}",
+                  "--initrd", options.guest / "initramfs.cpio",
+                  "--cmdline", f"{options.cmdline} socle.cpus={options.cpus}",
+                  "--cpus", options.cpus, "--memory", options.memory, "-o", image])
+    shutil.rmtree(archive)
+    measurement = run("measure", [options.socle, "igvm", "measure", image]).decode().strip()
+    if not re.fullmatch("[0-9a-f]{96}", measurement):
+        raise StepFailed("measure", f"no launch digest: {measurement!r}")
+    return image, measurement
+
+
+def check_hello(payload, options):
+    """What the guest says about itself, name -> value."""
+    lines = payload.decode(errors="replace").splitlines()
+    hello = dict(line.split("=", 1) for line in lines if "=" in line)
+    if hello.get("cpus") != str(options.cpus):
+        raise StepFailed("guest", f"it has {hello.get('cpus')} processors, not {options.cpus}",
+                         "guest.log")
+    return hello
+
+
+def gather(line, folder, options):
+    """Sends a nonce and stores the guest's evidence. The files that are not evidence, by name."""
+    nonce = secrets.token_bytes(NONCE_SIZE)
+    (folder / "nonce.bin").write_bytes(nonce)
+    line.send(channel.NONCE, nonce)
+    files = line.files(time.monotonic() + options.timeout)
+    missing = [name for name in (*EVIDENCE_FILES, *OTHER_FILES) if name not in files]
+    if missing:
+        raise StepFailed("evidence", f"the guest did not send {missing[0]}", "guest.log")
+    for name in EVIDENCE_FILES:
+        (folder / name).write_bytes(files[name])
+    return {name: files[name] for name in OTHER_FILES}
+
+
+def tpm_file_parts(blob):
+    """The two TPM2B structures in a credential of tpm2-tools: magic, version, blob, secret."""
+    magic, version = struct.unpack_from(">II", blob)
+    if magic != 0xBADCC0DE or version != 1:
+        raise StepFailed("challenge", "tpm2_makecredential wrote no credential")
+    (size,) = struct.unpack_from(">H", blob, 8)
+    return blob[8:10 + size], blob[10 + size:]
+
+
+def make_challenge(folder, ak_name):
+    """
+    Wraps a new secret for the EK of the manifest, which the report vouches for, to the AK's name.
+    Returns the credential; the record is challenge.json.
+    """
+    manifest = (folder / "manifest.bin").read_bytes()
+    secret = secrets.token_bytes(SECRET_SIZE)
+    with tempfile.TemporaryDirectory() as work:
+        work = pathlib.Path(work)
+        (work / "ek").write_bytes(struct.pack(">H", len(manifest)) + manifest)
+        (work / "secret").write_bytes(secret)
+        run("challenge", ["tpm2_makecredential", "-Q", "-T", "none", "-u", work / "ek",
+                          "-s", work / "secret", "-n", ak_name.hex(), "-o", work / "credential"])
+        credential = (work / "credential").read_bytes()
+    blob, seed = tpm_file_parts(credential)
+    ek_name = struct.pack(">H", TPM2_ALG_SHA256) + hashlib.sha256(manifest).digest()
+    (folder / "challenge.json").write_text(json.dumps({
+        "ek_name": ek_name.hex(), "ak_name": ak_name.hex(), "credential_blob": blob.hex(),
+        "seed": seed.hex(), "secret": secret.hex()}, indent=1) + "\n")
+    return credential, secret
+
+
+def challenge_guest(line, folder, ak_name, options):
+    credential, secret = make_challenge(folder, ak_name)
+    line.send(channel.CHALLENGE, credential)
+    files = line.files(time.monotonic() + options.timeout)
+    if "answer.bin" not in files:
+        raise StepFailed("challenge", "the guest did not answer", "guest.log")
+    (folder / "answer.bin").write_bytes(files["answer.bin"])
+    if files["answer.bin"] != secret:
+        raise StepFailed("challenge", "the guest's answer is not the secret", "guest.log")
+
+
+def attest(machine, line, folder, options, progress):
+    """The guest's hello, its evidence and the challenge. The files that are not evidence."""
+    hello = check_hello(line.expect(channel.HELLO, time.monotonic() + options.timeout), options)
+    progress.say(f"the guest is up: Linux {hello.get('kernel')}, {hello['cpus']} processors")
+    others = gather(line, folder, options)
+    progress.say("the guest sent its report and its quote")
+    challenge_guest(line, folder, others["ak.name"], options)
+    progress.say("the guest's TPM opened the credential for its key")
+    line.send(channel.BYE)
+    return others
+
+
+def run_machine(options, image, folder, progress):
+    """Boots the image and attests the guest; the files that are not evidence."""
+    evidence = folder / "evidence"
+    machine = Machine(options, image, folder, evidence, progress)
+    line = None
+    try:
+        line = channel.Channel(machine.socket, machine.alive, time.monotonic() + 30)
+        others = attest(machine, line, evidence, options, progress)
+        marks = {"evidence": time.monotonic_ns()}
+        if machine.wait(options.timeout) != 0:
+            raise StepFailed("power off", *machine.why())
+        progress.say("the machine is off")
+        return others, marks
+    except channel.GuestError as error:
+        raise StepFailed("guest", str(error), "guest.log") from error
+    except channel.ChannelError as error:
+        if not machine.alive():
+            raise StepFailed("machine", *machine.why()) from error
+        raise StepFailed("machine", str(error), machine.last_log()) from error
+    finally:
+        if line:
+            line.close()
+        machine.stop()
+
+
+def verify(options, image, folder):
+    """`socle verify` on what was gathered: its JSON, also in verdict.json."""
+    result = subprocess.run([options.socle, "verify", "--trust-emulated", folder / "evidence",
+                             "--image", image, "--json"], capture_output=True, text=True)
+    (folder / "verdict.json").write_text(result.stdout)
+    try:
+        verdict = json.loads(result.stdout)
+    except ValueError as error:
+        reason = result.stderr.strip().splitlines() or ["no verdict"]
+        raise StepFailed("verify", reason[-1]) from error
+    if result.returncode != 0:
+        raise StepFailed("verify", f"exit status {result.returncode}", "verdict.json")
+    return verdict
+
+
+def add_events(folder, marks):
+    """The host's own events, beside those of the machine and on the same clock."""
+    path = folder / "timeline.json"
+    timeline = json.loads(path.read_text())
+    for name, clock in marks.items():
+        timeline["events"][name] = {"ns": clock - timeline["start_monotonic_ns"],
+                                    "monotonic_ns": clock}
+    path.write_text(json.dumps(timeline, indent=1) + "\n")
+
+
+def demo(options, progress):
+    folder = options.build_dir
+    if folder.exists():
+        shutil.rmtree(folder)
+    evidence = folder / "evidence"
+    evidence.mkdir(parents=True)
+    image, measurement = build_image(options, folder)
+    (evidence / "measurement.hex").write_text(measurement + "\n")
+    progress.say(f"socle.igvm is built: {image.stat().st_size >> 10} KiB, "
+                 f"measurement {measurement[:16]}...")
+    others, marks = run_machine(options, image, folder, progress)
+    if options.keep:
+        for name, content in others.items():
+            (folder / name).write_bytes(content)
+    verdict = verify(options, image, folder)
+    marks["verdict"] = time.monotonic_ns()
+    add_events(folder, marks)
+    checks = verdict.get("checks", [])
+    progress.say(f"socle verify: {len(checks)} checks passed")
+
+
+def show_log(folder, name):
+    try:
+        lines = (folder / name).read_text(errors="replace").splitlines()
+    except OSError:
+        return
+    print(f"--- the last lines of {folder / name}:", file=sys.stderr)
+    for line in lines[-LOG_LINES:]:
+        print(line, file=sys.stderr)
+
+
+def parse_arguments():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--programs", type=pathlib.Path, required=True, help="Meson build folder")
+    parser.add_argument("--kernel", type=pathlib.Path, default=ROOT / "build/kernel")
+    parser.add_argument("--guest", type=pathlib.Path, default=ROOT / "build/guest")
+    parser.add_argument("--build-dir", type=pathlib.Path, default=ROOT / "build/demo")
+    parser.add_argument("--keys", type=pathlib.Path, default=ROOT / "build/report-keys")
+    parser.add_argument("--socle", type=pathlib.Path, help="the socle command")
+    parser.add_argument("--cpus", type=int, default=2)
+    parser.add_argument("--memory", default="512M")
+    parser.add_argument("--cmdline", default="console=ttyS0 quiet panic=-1")
+    parser.add_argument("--timeout", type=int, default=240, help="seconds for the machine")
+    parser.add_argument("--machine-option", action="append", default=[],
+                        help="one more word for socle run")
+    parser.add_argument("--keep", action="store_true",
+                        help="also keep what is not evidence: ak.name, report-vmpl2.bin")
+    options = parser.parse_args()
+    options.socle = options.socle or options.programs / "tools/socle"
+    return options
+
+
+def main():
+    options = parse_arguments()
+    progress = Progress()
+    try:
+        demo(options, progress)
+    except StepFailed as error:
+        print(f"demo: failed: {error.step}: {error}", file=sys.stderr)
+        if error.log:
+            show_log(options.build_dir, error.log)
+        return 1
+    except (OSError, KeyboardInterrupt) as error:
+        print(f"demo: {error or 'interrupted'}", file=sys.stderr)
+        return 1
+    print("verdict: trusted (emulated)")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
