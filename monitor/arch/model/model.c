@@ -1,0 +1,329 @@
+/* SPDX-License-Identifier: MIT */
+#include "monitor/arch/model/model.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "monitor/arch/arch.h"
+
+struct scripted_failure {
+	unsigned int countdown; /* 0: none */
+	uint32_t eax;
+};
+
+static struct {
+	struct rmp_entry entries[MODEL_PAGES];
+	struct rmp rmp;
+	model_hook hook;
+	void *hook_context;
+	bool in_hook;
+	struct scripted_failure failures[MODEL_OPS];
+	unsigned int cpu;
+	struct model_event journal[MODEL_JOURNAL_MAX];
+	size_t journal_count;
+	uint64_t clock;
+} model;
+
+static uint8_t memory[MODEL_SIZE] __attribute__((aligned(ABI_PAGE_SIZE)));
+
+/* EAX of an instruction on memory that is not there: arch/hw's fault handler makes it this. */
+#define EAX_FAULT SNP_RESULT_FAIL_INPUT
+
+void model_reset(void)
+{
+	memset(&model, 0, sizeof(model));
+	memset(memory, 0, sizeof(memory));
+	model.rmp = (struct rmp){ .entries = model.entries, .count = MODEL_PAGES };
+}
+
+void model_set_hook(model_hook hook, void *context)
+{
+	model.hook = hook;
+	model.hook_context = context;
+}
+
+void model_fail_with(enum model_op op, unsigned int nth, uint32_t eax)
+{
+	model.failures[op] = (struct scripted_failure){ .countdown = nth, .eax = eax };
+}
+
+void model_fail(enum model_op op, unsigned int nth)
+{
+	model_fail_with(op, nth, EAX_FAULT);
+}
+
+void model_set_cpu(unsigned int cpu)
+{
+	model.cpu = cpu;
+}
+
+const struct model_event *model_journal(size_t *count)
+{
+	*count = model.journal_count < MODEL_JOURNAL_MAX ? model.journal_count : MODEL_JOURNAL_MAX;
+	return model.journal;
+}
+
+void model_journal_clear(void)
+{
+	model.journal_count = 0;
+}
+
+uint8_t *model_memory(gpa_t at)
+{
+	if (at.raw >= MODEL_SIZE)
+		abort();
+	return &memory[at.raw];
+}
+
+struct rmp *model_rmp(void)
+{
+	return &model.rmp;
+}
+
+void model_host_unassign(gpa_t page, uint64_t pages)
+{
+	for (uint64_t i = 0; i < pages; i++) {
+		uint64_t index = page.raw / ABI_PAGE_SIZE + i;
+
+		if (index < MODEL_PAGES && (model.entries[index].flags & RMP_SIZE_2M))
+			(void)rmp_smash(&model.rmp, index);
+		(void)rmp_unassign(&model.rmp, index, SNP_PAGE_4K);
+	}
+}
+
+void model_host_assign(gpa_t page, uint64_t pages)
+{
+	unsigned int size = pages == RMP_PAGES_2M ? SNP_PAGE_2M : SNP_PAGE_4K;
+	uint64_t step = size == SNP_PAGE_2M ? RMP_PAGES_2M : 1;
+
+	for (uint64_t i = 0; i < pages; i += step) {
+		uint64_t index = page.raw / ABI_PAGE_SIZE + i;
+
+		if (rmp_assign(&model.rmp, index, size) == SNP_RESULT_OK)
+			memset(&memory[index * ABI_PAGE_SIZE], MODEL_SCRAMBLED,
+			       step * ABI_PAGE_SIZE);
+	}
+}
+
+bool model_allows(gpa_t page, unsigned int vmpl, unsigned int perms)
+{
+	return rmp_access(&model.rmp, page.raw / ABI_PAGE_SIZE, vmpl, perms) == RMP_DONE;
+}
+
+/* True when the script lets the operation happen; *eax is what it says otherwise. */
+static bool allowed(enum model_op op, gpa_t at, uint64_t size, uint64_t argument, uint32_t *eax)
+{
+	struct model_event event = { .op = op, .at = at, .size = size, .argument = argument };
+	struct scripted_failure *failure = &model.failures[op];
+	bool ok = true;
+
+	if (model.journal_count < MODEL_JOURNAL_MAX)
+		model.journal[model.journal_count] = event;
+	model.journal_count++;
+	*eax = EAX_FAULT;
+	if (model.hook && !model.in_hook) {
+		model.in_hook = true;
+		ok = model.hook(model.hook_context, &event);
+		model.in_hook = false;
+	}
+	if (failure->countdown > 0 && --failure->countdown == 0) {
+		*eax = failure->eax;
+		ok = false;
+	}
+	return ok;
+}
+
+/* The host mends what an instruction finds wrong, as it must before the vCPU can go on. */
+static bool host_mends(const struct rmp_outcome *out, uint64_t index, uint64_t pages)
+{
+	if (out->status == RMP_NEEDS_SMASH)
+		return rmp_smash(&model.rmp, index) == SNP_RESULT_OK;
+	if (out->status != RMP_NOT_ASSIGNED)
+		return false;
+	model_host_assign(gpa(index * ABI_PAGE_SIZE), pages);
+	return model.entries[index].flags & RMP_ASSIGNED;
+}
+
+static uint64_t pages_of(enum arch_page_size size)
+{
+	return size == ARCH_PAGE_2M ? RMP_PAGES_2M : 1;
+}
+
+uint32_t arch_pvalidate(gpa_t page, enum arch_page_size size, bool validate, bool *changed)
+{
+	uint64_t index = page.raw / ABI_PAGE_SIZE;
+	struct rmp_outcome out;
+	uint32_t eax;
+
+	*changed = false;
+	if (!allowed(MODEL_PVALIDATE, page, pages_of(size) * ABI_PAGE_SIZE, validate, &eax))
+		return eax;
+	do {
+		out = rmp_pvalidate(&model.rmp, index, size, validate);
+	} while (out.status != RMP_DONE && host_mends(&out, index, pages_of(size)));
+	if (out.status != RMP_DONE)
+		return EAX_FAULT;
+	*changed = out.eax == SNP_RESULT_OK && !out.unchanged;
+	return out.eax;
+}
+
+uint32_t arch_rmpadjust(gpa_t page, enum arch_page_size size, unsigned int vmpl, uint64_t perms)
+{
+	uint64_t index = page.raw / ABI_PAGE_SIZE;
+	struct rmp_outcome out;
+	uint32_t eax;
+
+	if (!allowed(MODEL_RMPADJUST, page, pages_of(size) * ABI_PAGE_SIZE, vmpl | perms, &eax))
+		return eax;
+	do {
+		out = rmp_adjust(&model.rmp, 0, index, size, vmpl | perms);
+	} while (out.status != RMP_DONE && host_mends(&out, index, pages_of(size)));
+	return out.status == RMP_DONE ? out.eax : EAX_FAULT;
+}
+
+void arch_flush_guest_tlb(void)
+{
+	uint32_t eax;
+
+	(void)allowed(MODEL_FLUSH, gpa(0), 0, 0, &eax);
+}
+
+bool arch_page_state_change(gpa_t page, bool private_page)
+{
+	if (page.raw >= MODEL_SIZE)
+		return false;
+	if (private_page)
+		model_host_assign(page, 1);
+	else
+		model_host_unassign(page, 1);
+	return true;
+}
+
+/* Bytes of [at, at + size) that VMPL0 may access, from at on. */
+static size_t accessible(gpa_t at, size_t size, unsigned int perms)
+{
+	size_t done = 0;
+
+	while (done < size) {
+		uint64_t index = (at.raw + done) / ABI_PAGE_SIZE;
+
+		if (rmp_access(&model.rmp, index, 0, perms) != RMP_DONE)
+			break;
+		done += ABI_PAGE_SIZE - (at.raw + done) % ABI_PAGE_SIZE;
+	}
+	return done < size ? done : size;
+}
+
+bool arch_guest_read(void *to, gpa_t from, size_t size)
+{
+	size_t part;
+	uint32_t eax;
+
+	if (!allowed(MODEL_READ, from, size, 0, &eax))
+		return false;
+	part = accessible(from, size, RMP_PERM_READ);
+	if (part)
+		memcpy(to, &memory[from.raw], part);
+	return part == size;
+}
+
+bool arch_guest_write(gpa_t to, const void *from, size_t size)
+{
+	size_t part;
+	uint32_t eax;
+
+	if (!allowed(MODEL_WRITE, to, size, 0, &eax))
+		return false;
+	part = accessible(to, size, RMP_PERM_WRITE);
+	if (part)
+		memcpy(&memory[to.raw], from, part);
+	return part == size;
+}
+
+bool arch_guest_zero(gpa_t page, size_t size)
+{
+	size_t part;
+	uint32_t eax;
+
+	if (!allowed(MODEL_ZERO, page, size, 0, &eax))
+		return false;
+	part = accessible(page, size, RMP_PERM_WRITE);
+	if (part)
+		memset(&memory[page.raw], 0, part);
+	return part == size;
+}
+
+uint8_t arch_guest_exchange8(gpa_t at, uint8_t value, bool *ok)
+{
+	uint8_t was;
+	uint32_t eax;
+
+	*ok = allowed(MODEL_EXCHANGE, at, 1, value, &eax) &&
+	      accessible(at, 1, RMP_PERM_READ | RMP_PERM_WRITE) == 1;
+	if (!*ok)
+		return 0;
+	was = memory[at.raw];
+	memory[at.raw] = value;
+	return was;
+}
+
+struct snp_vmsa *arch_vmsa(gpa_t page)
+{
+	return (struct snp_vmsa *)model_memory(gpa_page(page));
+}
+
+/* There is no AMD-SP here: the host of the model is always too busy to ask one. */
+uint64_t arch_guest_request(const void *request, void *response, void *certificates,
+			    size_t *cert_size)
+{
+	(void)request;
+	(void)response;
+	(void)certificates;
+	(void)cert_size;
+	return (uint64_t)PSP_VMM_ERR_BUSY << 32;
+}
+
+bool arch_random(void *to, size_t size)
+{
+	memset(to, 0x5a, size); /* the same in each run, so that each run of a test is the same */
+	return true;
+}
+
+uint64_t arch_now_ns(void)
+{
+	return model.clock += 1000;
+}
+
+unsigned int arch_cpu_index(void)
+{
+	return model.cpu;
+}
+
+uint64_t arch_guest_sev_features(void)
+{
+	return MODEL_SEV_FEATURES;
+}
+
+void arch_log_putc(char c)
+{
+	(void)c;
+}
+
+size_t arch_host_channel_write(const void *from, size_t size)
+{
+	(void)from;
+	return size;
+}
+
+size_t arch_host_channel_read(void *to, size_t size)
+{
+	(void)to;
+	(void)size;
+	return 0;
+}
+
+_Noreturn void arch_terminate(uint32_t reason)
+{
+	(void)reason;
+	abort();
+}

@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: MIT */
+#include "monitor/arch/model/tests/world.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "monitor/log/die.h"
+#include "monitor/mem/guest_pages.h"
+#include "monitor/vcpu/registry.h"
+
+static struct world_service services[SERVICE_ROLES];
+static uint8_t states[MODEL_PAGES];
+
+static const struct socle_params params = {
+	.region = { WORLD_REGION, WORLD_REGION_SIZE },
+	.cpu_count = WORLD_CPUS,
+	.ram_count = 2,
+	.loaded_count = 1,
+	.ram = { { 0, 8 * MIB }, { 10 * MIB, 6 * MIB } },
+	.loaded = { { WORLD_LOADED, 1 * MIB } },
+};
+
+/* Nothing that a test does as guest or host may end the monitor. */
+_Noreturn void die(enum die_reason reason, const char *why)
+{
+	fprintf(stderr, "the monitor died: %d: %s\n", reason, why);
+	abort();
+}
+
+static void need(bool holds, const char *what)
+{
+	if (!holds) {
+		fprintf(stderr, "the world cannot be: %s\n", what);
+		abort();
+	}
+}
+
+static void launch_pages(uint64_t at, uint64_t size)
+{
+	for (uint64_t page = at; page < at + size; page += ABI_PAGE_SIZE) {
+		need(rmp_launch_page(model_rmp(), page / ABI_PAGE_SIZE, false) == SNP_RESULT_OK,
+		     "launch page");
+	}
+}
+
+static void validate(uint64_t at, enum arch_page_size size)
+{
+	uint64_t pages = size == ARCH_PAGE_2M ? RMP_PAGES_2M : 1;
+	enum guest_page_state found;
+	bool changed;
+
+	need(guest_pages_take(gpa(at), pages, GUEST_PAGE_INVALID, &found), "take");
+	need(guest_pages_validate(gpa(at), size, false, &changed) == SNP_RESULT_OK && changed,
+	     "validate");
+	guest_pages_set(gpa(at), pages, GUEST_PAGE_VALID);
+}
+
+static void launch(void)
+{
+	launch_pages(WORLD_REGION, WORLD_REGION_SIZE);
+	need(rmp_launch_page(model_rmp(), WORLD_BOOT_VMSA / ABI_PAGE_SIZE, true) == SNP_RESULT_OK,
+	     "boot VMSA");
+	launch_pages(WORLD_LOADED, 1 * MIB);
+	for (uint64_t page = WORLD_LOADED; page < 2 * MIB; page += ABI_PAGE_SIZE)
+		need(guest_pages_grant(gpa(page), ARCH_PAGE_4K) == SNP_RESULT_OK, "grant");
+	validate(WORLD_LARGE, ARCH_PAGE_2M);
+	for (uint64_t page = WORLD_SMALL; page < WORLD_SMALL + MIB; page += ABI_PAGE_SIZE)
+		validate(page, ARCH_PAGE_4K);
+	validate(WORLD_LAST_PAGE, ARCH_PAGE_4K);
+}
+
+void world_start(void)
+{
+	model_reset();
+	memset(services, 0, sizeof(services));
+	for (size_t i = 0; i < SERVICE_ROLES; i++)
+		services[i].available = true;
+	need(guest_pages_init(&params, states, sizeof(states)), "states of pages");
+	launch();
+	world_put_vmsa(WORLD_BOOT_VMSA);
+	need(registry_init(WORLD_CPUS, gpa(WORLD_BOOT_VMSA), gpa(WORLD_BOOT_CAA)), "registry");
+	model_journal_clear();
+}
+
+struct world_service *world_service(enum service_role role)
+{
+	return &services[role];
+}
+
+bool service_available(enum service_role role)
+{
+	return services[role].available;
+}
+
+enum service_status service_call(enum service_role role, uint32_t op, const void *payload,
+				 size_t size, void *reply, size_t reply_max, size_t *reply_size)
+{
+	struct world_service *service = &services[role];
+
+	need(size <= sizeof(service->payload), "request size");
+	service->calls++;
+	service->op = op;
+	memcpy(service->payload, payload, size);
+	service->payload_size = size;
+	if (service->while_working)
+		service->while_working();
+	*reply_size = service->reply_size;
+	if (!service->available)
+		return SERVICE_ERR_FAILED;
+	if (service->status != SERVICE_OK)
+		return service->status;
+	if (service->reply_size > reply_max)
+		return SERVICE_ERR_NO_MEMORY;
+	memcpy(reply, service->reply, service->reply_size);
+	return SERVICE_OK;
+}
+
+struct svsm_call world_call(unsigned int cpu, uint64_t rax, uint64_t rcx, uint64_t rdx, uint64_t r8)
+{
+	struct registry_vcpu vcpu;
+
+	model_set_cpu(cpu);
+	need(registry_enter(cpu, &vcpu), "the caller has a vCPU");
+
+	struct svsm_call call = {
+		.rax = rax,
+		.rcx = rcx,
+		.rdx = rdx,
+		.r8 = r8,
+		.caller = { .cpu = cpu, .vmpl = GUEST_VMPL, .vmsa = vcpu.vmsa, .caa = vcpu.caa },
+	};
+
+	arch_vmsa(vcpu.vmsa)->efer &= ~(1ull << 12);
+	svsm_dispatch(&call, 1);
+	if (!call.caller_deleted)
+		arch_vmsa(vcpu.vmsa)->efer |= 1ull << 12;
+	registry_leave(cpu);
+	return call;
+}
+
+uint32_t world_core(uint32_t call, uint64_t rcx, uint64_t rdx, uint64_t r8)
+{
+	return (uint32_t)world_call(0, CORE(call), rcx, rdx, r8).rax;
+}
+
+void world_put(uint64_t at, const void *from, size_t size)
+{
+	need(at + size <= MODEL_SIZE, "guest memory");
+	memcpy(model_memory(gpa(at)), from, size);
+}
+
+void world_get(void *to, uint64_t at, size_t size)
+{
+	need(at + size <= MODEL_SIZE, "guest memory");
+	memcpy(to, model_memory(gpa(at)), size);
+}
+
+void world_put_vmsa(uint64_t page)
+{
+	struct snp_vmsa vmsa = { .vmpl = 2,
+				 .efer = 1ull << 12,
+				 .sev_features = MODEL_SEV_FEATURES };
+
+	world_put(page, &vmsa, sizeof(vmsa));
+}
+
+void world_create(unsigned int cpu, uint64_t vmsa, uint64_t caa)
+{
+	world_put_vmsa(vmsa);
+	need(world_core(SVSM_CORE_CREATE_VCPU, vmsa, caa, cpu) == SVSM_SUCCESS, "create vCPU");
+}
+
+void world_put_list(uint64_t list, uint16_t count, uint16_t next, const uint64_t *entries)
+{
+	struct svsm_pvalidate_list header = { .entries = count, .next = next };
+
+	world_put(list, &header, sizeof(header));
+	if (count)
+		world_put(list + sizeof(header), entries, count * sizeof(*entries));
+}
+
+bool world_guest_owns(uint64_t page)
+{
+	return model_allows(gpa(page), 2, RMP_PERM_ALL);
+}
+
+bool world_guest_barred(uint64_t page)
+{
+	for (unsigned int perm = 1; perm <= RMP_PERM_EXEC_SUPER; perm <<= 1) {
+		for (unsigned int vmpl = 1; vmpl < SNP_VMPL_COUNT; vmpl++) {
+			if (model_allows(gpa(page), vmpl, perm))
+				return false;
+		}
+	}
+	return true;
+}

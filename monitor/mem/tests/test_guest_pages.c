@@ -1,0 +1,296 @@
+/* SPDX-License-Identifier: MIT */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "monitor/arch/model/tests/world.h"
+#include "monitor/mem/guest_pages.h"
+
+static uint8_t states[MODEL_PAGES];
+
+static const struct socle_params good = {
+	.region = { 4 * MIB, 1 * MIB },
+	.ram_count = 2,
+	.loaded_count = 2,
+	.ram = { { 0, 8 * MIB }, { 10 * MIB, 1 * MIB } },
+	.loaded = { { 0x1000, 0x1000 }, { 10 * MIB, 0x2000 } },
+};
+
+static int setup(void **state)
+{
+	(void)state;
+	world_start();
+	return 0;
+}
+
+static enum guest_page_state state_at(uint64_t at)
+{
+	return guest_pages_state(gpa(at));
+}
+
+static void init_sets_each_page(void **state)
+{
+	(void)state;
+	assert_int_equal(guest_pages_memory(&good), 11 * 256 / 4);
+	assert_true(guest_pages_init(&good, states, sizeof(states)));
+	assert_int_equal(state_at(0), GUEST_PAGE_INVALID);
+	assert_int_equal(state_at(0xfff), GUEST_PAGE_INVALID);
+	assert_int_equal(state_at(0x1000), GUEST_PAGE_VALID);
+	assert_int_equal(state_at(0x2000), GUEST_PAGE_INVALID);
+	assert_int_equal(state_at(4 * MIB - 1), GUEST_PAGE_INVALID);
+	assert_int_equal(state_at(4 * MIB), GUEST_PAGE_TAKEN);
+	assert_int_equal(state_at(5 * MIB - 1), GUEST_PAGE_TAKEN);
+	assert_int_equal(state_at(5 * MIB), GUEST_PAGE_INVALID);
+	assert_int_equal(state_at(8 * MIB), GUEST_PAGE_TAKEN);
+	assert_int_equal(state_at(10 * MIB + 0x1000), GUEST_PAGE_VALID);
+	assert_int_equal(state_at(11 * MIB - 1), GUEST_PAGE_INVALID);
+	assert_int_equal(state_at(11 * MIB), GUEST_PAGE_TAKEN);
+	assert_int_equal(state_at(UINT64_MAX), GUEST_PAGE_TAKEN);
+}
+
+static void init_needs_its_memory(void **state)
+{
+	size_t need = guest_pages_memory(&good);
+
+	(void)state;
+	assert_false(guest_pages_init(&good, states, need - 1));
+	assert_true(guest_pages_init(&good, states, need));
+}
+
+struct bad_params {
+	const char *why;
+	void (*spoil)(struct socle_params *params);
+};
+
+static void no_ram(struct socle_params *p)
+{
+	p->ram_count = 0;
+}
+
+static void many_ram(struct socle_params *p)
+{
+	p->ram_count = SOCLE_PARAMS_RAM_MAX + 1;
+}
+
+static void many_loaded(struct socle_params *p)
+{
+	p->loaded_count = SOCLE_PARAMS_LOADED_MAX + 1;
+}
+
+static void ram_misaligned(struct socle_params *p)
+{
+	p->ram[1].gpa += 1;
+}
+
+static void ram_wraps(struct socle_params *p)
+{
+	p->ram[1] = (struct socle_range){ 0 - 0x1000ull, 0x2000 };
+}
+
+static void ram_descends(struct socle_params *p)
+{
+	p->ram[1] = (struct socle_range){ 7 * MIB, 1 * MIB };
+}
+
+static void ram_empty(struct socle_params *p)
+{
+	p->ram[1].size = 0;
+}
+
+static void loaded_overlaps(struct socle_params *p)
+{
+	p->loaded[1] = (struct socle_range){ 0x1000, 0x1000 };
+}
+
+static void loaded_in_region(struct socle_params *p)
+{
+	p->loaded[1] = (struct socle_range){ 5 * MIB - 0x1000, 0x1000 };
+}
+
+static void loaded_outside_ram(struct socle_params *p)
+{
+	p->loaded[1] = (struct socle_range){ 11 * MIB - 0x1000, 0x2000 };
+}
+
+static void region_outside_ram(struct socle_params *p)
+{
+	p->region.gpa = 8 * MIB;
+}
+
+static void region_across_end(struct socle_params *p)
+{
+	p->region.gpa = 8 * MIB - 0x1000;
+}
+
+static void region_empty(struct socle_params *p)
+{
+	p->region.size = 0;
+}
+
+static void region_wraps(struct socle_params *p)
+{
+	p->region.size = 0 - 0x1000ull;
+}
+
+static void init_refuses_contradictions(void **state)
+{
+	static const struct bad_params bad[] = {
+		{ "no RAM", no_ram },
+		{ "too many RAM ranges", many_ram },
+		{ "too many loaded ranges", many_loaded },
+		{ "misaligned RAM", ram_misaligned },
+		{ "RAM wraps", ram_wraps },
+		{ "RAM descends", ram_descends },
+		{ "empty RAM", ram_empty },
+		{ "loaded ranges overlap", loaded_overlaps },
+		{ "loaded in region", loaded_in_region },
+		{ "loaded outside RAM", loaded_outside_ram },
+		{ "region outside RAM", region_outside_ram },
+		{ "region across the end of RAM", region_across_end },
+		{ "empty region", region_empty },
+		{ "region wraps", region_wraps },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		struct socle_params params = good;
+
+		bad[i].spoil(&params);
+		if (guest_pages_memory(&params) != 0 ||
+		    guest_pages_init(&params, states, sizeof(states)))
+			fail_msg("accepted: %s", bad[i].why);
+	}
+}
+
+static void take_is_all_or_nothing(void **state)
+{
+	enum guest_page_state found;
+
+	(void)state;
+	assert_false(guest_pages_take(gpa(WORLD_LARGE + MIB), 512, GUEST_PAGE_VALID, &found));
+	assert_int_equal(found, GUEST_PAGE_INVALID);
+	assert_int_equal(state_at(WORLD_LARGE + MIB), GUEST_PAGE_VALID);
+	assert_true(guest_pages_take(gpa(WORLD_LARGE), 512, GUEST_PAGE_VALID, &found));
+	assert_int_equal(state_at(WORLD_LARGE), GUEST_PAGE_TAKEN);
+	assert_int_equal(state_at(WORLD_LARGE + 2 * MIB - 1), GUEST_PAGE_TAKEN);
+	assert_int_equal(state_at(WORLD_INVALID), GUEST_PAGE_INVALID);
+	assert_false(guest_pages_take(gpa(WORLD_LARGE), 1, GUEST_PAGE_VALID, &found));
+	assert_int_equal(found, GUEST_PAGE_TAKEN);
+}
+
+static void take_tells_the_worst(void **state)
+{
+	enum guest_page_state found;
+
+	(void)state;
+	/* 11..13 MiB: not validated, then Socle's region. */
+	assert_false(guest_pages_take(gpa(11 * MIB), 512, GUEST_PAGE_VALID, &found));
+	assert_int_equal(found, GUEST_PAGE_TAKEN);
+	assert_false(guest_pages_take(gpa(WORLD_LOADED), 2, GUEST_PAGE_INVALID, &found));
+	assert_int_equal(found, GUEST_PAGE_CALLING);
+}
+
+static void nobody_takes_taken_pages(void **state)
+{
+	enum guest_page_state found;
+
+	(void)state;
+	assert_false(guest_pages_take(gpa(WORLD_REGION), 1, GUEST_PAGE_TAKEN, &found));
+	assert_false(guest_pages_take(gpa(WORLD_HOLE), 1, GUEST_PAGE_VALID, &found));
+	assert_false(guest_pages_take(gpa(UINT64_MAX & ~0xfffull), 1, GUEST_PAGE_VALID, &found));
+	assert_int_equal(found, GUEST_PAGE_TAKEN);
+}
+
+static void set_stays_inside_ram(void **state)
+{
+	(void)state;
+	guest_pages_set(gpa(WORLD_LAST_PAGE), 512, GUEST_PAGE_VALID);
+	assert_int_equal(state_at(WORLD_LAST_PAGE), GUEST_PAGE_VALID);
+	assert_int_equal(state_at(MODEL_SIZE), GUEST_PAGE_TAKEN);
+}
+
+static void validate_zeroes_before_it_grants(void **state)
+{
+	const struct model_event *journal;
+	enum guest_page_state found;
+	bool changed;
+	size_t count;
+
+	(void)state;
+	assert_true(guest_pages_take(gpa(WORLD_INVALID), 1, GUEST_PAGE_INVALID, &found));
+	assert_int_equal(guest_pages_validate(gpa(WORLD_INVALID), ARCH_PAGE_4K, false, &changed),
+			 SNP_RESULT_OK);
+	assert_true(changed);
+	journal = model_journal(&count);
+	assert_int_equal(count, 3);
+	assert_int_equal(journal[0].op, MODEL_PVALIDATE);
+	assert_int_equal(journal[1].op, MODEL_ZERO);
+	assert_int_equal(journal[2].op, MODEL_RMPADJUST);
+	assert_int_equal(journal[2].argument, 0xf02); /* all rights, VMPL2 */
+	assert_int_equal(*model_memory(gpa(WORLD_INVALID)), 0);
+}
+
+static void failed_grant_leaves_not_validated(void **state)
+{
+	bool changed;
+
+	(void)state;
+	model_fail_with(MODEL_RMPADJUST, 1, SNP_RESULT_FAIL_PERMISSION);
+	assert_int_equal(guest_pages_validate(gpa(WORLD_INVALID), ARCH_PAGE_4K, false, &changed),
+			 SNP_RESULT_FAIL_PERMISSION);
+	assert_false(model_allows(gpa(WORLD_INVALID), 0, RMP_PERM_READ));
+	model_fail(MODEL_ZERO, 1);
+	assert_int_equal(guest_pages_validate(gpa(WORLD_INVALID), ARCH_PAGE_4K, false, &changed),
+			 GUEST_PAGES_FAULT);
+	assert_false(model_allows(gpa(WORLD_INVALID), 0, RMP_PERM_READ));
+}
+
+static void failed_invalidate_gives_back(void **state)
+{
+	bool changed;
+
+	(void)state;
+	model_fail_with(MODEL_PVALIDATE, 1, SNP_RESULT_FAIL_INPUT);
+	assert_int_equal(guest_pages_invalidate(gpa(WORLD_SMALL), ARCH_PAGE_4K, &changed),
+			 SNP_RESULT_FAIL_INPUT);
+	assert_true(world_guest_owns(WORLD_SMALL));
+	model_fail_with(MODEL_RMPADJUST, 3, SNP_RESULT_FAIL_PERMISSION);
+	assert_int_equal(guest_pages_invalidate(gpa(WORLD_SMALL), ARCH_PAGE_4K, &changed),
+			 SNP_RESULT_FAIL_PERMISSION);
+	assert_true(world_guest_owns(WORLD_SMALL));
+}
+
+static void copies_stay_in_one_page(void **state)
+{
+	uint8_t byte[2] = { 0, 0 };
+
+	(void)state;
+	assert_true(guest_pages_copy_in(byte, gpa(WORLD_SMALL + 0xffe), 2));
+	assert_false(guest_pages_copy_in(byte, gpa(WORLD_SMALL + 0xfff), 2));
+	assert_false(guest_pages_copy_out(gpa(WORLD_SMALL + 0xfff), byte, 2));
+	assert_false(guest_pages_copy_out(gpa(WORLD_REGION), byte, 1));
+	assert_false(guest_pages_copy_in(byte, gpa(WORLD_INVALID), 1));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(init_sets_each_page, setup),
+		cmocka_unit_test_setup(init_needs_its_memory, setup),
+		cmocka_unit_test_setup(init_refuses_contradictions, setup),
+		cmocka_unit_test_setup(take_is_all_or_nothing, setup),
+		cmocka_unit_test_setup(take_tells_the_worst, setup),
+		cmocka_unit_test_setup(nobody_takes_taken_pages, setup),
+		cmocka_unit_test_setup(set_stays_inside_ram, setup),
+		cmocka_unit_test_setup(validate_zeroes_before_it_grants, setup),
+		cmocka_unit_test_setup(failed_grant_leaves_not_validated, setup),
+		cmocka_unit_test_setup(failed_invalidate_gives_back, setup),
+		cmocka_unit_test_setup(copies_stay_in_one_page, setup),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
