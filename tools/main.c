@@ -9,6 +9,7 @@
 
 static const struct command commands[] = {
 	{ "run", "boot an IGVM file on the emulated SNP machine", cmd_run },
+	{ "verify", "decide whether evidence is to be trusted", cmd_verify },
 };
 
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))

@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: MIT
+"""Evidence as a guest and its relying party would gather it, made from a real TPM (the vtpm
+service as a Linux process, driven by tpm2-tools) and a report that the emulated VCEK signs."""
+
+import contextlib
+import hashlib
+import json
+import os
+import random
+import struct
+import subprocess
+from pathlib import Path
+
+REPORT_SIZE = 1184
+PCRS = "sha256:0,1,2,3,4,5,6,7,16"
+
+
+class Tpm:
+    """tpm2-tools on one vtpm service."""
+
+    def __init__(self, front, vtpm, profile, work):
+        self.work = work
+        self.port = random.randrange(20000, 60000, 2)
+        self.process = subprocess.Popen([front, vtpm, profile, str(self.port)],
+                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                        stderr=subprocess.DEVNULL)
+        if self.process.stdout.readline() != b"listening\n":
+            raise RuntimeError("the vtpm front end does not listen")
+
+    def run(self, *command):
+        environment = dict(os.environ, TSS2_LOG="all+none",
+                           TPM2TOOLS_TCTI=f"mssim:host=127.0.0.1,port={self.port}")
+        for argv in (command, ("tpm2_flushcontext", "-t")):
+            subprocess.run(argv, cwd=self.work, env=environment, check=True,
+                           stdout=subprocess.DEVNULL)
+
+    def close(self):
+        self.process.stdin.close()
+        self.process.wait()
+
+
+@contextlib.contextmanager
+def tpm(front, vtpm, profile, work):
+    it = Tpm(front, vtpm, profile, work)
+    try:
+        yield it
+    finally:
+        it.close()
+
+
+def make_keys(tpm):
+    tpm.run("tpm2_createek", "-c", "ek.ctx", "-G", "rsa", "-u", "ek.pub", "-f", "pem")
+    tpm.run("tpm2_readpublic", "-c", "ek.ctx", "-f", "tpmt", "-o", "manifest.bin", "-n", "ek.name")
+    tpm.run("tpm2_createak", "-C", "ek.ctx", "-c", "ak.ctx", "-G", "ecc", "-g", "sha256",
+            "-s", "ecdsa", "-u", "ak.pub", "-f", "pem", "-n", "ak.name")
+
+
+def quote(tpm, nonce, key="ak.ctx", prefix="quote"):
+    tpm.run("tpm2_quote", "-c", key, "-l", PCRS, "-q", nonce.hex(), "-g", "sha256",
+            "-m", f"{prefix}.msg", "-s", f"{prefix}.sig", "-f", "plain", "-o", f"{prefix}.pcrs")
+
+
+def challenge(tpm, work):
+    secret = os.urandom(32)
+    (work / "secret").write_bytes(secret)
+    names = {who: (work / f"{who}.name").read_bytes().hex() for who in ("ek", "ak")}
+    subprocess.run(["tpm2_makecredential", "-T", "none", "-G", "rsa", "-u", "ek.pub",
+                    "-s", "secret", "-n", names["ak"], "-o", "cred"], cwd=work, check=True,
+                   stdout=subprocess.DEVNULL)
+    tpm.run("tpm2_startauthsession", "--policy-session", "-S", "session.ctx")
+    tpm.run("tpm2_policysecret", "-S", "session.ctx", "-c", "e")
+    tpm.run("tpm2_activatecredential", "-c", "ak.ctx", "-C", "ek.ctx", "-i", "cred",
+            "-o", "answer.bin", "-P", "session:session.ctx")
+    tpm.run("tpm2_flushcontext", "session.ctx")
+    record = {"ek_name": names["ek"], "ak_name": names["ak"], "secret": secret.hex()}
+    (work / "challenge.json").write_text(json.dumps(record))
+
+
+def make_report(work, measurement):
+    """A version 3 report at VMPL 0 (SNP firmware ABI, ATTESTATION_REPORT), not signed yet."""
+    nonce = (work / "nonce.bin").read_bytes()
+    manifest = (work / "manifest.bin").read_bytes()
+    report = bytearray(REPORT_SIZE)
+    struct.pack_into("<I", report, 0x00, 3)
+    struct.pack_into("<Q", report, 0x08, 0x30000)  # SMT allowed, bit 17
+    struct.pack_into("<I", report, 0x34, 1)  # ECDSA P-384 with SHA-384
+    report[0x50:0x90] = hashlib.sha512(nonce + manifest).digest()
+    report[0x90:0xC0] = measurement
+    report[0x188:0x18B] = bytes([0x19, 1, 1])
+    (work / "report.bin").write_bytes(report)
+    (work / "measurement.hex").write_text(measurement.hex() + "\n")
+
+
+def make(tpm, work, resign, keys):
+    """Everything that `socle verify` wants, in the directory work."""
+    work = Path(work)
+    nonce = os.urandom(64)
+    (work / "nonce.bin").write_bytes(nonce)
+    make_keys(tpm)
+    tpm.run("tpm2_pcrextend", "16:sha256=" + "5a" * 32)
+    quote(tpm, nonce)
+    challenge(tpm, work)
+    make_report(work, os.urandom(48))
+    subprocess.run([resign, keys, work / "report.bin", work], check=True)
