@@ -2,7 +2,6 @@
 #include "machine/host/launch.h"
 
 #include <inttypes.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "core/bytes.h"
@@ -16,7 +15,6 @@
 
 struct check {
 	uint64_t ram_size;
-	uint8_t *used; /* a bit for each page of RAM */
 	unsigned int vmsa_count;
 	struct host_error *error;
 };
@@ -59,28 +57,12 @@ static bool check_range(struct check *c, const struct igvm_directive *d)
 	return true;
 }
 
-static bool claim_pages(struct check *c, const struct igvm_directive *d)
-{
-	uint64_t first = directive_gpa(d) / ABI_PAGE_SIZE;
-
-	for (uint64_t page = first; page < first + d->size / ABI_PAGE_SIZE; page++) {
-		uint8_t bit = (uint8_t)(1u << (page % 8));
-
-		if (c->used[page / 8] & bit)
-			return refuse(c, d, "overlaps an earlier one");
-		c->used[page / 8] |= bit;
-	}
-	return true;
-}
-
 static bool check_vmsa(struct check *c, const struct igvm_directive *d)
 {
 	struct snp_vmsa vmsa;
 
 	if (++c->vmsa_count > 1)
 		return refuse(c, d, "is a second one; the machine starts one vCPU");
-	if (d->vp_context.vp_index != 0)
-		return refuse(c, d, "is not of vCPU 0");
 	memcpy(&vmsa, d->data, sizeof(vmsa));
 	if (vmsa.vmpl != 0)
 		return refuse(c, d, "is not of VMPL 0");
@@ -93,13 +75,7 @@ static bool check_directive(struct check *c, const struct igvm_directive *d)
 {
 	if (!check_range(c, d))
 		return false;
-	if (d->type == IGVM_TYPE_REQUIRED_MEMORY)
-		return true;
-	if (!claim_pages(c, d))
-		return false;
-	if (d->type == IGVM_TYPE_VP_CONTEXT)
-		return check_vmsa(c, d);
-	return true;
+	return d->type != IGVM_TYPE_VP_CONTEXT || check_vmsa(c, d);
 }
 
 bool launch_check(const struct igvm_file *file, uint64_t guest_ram_size, struct host_error *error)
@@ -113,14 +89,10 @@ bool launch_check(const struct igvm_file *file, uint64_t guest_ram_size, struct 
 	if (refusal)
 		return host_fail_image(error, "guest policy 0x%" PRIx64 " is refused: %s",
 				       file->policy, refusal);
-	c.used = calloc(1, guest_ram_size / ABI_PAGE_SIZE / 8 + 1);
-	if (!c.used)
-		return host_fail(error, "out of memory");
 	while (ok && igvm_next(file, &cursor, &d))
 		ok = check_directive(&c, &d);
 	if (ok && c.vmsa_count == 0)
 		ok = host_fail_image(error, "there is no VP_CONTEXT, so nothing to start");
-	free(c.used);
 	return ok;
 }
 

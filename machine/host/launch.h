@@ -22,8 +22,8 @@ struct machine_memory {
 };
 
 /*
- * Reads the file's directives and checks that they can be launched in guest_ram_size bytes of
- * RAM: pages within it, none twice, one VMSA of vCPU 0 that says VMPL 0. Writes nothing.
+ * Checks what igvm_open() cannot know: that the firmware takes the policy, that all pages lie in
+ * guest_ram_size bytes of RAM, and that there is one VMSA, which says VMPL 0. Writes nothing.
  */
 bool launch_check(const struct igvm_file *file, uint64_t guest_ram_size, struct host_error *error);
 

@@ -90,7 +90,9 @@ static void on_output_line(void *context, const char *line)
 	struct machine *m = context;
 
 	machine_log(m, "qemu", "%s", line);
-	snprintf(m->last_output, sizeof(m->last_output), "%s", line);
+	/* QEMU warns of every feature that it does not emulate: not what ends it. */
+	if (!strstr(line, ": warning: "))
+		snprintf(m->last_output, sizeof(m->last_output), "%s", line);
 }
 
 static void on_hv_line(void *context, const char *line)
@@ -239,9 +241,9 @@ static void say_start(struct machine *m)
 	for (unsigned int i = 0; i < PSP_MEASUREMENT_SIZE; i++)
 		sprintf(hex + (size_t)2 * i, "%02x", m->psp.launch.measurement[i]);
 	machine_log(m, "host", "machine_start");
-	machine_log(m, "host", "image %s, %u vCPUs, %" PRIu64 " MiB, measurement %s",
+	machine_log(m, "host", "image %s, vCPUs %u, memory %" PRIu64 " MiB, measurement %s",
 		    m->options->image, m->options->cpus, m->options->memory >> 20, hex);
-	machine_say(m, "started with %u vCPUs and %" PRIu64 " MiB, measurement %s",
+	machine_say(m, "started, vCPUs %u, memory %" PRIu64 " MiB, measurement %s",
 		    m->options->cpus, m->options->memory >> 20, hex);
 }
 

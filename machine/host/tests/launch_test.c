@@ -1,0 +1,290 @@
+/* SPDX-License-Identifier: MIT */
+/* IGVM files into the machine's memory: what is refused, and what lands where. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "machine/host/launch.h"
+#include "machine/host/tests/make_igvm.h"
+
+#define RAM_SIZE (64ull << 20)
+
+static void open_file(const struct make_igvm *make, uint8_t **data, struct igvm_file *file)
+{
+	struct igvm_error error;
+	size_t size;
+
+	*data = make_igvm_build(make, &size);
+	if (!igvm_open(file, *data, size, &error))
+		fail_msg("%s", error.text);
+}
+
+static void assert_says(const char *text, const char *what)
+{
+	if (!strstr(text, what))
+		fail_msg("\"%s\" does not say \"%s\"", text, what);
+}
+
+static void assert_refused(const struct make_igvm *make, const char *why)
+{
+	struct host_error error = { 0 };
+	struct igvm_file file;
+	uint8_t *data;
+
+	open_file(make, &data, &file);
+	assert_false(launch_check(&file, RAM_SIZE, &error));
+	assert_true(error.in_image);
+	assert_says(error.text, why);
+	free(data);
+}
+
+/* Refused by the reader already, on which launch_check() relies. */
+static void assert_not_opened(const struct make_igvm *make, const char *why)
+{
+	struct igvm_error error;
+	struct igvm_file file;
+	size_t size;
+	uint8_t *data = make_igvm_build(make, &size);
+
+	assert_false(igvm_open(&file, data, size, &error));
+	assert_says(error.text, why);
+	free(data);
+}
+
+static void assert_taken(const struct make_igvm *make)
+{
+	struct host_error error = { 0 };
+	struct igvm_file file;
+	uint8_t *data;
+
+	open_file(make, &data, &file);
+	if (!launch_check(&file, RAM_SIZE, &error))
+		fail_msg("%s", error.text);
+	free(data);
+}
+
+static void test_overlap(void **state)
+{
+	struct make_igvm make;
+
+	(void)state;
+	make_igvm_default(&make);
+	make.pages[1].gpa = make.pages[0].gpa;
+	assert_not_opened(&make, "page 0x1000000 is loaded twice");
+	make_igvm_default(&make);
+	make.vmsa_gpa[0] = make.pages[2].gpa;
+	assert_not_opened(&make, "page 0x1002000 is loaded twice");
+	make_igvm_default(&make);
+	make.pages[1] = (struct make_page){ .gpa = 0x1000000, .flags = IGVM_PAGE_FLAG_2MB };
+	assert_not_opened(&make, "is loaded twice");
+	make_igvm_default(&make);
+	make.required_gpa = 0x1000000; /* says where RAM must be, and may lie under pages */
+	assert_taken(&make);
+}
+
+static void test_outside_ram(void **state)
+{
+	struct make_igvm make;
+
+	(void)state;
+	make_igvm_default(&make);
+	make.pages[0].gpa = RAM_SIZE - 0x1000;
+	assert_taken(&make);
+	make.pages[0].gpa = RAM_SIZE;
+	assert_refused(&make, "PAGE_DATA at gPA 0x4000000 lies outside");
+	make.pages[0].gpa = 0xffffffffff000;
+	assert_refused(&make, "lies outside");
+	make_igvm_default(&make);
+	make.vmsa_gpa[0] = 0xfffffffff000; /* where KVM keeps its own */
+	assert_refused(&make, "VP_CONTEXT at gPA 0xfffffffff000 lies outside");
+	make_igvm_default(&make);
+	make.required_gpa = RAM_SIZE - 0xf000;
+	assert_refused(&make, "REQUIRED_MEMORY at gPA 0x3ff1000 lies outside");
+	make.required_gpa = RAM_SIZE - 0x10000;
+	assert_taken(&make);
+}
+
+static void test_pc_hole(void **state)
+{
+	static const uint64_t refused[] = { 0xa0000, 0xc0000, 0xff000 };
+	static const uint64_t taken[] = { 0x0, 0x9f000, 0x100000 };
+	struct make_igvm make;
+
+	(void)state;
+	make_igvm_default(&make);
+	for (unsigned int i = 0; i < 3; i++) {
+		make.pages[0].gpa = refused[i];
+		assert_refused(&make, "devices and firmware");
+		make.pages[0].gpa = taken[i];
+		assert_taken(&make);
+	}
+	make.pages[0] = (struct make_page){ .gpa = 0, .flags = IGVM_PAGE_FLAG_2MB };
+	assert_refused(&make, "devices and firmware");
+}
+
+static void test_vmsa(void **state)
+{
+	struct make_igvm make;
+
+	(void)state;
+	make_igvm_default(&make);
+	make.vmsa_count = 0;
+	assert_refused(&make, "no VP_CONTEXT");
+	make_igvm_default(&make);
+	make.vmsa_count = 2;
+	make.vmsa_gpa[1] = 0x1005000;
+	make.vmsa_index[1] = 1;
+	assert_refused(&make, "VP_CONTEXT at gPA 0x1005000 is a second one");
+	make_igvm_default(&make);
+	make.vmsa_index[0] = 1;
+	assert_not_opened(&make, "VP indices");
+	make_igvm_default(&make);
+	make.vmsa.vmpl = 1;
+	assert_refused(&make, "not of VMPL 0");
+	make_igvm_default(&make);
+	make.vmsa.sev_features = 0x8;
+	assert_refused(&make, "does not have SNP");
+}
+
+static void test_policy(void **state)
+{
+	struct make_igvm make;
+
+	(void)state;
+	make_igvm_default(&make);
+	make.policy = 0x10000;
+	assert_refused(&make, "guest policy 0x10000 is refused: bit 17");
+	make.policy = 0x80030000;
+	assert_refused(&make, "guest policy 0x80030000 is refused");
+}
+
+struct loaded {
+	struct machine_memory memory;
+	struct psp psp;
+};
+
+static void load(const struct make_igvm *make, struct loaded *l)
+{
+	struct host_error error = { 0 };
+	struct igvm_file file;
+	uint8_t *data;
+
+	open_file(make, &data, &file);
+	*l = (struct loaded){ .memory.guest_ram_size = RAM_SIZE };
+	memset(l->psp.vmpck, 0x77, sizeof(l->psp.vmpck));
+	l->memory.guest_ram = calloc(1, RAM_SIZE);
+	l->memory.mailbox = calloc(1, sizeof(struct mailbox));
+	assert_true(launch_check(&file, RAM_SIZE, &error));
+	assert_true(launch_load(&file, &l->memory, 2, &l->psp, &error));
+	free(data);
+}
+
+static void unload(struct loaded *l)
+{
+	free(l->memory.guest_ram);
+	free(l->memory.mailbox);
+}
+
+static void assert_range(const struct mailbox *mailbox, unsigned int at, uint64_t gpa,
+			 uint32_t count, uint32_t type)
+{
+	assert_true(at < mailbox->page_range_count);
+	assert_int_equal(mailbox->pages[at].gpa, gpa);
+	assert_int_equal(mailbox->pages[at].count, count);
+	assert_int_equal(mailbox->pages[at].type, type);
+}
+
+static void test_load(void **state)
+{
+	struct make_igvm make;
+	const struct mailbox *mailbox;
+	const uint8_t *ram;
+	struct loaded l;
+
+	(void)state;
+	make_igvm_default(&make);
+	load(&make, &l);
+	mailbox = l.memory.mailbox;
+	ram = l.memory.guest_ram;
+	assert_int_equal(mailbox->magic, 0x584f424c49414d53);
+	assert_int_equal(mailbox->version, 1);
+	assert_int_equal(mailbox->cpu_count, 2);
+	assert_int_equal(mailbox->guest_ram_size, RAM_SIZE);
+	assert_int_equal(mailbox->vmsa_gpa, 0x1004000);
+	assert_int_equal(mailbox->page_range_count, 4);
+	assert_range(mailbox, 0, 0x1000000, 2, MAILBOX_PAGE_NORMAL);
+	assert_range(mailbox, 1, 0x1002000, 1, MAILBOX_PAGE_SECRETS);
+	assert_range(mailbox, 2, 0x1003000, 1, MAILBOX_PAGE_CPUID);
+	assert_range(mailbox, 3, 0x1004000, 1, MAILBOX_PAGE_VMSA);
+	for (unsigned int i = 0; i < 4096; i++) {
+		assert_int_equal(ram[0x1000000 + i], 0xa5);
+		assert_int_equal(ram[0x1001000 + i], 0);
+		assert_int_equal(ram[0x1003000 + i], 0);
+	}
+	assert_int_equal(ram[0x1002020], 0x77);
+	assert_int_equal(ram[0x100209f], 0x77);
+	assert_memory_equal(ram + 0x1004000, &make.vmsa, 4096);
+	assert_int_equal(l.psp.launch.policy, 0x30000);
+	unload(&l);
+}
+
+/* A page that is shared with the host is loaded and neither measured nor in the RMP. */
+static void test_shared_page(void **state)
+{
+	struct loaded with, without;
+	struct make_igvm make;
+
+	(void)state;
+	make_igvm_default(&make);
+	load(&make, &without);
+	make.pages[make.page_count++] = (struct make_page){ .gpa = 0x2000000,
+							    .fill = 0x33,
+							    .flags = IGVM_PAGE_FLAG_SHARED };
+	load(&make, &with);
+	assert_int_equal(with.memory.guest_ram[0x2000fff], 0x33);
+	assert_int_equal(with.memory.mailbox->page_range_count, 4);
+	assert_memory_equal(with.psp.launch.measurement, without.psp.launch.measurement, 48);
+	unload(&with);
+	unload(&without);
+}
+
+/* SHA-384 chain over PAGE_INFO (firmware ABI, SNP_LAUNCH_UPDATE), computed with Python's hashlib. */
+static void test_measurement(void **state)
+{
+	static const uint8_t expected[48] = {
+		0xdb, 0x71, 0xe3, 0x19, 0xfa, 0xa4, 0xf9, 0xad, 0xba, 0x8b, 0x22, 0xe7,
+		0x19, 0x7a, 0x09, 0x74, 0x80, 0xfc, 0x37, 0x23, 0x26, 0xe6, 0x02, 0xd4,
+		0x42, 0x45, 0xad, 0x86, 0xb6, 0x70, 0x05, 0x2c, 0xc6, 0x24, 0xcc, 0xb3,
+		0x3b, 0x72, 0x74, 0xc4, 0x59, 0xe4, 0x7c, 0x2a, 0xa4, 0xcc, 0x22, 0x68,
+	};
+	struct make_igvm make;
+	struct loaded l;
+
+	(void)state;
+	make_igvm_default(&make);
+	load(&make, &l);
+	assert_memory_equal(l.psp.launch.measurement, expected, sizeof(expected));
+	unload(&l);
+	make.pages[0].fill ^= 1;
+	load(&make, &l);
+	assert_memory_not_equal(l.psp.launch.measurement, expected, sizeof(expected));
+	unload(&l);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_overlap),	    cmocka_unit_test(test_outside_ram),
+		cmocka_unit_test(test_pc_hole),	    cmocka_unit_test(test_vmsa),
+		cmocka_unit_test(test_policy),	    cmocka_unit_test(test_load),
+		cmocka_unit_test(test_shared_page), cmocka_unit_test(test_measurement),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
