@@ -66,7 +66,7 @@ def challenge(tpm, work):
     names = {who: (work / f"{who}.name").read_bytes().hex() for who in ("ek", "ak")}
     subprocess.run(["tpm2_makecredential", "-T", "none", "-G", "rsa", "-u", "ek.pub",
                     "-s", "secret", "-n", names["ak"], "-o", "cred"], cwd=work, check=True,
-                   stdout=subprocess.DEVNULL)
+                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     tpm.run("tpm2_startauthsession", "--policy-session", "-S", "session.ctx")
     tpm.run("tpm2_policysecret", "-S", "session.ctx", "-c", "e")
     tpm.run("tpm2_activatecredential", "-c", "ak.ctx", "-C", "ek.ctx", "-i", "cred",

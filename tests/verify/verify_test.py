@@ -7,6 +7,7 @@ check that is named can refuse it. Genuine AMD evidence is used where it is at h
     verify_test.py SOCLE RESIGN VTPM_FRONT VTPM PROFILE KEY_DIR [EVIDENCE_DIR]
 """
 
+import hashlib
 import json
 import os
 import shutil
@@ -73,7 +74,7 @@ CORRUPTIONS = [
     ("a bit of the signature", 2, ["signature"], False, lambda d: flip(d / "report.bin", 0x2A0)),
     ("another signature algorithm", 2, ["signature"], True,
      lambda d: put(d / "report.bin", "<I", 0x34, 2)),
-    ("the ASK in the ARK's place", 2, ["root", "chain"], False,
+    ("the ASK in the ARK's place", 2, ["chain"], False,
      lambda d: swap(d, "ark.pem", "ask.pem")),
     ("the ARK in the ASK's place", 2, ["chain"], False, lambda d: swap(d, "ask.pem", "ark.pem")),
     ("the ASK in the VCEK's place", 2, None, False, lambda d: swap(d, "vcek.pem", "ask.pem")),
@@ -127,7 +128,8 @@ CORRUPTIONS = [
     ("the AK of another TPM", 5, ["challenge-ak", "quote-signature"], False,
      lambda d: swap(d, "ak.pub", "second/ak.pub")),
     ("another TPM's AK and quote", 5, ["challenge-ak", "quote-signer"], False,
-     lambda d: [swap(d, n, f"second/{n}") for n in ("ak.pub", "quote.msg", "quote.sig")]),
+     lambda d: [swap(d, n, f"second/{n}") for n in ("ak.pub", "quote.msg", "quote.sig",
+                                                    "quote.pcrs")]),
     ("another answer", 5, ["challenge-answer"], False, lambda d: flip(d / "answer.bin", 0)),
     ("a shorter answer", 5, ["challenge-answer"], False,
      lambda d: (d / "answer.bin").write_bytes((d / "answer.bin").read_bytes()[:-1])),
@@ -141,7 +143,7 @@ CORRUPTIONS = [
      lambda d: [swap(d, f"quote.{e}", f"late.{e}") for e in ("msg", "sig", "pcrs")]),
     ("a quote by another key of the same TPM", 6, ["quote-signature", "quote-signer"], False,
      lambda d: [swap(d, f"quote.{e}", f"foreign.{e}") for e in ("msg", "sig", "pcrs")]),
-    ("another PCR value", 6, ["quote-pcrs"], False, lambda d: flip(d / "quote.pcrs", 0x8A)),
+    ("another PCR value", 6, ["quote-pcrs"], False, lambda d: flip(d / "quote.pcrs", 0x90)),
     ("another PCR selection", 6, ["quote-pcrs", "pcr-values"], False,
      lambda d: flip(d / "quote.pcrs", 7, 6)),
     ("truncated PCR values", 6, ["quote-pcrs", "pcr-values"], False,
@@ -213,7 +215,6 @@ def check_misuse(socle, good):
 
 def check_policy(socle, good):
     pcr16 = "5a" * 32
-    import hashlib
     value = hashlib.sha256(bytes(32) + bytes.fromhex(pcr16)).hexdigest()
     for name, arguments, status, failing in (
             ("trusted", ["--trust-emulated"], 0, []),
