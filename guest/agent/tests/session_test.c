@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The agent against a host that wrote its frames beforehand, with a script in place of tpm2-tools
+ * and a folder in place of configfs.
+ */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "guest/agent/file.h"
+#include "guest/agent/session.h"
+#include "guest/agent/tests/fake_tsm.h"
+#include "guest/agent/tsm.h"
+
+static const char good_script[] =
+	"#!/bin/sh\n"
+	"cd $2\n"
+	"case $1 in\n"
+	"evidence)\n"
+	"	for f in ek.pub ak.pub ak.name quote.msg quote.sig quote.pcrs; do\n"
+	"		echo content of $f >$f\n"
+	"	done\n"
+	"	cat nonce.bin >binding.bin\n"
+	"	echo made;;\n"
+	"activate) cat challenge.bin challenge.bin >answer.bin;;\n"
+	"esac\n";
+
+static const char bad_script[] = "#!/bin/sh\necho first; echo the tool broke >&2; echo; exit 3\n";
+
+struct fixture {
+	char folder[64], work[96], tsm[96], script[96];
+	struct channel guest, host;
+	struct session session;
+	uint8_t nonce[TSM_NONCE_SIZE];
+};
+
+static void write_script(const struct fixture *f, const char *text)
+{
+	assert_int_equal(file_write(f->script, text, strlen(text)), 0);
+	assert_int_equal(chmod(f->script, 0700), 0);
+}
+
+static int setup(void **state)
+{
+	struct fixture *f = calloc(1, sizeof(*f));
+	int ends[2];
+
+	assert_non_null(f);
+	strcpy(f->folder, "/tmp/socle-agent-XXXXXX");
+	assert_non_null(mkdtemp(f->folder));
+	snprintf(f->work, sizeof(f->work), "%s/work", f->folder);
+	snprintf(f->tsm, sizeof(f->tsm), "%s/tsm", f->folder);
+	snprintf(f->script, sizeof(f->script), "%s/script", f->folder);
+	fake_tsm = (struct fake_tsm){ .outblob_size = 1184 };
+	assert_int_equal(mkdir(f->work, 0700), 0);
+	assert_int_equal(mkdir(f->tsm, 0700), 0);
+	fake_tsm.root = f->tsm;
+	write_script(f, good_script);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+	f->guest.fd = ends[0];
+	f->host.fd = ends[1];
+	f->session = (struct session){
+		.channel = &f->guest, .script = f->script, .folder = f->work, .tsm = f->tsm
+	};
+	memset(f->nonce, 'N', sizeof(f->nonce));
+	*state = f;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct fixture *f = *state;
+	char command[96];
+
+	close(f->guest.fd);
+	close(f->host.fd);
+	snprintf(command, sizeof(command), "rm -rf %s", f->folder);
+	fake_tsm.root = NULL;
+	assert_int_equal(system(command), 0);
+	free(f);
+	return 0;
+}
+
+static void host_says(struct fixture *f, uint32_t type, const void *payload, size_t size)
+{
+	assert_int_equal(channel_send(&f->host, type, payload, size), 0);
+}
+
+static void serve_to_end(struct fixture *f)
+{
+	host_says(f, CHANNEL_BYE, NULL, 0);
+	assert_int_equal(session_serve(&f->session), 0);
+}
+
+static struct frame host_hears(struct fixture *f, uint32_t type)
+{
+	struct frame frame;
+
+	assert_int_equal(channel_receive(&f->host, &frame), 0);
+	assert_int_equal(frame.type, type);
+	return frame;
+}
+
+static void hears_file(struct fixture *f, const char *name, const char *content, size_t size)
+{
+	struct frame frame = host_hears(f, CHANNEL_FILE);
+	size_t name_size = strlen(name) + 1;
+
+	assert_int_equal(frame.size, name_size + size);
+	assert_memory_equal(frame.payload, name, name_size);
+	assert_memory_equal(frame.payload + name_size, content, size);
+}
+
+static void hears_error(struct fixture *f, const char *line)
+{
+	struct frame frame = host_hears(f, CHANNEL_ERROR);
+
+	assert_int_equal(frame.size, strlen(line));
+	assert_memory_equal(frame.payload, line, frame.size);
+}
+
+static void hears_blob(struct fixture *f, const char *name, char filler, size_t size)
+{
+	char *content = malloc(size);
+
+	assert_non_null(content);
+	memset(content, filler, size);
+	hears_file(f, name, content, size);
+	free(content);
+}
+
+static void hears_text(struct fixture *f, const char *name)
+{
+	char content[64];
+
+	snprintf(content, sizeof(content), "content of %s\n", name);
+	hears_file(f, name, content, strlen(content));
+}
+
+static void test_hello(void **state)
+{
+	struct fixture *f = *state;
+	struct frame frame;
+
+	serve_to_end(f);
+	frame = host_hears(f, CHANNEL_HELLO);
+	assert_memory_equal(frame.payload, "kernel=", 7);
+	assert_non_null(memmem(frame.payload, frame.size, "\ncpus=", 6));
+}
+
+static void test_nonce(void **state)
+{
+	struct fixture *f = *state;
+
+	host_says(f, CHANNEL_NONCE, f->nonce, sizeof(f->nonce));
+	serve_to_end(f);
+	host_hears(f, CHANNEL_HELLO);
+	/* The stand-in fills an attribute with the first letter of its name. */
+	hears_blob(f, "report.bin", 'o', 1184);
+	hears_blob(f, "manifest.bin", 'm', 314);
+	hears_text(f, "ek.pub");
+	hears_text(f, "ak.pub");
+	hears_text(f, "ak.name");
+	hears_text(f, "quote.msg");
+	hears_text(f, "quote.sig");
+	hears_text(f, "quote.pcrs");
+	hears_blob(f, "report-vmpl2.bin", 'o', 1184);
+	host_hears(f, CHANNEL_DONE);
+	assert_true(fake_tsm.removed);
+}
+
+static void test_report_request(void **state)
+{
+	struct fixture *f = *state;
+	struct tsm_report *report = malloc(sizeof(*report));
+
+	assert_non_null(report);
+	assert_int_equal(tsm_report_vtpm(f->tsm, f->nonce, report), 0);
+	assert_memory_equal(fake_tsm.inblob, f->nonce, sizeof(f->nonce));
+	assert_memory_equal(fake_tsm.provider, "svsm", 4);
+	assert_memory_equal(fake_tsm.guid, "c476f1eb-0123-45a5-9641-b4e7dde5bfe3", 36);
+	assert_memory_equal(fake_tsm.version, "0", 1);
+	assert_int_equal(report->report.size, 1184);
+	assert_int_equal(report->manifest.size, 314);
+	assert_int_equal(report->certificates.size, 0);
+	assert_true(fake_tsm.removed);
+	free(report);
+}
+
+static void test_nonce_size(void **state)
+{
+	struct fixture *f = *state;
+
+	host_says(f, CHANNEL_NONCE, f->nonce, sizeof(f->nonce) - 1);
+	serve_to_end(f);
+	host_hears(f, CHANNEL_HELLO);
+	hears_error(f, "nonce: 63 bytes instead of 64");
+}
+
+static void test_no_svsm(void **state)
+{
+	struct fixture *f = *state;
+
+	fake_tsm.missing = "service_provider";
+	host_says(f, CHANNEL_NONCE, f->nonce, sizeof(f->nonce));
+	serve_to_end(f);
+	host_hears(f, CHANNEL_HELLO);
+	hears_error(f, "svsm report: service_provider: No such file or directory");
+	assert_true(fake_tsm.removed);
+}
+
+static void test_report_too_large(void **state)
+{
+	struct fixture *f = *state;
+
+	fake_tsm.outblob_size = TSM_BLOB_MAX + 1;
+	host_says(f, CHANNEL_NONCE, f->nonce, sizeof(f->nonce));
+	serve_to_end(f);
+	host_hears(f, CHANNEL_HELLO);
+	hears_error(f, "svsm report: outblob: File too large");
+}
+
+static void test_step_fails(void **state)
+{
+	struct fixture *f = *state;
+
+	write_script(f, bad_script);
+	host_says(f, CHANNEL_NONCE, f->nonce, sizeof(f->nonce));
+	serve_to_end(f);
+	host_hears(f, CHANNEL_HELLO);
+	hears_error(f, "evidence: the tool broke");
+}
+
+static void test_challenge(void **state)
+{
+	struct fixture *f = *state;
+
+	host_says(f, CHANNEL_CHALLENGE, "abc", 3);
+	serve_to_end(f);
+	host_hears(f, CHANNEL_HELLO);
+	hears_file(f, "answer.bin", "abcabc", 6);
+	host_hears(f, CHANNEL_DONE);
+}
+
+static void test_unknown_frame(void **state)
+{
+	struct fixture *f = *state;
+
+	host_says(f, 99, NULL, 0);
+	serve_to_end(f);
+	host_hears(f, CHANNEL_HELLO);
+	hears_error(f, "frame of unknown type 99");
+}
+
+static void test_closed_line(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_int_equal(shutdown(f->host.fd, SHUT_WR), 0);
+	assert_int_equal(session_serve(&f->session), -EPIPE);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_hello, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_nonce, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_report_request, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_nonce_size, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_no_svsm, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_report_too_large, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_step_fails, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_challenge, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_unknown_frame, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_closed_line, setup, teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
