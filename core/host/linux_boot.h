@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A Linux kernel in guest memory, ready to be entered without firmware (Documentation/arch/x86/
+ * boot.rst, 64-bit boot protocol) as an SNP guest: kernel, initramfs, command line, boot_params
+ * with e820 map and SETUP_CC_BLOB, GDT, page tables, ACPI tables.
+ */
+#ifndef SOCLE_CORE_HOST_LINUX_BOOT_H
+#define SOCLE_CORE_HOST_LINUX_BOOT_H
+
+#include "abi/params.h"
+#include "core/host/igvm_writer.h"
+#include "core/host/memory_plan.h"
+
+struct linux_boot_options {
+	struct file_bytes kernel; /* bzImage */
+	struct file_bytes initrd; /* size 0: none */
+	const char *cmdline;
+	uint32_t cpu_count;
+	struct socle_range reserved; /* not the guest's at all: Socle's region; size 0: none */
+	uint64_t c_bit;		     /* mask for the page tables; 0 when somebody else sets it */
+};
+
+/* Where everything went. Pages that somebody fills at launch are taken, but not loaded. */
+struct linux_boot {
+	struct socle_guest_entry entry;
+	uint64_t cpuid_page, secrets_page;
+	uint64_t caa_page;  /* also free for another use when there is no SVSM */
+	uint64_t vmsa_page; /* reserved in the guest's map, for a VMSA at VMPL0 */
+};
+
+/* Finds places in plan, adds the pages to writer, and tells where they are. */
+bool linux_boot_build(const struct linux_boot_options *options, struct memory_plan *plan,
+		      struct igvm_writer *writer, struct linux_boot *boot,
+		      struct build_error *error);
+
+#endif

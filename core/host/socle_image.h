@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The layout of a Socle image: the monitor's region (docs/architecture.md, "Memory") with its page
+ * tables and parameter block (abi/params.h), and the guest, if there is one.
+ */
+#ifndef SOCLE_CORE_HOST_SOCLE_IMAGE_H
+#define SOCLE_CORE_HOST_SOCLE_IMAGE_H
+
+#include "abi/params.h"
+#include "core/host/igvm_writer.h"
+#include "core/host/linux_boot.h"
+
+#define SOCLE_IMAGE_NO_PORT 0u
+
+struct socle_image_options {
+	struct file_bytes monitor; /* ELF64, linked at SOCLE_VA_IMAGE */
+	struct file_bytes archive;
+	struct file_bytes kernel; /* size 0: no guest */
+	struct file_bytes initrd;
+	const char *cmdline;
+	uint32_t cpu_count;
+	uint64_t memory;	     /* bytes of guest RAM from address 0 */
+	uint64_t base;		     /* of the region; 0: the last of the RAM */
+	uint16_t host_channel_port;  /* or SOCLE_IMAGE_NO_PORT */
+	uint16_t debug_console_port; /* or SOCLE_IMAGE_NO_PORT */
+};
+
+/* Adds everything to writer, and copies out the parameter block, which says where things are. */
+bool socle_image_build(const struct socle_image_options *options, struct igvm_writer *writer,
+		       struct socle_params *params, struct build_error *error);
+
+#endif

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT */
+#include <stdio.h>
+
+#include "core/host/digest.h"
+#include "tools/cmd.h"
+#include "tools/igvm/igvm.h"
+
+#define FILE_MAX UINT32_MAX /* the format's own limit */
+
+bool igvm_load(const char *path, struct file_bytes *bytes, struct igvm_file *file)
+{
+	struct build_error reason;
+	struct igvm_error error;
+
+	if (!file_read(path, FILE_MAX, bytes, &reason)) {
+		cmd_file_error(path, "%s", reason.text);
+		return false;
+	}
+	if (!igvm_open(file, bytes->data, bytes->size, &error)) {
+		cmd_file_error(path, "%s, at offset %llu", error.text,
+			       (unsigned long long)error.offset);
+		file_free(bytes);
+		return false;
+	}
+	return true;
+}
+
+bool igvm_digest_hex(const char *path, const struct igvm_file *file, char *hex)
+{
+	struct launch_digest digest;
+
+	if (!launch_digest_file(file, &digest)) {
+		cmd_file_error(path, "SHA-384 is not available");
+		return false;
+	}
+	for (size_t i = 0; i < sizeof(digest.value); i++)
+		sprintf(hex + 2 * i, "%02x", digest.value[i]);
+	return true;
+}

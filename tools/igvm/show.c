@@ -1,0 +1,297 @@
+/* SPDX-License-Identifier: MIT */
+/* `socle igvm show FILE`: what a file loads, run by run, and Socle's parameter block if it is there. */
+#include <getopt.h>
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "abi/params.h"
+#include "abi/psp.h"
+#include "core/host/digest.h"
+#include "tools/cmd.h"
+#include "tools/igvm/igvm.h"
+
+/* Directives that follow each other in the file and in memory, and are of one kind. */
+struct run {
+	const char *kind;
+	bool data; /* the file holds the contents */
+	uint64_t gpa, size;
+	uint64_t directives;
+	uint64_t header_offset; /* of the first */
+};
+
+struct contents {
+	const char *path;
+	struct igvm_file file;
+	char digest[IGVM_DIGEST_HEX_SIZE];
+	struct run *runs;
+	size_t run_count;
+	bool has_params;
+	struct socle_params params;
+};
+
+static const char *kind_of(const struct igvm_directive *d)
+{
+	if (d->type == IGVM_TYPE_REQUIRED_MEMORY)
+		return "required";
+	switch (launch_digest_page_type(d)) {
+	case PSP_PAGE_TYPE_NORMAL:
+		return "normal";
+	case PSP_PAGE_TYPE_VMSA:
+		return "vmsa";
+	case PSP_PAGE_TYPE_UNMEASURED:
+		return "unmeasured";
+	case PSP_PAGE_TYPE_SECRETS:
+		return "secrets";
+	case PSP_PAGE_TYPE_CPUID:
+		return "cpuid";
+	default:
+		return "shared";
+	}
+}
+
+static uint64_t gpa_of(const struct igvm_directive *d)
+{
+	switch (d->type) {
+	case IGVM_TYPE_PAGE_DATA:
+		return d->page.gpa;
+	case IGVM_TYPE_VP_CONTEXT:
+		return d->vp_context.gpa;
+	default:
+		return d->required_memory.gpa;
+	}
+}
+
+static void add_directive(struct contents *c, const struct igvm_directive *d)
+{
+	struct run run = { kind_of(d), d->data != NULL, gpa_of(d), d->size, 1, d->header_offset };
+	struct run *last = c->run_count ? &c->runs[c->run_count - 1] : NULL;
+
+	if (last && last->kind == run.kind && last->data == run.data &&
+	    last->gpa + last->size == run.gpa) {
+		last->size += run.size;
+		last->directives++;
+		return;
+	}
+	c->runs[c->run_count++] = run;
+}
+
+/* The first measured page that is a parameter block counts. */
+static void look_for_params(struct contents *c, const struct igvm_directive *d)
+{
+	if (c->has_params || !d->data || launch_digest_page_type(d) != PSP_PAGE_TYPE_NORMAL)
+		return;
+	memcpy(&c->params, d->data, sizeof(c->params));
+	c->has_params = c->params.magic == SOCLE_PARAMS_MAGIC &&
+			c->params.version == SOCLE_PARAMS_VERSION &&
+			c->params.size == sizeof(c->params) &&
+			c->params.ram_count <= SOCLE_PARAMS_RAM_MAX &&
+			c->params.loaded_count <= SOCLE_PARAMS_LOADED_MAX;
+}
+
+static bool gather(struct contents *c)
+{
+	struct igvm_cursor cursor = { 0 };
+	struct igvm_directive d;
+
+	if (!igvm_digest_hex(c->path, &c->file, c->digest))
+		return false;
+	c->runs = calloc(c->file.directive_count + 1u, sizeof(*c->runs));
+	if (!c->runs) {
+		cmd_file_error(c->path, "out of memory");
+		return false;
+	}
+	while (igvm_next(&c->file, &cursor, &d)) {
+		add_directive(c, &d);
+		look_for_params(c, &d);
+	}
+	return true;
+}
+
+static void print_range(const char *name, const struct socle_range *range)
+{
+	printf("  %-16s 0x%010" PRIx64 "  %8" PRIu64 " KiB\n", name, range->gpa, range->size >> 10);
+}
+
+static void print_params(const struct socle_params *p)
+{
+	printf("\nSocle's parameters, version %u\n", p->version);
+	print_range("region", &p->region);
+	print_range("image", &p->image);
+	print_range("page tables", &p->page_tables);
+	print_range("archive", &p->archive);
+	print_range("free", &p->free);
+	printf("  %-16s 0x%010" PRIx64 "\n", "CPUID page", p->cpuid_page);
+	printf("  %-16s 0x%010" PRIx64 "\n", "secrets page", p->secrets_page);
+	printf("  %-16s %u\n", "vCPUs", p->cpu_count);
+	if (p->features & SOCLE_FEATURE_HOST_CHANNEL)
+		printf("  %-16s port 0x%x\n", "host channel", p->host_channel_port);
+	if (p->features & SOCLE_FEATURE_DEBUG_CONSOLE)
+		printf("  %-16s port 0x%x\n", "debug console", p->debug_console_port);
+	for (uint32_t i = 0; i < p->ram_count; i++)
+		print_range("RAM", &p->ram[i]);
+	if (p->guest.rip == 0)
+		return;
+	printf("  %-16s 0x%010" PRIx64 ", boot data 0x%" PRIx64 "\n", "guest entry", p->guest.rip,
+	       p->guest.rsi);
+	printf("  %-16s CPUID 0x%" PRIx64 ", secrets 0x%" PRIx64 ", CAA 0x%" PRIx64 "\n",
+	       "guest pages", p->guest_cpuid_page, p->guest_secrets_page, p->guest_caa);
+	for (uint32_t i = 0; i < p->loaded_count; i++)
+		print_range("guest loaded", &p->loaded[i]);
+}
+
+static void print_text(const struct contents *c)
+{
+	const struct igvm_file *f = &c->file;
+
+	printf("IGVM file, format %u, %zu bytes, %u of headers\n", f->header.format_version,
+	       f->size, f->header.variable_header_size);
+	printf("platform     SEV-SNP\n");
+	if (f->has_policy)
+		printf("policy       0x%" PRIx64 "\n", f->policy);
+	printf("measurement  %s\n", c->digest);
+	printf("directives   %u for %" PRIu64 " pages\n\n", f->directive_count, f->page_count);
+	for (size_t i = 0; i < c->run_count; i++) {
+		const struct run *run = &c->runs[i];
+
+		printf("  0x%010" PRIx64 "  %8" PRIu64 " KiB  %-10s %s\n", run->gpa,
+		       run->size >> 10, run->kind, run->data ? "" : "no contents");
+	}
+	if (c->has_params)
+		print_params(&c->params);
+}
+
+static json_t *json_hex(uint64_t value)
+{
+	char text[24];
+
+	snprintf(text, sizeof(text), "0x%" PRIx64, value);
+	return json_string(text);
+}
+
+static json_t *json_range(const struct socle_range *range)
+{
+	return json_pack("{s:o, s:I}", "gpa", json_hex(range->gpa), "size",
+			 (json_int_t)range->size);
+}
+
+static json_t *json_ranges(const struct socle_range *ranges, uint32_t count)
+{
+	json_t *array = json_array();
+
+	for (uint32_t i = 0; i < count; i++)
+		json_array_append_new(array, json_range(&ranges[i]));
+	return array;
+}
+
+static json_t *json_guest(const struct socle_params *p)
+{
+	if (p->guest.rip == 0)
+		return json_null();
+	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "rip", json_hex(p->guest.rip),
+			 "rsi", json_hex(p->guest.rsi), "cr3", json_hex(p->guest.cr3),
+			 "page_tables", json_range(&p->guest.page_tables), "cpuid_page",
+			 json_hex(p->guest_cpuid_page), "secrets_page",
+			 json_hex(p->guest_secrets_page), "caa", json_hex(p->guest_caa), "loaded",
+			 json_ranges(p->loaded, p->loaded_count));
+}
+
+static json_t *json_params(const struct socle_params *p)
+{
+	return json_pack("{s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:i, s:i, s:i, s:o, s:o}",
+			 "version", (int)p->version, "features", json_hex(p->features), "region",
+			 json_range(&p->region), "image", json_range(&p->image), "page_tables",
+			 json_range(&p->page_tables), "archive", json_range(&p->archive), "free",
+			 json_range(&p->free), "cpuid_page", json_hex(p->cpuid_page),
+			 "secrets_page", json_hex(p->secrets_page), "cpu_count", (int)p->cpu_count,
+			 "host_channel_port", (int)p->host_channel_port, "debug_console_port",
+			 (int)p->debug_console_port, "ram", json_ranges(p->ram, p->ram_count),
+			 "guest", json_guest(p));
+}
+
+static json_t *json_run(const struct run *run)
+{
+	return json_pack("{s:o, s:I, s:s, s:b, s:I, s:I}", "gpa", json_hex(run->gpa), "size",
+			 (json_int_t)run->size, "kind", run->kind, "contents", run->data,
+			 "directives", (json_int_t)run->directives, "header_offset",
+			 (json_int_t)run->header_offset);
+}
+
+static bool print_json(const struct contents *c)
+{
+	const struct igvm_file *f = &c->file;
+	json_t *runs = json_array();
+	json_t *root;
+	bool ok;
+
+	for (size_t i = 0; i < c->run_count; i++)
+		json_array_append_new(runs, json_run(&c->runs[i]));
+	root = json_pack("{s:i, s:I, s:s, s:o, s:s, s:I, s:o, s:o}", "format",
+			 (int)f->header.format_version, "size", (json_int_t)f->size, "platform",
+			 "sev-snp", "policy", f->has_policy ? json_hex(f->policy) : json_null(),
+			 "measurement", c->digest, "pages", (json_int_t)f->page_count, "runs", runs,
+			 "parameters", c->has_params ? json_params(&c->params) : json_null());
+	ok = root && json_dumpf(root, stdout, JSON_INDENT(2)) == 0 && putchar('\n') != EOF;
+	json_decref(root);
+	return ok;
+}
+
+static int print(const struct contents *c, bool json)
+{
+	if (json && !print_json(c))
+		return cmd_error("igvm show: cannot write JSON");
+	if (!json)
+		print_text(c);
+	return fflush(stdout) == 0 ? CMD_OK : cmd_error("igvm show: cannot write");
+}
+
+static int show(const char *path, bool json)
+{
+	struct contents c = { .path = path };
+	struct file_bytes bytes;
+	int status = CMD_MISUSE;
+
+	if (!igvm_load(path, &bytes, &c.file))
+		return CMD_MISUSE;
+	if (gather(&c))
+		status = print(&c, json);
+	free(c.runs);
+	file_free(&bytes);
+	return status;
+}
+
+static int help(void)
+{
+	printf("usage: socle igvm show [--json] FILE\n\n"
+	       "Says what FILE loads, where, how it is measured, and what Socle's parameter block\n"
+	       "in it says.\n");
+	return CMD_OK;
+}
+
+int igvm_show(int argc, char **argv)
+{
+	static const struct option options[] = {
+		{ "json", no_argument, NULL, 'j' },
+		{ "help", no_argument, NULL, 'h' },
+		{ NULL, 0, NULL, 0 },
+	};
+	bool json = false;
+	int option;
+
+	while ((option = getopt_long(argc, argv, "h", options, NULL)) != -1) {
+		switch (option) {
+		case 'j':
+			json = true;
+			break;
+		case 'h':
+			return help();
+		default:
+			return CMD_MISUSE;
+		}
+	}
+	if (optind != argc - 1)
+		return cmd_error("igvm show: name one file");
+	return show(argv[optind], json);
+}
