@@ -122,6 +122,9 @@ bool apic_msr_read(struct apic *a, uint32_t msr, uint64_t now, uint64_t *value);
 bool apic_msr_write(struct apic *a, uint32_t msr, uint64_t value, uint64_t now,
 		    struct apic_effects *e);
 
+/* Sends what a write of the whole ICR sends, in the format of the APIC's mode. */
+void apic_send_ipi(struct apic *a, uint64_t icr, struct apic_effects *e);
+
 /* MSR APIC_BASE. Only enable and mode may change, along the legal transitions. False: #GP. */
 bool apic_base_write(struct apic *a, uint64_t value);
 

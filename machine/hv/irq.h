@@ -41,6 +41,9 @@ bool irq_pending(struct vcpu *v, struct plane *p);
 /* A plane got a VMSA by AP creation: its APIC starts anew. */
 void irq_plane_reset(struct vcpu *v, struct plane *p);
 
+/* The plane is in AP reset hold: interrupts do not wake it, SIPI does. */
+void irq_plane_hold(struct plane *p);
+
 /* The emulated local APIC of a plane, in its local terms of time (apic.h). */
 struct apic *irq_apic(struct plane *p);
 
