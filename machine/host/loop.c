@@ -76,10 +76,8 @@ static void serve_request(struct machine *m)
 {
 	struct mailbox *mailbox = m->memory.mailbox;
 
-	if (__atomic_load_n(&mailbox->state, __ATOMIC_ACQUIRE) != MAILBOX_REQUEST) {
-		machine_log(m, "host", "doorbell without a request");
+	if (__atomic_load_n(&mailbox->state, __ATOMIC_ACQUIRE) != MAILBOX_REQUEST)
 		return;
-	}
 	switch (mailbox->request) {
 	case MAILBOX_REQ_GUEST_REQUEST:
 	case MAILBOX_REQ_EXT_GUEST_REQUEST:
@@ -97,8 +95,6 @@ static void doorbell(struct machine *m, uint8_t byte)
 {
 	switch (byte - 'A') {
 	case MAILBOX_EVENT_REQUEST:
-		serve_request(m);
-		break;
 	case MAILBOX_EVENT_LOG:
 		break;
 	case MAILBOX_EVENT_VMPL0_ENTRY:
@@ -114,6 +110,8 @@ static void doorbell(struct machine *m, uint8_t byte)
 		machine_log(m, "host", "unknown doorbell 0x%02x", byte);
 		break;
 	}
+	/* Whatever rang: a byte may be lost when two CPUs ring at once. */
+	serve_request(m);
 	drain_hv_log(m);
 }
 

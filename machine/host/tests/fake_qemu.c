@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Stands in for QEMU and the hypervisor in it: takes QEMU's arguments, finds memory and sockets in
+ * them, and plays the scenario that -bios names.
+ */
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "machine/mailbox.h"
+
+struct fake {
+	struct mailbox *mailbox;
+	const uint8_t *guest_ram;
+	int console, doorbell, debug;
+};
+
+static void die(const char *what)
+{
+	fprintf(stderr, "fake: %s\n", what);
+	exit(3);
+}
+
+/* The number behind key in the argument that starts with prefix, as in "socket,id=x,fd=7". */
+static int number_in(char **argv, const char *prefix, const char *key)
+{
+	for (; *argv; argv++) {
+		const char *at;
+
+		if (strncmp(*argv, prefix, strlen(prefix)) != 0)
+			continue;
+		at = strstr(*argv, key);
+		if (at)
+			return atoi(at + strlen(key));
+	}
+	die(prefix);
+	return -1;
+}
+
+static const char *value_of(char **argv, const char *option)
+{
+	for (; argv[0] && argv[1]; argv++) {
+		if (strcmp(argv[0], option) == 0)
+			return argv[1];
+	}
+	die(option);
+	return NULL;
+}
+
+static void *map(int fd, size_t size)
+{
+	void *at = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+
+	if (at == MAP_FAILED)
+		die("mmap");
+	return at;
+}
+
+static void put(int fd, const char *text, size_t size)
+{
+	if (write(fd, text, size) != (ssize_t)size)
+		die("write");
+}
+
+static void text(int fd, const char *text)
+{
+	put(fd, text, strlen(text));
+}
+
+static void ring(const struct fake *f, enum mailbox_event event)
+{
+	char byte = (char)('A' + event);
+
+	put(f->doorbell, &byte, 1);
+}
+
+static void hv_log(const struct fake *f, const char *line)
+{
+	for (; *line; line++) {
+		f->mailbox->log[f->mailbox->log_head % MAILBOX_LOG_SIZE] = *line;
+		f->mailbox->log_head++;
+	}
+	ring(f, MAILBOX_EVENT_LOG);
+}
+
+static void stop(const struct fake *f, enum mailbox_stop reason)
+{
+	struct mailbox *m = f->mailbox;
+
+	m->stop_arg[0] = 2;
+	m->stop_arg[1] = 0x1001;
+	m->stop_arg[2] = 0x1002;
+	m->stop_arg[3] = 0x1003;
+	m->stop_reason = reason;
+	ring(f, MAILBOX_EVENT_STOP);
+	exit(1); /* as isa-debug-exit does */
+}
+
+static void ask(const struct fake *f, enum mailbox_request request, uint64_t pages)
+{
+	struct mailbox *m = f->mailbox;
+	char line[80];
+
+	m->request = request;
+	m->arg[0] = 2;
+	m->arg[1] = pages;
+	__atomic_store_n(&m->state, MAILBOX_REQUEST, __ATOMIC_RELEASE);
+	ring(f, MAILBOX_EVENT_REQUEST);
+	while (__atomic_load_n(&m->state, __ATOMIC_ACQUIRE) != MAILBOX_DONE)
+		usleep(1000);
+	snprintf(line, sizeof(line), "answer %llx pages %llu guid %02x\n",
+		 (unsigned long long)m->result, (unsigned long long)m->certs_pages, m->certs[0]);
+	hv_log(f, line);
+	m->certs[0] = 0;
+	m->state = MAILBOX_IDLE;
+}
+
+static void play_requests(const struct fake *f)
+{
+	ask(f, MAILBOX_REQ_GUEST_REQUEST, 0);
+	ask(f, MAILBOX_REQ_EXT_GUEST_REQUEST, 1);
+	ask(f, MAILBOX_REQ_EXT_GUEST_REQUEST, 2);
+	ask(f, 77, 0);
+	stop(f, MAILBOX_STOP_POWEROFF);
+}
+
+static void play_logs(const struct fake *f)
+{
+	text(f->debug, "monitor: boot\r\nmonitor: services ");
+	text(f->debug, "ready now\nand again: services ready\n");
+	text(f->console, "Linux version\nlogin: ");
+	ring(f, MAILBOX_EVENT_VMPL0_ENTRY);
+	ring(f, MAILBOX_EVENT_VMPL2_ENTRY);
+	f->mailbox->exits[3].code = 0x72;
+	f->mailbox->exits[3].count[2] = 5;
+	f->mailbox->exits[4].code = 0x80000010ull | 1ull << 63;
+	f->mailbox->exits[4].count[0] = 7;
+	f->mailbox->switches[2] = 9;
+	hv_log(f, "a line of the hypervisor\n");
+	stop(f, MAILBOX_STOP_POWEROFF);
+}
+
+static void play_long_log(const struct fake *f)
+{
+	struct mailbox *m = f->mailbox;
+
+	memset(m->log, 'x', sizeof(m->log));
+	m->log[MAILBOX_LOG_SIZE - 1] = '\n';
+	memcpy(m->log, "after\n", 6);
+	m->log_head = 3ull * MAILBOX_LOG_SIZE + 6;
+	hv_log(f, "last\n");
+	stop(f, MAILBOX_STOP_POWEROFF);
+}
+
+/* The launch, seen from the other side: 0x5a for a right mailbox and right memory. */
+static void play_launch(const struct fake *f)
+{
+	const struct mailbox *m = f->mailbox;
+	bool ok = m->magic == MAILBOX_MAGIC && m->version == 1 && m->cpu_count == 2 &&
+		  m->guest_ram_size == 64u << 20 && m->vmsa_gpa == 0x1004000 &&
+		  f->guest_ram[0x1000000] == 0xa5 && f->guest_ram[0x1000fff] == 0xa5;
+
+	hv_log(f, ok ? "launch is right\n" : "launch is wrong\n");
+	stop(f, MAILBOX_STOP_POWEROFF);
+}
+
+static void hang(const struct fake *f)
+{
+	FILE *out = fopen("fake.pid", "w");
+
+	if (out) {
+		fprintf(out, "%d\n", (int)getpid());
+		fclose(out);
+	}
+	ring(f, MAILBOX_EVENT_VMPL0_ENTRY);
+	signal(SIGTERM, SIG_IGN);
+	for (;;)
+		pause();
+}
+
+static void play(const struct fake *f, const char *scenario)
+{
+	static const struct {
+		const char *name;
+		enum mailbox_stop reason;
+	} stops[] = {
+		{ "poweroff", MAILBOX_STOP_POWEROFF },
+		{ "terminate", MAILBOX_STOP_GUEST_TERMINATE },
+		{ "shutdown", MAILBOX_STOP_SHUTDOWN },
+		{ "rmp", MAILBOX_STOP_RMP_VIOLATION },
+		{ "hv-error", MAILBOX_STOP_HV_ERROR },
+		{ "unknown-stop", 99 },
+	};
+
+	for (size_t i = 0; i < sizeof(stops) / sizeof(stops[0]); i++) {
+		if (strcmp(scenario, stops[i].name) == 0)
+			stop(f, stops[i].reason);
+	}
+	if (strcmp(scenario, "requests") == 0)
+		play_requests(f);
+	if (strcmp(scenario, "logs") == 0)
+		play_logs(f);
+	if (strcmp(scenario, "long-log") == 0)
+		play_long_log(f);
+	if (strcmp(scenario, "launch") == 0)
+		play_launch(f);
+	if (strcmp(scenario, "hang") == 0)
+		hang(f);
+	if (strcmp(scenario, "killed") == 0)
+		raise(SIGSEGV);
+	die("cannot go on");
+}
+
+int main(int argc, char **argv)
+{
+	struct fake f = {
+		.console = number_in(argv, "socket,id=console,", "fd="),
+		.doorbell = number_in(argv, "socket,id=doorbell,", "fd="),
+		.debug = number_in(argv, "socket,id=debug,", "fd="),
+	};
+	uint8_t *hv_ram = map(number_in(argv, "memory-backend-file,id=hv,", "/fd/"),
+			      MACHINE_HV_SIZE);
+
+	(void)argc;
+	f.mailbox = (struct mailbox *)(hv_ram + MACHINE_MAILBOX_OFFSET);
+	f.guest_ram = map(number_in(argv, "memory-backend-file,id=guest,", "/fd/"), 64u << 20);
+	play(&f, value_of(argv, "-bios"));
+	return 0;
+}
