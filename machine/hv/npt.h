@@ -60,6 +60,16 @@ void npt_sync(uint64_t gpa, uint64_t count);
 /* Waits until no other vCPU can use an older translation. */
 void npt_shootdown(void);
 
+/* Grows whenever translations lost rights: a vCPU that enters flushes when it saw an older one. */
+uint64_t npt_generation(void);
+
+/*
+ * Shows a private page in the shared view until the next npt_sync() of it: for fetches and, with
+ * table, for page-table walks, which are private on hardware whatever the C-bit says. The caller
+ * makes sure that nobody learns what he may not.
+ */
+void npt_expose(uint64_t gpa, bool table);
+
 /* Root for a plane: paging says whether CR0.PG and long mode are on (else all is private). */
 uint64_t npt_root(unsigned int vmpl, bool paging);
 

@@ -42,21 +42,21 @@ struct plane {
 	struct vmcb *vmcb;
 	struct guest_regs regs;
 	uint64_t guest_cr3; /* CR3 as the guest wrote it */
-	uint64_t dr[4];
-	uint64_t xcr0;
 	uint64_t xss;
-	uint64_t tsc_aux;
 	uint8_t fpu[512] __attribute__((aligned(16))); /* FXSAVE image while another plane runs */
 	uint64_t blocked_rip; /* RIP at which an interrupt shadow was seen, for irq.c */
 	bool nmi_blocked;     /* an NMI was injected and its NMI_COMPLETE has not come: irq.c */
-	bool entered;	      /* has run at least once */
+	bool loaded;	      /* its state is in the VMCB and in the CPU, not in the VMSA */
 	struct plane_apic *apic;
 };
+
+#define VCPU_NO_SWITCH (-1)
 
 struct vcpu {
 	unsigned int id; /* index, APIC id and physical CPU */
 	unsigned int current;
 	struct plane planes[SNP_VMPL_COUNT];
+	int switch_to;		/* VMPL that vcpu_switch_plane() asked for, or VCPU_NO_SWITCH */
 	uint64_t taken[4];	/* physical vectors that arrived and were not routed yet */
 	volatile bool in_guest; /* between unlock for VMRUN and #VMEXIT */
 	volatile uint64_t tlb_entered;

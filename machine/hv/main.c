@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: MIT */
+/* Start of the hypervisor: the boot CPU sets everything up, then wakes the others. */
+#include "machine/hv/cpuid.h"
+#include "machine/hv/irq.h"
+#include "machine/hv/log.h"
+#include "machine/hv/msr.h"
+#include "machine/hv/npt.h"
+#include "machine/hv/page.h"
+#include "machine/hv/trap.h"
+#include "machine/hv/x86.h"
+
+#define ICR_INIT 0x4500u
+#define ICR_STARTUP 0x4600u
+#define ICR_DESTINATION_SHIFT 24
+#define AP_START_PAGE 0xffu /* rom.S: the alias of the ROM's last page */
+#define AP_PATIENCE 20000000u
+#define AP_TRIES 5u
+#define CPUID_1_ECX_XSAVE (1u << 26)
+#define CR4_OSXSAVE (1ull << 18)
+
+_Noreturn void hv_main(void);
+_Noreturn void hv_ap_main(void);
+
+static void check_mailbox(const struct mailbox *m)
+{
+	if (m->magic != MAILBOX_MAGIC || m->version != MAILBOX_VERSION)
+		hv_panic("the mailbox is not there: magic %lx version %u", m->magic, m->version);
+}
+
+/* What every CPU needs before it can run guests. */
+static void cpu_init(void)
+{
+	uint32_t eax = 1, ebx, ecx = 0, edx;
+	uint64_t cr4;
+
+	trap_load();
+	__asm__ volatile("cpuid" : "+a"(eax), "=b"(ebx), "+c"(ecx), "=d"(edx));
+	__asm__ volatile("mov %%cr4, %0" : "=r"(cr4));
+	if (ecx & CPUID_1_ECX_XSAVE) /* to switch XCR0 between planes */
+		__asm__ volatile("mov %0, %%cr4" : : "r"(cr4 | CR4_OSXSAVE));
+	x86_wrmsr(X86_MSR_VM_HSAVE_PA, (uint64_t)page_take(1));
+	irq_init_cpu();
+}
+
+/* The pages that the AMD-SP fills with what the CPU can do. */
+static void fill_cpuid_pages(const struct mailbox *m)
+{
+	for (uint32_t i = 0; i < m->page_range_count; i++) {
+		if (m->pages[i].type != MAILBOX_PAGE_CPUID)
+			continue;
+		for (uint64_t n = 0; n < m->pages[i].count; n++)
+			cpuid_fill_page(guest_ptr(m->pages[i].gpa + n * ABI_PAGE_SIZE,
+						  ABI_PAGE_SIZE, GUEST_PRIVATE),
+					m->cpu_count);
+	}
+}
+
+static void send_ipi(unsigned int id, uint32_t low)
+{
+	x86_lapic_write(X86_LAPIC_ICR_HIGH, id << ICR_DESTINATION_SHIFT);
+	x86_lapic_write(X86_LAPIC_ICR_LOW, low);
+}
+
+static void start_cpu(unsigned int id)
+{
+	const struct vcpu *v = vcpu_by_apic_id(id);
+
+	send_ipi(id, ICR_INIT);
+	for (unsigned int i = 0; i < AP_TRIES; i++) {
+		send_ipi(id, ICR_STARTUP | AP_START_PAGE);
+		for (unsigned int n = 0; n < AP_PATIENCE; n++) {
+			if (v->online)
+				return;
+			x86_pause();
+		}
+	}
+	hv_panic("CPU %u does not start", id);
+}
+
+_Noreturn void hv_main(void)
+{
+	struct mailbox *m = hv_mailbox();
+
+	check_mailbox(m);
+	trap_init();
+	msr_init();
+	npt_init();
+	vcpu_init_all(m->cpu_count, m->vmsa_gpa);
+	fill_cpuid_pages(m);
+	cpu_init();
+	vcpu_self()->online = true;
+	for (unsigned int i = 1; i < m->cpu_count; i++)
+		start_cpu(i);
+	hv_log("hypervisor up: %u CPUs, %lu MiB of guest RAM", m->cpu_count,
+	       m->guest_ram_size >> 20);
+	vcpu_run(vcpu_self());
+}
+
+/* One after the other: the boot CPU waits for each. */
+_Noreturn void hv_ap_main(void)
+{
+	struct vcpu *v = vcpu_self();
+
+	if (v->id == 0)
+		hv_panic("a CPU without a vCPU started");
+	cpu_init();
+	v->online = true;
+	vcpu_run(v);
+}

@@ -1,0 +1,387 @@
+/* SPDX-License-Identifier: MIT */
+#include "machine/hv/npt.h"
+
+#include <string.h>
+
+#include "machine/hv/log.h"
+#include "machine/hv/page.h"
+#include "machine/hv/vcpu.h"
+#include "machine/hv/x86.h"
+
+#define NPT_PRESENT (1ull << 0)
+#define NPT_WRITE (1ull << 1)
+#define NPT_USER (1ull << 2) /* nested walks are user accesses */
+#define NPT_ACCESSED_DIRTY (3ull << 5)
+#define NPT_NO_EXECUTE (1ull << 63)
+#define NPT_TABLE (NPT_PRESENT | NPT_WRITE | NPT_USER | NPT_ACCESSED_DIRTY)
+#define NPT_ENTRIES 512u
+#define NPT_GIB (1ull << 30)
+
+/* Between low RAM and 1 MiB lies the PC's hole for video memory and ROMs. */
+#define HOLE_START 0xa0000ull
+#define HOLE_END 0x100000ull
+
+#define ATTRIBUTE_SHARED 1u /* the host gave the page out as shared: it stays so until told */
+
+/* A view: its third-level table covers 512 GiB, and all leaf entries are one array. */
+struct view {
+	uint64_t *level3;
+	uint64_t *leaves;
+};
+
+struct npt {
+	struct rmp rmp;
+	uint8_t *attributes; /* one for each page */
+	struct view shared;
+	struct view private[SNP_VMPL_COUNT];
+	uint64_t *root_paging[SNP_VMPL_COUNT];
+	uint64_t *root_flat[SNP_VMPL_COUNT];
+	volatile uint64_t generation; /* grows when translations lose rights */
+};
+
+static struct npt npt;
+
+static uint64_t pages_for(uint64_t bytes)
+{
+	return (bytes + ABI_PAGE_SIZE - 1) / ABI_PAGE_SIZE;
+}
+
+static uint64_t page_of(uint64_t gpa)
+{
+	return (gpa & ~HV_C_BIT) >> ABI_PAGE_SHIFT;
+}
+
+static bool page_is_ram(uint64_t page)
+{
+	if (page >= HOLE_START >> ABI_PAGE_SHIFT && page < HOLE_END >> ABI_PAGE_SHIFT)
+		return false;
+	return page < npt.rmp.count;
+}
+
+bool npt_is_ram(uint64_t gpa)
+{
+	return page_is_ram(page_of(gpa));
+}
+
+struct rmp *npt_rmp_table(void)
+{
+	return &npt.rmp;
+}
+
+struct rmp_entry *npt_rmp(uint64_t gpa)
+{
+	return npt_is_ram(gpa) ? &npt.rmp.entries[page_of(gpa)] : NULL;
+}
+
+static uint64_t shared_leaf(uint64_t page)
+{
+	if (!page_is_ram(page) || (npt.rmp.entries[page].flags & RMP_ASSIGNED))
+		return 0;
+	return page << ABI_PAGE_SHIFT | NPT_TABLE;
+}
+
+/*
+ * One nested table cannot tell user from supervisor fetches: a page that either may execute is
+ * executable for both.
+ */
+static uint64_t private_leaf(uint64_t page, unsigned int vmpl)
+{
+	uint64_t leaf = page << ABI_PAGE_SHIFT | NPT_TABLE;
+	unsigned int perms;
+
+	if (!page_is_ram(page) || rmp_access(&npt.rmp, page, vmpl, RMP_PERM_READ) != RMP_DONE)
+		return 0;
+	perms = npt.rmp.entries[page].perms[vmpl];
+	if (!(perms & RMP_PERM_WRITE))
+		leaf &= ~NPT_WRITE;
+	if (!(perms & (RMP_PERM_EXEC_USER | RMP_PERM_EXEC_SUPER)))
+		leaf |= NPT_NO_EXECUTE;
+	return leaf;
+}
+
+/* Returns whether a right was lost. */
+static bool set_leaf(uint64_t *leaf, uint64_t value)
+{
+	uint64_t old = *leaf;
+	bool lost = (old & ~value & (NPT_PRESENT | NPT_WRITE)) || (value & ~old & NPT_NO_EXECUTE);
+
+	*leaf = value;
+	return (old & NPT_PRESENT) && lost;
+}
+
+static bool sync_page(uint64_t page)
+{
+	bool shrinks = set_leaf(&npt.shared.leaves[page], shared_leaf(page));
+
+	for (unsigned int vmpl = 0; vmpl < SNP_VMPL_COUNT; vmpl++)
+		if (set_leaf(&npt.private[vmpl].leaves[page], private_leaf(page, vmpl)))
+			shrinks = true;
+	return shrinks;
+}
+
+void npt_sync(uint64_t gpa, uint64_t count)
+{
+	uint64_t page = page_of(gpa);
+	bool shrinks = false;
+
+	for (uint64_t i = 0; i < count && page + i < npt.rmp.count; i++)
+		if (sync_page(page + i))
+			shrinks = true;
+	if (shrinks)
+		npt_shootdown();
+}
+
+uint64_t npt_generation(void)
+{
+	return npt.generation;
+}
+
+void npt_shootdown(void)
+{
+	npt.generation++;
+	x86_fence();
+	for (unsigned int i = 0; i < vcpu_count(); i++) {
+		struct vcpu *other = vcpu_by_apic_id(i);
+
+		if (other == vcpu_self() || !other->in_guest)
+			continue;
+		vcpu_kick(other);
+		/* It cannot enter again: that takes the lock. */
+		while (other->in_guest)
+			x86_pause();
+	}
+}
+
+void npt_expose(uint64_t gpa, bool table)
+{
+	uint64_t page = page_of(gpa);
+	uint64_t leaf = page << ABI_PAGE_SHIFT | NPT_TABLE;
+
+	/* Walks count as writes. */
+	if (page_is_ram(page))
+		npt.shared.leaves[page] = table ? leaf : leaf & ~NPT_WRITE;
+}
+
+static void view_init(struct view *view)
+{
+	uint64_t count = npt.rmp.count;
+	uint64_t gibs = (count * ABI_PAGE_SIZE + NPT_GIB - 1) / NPT_GIB;
+	uint64_t *level2 = page_take(gibs);
+
+	view->level3 = page_take(1);
+	view->leaves = page_take(pages_for(count * sizeof(uint64_t)));
+	for (uint64_t i = 0; i < gibs; i++)
+		view->level3[i] = (uint64_t)(level2 + i * NPT_ENTRIES) | NPT_TABLE;
+	for (uint64_t i = 0; i * NPT_ENTRIES < count; i++)
+		level2[i] = (uint64_t)(view->leaves + i * NPT_ENTRIES) | NPT_TABLE;
+}
+
+static uint64_t *root_init(const struct view *low, const struct view *high)
+{
+	uint64_t *root = page_take(1);
+
+	root[0] = (uint64_t)low->level3 | NPT_TABLE;
+	root[(HV_C_BIT >> 39) % NPT_ENTRIES] = (uint64_t)high->level3 | NPT_TABLE;
+	return root;
+}
+
+uint64_t npt_root(unsigned int vmpl, bool paging)
+{
+	return (uint64_t)(paging ? npt.root_paging[vmpl] : npt.root_flat[vmpl]);
+}
+
+static void launch_range(const struct mailbox_pages *range)
+{
+	uint64_t page = range->gpa >> ABI_PAGE_SHIFT;
+
+	for (uint64_t i = 0; i < range->count; i++) {
+		bool vmsa = range->type == MAILBOX_PAGE_VMSA;
+
+		if (!page_is_ram(page + i) || rmp_launch_page(&npt.rmp, page + i, vmsa))
+			hv_panic("launch page %lx is not RAM or there twice",
+				 (page + i) << ABI_PAGE_SHIFT);
+	}
+}
+
+void npt_init(void)
+{
+	const struct mailbox *m = hv_mailbox();
+
+	if (m->guest_ram_size > MACHINE_GUEST_RAM_MAX || m->guest_ram_size % ABI_PAGE_SIZE)
+		hv_panic("guest RAM of %lx bytes", m->guest_ram_size);
+	npt.rmp.count = m->guest_ram_size / ABI_PAGE_SIZE;
+	npt.rmp.entries = page_take(pages_for(npt.rmp.count * sizeof(struct rmp_entry)));
+	npt.attributes = page_take(pages_for(npt.rmp.count));
+	if (m->page_range_count > MAILBOX_PAGES_MAX)
+		hv_panic("%u launch ranges", m->page_range_count);
+	for (uint32_t i = 0; i < m->page_range_count; i++)
+		launch_range(&m->pages[i]);
+
+	view_init(&npt.shared);
+	for (unsigned int vmpl = 0; vmpl < SNP_VMPL_COUNT; vmpl++) {
+		struct view *private = &npt.private[vmpl];
+
+		view_init(private);
+		npt.root_paging[vmpl] = root_init(&npt.shared, private);
+		npt.root_flat[vmpl] = root_init(private, private);
+	}
+	for (uint64_t page = 0; page < npt.rmp.count; page++)
+		sync_page(page);
+}
+
+void *guest_ptr(uint64_t gpa, size_t size, enum guest_side side)
+{
+	const struct rmp_entry *entry = npt_rmp(gpa);
+	uint64_t offset = gpa % ABI_PAGE_SIZE;
+
+	if (!entry || size > ABI_PAGE_SIZE - offset)
+		return NULL;
+	if (!!(entry->flags & RMP_ASSIGNED) != (side == GUEST_PRIVATE))
+		return NULL;
+	return (void *)(gpa & ~HV_C_BIT);
+}
+
+/* One call for both directions, page by page; to or from is NULL. */
+static bool copy(void *to, const void *from, uint64_t gpa, size_t size, enum guest_side side)
+{
+	for (size_t done = 0; done < size;) {
+		size_t part = ABI_PAGE_SIZE - (gpa + done) % ABI_PAGE_SIZE;
+		void *at;
+
+		if (part > size - done)
+			part = size - done;
+		at = guest_ptr(gpa + done, part, side);
+		if (!at)
+			return false;
+		if (to)
+			memcpy((uint8_t *)to + done, at, part);
+		else
+			memcpy(at, (const uint8_t *)from + done, part);
+		done += part;
+	}
+	return true;
+}
+
+bool guest_read(void *to, uint64_t gpa, size_t size, enum guest_side side)
+{
+	return copy(to, NULL, gpa, size, side);
+}
+
+bool guest_write(uint64_t gpa, const void *from, size_t size, enum guest_side side)
+{
+	return copy(NULL, from, gpa, size, side);
+}
+
+/*
+ * What the memory encryption does to a page that changes sides: the other side sees other bytes.
+ * Going back and forth without a write gives the old bytes again, as on hardware.
+ */
+static void scramble(uint64_t page)
+{
+	uint64_t *words = (uint64_t *)(page << ABI_PAGE_SHIFT);
+	uint64_t key = (page + 1) * 0x9e3779b97f4a7c15ull;
+
+	for (unsigned int i = 0; i < ABI_PAGE_SIZE / sizeof(*words); i++) {
+		words[i] ^= key;
+		key = (key << 7 | key >> 57) + 0x632be59bd9b4e019ull;
+	}
+}
+
+/* Takes pages out of every view. */
+static void hide(uint64_t page, uint64_t count)
+{
+	bool shrinks = false;
+
+	for (uint64_t i = page; i < page + count; i++) {
+		shrinks = set_leaf(&npt.shared.leaves[i], 0) || shrinks;
+		for (unsigned int vmpl = 0; vmpl < SNP_VMPL_COUNT; vmpl++)
+			shrinks = set_leaf(&npt.private[vmpl].leaves[i], 0) || shrinks;
+	}
+	if (shrinks)
+		npt_shootdown();
+}
+
+/* Changes the side of one 4 KiB page or one whole 2 MiB page; the RMP has the right size. */
+static bool change_side(uint64_t page, unsigned int size, bool make_private)
+{
+	uint64_t count = size == SNP_PAGE_2M ? RMP_PAGES_2M : 1;
+	uint32_t result = make_private ? rmp_assign(&npt.rmp, page, size)
+				       : rmp_unassign(&npt.rmp, page, size);
+
+	if (result != SNP_RESULT_OK)
+		return false;
+	/* Nobody may look while the bytes change. */
+	hide(page, count);
+	for (uint64_t i = 0; i < count; i++)
+		scramble(page + i);
+	npt_sync(page << ABI_PAGE_SHIFT, count);
+	return true;
+}
+
+static bool is_assigned(uint64_t page)
+{
+	return npt.rmp.entries[page].flags & RMP_ASSIGNED;
+}
+
+static bool page_state_4k(uint64_t page, bool make_private)
+{
+	npt.attributes[page] = make_private ? 0 : ATTRIBUTE_SHARED;
+	if (is_assigned(page) == make_private)
+		return true;
+	if (npt.rmp.entries[page].flags & RMP_SIZE_2M)
+		rmp_smash(&npt.rmp, page);
+	return change_side(page, SNP_PAGE_4K, make_private);
+}
+
+/* Whether all pages of a 2 MiB page are as one would have to be to change as a whole. */
+static bool uniform(uint64_t page, bool assigned)
+{
+	for (uint64_t i = 0; i < RMP_PAGES_2M; i++) {
+		if (!page_is_ram(page + i) || is_assigned(page + i) != assigned)
+			return false;
+		if (assigned && !(npt.rmp.entries[page + i].flags & RMP_SIZE_2M))
+			return false;
+	}
+	return true;
+}
+
+bool npt_page_state(uint64_t gpa, bool huge, bool make_private)
+{
+	uint64_t page = page_of(gpa);
+	uint64_t count = huge ? RMP_PAGES_2M : 1;
+	bool ok = true;
+
+	if (gpa % ABI_PAGE_SIZE || page % count)
+		return false;
+	for (uint64_t i = 0; i < count; i++)
+		if (!page_is_ram(page + i))
+			return false;
+	if (huge && uniform(page, !make_private)) {
+		memset(&npt.attributes[page], make_private ? 0 : ATTRIBUTE_SHARED, count);
+		return change_side(page, SNP_PAGE_2M, make_private);
+	}
+	for (uint64_t i = 0; i < count; i++)
+		ok = page_state_4k(page + i, make_private) && ok;
+	return ok;
+}
+
+static bool all_private_by_attribute(uint64_t page)
+{
+	for (uint64_t i = 0; i < RMP_PAGES_2M; i++)
+		if (npt.attributes[page + i] != 0)
+			return false;
+	return true;
+}
+
+bool npt_assign_on_fault(uint64_t gpa)
+{
+	uint64_t page = page_of(gpa);
+	uint64_t first = page & ~(uint64_t)(RMP_PAGES_2M - 1);
+
+	if (!page_is_ram(page) || npt.attributes[page] != 0)
+		return false;
+	if (first + RMP_PAGES_2M <= npt.rmp.count && uniform(first, false) &&
+	    all_private_by_attribute(first))
+		return change_side(first, SNP_PAGE_2M, true);
+	return change_side(page, SNP_PAGE_4K, true);
+}

@@ -1,0 +1,319 @@
+/* SPDX-License-Identifier: MIT */
+#include "machine/hv/vcpu.h"
+
+#include "machine/hv/counters.h"
+#include "machine/hv/entry.h"
+#include "machine/hv/exit.h"
+#include "machine/hv/ghcb.h"
+#include "machine/hv/irq.h"
+#include "machine/hv/lock.h"
+#include "machine/hv/log.h"
+#include "machine/hv/npt.h"
+#include "machine/hv/page.h"
+#include "machine/hv/trap.h"
+#include "machine/hv/vmsa.h"
+#include "machine/hv/x86.h"
+
+#define ICR_NMI 0x400u
+#define ICR_ASSERT 0x4000u
+#define ICR_PENDING 0x1000u
+#define ICR_DESTINATION_SHIFT 24
+
+void vmrun(struct vmcb *vmcb, struct guest_regs *regs); /* vmrun.S */
+
+_Static_assert(HV_CPUS_MAX == MACHINE_CPUS_MAX, "one number for entry.S and for C");
+
+extern char hv_stacks[HV_CPUS_MAX][1 << HV_STACK_SHIFT];
+char hv_stacks[HV_CPUS_MAX][1 << HV_STACK_SHIFT] __attribute__((aligned(1 << HV_STACK_SHIFT)));
+
+static struct vcpu vcpus[MACHINE_CPUS_MAX];
+static unsigned int count;
+
+struct vcpu *vcpu_by_apic_id(uint32_t apic_id)
+{
+	return apic_id < count ? &vcpus[apic_id] : NULL;
+}
+
+unsigned int vcpu_count(void)
+{
+	return count;
+}
+
+struct vcpu *vcpu_self(void)
+{
+	uint64_t sp;
+
+	__asm__("mov %%rsp, %0" : "=r"(sp));
+	return &vcpus[(sp - (uint64_t)hv_stacks) >> HV_STACK_SHIFT];
+}
+
+static void plane_set_vmsa(struct plane *p, uint64_t gpa, enum plane_state state)
+{
+	p->state = state;
+	p->vmsa_gpa = gpa & ~HV_C_BIT;
+	p->ghcb_msr = ghcb_msr_reset_value();
+	p->ghcb_registered = GHCB_NOT_REGISTERED;
+	p->doorbell_gpa = 0;
+	p->nmi_blocked = false;
+	p->blocked_rip = ~0ull;
+}
+
+void vcpu_init_all(unsigned int cpus, uint64_t launch_vmsa)
+{
+	if (cpus == 0 || cpus > MACHINE_CPUS_MAX)
+		hv_panic("%u CPUs", cpus);
+	count = cpus;
+	for (unsigned int i = 0; i < count; i++) {
+		vcpus[i].id = i;
+		vcpus[i].switch_to = VCPU_NO_SWITCH;
+		for (unsigned int vmpl = 0; vmpl < SNP_VMPL_COUNT; vmpl++) {
+			vcpus[i].planes[vmpl].vmpl = vmpl;
+			vcpus[i].planes[vmpl].vmcb = page_take(1);
+		}
+	}
+	if (!vmsa_usable(launch_vmsa, 0))
+		hv_panic("launch VMSA at %lx cannot run at VMPL 0", launch_vmsa);
+	plane_set_vmsa(&vcpus[0].planes[0], launch_vmsa, PLANE_READY);
+}
+
+static void wait_for_icr(void)
+{
+	while (x86_lapic_read(X86_LAPIC_ICR_LOW) & ICR_PENDING)
+		x86_pause();
+}
+
+void vcpu_kick(struct vcpu *v)
+{
+	if (v == vcpu_self() || !v->online)
+		return;
+	wait_for_icr();
+	x86_lapic_write(X86_LAPIC_ICR_HIGH, v->id << ICR_DESTINATION_SHIFT);
+	x86_lapic_write(X86_LAPIC_ICR_LOW, ICR_NMI | ICR_ASSERT);
+}
+
+/* Makes v leave the guest; it cannot come back before the lock is free. */
+static void drive_out(struct vcpu *v)
+{
+	if (v == vcpu_self() || !v->in_guest)
+		return;
+	vcpu_kick(v);
+	while (v->in_guest)
+		x86_pause();
+}
+
+bool vcpu_switch_plane(struct vcpu *v, unsigned int vmpl)
+{
+	if (vmpl >= SNP_VMPL_COUNT || vmpl == v->current)
+		return false;
+	if (v->planes[vmpl].state == PLANE_NONE || v->planes[vmpl].state == PLANE_ON_INIT)
+		return false;
+	if (!vmsa_usable(v->planes[vmpl].vmsa_gpa, vmpl))
+		return false;
+	v->switch_to = (int)vmpl;
+	return true;
+}
+
+/* Takes a plane off the CPU that has it loaded, so that its VMSA is no longer in use. */
+static void unload(struct vcpu *v, struct plane *p)
+{
+	if (!p->loaded)
+		return;
+	drive_out(v);
+	if (v == vcpu_self())
+		vmsa_store(p, SVM_EXIT_INTR);
+	else
+		vmsa_store_remote(p, SVM_EXIT_INTR);
+}
+
+bool vcpu_set_vmsa(uint32_t apic_id, unsigned int vmpl, uint64_t gpa, uint64_t features,
+		   bool on_init)
+{
+	struct vcpu *v = vcpu_by_apic_id(apic_id);
+	struct snp_vmsa *vmsa;
+
+	if (!v || vmpl >= SNP_VMPL_COUNT)
+		return false;
+	vmsa = vmsa_usable(gpa, vmpl);
+	if (!vmsa || vmsa->sev_features != features)
+		return false;
+	/* One VMSA cannot be two planes, and the current plane cannot be replaced under its feet. */
+	if (npt_rmp(gpa)->flags & RMP_VMSA_IN_USE)
+		return false;
+	if (v == vcpu_self() && vmpl == v->current)
+		return false;
+	unload(v, &v->planes[vmpl]);
+	plane_set_vmsa(&v->planes[vmpl], gpa, on_init ? PLANE_ON_INIT : PLANE_READY);
+	irq_plane_reset(v, &v->planes[vmpl]);
+	vcpu_kick(v);
+	return true;
+}
+
+bool vcpu_clear_vmsa(uint32_t apic_id, unsigned int vmpl)
+{
+	struct vcpu *v = vcpu_by_apic_id(apic_id);
+
+	if (!v || vmpl >= SNP_VMPL_COUNT)
+		return false;
+	if (v == vcpu_self() && vmpl == v->current)
+		return false;
+	unload(v, &v->planes[vmpl]);
+	v->planes[vmpl].state = PLANE_NONE;
+	return true;
+}
+
+void vcpu_init_signal(struct vcpu *v, unsigned int vmpl)
+{
+	struct plane *p = &v->planes[vmpl];
+
+	if (p->state != PLANE_ON_INIT)
+		return;
+	p->state = PLANE_READY;
+	vcpu_kick(v);
+}
+
+void vcpu_halt(struct vcpu *v)
+{
+	vcpu_plane(v)->state = PLANE_HALTED;
+}
+
+void plane_wake(struct vcpu *v, struct plane *p)
+{
+	if (p->state == PLANE_HALTED)
+		p->state = PLANE_READY;
+	vcpu_kick(v);
+}
+
+void vcpu_inject_exception(struct vcpu *v, unsigned int vector, bool has_error, uint32_t error)
+{
+	struct vmcb *c = vcpu_plane(v)->vmcb;
+
+	if (c->event_inj & SVM_EVENT_VALID) {
+		hv_log("exception %u during delivery of event %x at VMPL %u, RIP %lx", vector,
+		       c->event_inj, v->current, c->rip);
+		hv_stop(MAILBOX_STOP_SHUTDOWN, v->current, c->rip, 0, 0);
+	}
+	c->event_inj = vector | SVM_EVENT_TYPE_EXCEPTION | SVM_EVENT_VALID |
+		       (has_error ? SVM_EVENT_ERROR_CODE : 0);
+	c->event_error = error;
+}
+
+void vcpu_take_interrupts(struct vcpu *v)
+{
+	(void)v; /* the stubs find their vCPU themselves */
+	trap_window();
+}
+
+/* Makes another plane current. The old one, when it is loaded, goes to its VMSA. */
+static void make_current(struct vcpu *v, unsigned int vmpl, uint64_t exit_code)
+{
+	if (vcpu_plane(v)->loaded)
+		vmsa_store(vcpu_plane(v), exit_code);
+	v->current = vmpl;
+	counters_switch(v, vmpl);
+}
+
+/* What vcpu_switch_plane() asked for, now that the exit is over. */
+static void switch_if_asked(struct vcpu *v)
+{
+	unsigned int vmpl = (unsigned int)v->switch_to;
+
+	if (v->switch_to == VCPU_NO_SWITCH)
+		return;
+	v->switch_to = VCPU_NO_SWITCH;
+	vcpu_plane(v)->state = PLANE_WAITING;
+	v->planes[vmpl].state = PLANE_READY;
+	make_current(v, vmpl, SVM_EXIT_VMGEXIT);
+}
+
+static bool wants_to_run(struct vcpu *v, struct plane *p)
+{
+	if (p->state == PLANE_HALTED && irq_pending(v, p))
+		p->state = PLANE_READY;
+	return p->state == PLANE_READY;
+}
+
+/* The current plane goes on while it can; else the most privileged one that has work. */
+static bool choose_plane(struct vcpu *v)
+{
+	if (wants_to_run(v, vcpu_plane(v)))
+		return true;
+	for (unsigned int vmpl = 0; vmpl < SNP_VMPL_COUNT; vmpl++)
+		if (vmpl != v->current && wants_to_run(v, &v->planes[vmpl])) {
+			make_current(v, vmpl, SVM_EXIT_HLT);
+			return true;
+		}
+	return false;
+}
+
+static void idle(struct vcpu *v)
+{
+	hv_unlock();
+	trap_idle();
+	hv_lock();
+	irq_host_interrupt(v);
+}
+
+/* The host process wants to know when a level runs for the first time. */
+static void announce(const struct plane *p)
+{
+	static bool seen[SNP_VMPL_COUNT];
+
+	if (seen[p->vmpl])
+		return;
+	seen[p->vmpl] = true;
+	hv_log("VMPL %u enters at RIP %lx", p->vmpl, p->vmcb->rip);
+	if (p->vmpl == 0)
+		hv_event(MAILBOX_EVENT_VMPL0_ENTRY);
+	else if (p->vmpl == 2)
+		hv_event(MAILBOX_EVENT_VMPL2_ENTRY);
+}
+
+static bool load_current(struct vcpu *v)
+{
+	struct plane *p = vcpu_plane(v);
+
+	if (!p->loaded && !vmsa_load(p)) {
+		hv_log("VMSA %lx of vCPU %u, VMPL %u is no longer one: the plane stops",
+		       p->vmsa_gpa, v->id, p->vmpl);
+		p->state = PLANE_NONE;
+		return false;
+	}
+	announce(p);
+	return true;
+}
+
+static void enter(struct vcpu *v)
+{
+	struct plane *p = vcpu_plane(v);
+	uint64_t generation = npt_generation();
+
+	if (v->tlb_entered != generation)
+		p->vmcb->tlb_control = VMCB_TLB_FLUSH_ALL;
+	v->tlb_entered = generation;
+	v->in_guest = true;
+	hv_unlock();
+	vmrun(p->vmcb, &p->regs);
+	v->in_guest = false;
+	hv_lock();
+	p->vmcb->tlb_control = 0;
+}
+
+_Noreturn void vcpu_run(struct vcpu *v)
+{
+	hv_lock();
+	for (;;) {
+		if (!choose_plane(v)) {
+			idle(v);
+			continue;
+		}
+		if (!load_current(v))
+			continue;
+		irq_before_run(v);
+		enter(v);
+		/* Another vCPU may have taken the plane away between VMRUN and the lock. */
+		if (!vcpu_plane(v)->loaded)
+			continue;
+		exit_handle(v);
+		switch_if_asked(v);
+	}
+}
