@@ -1,0 +1,105 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""The demo's evidence, with one thing wrong at a time: `socle verify` refuses each by the check
+and the exit status that docs/evidence.md names. Needs a demo that ran with --keep.
+
+    negatives.py --programs BUILD [--demo FOLDER]
+"""
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+sys.path.insert(0, str(ROOT / "tests/verify"))
+import evidence  # noqa: E402
+
+
+def verify(socle, folder, *options):
+    run = subprocess.run([socle, "verify", "--json", *options, folder], capture_output=True,
+                         text=True, check=False)
+    verdict = json.loads(run.stdout) if run.stdout else {}
+    failing = {c["name"] for c in verdict.get("checks", []) if c["result"] == "fail"}
+    return run.returncode, failing, run.stderr
+
+
+def flip_archive_byte(image, flipped):
+    """One bit of the archive in the image: a comment of services.conf, so that it would boot."""
+    data = bytearray(image.read_bytes())
+    at = data.find(b"# The services of Socle")
+    if at < 0:
+        raise RuntimeError("the image holds no services.conf")
+    data[at + 2] ^= 0x20
+    flipped.write_bytes(data)
+
+
+def foreign_ak(programs, work, folder):
+    """An AK and a quote of a second TPM, over the right nonce."""
+    with evidence.tpm(programs / "services/tests/vtpm_front", programs / "services/vtpm",
+                      ROOT / "profiles/tcg.conf", work) as tpm:
+        evidence.make_keys(tpm)
+        evidence.quote(tpm, (folder / "nonce.bin").read_bytes())
+    for name in ("ak.pub", "quote.msg", "quote.sig", "quote.pcrs"):
+        shutil.copy(work / name, folder / name)
+
+
+def flip_pcr_value(folder):
+    path = folder / "quote.pcrs"
+    data = bytearray(path.read_bytes())
+    data[0x90] ^= 1  # in the first value: selections 132 bytes, two counts, a size
+    path.write_bytes(data)
+
+
+def cases(programs, demo, work):
+    """Name, exit status, a check that must be among the failing, what to do, options."""
+    trust = "--trust-emulated"
+    flipped = work / "flipped.igvm"
+    flip_archive_byte(demo / "socle.igvm", flipped)
+    second = work / "second"
+    second.mkdir()
+    return [
+        ("the demo's own evidence", 0, None, lambda d: None, [trust]),
+        ("one byte of the archive flipped", 4, "measurement", lambda d: None,
+         [trust, "--image", str(flipped)]),
+        ("a stale nonce", 5, "report-data",
+         lambda d: (d / "nonce.bin").write_bytes(os.urandom(64)), [trust]),
+        ("the AK of a second TPM", 5, "challenge-ak",
+         lambda d: foreign_ak(programs, second, d), [trust]),
+        ("another PCR value", 6, "quote-pcrs", flip_pcr_value, [trust]),
+        ("the report of VMPL2", 3, "vmpl",
+         lambda d: shutil.copy(demo / "report-vmpl2.bin", d / "report.bin"), [trust]),
+        ("real roots only", 2, "root", lambda d: None, []),
+    ]
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
+    parser.add_argument("--programs", type=Path, required=True, help="Meson build folder")
+    parser.add_argument("--demo", type=Path, default=ROOT / "build/demo")
+    options = parser.parse_args()
+    socle = options.programs / "tools/socle"
+    passed = failed = 0
+    with tempfile.TemporaryDirectory() as work:
+        for name, status, check, spoil, arguments in cases(options.programs, options.demo,
+                                                           Path(work)):
+            folder = Path(work) / "evidence"
+            shutil.rmtree(folder, ignore_errors=True)
+            shutil.copytree(options.demo / "evidence", folder)
+            spoil(folder)
+            code, failing, error = verify(socle, folder, *arguments)
+            if code == status and (check is None or check in failing):
+                passed += 1
+            else:
+                failed += 1
+                print(f"FAIL {name}: exit status {code}, failing {sorted(failing)} {error}")
+    print(f"demo negatives: {passed} passed, {failed} failed")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
