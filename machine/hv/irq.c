@@ -24,7 +24,7 @@ struct plane_apic {
 	uint32_t v_tpr;	    /* what the VMCB's V_TPR was set to */
 	unsigned int shadow_held;
 	bool reset_hold; /* AP reset hold: only SIPI ends it */
-	bool ready;
+	bool restricted; /* what the plane was when its APIC started */
 };
 
 /* What this CPU's physical timer is set to. */
@@ -68,12 +68,17 @@ static struct plane *plane_at(unsigned int cpu, unsigned int vmpl)
 	return v == NULL ? NULL : &v->planes[vmpl];
 }
 
+static bool is_restricted(const struct plane *p)
+{
+	return p->sev_features & SNP_FEATURE_RESTRICTED_INJECTION;
+}
+
 static void apic_start(struct vcpu *v, struct plane *p)
 {
 	struct plane_apic *a = &apics[v->id][p->vmpl];
-	bool restricted = p->sev_features & SNP_FEATURE_RESTRICTED_INJECTION;
+	bool restricted = is_restricted(p);
 
-	*a = (struct plane_apic){ .ready = true };
+	*a = (struct plane_apic){ .restricted = restricted };
 	apic_reset(&a->apic, v->id, v->id == 0, restricted);
 	p->apic = a;
 	p->nmi_blocked = false;
@@ -524,9 +529,12 @@ void irq_before_run(struct vcpu *v)
 {
 	struct plane *p = vcpu_plane(v);
 
+	/* The features of a launch VMSA are known when it is loaded, which is after our start. */
+	if (p->apic->restricted != is_restricted(p))
+		apic_start(v, p);
 	sync_tpr(p);
 	timer_rearm(v);
-	if (p->sev_features & SNP_FEATURE_RESTRICTED_INJECTION)
+	if (is_restricted(p))
 		prepare_restricted_plane(v, p);
 	else
 		prepare_open_plane(v, p);
@@ -544,7 +552,7 @@ bool irq_pending(struct vcpu *v, struct plane *p)
 	apic_timer_advance(&a->apic, clock_now());
 	if (a->apic.nmi_pending && !p->nmi_blocked)
 		return true;
-	if (p->sev_features & SNP_FEATURE_RESTRICTED_INJECTION)
+	if (is_restricted(p))
 		return apic_pending(&a->apic) >= 0;
 	return (p->vmcb->rflags & X86_RFLAGS_IF) && maskable_pending(a);
 }

@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: MIT */
+/* What the guest's CPUID must and must not say, whatever the physical CPU says. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "machine/hv/cpuid.h"
+
+static struct cpuid_regs filtered(uint32_t leaf, uint32_t subleaf, uint32_t apic_id,
+				  unsigned int cpus)
+{
+	struct cpuid_regs r = { 0xffffffff, 0xffffffff, 0xffffffff, 0xffffffff };
+
+	cpuid_filter(&r, leaf, subleaf, apic_id, cpus);
+	return r;
+}
+
+static void test_no_xsave(void **state)
+{
+	struct cpuid_regs r = filtered(0, 0, 0, 1);
+
+	(void)state;
+	assert_int_equal(r.eax, 0xc);
+	r = filtered(1, 0, 0, 1);
+	assert_int_equal(r.ecx & (1u << 26 | 1u << 27 | 1u << 28 | 1u << 29 | 1u << 12), 0);
+	r = filtered(7, 0, 0, 1);
+	assert_int_equal(r.eax, 0);
+	assert_int_equal(r.ebx & (1u << 5 | 1u << 16), 0);		       /* AVX2, AVX512F */
+	assert_int_equal(r.ecx & (1u << 3 | 1u << 4 | 1u << 9 | 1u << 10), 0); /* PKU .. VPCLMUL */
+	r = filtered(0xd, 1, 0, 1);
+	assert_int_equal(r.eax | r.ebx | r.ecx | r.edx, 0);
+}
+
+static void test_kept(void **state)
+{
+	struct cpuid_regs r = filtered(1, 0, 0, 1);
+
+	(void)state;
+	assert_int_equal(r.ecx >> 30 & 1, 1); /* RDRAND: Linux checks the C-bit with it */
+	assert_int_equal(r.ecx >> 31, 1);     /* hypervisor */
+	assert_int_equal(r.ecx >> 21 & 1, 1); /* x2APIC: its MSRs are emulated */
+	r = filtered(0x80000001, 0, 0, 1);
+	assert_int_equal(r.edx >> 20 & 1, 1); /* NX */
+	assert_int_equal(r.edx >> 29 & 1, 1); /* LM */
+	assert_int_equal(r.ecx >> 2 & 1, 0);  /* SVM */
+}
+
+static void test_topology(void **state)
+{
+	struct cpuid_regs r = filtered(1, 0, 3, 4);
+
+	(void)state;
+	assert_int_equal(r.ebx >> 16, 0x0304);
+	assert_int_equal(r.edx >> 28 & 1, 1);
+	assert_int_equal(filtered(1, 0, 0, 1).edx >> 28 & 1, 0);
+	r = filtered(0xb, 0, 3, 4);
+	assert_int_equal(r.eax, 0);
+	assert_int_equal(r.ebx, 1);
+	assert_int_equal(r.ecx, 0x100);
+	assert_int_equal(r.edx, 3);
+	r = filtered(0xb, 1, 3, 4);
+	assert_int_equal(r.eax, 2);
+	assert_int_equal(r.ebx, 4);
+	assert_int_equal(r.ecx, 0x201);
+	r = filtered(0xb, 2, 3, 4);
+	assert_int_equal(r.ebx, 0);
+	assert_int_equal(r.ecx, 2);
+	r = filtered(0x80000008, 0, 3, 3);
+	assert_int_equal(r.ecx, 0x2002);
+	assert_int_equal(r.eax & 0xff, 48);
+	r = filtered(0x8000001e, 0, 3, 4);
+	assert_int_equal(r.eax, 3);
+	assert_int_equal(r.ebx, 3);
+	assert_int_equal(r.ecx, 0);
+}
+
+static void test_sev(void **state)
+{
+	struct cpuid_regs r = filtered(0x8000001f, 0, 0, 1);
+
+	(void)state;
+	assert_int_equal(r.eax, 0x3a); /* SEV, ES, SNP, VMPL; no SME, and nothing we do not do */
+	assert_int_equal(r.ebx & 0x3f, 47);
+	assert_int_equal(r.ebx >> 6 & 0x3f, 1);
+	assert_int_equal(r.ebx >> 12 & 0xf, 4);
+	assert_int_equal(filtered(0x80000000, 0, 0, 1).eax, 0x8000001f);
+}
+
+static void test_unknown(void **state)
+{
+	const uint32_t leaves[] = {
+		5, 9, 0xa, 0x14, 0x40000000, 0x8000000a, 0x8000001a, 0x80000020
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(leaves) / sizeof(leaves[0]); i++) {
+		struct cpuid_regs r = filtered(leaves[i], 0, 0, 1);
+
+		assert_int_equal(r.eax | r.ebx | r.ecx | r.edx, 0);
+	}
+}
+
+static void test_page(void **state)
+{
+	static struct snp_cpuid_page page;
+
+	(void)state;
+	cpuid_fill_page(&page, 2);
+	assert_in_range(page.count, 20, SNP_CPUID_MAX_ENTRIES);
+	for (uint32_t i = 0; i < page.count; i++) {
+		const struct snp_cpuid_entry *e = &page.entries[i];
+
+		assert_int_equal(e->xcr0_in | e->xss_in | e->reserved, 0);
+		for (uint32_t k = 0; k < i; k++)
+			assert_false(page.entries[k].eax_in == e->eax_in &&
+				     page.entries[k].ecx_in == e->ecx_in);
+		if (e->eax_in == 0x8000001f)
+			assert_int_equal(e->ebx & 0x3f, 47);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_no_xsave), cmocka_unit_test(test_kept),
+		cmocka_unit_test(test_topology), cmocka_unit_test(test_sev),
+		cmocka_unit_test(test_unknown),	 cmocka_unit_test(test_page),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
