@@ -193,17 +193,9 @@ static void jump_table_exit(struct ghcb_call *c)
 
 static bool ap_create(struct ghcb_call *c, uint32_t apic_id, unsigned int vmpl, bool on_init)
 {
-	struct vcpu *target = vcpu_by_apic_id(apic_id);
-	struct plane *p;
-
-	if (target == NULL || !(c->fields & GHCB_FIELD_RAX) || c->info_2 % ABI_PAGE_SIZE != 0)
+	if (!(c->fields & GHCB_FIELD_RAX) || c->info_2 % ABI_PAGE_SIZE != 0)
 		return false;
-	p = &target->planes[vmpl];
-	if (!vcpu_set_vmsa(apic_id, vmpl, c->info_2, c->rax, on_init))
-		return false;
-	p->sev_features = c->rax;
-	irq_plane_reset(target, p);
-	return true;
+	return vcpu_set_vmsa(apic_id, vmpl, c->info_2, c->rax, on_init);
 }
 
 /* A level may start vCPUs at its own level and at less privileged ones. */
@@ -358,10 +350,8 @@ static void dispatch(struct ghcb_call *c)
 /* The answer is in the page before the caller's state is put away; it sees it when it resumes. */
 static void switch_after(struct ghcb_call *c)
 {
-	if (vcpu_switch_plane(c->v, c->target_vmpl)) {
-		counters_switch(c->v, c->target_vmpl);
+	if (vcpu_switch_plane(c->v, c->target_vmpl))
 		return;
-	}
 	ghcb_error(c, GHCB_ERROR_INVALID_INPUT);
 	put_outputs(c);
 }
@@ -437,10 +427,8 @@ static void msr_run_vmpl(struct vcpu *v, uint64_t request)
 	unsigned int vmpl = request >> 32 & 0xff;
 
 	p->ghcb_msr = GHCB_MSR_RUN_VMPL_RESP;
-	if (vmpl < SNP_VMPL_COUNT && vmpl != p->vmpl && vcpu_switch_plane(v, vmpl)) {
-		counters_switch(v, vmpl);
+	if (vcpu_switch_plane(v, vmpl))
 		return;
-	}
 	hv_log("VMPL%u of vCPU %u: VMPL%u cannot run", p->vmpl, v->id, vmpl);
 	p->ghcb_msr = GHCB_MSR_RUN_VMPL_RESP | MSR_FAILED;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Start of the hypervisor: the boot CPU sets everything up, then wakes the others. */
+#include "machine/hv/chipset.h"
 #include "machine/hv/cpuid.h"
 #include "machine/hv/irq.h"
 #include "machine/hv/log.h"
@@ -16,6 +17,12 @@
 #define AP_PATIENCE 20000000u
 #define AP_TRIES 5u
 #define CPUID_1_ECX_XSAVE (1u << 26)
+#define PCI_CONFIG_ADDRESS 0xcf8u
+#define PCI_CONFIG_DATA 0xcfcu
+#define PCI_CONFIG_ENABLE (1u << 31)
+#define PAM_FIRST 0x90u
+#define PAM_LAST 0x96u
+#define PAM_READ_WRITE 0x33u
 #define CR4_OSXSAVE (1ull << 18)
 
 _Noreturn void hv_main(void);
@@ -77,6 +84,18 @@ static void start_cpu(unsigned int id)
 	hv_panic("CPU %u does not start", id);
 }
 
+/*
+ * Shows RAM instead of ROM below 1 MiB, as a PC's firmware does: guests take it for memory. The
+ * host bridge's PAM registers; not before the APs have started, which they do from the ROM.
+ */
+static void show_shadow_ram(void)
+{
+	for (uint32_t reg = PAM_FIRST; reg <= PAM_LAST; reg++) {
+		x86_out32(PCI_CONFIG_ADDRESS, PCI_CONFIG_ENABLE | (reg & ~3u));
+		x86_out8((uint16_t)(PCI_CONFIG_DATA + reg % 4), PAM_READ_WRITE);
+	}
+}
+
 _Noreturn void hv_main(void)
 {
 	struct mailbox *m = hv_mailbox();
@@ -87,10 +106,12 @@ _Noreturn void hv_main(void)
 	npt_init();
 	vcpu_init_all(m->cpu_count, m->vmsa_gpa);
 	fill_cpuid_pages(m);
+	chipset_init();
 	cpu_init();
 	vcpu_self()->online = true;
 	for (unsigned int i = 1; i < m->cpu_count; i++)
 		start_cpu(i);
+	show_shadow_ram();
 	hv_log("hypervisor up: %u CPUs, %lu MiB of guest RAM", m->cpu_count,
 	       m->guest_ram_size >> 20);
 	vcpu_run(vcpu_self());

@@ -258,7 +258,7 @@ static void store_extended(struct snp_vmsa *vmsa)
 }
 
 /* The control area: what this hypervisor wants to see of the plane. */
-static void init_control(struct plane *p)
+static void init_control(struct plane *p, const struct snp_vmsa *vmsa)
 {
 	struct vmcb *c = p->vmcb;
 	bool paging = (c->cr0 & X86_CR0_PG) && (c->cr4 & X86_CR4_PAE);
@@ -272,7 +272,7 @@ static void init_control(struct plane *p)
 	c->msrpm = msr_permissions();
 	c->asid = p->vmpl + 1;
 	c->tlb_control = VMCB_TLB_FLUSH_ALL;
-	c->int_control = VMCB_INT_V_MASKING;
+	c->int_control = VMCB_INT_V_MASKING | (uint32_t)(vmsa->vintr_ctrl & VMCB_INT_V_TPR_MASK);
 	c->np_control = VMCB_NP_ENABLE;
 	c->nested_cr3 = npt_root(p->vmpl, paging);
 }
@@ -293,7 +293,7 @@ bool vmsa_load(struct plane *p)
 	p->guest_cr3 = vmsa->cr3;
 	p->xss = vmsa->xss;
 	p->sev_features = vmsa->sev_features;
-	init_control(p);
+	init_control(p, vmsa);
 	npt_rmp(p->vmsa_gpa)->flags |= RMP_VMSA_IN_USE;
 	p->loaded = true;
 	return true;
@@ -311,6 +311,7 @@ void vmsa_store_remote(struct plane *p, uint64_t exit_code)
 	store_registers(&p->regs, vmsa);
 	vmsa->cr3 = p->guest_cr3;
 	vmsa->xss = p->xss;
+	vmsa->vintr_ctrl = p->vmcb->int_control & VMCB_INT_V_TPR_MASK;
 	vmsa->exit_code = exit_code;
 	vmsa->exit_info_1 = p->vmcb->exit_info_1;
 	vmsa->exit_info_2 = p->vmcb->exit_info_2;
