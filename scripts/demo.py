@@ -317,9 +317,9 @@ def demo(options, progress):
     progress.say(f"socle.igvm is built: {image.stat().st_size >> 10} KiB, "
                  f"measurement {measurement[:16]}...")
     others, marks = run_machine(options, image, folder, progress)
-    (folder / "other").mkdir()
-    for name, content in others.items():
-        (folder / "other" / name).write_bytes(content)
+    if options.keep:
+        for name, content in others.items():
+            (folder / name).write_bytes(content)
     verdict = verify(options, image, folder)
     marks["verdict"] = time.monotonic_ns()
     add_events(folder, marks)
@@ -351,6 +351,8 @@ def parse_arguments():
     parser.add_argument("--timeout", type=int, default=240, help="seconds for the machine")
     parser.add_argument("--machine-option", action="append", default=[],
                         help="one more word for socle run")
+    parser.add_argument("--keep", action="store_true",
+                        help="also keep what is not evidence: ak.name, report-vmpl2.bin")
     options = parser.parse_args()
     options.socle = options.socle or options.programs / "tools/socle"
     return options
