@@ -59,6 +59,10 @@ bool map_direct_sealed(gpa_t page);
 /* CR3 of the monitor without any service: the root with C-bit. */
 uint64_t map_kernel_cr3(void);
 
+/* The C-bit's mask, and the root table whose upper half every address space repeats. */
+uint64_t map_c_bit(void);
+const uint64_t *map_kernel_root(void);
+
 /* ---- Address spaces. The caller makes sure that one CPU at a time uses a space. ---- */
 
 struct address_space {
@@ -71,8 +75,8 @@ struct address_space {
 bool space_create(struct address_space *space, struct page_owner *owner);
 
 /*
- * Frees tables and the pages of space_map_new(). Pages of space_map() are their owner's. The space
- * is active on no CPU but, maybe, this one, which leaves it.
+ * Frees tables and the pages of space_map_new(). Pages of space_map() are their owner's. No CPU is
+ * in the space any more (user_leave()).
  */
 void space_destroy(struct address_space *space);
 

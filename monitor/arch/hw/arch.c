@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT */
+#include "monitor/arch/arch.h"
+
+#include "monitor/arch/hw/cpu_ops.h"
+#include "monitor/ghcb/ghcb.h"
+
+#define TERM_SET_SOCLE 2u
+
+unsigned int arch_cpu_index(void)
+{
+	/* Before the first vCPU is on its own stack there is no other. */
+	return cpu_on_block() ? cpu_this()->index : 0;
+}
+
+bool arch_page_state_change(gpa_t page, bool private_page)
+{
+	return ghcb_page_state(page, private_page);
+}
+
+uint64_t arch_guest_sev_features(void)
+{
+	uint64_t own = cpu_read_msr(SNP_MSR_SEV_STATUS) >> SNP_SEV_STATUS_FEATURES_SHIFT;
+
+	/* #HV is for us: a stock guest takes plain interrupts. */
+	return own & ~SNP_FEATURE_RESTRICTED_INJECTION;
+}
+
+_Noreturn void arch_terminate(uint32_t reason)
+{
+	ghcb_terminate(TERM_SET_SOCLE, (uint8_t)reason);
+}

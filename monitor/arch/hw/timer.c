@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: MIT */
+#include "monitor/arch/hw/timer.h"
+
+#include "monitor/arch/arch.h"
+#include "monitor/arch/hw/cpu_ops.h"
+#include "monitor/arch/hw/cpuid.h"
+#include "monitor/ghcb/ghcb.h"
+
+#define MSR_APIC_BASE 0x1bu
+#define APIC_BASE_X2APIC (1ull << 10)
+#define APIC_BASE_ENABLE (1ull << 11)
+#define MSR_X2APIC_EOI 0x80bu
+#define MSR_X2APIC_SVR 0x80fu
+#define MSR_X2APIC_ICR 0x830u
+#define MSR_X2APIC_LVT_TIMER 0x832u
+#define MSR_X2APIC_INITIAL 0x838u
+#define MSR_X2APIC_CURRENT 0x839u
+#define MSR_X2APIC_DIVIDE 0x83eu
+#define SVR_ENABLE 0x100u
+#define SVR_SPURIOUS_VECTOR 0xffu
+#define LVT_MASKED (1u << 16)
+#define DIVIDE_BY_1 0xbu
+#define ICR_DESTINATION_SHIFT 32
+
+#define NS_PER_S 1000000000ull
+#define CPUID_TIMING 0x40000010u /* EAX: TSC kHz, EBX: APIC bus kHz */
+#define APIC_KHZ_USUAL 1000000u	 /* hypervisors count nanoseconds */
+#define TSC_KHZ_GUESS 2000000u
+#define CALIBRATION_TICKS 5000000u
+#define CALIBRATION_READS 100000u
+
+struct clock {
+	uint64_t tsc_start;
+	uint64_t ns_per_tsc;  /* 32.32 fixed point */
+	uint64_t tick_per_ns; /* of the APIC timer, 32.32 */
+	bool timer;
+};
+
+static struct clock clock = { .ns_per_tsc = ((NS_PER_S / 1000) << 32) / TSC_KHZ_GUESS };
+
+static uint64_t scale(uint64_t value, uint64_t factor)
+{
+	return (uint64_t)(((unsigned __int128)value * factor) >> 32);
+}
+
+bool timer_init_cpu(void)
+{
+	uint64_t base;
+
+	if (!ghcb_msr_read(MSR_APIC_BASE, &base))
+		return false;
+	if ((base & APIC_BASE_X2APIC) == 0 &&
+	    !ghcb_msr_write(MSR_APIC_BASE, base | APIC_BASE_ENABLE | APIC_BASE_X2APIC))
+		return false;
+	return ghcb_msr_write(MSR_X2APIC_SVR, SVR_ENABLE | SVR_SPURIOUS_VECTOR) &&
+	       ghcb_msr_write(MSR_X2APIC_DIVIDE, DIVIDE_BY_1) &&
+	       ghcb_msr_write(MSR_X2APIC_LVT_TIMER, LVT_MASKED | TIMER_VECTOR);
+}
+
+/* Lets the APIC timer count and reads how far the TSC went meanwhile. */
+static bool measure(uint64_t *tsc, uint64_t *ticks)
+{
+	uint64_t first, now;
+
+	if (!ghcb_msr_write(MSR_X2APIC_INITIAL, UINT32_MAX) ||
+	    !ghcb_msr_read(MSR_X2APIC_CURRENT, &first))
+		return false;
+
+	uint64_t start = cpu_read_tsc();
+
+	for (unsigned int i = 0; i < CALIBRATION_READS; i++) {
+		if (!ghcb_msr_read(MSR_X2APIC_CURRENT, &now))
+			return false;
+		*tsc = cpu_read_tsc() - start;
+		if (now < first && first - now >= CALIBRATION_TICKS) {
+			*ticks = first - now;
+			return ghcb_msr_write(MSR_X2APIC_INITIAL, 0);
+		}
+	}
+	return false;
+}
+
+bool clock_init(void)
+{
+	struct cpuid_result timing = cpuid_query(CPUID_TIMING, 0);
+	uint64_t apic_khz = timing.ebx ? timing.ebx : APIC_KHZ_USUAL;
+	uint64_t tsc_khz = timing.eax ? timing.eax : TSC_KHZ_GUESS;
+	uint64_t tsc, ticks;
+
+	clock.timer = timer_init_cpu() && measure(&tsc, &ticks);
+	if (clock.timer && !timing.eax)
+		tsc_khz = tsc * apic_khz / ticks;
+	if (!tsc_khz)
+		tsc_khz = TSC_KHZ_GUESS;
+
+	clock.ns_per_tsc = ((NS_PER_S / 1000) << 32) / tsc_khz;
+	clock.tick_per_ns = (apic_khz << 32) / (NS_PER_S / 1000);
+	clock.tsc_start = cpu_read_tsc();
+	return clock.timer;
+}
+
+uint64_t arch_now_ns(void)
+{
+	static uint64_t last;
+	uint64_t now = scale(cpu_read_tsc() - clock.tsc_start, clock.ns_per_tsc);
+	uint64_t seen = __atomic_load_n(&last, __ATOMIC_RELAXED);
+
+	/* vCPUs' TSCs may differ, and the host may turn them back: time does not. */
+	while (now > seen && !__atomic_compare_exchange_n(&last, &seen, now, true, __ATOMIC_RELAXED,
+							  __ATOMIC_RELAXED))
+		;
+	return now > seen ? now : seen;
+}
+
+void timer_arm(struct cpu *cpu, uint64_t deadline_ns, uint64_t from_now_ns)
+{
+	uint64_t ticks = scale(from_now_ns, clock.tick_per_ns);
+
+	cpu->tick = false;
+	cpu->timer_deadline = deadline_ns;
+	if (!clock.timer)
+		return;
+	if (ticks > UINT32_MAX)
+		ticks = UINT32_MAX;
+	ghcb_msr_write(MSR_X2APIC_LVT_TIMER, TIMER_VECTOR);
+	ghcb_msr_write(MSR_X2APIC_INITIAL, ticks ? ticks : 1);
+}
+
+void timer_stop(struct cpu *cpu)
+{
+	if (!cpu->timer_deadline)
+		return;
+	cpu->timer_deadline = 0;
+	cpu->tick = false;
+	if (clock.timer)
+		ghcb_msr_write(MSR_X2APIC_INITIAL, 0);
+}
+
+void timer_end_of_interrupt(struct cpu *cpu)
+{
+	/* The host writes 1 here when it needs no EOI for what it said last. */
+	if (!__atomic_exchange_n(&cpu->doorbell->no_eoi_required, 0, __ATOMIC_ACQ_REL))
+		ghcb_msr_write(MSR_X2APIC_EOI, 0);
+}
+
+bool timer_send_flush(uint32_t apic_id)
+{
+	return ghcb_msr_write(MSR_X2APIC_ICR,
+			      (uint64_t)apic_id << ICR_DESTINATION_SHIFT | FLUSH_VECTOR);
+}

@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: MIT */
+/* The order in which the monitor comes to life, on the first vCPU. */
+#include "abi/params.h"
+#include "monitor/arch/arch.h"
+#include "monitor/arch/hw/cpu_ops.h"
+#include "monitor/arch/hw/cpuid.h"
+#include "monitor/arch/hw/host.h"
+#include "monitor/arch/hw/timer.h"
+#include "monitor/boot/boot.h"
+#include "monitor/ghcb/ghcb.h"
+#include "monitor/log/die.h"
+#include "monitor/log/log.h"
+#include "monitor/mem/direct.h"
+#include "monitor/service/service.h"
+#include "monitor/trap/trap.h"
+#include "monitor/vcpu/registry.h"
+#include "monitor/vcpu/secrets.h"
+#include "monitor/vcpu/vcpu.h"
+
+ABI_OFFSET(struct socle_params, page_tables, PARAMS_TABLES);
+ABI_OFFSET(struct socle_params, cpuid_page, PARAMS_CPUID_PAGE);
+ABI_OFFSET(struct snp_cpuid_page, entries, CPUID_FIRST_ENTRY);
+ABI_OFFSET(struct snp_cpuid_entry, ebx, CPUID_ENTRY_EBX);
+_Static_assert(sizeof(struct snp_cpuid_entry) == CPUID_ENTRY_SIZE, "CPUID entry size");
+_Static_assert(SNP_CPUID_MAX_ENTRIES == CPUID_ENTRIES_MAX, "CPUID entries");
+
+#define BOOT_CPU 0u
+#define OWNER_PAGES_MAX (SOCLE_REGION_SIZE / ABI_PAGE_SIZE)
+
+/* link.ld: everything below is read-only, everything from here on is not executable. */
+extern const char image_read_only_end[];
+
+static struct page_owner monitor_pages; /* page tables, per-vCPU blocks, GHCBs, VMSAs */
+static const struct socle_params *boot_params;
+
+void boot_main(uint64_t params_gpa, uint64_t image_gpa, uint32_t c_bit);
+
+static bool in_region(const struct socle_params *params, uint64_t page, uint64_t size)
+{
+	return gpa_aligned(gpa(page), ABI_PAGE_SIZE) &&
+	       gpa_within(gpa(page), size, gpa(params->region.gpa), params->region.size);
+}
+
+/* The block is measured, so a wrong one is our own builder's: this finds mistakes, not attacks. */
+static bool params_sound(const struct socle_params *p)
+{
+	return p->magic == SOCLE_PARAMS_MAGIC && p->version == SOCLE_PARAMS_VERSION &&
+	       p->size == sizeof(*p) && !(p->features & ~SOCLE_FEATURES_KNOWN) &&
+	       p->region.size == SOCLE_REGION_SIZE && p->ram_count &&
+	       p->ram_count <= SOCLE_PARAMS_RAM_MAX && p->loaded_count <= SOCLE_PARAMS_LOADED_MAX &&
+	       p->cpu_count && p->cpu_count <= MONITOR_CPUS_MAX &&
+	       p->cpu_count <= REGISTRY_CPUS_MAX && in_region(p, p->image.gpa, p->image.size) &&
+	       in_region(p, p->page_tables.gpa, p->page_tables.size) &&
+	       in_region(p, p->archive.gpa, p->archive.size) &&
+	       in_region(p, p->free.gpa, p->free.size) &&
+	       in_region(p, p->cpuid_page, ABI_PAGE_SIZE) &&
+	       in_region(p, p->secrets_page, ABI_PAGE_SIZE);
+}
+
+/* Pages that the file did not load become ours: nobody else's content survives in them. */
+static void validate_free(const struct socle_range *range)
+{
+	for (uint64_t at = 0; at < range->size; at += ABI_PAGE_SIZE) {
+		bool changed;
+
+		if (arch_pvalidate(gpa(range->gpa + at), ARCH_PAGE_4K, true, &changed) !=
+			    SNP_RESULT_OK ||
+		    !changed)
+			die(DIE_RMP, "a page of the monitor's region cannot be validated");
+	}
+}
+
+static void start_memory(const struct socle_params *params, uint64_t image_gpa, uint64_t c_bit)
+{
+	struct map_config config = {
+		.root = gpa(params->page_tables.gpa),
+		.c_bit = c_bit,
+		.text = { image_gpa, (uint64_t)(uintptr_t)image_read_only_end - SOCLE_VA_IMAGE },
+		.archive = params->archive,
+	};
+
+	validate_free(&params->free);
+	if (!page_alloc_init(gpa(params->free.gpa), params->free.size / ABI_PAGE_SIZE) ||
+	    !page_owner_init(&monitor_pages, "monitor", OWNER_PAGES_MAX, false))
+		die(DIE_PARAMS, "the monitor's free memory cannot be counted");
+	if (!map_init(&config, &monitor_pages))
+		die(DIE_PARAMS, "the image's page tables are not what they should be");
+}
+
+/* Everything that the guest and we cannot do without. */
+static void check_host(unsigned int cpu_count)
+{
+	uint64_t need = GHCB_HV_FEATURE_SNP | GHCB_HV_FEATURE_AP_CREATION |
+			GHCB_HV_FEATURE_RESTRICTED_INJECTION | GHCB_HV_FEATURE_MULTI_VMPL;
+	uint64_t have = ghcb_hv_features();
+	uint64_t features = cpu_read_msr(SNP_MSR_SEV_STATUS) >> SNP_SEV_STATUS_FEATURES_SHIFT;
+
+	if ((have & need) != need)
+		die(DIE_UNSUPPORTED, "the host lacks a feature that an SVSM needs");
+	if (!(features & SNP_FEATURE_SNP) || !(features & SNP_FEATURE_RESTRICTED_INJECTION))
+		die(DIE_UNSUPPORTED, "this is no SNP VM with restricted injection");
+	log_printf(LOG_INFO, "VMPL0, %u vCPUs, host features 0x%lx, SEV features 0x%lx", cpu_count,
+		   have, features);
+}
+
+static void log_memory(void)
+{
+	size_t free_pages, all_pages;
+
+	page_alloc_stats(&free_pages, &all_pages);
+	log_printf(LOG_INFO, "private memory: %zu of %zu KiB free",
+		   free_pages * ABI_PAGE_SIZE / 1024, all_pages * ABI_PAGE_SIZE / 1024);
+}
+
+/* On the first vCPU's own stack, where #VC and #HV are welcome. */
+static _Noreturn void boot_on_own_stack(void)
+{
+	const struct socle_params *params = boot_params;
+	struct cpu *cpu = cpu_this();
+
+	cpu_load(cpu);
+	if (!trap_seal_idt())
+		die(DIE_BUG, "the IDT cannot be sealed");
+	if (!ghcb_init_cpu(cpu, &monitor_pages))
+		die(DIE_HOST, "no GHCB or doorbell page");
+	host_ports_init(params);
+	check_host(params->cpu_count);
+	secrets_init(params);
+	if (!host_requests_init(&monitor_pages))
+		die(DIE_HOST, "no shared pages for guest requests");
+	if (!clock_init())
+		log_printf(LOG_WARNING, "no timer: services run until they answer");
+	cpu->online = true;
+
+	vcpu_start_others(params->cpu_count, &monitor_pages);
+	services_start(params);
+	log_printf(LOG_INFO, "services ready");
+	log_memory();
+	if (params->guest.rip) {
+		vcpu_launch_guest(params, &monitor_pages);
+		log_printf(LOG_INFO, "starting the guest at VMPL2");
+	}
+	vcpu_run();
+}
+
+static _Noreturn void switch_to_own_stack(void)
+{
+	uint64_t top = (uint64_t)(uintptr_t)cpu_at(BOOT_CPU) + CPU_STACK_TOP;
+
+	__asm__ volatile("mov %0, %%rsp\n"
+			 "xor %%ebp, %%ebp\n"
+			 "call *%1\n"
+			 :
+			 : "r"(top), "r"(boot_on_own_stack)
+			 : "memory");
+	__builtin_unreachable();
+}
+
+/* Called by the entry stub, on the boot stack, with no exception handler yet. */
+void boot_main(uint64_t params_gpa, uint64_t image_gpa, uint32_t c_bit)
+{
+	const struct socle_params *params = direct_ptr(gpa(params_gpa));
+
+	ghcb_negotiate();
+	if (!params_sound(params) || params->image.gpa != image_gpa)
+		die(DIE_PARAMS, "the parameter block contradicts itself");
+	if (!cpuid_init(direct_ptr(gpa(params->cpuid_page))))
+		die(DIE_PARAMS, "the CPUID page is empty");
+
+	boot_params = params;
+	start_memory(params, image_gpa, 1ull << c_bit);
+	trap_init_idt();
+	if (!cpu_create(BOOT_CPU, &monitor_pages))
+		die(DIE_MEMORY, "no memory for the first vCPU");
+	switch_to_own_stack();
+}

@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: MIT */
+#include <string.h>
+
+#include "abi/psp.h"
+#include "abi/snp.h"
+#include "monitor/arch/hw/cpu_ops.h"
+#include "monitor/ghcb/ghcb.h"
+#include "monitor/log/die.h"
+
+#define OFFSET_RAX offsetof(struct ghcb, rax)
+#define OFFSET_RBX offsetof(struct ghcb, rbx)
+#define OFFSET_RCX offsetof(struct ghcb, rcx)
+#define OFFSET_RDX offsetof(struct ghcb, rdx)
+#define OFFSET_SCRATCH offsetof(struct ghcb, sw_scratch)
+#define IOIO_SEGMENT_DS (3u << 10)
+#define AP_VMPL_SHIFT 16
+#define AP_APIC_ID_SHIFT 32
+
+static void mark_valid(struct ghcb *ghcb, size_t offset)
+{
+	ghcb->valid_bitmap[offset / 64] |= (uint8_t)(1u << (offset / 8 % 8));
+}
+
+static bool is_valid(const volatile struct ghcb *ghcb, size_t offset)
+{
+	return ghcb->valid_bitmap[offset / 64] >> (offset / 8 % 8) & 1;
+}
+
+static void put(struct ghcb *ghcb, size_t offset, uint64_t value)
+{
+	memcpy((uint8_t *)ghcb + offset, &value, sizeof(value));
+	mark_valid(ghcb, offset);
+}
+
+/* Reads an output of the host, once. False when the host did not say that it is there. */
+static bool take(const struct ghcb *ghcb, size_t offset, uint64_t *value)
+{
+	const volatile uint64_t *field =
+		(const volatile uint64_t *)((const uint8_t *)ghcb + offset);
+
+	if (!is_valid(ghcb, offset))
+		return false;
+	*value = *field;
+	return true;
+}
+
+/* A GHCB in which no field is valid, for the next exit. */
+static struct ghcb *begin(void)
+{
+	struct cpu *cpu = cpu_this();
+
+	assert_own(cpu->ghcb, "exit before there is a GHCB");
+	memset(cpu->ghcb->valid_bitmap, 0, sizeof(cpu->ghcb->valid_bitmap));
+	cpu->ghcb->protocol_version = GHCB_PROTOCOL_MAX;
+	cpu->ghcb->usage = 0;
+	return cpu->ghcb;
+}
+
+/* Returns true when the host says that it did what was asked. */
+static bool leave(struct ghcb *ghcb, uint64_t code, uint64_t info_1, uint64_t info_2)
+{
+	uint64_t result;
+
+	put(ghcb, offsetof(struct ghcb, sw_exit_code), code);
+	put(ghcb, offsetof(struct ghcb, sw_exit_info_1), info_1);
+	put(ghcb, offsetof(struct ghcb, sw_exit_info_2), info_2);
+	cpu_write_msr(SNP_MSR_GHCB, cpu_this()->ghcb_page.raw);
+	cpu_vmgexit();
+	return take(ghcb, offsetof(struct ghcb, sw_exit_info_1), &result) &&
+	       (uint32_t)result == GHCB_RESULT_OK;
+}
+
+bool ghcb_io_read8(uint16_t port, uint8_t *value)
+{
+	struct ghcb *ghcb = begin();
+	uint64_t info = (uint64_t)port << SVM_IOIO_PORT_SHIFT | SVM_IOIO_IN | SVM_IOIO_SIZE8;
+	uint64_t rax;
+
+	put(ghcb, OFFSET_RAX, 0);
+	if (!leave(ghcb, SVM_EXIT_IOIO, info, 0) || !take(ghcb, OFFSET_RAX, &rax))
+		return false;
+	*value = (uint8_t)rax;
+	return true;
+}
+
+bool ghcb_io_write8(uint16_t port, uint8_t value)
+{
+	struct ghcb *ghcb = begin();
+
+	put(ghcb, OFFSET_RAX, value);
+	return leave(ghcb, SVM_EXIT_IOIO, (uint64_t)port << SVM_IOIO_PORT_SHIFT | SVM_IOIO_SIZE8,
+		     0);
+}
+
+bool ghcb_io_write_string(uint16_t port, const void *from, size_t size)
+{
+	struct ghcb *ghcb = begin();
+	uint64_t info = (uint64_t)port << SVM_IOIO_PORT_SHIFT | SVM_IOIO_STRING | SVM_IOIO_REP |
+			SVM_IOIO_SIZE8 | SVM_IOIO_ADDR64 | IOIO_SEGMENT_DS;
+
+	if (!size || size > sizeof(ghcb->shared_buffer))
+		return false;
+	memcpy(ghcb->shared_buffer, from, size);
+	put(ghcb, OFFSET_SCRATCH, cpu_this()->ghcb_page.raw + offsetof(struct ghcb, shared_buffer));
+	return leave(ghcb, SVM_EXIT_IOIO, info, size);
+}
+
+bool ghcb_msr_read(uint32_t msr, uint64_t *value)
+{
+	struct ghcb *ghcb = begin();
+	uint64_t rax, rdx;
+
+	put(ghcb, OFFSET_RCX, msr);
+	if (!leave(ghcb, SVM_EXIT_MSR, 0, 0) || !take(ghcb, OFFSET_RAX, &rax) ||
+	    !take(ghcb, OFFSET_RDX, &rdx))
+		return false;
+	*value = rdx << 32 | (uint32_t)rax;
+	return true;
+}
+
+bool ghcb_msr_write(uint32_t msr, uint64_t value)
+{
+	struct ghcb *ghcb = begin();
+
+	put(ghcb, OFFSET_RCX, msr);
+	put(ghcb, OFFSET_RAX, (uint32_t)value);
+	put(ghcb, OFFSET_RDX, value >> 32);
+	return leave(ghcb, SVM_EXIT_MSR, 1, 0);
+}
+
+bool ghcb_ap_create(uint32_t apic_id, unsigned int vmpl, gpa_t vmsa, uint64_t sev_features)
+{
+	struct ghcb *ghcb = begin();
+	uint64_t info = (uint64_t)apic_id << AP_APIC_ID_SHIFT | (uint64_t)vmpl << AP_VMPL_SHIFT |
+			GHCB_AP_CREATE;
+
+	put(ghcb, OFFSET_RAX, sev_features);
+	return leave(ghcb, GHCB_EXIT_AP_CREATION, info, vmsa.raw);
+}
+
+bool ghcb_set_doorbell(gpa_t page)
+{
+	return leave(begin(), GHCB_EXIT_HV_DOORBELL, GHCB_DOORBELL_SET, page.raw);
+}
+
+bool ghcb_run_vmpl(unsigned int vmpl)
+{
+	return leave(begin(), GHCB_EXIT_RUN_VMPL, vmpl, 0);
+}
+
+uint64_t ghcb_guest_request(gpa_t request, gpa_t response, gpa_t certificates, uint64_t *pages)
+{
+	struct ghcb *ghcb = begin();
+	uint64_t code = GHCB_EXIT_GUEST_REQUEST, result;
+
+	if (certificates.raw) {
+		code = GHCB_EXIT_EXT_GUEST_REQUEST;
+		put(ghcb, OFFSET_RAX, certificates.raw);
+		put(ghcb, OFFSET_RBX, *pages);
+	}
+	/* A host that says nothing, or that it does not know the exit, is one that is busy. */
+	if (!leave(ghcb, code, request.raw, response.raw) ||
+	    !take(ghcb, offsetof(struct ghcb, sw_exit_info_2), &result))
+		return (uint64_t)PSP_VMM_ERR_BUSY << 32;
+	if (certificates.raw && result >> 32 == PSP_VMM_ERR_INVALID_LEN)
+		take(ghcb, OFFSET_RBX, pages);
+	return result;
+}

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT */
+#include <string.h>
+
+#include "monitor/arch/arch.h"
+#include "monitor/ghcb/ghcb.h"
+#include "monitor/log/die.h"
+#include "monitor/mem/map.h"
+
+static bool share(gpa_t page)
+{
+	bool changed;
+
+	/*
+	 * First the RMP, then the host, then the name: the page is never valid for us while the
+	 * host could put another one there.
+	 */
+	if (arch_pvalidate(page, ARCH_PAGE_4K, false, &changed) != SNP_RESULT_OK || !changed)
+		return false;
+	if (!ghcb_page_state(page, false) || !map_direct_shared(page, true))
+		return false;
+	memset(page_ptr(page), 0, ABI_PAGE_SIZE);
+	return true;
+}
+
+bool ghcb_share_span(struct page_owner *owner, size_t count, gpa_t *first)
+{
+	if (!page_alloc_span(owner, count, 1, first))
+		return false;
+	for (size_t i = 0; i < count; i++) {
+		if (!share(gpa(first->raw + i * ABI_PAGE_SIZE)))
+			return false;
+	}
+	return true;
+}
+
+bool ghcb_share_page(struct page_owner *owner, gpa_t *page)
+{
+	return ghcb_share_span(owner, 1, page);
+}
+
+bool ghcb_init_cpu(struct cpu *cpu, struct page_owner *owner)
+{
+	gpa_t page;
+
+	if (!ghcb_share_page(owner, &page) || !ghcb_register(page))
+		return false;
+	cpu->ghcb_page = page;
+	cpu->ghcb = page_ptr(page);
+
+	if (!ghcb_share_page(owner, &cpu->doorbell_page))
+		return false;
+	cpu->doorbell = page_ptr(cpu->doorbell_page);
+	cpu->doorbell_set = ghcb_set_doorbell(cpu->doorbell_page);
+	return cpu->doorbell_set;
+}

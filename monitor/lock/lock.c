@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: MIT */
+#include "monitor/lock/lock.h"
+
+#include "monitor/arch/arch.h"
+#include "monitor/log/die.h"
+#include "monitor/vcpu/limits.h"
+
+#define HELD_MAX 8u
+
+/* The locks that one CPU holds, in the order in which it took them. Only that CPU looks. */
+struct held_locks {
+	const struct lock *locks[HELD_MAX];
+	unsigned int count;
+};
+
+static struct held_locks held_by_cpu[MONITOR_CPUS_MAX];
+
+static struct held_locks *held_here(void)
+{
+	return &held_by_cpu[arch_cpu_index()];
+}
+
+void lock_acquire(struct lock *lock)
+{
+	struct held_locks *held = held_here();
+
+	assert_own(held->count < HELD_MAX, "too many locks held");
+	assert_own(!held->count || held->locks[held->count - 1]->rank < lock->rank,
+		   "lock taken out of order");
+
+	uint32_t ticket = __atomic_fetch_add(&lock->next, 1, __ATOMIC_RELAXED);
+
+	while (__atomic_load_n(&lock->serving, __ATOMIC_ACQUIRE) != ticket)
+		__builtin_ia32_pause();
+	held->locks[held->count++] = lock;
+}
+
+void lock_release(struct lock *lock)
+{
+	struct held_locks *held = held_here();
+
+	assert_own(held->count && held->locks[held->count - 1] == lock,
+		   "lock released out of order");
+	held->count--;
+	__atomic_store_n(&lock->serving, lock->serving + 1, __ATOMIC_RELEASE);
+}
+
+bool lock_held(const struct lock *lock)
+{
+	const struct held_locks *held = held_here();
+
+	for (unsigned int i = 0; i < held->count; i++) {
+		if (held->locks[i] == lock)
+			return true;
+	}
+	return false;
+}

@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: MIT */
+#include "monitor/mem/alloc.h"
+
+#include <string.h>
+
+#include "abi/params.h"
+#include "monitor/lock/lock.h"
+#include "monitor/log/die.h"
+#include "monitor/mem/direct.h"
+
+#define PAGES_MAX (SOCLE_REGION_SIZE / ABI_PAGE_SIZE)
+#define OWNER_NOBODY 0u
+
+/* One byte for each page of the pool says whose it is. */
+struct page_pool {
+	struct lock lock;
+	gpa_t first;
+	size_t pages;
+	size_t free;
+	size_t next; /* where the next search starts */
+	uint8_t owner_of[PAGES_MAX];
+	unsigned int owners;
+	const struct page_owner *owner[PAGE_OWNERS_MAX + 1];
+};
+
+static struct page_pool pool = { .lock = LOCK_INIT("pages", LOCK_RANK_PAGES) };
+
+static gpa_t page_at(size_t index)
+{
+	return gpa(pool.first.raw + (uint64_t)index * ABI_PAGE_SIZE);
+}
+
+void *page_ptr(gpa_t page)
+{
+	return direct_ptr(page);
+}
+
+bool page_alloc_init(gpa_t first, size_t pages)
+{
+	if (!gpa_aligned(first, ABI_PAGE_SIZE) || pages > PAGES_MAX)
+		return false;
+
+	pool.first = first;
+	pool.pages = pages;
+	pool.free = pages;
+	for (size_t i = 0; i < pages; i++)
+		memset(page_ptr(page_at(i)), 0, ABI_PAGE_SIZE);
+	return true;
+}
+
+bool page_owner_init(struct page_owner *owner, const char *name, uint32_t limit, bool secret)
+{
+	lock_acquire(&pool.lock);
+	if (pool.owners == PAGE_OWNERS_MAX) {
+		lock_release(&pool.lock);
+		return false;
+	}
+	pool.owners++;
+	*owner = (struct page_owner){
+		.name = name, .limit = limit, .id = (uint8_t)pool.owners, .secret = secret
+	};
+	pool.owner[owner->id] = owner;
+	lock_release(&pool.lock);
+	return true;
+}
+
+/* First index not below start of count free pages, aligned in gPA; pool.pages if there is none. */
+static size_t find_free(size_t start, size_t count, size_t alignment)
+{
+	size_t run = 0;
+
+	for (size_t i = start; i < pool.pages; i++) {
+		if (!run && (page_at(i).raw >> ABI_PAGE_SHIFT) % alignment)
+			continue;
+		run = pool.owner_of[i] == OWNER_NOBODY ? run + 1 : 0;
+		if (run == count)
+			return i + 1 - count;
+	}
+	return pool.pages;
+}
+
+static bool take_span(struct page_owner *owner, size_t count, size_t alignment, gpa_t *first)
+{
+	if (!count || count > pool.free || count > owner->limit - owner->used)
+		return false;
+
+	size_t at = find_free(pool.next, count, alignment);
+
+	if (at == pool.pages)
+		at = find_free(0, count, alignment);
+	if (at == pool.pages)
+		return false;
+
+	memset(&pool.owner_of[at], owner->id, count);
+	owner->used += (uint32_t)count;
+	pool.free -= count;
+	pool.next = at + count;
+	*first = page_at(at);
+	return true;
+}
+
+bool page_alloc_span(struct page_owner *owner, size_t count, size_t alignment, gpa_t *first)
+{
+	lock_acquire(&pool.lock);
+
+	bool found = take_span(owner, count, alignment, first);
+
+	lock_release(&pool.lock);
+	return found;
+}
+
+bool page_alloc(struct page_owner *owner, gpa_t *page)
+{
+	return page_alloc_span(owner, 1, 1, page);
+}
+
+/* Index of a page of the pool; pool.pages for any other address. */
+static size_t page_index(gpa_t page)
+{
+	if (!gpa_aligned(page, ABI_PAGE_SIZE) ||
+	    !gpa_within(page, ABI_PAGE_SIZE, pool.first, (uint64_t)pool.pages * ABI_PAGE_SIZE))
+		return pool.pages;
+	return (page.raw - pool.first.raw) >> ABI_PAGE_SHIFT;
+}
+
+static bool owns(const struct page_owner *owner, gpa_t page)
+{
+	size_t index = page_index(page);
+
+	return index < pool.pages && pool.owner_of[index] == owner->id;
+}
+
+bool page_owned(const struct page_owner *owner, gpa_t page)
+{
+	lock_acquire(&pool.lock);
+
+	bool owned = owns(owner, page);
+
+	lock_release(&pool.lock);
+	return owned;
+}
+
+void page_free(struct page_owner *owner, gpa_t page)
+{
+	assert_own(page_owned(owner, page), "page freed that the owner does not have");
+	/* Nobody else can have the page before it is marked free, so wiping needs no lock. */
+	memset(page_ptr(page), 0, ABI_PAGE_SIZE);
+
+	lock_acquire(&pool.lock);
+	pool.owner_of[page_index(page)] = OWNER_NOBODY;
+	pool.free++;
+	owner->used--;
+	lock_release(&pool.lock);
+}
+
+void page_free_span(struct page_owner *owner, gpa_t first, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		page_free(owner, gpa(first.raw + (uint64_t)i * ABI_PAGE_SIZE));
+}
+
+void page_alloc_stats(size_t *free_pages, size_t *all_pages)
+{
+	lock_acquire(&pool.lock);
+	*free_pages = pool.free;
+	*all_pages = pool.pages;
+	lock_release(&pool.lock);
+}
+
+void page_wipe_secret(void)
+{
+	for (size_t i = 0; i < pool.pages; i++) {
+		uint8_t id = pool.owner_of[i];
+
+		if (id != OWNER_NOBODY && pool.owner[id]->secret)
+			memset(page_ptr(page_at(i)), 0, ABI_PAGE_SIZE);
+	}
+}

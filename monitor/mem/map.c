@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: MIT */
+#include "monitor/mem/map.h"
+
+#include "monitor/lock/lock.h"
+#include "monitor/mem/direct.h"
+#include "monitor/mem/table.h"
+#include "monitor/mem/tlb.h"
+
+#define KERNEL_FIRST (TABLE_ENTRIES / 2) /* root entries from here on are the monitor's */
+#define KERNEL_TABLE_FLAGS (PTE_PRESENT | PTE_WRITE)
+
+struct kernel_map {
+	struct lock lock;
+	struct table_root tables;
+	struct page_owner *owner;
+};
+
+static struct kernel_map kernel = { .lock = LOCK_INIT("map", LOCK_RANK_MAP) };
+
+static uint64_t leaf_flags(unsigned int rights)
+{
+	return PTE_PRESENT | (rights & MAP_WRITE ? PTE_WRITE : 0) |
+	       (rights & MAP_EXEC ? 0 : PTE_NO_EXEC);
+}
+
+static bool rights_valid(unsigned int rights)
+{
+	return !(rights & ~(MAP_READ | MAP_WRITE | MAP_EXEC)) && rights & MAP_READ &&
+	       (rights & (MAP_WRITE | MAP_EXEC)) != (MAP_WRITE | MAP_EXEC);
+}
+
+/* True when nothing below the table is writable and executable, or reachable from ring 3. */
+static bool table_sound(gpa_t page, unsigned int level, bool writable, bool executable)
+{
+	const uint64_t *table = table_at(page);
+
+	for (unsigned int i = level == TABLE_LEVELS - 1 ? KERNEL_FIRST : 0; i < TABLE_ENTRIES;
+	     i++) {
+		uint64_t entry = table[i];
+		bool w = writable && (entry & PTE_WRITE);
+		bool x = executable && !(entry & PTE_NO_EXEC);
+
+		if (!(entry & PTE_PRESENT))
+			continue;
+		if (entry & PTE_USER)
+			return false;
+		if (table_is_leaf(entry, level)) {
+			if (w && x)
+				return false;
+			continue;
+		}
+		if (!table_sound(table_target(entry, kernel.tables.c_bit), level - 1, w, x))
+			return false;
+	}
+	return true;
+}
+
+/* Makes one direct-mapped page read-only. The lock is held. */
+static bool seal_page(gpa_t page)
+{
+	uint64_t va = SOCLE_VA_DIRECT + page.raw;
+	unsigned int level;
+	uint64_t *entry = table_find(&kernel.tables, va, &level);
+
+	if (!(*entry & PTE_PRESENT))
+		return false;
+	if (!(*entry & PTE_WRITE))
+		return true;
+
+	entry = table_make(&kernel.tables, va, KERNEL_TABLE_FLAGS, kernel.owner);
+	if (!entry)
+		return false;
+	*entry &= ~PTE_WRITE;
+	return true;
+}
+
+static bool seal_range(struct socle_range range)
+{
+	for (uint64_t at = 0; at < range.size; at += ABI_PAGE_SIZE) {
+		if (!seal_page(gpa(range.gpa + at)))
+			return false;
+	}
+	return true;
+}
+
+bool map_init(const struct map_config *config, struct page_owner *owner)
+{
+	uint64_t *root = table_at(config->root);
+	bool done;
+
+	lock_acquire(&kernel.lock);
+	kernel.tables = (struct table_root){ .root = config->root, .c_bit = config->c_bit };
+	kernel.owner = owner;
+	for (unsigned int i = 0; i < KERNEL_FIRST; i++)
+		root[i] = 0;
+	done = table_sound(config->root, TABLE_LEVELS - 1, true, true) &&
+	       seal_range(config->text) && seal_range(config->archive);
+	tlb_flush_all();
+	lock_release(&kernel.lock);
+	return done;
+}
+
+bool map_kernel_page(va_t va, gpa_t page, unsigned int rights)
+{
+	if (!rights_valid(rights) || rights & MAP_EXEC || table_index(va.raw, 3) < KERNEL_FIRST)
+		return false;
+
+	lock_acquire(&kernel.lock);
+
+	uint64_t *entry = table_make(&kernel.tables, va.raw, KERNEL_TABLE_FLAGS, kernel.owner);
+	bool done = entry && !(*entry & PTE_PRESENT);
+
+	if (done)
+		*entry = page.raw | kernel.tables.c_bit | leaf_flags(rights);
+	lock_release(&kernel.lock);
+	return done;
+}
+
+bool map_kernel_protect(va_t va, size_t pages, unsigned int rights)
+{
+	bool done = rights_valid(rights);
+
+	lock_acquire(&kernel.lock);
+	for (size_t i = 0; done && i < pages; i++) {
+		uint64_t at = va.raw + i * ABI_PAGE_SIZE;
+		unsigned int level;
+		uint64_t *entry = table_find(&kernel.tables, at, &level);
+
+		/* Only takes away: a right that the page does not have stays away. */
+		done = level == 0 && (*entry & PTE_PRESENT);
+		if (done) {
+			uint64_t keep = ~(PTE_WRITE | PTE_NO_EXEC) | leaf_flags(rights);
+
+			*entry = (*entry & keep) | (leaf_flags(rights) & PTE_NO_EXEC);
+			tlb_flush_page((va_t){ at });
+		}
+	}
+	lock_release(&kernel.lock);
+	return done;
+}
+
+bool map_direct_shared(gpa_t page, bool shared)
+{
+	uint64_t va = SOCLE_VA_DIRECT + page.raw;
+
+	lock_acquire(&kernel.lock);
+
+	uint64_t *entry = table_make(&kernel.tables, va, KERNEL_TABLE_FLAGS, kernel.owner);
+	bool done = entry && (*entry & PTE_PRESENT);
+
+	if (done) {
+		uint64_t bare = *entry & ~kernel.tables.c_bit;
+
+		*entry = shared ? bare : bare | kernel.tables.c_bit;
+		tlb_flush_page((va_t){ va });
+	}
+	lock_release(&kernel.lock);
+	return done;
+}
+
+bool map_direct_sealed(gpa_t page)
+{
+	unsigned int level;
+
+	lock_acquire(&kernel.lock);
+
+	uint64_t entry = *table_find(&kernel.tables, SOCLE_VA_DIRECT + page.raw, &level);
+
+	lock_release(&kernel.lock);
+	return (entry & PTE_PRESENT) && !(entry & PTE_WRITE);
+}
+
+uint64_t map_kernel_cr3(void)
+{
+	return kernel.tables.root.raw | kernel.tables.c_bit;
+}
+
+uint64_t map_c_bit(void)
+{
+	return kernel.tables.c_bit;
+}
+
+const uint64_t *map_kernel_root(void)
+{
+	return table_at(kernel.tables.root);
+}

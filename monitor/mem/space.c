@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: MIT */
+#include <string.h>
+
+#include "monitor/mem/direct.h"
+#include "monitor/mem/map.h"
+#include "monitor/mem/table.h"
+
+#define USER_ROOT_ENTRIES (TABLE_ENTRIES / 2)
+#define USER_TABLE_FLAGS (PTE_PRESENT | PTE_WRITE | PTE_USER)
+
+static struct table_root tables_of(const struct address_space *space)
+{
+	return (struct table_root){ .root = space->root, .c_bit = map_c_bit() };
+}
+
+uint64_t space_cr3(const struct address_space *space)
+{
+	return space->root.raw | map_c_bit();
+}
+
+bool space_create(struct address_space *space, struct page_owner *owner)
+{
+	gpa_t root;
+
+	if (!page_alloc(owner, &root))
+		return false;
+
+	/* The monitor's root entries never change after map_init(), so a copy stays true. */
+	memcpy(table_at(root) + USER_ROOT_ENTRIES, map_kernel_root() + USER_ROOT_ENTRIES,
+	       USER_ROOT_ENTRIES * sizeof(uint64_t));
+	*space = (struct address_space){ .root = root, .owner = owner };
+	return true;
+}
+
+static void free_table(struct address_space *space, gpa_t page, unsigned int level)
+{
+	uint64_t *table = table_at(page);
+	unsigned int entries = level == TABLE_LEVELS - 1 ? USER_ROOT_ENTRIES : TABLE_ENTRIES;
+
+	for (unsigned int i = 0; i < entries; i++) {
+		gpa_t target = table_target(table[i], map_c_bit());
+
+		if (!(table[i] & PTE_PRESENT))
+			continue;
+		if (level > 0)
+			free_table(space, target, level - 1);
+		else if (table[i] & PTE_OWNED)
+			page_free(space->owner, target);
+	}
+	page_free(space->owner, page);
+}
+
+void space_destroy(struct address_space *space)
+{
+	free_table(space, space->root, TABLE_LEVELS - 1);
+	*space = (struct address_space){ 0 };
+}
+
+static bool user_address(va_t va)
+{
+	return va.raw % ABI_PAGE_SIZE == 0 && va.raw >= SPACE_USER_MIN && va.raw < SPACE_USER_MAX;
+}
+
+static uint64_t user_flags(unsigned int rights)
+{
+	return PTE_PRESENT | (rights & MAP_READ ? PTE_USER : 0) |
+	       (rights & MAP_WRITE ? PTE_WRITE : 0) | (rights & MAP_EXEC ? 0 : PTE_NO_EXEC);
+}
+
+/* W^X, and write or execute only what may be read: x86 has no other pages anyway. */
+static bool rights_valid(unsigned int rights)
+{
+	if (rights & ~(MAP_READ | MAP_WRITE | MAP_EXEC))
+		return false;
+	if (rights && !(rights & MAP_READ))
+		return false;
+	return (rights & (MAP_WRITE | MAP_EXEC)) != (MAP_WRITE | MAP_EXEC);
+}
+
+/* A page that the direct map shows writable is never executable, and the other way round. */
+static bool rights_fit_page(unsigned int rights, gpa_t page)
+{
+	if (!(rights & (MAP_WRITE | MAP_EXEC)))
+		return true;
+
+	bool sealed = map_direct_sealed(page);
+
+	return rights & MAP_EXEC ? sealed : !sealed;
+}
+
+static bool put_page(struct address_space *space, va_t va, gpa_t page, unsigned int rights,
+		     uint64_t extra)
+{
+	struct table_root tables = tables_of(space);
+
+	if (!user_address(va) || !gpa_aligned(page, ABI_PAGE_SIZE) || !rights_valid(rights) ||
+	    !rights_fit_page(rights, page))
+		return false;
+
+	uint64_t *entry = table_make(&tables, va.raw, USER_TABLE_FLAGS, space->owner);
+
+	if (!entry || *entry & PTE_PRESENT)
+		return false;
+	*entry = page.raw | map_c_bit() | user_flags(rights) | extra;
+	return true;
+}
+
+bool space_map(struct address_space *space, va_t va, gpa_t page, unsigned int rights)
+{
+	return put_page(space, va, page, rights, 0);
+}
+
+bool space_map_new(struct address_space *space, va_t va, unsigned int rights)
+{
+	gpa_t page;
+
+	if (!page_alloc(space->owner, &page))
+		return false;
+	if (put_page(space, va, page, rights, PTE_OWNED))
+		return true;
+	page_free(space->owner, page);
+	return false;
+}
+
+/* The level-0 entry of va if a page is mapped there, NULL otherwise. */
+static uint64_t *mapped_entry(const struct address_space *space, va_t va)
+{
+	struct table_root tables = tables_of(space);
+	unsigned int level;
+
+	if (va.raw < SPACE_USER_MIN || va.raw >= SPACE_USER_MAX)
+		return NULL;
+
+	uint64_t *entry = table_find(&tables, va.raw, &level);
+
+	return level == 0 && (*entry & PTE_PRESENT) ? entry : NULL;
+}
+
+void space_unmap(struct address_space *space, va_t va)
+{
+	uint64_t *entry = mapped_entry(space, va);
+
+	if (!entry)
+		return;
+
+	uint64_t old = *entry;
+
+	*entry = 0;
+	space->generation++;
+	if (old & PTE_OWNED)
+		page_free(space->owner, table_target(old, map_c_bit()));
+}
+
+bool space_protect(struct address_space *space, va_t va, unsigned int rights)
+{
+	uint64_t *entry = mapped_entry(space, va);
+
+	if (!entry || !user_address(va) || !rights_valid(rights))
+		return false;
+
+	gpa_t page = table_target(*entry, map_c_bit());
+
+	if (!rights_fit_page(rights, page))
+		return false;
+	*entry = page.raw | map_c_bit() | user_flags(rights) | (*entry & PTE_OWNED);
+	space->generation++;
+	return true;
+}
+
+bool space_lookup(const struct address_space *space, va_t va, gpa_t *page, unsigned int *rights)
+{
+	const uint64_t *entry = mapped_entry(space, va);
+
+	if (!entry)
+		return false;
+	*page = table_target(*entry, map_c_bit());
+	*rights = 0;
+	if (*entry & PTE_USER)
+		*rights = MAP_READ | (*entry & PTE_WRITE ? MAP_WRITE : 0) |
+			  (*entry & PTE_NO_EXEC ? 0 : MAP_EXEC);
+	return true;
+}
+
+/*
+ * Where the direct map shows the service's byte at va, and how many bytes follow it on the page.
+ * NULL when the service has not all of rights there.
+ */
+static uint8_t *user_bytes(const struct address_space *space, uint64_t va, unsigned int rights,
+			   size_t *left)
+{
+	unsigned int have;
+	gpa_t page;
+
+	if (!space_lookup(space, (va_t){ va }, &page, &have) || (have & rights) != rights)
+		return NULL;
+	*left = ABI_PAGE_SIZE - va % ABI_PAGE_SIZE;
+	return (uint8_t *)direct_ptr(page) + va % ABI_PAGE_SIZE;
+}
+
+static size_t smaller(size_t a, size_t b)
+{
+	return a < b ? a : b;
+}
+
+bool space_read(const struct address_space *space, void *to, va_t from, size_t size)
+{
+	for (size_t done = 0, step; done < size; done += step) {
+		size_t left;
+		const uint8_t *bytes = user_bytes(space, from.raw + done, MAP_READ, &left);
+
+		if (!bytes)
+			return false;
+		step = smaller(left, size - done);
+		memcpy((uint8_t *)to + done, bytes, step);
+	}
+	return true;
+}
+
+bool space_write(const struct address_space *space, va_t to, const void *from, size_t size)
+{
+	for (size_t done = 0, step; done < size; done += step) {
+		size_t left;
+		uint8_t *bytes = user_bytes(space, to.raw + done, MAP_READ | MAP_WRITE, &left);
+
+		if (!bytes)
+			return false;
+		step = smaller(left, size - done);
+		memcpy(bytes, (const uint8_t *)from + done, step);
+	}
+	return true;
+}
+
+bool space_check(const struct address_space *space, va_t at, size_t size, unsigned int rights)
+{
+	for (size_t done = 0, step; done < size; done += step) {
+		size_t left;
+
+		if (!user_bytes(space, at.raw + done, rights, &left))
+			return false;
+		step = smaller(left, size - done);
+	}
+	return true;
+}

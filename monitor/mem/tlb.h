@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: MIT */
+/* Translations that this CPU remembers. Other CPUs are arch_flush_guest_tlb()'s business. */
+#ifndef SOCLE_MONITOR_MEM_TLB_H
+#define SOCLE_MONITOR_MEM_TLB_H
+
+#include "monitor/mem/addr.h"
+
+/* Forgets the translation of one page, global or not. */
+void tlb_flush_page(va_t va);
+
+/* Forgets every translation, global ones too. */
+void tlb_flush_all(void);
+
+#endif

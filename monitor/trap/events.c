@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+#include "abi/ghcb.h"
+#include "monitor/arch/hw/timer.h"
+#include "monitor/trap/trap.h"
+
+/* A host that always has one more event gets no more of our time than this. */
+#define EVENTS_MAX 64u
+
+/* Takes what the doorbell page says now and leaves it empty, in one step: the host writes it too. */
+static uint8_t take_vector(struct ghcb_doorbell *doorbell)
+{
+	uint16_t word = __atomic_exchange_n((uint16_t *)(void *)doorbell, 0, __ATOMIC_ACQ_REL);
+
+	/* NMI and machine check are flags in the upper byte; neither means anything here. */
+	return (uint8_t)word;
+}
+
+void events_poll(struct cpu *cpu)
+{
+	cpu->event_pending = 0;
+	if (!cpu->doorbell_set)
+		return;
+
+	for (unsigned int i = 0; i < EVENTS_MAX; i++) {
+		uint8_t vector = take_vector(cpu->doorbell);
+
+		if (!vector)
+			return;
+		if (vector == TIMER_VECTOR)
+			cpu->tick = true;
+		timer_end_of_interrupt(cpu);
+	}
+}

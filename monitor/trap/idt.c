@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: MIT */
+#include "abi/snp.h"
+#include "monitor/trap/trap.h"
+#include "monitor/trap/user_asm.h"
+
+#define IDT_VECTORS 32u
+#define STUB_SIZE 16u
+#define GATE_INTERRUPT 0x8eu /* present, DPL 0: ring 3 raises none of them by INT n */
+
+struct idt_gate {
+	uint16_t offset_low, selector;
+	uint8_t ist, attributes;
+	uint16_t offset_middle;
+	uint32_t offset_high, reserved;
+};
+ABI_SIZE(struct idt_gate, 16);
+
+struct idt_pointer {
+	uint16_t limit;
+	uint64_t base;
+} __attribute__((packed));
+
+/* A page of its own, for it becomes read-only. Vectors that are not there give #GP. */
+static struct idt_gate idt[ABI_PAGE_SIZE / sizeof(struct idt_gate)]
+	__attribute__((aligned(ABI_PAGE_SIZE)));
+
+static enum cpu_ist ist_of(unsigned int vector)
+{
+	switch (vector) {
+	case 1:
+		return IST_DEBUG;
+	case 2:
+		return IST_NMI;
+	case 8:
+	case 18:
+		return IST_FATAL;
+	case X86_VECTOR_HV:
+		return IST_HV;
+	case X86_VECTOR_VC:
+		return IST_VC;
+	default:
+		return IST_NONE;
+	}
+}
+
+void trap_init_idt(void)
+{
+	for (unsigned int i = 0; i < IDT_VECTORS; i++) {
+		uint64_t stub = (uint64_t)(uintptr_t)trap_stubs + i * STUB_SIZE;
+
+		idt[i] = (struct idt_gate){
+			.offset_low = (uint16_t)stub,
+			.selector = SELECTOR_KERNEL_CS,
+			.ist = ist_of(i),
+			.attributes = GATE_INTERRUPT,
+			.offset_middle = (uint16_t)(stub >> 16),
+			.offset_high = (uint32_t)(stub >> 32),
+		};
+	}
+}
+
+bool trap_seal_idt(void)
+{
+	return map_kernel_protect((va_t){ (uint64_t)(uintptr_t)idt }, 1, MAP_READ);
+}
+
+void trap_load_idt(void)
+{
+	struct idt_pointer pointer = {
+		.limit = IDT_VECTORS * sizeof(struct idt_gate) - 1,
+		.base = (uint64_t)(uintptr_t)idt,
+	};
+
+	__asm__ volatile("lidt %0" : : "m"(pointer));
+}

@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: MIT */
+#include "monitor/trap/user.h"
+
+#include <stddef.h>
+
+#include "monitor/arch/arch.h"
+#include "monitor/arch/hw/cpu_ops.h"
+#include "monitor/arch/hw/timer.h"
+#include "monitor/trap/user_asm.h"
+
+/* CF PF AF ZF SF DF OF AC ID: no TF, no IOPL, no NT; interrupts stay off, for there are none. */
+#define RFLAGS_OF_SERVICE 0x240cd5ull
+#define RFLAGS_ALWAYS 2ull
+#define VECTOR_GP 13u
+#define FX_FCW 0x37fu
+#define FX_MXCSR 0x1f80u
+
+/* entry.S loads the registers from these places. */
+ABI_OFFSET(struct user_regs, rsp, 56);
+ABI_OFFSET(struct user_regs, r15, 120);
+ABI_OFFSET(struct user_regs, rflags, 136);
+
+void user_context_init(struct user_context *context, struct address_space *space, va_t entry,
+		       va_t stack)
+{
+	*context = (struct user_context){
+		.regs = { .rip = entry.raw, .rsp = stack.raw },
+		.space = space,
+	};
+	context->fx[0] = FX_FCW & 0xff;
+	context->fx[1] = FX_FCW >> 8;
+	context->fx[24] = FX_MXCSR & 0xff;
+	context->fx[25] = FX_MXCSR >> 8;
+}
+
+static void restore_fx(const struct user_context *context)
+{
+	__asm__ volatile("fxrstor64 %0" : : "m"(context->fx));
+}
+
+static void save_fx(struct user_context *context)
+{
+	__asm__ volatile("fxsave64 %0" : "=m"(context->fx));
+}
+
+_Noreturn void user_leave_ring3(const struct trap_frame *frame, enum user_return value)
+{
+	struct user_context *context = cpu_this()->user;
+
+	context->regs = (struct user_regs){
+		.rax = frame->rax,
+		.rbx = frame->rbx,
+		.rcx = frame->rcx,
+		.rdx = frame->rdx,
+		.rsi = frame->rsi,
+		.rdi = frame->rdi,
+		.rbp = frame->rbp,
+		.rsp = frame->rsp,
+		.r8 = frame->r8,
+		.r9 = frame->r9,
+		.r10 = frame->r10,
+		.r11 = frame->r11,
+		.r12 = frame->r12,
+		.r13 = frame->r13,
+		.r14 = frame->r14,
+		.r15 = frame->r15,
+		.rip = frame->rip,
+		.rflags = frame->rflags,
+	};
+	user_return(value);
+}
+
+/* IRET of an address that is not canonical would fault in ring 0. */
+static bool enterable(const struct user_context *context)
+{
+	return context->regs.rip < SPACE_USER_MAX && context->fs_base < SPACE_USER_MAX;
+}
+
+static void load_space(struct cpu *cpu, const struct address_space *space)
+{
+	uint64_t cr3 = space_cr3(space);
+
+	if (cpu->cr3 == cr3 && cpu->space_generation == space->generation)
+		return;
+	cpu_write_cr3(cr3);
+	cpu->cr3 = cr3;
+	cpu->space_generation = space->generation;
+}
+
+void user_leave(void)
+{
+	struct cpu *cpu = cpu_this();
+
+	if (!cpu_on_block() || cpu->cr3 == map_kernel_cr3())
+		return;
+	cpu_write_cr3(map_kernel_cr3());
+	cpu->cr3 = map_kernel_cr3();
+}
+
+/* False when the deadline has passed. Sees to it that a timer's #HV comes when it will. */
+static bool watch_deadline(struct cpu *cpu, const struct user_context *context)
+{
+	if (cpu->event_pending)
+		events_poll(cpu);
+	if (!context->deadline_ns)
+		return true;
+
+	uint64_t now = arch_now_ns();
+
+	if (now >= context->deadline_ns)
+		return false;
+	if (cpu->tick || cpu->timer_deadline != context->deadline_ns)
+		timer_arm(cpu, context->deadline_ns, context->deadline_ns - now);
+	return true;
+}
+
+/* Runs ring 3 until something happens that is not #HV. */
+static enum user_exit run(struct cpu *cpu, struct user_context *context)
+{
+	while (watch_deadline(cpu, context)) {
+		load_space(cpu, context->space);
+		switch ((enum user_return)user_resume(cpu, &context->regs)) {
+		case USER_RETURN_SYSCALL:
+			return USER_EXIT_SYSCALL;
+		case USER_RETURN_FAULT:
+			return USER_EXIT_FAULT;
+		case USER_RETURN_EVENT:
+			break;
+		}
+	}
+	return USER_EXIT_DEADLINE;
+}
+
+enum user_exit user_enter(struct user_context *context)
+{
+	struct cpu *cpu = cpu_this();
+
+	if (!enterable(context)) {
+		context->fault = (struct user_fault){ .vector = VECTOR_GP };
+		return USER_EXIT_FAULT;
+	}
+
+	context->regs.rflags = (context->regs.rflags & RFLAGS_OF_SERVICE) | RFLAGS_ALWAYS;
+	cpu->user = context;
+	restore_fx(context);
+	cpu_write_msr(MSR_FS_BASE, context->fs_base);
+
+	enum user_exit exit = run(cpu, context);
+
+	save_fx(context);
+	cpu->user = NULL;
+	return exit;
+}

@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: MIT */
+#include "monitor/vcpu/cpu.h"
+
+#include "monitor/arch/hw/cpu_ops.h"
+#include "monitor/arch/hw/cpuid.h"
+#include "monitor/trap/trap.h"
+#include "monitor/trap/user_asm.h"
+
+#define STACK_FIRST_PAGE 2u
+#define STACK_PAGES 4u
+#define DESCRIPTOR_CODE64 0x00af9b000000ffffull
+#define DESCRIPTOR_DATA 0x00cf93000000ffffull
+#define DESCRIPTOR_USER_DATA 0x00cff3000000ffffull
+#define DESCRIPTOR_USER_CODE64 0x00affb000000ffffull
+#define DESCRIPTOR_TSS 0x0000890000000000ull
+#define CPUID_7_EBX_SMEP (1u << 7)
+#define CPUID_7_EBX_SMAP (1u << 20)
+#define CPUID_7_ECX_UMIP (1u << 2)
+
+struct gdt_pointer {
+	uint16_t limit;
+	uint64_t base;
+} __attribute__((packed));
+
+static bool map_block_page(unsigned int index, unsigned int page, struct page_owner *owner)
+{
+	va_t va = { CPU_VA_BASE + (uint64_t)index * CPU_BLOCK_SIZE +
+		    (uint64_t)page * ABI_PAGE_SIZE };
+	gpa_t memory;
+
+	return page_alloc(owner, &memory) && map_kernel_page(va, memory, MAP_READ | MAP_WRITE);
+}
+
+static bool map_block(unsigned int index, struct page_owner *owner)
+{
+	bool done = map_block_page(index, 0, owner);
+
+	for (unsigned int i = 0; i < STACK_PAGES; i++)
+		done = done && map_block_page(index, STACK_FIRST_PAGE + i, owner);
+	for (unsigned int ist = IST_HV; ist < IST_COUNT; ist++)
+		done = done && map_block_page(index, CPU_IST_TOP(ist) / ABI_PAGE_SIZE - 1, owner);
+	return done;
+}
+
+static void fill_gdt(struct cpu *cpu)
+{
+	uint64_t base = (uint64_t)(uintptr_t)&cpu->tss;
+
+	cpu->gdt[1] = DESCRIPTOR_CODE64;
+	cpu->gdt[2] = DESCRIPTOR_DATA;
+	cpu->gdt[3] = DESCRIPTOR_USER_DATA;
+	cpu->gdt[4] = DESCRIPTOR_USER_CODE64;
+	cpu->gdt[5] = DESCRIPTOR_TSS | (sizeof(cpu->tss) - 1) | (base & 0xffffff) << 16 |
+		      (base >> 24 & 0xff) << 56;
+	cpu->gdt[6] = base >> 32;
+}
+
+bool cpu_create(unsigned int index, struct page_owner *owner)
+{
+	struct cpu *cpu = cpu_at(index);
+
+	if (index >= MONITOR_CPUS_MAX || !map_block(index, owner))
+		return false;
+
+	cpu->index = index;
+	/* user_resume() never moves it above this, so ring 3 always comes in at one place. */
+	cpu->kernel_rsp = (uint64_t)(uintptr_t)cpu + CPU_STACK_TOP;
+	for (unsigned int ist = IST_HV; ist < IST_COUNT; ist++)
+		cpu->tss.ist[ist - 1] = (uint64_t)(uintptr_t)cpu + CPU_IST_TOP(ist);
+	cpu->tss.io_map = sizeof(cpu->tss);
+	cpu->cr3 = map_kernel_cr3();
+	fill_gdt(cpu);
+	return true;
+}
+
+static void load_descriptors(struct cpu *cpu)
+{
+	struct gdt_pointer pointer = { .limit = sizeof(cpu->gdt) - 1,
+				       .base = (uint64_t)(uintptr_t)cpu->gdt };
+
+	__asm__ volatile("lgdt %0\n"
+			 "pushq %1\n"
+			 "leaq 1f(%%rip), %%rax\n"
+			 "pushq %%rax\n"
+			 "lretq\n"
+			 "1:\n"
+			 "movl %2, %%eax\n"
+			 "movl %%eax, %%ss\n"
+			 "xorl %%eax, %%eax\n"
+			 "movl %%eax, %%ds\n"
+			 "movl %%eax, %%es\n"
+			 "movl %%eax, %%fs\n"
+			 "movl %%eax, %%gs\n"
+			 "movl %3, %%eax\n"
+			 "ltr %%ax\n"
+			 :
+			 : "m"(pointer), "i"(SELECTOR_KERNEL_CS), "i"(SELECTOR_KERNEL_DS),
+			   "i"(SELECTOR_TSS)
+			 : "rax", "memory");
+}
+
+static void load_control_registers(void)
+{
+	struct cpuid_result features = cpuid_query(7, 0);
+	uint64_t cr4 = CR4_PAE | CR4_PGE | CR4_OSFXSR | CR4_OSXMMEXCPT;
+
+	if (features.ebx & CPUID_7_EBX_SMEP)
+		cr4 |= CR4_SMEP;
+	if (features.ebx & CPUID_7_EBX_SMAP)
+		cr4 |= CR4_SMAP;
+	if (features.ecx & CPUID_7_ECX_UMIP)
+		cr4 |= CR4_UMIP;
+	cpu_write_cr0(CR0_PE | CR0_MP | CR0_ET | CR0_NE | CR0_WP | CR0_PG);
+	cpu_write_cr4(cr4);
+}
+
+static void load_syscall(struct cpu *cpu)
+{
+	cpu_write_msr(MSR_EFER, cpu_read_msr(MSR_EFER) | EFER_SCE | EFER_NXE);
+	cpu_write_msr(MSR_STAR, (uint64_t)SELECTOR_KERNEL_CS << 32);
+	cpu_write_msr(MSR_LSTAR, (uint64_t)(uintptr_t)trap_syscall);
+	cpu_write_msr(MSR_CSTAR, 0);
+	cpu_write_msr(MSR_SFMASK, ~2u);
+	/* GS belongs to ring 3; ours is only for the first steps of trap_syscall. */
+	cpu_write_msr(MSR_GS_BASE, 0);
+	cpu_write_msr(MSR_KERNEL_GS_BASE, (uint64_t)(uintptr_t)cpu);
+}
+
+void cpu_load(struct cpu *cpu)
+{
+	load_descriptors(cpu);
+	trap_load_idt();
+	load_control_registers();
+	load_syscall(cpu);
+}

@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The guest's start. All of its RAM is validated, zeroed and granted before its first instruction,
+ * so it never meets a page that is not ready; what the file loaded is valid since the launch and
+ * only granted.
+ */
+#include <string.h>
+
+#include "monitor/arch/arch.h"
+#include "monitor/ghcb/ghcb.h"
+#include "monitor/log/die.h"
+#include "monitor/log/log.h"
+#include "monitor/mem/direct.h"
+#include "monitor/mem/guest_pages.h"
+#include "monitor/mem/table.h"
+#include "monitor/vcpu/registry.h"
+#include "monitor/vcpu/secrets.h"
+#include "monitor/vcpu/vcpu.h"
+
+#define BOOT_CPU 0u
+#define GUEST_VMPL 2u
+#define PAGES_OF_2M (ABI_PAGE_SIZE_2M / ABI_PAGE_SIZE)
+
+static void start_page_states(const struct socle_params *params, struct page_owner *owner)
+{
+	size_t size = guest_pages_memory(params);
+	size_t count = (size + ABI_PAGE_SIZE - 1) / ABI_PAGE_SIZE;
+	gpa_t memory;
+
+	if (!size || !page_alloc_span(owner, count, 1, &memory))
+		die(DIE_MEMORY, "no memory for the states of the guest's pages");
+	if (!guest_pages_init(params, page_ptr(memory), count * ABI_PAGE_SIZE))
+		die(DIE_PARAMS, "the parameter block's memory ranges contradict themselves");
+}
+
+static void validate_4k(gpa_t page)
+{
+	bool changed;
+
+	/* "Unchanged" means that the host mapped one page to two addresses. */
+	if (guest_pages_validate(page, ARCH_PAGE_4K, false, &changed) != SNP_RESULT_OK || !changed)
+		die(DIE_RMP, "a page of the guest's RAM cannot be validated");
+}
+
+/* Both sizes of a page that the host backs as it likes. The caller has taken it. */
+static void validate_2m(gpa_t page)
+{
+	bool changed;
+	uint32_t result = guest_pages_validate(page, ARCH_PAGE_2M, false, &changed);
+
+	if (result == SNP_RESULT_OK && changed)
+		return;
+	if (result != SNP_RESULT_FAIL_SIZEMISMATCH)
+		die(DIE_RMP, "a large page of the guest's RAM cannot be validated");
+	for (unsigned int i = 0; i < PAGES_OF_2M; i++)
+		validate_4k(gpa(page.raw + i * ABI_PAGE_SIZE));
+}
+
+/* Validates what is not valid yet at page, as much of it as goes at once. Returns its bytes. */
+static uint64_t validate_next(gpa_t page, uint64_t left)
+{
+	enum guest_page_state found;
+
+	if (gpa_aligned(page, ABI_PAGE_SIZE_2M) && left >= ABI_PAGE_SIZE_2M &&
+	    guest_pages_take(page, PAGES_OF_2M, GUEST_PAGE_INVALID, &found)) {
+		validate_2m(page);
+		guest_pages_set(page, PAGES_OF_2M, GUEST_PAGE_VALID);
+		return ABI_PAGE_SIZE_2M;
+	}
+	if (guest_pages_take(page, 1, GUEST_PAGE_INVALID, &found)) {
+		validate_4k(page);
+		guest_pages_set(page, 1, GUEST_PAGE_VALID);
+	}
+	return ABI_PAGE_SIZE;
+}
+
+static void validate_ram(const struct socle_range *ram)
+{
+	for (uint64_t at = 0; at < ram->size;)
+		at += validate_next(gpa(ram->gpa + at), ram->size - at);
+}
+
+static void grant_loaded(const struct socle_range *loaded)
+{
+	for (uint64_t at = 0; at < loaded->size; at += ABI_PAGE_SIZE) {
+		if (guest_pages_grant(gpa(loaded->gpa + at), ARCH_PAGE_4K) != SNP_RESULT_OK)
+			die(DIE_RMP, "a loaded page of the guest cannot be granted");
+	}
+}
+
+/* A page that the parameter block gives to the guest, checked to be just that. */
+static void *guest_page(uint64_t page)
+{
+	if (!gpa_aligned(gpa(page), ABI_PAGE_SIZE) ||
+	    guest_pages_state(gpa(page)) != GUEST_PAGE_VALID)
+		die(DIE_PARAMS, "a page for the guest is not the guest's memory");
+	return direct_ptr(gpa(page));
+}
+
+static void fill_pages(const struct socle_params *params)
+{
+	memcpy(guest_page(params->guest_cpuid_page), direct_ptr(gpa(params->cpuid_page)),
+	       ABI_PAGE_SIZE);
+	secrets_give_guest(params, guest_page(params->guest_secrets_page));
+	memset(guest_page(params->guest_caa), 0, ABI_PAGE_SIZE);
+}
+
+static void set_c_bits(const struct socle_range *tables)
+{
+	for (uint64_t at = 0; at < tables->size; at += ABI_PAGE_SIZE) {
+		uint64_t *table = guest_page(tables->gpa + at);
+
+		for (unsigned int i = 0; i < TABLE_ENTRIES; i++) {
+			if (table[i] & PTE_PRESENT)
+				table[i] |= map_c_bit();
+		}
+	}
+}
+
+static gpa_t build_vmsa(const struct socle_guest_entry *entry, struct page_owner *owner)
+{
+	struct snp_vmsa *vmsa;
+	gpa_t page;
+
+	if (!vmsa_create(owner, &page, &vmsa))
+		die(DIE_MEMORY, "no memory for the guest's VMSA");
+	vmsa_set_long_mode(vmsa, entry->cs_selector, entry->ds_selector);
+	vmsa->gdtr = (struct snp_segment){ .limit = entry->gdt_limit, .base = entry->gdt_base };
+	vmsa->cr3 = entry->cr3 | map_c_bit();
+	vmsa->rip = entry->rip;
+	vmsa->rsp = entry->rsp;
+	vmsa->rsi = entry->rsi;
+	vmsa->vmpl = GUEST_VMPL;
+	vmsa->sev_features = arch_guest_sev_features();
+	if (!vmsa_commit(page))
+		die(DIE_RMP, "a page of ours cannot become the guest's VMSA");
+	return page;
+}
+
+void vcpu_launch_guest(const struct socle_params *params, struct page_owner *owner)
+{
+	start_page_states(params, owner);
+	for (uint32_t i = 0; i < params->ram_count; i++)
+		validate_ram(&params->ram[i]);
+	for (uint32_t i = 0; i < params->loaded_count; i++)
+		grant_loaded(&params->loaded[i]);
+	fill_pages(params);
+	set_c_bits(&params->guest.page_tables);
+
+	gpa_t vmsa = build_vmsa(&params->guest, owner);
+
+	if (!registry_init(params->cpu_count, vmsa, gpa(params->guest_caa)))
+		die(DIE_PARAMS, "the guest's first calling area is not its memory");
+	if (!ghcb_ap_create(BOOT_CPU, GUEST_VMPL, vmsa, arch_guest_sev_features()))
+		die(DIE_HOST, "the host refuses the guest's first vCPU");
+}

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT */
+#include "monitor/vcpu/secrets.h"
+
+#include <string.h>
+
+#include "monitor/mem/direct.h"
+
+#define CORE_VERSION_MAX 1u
+#define GUEST_VMPL 2u
+
+static struct snp_secrets secrets;
+
+/* memset() that no compiler takes for useless. */
+static void wipe(void *at, size_t size)
+{
+	memset(at, 0, size);
+	__asm__ volatile("" : : "r"(at) : "memory");
+}
+
+void secrets_init(const struct socle_params *params)
+{
+	struct snp_secrets *page = direct_ptr(gpa(params->secrets_page));
+
+	secrets = *page;
+	wipe(page, sizeof(*page));
+}
+
+const uint8_t *secrets_vmpck0(void)
+{
+	return secrets.vmpck[0];
+}
+
+void secrets_give_guest(const struct socle_params *params, struct snp_secrets *page)
+{
+	*page = secrets;
+	for (unsigned int vmpl = 0; vmpl < GUEST_VMPL; vmpl++)
+		wipe(page->vmpck[vmpl], SNP_VMPCK_SIZE);
+	page->svsm_base = params->region.gpa;
+	page->svsm_size = params->region.size;
+	page->svsm_caa = params->guest_caa;
+	page->svsm_max_version = CORE_VERSION_MAX;
+	page->svsm_guest_vmpl = GUEST_VMPL;
+
+	for (unsigned int vmpl = 1; vmpl < SNP_VMPL_COUNT; vmpl++)
+		wipe(secrets.vmpck[vmpl], SNP_VMPCK_SIZE);
+}
+
+void secrets_wipe(void)
+{
+	wipe(&secrets, sizeof(secrets));
+}

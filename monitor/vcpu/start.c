@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Bring-up of the other vCPUs. Each starts in 64-bit mode on its own stack, by a VMSA that says so:
+ * there is no real mode and no trampoline.
+ */
+#include "monitor/arch/arch.h"
+#include "monitor/arch/hw/cpu_ops.h"
+#include "monitor/arch/hw/timer.h"
+#include "monitor/ghcb/ghcb.h"
+#include "monitor/log/die.h"
+#include "monitor/log/log.h"
+#include "monitor/vcpu/vcpu.h"
+
+#define START_PATIENCE_NS 30000000000ull
+#define VMPL0 0u
+
+static unsigned int count = 1;
+static struct page_owner *ap_owner;
+
+unsigned int vcpu_count(void)
+{
+	return __atomic_load_n(&count, __ATOMIC_ACQUIRE);
+}
+
+static _Noreturn void ap_main(void)
+{
+	struct cpu *cpu = cpu_this();
+
+	cpu_load(cpu);
+	if (!ghcb_init_cpu(cpu, ap_owner))
+		die(DIE_HOST, "a vCPU got no GHCB or doorbell page");
+	if (!timer_init_cpu())
+		log_printf(LOG_WARNING, "vCPU %u has no timer", cpu->index);
+	__atomic_store_n(&cpu->online, true, __ATOMIC_RELEASE);
+	vcpu_run();
+}
+
+static gpa_t build_vmsa(unsigned int index, struct page_owner *owner)
+{
+	struct cpu *cpu = cpu_at(index);
+	struct snp_vmsa *vmsa;
+	gpa_t page;
+
+	if (!vmsa_create(owner, &page, &vmsa))
+		die(DIE_MEMORY, "no memory for the VMSA of a vCPU");
+	vmsa_set_long_mode(vmsa, SELECTOR_KERNEL_CS, SELECTOR_KERNEL_DS);
+	vmsa->gdtr = (struct snp_segment){ .limit = sizeof(cpu->gdt) - 1,
+					   .base = (uint64_t)(uintptr_t)cpu->gdt };
+	vmsa->cr3 = map_kernel_cr3();
+	vmsa->rip = (uint64_t)(uintptr_t)ap_main;
+	/* As after a call: the ABI wants the stack 16-aligned before it. */
+	vmsa->rsp = (uint64_t)(uintptr_t)cpu + CPU_STACK_TOP - sizeof(uint64_t);
+	vmsa->vmpl = VMPL0;
+	vmsa->sev_features = cpu_read_msr(SNP_MSR_SEV_STATUS) >> SNP_SEV_STATUS_FEATURES_SHIFT;
+	if (!vmsa_commit(page))
+		die(DIE_RMP, "a page of ours cannot become a VMSA");
+	return page;
+}
+
+static void wait_online(const struct cpu *cpu)
+{
+	uint64_t start = arch_now_ns();
+
+	while (!__atomic_load_n(&cpu->online, __ATOMIC_ACQUIRE)) {
+		if (arch_now_ns() - start > START_PATIENCE_NS)
+			die(DIE_HOST, "the host does not start a vCPU");
+		__builtin_ia32_pause();
+	}
+}
+
+void vcpu_start_others(unsigned int wanted, struct page_owner *owner)
+{
+	ap_owner = owner;
+	for (unsigned int i = 1; i < wanted; i++) {
+		if (!cpu_create(i, owner))
+			die(DIE_MEMORY, "no memory for a vCPU");
+
+		gpa_t vmsa = build_vmsa(i, owner);
+		uint64_t features = arch_vmsa(vmsa)->sev_features;
+
+		if (!ghcb_ap_create(i, VMPL0, vmsa, features))
+			die(DIE_HOST, "the host refuses to start a vCPU");
+		wait_online(cpu_at(i));
+		__atomic_store_n(&count, i + 1, __ATOMIC_RELEASE);
+	}
+}

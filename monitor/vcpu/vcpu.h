@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT */
+/* The vCPUs at VMPL0, from their start to the loop in which each of them serves its guest. */
+#ifndef SOCLE_MONITOR_VCPU_VCPU_H
+#define SOCLE_MONITOR_VCPU_VCPU_H
+
+#include "abi/params.h"
+#include "abi/snp.h"
+#include "monitor/mem/alloc.h"
+#include "monitor/vcpu/cpu.h"
+
+/* vCPUs that have a block: 1 until vcpu_start_others(). */
+unsigned int vcpu_count(void);
+
+/* Starts vCPUs 1..count-1 at VMPL0 and waits for them. A host that starts none is fatal. */
+void vcpu_start_others(unsigned int count, struct page_owner *owner);
+
+/* Serves the guest of this vCPU for ever. start.c ends in it on every vCPU but the first. */
+_Noreturn void vcpu_run(void);
+
+/*
+ * Prepares the guest and starts its first vCPU at VMPL2: memory validated, zeroed and granted, its
+ * pages filled, its VMSA known to the host. After the services are ready.
+ */
+void vcpu_launch_guest(const struct socle_params *params, struct page_owner *owner);
+
+/* A page in the role of a VMSA, filled with the state of a reset vCPU. vmsa.c */
+bool vmsa_create(struct page_owner *owner, gpa_t *page, struct snp_vmsa **vmsa);
+
+/* Makes the filled page a VMSA in the RMP (RMPADJUST). False when the hardware says no. */
+bool vmsa_commit(gpa_t page);
+
+/* 64-bit mode, paging on, flat segments with these selectors, interrupts off. */
+void vmsa_set_long_mode(struct snp_vmsa *vmsa, uint16_t cs, uint16_t ds);
+
+#endif
