@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef SOCLE_MONITOR_PROTOCOL_TESTS_FUZZ_CALLS_H
+#define SOCLE_MONITOR_PROTOCOL_TESTS_FUZZ_CALLS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* One run of a hostile guest and host from a new world; aborts when something is broken. */
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+#endif

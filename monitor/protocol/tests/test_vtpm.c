@@ -1,0 +1,287 @@
+/* SPDX-License-Identifier: MIT */
+/* The vTPM protocol, with a service that answers what the test wants. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "monitor/arch/model/tests/world.h"
+
+#define BUFFER WORLD_SMALL
+#define COMMAND_MAX 4087u
+#define RESPONSE_MAX 4092u
+
+static int setup(void **state)
+{
+	struct world_service *service;
+
+	(void)state;
+	world_start();
+	service = world_service(SERVICE_VTPM);
+	memcpy(service->reply, "TPM says yes", 12);
+	service->reply_size = 12;
+	return 0;
+}
+
+/* A request of size bytes 'c', at any place. */
+static void put_request(uint64_t at, uint32_t command, uint8_t locality, uint32_t size)
+{
+	struct svsm_vtpm_cmd_req req = { command, locality, size };
+
+	memset(model_memory(gpa(at)), 'c', 4096);
+	world_put(at, &req, sizeof(req));
+}
+
+static uint32_t command_at(uint64_t at)
+{
+	return (uint32_t)world_call(0, VTPM(SVSM_VTPM_CMD), at, 0, 0).rax;
+}
+
+static uint32_t command(uint32_t platform_command, uint8_t locality, uint32_t size)
+{
+	put_request(BUFFER, platform_command, locality, size);
+	return command_at(BUFFER);
+}
+
+/* Nothing of a response is in the buffer. */
+static void assert_untouched(void)
+{
+	for (size_t i = 9; i < 4096; i++)
+		assert_int_equal(*model_memory(gpa(BUFFER + i)), 'c');
+}
+
+static void query(void **state)
+{
+	struct svsm_call call = world_call(0, VTPM(SVSM_VTPM_QUERY), 5, 6, 7);
+
+	(void)state;
+	assert_int_equal(call.rax, 0);
+	assert_int_equal(call.rcx, 0x100);
+	assert_int_equal(call.rdx, 0);
+	world_service(SERVICE_VTPM)->available = false;
+	call = world_call(0, VTPM(SVSM_VTPM_QUERY), 5, 6, 7);
+	assert_int_equal(call.rax, 0);
+	assert_int_equal(call.rcx, 0);
+}
+
+static void command_and_response(void **state)
+{
+	struct world_service *service = world_service(SERVICE_VTPM);
+	uint8_t response[17];
+
+	(void)state;
+	assert_int_equal(command(8, 0, 10), 0);
+	assert_int_equal(service->op, VTPM_OP_COMMAND);
+	assert_int_equal(service->payload_size, 14);
+	assert_memory_equal(service->payload, "\0\0\0\0cccccccccc", 14);
+	world_get(response, BUFFER, sizeof(response));
+	assert_memory_equal(response, "\x0c\0\0\0TPM says yesc", 17);
+}
+
+static void platform_commands(void **state)
+{
+	static const uint32_t others[] = { 0, 1, 2, 7, 9, 11, 20, 0x80000008, UINT32_MAX };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+		assert_int_equal(command(others[i], 0, 10), 0x80000006);
+	assert_int_equal(world_service(SERVICE_VTPM)->calls, 0);
+	assert_untouched();
+}
+
+static void localities(void **state)
+{
+	(void)state;
+	for (unsigned int locality = 1; locality < 256; locality++)
+		assert_int_equal(command(8, (uint8_t)locality, 10), 0x80000005);
+	assert_int_equal(world_service(SERVICE_VTPM)->calls, 0);
+}
+
+static void sizes(void **state)
+{
+	struct world_service *service = world_service(SERVICE_VTPM);
+
+	(void)state;
+	assert_int_equal(command(8, 0, 0), 0x80000005);
+	assert_int_equal(command(8, 0, COMMAND_MAX + 1), 0x80000005);
+	assert_int_equal(command(8, 0, 4096), 0x80000005);
+	assert_int_equal(command(8, 0, UINT32_MAX), 0x80000005);
+	assert_int_equal(command(8, 0, UINT32_MAX - 8), 0x80000005);
+	assert_int_equal(service->calls, 0);
+	assert_int_equal(command(8, 0, 1), 0);
+	assert_int_equal(service->payload_size, 5);
+	assert_int_equal(command(8, 0, COMMAND_MAX), 0);
+	assert_int_equal(service->payload_size, 4 + COMMAND_MAX);
+}
+
+static void buffers_anywhere(void **state)
+{
+	static const struct {
+		uint64_t at;
+		uint32_t result;
+	} cases[] = {
+		{ WORLD_SMALL + 1, 0 },
+		{ WORLD_SMALL + 0xff8, 0 },
+		{ WORLD_BOOT_CAA, 0 },
+		{ WORLD_SMALL + MIB - 0x1000, 0 },
+		{ WORLD_SMALL + MIB - 0xfff, 0x80000003 },
+		{ WORLD_LAST_PAGE, 0 },
+		{ WORLD_LAST_PAGE + 1, 0x80000003 },
+		{ WORLD_REGION - 0x1000, 0x80000003 },
+		{ WORLD_REGION, 0x80000003 },
+		{ WORLD_BOOT_VMSA, 0x80000003 },
+		{ WORLD_INVALID, 0x80000003 },
+		{ WORLD_INVALID - 0xfff, 0x80000003 },
+		{ WORLD_HOLE, 0x80000003 },
+		{ MODEL_SIZE, 0x80000003 },
+		{ 0 - 0x1000ull, 0x80000003 },
+		{ UINT64_MAX, 0x80000003 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		if (cases[i].result == 0)
+			put_request(cases[i].at, 8, 0, 10);
+		if (command_at(cases[i].at) != cases[i].result)
+			fail_msg("case %zu", i);
+	}
+}
+
+static void responses_that_fit(void **state)
+{
+	struct world_service *service = world_service(SERVICE_VTPM);
+	uint32_t size;
+
+	(void)state;
+	memset(service->reply, 'r', RESPONSE_MAX);
+	service->reply_size = RESPONSE_MAX;
+	assert_int_equal(command(8, 0, 10), 0);
+	world_get(&size, BUFFER, sizeof(size));
+	assert_int_equal(size, RESPONSE_MAX);
+	assert_int_equal(*model_memory(gpa(BUFFER + 4)), 'r');
+	assert_int_equal(*model_memory(gpa(BUFFER + 4095)), 'r');
+	assert_int_equal(*model_memory(gpa(BUFFER + 4096)), 0);
+}
+
+static void response_too_large_is_an_error(void **state)
+{
+	(void)state;
+	world_service(SERVICE_VTPM)->reply_size = RESPONSE_MAX + 1;
+	assert_int_equal(command(8, 0, 10), 0x80001001);
+	assert_untouched();
+	world_service(SERVICE_VTPM)->reply_size = 0;
+	assert_int_equal(command(8, 0, 10), 0x80001001);
+	assert_untouched();
+}
+
+static void results_of_the_service(void **state)
+{
+	static const struct {
+		enum service_status status;
+		uint32_t result;
+	} cases[] = {
+		{ SERVICE_ERR_FORMAT, 0x80000005 },    { SERVICE_ERR_UNSUPPORTED, 0x80000005 },
+		{ SERVICE_ERR_NO_MEMORY, 0x80001001 }, { SERVICE_ERR_FAILED, 0x80001001 },
+		{ SERVICE_ERR_BUSY, 0x80001002 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		world_service(SERVICE_VTPM)->status = cases[i].status;
+		assert_int_equal(command(8, 0, 10), cases[i].result);
+		assert_untouched();
+	}
+	world_service(SERVICE_VTPM)->status = SERVICE_OK;
+	world_service(SERVICE_VTPM)->available = false;
+	assert_int_equal(command(8, 0, 10), 0x80001001);
+	assert_untouched();
+}
+
+/* Reads of the guest's buffer: bytes that are read twice could differ. */
+static bool count_reads(void *context, const struct model_event *event)
+{
+	uint8_t *reads = context;
+
+	if (event->op != MODEL_READ)
+		return true;
+	for (uint64_t i = 0; i < event->size; i++) {
+		uint64_t offset = event->at.raw + i - BUFFER;
+
+		if (offset < 4096)
+			reads[offset]++;
+	}
+	return true;
+}
+
+static void each_byte_is_read_once(void **state)
+{
+	uint8_t reads[4096] = { 0 };
+
+	(void)state;
+	put_request(BUFFER, 8, 0, 100);
+	model_set_hook(count_reads, reads);
+	assert_int_equal(command_at(BUFFER), 0);
+	model_set_hook(NULL, NULL);
+	for (size_t i = 0; i < sizeof(reads); i++)
+		assert_int_equal(reads[i], i < 109);
+}
+
+/* The guest changes size and command after they were read. */
+static bool request_grows(void *context, const struct model_event *event)
+{
+	struct svsm_vtpm_cmd_req evil = { 8, 4, UINT32_MAX };
+
+	(void)context;
+	if (event->op == MODEL_READ && event->at.raw > BUFFER)
+		world_put(BUFFER, &evil, sizeof(evil));
+	return true;
+}
+
+static void request_is_read_once(void **state)
+{
+	(void)state;
+	put_request(BUFFER, 8, 0, 10);
+	model_set_hook(request_grows, NULL);
+	assert_int_equal(command_at(BUFFER), 0);
+	model_set_hook(NULL, NULL);
+	assert_int_equal(world_service(SERVICE_VTPM)->payload_size, 14);
+	assert_int_equal(world_service(SERVICE_VTPM)->payload[0], 0);
+}
+
+static void faults_anywhere(void **state)
+{
+	(void)state;
+	model_fail(MODEL_READ, 1);
+	assert_int_equal(command(8, 0, 10), 0x80000003);
+	model_fail(MODEL_READ, 2);
+	assert_int_equal(command(8, 0, 10), 0x80000003);
+	assert_int_equal(world_service(SERVICE_VTPM)->calls, 0);
+	model_fail(MODEL_WRITE, 1);
+	assert_int_equal(command(8, 0, 10), 0x80000003);
+	put_request(BUFFER + 0x801, 8, 0, 0x900);
+	model_host_unassign(gpa(BUFFER + 0x1000), 1);
+	assert_int_equal(command_at(BUFFER + 0x801), 0x80000003);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(query, setup),
+		cmocka_unit_test_setup(command_and_response, setup),
+		cmocka_unit_test_setup(platform_commands, setup),
+		cmocka_unit_test_setup(localities, setup),
+		cmocka_unit_test_setup(sizes, setup),
+		cmocka_unit_test_setup(buffers_anywhere, setup),
+		cmocka_unit_test_setup(responses_that_fit, setup),
+		cmocka_unit_test_setup(response_too_large_is_an_error, setup),
+		cmocka_unit_test_setup(results_of_the_service, setup),
+		cmocka_unit_test_setup(each_byte_is_read_once, setup),
+		cmocka_unit_test_setup(request_is_read_once, setup),
+		cmocka_unit_test_setup(faults_anywhere, setup),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
