@@ -9,9 +9,9 @@
 
 #define DEFAULT_POLICY (PSP_POLICY_SMT | PSP_POLICY_RESERVED_ONE)
 
-/* A PC has devices and firmware there, whatever RAM lies underneath. */
+/* A PC has video memory there, whatever RAM lies underneath. */
 #define PC_HOLE_START 0xa0000ull
-#define PC_HOLE_END 0x100000ull
+#define PC_HOLE_END 0xc0000ull
 
 struct check {
 	uint64_t ram_size;
@@ -53,7 +53,7 @@ static bool check_range(struct check *c, const struct igvm_directive *d)
 		return refuse(c, d, "lies outside the machine's RAM");
 	if (d->type != IGVM_TYPE_REQUIRED_MEMORY && gpa < PC_HOLE_END &&
 	    gpa + d->size > PC_HOLE_START)
-		return refuse(c, d, "lies where a PC has devices and firmware");
+		return refuse(c, d, "lies where a PC has video memory");
 	return true;
 }
 

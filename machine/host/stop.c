@@ -34,7 +34,7 @@ static void guest_terminated(struct stop *stop, const uint64_t arg[4])
 {
 	set(stop, RUN_GUEST_TERMINATED, "guest_terminated",
 	    "the guest asked to be terminated: VMPL %" PRIu64 ", reason set %" PRIu64
-	    ", code %" PRIu64,
+	    ", code 0x%" PRIx64,
 	    arg[0], arg[1], arg[2]);
 	add_number(stop, "vmpl", arg[0]);
 	add_number(stop, "set", arg[1]);

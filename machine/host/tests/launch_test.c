@@ -112,20 +112,20 @@ static void test_outside_ram(void **state)
 
 static void test_pc_hole(void **state)
 {
-	static const uint64_t refused[] = { 0xa0000, 0xc0000, 0xff000 };
-	static const uint64_t taken[] = { 0x0, 0x9f000, 0x100000 };
+	static const uint64_t refused[] = { 0xa0000, 0xb0000, 0xbf000 };
+	static const uint64_t taken[] = { 0x0, 0x9f000, 0xc0000 };
 	struct make_igvm make;
 
 	(void)state;
 	make_igvm_default(&make);
 	for (unsigned int i = 0; i < 3; i++) {
 		make.pages[0].gpa = refused[i];
-		assert_refused(&make, "devices and firmware");
+		assert_refused(&make, "video memory");
 		make.pages[0].gpa = taken[i];
 		assert_taken(&make);
 	}
 	make.pages[0] = (struct make_page){ .gpa = 0, .flags = IGVM_PAGE_FLAG_2MB };
-	assert_refused(&make, "devices and firmware");
+	assert_refused(&make, "video memory");
 }
 
 static void test_vmsa(void **state)
