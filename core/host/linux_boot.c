@@ -93,11 +93,11 @@ enum area_page {
 	AREA_DESCRIPTORS = AREA_TABLES + IDENTITY_TABLES,
 	AREA_BOOT_PARAMS,
 	AREA_CMDLINE,
+	AREA_CC, /* setup data: Linux reads it as RAM, with C-bit, and keeps the page itself */
 	AREA_RAM_END,
 	AREA_ACPI = AREA_RAM_END,
 	AREA_NVS,
-	AREA_CC, /* from here on: reserved */
-	AREA_CPUID,
+	AREA_CPUID, /* from here on: reserved */
 	AREA_SECRETS,
 	AREA_CAA,
 	AREA_VMSA,
@@ -325,7 +325,7 @@ static void e820_boot_area(struct e820_map *map, const struct builder *b)
 {
 	e820_hole(map, area_page(b, AREA_ACPI), ABI_PAGE_SIZE, E820_ACPI);
 	e820_hole(map, area_page(b, AREA_NVS), ABI_PAGE_SIZE, E820_NVS);
-	e820_hole(map, area_page(b, AREA_CC), (AREA_PAGES - AREA_CC) * ABI_PAGE_SIZE,
+	e820_hole(map, area_page(b, AREA_CPUID), (AREA_PAGES - AREA_CPUID) * ABI_PAGE_SIZE,
 		  E820_RESERVED);
 }
 

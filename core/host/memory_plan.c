@@ -6,7 +6,8 @@
 void memory_plan_init(struct memory_plan *plan, uint64_t memory)
 {
 	*plan = (struct memory_plan){
-		.ram = { { 0, MEMORY_LOW_END }, { MEMORY_HIGH_START, memory - MEMORY_HIGH_START } },
+		.ram = { { 0, MEMORY_LOW_END },
+			 { MEMORY_SHADOW_START, memory - MEMORY_SHADOW_START } },
 	};
 }
 
@@ -49,8 +50,7 @@ bool memory_plan_take(struct memory_plan *plan, uint64_t gpa, uint64_t size)
 uint64_t memory_plan_lowest(struct memory_plan *plan, uint64_t size, uint64_t alignment,
 			    uint64_t min)
 {
-	const struct socle_range *high = &plan->ram[1];
-	uint64_t at = ROUND_UP(min > high->gpa ? min : high->gpa, alignment);
+	uint64_t at = ROUND_UP(min > MEMORY_HIGH_START ? min : MEMORY_HIGH_START, alignment);
 
 	size = ROUND_UP(size, ABI_PAGE_SIZE);
 	while (is_ram(plan, at, size)) {
@@ -71,7 +71,7 @@ uint64_t memory_plan_highest(struct memory_plan *plan, uint64_t size, uint64_t l
 	size = ROUND_UP(size, ABI_PAGE_SIZE);
 	if (end > limit)
 		end = limit / ABI_PAGE_SIZE * ABI_PAGE_SIZE;
-	while (end >= size && is_ram(plan, end - size, size)) {
+	while (end >= size && end - size >= MEMORY_HIGH_START && is_ram(plan, end - size, size)) {
 		const struct socle_range *taken = obstacle(plan, end - size, size);
 
 		if (!taken)

@@ -9,11 +9,13 @@
 #include "abi/params.h"
 
 #define MEMORY_LOW_END 0xa0000ull /* where a PC's video memory and ROMs begin */
+/* From here to 1 MiB RAM shadows the ROMs: an operating system searches it, but may not have it. */
+#define MEMORY_SHADOW_START 0xc0000ull
 #define MEMORY_HIGH_START (1ull << 20)
 #define MEMORY_PLAN_TAKEN_MAX 64u
 
 struct memory_plan {
-	struct socle_range ram[2]; /* below 640 KiB, and from 1 MiB */
+	struct socle_range ram[2]; /* below 640 KiB, and from 768 KiB */
 	uint32_t taken_count;
 	struct socle_range taken[MEMORY_PLAN_TAKEN_MAX];
 };

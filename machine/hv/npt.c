@@ -17,9 +17,9 @@
 #define NPT_ENTRIES 512u
 #define NPT_GIB (1ull << 30)
 
-/* Between low RAM and 1 MiB lies the PC's hole for video memory and ROMs. */
+/* The PC's hole for video memory; the RAM above it shadows the ROMs (main.c). */
 #define HOLE_START 0xa0000ull
-#define HOLE_END 0x100000ull
+#define HOLE_END 0xc0000ull
 
 #define ATTRIBUTE_SHARED 1u /* the host gave the page out as shared: it stays so until told */
 
