@@ -32,8 +32,8 @@ static void add(struct builder *b, const char *name, size_t name_size, uint32_t 
 	char header[ARCHIVE_HEADER_SIZE + 1];
 
 	snprintf(header, sizeof(header),
-		 "070701%08X%08x%08x%08x%08x%08x%08zx%08x%08x%08x%08x%08zx%08x", 0xabu, mode, 0, 0,
-		 1, 0, size, 0, 0, 0, 0, name_size, 0);
+		 "070701%08X%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x", 0xabu, mode, 0, 0, 1,
+		 0, (uint32_t)size, 0, 0, 0, 0, (uint32_t)name_size, 0);
 	memcpy(b->bytes + b->size, header, ARCHIVE_HEADER_SIZE);
 	b->size += ARCHIVE_HEADER_SIZE;
 	memset(b->bytes + b->size, 0, name_size);

@@ -231,8 +231,8 @@ static uint8_t *add_entry(const char *name, size_t name_size, const void *data, 
 	uint8_t *at;
 
 	snprintf(header, sizeof(header),
-		 "070701%08x%08x%08x%08x%08x%08x%08zx%08x%08x%08x%08x%08zx%08x", 1, 0100644, 0, 0,
-		 1, 0, size, 0, 0, 0, 0, name_size, 0);
+		 "070701%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x", 1, 0100644, 0, 0, 1,
+		 0, (uint32_t)size, 0, 0, 0, 0, (uint32_t)name_size, 0);
 	memcpy(archive_at(archive_size), header, NEWC_HEADER);
 	memset(archive_at(archive_size + NEWC_HEADER), 0, name_size);
 	memcpy(archive_at(archive_size + NEWC_HEADER), name, strlen(name));
