@@ -18,13 +18,13 @@ codename=$(. /etc/os-release && echo "${VERSION_CODENAME:-}")
 case $codename in
 bookworm)
 	compiler=gcc-12
-	second_compiler=clang-14
+	second_compiler="clang-14 libclang-rt-14-dev"
 	tcti_device=libtss2-tcti-device0
 	tcti_swtpm=libtss2-tcti-swtpm0
 	;;
 trixie)
 	compiler=gcc-14
-	second_compiler=clang
+	second_compiler="clang libclang-rt-19-dev"
 	tcti_device=libtss2-tcti-device0t64
 	tcti_swtpm=libtss2-tcti-swtpm0t64
 	;;

@@ -14,8 +14,9 @@
 #include <stdint.h>
 
 #include "monitor/mem/addr.h"
+#include "monitor/vcpu/limits.h"
 
-#define REGISTRY_CPUS_MAX 64u
+#define REGISTRY_CPUS_MAX MONITOR_CPUS_MAX
 #define REGISTRY_VMSAS_MAX (4u * REGISTRY_CPUS_MAX)
 
 struct registry_vcpu {
