@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A service that breaks one rule, which the first character of the file on descriptor 6 names. For
- * machine tests: pack it with hostile.conf as services.conf and a file "mode" of two characters, send
- * one request to it (it has the role of the vTPM), and expect what docs/services.md promises: SERVICE_ERR_FAILED for the caller, for now and ever, a line in
- * the log that says why, and a monitor and other services that go on.
+ * machine tests: pack it with hostile.conf as services.conf and a file "mode" of two characters,
+ * send one request to it (it has the role of the vTPM), and expect what docs/services.md promises:
+ * SERVICE_ERR_FAILED for the caller, now and ever, a line in the log that says why, and a monitor
+ * that goes on.
  *
  * No C library: what is done here must be exactly these instructions.
  *
