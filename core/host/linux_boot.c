@@ -74,7 +74,13 @@ struct cc_blob {
 	uint32_t cpuid_size, reserved_24;
 };
 ABI_SIZE(struct cc_blob, 40);
-#define CC_BLOB_OFFSET 64u /* in the page of the setup data */
+/*
+ * The blob follows in the page of the setup data and counts as part of it: a kernel reserves what
+ * the header's length says, and reads the blob again late in its boot.
+ */
+#define CC_BLOB_OFFSET 64u
+#define CC_SETUP_LENGTH \
+	(CC_BLOB_OFFSET + sizeof(struct cc_blob) - offsetof(struct cc_setup_data, blob))
 
 #define BOOT_CS 0x10u
 #define BOOT_DS 0x18u
@@ -274,7 +280,7 @@ static void add_cc_blob(struct builder *b)
 	uint8_t page[ABI_PAGE_SIZE] = { 0 };
 	uint64_t at = area_page(b, AREA_CC);
 	struct cc_setup_data setup = { .type = SETUP_CC_BLOB,
-				       .length = sizeof(setup.blob),
+				       .length = CC_SETUP_LENGTH,
 				       .blob = (uint32_t)at + CC_BLOB_OFFSET };
 	struct cc_blob blob = { .magic = CC_BLOB_MAGIC,
 				.secrets = area_page(b, AREA_SECRETS),
