@@ -22,8 +22,9 @@ HERE = pathlib.Path(__file__).resolve().parent
 LIBRARIES = "lib/x86_64-linux-gnu"
 LOADER = "lib64/ld-linux-x86-64.so.2"
 
-# tsm gives configfs its reports, sev-guest makes them. The order is that of loading.
-MODULES = ["tsm", "sev-guest"]
+# tsm gives configfs its reports, sev-guest makes them. The order is that of loading. sev-guest asks
+# for gcm(aes) by name, so that no list of dependencies has these two.
+MODULES = ["ghash-generic", "gcm", "tsm", "sev-guest"]
 TPM2_TOOLS = ["createek", "createak", "pcrextend", "quote", "startauthsession", "policysecret",
               "activatecredential", "getcap"]
 # Loaded by name at run time, so no list of needed libraries has it.
