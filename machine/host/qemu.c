@@ -18,6 +18,13 @@
 
 #define ARGUMENTS_MAX 64
 
+/*
+ * QEMU emulates 40 physical bits unless told otherwise; the C-bit is bit 47. Without CMPXCHG16B:
+ * before 8.0, QEMU leaves rubbish in RFLAGS after it (it does not store the kind of the pending
+ * flags before it computes them), which a #VMEXIT right behind then saves for the guest.
+ */
+#define TCG_CPU "EPYC-Milan,+svm,+npt,phys-bits=48,-cx16"
+
 struct arguments {
 	char *argv[ARGUMENTS_MAX + 1];
 	unsigned int count;
@@ -128,8 +135,7 @@ static void build_arguments(struct arguments *args, const struct qemu_config *c)
 	add(args, "-accel");
 	add(args, "%s", tcg ? "tcg,thread=multi" : c->accel);
 	add(args, "-cpu");
-	/* QEMU emulates 40 physical bits unless told otherwise; the C-bit is bit 47. */
-	add(args, "%s", tcg ? "EPYC-Milan,+svm,+npt,phys-bits=48" : "host,+svm");
+	add(args, "%s", tcg ? TCG_CPU : "host,+svm");
 	add(args, "-smp");
 	add(args, "%u", c->cpus);
 	add(args, "-bios");
