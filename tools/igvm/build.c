@@ -242,7 +242,7 @@ static bool take_file_option(struct request *r, int id, const char *name)
 		r->writer.order = IGVM_ORDER_SHUFFLE;
 		return number(name, optarg, 0, UINT64_MAX, &r->writer.seed);
 	default:
-		return false; /* getopt_long() has said what is wrong */
+		return false; /* there are no more */
 	}
 }
 
@@ -476,9 +476,12 @@ static int take_and_build(int argc, char **argv, struct request *r, struct work 
 {
 	int id, index = 0;
 
+	opterr = 0;
 	while ((id = getopt_long(argc, argv, "o:qh", options, &index)) != -1) {
 		if (id == 'h')
 			return help();
+		if (id == '?')
+			return igvm_bad_option("build", argc, argv);
 		if (!take_option(r, id, options[index].name))
 			return CMD_MISUSE;
 	}

@@ -19,6 +19,12 @@ int igvm_measure(int argc, char **argv);
  */
 bool igvm_load(const char *path, struct file_bytes *bytes, struct igvm_file *file);
 
+/*
+ * Reports the option that getopt_long() refused with ? or :, which was told to be quiet. Returns
+ * CMD_MISUSE.
+ */
+int igvm_bad_option(const char *command, int argc, char **argv);
+
 /* The launch digest of a file as lower-case hex. False when OpenSSL fails, which is reported. */
 bool igvm_digest_hex(const char *path, const struct igvm_file *file, char *hex);
 

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
+#include <getopt.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "core/host/digest.h"
 #include "tools/cmd.h"
@@ -23,6 +25,15 @@ bool igvm_load(const char *path, struct file_bytes *bytes, struct igvm_file *fil
 		return false;
 	}
 	return true;
+}
+
+int igvm_bad_option(const char *command, int argc, char **argv)
+{
+	const char *last = optind > 0 && optind <= argc ? argv[optind - 1] : "";
+	char letter[] = { '-', (char)optopt, '\0' };
+	const char *option = strncmp(last, "--", 2) == 0 ? last : letter;
+
+	return cmd_error("igvm %s: \"%s\" is not an option, or lacks its value", command, option);
 }
 
 bool igvm_digest_hex(const char *path, const struct igvm_file *file, char *hex)

@@ -55,6 +55,7 @@ int igvm_measure(int argc, char **argv)
 	enum measure_form form = FORM_LINE;
 	int option;
 
+	opterr = 0;
 	while ((option = getopt_long(argc, argv, "bh", options, NULL)) != -1) {
 		switch (option) {
 		case 'b':
@@ -66,7 +67,7 @@ int igvm_measure(int argc, char **argv)
 		case 'h':
 			return help();
 		default:
-			return CMD_MISUSE;
+			return igvm_bad_option("measure", argc, argv);
 		}
 	}
 	if (optind != argc - 1)

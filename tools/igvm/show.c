@@ -280,6 +280,7 @@ int igvm_show(int argc, char **argv)
 	bool json = false;
 	int option;
 
+	opterr = 0;
 	while ((option = getopt_long(argc, argv, "h", options, NULL)) != -1) {
 		switch (option) {
 		case 'j':
@@ -288,7 +289,7 @@ int igvm_show(int argc, char **argv)
 		case 'h':
 			return help();
 		default:
-			return CMD_MISUSE;
+			return igvm_bad_option("show", argc, argv);
 		}
 	}
 	if (optind != argc - 1)
