@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* Files and folders of the host process. */
+/* Folders, and files in them, of the host process. Whole files: core/host/file.h. */
 #ifndef SOCLE_MACHINE_HOST_FILES_H
 #define SOCLE_MACHINE_HOST_FILES_H
 
 #include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 
 #include "machine/host/error.h"
@@ -21,11 +19,5 @@ FILE *files_create(const char *dir, const char *name, bool secret, struct host_e
 
 /* Flushes and closes f; false when anything written to it was lost. */
 bool files_close(FILE *f, const char *name, struct host_error *error);
-
-/* Renames dir/from to dir/to, which it replaces. */
-bool files_rename(const char *dir, const char *from, const char *to, struct host_error *error);
-
-/* The whole of a file in a new buffer, which the caller frees. NULL on failure. */
-uint8_t *files_read(const char *path, size_t max, size_t *size, struct host_error *error);
 
 #endif

@@ -7,7 +7,6 @@
 #include <inttypes.h>
 #include <signal.h>
 #include <stdarg.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/signalfd.h>
@@ -15,6 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "core/host/file.h"
 #include "machine/host/files.h"
 #include "machine/host/machine.h"
 
@@ -25,9 +25,9 @@ struct far_ends {
 	int fds[STREAM_COUNT];
 };
 
-/* The IGVM file; the reader keeps pointing into data. */
+/* The IGVM file; the reader keeps pointing into its bytes. */
 struct image {
-	uint8_t *data;
+	struct file_bytes bytes;
 	struct igvm_file file;
 };
 
@@ -132,13 +132,12 @@ static bool make_memory(struct machine *m, struct host_error *error)
 static bool open_image(struct image *image, const struct run_options *options,
 		       struct host_error *error)
 {
+	struct build_error file_error;
 	struct igvm_error igvm_error;
-	size_t size;
 
-	image->data = files_read(options->image, IMAGE_SIZE_MAX, &size, error);
-	if (!image->data)
-		return false;
-	if (!igvm_open(&image->file, image->data, size, &igvm_error))
+	if (!file_read(options->image, IMAGE_SIZE_MAX, &image->bytes, &file_error))
+		return host_fail_image(error, "%s", file_error.text);
+	if (!igvm_open(&image->file, image->bytes.data, image->bytes.size, &igvm_error))
 		return host_fail_image(error, "%s, at file offset %" PRIu64, igvm_error.text,
 				       igvm_error.offset);
 	return launch_check(&image->file, options->memory, error);
@@ -342,7 +341,7 @@ enum run_status run_machine(const struct run_options *options, struct host_error
 	    launch_load(&image.file, &m.memory, options->cpus, &m.psp, error) &&
 	    open_logs(&m, error) && watch_signals(&m, &old, error) && run(&m, &stop, error))
 		status = finish(&m, &stop, error);
-	free(image.data);
+	file_free(&image.bytes);
 	take_down(&m);
 	sigprocmask(SIG_SETMASK, &old, NULL);
 	return status;

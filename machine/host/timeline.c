@@ -2,13 +2,15 @@
 #include "machine/host/timeline.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
+#include "core/host/file.h"
 #include "machine/host/exits.h"
 #include "machine/host/files.h"
 
 #define FILE_NAME "timeline.json"
-#define DRAFT_NAME ".timeline.json.new"
 
 uint64_t timeline_clock(void)
 {
@@ -85,24 +87,32 @@ static json_t *exits(const struct mailbox *mailbox)
 	return list;
 }
 
+static char *to_text(const struct timeline *timeline, const struct mailbox *mailbox)
+{
+	json_t *root = json_pack("{s:i, s:I, s:O, s:o, s:o, s:O?}", "format", 1,
+				 "start_monotonic_ns", (json_int_t)timeline->start_ns, "events",
+				 timeline->events, "exits", exits(mailbox), "switches",
+				 four(mailbox->switches), "stop", timeline->stop);
+	char *text = root ? json_dumps(root, JSON_INDENT(2)) : NULL;
+
+	json_decref(root);
+	return text;
+}
+
 bool timeline_write(const struct timeline *timeline, const struct mailbox *mailbox, const char *dir,
 		    struct host_error *error)
 {
-	FILE *f = files_create(dir, DRAFT_NAME, false, error);
-	json_t *root;
+	char *path = files_path(dir, FILE_NAME);
+	char *text = to_text(timeline, mailbox);
+	struct build_error file_error;
 	bool ok;
 
-	if (!f)
-		return false;
-	root = json_pack("{s:i, s:I, s:O, s:o, s:o, s:O?}", "format", 1, "start_monotonic_ns",
-			 (json_int_t)timeline->start_ns, "events", timeline->events, "exits",
-			 exits(mailbox), "switches", four(mailbox->switches), "stop",
-			 timeline->stop);
-	ok = root && json_dumpf(root, f, JSON_INDENT(2)) == 0 && fputc('\n', f) == '\n';
-	json_decref(root);
-	if (!files_close(f, FILE_NAME, error))
-		return false;
-	if (!ok)
-		return host_fail(error, "cannot write %s/%s", dir, FILE_NAME);
-	return files_rename(dir, DRAFT_NAME, FILE_NAME, error);
+	if (!path || !text)
+		ok = host_fail(error, "out of memory");
+	else
+		ok = file_write(path, text, strlen(text), &file_error) ||
+		     host_fail(error, "%s: %s", path, file_error.text);
+	free(path);
+	free(text);
+	return ok;
 }

@@ -308,10 +308,10 @@ static void test_misuse(void **state)
 	assert_misuse(&options, false, "cannot start /nonexistent/qemu: No such file");
 	options = options_for("poweroff");
 	options.image = "missing.igvm";
-	assert_misuse(&options, false, "missing.igvm");
+	assert_misuse(&options, true, "No such file");
 	options = options_for("poweroff");
 	options.image = ".";
-	assert_misuse(&options, false, "not a regular file");
+	assert_misuse(&options, true, "not a regular file");
 	options = options_for("poweroff");
 	options.image = "short.igvm";
 	assert_misuse(&options, true, "at file offset");
