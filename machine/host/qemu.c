@@ -18,12 +18,8 @@
 
 #define ARGUMENTS_MAX 64
 
-/*
- * QEMU emulates 40 physical bits unless told otherwise; the C-bit is bit 47. Without CMPXCHG16B:
- * before 8.0, QEMU leaves rubbish in RFLAGS after it (it does not store the kind of the pending
- * flags before it computes them), which a #VMEXIT right behind then saves for the guest.
- */
-#define TCG_CPU "EPYC-Milan,+svm,+npt,phys-bits=48,-cx16"
+/* QEMU emulates 40 physical bits unless told otherwise; the C-bit is bit 47. */
+#define TCG_CPU "EPYC-Milan,+svm,+npt,phys-bits=48"
 
 struct arguments {
 	char *argv[ARGUMENTS_MAX + 1];
