@@ -199,8 +199,9 @@ static bool read_kernel(const struct file_bytes *file, struct kernel *k, struct 
 	k->payload = h + setup;
 	k->payload_size = file->size - setup;
 	if (k->init_size < k->payload_size || k->pref_address % ABI_PAGE_SIZE != 0 ||
-	    k->pref_address < MEMORY_HIGH_START || k->alignment < ABI_PAGE_SIZE ||
-	    (k->alignment & (k->alignment - 1)) != 0 || k->payload_size <= ENTRY_64)
+	    k->pref_address < MEMORY_HIGH_START || k->pref_address > UINT32_MAX ||
+	    k->alignment < ABI_PAGE_SIZE || (k->alignment & (k->alignment - 1)) != 0 ||
+	    k->payload_size <= ENTRY_64)
 		return build_fail(error, "the bzImage's sizes or addresses are broken");
 	return true;
 }

@@ -469,6 +469,105 @@ static void test_socle_image_refusals(void **state)
 	assert_socle_refused(&o, "not a bzImage");
 }
 
+/* A kernel as boot.rst describes it: one sector of setup code, four pages of payload. */
+#define KERNEL_SETUP 1024u
+#define KERNEL_SIZE (KERNEL_SETUP + 16384u)
+
+static void make_kernel(uint8_t *kernel)
+{
+	static const struct {
+		unsigned int offset, bytes;
+		uint64_t value;
+	} fields[] = {
+		{ 0x1f1, 1, 1 },	  { 0x1fe, 2, 0xaa55 },	  { 0x200, 2, 0x6aeb },
+		{ 0x202, 4, 0x53726448 }, { 0x206, 2, 0x20f },	  { 0x211, 1, 1 },
+		{ 0x22c, 4, 0x7fffffff }, { 0x230, 4, 0x200000 }, { 0x234, 1, 1 },
+		{ 0x236, 2, 1 },	  { 0x238, 4, 2047 },	  { 0x258, 8, 0x1000000 },
+		{ 0x260, 4, 0x400000 },
+	};
+
+	memset(kernel, 0x44, KERNEL_SIZE);
+	memset(kernel + 0x1f1, 0, KERNEL_SETUP - 0x1f1);
+	for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++)
+		memcpy(kernel + fields[i].offset, &fields[i].value, fields[i].bytes);
+}
+
+/* Builds from a copy on the heap, so that the sanitizer sees every byte beyond the file. */
+static bool build_linux(const uint8_t *kernel, size_t size, struct linux_boot *boot)
+{
+	uint8_t *copy = malloc(size ? size : 1);
+	struct linux_boot_options o = { .kernel = { copy, size },
+					.initrd = { (uint8_t *)"initrd", 6 },
+					.cmdline = "quiet",
+					.cpu_count = 1 };
+	struct igvm_writer writer = { 0 };
+	struct memory_plan plan;
+	struct build_error error;
+	bool ok;
+
+	memcpy(copy, kernel, size);
+	memory_plan_init(&plan, MEMORY);
+	ok = linux_boot_build(&o, &plan, &writer, boot, &error);
+	for (size_t i = 0; ok && i < writer.count; i++)
+		assert_true(writer.items[i].gpa >= 0x100000 && writer.items[i].gpa < MEMORY);
+	igvm_writer_free(&writer);
+	free(copy);
+	return ok;
+}
+
+static void test_linux_boot(void **state)
+{
+	static uint8_t kernel[KERNEL_SIZE];
+	struct linux_boot boot;
+
+	(void)state;
+	make_kernel(kernel);
+	assert_true(build_linux(kernel, KERNEL_SIZE, &boot));
+	assert_int_equal(boot.entry.rip, 0x1000200);
+	assert_int_equal(boot.entry.cs_selector, 0x10);
+	assert_int_equal(boot.entry.ds_selector, 0x18);
+	assert_int_equal(boot.entry.page_tables.gpa, boot.entry.cr3);
+	for (size_t size = 0; size <= KERNEL_SETUP + 0x200; size++)
+		assert_false(build_linux(kernel, size, &boot));
+	/* No byte of the header makes it write elsewhere than into the guest's RAM. */
+	for (unsigned int at = 0x1f1; at < 0x268; at++) {
+		for (unsigned int value = 0; value < 256; value += 15) {
+			make_kernel(kernel);
+			kernel[at] = (uint8_t)value;
+			if (build_linux(kernel, KERNEL_SIZE, &boot))
+				assert_true(boot.entry.rip > 0x100000 && boot.entry.rip < MEMORY);
+		}
+	}
+}
+
+/* A kernel that can be moved makes room for Socle where it wanted to be; another one cannot. */
+static void test_linux_boot_moves(void **state)
+{
+	static uint8_t kernel[KERNEL_SIZE];
+	struct linux_boot_options o = { .kernel = { kernel, KERNEL_SIZE },
+					.cmdline = "",
+					.cpu_count = 1 };
+	struct igvm_writer writer = { 0 };
+	struct memory_plan plan;
+	struct linux_boot boot;
+	struct build_error error;
+
+	(void)state;
+	make_kernel(kernel);
+	memory_plan_init(&plan, MEMORY);
+	assert_true(memory_plan_take(&plan, 0x1001000, SOCLE_REGION_SIZE));
+	assert_true(linux_boot_build(&o, &plan, &writer, &boot, &error));
+	assert_int_equal(boot.entry.rip, 0x2200200);
+	igvm_writer_free(&writer);
+
+	kernel[0x234] = 0;
+	memory_plan_init(&plan, MEMORY);
+	assert_true(memory_plan_take(&plan, 0x1001000, SOCLE_REGION_SIZE));
+	assert_false(linux_boot_build(&o, &plan, &writer, &boot, &error));
+	assert_non_null(strstr(error.text, "no room for the kernel"));
+	igvm_writer_free(&writer);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -479,6 +578,8 @@ int main(void)
 		cmocka_unit_test(test_acpi),
 		cmocka_unit_test(test_socle_image),
 		cmocka_unit_test(test_socle_image_refusals),
+		cmocka_unit_test(test_linux_boot),
+		cmocka_unit_test(test_linux_boot_moves),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
