@@ -200,7 +200,7 @@ enum rmp_status rmp_access(const struct rmp *rmp, uint64_t page, unsigned int vm
 		return RMP_NOT_ASSIGNED;
 	if (!(entry->flags & RMP_VALIDATED))
 		return RMP_NOT_VALIDATED;
-	if (vmpl != 0 && (entry->flags & RMP_VMSA))
+	if (vmpl != 0 && (entry->flags & RMP_VMSA) && (perms & ~RMP_PERM_READ))
 		return RMP_IS_VMSA;
 	if (perms & ~entry->perms[vmpl])
 		return RMP_NO_PERMISSION;

@@ -51,7 +51,7 @@ enum rmp_status {
 	RMP_NEEDS_SMASH,   /* nested page fault: 4 KiB operation on a 2 MiB entry */
 	RMP_NOT_VALIDATED, /* #VC: page not validated */
 	RMP_NO_PERMISSION, /* nested page fault: VMPL permission */
-	RMP_IS_VMSA,	   /* nested page fault: a VMSA page touched by a VMPL other than 0 */
+	RMP_IS_VMSA, /* nested page fault: a VMSA page, not for reading, by a VMPL other than 0 */
 };
 
 struct rmp_outcome {

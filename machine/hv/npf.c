@@ -85,7 +85,7 @@ static void private_fault(struct vcpu *v, uint64_t gpa, uint64_t error)
 		vc_raise(v, VC_PAGE_NOT_VALIDATED);
 		break;
 	case RMP_IS_VMSA:
-		violation(v, "access to a VMSA page");
+		violation(v, "write or fetch of a VMSA page");
 	default:
 		violation(v, "permission of the VMPL");
 	}

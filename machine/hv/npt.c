@@ -80,6 +80,11 @@ static uint64_t shared_leaf(uint64_t page)
 	return page << ABI_PAGE_SHIFT | NPT_TABLE;
 }
 
+static bool may(uint64_t page, unsigned int vmpl, unsigned int perms)
+{
+	return rmp_access(&npt.rmp, page, vmpl, perms) == RMP_DONE;
+}
+
 /*
  * One nested table cannot tell user from supervisor fetches: a page that either may execute is
  * executable for both.
@@ -87,14 +92,12 @@ static uint64_t shared_leaf(uint64_t page)
 static uint64_t private_leaf(uint64_t page, unsigned int vmpl)
 {
 	uint64_t leaf = page << ABI_PAGE_SHIFT | NPT_TABLE;
-	unsigned int perms;
 
-	if (!page_is_ram(page) || rmp_access(&npt.rmp, page, vmpl, RMP_PERM_READ) != RMP_DONE)
+	if (!page_is_ram(page) || !may(page, vmpl, RMP_PERM_READ))
 		return 0;
-	perms = npt.rmp.entries[page].perms[vmpl];
-	if (!(perms & RMP_PERM_WRITE))
+	if (!may(page, vmpl, RMP_PERM_WRITE))
 		leaf &= ~NPT_WRITE;
-	if (!(perms & (RMP_PERM_EXEC_USER | RMP_PERM_EXEC_SUPER)))
+	if (!may(page, vmpl, RMP_PERM_EXEC_USER) && !may(page, vmpl, RMP_PERM_EXEC_SUPER))
 		leaf |= NPT_NO_EXECUTE;
 	return leaf;
 }

@@ -98,8 +98,9 @@ static uint32_t make_vmsa(gpa_t vmsa)
 	result = check_vmsa(vmsa);
 	if (result != SVSM_SUCCESS)
 		return result;
-	return svsm_result_of_page(
-		arch_rmpadjust(vmsa, ARCH_PAGE_4K, GUEST_VMPL, SNP_RMPADJUST_VMSA));
+	/* Linux reads SEV_FEATURES there once more when it asks the host to start the vCPU. */
+	return svsm_result_of_page(arch_rmpadjust(vmsa, ARCH_PAGE_4K, GUEST_VMPL,
+						  SNP_RMPADJUST_VMSA | SNP_RMPADJUST_READ));
 }
 
 static uint32_t commit_create(const struct new_vcpu *new)
