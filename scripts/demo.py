@@ -128,10 +128,20 @@ class Machine:
             reader.join()
         return status
 
+    def ended(self, seconds):
+        """Whether it ends within that time by itself."""
+        try:
+            self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            return False
+        return True
+
     def why(self):
         """Why it ended, and the log that tells more."""
         status = self.wait(10)
-        reason = self.errors[-1] if self.errors else f"socle run exited with {status}"
+        reason = "the guest powered off too early" if status == 0 else \
+            f"socle run exited with {status}"
+        reason = self.errors[-1] if self.errors else reason
         return reason, self.last_log()
 
     def last_log(self):
@@ -272,7 +282,7 @@ def run_machine(options, image, folder, progress):
     except channel.GuestError as error:
         raise StepFailed("guest", str(error), "guest.log") from error
     except channel.ChannelError as error:
-        if not machine.alive():
+        if machine.ended(5):
             raise StepFailed("machine", *machine.why()) from error
         raise StepFailed("machine", str(error), machine.last_log()) from error
     finally:

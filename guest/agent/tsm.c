@@ -73,11 +73,22 @@ static int ask_vtpm(struct request *request, const uint8_t *nonce)
 	return 0;
 }
 
+/* The kernel's own level is the most privileged one that it may ask for; the default is not. */
+static int set_own_level(struct request *request)
+{
+	struct tsm_blob *level = &request->out->report;
+	int rc = get(request, "privlevel_floor", level);
+
+	return rc == 0 ? set(request, "privlevel", level->data, level->size) : rc;
+}
+
 static int ask_kernel(struct request *request, const uint8_t *data)
 {
 	struct tsm_report *out = request->out;
-	int rc;
+	int rc = set_own_level(request);
 
+	if (rc != 0)
+		return rc;
 	if ((rc = set(request, "inblob", data, TSM_NONCE_SIZE)) != 0 ||
 	    (rc = get(request, "outblob", &out->report)) != 0 ||
 	    (rc = get(request, "auxblob", &out->certificates)) != 0)

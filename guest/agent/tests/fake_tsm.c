@@ -17,8 +17,9 @@ int __wrap_mkdir(const char *path, mode_t mode);
 int __wrap_rmdir(const char *path);
 
 static const char *const attributes[] = {
-	"inblob",  "service_provider", "service_guid", "service_manifest_version",
-	"outblob", "manifestblob",     "auxblob",
+	"inblob",    "service_provider", "service_guid", "service_manifest_version",
+	"outblob",   "manifestblob",	 "auxblob",	 "privlevel_floor",
+	"privlevel",
 };
 #define ATTRIBUTE_COUNT (sizeof(attributes) / sizeof(attributes[0]))
 
@@ -37,6 +38,8 @@ static void fill(const char *folder, const char *name)
 		size = fake_tsm.outblob_size;
 	else if (strcmp(name, "manifestblob") == 0)
 		size = 314;
+	else if (strcmp(name, "privlevel_floor") == 0)
+		size = 1;
 	memset(bytes, name[0], sizeof(bytes));
 	snprintf(path, sizeof(path), "%s/%s", folder, name);
 	if (file_write(path, bytes, size) != 0)
@@ -77,6 +80,7 @@ int __wrap_rmdir(const char *path)
 		take(path, "service_provider", fake_tsm.provider, sizeof(fake_tsm.provider));
 		take(path, "service_guid", fake_tsm.guid, sizeof(fake_tsm.guid));
 		take(path, "service_manifest_version", fake_tsm.version, sizeof(fake_tsm.version));
+		take(path, "privlevel", fake_tsm.level, sizeof(fake_tsm.level));
 		fake_tsm.removed = true;
 		for (i = 0; i < ATTRIBUTE_COUNT; i++) {
 			snprintf(file, sizeof(file), "%s/%s", path, attributes[i]);

@@ -15,7 +15,7 @@ struct fake_tsm {
 	const char *missing; /* an attribute that this kernel does not have, or NULL */
 	size_t outblob_size;
 	/* What was written, when the last report's folder was removed. */
-	char inblob[256], provider[64], guid[64], version[16];
+	char inblob[256], provider[64], guid[64], version[16], level[16];
 	bool removed;
 };
 

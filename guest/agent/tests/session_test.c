@@ -197,6 +197,21 @@ static void test_report_request(void **state)
 	free(report);
 }
 
+/* The stand-in's floor is the letter p. */
+static void test_kernel_report(void **state)
+{
+	struct fixture *f = *state;
+	struct tsm_report *report = malloc(sizeof(*report));
+
+	assert_non_null(report);
+	assert_int_equal(tsm_report_kernel(f->tsm, f->nonce, report), 0);
+	assert_memory_equal(fake_tsm.inblob, f->nonce, sizeof(f->nonce));
+	assert_string_equal(fake_tsm.level, "p");
+	assert_string_equal(fake_tsm.provider, "");
+	assert_int_equal(report->report.size, 1184);
+	free(report);
+}
+
 static void test_nonce_size(void **state)
 {
 	struct fixture *f = *state;
@@ -276,6 +291,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_hello, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_nonce, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_report_request, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_kernel_report, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_nonce_size, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_no_svsm, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_report_too_large, setup, teardown),
