@@ -55,6 +55,8 @@ static void plane_set_vmsa(struct plane *p, uint64_t gpa, enum plane_state state
 	p->ghcb_registered = GHCB_NOT_REGISTERED;
 	p->doorbell_gpa = 0;
 	p->nmi_blocked = false;
+	p->event_inj = 0;
+	p->int_state = 0;
 	p->blocked_rip = ~0ull;
 }
 
@@ -225,23 +227,29 @@ static void switch_if_asked(struct vcpu *v)
 	make_current(v, vmpl, SVM_EXIT_VMGEXIT);
 }
 
+/* A plane that waits is called back by an event of its own, from a less privileged one only. */
 static bool wants_to_run(struct vcpu *v, struct plane *p)
 {
-	if (p->state == PLANE_HALTED && irq_pending(v, p))
+	bool sleeps = p->state == PLANE_HALTED ||
+		      (p->state == PLANE_WAITING && p->vmpl < v->current);
+
+	if (sleeps && irq_pending(v, p))
 		p->state = PLANE_READY;
 	return p->state == PLANE_READY;
 }
 
-/* The current plane goes on while it can; else the most privileged one that has work. */
+/* The most privileged plane that has work becomes the current one. */
 static bool choose_plane(struct vcpu *v)
 {
-	if (wants_to_run(v, vcpu_plane(v)))
+	bool preempted = vcpu_plane(v)->state == PLANE_READY;
+
+	for (unsigned int vmpl = 0; vmpl < SNP_VMPL_COUNT; vmpl++) {
+		if (!wants_to_run(v, &v->planes[vmpl]))
+			continue;
+		if (vmpl != v->current)
+			make_current(v, vmpl, preempted ? SVM_EXIT_INTR : SVM_EXIT_HLT);
 		return true;
-	for (unsigned int vmpl = 0; vmpl < SNP_VMPL_COUNT; vmpl++)
-		if (vmpl != v->current && wants_to_run(v, &v->planes[vmpl])) {
-			make_current(v, vmpl, SVM_EXIT_HLT);
-			return true;
-		}
+	}
 	return false;
 }
 

@@ -27,7 +27,7 @@ enum plane_state {
 	PLANE_NONE,    /* no VMSA */
 	PLANE_READY,   /* wants to run */
 	PLANE_HALTED,  /* HLT or AP reset hold: an interrupt or plane_wake() makes it ready */
-	PLANE_WAITING, /* asked for another VMPL: runs when it is asked for itself */
+	PLANE_WAITING, /* asked for another VMPL: runs when asked for, or for an event of its own */
 	PLANE_ON_INIT, /* created, but only to start when an INIT arrives */
 };
 
@@ -44,9 +44,11 @@ struct plane {
 	uint64_t guest_cr3; /* CR3 as the guest wrote it */
 	uint64_t xss;
 	uint8_t fpu[512] __attribute__((aligned(16))); /* FXSAVE image while another plane runs */
-	uint64_t blocked_rip; /* RIP at which an interrupt shadow was seen, for irq.c */
-	bool nmi_blocked;     /* an NMI was injected and its NMI_COMPLETE has not come: irq.c */
-	bool loaded;	      /* its state is in the VMCB and in the CPU, not in the VMSA */
+	uint32_t event_inj, event_error; /* not delivered yet, while another plane runs */
+	uint64_t int_state;		 /* interrupt shadow, the same */
+	uint64_t blocked_rip;		 /* RIP at which an interrupt shadow was seen, for irq.c */
+	bool nmi_blocked; /* an NMI was injected and its NMI_COMPLETE has not come: irq.c */
+	bool loaded;	  /* its state is in the VMCB and in the CPU, not in the VMSA */
 	struct plane_apic *apic;
 };
 

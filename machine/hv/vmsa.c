@@ -290,6 +290,9 @@ bool vmsa_load(struct plane *p)
 	load_fpu(p, vmsa);
 	load_debug(vmsa);
 	load_extended(vmsa);
+	p->vmcb->event_inj = p->event_inj;
+	p->vmcb->event_error = p->event_error;
+	p->vmcb->int_state = p->int_state;
 	p->guest_cr3 = vmsa->cr3;
 	p->xss = vmsa->xss;
 	p->sev_features = vmsa->sev_features;
@@ -310,6 +313,9 @@ void vmsa_store_remote(struct plane *p, uint64_t exit_code)
 	store_system(p->vmcb, vmsa);
 	store_registers(&p->regs, vmsa);
 	vmsa->cr3 = p->guest_cr3;
+	p->event_inj = p->vmcb->event_inj;
+	p->event_error = p->vmcb->event_error;
+	p->int_state = p->vmcb->int_state;
 	vmsa->xss = p->xss;
 	vmsa->vintr_ctrl = p->vmcb->int_control & VMCB_INT_V_TPR_MASK;
 	vmsa->exit_code = exit_code;
