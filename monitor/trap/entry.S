@@ -97,6 +97,7 @@ user_resume:
 	pushq	%r15
 	subq	$8, %rsp
 	movq	%rsp, CPU_KERNEL_RSP(%rdi)
+	movq	%rsp, CPU_TSS_RSP0(%rdi)
 /* #HV within these bounds is sent to user_resume_abort: else its event would wait for the next. */
 user_resume_begin:
 	cmpb	$0, CPU_EVENT_PENDING(%rdi)

@@ -65,6 +65,7 @@ _Static_assert(sizeof(struct cpu) <= ABI_PAGE_SIZE, "struct cpu is the first pag
 ABI_OFFSET(struct cpu, kernel_rsp, CPU_KERNEL_RSP);
 ABI_OFFSET(struct cpu, user_rsp, CPU_USER_RSP);
 ABI_OFFSET(struct cpu, event_pending, CPU_EVENT_PENDING);
+ABI_OFFSET(struct cpu, tss.rsp[0], CPU_TSS_RSP0);
 _Static_assert(IST_COUNT == 6 && CPU_IST_TOP(IST_DEBUG) == CPU_BLOCK_SIZE,
 	       "the last IST stack ends the block");
 _Static_assert(MONITOR_CPUS_MAX *(unsigned long)CPU_BLOCK_SIZE <= (4ul << 20),
