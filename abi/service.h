@@ -44,9 +44,10 @@ enum service_status {
 
 /* vtpm */
 enum vtpm_op {
-	VTPM_OP_COMMAND = 1, /* struct vtpm_command + TPM command -> TPM response */
-	VTPM_OP_MANIFEST =
-		2, /* u32 manifest version -> manifest (version 0: TPMT_PUBLIC of EK L-1) */
+	VTPM_OP_COMMAND = 1,  /* struct vtpm_command + TPM command -> TPM response */
+	VTPM_OP_MANIFEST = 2, /* u32 manifest version -> manifest, from what is cached */
+	VTPM_OP_SELECT = 3,   /* u32 manifest version, selector -> struct vtpm_select_reply, ... */
+	VTPM_OP_REMEMBER = 4, /* struct vtpm_remember, template, public area -> nothing */
 };
 #define VTPM_COMMAND_MAX 4096u
 
@@ -56,28 +57,66 @@ struct vtpm_command {
 };
 ABI_SIZE(struct vtpm_command, 4);
 
+/*
+ * What a selector leads to. SELECT_MANIFEST: the manifest follows. SELECT_CREATE: the key has to be
+ * made; the oracle's request follows (struct oracle_create, permanent state, template), and its
+ * answer is for VTPM_OP_REMEMBER, after which the same selector gives its manifest. SELECT_REFUSED:
+ * by the rules of docs/spec/create-and-attest.md. SELECT_TPM_ERROR: code is the TPM's.
+ */
+enum vtpm_select {
+	SELECT_MANIFEST = 0,
+	SELECT_CREATE = 1,
+	SELECT_REFUSED = 2,
+	SELECT_TPM_ERROR = 3,
+};
+
+struct vtpm_select_reply {
+	uint32_t outcome;	  /* enum vtpm_select */
+	uint32_t code;		  /* TPM_RC */
+	uint64_t seed_generation; /* to be given back with the key */
+};
+ABI_SIZE(struct vtpm_select_reply, 16);
+
+struct vtpm_remember {
+	uint64_t seed_generation;
+	uint32_t template_size;
+	uint32_t public_size;
+};
+ABI_SIZE(struct vtpm_remember, 16);
+
+/*
+ * oracle: the twin of the vtpm, the same executable started with the argument "oracle". It holds
+ * nothing, can store nothing, and is set back to its snapshot after each reply.
+ */
+enum oracle_op {
+	ORACLE_OP_CREATE = 1, /* struct oracle_create, state, template -> u32 TPM_RC, public area */
+};
+
+struct oracle_create {
+	uint32_t state_size; /* permanent state of the vTPM */
+	uint32_t template_size;
+};
+ABI_SIZE(struct oracle_create, 8);
+
 /* attest */
 enum attest_op {
-	ATTEST_OP_SERVICES = 1, /* struct attest_request, its service and version 0 */
-	ATTEST_OP_SINGLE_SERVICE = 2,
+	ATTEST_OP_REPORT = 1, /* struct attest_request, context, manifest -> struct attest_reply */
 };
 
+/* REPORT_DATA = SHA-512(nonce || context || manifest) */
 struct attest_request {
 	uint8_t nonce[64];
-	struct abi_guid service;
-	uint32_t manifest_version;
-	uint32_t reserved;
+	uint32_t context_size;
+	uint32_t manifest_size;
 };
-ABI_SIZE(struct attest_request, 88);
+ABI_SIZE(struct attest_request, 72);
 
-/* Reply payload of both: this, then report, manifest and certificate table, without padding. */
+/* Reply payload: this, then report and certificate table, without padding. */
 struct attest_reply {
 	uint32_t report_size;
-	uint32_t manifest_size;
 	uint32_t certificates_size;
-	uint32_t reserved;
 };
-ABI_SIZE(struct attest_reply, 16);
+ABI_SIZE(struct attest_reply, 8);
 
 /*
  * Capability "amd-sp": write() a struct service_request with an amdsp_op, then read() the reply.

@@ -52,6 +52,7 @@ enum svsm_core_call {
 enum svsm_attest_call {
 	SVSM_ATTEST_SERVICES = 0,
 	SVSM_ATTEST_SINGLE_SERVICE = 1,
+	SVSM_ATTEST_SINGLE_SERVICE_EX = 2, /* docs/spec/create-and-attest.md */
 };
 
 enum svsm_vtpm_call {
@@ -114,6 +115,60 @@ struct svsm_attest_op {
 };
 ABI_SIZE(struct svsm_attest_op, 0x58);
 ABI_OFFSET(struct svsm_attest_op, service, SVSM_ATTEST_SERVICES_SIZE);
+
+/* Attest single service extended (protocol version 2): the block of call 1 and a selector. */
+struct svsm_attest_op_ex {
+	struct svsm_attest_op base;
+	struct svsm_loc selector;
+};
+ABI_SIZE(struct svsm_attest_op_ex, 0x68);
+ABI_OFFSET(struct svsm_attest_op_ex, selector, 0x58);
+
+/*
+ * A manifest selector of the vTPM: u64 kind, little-endian, then what the kind wants. A selector
+ * of kind 0, or none at all, makes the call mean exactly what call 1 means.
+ */
+enum svsm_selector_kind {
+	SVSM_SELECTOR_NONE = 0,
+	SVSM_SELECTOR_TEMPLATE = 1, /* TPMT_PUBLIC */
+	SVSM_SELECTOR_KEY = 2,	    /* u32, little-endian: enum svsm_key_id */
+	SVSM_SELECTOR_NV = 3,	    /* u32, little-endian: an NV index that holds a TPMT_PUBLIC */
+};
+#define SVSM_SELECTOR_MAX 1024u
+
+/* The keys that a profile may offer, by the templates of docs/profiles.md. */
+enum svsm_key_id {
+	SVSM_KEY_EK_RSA2048 = 0x01,  /* L-1 */
+	SVSM_KEY_EK_ECC_P256 = 0x02, /* L-2 */
+	SVSM_KEY_EK_H1_RSA2048 = 0x11,
+	SVSM_KEY_EK_H2_ECC_P256 = 0x12,
+	SVSM_KEY_EK_H3_ECC_P384 = 0x13,
+	SVSM_KEY_EK_H4_ECC_P521 = 0x14,
+	SVSM_KEY_EK_H6_RSA3072 = 0x16,
+	SVSM_KEY_AK_RSA2048 = 0x81,
+	SVSM_KEY_AK_ECC_P256 = 0x82,
+	SVSM_KEY_AK_ECC_P384 = 0x83,
+};
+
+/*
+ * REPORT_DATA of an extended call with a selector: SHA-512(nonce || context || manifest), the
+ * context being this header and then the selector's bytes.
+ */
+#define SVSM_CONTEXT_TAG 0x324d5353u /* "SSM2" */
+struct svsm_attest_context {
+	uint32_t tag;
+	struct abi_guid service;
+	uint32_t manifest_version;
+	uint32_t selector_size;
+};
+ABI_SIZE(struct svsm_attest_context, 28);
+
+/*
+ * Protocol-specific results of the extended call: the vTPM's response code (TPM 2.0 Library part
+ * 2, TPM_RC) is added to the first; the second says that the selector is refused by rule.
+ */
+#define SVSM_ERR_ATTEST_TPM (SVSM_ERR_PROTOCOL_BASE + 0x1000u)
+#define SVSM_ERR_ATTEST_SELECTOR (SVSM_ERR_PROTOCOL_BASE + 0x0100u)
 
 /* The manifest of all services: header, entries, then the manifests themselves. */
 struct svsm_services_header {
