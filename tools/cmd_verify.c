@@ -15,8 +15,12 @@
 enum option_id {
 	OPT_ARK = 256,
 	OPT_ASK,
+	OPT_CA,
+	OPT_CERTS,
+	OPT_EK_CERT,
 	OPT_IMAGE,
 	OPT_JSON,
+	OPT_KEYS_ONLY,
 	OPT_MEASUREMENT,
 	OPT_MINIMUM_TCB,
 	OPT_PCR,
@@ -29,9 +33,13 @@ enum option_id {
 static const struct option long_options[] = {
 	{ "ark", required_argument, NULL, OPT_ARK },
 	{ "ask", required_argument, NULL, OPT_ASK },
+	{ "ca", required_argument, NULL, OPT_CA },
+	{ "certs", required_argument, NULL, OPT_CERTS },
+	{ "ek-cert", required_argument, NULL, OPT_EK_CERT },
 	{ "help", no_argument, NULL, 'h' },
 	{ "image", required_argument, NULL, OPT_IMAGE },
 	{ "json", no_argument, NULL, OPT_JSON },
+	{ "keys-only", no_argument, NULL, OPT_KEYS_ONLY },
 	{ "measurement", required_argument, NULL, OPT_MEASUREMENT },
 	{ "minimum-tcb", required_argument, NULL, OPT_MINIMUM_TCB },
 	{ "pcr", required_argument, NULL, OPT_PCR },
@@ -52,8 +60,13 @@ static const char usage[] =
 	"  --measurement HEX     or have this measurement (default: DIRECTORY/measurement.hex)\n"
 	"  --trust-emulated      accept the roots of the emulated machine\n"
 	"  --report-only         look at the report and its certificates alone\n"
+	"  --keys-only           and at the manifest: which keys it attests, without a quote\n"
+	"  --certs DIR           read ark.pem, ask.pem and vcek.pem from there\n"
 	"  --report, --ark, --ask, --vcek FILE\n"
 	"                        read these instead of DIRECTORY's\n"
+	"  --ek-cert FILE --ca FILE\n"
+	"                        a certificate that must be for an EK of the manifest, and the\n"
+	"                        authorities that may have issued it\n"
 	"  --minimum-tcb FMC,BOOTLOADER,TEE,SNP,MICROCODE\n"
 	"                        the least TCB to accept, each 0 to 255\n"
 	"  --pcr BANK:N=HEX      PCR N of this bank (sha256, sha384) must have this value\n"
@@ -61,7 +74,7 @@ static const char usage[] =
 	"  -q, --quiet           write nothing but errors\n"
 	"\n"
 	"Exit status: 0 trusted, 1 misuse or unreadable file, 2 signature or chain, 3 report\n"
-	"content, 4 measurement, 5 binding of nonce, manifest and keys, 6 quote.\n";
+	"content, 4 measurement, 5 binding of nonce, context, manifest and keys, 6 quote.\n";
 
 struct options {
 	struct evidence_paths paths;
@@ -117,6 +130,15 @@ static int take_option(int id, struct options *o)
 	case OPT_ASK:
 		o->paths.ask = optarg;
 		break;
+	case OPT_CA:
+		o->paths.ca = optarg;
+		break;
+	case OPT_CERTS:
+		o->paths.certificates = optarg;
+		break;
+	case OPT_EK_CERT:
+		o->paths.ek_certificate = optarg;
+		break;
 	case OPT_IMAGE:
 		o->image = optarg;
 		break;
@@ -140,8 +162,11 @@ static int take_option(int id, struct options *o)
 	case OPT_REPORT:
 		o->paths.report = optarg;
 		break;
+	case OPT_KEYS_ONLY:
+		o->policy.depth = EVIDENCE_KEYS;
+		break;
 	case OPT_REPORT_ONLY:
-		o->policy.report_only = true;
+		o->policy.depth = EVIDENCE_REPORT;
 		break;
 	case OPT_TRUST_EMULATED:
 		o->policy.trust_emulated = true;
@@ -195,7 +220,7 @@ static bool find_measurement(struct options *o)
 	}
 	if (o->image)
 		o->policy.has_measurement = measure_image(o->image, o->policy.measurement);
-	else if (!o->policy.has_measurement && !o->policy.report_only)
+	else if (!o->policy.has_measurement && o->policy.depth != EVIDENCE_REPORT)
 		o->policy.has_measurement = evidence_load_measurement(&o->paths,
 								      o->policy.measurement);
 	else
@@ -232,6 +257,15 @@ static json_t *json_report(const struct psp_report *report)
 		json_hex_string(report->chip_id, sizeof(report->chip_id)));
 }
 
+static json_t *json_bindings(const struct verdict *verdict)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < verdict->binding_count; i++)
+		json_array_append_new(list, json_string(verdict->bindings[i]));
+	return list;
+}
+
 static void print_json(const struct evidence *evidence, const struct verdict *verdict, int status)
 {
 	json_t *list = json_array();
@@ -245,10 +279,11 @@ static void print_json(const struct evidence *evidence, const struct verdict *ve
 						(int)r->class, "result", r->error ? "fail" : "pass",
 						"error", r->error));
 	}
-	root = json_pack("{s:i, s:s, s:b, s:i, s:s*, s:o, s:o}", "format", 1, "verdict",
+	root = json_pack("{s:i, s:s, s:b, s:i, s:s*, s:s*, s:o, s:o, s:o}", "format", 1, "verdict",
 			 verdict->first_failure ? "refused" : "trusted", "emulated",
 			 verdict->emulated, "status", status, "failed",
-			 verdict->first_failure ? verdict->first_failure->name : NULL, "report",
+			 verdict->first_failure ? verdict->first_failure->name : NULL, "binding",
+			 verdict->bindings[0], "bindings", json_bindings(verdict), "report",
 			 json_report(&evidence->report), "checks", list);
 	json_dumpf(root, stdout, JSON_INDENT(2));
 	printf("\n");
@@ -260,10 +295,12 @@ static void print_text(const struct verdict *verdict)
 	for (size_t i = 0; i < verdict->count; i++) {
 		const struct check_result *r = &verdict->results[i];
 
-		printf("  %-4s  %-16s  %s\n", r->error ? "FAIL" : "ok", r->name,
+		printf("  %-4s  %-18s  %s\n", r->error ? "FAIL" : "ok", r->name,
 		       r->error ? r->error : "");
 	}
-	printf("verdict: %s\n", verdict_text(verdict));
+	for (size_t i = 0; i < verdict->binding_count; i++)
+		printf("%s%s", i ? ", " : "binding: ", verdict->bindings[i]);
+	printf("%sverdict: %s\n", verdict->binding_count ? "\n" : "", verdict_text(verdict));
 }
 
 static int verify(struct options *o)
@@ -274,7 +311,7 @@ static int verify(struct options *o)
 
 	if (!find_measurement(o))
 		return CMD_MISUSE;
-	if (!evidence_load(&evidence, &o->paths, o->policy.report_only)) {
+	if (!evidence_load(&evidence, &o->paths, o->policy.depth)) {
 		evidence_free(&evidence);
 		return CMD_MISUSE;
 	}
@@ -290,7 +327,7 @@ static int verify(struct options *o)
 
 int cmd_verify(int argc, char **argv)
 {
-	struct options options = { 0 };
+	struct options options = { .policy.depth = EVIDENCE_FULL };
 	int id, status;
 
 	opterr = 0;
@@ -305,6 +342,10 @@ int cmd_verify(int argc, char **argv)
 	}
 	if (optind + 1 != argc)
 		return cmd_error("verify wants one directory; see `socle verify --help`");
+	if (!options.paths.ek_certificate != !options.paths.ca)
+		return cmd_error("--ek-cert and --ca belong together");
+	if (options.paths.ek_certificate && options.policy.depth == EVIDENCE_REPORT)
+		return cmd_error("--ek-cert and --report-only exclude each other");
 	options.paths.directory = argv[optind];
 	return verify(&options);
 }

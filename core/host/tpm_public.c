@@ -11,7 +11,7 @@
 #define TPM_RH_ENDORSEMENT 0x4000000bu
 #define AK_ATTRIBUTES 0x00050072u
 
-static const EVP_MD *digest_of(uint16_t algorithm)
+const EVP_MD *tpm_digest(uint16_t algorithm)
 {
 	switch (algorithm) {
 	case TPM_ALG_SHA256:
@@ -89,7 +89,7 @@ bool tpm_public_read(struct tpm_public *public_area, const void *data, size_t si
 static bool make_name(uint16_t algorithm, const void *first, size_t first_size, const void *second,
 		      size_t second_size, struct tpm_name *name)
 {
-	const EVP_MD *md = digest_of(algorithm);
+	const EVP_MD *md = tpm_digest(algorithm);
 	EVP_MD_CTX *context = EVP_MD_CTX_new();
 	unsigned int size = 0;
 	bool ok = md && context && EVP_DigestInit_ex(context, md, NULL) == 1 &&
@@ -122,16 +122,22 @@ static uint16_t name_algorithm(const struct tpm_name *name)
 	return name->size < 2 ? 0 : (uint16_t)(name->bytes[0] << 8 | name->bytes[1]);
 }
 
-bool tpm_public_qualified_name(const struct tpm_name *parent, const struct tpm_name *key,
-			       struct tpm_name *qualified)
+bool tpm_public_primary_name(const struct tpm_name *key, struct tpm_name *qualified)
 {
 	/* The qualified name of a hierarchy is its handle. */
 	static const uint8_t hierarchy[] = { TPM_RH_ENDORSEMENT >> 24, 0, 0,
 					     TPM_RH_ENDORSEMENT & 0xff };
+
+	return make_name(name_algorithm(key), hierarchy, sizeof(hierarchy), key->bytes, key->size,
+			 qualified);
+}
+
+bool tpm_public_qualified_name(const struct tpm_name *parent, const struct tpm_name *key,
+			       struct tpm_name *qualified)
+{
 	struct tpm_name above;
 
-	return make_name(name_algorithm(parent), hierarchy, sizeof(hierarchy), parent->bytes,
-			 parent->size, &above) &&
+	return tpm_public_primary_name(parent, &above) &&
 	       make_name(name_algorithm(key), above.bytes, above.size, key->bytes, key->size,
 			 qualified);
 }
@@ -166,15 +172,35 @@ static EVP_PKEY *rsa_key(const struct tpm_public *p)
 	return key;
 }
 
+#define COORDINATE_MAX 66u
+
+/* OpenSSL's name of a curve and the bytes of a coordinate; NULL for another curve. */
+static const char *curve_of(uint16_t curve, size_t *size)
+{
+	switch (curve) {
+	case TPM_ECC_P256:
+		*size = 32;
+		return "prime256v1";
+	case TPM_ECC_P384:
+		*size = 48;
+		return "secp384r1";
+	case TPM_ECC_P521:
+		*size = COORDINATE_MAX;
+		return "secp521r1";
+	default:
+		return NULL;
+	}
+}
+
 static EVP_PKEY *ecc_key(const struct tpm_public *p)
 {
-	const char *group = p->curve == TPM_ECC_P256 ? "prime256v1" : "secp384r1";
-	size_t size = p->curve == TPM_ECC_P256 ? 32 : 48;
-	uint8_t point[1 + 2 * 48] = { 0x04 };
+	size_t size = 0;
+	const char *group = curve_of(p->curve, &size);
+	uint8_t point[1 + 2 * COORDINATE_MAX] = { 0x04 };
 	OSSL_PARAM_BLD *build;
 	EVP_PKEY *key = NULL;
 
-	if (p->x_size > size || p->y_size > size)
+	if (!group || p->x_size > size || p->y_size > size)
 		return NULL;
 	memcpy(point + 1 + size - p->x_size, p->x, p->x_size);
 	memcpy(point + 1 + 2 * size - p->y_size, p->y, p->y_size);
@@ -190,11 +216,7 @@ static EVP_PKEY *ecc_key(const struct tpm_public *p)
 
 EVP_PKEY *tpm_public_key(const struct tpm_public *public_area)
 {
-	if (public_area->type == TPM_ALG_RSA)
-		return rsa_key(public_area);
-	if (public_area->curve == TPM_ECC_P256 || public_area->curve == TPM_ECC_P384)
-		return ecc_key(public_area);
-	return NULL;
+	return public_area->type == TPM_ALG_RSA ? rsa_key(public_area) : ecc_key(public_area);
 }
 
 /* A public area under construction. */

@@ -8,17 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define TPM_ALG_RSA 0x0001u
-#define TPM_ALG_SHA256 0x000bu
-#define TPM_ALG_SHA384 0x000cu
-#define TPM_ALG_SHA512 0x000du
-#define TPM_ALG_NULL 0x0010u
-#define TPM_ALG_RSASSA 0x0014u
-#define TPM_ALG_RSAPSS 0x0016u
-#define TPM_ALG_ECDSA 0x0018u
-#define TPM_ALG_ECC 0x0023u
-#define TPM_ECC_P256 0x0003u
-#define TPM_ECC_P384 0x0004u
+#include "abi/tpm.h"
 
 #define TPM_NAME_MAX 66u
 #define TPM_PUBLIC_AREA_MAX 1024u
@@ -66,6 +56,12 @@ bool tpm_public_ak_name(const EVP_PKEY *key, uint16_t rsa_scheme, struct tpm_nam
  */
 bool tpm_public_qualified_name(const struct tpm_name *parent, const struct tpm_name *key,
 			       struct tpm_name *qualified);
+
+/* The qualified name of a primary key of the endorsement hierarchy. */
+bool tpm_public_primary_name(const struct tpm_name *key, struct tpm_name *qualified);
+
+/* OpenSSL's digest for a TPM algorithm; NULL for one other than SHA-256, SHA-384, SHA-512. */
+const EVP_MD *tpm_digest(uint16_t algorithm);
 
 bool tpm_name_equal(const struct tpm_name *a, const struct tpm_name *b);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "core/host/tpm_quote.h"
 
+#include <openssl/ecdsa.h>
 #include <openssl/rsa.h>
 #include <string.h>
 
@@ -146,21 +147,23 @@ static bool same_selection(const struct tpm_pcr_selection *a, const struct tpm_p
 }
 
 const char *tpm_quote_values_error(const struct tpm_quote *quote,
-				   const struct tpm_pcr_values *values)
+				   const struct tpm_pcr_values *values, uint16_t hash)
 {
+	const EVP_MD *md = tpm_digest(hash);
+	uint8_t digest[EVP_MAX_MD_SIZE];
+	unsigned int digest_size = 0;
 	EVP_MD_CTX *context;
-	uint8_t digest[32];
 	bool ok;
 
 	if (!same_selection(&quote->selection, &values->selection))
 		return "the quote selects other PCRs";
 	context = EVP_MD_CTX_new();
-	ok = context && EVP_DigestInit_ex(context, EVP_sha256(), NULL) == 1;
+	ok = md && context && EVP_DigestInit_ex(context, md, NULL) == 1;
 	for (size_t i = 0; ok && i < values->count; i++)
 		ok = EVP_DigestUpdate(context, values->digests[i], values->sizes[i]) == 1;
-	ok = ok && EVP_DigestFinal_ex(context, digest, NULL) == 1 &&
-	     quote->pcr_digest_size == sizeof(digest) &&
-	     memcmp(quote->pcr_digest, digest, sizeof(digest)) == 0;
+	ok = ok && EVP_DigestFinal_ex(context, digest, &digest_size) == 1 &&
+	     quote->pcr_digest_size == digest_size &&
+	     memcmp(quote->pcr_digest, digest, digest_size) == 0;
 	EVP_MD_CTX_free(context);
 	return ok ? NULL : "the PCR values are not those that were quoted";
 }
@@ -184,26 +187,113 @@ const uint8_t *tpm_quote_value(const struct tpm_pcr_values *values, uint16_t ban
 	return NULL;
 }
 
-static bool verify(EVP_PKEY *key, bool pss, const void *message, size_t size, const void *signature,
-		   size_t signature_size)
+/* What a signature is, and its bytes in OpenSSL's form. */
+struct plain_signature {
+	uint16_t scheme, hash; /* TPM_ALG_NULL where the form does not say */
+	const uint8_t *data;
+	size_t size;
+	unsigned char *der; /* to be freed */
+};
+
+static const uint8_t *take_number(struct bytes_reader *r, size_t *size)
 {
+	*size = bytes_be16(r);
+	return bytes_take(r, *size);
+}
+
+/* r and s of ECDSA, as DER. */
+static void make_der(struct plain_signature *plain, const uint8_t *r, size_t r_size,
+		     const uint8_t *s, size_t s_size)
+{
+	ECDSA_SIG *pair = ECDSA_SIG_new();
+	BIGNUM *first = BN_bin2bn(r, (int)r_size, NULL), *second = BN_bin2bn(s, (int)s_size, NULL);
+	int size = -1;
+
+	if (pair && first && second && ECDSA_SIG_set0(pair, first, second) == 1) {
+		size = i2d_ECDSA_SIG(pair, &plain->der);
+	} else {
+		BN_free(first);
+		BN_free(second);
+	}
+	ECDSA_SIG_free(pair);
+	plain->data = plain->der;
+	plain->size = size > 0 ? (size_t)size : 0;
+}
+
+/* A TPMT_SIGNATURE; false when the bytes are none. */
+static bool read_tpm_signature(struct plain_signature *plain, const void *data, size_t size)
+{
+	struct bytes_reader r = bytes_reader_init(data, size);
+	size_t first_size, second_size = 0;
+	const uint8_t *first, *second = NULL;
+
+	plain->scheme = bytes_be16(&r);
+	plain->hash = bytes_be16(&r);
+	first = take_number(&r, &first_size);
+	if (plain->scheme == TPM_ALG_ECDSA)
+		second = take_number(&r, &second_size);
+	else if (plain->scheme != TPM_ALG_RSASSA && plain->scheme != TPM_ALG_RSAPSS)
+		return false;
+	if (!bytes_complete(&r))
+		return false;
+	plain->data = first;
+	plain->size = first_size;
+	if (second)
+		make_der(plain, first, first_size, second, second_size);
+	return true;
+}
+
+static bool verify(EVP_PKEY *key, bool pss, uint16_t hash, const void *message, size_t size,
+		   const struct plain_signature *signature)
+{
+	const EVP_MD *md = tpm_digest(hash);
 	EVP_MD_CTX *context = EVP_MD_CTX_new();
 	EVP_PKEY_CTX *parameters;
-	bool ok = context &&
-		  EVP_DigestVerifyInit(context, &parameters, EVP_sha256(), NULL, key) == 1;
+	bool ok = md && context && EVP_DigestVerifyInit(context, &parameters, md, NULL, key) == 1;
 
 	if (ok && pss)
 		ok = EVP_PKEY_CTX_set_rsa_padding(parameters, RSA_PKCS1_PSS_PADDING) == 1;
-	ok = ok && EVP_DigestVerify(context, signature, signature_size, message, size) == 1;
+	ok = ok && EVP_DigestVerify(context, signature->data, signature->size, message, size) == 1;
 	EVP_MD_CTX_free(context);
 	return ok;
 }
 
-bool tpm_quote_signature_ok(EVP_PKEY *key, const void *message, size_t size, const void *signature,
-			    size_t signature_size)
+static bool allows(uint16_t wanted, uint16_t scheme)
 {
-	if (verify(key, false, message, size, signature, signature_size))
-		return true;
-	return EVP_PKEY_get_base_id(key) == EVP_PKEY_RSA &&
-	       verify(key, true, message, size, signature, signature_size);
+	return wanted == TPM_ALG_NULL || wanted == scheme;
+}
+
+/* Tries the schemes of the key's kind that both the caller and the signature allow. */
+static bool verify_schemes(EVP_PKEY *key, uint16_t scheme, uint16_t hash, const void *message,
+			   size_t size, const struct plain_signature *signature)
+{
+	static const uint16_t rsa[] = { TPM_ALG_RSASSA, TPM_ALG_RSAPSS };
+
+	if (!allows(signature->hash, hash))
+		return false;
+	if (EVP_PKEY_get_base_id(key) == EVP_PKEY_EC)
+		return allows(scheme, TPM_ALG_ECDSA) && allows(signature->scheme, TPM_ALG_ECDSA) &&
+		       verify(key, false, hash, message, size, signature);
+	if (EVP_PKEY_get_base_id(key) != EVP_PKEY_RSA)
+		return false;
+	for (size_t i = 0; i < sizeof(rsa) / sizeof(rsa[0]); i++) {
+		if (allows(scheme, rsa[i]) && allows(signature->scheme, rsa[i]) &&
+		    verify(key, rsa[i] == TPM_ALG_RSAPSS, hash, message, size, signature))
+			return true;
+	}
+	return false;
+}
+
+bool tpm_quote_signature_ok(EVP_PKEY *key, uint16_t scheme, uint16_t hash, const void *message,
+			    size_t size, const void *signature, size_t signature_size)
+{
+	struct plain_signature plain = { .der = NULL };
+	bool ok;
+
+	if (!read_tpm_signature(&plain, signature, signature_size))
+		plain = (struct plain_signature){ TPM_ALG_NULL, TPM_ALG_NULL, signature,
+						  signature_size, NULL };
+	ok = verify_schemes(key, scheme, hash, message, size, &plain);
+	OPENSSL_free(plain.der);
+	return ok;
 }

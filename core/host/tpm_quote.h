@@ -46,16 +46,23 @@ const char *tpm_quote_read(struct tpm_quote *quote, const void *data, size_t siz
 /* Takes apart what `tpm2_quote -o` writes (its "serialized" format); NULL, or what is wrong. */
 const char *tpm_quote_read_values(struct tpm_pcr_values *values, const void *data, size_t size);
 
-/* The values are of the quoted selection and have the quoted digest; NULL, or what is wrong. */
+/*
+ * The values are of the quoted selection and have the quoted digest, which is made with the hash
+ * of the signing scheme; NULL, or what is wrong.
+ */
 const char *tpm_quote_values_error(const struct tpm_quote *quote,
-				   const struct tpm_pcr_values *values);
+				   const struct tpm_pcr_values *values, uint16_t hash);
 
 /* The value of one PCR in one bank, or NULL when it was not quoted. */
 const uint8_t *tpm_quote_value(const struct tpm_pcr_values *values, uint16_t bank, unsigned int pcr,
 			       size_t *size);
 
-/* The signature by key, SHA-256, over the message: RSASSA, RSAPSS or ECDSA. */
-bool tpm_quote_signature_ok(EVP_PKEY *key, const void *message, size_t size, const void *signature,
-			    size_t signature_size);
+/*
+ * The signature by key over the message, with this hash: RSASSA, RSAPSS or ECDSA, scheme being
+ * TPM_ALG_NULL where any of them will do. The signature is a TPMT_SIGNATURE, or OpenSSL's form (a
+ * bare number for RSA, DER for ECDSA), as `tpm2_quote -f` writes them.
+ */
+bool tpm_quote_signature_ok(EVP_PKEY *key, uint16_t scheme, uint16_t hash, const void *message,
+			    size_t size, const void *signature, size_t signature_size);
 
 #endif

@@ -16,7 +16,7 @@ enum check_class {
 	CHECK_CHAIN = 2,  /* signature or chain */
 	CHECK_REPORT = 3, /* VMPL, policy, TCB */
 	CHECK_MEASUREMENT = 4,
-	CHECK_BINDING = 5, /* nonce, manifest, key */
+	CHECK_BINDING = 5, /* nonce, context, manifest, keys */
 	CHECK_QUOTE = 6,
 };
 
@@ -33,7 +33,7 @@ struct expected_pcr {
 /* What the relying party demands. */
 struct policy {
 	bool trust_emulated;
-	bool report_only;
+	enum evidence_depth depth;
 	uint32_t vmpl;
 	struct report_tcb minimum_tcb;
 	bool has_measurement;
@@ -48,13 +48,18 @@ struct check_result {
 	const char *error; /* NULL: passed */
 };
 
-#define CHECKS_MAX 32u
+#define CHECKS_MAX 40u
+#define BINDINGS_MAX 3u
 
+/* What is trusted, beyond the report itself, and by what. */
 struct verdict {
 	struct check_result results[CHECKS_MAX];
 	size_t count;
 	const struct check_result *first_failure; /* NULL: trusted */
 	bool emulated;
+	/* Names of the bindings that hold, the one that made it trust first; 0 when it is refused. */
+	const char *bindings[BINDINGS_MAX];
+	size_t binding_count;
 };
 
 /* Runs every check that policy asks for; a failed one does not keep the others from running. */

@@ -6,20 +6,32 @@
 #include <openssl/pem.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "core/host/ek_certificate.h"
 #include "tools/cmd.h"
 
 #define FILE_SIZE_MAX (64u << 10)
 #define PATH_SIZE 4096
 
+static const char *join(const char *directory, const char *name, char path[PATH_SIZE])
+{
+	if (snprintf(path, PATH_SIZE, "%s/%s", directory, name) >= PATH_SIZE)
+		return name;
+	return path;
+}
+
 static const char *path_of(const struct evidence_paths *paths, const char *given, const char *name,
 			   char path[PATH_SIZE])
 {
-	if (given)
-		return given;
-	if (snprintf(path, PATH_SIZE, "%s/%s", paths->directory, name) >= PATH_SIZE)
-		return name;
-	return path;
+	return given ? given : join(paths->directory, name, path);
+}
+
+static bool has_file(const struct evidence_paths *paths, const char *name)
+{
+	char path[PATH_SIZE];
+
+	return access(join(paths->directory, name, path), F_OK) == 0;
 }
 
 static bool read_file(const char *path, struct file_bytes *bytes)
@@ -39,6 +51,13 @@ static bool load_blob(const struct evidence_paths *paths, const char *name, stru
 	return read_file(path_of(paths, NULL, name, path), blob);
 }
 
+/* As load_blob(), but a file that is not there is an empty one. */
+static bool load_optional(const struct evidence_paths *paths, const char *name,
+			  struct file_bytes *blob)
+{
+	return !has_file(paths, name) || load_blob(paths, name, blob);
+}
+
 static bool load_report(const struct evidence_paths *paths, struct psp_report *report)
 {
 	char buffer[PATH_SIZE];
@@ -56,11 +75,8 @@ static bool load_report(const struct evidence_paths *paths, struct psp_report *r
 	return ok;
 }
 
-static X509 *load_certificate(const struct evidence_paths *paths, const char *given,
-			      const char *name)
+static X509 *load_certificate(const char *path)
 {
-	char buffer[PATH_SIZE];
-	const char *path = path_of(paths, given, name, buffer);
 	X509 *certificate;
 	struct file_bytes blob;
 
@@ -173,10 +189,65 @@ static bool load_nonce(const struct evidence_paths *paths, struct evidence *evid
 	return ok;
 }
 
-static bool load_rest(struct evidence *e, const struct evidence_paths *paths)
+static X509 *load_chain_member(const struct evidence_paths *paths, const char *given,
+			       const char *name)
 {
-	if (!load_nonce(paths, e) || !load_blob(paths, "manifest.bin", &e->manifest))
+	const char *directory = paths->certificates ? paths->certificates : paths->directory;
+	char path[PATH_SIZE];
+
+	return load_certificate(given ? given : join(directory, name, path));
+}
+
+static bool load_chain(struct evidence *e, const struct evidence_paths *paths)
+{
+	e->chain.ark = load_chain_member(paths, paths->ark, "ark.pem");
+	if (e->chain.ark)
+		e->chain.ask = load_chain_member(paths, paths->ask, "ask.pem");
+	if (e->chain.ask)
+		e->chain.vcek = load_chain_member(paths, paths->vcek, "vcek.pem");
+	return e->chain.vcek;
+}
+
+static bool load_ca(struct evidence *e, const char *path)
+{
+	struct file_bytes blob;
+
+	if (!read_file(path, &blob))
 		return false;
+	e->ca = ek_certificate_read_ca(blob.data, blob.size);
+	if (!e->ca)
+		cmd_file_error(path, "no certificate in PEM or DER");
+	file_free(&blob);
+	return e->ca;
+}
+
+static bool load_ek_certificate(struct evidence *e, const struct evidence_paths *paths)
+{
+	if (!paths->ek_certificate)
+		return true;
+	e->ek_certificate = load_certificate(paths->ek_certificate);
+	return e->ek_certificate && load_ca(e, paths->ca);
+}
+
+/* Without a challenge the manifest says which keys there are; the files need not repeat it. */
+static bool load_optional_key(const struct evidence_paths *paths, const char *name, EVP_PKEY **key)
+{
+	if (!has_file(paths, name))
+		return true;
+	*key = load_key(paths, name);
+	return *key;
+}
+
+static bool load_keys(struct evidence *e, const struct evidence_paths *paths)
+{
+	return load_nonce(paths, e) && load_blob(paths, "manifest.bin", &e->manifest) &&
+	       load_optional(paths, "selector.bin", &e->selector) &&
+	       load_optional(paths, "context.bin", &e->context) && load_ek_certificate(e, paths);
+}
+
+static bool load_challenged(struct evidence *e, const struct evidence_paths *paths)
+{
+	e->challenged = true;
 	e->ek = load_key(paths, "ek.pub");
 	e->ak = e->ek ? load_key(paths, "ak.pub") : NULL;
 	return e->ak && load_challenge(paths, e) && load_blob(paths, "answer.bin", &e->answer) &&
@@ -185,17 +256,32 @@ static bool load_rest(struct evidence *e, const struct evidence_paths *paths)
 	       load_blob(paths, "quote.pcrs", &e->quote_pcrs);
 }
 
-bool evidence_load(struct evidence *evidence, const struct evidence_paths *paths, bool report_only)
+static bool load_attested(struct evidence *e, const struct evidence_paths *paths)
+{
+	return load_optional_key(paths, "ek.pub", &e->ek) &&
+	       load_optional_key(paths, "ak.pub", &e->ak) &&
+	       load_blob(paths, "quote.msg", &e->quote) &&
+	       load_blob(paths, "quote.sig", &e->quote_signature) &&
+	       load_optional(paths, "quote.pcrs", &e->quote_pcrs);
+}
+
+bool evidence_load(struct evidence *evidence, const struct evidence_paths *paths,
+		   enum evidence_depth depth)
 {
 	struct evidence *e = evidence;
 
 	*e = (struct evidence){ 0 };
-	if (!load_report(paths, &e->report))
+	if (!load_report(paths, &e->report) || !load_chain(e, paths))
 		return false;
-	e->chain.ark = load_certificate(paths, paths->ark, "ark.pem");
-	e->chain.ask = e->chain.ark ? load_certificate(paths, paths->ask, "ask.pem") : NULL;
-	e->chain.vcek = e->chain.ask ? load_certificate(paths, paths->vcek, "vcek.pem") : NULL;
-	return e->chain.vcek && (report_only || load_rest(e, paths));
+	if (depth == EVIDENCE_REPORT)
+		return true;
+	if (!load_keys(e, paths))
+		return false;
+	if (depth == EVIDENCE_KEYS)
+		return true;
+	/* challenge.json is the relying party's own record: whether there is one is its word. */
+	return has_file(paths, "challenge.json") ? load_challenged(e, paths)
+						 : load_attested(e, paths);
 }
 
 bool evidence_load_measurement(const struct evidence_paths *paths,
@@ -225,7 +311,11 @@ void evidence_free(struct evidence *evidence)
 	amd_chain_free(&evidence->chain);
 	EVP_PKEY_free(evidence->ek);
 	EVP_PKEY_free(evidence->ak);
+	X509_free(evidence->ek_certificate);
+	sk_X509_pop_free(evidence->ca, X509_free);
 	file_free(&evidence->manifest);
+	file_free(&evidence->selector);
+	file_free(&evidence->context);
 	file_free(&evidence->answer);
 	file_free(&evidence->quote);
 	file_free(&evidence->quote_signature);

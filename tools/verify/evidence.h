@@ -20,32 +20,48 @@
 
 #define EVIDENCE_SECRET_MAX 64u
 
+/* How much there is to look at. */
+enum evidence_depth {
+	EVIDENCE_REPORT, /* the report and its certificates alone */
+	EVIDENCE_KEYS,	 /* and the manifest: which keys it attests, nothing that they signed */
+	EVIDENCE_FULL,	 /* and a quote */
+};
+
 /* Where each part is read from; NULL: the customary name in the directory. */
 struct evidence_paths {
 	const char *directory;
+	const char *certificates; /* directory of the report's certificates */
 	const char *report, *ark, *ask, *vcek;
+	const char *ek_certificate, *ca; /* NULL: none */
 	const char *measurement_file;
 };
 
 struct evidence {
 	struct psp_report report;
 	struct amd_chain chain;
-	/* All below is absent when only the report is looked at. */
+	/* From here on with the depth KEYS. */
 	uint8_t nonce[SVSM_NONCE_SIZE];
 	struct file_bytes manifest;
-	EVP_PKEY *ek, *ak;
+	struct file_bytes selector, context; /* empty for a call without a selector */
+	X509 *ek_certificate;		     /* NULL: none was given */
+	STACK_OF(X509) * ca;
+	EVP_PKEY *ek, *ak; /* NULL where there is no challenge and no such file */
+	/* From here on with the depth FULL; the challenge and its answer only where it was made. */
+	bool challenged;
 	struct tpm_name challenge_ek, challenge_ak; /* for whom the host made the credential */
 	uint8_t secret[EVIDENCE_SECRET_MAX];
 	size_t secret_size;
 	struct file_bytes answer;
-	struct file_bytes quote, quote_signature, quote_pcrs;
+	struct file_bytes quote, quote_signature;
+	struct file_bytes quote_pcrs; /* empty where there is no challenge and no such file */
 };
 
 /*
- * Loads the report and its certificates, and all the rest unless report_only. On failure one line
- * has been written to stderr that names the file.
+ * Loads what is to be looked at. On failure one line has been written to stderr that names the
+ * file, and evidence_free() is still due.
  */
-bool evidence_load(struct evidence *evidence, const struct evidence_paths *paths, bool report_only);
+bool evidence_load(struct evidence *evidence, const struct evidence_paths *paths,
+		   enum evidence_depth depth);
 
 /* The expected measurement from a file of hexadecimal digits; false after a line on stderr. */
 bool evidence_load_measurement(const struct evidence_paths *paths,

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: MIT */
+/* What an attestation of a service puts into a report (docs/spec/create-and-attest.md, 6). */
+#ifndef SOCLE_CORE_HOST_REPORT_DATA_H
+#define SOCLE_CORE_HOST_REPORT_DATA_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "abi/psp.h"
+#include "abi/svsm.h"
+
+/*
+ * SHA-512(nonce || context || manifest). The context is that of selector_context(); its size is 0
+ * for a call without a selector. False when OpenSSL fails.
+ */
+bool report_data_make(const uint8_t nonce[SVSM_NONCE_SIZE], const void *context,
+		      size_t context_size, const void *manifest, size_t manifest_size,
+		      uint8_t report_data[PSP_REPORT_DATA_SIZE]);
+
+#endif

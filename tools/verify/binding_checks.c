@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: MIT */
+/* Checks on what the report is about: nonce, context, manifest, and the keys in it. */
+#include <openssl/crypto.h>
+#include <string.h>
+
+#include "abi/tpm.h"
+#include "core/host/ek_certificate.h"
+#include "core/host/report_data.h"
+#include "tools/verify/subject.h"
+
+/* The L-1 endorsement key of the TCG EK Credential Profile: all but the modulus. */
+static const uint8_t ek_l1[] = {
+	0x00, 0x01, 0x00, 0x0b, 0x00, 0x03, 0x00, 0xb2, 0x00, 0x20, 0x83, 0x71, 0x97, 0x67, 0x44,
+	0x84, 0xb3, 0xf8, 0x1a, 0x90, 0xcc, 0x8d, 0x46, 0xa5, 0xd7, 0x24, 0xfd, 0x52, 0xd7, 0x6e,
+	0x06, 0x52, 0x0b, 0x64, 0xf2, 0xa1, 0xda, 0x1b, 0x33, 0x14, 0x69, 0xaa, 0x00, 0x06, 0x00,
+	0x80, 0x00, 0x43, 0x00, 0x10, 0x08, 0x00, 0x00, 0x00, 0x00, 0x00, 0x01, 0x00,
+};
+#define EK_L1_SIZE (sizeof(ek_l1) + 256)
+
+/* What a key id promises, whatever else a profile's template says. */
+static const struct key_kind {
+	enum svsm_key_id id;
+	uint16_t type, bits, curve;
+	bool signing;
+} key_kinds[] = {
+	{ SVSM_KEY_EK_RSA2048, TPM_ALG_RSA, 2048, 0, false },
+	{ SVSM_KEY_EK_ECC_P256, TPM_ALG_ECC, 0, TPM_ECC_P256, false },
+	{ SVSM_KEY_EK_H1_RSA2048, TPM_ALG_RSA, 2048, 0, false },
+	{ SVSM_KEY_EK_H2_ECC_P256, TPM_ALG_ECC, 0, TPM_ECC_P256, false },
+	{ SVSM_KEY_EK_H3_ECC_P384, TPM_ALG_ECC, 0, TPM_ECC_P384, false },
+	{ SVSM_KEY_EK_H4_ECC_P521, TPM_ALG_ECC, 0, TPM_ECC_P521, false },
+	{ SVSM_KEY_EK_H6_RSA3072, TPM_ALG_RSA, 3072, 0, false },
+	{ SVSM_KEY_AK_RSA2048, TPM_ALG_RSA, 2048, 0, true },
+	{ SVSM_KEY_AK_ECC_P256, TPM_ALG_ECC, 0, TPM_ECC_P256, true },
+	{ SVSM_KEY_AK_ECC_P384, TPM_ALG_ECC, 0, TPM_ECC_P384, true },
+};
+
+static bool is_ek_l1(const struct vtpm_manifest_key *key)
+{
+	return key->size == EK_L1_SIZE && memcmp(key->data, ek_l1, sizeof(ek_l1)) == 0;
+}
+
+static void take_key(struct subject_key *to, const struct vtpm_manifest_key *key)
+{
+	if (tpm_public_read(&to->public_area, key->data, key->size) &&
+	    tpm_public_name(key->data, key->size, &to->name))
+		to->key = key;
+}
+
+void subject_take_binding(struct subject *s)
+{
+	static const struct abi_guid service = SVSM_GUID_VTPM;
+	const struct evidence *e = s->evidence;
+
+	s->selector_result = selector_parse(&s->selector, e->selector.data, e->selector.size);
+	s->context_size = selector_context(
+		s->context, &service, vtpm_manifest_version(e->manifest.data, e->manifest.size),
+		e->selector.data, e->selector.size);
+	s->manifest_error = vtpm_manifest_read(&s->manifest, e->manifest.data, e->manifest.size);
+	for (size_t i = 0; !s->manifest_error && i < s->manifest.count && !s->ek.key; i++) {
+		if (is_ek_l1(&s->manifest.keys[i]))
+			take_key(&s->ek, &s->manifest.keys[i]);
+	}
+}
+
+/* Whether the quote names this key as its signer. */
+static bool signs_as(const struct subject_key *key, const struct tpm_name *signer)
+{
+	struct tpm_name qualified;
+
+	return key->key && tpm_public_primary_name(&key->name, &qualified) &&
+	       tpm_name_equal(&qualified, signer);
+}
+
+/* The signing key that the quote names, or else the first: the check on the signer then fails. */
+static void take_attested_ak(struct subject *s)
+{
+	for (size_t i = 0; !s->manifest_error && i < s->manifest.count; i++) {
+		struct subject_key key = { 0 };
+
+		if (!s->manifest.keys[i].info.signing)
+			continue;
+		take_key(&key, &s->manifest.keys[i]);
+		if (!s->ak.key)
+			s->ak = key;
+		if (!s->quote_error && signs_as(&key, &s->quote.signer)) {
+			s->ak = key;
+			return;
+		}
+	}
+}
+
+void subject_take_quote(struct subject *s)
+{
+	const struct evidence *e = s->evidence;
+
+	s->quote_error = tpm_quote_read(&s->quote, e->quote.data, e->quote.size);
+	s->values_error = tpm_quote_read_values(&s->values, e->quote_pcrs.data, e->quote_pcrs.size);
+	if (!e->challenged)
+		take_attested_ak(s);
+}
+
+const char *check_context(const struct subject *s)
+{
+	const struct file_bytes *context = &s->evidence->context;
+
+	if (s->selector_result)
+		return selector_result_text(s->selector_result);
+	if (context->size != s->context_size ||
+	    (context->size && memcmp(context->data, s->context, context->size) != 0))
+		return "the context is not what selector and manifest version imply";
+	return NULL;
+}
+
+/* The context is computed here, never taken from the evidence. */
+const char *check_report_data(const struct subject *s)
+{
+	const struct evidence *e = s->evidence;
+	uint8_t digest[PSP_REPORT_DATA_SIZE];
+
+	return report_data_make(e->nonce, s->context, s->context_size, e->manifest.data,
+				e->manifest.size, digest) &&
+			       memcmp(digest, e->report.report_data, sizeof(digest)) == 0
+		       ? NULL
+		       : "REPORT_DATA is not that of this nonce, context and manifest";
+}
+
+static const char *check_key_id(uint32_t id, const struct selector_template *info)
+{
+	for (size_t i = 0; i < sizeof(key_kinds) / sizeof(key_kinds[0]); i++) {
+		const struct key_kind *kind = &key_kinds[i];
+
+		if (kind->id != id)
+			continue;
+		return info->type == kind->type && info->bits == kind->bits &&
+				       info->curve == kind->curve && info->signing == kind->signing
+			       ? NULL
+			       : "its key is not of the kind that was selected";
+	}
+	return "the selected key id is unknown";
+}
+
+/* One key, and the one that was asked for. What an NV index held is not known here. */
+static const char *check_selected(const struct subject *s)
+{
+	const struct vtpm_manifest_key *key = &s->manifest.keys[0];
+
+	if (s->manifest.count != 1)
+		return "it has more than the selected key";
+	if (s->selector.kind == SVSM_SELECTOR_TEMPLATE &&
+	    !selector_public_matches(s->selector.template, s->selector.template_size, key->data,
+				     key->size))
+		return "its key is not made from the selected template";
+	if (s->selector.kind == SVSM_SELECTOR_KEY)
+		return check_key_id(s->selector.id, &key->info);
+	return NULL;
+}
+
+/* Every key is one that cannot leave its TPM and that nobody else knows: vtpm_manifest_read(). */
+const char *check_manifest(const struct subject *s)
+{
+	if (s->manifest_error)
+		return s->manifest_error;
+	if (s->selector_result == SELECTOR_OK && s->selector.kind != SVSM_SELECTOR_NONE)
+		return check_selected(s);
+	if (s->manifest.version == 0 && !s->ek.key)
+		return "its key is not an L-1 endorsement key";
+	if (s->evidence->challenged && !s->ek.key)
+		return "no key of it is an L-1 endorsement key, which the challenge needs";
+	return NULL;
+}
+
+static bool same_key(const struct subject_key *key, const EVP_PKEY *other)
+{
+	EVP_PKEY *mine = key->key ? tpm_public_key(&key->public_area) : NULL;
+	bool same = mine && EVP_PKEY_eq(mine, other) == 1;
+
+	EVP_PKEY_free(mine);
+	return same;
+}
+
+const char *check_ek(const struct subject *s)
+{
+	return same_key(&s->ek, s->evidence->ek) ? NULL : "the EK is not the manifest's";
+}
+
+const char *check_challenge_ek(const struct subject *s)
+{
+	if (!s->ek.key)
+		return "the manifest has no L-1 endorsement key";
+	return tpm_name_equal(&s->ek.name, &s->evidence->challenge_ek)
+		       ? NULL
+		       : "the challenge was made for another EK than the manifest's";
+}
+
+/* The AK's Name follows from its public key, for AKs of the one form that is accepted. */
+const char *check_challenge_ak(const struct subject *s)
+{
+	static const uint16_t schemes[] = { TPM_ALG_RSASSA, TPM_ALG_RSAPSS };
+
+	for (size_t i = 0; i < sizeof(schemes) / sizeof(schemes[0]); i++) {
+		struct tpm_name name;
+
+		if (tpm_public_ak_name(s->evidence->ak, schemes[i], &name) &&
+		    tpm_name_equal(&name, &s->evidence->challenge_ak))
+			return NULL;
+	}
+	return "the AK is not a restricted signing key with the challenge's Name";
+}
+
+const char *check_challenge_answer(const struct subject *s)
+{
+	const struct evidence *e = s->evidence;
+
+	return e->answer.size == e->secret_size &&
+			       CRYPTO_memcmp(e->answer.data, e->secret, e->secret_size) == 0
+		       ? NULL
+		       : "the answer is not the challenge's secret";
+}
+
+const char *check_attested_ak(const struct subject *s)
+{
+	if (!s->ak.key)
+		return "the manifest attests no signing key, and there was no challenge";
+	if (s->evidence->ak && !same_key(&s->ak, s->evidence->ak))
+		return "the AK is not the manifest's";
+	return NULL;
+}
+
+const char *check_ek_certificate(const struct subject *s)
+{
+	return ek_certificate_error(s->evidence->ek_certificate, s->evidence->ca);
+}
+
+const char *check_ek_certificate_key(const struct subject *s)
+{
+	const EVP_PKEY *certified = X509_get0_pubkey(s->evidence->ek_certificate);
+
+	for (size_t i = 0; !s->manifest_error && i < s->manifest.count; i++) {
+		struct subject_key key = { 0 };
+
+		if (s->manifest.keys[i].info.signing)
+			continue;
+		take_key(&key, &s->manifest.keys[i]);
+		if (certified && same_key(&key, certified))
+			return NULL;
+	}
+	return "the certificate's key is no endorsement key of the manifest";
+}

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the checks look at: the evidence, and what is in it, taken apart once. Each check returns
+ * NULL, or what is wrong as a constant string; checks.c says which run, and docs/evidence.md what
+ * each is for.
+ */
+#ifndef SOCLE_TOOLS_VERIFY_SUBJECT_H
+#define SOCLE_TOOLS_VERIFY_SUBJECT_H
+
+#include "core/host/tpm_quote.h"
+#include "core/vtpm_manifest.h"
+#include "tools/verify/checks.h"
+
+/* A key of the manifest. */
+struct subject_key {
+	const struct vtpm_manifest_key *key; /* NULL: there is none */
+	struct tpm_public public_area;
+	struct tpm_name name;
+};
+
+struct subject {
+	const struct evidence *evidence;
+	const struct policy *policy;
+	struct amd_vcek_info vcek;
+	const char *vcek_error;
+
+	struct selector selector;
+	enum selector_result selector_result;
+	uint8_t context[SELECTOR_CONTEXT_MAX]; /* what selector and manifest version imply */
+	size_t context_size;
+	struct vtpm_manifest manifest;
+	const char *manifest_error;
+	struct subject_key ek; /* the L-1 endorsement key, which challenges are made for */
+	struct subject_key ak; /* without a challenge: the attested key that the quote names */
+
+	struct tpm_quote quote;
+	const char *quote_error;
+	struct tpm_pcr_values values;
+	const char *values_error;
+};
+
+/* Takes apart what the bindings are about: selector, context, manifest, and the keys in it. */
+void subject_take_binding(struct subject *s);
+
+/* Takes apart the quote and its values. After it, the attested key that the quote names is known. */
+void subject_take_quote(struct subject *s);
+
+const char *check_root(const struct subject *s);
+const char *check_chain(const struct subject *s);
+const char *check_vcek(const struct subject *s);
+const char *check_signature(const struct subject *s);
+const char *check_format(const struct subject *s);
+const char *check_signing_key(const struct subject *s);
+const char *check_chip_id(const struct subject *s);
+const char *check_tcb(const struct subject *s);
+const char *check_tcb_order(const struct subject *s);
+const char *check_tcb_minimum(const struct subject *s);
+const char *check_policy(const struct subject *s);
+const char *check_vmpl(const struct subject *s);
+const char *check_measurement(const struct subject *s);
+
+const char *check_context(const struct subject *s);
+const char *check_report_data(const struct subject *s);
+const char *check_manifest(const struct subject *s);
+const char *check_ek(const struct subject *s);
+const char *check_challenge_ek(const struct subject *s);
+const char *check_challenge_ak(const struct subject *s);
+const char *check_challenge_answer(const struct subject *s);
+const char *check_attested_ak(const struct subject *s);
+const char *check_ek_certificate(const struct subject *s);
+const char *check_ek_certificate_key(const struct subject *s);
+
+const char *check_quote_signature(const struct subject *s);
+const char *check_quote_format(const struct subject *s);
+const char *check_quote_signer(const struct subject *s);
+const char *check_quote_nonce(const struct subject *s);
+const char *check_quote_pcrs(const struct subject *s);
+const char *check_pcr_values(const struct subject *s);
+
+#endif
