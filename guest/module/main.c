@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT OR GPL-2.0-only
 /*
  * /dev/tpm0 and /dev/tpmrm0 on the vTPM of an SVSM (AMD 58019, vTPM protocol), for kernels that
- * were built without such a driver. A command and its response share one page of the guest's
+ * were built without such a driver, and the module's start and end. Both parts of the module make
+ * their calls by svsm.c, which would otherwise have to be exported to a second one. A command and its response share one page of the guest's
  * private memory, so the host sees neither.
  */
 #include "svsm.h"
@@ -14,6 +15,7 @@
 #include <linux/platform_device.h>
 #include <linux/string.h>
 
+#include "attest.h"
 #include "compat.h"
 
 #define TPM_RESPONSE_MIN 10u /* tag, size, response code */
@@ -187,24 +189,38 @@ static struct platform_driver socle_tpm_driver = {
 };
 
 static struct platform_device *socle_tpm_device;
+static bool attest_present;
 
+/* An SVSM may speak the one protocol and not the other: each part is there by itself. */
 static int __init socle_tpm_init(void)
 {
+	int rc;
+
 	if (!svsm_present())
 		return -ENODEV;
+	rc = attest_init();
+	attest_present = rc == 0;
+	if (rc && rc != -EOPNOTSUPP)
+		pr_err("socle_tpm: no svsm/attest in configfs (%d)\n", rc);
 	socle_tpm_device = platform_create_bundle(&socle_tpm_driver, socle_tpm_probe, NULL, 0, NULL,
 						  0);
-	return PTR_ERR_OR_ZERO(socle_tpm_device);
+	if (IS_ERR(socle_tpm_device) && !attest_present)
+		return PTR_ERR(socle_tpm_device);
+	return 0;
 }
 
 static void __exit socle_tpm_exit(void)
 {
-	platform_device_unregister(socle_tpm_device);
-	platform_driver_unregister(&socle_tpm_driver);
+	if (!IS_ERR(socle_tpm_device)) {
+		platform_device_unregister(socle_tpm_device);
+		platform_driver_unregister(&socle_tpm_driver);
+	}
+	if (attest_present)
+		attest_exit();
 }
 
 module_init(socle_tpm_init);
 module_exit(socle_tpm_exit);
 
-MODULE_DESCRIPTION("TPM 2.0 of an SVSM");
+MODULE_DESCRIPTION("TPM 2.0 and attestation of an SVSM");
 MODULE_LICENSE("Dual MIT/GPL");

@@ -34,6 +34,8 @@
 #include <linux/irqflags.h>
 #include <linux/jiffies.h>
 #include <linux/mm.h>
+#include <linux/sched.h>
+#include <linux/sched/signal.h>
 
 /* GHCB MSR protocol (AMD 56421): run the VMPL in bits 39:32, which is 0. */
 #define GHCB_MSR_RUN_VMPL0 0x016ull
@@ -140,6 +142,32 @@ int svsm_call(struct svsm_regs *regs)
 		usleep_range(100, 1000);
 	} while (time_before(jiffies, end));
 	return -ETIMEDOUT;
+}
+
+int svsm_call_resumable(struct svsm_regs *regs)
+{
+	unsigned long end = jiffies + msecs_to_jiffies(SVSM_BUSY_MS);
+
+	for (;;) {
+		struct svsm_regs attempt = *regs;
+		int rc = svsm_call_once(&attempt);
+
+		if (rc)
+			return rc;
+		if (attempt.rax != SVSM_ERR_BUSY && attempt.rax != SVSM_ERR_INCOMPLETE) {
+			*regs = attempt;
+			return 0;
+		}
+		if (fatal_signal_pending(current))
+			return -EINTR;
+		/* Work goes on only while the SVSM is called; it is busy without our help. */
+		if (attempt.rax == SVSM_ERR_INCOMPLETE)
+			cond_resched();
+		else if (time_before(jiffies, end))
+			usleep_range(100, 1000);
+		else
+			return -ETIMEDOUT;
+	}
 }
 
 int svsm_query_protocol(u32 protocol, u32 version)

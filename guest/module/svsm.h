@@ -27,6 +27,13 @@ bool svsm_present(void);
  */
 int svsm_call(struct svsm_regs *regs);
 
+/*
+ * As svsm_call(), for a call that takes the SVSM many turns (SVSM_ERR_INCOMPLETE) and whose length
+ * nobody knows: other tasks and interrupts have the CPU between turns, and it ends with -EINTR when
+ * the task is being killed. The call's memory stays as it is until the end.
+ */
+int svsm_call_resumable(struct svsm_regs *regs);
+
 /* Asks whether the SVSM speaks this version of a protocol (core call 6): 0, or -EOPNOTSUPP. */
 int svsm_query_protocol(u32 protocol, u32 version);
 
