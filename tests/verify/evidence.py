@@ -9,10 +9,20 @@ import os
 import random
 import struct
 import subprocess
+import sys
 from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "spec"))
+
+import rules  # noqa: E402
 
 REPORT_SIZE = 1184
 PCRS = "sha256:0,1,2,3,4,5,6,7,16"
+
+# A restricted signing key of P-256 under the endorsement hierarchy, and tpm2-tools' words for it.
+AK_TEMPLATE = bytes.fromhex("0023000b00050072000000100018000b0003001000000000")
+AK_WORDS = ("ecc256:ecdsa-sha256:null",
+            "fixedtpm|fixedparent|sensitivedataorigin|userwithauth|restricted|sign")
 
 
 class Tpm:
@@ -31,7 +41,7 @@ class Tpm:
         environment = dict(os.environ, TSS2_LOG="all+none",
                            TPM2TOOLS_TCTI=f"mssim:host=127.0.0.1,port={self.port}")
         for argv in (command, ("tpm2_flushcontext", "-t")):
-            subprocess.run(argv, cwd=self.work, env=environment, check=True,
+            subprocess.run([str(word) for word in argv], cwd=self.work, env=environment, check=True,
                            stdout=subprocess.DEVNULL)
 
     def close(self):
@@ -80,11 +90,13 @@ def make_report(work, measurement):
     """A version 3 report at VMPL 0 (SNP firmware ABI, ATTESTATION_REPORT), not signed yet."""
     nonce = (work / "nonce.bin").read_bytes()
     manifest = (work / "manifest.bin").read_bytes()
+    context = work / "context.bin"
+    context = context.read_bytes() if context.exists() else b""
     report = bytearray(REPORT_SIZE)
     struct.pack_into("<I", report, 0x00, 3)
     struct.pack_into("<Q", report, 0x08, 0x30000)  # SMT allowed, bit 17
     struct.pack_into("<I", report, 0x34, 1)  # ECDSA P-384 with SHA-384
-    report[0x50:0x90] = hashlib.sha512(nonce + manifest).digest()
+    report[0x50:0x90] = hashlib.sha512(nonce + context + manifest).digest()
     report[0x90:0xC0] = measurement
     report[0x188:0x18B] = bytes([0x19, 1, 1])
     (work / "report.bin").write_bytes(report)
@@ -100,5 +112,54 @@ def make(tpm, work, resign, keys):
     tpm.run("tpm2_pcrextend", "16:sha256=" + "5a" * 32)
     quote(tpm, nonce)
     challenge(tpm, work)
+    sign(work, resign, keys)
+
+
+def sign(work, resign, keys):
     make_report(work, os.urandom(48))
     subprocess.run([resign, keys, work / "report.bin", work], check=True)
+
+
+def make_attested(tpm, work, resign, keys, version, selector):
+    """Evidence without a round trip: a key made from AK_TEMPLATE, attested, and its quote."""
+    work = Path(work)
+    work.mkdir()
+    nonce = os.urandom(64)
+    tpm.run("tpm2_createprimary", "-C", "e", "-g", "sha256", "-G", AK_WORDS[0], "-a", AK_WORDS[1],
+            "-c", work / "primary.ctx")
+    tpm.run("tpm2_readpublic", "-c", work / "primary.ctx", "-f", "tpmt", "-o", work / "ak.tpmt")
+    quote(tpm, nonce, work / "primary.ctx", work / "quote")
+    keys_attested = [(work / "ak.tpmt").read_bytes()]
+    if not selector:
+        keys_attested.insert(0, (tpm.work / "manifest.bin").read_bytes())
+    for name, data in (("nonce.bin", nonce), ("selector.bin", selector),
+                       ("context.bin", rules.make_context(rules.VTPM, version, selector)),
+                       ("manifest.bin", rules.make_manifest(version, keys_attested))):
+        (work / name).write_bytes(data)
+    sign(work, resign, keys)
+
+
+def make_authority(work, ek):
+    """An authority and its certificate for the EK, as a host's CA would issue them: ek.crt, ca.crt,
+    and what to be wary of: stranger.crt for another key, other-ca.crt."""
+    def openssl(*words):
+        subprocess.run(["openssl", *map(str, words)], cwd=work, check=True, capture_output=True)
+
+    work.mkdir()
+    (work / "ek.conf").write_text("extendedKeyUsage=2.23.133.8.1\n"
+                                  "keyUsage=critical,keyEncipherment\n"
+                                  "basicConstraints=critical,CA:FALSE\n"
+                                  "subjectAltName=critical,dirName:tpm\n"
+                                  "[tpm]\n1.2.23.133.2.1=id:534F4C45\n")
+    (work / "web.conf").write_text("extendedKeyUsage=serverAuth\n")
+    for name in ("ca", "other-ca"):
+        openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+                "-keyout", f"{name}.key", "-out", f"{name}.crt", "-subj", f"/CN={name}", "-days", 9)
+    openssl("req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+            "-keyout", "leaf.key", "-out", "leaf.csr", "-subj", "/")
+    for name, extensions, forced in (("ek", "ek", ["-force_pubkey", ek]),
+                                     ("stranger", "ek", []),
+                                     ("web", "web", ["-force_pubkey", ek])):
+        openssl("x509", "-req", "-in", "leaf.csr", "-CA", "ca.crt", "-CAkey", "ca.key",
+                "-set_serial", 7, "-days", 9, "-extfile", f"{extensions}.conf", "-out",
+                f"{name}.crt", *forced)

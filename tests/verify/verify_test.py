@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: MIT
 """`socle verify` on good evidence, on evidence with one thing wrong at a time, and on files that
 are none. What is wrong inside the report is signed again by the emulated VCEK, so that only the
-check that is named can refuse it. Genuine AMD evidence is used where it is at hand.
+check that is named can refuse it. Genuine AMD evidence is used where it is at hand. The second
+verifier, ../spec/verify.py, has to come to the same verdict by the same checks every time.
 
     verify_test.py SOCLE RESIGN VTPM_FRONT VTPM PROFILE KEY_DIR [EVIDENCE_DIR]
 """
@@ -18,6 +19,8 @@ import tempfile
 from pathlib import Path
 
 import evidence
+import rules  # evidence knows where it is
+import verify as second
 
 passed = failed = skipped = 0
 
@@ -35,6 +38,20 @@ def socle_verify(socle, *arguments):
     run = subprocess.run([socle, "verify", "--json", *map(str, arguments)], capture_output=True,
                          text=True, check=False)
     return run.returncode, run.stdout, run.stderr
+
+
+def agree(name, arguments, code, out):
+    """The second verifier on what `socle verify` was given."""
+    try:
+        verdict = second.verify(arguments)
+    except second.Unreadable as error:
+        result(code == 1, f"second verifier, {name}", error)
+        return
+    found = json.loads(out) if out else {"checks": [], "bindings": None}
+    failing = [c["name"] for c in found["checks"] if c["result"] == "fail"]
+    result((verdict["status"], verdict["failing"], verdict["bindings"]) ==
+           (code, failing, found["bindings"]), f"second verifier, {name}",
+           f"{verdict}, and not {code} {failing} {found['bindings']}")
 
 
 def flip(path, offset, bit=0):
@@ -153,7 +170,7 @@ CORRUPTIONS = [
 ]
 
 
-def check_corruption(socle, resign, keys, good, case):
+def check_corruption(socle, resign, keys, good, case, *options):
     name, status, checks, sign, corrupt = case
     with tempfile.TemporaryDirectory() as work:
         work = Path(work) / "evidence"
@@ -161,7 +178,8 @@ def check_corruption(socle, resign, keys, good, case):
         corrupt(work)
         if sign:
             subprocess.run([resign, keys, work / "report.bin"], check=True)
-        code, out, err = socle_verify(socle, "--trust-emulated", work)
+        arguments = ["--trust-emulated", *options, work]
+        code, out, err = socle_verify(socle, *arguments)
         if code != status:
             result(False, name, f"exit status {code}, not {status}: {err}")
             return
@@ -169,8 +187,10 @@ def check_corruption(socle, resign, keys, good, case):
         failing = [c["name"] for c in verdict["checks"] if c["result"] == "fail"]
         first = min(c["class"] for c in verdict["checks"] if c["result"] == "fail")
         ok = first == status and verdict["verdict"] == "refused" and \
-            verdict["failed"] == failing[0] and (checks is None or failing == checks)
+            verdict["failed"] == failing[0] and (checks is None or failing == checks) and \
+            verdict["bindings"] == [] and "binding" not in verdict
         result(ok, name, f"failing checks are {failing}")
+        agree(name, arguments, code, out)
 
 
 # Files that are none: exit status 1, one line that names the file, nothing on stdout.
@@ -202,13 +222,16 @@ def check_unreadable(socle, good, name, spoil):
         ok = code == 1 and out == "" and err.startswith("socle: ") and name in err and \
             err.count("\n") == 1
         result(ok, f"unreadable {name}", f"exit status {code}: {err}")
+        agree(f"unreadable {name}", ["--trust-emulated", work], code, out)
 
 
 def check_misuse(socle, good):
     for arguments in ([], [good, good], ["--no-such-option", good], ["--measurement", "00", good],
                       ["--pcr", "sha256:24=" + "00" * 32, good], ["--pcr", "md5:1=00", good],
                       ["--minimum-tcb", "1,2,3", good], ["--minimum-tcb", "0,0,0,0,256", good],
-                      ["--image", good / "nonce.bin", good]):
+                      ["--image", good / "nonce.bin", good], ["--ek-cert", "x", good],
+                      ["--ca", "x", good],
+                      ["--ek-cert", "x", "--ca", "x", "--report-only", good]):
         code, out, err = socle_verify(socle, *arguments)
         result(code == 1 and out == "" and err.count("\n") == 1, f"misuse {arguments}", err)
 
@@ -232,6 +255,213 @@ def check_policy(socle, good):
         found = [c["name"] for c in json.loads(out)["checks"] if c["result"] == "fail"] \
             if out else err
         result(code == status and found == failing, name, f"exit status {code}, {found}")
+        agree(name, [*arguments, good], code, out)
+
+
+def report_again(d):
+    """REPORT_DATA of what is in the directory now."""
+    nonce, context, manifest = ((d / f"{n}.bin").read_bytes()
+                                for n in ("nonce", "context", "manifest"))
+    data = bytearray((d / "report.bin").read_bytes())
+    data[0x50:0x90] = rules.report_data(nonce, context, manifest)
+    (d / "report.bin").write_bytes(data)
+
+
+def bind(d, selector=None, version=None, manifest=None):
+    """Another selector or manifest, with the context and REPORT_DATA that follow."""
+    if selector is not None:
+        (d / "selector.bin").write_bytes(selector)
+    if manifest is not None:
+        (d / "manifest.bin").write_bytes(manifest)
+    if version is None:
+        version = rules.manifest_version((d / "manifest.bin").read_bytes())
+    (d / "context.bin").write_bytes(
+        rules.make_context(rules.VTPM, version, (d / "selector.bin").read_bytes()))
+    report_again(d)
+
+
+def template_selector(**changes):
+    template = bytearray(evidence.AK_TEMPLATE)
+    for offset, value in changes.get("at", {}).items():
+        template[offset] = value
+    return struct.pack("<Q", 1) + template
+
+
+def key_selector(number):
+    return struct.pack("<QI", 2, number)
+
+
+def public_of(d):
+    return (d / "ak.tpmt").read_bytes()
+
+
+# What fails when the manifest has no key that may be trusted.
+NO_KEY = ["manifest", "attested-ak", "quote-signature", "quote-signer"]
+
+# An attested AK by its template: the same columns.
+ATTESTED_CORRUPTIONS = [
+    ("attested: a stale nonce", 5, ["report-data", "quote-nonce"], False,
+     lambda d: flip(d / "nonce.bin", 0)),
+    ("attested: a bit of the context", 5, ["context"], False,
+     lambda d: flip(d / "context.bin", 30)),
+    ("attested: no context", 5, ["context"], False, lambda d: (d / "context.bin").unlink()),
+    ("attested: another manifest version in the context", 5, ["context", "report-data"], True,
+     lambda d: bind(d, version=1)),
+    ("attested: no selector", 5, ["context", "report-data", "manifest"], False,
+     lambda d: (d / "selector.bin").unlink()),
+    ("attested: the selector bound as none", 5, ["context", "report-data"], True,
+     lambda d: [(d / "context.bin").write_bytes(b""), report_again(d)]),
+    ("attested: another template than the key's", 5, ["manifest"], True,
+     lambda d: bind(d, template_selector(at={7: 0xF2}))),
+    ("attested: a template with another curve", 5, ["manifest"], True,
+     lambda d: bind(d, template_selector(at={17: 4}))),
+    ("attested: a refused template", 5, ["context", *NO_KEY], True,
+     lambda d: bind(d, template_selector(at={5: 4}), manifest=turn(public_of(d), 5, 4))),
+    ("attested: a template that the guest could know", 5, ["context", *NO_KEY], True,
+     lambda d: bind(d, template_selector(at={7: 0x52}), manifest=turn(public_of(d), 7, 0x52))),
+    ("attested: another kind of selector", 5, ["context", "manifest"], True,
+     lambda d: bind(d, struct.pack("<QI", 4, 1))),
+    ("attested: an EK by its id", 5, ["manifest"], True, lambda d: bind(d, key_selector(2))),
+    ("attested: another AK by its id", 5, ["manifest"], True,
+     lambda d: bind(d, key_selector(0x83))),
+    ("attested: an unknown id", 5, ["manifest"], True, lambda d: bind(d, key_selector(0x99))),
+    ("attested: two keys where one was selected", 5, ["manifest"], True,
+     lambda d: bind(d, manifest=rules.make_manifest(1, 2 * [public_of(d)]))),
+    ("attested: a template as the key", 5, NO_KEY, True,
+     lambda d: bind(d, manifest=evidence.AK_TEMPLATE)),
+    ("attested: a manifest of version 2", 5, NO_KEY, True,
+     lambda d: bind(d, manifest=struct.pack(">II", 2, 1))),
+    ("attested: a manifest without keys", 5, NO_KEY, True,
+     lambda d: bind(d, manifest=struct.pack(">II", 1, 0))),
+    ("attested: a manifest with a count of its own", 5, NO_KEY, True,
+     lambda d: bind(d, manifest=struct.pack(">II", 1, 1 << 31))),
+    ("attested: a byte after the last key", 5, NO_KEY, True,
+     lambda d: bind(d, manifest=rules.make_manifest(1, [public_of(d)]) + b"\0")),
+    ("attested: another TPM's AK", 6, ["quote-signature", "quote-signer"], True,
+     lambda d: bind(d, manifest=(d / "stranger.tpmt").read_bytes())),
+    ("attested: another AK in the directory", 5, ["attested-ak"], False,
+     lambda d: swap(d, "ak.pub", "stranger.pub")),
+    ("attested: a bit of the quote's signature", 6, ["quote-signature"], False,
+     lambda d: flip(d / "quote.sig", 20)),
+    ("attested: no signature", 6, ["quote-signature"], False,
+     lambda d: (d / "quote.sig").write_bytes(b"")),
+    ("attested: another hash in the signature", 6, ["quote-signature"], False,
+     lambda d: (d / "quote.sig").write_bytes(turn(tagged(d), 3, 0x0C))),
+    ("attested: another scheme in the signature", 6, ["quote-signature"], False,
+     lambda d: (d / "quote.sig").write_bytes(turn(tagged(d), 1, 0x14))),
+    ("attested: another PCR value", 6, ["quote-pcrs"], False,
+     lambda d: flip(d / "quote.pcrs", 0x90)),
+]
+
+# What must be trusted still.
+ATTESTED_VARIANTS = [
+    ("as it was gathered", lambda d: None),
+    ("without PCR values", lambda d: (d / "quote.pcrs").unlink()),
+    ("with the AK once more", lambda d: swap(d, "ak.pub", "mine.pub")),
+    ("with a TPMT_SIGNATURE", lambda d: (d / "quote.sig").write_bytes(tagged(d))),
+    ("by its id", lambda d: bind(d, key_selector(0x82))),
+    ("by an NV index", lambda d: bind(d, struct.pack("<QI", 3, 0x01C10003))),
+    ("as a list of one", lambda d: bind(d, manifest=rules.make_manifest(1, [public_of(d)]))),
+]
+
+
+def turn(data, offset, value):
+    data = bytearray(data)
+    data[offset] = value
+    return bytes(data)
+
+
+def tagged(d):
+    """The directory's DER signature as a TPMT_SIGNATURE."""
+    pair = second.utils.decode_dss_signature((d / "quote.sig").read_bytes())
+    return struct.pack(">HH", 0x18, 0x0B) + b"".join(
+        struct.pack(">H", 32) + number.to_bytes(32, "big") for number in pair)
+
+
+def check_trusted(socle, name, bindings, arguments):
+    code, out, err = socle_verify(socle, "--trust-emulated", *arguments)
+    verdict = json.loads(out) if out else {}
+    failing = [c["name"] for c in verdict.get("checks", []) if c["result"] == "fail"]
+    result(code == 0 and verdict["bindings"] == bindings and verdict["binding"] == bindings[0],
+           name, f"exit status {code}, {failing}, {verdict.get('bindings')}: {err}")
+    agree(name, ["--trust-emulated", *arguments], code, out)
+
+
+def check_attested(socle, resign, keys, ak):
+    for name, change in ATTESTED_VARIANTS:
+        with tempfile.TemporaryDirectory() as work:
+            work = Path(work) / "ak"
+            shutil.copytree(ak, work)
+            change(work)
+            subprocess.run([resign, keys, work / "report.bin"], check=True)
+            check_trusted(socle, f"attested AK, {name}", ["attested-ak"], [work])
+    for case in ATTESTED_CORRUPTIONS:
+        check_corruption(socle, resign, keys, ak, case)
+    check_corruption(socle, resign, keys, ak,
+                     ("attested: a PCR without values", 6, ["pcr-values"], False,
+                      lambda d: (d / "quote.pcrs").unlink()), "--pcr", "sha256:0=" + "00" * 32)
+    with tempfile.TemporaryDirectory() as certs:
+        for name in ("ark.pem", "ask.pem", "vcek.pem"):
+            shutil.copy(ak / name, certs)
+        bare = Path(certs) / "bare"
+        shutil.copytree(ak, bare, ignore=shutil.ignore_patterns("*.pem"))
+        check_trusted(socle, "certificates of another folder", ["attested-ak"],
+                      ["--certs", certs, bare])
+        code, _, err = socle_verify(socle, "--trust-emulated", bare)
+        result(code == 1 and "ark.pem" in err, "no certificates", err)
+        for name in ("quote.msg", "quote.sig", "quote.pcrs"):
+            (bare / name).unlink()
+        check_trusted(socle, "keys alone", ["manifest"], ["--keys-only", "--certs", certs, bare])
+        code, _, err = socle_verify(socle, "--trust-emulated", "--certs", certs, bare)
+        result(code == 1 and "quote.msg" in err, "no quote", err)
+
+
+def check_list(socle, resign, keys, good, listed):
+    """Manifest version 1 in call 1: every key of the profile, with and without a challenge."""
+    check_trusted(socle, "a list, attested AK", ["attested-ak"], [listed])
+    manifest = (listed / "manifest.bin").read_bytes()
+    only_ak = rules.make_manifest(1, [k.data for k in rules.read_manifest(manifest) if k.signing])
+    only_ek = rules.make_manifest(1, [k.data for k in rules.read_manifest(manifest)
+                                      if not k.signing])
+    with tempfile.TemporaryDirectory() as work:
+        work = Path(work) / "challenged"
+        shutil.copytree(good, work)
+        for name in ("selector.bin", "context.bin"):
+            (work / name).write_bytes(b"")
+        bind(work, manifest=manifest)
+        subprocess.run([resign, keys, work / "report.bin"], check=True)
+        check_trusted(socle, "a list, challenge", ["challenge"], [work])
+        check_corruption(socle, resign, keys, work,
+                         ("a list without the EK", 5, ["manifest", "ek", "challenge-ek"], True,
+                          lambda d: bind(d, manifest=only_ak)))
+    check_corruption(socle, resign, keys, listed,
+                     ("a list without an AK", 5, ["attested-ak", "quote-signature",
+                                                  "quote-signer"], True,
+                      lambda d: bind(d, manifest=only_ek)))
+    check_corruption(socle, resign, keys, listed,
+                     ("a list with a key that the guest knows", 5, None, True,
+                      lambda d: bind(d, manifest=turn(manifest, 8 + 2 + 7, 0x92))))
+
+
+def check_ek_certificate(socle, resign, keys, good, listed, authority):
+    ca, ek = ["--ca", authority / "ca.crt"], ["--ek-cert", authority / "ek.crt"]
+    check_trusted(socle, "EK certificate and challenge", ["challenge", "ek-certificate"],
+                  [*ek, *ca, good])
+    check_trusted(socle, "EK certificate and attested AK", ["attested-ak", "ek-certificate"],
+                  [*ek, *ca, listed])
+    check_trusted(socle, "EK certificate alone", ["ek-certificate"],
+                  ["--keys-only", *ek, *ca, good])
+    for name, arguments, checks in (
+            ("EK certificate of another authority", [*ek, "--ca", authority / "other-ca.crt"],
+             ["ek-certificate"]),
+            ("certificate of another key", ["--ek-cert", authority / "stranger.crt", *ca],
+             ["ek-certificate-key"]),
+            ("certificate for another use", ["--ek-cert", authority / "web.crt", *ca],
+             ["ek-certificate"]),
+            ("an authority's certificate", ["--ek-cert", authority / "ca.crt", *ca],
+             ["ek-certificate", "ek-certificate-key"])):
+        check_corruption(socle, resign, keys, good, (name, 5, checks, False, lambda d: None),
+                         *arguments)
 
 
 def check_genuine(socle, directory, work):
@@ -273,9 +503,19 @@ def main():
             tpm.run("tpm2_createak", "-C", "ek.ctx", "-c", "ak2.ctx", "-G", "ecc", "-g", "sha256",
                     "-s", "ecdsa")
             evidence.quote(tpm, (good / "nonce.bin").read_bytes(), "ak2.ctx", "foreign")
+            ak, listed, authority = (Path(top) / name for name in ("ak", "listed", "authority"))
+            evidence.make_attested(tpm, ak, resign, keys, 0, template_selector())
+            evidence.make_attested(tpm, listed, resign, keys, 1, b"")
+            tpm.run("tpm2_readpublic", "-c", ak / "primary.ctx", "-f", "pem", "-o", ak / "mine.pub")
+            evidence.make_authority(authority, good / "ek.pub")
         with evidence.tpm(front, vtpm, profile, good / "second") as tpm:
             evidence.make_keys(tpm)
             evidence.quote(tpm, (good / "nonce.bin").read_bytes())
+            evidence.make_attested(tpm, Path(top) / "stranger", resign, keys, 0,
+                                   template_selector())
+            tpm.run("tpm2_readpublic", "-c", Path(top) / "stranger" / "primary.ctx", "-f", "pem",
+                    "-o", ak / "stranger.pub")
+            shutil.copy(Path(top) / "stranger" / "ak.tpmt", ak / "stranger.tpmt")
         shutil.copy(good / "report.bin", good / "other" / "report.bin")
         subprocess.run([resign, other_keys, good / "other" / "report.bin", good / "other"],
                        check=True)
@@ -286,6 +526,9 @@ def main():
         for name, spoil in UNREADABLE:
             check_unreadable(socle, good, name, spoil)
         check_misuse(socle, good)
+        check_attested(socle, resign, keys, ak)
+        check_list(socle, resign, keys, good, listed)
+        check_ek_certificate(socle, resign, keys, good, listed, authority)
         work = Path(top) / "genuine"
         work.mkdir()
         if genuine and genuine.is_dir():

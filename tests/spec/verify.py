@@ -1,0 +1,677 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""A second verifier of evidence directories (docs/evidence.md), beside `socle verify` and without
+any of its code: Python, and python3-cryptography for the primitives.
+
+    verify.py [--trust-emulated] [--keys-only | --report-only] [--certs DIR]
+              [--measurement HEX] [--minimum-tcb F,B,T,S,M] [--ek-cert FILE --ca FILE]
+              [--pcr BANK:N=HEX]... DIRECTORY
+
+The same check names and exit status: 0 trusted, 1 unreadable, 2 to 6 the class of the first check
+that fails. Writes JSON: verdict, status, binding, bindings, failing."""
+
+import argparse
+import datetime
+import hashlib
+import json
+import re
+import struct
+import sys
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa, utils
+
+import rules
+
+# SHA-256 of the public keys (SubjectPublicKeyInfo) of ARK-Milan, ARK-Genoa and ARK-Turin.
+AMD_ROOTS = {"9f056bee44377e29308cb5ffa895bdfb62d18881fa6bed8d6f075b0204089cb9",
+             "429a69c9422aa258ee4d8db5fcda9c6470ef15f8cd5a9cebd6cbc7d90b863831",
+             "4f125410563a2ab9a50356f9243f6fe0b6f73de98603f53f90339c70e9d7ad08"}
+OID = "1.3.6.1.4.1.3704.1."
+EK_USAGE = "2.23.133.8.1"
+HASH_OF = {0x000B: hashes.SHA256, 0x000C: hashes.SHA384, 0x000D: hashes.SHA512}
+CURVES = {3: ec.SECP256R1, 4: ec.SECP384R1, 5: ec.SECP521R1}
+AK_ATTRIBUTES = 0x00050072
+
+
+class Unreadable(Exception):
+    pass
+
+
+class Failed(Exception):
+    pass
+
+
+def demand(condition, text="wrong"):
+    if not condition:
+        raise Failed(text)
+
+
+# Reading files.
+
+def read_file(path):
+    try:
+        data = Path(path).read_bytes()
+    except OSError as error:
+        raise Unreadable(f"{path}: {error}") from error
+    if len(data) > 64 << 10:
+        raise Unreadable(f"{path}: too large")
+    return data
+
+
+def read_certificates(path):
+    data = read_file(path)
+    blocks = re.findall(rb"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", data, re.S)
+    try:
+        if blocks:
+            return [x509.load_pem_x509_certificate(b) for b in blocks]
+        return [x509.load_der_x509_certificate(data)]
+    except ValueError as error:
+        raise Unreadable(f"{path}: no certificate") from error
+
+
+def read_key(path):
+    try:
+        return serialization.load_pem_public_key(read_file(path))
+    except ValueError as error:
+        raise Unreadable(f"{path}: no public key") from error
+
+
+class Evidence:
+    """The files of a directory, as far as the depth wants them."""
+
+    def __init__(self, options):
+        self.directory = Path(options.directory)
+        certs = Path(options.certs or options.directory)
+        self.report = read_file(self.directory / "report.bin")
+        if len(self.report) != 0x4A0:
+            raise Unreadable("report.bin: not a report")
+        self.ark, self.ask, self.vcek = (read_certificates(certs / f"{n}.pem")[0]
+                                         for n in ("ark", "ask", "vcek"))
+        self.depth = 0 if options.report_only else 1 if options.keys_only else 2
+        self.challenged, self.ek_certificate = False, None
+        if self.depth > 0:
+            self.read_keys(options)
+        if self.depth > 1:
+            self.read_quote()
+
+    def file(self, name, optional=False):
+        path = self.directory / name
+        return b"" if optional and not path.exists() else read_file(path)
+
+    def read_keys(self, options):
+        self.nonce, self.manifest = self.file("nonce.bin"), self.file("manifest.bin")
+        if len(self.nonce) != 64:
+            raise Unreadable("nonce.bin: not a nonce")
+        self.selector = self.file("selector.bin", True)
+        self.context = self.file("context.bin", True)
+        if options.ek_cert:
+            self.ek_certificate = read_certificates(options.ek_cert)[0]
+            self.ca = read_certificates(options.ca)
+
+    def read_quote(self):
+        self.challenged = (self.directory / "challenge.json").exists()
+        self.ek, self.ak = (read_key(self.directory / n)
+                            if self.challenged or (self.directory / n).exists() else None
+                            for n in ("ek.pub", "ak.pub"))
+        self.quote, self.signature = self.file("quote.msg"), self.file("quote.sig")
+        self.values = self.file("quote.pcrs", not self.challenged)
+        if not self.challenged:
+            return
+        self.answer = self.file("answer.bin")
+        try:
+            record = json.loads(self.file("challenge.json"))
+            self.challenge = {n: bytes.fromhex(record[n]) for n in ("ek_name", "ak_name", "secret")}
+        except (ValueError, KeyError, TypeError) as error:
+            raise Unreadable(f"challenge.json: {error}") from error
+
+
+# Signatures.
+
+def signed_by(key, signature, data, digest, pss_salt=None):
+    """Whether key signed data; RSA with PSS when a salt length is given."""
+    try:
+        if isinstance(key, rsa.RSAPublicKey):
+            scheme = padding.PKCS1v15() if pss_salt is None else \
+                padding.PSS(padding.MGF1(digest()), pss_salt)
+            key.verify(signature, data, scheme, digest())
+        else:
+            key.verify(signature, data, ec.ECDSA(digest()))
+    except (InvalidSignature, ValueError):
+        return False
+    return True
+
+
+def certified_by(issuer, subject):
+    # AMD's ARK and ASK sign with RSASSA-PSS, SHA-384 and a salt of 48 bytes.
+    if subject.signature_algorithm_oid.dotted_string == "1.2.840.113549.1.1.10":
+        digest, salt = hashes.SHA384, 48
+    else:
+        digest, salt = type(subject.signature_hash_algorithm), None
+    return signed_by(issuer.public_key(), subject.signature, subject.tbs_certificate_bytes, digest,
+                     salt)
+
+
+def valid_now(certificate):
+    now = datetime.datetime.now(datetime.timezone.utc)
+    if hasattr(certificate, "not_valid_before_utc"):
+        return certificate.not_valid_before_utc < now < certificate.not_valid_after_utc
+    now = now.replace(tzinfo=None)  # python3-cryptography before 42
+    return certificate.not_valid_before < now < certificate.not_valid_after
+
+
+def check_link(issuer, subject, is_ca):
+    demand(subject.issuer == issuer.subject, "issuer's name")
+    demand(certified_by(issuer, subject), "signature")
+    demand(valid_now(subject), "dates")
+    demand(claims_ca(subject) == is_ca, "CA flag")
+
+
+def claims_ca(certificate):
+    try:
+        return certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
+    except x509.ExtensionNotFound:
+        return False
+
+
+def same_key(a, b):
+    def spki(key):
+        return key.public_bytes(serialization.Encoding.DER,
+                                serialization.PublicFormat.SubjectPublicKeyInfo)
+    return a is not None and b is not None and spki(a) == spki(b)
+
+
+def openssl_key(public):
+    """A Public as a key of the library, or None for a point that is on no curve."""
+    try:
+        numbers = [int.from_bytes(u, "big") for u in public.unique]
+        if public.type == rules.RSA:
+            return rsa.RSAPublicNumbers(public.exponent(), numbers[0]).public_key()
+        return ec.EllipticCurvePublicNumbers(*numbers, CURVES[public.size]()).public_key()
+    except ValueError:
+        return None
+
+
+# The report and the VCEK.
+
+class Vcek:
+    def __init__(self, certificate):
+        self.values = {e.oid.dotted_string[len(OID):]: e.value.value
+                       for e in certificate.extensions
+                       if e.oid.dotted_string.startswith(OID)}
+        product = self.values["2"]
+        demand(product[0] == 0x16 and product[1] == len(product) - 2, "product")
+        self.turin = product[2:].startswith((b"Turin", b"Venice"))
+        parts = ["3.9"] * self.turin + ["3.1", "3.2", "3.3", "3.8"]
+        self.tcb = [self.level(p) for p in parts]
+        self.hwid = self.values["4"]
+        if len(self.hwid) in (10, 66):
+            demand(self.hwid[0] == 4 and self.hwid[1] == len(self.hwid) - 2, "chip id")
+            self.hwid = self.hwid[2:]
+        demand(len(self.hwid) in (8, 64), "chip id")
+        self.hwid = self.hwid.ljust(64, b"\0")
+
+    def level(self, name):
+        der = self.values[name]
+        demand(der[0] == 2 and der[1] == len(der) - 2 and 1 <= der[1] <= 2, name)
+        value = int.from_bytes(der[2:], "big", signed=True)
+        demand(0 <= value <= 255, name)
+        return value
+
+
+class Verifier:
+    def __init__(self, evidence, options):
+        self.e, self.options = evidence, options
+        self.vcek = self.vcek_error = None
+        try:
+            self.vcek = Vcek(evidence.vcek)
+        except (Failed, KeyError, IndexError) as error:
+            self.vcek_error = str(error)
+        if evidence.depth > 0:
+            self.take_binding()
+        if evidence.depth > 1:
+            self.take_quote()
+
+    def u32(self, offset):
+        return struct.unpack_from("<I", self.e.report, offset)[0]
+
+    def u64(self, offset):
+        return struct.unpack_from("<Q", self.e.report, offset)[0]
+
+    def tcb(self, offset):
+        turin = self.vcek is not None and self.vcek.turin
+        raw = self.e.report[offset:offset + 8]
+        return [raw[i] for i in ((0, 1, 2, 3, 7) if turin else (0, 1, 6, 7))]
+
+    def take_binding(self):
+        e = self.e
+        self.selected, self.selector_error = (rules.NONE, None), None
+        try:
+            self.selected = rules.read_selector(e.selector)
+        except rules.Refused as error:
+            self.selector_error = str(error)
+        self.context = rules.make_context(rules.VTPM, rules.manifest_version(e.manifest),
+                                          e.selector)
+        self.keys, self.manifest_error = [], None
+        try:
+            self.keys = rules.read_manifest(e.manifest)
+        except rules.Refused as error:
+            self.manifest_error = str(error)
+        self.ek = next((k for k in self.keys if k.data.startswith(rules.EK_L1_PREFIX)), None)
+
+    def take_quote(self):
+        self.quote_error = self.values_error = self.ak = None
+        try:
+            self.quote = read_quote(self.e.quote)
+        except (Failed, EOFError) as error:
+            self.quote_error = str(error) or "cut short"
+        try:
+            self.values = read_values(self.e.values)
+        except (Failed, EOFError, struct.error) as error:
+            self.values_error = str(error) or "cut short"
+        signing = [k for k in self.keys if k.signing]
+        if not self.e.challenged and signing:
+            self.ak = signing[0]
+            for key in signing:
+                if not self.quote_error and rules.primary_name(key.name()) == self.quote["signer"]:
+                    self.ak = key
+
+    # Class 2.
+
+    def emulated(self):
+        names = self.e.ark.subject.get_attributes_for_oid(x509.NameOID.COMMON_NAME)
+        return bool(names) and "EMULATED" in names[0].value
+
+    def root(self):
+        spki = self.e.ark.public_key().public_bytes(
+            serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+        demand(hashlib.sha256(spki).hexdigest() in AMD_ROOTS or
+               self.emulated() and self.options.trust_emulated, "unknown root")
+
+    def chain(self):
+        check_link(self.e.ark, self.e.ark, True)
+        check_link(self.e.ark, self.e.ask, True)
+        check_link(self.e.ask, self.e.vcek, False)
+
+    def vcek_readable(self):
+        demand(self.vcek_error is None, self.vcek_error)
+
+    def signature(self):
+        r, s = (int.from_bytes(self.e.report[o:o + 72], "little") for o in (0x2A0, 0x2E8))
+        key = self.e.vcek.public_key()
+        demand(self.u32(0x34) == 1 and isinstance(key, ec.EllipticCurvePublicKey) and
+               isinstance(key.curve, ec.SECP384R1))
+        demand(signed_by(key, utils.encode_dss_signature(r, s), self.e.report[:0x2A0],
+                         hashes.SHA384))
+
+    # Class 3.
+
+    def report_format(self):
+        version = self.u32(0)
+        demand(2 <= version <= 5, "version")
+        reserved = [(0x4C, 0x50), (0x18B, 0x1A0), (0x1EB, 0x1EC), (0x1EF, 0x1F0), (0x208, 0x2A0),
+                    (0x330, 0x4A0)]
+        reserved += [(0x188, 0x18B)] * (version < 3) + [(0x1F8, 0x208)] * (version < 5)
+        demand(not any(any(self.e.report[a:b]) for a, b in reserved), "reserved")
+        demand(self.u32(0x48) < 32 and self.u64(8) < 1 << 26, "reserved bits")
+
+    def signing_key(self):
+        demand(self.u32(0x48) >> 2 & 7 == 0)
+
+    def chip_id(self):
+        self.vcek_readable()
+        demand(self.e.report[0x1A0:0x1E0] == self.vcek.hwid)
+
+    def tcb_exact(self):
+        self.vcek_readable()
+        demand(self.tcb(0x180) == self.vcek.tcb)
+
+    def tcb_order(self):
+        reported, committed, current = (self.tcb(o) for o in (0x180, 0x1E0, 0x38))
+        demand(all(a <= b <= c for a, b, c in zip(reported, committed, current)))
+
+    def tcb_minimum(self):
+        reported = self.tcb(0x180)
+        reported = reported if len(reported) == 5 else [0, *reported]
+        demand(all(a >= b for a, b in zip(reported, self.options.floor)))
+
+    def policy(self):
+        demand(self.u64(8) >> 17 & 7 == 1)
+
+    def vmpl(self):
+        demand(self.u32(0x30) == 0)
+
+    # Class 4.
+
+    def measurement(self):
+        demand(self.e.report[0x90:0xC0] == self.options.expected)
+
+    # Class 5.
+
+    def check_context(self):
+        demand(self.selector_error is None, self.selector_error)
+        demand(self.e.context == self.context)
+
+    def check_report_data(self):
+        demand(self.e.report[0x50:0x90] ==
+               rules.report_data(self.e.nonce, self.context, self.e.manifest))
+
+    def manifest(self):
+        demand(self.manifest_error is None, self.manifest_error)
+        kind, what = self.selected
+        if kind == rules.NONE:
+            demand(self.ek or rules.manifest_version(self.e.manifest) and not self.e.challenged)
+            return
+        demand(len(self.keys) == 1)
+        key = self.keys[0]
+        if kind == rules.TEMPLATE:
+            demand(rules.made_from(what, key))
+        if kind == rules.KEY:
+            demand(rules.KEY_IDS.get(what) == (key.type, key.size, key.signing))
+
+    def ek_file(self):
+        demand(self.ek is not None and same_key(openssl_key(self.ek), self.e.ek))
+
+    def challenge_ek(self):
+        demand(self.ek is not None and self.ek.name() == self.e.challenge["ek_name"])
+
+    def challenge_ak(self):
+        demand(self.e.challenge["ak_name"] in ak_names(self.e.ak))
+
+    def challenge_answer(self):
+        demand(self.e.answer == self.e.challenge["secret"])
+
+    def attested_ak(self):
+        demand(self.ak is not None)
+        demand(self.e.ak is None or same_key(openssl_key(self.ak), self.e.ak))
+
+    def ek_certificate(self):
+        certificate, ca = self.e.ek_certificate, self.e.ca
+        demand(not claims_ca(certificate), "a CA's")
+        try:
+            usage = certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
+            demand(EK_USAGE in [u.dotted_string for u in usage], "usage")
+        except x509.ExtensionNotFound:
+            pass
+        self.lead_to_root(certificate, ca, len(ca))
+
+    def lead_to_root(self, certificate, ca, steps, is_ca=False):
+        """Depth first over the authorities whose name and signature fit."""
+        for issuer in ca:
+            try:
+                check_link(issuer, certificate, is_ca)
+                if issuer.issuer == issuer.subject:
+                    check_link(issuer, issuer, True)
+                elif steps:
+                    self.lead_to_root(issuer, ca, steps - 1, True)
+                else:
+                    continue
+                return
+            except Failed:
+                continue
+        raise Failed("not by this CA")
+
+    def ek_certificate_key(self):
+        certified = self.e.ek_certificate.public_key()
+        demand(any(same_key(openssl_key(k), certified) for k in self.keys if not k.signing))
+
+    # Class 6.
+
+    def quote_scheme(self):
+        """(schemes that may have been used, hash)"""
+        if self.e.challenged or self.ak is None:
+            return (0x0014, 0x0016, 0x0018), 0x000B
+        return (self.ak.scheme[0],), self.ak.scheme[1]
+
+    def quote_signature(self):
+        key = self.e.ak if self.e.challenged else self.ak and openssl_key(self.ak)
+        schemes, digest = self.quote_scheme()
+        demand(key and quote_signed(key, schemes, digest, self.e.quote, self.e.signature))
+
+    def quote_format(self):
+        demand(self.quote_error is None, self.quote_error)
+
+    def quote_signer(self):
+        self.quote_format()
+        if self.e.challenged:
+            wanted = qualified_child(self.e.challenge["ek_name"], self.e.challenge["ak_name"])
+        else:
+            wanted = self.ak and rules.primary_name(self.ak.name())
+        demand(wanted and wanted == self.quote["signer"])
+
+    def quote_nonce(self):
+        self.quote_format()
+        demand(self.quote["extra"] == self.e.nonce)
+
+    def quote_pcrs(self):
+        self.quote_format()
+        demand(self.values_error is None, self.values_error)
+        selection, digests = self.values
+        demand(selection == self.quote["selection"])
+        digest = rules.HASHES[self.quote_scheme()[1]](b"".join(digests)).digest()
+        demand(digest == self.quote["digest"])
+
+    def pcr_values(self):
+        demand(self.values_error is None, self.values_error)
+        selection, digests = self.values
+        quoted = [(bank, n) for bank, mask in selection for n in range(24) if mask >> n & 1]
+        found = {}
+        for place, digest in zip(quoted, digests):
+            found.setdefault(place, digest)
+        for bank, pcr, value in self.options.pcrs:
+            demand(found.get((bank, pcr)) == value)
+
+    def checks(self):
+        e = self.e
+        keys, full = e.depth > 0, e.depth > 1
+        selected = keys and (e.selector or e.context)
+        values = full and (e.challenged or e.values)
+        return [
+            ("root", 2, True, self.root),
+            ("chain", 2, True, self.chain),
+            ("vcek", 2, True, self.vcek_readable),
+            ("signature", 2, True, self.signature),
+            ("report-format", 3, True, self.report_format),
+            ("signing-key", 3, True, self.signing_key),
+            ("chip-id", 3, True, self.chip_id),
+            ("tcb", 3, True, self.tcb_exact),
+            ("tcb-order", 3, True, self.tcb_order),
+            ("tcb-minimum", 3, True, self.tcb_minimum),
+            ("policy", 3, True, self.policy),
+            ("vmpl", 3, True, self.vmpl),
+            ("measurement", 4, self.options.expected is not None, self.measurement),
+            ("context", 5, selected, self.check_context),
+            ("report-data", 5, keys, self.check_report_data),
+            ("manifest", 5, keys, self.manifest),
+            ("ek", 5, e.challenged, self.ek_file),
+            ("challenge-ek", 5, e.challenged, self.challenge_ek),
+            ("challenge-ak", 5, e.challenged, self.challenge_ak),
+            ("challenge-answer", 5, e.challenged, self.challenge_answer),
+            ("attested-ak", 5, full and not e.challenged, self.attested_ak),
+            ("ek-certificate", 5, e.ek_certificate, self.ek_certificate),
+            ("ek-certificate-key", 5, e.ek_certificate, self.ek_certificate_key),
+            ("quote-signature", 6, full, self.quote_signature),
+            ("quote-format", 6, full, self.quote_format),
+            ("quote-signer", 6, full, self.quote_signer),
+            ("quote-nonce", 6, full, self.quote_nonce),
+            ("quote-pcrs", 6, values, self.quote_pcrs),
+            ("pcr-values", 6, values or full and self.options.pcrs, self.pcr_values),
+        ]
+
+    def run(self):
+        failing, status = [], 0
+        for name, number, wanted, check in self.checks():
+            if not wanted:
+                continue
+            try:
+                check()
+            except Failed:
+                failing.append(name)
+                status = status or number
+        return {"verdict": "refused" if failing else "trusted", "status": status,
+                "failing": failing, "bindings": [] if failing else self.bindings()}
+
+    def bindings(self):
+        if self.e.depth == 0:
+            return []
+        held = ["challenge" if self.e.challenged else "attested-ak"] * (self.e.depth > 1)
+        held += ["ek-certificate"] * bool(self.e.ek_certificate)
+        return held or ["manifest"]
+
+
+def qualified_child(parent, name):
+    try:
+        return rules.child_name(parent, name)
+    except KeyError:
+        return None
+
+
+def ak_names(key):
+    """The Names of key as an AK, in each of the forms that are accepted."""
+    def sized(number, size):
+        return struct.pack(">H", size) + number.to_bytes(size, "big")
+
+    head = struct.pack(">HIHH", 0x000B, AK_ATTRIBUTES, 0, rules.ALG_NULL)
+    areas = []
+    if isinstance(key, rsa.RSAPublicKey):
+        numbers = key.public_numbers()
+        if numbers.e == 65537 and key.key_size in (2048, 3072, 4096):
+            areas = [struct.pack(">H", rules.RSA) + head +
+                     struct.pack(">HHHI", scheme, 0x000B, key.key_size, 0) +
+                     sized(numbers.n, key.key_size // 8) for scheme in (0x0014, 0x0016)]
+    elif isinstance(key, ec.EllipticCurvePublicKey):
+        curve = next((c for c in (3, 4) if isinstance(key.curve, CURVES[c])), None)
+        if curve:
+            numbers, size = key.public_numbers(), rules.COORDINATE[curve]
+            areas = [struct.pack(">H", rules.ECC) + head +
+                     struct.pack(">HHHH", 0x0018, 0x000B, curve, rules.ALG_NULL) +
+                     sized(numbers.x, size) + sized(numbers.y, size)]
+    return [b"\x00\x0b" + hashlib.sha256(a).digest() for a in areas]
+
+
+def read_selection(c):
+    banks = []
+    for _ in range(c.number(4)):
+        bank, bitmap = c.number(2), c.take(c.number(1))
+        demand(len(bitmap) <= 3 and len(banks) < 4, "selection")
+        banks.append((bank, int.from_bytes(bitmap, "little")))
+    return banks
+
+
+def read_quote(data):
+    """A TPMS_ATTEST of a quote."""
+    c = rules.Cursor(data)
+    demand(c.take(4) == b"\xffTCG", "magic")
+    demand(c.number(2) == 0x8018, "not a quote")
+    quote = {"signer": c.sized(), "extra": c.sized()}
+    c.take(8 + 4 + 4 + 1 + 8)  # clock, resets, restarts, safe, firmware version
+    quote["selection"] = read_selection(c)
+    quote["digest"] = c.sized()
+    demand(c.done() and len(quote["signer"]) <= 66, "form")
+    return quote
+
+
+def read_values(data):
+    """tpm2_quote's file: TPML_PCR_SELECTION, then a count of TPML_DIGEST, as C has them."""
+    count, banks, digests, at = struct.unpack_from("<I", data)[0], [], [], 4 + 16 * 8
+    demand(count <= 16 and len(data) >= at, "selection")
+    for i in range(count):
+        bank, size = struct.unpack_from("<HB", data, 4 + 8 * i)
+        demand(size <= 3 and i < 4, "selection")
+        bitmap = data[4 + 8 * i + 3:][:size]
+        banks.append((bank, int.from_bytes(bitmap, "little")))
+    lists = struct.unpack_from("<I", data, at)[0]
+    at += 4
+    for _ in range(lists):
+        held = struct.unpack_from("<I", data, at)[0]
+        demand(held <= 8, "digests")
+        for i in range(8):
+            size = struct.unpack_from("<H", data, at + 4 + 66 * i)[0]
+            digest = data[at + 4 + 66 * i + 2:][:64]
+            demand(len(digest) == 64 and (i >= held or size <= 64), "digest")
+            if i < held:
+                digests.append(digest[:size])
+        at += 4 + 66 * 8
+    demand(at == len(data) and len(digests) == sum(bin(m).count("1") for _, m in banks), "count")
+    return banks, digests
+
+
+def read_tpm_signature(data):
+    """(scheme, hash, signature in the library's form), or None when it is no TPMT_SIGNATURE."""
+    c = rules.Cursor(data)
+    try:
+        scheme, digest = c.number(2), c.number(2)
+        if scheme not in (0x0014, 0x0016, 0x0018):
+            return None
+        parts = [c.sized() for _ in range(2 if scheme == 0x0018 else 1)]
+    except EOFError:
+        return None
+    if not c.done():
+        return None
+    if scheme == 0x0018:
+        return scheme, digest, utils.encode_dss_signature(*(int.from_bytes(p, "big")
+                                                            for p in parts))
+    return scheme, digest, parts[0]
+
+
+def quote_signed(key, schemes, digest, message, signature):
+    tagged = read_tpm_signature(signature)
+    if tagged:
+        if tagged[1] != digest:
+            return False
+        schemes, signature = [s for s in schemes if s == tagged[0]], tagged[2]
+    for scheme in schemes:
+        if isinstance(key, rsa.RSAPublicKey) == (scheme == 0x0018):
+            continue
+        salt = padding.PSS.AUTO if scheme == 0x0016 else None
+        if signed_by(key, signature, message, HASH_OF[digest], salt):
+            return True
+    return False
+
+
+def parse_pcr(text):
+    match = re.fullmatch(r"(sha256|sha384):(\d+)=([0-9a-fA-F]+)", text)
+    if not match:
+        raise Unreadable(f"--pcr {text}")
+    return {"sha256": 0x000B, "sha384": 0x000C}[match[1]], int(match[2]), bytes.fromhex(match[3])
+
+
+def verify(arguments):
+    """The verdict on evidence, or Unreadable."""
+    parser = argparse.ArgumentParser(exit_on_error=False)
+    for flag in ("--trust-emulated", "--keys-only", "--report-only"):
+        parser.add_argument(flag, action="store_true")
+    for option in ("--certs", "--measurement", "--ek-cert", "--ca"):
+        parser.add_argument(option)
+    parser.add_argument("--minimum-tcb", default="0,0,0,0,0")
+    parser.add_argument("--pcr", action="append", default=[])
+    parser.add_argument("directory")
+    options = parser.parse_args([str(a) for a in arguments])
+    options.floor = [int(part) for part in options.minimum_tcb.split(",")]
+    options.pcrs = [parse_pcr(p) for p in options.pcr]
+    options.expected = None
+    if options.measurement or not options.report_only:
+        text = options.measurement or \
+            read_file(Path(options.directory) / "measurement.hex").decode(errors="replace")
+        if not re.fullmatch(r"[0-9a-fA-F]{96}", text.split("\n")[0]):
+            raise Unreadable("measurement.hex: no measurement")
+        options.expected = bytes.fromhex(text.split("\n")[0])
+    evidence = Evidence(options)
+    return Verifier(evidence, options).run()
+
+
+def main():
+    try:
+        verdict = verify(sys.argv[1:])
+    except (Unreadable, argparse.ArgumentError) as error:
+        print(f"verify.py: {error}", file=sys.stderr)
+        return 1
+    print(json.dumps(verdict, indent=2))
+    return verdict["status"]
+
+
+if __name__ == "__main__":
+    sys.exit(main())
