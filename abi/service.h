@@ -101,6 +101,12 @@ ABI_SIZE(struct oracle_create, 8);
 /* attest */
 enum attest_op {
 	ATTEST_OP_REPORT = 1, /* struct attest_request, context, manifest -> struct attest_reply */
+	/*
+	 * Data -> struct attest_reply; REPORT_DATA = SHA-256(data), then zeros: how Azure's
+	 * paravisor binds its runtime data (docs/profiles.md). Only the vtpm service asks for it,
+	 * before the guest runs.
+	 */
+	ATTEST_OP_RUNTIME_DATA = 2,
 };
 
 /* REPORT_DATA = SHA-512(nonce || context || manifest) */

@@ -1,31 +1,29 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The attest service: binds a service's manifest and the caller's nonce into an attestation report
- * at VMPL0 (abi/service.h, attest_op). It holds the message key; the monitor owns the counter.
+ * The attest service: binds what its caller gives into an attestation report at VMPL0
+ * (abi/service.h, attest_op). It holds the message key; the monitor owns the counter.
  */
 #include <openssl/crypto.h>
 #include <string.h>
 
 #include "core/bytes.h"
-#include "services/attest/manifest.h"
+#include "services/attest/report_data.h"
 #include "services/attest/sealed.h"
 #include "services/common/serve.h"
 
 /* What services.conf grants. */
 #define FD_AMD_SP 4
-#define FD_VTPM 5
 
-#define MANIFEST_MAX 4096u
 #define CERTIFICATES_MAX (16u << 10) /* what Linux takes at most */
-
-static const struct abi_guid vtpm_guid = SVSM_GUID_VTPM;
+#define REQUEST_MAX (16u << 10)	     /* nonce, context, manifest */
+#define REPLY_MAX (CERTIFICATES_MAX + ABI_PAGE_SIZE)
 
 struct attest {
 	uint8_t vmpck[SNP_VMPCK_SIZE];
 };
 
 struct buffer {
-	uint8_t data[SERVE_PAYLOAD_MAX];
+	uint8_t data[SERVE_CALL_MAX];
 	struct serve_output out;
 };
 
@@ -105,34 +103,11 @@ static enum service_status get_report(const struct attest *attest, const struct 
 	return SERVICE_OK;
 }
 
-static enum service_status get_manifest(uint32_t op, const struct attest_request *request,
-					struct serve_output *out)
-{
-	static struct buffer buffer;
-	struct serve_output *vtpm = buffer_init(&buffer);
-	enum service_status status;
-	uint32_t version = op == ATTEST_OP_SINGLE_SERVICE ? request->manifest_version : 0;
-
-	if (op == ATTEST_OP_SINGLE_SERVICE &&
-	    memcmp(&request->service, &vtpm_guid, sizeof(vtpm_guid)) != 0)
-		return SERVICE_ERR_UNSUPPORTED;
-	status = serve_call(FD_VTPM, VTPM_OP_MANIFEST, &version, sizeof(version), vtpm);
-	if (status != SERVICE_OK)
-		return status;
-	if (vtpm->size > MANIFEST_MAX)
-		return SERVICE_ERR_FAILED;
-	if (op == ATTEST_OP_SINGLE_SERVICE)
-		return serve_append(out, vtpm->data, vtpm->size);
-	return manifest_all_services(out, &vtpm_guid, vtpm->data, vtpm->size);
-}
-
 static enum service_status put_reply(struct serve_output *out, const struct psp_report *report,
-				     const struct serve_output *manifest,
 				     const struct serve_output *certificates)
 {
 	struct attest_reply header = {
 		.report_size = sizeof(*report),
-		.manifest_size = (uint32_t)manifest->size,
 		.certificates_size = (uint32_t)certificates->size,
 	};
 	enum service_status status = serve_append(out, &header, sizeof(header));
@@ -140,46 +115,57 @@ static enum service_status put_reply(struct serve_output *out, const struct psp_
 	if (status == SERVICE_OK)
 		status = serve_append(out, report, sizeof(*report));
 	if (status == SERVICE_OK)
-		status = serve_append(out, manifest->data, manifest->size);
-	if (status == SERVICE_OK)
 		status = serve_append(out, certificates->data, certificates->size);
 	return status;
 }
 
-static enum service_status attest_services(const struct attest *attest, uint32_t op,
-					   const struct attest_request *request,
-					   struct serve_output *out)
+static enum service_status give_report(const struct attest *attest,
+				       const struct psp_report_req *req, struct serve_output *out)
 {
-	static struct buffer manifest_buffer, certificate_buffer;
-	struct serve_output *manifest = buffer_init(&manifest_buffer);
-	struct serve_output *certificates = buffer_init(&certificate_buffer);
-	struct psp_report_req req = { .vmpl = 0 };
+	static struct buffer buffer;
+	struct serve_output *certificates = buffer_init(&buffer);
 	struct psp_report report;
-	enum service_status status;
+	enum service_status status = get_report(attest, req, &report, certificates);
 
-	status = get_manifest(op, request, manifest);
-	if (status != SERVICE_OK)
-		return status;
-	if (!manifest_report_data(request->nonce, manifest->data, manifest->size, req.report_data))
-		return SERVICE_ERR_FAILED;
-	status = get_report(attest, &req, &report, certificates);
-	if (status != SERVICE_OK)
-		return status;
-	return put_reply(out, &report, manifest, certificates);
+	return status == SERVICE_OK ? put_reply(out, &report, certificates) : status;
+}
+
+/* REPORT_DATA of ATTEST_OP_REPORT, over three byte strings whose sizes the request tells. */
+static enum service_status bind_request(const uint8_t *payload, size_t size,
+					uint8_t report_data[PSP_REPORT_DATA_SIZE])
+{
+	struct bytes_reader r = bytes_reader_init(payload, size);
+	struct attest_request request;
+	const uint8_t *context, *manifest;
+
+	bytes_copy(&r, &request, sizeof(request));
+	context = bytes_take(&r, request.context_size);
+	manifest = bytes_take(&r, request.manifest_size);
+	if (!bytes_complete(&r))
+		return SERVICE_ERR_FORMAT;
+	return report_data_of_request(request.nonce, context, request.context_size, manifest,
+				      request.manifest_size, report_data)
+		       ? SERVICE_OK
+		       : SERVICE_ERR_FAILED;
 }
 
 static enum service_status handle(void *context, uint32_t op, const uint8_t *payload, size_t size,
 				  struct serve_output *out)
 {
-	struct bytes_reader r = bytes_reader_init(payload, size);
-	struct attest_request request;
+	struct psp_report_req req = { .vmpl = 0 };
+	enum service_status status;
 
-	if (op != ATTEST_OP_SERVICES && op != ATTEST_OP_SINGLE_SERVICE)
-		return SERVICE_ERR_UNSUPPORTED;
-	bytes_copy(&r, &request, sizeof(request));
-	if (!bytes_complete(&r) || request.reserved)
-		return SERVICE_ERR_FORMAT;
-	return attest_services(context, op, &request, out);
+	if (op == ATTEST_OP_REPORT)
+		status = bind_request(payload, size, req.report_data);
+	else if (op != ATTEST_OP_RUNTIME_DATA)
+		status = SERVICE_ERR_UNSUPPORTED;
+	else if (size == 0)
+		status = SERVICE_ERR_FORMAT;
+	else
+		status = report_data_of_runtime(payload, size, req.report_data)
+				 ? SERVICE_OK
+				 : SERVICE_ERR_FAILED;
+	return status == SERVICE_OK ? give_report(context, &req, out) : status;
 }
 
 static bool fetch_key(struct attest *attest)
@@ -206,5 +192,5 @@ int main(void)
 		return 1;
 	}
 	serve_log("attest: ready");
-	return serve(handle, &attest);
+	return serve(handle, &attest, REQUEST_MAX, REPLY_MAX);
 }

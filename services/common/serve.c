@@ -2,10 +2,17 @@
 #include "services/common/serve.h"
 
 #include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#define MESSAGE_MAX (sizeof(struct service_reply) + SERVE_PAYLOAD_MAX)
+#define HEADER_SIZE sizeof(struct service_request)
+_Static_assert(sizeof(struct service_reply) == HEADER_SIZE, "one size of header");
+
+/* Larger than any answer that makes sense, so that a misfit is seen and not cut off. */
+#define READ_SLACK 1u
 
 /* A message in its wire form; requests and replies have headers of one size. */
 struct message {
@@ -13,23 +20,22 @@ struct message {
 		struct service_request request;
 		struct service_reply reply;
 	} header;
-	uint8_t payload[SERVE_PAYLOAD_MAX];
+	uint8_t payload[];
 };
-_Static_assert(sizeof(struct message) == MESSAGE_MAX, "the payload follows the header");
 
-static ssize_t read_message(int fd, struct message *message)
+static ssize_t read_message(int fd, struct message *message, size_t payload_max)
 {
 	ssize_t got;
 
 	do {
-		got = read(fd, message, sizeof(*message));
+		got = read(fd, message, HEADER_SIZE + payload_max);
 	} while (got < 0 && errno == EINTR);
 	return got;
 }
 
 static bool write_message(int fd, const struct message *message, size_t payload_size)
 {
-	size_t size = sizeof(message->header) + payload_size;
+	size_t size = HEADER_SIZE + payload_size;
 	ssize_t put;
 
 	do {
@@ -39,68 +45,93 @@ static bool write_message(int fd, const struct message *message, size_t payload_
 }
 
 static enum service_status handle(serve_handler handler, void *context,
-				  const struct message *request, size_t got,
+				  const struct message *request, size_t got, size_t request_max,
 				  struct serve_output *out)
 {
-	if (got < sizeof(request->header) ||
-	    request->header.request.size != got - sizeof(request->header))
+	if (got < HEADER_SIZE || got > HEADER_SIZE + request_max ||
+	    request->header.request.size != got - HEADER_SIZE)
 		return SERVICE_ERR_FORMAT;
 	return handler(context, request->header.request.op, request->payload,
 		       request->header.request.size, out);
 }
 
-int serve(serve_handler handler, void *context)
+static bool serve_one(serve_handler handler, void *context, struct message *request,
+		      size_t request_max, struct message *reply, size_t reply_max, int *status)
 {
-	static struct message request, reply;
+	struct serve_output out = { .data = reply->payload, .capacity = reply_max };
+	ssize_t got = read_message(SERVICE_FD_REQUESTS, request, request_max + READ_SLACK);
+	enum service_status result;
 
-	for (;;) {
-		struct serve_output out = { .data = reply.payload, .capacity = SERVE_PAYLOAD_MAX };
-		ssize_t got = read_message(SERVICE_FD_REQUESTS, &request);
-		enum service_status status;
+	*status = got < 0;
+	if (got <= 0)
+		return false;
+	result = handle(handler, context, request, (size_t)got, request_max, &out);
+	if (result != SERVICE_OK)
+		out.size = 0;
+	reply->header.reply.status = result;
+	reply->header.reply.size = (uint32_t)out.size;
+	*status = 1;
+	return write_message(SERVICE_FD_REQUESTS, reply, out.size);
+}
 
-		if (got <= 0)
-			return got < 0;
-		status = handle(handler, context, &request, (size_t)got, &out);
-		if (status != SERVICE_OK)
-			out.size = 0;
-		reply.header.reply.status = status;
-		reply.header.reply.size = (uint32_t)out.size;
-		if (!write_message(SERVICE_FD_REQUESTS, &reply, out.size))
-			return 1;
-	}
+int serve(serve_handler handler, void *context, size_t request_max, size_t reply_max)
+{
+	struct message *request = malloc(HEADER_SIZE + request_max + READ_SLACK);
+	struct message *reply = malloc(HEADER_SIZE + reply_max);
+	int status = 1;
+
+	while (request && reply &&
+	       serve_one(handler, context, request, request_max, reply, reply_max, &status))
+		;
+	free(request);
+	free(reply);
+	return status;
 }
 
 enum service_status serve_append(struct serve_output *out, const void *data, size_t size)
 {
 	if (size > out->capacity - out->size)
 		return SERVICE_ERR_NO_MEMORY;
-	memcpy(out->data + out->size, data, size);
+	if (size)
+		memcpy(out->data + out->size, data, size);
 	out->size += size;
 	return SERVICE_OK;
+}
+
+static enum service_status call(int fd, struct message *message, size_t size,
+				struct serve_output *reply)
+{
+	ssize_t got;
+
+	if (!write_message(fd, message, size))
+		return SERVICE_ERR_FAILED;
+	got = read_message(fd, message, SERVE_CALL_MAX);
+	if (got < (ssize_t)HEADER_SIZE || message->header.reply.size != (size_t)got - HEADER_SIZE)
+		return SERVICE_ERR_FAILED;
+	if (message->header.reply.status != SERVICE_OK)
+		return message->header.reply.status;
+	return serve_append(reply, message->payload, message->header.reply.size);
 }
 
 enum service_status serve_call(int fd, uint32_t op, const void *payload, size_t size,
 			       struct serve_output *reply)
 {
-	static struct message message;
-	ssize_t got;
+	struct message *message;
+	enum service_status status;
 
-	if (size > SERVE_PAYLOAD_MAX)
+	if (size > SERVE_CALL_MAX)
 		return SERVICE_ERR_NO_MEMORY;
-	message.header.request.op = op;
-	message.header.request.size = (uint32_t)size;
+	message = malloc(HEADER_SIZE + SERVE_CALL_MAX);
+	if (!message)
+		return SERVICE_ERR_NO_MEMORY;
+	message->header.request.op = op;
+	message->header.request.size = (uint32_t)size;
 	if (size)
-		memcpy(message.payload, payload, size);
-	if (!write_message(fd, &message, size))
-		return SERVICE_ERR_FAILED;
-
-	got = read_message(fd, &message);
-	if (got < (ssize_t)sizeof(message.header) ||
-	    message.header.reply.size != (size_t)got - sizeof(message.header))
-		return SERVICE_ERR_FAILED;
-	if (message.header.reply.status != SERVICE_OK)
-		return message.header.reply.status;
-	return serve_append(reply, message.payload, message.header.reply.size);
+		memcpy(message->payload, payload, size);
+	status = call(fd, message, size, reply);
+	explicit_bzero(message, HEADER_SIZE + SERVE_CALL_MAX); /* it may have been a key */
+	free(message);
+	return status;
 }
 
 void serve_log(const char *line)
@@ -113,4 +144,15 @@ void serve_log(const char *line)
 	text[length] = '\n';
 	put = write(SERVICE_FD_LOG, text, length + 1);
 	(void)put; /* a log that nobody granted is no error */
+}
+
+void serve_logf(const char *format, ...)
+{
+	char line[160];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(line, sizeof(line), format, args);
+	va_end(args);
+	serve_log(line);
 }

@@ -12,8 +12,8 @@
 
 #include "abi/service.h"
 
-/* The largest request and reply of today's services: a report, a manifest and certificates. */
-#define SERVE_PAYLOAD_MAX (32u << 10)
+/* The largest payload that a service sends or gets on a capability: a report and certificates. */
+#define SERVE_CALL_MAX (32u << 10)
 
 /* Where a handler puts its reply's payload. */
 struct serve_output {
@@ -23,14 +23,18 @@ struct serve_output {
 };
 
 /*
- * Handles one request. The payload is the service's own copy. On SERVICE_OK the payload of out is
- * sent; for any other status it is dropped.
+ * Handles one request. The payload is the service's own copy, aligned for any type. On SERVICE_OK
+ * the payload of out is sent; for any other status it is dropped.
  */
 typedef enum service_status (*serve_handler)(void *context, uint32_t op, const uint8_t *payload,
 					     size_t size, struct serve_output *out);
 
-/* Serves until the channel closes; returns the process's exit status. */
-int serve(serve_handler handler, void *context);
+/*
+ * Serves until the channel closes; returns the process's exit status. Requests and replies have
+ * payloads of at most request_max and reply_max bytes: a service pays for its buffers, so it says
+ * how much it needs.
+ */
+int serve(serve_handler handler, void *context, size_t request_max, size_t reply_max);
 
 /* Appends size bytes; SERVICE_ERR_NO_MEMORY when they do not fit. */
 enum service_status serve_append(struct serve_output *out, const void *data, size_t size);
@@ -44,5 +48,8 @@ enum service_status serve_call(int fd, uint32_t op, const void *payload, size_t 
 
 /* One line to the log, without newline. The host can read the log: never a secret. */
 void serve_log(const char *line);
+
+/* The same with a format of printf; what does not fit in a line is cut. */
+__attribute__((format(printf, 1, 2))) void serve_logf(const char *format, ...);
 
 #endif

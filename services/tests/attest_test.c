@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The attest service as a Linux process, between a vTPM and an AMD-SP that the test plays: what it
- * asks for, what it gives, and that it believes no answer which is not one to its own request.
+ * The attest service as a Linux process, before an AMD-SP that the test plays: what it asks for,
+ * what it gives, and that it believes no answer which is not one to its own request.
  *
  *	attest_test ATTEST
  */
@@ -25,7 +25,7 @@
 
 static const uint8_t key[SNP_VMPCK_SIZE] = "an emulated VMPCK0, 32 bytes...";
 static const char manifest_text[] = "the manifest of the vTPM";
-static const struct abi_guid vtpm_guid = SVSM_GUID_VTPM;
+static const char context_text[] = "a context";
 static const char *attest_path;
 
 /* What the played AMD-SP does wrong, if anything. */
@@ -45,7 +45,7 @@ enum lie {
 
 struct world {
 	pid_t pid;
-	int requests, amd_sp, vtpm;
+	int requests, amd_sp;
 	uint64_t seqno;
 };
 
@@ -78,19 +78,16 @@ static uint32_t take(int fd, void *payload, size_t *size)
 
 static void start(struct world *world)
 {
-	int amd_sp[2], vtpm[2];
+	int amd_sp[2];
 	uint8_t payload[64];
 	size_t size = sizeof(payload);
 
 	spawn_channel(amd_sp);
-	spawn_channel(vtpm);
-	struct spawn_grant grants[] = { { amd_sp[1], 4 }, { vtpm[1], 5 } };
+	struct spawn_grant grants[] = { { amd_sp[1], 4 } };
 
-	world->pid = spawn_service(attest_path, grants, 2, &world->requests);
+	world->pid = spawn_service(attest_path, NULL, grants, 1, &world->requests);
 	close(amd_sp[1]);
-	close(vtpm[1]);
 	world->amd_sp = amd_sp[0];
-	world->vtpm = vtpm[0];
 	world->seqno = 41;
 	assert_int_equal(take(world->amd_sp, payload, &size), AMDSP_OP_KEY);
 	give(world->amd_sp, SERVICE_OK, key, sizeof(key));
@@ -100,13 +97,12 @@ static void stop(struct world *world)
 {
 	close(world->requests);
 	close(world->amd_sp);
-	close(world->vtpm);
 	waitpid(world->pid, NULL, 0);
 }
 
 static void send_request(const struct world *world, uint32_t op, const void *payload, size_t size)
 {
-	uint8_t message[256];
+	uint8_t message[512];
 	struct service_request header = { .op = op, .size = (uint32_t)size };
 
 	memcpy(message, &header, sizeof(header));
@@ -127,17 +123,6 @@ static uint32_t receive_reply(const struct world *world, void *payload, size_t *
 	memcpy(payload, message + sizeof(header), header.size);
 	*size = header.size;
 	return header.status;
-}
-
-static void play_vtpm(const struct world *world)
-{
-	uint32_t version = 77;
-	size_t size = sizeof(version);
-
-	assert_int_equal(take(world->vtpm, &version, &size), VTPM_OP_MANIFEST);
-	assert_int_equal(size, sizeof(version));
-	assert_int_equal(version, 0);
-	give(world->vtpm, SERVICE_OK, manifest_text, sizeof(manifest_text));
 }
 
 static void lie_in_payload(struct psp_report_rsp *rsp, enum lie lie)
@@ -190,109 +175,107 @@ static void play_amd_sp(struct world *world, enum lie lie, struct psp_report_req
 	give(world->amd_sp, SERVICE_OK, reply, sizeof(reply));
 }
 
-static void report_data(const uint8_t nonce[64], const void *manifest, size_t size,
-			uint8_t digest[64])
-{
-	uint8_t text[512];
+/* A request with its context and manifest. */
+struct asked {
+	struct attest_request header;
+	uint8_t bytes[256];
+	size_t size;
+};
 
-	memcpy(text, nonce, 64);
-	memcpy(text + 64, manifest, size);
-	SHA512(text, 64 + size, digest);
+static void make_request(struct asked *asked, const char *context)
+{
+	size_t context_size = context ? strlen(context) : 0;
+
+	asked->header = (struct attest_request){ .context_size = (uint32_t)context_size,
+						 .manifest_size = sizeof(manifest_text) };
+	for (size_t i = 0; i < sizeof(asked->header.nonce); i++)
+		asked->header.nonce[i] = (uint8_t)(i * 7);
+	memcpy(asked->bytes, &asked->header, sizeof(asked->header));
+	if (context_size)
+		memcpy(asked->bytes + 72, context, context_size);
+	memcpy(asked->bytes + 72 + context_size, manifest_text, sizeof(manifest_text));
+	asked->size = 72 + context_size + sizeof(manifest_text);
 }
 
-static struct attest_request make_request(void)
-{
-	struct attest_request request = { .service = vtpm_guid };
-
-	for (size_t i = 0; i < sizeof(request.nonce); i++)
-		request.nonce[i] = (uint8_t)(i * 7);
-	return request;
-}
-
-static void check_reply(const uint8_t *reply, size_t size, const struct attest_request *request,
-			const struct psp_report_req *asked, const void *manifest,
-			size_t manifest_size)
+static void check_reply(const uint8_t *reply, size_t size, const struct psp_report_req *req,
+			const uint8_t report_data[64])
 {
 	struct attest_reply header;
-	uint8_t digest[64];
 
 	assert_true(size >= sizeof(header));
 	memcpy(&header, reply, sizeof(header));
 	assert_int_equal(header.report_size, 1184);
-	assert_int_equal(header.manifest_size, manifest_size);
 	assert_int_equal(header.certificates_size, 5);
-	assert_int_equal(size, 16 + 1184 + manifest_size + 5);
-	assert_memory_equal(reply + 16 + 1184, manifest, manifest_size);
-	assert_memory_equal(reply + 16 + 1184 + manifest_size, "certs", 5);
-	assert_int_equal(asked->vmpl, 0);
-	report_data(request->nonce, manifest, manifest_size, digest);
-	assert_memory_equal(asked->report_data, digest, 64);
+	assert_int_equal(size, 8 + 1184 + 5);
+	assert_memory_equal(reply + 8 + 1184, "certs", 5);
+	assert_int_equal(req->vmpl, 0);
+	assert_memory_equal(req->report_data, report_data, 64);
 }
 
-static void test_single_service(void **state)
+/* REPORT_DATA = SHA-512(nonce || context || manifest), with and without a context. */
+static void test_report(void **state)
 {
-	struct attest_request request = make_request();
-	struct psp_report_req asked;
+	static const char *const contexts[] = { NULL, context_text };
+	struct psp_report_req req;
 	struct world world;
-	uint8_t reply[8192];
+	uint8_t reply[8192], text[256], digest[64];
 
 	(void)state;
 	start(&world);
 	for (int round = 0; round < 2; round++, world.seqno += 2) {
-		size_t size = sizeof(reply);
+		size_t size = sizeof(reply), context = round ? strlen(context_text) : 0;
+		struct asked asked;
 
-		send_request(&world, ATTEST_OP_SINGLE_SERVICE, &request, sizeof(request));
-		play_vtpm(&world);
-		play_amd_sp(&world, HONEST, &asked);
+		make_request(&asked, contexts[round]);
+		memcpy(text, asked.header.nonce, 64);
+		memcpy(text + 64, context_text, context);
+		memcpy(text + 64 + context, manifest_text, sizeof(manifest_text));
+		SHA512(text, 64 + context + sizeof(manifest_text), digest);
+		send_request(&world, ATTEST_OP_REPORT, asked.bytes, asked.size);
+		play_amd_sp(&world, HONEST, &req);
 		assert_int_equal(receive_reply(&world, reply, &size), SERVICE_OK);
-		check_reply(reply, size, &request, &asked, manifest_text, sizeof(manifest_text));
+		check_reply(reply, size, &req, digest);
 	}
 	stop(&world);
 }
 
-/* Services manifest: 58019, chapter 7: GUID, size, count, then {GUID, offset, size} each. */
-static void test_all_services(void **state)
+/* REPORT_DATA = SHA-256(data), then zeros. The digest of "abc" is FIPS 180-4's example. */
+static void test_runtime_data(void **state)
 {
-	static const uint8_t head[] = {
-		0xbb, 0x9e, 0x84, 0x63, 0x92, 0x3d, 0x70, 0x46, 0xa1, 0xff, 0x58, 0xf9,
-		0xc9, 0x4b, 0x87, 0xbb, 73,   0,    0,	  0,	1,    0,    0,	  0,
-		0xeb, 0xf1, 0x76, 0xc4, 0x23, 0x01, 0xa5, 0x45, 0x96, 0x41, 0xb4, 0xe7,
-		0xdd, 0xe5, 0xbf, 0xe3, 48,   0,    0,	  0,	25,   0,    0,	  0,
+	static const uint8_t digest[64] = {
+		0xba, 0x78, 0x16, 0xbf, 0x8f, 0x01, 0xcf, 0xea, 0x41, 0x41, 0x40,
+		0xde, 0x5d, 0xae, 0x22, 0x23, 0xb0, 0x03, 0x61, 0xa3, 0x96, 0x17,
+		0x7a, 0x9c, 0xb4, 0x10, 0xff, 0x61, 0xf2, 0x00, 0x15, 0xad,
 	};
-	struct attest_request request = make_request();
-	struct psp_report_req asked;
+	struct psp_report_req req;
 	struct world world;
-	uint8_t reply[8192], manifest[sizeof(head) + sizeof(manifest_text)];
+	uint8_t reply[8192];
 	size_t size = sizeof(reply);
 
 	(void)state;
-	assert_int_equal(sizeof(manifest), 73);
-	memcpy(manifest, head, sizeof(head));
-	memcpy(manifest + sizeof(head), manifest_text, sizeof(manifest_text));
 	start(&world);
-	send_request(&world, ATTEST_OP_SERVICES, &request, sizeof(request));
-	play_vtpm(&world);
-	play_amd_sp(&world, HONEST, &asked);
+	send_request(&world, ATTEST_OP_RUNTIME_DATA, "abc", 3);
+	play_amd_sp(&world, HONEST, &req);
 	assert_int_equal(receive_reply(&world, reply, &size), SERVICE_OK);
-	check_reply(reply, size, &request, &asked, manifest, sizeof(manifest));
+	check_reply(reply, size, &req, digest);
 	stop(&world);
 }
 
 static void test_lies(void **state)
 {
-	struct attest_request request = make_request();
-	struct psp_report_req asked;
+	struct psp_report_req req;
+	struct asked asked;
 	struct world world;
 	uint8_t reply[8192];
 
 	(void)state;
 	start(&world);
+	make_request(&asked, context_text);
 	for (enum lie lie = BUSY; lie < LIES; lie++) {
 		size_t size = sizeof(reply);
 
-		send_request(&world, ATTEST_OP_SINGLE_SERVICE, &request, sizeof(request));
-		play_vtpm(&world);
-		play_amd_sp(&world, lie, &asked);
+		send_request(&world, ATTEST_OP_REPORT, asked.bytes, asked.size);
+		play_amd_sp(&world, lie, &req);
 		assert_int_equal(receive_reply(&world, reply, &size),
 				 lie == BUSY ? SERVICE_ERR_BUSY : SERVICE_ERR_FAILED);
 		assert_int_equal(size, 0);
@@ -311,30 +294,32 @@ static uint32_t ask(struct world *world, uint32_t op, const void *payload, size_
 
 static void test_refused(void **state)
 {
-	struct attest_request request = make_request();
+	struct asked asked;
 	struct world world;
 
 	(void)state;
 	start(&world);
-	assert_int_equal(ask(&world, 0, &request, sizeof(request)), SERVICE_ERR_UNSUPPORTED);
-	assert_int_equal(ask(&world, 3, &request, sizeof(request)), SERVICE_ERR_UNSUPPORTED);
-	assert_int_equal(ask(&world, ATTEST_OP_SERVICES, &request, sizeof(request) - 1),
+	make_request(&asked, context_text);
+	assert_int_equal(ask(&world, 0, asked.bytes, asked.size), SERVICE_ERR_UNSUPPORTED);
+	assert_int_equal(ask(&world, 3, asked.bytes, asked.size), SERVICE_ERR_UNSUPPORTED);
+	assert_int_equal(ask(&world, ATTEST_OP_RUNTIME_DATA, "", 0), SERVICE_ERR_FORMAT);
+	for (size_t size = 0; size < asked.size; size++)
+		assert_int_equal(ask(&world, ATTEST_OP_REPORT, asked.bytes, size),
+				 SERVICE_ERR_FORMAT);
+	assert_int_equal(ask(&world, ATTEST_OP_REPORT, asked.bytes, asked.size + 1),
 			 SERVICE_ERR_FORMAT);
-	request.reserved = 1;
-	assert_int_equal(ask(&world, ATTEST_OP_SERVICES, &request, sizeof(request)),
+	/* Sizes whose sum overflows 32 bits. */
+	memset(asked.bytes + 64, 0xff, 4);
+	assert_int_equal(ask(&world, ATTEST_OP_REPORT, asked.bytes, asked.size),
 			 SERVICE_ERR_FORMAT);
-	request = make_request();
-	request.service.bytes[15] ^= 1;
-	assert_int_equal(ask(&world, ATTEST_OP_SINGLE_SERVICE, &request, sizeof(request)),
-			 SERVICE_ERR_UNSUPPORTED);
 	stop(&world);
 }
 
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_single_service),
-		cmocka_unit_test(test_all_services),
+		cmocka_unit_test(test_report),
+		cmocka_unit_test(test_runtime_data),
 		cmocka_unit_test(test_lies),
 		cmocka_unit_test(test_refused),
 	};

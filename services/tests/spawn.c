@@ -14,7 +14,7 @@
 
 void spawn_channel(int ends[2])
 {
-	int size = SERVICE_MESSAGE_MAX;
+	int size = 2 * SERVICE_MESSAGE_MAX; /* some of it is the kernel's own */
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends))
 		err(2, "socketpair");
@@ -22,10 +22,11 @@ void spawn_channel(int ends[2])
 		setsockopt(ends[i], SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
 }
 
-static _Noreturn void exec_service(const char *executable, const struct spawn_grant *grants,
-				   size_t count, int requests)
+static _Noreturn void exec_service(const char *executable, const char *argument,
+				   const struct spawn_grant *grants, size_t count, int requests)
 {
-	char *const argv[] = { (char *)executable, NULL }, *const envp[] = { NULL };
+	char *const argv[] = { (char *)executable, (char *)argument, NULL };
+	char *const envp[] = { NULL };
 	int high[8];
 
 	/* First out of the way of all the numbers, then into place. */
@@ -43,8 +44,8 @@ static _Noreturn void exec_service(const char *executable, const struct spawn_gr
 	_exit(127);
 }
 
-pid_t spawn_service(const char *executable, const struct spawn_grant *grants, size_t count,
-		    int *channel)
+pid_t spawn_service(const char *executable, const char *argument, const struct spawn_grant *grants,
+		    size_t count, int *channel)
 {
 	int ends[2];
 	pid_t pid;
@@ -56,7 +57,7 @@ pid_t spawn_service(const char *executable, const struct spawn_grant *grants, si
 	if (pid < 0)
 		err(2, "fork");
 	if (pid == 0)
-		exec_service(executable, grants, count, ends[1]);
+		exec_service(executable, argument, grants, count, ends[1]);
 	close(ends[1]);
 	*channel = ends[0];
 	return pid;

@@ -16,11 +16,11 @@ struct spawn_grant {
 };
 
 /*
- * Starts the executable with grants and no environment, and gives our end of its request channel
- * in *channel. The child dies with us. Returns its process id; ends the test on failure.
+ * Starts the executable with an argument, or NULL, with grants and no environment, and gives our
+ * end of its request channel in *channel. The child dies with us. Returns its process id; ends the test on failure.
  */
-pid_t spawn_service(const char *executable, const struct spawn_grant *grants, size_t count,
-		    int *channel);
+pid_t spawn_service(const char *executable, const char *argument, const struct spawn_grant *grants,
+		    size_t count, int *channel);
 
 /* A connected pair that keeps message boundaries; both ends close on exec. */
 void spawn_channel(int ends[2]);

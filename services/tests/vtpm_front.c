@@ -129,7 +129,7 @@ int main(int argc, char **argv)
 		{ STDERR_FILENO, SERVICE_FD_LOG },
 	};
 
-	spawn_service(argv[1], grants, 2, &vtpm);
+	spawn_service(argv[1], NULL, grants, 2, &vtpm);
 	for (int i = 0; i < POLLED; i++)
 		fds[i] = (struct pollfd){ .fd = -1, .events = POLLIN };
 	fds[INPUT].fd = STDIN_FILENO;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One TPM 2.0 (libtpms): manufactured, provisioned from a profile and started. There is one in a
- * process, for libtpms keeps its state in globals.
+ * One TPM 2.0 (libtpms): power, commands, state. There is one in a process, for libtpms keeps its
+ * state in globals.
  */
 #ifndef SOCLE_SERVICES_VTPM_TPM_H
 #define SOCLE_SERVICES_VTPM_TPM_H
@@ -10,8 +10,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "services/vtpm/profile.h"
-
 #define TPM_BUFFER_MAX 4096u /* largest command and response */
 #define TPM_PUBLIC_MAX 1024u /* largest TPMT_PUBLIC */
 
@@ -19,11 +17,20 @@
 #define TPM_RC_NONE 0xffffffffu
 
 /*
- * Manufactures a TPM with a fresh seed, allocates the profile's PCR banks, starts it with
- * TPM2_Startup(CLEAR) and gives the platform hierarchy a random authorization that nobody keeps:
- * from here on no guest can replace the endorsement seed. Returns a TPM response code.
+ * Once, before all else. keep: what the TPM stores survives tpm_power_off(); otherwise storing
+ * does nothing, and every TPM is a new one but for tpm_load_permanent().
  */
-uint32_t tpm_start(const struct profile *profile);
+void tpm_init(bool keep);
+
+/* Forgets what was stored and stores nothing from now on. */
+void tpm_stop_keeping(void);
+
+/* Power on with the stored or loaded state, or as a new TPM. Startup is the caller's. */
+bool tpm_power_on(void);
+void tpm_power_off(void);
+
+/* The permanent state that the next tpm_power_on() starts from. */
+bool tpm_load_permanent(const uint8_t *state, size_t size);
 
 /*
  * Executes one command at a locality. response has room for TPM_BUFFER_MAX bytes. False when
@@ -32,11 +39,24 @@ uint32_t tpm_start(const struct profile *profile);
 bool tpm_execute(uint8_t locality, const uint8_t *command, size_t size, uint8_t *response,
 		 size_t *response_size);
 
+struct tpm_state {
+	uint8_t *data;
+	uint32_t size;
+};
+
+/* The permanent state as it is now; changes nothing. Freed with tpm_free_state(). */
+bool tpm_permanent_state(struct tpm_state *state);
+void tpm_free_state(struct tpm_state *state);
+
 /*
- * The public area of the primary key that template makes in the endorsement hierarchy. The key is
- * flushed again. public_area has room for TPM_PUBLIC_MAX bytes. Returns a TPM response code.
+ * All of the TPM's state, to which a rollback returns: commands between the two leave no trace, not
+ * even in what a guest could ask for. The rollback frees the checkpoint; false means that the TPM
+ * is lost.
  */
-uint32_t tpm_endorsement_public(const uint8_t *template, size_t template_size, uint8_t *public_area,
-				size_t *public_size);
+struct tpm_checkpoint {
+	struct tpm_state permanent, volatile_state;
+};
+bool tpm_checkpoint(struct tpm_checkpoint *checkpoint);
+bool tpm_rollback(struct tpm_checkpoint *checkpoint);
 
 #endif

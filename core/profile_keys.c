@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: MIT */
+/* Keys of a profile: their names and their properties. */
+#include <string.h>
+
+#include "abi/tpm.h"
+#include "core/profile_parts.h"
+#include "core/selector.h"
+
+#define PERSISTENT_FIRST 0x81000000u /* the owner's half of the persistent handles */
+#define PERSISTENT_LAST 0x817fffffu
+
+static const struct {
+	uint32_t id;
+	const char *name;
+} names[] = {
+	{ SVSM_KEY_EK_RSA2048, "ek-rsa2048" },
+	{ SVSM_KEY_EK_ECC_P256, "ek-ecc-p256" },
+	{ SVSM_KEY_EK_H1_RSA2048, "ek-h1-rsa2048" },
+	{ SVSM_KEY_EK_H2_ECC_P256, "ek-h2-ecc-p256" },
+	{ SVSM_KEY_EK_H3_ECC_P384, "ek-h3-ecc-p384" },
+	{ SVSM_KEY_EK_H4_ECC_P521, "ek-h4-ecc-p521" },
+	{ SVSM_KEY_EK_H6_RSA3072, "ek-h6-rsa3072" },
+	{ SVSM_KEY_AK_RSA2048, "ak-rsa2048" },
+	{ SVSM_KEY_AK_ECC_P256, "ak-ecc-p256" },
+	{ SVSM_KEY_AK_ECC_P384, "ak-ecc-p384" },
+};
+
+const char *profile_key_name(uint32_t id)
+{
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		if (names[i].id == id)
+			return names[i].name;
+	}
+	return NULL;
+}
+
+uint32_t profile_key_id(const char *name, size_t length)
+{
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		if (word_is((struct word){ name, length }, names[i].name))
+			return names[i].id;
+	}
+	return 0;
+}
+
+const struct profile_key *profile_find_key(const struct profile *profile, uint32_t id)
+{
+	for (size_t i = 0; i < profile->key_count; i++) {
+		if (profile->keys[i].id == id)
+			return &profile->keys[i];
+	}
+	return NULL;
+}
+
+const char *profile_take_key_name(const struct profile *profile, struct words *line, size_t *index)
+{
+	struct word word = words_next(line);
+	uint32_t id = profile_key_id(word.at, word.length);
+
+	if (!word.length)
+		return "a key's name is missing";
+	if (!id)
+		return "there is no key of this name";
+	for (*index = 0; *index < profile->key_count; (*index)++) {
+		if (profile->keys[*index].id == id)
+			return NULL;
+	}
+	return "the profile has no such key before this line";
+}
+
+const char *profile_begin_key(struct profile_parser *p, struct words *line)
+{
+	struct profile *profile = p->profile;
+	struct word word = words_next(line);
+	uint32_t id = profile_key_id(word.at, word.length);
+
+	if (!word.length)
+		return "a key's name is missing";
+	if (!id)
+		return "there is no key of this name";
+	if (profile_find_key(profile, id))
+		return "this key was defined before";
+	if (profile->key_count == PROFILE_KEYS_MAX)
+		return "too many keys";
+	p->block = PROFILE_BLOCK_KEY;
+	profile->keys[profile->key_count++] = (struct profile_key){ .id = (enum svsm_key_id)id };
+	return NULL;
+}
+
+static const char *parse_role(struct profile_key *key, struct words *line)
+{
+	struct word word = words_next(line);
+
+	if (!word_is(word, "ek") && !word_is(word, "ak"))
+		return "a role is ek or ak";
+	key->role = word_is(word, "ek") ? PROFILE_ROLE_EK : PROFILE_ROLE_AK;
+	return NULL;
+}
+
+/* Attestation is about the endorsement hierarchy: no other one ties a key to this TPM's seed. */
+static const char *parse_hierarchy(struct profile_key *key, struct words *line)
+{
+	(void)key;
+	return word_is(words_next(line), "endorsement") ? NULL : "the hierarchy is endorsement";
+}
+
+static const char *parse_template(struct profile_key *key, struct words *line)
+{
+	const char *reason = NULL;
+	struct word word;
+
+	for (word = words_next(line); word.length && !reason; word = words_next(line))
+		reason = word_bytes(word, key->template, sizeof(key->template),
+				    &key->template_size);
+	if (!reason && !key->template_size)
+		reason = "the template is empty";
+	return reason;
+}
+
+static const char *parse_unique(struct profile_key *key, struct words *line)
+{
+	struct word word = words_next(line);
+
+	if (word_is(word, "given"))
+		key->unique = PROFILE_UNIQUE_GIVEN;
+	else if (word_is(word, "zero"))
+		key->unique = PROFILE_UNIQUE_ZERO;
+	else if (word_is(word, "random"))
+		key->unique = PROFILE_UNIQUE_RANDOM;
+	else
+		return "unique is given, zero or random";
+	return NULL;
+}
+
+static const char *parse_handle(struct profile_key *key, struct words *line)
+{
+	struct word word = words_next(line);
+
+	if (word_is(word, "none"))
+		return NULL;
+	if (!word_number(word, PERSISTENT_LAST, &key->handle) || key->handle < PERSISTENT_FIRST)
+		return "handle is none or from 0x81000000 to 0x817fffff";
+	return NULL;
+}
+
+const char *profile_key_property(struct profile_parser *p, struct word keyword, struct words *line)
+{
+	static const struct {
+		const char *name;
+		const char *(*parse)(struct profile_key *key, struct words *line);
+	} properties[] = {
+		{ "role", parse_role },		{ "hierarchy", parse_hierarchy },
+		{ "template", parse_template }, { "unique", parse_unique },
+		{ "handle", parse_handle },
+	};
+	struct profile_key *key = &p->profile->keys[p->profile->key_count - 1];
+
+	for (size_t i = 0; i < sizeof(properties) / sizeof(properties[0]); i++) {
+		if (!word_is(keyword, properties[i].name))
+			continue;
+		if (p->seen & 1u << i)
+			return "this property was given before";
+		p->seen |= 1u << i;
+		return properties[i].parse(key, line);
+	}
+	return "a key has no such property";
+}
+
+static size_t key_bytes(const struct selector_template *info)
+{
+	if (info->type == TPM_ALG_RSA)
+		return info->bits / 8u;
+	if (info->curve == TPM_ECC_P256)
+		return 32;
+	return info->curve == TPM_ECC_P384 ? 48 : 66;
+}
+
+static const char *put_sized_zeros(struct profile_key *key, size_t count)
+{
+	if (count + 2 > sizeof(key->template) - key->template_size)
+		return "the template is too long";
+	key->template[key->template_size] = (uint8_t)(count >> 8);
+	key->template[key->template_size + 1] = (uint8_t)count;
+	memset(key->template + key->template_size + 2, 0, count);
+	key->template_size += 2 + count;
+	return NULL;
+}
+
+/* Makes room for a unique field as long as the key, of zeros. */
+static const char *fill_unique(struct profile_key *key, const struct selector_template *info)
+{
+	const char *reason;
+
+	if (info->unique_size)
+		return "the template's unique field must be empty to be filled";
+	key->template_size = info->unique_offset;
+	reason = put_sized_zeros(key, key_bytes(info));
+	if (!reason && info->type == TPM_ALG_ECC)
+		reason = put_sized_zeros(key, key_bytes(info));
+	return reason;
+}
+
+/* Another persistent handle of that number, or another key that would be the same. */
+static const char *check_distinct(const struct profile *profile, const struct profile_key *key)
+{
+	for (const struct profile_key *other = profile->keys; other < key; other++) {
+		if (key->handle && other->handle == key->handle)
+			return "another key has this persistent handle";
+		if (other->unique != PROFILE_UNIQUE_RANDOM &&
+		    other->template_size == key->template_size &&
+		    memcmp(other->template, key->template, key->template_size) == 0)
+			return "another key has this template";
+	}
+	return NULL;
+}
+
+const char *profile_end_key(struct profile_parser *p)
+{
+	struct profile_key *key = &p->profile->keys[p->profile->key_count - 1];
+	const char *reason = NULL;
+	struct selector_template info;
+	enum selector_result result;
+
+	if (p->seen != 0x1f)
+		return "the key lacks role, hierarchy, template, unique or handle";
+	result = selector_template_check(&info, key->template, key->template_size);
+	if (result)
+		return selector_result_text(result);
+	if (info.signing != (key->role == PROFILE_ROLE_AK))
+		return "an ek decrypts, an ak signs";
+	if (key->unique != PROFILE_UNIQUE_GIVEN)
+		reason = fill_unique(key, &info);
+	return reason ? reason : check_distinct(p->profile, key);
+}

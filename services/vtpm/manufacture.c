@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: MIT */
+#include "services/vtpm/manufacture.h"
+
+#include <openssl/rand.h>
+#include <string.h>
+
+#include "abi/tpm.h"
+#include "core/selector.h"
+#include "services/vtpm/certificates.h"
+#include "services/vtpm/evidence.h"
+#include "services/vtpm/manifest.h"
+#include "services/vtpm/tpm_command.h"
+
+static bool done(uint32_t rc, const char *what)
+{
+	if (rc)
+		serve_logf("vtpm: %s: TPM response code 0x%x", what, rc);
+	return rc == TPM_RC_SUCCESS;
+}
+
+/* PCR banks change with a reset, so the TPM is powered on twice. */
+static bool start(const struct profile *profile)
+{
+	tpm_init(true);
+	if (!tpm_power_on()) {
+		serve_log("vtpm: no TPM can be manufactured");
+		return false;
+	}
+	if (!done(tpm_startup_clear(), "first startup") ||
+	    !done(tpm_pcr_allocate(profile->banks, profile->bank_count), "PCR banks") ||
+	    !done(tpm_shutdown_clear(), "shutdown"))
+		return false;
+	tpm_power_off();
+	if (!tpm_power_on()) {
+		serve_log("vtpm: the new TPM does not start");
+		return false;
+	}
+	tpm_stop_keeping();
+	return done(tpm_startup_clear(), "startup");
+}
+
+/* The bytes of a unique field but for its sizes, which lie before x and before y. */
+static bool fill_random(struct vtpm_template *template)
+{
+	struct selector_template info;
+	uint8_t *x;
+	size_t half;
+
+	if (selector_template_check(&info, template->data, template->size))
+		return false;
+	x = template->data + info.unique_offset + 2;
+	if (info.type == TPM_ALG_RSA)
+		return RAND_bytes(x, (int)info.unique_size) == 1;
+	half = info.unique_size / 2;
+	return RAND_bytes(x, (int)half) == 1 && RAND_bytes(x + half + 2, (int)half) == 1;
+}
+
+static bool prepare_template(struct vtpm_template *template, const struct profile_key *key)
+{
+	memcpy(template->data, key->template, key->template_size);
+	template->size = key->template_size;
+	return key->unique != PROFILE_UNIQUE_RANDOM || fill_random(template);
+}
+
+static bool make_key(struct vtpm *vtpm, size_t index)
+{
+	const struct profile_key *key = &vtpm->profile->keys[index];
+	struct vtpm_template *t = &vtpm->templates[index];
+	struct tpm_primary primary;
+	bool ok;
+
+	if (!prepare_template(t, key))
+		return done(TPM_RC_NONE, "random numbers");
+	if (!done(tpm_create_primary(t->data, t->size, &primary), profile_key_name(key->id)))
+		return false;
+	ok = selector_public_matches(t->data, t->size, primary.public_area, primary.public_size) &&
+	     cache_put(&vtpm->cache, TPM_RH_ENDORSEMENT, t->data, t->size, primary.public_area,
+		       primary.public_size, true);
+	if (!ok)
+		serve_logf("vtpm: %s is not what its template says", profile_key_name(key->id));
+	if (ok && key->handle)
+		ok = done(tpm_make_persistent(primary.handle, key->handle), "persistent handle");
+	return ok && done(tpm_flush(primary.handle), "flush");
+}
+
+static bool make_keys(struct vtpm *vtpm)
+{
+	for (size_t i = 0; i < vtpm->profile->key_count; i++) {
+		if (!make_key(vtpm, i))
+			return false;
+	}
+	return true;
+}
+
+/* The bytes of an NV object. No bytes: there is no certificate, and so no object. */
+struct content {
+	const uint8_t *data;
+	size_t size;
+	uint8_t evidence[PROFILE_NV_SIZE_MAX];
+};
+
+static bool find_content(struct vtpm *vtpm, const struct profile_nv *nv,
+			 const struct certificates *certificates, struct content *content)
+{
+	content->size = 0;
+	switch (nv->content) {
+	case PROFILE_CONTENT_TEMPLATE:
+		content->data = vtpm->templates[nv->key].data;
+		content->size = vtpm->templates[nv->key].size;
+		return true;
+	case PROFILE_CONTENT_CERTIFICATE:
+		content->data = certificates->der[nv->key].data;
+		content->size = certificates->der[nv->key].size;
+		return true;
+	case PROFILE_CONTENT_BLOB:
+		content->data = vtpm->profile->blobs + nv->blob_offset;
+		content->size = nv->blob_size;
+		return true;
+	case PROFILE_CONTENT_EVIDENCE:
+		content->data = content->evidence;
+		return evidence_make(vtpm_profile_key(vtpm, nv->key), content->evidence,
+				     sizeof(content->evidence), &content->size);
+	default:
+		return false;
+	}
+}
+
+static bool make_nv(const struct profile_nv *nv, const struct content *content)
+{
+	struct tpm_nv_public public_area = {
+		.index = nv->index,
+		.attributes = nv->attributes,
+		.policy = nv->policy,
+		.policy_size = nv->policy_size,
+		.size = (uint16_t)content->size,
+	};
+
+	return done(tpm_nv_define(&public_area), "NV define") &&
+	       done(tpm_nv_write(nv->index, content->data, content->size), "NV write") &&
+	       (!nv->locked || done(tpm_nv_write_lock(nv->index), "NV lock"));
+}
+
+static bool make_nv_objects(struct vtpm *vtpm, const struct certificates *certificates)
+{
+	static struct content content;
+
+	for (size_t i = 0; i < vtpm->profile->nv_count; i++) {
+		const struct profile_nv *nv = &vtpm->profile->nv[i];
+
+		if (!find_content(vtpm, nv, certificates, &content)) {
+			serve_logf("vtpm: no content for NV index 0x%08x", nv->index);
+			return false;
+		}
+		if (content.size && !make_nv(nv, &content)) {
+			serve_logf("vtpm: NV index 0x%08x cannot be made", nv->index);
+			return false;
+		}
+	}
+	return true;
+}
+
+/* Asks the CA. What is not had is empty; false when the profile does not allow to go on so. */
+static bool get_certificates(struct vtpm *vtpm, struct certificates *certificates)
+{
+	const char *reason;
+
+	*certificates = (struct certificates){ 0 };
+	if (vtpm->profile->certificates == PROFILE_CERTIFICATES_NONE)
+		return true;
+	reason = certificates_get(vtpm, certificates);
+	if (!reason)
+		return true;
+	certificates_free(certificates);
+	serve_logf("vtpm: no certificates: %s", reason);
+	return vtpm->profile->certificates == PROFILE_CERTIFICATES_OPTIONAL;
+}
+
+static bool manifests_fit(struct vtpm *vtpm)
+{
+	uint8_t manifest[VTPM_MANIFEST_MAX];
+	struct serve_output out = { .data = manifest, .capacity = sizeof(manifest) };
+
+	if (manifest_of_profile(vtpm, 1, &out) == SERVICE_OK)
+		return true;
+	serve_log("vtpm: the manifest of all keys is too large");
+	return false;
+}
+
+bool manufacture(struct vtpm *vtpm, const struct profile *profile)
+{
+	struct certificates certificates;
+	bool ok;
+
+	vtpm->profile = profile;
+	cache_new_seed(&vtpm->cache);
+	if (!start(profile) || !make_keys(vtpm) || !manifests_fit(vtpm) ||
+	    !get_certificates(vtpm, &certificates))
+		return false;
+	ok = make_nv_objects(vtpm, &certificates);
+	certificates_free(&certificates);
+	if (ok && profile->platform_auth_random)
+		ok = done(tpm_randomise_platform_auth(), "platform authorization");
+	return ok;
+}

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT */
+#include "services/vtpm/report.h"
+
+#include "abi/psp.h"
+#include "core/bytes.h"
+#include "services/vtpm/vtpm.h"
+
+#define BUSY_TRIES 3 /* each of them is five seconds of the monitor's */
+
+bool report_get(struct report *report, uint32_t op, const void *payload, size_t size)
+{
+	struct serve_output reply = { .data = report->buffer, .capacity = sizeof(report->buffer) };
+	enum service_status status = SERVICE_ERR_BUSY;
+	struct attest_reply header;
+	struct bytes_reader r;
+
+	for (int i = 0; i < BUSY_TRIES && status == SERVICE_ERR_BUSY; i++)
+		status = serve_call(VTPM_FD_ATTEST, op, payload, size, &reply);
+	if (status != SERVICE_OK) {
+		serve_logf("vtpm: no report, status %u", status);
+		return false;
+	}
+	r = bytes_reader_init(reply.data, reply.size);
+	bytes_copy(&r, &header, sizeof(header));
+	report->report_size = header.report_size;
+	report->report = bytes_take(&r, header.report_size);
+	report->certificates_size = header.certificates_size;
+	report->certificates = bytes_take(&r, header.certificates_size);
+	return bytes_complete(&r) && report->report_size == sizeof(struct psp_report);
+}

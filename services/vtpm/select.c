@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: MIT */
+#include "services/vtpm/select.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/bytes.h"
+#include "core/selector.h"
+#include "services/vtpm/manifest.h"
+#include "services/vtpm/tpm_command.h"
+
+/* Where a selector leads: a template, unless the outcome says otherwise. */
+struct target {
+	enum vtpm_select outcome; /* SELECT_CREATE while a template is all that is known */
+	uint32_t code;
+	const uint8_t *template;
+	size_t template_size;
+	uint8_t nv[SELECTOR_TEMPLATE_MAX];
+};
+
+/*
+ * A rollback that fails has lost the guest's TPM. There is no way on: the process ends, and the
+ * guest gets errors and never another TPM's answers.
+ */
+static void roll_back(struct tpm_checkpoint *checkpoint)
+{
+	if (tpm_rollback(checkpoint))
+		return;
+	serve_log("vtpm: the TPM's state is lost");
+	exit(1);
+}
+
+uint32_t select_allowed(const struct vtpm *vtpm)
+{
+	struct tpm_checkpoint checkpoint;
+	bool enabled = false;
+	uint32_t rc;
+
+	if (vtpm->profile->attest_when_eh_disabled)
+		return TPM_RC_SUCCESS;
+	/* Even TPM2_GetCapability would end a guest's exclusive audit session. */
+	if (!tpm_checkpoint(&checkpoint))
+		return TPM_RC_NONE;
+	rc = tpm_endorsement_enabled(&enabled);
+	roll_back(&checkpoint);
+	if (rc)
+		return rc;
+	return enabled ? TPM_RC_SUCCESS : TPM_RC_HIERARCHY_1;
+}
+
+/* What anybody can read from the index: by its own authorization, and that empty. */
+static uint32_t read_nv(uint32_t index, uint8_t *data, size_t max, size_t *size)
+{
+	uint32_t rc = tpm_nv_size(index, size);
+
+	if (rc)
+		return rc;
+	if (*size > max)
+		return TPM_RC_SUCCESS; /* too large for a template: the caller sees the size */
+	return tpm_nv_read(index, data, *size);
+}
+
+/*
+ * The index is read as the guest would read it, locks and authorization included, and then the
+ * TPM is set back to where it was: attempts counted, sessions ended and the like never happened.
+ */
+static void select_nv(struct target *target, uint32_t index)
+{
+	struct tpm_checkpoint checkpoint;
+	size_t size = 0;
+	uint32_t rc;
+
+	if (!tpm_checkpoint(&checkpoint)) {
+		*target = (struct target){ .outcome = SELECT_TPM_ERROR, .code = TPM_RC_NONE };
+		return;
+	}
+	rc = read_nv(index, target->nv, sizeof(target->nv), &size);
+	roll_back(&checkpoint);
+	if (rc) {
+		target->outcome = SELECT_TPM_ERROR;
+		target->code = rc;
+		return;
+	}
+	target->template = target->nv;
+	target->template_size = size;
+}
+
+static void select_profile_key(const struct vtpm *vtpm, struct target *target, uint32_t id)
+{
+	for (size_t i = 0; i < vtpm->profile->key_count; i++) {
+		if (vtpm->profile->keys[i].id != id)
+			continue;
+		target->template = vtpm->templates[i].data;
+		target->template_size = vtpm->templates[i].size;
+		return;
+	}
+	target->outcome = SELECT_REFUSED;
+}
+
+static void resolve(const struct vtpm *vtpm, const struct selector *selector, struct target *target)
+{
+	struct selector_template info;
+
+	switch (selector->kind) {
+	case SVSM_SELECTOR_TEMPLATE:
+		target->template = selector->template;
+		target->template_size = selector->template_size;
+		break;
+	case SVSM_SELECTOR_KEY:
+		select_profile_key(vtpm, target, selector->id);
+		break;
+	case SVSM_SELECTOR_NV:
+		select_nv(target, selector->id);
+		break;
+	default:
+		target->outcome = SELECT_REFUSED;
+		break;
+	}
+	if (target->outcome == SELECT_CREATE &&
+	    (target->template_size > SELECTOR_TEMPLATE_MAX ||
+	     selector_template_check(&info, target->template, target->template_size)))
+		target->outcome = SELECT_REFUSED;
+}
+
+static enum service_status put_outcome(const struct vtpm *vtpm, struct serve_output *out,
+				       enum vtpm_select outcome, uint32_t code)
+{
+	struct vtpm_select_reply reply = {
+		.outcome = outcome,
+		.code = code,
+		.seed_generation = vtpm->cache.generation,
+	};
+
+	return serve_append(out, &reply, sizeof(reply));
+}
+
+/* The oracle's request follows the reply: what it needs to make the key in the guest's stead. */
+static enum service_status put_create(const struct vtpm *vtpm, const struct target *target,
+				      struct serve_output *out)
+{
+	struct tpm_state state;
+	struct oracle_create create;
+	enum service_status status;
+
+	if (!tpm_permanent_state(&state))
+		return put_outcome(vtpm, out, SELECT_TPM_ERROR, TPM_RC_NONE);
+	create = (struct oracle_create){ .state_size = state.size,
+					 .template_size = (uint32_t)target->template_size };
+	status = put_outcome(vtpm, out, SELECT_CREATE, 0);
+	if (status == SERVICE_OK)
+		status = serve_append(out, &create, sizeof(create));
+	if (status == SERVICE_OK)
+		status = serve_append(out, state.data, state.size);
+	if (status == SERVICE_OK)
+		status = serve_append(out, target->template, target->template_size);
+	tpm_free_state(&state);
+	return status;
+}
+
+static enum service_status put_target(struct vtpm *vtpm, uint32_t version,
+				      const struct target *target, struct serve_output *out)
+{
+	const struct cache_entry *key;
+	enum service_status status;
+
+	if (target->outcome != SELECT_CREATE)
+		return put_outcome(vtpm, out, target->outcome, target->code);
+	key = cache_find(&vtpm->cache, TPM_RH_ENDORSEMENT, target->template, target->template_size);
+	if (!key)
+		return put_create(vtpm, target, out);
+	status = put_outcome(vtpm, out, SELECT_MANIFEST, 0);
+	return status == SERVICE_OK ? manifest_of_key(version, key, out) : status;
+}
+
+enum service_status select_key(struct vtpm *vtpm, const uint8_t *payload, size_t size,
+			       struct serve_output *out)
+{
+	struct bytes_reader r = bytes_reader_init(payload, size);
+	uint32_t version = bytes_le32(&r), rc;
+	struct target target = { .outcome = SELECT_CREATE };
+	struct selector selector;
+	enum service_status status;
+	size_t left = bytes_left(&r);
+
+	if (r.bad)
+		return SERVICE_ERR_FORMAT;
+	if (version > 1 || !(vtpm->profile->manifests & PROFILE_MANIFEST_VERSION(version)))
+		return SERVICE_ERR_UNSUPPORTED;
+	if (selector_parse(&selector, bytes_take(&r, left), left))
+		return put_outcome(vtpm, out, SELECT_REFUSED, 0);
+	rc = select_allowed(vtpm);
+	if (rc)
+		return put_outcome(vtpm, out, SELECT_TPM_ERROR, rc);
+	if (selector.kind == SVSM_SELECTOR_NONE) {
+		status = put_outcome(vtpm, out, SELECT_MANIFEST, 0);
+		return status == SERVICE_OK ? manifest_of_profile(vtpm, version, out) : status;
+	}
+	resolve(vtpm, &selector, &target);
+	return put_target(vtpm, version, &target, out);
+}
+
+enum service_status select_remember(struct vtpm *vtpm, const uint8_t *payload, size_t size)
+{
+	struct bytes_reader r = bytes_reader_init(payload, size);
+	const uint8_t *template, *public_area;
+	struct vtpm_remember remember;
+
+	bytes_copy(&r, &remember, sizeof(remember));
+	template = bytes_take(&r, remember.template_size);
+	public_area = bytes_take(&r, remember.public_size);
+	if (!bytes_complete(&r) || !selector_public_matches(template, remember.template_size,
+							    public_area, remember.public_size))
+		return SERVICE_ERR_FORMAT;
+	/* Made from a seed that has gone meanwhile: it is no key of this TPM any more. */
+	if (remember.seed_generation != vtpm->cache.generation)
+		return SERVICE_OK;
+	return cache_put(&vtpm->cache, TPM_RH_ENDORSEMENT, template, remember.template_size,
+			 public_area, remember.public_size,
+			 vtpm_is_profile_template(vtpm, template, remember.template_size))
+		       ? SERVICE_OK
+		       : SERVICE_ERR_FAILED;
+}

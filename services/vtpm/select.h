@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: MIT */
+/* VTPM_OP_SELECT and VTPM_OP_REMEMBER: from a selector to a key's manifest. */
+#ifndef SOCLE_SERVICES_VTPM_SELECT_H
+#define SOCLE_SERVICES_VTPM_SELECT_H
+
+#include "services/vtpm/vtpm.h"
+
+/* Both: SERVICE_ERR_FORMAT for a payload that is none. Neither leaves a trace in the TPM. */
+enum service_status select_key(struct vtpm *vtpm, const uint8_t *payload, size_t size,
+			       struct serve_output *out);
+enum service_status select_remember(struct vtpm *vtpm, const uint8_t *payload, size_t size);
+
+/*
+ * Whether the profile lets keys be attested as things are: 0, or the TPM response code of a
+ * disabled hierarchy.
+ */
+uint32_t select_allowed(const struct vtpm *vtpm);
+
+#endif

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The TPM commands that the service gives itself, each at locality 0 and with empty authorizations.
+ * All return a TPM response code, or TPM_RC_NONE when the TPM gave no proper answer.
+ */
+#ifndef SOCLE_SERVICES_VTPM_TPM_COMMAND_H
+#define SOCLE_SERVICES_VTPM_TPM_COMMAND_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "services/vtpm/tpm.h"
+
+#define TPM_RC_SUCCESS 0u
+#define TPM_RC_HIERARCHY_1 0x185u	 /* of the first handle */
+#define TPM_RC_BAD_AUTH_SESSION_1 0x9a2u /* of the first session */
+#define TPM_CC_CHANGE_EPS 0x124u
+#define TPM_RH_ENDORSEMENT 0x4000000bu
+
+uint32_t tpm_startup_clear(void);
+uint32_t tpm_shutdown_clear(void);
+
+/* Banks to have all PCRs; the others get none. Takes effect with the next TPM reset. */
+uint32_t tpm_pcr_allocate(const uint16_t *banks, size_t count);
+
+/* Gives the platform hierarchy an authorization that nobody keeps. */
+uint32_t tpm_randomise_platform_auth(void);
+
+struct tpm_primary {
+	uint32_t handle;
+	uint8_t public_area[TPM_PUBLIC_MAX]; /* TPMT_PUBLIC */
+	size_t public_size;
+};
+
+/* A primary key of the endorsement hierarchy; it stays loaded. */
+uint32_t tpm_create_primary(const uint8_t *template, size_t template_size,
+			    struct tpm_primary *primary);
+uint32_t tpm_flush(uint32_t handle);
+
+/* Copies a loaded key to a persistent handle of the owner's. */
+uint32_t tpm_make_persistent(uint32_t handle, uint32_t persistent);
+
+/* Lets TPM2_Clear be used again, and clears, both by the platform. */
+uint32_t tpm_platform_clear(void);
+
+/* NV indices by the platform; reading by the index's own authorization. */
+struct tpm_nv_public {
+	uint32_t index, attributes;
+	const uint8_t *policy;
+	size_t policy_size;
+	uint16_t size;
+};
+uint32_t tpm_nv_define(const struct tpm_nv_public *nv);
+uint32_t tpm_nv_write(uint32_t index, const uint8_t *data, size_t size);
+uint32_t tpm_nv_write_lock(uint32_t index);
+uint32_t tpm_nv_size(uint32_t index, size_t *size);
+uint32_t tpm_nv_read(uint32_t index, uint8_t *data, size_t size);
+
+/* Whether the endorsement hierarchy is enabled. */
+uint32_t tpm_endorsement_enabled(bool *enabled);
+
+/* The command code or response code of a message; 0 or TPM_RC_NONE when there is none. */
+uint32_t tpm_command_code(const uint8_t *command, size_t size);
+uint32_t tpm_response_code(const uint8_t *response, size_t size);
+
+#endif

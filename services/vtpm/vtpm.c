@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: MIT */
+#include "services/vtpm/vtpm.h"
+
+#include <string.h>
+
+#include "core/bytes.h"
+#include "services/vtpm/manifest.h"
+#include "services/vtpm/select.h"
+#include "services/vtpm/tpm_command.h"
+
+const struct cache_entry *vtpm_profile_key(struct vtpm *vtpm, size_t index)
+{
+	const struct vtpm_template *t = &vtpm->templates[index];
+
+	return cache_find(&vtpm->cache, TPM_RH_ENDORSEMENT, t->data, t->size);
+}
+
+bool vtpm_is_profile_template(const struct vtpm *vtpm, const uint8_t *template, size_t size)
+{
+	for (size_t i = 0; i < vtpm->profile->key_count; i++) {
+		const struct vtpm_template *t = &vtpm->templates[i];
+
+		if (t->size == size && memcmp(t->data, template, size) == 0)
+			return true;
+	}
+	return false;
+}
+
+static enum service_status run_command(struct vtpm *vtpm, const uint8_t *payload, size_t size,
+				       struct serve_output *out)
+{
+	struct bytes_reader r = bytes_reader_init(payload, size);
+	struct vtpm_command header;
+	const uint8_t *command;
+
+	if (!bytes_copy(&r, &header, sizeof(header)))
+		return SERVICE_ERR_FORMAT;
+	if (header.reserved[0] || header.reserved[1] || header.reserved[2] || header.locality > 4)
+		return SERVICE_ERR_FORMAT;
+	if (out->capacity < TPM_BUFFER_MAX || bytes_left(&r) > VTPM_COMMAND_MAX)
+		return SERVICE_ERR_FORMAT;
+	size = bytes_left(&r);
+	command = bytes_take(&r, size);
+	if (!tpm_execute(header.locality, command, size, out->data, &out->size))
+		return SERVICE_ERR_FAILED;
+	/* Whatever was made from the old seed is no key of this TPM any more. */
+	if (tpm_command_code(command, size) == TPM_CC_CHANGE_EPS &&
+	    tpm_response_code(out->data, out->size) == TPM_RC_SUCCESS)
+		cache_new_seed(&vtpm->cache);
+	return SERVICE_OK;
+}
+
+static enum service_status give_manifest(struct vtpm *vtpm, const uint8_t *payload, size_t size,
+					 struct serve_output *out)
+{
+	struct bytes_reader r = bytes_reader_init(payload, size);
+	uint32_t version = bytes_le32(&r);
+
+	if (!bytes_complete(&r))
+		return SERVICE_ERR_FORMAT;
+	if (version > 1 || !(vtpm->profile->manifests & PROFILE_MANIFEST_VERSION(version)))
+		return SERVICE_ERR_UNSUPPORTED;
+	if (select_allowed(vtpm))
+		return SERVICE_ERR_FAILED;
+	return manifest_of_profile(vtpm, version, out);
+}
+
+enum service_status vtpm_handle(void *context, uint32_t op, const uint8_t *payload, size_t size,
+				struct serve_output *out)
+{
+	switch (op) {
+	case VTPM_OP_COMMAND:
+		return run_command(context, payload, size, out);
+	case VTPM_OP_MANIFEST:
+		return give_manifest(context, payload, size, out);
+	case VTPM_OP_SELECT:
+		return select_key(context, payload, size, out);
+	case VTPM_OP_REMEMBER:
+		return select_remember(context, payload, size);
+	default:
+		return SERVICE_ERR_UNSUPPORTED;
+	}
+}
