@@ -17,6 +17,7 @@ struct command {
 	int (*run)(int argc, char **argv);
 };
 
+int cmd_ca(int argc, char **argv);
 int cmd_igvm(int argc, char **argv);
 int cmd_run(int argc, char **argv);
 int cmd_verify(int argc, char **argv);

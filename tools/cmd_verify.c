@@ -5,12 +5,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "core/host/digest.h"
-#include "core/host/file.h"
 #include "tools/cmd.h"
 #include "tools/verify/checks.h"
-
-#define IMAGE_SIZE_MAX (1u << 30)
+#include "tools/verify/policy.h"
 
 enum option_id {
 	OPT_ARK = 256,
@@ -83,23 +80,6 @@ struct options {
 	bool json, quiet;
 };
 
-static bool parse_minimum_tcb(const char *text, struct report_tcb *tcb)
-{
-	unsigned int part[5];
-	char end;
-
-	if (sscanf(text, "%3u,%3u,%3u,%3u,%3u%c", &part[0], &part[1], &part[2], &part[3], &part[4],
-		   &end) != 5)
-		return false;
-	for (size_t i = 0; i < 5; i++) {
-		if (part[i] > 255)
-			return false;
-	}
-	*tcb = (struct report_tcb){ (uint8_t)part[0], (uint8_t)part[1], (uint8_t)part[2],
-				    (uint8_t)part[3], (uint8_t)part[4] };
-	return true;
-}
-
 static bool parse_pcr(const char *text, struct policy *policy)
 {
 	struct expected_pcr *expected = &policy->pcrs[policy->pcr_count];
@@ -152,7 +132,7 @@ static int take_option(int id, struct options *o)
 					 2 * PSP_MEASUREMENT_SIZE);
 		break;
 	case OPT_MINIMUM_TCB:
-		if (!parse_minimum_tcb(optarg, &o->policy.minimum_tcb))
+		if (!policy_parse_tcb(optarg, &o->policy.minimum_tcb))
 			return cmd_error("--minimum-tcb wants five numbers, 0 to 255");
 		break;
 	case OPT_PCR:
@@ -184,33 +164,6 @@ static int take_option(int id, struct options *o)
 	return CMD_OK;
 }
 
-/* The measurement of an image; the whole file is read, for its digest covers all of it. */
-static bool measure_image(const char *path, uint8_t measurement[PSP_MEASUREMENT_SIZE])
-{
-	struct build_error read_error;
-	struct launch_digest digest;
-	struct igvm_error error;
-	struct file_bytes bytes;
-	struct igvm_file file;
-	bool ok = false;
-
-	if (!file_read(path, IMAGE_SIZE_MAX, &bytes, &read_error)) {
-		cmd_file_error(path, "%s", read_error.text);
-		return false;
-	}
-	if (!igvm_open(&file, bytes.data, bytes.size, &error))
-		cmd_file_error(path, "%s, at offset %llu", error.text,
-			       (unsigned long long)error.offset);
-	else if (!launch_digest_file(&file, &digest))
-		cmd_file_error(path, "cannot be measured");
-	else
-		ok = true;
-	if (ok)
-		memcpy(measurement, digest.value, PSP_MEASUREMENT_SIZE);
-	file_free(&bytes);
-	return ok;
-}
-
 /* Where the expected measurement comes from: an image, a number, or the evidence's own record. */
 static bool find_measurement(struct options *o)
 {
@@ -219,7 +172,7 @@ static bool find_measurement(struct options *o)
 		return false;
 	}
 	if (o->image)
-		o->policy.has_measurement = measure_image(o->image, o->policy.measurement);
+		o->policy.has_measurement = policy_measure_image(o->image, o->policy.measurement);
 	else if (!o->policy.has_measurement && o->policy.depth != EVIDENCE_REPORT)
 		o->policy.has_measurement = evidence_load_measurement(&o->paths,
 								      o->policy.measurement);

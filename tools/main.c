@@ -8,6 +8,7 @@
 #include <string.h>
 
 static const struct command commands[] = {
+	{ "ca", "certify the keys of vTPMs", cmd_ca },
 	{ "igvm", "build, show and measure IGVM files", cmd_igvm },
 	{ "run", "boot an IGVM file on the emulated SNP machine", cmd_run },
 	{ "verify", "decide whether evidence is to be trusted", cmd_verify },

@@ -198,14 +198,15 @@ static X509 *load_chain_member(const struct evidence_paths *paths, const char *g
 	return load_certificate(given ? given : join(directory, name, path));
 }
 
-static bool load_chain(struct evidence *e, const struct evidence_paths *paths)
+bool evidence_load_chain(const struct evidence_paths *paths, struct amd_chain *chain)
 {
-	e->chain.ark = load_chain_member(paths, paths->ark, "ark.pem");
-	if (e->chain.ark)
-		e->chain.ask = load_chain_member(paths, paths->ask, "ask.pem");
-	if (e->chain.ask)
-		e->chain.vcek = load_chain_member(paths, paths->vcek, "vcek.pem");
-	return e->chain.vcek;
+	*chain = (struct amd_chain){ 0 };
+	chain->ark = load_chain_member(paths, paths->ark, "ark.pem");
+	if (chain->ark)
+		chain->ask = load_chain_member(paths, paths->ask, "ask.pem");
+	if (chain->ask)
+		chain->vcek = load_chain_member(paths, paths->vcek, "vcek.pem");
+	return chain->vcek;
 }
 
 static bool load_ca(struct evidence *e, const char *path)
@@ -271,7 +272,7 @@ bool evidence_load(struct evidence *evidence, const struct evidence_paths *paths
 	struct evidence *e = evidence;
 
 	*e = (struct evidence){ 0 };
-	if (!load_report(paths, &e->report) || !load_chain(e, paths))
+	if (!load_report(paths, &e->report) || !evidence_load_chain(paths, &e->chain))
 		return false;
 	if (depth == EVIDENCE_REPORT)
 		return true;

@@ -63,6 +63,12 @@ struct evidence {
 bool evidence_load(struct evidence *evidence, const struct evidence_paths *paths,
 		   enum evidence_depth depth);
 
+/*
+ * Loads the report's certificates alone; on failure one line has been written to stderr, and
+ * amd_chain_free() is still due.
+ */
+bool evidence_load_chain(const struct evidence_paths *paths, struct amd_chain *chain);
+
 /* The expected measurement from a file of hexadecimal digits; false after a line on stderr. */
 bool evidence_load_measurement(const struct evidence_paths *paths,
 			       uint8_t measurement[PSP_MEASUREMENT_SIZE]);

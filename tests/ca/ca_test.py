@@ -1,0 +1,552 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""`socle ca`: a vTPM that tells the truth gets certificates that stand up to `openssl verify
+-x509_strict`; one that lies in any one thing is refused, with the reason. Reports are signed by the
+emulated VCEK after each change, so that only the check that is named can refuse them.
+
+    ca_test.py SOCLE RESIGN KEY_DIR
+"""
+
+import contextlib
+import hashlib
+import os
+import re
+import socket
+import struct
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import zlib
+from pathlib import Path
+
+MAGIC = 0x31414353
+HELLO, NONCE, REQUEST, CERTIFICATES, REFUSED = 1, 2, 3, 4, 5
+VTPM_GUID = bytes.fromhex("ebf176c42301a5459641b4e7dde5bfe3")
+TAG_CA, TAG_SELECTOR = 0x52414353, 0x324D5353
+TABLE_GUIDS = {"vcek": "8d75da6364e66445adc5f4b93be8accd",
+               "ask": "79b3b74aacbbe44fa02f05aef327c782",
+               "ark": "a406b4c003a8524997433fb6014cd0ae"}
+REPORT_SIZE = 1184
+
+# Templates up to the key: TCG EK Credential Profile L-1, L-2, H-3, H-4, and attestation keys.
+POLICY_A = "837197674484b3f81a90cc8d46a5d724fd52d76e06520b64f2a1da1b331469aa"
+EK_RSA = "0001000b000300b20020" + POLICY_A + "00060080004300100800" + "00000000"
+EK_P256 = "0023000b000300b20020" + POLICY_A + "00060080004300100003" + "0010"
+EK_P384 = ("0023000c000300f20030b26e7d28d11a50bc53d882bcf5fd3a1a074148bb35d3b4e4cb1c0ad9bde419cacb47"
+           "ba09699646150f9fc000f3f80e12" "00060100004300100004" "0010")
+EK_P521 = ("0023000d000300f20040b8221ca69e8550a4914de3faa6a18c072cc01208073a928d5d66d59ef79e49a429"
+           "c41a6b269571d57edb25fbdb1838425608b413cd616a5f6db5b6071af99bea"
+           "00060100004300100005" "0010")
+AK_RSA = "0001000b00050072000000100014000b0800" "00000000"
+AK_P256 = "0023000b00050072000000100018000b0003" "0010"
+CURVES = {"P-256": 32, "P-384": 48, "P-521": 66}
+
+passed = failed = 0
+
+
+def result(ok, name, detail=""):
+    global passed, failed
+    if ok:
+        passed += 1
+    else:
+        failed += 1
+        print(f"FAIL ca: {name}: {detail}")
+
+
+def openssl(*arguments, data=None):
+    return subprocess.run(["openssl", *arguments], input=data, capture_output=True, check=True).stdout
+
+
+def sized(data):
+    return struct.pack(">H", len(data)) + data
+
+
+def rsa_public(template, bits=2048):
+    pem = openssl("genpkey", "-algorithm", "RSA", "-pkeyopt", f"rsa_keygen_bits:{bits}")
+    text = openssl("rsa", "-noout", "-modulus", data=pem).decode()
+    return bytes.fromhex(template) + sized(bytes.fromhex(text.split("=")[1]))
+
+
+def ec_public(template, curve):
+    pem = openssl("genpkey", "-algorithm", "EC", "-pkeyopt", f"ec_paramgen_curve:{curve}")
+    size = CURVES[curve]
+    point = openssl("pkey", "-pubout", "-outform", "DER", data=pem)[-2 * size:]
+    return bytes.fromhex(template) + sized(point[:size]) + sized(point[size:])
+
+
+def manifest_of(*publics, version=1, count=None):
+    head = struct.pack(">II", version, len(publics) if count is None else count)
+    return head + b"".join(map(sized, publics))
+
+
+def context_of(profile, tag=TAG_CA, version=1):
+    name = profile.encode()
+    return struct.pack("<I", tag) + VTPM_GUID + struct.pack("<II", version, len(name)) + name
+
+
+class Signer:
+    """Makes reports as the AMD-SP of the emulated machine would."""
+
+    def __init__(self, resign, keys, work):
+        self.resign, self.keys, self.work = resign, keys, work
+        (work / "chain").mkdir()
+        self.report(bytes(64))
+        self.chain = {name: openssl("x509", "-in", str(work / "chain" / f"{name}.pem"), "-outform",
+                                    "DER") for name in TABLE_GUIDS}
+
+    def report(self, report_data, measurement=bytes(48), vmpl=0, policy=0x30000, version=3):
+        report = bytearray(REPORT_SIZE)
+        struct.pack_into("<I", report, 0x00, version)
+        struct.pack_into("<Q", report, 0x08, policy)
+        struct.pack_into("<I", report, 0x30, vmpl)
+        struct.pack_into("<I", report, 0x34, 1)
+        report[0x50:0x90] = report_data
+        report[0x90:0xC0] = measurement
+        report[0x188:0x18B] = bytes([0x19, 1, 1])
+        path = self.work / "report.bin"
+        path.write_bytes(report)
+        subprocess.run([self.resign, self.keys, path, self.work / "chain"], check=True)
+        return path.read_bytes()
+
+    def table(self, names=("vcek", "ask", "ark")):
+        at = (len(names) + 1) * 24
+        entries, blobs = b"", b""
+        for name in names:
+            der = self.chain[name]
+            entries += bytes.fromhex(TABLE_GUIDS[name]) + struct.pack("<II", at + len(blobs), len(der))
+            blobs += der
+        return entries + bytes(24) + blobs
+
+
+class Vtpm:
+    """The vTPM's side of a conversation."""
+
+    def __init__(self, connection, signer, measurement, profile="tcg"):
+        self.socket, self.signer, self.profile = connection, signer, profile
+        self.measurement = measurement
+        self.socket.settimeout(20)
+
+    def send(self, kind, payload, magic=MAGIC, length=None, crc=None):
+        head = struct.pack("<IIII", magic, kind, len(payload) if length is None else length,
+                           zlib.crc32(payload) if crc is None else crc)
+        self.socket.sendall(head + payload)
+
+    def take(self, size):
+        data = b""
+        while len(data) < size:
+            piece = self.socket.recv(size - len(data))
+            if not piece:
+                raise EOFError
+            data += piece
+        return data
+
+    def receive(self):
+        magic, kind, length, crc = struct.unpack("<IIII", self.take(16))
+        payload = self.take(length)
+        assert magic == MAGIC and crc == zlib.crc32(payload)
+        return kind, payload
+
+    def hello(self, profile=None):
+        self.send(HELLO, self.profile.encode() if profile is None else profile)
+        return self.receive()
+
+    def nonce(self):
+        kind, nonce = self.hello()
+        assert kind == NONCE and len(nonce) == 64, (kind, nonce)
+        return nonce
+
+    def parts(self, manifest, nonce, context=None, **report):
+        context = context_of(self.profile) if context is None else context
+        data = hashlib.sha512(nonce + context + manifest).digest()
+        report.setdefault("measurement", self.measurement)
+        return self.signer.report(data, **report), manifest, self.signer.table()
+
+    @staticmethod
+    def payload(report, manifest, table, reserved=0):
+        return struct.pack("<IIII", len(report), len(manifest), len(table),
+                           reserved) + report + manifest + table
+
+    def request(self, report, manifest, table, **more):
+        self.send(REQUEST, self.payload(report, manifest, table, **more))
+        return self.receive()
+
+
+def certificates_of(payload):
+    count, at, ders = struct.unpack_from("<I", payload)[0], 4, []
+    for _ in range(count):
+        size = struct.unpack_from("<I", payload, at)[0]
+        ders.append(payload[at + 4:at + 4 + size])
+        at += 4 + size
+    assert at == len(payload)
+    return ders
+
+
+class World:
+    def __init__(self, socle, resign, keys, work):
+        self.socle, self.work = socle, work
+        self.signer = Signer(resign, keys, work)
+        self.measurement = os.urandom(48)
+        self.ca = work / "ca"
+        self.publics = [rsa_public(EK_RSA), ec_public(EK_P256, "P-256"), ec_public(EK_P384, "P-384"),
+                        ec_public(EK_P521, "P-521"), rsa_public(AK_RSA), ec_public(AK_P256, "P-256")]
+        self.manifest = manifest_of(*self.publics)
+
+    def run(self, *arguments):
+        return subprocess.run([self.socle, "ca", *map(str, arguments)], capture_output=True, text=True,
+                              check=False)
+
+    def policy(self, measurement=True, trust=True):
+        options = ["--measurement", self.measurement.hex()] if measurement else []
+        return options + (["--trust-emulated"] if trust else [])
+
+    @contextlib.contextmanager
+    def served(self, *options, policy=None):
+        """A CA process; its Vtpm and, afterwards, its exit status and messages."""
+        path = self.work / "ca.sock"
+        process = subprocess.Popen([self.socle, "ca", "serve", "--listen", f"unix:{path}", "--once",
+                                    *(self.policy() if policy is None else policy), *options, self.ca],
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        try:
+            assert process.stdout.readline() == "listening\n", process.stderr.read()
+            with socket.socket(socket.AF_UNIX) as connection:
+                connection.connect(str(path))
+                vtpm = Vtpm(connection, self.signer, self.measurement)
+                yield vtpm
+            vtpm.out, vtpm.err = process.communicate(timeout=20)
+            vtpm.status = process.returncode
+        finally:
+            process.kill()
+            process.wait()
+
+
+def check_certificate(world, der, public, serial, name):
+    path = world.work / "key.pem"
+    path.write_bytes(openssl("x509", "-inform", "DER", data=der))
+    verify = subprocess.run(["openssl", "verify", "-x509_strict", "-CAfile", world.ca / "ca.pem", path],
+                            capture_output=True, text=True, check=False)
+    result(verify.returncode == 0, f"{name}: openssl verify", verify.stderr)
+    text = openssl("x509", "-in", str(path), "-noout", "-text", "-serial").decode()
+    spki = openssl("x509", "-in", str(path), "-noout", "-pubkey").decode()
+    rsa = public[:2] == b"\0\1"
+    key = openssl("pkey", "-pubin", "-outform", "DER", data=spki.encode())
+    unique = public[-256:] if rsa else public[-8:]
+    result(unique in key, f"{name}: it is for another key")
+    ek = bool(struct.unpack_from(">I", public, 4)[0] & 1 << 17)
+    usage = ("Key Encipherment" if rsa else "Key Agreement") if ek else "Digital Signature"
+    wanted = [r"X509v3 Subject Alternative Name: critical\n\s+DirName:/?2\.23\.133\.2\.1 ?= ?id:49424D00",
+              r"2\.23\.133\.2\.2 ?= ?Socle vTPM", r"2\.23\.133\.2\.3 ?= ?id:20191023",
+              r"X509v3 Basic Constraints: critical\n\s+CA:FALSE",
+              r"X509v3 Key Usage: critical\n\s+" + usage + r"\n",
+              r"(Endorsement Key Certificate|2\.23\.133\.8\.1)\n" if ek else
+              r"(Attestation Identity Key Certificate|2\.23\.133\.8\.3)\n",
+              r"X509v3 Subject Directory Attributes:", r"X509v3 Authority Key Identifier:",
+              r"Subject: *\n", f"serial={serial:02X}"]
+    for pattern in wanted:
+        result(re.search(pattern, text), f"{name}: {pattern}", text)
+
+
+def test_truth(world):
+    made = world.run("init", "--name", "Test CA", world.ca)
+    result(made.returncode == 0, "init", made.stderr)
+    result((world.ca / "ca.key").stat().st_mode & 0o777 == 0o600, "the key is readable")
+    again = world.run("init", world.ca)
+    result(again.returncode == 1 and "there already" in again.stderr, "init twice", again.stderr)
+    root = subprocess.run(["openssl", "verify", "-x509_strict", "-CAfile", world.ca / "ca.pem",
+                           world.ca / "ca.pem"], capture_output=True, text=True, check=False)
+    result(root.returncode == 0, "the root verifies", root.stderr)
+    with world.served("--profile", "tcg") as vtpm:
+        kind, answer = vtpm.request(*vtpm.parts(world.manifest, vtpm.nonce()))
+    result(kind == CERTIFICATES and vtpm.status == 0, "a true request", (kind, answer, vtpm.err))
+    if kind != CERTIFICATES:
+        return
+    ders = certificates_of(answer)
+    result(len(ders) == len(world.publics), "as many certificates as keys", len(ders))
+    for i, (der, public) in enumerate(zip(ders, world.publics)):
+        check_certificate(world, der, public, i + 1, f"certificate {i}")
+        kept = openssl("x509", "-in", str(world.ca / "issued" / f"{i + 1}.pem"), "-outform", "DER")
+        result(kept == der, f"certificate {i} is recorded")
+    result(vtpm.out == "issued for profile tcg: EK 1 EK 2 EK 3 EK 4 AK 5 AK 6\n", "told", vtpm.out)
+
+
+def refusal(world, name, pattern, ask, options=(), policy=None):
+    """ask(vtpm) says something that must be refused with a line that has the pattern."""
+    before = (world.ca / "serial").read_text()
+    with world.served(*options, policy=policy) as vtpm:
+        kind, answer = ask(vtpm)
+    line = answer.decode(errors="replace") if kind == REFUSED else repr((kind, answer[:80]))
+    result(kind == REFUSED and re.search(pattern, line), f"{name}: refused", line)
+    result(vtpm.status == 2 and line in vtpm.err and vtpm.err.count("\n") == 1,
+           f"{name}: said on stderr", (vtpm.status, vtpm.err))
+    result((world.ca / "serial").read_text() == before, f"{name}: no certificate was made")
+
+
+def asks(world, change=lambda parts: parts, manifest=None, **more):
+    """A request that is true but for change, which gets and gives (report, manifest, table)."""
+    chosen = world.manifest if manifest is None else manifest
+    return lambda vtpm: vtpm.request(*change(vtpm.parts(chosen, vtpm.nonce(), **more)))
+
+
+def flip(data, offset):
+    return data[:offset] + bytes([data[offset] ^ 1]) + data[offset + 1:]
+
+
+def test_report_lies(world):
+    lies = [
+        ("level 1", r"^vmpl:", asks(world, vmpl=1)),
+        ("a debug policy", r"^policy:", asks(world, policy=0xB0000)),
+        ("another image", r"^measurement:", asks(world, measurement=bytes(48))),
+        ("an unknown report version", r"^report-format:", asks(world, version=9)),
+        ("a changed report", r"^signature:", asks(world, lambda p: (flip(p[0], 0x50), *p[1:]))),
+        ("a changed signature", r"^signature:", asks(world, lambda p: (flip(p[0], 0x2A1), *p[1:]))),
+        ("a short report", r"^report:", asks(world, lambda p: (p[0][:-1], *p[1:]))),
+        ("no report", r"^report:", asks(world, lambda p: (b"", *p[1:]))),
+        ("no context", r"^report-data:", asks(world, context=b"")),
+        ("a selector's context", r"^report-data:", asks(world, context=context_of("tcg", TAG_SELECTOR))),
+        ("another profile's context", r"^report-data:", asks(world, context=context_of("azure"))),
+        ("another manifest version's", r"^report-data:", asks(world, context=context_of("tcg",
+                                                                                       version=0))),
+        ("another nonce", r"^report-data:", lambda v: v.request(*v.parts(world.manifest,
+                                                                         flip(v.nonce(), 3)))),
+        ("another manifest", r"^report-data:", asks(
+            world, lambda p: (p[0], manifest_of(*world.publics[:-1]), p[2]))),
+    ]
+    for name, pattern, ask in lies:
+        refusal(world, name, pattern, ask)
+    refusal(world, "the emulated root, not trusted", r"^root:", asks(world),
+            policy=world.policy(trust=False))
+    refusal(world, "a TCB below the minimum", r"^tcb-minimum:", asks(world),
+            options=("--minimum-tcb", "0,255,255,255,255"))
+
+
+def test_chain_lies(world):
+    signer = world.signer
+    far = bytearray(signer.table())
+    struct.pack_into("<I", far, 16, 0xFFFFFFF0)
+    tables = [
+        ("no table", b"", "no certificates"),
+        ("a table without an end", bytes.fromhex("11" * 24) * 3, "no end"),
+        ("a table of nothing but its end", bytes(24), "lacks"),
+        ("a cut table", signer.table()[:24], "cannot be read"),
+        ("a long table", (bytes.fromhex("11" * 24)) * 40, "too long"),
+        ("no VCEK", signer.table(("ask", "ark")), "lacks"),
+        ("no ASK", signer.table(("vcek", "ark")), "lacks"),
+        ("two VCEKs", signer.table(("vcek", "vcek", "ask", "ark")), "twice"),
+        ("an offset that is far away", bytes(far), "cannot be read"),
+        ("a cut certificate", signer.table()[:-5], "cannot be read"),
+    ]
+    for name, table, pattern in tables:
+        refusal(world, name, r"^certificates: .*" + pattern,
+                asks(world, lambda p, table=table: (*p[:2], table)))
+    signer.chain["vcek"], own = signer.chain["ask"], signer.chain["vcek"]
+    swapped = signer.table()
+    signer.chain["vcek"] = own
+    refusal(world, "the ASK as VCEK", r"^(chain|vcek|signature):", asks(world, lambda p: (*p[:2], swapped)))
+    with world.served("--certs", world.work / "chain") as vtpm:
+        report, manifest, _ = vtpm.parts(world.manifest, vtpm.nonce())
+        kind, _ = vtpm.request(report, manifest, b"rubbish that nobody reads")
+    result(kind == CERTIFICATES, "the authority's own chain", vtpm.err)
+
+
+def with_attributes(public, clear=0, put=0):
+    value = struct.unpack_from(">I", public, 4)[0] & ~clear | put
+    return public[:4] + struct.pack(">I", value) + public[8:]
+
+
+def test_manifest_lies(world):
+    ek, ak = world.publics[0], world.publics[5]
+    off_curve = ak[:-1] + bytes([ak[-1] ^ 1])
+    even = ek[:-1] + bytes([ek[-1] & 0xFE])
+    manifests = [
+        ("version 0", ek, "version"),
+        ("version 2", manifest_of(ek, version=2), "version"),
+        ("no key", manifest_of(), "no key"),
+        ("too many keys", manifest_of(*[ak] * 33), "too many"),
+        ("fewer keys than it says", manifest_of(ek, count=2), "(cut short|empty)"),
+        ("more keys than it says", manifest_of(ek, ak, count=1), "follow"),
+        ("an empty manifest", b"", "empty"),
+        ("a key that can move", manifest_of(with_attributes(ek, clear=1 << 1)), "manifest:"),
+        ("a key that the guest knows", manifest_of(ek, with_attributes(ak, clear=1 << 5)), "manifest:"),
+        ("a key that signs anything", manifest_of(with_attributes(ak, clear=1 << 16)), "manifest:"),
+        ("a key that signs and decrypts", manifest_of(with_attributes(ak, put=1 << 17)), "manifest:"),
+        ("a template in place of a key", manifest_of(bytes.fromhex(AK_P256) + bytes(4)), "manifest:"),
+        ("a short modulus", manifest_of(rsa_public(EK_RSA, 1024)), "manifest:"),
+        ("a point that is not on the curve", manifest_of(ek, off_curve), "key 1 is no valid"),
+        ("an even modulus", manifest_of(even), "key 0 is no valid"),
+    ]
+    for name, manifest, pattern in manifests:
+        refusal(world, name, r"^manifest: " if pattern == "manifest:" else r"^manifest: .*" + pattern,
+                asks(world, manifest=manifest))
+
+
+def replayed(world):
+    def ask(vtpm):
+        parts = vtpm.parts(world.manifest, vtpm.nonce())
+        first, _ = vtpm.request(parts[0], b"", parts[2])
+        assert first == REFUSED
+        return vtpm.request(*parts)
+    return ask
+
+
+def test_order_and_framing(world):
+    request = Vtpm.payload(bytes(REPORT_SIZE), world.manifest, b"")
+    refusals = [
+        ("a request without a nonce", "no nonce", lambda v: (v.send(REQUEST, request), v.receive())[1]),
+        ("no profile", "empty", lambda v: v.hello(b"")),
+        ("a long profile", "too long", lambda v: v.hello(b"a" * 32)),
+        ("a profile with a line end", "other characters", lambda v: v.hello(b"tcg\nissued")),
+        ("a damaged message", "damaged", lambda v: (v.send(HELLO, b"tcg", crc=1), v.receive())[1]),
+        ("a message without an end", "too long",
+         lambda v: (v.send(HELLO, b"tcg", length=1 << 31), v.receive())[1]),
+        ("an answer", "unexpected", lambda v: (v.send(NONCE, bytes(64)), v.receive())[1]),
+        ("an unknown type", "unexpected", lambda v: (v.send(77, b""), v.receive())[1]),
+        ("sizes that exceed the message", "sizes", lambda v: (v.nonce(), v.send(
+            REQUEST, struct.pack("<IIII", 0xFFFFFFFF, 1, 0, 0) + bytes(64)), v.receive())[2]),
+        ("sizes that leave bytes over", "sizes", lambda v: (v.nonce(), v.send(
+            REQUEST, Vtpm.payload(b"a", b"b", b"c") + b"d"), v.receive())[2]),
+        ("a reserved word that is not zero", "sizes", lambda v: v.request(
+            *v.parts(world.manifest, v.nonce()), reserved=1)),
+        ("an empty request", "sizes", lambda v: (v.nonce(), v.send(REQUEST, b""), v.receive())[2]),
+    ]
+    for name, pattern, ask in refusals:
+        refusal(world, name, pattern, ask)
+    refusal(world, "another profile than the served one", r"^profile:", asks(world),
+            options=("--profile", "azure"))
+    with world.served() as vtpm:
+        kind, answer = replayed(world)(vtpm)
+    result(kind == REFUSED and b"no nonce" in answer, "a nonce is for one request", answer)
+
+
+def test_line_noise(world):
+    with world.served() as vtpm:
+        vtpm.socket.sendall(b"boot\r\nSCA\0SC" + struct.pack("<I", MAGIC)[:3])
+        first, second = vtpm.nonce(), vtpm.nonce()
+        result(first == second, "a repeated HELLO has the same nonce")
+        payload = vtpm.payload(*vtpm.parts(world.manifest, second))
+        message = struct.pack("<IIII", MAGIC, REQUEST, len(payload), zlib.crc32(payload)) + payload
+        for byte in message[:40]:
+            vtpm.socket.sendall(bytes([byte]))
+        vtpm.socket.sendall(message[40:])
+        kind, _ = vtpm.receive()
+        result(kind == CERTIFICATES, "a request in pieces, after noise", kind)
+        result(vtpm.nonce() != second, "the next nonce is another")
+
+
+def test_connect(world):
+    """The authority as client, as at `socle run --vmpl0-channel`, which appears later."""
+    path = world.work / "machine.sock"
+    process = subprocess.Popen([world.socle, "ca", "serve", "--connect", f"unix:{path}",
+                                *world.policy(), world.ca], stdout=subprocess.PIPE,
+                               stderr=subprocess.PIPE, text=True)
+    time.sleep(0.3)
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(path))
+        listener.listen(1)
+        listener.settimeout(20)
+        connection, _ = listener.accept()
+        with connection:
+            vtpm = Vtpm(connection, world.signer, world.measurement)
+            kind, _ = vtpm.request(*vtpm.parts(world.manifest, vtpm.nonce()))
+    _, errors = process.communicate(timeout=20)
+    result(kind == CERTIFICATES and process.returncode == 0, "--connect", errors)
+
+
+def test_many(world):
+    """Clients at the same time: nobody waits for a silent one, no serial number comes twice."""
+    path = world.work / "many.sock"
+    process = subprocess.Popen([world.socle, "ca", "serve", "--listen", f"unix:{path}",
+                                *world.policy(), world.ca], stdout=subprocess.PIPE, text=True)
+    assert process.stdout.readline() == "listening\n"
+    serials, manifest = [], manifest_of(world.publics[1])
+    silent = socket.socket(socket.AF_UNIX)
+    silent.connect(str(path))
+    silent.sendall(struct.pack("<I", MAGIC))
+    lock = threading.Lock()
+
+    def one():
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.connect(str(path))
+            vtpm = Vtpm(connection, world.signer, world.measurement)
+            nonce = vtpm.nonce()
+            with lock:  # the signer has one working file
+                parts = vtpm.parts(manifest, nonce)
+            kind, answer = vtpm.request(*parts)
+            assert kind == CERTIFICATES, answer
+            der = certificates_of(answer)[0]
+            serials.append(openssl("x509", "-inform", "DER", "-noout", "-serial", data=der))
+
+    threads = [threading.Thread(target=one) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    silent.close()
+    process.terminate()
+    process.wait()
+    result(len(serials) == 6 == len(set(serials)), "six clients, six serial numbers", serials)
+
+
+def test_issue(world):
+    request, output = world.work / "request", world.work / "output"
+    request.mkdir()
+    nonce = os.urandom(64)
+    data = hashlib.sha512(nonce + context_of("tcg") + world.manifest).digest()
+    files = {"profile": b"tcg\n", "nonce.bin": nonce, "manifest.bin": world.manifest,
+             "report.bin": world.signer.report(data, world.measurement),
+             "certs.bin": world.signer.table()}
+    for name, content in files.items():
+        (request / name).write_bytes(content)
+    def issue(*policy):
+        return world.run("issue", *policy, "-o", output, world.ca, request)
+
+    bad = issue("--measurement", "00" * 48, "--trust-emulated")
+    result(bad.returncode == 2 and "measurement:" in bad.stderr and not output.exists(),
+           "issue: another image", bad.stderr)
+    good = issue(*world.policy())
+    result(good.returncode == 0, "issue", good.stderr)
+    names = sorted(path.name for path in output.iterdir())
+    result(names == [f"key-{i}.der" for i in range(6)], "issue: files", names)
+    again = issue(*world.policy())
+    result(again.returncode == 2 and "used before" in again.stderr, "issue: a used nonce", again.stderr)
+    (request / "nonce.bin").write_bytes(nonce[:-1])
+    short = issue(*world.policy())
+    result(short.returncode == 2 and "64 bytes" in short.stderr, "issue: a short nonce", short.stderr)
+    (request / "report.bin").unlink()
+    result(issue(*world.policy()).returncode == 1, "issue: a missing file")
+
+
+def test_misuse(world):
+    cases = [
+        ("no policy", ("serve", "--listen", "unix:/x", world.ca), "an image or a measurement"),
+        ("two policies", ("serve", "--listen", "unix:/x", "--image", "/x", *world.policy(), world.ca),
+         "one of them"),
+        ("no address", ("serve", *world.policy(), world.ca), "--listen or --connect"),
+        ("a bad address", ("serve", "--listen", "/x", *world.policy(), world.ca), "--listen"),
+        ("a bad measurement", ("serve", "--measurement", "12", world.ca), "--measurement"),
+        ("a bad manufacturer", ("serve", "--tpm-manufacturer", "IBM", world.ca), "--tpm-manufacturer"),
+        ("a bad name", ("init", "--name", "a\nb", world.work / "none"), "--name"),
+        ("no authority", ("serve", "--listen", "unix:/x", *world.policy(), world.work / "none"),
+         "ca.key"),
+        ("an unknown option", ("serve", "--force"), "unknown option"),
+        ("an unknown command", ("revoke",), "unknown command"),
+    ]
+    for name, arguments, pattern in cases:
+        run = world.run(*arguments)
+        result(run.returncode == 1 and pattern in run.stderr, f"misuse: {name}", run.stderr)
+
+
+def main():
+    socle, resign, keys = sys.argv[1:4]
+    with tempfile.TemporaryDirectory() as work:
+        world = World(socle, resign, keys, Path(work))
+        for test in (test_truth, test_report_lies, test_chain_lies, test_manifest_lies,
+                     test_order_and_framing, test_line_noise, test_connect, test_many, test_issue,
+                     test_misuse):
+            test(world)
+    print(f"ca: {passed} passed, {failed} failed")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: MIT */
+#include "tools/ca/authority.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <openssl/pem.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "core/host/file.h"
+#include "tools/ca/certificate.h"
+
+#define PATH_SIZE 4096
+#define KEY_FILE_MAX (64u << 10)
+#define SERIAL_FIRST "1\n"
+
+static bool path_in(char path[PATH_SIZE], const char *directory, const char *name,
+		    struct build_error *error)
+{
+	if (snprintf(path, PATH_SIZE, "%s/%s", directory, name) >= PATH_SIZE)
+		return build_fail(error, "the directory's name is too long");
+	return true;
+}
+
+/* Writes a new file, which reaches the disk before this returns. */
+static bool write_new(const char *directory, const char *name, mode_t mode, const BUF_MEM *text,
+		      struct build_error *error)
+{
+	char path[PATH_SIZE];
+	bool ok;
+	int fd;
+
+	if (!path_in(path, directory, name, error))
+		return false;
+	fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
+	if (fd < 0)
+		return build_fail(error, "%s: %s", name, strerror(errno));
+	ok = write(fd, text->data, text->length) == (ssize_t)text->length && fsync(fd) == 0;
+	if (close(fd) != 0 || !ok)
+		return build_fail(error, "%s: cannot write it: %s", name, strerror(errno));
+	return true;
+}
+
+enum pem_kind { PEM_KEY, PEM_CERTIFICATE };
+
+static bool write_pem(const char *directory, const char *name, enum pem_kind kind, EVP_PKEY *key,
+		      X509 *certificate, struct build_error *error)
+{
+	BIO *bio = BIO_new(BIO_s_secmem());
+	BUF_MEM *text = NULL;
+	bool ok = bio && (kind == PEM_KEY ? PEM_write_bio_PKCS8PrivateKey(bio, key, NULL, NULL, 0,
+									  NULL, NULL)
+					  : PEM_write_bio_X509(bio, certificate)) == 1;
+
+	if (ok)
+		BIO_get_mem_ptr(bio, &text);
+	ok = ok ? write_new(directory, name, kind == PEM_KEY ? 0600 : 0644, text, error)
+		: build_fail(error, "%s: OpenSSL cannot write it", name);
+	BIO_free(bio);
+	return ok;
+}
+
+static bool make_folder(const char *directory, const char *name, struct build_error *error)
+{
+	char path[PATH_SIZE];
+
+	if (!path_in(path, directory, name, error))
+		return false;
+	if (mkdir(path, 0755) != 0)
+		return build_fail(error, "%s: %s", name, strerror(errno));
+	return true;
+}
+
+static bool fill_directory(const char *directory, EVP_PKEY *key, X509 *certificate,
+			   struct build_error *error)
+{
+	BUF_MEM serial = { .data = (char *)SERIAL_FIRST, .length = strlen(SERIAL_FIRST) };
+
+	return write_pem(directory, "ca.key", PEM_KEY, key, NULL, error) &&
+	       write_pem(directory, "ca.pem", PEM_CERTIFICATE, NULL, certificate, error) &&
+	       write_new(directory, "serial", 0644, &serial, error) &&
+	       make_folder(directory, "issued", error) && make_folder(directory, "nonces", error);
+}
+
+static void remove_directory(const char *directory)
+{
+	static const char *const names[] = { "ca.key", "ca.pem", "serial", "issued", "nonces" };
+	struct build_error ignored;
+	char path[PATH_SIZE];
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		if (path_in(path, directory, names[i], &ignored))
+			remove(path);
+	}
+	rmdir(directory);
+}
+
+/* Fills a directory under another name and then gives it its own. */
+static bool make_directory(const char *directory, EVP_PKEY *key, X509 *certificate,
+			   struct build_error *error)
+{
+	char temporary[PATH_SIZE];
+
+	if (snprintf(temporary, PATH_SIZE, "%s.XXXXXX", directory) >= PATH_SIZE)
+		return build_fail(error, "the directory's name is too long");
+	if (!mkdtemp(temporary))
+		return build_fail(error, "%s", strerror(errno));
+	if (fill_directory(temporary, key, certificate, error)) {
+		/* rename() would silently replace an empty directory. */
+		if (access(directory, F_OK) != 0 && rename(temporary, directory) == 0)
+			return true;
+		build_fail(error, "it is there already, or cannot be made");
+	}
+	remove_directory(temporary);
+	return false;
+}
+
+bool ca_authority_init(const char *directory, const char *name, long days,
+		       struct build_error *error)
+{
+	EVP_PKEY *key;
+	X509 *certificate;
+	bool ok;
+
+	if (access(directory, F_OK) == 0)
+		return build_fail(error, "it is there already");
+	key = EVP_EC_gen("P-384");
+	certificate = key ? ca_certificate_root(key, name, days) : NULL;
+	ok = certificate ? make_directory(directory, key, certificate, error)
+			 : build_fail(error, "OpenSSL cannot make a certificate for \"%s\"", name);
+	X509_free(certificate);
+	EVP_PKEY_free(key);
+	return ok;
+}
+
+static BIO *open_file(const char *directory, const char *name, struct file_bytes *bytes,
+		      struct build_error *error)
+{
+	struct build_error reason;
+	char path[PATH_SIZE];
+
+	*bytes = (struct file_bytes){ 0 };
+	if (!path_in(path, directory, name, error))
+		return NULL;
+	if (!file_read(path, KEY_FILE_MAX, bytes, &reason)) {
+		build_fail(error, "%s: %.200s", name, reason.text);
+		return NULL;
+	}
+	return BIO_new_mem_buf(bytes->data, (int)bytes->size);
+}
+
+bool ca_authority_open(struct ca_authority *ca, const char *directory, struct build_error *error)
+{
+	struct file_bytes key, certificate;
+	BIO *bio;
+
+	*ca = (struct ca_authority){ .directory = directory };
+	bio = open_file(directory, "ca.key", &key, error);
+	if (!bio)
+		return false;
+	/* The password of an encrypted key would be empty: nobody is asked for one. */
+	ca->key = PEM_read_bio_PrivateKey(bio, NULL, NULL, (void *)"");
+	BIO_free(bio);
+	OPENSSL_cleanse(key.data, key.size);
+	file_free(&key);
+	if (!ca->key)
+		return build_fail(error, "ca.key: no private key in PEM");
+	bio = open_file(directory, "ca.pem", &certificate, error);
+	if (bio)
+		ca->certificate = PEM_read_bio_X509(bio, NULL, NULL, NULL);
+	BIO_free(bio);
+	file_free(&certificate);
+	if (bio && ca->certificate && X509_check_private_key(ca->certificate, ca->key) == 1)
+		return true;
+	if (bio)
+		build_fail(error, "ca.pem: no certificate for ca.key");
+	ca_authority_close(ca);
+	return false;
+}
+
+void ca_authority_close(struct ca_authority *ca)
+{
+	EVP_PKEY_free(ca->key);
+	X509_free(ca->certificate);
+	*ca = (struct ca_authority){ 0 };
+}
+
+static bool read_serial(const char *path, uint64_t *serial, struct build_error *error)
+{
+	struct file_bytes bytes;
+	char *end;
+
+	if (!file_read(path, 32, &bytes, error))
+		return false;
+	bytes.data[bytes.size] = '\0'; /* file_read() leaves room */
+	errno = 0;
+	*serial = strtoull((const char *)bytes.data, &end, 10);
+	if (errno || end == (char *)bytes.data || *end != '\n' || *serial == 0 ||
+	    *serial == UINT64_MAX) {
+		file_free(&bytes);
+		return build_fail(error, "serial: no number");
+	}
+	file_free(&bytes);
+	return true;
+}
+
+static bool advance_serial(const char *directory, uint64_t *serial, struct build_error *error)
+{
+	char path[PATH_SIZE], text[32];
+	int length;
+
+	if (!path_in(path, directory, "serial", error) || !read_serial(path, serial, error))
+		return false;
+	length = snprintf(text, sizeof(text), "%" PRIu64 "\n", *serial + 1);
+	return file_write(path, text, (size_t)length, error);
+}
+
+bool ca_authority_take_serial(const struct ca_authority *ca, uint64_t *serial,
+			      struct build_error *error)
+{
+	int lock = open(ca->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	bool ok;
+
+	if (lock < 0 || flock(lock, LOCK_EX) != 0) {
+		build_fail(error, "cannot lock the directory: %s", strerror(errno));
+		if (lock >= 0)
+			close(lock);
+		return false;
+	}
+	ok = advance_serial(ca->directory, serial, error);
+	close(lock);
+	return ok;
+}
+
+bool ca_authority_record(const struct ca_authority *ca, uint64_t serial, X509 *certificate,
+			 struct build_error *error)
+{
+	char name[64];
+
+	snprintf(name, sizeof(name), "issued/%" PRIu64 ".pem", serial);
+	return write_pem(ca->directory, name, PEM_CERTIFICATE, NULL, certificate, error);
+}
+
+bool ca_authority_use_nonce(const struct ca_authority *ca, const uint8_t *nonce, size_t size,
+			    struct build_error *error)
+{
+	char name[16 + 2 * 64], path[PATH_SIZE];
+	int length = snprintf(name, sizeof(name), "nonces/");
+	int fd;
+
+	if (size > 64)
+		return build_fail(error, "the nonce is too long");
+	for (size_t i = 0; i < size; i++)
+		length += snprintf(name + length, sizeof(name) - (size_t)length, "%02x", nonce[i]);
+	if (!path_in(path, ca->directory, name, error))
+		return false;
+	fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+	if (fd < 0 && errno == EEXIST)
+		return build_fail(error, "the nonce has been used before");
+	if (fd < 0)
+		return build_fail(error, "cannot note the nonce: %s", strerror(errno));
+	close(fd);
+	return true;
+}

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT */
+/* Messages of abi/ca.h over a stream socket. */
+#ifndef SOCLE_TOOLS_CA_CHANNEL_H
+#define SOCLE_TOOLS_CA_CHANNEL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "abi/ca.h"
+
+struct ca_message {
+	uint32_t type;
+	uint32_t size;
+	uint8_t payload[CA_PAYLOAD_MAX];
+};
+
+enum ca_receive {
+	CA_RECEIVED,
+	CA_DAMAGED, /* too long, or with a wrong checksum; the stream goes on behind it */
+	CA_CLOSED,  /* or silent within a message for too long */
+};
+
+/*
+ * Waits for the next message. Bytes before one are skipped: a serial line may begin in the middle
+ * of something.
+ */
+enum ca_receive ca_channel_receive(int fd, struct ca_message *message);
+
+/* Sends one message; false when the other side is gone or takes nothing for too long. */
+bool ca_channel_send(int fd, uint32_t type, const void *payload, size_t size);
+
+/* Serves clients at a Unix socket; a socket file that nobody serves is replaced. -1 with errno. */
+int ca_channel_listen(const char *path);
+
+/* Connects to one, for which it waits up to seconds. -1 with errno. */
+int ca_channel_connect(const char *path, unsigned int seconds);
+
+/* Sets the time limits that the functions above speak of. */
+void ca_channel_limit(int fd);
+
+#endif

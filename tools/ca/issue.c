@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: MIT */
+#include "tools/ca/issue.h"
+
+#include <stdlib.h>
+
+#include "core/host/tpm_public.h"
+
+/* DER to memory that free() frees. */
+static bool encode(X509 *certificate, struct file_bytes *bytes)
+{
+	int size = i2d_X509(certificate, NULL);
+	uint8_t *to;
+
+	if (size <= 0)
+		return false;
+	bytes->data = malloc((size_t)size);
+	if (!bytes->data)
+		return false;
+	to = bytes->data;
+	bytes->size = (size_t)i2d_X509(certificate, &to);
+	return true;
+}
+
+/* The key as OpenSSL's, if it is a good one: a point on its curve, a modulus of its size. */
+static EVP_PKEY *usable_key(const struct vtpm_manifest_key *key)
+{
+	struct tpm_public public_area;
+	EVP_PKEY_CTX *context;
+	EVP_PKEY *pkey;
+	bool ok;
+
+	if (!tpm_public_read(&public_area, key->data, key->size))
+		return NULL;
+	pkey = tpm_public_key(&public_area);
+	if (!pkey)
+		return NULL;
+	context = EVP_PKEY_CTX_new_from_pkey(NULL, pkey, NULL);
+	ok = context && EVP_PKEY_public_check(context) == 1 &&
+	     (public_area.type != TPM_ALG_RSA || EVP_PKEY_get_bits(pkey) == public_area.bits);
+	EVP_PKEY_CTX_free(context);
+	if (ok)
+		return pkey;
+	EVP_PKEY_free(pkey);
+	return NULL;
+}
+
+static bool issue_one(const struct ca_authority *ca, struct ca_certificate_request *request,
+		      struct file_bytes *der, struct build_error *error)
+{
+	X509 *certificate;
+	bool ok;
+
+	if (!ca_authority_take_serial(ca, &request->serial, error))
+		return false;
+	certificate = ca_certificate_issue(request, ca->certificate, ca->key);
+	if (!certificate)
+		return build_fail(error, "issue: OpenSSL cannot make the certificate");
+	ok = ca_authority_record(ca, request->serial, certificate, error) &&
+	     (encode(certificate, der) || build_fail(error, "issue: out of memory"));
+	X509_free(certificate);
+	return ok;
+}
+
+static bool issue_all(const struct ca_authority *ca, const struct ca_policy *policy,
+		      EVP_PKEY *const *keys, const struct vtpm_manifest *manifest,
+		      struct ca_issued *issued, struct build_error *error)
+{
+	for (size_t i = 0; i < manifest->count; i++) {
+		struct ca_certificate_request request = {
+			.role = manifest->keys[i].info.signing ? CA_KEY_AK : CA_KEY_EK,
+			.key = keys[i],
+			.tpm = policy->tpm,
+			.days = policy->days,
+		};
+
+		if (!issue_one(ca, &request, &issued->certificates[i], error))
+			return false;
+		issued->serials[i] = request.serial;
+		issued->roles[i] = request.role;
+		issued->count++;
+	}
+	return true;
+}
+
+bool ca_issue(const struct ca_authority *ca, const struct ca_policy *policy,
+	      const struct vtpm_manifest *manifest, struct ca_issued *issued,
+	      struct build_error *error)
+{
+	EVP_PKEY *keys[VTPM_MANIFEST_KEYS_MAX] = { NULL };
+	bool ok = true;
+
+	*issued = (struct ca_issued){ 0 };
+	/* All keys are looked at before the first certificate is made. */
+	for (size_t i = 0; ok && i < manifest->count; i++) {
+		keys[i] = usable_key(&manifest->keys[i]);
+		if (!keys[i])
+			ok = build_fail(error, "manifest: key %zu is no valid public key", i);
+	}
+	ok = ok && issue_all(ca, policy, keys, manifest, issued, error);
+	for (size_t i = 0; i < manifest->count; i++)
+		EVP_PKEY_free(keys[i]);
+	if (!ok)
+		ca_issued_free(issued);
+	return ok;
+}
+
+void ca_issued_free(struct ca_issued *issued)
+{
+	for (size_t i = 0; i < VTPM_MANIFEST_KEYS_MAX; i++)
+		file_free(&issued->certificates[i]);
+	issued->count = 0;
+}
