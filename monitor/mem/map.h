@@ -99,6 +99,17 @@ bool space_protect(struct address_space *space, va_t va, unsigned int rights);
 /* The page behind va and its rights. False when nothing is mapped there. */
 bool space_lookup(const struct address_space *space, va_t va, gpa_t *page, unsigned int *rights);
 
+/* A mapped page as space_next() finds it; owned: it came from space_map_new(). */
+struct space_page {
+	va_t va;
+	gpa_t page;
+	unsigned int rights;
+	bool owned;
+};
+
+/* The first mapped page at or above the page of from, with any rights. False when there is none. */
+bool space_next(const struct address_space *space, va_t from, struct space_page *found);
+
 /*
  * Copy from and to a service's memory through the direct map: no fault, no SMAP window. False,
  * with a part copied, when a page is not mapped for the service with that right. Callers check

@@ -167,6 +167,14 @@ bool space_protect(struct address_space *space, va_t va, unsigned int rights)
 	return true;
 }
 
+static unsigned int rights_of(uint64_t entry)
+{
+	if (!(entry & PTE_USER))
+		return 0;
+	return MAP_READ | (entry & PTE_WRITE ? MAP_WRITE : 0) |
+	       (entry & PTE_NO_EXEC ? 0 : MAP_EXEC);
+}
+
 bool space_lookup(const struct address_space *space, va_t va, gpa_t *page, unsigned int *rights)
 {
 	const uint64_t *entry = mapped_entry(space, va);
@@ -174,11 +182,31 @@ bool space_lookup(const struct address_space *space, va_t va, gpa_t *page, unsig
 	if (!entry)
 		return false;
 	*page = table_target(*entry, map_c_bit());
-	*rights = 0;
-	if (*entry & PTE_USER)
-		*rights = MAP_READ | (*entry & PTE_WRITE ? MAP_WRITE : 0) |
-			  (*entry & PTE_NO_EXEC ? 0 : MAP_EXEC);
+	*rights = rights_of(*entry);
 	return true;
+}
+
+bool space_next(const struct address_space *space, va_t from, struct space_page *found)
+{
+	struct table_root tables = tables_of(space);
+	uint64_t va = from.raw & ~(uint64_t)(ABI_PAGE_SIZE - 1);
+
+	while (va < SPACE_USER_MAX) {
+		unsigned int level;
+		uint64_t entry = *table_find(&tables, va, &level);
+
+		if (level == 0 && (entry & PTE_PRESENT)) {
+			*found = (struct space_page){
+				.va = { va },
+				.page = table_target(entry, map_c_bit()),
+				.rights = rights_of(entry),
+				.owned = entry & PTE_OWNED,
+			};
+			return true;
+		}
+		va = (va | (table_span(level) - 1)) + 1;
+	}
+	return false;
 }
 
 /*

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Attestation protocol (58019, section 7): one request to the attest service, whose reply goes to
- * up to three buffers of the guest, all of it or nothing.
+ * Attestation protocol (58019, section 7; call 2: docs/spec/create-and-attest.md): the vtpm's
+ * manifest, the attest service's report over it, and up to three buffers of the guest that get all
+ * of it or nothing.
  */
+#include "monitor/protocol/attest.h"
+
 #include <string.h>
 
 #include "core/bytes.h"
@@ -10,76 +13,151 @@
 #include "monitor/mem/guest_copy.h"
 #include "monitor/protocol/protocol.h"
 #include "monitor/protocol/result.h"
-#include "monitor/service/service.h"
 
-/* Report, manifest and 16 KiB of certificates, which is all that Linux has room for. */
+/* More than all keys of a profile take. */
+#define MANIFEST_MAX (16u << 10)
+/* Report and 16 KiB of certificates, which is all that Linux has room for. */
 #define REPLY_MAX (32u << 10)
+/* Nothing larger is ever written to a buffer of the guest. */
+#define PART_MAX REPLY_MAX
+
+struct services_manifest {
+	struct svsm_services_header header;
+	struct svsm_services_entry entry;
+};
+ABI_SIZE(struct services_manifest, 48);
 
 static struct {
 	struct lock lock;
-	uint8_t bytes[REPLY_MAX];
-} reply = { .lock = LOCK_INIT("attest reply", LOCK_RANK_CALL) };
+	uint8_t request[sizeof(struct attest_request) + SELECTOR_CONTEXT_MAX +
+			sizeof(struct services_manifest) + MANIFEST_MAX];
+	size_t manifest; /* where the manifest starts in it, */
+	size_t size;	 /* and where it ends */
+	uint8_t reply[REPLY_MAX];
+} buffers = { .lock = LOCK_INIT("attest buffers", LOCK_RANK_CALL) };
 
-/* A call, decoded. */
-struct attest_call {
-	uint32_t op;
-	struct attest_request request;
-	struct svsm_loc report, manifest, certificates;
-};
-
-/* The service's reply, taken apart. */
-struct attest_answer {
+/* What goes to the guest. */
+struct parts {
 	const uint8_t *report, *manifest, *certificates;
-	struct attest_reply sizes;
+	uint32_t report_size, manifest_size, certificates_size;
 };
 
-/* Nothing larger than the reply is ever written, so the rest of a buffer may be anything. */
+static const struct abi_guid vtpm_guid = SVSM_GUID_VTPM;
+
+/* ---- Decoding ---- */
+
 static bool buffer_ok(const struct svsm_loc *loc)
 {
-	uint32_t size = loc->size < REPLY_MAX ? loc->size : REPLY_MAX;
+	uint32_t size = loc->size < PART_MAX ? loc->size : PART_MAX;
 
 	return size == 0 || guest_range_ok(gpa(loc->gpa), size);
 }
 
-static bool reserved_ok(const struct svsm_attest_op *op)
+static bool reserved_ok(const struct svsm_attest_op_ex *op)
 {
-	return !op->report.reserved && !op->nonce.reserved && !op->manifest.reserved &&
-	       !op->certificates.reserved && !op->reserved;
+	return !op->base.report.reserved && !op->base.nonce.reserved &&
+	       !op->base.manifest.reserved && !op->base.certificates.reserved &&
+	       !op->base.reserved && !op->selector.reserved;
 }
 
-static uint32_t decode(const struct svsm_call *call, uint32_t service_op, size_t op_size,
-		       struct attest_call *out)
+/* The selector is the vtpm's to understand; here it only has to be there. */
+static uint32_t decode_selector(struct attest_call *out)
 {
-	struct svsm_attest_op op = { .reserved = 0 };
+	const struct svsm_attest_op_ex *op = &out->block;
+	uint8_t selector[SVSM_SELECTOR_MAX];
 
-	if (!guest_copy_in(&op, gpa(call->rcx), op_size))
+	if (op->selector.size == 0)
+		return SVSM_SUCCESS;
+	if (!guest_copy_in(selector, gpa(op->selector.gpa), op->selector.size))
 		return SVSM_ERR_INVALID_ADDRESS;
-	if (!reserved_ok(&op) || op.nonce.size != SVSM_NONCE_SIZE)
-		return SVSM_ERR_INVALID_PARAMETER;
-	*out = (struct attest_call){
-		.op = service_op,
-		.request = { .service = op.service, .manifest_version = op.manifest_version },
-		.report = op.report,
-		.manifest = op.manifest,
-		.certificates = op.certificates,
-	};
-	if (!guest_copy_in(out->request.nonce, gpa(op.nonce.gpa), SVSM_NONCE_SIZE))
-		return SVSM_ERR_INVALID_ADDRESS;
-	if (!buffer_ok(&op.report) || !buffer_ok(&op.manifest) || !buffer_ok(&op.certificates))
-		return SVSM_ERR_INVALID_ADDRESS;
+	out->context_size = (uint32_t)selector_context(out->context, &op->base.service,
+						       op->base.manifest_version, selector,
+						       op->selector.size);
 	return SVSM_SUCCESS;
 }
 
-/* The service is not trusted to count: its sizes must add up to what it sent. */
-static bool parse_answer(const uint8_t *bytes, size_t size, struct attest_answer *answer)
+static uint32_t decode(const struct svsm_call *call, size_t op_size, struct attest_call *out)
 {
-	struct bytes_reader r = bytes_reader_init(bytes, size);
+	const struct svsm_attest_op *op = &out->block.base;
 
-	bytes_copy(&r, &answer->sizes, sizeof(answer->sizes));
-	answer->report = bytes_take(&r, answer->sizes.report_size);
-	answer->manifest = bytes_take(&r, answer->sizes.manifest_size);
-	answer->certificates = bytes_take(&r, answer->sizes.certificates_size);
-	return bytes_complete(&r) && answer->sizes.report_size != 0;
+	memset(out, 0, sizeof(*out));
+	if (!guest_copy_in(&out->block, gpa(call->rcx), op_size))
+		return SVSM_ERR_INVALID_ADDRESS;
+	if (!reserved_ok(&out->block) || op->nonce.size != SVSM_NONCE_SIZE)
+		return SVSM_ERR_INVALID_PARAMETER;
+	if (out->block.selector.size > SVSM_SELECTOR_MAX)
+		return SVSM_ERR_ATTEST_SELECTOR;
+	if (!guest_copy_in(out->nonce, gpa(op->nonce.gpa), SVSM_NONCE_SIZE))
+		return SVSM_ERR_INVALID_ADDRESS;
+	if (!buffer_ok(&op->report) || !buffer_ok(&op->manifest) || !buffer_ok(&op->certificates))
+		return SVSM_ERR_INVALID_ADDRESS;
+	return decode_selector(out);
+}
+
+/* The vTPM is the one service that has a manifest. */
+static uint32_t check_service(const struct attest_call *in)
+{
+	if (memcmp(&in->block.base.service, &vtpm_guid, sizeof(vtpm_guid)) != 0)
+		return SVSM_ERR_INVALID_PARAMETER;
+	return SVSM_SUCCESS;
+}
+
+/* ---- The report. The lock of the buffers is held. ---- */
+
+static void append(const void *data, size_t size)
+{
+	memcpy(buffers.request + buffers.size, data, size);
+	buffers.size += size;
+}
+
+/* The manifest of all services, which goes before the one service's own. */
+static struct services_manifest all_services(size_t manifest_size)
+{
+	struct services_manifest all = {
+		.header = { .guid = SVSM_GUID_SERVICES, .count = 1 },
+		.entry = { .service = SVSM_GUID_VTPM, .offset = sizeof(all) },
+	};
+
+	all.header.size = (uint32_t)(sizeof(all) + manifest_size);
+	all.entry.size = (uint32_t)manifest_size;
+	return all;
+}
+
+static void make_request(const struct attest_call *in, bool all, const uint8_t *manifest,
+			 size_t manifest_size)
+{
+	struct services_manifest services = all_services(manifest_size);
+	struct attest_request header = {
+		.context_size = in->context_size,
+		.manifest_size = (uint32_t)(manifest_size + (all ? sizeof(services) : 0)),
+	};
+
+	memcpy(header.nonce, in->nonce, sizeof(header.nonce));
+	buffers.size = 0;
+	append(&header, sizeof(header));
+	append(in->context, in->context_size);
+	buffers.manifest = buffers.size;
+	if (all)
+		append(&services, sizeof(services));
+	append(manifest, manifest_size);
+}
+
+/* The service is not trusted to count: its sizes must add up to what it sent. */
+static bool parse_reply(size_t size, struct parts *parts)
+{
+	struct bytes_reader r = bytes_reader_init(buffers.reply, size);
+	struct attest_reply sizes;
+
+	bytes_copy(&r, &sizes, sizeof(sizes));
+	*parts = (struct parts){
+		.report = bytes_take(&r, sizes.report_size),
+		.report_size = sizes.report_size,
+		.manifest = buffers.request + buffers.manifest,
+		.manifest_size = (uint32_t)(buffers.size - buffers.manifest),
+		.certificates = bytes_take(&r, sizes.certificates_size),
+		.certificates_size = sizes.certificates_size,
+	};
+	return bytes_complete(&r) && sizes.report_size != 0;
 }
 
 static bool write_part(const struct svsm_loc *loc, const uint8_t *part, uint32_t size)
@@ -87,65 +165,113 @@ static bool write_part(const struct svsm_loc *loc, const uint8_t *part, uint32_t
 	return size == 0 || guest_copy_out(gpa(loc->gpa), part, size);
 }
 
-/* A guest that offers no room for certificates does not want them. */
-static uint32_t deliver(struct svsm_call *call, const struct attest_call *in,
-			struct attest_answer *answer)
+/*
+ * A guest that offers no room for certificates does not want them. Registers change only here,
+ * where the sizes are known: Linux takes any new value for a length that it should try again with.
+ */
+static uint32_t deliver(struct svsm_call *call, const struct svsm_attest_op *op,
+			struct parts *parts)
 {
-	struct attest_reply *sizes = &answer->sizes;
-
-	if (in->certificates.size == 0)
-		sizes->certificates_size = 0;
-	call->rcx = sizes->manifest_size;
-	call->rdx = sizes->certificates_size;
-	call->r8 = sizes->report_size;
-	if (sizes->report_size > in->report.size || sizes->manifest_size > in->manifest.size ||
-	    sizes->certificates_size > in->certificates.size)
+	if (op->certificates.size == 0)
+		parts->certificates_size = 0;
+	call->rcx = parts->manifest_size;
+	call->rdx = parts->certificates_size;
+	call->r8 = parts->report_size;
+	if (parts->report_size > op->report.size || parts->manifest_size > op->manifest.size ||
+	    parts->certificates_size > op->certificates.size)
 		return SVSM_ERR_INVALID_PARAMETER;
-	if (!write_part(&in->report, answer->report, sizes->report_size) ||
-	    !write_part(&in->manifest, answer->manifest, sizes->manifest_size) ||
-	    !write_part(&in->certificates, answer->certificates, sizes->certificates_size))
+	if (!write_part(&op->report, parts->report, parts->report_size) ||
+	    !write_part(&op->manifest, parts->manifest, parts->manifest_size) ||
+	    !write_part(&op->certificates, parts->certificates, parts->certificates_size))
 		return SVSM_ERR_INVALID_ADDRESS;
 	return SVSM_SUCCESS;
 }
 
-static uint32_t ask_and_deliver(struct svsm_call *call, const struct attest_call *in)
+static uint32_t report_and_deliver(struct svsm_call *call, const struct attest_call *in)
 {
-	struct attest_answer answer;
+	struct parts parts;
 	size_t size = 0;
-	enum service_status status = service_call(SERVICE_ATTEST, in->op, &in->request,
-						  sizeof(in->request), reply.bytes, REPLY_MAX,
-						  &size);
+	enum service_status status = service_call(SERVICE_ATTEST, ATTEST_OP_REPORT, buffers.request,
+						  buffers.size, buffers.reply, REPLY_MAX, &size);
 
-	if (status != SERVICE_OK)
-		return svsm_result_of_service(status);
-	if (size > REPLY_MAX || !parse_answer(reply.bytes, size, &answer))
+	/* What the guest wrote was judged before: nothing here is its mistake. */
+	if (status == SERVICE_ERR_BUSY)
+		return SVSM_ERR_SERVICE_BUSY;
+	if (status != SERVICE_OK || size > REPLY_MAX || !parse_reply(size, &parts))
 		return SVSM_ERR_SERVICE_FAILED;
-	return deliver(call, in, &answer);
+	return deliver(call, &in->block.base, &parts);
 }
 
-/*
- * Registers change only when the sizes are known: Linux takes any new value for a length that it
- * should try again with.
- */
-static uint32_t attest(struct svsm_call *call, uint32_t service_op, size_t op_size)
+static uint32_t attest(struct svsm_call *call, const struct attest_call *in, bool all,
+		       const uint8_t *manifest, size_t manifest_size)
 {
-	struct attest_call in;
-	uint32_t result = decode(call, service_op, op_size, &in);
+	uint32_t result;
+
+	if (manifest_size > MANIFEST_MAX)
+		return SVSM_ERR_SERVICE_FAILED;
+	lock_acquire(&buffers.lock);
+	make_request(in, all, manifest, manifest_size);
+	result = report_and_deliver(call, in);
+	lock_release(&buffers.lock);
+	return result;
+}
+
+/* ---- The calls ---- */
+
+/* What the vtpm has ready, alone or as the one of all services. */
+static uint32_t attest_ready(struct svsm_call *call, const struct attest_call *in, bool all)
+{
+	uint32_t version = all ? 0 : in->block.base.manifest_version;
+	struct service_answer answer;
+	uint32_t result;
+
+	service_ask(SERVICE_VTPM, VTPM_OP_MANIFEST, &version, sizeof(version), &answer);
+	result = svsm_result_of_service(answer.status);
+	if (result == SVSM_SUCCESS)
+		result = attest(call, in, all, answer.payload, answer.size);
+	service_answer_free(&answer);
+	return result;
+}
+
+static uint32_t attest_selected(struct svsm_call *call, const struct attest_call *in)
+{
+	struct service_answer selected;
+	uint32_t result = attest_select(in, call->caller.vmsa, &selected);
 
 	if (result != SVSM_SUCCESS)
 		return result;
-	lock_acquire(&reply.lock);
-	result = ask_and_deliver(call, &in);
-	lock_release(&reply.lock);
+	result = attest(call, in, false, selected.payload + ATTEST_SELECTED_OFFSET,
+			selected.size - ATTEST_SELECTED_OFFSET);
+	service_answer_free(&selected);
 	return result;
 }
 
 uint32_t svsm_attest_services(struct svsm_call *call)
 {
-	return attest(call, ATTEST_OP_SERVICES, SVSM_ATTEST_SERVICES_SIZE);
+	struct attest_call in;
+	uint32_t result = decode(call, SVSM_ATTEST_SERVICES_SIZE, &in);
+
+	return result == SVSM_SUCCESS ? attest_ready(call, &in, true) : result;
+}
+
+static uint32_t attest_single(struct svsm_call *call, size_t op_size)
+{
+	struct attest_call in;
+	uint32_t result = decode(call, op_size, &in);
+
+	if (result == SVSM_SUCCESS)
+		result = check_service(&in);
+	if (result != SVSM_SUCCESS)
+		return result;
+	return in.context_size ? attest_selected(call, &in) : attest_ready(call, &in, false);
 }
 
 uint32_t svsm_attest_single_service(struct svsm_call *call)
 {
-	return attest(call, ATTEST_OP_SINGLE_SERVICE, sizeof(struct svsm_attest_op));
+	return attest_single(call, sizeof(struct svsm_attest_op));
+}
+
+uint32_t svsm_attest_single_service_ex(struct svsm_call *call)
+{
+	return attest_single(call, sizeof(struct svsm_attest_op_ex));
 }

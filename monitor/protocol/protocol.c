@@ -21,6 +21,8 @@ static const struct svsm_table_entry table[] = {
 	{ SVSM_PROTOCOL_ATTEST, SVSM_ATTEST_SERVICES, "attest/services", 1, svsm_attest_services },
 	{ SVSM_PROTOCOL_ATTEST, SVSM_ATTEST_SINGLE_SERVICE, "attest/single-service", 1,
 	  svsm_attest_single_service },
+	{ SVSM_PROTOCOL_ATTEST, SVSM_ATTEST_SINGLE_SERVICE_EX, "attest/single-service-ex", 2,
+	  svsm_attest_single_service_ex },
 	{ SVSM_PROTOCOL_VTPM, SVSM_VTPM_QUERY, "vtpm/query", 1, svsm_vtpm_query },
 	{ SVSM_PROTOCOL_VTPM, SVSM_VTPM_CMD, "vtpm/cmd", 1, svsm_vtpm_cmd },
 };

@@ -68,7 +68,14 @@ uint32_t svsm_core_query_protocol(struct svsm_call *call);
 uint32_t svsm_core_configure_vtom(struct svsm_call *call);
 uint32_t svsm_attest_services(struct svsm_call *call);
 uint32_t svsm_attest_single_service(struct svsm_call *call);
+uint32_t svsm_attest_single_service_ex(struct svsm_call *call);
 uint32_t svsm_vtpm_query(struct svsm_call *call);
 uint32_t svsm_vtpm_cmd(struct svsm_call *call);
+
+/*
+ * A vCPU was deleted: what it had begun and left unfinished is given up. vmsa is the page that was
+ * its VMSA. The caller holds no lock.
+ */
+void svsm_attest_forget_vcpu(gpa_t vmsa);
 
 #endif

@@ -111,7 +111,12 @@ static uint32_t commit_create(const struct new_vcpu *new)
 	if (!take_pages(new))
 		return SVSM_ERR_INVALID_ADDRESS;
 	(void)arch_guest_exchange8(new->caa, 0, &ok);
-	result = ok ? make_vmsa(new->vmsa) : SVSM_ERR_INVALID_ADDRESS;
+	if (!ok) {
+		guest_pages_set(new->vmsa, 1, GUEST_PAGE_VALID);
+		guest_pages_set(new->caa, 1, GUEST_PAGE_VALID);
+		return SVSM_ERR_INVALID_ADDRESS;
+	}
+	result = make_vmsa(new->vmsa);
 	if (result == SVSM_SUCCESS)
 		result = result_of_registry(registry_add(new->cpu, new->vmsa, new->caa));
 	if (result != SVSM_SUCCESS)
@@ -134,8 +139,12 @@ uint32_t svsm_core_create_vcpu(struct svsm_call *call)
 uint32_t svsm_core_delete_vcpu(struct svsm_call *call)
 {
 	gpa_t vmsa = gpa(call->rcx);
+	uint32_t result;
 
 	if (!gpa_aligned(vmsa, ABI_PAGE_SIZE))
 		return SVSM_ERR_INVALID_PARAMETER;
-	return result_of_registry(registry_delete(vmsa, call->caller.cpu, &call->caller_deleted));
+	result = result_of_registry(registry_delete(vmsa, call->caller.cpu, &call->caller_deleted));
+	if (result == SVSM_SUCCESS)
+		svsm_attest_forget_vcpu(vmsa);
+	return result;
 }

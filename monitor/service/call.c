@@ -6,6 +6,7 @@
 #include "monitor/service/syscalls.h"
 
 #define NS_PER_MS 1000000ull
+#define WHOLE_BUDGET UINT64_MAX
 
 static void crash_fault(struct service *service)
 {
@@ -17,15 +18,40 @@ static void crash_fault(struct service *service)
 	process_crash(service, "an exception");
 }
 
-void call_run(struct service *service)
+static void fill_budget(struct service *service)
 {
-	service->context.deadline_ns = arch_now_ns() + service->conf->budget_ms * NS_PER_MS;
+	service->budget_left_ns = service->conf->budget_ms * NS_PER_MS;
+}
+
+/* True when time is left for another slice. */
+static bool spend_budget(struct service *service, uint64_t start)
+{
+	uint64_t spent = arch_now_ns() - start;
+
+	if (spent >= service->budget_left_ns)
+		return false;
+	service->budget_left_ns -= spent;
+	return true;
+}
+
+/*
+ * Runs the service until it waits for a request or has ended: true; or until a slice is over and
+ * there is some of its budget left: false.
+ */
+static bool run(struct service *service, uint64_t slice_ns)
+{
+	uint64_t start = arch_now_ns();
+	uint64_t left = service->budget_left_ns;
+
+	service->context.deadline_ns = start + (slice_ns < left ? slice_ns : left);
 	while (service->state == PROCESS_RUNNING) {
 		switch (user_enter(&service->context)) {
 		case USER_EXIT_SYSCALL:
 			syscall_do(service);
 			break;
 		case USER_EXIT_DEADLINE:
+			if (slice_ns < left && spend_budget(service, start))
+				return false;
 			process_crash(service, "it ran past its budget");
 			break;
 		case USER_EXIT_FAULT:
@@ -33,33 +59,72 @@ void call_run(struct service *service)
 			crash_fault(service);
 		}
 	}
+	return true;
 }
 
-/* A service that did not take the offered request because its buffer is too small may try again. */
-static void deliver_and_run(struct service *service)
+void call_run(struct service *service)
 {
-	process_set_state(service, PROCESS_RUNNING);
-	service->context.regs.rax = (uint64_t)channel_deliver(service);
-	call_run(service);
+	fill_budget(service);
+	(void)run(service, WHOLE_BUDGET);
 }
 
-/* The reply counts once the service waits for its next request: until then it may still break. */
-static enum service_status exchange(struct service *service, const struct process_request *request,
-				    struct message *reply)
+static enum service_status check_request(const struct service *service,
+					 const struct process_request *request)
 {
+	if (service->suspended)
+		return SERVICE_ERR_BUSY;
 	if (service->state != PROCESS_READY ||
 	    request->size > SERVICE_MESSAGE_MAX - sizeof(struct service_request))
 		return SERVICE_ERR_FAILED;
+	return SERVICE_OK;
+}
+
+/* A service that did not take the offered request because its buffer is too small may try again. */
+static void begin(struct service *service, const struct process_request *request)
+{
 	service->request = request;
 	service->request_taken = false;
 	service->answered = false;
-	deliver_and_run(service);
+	process_set_state(service, PROCESS_RUNNING);
+	service->context.regs.rax = (uint64_t)channel_deliver(service);
+	fill_budget(service);
+}
+
+/*
+ * A parked service goes back to its snapshot. A reply that holds the memory which that needs is
+ * given up: whoever made the service behave so gets no answer, and the next one does.
+ */
+static enum service_status set_back(struct service *service, struct message *reply)
+{
+	if (process_set_back(service))
+		return SERVICE_OK;
+	message_free(reply);
+	if (!process_set_back(service))
+		process_end(service, "there is no memory to set it back");
+	return SERVICE_ERR_FAILED;
+}
+
+/* The reply counts once the service waits for its next request: until then it may still break. */
+static enum service_status finish(struct service *service, struct message *reply)
+{
+	bool answered = service->state == PROCESS_READY;
+	enum service_status status = SERVICE_OK;
+
 	service->request = NULL;
-	if (service->state != PROCESS_READY)
-		return SERVICE_ERR_FAILED;
-	*reply = service->reply;
-	service->reply = (struct message){ 0 };
-	return SERVICE_OK;
+	if (answered) {
+		*reply = service->reply;
+		service->reply = (struct message){ 0 };
+	}
+	if (service->snapshot.pages)
+		status = set_back(service, reply);
+	return answered ? status : SERVICE_ERR_FAILED;
+}
+
+/* Whoever had the lock: another vCPU may enter the service next, and its memory may go. */
+static void leave(struct service *service)
+{
+	user_leave();
+	lock_release(&service->lock);
 }
 
 enum service_status call_service(struct service *service, const struct process_request *request,
@@ -69,9 +134,65 @@ enum service_status call_service(struct service *service, const struct process_r
 
 	*reply = (struct message){ 0 };
 	lock_acquire(&service->lock);
-	status = exchange(service, request, reply);
-	/* Another vCPU may enter it next, and its memory may go. */
-	user_leave();
-	lock_release(&service->lock);
+	status = check_request(service, request);
+	if (status == SERVICE_OK) {
+		begin(service, request);
+		(void)run(service, WHOLE_BUDGET);
+		status = finish(service, reply);
+	}
+	leave(service);
 	return status;
+}
+
+static enum service_status run_slice(struct service *service, uint64_t slice_ns,
+				     struct message *reply, bool *pending)
+{
+	*pending = !run(service, slice_ns);
+	service->suspended = *pending;
+	return *pending ? SERVICE_OK : finish(service, reply);
+}
+
+enum service_status call_start(struct service *service, const struct process_request *request,
+			       uint64_t slice_ns, struct message *reply, bool *pending)
+{
+	enum service_status status;
+
+	*reply = (struct message){ 0 };
+	*pending = false;
+	lock_acquire(&service->lock);
+	status = check_request(service, request);
+	if (status == SERVICE_OK) {
+		service->task = *request;
+		begin(service, &service->task);
+		status = run_slice(service, slice_ns, reply, pending);
+	}
+	leave(service);
+	return status;
+}
+
+enum service_status call_continue(struct service *service, uint64_t slice_ns, struct message *reply,
+				  bool *pending)
+{
+	enum service_status status = SERVICE_ERR_FAILED;
+
+	*reply = (struct message){ 0 };
+	*pending = false;
+	lock_acquire(&service->lock);
+	if (service->suspended)
+		status = run_slice(service, slice_ns, reply, pending);
+	leave(service);
+	return status;
+}
+
+void call_abort(struct service *service)
+{
+	struct message none = { 0 };
+
+	lock_acquire(&service->lock);
+	if (service->suspended) {
+		service->suspended = false;
+		process_crash(service, "its caller gave up");
+		(void)finish(service, &none);
+	}
+	leave(service);
 }

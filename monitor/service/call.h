@@ -20,4 +20,17 @@ void call_run(struct service *service);
 enum service_status call_service(struct service *service, const struct process_request *request,
 				 struct message *reply);
 
+/*
+ * The same in slices of about slice_ns: with *pending the slice was too short, the service is
+ * suspended, its lock is free, and call_continue() or call_abort() is next; the request's payload
+ * stays where it is until then. A suspended service answers everybody else SERVICE_ERR_BUSY.
+ */
+enum service_status call_start(struct service *service, const struct process_request *request,
+			       uint64_t slice_ns, struct message *reply, bool *pending);
+enum service_status call_continue(struct service *service, uint64_t slice_ns, struct message *reply,
+				  bool *pending);
+
+/* Gives a suspended call up: a parked service is set back, any other ends. */
+void call_abort(struct service *service);
+
 #endif

@@ -45,6 +45,8 @@ static void copy_word(char *to, const struct word *word)
 	to[word->size] = 0;
 }
 
+_Static_assert(CONF_ARG_SIZE == CONF_NAME_SIZE, "an argument is written like a name");
+
 static bool take_name(struct parser *p, const struct word *word, char to[CONF_NAME_SIZE])
 {
 	if (word->size >= CONF_NAME_SIZE)
@@ -139,6 +141,9 @@ static bool check_service(struct parser *p)
 		return fail(p, "the service before this line has no memory");
 	if (!p->service->budget_ms)
 		return fail(p, "the service before this line has no budget");
+	/* What guests make it compute must not outlive the request. */
+	if (p->service->role == SERVICE_ORACLE && !p->service->parked)
+		return fail(p, "the oracle before this line is not parked");
 	return true;
 }
 
@@ -183,11 +188,31 @@ static bool parse_exec(struct parser *p)
 	return take_path(p, &p->words[1], p->service->exec);
 }
 
+static bool parse_arg(struct parser *p)
+{
+	if (p->word_count != 2)
+		return fail(p, "arg wants a word");
+	if (p->service->arg[0])
+		return fail(p, "arg is there twice");
+	return take_name(p, &p->words[1], p->service->arg);
+}
+
+static bool parse_parked(struct parser *p)
+{
+	if (p->word_count != 1)
+		return fail(p, "parked stands alone");
+	if (p->service->parked)
+		return fail(p, "parked is there twice");
+	p->service->parked = true;
+	return true;
+}
+
 static bool parse_role(struct parser *p)
 {
 	static const char *const names[SERVICE_ROLES] = {
 		[SERVICE_VTPM] = "vtpm",
 		[SERVICE_ATTEST] = "attest",
+		[SERVICE_ORACLE] = "oracle",
 	};
 	unsigned int role = 0;
 
@@ -325,8 +350,9 @@ static bool parse_words(struct parser *p)
 		const char *name;
 		bool (*parse)(struct parser *p);
 	} properties[] = {
-		{ "exec", parse_exec },	    { "role", parse_role },   { "memory", parse_memory },
-		{ "budget", parse_budget }, { "grant", parse_grant },
+		{ "exec", parse_exec },	    { "arg", parse_arg },	{ "role", parse_role },
+		{ "memory", parse_memory }, { "budget", parse_budget }, { "parked", parse_parked },
+		{ "grant", parse_grant },
 	};
 
 	if (word_is(&p->words[0], "service"))

@@ -138,49 +138,77 @@ static const char *load_segments(struct loader *l)
 
 /* What lies at the stack pointer of a new process (System V ABI, AMD64, section 3.4.1). */
 struct start_block {
-	uint64_t argc, argv[2], envp[1];
-	struct {
-		uint64_t type, value;
-	} auxv[7];
+	uint64_t words[24];
+	unsigned int count;
 };
-_Static_assert(sizeof(struct start_block) % 16 == 0, "the stack pointer stays aligned");
 
-static struct start_block make_start_block(const struct loader *l, uint64_t name, uint64_t random)
+static void add_words(struct start_block *block, uint64_t first, uint64_t second)
 {
-	struct start_block block = {
-		.argc = 1,
-		.argv = { name, 0 },
-		.auxv = {
-			{ LINUX_AT_RANDOM, random },
-			{ LINUX_AT_PAGESZ, ABI_PAGE_SIZE },
-			{ LINUX_AT_ENTRY, l->elf.entry },
-			{ LINUX_AT_PHDR, l->headers },
-			{ LINUX_AT_PHENT, ELF_SEGMENT_SIZE },
-			{ LINUX_AT_PHNUM, l->elf.segment_count },
-			{ LINUX_AT_NULL, 0 },
-		},
-	};
+	block->words[block->count++] = first;
+	block->words[block->count++] = second;
+}
 
+/* argc, argv, no environment, auxv. argument 0: there is none. */
+static struct start_block make_start_block(const struct loader *l, uint64_t name, uint64_t argument,
+					   uint64_t random)
+{
+	struct start_block block = { .count = 0 };
+
+	add_words(&block, argument ? 2 : 1, name);
+	if (argument)
+		block.words[block.count++] = argument;
+	add_words(&block, 0, 0);
+	add_words(&block, LINUX_AT_RANDOM, random);
+	add_words(&block, LINUX_AT_PAGESZ, ABI_PAGE_SIZE);
+	add_words(&block, LINUX_AT_ENTRY, l->elf.entry);
 	/* A static C library looks for the headers itself when nobody tells it. */
-	if (!l->headers) {
-		block.auxv[3].type = LINUX_AT_NULL;
-		block.auxv[3].value = 0;
+	if (l->headers) {
+		add_words(&block, LINUX_AT_PHDR, l->headers);
+		add_words(&block, LINUX_AT_PHENT, ELF_SEGMENT_SIZE);
+		add_words(&block, LINUX_AT_PHNUM, l->elf.segment_count);
 	}
+	add_words(&block, LINUX_AT_NULL, 0);
 	return block;
 }
 
+/* Every address that this gives is a multiple of 16, the stack pointer too. */
 static bool push(struct loader *l, uint64_t *top, const void *data, size_t size)
 {
 	*top = (*top - size) & ~15ull;
 	return space_write(&l->service->space, va(*top), data, size);
 }
 
+static bool push_text(struct loader *l, uint64_t *top, const char *text, uint64_t *at)
+{
+	if (!push(l, top, text, strlen(text) + 1))
+		return false;
+	*at = *top;
+	return true;
+}
+
+static const char *fill_stack(struct loader *l, const uint8_t random[RANDOM_SIZE], uint64_t *stack)
+{
+	const struct conf_service *conf = l->service->conf;
+	uint64_t top = PROCESS_STACK_TOP, random_at, name_at, argument_at = 0;
+	struct start_block block;
+
+	if (!push(l, &top, random, RANDOM_SIZE))
+		return "the stack cannot be filled";
+	random_at = top;
+	if (!push_text(l, &top, conf->name, &name_at) ||
+	    (conf->arg[0] && !push_text(l, &top, conf->arg, &argument_at)))
+		return "the stack cannot be filled";
+	block = make_start_block(l, name_at, argument_at, random_at);
+	if (!push(l, &top, block.words, block.count * sizeof(block.words[0])))
+		return "the stack cannot be filled";
+	*stack = top;
+	return NULL;
+}
+
 static const char *make_stack(struct loader *l, uint64_t *stack)
 {
-	const char *name = l->service->conf->name;
-	uint64_t top = PROCESS_STACK_TOP, random_at, name_at;
+	uint64_t top = PROCESS_STACK_TOP;
 	uint8_t random[RANDOM_SIZE];
-	struct start_block block;
 
 	for (uint64_t at = top - PROCESS_STACK_SIZE; at < top; at += ABI_PAGE_SIZE) {
 		if (!space_map_new(&l->service->space, va(at), MAP_READ | MAP_WRITE))
@@ -188,17 +216,7 @@ static const char *make_stack(struct loader *l, uint64_t *stack)
 	}
 	if (!arch_random(random, sizeof(random)))
 		return "the CPU gives no random bytes";
-	if (!push(l, &top, random, sizeof(random)))
-		return "the stack cannot be filled";
-	random_at = top;
-	if (!push(l, &top, name, strlen(name) + 1))
-		return "the stack cannot be filled";
-	name_at = top;
-	block = make_start_block(l, name_at, random_at);
-	if (!push(l, &top, &block, sizeof(block)))
-		return "the stack cannot be filled";
-	*stack = top;
-	return NULL;
+	return fill_stack(l, random, stack);
 }
 
 const char *loader_load(struct service *service, const struct loader_archive *archive,

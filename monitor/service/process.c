@@ -18,7 +18,7 @@ bool process_available(const struct service *service)
 {
 	enum process_state state = __atomic_load_n(&service->state, __ATOMIC_RELAXED);
 
-	return state == PROCESS_READY || state == PROCESS_RUNNING;
+	return state == PROCESS_READY || state == PROCESS_RUNNING || state == PROCESS_BROKEN;
 }
 
 void process_set_state(struct service *service, enum process_state state)
@@ -26,20 +26,47 @@ void process_set_state(struct service *service, enum process_state state)
 	__atomic_store_n(&service->state, state, __ATOMIC_RELAXED);
 }
 
-void process_free(struct service *service)
+static void free_messages(struct service *service)
 {
 	for (unsigned int i = 0; i < CONF_FDS; i++)
 		message_free(&service->channels[i].reply);
 	message_free(&service->reply);
+}
+
+void process_free(struct service *service)
+{
+	free_messages(service);
+	snapshot_free(service);
 	space_destroy(&service->space);
 }
 
-void process_crash(struct service *service, const char *why)
+void process_end(struct service *service, const char *why)
 {
 	log_printf(LOG_ERROR, "service %s ended: %s", service->conf->name, why);
 	user_leave();
 	process_free(service);
 	process_set_state(service, PROCESS_CRASHED);
+}
+
+void process_crash(struct service *service, const char *why)
+{
+	if (!service->snapshot.pages) {
+		process_end(service, why);
+		return;
+	}
+	log_printf(LOG_WARNING, "service %s is set back: %s", service->conf->name, why);
+	process_set_state(service, PROCESS_BROKEN);
+}
+
+bool process_set_back(struct service *service)
+{
+	user_leave();
+	free_messages(service);
+	process_set_state(service, PROCESS_BROKEN);
+	if (!snapshot_restore(service))
+		return false;
+	process_set_state(service, PROCESS_READY);
+	return true;
 }
 
 static void unmap_range(struct service *service, uint64_t from, uint64_t to)

@@ -19,6 +19,7 @@
 #include "monitor/service/channel.h"
 #include "monitor/service/conf.h"
 #include "monitor/service/message.h"
+#include "monitor/service/snapshot.h"
 #include "monitor/trap/user.h"
 
 #define PROCESS_IMAGE_MAX 0x0000000080000000ull /* the executable ends below */
@@ -32,6 +33,7 @@ enum process_state {
 	PROCESS_ABSENT,
 	PROCESS_RUNNING, /* or waiting for a service that it called */
 	PROCESS_READY,	 /* waits in read() for its next request */
+	PROCESS_BROKEN,	 /* parked: this run is over, and it is about to be set back */
 	PROCESS_CRASHED, /* for good; its memory is wiped and freed */
 };
 
@@ -49,11 +51,16 @@ struct service {
 	struct page_owner owner;
 	struct address_space space;
 	struct user_context context;
+	struct snapshot snapshot;      /* parked services only */
 	uint64_t heap_start, heap_end; /* heap_end is the break, not rounded */
 	/* The request channel. */
 	const struct process_request *request; /* NULL: none */
 	bool request_taken;		       /* the service has read it */
 	bool answered;
+	/* A run in slices: between them it is suspended, and nobody holds the lock. */
+	bool suspended;
+	struct process_request task;
+	uint64_t budget_left_ns;
 	struct message reply; /* header and payload, valid when answered */
 	va_t read_buffer;     /* of the read() that a ready service waits in */
 	size_t read_size;
@@ -66,8 +73,20 @@ bool process_available(const struct service *service);
 /* Changes the state, which others may look at meanwhile. The lock is held. */
 void process_set_state(struct service *service, enum process_state state);
 
-/* Ends the service for good and says why in the log. It may be running or ready. */
+/*
+ * Ends the run of a parked service, which is broken then, or any other service for good, and says
+ * why in the log. It may be running or ready.
+ */
 void process_crash(struct service *service, const char *why);
+
+/*
+ * Sets a parked service back to its snapshot, in which it is ready. False when there is no memory
+ * for pages that it gave away: then it is broken, and this may be tried again.
+ */
+bool process_set_back(struct service *service);
+
+/* Ends the service for good, parked or not; says why in the log. */
+void process_end(struct service *service, const char *why);
 
 /* Wipes and frees all that the service has. Its state is not touched. */
 void process_free(struct service *service);

@@ -11,6 +11,8 @@
 #include "monitor/service/loader.h"
 #include "monitor/vcpu/secrets.h"
 
+#define SLICE_NS (SERVICE_SLICE_MS * 1000000ull)
+
 /* All services of this monitor. Filled by services_start(); later only behind each one's lock. */
 static struct {
 	struct conf conf;
@@ -109,12 +111,17 @@ static void load(struct service *service, const struct conf_service *conf,
 	die(DIE_SERVICE, conf->name);
 }
 
-/* Runs a service up to its first request. One that ends before is not available; that is all. */
+/*
+ * Runs a service up to its first request, where a parked one is copied. One that ends before is
+ * not available; that is all.
+ */
 static void start(struct service *service)
 {
 	lock_acquire(&service->lock);
 	process_set_state(service, PROCESS_RUNNING);
 	call_run(service);
+	if (service->state == PROCESS_READY && service->conf->parked && !snapshot_take(service))
+		process_end(service, "there is no memory for its snapshot");
 	user_leave();
 	lock_release(&service->lock);
 	if (service->state == PROCESS_READY)
@@ -149,33 +156,105 @@ bool service_available(enum service_role role)
 	       process_available(services.roles[role]);
 }
 
-/* Takes the payload out of the service's reply, if it fits. */
-static enum service_status take_reply(const struct message *message, void *reply, size_t reply_max,
-				      size_t *reply_size)
+static struct service *role_service(enum service_role role)
 {
-	struct service_reply header;
+	return service_available(role) ? services.roles[role] : NULL;
+}
 
-	memcpy(&header, message->data, sizeof(header));
-	*reply_size = header.size;
-	if (header.size > reply_max)
-		return SERVICE_ERR_NO_MEMORY;
-	memcpy(reply, message->data + sizeof(header), header.size);
-	return header.status;
+/* What a call came to: the whole reply message, or the status that stands for none. */
+static void take_answer(struct service_answer *answer, enum service_status status,
+			struct message *message)
+{
+	struct service_reply header = { .status = status };
+
+	if (message->data)
+		memcpy(&header, message->data, sizeof(header));
+	*answer = (struct service_answer){ .status = header.status };
+	if (header.status != SERVICE_OK) {
+		message_free(message);
+		return;
+	}
+	answer->message = *message;
+	answer->payload = message->data + sizeof(header);
+	answer->size = header.size;
+}
+
+void service_answer_free(struct service_answer *answer)
+{
+	message_free(&answer->message);
+	*answer = (struct service_answer){ .status = SERVICE_OK };
+}
+
+void service_ask(enum service_role role, uint32_t op, const void *payload, size_t size,
+		 struct service_answer *answer)
+{
+	const struct process_request request = { op, payload, size };
+	struct service *service = role_service(role);
+	enum service_status status = SERVICE_ERR_FAILED;
+	struct message message = { 0 };
+
+	if (service)
+		status = call_service(service, &request, &message);
+	take_answer(answer, status, &message);
 }
 
 enum service_status service_call(enum service_role role, uint32_t op, const void *payload,
 				 size_t size, void *reply, size_t reply_max, size_t *reply_size)
 {
-	const struct process_request request = { op, payload, size };
+	struct service_answer answer;
 	enum service_status status;
-	struct message message;
 
-	*reply_size = 0;
-	if (!service_available(role))
-		return SERVICE_ERR_FAILED;
-	status = call_service(services.roles[role], &request, &message);
-	if (status == SERVICE_OK)
-		status = take_reply(&message, reply, reply_max, reply_size);
-	message_free(&message);
+	service_ask(role, op, payload, size, &answer);
+	status = answer.status;
+	*reply_size = answer.size;
+	if (answer.size > reply_max)
+		status = SERVICE_ERR_NO_MEMORY;
+	else if (answer.size)
+		memcpy(reply, answer.payload, answer.size);
+	service_answer_free(&answer);
 	return status;
+}
+
+static enum service_progress progress(struct service_answer *answer, enum service_status status,
+				      struct message *message, bool pending)
+{
+	*answer = (struct service_answer){ .status = SERVICE_OK };
+	if (pending)
+		return SERVICE_PENDING;
+	take_answer(answer, status, message);
+	return SERVICE_FINISHED;
+}
+
+enum service_progress service_call_start(enum service_role role, uint32_t op, const void *payload,
+					 size_t size, struct service_answer *answer)
+{
+	const struct process_request request = { op, payload, size };
+	struct service *service = role_service(role);
+	enum service_status status = SERVICE_ERR_FAILED;
+	struct message message = { 0 };
+	bool pending = false;
+
+	if (service)
+		status = call_start(service, &request, SLICE_NS, &message, &pending);
+	return progress(answer, status, &message, pending);
+}
+
+enum service_progress service_call_continue(enum service_role role, struct service_answer *answer)
+{
+	struct service *service = role_service(role);
+	enum service_status status = SERVICE_ERR_FAILED;
+	struct message message = { 0 };
+	bool pending = false;
+
+	if (service)
+		status = call_continue(service, SLICE_NS, &message, &pending);
+	return progress(answer, status, &message, pending);
+}
+
+void service_call_abort(enum service_role role)
+{
+	struct service *service = role_service(role);
+
+	if (service)
+		call_abort(service);
 }

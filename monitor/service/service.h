@@ -11,11 +11,13 @@
 
 #include "abi/params.h"
 #include "abi/service.h"
+#include "monitor/service/message.h"
 
 /* The services that the monitor's own protocols call. */
 enum service_role {
 	SERVICE_VTPM,
 	SERVICE_ATTEST,
+	SERVICE_ORACLE, /* always parked */
 	SERVICE_ROLES,
 };
 
@@ -37,5 +39,47 @@ bool service_available(enum service_role role);
  */
 enum service_status service_call(enum service_role role, uint32_t op, const void *payload,
 				 size_t size, void *reply, size_t reply_max, size_t *reply_size);
+
+/*
+ * A reply that stays in the pages it came in, which are wiped when it is freed. With any status but
+ * SERVICE_OK there is no payload. One of all zeros is empty and may be freed.
+ */
+struct service_answer {
+	enum service_status status;
+	const uint8_t *payload;
+	size_t size;
+	struct message message;
+};
+
+/* As service_call(), for replies of any size. The caller frees the answer. */
+void service_ask(enum service_role role, uint32_t op, const void *payload, size_t size,
+		 struct service_answer *answer);
+void service_answer_free(struct service_answer *answer);
+
+enum service_progress {
+	SERVICE_FINISHED, /* *answer tells */
+	SERVICE_PENDING,  /* the service is suspended, no lock is held; *answer is empty */
+};
+
+/* How long a resumable call keeps the vCPU at a time. */
+#define SERVICE_SLICE_MS 10u
+
+/*
+ * A call that comes back after a slice of time, to go on when service_call_continue() says so. The
+ * slices are measured by the monitor's timer; when the host offers none they end at the service's
+ * next system call behind them, so that the call is, in effect, finished at once. payload stays
+ * where it is until the call is finished or given up. The service's budget is for all slices
+ * together, not for what lies between them. A service that is suspended in somebody's call gives
+ * SERVICE_ERR_BUSY to all others, so it is for the callers to take turns.
+ */
+enum service_progress service_call_start(enum service_role role, uint32_t op, const void *payload,
+					 size_t size, struct service_answer *answer);
+enum service_progress service_call_continue(enum service_role role, struct service_answer *answer);
+
+/*
+ * Gives up a pending call, if there is one: a parked service is set back to its start, any other
+ * is ended.
+ */
+void service_call_abort(enum service_role role);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The attestation protocol, with a service that answers what the test wants. */
+/* Calls 0 and 1 of the attestation protocol, with services that answer what the test wants. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -8,128 +8,75 @@
 
 #include <cmocka.h>
 
-#include "monitor/arch/model/tests/world.h"
+#include "monitor/protocol/tests/attest_fixture.h"
 
-#define OP (WORLD_BOOT_CAA + 8)
-#define REPORT (WORLD_SMALL + 0x2003) /* any alignment */
-#define NONCE (WORLD_SMALL + 0xfe0)   /* crosses a page */
-#define MANIFEST (WORLD_SMALL + 0x3ff1)
-#define CERTIFICATES (WORLD_SMALL + 0x8fff)
-#define REPORT_SIZE 1184u
-#define MANIFEST_SIZE 300u
-#define CERTIFICATES_SIZE 5000u
-#define UNTOUCHED 0xee
-
-static struct svsm_attest_op op;
-
-static void set_reply(uint32_t report, uint32_t manifest, uint32_t certificates)
+static void single_service_delivers(void **state)
 {
-	struct world_service *service = world_service(SERVICE_ATTEST);
-	struct attest_reply sizes = { report, manifest, certificates, 0 };
-	uint8_t *at = service->reply + sizeof(sizes);
-
-	memcpy(service->reply, &sizes, sizeof(sizes));
-	memset(at, 'R', report);
-	memset(at + report, 'M', manifest);
-	memset(at + report + manifest, 'C', certificates);
-	service->reply_size = sizeof(sizes) + report + manifest + certificates;
-}
-
-static int setup(void **state)
-{
-	(void)state;
-	world_start();
-	memset(model_memory(gpa(WORLD_SMALL)), UNTOUCHED, 0x20000);
-	for (unsigned int i = 0; i < 64; i++)
-		*model_memory(gpa(NONCE + i)) = (uint8_t)(i + 1);
-	op = (struct svsm_attest_op){
-		.report = { REPORT, 0x1000, 0 },
-		.nonce = { NONCE, 64, 0 },
-		.manifest = { MANIFEST, 0x1000, 0 },
-		.certificates = { CERTIFICATES, 0x4000, 0 },
-		.service = SVSM_GUID_VTPM,
-		.manifest_version = 0,
-	};
-	set_reply(REPORT_SIZE, MANIFEST_SIZE, CERTIFICATES_SIZE);
-	return 0;
-}
-
-/* Makes the call; presets as Linux does. */
-static struct svsm_call attest_at(uint32_t id, uint64_t at)
-{
-	return world_call(0, ATTEST(id), at, UINT64_MAX, UINT64_MAX);
-}
-
-static struct svsm_call attest(uint32_t id)
-{
-	world_put(OP, &op, sizeof(op));
-	return attest_at(id, OP);
-}
-
-static void assert_filled(uint64_t at, uint8_t with, size_t size)
-{
-	for (size_t i = 0; i < size; i++)
-		assert_int_equal(*model_memory(gpa(at + i)), with);
-	assert_int_equal(*model_memory(gpa(at - 1)), UNTOUCHED);
-	assert_int_equal(*model_memory(gpa(at + size)), UNTOUCHED);
-}
-
-static void assert_nothing_written(void)
-{
-	assert_filled(REPORT, UNTOUCHED, 0x1000);
-	assert_filled(MANIFEST, UNTOUCHED, 0x1000);
-	assert_filled(CERTIFICATES, UNTOUCHED, 0x4000);
-}
-
-/* A call that failed before anything was known: no register changes, nothing is written. */
-static void assert_refused(const struct svsm_call *call, uint32_t result)
-{
-	assert_int_equal(call->rax, result);
-	assert_int_equal(call->rdx, UINT64_MAX);
-	assert_int_equal(call->r8, UINT64_MAX);
-	assert_nothing_written();
-}
-
-static void both_calls_deliver(void **state)
-{
-	struct attest_request *request = (void *)world_service(SERVICE_ATTEST)->payload;
-
-	(void)state;
-	for (uint32_t id = 0; id < 2; id++) {
-		struct svsm_call call;
-
-		setup(NULL);
-		call = attest(id);
-		assert_int_equal(call.rax, 0);
-		assert_int_equal(call.rcx, MANIFEST_SIZE);
-		assert_int_equal(call.rdx, CERTIFICATES_SIZE);
-		assert_int_equal(call.r8, REPORT_SIZE);
-		assert_filled(REPORT, 'R', REPORT_SIZE);
-		assert_filled(MANIFEST, 'M', MANIFEST_SIZE);
-		assert_filled(CERTIFICATES, 'C', CERTIFICATES_SIZE);
-		assert_int_equal(world_service(SERVICE_ATTEST)->op, id + 1);
-		assert_int_equal(world_service(SERVICE_ATTEST)->payload_size, 88);
-		for (unsigned int i = 0; i < 64; i++)
-			assert_int_equal(request->nonce[i], i + 1);
-	}
-}
-
-static void single_service_names_its_service(void **state)
-{
-	static const struct abi_guid vtpm = SVSM_GUID_VTPM, none;
+	const struct world_service *service = world_service(SERVICE_ATTEST);
 	struct attest_request request;
+	struct svsm_call call;
 
+	(void)state;
+	call = attest(SVSM_ATTEST_SINGLE_SERVICE);
+	assert_delivered(&call, MANIFEST_SIZE);
+	assert_filled(MANIFEST, 'M', MANIFEST_SIZE);
+	request = asked();
+	assert_int_equal(request.context_size, 0);
+	assert_int_equal(request.manifest_size, MANIFEST_SIZE);
+	for (unsigned int i = 0; i < MANIFEST_SIZE; i++)
+		assert_int_equal(service->payload[sizeof(request) + i], 'M');
+}
+
+/* wire.md section 5: GUID, u32 total size, u32 count, {GUID, u32 offset, u32 size}, the manifest. */
+static void services_manifest(void **state)
+{
+	static const uint8_t want[48] = {
+		0xbb, 0x9e, 0x84, 0x63, 0x92, 0x3d, 0x70, 0x46, 0xa1, 0xff, 0x58, 0xf9,
+		0xc9, 0x4b, 0x87, 0xbb, 92,   1,    0,	  0,	1,    0,    0,	  0,
+		0xeb, 0xf1, 0x76, 0xc4, 0x23, 0x01, 0xa5, 0x45, 0x96, 0x41, 0xb4, 0xe7,
+		0xdd, 0xe5, 0xbf, 0xe3, 48,   0,    0,	  0,	44,   1,    0,	  0,
+	};
+	struct svsm_call call;
+	uint8_t got[48];
+
+	(void)state;
+	call = attest(SVSM_ATTEST_SERVICES);
+	assert_delivered(&call, 48 + MANIFEST_SIZE);
+	world_get(got, MANIFEST, sizeof(got));
+	assert_memory_equal(got, want, sizeof(want));
+	assert_int_equal(*model_memory(gpa(MANIFEST + 48)), 'M');
+	assert_int_equal(*model_memory(gpa(MANIFEST + 48 + MANIFEST_SIZE - 1)), 'M');
+	assert_int_equal(*model_memory(gpa(MANIFEST + 48 + MANIFEST_SIZE)), UNTOUCHED);
+	assert_int_equal(asked().manifest_size, 48 + MANIFEST_SIZE);
+	assert_int_equal(asked().context_size, 0);
+	assert_memory_equal(world_service(SERVICE_ATTEST)->payload + 72, want, sizeof(want));
+}
+
+static void versions_reach_the_vtpm(void **state)
+{
 	(void)state;
 	op.manifest_version = 0x12345678;
 	assert_int_equal(attest(SVSM_ATTEST_SINGLE_SERVICE).rax, 0);
-	memcpy(&request, world_service(SERVICE_ATTEST)->payload, sizeof(request));
-	assert_memory_equal(&request.service, &vtpm, sizeof(vtpm));
-	assert_int_equal(request.manifest_version, 0x12345678);
-	/* Call 0 has no such fields; what stands there is not read. */
+	assert_memory_equal(world_service(SERVICE_VTPM)->payload, "\x78\x56\x34\x12", 4);
+	/* Call 0 has no such field; what stands there is not read. */
 	assert_int_equal(attest(SVSM_ATTEST_SERVICES).rax, 0);
-	memcpy(&request, world_service(SERVICE_ATTEST)->payload, sizeof(request));
-	assert_memory_equal(&request.service, &none, sizeof(none));
-	assert_int_equal(request.manifest_version, 0);
+	assert_memory_equal(world_service(SERVICE_VTPM)->payload, "\0\0\0\0", 4);
+}
+
+static void unknown_services(void **state)
+{
+	struct svsm_call call;
+
+	(void)state;
+	for (unsigned int i = 0; i < sizeof(op.service); i++) {
+		op.service.bytes[i] ^= 0x80;
+		call = attest(SVSM_ATTEST_SINGLE_SERVICE);
+		assert_refused(&call, 0x80000005);
+		op.service.bytes[i] ^= 0x80;
+	}
+	assert_int_equal(vtpm.manifests, 0);
+	memset(&op.service, 0, sizeof(op.service));
+	assert_int_equal(attest(SVSM_ATTEST_SERVICES).rax, 0);
 }
 
 static void reserved_fields(void **state)
@@ -223,7 +170,7 @@ static void operation_block_anywhere(void **state)
 	world_put(MODEL_SIZE - 0x40, &op, 0x40);
 	assert_int_equal(attest_at(SVSM_ATTEST_SERVICES, MODEL_SIZE - 0x40).rax, 0);
 	assert_int_equal(attest_at(SVSM_ATTEST_SINGLE_SERVICE, MODEL_SIZE - 0x40).rax, 0x80000003);
-	setup(NULL);
+	attest_setup(NULL);
 	world_put(WORLD_LARGE + 0xfe1, &op, sizeof(op));
 	assert_int_equal(attest_at(SVSM_ATTEST_SINGLE_SERVICE, WORLD_LARGE + 0xfe1).rax, 0);
 }
@@ -245,7 +192,7 @@ static void too_small_tells_the_sizes(void **state)
 		struct svsm_call call;
 
 		*fields[i].size = fields[i].need - 1;
-		call = attest(SVSM_ATTEST_SERVICES);
+		call = attest(SVSM_ATTEST_SINGLE_SERVICE);
 		assert_int_equal(call.rax, 0x80000005);
 		assert_int_equal(call.rcx, MANIFEST_SIZE);
 		assert_int_equal(call.rdx, CERTIFICATES_SIZE);
@@ -255,7 +202,7 @@ static void too_small_tells_the_sizes(void **state)
 	}
 	for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++)
 		*fields[i].size = fields[i].need;
-	assert_int_equal(attest(SVSM_ATTEST_SERVICES).rax, 0);
+	assert_int_equal(attest(SVSM_ATTEST_SINGLE_SERVICE).rax, 0);
 }
 
 static void sizes_of_zero(void **state)
@@ -269,7 +216,7 @@ static void sizes_of_zero(void **state)
 	assert_int_equal(call.rdx, 0);
 	assert_filled(REPORT, 'R', REPORT_SIZE);
 	assert_filled(CERTIFICATES, UNTOUCHED, 0x4000);
-	setup(NULL);
+	attest_setup(NULL);
 	op.report = (struct svsm_loc){ UINT64_MAX, 0, 0 };
 	call = attest(SVSM_ATTEST_SERVICES);
 	assert_int_equal(call.rax, 0x80000005);
@@ -282,7 +229,7 @@ static void no_certificates(void **state)
 	struct svsm_call call;
 
 	(void)state;
-	set_reply(REPORT_SIZE, MANIFEST_SIZE, 0);
+	set_reply(REPORT_SIZE, 0);
 	call = attest(SVSM_ATTEST_SERVICES);
 	assert_int_equal(call.rax, 0);
 	assert_int_equal(call.rdx, 0);
@@ -298,32 +245,56 @@ static void enormous_sizes(void **state)
 	assert_filled(REPORT, 'R', REPORT_SIZE);
 }
 
-static void results_of_the_service(void **state)
+struct status_case {
+	enum service_status status;
+	uint32_t result;
+};
+
+static void vtpm_says_no(void)
 {
-	static const struct {
-		enum service_status status;
-		uint32_t result;
-	} cases[] = {
+}
+
+static void results_of_the_services(void **state)
+{
+	static const struct status_case vtpm_cases[] = {
 		{ SERVICE_ERR_FORMAT, 0x80000005 },    { SERVICE_ERR_UNSUPPORTED, 0x80000005 },
 		{ SERVICE_ERR_NO_MEMORY, 0x80001001 }, { SERVICE_ERR_FAILED, 0x80001001 },
 		{ SERVICE_ERR_BUSY, 0x80001002 },      { (enum service_status)77, 0x80001001 },
 	};
+	static const struct status_case attest_cases[] = {
+		{ SERVICE_ERR_FORMAT, 0x80001001 },    { SERVICE_ERR_UNSUPPORTED, 0x80001001 },
+		{ SERVICE_ERR_NO_MEMORY, 0x80001001 }, { SERVICE_ERR_FAILED, 0x80001001 },
+		{ SERVICE_ERR_BUSY, 0x80001002 },      { (enum service_status)77, 0x80001001 },
+	};
+	struct svsm_call call;
 
 	(void)state;
-	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		struct svsm_call call;
-
-		world_service(SERVICE_ATTEST)->status = cases[i].status;
+	for (size_t i = 0; i < 6; i++) {
+		world_service(SERVICE_ATTEST)->status = attest_cases[i].status;
 		call = attest(SVSM_ATTEST_SERVICES);
-		assert_refused(&call, cases[i].result);
+		assert_refused(&call, attest_cases[i].result);
 	}
 	world_service(SERVICE_ATTEST)->status = SERVICE_OK;
-	world_service(SERVICE_ATTEST)->available = false;
-	{
-		struct svsm_call call = attest(SVSM_ATTEST_SERVICES);
-
-		assert_refused(&call, 0x80001001);
+	world_service(SERVICE_VTPM)->while_working = vtpm_says_no;
+	for (size_t i = 0; i < 6; i++) {
+		world_service(SERVICE_VTPM)->status = vtpm_cases[i].status;
+		call = attest(SVSM_ATTEST_SINGLE_SERVICE);
+		assert_refused(&call, vtpm_cases[i].result);
 	}
+}
+
+static void services_that_are_gone(void **state)
+{
+	struct svsm_call call;
+
+	(void)state;
+	world_service(SERVICE_ATTEST)->available = false;
+	call = attest(SVSM_ATTEST_SERVICES);
+	assert_refused(&call, 0x80001001);
+	world_service(SERVICE_ATTEST)->available = true;
+	world_service(SERVICE_VTPM)->available = false;
+	call = attest(SVSM_ATTEST_SINGLE_SERVICE);
+	assert_refused(&call, 0x80001001);
 }
 
 /* A service that has gone mad cannot make the monitor write what it did not send. */
@@ -331,12 +302,12 @@ static void nonsense_of_the_service(void **state)
 {
 	struct world_service *service = world_service(SERVICE_ATTEST);
 	static const struct attest_reply bad[] = {
-		{ REPORT_SIZE + 1, MANIFEST_SIZE, CERTIFICATES_SIZE, 0 },
-		{ REPORT_SIZE, MANIFEST_SIZE, CERTIFICATES_SIZE + 1, 0 },
-		{ REPORT_SIZE, MANIFEST_SIZE, CERTIFICATES_SIZE - 1, 0 },
-		{ UINT32_MAX, MANIFEST_SIZE, CERTIFICATES_SIZE, 0 },
-		{ REPORT_SIZE, UINT32_MAX, UINT32_MAX, 0 },
-		{ 0, REPORT_SIZE + MANIFEST_SIZE, CERTIFICATES_SIZE, 0 },
+		{ REPORT_SIZE + 1, CERTIFICATES_SIZE },
+		{ REPORT_SIZE, CERTIFICATES_SIZE + 1 },
+		{ REPORT_SIZE, CERTIFICATES_SIZE - 1 },
+		{ UINT32_MAX, CERTIFICATES_SIZE },
+		{ REPORT_SIZE, UINT32_MAX },
+		{ 0, REPORT_SIZE + CERTIFICATES_SIZE },
 	};
 	struct svsm_call call;
 
@@ -346,12 +317,28 @@ static void nonsense_of_the_service(void **state)
 		call = attest(SVSM_ATTEST_SERVICES);
 		assert_refused(&call, 0x80001001);
 	}
-	for (size_t size = 0; size < sizeof(struct attest_reply); size += 5) {
+	for (size_t size = 0; size < sizeof(struct attest_reply); size++) {
 		service->reply_size = size;
 		call = attest(SVSM_ATTEST_SERVICES);
 		assert_refused(&call, 0x80001001);
 	}
 	service->reply_size = 33 << 10;
+	call = attest(SVSM_ATTEST_SERVICES);
+	assert_refused(&call, 0x80001001);
+}
+
+static void manifests_of_all_sizes(void **state)
+{
+	struct svsm_call call;
+
+	(void)state;
+	op.manifest = (struct svsm_loc){ WORLD_LARGE, 0x8000, 0 };
+	vtpm.manifest_size = 16 << 10;
+	call = attest(SVSM_ATTEST_SERVICES);
+	assert_delivered(&call, 48 + (16 << 10));
+	vtpm.manifest_size++;
+	attest_setup(NULL);
+	vtpm.manifest_size = (16 << 10) + 1;
 	call = attest(SVSM_ATTEST_SERVICES);
 	assert_refused(&call, 0x80001001);
 }
@@ -407,22 +394,26 @@ static void faults_anywhere(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup(both_calls_deliver, setup),
-		cmocka_unit_test_setup(single_service_names_its_service, setup),
-		cmocka_unit_test_setup(reserved_fields, setup),
-		cmocka_unit_test_setup(nonce_sizes, setup),
-		cmocka_unit_test_setup(bad_buffers, setup),
-		cmocka_unit_test_setup(bad_operation_block, setup),
-		cmocka_unit_test_setup(operation_block_anywhere, setup),
-		cmocka_unit_test_setup(too_small_tells_the_sizes, setup),
-		cmocka_unit_test_setup(sizes_of_zero, setup),
-		cmocka_unit_test_setup(no_certificates, setup),
-		cmocka_unit_test_setup(enormous_sizes, setup),
-		cmocka_unit_test_setup(results_of_the_service, setup),
-		cmocka_unit_test_setup(nonsense_of_the_service, setup),
-		cmocka_unit_test_setup(block_is_read_once, setup),
-		cmocka_unit_test_setup(buffer_disappears, setup),
-		cmocka_unit_test_setup(faults_anywhere, setup),
+		cmocka_unit_test_setup(single_service_delivers, attest_setup),
+		cmocka_unit_test_setup(services_manifest, attest_setup),
+		cmocka_unit_test_setup(versions_reach_the_vtpm, attest_setup),
+		cmocka_unit_test_setup(unknown_services, attest_setup),
+		cmocka_unit_test_setup(reserved_fields, attest_setup),
+		cmocka_unit_test_setup(nonce_sizes, attest_setup),
+		cmocka_unit_test_setup(bad_buffers, attest_setup),
+		cmocka_unit_test_setup(bad_operation_block, attest_setup),
+		cmocka_unit_test_setup(operation_block_anywhere, attest_setup),
+		cmocka_unit_test_setup(too_small_tells_the_sizes, attest_setup),
+		cmocka_unit_test_setup(sizes_of_zero, attest_setup),
+		cmocka_unit_test_setup(no_certificates, attest_setup),
+		cmocka_unit_test_setup(enormous_sizes, attest_setup),
+		cmocka_unit_test_setup(results_of_the_services, attest_setup),
+		cmocka_unit_test_setup(services_that_are_gone, attest_setup),
+		cmocka_unit_test_setup(nonsense_of_the_service, attest_setup),
+		cmocka_unit_test_setup(manifests_of_all_sizes, attest_setup),
+		cmocka_unit_test_setup(block_is_read_once, attest_setup),
+		cmocka_unit_test_setup(buffer_disappears, attest_setup),
+		cmocka_unit_test_setup(faults_anywhere, attest_setup),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

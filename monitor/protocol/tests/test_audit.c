@@ -52,13 +52,12 @@ static const struct svsm_attest_op good_op = {
 	.certificates = { WORLD_SMALL + 0x3000, 0x4000, 0 },
 };
 
-static void attest_reply(uint32_t report, uint32_t manifest, uint32_t certificates)
+static void attest_reply(uint32_t report, uint32_t certificates)
 {
-	struct attest_reply sizes = { report, manifest, certificates, 0 };
+	struct attest_reply sizes = { report, certificates };
 
 	memcpy(world_service(SERVICE_ATTEST)->reply, &sizes, sizeof(sizes));
-	world_service(SERVICE_ATTEST)->reply_size = sizeof(sizes) + report + manifest +
-						    certificates;
+	world_service(SERVICE_ATTEST)->reply_size = sizeof(sizes) + report + certificates;
 }
 
 static void a01_address_plus_size_wraps(void **state)
@@ -126,7 +125,7 @@ static void a07_certificate_length_is_exact(void **state)
 	struct svsm_call call;
 
 	(void)state;
-	attest_reply(100, 100, 4097);
+	attest_reply(100, 4097);
 	op.certificates.size = 4097;
 	call = attest(&op);
 	assert_int_equal(call.rax, 0);
@@ -214,7 +213,7 @@ static void a10_calls_of_other_vcpus_in_the_middle(void **state)
 	model_set_hook(NULL, NULL);
 	assert_int_equal(seen, 4);
 	assert_true(registry_is_vmsa(gpa(VMSA)));
-	assert_true(world_guest_barred(VMSA));
+	assert_true(world_guest_reads(VMSA));
 }
 
 static bool others_want_the_page(void *context, const struct model_event *event)
@@ -247,7 +246,7 @@ static void a10_pvalidate_against_create(void **state)
 static void a11_lengths_of_another_party_are_not_trusted(void **state)
 {
 	(void)state;
-	attest_reply(100, 100, 100);
+	attest_reply(100, 100);
 	world_service(SERVICE_ATTEST)->reply_size -= 1;
 	assert_int_equal(attest(&good_op).rax, 0x80001001);
 	world_service(SERVICE_ATTEST)->reply_size += 2;
@@ -357,7 +356,7 @@ static void a17_response_that_does_not_fit(void **state)
 static void a18_busy_amd_sp(void **state)
 {
 	(void)state;
-	attest_reply(100, 100, 100);
+	attest_reply(100, 100);
 	world_service(SERVICE_ATTEST)->status = SERVICE_ERR_BUSY;
 	assert_int_equal(attest(&good_op).rax, 0x80001002);
 	world_service(SERVICE_ATTEST)->status = SERVICE_OK;

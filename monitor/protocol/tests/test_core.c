@@ -27,7 +27,7 @@ static void unknown_calls_have_results(void **state)
 	} cases[] = {
 		{ CORE(8), 0x80000002 },
 		{ CORE(0xffffffff), 0x80000002 },
-		{ ATTEST(2), 0x80000002 },
+		{ ATTEST(3), 0x80000002 },
 		{ VTPM(2), 0x80000002 },
 		{ 3ull << 32, 0x80000001 },
 		{ 4ull << 32 | 1, 0x80000001 },
@@ -75,11 +75,16 @@ static uint64_t query(uint64_t protocol, uint32_t version)
 
 static void query_protocol(void **state)
 {
+	static const uint32_t newest[] = { 1, 2, 1 };
+
 	(void)state;
 	for (uint64_t protocol = 0; protocol < 3; protocol++) {
+		uint64_t versions = (uint64_t)newest[protocol] << 32 | 1;
+
 		assert_int_equal(query(protocol, 0), 0);
-		assert_int_equal(query(protocol, 1), 0x100000001);
-		assert_int_equal(query(protocol, 2), 0);
+		for (uint32_t version = 1; version <= newest[protocol]; version++)
+			assert_int_equal(query(protocol, version), versions);
+		assert_int_equal(query(protocol, newest[protocol] + 1), 0);
 		assert_int_equal(query(protocol, UINT32_MAX), 0);
 	}
 	assert_int_equal(query(3, 1), 0);
@@ -92,7 +97,7 @@ static void query_protocol_without_a_service(void **state)
 	(void)state;
 	world_service(SERVICE_VTPM)->available = false;
 	assert_int_equal(query(SVSM_PROTOCOL_VTPM, 1), 0);
-	assert_int_equal(query(SVSM_PROTOCOL_ATTEST, 1), 0x100000001);
+	assert_int_equal(query(SVSM_PROTOCOL_ATTEST, 1), 0x200000001);
 	world_service(SERVICE_ATTEST)->available = false;
 	assert_int_equal(query(SVSM_PROTOCOL_ATTEST, 1), 0);
 	assert_int_equal(query(SVSM_PROTOCOL_CORE, 1), 0x100000001);

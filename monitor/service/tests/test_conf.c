@@ -52,17 +52,29 @@ static void accepts_the_delivered_file(void **state)
 	size = fread(text, 1, sizeof(text), file);
 	fclose(file);
 	assert_true(conf_parse(&conf, text, size, &error));
-	assert_int_equal(conf.count, 2);
-	assert_string_equal(conf.services[0].name, "vtpm");
-	assert_string_equal(conf.services[0].exec, "services/vtpm");
-	assert_int_equal(conf.services[0].role, SERVICE_VTPM);
+	assert_int_equal(conf.count, 3);
+	assert_string_equal(conf.services[0].name, "attest");
+	assert_int_equal(conf.services[0].role, SERVICE_ATTEST);
 	assert_int_equal(find_grant(&conf.services[0], GRANT_LOG)->fd, SERVICE_FD_LOG);
-	assert_string_equal(find_grant(&conf.services[0], GRANT_FILE)->path, "profile/tcg.conf");
-	assert_string_equal(conf.services[1].name, "attest");
-	assert_int_equal(conf.services[1].role, SERVICE_ATTEST);
+	assert_int_equal(find_grant(&conf.services[0], GRANT_AMDSP)->fd, 4);
+	assert_false(conf.services[0].parked);
+	assert_string_equal(conf.services[1].name, "oracle");
+	assert_string_equal(conf.services[1].exec, "services/vtpm");
+	assert_string_equal(conf.services[1].arg, "oracle");
+	assert_int_equal(conf.services[1].role, SERVICE_ORACLE);
+	assert_true(conf.services[1].parked);
+	/* What guests make it compute leaves it only as a reply. */
+	assert_int_equal(conf.services[1].grant_count, 1);
 	assert_int_equal(find_grant(&conf.services[1], GRANT_LOG)->fd, SERVICE_FD_LOG);
-	assert_int_equal(find_grant(&conf.services[1], GRANT_AMDSP)->fd, 4);
-	assert_int_equal(find_grant(&conf.services[1], GRANT_SERVICE)->service, 0);
+	assert_string_equal(conf.services[2].name, "vtpm");
+	assert_string_equal(conf.services[2].exec, "services/vtpm");
+	assert_int_equal(conf.services[2].role, SERVICE_VTPM);
+	assert_false(conf.services[2].parked);
+	assert_int_equal(find_grant(&conf.services[2], GRANT_LOG)->fd, SERVICE_FD_LOG);
+	assert_int_equal(find_grant(&conf.services[2], GRANT_HOST_CHANNEL)->fd, 4);
+	assert_int_equal(find_grant(&conf.services[2], GRANT_SERVICE)->fd, 5);
+	assert_int_equal(find_grant(&conf.services[2], GRANT_SERVICE)->service, 0);
+	assert_string_equal(find_grant(&conf.services[2], GRANT_FILE)->path, "profile/tcg.conf");
 }
 
 static void reads_every_property(void **state)
@@ -71,11 +83,17 @@ static void reads_every_property(void **state)
 	struct conf conf;
 
 	(void)state;
+	assert_true(parse("service o\n" BASE "role oracle\narg oracle\nparked\n", &conf, &error));
+	assert_int_equal(conf.services[0].role, SERVICE_ORACLE);
+	assert_string_equal(conf.services[0].arg, "oracle");
+	assert_true(conf.services[0].parked);
 	assert_true(parse("service a\nexec a\nrole attest\nmemory 4M # x\nbudget 60s\n"
 			  "grant 0 host-channel\nservice b\n" BASE "grant 15 service a\n",
 			  &conf, &error));
 	assert_int_equal(conf.services[0].memory, 4u << 20);
 	assert_int_equal(conf.services[0].budget_ms, 60000);
+	assert_string_equal(conf.services[0].arg, "");
+	assert_false(conf.services[0].parked);
 	assert_int_equal(conf.services[0].grants[0].kind, GRANT_HOST_CHANNEL);
 	assert_int_equal(conf.services[0].grants[0].fd, 0);
 	assert_int_equal(conf.services[1].grants[0].fd, 15);
@@ -134,6 +152,16 @@ static const struct refusal refusals[] = {
 	{ "service a\nbudget 0s\n", 2, "budget is out of range" },
 	{ "service a\nbudget 3601s\n", 2, "budget is out of range" },
 	{ "service a\nbudget 1s\nbudget 1s\n", 3, "budget is there twice" },
+	{ "service a\narg\n", 2, "arg wants a word" },
+	{ "service a\narg a b\n", 2, "arg wants a word" },
+	{ "service a\narg a/b\n", 2, "a name consists of a-z, 0-9 and -" },
+	{ "service a\narg abcdefghijklmnopqrstuvwx\n", 2, "the name is too long" },
+	{ "service a\narg a\narg b\n", 3, "arg is there twice" },
+	{ "service a\nparked yes\n", 2, "parked stands alone" },
+	{ "service a\nparked\nparked\n", 3, "parked is there twice" },
+	{ "service a\n" BASE "role oracle\n", 6, "the oracle before this line is not parked" },
+	{ "service a\n" BASE "role oracle\nservice b\n", 6,
+	  "the oracle before this line is not parked" },
 	{ "service a\nrole\n", 2, "role wants a name" },
 	{ "service a\nrole tpm\n", 2, "there is no such role" },
 	{ "service a\nrole vtpm\nrole vtpm\n", 3, "role is there twice" },

@@ -72,6 +72,9 @@ static void launch(void)
 
 void world_start(void)
 {
+	/* What an earlier world left unfinished. */
+	for (uint64_t page = 0; page < MODEL_SIZE; page += ABI_PAGE_SIZE)
+		svsm_attest_forget_vcpu(gpa(page));
 	model_reset();
 	memset(services, 0, sizeof(services));
 	for (size_t i = 0; i < SERVICE_ROLES; i++)
@@ -93,27 +96,106 @@ bool service_available(enum service_role role)
 	return services[role].available;
 }
 
-enum service_status service_call(enum service_role role, uint32_t op, const void *payload,
-				 size_t size, void *reply, size_t reply_max, size_t *reply_size)
+static enum service_status take_request(struct world_service *service, uint32_t op,
+					const void *payload, size_t size)
 {
-	struct world_service *service = &services[role];
-
 	need(size <= sizeof(service->payload), "request size");
+	if (!service->available)
+		return SERVICE_ERR_FAILED;
+	if (service->suspended)
+		return SERVICE_ERR_BUSY;
 	service->calls++;
 	service->op = op;
 	memcpy(service->payload, payload, size);
 	service->payload_size = size;
+	return SERVICE_OK;
+}
+
+/* A copy of exactly the reply's size, on the heap, so that sanitizers watch over it. */
+static void answer_now(struct world_service *service, struct service_answer *answer)
+{
+	uint8_t *copy = NULL;
+
 	if (service->while_working)
 		service->while_working();
-	*reply_size = service->reply_size;
+	*answer = (struct service_answer){ .status = service->status };
 	if (!service->available)
-		return SERVICE_ERR_FAILED;
-	if (service->status != SERVICE_OK)
-		return service->status;
-	if (service->reply_size > reply_max)
-		return SERVICE_ERR_NO_MEMORY;
-	memcpy(reply, service->reply, service->reply_size);
-	return SERVICE_OK;
+		answer->status = SERVICE_ERR_FAILED;
+	if (answer->status != SERVICE_OK)
+		return;
+	copy = malloc(service->reply_size ? service->reply_size : 1);
+	need(copy, "memory");
+	memcpy(copy, service->reply, service->reply_size);
+	answer->payload = copy;
+	answer->size = service->reply_size;
+}
+
+void service_ask(enum service_role role, uint32_t op, const void *payload, size_t size,
+		 struct service_answer *answer)
+{
+	struct world_service *service = &services[role];
+
+	*answer = (struct service_answer){ .status = take_request(service, op, payload, size) };
+	if (answer->status == SERVICE_OK)
+		answer_now(service, answer);
+}
+
+void service_answer_free(struct service_answer *answer)
+{
+	free((void *)(uintptr_t)answer->payload);
+	*answer = (struct service_answer){ .status = SERVICE_OK };
+}
+
+enum service_status service_call(enum service_role role, uint32_t op, const void *payload,
+				 size_t size, void *reply, size_t reply_max, size_t *reply_size)
+{
+	struct service_answer answer;
+	enum service_status status;
+
+	service_ask(role, op, payload, size, &answer);
+	status = answer.size > reply_max ? SERVICE_ERR_NO_MEMORY : answer.status;
+	*reply_size = answer.size;
+	if (answer.size != 0 && answer.size <= reply_max)
+		memcpy(reply, answer.payload, answer.size);
+	service_answer_free(&answer);
+	return status;
+}
+
+enum service_progress service_call_start(enum service_role role, uint32_t op, const void *payload,
+					 size_t size, struct service_answer *answer)
+{
+	struct world_service *service = &services[role];
+
+	*answer = (struct service_answer){ .status = take_request(service, op, payload, size) };
+	if (answer->status != SERVICE_OK)
+		return SERVICE_FINISHED;
+	service->suspended = true;
+	return service_call_continue(role, answer);
+}
+
+enum service_progress service_call_continue(enum service_role role, struct service_answer *answer)
+{
+	struct world_service *service = &services[role];
+
+	*answer = (struct service_answer){ .status = SERVICE_ERR_FAILED };
+	if (!service->suspended)
+		return SERVICE_FINISHED;
+	if (service->slices > 0) {
+		service->slices--;
+		if (service->while_working)
+			service->while_working();
+		*answer = (struct service_answer){ .status = SERVICE_OK };
+		return SERVICE_PENDING;
+	}
+	service->suspended = false;
+	answer_now(service, answer);
+	return SERVICE_FINISHED;
+}
+
+void service_call_abort(enum service_role role)
+{
+	services[role].aborts += services[role].suspended;
+	services[role].suspended = false;
 }
 
 struct svsm_call world_call(unsigned int cpu, uint64_t rax, uint64_t rcx, uint64_t rdx, uint64_t r8)
@@ -185,13 +267,26 @@ bool world_guest_owns(uint64_t page)
 	return model_allows(gpa(page), 2, RMP_PERM_ALL);
 }
 
-bool world_guest_barred(uint64_t page)
+/* The rights that VMPL1 to VMPL3 have, four bits for each. */
+static unsigned int rights(uint64_t page)
 {
-	for (unsigned int perm = 1; perm <= RMP_PERM_EXEC_SUPER; perm <<= 1) {
-		for (unsigned int vmpl = 1; vmpl < SNP_VMPL_COUNT; vmpl++) {
+	unsigned int all = 0;
+
+	for (unsigned int vmpl = 1; vmpl < SNP_VMPL_COUNT; vmpl++) {
+		for (unsigned int perm = 1; perm <= RMP_PERM_EXEC_SUPER; perm <<= 1) {
 			if (model_allows(gpa(page), vmpl, perm))
-				return false;
+				all |= perm << 4 * vmpl;
 		}
 	}
-	return true;
+	return all;
+}
+
+bool world_guest_barred(uint64_t page)
+{
+	return rights(page) == 0;
+}
+
+bool world_guest_reads(uint64_t page)
+{
+	return rights(page) == RMP_PERM_READ << 8;
 }

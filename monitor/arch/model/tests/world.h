@@ -41,11 +41,18 @@ struct world_service {
 	enum service_status status;
 	uint8_t reply[SERVICE_MESSAGE_MAX];
 	size_t reply_size;
-	unsigned int calls;
+	unsigned int calls; /* requests, however many slices they took */
 	uint32_t op;
 	uint8_t payload[SERVICE_MESSAGE_MAX];
 	size_t payload_size;
-	void (*while_working)(void); /* something that happens meanwhile */
+	/*
+	 * Called before the reply is taken: something that happens meanwhile, or that makes the
+	 * reply fit the request.
+	 */
+	void (*while_working)(void);
+	unsigned int slices; /* calls in slices: how many are not the last */
+	bool suspended;
+	unsigned int aborts;
 };
 
 /* A new world. Aborts when it cannot be made. */
@@ -76,6 +83,9 @@ void world_put_list(uint64_t list, uint16_t count, uint16_t next, const uint64_t
 /* What the guest may do at VMPL2 on that page: everything, or nothing. */
 bool world_guest_owns(uint64_t page);
 bool world_guest_barred(uint64_t page);
+
+/* True when VMPL2 may read the page, as Linux reads its VMSAs, and the guest nothing else. */
+bool world_guest_reads(uint64_t page);
 
 #define CORE(call) ((uint64_t)SVSM_PROTOCOL_CORE << 32 | (call))
 #define ATTEST(call) ((uint64_t)SVSM_PROTOCOL_ATTEST << 32 | (call))

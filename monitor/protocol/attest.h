@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT */
+/* Attestation calls, as their two files see them. */
+#ifndef SOCLE_MONITOR_PROTOCOL_ATTEST_H
+#define SOCLE_MONITOR_PROTOCOL_ATTEST_H
+
+#include <stdint.h>
+
+#include "abi/svsm.h"
+#include "core/selector.h"
+#include "monitor/mem/addr.h"
+#include "monitor/service/service.h"
+
+/*
+ * A call, decoded: nothing of it is read from the guest again. Without padding and with zeros
+ * where nothing is, so that two calls ask for the same exactly when their bytes are the same.
+ */
+struct attest_call {
+	struct svsm_attest_op_ex block; /* zeros behind what the call has of it */
+	uint8_t nonce[SVSM_NONCE_SIZE];
+	/* What REPORT_DATA covers between nonce and manifest: its header, then the selector. */
+	uint8_t context[SELECTOR_CONTEXT_MAX];
+	uint32_t context_size; /* 0: nothing is selected, so the call means what call 1 means */
+};
+ABI_SIZE(struct attest_call, 0x68 + SVSM_NONCE_SIZE + SELECTOR_CONTEXT_MAX + 4);
+
+/* Where the manifest begins in what attest_select() gives. */
+#define ATTEST_SELECTED_OFFSET sizeof(struct vtpm_select_reply)
+
+/*
+ * The manifest of the key that the call selects. With SVSM_SUCCESS *selected is the vtpm's answer,
+ * for the caller to free. SVSM_ERR_INCOMPLETE: the key is being made, or waits for its turn; the
+ * same call goes on with that, from any vCPU. Any other result is the call's. vmsa is the caller's.
+ * Takes locks; holds none while the oracle works.
+ */
+uint32_t attest_select(const struct attest_call *in, gpa_t vmsa, struct service_answer *selected);
+
+#endif

@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: MIT */
+#include "monitor/service/snapshot.h"
+
+#include <string.h>
+
+#include "monitor/service/process.h"
+
+static va_t address_of(const struct snapshot_page *page)
+{
+	return (va_t){ page->number << ABI_PAGE_SHIFT };
+}
+
+static va_t after(va_t va)
+{
+	return (va_t){ va.raw + ABI_PAGE_SIZE };
+}
+
+/* ---- Taking ---- */
+
+static size_t count_pages(const struct address_space *space)
+{
+	struct space_page page;
+	size_t count = 0;
+
+	for (va_t at = { 0 }; space_next(space, at, &page); at = after(page.va))
+		count++;
+	return count;
+}
+
+static bool make_list(struct service *service)
+{
+	struct snapshot *s = &service->snapshot;
+	size_t count = count_pages(&service->space);
+	size_t span = (count * sizeof(*s->pages) + ABI_PAGE_SIZE - 1) / ABI_PAGE_SIZE;
+	gpa_t first;
+
+	if (span == 0 || !page_alloc_span(&service->owner, span, 1, &first))
+		return false;
+	s->pages = page_ptr(first);
+	s->first = first;
+	s->span = span;
+	return true;
+}
+
+static bool all_zero(const uint64_t *page)
+{
+	for (size_t i = 0; i < ABI_PAGE_SIZE / sizeof(*page); i++) {
+		if (page[i])
+			return false;
+	}
+	return true;
+}
+
+/* Most of a stack and of a heap is zeros, which need no copy. */
+static bool keep(struct service *service, const struct space_page *page)
+{
+	struct snapshot *s = &service->snapshot;
+	struct snapshot_page *kept = &s->pages[s->count];
+
+	*kept = (struct snapshot_page){
+		.number = page->va.raw >> ABI_PAGE_SHIFT,
+		.rights = page->rights & 0xff,
+		.content = SNAPSHOT_IN_PLACE,
+	};
+	if (page->owned && all_zero(page_ptr(page->page))) {
+		kept->content = SNAPSHOT_ZERO;
+	} else if (page->owned) {
+		if (!page_alloc(&service->owner, &kept->copy))
+			return false;
+		kept->content = SNAPSHOT_COPY;
+		memcpy(page_ptr(kept->copy), page_ptr(page->page), ABI_PAGE_SIZE);
+	}
+	s->count++;
+	return true;
+}
+
+bool snapshot_take(struct service *service)
+{
+	struct snapshot *s = &service->snapshot;
+	struct space_page page;
+
+	if (!make_list(service))
+		return false;
+	for (va_t at = { 0 }; space_next(&service->space, at, &page); at = after(page.va)) {
+		if (keep(service, &page))
+			continue;
+		snapshot_free(service);
+		return false;
+	}
+	s->context = service->context;
+	s->heap_end = service->heap_end;
+	s->read_buffer = service->read_buffer;
+	s->read_size = service->read_size;
+	for (unsigned int i = 0; i < CONF_FDS; i++)
+		s->positions[i] = service->channels[i].position;
+	return true;
+}
+
+void snapshot_free(struct service *service)
+{
+	struct snapshot *s = &service->snapshot;
+
+	for (size_t i = 0; i < s->count; i++) {
+		if (s->pages[i].content == SNAPSHOT_COPY)
+			page_free(&service->owner, s->pages[i].copy);
+	}
+	if (s->pages)
+		page_free_span(&service->owner, s->first, s->span);
+	memset(s, 0, sizeof(*s));
+}
+
+/* ---- Setting back ---- */
+
+/* Both the list and the walk go by address. */
+static void drop_new_pages(struct service *service)
+{
+	const struct snapshot *s = &service->snapshot;
+	struct space_page page;
+	size_t i = 0;
+
+	for (va_t at = { 0 }; space_next(&service->space, at, &page); at = after(page.va)) {
+		while (i < s->count && address_of(&s->pages[i]).raw < page.va.raw)
+			i++;
+		if (i == s->count || address_of(&s->pages[i]).raw != page.va.raw)
+			space_unmap(&service->space, page.va);
+	}
+}
+
+static bool restore_page(struct service *service, const struct snapshot_page *kept)
+{
+	struct address_space *space = &service->space;
+	va_t va = address_of(kept);
+	unsigned int rights;
+	gpa_t page;
+
+	if (!space_lookup(space, va, &page, &rights) &&
+	    (!space_map_new(space, va, MAP_READ | MAP_WRITE) ||
+	     !space_lookup(space, va, &page, &rights)))
+		return false;
+	if (kept->content == SNAPSHOT_COPY)
+		memcpy(page_ptr(page), page_ptr(kept->copy), ABI_PAGE_SIZE);
+	else if (kept->content == SNAPSHOT_ZERO)
+		memset(page_ptr(page), 0, ABI_PAGE_SIZE);
+	return rights == kept->rights || space_protect(space, va, kept->rights);
+}
+
+bool snapshot_restore(struct service *service)
+{
+	const struct snapshot *s = &service->snapshot;
+	bool whole = true;
+
+	drop_new_pages(service);
+	for (size_t i = 0; i < s->count; i++)
+		whole = restore_page(service, &s->pages[i]) && whole;
+	service->context = s->context;
+	service->heap_end = s->heap_end;
+	service->read_buffer = s->read_buffer;
+	service->read_size = s->read_size;
+	for (unsigned int i = 0; i < CONF_FDS; i++)
+		service->channels[i].position = s->positions[i];
+	return whole;
+}

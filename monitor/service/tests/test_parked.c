@@ -1,0 +1,547 @@
+/* SPDX-License-Identifier: MIT */
+/* Parked services, which are set back after each request, and calls in slices. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "monitor/service/linux.h"
+#include "monitor/service/service.h"
+#include "monitor/service/tests/harness.h"
+
+#define BUFFER (PROGRAM_DATA + 0x1000)
+#define BUFFER_SIZE 0x1000
+#define HEAP 0x405000ull /* where the heap of every program starts */
+#define STACK (PROCESS_STACK_TOP - 0x100)
+#define DEEP_STACK (PROCESS_STACK_TOP - PROCESS_STACK_SIZE)
+#define MMAP PROCESS_MMAP_MIN
+#define PARKED "service a\nexec a\narg oracle\nrole oracle\nparked\nbudget 200ms\n"
+#define MEMORY "memory 1M\n"
+#define NOT_PARKED "service a\nexec a\nrole vtpm\nbudget 200ms\n" MEMORY
+#define HOUR_NS 3600000000000ull
+
+static void begin(const char *conf, program a)
+{
+	struct socle_params params;
+
+	harness_init();
+	harness_add_packed(CONF_FILE, conf, strlen(conf));
+	harness_add_program("a", 0, a);
+	harness_add_packed("data/file", "0123456789", 10);
+	params = harness_params();
+	services_start(&params);
+}
+
+static enum user_exit ask(struct user_context *context)
+{
+	return sys(context, LINUX_READ, SERVICE_FD_REQUESTS, BUFFER, BUFFER_SIZE);
+}
+
+static uint8_t reply[0x2000];
+static size_t reply_size;
+
+static enum service_status call(const char *payload)
+{
+	return service_call(SERVICE_ORACLE, 7, payload, strlen(payload), reply, sizeof(reply),
+			    &reply_size);
+}
+
+static bool logged(const char *text)
+{
+	return strstr(harness.log, text) != NULL;
+}
+
+static size_t free_pages(void)
+{
+	size_t free, all;
+
+	page_alloc_stats(&free, &all);
+	return free;
+}
+
+static uint8_t byte_at(struct user_context *context, uint64_t at)
+{
+	uint8_t byte;
+
+	peek(context, &byte, at, 1);
+	return byte;
+}
+
+static void set_byte(struct user_context *context, uint64_t at, uint8_t byte)
+{
+	poke(context, at, &byte, 1);
+}
+
+static unsigned int rights_at(const struct user_context *context, uint64_t at)
+{
+	unsigned int rights = 0;
+	gpa_t page;
+
+	return space_lookup(context->space, (va_t){ at }, &page, &rights) ? rights : 0;
+}
+
+static enum user_exit map(struct user_context *context, uint64_t size)
+{
+	context->regs.r10 = LINUX_MAP_PRIVATE | LINUX_MAP_ANONYMOUS;
+	return sys(context, LINUX_MMAP, 0, size, LINUX_PROT_READ | LINUX_PROT_WRITE);
+}
+
+/* ---- Set back ---- */
+
+/* What the program has made of itself before its first request: the state of the snapshot. */
+static enum user_exit prepare(struct user_context *context, unsigned int step)
+{
+	switch (step) {
+	case 0:
+		return sys(context, LINUX_BRK, HEAP + 0x1800, 0, 0);
+	case 1:
+		return map(context, 0x3000);
+	case 2:
+		return sys(context, LINUX_MPROTECT, MMAP + 0x2000, 0x1000, LINUX_PROT_READ);
+	case 3:
+		return sys(context, LINUX_READ, 6, PROGRAM_DATA, 3);
+	case 4:
+		return sys(context, LINUX_ARCH_PRCTL, LINUX_ARCH_SET_FS, MMAP, 0);
+	default:
+		set_byte(context, HEAP, 'h');
+		set_byte(context, MMAP, 'm');
+		set_byte(context, STACK, 's');
+		context->regs.r15 = 0x1515;
+		context->fx[100] = 'f';
+		return ask(context);
+	}
+}
+#define PREPARED 6u
+
+static void check_prepared(struct user_context *context)
+{
+	uint8_t text[4] = { 0 };
+
+	peek(context, text, PROGRAM_DATA, 3);
+	check(memcmp(text, "012", 3) == 0);
+	check(byte_at(context, PROGRAM_DATA + 0x7ff) == 0xd0);
+	check(byte_at(context, HEAP) == 'h' && byte_at(context, HEAP + 0x1fff) == 0);
+	check(rights_at(context, HEAP + 0x2000) == 0);
+	check(byte_at(context, MMAP) == 'm' && byte_at(context, MMAP + 0x1000) == 0);
+	check(rights_at(context, MMAP) == (MAP_READ | MAP_WRITE));
+	check(rights_at(context, MMAP + 0x2000) == MAP_READ);
+	check(rights_at(context, MMAP + 0x3000) == 0);
+	check(rights_at(context, PROGRAM_TEXT) == (MAP_READ | MAP_EXEC));
+	check(byte_at(context, STACK) == 's' && byte_at(context, DEEP_STACK) == 0);
+	check(context->regs.r15 == 0x1515 && context->fx[100] == 'f');
+	check(context->fs_base == MMAP);
+}
+
+/* Changes all that it can change, in one request. */
+static enum user_exit spoiler(struct user_context *context, unsigned int step)
+{
+	if (step < PREPARED)
+		return prepare(context, step);
+	switch (step - PREPARED) {
+	case 0:
+		check(result_of(context) == 8 + 5);
+		check_prepared(context);
+		set_byte(context, PROGRAM_DATA + 0x7ff, 1);
+		set_byte(context, HEAP, 1);
+		set_byte(context, HEAP + 0x1fff, 1);
+		set_byte(context, MMAP, 1);
+		set_byte(context, STACK, 1);
+		set_byte(context, DEEP_STACK, 1);
+		context->regs.r15 = 1;
+		context->fx[100] = 1;
+		return sys(context, LINUX_MUNMAP, MMAP + 0x1000, 0x2000, 0);
+	case 1:
+		return map(context, 0x5000);
+	case 2:
+		check(result_of(context) == (int64_t)MMAP + 0x1000);
+		check(byte_at(context, MMAP + 0x1000) == 0 && byte_at(context, MMAP + 0x5fff) == 0);
+		memset(reply, 0xff, sizeof(reply));
+		poke(context, MMAP + 0x4000, reply, sizeof(reply));
+		return sys(context, LINUX_BRK, HEAP, 0, 0);
+	case 3:
+		check(result_of(context) == (int64_t)HEAP && rights_at(context, HEAP) == 0);
+		return sys(context, LINUX_MPROTECT, PROGRAM_TEXT, 0x1000, LINUX_PROT_READ);
+	case 4:
+		return sys(context, LINUX_MPROTECT, DEEP_STACK, 0x1000, 0);
+	case 5:
+		return sys(context, LINUX_ARCH_PRCTL, LINUX_ARCH_SET_FS, 0x1000, 0);
+	case 6:
+		return sys(context, LINUX_READ, 6, BUFFER, 100);
+	case 7:
+		/* The file is where it was before the first request. */
+		check(result_of(context) == 7 && byte_at(context, BUFFER) == '3');
+		check(rights_at(context, PROGRAM_TEXT) == MAP_READ);
+		return sys_reply(context, SERVICE_OK, "fine", 4);
+	default:
+		return ask(context);
+	}
+}
+
+static void spoil_body(void)
+{
+	size_t before;
+
+	begin(PARKED MEMORY "grant 6 file data/file\n", spoiler);
+	check(service_available(SERVICE_ORACLE));
+	before = free_pages();
+	for (int i = 0; i < 5; i++) {
+		check(call("hello") == SERVICE_OK);
+		check(reply_size == 4 && memcmp(reply, "fine", 4) == 0);
+		check(service_available(SERVICE_ORACLE));
+		/* But for page tables, which stay. */
+		check(i == 0 || free_pages() == before);
+		before = free_pages();
+	}
+}
+
+static void is_set_back_after_a_reply(void **state)
+{
+	(void)state;
+	run_alone(spoil_body);
+}
+
+/* Breaks what the request names, and echoes any other; what it had written before is gone. */
+static enum user_exit breaker(struct user_context *context, unsigned int step)
+{
+	if (step == 0)
+		return ask(context);
+	check(step > 1 || byte_at(context, HEAP - 1) == 0);
+	set_byte(context, HEAP - 1, 1);
+	switch (byte_at(context, BUFFER + sizeof(struct service_request))) {
+	case 'f':
+		context->fault = (struct user_fault){ .vector = 14, .error = 6 };
+		return USER_EXIT_FAULT;
+	case 'x':
+		return sys(context, LINUX_EXIT_GROUP, 1, 0, 0);
+	case 'l':
+		return sys(context, LINUX_GETPID, 0, 0, 0);
+	case '2':
+		return sys_reply(context, SERVICE_OK, "", 0);
+	case 'r':
+		return ask(context);
+	case 'b':
+		return step == 1 ? sys_reply(context, SERVICE_OK, "", 0) : USER_EXIT_FAULT;
+	case 'z':
+		return sys(context, LINUX_WRITE, SERVICE_FD_REQUESTS, BUFFER, 16);
+	case 's':
+		return sys(context, LINUX_WRITE, SERVICE_FD_REQUESTS, BUFFER, 4);
+	case 'm':
+		return step < 50 ? map(context, 0x8000) : USER_EXIT_FAULT;
+	case 'e':
+		return step == 1 ? sys_reply(context, SERVICE_ERR_FORMAT, "", 0) : ask(context);
+	default:
+		return step == 1 ? sys_reply(context, SERVICE_OK, "echo", 4) : ask(context);
+	}
+}
+
+static void break_body(void)
+{
+	static const struct {
+		const char *payload, *why;
+	} cases[] = {
+		{ "f", "is set back: an exception" },
+		{ "x", "is set back: it left with an error" },
+		{ "l", "is set back: it ran past its budget" },
+		{ "2", "is set back: it answered without a request" },
+		{ "r", "is set back: it asked for a request before" },
+		{ "b", "is set back: an exception" },
+		{ "z", "is set back: its reply contradicts itself" },
+		{ "s", "is set back: the size of its reply" },
+		{ "m", "is set back: an exception" },
+	};
+	size_t before;
+
+	begin(PARKED MEMORY, breaker);
+	check(call("m") == SERVICE_ERR_FAILED);
+	before = free_pages();
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		harness.log_size = 0;
+		memset(harness.log, 0, sizeof(harness.log));
+		check(call(cases[i].payload) == SERVICE_ERR_FAILED && reply_size == 0);
+		check(logged(cases[i].why));
+		check(service_available(SERVICE_ORACLE));
+		check(call("good") == SERVICE_OK && reply_size == 4);
+		check(call("e") == SERVICE_ERR_FORMAT && reply_size == 0);
+		check(free_pages() == before);
+	}
+}
+
+static void a_broken_run_costs_one_answer(void **state)
+{
+	(void)state;
+	run_alone(break_body);
+}
+
+/* Has 64 pages, gives them away, and fills the room with its reply. */
+static enum user_exit hog(struct user_context *context, unsigned int step)
+{
+	static const struct service_reply header = { SERVICE_OK, SERVICE_MESSAGE_MAX - 8 };
+
+	switch (step) {
+	case 0:
+		return map(context, SERVICE_MESSAGE_MAX);
+	case 1:
+		check(result_of(context) == (int64_t)MMAP);
+		return ask(context);
+	case 2:
+		if (byte_at(context, BUFFER + 8) == 'g')
+			return sys_reply(context, SERVICE_OK, "good", 4);
+		poke(context, MMAP, &header, sizeof(header));
+		return sys(context, LINUX_MUNMAP, MMAP + 0x20000, 0x20000, 0);
+	case 3:
+		if (byte_at(context, BUFFER + 8) == 'g')
+			return ask(context);
+		/* A mapping of the pages in two places is not to be had: the reply is shorter. */
+		poke(context, MMAP, &(struct service_reply){ SERVICE_OK, 0x20000 - 8 }, 8);
+		return sys(context, LINUX_WRITE, SERVICE_FD_REQUESTS, MMAP, 0x20000);
+	case 4:
+		check(result_of(context) == 0x20000);
+		return ask(context);
+	default:
+		return USER_EXIT_FAULT;
+	}
+}
+
+static void hog_body(void)
+{
+	/* So little that the 32 pages of the reply do not fit beside all of the snapshot. */
+	begin(PARKED "memory 612K\n", hog);
+	check(service_available(SERVICE_ORACLE));
+	check(call("bad") == SERVICE_ERR_FAILED);
+	check(!logged("no memory"));
+	check(service_available(SERVICE_ORACLE));
+	check(call("good") == SERVICE_OK && reply_size == 4);
+}
+
+static void a_reply_cannot_hold_its_memory(void **state)
+{
+	(void)state;
+	run_alone(hog_body);
+}
+
+static void no_snapshot_body(void)
+{
+	size_t free, all;
+
+	/* Enough to run, too little for the copy of two pages and the list of all. */
+	begin(PARKED "memory 300K\n", breaker);
+	check(!service_available(SERVICE_ORACLE));
+	check(logged("service a ended: there is no memory for its snapshot"));
+	check(call("good") == SERVICE_ERR_FAILED);
+	page_alloc_stats(&free, &all);
+	check(free == all);
+}
+
+static void no_memory_for_the_snapshot(void **state)
+{
+	(void)state;
+	run_alone(no_snapshot_body);
+}
+
+/* ---- Slices. The clock goes on by a millisecond with each look at it. ---- */
+
+#define MARK (PROGRAM_DATA + 0x100)
+
+/* Works for so many system calls, or for ever; checks that it never forgets anything meanwhile. */
+static enum user_exit worker(struct user_context *context, unsigned int step)
+{
+	char text[4];
+
+	if (step == 0)
+		return ask(context);
+	if (step == 1 && result_of(context) == -LINUX_EMSGSIZE)
+		return ask(context);
+	peek(context, text, BUFFER + 8, 4);
+	if (step == 1) {
+		check(byte_at(context, MARK) == 0xd0);
+		context->regs.r12 = 0x1212;
+		set_byte(context, MARK, 0x77);
+	}
+	check(context->regs.r12 == 0x1212 && byte_at(context, MARK) == 0x77);
+	if (text[0] == 'c' && step == 25)
+		return USER_EXIT_FAULT;
+	if (step < 50 || text[0] == 'l')
+		return sys(context, LINUX_GETPID, 0, 0, 0);
+	return step == 50 ? sys_reply(context, SERVICE_OK, text, 4) : ask(context);
+}
+
+static enum service_progress start(enum service_role role, const char *payload,
+				   struct service_answer *answer)
+{
+	return service_call_start(role, 7, payload, 4, answer);
+}
+
+/* Slices after the first; the answer of the last. */
+static unsigned int go_on(struct service_answer *answer)
+{
+	unsigned int slices = 1;
+
+	while (service_call_continue(SERVICE_ORACLE, answer) == SERVICE_PENDING) {
+		slices++;
+		check(slices < 100);
+		check(answer->payload == NULL && answer->size == 0);
+		harness.now_ns += HOUR_NS;
+	}
+	return slices;
+}
+
+static void slices_body(void)
+{
+	struct service_answer answer;
+	unsigned int slices;
+	size_t before;
+
+	begin(PARKED MEMORY, worker);
+	before = free_pages();
+	for (int i = 0; i < 3; i++) {
+		check(start(SERVICE_ORACLE, "work", &answer) == SERVICE_PENDING);
+		/* Nobody else gets in, and nothing ends it. */
+		check(call("work") == SERVICE_ERR_BUSY);
+		check(start(SERVICE_ORACLE, "work", &answer) == SERVICE_FINISHED);
+		check(answer.status == SERVICE_ERR_BUSY && answer.payload == NULL);
+		check(service_available(SERVICE_ORACLE));
+		harness.now_ns += HOUR_NS;
+		slices = go_on(&answer);
+		check(slices >= 3 && slices <= 10);
+		check(answer.status == SERVICE_OK && answer.size == 4);
+		check(memcmp(answer.payload, "work", 4) == 0);
+		service_answer_free(&answer);
+		check(free_pages() == before);
+		/* Without slices it is the same service. */
+		check(call("work") == SERVICE_OK && reply_size == 4);
+	}
+}
+
+static void works_in_slices(void **state)
+{
+	(void)state;
+	run_alone(slices_body);
+}
+
+static void slice_budget_body(void)
+{
+	struct service_answer answer;
+	unsigned int slices;
+
+	begin(PARKED MEMORY, worker);
+	check(start(SERVICE_ORACLE, "loop", &answer) == SERVICE_PENDING);
+	slices = go_on(&answer);
+	check(slices >= 10 && slices <= 25);
+	check(answer.status == SERVICE_ERR_FAILED && answer.payload == NULL);
+	check(logged("it ran past its budget"));
+	check(call("work") == SERVICE_OK);
+	check(start(SERVICE_ORACLE, "crsh", &answer) == SERVICE_PENDING);
+	go_on(&answer);
+	check(answer.status == SERVICE_ERR_FAILED);
+	check(call("work") == SERVICE_OK);
+}
+
+static void all_slices_share_the_budget(void **state)
+{
+	(void)state;
+	run_alone(slice_budget_body);
+}
+
+static void abort_body(void)
+{
+	struct service_answer answer;
+	size_t before;
+
+	begin(PARKED MEMORY, worker);
+	before = free_pages();
+	service_call_abort(SERVICE_ORACLE); /* nothing is pending */
+	check(call("work") == SERVICE_OK);
+	check(start(SERVICE_ORACLE, "loop", &answer) == SERVICE_PENDING);
+	service_call_abort(SERVICE_ORACLE);
+	check(logged("is set back: its caller gave up"));
+	check(service_call_continue(SERVICE_ORACLE, &answer) == SERVICE_FINISHED);
+	check(answer.status == SERVICE_ERR_FAILED);
+	check(free_pages() == before);
+	check(call("work") == SERVICE_OK);
+	check(start(SERVICE_ORACLE, "work", &answer) == SERVICE_PENDING);
+	go_on(&answer);
+	check(answer.status == SERVICE_OK);
+	service_answer_free(&answer);
+}
+
+static void can_be_given_up(void **state)
+{
+	(void)state;
+	run_alone(abort_body);
+}
+
+static void not_parked_body(void)
+{
+	struct service_answer answer;
+
+	begin(NOT_PARKED, worker);
+	check(start(SERVICE_ORACLE, "work", &answer) == SERVICE_FINISHED);
+	check(answer.status == SERVICE_ERR_FAILED); /* there is none */
+	check(start(SERVICE_VTPM, "loop", &answer) == SERVICE_PENDING);
+	service_call_abort(SERVICE_VTPM);
+	check(logged("service a ended: its caller gave up"));
+	check(!service_available(SERVICE_VTPM));
+}
+
+static void not_parked_ends_with_its_call(void **state)
+{
+	(void)state;
+	run_alone(not_parked_body);
+}
+
+/* Its first read() is too small; the request waits, also across slices. */
+static enum user_exit late_reader(struct user_context *context, unsigned int step)
+{
+	if (step == 0)
+		return sys(context, LINUX_READ, SERVICE_FD_REQUESTS, BUFFER, 8);
+	if (step < 30) {
+		check(step > 1 || result_of(context) == -LINUX_EMSGSIZE);
+		return sys(context, LINUX_GETPID, 0, 0, 0);
+	}
+	if (step == 30)
+		return ask(context);
+	if (step == 31) {
+		check(result_of(context) == 12 && byte_at(context, BUFFER + 8) == 'l');
+		return sys_reply(context, SERVICE_OK, "late", 4);
+	}
+	return ask(context);
+}
+
+static void late_body(void)
+{
+	struct service_answer answer;
+
+	begin(PARKED MEMORY, late_reader);
+	for (int i = 0; i < 2; i++) {
+		check(start(SERVICE_ORACLE, "late", &answer) == SERVICE_PENDING);
+		check(go_on(&answer) > 1);
+		check(answer.status == SERVICE_OK && memcmp(answer.payload, "late", 4) == 0);
+		service_answer_free(&answer);
+	}
+}
+
+static void a_request_waits_for_a_late_reader(void **state)
+{
+	(void)state;
+	run_alone(late_body);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(is_set_back_after_a_reply),
+		cmocka_unit_test(a_broken_run_costs_one_answer),
+		cmocka_unit_test(a_reply_cannot_hold_its_memory),
+		cmocka_unit_test(no_memory_for_the_snapshot),
+		cmocka_unit_test(works_in_slices),
+		cmocka_unit_test(all_slices_share_the_budget),
+		cmocka_unit_test(can_be_given_up),
+		cmocka_unit_test(not_parked_ends_with_its_call),
+		cmocka_unit_test(a_request_waits_for_a_late_reader),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
