@@ -20,6 +20,12 @@ enum channel_type {
 	CHANNEL_CHALLENGE = 5, /* host: credential to activate, in tpm2-tools' file format */
 	CHANNEL_ERROR = 6,     /* guest: one line that names the step that failed */
 	CHANNEL_BYE = 7,       /* host: nothing more is wanted, power off */
+	/*
+	 * host: 64 bytes of nonce, then the name of a key of the vTPM's profile, without NUL. The
+	 * guest attests this key by a selector and quotes with it, both over the nonce, and sends
+	 * what came of it as files ak/..., then CHANNEL_DONE.
+	 */
+	CHANNEL_KEY = 8,
 };
 
 struct channel_header {

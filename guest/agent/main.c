@@ -2,7 +2,12 @@
 /*
  * socle-guest: the guest's end of an attestation.
  *
- *	socle-guest serve --channel DEVICE [--script FILE] [--folder DIR] [--tsm DIR]
+ *	socle-guest serve --channel DEVICE [--script FILE] [--folder DIR] [--tsm DIR] [--svsm DIR]
+ *		[--tpm DEVICE]
+ *	socle-guest attest [--key NAME | --template FILE | --nv INDEX] [--manifest-version N]
+ *		--nonce HEX -o DIR
+ *	socle-guest quote [--key NAME] [--template FILE | --nv INDEX] [--pcrs N,N...] [--tpm DEVICE]
+ *		--nonce HEX -o DIR
  */
 #include <errno.h>
 #include <getopt.h>
@@ -10,13 +15,16 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "guest/agent/commands.h"
 #include "guest/agent/session.h"
-#include "guest/agent/tsm.h"
+#include "guest/agent/svsm.h"
+#include "guest/agent/tpm.h"
 
 static int usage(void)
 {
-	fputs("usage: socle-guest serve --channel DEVICE [--script FILE] [--folder DIR]"
-	      " [--tsm DIR]\n",
+	fputs("usage: socle-guest serve --channel DEVICE [--script FILE] [--folder DIR]\n"
+	      "\t[--tsm DIR] [--svsm DIR] [--tpm DEVICE]\n"
+	      "       socle-guest attest|quote ...\n",
 	      stderr);
 	return 1;
 }
@@ -43,27 +51,27 @@ static int serve(const char *device, struct session *session)
 	return rc == 0 ? 0 : 1;
 }
 
-int main(int argc, char **argv)
+static int command_serve(int argc, char **argv)
 {
 	static const struct option options[] = {
 		{ "channel", required_argument, NULL, 'c' },
 		{ "script", required_argument, NULL, 's' },
 		{ "folder", required_argument, NULL, 'f' },
 		{ "tsm", required_argument, NULL, 't' },
+		{ "svsm", required_argument, NULL, 'v' },
+		{ "tpm", required_argument, NULL, 'p' },
 		{ NULL, 0, NULL, 0 },
 	};
 	struct session session = {
 		.script = "/lib/socle/attest.sh",
 		.folder = "/run/socle",
 		.tsm = TSM_ROOT,
+		.svsm = SVSM_ROOT,
+		.tpm = TPM_DEVICE,
 	};
 	const char *device = NULL;
 	int option;
 
-	if (argc < 2 || strcmp(argv[1], "serve") != 0)
-		return usage();
-	argc--;
-	argv++;
 	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		switch (option) {
 		case 'c':
@@ -78,6 +86,12 @@ int main(int argc, char **argv)
 		case 't':
 			session.tsm = optarg;
 			break;
+		case 'v':
+			session.svsm = optarg;
+			break;
+		case 'p':
+			session.tpm = optarg;
+			break;
 		default:
 			return usage();
 		}
@@ -85,4 +99,22 @@ int main(int argc, char **argv)
 	if (device == NULL || optind != argc)
 		return usage();
 	return serve(device, &session);
+}
+
+int main(int argc, char **argv)
+{
+	static const struct {
+		const char *name;
+		int (*run)(int argc, char **argv);
+	} commands[] = {
+		{ "serve", command_serve },
+		{ "attest", command_attest },
+		{ "quote", command_quote },
+	};
+
+	for (size_t i = 0; argc > 1 && i < sizeof(commands) / sizeof(commands[0]); i++) {
+		if (strcmp(argv[1], commands[i].name) == 0)
+			return commands[i].run(argc - 1, argv + 1);
+	}
+	return usage();
 }

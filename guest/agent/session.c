@@ -7,17 +7,28 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include "abi/tpm.h"
+#include "core/profile.h"
 #include "guest/agent/file.h"
+#include "guest/agent/quote.h"
 #include "guest/agent/step.h"
+#include "guest/agent/svsm.h"
 #include "guest/agent/tsm.h"
 
 /* What the evidence step leaves in the folder; every one of them is sent. */
 static const char *const evidence_files[] = {
 	"report.bin", "manifest.bin", "ek.pub",	    "ak.pub",		"ak.name",
 	"quote.msg",  "quote.sig",    "quote.pcrs", "report-vmpl2.bin",
+};
+
+/* What an attested key leaves. */
+static const char *const key_files[] = {
+	"ak/selector.bin", "ak/context.bin", "ak/manifest.bin", "ak/report.bin",
+	"ak/quote.msg",	   "ak/quote.sig",   "ak/quote.pcrs",
 };
 
 /* Tells the host that a step failed. Returns 0 when the host could be told. */
@@ -80,7 +91,7 @@ static int send_hello(const struct session *session)
 static int gather_vtpm_report(const struct session *session, const uint8_t *nonce,
 			      struct tsm_report *report)
 {
-	int rc = tsm_report_vtpm(session->tsm, nonce, report);
+	int rc = tsm_report_vtpm(session->tsm, nonce, 0, report);
 
 	if (rc != 0)
 		return rc;
@@ -174,6 +185,50 @@ static int answer_challenge(const struct session *session, const struct frame *f
 	return channel_send(session->channel, CHANNEL_DONE, NULL, 0);
 }
 
+/* Attests the key and quotes with it, both over the nonce, into ak/ below the folder. */
+static bool gather_key(const struct session *session, const struct frame *frame, char *folder,
+		       struct problem *problem)
+{
+	const struct svsm_roots roots = { .svsm = session->svsm, .tsm = session->tsm };
+	struct quote_wish quote = { .pcrs = { .bank = TPM_ALG_SHA256, .mask = QUOTE_PCRS } };
+	struct svsm_wish wish = { .manifest_version = 0 };
+	char name[PROFILE_NAME_MAX];
+	size_t size = frame->size - TSM_NONCE_SIZE;
+
+	if (frame->size <= TSM_NONCE_SIZE || size >= sizeof(name))
+		return problem_set(problem, "a nonce and a key's name do not take %zu bytes",
+				   frame->size);
+	memcpy(wish.nonce, frame->payload, TSM_NONCE_SIZE);
+	memcpy(quote.nonce, frame->payload, TSM_NONCE_SIZE);
+	memcpy(name, frame->payload + TSM_NONCE_SIZE, size);
+	name[size] = '\0';
+	quote.key = profile_key_id(name, size);
+	if (mkdir(folder, 0700) != 0 && errno != EEXIST)
+		return problem_set(problem, "%s: %s", folder, strerror(errno));
+	return svsm_select_key(&wish, name, problem) &&
+	       svsm_attest_to(&roots, &wish, folder, problem) &&
+	       quote_on(session->tpm, &quote, folder, problem);
+}
+
+static int answer_key(const struct session *session, const struct frame *frame)
+{
+	struct problem problem;
+	char folder[256];
+	size_t i;
+	int rc;
+
+	if (!path_of(session, "ak", folder, sizeof(folder)))
+		return fail(session, "key: %s", strerror(ENAMETOOLONG));
+	if (!gather_key(session, frame, folder, &problem))
+		return fail(session, "key: %s", problem.text);
+	for (i = 0; i < sizeof(key_files) / sizeof(key_files[0]); i++) {
+		rc = send_file(session, key_files[i]);
+		if (rc != 0)
+			return fail(session, "send %s: %s", key_files[i], strerror(-rc));
+	}
+	return channel_send(session->channel, CHANNEL_DONE, NULL, 0);
+}
+
 int session_serve(const struct session *session)
 {
 	struct frame frame;
@@ -189,6 +244,9 @@ int session_serve(const struct session *session)
 			break;
 		case CHANNEL_CHALLENGE:
 			rc = answer_challenge(session, &frame);
+			break;
+		case CHANNEL_KEY:
+			rc = answer_key(session, &frame);
 			break;
 		case CHANNEL_BYE:
 			return 0;

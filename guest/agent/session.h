@@ -9,7 +9,9 @@ struct session {
 	struct channel *channel;
 	const char *script; /* runs tpm2-tools: guest/initramfs/attest.sh */
 	const char *folder; /* where evidence is gathered; exists, and nobody else writes there */
-	const char *tsm;    /* TSM_ROOT, or a stand-in in tests */
+	const char *tsm;    /* TSM_ROOT, or a stand-in in tests; */
+	const char *svsm;   /* so SVSM_ROOT, */
+	const char *tpm;    /* and TPM_DEVICE */
 };
 
 /*

@@ -6,27 +6,28 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "guest/agent/item.h"
+
 #define TSM_ROOT "/sys/kernel/config/tsm/report"
 #define TSM_NONCE_SIZE 64u
-#define TSM_BLOB_MAX (32u << 10)
+#define TSM_BLOB_MAX ITEM_BLOB_MAX
 
-struct tsm_blob {
-	size_t size;
-	uint8_t data[TSM_BLOB_MAX];
-};
+/* The vTPM service of an SVSM, as configfs wants it. */
+#define TSM_VTPM_GUID "c476f1eb-0123-45a5-9641-b4e7dde5bfe3"
 
 struct tsm_report {
-	struct tsm_blob report;
-	struct tsm_blob manifest; /* empty without an SVSM */
-	struct tsm_blob certificates;
+	struct item_blob report;
+	struct item_blob manifest; /* empty without an SVSM */
+	struct item_blob certificates;
 	const char *failed; /* the attribute that a failure came from */
 };
 
 /*
- * A report from the SVSM at VMPL0 over this nonce and the vTPM's manifest, version 0: its
+ * A report from the SVSM at VMPL0 over this nonce and the vTPM's manifest of this version: its
  * REPORT_DATA is SHA-512(nonce | manifest). root is TSM_ROOT but in tests. 0, or -errno.
  */
-int tsm_report_vtpm(const char *root, const uint8_t nonce[TSM_NONCE_SIZE], struct tsm_report *out);
+int tsm_report_vtpm(const char *root, const uint8_t nonce[TSM_NONCE_SIZE],
+		    uint32_t manifest_version, struct tsm_report *out);
 
 /* A report for the kernel itself, at its own VMPL, with these REPORT_DATA. 0, or -errno. */
 int tsm_report_kernel(const char *root, const uint8_t data[TSM_NONCE_SIZE], struct tsm_report *out);

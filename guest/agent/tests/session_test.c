@@ -185,7 +185,7 @@ static void test_report_request(void **state)
 	struct tsm_report *report = malloc(sizeof(*report));
 
 	assert_non_null(report);
-	assert_int_equal(tsm_report_vtpm(f->tsm, f->nonce, report), 0);
+	assert_int_equal(tsm_report_vtpm(f->tsm, f->nonce, 0, report), 0);
 	assert_memory_equal(fake_tsm.inblob, f->nonce, sizeof(f->nonce));
 	assert_memory_equal(fake_tsm.provider, "svsm", 4);
 	assert_memory_equal(fake_tsm.guid, "c476f1eb-0123-45a5-9641-b4e7dde5bfe3", 36);

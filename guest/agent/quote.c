@@ -1,0 +1,349 @@
+/* SPDX-License-Identifier: MIT */
+#include "guest/agent/quote.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "abi/tpm.h"
+#include "core/bytes.h"
+#include "core/vtpm_manifest.h"
+#include "guest/agent/file.h"
+
+#define MANIFEST_MAX (16u << 10)
+/* PCRs may change between their reading and the quote; hardly so often. */
+#define ATTEMPTS 8
+
+/* ---- Files in the formats of tpm2-tools ---- */
+
+/* A DER INTEGER of an unsigned big-endian number that starts at *from. */
+static size_t put_integer(uint8_t *to, const uint8_t *from, size_t size)
+{
+	size_t pad;
+
+	while (size > 1 && from[0] == 0) {
+		from++;
+		size--;
+	}
+	pad = size > 0 && from[0] & 0x80 ? 1 : 0;
+	to[0] = 0x02;
+	to[1] = (uint8_t)(size + pad);
+	to[2] = 0;
+	memcpy(to + 2 + pad, from, size);
+	return 2 + pad + size;
+}
+
+static size_t put_ecdsa(uint8_t *plain, size_t capacity, struct bytes_reader *r)
+{
+	uint8_t body[2 * (3 + 66)];
+	uint16_t r_size = bytes_be16(r);
+	const uint8_t *r_data = bytes_take(r, r_size);
+	uint16_t s_size = bytes_be16(r);
+	const uint8_t *s_data = bytes_take(r, s_size);
+	size_t size, header;
+
+	if (!bytes_complete(r) || !r_size || !s_size || r_size > 66 || s_size > 66)
+		return 0;
+	size = put_integer(body, r_data, r_size);
+	size += put_integer(body + size, s_data, s_size);
+	header = size < 0x80 ? 2 : 3;
+	if (header + size > capacity)
+		return 0;
+	plain[0] = 0x30;
+	plain[1] = header == 2 ? (uint8_t)size : 0x81;
+	if (header == 3)
+		plain[2] = (uint8_t)size;
+	memcpy(plain + header, body, size);
+	return header + size;
+}
+
+size_t quote_plain_signature(const struct tpm_blob *signature, uint8_t *plain, size_t capacity)
+{
+	struct bytes_reader r = bytes_reader_init(signature->data, signature->size);
+	uint16_t scheme = bytes_be16(&r), size;
+	const uint8_t *number;
+
+	bytes_be16(&r); /* hash */
+	if (scheme == TPM_ALG_ECDSA)
+		return put_ecdsa(plain, capacity, &r);
+	if (scheme != TPM_ALG_RSASSA && scheme != TPM_ALG_RSAPSS)
+		return 0;
+	size = bytes_be16(&r);
+	number = bytes_take(&r, size);
+	if (!bytes_complete(&r) || size > capacity)
+		return 0;
+	memcpy(plain, number, size);
+	return size;
+}
+
+/* The structures of tpm2-tss in memory, which tpm2-tools writes as they are. */
+struct file_selection {
+	uint32_t count;
+	struct {
+		uint16_t bank;
+		uint8_t size;
+		uint8_t bits[4];
+		uint8_t padding;
+	} banks[16];
+};
+ABI_SIZE(struct file_selection, 132);
+
+struct file_digests {
+	uint32_t count;
+	struct {
+		uint16_t size;
+		uint8_t data[64];
+	} digests[8];
+};
+ABI_SIZE(struct file_digests, 532);
+
+struct pcr_file {
+	struct file_selection selection;
+	uint32_t lists;
+	struct file_digests digests[TPM_PCRS / 8];
+};
+
+/* Returns its size. */
+static size_t fill_pcr_file(struct pcr_file *file, const struct tpm_selection *selection,
+			    const struct tpm_pcrs *pcrs)
+{
+	memset(file, 0, sizeof(*file));
+	file->selection.count = 1;
+	file->selection.banks[0].bank = selection->bank;
+	file->selection.banks[0].size = 3;
+	for (unsigned int i = 0; i < 3; i++)
+		file->selection.banks[0].bits[i] = (uint8_t)(selection->mask >> (8 * i));
+	file->lists = (uint32_t)(pcrs->count + 7) / 8;
+	for (size_t i = 0; i < pcrs->count; i++) {
+		struct file_digests *list = &file->digests[i / 8];
+
+		list->digests[i % 8].size = pcrs->digests[i].size;
+		memcpy(list->digests[i % 8].data, pcrs->digests[i].data, pcrs->digests[i].size);
+		list->count++;
+	}
+	return offsetof(struct pcr_file, digests) + file->lists * sizeof(struct file_digests);
+}
+
+/* ---- The key ---- */
+
+/* Whether a key of the manifest can be the one of this id: its kind and size, not its template. */
+static bool key_fits(uint32_t id, const struct selector_template *info)
+{
+	switch (id) {
+	case 0:
+		return true;
+	case SVSM_KEY_AK_RSA2048:
+		return info->type == TPM_ALG_RSA && info->bits == 2048;
+	case SVSM_KEY_AK_ECC_P256:
+		return info->type == TPM_ALG_ECC && info->curve == TPM_ECC_P256;
+	case SVSM_KEY_AK_ECC_P384:
+		return info->type == TPM_ALG_ECC && info->curve == TPM_ECC_P384;
+	default:
+		return false;
+	}
+}
+
+static bool find_key(const struct vtpm_manifest *manifest, uint32_t id,
+		     struct vtpm_manifest_key *key, struct problem *problem)
+{
+	for (size_t i = 0; i < manifest->count; i++) {
+		if (manifest->keys[i].info.signing && key_fits(id, &manifest->keys[i].info)) {
+			*key = manifest->keys[i];
+			return true;
+		}
+	}
+	return problem_set(problem, "manifest.bin: it attests no such signing key");
+}
+
+struct template
+{
+	size_t size;
+	uint8_t data[SELECTOR_TEMPLATE_MAX];
+};
+
+/* What an attested key was made from, if its unique field was of zeros, as long as this. */
+static bool template_of(const struct vtpm_manifest_key *key, size_t unique, struct template *t)
+{
+	size_t parts = key->info.type == TPM_ALG_ECC ? 2 : 1;
+	size_t part = unique / parts;
+
+	memset(t, 0, sizeof(*t));
+	if (key->info.unique_offset + parts * (2 + part) > sizeof(t->data))
+		return false;
+	memcpy(t->data, key->data, key->info.unique_offset);
+	t->size = key->info.unique_offset;
+	for (size_t i = 0; i < parts; i++) {
+		t->data[t->size] = (uint8_t)(part >> 8);
+		t->data[t->size + 1] = (uint8_t)part;
+		t->size += 2 + part;
+	}
+	return true;
+}
+
+enum made { MADE, MADE_OTHER, MADE_NONE };
+
+/* Makes a key; one that is not the attested one is gone again. */
+static enum made try_template(int fd, const void *template, size_t size,
+			      const struct vtpm_manifest_key *key, uint32_t *handle,
+			      struct problem *problem)
+{
+	static struct tpm_blob public_area;
+
+	if (!tpm_create_primary(fd, template, size, handle, &public_area, problem))
+		return MADE_NONE;
+	if (public_area.size == key->size && memcmp(public_area.data, key->data, key->size) == 0)
+		return MADE;
+	return tpm_flush(fd, *handle, problem) ? MADE_OTHER : MADE_NONE;
+}
+
+static enum made try_given(int fd, const struct quote_wish *wish,
+			   const struct vtpm_manifest_key *key, uint32_t *handle,
+			   struct problem *problem)
+{
+	static struct tpm_blob content;
+
+	if (wish->template)
+		return try_template(fd, wish->template, wish->template_size, key, handle, problem);
+	if (!tpm_read_nv(fd, wish->nv, &content, problem))
+		return MADE_NONE;
+	return try_template(fd, content.data, content.size, key, handle, problem);
+}
+
+static enum made try_usual(int fd, const struct vtpm_manifest_key *key, uint32_t *handle,
+			   struct problem *problem)
+{
+	const size_t uniques[] = { 0, key->info.unique_size };
+	enum made made = MADE_OTHER;
+	struct template template;
+
+	for (size_t i = 0; made == MADE_OTHER && i < 2; i++) {
+		if (template_of(key, uniques[i], &template))
+			made = try_template(fd, template.data, template.size, key, handle, problem);
+	}
+	return made;
+}
+
+static bool make_key(int fd, const struct quote_wish *wish, const struct vtpm_manifest_key *key,
+		     uint32_t *handle, struct problem *problem)
+{
+	enum made made = wish->template || wish->nv ? try_given(fd, wish, key, handle, problem)
+						    : try_usual(fd, key, handle, problem);
+
+	if (made == MADE_OTHER)
+		problem_set(problem, "the template makes another key than manifest.bin has");
+	return made == MADE;
+}
+
+/* ---- The quote ---- */
+
+struct parts {
+	struct tpm_pcrs before, after;
+	struct tpm_blob message, signature;
+	uint8_t plain[TPM_BLOB_MAX];
+	size_t plain_size;
+	struct pcr_file file;
+	size_t file_size;
+};
+
+/* A quote of PCR values that are known: none of them changed while it was made. */
+static bool quote(int fd, uint32_t handle, const struct quote_wish *wish, struct parts *parts,
+		  struct problem *problem)
+{
+	for (int i = 0; i < ATTEMPTS; i++) {
+		if (!tpm_read_pcrs(fd, &wish->pcrs, &parts->before, problem) ||
+		    !tpm_quote(fd, handle, wish->nonce, sizeof(wish->nonce), &wish->pcrs,
+			       &parts->message, &parts->signature, problem) ||
+		    !tpm_read_pcrs(fd, &wish->pcrs, &parts->after, problem))
+			return false;
+		if (parts->before.counter == parts->after.counter)
+			return true;
+	}
+	return problem_set(problem, "the PCRs do not stand still");
+}
+
+static bool put_file(const char *folder, const char *name, const void *data, size_t size,
+		     struct problem *problem)
+{
+	char path[512];
+	int length = snprintf(path, sizeof(path), "%s/%s", folder, name);
+	int rc = length > 0 && (size_t)length < sizeof(path) ? file_write(path, data, size)
+							     : -ENAMETOOLONG;
+
+	return rc == 0 || problem_set(problem, "%s/%s: %s", folder, name, strerror(-rc));
+}
+
+static bool put_files(const char *folder, const struct quote_wish *wish, struct parts *parts,
+		      struct problem *problem)
+{
+	parts->plain_size = quote_plain_signature(&parts->signature, parts->plain,
+						  sizeof(parts->plain));
+	if (parts->plain_size == 0)
+		return problem_set(problem, "TPM2_Quote: a signature of unknown form");
+	parts->file_size = fill_pcr_file(&parts->file, &wish->pcrs, &parts->before);
+	return put_file(folder, "quote.msg", parts->message.data, parts->message.size, problem) &&
+	       put_file(folder, "quote.sig", parts->plain, parts->plain_size, problem) &&
+	       put_file(folder, "quote.pcrs", &parts->file, parts->file_size, problem);
+}
+
+static bool quote_by(int fd, const struct quote_wish *wish, const struct vtpm_manifest_key *key,
+		     const char *folder, struct problem *problem)
+{
+	struct parts *parts = malloc(sizeof(*parts));
+	struct problem ignored;
+	uint32_t handle;
+	bool ok;
+
+	if (parts == NULL)
+		return problem_set(problem, "%s", strerror(ENOMEM));
+	ok = make_key(fd, wish, key, &handle, problem);
+	if (ok) {
+		ok = quote(fd, handle, wish, parts, problem);
+		tpm_flush(fd, handle, &ignored);
+	}
+	ok = ok && put_files(folder, wish, parts, problem);
+	free(parts);
+	return ok;
+}
+
+static ssize_t read_manifest(const char *folder, uint8_t *data, size_t capacity)
+{
+	char path[512];
+	int length = snprintf(path, sizeof(path), "%s/manifest.bin", folder);
+
+	if (length < 0 || (size_t)length >= sizeof(path))
+		return -ENAMETOOLONG;
+	return file_read(path, data, capacity);
+}
+
+bool quote_to(int fd, const struct quote_wish *wish, const char *folder, struct problem *problem)
+{
+	static uint8_t data[MANIFEST_MAX];
+	static struct vtpm_manifest manifest;
+	struct vtpm_manifest_key key;
+	const char *wrong;
+	ssize_t size = read_manifest(folder, data, sizeof(data));
+
+	if (size < 0)
+		return problem_set(problem, "manifest.bin: %s", strerror((int)-size));
+	wrong = vtpm_manifest_read(&manifest, data, (size_t)size);
+	if (wrong)
+		return problem_set(problem, "manifest.bin: %s", wrong);
+	return find_key(&manifest, wish->key, &key, problem) &&
+	       quote_by(fd, wish, &key, folder, problem);
+}
+
+bool quote_on(const char *device, const struct quote_wish *wish, const char *folder,
+	      struct problem *problem)
+{
+	int fd = open(device, O_RDWR | O_CLOEXEC);
+	bool ok;
+
+	if (fd < 0)
+		return problem_set(problem, "%s: %s", device, strerror(errno));
+	ok = quote_to(fd, wish, folder, problem);
+	close(fd);
+	return ok;
+}

@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: MIT */
+#include "guest/agent/svsm.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/profile.h"
+#include "core/selector.h"
+#include "guest/agent/file.h"
+
+/* ---- Selectors ---- */
+
+static size_t put_le(uint8_t *to, uint64_t value, size_t size)
+{
+	for (size_t i = 0; i < size; i++)
+		to[i] = (uint8_t)(value >> (8 * i));
+	return size;
+}
+
+static void select_number(struct svsm_wish *wish, enum svsm_selector_kind kind, uint32_t number)
+{
+	wish->selector_size = put_le(wish->selector, kind, SELECTOR_HEADER_SIZE);
+	wish->selector_size += put_le(wish->selector + wish->selector_size, number, 4);
+}
+
+bool svsm_select_key(struct svsm_wish *wish, const char *name, struct problem *problem)
+{
+	uint32_t id = profile_key_id(name, strlen(name));
+
+	if (!id)
+		return problem_set(problem, "there is no key '%s'", name);
+	select_number(wish, SVSM_SELECTOR_KEY, id);
+	return true;
+}
+
+/* The SVSM would refuse it too, but without a reason. */
+bool svsm_select_template(struct svsm_wish *wish, const void *template, size_t size,
+			  struct problem *problem)
+{
+	struct selector_template info;
+	enum selector_result result = selector_template_check(&info, template, size);
+
+	if (result != SELECTOR_OK)
+		return problem_set(problem, "the template: %s", selector_result_text(result));
+	wish->selector_size = put_le(wish->selector, SVSM_SELECTOR_TEMPLATE, SELECTOR_HEADER_SIZE);
+	memcpy(wish->selector + wish->selector_size, template, size);
+	wish->selector_size += size;
+	return true;
+}
+
+void svsm_select_nv(struct svsm_wish *wish, uint32_t index)
+{
+	select_number(wish, SVSM_SELECTOR_NV, index);
+}
+
+/* ---- The attestation ---- */
+
+static int set_inputs(struct item *item, const struct svsm_wish *wish)
+{
+	char version[16];
+	int rc;
+
+	snprintf(version, sizeof(version), "%u", wish->manifest_version);
+	if ((rc = item_set_text(item, "service_guid", TSM_VTPM_GUID)) != 0 ||
+	    (rc = item_set_text(item, "manifest_version", version)) != 0 ||
+	    (rc = item_set(item, "inblob", wish->nonce, sizeof(wish->nonce))) != 0)
+		return rc;
+	if (wish->selector_size == 0)
+		return 0;
+	return item_set(item, "manifest_selector", wish->selector, wish->selector_size);
+}
+
+static int get_outputs(struct item *item, struct tsm_report *out)
+{
+	int rc;
+
+	if ((rc = item_get(item, "outblob", &out->report)) != 0 ||
+	    (rc = item_get(item, "manifestblob", &out->manifest)) != 0 ||
+	    (rc = item_get(item, "auxblob", &out->certificates)) != 0)
+		return rc;
+	return 0;
+}
+
+static bool explain(uint32_t result, struct problem *problem)
+{
+	if (result == SVSM_ERR_ATTEST_SELECTOR)
+		return problem_set(problem, "the SVSM attests no key that is selected so");
+	if (result == SVSM_ERR_SERVICE_BUSY)
+		return problem_set(problem, "the host lets the SVSM have no report just now");
+	if (result > SVSM_ERR_ATTEST_TPM && result <= SVSM_ERR_ATTEST_TPM + 0xfff)
+		return problem_set(problem, "the vTPM makes no such key: TPM error 0x%03x",
+				   result - SVSM_ERR_ATTEST_TPM);
+	return problem_set(problem, "the SVSM refuses the request: 0x%08x", result);
+}
+
+/* The SVSM's own reason, where it gave one, or the kernel's. */
+static bool explain_failure(struct item *item, int rc, struct item_blob *scratch,
+			    struct problem *problem)
+{
+	const char *attribute = item->attribute;
+	unsigned long result = 0;
+
+	if (item_get(item, "service_error", scratch) == 0 &&
+	    scratch->size < sizeof(scratch->data)) {
+		scratch->data[scratch->size] = '\0';
+		result = strtoul((char *)scratch->data, NULL, 0);
+	}
+	if (result != SVSM_SUCCESS && result <= UINT32_MAX)
+		return explain((uint32_t)result, problem);
+	return problem_set(problem, "%s: %s", attribute, strerror(-rc));
+}
+
+static bool attest_selected(const char *root, const struct svsm_wish *wish, struct tsm_report *out,
+			    struct problem *problem)
+{
+	struct item item;
+	bool ok = true;
+	int rc;
+
+	memset(out, 0, sizeof(*out));
+	rc = item_make(&item, root);
+	if (rc == -ENOENT)
+		return problem_set(problem, "no %s: the kernel or the SVSM attests no selected key",
+				   root);
+	if (rc != 0)
+		return problem_set(problem, "%s: %s", item.folder, strerror(-rc));
+	if ((rc = set_inputs(&item, wish)) != 0 || (rc = get_outputs(&item, out)) != 0)
+		ok = explain_failure(&item, rc, &out->certificates, problem);
+	item_remove(&item);
+	return ok;
+}
+
+bool svsm_attest(const struct svsm_roots *roots, const struct svsm_wish *wish,
+		 struct tsm_report *out, struct problem *problem)
+{
+	int rc;
+
+	if (wish->selector_size > 0 || access(roots->tsm, F_OK) != 0)
+		return attest_selected(roots->svsm, wish, out, problem);
+	rc = tsm_report_vtpm(roots->tsm, wish->nonce, wish->manifest_version, out);
+	if (rc != 0)
+		return problem_set(problem, "%s: %s", out->failed, strerror(-rc));
+	return true;
+}
+
+/* ---- Files ---- */
+
+/* A part that is empty has no file. */
+static bool put_file(const char *folder, const char *name, const void *data, size_t size,
+		     struct problem *problem)
+{
+	char path[512];
+	int length = snprintf(path, sizeof(path), "%s/%s", folder, name), rc;
+
+	if (length < 0 || (size_t)length >= sizeof(path))
+		return problem_set(problem, "%s: %s", folder, strerror(ENAMETOOLONG));
+	if (size == 0)
+		rc = unlink(path) == 0 || errno == ENOENT ? 0 : -errno;
+	else
+		rc = file_write(path, data, size);
+	return rc == 0 || problem_set(problem, "%s: %s", path, strerror(-rc));
+}
+
+static bool put_files(const struct svsm_wish *wish, const struct tsm_report *report,
+		      const char *folder, struct problem *problem)
+{
+	static const struct abi_guid vtpm = SVSM_GUID_VTPM;
+	uint8_t context[SELECTOR_CONTEXT_MAX];
+	size_t context_size = selector_context(context, &vtpm, wish->manifest_version,
+					       wish->selector, wish->selector_size);
+	const struct {
+		const char *name;
+		const void *data;
+		size_t size;
+	} files[] = {
+		{ "nonce.bin", wish->nonce, sizeof(wish->nonce) },
+		{ "selector.bin", wish->selector, wish->selector_size },
+		{ "context.bin", context, context_size },
+		{ "manifest.bin", report->manifest.data, report->manifest.size },
+		{ "report.bin", report->report.data, report->report.size },
+		{ "certs.bin", report->certificates.data, report->certificates.size },
+	};
+
+	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+		if (!put_file(folder, files[i].name, files[i].data, files[i].size, problem))
+			return false;
+	}
+	return true;
+}
+
+bool svsm_attest_to(const struct svsm_roots *roots, const struct svsm_wish *wish,
+		    const char *folder, struct problem *problem)
+{
+	struct tsm_report *report = malloc(sizeof(*report));
+	bool ok;
+
+	if (report == NULL)
+		return problem_set(problem, "%s", strerror(ENOMEM));
+	ok = svsm_attest(roots, wish, report, problem) && put_files(wish, report, folder, problem);
+	free(report);
+	return ok;
+}
