@@ -1,0 +1,156 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""The test vectors in the hands of both verifiers. They are what make_vectors.py makes; the second
+verifier's rules agree with each; and evidence made from each attestation, with a report that the
+emulated VCEK signs, is trusted by both, and by neither when it is spoiled.
+
+    vectors_test.py SOCLE RESIGN KEY_DIR VECTOR_DIR"""
+
+import json
+import struct
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import make_vectors
+import rules
+import verify as second
+
+passed = failed = 0
+
+
+def result(ok, name, detail=""):
+    global passed, failed
+    if ok:
+        passed += 1
+    else:
+        failed += 1
+        print(f"FAIL vectors: {name}: {detail}")
+
+
+def outcome(function, *arguments):
+    """(value, "ok"), or (None, the rule that refuses)."""
+    try:
+        return function(*arguments), "ok"
+    except rules.Refused as error:
+        return None, str(error)
+
+
+def check_files(vectors):
+    for name, content in make_vectors.make().items():
+        result((vectors / name).read_text() == make_vectors.render(content), name,
+               "not what make_vectors.py makes")
+
+
+def check_rules(vectors):
+    for vector in json.loads((vectors / "selectors.json").read_text())["selectors"]:
+        value, found = outcome(rules.read_selector, bytes.fromhex(vector["selector"]))
+        result(found == vector["expected"], f"selector, {vector['name']}", found)
+        if value and found == "ok" and "id" in vector:
+            result(value == (vector["kind"], vector["id"]), f"selector, {vector['name']}", value)
+    for vector in json.loads((vectors / "manifests.json").read_text())["manifests"]:
+        keys, found = outcome(rules.read_manifest, bytes.fromhex(vector["manifest"]))
+        result((found == "ok") == (vector["expected"] == "accept") and
+               len(keys or []) == vector["keys"], f"manifest, {vector['name']}", found)
+
+
+def pcr_file(pcrs):
+    """The values as tpm2_quote -o writes them."""
+    values = sorted((int(n), bytes.fromhex(v)) for n, v in pcrs["sha256"].items())
+    mask = sum(1 << n for n, _ in values)
+    selection = struct.pack("<HB", 0x000B, 3) + mask.to_bytes(4, "little") + b"\0"
+    digests = b"".join(struct.pack("<H", len(v)) + v.ljust(64, b"\0") for _, v in values)
+    return struct.pack("<I", 1) + selection.ljust(128, b"\0") + struct.pack("<I", 1) + \
+        struct.pack("<I", len(values)) + digests.ljust(8 * 66, b"\0")
+
+
+def make_evidence(vector, folder, resign, keys):
+    folder.mkdir()
+    files = {"nonce.bin": vector["nonce"], "manifest.bin": vector["manifest"]}
+    if vector["call"] == 2:
+        files.update({"selector.bin": vector["selector"], "context.bin": vector["context"]})
+    if "quote" in vector:
+        files.update({"quote.msg": vector["quote"]["message"],
+                      "quote.sig": vector["quote"]["signature"]})
+    for name, text in files.items():
+        (folder / name).write_bytes(bytes.fromhex(text))
+    if "quote" in vector:
+        (folder / "quote.pcrs").write_bytes(pcr_file(vector["quote"]["pcrs"]))
+    report = bytearray(0x4A0)
+    struct.pack_into("<I", report, 0, 3)
+    struct.pack_into("<Q", report, 8, 0x30000)
+    struct.pack_into("<I", report, 0x34, 1)
+    report[0x50:0x90] = bytes.fromhex(vector["report_data"])
+    report[0x188:0x18B] = bytes([0x19, 1, 1])
+    (folder / "report.bin").write_bytes(report)
+    (folder / "measurement.hex").write_text("00" * 48 + "\n")
+    subprocess.run([resign, keys, folder / "report.bin", folder], check=True)
+
+
+def both(socle, name, arguments):
+    """The failing checks of both verifiers, which must be the same; None when unreadable."""
+    run = subprocess.run([socle, "verify", "--json", *map(str, arguments)], capture_output=True,
+                         text=True, check=False)
+    first = json.loads(run.stdout) if run.stdout else None
+    failing = first and [c["name"] for c in first["checks"] if c["result"] == "fail"]
+    try:
+        other = second.verify(arguments)
+    except second.Unreadable:
+        result(run.returncode == 1, name, f"{run.returncode} and unreadable")
+        return None, None
+    result(first is not None and (run.returncode, failing, first["bindings"]) ==
+           (other["status"], other["failing"], other["bindings"]), name,
+           f"{run.returncode} {failing}, {other}: {run.stderr}")
+    return other["failing"], other["bindings"]
+
+
+# A bit of each file, and what must notice.
+SPOILED = {"nonce.bin": "report-data", "manifest.bin": "report-data", "selector.bin": "context",
+           "context.bin": "context", "report.bin": "signature", "quote.msg": "quote-signature",
+           "quote.sig": "quote-signature"}
+
+
+def spoil(data, round_number):
+    data = bytearray(data)
+    place = (round_number * 2654435761) % len(data)
+    data[place] ^= 1 << round_number % 8
+    return bytes(data)
+
+
+def check_evidence(socle, resign, keys, vector, folder, number):
+    make_evidence(vector, folder, resign, keys)
+    quoted = "quote" in vector
+    arguments = ["--trust-emulated", *([] if quoted else ["--keys-only"]), folder]
+    name = vector["name"]
+    failing, bindings = both(socle, name, arguments)
+    result(failing == [] and bindings == ["attested-ak" if quoted else "manifest"], name,
+           f"{failing} {bindings}")
+    for file, check in SPOILED.items():
+        path = folder / file
+        good = path.read_bytes() if path.exists() else b""
+        if not good:
+            continue
+        path.write_bytes(spoil(good, number * len(SPOILED) + len(file)))
+        failing, _ = both(socle, f"{name}, a bit of {file}", arguments)
+        # The unsigned rest of a report is looked at by its form alone.
+        result(failing and (check in failing or file == "report.bin"),
+               f"{name}, a bit of {file}", f"fails {failing}, not {check}")
+        path.write_bytes(good)
+
+
+def main():
+    socle, resign, keys = sys.argv[1:4]
+    vectors = Path(sys.argv[4])
+    check_files(vectors)
+    check_rules(vectors)
+    attestations = json.loads((vectors / "attestations.json").read_text())["attestations"]
+    with tempfile.TemporaryDirectory() as top:
+        for number, vector in enumerate(attestations):
+            check_evidence(socle, resign, keys, vector, Path(top) / str(number), number)
+    print(f"vectors: {passed} passed, {failed} failed")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
