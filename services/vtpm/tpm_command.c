@@ -38,6 +38,8 @@
 #define TPM_PLATFORM_AUTH_SIZE 32u
 #define TPM_NV_BUFFER_MAX 1024u
 #define RESPONSE_HEADER_SIZE 10u
+#define TPM_RC_RETRY 0x922u
+#define TRIES 3
 
 /* A command under construction. Its own commands are all far smaller than the buffer. */
 struct command {
@@ -139,19 +141,26 @@ uint32_t tpm_response_code(const uint8_t *response, size_t size)
 	return r.bad ? TPM_RC_NONE : code;
 }
 
-/* Sends the command. Returns its response code. */
+/*
+ * Sends the command. Returns its response code. The first use of something that is protected from
+ * dictionary attacks only takes note of it, and asks to be called again (part 1, section 19.8).
+ */
 static uint32_t submit(struct command *c, struct response *response)
 {
 	size_t size = c->size;
+	uint32_t rc = TPM_RC_RETRY;
 
 	c->size = 2;
 	put_u32(c, (uint32_t)size);
 	c->size = size;
-	if (!tpm_execute(0, c->data, c->size, response->data, &response->size))
-		return TPM_RC_NONE;
+	for (int i = 0; i < TRIES && rc == TPM_RC_RETRY; i++) {
+		if (!tpm_execute(0, c->data, c->size, response->data, &response->size))
+			return TPM_RC_NONE;
+		rc = tpm_response_code(response->data, response->size);
+	}
 	response->r = bytes_reader_init(response->data, response->size);
 	bytes_take(&response->r, RESPONSE_HEADER_SIZE);
-	return tpm_response_code(response->data, response->size);
+	return rc;
 }
 
 /* Sends a command whose response parameters do not matter. */

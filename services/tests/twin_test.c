@@ -1,0 +1,883 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Create-and-attest leaves no trace: around each selection the permanent and the volatile state of
+ * the vTPM are compared byte for byte, and all that a guest can ask for, in every situation that a
+ * guest can bring its TPM into. The vTPM runs within the test, with a clock that stands still; the
+ * oracle is the real executable.
+ *
+ *	twin_test VTPM
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <cmocka.h>
+#include <libtpms/tpm_error.h>
+#include <libtpms/tpm_library.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "core/selector.h"
+#include "services/tests/guest.h"
+#include "services/tests/spawn.h"
+#include "services/vtpm/manufacture.h"
+
+#define POLICY_A "837197674484b3f81a90cc8d46a5d724fd52d76e06520b64f2a1da1b331469aa"
+
+static const char profile_text[] =
+	"profile test\npcr-banks sha256\nplatform-auth empty\nmanifests 0 1\ncertificates none\n"
+	"key ek-rsa2048\n role ek\n hierarchy endorsement\n"
+	" template 0001000b000300b20020" POLICY_A "00060080004300100800000000000000\n"
+	" unique zero\n handle 0x81010001\n"
+	"key ak-ecc-p256\n role ak\n hierarchy endorsement\n"
+	" template 0023000b00050072000000100018000b0003001000000000\n"
+	" unique random\n handle none\n"
+	"nv 0x01c10003\n attributes 0x42072001\n policy none\n content template ak-ecc-p256\n"
+	" locked yes\n";
+
+/* Templates that are not the profile's (lengths without the string's NUL). */
+static const uint8_t ak_p384[] = "\x00\x23\x00\x0c\x00\x05\x00\x72\x00\x00\x00\x10\x00\x18\x00\x0c"
+				 "\x00\x04\x00\x10\x00\x00\x00";
+static const uint8_t ak_rsa[] = "\x00\x01\x00\x0b\x00\x05\x00\x72\x00\x00\x00\x10\x00\x14\x00\x0b"
+				"\x08\x00\x00\x00\x00\x00\x00";
+
+static const char *vtpm_path;
+static struct profile profile;
+static struct vtpm vtpm;
+static struct guest guest = { .vtpm = &vtpm };
+static int64_t clock_seconds = 1000;
+
+/* The TPM's clock: without it no two states would be the same. */
+int __wrap_clock_gettime(clockid_t id, struct timespec *time);
+int __wrap_clock_gettime(clockid_t id, struct timespec *time)
+{
+	(void)id;
+	*time = (struct timespec){ .tv_sec = clock_seconds };
+	return 0;
+}
+
+static void start_with(const char *directive)
+{
+	char text[2048] = "";
+	struct profile_error error;
+
+	strcat(text, directive);
+	strcat(text, profile_text);
+	if (!profile_parse(&profile, text, strlen(text), &error))
+		fail_msg("profile:%u: %s", error.line, error.reason);
+	memset(&vtpm, 0, sizeof(vtpm));
+	assert_true(manufacture(&vtpm, &profile));
+}
+
+static int start(void **state)
+{
+	(void)state;
+	start_with("");
+	return 0;
+}
+
+static int stop(void **state)
+{
+	(void)state;
+	tpm_power_off();
+	return 0;
+}
+
+/* ---- States ---- */
+
+struct states {
+	uint8_t *data[2];
+	uint32_t size[2];
+};
+
+static void get_states(struct states *s)
+{
+	assert_int_equal(TPMLIB_GetState(TPMLIB_STATE_PERMANENT, &s->data[0], &s->size[0]), 0);
+	assert_int_equal(TPMLIB_GetState(TPMLIB_STATE_VOLATILE, &s->data[1], &s->size[1]), 0);
+}
+
+static void free_states(struct states *s)
+{
+	free(s->data[0]);
+	free(s->data[1]);
+}
+
+static bool same_states(const struct states *a, const struct states *b)
+{
+	return a->size[0] == b->size[0] && a->size[1] == b->size[1] &&
+	       memcmp(a->data[0], b->data[0], a->size[0]) == 0 &&
+	       memcmp(a->data[1], b->data[1], a->size[1]) == 0;
+}
+
+/* ---- Selections, as the monitor makes them ---- */
+
+struct answer {
+	struct vtpm_select_reply reply;
+	uint8_t *data;
+	size_t size; /* of what follows the reply */
+};
+
+static enum service_status select_raw(uint32_t version, const uint8_t *selector, size_t size,
+				      struct answer *answer)
+{
+	static uint8_t reply[VTPM_REPLY_MAX];
+	uint8_t payload[4 + 2048];
+	struct serve_output out = { .data = reply, .capacity = sizeof(reply) };
+	enum service_status status;
+
+	assert_true(size <= sizeof(payload) - 4);
+	memcpy(payload, &version, 4);
+	if (size)
+		memcpy(payload + 4, selector, size);
+	status = vtpm_handle(&vtpm, VTPM_OP_SELECT, payload, 4 + size, &out);
+	if (status != SERVICE_OK)
+		return status;
+	assert_true(out.size >= sizeof(answer->reply));
+	memcpy(&answer->reply, reply, sizeof(answer->reply));
+	answer->data = reply + sizeof(answer->reply);
+	answer->size = out.size - sizeof(answer->reply);
+	return status;
+}
+
+/* Runs a fresh oracle on the request; gives the public area. Returns the TPM's response code. */
+static uint32_t run_oracle(const struct answer *answer, uint8_t *public_area, size_t *public_size)
+{
+	uint8_t reply[4096];
+	size_t size = sizeof(reply);
+	uint32_t rc;
+	int channel, status;
+	pid_t pid = spawn_service(vtpm_path, "oracle", NULL, 0, &channel);
+
+	status = spawn_call(channel, ORACLE_OP_CREATE, answer->data, answer->size, reply, &size);
+	close(channel);
+	waitpid(pid, NULL, 0);
+	assert_int_equal(status, SERVICE_OK);
+	assert_true(size >= 4);
+	memcpy(&rc, reply, 4);
+	*public_size = size - 4;
+	assert_true(*public_size <= TPM_PUBLIC_MAX);
+	memcpy(public_area, reply + 4, *public_size);
+	return rc;
+}
+
+static enum service_status remember(uint64_t generation, const uint8_t *template,
+				    size_t template_size, const uint8_t *public_area,
+				    size_t public_size)
+{
+	struct vtpm_remember header = { .seed_generation = generation,
+					.template_size = (uint32_t)template_size,
+					.public_size = (uint32_t)public_size };
+	uint8_t payload[sizeof(header) + 2 * TPM_PUBLIC_MAX];
+	struct serve_output out = { 0 };
+
+	memcpy(payload, &header, sizeof(header));
+	memcpy(payload + sizeof(header), template, template_size);
+	memcpy(payload + sizeof(header) + template_size, public_area, public_size);
+	return vtpm_handle(&vtpm, VTPM_OP_REMEMBER, payload,
+			   sizeof(header) + template_size + public_size, &out);
+}
+
+/* A selection that has to make its key: oracle, remember, and the manifest at last. */
+static void create(struct answer *answer, const uint8_t *selector, size_t size)
+{
+	uint8_t public_area[TPM_PUBLIC_MAX], template[TPM_PUBLIC_MAX];
+	struct oracle_create request;
+	size_t public_size;
+
+	memcpy(&request, answer->data, sizeof(request));
+	assert_int_equal(answer->size,
+			 sizeof(request) + request.state_size + request.template_size);
+	memcpy(template, answer->data + sizeof(request) + request.state_size,
+	       request.template_size);
+	assert_int_equal(run_oracle(answer, public_area, &public_size), 0);
+	assert_int_equal(remember(answer->reply.seed_generation, template, request.template_size,
+				  public_area, public_size),
+			 SERVICE_OK);
+	assert_int_equal(select_raw(0, selector, size, answer), SERVICE_OK);
+	assert_int_equal(answer->reply.outcome, SELECT_MANIFEST);
+}
+
+static bool select_key_of(const uint8_t *selector, size_t size, uint8_t *public_area,
+			  size_t *public_size)
+{
+	struct answer answer;
+	bool created = false;
+
+	assert_int_equal(select_raw(0, selector, size, &answer), SERVICE_OK);
+	if (answer.reply.outcome == SELECT_CREATE) {
+		create(&answer, selector, size);
+		created = true;
+	}
+	assert_int_equal(answer.reply.outcome, SELECT_MANIFEST);
+	*public_size = answer.size;
+	memcpy(public_area, answer.data, answer.size);
+	return created;
+}
+
+static size_t template_selector(uint8_t *selector, const uint8_t *template, size_t size)
+{
+	uint64_t kind = SVSM_SELECTOR_TEMPLATE;
+
+	memcpy(selector, &kind, 8);
+	memcpy(selector + 8, template, size);
+	return 8 + size;
+}
+
+static size_t id_selector(uint8_t *selector, uint64_t kind, uint32_t id)
+{
+	memcpy(selector, &kind, 8);
+	memcpy(selector + 8, &id, 4);
+	return 12;
+}
+
+/* ---- Situations that a guest brings its TPM into ---- */
+
+static void fill_transient(void)
+{
+	static const uint8_t srk[] =
+		"\x00\x23\x00\x0b\x00\x03\x04\x72\x00\x00\x00\x06\x00\x80\x00\x43\x00\x10\x00\x03"
+		"\x00\x10\x00\x00\x00";
+
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(guest_run(&guest, CC_CREATE_PRIMARY, "d a www s w d", RH_OWNER, "",
+					   4, 0, 0, srk, sizeof(srk), 0, 0),
+				 0);
+	assert_int_equal(guest_run(&guest, CC_CREATE_PRIMARY, "d a www s w d", RH_OWNER, "", 4, 0,
+				   0, srk, sizeof(srk), 0, 0),
+			 0x902);
+}
+
+static uint32_t open_session(void)
+{
+	static const uint8_t nonce[16] = "a caller's nonce";
+	uint32_t rc = guest_run(&guest, CC_START_AUTH_SESSION, "dd s w b w w", RH_NULL, RH_NULL,
+				nonce, sizeof(nonce), 0, 0, 0x10, 0xb);
+
+	assert_int_equal(rc, 0);
+	return (uint32_t)guest.response[10] << 24 | guest.response[11] << 16 |
+	       guest.response[12] << 8 | guest.response[13];
+}
+
+#define AUDIT 0x81u
+#define AUDIT_EXCLUSIVE 0x83u
+
+static uint32_t audited_command(uint32_t session, uint32_t attributes)
+{
+	return guest_run(&guest, CC_GET_RANDOM, "x w", session, attributes, 8);
+}
+
+static void set_endorsement_auth(void)
+{
+	assert_int_equal(guest_run(&guest, CC_HIERARCHY_CHANGE_AUTH, "d a s", RH_ENDORSEMENT, "",
+				   "secret", (size_t)6),
+			 0);
+}
+
+static void disable_endorsement(const char *auth)
+{
+	assert_int_equal(guest_run(&guest, CC_HIERARCHY_CONTROL, "d a d b", RH_ENDORSEMENT, auth,
+				   RH_ENDORSEMENT, 0),
+			 0);
+}
+
+static void disable_clear(void)
+{
+	assert_int_equal(guest_run(&guest, CC_CLEAR_CONTROL, "d a b", RH_LOCKOUT, "", 1), 0);
+	assert_int_equal(guest_run(&guest, CC_CLEAR, "d a", RH_LOCKOUT, ""), 0x120);
+}
+
+static void fill_nv(void)
+{
+	static uint8_t data[2048];
+	uint32_t rc = 0, index = 0x01500000;
+
+	memset(data, 0xa5, sizeof(data));
+	for (size_t size = sizeof(data); size >= 32; size /= 2) {
+		for (rc = 0; !rc; index++)
+			rc = guest_nv(&guest, index, 0x02020002, "", data, size);
+		assert_int_equal(rc, 0x14b); /* TPM_RC_NV_SPACE */
+	}
+}
+
+/* ---- Proofs ---- */
+
+/*
+ * Selects twice with the same selector, in the TPM as it is, and proves that neither left a trace.
+ * What a guest sees is looked at from a checkpoint: looking is what would change the TPM.
+ */
+static void prove_invisible(const uint8_t *selector, size_t size, uint8_t *public_area,
+			    size_t *public_size)
+{
+	uint8_t seen_before[32], seen_after[32], again[TPM_PUBLIC_MAX];
+	struct tpm_checkpoint checkpoint;
+	struct states before, after;
+	size_t again_size;
+
+	assert_true(tpm_checkpoint(&checkpoint));
+	guest_observe(&guest, seen_before);
+	assert_true(tpm_rollback(&checkpoint));
+	get_states(&before);
+
+	select_key_of(selector, size, public_area, public_size);
+	assert_false(select_key_of(selector, size, again, &again_size));
+	assert_int_equal(again_size, *public_size);
+	assert_memory_equal(again, public_area, again_size);
+
+	get_states(&after);
+	assert_true(same_states(&before, &after));
+	free_states(&before);
+	free_states(&after);
+	assert_true(tpm_checkpoint(&checkpoint));
+	guest_observe(&guest, seen_after);
+	assert_true(tpm_rollback(&checkpoint));
+	assert_memory_equal(seen_before, seen_after, sizeof(seen_before));
+}
+
+/* All kinds of selectors. Gives the key of the template ak_p384. */
+static void prove_all_kinds(uint8_t *public_area, size_t *public_size)
+{
+	uint8_t selector[SVSM_SELECTOR_MAX], key[TPM_PUBLIC_MAX], nv[TPM_PUBLIC_MAX];
+	size_t size, nv_size, key_size;
+
+	size = id_selector(selector, SVSM_SELECTOR_KEY, SVSM_KEY_AK_ECC_P256);
+	prove_invisible(selector, size, key, &key_size);
+	size = id_selector(selector, SVSM_SELECTOR_NV, 0x01c10003);
+	prove_invisible(selector, size, nv, &nv_size);
+	assert_int_equal(key_size, nv_size);
+	assert_memory_equal(key, nv, nv_size);
+	size = template_selector(selector, ak_p384, sizeof(ak_p384));
+	prove_invisible(selector, size, public_area, public_size);
+}
+
+/* The guest's own TPM2_CreatePrimary gives the same key. */
+static void prove_same_key(const char *auth, const uint8_t *template, size_t size,
+			   const uint8_t *public_area, size_t public_size)
+{
+	uint8_t own[TPM_PUBLIC_MAX];
+	size_t own_size;
+
+	assert_int_equal(guest_primary(&guest, auth, template, size, own, &own_size), 0);
+	assert_int_equal(own_size, public_size);
+	assert_memory_equal(own, public_area, own_size);
+}
+
+/* A change that must be seen, so that the comparisons above can fail. */
+static void test_states_can_differ(void **state)
+{
+	struct states before, after;
+	uint8_t a[32], b[32];
+
+	(void)state;
+	guest_observe(&guest, a);
+	get_states(&before);
+	assert_int_equal(guest_nv(&guest, 0x01500000, 0x02020002, "", ak_rsa, 8), 0);
+	get_states(&after);
+	guest_observe(&guest, b);
+	assert_false(same_states(&before, &after));
+	assert_memory_not_equal(a, b, sizeof(a));
+	free_states(&before);
+	free_states(&after);
+}
+
+static void test_fresh(void **state)
+{
+	uint8_t key[TPM_PUBLIC_MAX], selector[SVSM_SELECTOR_MAX];
+	size_t size;
+
+	(void)state;
+	prove_all_kinds(key, &size);
+	prove_same_key("", ak_p384, sizeof(ak_p384), key, size);
+	prove_invisible(selector, template_selector(selector, ak_rsa, sizeof(ak_rsa)), key, &size);
+	prove_same_key("", ak_rsa, sizeof(ak_rsa), key, size);
+	prove_same_key("", vtpm.templates[0].data, vtpm.templates[0].size,
+		       vtpm_profile_key(&vtpm, 0)->public_area,
+		       vtpm_profile_key(&vtpm, 0)->public_size);
+}
+
+static void test_transient_full(void **state)
+{
+	uint8_t key[TPM_PUBLIC_MAX];
+	size_t size;
+
+	(void)state;
+	fill_transient();
+	prove_all_kinds(key, &size);
+	assert_int_equal(guest_run(&guest, CC_FLUSH_CONTEXT, "d", 0x80000001), 0);
+	prove_same_key("", ak_p384, sizeof(ak_p384), key, size);
+}
+
+static void test_exclusive_audit(void **state)
+{
+	uint8_t key[TPM_PUBLIC_MAX], selector[SVSM_SELECTOR_MAX];
+	uint32_t session;
+	size_t size;
+
+	(void)state;
+	open_session();
+	open_session();
+	session = open_session();
+	assert_int_equal(audited_command(session, AUDIT), 0);
+	assert_int_equal(audited_command(session, AUDIT_EXCLUSIVE), 0);
+	prove_all_kinds(key, &size);
+	assert_int_equal(audited_command(session, AUDIT_EXCLUSIVE), 0);
+	/* Selecting alone, without the proof's checkpoints, does not end it either. */
+	size = template_selector(selector, ak_rsa, sizeof(ak_rsa));
+	select_key_of(selector, size, key, &size);
+	assert_int_equal(audited_command(session, AUDIT_EXCLUSIVE), 0);
+	/* Any command of the guest's own does. */
+	guest_run(&guest, CC_GET_CAPABILITY, "ddd", 6, 0x100, 1);
+	assert_int_equal(audited_command(session, AUDIT_EXCLUSIVE), 0x121);
+}
+
+static void test_endorsement_auth(void **state)
+{
+	uint8_t key[TPM_PUBLIC_MAX];
+	size_t size;
+
+	(void)state;
+	set_endorsement_auth();
+	prove_all_kinds(key, &size);
+	prove_same_key("secret", ak_p384, sizeof(ak_p384), key, size);
+}
+
+static void test_clear_disabled(void **state)
+{
+	uint8_t key[TPM_PUBLIC_MAX];
+	size_t size;
+
+	(void)state;
+	set_endorsement_auth();
+	disable_clear();
+	prove_all_kinds(key, &size);
+	prove_same_key("secret", ak_p384, sizeof(ak_p384), key, size);
+}
+
+static void test_nv_full(void **state)
+{
+	uint8_t key[TPM_PUBLIC_MAX];
+	struct tpm_state permanent;
+	size_t size;
+
+	(void)state;
+	fill_nv();
+	assert_true(tpm_permanent_state(&permanent));
+	assert_true(permanent.size > 140000 && permanent.size < VTPM_REPLY_MAX - 2048);
+	tpm_free_state(&permanent);
+	prove_all_kinds(key, &size);
+	prove_same_key("", ak_p384, sizeof(ak_p384), key, size);
+}
+
+static void test_everything_at_once(void **state)
+{
+	uint8_t key[TPM_PUBLIC_MAX];
+	uint32_t session;
+	size_t size;
+
+	(void)state;
+	fill_nv();
+	fill_transient();
+	set_endorsement_auth();
+	disable_clear();
+	disable_endorsement("secret");
+	session = open_session();
+	assert_int_equal(audited_command(session, AUDIT), 0);
+	prove_all_kinds(key, &size);
+	assert_int_equal(audited_command(session, AUDIT_EXCLUSIVE), 0);
+}
+
+/* ---- The endorsement hierarchy is disabled: the profile says what then ---- */
+
+static void test_endorsement_disabled(void **state)
+{
+	uint8_t key[TPM_PUBLIC_MAX], own[TPM_PUBLIC_MAX];
+	size_t size, own_size;
+
+	(void)state;
+	disable_endorsement("");
+	assert_int_equal(guest_primary(&guest, "", ak_p384, sizeof(ak_p384), own, &own_size),
+			 0x185);
+	prove_all_kinds(key, &size);
+}
+
+static enum service_status manifest(uint32_t version, uint8_t *data, size_t *size)
+{
+	struct serve_output out = { .data = data, .capacity = VTPM_MANIFEST_MAX };
+	enum service_status status = vtpm_handle(&vtpm, VTPM_OP_MANIFEST, (uint8_t *)&version,
+						 sizeof(version), &out);
+
+	*size = out.size;
+	return status;
+}
+
+static void test_endorsement_disabled_refused(void **state)
+{
+	uint8_t selector[SVSM_SELECTOR_MAX], data[VTPM_MANIFEST_MAX];
+	struct states before, after;
+	struct answer answer;
+	size_t size = id_selector(selector, SVSM_SELECTOR_KEY, SVSM_KEY_EK_RSA2048), got;
+	uint32_t session;
+
+	(void)state;
+	start_with("attest-when-eh-disabled no\n");
+	assert_int_equal(select_raw(0, selector, size, &answer), SERVICE_OK);
+	assert_int_equal(answer.reply.outcome, SELECT_MANIFEST);
+	assert_int_equal(manifest(0, data, &got), SERVICE_OK);
+	disable_endorsement("");
+	session = open_session();
+	assert_int_equal(audited_command(session, AUDIT), 0);
+	get_states(&before);
+	assert_int_equal(select_raw(0, selector, size, &answer), SERVICE_OK);
+	assert_int_equal(answer.reply.outcome, SELECT_TPM_ERROR);
+	assert_int_equal(answer.reply.code, 0x185);
+	assert_int_equal(answer.size, 0);
+	assert_int_equal(manifest(0, data, &got), SERVICE_ERR_FAILED);
+	get_states(&after);
+	assert_true(same_states(&before, &after));
+	free_states(&before);
+	free_states(&after);
+	assert_int_equal(audited_command(session, AUDIT_EXCLUSIVE), 0);
+}
+
+/* ---- Selections that fail ---- */
+
+static void expect_outcome(const uint8_t *selector, size_t size, uint32_t outcome, uint32_t code)
+{
+	struct states before, after;
+	struct answer answer;
+
+	get_states(&before);
+	assert_int_equal(select_raw(0, selector, size, &answer), SERVICE_OK);
+	assert_int_equal(answer.reply.outcome, outcome);
+	assert_int_equal(answer.reply.code, code);
+	assert_int_equal(answer.size, 0);
+	get_states(&after);
+	assert_true(same_states(&before, &after));
+	free_states(&before);
+	free_states(&after);
+}
+
+static void test_refused(void **state)
+{
+	/* Each byte changed in ak_p384, and what it makes of the template. */
+	static const struct {
+		size_t at;
+		uint8_t value;
+	} changes[] = {
+		{ 7, 0x70 },  /* fixedTPM clear */
+		{ 7, 0x52 },  /* sensitiveDataOrigin clear: the guest could know the key */
+		{ 5, 0x04 },  /* restricted clear: it would sign anything */
+		{ 5, 0x07 },  /* sign and decrypt */
+		{ 1, 0x08 },  /* a keyed hash */
+		{ 16, 0x7f }, /* no such curve */
+	};
+	uint8_t selector[SVSM_SELECTOR_MAX + 1] = { 0 };
+	size_t size = template_selector(selector, ak_p384, sizeof(ak_p384));
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(changes) / sizeof(changes[0]); i++) {
+		template_selector(selector, ak_p384, sizeof(ak_p384));
+		selector[8 + changes[i].at] = changes[i].value;
+		expect_outcome(selector, size, SELECT_REFUSED, 0);
+	}
+	template_selector(selector, ak_p384, sizeof(ak_p384));
+	for (size_t cut = 1; cut < size; cut++)
+		expect_outcome(selector, cut, SELECT_REFUSED, 0);
+	expect_outcome(selector, sizeof(selector), SELECT_REFUSED, 0);
+	size = id_selector(selector, 4, 0);
+	expect_outcome(selector, size, SELECT_REFUSED, 0);
+	size = id_selector(selector, SVSM_SELECTOR_KEY, SVSM_KEY_AK_RSA2048);
+	expect_outcome(selector, size, SELECT_REFUSED, 0); /* not in this profile */
+	size = id_selector(selector, SVSM_SELECTOR_NV, 0x81010001);
+	expect_outcome(selector, size, SELECT_REFUSED, 0);
+}
+
+/* What another could not read by the index's own empty authorization is not read for it. */
+static void test_nv_selectors(void **state)
+{
+	static uint8_t large[1200];
+	uint8_t selector[12], key[TPM_PUBLIC_MAX];
+	size_t size, key_size;
+
+	(void)state;
+	size = id_selector(selector, SVSM_SELECTOR_NV, 0x01500000);
+	expect_outcome(selector, size, SELECT_TPM_ERROR, 0x18b); /* no such index */
+	/* OWNERWRITE, AUTHREAD, READ_STCLEAR, without and with a password, with DA. */
+	assert_int_equal(guest_nv(&guest, 0x01500000, 0x80040002, "", ak_p384, sizeof(ak_p384)), 0);
+	select_key_of(selector, size, key, &key_size);
+	prove_same_key("", ak_p384, sizeof(ak_p384), key, key_size);
+	/* The guest's first use of it, whatever was read for the selector: TPM_RC_RETRY, once. */
+	assert_int_equal(guest_run(&guest, CC_NV_READ_LOCK, "dd a", 0x01500000, 0x01500000, ""),
+			 0x922);
+	assert_int_equal(guest_run(&guest, CC_NV_READ_LOCK, "dd a", 0x01500000, 0x01500000, ""), 0);
+	expect_outcome(selector, size, SELECT_TPM_ERROR, 0x148); /* TPM_RC_NV_LOCKED */
+	id_selector(selector, SVSM_SELECTOR_NV, 0x01500001);
+	assert_int_equal(guest_nv(&guest, 0x01500001, 0x00040002, "pw", ak_p384, sizeof(ak_p384)),
+			 0);
+	expect_outcome(selector, size, SELECT_TPM_ERROR, 0x98e); /* TPM_RC_AUTH_FAIL */
+	id_selector(selector, SVSM_SELECTOR_NV, 0x01500002);
+	assert_int_equal(guest_run(&guest, CC_NV_DEFINE_SPACE, "d a w w dwdww", RH_OWNER, "", 0, 14,
+				   0x01500002, 0xb, 0x02040002, 0, 24),
+			 0);
+	expect_outcome(selector, size, SELECT_TPM_ERROR, 0x14a); /* TPM_RC_NV_UNINITIALIZED */
+	/* An index that only the owner reads, one that is too large, one that holds no template. */
+	id_selector(selector, SVSM_SELECTOR_NV, 0x01500003);
+	assert_int_equal(guest_nv(&guest, 0x01500003, 0x02020002, "", ak_p384, sizeof(ak_p384)), 0);
+	expect_outcome(selector, size, SELECT_TPM_ERROR, 0x149); /* TPM_RC_NV_AUTHORIZATION */
+	id_selector(selector, SVSM_SELECTOR_NV, 0x01500004);
+	assert_int_equal(guest_nv(&guest, 0x01500004, 0x02040002, "", large, sizeof(large)), 0);
+	expect_outcome(selector, size, SELECT_REFUSED, 0);
+	id_selector(selector, SVSM_SELECTOR_NV, 0x01500005);
+	assert_int_equal(guest_nv(&guest, 0x01500005, 0x02040002, "", large, 100), 0);
+	expect_outcome(selector, size, SELECT_REFUSED, 0);
+}
+
+/* A TPM that cannot make the key says so by its response code: libtpms 0.9 has no RSA 4096. */
+static void test_tpm_error(void **state)
+{
+	uint8_t selector[SVSM_SELECTOR_MAX], template[sizeof(ak_rsa)], key[TPM_PUBLIC_MAX];
+	struct answer answer;
+	size_t size, key_size;
+
+	(void)state;
+	memcpy(template, ak_rsa, sizeof(template));
+	template[16] = 0x10;
+	size = template_selector(selector, template, sizeof(template));
+	assert_int_equal(select_raw(0, selector, size, &answer), SERVICE_OK);
+	assert_int_equal(answer.reply.outcome, SELECT_CREATE);
+	assert_int_equal(run_oracle(&answer, key, &key_size),
+			 0x2c4); /* TPM_RC_VALUE, parameter 2 */
+	assert_int_equal(key_size, 0);
+}
+
+/* ---- Manifests, cache, seeds ---- */
+
+static void test_manifests(void **state)
+{
+	uint8_t data[VTPM_MANIFEST_MAX], selector[SVSM_SELECTOR_MAX];
+	const struct cache_entry *ek, *ak;
+	struct answer answer;
+	size_t size;
+
+	(void)state;
+	ek = vtpm_profile_key(&vtpm, 0);
+	ak = vtpm_profile_key(&vtpm, 1);
+	assert_int_equal(manifest(0, data, &size), SERVICE_OK);
+	assert_int_equal(size, 314);
+	assert_memory_equal(data, ek->public_area, 314);
+	assert_int_equal(manifest(1, data, &size), SERVICE_OK);
+	assert_int_equal(size, 8 + 2 + 314 + 2 + 88);
+	assert_memory_equal(data, "\0\0\0\1\0\0\0\2\x01\x3a", 10);
+	assert_memory_equal(data + 10, ek->public_area, 314);
+	assert_memory_equal(data + 324, "\0\x58", 2);
+	assert_memory_equal(data + 326, ak->public_area, 88);
+	assert_int_equal(manifest(2, data, &size), SERVICE_ERR_UNSUPPORTED);
+
+	/* No selector, one of kind 0, and version 1 of one key. */
+	assert_int_equal(select_raw(1, NULL, 0, &answer), SERVICE_OK);
+	assert_int_equal(answer.size, 8 + 2 + 314 + 2 + 88);
+	memset(selector, 0, 8);
+	assert_int_equal(select_raw(0, selector, 8, &answer), SERVICE_OK);
+	assert_int_equal(answer.size, 314);
+	size = id_selector(selector, SVSM_SELECTOR_KEY, SVSM_KEY_AK_ECC_P256);
+	assert_int_equal(select_raw(1, selector, size, &answer), SERVICE_OK);
+	assert_int_equal(answer.size, 8 + 2 + 88);
+	assert_memory_equal(answer.data, "\0\0\0\1\0\0\0\1\0\x58", 10);
+	assert_memory_equal(answer.data + 10, ak->public_area, 88);
+	assert_int_equal(select_raw(2, selector, size, &answer), SERVICE_ERR_UNSUPPORTED);
+}
+
+/* A template of the guest's own, the nth; all have one key size. */
+static size_t numbered_template(uint8_t *selector, uint8_t n)
+{
+	static const uint8_t p256[] = "\x00\x23\x00\x0b\x00\x05\x00\x72\x00\x00\x00\x10\x00\x18\x00"
+				      "\x0b\x00\x03\x00\x10\x00\x01_\x00";
+	size_t size = template_selector(selector, p256, sizeof(p256));
+
+	selector[8 + 22] = n;
+	return size;
+}
+
+/* The cache keeps 16 keys of the guest's, the last used ones, and all of the profile's. */
+static void test_cache(void **state)
+{
+	uint8_t selector[SVSM_SELECTOR_MAX], key[TPM_PUBLIC_MAX];
+	struct answer answer;
+	size_t key_size;
+
+	(void)state;
+	for (uint8_t n = 0; n < 16; n++)
+		assert_true(
+			select_key_of(selector, numbered_template(selector, n), key, &key_size));
+	assert_false(select_key_of(selector, numbered_template(selector, 0), key, &key_size));
+	assert_true(select_key_of(selector, numbered_template(selector, 16), key, &key_size));
+	assert_false(select_key_of(selector, numbered_template(selector, 0), key, &key_size));
+	assert_true(select_key_of(selector, numbered_template(selector, 1), key, &key_size));
+	assert_int_equal(select_raw(1, NULL, 0, &answer), SERVICE_OK);
+	assert_int_equal(answer.reply.outcome, SELECT_MANIFEST);
+}
+
+static void test_change_of_seed(void **state)
+{
+	uint8_t selector[SVSM_SELECTOR_MAX], data[VTPM_MANIFEST_MAX], old[TPM_PUBLIC_MAX];
+	uint8_t key[TPM_PUBLIC_MAX];
+	struct answer answer;
+	struct oracle_create request;
+	size_t size, old_size, key_size, got;
+
+	(void)state;
+	size = template_selector(selector, ak_p384, sizeof(ak_p384));
+	assert_int_equal(select_raw(0, selector, size, &answer), SERVICE_OK);
+	assert_int_equal(answer.reply.outcome, SELECT_CREATE);
+	memcpy(&request, answer.data, sizeof(request));
+	assert_int_equal(run_oracle(&answer, old, &old_size), 0);
+
+	/* Another vCPU changes the seed before the key is remembered. */
+	assert_int_equal(guest_run(&guest, CC_CHANGE_EPS, "d a", RH_PLATFORM, ""), 0);
+	assert_int_equal(
+		remember(answer.reply.seed_generation, ak_p384, sizeof(ak_p384), old, old_size),
+		SERVICE_OK);
+	assert_int_equal(manifest(0, data, &got), SERVICE_ERR_FAILED);
+	assert_true(select_key_of(selector, size, key, &key_size));
+	assert_memory_not_equal(key, old, old_size);
+	prove_same_key("", ak_p384, sizeof(ak_p384), key, key_size);
+
+	/* The profile's keys come back as they are selected. */
+	size = id_selector(selector, SVSM_SELECTOR_KEY, SVSM_KEY_EK_RSA2048);
+	assert_true(select_key_of(selector, size, key, &key_size));
+	assert_int_equal(manifest(0, data, &got), SERVICE_OK);
+	assert_memory_equal(data, key, key_size);
+}
+
+/* The monitor passes on what the oracle says; a key that is none of the template's is not kept. */
+static void test_remember(void **state)
+{
+	const struct cache_entry *ek = vtpm_profile_key(&vtpm, 0);
+	uint8_t key[TPM_PUBLIC_MAX], selector[SVSM_SELECTOR_MAX];
+	struct serve_output out = { 0 };
+	size_t size, key_size;
+
+	(void)state;
+	size = template_selector(selector, ak_p384, sizeof(ak_p384));
+	assert_int_equal(remember(vtpm.cache.generation, ak_p384, sizeof(ak_p384), ek->public_area,
+				  ek->public_size),
+			 SERVICE_ERR_FORMAT);
+	assert_int_equal(vtpm_handle(&vtpm, VTPM_OP_REMEMBER, selector, 3, &out),
+			 SERVICE_ERR_FORMAT);
+	assert_int_equal(vtpm_handle(&vtpm, VTPM_OP_SELECT, selector, 3, &out), SERVICE_ERR_FORMAT);
+	assert_true(select_key_of(selector, size, key, &key_size));
+	key[5] ^= 1;
+	assert_int_equal(remember(vtpm.cache.generation, ak_p384, sizeof(ak_p384), key, key_size),
+			 SERVICE_ERR_FORMAT);
+}
+
+/* ---- The oracle as a process ---- */
+
+static void test_oracle_process(void **state)
+{
+	uint8_t selector[SVSM_SELECTOR_MAX], reply[4096];
+	struct answer answer;
+	size_t size = template_selector(selector, ak_p384, sizeof(ak_p384)), got = sizeof(reply);
+	uint8_t *request;
+	int channel;
+	pid_t pid;
+
+	(void)state;
+	assert_int_equal(select_raw(0, selector, size, &answer), SERVICE_OK);
+	request = malloc(answer.size + 1);
+	memcpy(request, answer.data, answer.size);
+	request[answer.size] = 0;
+	pid = spawn_service(vtpm_path, "oracle", NULL, 0, &channel);
+	assert_int_equal(spawn_call(channel, 2, "", 0, reply, &got), SERVICE_ERR_UNSUPPORTED);
+	assert_int_equal(spawn_call(channel, ORACLE_OP_CREATE, request, 7, reply, &got),
+			 SERVICE_ERR_FORMAT);
+	assert_int_equal(
+		spawn_call(channel, ORACLE_OP_CREATE, request, answer.size - 1, reply, &got),
+		SERVICE_ERR_FORMAT);
+	got = sizeof(reply);
+	assert_int_equal(
+		spawn_call(channel, ORACLE_OP_CREATE, request, answer.size + 1, reply, &got),
+		SERVICE_ERR_FORMAT);
+	got = sizeof(reply);
+	assert_int_equal(spawn_call(channel, ORACLE_OP_CREATE, request, answer.size, reply, &got),
+			 SERVICE_OK);
+	/* It is used up: only its snapshot answers again. */
+	got = sizeof(reply);
+	assert_int_equal(spawn_call(channel, ORACLE_OP_CREATE, request, answer.size, reply, &got),
+			 SERVICE_ERR_FAILED);
+	close(channel);
+	waitpid(pid, NULL, 0);
+	/* A state that is none. */
+	memset(request + 8, 0x5a, answer.size - 8 - sizeof(ak_p384));
+	pid = spawn_service(vtpm_path, "oracle", NULL, 0, &channel);
+	got = sizeof(reply);
+	assert_int_equal(spawn_call(channel, ORACLE_OP_CREATE, request, answer.size, reply, &got),
+			 SERVICE_ERR_FAILED);
+	close(channel);
+	waitpid(pid, NULL, 0);
+	free(request);
+}
+
+/* Selectors with changed bytes: an outcome each, and never a trace. The seed makes it repeatable. */
+static void test_fuzzed_selectors(void **state)
+{
+	uint8_t good[SVSM_SELECTOR_MAX], selector[SVSM_SELECTOR_MAX], key[TPM_PUBLIC_MAX];
+	size_t size = template_selector(good, ak_p384, sizeof(ak_p384)), key_size;
+	unsigned int seed = 7, created = 0, refused = 0;
+	struct states before, after;
+	struct answer answer;
+
+	(void)state;
+	get_states(&before);
+	for (int i = 0; i < 3000; i++) {
+		memcpy(selector, good, size);
+		for (int n = rand_r(&seed) % 3; n >= 0; n--)
+			selector[(size_t)rand_r(&seed) % size] = (uint8_t)rand_r(&seed);
+		assert_int_equal(select_raw(0, selector, size, &answer), SERVICE_OK);
+		assert_true(answer.reply.outcome <= SELECT_TPM_ERROR);
+		refused += answer.reply.outcome == SELECT_REFUSED;
+		if (answer.reply.outcome == SELECT_CREATE && created++ < 40)
+			run_oracle(&answer, key, &key_size);
+	}
+	assert_true(created > 0 && refused > 0);
+	get_states(&after);
+	assert_true(same_states(&before, &after));
+	free_states(&before);
+	free_states(&after);
+}
+
+#define CASE(test) cmocka_unit_test_setup_teardown(test, start, stop)
+
+int main(int argc, char **argv)
+{
+	const struct CMUnitTest tests[] = {
+		CASE(test_states_can_differ),
+		CASE(test_fresh),
+		CASE(test_transient_full),
+		CASE(test_exclusive_audit),
+		CASE(test_endorsement_auth),
+		CASE(test_clear_disabled),
+		CASE(test_nv_full),
+		CASE(test_everything_at_once),
+		CASE(test_endorsement_disabled),
+		CASE(test_endorsement_disabled_refused),
+		CASE(test_refused),
+		CASE(test_nv_selectors),
+		CASE(test_tpm_error),
+		CASE(test_manifests),
+		CASE(test_cache),
+		CASE(test_change_of_seed),
+		CASE(test_remember),
+		CASE(test_oracle_process),
+		CASE(test_fuzzed_selectors),
+	};
+
+	if (argc != 2)
+		return 2;
+	vtpm_path = argv[1];
+	alarm(100); /* a service that does not answer ends the test */
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
