@@ -189,7 +189,7 @@ static void break_a_rule(uint8_t mode, size_t size)
 		break;
 	case 'v':
 		for (unsigned int i = 0; i < 16; i++)
-			__asm__ volatile("rep vmmcall" : : "a"(i) : "memory");
+			__asm__ volatile("rep; vmmcall" : : "a"(i) : "memory");
 		break;
 	case 'f':
 		run_with_flags();
