@@ -10,7 +10,9 @@
 
 #define PHYSICAL_IOAPIC 0xfec00000ull
 #define TIMER_DIVIDE_BY_1 0xbu
-#define TIMER_MIN 1000u /* physical ticks: a guest's shortest timer does not starve the machine */
+/* Physical ticks: no guest timer starves the machine, and none fires before its time. */
+#define TIMER_MIN 20000u
+#define TIMER_LATE 2000u
 #define CALIBRATION_TICKS 2000000u
 #define RETRY_MICROSECONDS 20u
 #define APIC_TICKS_PER_MICROSECOND 1000u /* QEMU's and KVM's local APICs count nanoseconds */
@@ -126,6 +128,7 @@ static void timer_set(struct vcpu *v, uint64_t deadline, uint64_t now)
 		return;
 	}
 	ticks = deadline <= now ? 0 : (unsigned __int128)(deadline - now) * ticks_per_clock >> 32;
+	ticks += TIMER_LATE + (ticks >> 10); /* the two clocks are not that exact to each other */
 	if (ticks < TIMER_MIN)
 		ticks = TIMER_MIN;
 	if (ticks > 0xffffffff)
