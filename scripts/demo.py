@@ -142,10 +142,10 @@ class Machine:
         reason = "the guest powered off too early" if status == 0 else \
             f"socle run exited with {status}"
         reason = self.errors[-1] if self.errors else reason
-        return reason, self.last_log()
+        return reason, "svsm.log" if "VMPL 0" in reason else self.last_log()
 
     def last_log(self):
-        """The log of whoever spoke last: the guest, the SVSM, or the machine."""
+        """The log of the last that came to speak: the guest, the SVSM, or the machine."""
         for name in ("guest.log", "svsm.log"):
             path = self.folder / name
             if path.exists() and path.stat().st_size > 0:
