@@ -13,6 +13,7 @@
 #include "monitor/log/log.h"
 #include "monitor/protocol/protocol.h"
 #include "monitor/trap/trap.h"
+#include "monitor/trap/wait.h"
 #include "monitor/vcpu/registry.h"
 #include "monitor/vcpu/vcpu.h"
 
@@ -76,37 +77,52 @@ static bool serve(unsigned int cpu)
  * A host that refuses to run the guest may have its reasons, one of them that the guest stopped
  * this vCPU at it. So we halt and ask again when woken; only one that never ran it is broken.
  */
-static void count_refusal(struct cpu *cpu, unsigned int *refusals, bool ran_once)
+struct refusals {
+	bool ran_once;
+	unsigned int count;
+};
+
+static void refused(struct refusals *refusals, struct cpu *cpu)
 {
-	if (!ran_once && ++*refusals == REFUSALS_MAX)
-		die(DIE_HOST, "the host does not run the guest");
-	if (*refusals == 1)
+	if (refusals->count++ == 0)
 		log_printf(LOG_WARNING, "vCPU %u: the host refuses to run the guest", cpu->index);
-	if (ran_once)
-		cpu_halt();
+	if (!refusals->ran_once && refusals->count == REFUSALS_MAX)
+		die(DIE_HOST, "the host does not run the guest");
+	if (refusals->ran_once)
+		wait_halt(cpu);
+}
+
+static void run_guest(struct refusals *refusals, struct cpu *cpu)
+{
+	user_leave();
+	timer_stop(cpu);
+	flush_enter_guest(cpu);
+
+	enum ghcb_run result = ghcb_run_vmpl(GUEST_VMPL);
+
+	flush_leave_guest(cpu);
+	switch (result) {
+	case GHCB_RUN_RETURNED:
+		refusals->ran_once = true;
+		break;
+	case GHCB_RUN_REFUSED:
+		refused(refusals, cpu);
+		break;
+	case GHCB_RUN_EVENT:
+		break;
+	}
 }
 
 _Noreturn void vcpu_run(void)
 {
 	struct cpu *cpu = cpu_this();
-	unsigned int refusals = 0;
-	bool ran_once = false;
+	struct refusals refusals = { .ran_once = false };
 
 	for (;;) {
 		events_poll(cpu);
-		if (!serve(cpu->index)) {
-			cpu_halt();
-			continue;
-		}
-		user_leave();
-		timer_stop(cpu);
-
-		flush_enter_guest(cpu);
-		bool ran = ghcb_run_vmpl(GUEST_VMPL);
-
-		flush_leave_guest(cpu);
-		if (!ran)
-			count_refusal(cpu, &refusals, ran_once);
-		ran_once = ran_once || ran;
+		if (serve(cpu->index))
+			run_guest(&refusals, cpu);
+		else
+			wait_halt(cpu);
 	}
 }
