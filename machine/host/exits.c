@@ -82,6 +82,7 @@ static const struct exit_family svm_families[] = {
 	{ SVM_EXIT_EXCP_BASE, 32, "exception_%u" },
 };
 
+#define LABEL_SIZE 24
 #define COUNT(labels) (sizeof(labels) / sizeof((labels)[0]))
 
 static const char *find(const struct exit_label *labels, size_t count, uint64_t code)
@@ -103,13 +104,13 @@ static const struct exit_family *find_family(uint64_t code)
 }
 
 /* An SVM exit, bare or handed on in a GHCB. */
-static const char *svm_name(uint64_t code, char text[EXIT_NAME_SIZE])
+static const char *svm_name(uint64_t code, char text[LABEL_SIZE])
 {
 	const struct exit_family *family = find_family(code);
 
 	if (!family)
 		return find(svm_labels, COUNT(svm_labels), code);
-	snprintf(text, EXIT_NAME_SIZE / 2, family->format, (unsigned int)(code - family->first));
+	snprintf(text, LABEL_SIZE, family->format, (unsigned int)(code - family->first));
 	return text;
 }
 
@@ -130,7 +131,7 @@ uint64_t exit_code(uint64_t counter_code)
 void exit_name(uint64_t counter_code, char name[EXIT_NAME_SIZE])
 {
 	uint64_t code = exit_code(counter_code);
-	char text[EXIT_NAME_SIZE];
+	char text[LABEL_SIZE];
 	const char *label;
 
 	if (counter_code & MAILBOX_EXIT_MSR_PROTOCOL) {
