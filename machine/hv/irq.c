@@ -113,7 +113,10 @@ void irq_plane_hold(struct plane *p)
 	p->apic->reset_hold = true;
 }
 
-/* Physical timer: runs for the current plane. Timers of other planes are looked at when they run. */
+/*
+ * Physical timer: runs for the current plane and for more privileged ones, which may preempt it.
+ * Timers of less privileged planes are looked at when those run.
+ */
 
 static void timer_set(struct vcpu *v, uint64_t deadline, uint64_t now)
 {
@@ -138,11 +141,16 @@ static void timer_set(struct vcpu *v, uint64_t deadline, uint64_t now)
 
 static void timer_rearm(struct vcpu *v)
 {
-	struct plane *p = vcpu_plane(v);
-	uint64_t now = clock_now();
+	uint64_t now = clock_now(), first = 0;
 
-	apic_timer_advance(&p->apic->apic, now);
-	timer_set(v, p->apic->apic.timer_deadline, now);
+	for (unsigned int vmpl = 0; vmpl <= v->current; vmpl++) {
+		struct apic *a = &v->planes[vmpl].apic->apic;
+
+		apic_timer_advance(a, now);
+		if (a->timer_deadline != 0 && (first == 0 || a->timer_deadline < first))
+			first = a->timer_deadline;
+	}
+	timer_set(v, first, now);
 }
 
 /* Comes back soon: there is something to inject that cannot be injected right now. */
