@@ -32,13 +32,17 @@
  *	p	offers the kernel every bad pointer it can think of, then echoes
  *	f	makes a system call with DF, NT, AC and ID set, then echoes
  *	a	takes all the memory it can get, then echoes
+ *	A	sends the AMD-SP (descriptor 4) a message that is not sealed with the key, then another
+ *		under the same number: the first fails, the second closes the channel. Then echoes
  *	W	replies before any request, at its start
  */
 #include <stddef.h>
 #include <stdint.h>
 
+#include "abi/psp.h"
 #include "abi/service.h"
 
+#define FD_AMDSP 4
 #define FD_MODE 6
 #define FD_FIRST 8 /* of services to call */
 #define FDS 16
@@ -171,6 +175,62 @@ static void run_with_flags(void)
 			 : "rax", "rcx", "r11", "memory", "cc");
 }
 
+struct sealed {
+	struct service_request request;
+	struct psp_msg_header header;
+	uint8_t payload[96];
+};
+
+/* Status of one request to the AMD-SP channel whose reply has no payload, or 99. */
+static uint32_t ask_amdsp(const void *request, size_t size)
+{
+	struct service_reply answer;
+
+	if (call3(SYS_WRITE, FD_AMDSP, (uint64_t)request, size) != (int64_t)size)
+		return 99;
+	if (call3(SYS_READ, FD_AMDSP, (uint64_t)&answer, sizeof(answer)) != sizeof(answer))
+		return 99;
+	return answer.status;
+}
+
+static uint32_t send_sealed(uint64_t number, uint8_t text)
+{
+	struct sealed message = {
+		.request = { .op = AMDSP_OP_SEND, .size = sizeof(message) - sizeof(message.request) },
+		.header = {
+			.seqno = number,
+			.algo = PSP_MSG_ALGO_AES_256_GCM,
+			.header_version = PSP_MSG_HEADER_VERSION,
+			.header_size = PSP_MSG_HEADER_SIZE,
+			.type = PSP_MSG_REPORT_REQ,
+			.version = PSP_MSG_VERSION,
+			.size = sizeof(message.payload),
+		},
+		.payload = { text },
+	};
+
+	return ask_amdsp(&message, sizeof(message));
+}
+
+static void misuse_amdsp(void)
+{
+	static const struct service_request number = { .op = AMDSP_OP_SEQNO, .size = 0 };
+	static uint8_t done; /* a closed channel has nothing more to show */
+
+	if (done++)
+		return;
+	if (send_sealed(3, 1) != SERVICE_ERR_FORMAT)
+		leave(6);
+	if (send_sealed(1, 1) != SERVICE_ERR_FAILED)
+		leave(7);
+	if (ask_amdsp(&number, sizeof(number)) != SERVICE_ERR_FAILED)
+		leave(8); /* the message has no answer yet, so there is no next number */
+	if (send_sealed(1, 2) != SERVICE_ERR_FAILED)
+		leave(9);
+	if (send_sealed(1, 1) != SERVICE_ERR_FAILED)
+		leave(10);
+}
+
 static void break_a_rule(uint8_t mode, size_t size)
 {
 	switch (mode) {
@@ -247,6 +307,9 @@ static void break_a_rule(uint8_t mode, size_t size)
 		break;
 	case 'f':
 		run_with_flags();
+		break;
+	case 'A':
+		misuse_amdsp();
 		break;
 	case 'a':
 		take_all_memory();

@@ -55,6 +55,7 @@ CASES = {
     "f": (OK, []),
     # Nothing is left for its reply: write() gives ENOMEM, and it reads again all the same.
     "a": (FAILED, ["ended: it asked for a request before it answered the last one"]),
+    "A": (OK, []),
     "W": (FAILED, ["ended: it answered without a request"]),
 }
 
@@ -62,6 +63,7 @@ CASES = {
 def service(name, mode, calls):
     budget = 30 if calls else 1  # a caller's includes those of the services it calls
     grants = "".join(f"\tgrant {FIRST_FD + i} service {other}\n" for i, other in enumerate(calls))
+    grants += "\tgrant 4 amd-sp\n" if mode == "A" else ""
     return (f"service {name}\n\texec hostile\n\tmemory 512K\n\tbudget {budget}s\n\tgrant 7 log\n"
             f"\tgrant 6 file mode-{mode}\n{grants}")
 
