@@ -81,6 +81,16 @@ static bool leave(struct ghcb *ghcb, uint64_t code, uint64_t info_1, uint64_t in
 	return succeeded(ghcb);
 }
 
+/*
+ * Ring 3 can execute VMGEXIT too. It must not repeat our last exit, so nothing in the page says
+ * that there is one while a service runs.
+ */
+void ghcb_close(struct cpu *cpu)
+{
+	if (cpu->ghcb)
+		memset(cpu->ghcb->valid_bitmap, 0, sizeof(cpu->ghcb->valid_bitmap));
+}
+
 bool ghcb_io_read8(uint16_t port, uint8_t *value)
 {
 	struct ghcb *ghcb = begin();

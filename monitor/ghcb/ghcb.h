@@ -49,6 +49,9 @@ bool ghcb_init_cpu(struct cpu *cpu, struct page_owner *owner);
 
 /* ---- Exits with the page (4). exits.c ---- */
 
+/* Before ring 3 runs: a VMGEXIT of its own finds no exit to ask for. */
+void ghcb_close(struct cpu *cpu);
+
 bool ghcb_io_read8(uint16_t port, uint8_t *value);
 bool ghcb_io_write8(uint16_t port, uint8_t value);
 
