@@ -453,13 +453,17 @@ static void window_close(struct vmcb *b)
 	b->int_control &= ~VMCB_INT_V_IRQ;
 }
 
-/* An exit as soon as the guest could take a virtual interrupt of that priority. */
-static void window_open(struct vmcb *b, int vector)
+/* An exit as soon as IF lets the guest take interrupts, and V_TPR if a vector (not -1) waits for it. */
+static void window_open(struct vmcb *b, int held_vector)
 {
+	uint32_t when = VMCB_INT_V_IGNORE_TPR;
+
+	if (held_vector >= 0)
+		when = (uint32_t)held_vector >> 4 << VMCB_INT_V_PRIO_SHIFT;
 	b->intercept_1 |= VMCB_INTERCEPT1_VINTR;
-	b->int_vector = (uint32_t)vector;
+	b->int_vector = 0; /* nobody sees it: the exit comes first */
 	b->int_control &= ~(0xfu << VMCB_INT_V_PRIO_SHIFT | VMCB_INT_V_IGNORE_TPR);
-	b->int_control |= VMCB_INT_V_IRQ | VMCB_INT_V_IGNORE_TPR;
+	b->int_control |= VMCB_INT_V_IRQ | when;
 }
 
 static void inject(struct vmcb *b, uint32_t event)
@@ -481,33 +485,42 @@ static void inject_maskable(struct plane_apic *a, struct vmcb *b)
 	inject(b, (uint32_t)vector | SVM_EVENT_TYPE_INTR);
 }
 
+/* Injects what can be injected now. */
+static void inject_now(struct plane *p)
+{
+	struct plane_apic *a = p->apic;
+	struct vmcb *b = p->vmcb;
+
+	if (a->apic.nmi_pending && !p->nmi_blocked) {
+		a->apic.nmi_pending = false;
+		p->nmi_blocked = true;
+		inject(b, X86_VECTOR_NMI | SVM_EVENT_TYPE_NMI);
+	} else if ((b->rflags & X86_RFLAGS_IF) && maskable_pending(a)) {
+		inject_maskable(a, b);
+	}
+}
+
 static void prepare_open_plane(struct vcpu *v, struct plane *p)
 {
 	struct plane_apic *a = p->apic;
 	struct vmcb *b = p->vmcb;
 	bool nmi = a->apic.nmi_pending && !p->nmi_blocked;
+	int held = apic_held_by_tpr(&a->apic);
 
 	window_close(b);
-	if (!nmi && !maskable_pending(a))
+	if (!nmi && !maskable_pending(a) && held < 0)
 		return;
-	if (in_shadow(p)) {
+	if (in_shadow(p) || (nmi && (b->event_inj & SVM_EVENT_VALID))) {
 		retry_soon(v);
 		return;
 	}
-	if (b->event_inj & SVM_EVENT_VALID) {
-		retry_soon(v);
-		return;
-	}
-	if (nmi) {
-		a->apic.nmi_pending = false;
-		p->nmi_blocked = true;
-		inject(b, X86_VECTOR_NMI | SVM_EVENT_TYPE_NMI);
-	} else if (b->rflags & X86_RFLAGS_IF) {
-		inject_maskable(a, b);
-	}
-	/* What is left waits for IF; a pending interrupt that priorities hold back needs no exit. */
+	if (!(b->event_inj & SVM_EVENT_VALID))
+		inject_now(p);
+	/* What is left waits for IF, for another event to be through, or for a lower priority. */
 	if (maskable_pending(a))
-		window_open(b, 0);
+		window_open(b, -1);
+	else if (held >= 0)
+		window_open(b, held);
 }
 
 static void prepare_restricted_plane(struct vcpu *v, struct plane *p)
