@@ -17,6 +17,7 @@
 #include "monitor/vcpu/registry.h"
 #include "monitor/vcpu/vcpu.h"
 
+#define BOOT_CPU 0u
 #define GUEST_VMPL 2u
 #define REFUSALS_MAX 100u
 
@@ -74,8 +75,9 @@ static bool serve(unsigned int cpu)
 }
 
 /*
- * A host that refuses to run the guest may have its reasons, one of them that the guest stopped
- * this vCPU at it. So we halt and ask again when woken; only one that never ran it is broken.
+ * A host that refuses to run the guest may have its reasons: the guest stopped this vCPU at it, or
+ * has not started it yet. So we halt and ask again when woken. Only the boot vCPU, which we
+ * started ourselves, must run at least once.
  */
 struct refusals {
 	bool ran_once;
@@ -84,12 +86,14 @@ struct refusals {
 
 static void refused(struct refusals *refusals, struct cpu *cpu)
 {
+	bool must_run = cpu->index == BOOT_CPU && !refusals->ran_once;
+
 	if (refusals->count++ == 0)
 		log_printf(LOG_WARNING, "vCPU %u: the host refuses to run the guest", cpu->index);
-	if (!refusals->ran_once && refusals->count == REFUSALS_MAX)
-		die(DIE_HOST, "the host does not run the guest");
-	if (refusals->ran_once)
+	if (!must_run)
 		wait_halt(cpu);
+	else if (refusals->count == REFUSALS_MAX)
+		die(DIE_HOST, "the host does not run the guest");
 }
 
 static void run_guest(struct refusals *refusals, struct cpu *cpu)
