@@ -111,7 +111,12 @@ static uint32_t commit_create(const struct new_vcpu *new)
 	if (!take_pages(new))
 		return SVSM_ERR_INVALID_ADDRESS;
 	(void)arch_guest_exchange8(new->caa, 0, &ok);
-	result = ok ? make_vmsa(new->vmsa) : SVSM_ERR_INVALID_ADDRESS;
+	if (!ok) {
+		guest_pages_set(new->vmsa, 1, GUEST_PAGE_VALID);
+		guest_pages_set(new->caa, 1, GUEST_PAGE_VALID);
+		return SVSM_ERR_INVALID_ADDRESS;
+	}
+	result = make_vmsa(new->vmsa);
 	if (result == SVSM_SUCCESS)
 		result = result_of_registry(registry_add(new->cpu, new->vmsa, new->caa));
 	if (result != SVSM_SUCCESS)

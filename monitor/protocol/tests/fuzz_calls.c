@@ -37,6 +37,14 @@ static const uint64_t places[] = {
 };
 #define PLACES (sizeof(places) / sizeof(places[0]))
 
+/* Results by protocol and call: errors, successes. */
+static unsigned long outcomes[4][16][2];
+
+unsigned long fuzz_successes(unsigned int protocol, unsigned int call)
+{
+	return outcomes[protocol][call][1];
+}
+
 static void hold(bool holds, const char *what, uint64_t page)
 {
 	if (holds)
@@ -78,25 +86,92 @@ static void guest_writes(struct bytes_reader *r)
 	}
 }
 
-static void guest_writes_a_list(struct bytes_reader *r)
+static bool guest_can_write(uint64_t at, size_t size)
+{
+	return at < MODEL_SIZE && at % ABI_PAGE_SIZE + size <= ABI_PAGE_SIZE &&
+	       model_allows(gpa(at), 2, RMP_PERM_WRITE);
+}
+
+/* The registers are anything, or what the guest has prepared in its memory. */
+static struct svsm_call call_as(struct bytes_reader *r, uint64_t rax, uint64_t rcx, uint64_t rdx)
+{
+	unsigned int cpu = bytes_u8(r) % WORLD_CPUS;
+	uint64_t r8 = bytes_u8(r) % (WORLD_CPUS + 1);
+	struct registry_vcpu vcpu;
+	struct svsm_call call;
+
+	if (!registry_enter(cpu, &vcpu))
+		cpu = 0;
+	registry_leave(cpu);
+	call = world_call(cpu, rax, rcx, rdx, r8);
+	hold(call.rax == 0 || (call.rax >= 0x80000001 && call.rax <= 0x80001fff), "result",
+	     call.rax);
+	outcomes[rax >> 32 & 3][rax & 15][call.rax == 0]++;
+	return call;
+}
+
+static void guest_calls(struct bytes_reader *r)
+{
+	uint8_t which = bytes_u8(r);
+	uint64_t rax = (uint64_t)(which >> 4 & 3) << 32 | (which & 15);
+	uint64_t rcx = address(r), rdx = address(r);
+
+	(void)call_as(r, which >> 6 == 3 ? bytes_le64(r) : rax, rcx, rdx);
+}
+
+static void guest_validates(struct bytes_reader *r)
 {
 	uint64_t entries[8];
-	uint64_t at = (address(r) & ~7ull) % MODEL_SIZE;
+	uint64_t at = address(r) & ~7ull;
 	uint16_t count = bytes_u8(r) % 8 + 1;
 	uint16_t next = bytes_u8(r) % 4;
 
 	for (size_t i = 0; i < 8; i++)
 		entries[i] = (address(r) & ~0xff0ull) | (bytes_u8(r) & 0xd);
-	if (at % 0x1000 < 0xf00 && model_allows(gpa(at), 2, RMP_PERM_WRITE))
+	if (guest_can_write(at, 72))
 		world_put_list(at, count, next, entries);
+	(void)call_as(r, CORE(SVSM_CORE_PVALIDATE), at, 0);
 }
 
-static void guest_writes_a_vmsa(struct bytes_reader *r)
+static void guest_creates(struct bytes_reader *r)
 {
-	uint64_t at = (address(r) & ~0xfffull) % MODEL_SIZE;
+	uint64_t at = address(r) & ~0xfffull, caa = address(r) & ~0xfffull;
+	struct svsm_call call;
 
-	if (model_allows(gpa(at), 2, RMP_PERM_WRITE))
+	if (guest_can_write(at, ABI_PAGE_SIZE))
 		world_put_vmsa(at);
+	call = call_as(r, CORE(SVSM_CORE_CREATE_VCPU), at, caa);
+	hold(call.rax != 0 || world_guest_reads(at), "new VMSA", at);
+}
+
+static void guest_deletes(struct bytes_reader *r)
+{
+	(void)call_as(r, CORE(SVSM_CORE_DELETE_VCPU), address(r) & ~0xfffull, 0);
+}
+
+static void guest_asks_the_tpm(struct bytes_reader *r)
+{
+	struct svsm_vtpm_cmd_req req = { 8, 0, bytes_le16(r) % 5000 };
+	uint64_t at = address(r);
+
+	if (guest_can_write(at, sizeof(req)))
+		world_put(at, &req, sizeof(req));
+	(void)call_as(r, VTPM(SVSM_VTPM_CMD), at, 0);
+}
+
+static void guest_attests(struct bytes_reader *r)
+{
+	struct svsm_attest_op op = {
+		.report = { address(r), bytes_le16(r), 0 },
+		.nonce = { address(r), SVSM_NONCE_SIZE, 0 },
+		.manifest = { address(r), bytes_le16(r), 0 },
+		.certificates = { address(r), bytes_le16(r), 0 },
+	};
+	uint64_t at = address(r);
+
+	if (guest_can_write(at, sizeof(op)))
+		world_put(at, &op, sizeof(op));
+	(void)call_as(r, ATTEST(bytes_u8(r) % 2), at, UINT64_MAX);
 }
 
 /* The host does to a page what it likes, but to Socle's own and to VMSAs, where that only stops. */
@@ -118,38 +193,21 @@ static void fails(struct bytes_reader *r)
 	enum model_op op = bytes_u8(r) % MODEL_OPS;
 	unsigned int nth = bytes_u8(r) % 8;
 
-	model_fail_with(op, nth, bytes_u8(r));
+	model_fail_with(op, nth, bytes_u8(r) % 0x20 + 1); /* never a success without effect */
 }
 
+/* A service answers well, or anything. */
 static void service_answers(struct bytes_reader *r)
 {
 	struct world_service *service = world_service(bytes_u8(r) % SERVICE_ROLES);
-	size_t size = bytes_u8(r);
+	struct attest_reply sizes = { bytes_u8(r) + 1u, bytes_u8(r), bytes_u8(r), 0 };
 
-	service->status = bytes_u8(r) % 7;
-	service->reply_size = bytes_le16(r);
-	bytes_copy(r, service->reply, size);
-}
-
-static void guest_calls(struct bytes_reader *r)
-{
-	unsigned int cpu = bytes_u8(r) % WORLD_CPUS;
-	uint8_t which = bytes_u8(r);
-	uint64_t rax = (uint64_t)(which >> 4 & 3) << 32 | (which & 15);
-	struct registry_vcpu vcpu;
-	struct svsm_call call;
-
-	if (which >> 6 == 3)
-		rax = bytes_le64(r);
-	if (!registry_enter(cpu, &vcpu))
-		return;
-	registry_leave(cpu);
-
-	uint64_t rcx = address(r), rdx = address(r), r8 = bytes_u8(r);
-
-	call = world_call(cpu, rax, rcx, rdx, r8);
-	hold(call.rax == 0 || (call.rax >= 0x80000001 && call.rax <= 0x80001fff), "result",
-	     call.rax);
+	service->status = bytes_u8(r) & 1 ? SERVICE_OK : bytes_u8(r) % 7;
+	service->reply_size = bytes_u8(r) & 3
+				      ? sizeof(sizes) + sizes.report_size + sizes.manifest_size +
+						sizes.certificates_size
+				      : bytes_le16(r);
+	memcpy(service->reply, &sizes, sizeof(sizes));
 }
 
 /* What the guest can reach is its own and valid; what is a VMSA or Socle's it cannot reach. */
@@ -158,14 +216,18 @@ static void check_world(void)
 	for (uint64_t page = 0; page < MODEL_SIZE; page += ABI_PAGE_SIZE) {
 		enum guest_page_state state = guest_pages_state(gpa(page));
 		bool ours = page >= WORLD_REGION && page < WORLD_REGION + WORLD_REGION_SIZE;
+		bool vmsa = rmp_is_vmsa(model_rmp(), page / ABI_PAGE_SIZE);
 
-		if (state != GUEST_PAGE_VALID && state != GUEST_PAGE_CALLING)
+		/* A page that could not be given back is taken for ever, with what rights it had. */
+		if (ours || state == GUEST_PAGE_INVALID)
 			hold(world_guest_barred(page), "guest reaches a page", page);
-		if (ours || registry_is_vmsa(gpa(page)))
+		if (ours || vmsa)
 			hold(state == GUEST_PAGE_TAKEN, "page is not taken", page);
 		if (ours && page != WORLD_BOOT_VMSA)
 			hold(*model_memory(gpa(page)) == 0, "region was written", page);
-		if (registry_is_vmsa(gpa(page)))
+		if (vmsa && !ours)
+			hold(world_guest_reads(page), "rights on a VMSA", page);
+		if (vmsa)
 			hold(model_memory(gpa(page))[0xca] == 2, "VMPL of a VMSA", page);
 	}
 }
@@ -173,8 +235,9 @@ static void check_world(void)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static void (*const actions[])(struct bytes_reader *) = {
-		guest_calls,	     guest_calls, guest_writes, guest_writes_a_list,
-		guest_writes_a_vmsa, host_acts,	  fails,	service_answers,
+		guest_calls,   guest_writes,  guest_validates,	  guest_creates,
+		guest_creates, guest_deletes, guest_asks_the_tpm, guest_attests,
+		host_acts,     fails,	      service_answers,	  guest_validates,
 	};
 	struct bytes_reader r = bytes_reader_init(data, size);
 

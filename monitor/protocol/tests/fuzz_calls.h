@@ -8,4 +8,7 @@
 /* One run of a hostile guest and host from a new world; aborts when something is broken. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+/* How often the call has succeeded so far: a fuzzer that only ever meets refusals proves little. */
+unsigned long fuzz_successes(unsigned int protocol, unsigned int call);
+
 #endif

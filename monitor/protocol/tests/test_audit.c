@@ -214,7 +214,7 @@ static void a10_calls_of_other_vcpus_in_the_middle(void **state)
 	model_set_hook(NULL, NULL);
 	assert_int_equal(seen, 4);
 	assert_true(registry_is_vmsa(gpa(VMSA)));
-	assert_true(world_guest_barred(VMSA));
+	assert_true(world_guest_reads(VMSA));
 }
 
 static bool others_want_the_page(void *context, const struct model_event *event)

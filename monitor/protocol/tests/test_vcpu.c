@@ -61,7 +61,7 @@ static void create_makes_a_vmsa(void **state)
 	assert_int_equal(create(VMSA, CAA, 1), 0);
 	assert_true(is_vmsa(VMSA));
 	assert_true(registry_is_vmsa(gpa(VMSA)));
-	assert_true(world_guest_barred(VMSA));
+	assert_true(world_guest_reads(VMSA));
 	assert_int_equal(guest_pages_state(gpa(VMSA)), GUEST_PAGE_TAKEN);
 	assert_int_equal(guest_pages_state(gpa(CAA)), GUEST_PAGE_CALLING);
 	assert_int_equal(*model_memory(gpa(CAA)), 0);
@@ -81,7 +81,7 @@ static void create_checks_what_the_guest_cannot_change(void **state)
 	} order[] = {
 		{ MODEL_EXCHANGE, 0 },	{ MODEL_RMPADJUST, 1 }, { MODEL_RMPADJUST, 2 },
 		{ MODEL_RMPADJUST, 3 }, { MODEL_FLUSH, 0 },	{ MODEL_READ, 0 },
-		{ MODEL_READ, 0 },	{ MODEL_READ, 0 },	{ MODEL_RMPADJUST, 0x10002 },
+		{ MODEL_READ, 0 },	{ MODEL_READ, 0 },	{ MODEL_RMPADJUST, 0x10102 },
 	};
 	const struct model_event *journal;
 	size_t count;
@@ -338,7 +338,7 @@ static void newest_vmsa_is_current(void **state)
 	assert_true(registry_enter(1, &vcpu));
 	assert_int_equal(vcpu.vmsa.raw, VMSA2);
 	registry_leave(1);
-	assert_true(world_guest_barred(VMSA));
+	assert_true(world_guest_reads(VMSA));
 	assert_int_equal(delete (VMSA), 0);
 	assert_given_back(VMSA);
 	assert_true(registry_enter(1, &vcpu));

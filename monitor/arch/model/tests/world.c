@@ -185,13 +185,26 @@ bool world_guest_owns(uint64_t page)
 	return model_allows(gpa(page), 2, RMP_PERM_ALL);
 }
 
-bool world_guest_barred(uint64_t page)
+/* The rights that VMPL1 to VMPL3 have, four bits for each. */
+static unsigned int rights(uint64_t page)
 {
-	for (unsigned int perm = 1; perm <= RMP_PERM_EXEC_SUPER; perm <<= 1) {
-		for (unsigned int vmpl = 1; vmpl < SNP_VMPL_COUNT; vmpl++) {
+	unsigned int all = 0;
+
+	for (unsigned int vmpl = 1; vmpl < SNP_VMPL_COUNT; vmpl++) {
+		for (unsigned int perm = 1; perm <= RMP_PERM_EXEC_SUPER; perm <<= 1) {
 			if (model_allows(gpa(page), vmpl, perm))
-				return false;
+				all |= perm << 4 * vmpl;
 		}
 	}
-	return true;
+	return all;
+}
+
+bool world_guest_barred(uint64_t page)
+{
+	return rights(page) == 0;
+}
+
+bool world_guest_reads(uint64_t page)
+{
+	return rights(page) == RMP_PERM_READ << 8;
 }

@@ -77,6 +77,9 @@ void world_put_list(uint64_t list, uint16_t count, uint16_t next, const uint64_t
 bool world_guest_owns(uint64_t page);
 bool world_guest_barred(uint64_t page);
 
+/* True when VMPL2 may read the page, as Linux reads its VMSAs, and the guest nothing else. */
+bool world_guest_reads(uint64_t page);
+
 #define CORE(call) ((uint64_t)SVSM_PROTOCOL_CORE << 32 | (call))
 #define ATTEST(call) ((uint64_t)SVSM_PROTOCOL_ATTEST << 32 | (call))
 #define VTPM(call) ((uint64_t)SVSM_PROTOCOL_VTPM << 32 | (call))
