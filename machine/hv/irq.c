@@ -6,6 +6,7 @@
 #include "machine/hv/ioapic.h"
 #include "machine/hv/log.h"
 #include "machine/hv/port.h"
+#include "machine/hv/storm.h"
 #include "machine/hv/x86.h"
 
 #define PHYSICAL_IOAPIC 0xfec00000ull
@@ -150,15 +151,21 @@ static void timer_rearm(struct vcpu *v)
 		if (a->timer_deadline != 0 && (first == 0 || a->timer_deadline < first))
 			first = a->timer_deadline;
 	}
+	if (storm_deadline(v) != 0 && (first == 0 || storm_deadline(v) < first))
+		first = storm_deadline(v);
 	timer_set(v, first, now);
+}
+
+static uint64_t clock_of_microseconds(uint64_t us)
+{
+	return (us * APIC_TICKS_PER_MICROSECOND << 32) / ticks_per_clock;
 }
 
 /* Comes back soon: there is something to inject that cannot be injected right now. */
 static void retry_soon(struct vcpu *v)
 {
 	uint64_t now = clock_now();
-	uint64_t soon = now + ((uint64_t)RETRY_MICROSECONDS * APIC_TICKS_PER_MICROSECOND << 32) /
-				      ticks_per_clock;
+	uint64_t soon = now + clock_of_microseconds(RETRY_MICROSECONDS);
 	uint64_t armed = timers[v->id].deadline;
 
 	if (armed == 0 || armed > soon)
@@ -552,16 +559,20 @@ static void prepare_restricted_plane(struct vcpu *v, struct plane *p)
 void irq_before_run(struct vcpu *v)
 {
 	struct plane *p = vcpu_plane(v);
+	bool storming;
 
 	/* The features of a launch VMSA are known when it is loaded, which is after our start. */
 	if (p->apic->restricted != is_restricted(p))
 		apic_start(v, p);
 	sync_tpr(p);
+	storming = is_restricted(p) && storm_strikes(v, clock_now());
 	timer_rearm(v);
 	if (is_restricted(p))
 		prepare_restricted_plane(v, p);
 	else
 		prepare_open_plane(v, p);
+	if (storming && storm_signal(v, (uint8_t)p->apic->apic.lvt[APIC_LVT_TIMER]))
+		inject(p->vmcb, X86_VECTOR_HV | SVM_EVENT_TYPE_EXCEPTION);
 	p->apic->v_tpr = p->apic->apic.tpr >> 4;
 	p->vmcb->int_control = (p->vmcb->int_control & ~VMCB_INT_V_TPR_MASK) | p->apic->v_tpr;
 }
@@ -620,6 +631,7 @@ void irq_init_cpu(void)
 	if (v->id != 0)
 		return;
 	ticks_per_clock = calibrate();
+	storm_init(clock_of_microseconds(1));
 	ioapic_reset(&ioapic);
 	for (unsigned int n = 0; n < IOAPIC_PINS; n++)
 		update_pin(n, 0);
