@@ -68,13 +68,25 @@ def run_program(name, argv):
 
 def programs_of(build, slow):
     """What does not run inside the build: machines and guests."""
+    def demo(name, folder, *words):
+        return name, ["scripts/demo.py", "--programs", build, "--build-dir", f"build/{folder}",
+                      *words]
+
     if slow:
         return [
-            ("demo, one vCPU", ["scripts/demo.py", "--programs", build, "--cpus", "1",
-                                "--build-dir", "build/demo-1cpu"]),
+            demo("demo, one vCPU", "demo-1cpu", "--cpus", "1"),
+            demo("demo under a storm of #HV", "demo-storm", "--machine-option=--event-storm",
+                 "--machine-option=300"),
+            demo("demo, another base, shuffled", "demo-base", "--image-option=--base",
+                 "--image-option=0x10000000", "--image-option=--shuffle", "--image-option=3"),
+            demo("demo, directives reversed", "demo-reverse",
+                 "--image-option=--reverse-directives"),
+            ("plain Linux, two vCPUs", ["tests/machine/plain_linux.py", "--programs", build,
+                                        "--cpus", "2"]),
         ]
     return [
         ("machine", ["tests/machine/run.py", "--programs", build]),
+        ("plain Linux at VMPL0", ["tests/machine/plain_linux.py", "--programs", build]),
         ("demo", ["scripts/demo.py", "--programs", build, "--keep"]),
         ("demo negatives", ["tests/demo/negatives.py", "--programs", build]),
     ]

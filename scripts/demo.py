@@ -180,7 +180,8 @@ def build_image(options, folder):
                   "--kernel", options.kernel / "root/boot" / f"vmlinuz-{release}",
                   "--initrd", options.guest / "initramfs.cpio",
                   "--cmdline", f"{options.cmdline} socle.cpus={options.cpus}",
-                  "--cpus", options.cpus, "--memory", options.memory, "-o", image])
+                  "--cpus", options.cpus, "--memory", options.memory, "-o", image,
+                  *options.image_option])
     shutil.rmtree(archive)
     measurement = run("measure", [options.socle, "igvm", "measure", image]).decode().strip()
     if not re.fullmatch("[0-9a-f]{96}", measurement):
@@ -361,6 +362,8 @@ def parse_arguments():
     parser.add_argument("--timeout", type=int, default=240, help="seconds for the machine")
     parser.add_argument("--machine-option", action="append", default=[],
                         help="one more word for socle run")
+    parser.add_argument("--image-option", action="append", default=[],
+                        help="one more word for socle igvm build")
     parser.add_argument("--keep", action="store_true",
                         help="also keep what is not evidence: ak.name, report-vmpl2.bin")
     options = parser.parse_args()
