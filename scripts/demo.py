@@ -169,8 +169,7 @@ def build_image(options, folder):
     services = archive / "services"
     services.mkdir(parents=True)
     (archive / "profile").mkdir()
-    for name in ("vtpm", "attest"):
-        shutil.copy(options.programs / "services" / name, services / name)
+    shutil.copy(options.programs / "services/services", services / "services")
     shutil.copy(ROOT / "services/services.conf", archive / "services.conf")
     shutil.copy(ROOT / "profiles/tcg.conf", archive / "profile/tcg.conf")
     release = (options.kernel / "version").read_text().strip()

@@ -6,6 +6,7 @@
 
 #include "core/bytes.h"
 #include "services/common/serve.h"
+#include "services/main.h"
 #include "services/vtpm/profile.h"
 #include "services/vtpm/tpm.h"
 
@@ -100,7 +101,7 @@ static enum service_status handle(void *context, uint32_t op, const uint8_t *pay
 	}
 }
 
-int main(void)
+int vtpm_main(void)
 {
 	static struct profile profile;
 	static struct vtpm vtpm;

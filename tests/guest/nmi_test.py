@@ -34,8 +34,7 @@ def build(options):
     image = work / "nmi.igvm"
     run(programs / "tools/socle", "igvm", "build", "-q", "-o", image,
         "--monitor", programs / "monitor/monitor.elf",
-        "--file", f"services/vtpm={programs / 'services/vtpm'}",
-        "--file", f"services/attest={programs / 'services/attest'}",
+        "--file", f"services/services={programs / 'services/services'}",
         "--file", f"services.conf={ROOT / 'services/services.conf'}",
         "--file", f"profile/tcg.conf={ROOT / 'profiles/tcg.conf'}",
         "--kernel", options.kernel / "root/boot" / f"vmlinuz-{release}",

@@ -28,8 +28,8 @@ LAYOUTS = {
 }
 
 
-def build(socle, monitor, vtpm, attest, image, options):
-    files = {"services/vtpm": vtpm, "services/attest": attest,
+def build(socle, monitor, services, image, options):
+    files = {"services/services": services,
              "services.conf": ROOT / "services/services.conf",
              "profile/tcg.conf": ROOT / "profiles/tcg.conf"}
     command = [socle, "igvm", "build", "-q", "--monitor", monitor, "-o", image, *options]
@@ -59,14 +59,14 @@ def boot(socle, image, keys, logs):
 
 
 def main():
-    socle, monitor, vtpm, attest = sys.argv[1:5]
+    socle, monitor, services = sys.argv[1:4]
     keys = pathlib.Path(socle).resolve().parent.parent / "tests/machine/keys"
     measurements, usual, failures = {}, None, 0
     with tempfile.TemporaryDirectory(prefix="socle-layout-") as path:
         for name, options in LAYOUTS.items():
             folder = pathlib.Path(path) / name.replace(" ", "-")
             folder.mkdir()
-            measurement = build(socle, monitor, vtpm, attest, folder / "image", options)
+            measurement = build(socle, monitor, services, folder / "image", options)
             text = boot(socle, folder / "image", keys, folder / "logs")
             usual = usual or text
             problem = ""
