@@ -75,11 +75,11 @@ enum mailbox_stop {
 };
 
 #define MAILBOX_EXIT_KINDS 64u
-#define MAILBOX_EXIT_NAE (1ull << 63)		/* in code: an exit of the GHCB page */
+#define MAILBOX_EXIT_NAE (1ull << 63)	       /* in code: an exit of the GHCB page */
 #define MAILBOX_EXIT_MSR_PROTOCOL (1ull << 62) /* in code: a request of the GHCB MSR protocol */
 
 struct mailbox_exit_counter {
-	uint64_t code; /* SVM exit code, or a request by VMGEXIT, flagged; unused when all counts are 0 */
+	uint64_t code; /* SVM exit code, or a flagged VMGEXIT request; unused with all counts 0 */
 	uint64_t count[4]; /* by VMPL */
 };
 ABI_SIZE(struct mailbox_exit_counter, 40);
@@ -89,10 +89,10 @@ ABI_SIZE(struct mailbox_exit_counter, 40);
  * interrupted.
  */
 struct mailbox_storm {
-	uint64_t user;	 /* CPL 3 */
-	uint64_t gap;	 /* CPL 0 on a stack in the low half: between SYSCALL and its stack switch */
+	uint64_t user; /* CPL 3 */
+	uint64_t gap;  /* CPL 0 on a stack in the low half: between SYSCALL and its stack switch */
 	uint64_t kernel; /* CPL 0 otherwise */
-	uint64_t timer;	 /* of all these: with the vector of the plane's own timer; else with none */
+	uint64_t timer; /* of all these: with the vector of the plane's own timer; else with none */
 };
 
 #define MAILBOX_LOG_SIZE (64u << 10)
