@@ -5,6 +5,12 @@ OUT := build/out
 JOBS ?= 2
 CPUS ?= 2
 
+# Messages of other programs are read by the scripts.
+export LC_ALL := C.UTF-8
+
+# Set-up comes before what needs it, whatever make -j says; ninja is told how many JOBS.
+.NOTPARALLEL:
+
 .PHONY: all demo check check-slow guest format clean setup-demo setup-check
 
 all: $(OUT)/build.ninja
@@ -36,7 +42,7 @@ $(OUT)/build.ninja:
 	meson setup $(OUT)
 
 format:
-	git ls-files '*.c' '*.h' | grep -v '^guest/module/' | xargs clang-format-14 -i
+	scripts/format.sh
 
 clean:
 	rm -rf build
