@@ -18,5 +18,5 @@ if [ -z "$compiler" ]; then
 	exit 0
 fi
 [ -f "$1/build.ninja" ] || CC=$compiler meson setup "$1"
-ninja -C "$1" -j 2
+ninja -C "$1" -j 2 all meson-test-prereq
 exec scripts/check.py --programs "$1" --unit
