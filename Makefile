@@ -5,20 +5,30 @@ OUT := build/out
 JOBS ?= 2
 CPUS ?= 2
 
-.PHONY: all demo check check-slow guest format clean setup-demo setup-check
+# Messages of other programs are read by the scripts.
+export LC_ALL := C.UTF-8
+
+# Set-up comes before what needs it, whatever make -j says; ninja is told how many JOBS.
+.NOTPARALLEL:
+
+.PHONY: all tests demo check check-slow guest format clean setup-demo setup-check
 
 all: $(OUT)/build.ninja
 	ninja -C $(OUT) -j $(JOBS)
+
+# Newer versions of Meson leave the tests' programs out of the default target.
+tests: all
+	ninja -C $(OUT) -j $(JOBS) meson-test-prereq
 
 # Boots an unmodified Linux under Socle on the emulated SNP machine and attests it.
 demo: setup-demo all guest
 	scripts/demo.py --programs $(OUT) --cpus $(CPUS)
 
 # All tests but the slow ones. The last line counts them.
-check: setup-check all guest
+check: setup-check tests guest
 	scripts/check.py --programs $(OUT)
 
-check-slow: setup-check all guest
+check-slow: setup-check tests guest
 	scripts/check.py --programs $(OUT) --slow
 
 # The guest's kernel, module and initramfs.
@@ -36,7 +46,7 @@ $(OUT)/build.ninja:
 	meson setup $(OUT)
 
 format:
-	git ls-files '*.c' '*.h' | grep -v '^guest/module/' | xargs clang-format-14 -i
+	scripts/format.sh
 
 clean:
 	rm -rf build

@@ -75,14 +75,25 @@ enum mailbox_stop {
 };
 
 #define MAILBOX_EXIT_KINDS 64u
-#define MAILBOX_EXIT_NAE (1ull << 63)		/* in code: an exit of the GHCB page */
+#define MAILBOX_EXIT_NAE (1ull << 63)	       /* in code: an exit of the GHCB page */
 #define MAILBOX_EXIT_MSR_PROTOCOL (1ull << 62) /* in code: a request of the GHCB MSR protocol */
 
 struct mailbox_exit_counter {
-	uint64_t code; /* SVM exit code, or a request by VMGEXIT, flagged; unused when all counts are 0 */
+	uint64_t code; /* SVM exit code, or a flagged VMGEXIT request; unused with all counts 0 */
 	uint64_t count[4]; /* by VMPL */
 };
 ABI_SIZE(struct mailbox_exit_counter, 40);
+
+/*
+ * A storm of #HV: the host as enemy, who interrupts VMPL0 when it likes. Counted by what each one
+ * interrupted.
+ */
+struct mailbox_storm {
+	uint64_t user; /* CPL 3 */
+	uint64_t gap;  /* CPL 0 on a stack in the low half: between SYSCALL and its stack switch */
+	uint64_t kernel; /* CPL 0 otherwise */
+	uint64_t timer; /* of all these: with the vector of the plane's own timer; else with none */
+};
 
 #define MAILBOX_LOG_SIZE (64u << 10)
 
@@ -100,8 +111,9 @@ struct mailbox {
 	uint64_t result; /* SW_EXITINFO2 of the answer: VMM error in 63:32, firmware error below */
 	uint64_t certs_pages; /* pages the certificates need */
 	uint32_t stop_reason;
-	uint32_t reserved_2;
+	uint32_t storm_us; /* mean interval of the storm in microseconds; 0: none */
 	uint64_t stop_arg[4];
+	struct mailbox_storm storm;
 	struct mailbox_exit_counter exits[MAILBOX_EXIT_KINDS];
 	uint64_t switches[4];	    /* VMPL switches into each level */
 	volatile uint64_t log_head; /* bytes ever written; the ring index is the remainder */

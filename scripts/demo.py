@@ -142,10 +142,10 @@ class Machine:
         reason = "the guest powered off too early" if status == 0 else \
             f"socle run exited with {status}"
         reason = self.errors[-1] if self.errors else reason
-        return reason, self.last_log()
+        return reason, "svsm.log" if "VMPL 0" in reason else self.last_log()
 
     def last_log(self):
-        """The log of whoever spoke last: the guest, the SVSM, or the machine."""
+        """The log of the last that came to speak: the guest, the SVSM, or the machine."""
         for name in ("guest.log", "svsm.log"):
             path = self.folder / name
             if path.exists() and path.stat().st_size > 0:
@@ -169,8 +169,7 @@ def build_image(options, folder):
     services = archive / "services"
     services.mkdir(parents=True)
     (archive / "profile").mkdir()
-    for name in ("vtpm", "attest"):
-        shutil.copy(options.programs / "services" / name, services / name)
+    shutil.copy(options.programs / "services/services", services / "services")
     shutil.copy(ROOT / "services/services.conf", archive / "services.conf")
     shutil.copy(ROOT / "profiles/tcg.conf", archive / "profile/tcg.conf")
     release = (options.kernel / "version").read_text().strip()
@@ -180,7 +179,8 @@ def build_image(options, folder):
                   "--kernel", options.kernel / "root/boot" / f"vmlinuz-{release}",
                   "--initrd", options.guest / "initramfs.cpio",
                   "--cmdline", f"{options.cmdline} socle.cpus={options.cpus}",
-                  "--cpus", options.cpus, "--memory", options.memory, "-o", image])
+                  "--cpus", options.cpus, "--memory", options.memory, "-o", image,
+                  *options.image_option])
     shutil.rmtree(archive)
     measurement = run("measure", [options.socle, "igvm", "measure", image]).decode().strip()
     if not re.fullmatch("[0-9a-f]{96}", measurement):
@@ -361,6 +361,8 @@ def parse_arguments():
     parser.add_argument("--timeout", type=int, default=240, help="seconds for the machine")
     parser.add_argument("--machine-option", action="append", default=[],
                         help="one more word for socle run")
+    parser.add_argument("--image-option", action="append", default=[],
+                        help="one more word for socle igvm build")
     parser.add_argument("--keep", action="store_true",
                         help="also keep what is not evidence: ak.name, report-vmpl2.bin")
     options = parser.parse_args()

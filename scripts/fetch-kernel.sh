@@ -43,10 +43,11 @@ trixie) suite=trixie ;;
 *) die "Debian 12 (bookworm) or 13 (trixie) is needed to find a $series kernel, not '$codename'" ;;
 esac
 
-# Where the system gets the suite's main component from, whichever way its sources are written.
-uri=$(apt-get indextargets --format '$(RELEASE) $(COMPONENT) $(REPO_URI)' 'Created-By: Packages' |
-	awk -v s="$codename" '$1 == s && $2 == "main" { print $3; exit }')
-[ -n "$uri" ] || die "no configured apt source offers '$codename main'"
+# Where the system gets the release from, whichever way its sources are written, and whether or not
+# it ever downloaded their lists.
+uri=$(apt-get update --print-uris | sed -n "s|^'\([^']*\)/dists/$codename/InRelease'.*|\1|p" |
+	head -n 1)
+[ -n "$uri" ] || die "no configured apt source offers Debian '$codename'"
 
 # The keyring file that the Debian entry names; without one, apt's trusted keys stand.
 source_files() {

@@ -15,6 +15,8 @@
 
 #define MIB (1ull << 20)
 #define TIMEOUT_MAX_S 86400u
+#define STORM_MIN_US 20u
+#define STORM_MAX_US 1000000u
 
 static const char usage_text[] =
 	"usage: socle run [OPTION]... FILE.igvm\n"
@@ -37,6 +39,8 @@ static const char usage_text[] =
 	"  --hv PATH              the machine's hypervisor ($SOCLE_HV, or where it was built)\n"
 	"  --qemu PATH            (qemu-system-x86_64)\n"
 	"  --accel tcg|kvm        (tcg)\n"
+	"  --event-storm US       be a hostile host: raise #HV at VMPL0 about every US "
+	"microseconds\n"
 	"  --quiet                no progress on standard output\n"
 	"\n"
 	"Exit status: 0 the guest powered off, 1 it did not start, 2 the guest asked to be\n"
@@ -57,6 +61,7 @@ enum option_id {
 	OPT_HV,
 	OPT_QEMU,
 	OPT_ACCEL,
+	OPT_STORM,
 	OPT_QUIET,
 	OPT_HELP,
 };
@@ -75,6 +80,7 @@ static const struct option long_options[] = {
 	{ "hv", required_argument, NULL, OPT_HV },
 	{ "qemu", required_argument, NULL, OPT_QEMU },
 	{ "accel", required_argument, NULL, OPT_ACCEL },
+	{ "event-storm", required_argument, NULL, OPT_STORM },
 	{ "quiet", no_argument, NULL, OPT_QUIET },
 	{ "help", no_argument, NULL, OPT_HELP },
 	{ 0 },
@@ -175,6 +181,16 @@ static bool parse_accel(struct arguments *args, const char *value)
 	return true;
 }
 
+static bool parse_storm(struct arguments *args, const char *value)
+{
+	uint64_t us;
+
+	if (!parse_number(value, STORM_MIN_US, STORM_MAX_US, &us))
+		return bad("--event-storm takes microseconds, from 20 to 1000000", value);
+	args->run.storm_us = (uint32_t)us;
+	return true;
+}
+
 static bool parse_path(const char **path, const char *value)
 {
 	*path = value;
@@ -212,6 +228,8 @@ static bool parse_option(struct arguments *args, int id, char *value)
 		return parse_path(&run->qemu, value);
 	case OPT_ACCEL:
 		return parse_accel(args, value);
+	case OPT_STORM:
+		return parse_storm(args, value);
 	case OPT_QUIET:
 		run->quiet = true;
 		return true;

@@ -16,20 +16,25 @@ static const struct command commands[] = {
 
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
 
+/* File names and file contents get in here: they may not forge lines. */
+static void write_clean(const char *text)
+{
+	for (const char *c = text; *c != '\0'; c++)
+		fputc((unsigned char)*c < ' ' || *c == 0x7f ? '?' : *c, stderr);
+}
+
 static void report(const char *file, const char *format, va_list args)
 {
 	char message[1024];
 
 	vsnprintf(message, sizeof(message), format, args);
-	for (char *c = message; *c != '\0'; c++) {
-		/* File names and file contents get in here: they may not forge lines. */
-		if ((unsigned char)*c < ' ' || *c == 0x7f)
-			*c = '?';
+	fputs("socle: ", stderr);
+	if (file) {
+		write_clean(file);
+		fputs(": ", stderr);
 	}
-	if (file)
-		fprintf(stderr, "socle: %s: %s\n", file, message);
-	else
-		fprintf(stderr, "socle: %s\n", message);
+	write_clean(message);
+	fputc('\n', stderr);
 }
 
 int cmd_error(const char *format, ...)

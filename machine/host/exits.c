@@ -67,6 +67,22 @@ static const struct exit_label msr_labels[] = {
 	{ GHCB_MSR_TERM_REQ, "term_request" },
 };
 
+/* Families of SVM exits of one register or exception each, by the number in the code. */
+struct exit_family {
+	uint64_t first;
+	unsigned int count;
+	const char *format;
+};
+
+static const struct exit_family svm_families[] = {
+	{ 0x00, 16, "cr%u_read" },
+	{ 0x10, 16, "cr%u_write" },
+	{ 0x20, 16, "dr%u_read" },
+	{ 0x30, 16, "dr%u_write" },
+	{ SVM_EXIT_EXCP_BASE, 32, "exception_%u" },
+};
+
+#define LABEL_SIZE 24
 #define COUNT(labels) (sizeof(labels) / sizeof((labels)[0]))
 
 static const char *find(const struct exit_label *labels, size_t count, uint64_t code)
@@ -76,6 +92,26 @@ static const char *find(const struct exit_label *labels, size_t count, uint64_t 
 			return labels[i].name;
 	}
 	return NULL;
+}
+
+static const struct exit_family *find_family(uint64_t code)
+{
+	for (size_t i = 0; i < COUNT(svm_families); i++) {
+		if (code - svm_families[i].first < svm_families[i].count)
+			return &svm_families[i];
+	}
+	return NULL;
+}
+
+/* An SVM exit, bare or handed on in a GHCB. */
+static const char *svm_name(uint64_t code, char text[LABEL_SIZE])
+{
+	const struct exit_family *family = find_family(code);
+
+	if (!family)
+		return find(svm_labels, COUNT(svm_labels), code);
+	snprintf(text, LABEL_SIZE, family->format, (unsigned int)(code - family->first));
+	return text;
 }
 
 static void write_name(char name[EXIT_NAME_SIZE], const char *prefix, const char *label,
@@ -95,13 +131,14 @@ uint64_t exit_code(uint64_t counter_code)
 void exit_name(uint64_t counter_code, char name[EXIT_NAME_SIZE])
 {
 	uint64_t code = exit_code(counter_code);
+	char text[LABEL_SIZE];
 	const char *label;
 
 	if (counter_code & MAILBOX_EXIT_MSR_PROTOCOL) {
 		write_name(name, "msr.", find(msr_labels, COUNT(msr_labels), code), code);
 		return;
 	}
-	label = find(svm_labels, COUNT(svm_labels), code);
+	label = svm_name(code, text);
 	if (!(counter_code & MAILBOX_EXIT_NAE)) {
 		write_name(name, "", label, code);
 		return;

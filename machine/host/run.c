@@ -125,6 +125,7 @@ static bool make_memory(struct machine *m, struct host_error *error)
 	if (!map_memory("hv-ram", MACHINE_HV_SIZE, &m->hv_ram_fd, &m->hv_ram, error))
 		return false;
 	m->memory.mailbox = (struct mailbox *)((uint8_t *)m->hv_ram + MACHINE_MAILBOX_OFFSET);
+	m->memory.mailbox->storm_us = m->options->storm_us;
 	return true;
 }
 

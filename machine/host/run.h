@@ -46,6 +46,7 @@ struct run_options {
 	unsigned int cpus;
 	uint64_t memory;     /* bytes, a multiple of 1 MiB */
 	uint64_t timeout_ns; /* 0: none */
+	uint32_t storm_us;   /* mean interval of a storm of #HV; 0: none */
 	bool quiet;
 	struct run_marks debug_marks, console_marks;
 };

@@ -87,12 +87,24 @@ static json_t *exits(const struct mailbox *mailbox)
 	return list;
 }
 
+static json_t *storm(const struct mailbox *mailbox)
+{
+	const struct mailbox_storm *s = &mailbox->storm;
+
+	if (mailbox->storm_us == 0)
+		return NULL;
+	return json_pack("{s:I, s:I, s:I, s:I, s:I}", "interval_us", (json_int_t)mailbox->storm_us,
+			 "user", (json_int_t)s->user, "gap", (json_int_t)s->gap, "kernel",
+			 (json_int_t)s->kernel, "timer", (json_int_t)s->timer);
+}
+
 static char *to_text(const struct timeline *timeline, const struct mailbox *mailbox)
 {
-	json_t *root = json_pack("{s:i, s:I, s:O, s:o, s:o, s:O?}", "format", 1,
+	json_t *root = json_pack("{s:i, s:I, s:O, s:o, s:o, s:o*, s:O?}", "format", 1,
 				 "start_monotonic_ns", (json_int_t)timeline->start_ns, "events",
 				 timeline->events, "exits", exits(mailbox), "switches",
-				 four(mailbox->switches), "stop", timeline->stop);
+				 four(mailbox->switches), "storm", storm(mailbox), "stop",
+				 timeline->stop);
 	char *text = root ? json_dumps(root, JSON_INDENT(2)) : NULL;
 
 	json_decref(root);

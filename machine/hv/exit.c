@@ -50,7 +50,10 @@ static void halt(struct vcpu *v)
 {
 	struct insn insn = emulate_fetch(v);
 
-	emulate_skip(v, insn.kind == INSN_HLT ? insn.length : 1);
+	/* Otherwise another vCPU has written over it. */
+	if (insn.kind != INSN_HLT)
+		return;
+	emulate_skip(v, insn.length);
 	vcpu_halt(v);
 }
 

@@ -19,6 +19,7 @@
 
 #define MSR_NO_PREFERENCE (~0ull << 12) /* all-ones page number */
 #define MSR_FAILED (1ull << 32)
+#define REFUSALS_LOGGED 64u /* of each vCPU: the log is not the guest's to fill */
 #define AP_REQUEST_MASK 0xffffull
 #define AP_VMPL_SHIFT 16
 #define AP_VMPL_MASK 0xfull
@@ -145,6 +146,15 @@ static void put_outputs(struct ghcb_call *c)
 }
 
 /* Exits. */
+
+static bool refusal_is_news(const struct vcpu *v)
+{
+	static unsigned int refusals[MACHINE_CPUS_MAX];
+
+	if (refusals[v->id] == REFUSALS_LOGGED)
+		return false;
+	return ++refusals[v->id] <= REFUSALS_LOGGED;
+}
 
 static void cpuid_exit(struct ghcb_call *c)
 {
@@ -276,8 +286,10 @@ static void term_request_exit(struct ghcb_call *c)
 /* The guest could not handle a #VC: the instruction that caused it does not exist for it. */
 static void unsupported_exit(struct ghcb_call *c)
 {
-	hv_log("VMPL%u of vCPU %u does not support #VC 0x%llx at %llx", c->p->vmpl, c->v->id,
-	       (unsigned long long)c->info_1, (unsigned long long)c->p->vmcb->rip);
+	if (refusal_is_news(c->v))
+		hv_log("VMPL%u of vCPU %u does not support #VC 0x%llx at %llx", c->p->vmpl,
+		       c->v->id, (unsigned long long)c->info_1,
+		       (unsigned long long)c->p->vmcb->rip);
 	ghcb_inject_ud(c);
 }
 
@@ -323,6 +335,14 @@ static const struct nae_exit *find_exit(uint64_t code)
 	return NULL;
 }
 
+static void log_refusal(const struct ghcb_call *c, const char *name)
+{
+	if (c->result_1 == GHCB_RESULT_ERROR && refusal_is_news(c->v))
+		hv_log("VMPL%u of vCPU %u: %s refused, error %u, infos %llx %llx", c->p->vmpl,
+		       c->v->id, name, (unsigned int)c->result_2, (unsigned long long)c->info_1,
+		       (unsigned long long)c->info_2);
+}
+
 static void dispatch(struct ghcb_call *c)
 {
 	const struct nae_exit *e;
@@ -341,10 +361,7 @@ static void dispatch(struct ghcb_call *c)
 		ghcb_error(c, GHCB_ERROR_MISSING_INPUT);
 	else
 		e->handler(c);
-	if (c->result_1 == GHCB_RESULT_ERROR)
-		hv_log("VMPL%u of vCPU %u: %s refused, error %u, infos %llx %llx", c->p->vmpl,
-		       c->v->id, e->name, (unsigned int)c->result_2, (unsigned long long)c->info_1,
-		       (unsigned long long)c->info_2);
+	log_refusal(c, e->name);
 }
 
 /* The answer is in the page before the caller's state is put away; it sees it when it resumes. */
@@ -429,7 +446,8 @@ static void msr_run_vmpl(struct vcpu *v, uint64_t request)
 	p->ghcb_msr = GHCB_MSR_RUN_VMPL_RESP;
 	if (vcpu_switch_plane(v, vmpl))
 		return;
-	hv_log("VMPL%u of vCPU %u: VMPL%u cannot run", p->vmpl, v->id, vmpl);
+	if (refusal_is_news(v))
+		hv_log("VMPL%u of vCPU %u: VMPL%u cannot run", p->vmpl, v->id, vmpl);
 	p->ghcb_msr = GHCB_MSR_RUN_VMPL_RESP | MSR_FAILED;
 }
 
@@ -486,8 +504,9 @@ static void msr_exit_request(struct vcpu *v, uint64_t request)
 		msr_terminate(v, request);
 	default:
 		/* The value stays, which no guest takes for an answer. */
-		hv_log("VMPL%u of vCPU %u: MSR protocol knows no request %llx", p->vmpl, v->id,
-		       (unsigned long long)request);
+		if (refusal_is_news(v))
+			hv_log("VMPL%u of vCPU %u: MSR protocol knows no request %llx", p->vmpl,
+			       v->id, (unsigned long long)request);
 	}
 }
 

@@ -5,7 +5,10 @@
 
 #include "machine/hv/vcpu.h"
 
-/* What we offer, bits of GHCB_HV_FEATURE_*. */
+/*
+ * What we offer, bits of GHCB_HV_FEATURE_*. The list of APIC ids is served but not advertised: the
+ * ids are 0 to n-1, and asking for them would only be one more exit.
+ */
 #define GHCB_HV_FEATURES_OFFERED                                                   \
 	(GHCB_HV_FEATURE_SNP | GHCB_HV_FEATURE_AP_CREATION |                       \
 	 GHCB_HV_FEATURE_RESTRICTED_INJECTION | GHCB_HV_FEATURE_RESTRICTED_TIMER | \

@@ -6,11 +6,14 @@
 #include "machine/hv/ioapic.h"
 #include "machine/hv/log.h"
 #include "machine/hv/port.h"
+#include "machine/hv/storm.h"
 #include "machine/hv/x86.h"
 
 #define PHYSICAL_IOAPIC 0xfec00000ull
 #define TIMER_DIVIDE_BY_1 0xbu
-#define TIMER_MIN 1000u /* physical ticks: a guest's shortest timer does not starve the machine */
+/* Physical ticks: no guest timer starves the machine, and none fires before its time. */
+#define TIMER_MIN 20000u
+#define TIMER_LATE 2000u
 #define CALIBRATION_TICKS 2000000u
 #define RETRY_MICROSECONDS 20u
 #define APIC_TICKS_PER_MICROSECOND 1000u /* QEMU's and KVM's local APICs count nanoseconds */
@@ -111,7 +114,10 @@ void irq_plane_hold(struct plane *p)
 	p->apic->reset_hold = true;
 }
 
-/* Physical timer: runs for the current plane. Timers of other planes are looked at when they run. */
+/*
+ * Physical timer: runs for the current plane and for more privileged ones, which may preempt it.
+ * Timers of less privileged planes are looked at when those run.
+ */
 
 static void timer_set(struct vcpu *v, uint64_t deadline, uint64_t now)
 {
@@ -126,6 +132,7 @@ static void timer_set(struct vcpu *v, uint64_t deadline, uint64_t now)
 		return;
 	}
 	ticks = deadline <= now ? 0 : (unsigned __int128)(deadline - now) * ticks_per_clock >> 32;
+	ticks += TIMER_LATE + (ticks >> 10); /* the two clocks are not that exact to each other */
 	if (ticks < TIMER_MIN)
 		ticks = TIMER_MIN;
 	if (ticks > 0xffffffff)
@@ -135,19 +142,30 @@ static void timer_set(struct vcpu *v, uint64_t deadline, uint64_t now)
 
 static void timer_rearm(struct vcpu *v)
 {
-	struct plane *p = vcpu_plane(v);
-	uint64_t now = clock_now();
+	uint64_t now = clock_now(), first = 0;
 
-	apic_timer_advance(&p->apic->apic, now);
-	timer_set(v, p->apic->apic.timer_deadline, now);
+	for (unsigned int vmpl = 0; vmpl <= v->current; vmpl++) {
+		struct apic *a = &v->planes[vmpl].apic->apic;
+
+		apic_timer_advance(a, now);
+		if (a->timer_deadline != 0 && (first == 0 || a->timer_deadline < first))
+			first = a->timer_deadline;
+	}
+	if (storm_deadline(v) != 0 && (first == 0 || storm_deadline(v) < first))
+		first = storm_deadline(v);
+	timer_set(v, first, now);
+}
+
+static uint64_t clock_of_microseconds(uint64_t us)
+{
+	return (us * APIC_TICKS_PER_MICROSECOND << 32) / ticks_per_clock;
 }
 
 /* Comes back soon: there is something to inject that cannot be injected right now. */
 static void retry_soon(struct vcpu *v)
 {
 	uint64_t now = clock_now();
-	uint64_t soon = now + ((uint64_t)RETRY_MICROSECONDS * APIC_TICKS_PER_MICROSECOND << 32) /
-				      ticks_per_clock;
+	uint64_t soon = now + clock_of_microseconds(RETRY_MICROSECONDS);
 	uint64_t armed = timers[v->id].deadline;
 
 	if (armed == 0 || armed > soon)
@@ -442,13 +460,17 @@ static void window_close(struct vmcb *b)
 	b->int_control &= ~VMCB_INT_V_IRQ;
 }
 
-/* An exit as soon as the guest could take a virtual interrupt of that priority. */
-static void window_open(struct vmcb *b, int vector)
+/* An exit as soon as IF lets the guest take interrupts, and V_TPR if a vector (not -1) waits for it. */
+static void window_open(struct vmcb *b, int held_vector)
 {
+	uint32_t when = VMCB_INT_V_IGNORE_TPR;
+
+	if (held_vector >= 0)
+		when = (uint32_t)held_vector >> 4 << VMCB_INT_V_PRIO_SHIFT;
 	b->intercept_1 |= VMCB_INTERCEPT1_VINTR;
-	b->int_vector = (uint32_t)vector;
+	b->int_vector = 0; /* nobody sees it: the exit comes first */
 	b->int_control &= ~(0xfu << VMCB_INT_V_PRIO_SHIFT | VMCB_INT_V_IGNORE_TPR);
-	b->int_control |= VMCB_INT_V_IRQ | VMCB_INT_V_IGNORE_TPR;
+	b->int_control |= VMCB_INT_V_IRQ | when;
 }
 
 static void inject(struct vmcb *b, uint32_t event)
@@ -470,33 +492,42 @@ static void inject_maskable(struct plane_apic *a, struct vmcb *b)
 	inject(b, (uint32_t)vector | SVM_EVENT_TYPE_INTR);
 }
 
+/* Injects what can be injected now. */
+static void inject_now(struct plane *p)
+{
+	struct plane_apic *a = p->apic;
+	struct vmcb *b = p->vmcb;
+
+	if (a->apic.nmi_pending && !p->nmi_blocked) {
+		a->apic.nmi_pending = false;
+		p->nmi_blocked = true;
+		inject(b, X86_VECTOR_NMI | SVM_EVENT_TYPE_NMI);
+	} else if ((b->rflags & X86_RFLAGS_IF) && maskable_pending(a)) {
+		inject_maskable(a, b);
+	}
+}
+
 static void prepare_open_plane(struct vcpu *v, struct plane *p)
 {
 	struct plane_apic *a = p->apic;
 	struct vmcb *b = p->vmcb;
 	bool nmi = a->apic.nmi_pending && !p->nmi_blocked;
+	int held = apic_held_by_tpr(&a->apic);
 
 	window_close(b);
-	if (!nmi && !maskable_pending(a))
+	if (!nmi && !maskable_pending(a) && held < 0)
 		return;
-	if (in_shadow(p)) {
+	if (in_shadow(p) || (nmi && (b->event_inj & SVM_EVENT_VALID))) {
 		retry_soon(v);
 		return;
 	}
-	if (b->event_inj & SVM_EVENT_VALID) {
-		retry_soon(v);
-		return;
-	}
-	if (nmi) {
-		a->apic.nmi_pending = false;
-		p->nmi_blocked = true;
-		inject(b, X86_VECTOR_NMI | SVM_EVENT_TYPE_NMI);
-	} else if (b->rflags & X86_RFLAGS_IF) {
-		inject_maskable(a, b);
-	}
-	/* What is left waits for IF; a pending interrupt that priorities hold back needs no exit. */
+	if (!(b->event_inj & SVM_EVENT_VALID))
+		inject_now(p);
+	/* What is left waits for IF, for another event to be through, or for a lower priority. */
 	if (maskable_pending(a))
-		window_open(b, 0);
+		window_open(b, -1);
+	else if (held >= 0)
+		window_open(b, held);
 }
 
 static void prepare_restricted_plane(struct vcpu *v, struct plane *p)
@@ -528,16 +559,20 @@ static void prepare_restricted_plane(struct vcpu *v, struct plane *p)
 void irq_before_run(struct vcpu *v)
 {
 	struct plane *p = vcpu_plane(v);
+	bool storming;
 
 	/* The features of a launch VMSA are known when it is loaded, which is after our start. */
 	if (p->apic->restricted != is_restricted(p))
 		apic_start(v, p);
 	sync_tpr(p);
+	storming = is_restricted(p) && storm_strikes(v, clock_now());
 	timer_rearm(v);
 	if (is_restricted(p))
 		prepare_restricted_plane(v, p);
 	else
 		prepare_open_plane(v, p);
+	if (storming && storm_signal(v, (uint8_t)p->apic->apic.lvt[APIC_LVT_TIMER]))
+		inject(p->vmcb, X86_VECTOR_HV | SVM_EVENT_TYPE_EXCEPTION);
 	p->apic->v_tpr = p->apic->apic.tpr >> 4;
 	p->vmcb->int_control = (p->vmcb->int_control & ~VMCB_INT_V_TPR_MASK) | p->apic->v_tpr;
 }
@@ -596,6 +631,7 @@ void irq_init_cpu(void)
 	if (v->id != 0)
 		return;
 	ticks_per_clock = calibrate();
+	storm_init(clock_of_microseconds(1));
 	ioapic_reset(&ioapic);
 	for (unsigned int n = 0; n < IOAPIC_PINS; n++)
 		update_pin(n, 0);

@@ -24,6 +24,7 @@ static const struct constant_msr constants[] = {
 	{ 0x000002ff, 0x000002ff, 0x806 },   /* MTRRdefType: enabled, write-back */
 	{ 0xc0010010, 0xc0010010, 0 },	     /* SYSCFG */
 	{ 0xc0010015, 0xc0010015, 1 << 24 }, /* HWCR: TscFreqSel, as after reset */
+	{ 0xc001001f, 0xc001001f, 0 },	     /* NB_CFG */
 	{ 0xc0010055, 0xc0010055, 0 },	     /* interrupt pending and CMP-halt */
 	{ 0xc0010058, 0xc0010058, 0 },	     /* MMIO configuration base: none */
 	{ 0xc0010114, 0xc0010114, 1 << 4 },  /* VM_CR: SVM disabled */

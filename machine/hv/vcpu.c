@@ -138,12 +138,12 @@ bool vcpu_set_vmsa(uint32_t apic_id, unsigned int vmpl, uint64_t gpa, uint64_t f
 	vmsa = vmsa_usable(gpa, vmpl);
 	if (!vmsa || vmsa->sev_features != features)
 		return false;
-	/* One VMSA cannot be two planes, and the current plane cannot be replaced under its feet. */
-	if (npt_rmp(gpa)->flags & RMP_VMSA_IN_USE)
-		return false;
+	/* The current plane cannot be replaced under its feet, and one VMSA cannot be two planes. */
 	if (v == vcpu_self() && vmpl == v->current)
 		return false;
 	unload(v, &v->planes[vmpl]);
+	if (npt_rmp(gpa)->flags & RMP_VMSA_IN_USE)
+		return false;
 	plane_set_vmsa(&v->planes[vmpl], gpa, on_init ? PLANE_ON_INIT : PLANE_READY);
 	irq_plane_reset(v, &v->planes[vmpl]);
 	vcpu_kick(v);

@@ -6,6 +6,7 @@
 #include "monitor/arch/hw/cpu_ops.h"
 #include "monitor/ghcb/ghcb.h"
 #include "monitor/log/die.h"
+#include "monitor/trap/wait.h"
 
 #define OFFSET_RAX offsetof(struct ghcb, rax)
 #define OFFSET_RBX offsetof(struct ghcb, rbx)
@@ -56,18 +57,38 @@ static struct ghcb *begin(void)
 	return cpu->ghcb;
 }
 
-/* Returns true when the host says that it did what was asked. */
-static bool leave(struct ghcb *ghcb, uint64_t code, uint64_t info_1, uint64_t info_2)
+static void put_exit(struct ghcb *ghcb, uint64_t code, uint64_t info_1, uint64_t info_2)
 {
-	uint64_t result;
-
 	put(ghcb, offsetof(struct ghcb, sw_exit_code), code);
 	put(ghcb, offsetof(struct ghcb, sw_exit_info_1), info_1);
 	put(ghcb, offsetof(struct ghcb, sw_exit_info_2), info_2);
 	cpu_write_msr(SNP_MSR_GHCB, cpu_this()->ghcb_page.raw);
-	cpu_vmgexit();
+}
+
+/* True when the host says that it did what was asked. */
+static bool succeeded(const struct ghcb *ghcb)
+{
+	uint64_t result;
+
 	return take(ghcb, offsetof(struct ghcb, sw_exit_info_1), &result) &&
 	       (uint32_t)result == GHCB_RESULT_OK;
+}
+
+static bool leave(struct ghcb *ghcb, uint64_t code, uint64_t info_1, uint64_t info_2)
+{
+	put_exit(ghcb, code, info_1, info_2);
+	cpu_vmgexit();
+	return succeeded(ghcb);
+}
+
+/*
+ * Ring 3 can execute VMGEXIT too. It must not repeat our last exit, so nothing in the page says
+ * that there is one while a service runs.
+ */
+void ghcb_close(struct cpu *cpu)
+{
+	if (cpu->ghcb)
+		memset(cpu->ghcb->valid_bitmap, 0, sizeof(cpu->ghcb->valid_bitmap));
 }
 
 bool ghcb_io_read8(uint16_t port, uint8_t *value)
@@ -143,9 +164,14 @@ bool ghcb_set_doorbell(gpa_t page)
 	return leave(begin(), GHCB_EXIT_HV_DOORBELL, GHCB_DOORBELL_SET, page.raw);
 }
 
-bool ghcb_run_vmpl(unsigned int vmpl)
+enum ghcb_run ghcb_run_vmpl(unsigned int vmpl)
 {
-	return leave(begin(), GHCB_EXIT_RUN_VMPL, vmpl, 0);
+	struct ghcb *ghcb = begin();
+
+	put_exit(ghcb, GHCB_EXIT_RUN_VMPL, vmpl, 0);
+	if (!wait_vmgexit(cpu_this()))
+		return GHCB_RUN_EVENT;
+	return succeeded(ghcb) ? GHCB_RUN_RETURNED : GHCB_RUN_REFUSED;
 }
 
 uint64_t ghcb_guest_request(gpa_t request, gpa_t response, gpa_t certificates, uint64_t *pages)

@@ -49,6 +49,9 @@ bool ghcb_init_cpu(struct cpu *cpu, struct page_owner *owner);
 
 /* ---- Exits with the page (4). exits.c ---- */
 
+/* Before ring 3 runs: a VMGEXIT of its own finds no exit to ask for. */
+void ghcb_close(struct cpu *cpu);
+
 bool ghcb_io_read8(uint16_t port, uint8_t *value);
 bool ghcb_io_write8(uint16_t port, uint8_t value);
 
@@ -64,8 +67,14 @@ bool ghcb_ap_create(uint32_t apic_id, unsigned int vmpl, gpa_t vmsa, uint64_t se
 /* Tells the host this vCPU's doorbell page. */
 bool ghcb_set_doorbell(gpa_t page);
 
-/* Runs vmpl on this vCPU; returns when this VMPL runs again. False when refused. */
-bool ghcb_run_vmpl(unsigned int vmpl);
+enum ghcb_run {
+	GHCB_RUN_RETURNED, /* this VMPL runs again */
+	GHCB_RUN_EVENT,	   /* not left at all: an event is pending (trap/wait.h) */
+	GHCB_RUN_REFUSED,
+};
+
+/* Runs vmpl on this vCPU until the host has a reason to run us. */
+enum ghcb_run ghcb_run_vmpl(unsigned int vmpl);
 
 /* A guest request; pages are shared. certificates.raw 0: none. Returns SW_EXITINFO2. */
 uint64_t ghcb_guest_request(gpa_t request, gpa_t response, gpa_t certificates, uint64_t *pages);

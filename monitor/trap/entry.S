@@ -143,4 +143,29 @@ user_return:
 	movl	%edi, %eax
 	ret
 
+/*
+ * bool wait_vmgexit(struct cpu *cpu), bool wait_halt(struct cpu *cpu): leave this VMPL or halt, but
+ * not while an event is pending, which nobody would look at before somebody else wakes us. #HV
+ * within the bounds is sent to wait_abort. Return whether the instruction was executed.
+ */
+	.globl	wait_vmgexit, wait_vmgexit_end, wait_halt, wait_halt_end, wait_abort
+wait_vmgexit:
+	cmpb	$0, CPU_EVENT_PENDING(%rdi)
+	jne	wait_abort
+	rep
+	vmmcall
+wait_vmgexit_end:
+	movl	$1, %eax
+	ret
+wait_halt:
+	cmpb	$0, CPU_EVENT_PENDING(%rdi)
+	jne	wait_abort
+	hlt
+wait_halt_end:
+	movl	$1, %eax
+	ret
+wait_abort:
+	xorl	%eax, %eax
+	ret
+
 	.section .note.GNU-stack, "", @progbits

@@ -13,7 +13,7 @@
 #define VECTOR_NMI 2u
 #define VECTOR_PF 14u
 
-static bool within(uint64_t address, const char *begin, const char *end)
+static bool within(uint64_t address, const void *begin, const char *end)
 {
 	return address >= (uint64_t)(uintptr_t)begin && address < (uint64_t)(uintptr_t)end;
 }
@@ -38,7 +38,7 @@ bool trap_fix_up(struct trap_frame *frame)
 
 /*
  * #HV may come at any instruction of ring 0, also before SYSCALL has switched stacks. It only
- * leaves a mark; whoever goes to ring 3 next looks at it, and who was just about to starts over.
+ * leaves a mark; whoever gives the CPU away next looks at it, and who was just about to starts over.
  */
 static void handle_hv(struct trap_frame *frame)
 {
@@ -50,6 +50,9 @@ static void handle_hv(struct trap_frame *frame)
 		user_leave_ring3(frame, USER_RETURN_EVENT);
 	if (within(frame->rip, user_resume_begin, user_resume_end))
 		frame->rip = (uint64_t)(uintptr_t)user_resume_abort;
+	if (within(frame->rip, wait_vmgexit, wait_vmgexit_end) ||
+	    within(frame->rip, wait_halt, wait_halt_end))
+		frame->rip = (uint64_t)(uintptr_t)wait_abort;
 }
 
 static void handle_user(struct trap_frame *frame)

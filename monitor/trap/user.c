@@ -6,6 +6,7 @@
 #include "monitor/arch/arch.h"
 #include "monitor/arch/hw/cpu_ops.h"
 #include "monitor/arch/hw/timer.h"
+#include "monitor/ghcb/ghcb.h"
 #include "monitor/trap/user_asm.h"
 
 /* CF PF AF ZF SF DF OF AC ID: no TF, no IOPL, no NT; interrupts stay off, for there are none. */
@@ -118,6 +119,7 @@ static bool watch_deadline(struct cpu *cpu, const struct user_context *context)
 static enum user_exit run(struct cpu *cpu, struct user_context *context)
 {
 	while (watch_deadline(cpu, context)) {
+		ghcb_close(cpu);
 		load_space(cpu, context->space);
 		switch ((enum user_return)user_resume(cpu, &context->regs)) {
 		case USER_RETURN_SYSCALL:

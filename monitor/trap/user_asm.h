@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* What entry.S and the C of this folder share about ring 3. */
+/* What entry.S and the C of this folder share. */
 #ifndef SOCLE_MONITOR_TRAP_USER_ASM_H
 #define SOCLE_MONITOR_TRAP_USER_ASM_H
 
 #include "monitor/trap/trap.h"
+#include "monitor/trap/wait.h"
 
 enum user_return {
 	USER_RETURN_EVENT = 0, /* entry.S knows this number */
@@ -16,6 +17,7 @@ extern const char trap_stubs[], trap_syscall[];
 extern const char user_resume_begin[], user_resume_end[], user_resume_abort[];
 int user_resume(struct cpu *cpu, const struct user_regs *regs);
 _Noreturn void user_return(int value);
+extern const char wait_vmgexit_end[], wait_halt_end[], wait_abort[];
 
 /* Saves the service's registers into its context and ends the user_resume() that runs it. */
 _Noreturn void user_leave_ring3(const struct trap_frame *frame, enum user_return value);

@@ -13,9 +13,11 @@
 #include "monitor/log/log.h"
 #include "monitor/protocol/protocol.h"
 #include "monitor/trap/trap.h"
+#include "monitor/trap/wait.h"
 #include "monitor/vcpu/registry.h"
 #include "monitor/vcpu/vcpu.h"
 
+#define BOOT_CPU 0u
 #define GUEST_VMPL 2u
 #define REFUSALS_MAX 100u
 
@@ -73,40 +75,58 @@ static bool serve(unsigned int cpu)
 }
 
 /*
- * A host that refuses to run the guest may have its reasons, one of them that the guest stopped
- * this vCPU at it. So we halt and ask again when woken; only one that never ran it is broken.
+ * A host that refuses to run the guest may have its reasons: the guest stopped this vCPU at it, or
+ * has not started it yet. So we halt and ask again when woken. Only the boot vCPU, which we
+ * started ourselves, must run at least once.
  */
-static void count_refusal(struct cpu *cpu, unsigned int *refusals, bool ran_once)
+struct refusals {
+	bool ran_once;
+	unsigned int count;
+};
+
+static void refused(struct refusals *refusals, struct cpu *cpu)
 {
-	if (!ran_once && ++*refusals == REFUSALS_MAX)
-		die(DIE_HOST, "the host does not run the guest");
-	if (*refusals == 1)
+	bool must_run = cpu->index == BOOT_CPU && !refusals->ran_once;
+
+	if (refusals->count++ == 0)
 		log_printf(LOG_WARNING, "vCPU %u: the host refuses to run the guest", cpu->index);
-	if (ran_once)
-		cpu_halt();
+	if (!must_run)
+		wait_halt(cpu);
+	else if (refusals->count == REFUSALS_MAX)
+		die(DIE_HOST, "the host does not run the guest");
+}
+
+static void run_guest(struct refusals *refusals, struct cpu *cpu)
+{
+	user_leave();
+	timer_stop(cpu);
+	flush_enter_guest(cpu);
+
+	enum ghcb_run result = ghcb_run_vmpl(GUEST_VMPL);
+
+	flush_leave_guest(cpu);
+	switch (result) {
+	case GHCB_RUN_RETURNED:
+		refusals->ran_once = true;
+		break;
+	case GHCB_RUN_REFUSED:
+		refused(refusals, cpu);
+		break;
+	case GHCB_RUN_EVENT:
+		break;
+	}
 }
 
 _Noreturn void vcpu_run(void)
 {
 	struct cpu *cpu = cpu_this();
-	unsigned int refusals = 0;
-	bool ran_once = false;
+	struct refusals refusals = { .ran_once = false };
 
 	for (;;) {
 		events_poll(cpu);
-		if (!serve(cpu->index)) {
-			cpu_halt();
-			continue;
-		}
-		user_leave();
-		timer_stop(cpu);
-
-		flush_enter_guest(cpu);
-		bool ran = ghcb_run_vmpl(GUEST_VMPL);
-
-		flush_leave_guest(cpu);
-		if (!ran)
-			count_refusal(cpu, &refusals, ran_once);
-		ran_once = ran_once || ran;
+		if (serve(cpu->index))
+			run_guest(&refusals, cpu);
+		else
+			wait_halt(cpu);
 	}
 }

@@ -10,6 +10,7 @@
 #include "services/attest/report_data.h"
 #include "services/attest/sealed.h"
 #include "services/common/serve.h"
+#include "services/main.h"
 
 /* What services.conf grants. */
 #define FD_AMD_SP 4
@@ -181,7 +182,7 @@ static bool fetch_key(struct attest *attest)
 	return ok;
 }
 
-int main(void)
+int attest_main(void)
 {
 	static struct attest attest;
 

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The vtpm service: a TPM 2.0 behind request messages (abi/service.h, vtpm_op). Started with the
- * argument "oracle" it is the twin that makes keys for attestation (oracle_op).
+ * The vtpm service: a TPM 2.0 behind request messages (abi/service.h, vtpm_op); and the oracle, its
+ * twin, which makes keys for attestation (oracle_op).
  */
-#include <string.h>
 #include <unistd.h>
 
 #include "services/common/serve.h"
+#include "services/main.h"
 #include "services/vtpm/manufacture.h"
 #include "services/vtpm/oracle.h"
 #include "services/vtpm/vtpm.h"
@@ -29,7 +29,7 @@ static bool read_profile(struct profile *profile, struct profile_error *error)
 	return profile_parse(profile, text, size, error);
 }
 
-static int run_vtpm(void)
+int vtpm_main(void)
 {
 	static struct profile profile;
 	static struct vtpm vtpm;
@@ -45,7 +45,7 @@ static int run_vtpm(void)
 	return serve(vtpm_handle, &vtpm, VTPM_REQUEST_MAX, VTPM_REPLY_MAX);
 }
 
-static int run_oracle(void)
+int oracle_main(void)
 {
 	static struct oracle oracle;
 
@@ -55,9 +55,4 @@ static int run_oracle(void)
 	}
 	serve_log("oracle: ready");
 	return serve(oracle_handle, &oracle, ORACLE_REQUEST_MAX, ORACLE_REPLY_MAX);
-}
-
-int main(int argc, char **argv)
-{
-	return argc > 1 && strcmp(argv[1], "oracle") == 0 ? run_oracle() : run_vtpm();
 }

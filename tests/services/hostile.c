@@ -1,49 +1,63 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A service that breaks one rule, which the first character of the file on descriptor 6 names. For
- * machine tests: pack it with hostile.conf as services.conf and a file "mode" of two characters,
- * send one request to it (it has the role of the vTPM), and expect what docs/services.md promises:
- * SERVICE_ERR_FAILED for the caller, now and ever, a line in the log that says why, and a monitor
- * that goes on.
+ * A service that breaks one rule, which the first character of the file on descriptor 6 names, when
+ * it gets its first request. hostile_test.py packs a few of them and one that calls them, and knows
+ * what the monitor owes to the caller and what its log must say (docs/services.md).
  *
  * No C library: what is done here must be exactly these instructions.
  *
- *	mode	what it does on its first request	the log says
- *	e	echoes it (the control: SERVICE_OK)	-
- *	c	stores to address 0			exception 14 ... an exception
- *	x	jumps into its own data			exception 14 ... an exception
- *	w	stores into its own code		exception 14 ... an exception
- *	k	reads the monitor's image		exception 14 ... an exception
- *	h	executes HLT				exception 13 ... an exception
- *	i	executes an undefined instruction	exception 6 ... an exception
- *	d	divides by zero				exception 0 ... an exception
- *	o	writes to an I/O port			exception 13 ... an exception
- *	s	overflows its stack			exception 14 ... an exception
- *	l	loops for ever				it ran past its budget
- *	y	makes system calls for ever		it ran past its budget
- *	2	replies twice				it answered without a request
- *	r	reads again without a reply		it asked for a request before it answered ...
- *	z	replies with a size that lies		its reply contradicts itself
- *	q	leaves					it left with an error
- *	p	offers the kernel every bad pointer it can think of, and then echoes: SERVICE_OK
- *	v	executes VMGEXIT, which asks the host for nothing, and then echoes: SERVICE_OK
- *	f	runs with every flag of RFLAGS that ring 3 can set, and then echoes: SERVICE_OK
- *	W	replies before any request, at its start: it answered without a request
+ *	C	the caller: at its start it calls the services on descriptors 8, 9, ... twice each, and
+ *		logs both statuses: "8=44 9=00". Then it waits for requests
+ *	e	echoes (the control)
+ *	c	stores near address 0
+ *	x	jumps into its own data
+ *	w	stores into its own code
+ *	k	reads the monitor's image
+ *	m	reads the monitor's direct map
+ *	h	executes HLT
+ *	i	executes an undefined instruction
+ *	d	divides by zero
+ *	o	writes to an I/O port
+ *	v	executes VMGEXIT, then echoes
+ *	t	executes PVALIDATE
+ *	n	sets its stack pointer to an address that is none, and makes a system call
+ *	u	jumps to an address that is none
+ *	j	makes a system call with the trap flag set, then echoes
+ *	s	overflows its stack
+ *	l	loops for ever
+ *	y	makes system calls for ever
+ *	2	replies twice
+ *	r	reads again without a reply
+ *	z	replies with a size that lies
+ *	q	leaves
+ *	p	offers the kernel every bad pointer it can think of, then echoes
+ *	f	makes a system call with DF, NT, AC and ID set, then echoes
+ *	a	takes all the memory it can get, then echoes
+ *	A	sends the AMD-SP (descriptor 4) a message that is not sealed with the key, then another
+ *		under the same number: the first fails, the second closes the channel. Then echoes
+ *	W	replies before any request, at its start
  */
 #include <stddef.h>
 #include <stdint.h>
 
+#include "abi/psp.h"
 #include "abi/service.h"
 
+#define FD_AMDSP 4
 #define FD_MODE 6
+#define FD_FIRST 8 /* of services to call */
+#define FDS 16
 #define SYS_READ 0
 #define SYS_WRITE 1
+#define SYS_MMAP 9
+#define SYS_BRK 12
 #define SYS_GETPID 39
 #define SYS_EXIT_GROUP 231
 #define BUFFER_SIZE 4096u
 #define MONITOR_IMAGE 0xffffffff80000000ull
 #define MONITOR_DIRECT 0xffff800000000000ull
 #define EFAULT 14
+#define EBADF 9
 
 static uint8_t buffer[BUFFER_SIZE];
 static const uint8_t constant[16] = { 1 };
@@ -55,6 +69,18 @@ static int64_t call3(uint64_t number, uint64_t a, uint64_t b, uint64_t c)
 	__asm__ volatile("syscall"
 			 : "=a"(result)
 			 : "a"(number), "D"(a), "S"(b), "d"(c)
+			 : "rcx", "r11", "memory");
+	return result;
+}
+
+static int64_t map_page(void)
+{
+	register uint64_t flags __asm__("r10") = 0x22; /* private, anonymous */
+	int64_t result;
+
+	__asm__ volatile("syscall"
+			 : "=a"(result)
+			 : "a"(SYS_MMAP), "D"(0), "S"(4096), "d"(3), "r"(flags)
 			 : "rcx", "r11", "memory");
 	return result;
 }
@@ -82,6 +108,19 @@ static void reply(uint32_t status, size_t size, uint32_t lie)
 	header->status = status;
 	header->size = (uint32_t)(size - sizeof(*header)) + lie;
 	call3(SYS_WRITE, SERVICE_FD_REQUESTS, (uint64_t)buffer, size);
+}
+
+/* Until brk() and mmap() give nothing more; each page is written, so each is there. */
+static void take_all_memory(void)
+{
+	int64_t at = call3(SYS_BRK, 0, 0, 0), next;
+
+	while ((next = call3(SYS_BRK, (uint64_t)at + 4096, 0, 0)) != at) {
+		*(volatile uint8_t *)(at + 4095) = 1;
+		at = next;
+	}
+	while ((at = map_page()) > 0)
+		*(volatile uint8_t *)at = 1;
 }
 
 static void store(uint64_t at)
@@ -137,6 +176,62 @@ static void run_with_flags(void)
 			 : "rax", "rcx", "r11", "memory", "cc");
 }
 
+struct sealed {
+	struct service_request request;
+	struct psp_msg_header header;
+	uint8_t payload[96];
+};
+
+/* Status of one request to the AMD-SP channel whose reply has no payload, or 99. */
+static uint32_t ask_amdsp(const void *request, size_t size)
+{
+	struct service_reply answer;
+
+	if (call3(SYS_WRITE, FD_AMDSP, (uint64_t)request, size) != (int64_t)size)
+		return 99;
+	if (call3(SYS_READ, FD_AMDSP, (uint64_t)&answer, sizeof(answer)) != sizeof(answer))
+		return 99;
+	return answer.status;
+}
+
+static uint32_t send_sealed(uint64_t number, uint8_t text)
+{
+	struct sealed message = {
+		.request = { .op = AMDSP_OP_SEND, .size = sizeof(message) - sizeof(message.request) },
+		.header = {
+			.seqno = number,
+			.algo = PSP_MSG_ALGO_AES_256_GCM,
+			.header_version = PSP_MSG_HEADER_VERSION,
+			.header_size = PSP_MSG_HEADER_SIZE,
+			.type = PSP_MSG_REPORT_REQ,
+			.version = PSP_MSG_VERSION,
+			.size = sizeof(message.payload),
+		},
+		.payload = { text },
+	};
+
+	return ask_amdsp(&message, sizeof(message));
+}
+
+static void misuse_amdsp(void)
+{
+	static const struct service_request number = { .op = AMDSP_OP_SEQNO, .size = 0 };
+	static uint8_t done; /* a closed channel has nothing more to show */
+
+	if (done++)
+		return;
+	if (send_sealed(3, 1) != SERVICE_ERR_FORMAT)
+		leave(6);
+	if (send_sealed(1, 1) != SERVICE_ERR_FAILED)
+		leave(7);
+	if (ask_amdsp(&number, sizeof(number)) != SERVICE_ERR_FAILED)
+		leave(8); /* the message has no answer yet, so there is no next number */
+	if (send_sealed(1, 2) != SERVICE_ERR_FAILED)
+		leave(9);
+	if (send_sealed(1, 1) != SERVICE_ERR_FAILED)
+		leave(10);
+}
+
 static void break_a_rule(uint8_t mode, size_t size)
 {
 	switch (mode) {
@@ -152,6 +247,9 @@ static void break_a_rule(uint8_t mode, size_t size)
 	case 'k':
 		(void)*(volatile uint8_t *)MONITOR_IMAGE;
 		break;
+	case 'm':
+		(void)*(volatile uint8_t *)MONITOR_DIRECT;
+		break;
 	case 'h':
 		__asm__ volatile("hlt");
 		break;
@@ -163,6 +261,30 @@ static void break_a_rule(uint8_t mode, size_t size)
 		break;
 	case 'o':
 		__asm__ volatile("outb %%al, $0x80" : : "a"(0));
+		break;
+	case 'v':
+		__asm__ volatile(".byte 0xf3, 0x0f, 0x01, 0xd9" : : : "memory"); /* VMGEXIT */
+		break;
+	case 't':
+		__asm__ volatile(".byte 0xf2, 0x0f, 0x01, 0xff" /* PVALIDATE */
+				 :
+				 : "a"(buffer), "c"(0), "d"(0)
+				 : "memory", "cc");
+		break;
+	case 'n':
+		__asm__ volatile("mov %0, %%rsp\n\tmov $39, %%eax\n\tsyscall\n\tpush %%rax"
+				 :
+				 : "r"(0x8000000000000000ull)
+				 : "rax", "rcx", "r11", "memory");
+		break;
+	case 'u':
+		__asm__ volatile("jmp *%0" : : "r"(0x0000800000000000ull));
+		break;
+	case 'j':
+		__asm__ volatile("pushfq\n\torq $0x100, (%%rsp)\n\tpopfq\n\tsyscall"
+				 :
+				 : "a"(SYS_GETPID)
+				 : "rcx", "r11", "memory", "cc");
 		break;
 	case 's':
 		overflow_stack();
@@ -187,16 +309,56 @@ static void break_a_rule(uint8_t mode, size_t size)
 	case 'p':
 		offer_bad_pointers();
 		break;
-	case 'v':
-		for (unsigned int i = 0; i < 16; i++)
-			__asm__ volatile("rep; vmmcall" : : "a"(i) : "memory");
-		break;
 	case 'f':
 		run_with_flags();
+		break;
+	case 'A':
+		misuse_amdsp();
+		break;
+	case 'a':
+		take_all_memory();
 		break;
 	default:
 		break;
 	}
+}
+
+/* Calls the service on fd with an operation of no meaning. The status, or '-' for no such service. */
+static char call_service(unsigned int fd)
+{
+	struct service_request request = { .op = 1, .size = 0 };
+	struct service_reply answer;
+	int64_t put = call3(SYS_WRITE, fd, (uint64_t)&request, sizeof(request));
+
+	if (put == -EBADF)
+		return '-';
+	if (put != sizeof(request))
+		return 'w';
+	if (call3(SYS_READ, fd, (uint64_t)&answer, sizeof(answer)) != sizeof(answer))
+		return 'r';
+	return (char)('0' + answer.status);
+}
+
+static void call_all(void)
+{
+	char line[FDS * 6];
+	size_t size = 0;
+
+	for (unsigned int fd = FD_FIRST; fd < FDS; fd++) {
+		char first = call_service(fd);
+
+		if (first == '-')
+			continue;
+		if (fd >= 10)
+			line[size++] = '1';
+		line[size++] = (char)('0' + fd % 10);
+		line[size++] = '=';
+		line[size++] = first;
+		line[size++] = call_service(fd);
+		line[size++] = ' ';
+	}
+	line[size ? size - 1 : size++] = '\n';
+	call3(SYS_WRITE, SERVICE_FD_LOG, (uint64_t)line, size);
 }
 
 void hostile_main(void);
@@ -207,6 +369,8 @@ void hostile_main(void)
 	uint8_t mode = 'e';
 
 	call3(SYS_READ, FD_MODE, (uint64_t)&mode, 1);
+	if (mode == 'C')
+		call_all();
 	if (mode == 'W')
 		reply(SERVICE_OK, sizeof(struct service_reply), 0);
 	for (;;) {

@@ -76,7 +76,7 @@ static void test_page_tables(void **state)
 	page_tables_free(&t);
 }
 
-static char scratch[] = "/tmp/socle-layout-XXXXXX";
+static char scratch[] = P_tmpdir "/socle-layout-XXXXXX";
 
 static void write_scratch(const char *name, const void *data, size_t size, mode_t mode)
 {

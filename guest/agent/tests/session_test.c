@@ -56,7 +56,7 @@ static int setup(void **state)
 	int ends[2];
 
 	assert_non_null(f);
-	strcpy(f->folder, "/tmp/socle-agent-XXXXXX");
+	strcpy(f->folder, P_tmpdir "/socle-agent-XXXXXX");
 	assert_non_null(mkdtemp(f->folder));
 	snprintf(f->work, sizeof(f->work), "%s/work", f->folder);
 	snprintf(f->tsm, sizeof(f->tsm), "%s/tsm", f->folder);

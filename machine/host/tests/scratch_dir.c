@@ -13,7 +13,7 @@ const char *scratch_dir_make(void)
 	const char *tmp = getenv("TMPDIR");
 	char *made;
 
-	snprintf(path, sizeof(path), "%s/socle-host-XXXXXX", tmp ? tmp : "/tmp");
+	snprintf(path, sizeof(path), "%s/socle-host-XXXXXX", tmp ? tmp : P_tmpdir);
 	made = mkdtemp(path);
 	assert(made);
 	return made;

@@ -14,7 +14,7 @@
 #define FEATURES_ECX_HIDDEN (1u << 3 | 1u << 12 | 1u << 26 | 1u << 27 | 1u << 28 | 1u << 29)
 /* Leaf 7 EBX: FSGSBASE, AVX2, INVPCID and every AVX-512 bit; RDSEED, ADX, SHA and the like stay. */
 #define EXTENDED_EBX_HIDDEN \
-	(1u << 0 | 1u << 5 | 1u << 10 | 0x3u << 16 | 1u << 21 | 0xfu << 26 | 0x3u << 30)
+	(1u << 0 | 1u << 5 | 1u << 10 | 0x3u << 16 | 1u << 21 | 0x7u << 26 | 0x3u << 30)
 /* Leaf 7 ECX: VBMI, PKU, OSPKE, VBMI2, VAES, VPCLMULQDQ, VNNI, BITALG, VPOPCNTDQ, RDPID. */
 #define EXTENDED_ECX_HIDDEN                                                                 \
 	(1u << 1 | 1u << 3 | 1u << 4 | 1u << 6 | 1u << 9 | 1u << 10 | 1u << 11 | 1u << 12 | \

@@ -25,7 +25,8 @@
 #define NS_PER_S 1000000000ull
 #define CPUID_TIMING 0x40000010u /* EAX: TSC kHz, EBX: APIC bus kHz */
 #define APIC_KHZ_USUAL 1000000u	 /* hypervisors count nanoseconds */
-#define TSC_KHZ_GUESS 2000000u
+#define TSC_KHZ_LOWEST 1500000u	 /* no processor with SNP has a slower one */
+#define TSC_KHZ_GUESS 3000000u
 #define CALIBRATION_TICKS 5000000u
 #define CALIBRATION_READS 100000u
 
@@ -80,16 +81,28 @@ static bool measure(uint64_t *tsc, uint64_t *ticks)
 	return false;
 }
 
+/*
+ * What the host does not say in CPUID is guessed: first that the APIC timer counts nanoseconds,
+ * and if that makes the TSC absurdly slow, that it counts something faster.
+ */
+static void guess_rates(uint64_t tsc, uint64_t ticks, uint64_t *tsc_khz, uint64_t *apic_khz)
+{
+	*apic_khz = APIC_KHZ_USUAL;
+	*tsc_khz = tsc * APIC_KHZ_USUAL / ticks;
+	if (*tsc_khz >= TSC_KHZ_LOWEST)
+		return;
+	*tsc_khz = TSC_KHZ_GUESS;
+	*apic_khz = tsc ? ticks * TSC_KHZ_GUESS / tsc : APIC_KHZ_USUAL;
+}
+
 bool clock_init(void)
 {
 	struct cpuid_result timing = cpuid_query(CPUID_TIMING, 0);
-	uint64_t apic_khz = timing.ebx ? timing.ebx : APIC_KHZ_USUAL;
-	uint64_t tsc_khz = timing.eax ? timing.eax : TSC_KHZ_GUESS;
-	uint64_t tsc, ticks;
+	uint64_t tsc_khz = timing.eax, apic_khz = timing.ebx, tsc, ticks;
 
 	clock.timer = timer_init_cpu() && measure(&tsc, &ticks);
-	if (clock.timer && !timing.eax)
-		tsc_khz = tsc * apic_khz / ticks;
+	if (clock.timer && (!tsc_khz || !apic_khz))
+		guess_rates(tsc, ticks, &tsc_khz, &apic_khz);
 	if (!tsc_khz)
 		tsc_khz = TSC_KHZ_GUESS;
 

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: MIT */
+/* Locks: their order, and that one holder at a time is really one. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+#include <pthread.h>
+
+#include "monitor/arch/arch.h"
+#include "monitor/lock/lock.h"
+#include "monitor/log/die.h"
+
+#define THREADS 4u
+#define TURNS 20000u
+
+static __thread unsigned int cpu;
+
+unsigned int arch_cpu_index(void)
+{
+	return cpu;
+}
+
+_Noreturn void die(enum die_reason reason, const char *why)
+{
+	(void)reason;
+	mock_assert(0, why, __FILE__, __LINE__);
+	abort();
+}
+
+static struct lock registry = LOCK_INIT("registry", LOCK_RANK_REGISTRY);
+static struct lock pages = LOCK_INIT("pages", LOCK_RANK_PAGES);
+
+static void the_order_is_kept(void **state)
+{
+	(void)state;
+	lock_acquire(&registry);
+	lock_acquire(&pages);
+	assert_true(lock_held(&registry) && lock_held(&pages));
+	expect_assert_failure(lock_release(&registry));
+	lock_release(&pages);
+	assert_false(lock_held(&pages));
+	lock_release(&registry);
+
+	lock_acquire(&pages);
+	expect_assert_failure(lock_acquire(&registry));
+	expect_assert_failure(lock_acquire(&pages));
+	lock_release(&pages);
+	expect_assert_failure(lock_release(&pages));
+}
+
+static unsigned long long counter; /* not atomic: the lock must do */
+
+static void *count(void *index)
+{
+	cpu = (unsigned int)(uintptr_t)index;
+	for (unsigned int i = 0; i < TURNS; i++) {
+		lock_acquire(&registry);
+		counter++;
+		lock_release(&registry);
+	}
+	return NULL;
+}
+
+static void one_holder_at_a_time(void **state)
+{
+	pthread_t threads[THREADS];
+
+	(void)state;
+	for (uintptr_t i = 0; i < THREADS; i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, count, (void *)(i + 1)), 0);
+	for (unsigned int i = 0; i < THREADS; i++)
+		pthread_join(threads[i], NULL);
+	assert_int_equal(counter, 80000);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_order_is_kept),
+		cmocka_unit_test(one_holder_at_a_time),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: MIT */
+/* The page allocator. */
+#include <string.h>
+
+#include "monitor/mem/alloc.h"
+#include "monitor/mem/tests/fake_memory.h"
+
+#define POOL_PAGES 16u
+
+static struct page_owner owner, other, secret;
+
+static int start(void **state)
+{
+	static bool done;
+
+	(void)state;
+	if (done)
+		return 0;
+	done = true;
+	fake_memory_fill(0xa5);
+	assert_true(page_alloc_init(gpa(FAKE_BASE), POOL_PAGES));
+	assert_true(page_owner_init(&owner, "owner", 8, false));
+	assert_true(page_owner_init(&other, "other", 100, false));
+	assert_true(page_owner_init(&secret, "secret", 4, true));
+	return 0;
+}
+
+static bool is_filled(gpa_t page, uint8_t byte)
+{
+	const uint8_t *bytes = page_ptr(page);
+
+	for (size_t i = 0; i < ABI_PAGE_SIZE; i++) {
+		if (bytes[i] != byte)
+			return false;
+	}
+	return true;
+}
+
+static void pages_come_zeroed_and_go_wiped(void **state)
+{
+	gpa_t page;
+
+	(void)state;
+	assert_true(page_alloc(&owner, &page));
+	assert_true(is_filled(page, 0));
+	memset(page_ptr(page), 0x77, ABI_PAGE_SIZE);
+	page_free(&owner, page);
+	assert_true(is_filled(page, 0));
+}
+
+static void a_budget_is_a_limit(void **state)
+{
+	gpa_t pages[8], more;
+
+	(void)state;
+	for (size_t i = 0; i < 8; i++)
+		assert_true(page_alloc(&owner, &pages[i]));
+	assert_false(page_alloc(&owner, &more));
+	page_free(&owner, pages[3]);
+	assert_true(page_alloc(&owner, &pages[3]));
+	assert_false(page_alloc_span(&owner, 1, 1, &more));
+	for (size_t i = 0; i < 8; i++)
+		page_free(&owner, pages[i]);
+	assert_int_equal(owner.used, 0);
+}
+
+static void the_region_is_a_limit(void **state)
+{
+	gpa_t pages[POOL_PAGES], more;
+	size_t free_pages, all_pages;
+
+	(void)state;
+	for (size_t i = 0; i < POOL_PAGES; i++)
+		assert_true(page_alloc(&other, &pages[i]));
+	assert_false(page_alloc(&other, &more));
+	assert_false(page_alloc(&owner, &more));
+	page_alloc_stats(&free_pages, &all_pages);
+	assert_int_equal(free_pages, 0);
+	assert_int_equal(all_pages, POOL_PAGES);
+	for (size_t i = 0; i < POOL_PAGES; i++)
+		page_free(&other, pages[i]);
+}
+
+static void spans_lie_in_a_row_and_aligned(void **state)
+{
+	gpa_t single, span, too_long;
+
+	(void)state;
+	assert_true(page_alloc(&other, &single));
+	assert_true(page_alloc_span(&other, 4, 4, &span));
+	assert_int_equal(span.raw % (4 * ABI_PAGE_SIZE), 0);
+	for (unsigned int i = 0; i < 4; i++)
+		assert_true(page_owned(&other, gpa(span.raw + i * ABI_PAGE_SIZE)));
+	assert_false(page_alloc_span(&other, POOL_PAGES, 1, &too_long));
+	assert_false(page_alloc_span(&other, 0, 1, &too_long));
+	page_free_span(&other, span, 4);
+	page_free(&other, single);
+}
+
+static void a_fragmented_pool_gives_no_span(void **state)
+{
+	gpa_t pages[POOL_PAGES], span;
+
+	(void)state;
+	for (size_t i = 0; i < POOL_PAGES; i++)
+		assert_true(page_alloc(&other, &pages[i]));
+	for (size_t i = 0; i < POOL_PAGES; i += 2)
+		page_free(&other, pages[i]);
+	assert_false(page_alloc_span(&other, 2, 1, &span));
+	for (size_t i = 1; i < POOL_PAGES; i += 2)
+		page_free(&other, pages[i]);
+	assert_true(page_alloc_span(&other, POOL_PAGES, 1, &span));
+	page_free_span(&other, span, POOL_PAGES);
+}
+
+static void freeing_what_one_does_not_have_is_a_bug(void **state)
+{
+	gpa_t page;
+
+	(void)state;
+	assert_true(page_alloc(&owner, &page));
+	expect_assert_failure(page_free(&other, page));
+	expect_assert_failure(page_free(&owner, gpa(page.raw + 8)));
+	expect_assert_failure(page_free(&owner, gpa(FAKE_BASE + POOL_PAGES * ABI_PAGE_SIZE)));
+	page_free(&owner, page);
+	expect_assert_failure(page_free(&owner, page));
+}
+
+static void dying_wipes_secret_pages_only(void **state)
+{
+	gpa_t plain, hidden;
+
+	(void)state;
+	assert_true(page_alloc(&owner, &plain));
+	assert_true(page_alloc(&secret, &hidden));
+	memset(page_ptr(plain), 1, ABI_PAGE_SIZE);
+	memset(page_ptr(hidden), 2, ABI_PAGE_SIZE);
+	page_wipe_secret();
+	assert_true(is_filled(plain, 1));
+	assert_true(is_filled(hidden, 0));
+	page_free(&owner, plain);
+	page_free(&secret, hidden);
+}
+
+static void owners_are_counted(void **state)
+{
+	static struct page_owner many[PAGE_OWNERS_MAX];
+	unsigned int made = 0;
+
+	(void)state;
+	while (made < PAGE_OWNERS_MAX && page_owner_init(&many[made], "one more", 1, false))
+		made++;
+	assert_int_equal(made, PAGE_OWNERS_MAX - 3);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(pages_come_zeroed_and_go_wiped),
+		cmocka_unit_test(a_budget_is_a_limit),
+		cmocka_unit_test(the_region_is_a_limit),
+		cmocka_unit_test(spans_lie_in_a_row_and_aligned),
+		cmocka_unit_test(a_fragmented_pool_gives_no_span),
+		cmocka_unit_test(freeing_what_one_does_not_have_is_a_bug),
+		cmocka_unit_test(dying_wipes_secret_pages_only),
+		cmocka_unit_test(owners_are_counted),
+	};
+
+	return cmocka_run_group_tests(tests, start, NULL);
+}

@@ -1,0 +1,325 @@
+/* SPDX-License-Identifier: MIT */
+/* The monitor's page tables and address spaces, over tables in an array. */
+#include <string.h>
+
+#include "monitor/mem/direct.h"
+#include "monitor/mem/map.h"
+#include "monitor/mem/tests/fake_memory.h"
+
+/* Literal bits of APM volume 2, 5.4, not the names of the code under test. */
+#define P 1ull
+#define W 2ull
+#define U 4ull
+#define PS 0x80ull
+#define NX 0x8000000000000000ull
+#define C_BIT (1ull << 47)
+
+/* Pages of the array by their use: tables as an image builder makes them, then what they map. */
+#define ROOT FAKE_BASE
+#define DIRECT_PDPT (FAKE_BASE + 0x1000)
+#define DIRECT_PD (FAKE_BASE + 0x2000)
+#define IMAGE_PDPT (FAKE_BASE + 0x3000)
+#define IMAGE_PD (FAKE_BASE + 0x4000)
+#define IMAGE_PT (FAKE_BASE + 0x5000)
+#define TEXT (FAKE_BASE + 0x6000)
+#define DATA (FAKE_BASE + 0x7000)
+#define ARCHIVE (FAKE_BASE + 0x8000)
+#define POOL (FAKE_BASE + 0x20000)
+#define POOL_PAGES 64u
+
+static struct page_owner tables_owner, space_owner;
+
+static uint64_t *entry(uint64_t table, unsigned int index)
+{
+	return (uint64_t *)direct_ptr(gpa(table)) + index;
+}
+
+/* The direct map is one 2 MiB page, as it is where no page needs rights of its own. */
+static void build_tables(void)
+{
+	memset(direct_ptr(gpa(ROOT)), 0, 6 * ABI_PAGE_SIZE);
+	*entry(ROOT, 0) = DIRECT_PDPT | C_BIT | P | W; /* the stub's identity map */
+	*entry(ROOT, 256) = DIRECT_PDPT | C_BIT | P | W;
+	*entry(ROOT, 511) = IMAGE_PDPT | C_BIT | P | W;
+	*entry(DIRECT_PDPT, 0) = DIRECT_PD | C_BIT | P | W;
+	*entry(DIRECT_PD, FAKE_BASE >> 21) = FAKE_BASE | C_BIT | P | W | PS | NX;
+	*entry(IMAGE_PDPT, 510) = IMAGE_PD | C_BIT | P | W;
+	*entry(IMAGE_PD, 0) = IMAGE_PT | C_BIT | P | W;
+	*entry(IMAGE_PT, 0) = TEXT | C_BIT | P;
+	*entry(IMAGE_PT, 1) = DATA | C_BIT | P | W | NX;
+}
+
+static const struct map_config config = {
+	.root = { ROOT },
+	.c_bit = C_BIT,
+	.text = { TEXT, 0x1000 },
+	.archive = { ARCHIVE, 0x1800 }, /* a page and a half */
+};
+
+static int start(void **state)
+{
+	static bool done;
+
+	(void)state;
+	build_tables();
+	if (!done) {
+		assert_true(page_alloc_init(gpa(POOL), POOL_PAGES));
+		assert_true(page_owner_init(&tables_owner, "tables", 32, false));
+		assert_true(page_owner_init(&space_owner, "space", 24, false));
+	}
+	done = true;
+	return 0;
+}
+
+static void init(void)
+{
+	assert_true(map_init(&config, &tables_owner));
+}
+
+static void the_low_half_is_dropped(void **state)
+{
+	(void)state;
+	init();
+	for (unsigned int i = 0; i < 256; i++)
+		assert_int_equal(*entry(ROOT, i), 0);
+	assert_true(*entry(ROOT, 256) & P);
+}
+
+static void writable_and_executable_is_refused(void **state)
+{
+	(void)state;
+	*entry(IMAGE_PT, 0) |= W;
+	assert_false(map_init(&config, &tables_owner));
+	build_tables();
+	*entry(DIRECT_PD, FAKE_BASE >> 21) &= ~NX;
+	assert_false(map_init(&config, &tables_owner));
+	build_tables();
+	*entry(IMAGE_PD,
+	       0) &= ~W; /* no writing through this table: then W below it means nothing */
+	*entry(IMAGE_PT, 0) |= W;
+	assert_true(map_init(&config, &tables_owner));
+}
+
+static void tables_for_ring_3_are_refused(void **state)
+{
+	(void)state;
+	*entry(IMAGE_PT, 1) |= U;
+	assert_false(map_init(&config, &tables_owner));
+}
+
+static void text_and_archive_are_sealed_and_nothing_else(void **state)
+{
+	(void)state;
+	init();
+	assert_true(map_direct_sealed(gpa(TEXT)));
+	assert_true(map_direct_sealed(gpa(ARCHIVE)));
+	assert_true(map_direct_sealed(gpa(ARCHIVE + 0x1000)));
+	assert_false(map_direct_sealed(gpa(DATA)));
+	assert_false(map_direct_sealed(gpa(ARCHIVE + 0x2000)));
+	assert_false(map_direct_sealed(gpa(FAKE_BASE + 0x100000)));
+}
+
+/* The level-0 entry that the direct map has for a page of the array, once it is split. */
+static uint64_t direct_entry(uint64_t page)
+{
+	uint64_t pd = *entry(DIRECT_PD, FAKE_BASE >> 21);
+
+	assert_int_equal(pd & (PS | P | C_BIT), P | C_BIT);
+	return *entry(pd & 0x00007ffffffff000ull, (page - FAKE_BASE) >> 12);
+}
+
+static void a_split_page_maps_as_before(void **state)
+{
+	(void)state;
+	init();
+	assert_int_equal(direct_entry(DATA), DATA | C_BIT | P | W | NX);
+	assert_int_equal(direct_entry(TEXT), TEXT | C_BIT | P | NX);
+}
+
+static void a_shared_page_has_no_c_bit(void **state)
+{
+	(void)state;
+	init();
+	assert_true(map_direct_shared(gpa(DATA), true));
+	assert_int_equal(direct_entry(DATA), DATA | P | W | NX);
+	assert_true(map_direct_shared(gpa(DATA), false));
+	assert_int_equal(direct_entry(DATA), DATA | C_BIT | P | W | NX);
+	assert_false(map_direct_shared(gpa(0x40000000), true));
+}
+
+static void kernel_pages_only_lose_rights(void **state)
+{
+	va_t data = { SOCLE_VA_IMAGE + 0x1000 }, text = { SOCLE_VA_IMAGE };
+
+	(void)state;
+	init();
+	assert_true(map_kernel_protect(data, 1, MAP_READ));
+	assert_int_equal(*entry(IMAGE_PT, 1), DATA | C_BIT | P | NX);
+	assert_true(map_kernel_protect(data, 1, MAP_READ | MAP_WRITE));
+	assert_int_equal(*entry(IMAGE_PT, 1), DATA | C_BIT | P | NX);
+	assert_true(map_kernel_protect(text, 1, MAP_READ | MAP_EXEC));
+	assert_int_equal(*entry(IMAGE_PT, 0), TEXT | C_BIT | P);
+	assert_false(map_kernel_protect((va_t){ SOCLE_VA_IMAGE + 0x2000 }, 1, MAP_READ));
+	assert_false(map_kernel_protect(data, 1, MAP_READ | MAP_WRITE | MAP_EXEC));
+}
+
+static void kernel_pages_are_mapped_once(void **state)
+{
+	va_t va = { 0xffffffffc0000000ull };
+
+	(void)state;
+	init();
+	assert_true(map_kernel_page(va, gpa(DATA), MAP_READ | MAP_WRITE));
+	assert_false(map_kernel_page(va, gpa(DATA), MAP_READ));
+	assert_false(map_kernel_page((va_t){ 0x400000 }, gpa(DATA), MAP_READ));
+	assert_false(map_kernel_page((va_t){ va.raw + 0x1000 }, gpa(DATA), MAP_READ | MAP_EXEC));
+}
+
+static void a_space_keeps_its_rules(void **state)
+{
+	struct address_space space;
+	va_t va = { 0x400000 };
+	gpa_t page;
+
+	(void)state;
+	init();
+	assert_true(space_create(&space, &space_owner));
+	assert_true(page_alloc(&tables_owner, &page));
+
+	/* Executable: only what is sealed. Writable: only what is not. Never both. */
+	assert_false(space_map(&space, va, page, MAP_READ | MAP_EXEC));
+	assert_false(space_map(&space, va, gpa(ARCHIVE), MAP_READ | MAP_WRITE));
+	assert_false(space_map(&space, va, gpa(ARCHIVE), MAP_READ | MAP_WRITE | MAP_EXEC));
+	assert_false(space_map(&space, va, gpa(ARCHIVE), MAP_EXEC));
+	assert_false(space_map_new(&space, va, MAP_READ | MAP_EXEC));
+	assert_false(space_map(&space, va, gpa(ARCHIVE + 8), MAP_READ));
+
+	/* Only in ring 3's half. */
+	assert_false(space_map(&space, (va_t){ 0 }, page, MAP_READ));
+	assert_false(space_map(&space, (va_t){ 0xf000 }, page, MAP_READ));
+	assert_false(space_map(&space, (va_t){ 0x800000000000ull }, page, MAP_READ));
+	assert_false(space_map(&space, (va_t){ SOCLE_VA_IMAGE }, page, MAP_READ));
+	assert_false(space_map(&space, (va_t){ 0x400010 }, page, MAP_READ));
+
+	assert_true(space_map(&space, va, gpa(ARCHIVE), MAP_READ | MAP_EXEC));
+	assert_false(space_map(&space, va, page, MAP_READ));
+	assert_false(space_protect(&space, va, MAP_READ | MAP_WRITE));
+	assert_true(space_protect(&space, va, MAP_READ));
+
+	space_destroy(&space);
+	page_free(&tables_owner, page);
+	assert_int_equal(space_owner.used, 0);
+}
+
+static void lookups_tell_page_and_rights(void **state)
+{
+	struct address_space space;
+	unsigned int rights;
+	gpa_t page;
+
+	(void)state;
+	init();
+	assert_true(space_create(&space, &space_owner));
+	assert_true(space_map(&space, (va_t){ 0x400000 }, gpa(ARCHIVE), MAP_READ | MAP_EXEC));
+	assert_true(space_map_new(&space, (va_t){ 0x401000 }, MAP_READ | MAP_WRITE));
+	assert_true(space_map_new(&space, (va_t){ 0x402000 }, 0));
+
+	assert_true(space_lookup(&space, (va_t){ 0x400123 }, &page, &rights));
+	assert_int_equal(page.raw, ARCHIVE);
+	assert_int_equal(rights, MAP_READ | MAP_EXEC);
+	assert_true(space_lookup(&space, (va_t){ 0x401000 }, &page, &rights));
+	assert_int_equal(rights, MAP_READ | MAP_WRITE);
+	assert_true(space_lookup(&space, (va_t){ 0x402000 }, &page, &rights));
+	assert_int_equal(rights, 0);
+	assert_false(space_lookup(&space, (va_t){ 0x403000 }, &page, &rights));
+	assert_false(space_lookup(&space, (va_t){ SOCLE_VA_IMAGE }, &page, &rights));
+
+	uint32_t generation = space.generation;
+
+	space_unmap(&space, (va_t){ 0x401000 });
+	assert_int_not_equal(space.generation, generation);
+	assert_false(space_lookup(&space, (va_t){ 0x401000 }, &page, &rights));
+	space_destroy(&space);
+	assert_int_equal(space_owner.used, 0);
+}
+
+static void copies_cross_pages_and_obey_rights(void **state)
+{
+	struct address_space space;
+	uint8_t out[0x1800], in[0x1800];
+
+	(void)state;
+	init();
+	for (size_t i = 0; i < sizeof(out); i++)
+		out[i] = (uint8_t)(i * 7);
+	assert_true(space_create(&space, &space_owner));
+	assert_true(space_map_new(&space, (va_t){ 0x10000 }, MAP_READ | MAP_WRITE));
+	assert_true(space_map_new(&space, (va_t){ 0x11000 }, MAP_READ | MAP_WRITE));
+	assert_true(space_map_new(&space, (va_t){ 0x12000 }, MAP_READ));
+
+	assert_true(space_write(&space, (va_t){ 0x10800 }, out, sizeof(out)));
+	assert_true(space_read(&space, in, (va_t){ 0x10800 }, sizeof(in)));
+	assert_memory_equal(in, out, sizeof(in));
+	assert_true(space_check(&space, (va_t){ 0x10000 }, 0x3000, MAP_READ));
+	assert_false(space_check(&space, (va_t){ 0x10000 }, 0x3000, MAP_READ | MAP_WRITE));
+	assert_false(space_check(&space, (va_t){ 0x10000 }, 0x3001, MAP_READ));
+	assert_false(space_write(&space, (va_t){ 0x11fff }, out, 2));
+	assert_false(space_read(&space, in, (va_t){ 0x12fff }, 2));
+	assert_false(space_read(&space, in, (va_t){ ~0ull }, 2));
+	assert_false(space_read(&space, in, (va_t){ SOCLE_VA_IMAGE }, 1));
+
+	assert_true(space_protect(&space, (va_t){ 0x10000 }, 0));
+	assert_false(space_read(&space, in, (va_t){ 0x10000 }, 1));
+	space_destroy(&space);
+	assert_int_equal(space_owner.used, 0);
+}
+
+static void a_space_without_memory_fails_and_leaks_nothing(void **state)
+{
+	struct address_space space;
+	uint64_t at = 0x400000;
+
+	(void)state;
+	init();
+	assert_true(space_create(&space, &space_owner));
+	while (space_map_new(&space, (va_t){ at }, MAP_READ | MAP_WRITE))
+		at += 0x200000; /* a table for each page */
+	assert_in_range(space_owner.used, 23, 24);
+	space_destroy(&space);
+	assert_int_equal(space_owner.used, 0);
+}
+
+static void a_space_shares_the_monitors_half(void **state)
+{
+	struct address_space space;
+
+	(void)state;
+	init();
+	assert_true(space_create(&space, &space_owner));
+	assert_int_equal(space_cr3(&space), space.root.raw | C_BIT);
+	assert_int_equal(*entry(space.root.raw, 256), DIRECT_PDPT | C_BIT | P | W);
+	assert_int_equal(*entry(space.root.raw, 511), IMAGE_PDPT | C_BIT | P | W);
+	assert_int_equal(*entry(space.root.raw, 0), 0);
+	space_destroy(&space);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(the_low_half_is_dropped, start),
+		cmocka_unit_test_setup(writable_and_executable_is_refused, start),
+		cmocka_unit_test_setup(tables_for_ring_3_are_refused, start),
+		cmocka_unit_test_setup(text_and_archive_are_sealed_and_nothing_else, start),
+		cmocka_unit_test_setup(a_split_page_maps_as_before, start),
+		cmocka_unit_test_setup(a_shared_page_has_no_c_bit, start),
+		cmocka_unit_test_setup(kernel_pages_only_lose_rights, start),
+		cmocka_unit_test_setup(kernel_pages_are_mapped_once, start),
+		cmocka_unit_test_setup(a_space_keeps_its_rules, start),
+		cmocka_unit_test_setup(lookups_tell_page_and_rights, start),
+		cmocka_unit_test_setup(copies_cross_pages_and_obey_rights, start),
+		cmocka_unit_test_setup(a_space_without_memory_fails_and_leaks_nothing, start),
+		cmocka_unit_test_setup(a_space_shares_the_monitors_half, start),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

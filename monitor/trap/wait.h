@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Giving the CPU away without losing an event: one that comes between the last look at the doorbell
+ * and the instruction would else wait until something wakes us. entry.S
+ */
+#ifndef SOCLE_MONITOR_TRAP_WAIT_H
+#define SOCLE_MONITOR_TRAP_WAIT_H
+
+#include <stdbool.h>
+
+#include "monitor/vcpu/cpu.h"
+
+/* VMGEXIT with a GHCB that is filled in. False: not executed, for an event is pending. */
+bool wait_vmgexit(struct cpu *cpu);
+
+/* HLT. False: not executed, for an event is pending. */
+bool wait_halt(struct cpu *cpu);
+
+#endif

@@ -1,0 +1,40 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+#
+# Formats the C files with clang-format 14; with --check only says which are not formatted. Other
+# versions format otherwise, so they do not count. guest/module has the kernel's style.
+#
+#	scripts/format.sh [--check]
+set -eu
+
+cd "$(dirname "$0")/.."
+[ $# -eq 0 ] || [ "$*" = --check ] || {
+	echo "usage: $0 [--check]" >&2
+	exit 1
+}
+
+files() {
+	find . -path ./build -prune -o -path ./guest/module -prune -o -name '*.[ch]' -print
+}
+
+tool=
+for candidate in clang-format-14 clang-format; do
+	if "$candidate" --version 2>/dev/null | grep -q 'version 14\.'; then
+		tool=$candidate
+		break
+	fi
+done
+if [ $# -eq 0 ]; then
+	[ -n "$tool" ] || {
+		echo "format: clang-format 14 is not installed" >&2
+		exit 1
+	}
+	files | xargs "$tool" -i
+	exit 0
+fi
+if [ -z "$tool" ]; then
+	echo "skipped format: clang-format 14 is not installed"
+	echo "format: 0 passed, 0 failed, 1 skipped"
+	exit 0
+fi
+files | xargs -n 16 -P 2 "$tool" --dry-run -Werror

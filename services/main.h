@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: MIT */
+/* The services of the executable, each by its own main: it returns the process's exit status. */
+#ifndef SOCLE_SERVICES_MAIN_H
+#define SOCLE_SERVICES_MAIN_H
+
+int attest_main(void);
+int oracle_main(void);
+int vtpm_main(void);
+
+#endif

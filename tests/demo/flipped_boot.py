@@ -1,0 +1,54 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Boots the demo's image with one byte of its archive flipped, in a comment, so that everything runs
+as ever: the guest attests, and `socle verify` refuses it for the measurement and nothing else.
+
+    flipped_boot.py --programs BUILD --build-dir FOLDER [options of scripts/demo.py]
+"""
+
+import shutil
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+sys.path[:0] = [str(ROOT / "scripts")]
+import demo  # noqa: E402
+import negatives  # noqa: E402
+
+
+def problems_of(options, good, flipped, evidence):
+    """How the verdicts on the flipped image's evidence differ from what they must be."""
+    problems = []
+    for image, wanted in ((good, (4, {"measurement"})), (flipped, (0, set()))):
+        status, failing, error = negatives.verify(options.socle, evidence, "--trust-emulated",
+                                                  "--image", str(image))
+        if (status, failing) != wanted:
+            problems.append(f"for the measurement of {image.name}: exit status {status}, failing "
+                            f"{sorted(failing)} {error}")
+    return problems
+
+
+def main():
+    options = demo.parse_arguments()
+    folder = options.build_dir
+    shutil.rmtree(folder, ignore_errors=True)
+    (folder / "evidence").mkdir(parents=True)
+    progress = demo.Progress()
+    try:
+        good, measurement = demo.build_image(options, folder)
+        (folder / "evidence/measurement.hex").write_text(measurement + "\n")
+        flipped = folder / "flipped.igvm"
+        negatives.flip_archive_byte(good, flipped)
+        demo.run_machine(options, flipped, folder, progress)
+        problems = problems_of(options, good, flipped, folder / "evidence")
+    except demo.StepFailed as error:
+        problems = [f"{error.step}: {error}"]
+        demo.show_log(folder, error.log or "machine.log")
+    for problem in problems:
+        print(problem)
+    print(f"flipped boot: {int(not problems)} passed, {int(bool(problems))} failed")
+    return 1 if problems else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

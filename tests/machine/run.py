@@ -1,0 +1,117 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Machine tests: tiny guests at VMPL0 of the emulated SNP machine, each of which proves one rule.
+
+    run.py --programs BUILD [--keep DIR] [NAME]...
+
+A guest writes `ok RULE` or `not ok RULE: ...` to the debug console. Here stands how many rules each
+must have proved, how its run must end, and the specification it is about; the values that a rule
+wants are literals in the guest's source. The last line is `machine: N passed, N failed`.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+TIMEOUT_S = 60
+VMSA, CPUID_PAGE, SECRETS_PAGE = "0x700000", "0x701000", "0x702000"
+
+# The guest ends itself with reason set 0xa; code 0 says that no rule failed.
+PASSED = {"reason": "guest_terminated", "vmpl": 0, "set": 10, "code": 0}
+
+TESTS = [
+    # name, rules, SEV_FEATURES, how the run ends
+    ("separation", 13, 1, PASSED),  # APM volume 2, 15.34 and 15.36.6
+    ("double-validation", 11, 1, PASSED),  # APM volume 3, PVALIDATE
+    ("rmpadjust-denied", 15, 1, PASSED),  # APM volume 3, RMPADJUST
+    # The write of VMPL2 is a nested page fault at that address (APM volume 2, 15.36.10).
+    ("vmpl-permission", 8, 1, {"reason": "rmp_violation", "vmpl": 2, "gpa": "0x1000008"}),
+    ("size-mismatch", 14, 1, PASSED),  # APM volume 3, PVALIDATE and RMPADJUST
+    ("vc-exception", 31, 1, PASSED),  # APM volume 2, 15.35.5
+    ("run-vmpl", 19, 1, PASSED),  # GHCB specification, 2.3.1; APM volume 2, appendix B
+    ("fpu-state", 16, 1, PASSED),  # APM volume 2, table B-4
+    ("ghcb-errors", 18, 1, PASSED),  # GHCB specification, section 4
+    # Feature 3: restricted injection.
+    ("hv-doorbell", 20, 9, PASSED),  # GHCB specification, 5; APM volume 2, 15.36.16
+]
+
+
+def command(*words):
+    """Exit status and output."""
+    run = subprocess.run([str(word) for word in words], stdin=subprocess.DEVNULL,
+                         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                         errors="replace", check=False)
+    return run.returncode, run.stdout.strip()
+
+
+def run_guest(programs, name, features, folder):
+    """What stopped the machine, and what the guest wrote; None when it did not start."""
+    socle = programs / "tools" / "socle"
+    image = folder / f"{name}.igvm"
+    logs = folder / f"{name}.logs"
+    logs.mkdir()
+    status, output = command(
+        socle, "igvm", "build", "--quiet", "-o", image, "--memory", "64M",
+        "--bare", programs / "tests" / "machine" / "guest" / f"guest-{name}", "--vmsa", VMSA,
+        "--cpuid-page", CPUID_PAGE, "--secrets-page", SECRETS_PAGE, "--sev-features", features)
+    if status != 0:
+        return None, [output]
+    _, output = command(
+        socle, "run", "--quiet", "--memory", "64M", "--timeout", TIMEOUT_S,
+        "--hv", programs / "machine" / "hv" / "hv.bin", "--log-dir", logs,
+        "--report-key-dir", folder / "keys", image)
+    timeline = logs / "timeline.json"
+    if not timeline.exists():
+        return None, [output]
+    text = (logs / "svsm.log").read_text(errors="replace")
+    return json.loads(timeline.read_text())["stop"], text.splitlines()
+
+
+def wrong(stop, lines, rules, ending):
+    """What is not as it must be, as lines of text."""
+    if stop is None:
+        return ["did not start: " + lines[0]]
+    problems = [line for line in lines if line.startswith("not ok")]
+    proved = sum(line.startswith("ok ") for line in lines)
+    if proved != rules:
+        problems.append(f"{proved} rules proved, {rules} wanted")
+    for key, value in ending.items():
+        if stop.get(key) != value:
+            problems.append(f"the run ended with {key} = {stop.get(key)}, {value} wanted: "
+                            f"{stop.get('message')}")
+    return problems
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
+    parser.add_argument("--programs", type=Path, required=True, help="Meson build folder")
+    parser.add_argument("--keep", type=Path, help="keep images and logs there")
+    parser.add_argument("names", nargs="*", help="tests of these names, and no others")
+    options = parser.parse_args()
+    unknown = set(options.names) - {test[0] for test in TESTS}
+    if unknown:
+        parser.error(f"no such test: {', '.join(sorted(unknown))}")
+    if options.keep:
+        options.keep.mkdir(parents=True)
+    passed = failed = 0
+    with tempfile.TemporaryDirectory(prefix="socle-machine-") as temporary:
+        folder = options.keep or Path(temporary)
+        for name, rules, features, ending in TESTS:
+            if options.names and name not in options.names:
+                continue
+            stop, lines = run_guest(options.programs.resolve(), name, features, folder.resolve())
+            problems = wrong(stop, lines, rules, ending)
+            print(f"{'FAIL' if problems else 'ok':4}  {name}", flush=True)
+            for problem in problems:
+                print(f"      {problem}", flush=True)
+            passed += not problems
+            failed += bool(problems)
+    print(f"machine: {passed} passed, {failed} failed")
+    return 1 if failed or not passed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,178 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Services that break rules, in ring 3 of the monitor, on the machine.
+
+	hostile_test.py [--storm US] SOCLE MONITOR HOSTILE [MODES]
+
+Each boot packs up to six of them (MODES, see hostile.c) and a caller that calls each twice and logs
+what came back. The expected statuses and log lines are those of docs/services.md and abi/service.h.
+
+With --storm, the host is an enemy too: it raises #HV about every US microseconds (machine/hv/storm.h).
+All of it must come out the same, and #HV must have hit ring 3, ring 0, and the gap between SYSCALL
+and its stack switch, where ring 0 still has the service's stack pointer.
+"""
+
+import argparse
+import collections
+import json
+import pathlib
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+OK, FAILED = "00", "44"  # statuses of two calls
+BOOT_SECONDS = 60
+FIRST_FD = 8
+AT_ONCE = 6  # a service has eight grants, two of them are the log and its mode
+
+# Mode of hostile.c: statuses, and the lines that must follow "service NAME" in the log.
+EXCEPTION = "exception {}, .*", "ended: an exception"
+
+
+def exception(vector):
+    return [part.format(vector) for part in EXCEPTION]
+
+
+CASES = {
+    "e": (OK, []),
+    "c": (FAILED, exception(14)),
+    "x": (FAILED, exception(14)),
+    "w": (FAILED, exception(14)),
+    "k": (FAILED, exception(14)),
+    "m": (FAILED, exception(14)),
+    "h": (FAILED, exception(13)),
+    "i": (FAILED, exception(6)),
+    "d": (FAILED, exception(0)),
+    "o": (FAILED, exception(13)),
+    "v": (OK, []),  # it reaches the host, which finds no valid field in the GHCB
+    "t": (FAILED, exception("(6|13)")),
+    "n": (FAILED, exception("(12|13)")),
+    "j": (OK, []),  # SYSCALL clears the flag, and the way back does not set it
+    "s": (FAILED, exception(14)),
+    "l": (FAILED, ["ended: it ran past its budget"]),
+    "y": (FAILED, ["ended: it ran past its budget"]),
+    "2": (FAILED, ["ended: it answered without a request"]),
+    "r": (FAILED, ["ended: it asked for a request before it answered the last one"]),
+    "z": (FAILED, ["ended: its reply contradicts itself"]),
+    "q": (FAILED, ["ended: it left with an error"]),
+    "p": (OK, []),
+    "f": (OK, []),
+    # Nothing is left for its reply: write() gives ENOMEM, and it reads again all the same.
+    "a": (FAILED, ["ended: it asked for a request before it answered the last one"]),
+    "A": (OK, []),
+    "W": (FAILED, ["ended: it answered without a request"]),
+}
+
+
+def service(name, mode, calls):
+    budget = 30 if calls else 1  # a caller's includes those of the services it calls
+    grants = "".join(f"\tgrant {FIRST_FD + i} service {other}\n" for i, other in enumerate(calls))
+    grants += "\tgrant 4 amd-sp\n" if mode == "A" else ""
+    return (f"service {name}\n\texec hostile\n\tmemory 512K\n\tbudget {budget}s\n\tgrant 7 log\n"
+            f"\tgrant 6 file mode-{mode}\n{grants}")
+
+
+def names(modes):
+    return [f"s{ord(mode)}" for mode in modes]
+
+
+def build(socle, monitor, hostile, modes, folder):
+    command = [socle, "igvm", "build", "-q", "--monitor", monitor, "-o", folder / "image"]
+    conf = "".join(service(name, mode, []) for name, mode in zip(names(modes), modes))
+    conf += service("caller", "C", names(modes))
+    (folder / "services.conf").write_text(conf)
+    command += ["--file", f"services.conf={folder / 'services.conf'}", "--file",
+                f"hostile={hostile}"]
+    for mode in modes + "C":
+        (folder / f"mode-{mode}").write_text(mode + "\n")
+        command += ["--file", f"mode-{mode}={folder / f'mode-{mode}'}"]
+    subprocess.run(command, check=True)
+    return folder / "image"
+
+
+def boot(socle, image, keys, folder, storm):
+    """The monitor's log up to the end of its start. Making keys takes long, so they stay."""
+    process = subprocess.Popen([socle, "run", "--quiet", "--log-dir", folder, "--report-key-dir",
+                                keys, "--timeout", str(BOOT_SECONDS),
+                                *(["--event-storm", str(storm)] if storm else []), image],
+                               stderr=subprocess.DEVNULL)
+    log = folder / "svsm.log"
+    text = ""
+    try:
+        while process.poll() is None and "services ready" not in text:
+            time.sleep(0.1)
+            text = log.read_text(errors="replace") if log.exists() else ""
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait()
+    return text
+
+
+def check(mode, statuses, fd, text):
+    name = names(mode)[0]
+    wanted, lines = CASES[mode]
+    problems = []
+    if statuses.get(str(fd)) != wanted:
+        problems.append(f"the caller saw {statuses.get(str(fd))}, not {wanted}")
+    for line in lines:
+        if not re.search(f"^socle: error: service {name}:? {line}$", text, re.MULTILINE):
+            problems.append(f"no log line {line!r}")
+    if not lines and f"service {name} ended" in text:
+        problems.append("it ended")
+    return problems
+
+
+def check_storm(hits):
+    """Whether the storm hit what it is for, all boots together."""
+    missed = [state for state in ("user", "gap", "kernel", "timer") if not hits[state]]
+    print(f"{'not ok' if missed else 'ok'} - storm {dict(hits)}")
+    return bool(missed)
+
+
+def run(socle, monitor, hostile, modes, storm, hits):
+    with tempfile.TemporaryDirectory(prefix="socle-hostile-") as path:
+        folder = pathlib.Path(path)
+        image = build(socle, monitor, hostile, modes, folder)
+        text = boot(socle, image, pathlib.Path(hostile).parent / "keys", folder, storm)
+        if storm:
+            hits.update(json.loads((folder / "timeline.json").read_text())["storm"])
+    found = re.search(r"^socle: \[caller\] (.*)$", text, re.MULTILINE)
+    statuses = dict(part.split("=") for part in found[1].split()) if found else {}
+    goes_on = "service caller is ready" in text and "services ready" in text
+    failures = 0
+    for index, mode in enumerate(modes):
+        problems = check(mode, statuses, FIRST_FD + index, text)
+        if not goes_on:
+            problems.append("the monitor or the caller did not go on")
+        print(f"{'not ok' if problems else 'ok'} - mode {mode} {'; '.join(problems)}".rstrip())
+        failures += bool(problems)
+    if failures:
+        print(text)
+    return failures
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
+    parser.add_argument("--storm", type=int, default=0, metavar="US")
+    parser.add_argument("socle")
+    parser.add_argument("monitor")
+    parser.add_argument("hostile")
+    parser.add_argument("modes", nargs="?", default="".join(CASES))
+    options = parser.parse_args()
+    hits = collections.Counter()
+    failures = sum(run(options.socle, options.monitor, options.hostile,
+                       options.modes[i:i + AT_ONCE], options.storm, hits)
+                   for i in range(0, len(options.modes), AT_ONCE))
+    checks = len(options.modes)
+    if options.storm:
+        failures += check_storm(hits)
+        checks += 1
+    print(f"hostile services: {checks - failures} passed, {failures} failed")
+    return 1 if failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
