@@ -98,6 +98,15 @@ struct oracle_create {
 };
 ABI_SIZE(struct oracle_create, 8);
 
+/*
+ * Capability "state" of a vtpm that runs as a Linux process (`socle vtpm serve`), which outlives
+ * the process. The service stores before it answers the command that changed the state.
+ */
+enum state_op {
+	STATE_OP_LOAD = 1,  /* -> what was stored last, or nothing */
+	STATE_OP_STORE = 2, /* state -> nothing */
+};
+
 /* attest */
 enum attest_op {
 	ATTEST_OP_REPORT = 1, /* struct attest_request, context, manifest -> struct attest_reply */

@@ -9,36 +9,47 @@
 #define PERSISTENT_FIRST 0x81000000u /* the owner's half of the persistent handles */
 #define PERSISTENT_LAST 0x817fffffu
 
-static const struct {
+/* A verifier takes type and purpose of an id for granted (create-and-attest, section 5). */
+static const struct kind {
 	uint32_t id;
 	const char *name;
-} names[] = {
-	{ SVSM_KEY_EK_RSA2048, "ek-rsa2048" },
-	{ SVSM_KEY_EK_ECC_P256, "ek-ecc-p256" },
-	{ SVSM_KEY_EK_H1_RSA2048, "ek-h1-rsa2048" },
-	{ SVSM_KEY_EK_H2_ECC_P256, "ek-h2-ecc-p256" },
-	{ SVSM_KEY_EK_H3_ECC_P384, "ek-h3-ecc-p384" },
-	{ SVSM_KEY_EK_H4_ECC_P521, "ek-h4-ecc-p521" },
-	{ SVSM_KEY_EK_H6_RSA3072, "ek-h6-rsa3072" },
-	{ SVSM_KEY_AK_RSA2048, "ak-rsa2048" },
-	{ SVSM_KEY_AK_ECC_P256, "ak-ecc-p256" },
-	{ SVSM_KEY_AK_ECC_P384, "ak-ecc-p384" },
+	uint16_t type;
+	uint16_t size; /* RSA: bits; ECC: curve */
+} kinds[] = {
+	{ SVSM_KEY_EK_RSA2048, "ek-rsa2048", TPM_ALG_RSA, 2048 },
+	{ SVSM_KEY_EK_ECC_P256, "ek-ecc-p256", TPM_ALG_ECC, TPM_ECC_P256 },
+	{ SVSM_KEY_EK_H1_RSA2048, "ek-h1-rsa2048", TPM_ALG_RSA, 2048 },
+	{ SVSM_KEY_EK_H2_ECC_P256, "ek-h2-ecc-p256", TPM_ALG_ECC, TPM_ECC_P256 },
+	{ SVSM_KEY_EK_H3_ECC_P384, "ek-h3-ecc-p384", TPM_ALG_ECC, TPM_ECC_P384 },
+	{ SVSM_KEY_EK_H4_ECC_P521, "ek-h4-ecc-p521", TPM_ALG_ECC, TPM_ECC_P521 },
+	{ SVSM_KEY_EK_H6_RSA3072, "ek-h6-rsa3072", TPM_ALG_RSA, 3072 },
+	{ SVSM_KEY_AK_RSA2048, "ak-rsa2048", TPM_ALG_RSA, 2048 },
+	{ SVSM_KEY_AK_ECC_P256, "ak-ecc-p256", TPM_ALG_ECC, TPM_ECC_P256 },
+	{ SVSM_KEY_AK_ECC_P384, "ak-ecc-p384", TPM_ALG_ECC, TPM_ECC_P384 },
 };
 
-const char *profile_key_name(uint32_t id)
+/* The kind of an id that is one. */
+static const struct kind *find_kind(uint32_t id)
 {
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-		if (names[i].id == id)
-			return names[i].name;
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+		if (kinds[i].id == id)
+			return &kinds[i];
 	}
 	return NULL;
 }
 
+const char *profile_key_name(uint32_t id)
+{
+	const struct kind *kind = find_kind(id);
+
+	return kind ? kind->name : NULL;
+}
+
 uint32_t profile_key_id(const char *name, size_t length)
 {
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-		if (word_is((struct word){ name, length }, names[i].name))
-			return names[i].id;
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+		if (word_is((struct word){ name, length }, kinds[i].name))
+			return kinds[i].id;
 	}
 	return 0;
 }
@@ -214,6 +225,20 @@ static const char *check_distinct(const struct profile *profile, const struct pr
 	return NULL;
 }
 
+static const char *check_kind(const struct profile_key *key, const struct selector_template *info)
+{
+	const struct kind *kind = find_kind(key->id);
+	uint16_t size = info->type == TPM_ALG_RSA ? info->bits : info->curve;
+
+	if ((key->role == PROFILE_ROLE_AK) != (key->id >= SVSM_KEY_AK_RSA2048))
+		return "the key's name is not one of its role";
+	if (info->signing != (key->role == PROFILE_ROLE_AK))
+		return "an ek decrypts, an ak signs";
+	if (info->type != kind->type || size != kind->size)
+		return "the template's type or size is not that of the key's name";
+	return NULL;
+}
+
 const char *profile_end_key(struct profile_parser *p)
 {
 	struct profile_key *key = &p->profile->keys[p->profile->key_count - 1];
@@ -226,8 +251,9 @@ const char *profile_end_key(struct profile_parser *p)
 	result = selector_template_check(&info, key->template, key->template_size);
 	if (result)
 		return selector_result_text(result);
-	if (info.signing != (key->role == PROFILE_ROLE_AK))
-		return "an ek decrypts, an ak signs";
+	reason = check_kind(key, &info);
+	if (reason)
+		return reason;
 	if (key->unique != PROFILE_UNIQUE_GIVEN)
 		reason = fill_unique(key, &info);
 	return reason ? reason : check_distinct(p->profile, key);

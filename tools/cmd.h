@@ -21,6 +21,7 @@ int cmd_ca(int argc, char **argv);
 int cmd_igvm(int argc, char **argv);
 int cmd_run(int argc, char **argv);
 int cmd_verify(int argc, char **argv);
+int cmd_vtpm(int argc, char **argv);
 
 /* Writes "socle: MESSAGE\n" to stderr, as one line, and returns CMD_MISUSE. */
 __attribute__((format(printf, 1, 2))) int cmd_error(const char *format, ...);

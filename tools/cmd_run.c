@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <getopt.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +11,7 @@
 
 #include "machine/host/run.h"
 #include "machine/mailbox.h"
+#include "tools/beside.h"
 
 #define MIB (1ull << 20)
 #define TIMEOUT_MAX_S 86400u
@@ -289,24 +289,8 @@ static bool default_key_dir(struct arguments *args)
 static char *find_hv_image(void)
 {
 	static const char *const places[] = { "../machine/hv/hv.bin", "../lib/socle/hv.bin" };
-	char self[PATH_MAX], *slash, *path;
-	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
 
-	if (n <= 0)
-		return NULL;
-	self[n] = '\0';
-	slash = strrchr(self, '/');
-	if (!slash)
-		return NULL;
-	*slash = '\0';
-	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
-		if (asprintf(&path, "%s/%s", self, places[i]) < 0)
-			return NULL;
-		if (access(path, R_OK) == 0)
-			return path;
-		free(path);
-	}
-	return NULL;
+	return beside_find(places, sizeof(places) / sizeof(places[0]));
 }
 
 static bool default_hv_image(struct arguments *args)

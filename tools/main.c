@@ -12,6 +12,7 @@ static const struct command commands[] = {
 	{ "igvm", "build, show and measure IGVM files", cmd_igvm },
 	{ "run", "boot an IGVM file on the emulated SNP machine", cmd_run },
 	{ "verify", "decide whether evidence is to be trusted", cmd_verify },
+	{ "vtpm", "run a vTPM as a Linux process, for any TPM client", cmd_vtpm },
 };
 
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Any bytes as a selector: whatever is accepted keeps to the rules, told apart here by the plain
- * offsets of TPMT_PUBLIC. With libFuzzer as it is; selector_test.c feeds it mutated templates.
+ * Any bytes as a selector, and as a manifest: whatever is accepted keeps to the rules, told apart
+ * here by the plain offsets of TPMT_PUBLIC. With libFuzzer as it is; selector_test.c feeds it
+ * mutated templates.
  */
 #include "core/tests/fuzz_selector.h"
 
@@ -10,6 +11,7 @@
 #include <string.h>
 
 #include "core/selector.h"
+#include "core/vtpm_manifest.h"
 
 static void hold(bool holds, const char *what)
 {
@@ -48,6 +50,28 @@ static void hold_template(const uint8_t *template, size_t size)
 	     "a template taken for a key");
 }
 
+/* Every key that is accepted lies in the bytes, behind the last one, and is whole. */
+static void hold_manifest(const uint8_t *data, size_t size)
+{
+	static struct vtpm_manifest manifest;
+	const uint8_t *at = data;
+
+	if (vtpm_manifest_read(&manifest, data, size))
+		return;
+	hold(manifest.count > 0 && manifest.count <= VTPM_MANIFEST_KEYS_MAX, "key count");
+	hold(manifest.version == 1 || manifest.count == 1, "version");
+	for (size_t i = 0; i < manifest.count; i++) {
+		const struct vtpm_manifest_key *key = &manifest.keys[i];
+
+		hold(key->data >= at && key->size <= size - (size_t)(key->data - data),
+		     "key bytes");
+		hold_template(key->data, key->size);
+		hold(key->info.unique_size > 0, "a template in a manifest");
+		at = key->data + key->size;
+	}
+	hold(at == data + size, "bytes after the last key");
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static const struct abi_guid service = SVSM_GUID_VTPM;
@@ -56,6 +80,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct selector selector;
 	size_t context_size;
 
+	hold_manifest(data, size);
 	result = selector_parse(&selector, data, size);
 	hold(result < SELECTOR_RESULTS && selector_result_name(result), "unknown result");
 	context_size = selector_context(context, &service, 1, data, size);

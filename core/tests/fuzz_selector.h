@@ -6,8 +6,8 @@
 #include <stdint.h>
 
 /*
- * Parses any bytes as a selector, and aborts when what was accepted breaks a rule. Returns 0, as
- * libFuzzer wants.
+ * Reads any bytes as a selector and as a manifest, and aborts when what was accepted breaks a
+ * rule. Returns 0, as libFuzzer wants.
  */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -12,8 +12,9 @@
 
 #include "core/selector.h"
 #include "core/tests/fuzz_selector.h"
+#include "core/vtpm_manifest.h"
 
-#define FUZZ_ROUNDS 200000u
+#define FUZZ_ROUNDS 100000u
 #define POLICY_A "0020837197674484b3f81a90cc8d46a5d724fd52d76e06520b64f2a1da1b331469aa"
 #define POLICY_B "0020ca3d0a99a2b93906f7a3342414efcfb3a385d44cd1fd459089d19b5071c0b7a0"
 #define POLICY_B_384                                                                              \
@@ -396,6 +397,62 @@ static uint32_t next_random(uint64_t *state)
 	return (uint32_t)(*state >> 24);
 }
 
+/* What a TPM could make of a template: unique as long as it has to be. */
+static struct bytes whole_key(const struct good *g)
+{
+	static const uint8_t coordinates[] = { [3] = 32, [4] = 48, [5] = 66 };
+	size_t number = g->curve ? coordinates[g->curve] : g->bits / 8u;
+	struct bytes b = from_hex(g->hex);
+	struct selector_template info;
+
+	assert_int_equal(selector_template_check(&info, b.data, b.size), SELECTOR_OK);
+	b.size = info.unique_offset;
+	for (int i = 0; i < (g->curve ? 2 : 1); i++) {
+		b.data[b.size++] = (uint8_t)(number >> 8);
+		b.data[b.size++] = (uint8_t)number;
+		memset(b.data + b.size, 0x5a, number);
+		b.size += number;
+	}
+	return b;
+}
+
+/* A manifest of some keys as they should be. Returns its size. */
+static size_t make_list(uint8_t *list, uint8_t count, uint64_t *random)
+{
+	size_t size = 8;
+
+	memcpy(list, (const uint8_t[]){ 0, 0, 0, 1, 0, 0, 0, count }, size);
+	for (uint8_t i = 0; i < count; i++) {
+		struct bytes key =
+			whole_key(&good[next_random(random) % (sizeof(good) / sizeof(good[0]))]);
+
+		list[size++] = (uint8_t)(key.size >> 8);
+		list[size++] = (uint8_t)key.size;
+		memcpy(list + size, key.data, key.size);
+		size += key.size;
+	}
+	return size;
+}
+
+/* The list is accepted; then with a bit turned over and its end cut off. */
+static void fuzz_list(uint64_t *random)
+{
+	static struct vtpm_manifest manifest;
+	uint8_t list[4 * 700], *copy, count = (uint8_t)(1 + next_random(random) % 4);
+	size_t size = make_list(list, count, random);
+
+	assert_null(vtpm_manifest_read(&manifest, list, size));
+	assert_int_equal(manifest.count, count);
+	LLVMFuzzerTestOneInput(list, size);
+	list[next_random(random) % size] ^= (uint8_t)(1 << next_random(random) % 8);
+	if (next_random(random) % 4 == 0)
+		size = 1 + next_random(random) % size;
+	copy = malloc(size);
+	memcpy(copy, list, size);
+	LLVMFuzzerTestOneInput(copy, size);
+	free(copy);
+}
+
 /* One of the good templates with a few bytes turned over, cut or made longer, as a selector. */
 static void fuzz_once(uint64_t *random)
 {
@@ -421,8 +478,11 @@ static void mutated_selectors(void **state)
 	uint64_t random = 0x50c1e;
 
 	(void)state;
-	for (size_t i = 0; i < FUZZ_ROUNDS; i++)
+	for (size_t i = 0; i < FUZZ_ROUNDS; i++) {
 		fuzz_once(&random);
+		if (i % 8 == 0)
+			fuzz_list(&random);
+	}
 }
 
 int main(void)

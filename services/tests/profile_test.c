@@ -47,6 +47,9 @@ static void expect_error(const char *text, unsigned int line, const char *reason
 									      "\n handle " handle \
 									      "\n" /* 6 */
 #define AK KEY("ak-ecc-p256", ECC, "given", "none")
+#define EK(name)                                                                        \
+	"key " name "\n role ek\n hierarchy endorsement\n unique given\n handle none\n" \
+	" template 0023000b000300b20000 00060080004300100003 001000000000\n"
 #define NV(attributes, content, locked)                                              \
 	"nv 0x01c10003\n attributes " attributes "\n policy none\n content " content \
 	"\n locked " locked "\n"
@@ -149,7 +152,7 @@ static void test_twice(void **state)
 	expect_error(HEAD AK AK, 12, "this key was defined before");
 	expect_error(HEAD "key ak-ecc-p256\n role ak\n role ak\n", 8,
 		     "this property was given before");
-	expect_error(HEAD AK KEY("ak-ecc-p384", ECC, "given", "none"), 12,
+	expect_error(HEAD EK("ek-ecc-p256") EK("ek-h2-ecc-p256"), 12,
 		     "another key has this template");
 	expect_error(HEAD KEY("ak-ecc-p256", ECC, "given", "0x81000003")
 			     KEY("ak-rsa2048", RSA, "given", "0x81000003"),
@@ -213,6 +216,12 @@ static void test_rules(void **state)
 	expect_error(HEAD "key ek-ecc-p256\n role ek\n hierarchy endorsement\n template " ECC
 			  "\n unique given\n handle none\n",
 		     6, "an ek decrypts, an ak signs");
+	expect_error(HEAD KEY("ek-ecc-p256", ECC, "given", "none"), 6,
+		     "the key's name is not one of its role");
+	expect_error(HEAD KEY("ak-ecc-p384", ECC, "given", "none"), 6,
+		     "the template's type or size is not that of the key's name");
+	expect_error(HEAD KEY("ak-rsa2048", ECC, "given", "none"), 6,
+		     "the template's type or size is not that of the key's name");
 	expect_error(HEAD AK NV("0x02072001", "template ak-ecc-p256", "yes"), 12,
 		     "attributes must have PLATFORMCREATE and PPWRITE");
 	expect_error(HEAD AK NV("0x42072000", "template ak-ecc-p256", "yes"), 12,

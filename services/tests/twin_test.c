@@ -626,7 +626,7 @@ static void test_nv_selectors(void **state)
 	/* An index that only the owner reads, one that is too large, one that holds no template. */
 	id_selector(selector, SVSM_SELECTOR_NV, 0x01500003);
 	assert_int_equal(guest_nv(&guest, 0x01500003, 0x02020002, "", ak_p384, sizeof(ak_p384)), 0);
-	expect_outcome(selector, size, SELECT_TPM_ERROR, 0x149); /* TPM_RC_NV_AUTHORIZATION */
+	expect_outcome(selector, size, SELECT_TPM_ERROR, 0x12f); /* TPM_RC_AUTH_UNAVAILABLE */
 	id_selector(selector, SVSM_SELECTOR_NV, 0x01500004);
 	assert_int_equal(guest_nv(&guest, 0x01500004, 0x02040002, "", large, sizeof(large)), 0);
 	expect_outcome(selector, size, SELECT_REFUSED, 0);

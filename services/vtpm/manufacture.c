@@ -9,6 +9,7 @@
 #include "services/vtpm/certificates.h"
 #include "services/vtpm/evidence.h"
 #include "services/vtpm/manifest.h"
+#include "services/vtpm/state.h"
 #include "services/vtpm/tpm_command.h"
 
 static bool done(uint32_t rc, const char *what)
@@ -21,7 +22,6 @@ static bool done(uint32_t rc, const char *what)
 /* PCR banks change with a reset, so the TPM is powered on twice. */
 static bool start(const struct profile *profile)
 {
-	tpm_init(true);
 	if (!tpm_power_on()) {
 		serve_log("vtpm: no TPM can be manufactured");
 		return false;
@@ -186,18 +186,42 @@ static bool manifests_fit(struct vtpm *vtpm)
 	return false;
 }
 
-bool manufacture(struct vtpm *vtpm, const struct profile *profile)
+/* Starts a TPM that was manufactured before. */
+static bool resume(struct vtpm *vtpm)
+{
+	if (!tpm_power_on()) {
+		serve_log("vtpm: the TPM does not start from its state");
+		return false;
+	}
+	tpm_stop_keeping();
+	return state_keep(vtpm) && done(tpm_startup_clear(), "startup");
+}
+
+static bool make_new(struct vtpm *vtpm)
 {
 	struct certificates certificates;
 	bool ok;
 
-	vtpm->profile = profile;
-	cache_new_seed(&vtpm->cache);
-	if (!start(profile) || !make_keys(vtpm) || !manifests_fit(vtpm) ||
+	if (!start(vtpm->profile) || !make_keys(vtpm) || !manifests_fit(vtpm) ||
 	    !get_certificates(vtpm, &certificates))
 		return false;
 	ok = make_nv_objects(vtpm, &certificates);
 	certificates_free(&certificates);
+	return ok && state_keep(vtpm);
+}
+
+bool manufacture(struct vtpm *vtpm, const struct profile *profile)
+{
+	enum state_found found;
+	bool ok;
+
+	vtpm->profile = profile;
+	cache_new_seed(&vtpm->cache);
+	tpm_init(true);
+	found = state_load(vtpm);
+	if (found == STATE_BAD)
+		return false;
+	ok = found == STATE_LOADED ? resume(vtpm) : make_new(vtpm);
 	if (ok && profile->platform_auth_random)
 		ok = done(tpm_randomise_platform_auth(), "platform authorization");
 	return ok;

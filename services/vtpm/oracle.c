@@ -34,6 +34,8 @@ static enum service_status put_key(struct serve_output *out, uint32_t rc,
 {
 	enum service_status status = serve_append(out, &rc, sizeof(rc));
 
+	if (rc == TPM_RC_NONE)
+		return SERVICE_ERR_FAILED;
 	if (status != SERVICE_OK || rc)
 		return status;
 	return serve_append(out, primary->public_area, primary->public_size);

@@ -131,6 +131,9 @@ static enum service_status put_outcome(const struct vtpm *vtpm, struct serve_out
 		.seed_generation = vtpm->cache.generation,
 	};
 
+	/* A TPM that does not answer has no response code to pass on. */
+	if (code == TPM_RC_NONE)
+		return SERVICE_ERR_FAILED;
 	return serve_append(out, &reply, sizeof(reply));
 }
 

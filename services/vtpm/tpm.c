@@ -28,6 +28,12 @@ static struct blob blobs[] = {
 };
 static bool keep_blobs;
 
+/* Who else wants the permanent state. */
+static struct {
+	tpm_store_function store;
+	void *context;
+} keeper;
+
 /* Locality of the command in progress; libtpms asks by callback, without a context. */
 static uint8_t current_locality;
 
@@ -77,6 +83,8 @@ static TPM_RESULT nvram_store(const unsigned char *data, uint32_t length, uint32
 	(void)tpm;
 	if (!blob)
 		return TPM_FAIL;
+	if (keeper.store && strcmp(name, TPM_PERMANENT_ALL_NAME) == 0)
+		return keeper.store(keeper.context, data, length) ? TPM_SUCCESS : TPM_FAIL;
 	if (!keep_blobs)
 		return TPM_SUCCESS;
 	copy = OPENSSL_malloc(length);
@@ -145,6 +153,12 @@ void tpm_stop_keeping(void)
 	for (size_t i = 0; i < sizeof(blobs) / sizeof(blobs[0]); i++)
 		clear_blob(&blobs[i]);
 	keep_blobs = false;
+}
+
+void tpm_store_with(tpm_store_function store, void *context)
+{
+	keeper.store = store;
+	keeper.context = context;
 }
 
 bool tpm_power_on(void)

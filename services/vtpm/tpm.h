@@ -25,6 +25,13 @@ void tpm_init(bool keep);
 /* Forgets what was stored and stores nothing from now on. */
 void tpm_stop_keeping(void);
 
+/*
+ * From now on the permanent state goes to store when the TPM stores it; the TPM enters failure mode
+ * if that returns false.
+ */
+typedef bool (*tpm_store_function)(void *context, const uint8_t *permanent, size_t size);
+void tpm_store_with(tpm_store_function store, void *context);
+
 /* Power on with the stored or loaded state, or as a new TPM. Startup is the caller's. */
 bool tpm_power_on(void);
 void tpm_power_off(void);

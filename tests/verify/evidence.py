@@ -6,7 +6,6 @@ import contextlib
 import hashlib
 import json
 import os
-import random
 import struct
 import subprocess
 import sys
@@ -28,14 +27,15 @@ AK_WORDS = ("ecc256:ecdsa-sha256:null",
 class Tpm:
     """tpm2-tools on one vtpm service."""
 
-    def __init__(self, front, vtpm, profile, work):
+    def __init__(self, socle, vtpm, profile, work):
         self.work = work
-        self.port = random.randrange(20000, 60000, 2)
-        self.process = subprocess.Popen([front, vtpm, profile, str(self.port)],
-                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                        stderr=subprocess.DEVNULL)
-        if self.process.stdout.readline() != b"listening\n":
-            raise RuntimeError("the vtpm front end does not listen")
+        self.process = subprocess.Popen([socle, "vtpm", "serve", "--vtpm", vtpm, "--profile", profile,
+                                         "--port", "0"], stdout=subprocess.PIPE,
+                                        stderr=subprocess.DEVNULL, text=True)
+        line = self.process.stdout.readline().split()
+        if line[:1] != ["listening"]:
+            raise RuntimeError("socle vtpm serve does not listen")
+        self.port = int(line[1])
 
     def run(self, *command):
         environment = dict(os.environ, TSS2_LOG="all+none",
@@ -45,13 +45,13 @@ class Tpm:
                            stdout=subprocess.DEVNULL)
 
     def close(self):
-        self.process.stdin.close()
+        self.process.terminate()
         self.process.wait()
 
 
 @contextlib.contextmanager
-def tpm(front, vtpm, profile, work):
-    it = Tpm(front, vtpm, profile, work)
+def tpm(socle, vtpm, profile, work):
+    it = Tpm(socle, vtpm, profile, work)
     try:
         yield it
     finally:

@@ -59,7 +59,7 @@ static void accepts_the_delivered_file(void **state)
 	assert_int_equal(find_grant(&conf.services[0], GRANT_AMDSP)->fd, 4);
 	assert_false(conf.services[0].parked);
 	assert_string_equal(conf.services[1].name, "oracle");
-	assert_string_equal(conf.services[1].exec, "services/vtpm");
+	assert_string_equal(conf.services[1].exec, "services/services");
 	assert_string_equal(conf.services[1].arg, "oracle");
 	assert_int_equal(conf.services[1].role, SERVICE_ORACLE);
 	assert_true(conf.services[1].parked);
@@ -67,7 +67,7 @@ static void accepts_the_delivered_file(void **state)
 	assert_int_equal(conf.services[1].grant_count, 1);
 	assert_int_equal(find_grant(&conf.services[1], GRANT_LOG)->fd, SERVICE_FD_LOG);
 	assert_string_equal(conf.services[2].name, "vtpm");
-	assert_string_equal(conf.services[2].exec, "services/vtpm");
+	assert_string_equal(conf.services[2].exec, "services/services");
 	assert_int_equal(conf.services[2].role, SERVICE_VTPM);
 	assert_false(conf.services[2].parked);
 	assert_int_equal(find_grant(&conf.services[2], GRANT_LOG)->fd, SERVICE_FD_LOG);

@@ -1,21 +1,18 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # The vtpm service driven by unmodified tpm2-tools, and what a guest must not be able to do to it.
-#	vtpm_test.sh VTPM_FRONT VTPM PROFILE
+#	vtpm_test.sh SOCLE VTPM PROFILE
 set -eu
 
-front=$1 vtpm=$2 profile=$3
+socle=$1 vtpm=$2 profile=$3
 dir=$(mktemp -d)
-port=$((20000 + $$ % 20000))
+mkfifo "$dir/up"
+"$socle" vtpm serve --vtpm "$vtpm" --profile "$profile" --port 0 >"$dir/up" 2>"$dir/log" &
+serve=$!
+trap 'kill $serve 2>/dev/null; wait; rm -rf "$dir"' EXIT
+read -r _ port <"$dir/up"
 export TPM2TOOLS_TCTI="mssim:host=127.0.0.1,port=$port"
 export TSS2_LOG=all+none
-
-mkfifo "$dir/hold" "$dir/up"
-sleep 120 >"$dir/hold" &
-hold=$!
-"$front" "$vtpm" "$profile" "$port" <"$dir/hold" >"$dir/up" 2>"$dir/log" &
-trap 'kill $hold 2>/dev/null; wait; rm -rf "$dir"' EXIT
-read -r _ <"$dir/up"
 cd "$dir"
 
 fail() {

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The state of a vTPM that outlives its process: what `socle vtpm serve` keeps for it, over a
+ * capability of its own (abi/service.h, state_op). The monitor grants none, and there is no state
+ * then: every launch manufactures a new TPM.
+ */
+#ifndef SOCLE_SERVICES_VTPM_STATE_H
+#define SOCLE_SERVICES_VTPM_STATE_H
+
+#include "services/vtpm/vtpm.h"
+
+enum state_found {
+	STATE_NONE,
+	STATE_LOADED, /* the next tpm_power_on() starts from it; templates and keys are in vtpm */
+	STATE_BAD,    /* damaged, or of another profile; the log tells */
+};
+
+/* Asks for the state of a vTPM whose profile is set and whose cache is ready. */
+enum state_found state_load(struct vtpm *vtpm);
+
+/*
+ * Gives the state out, now and from now on whenever the TPM stores it. The TPM goes into failure
+ * mode when it cannot be stored. True also when nobody keeps it.
+ */
+bool state_keep(struct vtpm *vtpm);
+
+#endif
