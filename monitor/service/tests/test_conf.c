@@ -54,11 +54,12 @@ static void accepts_the_delivered_file(void **state)
 	assert_true(conf_parse(&conf, text, size, &error));
 	assert_int_equal(conf.count, 2);
 	assert_string_equal(conf.services[0].name, "vtpm");
-	assert_string_equal(conf.services[0].exec, "services/vtpm");
+	assert_string_equal(conf.services[0].exec, "services/services");
 	assert_int_equal(conf.services[0].role, SERVICE_VTPM);
 	assert_int_equal(find_grant(&conf.services[0], GRANT_LOG)->fd, SERVICE_FD_LOG);
 	assert_string_equal(find_grant(&conf.services[0], GRANT_FILE)->path, "profile/tcg.conf");
 	assert_string_equal(conf.services[1].name, "attest");
+	assert_string_equal(conf.services[1].exec, "services/services");
 	assert_int_equal(conf.services[1].role, SERVICE_ATTEST);
 	assert_int_equal(find_grant(&conf.services[1], GRANT_LOG)->fd, SERVICE_FD_LOG);
 	assert_int_equal(find_grant(&conf.services[1], GRANT_AMDSP)->fd, 4);
