@@ -127,8 +127,9 @@ def check(mode, statuses, fd, text):
 
 def check_storm(hits):
     """Whether the storm hit what it is for, all boots together."""
-    missed = [state for state in ("user", "gap", "kernel", "timer") if not hits[state]]
-    print(f"{'not ok' if missed else 'ok'} - storm {dict(hits)}")
+    states = {state: hits[state] for state in ("user", "gap", "kernel", "timer")}
+    missed = [state for state, count in states.items() if not count]
+    print(f"{'not ok' if missed else 'ok'} - storm {states}")
     return bool(missed)
 
 
