@@ -21,6 +21,7 @@
  *	v	executes VMGEXIT, then echoes
  *	t	executes PVALIDATE
  *	n	sets its stack pointer to an address that is none, and makes a system call
+ *	u	jumps to an address that is none
  *	j	makes a system call with the trap flag set, then echoes
  *	s	overflows its stack
  *	l	loops for ever
@@ -275,6 +276,9 @@ static void break_a_rule(uint8_t mode, size_t size)
 				 :
 				 : "r"(0x8000000000000000ull)
 				 : "rax", "rcx", "r11", "memory");
+		break;
+	case 'u':
+		__asm__ volatile("jmp *%0" : : "r"(0x0000800000000000ull));
 		break;
 	case 'j':
 		__asm__ volatile("pushfq\n\torq $0x100, (%%rsp)\n\tpopfq\n\tsyscall"

@@ -50,6 +50,7 @@ CASES = {
     "v": (OK, []),  # it reaches the host, which finds no valid field in the GHCB
     "t": (FAILED, exception("(6|13)")),
     "n": (FAILED, exception("(12|13)")),
+    "u": (FAILED, exception(13)),
     "j": (OK, []),  # SYSCALL clears the flag, and the way back does not set it
     "s": (FAILED, exception(14)),
     "l": (FAILED, ["ended: it ran past its budget"]),
