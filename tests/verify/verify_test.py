@@ -185,6 +185,12 @@ def check_corruption(socle, resign, keys, good, case):
         result(ok, name, f"failing checks are {failing}")
 
 
+def encrypt_pem(path):
+    """Says that it is encrypted, so that a reader would like to ask somebody for a passphrase."""
+    first, rest = path.read_text().split("\n", 1)
+    path.write_text(f"{first}\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,{'00' * 16}\n\n{rest}")
+
+
 # Files that are none: exit status 1, one line that names the file, nothing on stdout.
 UNREADABLE = [
     ("report.bin", lambda p: p.write_bytes(p.read_bytes()[:-1])),
@@ -196,6 +202,8 @@ UNREADABLE = [
     ("nonce.bin", lambda p: p.write_bytes(b"\0" * 63)),
     ("ek.pub", lambda p: p.write_text("no key")),
     ("ak.pub", lambda p: p.write_bytes(b"\0" * (1 << 17))),
+    ("ak.pub", encrypt_pem),
+    ("vcek.pem", encrypt_pem),
     ("challenge.json", lambda p: p.write_text("{")),
     ("challenge.json", lambda p: p.write_text('{"ek_name": 1}')),
     ("challenge.json", lambda p: p.write_text("[]")),
