@@ -83,6 +83,7 @@ enum service_status serve_call(int fd, uint32_t op, const void *payload, size_t 
 			       struct serve_output *reply)
 {
 	static struct message message;
+	enum service_status status;
 	ssize_t got;
 
 	if (size > SERVE_PAYLOAD_MAX)
@@ -100,7 +101,10 @@ enum service_status serve_call(int fd, uint32_t op, const void *payload, size_t 
 		return SERVICE_ERR_FAILED;
 	if (message.header.reply.status != SERVICE_OK)
 		return message.header.reply.status;
-	return serve_append(reply, message.payload, message.header.reply.size);
+	status = serve_append(reply, message.payload, message.header.reply.size);
+	/* The reply may have been a key, of which only the caller's copy shall stay. */
+	explicit_bzero(message.payload, message.header.reply.size);
+	return status;
 }
 
 void serve_log(const char *line)
