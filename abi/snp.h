@@ -105,6 +105,9 @@ struct snp_segment {
 };
 ABI_SIZE(struct snp_segment, 16);
 
+/* EFER of a VMSA has it, or VMRUN refuses the VMSA (APM volume 2, 15.5.1). */
+#define SNP_VMSA_EFER_SVME (1ull << 12)
+
 /* The encrypted state-save area of one vCPU at one VMPL (APM volume 2, table B-4). */
 struct snp_vmsa {
 	struct snp_segment es, cs, ss, ds, fs, gs, gdtr, ldtr, idtr, tr;

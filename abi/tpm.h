@@ -8,6 +8,7 @@
 
 #define TPM_ALG_RSA 0x0001u
 #define TPM_ALG_AES 0x0006u
+#define TPM_ALG_SHA1 0x0004u
 #define TPM_ALG_SHA256 0x000bu
 #define TPM_ALG_SHA384 0x000cu
 #define TPM_ALG_SHA512 0x000du

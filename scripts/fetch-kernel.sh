@@ -76,6 +76,8 @@ fi
 mkdir -p "$dir"
 dir=$(cd "$dir" && pwd)
 apt=$dir/apt
+# What an earlier run left unfinished is of no use.
+rm -rf "$dir/root.new" "$dir/deb"
 mkdir -p "$apt/lists/partial" "$apt/cache/archives/partial" "$dir/deb"
 : >"$apt/status"
 echo "deb [arch=amd64$option] $uri $suite main" >"$apt/sources.list"

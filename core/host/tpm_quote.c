@@ -116,6 +116,42 @@ static size_t selected_count(const struct tpm_pcr_selection *selection)
 	return count;
 }
 
+/* Digest size of a PCR bank; 0 for one that we do not know. */
+static size_t bank_digest_size(uint16_t algorithm)
+{
+	switch (algorithm) {
+	case TPM_ALG_SHA1:
+		return 20;
+	case TPM_ALG_SHA256:
+		return 32;
+	case TPM_ALG_SHA384:
+		return 48;
+	case TPM_ALG_SHA512:
+		return 64;
+	default:
+		return 0;
+	}
+}
+
+/*
+ * The quote covers the values one after the other, without their sizes: cut elsewhere, they would
+ * have the same digest and put one PCR's value under another's number.
+ */
+static bool sizes_fit_banks(const struct tpm_pcr_values *values)
+{
+	size_t index = 0;
+
+	for (size_t i = 0; i < values->selection.bank_count; i++) {
+		size_t size = bank_digest_size(values->selection.banks[i].algorithm);
+
+		for (uint32_t left = values->selection.banks[i].mask; left; left &= left - 1) {
+			if (size == 0 || values->sizes[index++] != size)
+				return false;
+		}
+	}
+	return true;
+}
+
 const char *tpm_quote_read_values(struct tpm_pcr_values *values, const void *data, size_t size)
 {
 	struct bytes_reader r = bytes_reader_init(data, size);
@@ -131,6 +167,8 @@ const char *tpm_quote_read_values(struct tpm_pcr_values *values, const void *dat
 	}
 	if (!bytes_complete(&r) || values->count != selected_count(&values->selection))
 		return "there are not as many PCR values as selected PCRs";
+	if (!sizes_fit_banks(values))
+		return "a PCR value does not have the size of its bank's digests";
 	return NULL;
 }
 

@@ -28,6 +28,12 @@ struct socle_tpm {
 	size_t response_size; /* 0: none waits to be read */
 };
 
+/* What the page held may have been a secret of the guest: it does not stay. The lock is held. */
+static void wipe_page(struct socle_tpm *tpm)
+{
+	memzero_explicit(tpm->page, ABI_PAGE_SIZE);
+}
+
 /* Puts the command into the page and has the SVSM run it. The lock is held. */
 static int run_command(struct socle_tpm *tpm, const u8 *command, size_t size)
 {
@@ -71,6 +77,8 @@ static int socle_tpm_send(COMPAT_TPM_SEND_ARGS)
 	mutex_lock(&tpm->lock);
 	tpm->response_size = 0;
 	rc = run_command(tpm, buf, size);
+	if (rc)
+		wipe_page(tpm);
 	mutex_unlock(&tpm->lock);
 	return rc;
 }
@@ -85,8 +93,7 @@ static int socle_tpm_recv(struct tpm_chip *chip, u8 *buf, size_t capacity)
 		memcpy(buf, tpm->page + SVSM_VTPM_RESPONSE_HEADER, tpm->response_size);
 		rc = tpm->response_size;
 	}
-	/* What the page held may have been a secret of the guest: it does not stay. */
-	memset(tpm->page, 0, ABI_PAGE_SIZE);
+	wipe_page(tpm);
 	tpm->response_size = 0;
 	mutex_unlock(&tpm->lock);
 	return rc;

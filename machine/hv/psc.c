@@ -78,8 +78,9 @@ void psc_exit(struct ghcb_call *c)
 
 	if (list == NULL)
 		return;
-	current = list->header.cur_entry;
-	end = list->header.end_entry;
+	/* Each once: the page is shared, and what was checked is what is used. */
+	current = __atomic_load_n(&list->header.cur_entry, __ATOMIC_RELAXED);
+	end = __atomic_load_n(&list->header.end_entry, __ATOMIC_RELAXED);
 	if (current > end || end >= GHCB_PSC_ENTRIES_MAX) {
 		c->result_2 = PSC_ERROR_HEADER;
 		return;

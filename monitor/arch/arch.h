@@ -16,6 +16,9 @@
 #include "abi/snp.h"
 #include "monitor/mem/addr.h"
 
+/* The privilege level at which every vCPU of the guest runs. */
+#define GUEST_VMPL 2u
+
 enum arch_page_size {
 	ARCH_PAGE_4K = SNP_PAGE_4K,
 	ARCH_PAGE_2M = SNP_PAGE_2M,
@@ -35,12 +38,6 @@ uint32_t arch_rmpadjust(gpa_t page, enum arch_page_size size, unsigned int vmpl,
 
 /* Waits until no vCPU can use a translation that RMPADJUST or PVALIDATE took away. */
 void arch_flush_guest_tlb(void);
-
-/*
- * Asks the host to make the 4 KiB page private or shared. The host may lie: only PVALIDATE tells.
- * Returns false when it refused.
- */
-bool arch_page_state_change(gpa_t page, bool private_page);
 
 /*
  * Copies between the monitor and validated private memory, byte-exact, in any alignment. The
@@ -80,7 +77,7 @@ uint64_t arch_now_ns(void);
 /* Index of the vCPU that runs this, 0..cpu_count-1. */
 unsigned int arch_cpu_index(void);
 
-/* SEV_FEATURES that a guest vCPU of VMPL2 must have. */
+/* SEV_FEATURES that a vCPU of the guest must have. */
 uint64_t arch_guest_sev_features(void);
 
 /* One character of the monitor's log. */

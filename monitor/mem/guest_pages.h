@@ -48,9 +48,6 @@ bool guest_pages_take(gpa_t page, uint64_t count, enum guest_page_state from,
 /* Gives count taken pages their new state. Only who took them may. Takes the lock. */
 void guest_pages_set(gpa_t page, uint64_t count, enum guest_page_state to);
 
-/* The privilege level at which every vCPU of the guest runs. */
-#define GUEST_VMPL 2u
-
 /* A result beside SNP_RESULT_*: the memory itself could not be written. */
 #define GUEST_PAGES_FAULT 0x100u
 

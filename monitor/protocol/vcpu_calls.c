@@ -6,8 +6,6 @@
 #include "monitor/protocol/result.h"
 #include "monitor/vcpu/registry.h"
 
-#define EFER_SVME (1ull << 12)
-
 struct new_vcpu {
 	gpa_t vmsa;
 	gpa_t caa;
@@ -79,7 +77,8 @@ static uint32_t check_vmsa(gpa_t vmsa)
 	    !arch_guest_read(&efer, gpa(vmsa.raw + offsetof(struct snp_vmsa, efer)), 8) ||
 	    !arch_guest_read(&features, gpa(vmsa.raw + offsetof(struct snp_vmsa, sev_features)), 8))
 		return SVSM_ERR_INVALID_ADDRESS;
-	if (vmpl != GUEST_VMPL || !(efer & EFER_SVME) || features != arch_guest_sev_features())
+	if (vmpl != GUEST_VMPL || !(efer & SNP_VMSA_EFER_SVME) ||
+	    features != arch_guest_sev_features())
 		return SVSM_ERR_INVALID_PARAMETER;
 	return SVSM_SUCCESS;
 }

@@ -77,6 +77,12 @@ static bool enterable(const struct user_context *context)
 	return context->regs.rip < SPACE_USER_MAX && context->fs_base < SPACE_USER_MAX;
 }
 
+static enum user_exit refuse(struct user_context *context)
+{
+	context->fault = (struct user_fault){ .vector = VECTOR_GP };
+	return USER_EXIT_FAULT;
+}
+
 static void load_space(struct cpu *cpu, const struct address_space *space)
 {
 	uint64_t cr3 = space_cr3(space);
@@ -127,6 +133,9 @@ static enum user_exit run(struct cpu *cpu, struct user_context *context)
 		case USER_RETURN_FAULT:
 			return USER_EXIT_FAULT;
 		case USER_RETURN_EVENT:
+			/* #HV may come between a jump to nowhere and the fault that it earns. */
+			if (!enterable(context))
+				return refuse(context);
 			break;
 		}
 	}
@@ -137,10 +146,8 @@ enum user_exit user_enter(struct user_context *context)
 {
 	struct cpu *cpu = cpu_this();
 
-	if (!enterable(context)) {
-		context->fault = (struct user_fault){ .vector = VECTOR_GP };
-		return USER_EXIT_FAULT;
-	}
+	if (!enterable(context))
+		return refuse(context);
 
 	context->regs.rflags = (context->regs.rflags & RFLAGS_OF_SERVICE) | RFLAGS_ALWAYS;
 	cpu->user = context;

@@ -18,7 +18,6 @@
 #include "monitor/vcpu/vcpu.h"
 
 #define BOOT_CPU 0u
-#define GUEST_VMPL 2u
 #define PAGES_OF_2M (ABI_PAGE_SIZE_2M / ABI_PAGE_SIZE)
 
 static void start_page_states(const struct socle_params *params, struct page_owner *owner)

@@ -7,8 +7,6 @@
 #include "monitor/lock/lock.h"
 #include "monitor/mem/guest_pages.h"
 
-#define EFER_SVME (1ull << 12)
-
 /* One VMSA; used is false for a free place. */
 struct place {
 	struct registry_vcpu vcpu;
@@ -154,9 +152,9 @@ static void set_runnable(gpa_t vmsa, bool runnable)
 	uint64_t *efer = &arch_vmsa(vmsa)->efer;
 
 	if (runnable)
-		__atomic_fetch_or(efer, EFER_SVME, __ATOMIC_SEQ_CST);
+		__atomic_fetch_or(efer, SNP_VMSA_EFER_SVME, __ATOMIC_SEQ_CST);
 	else
-		__atomic_fetch_and(efer, ~EFER_SVME, __ATOMIC_SEQ_CST);
+		__atomic_fetch_and(efer, ~SNP_VMSA_EFER_SVME, __ATOMIC_SEQ_CST);
 }
 
 /*

@@ -18,7 +18,6 @@
 #include "monitor/vcpu/vcpu.h"
 
 #define BOOT_CPU 0u
-#define GUEST_VMPL 2u
 #define REFUSALS_MAX 100u
 
 static struct svsm_call take_call(const struct snp_vmsa *vmsa, unsigned int cpu,
@@ -55,7 +54,7 @@ static bool serve(unsigned int cpu)
 	struct snp_vmsa *vmsa = arch_vmsa(vcpu.vmsa);
 
 	/* The host must not run it while it waits for the answer. */
-	__atomic_and_fetch(&vmsa->efer, ~EFER_SVME, __ATOMIC_SEQ_CST);
+	__atomic_and_fetch(&vmsa->efer, ~SNP_VMSA_EFER_SVME, __ATOMIC_SEQ_CST);
 	if (vmsa->exit_code == SVM_EXIT_VMGEXIT) {
 		uint8_t pending = arch_guest_exchange8(vcpu.caa, 0, &readable);
 
@@ -69,7 +68,7 @@ static bool serve(unsigned int cpu)
 		}
 	}
 	if (!deleted)
-		__atomic_or_fetch(&vmsa->efer, EFER_SVME, __ATOMIC_SEQ_CST);
+		__atomic_or_fetch(&vmsa->efer, SNP_VMSA_EFER_SVME, __ATOMIC_SEQ_CST);
 	registry_leave(cpu);
 	return !deleted;
 }

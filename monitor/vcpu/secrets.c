@@ -3,10 +3,10 @@
 
 #include <string.h>
 
+#include "monitor/arch/arch.h"
 #include "monitor/mem/direct.h"
 
 #define CORE_VERSION_MAX 1u
-#define GUEST_VMPL 2u
 
 static struct snp_secrets secrets;
 

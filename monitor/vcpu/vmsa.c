@@ -30,7 +30,7 @@ static void reset(struct snp_vmsa *vmsa)
 	vmsa->mxcsr = RESET_MXCSR;
 	vmsa->x87_fcw = RESET_X87_FCW;
 	vmsa->x87_ftw = RESET_X87_FTW;
-	vmsa->efer = EFER_SVME; /* without it VMRUN refuses the VMSA */
+	vmsa->efer = SNP_VMSA_EFER_SVME;
 }
 
 /*
@@ -76,5 +76,5 @@ void vmsa_set_long_mode(struct snp_vmsa *vmsa, uint16_t cs, uint16_t ds)
 	vmsa->ds = vmsa->es = vmsa->ss = vmsa->fs = vmsa->gs = data;
 	vmsa->cr0 = CR0_PE | CR0_ET | CR0_NE | CR0_WP | CR0_PG;
 	vmsa->cr4 = CR4_PAE;
-	vmsa->efer = EFER_SVME | EFER_LME | EFER_LMA | EFER_NXE;
+	vmsa->efer = SNP_VMSA_EFER_SVME | EFER_LME | EFER_LMA | EFER_NXE;
 }

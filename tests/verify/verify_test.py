@@ -77,6 +77,16 @@ def other_hex(text):
     return text[:-2] + f"{int(text[-2:], 16) ^ 1:02x}"
 
 
+def cut_elsewhere(path):
+    """The same bytes in the same order, so the same digest: PCR 0's value becomes PCR 1's."""
+    data = bytearray(path.read_bytes())
+    first, step = 140, 66  # past selection, number of lists, count; u16 size and 64 bytes each
+    values = b"".join(data[first + i * step + 2:first + i * step + 34] for i in range(3))
+    for i, (start, end) in enumerate(((0, 0), (0, 32), (32, 96))):
+        struct.pack_into("<H64s", data, first + i * step, end - start, values[start:end])
+    path.write_bytes(data)
+
+
 def swap(directory, name, other):
     shutil.copy(directory / other, directory / name)
 
@@ -165,6 +175,8 @@ CORRUPTIONS = [
      lambda d: flip(d / "quote.pcrs", 7, 6)),
     ("truncated PCR values", 6, ["quote-pcrs", "pcr-values"], False,
      lambda d: (d / "quote.pcrs").write_bytes((d / "quote.pcrs").read_bytes()[:-1])),
+    ("PCR values cut elsewhere", 6, ["quote-pcrs", "pcr-values"], False,
+     lambda d: cut_elsewhere(d / "quote.pcrs")),
     ("no quote", 6, ["quote-signature", "quote-format", "quote-signer", "quote-nonce",
                      "quote-pcrs"], False, lambda d: (d / "quote.msg").write_bytes(b"")),
 ]
@@ -193,6 +205,12 @@ def check_corruption(socle, resign, keys, good, case, *options):
         agree(name, arguments, code, out)
 
 
+def encrypt_pem(path):
+    """Says that it is encrypted, so that a reader would like to ask somebody for a passphrase."""
+    first, rest = path.read_text().split("\n", 1)
+    path.write_text(f"{first}\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,{'00' * 16}\n\n{rest}")
+
+
 # Files that are none: exit status 1, one line that names the file, nothing on stdout.
 UNREADABLE = [
     ("report.bin", lambda p: p.write_bytes(p.read_bytes()[:-1])),
@@ -204,6 +222,8 @@ UNREADABLE = [
     ("nonce.bin", lambda p: p.write_bytes(b"\0" * 63)),
     ("ek.pub", lambda p: p.write_text("no key")),
     ("ak.pub", lambda p: p.write_bytes(b"\0" * (1 << 17))),
+    ("ak.pub", encrypt_pem),
+    ("vcek.pem", encrypt_pem),
     ("challenge.json", lambda p: p.write_text("{")),
     ("challenge.json", lambda p: p.write_text('{"ek_name": 1}')),
     ("challenge.json", lambda p: p.write_text("[]")),

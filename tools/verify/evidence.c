@@ -101,7 +101,7 @@ static EVP_PKEY *load_key(const struct evidence_paths *paths, const char *name)
 		return NULL;
 	bio = BIO_new_mem_buf(blob.data, (int)blob.size);
 	if (bio)
-		key = PEM_read_bio_PUBKEY(bio, NULL, NULL, NULL);
+		key = PEM_read_bio_PUBKEY(bio, NULL, NULL, ""); /* never asks for one */
 	BIO_free(bio);
 	if (!key)
 		cmd_file_error(path, "no public key in PEM");

@@ -12,11 +12,6 @@ unsigned int arch_cpu_index(void)
 	return cpu_on_block() ? cpu_this()->index : 0;
 }
 
-bool arch_page_state_change(gpa_t page, bool private_page)
-{
-	return ghcb_page_state(page, private_page);
-}
-
 uint64_t arch_guest_sev_features(void)
 {
 	uint64_t own = cpu_read_msr(SNP_MSR_SEV_STATUS) >> SNP_SEV_STATUS_FEATURES_SHIFT;

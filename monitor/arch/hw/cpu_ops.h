@@ -22,7 +22,6 @@
 #define EFER_LME (1ull << 8)
 #define EFER_LMA (1ull << 10)
 #define EFER_NXE (1ull << 11)
-#define EFER_SVME (1ull << 12)
 
 #define MSR_EFER 0xc0000080u
 #define MSR_STAR 0xc0000081u

@@ -188,17 +188,6 @@ void arch_flush_guest_tlb(void)
 	(void)allowed(MODEL_FLUSH, gpa(0), 0, 0, &eax);
 }
 
-bool arch_page_state_change(gpa_t page, bool private_page)
-{
-	if (page.raw >= MODEL_SIZE)
-		return false;
-	if (private_page)
-		model_host_assign(page, 1);
-	else
-		model_host_unassign(page, 1);
-	return true;
-}
-
 /* Bytes of [at, at + size) that VMPL0 may access, from at on. */
 static size_t accessible(gpa_t at, size_t size, unsigned int perms)
 {
