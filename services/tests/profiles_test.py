@@ -273,7 +273,7 @@ def main():
     front, program, folder = map(pathlib.Path, sys.argv[1:])
     for name, test in (("tcg", test_tcg), ("google", test_google), ("azure", test_azure),
                        ("aws", test_aws)):
-        vtpm = Vtpm(front.resolve(), program.resolve(), folder, name)
+        vtpm = Vtpm(front.resolve(), program.absolute(), folder, name)
         try:
             test(vtpm)
             print(f"{name}: passed")

@@ -62,8 +62,16 @@ def read_file(path):
     return data
 
 
-def read_certificates(path):
+def read_pem(path):
+    """A file that may be PEM; nobody is asked for the passphrase of one that says it has one."""
     data = read_file(path)
+    if b"ENCRYPTED" in data:
+        raise Unreadable(f"{path}: encrypted")
+    return data
+
+
+def read_certificates(path):
+    data = read_pem(path)
     blocks = re.findall(rb"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", data, re.S)
     try:
         if blocks:
@@ -75,7 +83,7 @@ def read_certificates(path):
 
 def read_key(path):
     try:
-        return serialization.load_pem_public_key(read_file(path))
+        return serialization.load_pem_public_key(read_pem(path))
     except ValueError as error:
         raise Unreadable(f"{path}: no public key") from error
 
@@ -595,7 +603,9 @@ def read_values(data):
             if i < held:
                 digests.append(digest[:size])
         at += 4 + 66 * 8
-    demand(at == len(data) and len(digests) == sum(bin(m).count("1") for _, m in banks), "count")
+    sizes = [{0x0004: 20, 0x000B: 32, 0x000C: 48, 0x000D: 64}.get(bank)
+             for bank, mask in banks for n in range(24) if mask >> n & 1]
+    demand(at == len(data) and [len(d) for d in digests] == sizes, "count")
     return banks, digests
 
 
