@@ -26,7 +26,6 @@
  *	z	replies with a size that lies		its reply contradicts itself
  *	q	leaves					it left with an error
  *	p	offers the kernel every bad pointer it can think of, and then echoes: SERVICE_OK
- *	v	executes VMGEXIT, which asks the host for nothing, and then echoes: SERVICE_OK
  *	f	runs with every flag of RFLAGS that ring 3 can set, and then echoes: SERVICE_OK
  *	W	replies before any request, at its start: it answered without a request
  */
@@ -186,10 +185,6 @@ static void break_a_rule(uint8_t mode, size_t size)
 		leave(1);
 	case 'p':
 		offer_bad_pointers();
-		break;
-	case 'v':
-		for (unsigned int i = 0; i < 16; i++)
-			__asm__ volatile("rep; vmmcall" : : "a"(i) : "memory");
 		break;
 	case 'f':
 		run_with_flags();
