@@ -5,7 +5,7 @@ OUT := build/out
 JOBS ?= 2
 CPUS ?= 2
 
-.PHONY: all demo check check-slow guest format clean setup-demo setup-check
+.PHONY: all bench demo check check-slow guest format clean setup-demo setup-check
 
 all: $(OUT)/build.ninja
 	ninja -C $(OUT) -j $(JOBS)
@@ -20,6 +20,10 @@ check: setup-check all guest
 
 check-slow: setup-check all guest
 	scripts/check.py --programs $(OUT) --slow
+
+# What the vTPM costs, as ratios, in build/bench.json.
+bench: setup-check all
+	bench/run.py --programs $(OUT)
 
 # The guest's kernel, module and initramfs.
 guest: all
