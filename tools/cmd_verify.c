@@ -299,6 +299,8 @@ int cmd_verify(int argc, char **argv)
 		return cmd_error("--ek-cert and --ca belong together");
 	if (options.paths.ek_certificate && options.policy.depth == EVIDENCE_REPORT)
 		return cmd_error("--ek-cert and --report-only exclude each other");
+	if (options.policy.pcr_count && options.policy.depth != EVIDENCE_FULL)
+		return cmd_error("--pcr needs a quote, which was not to be looked at");
 	options.paths.directory = argv[optind];
 	return verify(&options);
 }

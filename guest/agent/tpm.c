@@ -183,7 +183,7 @@ static bool take_blob(struct bytes_reader *r, size_t size, struct tpm_blob *blob
 {
 	const uint8_t *data = bytes_take(r, size);
 
-	if (data == NULL || size > sizeof(blob->data))
+	if (r->bad || data == NULL || size > sizeof(blob->data))
 		return false;
 	memcpy(blob->data, data, size);
 	blob->size = size;

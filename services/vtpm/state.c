@@ -40,7 +40,7 @@ static struct serve_output *new_message(uint32_t op)
 static void free_message(struct serve_output *message)
 {
 	if (message)
-		explicit_bzero(message->data, message->capacity); /* seeds were in it */
+		explicit_bzero(message->data, message->size); /* seeds are in it */
 	free(message);
 }
 
@@ -55,6 +55,7 @@ static bool exchange(struct serve_output *message)
 	memcpy(message->data, &header, sizeof(header));
 	if (write(VTPM_FD_STATE, message->data, message->size) != (ssize_t)message->size)
 		return false;
+	explicit_bzero(message->data, message->size);
 	do
 		got = read(VTPM_FD_STATE, message->data, message->capacity);
 	while (got < 0 && errno == EINTR);

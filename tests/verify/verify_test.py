@@ -251,7 +251,9 @@ def check_misuse(socle, good):
                       ["--minimum-tcb", "1,2,3", good], ["--minimum-tcb", "0,0,0,0,256", good],
                       ["--image", good / "nonce.bin", good], ["--ek-cert", "x", good],
                       ["--ca", "x", good],
-                      ["--ek-cert", "x", "--ca", "x", "--report-only", good]):
+                      ["--ek-cert", "x", "--ca", "x", "--report-only", good],
+                      ["--pcr", "sha256:1=" + "00" * 32, "--keys-only", good],
+                      ["--pcr", "sha256:1=" + "00" * 32, "--report-only", good]):
         code, out, err = socle_verify(socle, *arguments)
         result(code == 1 and out == "" and err.count("\n") == 1, f"misuse {arguments}", err)
 

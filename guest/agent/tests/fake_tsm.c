@@ -17,9 +17,9 @@ int __wrap_mkdir(const char *path, mode_t mode);
 int __wrap_rmdir(const char *path);
 
 static const char *const attributes[] = {
-	"inblob",    "service_provider", "service_guid", "service_manifest_version",
-	"outblob",   "manifestblob",	 "auxblob",	 "privlevel_floor",
-	"privlevel",
+	"inblob",    "service_provider", "service_guid",      "service_manifest_version",
+	"outblob",   "manifestblob",	 "auxblob",	      "privlevel_floor",
+	"privlevel", "manifest_version", "manifest_selector", "service_error",
 };
 #define ATTRIBUTE_COUNT (sizeof(attributes) / sizeof(attributes[0]))
 
@@ -41,6 +41,10 @@ static void fill(const char *folder, const char *name)
 	else if (strcmp(name, "privlevel_floor") == 0)
 		size = 1;
 	memset(bytes, name[0], sizeof(bytes));
+	if (fake_tsm.service_error && strcmp(name, "service_error") == 0) {
+		size = strlen(fake_tsm.service_error);
+		memcpy(bytes, fake_tsm.service_error, size);
+	}
 	snprintf(path, sizeof(path), "%s/%s", folder, name);
 	if (file_write(path, bytes, size) != 0)
 		abort();
@@ -81,6 +85,9 @@ int __wrap_rmdir(const char *path)
 		take(path, "service_guid", fake_tsm.guid, sizeof(fake_tsm.guid));
 		take(path, "service_manifest_version", fake_tsm.version, sizeof(fake_tsm.version));
 		take(path, "privlevel", fake_tsm.level, sizeof(fake_tsm.level));
+		take(path, "manifest_version", fake_tsm.manifest_version,
+		     sizeof(fake_tsm.manifest_version));
+		take(path, "manifest_selector", fake_tsm.selector, sizeof(fake_tsm.selector));
 		fake_tsm.removed = true;
 		for (i = 0; i < ATTRIBUTE_COUNT; i++) {
 			snprintf(file, sizeof(file), "%s/%s", path, attributes[i]);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A stand-in for the configfs of tsm: the test program is linked with --wrap=mkdir and
+ * A stand-in for the configfs of tsm and of svsm/attest: the test program is linked with --wrap=mkdir and
  * --wrap=rmdir, so that a folder made below fake_tsm_root comes with attributes, as the kernel
  * would give it.
  */
@@ -14,8 +14,10 @@ struct fake_tsm {
 	const char *root;    /* folders below it are reports */
 	const char *missing; /* an attribute that this kernel does not have, or NULL */
 	size_t outblob_size;
+	const char *service_error; /* what it reads as, or NULL: as usual */
 	/* What was written, when the last report's folder was removed. */
 	char inblob[256], provider[64], guid[64], version[16], level[16];
+	char manifest_version[16], selector[1100];
 	bool removed;
 };
 

@@ -70,7 +70,12 @@ static int setup(void **state)
 	f->guest.fd = ends[0];
 	f->host.fd = ends[1];
 	f->session = (struct session){
-		.channel = &f->guest, .script = f->script, .folder = f->work, .tsm = f->tsm
+		.channel = &f->guest,
+		.script = f->script,
+		.folder = f->work,
+		.tsm = f->tsm,
+		.svsm = f->tsm,
+		.tpm = "/nonexistent/tpm",
 	};
 	memset(f->nonce, 'N', sizeof(f->nonce));
 	*state = f;
@@ -267,6 +272,50 @@ static void test_challenge(void **state)
 	host_hears(f, CHANNEL_DONE);
 }
 
+static void asks_key(struct fixture *f, const char *name, const char *error)
+{
+	uint8_t payload[TSM_NONCE_SIZE + 64];
+
+	memcpy(payload, f->nonce, TSM_NONCE_SIZE);
+	memcpy(payload + TSM_NONCE_SIZE, name, strlen(name));
+	host_says(f, CHANNEL_KEY, payload, TSM_NONCE_SIZE + strlen(name));
+	serve_to_end(f);
+	host_hears(f, CHANNEL_HELLO);
+	hears_error(f, error);
+}
+
+/* It is attested, but there is no TPM to quote with. */
+static void test_key(void **state)
+{
+	struct fixture *f = *state;
+	uint8_t file[2048];
+	char path[128];
+
+	asks_key(f, "ak-ecc-p256", "key: /nonexistent/tpm: No such file or directory");
+	assert_memory_equal(fake_tsm.inblob, f->nonce, sizeof(f->nonce));
+	assert_memory_equal(fake_tsm.selector, "\2\0\0\0\0\0\0\0\x82\0\0\0", 13);
+	snprintf(path, sizeof(path), "%s/ak/report.bin", f->work);
+	assert_int_equal(file_read(path, file, sizeof(file)), 1184);
+	snprintf(path, sizeof(path), "%s/ak/selector.bin", f->work);
+	assert_int_equal(file_read(path, file, sizeof(file)), 12);
+}
+
+static void test_key_unknown(void **state)
+{
+	asks_key(*state, "ak-dsa", "key: there is no key 'ak-dsa'");
+}
+
+static void test_key_without_name(void **state)
+{
+	asks_key(*state, "", "key: a nonce and a key's name do not take 64 bytes");
+}
+
+static void test_key_name_too_long(void **state)
+{
+	asks_key(*state, "ak-ecc-p256-ak-ecc-p256-ak-ecc-p256",
+		 "key: a nonce and a key's name do not take 99 bytes");
+}
+
 static void test_unknown_frame(void **state)
 {
 	struct fixture *f = *state;
@@ -297,6 +346,10 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_report_too_large, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_step_fails, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_challenge, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_key, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_key_unknown, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_key_without_name, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_key_name_too_long, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_unknown_frame, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_closed_line, setup, teardown),
 	};

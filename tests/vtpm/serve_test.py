@@ -1,0 +1,339 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""`socle vtpm serve`: the simulator's protocol and swtpm's, what survives a reset and a restart,
+clients that send nonsense, and EK certificates by `socle ca` under standard tools.
+
+    serve_test.py SOCLE VTPM PROFILE_DIR RESIGN KEY_DIR
+"""
+
+import contextlib
+import hashlib
+import os
+import socket
+import struct
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "ca"))
+
+import ca_test  # noqa: E402
+
+# TpmTcpProtocol
+POWER_ON, POWER_OFF, SEND, CANCEL_ON, NV_ON, HANDSHAKE, RESET, SESSION_END, STOP = (1, 2, 8, 9, 11, 15,
+                                                                                  17, 20, 21)
+# swtpm's control channel
+CAPABILITY, INIT, SHUTDOWN, ESTABLISHED, SET_LOCALITY, SW_CANCEL, SW_STOP, CONFIG, BUFFER = (
+    1, 2, 3, 4, 5, 9, 14, 15, 17)
+GET_RANDOM = bytes.fromhex("80010000000c0000017b0008")
+STARTUP = bytes.fromhex("80010000000c000001440000")
+FAILURE, INITIALIZE, LOCALITY = 0x101, 0x100, 0x907
+PCR_EXTEND_17 = bytes.fromhex("80020000004100000182" "00000011" "00000009" "40000009" "0000" "00"
+                              "0000" "00000001" "000b" + "11" * 32)
+passed = failed = 0
+
+
+def result(ok, name, detail=""):
+    global passed, failed
+    if ok:
+        passed += 1
+    else:
+        failed += 1
+        print(f"FAIL vtpm serve: {name}: {detail}")
+
+
+class Served:
+    def __init__(self, command):
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                        text=True)
+        line = self.process.stdout.readline().split()
+        if line[:1] != ["listening"]:
+            raise RuntimeError(self.process.stderr.read())
+        self.port = int(line[1])
+
+    @contextlib.contextmanager
+    def client(self, offset=0):
+        with socket.create_connection(("127.0.0.1", self.port + offset), timeout=20) as connection:
+            yield connection
+
+    def tool(self, shape, *command):
+        environment = dict(os.environ, TSS2_LOG="all+none",
+                           TPM2TOOLS_TCTI=f"{shape}:host=127.0.0.1,port={self.port}")
+        return subprocess.run(list(map(str, command)), env=environment, capture_output=True,
+                              timeout=60, check=False)
+
+    def end(self):
+        self.process.terminate()
+        return self.process.wait(timeout=20)
+
+
+class World:
+    def __init__(self, socle, vtpm, profiles, work):
+        self.socle, self.vtpm, self.profiles, self.work = socle, vtpm, Path(profiles), work
+
+    def command(self, *options, profile="tcg"):
+        return [self.socle, "vtpm", "serve", "--vtpm", self.vtpm, "--port", "0", "--profile",
+                str(self.profiles / f"{profile}.conf"), *map(str, options)]
+
+    @contextlib.contextmanager
+    def served(self, *options, **more):
+        it = Served(self.command(*options, **more))
+        try:
+            yield it
+        finally:
+            it.end()
+
+
+def take(connection, size):
+    data = b""
+    while len(data) < size:
+        piece = connection.recv(size - len(data))
+        if not piece:
+            raise EOFError
+        data += piece
+    return data
+
+
+def number(connection):
+    return struct.unpack(">I", take(connection, 4))[0]
+
+
+def simulator(connection, command, locality=0):
+    """A command in the simulator's protocol; its response."""
+    connection.sendall(struct.pack(">IBI", SEND, locality, len(command)) + command)
+    response = take(connection, number(connection))
+    assert number(connection) == 0
+    return response
+
+
+def raw(connection, command):
+    connection.sendall(command)
+    head = take(connection, 10)
+    return head + take(connection, struct.unpack(">I", head[2:6])[0] - 10)
+
+
+def code(response):
+    return struct.unpack(">I", response[6:10])[0]
+
+
+def platform(connection, signal):
+    connection.sendall(struct.pack(">I", signal))
+    return number(connection)
+
+
+def closed(connection):
+    try:
+        return connection.recv(1) == b""
+    except ConnectionError:
+        return True
+
+
+def test_mssim(world):
+    with world.served() as it, it.client() as commands, it.client(1) as control:
+        commands.sendall(struct.pack(">II", HANDSHAKE, 1))
+        result((number(commands), number(commands), number(commands)) == (1, 1, 0), "handshake")
+        random = simulator(commands, GET_RANDOM)
+        result(code(random) == 0 and len(random) == 20, "a command", random.hex())
+        result(code(simulator(commands, STARTUP)) == INITIALIZE, "it has been started")
+        for signal in (POWER_ON, NV_ON, CANCEL_ON):
+            result(platform(control, signal) == 0, f"signal {signal}")
+        result(code(simulator(commands, PCR_EXTEND_17)) == LOCALITY, "locality 0")
+        result(code(simulator(commands, PCR_EXTEND_17, 2)) == 0, "locality 2")
+        result(code(simulator(commands, GET_RANDOM, 5)) == FAILURE, "no locality 5")
+        result(platform(control, POWER_OFF) == 0 and simulator(commands, GET_RANDOM) == b"", "off")
+        result(platform(control, POWER_ON) == 0 and code(simulator(commands, GET_RANDOM)) == 0, "on")
+        result(platform(control, 99) == 1 and closed(control), "an unknown signal")
+        commands.sendall(struct.pack(">I", SESSION_END))
+        result(closed(commands), "the end of a session")
+        with it.client(1) as control2:
+            result(platform(control2, STOP) == 0, "stop")
+        result(it.process.wait(timeout=20) == 0, "the exit status of a stop")
+
+
+def control_of(connection, command, payload=b"", size=4):
+    connection.sendall(struct.pack(">I", command) + payload)
+    return take(connection, size)
+
+
+def test_swtpm(world):
+    with world.served("--swtpm") as it, it.client() as data, it.client(1) as control:
+        result(code(raw(data, GET_RANDOM)) == 0, "swtpm: a command")
+        capabilities = struct.unpack(">Q", control_of(control, CAPABILITY, size=8))[0]
+        result(capabilities == 0x2CAF, "swtpm: capabilities", hex(capabilities))
+        result(code(raw(data, PCR_EXTEND_17)) == LOCALITY, "swtpm: locality 0")
+        result(control_of(control, SET_LOCALITY, b"\2") == bytes(4), "swtpm: set locality")
+        result(code(raw(data, PCR_EXTEND_17)) == 0, "swtpm: locality 2")
+        result(control_of(control, SET_LOCALITY, b"\5") == struct.pack(">I", 61), "swtpm: bad locality")
+        result(control_of(control, ESTABLISHED, size=8) == bytes(8), "swtpm: established")
+        result(control_of(control, CONFIG, size=8) == bytes(8), "swtpm: configuration")
+        sizes = struct.unpack(">4I", control_of(control, BUFFER, bytes(4), 16))
+        result(sizes == (0, 4096, 4096, 4096), "swtpm: buffer size", sizes)
+        result(control_of(control, SW_CANCEL) == bytes(4), "swtpm: cancel")
+        result(control_of(control, 12) == struct.pack(">I", 10), "swtpm: no state blobs")
+        result(control_of(control, SW_STOP) == bytes(4) and code(raw(data, GET_RANDOM)) == FAILURE,
+               "swtpm: stop")
+        result(control_of(control, INIT, bytes(4)) == bytes(4) and code(raw(data, GET_RANDOM)) == 0,
+               "swtpm: init")
+        # In pieces, as TCP may deliver it.
+        for byte in struct.pack(">IB", SET_LOCALITY, 3):
+            control.sendall(bytes([byte]))
+        result(take(control, 4) == bytes(4), "swtpm: a request in pieces")
+        random = it.tool("swtpm", "tpm2_getrandom", "--hex", "8")
+        result(random.returncode == 0 and len(random.stdout) == 16, "swtpm: tpm2_getrandom", random)
+        result(control_of(control, SHUTDOWN) == bytes(4) and it.process.wait(timeout=20) == 0,
+               "swtpm: shutdown")
+
+
+def test_nonsense(world):
+    """Each client is dropped, or gets an error, and the next one is served."""
+    sent = [b"", b"\0", struct.pack(">IBI", SEND, 0, 0xFFFFFFFF), struct.pack(">IBI", SEND, 0, 4097),
+            struct.pack(">I", 0xFFFFFFFF), os.urandom(100)]
+    raws = [b"\x80\1\0\0\0\x09" + bytes(4), b"\x80\1\xff\xff\xff\xff" + bytes(4), os.urandom(50)]
+    with world.served() as it:
+        for data in sent:
+            for offset in (0, 1):
+                with it.client(offset) as connection:
+                    connection.sendall(data)
+        with it.client() as connection:
+            result(code(simulator(connection, GET_RANDOM)) == 0, "service after nonsense")
+            for size in (0, 1, 9, 10, 4096):
+                response = simulator(connection, os.urandom(size))
+                result(code(response) != 0, f"a command of {size} random bytes", response.hex())
+            result(code(simulator(connection, GET_RANDOM)) == 0, "service after malformed commands")
+        idle = [socket.create_connection(("127.0.0.1", it.port)) for _ in range(40)]
+        for connection in idle:
+            connection.close()
+        with it.client() as connection:
+            result(code(simulator(connection, GET_RANDOM)) == 0, "service after many clients")
+    with world.served("--swtpm") as it:
+        for data in raws:
+            with it.client() as connection:
+                connection.sendall(data)
+            with it.client(1) as connection:
+                connection.sendall(data)
+        with it.client() as connection:
+            result(code(raw(connection, GET_RANDOM)) == 0, "swtpm: service after nonsense")
+
+
+def public_of(it, shape, handle, path):
+    done = it.tool(shape, "tpm2_readpublic", "-c", handle, "-f", "tpmt", "-o", path)
+    return path.read_bytes() if done.returncode == 0 else done.stderr
+
+
+def write_nv(it, data, path):
+    path.write_bytes(data)
+    return all(it.tool("mssim", *command).returncode == 0 for command in (
+        ("tpm2_nvdefine", "0x1500016", "-C", "o", "-s", len(data), "-a", "ownerread|ownerwrite"),
+        ("tpm2_nvwrite", "0x1500016", "-C", "o", "-i", path)))
+
+
+def test_state(world):
+    state, file = world.work / "state", world.work / "file"
+    with world.served("--state", state) as it:
+        ek = public_of(it, "mssim", "0x81010001", file)
+        result(len(ek) == 314, "the EK is there", ek)
+        result(write_nv(it, b"kept", file), "NV is written")
+        taken = subprocess.run(world.command("--state", state), capture_output=True, text=True,
+                               timeout=20, check=False)
+        result(taken.returncode == 1 and "another process" in taken.stderr, "the state is locked",
+               taken.stderr)
+        with it.client(1) as control:
+            result(platform(control, RESET) == 0, "reset")
+        result(public_of(it, "mssim", "0x81010001", file) == ek, "a reset keeps the EK")
+    result(state.stat().st_mode & 0o777 == 0o700 and
+           (state / "vtpm.state").stat().st_mode & 0o777 == 0o600, "the state is private")
+    with world.served("--state", state, "--swtpm") as it:
+        result(public_of(it, "swtpm", "0x81010001", file) == ek, "a restart keeps the EK")
+        read = it.tool("swtpm", "tpm2_nvread", "0x1500016", "-C", "o")
+        result(read.stdout == b"kept", "and what the guest wrote", read)
+        # The guest changes the endorsement hierarchy's authorization; resuming needs none.
+        it.tool("swtpm", "tpm2_changeauth", "-c", "e", "secret")
+    with world.served("--state", state) as it:
+        result(public_of(it, "mssim", "0x81010001", file) == ek, "with an authorization set, too")
+    with world.served() as it:
+        result(public_of(it, "mssim", "0x81010001", file) != ek, "without a state the TPM is new")
+    for name, change in (("of another profile", None), ("damaged", lambda s: s[:200]),
+                         ("empty of sense", lambda s: os.urandom(len(s)))):
+        kept = (state / "vtpm.state").read_bytes()
+        if change:
+            (state / "vtpm.state").write_bytes(change(kept))
+        run = subprocess.run(world.command("--state", state, profile="tcg" if change else "google"),
+                             capture_output=True, text=True, timeout=30, check=False)
+        result(run.returncode == 1 and "does not start" in run.stderr, f"a state that is {name}",
+               run.stderr)
+        (state / "vtpm.state").write_bytes(kept)
+
+
+def test_misuse(world):
+    base = [world.socle, "vtpm", "serve"]
+    profile = str(world.profiles / "tcg.conf")
+    cases = [("no profile", ["--port", "0"], "--profile"), ("no port", ["--profile", profile], "--port"),
+             ("a port out of range", ["--profile", profile, "--port", "65535"], "bad value"),
+             ("no such profile", ["--profile", "/nowhere", "--port", "0", "--vtpm", world.vtpm],
+              "/nowhere"),
+             ("no such service", ["--profile", profile, "--port", "0", "--vtpm", "/nowhere"],
+              "/nowhere"),
+             ("a profile that is none", ["--profile", __file__, "--port", "0", "--vtpm", world.vtpm],
+              "does not start")]
+    for name, options, pattern in cases:
+        run = subprocess.run(base + options, capture_output=True, text=True, timeout=30, check=False)
+        result(run.returncode == 1 and pattern in run.stderr, f"misuse: {name}", run.stderr)
+
+
+def issue(world, resign, keys, manifest):
+    """The authority's certificates for the keys of a manifest."""
+    work = world.work / "issue"
+    work.mkdir()
+    signer = ca_test.Signer(resign, keys, work)
+    nonce, measurement = os.urandom(64), os.urandom(48)
+    data = hashlib.sha512(nonce + ca_test.context_of("tcg") + manifest).digest()
+    for name, content in (("profile", b"tcg"), ("nonce.bin", nonce), ("manifest.bin", manifest),
+                          ("certs.bin", signer.table())):
+        (work / name).write_bytes(content)
+    (work / "report.bin").write_bytes(signer.report(data, measurement))
+    for command in (["init", work / "ca"],
+                    ["issue", "--measurement", measurement.hex(), "--trust-emulated", "-o",
+                     work / "out", work / "ca", work]):
+        subprocess.run([world.socle, "ca", *map(str, command)], check=True, capture_output=True)
+    return work
+
+
+def test_certificates(world, resign, keys):
+    """Certificates at the indices of the TCG EK Credential Profile, read by tpm2_getekcertificate."""
+    with world.served() as it:
+        publics = [public_of(it, "mssim", handle, world.work / "public")
+                   for handle in ("0x81010001", "0x8101000a")]
+        work = issue(world, resign, keys, ca_test.manifest_of(*publics))
+        for i, index in enumerate(("0x1c00002", "0x1c0000a")):
+            der = work / "out" / f"key-{i}.der"
+            for command in (("tpm2_nvdefine", index, "-C", "o", "-s", der.stat().st_size, "-a",
+                             "ownerread|ownerwrite|authread|no_da"),
+                            ("tpm2_nvwrite", index, "-C", "o", "-i", der)):
+                done = it.tool("mssim", *command)
+                result(done.returncode == 0, command[0], done.stderr)
+        read = it.tool("mssim", "tpm2_getekcertificate", "-o", work / "rsa.der", "-o", work / "ecc.der")
+        result(read.returncode == 0, "tpm2_getekcertificate", read.stderr)
+    for i, name in enumerate(("rsa", "ecc")):
+        der = (work / f"{name}.der").read_bytes()
+        result(der == (work / "out" / f"key-{i}.der").read_bytes(), f"the {name} certificate", len(der))
+        pem = work / f"{name}.pem"
+        pem.write_bytes(ca_test.openssl("x509", "-inform", "DER", data=der))
+        verified = subprocess.run(["openssl", "verify", "-x509_strict", "-CAfile", work / "ca/ca.pem",
+                                   pem], capture_output=True, text=True, check=False)
+        result(verified.returncode == 0, f"openssl verify of the {name} certificate", verified.stderr)
+
+
+def main():
+    socle, vtpm, profiles, resign, keys = sys.argv[1:6]
+    with tempfile.TemporaryDirectory() as work:
+        world = World(socle, vtpm, profiles, Path(work))
+        for test in (test_mssim, test_swtpm, test_nonsense, test_state, test_misuse):
+            test(world)
+        test_certificates(world, resign, keys)
+    print(f"vtpm serve: {passed} passed, {failed} failed")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
