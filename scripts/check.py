@@ -114,6 +114,7 @@ def programs_of(build, slow):
             ("clang", ["scripts/check-clang.sh", "build/clang"]),
             ("plain Linux, two vCPUs", ["tests/machine/plain_linux.py", "--programs", build,
                                         "--cpus", "2"]),
+            ("NMIs in the SVSM call", ["tests/guest/nmi_test.py", "--programs", build]),
             ("demo, archive byte flipped", ["tests/demo/flipped_boot.py", "--programs", build,
                                             "--build-dir", "build/demo-flipped"]),
             ("hostile services under a storm", ["tests/services/hostile_test.py", "--storm", "60",

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The four functions that a freestanding compiler may call on its own (C17 4p6, GCC manual), and
- * the string functions core/ uses. Never linked into hosted programs.
+ * the string functions that core/ and the monitor use. Never linked into hosted programs.
  */
 #include <string.h>
 
@@ -19,6 +19,12 @@ void *memset(void *to, int value, size_t size)
 
 	__asm__ volatile("rep stosb" : "+D"(to), "+c"(size) : "a"(value) : "memory");
 	return result;
+}
+
+/* The assembly in memset() is volatile, so no compiler takes this for useless. */
+void explicit_bzero(void *to, size_t size)
+{
+	memset(to, 0, size);
 }
 
 void *memmove(void *to, const void *from, size_t size)

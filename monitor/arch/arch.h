@@ -3,7 +3,7 @@
  * Everything that only a CPU, or the host behind it, can do. arch/hw does it with instructions and
  * GHCB exits; arch/model does it in plain C over the RMP rules of core/, so that the protocols of
  * the monitor run as a host process under unit tests and fuzzers. No other part of the monitor
- * contains inline assembly, but for trap/, boot/ and lock/.
+ * contains inline assembly, but for boot/, trap/ and vcpu/cpu.c.
  */
 #ifndef SOCLE_MONITOR_ARCH_ARCH_H
 #define SOCLE_MONITOR_ARCH_ARCH_H

@@ -9,7 +9,6 @@
 #include "monitor/log/emergency.h"
 
 static struct lock log_lock = LOCK_INIT("log", LOCK_RANK_LOG);
-static enum log_level log_highest = LOG_INFO;
 
 static void put_log(void *context, char c)
 {
@@ -31,23 +30,14 @@ static const char *level_prefix(enum log_level level)
 	case LOG_WARNING:
 		return "warning: ";
 	case LOG_INFO:
-	case LOG_DEBUG:
 		break;
 	}
 	return "";
 }
 
-void log_level_set(enum log_level level)
-{
-	__atomic_store_n(&log_highest, level, __ATOMIC_RELAXED);
-}
-
 void log_printf(enum log_level level, const char *fmt, ...)
 {
 	va_list args;
-
-	if (level > __atomic_load_n(&log_highest, __ATOMIC_RELAXED))
-		return;
 
 	lock_acquire(&log_lock);
 	put_string("socle: ");

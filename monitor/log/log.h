@@ -14,7 +14,6 @@ enum log_level {
 	LOG_ERROR,
 	LOG_WARNING,
 	LOG_INFO,
-	LOG_DEBUG, /* dropped unless log_level_set() asks for it */
 };
 
 /*
@@ -22,9 +21,6 @@ enum log_level {
  * comes last of all, so any lock may be held.
  */
 void log_printf(enum log_level level, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-
-/* Drops lines above level from now on. LOG_INFO at the start. */
-void log_level_set(enum log_level level);
 
 /*
  * Writes size bytes of untrusted text (of a service, say) as lines of their own: "socle: [name] ".

@@ -87,6 +87,9 @@ uint32_t svsm_vtpm_cmd(struct svsm_call *call)
 	result = decode(call, &size);
 	if (result == SVSM_SUCCESS)
 		result = run(gpa(call->rcx), size);
+	/* Commands carry authorization values, and die() wipes the services' pages, not these. */
+	explicit_bzero(&buffers.request, sizeof(buffers.request));
+	explicit_bzero(&buffers.response, sizeof(buffers.response));
 	lock_release(&buffers.lock);
 	return result;
 }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "monitor/service/syscalls.h"
 
+#include <string.h>
+
 #include "monitor/arch/arch.h"
-#include "monitor/log/log.h"
 #include "monitor/service/linux.h"
 
 #define SERVICE_PID 1
@@ -16,7 +17,6 @@ struct timespec64 {
 
 struct syscall {
 	uint64_t number;
-	const char *name;
 	int64_t (*handler)(struct service *service, const uint64_t arg[6]);
 };
 
@@ -130,13 +130,6 @@ static int64_t sys_clock_gettime(struct service *service, const uint64_t arg[6])
 	return 0;
 }
 
-/* A memset() that the compiler does not drop for going out of scope. */
-static void wipe(volatile uint8_t *at, size_t size)
-{
-	while (size-- > 0)
-		*at++ = 0;
-}
-
 /* Fails closed: no byte that is not random is ever handed out as one. */
 static int64_t sys_getrandom(struct service *service, const uint64_t arg[6])
 {
@@ -154,25 +147,25 @@ static int64_t sys_getrandom(struct service *service, const uint64_t arg[6])
 			return -LINUX_EIO;
 		space_write(&service->space, va(arg[0] + done), piece, part);
 	}
-	wipe(piece, sizeof(piece));
+	explicit_bzero(piece, sizeof(piece));
 	return (int64_t)size;
 }
 
 static const struct syscall syscalls[] = {
-	{ LINUX_READ, "read", sys_read },
-	{ LINUX_WRITE, "write", sys_write },
-	{ LINUX_MMAP, "mmap", sys_mmap },
-	{ LINUX_MPROTECT, "mprotect", sys_mprotect },
-	{ LINUX_MUNMAP, "munmap", sys_munmap },
-	{ LINUX_BRK, "brk", sys_brk },
-	{ LINUX_GETPID, "getpid", sys_getpid },
-	{ LINUX_EXIT, "exit", sys_exit },
-	{ LINUX_ARCH_PRCTL, "arch_prctl", sys_arch_prctl },
-	{ LINUX_TIME, "time", sys_time },
-	{ LINUX_FUTEX, "futex", sys_futex },
-	{ LINUX_CLOCK_GETTIME, "clock_gettime", sys_clock_gettime },
-	{ LINUX_EXIT_GROUP, "exit_group", sys_exit },
-	{ LINUX_GETRANDOM, "getrandom", sys_getrandom },
+	{ LINUX_READ, sys_read },
+	{ LINUX_WRITE, sys_write },
+	{ LINUX_MMAP, sys_mmap },
+	{ LINUX_MPROTECT, sys_mprotect },
+	{ LINUX_MUNMAP, sys_munmap },
+	{ LINUX_BRK, sys_brk },
+	{ LINUX_GETPID, sys_getpid },
+	{ LINUX_EXIT, sys_exit },
+	{ LINUX_ARCH_PRCTL, sys_arch_prctl },
+	{ LINUX_TIME, sys_time },
+	{ LINUX_FUTEX, sys_futex },
+	{ LINUX_CLOCK_GETTIME, sys_clock_gettime },
+	{ LINUX_EXIT_GROUP, sys_exit },
+	{ LINUX_GETRANDOM, sys_getrandom },
 };
 
 static const struct syscall *find_syscall(uint64_t number)
@@ -193,7 +186,5 @@ void syscall_do(struct service *service)
 
 	if (call)
 		result = call->handler(service, arg);
-	log_printf(LOG_DEBUG, "service %s: system call %lu (%s) = %ld", service->conf->name,
-		   (unsigned long)regs->rax, call ? call->name : "not offered", (long)result);
 	regs->rax = (uint64_t)result;
 }

@@ -10,19 +10,12 @@
 
 static struct snp_secrets secrets;
 
-/* memset() that no compiler takes for useless. */
-static void wipe(void *at, size_t size)
-{
-	memset(at, 0, size);
-	__asm__ volatile("" : : "r"(at) : "memory");
-}
-
 void secrets_init(const struct socle_params *params)
 {
 	struct snp_secrets *page = direct_ptr(gpa(params->secrets_page));
 
 	secrets = *page;
-	wipe(page, sizeof(*page));
+	explicit_bzero(page, sizeof(*page));
 }
 
 const uint8_t *secrets_vmpck0(void)
@@ -34,7 +27,7 @@ void secrets_give_guest(const struct socle_params *params, struct snp_secrets *p
 {
 	*page = secrets;
 	for (unsigned int vmpl = 0; vmpl < GUEST_VMPL; vmpl++)
-		wipe(page->vmpck[vmpl], SNP_VMPCK_SIZE);
+		explicit_bzero(page->vmpck[vmpl], SNP_VMPCK_SIZE);
 	page->svsm_base = params->region.gpa;
 	page->svsm_size = params->region.size;
 	page->svsm_caa = params->guest_caa;
@@ -42,10 +35,10 @@ void secrets_give_guest(const struct socle_params *params, struct snp_secrets *p
 	page->svsm_guest_vmpl = GUEST_VMPL;
 
 	for (unsigned int vmpl = 1; vmpl < SNP_VMPL_COUNT; vmpl++)
-		wipe(secrets.vmpck[vmpl], SNP_VMPCK_SIZE);
+		explicit_bzero(secrets.vmpck[vmpl], SNP_VMPCK_SIZE);
 }
 
 void secrets_wipe(void)
 {
-	wipe(&secrets, sizeof(secrets));
+	explicit_bzero(&secrets, sizeof(secrets));
 }

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """What the demo left is complete, and its evidence is judged with one thing wrong at a time:
-`socle verify` refuses each by the check and the exit status that docs/evidence.md names. Needs a demo that ran with --keep.
+`socle verify` refuses each by the check and the exit status that docs/evidence.md names. Needs a
+demo that ran with --keep.
 
     negatives.py --programs BUILD [--demo FOLDER]
 """
