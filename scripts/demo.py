@@ -36,6 +36,12 @@ TPM2_ALG_SHA256 = 0x000B
 EVIDENCE_FILES = ("report.bin", "manifest.bin", "ek.pub", "ak.pub", "quote.msg", "quote.sig",
                   "quote.pcrs")
 OTHER_FILES = ("ak.name", "report-vmpl2.bin")
+# Certificates that the demo's authority issued for the vTPM before the guest ran.
+CERTIFICATE_FILES = ("ek-rsa2048.der", "ek-ecc-p256.der")
+# The key that is attested by a selector, and what comes of it.
+KEY = "ak-ecc-p256"
+KEY_FILES = ("selector.bin", "context.bin", "manifest.bin", "report.bin", "quote.msg", "quote.sig",
+             "quote.pcrs")
 
 # Lines of the logs that are events of timeline.json.
 MARKS = (("--mark", "services_ready", "services ready"),
@@ -81,6 +87,42 @@ def run(step, command, **options):
     return result.stdout
 
 
+class Authority:
+    """The demo's own certificate authority, `socle ca`, for one vTPM."""
+
+    def __init__(self, options, image, folder, socket, progress):
+        self.folder = folder
+        self.progress = progress
+        self.issued_ns = None
+        self.lines = []
+        run("authority", [options.socle, "ca", "init", "--name", "Socle demo CA", folder])
+        self.process = subprocess.Popen(
+            [str(word) for word in (options.socle, "ca", "serve", "--connect", f"unix:{socket}",
+                                    "--image", image, "--trust-emulated", folder)],
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace")
+        self.reader = threading.Thread(target=self._follow, daemon=True)
+        self.reader.start()
+
+    def _follow(self):
+        for line in self.process.stdout:
+            self.lines.append(line.strip())
+            if line.startswith("issued"):
+                self.issued_ns = time.monotonic_ns()
+                self.progress.say("the authority issued certificates for the vTPM's keys")
+
+    def check(self):
+        """StepFailed unless it issued certificates."""
+        if self.issued_ns is None:
+            raise StepFailed("certificates", self.lines[-1] if self.lines else
+                             "the vTPM asked for none", "svsm.log")
+
+    def stop(self):
+        if self.process.poll() is None:
+            self.process.terminate()
+        self.process.wait()
+        self.reader.join()
+
+
 class Machine:
     """A running `socle run`."""
 
@@ -89,8 +131,10 @@ class Machine:
         self.progress = progress
         self.socket_folder = tempfile.mkdtemp(prefix="socle-")
         self.socket = os.path.join(self.socket_folder, "channel")
+        self.vmpl0_socket = os.path.join(self.socket_folder, "vmpl0")
         command = [options.socle, "run", "--cpus", str(options.cpus), "--memory", options.memory,
-                   "--channel", f"unix:{self.socket}", "--log-dir", folder,
+                   "--channel", f"unix:{self.socket}",
+                   "--vmpl0-channel", f"unix:{self.vmpl0_socket}", "--log-dir", folder,
                    "--certs-out", certificates, "--report-key-dir", options.keys,
                    "--timeout", str(options.timeout)]
         for option, name, text in MARKS:
@@ -209,6 +253,10 @@ def gather(line, folder, options):
         raise StepFailed("evidence", f"the guest did not send {missing[0]}", "guest.log")
     for name in EVIDENCE_FILES:
         (folder / name).write_bytes(files[name])
+    for name in CERTIFICATE_FILES:
+        if name not in files:
+            raise StepFailed("certificates", f"the guest's TPM has no {name}", "guest.log")
+        (folder / name).write_bytes(files[name])
     return {name: files[name] for name in OTHER_FILES}
 
 
@@ -254,6 +302,19 @@ def challenge_guest(line, folder, ak_name, options):
         raise StepFailed("challenge", "the guest's answer is not the secret", "guest.log")
 
 
+def attest_key(line, folder, options):
+    """Names a key: its attestation and a quote by it come back together, for a nonce of its own."""
+    folder.mkdir()
+    nonce = secrets.token_bytes(NONCE_SIZE)
+    (folder / "nonce.bin").write_bytes(nonce)
+    line.send(channel.KEY, nonce + KEY.encode())
+    files = line.files(time.monotonic() + options.timeout)
+    for name in KEY_FILES:
+        if f"ak/{name}" not in files:
+            raise StepFailed("key", f"the guest did not send ak/{name}", "guest.log")
+        (folder / name).write_bytes(files[f"ak/{name}"])
+
+
 def attest(machine, line, folder, options, progress):
     """The guest's hello, its evidence and the challenge. The files that are not evidence."""
     hello = check_hello(line.expect(channel.HELLO, time.monotonic() + options.timeout), options)
@@ -262,6 +323,8 @@ def attest(machine, line, folder, options, progress):
     progress.say("the guest sent its report and its quote")
     challenge_guest(line, folder, others["ak.name"], options)
     progress.say("the guest's TPM opened the credential for its key")
+    attest_key(line, folder / "ak", options)
+    progress.say(f"the SVSM attested {KEY} in one call, and it signed a quote")
     line.send(channel.BYE)
     return others
 
@@ -270,11 +333,13 @@ def run_machine(options, image, folder, progress):
     """Boots the image and attests the guest; the files that are not evidence."""
     evidence = folder / "evidence"
     machine = Machine(options, image, folder, evidence, progress)
-    line = None
+    authority = line = None
     try:
+        authority = Authority(options, image, folder / "ca", machine.vmpl0_socket, progress)
         line = channel.Channel(machine.socket, machine.alive, time.monotonic() + 30)
         others = attest(machine, line, evidence, options, progress)
-        marks = {"evidence": time.monotonic_ns()}
+        authority.check()
+        marks = {"evidence": time.monotonic_ns(), "certificates_issued": authority.issued_ns}
         if machine.wait(options.timeout) != 0:
             raise StepFailed("power off", *machine.why())
         progress.say("the machine is off")
@@ -289,21 +354,46 @@ def run_machine(options, image, folder, progress):
         if line:
             line.close()
         machine.stop()
+        if authority:
+            authority.stop()
 
 
-def verify(options, image, folder):
-    """`socle verify` on what was gathered: its JSON, also in verdict.json."""
-    result = subprocess.run([options.socle, "verify", "--trust-emulated", folder / "evidence",
-                             "--image", image, "--json"], capture_output=True, text=True)
-    (folder / "verdict.json").write_text(result.stdout)
+def run_verify(options, image, evidence, output, *more):
+    """`socle verify` on a folder of evidence: its JSON, also in the file output."""
+    result = subprocess.run([str(word) for word in (
+        options.socle, "verify", "--trust-emulated", evidence, "--image", image, "--json", *more)],
+        capture_output=True, text=True)
+    output.write_text(result.stdout)
     try:
         verdict = json.loads(result.stdout)
     except ValueError as error:
         reason = result.stderr.strip().splitlines() or ["no verdict"]
         raise StepFailed("verify", reason[-1]) from error
     if result.returncode != 0:
-        raise StepFailed("verify", f"exit status {result.returncode}", "verdict.json")
+        raise StepFailed("verify", f"exit status {result.returncode}", output.name)
     return verdict
+
+
+def verify_certificates(folder):
+    """What any TPM user does: the endorsement keys' certificates lead to the authority."""
+    for name in CERTIFICATE_FILES:
+        run("certificates", ["openssl", "verify", "-CAfile", folder / "ca/ca.pem",
+                             folder / "evidence" / name])
+
+
+def verify(options, image, folder, progress):
+    """Judges both parts of the evidence."""
+    evidence = folder / "evidence"
+    verify_certificates(folder)
+    progress.say("openssl verify: the endorsement keys' certificates are the authority's")
+    verdict = run_verify(options, image, evidence, folder / "verdict.json",
+                         "--ek-cert", evidence / CERTIFICATE_FILES[0],
+                         "--ca", folder / "ca/ca.pem")
+    progress.say(f"socle verify: {len(verdict['checks'])} checks passed")
+    verdict = run_verify(options, image, evidence / "ak", folder / "verdict-ak.json",
+                         "--certs", evidence)
+    progress.say(f"socle verify: {len(verdict['checks'])} checks passed on {KEY}, "
+                 "without a round trip")
 
 
 def add_events(folder, marks):
@@ -330,11 +420,9 @@ def demo(options, progress):
     if options.keep:
         for name, content in others.items():
             (folder / name).write_bytes(content)
-    verdict = verify(options, image, folder)
+    verify(options, image, folder, progress)
     marks["verdict"] = time.monotonic_ns()
     add_events(folder, marks)
-    checks = verdict.get("checks", [])
-    progress.say(f"socle verify: {len(checks)} checks passed")
 
 
 def show_log(folder, name):

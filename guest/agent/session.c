@@ -25,6 +25,9 @@ static const char *const evidence_files[] = {
 	"quote.msg",  "quote.sig",    "quote.pcrs", "report-vmpl2.bin",
 };
 
+/* And these, where the TPM has them. */
+static const char *const certificate_files[] = { "ek-rsa2048.der", "ek-ecc-p256.der" };
+
 /* What an attested key leaves. */
 static const char *const key_files[] = {
 	"ak/selector.bin", "ak/context.bin", "ak/manifest.bin", "ak/report.bin",
@@ -126,17 +129,30 @@ static int gather_kernel_report(const struct session *session, struct tsm_report
 	return write_file(session, "report-vmpl2.bin", report->report.data, report->report.size);
 }
 
-static int send_evidence(const struct session *session)
+/* Sends them, and DONE. */
+static int send_files(const struct session *session, const char *const names[], size_t count)
 {
-	size_t i;
-	int rc;
+	for (size_t i = 0; i < count; i++) {
+		int rc = send_file(session, names[i]);
 
-	for (i = 0; i < sizeof(evidence_files) / sizeof(evidence_files[0]); i++) {
-		rc = send_file(session, evidence_files[i]);
 		if (rc != 0)
-			return fail(session, "send %s: %s", evidence_files[i], strerror(-rc));
+			return fail(session, "send %s: %s", names[i], strerror(-rc));
 	}
 	return channel_send(session->channel, CHANNEL_DONE, NULL, 0);
+}
+
+static int send_evidence(const struct session *session)
+{
+	const size_t count = sizeof(certificate_files) / sizeof(certificate_files[0]);
+
+	for (size_t i = 0; i < count; i++) {
+		int rc = send_file(session, certificate_files[i]);
+
+		if (rc != 0 && rc != -ENOENT)
+			return fail(session, "send %s: %s", certificate_files[i], strerror(-rc));
+	}
+	return send_files(session, evidence_files,
+			  sizeof(evidence_files) / sizeof(evidence_files[0]));
 }
 
 static int attest(const struct session *session, const struct frame *frame,
@@ -214,19 +230,12 @@ static int answer_key(const struct session *session, const struct frame *frame)
 {
 	struct problem problem;
 	char folder[256];
-	size_t i;
-	int rc;
 
 	if (!path_of(session, "ak", folder, sizeof(folder)))
 		return fail(session, "key: %s", strerror(ENAMETOOLONG));
 	if (!gather_key(session, frame, folder, &problem))
 		return fail(session, "key: %s", problem.text);
-	for (i = 0; i < sizeof(key_files) / sizeof(key_files[0]); i++) {
-		rc = send_file(session, key_files[i]);
-		if (rc != 0)
-			return fail(session, "send %s: %s", key_files[i], strerror(-rc));
-	}
-	return channel_send(session->channel, CHANNEL_DONE, NULL, 0);
+	return send_files(session, key_files, sizeof(key_files) / sizeof(key_files[0]));
 }
 
 int session_serve(const struct session *session)

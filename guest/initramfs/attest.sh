@@ -37,6 +37,10 @@ evidence() {
 	run pcrextend -Q "$event_pcr:sha256=$(hex_sha256 /proc/cmdline)"
 	run quote -Q -c ak.ctx -l "$quoted" -q "$(xxd -p -c 64 nonce.bin)" -g sha256 \
 		-m quote.msg -s quote.sig -f plain -o quote.pcrs
+	# The certificates of the RSA and the ECC endorsement key, where the profile's CA issued some.
+	rm -f ek-rsa2048.der ek-ecc-p256.der
+	tpm2_getekcertificate -Q -o ek-rsa2048.der -o ek-ecc-p256.der ||
+		echo "no certificates of endorsement keys"
 	# REPORT_DATA of the SVSM's report, for a second report to try the verifier with.
 	cat nonce.bin manifest.bin | sha512sum | cut -c 1-128 | xxd -r -p >binding.bin
 }

@@ -132,8 +132,7 @@ static const char *usage(const struct tpm_public *p, enum lie lie)
 	return p->type == TPM_ALG_RSA ? "critical,keyEncipherment" : "critical,keyAgreement";
 }
 
-/* A certificate for the public area as DER, to be freed. */
-static uint8_t *make_certificate(const uint8_t *public_area, size_t size, enum lie lie, int *length)
+uint8_t *played_host_certificate(const uint8_t *public_area, size_t size, enum lie lie, int *length)
 {
 	X509 *certificate = X509_new();
 	struct tpm_public p;
@@ -268,7 +267,7 @@ static void put_certificate(struct text *payload, const uint8_t *public_area, si
 			    enum lie lie)
 {
 	int length;
-	uint8_t *der = make_certificate(public_area, size, lie, &length);
+	uint8_t *der = played_host_certificate(public_area, size, lie, &length);
 
 	if (lie == MISSING_CERTIFICATE)
 		length = 0;

@@ -57,4 +57,8 @@ void played_host_close(struct played_host *host);
  */
 bool played_host_play(struct played_host *host, const char *profile, int request_channel);
 
+/* A certificate for a public area as DER, for OPENSSL_free(). */
+uint8_t *played_host_certificate(const uint8_t *public_area, size_t size, enum lie lie,
+				 int *length);
+
 #endif

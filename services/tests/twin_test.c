@@ -752,6 +752,37 @@ static void test_change_of_seed(void **state)
 	assert_memory_equal(data, key, key_size);
 }
 
+/* Another vCPU uses the TPM while the oracle is at work: neither sees the other. */
+static void test_commands_meanwhile(void **state)
+{
+	uint8_t selector[SVSM_SELECTOR_MAX], key[TPM_PUBLIC_MAX];
+	size_t size = template_selector(selector, ak_rsa, sizeof(ak_rsa)), key_size;
+	struct states before, after;
+	struct answer answer;
+
+	(void)state;
+	assert_int_equal(select_raw(0, selector, size, &answer), SERVICE_OK);
+	assert_int_equal(answer.reply.outcome, SELECT_CREATE);
+	fill_transient();
+	set_endorsement_auth();
+	assert_int_equal(guest_nv(&guest, 0x01500000, 0x02020002, "", ak_rsa, 8), 0);
+	assert_int_equal(guest_run(&guest, CC_CLEAR, "d a", RH_LOCKOUT, ""), 0);
+	get_states(&before);
+	assert_int_equal(run_oracle(&answer, key, &key_size), 0);
+	assert_int_equal(
+		remember(answer.reply.seed_generation, ak_rsa, sizeof(ak_rsa), key, key_size),
+		SERVICE_OK);
+	assert_int_equal(select_raw(0, selector, size, &answer), SERVICE_OK);
+	assert_int_equal(answer.reply.outcome, SELECT_MANIFEST);
+	assert_int_equal(answer.size, key_size);
+	assert_memory_equal(answer.data, key, key_size);
+	get_states(&after);
+	assert_true(same_states(&before, &after));
+	free_states(&before);
+	free_states(&after);
+	prove_same_key("", ak_rsa, sizeof(ak_rsa), key, key_size);
+}
+
 /* The monitor passes on what the oracle says; a key that is none of the template's is not kept. */
 static void test_remember(void **state)
 {
@@ -870,6 +901,7 @@ int main(int argc, char **argv)
 		CASE(test_manifests),
 		CASE(test_cache),
 		CASE(test_change_of_seed),
+		CASE(test_commands_meanwhile),
 		CASE(test_remember),
 		CASE(test_oracle_process),
 		CASE(test_fuzzed_selectors),

@@ -22,17 +22,20 @@ import evidence  # noqa: E402
 
 
 DEMO_FILES = {"socle.igvm", "machine.log", "svsm.log", "guest.log", "timeline.json",
-              "verdict.json", "evidence", "ak.name", "report-vmpl2.bin"}
+              "verdict.json", "verdict-ak.json", "evidence", "ca", "ak.name", "report-vmpl2.bin"}
 EVIDENCE_FILES = {"nonce.bin", "report.bin", "manifest.bin", "ark.pem", "ask.pem", "vcek.pem",
                   "ek.pub", "ak.pub", "challenge.json", "answer.bin", "quote.msg", "quote.sig",
-                  "quote.pcrs", "measurement.hex"}
-EVENTS = ("machine_start", "vmpl0_entry", "services_ready", "vmpl2_entry", "guest_userspace",
+                  "quote.pcrs", "measurement.hex", "ek-rsa2048.der", "ek-ecc-p256.der", "ak"}
+KEY_FILES = {"nonce.bin", "selector.bin", "context.bin", "manifest.bin", "report.bin", "quote.msg",
+             "quote.sig", "quote.pcrs"}
+EVENTS = ("machine_start", "vmpl0_entry", "certificates_issued", "services_ready", "vmpl2_entry", "guest_userspace",
           "evidence", "verdict")
 
 
 def files_error(demo):
     """What is wrong with the names and sizes of what the demo left, or None."""
-    for folder, wanted in ((demo, DEMO_FILES), (demo / "evidence", EVIDENCE_FILES)):
+    for folder, wanted in ((demo, DEMO_FILES), (demo / "evidence", EVIDENCE_FILES),
+                           (demo / "evidence/ak", KEY_FILES)):
         found = {path.name for path in folder.iterdir()}
         if found != wanted:
             return f"{folder}: {sorted(found ^ wanted)} missing or not expected"
@@ -92,6 +95,37 @@ def flip_pcr_value(folder):
     path.write_bytes(data)
 
 
+def flip_last_byte(path):
+    data = bytearray(path.read_bytes())
+    data[-1] ^= 1
+    path.write_bytes(data)
+
+
+def key_cases():
+    """The same for the key that was attested by a selector; all paths are below its folder."""
+    def other_part(name):
+        return lambda d: shutil.copy(d.parent / name, d / name)
+
+    return [
+        ("the attested key", 0, None, lambda d: None),
+        ("the attested key with a stale nonce", 5, "report-data",
+         lambda d: (d / "nonce.bin").write_bytes(os.urandom(64))),
+        ("the attested key with another selector", 5, "context",
+         lambda d: flip_last_byte(d / "selector.bin")),
+        ("the attested key with another context", 5, "context",
+         lambda d: flip_last_byte(d / "context.bin")),
+        ("the attested key without its context", 5, "context",
+         lambda d: (d / "context.bin").unlink()),
+        ("the endorsement key in the attested key's place", 5, "report-data",
+         other_part("manifest.bin")),
+        ("the endorsement key's report for the attested key", 5, "report-data",
+         other_part("report.bin")),
+        ("the challenged key's quote for the attested key", 6, "quote-signature",
+         other_part("quote.msg")),
+        ("another PCR value for the attested key", 6, "quote-pcrs", flip_pcr_value),
+    ]
+
+
 def cases(programs, demo, work):
     """Name, exit status, a check that must be among the failing, what to do, options."""
     trust = "--trust-emulated"
@@ -128,6 +162,16 @@ def main():
             print(f"FAIL {name}: {wrong}")
         else:
             passed += 1
+
+    def judge(name, status, check, outcome):
+        nonlocal passed, failed
+        code, failing, error = outcome
+        if code == status and (check is None or check in failing):
+            passed += 1
+        else:
+            failed += 1
+            print(f"FAIL {name}: exit status {code}, failing {sorted(failing)} {error}")
+
     with tempfile.TemporaryDirectory() as work:
         for name, status, check, spoil, arguments in cases(options.programs, options.demo,
                                                            Path(work)):
@@ -135,12 +179,14 @@ def main():
             shutil.rmtree(folder, ignore_errors=True)
             shutil.copytree(options.demo / "evidence", folder)
             spoil(folder)
-            code, failing, error = verify(socle, folder, *arguments)
-            if code == status and (check is None or check in failing):
-                passed += 1
-            else:
-                failed += 1
-                print(f"FAIL {name}: exit status {code}, failing {sorted(failing)} {error}")
+            judge(name, status, check, verify(socle, folder, *arguments))
+        for name, status, check, spoil in key_cases():
+            shutil.rmtree(folder, ignore_errors=True)
+            shutil.copytree(options.demo / "evidence", folder)
+            spoil(folder / "ak")
+            judge(name, status, check, verify(
+                socle, folder / "ak", "--trust-emulated", "--certs", str(folder), "--image",
+                str(options.demo / "socle.igvm")))
     print(f"demo negatives: {passed} passed, {failed} failed")
     return 1 if failed else 0
 
