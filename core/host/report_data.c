@@ -2,6 +2,7 @@
 #include "core/host/report_data.h"
 
 #include <openssl/evp.h>
+#include <string.h>
 
 bool report_data_make(const uint8_t nonce[SVSM_NONCE_SIZE], const void *context,
 		      size_t context_size, const void *manifest, size_t manifest_size,
@@ -16,4 +17,11 @@ bool report_data_make(const uint8_t nonce[SVSM_NONCE_SIZE], const void *context,
 
 	EVP_MD_CTX_free(md);
 	return ok;
+}
+
+bool report_data_of_runtime(const void *data, size_t size,
+			    uint8_t report_data[PSP_REPORT_DATA_SIZE])
+{
+	memset(report_data, 0, PSP_REPORT_DATA_SIZE);
+	return EVP_Digest(data, size, report_data, NULL, EVP_sha256(), NULL) == 1;
 }

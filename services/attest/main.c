@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "core/bytes.h"
-#include "services/attest/report_data.h"
+#include "core/host/report_data.h"
 #include "services/attest/sealed.h"
 #include "services/common/serve.h"
 #include "services/main.h"
@@ -144,8 +144,8 @@ static enum service_status bind_request(const uint8_t *payload, size_t size,
 	manifest = bytes_take(&r, request.manifest_size);
 	if (!bytes_complete(&r))
 		return SERVICE_ERR_FORMAT;
-	return report_data_of_request(request.nonce, context, request.context_size, manifest,
-				      request.manifest_size, report_data)
+	return report_data_make(request.nonce, context, request.context_size, manifest,
+				request.manifest_size, report_data)
 		       ? SERVICE_OK
 		       : SERVICE_ERR_FAILED;
 }
