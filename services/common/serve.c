@@ -55,6 +55,20 @@ static enum service_status handle(serve_handler handler, void *context,
 		       request->header.request.size, out);
 }
 
+/*
+ * The monitor keeps replies in the service's memory, and those that other vCPUs have not yet read
+ * may have used it up: that is no reason to end, for the service would take a TPM with it.
+ */
+static bool send_reply(struct message *reply, size_t size)
+{
+	if (write_message(SERVICE_FD_REQUESTS, reply, size))
+		return true;
+	if (errno != ENOMEM || size == 0)
+		return false;
+	reply->header.reply = (struct service_reply){ .status = SERVICE_ERR_NO_MEMORY, .size = 0 };
+	return write_message(SERVICE_FD_REQUESTS, reply, 0);
+}
+
 static bool serve_one(serve_handler handler, void *context, struct message *request,
 		      size_t request_max, struct message *reply, size_t reply_max, int *status)
 {
@@ -71,7 +85,7 @@ static bool serve_one(serve_handler handler, void *context, struct message *requ
 	reply->header.reply.status = result;
 	reply->header.reply.size = (uint32_t)out.size;
 	*status = 1;
-	return write_message(SERVICE_FD_REQUESTS, reply, out.size);
+	return send_reply(reply, out.size);
 }
 
 int serve(serve_handler handler, void *context, size_t request_max, size_t reply_max)
