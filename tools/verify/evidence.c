@@ -14,10 +14,11 @@
 #define FILE_SIZE_MAX (64u << 10)
 #define PATH_SIZE 4096
 
+/* A path that is too long is the directory's own, which is no file to read: never another's. */
 static const char *join(const char *directory, const char *name, char path[PATH_SIZE])
 {
 	if (snprintf(path, PATH_SIZE, "%s/%s", directory, name) >= PATH_SIZE)
-		return name;
+		return directory;
 	return path;
 }
 
