@@ -299,6 +299,15 @@ static bool take_granted_service(struct parser *p, struct conf_grant *grant)
 	return true;
 }
 
+/* A last word, behind all that the capability wants. */
+static bool take_at_start(struct parser *p, unsigned int words)
+{
+	if (p->word_count != words + 1 || !word_is(&p->words[words], "at-start"))
+		return false;
+	p->word_count--;
+	return true;
+}
+
 static bool take_capability(struct parser *p, struct conf_grant *grant)
 {
 	static const struct {
@@ -319,6 +328,7 @@ static bool take_capability(struct parser *p, struct conf_grant *grant)
 		kind++;
 	if (kind == count)
 		return fail(p, "there is no such capability");
+	grant->at_start = take_at_start(p, kinds[kind].words);
 	if (p->word_count != kinds[kind].words)
 		return fail(p, "wrong number of words for this capability");
 	if (kinds[kind].exclusive && granted(p->conf, kind))

@@ -36,6 +36,7 @@ enum conf_grant_kind {
 struct conf_grant {
 	unsigned int fd;
 	enum conf_grant_kind kind;
+	bool at_start;		   /* taken away when the service is ready */
 	unsigned int service;	   /* GRANT_SERVICE: index of an earlier service */
 	char path[CONF_PATH_SIZE]; /* GRANT_FILE: name in the archive */
 };

@@ -111,6 +111,21 @@ static void load(struct service *service, const struct conf_service *conf,
 	die(DIE_SERVICE, conf->name);
 }
 
+/* What a service needs to become ready only is out of reach of whoever gets hold of it later. */
+static void close_start_channels(struct service *service)
+{
+	const struct conf_service *conf = service->conf;
+
+	for (unsigned int i = 0; i < conf->grant_count; i++) {
+		struct channel *channel = &service->channels[conf->grants[i].fd];
+
+		if (!conf->grants[i].at_start)
+			continue;
+		message_free(&channel->reply);
+		*channel = (struct channel){ .kind = CHANNEL_NONE };
+	}
+}
+
 /*
  * Runs a service up to its first request, where a parked one is copied. One that ends before is
  * not available; that is all.
@@ -120,6 +135,7 @@ static void start(struct service *service)
 	lock_acquire(&service->lock);
 	process_set_state(service, PROCESS_RUNNING);
 	call_run(service);
+	close_start_channels(service);
 	if (service->state == PROCESS_READY && service->conf->parked && !snapshot_take(service))
 		process_end(service, "there is no memory for its snapshot");
 	user_leave();

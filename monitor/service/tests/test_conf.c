@@ -74,6 +74,10 @@ static void accepts_the_delivered_file(void **state)
 	assert_int_equal(find_grant(&conf.services[2], GRANT_HOST_CHANNEL)->fd, 4);
 	assert_int_equal(find_grant(&conf.services[2], GRANT_SERVICE)->fd, 5);
 	assert_int_equal(find_grant(&conf.services[2], GRANT_SERVICE)->service, 0);
+	/* With these it could have anything attested, and tell the host what it knows. */
+	assert_true(find_grant(&conf.services[2], GRANT_HOST_CHANNEL)->at_start);
+	assert_true(find_grant(&conf.services[2], GRANT_SERVICE)->at_start);
+	assert_false(find_grant(&conf.services[2], GRANT_LOG)->at_start);
 	assert_string_equal(find_grant(&conf.services[2], GRANT_FILE)->path, "profile/tcg.conf");
 }
 
@@ -98,6 +102,15 @@ static void reads_every_property(void **state)
 	assert_int_equal(conf.services[0].grants[0].fd, 0);
 	assert_int_equal(conf.services[1].grants[0].fd, 15);
 	assert_int_equal(conf.services[1].grants[0].service, 0);
+	assert_false(conf.services[1].grants[0].at_start);
+	assert_true(parse("service a\n" BASE "grant 1 file at-start\ngrant 2 file x at-start\n"
+			  "grant 4 log at-start\n",
+			  &conf, &error));
+	assert_string_equal(conf.services[0].grants[0].path, "at-start");
+	assert_false(conf.services[0].grants[0].at_start);
+	assert_string_equal(conf.services[0].grants[1].path, "x");
+	assert_true(conf.services[0].grants[1].at_start);
+	assert_true(conf.services[0].grants[2].at_start);
 }
 
 static void accepts_units_and_layout(void **state)
@@ -180,6 +193,10 @@ static const struct refusal refusals[] = {
 	{ "service a\ngrant 2 log\ngrant 2 amd-sp\n", 3, "the descriptor is in use" },
 	{ "service a\ngrant 2 root\n", 2, "there is no such capability" },
 	{ "service a\ngrant 2 log x\n", 2, "wrong number of words for this capability" },
+	{ "service a\ngrant 2 at-start\n", 2, "there is no such capability" },
+	{ "service a\ngrant 2 log at-start x\n", 2, "wrong number of words for this capability" },
+	{ "service a\ngrant 2 service at-start\n", 2,
+	  "there is no service of that name before this one" },
 	{ "service a\ngrant 2 file\n", 2, "wrong number of words for this capability" },
 	{ "service a\ngrant 2 file a b\n", 2, "wrong number of words for this capability" },
 	{ "service a\ngrant 2 file a b c\n", 2, "too many words" },

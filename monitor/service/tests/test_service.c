@@ -666,6 +666,47 @@ static void a_crash_is_an_error_to_the_calling_service(void **state)
 	run_alone(nested_crash_body);
 }
 
+/* Calls a while it starts, leaves the reply unread, and tries again when it is ready. */
+static enum user_exit starter(struct user_context *context, unsigned int step)
+{
+	static const struct service_request request = { 1, 0 };
+
+	switch (step) {
+	case 0:
+		poke(context, BUFFER, &request, sizeof(request));
+		return sys(context, LINUX_WRITE, 5, BUFFER, sizeof(request));
+	case 1:
+		check(result_of(context) == sizeof(request));
+		return ask(context);
+	case 2:
+		return sys(context, LINUX_READ, 5, BUFFER, BUFFER_SIZE);
+	case 3:
+		check(result_of(context) == -LINUX_EBADF);
+		return sys(context, LINUX_WRITE, 5, BUFFER, sizeof(request));
+	case 4:
+		check(result_of(context) == -LINUX_EBADF);
+		return sys(context, LINUX_READ, 6, BUFFER, BUFFER_SIZE);
+	case 5:
+		check(result_of(context) == 10);
+		return sys_reply(context, SERVICE_OK, NULL, 0);
+	default:
+		return ask(context);
+	}
+}
+
+static void at_start_body(void)
+{
+	begin(CONF_A CONF_B "grant 5 service a at-start\ngrant 6 file data/file\n", echo, starter);
+	check(call_b() == SERVICE_OK);
+	check(service_available(SERVICE_VTPM) && service_available(SERVICE_ATTEST));
+}
+
+static void takes_away_what_was_for_the_start(void **state)
+{
+	(void)state;
+	run_alone(at_start_body);
+}
+
 /* Wrong order and wrong sizes on a channel to another. */
 static enum user_exit channel_misuser(struct user_context *context, unsigned int step)
 {
@@ -859,6 +900,7 @@ int main(void)
 		cmocka_unit_test(moves_streams),
 		cmocka_unit_test(services_call_each_other),
 		cmocka_unit_test(a_crash_is_an_error_to_the_calling_service),
+		cmocka_unit_test(takes_away_what_was_for_the_start),
 		cmocka_unit_test(channels_keep_order_and_sizes),
 		cmocka_unit_test(reaches_the_amdsp),
 		cmocka_unit_test(a_broken_archive_stops_the_start),
