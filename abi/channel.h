@@ -21,9 +21,10 @@ enum channel_type {
 	CHANNEL_ERROR = 6,     /* guest: one line that names the step that failed */
 	CHANNEL_BYE = 7,       /* host: nothing more is wanted, power off */
 	/*
-	 * host: 64 bytes of nonce, then the name of a key of the vTPM's profile, without NUL. The
-	 * guest attests this key by a selector and quotes with it, both over the nonce, and sends
-	 * what came of it as files ak/..., then CHANNEL_DONE.
+	 * host: 64 bytes of nonce, then the name of a key of the vTPM's profile, without NUL. It
+	 * may be followed by '@' and the NV index of its template, for a key whose template the
+	 * manifest does not tell. The guest attests this key by a selector and quotes with it, both
+	 * over the nonce, and sends what came of it as files ak/..., then CHANNEL_DONE.
 	 */
 	CHANNEL_KEY = 8,
 };

@@ -105,6 +105,8 @@ def programs_of(build, slow):
     if slow:
         return [
             demo("demo, one vCPU", "demo-1cpu", "--cpus", "1"),
+            *(demo(f"demo, profile {name}", f"demo-{name}", "--profile", name)
+              for name in ("google", "azure", "aws")),
             demo("demo under a storm of #HV", "demo-storm", "--machine-option=--event-storm",
                  "--machine-option=300"),
             demo("demo, another base, shuffled", "demo-base", "--image-option=--base",

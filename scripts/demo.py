@@ -3,12 +3,15 @@
 """The demo: builds socle.igvm, boots it on the emulated SNP machine, attests the guest, verifies.
 
 	scripts/demo.py --programs BUILD --kernel DIR --guest DIR [--build-dir build/demo] [--cpus N]
+		[--profile tcg|google|azure|aws]
 
 BUILD is the Meson build folder, --kernel what scripts/fetch-kernel.sh left, --guest what
 scripts/build-guest.sh left. The last line of the output is the verdict.
 """
 
 import argparse
+import base64
+import dataclasses
 import hashlib
 import json
 import os
@@ -36,10 +39,38 @@ TPM2_ALG_SHA256 = 0x000B
 EVIDENCE_FILES = ("report.bin", "manifest.bin", "ek.pub", "ak.pub", "quote.msg", "quote.sig",
                   "quote.pcrs")
 OTHER_FILES = ("ak.name", "report-vmpl2.bin")
-# Certificates that the demo's authority issued for the vTPM before the guest ran.
-CERTIFICATE_FILES = ("ek-rsa2048.der", "ek-ecc-p256.der")
-# The key that is attested by a selector, and what comes of it.
-KEY = "ak-ecc-p256"
+
+
+@dataclasses.dataclass(frozen=True)
+class Profile:
+    """What the demo looks at in a profile of profiles/."""
+
+    name: str
+    # Certificates that the demo's authority issued for the vTPM before the guest ran.
+    certificates: tuple = ()
+    # What the vTPM tells about itself besides.
+    others: tuple = ()
+    # The key that is attested by a selector, and the NV index of its template, if it needs that.
+    key: str = None
+    key_index: str = None
+    # The certificate of this key.
+    key_certificate: str = None
+
+    def request(self):
+        """As the guest wants the key's name."""
+        return (f"{self.key}@{self.key_index}" if self.key_index else self.key).encode()
+
+
+EK_CERTIFICATES = ("ek-rsa2048.der", "ek-ecc-p256.der")
+PROFILES = {profile.name: profile for profile in (
+    Profile("tcg", EK_CERTIFICATES, key="ak-ecc-p256"),
+    Profile("google", (*EK_CERTIFICATES, "ak-rsa2048.der", "ak-ecc-p256.der"), key="ak-ecc-p256",
+            key_index="0x01c10003", key_certificate="ak-ecc-p256.der"),
+    Profile("azure", ("ak-rsa2048.der",), ("evidence.bin",), key="ak-rsa2048",
+            key_certificate="ak-rsa2048.der"),
+    Profile("aws"),
+)}
+# What comes of an attested key.
 KEY_FILES = ("selector.bin", "context.bin", "manifest.bin", "report.bin", "quote.msg", "quote.sig",
              "quote.pcrs")
 
@@ -207,15 +238,24 @@ class Machine:
         shutil.rmtree(self.socket_folder, ignore_errors=True)
 
 
+def pack_profile(archive, name, source=None):
+    """One profile, and the services.conf that grants it in the place of the usual one."""
+    granted = (ROOT / "services/services.conf").read_text()
+    usual = f"file profile/{PROFILES['tcg'].name}.conf"
+    if granted.count(usual) != 1:
+        raise StepFailed("image", f"services.conf does not grant '{usual}' once")
+    (archive / "services.conf").write_text(granted.replace(usual, f"file profile/{name}.conf"))
+    (archive / "profile").mkdir()
+    shutil.copy(source or ROOT / f"profiles/{name}.conf", archive / f"profile/{name}.conf")
+
+
 def build_image(options, folder):
     """socle.igvm, and its measurement as hex."""
     archive = folder / "archive"
     services = archive / "services"
     services.mkdir(parents=True)
-    (archive / "profile").mkdir()
     shutil.copy(options.programs / "services/services", services / "services")
-    shutil.copy(ROOT / "services/services.conf", archive / "services.conf")
-    shutil.copy(ROOT / "profiles/tcg.conf", archive / "profile/tcg.conf")
+    pack_profile(archive, options.profile.name)
     release = (options.kernel / "version").read_text().strip()
     image = folder / "socle.igvm"
     run("image", [options.socle, "igvm", "build",
@@ -253,7 +293,7 @@ def gather(line, folder, options):
         raise StepFailed("evidence", f"the guest did not send {missing[0]}", "guest.log")
     for name in EVIDENCE_FILES:
         (folder / name).write_bytes(files[name])
-    for name in CERTIFICATE_FILES:
+    for name in (*options.profile.certificates, *options.profile.others):
         if name not in files:
             raise StepFailed("certificates", f"the guest's TPM has no {name}", "guest.log")
         (folder / name).write_bytes(files[name])
@@ -307,7 +347,7 @@ def attest_key(line, folder, options):
     folder.mkdir()
     nonce = secrets.token_bytes(NONCE_SIZE)
     (folder / "nonce.bin").write_bytes(nonce)
-    line.send(channel.KEY, nonce + KEY.encode())
+    line.send(channel.KEY, nonce + options.profile.request())
     files = line.files(time.monotonic() + options.timeout)
     for name in KEY_FILES:
         if f"ak/{name}" not in files:
@@ -323,8 +363,9 @@ def attest(machine, line, folder, options, progress):
     progress.say("the guest sent its report and its quote")
     challenge_guest(line, folder, others["ak.name"], options)
     progress.say("the guest's TPM opened the credential for its key")
-    attest_key(line, folder / "ak", options)
-    progress.say(f"the SVSM attested {KEY} in one call, and it signed a quote")
+    if options.profile.key:
+        attest_key(line, folder / "ak", options)
+        progress.say(f"the SVSM attested {options.profile.key} in one call, and it signed a quote")
     line.send(channel.BYE)
     return others
 
@@ -335,11 +376,14 @@ def run_machine(options, image, folder, progress):
     machine = Machine(options, image, folder, evidence, progress)
     authority = line = None
     try:
-        authority = Authority(options, image, folder / "ca", machine.vmpl0_socket, progress)
+        if options.profile.certificates:
+            authority = Authority(options, image, folder / "ca", machine.vmpl0_socket, progress)
         line = channel.Channel(machine.socket, machine.alive, time.monotonic() + 30)
         others = attest(machine, line, evidence, options, progress)
-        authority.check()
-        marks = {"evidence": time.monotonic_ns(), "certificates_issued": authority.issued_ns}
+        marks = {"evidence": time.monotonic_ns()}
+        if authority:
+            authority.check()
+            marks["certificates_issued"] = authority.issued_ns
         if machine.wait(options.timeout) != 0:
             raise StepFailed("power off", *machine.why())
         progress.say("the machine is off")
@@ -374,25 +418,58 @@ def run_verify(options, image, evidence, output, *more):
     return verdict
 
 
-def verify_certificates(folder):
-    """What any TPM user does: the endorsement keys' certificates lead to the authority."""
-    for name in CERTIFICATE_FILES:
+def public_number(manifest):
+    """The modulus of an RSA key, or x and y of a P-256 key, at the end of a TPMT_PUBLIC."""
+    if manifest[:2] == b"\x00\x01":
+        return manifest[-256:]
+    return manifest[-66:-34] + manifest[-32:]
+
+
+def verify_evidence(evidence, profile):
+    """What the vTPM stored as Azure's paravisor does: a report over data that has the key."""
+    blob = (evidence / profile.others[0]).read_bytes()
+    (size,) = struct.unpack_from("<I", blob, 32 + 1184 + 16)
+    data = blob[32 + 1184 + 20:32 + 1184 + 20 + size]
+    if blob[:4] != b"HCLA" or len(data) != size or \
+            blob[32 + 0x50:32 + 0x70] != hashlib.sha256(data).digest():
+        raise StepFailed("evidence", "the stored report is not over its runtime data")
+    key = next(key for key in json.loads(data)["keys"] if key["kid"] == "HCLAkPub")
+    modulus = base64.urlsafe_b64decode(key["n"] + "=" * (-len(key["n"]) % 4))
+    if modulus != public_number((evidence / "ak/manifest.bin").read_bytes()):
+        raise StepFailed("evidence", "the stored report is over another key")
+
+
+def verify_certificates(folder, profile):
+    """What any TPM user does: the certificates lead to the authority, and are the keys'."""
+    evidence = folder / "evidence"
+    for name in profile.certificates:
         run("certificates", ["openssl", "verify", "-CAfile", folder / "ca/ca.pem",
-                             folder / "evidence" / name])
+                             evidence / name])
+    if profile.key_certificate:
+        number = public_number((evidence / "ak/manifest.bin").read_bytes())
+        if number not in (evidence / profile.key_certificate).read_bytes():
+            raise StepFailed("certificates", f"{profile.key_certificate} is for another key")
 
 
 def verify(options, image, folder, progress):
-    """Judges both parts of the evidence."""
-    evidence = folder / "evidence"
-    verify_certificates(folder)
-    progress.say("openssl verify: the endorsement keys' certificates are the authority's")
-    verdict = run_verify(options, image, evidence, folder / "verdict.json",
-                         "--ek-cert", evidence / CERTIFICATE_FILES[0],
-                         "--ca", folder / "ca/ca.pem")
+    """Judges all parts of the evidence."""
+    evidence, profile = folder / "evidence", options.profile
+    more = []
+    if profile.certificates:
+        verify_certificates(folder, profile)
+        progress.say("openssl verify: the vTPM's certificates are the authority's")
+    if profile.others:
+        verify_evidence(evidence, profile)
+        progress.say("the report that the vTPM stores is over its key")
+    if EK_CERTIFICATES[0] in profile.certificates:
+        more = ["--ek-cert", evidence / EK_CERTIFICATES[0], "--ca", folder / "ca/ca.pem"]
+    verdict = run_verify(options, image, evidence, folder / "verdict.json", *more)
     progress.say(f"socle verify: {len(verdict['checks'])} checks passed")
+    if not profile.key:
+        return
     verdict = run_verify(options, image, evidence / "ak", folder / "verdict-ak.json",
                          "--certs", evidence)
-    progress.say(f"socle verify: {len(verdict['checks'])} checks passed on {KEY}, "
+    progress.say(f"socle verify: {len(verdict['checks'])} checks passed on {profile.key}, "
                  "without a round trip")
 
 
@@ -443,6 +520,7 @@ def parse_arguments():
     parser.add_argument("--build-dir", type=pathlib.Path, default=ROOT / "build/demo")
     parser.add_argument("--keys", type=pathlib.Path, default=ROOT / "build/report-keys")
     parser.add_argument("--socle", type=pathlib.Path, help="the socle command")
+    parser.add_argument("--profile", choices=PROFILES, default="tcg", help="the vTPM's profile")
     parser.add_argument("--cpus", type=int, default=2)
     parser.add_argument("--memory", default="512M")
     parser.add_argument("--cmdline", default="console=ttyS0 quiet panic=-1")
@@ -454,6 +532,7 @@ def parse_arguments():
     parser.add_argument("--keep", action="store_true",
                         help="also keep what is not evidence: ak.name, report-vmpl2.bin")
     options = parser.parse_args()
+    options.profile = PROFILES[options.profile]
     options.socle = options.socle or options.programs / "tools/socle"
     return options
 

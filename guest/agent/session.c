@@ -26,7 +26,9 @@ static const char *const evidence_files[] = {
 };
 
 /* And these, where the TPM has them. */
-static const char *const certificate_files[] = { "ek-rsa2048.der", "ek-ecc-p256.der" };
+static const char *const certificate_files[] = {
+	"ek-rsa2048.der", "ek-ecc-p256.der", "ak-rsa2048.der", "ak-ecc-p256.der", "evidence.bin",
+};
 
 /* What an attested key leaves. */
 static const char *const key_files[] = {
@@ -201,6 +203,24 @@ static int answer_challenge(const struct session *session, const struct frame *f
 	return channel_send(session->channel, CHANNEL_DONE, NULL, 0);
 }
 
+/* Takes NAME or NAME@INDEX apart. False when INDEX is none of NV memory. */
+static bool take_key_name(char *name, struct quote_wish *quote)
+{
+	char *end, *at = strchr(name, '@');
+	unsigned long index;
+
+	if (at != NULL) {
+		*at = '\0';
+		index = strtoul(at + 1, &end, 16);
+		if (end == at + 1 || *end != '\0' || index > UINT32_MAX ||
+		    (index & TPM_HT_MASK) != TPM_HT_NV_INDEX)
+			return false;
+		quote->nv = (uint32_t)index;
+	}
+	quote->key = profile_key_id(name, strlen(name));
+	return true;
+}
+
 /* Attests the key and quotes with it, both over the nonce, into ak/ below the folder. */
 static bool gather_key(const struct session *session, const struct frame *frame, char *folder,
 		       struct problem *problem)
@@ -208,7 +228,7 @@ static bool gather_key(const struct session *session, const struct frame *frame,
 	const struct svsm_roots roots = { .svsm = session->svsm, .tsm = session->tsm };
 	struct quote_wish quote = { .pcrs = { .bank = TPM_ALG_SHA256, .mask = QUOTE_PCRS } };
 	struct svsm_wish wish = { .manifest_version = 0 };
-	char name[PROFILE_NAME_MAX];
+	char name[PROFILE_NAME_MAX + sizeof("@0x01c10003")];
 	size_t size = frame->size - TSM_NONCE_SIZE;
 
 	if (frame->size <= TSM_NONCE_SIZE || size >= sizeof(name))
@@ -218,7 +238,8 @@ static bool gather_key(const struct session *session, const struct frame *frame,
 	memcpy(quote.nonce, frame->payload, TSM_NONCE_SIZE);
 	memcpy(name, frame->payload + TSM_NONCE_SIZE, size);
 	name[size] = '\0';
-	quote.key = profile_key_id(name, size);
+	if (!take_key_name(name, &quote))
+		return problem_set(problem, "no NV index comes after '%s@'", name);
 	if (mkdir(folder, 0700) != 0 && errno != EEXIST)
 		return problem_set(problem, "%s: %s", folder, strerror(errno));
 	return svsm_select_key(&wish, name, problem) &&

@@ -30,6 +30,16 @@ run() {
 	}
 }
 
+has() {
+	grep -qi "0x$1\$" indices
+}
+
+read_index() {
+	if has "$1"; then
+		run nvread -Q "0x$1" -o "$2"
+	fi
+}
+
 evidence() {
 	# The endorsement key: template L-1 of the TCG EK Credential Profile, which is the tool's own.
 	run createek -Q -G rsa -c ek.ctx -u ek.pub -f pem
@@ -38,9 +48,16 @@ evidence() {
 	run quote -Q -c ak.ctx -l "$quoted" -q "$(xxd -p -c 64 nonce.bin)" -g sha256 \
 		-m quote.msg -s quote.sig -f plain -o quote.pcrs
 	# The certificates of the RSA and the ECC endorsement key, where the profile's CA issued some.
-	rm -f ek-rsa2048.der ek-ecc-p256.der
-	tpm2_getekcertificate -Q -o ek-rsa2048.der -o ek-ecc-p256.der ||
-		echo "no certificates of endorsement keys"
+	rm -f ./*.der evidence.bin
+	run getcap handles-nv-index >indices
+	if has 1C00002; then
+		run getekcertificate -Q -o ek-rsa2048.der -o ek-ecc-p256.der
+	fi
+	# Of the signing keys, where Google and Azure have them, and Azure's report.
+	read_index 1C10000 ak-rsa2048.der
+	read_index 1C10002 ak-ecc-p256.der
+	read_index 1C101D0 ak-rsa2048.der
+	read_index 1400001 evidence.bin
 	# REPORT_DATA of the SVSM's report, for a second report to try the verifier with.
 	cat nonce.bin manifest.bin | sha512sum | cut -c 1-128 | xxd -r -p >binding.bin
 }

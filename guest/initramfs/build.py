@@ -27,7 +27,7 @@ LOADER = "lib64/ld-linux-x86-64.so.2"
 # for gcm(aes) by name, so that no list of dependencies has these two.
 MODULES = ["ghash-generic", "gcm", "tsm", "sev-guest"]
 TPM2_TOOLS = ["createek", "createak", "pcrextend", "quote", "startauthsession", "policysecret",
-              "activatecredential", "getcap", "getekcertificate"]
+              "activatecredential", "getcap", "getekcertificate", "nvread"]
 # Loaded by name at run time, so no list of needed libraries has it.
 TCTI = "libtss2-tcti-device.so.0"
 APPLETS = ["sh", "mount", "cat", "insmod", "nproc", "uname", "cut", "poweroff", "sleep", "echo",

@@ -312,8 +312,26 @@ static void test_key_without_name(void **state)
 
 static void test_key_name_too_long(void **state)
 {
-	asks_key(*state, "ak-ecc-p256-ak-ecc-p256-ak-ecc-p256",
-		 "key: a nonce and a key's name do not take 99 bytes");
+	asks_key(*state, "ak-ecc-p256-ak-ecc-p256-ak-ecc-p256-ak-ecc-p256",
+		 "key: a nonce and a key's name do not take 111 bytes");
+}
+
+/* An index changes nothing of what is attested. */
+static void test_key_with_index(void **state)
+{
+	asks_key(*state, "ak-ecc-p256@0x01c10003",
+		 "key: /nonexistent/tpm: No such file or directory");
+	assert_memory_equal(fake_tsm.selector, "\2\0\0\0\0\0\0\0\x82\0\0\0", 13);
+}
+
+static void test_key_with_bad_index(void **state)
+{
+	asks_key(*state, "ak-ecc-p256@0x81000003", "key: no NV index comes after 'ak-ecc-p256@'");
+}
+
+static void test_key_without_index(void **state)
+{
+	asks_key(*state, "ak-ecc-p256@", "key: no NV index comes after 'ak-ecc-p256@'");
 }
 
 static void test_unknown_frame(void **state)
@@ -350,6 +368,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_key_unknown, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_key_without_name, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_key_name_too_long, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_key_with_index, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_key_with_bad_index, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_key_without_index, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_unknown_frame, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_closed_line, setup, teardown),
 	};
