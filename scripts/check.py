@@ -75,6 +75,7 @@ def programs_of(build, slow):
         ]
     return [
         ("machine", ["tests/machine/run.py", "--programs", build]),
+        ("svsm/attest in the guest", ["tests/guest/attest_test.py", "--programs", build]),
         ("demo", ["scripts/demo.py", "--programs", build, "--keep"]),
         ("demo negatives", ["tests/demo/negatives.py", "--programs", build]),
     ]

@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Builds the initramfs of the demo's guest: busybox, the kernel's modules, ours, the agent, and
+r"""Builds the initramfs of the demo's guest: busybox, the kernel's modules, ours, the agent, and
 unmodified tpm2-tools with the libraries that they load.
 
-	guest/initramfs/build.py --kernel build/kernel --module KO --agent ELF --out FILE
+	guest/initramfs/build.py --kernel build/kernel --module KO --agent ELF --out FILE \
+		[--init SCRIPT] [--extra FILE]...
 
 The same inputs give the same bytes. The archive is not compressed: an emulated processor would
 take longer to decompress it than to copy it.
@@ -180,7 +181,9 @@ def fill(stage, args):
     add_program(stage, shutil.which("busybox") or "/bin/busybox", "bin/busybox")
     for applet in APPLETS:
         (stage / "bin" / applet).symlink_to("busybox")
-    add_program(stage, HERE / "init", "init")
+    add_program(stage, args.init, "init")
+    for path in args.extra:
+        add_program(stage, path, f"lib/socle/{path.name}")
     add_program(stage, HERE / "attest.sh", "lib/socle/attest.sh")
     add_agent(stage, args.agent)
     add_modules(stage, args.kernel, args.module)
@@ -227,6 +230,9 @@ def main():
     parser.add_argument("--kernel", type=pathlib.Path, required=True)
     parser.add_argument("--module", type=pathlib.Path, required=True)
     parser.add_argument("--agent", type=pathlib.Path, required=True)
+    parser.add_argument("--init", type=pathlib.Path, default=HERE / "init")
+    parser.add_argument("--extra", type=pathlib.Path, action="append", default=[],
+                        help="one more file, in /lib/socle")
     parser.add_argument("--out", type=pathlib.Path, required=True)
     args = parser.parse_args()
     try:

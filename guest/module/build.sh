@@ -1,17 +1,20 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 #
-# Builds socle_tpm.ko for the kernel that scripts/fetch-kernel.sh left in DIR. Nothing is written
-# outside OUT: the unpacked headers are used where they lie, the sources are copied.
+# Builds a kernel module, socle_tpm.ko unless SOURCE_DIR holds another, for the kernel that
+# scripts/fetch-kernel.sh left. Nothing is written outside OUT_DIR: the unpacked headers are used
+# where they lie, the sources are copied.
 #
-#	guest/module/build.sh KERNEL_DIR OUT_DIR
+#	guest/module/build.sh KERNEL_DIR OUT_DIR [SOURCE_DIR]
 set -eu
 
-[ $# -eq 2 ] || {
-	echo "usage: $0 KERNEL_DIR OUT_DIR" >&2
+[ $# -eq 2 ] || [ $# -eq 3 ] || {
+	echo "usage: $0 KERNEL_DIR OUT_DIR [SOURCE_DIR]" >&2
 	exit 1
 }
 root=$(cd "$(dirname "$0")/../.." && pwd)
+source=${3:-$root/guest/module}
+name=$(sed -n 's/^obj-m := \(.*\)\.o$/\1/p' "$source/Kbuild")
 kernel=$(cd "$1" && pwd)
 mkdir -p "$2"
 out=$(cd "$2" && pwd)
@@ -36,7 +39,7 @@ rm -f "$out/headers/Makefile"
 sed "s|/usr/src/|$kernel/root/usr/src/|" "$flavour/Makefile" >"$out/headers/Makefile"
 
 # cp -u keeps times, so that an unchanged source is not compiled again.
-cp -pu "$root"/guest/module/*.[ch] "$root/guest/module/Kbuild" "$out/source/"
+cp -pu "$source"/*.[ch] "$source/Kbuild" "$out/source/"
 rm -rf "$out/source/include/abi"
 cp -rp "$root/abi" "$out/source/include/abi"
 
@@ -48,15 +51,15 @@ make -C "$out/headers" M="$out/source" CONFIG_DEBUG_INFO_BTF_MODULES= modules >"
 if grep -E 'warning:|WARNING:' "$out/log" >&2; then
 	die "the module builds with warnings, see $out/log"
 fi
-strip --strip-debug -o "$out/socle_tpm.ko" "$out/source/socle_tpm.ko"
+strip --strip-debug -o "$out/$name.ko" "$out/source/$name.ko"
 
 # What a kernel checks when it loads a module: its release, and the checksums of what it uses.
-magic=$(modinfo -F vermagic "$out/socle_tpm.ko")
+magic=$(modinfo -F vermagic "$out/$name.ko")
 [ "${magic%% *}" = "$release" ] || die "the module is for '$magic', not for $release"
 if grep -q '^CONFIG_MODVERSIONS=y' "$flavour/.config"; then
-	modprobe --dump-modversions "$out/socle_tpm.ko" | while read -r crc symbol; do
+	modprobe --dump-modversions "$out/$name.ko" | while read -r crc symbol; do
 		want=$(awk -v s="$symbol" '$2 == s { print $1 }' "$flavour/Module.symvers")
 		[ "$((crc))" = "$((want))" ] || die "$symbol has checksum $crc, the kernel $want"
 	done
 fi
-echo "module: $out/socle_tpm.ko for $release"
+echo "module: $out/$name.ko for $release"
