@@ -5,7 +5,7 @@ OUT := build/out
 JOBS ?= 2
 CPUS ?= 2
 
-.PHONY: all bench demo check check-slow guest format clean setup-demo setup-check
+.PHONY: all bench demo check check-slow guest guest7 format clean setup-demo setup-check
 
 all: $(OUT)/build.ninja
 	ninja -C $(OUT) -j $(JOBS)
@@ -18,7 +18,7 @@ demo: setup-demo all guest
 check: setup-check all guest
 	scripts/check.py --programs $(OUT)
 
-check-slow: setup-check all guest
+check-slow: setup-check all guest guest7
 	scripts/check.py --programs $(OUT) --slow
 
 # What the vTPM costs, as ratios, in build/bench.json.
@@ -29,6 +29,11 @@ bench: setup-check all
 guest: all
 	scripts/fetch-kernel.sh
 	scripts/build-guest.sh build/kernel $(OUT) build/guest
+
+# The same with Debian's newest 7.x kernel, and the compiler of its suite.
+guest7: all
+	scripts/fetch-kernel.sh --series 7
+	scripts/build-guest.sh build/kernel7 $(OUT) build/guest7
 
 setup-demo:
 	@scripts/setup-packages.sh build demo

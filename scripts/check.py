@@ -72,6 +72,11 @@ def programs_of(build, slow):
         return [
             ("demo, one vCPU", ["scripts/demo.py", "--programs", build, "--cpus", "1",
                                 "--build-dir", "build/demo-1cpu"]),
+            ("demo, Linux 7", ["scripts/demo.py", "--programs", build, "--kernel", "build/kernel7",
+                               "--guest", "build/guest7", "--build-dir", "build/demo-7"]),
+            ("svsm/attest, Linux 7", ["tests/guest/attest_test.py", "--programs", build,
+                                      "--kernel", "build/kernel7", "--guest", "build/guest7",
+                                      "--work", "build/attest-test-7"]),
         ]
     return [
         ("machine", ["tests/machine/run.py", "--programs", build]),
