@@ -11,7 +11,7 @@ export LC_ALL := C.UTF-8
 # Set-up comes before what needs it, whatever make -j says; ninja is told how many JOBS.
 .NOTPARALLEL:
 
-.PHONY: all bench tests demo check check-slow guest format clean setup-demo setup-check
+.PHONY: all bench tests demo check check-slow guest guest7 format clean setup-demo setup-check
 
 all: $(OUT)/build.ninja
 	ninja -C $(OUT) -j $(JOBS)
@@ -28,7 +28,7 @@ demo: setup-demo all guest
 check: setup-check tests guest
 	scripts/check.py --programs $(OUT)
 
-check-slow: setup-check tests guest
+check-slow: setup-check tests guest guest7
 	scripts/check.py --programs $(OUT) --slow
 
 # What the vTPM costs, as ratios, in build/bench.json.
@@ -39,6 +39,11 @@ bench: setup-check all
 guest: all
 	scripts/fetch-kernel.sh
 	scripts/build-guest.sh build/kernel $(OUT) build/guest
+
+# The same with Debian's newest 7.x kernel, and the compiler of its suite.
+guest7: all
+	scripts/fetch-kernel.sh --series 7
+	scripts/build-guest.sh build/kernel7 $(OUT) build/guest7
 
 setup-demo:
 	@scripts/setup-packages.sh build demo

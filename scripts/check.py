@@ -119,6 +119,8 @@ def programs_of(build, slow):
             ("NMIs in the SVSM call", ["tests/guest/nmi_test.py", "--programs", build]),
             ("demo, archive byte flipped", ["tests/demo/flipped_boot.py", "--programs", build,
                                             "--build-dir", "build/demo-flipped"]),
+            ("authority that misbehaves", ["tests/demo/authority_test.py", "--programs", build,
+                                           "--build-dir", "build/demo-authority", "--cpus", "1"]),
             ("hostile services under a storm", ["tests/services/hostile_test.py", "--storm", "60",
                                                 f"{build}/tools/socle",
                                                 f"{build}/monitor/monitor.elf",
@@ -126,11 +128,16 @@ def programs_of(build, slow):
             ("bad input, more of it", ["tests/bad_input.py", f"{build}/tools/socle-checked",
                                        f"{build}/tests/machine/guest/guest-separation",
                                        f"{build}/tests/keys", "1000"]),
+            demo("demo, Linux 7", "demo-7", "--kernel", "build/kernel7", "--guest", "build/guest7"),
+            ("svsm/attest, Linux 7", ["tests/guest/attest_test.py", "--programs", build,
+                                      "--kernel", "build/kernel7", "--guest", "build/guest7",
+                                      "--work", "build/attest-test-7"]),
         ]
     return [
         ("format", ["scripts/format.sh", "--check"]),
         ("machine", ["tests/machine/run.py", "--programs", build]),
         ("plain Linux at VMPL0", ["tests/machine/plain_linux.py", "--programs", build]),
+        ("svsm/attest in the guest", ["tests/guest/attest_test.py", "--programs", build]),
         ("demo", ["scripts/demo.py", "--programs", build, "--keep"]),
         ("demo negatives", ["tests/demo/negatives.py", "--programs", build]),
     ]

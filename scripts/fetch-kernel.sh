@@ -1,25 +1,40 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 #
-# Gets one exact version of Debian's unmodified 6.12 cloud kernel with its headers, and unpacks
-# them under build/kernel. The system's own apt state is neither changed nor needed up to date:
-# the mirror and the keyring come from the configured Debian entry, all else lies under build/.
+# Gets one exact version of Debian's unmodified cloud kernel with its headers, and unpacks them
+# under build/kernel (series 6.12) or build/kernel7 (the newest 7.x). The system's own apt state is
+# neither changed nor needed up to date: the mirror and the keyring come from the configured Debian
+# entry, all else lies under build/.
 #
-#	scripts/fetch-kernel.sh [--dir DIR]
+#	scripts/fetch-kernel.sh [--series 6.12|7] [--dir DIR]
 #
 # Leaves DIR/root (the unpacked packages), DIR/version (the kernel's release name) and
 # DIR/packages (name, version and SHA-256 of each package). With those there, it does nothing.
+# Series 7 is of a suite with another compiler: DIR/root then holds that compiler too, complete
+# enough to chroot into, and DIR/chroot says so.
 set -eu
 
+usage() {
+	echo "usage: $0 [--series 6.12|7] [--dir DIR]" >&2
+	exit 1
+}
 series=6.12
 here=$(cd "$(dirname "$0")/.." && pwd)
-dir=$here/build/kernel
-if [ "${1:-}" = --dir ] && [ -n "${2:-}" ]; then
-	dir=$2
-elif [ $# -gt 0 ]; then
-	echo "usage: $0 [--dir DIR]" >&2
-	exit 1
-fi
+dir=
+while [ $# -gt 0 ]; do
+	[ -n "${2:-}" ] || usage
+	case $1 in
+	--series) series=$2 ;;
+	--dir) dir=$2 ;;
+	*) usage ;;
+	esac
+	shift 2
+done
+case $series in
+6.12) : "${dir:=$here/build/kernel}" ;;
+7) : "${dir:=$here/build/kernel7}" ;;
+*) usage ;;
+esac
 
 die() {
 	echo "fetch-kernel: $*" >&2
@@ -37,9 +52,10 @@ fi
 
 command -v apt-get >/dev/null || die "needs apt-get: this script knows only Debian"
 codename=$(. /etc/os-release && echo "${VERSION_CODENAME:-}")
-case $codename in
-bookworm) suite=bookworm-backports ;;
-trixie) suite=trixie ;;
+case $series-$codename in
+6.12-bookworm) suite=bookworm-backports ;;
+6.12-trixie) suite=trixie ;;
+7-bookworm | 7-trixie) suite=trixie-backports ;;
 *) die "Debian 12 (bookworm) or 13 (trixie) is needed to find a $series kernel, not '$codename'" ;;
 esac
 
@@ -81,6 +97,9 @@ rm -rf "$dir/root.new" "$dir/deb"
 mkdir -p "$apt/lists/partial" "$apt/cache/archives/partial" "$dir/deb"
 : >"$apt/status"
 echo "deb [arch=amd64$option] $uri $suite main" >"$apt/sources.list"
+# What the newer kernel's compiler depends on is of the release that its suite belongs to.
+[ "$series" != 7 ] ||
+	echo "deb [arch=amd64$option] $uri ${suite%-backports} main" >>"$apt/sources.list"
 
 # As the user who runs this: apt's own user could not write here.
 private() {
@@ -106,10 +125,36 @@ release=${image#linux-image-}
 version=$(private apt-cache show "$image" | sed -n 's/^Version: //p' | sort -V | tail -n 1)
 headers=linux-headers-$release
 
-# The image depends on nothing we use; the headers name their two companions.
-companions=$(private apt-cache show "$headers=$version" | sed -n 's/^Depends: //p' | tr ',' '\n' |
-	sed -n 's/^ *\(linux-[^ ]*\).*/\1/p' | grep -E '^linux-(headers|kbuild)-' | sort -u)
+# The headers and, from 7.x on, the image name companions of the same version.
+companions=$(private apt-cache show "$headers=$version" "$image=$version" |
+	sed -n 's/^Depends: //p' | tr ',' '\n' | sed -n 's/^ *\(linux-[^ ]*\).*/\1/p' |
+	grep -E '^linux-(headers|kbuild|base|binary|modules)-[0-9]' | sort -u)
 [ -n "$companions" ] || die "$headers $version names no companion packages"
+
+# Everything that compiles, down to the shell, as if nothing were installed. Only the files are
+# wanted: no package is configured.
+unpack_compiler() {
+	mkdir -p "$dir/root.new"
+	compiler=$(private apt-cache show "$headers=$version" | sed -n 's/^Depends: //p' |
+		tr ',' '\n' | sed -n 's/^ *\(gcc-[^ ]*\).*/\1/p' | head -n 1)
+	[ -n "$compiler" ] || die "$headers $version names no compiler"
+	# shellcheck disable=SC2086
+	private apt-get install --download-only --yes --no-install-recommends "$compiler" make \
+		base-files bash binutils coreutils dash diffutils findutils grep libelf1 mawk sed \
+		>>"$apt/log" 2>&1 || {
+		tail -n 5 "$apt/log" >&2
+		die "cannot download $compiler from $uri"
+	}
+	# base-files first: it makes /bin and /lib links to /usr.
+	for deb in "$apt"/cache/archives/base-files_*.deb "$apt"/cache/archives/*.deb; do
+		dpkg-deb -x "$deb" "$dir/root.new"
+	done
+	mkdir -p "$dir/root.new/dev" "$dir/root.new/proc" "$dir/root.new/mnt"
+	[ -e "$dir/root.new/usr/bin/awk" ] || ln -s mawk "$dir/root.new/usr/bin/awk"
+	[ -e "$dir/root.new/usr/bin/sh" ] || ln -s dash "$dir/root.new/usr/bin/sh"
+	echo "$compiler" >"$apt/chroot"
+}
+[ "$series" != 7 ] || unpack_compiler
 
 : >"$apt/packages"
 for package in "$image" "$headers" $companions; do
@@ -122,8 +167,14 @@ for package in "$image" "$headers" $companions; do
 	echo "$package $version $(sha256sum "$deb" | cut -d' ' -f1)" >>"$apt/packages"
 done
 
+# From 7.x on the kernel lies beside its modules.
+if [ ! -e "$dir/root.new/boot/vmlinuz-$release" ]; then
+	mkdir -p "$dir/root.new/boot"
+	cp "$dir/root.new/usr/lib/modules/$release/vmlinuz" "$dir/root.new/boot/vmlinuz-$release"
+fi
 rm -rf "$dir/root" "$dir/deb"
 mv "$dir/root.new" "$dir/root"
+[ ! -e "$apt/chroot" ] || mv "$apt/chroot" "$dir/chroot"
 mv "$apt/packages" "$dir/packages"
 [ -r "$dir/root/boot/vmlinuz-$release" ] || die "$image holds no boot/vmlinuz-$release"
 echo "$release" >"$dir/version"

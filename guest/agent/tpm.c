@@ -190,13 +190,13 @@ static bool take_blob(struct bytes_reader *r, size_t size, struct tpm_blob *blob
 	return true;
 }
 
-/* The parameters of a response to a command with sessions. */
+/* The parameters of a response to a command with sessions; a bad reader when they are cut short. */
 static struct bytes_reader parameters(struct bytes_reader *r)
 {
 	uint32_t size = bytes_be32(r);
 	const uint8_t *data = bytes_take(r, size);
 
-	return bytes_reader_init(data, data ? size : 0);
+	return data ? bytes_reader_init(data, size) : *r;
 }
 
 /* ---- Keys and quotes ---- */

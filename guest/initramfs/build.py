@@ -23,9 +23,11 @@ HERE = pathlib.Path(__file__).resolve().parent
 LIBRARIES = "lib/x86_64-linux-gnu"
 LOADER = "lib64/ld-linux-x86-64.so.2"
 
-# tsm gives configfs its reports, sev-guest makes them. The order is that of loading. sev-guest asks
-# for gcm(aes) by name, so that no list of dependencies has these two.
-MODULES = ["ghash-generic", "gcm", "tsm", "sev-guest"]
+# tsm gives configfs its reports, sev-guest makes them. The order is that of loading. sev-guest of
+# 6.12 asks for gcm(aes) by name, so that no list of dependencies has its two parts; later ones do
+# not, and later kernels have not both. They call tsm by its longer name, too.
+CRYPTO_MODULES = ["ghash-generic", "gcm"]
+TSM_MODULES = ["tsm-report", "tsm"]
 TPM2_TOOLS = ["createek", "createak", "pcrextend", "quote", "startauthsession", "policysecret",
               "activatecredential", "getcap", "getekcertificate", "nvread"]
 # Loaded by name at run time, so no list of needed libraries has it.
@@ -91,8 +93,11 @@ def add_modules(stage, kernel, own):
                 add(needed)
         order.append(to.name)
 
-    for name in MODULES:
-        add(name)
+    if all(name in available for name in CRYPTO_MODULES):
+        for name in CRYPTO_MODULES:
+            add(name)
+    add(next((name for name in TSM_MODULES if name in available), TSM_MODULES[-1]))
+    add("sev-guest")
     shutil.copyfile(own, folder / own.name)
     order.append(own.name)
     magic = output_of("modinfo", "-F", "vermagic", folder / own.name).split()

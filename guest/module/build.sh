@@ -3,7 +3,8 @@
 #
 # Builds a kernel module, socle_tpm.ko unless SOURCE_DIR holds another, for the kernel that
 # scripts/fetch-kernel.sh left. Nothing is written outside OUT_DIR: the unpacked headers are used
-# where they lie, the sources are copied.
+# where they lie, the sources are copied. A kernel that came with its own compiler is built for with
+# that one, in a chroot that needs no privilege.
 #
 #	guest/module/build.sh KERNEL_DIR OUT_DIR [SOURCE_DIR]
 set -eu
@@ -29,26 +30,49 @@ die() {
 [ -d "$flavour" ] && [ -d "$common" ] || die "no headers of $release under $kernel"
 
 # Debian's flavour folder finds the common one by an absolute path, which is another here.
-mkdir -p "$out/headers" "$out/source/include"
-cp -rs --remove-destination "$flavour/." "$out/headers/" 2>/dev/null || die "cannot link the headers"
-for tree in scripts tools; do
-	rm -rf "${out:?}/headers/$tree"
-	ln -s "$(realpath "$flavour/$tree")" "$out/headers/$tree"
-done
-rm -f "$out/headers/Makefile"
-sed "s|/usr/src/|$kernel/root/usr/src/|" "$flavour/Makefile" >"$out/headers/Makefile"
+link_headers() {
+	mkdir -p "$out/headers"
+	cp -rs --remove-destination "$flavour/." "$out/headers/" 2>/dev/null ||
+		die "cannot link the headers"
+	for tree in scripts tools; do
+		rm -rf "${out:?}/headers/$tree"
+		ln -s "$(realpath "$flavour/$tree")" "$out/headers/$tree"
+	done
+	rm -f "$out/headers/Makefile"
+	sed "s|/usr/src/|$kernel/root/usr/src/|" "$flavour/Makefile" >"$out/headers/Makefile"
+}
 
+# BTF would need pahole, and adds nothing to a module of this size.
+make_module() {
+	link_headers
+	make -C "$out/headers" M="$out/source" CONFIG_DEBUG_INFO_BTF_MODULES= modules
+}
+
+make_module_in_chroot() {
+	# shellcheck disable=SC2016
+	unshare --map-root-user --mount sh -ec '
+		mount --rbind /dev "$1/dev"
+		mount --rbind /proc "$1/proc"
+		mount --bind "$2" "$1/mnt"
+		exec chroot "$1" /usr/bin/env -i PATH=/usr/bin:/usr/sbin make \
+			-C "/usr/src/linux-headers-$3" M=/mnt/source CONFIG_DEBUG_INFO_BTF_MODULES= modules
+	' sh "$kernel/root" "$out" "$release"
+}
+
+mkdir -p "$out/source/include"
 # cp -u keeps times, so that an unchanged source is not compiled again.
 cp -pu "$source"/*.[ch] "$source/Kbuild" "$out/source/"
 rm -rf "$out/source/include/abi"
 cp -rp "$root/abi" "$out/source/include/abi"
 
-# BTF would need pahole, and adds nothing to a module of this size.
-make -C "$out/headers" M="$out/source" CONFIG_DEBUG_INFO_BTF_MODULES= modules >"$out/log" 2>&1 || {
+build=make_module
+[ ! -e "$kernel/chroot" ] || build=make_module_in_chroot
+$build >"$out/log" 2>&1 || {
 	tail -n 20 "$out/log" >&2
 	die "the module does not build, see $out/log"
 }
-if grep -E 'warning:|WARNING:' "$out/log" >&2; then
+# Without BTF it does not matter which pahole there is, or none.
+if grep -v 'pahole version differs' "$out/log" | grep -E 'warning:|WARNING:' >&2; then
 	die "the module builds with warnings, see $out/log"
 fi
 strip --strip-debug -o "$out/$name.ko" "$out/source/$name.ko"
