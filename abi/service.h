@@ -85,7 +85,7 @@ struct vtpm_remember {
 ABI_SIZE(struct vtpm_remember, 16);
 
 /*
- * oracle: the twin of the vtpm, the same executable started with the argument "oracle". It holds
+ * oracle: the twin of the vtpm, the same executable started under the name "oracle". It holds
  * nothing, can store nothing, and is set back to its snapshot after each reply.
  */
 enum oracle_op {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The one executable of all services: its argument, or else its own name, says which one it is.
+ * The one executable of all services. Its own name says which one it is: under the monitor that of
+ * services.conf. Under Linux an argument may say it.
  * They share libcrypto, and its pages in the archive, of which Socle's 16 MiB could not hold two.
  */
 #include <stddef.h>

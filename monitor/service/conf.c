@@ -45,8 +45,6 @@ static void copy_word(char *to, const struct word *word)
 	to[word->size] = 0;
 }
 
-_Static_assert(CONF_ARG_SIZE == CONF_NAME_SIZE, "an argument is written like a name");
-
 static bool take_name(struct parser *p, const struct word *word, char to[CONF_NAME_SIZE])
 {
 	if (word->size >= CONF_NAME_SIZE)
@@ -186,15 +184,6 @@ static bool parse_exec(struct parser *p)
 	if (p->service->exec[0])
 		return fail(p, "exec is there twice");
 	return take_path(p, &p->words[1], p->service->exec);
-}
-
-static bool parse_arg(struct parser *p)
-{
-	if (p->word_count != 2)
-		return fail(p, "arg wants a word");
-	if (p->service->arg[0])
-		return fail(p, "arg is there twice");
-	return take_name(p, &p->words[1], p->service->arg);
 }
 
 static bool parse_parked(struct parser *p)
@@ -360,9 +349,8 @@ static bool parse_words(struct parser *p)
 		const char *name;
 		bool (*parse)(struct parser *p);
 	} properties[] = {
-		{ "exec", parse_exec },	    { "arg", parse_arg },	{ "role", parse_role },
-		{ "memory", parse_memory }, { "budget", parse_budget }, { "parked", parse_parked },
-		{ "grant", parse_grant },
+		{ "exec", parse_exec },	    { "role", parse_role },	{ "memory", parse_memory },
+		{ "budget", parse_budget }, { "parked", parse_parked }, { "grant", parse_grant },
 	};
 
 	if (word_is(&p->words[0], "service"))

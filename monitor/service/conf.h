@@ -19,7 +19,6 @@
 #define CONF_SERVICES_MAX 8u
 #define CONF_GRANTS_MAX 8u
 #define CONF_NAME_SIZE 24u /* with the final NUL */
-#define CONF_ARG_SIZE 24u  /* likewise */
 #define CONF_PATH_SIZE 64u
 #define CONF_FDS 16u /* descriptors are 0..CONF_FDS-1 */
 #define CONF_MEMORY_MAX (16u << 20)
@@ -44,11 +43,10 @@ struct conf_grant {
 struct conf_service {
 	char name[CONF_NAME_SIZE];
 	char exec[CONF_PATH_SIZE];
-	char arg[CONF_ARG_SIZE]; /* its one argument; empty: none */
-	enum service_role role;	 /* SERVICE_ROLES: none */
-	uint32_t memory;	 /* bytes of private memory, a multiple of the page size */
-	uint32_t budget_ms;	 /* longest run for one request */
-	bool parked;		 /* set back to its start after each request */
+	enum service_role role; /* SERVICE_ROLES: none */
+	uint32_t memory;	/* bytes of private memory, a multiple of the page size */
+	uint32_t budget_ms;	/* longest run for one request */
+	bool parked;		/* set back to its start after each request */
 	unsigned int grant_count;
 	struct conf_grant grants[CONF_GRANTS_MAX];
 };

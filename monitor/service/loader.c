@@ -148,15 +148,12 @@ static void add_words(struct start_block *block, uint64_t first, uint64_t second
 	block->words[block->count++] = second;
 }
 
-/* argc, argv, no environment, auxv. argument 0: there is none. */
-static struct start_block make_start_block(const struct loader *l, uint64_t name, uint64_t argument,
-					   uint64_t random)
+/* argc, argv, no environment, auxv. */
+static struct start_block make_start_block(const struct loader *l, uint64_t name, uint64_t random)
 {
 	struct start_block block = { .count = 0 };
 
-	add_words(&block, argument ? 2 : 1, name);
-	if (argument)
-		block.words[block.count++] = argument;
+	add_words(&block, 1, name);
 	add_words(&block, 0, 0);
 	add_words(&block, LINUX_AT_RANDOM, random);
 	add_words(&block, LINUX_AT_PAGESZ, ABI_PAGE_SIZE);
@@ -178,27 +175,19 @@ static bool push(struct loader *l, uint64_t *top, const void *data, size_t size)
 	return space_write(&l->service->space, va(*top), data, size);
 }
 
-static bool push_text(struct loader *l, uint64_t *top, const char *text, uint64_t *at)
-{
-	if (!push(l, top, text, strlen(text) + 1))
-		return false;
-	*at = *top;
-	return true;
-}
-
 static const char *fill_stack(struct loader *l, const uint8_t random[RANDOM_SIZE], uint64_t *stack)
 {
-	const struct conf_service *conf = l->service->conf;
-	uint64_t top = PROCESS_STACK_TOP, random_at, name_at, argument_at = 0;
+	const char *name = l->service->conf->name;
+	uint64_t top = PROCESS_STACK_TOP, random_at, name_at;
 	struct start_block block;
 
 	if (!push(l, &top, random, RANDOM_SIZE))
 		return "the stack cannot be filled";
 	random_at = top;
-	if (!push_text(l, &top, conf->name, &name_at) ||
-	    (conf->arg[0] && !push_text(l, &top, conf->arg, &argument_at)))
+	if (!push(l, &top, name, strlen(name) + 1))
 		return "the stack cannot be filled";
-	block = make_start_block(l, name_at, argument_at, random_at);
+	name_at = top;
+	block = make_start_block(l, name_at, random_at);
 	if (!push(l, &top, block.words, block.count * sizeof(block.words[0])))
 		return "the stack cannot be filled";
 	*stack = top;

@@ -60,7 +60,6 @@ static void accepts_the_delivered_file(void **state)
 	assert_false(conf.services[0].parked);
 	assert_string_equal(conf.services[1].name, "oracle");
 	assert_string_equal(conf.services[1].exec, "services/services");
-	assert_string_equal(conf.services[1].arg, "oracle");
 	assert_int_equal(conf.services[1].role, SERVICE_ORACLE);
 	assert_true(conf.services[1].parked);
 	/* What guests make it compute leaves it only as a reply. */
@@ -87,16 +86,14 @@ static void reads_every_property(void **state)
 	struct conf conf;
 
 	(void)state;
-	assert_true(parse("service o\n" BASE "role oracle\narg oracle\nparked\n", &conf, &error));
+	assert_true(parse("service o\n" BASE "role oracle\nparked\n", &conf, &error));
 	assert_int_equal(conf.services[0].role, SERVICE_ORACLE);
-	assert_string_equal(conf.services[0].arg, "oracle");
 	assert_true(conf.services[0].parked);
 	assert_true(parse("service a\nexec a\nrole attest\nmemory 4M # x\nbudget 60s\n"
 			  "grant 0 host-channel\nservice b\n" BASE "grant 15 service a\n",
 			  &conf, &error));
 	assert_int_equal(conf.services[0].memory, 4u << 20);
 	assert_int_equal(conf.services[0].budget_ms, 60000);
-	assert_string_equal(conf.services[0].arg, "");
 	assert_false(conf.services[0].parked);
 	assert_int_equal(conf.services[0].grants[0].kind, GRANT_HOST_CHANNEL);
 	assert_int_equal(conf.services[0].grants[0].fd, 0);
@@ -145,6 +142,7 @@ static const struct refusal refusals[] = {
 	{ "exec a\n", 1, "a service must be named first" },
 	{ "service a\nfoo b\n", 2, "unknown word" },
 	{ "service a\nex a\n", 2, "unknown word" },
+	{ "service a\narg a\n", 2, "unknown word" },
 	{ "service a\nexec\n", 2, "exec wants a path" },
 	{ "service a\nexec /a\n", 2, "a path is relative to the archive" },
 	{ "service a\nexec a:b\n", 2, "a path consists of letters, digits and . _ - /" },
@@ -165,11 +163,6 @@ static const struct refusal refusals[] = {
 	{ "service a\nbudget 0s\n", 2, "budget is out of range" },
 	{ "service a\nbudget 3601s\n", 2, "budget is out of range" },
 	{ "service a\nbudget 1s\nbudget 1s\n", 3, "budget is there twice" },
-	{ "service a\narg\n", 2, "arg wants a word" },
-	{ "service a\narg a b\n", 2, "arg wants a word" },
-	{ "service a\narg a/b\n", 2, "a name consists of a-z, 0-9 and -" },
-	{ "service a\narg abcdefghijklmnopqrstuvwx\n", 2, "the name is too long" },
-	{ "service a\narg a\narg b\n", 3, "arg is there twice" },
 	{ "service a\nparked yes\n", 2, "parked stands alone" },
 	{ "service a\nparked\nparked\n", 3, "parked is there twice" },
 	{ "service a\n" BASE "role oracle\n", 6, "the oracle before this line is not parked" },

@@ -26,23 +26,17 @@ enum {
 static struct conf_service conf = { .name = "test" };
 
 /* Loads file, after it was put into the archive, with a budget of so many pages. */
-static const char *load_as(struct service *service, const struct conf_service *as,
-			   const uint8_t *file, size_t size, uint32_t pages)
+static const char *load(struct service *service, const uint8_t *file, size_t size, uint32_t pages)
 {
 	struct loader_archive archive;
 	const uint8_t *at = harness_add("exec", file, size);
 
 	archive = harness_archive();
 	memset(service, 0, sizeof(*service));
-	service->conf = as;
+	service->conf = &conf;
 	check(page_owner_init(&service->owner, "test", pages, true));
 	check(space_create(&service->space, &service->owner));
 	return loader_load(service, &archive, at, size);
-}
-
-static const char *load(struct service *service, const uint8_t *file, size_t size, uint32_t pages)
-{
-	return load_as(service, &conf, file, size, pages);
 }
 
 static unsigned int rights_at(const struct service *service, uint64_t at, gpa_t *page)
@@ -129,30 +123,10 @@ static void stack_body(void)
 	      (MAP_READ | MAP_WRITE));
 }
 
-static void argument_body(void)
-{
-	static const struct conf_service with_argument = { .name = "test", .arg = "oracle" };
-	static struct service service;
-	uint8_t file[HARNESS_ELF_SIZE];
-	uint64_t head[6];
-	char text[7];
-
-	harness_init();
-	check(load_as(&service, &with_argument, file, harness_elf(file, 0), 100) == NULL);
-	check(service.context.regs.rsp % 16 == 0);
-	check(space_read(&service.space, head, (va_t){ service.context.regs.rsp }, sizeof(head)));
-	check(head[0] == 2 && head[3] == 0 && head[4] == 0 && head[5] == LINUX_AT_RANDOM);
-	check(space_read(&service.space, text, (va_t){ head[1] }, 5));
-	check(strcmp(text, "test") == 0);
-	check(space_read(&service.space, text, (va_t){ head[2] }, sizeof(text)));
-	check(strcmp(text, "oracle") == 0);
-}
-
 static void builds_the_stack(void **state)
 {
 	(void)state;
 	run_alone(stack_body);
-	run_alone(argument_body);
 }
 
 struct mutation {

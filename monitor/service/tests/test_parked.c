@@ -18,7 +18,7 @@
 #define STACK (PROCESS_STACK_TOP - 0x100)
 #define DEEP_STACK (PROCESS_STACK_TOP - PROCESS_STACK_SIZE)
 #define MMAP PROCESS_MMAP_MIN
-#define PARKED "service a\nexec a\narg oracle\nrole oracle\nparked\nbudget 200ms\n"
+#define PARKED "service a\nexec a\nrole oracle\nparked\nbudget 200ms\n"
 #define MEMORY "memory 1M\n"
 #define NOT_PARKED "service a\nexec a\nrole vtpm\nbudget 200ms\n" MEMORY
 #define HOUR_NS 3600000000000ull
