@@ -249,13 +249,13 @@ def pack_profile(archive, name, source=None):
     shutil.copy(source or ROOT / f"profiles/{name}.conf", archive / f"profile/{name}.conf")
 
 
-def build_image(options, folder):
-    """socle.igvm, and its measurement as hex."""
+def build_image(options, folder, profile=None):
+    """socle.igvm, and its measurement as hex. profile: a file in the place of the usual one."""
     archive = folder / "archive"
     services = archive / "services"
     services.mkdir(parents=True)
     shutil.copy(options.programs / "services/services", services / "services")
-    pack_profile(archive, options.profile.name)
+    pack_profile(archive, options.profile.name, profile)
     release = (options.kernel / "version").read_text().strip()
     image = folder / "socle.igvm"
     run("image", [options.socle, "igvm", "build",
