@@ -32,7 +32,7 @@ check-slow: setup-check tests guest guest7
 	scripts/check.py --programs $(OUT) --slow
 
 # What the vTPM costs, as ratios, in build/bench.json.
-bench: setup-check all
+bench: setup-check all guest
 	bench/run.py --programs $(OUT)
 
 # The guest's kernel, module and initramfs.

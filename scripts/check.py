@@ -119,6 +119,7 @@ def programs_of(build, slow):
             ("NMIs in the SVSM call", ["tests/guest/nmi_test.py", "--programs", build]),
             ("demo, archive byte flipped", ["tests/demo/flipped_boot.py", "--programs", build,
                                             "--build-dir", "build/demo-flipped"]),
+            ("keys over many calls", ["tests/guest/probe_test.py", "--programs", build]),
             ("authority that misbehaves", ["tests/demo/authority_test.py", "--programs", build,
                                            "--build-dir", "build/demo-authority", "--cpus", "1"]),
             ("hostile services under a storm", ["tests/services/hostile_test.py", "--storm", "60",

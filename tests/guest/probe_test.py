@@ -1,0 +1,155 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Keys that the SVSM makes over many calls, in a guest: cached then, two at a time, given up in the
+middle, beside the guest's own TPM commands. And what calls cost there, as ratios of one run: with a
+selector, against the sequence of TPM commands and a report that it replaces.
+
+    probe_test.py --programs BUILD [--parts tests,times,hold] [--work build/probe-test] [--json FILE]
+"""
+
+import argparse
+import json
+import pathlib
+import re
+import shutil
+import statistics
+import subprocess
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path[:0] = [str(ROOT / "scripts")]
+import demo  # noqa: E402
+
+TIMEOUT_S = 400
+PARTS = {"tests": ("new-and-cached", "own-key", "two-at-once", "two-of-one-template",
+                   "caller-killed", "tpm-meanwhile"),
+         "times": (), "hold": ()}
+# Name, sample and base, limit, and what they are. A key that the SVSM has to make first costs more
+# than TPM2_CreatePrimary, for a twin starts from the TPM's state each time: that has no limit.
+LIMIT = 0.60
+RATIOS = (
+    ("guest_ecc", "call_ecc", "sequence_ecc", LIMIT,
+     "attest a P-256 key of the profile in one call / make it, read it, flush it, and a report"),
+    ("guest_cached_rsa", "call_rsa", "sequence_rsa", LIMIT, "the same with a cached RSA-2048 key"),
+    ("guest_new_ecc", "call_new_ecc", "sequence_ecc", None, "the same with a new P-256 template"),
+)
+HOLD_LIMIT_S = 10  # half of what Linux takes for a soft lockup
+TIME = re.compile(r"^time (\w+) (\d+)\s*$", re.MULTILINE)
+
+
+def run(*command):
+    subprocess.run([str(word) for word in command], check=True, cwd=ROOT,
+                   stdout=subprocess.DEVNULL)
+
+
+def build(options):
+    work, programs = options.work, options.programs
+    archive = work / "archive"
+    archive.mkdir()
+    demo.pack_profile(archive, "tcg")
+    (work / "parts").write_text("\n".join(options.parts) + "\n")
+    run("guest/initramfs/build.py", "--kernel", options.kernel, "--module",
+        options.guest / "socle_tpm.ko", "--agent", programs / "guest/socle-guest", "--init",
+        HERE / "probe_init", "--extra", programs / "tests/guest/attest-probe", "--extra",
+        work / "parts", "--out", work / "initramfs.cpio")
+    release = (options.kernel / "version").read_text().strip()
+    image = work / "probe.igvm"
+    run(programs / "tools/socle", "igvm", "build", "-q", "-o", image,
+        "--monitor", programs / "monitor/monitor.elf", "--archive", archive,
+        "--file", f"services/services={programs / 'services/services'}",
+        "--kernel", options.kernel / "root/boot" / f"vmlinuz-{release}",
+        "--initrd", work / "initramfs.cpio", "--cmdline", "console=ttyS0 quiet panic=-1",
+        "--cpus", 2)
+    return image
+
+
+def boot(options, image):
+    """The guest's log, and what went wrong with the machine, or None."""
+    machine = subprocess.run(
+        [options.programs / "tools/socle", "run", "--quiet", "--cpus", "2", "--log-dir",
+         options.work, "--report-key-dir", ROOT / "build/report-keys", "--timeout",
+         str(TIMEOUT_S), image], check=False, capture_output=True, text=True)
+    log = options.work / "guest.log"
+    text = log.read_text(errors="replace").replace("\r", "") if log.exists() else ""
+    if machine.returncode != 0:
+        return text, machine.stderr.strip() or "socle run failed"
+    return text, None if "\nprobe: ok\n" in "\n" + text else "the guest does not end well"
+
+
+def ratios(samples):
+    for name, value, base, limit, what in RATIOS:
+        value, base = statistics.median(samples[value]), statistics.median(samples[base])
+        yield {"name": name, "what": what, "us": value, "base_us": base,
+               "ratio": round(value / base, 4), "limit": limit}
+
+
+def judge(options, text, problem):
+    """Lines of what failed, the number of all that was looked at, and the measurements."""
+    failed = [f"machine: {problem}"] if problem else []
+    failed += re.findall(r"^FAIL (.*)$", text, re.MULTILINE)
+    done = set(re.findall(r"^ok (.*)$", text, re.MULTILINE))
+    named = {line.split(":")[0].split(" ")[0] for line in failed}
+    wanted = [name for part in options.parts for name in PARTS[part]]
+    failed += [f"{name}: not run" for name in wanted if name not in done and name not in named]
+    samples, looked, result = {}, 1 + len(wanted), {"format": 1, "results": []}
+    for name, us in TIME.findall(text):
+        samples.setdefault(name, []).append(int(us))
+    if "times" in options.parts and not failed:
+        result["results"] = list(ratios(samples))
+        limited = [r for r in result["results"] if r["limit"]]
+        looked += len(limited)
+        failed += [f"{r['name']}: {r['ratio']} is above {r['limit']}" for r in limited
+                   if r["ratio"] > r["limit"]]
+    if "hold" in options.parts and not failed:
+        result["hold_us"] = max(samples["hold"])
+        result["hold_samples_us"] = samples["hold"]
+        looked += 1
+        if result["hold_us"] > HOLD_LIMIT_S * 1e6:
+            failed.append(f"hold: {result['hold_us']} us for an RSA key of the guest's own")
+    result["new_rsa_us"] = samples.get("new_rsa", [])
+    return failed, looked, result
+
+
+def show(result):
+    for r in result["results"]:
+        print(f"{r['name']:18} {r['us']:9.0f} us / {r['base_us']:9.0f} us = {r['ratio']:.3f}  "
+              f"(limit {r['limit'] or 'none'})")
+    if "hold_us" in result:
+        print(f"{'guest_rsa_hold':18} {result['hold_us']:9.0f} us at most, of "
+              f"{len(result['hold_samples_us'])} (limit {HOLD_LIMIT_S} s)")
+
+
+def parse_arguments():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
+    parser.add_argument("--programs", type=pathlib.Path, required=True, help="Meson build folder")
+    parser.add_argument("--kernel", type=pathlib.Path, default=ROOT / "build/kernel")
+    parser.add_argument("--guest", type=pathlib.Path, default=ROOT / "build/guest")
+    parser.add_argument("--work", type=pathlib.Path, default=ROOT / "build/probe-test")
+    parser.add_argument("--json", type=pathlib.Path, default=ROOT / "build/guest-times.json")
+    parser.add_argument("--parts", default=",".join(PARTS), help="what to run, of tests,times,hold")
+    options = parser.parse_args()
+    for name, path in vars(options).items():
+        if isinstance(path, pathlib.Path):
+            setattr(options, name, path.resolve())
+    options.parts = options.parts.split(",")
+    if not set(options.parts) <= set(PARTS):
+        parser.error(f"--parts takes some of {','.join(PARTS)}")
+    return options
+
+
+def main():
+    options = parse_arguments()
+    shutil.rmtree(options.work, ignore_errors=True)
+    options.work.mkdir(parents=True)
+    failed, looked, result = judge(options, *boot(options, build(options)))
+    options.json.write_text(json.dumps(result, indent=2) + "\n")
+    show(result)
+    for line in failed:
+        print(f"FAIL {line}")
+    print(f"probe: {max(0, looked - len(failed))} passed, {len(failed)} failed")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
