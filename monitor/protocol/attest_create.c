@@ -38,6 +38,13 @@ static struct {
 	uint8_t remember[sizeof(struct vtpm_remember) + TEMPLATE_MAX + PUBLIC_MAX];
 } creation = { .lock = LOCK_INIT("attest creation", LOCK_RANK_CALL) };
 
+/*
+ * The vtpm pays for its answers until they are freed, and an order holds its whole permanent state.
+ * Held from the question until the order has become the creation or is gone: two exist at most,
+ * however many vCPUs ask. The vtpm answers one at a time anyway.
+ */
+static struct lock selection = LOCK_INIT("attest selection", LOCK_RANK_SELECTION);
+
 /* ---- What the vtpm says to a selector ---- */
 
 static uint32_t result_of_tpm(uint32_t code)
@@ -276,24 +283,39 @@ static uint32_t run(bool first)
 	return result;
 }
 
-static uint32_t create_key(const struct attest_call *in, gpa_t vmsa, struct service_answer *order)
+/*
+ * With SVSM_SUCCESS *selected is the manifest, or *create says that a creation has begun, which is
+ * the caller's to run.
+ */
+static uint32_t select_or_begin(const struct attest_call *in, gpa_t vmsa,
+				struct service_answer *selected, bool *create)
 {
-	if (begin(in, vmsa, order))
-		return run(true);
-	service_answer_free(order);
-	return SVSM_ERR_INCOMPLETE;
+	uint32_t result;
+
+	lock_acquire(&selection);
+	result = select_key(in, selected, create);
+	if (result == SVSM_SUCCESS && *create && !begin(in, vmsa, selected)) {
+		service_answer_free(selected);
+		result = SVSM_ERR_INCOMPLETE;
+	}
+	lock_release(&selection);
+	return result;
 }
 
 /* Once the key is made, it is there: a vtpm that wants it made again does not get its way. */
 static uint32_t select_made(const struct attest_call *in, struct service_answer *selected)
 {
 	bool create = false;
-	uint32_t result = select_key(in, selected, &create);
+	uint32_t result;
 
-	if (result != SVSM_SUCCESS || !create)
-		return result;
-	service_answer_free(selected);
-	return SVSM_ERR_SERVICE_FAILED;
+	lock_acquire(&selection);
+	result = select_key(in, selected, &create);
+	if (result == SVSM_SUCCESS && create) {
+		service_answer_free(selected);
+		result = SVSM_ERR_SERVICE_FAILED;
+	}
+	lock_release(&selection);
+	return result;
 }
 
 uint32_t attest_select(const struct attest_call *in, gpa_t vmsa, struct service_answer *selected)
@@ -307,10 +329,10 @@ uint32_t attest_select(const struct attest_call *in, gpa_t vmsa, struct service_
 	if (turn == TURN_GO_ON) {
 		result = run(false);
 	} else {
-		result = select_key(in, selected, &create);
+		result = select_or_begin(in, vmsa, selected, &create);
 		if (result != SVSM_SUCCESS || !create)
 			return result;
-		result = create_key(in, vmsa, selected);
+		result = run(true);
 	}
 	return result == SVSM_SUCCESS ? select_made(in, selected) : result;
 }
