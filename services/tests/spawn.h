@@ -17,7 +17,8 @@ struct spawn_grant {
 
 /*
  * Starts the executable with an argument, or NULL, with grants and no environment, and gives our
- * end of its request channel in *channel. The child dies with us. Returns its process id; ends the test on failure.
+ * end of its request channel in *channel. The child dies with us. Returns its process id; ends the
+ * test on failure.
  */
 pid_t spawn_service(const char *executable, const char *argument, const struct spawn_grant *grants,
 		    size_t count, int *channel);
