@@ -3,12 +3,9 @@
 
 #include <string.h>
 
-#define WORDS_MAX 5u
+#include "core/words.h"
 
-struct word {
-	const char *at;
-	size_t size;
-};
+#define WORDS_MAX 5u
 
 struct parser {
 	struct conf *conf;
@@ -24,50 +21,31 @@ static bool fail(struct parser *p, const char *text)
 	return false;
 }
 
-static bool word_is(const struct word *word, const char *text)
-{
-	return word->size == strlen(text) && memcmp(word->at, text, word->size) == 0;
-}
-
-static bool name_char(char c)
-{
-	return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-';
-}
-
 static bool path_char(char c)
 {
-	return name_char(c) || (c >= 'A' && c <= 'Z') || c == '.' || c == '_' || c == '/';
-}
-
-static void copy_word(char *to, const struct word *word)
-{
-	memcpy(to, word->at, word->size);
-	to[word->size] = 0;
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '-' && c <= '9') ||
+	       c == '_';
 }
 
 static bool take_name(struct parser *p, const struct word *word, char to[CONF_NAME_SIZE])
 {
-	if (word->size >= CONF_NAME_SIZE)
-		return fail(p, "the name is too long");
-	for (size_t i = 0; i < word->size; i++) {
-		if (!name_char(word->at[i]))
-			return fail(p, "a name consists of a-z, 0-9 and -");
-	}
-	copy_word(to, word);
-	return true;
+	const char *wrong = word_name(*word, to, CONF_NAME_SIZE);
+
+	return wrong ? fail(p, wrong) : true;
 }
 
 static bool take_path(struct parser *p, const struct word *word, char to[CONF_PATH_SIZE])
 {
-	if (word->size >= CONF_PATH_SIZE)
+	if (word->length >= CONF_PATH_SIZE)
 		return fail(p, "the path is too long");
-	for (size_t i = 0; i < word->size; i++) {
+	for (size_t i = 0; i < word->length; i++) {
 		if (!path_char(word->at[i]))
 			return fail(p, "a path consists of letters, digits and . _ - /");
 	}
 	if (word->at[0] == '/')
 		return fail(p, "a path is relative to the archive");
-	copy_word(to, word);
+	memcpy(to, word->at, word->length);
+	to[word->length] = 0;
 	return true;
 }
 
@@ -77,7 +55,7 @@ static bool take_number(const struct word *word, uint32_t *value, struct word *r
 	uint64_t sum = 0;
 	size_t i = 0;
 
-	for (; i < word->size && word->at[i] >= '0' && word->at[i] <= '9'; i++) {
+	for (; i < word->length && word->at[i] >= '0' && word->at[i] <= '9'; i++) {
 		sum = sum * 10 + (uint64_t)(word->at[i] - '0');
 		if (sum > UINT32_MAX)
 			return false;
@@ -85,7 +63,7 @@ static bool take_number(const struct word *word, uint32_t *value, struct word *r
 	if (i == 0 || (i > 1 && word->at[0] == '0'))
 		return false;
 	*value = (uint32_t)sum;
-	*rest = (struct word){ .at = word->at + i, .size = word->size - i };
+	*rest = (struct word){ .at = word->at + i, .length = word->length - i };
 	return true;
 }
 
@@ -96,9 +74,9 @@ static bool take_memory(struct parser *p, const struct word *word, uint32_t *byt
 
 	if (!take_number(word, &number, &rest))
 		return fail(p, "memory is a number with K or M");
-	if (word_is(&rest, "K"))
+	if (word_is(rest, "K"))
 		unit = 1u << 10;
-	else if (word_is(&rest, "M"))
+	else if (word_is(rest, "M"))
 		unit = 1u << 20;
 	else
 		return fail(p, "memory is a number with K or M");
@@ -117,9 +95,9 @@ static bool take_budget(struct parser *p, const struct word *word, uint32_t *ms)
 
 	if (!take_number(word, &number, &rest))
 		return fail(p, "budget is a number with s or ms");
-	if (word_is(&rest, "s"))
+	if (word_is(rest, "s"))
 		unit = 1000;
-	else if (word_is(&rest, "ms"))
+	else if (word_is(rest, "ms"))
 		unit = 1;
 	else
 		return fail(p, "budget is a number with s or ms");
@@ -150,7 +128,7 @@ static unsigned int find_service(const struct conf *conf, const struct word *nam
 {
 	unsigned int i = 0;
 
-	while (i < conf->count && !word_is(name, conf->services[i].name))
+	while (i < conf->count && !word_is(*name, conf->services[i].name))
 		i++;
 	return i;
 }
@@ -209,7 +187,7 @@ static bool parse_role(struct parser *p)
 		return fail(p, "role wants a name");
 	if (p->service->role != SERVICE_ROLES)
 		return fail(p, "role is there twice");
-	while (role < SERVICE_ROLES && !word_is(&p->words[1], names[role]))
+	while (role < SERVICE_ROLES && !word_is(p->words[1], names[role]))
 		role++;
 	if (role == SERVICE_ROLES)
 		return fail(p, "there is no such role");
@@ -254,7 +232,7 @@ static bool take_descriptor(struct parser *p, const struct word *word, unsigned 
 {
 	struct word rest;
 
-	if (!take_number(word, fd, &rest) || rest.size || *fd >= CONF_FDS)
+	if (!take_number(word, fd, &rest) || rest.length || *fd >= CONF_FDS)
 		return fail(p, "a descriptor is a number below 16");
 	if (*fd == SERVICE_FD_REQUESTS)
 		return fail(p, "descriptor 3 is the request channel");
@@ -291,7 +269,7 @@ static bool take_granted_service(struct parser *p, struct conf_grant *grant)
 /* A last word, behind all that the capability wants. */
 static bool take_at_start(struct parser *p, unsigned int words)
 {
-	if (p->word_count != words + 1 || !word_is(&p->words[words], "at-start"))
+	if (p->word_count != words + 1 || !word_is(p->words[words], "at-start"))
 		return false;
 	p->word_count--;
 	return true;
@@ -313,7 +291,7 @@ static bool take_capability(struct parser *p, struct conf_grant *grant)
 	const unsigned int count = sizeof(kinds) / sizeof(kinds[0]);
 	unsigned int kind = 0;
 
-	while (kind < count && !word_is(&p->words[2], kinds[kind].name))
+	while (kind < count && !word_is(p->words[2], kinds[kind].name))
 		kind++;
 	if (kind == count)
 		return fail(p, "there is no such capability");
@@ -353,10 +331,10 @@ static bool parse_words(struct parser *p)
 		{ "budget", parse_budget }, { "parked", parse_parked }, { "grant", parse_grant },
 	};
 
-	if (word_is(&p->words[0], "service"))
+	if (word_is(p->words[0], "service"))
 		return parse_service(p);
 	for (size_t i = 0; i < sizeof(properties) / sizeof(properties[0]); i++) {
-		if (!word_is(&p->words[0], properties[i].name))
+		if (!word_is(p->words[0], properties[i].name))
 			continue;
 		return p->service ? properties[i].parse(p)
 				  : fail(p, "a service must be named first");
@@ -364,26 +342,26 @@ static bool parse_words(struct parser *p)
 	return fail(p, "unknown word");
 }
 
-/* Splits a line at blanks and tabs; a # ends it. */
+static bool is_printable(const struct word *word)
+{
+	for (size_t i = 0; i < word->length; i++) {
+		if (word->at[i] < ' ' || word->at[i] > '~')
+			return false;
+	}
+	return true;
+}
+
 static bool split_line(struct parser *p, const char *line, size_t size)
 {
-	struct word *word = NULL;
+	struct words rest = { line, line + size };
 
 	p->word_count = 0;
-	for (size_t i = 0; i < size && line[i] != '#'; i++) {
-		if (line[i] == ' ' || line[i] == '\t') {
-			word = NULL;
-			continue;
-		}
-		if (line[i] < ' ' || line[i] > '~')
+	for (struct word word = words_next(&rest); word.length; word = words_next(&rest)) {
+		if (!is_printable(&word))
 			return fail(p, "a character that does not belong here");
-		if (!word) {
-			if (p->word_count == WORDS_MAX)
-				return fail(p, "too many words");
-			word = &p->words[p->word_count++];
-			*word = (struct word){ .at = line + i };
-		}
-		word->size++;
+		if (p->word_count == WORDS_MAX)
+			return fail(p, "too many words");
+		p->words[p->word_count++] = word;
 	}
 	return true;
 }
