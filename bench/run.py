@@ -121,10 +121,10 @@ def command_mix(programs, profile, rounds):
     return result
 
 
-def in_guest(programs, output):
+def in_guest(programs, guest, output):
     """What tests/guest/probe_test.py measures in a guest, with all processors."""
-    subprocess.run([ROOT / "tests/guest/probe_test.py", "--programs", programs, "--parts",
-                    "times,hold", "--work", ROOT / "build/bench-guest", "--json", output],
+    subprocess.run([ROOT / "tests/guest/probe_test.py", "--programs", programs, "--guest",
+                    guest, "--parts", "times,hold", "--work", ROOT / "build/bench-guest", "--json", output],
                    check=False, stdout=subprocess.DEVNULL, timeout=600)
     measured = json.loads(output.read_text())
     if "hold_us" not in measured:
@@ -155,12 +155,13 @@ def main():
     parser.add_argument("--programs", type=Path, required=True)
     parser.add_argument("--profile", type=Path, default=ROOT / "profiles/tcg.conf")
     parser.add_argument("--output", type=Path, default=ROOT / "build/bench.json")
+    parser.add_argument("--guest", type=Path, default=ROOT / "build/guest")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--check", action="store_true")
     options = parser.parse_args()
     guest = None
-    if (ROOT / "build/guest/socle_tpm.ko").exists():
-        guest = in_guest(options.programs, ROOT / "build/guest-times.json")
+    if (options.guest / "socle_tpm.ko").exists():
+        guest = in_guest(options.programs, options.guest, ROOT / "build/guest-times.json")
     else:
         print("no guest is built: nothing is measured in one", file=sys.stderr)
     steady()
