@@ -51,7 +51,7 @@ static int setup(void **state)
 	struct fixture *f = calloc(1, sizeof(*f));
 
 	assert_non_null(f);
-	strcpy(f->folder, "/tmp/socle-quote-XXXXXX");
+	strcpy(f->folder, P_tmpdir "/socle-quote-XXXXXX");
 	assert_non_null(mkdtemp(f->folder));
 	f->tpm = fake_tpm_start();
 	memset(f->wish.nonce, 'N', sizeof(f->wish.nonce));

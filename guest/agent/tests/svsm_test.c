@@ -34,7 +34,7 @@ static int setup(void **state)
 	struct fixture *f = calloc(1, sizeof(*f));
 
 	assert_non_null(f);
-	strcpy(f->folder, "/tmp/socle-svsm-XXXXXX");
+	strcpy(f->folder, P_tmpdir "/socle-svsm-XXXXXX");
 	assert_non_null(mkdtemp(f->folder));
 	snprintf(f->out, sizeof(f->out), "%s/out", f->folder);
 	snprintf(f->kernel, sizeof(f->kernel), "%s/kernel", f->folder);
