@@ -27,10 +27,9 @@ def run(*command):
 
 def archive(programs):
     """Options that put the services and what they read into the image."""
-    names = {f"services/{path.name}": path for path in (programs / "services").iterdir()
-             if path.name in ("services", "vtpm", "attest")}
-    names["services.conf"] = ROOT / "services/services.conf"
-    names["profile/tcg.conf"] = ROOT / "profiles/tcg.conf"
+    names = {"services/services": programs / "services/services",
+             "services.conf": ROOT / "services/services.conf",
+             "profile/tcg.conf": ROOT / "profiles/tcg.conf"}
     return [word for name, path in names.items() for word in ("--file", f"{name}={path}")]
 
 
