@@ -13,7 +13,7 @@
 #include "monitor/log/die.h"
 
 #define THREADS 4u
-#define TURNS 1000u /* a waiting thread may have to wait out the holder's time slice */
+#define TURNS 200u /* a waiting thread may have to wait out the holder's time slice */
 
 static __thread unsigned int cpu;
 
