@@ -72,7 +72,7 @@ static void one_holder_at_a_time(void **state)
 		assert_int_equal(pthread_create(&threads[i], NULL, count, (void *)(i + 1)), 0);
 	for (unsigned int i = 0; i < THREADS; i++)
 		pthread_join(threads[i], NULL);
-	assert_int_equal(counter, 80000);
+	assert_int_equal(counter, THREADS * TURNS);
 }
 
 int main(void)
