@@ -99,16 +99,23 @@ bool space_protect(struct address_space *space, va_t va, unsigned int rights);
 /* The page behind va and its rights. False when nothing is mapped there. */
 bool space_lookup(const struct address_space *space, va_t va, gpa_t *page, unsigned int *rights);
 
-/* A mapped page as space_next() finds it; owned: it came from space_map_new(). */
+/* A mapped page as space_next() finds it. */
 struct space_page {
 	va_t va;
 	gpa_t page;
 	unsigned int rights;
-	bool owned;
+	bool owned;	/* it came from space_map_new() */
+	bool unchanged; /* neither written to nor replaced since space_mark() */
 };
 
 /* The first mapped page at or above the page of from, with any rights. False when there is none. */
 bool space_next(const struct address_space *space, va_t from, struct space_page *found);
+
+/*
+ * Marks the page, if there is one: it counts as unchanged from now on, until the service or
+ * space_write() writes to it, or another page takes its place. No CPU is in the space.
+ */
+void space_mark(struct address_space *space, va_t va);
 
 /*
  * Copy from and to a service's memory through the direct map: no fault, no SMAP window. False,

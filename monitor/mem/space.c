@@ -7,6 +7,8 @@
 
 #define USER_ROOT_ENTRIES (TABLE_ENTRIES / 2)
 #define USER_TABLE_FLAGS (PTE_PRESENT | PTE_WRITE | PTE_USER)
+/* What an entry keeps when its rights change. */
+#define PTE_KEPT (PTE_OWNED | PTE_MARKED | PTE_DIRTY)
 
 static struct table_root tables_of(const struct address_space *space)
 {
@@ -162,9 +164,20 @@ bool space_protect(struct address_space *space, va_t va, unsigned int rights)
 
 	if (!rights_fit_page(rights, page))
 		return false;
-	*entry = page.raw | map_c_bit() | user_flags(rights) | (*entry & PTE_OWNED);
+	*entry = page.raw | map_c_bit() | user_flags(rights) | (*entry & PTE_KEPT);
 	space->generation++;
 	return true;
+}
+
+/* A CPU that still had the entry in its TLB as dirty would not say so again. */
+void space_mark(struct address_space *space, va_t va)
+{
+	uint64_t *entry = mapped_entry(space, va);
+
+	if (!entry)
+		return;
+	*entry = (*entry & ~PTE_DIRTY) | PTE_MARKED;
+	space->generation++;
 }
 
 static unsigned int rights_of(uint64_t entry)
@@ -201,6 +214,7 @@ bool space_next(const struct address_space *space, va_t from, struct space_page 
 				.page = table_target(entry, map_c_bit()),
 				.rights = rights_of(entry),
 				.owned = entry & PTE_OWNED,
+				.unchanged = (entry & PTE_MARKED) && !(entry & PTE_DIRTY),
 			};
 			return true;
 		}
@@ -209,37 +223,38 @@ bool space_next(const struct address_space *space, va_t from, struct space_page 
 	return false;
 }
 
-/*
- * Where the direct map shows the service's byte at va, and how many bytes follow it on the page.
- * NULL when the service has not all of rights there.
- */
-static uint8_t *user_bytes(const struct address_space *space, uint64_t va, unsigned int rights,
-			   size_t *left)
+/* The entry of the service's byte at va; NULL when the service has not all of rights there. */
+static uint64_t *user_entry(const struct address_space *space, uint64_t va, unsigned int rights)
 {
-	unsigned int have;
-	gpa_t page;
+	uint64_t *entry = mapped_entry(space, (va_t){ va });
 
-	if (!space_lookup(space, (va_t){ va }, &page, &have) || (have & rights) != rights)
-		return NULL;
-	*left = ABI_PAGE_SIZE - va % ABI_PAGE_SIZE;
-	return (uint8_t *)direct_ptr(page) + va % ABI_PAGE_SIZE;
+	return entry && (rights_of(*entry) & rights) == rights ? entry : NULL;
 }
 
-static size_t smaller(size_t a, size_t b)
+/* Where the direct map shows the byte at va. */
+static uint8_t *byte_at(uint64_t entry, uint64_t va)
 {
-	return a < b ? a : b;
+	return (uint8_t *)direct_ptr(table_target(entry, map_c_bit())) + va % ABI_PAGE_SIZE;
+}
+
+/* How many of size bytes at va are on one page. */
+static size_t on_page(uint64_t va, size_t size)
+{
+	size_t left = ABI_PAGE_SIZE - va % ABI_PAGE_SIZE;
+
+	return left < size ? left : size;
 }
 
 bool space_read(const struct address_space *space, void *to, va_t from, size_t size)
 {
 	for (size_t done = 0, step; done < size; done += step) {
-		size_t left;
-		const uint8_t *bytes = user_bytes(space, from.raw + done, MAP_READ, &left);
+		uint64_t at = from.raw + done;
+		const uint64_t *entry = user_entry(space, at, MAP_READ);
 
-		if (!bytes)
+		if (!entry)
 			return false;
-		step = smaller(left, size - done);
-		memcpy((uint8_t *)to + done, bytes, step);
+		step = on_page(at, size - done);
+		memcpy((uint8_t *)to + done, byte_at(*entry, at), step);
 	}
 	return true;
 }
@@ -247,25 +262,23 @@ bool space_read(const struct address_space *space, void *to, va_t from, size_t s
 bool space_write(const struct address_space *space, va_t to, const void *from, size_t size)
 {
 	for (size_t done = 0, step; done < size; done += step) {
-		size_t left;
-		uint8_t *bytes = user_bytes(space, to.raw + done, MAP_READ | MAP_WRITE, &left);
+		uint64_t at = to.raw + done;
+		uint64_t *entry = user_entry(space, at, MAP_READ | MAP_WRITE);
 
-		if (!bytes)
+		if (!entry)
 			return false;
-		step = smaller(left, size - done);
-		memcpy(bytes, (const uint8_t *)from + done, step);
+		*entry |= PTE_DIRTY; /* the CPU sees no write by this name */
+		step = on_page(at, size - done);
+		memcpy(byte_at(*entry, at), (const uint8_t *)from + done, step);
 	}
 	return true;
 }
 
 bool space_check(const struct address_space *space, va_t at, size_t size, unsigned int rights)
 {
-	for (size_t done = 0, step; done < size; done += step) {
-		size_t left;
-
-		if (!user_bytes(space, at.raw + done, rights, &left))
+	for (size_t done = 0; done < size; done += on_page(at.raw + done, size - done)) {
+		if (!user_entry(space, at.raw + done, rights))
 			return false;
-		step = smaller(left, size - done);
 	}
 	return true;
 }

@@ -18,8 +18,11 @@
 #define PTE_PRESENT (1ull << 0)
 #define PTE_WRITE (1ull << 1)
 #define PTE_USER (1ull << 2)
+#define PTE_DIRTY (1ull << 6) /* set by the CPU */
 #define PTE_LARGE (1ull << 7)
-#define PTE_OWNED (1ull << 9) /* ignored by the CPU: the page belongs to the address space */
+/* Ignored by the CPU. */
+#define PTE_OWNED (1ull << 9)	/* the page belongs to the address space */
+#define PTE_MARKED (1ull << 10) /* by space_mark(), and the same page since */
 #define PTE_NO_EXEC (1ull << 63)
 #define PTE_ADDRESS 0x000ffffffffff000ull /* with the C-bit still in it */
 

@@ -4,6 +4,7 @@
 
 #include "monitor/mem/direct.h"
 #include "monitor/mem/map.h"
+#include "monitor/mem/table.h"
 #include "monitor/mem/tests/fake_memory.h"
 
 /* Literal bits of APM volume 2, 5.4, not the names of the code under test. */
@@ -274,6 +275,63 @@ static void copies_cross_pages_and_obey_rights(void **state)
 	assert_int_equal(space_owner.used, 0);
 }
 
+static bool unchanged(const struct address_space *space, uint64_t at)
+{
+	struct space_page page;
+
+	assert_true(space_next(space, (va_t){ at }, &page));
+	assert_int_equal(page.va.raw, at);
+	return page.unchanged;
+}
+
+/* As the CPU does when the service writes. */
+static void write_as_cpu(const struct address_space *space, uint64_t at)
+{
+	struct table_root tables = { .root = space->root, .c_bit = C_BIT };
+	unsigned int level;
+
+	*table_find(&tables, at, &level) |= PTE_DIRTY;
+}
+
+static void marks_tell_what_changed(void **state)
+{
+	struct address_space space;
+	uint32_t generation;
+	uint8_t byte = 1;
+
+	(void)state;
+	init();
+	assert_true(space_create(&space, &space_owner));
+	for (uint64_t at = 0x10000; at < 0x14000; at += 0x1000)
+		assert_true(space_map_new(&space, (va_t){ at }, MAP_READ | MAP_WRITE));
+	assert_false(unchanged(&space, 0x10000));
+	generation = space.generation;
+	for (uint64_t at = 0x10000; at < 0x15000; at += 0x1000)
+		space_mark(&space, (va_t){ at });
+	assert_int_equal(space.generation, generation + 4); /* one is not mapped */
+	for (uint64_t at = 0x10000; at < 0x14000; at += 0x1000)
+		assert_true(unchanged(&space, at));
+
+	/* Written by the service and by us; replaced; other rights, which are no change of it. */
+	write_as_cpu(&space, 0x10000);
+	assert_true(space_write(&space, (va_t){ 0x11fff }, &byte, 1));
+	space_unmap(&space, (va_t){ 0x12000 });
+	assert_true(space_map_new(&space, (va_t){ 0x12000 }, MAP_READ | MAP_WRITE));
+	assert_true(space_protect(&space, (va_t){ 0x13000 }, MAP_READ));
+	assert_true(space_read(&space, &byte, (va_t){ 0x13000 }, 1));
+	assert_false(unchanged(&space, 0x10000));
+	assert_false(unchanged(&space, 0x11000));
+	assert_false(unchanged(&space, 0x12000));
+	assert_true(unchanged(&space, 0x13000));
+	/* A change is not forgotten with the rights. */
+	assert_true(space_protect(&space, (va_t){ 0x10000 }, 0));
+	assert_false(unchanged(&space, 0x10000));
+	space_mark(&space, (va_t){ 0x10000 });
+	assert_true(unchanged(&space, 0x10000));
+	space_destroy(&space);
+	assert_int_equal(space_owner.used, 0);
+}
+
 static void a_space_without_memory_fails_and_leaks_nothing(void **state)
 {
 	struct address_space space;
@@ -317,6 +375,7 @@ int main(void)
 		cmocka_unit_test_setup(a_space_keeps_its_rules, start),
 		cmocka_unit_test_setup(lookups_tell_page_and_rights, start),
 		cmocka_unit_test_setup(copies_cross_pages_and_obey_rights, start),
+		cmocka_unit_test_setup(marks_tell_what_changed, start),
 		cmocka_unit_test_setup(a_space_without_memory_fails_and_leaks_nothing, start),
 		cmocka_unit_test_setup(a_space_shares_the_monitors_half, start),
 	};
