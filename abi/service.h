@@ -47,7 +47,8 @@ enum vtpm_op {
 	VTPM_OP_COMMAND = 1,  /* struct vtpm_command + TPM command -> TPM response */
 	VTPM_OP_MANIFEST = 2, /* u32 manifest version -> manifest, from what is cached */
 	VTPM_OP_SELECT = 3,   /* u32 manifest version, selector -> struct vtpm_select_reply, ... */
-	VTPM_OP_REMEMBER = 4, /* struct vtpm_remember, template, public area -> nothing */
+	VTPM_OP_REMEMBER = 4, /* struct vtpm_remember, template, public area -> as to a selector */
+	VTPM_OP_SEEDS = 5,    /* nothing -> struct vtpm_seeds, permanent state */
 };
 #define VTPM_COMMAND_MAX 4096u
 
@@ -59,9 +60,9 @@ ABI_SIZE(struct vtpm_command, 4);
 
 /*
  * What a selector leads to. SELECT_MANIFEST: the manifest follows. SELECT_CREATE: the key has to be
- * made; the oracle's request follows (struct oracle_create, permanent state, template), and its
- * answer is for VTPM_OP_REMEMBER, after which the same selector gives its manifest. SELECT_REFUSED:
- * by the rules of docs/spec/create-and-attest.md. SELECT_TPM_ERROR: code is the TPM's.
+ * made; its template follows. The oracle makes it, loaded with the seeds of that generation, and
+ * VTPM_OP_REMEMBER gives its manifest. SELECT_REFUSED: by the rules of
+ * docs/spec/create-and-attest.md. SELECT_TPM_ERROR: code is the TPM's.
  */
 enum vtpm_select {
 	SELECT_MANIFEST = 0,
@@ -73,30 +74,34 @@ enum vtpm_select {
 struct vtpm_select_reply {
 	uint32_t outcome;	  /* enum vtpm_select */
 	uint32_t code;		  /* TPM_RC */
-	uint64_t seed_generation; /* to be given back with the key */
+	uint64_t seed_generation; /* a number that changes when the TPM's seeds do */
 };
 ABI_SIZE(struct vtpm_select_reply, 16);
 
+/* SELECT_CREATE, without a template, is the answer when the seeds are others by now. */
 struct vtpm_remember {
-	uint64_t seed_generation;
+	uint64_t seed_generation; /* of the seeds that the key was made from */
+	uint32_t manifest_version;
 	uint32_t template_size;
 	uint32_t public_size;
+	uint32_t reserved; /* 0 */
 };
-ABI_SIZE(struct vtpm_remember, 16);
+ABI_SIZE(struct vtpm_remember, 24);
+
+/* The permanent state follows, for ORACLE_OP_LOAD. */
+struct vtpm_seeds {
+	uint64_t generation;
+};
+ABI_SIZE(struct vtpm_seeds, 8);
 
 /*
- * oracle: the twin of the vtpm, the same executable started under the name "oracle". It holds
- * nothing, can store nothing, and is set back to its snapshot after each reply.
+ * oracle: the twin of the vtpm, the same executable started under the name "oracle". It can store
+ * nothing. What LOAD makes of it is what it is set back to after each CREATE.
  */
 enum oracle_op {
-	ORACLE_OP_CREATE = 1, /* struct oracle_create, state, template -> u32 TPM_RC, public area */
+	ORACLE_OP_LOAD = 1,   /* permanent state of a vTPM -> nothing */
+	ORACLE_OP_CREATE = 2, /* template -> u32 TPM_RC, public area */
 };
-
-struct oracle_create {
-	uint32_t state_size; /* permanent state of the vTPM */
-	uint32_t template_size;
-};
-ABI_SIZE(struct oracle_create, 8);
 
 /*
  * Capability "state" of a vtpm that runs as a Linux process (`socle vtpm serve`), which outlives

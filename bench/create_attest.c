@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What the monitor does for an extended attestation by template, but for the report: the vtpm and
- * its twin as Linux processes, and this program between them. The twin waits, ready, as the
- * monitor's parked twin does; a new one takes its place after each use, outside of the time.
+ * its twin as Linux processes, and this program between them. The twin waits, loaded with the
+ * seeds, as the monitor's does; a new one takes its place after each use, outside of the time.
  *
  *	create_attest VTPM PROFILE ecc|rsa COUNT
  *
@@ -21,6 +21,7 @@
 #include "core/host/service_process.h"
 
 #define FD_PROFILE 6
+#define MANIFEST_VERSION 1u
 #define OP_NONE 0u /* no operation: its refusal tells that the service is ready */
 #define CACHED_CALLS 20
 
@@ -61,27 +62,45 @@ static void call(struct bench *b, const struct service_process *process, uint32_
 		errx(2, "operation %u fails", op);
 }
 
-static uint64_t select_template(struct bench *b, enum vtpm_select expected)
+/* The reply is of this outcome. Returns the generation of the seeds. */
+static uint64_t check_outcome(const struct bench *b, enum vtpm_select expected)
 {
-	const uint32_t version = 1;
-	const uint64_t kind = SVSM_SELECTOR_TEMPLATE;
 	struct vtpm_select_reply header;
 
-	memcpy(b->message, &version, sizeof(version));
-	memcpy(b->message + sizeof(version), &kind, sizeof(kind));
-	memcpy(b->message + sizeof(version) + sizeof(kind), b->template, b->template_size);
-	call(b, &b->vtpm, VTPM_OP_SELECT, b->message,
-	     sizeof(version) + sizeof(kind) + b->template_size);
 	memcpy(&header, b->reply, sizeof(header));
 	if (header.outcome != expected)
 		errx(2, "selection has outcome %u, code 0x%x", header.outcome, header.code);
 	return header.seed_generation;
 }
 
+static uint64_t select_template(struct bench *b, enum vtpm_select expected)
+{
+	const uint32_t version = MANIFEST_VERSION;
+	const uint64_t kind = SVSM_SELECTOR_TEMPLATE;
+
+	memcpy(b->message, &version, sizeof(version));
+	memcpy(b->message + sizeof(version), &kind, sizeof(kind));
+	memcpy(b->message + sizeof(version) + sizeof(kind), b->template, b->template_size);
+	call(b, &b->vtpm, VTPM_OP_SELECT, b->message,
+	     sizeof(version) + sizeof(kind) + b->template_size);
+	return check_outcome(b, expected);
+}
+
+static void load_twin(struct bench *b)
+{
+	size_t size;
+
+	call(b, &b->vtpm, VTPM_OP_SEEDS, NULL, 0);
+	size = b->reply_size - sizeof(struct vtpm_seeds);
+	memcpy(b->message, b->reply + sizeof(struct vtpm_seeds), size);
+	call(b, &b->twin, ORACLE_OP_LOAD, b->message, size);
+}
+
 /* The twin's answer, its response code taken off, goes to the vtpm with the template. */
 static void remember(struct bench *b, uint64_t generation)
 {
 	struct vtpm_remember header = { .seed_generation = generation,
+					.manifest_version = MANIFEST_VERSION,
 					.template_size = (uint32_t)b->template_size,
 					.public_size = (uint32_t)(b->reply_size - 4) };
 	size_t at = sizeof(header);
@@ -94,6 +113,7 @@ static void remember(struct bench *b, uint64_t generation)
 	memcpy(b->message + at, b->template, b->template_size);
 	memcpy(b->message + at + b->template_size, b->reply + 4, header.public_size);
 	call(b, &b->vtpm, VTPM_OP_REMEMBER, b->message, at + b->template_size + header.public_size);
+	check_outcome(b, SELECT_MANIFEST);
 }
 
 static void attest_new(struct bench *b)
@@ -104,7 +124,6 @@ static void attest_new(struct bench *b)
 	memcpy(b->message, b->reply + sizeof(struct vtpm_select_reply), size);
 	call(b, &b->twin, ORACLE_OP_CREATE, b->message, size);
 	remember(b, generation);
-	select_template(b, SELECT_MANIFEST);
 }
 
 static void measure(struct bench *b, enum keys_kind kind, struct samples *made,
@@ -114,6 +133,7 @@ static void measure(struct bench *b, enum keys_kind kind, struct samples *made,
 
 	b->template_size = keys_template(kind, b->template);
 	start(&b->twin, b->executable, "oracle", NULL);
+	load_twin(b);
 	began = samples_now();
 	attest_new(b);
 	samples_add(made, began);

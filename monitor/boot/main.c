@@ -11,6 +11,7 @@
 #include "monitor/log/die.h"
 #include "monitor/log/log.h"
 #include "monitor/mem/direct.h"
+#include "monitor/protocol/twin.h"
 #include "monitor/service/service.h"
 #include "monitor/trap/trap.h"
 #include "monitor/vcpu/registry.h"
@@ -134,6 +135,8 @@ static _Noreturn void boot_on_own_stack(void)
 
 	vcpu_start_others(params->cpu_count, &monitor_pages);
 	services_start(params);
+	if (!twin_prepare())
+		log_printf(LOG_WARNING, "the vtpm has no twin that makes keys for attestation");
 	log_printf(LOG_INFO, "services ready");
 	log_memory();
 	if (params->guest.rip) {

@@ -12,8 +12,7 @@
 
 /* The written order: a CPU that holds one lock may only take locks that stand below it. */
 enum lock_rank {
-	LOCK_RANK_SELECTION = 1, /* protocol/attest_create: who asks the vtpm for an order */
-	LOCK_RANK_CALL,		 /* protocol: buffers of the calls that end in a service */
+	LOCK_RANK_CALL = 1,	 /* protocol: buffers of the calls that end in a service */
 	LOCK_RANK_SERVICE_OUTER, /* service: one that calls other services (vtpm) */
 	LOCK_RANK_SERVICE_INNER, /* service: one that calls none (attest, oracle) */
 	LOCK_RANK_REGISTRY,	 /* vcpu/registry */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Selected keys (docs/spec/create-and-attest.md): what the vtpm has is served at once; what has to
- * be made is made by the oracle, a slice of time for each call, one key at a time for the whole VM.
+ * be made is made by its twin, a slice of time for each call, one key at a time for the whole VM.
  * Between its slices a creation waits for the call that asked for it to come again. Any vCPU may
  * bring it, for a caller that waits with its interrupts on may be moved. One that nobody brings any
  * more gives way: to its own vCPU's next wish, to the deletion of its vCPU, and to others that have
@@ -14,10 +14,10 @@
 #include "monitor/protocol/attest.h"
 #include "monitor/protocol/protocol.h"
 #include "monitor/protocol/result.h"
+#include "monitor/protocol/twin.h"
 
 /* TPM_RC has 12 bits. */
 #define TPM_CODE_MAX 0xfffu
-#define TEMPLATE_MAX SVSM_SELECTOR_MAX
 #define PUBLIC_MAX SVSM_SELECTOR_MAX
 /* So often others find a creation suspended before it has to go. */
 #define WAITS_MAX 1000u
@@ -34,16 +34,12 @@ static struct {
 	unsigned int waits; /* how often others came since it ran last */
 	gpa_t vmsa;	    /* of the vCPU that brought it last */
 	struct attest_call call;
-	struct service_answer order; /* of the vtpm: the oracle's request, with the TPM's state */
-	uint8_t remember[sizeof(struct vtpm_remember) + TEMPLATE_MAX + PUBLIC_MAX];
+	bool begun;		  /* the twin works on it */
+	uint64_t seed_generation; /* the vtpm's, when it was asked */
+	uint8_t template[TWIN_TEMPLATE_MAX];
+	size_t template_size;
+	uint8_t remember[sizeof(struct vtpm_remember) + TWIN_TEMPLATE_MAX + PUBLIC_MAX];
 } creation = { .lock = LOCK_INIT("attest creation", LOCK_RANK_CALL) };
-
-/*
- * The vtpm pays for its answers until they are freed, and an order holds its whole permanent state.
- * Held from the question until the order has become the creation or is gone: two exist at most,
- * however many vCPUs ask. The vtpm answers one at a time anyway.
- */
-static struct lock selection = LOCK_INIT("attest selection", LOCK_RANK_SELECTION);
 
 /* ---- What the vtpm says to a selector ---- */
 
@@ -90,7 +86,7 @@ static uint32_t judge(const struct service_answer *answer, bool *create)
 	}
 }
 
-/* With SVSM_SUCCESS *answer is full: the manifest, or what the oracle shall make. */
+/* With SVSM_SUCCESS *answer is full: the manifest, or the template of the key to be made. */
 static uint32_t select_key(const struct attest_call *in, struct service_answer *answer,
 			   bool *create)
 {
@@ -107,14 +103,13 @@ static uint32_t select_key(const struct attest_call *in, struct service_answer *
 
 static void forget(void)
 {
-	service_answer_free(&creation.order);
 	memset(&creation.call, 0, sizeof(creation.call));
 	creation.state = CREATION_NONE;
 }
 
 static void give_up(void)
 {
-	service_call_abort(SERVICE_ORACLE);
+	twin_abort();
 	forget();
 }
 
@@ -144,25 +139,40 @@ static enum turn take_turn(const struct attest_call *in, gpa_t vmsa)
 	return turn;
 }
 
-/* Begins a creation and takes *order over; false when another one is under way. */
-static bool begin(const struct attest_call *in, gpa_t vmsa, struct service_answer *order)
+/* The vtpm's answer, whose header is there: it is not trusted to count. */
+static bool take_order(const struct service_answer *order)
 {
-	bool mine;
+	struct vtpm_select_reply header;
+	size_t size = order->size - sizeof(header);
+
+	if (size == 0 || size > sizeof(creation.template))
+		return false;
+	memcpy(&header, order->payload, sizeof(header));
+	creation.seed_generation = header.seed_generation;
+	creation.template_size = size;
+	memcpy(creation.template, order->payload + sizeof(header), size);
+	return true;
+}
+
+/* Begins a creation: INCOMPLETE when another one is under way. */
+static uint32_t begin(const struct attest_call *in, gpa_t vmsa, const struct service_answer *order)
+{
+	uint32_t result = SVSM_ERR_INCOMPLETE;
 
 	lock_acquire(&creation.lock);
 	if (creation.state == CREATION_SUSPENDED && ++creation.waits > WAITS_MAX)
 		give_up();
-	mine = creation.state == CREATION_NONE;
-	if (mine) {
+	if (creation.state == CREATION_NONE)
+		result = take_order(order) ? SVSM_SUCCESS : SVSM_ERR_SERVICE_FAILED;
+	if (result == SVSM_SUCCESS) {
 		creation.state = CREATION_RUNNING;
+		creation.begun = false;
 		creation.waits = 0;
 		creation.vmsa = vmsa;
 		creation.call = *in;
-		creation.order = *order;
-		*order = (struct service_answer){ .status = SERVICE_OK };
 	}
 	lock_release(&creation.lock);
-	return mine;
+	return result;
 }
 
 static void suspend(void)
@@ -190,57 +200,38 @@ void svsm_attest_forget_vcpu(gpa_t vmsa)
 
 /* ---- The run. The creation is CREATION_RUNNING, and ours. ---- */
 
-/* The oracle's request, taken apart; the vtpm is not trusted to count. */
-struct order {
-	uint64_t seed_generation;
-	const uint8_t *request, *template;
-	size_t request_size;
-	uint32_t template_size;
-};
-
-static bool parse_order(struct order *order)
-{
-	struct bytes_reader r = bytes_reader_init(creation.order.payload, creation.order.size);
-	struct vtpm_select_reply reply;
-	struct oracle_create create;
-
-	bytes_copy(&r, &reply, sizeof(reply));
-	order->seed_generation = reply.seed_generation;
-	order->request_size = bytes_left(&r);
-	order->request = creation.order.payload + sizeof(reply);
-	bytes_copy(&r, &create, sizeof(create));
-	bytes_take(&r, create.state_size);
-	order->template = bytes_take(&r, create.template_size);
-	order->template_size = create.template_size;
-	return bytes_complete(&r) && create.template_size != 0 &&
-	       create.template_size <= TEMPLATE_MAX;
-}
-
-/* Gives the key to the vtpm, so that the selector finds it. */
-static uint32_t remember(const struct order *order, const uint8_t *public, size_t public_size)
+/* Gives the key to the vtpm, whose answer is that to the selector. */
+static uint32_t remember(const uint8_t *public, size_t public_size, struct service_answer *selected)
 {
 	struct vtpm_remember header = {
-		.seed_generation = order->seed_generation,
-		.template_size = order->template_size,
+		.seed_generation = twin_generation(),
+		.manifest_version = creation.call.block.base.manifest_version,
+		.template_size = (uint32_t)creation.template_size,
 		.public_size = (uint32_t)public_size,
 	};
 	uint8_t *at = creation.remember;
-	enum service_status status;
-	size_t none;
+	bool create = false;
+	uint32_t result;
 
 	memcpy(at, &header, sizeof(header));
 	at += sizeof(header);
-	memcpy(at, order->template, order->template_size);
-	at += order->template_size;
+	memcpy(at, creation.template, creation.template_size);
+	at += creation.template_size;
 	memcpy(at, public, public_size);
 	at += public_size;
-	status = service_call(SERVICE_VTPM, VTPM_OP_REMEMBER, creation.remember,
-			      (size_t)(at - creation.remember), NULL, 0, &none);
-	return status == SERVICE_OK ? SVSM_SUCCESS : SVSM_ERR_SERVICE_FAILED;
+	service_ask(SERVICE_VTPM, VTPM_OP_REMEMBER, creation.remember,
+		    (size_t)(at - creation.remember), selected);
+	/* The guest has no part in what the two services say to each other. */
+	result = selected->status == SERVICE_OK ? judge(selected, &create)
+						: SVSM_ERR_SERVICE_FAILED;
+	if (result == SVSM_SUCCESS && create)
+		result = SVSM_ERR_SERVICE_FAILED; /* made once, it is not made again */
+	if (result != SVSM_SUCCESS)
+		service_answer_free(selected);
+	return result;
 }
 
-/* The guest has no part in what the two services say to each other: their errors are not its. */
-static uint32_t take_key(const struct order *order, const struct service_answer *made)
+static uint32_t take_key(const struct service_answer *made, struct service_answer *selected)
 {
 	struct bytes_reader r = bytes_reader_init(made->payload, made->size);
 	const uint8_t *public;
@@ -256,65 +247,33 @@ static uint32_t take_key(const struct order *order, const struct service_answer 
 	public = bytes_take(&r, public_size);
 	if (public_size == 0 || public_size > PUBLIC_MAX)
 		return SVSM_ERR_SERVICE_FAILED;
-	return remember(order, public, public_size);
+	return remember(public, public_size, selected);
 }
 
-static uint32_t run(bool first)
+static uint32_t work(struct service_answer *made)
 {
-	enum service_progress progress;
+	if (creation.begun)
+		return twin_continue(made);
+	creation.begun = true;
+	return twin_start(creation.seed_generation, creation.template, creation.template_size,
+			  made);
+}
+
+/* With SVSM_SUCCESS *selected is the vtpm's answer, with the manifest. */
+static uint32_t run(struct service_answer *selected)
+{
 	struct service_answer made;
-	struct order order;
-	uint32_t result;
+	uint32_t result = work(&made);
 
-	if (!parse_order(&order)) {
-		end();
-		return SVSM_ERR_SERVICE_FAILED;
-	}
-	progress = first ? service_call_start(SERVICE_ORACLE, ORACLE_OP_CREATE, order.request,
-					      order.request_size, &made)
-			 : service_call_continue(SERVICE_ORACLE, &made);
-	if (progress == SERVICE_PENDING) {
+	if (result == SVSM_ERR_INCOMPLETE) {
 		suspend();
-		return SVSM_ERR_INCOMPLETE;
+		return result;
 	}
-	result = take_key(&order, &made);
-	service_answer_free(&made);
+	if (result == SVSM_SUCCESS) {
+		result = take_key(&made, selected);
+		service_answer_free(&made);
+	}
 	end();
-	return result;
-}
-
-/*
- * With SVSM_SUCCESS *selected is the manifest, or *create says that a creation has begun, which is
- * the caller's to run.
- */
-static uint32_t select_or_begin(const struct attest_call *in, gpa_t vmsa,
-				struct service_answer *selected, bool *create)
-{
-	uint32_t result;
-
-	lock_acquire(&selection);
-	result = select_key(in, selected, create);
-	if (result == SVSM_SUCCESS && *create && !begin(in, vmsa, selected)) {
-		service_answer_free(selected);
-		result = SVSM_ERR_INCOMPLETE;
-	}
-	lock_release(&selection);
-	return result;
-}
-
-/* Once the key is made, it is there: a vtpm that wants it made again does not get its way. */
-static uint32_t select_made(const struct attest_call *in, struct service_answer *selected)
-{
-	bool create = false;
-	uint32_t result;
-
-	lock_acquire(&selection);
-	result = select_key(in, selected, &create);
-	if (result == SVSM_SUCCESS && create) {
-		service_answer_free(selected);
-		result = SVSM_ERR_SERVICE_FAILED;
-	}
-	lock_release(&selection);
 	return result;
 }
 
@@ -326,13 +285,12 @@ uint32_t attest_select(const struct attest_call *in, gpa_t vmsa, struct service_
 
 	if (turn == TURN_WAIT)
 		return SVSM_ERR_INCOMPLETE;
-	if (turn == TURN_GO_ON) {
-		result = run(false);
-	} else {
-		result = select_or_begin(in, vmsa, selected, &create);
-		if (result != SVSM_SUCCESS || !create)
-			return result;
-		result = run(true);
-	}
-	return result == SVSM_SUCCESS ? select_made(in, selected) : result;
+	if (turn == TURN_GO_ON)
+		return run(selected);
+	result = select_key(in, selected, &create);
+	if (result != SVSM_SUCCESS || !create)
+		return result;
+	result = begin(in, vmsa, selected);
+	service_answer_free(selected);
+	return result == SVSM_SUCCESS ? run(selected) : result;
 }

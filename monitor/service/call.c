@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "monitor/service/call.h"
 
+#include <string.h>
+
 #include "monitor/arch/arch.h"
 #include "monitor/log/log.h"
 #include "monitor/service/syscalls.h"
@@ -104,10 +106,30 @@ static enum service_status set_back(struct service *service, struct message *rep
 	return SERVICE_ERR_FAILED;
 }
 
+static bool is_good(const struct message *reply)
+{
+	struct service_reply header;
+
+	memcpy(&header, reply->data, sizeof(header));
+	return header.status == SERVICE_OK;
+}
+
+static enum service_status keep(struct service *service, struct message *reply)
+{
+	if (process_keep(service)) {
+		process_log_memory(service, "prepared");
+		return SERVICE_OK;
+	}
+	message_free(reply);
+	process_end(service, "there is no memory for its snapshot");
+	return SERVICE_ERR_FAILED;
+}
+
 /* The reply counts once the service waits for its next request: until then it may still break. */
 static enum service_status finish(struct service *service, struct message *reply)
 {
 	bool answered = service->state == PROCESS_READY;
+	bool keeps = answered && service->request->keep && is_good(&service->reply);
 	enum service_status status = SERVICE_OK;
 
 	service->request = NULL;
@@ -116,7 +138,7 @@ static enum service_status finish(struct service *service, struct message *reply
 		service->reply = (struct message){ 0 };
 	}
 	if (service->snapshot.pages)
-		status = set_back(service, reply);
+		status = keeps ? keep(service, reply) : set_back(service, reply);
 	return answered ? status : SERVICE_ERR_FAILED;
 }
 

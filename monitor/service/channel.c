@@ -131,7 +131,11 @@ static int64_t ask_amdsp(struct service *service, struct channel *channel,
 static int64_t ask_service(struct service *service, struct channel *channel,
 			   const struct service_request *header, const uint8_t *payload)
 {
-	struct process_request request = { header->op, payload, header->size };
+	struct process_request request = {
+		.op = header->op,
+		.payload = payload,
+		.size = header->size,
+	};
 	struct message answer = { 0 };
 	enum service_status status = call_service(channel->service, &request, &answer);
 	size_t size = answer.data ? answer.size : sizeof(struct service_reply);

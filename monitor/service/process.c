@@ -14,6 +14,13 @@ static va_t va(uint64_t raw)
 	return (va_t){ raw };
 }
 
+void process_log_memory(const struct service *service, const char *what)
+{
+	log_printf(LOG_INFO, "service %s is %s, %u of %u KiB used", service->conf->name, what,
+		   service->owner.used * (ABI_PAGE_SIZE >> 10),
+		   service->owner.limit * (ABI_PAGE_SIZE >> 10));
+}
+
 bool process_available(const struct service *service)
 {
 	enum process_state state = __atomic_load_n(&service->state, __ATOMIC_RELAXED);
@@ -67,6 +74,14 @@ bool process_set_back(struct service *service)
 		return false;
 	process_set_state(service, PROCESS_READY);
 	return true;
+}
+
+bool process_keep(struct service *service)
+{
+	user_leave();
+	free_messages(service);
+	snapshot_free(service);
+	return snapshot_take(service);
 }
 
 static void unmap_range(struct service *service, uint64_t from, uint64_t to)

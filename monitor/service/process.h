@@ -42,6 +42,7 @@ struct process_request {
 	uint32_t op;
 	const void *payload;
 	size_t size;
+	bool keep; /* what a good answer leaves of a parked service is its snapshot from then on */
 };
 
 struct service {
@@ -67,6 +68,9 @@ struct service {
 	struct channel channels[CONF_FDS];
 };
 
+/* Says in the log what the service is, and how much memory it uses. */
+void process_log_memory(const struct service *service, const char *what);
+
 /* State without the lock: true when a call has a chance. */
 bool process_available(const struct service *service);
 
@@ -84,6 +88,12 @@ void process_crash(struct service *service, const char *why);
  * for pages that it gave away: then it is broken, and this may be tried again.
  */
 bool process_set_back(struct service *service);
+
+/*
+ * Makes what a parked service is now, ready, its snapshot. False when there is no memory for that:
+ * then it has none any more, and must end.
+ */
+bool process_keep(struct service *service);
 
 /* Ends the service for good, parked or not; says why in the log. */
 void process_end(struct service *service, const char *why);

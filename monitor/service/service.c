@@ -135,15 +135,13 @@ static void start(struct service *service)
 	lock_acquire(&service->lock);
 	process_set_state(service, PROCESS_RUNNING);
 	call_run(service);
+	user_leave();
 	close_start_channels(service);
 	if (service->state == PROCESS_READY && service->conf->parked && !snapshot_take(service))
 		process_end(service, "there is no memory for its snapshot");
-	user_leave();
 	lock_release(&service->lock);
 	if (service->state == PROCESS_READY)
-		log_printf(LOG_INFO, "service %s is ready, %u of %u KiB used", service->conf->name,
-			   service->owner.used * (ABI_PAGE_SIZE >> 10),
-			   service->owner.limit * (ABI_PAGE_SIZE >> 10));
+		process_log_memory(service, "ready");
 }
 
 void services_start(const struct socle_params *params)
@@ -204,7 +202,7 @@ void service_answer_free(struct service_answer *answer)
 void service_ask(enum service_role role, uint32_t op, const void *payload, size_t size,
 		 struct service_answer *answer)
 {
-	const struct process_request request = { op, payload, size };
+	const struct process_request request = { .op = op, .payload = payload, .size = size };
 	struct service *service = role_service(role);
 	enum service_status status = SERVICE_ERR_FAILED;
 	struct message message = { 0 };
@@ -241,18 +239,40 @@ static enum service_progress progress(struct service_answer *answer, enum servic
 	return SERVICE_FINISHED;
 }
 
-enum service_progress service_call_start(enum service_role role, uint32_t op, const void *payload,
-					 size_t size, struct service_answer *answer)
+static enum service_progress start_slices(enum service_role role,
+					  const struct process_request *request,
+					  struct service_answer *answer)
 {
-	const struct process_request request = { op, payload, size };
 	struct service *service = role_service(role);
 	enum service_status status = SERVICE_ERR_FAILED;
 	struct message message = { 0 };
 	bool pending = false;
 
 	if (service)
-		status = call_start(service, &request, SLICE_NS, &message, &pending);
+		status = call_start(service, request, SLICE_NS, &message, &pending);
 	return progress(answer, status, &message, pending);
+}
+
+enum service_progress service_call_start(enum service_role role, uint32_t op, const void *payload,
+					 size_t size, struct service_answer *answer)
+{
+	const struct process_request request = { .op = op, .payload = payload, .size = size };
+
+	return start_slices(role, &request, answer);
+}
+
+enum service_progress service_prepare_start(enum service_role role, uint32_t op,
+					    const void *payload, size_t size,
+					    struct service_answer *answer)
+{
+	const struct process_request request = {
+		.op = op,
+		.payload = payload,
+		.size = size,
+		.keep = true,
+	};
+
+	return start_slices(role, &request, answer);
 }
 
 enum service_progress service_call_continue(enum service_role role, struct service_answer *answer)

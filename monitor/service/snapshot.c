@@ -70,6 +70,7 @@ static bool keep(struct service *service, const struct space_page *page)
 		kept->content = SNAPSHOT_COPY;
 		memcpy(page_ptr(kept->copy), page_ptr(page->page), ABI_PAGE_SIZE);
 	}
+	space_mark(&service->space, page->va);
 	s->count++;
 	return true;
 }
@@ -126,22 +127,29 @@ static void drop_new_pages(struct service *service)
 	}
 }
 
+static bool find_page(const struct address_space *space, va_t va, struct space_page *page)
+{
+	return space_next(space, va, page) && page->va.raw == va.raw;
+}
+
+/* Most pages are as they were: a request writes to few. */
 static bool restore_page(struct service *service, const struct snapshot_page *kept)
 {
 	struct address_space *space = &service->space;
 	va_t va = address_of(kept);
-	unsigned int rights;
-	gpa_t page;
+	struct space_page now;
 
-	if (!space_lookup(space, va, &page, &rights) &&
-	    (!space_map_new(space, va, MAP_READ | MAP_WRITE) ||
-	     !space_lookup(space, va, &page, &rights)))
+	if (!find_page(space, va, &now) &&
+	    (!space_map_new(space, va, MAP_READ | MAP_WRITE) || !find_page(space, va, &now)))
 		return false;
-	if (kept->content == SNAPSHOT_COPY)
-		memcpy(page_ptr(page), page_ptr(kept->copy), ABI_PAGE_SIZE);
-	else if (kept->content == SNAPSHOT_ZERO)
-		memset(page_ptr(page), 0, ABI_PAGE_SIZE);
-	return rights == kept->rights || space_protect(space, va, kept->rights);
+	if (!now.unchanged) {
+		if (kept->content == SNAPSHOT_COPY)
+			memcpy(page_ptr(now.page), page_ptr(kept->copy), ABI_PAGE_SIZE);
+		else if (kept->content == SNAPSHOT_ZERO)
+			memset(page_ptr(now.page), 0, ABI_PAGE_SIZE);
+		space_mark(space, va);
+	}
+	return now.rights == kept->rights || space_protect(space, va, kept->rights);
 }
 
 bool snapshot_restore(struct service *service)

@@ -69,23 +69,28 @@ static bool send_reply(struct message *reply, size_t size)
 	return write_message(SERVICE_FD_REQUESTS, reply, 0);
 }
 
+/* Nothing is left behind: requests carry authorizations, and replies may carry seeds. */
 static bool serve_one(serve_handler handler, void *context, struct message *request,
 		      size_t request_max, struct message *reply, size_t reply_max, int *status)
 {
 	struct serve_output out = { .data = reply->payload, .capacity = reply_max };
 	ssize_t got = read_message(SERVICE_FD_REQUESTS, request, request_max + READ_SLACK);
 	enum service_status result;
+	bool sent;
 
 	*status = got < 0;
 	if (got <= 0)
 		return false;
 	result = handle(handler, context, request, (size_t)got, request_max, &out);
+	explicit_bzero(request, (size_t)got);
 	if (result != SERVICE_OK)
 		out.size = 0;
 	reply->header.reply.status = result;
 	reply->header.reply.size = (uint32_t)out.size;
 	*status = 1;
-	return send_reply(reply, out.size);
+	sent = send_reply(reply, out.size);
+	explicit_bzero(reply, HEADER_SIZE + out.size);
+	return sent;
 }
 
 int serve(serve_handler handler, void *context, size_t request_max, size_t reply_max)

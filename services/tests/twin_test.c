@@ -143,19 +143,40 @@ static enum service_status select_raw(uint32_t version, const uint8_t *selector,
 	return status;
 }
 
-/* Runs a fresh oracle on the request; gives the public area. Returns the TPM's response code. */
-static uint32_t run_oracle(const struct answer *answer, uint8_t *public_area, size_t *public_size)
+/* Loads a fresh oracle with the seeds that the TPM has now. */
+static pid_t start_oracle(int *channel)
+{
+	static uint8_t seeds[VTPM_REPLY_MAX];
+	struct serve_output out = { .data = seeds, .capacity = sizeof(seeds) };
+	pid_t pid = spawn_service(vtpm_path, "oracle", NULL, 0, channel);
+	size_t none = 0;
+
+	assert_int_equal(vtpm_handle(&vtpm, VTPM_OP_SEEDS, NULL, 0, &out), SERVICE_OK);
+	assert_true(out.size > sizeof(struct vtpm_seeds));
+	assert_int_equal(spawn_call(*channel, ORACLE_OP_LOAD, seeds + sizeof(struct vtpm_seeds),
+				    out.size - sizeof(struct vtpm_seeds), NULL, &none),
+			 SERVICE_OK);
+	assert_int_equal(none, 0);
+	return pid;
+}
+
+static void stop_oracle(pid_t pid, int channel)
+{
+	close(channel);
+	waitpid(pid, NULL, 0);
+}
+
+/* Has a loaded oracle make the key of a template. Returns the TPM's response code. */
+static uint32_t ask_oracle(int channel, const uint8_t *template, size_t template_size,
+			   uint8_t *public_area, size_t *public_size)
 {
 	uint8_t reply[4096];
 	size_t size = sizeof(reply);
 	uint32_t rc;
-	int channel, status;
-	pid_t pid = spawn_service(vtpm_path, "oracle", NULL, 0, &channel);
 
-	status = spawn_call(channel, ORACLE_OP_CREATE, answer->data, answer->size, reply, &size);
-	close(channel);
-	waitpid(pid, NULL, 0);
-	assert_int_equal(status, SERVICE_OK);
+	assert_int_equal(
+		spawn_call(channel, ORACLE_OP_CREATE, template, template_size, reply, &size),
+		SERVICE_OK);
 	assert_true(size >= 4);
 	memcpy(&rc, reply, 4);
 	*public_size = size - 4;
@@ -164,41 +185,63 @@ static uint32_t run_oracle(const struct answer *answer, uint8_t *public_area, si
 	return rc;
 }
 
+/* Runs a fresh oracle on what the selection asks for. */
+static uint32_t run_oracle(const struct answer *answer, uint8_t *public_area, size_t *public_size)
+{
+	int channel;
+	pid_t pid = start_oracle(&channel);
+	uint32_t rc = ask_oracle(channel, answer->data, answer->size, public_area, public_size);
+
+	stop_oracle(pid, channel);
+	return rc;
+}
+
+/* Gives the vtpm a key that was made; the answer is as to a selector. */
+static enum service_status remember_raw(const struct vtpm_remember *header, const uint8_t *template,
+					const uint8_t *public_area, struct answer *answer)
+{
+	static uint8_t reply[VTPM_MANIFEST_MAX];
+	uint8_t payload[sizeof(*header) + 2 * TPM_PUBLIC_MAX];
+	struct serve_output out = { .data = reply, .capacity = sizeof(reply) };
+	enum service_status status;
+
+	memcpy(payload, header, sizeof(*header));
+	memcpy(payload + sizeof(*header), template, header->template_size);
+	memcpy(payload + sizeof(*header) + header->template_size, public_area, header->public_size);
+	status = vtpm_handle(&vtpm, VTPM_OP_REMEMBER, payload,
+			     sizeof(*header) + header->template_size + header->public_size, &out);
+	if (status != SERVICE_OK)
+		return status;
+	assert_true(out.size >= sizeof(answer->reply));
+	memcpy(&answer->reply, reply, sizeof(answer->reply));
+	answer->data = reply + sizeof(answer->reply);
+	answer->size = out.size - sizeof(answer->reply);
+	return status;
+}
+
 static enum service_status remember(uint64_t generation, const uint8_t *template,
 				    size_t template_size, const uint8_t *public_area,
-				    size_t public_size)
+				    size_t public_size, struct answer *answer)
 {
 	struct vtpm_remember header = { .seed_generation = generation,
 					.template_size = (uint32_t)template_size,
 					.public_size = (uint32_t)public_size };
-	uint8_t payload[sizeof(header) + 2 * TPM_PUBLIC_MAX];
-	struct serve_output out = { 0 };
 
-	memcpy(payload, &header, sizeof(header));
-	memcpy(payload + sizeof(header), template, template_size);
-	memcpy(payload + sizeof(header) + template_size, public_area, public_size);
-	return vtpm_handle(&vtpm, VTPM_OP_REMEMBER, payload,
-			   sizeof(header) + template_size + public_size, &out);
+	return remember_raw(&header, template, public_area, answer);
 }
 
-/* A selection that has to make its key: oracle, remember, and the manifest at last. */
-static void create(struct answer *answer, const uint8_t *selector, size_t size)
+/* A selection that has to make its key: oracle, and remember, which gives the manifest. */
+static void create(struct answer *answer)
 {
 	uint8_t public_area[TPM_PUBLIC_MAX], template[TPM_PUBLIC_MAX];
-	struct oracle_create request;
-	size_t public_size;
+	size_t public_size, template_size = answer->size;
 
-	memcpy(&request, answer->data, sizeof(request));
-	assert_int_equal(answer->size,
-			 sizeof(request) + request.state_size + request.template_size);
-	memcpy(template, answer->data + sizeof(request) + request.state_size,
-	       request.template_size);
+	assert_true(template_size <= sizeof(template));
+	memcpy(template, answer->data, template_size);
 	assert_int_equal(run_oracle(answer, public_area, &public_size), 0);
-	assert_int_equal(remember(answer->reply.seed_generation, template, request.template_size,
-				  public_area, public_size),
+	assert_int_equal(remember(answer->reply.seed_generation, template, template_size,
+				  public_area, public_size, answer),
 			 SERVICE_OK);
-	assert_int_equal(select_raw(0, selector, size, answer), SERVICE_OK);
-	assert_int_equal(answer->reply.outcome, SELECT_MANIFEST);
 }
 
 static bool select_key_of(const uint8_t *selector, size_t size, uint8_t *public_area,
@@ -209,7 +252,7 @@ static bool select_key_of(const uint8_t *selector, size_t size, uint8_t *public_
 
 	assert_int_equal(select_raw(0, selector, size, &answer), SERVICE_OK);
 	if (answer.reply.outcome == SELECT_CREATE) {
-		create(&answer, selector, size);
+		create(&answer);
 		created = true;
 	}
 	assert_int_equal(answer.reply.outcome, SELECT_MANIFEST);
@@ -725,21 +768,23 @@ static void test_change_of_seed(void **state)
 	uint8_t selector[SVSM_SELECTOR_MAX], data[VTPM_MANIFEST_MAX], old[TPM_PUBLIC_MAX];
 	uint8_t key[TPM_PUBLIC_MAX];
 	struct answer answer;
-	struct oracle_create request;
 	size_t size, old_size, key_size, got;
+	uint64_t generation;
 
 	(void)state;
 	size = template_selector(selector, ak_p384, sizeof(ak_p384));
 	assert_int_equal(select_raw(0, selector, size, &answer), SERVICE_OK);
 	assert_int_equal(answer.reply.outcome, SELECT_CREATE);
-	memcpy(&request, answer.data, sizeof(request));
+	generation = answer.reply.seed_generation;
 	assert_int_equal(run_oracle(&answer, old, &old_size), 0);
 
 	/* Another vCPU changes the seed before the key is remembered. */
 	assert_int_equal(guest_run(&guest, CC_CHANGE_EPS, "d a", RH_PLATFORM, ""), 0);
-	assert_int_equal(
-		remember(answer.reply.seed_generation, ak_p384, sizeof(ak_p384), old, old_size),
-		SERVICE_OK);
+	assert_int_equal(remember(generation, ak_p384, sizeof(ak_p384), old, old_size, &answer),
+			 SERVICE_OK);
+	assert_int_equal(answer.reply.outcome, SELECT_CREATE);
+	assert_int_equal(answer.size, 0);
+	assert_true(answer.reply.seed_generation != generation);
 	assert_int_equal(manifest(0, data, &got), SERVICE_ERR_FAILED);
 	assert_true(select_key_of(selector, size, key, &key_size));
 	assert_memory_not_equal(key, old, old_size);
@@ -769,10 +814,9 @@ static void test_commands_meanwhile(void **state)
 	assert_int_equal(guest_run(&guest, CC_CLEAR, "d a", RH_LOCKOUT, ""), 0);
 	get_states(&before);
 	assert_int_equal(run_oracle(&answer, key, &key_size), 0);
-	assert_int_equal(
-		remember(answer.reply.seed_generation, ak_rsa, sizeof(ak_rsa), key, key_size),
-		SERVICE_OK);
-	assert_int_equal(select_raw(0, selector, size, &answer), SERVICE_OK);
+	assert_int_equal(remember(answer.reply.seed_generation, ak_rsa, sizeof(ak_rsa), key,
+				  key_size, &answer),
+			 SERVICE_OK);
 	assert_int_equal(answer.reply.outcome, SELECT_MANIFEST);
 	assert_int_equal(answer.size, key_size);
 	assert_memory_equal(answer.data, key, key_size);
@@ -787,69 +831,133 @@ static void test_commands_meanwhile(void **state)
 static void test_remember(void **state)
 {
 	const struct cache_entry *ek = vtpm_profile_key(&vtpm, 0);
+	struct vtpm_remember header = { .seed_generation = vtpm.cache.generation,
+					.manifest_version = 1,
+					.template_size = sizeof(ak_p384) };
 	uint8_t key[TPM_PUBLIC_MAX], selector[SVSM_SELECTOR_MAX];
 	struct serve_output out = { 0 };
+	struct answer answer;
 	size_t size, key_size;
 
 	(void)state;
 	size = template_selector(selector, ak_p384, sizeof(ak_p384));
-	assert_int_equal(remember(vtpm.cache.generation, ak_p384, sizeof(ak_p384), ek->public_area,
-				  ek->public_size),
+	header.public_size = (uint32_t)ek->public_size;
+	assert_int_equal(remember_raw(&header, ak_p384, ek->public_area, &answer),
 			 SERVICE_ERR_FORMAT);
 	assert_int_equal(vtpm_handle(&vtpm, VTPM_OP_REMEMBER, selector, 3, &out),
 			 SERVICE_ERR_FORMAT);
 	assert_int_equal(vtpm_handle(&vtpm, VTPM_OP_SELECT, selector, 3, &out), SERVICE_ERR_FORMAT);
+	assert_int_equal(vtpm_handle(&vtpm, VTPM_OP_SEEDS, selector, 1, &out), SERVICE_ERR_FORMAT);
 	assert_true(select_key_of(selector, size, key, &key_size));
+	header.public_size = (uint32_t)key_size;
+	assert_int_equal(remember_raw(&header, ak_p384, key, &answer), SERVICE_OK);
+	assert_int_equal(answer.reply.outcome, SELECT_MANIFEST);
+	assert_int_equal(answer.size, 8 + 2 + key_size);
+	assert_memory_equal(answer.data + 10, key, key_size);
+	header.manifest_version = 2;
+	assert_int_equal(remember_raw(&header, ak_p384, key, &answer), SERVICE_ERR_UNSUPPORTED);
+	header.manifest_version = 0;
+	header.reserved = 1;
+	assert_int_equal(remember_raw(&header, ak_p384, key, &answer), SERVICE_ERR_FORMAT);
+	header.reserved = 0;
 	key[5] ^= 1;
-	assert_int_equal(remember(vtpm.cache.generation, ak_p384, sizeof(ak_p384), key, key_size),
-			 SERVICE_ERR_FORMAT);
+	assert_int_equal(remember_raw(&header, ak_p384, key, &answer), SERVICE_ERR_FORMAT);
+}
+
+/* The guest disables its endorsement hierarchy while the oracle is at work. */
+static void test_remember_refused(void **state)
+{
+	uint8_t selector[SVSM_SELECTOR_MAX], key[TPM_PUBLIC_MAX];
+	size_t size = template_selector(selector, ak_p384, sizeof(ak_p384)), key_size;
+	struct answer answer;
+
+	(void)state;
+	start_with("attest-when-eh-disabled no\n");
+	assert_int_equal(select_raw(0, selector, size, &answer), SERVICE_OK);
+	assert_int_equal(answer.reply.outcome, SELECT_CREATE);
+	assert_int_equal(run_oracle(&answer, key, &key_size), 0);
+	disable_endorsement("");
+	assert_int_equal(remember(answer.reply.seed_generation, ak_p384, sizeof(ak_p384), key,
+				  key_size, &answer),
+			 SERVICE_OK);
+	assert_int_equal(answer.reply.outcome, SELECT_TPM_ERROR);
+	assert_int_equal(answer.reply.code, 0x185);
+	assert_int_equal(answer.size, 0);
 }
 
 /* ---- The oracle as a process ---- */
 
+static int oracle_call(int channel, uint32_t op, const void *payload, size_t size)
+{
+	uint8_t reply[4096];
+	size_t got = sizeof(reply);
+
+	return spawn_call(channel, op, payload, size, reply, &got);
+}
+
 static void test_oracle_process(void **state)
 {
-	uint8_t selector[SVSM_SELECTOR_MAX], reply[4096];
-	struct answer answer;
-	size_t size = template_selector(selector, ak_p384, sizeof(ak_p384)), got = sizeof(reply);
-	uint8_t *request;
+	uint8_t longer[sizeof(ak_p384) + 1] = { 0 };
+	size_t size = sizeof(ak_p384);
 	int channel;
-	pid_t pid;
+	pid_t pid = start_oracle(&channel);
 
 	(void)state;
-	assert_int_equal(select_raw(0, selector, size, &answer), SERVICE_OK);
-	request = malloc(answer.size + 1);
-	memcpy(request, answer.data, answer.size);
-	request[answer.size] = 0;
-	pid = spawn_service(vtpm_path, "oracle", NULL, 0, &channel);
-	assert_int_equal(spawn_call(channel, 2, "", 0, reply, &got), SERVICE_ERR_UNSUPPORTED);
-	assert_int_equal(spawn_call(channel, ORACLE_OP_CREATE, request, 7, reply, &got),
+	memcpy(longer, ak_p384, size);
+	assert_int_equal(oracle_call(channel, 3, "", 0), SERVICE_ERR_UNSUPPORTED);
+	assert_int_equal(oracle_call(channel, ORACLE_OP_CREATE, longer, 0), SERVICE_ERR_FORMAT);
+	assert_int_equal(oracle_call(channel, ORACLE_OP_CREATE, longer, 7), SERVICE_ERR_FORMAT);
+	assert_int_equal(oracle_call(channel, ORACLE_OP_CREATE, longer, size - 1),
 			 SERVICE_ERR_FORMAT);
-	assert_int_equal(
-		spawn_call(channel, ORACLE_OP_CREATE, request, answer.size - 1, reply, &got),
-		SERVICE_ERR_FORMAT);
-	got = sizeof(reply);
-	assert_int_equal(
-		spawn_call(channel, ORACLE_OP_CREATE, request, answer.size + 1, reply, &got),
-		SERVICE_ERR_FORMAT);
-	got = sizeof(reply);
-	assert_int_equal(spawn_call(channel, ORACLE_OP_CREATE, request, answer.size, reply, &got),
-			 SERVICE_OK);
+	assert_int_equal(oracle_call(channel, ORACLE_OP_CREATE, longer, size + 1),
+			 SERVICE_ERR_FORMAT);
+	assert_int_equal(oracle_call(channel, ORACLE_OP_CREATE, longer, size), SERVICE_OK);
 	/* It is used up: only its snapshot answers again. */
-	got = sizeof(reply);
-	assert_int_equal(spawn_call(channel, ORACLE_OP_CREATE, request, answer.size, reply, &got),
+	assert_int_equal(oracle_call(channel, ORACLE_OP_CREATE, longer, size), SERVICE_ERR_FAILED);
+	assert_int_equal(oracle_call(channel, ORACLE_OP_LOAD, longer, size), SERVICE_ERR_FAILED);
+	stop_oracle(pid, channel);
+}
+
+/* Without seeds it makes no key, not even one of a new TPM's. */
+static void test_oracle_without_seeds(void **state)
+{
+	uint8_t bad[2000];
+	int channel;
+	pid_t pid = spawn_service(vtpm_path, "oracle", NULL, 0, &channel);
+
+	(void)state;
+	memset(bad, 0x5a, sizeof(bad));
+	assert_int_equal(oracle_call(channel, ORACLE_OP_CREATE, ak_p384, sizeof(ak_p384)),
 			 SERVICE_ERR_FAILED);
-	close(channel);
-	waitpid(pid, NULL, 0);
-	/* A state that is none. */
-	memset(request + 8, 0x5a, answer.size - 8 - sizeof(ak_p384));
-	pid = spawn_service(vtpm_path, "oracle", NULL, 0, &channel);
-	got = sizeof(reply);
-	assert_int_equal(spawn_call(channel, ORACLE_OP_CREATE, request, answer.size, reply, &got),
+	assert_int_equal(oracle_call(channel, ORACLE_OP_LOAD, bad, 0), SERVICE_ERR_FORMAT);
+	assert_int_equal(oracle_call(channel, ORACLE_OP_LOAD, bad, sizeof(bad)),
 			 SERVICE_ERR_FAILED);
-	close(channel);
-	waitpid(pid, NULL, 0);
-	free(request);
+	assert_int_equal(oracle_call(channel, ORACLE_OP_CREATE, ak_p384, sizeof(ak_p384)),
+			 SERVICE_ERR_FAILED);
+	stop_oracle(pid, channel);
+}
+
+/* Loaded again, as after TPM2_ChangeEPS: the keys are those of the new seeds. */
+static void test_oracle_loaded_again(void **state)
+{
+	static uint8_t seeds[VTPM_REPLY_MAX];
+	struct serve_output out = { .data = seeds, .capacity = sizeof(seeds) };
+	uint8_t key[TPM_PUBLIC_MAX];
+	size_t key_size, none = 0;
+	int channel;
+	pid_t pid = start_oracle(&channel);
+
+	(void)state;
+	assert_int_equal(guest_run(&guest, CC_CHANGE_EPS, "d a", RH_PLATFORM, ""), 0);
+	set_endorsement_auth();
+	disable_clear();
+	assert_int_equal(vtpm_handle(&vtpm, VTPM_OP_SEEDS, NULL, 0, &out), SERVICE_OK);
+	assert_int_equal(spawn_call(channel, ORACLE_OP_LOAD, seeds + sizeof(struct vtpm_seeds),
+				    out.size - sizeof(struct vtpm_seeds), NULL, &none),
+			 SERVICE_OK);
+	assert_int_equal(ask_oracle(channel, ak_p384, sizeof(ak_p384), key, &key_size), 0);
+	prove_same_key("secret", ak_p384, sizeof(ak_p384), key, key_size);
+	stop_oracle(pid, channel);
 }
 
 /* Selectors with changed bytes: an outcome each, and never a trace. The seed makes it repeatable. */
@@ -903,7 +1011,10 @@ int main(int argc, char **argv)
 		CASE(test_change_of_seed),
 		CASE(test_commands_meanwhile),
 		CASE(test_remember),
+		CASE(test_remember_refused),
 		CASE(test_oracle_process),
+		CASE(test_oracle_without_seeds),
+		CASE(test_oracle_loaded_again),
 		CASE(test_fuzzed_selectors),
 	};
 

@@ -65,23 +65,24 @@ static struct cache_entry *make_room(struct cache *cache, bool pinned)
 	return pinned && oldest->used ? NULL : oldest;
 }
 
-bool cache_put(struct cache *cache, uint32_t hierarchy, const uint8_t *template,
-	       size_t template_size, const uint8_t *public_area, size_t public_size, bool pinned)
+const struct cache_entry *cache_put(struct cache *cache, uint32_t hierarchy,
+				    const uint8_t *template, size_t template_size,
+				    const uint8_t *public_area, size_t public_size, bool pinned)
 {
 	uint8_t digest[CACHE_DIGEST_SIZE];
 	struct cache_entry *entry;
 
 	if (public_size > TPM_PUBLIC_MAX ||
 	    !make_digest(cache, hierarchy, template, template_size, digest))
-		return false;
+		return NULL;
 	entry = find(cache, digest);
 	if (!entry)
 		entry = make_room(cache, pinned);
 	if (!entry)
-		return false;
+		return NULL;
 	*entry = (struct cache_entry){ .used = ++cache->clock, .pinned = pinned };
 	memcpy(entry->digest, digest, sizeof(digest));
 	memcpy(entry->public_area, public_area, public_size);
 	entry->public_size = public_size;
-	return true;
+	return entry;
 }

@@ -39,9 +39,10 @@ const struct cache_entry *cache_find(struct cache *cache, uint32_t hierarchy,
 
 /*
  * Puts a key in; the one that was asked for longest ago, and is not pinned, makes room. At most
- * PROFILE_KEYS_MAX are pinned. False when it does not fit or the library fails.
+ * PROFILE_KEYS_MAX are pinned. Returns the entry; NULL when it does not fit or the library fails.
  */
-bool cache_put(struct cache *cache, uint32_t hierarchy, const uint8_t *template,
-	       size_t template_size, const uint8_t *public_area, size_t public_size, bool pinned);
+const struct cache_entry *cache_put(struct cache *cache, uint32_t hierarchy,
+				    const uint8_t *template, size_t template_size,
+				    const uint8_t *public_area, size_t public_size, bool pinned);
 
 #endif

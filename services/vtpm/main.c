@@ -49,10 +49,6 @@ int oracle_main(void)
 {
 	static struct oracle oracle;
 
-	if (!oracle_prepare()) {
-		serve_log("oracle: no TPM");
-		return 1;
-	}
-	serve_log("oracle: ready");
+	tpm_init(false);
 	return serve(oracle_handle, &oracle, ORACLE_REQUEST_MAX, ORACLE_REPLY_MAX);
 }

@@ -137,27 +137,12 @@ static enum service_status put_outcome(const struct vtpm *vtpm, struct serve_out
 	return serve_append(out, &reply, sizeof(reply));
 }
 
-/* The oracle's request follows the reply: what it needs to make the key in the guest's stead. */
-static enum service_status put_create(const struct vtpm *vtpm, const struct target *target,
-				      struct serve_output *out)
+static enum service_status put_key(const struct vtpm *vtpm, uint32_t version,
+				   const struct cache_entry *key, struct serve_output *out)
 {
-	struct tpm_state state;
-	struct oracle_create create;
-	enum service_status status;
+	enum service_status status = put_outcome(vtpm, out, SELECT_MANIFEST, 0);
 
-	if (!tpm_permanent_state(&state))
-		return put_outcome(vtpm, out, SELECT_TPM_ERROR, TPM_RC_NONE);
-	create = (struct oracle_create){ .state_size = state.size,
-					 .template_size = (uint32_t)target->template_size };
-	status = put_outcome(vtpm, out, SELECT_CREATE, 0);
-	if (status == SERVICE_OK)
-		status = serve_append(out, &create, sizeof(create));
-	if (status == SERVICE_OK)
-		status = serve_append(out, state.data, state.size);
-	if (status == SERVICE_OK)
-		status = serve_append(out, target->template, target->template_size);
-	tpm_free_state(&state);
-	return status;
+	return status == SERVICE_OK ? manifest_of_key(version, key, out) : status;
 }
 
 static enum service_status put_target(struct vtpm *vtpm, uint32_t version,
@@ -169,10 +154,17 @@ static enum service_status put_target(struct vtpm *vtpm, uint32_t version,
 	if (target->outcome != SELECT_CREATE)
 		return put_outcome(vtpm, out, target->outcome, target->code);
 	key = cache_find(&vtpm->cache, TPM_RH_ENDORSEMENT, target->template, target->template_size);
-	if (!key)
-		return put_create(vtpm, target, out);
-	status = put_outcome(vtpm, out, SELECT_MANIFEST, 0);
-	return status == SERVICE_OK ? manifest_of_key(version, key, out) : status;
+	if (key)
+		return put_key(vtpm, version, key, out);
+	status = put_outcome(vtpm, out, SELECT_CREATE, 0);
+	if (status == SERVICE_OK)
+		status = serve_append(out, target->template, target->template_size);
+	return status;
+}
+
+static bool serves_version(const struct vtpm *vtpm, uint32_t version)
+{
+	return version <= 1 && (vtpm->profile->manifests & PROFILE_MANIFEST_VERSION(version));
 }
 
 enum service_status select_key(struct vtpm *vtpm, const uint8_t *payload, size_t size,
@@ -187,7 +179,7 @@ enum service_status select_key(struct vtpm *vtpm, const uint8_t *payload, size_t
 
 	if (r.bad)
 		return SERVICE_ERR_FORMAT;
-	if (version > 1 || !(vtpm->profile->manifests & PROFILE_MANIFEST_VERSION(version)))
+	if (!serves_version(vtpm, version))
 		return SERVICE_ERR_UNSUPPORTED;
 	if (selector_parse(&selector, bytes_take(&r, left), left))
 		return put_outcome(vtpm, out, SELECT_REFUSED, 0);
@@ -202,24 +194,62 @@ enum service_status select_key(struct vtpm *vtpm, const uint8_t *payload, size_t
 	return put_target(vtpm, version, &target, out);
 }
 
-enum service_status select_remember(struct vtpm *vtpm, const uint8_t *payload, size_t size)
+/* What the oracle has made of a template. */
+struct made {
+	struct vtpm_remember header;
+	const uint8_t *template, *public_area;
+};
+
+static bool parse_made(struct made *made, const uint8_t *payload, size_t size)
 {
 	struct bytes_reader r = bytes_reader_init(payload, size);
-	const uint8_t *template, *public_area;
-	struct vtpm_remember remember;
 
-	bytes_copy(&r, &remember, sizeof(remember));
-	template = bytes_take(&r, remember.template_size);
-	public_area = bytes_take(&r, remember.public_size);
-	if (!bytes_complete(&r) || !selector_public_matches(template, remember.template_size,
-							    public_area, remember.public_size))
+	bytes_copy(&r, &made->header, sizeof(made->header));
+	made->template = bytes_take(&r, made->header.template_size);
+	made->public_area = bytes_take(&r, made->header.public_size);
+	return bytes_complete(&r) && !made->header.reserved &&
+	       selector_public_matches(made->template, made->header.template_size,
+				       made->public_area, made->header.public_size);
+}
+
+enum service_status select_remember(struct vtpm *vtpm, const uint8_t *payload, size_t size,
+				    struct serve_output *out)
+{
+	const struct cache_entry *key;
+	struct made made;
+	uint32_t rc;
+
+	if (!parse_made(&made, payload, size))
 		return SERVICE_ERR_FORMAT;
+	if (!serves_version(vtpm, made.header.manifest_version))
+		return SERVICE_ERR_UNSUPPORTED;
 	/* Made from a seed that has gone meanwhile: it is no key of this TPM any more. */
-	if (remember.seed_generation != vtpm->cache.generation)
-		return SERVICE_OK;
-	return cache_put(&vtpm->cache, TPM_RH_ENDORSEMENT, template, remember.template_size,
-			 public_area, remember.public_size,
-			 vtpm_is_profile_template(vtpm, template, remember.template_size))
-		       ? SERVICE_OK
-		       : SERVICE_ERR_FAILED;
+	if (made.header.seed_generation != vtpm->cache.generation)
+		return put_outcome(vtpm, out, SELECT_CREATE, 0);
+	key = cache_put(&vtpm->cache, TPM_RH_ENDORSEMENT, made.template, made.header.template_size,
+			made.public_area, made.header.public_size,
+			vtpm_is_profile_template(vtpm, made.template, made.header.template_size));
+	if (!key)
+		return SERVICE_ERR_FAILED;
+	rc = select_allowed(vtpm); /* the guest may have disabled the hierarchy meanwhile */
+	if (rc)
+		return put_outcome(vtpm, out, SELECT_TPM_ERROR, rc);
+	return put_key(vtpm, made.header.manifest_version, key, out);
+}
+
+enum service_status select_seeds(const struct vtpm *vtpm, size_t size, struct serve_output *out)
+{
+	struct vtpm_seeds seeds = { .generation = vtpm->cache.generation };
+	enum service_status status;
+	struct tpm_state state;
+
+	if (size)
+		return SERVICE_ERR_FORMAT;
+	if (!tpm_permanent_state(&state))
+		return SERVICE_ERR_FAILED;
+	status = serve_append(out, &seeds, sizeof(seeds));
+	if (status == SERVICE_OK)
+		status = serve_append(out, state.data, state.size);
+	tpm_free_state(&state);
+	return status;
 }

@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: MIT */
-/* VTPM_OP_SELECT and VTPM_OP_REMEMBER: from a selector to a key's manifest. */
+/* VTPM_OP_SELECT, VTPM_OP_REMEMBER and VTPM_OP_SEEDS: from a selector to a key's manifest. */
 #ifndef SOCLE_SERVICES_VTPM_SELECT_H
 #define SOCLE_SERVICES_VTPM_SELECT_H
 
 #include "services/vtpm/vtpm.h"
 
-/* Both: SERVICE_ERR_FORMAT for a payload that is none. Neither leaves a trace in the TPM. */
+/* All: SERVICE_ERR_FORMAT for a payload that is none. None leaves a trace in the TPM. */
 enum service_status select_key(struct vtpm *vtpm, const uint8_t *payload, size_t size,
 			       struct serve_output *out);
-enum service_status select_remember(struct vtpm *vtpm, const uint8_t *payload, size_t size);
+enum service_status select_remember(struct vtpm *vtpm, const uint8_t *payload, size_t size,
+				    struct serve_output *out);
+enum service_status select_seeds(const struct vtpm *vtpm, size_t size, struct serve_output *out);
 
 /*
  * Whether the profile lets keys be attested as things are: 0, or the TPM response code of a

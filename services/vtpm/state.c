@@ -122,7 +122,7 @@ enum state_found state_load(struct vtpm *vtpm)
 static enum service_status put_key(struct vtpm *vtpm, size_t index, struct serve_output *out)
 {
 	const struct vtpm_template *t = &vtpm->templates[index];
-	const struct cache_entry *entry = vtpm_profile_key(vtpm, index);
+	const struct cache_entry *entry = vtpm->seed_changes ? NULL : vtpm_profile_key(vtpm, index);
 	struct state_key key = { .template_size = (uint32_t)t->size,
 				 .public_size = entry ? (uint32_t)entry->public_size : 0 };
 	enum service_status status = serve_append(out, &key, sizeof(key));

@@ -13,8 +13,7 @@
 #include "services/vtpm/tpm.h"
 
 #define TPM_RC_SUCCESS 0u
-#define TPM_RC_HIERARCHY_1 0x185u	 /* of the first handle */
-#define TPM_RC_BAD_AUTH_SESSION_1 0x9a2u /* of the first session */
+#define TPM_RC_HIERARCHY_1 0x185u /* of the first handle */
 #define TPM_CC_CHANGE_EPS 0x124u
 #define TPM_RH_ENDORSEMENT 0x4000000bu
 

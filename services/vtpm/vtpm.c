@@ -26,12 +26,29 @@ bool vtpm_is_profile_template(const struct vtpm *vtpm, const uint8_t *template, 
 	return false;
 }
 
+/*
+ * Whatever was made from an old seed is no key of this TPM any more. The TPM stores the new seed
+ * before it answers, so that has to be known before.
+ */
+static bool execute(struct vtpm *vtpm, uint8_t locality, const uint8_t *command, size_t size,
+		    struct serve_output *out)
+{
+	bool answered;
+
+	vtpm->seed_changes = tpm_command_code(command, size) == TPM_CC_CHANGE_EPS;
+	answered = tpm_execute(locality, command, size, out->data, &out->size);
+	if (vtpm->seed_changes && answered &&
+	    tpm_response_code(out->data, out->size) == TPM_RC_SUCCESS)
+		cache_new_seed(&vtpm->cache);
+	vtpm->seed_changes = false;
+	return answered;
+}
+
 static enum service_status run_command(struct vtpm *vtpm, const uint8_t *payload, size_t size,
 				       struct serve_output *out)
 {
 	struct bytes_reader r = bytes_reader_init(payload, size);
 	struct vtpm_command header;
-	const uint8_t *command;
 
 	if (!bytes_copy(&r, &header, sizeof(header)))
 		return SERVICE_ERR_FORMAT;
@@ -40,14 +57,8 @@ static enum service_status run_command(struct vtpm *vtpm, const uint8_t *payload
 	if (out->capacity < TPM_BUFFER_MAX || bytes_left(&r) > VTPM_COMMAND_MAX)
 		return SERVICE_ERR_FORMAT;
 	size = bytes_left(&r);
-	command = bytes_take(&r, size);
-	if (!tpm_execute(header.locality, command, size, out->data, &out->size))
-		return SERVICE_ERR_FAILED;
-	/* Whatever was made from the old seed is no key of this TPM any more. */
-	if (tpm_command_code(command, size) == TPM_CC_CHANGE_EPS &&
-	    tpm_response_code(out->data, out->size) == TPM_RC_SUCCESS)
-		cache_new_seed(&vtpm->cache);
-	return SERVICE_OK;
+	return execute(vtpm, header.locality, bytes_take(&r, size), size, out) ? SERVICE_OK
+									       : SERVICE_ERR_FAILED;
 }
 
 static enum service_status give_manifest(struct vtpm *vtpm, const uint8_t *payload, size_t size,
@@ -76,7 +87,9 @@ enum service_status vtpm_handle(void *context, uint32_t op, const uint8_t *paylo
 	case VTPM_OP_SELECT:
 		return select_key(context, payload, size, out);
 	case VTPM_OP_REMEMBER:
-		return select_remember(context, payload, size);
+		return select_remember(context, payload, size, out);
+	case VTPM_OP_SEEDS:
+		return select_seeds(context, size, out);
 	default:
 		return SERVICE_ERR_UNSUPPORTED;
 	}

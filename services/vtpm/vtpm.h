@@ -26,6 +26,7 @@ struct vtpm {
 		size_t size;
 	} templates[PROFILE_KEYS_MAX];
 	struct cache cache;
+	bool seed_changes; /* within TPM2_ChangeEPS: the cached keys are none of what is stored */
 };
 
 /* One request (abi/service.h, vtpm_op): a serve_handler, its context a struct vtpm. */

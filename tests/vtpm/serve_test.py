@@ -265,6 +265,25 @@ def test_state(world):
         (state / "vtpm.state").write_bytes(kept)
 
 
+def test_change_of_seed(world):
+    """What is stored within TPM2_ChangeEPS has the new seed, and no key of the old one."""
+    profiles, state, file = world.work / "profiles", world.work / "changed", world.work / "file"
+    profiles.mkdir()
+    text = (world.profiles / "tcg.conf").read_text()
+    (profiles / "tcg.conf").write_text(text.replace("platform-auth random", "platform-auth empty"))
+    other = World(world.socle, world.vtpm, profiles, world.work)
+    with other.served("--state", state) as it:
+        ek = public_of(it, "mssim", "0x81010001", file)
+        modulus = ek[-256:]
+        result(modulus in (state / "vtpm.state").read_bytes(), "the keys are in the state")
+        changed = it.tool("mssim", "tpm2_changeeps")
+        result(changed.returncode == 0, "tpm2_changeeps", changed.stderr)
+        result(modulus not in (state / "vtpm.state").read_bytes(), "they go with the seed")
+    with other.served("--state", state) as it:
+        made = it.tool("mssim", "tpm2_createek", "-c", world.work / "ek.ctx", "-G", "rsa", "-u", file)
+        result(made.returncode == 0, "the state is a state", made.stderr)
+
+
 def test_misuse(world):
     base = [world.socle, "vtpm", "serve"]
     profile = str(world.profiles / "tcg.conf")
@@ -328,7 +347,7 @@ def main():
     socle, vtpm, profiles, resign, keys = sys.argv[1:6]
     with tempfile.TemporaryDirectory() as work:
         world = World(socle, vtpm, profiles, Path(work))
-        for test in (test_mssim, test_swtpm, test_nonsense, test_state, test_misuse):
+        for test in (test_mssim, test_swtpm, test_nonsense, test_state, test_change_of_seed, test_misuse):
             test(world)
         test_certificates(world, resign, keys)
     print(f"vtpm serve: {passed} passed, {failed} failed")

@@ -13,7 +13,7 @@ struct attest_vtpm vtpm;
 
 static void put_select_reply(struct world_service *service, uint32_t outcome)
 {
-	struct vtpm_select_reply head = { outcome, vtpm.code, SEED_GENERATION };
+	struct vtpm_select_reply head = { outcome, vtpm.code, vtpm.generation };
 
 	memcpy(service->reply, &head, sizeof(head));
 	service->reply_size = sizeof(head);
@@ -42,14 +42,22 @@ void vtpm_works(void)
 		vtpm.selects++;
 		vtpm.selected_size = service->payload_size;
 		memcpy(vtpm.selected, service->payload, service->payload_size);
-		put_select_reply(service, vtpm.remembers ? vtpm.then : vtpm.outcome);
+		put_select_reply(service, vtpm.outcome);
 		break;
 	case VTPM_OP_REMEMBER:
 		vtpm.remembers++;
 		vtpm.remembered_size = service->payload_size;
 		memcpy(vtpm.remembered, service->payload, service->payload_size);
-		service->reply_size = 0;
+		put_select_reply(service, vtpm.then);
 		service->status = vtpm.remember_status;
+		break;
+	case VTPM_OP_SEEDS:
+		vtpm.seeds++;
+		assert_int_equal(service->payload_size, 0);
+		memcpy(service->reply, SEEDS, vtpm.seeds_size);
+		memcpy(service->reply, &vtpm.generation, sizeof(vtpm.generation));
+		service->reply_size = vtpm.seeds_size;
+		service->status = vtpm.seeds_status;
 		break;
 	case VTPM_OP_COMMAND:
 		memcpy(service->reply, "response", 8);
@@ -78,6 +86,8 @@ int attest_setup(void **state)
 	world_start();
 	memset(&vtpm, 0, sizeof(vtpm));
 	vtpm.manifest_size = MANIFEST_SIZE;
+	vtpm.generation = SEED_GENERATION;
+	vtpm.seeds_size = sizeof(SEEDS) - 1;
 	world_service(SERVICE_VTPM)->while_working = vtpm_works;
 	memset(model_memory(gpa(WORLD_SMALL)), UNTOUCHED, 0x20000);
 	for (unsigned int i = 0; i < 64; i++)

@@ -24,18 +24,21 @@ extern struct svsm_attest_op op;
 /* What the vtpm does with the next requests, and what it was asked. */
 struct attest_vtpm {
 	size_t manifest_size;
-	uint32_t outcome; /* of a selector, until a key is remembered; */
-	uint32_t then;	  /* and after that */
+	uint32_t outcome; /* of a selector; */
+	uint32_t then;	  /* and of a key that is remembered */
 	uint32_t code;
-	const void *order; /* with SELECT_CREATE: what follows the reply's header */
+	uint64_t generation; /* of its seeds */
+	const void *order;   /* with SELECT_CREATE: what follows the reply's header */
 	size_t order_size;
-	enum service_status remember_status;
-	unsigned int manifests, selects, remembers;
+	enum service_status remember_status, seeds_status;
+	size_t seeds_size; /* of the whole answer */
+	unsigned int manifests, selects, remembers, seeds;
 	uint8_t selected[2048], remembered[4096]; /* payloads */
 	size_t selected_size, remembered_size;
 };
 extern struct attest_vtpm vtpm;
 #define SEED_GENERATION 0x1122334455667788ull
+#define SEEDS "\x88\x77\x66\x55\x44\x33\x22\x11state" /* the answer to VTPM_OP_SEEDS */
 
 /* A new world, an untouched guest, services that deliver. For cmocka. */
 int attest_setup(void **state);

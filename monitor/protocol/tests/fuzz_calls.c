@@ -224,16 +224,13 @@ static void attest_replies(struct bytes_reader *r, struct world_service *service
 	service->reply_size = sizeof(sizes) + sizes.report_size + sizes.certificates_size;
 }
 
-/* What is an answer to a selector is a manifest too. */
+/* What is an answer to a selector is a manifest too, a template, and seeds. */
 static void vtpm_replies(struct bytes_reader *r, struct world_service *service)
 {
 	struct vtpm_select_reply reply = { bytes_u8(r) % 5, bytes_le16(r) % 0x1200, bytes_u8(r) };
-	struct oracle_create create = { bytes_u8(r), bytes_u8(r) };
 
 	memcpy(service->reply, &reply, sizeof(reply));
-	memcpy(service->reply + sizeof(reply), &create, sizeof(create));
-	service->reply_size = sizeof(reply) + sizeof(create) + create.state_size +
-			      create.template_size;
+	service->reply_size = sizeof(reply) + bytes_le16(r) % 0x1200;
 }
 
 static void oracle_replies(struct bytes_reader *r, struct world_service *service)
@@ -246,21 +243,18 @@ static void oracle_replies(struct bytes_reader *r, struct world_service *service
 }
 
 /*
- * The low bits of the seed generation say what becomes of a key that was made: it is there from
- * then on, or it is still to be made, or the vtpm refuses to take it.
+ * The low bits of the seed generation say what becomes of a key that was made: the vtpm takes it,
+ * or answers as to a selector.
  */
 static void vtpm_works(void)
 {
 	struct world_service *service = world_service(SERVICE_VTPM);
 	uint8_t mood = service->reply[offsetof(struct vtpm_select_reply, seed_generation)] & 3;
 
-	if (service->op != VTPM_OP_REMEMBER && service->reply_size == 0)
+	if (service->reply_size == 0)
 		service->reply_size = sizeof(struct vtpm_select_reply) + 20;
-	if (service->op != VTPM_OP_REMEMBER || mood == 0)
-		return;
-	if (mood > 1)
+	if (service->op == VTPM_OP_REMEMBER && mood > 1)
 		service->reply[offsetof(struct vtpm_select_reply, outcome)] = SELECT_MANIFEST;
-	service->reply_size = 0;
 }
 
 /* A service answers well, or anything. */

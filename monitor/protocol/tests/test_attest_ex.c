@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "monitor/protocol/tests/attest_fixture.h"
+#include "monitor/protocol/twin.h"
 
 #define EX SVSM_ATTEST_SINGLE_SERVICE_EX
 #define SELECTOR (WORLD_SMALL + 0x11ffb) /* crosses a page after the first bytes */
@@ -30,10 +31,7 @@ static void set_selector(uint64_t kind, const void *rest, size_t size)
 	ex.selector = (struct svsm_loc){ SELECTOR, (uint32_t)(sizeof(kind) + size), 0 };
 }
 
-/* A permanent state of 5 bytes and a template of 3. */
-static const uint8_t order[] = {
-	5, 0, 0, 0, 3, 0, 0, 0, 's', 't', 'a', 't', 'e', 't', 'p', 'l',
-};
+static const uint8_t template[] = { 't', 'p', 'l' };
 
 /* What the oracle has made, or its TPM_RC. */
 static void set_made(uint32_t code, const void *public, size_t size)
@@ -50,9 +48,13 @@ static int setup(void **state)
 	attest_setup(state);
 	ex = (struct svsm_attest_op_ex){ .base = op };
 	set_selector(SVSM_SELECTOR_KEY, "\x82\0\0\0", 4);
-	vtpm.order = order;
-	vtpm.order_size = sizeof(order);
+	vtpm.order = template;
+	vtpm.order_size = sizeof(template);
 	set_made(0, "public", 6);
+	/* The twin is loaded once; what it answers to that is not looked at. */
+	assert_true(twin_prepare());
+	world_service(SERVICE_ORACLE)->calls = 0;
+	vtpm.seeds = 0;
 	return 0;
 }
 
@@ -390,23 +392,26 @@ static void too_small_tells_the_sizes(void **state)
 static void create_at_once(void **state)
 {
 	static const uint8_t want[] = {
-		0x88, 0x77, 0x66, 0x55, 0x44, 0x33, 0x22, 0x11, 3,   0,	  0,   0,   6,
-		0,    0,    0,	  't',	'p',  'l',  'p',  'u',	'b', 'l', 'i', 'c',
+		0x88, 0x77, 0x66, 0x55, 0x44, 0x33, 0x22, 0x11, 1,   0,	  0,
+		0,    3,    0,	  0,	0,    6,    0,	  0,	0,   0,	  0,
+		0,    0,    't',  'p',	'l',  'p',  'u',  'b',	'l', 'i', 'c',
 	};
 	const struct world_service *oracle = world_service(SERVICE_ORACLE);
 	struct svsm_call call;
 
 	(void)state;
+	ex.base.manifest_version = 1;
 	vtpm.outcome = SELECT_CREATE;
 	call = attest_ex();
 	assert_selected(&call);
 	assert_int_equal(oracle->calls, 1);
 	assert_int_equal(oracle->op, ORACLE_OP_CREATE);
-	assert_int_equal(oracle->payload_size, sizeof(order));
-	assert_memory_equal(oracle->payload, order, sizeof(order));
+	assert_int_equal(oracle->payload_size, sizeof(template));
+	assert_memory_equal(oracle->payload, template, sizeof(template));
 	assert_int_equal(vtpm.remembered_size, sizeof(want));
 	assert_memory_equal(vtpm.remembered, want, sizeof(want));
-	assert_int_equal(vtpm.selects, 2);
+	assert_int_equal(vtpm.selects, 1);
+	assert_int_equal(vtpm.seeds, 0);
 	assert_int_equal(asked().context_size, 40);
 }
 
@@ -428,7 +433,124 @@ static void create_in_slices(void **state)
 	assert_int_equal(world_service(SERVICE_ORACLE)->calls, 1);
 	assert_int_equal(world_service(SERVICE_ORACLE)->aborts, 0);
 	assert_int_equal(vtpm.remembers, 1);
-	assert_int_equal(vtpm.selects, 2);
+	assert_int_equal(vtpm.selects, 1);
+}
+
+/* ---- Seeds ---- */
+
+static void while_loading(void)
+{
+	const struct world_service *oracle = world_service(SERVICE_ORACLE);
+
+	if (oracle->op != ORACLE_OP_LOAD)
+		return;
+	assert_int_equal(oracle->payload_size, 5);
+	assert_memory_equal(oracle->payload, "state", 5);
+}
+
+/* The guest has other seeds now: the twin gets them once, and remembers whose key it made. */
+static void other_seeds_are_loaded(void **state)
+{
+	struct world_service *oracle = world_service(SERVICE_ORACLE);
+	struct svsm_call call;
+
+	(void)state;
+	vtpm.outcome = SELECT_CREATE;
+	vtpm.generation = 7;
+	oracle->while_working = while_loading;
+	for (unsigned int i = 0; i < 3; i++) {
+		call = attest_ex();
+		assert_selected(&call);
+		assert_int_equal(vtpm.seeds, 1);
+		assert_int_equal(oracle->calls, 2 + i);
+		assert_int_equal(oracle->op, ORACLE_OP_CREATE);
+		assert_memory_equal(vtpm.remembered, "\7\0\0\0\0\0\0\0", 8);
+	}
+}
+
+/* Loading comes in slices too, and goes on with the key. */
+static void seeds_in_slices(void **state)
+{
+	struct world_service *oracle = world_service(SERVICE_ORACLE);
+	struct svsm_call call;
+
+	(void)state;
+	vtpm.outcome = SELECT_CREATE;
+	vtpm.generation = 7;
+	oracle->slices = 3;
+	for (int i = 0; i < 3; i++) {
+		call = attest_ex();
+		assert_incomplete(&call);
+		assert_int_equal(oracle->op, ORACLE_OP_LOAD);
+	}
+	call = attest_ex();
+	assert_selected(&call);
+	assert_int_equal(vtpm.seeds, 1);
+	assert_int_equal(oracle->calls, 2);
+}
+
+/* Given up in the middle: the twin has no seeds then, whoever asks next. */
+static void seeds_given_up(void **state)
+{
+	struct world_service *oracle = world_service(SERVICE_ORACLE);
+	struct svsm_call call;
+
+	(void)state;
+	vtpm.outcome = SELECT_CREATE;
+	vtpm.generation = 7;
+	oracle->slices = 2;
+	call = attest_ex();
+	assert_incomplete(&call);
+	(*model_memory(gpa(NONCE + 63)))++;
+	oracle->slices = 0;
+	vtpm.generation = SEED_GENERATION;
+	call = attest_ex();
+	assert_selected(&call);
+	assert_int_equal(oracle->aborts, 1);
+	assert_int_equal(vtpm.seeds, 2);
+	assert_memory_equal(vtpm.remembered, "\x88\x77\x66\x55\x44\x33\x22\x11", 8);
+}
+
+static void seeds_that_cannot_be_had(void **state)
+{
+	struct world_service *oracle = world_service(SERVICE_ORACLE);
+	struct svsm_call call;
+
+	(void)state;
+	vtpm.outcome = SELECT_CREATE;
+	vtpm.generation = 7;
+	for (vtpm.seeds_size = 0; vtpm.seeds_size <= 8; vtpm.seeds_size++) {
+		call = attest_ex();
+		assert_refused(&call, 0x80001001);
+	}
+	vtpm.seeds_size = sizeof(SEEDS) - 1;
+	vtpm.seeds_status = SERVICE_ERR_NO_MEMORY;
+	call = attest_ex();
+	assert_refused(&call, 0x80001001);
+	assert_int_equal(oracle->calls, 0);
+	/* The oracle does not take them. */
+	vtpm.seeds_status = SERVICE_OK;
+	oracle->status = SERVICE_ERR_FAILED;
+	call = attest_ex();
+	assert_refused(&call, 0x80001001);
+	assert_int_equal(oracle->calls, 1);
+	assert_int_equal(oracle->op, ORACLE_OP_LOAD);
+	oracle->status = SERVICE_OK;
+	call = attest_ex();
+	assert_selected(&call);
+	assert_int_equal(oracle->calls, 3);
+}
+
+static void nothing_to_prepare(void **state)
+{
+	(void)state;
+	world_service(SERVICE_ORACLE)->available = false;
+	assert_false(twin_prepare());
+	world_service(SERVICE_ORACLE)->available = true;
+	world_service(SERVICE_VTPM)->available = false;
+	assert_false(twin_prepare());
+	world_service(SERVICE_VTPM)->available = true;
+	assert_true(twin_prepare());
 }
 
 /* Begins a creation on vCPU 0 that will take long. */
@@ -691,32 +813,20 @@ static void oracle_that_is_gone(void **state)
 
 static void orders_that_make_no_sense(void **state)
 {
-	static const struct oracle_create bad[] = {
-		{ 5, 4 }, { 6, 3 },	     { 4, 3 },		{ 5, 2 },
-		{ 8, 0 }, { UINT32_MAX, 9 }, { 5, UINT32_MAX },
-	};
-	static uint8_t bytes[8 + 1 + 1025];
+	static uint8_t bytes[1025];
 	struct svsm_call call;
 
 	(void)state;
 	vtpm.outcome = SELECT_CREATE;
 	vtpm.order = bytes;
-	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-		memcpy(bytes, &bad[i], sizeof(bad[i]));
-		call = attest_ex();
-		assert_refused(&call, 0x80001001);
-	}
-	for (vtpm.order_size = 0; vtpm.order_size < 8; vtpm.order_size++) {
-		call = attest_ex();
-		assert_refused(&call, 0x80001001);
-	}
-	memcpy(bytes, &(struct oracle_create){ 1, 1025 }, 8);
-	vtpm.order_size = sizeof(bytes);
+	vtpm.order_size = 0;
+	call = attest_ex();
+	assert_refused(&call, 0x80001001);
+	vtpm.order_size = 1025;
 	call = attest_ex();
 	assert_refused(&call, 0x80001001);
 	assert_int_equal(world_service(SERVICE_ORACLE)->calls, 0);
-	memcpy(bytes, &(struct oracle_create){ 1, 1024 }, 8);
-	vtpm.order_size = sizeof(bytes) - 1;
+	vtpm.order_size = 1024;
 	call = attest_ex();
 	assert_selected(&call);
 }
@@ -729,20 +839,24 @@ static void vtpm_that_does_not_remember(void **state)
 	vtpm.outcome = vtpm.then = SELECT_CREATE;
 	call = attest_ex();
 	assert_refused(&call, 0x80001001);
-	/* Asked twice, made once: no loop. */
-	assert_int_equal(vtpm.selects, 2);
-	assert_int_equal(world_service(SERVICE_ORACLE)->calls, 1);
-	setup(NULL);
-	vtpm.outcome = SELECT_CREATE;
-	vtpm.remember_status = SERVICE_ERR_FAILED;
-	call = attest_ex();
-	assert_refused(&call, 0x80001001);
+	/* Made once: no loop. */
 	assert_int_equal(vtpm.selects, 1);
-	setup(NULL);
-	vtpm.outcome = SELECT_CREATE;
+	assert_int_equal(world_service(SERVICE_ORACLE)->calls, 1);
+	vtpm.then = SELECT_MANIFEST;
+	for (uint32_t status = SERVICE_ERR_FORMAT; status <= SERVICE_ERR_BUSY; status++) {
+		vtpm.remember_status = status;
+		call = attest_ex();
+		assert_refused(&call, 0x80001001);
+	}
+	vtpm.remember_status = SERVICE_OK;
 	vtpm.then = SELECT_REFUSED;
 	call = attest_ex();
 	assert_refused(&call, 0x80001100);
+	/* The endorsement hierarchy was disabled meanwhile. */
+	vtpm.then = SELECT_TPM_ERROR;
+	vtpm.code = 0x185;
+	call = attest_ex();
+	assert_refused(&call, 0x80002185);
 }
 
 int main(void)
@@ -764,6 +878,11 @@ int main(void)
 		cmocka_unit_test_setup(too_small_tells_the_sizes, setup),
 		cmocka_unit_test_setup(create_at_once, setup),
 		cmocka_unit_test_setup(create_in_slices, setup),
+		cmocka_unit_test_setup(other_seeds_are_loaded, setup),
+		cmocka_unit_test_setup(seeds_in_slices, setup),
+		cmocka_unit_test_setup(seeds_given_up, setup),
+		cmocka_unit_test_setup(seeds_that_cannot_be_had, setup),
+		cmocka_unit_test_setup(nothing_to_prepare, setup),
 		cmocka_unit_test_setup(others_go_on_while_the_oracle_works, setup),
 		cmocka_unit_test_setup(others_go_on_between_slices, setup),
 		cmocka_unit_test_setup(another_vcpu_may_go_on, setup),

@@ -322,6 +322,142 @@ static void a_reply_cannot_hold_its_memory(void **state)
 	run_alone(hog_body);
 }
 
+/* Slices after the first; the answer of the last. */
+static unsigned int go_on(struct service_answer *answer)
+{
+	unsigned int slices = 1;
+
+	while (service_call_continue(SERVICE_ORACLE, answer) == SERVICE_PENDING) {
+		slices++;
+		check(slices < 100);
+		check(answer->payload == NULL && answer->size == 0);
+		harness.now_ns += HOUR_NS;
+	}
+	return slices;
+}
+
+/* ---- Prepared: what a request leaves of it is its snapshot from then on ---- */
+
+#define FILLED 0x20000ull
+
+/* Counts its requests where the next one finds it, if anything is kept; 'e' is an error. */
+static enum user_exit counter(struct user_context *context, unsigned int step)
+{
+	uint8_t count = byte_at(context, HEAP - 1);
+
+	if (step == 0)
+		return ask(context);
+	switch (byte_at(context, BUFFER + sizeof(struct service_request))) {
+	case 'f':
+		set_byte(context, HEAP - 1, 100);
+		return USER_EXIT_FAULT;
+	case 'l':
+		set_byte(context, HEAP - 1, 100);
+		return sys(context, LINUX_GETPID, 0, 0, 0);
+	case 'm':
+		if (step == 1)
+			return map(context, FILLED);
+		for (uint64_t at = MMAP; at < MMAP + FILLED; at += 0x1000)
+			set_byte(context, at, 1);
+		break;
+	default:
+		break;
+	}
+	if (count % 2 == 0) {
+		set_byte(context, HEAP - 1, count + 1); /* until the reply is out */
+		if (byte_at(context, BUFFER + 8) == 'e')
+			return sys_reply(context, SERVICE_ERR_FORMAT, "", 0);
+		count++;
+		return sys_reply(context, SERVICE_OK, &count, 1);
+	}
+	set_byte(context, HEAP - 1, count + 1);
+	return ask(context);
+}
+
+static enum service_status prepare_with(const char *payload)
+{
+	struct service_answer answer;
+	enum service_status status;
+
+	if (service_prepare_start(SERVICE_ORACLE, 7, payload, 4, &answer) == SERVICE_PENDING)
+		go_on(&answer);
+	status = answer.status;
+	service_answer_free(&answer);
+	return status;
+}
+
+/* How many requests the service thinks that it has had. */
+static unsigned int count_of(void)
+{
+	check(call("good") == SERVICE_OK && reply_size == 1);
+	return reply[0] / 2;
+}
+
+static void prepare_body(void)
+{
+	size_t before;
+
+	begin(PARKED MEMORY, counter);
+	check(count_of() == 0 && count_of() == 0);
+	check(prepare_with("good") == SERVICE_OK);
+	before = free_pages();
+	check(count_of() == 1 && count_of() == 1);
+	check(prepare_with("good") == SERVICE_OK);
+	check(count_of() == 2);
+	check(free_pages() == before);
+	/* A bad end keeps nothing. */
+	check(prepare_with("err.") == SERVICE_ERR_FORMAT);
+	check(prepare_with("flt.") == SERVICE_ERR_FAILED);
+	check(prepare_with("loop") == SERVICE_ERR_FAILED);
+	check(logged("is set back: it ran past its budget"));
+	check(count_of() == 2 && count_of() == 2);
+	check(free_pages() == before);
+	check(prepare_with("good") == SERVICE_OK);
+	check(count_of() == 3);
+}
+
+static void keeps_what_a_preparation_made(void **state)
+{
+	(void)state;
+	run_alone(prepare_body);
+}
+
+static void given_up_preparation_body(void)
+{
+	struct service_answer answer;
+
+	begin(PARKED MEMORY, counter);
+	check(prepare_with("good") == SERVICE_OK);
+	check(service_prepare_start(SERVICE_ORACLE, 7, "loop", 4, &answer) == SERVICE_PENDING);
+	service_call_abort(SERVICE_ORACLE);
+	check(count_of() == 1);
+}
+
+static void a_preparation_given_up_keeps_nothing(void **state)
+{
+	(void)state;
+	run_alone(given_up_preparation_body);
+}
+
+static void preparation_without_memory_body(void)
+{
+	size_t free, all;
+
+	/* Enough for what it is and for what it becomes, but not for the copy of that. */
+	begin(PARKED "memory 500K\n", counter);
+	check(prepare_with("more") == SERVICE_ERR_FAILED);
+	check(logged("service a ended: there is no memory for its snapshot"));
+	check(!service_available(SERVICE_ORACLE));
+	page_alloc_stats(&free, &all);
+	check(free == all);
+}
+
+static void no_memory_for_a_preparation(void **state)
+{
+	(void)state;
+	run_alone(preparation_without_memory_body);
+}
+
 static void no_snapshot_body(void)
 {
 	size_t free, all;
@@ -372,20 +508,6 @@ static enum service_progress start(enum service_role role, const char *payload,
 				   struct service_answer *answer)
 {
 	return service_call_start(role, 7, payload, 4, answer);
-}
-
-/* Slices after the first; the answer of the last. */
-static unsigned int go_on(struct service_answer *answer)
-{
-	unsigned int slices = 1;
-
-	while (service_call_continue(SERVICE_ORACLE, answer) == SERVICE_PENDING) {
-		slices++;
-		check(slices < 100);
-		check(answer->payload == NULL && answer->size == 0);
-		harness.now_ns += HOUR_NS;
-	}
-	return slices;
 }
 
 static void slices_body(void)
@@ -536,6 +658,9 @@ int main(void)
 		cmocka_unit_test(a_broken_run_costs_one_answer),
 		cmocka_unit_test(a_reply_cannot_hold_its_memory),
 		cmocka_unit_test(no_memory_for_the_snapshot),
+		cmocka_unit_test(keeps_what_a_preparation_made),
+		cmocka_unit_test(a_preparation_given_up_keeps_nothing),
+		cmocka_unit_test(no_memory_for_a_preparation),
 		cmocka_unit_test(works_in_slices),
 		cmocka_unit_test(all_slices_share_the_budget),
 		cmocka_unit_test(can_be_given_up),

@@ -106,7 +106,8 @@ static enum service_status take_request(struct world_service *service, uint32_t 
 		return SERVICE_ERR_BUSY;
 	service->calls++;
 	service->op = op;
-	memcpy(service->payload, payload, size);
+	if (size)
+		memcpy(service->payload, payload, size);
 	service->payload_size = size;
 	return SERVICE_OK;
 }
@@ -171,6 +172,13 @@ enum service_progress service_call_start(enum service_role role, uint32_t op, co
 		return SERVICE_FINISHED;
 	service->suspended = true;
 	return service_call_continue(role, answer);
+}
+
+enum service_progress service_prepare_start(enum service_role role, uint32_t op,
+					    const void *payload, size_t size,
+					    struct service_answer *answer)
+{
+	return service_call_start(role, op, payload, size, answer);
 }
 
 enum service_progress service_call_continue(enum service_role role, struct service_answer *answer)

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: MIT */
+#include "monitor/protocol/twin.h"
+
+#include <string.h>
+
+static struct {
+	bool loaded;
+	uint64_t generation; /* of the seeds that it was loaded with, or is being loaded with */
+	/* The creation under way. */
+	bool loading;
+	struct service_answer seeds; /* what it is being loaded with; the vtpm's */
+	uint8_t template[TWIN_TEMPLATE_MAX];
+	size_t template_size;
+} twin;
+
+/* With SERVICE_FINISHED *answer tells what came of it, also when there was nothing to load. */
+static enum service_progress start_loading(struct service_answer *answer)
+{
+	struct vtpm_seeds header;
+
+	twin.loaded = false;
+	service_ask(SERVICE_VTPM, VTPM_OP_SEEDS, NULL, 0, &twin.seeds);
+	if (twin.seeds.status != SERVICE_OK || twin.seeds.size <= sizeof(header)) {
+		*answer = (struct service_answer){ .status = SERVICE_ERR_FAILED };
+		return SERVICE_FINISHED;
+	}
+	memcpy(&header, twin.seeds.payload, sizeof(header));
+	twin.generation = header.generation;
+	return service_prepare_start(SERVICE_ORACLE, ORACLE_OP_LOAD,
+				     twin.seeds.payload + sizeof(header),
+				     twin.seeds.size - sizeof(header), answer);
+}
+
+static bool finish_loading(struct service_answer *answer)
+{
+	twin.loaded = answer->status == SERVICE_OK;
+	service_answer_free(answer);
+	service_answer_free(&twin.seeds);
+	return twin.loaded;
+}
+
+static enum service_progress start_creating(struct service_answer *answer)
+{
+	return service_call_start(SERVICE_ORACLE, ORACLE_OP_CREATE, twin.template,
+				  twin.template_size, answer);
+}
+
+bool twin_prepare(void)
+{
+	struct service_answer answer;
+	enum service_progress progress = start_loading(&answer);
+
+	while (progress == SERVICE_PENDING)
+		progress = service_call_continue(SERVICE_ORACLE, &answer);
+	return finish_loading(&answer);
+}
+
+/* The oracle has stopped, at the end of a slice or of its work. */
+static uint32_t go_on(enum service_progress progress, struct service_answer *answer)
+{
+	if (progress == SERVICE_FINISHED && twin.loading) {
+		twin.loading = false;
+		if (!finish_loading(answer))
+			return SVSM_ERR_SERVICE_FAILED;
+		progress = start_creating(answer);
+	}
+	return progress == SERVICE_PENDING ? SVSM_ERR_INCOMPLETE : SVSM_SUCCESS;
+}
+
+uint32_t twin_start(uint64_t generation, const uint8_t *template, size_t size,
+		    struct service_answer *answer)
+{
+	if (size == 0 || size > sizeof(twin.template))
+		return SVSM_ERR_SERVICE_FAILED;
+	memcpy(twin.template, template, size);
+	twin.template_size = size;
+	twin.loading = !twin.loaded || twin.generation != generation;
+	return go_on(twin.loading ? start_loading(answer) : start_creating(answer), answer);
+}
+
+uint32_t twin_continue(struct service_answer *answer)
+{
+	return go_on(service_call_continue(SERVICE_ORACLE, answer), answer);
+}
+
+void twin_abort(void)
+{
+	service_call_abort(SERVICE_ORACLE);
+	service_answer_free(&twin.seeds);
+	twin.loading = false;
+}
+
+uint64_t twin_generation(void)
+{
+	return twin.generation;
+}
