@@ -138,14 +138,14 @@ def ratio(name, value, base, what):
 
 
 def is_above(result):
-    return result["limit"] is not None and result["ratio"] > result["limit"]
+    return result["ratio"] > result["limit"]
 
 
 def show(results):
     for result in results:
         verdict = "  above the limit" if is_above(result) else ""
         print(f"{result['name']:24} {result['us']:10.1f} us / {result['base_us']:10.1f} us = "
-              f"{result['ratio']:.3f}  (limit {result['limit'] or 'none'}){verdict}")
+              f"{result['ratio']:.3f}  (limit {result['limit']}){verdict}")
         for name, command in result.get("commands", {}).items():
             print(f"    {name:26} {command['socle_us']:8.1f} {command['swtpm_us']:8.1f}")
 
