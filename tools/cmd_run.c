@@ -28,6 +28,7 @@ static const char usage_text[] =
 	"  --channel unix:PATH    listen there for the program at the guest's second serial port\n"
 	"  --vmpl0-channel unix:PATH\n"
 	"                         the same for the serial port that only VMPL0 reaches\n"
+	"                         (without them the machine has no such ports)\n"
 	"  --log-dir DIR          write guest.log, svsm.log, machine.log and timeline.json there;\n"
 	"                         without it, both consoles go to standard output\n"
 	"  --mark NAME=TEXT       note the time of the first line of svsm.log that holds TEXT\n"

@@ -82,33 +82,44 @@ static void add_fd_chardev(struct arguments *args, const char *id, int fd)
 	add(args, "socket,id=%s,fd=%d", id, fd);
 }
 
-static void add_channel(struct arguments *args, const char *id, const char *path)
+/* COM1 is number 0. A PC has four places for serial ports; one that nobody takes is empty. */
+static void add_serial(struct arguments *args, unsigned int number, const char *id)
 {
-	char *escaped = path ? escape(path) : NULL;
+	add(args, "-device");
+	add(args, "isa-serial,index=%u,chardev=%s", number, id);
+}
+
+static void add_socket(struct arguments *args, const char *id, const char *path)
+{
+	char *escaped = escape(path);
 
 	add(args, "-chardev");
-	if (!path)
-		add(args, "null,id=%s", id);
-	else if (escaped)
+	if (escaped)
 		add(args, "socket,id=%s,path=%s,server=on,wait=off", id, escaped);
 	else
 		args->bad = true;
 	free(escaped);
 }
 
+/* A port that leads nowhere would be one whose other end is silent: whoever asks there waits. */
+static void add_channel(struct arguments *args, unsigned int number, const char *id,
+			const char *path)
+{
+	if (!path)
+		return;
+	add_socket(args, id, path);
+	add_serial(args, number, id);
+}
+
 static void add_devices(struct arguments *args, const struct qemu_config *c)
 {
-	static const char *const serials[] = { "console", "channel", "vmpl0", "doorbell" };
-
 	add_fd_chardev(args, "console", c->console_fd);
-	add_channel(args, "channel", c->channel);
-	add_channel(args, "vmpl0", c->vmpl0_channel);
 	add_fd_chardev(args, "doorbell", c->doorbell_fd);
 	add_fd_chardev(args, "debug", c->debug_fd);
-	for (unsigned int i = 0; i < sizeof(serials) / sizeof(serials[0]); i++) {
-		add(args, "-serial");
-		add(args, "chardev:%s", serials[i]);
-	}
+	add_serial(args, 0, "console");
+	add_channel(args, 1, "channel", c->channel);
+	add_channel(args, 2, "vmpl0", c->vmpl0_channel);
+	add_serial(args, 3, "doorbell");
 	add(args, "-device");
 	add(args, "isa-debugcon,iobase=0x%x,chardev=debug", MACHINE_PORT_DEBUG);
 	add(args, "-device");

@@ -13,7 +13,7 @@ struct qemu_config {
 	const char *path; /* found in PATH when it has no slash */
 	const char *accel;
 	const char *hv_image;
-	const char *channel;	   /* path of the Unix socket behind COM2, or NULL */
+	const char *channel;	   /* path of the Unix socket behind COM2; NULL: no such port */
 	const char *vmpl0_channel; /* and behind COM3 */
 	unsigned int cpus;
 	uint64_t memory;
