@@ -83,9 +83,13 @@ uint64_t arch_guest_sev_features(void);
 /* One character of the monitor's log. */
 void arch_log_putc(char c);
 
-/* Writes size bytes to, or reads up to size bytes from, the host channel. Returns bytes moved. */
-size_t arch_host_channel_write(const void *from, size_t size);
-size_t arch_host_channel_read(void *to, size_t size);
+/*
+ * Writes up to size bytes to, or reads up to size bytes from, the host channel; *moved is how many
+ * it took or had, which may be none. False when there is no channel: the parameter block names
+ * none, or no 16550 answers at its port.
+ */
+bool arch_host_channel_write(const void *from, size_t size, size_t *moved);
+bool arch_host_channel_read(void *to, size_t size, size_t *moved);
 
 /* Ends the VM: GHCB termination request with SVSM's reason. */
 _Noreturn void arch_terminate(uint32_t reason);

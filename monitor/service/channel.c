@@ -205,8 +205,8 @@ static int64_t write_stream(struct service *service, const struct channel *chann
 		moved = want;
 		if (channel->kind == CHANNEL_LOG)
 			log_text(service->conf->name, piece, want);
-		else
-			moved = arch_host_channel_write(piece, want);
+		else if (!arch_host_channel_write(piece, want, &moved))
+			return -LINUX_ENXIO;
 		done += moved;
 		if (moved < want)
 			break;
@@ -224,9 +224,8 @@ static int64_t read_host(struct service *service, va_t to, size_t size)
 	while (done < size) {
 		size_t want = piece_size(size - done);
 
-		moved = arch_host_channel_read(piece, want);
-		if (moved > want)
-			return -LINUX_EIO;
+		if (!arch_host_channel_read(piece, want, &moved))
+			return -LINUX_ENXIO;
 		space_write(&service->space, va_at(to, done), piece, moved);
 		done += moved;
 		if (moved < want)

@@ -9,6 +9,7 @@
 enum linux_errno {
 	LINUX_EPERM = 1,
 	LINUX_EIO = 5,
+	LINUX_ENXIO = 6,
 	LINUX_EBADF = 9,
 	LINUX_EAGAIN = 11,
 	LINUX_ENOMEM = 12,

@@ -5,7 +5,8 @@
     layout_test.py SOCLE MONITOR VTPM ATTEST
 
 Boots Socle with its real services and no guest, from different layouts: each must say the very same
-up to the line that its services are ready, and each must measure differently.
+up to the line that its services are ready, and each must measure differently. None has a host channel,
+and each must find that out instead of waiting for an authority there.
 """
 
 import pathlib
@@ -18,6 +19,7 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 BOOT_SECONDS = 60
 READY = "socle: services ready"
+NO_CHANNEL = "vtpm: no certificates: there is no host channel"
 
 LAYOUTS = {
     "as usual": [],
@@ -72,6 +74,8 @@ def main():
             problem = ""
             if READY not in text:
                 problem = "its services do not get ready"
+            elif NO_CHANNEL not in text:
+                problem = "it takes nothing for a host channel"
             elif text != usual:
                 problem = "it says other things"
             elif measurement in measurements:

@@ -5,6 +5,7 @@
 #include "monitor/ghcb/ghcb.h"
 
 #define UART_DATA 0u
+#define UART_INTERRUPT_ENABLE 1u
 #define UART_FIFO_CONTROL 2u
 #define UART_LINE_CONTROL 3u
 #define UART_LINE_STATUS 5u
@@ -13,14 +14,13 @@
 #define STATUS_DATA_READY 0x01u
 #define STATUS_TRANSMIT_EMPTY 0x20u
 #define UART_FIFO_SIZE 16u
-#define UART_NOTHING 0xffu /* what an empty bus reads as */
 #define TRANSMIT_POLLS 100000u
 #define LOG_LINE_MAX 512u
 
 static struct {
 	bool ready;
-	uint16_t debug_port; /* 0: none */
-	uint16_t channel_port;
+	uint16_t debug_port;   /* 0: none */
+	uint16_t channel_port; /* 0: none */
 	size_t used;
 	char line[LOG_LINE_MAX];
 } ports;
@@ -40,66 +40,82 @@ void arch_log_putc(char c)
 		flush_log();
 }
 
+/*
+ * Makes the 16550 a polled line without parity. False when there is none: an empty bus reads as all
+ * ones, and the four upper bits of the interrupt enable register are always zero (PC16550D).
+ */
+static bool start_uart(uint16_t port)
+{
+	uint8_t enabled;
+
+	return ghcb_io_write8(port + UART_LINE_CONTROL, LINE_8N1) &&
+	       ghcb_io_write8(port + UART_INTERRUPT_ENABLE, 0) &&
+	       ghcb_io_read8(port + UART_INTERRUPT_ENABLE, &enabled) && enabled == 0 &&
+	       ghcb_io_write8(port + UART_FIFO_CONTROL, FIFO_ENABLE_CLEAR);
+}
+
 void host_ports_init(const struct socle_params *params)
 {
 	if (params->features & SOCLE_FEATURE_DEBUG_CONSOLE)
 		ports.debug_port = params->debug_console_port;
-	if (params->features & SOCLE_FEATURE_HOST_CHANNEL) {
+	if (params->features & SOCLE_FEATURE_HOST_CHANNEL && start_uart(params->host_channel_port))
 		ports.channel_port = params->host_channel_port;
-		ghcb_io_write8(ports.channel_port + UART_FIFO_CONTROL, FIFO_ENABLE_CLEAR);
-		ghcb_io_write8(ports.channel_port + UART_LINE_CONTROL, LINE_8N1);
-	}
 	ports.ready = true;
 	if (ports.used)
 		flush_log();
 }
 
-/* False when the port is not there, or stays full for longer than anyone should wait. */
-static bool wait_transmit(void)
+/* Waits for room, but not for longer than anyone should. False when the host refuses the access. */
+static bool wait_transmit(bool *room)
 {
-	for (unsigned int i = 0; i < TRANSMIT_POLLS; i++) {
+	*room = false;
+	for (unsigned int i = 0; i < TRANSMIT_POLLS && !*room; i++) {
 		uint8_t status;
 
-		if (!ghcb_io_read8(ports.channel_port + UART_LINE_STATUS, &status) ||
-		    status == UART_NOTHING)
+		if (!ghcb_io_read8(ports.channel_port + UART_LINE_STATUS, &status))
 			return false;
-		if (status & STATUS_TRANSMIT_EMPTY)
-			return true;
+		*room = status & STATUS_TRANSMIT_EMPTY;
 	}
-	return false;
+	return true;
 }
 
-size_t arch_host_channel_write(const void *from, size_t size)
+bool arch_host_channel_write(const void *from, size_t size, size_t *moved)
 {
 	const uint8_t *bytes = from;
-	size_t done = 0;
+	bool room = true;
 
-	while (ports.channel_port && done < size && wait_transmit()) {
-		size_t step = size - done < UART_FIFO_SIZE ? size - done : UART_FIFO_SIZE;
-
-		if (!ghcb_io_write_string(ports.channel_port + UART_DATA, bytes + done, step))
-			break;
-		done += step;
-	}
-	return done;
-}
-
-static bool read_byte(uint8_t *byte)
-{
-	uint8_t status;
-
-	if (!ghcb_io_read8(ports.channel_port + UART_LINE_STATUS, &status) ||
-	    status == UART_NOTHING || !(status & STATUS_DATA_READY))
+	*moved = 0;
+	if (!ports.channel_port)
 		return false;
-	return ghcb_io_read8(ports.channel_port + UART_DATA, byte);
+	while (*moved < size) {
+		size_t step = size - *moved < UART_FIFO_SIZE ? size - *moved : UART_FIFO_SIZE;
+
+		if (!wait_transmit(&room))
+			return false;
+		if (!room)
+			break;
+		if (!ghcb_io_write_string(ports.channel_port + UART_DATA, bytes + *moved, step))
+			return false;
+		*moved += step;
+	}
+	return true;
 }
 
-size_t arch_host_channel_read(void *to, size_t size)
+bool arch_host_channel_read(void *to, size_t size, size_t *moved)
 {
-	uint8_t *bytes = to;
-	size_t done = 0;
+	uint8_t *bytes = to, status;
 
-	while (ports.channel_port && done < size && read_byte(&bytes[done]))
-		done++;
-	return done;
+	*moved = 0;
+	if (!ports.channel_port)
+		return false;
+	while (*moved < size) {
+		if (!ghcb_io_read8(ports.channel_port + UART_LINE_STATUS, &status))
+			return false;
+		if (!(status & STATUS_DATA_READY))
+			break;
+		if (!ghcb_io_read8(ports.channel_port + UART_DATA, &bytes[*moved]))
+			return false;
+		(*moved)++;
+	}
+	return true;
 }

@@ -298,17 +298,20 @@ void arch_log_putc(char c)
 	(void)c;
 }
 
-size_t arch_host_channel_write(const void *from, size_t size)
+bool arch_host_channel_write(const void *from, size_t size, size_t *moved)
 {
 	(void)from;
-	return size;
+	(void)size;
+	*moved = 0;
+	return false;
 }
 
-size_t arch_host_channel_read(void *to, size_t size)
+bool arch_host_channel_read(void *to, size_t size, size_t *moved)
 {
 	(void)to;
 	(void)size;
-	return 0;
+	*moved = 0;
+	return false;
 }
 
 _Noreturn void arch_terminate(uint32_t reason)

@@ -146,23 +146,21 @@ uint64_t arch_now_ns(void)
 	return harness.now_ns += 1000000;
 }
 
-size_t arch_host_channel_write(const void *from, size_t size)
+bool arch_host_channel_write(const void *from, size_t size, size_t *moved)
 {
-	size_t moved = size < harness.host_takes ? size : harness.host_takes;
-
-	memcpy(harness.host_out + harness.host_out_size, from, moved);
-	harness.host_out_size += moved;
-	harness.host_takes -= moved;
-	return moved;
+	*moved = size < harness.host_takes ? size : harness.host_takes;
+	memcpy(harness.host_out + harness.host_out_size, from, *moved);
+	harness.host_out_size += *moved;
+	harness.host_takes -= *moved;
+	return !harness.no_host;
 }
 
-size_t arch_host_channel_read(void *to, size_t size)
+bool arch_host_channel_read(void *to, size_t size, size_t *moved)
 {
-	size_t moved = strnlen(harness.host_in, size);
-
-	memcpy(to, harness.host_in, moved);
-	harness.host_in += moved;
-	return moved;
+	*moved = strnlen(harness.host_in, size);
+	memcpy(to, harness.host_in, *moved);
+	harness.host_in += *moved;
+	return !harness.no_host;
 }
 
 uint64_t arch_guest_request(const void *request, void *response, void *certificates,

@@ -590,10 +590,45 @@ static void stream_body(void)
 	check(service_available(SERVICE_VTPM));
 }
 
+/* Nothing there is another thing than nothing moved, which a service may wait for. */
+static enum user_exit channel_prober(struct user_context *context, unsigned int step)
+{
+	switch (step) {
+	case 0:
+		harness.host_takes = 0;
+		return sys(context, LINUX_WRITE, 4, BUFFER, 8);
+	case 1:
+		check(result_of(context) == 0);
+		return sys(context, LINUX_READ, 4, BUFFER, 8);
+	case 2:
+		check(result_of(context) == 0);
+		harness.no_host = true;
+		return sys(context, LINUX_WRITE, 4, BUFFER, 8);
+	case 3:
+		check(result_of(context) == -LINUX_ENXIO);
+		return sys(context, LINUX_READ, 4, BUFFER, 8);
+	default:
+		check(result_of(context) == -LINUX_ENXIO);
+		return ask(context);
+	}
+}
+
+static void no_channel_body(void)
+{
+	begin(CONF_A "grant 4 host-channel\n", channel_prober, NULL);
+	check(service_available(SERVICE_VTPM));
+}
+
 static void moves_streams(void **state)
 {
 	(void)state;
 	run_alone(stream_body);
+}
+
+static void tells_a_silent_host_from_none(void **state)
+{
+	(void)state;
+	run_alone(no_channel_body);
 }
 
 /* ---- A service that calls another, and the AMD-SP ---- */
@@ -898,6 +933,7 @@ int main(void)
 		cmocka_unit_test(checks_the_buffer_of_a_waiting_read),
 		cmocka_unit_test(gives_and_takes_memory),
 		cmocka_unit_test(moves_streams),
+		cmocka_unit_test(tells_a_silent_host_from_none),
 		cmocka_unit_test(services_call_each_other),
 		cmocka_unit_test(a_crash_is_an_error_to_the_calling_service),
 		cmocka_unit_test(takes_away_what_was_for_the_start),
