@@ -44,9 +44,9 @@ static const char usage_text[] =
 	"microseconds\n"
 	"  --quiet                no progress on standard output\n"
 	"\n"
-	"Exit status: 0 the guest powered off, 1 it did not start, 2 the guest asked to be\n"
-	"terminated, 3 triple fault, 4 RMP violation, 5 the hypervisor failed, 6 timeout, 7 QEMU\n"
-	"died, 8 interrupted by a signal.\n";
+	"Exit status: 0 the guest powered off, 1 it did not start, 2 the guest or its SVSM asked\n"
+	"to be terminated, 3 triple fault, 4 RMP violation, 5 the hypervisor failed, 6 timeout,\n"
+	"7 QEMU died, 8 interrupted by a signal.\n";
 
 enum option_id {
 	OPT_CPUS = 256,

@@ -203,7 +203,7 @@ static void ended(struct machine *m, int wait_status, struct stop *stop)
 {
 	drain_streams(m);
 	if (m->memory.mailbox->stop_reason != MAILBOX_STOP_NONE)
-		stop_from_mailbox(stop, m->memory.mailbox);
+		stop_from_mailbox(stop, m->memory.mailbox, m->last_debug);
 	else
 		stop_qemu_died(stop, wait_status, m->last_output);
 }
@@ -228,7 +228,7 @@ static void timed_out(struct machine *m, struct stop *stop)
 {
 	kill_qemu(m);
 	if (m->memory.mailbox->stop_reason != MAILBOX_STOP_NONE)
-		stop_from_mailbox(stop, m->memory.mailbox);
+		stop_from_mailbox(stop, m->memory.mailbox, m->last_debug);
 	else
 		stop_timeout(stop, m->options->timeout_ns);
 }

@@ -83,6 +83,9 @@ static void on_debug_line(void *context, const char *line)
 	struct machine *m = context;
 
 	check_marks(m, &m->options->debug_marks, line);
+	snprintf(m->last_debug, sizeof(m->last_debug), "%s", line);
+	for (char *c = m->last_debug; *c; c++)
+		*c = *c >= ' ' && *c <= '~' ? *c : '.';
 }
 
 static void on_output_line(void *context, const char *line)

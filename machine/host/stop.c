@@ -30,12 +30,14 @@ static void add_hex(struct stop *stop, const char *name, uint64_t value)
 	json_object_set_new(stop->detail, name, json_string(text));
 }
 
-static void guest_terminated(struct stop *stop, const uint64_t arg[4])
+static void guest_terminated(struct stop *stop, const uint64_t arg[4], const char *last_debug)
 {
+	bool said = arg[0] == 0 && *last_debug;
+
 	set(stop, RUN_GUEST_TERMINATED, "guest_terminated",
 	    "the guest asked to be terminated: VMPL %" PRIu64 ", reason set %" PRIu64
-	    ", code 0x%" PRIx64,
-	    arg[0], arg[1], arg[2]);
+	    ", code 0x%" PRIx64 "%s%s",
+	    arg[0], arg[1], arg[2], said ? ": " : "", said ? last_debug : "");
 	add_number(stop, "vmpl", arg[0]);
 	add_number(stop, "set", arg[1]);
 	add_number(stop, "code", arg[2]);
@@ -61,7 +63,7 @@ static void rmp_violation(struct stop *stop, const uint64_t arg[4])
 	add_hex(stop, "rip", arg[3]);
 }
 
-void stop_from_mailbox(struct stop *stop, const struct mailbox *mailbox)
+void stop_from_mailbox(struct stop *stop, const struct mailbox *mailbox, const char *last_debug)
 {
 	const uint64_t *arg = mailbox->stop_arg;
 
@@ -71,7 +73,7 @@ void stop_from_mailbox(struct stop *stop, const struct mailbox *mailbox)
 		set(stop, RUN_POWEROFF, "poweroff", "the guest powered off");
 		break;
 	case MAILBOX_STOP_GUEST_TERMINATE:
-		guest_terminated(stop, arg);
+		guest_terminated(stop, arg, last_debug);
 		break;
 	case MAILBOX_STOP_SHUTDOWN:
 		triple_fault(stop, arg);

@@ -17,8 +17,11 @@ struct stop {
 	json_t *detail; /* an object, or NULL */
 };
 
-/* From what the hypervisor left in the mailbox, which is a reason other than NONE. */
-void stop_from_mailbox(struct stop *stop, const struct mailbox *mailbox);
+/*
+ * From what the hypervisor left in the mailbox, which is a reason other than NONE. last_debug is
+ * what VMPL0 said last on its debug console, if anything: why it asks to be terminated.
+ */
+void stop_from_mailbox(struct stop *stop, const struct mailbox *mailbox, const char *last_debug);
 
 /* QEMU ended without a reason of the hypervisor's. wait_status as of waitpid(). */
 void stop_qemu_died(struct stop *stop, int wait_status, const char *last_output);

@@ -96,6 +96,11 @@ static void test_stops(void **state)
 	assert_run("poweroff", 0, "poweroff", "");
 	assert_run("terminate", 2, "guest_terminated",
 		   "the guest asked to be terminated: VMPL 2, reason set 4097, code 0x1002");
+	assert_run("guest-ends", 2, "guest_terminated",
+		   "the guest asked to be terminated: VMPL 2, reason set 4097, code 0x1002");
+	assert_run("monitor-ends", 2, "guest_terminated",
+		   "the guest asked to be terminated: VMPL 0, reason set 4097, code 0x1002: "
+		   "monitor: ends:.. why");
 	assert_run("shutdown", 3, "triple_fault", "triple fault in the guest: VMPL 2, RIP 0x1001");
 	assert_run(
 		"rmp", 4, "rmp_violation",
