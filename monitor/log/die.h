@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The second kind of failure: our own bug, or a promise that the hardware broke. Nothing that a
- * guest does comes here.
+ * The second kind of failure: our own bug, a promise that the hardware broke, or a start without
+ * what it must not go on without. Nothing that a guest does comes here.
  */
 #ifndef SOCLE_MONITOR_LOG_DIE_H
 #define SOCLE_MONITOR_LOG_DIE_H
@@ -20,6 +20,7 @@ enum die_reason {
 	DIE_UNSUPPORTED = 7,   /* the CPU or the host lacks what we cannot do without */
 	DIE_SERVICE = 8,       /* a service could not be loaded while starting */
 	DIE_NOT_VALIDATED = 9, /* the host took a private page of ours away */
+	DIE_REQUIRED = 10,     /* a service that services.conf requires did not get ready */
 };
 
 /*

@@ -174,6 +174,16 @@ static bool parse_parked(struct parser *p)
 	return true;
 }
 
+static bool parse_required(struct parser *p)
+{
+	if (p->word_count != 1)
+		return fail(p, "required stands alone");
+	if (p->service->required)
+		return fail(p, "required is there twice");
+	p->service->required = true;
+	return true;
+}
+
 static bool parse_role(struct parser *p)
 {
 	static const char *const names[SERVICE_ROLES] = {
@@ -327,8 +337,10 @@ static bool parse_words(struct parser *p)
 		const char *name;
 		bool (*parse)(struct parser *p);
 	} properties[] = {
-		{ "exec", parse_exec },	    { "role", parse_role },	{ "memory", parse_memory },
-		{ "budget", parse_budget }, { "parked", parse_parked }, { "grant", parse_grant },
+		{ "exec", parse_exec },	    { "role", parse_role },
+		{ "memory", parse_memory }, { "budget", parse_budget },
+		{ "parked", parse_parked }, { "required", parse_required },
+		{ "grant", parse_grant },
 	};
 
 	if (word_is(p->words[0], "service"))

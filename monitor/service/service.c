@@ -128,7 +128,7 @@ static void close_start_channels(struct service *service)
 
 /*
  * Runs a service up to its first request, where a parked one is copied. One that ends before is
- * not available; that is all.
+ * not available.
  */
 static void start(struct service *service)
 {
@@ -142,6 +142,16 @@ static void start(struct service *service)
 	lock_release(&service->lock);
 	if (service->state == PROCESS_READY)
 		process_log_memory(service, "ready");
+}
+
+/* Whoever measured services.conf knows that a guest which runs has had this service. */
+static void check_required(const struct service *service)
+{
+	if (!service->conf->required || service->state == PROCESS_READY)
+		return;
+	log_printf(LOG_ERROR, "service %s is required: the guest is not started",
+		   service->conf->name);
+	die(DIE_REQUIRED, "a required service is not ready");
 }
 
 void services_start(const struct socle_params *params)
@@ -161,6 +171,7 @@ void services_start(const struct socle_params *params)
 		if (conf->role < SERVICE_ROLES)
 			services.roles[conf->role] = service;
 		start(service);
+		check_required(service);
 	}
 }
 

@@ -23,7 +23,8 @@ enum service_role {
 
 /*
  * Starts every service of services.conf and waits until each has asked for its first request.
- * Called once, on the first vCPU, before the guest runs. A broken archive is our own bug: die().
+ * Called once, on the first vCPU, before the guest runs. A broken archive is our own bug: die(). So
+ * ends a start without a service that services.conf requires, and the guest never runs.
  */
 void services_start(const struct socle_params *params);
 

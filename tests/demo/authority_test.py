@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """Boots guests whose vTPM asks an authority that is silent, or that certifies other keys. The
-profile says what comes of it: the vTPM starts without certificates, or it does not start at all,
-with one line that says why. No guest ever finds a certificate of another key.
+profile says what comes of it: the vTPM starts without certificates, or the VM ends before its guest
+runs, with one line that says why. No guest ever finds a certificate of another key.
 
     authority_test.py --programs BUILD --build-dir FOLDER [options of scripts/demo.py]
 """
 
+import json
 import secrets
 import shutil
 import socket
@@ -29,6 +30,9 @@ HEADER = struct.Struct("<IIII")
 
 SILENT = "vtpm: no certificates: the CA did not answer in time"
 LYING = "vtpm: no certificates: a certificate is for another key"
+REQUIRED = "service vtpm is required: the guest is not started"
+TERMINATED = 2  # exit status of `socle run`
+WHY = "VMPL 0, reason set 2, code 0xa: socle: the monitor ends: a required service is not ready"
 EXTENSIONS = "basicConstraints=critical,CA:FALSE\nkeyUsage=critical,keyEncipherment\n"
 
 
@@ -108,32 +112,33 @@ def build(options, folder, rule):
     return demo.build_image(options, folder, profile)[0]
 
 
-def look_at_guest(machine, line, options):
+def look_at_guest(machine, options):
     """What the guest's TPM is like: it quotes, and has no certificate. A problem, or None."""
-    end = time.monotonic() + options.timeout
-    demo.check_hello(line.expect(channel.HELLO, end), options)
-    line.send(channel.NONCE, secrets.token_bytes(demo.NONCE_SIZE))
-    files = line.files(end)
-    line.send(channel.BYE)
-    machine.wait(60)
+    line = channel.Channel(machine.socket, machine.alive, time.monotonic() + 30)
+    try:
+        end = time.monotonic() + options.timeout
+        demo.check_hello(line.expect(channel.HELLO, end), options)
+        line.send(channel.NONCE, secrets.token_bytes(demo.NONCE_SIZE))
+        files = line.files(end)
+        line.send(channel.BYE)
+        machine.wait(60)
+    finally:
+        line.close()
     found = sorted(name for name in files if name.endswith(".der"))
     if found:
         return f"the guest has {found}"
     return None if files.get("quote.sig") else "the guest has no quote"
 
 
-def no_guest(machine, line, options):
-    """Nothing in this guest attests: it has no TPM, and ends. A problem, or None."""
-    try:
-        kind, _ = line.receive(time.monotonic() + options.timeout)
-        return f"a guest without a TPM sent a frame of type {kind}"
-    except channel.ChannelError:
-        pass
-    if not machine.ended(60):
-        return "the machine does not end"
-    log = (machine.folder / "guest.log").read_text(errors="replace")
-    return None if "init: failed: " in log and "tpm" in log.split("init: failed: ")[1] else \
-        "the guest does not say that it has no TPM"
+def no_guest(machine, options):
+    """The VM ends and says why, before the first instruction of the guest. A problem, or None."""
+    status = machine.wait(options.timeout)
+    if status != TERMINATED or not machine.errors or not machine.errors[-1].endswith(WHY):
+        return f"socle run exits with {status} and says {machine.errors}"
+    events = json.loads((machine.folder / "timeline.json").read_text())["events"]
+    if "vmpl0_entry" not in events or "vmpl2_entry" in events:
+        return f"the guest has run: {sorted(events)}"
+    return "the guest has written" if (machine.folder / "guest.log").stat().st_size else None
 
 
 def problem_of_log(folder, reason, available):
@@ -144,6 +149,8 @@ def problem_of_log(folder, reason, available):
     ready = any("vtpm: ready" in line for line in lines)
     if ready != available:
         return f"the vTPM is {'' if ready else 'not '}ready"
+    if any(REQUIRED in line for line in lines) == available:
+        return f"the log does {'' if available else 'not '}say that the guest is not started"
     return None
 
 
@@ -153,15 +160,11 @@ def run_case(options, folder, rule, certificate):
     (folder / "evidence").mkdir(parents=True)
     image = build(options, folder, rule)
     machine = demo.Machine(options, image, folder, folder / "evidence", demo.Progress())
-    line = None
     try:
         authority = Authority(machine.vmpl0_socket, machine.alive, certificate)
-        line = channel.Channel(machine.socket, machine.alive, time.monotonic() + 30)
         look = look_at_guest if rule == "optional" else no_guest
-        problem = look(machine, line, options)
+        problem = look(machine, options)
     finally:
-        if line:
-            line.close()
         machine.stop()
     authority.thread.join(10)
     wanted = [HELLO, REQUEST] if certificate else [HELLO]

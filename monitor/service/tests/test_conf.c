@@ -69,6 +69,7 @@ static void accepts_the_delivered_file(void **state)
 	assert_string_equal(conf.services[2].exec, "services/services");
 	assert_int_equal(conf.services[2].role, SERVICE_VTPM);
 	assert_false(conf.services[2].parked);
+	assert_true(conf.services[2].required);
 	assert_int_equal(find_grant(&conf.services[2], GRANT_LOG)->fd, SERVICE_FD_LOG);
 	assert_int_equal(find_grant(&conf.services[2], GRANT_HOST_CHANNEL)->fd, 4);
 	assert_int_equal(find_grant(&conf.services[2], GRANT_SERVICE)->fd, 5);
@@ -86,9 +87,13 @@ static void reads_every_property(void **state)
 	struct conf conf;
 
 	(void)state;
-	assert_true(parse("service o\n" BASE "role oracle\nparked\n", &conf, &error));
+	assert_true(parse("service o\n" BASE "role oracle\nparked\nservice b\n" BASE "required\n",
+			  &conf, &error));
 	assert_int_equal(conf.services[0].role, SERVICE_ORACLE);
 	assert_true(conf.services[0].parked);
+	assert_false(conf.services[0].required);
+	assert_false(conf.services[1].parked);
+	assert_true(conf.services[1].required);
 	assert_true(parse("service a\nexec a\nrole attest\nmemory 4M # x\nbudget 60s\n"
 			  "grant 0 host-channel\nservice b\n" BASE "grant 15 service a\n",
 			  &conf, &error));
@@ -166,6 +171,9 @@ static const struct refusal refusals[] = {
 	{ "service a\nbudget 1s\nbudget 1s\n", 3, "budget is there twice" },
 	{ "service a\nparked yes\n", 2, "parked stands alone" },
 	{ "service a\nparked\nparked\n", 3, "parked is there twice" },
+	{ "required\n", 1, "a service must be named first" },
+	{ "service a\nrequired yes\n", 2, "required stands alone" },
+	{ "service a\nrequired\nrequired\n", 3, "required is there twice" },
 	{ "service a\n" BASE "role oracle\n", 6, "the oracle before this line is not parked" },
 	{ "service a\n" BASE "role oracle\nservice b\n", 6,
 	  "the oracle before this line is not parked" },

@@ -471,10 +471,23 @@ static void no_snapshot_body(void)
 	check(free == all);
 }
 
+static void start_required(void)
+{
+	begin(PARKED "required\nmemory 300K\n", breaker);
+}
+
+static void required_without_snapshot_body(void)
+{
+	check(dies(start_required) == DIE_REQUIRED);
+	check(logged("service a ended: there is no memory for its snapshot\n"
+		     "service a is required: the guest is not started\n"));
+}
+
 static void no_memory_for_the_snapshot(void **state)
 {
 	(void)state;
 	run_alone(no_snapshot_body);
+	run_alone(required_without_snapshot_body);
 }
 
 /* ---- Slices. The clock goes on by a millisecond with each look at it. ---- */

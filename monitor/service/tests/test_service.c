@@ -920,6 +920,89 @@ static void a_broken_archive_stops_the_start(void **state)
 	run_alone(little_memory_body);
 }
 
+/* ---- Services that must be there ---- */
+
+#define REQUIRED_A CONF_A "required\n"
+
+static program required_program;
+static unsigned int b_entries;
+
+static enum user_exit count_entries(struct user_context *context, unsigned int step)
+{
+	(void)step;
+	b_entries++;
+	return ask(context);
+}
+
+static void start_required(void)
+{
+	begin(REQUIRED_A CONF_B, required_program, count_entries);
+}
+
+static enum user_exit leaves(struct user_context *context, unsigned int step)
+{
+	(void)step;
+	return sys(context, LINUX_EXIT_GROUP, 0, 0, 0);
+}
+
+static enum user_exit faults(struct user_context *context, unsigned int step)
+{
+	(void)context;
+	(void)step;
+	return USER_EXIT_FAULT;
+}
+
+static enum user_exit overruns(struct user_context *context, unsigned int step)
+{
+	(void)context;
+	(void)step;
+	return USER_EXIT_DEADLINE;
+}
+
+static void required_fails_body(void)
+{
+	check(dies(start_required) == DIE_REQUIRED);
+	check(logged("service a is required: the guest is not started\n"));
+	check(b_entries == 0);
+}
+
+/* It must be ready after its start; that it works for ever is nothing that a start can promise. */
+static void required_starts_body(void)
+{
+	required_program = echo;
+	check(dies(start_required) == 0);
+	check(service_available(SERVICE_VTPM) && b_entries == 1);
+	check(call_a("hello") == SERVICE_OK);
+}
+
+static void required_ends_later_body(void)
+{
+	begin(REQUIRED_A, leave, NULL);
+	check(call_a("x") == SERVICE_ERR_FAILED);
+	check(!service_available(SERVICE_VTPM));
+}
+
+static void not_required_body(void)
+{
+	begin(CONF_A CONF_B, leaves, echo);
+	check(!service_available(SERVICE_VTPM) && service_available(SERVICE_ATTEST));
+	check(!logged("required"));
+}
+
+static void no_guest_without_what_is_required(void **state)
+{
+	static const program programs[] = { leaves, faults, overruns };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(programs) / sizeof(programs[0]); i++) {
+		required_program = programs[i];
+		run_alone(required_fails_body);
+	}
+	run_alone(required_starts_body);
+	run_alone(required_ends_later_body);
+	run_alone(not_required_body);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -940,6 +1023,7 @@ int main(void)
 		cmocka_unit_test(channels_keep_order_and_sizes),
 		cmocka_unit_test(reaches_the_amdsp),
 		cmocka_unit_test(a_broken_archive_stops_the_start),
+		cmocka_unit_test(no_guest_without_what_is_required),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
