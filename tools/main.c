@@ -69,6 +69,8 @@ static int help(void)
 
 int main(int argc, char **argv)
 {
+	/* A line is one write(): the authority's processes say theirs at the same place. */
+	setvbuf(stderr, NULL, _IOLBF, BUFSIZ);
 	if (argc < 2)
 		return cmd_error("no command; `socle --help` lists them");
 	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)
