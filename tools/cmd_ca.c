@@ -21,13 +21,15 @@
 #define LEAF_DAYS 3650L
 #define DAYS_MAX 36500L
 #define CONNECT_WAIT_S 60u
+#define CLIENT_STAY_S 120u
+#define SECONDS_MAX 86400L
 #define CLIENTS_MAX 16u
 #define INPUT_MAX (64u << 10)
 #define PATH_SIZE 4096
 
 static const char usage[] =
 	"usage: socle ca init [--name NAME] [--days N] DIRECTORY\n"
-	"       socle ca serve --listen unix:PATH [--once] POLICY... DIRECTORY\n"
+	"       socle ca serve --listen unix:PATH [--once] [--stay SECONDS] POLICY... DIRECTORY\n"
 	"       socle ca serve --connect unix:PATH [--wait SECONDS] POLICY... DIRECTORY\n"
 	"       socle ca issue POLICY... -o OUTPUT DIRECTORY REQUEST\n"
 	"\n"
@@ -40,6 +42,7 @@ static const char usage[] =
 	"  --name NAME           the authority's common name (Socle CA)\n"
 	"  --days N              how long certificates last (the authority's 7300, keys' 3650)\n"
 	"  --listen unix:PATH    serve whoever connects there; with --once, only the first\n"
+	"  --stay SECONDS        how long a client may stay, whatever it does (120)\n"
 	"  --connect unix:PATH   serve the vTPM behind `socle run --vmpl0-channel unix:PATH`\n"
 	"  --wait SECONDS        how long to wait until that is there (60)\n"
 	"  -o, --output OUTPUT   the directory that gets key-0.der, key-1.der, ...\n"
@@ -71,6 +74,7 @@ enum option_id {
 	OPT_NAME,
 	OPT_ONCE,
 	OPT_PROFILE,
+	OPT_STAY,
 	OPT_TRUST_EMULATED,
 	OPT_VERSION,
 	OPT_WAIT,
@@ -89,6 +93,7 @@ static const struct option long_options[] = {
 	{ "once", no_argument, NULL, OPT_ONCE },
 	{ "output", required_argument, NULL, 'o' },
 	{ "profile", required_argument, NULL, OPT_PROFILE },
+	{ "stay", required_argument, NULL, OPT_STAY },
 	{ "tpm-manufacturer", required_argument, NULL, OPT_MANUFACTURER },
 	{ "tpm-model", required_argument, NULL, OPT_MODEL },
 	{ "tpm-version", required_argument, NULL, OPT_VERSION },
@@ -100,7 +105,7 @@ static const struct option long_options[] = {
 struct arguments {
 	const char *name, *image, *listen, *connect, *output, *certs;
 	long days; /* 0: not given */
-	unsigned int wait;
+	unsigned int wait, stay;
 	bool once, help;
 	struct ca_policy policy;
 	char **rest;
@@ -126,13 +131,13 @@ static bool parse_address(const char *text, const char **path)
 	return true;
 }
 
-static bool parse_wait(const char *text, unsigned int *wait)
+static bool parse_seconds(const char *text, unsigned int *seconds)
 {
-	long seconds;
+	long count;
 
-	if (!parse_count(text, 86400, &seconds))
+	if (!parse_count(text, SECONDS_MAX, &count))
 		return false;
-	*wait = (unsigned int)seconds;
+	*seconds = (unsigned int)count;
 	return true;
 }
 
@@ -186,8 +191,10 @@ static bool take_option(struct arguments *a, int id, const char *value)
 	case OPT_ONCE:
 		a->once = true;
 		return true;
+	case OPT_STAY:
+		return parse_seconds(value, &a->stay);
 	case OPT_WAIT:
-		return parse_wait(value, &a->wait);
+		return parse_seconds(value, &a->wait);
 	case 'o':
 		a->output = value;
 		return true;
@@ -203,6 +210,7 @@ static bool parse_arguments(struct arguments *a, int argc, char **argv)
 	*a = (struct arguments){
 		.name = "Socle CA",
 		.wait = CONNECT_WAIT_S,
+		.stay = CLIENT_STAY_S,
 		/* What libtpms says of itself: vendor IBM, firmware version 0x20191023. */
 		.policy.tpm = { "id:49424D00", "Socle vTPM", "id:20191023" },
 		.policy.report.depth = EVIDENCE_REPORT,
@@ -264,8 +272,19 @@ static void reap(unsigned int *clients, bool wait)
 	}
 }
 
+/* Answers a client for at most that many seconds, or until it leaves. The exit status. */
+static int serve_one(int fd, unsigned int seconds, const struct ca_authority *ca,
+		     const struct ca_policy *policy)
+{
+	struct ca_channel channel = ca_channel_open(fd, seconds);
+	int status = ca_serve(&channel, ca, policy) ? CMD_OK : REFUSED;
+
+	close(fd);
+	return status;
+}
+
 /* A process for each client: none can hold up another. Ends only by a signal or an error. */
-static int serve_many(int listener, const struct ca_authority *ca, const struct ca_policy *policy)
+static int serve_many(int listener, const struct arguments *a, const struct ca_authority *ca)
 {
 	unsigned int clients = 0;
 
@@ -277,21 +296,13 @@ static int serve_many(int listener, const struct ca_authority *ca, const struct 
 			return cmd_error("ca: accept: %s", strerror(errno));
 		child = fork();
 		if (child == 0)
-			_exit(ca_serve(fd, ca, policy) ? CMD_OK : REFUSED);
+			_exit(serve_one(fd, a->stay, ca, &a->policy));
 		close(fd);
 		if (child < 0)
 			return cmd_error("ca: fork: %s", strerror(errno));
 		clients++;
 		reap(&clients, clients >= CLIENTS_MAX);
 	}
-}
-
-static int serve_one(int fd, const struct ca_authority *ca, const struct ca_policy *policy)
-{
-	int status = ca_serve(fd, ca, policy) ? CMD_OK : REFUSED;
-
-	close(fd);
-	return status;
 }
 
 static int serve_listen(const struct arguments *a, const struct ca_authority *ca)
@@ -303,9 +314,9 @@ static int serve_listen(const struct arguments *a, const struct ca_authority *ca
 	printf("listening\n");
 	fflush(stdout);
 	if (!a->once)
-		return serve_many(listener, ca, &a->policy);
+		return serve_many(listener, a, ca);
 	fd = accept(listener, NULL, NULL);
-	status = fd >= 0 ? serve_one(fd, ca, &a->policy)
+	status = fd >= 0 ? serve_one(fd, a->stay, ca, &a->policy)
 			 : cmd_error("ca: accept: %s", strerror(errno));
 	close(listener);
 	unlink(a->listen);
@@ -323,7 +334,8 @@ static int serve(const struct arguments *a, const struct ca_authority *ca)
 	fd = ca_channel_connect(a->connect, a->wait);
 	if (fd < 0)
 		return cmd_file_error(a->connect, "%s", strerror(errno));
-	return serve_one(fd, ca, &a->policy);
+	/* The one client of this authority holds nobody up: it stays for as long as it runs. */
+	return serve_one(fd, 0, ca, &a->policy);
 }
 
 static bool read_input(const char *directory, const char *name, struct file_bytes *bytes)

@@ -43,6 +43,8 @@ AK_RSA = "0001000b00050072000000100014000b0800" "00000000"
 AK_P256 = "0023000b00050072000000100018000b0003" "0010"
 CURVES = {"P-256": 32, "P-384": 48, "P-521": 66}
 
+CLIENTS_MAX = 16  # docs/ca.md
+
 passed = failed = 0
 
 
@@ -487,6 +489,64 @@ def test_many(world):
     result(len(serials) == 6 == len(set(serials)), "six clients, six serial numbers", serials)
 
 
+def idle_clients(path, count):
+    """As many clients who only stay: silent, in the middle of a header or of a payload, or asking."""
+    header = struct.pack("<IIII", MAGIC, HELLO, 3, zlib.crc32(b"tcg"))
+    clients = []
+    for i in range(count):
+        client = socket.socket(socket.AF_UNIX)
+        client.connect(str(path))
+        client.settimeout(20)
+        client.sendall((b"", header[:9], header + b"t", header + b"tcg")[i % 4])
+        clients.append(client)
+    return clients
+
+
+def keep_busy(clients, stop):
+    """Each sends a byte now and then, which is noise to some and a part of a message to others."""
+    while not stop.wait(0.2):
+        for client in clients:
+            with contextlib.suppress(OSError):
+                client.send(b"x")
+
+
+def test_stay(world):
+    """Idle clients in all places that there are: the next one is served when their time is over."""
+    path = world.work / "stay.sock"
+    process = subprocess.Popen([world.socle, "ca", "serve", "--listen", f"unix:{path}", "--stay", "4",
+                                *world.policy(), world.ca], stdout=subprocess.PIPE,
+                               stderr=subprocess.PIPE, text=True)
+    assert process.stdout.readline() == "listening\n"
+    clients, stop = idle_clients(path, CLIENTS_MAX), threading.Event()
+    busy = threading.Thread(target=keep_busy, args=(clients[CLIENTS_MAX // 2:], stop))
+    busy.start()
+    try:
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.connect(str(path))
+            vtpm = Vtpm(connection, world.signer, world.measurement)
+            start = time.monotonic()
+            nonce = vtpm.nonce()
+            waited = time.monotonic() - start
+            kind, _ = vtpm.request(*vtpm.parts(world.manifest, nonce))
+        result(kind == CERTIFICATES, "served after idle clients", kind)
+        result(waited > 1, "as many clients at a time as there are places", waited)
+        for client in clients:
+            with contextlib.suppress(ConnectionError):
+                while client.recv(4096):
+                    pass
+    except OSError as error:
+        result(False, "idle clients leave a place", error)
+    finally:
+        stop.set()
+        busy.join()
+        for client in clients:
+            client.close()
+        process.terminate()
+    _, errors = process.communicate()
+    gone = errors.count("a client's time is over")
+    result(gone == CLIENTS_MAX, "idle clients are hung up on", errors)
+
+
 def test_issue(world):
     request, output = world.work / "request", world.work / "output"
     request.mkdir()
@@ -523,6 +583,7 @@ def test_misuse(world):
          "one of them"),
         ("no address", ("serve", *world.policy(), world.ca), "--listen or --connect"),
         ("a bad address", ("serve", "--listen", "/x", *world.policy(), world.ca), "--listen"),
+        ("a bad time", ("serve", "--stay", "0", world.ca), "--stay"),
         ("a bad measurement", ("serve", "--measurement", "12", world.ca), "--measurement"),
         ("a bad manufacturer", ("serve", "--tpm-manufacturer", "IBM", world.ca), "--tpm-manufacturer"),
         ("a bad name", ("init", "--name", "a\nb", world.work / "none"), "--name"),
@@ -541,8 +602,8 @@ def main():
     with tempfile.TemporaryDirectory() as work:
         world = World(socle, resign, keys, Path(work))
         for test in (test_truth, test_report_lies, test_chain_lies, test_manifest_lies,
-                     test_order_and_framing, test_line_noise, test_connect, test_many, test_issue,
-                     test_misuse):
+                     test_order_and_framing, test_line_noise, test_connect, test_many, test_stay,
+                     test_issue, test_misuse):
             test(world)
     print(f"ca: {passed} passed, {failed} failed")
     return 1 if failed else 0

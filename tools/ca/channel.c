@@ -5,34 +5,76 @@
 #include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/time.h>
 #include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "core/crc32.h"
 
-#define STALL_LIMIT_S 30
+#define STALL_LIMIT_MS 30000
+#define FOREVER (-1) /* as poll() has it */
 #define CONNECT_PAUSE_NS 50000000L
 #define CONNECTS_PER_S 20u
 #define BACKLOG 16
 
-void ca_channel_limit(int fd)
+static uint64_t now_ms(void)
 {
-	struct timeval limit = { .tv_sec = STALL_LIMIT_S };
+	struct timespec now;
 
-	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
-	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
-static bool receive_all(int fd, void *to, size_t size)
+struct ca_channel ca_channel_open(int fd, unsigned int seconds)
+{
+	return (struct ca_channel){ fd, seconds ? now_ms() + seconds * 1000ull : 0 };
+}
+
+bool ca_channel_over(const struct ca_channel *channel)
+{
+	return channel->end_ms && now_ms() >= channel->end_ms;
+}
+
+/* How long to wait for the other side: limit_ms, or FOREVER, but not beyond the end of its time. */
+static int wait_ms(const struct ca_channel *channel, int limit_ms)
+{
+	uint64_t now = now_ms(), left;
+
+	if (!channel->end_ms)
+		return limit_ms;
+	left = now < channel->end_ms ? channel->end_ms - now : 0;
+	return limit_ms == FOREVER || left < (uint64_t)limit_ms ? (int)left : limit_ms;
+}
+
+/* Waits until the other side gives (POLLIN) or takes (POLLOUT). False when it does not in time. */
+static bool wait_for(const struct ca_channel *channel, short events, int limit_ms)
+{
+	struct pollfd poll_fd = { .fd = channel->fd, .events = events };
+	int ready;
+
+	do
+		ready = poll(&poll_fd, 1, wait_ms(channel, limit_ms));
+	while (ready < 0 && errno == EINTR);
+	/* Who sends a byte now and then keeps poll() from ever running out of time. */
+	return ready > 0 && !ca_channel_over(channel);
+}
+
+static bool may_go_on(ssize_t moved)
+{
+	return moved < 0 && (errno == EINTR || errno == EAGAIN);
+}
+
+static bool receive_all(const struct ca_channel *channel, void *to, size_t size)
 {
 	uint8_t *at = to;
 
 	while (size > 0) {
-		ssize_t got = recv(fd, at, size, 0);
+		ssize_t got;
 
-		if (got < 0 && errno == EINTR)
+		if (!wait_for(channel, POLLIN, STALL_LIMIT_MS))
+			return false;
+		got = recv(channel->fd, at, size, MSG_DONTWAIT);
+		if (may_go_on(got))
 			continue;
 		if (got <= 0)
 			return false;
@@ -42,61 +84,52 @@ static bool receive_all(int fd, void *to, size_t size)
 	return true;
 }
 
-/* Between messages there is no time limit. */
-static bool wait_for_bytes(int fd)
-{
-	struct pollfd poll_fd = { .fd = fd, .events = POLLIN };
-
-	while (poll(&poll_fd, 1, -1) < 0) {
-		if (errno != EINTR)
-			return false;
-	}
-	return true;
-}
-
 /* A header: the first sixteen bytes that begin with the magic number. */
-static bool receive_header(int fd, struct ca_header *header)
+static bool receive_header(const struct ca_channel *channel, struct ca_header *header)
 {
 	uint8_t bytes[sizeof(*header)];
 	uint32_t magic;
 
-	if (!wait_for_bytes(fd) || !receive_all(fd, bytes, sizeof(magic)))
+	if (!wait_for(channel, POLLIN, FOREVER) || !receive_all(channel, bytes, sizeof(magic)))
 		return false;
 	memcpy(&magic, bytes, sizeof(magic));
 	while (magic != CA_MAGIC) {
 		magic >>= 8;
-		if (!wait_for_bytes(fd) || !receive_all(fd, bytes, 1))
+		if (!wait_for(channel, POLLIN, FOREVER) || !receive_all(channel, bytes, 1))
 			return false;
 		magic |= (uint32_t)bytes[0] << 24;
 	}
 	header->magic = magic;
-	return receive_all(fd, &header->type, sizeof(*header) - sizeof(magic));
+	return receive_all(channel, &header->type, sizeof(*header) - sizeof(magic));
 }
 
-enum ca_receive ca_channel_receive(int fd, struct ca_message *message)
+enum ca_receive ca_channel_receive(const struct ca_channel *channel, struct ca_message *message)
 {
 	struct ca_header header;
 
-	if (!receive_header(fd, &header))
+	if (!receive_header(channel, &header))
 		return CA_CLOSED;
 	message->type = header.type;
 	message->size = header.length;
 	if (header.length > CA_PAYLOAD_MAX)
 		return CA_DAMAGED;
-	if (!receive_all(fd, message->payload, header.length))
+	if (!receive_all(channel, message->payload, header.length))
 		return CA_CLOSED;
 	return core_crc32(0, message->payload, header.length) == header.crc32 ? CA_RECEIVED
 									      : CA_DAMAGED;
 }
 
-static bool send_all(int fd, const void *data, size_t size)
+static bool send_all(const struct ca_channel *channel, const void *data, size_t size)
 {
 	const uint8_t *at = data;
 
 	while (size > 0) {
-		ssize_t sent = send(fd, at, size, MSG_NOSIGNAL);
+		ssize_t sent;
 
-		if (sent < 0 && errno == EINTR)
+		if (!wait_for(channel, POLLOUT, STALL_LIMIT_MS))
+			return false;
+		sent = send(channel->fd, at, size, MSG_NOSIGNAL | MSG_DONTWAIT);
+		if (may_go_on(sent))
 			continue;
 		if (sent <= 0)
 			return false;
@@ -106,15 +139,16 @@ static bool send_all(int fd, const void *data, size_t size)
 	return true;
 }
 
-bool ca_channel_send(int fd, uint32_t type, const void *payload, size_t size)
+bool ca_channel_send(const struct ca_channel *channel, uint32_t type, const void *payload,
+		     size_t size)
 {
 	struct ca_header header = { .magic = CA_MAGIC,
 				    .type = type,
 				    .length = (uint32_t)size,
 				    .crc32 = core_crc32(0, payload, size) };
 
-	return size <= CA_PAYLOAD_MAX && send_all(fd, &header, sizeof(header)) &&
-	       send_all(fd, payload, size);
+	return size <= CA_PAYLOAD_MAX && send_all(channel, &header, sizeof(header)) &&
+	       send_all(channel, payload, size);
 }
 
 static bool set_address(struct sockaddr_un *at, const char *path)

@@ -9,6 +9,15 @@
 
 #include "abi/ca.h"
 
+/* One side of a conversation. Within a message neither may be silent for half a minute. */
+struct ca_channel {
+	int fd;
+	uint64_t end_ms; /* of the monotonic clock: when the other side's time is over; 0: never */
+};
+
+/* seconds is how long the other side may stay, whatever it does; 0: as long as it likes. */
+struct ca_channel ca_channel_open(int fd, unsigned int seconds);
+
 struct ca_message {
 	uint32_t type;
 	uint32_t size;
@@ -18,25 +27,29 @@ struct ca_message {
 enum ca_receive {
 	CA_RECEIVED,
 	CA_DAMAGED, /* too long, or with a wrong checksum; the stream goes on behind it */
-	CA_CLOSED,  /* or silent within a message for too long */
+	CA_CLOSED,  /* or silent within a message for too long, or its time is over */
 };
 
 /*
  * Waits for the next message. Bytes before one are skipped: a serial line may begin in the middle
  * of something.
  */
-enum ca_receive ca_channel_receive(int fd, struct ca_message *message);
+enum ca_receive ca_channel_receive(const struct ca_channel *channel, struct ca_message *message);
 
-/* Sends one message; false when the other side is gone or takes nothing for too long. */
-bool ca_channel_send(int fd, uint32_t type, const void *payload, size_t size);
+/*
+ * Sends one message; false when the other side is gone or takes nothing for too long, or when its
+ * time is over.
+ */
+bool ca_channel_send(const struct ca_channel *channel, uint32_t type, const void *payload,
+		     size_t size);
+
+/* True when the other side has stayed for as long as it may. */
+bool ca_channel_over(const struct ca_channel *channel);
 
 /* Serves clients at a Unix socket; a socket file that nobody serves is replaced. -1 with errno. */
 int ca_channel_listen(const char *path);
 
 /* Connects to one, for which it waits up to seconds. -1 with errno. */
 int ca_channel_connect(const char *path, unsigned int seconds);
-
-/* Sets the time limits that the functions above speak of. */
-void ca_channel_limit(int fd);
 
 #endif

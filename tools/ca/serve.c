@@ -12,7 +12,7 @@
 #include "tools/cmd.h"
 
 struct session {
-	int fd;
+	const struct ca_channel *channel;
 	const struct ca_authority *ca;
 	const struct ca_policy *policy;
 	char profile[CA_PROFILE_NAME_MAX];
@@ -27,7 +27,7 @@ static bool refuse(struct session *s, const char *reason)
 {
 	s->refused = true;
 	cmd_error("ca: refused: %s", reason);
-	return ca_channel_send(s->fd, CA_REFUSED, reason, strlen(reason));
+	return ca_channel_send(s->channel, CA_REFUSED, reason, strlen(reason));
 }
 
 static bool answer_hello(struct session *s)
@@ -43,7 +43,7 @@ static bool answer_hello(struct session *s)
 	if (!s->has_nonce)
 		return refuse(s, "no random numbers");
 	memcpy(s->profile, profile, sizeof(profile));
-	return ca_channel_send(s->fd, CA_NONCE, s->nonce, sizeof(s->nonce));
+	return ca_channel_send(s->channel, CA_NONCE, s->nonce, sizeof(s->nonce));
 }
 
 /* u32 count, then {u32 size, DER} each. */
@@ -64,7 +64,7 @@ static bool send_certificates(struct session *s, const struct ca_issued *issued)
 		memcpy(message->payload + at + sizeof(size), der->data, size);
 		at += sizeof(size) + size;
 	}
-	return ca_channel_send(s->fd, CA_CERTIFICATES, message->payload, at);
+	return ca_channel_send(s->channel, CA_CERTIFICATES, message->payload, at);
 }
 
 static void tell_issued(const char *profile, const struct ca_issued *issued)
@@ -118,7 +118,8 @@ static bool answer(struct session *s, enum ca_receive received)
 	}
 }
 
-bool ca_serve(int fd, const struct ca_authority *ca, const struct ca_policy *policy)
+bool ca_serve(const struct ca_channel *channel, const struct ca_authority *ca,
+	      const struct ca_policy *policy)
 {
 	struct session *s = calloc(1, sizeof(*s));
 	enum ca_receive received;
@@ -128,11 +129,12 @@ bool ca_serve(int fd, const struct ca_authority *ca, const struct ca_policy *pol
 		cmd_error("ca: out of memory");
 		return false;
 	}
-	*s = (struct session){ .fd = fd, .ca = ca, .policy = policy };
-	ca_channel_limit(fd);
+	*s = (struct session){ .channel = channel, .ca = ca, .policy = policy };
 	do
-		received = ca_channel_receive(fd, &s->message);
+		received = ca_channel_receive(channel, &s->message);
 	while (received != CA_CLOSED && answer(s, received));
+	if (ca_channel_over(channel))
+		cmd_error("ca: a client's time is over");
 	refused = s->refused;
 	free(s);
 	return !refused;
