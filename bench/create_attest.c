@@ -39,7 +39,7 @@ static void start(struct service_process *process, const char *executable, const
 {
 	struct service_grant grants[] = { { profile ? open(profile, O_RDONLY | O_CLOEXEC) : -1,
 					    FD_PROFILE } };
-	struct build_error error;
+	struct host_error error;
 	uint8_t none[16];
 	size_t size = sizeof(none);
 

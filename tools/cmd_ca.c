@@ -255,7 +255,7 @@ static bool finish_policy(struct arguments *a)
 
 static int init(const struct arguments *a)
 {
-	struct build_error error;
+	struct host_error error;
 
 	if (a->rest_count != 1)
 		return cmd_error("ca init wants one directory");
@@ -340,7 +340,7 @@ static int serve(const struct arguments *a, const struct ca_authority *ca)
 
 static bool read_input(const char *directory, const char *name, struct file_bytes *bytes)
 {
-	struct build_error error;
+	struct host_error error;
 	char path[PATH_SIZE];
 
 	*bytes = (struct file_bytes){ 0 };
@@ -380,7 +380,7 @@ static void free_request(struct request_files *f)
 
 static bool write_issued(const char *directory, const struct ca_issued *issued)
 {
-	struct build_error error;
+	struct host_error error;
 	char path[PATH_SIZE];
 
 	if (mkdir(directory, 0755) != 0 && errno != EEXIST) {
@@ -403,7 +403,7 @@ static bool write_issued(const char *directory, const struct ca_issued *issued)
 
 static bool judge_files(const struct ca_authority *ca, const struct ca_policy *policy,
 			const struct request_files *f, struct vtpm_manifest *manifest,
-			struct build_error *error)
+			struct host_error *error)
 {
 	struct ca_request_parts parts = { .report = f->report.data,
 					  .report_size = f->report.size,
@@ -419,9 +419,9 @@ static bool judge_files(const struct ca_authority *ca, const struct ca_policy *p
 		length--;
 	wrong = ca_request_profile(profile, f->profile.data, length);
 	if (wrong)
-		return build_fail(error, "%s", wrong);
+		return host_fail(error, "%s", wrong);
 	if (f->nonce.size != SVSM_NONCE_SIZE)
-		return build_fail(error, "nonce: it has not %u bytes", SVSM_NONCE_SIZE);
+		return host_fail(error, "nonce: it has not %u bytes", SVSM_NONCE_SIZE);
 	return ca_request_judge(policy, f->nonce.data, profile, &parts, manifest, error) &&
 	       ca_authority_use_nonce(ca, f->nonce.data, f->nonce.size, error);
 }
@@ -430,7 +430,7 @@ static int issue_files(const struct arguments *a, const struct ca_authority *ca,
 		       const struct request_files *files)
 {
 	struct vtpm_manifest manifest;
-	struct build_error error;
+	struct host_error error;
 	struct ca_issued issued;
 	int status;
 
@@ -461,7 +461,7 @@ static int with_authority(struct arguments *a,
 			  int (*run)(const struct arguments *a, const struct ca_authority *ca))
 {
 	struct ca_authority ca;
-	struct build_error error;
+	struct host_error error;
 	int status = CMD_MISUSE;
 
 	if (a->rest_count < 1)

@@ -316,11 +316,7 @@ static int start(const struct run_options *options)
 	struct host_error error = { 0 };
 	enum run_status status = run_machine(options, &error);
 
-	if (error.text[0] == '\0')
-		return (int)status;
-	if (error.in_image)
-		cmd_file_error(options->image, "%s", error.text);
-	else
+	if (error.text[0] != '\0')
 		cmd_error("%s", error.text);
 	return (int)status;
 }

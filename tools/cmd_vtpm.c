@@ -96,7 +96,7 @@ static int run(const struct arguments *a, const char *executable)
 {
 	struct vtpm_device device;
 	struct server server = { .device = &device };
-	struct build_error error;
+	struct host_error error;
 	bool ok;
 
 	umask(077); /* what is kept are seeds */

@@ -43,16 +43,16 @@ static bool is_executable(const char *path)
 }
 
 bool archive_writer_add(struct archive_writer *writer, const char *name, const char *path,
-			struct build_error *error)
+			struct host_error *error)
 {
 	struct archive_writer_file file = { .executable = is_executable(path) };
 	struct archive_writer_file *files;
-	struct build_error reason;
+	struct host_error reason;
 
 	if (!name_ok(name))
-		return build_fail(error, "\"%s\" is no name for a file of the archive", name);
+		return host_fail(error, "\"%s\" is no name for a file of the archive", name);
 	if (!file_read(path, FILE_SIZE_MAX, &file.bytes, &reason))
-		return build_fail(error, "%s: %s", path, reason.text);
+		return host_fail(error, "%s: %s", path, reason.text);
 	file.name = strdup(name);
 	files = realloc(writer->files, (writer->count + 1) * sizeof(*files));
 	if (files)
@@ -60,32 +60,32 @@ bool archive_writer_add(struct archive_writer *writer, const char *name, const c
 	if (!files || !file.name) {
 		free(file.name);
 		file_free(&file.bytes);
-		return build_fail(error, "out of memory");
+		return host_fail(error, "out of memory");
 	}
 	files[writer->count++] = file;
 	return true;
 }
 
 static bool add_directory(struct archive_writer *writer, const char *path, const char *prefix,
-			  struct build_error *error);
+			  struct host_error *error);
 
 /* Adds what is at path, a file or a directory, under name. */
 static bool add_node(struct archive_writer *writer, const char *path, const char *name,
-		     struct build_error *error)
+		     struct host_error *error)
 {
 	struct stat st;
 
 	if (lstat(path, &st) != 0)
-		return build_fail(error, "%s: %s", path, strerror(errno));
+		return host_fail(error, "%s: %s", path, strerror(errno));
 	if (S_ISDIR(st.st_mode))
 		return add_directory(writer, path, name, error);
 	if (!S_ISREG(st.st_mode))
-		return build_fail(error, "%s: neither a regular file nor a directory", path);
+		return host_fail(error, "%s: neither a regular file nor a directory", path);
 	return archive_writer_add(writer, name, path, error);
 }
 
 static bool add_entry(struct archive_writer *writer, const char *path, const char *prefix,
-		      const char *entry, struct build_error *error)
+		      const char *entry, struct host_error *error)
 {
 	char child[PATH_MAX], name[PATH_MAX];
 
@@ -94,19 +94,19 @@ static bool add_entry(struct archive_writer *writer, const char *path, const cha
 	if (snprintf(child, sizeof(child), "%s/%s", path, entry) >= (int)sizeof(child) ||
 	    snprintf(name, sizeof(name), "%s%s%s", prefix, prefix[0] ? "/" : "", entry) >=
 		    (int)sizeof(name))
-		return build_fail(error, "%s: the name is too long", path);
+		return host_fail(error, "%s: the name is too long", path);
 	return add_node(writer, child, name, error);
 }
 
 static bool add_directory(struct archive_writer *writer, const char *path, const char *prefix,
-			  struct build_error *error)
+			  struct host_error *error)
 {
 	DIR *directory = opendir(path);
 	struct dirent *entry;
 	bool ok = true;
 
 	if (!directory)
-		return build_fail(error, "%s: %s", path, strerror(errno));
+		return host_fail(error, "%s: %s", path, strerror(errno));
 	while (ok && (entry = readdir(directory)))
 		ok = add_entry(writer, path, prefix, entry->d_name, error);
 	closedir(directory);
@@ -114,7 +114,7 @@ static bool add_directory(struct archive_writer *writer, const char *path, const
 }
 
 bool archive_writer_add_tree(struct archive_writer *writer, const char *directory,
-			     struct build_error *error)
+			     struct host_error *error)
 {
 	return add_directory(writer, directory, "", error);
 }
@@ -180,19 +180,19 @@ static size_t put_archive(const struct archive_writer *writer, uint8_t *data)
 }
 
 bool archive_writer_finish(struct archive_writer *writer, struct file_bytes *archive,
-			   struct build_error *error)
+			   struct host_error *error)
 {
 	if (writer->count > 1)
 		qsort(writer->files, writer->count, sizeof(writer->files[0]), compare_names);
 	for (size_t i = 1; i < writer->count; i++) {
 		if (strcmp(writer->files[i - 1].name, writer->files[i].name) == 0)
-			return build_fail(error, "the archive would hold \"%s\" twice",
-					  writer->files[i].name);
+			return host_fail(error, "the archive would hold \"%s\" twice",
+					 writer->files[i].name);
 	}
 	archive->size = put_archive(writer, NULL);
 	archive->data = calloc(1, archive->size);
 	if (!archive->data)
-		return build_fail(error, "out of memory");
+		return host_fail(error, "out of memory");
 	put_archive(writer, archive->data);
 	return true;
 }

@@ -9,8 +9,8 @@
 #ifndef SOCLE_CORE_HOST_ARCHIVE_WRITER_H
 #define SOCLE_CORE_HOST_ARCHIVE_WRITER_H
 
+#include "core/host/error.h"
 #include "core/host/file.h"
-#include "core/host/result.h"
 
 struct archive_writer_file {
 	char *name; /* owned; relative, as in the archive */
@@ -28,14 +28,14 @@ void archive_writer_free(struct archive_writer *writer);
 
 /* Adds the file at path under name. */
 bool archive_writer_add(struct archive_writer *writer, const char *name, const char *path,
-			struct build_error *error);
+			struct host_error *error);
 
 /* Adds all regular files below a directory, named relative to it; other kinds are refused. */
 bool archive_writer_add_tree(struct archive_writer *writer, const char *directory,
-			     struct build_error *error);
+			     struct host_error *error);
 
 /* Writes the archive to memory, which the caller frees with file_free(). */
 bool archive_writer_finish(struct archive_writer *writer, struct file_bytes *archive,
-			   struct build_error *error);
+			   struct host_error *error);
 
 #endif

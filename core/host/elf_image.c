@@ -13,13 +13,13 @@ static void add(struct elf_image *image, struct elf_image_segment segment)
 }
 
 static bool read_elf64(const struct file_bytes *file, struct elf_image *image,
-		       struct build_error *error)
+		       struct host_error *error)
 {
 	struct elf_file elf;
 	enum elf_result result = elf_open(&elf, file->data, file->size);
 
 	if (result != ELF_OK)
-		return build_fail(error, "not a usable ELF file: %s", elf_result_text(result));
+		return host_fail(error, "not a usable ELF file: %s", elf_result_text(result));
 	image->entry = elf.entry;
 	for (unsigned int i = 0; i < elf.segment_count; i++) {
 		struct elf_segment s = elf_segment(&elf, i);
@@ -45,25 +45,25 @@ static bool check_segment32(const struct file_bytes *file, const Elf32_Phdr *p,
 }
 
 static bool read_elf32(const struct file_bytes *file, struct elf_image *image,
-		       struct build_error *error)
+		       struct host_error *error)
 {
 	Elf32_Ehdr header;
 	Elf32_Phdr p;
 
 	if (file->size < sizeof(header))
-		return build_fail(error, "not a usable ELF file: the header is not all there");
+		return host_fail(error, "not a usable ELF file: the header is not all there");
 	memcpy(&header, file->data, sizeof(header));
 	if (header.e_ident[EI_DATA] != ELFDATA2LSB || header.e_machine != EM_386 ||
 	    header.e_phentsize != sizeof(p) || header.e_phnum > ELF_SEGMENTS_MAX ||
 	    !bytes_range_ok(header.e_phoff, (uint64_t)header.e_phnum * sizeof(p), file->size))
-		return build_fail(error, "not a usable ELF file: bad 32-bit headers");
+		return host_fail(error, "not a usable ELF file: bad 32-bit headers");
 	image->entry = header.e_entry;
 	for (unsigned int i = 0; i < header.e_phnum; i++) {
 		memcpy(&p, file->data + header.e_phoff + i * sizeof(p), sizeof(p));
 		if (p.p_type != PT_LOAD)
 			continue;
 		if (!check_segment32(file, &p, image))
-			return build_fail(error, "not a usable ELF file: segment %u is broken", i);
+			return host_fail(error, "not a usable ELF file: segment %u is broken", i);
 		add(image, (struct elf_image_segment){ p.p_vaddr, p.p_paddr, p.p_memsz, p.p_filesz,
 						       file->data + p.p_offset, p.p_flags });
 	}
@@ -71,7 +71,7 @@ static bool read_elf32(const struct file_bytes *file, struct elf_image *image,
 }
 
 bool elf_image_read(const struct file_bytes *file, struct elf_image *image,
-		    struct build_error *error)
+		    struct host_error *error)
 {
 	bool ok;
 
@@ -82,6 +82,6 @@ bool elf_image_read(const struct file_bytes *file, struct elf_image *image,
 	else
 		ok = read_elf64(file, image, error);
 	if (ok && image->count == 0)
-		return build_fail(error, "not a usable ELF file: it loads nothing");
+		return host_fail(error, "not a usable ELF file: it loads nothing");
 	return ok;
 }

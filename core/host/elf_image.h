@@ -7,8 +7,8 @@
 #define SOCLE_CORE_HOST_ELF_IMAGE_H
 
 #include "core/elf.h"
+#include "core/host/error.h"
 #include "core/host/file.h"
-#include "core/host/result.h"
 
 struct elf_image_segment {
 	uint64_t address, physical; /* virtual and physical start */
@@ -26,6 +26,6 @@ struct elf_image {
 
 /* Reads the headers of an executable; the file's bytes stay in use. */
 bool elf_image_read(const struct file_bytes *file, struct elf_image *image,
-		    struct build_error *error);
+		    struct host_error *error);
 
 #endif

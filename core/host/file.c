@@ -24,36 +24,36 @@ static bool read_all(int fd, uint8_t *to, size_t size)
 	return true;
 }
 
-static bool read_open_file(int fd, size_t max, struct file_bytes *bytes, struct build_error *error)
+static bool read_open_file(int fd, size_t max, struct file_bytes *bytes, struct host_error *error)
 {
 	struct stat st;
 
 	if (fstat(fd, &st) != 0)
-		return build_fail(error, "%s", strerror(errno));
+		return host_fail(error, "%s", strerror(errno));
 	if (!S_ISREG(st.st_mode))
-		return build_fail(error, "not a regular file");
+		return host_fail(error, "not a regular file");
 	if ((uint64_t)st.st_size > max)
-		return build_fail(error, "%llu bytes are more than the %llu that can be used",
-				  (unsigned long long)st.st_size, (unsigned long long)max);
+		return host_fail(error, "%llu bytes are more than the %llu that can be used",
+				 (unsigned long long)st.st_size, (unsigned long long)max);
 	bytes->size = (size_t)st.st_size;
 	bytes->data = malloc(bytes->size + 1);
 	if (!bytes->data)
-		return build_fail(error, "out of memory");
+		return host_fail(error, "out of memory");
 	if (!read_all(fd, bytes->data, bytes->size)) {
 		file_free(bytes);
-		return build_fail(error, "cannot read all of the file");
+		return host_fail(error, "cannot read all of the file");
 	}
 	return true;
 }
 
-bool file_read(const char *path, size_t max, struct file_bytes *bytes, struct build_error *error)
+bool file_read(const char *path, size_t max, struct file_bytes *bytes, struct host_error *error)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	bool ok;
 
 	*bytes = (struct file_bytes){ 0 };
 	if (fd < 0)
-		return build_fail(error, "%s", strerror(errno));
+		return host_fail(error, "%s", strerror(errno));
 	ok = read_open_file(fd, max, bytes, error);
 	close(fd);
 	return ok;
@@ -72,18 +72,18 @@ static bool write_stream(FILE *stream, const void *data, size_t size)
 	return fclose(stream) == 0 && ok;
 }
 
-bool file_write(const char *path, const void *data, size_t size, struct build_error *error)
+bool file_write(const char *path, const void *data, size_t size, struct host_error *error)
 {
 	char temporary[4096];
 	FILE *stream;
 
 	if (snprintf(temporary, sizeof(temporary), "%s.part", path) >= (int)sizeof(temporary))
-		return build_fail(error, "the file name is too long");
+		return host_fail(error, "the file name is too long");
 	stream = fopen(temporary, "wbe");
 	if (!stream)
-		return build_fail(error, "%s", strerror(errno));
+		return host_fail(error, "%s", strerror(errno));
 	if (!write_stream(stream, data, size) || rename(temporary, path) != 0) {
-		build_fail(error, "cannot write: %s", strerror(errno));
+		host_fail(error, "cannot write: %s", strerror(errno));
 		unlink(temporary);
 		return false;
 	}

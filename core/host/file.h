@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "core/host/result.h"
+#include "core/host/error.h"
 
 struct file_bytes {
 	uint8_t *data; /* never NULL after a successful read */
@@ -14,12 +14,12 @@ struct file_bytes {
 };
 
 /* Reads a regular file of at most max bytes; the caller ends with file_free(). */
-bool file_read(const char *path, size_t max, struct file_bytes *bytes, struct build_error *error);
+bool file_read(const char *path, size_t max, struct file_bytes *bytes, struct host_error *error);
 
 /* Frees what file_read() gave; harmless on {0}. */
 void file_free(struct file_bytes *bytes);
 
 /* Writes a file, whole or not at all: under another name first, which is then given this one. */
-bool file_write(const char *path, const void *data, size_t size, struct build_error *error);
+bool file_write(const char *path, const void *data, size_t size, struct host_error *error);
 
 #endif

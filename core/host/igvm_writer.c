@@ -308,24 +308,24 @@ static void put_fixed_header(struct output *out, uint64_t headers, size_t total)
 }
 
 bool igvm_writer_finish(struct igvm_writer *writer, const struct igvm_writer_options *options,
-			struct file_bytes *file, struct build_error *error)
+			struct file_bytes *file, struct host_error *error)
 {
 	uint64_t headers, contents, start, total;
 	struct output out = { .headers = sizeof(struct igvm_fixed_header) };
 
 	if (writer->out_of_memory)
-		return build_fail(error, "out of memory");
+		return host_fail(error, "out of memory");
 	measure(writer, &headers, &contents);
 	/* Contents start on a page of the file, which makes it pleasant to look at and to map. */
 	start = (sizeof(struct igvm_fixed_header) + headers + ABI_PAGE_SIZE - 1) &
 		~(uint64_t)(ABI_PAGE_SIZE - 1);
 	total = start + contents;
 	if (total > UINT32_MAX)
-		return build_fail(error, "an IGVM file of %llu bytes is beyond the format's 4 GiB",
-				  (unsigned long long)total);
+		return host_fail(error, "an IGVM file of %llu bytes is beyond the format's 4 GiB",
+				 (unsigned long long)total);
 	out.data = calloc(1, total);
 	if (!out.data)
-		return build_fail(error, "out of memory");
+		return host_fail(error, "out of memory");
 	out.contents = start;
 	put_in_order(writer, options);
 	put_platform(&out, options->policy);

@@ -12,8 +12,8 @@
 #include "abi/igvm.h"
 #include "abi/params.h"
 #include "abi/snp.h"
+#include "core/host/error.h"
 #include "core/host/file.h"
-#include "core/host/result.h"
 
 struct igvm_writer_item {
 	uint32_t type; /* IGVM_TYPE_PAGE_DATA, _VP_CONTEXT or _REQUIRED_MEMORY */
@@ -70,6 +70,6 @@ bool igvm_writer_ranges(const struct igvm_writer *writer, struct socle_range *ra
 
 /* Writes the file to memory; the caller frees it with file_free(). */
 bool igvm_writer_finish(struct igvm_writer *writer, const struct igvm_writer_options *options,
-			struct file_bytes *file, struct build_error *error);
+			struct file_bytes *file, struct host_error *error);
 
 #endif

@@ -160,22 +160,22 @@ static uint64_t area_page(const struct builder *b, enum area_page page)
 	return b->area + (uint64_t)page * ABI_PAGE_SIZE;
 }
 
-static bool check_header(const struct file_bytes *file, struct build_error *error)
+static bool check_header(const struct file_bytes *file, struct host_error *error)
 {
 	const uint8_t *h = file->data;
 
 	if (file->size < HDR_END || read16(h + HDR_BOOT_FLAG) != BOOT_FLAG ||
 	    memcmp(h + HDR_MAGIC, MAGIC, 4) != 0)
-		return build_fail(error, "not a bzImage");
+		return host_fail(error, "not a bzImage");
 	if (read16(h + HDR_VERSION) < VERSION_MIN)
-		return build_fail(error, "boot protocol 0x%04x is older than 2.12",
-				  read16(h + HDR_VERSION));
+		return host_fail(error, "boot protocol 0x%04x is older than 2.12",
+				 read16(h + HDR_VERSION));
 	if (!(read16(h + HDR_XLOADFLAGS) & XLF_KERNEL_64) || !(h[HDR_LOADFLAGS] & LOADED_HIGH))
-		return build_fail(error, "the kernel has no 64-bit entry point");
+		return host_fail(error, "the kernel has no 64-bit entry point");
 	return true;
 }
 
-static bool read_kernel(const struct file_bytes *file, struct kernel *k, struct build_error *error)
+static bool read_kernel(const struct file_bytes *file, struct kernel *k, struct host_error *error)
 {
 	const uint8_t *h = file->data;
 	size_t setup;
@@ -195,19 +195,19 @@ static bool read_kernel(const struct file_bytes *file, struct kernel *k, struct 
 		.relocatable = h[HDR_RELOCATABLE] != 0,
 	};
 	if (k->header_end < HDR_END || k->header_end > HDR_SIZE_MAX || setup >= file->size)
-		return build_fail(error, "the bzImage's setup header is broken");
+		return host_fail(error, "the bzImage's setup header is broken");
 	k->payload = h + setup;
 	k->payload_size = file->size - setup;
 	if (k->init_size < k->payload_size || k->pref_address % ABI_PAGE_SIZE != 0 ||
 	    k->pref_address < MEMORY_HIGH_START || k->pref_address > UINT32_MAX ||
 	    k->alignment < ABI_PAGE_SIZE || (k->alignment & (k->alignment - 1)) != 0 ||
 	    k->payload_size <= ENTRY_64)
-		return build_fail(error, "the bzImage's sizes or addresses are broken");
+		return host_fail(error, "the bzImage's sizes or addresses are broken");
 	return true;
 }
 
 /* The kernel goes where it wants to be, or above if that is taken and it can be moved. */
-static bool place_kernel(struct builder *b, struct build_error *error)
+static bool place_kernel(struct builder *b, struct host_error *error)
 {
 	const struct kernel *k = &b->kernel;
 	uint64_t size = (k->init_size + ABI_PAGE_SIZE - 1ull) & ~(ABI_PAGE_SIZE - 1ull);
@@ -217,20 +217,20 @@ static bool place_kernel(struct builder *b, struct build_error *error)
 	else if (k->relocatable)
 		b->kernel_at = memory_plan_lowest(b->plan, size, k->alignment, k->pref_address);
 	if (b->kernel_at == 0)
-		return build_fail(error, "no room for the kernel's %llu KiB at 0x%llx",
-				  (unsigned long long)size >> 10,
-				  (unsigned long long)k->pref_address);
+		return host_fail(error, "no room for the kernel's %llu KiB at 0x%llx",
+				 (unsigned long long)size >> 10,
+				 (unsigned long long)k->pref_address);
 	return true;
 }
 
-static bool place_all(struct builder *b, struct build_error *error)
+static bool place_all(struct builder *b, struct host_error *error)
 {
 	uint64_t initrd_size = b->options->initrd.size;
 
 	b->area = memory_plan_lowest(b->plan, AREA_PAGES * ABI_PAGE_SIZE, ABI_PAGE_SIZE,
 				     MEMORY_HIGH_START);
 	if (b->area == 0)
-		return build_fail(error, "no room for the boot data");
+		return host_fail(error, "no room for the boot data");
 	if (!place_kernel(b, error))
 		return false;
 	if (initrd_size == 0)
@@ -238,12 +238,12 @@ static bool place_all(struct builder *b, struct build_error *error)
 	b->initrd_at = memory_plan_highest(b->plan, initrd_size, b->kernel.initrd_max + 1ull);
 	/* An initramfs below the kernel would meet the kernel's own ideas of low memory. */
 	if (b->initrd_at < b->kernel_at)
-		return build_fail(error, "no room for the initramfs of %llu KiB",
-				  (unsigned long long)initrd_size >> 10);
+		return host_fail(error, "no room for the initramfs of %llu KiB",
+				 (unsigned long long)initrd_size >> 10);
 	return true;
 }
 
-static bool add_page_tables(struct builder *b, struct build_error *error)
+static bool add_page_tables(struct builder *b, struct host_error *error)
 {
 	struct page_tables tables;
 	bool ok;
@@ -256,7 +256,7 @@ static bool add_page_tables(struct builder *b, struct build_error *error)
 		igvm_writer_bytes(b->writer, tables.gpa, tables.entries,
 				  tables.pages * ABI_PAGE_SIZE);
 	page_tables_free(&tables);
-	return ok || build_fail(error, "out of memory");
+	return ok || host_fail(error, "out of memory");
 }
 
 /* Accessed bits are set, so that loading a selector writes nothing. */
@@ -353,13 +353,13 @@ static void build_e820(struct e820_map *map, const struct builder *b)
 	map->count--; /* the last one has no memory */
 }
 
-static bool add_cmdline(struct builder *b, struct build_error *error)
+static bool add_cmdline(struct builder *b, struct host_error *error)
 {
 	uint8_t page[ABI_PAGE_SIZE] = { 0 };
 	size_t length = strlen(b->options->cmdline);
 
 	if (length >= sizeof(page) || length > b->kernel.cmdline_max)
-		return build_fail(error, "the command line is too long");
+		return host_fail(error, "the command line is too long");
 	memcpy(page, b->options->cmdline, length);
 	igvm_writer_page(b->writer, area_page(b, AREA_CMDLINE), IGVM_PAGE_TYPE_NORMAL, page);
 	return true;
@@ -400,14 +400,13 @@ static void tell_places(const struct builder *b)
 }
 
 bool linux_boot_build(const struct linux_boot_options *options, struct memory_plan *plan,
-		      struct igvm_writer *writer, struct linux_boot *boot,
-		      struct build_error *error)
+		      struct igvm_writer *writer, struct linux_boot *boot, struct host_error *error)
 {
 	struct builder b = { .options = options, .plan = plan, .writer = writer, .boot = boot };
 
 	*boot = (struct linux_boot){ 0 };
 	if (options->cpu_count == 0 || options->cpu_count > ACPI_CPUS_MAX)
-		return build_fail(error, "%u vCPUs are not supported", options->cpu_count);
+		return host_fail(error, "%u vCPUs are not supported", options->cpu_count);
 	if (!read_kernel(&options->kernel, &b.kernel, error) || !place_all(&b, error) ||
 	    !add_page_tables(&b, error) || !add_cmdline(&b, error))
 		return false;

@@ -31,6 +31,6 @@ struct linux_boot {
 /* Finds places in plan, adds the pages to writer, and tells where they are. */
 bool linux_boot_build(const struct linux_boot_options *options, struct memory_plan *plan,
 		      struct igvm_writer *writer, struct linux_boot *boot,
-		      struct build_error *error);
+		      struct host_error *error);
 
 #endif

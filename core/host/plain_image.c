@@ -12,7 +12,7 @@
 
 /* The pages from the first to the last segment. */
 static bool image_span(const struct elf_image *image, struct socle_range *span,
-		       struct build_error *error)
+		       struct host_error *error)
 {
 	uint64_t start = UINT64_MAX, end = 0;
 
@@ -20,7 +20,7 @@ static bool image_span(const struct elf_image *image, struct socle_range *span,
 		const struct elf_image_segment *s = &image->segments[i];
 
 		if (s->physical > UINT32_MAX || s->memory_size > UINT32_MAX)
-			return build_fail(error, "segment %u is not below 4 GiB", i);
+			return host_fail(error, "segment %u is not below 4 GiB", i);
 		if (s->physical < start)
 			start = s->physical;
 		if (s->physical + s->memory_size > end)
@@ -29,17 +29,17 @@ static bool image_span(const struct elf_image *image, struct socle_range *span,
 	start &= ~PAGE_MASK;
 	end = (end + PAGE_MASK) & ~PAGE_MASK;
 	if (end - start > IMAGE_MAX || image->entry < start || image->entry >= end)
-		return build_fail(error,
-				  "the segments are too far apart, or the entry point "
-				  "0x%llx is in none",
-				  (unsigned long long)image->entry);
+		return host_fail(error,
+				 "the segments are too far apart, or the entry point "
+				 "0x%llx is in none",
+				 (unsigned long long)image->entry);
 	*span = (struct socle_range){ start, end - start };
 	return true;
 }
 
 /* Adds the pages that a segment touches, each once, with the bytes of all segments in it. */
 static bool add_program(const struct elf_image *image, struct igvm_writer *writer,
-			struct build_error *error)
+			struct host_error *error)
 {
 	struct socle_range span = { 0 };
 	uint8_t *bytes, *used;
@@ -63,19 +63,19 @@ static bool add_program(const struct elf_image *image, struct igvm_writer *write
 	}
 	free(used);
 	free(bytes);
-	return (bytes && used) || build_fail(error, "out of memory");
+	return (bytes && used) || host_fail(error, "out of memory");
 }
 
-static bool page_address(uint64_t gpa, const char *name, struct build_error *error)
+static bool page_address(uint64_t gpa, const char *name, struct host_error *error)
 {
 	if (gpa & PAGE_MASK)
-		return build_fail(error, "the %s page 0x%llx is not a multiple of 4 KiB", name,
-				  (unsigned long long)gpa);
+		return host_fail(error, "the %s page 0x%llx is not a multiple of 4 KiB", name,
+				 (unsigned long long)gpa);
 	return true;
 }
 
 bool bare_image_build(const struct bare_image_options *options, struct igvm_writer *writer,
-		      struct build_error *error)
+		      struct host_error *error)
 {
 	struct elf_image image;
 	struct snp_vmsa vmsa;
@@ -130,7 +130,7 @@ static void add_zeros(struct igvm_writer *writer, const uint8_t *loaded, uint64_
 }
 
 bool plain_linux_build(const struct plain_linux_options *options, struct igvm_writer *writer,
-		       struct build_error *error)
+		       struct host_error *error)
 {
 	struct memory_plan plan;
 	struct linux_boot boot;
@@ -147,7 +147,7 @@ bool plain_linux_build(const struct plain_linux_options *options, struct igvm_wr
 	igvm_writer_vp(writer, options->vmsa_page ? options->vmsa_page : boot.vmsa_page, &vmsa);
 	loaded = calloc(1, options->memory / ABI_PAGE_SIZE);
 	if (!loaded)
-		return build_fail(error, "out of memory");
+		return host_fail(error, "out of memory");
 	mark(loaded, writer, options->memory);
 	for (int i = 0; i < 2; i++)
 		add_zeros(writer, loaded, plan.ram[i].gpa, plan.ram[i].gpa + plan.ram[i].size);

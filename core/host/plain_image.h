@@ -18,7 +18,7 @@ struct bare_image_options {
 
 /* Adds the program and its VMSA, 32-bit protected mode at the entry point. */
 bool bare_image_build(const struct bare_image_options *options, struct igvm_writer *writer,
-		      struct build_error *error);
+		      struct host_error *error);
 
 struct plain_linux_options {
 	struct linux_boot_options linux_boot; /* with its C-bit, without a reserved range */
@@ -29,6 +29,6 @@ struct plain_linux_options {
 
 /* Adds the kernel, and all other RAM as zeros, so that all of it is validated at launch. */
 bool plain_linux_build(const struct plain_linux_options *options, struct igvm_writer *writer,
-		       struct build_error *error);
+		       struct host_error *error);
 
 #endif

@@ -18,24 +18,24 @@ static bool is_profile(const char *name)
 }
 
 static bool check(const struct archive_writer_file *file, struct profile *profile,
-		  struct build_error *error)
+		  struct host_error *error)
 {
 	struct profile_error reason;
 
 	/* The service reads into a buffer that a file of this size fills. */
 	if (file->bytes.size >= PROFILE_SIZE_MAX)
-		return build_fail(error, "%s: it is too large for a profile", file->name);
+		return host_fail(error, "%s: it is too large for a profile", file->name);
 	if (profile_parse(profile, (const char *)file->bytes.data, file->bytes.size, &reason))
 		return true;
 	if (reason.line == 0)
-		return build_fail(error, "%s: %s", file->name, reason.reason);
-	return build_fail(error, "%s:%u: %s", file->name, reason.line, reason.reason);
+		return host_fail(error, "%s: %s", file->name, reason.reason);
+	return host_fail(error, "%s:%u: %s", file->name, reason.line, reason.reason);
 }
 
-bool profile_check_archive(const struct archive_writer *archive, struct build_error *error)
+bool profile_check_archive(const struct archive_writer *archive, struct host_error *error)
 {
 	struct profile *profile = malloc(sizeof(*profile));
-	bool ok = profile || build_fail(error, "out of memory");
+	bool ok = profile || host_fail(error, "out of memory");
 
 	for (size_t i = 0; ok && i < archive->count; i++) {
 		if (is_profile(archive->files[i].name))

@@ -9,6 +9,6 @@
  * Parses every file profile/NAME.conf. On failure the error has file, line and reason: a wrong
  * profile must not cost a launch to be found.
  */
-bool profile_check_archive(const struct archive_writer *archive, struct build_error *error);
+bool profile_check_archive(const struct archive_writer *archive, struct host_error *error);
 
 #endif

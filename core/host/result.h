@@ -1,16 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* Why something could not be built: one line for a person. */
+/* The former names of core/host/error.h, for the CA's files until they are changed too. */
 #ifndef SOCLE_CORE_HOST_RESULT_H
 #define SOCLE_CORE_HOST_RESULT_H
 
-#include <stdbool.h>
+#include "core/host/error.h"
 
-struct build_error {
-	char text[256];
-};
-
-/* Fills in the error and returns false. */
-__attribute__((format(printf, 2, 3))) bool build_fail(struct build_error *error, const char *fmt,
-						      ...);
+#define build_error host_error
+#define build_fail host_fail
 
 #endif

@@ -48,15 +48,15 @@ static _Noreturn void exec_service(const char *executable, const char *argument,
 
 bool service_process_start(struct service_process *process, const char *executable,
 			   const char *argument, const struct service_grant *grants, size_t count,
-			   struct build_error *error)
+			   struct host_error *error)
 {
 	int ends[2];
 
 	*process = (struct service_process){ .pid = -1, .channel = -1 };
 	if (count > SERVICE_GRANTS_MAX)
-		return build_fail(error, "too many grants");
+		return host_fail(error, "too many grants");
 	if (!service_process_channel(ends))
-		return build_fail(error, "no channel: %s", strerror(errno));
+		return host_fail(error, "no channel: %s", strerror(errno));
 	process->pid = fork();
 	if (process->pid == 0)
 		exec_service(executable, argument, grants, count, ends[1]);
@@ -66,7 +66,7 @@ bool service_process_start(struct service_process *process, const char *executab
 		return true;
 	}
 	close(ends[0]);
-	return build_fail(error, "no process: %s", strerror(errno));
+	return host_fail(error, "no process: %s", strerror(errno));
 }
 
 void service_process_stop(struct service_process *process)

@@ -8,7 +8,7 @@
 #include <sys/types.h>
 
 #include "abi/service.h"
-#include "core/host/result.h"
+#include "core/host/error.h"
 
 #define SERVICE_GRANTS_MAX 8u
 
@@ -29,7 +29,7 @@ struct service_process {
  */
 bool service_process_start(struct service_process *process, const char *executable,
 			   const char *argument, const struct service_grant *grants, size_t count,
-			   struct build_error *error);
+			   struct host_error *error);
 
 /* Ends it at once and closes the channel. */
 void service_process_stop(struct service_process *process);

@@ -35,46 +35,46 @@ static uint64_t page_up(uint64_t value)
 	return (value + PAGE_MASK) & ~PAGE_MASK;
 }
 
-static bool place_region(struct layout *l, struct build_error *error)
+static bool place_region(struct layout *l, struct host_error *error)
 {
 	const struct socle_image_options *o = l->options;
 	uint64_t base = o->base ? o->base : o->memory - SOCLE_REGION_SIZE;
 
 	memory_plan_init(&l->plan, o->memory);
 	if (base % ABI_PAGE_SIZE != 0)
-		return build_fail(error, "the base 0x%llx is not a multiple of 4 KiB",
-				  (unsigned long long)base);
+		return host_fail(error, "the base 0x%llx is not a multiple of 4 KiB",
+				 (unsigned long long)base);
 	if (base < MEMORY_HIGH_START || !memory_plan_take(&l->plan, base, SOCLE_REGION_SIZE))
-		return build_fail(error, "no 16 MiB of RAM at 0x%llx", (unsigned long long)base);
+		return host_fail(error, "no 16 MiB of RAM at 0x%llx", (unsigned long long)base);
 	l->params.region = (struct socle_range){ base, SOCLE_REGION_SIZE };
 	return true;
 }
 
 /* W^X, no page shared by two segments, all within the addresses that the tables can map. */
 static bool check_segment(const struct elf_image_segment *segment, uint64_t end,
-			  struct build_error *error)
+			  struct host_error *error)
 {
 	if (segment->address < end ||
 	    segment->address + segment->memory_size > SOCLE_VA_IMAGE + SOCLE_REGION_SIZE)
-		return build_fail(error,
-				  "the segment at 0x%llx leaves the image's addresses or shares a "
-				  "page with another",
-				  (unsigned long long)segment->address);
+		return host_fail(error,
+				 "the segment at 0x%llx leaves the image's addresses or shares a "
+				 "page with another",
+				 (unsigned long long)segment->address);
 	if ((segment->flags & ELF_FLAG_WRITE) && (segment->flags & ELF_FLAG_EXEC))
-		return build_fail(error, "the segment at 0x%llx is writable and executable",
-				  (unsigned long long)segment->address);
+		return host_fail(error, "the segment at 0x%llx is writable and executable",
+				 (unsigned long long)segment->address);
 	return true;
 }
 
-static bool place_image(struct layout *l, struct build_error *error)
+static bool place_image(struct layout *l, struct host_error *error)
 {
 	const struct elf_image *image = &l->image;
 	uint64_t end = SOCLE_VA_IMAGE;
 
 	if (image->entry != SOCLE_VA_IMAGE || image->segments[0].address != SOCLE_VA_IMAGE ||
 	    !(image->segments[0].flags & ELF_FLAG_EXEC))
-		return build_fail(error, "the entry stub is not at the start of the image, 0x%llx",
-				  (unsigned long long)SOCLE_VA_IMAGE);
+		return host_fail(error, "the entry stub is not at the start of the image, 0x%llx",
+				 (unsigned long long)SOCLE_VA_IMAGE);
 	for (unsigned int i = 0; i < image->count; i++) {
 		if (!check_segment(&image->segments[i], end, error))
 			return false;
@@ -84,11 +84,11 @@ static bool place_image(struct layout *l, struct build_error *error)
 	return true;
 }
 
-static bool copy_image(struct layout *l, struct build_error *error)
+static bool copy_image(struct layout *l, struct host_error *error)
 {
 	l->image_bytes = calloc(1, l->params.image.size);
 	if (!l->image_bytes)
-		return build_fail(error, "out of memory");
+		return host_fail(error, "out of memory");
 	for (unsigned int i = 0; i < l->image.count; i++) {
 		const struct elf_image_segment *s = &l->image.segments[i];
 
@@ -208,7 +208,7 @@ static void build_tables(const struct layout *l, struct page_tables *tables, uin
  * How many tables there are depends on RAM and region only, for all of the region has entries of
  * its own: so a first build with everything where it would be without tables gives the number.
  */
-static bool add_tables(struct layout *l, uint64_t *params_page, struct build_error *error)
+static bool add_tables(struct layout *l, uint64_t *params_page, struct host_error *error)
 {
 	struct page_tables tables;
 	bool ok;
@@ -217,7 +217,7 @@ static bool add_tables(struct layout *l, uint64_t *params_page, struct build_err
 	*params_page = place_rest(l, tables.pages);
 	page_tables_free(&tables);
 	if (l->params.free.size == 0)
-		return build_fail(
+		return host_fail(
 			error, "image, tables and archive take %llu KiB of a region of %u KiB",
 			(unsigned long long)(l->params.free.gpa - l->params.region.gpa) >> 10,
 			SOCLE_REGION_SIZE >> 10);
@@ -227,10 +227,10 @@ static bool add_tables(struct layout *l, uint64_t *params_page, struct build_err
 		igvm_writer_bytes(l->writer, tables.gpa, tables.entries,
 				  l->params.page_tables.size);
 	page_tables_free(&tables);
-	return ok || build_fail(error, "out of memory");
+	return ok || host_fail(error, "out of memory");
 }
 
-static bool add_guest(struct layout *l, struct build_error *error)
+static bool add_guest(struct layout *l, struct host_error *error)
 {
 	const struct socle_image_options *o = l->options;
 	struct socle_params *p = &l->params;
@@ -250,8 +250,8 @@ static bool add_guest(struct layout *l, struct build_error *error)
 	p->guest_secrets_page = boot.secrets_page;
 	p->guest_caa = boot.caa_page;
 	if (!igvm_writer_ranges(l->writer, p->loaded, SOCLE_PARAMS_LOADED_MAX, &p->loaded_count))
-		return build_fail(error, "the guest's pages are more than %u ranges",
-				  SOCLE_PARAMS_LOADED_MAX);
+		return host_fail(error, "the guest's pages are more than %u ranges",
+				 SOCLE_PARAMS_LOADED_MAX);
 	return true;
 }
 
@@ -293,7 +293,7 @@ static void add_region(struct layout *l, uint64_t params_page)
 	igvm_writer_vp(l->writer, l->vmsa_page, &vmsa);
 }
 
-static bool build(struct layout *l, struct build_error *error)
+static bool build(struct layout *l, struct host_error *error)
 {
 	uint64_t params_page;
 
@@ -310,13 +310,13 @@ static bool build(struct layout *l, struct build_error *error)
 }
 
 bool socle_image_build(const struct socle_image_options *options, struct igvm_writer *writer,
-		       struct socle_params *params, struct build_error *error)
+		       struct socle_params *params, struct host_error *error)
 {
 	struct layout *layout = calloc(1, sizeof(*layout));
 	bool ok;
 
 	if (!layout)
-		return build_fail(error, "out of memory");
+		return host_fail(error, "out of memory");
 	layout->options = options;
 	layout->writer = writer;
 	ok = build(layout, error);

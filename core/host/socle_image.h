@@ -27,6 +27,6 @@ struct socle_image_options {
 
 /* Adds everything to writer, and copies out the parameter block, which says where things are. */
 bool socle_image_build(const struct socle_image_options *options, struct igvm_writer *writer,
-		       struct socle_params *params, struct build_error *error);
+		       struct socle_params *params, struct host_error *error);
 
 #endif

@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 
-#include "machine/host/error.h"
+#include "core/host/error.h"
 
 /* "DIR/NAME" in a new string, which the caller frees. NULL when out of memory. */
 char *files_path(const char *dir, const char *name);

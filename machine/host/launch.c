@@ -40,9 +40,8 @@ static uint64_t directive_gpa(const struct igvm_directive *d)
 
 static bool refuse(struct check *c, const struct igvm_directive *d, const char *what)
 {
-	return host_fail_image(c->error,
-			       "%s at gPA 0x%" PRIx64 " %s, header at file offset %" PRIu64,
-			       directive_name(d), directive_gpa(d), what, d->header_offset);
+	return host_fail(c->error, "%s at gPA 0x%" PRIx64 " %s, header at file offset %" PRIu64,
+			 directive_name(d), directive_gpa(d), what, d->header_offset);
 }
 
 static bool check_range(struct check *c, const struct igvm_directive *d)
@@ -87,12 +86,12 @@ bool launch_check(const struct igvm_file *file, uint64_t guest_ram_size, struct 
 	bool ok = true;
 
 	if (refusal)
-		return host_fail_image(error, "guest policy 0x%" PRIx64 " is refused: %s",
-				       file->policy, refusal);
+		return host_fail(error, "guest policy 0x%" PRIx64 " is refused: %s", file->policy,
+				 refusal);
 	while (ok && igvm_next(file, &cursor, &d))
 		ok = check_directive(&c, &d);
 	if (ok && c.vmsa_count == 0)
-		ok = host_fail_image(error, "there is no VP_CONTEXT, so nothing to start");
+		ok = host_fail(error, "there is no VP_CONTEXT, so nothing to start");
 	return ok;
 }
 
@@ -163,8 +162,8 @@ bool launch_load(const struct igvm_file *file, const struct machine_memory *memo
 		if (!launch_digest_directive(&digest, &d))
 			return host_fail_crypto(error, "cannot compute the launch digest");
 		if (!load_directive(&d, memory, psp))
-			return host_fail_image(error, "pages lie in more than %u separate ranges",
-					       MAILBOX_PAGES_MAX);
+			return host_fail(error, "pages lie in more than %u separate ranges",
+					 MAILBOX_PAGES_MAX);
 	}
 	memcpy(psp->launch.measurement, digest.value, sizeof(psp->launch.measurement));
 	psp->launch.policy = file->has_policy ? file->policy : DEFAULT_POLICY;

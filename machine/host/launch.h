@@ -9,8 +9,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "core/host/error.h"
 #include "core/igvm.h"
-#include "machine/host/error.h"
 #include "machine/host/psp.h"
 #include "machine/mailbox.h"
 

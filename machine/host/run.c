@@ -132,19 +132,35 @@ static bool make_memory(struct machine *m, struct host_error *error)
 	return true;
 }
 
-/* Reads and checks the IGVM file. */
+/* Reads and checks the IGVM file. The reason does not name it. */
+static bool read_image(struct image *image, const struct run_options *options,
+		       struct host_error *reason)
+{
+	struct igvm_error igvm_error;
+
+	if (!file_read(options->image, IMAGE_SIZE_MAX, &image->bytes, reason))
+		return false;
+	if (!igvm_open(&image->file, image->bytes.data, image->bytes.size, &igvm_error))
+		return host_fail(reason, "%s, at file offset %" PRIu64, igvm_error.text,
+				 igvm_error.offset);
+	return launch_check(&image->file, options->memory, reason);
+}
+
 static bool open_image(struct image *image, const struct run_options *options,
 		       struct host_error *error)
 {
-	struct build_error file_error;
-	struct igvm_error igvm_error;
+	struct host_error reason;
 
-	if (!file_read(options->image, IMAGE_SIZE_MAX, &image->bytes, &file_error))
-		return host_fail_image(error, "%s", file_error.text);
-	if (!igvm_open(&image->file, image->bytes.data, image->bytes.size, &igvm_error))
-		return host_fail_image(error, "%s, at file offset %" PRIu64, igvm_error.text,
-				       igvm_error.offset);
-	return launch_check(&image->file, options->memory, error);
+	return read_image(image, options, &reason) ||
+	       host_fail(error, "%s: %s", options->image, reason.text);
+}
+
+static bool load_image(struct machine *m, const struct image *image, struct host_error *error)
+{
+	struct host_error reason;
+
+	return launch_load(&image->file, &m->memory, m->options->cpus, &m->psp, &reason) ||
+	       host_fail(error, "%s: %s", m->options->image, reason.text);
 }
 
 static bool open_psp(struct machine *m, struct host_error *error)
@@ -342,8 +358,8 @@ enum run_status run_machine(const struct run_options *options, struct host_error
 
 	sigprocmask(SIG_SETMASK, NULL, &old);
 	if (open_image(&image, options, error) && make_memory(&m, error) && open_psp(&m, error) &&
-	    launch_load(&image.file, &m.memory, options->cpus, &m.psp, error) &&
-	    open_logs(&m, error) && watch_signals(&m, &old, error) && run(&m, &stop, error))
+	    load_image(&m, &image, error) && open_logs(&m, error) &&
+	    watch_signals(&m, &old, error) && run(&m, &stop, error))
 		status = finish(&m, &stop, error);
 	file_free(&image.bytes);
 	take_down(&m);

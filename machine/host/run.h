@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "machine/host/error.h"
+#include "core/host/error.h"
 
 #define RUN_MARKS_MAX 16u
 #define RUN_MEMORY_MIN (64ull << 20)

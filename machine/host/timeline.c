@@ -116,7 +116,7 @@ bool timeline_write(const struct timeline *timeline, const struct mailbox *mailb
 {
 	char *path = files_path(dir, FILE_NAME);
 	char *text = to_text(timeline, mailbox);
-	struct build_error file_error;
+	struct host_error file_error;
 	bool ok;
 
 	if (!path || !text)

@@ -16,7 +16,7 @@ pid_t spawn_service(const char *executable, const char *argument, const struct s
 {
 	struct service_grant granted[SERVICE_GRANTS_MAX];
 	struct service_process process;
-	struct build_error error;
+	struct host_error error;
 
 	if (count > SERVICE_GRANTS_MAX)
 		errx(2, "too many grants");

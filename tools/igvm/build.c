@@ -197,7 +197,7 @@ static bool set_program(struct request *r, enum kind kind, const char *path)
 
 static bool add_tree(struct request *r, const char *directory)
 {
-	struct build_error error;
+	struct host_error error;
 
 	if (archive_writer_add_tree(&r->archive, directory, &error))
 		return true;
@@ -209,7 +209,7 @@ static bool add_tree(struct request *r, const char *directory)
 static bool add_file(struct request *r, const char *text)
 {
 	const char *equals = strchr(text, '=');
-	struct build_error error;
+	struct host_error error;
 	char name[256];
 
 	if (!equals || (size_t)(equals - text) >= sizeof(name)) {
@@ -319,7 +319,7 @@ static bool check_request(const struct request *r)
 
 static bool read_input(const char *path, struct file_bytes *bytes)
 {
-	struct build_error error;
+	struct host_error error;
 
 	if (!path || file_read(path, INPUT_MAX, bytes, &error))
 		return true;
@@ -327,7 +327,7 @@ static bool read_input(const char *path, struct file_bytes *bytes)
 	return false;
 }
 
-static bool build_socle(const struct request *r, struct work *w, struct build_error *error)
+static bool build_socle(const struct request *r, struct work *w, struct host_error *error)
 {
 	struct socle_image_options o = { .monitor = w->program,
 					 .archive = w->archive,
@@ -343,7 +343,7 @@ static bool build_socle(const struct request *r, struct work *w, struct build_er
 	return socle_image_build(&o, &w->writer, &w->params, error);
 }
 
-static bool build_bare(const struct request *r, struct work *w, struct build_error *error)
+static bool build_bare(const struct request *r, struct work *w, struct host_error *error)
 {
 	struct bare_image_options o = { .elf = w->program,
 					.cpuid_page = r->cpuid_page,
@@ -354,7 +354,7 @@ static bool build_bare(const struct request *r, struct work *w, struct build_err
 	return bare_image_build(&o, &w->writer, error);
 }
 
-static bool build_plain_linux(const struct request *r, struct work *w, struct build_error *error)
+static bool build_plain_linux(const struct request *r, struct work *w, struct host_error *error)
 {
 	struct plain_linux_options o = {
 		.linux_boot = { .kernel = w->kernel,
@@ -370,7 +370,7 @@ static bool build_plain_linux(const struct request *r, struct work *w, struct bu
 	return plain_linux_build(&o, &w->writer, error);
 }
 
-static bool build_kind(const struct request *r, struct work *w, struct build_error *error)
+static bool build_kind(const struct request *r, struct work *w, struct host_error *error)
 {
 	switch (r->kind) {
 	case KIND_SOCLE:
@@ -383,14 +383,14 @@ static bool build_kind(const struct request *r, struct work *w, struct build_err
 }
 
 /* What is written must be what the reader takes: two directives may meet only here. */
-static bool check_output(const struct work *w, struct build_error *error)
+static bool check_output(const struct work *w, struct host_error *error)
 {
 	struct igvm_file file;
 	struct igvm_error reason;
 
 	if (igvm_open(&file, w->output.data, w->output.size, &reason))
 		return true;
-	return build_fail(error, "%s", reason.text);
+	return host_fail(error, "%s", reason.text);
 }
 
 static void print_part(const char *name, uint64_t size)
@@ -431,7 +431,7 @@ static void print_budget(const struct request *r, const struct work *w)
 
 static bool pack_archive(struct request *r, struct work *w)
 {
-	struct build_error error;
+	struct host_error error;
 
 	if (r->archive.count == 0 || (profile_check_archive(&r->archive, &error) &&
 				      archive_writer_finish(&r->archive, &w->archive, &error)))
@@ -448,7 +448,7 @@ static bool read_inputs(struct request *r, struct work *w)
 
 static int build(struct request *r, struct work *w)
 {
-	struct build_error error;
+	struct host_error error;
 
 	if (!read_inputs(r, w))
 		return CMD_MISUSE;

@@ -11,7 +11,7 @@
 
 bool igvm_load(const char *path, struct file_bytes *bytes, struct igvm_file *file)
 {
-	struct build_error reason;
+	struct host_error reason;
 	struct igvm_error error;
 
 	if (!file_read(path, FILE_MAX, bytes, &reason)) {

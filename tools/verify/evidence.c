@@ -37,7 +37,7 @@ static bool has_file(const struct evidence_paths *paths, const char *name)
 
 static bool read_file(const char *path, struct file_bytes *bytes)
 {
-	struct build_error error;
+	struct host_error error;
 
 	if (file_read(path, FILE_SIZE_MAX, bytes, &error))
 		return true;

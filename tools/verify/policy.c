@@ -31,7 +31,7 @@ bool policy_parse_tcb(const char *text, struct report_tcb *tcb)
 /* The whole file is read, for its digest covers all of it. */
 bool policy_measure_image(const char *path, uint8_t measurement[PSP_MEASUREMENT_SIZE])
 {
-	struct build_error read_error;
+	struct host_error read_error;
 	struct launch_digest digest;
 	struct igvm_error error;
 	struct file_bytes bytes;

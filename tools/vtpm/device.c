@@ -26,37 +26,37 @@ static void forget_state(struct vtpm_device *device)
 
 /* One process at a time has a state directory. */
 static bool lock_directory(struct vtpm_device *device, const char *directory,
-			   struct build_error *error)
+			   struct host_error *error)
 {
 	if (mkdir(directory, 0700) != 0 && errno != EEXIST)
-		return build_fail(error, "%s: %s", directory, strerror(errno));
+		return host_fail(error, "%s: %s", directory, strerror(errno));
 	device->state_lock = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (device->state_lock < 0)
-		return build_fail(error, "%s: %s", directory, strerror(errno));
+		return host_fail(error, "%s: %s", directory, strerror(errno));
 	if (flock(device->state_lock, LOCK_EX | LOCK_NB) != 0)
-		return build_fail(error, "%s: another process has it", directory);
+		return host_fail(error, "%s: another process has it", directory);
 	return true;
 }
 
-static bool load_state(struct vtpm_device *device, const char *directory, struct build_error *error)
+static bool load_state(struct vtpm_device *device, const char *directory, struct host_error *error)
 {
-	struct build_error reason;
+	struct host_error reason;
 
 	if (!lock_directory(device, directory, error))
 		return false;
 	if (asprintf(&device->state_path, "%s/vtpm.state", directory) < 0) {
 		device->state_path = NULL;
-		return build_fail(error, "out of memory");
+		return host_fail(error, "out of memory");
 	}
 	if (access(device->state_path, F_OK) != 0)
 		return true;
 	if (file_read(device->state_path, SERVICE_MESSAGE_MAX, &device->state, &reason))
 		return true;
-	return build_fail(error, "%.100s: %.100s", device->state_path, reason.text);
+	return host_fail(error, "%.100s: %.100s", device->state_path, reason.text);
 }
 
 bool vtpm_device_open(struct vtpm_device *device, const char *executable, const char *profile,
-		      const char *state_directory, struct build_error *error)
+		      const char *state_directory, struct host_error *error)
 {
 	*device = (struct vtpm_device){ .executable = executable,
 					.profile = profile,
@@ -64,9 +64,9 @@ bool vtpm_device_open(struct vtpm_device *device, const char *executable, const 
 					.state_channel = -1,
 					.process = { .pid = -1, .channel = -1 } };
 	if (access(profile, R_OK) != 0)
-		return build_fail(error, "%s: %s", profile, strerror(errno));
+		return host_fail(error, "%s: %s", profile, strerror(errno));
 	if (access(executable, X_OK) != 0)
-		return build_fail(error, "%s: %s", executable, strerror(errno));
+		return host_fail(error, "%s: %s", executable, strerror(errno));
 	return !state_directory || load_state(device, state_directory, error);
 }
 
@@ -92,7 +92,7 @@ void vtpm_device_power_off(struct vtpm_device *device)
 
 static bool store_state(struct vtpm_device *device, const uint8_t *data, size_t size)
 {
-	struct build_error error;
+	struct host_error error;
 	uint8_t *copy = malloc(size + 1);
 
 	if (!copy)
@@ -165,13 +165,13 @@ static int call(struct vtpm_device *device, uint32_t op, const void *payload, si
 	return service_process_receive(device->process.channel, answer, answer_size);
 }
 
-static bool start_service(struct vtpm_device *device, int profile, struct build_error *error)
+static bool start_service(struct vtpm_device *device, int profile, struct host_error *error)
 {
 	int ends[2];
 	bool ok;
 
 	if (!service_process_channel(ends))
-		return build_fail(error, "no channel: %s", strerror(errno));
+		return host_fail(error, "no channel: %s", strerror(errno));
 	struct service_grant grants[] = { { profile, GRANT_PROFILE },
 					  { STDERR_FILENO, SERVICE_FD_LOG },
 					  { ends[1], GRANT_STATE } };
@@ -182,7 +182,7 @@ static bool start_service(struct vtpm_device *device, int profile, struct build_
 	return ok;
 }
 
-bool vtpm_device_power_on(struct vtpm_device *device, struct build_error *error)
+bool vtpm_device_power_on(struct vtpm_device *device, struct host_error *error)
 {
 	uint8_t answer[VTPM_COMMAND_MAX];
 	size_t size = sizeof(answer);
@@ -193,11 +193,11 @@ bool vtpm_device_power_on(struct vtpm_device *device, struct build_error *error)
 		return true;
 	profile = open(device->profile, O_RDONLY | O_CLOEXEC);
 	if (profile < 0)
-		return build_fail(error, "%s: %s", device->profile, strerror(errno));
+		return host_fail(error, "%s: %s", device->profile, strerror(errno));
 	ok = start_service(device, profile, error);
 	close(profile);
 	if (ok && call(device, OP_NONE, NULL, 0, answer, &size) < 0)
-		ok = build_fail(error, "the vTPM does not start; its log tells why");
+		ok = host_fail(error, "the vTPM does not start; its log tells why");
 	if (!ok)
 		vtpm_device_power_off(device);
 	device->on = ok;

@@ -10,8 +10,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "core/host/error.h"
 #include "core/host/file.h"
-#include "core/host/result.h"
 #include "core/host/service_process.h"
 
 #define VTPM_LOCALITY_MAX 4u
@@ -31,14 +31,14 @@ struct vtpm_device {
  * a new one. vtpm_device_close() ends in both cases.
  */
 bool vtpm_device_open(struct vtpm_device *device, const char *executable, const char *profile,
-		      const char *state_directory, struct build_error *error);
+		      const char *state_directory, struct host_error *error);
 void vtpm_device_close(struct vtpm_device *device);
 
 /*
  * On: starts the service, which has executed TPM2_Startup(CLEAR) when this returns; nothing happens
  * when it is on. Off: volatile state is lost.
  */
-bool vtpm_device_power_on(struct vtpm_device *device, struct build_error *error);
+bool vtpm_device_power_on(struct vtpm_device *device, struct host_error *error);
 void vtpm_device_power_off(struct vtpm_device *device);
 
 /*

@@ -78,7 +78,7 @@ static enum server_answer serve_command(struct server *server, int fd)
 
 static bool power_on(struct server *server)
 {
-	struct build_error error;
+	struct host_error error;
 
 	if (vtpm_device_power_on(server->device, &error))
 		return true;

@@ -129,7 +129,7 @@ static bool listen_pair(struct poll_set *set, uint16_t *port)
 	return true;
 }
 
-static bool find_ports(struct poll_set *set, uint16_t *port, struct build_error *error)
+static bool find_ports(struct poll_set *set, uint16_t *port, struct host_error *error)
 {
 	uint16_t wanted = *port;
 
@@ -138,7 +138,7 @@ static bool find_ports(struct poll_set *set, uint16_t *port, struct build_error 
 			return true;
 		*port = wanted;
 	}
-	return build_fail(error, "port %u: %s", wanted, strerror(errno));
+	return host_fail(error, "port %u: %s", wanted, strerror(errno));
 }
 
 static void add_client(struct poll_set *set, int listener)
@@ -188,7 +188,7 @@ static bool serve_clients(struct server *server, const struct server_shape *shap
 }
 
 bool server_run(struct server *server, const struct server_shape *shape, uint16_t port,
-		struct build_error *error)
+		struct host_error *error)
 {
 	struct poll_set set;
 
@@ -200,7 +200,7 @@ bool server_run(struct server *server, const struct server_shape *shape, uint16_
 		if (poll(set.fds, set.count, -1) < 0) {
 			if (errno == EINTR)
 				continue;
-			return build_fail(error, "poll: %s", strerror(errno));
+			return host_fail(error, "poll: %s", strerror(errno));
 		}
 		if (!serve_clients(server, shape, &set))
 			break;

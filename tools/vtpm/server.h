@@ -37,7 +37,7 @@ extern const struct server_shape server_swtpm;
  * written to standard output when it is so. False after a failure.
  */
 bool server_run(struct server *server, const struct server_shape *shape, uint16_t port,
-		struct build_error *error);
+		struct host_error *error);
 
 /* For shapes: whole transfers, big-endian numbers. False when the client is gone or too slow. */
 bool server_read(int fd, void *to, size_t size);

@@ -111,7 +111,7 @@ static uint32_t set_locality(struct server *server, uint8_t locality)
 /* A reset, if it is on. */
 static uint32_t init(struct server *server)
 {
-	struct build_error error;
+	struct host_error error;
 
 	vtpm_device_power_off(server->device);
 	if (vtpm_device_power_on(server->device, &error))

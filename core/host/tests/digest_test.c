@@ -110,7 +110,7 @@ static void test_file(void **state)
 	struct igvm_writer_options options = { .policy = 0x30000 };
 	struct igvm_writer writer = { 0 };
 	struct launch_digest digest;
-	struct build_error reason;
+	struct host_error reason;
 	struct file_bytes bytes;
 	struct igvm_error error;
 	struct igvm_file file;

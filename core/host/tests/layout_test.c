@@ -80,7 +80,7 @@ static char scratch[] = P_tmpdir "/socle-layout-XXXXXX";
 
 static void write_scratch(const char *name, const void *data, size_t size, mode_t mode)
 {
-	struct build_error error;
+	struct host_error error;
 	char path[256];
 
 	snprintf(path, sizeof(path), "%s/%s", scratch, name);
@@ -135,7 +135,7 @@ static void test_archive(void **state)
 {
 	struct archive_writer one = { 0 }, two = { 0 };
 	struct file_bytes a, b;
-	struct build_error error;
+	struct host_error error;
 	struct archive archive;
 	struct archive_entry entry;
 	char path[256];
@@ -384,7 +384,7 @@ static void test_socle_image(void **state)
 	struct igvm_writer writer = { 0 };
 	struct socle_params p, in_memory;
 	struct file_bytes bytes;
-	struct build_error error;
+	struct host_error error;
 	struct snp_vmsa vmsa;
 	uint8_t *memory;
 
@@ -425,7 +425,7 @@ static void test_socle_image(void **state)
 static void assert_socle_refused(const struct socle_image_options *o, const char *text)
 {
 	struct igvm_writer writer = { 0 };
-	struct build_error error;
+	struct host_error error;
 	struct socle_params p;
 
 	assert_false(socle_image_build(o, &writer, &p, &error));
@@ -502,7 +502,7 @@ static bool build_linux(const uint8_t *kernel, size_t size, struct linux_boot *b
 					.cpu_count = 1 };
 	struct igvm_writer writer = { 0 };
 	struct memory_plan plan;
-	struct build_error error;
+	struct host_error error;
 	bool ok;
 
 	memcpy(copy, kernel, size);
@@ -550,7 +550,7 @@ static void test_linux_boot_moves(void **state)
 	struct igvm_writer writer = { 0 };
 	struct memory_plan plan;
 	struct linux_boot boot;
-	struct build_error error;
+	struct host_error error;
 
 	(void)state;
 	make_kernel(kernel);

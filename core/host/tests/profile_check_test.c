@@ -17,7 +17,7 @@
 	" template 0023000b00050072000000100018000b0003001000000000\n unique given\n handle " \
 	"none\n"
 
-static bool check(const char *name, const char *text, struct build_error *error)
+static bool check(const char *name, const char *text, struct host_error *error)
 {
 	struct archive_writer_file files[] = {
 		{ .name = (char *)"profile/first.conf",
@@ -32,7 +32,7 @@ static bool check(const char *name, const char *text, struct build_error *error)
 
 static void test_good(void **state)
 {
-	struct build_error error;
+	struct host_error error;
 
 	(void)state;
 	assert_true(check("profile/second.conf", GOOD, &error));
@@ -41,7 +41,7 @@ static void test_good(void **state)
 /* What is no profile is no business of this check. */
 static void test_other_files(void **state)
 {
-	struct build_error error;
+	struct host_error error;
 
 	(void)state;
 	assert_true(check("services.conf", "service x\n", &error));
@@ -51,7 +51,7 @@ static void test_other_files(void **state)
 
 static void test_wrong(void **state)
 {
-	struct build_error error;
+	struct host_error error;
 	char *large = calloc(1, PROFILE_SIZE_MAX + 1);
 
 	(void)state;
