@@ -154,7 +154,7 @@ struct ghcb_doorbell {
 ABI_SIZE(struct ghcb_doorbell, 0x1000);
 ABI_OFFSET(struct ghcb_doorbell, vmpl, 0x40);
 
-/* Termination reasons, set 0 (generic). Sets 1 (Linux) is listed in the kernel's own headers. */
+/* Termination reasons, set 0 (generic). Set 1 (Linux) is listed in the kernel's own headers. */
 #define GHCB_TERM_SET_GENERIC 0u
 #define GHCB_TERM_GENERIC_UNSPECIFIED 0u
 #define GHCB_TERM_GENERIC_PROTOCOL 1u

@@ -12,21 +12,16 @@
 /* MSRs */
 #define SNP_MSR_GHCB 0xc0010130u
 #define SNP_MSR_SEV_STATUS 0xc0010131u
-#define SNP_MSR_SVSM_CAA 0xc001f000u
 
-/* SEV_FEATURES of a VMSA; SEV_STATUS holds the same bits shifted left by two. */
+/*
+ * SEV_FEATURES of a VMSA, those that somebody here knows; SEV_STATUS holds the same bits shifted
+ * left by two.
+ */
 #define SNP_FEATURE_SNP (1ull << 0)
-#define SNP_FEATURE_VTOM (1ull << 1)
-#define SNP_FEATURE_REFLECT_VC (1ull << 2)
 #define SNP_FEATURE_RESTRICTED_INJECTION (1ull << 3)
-#define SNP_FEATURE_ALTERNATE_INJECTION (1ull << 4)
 #define SNP_FEATURE_DEBUG_SWAP (1ull << 5)
 #define SNP_FEATURE_PREVENT_HOST_IBS (1ull << 6)
 #define SNP_FEATURE_BTB_ISOLATION (1ull << 7)
-#define SNP_FEATURE_VMPL_SSS (1ull << 8)
-#define SNP_FEATURE_SECURE_TSC (1ull << 9)
-#define SNP_FEATURE_VMSA_REG_PROT (1ull << 14)
-#define SNP_FEATURE_SMT_PROTECTION (1ull << 15)
 #define SNP_SEV_STATUS_SEV (1ull << 0)
 #define SNP_SEV_STATUS_ES (1ull << 1)
 #define SNP_SEV_STATUS_FEATURES_SHIFT 2

@@ -86,7 +86,6 @@ ABI_SIZE(struct svsm_pvalidate_list, 8);
 #define SVSM_PVALIDATE_VALIDATE (1ull << 2)
 #define SVSM_PVALIDATE_IGNORE_CF (1ull << 3)
 #define SVSM_PVALIDATE_RESERVED 0xff0ull
-#define SVSM_PVALIDATE_ENTRIES_MAX 511u
 
 /* SVSM_CORE_DEPOSIT_MEM has a list of the same shape; SVSM_CORE_WITHDRAW_MEM writes one. */
 

@@ -5,7 +5,6 @@
 
 #include "core/bytes.h"
 
-#define ELF_HEADER_SIZE 64u
 #define ELF_CLASS_64 2u
 #define ELF_DATA_LITTLE 1u
 #define ELF_VERSION 1u

@@ -76,16 +76,3 @@ void page_tables_map(struct page_tables *tables, uint64_t va, uint64_t gpa, uint
 	tables->entries[slot(table, va, last)] = gpa | flags | tables->c_bit | PTE_PRESENT |
 						 PTE_ACCESSED | (flags & PTE_WRITE ? PTE_DIRTY : 0);
 }
-
-uint64_t page_tables_lookup(const struct page_tables *tables, uint64_t va)
-{
-	size_t table = 0;
-
-	for (int level = LEVEL_ROOT;; level--) {
-		uint64_t entry = tables->entries[slot(table, va, level)];
-
-		if (!(entry & PTE_PRESENT) || level == LEVEL_PT || entry & PTE_LARGE)
-			return entry;
-		table = table_of(tables, entry);
-	}
-}

@@ -30,7 +30,4 @@ void page_tables_free(struct page_tables *tables);
 /* Maps one page, 2 MiB if flags have PTE_LARGE, else 4 KiB. What was mapped there is replaced. */
 void page_tables_map(struct page_tables *tables, uint64_t va, uint64_t gpa, uint64_t flags);
 
-/* The entry that maps va, or 0. */
-uint64_t page_tables_lookup(const struct page_tables *tables, uint64_t va);
-
 #endif

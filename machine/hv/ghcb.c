@@ -256,7 +256,7 @@ static void get_apic_ids_exit(struct ghcb_call *c)
 	for (uint32_t i = 0; i < list[0]; i++)
 		list[1 + i] = i;
 	if (c->info_1 % ABI_PAGE_SIZE != 0 ||
-	    !guest_write(c->info_1, list, (1 + list[0]) * sizeof(list[0]), GUEST_SHARED))
+	    !guest_write_shared(c->info_1, list, (1 + list[0]) * sizeof(list[0])))
 		ghcb_error(c, GHCB_ERROR_INVALID_INPUT);
 }
 

@@ -27,7 +27,7 @@ static void answer(struct ghcb_call *c, uint64_t result, const uint8_t *response
 
 	c->result_2 = result;
 	/* Nobody looks at the response of a request that the VMM failed. */
-	if (result >> 32 == 0 && !guest_write(to, response, ABI_PAGE_SIZE, GUEST_SHARED))
+	if (result >> 32 == 0 && !guest_write_shared(to, response, ABI_PAGE_SIZE))
 		ghcb_error(c, GHCB_ERROR_INVALID_INPUT);
 }
 
@@ -74,8 +74,7 @@ void guest_request_extended_exit(struct ghcb_call *c)
 	}
 	if (certs.pages > CERTS_PAGES_MAX || certs.pages > c->rbx)
 		certs.pages = 0;
-	if (result == 0 &&
-	    !guest_write(c->rax, certs.data, certs.pages * ABI_PAGE_SIZE, GUEST_SHARED)) {
+	if (result == 0 && !guest_write_shared(c->rax, certs.data, certs.pages * ABI_PAGE_SIZE)) {
 		ghcb_error(c, GHCB_ERROR_INVALID_INPUT);
 		return;
 	}

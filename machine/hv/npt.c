@@ -244,8 +244,7 @@ void *guest_ptr(uint64_t gpa, size_t size, enum guest_side side)
 	return (void *)(gpa & ~HV_C_BIT);
 }
 
-/* One call for both directions, page by page; to or from is NULL. */
-static bool copy(void *to, const void *from, uint64_t gpa, size_t size, enum guest_side side)
+bool guest_write_shared(uint64_t gpa, const void *from, size_t size)
 {
 	for (size_t done = 0; done < size;) {
 		size_t part = ABI_PAGE_SIZE - (gpa + done) % ABI_PAGE_SIZE;
@@ -253,26 +252,13 @@ static bool copy(void *to, const void *from, uint64_t gpa, size_t size, enum gue
 
 		if (part > size - done)
 			part = size - done;
-		at = guest_ptr(gpa + done, part, side);
+		at = guest_ptr(gpa + done, part, GUEST_SHARED);
 		if (!at)
 			return false;
-		if (to)
-			memcpy((uint8_t *)to + done, at, part);
-		else
-			memcpy(at, (const uint8_t *)from + done, part);
+		memcpy(at, (const uint8_t *)from + done, part);
 		done += part;
 	}
 	return true;
-}
-
-bool guest_read(void *to, uint64_t gpa, size_t size, enum guest_side side)
-{
-	return copy(to, NULL, gpa, size, side);
-}
-
-bool guest_write(uint64_t gpa, const void *from, size_t size, enum guest_side side)
-{
-	return copy(NULL, from, gpa, size, side);
 }
 
 /*

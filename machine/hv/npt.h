@@ -36,9 +36,8 @@ struct rmp *npt_rmp_table(void);
  */
 void *guest_ptr(uint64_t gpa, size_t size, enum guest_side side);
 
-/* Copies, across pages too. False, and possibly a part copied, when a page is not on that side. */
-bool guest_read(void *to, uint64_t gpa, size_t size, enum guest_side side);
-bool guest_write(uint64_t gpa, const void *from, size_t size, enum guest_side side);
+/* Writes to shared pages. False, and possibly a part written, when one of them is not shared. */
+bool guest_write_shared(uint64_t gpa, const void *from, size_t size);
 
 /*
  * The host's page state change: private assigns the page in the RMP (not validated), shared takes

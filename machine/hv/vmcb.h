@@ -38,7 +38,6 @@
 #define VMCB_NPF_FINAL (1ull << 32)
 #define VMCB_NPF_TABLE (1ull << 33)
 
-#define VMCB_EXIT_CR_READ_BASE 0x00u
 #define VMCB_EXIT_CR_WRITE_BASE 0x10u
 #define VMCB_EXIT_INVALID 0xffffffffu
 

@@ -11,12 +11,10 @@
 #define X86_CR0_NW (1ull << 29)
 #define X86_CR0_CD (1ull << 30)
 #define X86_CR0_PG (1ull << 31)
-#define X86_CR4_PSE (1ull << 4)
 #define X86_CR4_PAE (1ull << 5)
 #define X86_CR4_LA57 (1ull << 12)
 #define X86_EFER_LME (1ull << 8)
 #define X86_EFER_LMA (1ull << 10)
-#define X86_EFER_NXE (1ull << 11)
 #define X86_EFER_SVME (1ull << 12)
 #define X86_RFLAGS_CF (1ull << 0)
 #define X86_RFLAGS_FIXED (1ull << 1)
@@ -26,8 +24,7 @@
 #define X86_RFLAGS_RF (1ull << 16)
 #define X86_RFLAGS_VM (1ull << 17)
 
-#define X86_SEGMENT_DB (1u << 10) /* of the VMCB's packed attributes */
-#define X86_SEGMENT_LONG (1u << 9)
+#define X86_SEGMENT_LONG (1u << 9) /* of the VMCB's packed attributes */
 #define X86_SEGMENT_PRESENT (1u << 7)
 
 #define X86_MSR_PAT 0x277u
@@ -47,8 +44,6 @@
 #define X86_PF_USER (1u << 2)
 
 #define X86_LAPIC_BASE 0xfee00000ull
-#define X86_LAPIC_ID 0x020u
-#define X86_LAPIC_SVR 0x0f0u
 #define X86_LAPIC_ICR_LOW 0x300u
 #define X86_LAPIC_ICR_HIGH 0x310u
 

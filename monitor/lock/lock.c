@@ -44,14 +44,3 @@ void lock_release(struct lock *lock)
 	held->count--;
 	__atomic_store_n(&lock->serving, lock->serving + 1, __ATOMIC_RELEASE);
 }
-
-bool lock_held(const struct lock *lock)
-{
-	const struct held_locks *held = held_here();
-
-	for (unsigned int i = 0; i < held->count; i++) {
-		if (held->locks[i] == lock)
-			return true;
-	}
-	return false;
-}

@@ -7,7 +7,6 @@
 #ifndef SOCLE_MONITOR_LOCK_LOCK_H
 #define SOCLE_MONITOR_LOCK_LOCK_H
 
-#include <stdbool.h>
 #include <stdint.h>
 
 /* The written order: a CPU that holds one lock may only take locks that stand below it. */
@@ -40,8 +39,5 @@ void lock_acquire(struct lock *lock);
 
 /* Releases the lock, which the caller took last of those it holds. */
 void lock_release(struct lock *lock);
-
-/* True when this CPU holds the lock: for assertions at accessors that want it held. */
-bool lock_held(const struct lock *lock);
 
 #endif

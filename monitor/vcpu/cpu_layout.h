@@ -15,7 +15,6 @@
 #define SOCLE_MONITOR_VCPU_CPU_LAYOUT_H
 
 #define CPU_VA_BASE 0xffffffffc0000000
-#define CPU_BLOCK_SHIFT 16
 #define CPU_BLOCK_SIZE 0x10000
 #define CPU_STACK_TOP 0x6000
 #define CPU_IST_TOP(ist) (0x6000 + (ist)*0x2000)
