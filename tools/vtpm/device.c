@@ -13,6 +13,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "tools/cmd.h"
+
 #define GRANT_PROFILE 6
 #define GRANT_STATE 8
 #define OP_NONE 0u /* no operation: its refusal tells that the service is ready */
@@ -52,7 +54,7 @@ static bool load_state(struct vtpm_device *device, const char *directory, struct
 		return true;
 	if (file_read(device->state_path, SERVICE_MESSAGE_MAX, &device->state, &reason))
 		return true;
-	return host_fail(error, "%.100s: %.100s", device->state_path, reason.text);
+	return host_fail(error, "%s: %s", device->state_path, reason.text);
 }
 
 bool vtpm_device_open(struct vtpm_device *device, const char *executable, const char *profile,
@@ -98,7 +100,7 @@ static bool store_state(struct vtpm_device *device, const uint8_t *data, size_t 
 	if (!copy)
 		return false;
 	if (device->state_path && !file_write(device->state_path, data, size, &error)) {
-		fprintf(stderr, "socle: %s: %s\n", device->state_path, error.text);
+		cmd_file_error(device->state_path, "%s", error.text);
 		free(copy);
 		return false;
 	}
@@ -147,8 +149,11 @@ static bool await_answer(struct vtpm_device *device)
 				{ .fd = device->state_channel, .events = POLLIN } };
 
 	for (;;) {
-		if (poll(fds, 2, -1) < 0 && errno != EINTR)
+		if (poll(fds, 2, -1) < 0) {
+			if (errno == EINTR)
+				continue;
 			return false;
+		}
 		if (fds[0].revents)
 			return true;
 		if (fds[1].revents && !serve_state(device))
@@ -167,15 +172,15 @@ static int call(struct vtpm_device *device, uint32_t op, const void *payload, si
 
 static bool start_service(struct vtpm_device *device, int profile, struct host_error *error)
 {
+	struct service_grant grants[] = { { profile, GRANT_PROFILE },
+					  { STDERR_FILENO, SERVICE_FD_LOG },
+					  { -1, GRANT_STATE } };
 	int ends[2];
 	bool ok;
 
 	if (!service_process_channel(ends))
 		return host_fail(error, "no channel: %s", strerror(errno));
-	struct service_grant grants[] = { { profile, GRANT_PROFILE },
-					  { STDERR_FILENO, SERVICE_FD_LOG },
-					  { ends[1], GRANT_STATE } };
-
+	grants[2].fd = ends[1];
 	ok = service_process_start(&device->process, device->executable, NULL, grants, 3, error);
 	close(ends[1]);
 	device->state_channel = ends[0];

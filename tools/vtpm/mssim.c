@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* The protocol of the TPM 2.0 reference simulator (TpmTcpProtocol): all integers big-endian. */
-#include <stdio.h>
-
 #include "tools/vtpm/server.h"
 
 enum mssim_code {
@@ -27,11 +25,6 @@ enum mssim_code {
 #define MSSIM_PLATFORM_AVAILABLE 1u /* endpoint information */
 #define MSSIM_FAILED 1u		    /* instead of the 0 that ends an answer */
 
-static enum server_answer going_on(bool ok)
-{
-	return ok ? SERVER_ON : SERVER_CLOSE;
-}
-
 /* A TPM that is off has an empty response, as in the simulator. */
 static enum server_answer send_command(struct server *server, int fd)
 {
@@ -45,17 +38,19 @@ static enum server_answer send_command(struct server *server, int fd)
 	if (locality > VTPM_LOCALITY_MAX ||
 	    !vtpm_device_execute(server->device, locality, command, size, response, &response_size))
 		response_size = server->device->on ? server_failure(response) : 0;
-	return going_on(server_write_u32(fd, (uint32_t)response_size) &&
-			server_write(fd, response, response_size) && server_write_u32(fd, 0));
+	return server_going_on(server_write_u32(fd, (uint32_t)response_size) &&
+			       server_write(fd, response, response_size) &&
+			       server_write_u32(fd, 0));
 }
 
 static enum server_answer handshake(int fd)
 {
 	uint32_t client_version;
 
-	return going_on(server_read_u32(fd, &client_version) &&
-			server_write_u32(fd, MSSIM_SERVER_VERSION) &&
-			server_write_u32(fd, MSSIM_PLATFORM_AVAILABLE) && server_write_u32(fd, 0));
+	return server_going_on(server_read_u32(fd, &client_version) &&
+			       server_write_u32(fd, MSSIM_SERVER_VERSION) &&
+			       server_write_u32(fd, MSSIM_PLATFORM_AVAILABLE) &&
+			       server_write_u32(fd, 0));
 }
 
 static enum server_answer serve_command(struct server *server, int fd)
@@ -76,21 +71,11 @@ static enum server_answer serve_command(struct server *server, int fd)
 	}
 }
 
-static bool power_on(struct server *server)
-{
-	struct host_error error;
-
-	if (vtpm_device_power_on(server->device, &error))
-		return true;
-	fprintf(stderr, "socle: vtpm: %s\n", error.text);
-	return false;
-}
-
 static bool set_power(struct server *server, uint32_t code)
 {
 	if (code != MSSIM_POWER_ON)
 		vtpm_device_power_off(server->device);
-	return code == MSSIM_POWER_OFF || power_on(server);
+	return code == MSSIM_POWER_OFF || server_power_on(server);
 }
 
 static enum server_answer serve_platform(struct server *server, int fd)
@@ -104,7 +89,8 @@ static enum server_answer serve_platform(struct server *server, int fd)
 	case MSSIM_POWER_OFF:
 	case MSSIM_RESET:
 	case MSSIM_RESTART:
-		return going_on(server_write_u32(fd, set_power(server, code) ? 0 : MSSIM_FAILED));
+		return server_going_on(
+			server_write_u32(fd, set_power(server, code) ? 0 : MSSIM_FAILED));
 	/* There is no such pin; a command runs to its end; state is always there. */
 	case MSSIM_PHYS_PRES_ON:
 	case MSSIM_PHYS_PRES_OFF:
@@ -114,7 +100,7 @@ static enum server_answer serve_platform(struct server *server, int fd)
 	case MSSIM_NV_OFF:
 	case MSSIM_KEY_CACHE_ON:
 	case MSSIM_KEY_CACHE_OFF:
-		return going_on(server_write_u32(fd, 0));
+		return server_going_on(server_write_u32(fd, 0));
 	case MSSIM_STOP:
 		server_write_u32(fd, 0);
 		return SERVER_END;
@@ -126,4 +112,4 @@ static enum server_answer serve_platform(struct server *server, int fd)
 	}
 }
 
-const struct server_shape server_mssim = { "mssim", serve_command, serve_platform };
+const struct server_shape server_mssim = { serve_command, serve_platform };

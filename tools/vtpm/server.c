@@ -12,6 +12,8 @@
 #include <sys/time.h>
 #include <unistd.h>
 
+#include "tools/cmd.h"
+
 #define CLIENTS_MAX 32u
 #define BACKLOG 16
 #define STALL_LIMIT_S 30
@@ -65,6 +67,21 @@ bool server_write_u32(int fd, uint32_t value)
 	return server_write(fd, &value, sizeof(value));
 }
 
+enum server_answer server_going_on(bool sent)
+{
+	return sent ? SERVER_ON : SERVER_CLOSE;
+}
+
+bool server_power_on(struct server *server)
+{
+	struct host_error error;
+
+	if (vtpm_device_power_on(server->device, &error))
+		return true;
+	cmd_error("vtpm: %s", error.text);
+	return false;
+}
+
 size_t server_failure(uint8_t *response)
 {
 	static const uint8_t failure[] = { 0x80, 0x01, 0, 0, 0, 10, 0, 0, 0x01, 0x01 };
@@ -89,13 +106,13 @@ static int listen_on(uint16_t port)
 				  .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	int one = 1, fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), saved;
 
-	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
-	if (fd >= 0 && bind(fd, (struct sockaddr *)&at, sizeof(at)) == 0 &&
-	    listen(fd, BACKLOG) == 0)
+	if (fd < 0)
+		return -1;
+	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) == 0 &&
+	    bind(fd, (struct sockaddr *)&at, sizeof(at)) == 0 && listen(fd, BACKLOG) == 0)
 		return fd;
 	saved = errno;
-	if (fd >= 0)
-		close(fd);
+	close(fd);
 	errno = saved;
 	return -1;
 }
@@ -168,7 +185,10 @@ static void drop_client(struct poll_set *set, size_t index)
 	set->port_of[index] = set->port_of[set->count];
 }
 
-/* From the last to the first, for a dropped client's place is taken by the last. */
+/*
+ * False when a client ended the server. From the last client to the first, for the place of one that
+ * is dropped is taken by the last.
+ */
 static bool serve_clients(struct server *server, const struct server_shape *shape,
 			  struct poll_set *set)
 {
@@ -187,29 +207,36 @@ static bool serve_clients(struct server *server, const struct server_shape *shap
 	return true;
 }
 
+static bool serve_until_end(struct server *server, const struct server_shape *shape,
+			    struct poll_set *set, struct host_error *error)
+{
+	for (;;) {
+		if (poll(set->fds, set->count, -1) < 0) {
+			if (errno == EINTR)
+				continue;
+			return host_fail(error, "poll: %s", strerror(errno));
+		}
+		if (!serve_clients(server, shape, set))
+			return true;
+		for (int i = 0; i < LISTENERS; i++) {
+			if (set->fds[i].revents)
+				add_client(set, i);
+		}
+	}
+}
+
 bool server_run(struct server *server, const struct server_shape *shape, uint16_t port,
 		struct host_error *error)
 {
 	struct poll_set set;
+	bool ok;
 
 	if (!find_ports(&set, &port, error))
 		return false;
 	printf("listening %u\n", port);
 	fflush(stdout);
-	for (;;) {
-		if (poll(set.fds, set.count, -1) < 0) {
-			if (errno == EINTR)
-				continue;
-			return host_fail(error, "poll: %s", strerror(errno));
-		}
-		if (!serve_clients(server, shape, &set))
-			break;
-		for (int i = 0; i < LISTENERS; i++) {
-			if (set.fds[i].revents)
-				add_client(&set, i);
-		}
-	}
+	ok = serve_until_end(server, shape, &set, error);
 	for (size_t i = 0; i < set.count; i++)
 		close(set.fds[i].fd);
-	return true;
+	return ok;
 }

@@ -23,7 +23,6 @@ struct server {
 typedef enum server_answer (*server_handler)(struct server *server, int fd);
 
 struct server_shape {
-	const char *name;
 	server_handler command, control; /* of port and port + 1 */
 };
 
@@ -44,6 +43,12 @@ bool server_read(int fd, void *to, size_t size);
 bool server_write(int fd, const void *from, size_t size);
 bool server_read_u32(int fd, uint32_t *value);
 bool server_write_u32(int fd, uint32_t value);
+
+/* What an answer that was sent, or was not, means for the connection. */
+enum server_answer server_going_on(bool sent);
+
+/* Switches the TPM on; false after a line on stderr. */
+bool server_power_on(struct server *server);
 
 /* TPM_RC_FAILURE, as a TPM would say it. Returns its size. */
 size_t server_failure(uint8_t *response);

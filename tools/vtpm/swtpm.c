@@ -5,7 +5,6 @@
  */
 #include <arpa/inet.h>
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -46,11 +45,6 @@ enum swtpm_command {
 #define TPM_HEADER_SIZE 10u
 #define CONTROL_MAX 4096u
 
-static enum server_answer going_on(bool ok)
-{
-	return ok ? SERVER_ON : SERVER_CLOSE;
-}
-
 static enum server_answer serve_data(struct server *server, int fd)
 {
 	uint8_t command[VTPM_COMMAND_MAX], response[VTPM_COMMAND_MAX];
@@ -67,7 +61,7 @@ static enum server_answer serve_data(struct server *server, int fd)
 	if (!vtpm_device_execute(server->device, server->locality, command, size, response,
 				 &response_size))
 		response_size = server_failure(response);
-	return going_on(server_write(fd, response, response_size));
+	return server_going_on(server_write(fd, response, response_size));
 }
 
 /* A request: clients send it at once, some with more bytes than its command has. */
@@ -111,13 +105,8 @@ static uint32_t set_locality(struct server *server, uint8_t locality)
 /* A reset, if it is on. */
 static uint32_t init(struct server *server)
 {
-	struct host_error error;
-
 	vtpm_device_power_off(server->device);
-	if (vtpm_device_power_on(server->device, &error))
-		return RESULT_OK;
-	fprintf(stderr, "socle: vtpm: %s\n", error.text);
-	return RESULT_FAIL;
+	return server_power_on(server) ? RESULT_OK : RESULT_FAIL;
 }
 
 static uint32_t power_off(struct server *server)
@@ -141,27 +130,29 @@ static enum server_answer serve_control(struct server *server, int fd)
 		return SERVER_CLOSE;
 	switch (request.command) {
 	case SWTPM_GET_CAPABILITY:
-		return going_on(server_write_u32(fd, 0) && server_write_u32(fd, CAPABILITIES));
+		return server_going_on(server_write_u32(fd, 0) &&
+				       server_write_u32(fd, CAPABILITIES));
 	case SWTPM_INIT:
-		return going_on(server_write_u32(fd, init(server)));
+		return server_going_on(server_write_u32(fd, init(server)));
 	case SWTPM_STOP:
-		return going_on(server_write_u32(fd, power_off(server)));
+		return server_going_on(server_write_u32(fd, power_off(server)));
 	case SWTPM_SHUTDOWN:
 		server_write_u32(fd, power_off(server));
 		return SERVER_END;
 	case SWTPM_GET_ESTABLISHED: /* result, bit, padding */
 	case SWTPM_GET_CONFIG:	    /* result, flags: nothing is encrypted */
-		return going_on(server_write_u32(fd, RESULT_OK) && server_write_u32(fd, 0));
+		return server_going_on(server_write_u32(fd, RESULT_OK) && server_write_u32(fd, 0));
 	case SWTPM_SET_LOCALITY:
-		return going_on(server_write_u32(fd, set_locality(server, request.payload[0])));
+		return server_going_on(
+			server_write_u32(fd, set_locality(server, request.payload[0])));
 	case SWTPM_RESET_ESTABLISHED:
 	case SWTPM_CANCEL: /* a command runs to its end */
-		return going_on(server_write_u32(fd, RESULT_OK));
+		return server_going_on(server_write_u32(fd, RESULT_OK));
 	case SWTPM_SET_BUFFER_SIZE:
-		return going_on(answer_buffer_size(fd));
+		return server_going_on(answer_buffer_size(fd));
 	default:
-		return going_on(server_write_u32(fd, RESULT_BAD_ORDINAL));
+		return server_going_on(server_write_u32(fd, RESULT_BAD_ORDINAL));
 	}
 }
 
-const struct server_shape server_swtpm = { "swtpm", serve_data, serve_control };
+const struct server_shape server_swtpm = { serve_data, serve_control };
