@@ -74,6 +74,18 @@ static const struct type_info *find_type(uint32_t type)
 	return NULL;
 }
 
+uint64_t igvm_directive_gpa(const struct igvm_directive *directive)
+{
+	switch (directive->type) {
+	case IGVM_TYPE_VP_CONTEXT:
+		return directive->vp_context.gpa;
+	case IGVM_TYPE_REQUIRED_MEMORY:
+		return directive->required_memory.gpa;
+	default:
+		return directive->page.gpa;
+	}
+}
+
 const char *igvm_type_name(uint32_t type)
 {
 	const struct type_info *info = find_type(type);

@@ -73,6 +73,9 @@ bool igvm_open(struct igvm_file *file, const void *data, size_t size, struct igv
 bool igvm_next(const struct igvm_file *file, struct igvm_cursor *cursor,
 	       struct igvm_directive *directive);
 
+/* The first guest address that a directive is about. */
+uint64_t igvm_directive_gpa(const struct igvm_directive *directive);
+
 /* The name of a directive's type as the specification writes it, or NULL for an undefined one. */
 const char *igvm_type_name(uint32_t type);
 

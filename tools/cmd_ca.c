@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "core/hex.h"
 #include "tools/ca/channel.h"
 #include "tools/ca/issue.h"
 #include "tools/ca/serve.h"
@@ -19,10 +20,10 @@
 #define REFUSED 2
 #define ROOT_DAYS 7300L
 #define LEAF_DAYS 3650L
-#define DAYS_MAX 36500L
+#define DAYS_MAX 36500u
 #define CONNECT_WAIT_S 60u
 #define CLIENT_STAY_S 120u
-#define SECONDS_MAX 86400L
+#define SECONDS_MAX 86400u
 #define CLIENTS_MAX 16u
 #define INPUT_MAX (64u << 10)
 #define PATH_SIZE 4096
@@ -112,30 +113,21 @@ struct arguments {
 	int rest_count;
 };
 
-static bool parse_count(const char *text, long max, long *count)
+static bool parse_days(const char *text, long *days)
 {
-	char *end;
+	uint64_t number;
 
-	if (*text < '0' || *text > '9')
+	if (!cmd_number(text, 1, DAYS_MAX, &number))
 		return false;
-	errno = 0;
-	*count = strtol(text, &end, 10);
-	return errno == 0 && *end == '\0' && *count > 0 && *count <= max;
-}
-
-static bool parse_address(const char *text, const char **path)
-{
-	if (strncmp(text, "unix:", 5) != 0 || text[5] == '\0')
-		return false;
-	*path = text + 5;
+	*days = (long)number;
 	return true;
 }
 
 static bool parse_seconds(const char *text, unsigned int *seconds)
 {
-	long count;
+	uint64_t count;
 
-	if (!parse_count(text, SECONDS_MAX, &count))
+	if (!cmd_number(text, 1, SECONDS_MAX, &count))
 		return false;
 	*seconds = (unsigned int)count;
 	return true;
@@ -149,7 +141,7 @@ static bool take_policy_option(struct ca_policy *policy, int id, const char *val
 	switch (id) {
 	case OPT_MEASUREMENT:
 		policy->report.has_measurement = true;
-		return evidence_hex(value, policy->report.measurement, PSP_MEASUREMENT_SIZE);
+		return hex_read(value, policy->report.measurement, PSP_MEASUREMENT_SIZE);
 	case OPT_MINIMUM_TCB:
 		return policy_parse_tcb(value, &policy->report.minimum_tcb);
 	case OPT_PROFILE:
@@ -177,14 +169,14 @@ static bool take_option(struct arguments *a, int id, const char *value)
 		a->certs = value;
 		return true;
 	case OPT_CONNECT:
-		return parse_address(value, &a->connect);
+		return cmd_unix_path(value, &a->connect);
 	case OPT_DAYS:
-		return parse_count(value, DAYS_MAX, &a->days);
+		return parse_days(value, &a->days);
 	case OPT_IMAGE:
 		a->image = value;
 		return true;
 	case OPT_LISTEN:
-		return parse_address(value, &a->listen);
+		return cmd_unix_path(value, &a->listen);
 	case OPT_NAME:
 		a->name = value;
 		return ca_certificate_text_ok(value);
@@ -222,7 +214,7 @@ static bool parse_arguments(struct arguments *a, int argc, char **argv)
 			return true;
 		}
 		if (id == '?') {
-			cmd_error("ca: unknown option or missing value; see `socle ca --help`");
+			cmd_bad_option("ca", argc, argv);
 			return false;
 		}
 		if (!take_option(a, id, optarg)) {
@@ -338,16 +330,22 @@ static int serve(const struct arguments *a, const struct ca_authority *ca)
 	return serve_one(fd, 0, ca, &a->policy);
 }
 
+static bool path_in(const char *directory, const char *name, char path[PATH_SIZE])
+{
+	if (snprintf(path, PATH_SIZE, "%s/%s", directory, name) < PATH_SIZE)
+		return true;
+	cmd_file_error(directory, "the name is too long");
+	return false;
+}
+
 static bool read_input(const char *directory, const char *name, struct file_bytes *bytes)
 {
 	struct host_error error;
 	char path[PATH_SIZE];
 
 	*bytes = (struct file_bytes){ 0 };
-	if (snprintf(path, sizeof(path), "%s/%s", directory, name) >= (int)sizeof(path)) {
-		cmd_file_error(directory, "the name is too long");
+	if (!path_in(directory, name, path))
 		return false;
-	}
 	if (file_read(path, INPUT_MAX, bytes, &error))
 		return true;
 	cmd_file_error(path, "%s", error.text);
@@ -378,25 +376,29 @@ static void free_request(struct request_files *f)
 	file_free(&f->certificates);
 }
 
+static bool write_certificate(const char *directory, size_t index, const struct file_bytes *der)
+{
+	char name[32], path[PATH_SIZE];
+	struct host_error error;
+
+	snprintf(name, sizeof(name), "key-%zu.der", index);
+	if (!path_in(directory, name, path))
+		return false;
+	if (file_write(path, der->data, der->size, &error))
+		return true;
+	cmd_file_error(path, "%s", error.text);
+	return false;
+}
+
 static bool write_issued(const char *directory, const struct ca_issued *issued)
 {
-	struct host_error error;
-	char path[PATH_SIZE];
-
 	if (mkdir(directory, 0755) != 0 && errno != EEXIST) {
 		cmd_file_error(directory, "%s", strerror(errno));
 		return false;
 	}
 	for (size_t i = 0; i < issued->count; i++) {
-		const struct file_bytes *der = &issued->certificates[i];
-
-		if (snprintf(path, sizeof(path), "%s/key-%zu.der", directory, i) >=
-		    (int)sizeof(path))
+		if (!write_certificate(directory, i, &issued->certificates[i]))
 			return false;
-		if (!file_write(path, der->data, der->size, &error)) {
-			cmd_file_error(path, "%s", error.text);
-			return false;
-		}
 	}
 	return true;
 }

@@ -64,7 +64,6 @@ enum option_id {
 	OPT_ACCEL,
 	OPT_STORM,
 	OPT_QUIET,
-	OPT_HELP,
 };
 
 static const struct option long_options[] = {
@@ -83,7 +82,7 @@ static const struct option long_options[] = {
 	{ "accel", required_argument, NULL, OPT_ACCEL },
 	{ "event-storm", required_argument, NULL, OPT_STORM },
 	{ "quiet", no_argument, NULL, OPT_QUIET },
-	{ "help", no_argument, NULL, OPT_HELP },
+	{ "help", no_argument, NULL, 'h' },
 	{ 0 },
 };
 
@@ -100,23 +99,11 @@ static bool bad(const char *what, const char *value)
 	return false;
 }
 
-/* A decimal number and nothing else, from min to max. */
-static bool parse_number(const char *text, uint64_t min, uint64_t max, uint64_t *number)
-{
-	char *end;
-
-	if (*text < '0' || *text > '9')
-		return false;
-	errno = 0;
-	*number = strtoull(text, &end, 10);
-	return errno == 0 && *end == '\0' && *number >= min && *number <= max;
-}
-
 static bool parse_cpus(struct arguments *args, const char *value)
 {
 	uint64_t cpus;
 
-	if (!parse_number(value, 1, MACHINE_CPUS_MAX, &cpus))
+	if (!cmd_number(value, 1, MACHINE_CPUS_MAX, &cpus))
 		return bad("--cpus takes a number from 1 to 8", value);
 	args->run.cpus = (unsigned int)cpus;
 	return true;
@@ -133,8 +120,8 @@ static bool parse_memory(struct arguments *args, const char *value)
 		digits[length - 1] = '\0';
 		unit = value[length - 1] == 'M' ? MIB : value[length - 1] == 'G' ? MIB << 10 : 0;
 	}
-	if (unit == 0 || !parse_number(digits, RUN_MEMORY_MIN > unit ? RUN_MEMORY_MIN / unit : 1,
-				       MACHINE_GUEST_RAM_MAX / unit, &number))
+	if (unit == 0 || !cmd_number(digits, RUN_MEMORY_MIN > unit ? RUN_MEMORY_MIN / unit : 1,
+				     MACHINE_GUEST_RAM_MAX / unit, &number))
 		return bad("--memory takes a size from 64M to 2G", value);
 	args->run.memory = number * unit;
 	return true;
@@ -144,7 +131,7 @@ static bool parse_timeout(struct arguments *args, const char *value)
 {
 	uint64_t seconds;
 
-	if (!parse_number(value, 1, TIMEOUT_MAX_S, &seconds))
+	if (!cmd_number(value, 1, TIMEOUT_MAX_S, &seconds))
 		return bad("--timeout takes seconds, from 1 to 86400", value);
 	args->run.timeout_ns = seconds * 1000000000u;
 	return true;
@@ -152,12 +139,7 @@ static bool parse_timeout(struct arguments *args, const char *value)
 
 static bool parse_channel(const char **path, const char *value)
 {
-	static const char prefix[] = "unix:";
-
-	if (strncmp(value, prefix, sizeof(prefix) - 1) != 0 || value[sizeof(prefix) - 1] == '\0')
-		return bad("a channel is unix:PATH", value);
-	*path = value + sizeof(prefix) - 1;
-	return true;
+	return cmd_unix_path(value, path) || bad("a channel is unix:PATH", value);
 }
 
 /* NAME=TEXT; cuts value in two. */
@@ -186,7 +168,7 @@ static bool parse_storm(struct arguments *args, const char *value)
 {
 	uint64_t us;
 
-	if (!parse_number(value, STORM_MIN_US, STORM_MAX_US, &us))
+	if (!cmd_number(value, STORM_MIN_US, STORM_MAX_US, &us))
 		return bad("--event-storm takes microseconds, from 20 to 1000000", value);
 	args->run.storm_us = (uint32_t)us;
 	return true;
@@ -245,11 +227,11 @@ static bool parse_arguments(struct arguments *args, int argc, char **argv)
 	int id;
 
 	opterr = 0;
-	while ((id = getopt_long(argc, argv, ":", long_options, NULL)) != -1) {
-		if (id == ':')
-			return bad("option needs a value", argv[optind - 1]);
-		if (id == '?')
-			return bad("unknown option", argv[optind - 1]);
+	while ((id = getopt_long(argc, argv, "h", long_options, NULL)) != -1) {
+		if (id == '?') {
+			cmd_bad_option("run", argc, argv);
+			return false;
+		}
 		if (!parse_option(args, id, optarg))
 			return false;
 	}

@@ -5,9 +5,13 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "abi/tpm.h"
+#include "core/hex.h"
 #include "tools/cmd.h"
 #include "tools/verify/checks.h"
 #include "tools/verify/policy.h"
+
+#define PCR_COUNT 24u
 
 enum option_id {
 	OPT_ARK = 256,
@@ -80,45 +84,85 @@ struct options {
 	bool json, quiet;
 };
 
+static const struct pcr_bank {
+	const char *name;
+	uint16_t bank;
+	size_t size;
+} pcr_banks[] = {
+	{ "sha256:", TPM_ALG_SHA256, 32 },
+	{ "sha384:", TPM_ALG_SHA384, 48 },
+};
+
+static const struct pcr_bank *find_bank(const char *text)
+{
+	for (size_t i = 0; i < sizeof(pcr_banks) / sizeof(pcr_banks[0]); i++) {
+		if (strncmp(text, pcr_banks[i].name, strlen(pcr_banks[i].name)) == 0)
+			return &pcr_banks[i];
+	}
+	return NULL;
+}
+
+/* BANK:N=HEX */
 static bool parse_pcr(const char *text, struct policy *policy)
 {
 	struct expected_pcr *expected = &policy->pcrs[policy->pcr_count];
+	const struct pcr_bank *bank = find_bank(text);
 	const char *value = strchr(text, '=');
-	int used = 0;
+	char number[3] = "";
+	uint64_t pcr;
 
-	if (policy->pcr_count == CHECK_PCRS_MAX || !value)
+	if (policy->pcr_count == CHECK_PCRS_MAX || !bank || !value)
 		return false;
-	*expected = (struct expected_pcr){ .bank = TPM_ALG_SHA256, .size = 32 };
-	if (sscanf(text, "sha256:%2u=%n", &expected->pcr, &used) != 1 || !used) {
-		expected->bank = TPM_ALG_SHA384;
-		expected->size = 48;
-		if (sscanf(text, "sha384:%2u=%n", &expected->pcr, &used) != 1 || !used)
-			return false;
-	}
-	if (expected->pcr >= 24 || !evidence_hex(value + 1, expected->value, expected->size))
+	text += strlen(bank->name);
+	if ((size_t)(value - text) >= sizeof(number))
+		return false;
+	memcpy(number, text, (size_t)(value - text));
+	if (!cmd_number(number, 0, PCR_COUNT - 1, &pcr))
+		return false;
+	*expected = (struct expected_pcr){ .bank = bank->bank,
+					   .pcr = (unsigned int)pcr,
+					   .size = bank->size };
+	if (!hex_read(value + 1, expected->value, expected->size))
 		return false;
 	policy->pcr_count++;
 	return true;
 }
 
-static int take_option(int id, struct options *o)
+/* The options that say where a part of the evidence is; false when id is none of them. */
+static bool take_path(struct evidence_paths *paths, int id)
 {
 	switch (id) {
 	case OPT_ARK:
-		o->paths.ark = optarg;
-		break;
+		paths->ark = optarg;
+		return true;
 	case OPT_ASK:
-		o->paths.ask = optarg;
-		break;
+		paths->ask = optarg;
+		return true;
 	case OPT_CA:
-		o->paths.ca = optarg;
-		break;
+		paths->ca = optarg;
+		return true;
 	case OPT_CERTS:
-		o->paths.certificates = optarg;
-		break;
+		paths->certificates = optarg;
+		return true;
 	case OPT_EK_CERT:
-		o->paths.ek_certificate = optarg;
-		break;
+		paths->ek_certificate = optarg;
+		return true;
+	case OPT_REPORT:
+		paths->report = optarg;
+		return true;
+	case OPT_VCEK:
+		paths->vcek = optarg;
+		return true;
+	default:
+		return false;
+	}
+}
+
+static int take_option(int id, struct options *o)
+{
+	if (take_path(&o->paths, id))
+		return CMD_OK;
+	switch (id) {
 	case OPT_IMAGE:
 		o->image = optarg;
 		break;
@@ -127,7 +171,7 @@ static int take_option(int id, struct options *o)
 		break;
 	case OPT_MEASUREMENT:
 		o->policy.has_measurement = true;
-		if (!evidence_hex(optarg, o->policy.measurement, PSP_MEASUREMENT_SIZE))
+		if (!hex_read(optarg, o->policy.measurement, PSP_MEASUREMENT_SIZE))
 			return cmd_error("--measurement wants %u hexadecimal digits",
 					 2 * PSP_MEASUREMENT_SIZE);
 		break;
@@ -139,9 +183,6 @@ static int take_option(int id, struct options *o)
 		if (!parse_pcr(optarg, &o->policy))
 			return cmd_error("--pcr wants BANK:N=HEX, not \"%s\"", optarg);
 		break;
-	case OPT_REPORT:
-		o->paths.report = optarg;
-		break;
 	case OPT_KEYS_ONLY:
 		o->policy.depth = EVIDENCE_KEYS;
 		break;
@@ -151,15 +192,9 @@ static int take_option(int id, struct options *o)
 	case OPT_TRUST_EMULATED:
 		o->policy.trust_emulated = true;
 		break;
-	case OPT_VCEK:
-		o->paths.vcek = optarg;
-		break;
 	case 'q':
 		o->quiet = true;
 		break;
-	default:
-		return cmd_error("verify: unknown option or missing value; see "
-				 "`socle verify --help`");
 	}
 	return CMD_OK;
 }
@@ -190,11 +225,9 @@ static const char *verdict_text(const struct verdict *verdict)
 
 static json_t *json_hex_string(const void *data, size_t size)
 {
-	const uint8_t *bytes = data;
-	char text[2 * 64 + 1];
+	char text[HEX_TEXT_SIZE(64)];
 
-	for (size_t i = 0; i < size; i++)
-		snprintf(text + 2 * i, 3, "%02x", bytes[i]);
+	hex_write(text, data, size);
 	return json_string(text);
 }
 
@@ -219,10 +252,11 @@ static json_t *json_bindings(const struct verdict *verdict)
 	return list;
 }
 
-static void print_json(const struct evidence *evidence, const struct verdict *verdict, int status)
+static bool print_json(const struct evidence *evidence, const struct verdict *verdict, int status)
 {
 	json_t *list = json_array();
 	json_t *root;
+	bool ok;
 
 	for (size_t i = 0; i < verdict->count; i++) {
 		const struct check_result *r = &verdict->results[i];
@@ -238,9 +272,9 @@ static void print_json(const struct evidence *evidence, const struct verdict *ve
 			 verdict->first_failure ? verdict->first_failure->name : NULL, "binding",
 			 verdict->bindings[0], "bindings", json_bindings(verdict), "report",
 			 json_report(&evidence->report), "checks", list);
-	json_dumpf(root, stdout, JSON_INDENT(2));
-	printf("\n");
+	ok = root && json_dumpf(root, stdout, JSON_INDENT(2)) == 0 && putchar('\n') != EOF;
 	json_decref(root);
+	return ok;
 }
 
 static void print_text(const struct verdict *verdict)
@@ -254,6 +288,17 @@ static void print_text(const struct verdict *verdict)
 	for (size_t i = 0; i < verdict->binding_count; i++)
 		printf("%s%s", i ? ", " : "binding: ", verdict->bindings[i]);
 	printf("%sverdict: %s\n", verdict->binding_count ? "\n" : "", verdict_text(verdict));
+}
+
+/* A verdict that nobody gets is none. */
+static bool print(const struct options *o, const struct evidence *evidence,
+		  const struct verdict *verdict, int status)
+{
+	if (o->json && !print_json(evidence, verdict, status))
+		return false;
+	if (!o->json && !o->quiet)
+		print_text(verdict);
+	return fflush(stdout) == 0 && !ferror(stdout);
 }
 
 static int verify(struct options *o)
@@ -270,10 +315,8 @@ static int verify(struct options *o)
 	}
 	checks_run(&evidence, &o->policy, &verdict);
 	status = verdict.first_failure ? (int)verdict.first_failure->class : CMD_OK;
-	if (o->json)
-		print_json(&evidence, &verdict, status);
-	else if (!o->quiet)
-		print_text(&verdict);
+	if (!print(o, &evidence, &verdict, status))
+		status = cmd_error("verify: cannot write the verdict");
 	evidence_free(&evidence);
 	return status;
 }
@@ -289,6 +332,8 @@ int cmd_verify(int argc, char **argv)
 			fputs(usage, stdout);
 			return CMD_OK;
 		}
+		if (id == '?')
+			return cmd_bad_option("verify", argc, argv);
 		status = take_option(id, &options);
 		if (status != CMD_OK)
 			return status;

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* `socle vtpm serve`: the vtpm service as a Linux process, for any TPM 2.0 client. */
-#include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -52,15 +51,10 @@ struct arguments {
 
 static bool parse_port(const char *text, uint16_t *port)
 {
-	unsigned long number;
-	char *end;
+	uint64_t number;
 
-	if (*text < '0' || *text > '9')
-		return false;
-	errno = 0;
-	number = strtoul(text, &end, 10);
 	/* The next port is needed, too. */
-	if (errno || *end != '\0' || number >= UINT16_MAX)
+	if (!cmd_number(text, 0, UINT16_MAX - 1, &number))
 		return false;
 	*port = (uint16_t)number;
 	return true;
@@ -84,11 +78,9 @@ static bool take_option(struct arguments *a, int id)
 	case OPT_STATE:
 		a->state = optarg;
 		return true;
-	case OPT_VTPM:
+	default:
 		a->vtpm = optarg;
 		return true;
-	default:
-		return false;
 	}
 }
 
@@ -135,10 +127,10 @@ int cmd_vtpm(int argc, char **argv)
 			fputs(usage, stdout);
 			return CMD_OK;
 		}
+		if (id == '?')
+			return cmd_bad_option("vtpm", argc, argv);
 		if (!take_option(&a, id))
-			return cmd_error("vtpm: unknown option or bad value: %s; see "
-					 "`socle vtpm --help`",
-					 argv[optind - 1]);
+			return cmd_error("vtpm: --port: \"%s\" is not a port", optarg);
 	}
 	if (optind + 1 != argc || strcmp(argv[optind], "serve") != 0)
 		return cmd_error("vtpm: the one command is serve; see `socle vtpm --help`");

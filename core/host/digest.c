@@ -60,12 +60,10 @@ uint8_t launch_digest_page_type(const struct igvm_directive *directive)
 bool launch_digest_directive(struct launch_digest *digest, const struct igvm_directive *directive)
 {
 	uint8_t type = launch_digest_page_type(directive);
-	uint64_t gpa;
+	uint64_t gpa = igvm_directive_gpa(directive);
 
 	if (type == 0)
 		return true;
-	gpa = directive->type == IGVM_TYPE_VP_CONTEXT ? directive->vp_context.gpa
-						      : directive->page.gpa;
 	for (uint32_t at = 0; at < directive->size; at += ABI_PAGE_SIZE) {
 		const uint8_t *contents = directive->data ? directive->data + at : NULL;
 

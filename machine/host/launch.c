@@ -26,27 +26,15 @@ static const char *directive_name(const struct igvm_directive *d)
 	return name ? name : "directive";
 }
 
-static uint64_t directive_gpa(const struct igvm_directive *d)
-{
-	switch (d->type) {
-	case IGVM_TYPE_VP_CONTEXT:
-		return d->vp_context.gpa;
-	case IGVM_TYPE_REQUIRED_MEMORY:
-		return d->required_memory.gpa;
-	default:
-		return d->page.gpa;
-	}
-}
-
 static bool refuse(struct check *c, const struct igvm_directive *d, const char *what)
 {
 	return host_fail(c->error, "%s at gPA 0x%" PRIx64 " %s, header at file offset %" PRIu64,
-			 directive_name(d), directive_gpa(d), what, d->header_offset);
+			 directive_name(d), igvm_directive_gpa(d), what, d->header_offset);
 }
 
 static bool check_range(struct check *c, const struct igvm_directive *d)
 {
-	uint64_t gpa = directive_gpa(d);
+	uint64_t gpa = igvm_directive_gpa(d);
 
 	if (!bytes_range_ok(gpa, d->size, c->ram_size))
 		return refuse(c, d, "lies outside the machine's RAM");
@@ -134,7 +122,7 @@ static bool load_directive(const struct igvm_directive *d, const struct machine_
 			   const struct psp *psp)
 {
 	uint8_t type = launch_digest_page_type(d);
-	uint64_t gpa = directive_gpa(d);
+	uint64_t gpa = igvm_directive_gpa(d);
 
 	if (d->type == IGVM_TYPE_REQUIRED_MEMORY)
 		return true; /* all RAM is there */

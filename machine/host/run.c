@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "core/hex.h"
 #include "core/host/file.h"
 #include "machine/host/files.h"
 #include "machine/host/machine.h"
@@ -255,10 +256,9 @@ static bool watch_signals(struct machine *m, sigset_t *old, struct host_error *e
 
 static void say_start(struct machine *m)
 {
-	char hex[2 * PSP_MEASUREMENT_SIZE + 1];
+	char hex[HEX_TEXT_SIZE(PSP_MEASUREMENT_SIZE)];
 
-	for (unsigned int i = 0; i < PSP_MEASUREMENT_SIZE; i++)
-		sprintf(hex + (size_t)2 * i, "%02x", m->psp.launch.measurement[i]);
+	hex_write(hex, m->psp.launch.measurement, sizeof(m->psp.launch.measurement));
 	machine_log(m, "host", "machine_start");
 	machine_log(m, "host", "image %s, vCPUs %u, memory %" PRIu64 " MiB, measurement %s",
 		    m->options->image, m->options->cpus, m->options->memory >> 20, hex);

@@ -248,7 +248,10 @@ def check_unreadable(socle, good, name, spoil):
 def check_misuse(socle, good):
     for arguments in ([], [good, good], ["--no-such-option", good], ["--measurement", "00", good],
                       ["--pcr", "sha256:24=" + "00" * 32, good], ["--pcr", "md5:1=00", good],
+                      ["--pcr", "sha256:+1=" + "00" * 32, good],
+                      ["--pcr", "sha256:001=" + "00" * 32, good], ["--pcr", "sha256:1", good],
                       ["--minimum-tcb", "1,2,3", good], ["--minimum-tcb", "0,0,0,0,256", good],
+                      ["--minimum-tcb", "0,0,0,0,+1", good], ["--minimum-tcb", "0,0,0,0,0,", good],
                       ["--image", good / "nonce.bin", good], ["--ek-cert", "x", good],
                       ["--ca", "x", good],
                       ["--ek-cert", "x", "--ca", "x", "--report-only", good],
@@ -256,6 +259,16 @@ def check_misuse(socle, good):
                       ["--pcr", "sha256:1=" + "00" * 32, "--report-only", good]):
         code, out, err = socle_verify(socle, *arguments)
         result(code == 1 and out == "" and err.count("\n") == 1, f"misuse {arguments}", err)
+
+
+def check_unwritable(socle, good):
+    """Nobody gets the verdict: that is not trust."""
+    for form in ([], ["--json"]):
+        with open("/dev/full", "w", encoding="ascii") as full:
+            run = subprocess.run([socle, "verify", "--trust-emulated", *form, str(good)],
+                                 stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+        result(run.returncode == 1 and "cannot write" in run.stderr, f"unwritable {form}",
+               f"exit status {run.returncode}: {run.stderr}")
 
 
 def check_policy(socle, good):
@@ -548,6 +561,7 @@ def main():
         for name, spoil in UNREADABLE:
             check_unreadable(socle, good, name, spoil)
         check_misuse(socle, good)
+        check_unwritable(socle, good)
         check_attested(socle, resign, keys, ak)
         check_list(socle, resign, keys, good, listed)
         check_ek_certificate(socle, resign, keys, good, listed, authority)

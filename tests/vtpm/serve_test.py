@@ -288,7 +288,7 @@ def test_misuse(world):
     base = [world.socle, "vtpm", "serve"]
     profile = str(world.profiles / "tcg.conf")
     cases = [("no profile", ["--port", "0"], "--profile"), ("no port", ["--profile", profile], "--port"),
-             ("a port out of range", ["--profile", profile, "--port", "65535"], "bad value"),
+             ("a port out of range", ["--profile", profile, "--port", "65535"], "is not a port"),
              ("no such profile", ["--profile", "/nowhere", "--port", "0", "--vtpm", world.vtpm],
               "/nowhere"),
              ("no such service", ["--profile", profile, "--port", "0", "--vtpm", "/nowhere"],

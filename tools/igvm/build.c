@@ -483,7 +483,7 @@ static int take_and_build(int argc, char **argv, struct request *r, struct work 
 		if (id == 'h')
 			return help();
 		if (id == '?')
-			return igvm_bad_option("build", argc, argv);
+			return cmd_bad_option("igvm build", argc, argv);
 		if (!take_option(r, id, options[index].name))
 			return CMD_MISUSE;
 	}

@@ -3,7 +3,7 @@
 #include <getopt.h>
 #include <stdio.h>
 
-#include "abi/psp.h"
+#include "core/hex.h"
 #include "tools/cmd.h"
 #include "tools/igvm/igvm.h"
 
@@ -26,17 +26,19 @@ enum measure_form {
 
 static int measure(const char *path, enum measure_form form)
 {
-	char hex[IGVM_DIGEST_HEX_SIZE];
+	char hex[HEX_TEXT_SIZE(PSP_MEASUREMENT_SIZE)];
+	struct launch_digest digest;
 	struct file_bytes bytes;
 	struct igvm_file file;
 	bool ok;
 
 	if (!igvm_load(path, &bytes, &file))
 		return CMD_MISUSE;
-	ok = igvm_digest_hex(path, &file, hex);
+	ok = igvm_digest(path, &file, &digest);
 	file_free(&bytes);
 	if (!ok)
 		return CMD_MISUSE;
+	hex_write(hex, digest.value, sizeof(digest.value));
 	if (form == FORM_JSON)
 		printf("{\"measurement\": \"%s\"}\n", hex);
 	else
@@ -67,7 +69,7 @@ int igvm_measure(int argc, char **argv)
 		case 'h':
 			return help();
 		default:
-			return igvm_bad_option("measure", argc, argv);
+			return cmd_bad_option("igvm measure", argc, argv);
 		}
 	}
 	if (optind != argc - 1)

@@ -9,7 +9,7 @@
 
 #include "abi/params.h"
 #include "abi/psp.h"
-#include "core/host/digest.h"
+#include "core/hex.h"
 #include "tools/cmd.h"
 #include "tools/igvm/igvm.h"
 
@@ -25,7 +25,7 @@ struct run {
 struct contents {
 	const char *path;
 	struct igvm_file file;
-	char digest[IGVM_DIGEST_HEX_SIZE];
+	char digest[HEX_TEXT_SIZE(PSP_MEASUREMENT_SIZE)];
 	struct run *runs;
 	size_t run_count;
 	bool has_params;
@@ -52,21 +52,14 @@ static const char *kind_of(const struct igvm_directive *d)
 	}
 }
 
-static uint64_t gpa_of(const struct igvm_directive *d)
-{
-	switch (d->type) {
-	case IGVM_TYPE_PAGE_DATA:
-		return d->page.gpa;
-	case IGVM_TYPE_VP_CONTEXT:
-		return d->vp_context.gpa;
-	default:
-		return d->required_memory.gpa;
-	}
-}
-
 static void add_directive(struct contents *c, const struct igvm_directive *d)
 {
-	struct run run = { kind_of(d), d->data != NULL, gpa_of(d), d->size, 1, d->header_offset };
+	struct run run = { .kind = kind_of(d),
+			   .data = d->data != NULL,
+			   .gpa = igvm_directive_gpa(d),
+			   .size = d->size,
+			   .directives = 1,
+			   .header_offset = d->header_offset };
 	struct run *last = c->run_count ? &c->runs[c->run_count - 1] : NULL;
 
 	if (last && last->kind == run.kind && last->data == run.data &&
@@ -94,10 +87,12 @@ static void look_for_params(struct contents *c, const struct igvm_directive *d)
 static bool gather(struct contents *c)
 {
 	struct igvm_cursor cursor = { 0 };
+	struct launch_digest digest;
 	struct igvm_directive d;
 
-	if (!igvm_digest_hex(c->path, &c->file, c->digest))
+	if (!igvm_digest(c->path, &c->file, &digest))
 		return false;
+	hex_write(c->digest, digest.value, sizeof(digest.value));
 	c->runs = calloc(c->file.directive_count + 1u, sizeof(*c->runs));
 	if (!c->runs) {
 		cmd_file_error(c->path, "out of memory");
@@ -289,7 +284,7 @@ int igvm_show(int argc, char **argv)
 		case 'h':
 			return help();
 		default:
-			return igvm_bad_option("show", argc, argv);
+			return cmd_bad_option("igvm show", argc, argv);
 		}
 	}
 	if (optind != argc - 1)

@@ -114,9 +114,8 @@ static void name_bindings(struct verdict *verdict, const struct subject *s)
 void checks_run(const struct evidence *evidence, const struct policy *policy,
 		struct verdict *verdict)
 {
-	static struct subject subject;
+	struct subject subject = { .evidence = evidence, .policy = policy };
 
-	subject = (struct subject){ .evidence = evidence, .policy = policy };
 	take_apart(&subject);
 	*verdict = (struct verdict){ .emulated = amd_chain_is_emulated(&evidence->chain) };
 	for (size_t i = 0; i < sizeof(checks) / sizeof(checks[0]); i++) {

@@ -34,7 +34,6 @@ struct expected_pcr {
 struct policy {
 	bool trust_emulated;
 	enum evidence_depth depth;
-	uint32_t vmpl;
 	struct report_tcb minimum_tcb;
 	bool has_measurement;
 	uint8_t measurement[PSP_MEASUREMENT_SIZE];

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "core/hex.h"
 #include "core/host/ek_certificate.h"
 #include "tools/cmd.h"
 
@@ -20,12 +21,6 @@ static const char *join(const char *directory, const char *name, char path[PATH_
 	if (snprintf(path, PATH_SIZE, "%s/%s", directory, name) >= PATH_SIZE)
 		return directory;
 	return path;
-}
-
-static const char *path_of(const struct evidence_paths *paths, const char *given, const char *name,
-			   char path[PATH_SIZE])
-{
-	return given ? given : join(paths->directory, name, path);
 }
 
 static bool has_file(const struct evidence_paths *paths, const char *name)
@@ -49,7 +44,7 @@ static bool load_blob(const struct evidence_paths *paths, const char *name, stru
 {
 	char path[PATH_SIZE];
 
-	return read_file(path_of(paths, NULL, name, path), blob);
+	return read_file(join(paths->directory, name, path), blob);
 }
 
 /* As load_blob(), but a file that is not there is an empty one. */
@@ -62,7 +57,8 @@ static bool load_optional(const struct evidence_paths *paths, const char *name,
 static bool load_report(const struct evidence_paths *paths, struct psp_report *report)
 {
 	char buffer[PATH_SIZE];
-	const char *path = path_of(paths, paths->report, "report.bin", buffer);
+	const char *path = paths->report ? paths->report
+					 : join(paths->directory, "report.bin", buffer);
 	struct file_bytes blob;
 	bool ok;
 
@@ -93,7 +89,7 @@ static X509 *load_certificate(const char *path)
 static EVP_PKEY *load_key(const struct evidence_paths *paths, const char *name)
 {
 	char buffer[PATH_SIZE];
-	const char *path = path_of(paths, NULL, name, buffer);
+	const char *path = join(paths->directory, name, buffer);
 	EVP_PKEY *key = NULL;
 	struct file_bytes blob;
 	BIO *bio;
@@ -110,44 +106,19 @@ static EVP_PKEY *load_key(const struct evidence_paths *paths, const char *name)
 	return key;
 }
 
-static int hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
-}
-
-bool evidence_hex(const char *text, uint8_t *bytes, size_t size)
-{
-	if (strlen(text) != 2 * size)
-		return false;
-	for (size_t i = 0; i < size; i++) {
-		int high = hex_digit(text[2 * i]), low = hex_digit(text[2 * i + 1]);
-
-		if (high < 0 || low < 0)
-			return false;
-		bytes[i] = (uint8_t)(high << 4 | low);
-	}
-	return true;
-}
-
 static bool json_hex(const json_t *object, const char *name, uint8_t *bytes, size_t capacity,
 		     size_t *size)
 {
 	const char *text = json_string_value(json_object_get(object, name));
 
 	*size = text ? strlen(text) / 2 : 0;
-	return *size > 0 && *size <= capacity && evidence_hex(text, bytes, *size);
+	return *size > 0 && *size <= capacity && hex_read(text, bytes, *size);
 }
 
 static bool load_challenge(const struct evidence_paths *paths, struct evidence *evidence)
 {
 	char buffer[PATH_SIZE];
-	const char *path = path_of(paths, NULL, "challenge.json", buffer);
+	const char *path = join(paths->directory, "challenge.json", buffer);
 	json_error_t error;
 	struct file_bytes blob;
 	json_t *root;
@@ -175,16 +146,18 @@ static bool load_challenge(const struct evidence_paths *paths, struct evidence *
 
 static bool load_nonce(const struct evidence_paths *paths, struct evidence *evidence)
 {
+	char buffer[PATH_SIZE];
+	const char *path = join(paths->directory, "nonce.bin", buffer);
 	struct file_bytes blob;
 	bool ok;
 
-	if (!load_blob(paths, "nonce.bin", &blob))
+	if (!read_file(path, &blob))
 		return false;
 	ok = blob.size == sizeof(evidence->nonce);
 	if (ok)
 		memcpy(evidence->nonce, blob.data, blob.size);
 	else
-		cmd_file_error("nonce.bin", "%zu bytes, where a nonce has %zu", blob.size,
+		cmd_file_error(path, "%zu bytes, where a nonce has %zu", blob.size,
 			       sizeof(evidence->nonce));
 	file_free(&blob);
 	return ok;
@@ -290,7 +263,7 @@ bool evidence_load_measurement(const struct evidence_paths *paths,
 			       uint8_t measurement[PSP_MEASUREMENT_SIZE])
 {
 	char buffer[PATH_SIZE];
-	const char *path = path_of(paths, paths->measurement_file, "measurement.hex", buffer);
+	const char *path = join(paths->directory, "measurement.hex", buffer);
 	char text[2 * PSP_MEASUREMENT_SIZE + 2];
 	struct file_bytes blob;
 	bool ok;
@@ -300,7 +273,7 @@ bool evidence_load_measurement(const struct evidence_paths *paths,
 	snprintf(text, sizeof(text), "%.*s", (int)strnlen((const char *)blob.data, blob.size),
 		 (const char *)blob.data);
 	text[strcspn(text, "\n")] = '\0';
-	ok = evidence_hex(text, measurement, PSP_MEASUREMENT_SIZE);
+	ok = hex_read(text, measurement, PSP_MEASUREMENT_SIZE);
 	if (!ok)
 		cmd_file_error(path, "no measurement: %u hexadecimal digits are wanted",
 			       2 * PSP_MEASUREMENT_SIZE);

@@ -33,7 +33,6 @@ struct evidence_paths {
 	const char *certificates; /* directory of the report's certificates */
 	const char *report, *ark, *ask, *vcek;
 	const char *ek_certificate, *ca; /* NULL: none */
-	const char *measurement_file;
 };
 
 struct evidence {
@@ -74,8 +73,5 @@ bool evidence_load_measurement(const struct evidence_paths *paths,
 			       uint8_t measurement[PSP_MEASUREMENT_SIZE]);
 
 void evidence_free(struct evidence *evidence);
-
-/* Lower- or upper-case hexadecimal digits, exactly size bytes of them. */
-bool evidence_hex(const char *text, uint8_t *bytes, size_t size);
 
 #endif
