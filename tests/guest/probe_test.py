@@ -7,19 +7,13 @@ selector, against the sequence of TPM commands and a report that it replaces.
     probe_test.py --programs BUILD [--parts tests,times,hold] [--work build/probe-test] [--json FILE]
 """
 
-import argparse
 import json
 import pathlib
 import re
-import shutil
 import statistics
-import subprocess
 import sys
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
-HERE = pathlib.Path(__file__).resolve().parent
-sys.path[:0] = [str(ROOT / "scripts")]
-import demo  # noqa: E402
+import booted
 
 TIMEOUT_S = 400
 PARTS = {"tests": ("new-and-cached", "own-key", "two-at-once", "two-of-one-template",
@@ -37,43 +31,19 @@ HOLD_LIMIT_S = 10  # half of what Linux takes for a soft lockup
 TIME = re.compile(r"^time (\w+) (\d+)\s*$", re.MULTILINE)
 
 
-def run(*command):
-    subprocess.run([str(word) for word in command], check=True, cwd=ROOT,
-                   stdout=subprocess.DEVNULL)
-
-
 def build(options):
-    work, programs = options.work, options.programs
-    archive = work / "archive"
-    archive.mkdir()
-    demo.pack_profile(archive, "tcg")
-    (work / "parts").write_text("\n".join(options.parts) + "\n")
-    run("guest/initramfs/build.py", "--kernel", options.kernel, "--module",
-        options.guest / "socle_tpm.ko", "--agent", programs / "guest/socle-guest", "--init",
-        HERE / "probe_init", "--extra", programs / "tests/guest/attest-probe", "--extra",
-        work / "parts", "--out", work / "initramfs.cpio")
-    release = (options.kernel / "version").read_text().strip()
-    image = work / "probe.igvm"
-    run(programs / "tools/socle", "igvm", "build", "-q", "-o", image,
-        "--monitor", programs / "monitor/monitor.elf", "--archive", archive,
-        "--file", f"services/services={programs / 'services/services'}",
-        "--kernel", options.kernel / "root/boot" / f"vmlinuz-{release}",
-        "--initrd", work / "initramfs.cpio", "--cmdline", "console=ttyS0 quiet panic=-1",
-        "--cpus", 2)
-    return image
+    parts = options.work / "parts"
+    parts.write_text("\n".join(options.parts) + "\n")
+    return booted.build(options, booted.HERE / "probe_init",
+                        [options.programs / "tests/guest/attest-probe", parts])
 
 
 def boot(options, image):
-    """The guest's log, and what went wrong with the machine, or None."""
-    machine = subprocess.run(
-        [options.programs / "tools/socle", "run", "--quiet", "--cpus", "2", "--log-dir",
-         options.work, "--report-key-dir", ROOT / "build/report-keys", "--timeout",
-         str(TIMEOUT_S), image], check=False, capture_output=True, text=True)
-    log = options.work / "guest.log"
-    text = log.read_text(errors="replace").replace("\r", "") if log.exists() else ""
-    if machine.returncode != 0:
-        return text, machine.stderr.strip() or "socle run failed"
-    return text, None if "\nprobe: ok\n" in "\n" + text else "the guest does not end well"
+    """The guest's log, and what went wrong with it or with the machine, or None."""
+    lines, problem = booted.boot(options, image, TIMEOUT_S)
+    if not problem and "probe: ok" not in lines:
+        problem = "the guest does not end well"
+    return "\n".join(lines), problem
 
 
 def ratios(samples):
@@ -119,17 +89,11 @@ def show(result):
 
 
 def parse_arguments():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
-    parser.add_argument("--programs", type=pathlib.Path, required=True, help="Meson build folder")
-    parser.add_argument("--kernel", type=pathlib.Path, default=ROOT / "build/kernel")
-    parser.add_argument("--guest", type=pathlib.Path, default=ROOT / "build/guest")
-    parser.add_argument("--work", type=pathlib.Path, default=ROOT / "build/probe-test")
-    parser.add_argument("--json", type=pathlib.Path, default=ROOT / "build/guest-times.json")
+    parser = booted.parser(__doc__, "probe-test")
+    parser.add_argument("--json", type=pathlib.Path,
+                        default=booted.ROOT / "build/guest-times.json")
     parser.add_argument("--parts", default=",".join(PARTS), help="what to run, of tests,times,hold")
     options = parser.parse_args()
-    for name, path in vars(options).items():
-        if isinstance(path, pathlib.Path):
-            setattr(options, name, path.resolve())
     options.parts = options.parts.split(",")
     if not set(options.parts) <= set(PARTS):
         parser.error(f"--parts takes some of {','.join(PARTS)}")
@@ -138,8 +102,7 @@ def parse_arguments():
 
 def main():
     options = parse_arguments()
-    shutil.rmtree(options.work, ignore_errors=True)
-    options.work.mkdir(parents=True)
+    booted.prepare(options)
     failed, looked, result = judge(options, *boot(options, build(options)))
     options.json.write_text(json.dumps(result, indent=2) + "\n")
     show(result)
