@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 
 #include "abi/tpm.h"
+#include "core/hex.h"
 #include "core/profile.h"
 #include "core/selector.h"
 #include "guest/agent/file.h"
@@ -122,27 +123,9 @@ static bool take_options(struct options *o, int argc, char **argv, const struct 
 	return optind == argc && o->nonce && o->folder;
 }
 
-static int hex_digit(char c)
-{
-	const char *digits = "0123456789abcdef", *at;
-
-	if (c >= 'A' && c <= 'F')
-		c = (char)(c - 'A' + 'a');
-	at = c ? strchr(digits, c) : NULL;
-	return at ? (int)(at - digits) : -1;
-}
-
 static bool parse_nonce(const char *text, uint8_t nonce[SVSM_NONCE_SIZE], struct problem *problem)
 {
-	bool ok = strlen(text) == 2 * SVSM_NONCE_SIZE;
-
-	for (size_t i = 0; ok && i < SVSM_NONCE_SIZE; i++) {
-		int high = hex_digit(text[2 * i]), low = hex_digit(text[2 * i + 1]);
-
-		ok = high >= 0 && low >= 0;
-		nonce[i] = (uint8_t)(high << 4 | low);
-	}
-	return ok ||
+	return hex_read(text, nonce, SVSM_NONCE_SIZE) ||
 	       problem_set(problem, "the nonce is not %u hexadecimal digits", 2 * SVSM_NONCE_SIZE);
 }
 

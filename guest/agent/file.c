@@ -4,7 +4,15 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <unistd.h>
+
+int file_path(char path[FILE_PATH_MAX], const char *folder, const char *name)
+{
+	int length = snprintf(path, FILE_PATH_MAX, "%s/%s", folder, name);
+
+	return length > 0 && length < FILE_PATH_MAX ? 0 : -ENAMETOOLONG;
+}
 
 static ssize_t read_some(int fd, void *to, size_t size)
 {
@@ -74,6 +82,14 @@ int file_write(const char *path, const void *data, size_t size)
 	if (close(fd) != 0 && rc == 0)
 		rc = -errno;
 	return rc;
+}
+
+int file_write_in(const char *folder, const char *name, const void *data, size_t size)
+{
+	char path[FILE_PATH_MAX];
+	int rc = file_path(path, folder, name);
+
+	return rc == 0 ? file_write(path, data, size) : rc;
 }
 
 int file_set(const char *path, const void *data, size_t size)

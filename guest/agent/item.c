@@ -2,23 +2,12 @@
 #include "guest/agent/item.h"
 
 #include <errno.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "guest/agent/file.h"
-
-#define ITEM_PATH_MAX 320
-
-/* Folder and attribute in one string; false when that is too long. */
-static bool attribute_path(const struct item *item, char path[ITEM_PATH_MAX])
-{
-	int length = snprintf(path, ITEM_PATH_MAX, "%s/%s", item->folder, item->attribute);
-
-	return length > 0 && length < ITEM_PATH_MAX;
-}
 
 int item_make(struct item *item, const char *root)
 {
@@ -33,10 +22,11 @@ int item_make(struct item *item, const char *root)
 
 int item_set(struct item *item, const char *attribute, const void *data, size_t size)
 {
-	char path[ITEM_PATH_MAX];
+	char path[FILE_PATH_MAX];
+	int rc = file_path(path, item->folder, attribute);
 
 	item->attribute = attribute;
-	return attribute_path(item, path) ? file_set(path, data, size) : -ENAMETOOLONG;
+	return rc == 0 ? file_set(path, data, size) : rc;
 }
 
 int item_set_text(struct item *item, const char *attribute, const char *text)
@@ -46,12 +36,13 @@ int item_set_text(struct item *item, const char *attribute, const char *text)
 
 int item_get(struct item *item, const char *attribute, struct item_blob *blob)
 {
-	char path[ITEM_PATH_MAX];
+	char path[FILE_PATH_MAX];
+	int rc = file_path(path, item->folder, attribute);
 	ssize_t size;
 
 	item->attribute = attribute;
-	if (!attribute_path(item, path))
-		return -ENAMETOOLONG;
+	if (rc != 0)
+		return rc;
 	size = file_read(path, blob->data, sizeof(blob->data));
 	if (size < 0)
 		return (int)size;

@@ -158,14 +158,13 @@ static bool find_key(const struct vtpm_manifest *manifest, uint32_t id,
 	return problem_set(problem, "manifest.bin: it attests no such signing key");
 }
 
-struct template
-{
+struct key_template {
 	size_t size;
 	uint8_t data[SELECTOR_TEMPLATE_MAX];
 };
 
 /* What an attested key was made from, if its unique field was of zeros, as long as this. */
-static bool template_of(const struct vtpm_manifest_key *key, size_t unique, struct template *t)
+static bool template_of(const struct vtpm_manifest_key *key, size_t unique, struct key_template *t)
 {
 	size_t parts = key->info.type == TPM_ALG_ECC ? 2 : 1;
 	size_t part = unique / parts;
@@ -190,7 +189,7 @@ static enum made try_template(int fd, const void *template, size_t size,
 			      const struct vtpm_manifest_key *key, uint32_t *handle,
 			      struct problem *problem)
 {
-	static struct tpm_blob public_area;
+	struct tpm_blob public_area;
 
 	if (!tpm_create_primary(fd, template, size, handle, &public_area, problem))
 		return MADE_NONE;
@@ -203,7 +202,7 @@ static enum made try_given(int fd, const struct quote_wish *wish,
 			   const struct vtpm_manifest_key *key, uint32_t *handle,
 			   struct problem *problem)
 {
-	static struct tpm_blob content;
+	struct tpm_blob content;
 
 	if (wish->template)
 		return try_template(fd, wish->template, wish->template_size, key, handle, problem);
@@ -217,7 +216,7 @@ static enum made try_usual(int fd, const struct vtpm_manifest_key *key, uint32_t
 {
 	const size_t uniques[] = { 0, key->info.unique_size };
 	enum made made = MADE_OTHER;
-	struct template template;
+	struct key_template template;
 
 	for (size_t i = 0; made == MADE_OTHER && i < 2; i++) {
 		if (template_of(key, uniques[i], &template))
@@ -267,10 +266,7 @@ static bool quote(int fd, uint32_t handle, const struct quote_wish *wish, struct
 static bool put_file(const char *folder, const char *name, const void *data, size_t size,
 		     struct problem *problem)
 {
-	char path[512];
-	int length = snprintf(path, sizeof(path), "%s/%s", folder, name);
-	int rc = length > 0 && (size_t)length < sizeof(path) ? file_write(path, data, size)
-							     : -ENAMETOOLONG;
+	int rc = file_write_in(folder, name, data, size);
 
 	return rc == 0 || problem_set(problem, "%s/%s: %s", folder, name, strerror(-rc));
 }
@@ -310,18 +306,16 @@ static bool quote_by(int fd, const struct quote_wish *wish, const struct vtpm_ma
 
 static ssize_t read_manifest(const char *folder, uint8_t *data, size_t capacity)
 {
-	char path[512];
-	int length = snprintf(path, sizeof(path), "%s/manifest.bin", folder);
+	char path[FILE_PATH_MAX];
+	int rc = file_path(path, folder, "manifest.bin");
 
-	if (length < 0 || (size_t)length >= sizeof(path))
-		return -ENAMETOOLONG;
-	return file_read(path, data, capacity);
+	return rc == 0 ? file_read(path, data, capacity) : rc;
 }
 
 bool quote_to(int fd, const struct quote_wish *wish, const char *folder, struct problem *problem)
 {
-	static uint8_t data[MANIFEST_MAX];
-	static struct vtpm_manifest manifest;
+	uint8_t data[MANIFEST_MAX];
+	struct vtpm_manifest manifest;
 	struct vtpm_manifest_key key;
 	const char *wrong;
 	ssize_t size = read_manifest(folder, data, sizeof(data));

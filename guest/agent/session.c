@@ -50,30 +50,12 @@ __attribute__((format(printf, 2, 3))) static int fail(const struct session *sess
 	return channel_send(session->channel, CHANNEL_ERROR, line, strlen(line));
 }
 
-static bool path_of(const struct session *session, const char *name, char *path, size_t size)
-{
-	int length = snprintf(path, size, "%s/%s", session->folder, name);
-
-	return length > 0 && (size_t)length < size;
-}
-
-static int write_file(const struct session *session, const char *name, const void *data,
-		      size_t size)
-{
-	char path[256];
-
-	if (!path_of(session, name, path, sizeof(path)))
-		return -ENAMETOOLONG;
-	return file_write(path, data, size);
-}
-
 static int send_file(const struct session *session, const char *name)
 {
-	char path[256];
+	char path[FILE_PATH_MAX];
+	int rc = file_path(path, session->folder, name);
 
-	if (!path_of(session, name, path, sizeof(path)))
-		return -ENAMETOOLONG;
-	return channel_send_file(session->channel, path, name);
+	return rc == 0 ? channel_send_file(session->channel, path, name) : rc;
 }
 
 static int send_hello(const struct session *session)
@@ -86,7 +68,7 @@ static int send_hello(const struct session *session)
 		return -errno;
 	length = snprintf(text, sizeof(text), "kernel=%s\ncpus=%ld\ntpm=%s\n", name.release,
 			  sysconf(_SC_NPROCESSORS_ONLN),
-			  access("/dev/tpmrm0", R_OK | W_OK) == 0 ? "/dev/tpmrm0" : "none");
+			  access(session->tpm, R_OK | W_OK) == 0 ? session->tpm : "none");
 	if (length < 0 || (size_t)length >= sizeof(text))
 		return -EMSGSIZE;
 	return channel_send(session->channel, CHANNEL_HELLO, text, (size_t)length);
@@ -101,10 +83,12 @@ static int gather_vtpm_report(const struct session *session, const uint8_t *nonc
 	if (rc != 0)
 		return rc;
 	report->failed = session->folder;
-	if ((rc = write_file(session, "nonce.bin", nonce, TSM_NONCE_SIZE)) != 0 ||
-	    (rc = write_file(session, "report.bin", report->report.data, report->report.size)) != 0)
+	if ((rc = file_write_in(session->folder, "nonce.bin", nonce, TSM_NONCE_SIZE)) != 0 ||
+	    (rc = file_write_in(session->folder, "report.bin", report->report.data,
+				report->report.size)) != 0)
 		return rc;
-	return write_file(session, "manifest.bin", report->manifest.data, report->manifest.size);
+	return file_write_in(session->folder, "manifest.bin", report->manifest.data,
+			     report->manifest.size);
 }
 
 /*
@@ -114,13 +98,13 @@ static int gather_vtpm_report(const struct session *session, const uint8_t *nonc
 static int gather_kernel_report(const struct session *session, struct tsm_report *report)
 {
 	uint8_t data[TSM_NONCE_SIZE];
-	char path[256];
+	char path[FILE_PATH_MAX];
+	int rc = file_path(path, session->folder, "binding.bin");
 	ssize_t size;
-	int rc;
 
 	report->failed = "binding.bin";
-	if (!path_of(session, "binding.bin", path, sizeof(path)))
-		return -ENAMETOOLONG;
+	if (rc != 0)
+		return rc;
 	size = file_read(path, data, sizeof(data));
 	if (size != (ssize_t)sizeof(data))
 		return size < 0 ? (int)size : -EBADMSG;
@@ -128,7 +112,8 @@ static int gather_kernel_report(const struct session *session, struct tsm_report
 	if (rc != 0)
 		return rc;
 	report->failed = session->folder;
-	return write_file(session, "report-vmpl2.bin", report->report.data, report->report.size);
+	return file_write_in(session->folder, "report-vmpl2.bin", report->report.data,
+			     report->report.size);
 }
 
 /* Sends them, and DONE. */
@@ -191,7 +176,7 @@ static int answer_nonce(const struct session *session, const struct frame *frame
 static int answer_challenge(const struct session *session, const struct frame *frame)
 {
 	char line[STEP_LINE_MAX];
-	int rc = write_file(session, "challenge.bin", frame->payload, frame->size);
+	int rc = file_write_in(session->folder, "challenge.bin", frame->payload, frame->size);
 
 	if (rc != 0)
 		return fail(session, "challenge: %s", strerror(-rc));
@@ -222,7 +207,7 @@ static bool take_key_name(char *name, struct quote_wish *quote)
 }
 
 /* Attests the key and quotes with it, both over the nonce, into ak/ below the folder. */
-static bool gather_key(const struct session *session, const struct frame *frame, char *folder,
+static bool gather_key(const struct session *session, const struct frame *frame, const char *folder,
 		       struct problem *problem)
 {
 	const struct svsm_roots roots = { .svsm = session->svsm, .tsm = session->tsm };
@@ -250,10 +235,11 @@ static bool gather_key(const struct session *session, const struct frame *frame,
 static int answer_key(const struct session *session, const struct frame *frame)
 {
 	struct problem problem;
-	char folder[256];
+	char folder[FILE_PATH_MAX];
+	int rc = file_path(folder, session->folder, "ak");
 
-	if (!path_of(session, "ak", folder, sizeof(folder)))
-		return fail(session, "key: %s", strerror(ENAMETOOLONG));
+	if (rc != 0)
+		return fail(session, "key: %s", strerror(-rc));
 	if (!gather_key(session, frame, folder, &problem))
 		return fail(session, "key: %s", problem.text);
 	return send_files(session, key_files, sizeof(key_files) / sizeof(key_files[0]));

@@ -10,8 +10,8 @@
 
 _Noreturn static void become(const char *script, const char *name, const char *folder, int output)
 {
-	dup2(output, STDOUT_FILENO);
-	dup2(output, STDERR_FILENO);
+	if (dup2(output, STDOUT_FILENO) < 0 || dup2(output, STDERR_FILENO) < 0)
+		_exit(126);
 	execl(script, script, name, folder, (char *)NULL);
 	dprintf(STDERR_FILENO, "cannot run %s: %s\n", script, strerror(errno));
 	_exit(127);

@@ -73,17 +73,6 @@ static int set_inputs(struct item *item, const struct svsm_wish *wish)
 	return item_set(item, "manifest_selector", wish->selector, wish->selector_size);
 }
 
-static int get_outputs(struct item *item, struct tsm_report *out)
-{
-	int rc;
-
-	if ((rc = item_get(item, "outblob", &out->report)) != 0 ||
-	    (rc = item_get(item, "manifestblob", &out->manifest)) != 0 ||
-	    (rc = item_get(item, "auxblob", &out->certificates)) != 0)
-		return rc;
-	return 0;
-}
-
 static bool explain(uint32_t result, struct problem *problem)
 {
 	if (result == SVSM_ERR_ATTEST_SELECTOR)
@@ -127,7 +116,7 @@ static bool attest_selected(const char *root, const struct svsm_wish *wish, stru
 				   root);
 	if (rc != 0)
 		return problem_set(problem, "%s: %s", item.folder, strerror(-rc));
-	if ((rc = set_inputs(&item, wish)) != 0 || (rc = get_outputs(&item, out)) != 0)
+	if ((rc = set_inputs(&item, wish)) != 0 || (rc = tsm_get_outputs(&item, out)) != 0)
 		ok = explain_failure(&item, rc, &out->certificates, problem);
 	item_remove(&item);
 	return ok;
@@ -152,16 +141,14 @@ bool svsm_attest(const struct svsm_roots *roots, const struct svsm_wish *wish,
 static bool put_file(const char *folder, const char *name, const void *data, size_t size,
 		     struct problem *problem)
 {
-	char path[512];
-	int length = snprintf(path, sizeof(path), "%s/%s", folder, name), rc;
+	char path[FILE_PATH_MAX];
+	int rc = file_path(path, folder, name);
 
-	if (length < 0 || (size_t)length >= sizeof(path))
-		return problem_set(problem, "%s: %s", folder, strerror(ENAMETOOLONG));
-	if (size == 0)
-		rc = unlink(path) == 0 || errno == ENOENT ? 0 : -errno;
-	else
+	if (rc == 0 && size > 0)
 		rc = file_write(path, data, size);
-	return rc == 0 || problem_set(problem, "%s: %s", path, strerror(-rc));
+	else if (rc == 0 && unlink(path) != 0 && errno != ENOENT)
+		rc = -errno;
+	return rc == 0 || problem_set(problem, "%s/%s: %s", folder, name, strerror(-rc));
 }
 
 static bool put_files(const struct svsm_wish *wish, const struct tsm_report *report,

@@ -204,8 +204,8 @@ static struct bytes_reader parameters(struct bytes_reader *r)
 bool tpm_create_primary(int fd, const void *template, size_t size, uint32_t *handle,
 			struct tpm_blob *public_area, struct problem *problem)
 {
-	static struct command c;
-	static struct response r;
+	struct command c;
+	struct response r;
 	struct bytes_reader p;
 
 	begin(&c, "TPM2_CreatePrimary", ST_SESSIONS, CC_CREATE_PRIMARY);
@@ -227,8 +227,8 @@ bool tpm_create_primary(int fd, const void *template, size_t size, uint32_t *han
 
 bool tpm_flush(int fd, uint32_t handle, struct problem *problem)
 {
-	static struct command c;
-	static struct response r;
+	struct command c;
+	struct response r;
 
 	begin(&c, "TPM2_FlushContext", ST_NO_SESSIONS, CC_FLUSH_CONTEXT);
 	put32(&c, handle);
@@ -239,8 +239,8 @@ bool tpm_quote(int fd, uint32_t handle, const void *nonce, size_t nonce_size,
 	       const struct tpm_selection *selection, struct tpm_blob *message,
 	       struct tpm_blob *signature, struct problem *problem)
 {
-	static struct command c;
-	static struct response r;
+	struct command c;
+	struct response r;
 	struct bytes_reader p;
 	size_t size;
 
@@ -293,8 +293,8 @@ static bool take_pcrs(struct bytes_reader *r, const struct tpm_selection *want, 
 bool tpm_read_pcrs(int fd, const struct tpm_selection *selection, struct tpm_pcrs *pcrs,
 		   struct problem *problem)
 {
-	static struct command c;
-	static struct response r;
+	struct command c;
+	struct response r;
 	struct tpm_selection left = *selection;
 	uint32_t mask;
 
@@ -317,8 +317,8 @@ bool tpm_read_pcrs(int fd, const struct tpm_selection *selection, struct tpm_pcr
 
 static bool nv_size(int fd, uint32_t index, size_t *size, struct problem *problem)
 {
-	static struct command c;
-	static struct response r;
+	struct command c;
+	struct response r;
 
 	begin(&c, "TPM2_NV_ReadPublic", ST_NO_SESSIONS, CC_NV_READ_PUBLIC);
 	put32(&c, index);
@@ -335,8 +335,8 @@ static bool nv_size(int fd, uint32_t index, size_t *size, struct problem *proble
 
 bool tpm_read_nv(int fd, uint32_t index, struct tpm_blob *content, struct problem *problem)
 {
-	static struct command c;
-	static struct response r;
+	struct command c;
+	struct response r;
 	struct bytes_reader p;
 	size_t size, chunk;
 

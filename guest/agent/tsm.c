@@ -11,9 +11,18 @@ struct request {
 	struct tsm_report *out;
 };
 
+int tsm_get_outputs(struct item *item, struct tsm_report *out)
+{
+	int rc;
+
+	if ((rc = item_get(item, "outblob", &out->report)) != 0 ||
+	    (rc = item_get(item, "manifestblob", &out->manifest)) != 0)
+		return rc;
+	return item_get(item, "auxblob", &out->certificates);
+}
+
 static int ask_vtpm(struct request *request)
 {
-	struct tsm_report *out = request->out;
 	struct item *item = &request->item;
 	char version[16];
 	int rc;
@@ -24,11 +33,7 @@ static int ask_vtpm(struct request *request)
 	    (rc = item_set_text(item, "service_guid", TSM_VTPM_GUID)) != 0 ||
 	    (rc = item_set_text(item, "service_manifest_version", version)) != 0)
 		return rc;
-	if ((rc = item_get(item, "outblob", &out->report)) != 0 ||
-	    (rc = item_get(item, "manifestblob", &out->manifest)) != 0 ||
-	    (rc = item_get(item, "auxblob", &out->certificates)) != 0)
-		return rc;
-	return 0;
+	return tsm_get_outputs(item, request->out);
 }
 
 /* The kernel's own level is the most privileged one that it may ask for; the default is not. */
@@ -49,10 +54,9 @@ static int ask_kernel(struct request *request)
 	if (rc != 0)
 		return rc;
 	if ((rc = item_set(item, "inblob", request->data, TSM_NONCE_SIZE)) != 0 ||
-	    (rc = item_get(item, "outblob", &out->report)) != 0 ||
-	    (rc = item_get(item, "auxblob", &out->certificates)) != 0)
+	    (rc = item_get(item, "outblob", &out->report)) != 0)
 		return rc;
-	return 0;
+	return item_get(item, "auxblob", &out->certificates);
 }
 
 /* Each report has a folder of its own. */

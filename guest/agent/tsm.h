@@ -22,6 +22,9 @@ struct tsm_report {
 	const char *failed; /* the attribute that a failure came from */
 };
 
+/* What both kinds of item have where the SVSM answers: all three parts. 0, or -errno. */
+int tsm_get_outputs(struct item *item, struct tsm_report *out);
+
 /*
  * A report from the SVSM at VMPL0 over this nonce and the vTPM's manifest of this version: its
  * REPORT_DATA is SHA-512(nonce | manifest). root is TSM_ROOT but in tests. 0, or -errno.

@@ -2,8 +2,8 @@
 /*
  * /dev/tpm0 and /dev/tpmrm0 on the vTPM of an SVSM (AMD 58019, vTPM protocol), for kernels that
  * were built without such a driver, and the module's start and end. Both parts of the module make
- * their calls by svsm.c, which would otherwise have to be exported to a second one. A command and its response share one page of the guest's
- * private memory, so the host sees neither.
+ * their calls by svsm.c, which would otherwise have to be exported to a second one. A command and
+ * its response share one page of the guest's private memory, so the host sees neither.
  */
 #include "svsm.h"
 

@@ -161,6 +161,18 @@ static void test_hello(void **state)
 	frame = host_hears(f, CHANNEL_HELLO);
 	assert_memory_equal(frame.payload, "kernel=", 7);
 	assert_non_null(memmem(frame.payload, frame.size, "\ncpus=", 6));
+	assert_non_null(memmem(frame.payload, frame.size, "\ntpm=none\n", 10));
+}
+
+static void test_hello_with_tpm(void **state)
+{
+	struct fixture *f = *state;
+	struct frame frame;
+
+	f->session.tpm = "/dev/null";
+	serve_to_end(f);
+	frame = host_hears(f, CHANNEL_HELLO);
+	assert_non_null(memmem(frame.payload, frame.size, "\ntpm=/dev/null\n", 15));
 }
 
 static void test_nonce(void **state)
@@ -356,6 +368,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_hello, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_hello_with_tpm, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_nonce, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_report_request, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_kernel_report, setup, teardown),
