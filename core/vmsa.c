@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "core/host/vmsa.h"
+#include "core/vmsa.h"
 
 #include <string.h>
 
@@ -12,7 +12,6 @@
 #define EFER_LME (1ull << 8)
 #define EFER_LMA (1ull << 10)
 #define EFER_NXE (1ull << 11)
-#define EFER_SVME (1ull << 12)
 
 /* Attributes: bits 7:0 as in a descriptor's access byte, 11:8 AVL, L, D/B, G. */
 #define CODE32 0xc9bu
@@ -21,6 +20,7 @@
 #define LDT 0x82u
 #define TSS 0x8bu
 
+/* APM volume 2, 14.1.3. */
 #define RESET_DR6 0xffff0ff0ull
 #define RESET_DR7 0x400ull
 #define RESET_PAT 0x0007040600070406ull
@@ -42,7 +42,7 @@ static void reset(struct snp_vmsa *vmsa, uint64_t sev_features)
 	vmsa->mxcsr = RESET_MXCSR;
 	vmsa->x87_fcw = RESET_X87_FCW;
 	vmsa->x87_ftw = RESET_X87_FTW;
-	vmsa->efer = EFER_SVME; /* VMRUN asks for it */
+	vmsa->efer = SNP_VMSA_EFER_SVME;
 	vmsa->sev_features = sev_features;
 }
 

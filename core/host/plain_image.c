@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "core/host/elf_image.h"
-#include "core/host/vmsa.h"
+#include "core/vmsa.h"
 
 #define PAGE_MASK (ABI_PAGE_SIZE - 1ull)
 #define IMAGE_MAX (256ull << 20) /* between the first and the last byte of a bare program */

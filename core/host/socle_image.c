@@ -6,7 +6,7 @@
 
 #include "core/host/elf_image.h"
 #include "core/host/page_tables.h"
-#include "core/host/vmsa.h"
+#include "core/vmsa.h"
 
 #define PAGE_MASK (ABI_PAGE_SIZE - 1ull)
 #define LARGE_MASK (ABI_PAGE_SIZE_2M - 1ull)

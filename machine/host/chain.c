@@ -267,27 +267,32 @@ static bool create(const char *dir, const char *place, struct host_error *error)
 	return ok;
 }
 
-static X509 *read_cert(const char *dir, const char *name)
+static FILE *open_in(const char *dir, const char *name)
 {
 	char *path = files_path(dir, name);
 	FILE *f = path ? fopen(path, "re") : NULL;
+
+	free(path);
+	return f;
+}
+
+static X509 *read_cert(const char *dir, const char *name)
+{
+	FILE *f = open_in(dir, name);
 	X509 *cert = f ? PEM_read_X509(f, NULL, NULL, NULL) : NULL;
 
 	if (f)
 		fclose(f);
-	free(path);
 	return cert;
 }
 
 static EVP_PKEY *read_key(const char *dir, const char *name)
 {
-	char *path = files_path(dir, name);
-	FILE *f = path ? fopen(path, "re") : NULL;
+	FILE *f = open_in(dir, name);
 	EVP_PKEY *key = f ? PEM_read_PrivateKey(f, NULL, NULL, NULL) : NULL;
 
 	if (f)
 		fclose(f);
-	free(path);
 	return key;
 }
 

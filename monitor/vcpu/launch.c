@@ -6,6 +6,7 @@
  */
 #include <string.h>
 
+#include "core/vmsa.h"
 #include "monitor/arch/arch.h"
 #include "monitor/ghcb/ghcb.h"
 #include "monitor/log/die.h"
@@ -121,16 +122,12 @@ static gpa_t build_vmsa(const struct socle_guest_entry *entry, struct page_owner
 	struct snp_vmsa *vmsa;
 	gpa_t page;
 
-	if (!vmsa_create(owner, &page, &vmsa))
+	if (!vmsa_alloc(owner, &page))
 		die(DIE_MEMORY, "no memory for the guest's VMSA");
-	vmsa_set_long_mode(vmsa, entry->cs_selector, entry->ds_selector);
-	vmsa->gdtr = (struct snp_segment){ .limit = entry->gdt_limit, .base = entry->gdt_base };
-	vmsa->cr3 = entry->cr3 | map_c_bit();
-	vmsa->rip = entry->rip;
-	vmsa->rsp = entry->rsp;
-	vmsa->rsi = entry->rsi;
+	vmsa = arch_vmsa(page);
+	vmsa_long_mode(vmsa, entry, arch_guest_sev_features());
+	vmsa->cr3 |= map_c_bit();
 	vmsa->vmpl = GUEST_VMPL;
-	vmsa->sev_features = arch_guest_sev_features();
 	if (!vmsa_commit(page))
 		die(DIE_RMP, "a page of ours cannot become the guest's VMSA");
 	return page;

@@ -3,6 +3,7 @@
  * Bring-up of the other vCPUs. Each starts in 64-bit mode on its own stack, by a VMSA that says so:
  * there is no real mode and no trampoline.
  */
+#include "core/vmsa.h"
 #include "monitor/arch/arch.h"
 #include "monitor/arch/hw/cpu_ops.h"
 #include "monitor/arch/hw/timer.h"
@@ -37,21 +38,23 @@ static _Noreturn void ap_main(void)
 
 static gpa_t build_vmsa(unsigned int index, struct page_owner *owner)
 {
-	struct cpu *cpu = cpu_at(index);
-	struct snp_vmsa *vmsa;
+	const struct cpu *cpu = cpu_at(index);
+	const struct socle_guest_entry entry = {
+		.rip = (uint64_t)(uintptr_t)ap_main,
+		/* As after a call: the ABI wants the stack 16-aligned before it. */
+		.rsp = (uint64_t)(uintptr_t)cpu + CPU_STACK_TOP - sizeof(uint64_t),
+		.cr3 = map_kernel_cr3(),
+		.gdt_base = (uint64_t)(uintptr_t)cpu->gdt,
+		.gdt_limit = sizeof(cpu->gdt) - 1,
+		.cs_selector = SELECTOR_KERNEL_CS,
+		.ds_selector = SELECTOR_KERNEL_DS,
+	};
 	gpa_t page;
 
-	if (!vmsa_create(owner, &page, &vmsa))
+	if (!vmsa_alloc(owner, &page))
 		die(DIE_MEMORY, "no memory for the VMSA of a vCPU");
-	vmsa_set_long_mode(vmsa, SELECTOR_KERNEL_CS, SELECTOR_KERNEL_DS);
-	vmsa->gdtr = (struct snp_segment){ .limit = sizeof(cpu->gdt) - 1,
-					   .base = (uint64_t)(uintptr_t)cpu->gdt };
-	vmsa->cr3 = map_kernel_cr3();
-	vmsa->rip = (uint64_t)(uintptr_t)ap_main;
-	/* As after a call: the ABI wants the stack 16-aligned before it. */
-	vmsa->rsp = (uint64_t)(uintptr_t)cpu + CPU_STACK_TOP - sizeof(uint64_t);
-	vmsa->vmpl = VMPL0;
-	vmsa->sev_features = cpu_read_msr(SNP_MSR_SEV_STATUS) >> SNP_SEV_STATUS_FEATURES_SHIFT;
+	vmsa_long_mode(arch_vmsa(page), &entry,
+		       cpu_read_msr(SNP_MSR_SEV_STATUS) >> SNP_SEV_STATUS_FEATURES_SHIFT);
 	if (!vmsa_commit(page))
 		die(DIE_RMP, "a page of ours cannot become a VMSA");
 	return page;

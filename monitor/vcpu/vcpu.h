@@ -23,13 +23,10 @@ _Noreturn void vcpu_run(void);
  */
 void vcpu_launch_guest(const struct socle_params *params, struct page_owner *owner);
 
-/* A page in the role of a VMSA, filled with the state of a reset vCPU. vmsa.c */
-bool vmsa_create(struct page_owner *owner, gpa_t *page, struct snp_vmsa **vmsa);
+/* A page that can become a VMSA; core/vmsa.h fills it. False when memory is out. vmsa.c */
+bool vmsa_alloc(struct page_owner *owner, gpa_t *page);
 
 /* Makes the filled page a VMSA in the RMP (RMPADJUST). False when the hardware says no. */
 bool vmsa_commit(gpa_t page);
-
-/* 64-bit mode, paging on, flat segments with these selectors, interrupts off. */
-void vmsa_set_long_mode(struct snp_vmsa *vmsa, uint16_t cs, uint16_t ds);
 
 #endif
