@@ -175,9 +175,6 @@ def check_tpm2_tools(stage):
 def add_agent(stage, agent):
     add_program(stage, agent, "bin/socle-guest")
     output_of("strip", "--strip-all", stage / "bin/socle-guest")
-    if "not a dynamic executable" not in subprocess.run(
-            ["ldd", agent], capture_output=True, text=True).stderr:
-        add_libraries(stage, agent)
 
 
 def fill(stage, args):
@@ -202,8 +199,8 @@ def fill(stage, args):
 # The archive
 
 
-def newc_member(number, name, mode, data):
-    fields = [number, mode, 0, 0, 1, 0, len(data), 0, 0, 0, 0, len(name) + 1, 0]
+def newc_member(number, name, mode, data=b"", device=(0, 0)):
+    fields = [number, mode, 0, 0, 1, 0, len(data), 0, 0, *device, len(name) + 1, 0]
     head = b"070701" + b"".join(b"%08X" % field for field in fields) + name.encode() + b"\0"
     head += b"\0" * (-len(head) % 4)
     return head + data + b"\0" * (-len(data) % 4)
@@ -223,10 +220,8 @@ def newc(stage):
             mode, data = 0o100000 | (0o755 if mode & 0o100 else 0o644), path.read_bytes()
         members.append(newc_member(len(members) + 1, name, mode, data))
     # The kernel opens the console before it runs /init, so this node must be in the archive.
-    console = [len(members) + 1, 0o020600, 0, 0, 1, 0, 0, 0, 0, 5, 1, len("dev/console") + 1, 0]
-    head = b"070701" + b"".join(b"%08X" % field for field in console) + b"dev/console\0"
-    members.append(head + b"\0" * (-len(head) % 4))
-    members.append(newc_member(0, "TRAILER!!!", 0, b""))
+    members.append(newc_member(len(members) + 1, "dev/console", 0o020600, device=(5, 1)))
+    members.append(newc_member(0, "TRAILER!!!", 0))
     return b"".join(members)
 
 

@@ -18,7 +18,7 @@
 #include "attest.h"
 #include "compat.h"
 
-#define TPM_RESPONSE_MIN 10u /* tag, size, response code */
+#define TPM_MESSAGE_MIN 10u /* tag, size, code */
 #define COMMAND_MAX (ABI_PAGE_SIZE - sizeof(struct svsm_vtpm_cmd_req))
 #define RESPONSE_MAX (ABI_PAGE_SIZE - SVSM_VTPM_RESPONSE_HEADER)
 
@@ -59,7 +59,7 @@ static int run_command(struct socle_tpm *tpm, const u8 *command, size_t size)
 		return -EIO;
 	}
 	memcpy(&response_size, tpm->page, sizeof(response_size));
-	if (response_size < TPM_RESPONSE_MIN || response_size > RESPONSE_MAX) {
+	if (response_size < TPM_MESSAGE_MIN || response_size > RESPONSE_MAX) {
 		pr_err_ratelimited("socle_tpm: vTPM response of %u bytes\n", response_size);
 		return -EIO;
 	}
@@ -72,7 +72,9 @@ static int socle_tpm_send(COMPAT_TPM_SEND_ARGS)
 	struct socle_tpm *tpm = dev_get_drvdata(&chip->dev);
 	int rc;
 
-	if (size < TPM_RESPONSE_MIN || size > COMMAND_MAX)
+	if (size < TPM_MESSAGE_MIN)
+		return -EINVAL;
+	if (size > COMMAND_MAX)
 		return -E2BIG;
 	mutex_lock(&tpm->lock);
 	tpm->response_size = 0;

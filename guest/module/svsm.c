@@ -123,28 +123,11 @@ bool svsm_present(void)
 	return cc_platform_has(CC_ATTR_GUEST_SEV_SNP) && snp_vmpl != 0;
 }
 
-int svsm_call(struct svsm_regs *regs)
-{
-	unsigned long end = jiffies + msecs_to_jiffies(SVSM_BUSY_MS);
-	int rc;
-
-	do {
-		struct svsm_regs attempt = *regs;
-
-		rc = svsm_call_once(&attempt);
-		if (rc)
-			return rc;
-		if (attempt.rax != SVSM_ERR_BUSY && attempt.rax != SVSM_ERR_INCOMPLETE) {
-			*regs = attempt;
-			return 0;
-		}
-		/* With interrupts on, so that the guest lives while the SVSM works. */
-		usleep_range(100, 1000);
-	} while (time_before(jiffies, end));
-	return -ETIMEDOUT;
-}
-
-int svsm_call_resumable(struct svsm_regs *regs)
+/*
+ * Makes the call until the SVSM is done with it. Resumable: its turns are many, and have no limit
+ * but that of the task's life.
+ */
+static int svsm_call_to_end(struct svsm_regs *regs, bool resumable)
 {
 	unsigned long end = jiffies + msecs_to_jiffies(SVSM_BUSY_MS);
 
@@ -158,16 +141,26 @@ int svsm_call_resumable(struct svsm_regs *regs)
 			*regs = attempt;
 			return 0;
 		}
-		if (fatal_signal_pending(current))
+		if (resumable && fatal_signal_pending(current))
 			return -EINTR;
 		/* Work goes on only while the SVSM is called; it is busy without our help. */
-		if (attempt.rax == SVSM_ERR_INCOMPLETE)
+		if (resumable && attempt.rax == SVSM_ERR_INCOMPLETE)
 			cond_resched();
 		else if (time_before(jiffies, end))
-			usleep_range(100, 1000);
+			usleep_range(100, 1000); /* so that the guest lives while the SVSM works */
 		else
 			return -ETIMEDOUT;
 	}
+}
+
+int svsm_call(struct svsm_regs *regs)
+{
+	return svsm_call_to_end(regs, false);
+}
+
+int svsm_call_resumable(struct svsm_regs *regs)
+{
+	return svsm_call_to_end(regs, true);
 }
 
 int svsm_query_protocol(u32 protocol, u32 version)
