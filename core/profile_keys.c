@@ -63,15 +63,23 @@ const struct profile_key *profile_find_key(const struct profile *profile, uint32
 	return NULL;
 }
 
-const char *profile_take_key_name(const struct profile *profile, struct words *line, size_t *index)
+static const char *take_id(struct words *line, uint32_t *id)
 {
 	struct word word = words_next(line);
-	uint32_t id = profile_key_id(word.at, word.length);
 
 	if (!word.length)
 		return "a key's name is missing";
-	if (!id)
-		return "there is no key of this name";
+	*id = profile_key_id(word.at, word.length);
+	return *id ? NULL : "there is no key of this name";
+}
+
+const char *profile_take_key_name(const struct profile *profile, struct words *line, size_t *index)
+{
+	uint32_t id = 0;
+	const char *error = take_id(line, &id);
+
+	if (error)
+		return error;
 	for (*index = 0; *index < profile->key_count; (*index)++) {
 		if (profile->keys[*index].id == id)
 			return NULL;
@@ -82,13 +90,11 @@ const char *profile_take_key_name(const struct profile *profile, struct words *l
 const char *profile_begin_key(struct profile_parser *p, struct words *line)
 {
 	struct profile *profile = p->profile;
-	struct word word = words_next(line);
-	uint32_t id = profile_key_id(word.at, word.length);
+	uint32_t id = 0;
+	const char *error = take_id(line, &id);
 
-	if (!word.length)
-		return "a key's name is missing";
-	if (!id)
-		return "there is no key of this name";
+	if (error)
+		return error;
 	if (profile_find_key(profile, id))
 		return "this key was defined before";
 	if (profile->key_count == PROFILE_KEYS_MAX)
