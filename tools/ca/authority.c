@@ -20,16 +20,16 @@
 #define SERIAL_FIRST "1\n"
 
 static bool path_in(char path[PATH_SIZE], const char *directory, const char *name,
-		    struct build_error *error)
+		    struct host_error *error)
 {
 	if (snprintf(path, PATH_SIZE, "%s/%s", directory, name) >= PATH_SIZE)
-		return build_fail(error, "the directory's name is too long");
+		return host_fail(error, "the directory's name is too long");
 	return true;
 }
 
 /* Writes a new file, which reaches the disk before this returns. */
 static bool write_new(const char *directory, const char *name, mode_t mode, const BUF_MEM *text,
-		      struct build_error *error)
+		      struct host_error *error)
 {
 	char path[PATH_SIZE];
 	bool ok;
@@ -39,17 +39,17 @@ static bool write_new(const char *directory, const char *name, mode_t mode, cons
 		return false;
 	fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
 	if (fd < 0)
-		return build_fail(error, "%s: %s", name, strerror(errno));
+		return host_fail(error, "%s: %s", name, strerror(errno));
 	ok = write(fd, text->data, text->length) == (ssize_t)text->length && fsync(fd) == 0;
 	if (close(fd) != 0 || !ok)
-		return build_fail(error, "%s: cannot write it: %s", name, strerror(errno));
+		return host_fail(error, "%s: cannot write it: %s", name, strerror(errno));
 	return true;
 }
 
 enum pem_kind { PEM_KEY, PEM_CERTIFICATE };
 
 static bool write_pem(const char *directory, const char *name, enum pem_kind kind, EVP_PKEY *key,
-		      X509 *certificate, struct build_error *error)
+		      X509 *certificate, struct host_error *error)
 {
 	BIO *bio = BIO_new(BIO_s_secmem());
 	BUF_MEM *text = NULL;
@@ -60,24 +60,24 @@ static bool write_pem(const char *directory, const char *name, enum pem_kind kin
 	if (ok)
 		BIO_get_mem_ptr(bio, &text);
 	ok = ok ? write_new(directory, name, kind == PEM_KEY ? 0600 : 0644, text, error)
-		: build_fail(error, "%s: OpenSSL cannot write it", name);
+		: host_fail(error, "%s: OpenSSL cannot write it", name);
 	BIO_free(bio);
 	return ok;
 }
 
-static bool make_folder(const char *directory, const char *name, struct build_error *error)
+static bool make_folder(const char *directory, const char *name, struct host_error *error)
 {
 	char path[PATH_SIZE];
 
 	if (!path_in(path, directory, name, error))
 		return false;
 	if (mkdir(path, 0755) != 0)
-		return build_fail(error, "%s: %s", name, strerror(errno));
+		return host_fail(error, "%s: %s", name, strerror(errno));
 	return true;
 }
 
 static bool fill_directory(const char *directory, EVP_PKEY *key, X509 *certificate,
-			   struct build_error *error)
+			   struct host_error *error)
 {
 	BUF_MEM serial = { .data = (char *)SERIAL_FIRST, .length = strlen(SERIAL_FIRST) };
 
@@ -90,7 +90,7 @@ static bool fill_directory(const char *directory, EVP_PKEY *key, X509 *certifica
 static void remove_directory(const char *directory)
 {
 	static const char *const names[] = { "ca.key", "ca.pem", "serial", "issued", "nonces" };
-	struct build_error ignored;
+	struct host_error ignored;
 	char path[PATH_SIZE];
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
@@ -102,59 +102,58 @@ static void remove_directory(const char *directory)
 
 /* Fills a directory under another name and then gives it its own. */
 static bool make_directory(const char *directory, EVP_PKEY *key, X509 *certificate,
-			   struct build_error *error)
+			   struct host_error *error)
 {
 	char temporary[PATH_SIZE];
 
 	if (snprintf(temporary, PATH_SIZE, "%s.XXXXXX", directory) >= PATH_SIZE)
-		return build_fail(error, "the directory's name is too long");
+		return host_fail(error, "the directory's name is too long");
 	if (!mkdtemp(temporary))
-		return build_fail(error, "%s", strerror(errno));
+		return host_fail(error, "%s", strerror(errno));
 	if (fill_directory(temporary, key, certificate, error)) {
 		/* rename() would silently replace an empty directory. */
 		if (access(directory, F_OK) != 0 && rename(temporary, directory) == 0)
 			return true;
-		build_fail(error, "it is there already, or cannot be made");
+		host_fail(error, "it is there already, or cannot be made");
 	}
 	remove_directory(temporary);
 	return false;
 }
 
-bool ca_authority_init(const char *directory, const char *name, long days,
-		       struct build_error *error)
+bool ca_authority_init(const char *directory, const char *name, long days, struct host_error *error)
 {
 	EVP_PKEY *key;
 	X509 *certificate;
 	bool ok;
 
 	if (access(directory, F_OK) == 0)
-		return build_fail(error, "it is there already");
+		return host_fail(error, "it is there already");
 	key = EVP_EC_gen("P-384");
 	certificate = key ? ca_certificate_root(key, name, days) : NULL;
 	ok = certificate ? make_directory(directory, key, certificate, error)
-			 : build_fail(error, "OpenSSL cannot make a certificate for \"%s\"", name);
+			 : host_fail(error, "OpenSSL cannot make a certificate for \"%s\"", name);
 	X509_free(certificate);
 	EVP_PKEY_free(key);
 	return ok;
 }
 
 static BIO *open_file(const char *directory, const char *name, struct file_bytes *bytes,
-		      struct build_error *error)
+		      struct host_error *error)
 {
-	struct build_error reason;
+	struct host_error reason;
 	char path[PATH_SIZE];
 
 	*bytes = (struct file_bytes){ 0 };
 	if (!path_in(path, directory, name, error))
 		return NULL;
 	if (!file_read(path, KEY_FILE_MAX, bytes, &reason)) {
-		build_fail(error, "%s: %.200s", name, reason.text);
+		host_fail(error, "%s: %.200s", name, reason.text);
 		return NULL;
 	}
 	return BIO_new_mem_buf(bytes->data, (int)bytes->size);
 }
 
-bool ca_authority_open(struct ca_authority *ca, const char *directory, struct build_error *error)
+bool ca_authority_open(struct ca_authority *ca, const char *directory, struct host_error *error)
 {
 	struct file_bytes key, certificate;
 	BIO *bio;
@@ -169,7 +168,7 @@ bool ca_authority_open(struct ca_authority *ca, const char *directory, struct bu
 	OPENSSL_cleanse(key.data, key.size);
 	file_free(&key);
 	if (!ca->key)
-		return build_fail(error, "ca.key: no private key in PEM");
+		return host_fail(error, "ca.key: no private key in PEM");
 	bio = open_file(directory, "ca.pem", &certificate, error);
 	if (bio)
 		ca->certificate = PEM_read_bio_X509(bio, NULL, NULL, NULL);
@@ -178,7 +177,7 @@ bool ca_authority_open(struct ca_authority *ca, const char *directory, struct bu
 	if (bio && ca->certificate && X509_check_private_key(ca->certificate, ca->key) == 1)
 		return true;
 	if (bio)
-		build_fail(error, "ca.pem: no certificate for ca.key");
+		host_fail(error, "ca.pem: no certificate for ca.key");
 	ca_authority_close(ca);
 	return false;
 }
@@ -190,7 +189,7 @@ void ca_authority_close(struct ca_authority *ca)
 	*ca = (struct ca_authority){ 0 };
 }
 
-static bool read_serial(const char *path, uint64_t *serial, struct build_error *error)
+static bool read_serial(const char *path, uint64_t *serial, struct host_error *error)
 {
 	struct file_bytes bytes;
 	char *end;
@@ -203,13 +202,13 @@ static bool read_serial(const char *path, uint64_t *serial, struct build_error *
 	if (errno || end == (char *)bytes.data || *end != '\n' || *serial == 0 ||
 	    *serial == UINT64_MAX) {
 		file_free(&bytes);
-		return build_fail(error, "serial: no number");
+		return host_fail(error, "serial: no number");
 	}
 	file_free(&bytes);
 	return true;
 }
 
-static bool advance_serial(const char *directory, uint64_t *serial, struct build_error *error)
+static bool advance_serial(const char *directory, uint64_t *serial, struct host_error *error)
 {
 	char path[PATH_SIZE], text[32];
 	int length;
@@ -221,13 +220,13 @@ static bool advance_serial(const char *directory, uint64_t *serial, struct build
 }
 
 bool ca_authority_take_serial(const struct ca_authority *ca, uint64_t *serial,
-			      struct build_error *error)
+			      struct host_error *error)
 {
 	int lock = open(ca->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	bool ok;
 
 	if (lock < 0 || flock(lock, LOCK_EX) != 0) {
-		build_fail(error, "cannot lock the directory: %s", strerror(errno));
+		host_fail(error, "cannot lock the directory: %s", strerror(errno));
 		if (lock >= 0)
 			close(lock);
 		return false;
@@ -238,7 +237,7 @@ bool ca_authority_take_serial(const struct ca_authority *ca, uint64_t *serial,
 }
 
 bool ca_authority_record(const struct ca_authority *ca, uint64_t serial, X509 *certificate,
-			 struct build_error *error)
+			 struct host_error *error)
 {
 	char name[64];
 
@@ -247,23 +246,23 @@ bool ca_authority_record(const struct ca_authority *ca, uint64_t serial, X509 *c
 }
 
 bool ca_authority_use_nonce(const struct ca_authority *ca, const uint8_t *nonce, size_t size,
-			    struct build_error *error)
+			    struct host_error *error)
 {
 	char name[16 + 2 * 64], path[PATH_SIZE];
 	int length = snprintf(name, sizeof(name), "nonces/");
 	int fd;
 
 	if (size > 64)
-		return build_fail(error, "the nonce is too long");
+		return host_fail(error, "the nonce is too long");
 	for (size_t i = 0; i < size; i++)
 		length += snprintf(name + length, sizeof(name) - (size_t)length, "%02x", nonce[i]);
 	if (!path_in(path, ca->directory, name, error))
 		return false;
 	fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
 	if (fd < 0 && errno == EEXIST)
-		return build_fail(error, "the nonce has been used before");
+		return host_fail(error, "the nonce has been used before");
 	if (fd < 0)
-		return build_fail(error, "cannot note the nonce: %s", strerror(errno));
+		return host_fail(error, "cannot note the nonce: %s", strerror(errno));
 	close(fd);
 	return true;
 }

@@ -15,7 +15,7 @@
 #include <openssl/x509.h>
 #include <stdint.h>
 
-#include "core/host/result.h"
+#include "core/host/error.h"
 
 struct ca_authority {
 	const char *directory;
@@ -28,24 +28,24 @@ struct ca_authority {
  * whole or not at all.
  */
 bool ca_authority_init(const char *directory, const char *name, long days,
-		       struct build_error *error);
+		       struct host_error *error);
 
 /* Opens one; ca_authority_close() ends. The directory's name stays in use. */
-bool ca_authority_open(struct ca_authority *ca, const char *directory, struct build_error *error);
+bool ca_authority_open(struct ca_authority *ca, const char *directory, struct host_error *error);
 void ca_authority_close(struct ca_authority *ca);
 
 /*
  * Takes a serial number, which no other process gets, and which is used up whatever comes of it.
  */
 bool ca_authority_take_serial(const struct ca_authority *ca, uint64_t *serial,
-			      struct build_error *error);
+			      struct host_error *error);
 
 /* Keeps a copy of what was issued. */
 bool ca_authority_record(const struct ca_authority *ca, uint64_t serial, X509 *certificate,
-			 struct build_error *error);
+			 struct host_error *error);
 
 /* Uses up a nonce; fails if it was used before. */
 bool ca_authority_use_nonce(const struct ca_authority *ca, const uint8_t *nonce, size_t size,
-			    struct build_error *error);
+			    struct host_error *error);
 
 #endif

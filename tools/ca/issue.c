@@ -45,7 +45,7 @@ static EVP_PKEY *usable_key(const struct vtpm_manifest_key *key)
 }
 
 static bool issue_one(const struct ca_authority *ca, struct ca_certificate_request *request,
-		      struct file_bytes *der, struct build_error *error)
+		      struct file_bytes *der, struct host_error *error)
 {
 	X509 *certificate;
 	bool ok;
@@ -54,16 +54,16 @@ static bool issue_one(const struct ca_authority *ca, struct ca_certificate_reque
 		return false;
 	certificate = ca_certificate_issue(request, ca->certificate, ca->key);
 	if (!certificate)
-		return build_fail(error, "issue: OpenSSL cannot make the certificate");
+		return host_fail(error, "issue: OpenSSL cannot make the certificate");
 	ok = ca_authority_record(ca, request->serial, certificate, error) &&
-	     (encode(certificate, der) || build_fail(error, "issue: out of memory"));
+	     (encode(certificate, der) || host_fail(error, "issue: out of memory"));
 	X509_free(certificate);
 	return ok;
 }
 
 static bool issue_all(const struct ca_authority *ca, const struct ca_policy *policy,
 		      EVP_PKEY *const *keys, const struct vtpm_manifest *manifest,
-		      struct ca_issued *issued, struct build_error *error)
+		      struct ca_issued *issued, struct host_error *error)
 {
 	for (size_t i = 0; i < manifest->count; i++) {
 		struct ca_certificate_request request = {
@@ -84,7 +84,7 @@ static bool issue_all(const struct ca_authority *ca, const struct ca_policy *pol
 
 bool ca_issue(const struct ca_authority *ca, const struct ca_policy *policy,
 	      const struct vtpm_manifest *manifest, struct ca_issued *issued,
-	      struct build_error *error)
+	      struct host_error *error)
 {
 	EVP_PKEY *keys[VTPM_MANIFEST_KEYS_MAX] = { NULL };
 	bool ok = true;
@@ -94,7 +94,7 @@ bool ca_issue(const struct ca_authority *ca, const struct ca_policy *policy,
 	for (size_t i = 0; ok && i < manifest->count; i++) {
 		keys[i] = usable_key(&manifest->keys[i]);
 		if (!keys[i])
-			ok = build_fail(error, "manifest: key %zu is no valid public key", i);
+			ok = host_fail(error, "manifest: key %zu is no valid public key", i);
 	}
 	ok = ok && issue_all(ca, policy, keys, manifest, issued, error);
 	for (size_t i = 0; i < manifest->count; i++)

@@ -21,7 +21,7 @@ struct ca_issued {
  */
 bool ca_issue(const struct ca_authority *ca, const struct ca_policy *policy,
 	      const struct vtpm_manifest *manifest, struct ca_issued *issued,
-	      struct build_error *error);
+	      struct host_error *error);
 
 void ca_issued_free(struct ca_issued *issued);
 

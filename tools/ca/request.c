@@ -120,7 +120,7 @@ const char *ca_request_chain(struct amd_chain *chain, const void *table, size_t 
 }
 
 static const char *judge_report(const struct ca_policy *policy, const struct psp_report *report,
-				const struct amd_chain *chain, struct build_error *error)
+				const struct amd_chain *chain, struct host_error *error)
 {
 	struct evidence evidence = { .report = *report, .chain = *chain };
 	struct verdict verdict;
@@ -128,25 +128,25 @@ static const char *judge_report(const struct ca_policy *policy, const struct psp
 	checks_run(&evidence, &policy->report, &verdict);
 	if (!verdict.first_failure)
 		return NULL;
-	build_fail(error, "%s: %s", verdict.first_failure->name, verdict.first_failure->error);
+	host_fail(error, "%s: %s", verdict.first_failure->name, verdict.first_failure->error);
 	return error->text;
 }
 
 /* The report is genuine and of the demanded launch. */
 static bool check_report(const struct ca_policy *policy, const struct ca_request_parts *parts,
-			 struct psp_report *report, struct build_error *error)
+			 struct psp_report *report, struct host_error *error)
 {
 	struct amd_chain chain = policy->chain;
 	bool own = chain.vcek;
 	const char *wrong;
 
 	if (!report_read(report, parts->report, parts->report_size))
-		return build_fail(error, "report: %zu bytes, where a report has %zu",
-				  parts->report_size, sizeof(*report));
+		return host_fail(error, "report: %zu bytes, where a report has %zu",
+				 parts->report_size, sizeof(*report));
 	wrong = own ? NULL
 		    : ca_request_chain(&chain, parts->certificates, parts->certificates_size);
 	if (wrong)
-		return build_fail(error, "certificates: %s", wrong);
+		return host_fail(error, "certificates: %s", wrong);
 	wrong = judge_report(policy, report, &chain, error);
 	if (!own)
 		amd_chain_free(&chain);
@@ -173,20 +173,20 @@ static bool check_binding(const uint8_t nonce[SVSM_NONCE_SIZE], const char *prof
 
 bool ca_request_judge(const struct ca_policy *policy, const uint8_t nonce[SVSM_NONCE_SIZE],
 		      const char *profile, const struct ca_request_parts *parts,
-		      struct vtpm_manifest *manifest, struct build_error *error)
+		      struct vtpm_manifest *manifest, struct host_error *error)
 {
 	struct psp_report report;
 	const char *wrong;
 
 	if (policy->profile && strcmp(policy->profile, profile) != 0)
-		return build_fail(error, "profile: %s is not served here", profile);
+		return host_fail(error, "profile: %s is not served here", profile);
 	if (!check_report(policy, parts, &report, error))
 		return false;
 	if (!check_binding(nonce, profile, parts, &report))
-		return build_fail(error, "report-data: REPORT_DATA is not that of this nonce, "
-					 "profile and manifest");
+		return host_fail(error, "report-data: REPORT_DATA is not that of this nonce, "
+					"profile and manifest");
 	wrong = vtpm_manifest_read(manifest, parts->manifest, parts->manifest_size);
 	if (!wrong && manifest->version != 1)
 		wrong = "its version is not 1";
-	return wrong ? build_fail(error, "manifest: %s", wrong) : true;
+	return wrong ? host_fail(error, "manifest: %s", wrong) : true;
 }

@@ -13,7 +13,7 @@
 #include "abi/ca.h"
 #include "abi/svsm.h"
 #include "core/host/amd_chain.h"
-#include "core/host/result.h"
+#include "core/host/error.h"
 #include "core/vtpm_manifest.h"
 #include "tools/ca/certificate.h"
 #include "tools/verify/checks.h"
@@ -53,6 +53,6 @@ const char *ca_request_chain(struct amd_chain *chain, const void *table, size_t 
  */
 bool ca_request_judge(const struct ca_policy *policy, const uint8_t nonce[SVSM_NONCE_SIZE],
 		      const char *profile, const struct ca_request_parts *parts,
-		      struct vtpm_manifest *manifest, struct build_error *error);
+		      struct vtpm_manifest *manifest, struct host_error *error);
 
 #endif

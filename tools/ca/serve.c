@@ -81,7 +81,7 @@ static bool answer_request(struct session *s)
 {
 	struct ca_request_parts parts;
 	struct vtpm_manifest manifest;
-	struct build_error error;
+	struct host_error error;
 	struct ca_issued issued;
 	uint8_t nonce[SVSM_NONCE_SIZE];
 	const char *wrong;
