@@ -7,24 +7,19 @@
 
 /* Every call of Socle. What is not here does not exist, and QUERY_PROTOCOL says so. */
 static const struct svsm_table_entry table[] = {
-	{ SVSM_PROTOCOL_CORE, SVSM_CORE_REMAP_CA, "core/remap-ca", 1, svsm_core_remap_ca },
-	{ SVSM_PROTOCOL_CORE, SVSM_CORE_PVALIDATE, "core/pvalidate", 1, svsm_core_pvalidate },
-	{ SVSM_PROTOCOL_CORE, SVSM_CORE_CREATE_VCPU, "core/create-vcpu", 1, svsm_core_create_vcpu },
-	{ SVSM_PROTOCOL_CORE, SVSM_CORE_DELETE_VCPU, "core/delete-vcpu", 1, svsm_core_delete_vcpu },
-	{ SVSM_PROTOCOL_CORE, SVSM_CORE_DEPOSIT_MEM, "core/deposit-mem", 1, svsm_core_deposit_mem },
-	{ SVSM_PROTOCOL_CORE, SVSM_CORE_WITHDRAW_MEM, "core/withdraw-mem", 1,
-	  svsm_core_withdraw_mem },
-	{ SVSM_PROTOCOL_CORE, SVSM_CORE_QUERY_PROTOCOL, "core/query-protocol", 1,
-	  svsm_core_query_protocol },
-	{ SVSM_PROTOCOL_CORE, SVSM_CORE_CONFIGURE_VTOM, "core/configure-vtom", 1,
-	  svsm_core_configure_vtom },
-	{ SVSM_PROTOCOL_ATTEST, SVSM_ATTEST_SERVICES, "attest/services", 1, svsm_attest_services },
-	{ SVSM_PROTOCOL_ATTEST, SVSM_ATTEST_SINGLE_SERVICE, "attest/single-service", 1,
-	  svsm_attest_single_service },
-	{ SVSM_PROTOCOL_ATTEST, SVSM_ATTEST_SINGLE_SERVICE_EX, "attest/single-service-ex", 2,
-	  svsm_attest_single_service_ex },
-	{ SVSM_PROTOCOL_VTPM, SVSM_VTPM_QUERY, "vtpm/query", 1, svsm_vtpm_query },
-	{ SVSM_PROTOCOL_VTPM, SVSM_VTPM_CMD, "vtpm/cmd", 1, svsm_vtpm_cmd },
+	{ SVSM_PROTOCOL_CORE, SVSM_CORE_REMAP_CA, 1, svsm_core_remap_ca },
+	{ SVSM_PROTOCOL_CORE, SVSM_CORE_PVALIDATE, 1, svsm_core_pvalidate },
+	{ SVSM_PROTOCOL_CORE, SVSM_CORE_CREATE_VCPU, 1, svsm_core_create_vcpu },
+	{ SVSM_PROTOCOL_CORE, SVSM_CORE_DELETE_VCPU, 1, svsm_core_delete_vcpu },
+	{ SVSM_PROTOCOL_CORE, SVSM_CORE_DEPOSIT_MEM, 1, svsm_core_deposit_mem },
+	{ SVSM_PROTOCOL_CORE, SVSM_CORE_WITHDRAW_MEM, 1, svsm_core_withdraw_mem },
+	{ SVSM_PROTOCOL_CORE, SVSM_CORE_QUERY_PROTOCOL, 1, svsm_core_query_protocol },
+	{ SVSM_PROTOCOL_CORE, SVSM_CORE_CONFIGURE_VTOM, 1, svsm_core_configure_vtom },
+	{ SVSM_PROTOCOL_ATTEST, SVSM_ATTEST_SERVICES, 1, svsm_attest_services },
+	{ SVSM_PROTOCOL_ATTEST, SVSM_ATTEST_SINGLE_SERVICE, 1, svsm_attest_single_service },
+	{ SVSM_PROTOCOL_ATTEST, SVSM_ATTEST_SINGLE_SERVICE_EX, 2, svsm_attest_single_service_ex },
+	{ SVSM_PROTOCOL_VTPM, SVSM_VTPM_QUERY, 1, svsm_vtpm_query },
+	{ SVSM_PROTOCOL_VTPM, SVSM_VTPM_CMD, 1, svsm_vtpm_cmd },
 };
 #define TABLE_SIZE (sizeof(table) / sizeof(table[0]))
 
@@ -99,11 +94,4 @@ void svsm_dispatch(struct svsm_call *call, uint8_t pending)
 		call->rax = unknown_call(call->rax);
 	else
 		call->rax = entry->handler(call);
-}
-
-const char *svsm_call_name(uint64_t rax)
-{
-	const struct svsm_table_entry *entry = find(rax);
-
-	return entry ? entry->name : "unknown";
 }

@@ -37,7 +37,6 @@ typedef uint32_t (*svsm_handler)(struct svsm_call *call);
 struct svsm_table_entry {
 	uint32_t protocol;
 	uint32_t call;
-	const char *name;
 	uint32_t since; /* the protocol version that introduced the call */
 	svsm_handler handler;
 };
@@ -47,9 +46,6 @@ struct svsm_table_entry {
  * call_pending with 0; it is not 0. Takes locks, so the caller holds none.
  */
 void svsm_dispatch(struct svsm_call *call, uint8_t pending);
-
-/* Name of the call that rax asks for, for the log; "unknown" when it is not in the table. */
-const char *svsm_call_name(uint64_t rax);
 
 /*
  * Versions of a protocol that the table offers right now: false when it is not offered, or its

@@ -54,14 +54,6 @@ static void pending_is_one(void **state)
 	assert_int_equal(call.rax, 0x80000004);
 }
 
-static void calls_have_names(void **state)
-{
-	(void)state;
-	assert_string_equal(svsm_call_name(VTPM(1)), "vtpm/cmd");
-	assert_string_equal(svsm_call_name(CORE(1)), "core/pvalidate");
-	assert_string_equal(svsm_call_name(CORE(8)), "unknown");
-}
-
 static uint64_t query(uint64_t protocol, uint32_t version)
 {
 	struct svsm_call call = world_call(0, CORE(SVSM_CORE_QUERY_PROTOCOL),
@@ -246,7 +238,6 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(unknown_calls_have_results, setup),
 		cmocka_unit_test_setup(pending_is_one, setup),
-		cmocka_unit_test_setup(calls_have_names, setup),
 		cmocka_unit_test_setup(query_protocol, setup),
 		cmocka_unit_test_setup(query_protocol_without_a_service, setup),
 		cmocka_unit_test_setup(configure_vtom, setup),
