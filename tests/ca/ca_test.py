@@ -326,17 +326,20 @@ def test_chain_lies(world):
     signer = world.signer
     far = bytearray(signer.table())
     struct.pack_into("<I", far, 16, 0xFFFFFFF0)
+    near = bytearray(signer.table())
+    near[16:24] = near[40:48]
     tables = [
         ("no table", b"", "no certificates"),
         ("a table without an end", bytes.fromhex("11" * 24) * 3, "no end"),
         ("a table of nothing but its end", bytes(24), "lacks"),
-        ("a cut table", signer.table()[:24], "cannot be read"),
+        ("a cut table", signer.table()[:24], "no end"),
         ("a long table", (bytes.fromhex("11" * 24)) * 40, "too long"),
         ("no VCEK", signer.table(("ask", "ark")), "lacks"),
         ("no ASK", signer.table(("vcek", "ark")), "lacks"),
         ("two VCEKs", signer.table(("vcek", "vcek", "ask", "ark")), "twice"),
-        ("an offset that is far away", bytes(far), "cannot be read"),
-        ("a cut certificate", signer.table()[:-5], "cannot be read"),
+        ("an offset that is far away", bytes(far), "no bytes of its own"),
+        ("a cut certificate", signer.table()[:-5], "no bytes of its own"),
+        ("one certificate for two", bytes(near), "overlap"),
     ]
     for name, table, pattern in tables:
         refusal(world, name, r"^certificates: .*" + pattern,

@@ -99,8 +99,9 @@ def both(socle, name, arguments):
     except second.Unreadable:
         result(run.returncode == 1, name, f"{run.returncode} and unreadable")
         return None, None
-    result(first is not None and (run.returncode, failing, first["bindings"]) ==
-           (other["status"], other["failing"], other["bindings"]), name,
+    result(first is not None and
+           (run.returncode, failing, first.get("binding"), first["bindings"]) ==
+           tuple(other[n] for n in ("status", "failing", "binding", "bindings")), name,
            f"{run.returncode} {failing}, {other}: {run.stderr}")
     return other["failing"], other["bindings"]
 

@@ -3,7 +3,8 @@
 """A second verifier of evidence directories (docs/evidence.md), beside `socle verify` and without
 any of its code: Python, and python3-cryptography for the primitives.
 
-    verify.py [--trust-emulated] [--keys-only | --report-only] [--certs DIR]
+    verify.py [--trust-emulated] [--keys-only | --report-only]
+              [--certs DIR] [--ark FILE] [--ask FILE] [--vcek FILE]
               [--measurement HEX] [--minimum-tcb F,B,T,S,M] [--ek-cert FILE --ca FILE]
               [--pcr BANK:N=HEX]... DIRECTORY
 
@@ -17,6 +18,7 @@ import json
 import re
 import struct
 import sys
+import uuid
 from pathlib import Path
 
 from cryptography import x509
@@ -34,6 +36,10 @@ OID = "1.3.6.1.4.1.3704.1."
 EK_USAGE = "2.23.133.8.1"
 HASH_OF = {0x000B: hashes.SHA256, 0x000C: hashes.SHA384, 0x000D: hashes.SHA512}
 CURVES = {3: ec.SECP256R1, 4: ec.SECP384R1, 5: ec.SECP521R1}
+CHAIN = ("ark", "ask", "vcek")
+TABLE_GUIDS = {"63da758d-e664-4564-adc5-f4b93be8accd": "vcek",
+               "4ab7b379-bbac-4fe4-a02f-05aef327c782": "ask",
+               "c0b406a4-a803-4952-9743-3fb6014cd0ae": "ark"}
 AK_ATTRIBUTES = 0x00050072
 
 
@@ -62,16 +68,19 @@ def read_file(path):
     return data
 
 
-def read_pem(path):
-    """A file that may be PEM; nobody is asked for the passphrase of one that says it has one."""
-    data = read_file(path)
+def refuse_encrypted(data, path):
+    """Bytes that may be PEM; nobody is asked for the passphrase of some that say they have one."""
     if b"ENCRYPTED" in data:
         raise Unreadable(f"{path}: encrypted")
     return data
 
 
 def read_certificates(path):
-    data = read_pem(path)
+    return parse_certificates(read_file(path), path)
+
+
+def parse_certificates(data, path):
+    refuse_encrypted(data, path)
     blocks = re.findall(rb"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", data, re.S)
     try:
         if blocks:
@@ -81,9 +90,33 @@ def read_certificates(path):
         raise Unreadable(f"{path}: no certificate") from error
 
 
+def parse_table(data, path):
+    """ARK, ASK and VCEK by name from the host's table (docs/evidence.md), as far as it has them."""
+    entries, at = [], 0
+    while True:
+        if len(data) - at < 24 or len(entries) > 16:
+            raise Unreadable(f"{path}: no end")
+        guid, offset, length = uuid.UUID(bytes_le=data[at:at + 16]), *struct.unpack_from(
+            "<II", data, at + 16)
+        at += 24
+        if guid.int == 0:
+            break
+        entries.append((offset, offset + length, TABLE_GUIDS.get(str(guid))))
+    end = at
+    for start, stop, _ in sorted(entries, key=lambda e: e[:2]):
+        if not end <= start < stop <= len(data):
+            raise Unreadable(f"{path}: an entry's bytes")
+        end = stop
+    names = [name for _, _, name in entries if name]
+    if len(entries) > 16 or len(set(names)) != len(names):
+        raise Unreadable(f"{path}: too many entries")
+    return {name: parse_certificates(data[start:stop], path)[0]
+            for start, stop, name in entries if name}
+
+
 def read_key(path):
     try:
-        return serialization.load_pem_public_key(read_pem(path))
+        return serialization.load_pem_public_key(refuse_encrypted(read_file(path), path))
     except ValueError as error:
         raise Unreadable(f"{path}: no public key") from error
 
@@ -93,18 +126,30 @@ class Evidence:
 
     def __init__(self, options):
         self.directory = Path(options.directory)
-        certs = Path(options.certs or options.directory)
         self.report = read_file(self.directory / "report.bin")
         if len(self.report) != 0x4A0:
             raise Unreadable("report.bin: not a report")
-        self.ark, self.ask, self.vcek = (read_certificates(certs / f"{n}.pem")[0]
-                                         for n in ("ark", "ask", "vcek"))
+        self.read_chain(options)
         self.depth = 0 if options.report_only else 1 if options.keys_only else 2
         self.challenged, self.ek_certificate = False, None
         if self.depth > 0:
             self.read_keys(options)
         if self.depth > 1:
             self.read_quote()
+
+    def read_chain(self, options):
+        """A file that is named, or there, comes before the guest's table."""
+        folder = Path(options.certs or options.directory)
+        paths = {n: Path(getattr(options, n) or folder / f"{n}.pem") for n in CHAIN}
+        missing = [n for n in CHAIN if not getattr(options, n) and not paths[n].exists()]
+        table = {}
+        if missing and (folder / "certs.bin").exists():
+            table = parse_table(read_file(folder / "certs.bin"), "certs.bin")
+        for name in CHAIN:
+            certificate = table[name] if name in missing and name in table \
+                else read_certificates(paths[name])[0]
+            setattr(self, name, certificate)
+        self.root_from_guest = "ark" in missing
 
     def file(self, name, optional=False):
         path = self.directory / name
@@ -296,8 +341,8 @@ class Verifier:
     def root(self):
         spki = self.e.ark.public_key().public_bytes(
             serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
-        demand(hashlib.sha256(spki).hexdigest() in AMD_ROOTS or
-               self.emulated() and self.options.trust_emulated, "unknown root")
+        demand(hashlib.sha256(spki).hexdigest() in AMD_ROOTS or self.emulated() and
+               self.options.trust_emulated and not self.e.root_from_guest, "unknown root")
 
     def chain(self):
         check_link(self.e.ark, self.e.ark, True)
@@ -519,8 +564,10 @@ class Verifier:
             except Failed:
                 failing.append(name)
                 status = status or number
+        bindings = [] if failing else self.bindings()
         return {"verdict": "refused" if failing else "trusted", "status": status,
-                "failing": failing, "bindings": [] if failing else self.bindings()}
+                "binding": bindings[0] if bindings else None, "bindings": bindings,
+                "failing": failing}
 
     def bindings(self):
         if self.e.depth == 0:
@@ -654,7 +701,7 @@ def verify(arguments):
     parser = argparse.ArgumentParser(exit_on_error=False)
     for flag in ("--trust-emulated", "--keys-only", "--report-only"):
         parser.add_argument(flag, action="store_true")
-    for option in ("--certs", "--measurement", "--ek-cert", "--ca"):
+    for option in ("--certs", "--ark", "--ask", "--vcek", "--measurement", "--ek-cert", "--ca"):
         parser.add_argument(option)
     parser.add_argument("--minimum-tcb", default="0,0,0,0,0")
     parser.add_argument("--pcr", action="append", default=[])

@@ -16,6 +16,7 @@ import struct
 import subprocess
 import sys
 import tempfile
+import uuid
 from pathlib import Path
 
 import evidence
@@ -49,9 +50,9 @@ def agree(name, arguments, code, out):
         return
     found = json.loads(out) if out else {"checks": [], "bindings": None}
     failing = [c["name"] for c in found["checks"] if c["result"] == "fail"]
-    result((verdict["status"], verdict["failing"], verdict["bindings"]) ==
-           (code, failing, found["bindings"]), f"second verifier, {name}",
-           f"{verdict}, and not {code} {failing} {found['bindings']}")
+    expected = (code, failing, found.get("binding"), found["bindings"])
+    result(tuple(verdict[n] for n in ("status", "failing", "binding", "bindings")) == expected,
+           f"second verifier, {name}", f"{verdict}, and not {expected}")
 
 
 def flip(path, offset, bit=0):
@@ -451,6 +452,140 @@ def check_attested(socle, resign, keys, ak):
         result(code == 1 and "quote.msg" in err, "no quote", err)
 
 
+TABLE_GUIDS = {name: uuid.UUID(text).bytes_le for name, text in (
+    ("vcek", "63da758d-e664-4564-adc5-f4b93be8accd"),
+    ("ask", "4ab7b379-bbac-4fe4-a02f-05aef327c782"),
+    ("ark", "c0b406a4-a803-4952-9743-3fb6014cd0ae"),
+    ("vlek", "a8074bc2-a25a-483e-aae6-39c045a0b8a1"))}
+
+
+def make_table(certificates, names=("vcek", "ask", "ark"), at=None):
+    """A host's table of DER certificates by name; at: entry -> its (offset, length) instead."""
+    head, entries, blobs = 24 * (len(names) + 1), b"", b""
+    for i, name in enumerate(names):
+        place = (at or {}).get(i, (head + len(blobs), len(certificates[name])))
+        entries += TABLE_GUIDS[name] + struct.pack("<II", *place)
+        blobs += certificates[name]
+    return entries + bytes(24) + blobs
+
+
+def bad_tables(der):
+    """Tables that are none: a name, and words of the error."""
+    good = make_table(der)
+    four = {**der, "vlek": b"of no use"}
+    names = ("vcek", "ask", "ark", "vlek")
+    vcek, end = (96, len(der["vcek"])), len(make_table(four, names))
+    return [("nothing", b"", "no end"), ("half an entry", good[:12], "no end"),
+            ("one entry", good[:24], "no end"), ("no end", good[:72], "no end"),
+            ("17 entries", make_table({"vlek": b"?"}, 17 * ("vlek",)), "too long"),
+            ("cut by a byte", good[:-1], "no bytes of its own"),
+            ("an offset past the end", make_table(der, at={0: (len(good), 1)}),
+             "no bytes of its own"),
+            ("a length past the end", make_table(four, names, {3: (end - 9, 10)}),
+             "no bytes of its own"),
+            ("an offset that wraps", make_table(der, at={0: (0xFFFFFFF0, 0x20)}),
+             "no bytes of its own"),
+            ("a length that wraps", make_table(der, at={0: (96, 0xFFFFFFFF)}),
+             "no bytes of its own"),
+            ("no bytes", make_table(der, at={0: (96, 0)}), "no bytes of its own"),
+            ("the entries as a certificate", make_table(der, at={0: (0, 96)}),
+             "no bytes of its own"),
+            ("the end as a certificate", make_table(der, at={0: (95, 10)}), "no bytes of its own"),
+            ("one certificate for two", make_table(der, at={1: vcek}), "overlap"),
+            ("an overlap by a byte", make_table(der, at={0: (96, vcek[1] + 1)}), "overlap"),
+            ("an entry of no use over another", make_table(four, names, {3: (120, vcek[1])}), "overlap"),
+            ("a certificate twice", make_table(der, ("vcek", "ask", "ark", "ark")), "twice"),
+            ("a certificate cut short", make_table(der, at={0: (96, vcek[1] - 1)}),
+             "cannot be read"),
+            ("a certificate of zeros", make_table({**der, "ask": bytes(1000)}), "cannot be read")]
+
+
+def forge_chain(work, resign, top):
+    """A chain of the guest's own, which calls itself emulated, and a report by it that is right in
+    every other way."""
+    put(work / "report.bin", "64x", 0x1A0)  # of the chain's own chip
+    subprocess.run([resign, top / "guest-keys", work / "report.bin", work], check=True)
+    return read_der(work)
+
+
+def read_der(folder):
+    return {name: second.read_certificates(folder / f"{name}.pem")[0].public_bytes(
+        second.serialization.Encoding.DER) for name in ("ark", "ask", "vcek")}
+
+
+def expect(socle, name, status, failing, arguments, words=""):
+    """Which checks fail, and at status 1 what the one line of the error says."""
+    code, out, err = socle_verify(socle, *arguments)
+    found = [c["name"] for c in json.loads(out)["checks"] if c["result"] == "fail"] if out else None
+    result(code == status and found == failing and words in err and
+           (status != 1 or err.count("\n") == 1), name, f"exit status {code}, {found}: {err}")
+    agree(name, arguments, code, out)
+
+
+def check_table(socle, resign, ak, top):
+    """A folder as `socle-guest attest` and `quote` leave it: the certificates are in certs.bin."""
+    work, root = top / "guest-folder", top / "root.pem"
+    shutil.copytree(ak, work)
+    der = read_der(work)
+    shutil.move(work / "ark.pem", root)
+    for name in ("ask.pem", "vcek.pem"):
+        (work / name).unlink()
+    table = work / "certs.bin"
+    trust = ["--trust-emulated", "--ark", root]
+    table.write_bytes(make_table(der))
+    check_trusted(socle, "certs.bin", ["attested-ak"], ["--ark", root, work])
+    expect(socle, "certs.bin, real roots only", 2, ["root"], [work])
+    expect(socle, "certs.bin, the guest's emulated root", 2, ["root"], ["--trust-emulated", work])
+    for name, data in (("in another order", make_table(der, ("ark", "vcek", "ask"))),
+                       ("without the ARK", make_table(der, ("ask", "vcek"))),
+                       ("with an entry of no use",
+                        make_table({**der, "vlek": b"?"}, ("vlek", "ask", "vcek"))),
+                       ("of a whole page", make_table(der).ljust(8192, b"\0"))):
+        table.write_bytes(data)
+        check_trusted(socle, f"certs.bin {name}", ["attested-ak"], ["--ark", root, work])
+    for name, data, words in bad_tables(der):
+        table.write_bytes(data)
+        expect(socle, f"certs.bin: {name}", 1, None, [*trust, work], words)
+    for names, missing in ((("vcek", "ark"), "ask.pem"), (("ask", "ark"), "vcek.pem"),
+                           ((), "ask.pem")):
+        table.write_bytes(make_table(der, names))
+        expect(socle, f"certs.bin without {missing}", 1, None, [*trust, work], missing)
+    # Certificates in each other's place, and those of somebody else.
+    for name, failing, data in (
+            ("the ASK as VCEK", ["chain", "vcek", "signature", "chip-id", "tcb"],
+             make_table({**der, "vcek": der["ask"]})),
+            ("the VCEK as ASK", ["chain"], make_table({**der, "ask": der["vcek"]}))):
+        table.write_bytes(data)
+        expect(socle, f"certs.bin with {name}", 2, failing, [*trust, work])
+    # A PEM file wins, and with all of them nobody looks at the table.
+    table.write_bytes(make_table({**der, "vcek": der["ask"]}))
+    shutil.copy(ak / "vcek.pem", work)
+    check_trusted(socle, "vcek.pem before certs.bin", ["attested-ak"], ["--ark", root, work])
+    shutil.copy(ak / "ask.pem", work)
+    table.write_bytes(b"none")
+    check_trusted(socle, "PEM files before certs.bin", ["attested-ak"], ["--ark", root, work])
+    (work / "vcek.pem").write_bytes(b"none")
+    expect(socle, "a bad vcek.pem before certs.bin", 1, None, [*trust, work], "vcek.pem")
+    (work / "vcek.pem").unlink()
+    # --certs names another folder for both.
+    certs = top / "certs-folder"
+    certs.mkdir()
+    (certs / "certs.bin").write_bytes(make_table(der))
+    check_trusted(socle, "certs.bin of another folder", ["attested-ak"],
+                  ["--certs", certs, "--ark", root, work])
+    table.write_bytes(make_table(der))
+    (certs / "certs.bin").unlink()
+    expect(socle, "no certs.bin in the other folder", 1, None, [*trust, "--certs", certs, work],
+           "ask.pem")
+    # What the guest signs with a chain of its own.
+    forged = forge_chain(work, resign, top)
+    for name in ("ark.pem", "ask.pem", "vcek.pem"):
+        (work / name).unlink()
+    table.write_bytes(make_table(forged))
+    expect(socle, "a forged chain in certs.bin", 2, ["root"], ["--trust-emulated", work])
+    expect(socle, "a forged chain below the true root", 2, ["chain"], [*trust, work])
+
+
 def check_list(socle, resign, keys, good, listed):
     """Manifest version 1 in call 1: every key of the profile, with and without a challenge."""
     check_trusted(socle, "a list, attested AK", ["attested-ak"], [listed])
@@ -563,6 +698,7 @@ def main():
         check_misuse(socle, good)
         check_unwritable(socle, good)
         check_attested(socle, resign, keys, ak)
+        check_table(socle, resign, ak, Path(top))
         check_list(socle, resign, keys, good, listed)
         check_ek_certificate(socle, resign, keys, good, listed, authority)
         work = Path(top) / "genuine"

@@ -44,9 +44,6 @@ const char *ca_request_read(struct ca_request_parts *parts, const void *payload,
  */
 const char *ca_request_profile(char name[CA_PROFILE_NAME_MAX], const void *data, size_t size);
 
-/* ARK, ASK and VCEK from the host's certificate table. Returns NULL, or what is wrong. */
-const char *ca_request_chain(struct amd_chain *chain, const void *table, size_t size);
-
 /*
  * Judges a request that was made for nonce with the named profile. On success the manifest's keys,
  * in parts->manifest, may be certified. Otherwise error says which check failed and why.

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "core/hex.h"
+#include "core/host/cert_table.h"
 #include "core/host/ek_certificate.h"
 #include "tools/cmd.h"
 
@@ -163,13 +164,21 @@ static bool load_nonce(const struct evidence_paths *paths, struct evidence *evid
 	return ok;
 }
 
+/* Where one of the report's certificates is read from. */
+static const char *certificate_path(const struct evidence_paths *paths, const char *given,
+				    const char *name, char path[PATH_SIZE])
+{
+	const char *directory = paths->certificates ? paths->certificates : paths->directory;
+
+	return given ? given : join(directory, name, path);
+}
+
 static X509 *load_chain_member(const struct evidence_paths *paths, const char *given,
 			       const char *name)
 {
-	const char *directory = paths->certificates ? paths->certificates : paths->directory;
 	char path[PATH_SIZE];
 
-	return load_certificate(given ? given : join(directory, name, path));
+	return load_certificate(certificate_path(paths, given, name, path));
 }
 
 bool evidence_load_chain(const struct evidence_paths *paths, struct amd_chain *chain)
@@ -181,6 +190,75 @@ bool evidence_load_chain(const struct evidence_paths *paths, struct amd_chain *c
 	if (chain->ask)
 		chain->vcek = load_chain_member(paths, paths->vcek, "vcek.pem");
 	return chain->vcek;
+}
+
+/* A file that was named, or that is there, is the one to use, whatever the table has. */
+static bool wants_table(const struct evidence_paths *paths, const char *given, const char *name)
+{
+	char path[PATH_SIZE];
+
+	return !given && access(certificate_path(paths, NULL, name, path), F_OK) != 0;
+}
+
+/* The host's table, as the guest passed it on; where there is none the chain is empty. */
+static bool load_table(const struct evidence_paths *paths, struct amd_chain *chain)
+{
+	char buffer[PATH_SIZE];
+	const char *path = certificate_path(paths, NULL, "certs.bin", buffer);
+	struct file_bytes blob;
+	const char *wrong;
+
+	*chain = (struct amd_chain){ 0 };
+	if (access(path, F_OK) != 0)
+		return true;
+	if (!read_file(path, &blob))
+		return false;
+	wrong = cert_table_read(chain, blob.data, blob.size);
+	if (wrong)
+		cmd_file_error(path, "%s", wrong);
+	file_free(&blob);
+	return !wrong;
+}
+
+/* Without a file, one of the table takes its place; without either, the file is missing. */
+static bool fill_chain(const struct evidence_paths *paths, const struct amd_chain *table,
+		       struct evidence *e)
+{
+	const struct {
+		const char *given, *name;
+		X509 *spare, **place;
+	} members[] = {
+		{ paths->ark, "ark.pem", table->ark, &e->chain.ark },
+		{ paths->ask, "ask.pem", table->ask, &e->chain.ask },
+		{ paths->vcek, "vcek.pem", table->vcek, &e->chain.vcek },
+	};
+
+	for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++) {
+		X509 *spare = members[i].spare;
+
+		if (spare && wants_table(paths, members[i].given, members[i].name) &&
+		    X509_up_ref(spare) == 1)
+			*members[i].place = spare;
+		else if (!(*members[i].place = load_chain_member(paths, members[i].given,
+								 members[i].name)))
+			return false;
+	}
+	e->root_from_guest = e->chain.ark == table->ark;
+	return true;
+}
+
+static bool load_certificates(struct evidence *e, const struct evidence_paths *paths)
+{
+	struct amd_chain table = { 0 };
+	bool ok = true;
+
+	if (wants_table(paths, paths->ark, "ark.pem") ||
+	    wants_table(paths, paths->ask, "ask.pem") ||
+	    wants_table(paths, paths->vcek, "vcek.pem"))
+		ok = load_table(paths, &table);
+	ok = ok && fill_chain(paths, &table, e);
+	amd_chain_free(&table);
+	return ok;
 }
 
 static bool load_ca(struct evidence *e, const char *path)
@@ -246,7 +324,7 @@ bool evidence_load(struct evidence *evidence, const struct evidence_paths *paths
 	struct evidence *e = evidence;
 
 	*e = (struct evidence){ 0 };
-	if (!load_report(paths, &e->report) || !evidence_load_chain(paths, &e->chain))
+	if (!load_report(paths, &e->report) || !load_certificates(e, paths))
 		return false;
 	if (depth == EVIDENCE_REPORT)
 		return true;

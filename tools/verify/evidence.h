@@ -38,6 +38,7 @@ struct evidence_paths {
 struct evidence {
 	struct psp_report report;
 	struct amd_chain chain;
+	bool root_from_guest; /* the ARK is out of certs.bin: nobody but the guest vouches for it */
 	/* From here on with the depth KEYS. */
 	uint8_t nonce[SVSM_NONCE_SIZE];
 	struct file_bytes manifest;
@@ -56,15 +57,16 @@ struct evidence {
 };
 
 /*
- * Loads what is to be looked at. On failure one line has been written to stderr that names the
- * file, and evidence_free() is still due.
+ * Loads what is to be looked at. A certificate for which there is no PEM file is taken from
+ * certs.bin, the host's table, which lies where the PEM files would. On failure one line has been
+ * written to stderr that names the file, and evidence_free() is still due.
  */
 bool evidence_load(struct evidence *evidence, const struct evidence_paths *paths,
 		   enum evidence_depth depth);
 
 /*
- * Loads the report's certificates alone; on failure one line has been written to stderr, and
- * amd_chain_free() is still due.
+ * Loads the report's certificates alone, from PEM files; on failure one line has been written to
+ * stderr, and amd_chain_free() is still due.
  */
 bool evidence_load_chain(const struct evidence_paths *paths, struct amd_chain *chain);
 

@@ -4,9 +4,18 @@
 
 #include "tools/verify/subject.h"
 
+/*
+ * AMD's roots are known by their keys, wherever they come from. An emulated one is known by its name
+ * alone, which anybody can write: so it has to come from the relying party, not from the guest.
+ */
 const char *check_root(const struct subject *s)
 {
-	return amd_chain_root_error(&s->evidence->chain, s->policy->trust_emulated);
+	const struct amd_chain *chain = &s->evidence->chain;
+	const char *error = amd_chain_root_error(chain, s->policy->trust_emulated);
+
+	if (!error && s->evidence->root_from_guest && amd_chain_is_emulated(chain))
+		return "the emulated root is the guest's, in certs.bin: ark.pem or --ark gives one";
+	return error;
 }
 
 const char *check_chain(const struct subject *s)

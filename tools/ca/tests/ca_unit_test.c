@@ -106,67 +106,6 @@ static void test_profile(void **state)
 	assert_non_null(ca_request_profile(name, "tc\0g", 4));
 }
 
-/* A table whose certificates are root's, one for each of the GUIDs given by their first byte. */
-static struct file_bytes table_of(X509 *root, const uint8_t (*guids)[16], size_t count)
-{
-	size_t head = (count + 1) * sizeof(struct psp_cert_entry);
-	int size = i2d_X509(root, NULL);
-	struct file_bytes table = { .size = head + (size_t)size };
-	uint8_t *to;
-
-	table.data = calloc(1, table.size);
-	assert_non_null(table.data);
-	for (size_t i = 0; i < count; i++) {
-		struct psp_cert_entry entry = { .offset = (uint32_t)head,
-						.length = (uint32_t)size };
-
-		memcpy(entry.guid.bytes, guids[i], sizeof(entry.guid.bytes));
-		memcpy(table.data + i * sizeof(entry), &entry, sizeof(entry));
-	}
-	to = table.data + head;
-	i2d_X509(root, &to);
-	return table;
-}
-
-static const uint8_t table_guids[3][16] = {
-	{ 0x8d, 0x75, 0xda, 0x63, 0x64, 0xe6, 0x64, 0x45, 0xad, 0xc5, 0xf4, 0xb9, 0x3b, 0xe8, 0xac,
-	  0xcd },
-	{ 0x79, 0xb3, 0xb7, 0x4a, 0xac, 0xbb, 0xe4, 0x4f, 0xa0, 0x2f, 0x05, 0xae, 0xf3, 0x27, 0xc7,
-	  0x82 },
-	{ 0xa4, 0x06, 0xb4, 0xc0, 0x03, 0xa8, 0x52, 0x49, 0x97, 0x43, 0x3f, 0xb6, 0x01, 0x4c, 0xd0,
-	  0xae },
-};
-
-/* Every cut and every changed byte of a table: it may be refused, and nothing else may happen. */
-static void test_table(void **state)
-{
-	EVP_PKEY *key = EVP_EC_gen("P-256");
-	X509 *root = ca_certificate_root(key, "test", 1);
-	struct file_bytes table = table_of(root, table_guids, 3);
-	struct amd_chain chain;
-
-	(void)state;
-	assert_null(ca_request_chain(&chain, table.data, table.size));
-	assert_int_equal(X509_cmp(chain.vcek, root), 0);
-	amd_chain_free(&chain);
-	for (size_t size = 0; size < table.size; size++) {
-		uint8_t *copy = malloc(size + 1);
-
-		memcpy(copy, table.data, size);
-		assert_non_null(ca_request_chain(&chain, copy, size));
-		free(copy);
-	}
-	for (size_t i = 0; i < 4 * sizeof(struct psp_cert_entry); i++) {
-		table.data[i] ^= 0xff;
-		if (!ca_request_chain(&chain, table.data, table.size))
-			amd_chain_free(&chain);
-		table.data[i] ^= 0xff;
-	}
-	free(table.data);
-	X509_free(root);
-	EVP_PKEY_free(key);
-}
-
 struct authority {
 	EVP_PKEY *key, *leaf_key;
 	X509 *root;
@@ -292,10 +231,10 @@ static void test_texts(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_request),	   cmocka_unit_test(test_request_sizes),
-		cmocka_unit_test(test_profile),	   cmocka_unit_test(test_table),
-		cmocka_unit_test(test_leaves),	   cmocka_unit_test(test_dates),
-		cmocka_unit_test(test_other_keys), cmocka_unit_test(test_texts),
+		cmocka_unit_test(test_request), cmocka_unit_test(test_request_sizes),
+		cmocka_unit_test(test_profile), cmocka_unit_test(test_leaves),
+		cmocka_unit_test(test_dates),	cmocka_unit_test(test_other_keys),
+		cmocka_unit_test(test_texts),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

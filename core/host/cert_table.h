@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The host's certificate table: what an extended guest request brings beside a report (GHCB
+ * specification, section 4.1.8.1), and configfs-tsm as `auxblob`. The host wrote it and the guest
+ * passed it on, so nothing in it is to be believed: whoever reads it judges the chain afterwards.
+ */
+#ifndef SOCLE_CORE_HOST_CERT_TABLE_H
+#define SOCLE_CORE_HOST_CERT_TABLE_H
+
+#include <stddef.h>
+
+#include "core/host/amd_chain.h"
+
+#define CERT_TABLE_ENTRIES_MAX 16u
+
+/*
+ * The ARK, ASK and VCEK of a table; those that it does not have are NULL. All of the table has to
+ * be well-formed: entries up to one with the null GUID, each over bytes of its own behind the
+ * entries, none of these three GUIDs twice, and their bytes a certificate. Returns NULL, or what is
+ * wrong as a constant string; then the chain is empty. The caller frees the chain.
+ */
+const char *cert_table_read(struct amd_chain *chain, const void *table, size_t size);
+
+#endif
