@@ -10,9 +10,8 @@ uint32_t vtpm_manifest_version(const void *data, size_t size)
 	return size >= 2 && bytes_be16(&r) == 0 ? 1 : 0;
 }
 
-static const char *add_key(struct vtpm_manifest *m, const uint8_t *data, size_t size)
+const char *vtpm_manifest_read_key(struct vtpm_manifest_key *key, const void *data, size_t size)
 {
-	struct vtpm_manifest_key *key = &m->keys[m->count];
 	enum selector_result result = selector_template_check(&key->info, data, size);
 
 	if (result >= SELECTOR_TEMPLATE_TYPE && result <= SELECTOR_TEMPLATE_TRAILING)
@@ -21,11 +20,19 @@ static const char *add_key(struct vtpm_manifest *m, const uint8_t *data, size_t 
 		return selector_result_text(result);
 	/* What is a public area of a template has the template's shape. */
 	if (!selector_public_matches(data, size, data, size))
-		return "a key of it is not whole";
+		return "a key is not whole";
 	key->data = data;
 	key->size = size;
-	m->count++;
 	return NULL;
+}
+
+static const char *add_key(struct vtpm_manifest *m, const uint8_t *data, size_t size)
+{
+	const char *error = vtpm_manifest_read_key(&m->keys[m->count], data, size);
+
+	if (!error)
+		m->count++;
+	return error;
 }
 
 static const char *read_list(struct vtpm_manifest *m, struct bytes_reader *r)

@@ -28,13 +28,16 @@ struct vtpm_manifest {
 	size_t count; /* at least 1 */
 };
 
+/*
+ * Takes one public area: it passes the rules of selector_template_check() and is whole. NULL, or
+ * what is wrong; then *key is not to be used.
+ */
+const char *vtpm_manifest_read_key(struct vtpm_manifest_key *key, const void *data, size_t size);
+
 /* The version that a manifest of these bytes would have. */
 uint32_t vtpm_manifest_version(const void *data, size_t size);
 
-/*
- * Takes a manifest apart. Every key of it passes the rules of selector_template_check() and is
- * whole. NULL, or what is wrong.
- */
+/* Takes a manifest apart, with every key of it. NULL, or what is wrong. */
 const char *vtpm_manifest_read(struct vtpm_manifest *manifest, const void *data, size_t size);
 
 #endif

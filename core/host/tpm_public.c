@@ -8,9 +8,6 @@
 
 #include "core/bytes.h"
 
-#define TPM_RH_ENDORSEMENT 0x4000000bu
-#define AK_ATTRIBUTES 0x00050072u
-
 const EVP_MD *tpm_digest(uint16_t algorithm)
 {
 	switch (algorithm) {
@@ -122,13 +119,14 @@ static uint16_t name_algorithm(const struct tpm_name *name)
 	return name->size < 2 ? 0 : (uint16_t)(name->bytes[0] << 8 | name->bytes[1]);
 }
 
-bool tpm_public_primary_name(const struct tpm_name *key, struct tpm_name *qualified)
+bool tpm_public_primary_name(uint32_t hierarchy, const struct tpm_name *key,
+			     struct tpm_name *qualified)
 {
 	/* The qualified name of a hierarchy is its handle. */
-	static const uint8_t hierarchy[] = { TPM_RH_ENDORSEMENT >> 24, 0, 0,
-					     TPM_RH_ENDORSEMENT & 0xff };
+	const uint8_t handle[] = { (uint8_t)(hierarchy >> 24), (uint8_t)(hierarchy >> 16),
+				   (uint8_t)(hierarchy >> 8), (uint8_t)hierarchy };
 
-	return make_name(name_algorithm(key), hierarchy, sizeof(hierarchy), key->bytes, key->size,
+	return make_name(name_algorithm(key), handle, sizeof(handle), key->bytes, key->size,
 			 qualified);
 }
 
@@ -137,7 +135,7 @@ bool tpm_public_qualified_name(const struct tpm_name *parent, const struct tpm_n
 {
 	struct tpm_name above;
 
-	return tpm_public_primary_name(parent, &above) &&
+	return tpm_public_primary_name(TPM_RH_ENDORSEMENT, parent, &above) &&
 	       make_name(name_algorithm(key), above.bytes, above.size, key->bytes, key->size,
 			 qualified);
 }
@@ -250,55 +248,107 @@ static bool put_number(struct writer *w, const EVP_PKEY *key, const char *param,
 	return ok;
 }
 
-static bool put_rsa(struct writer *w, const EVP_PKEY *key, uint16_t scheme)
+/* What the rules leave free in the public area of a signing key that has no policy. */
+struct ak_form {
+	uint16_t name_alg, scheme, hash;
+	uint32_t attributes, exponent;
+};
+
+#define AK_FORMS_ECC (16u * 3u)
+#define AK_FORMS_RSA (AK_FORMS_ECC * 4u)
+
+static struct ak_form ak_form_of(unsigned int number, uint16_t name_alg, bool rsa)
+{
+	static const uint32_t may_be_set[] = { TPMA_OBJECT_ST_CLEAR, TPMA_OBJECT_USER_WITH_AUTH,
+					       TPMA_OBJECT_ADMIN_WITH_POLICY, TPMA_OBJECT_NO_DA };
+	static const uint16_t hashes[] = { TPM_ALG_SHA256, TPM_ALG_SHA384, TPM_ALG_SHA512 };
+	unsigned int rest = number / AK_FORMS_ECC;
+	struct ak_form form = {
+		.name_alg = name_alg,
+		.scheme = TPM_ALG_ECDSA,
+		.hash = hashes[number / 16 % 3],
+		.attributes = TPMA_OBJECT_FIXED_TPM | TPMA_OBJECT_FIXED_PARENT |
+			      TPMA_OBJECT_SENSITIVE_DATA_ORIGIN | TPMA_OBJECT_RESTRICTED |
+			      TPMA_OBJECT_SIGN,
+	};
+
+	for (unsigned int i = 0; i < sizeof(may_be_set) / sizeof(may_be_set[0]); i++) {
+		if (number >> i & 1)
+			form.attributes |= may_be_set[i];
+	}
+	if (rsa) {
+		form.scheme = rest & 1 ? TPM_ALG_RSAPSS : TPM_ALG_RSASSA;
+		form.exponent = rest & 2 ? 65537 : 0;
+	}
+	return form;
+}
+
+static bool put_rsa(struct writer *w, const EVP_PKEY *key, uint32_t exponent)
 {
 	int bits = EVP_PKEY_get_bits(key);
-	BIGNUM *exponent = NULL;
-	bool ok = EVP_PKEY_get_bn_param(key, OSSL_PKEY_PARAM_RSA_E, &exponent) == 1 &&
-		  BN_is_word(exponent, 65537) && (bits == 2048 || bits == 3072 || bits == 4096);
+	BIGNUM *e = NULL;
+	bool ok = EVP_PKEY_get_bn_param(key, OSSL_PKEY_PARAM_RSA_E, &e) == 1 &&
+		  BN_is_word(e, 65537) && (bits == 2048 || bits == 3072 || bits == 4096);
 
-	BN_free(exponent);
+	BN_free(e);
 	if (!ok)
 		return false;
-	put_u16(w, scheme);
-	put_u16(w, TPM_ALG_SHA256);
 	put_u16(w, (uint16_t)bits);
-	put_u32(w, 0);
+	put_u32(w, exponent);
 	return put_number(w, key, OSSL_PKEY_PARAM_RSA_N, bits / 8);
 }
 
 static bool put_ecc(struct writer *w, const EVP_PKEY *key)
 {
+	static const uint16_t curves[] = { TPM_ECC_P256, TPM_ECC_P384, TPM_ECC_P521 };
 	char group[32];
-	size_t length;
-	bool p256;
+	size_t length, size = 0;
 
 	if (EVP_PKEY_get_group_name(key, group, sizeof(group), &length) != 1)
 		return false;
-	p256 = strcmp(group, "prime256v1") == 0;
-	if (!p256 && strcmp(group, "secp384r1") != 0)
-		return false;
-	put_u16(w, TPM_ALG_ECDSA);
-	put_u16(w, TPM_ALG_SHA256);
-	put_u16(w, p256 ? TPM_ECC_P256 : TPM_ECC_P384);
-	put_u16(w, TPM_ALG_NULL);
-	return put_number(w, key, OSSL_PKEY_PARAM_EC_PUB_X, p256 ? 32 : 48) &&
-	       put_number(w, key, OSSL_PKEY_PARAM_EC_PUB_Y, p256 ? 32 : 48);
+	for (size_t i = 0; i < sizeof(curves) / sizeof(curves[0]); i++) {
+		if (strcmp(group, curve_of(curves[i], &size)) != 0)
+			continue;
+		put_u16(w, curves[i]);
+		put_u16(w, TPM_ALG_NULL); /* key derivation */
+		return put_number(w, key, OSSL_PKEY_PARAM_EC_PUB_X, (int)size) &&
+		       put_number(w, key, OSSL_PKEY_PARAM_EC_PUB_Y, (int)size);
+	}
+	return false;
 }
 
-bool tpm_public_ak_name(const EVP_PKEY *key, uint16_t rsa_scheme, struct tpm_name *name)
+static bool put_ak(struct writer *w, const EVP_PKEY *key, bool rsa, const struct ak_form *form)
+{
+	w->size = 0;
+	put_u16(w, rsa ? TPM_ALG_RSA : TPM_ALG_ECC);
+	put_u16(w, form->name_alg);
+	put_u32(w, form->attributes);
+	put_u16(w, 0);		  /* authPolicy */
+	put_u16(w, TPM_ALG_NULL); /* symmetric */
+	put_u16(w, form->scheme);
+	put_u16(w, form->hash);
+	return rsa ? put_rsa(w, key, form->exponent) : put_ecc(w, key);
+}
+
+size_t tpm_public_find_ak(const EVP_PKEY *key, const struct tpm_name *name,
+			  uint8_t area[TPM_PUBLIC_AREA_MAX])
 {
 	bool rsa = EVP_PKEY_get_base_id(key) == EVP_PKEY_RSA;
-	struct writer w = { .size = 0 };
-	bool ok;
+	unsigned int forms = rsa ? AK_FORMS_RSA : AK_FORMS_ECC;
+	struct writer w;
 
 	if (!rsa && EVP_PKEY_get_base_id(key) != EVP_PKEY_EC)
-		return false;
-	put_u16(&w, rsa ? TPM_ALG_RSA : TPM_ALG_ECC);
-	put_u16(&w, TPM_ALG_SHA256);
-	put_u32(&w, AK_ATTRIBUTES);
-	put_u16(&w, 0);		   /* authPolicy */
-	put_u16(&w, TPM_ALG_NULL); /* symmetric */
-	ok = rsa ? put_rsa(&w, key, rsa_scheme) : put_ecc(&w, key);
-	return ok && tpm_public_name(w.bytes, w.size, name);
+		return 0;
+	for (unsigned int i = 0; i < forms; i++) {
+		struct ak_form form = ak_form_of(i, name_algorithm(name), rsa);
+		struct tpm_name found;
+
+		if (!put_ak(&w, key, rsa, &form) || !tpm_public_name(w.bytes, w.size, &found))
+			return 0;
+		if (tpm_name_equal(&found, name)) {
+			memcpy(area, w.bytes, w.size);
+			return w.size;
+		}
+	}
+	return 0;
 }

@@ -12,6 +12,8 @@
 
 #define TPM_NAME_MAX 66u
 #define TPM_PUBLIC_AREA_MAX 1024u
+#define TPM_RH_OWNER 0x40000001u
+#define TPM_RH_ENDORSEMENT 0x4000000bu
 
 /* A Name: the algorithm, big-endian, then the digest of the public area. */
 struct tpm_name {
@@ -44,11 +46,12 @@ bool tpm_public_name(const void *data, size_t size, struct tpm_name *name);
 EVP_PKEY *tpm_public_key(const struct tpm_public *public_area);
 
 /*
- * The Name that key has as a restricted signing key made by a TPM: fixedTPM, fixedParent,
- * sensitiveDataOrigin, userWithAuth, restricted, sign; Name algorithm and scheme with SHA-256; RSA
- * with the given scheme. False for a key of another kind.
+ * A public key has many Names; the area tells which. This finds the area with the given Name among
+ * those of a signing key that may be attested (docs/spec/create-and-attest.md, section 8) and has no
+ * policy. Returns its size, or 0 when it is none of them.
  */
-bool tpm_public_ak_name(const EVP_PKEY *key, uint16_t rsa_scheme, struct tpm_name *name);
+size_t tpm_public_find_ak(const EVP_PKEY *key, const struct tpm_name *name,
+			  uint8_t area[TPM_PUBLIC_AREA_MAX]);
 
 /*
  * The qualified name of a key whose parent is a primary key of the endorsement hierarchy (part 1,
@@ -57,8 +60,9 @@ bool tpm_public_ak_name(const EVP_PKEY *key, uint16_t rsa_scheme, struct tpm_nam
 bool tpm_public_qualified_name(const struct tpm_name *parent, const struct tpm_name *key,
 			       struct tpm_name *qualified);
 
-/* The qualified name of a primary key of the endorsement hierarchy. */
-bool tpm_public_primary_name(const struct tpm_name *key, struct tpm_name *qualified);
+/* The qualified name of a primary key of a hierarchy, which is given by its handle (TPM_RH_*). */
+bool tpm_public_primary_name(uint32_t hierarchy, const struct tpm_name *key,
+			     struct tpm_name *qualified);
 
 /* OpenSSL's digest for a TPM algorithm; NULL for one other than SHA-256, SHA-384, SHA-512. */
 const EVP_MD *tpm_digest(uint16_t algorithm);

@@ -36,6 +36,9 @@ static const char *const key_files[] = {
 	"ak/quote.msg",	   "ak/quote.sig",   "ak/quote.pcrs",
 };
 
+/* And this, where the host gave one. */
+static const char *const key_certificate_files[] = { "ak/certs.bin" };
+
 /* Tells the host that a step failed. Returns 0 when the host could be told. */
 __attribute__((format(printf, 2, 3))) static int fail(const struct session *session,
 						      const char *format, ...)
@@ -116,30 +119,46 @@ static int gather_kernel_report(const struct session *session, struct tsm_report
 			     report->report.size);
 }
 
-/* Sends them, and DONE. */
-static int send_files(const struct session *session, const char *const names[], size_t count)
-{
-	for (size_t i = 0; i < count; i++) {
-		int rc = send_file(session, names[i]);
+/* Names of files below the folder. */
+struct file_names {
+	const char *const *names;
+	size_t count;
+};
 
-		if (rc != 0)
-			return fail(session, "send %s: %s", names[i], strerror(-rc));
+/* Sends those of `optional` that are there, all of `files`, and DONE. */
+static int send_files(const struct session *session, struct file_names optional,
+		      struct file_names files)
+{
+	for (size_t i = 0; i < optional.count + files.count; i++) {
+		bool may_miss = i < optional.count;
+		const char *name = may_miss ? optional.names[i] : files.names[i - optional.count];
+		int rc = send_file(session, name);
+
+		if (rc != 0 && !(may_miss && rc == -ENOENT))
+			return fail(session, "send %s: %s", name, strerror(-rc));
 	}
 	return channel_send(session->channel, CHANNEL_DONE, NULL, 0);
 }
 
 static int send_evidence(const struct session *session)
 {
-	const size_t count = sizeof(certificate_files) / sizeof(certificate_files[0]);
+	const struct file_names optional = {
+		certificate_files, sizeof(certificate_files) / sizeof(certificate_files[0])
+	};
+	const struct file_names files = { evidence_files,
+					  sizeof(evidence_files) / sizeof(evidence_files[0]) };
 
-	for (size_t i = 0; i < count; i++) {
-		int rc = send_file(session, certificate_files[i]);
+	return send_files(session, optional, files);
+}
 
-		if (rc != 0 && rc != -ENOENT)
-			return fail(session, "send %s: %s", certificate_files[i], strerror(-rc));
-	}
-	return send_files(session, evidence_files,
-			  sizeof(evidence_files) / sizeof(evidence_files[0]));
+static int send_key(const struct session *session)
+{
+	const struct file_names optional = { key_certificate_files,
+					     sizeof(key_certificate_files) /
+						     sizeof(key_certificate_files[0]) };
+	const struct file_names files = { key_files, sizeof(key_files) / sizeof(key_files[0]) };
+
+	return send_files(session, optional, files);
 }
 
 static int attest(const struct session *session, const struct frame *frame,
@@ -242,7 +261,7 @@ static int answer_key(const struct session *session, const struct frame *frame)
 		return fail(session, "key: %s", strerror(-rc));
 	if (!gather_key(session, frame, folder, &problem))
 		return fail(session, "key: %s", problem.text);
-	return send_files(session, key_files, sizeof(key_files) / sizeof(key_files[0]));
+	return send_key(session);
 }
 
 int session_serve(const struct session *session)

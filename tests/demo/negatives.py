@@ -26,8 +26,8 @@ DEMO_FILES = {"socle.igvm", "machine.log", "svsm.log", "guest.log", "timeline.js
 EVIDENCE_FILES = {"nonce.bin", "report.bin", "manifest.bin", "ark.pem", "ask.pem", "vcek.pem",
                   "ek.pub", "ak.pub", "challenge.json", "answer.bin", "quote.msg", "quote.sig",
                   "quote.pcrs", "measurement.hex", "ek-rsa2048.der", "ek-ecc-p256.der", "ak"}
-KEY_FILES = {"nonce.bin", "selector.bin", "context.bin", "manifest.bin", "report.bin", "quote.msg",
-             "quote.sig", "quote.pcrs"}
+KEY_FILES = {"nonce.bin", "selector.bin", "context.bin", "manifest.bin", "report.bin", "certs.bin",
+             "ark.pem", "quote.msg", "quote.sig", "quote.pcrs"}
 EVENTS = ("machine_start", "vmpl0_entry", "certificates_issued", "services_ready", "vmpl2_entry", "guest_userspace",
           "evidence", "verdict")
 

@@ -156,7 +156,7 @@ static void check_key(const json_t *vector, const struct vtpm_manifest_key *key)
 	equal(vector, "public", key->data, key->size);
 	assert_true(tpm_public_name(key->data, key->size, &name));
 	equal(vector, "tpm_name", name.bytes, name.size);
-	assert_true(tpm_public_primary_name(&name, &qualified));
+	assert_true(tpm_public_primary_name(TPM_RH_ENDORSEMENT, &name, &qualified));
 	equal(vector, "qualified_name", qualified.bytes, qualified.size);
 	assert_true(selector_public_matches(template.data, template.size, key->data, key->size));
 	free(template.data);
@@ -230,7 +230,7 @@ static void check_quote(const json_t *vector, const struct vtpm_manifest *manife
 	assert_null(tpm_quote_read(&read, message.data, message.size));
 	equal(vector, "nonce", read.extra_data, read.extra_size);
 	assert_true(tpm_public_name(key->data, key->size, &name) &&
-		    tpm_public_primary_name(&name, &qualified));
+		    tpm_public_primary_name(TPM_RH_ENDORSEMENT, &name, &qualified));
 	assert_true(tpm_name_equal(&qualified, &read.signer));
 	EVP_PKEY_free(pkey);
 	free(message.data);

@@ -14,6 +14,7 @@ that fails. Writes JSON: verdict, status, binding, bindings, failing."""
 import argparse
 import datetime
 import hashlib
+import itertools
 import json
 import re
 import struct
@@ -40,7 +41,7 @@ CHAIN = ("ark", "ask", "vcek")
 TABLE_GUIDS = {"63da758d-e664-4564-adc5-f4b93be8accd": "vcek",
                "4ab7b379-bbac-4fe4-a02f-05aef327c782": "ask",
                "c0b406a4-a803-4952-9743-3fb6014cd0ae": "ark"}
-AK_ATTRIBUTES = 0x00050072
+OWNER = bytes.fromhex("40000001")
 
 
 class Unreadable(Exception):
@@ -167,9 +168,11 @@ class Evidence:
 
     def read_quote(self):
         self.challenged = (self.directory / "challenge.json").exists()
-        self.ek, self.ak = (read_key(self.directory / n)
-                            if self.challenged or (self.directory / n).exists() else None
-                            for n in ("ek.pub", "ak.pub"))
+        self.ek = self.ak = self.ak_area = None
+        if self.challenged or (self.directory / "ek.pub").exists():
+            self.ek = read_key(self.directory / "ek.pub")
+        if self.challenged or (self.directory / "ak.pub").exists():
+            self.read_ak(self.directory / "ak.pub")
         self.quote, self.signature = self.file("quote.msg"), self.file("quote.sig")
         self.values = self.file("quote.pcrs", not self.challenged)
         if not self.challenged:
@@ -180,6 +183,23 @@ class Evidence:
             self.challenge = {n: bytes.fromhex(record[n]) for n in ("ek_name", "ak_name", "secret")}
         except (ValueError, KeyError, TypeError) as error:
             raise Unreadable(f"challenge.json: {error}") from error
+
+
+    def read_ak(self, path):
+        """A key in PEM, a TPMT_PUBLIC or a TPM2B_PUBLIC."""
+        try:
+            self.ak = read_key(path)
+            return
+        except Unreadable:
+            area = read_file(path)
+        if len(area) >= 2 and int.from_bytes(area[:2], "big") == len(area) - 2:
+            area = area[2:]
+        try:
+            if len(area) > 1024 or rules.Public(area).trailing:
+                raise ValueError
+        except (EOFError, ValueError) as error:
+            raise Unreadable(f"{path}: neither a key nor a public area") from error
+        self.ak_area = area
 
 
 # Signatures.
@@ -313,7 +333,11 @@ class Verifier:
             self.keys = rules.read_manifest(e.manifest)
         except rules.Refused as error:
             self.manifest_error = str(error)
-        self.ek = next((k for k in self.keys if k.data.startswith(rules.EK_L1_PREFIX)), None)
+        self.ek = None
+        if self.e.challenged:
+            decrypting = [k for k in self.keys if not k.signing]
+            named = [k for k in decrypting if k.name() == self.e.challenge["ek_name"]]
+            self.ek = (named + decrypting + [None])[0]
 
     def take_quote(self):
         self.quote_error = self.values_error = self.ak = None
@@ -325,12 +349,32 @@ class Verifier:
             self.values = read_values(self.e.values)
         except (Failed, EOFError, struct.error) as error:
             self.values_error = str(error) or "cut short"
+        self.ak_error = None
+        if self.e.challenged:
+            self.take_challenged_ak()
+            return
         signing = [k for k in self.keys if k.signing]
-        if not self.e.challenged and signing:
+        if signing:
             self.ak = signing[0]
             for key in signing:
                 if not self.quote_error and rules.primary_name(key.name()) == self.quote["signer"]:
                     self.ak = key
+
+    def take_challenged_ak(self):
+        name, area = self.e.challenge["ak_name"], self.e.ak_area
+        if area is None:
+            area = find_ak(self.e.ak, name)
+        try:
+            keys = rules.read_manifest(area) if area else []
+        except rules.Refused as error:
+            self.ak_error = str(error)
+            return
+        if not keys or not keys[0].signing:
+            self.ak_error = "no AK"
+            return
+        self.ak = keys[0]
+        if self.ak.name() != name:
+            self.ak_error = "another Name"
 
     # Class 2.
 
@@ -416,7 +460,8 @@ class Verifier:
         demand(self.manifest_error is None, self.manifest_error)
         kind, what = self.selected
         if kind == rules.NONE:
-            demand(self.ek or rules.manifest_version(self.e.manifest) and not self.e.challenged)
+            demand(rules.manifest_version(self.e.manifest) or
+                   self.keys[0].data.startswith(rules.EK_L1_PREFIX))
             return
         demand(len(self.keys) == 1)
         key = self.keys[0]
@@ -432,7 +477,7 @@ class Verifier:
         demand(self.ek is not None and self.ek.name() == self.e.challenge["ek_name"])
 
     def challenge_ak(self):
-        demand(self.e.challenge["ak_name"] in ak_names(self.e.ak))
+        demand(self.ak_error is None, self.ak_error)
 
     def challenge_answer(self):
         demand(self.e.answer == self.e.challenge["secret"])
@@ -440,6 +485,7 @@ class Verifier:
     def attested_ak(self):
         demand(self.ak is not None)
         demand(self.e.ak is None or same_key(openssl_key(self.ak), self.e.ak))
+        demand(self.e.ak_area is None or self.e.ak_area == self.ak.data)
 
     def ek_certificate(self):
         certificate, ca = self.e.ek_certificate, self.e.ca
@@ -475,12 +521,12 @@ class Verifier:
 
     def quote_scheme(self):
         """(schemes that may have been used, hash)"""
-        if self.e.challenged or self.ak is None:
+        if self.ak is None:
             return (0x0014, 0x0016, 0x0018), 0x000B
         return (self.ak.scheme[0],), self.ak.scheme[1]
 
     def quote_signature(self):
-        key = self.e.ak if self.e.challenged else self.ak and openssl_key(self.ak)
+        key = openssl_key(self.ak) if self.ak else self.e.ak if self.e.challenged else None
         schemes, digest = self.quote_scheme()
         demand(key and quote_signed(key, schemes, digest, self.e.quote, self.e.signature))
 
@@ -490,10 +536,10 @@ class Verifier:
     def quote_signer(self):
         self.quote_format()
         if self.e.challenged:
-            wanted = qualified_child(self.e.challenge["ek_name"], self.e.challenge["ak_name"])
+            wanted = challenged_signers(self.e.challenge["ek_name"], self.e.challenge["ak_name"])
         else:
-            wanted = self.ak and rules.primary_name(self.ak.name())
-        demand(wanted and wanted == self.quote["signer"])
+            wanted = [rules.primary_name(self.ak.name())] if self.ak else []
+        demand(self.quote["signer"] in wanted)
 
     def quote_nonce(self):
         self.quote_format()
@@ -577,34 +623,51 @@ class Verifier:
         return held or ["manifest"]
 
 
-def qualified_child(parent, name):
-    try:
-        return rules.child_name(parent, name)
-    except KeyError:
-        return None
+def challenged_signers(ek, ak):
+    """The qualified names that a challenged AK may have: below the EK, or a primary key itself."""
+    names = []
+    for make in (lambda: rules.child_name(ek, ak), lambda: rules.primary_name(ak),
+                 lambda: rules.hash_name(ak, OWNER + ak)):
+        try:
+            names.append(make())
+        except KeyError:
+            pass
+    return names
 
 
-def ak_names(key):
-    """The Names of key as an AK, in each of the forms that are accepted."""
+def find_ak(key, name):
+    """The public area with this Name, of key as one that may be attested to sign, without a policy:
+    section 8 leaves four attributes, the scheme and its hash, and the way to say 65537 free."""
     def sized(number, size):
         return struct.pack(">H", size) + number.to_bytes(size, "big")
 
-    head = struct.pack(">HIHH", 0x000B, AK_ATTRIBUTES, 0, rules.ALG_NULL)
-    areas = []
+    free = [sum(bits) for n in range(5) for bits in itertools.combinations((4, 64, 128, 1024), n)]
+    heads = [name[:2] + struct.pack(">IHH", 0x00050032 | more, 0, rules.ALG_NULL) for more in free]
+    numbers = key.public_numbers() if isinstance(
+        key, (rsa.RSAPublicKey, ec.EllipticCurvePublicKey)) else None
     if isinstance(key, rsa.RSAPublicKey):
-        numbers = key.public_numbers()
-        if numbers.e == 65537 and key.key_size in (2048, 3072, 4096):
-            areas = [struct.pack(">H", rules.RSA) + head +
-                     struct.pack(">HHHI", scheme, 0x000B, key.key_size, 0) +
-                     sized(numbers.n, key.key_size // 8) for scheme in (0x0014, 0x0016)]
-    elif isinstance(key, ec.EllipticCurvePublicKey):
-        curve = next((c for c in (3, 4) if isinstance(key.curve, CURVES[c])), None)
-        if curve:
-            numbers, size = key.public_numbers(), rules.COORDINATE[curve]
-            areas = [struct.pack(">H", rules.ECC) + head +
-                     struct.pack(">HHHH", 0x0018, 0x000B, curve, rules.ALG_NULL) +
-                     sized(numbers.x, size) + sized(numbers.y, size)]
-    return [b"\x00\x0b" + hashlib.sha256(a).digest() for a in areas]
+        if numbers.e != 65537:
+            return None
+        tails = [struct.pack(">HHHI", scheme, alg, key.key_size, exponent) +
+                 sized(numbers.n, key.key_size // 8) for scheme in (0x0014, 0x0016)
+                 for alg in HASH_OF for exponent in (0, 65537)]
+    elif numbers:
+        curve = next((c for c, made in CURVES.items() if isinstance(key.curve, made)), None)
+        if curve is None:
+            return None
+        size = rules.COORDINATE[curve]
+        tails = [struct.pack(">HHHH", 0x0018, alg, curve, rules.ALG_NULL) +
+                 sized(numbers.x, size) + sized(numbers.y, size) for alg in HASH_OF]
+    else:
+        return None
+    kind = struct.pack(">H", rules.RSA if isinstance(key, rsa.RSAPublicKey) else rules.ECC)
+    for head, tail in itertools.product(heads, tails):
+        try:
+            if rules.Public(kind + head + tail).name() == name:
+                return kind + head + tail
+        except (KeyError, EOFError, ValueError):
+            return None
+    return None
 
 
 def read_selection(c):

@@ -65,8 +65,8 @@ def make_keys(tpm):
             "-s", "ecdsa", "-u", "ak.pub", "-f", "pem", "-n", "ak.name")
 
 
-def quote(tpm, nonce, key="ak.ctx", prefix="quote"):
-    tpm.run("tpm2_quote", "-c", key, "-l", PCRS, "-q", nonce.hex(), "-g", "sha256",
+def quote(tpm, nonce, key="ak.ctx", prefix="quote", digest="sha256"):
+    tpm.run("tpm2_quote", "-c", key, "-l", PCRS, "-q", nonce.hex(), "-g", digest,
             "-m", f"{prefix}.msg", "-s", f"{prefix}.sig", "-f", "plain", "-o", f"{prefix}.pcrs")
 
 
@@ -135,6 +135,74 @@ def make_attested(tpm, work, resign, keys, version, selector):
     for name, data in (("nonce.bin", nonce), ("selector.bin", selector),
                        ("context.bin", rules.make_context(rules.VTPM, version, selector)),
                        ("manifest.bin", rules.make_manifest(version, keys_attested))):
+        (work / name).write_bytes(data)
+    sign(work, resign, keys)
+
+
+# Signing keys that a guest may have besides, for tpm2_createprimary: hierarchy, type and scheme,
+# Name algorithm, attributes, and the hash of a quote. The first is Azure's, which has noDA.
+ATTRIBUTES = "fixedtpm|fixedparent|sensitivedataorigin|restricted|sign"
+OTHER_AKS = {
+    "azure": ("e", "rsa2048:rsassa-sha256:null", "sha256", ATTRIBUTES + "|userwithauth|noda",
+              "sha256"),
+    "owner": ("o", "ecc384:ecdsa-sha384:null", "sha384", ATTRIBUTES + "|userwithauth|stclear",
+              "sha384"),
+    "unrestricted": ("e", "ecc256:ecdsa-sha256:null", "sha256",
+                     ATTRIBUTES.replace("restricted|", "") + "|userwithauth", "sha256"),
+}
+
+
+def make_other_ak(tpm, work, name, *more):
+    """An AK of OTHER_AKS in ak.ctx, ak.pub, ak.name and, as public areas, ak.tpmt and ak.tss."""
+    hierarchy, words, digest, attributes, _ = OTHER_AKS[name]
+    tpm.run("tpm2_createprimary", "-C", hierarchy, "-G", words, "-g", digest, "-a", attributes,
+            "-c", work / "ak.ctx", *more)
+    for form, file in (("pem", "ak.pub"), ("tpmt", "ak.tpmt"), ("tss", "ak.tss")):
+        tpm.run("tpm2_readpublic", "-c", work / "ak.ctx", "-f", form, "-o", work / file, "-n",
+                work / "ak.name")
+
+
+def activate_credential(tpm, work, ek, policy):
+    """A challenge for the EK at a persistent handle and the AK in work, and the TPM's answer."""
+    secret = os.urandom(32)
+    (work / "secret").write_bytes(secret)
+    names = {who: (work / f"{who}.name").read_bytes().hex() for who in ("ek", "ak")}
+    subprocess.run(["tpm2_makecredential", "-T", "none", "-u", "ek.tss", "-s", "secret",
+                    "-n", names["ak"], "-o", "cred"], cwd=work, check=True,
+                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    authorization = []
+    if policy:
+        tpm.run("tpm2_startauthsession", "--policy-session", "-S", "session.ctx")
+        tpm.run("tpm2_policysecret", "-S", "session.ctx", "-c", "e")
+        authorization = ["-P", "session:session.ctx"]
+    tpm.run("tpm2_activatecredential", "-c", work / "ak.ctx", "-C", ek, "-i", work / "cred",
+            "-o", work / "answer.bin", *authorization)
+    if policy:
+        tpm.run("tpm2_flushcontext", "session.ctx")
+    (work / "challenge.json").write_text(json.dumps(
+        {"ek_name": names["ek"], "ak_name": names["ak"], "secret": secret.hex()}))
+
+
+def make_challenged(tpm, work, resign, keys, ek, key_id, ak=None, more=()):
+    """Evidence with a challenge for a selected EK, at its persistent handle. ak: a name of
+    OTHER_AKS, with more words for the tool; without, one that tpm2_createak makes below the EK."""
+    work = Path(work)
+    work.mkdir()
+    nonce = os.urandom(64)
+    for form, file in (("pem", "ek.pub"), ("tpmt", "manifest.bin"), ("tss", "ek.tss")):
+        tpm.run("tpm2_readpublic", "-c", ek, "-f", form, "-o", work / file, "-n",
+                work / "ek.name")
+    if ak:
+        make_other_ak(tpm, work, ak, *more)
+    else:
+        tpm.run("tpm2_createak", "-C", ek, "-c", work / "ak.ctx", "-G", "ecc", "-g", "sha256",
+                "-s", "ecdsa", "-u", work / "ak.pub", "-f", "pem", "-n", work / "ak.name")
+    quote(tpm, nonce, work / "ak.ctx", work / "quote", OTHER_AKS[ak][4] if ak else "sha256")
+    # The low range takes a policy, the high range the empty authorization value too.
+    activate_credential(tpm, work, ek, policy=key_id < 0x10)
+    selector = struct.pack("<QI", rules.KEY, key_id)
+    for name, data in (("nonce.bin", nonce), ("selector.bin", selector),
+                       ("context.bin", rules.make_context(rules.VTPM, 0, selector))):
         (work / name).write_bytes(data)
     sign(work, resign, keys)
 

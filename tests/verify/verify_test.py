@@ -224,6 +224,10 @@ UNREADABLE = [
     ("ek.pub", lambda p: p.write_text("no key")),
     ("ak.pub", lambda p: p.write_bytes(b"\0" * (1 << 17))),
     ("ak.pub", encrypt_pem),
+    ("ak.pub", lambda p: p.write_bytes(b"")),
+    ("ak.pub", lambda p: p.write_bytes(evidence.AK_TEMPLATE + bytes(5))),
+    ("ak.pub", lambda p: p.write_bytes(struct.pack(">H", 23) + evidence.AK_TEMPLATE)),
+    ("ak.pub", lambda p: p.write_bytes(evidence.AK_TEMPLATE[:20] + b"\4\0" + bytes(1026))),
     ("vcek.pem", encrypt_pem),
     ("challenge.json", lambda p: p.write_text("{")),
     ("challenge.json", lambda p: p.write_text('{"ek_name": 1}')),
@@ -377,6 +381,8 @@ ATTESTED_CORRUPTIONS = [
      lambda d: bind(d, manifest=(d / "stranger.tpmt").read_bytes())),
     ("attested: another AK in the directory", 5, ["attested-ak"], False,
      lambda d: swap(d, "ak.pub", "stranger.pub")),
+    ("attested: another public area in the directory", 5, ["attested-ak"], False,
+     lambda d: swap(d, "ak.pub", "stranger.tpmt")),
     ("attested: a bit of the quote's signature", 6, ["quote-signature"], False,
      lambda d: flip(d / "quote.sig", 20)),
     ("attested: no signature", 6, ["quote-signature"], False,
@@ -394,6 +400,7 @@ ATTESTED_VARIANTS = [
     ("as it was gathered", lambda d: None),
     ("without PCR values", lambda d: (d / "quote.pcrs").unlink()),
     ("with the AK once more", lambda d: swap(d, "ak.pub", "mine.pub")),
+    ("with the AK's public area", lambda d: swap(d, "ak.pub", "ak.tpmt")),
     ("with a TPMT_SIGNATURE", lambda d: (d / "quote.sig").write_bytes(tagged(d))),
     ("by its id", lambda d: bind(d, key_selector(0x82))),
     ("by an NV index", lambda d: bind(d, struct.pack("<QI", 3, 0x01C10003))),
@@ -602,7 +609,7 @@ def check_list(socle, resign, keys, good, listed):
         subprocess.run([resign, keys, work / "report.bin"], check=True)
         check_trusted(socle, "a list, challenge", ["challenge"], [work])
         check_corruption(socle, resign, keys, work,
-                         ("a list without the EK", 5, ["manifest", "ek", "challenge-ek"], True,
+                         ("a list without the EK", 5, ["ek", "challenge-ek"], True,
                           lambda d: bind(d, manifest=only_ak)))
     check_corruption(socle, resign, keys, listed,
                      ("a list without an AK", 5, ["attested-ak", "quote-signature",
@@ -611,6 +618,97 @@ def check_list(socle, resign, keys, good, listed):
     check_corruption(socle, resign, keys, listed,
                      ("a list with a key that the guest knows", 5, None, True,
                       lambda d: bind(d, manifest=turn(manifest, 8 + 2 + 7, 0x92))))
+
+
+def make_challenged(tpm, top, resign, keys):
+    """Challenges for endorsement keys of both ranges, by tpm2-tools, with AKs of all sorts."""
+    (top / "policy").write_bytes(hashlib.sha256(b"a policy").digest())
+    with_policy = ("-L", top / "policy")
+    for name, ek, key_id, *ak in (
+            ("ecc", 0x8101000A, 0x02), ("h1", 0x81010012, 0x11, "azure"),
+            ("h2", 0x81010014, 0x12, "azure", with_policy), ("h3", 0x81010016, 0x13, "owner"),
+            ("unrestricted", 0x8101000A, 0x02, "unrestricted")):
+        evidence.make_challenged(tpm, top / f"challenged-{name}", resign, keys, hex(ek), key_id,
+                                 *ak)
+
+
+def area_with(offset, value):
+    """Another public area as the AK's, with its Name in the challenge."""
+    def change(d):
+        area = turn((d / "ak.tpmt").read_bytes(), offset, value)
+        (d / "ak.pub").write_bytes(area)
+        name = area[2:4] + hashlib.sha256(area).digest()
+        edit_json(d / "challenge.json", ak_name=lambda _: name.hex())
+    return change
+
+
+# A challenge for the P-256 endorsement key, selected by its id: the columns of CORRUPTIONS.
+CHALLENGED_ECC_CORRUPTIONS = [
+    ("challenged P-256: another EK in the challenge", 5, ["challenge-ek", "quote-signer"], False,
+     lambda d: edit_json(d / "challenge.json", ek_name=other_hex)),
+    ("challenged P-256: another EK in the directory", 5, ["ek"], False,
+     lambda d: swap(d, "ek.pub", "h2.pub")),
+    ("challenged P-256: no selector", 5, ["manifest"], True, lambda d: bind(d, b"")),
+    ("challenged P-256: another EK selected", 5, ["manifest"], True,
+     lambda d: bind(d, key_selector(0x13))),
+    ("challenged P-256: another EK attested", 5, ["ek", "challenge-ek"], True,
+     lambda d: bind(d, key_selector(0x12), manifest=(d / "h2.tpmt").read_bytes())),
+    ("challenged P-256: no EK attested", 5, ["ek", "challenge-ek"], True,
+     lambda d: bind(d, key_selector(0x82), manifest=(d / "signing.tpmt").read_bytes())),
+    ("challenged P-256: another answer", 5, ["challenge-answer"], False,
+     lambda d: flip(d / "answer.bin", 7)),
+]
+
+# A noDA key of RSA as the AK: with a public area, which says more than a key in PEM.
+AREA_CORRUPTIONS = [
+    ("challenged AK: another Name", 5, ["challenge-ak", "quote-signer"], False,
+     lambda d: [swap(d, "ak.pub", "ak.tpmt"), edit_json(d / "challenge.json", ak_name=other_hex)]),
+    ("challenged AK: one that can move", 5, ["challenge-ak", "quote-signature", "quote-signer"],
+     False, area_with(7, 0x70)),
+    ("challenged AK: one that somebody may know", 5,
+     ["challenge-ak", "quote-signature", "quote-signer"], False, area_with(7, 0x52)),
+    ("challenged AK: one that is not restricted", 5,
+     ["challenge-ak", "quote-signature", "quote-signer"], False, area_with(5, 0x04)),
+    ("challenged AK: one to decrypt", 5, ["challenge-ak", "quote-signature", "quote-signer"],
+     False, area_with(5, 0x03)),
+    ("challenged AK: Names with SHA-1", 5, ["challenge-ak", "quote-signature", "quote-signer"],
+     False, area_with(3, 0x04)),
+    ("challenged AK: another key", 6, ["quote-signature", "quote-signer"], False,
+     lambda d: area_with(60, (d / "ak.tpmt").read_bytes()[60] ^ 1)(d)),
+]
+
+
+def check_challenged(socle, resign, keys, good, top):
+    for name in ("ecc", "h1", "h3"):
+        check_trusted(socle, f"challenge, {name}", ["challenge"], [top / f"challenged-{name}"])
+    for name, form in (("h1", "tpmt"), ("h1", "tss"), ("h2", "tpmt"), ("h3", "tss")):
+        with tempfile.TemporaryDirectory() as work:
+            work = Path(work) / "evidence"
+            shutil.copytree(top / f"challenged-{name}", work)
+            swap(work, "ak.pub", f"ak.{form}")
+            check_trusted(socle, f"challenge, {name}, AK as {form}", ["challenge"], [work])
+    ecc, h1, h2 = (top / f"challenged-{n}" for n in ("ecc", "h1", "h2"))
+    shutil.copy(h2 / "ek.pub", ecc / "h2.pub")
+    shutil.copy(h2 / "manifest.bin", ecc / "h2.tpmt")
+    shutil.copy(top / "ak/ak.tpmt", ecc / "signing.tpmt")
+    for case in CHALLENGED_ECC_CORRUPTIONS:
+        check_corruption(socle, resign, keys, ecc, case)
+    with tempfile.TemporaryDirectory() as work:
+        work = Path(work) / "evidence"
+        shutil.copytree(ecc, work)
+        bind(work, b"", manifest=rules.make_manifest(1, [
+            (d / "manifest.bin").read_bytes() for d in (good, h1, ecc, h2)]))
+        subprocess.run([resign, keys, work / "report.bin"], check=True)
+        check_trusted(socle, "challenge for one EK of a list", ["challenge"], [work])
+    for case in AREA_CORRUPTIONS:
+        check_corruption(socle, resign, keys, h1, case)
+    # The key alone does not tell its policy, and no Name makes up for a missing attribute.
+    for name, directory in (("a policy", h2), ("no restriction", top / "challenged-unrestricted")):
+        check_corruption(socle, resign, keys, directory, (
+            f"challenged AK: {name}, in PEM", 5, ["challenge-ak"], False, lambda d: None))
+    check_corruption(socle, resign, keys, top / "challenged-unrestricted", (
+        "challenged AK: no restriction, as a public area", 5,
+        ["challenge-ak", "quote-signature"], False, lambda d: swap(d, "ak.pub", "ak.tpmt")))
 
 
 def check_ek_certificate(socle, resign, keys, good, listed, authority):
@@ -678,6 +776,7 @@ def main():
             evidence.make_attested(tpm, listed, resign, keys, 1, b"")
             tpm.run("tpm2_readpublic", "-c", ak / "primary.ctx", "-f", "pem", "-o", ak / "mine.pub")
             evidence.make_authority(authority, good / "ek.pub")
+            make_challenged(tpm, Path(top), resign, keys)
         with evidence.tpm(socle, vtpm, profile, good / "second") as tpm:
             evidence.make_keys(tpm)
             evidence.quote(tpm, (good / "nonce.bin").read_bytes())
@@ -699,6 +798,7 @@ def main():
         check_unwritable(socle, good)
         check_attested(socle, resign, keys, ak)
         check_table(socle, resign, ak, Path(top))
+        check_challenged(socle, resign, keys, good, Path(top))
         check_list(socle, resign, keys, good, listed)
         check_ek_certificate(socle, resign, keys, good, listed, authority)
         work = Path(top) / "genuine"

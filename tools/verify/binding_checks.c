@@ -47,6 +47,24 @@ static void take_key(struct subject_key *to, const struct vtpm_manifest_key *key
 		to->key = key;
 }
 
+/* The decryption key that the challenge names, or else the first: the check on it then fails. */
+static void take_challenged_ek(struct subject *s)
+{
+	for (size_t i = 0; !s->manifest_error && i < s->manifest.count; i++) {
+		struct subject_key key = { 0 };
+
+		if (s->manifest.keys[i].info.signing)
+			continue;
+		take_key(&key, &s->manifest.keys[i]);
+		if (!s->ek.key)
+			s->ek = key;
+		if (key.key && tpm_name_equal(&key.name, &s->evidence->challenge_ek)) {
+			s->ek = key;
+			return;
+		}
+	}
+}
+
 void subject_take_binding(struct subject *s)
 {
 	static const struct abi_guid service = SVSM_GUID_VTPM;
@@ -57,10 +75,8 @@ void subject_take_binding(struct subject *s)
 		s->context, &service, vtpm_manifest_version(e->manifest.data, e->manifest.size),
 		e->selector.data, e->selector.size);
 	s->manifest_error = vtpm_manifest_read(&s->manifest, e->manifest.data, e->manifest.size);
-	for (size_t i = 0; !s->manifest_error && i < s->manifest.count && !s->ek.key; i++) {
-		if (is_ek_l1(&s->manifest.keys[i]))
-			take_key(&s->ek, &s->manifest.keys[i]);
-	}
+	if (e->challenged)
+		take_challenged_ek(s);
 }
 
 /* Whether the quote names this key as its signer. */
@@ -68,7 +84,7 @@ static bool signs_as(const struct subject_key *key, const struct tpm_name *signe
 {
 	struct tpm_name qualified;
 
-	return key->key && tpm_public_primary_name(&key->name, &qualified) &&
+	return key->key && tpm_public_primary_name(TPM_RH_ENDORSEMENT, &key->name, &qualified) &&
 	       tpm_name_equal(&qualified, signer);
 }
 
@@ -90,13 +106,44 @@ static void take_attested_ak(struct subject *s)
 	}
 }
 
+/*
+ * The AK with the challenge's Name. Its public area is there, or is found by the Name; either way it
+ * is held against the rules for keys of a manifest.
+ */
+static const char *take_challenged_ak(struct subject *s)
+{
+	const struct evidence *e = s->evidence;
+	const uint8_t *area = e->ak_area.data;
+	size_t size = e->ak_area.size;
+	const char *error;
+
+	if (!area) {
+		area = s->challenged_area;
+		size = tpm_public_find_ak(e->ak, &e->challenge_ak, s->challenged_area);
+	}
+	if (size == 0)
+		return "the AK's key has not the challenge's Name as any signing key that may be "
+		       "attested and has no policy";
+	error = vtpm_manifest_read_key(&s->challenged_ak, area, size);
+	if (error)
+		return error;
+	if (!s->challenged_ak.info.signing)
+		return "the AK is no signing key";
+	take_key(&s->ak, &s->challenged_ak);
+	return tpm_name_equal(&s->ak.name, &e->challenge_ak)
+		       ? NULL
+		       : "the AK has another Name than the challenge's";
+}
+
 void subject_take_quote(struct subject *s)
 {
 	const struct evidence *e = s->evidence;
 
 	s->quote_error = tpm_quote_read(&s->quote, e->quote.data, e->quote.size);
 	s->values_error = tpm_quote_read_values(&s->values, e->quote_pcrs.data, e->quote_pcrs.size);
-	if (!e->challenged)
+	if (e->challenged)
+		s->challenged_ak_error = take_challenged_ak(s);
+	else
 		take_attested_ak(s);
 }
 
@@ -163,10 +210,8 @@ const char *check_manifest(const struct subject *s)
 		return s->manifest_error;
 	if (s->selector_result == SELECTOR_OK && s->selector.kind != SVSM_SELECTOR_NONE)
 		return check_selected(s);
-	if (s->manifest.version == 0 && !s->ek.key)
+	if (s->manifest.version == 0 && !is_ek_l1(&s->manifest.keys[0]))
 		return "its key is not an L-1 endorsement key";
-	if (s->evidence->challenged && !s->ek.key)
-		return "no key of it is an L-1 endorsement key, which the challenge needs";
 	return NULL;
 }
 
@@ -186,26 +231,14 @@ const char *check_ek(const struct subject *s)
 
 const char *check_challenge_ek(const struct subject *s)
 {
-	if (!s->ek.key)
-		return "the manifest has no L-1 endorsement key";
-	return tpm_name_equal(&s->ek.name, &s->evidence->challenge_ek)
+	return s->ek.key && tpm_name_equal(&s->ek.name, &s->evidence->challenge_ek)
 		       ? NULL
-		       : "the challenge was made for another EK than the manifest's";
+		       : "the challenge was made for no endorsement key of the manifest";
 }
 
-/* The AK's Name follows from its public key, for AKs of the one form that is accepted. */
 const char *check_challenge_ak(const struct subject *s)
 {
-	static const uint16_t schemes[] = { TPM_ALG_RSASSA, TPM_ALG_RSAPSS };
-
-	for (size_t i = 0; i < sizeof(schemes) / sizeof(schemes[0]); i++) {
-		struct tpm_name name;
-
-		if (tpm_public_ak_name(s->evidence->ak, schemes[i], &name) &&
-		    tpm_name_equal(&name, &s->evidence->challenge_ak))
-			return NULL;
-	}
-	return "the AK is not a restricted signing key with the challenge's Name";
+	return s->challenged_ak_error;
 }
 
 const char *check_challenge_answer(const struct subject *s)
@@ -218,11 +251,20 @@ const char *check_challenge_answer(const struct subject *s)
 		       : "the answer is not the challenge's secret";
 }
 
+/* The directory's own public area of the AK, if it has one, is the manifest's. */
+static bool same_area(const struct subject *s)
+{
+	const struct file_bytes *area = &s->evidence->ak_area;
+
+	return !area->data || (area->size == s->ak.key->size &&
+			       memcmp(area->data, s->ak.key->data, area->size) == 0);
+}
+
 const char *check_attested_ak(const struct subject *s)
 {
 	if (!s->ak.key)
 		return "the manifest attests no signing key, and there was no challenge";
-	if (s->evidence->ak && !same_key(&s->ak, s->evidence->ak))
+	if ((s->evidence->ak && !same_key(&s->ak, s->evidence->ak)) || !same_area(s))
 		return "the AK is not the manifest's";
 	return NULL;
 }

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "core/bytes.h"
 #include "core/hex.h"
 #include "core/host/cert_table.h"
 #include "core/host/ek_certificate.h"
@@ -87,24 +88,60 @@ static X509 *load_certificate(const char *path)
 	return certificate;
 }
 
+static EVP_PKEY *read_pem_key(const struct file_bytes *blob)
+{
+	BIO *bio = BIO_new_mem_buf(blob->data, (int)blob->size);
+	EVP_PKEY *key = bio ? PEM_read_bio_PUBKEY(bio, NULL, NULL, "") : NULL; /* never asks */
+
+	BIO_free(bio);
+	return key;
+}
+
 static EVP_PKEY *load_key(const struct evidence_paths *paths, const char *name)
 {
 	char buffer[PATH_SIZE];
 	const char *path = join(paths->directory, name, buffer);
-	EVP_PKEY *key = NULL;
 	struct file_bytes blob;
-	BIO *bio;
+	EVP_PKEY *key;
 
 	if (!read_file(path, &blob))
 		return NULL;
-	bio = BIO_new_mem_buf(blob.data, (int)blob.size);
-	if (bio)
-		key = PEM_read_bio_PUBKEY(bio, NULL, NULL, ""); /* never asks for one */
-	BIO_free(bio);
+	key = read_pem_key(&blob);
 	if (!key)
 		cmd_file_error(path, "no public key in PEM");
 	file_free(&blob);
 	return key;
+}
+
+/* Makes a TPM2B_PUBLIC the TPMT_PUBLIC in it. False unless it is one of them by its form. */
+static bool strip_public(struct file_bytes *blob)
+{
+	struct bytes_reader r = bytes_reader_init(blob->data, blob->size);
+	size_t size = bytes_be16(&r);
+	struct tpm_public area;
+
+	if (!r.bad && size == bytes_left(&r)) {
+		memmove(blob->data, blob->data + r.pos, size);
+		blob->size = size;
+	}
+	return blob->size <= TPM_PUBLIC_AREA_MAX && tpm_public_read(&area, blob->data, blob->size);
+}
+
+/* The AK comes as a key, or as the public area that tpm2-tools write unless they are told. */
+static bool load_ak(const struct evidence_paths *paths, struct evidence *e)
+{
+	char buffer[PATH_SIZE];
+	const char *path = join(paths->directory, "ak.pub", buffer);
+
+	if (!read_file(path, &e->ak_area))
+		return false;
+	e->ak = read_pem_key(&e->ak_area);
+	if (!e->ak && strip_public(&e->ak_area))
+		return true;
+	if (!e->ak)
+		cmd_file_error(path, "no public key in PEM, and no public area of a TPM");
+	file_free(&e->ak_area);
+	return e->ak;
 }
 
 static bool json_hex(const json_t *object, const char *name, uint8_t *bytes, size_t capacity,
@@ -282,15 +319,6 @@ static bool load_ek_certificate(struct evidence *e, const struct evidence_paths 
 	return e->ek_certificate && load_ca(e, paths->ca);
 }
 
-/* Without a challenge the manifest says which keys there are; the files need not repeat it. */
-static bool load_optional_key(const struct evidence_paths *paths, const char *name, EVP_PKEY **key)
-{
-	if (!has_file(paths, name))
-		return true;
-	*key = load_key(paths, name);
-	return *key;
-}
-
 static bool load_keys(struct evidence *e, const struct evidence_paths *paths)
 {
 	return load_nonce(paths, e) && load_blob(paths, "manifest.bin", &e->manifest) &&
@@ -302,8 +330,8 @@ static bool load_challenged(struct evidence *e, const struct evidence_paths *pat
 {
 	e->challenged = true;
 	e->ek = load_key(paths, "ek.pub");
-	e->ak = e->ek ? load_key(paths, "ak.pub") : NULL;
-	return e->ak && load_challenge(paths, e) && load_blob(paths, "answer.bin", &e->answer) &&
+	return e->ek && load_ak(paths, e) && load_challenge(paths, e) &&
+	       load_blob(paths, "answer.bin", &e->answer) &&
 	       load_blob(paths, "quote.msg", &e->quote) &&
 	       load_blob(paths, "quote.sig", &e->quote_signature) &&
 	       load_blob(paths, "quote.pcrs", &e->quote_pcrs);
@@ -311,8 +339,10 @@ static bool load_challenged(struct evidence *e, const struct evidence_paths *pat
 
 static bool load_attested(struct evidence *e, const struct evidence_paths *paths)
 {
-	return load_optional_key(paths, "ek.pub", &e->ek) &&
-	       load_optional_key(paths, "ak.pub", &e->ak) &&
+	/* The manifest says which keys there are; the files need not repeat it. */
+	if (has_file(paths, "ek.pub") && !(e->ek = load_key(paths, "ek.pub")))
+		return false;
+	return (!has_file(paths, "ak.pub") || load_ak(paths, e)) &&
 	       load_blob(paths, "quote.msg", &e->quote) &&
 	       load_blob(paths, "quote.sig", &e->quote_signature) &&
 	       load_optional(paths, "quote.pcrs", &e->quote_pcrs);
@@ -366,6 +396,7 @@ void evidence_free(struct evidence *evidence)
 	EVP_PKEY_free(evidence->ak);
 	X509_free(evidence->ek_certificate);
 	sk_X509_pop_free(evidence->ca, X509_free);
+	file_free(&evidence->ak_area);
 	file_free(&evidence->manifest);
 	file_free(&evidence->selector);
 	file_free(&evidence->context);

@@ -5,11 +5,10 @@
 #include "abi/tpm.h"
 #include "tools/verify/subject.h"
 
-/* The hash of the signing scheme: of an attested key its own, otherwise the one AKs have. */
+/* The hash of the AK's signing scheme; where it is not known, the one that AKs have. */
 static uint16_t quote_hash(const struct subject *s)
 {
-	return s->evidence->challenged || !s->ak.key ? TPM_ALG_SHA256
-						     : s->ak.public_area.scheme_hash;
+	return s->ak.key ? s->ak.public_area.scheme_hash : TPM_ALG_SHA256;
 }
 
 static bool signed_by(const struct subject *s, EVP_PKEY *key, uint16_t scheme)
@@ -23,16 +22,14 @@ static bool signed_by(const struct subject *s, EVP_PKEY *key, uint16_t scheme)
 
 const char *check_quote_signature(const struct subject *s)
 {
-	EVP_PKEY *attested = NULL;
+	EVP_PKEY *ak = s->ak.key ? tpm_public_key(&s->ak.public_area) : NULL;
 	bool ok;
 
-	if (s->evidence->challenged) {
+	if (s->ak.key || !s->evidence->challenged)
+		ok = signed_by(s, ak, s->ak.public_area.scheme);
+	else
 		ok = signed_by(s, s->evidence->ak, TPM_ALG_NULL);
-	} else {
-		attested = s->ak.key ? tpm_public_key(&s->ak.public_area) : NULL;
-		ok = signed_by(s, attested, s->ak.public_area.scheme);
-	}
-	EVP_PKEY_free(attested);
+	EVP_PKEY_free(ak);
 	return ok ? NULL : "the quote's signature is not by the AK";
 }
 
@@ -41,24 +38,36 @@ const char *check_quote_format(const struct subject *s)
 	return s->quote_error;
 }
 
-static bool qualified_ak(const struct subject *s, struct tpm_name *name)
-{
-	if (s->evidence->challenged)
-		return tpm_public_qualified_name(&s->evidence->challenge_ek,
-						 &s->evidence->challenge_ak, name);
-	return s->ak.key && tpm_public_primary_name(&s->ak.name, name);
-}
-
-/* An AK of a challenge is a child of the EK; an attested one is a primary key as the EK is. */
-const char *check_quote_signer(const struct subject *s)
+static bool is_primary(const struct subject *s, uint32_t hierarchy, const struct tpm_name *ak)
 {
 	struct tpm_name name;
 
+	return tpm_public_primary_name(hierarchy, ak, &name) &&
+	       tpm_name_equal(&name, &s->quote.signer);
+}
+
+/*
+ * An attested AK is a primary key of the endorsement hierarchy. That a challenged one is in the TPM
+ * of the EK follows from the answer, wherever it is there: below the EK, or itself a primary key.
+ */
+static bool names_ak(const struct subject *s)
+{
+	const struct evidence *e = s->evidence;
+	struct tpm_name name;
+
+	if (!e->challenged)
+		return s->ak.key && is_primary(s, TPM_RH_ENDORSEMENT, &s->ak.name);
+	return (tpm_public_qualified_name(&e->challenge_ek, &e->challenge_ak, &name) &&
+		tpm_name_equal(&name, &s->quote.signer)) ||
+	       is_primary(s, TPM_RH_ENDORSEMENT, &e->challenge_ak) ||
+	       is_primary(s, TPM_RH_OWNER, &e->challenge_ak);
+}
+
+const char *check_quote_signer(const struct subject *s)
+{
 	if (s->quote_error)
 		return s->quote_error;
-	return qualified_ak(s, &name) && tpm_name_equal(&name, &s->quote.signer)
-		       ? NULL
-		       : "the quote names another signer than the AK";
+	return names_ak(s) ? NULL : "the quote names another signer than the AK";
 }
 
 const char *check_quote_nonce(const struct subject *s)

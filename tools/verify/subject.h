@@ -30,8 +30,12 @@ struct subject {
 	size_t context_size;
 	struct vtpm_manifest manifest;
 	const char *manifest_error;
-	struct subject_key ek; /* the L-1 endorsement key, which challenges are made for */
-	struct subject_key ak; /* without a challenge: the attested key that the quote names */
+	struct subject_key ek; /* the endorsement key that the challenge was made for */
+	struct subject_key ak; /* the challenged key, or the attested one that the quote names */
+	/* Of the challenged key, which need not be in the manifest. */
+	struct vtpm_manifest_key challenged_ak;
+	uint8_t challenged_area[TPM_PUBLIC_AREA_MAX];
+	const char *challenged_ak_error;
 
 	struct tpm_quote quote;
 	const char *quote_error;
@@ -42,7 +46,7 @@ struct subject {
 /* Takes apart what the bindings are about: selector, context, manifest, and the keys in it. */
 void subject_take_binding(struct subject *s);
 
-/* Takes apart the quote and its values. After it, the attested key that the quote names is known. */
+/* Takes apart the quote and its values. After it, the key that has to have signed it is known. */
 void subject_take_quote(struct subject *s);
 
 const char *check_root(const struct subject *s);
