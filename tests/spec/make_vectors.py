@@ -8,158 +8,14 @@ hand; everything else is computed as docs/spec/create-and-attest.md says.
 
 docs/spec/vectors/README.md explains the files."""
 
-import hashlib
 import json
 import struct
 import sys
 from pathlib import Path
 
-from cryptography.hazmat.primitives.asymmetric import ec
-
+import make_verdicts
 import rules
-
-SMALL_PRIMES = [p for p in range(3, 2000, 2) if all(p % d for d in range(3, int(p ** .5) + 1, 2))]
-ORDERS = {curve: int(text, 16) for curve, text in {
-    3: "ffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551",
-    4: "ff" * 24 + "c7634d81f4372ddf581a0db248b0a77aecec196accc52973",
-    5: "01" + "ff" * 32 + "fa51868783bf2f966b7fcc0148f709a5d03bb5c9b8899c47aebb6fb71e91386409",
-}.items()}
-CURVES = {3: ec.SECP256R1(), 4: ec.SECP384R1(), 5: ec.SECP521R1()}
-
-POLICY_A = "0020837197674484b3f81a90cc8d46a5d724fd52d76e06520b64f2a1da1b331469aa"
-POLICY_B = {
-    "sha256": "0020ca3d0a99a2b93906f7a3342414efcfb3a385d44cd1fd459089d19b5071c0b7a0",
-    "sha384": "0030b26e7d28d11a50bc53d882bcf5fd3a1a074148bb35d3b4e4cb1c0ad9bde419cacb47ba0969964615"
-              "0f9fc000f3f80e12",
-    "sha512": "0040b8221ca69e8550a4914de3faa6a18c072cc01208073a928d5d66d59ef79e49a429c41a6b269571d5"
-              "7edb25fbdb1838425608b413cd616a5f6db5b6071af99bea",
-}
-TEMPLATES = {name: bytes.fromhex(text) for name, text in {
-    "ek-rsa2048": "0001000b000300b2" + POLICY_A + "000600800043001008000000000001" + "00" * 257,
-    "ek-ecc-p256": "0023000b000300b2" + POLICY_A + "0006008000430010000300100020" + "00" * 32 +
-                   "0020" + "00" * 32,
-    "ek-h1-rsa2048": "0001000b000300f2" + POLICY_B["sha256"] + "00060080004300100800000000000000",
-    "ek-h2-ecc-p256": "0023000b000300f2" + POLICY_B["sha256"] +
-                      "00060080004300100003001000000000",
-    "ek-h3-ecc-p384": "0023000c000300f2" + POLICY_B["sha384"] +
-                      "00060100004300100004001000000000",
-    "ek-h4-ecc-p521": "0023000d000300f2" + POLICY_B["sha512"] +
-                      "00060100004300100005001000000000",
-    "ek-h6-rsa3072": "0001000c000300f2" + POLICY_B["sha384"] + "00060100004300100c00000000000000",
-    "ak-rsa2048": "0001000b00050072000000100014000b0800000000000000",
-    "ak-ecc-p256": "0023000b00050072000000100018000b0003001000000000",
-    "ak-ecc-p384": "0023000c00050072000000100018000c0004001000000000",
-}.items()}
-KEY_IDS = {"ek-rsa2048": 0x01, "ek-ecc-p256": 0x02, "ek-h1-rsa2048": 0x11, "ek-h2-ecc-p256": 0x12,
-           "ek-h3-ecc-p384": 0x13, "ek-h4-ecc-p521": 0x14, "ek-h6-rsa3072": 0x16,
-           "ak-rsa2048": 0x81, "ak-ecc-p256": 0x82, "ak-ecc-p384": 0x83}
-AK_NV = {"ak-rsa2048": 0x01C10001, "ak-ecc-p256": 0x01C10003}
-DIGEST_INFO = {0x000B: "3031300d060960864801650304020105000420",
-               0x000C: "3041300d060960864801650304020205000430"}
-PCRS = {0: "11" * 32, 7: "22" * 32, 16: "33" * 32}
-
-
-def stream(label, bits):
-    """A number of that many bits that follows from a label."""
-    data, counter = b"", 0
-    while 8 * len(data) < bits:
-        data += hashlib.sha512(f"socle test vectors/{label}/{counter}".encode()).digest()
-        counter += 1
-    return int.from_bytes(data, "big") & (1 << bits) - 1
-
-
-def is_prime(n):
-    if any(n % p == 0 for p in SMALL_PRIMES):
-        return False
-    odd, twos = n - 1, 0
-    while odd % 2 == 0:
-        odd, twos = odd // 2, twos + 1
-    for base in (2, 3, 5, 7, 11, 13, 17, 19):
-        x = pow(base, odd, n)
-        if x in (1, n - 1):
-            continue
-        for _ in range(twos - 1):
-            x = x * x % n
-            if x == n - 1:
-                break
-        else:
-            return False
-    return True
-
-
-def prime(label, bits):
-    """The first prime above a number that follows from label, p - 1 without the factor 65537."""
-    n = stream(label, bits) | 3 << bits - 2 | 1
-    while n % 65537 == 1 or not is_prime(n):
-        n += 2
-    return n
-
-
-class Key:
-    """What a TPM would make of a template, and its private half."""
-
-    def __init__(self, name):
-        self.name, self.template = name, TEMPLATES[name]
-        template = rules.Public(self.template)
-        if template.type == rules.RSA:
-            p, q = (prime(f"{name}/{side}", template.size // 2) for side in "pq")
-            self.modulus = p * q
-            self.exponent = pow(65537, -1, (p - 1) * (q - 1))
-            unique = [self.modulus]
-        else:
-            self.scalar = stream(name, 600) % (ORDERS[template.size] - 1) + 1
-            point = ec.derive_private_key(self.scalar, CURVES[template.size])
-            numbers = point.public_key().public_numbers()
-            unique = [numbers.x, numbers.y]
-        size = template.number_size()
-        self.data = self.template[:template.unique_offset] + b"".join(
-            struct.pack(">H", size) + n.to_bytes(size, "big") for n in unique)
-        self.public = rules.Public(self.data)
-
-    def sign(self, message):
-        """A TPMT_SIGNATURE by the key's own scheme; ECDSA with a number that follows from it."""
-        scheme, alg = self.public.scheme
-        digest = rules.HASHES[alg](message).digest()
-        tag = struct.pack(">HH", scheme, alg)
-        size = self.public.number_size()
-        if self.public.type == rules.RSA:
-            block = bytes.fromhex(DIGEST_INFO[alg]) + digest
-            block = b"\0\1" + b"\xff" * (size - 3 - len(block)) + b"\0" + block
-            parts = [pow(int.from_bytes(block, "big"), self.exponent, self.modulus)]
-        else:
-            parts = self.ecdsa(int.from_bytes(digest, "big"), stream(digest.hex(), 600))
-        return tag + b"".join(struct.pack(">H", size) + n.to_bytes(size, "big") for n in parts)
-
-    def ecdsa(self, digest, number):
-        order, curve = ORDERS[self.public.size], CURVES[self.public.size]
-        k = number % (order - 1) + 1
-        r = ec.derive_private_key(k, curve).public_key().public_numbers().x % order
-        return [r, pow(k, -1, order) * (digest + r * self.scalar) % order]
-
-    def describe(self):
-        name = self.public.name()
-        return {"key": self.name, "template": self.template.hex(), "public": self.data.hex(),
-                "tpm_name": name.hex(), "qualified_name": rules.primary_name(name).hex()}
-
-
-def quote(key, nonce):
-    """TPMS_ATTEST of a quote over PCRS of SHA-256, and its signature."""
-    values = [bytes.fromhex(v) for _, v in sorted(PCRS.items())]
-    mask = sum(1 << n for n in PCRS)
-    digest = rules.HASHES[key.public.scheme[1]](b"".join(values)).digest()
-    signer = rules.primary_name(key.public.name())
-    message = b"\xffTCG" + struct.pack(">HH", 0x8018, len(signer)) + signer + \
-        struct.pack(">H", len(nonce)) + nonce + \
-        struct.pack(">QIIBQ", 5_000, 1, 0, 1, 0x2016051100162800) + \
-        struct.pack(">IHB", 1, 0x000B, 3) + mask.to_bytes(3, "little") + \
-        struct.pack(">H", len(digest)) + digest
-    return {"message": message.hex(), "signature": key.sign(message).hex(),
-            "pcrs": {"sha256": {str(n): v for n, v in sorted(PCRS.items())}}}
-
-
-# One for all: then REPORT_DATA differs by what was asked for and what was attested, or not at all.
-NONCE = hashlib.sha512(b"socle test vectors/nonce").digest()
-
+from make_attestation import AK_NV, KEY_IDS, NONCE, TEMPLATES, Key, quote, selector
 
 def attestation(name, call, version, selector, keys, same_as=None):
     context = rules.make_context(rules.VTPM, version, selector or b"")
@@ -179,10 +35,6 @@ def attestation(name, call, version, selector, keys, same_as=None):
     return vector
 
 
-def selector(kind, rest=b""):
-    return struct.pack("<Q", kind) + (rest if isinstance(rest, bytes) else struct.pack("<I", rest))
-
-
 def make_attestations(keys):
     profile = [keys[n] for n in ("ek-rsa2048", "ek-ecc-p256", "ak-rsa2048", "ak-ecc-p256",
                                  "ak-ecc-p384")]
@@ -199,8 +51,9 @@ def make_attestations(keys):
         for version in (0, 1):
             vectors.append(attestation(f"kind 1, {name}, version {version}", 2, version,
                                        selector(1, key.template), [key]))
-            vectors.append(attestation(f"kind 2, {name}, version {version}", 2, version,
-                                       selector(2, KEY_IDS[name]), [key]))
+            if name in KEY_IDS:
+                vectors.append(attestation(f"kind 2, {name}, version {version}", 2, version,
+                                           selector(2, KEY_IDS[name]), [key]))
             if name in AK_NV:
                 vectors.append(attestation(f"kind 3, {name}, version {version}", 2, version,
                                            selector(3, AK_NV[name]), [key]))
@@ -213,6 +66,24 @@ def changed(name, **at):
     for place, value in at.items():
         data[int(place[1:])] = value
     return bytes(data)
+
+
+# Section 4: RAX by its name there. Of the TPM's response codes one stands for all.
+RESULTS = {"SVSM_SUCCESS": 0, "SVSM_ERR_INCOMPLETE": 0x80000000,
+           "SVSM_ERR_INVALID_ADDRESS": 0x80000003, "SVSM_ERR_INVALID_PARAMETER": 0x80000005,
+           "SVSM_ERR_SERVICE_FAILED": 0x80001001, "SVSM_ERR_SERVICE_BUSY": 0x80001002,
+           "SVSM_ERR_ATTEST_SELECTOR": 0x80001100, "SVSM_ERR_ATTEST_TPM": 0x80002000}
+REFUSED = "SVSM_ERR_ATTEST_SELECTOR"
+TPM_CODES = {"TPM_RC_HIERARCHY, handle 1": 0x185, "TPM_RC_NV_LOCKED": 0x148,
+             "TPM_RC_INITIALIZE": 0x100, "the highest": 0xFFF}
+
+
+def make_results():
+    results = [{"name": name, "rax": f"{rax:#010x}"} for name, rax in RESULTS.items()
+               if name != "SVSM_ERR_ATTEST_TPM"]
+    return results + [{"name": "SVSM_ERR_ATTEST_TPM", "tpm": name, "tpm_rc": code,
+                       "rax": f"{RESULTS['SVSM_ERR_ATTEST_TPM'] + code:#010x}"}
+                      for name, code in TPM_CODES.items()]
 
 
 def make_selectors():
@@ -303,7 +174,8 @@ def make_selectors():
     vectors = []
     for name, (data, expected) in cases.items():
         kind = struct.unpack_from("<Q", data)[0] if len(data) >= 8 else 0
-        vector = {"name": name, "selector": data.hex(), "expected": expected}
+        vector = {"name": name, "selector": data.hex(), "expected": expected,
+                  "result": f"{RESULTS['SVSM_SUCCESS' if expected == 'ok' else REFUSED]:#010x}"}
         if expected == "ok":
             vector["kind"] = kind
             if kind in (rules.KEY, rules.NV):
@@ -357,6 +229,8 @@ def make():
         "attestations.json": {**head, "attestations": make_attestations(keys)},
         "selectors.json": {**head, "selectors": make_selectors()},
         "manifests.json": {**head, "manifests": make_manifests(keys)},
+        "results.json": {**head, "results": make_results()},
+        "verdicts.json": {**head, **make_verdicts.make(keys)},
     }
 
 

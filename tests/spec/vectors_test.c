@@ -11,15 +11,20 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 #include <jansson.h>
 
+#include "core/hex.h"
 #include "core/host/report_data.h"
 #include "core/host/tpm_public.h"
 #include "core/host/tpm_quote.h"
 #include "core/selector.h"
 #include "core/vtpm_manifest.h"
+#include "tools/cmd.h"
+#include "tools/verify/checks.h"
 
 static const char *directory;
 
@@ -81,6 +86,51 @@ static json_t *load(const char *name, json_t **root)
 	return list;
 }
 
+/* The results of the call, by their names in section 4. */
+static const struct {
+	const char *name;
+	uint32_t value;
+} result_names[] = {
+	{ "SVSM_SUCCESS", SVSM_SUCCESS },
+	{ "SVSM_ERR_INCOMPLETE", SVSM_ERR_INCOMPLETE },
+	{ "SVSM_ERR_INVALID_ADDRESS", SVSM_ERR_INVALID_ADDRESS },
+	{ "SVSM_ERR_INVALID_PARAMETER", SVSM_ERR_INVALID_PARAMETER },
+	{ "SVSM_ERR_SERVICE_FAILED", SVSM_ERR_SERVICE_FAILED },
+	{ "SVSM_ERR_SERVICE_BUSY", SVSM_ERR_SERVICE_BUSY },
+	{ "SVSM_ERR_ATTEST_SELECTOR", SVSM_ERR_ATTEST_SELECTOR },
+	{ "SVSM_ERR_ATTEST_TPM", SVSM_ERR_ATTEST_TPM },
+};
+#define RESULT_NAMES (sizeof(result_names) / sizeof(result_names[0]))
+
+static uint32_t number_of(const json_t *vector, const char *name)
+{
+	return (uint32_t)strtoul(text_of(vector, name), NULL, 16);
+}
+
+static void results(void **state)
+{
+	json_t *root, *list = load("results", &root), *vector;
+	bool seen[RESULT_NAMES] = { false };
+	size_t i;
+
+	(void)state;
+	json_array_foreach(list, i, vector)
+	{
+		uint32_t code = (uint32_t)json_integer_value(json_object_get(vector, "tpm_rc"));
+		size_t k = 0;
+
+		while (k < RESULT_NAMES &&
+		       strcmp(result_names[k].name, text_of(vector, "name")) != 0)
+			k++;
+		assert_true(k < RESULT_NAMES);
+		assert_true(number_of(vector, "rax") == result_names[k].value + code);
+		seen[k] = true;
+	}
+	for (size_t k = 0; k < RESULT_NAMES; k++)
+		assert_true(seen[k]);
+	json_decref(root);
+}
+
 static void check_selector(const json_t *vector)
 {
 	struct blob b = blob_of(vector, "selector");
@@ -92,6 +142,8 @@ static void check_selector(const json_t *vector)
 	if (strcmp(selector_result_name(result), expected) != 0)
 		fail_msg("%s: %s, not %s", text_of(vector, "name"), selector_result_name(result),
 			 expected);
+	assert_true(number_of(vector, "result") ==
+		    (result == SELECTOR_OK ? SVSM_SUCCESS : SVSM_ERR_ATTEST_SELECTOR));
 	assert_int_equal(s.kind, json_integer_value(json_object_get(vector, "kind")));
 	assert_int_equal(s.id, json_integer_value(json_object_get(vector, "id")));
 	if (s.kind == SVSM_SELECTOR_TEMPLATE) {
@@ -290,13 +342,155 @@ static void different_requests(void **state)
 	json_decref(root);
 }
 
+/* ---- Verdicts: a folder of evidence, in the hands of what `socle verify` is made of ---- */
+
+int cmd_file_error(const char *file, const char *format, ...)
+{
+	fail_msg("%s: %s", file, format);
+	return CMD_MISUSE;
+}
+
+static void write_file(const char *folder, const char *name, const void *data, size_t size)
+{
+	char path[256];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "%s/%s", folder, name);
+	file = fopen(path, "wb");
+	assert_non_null(file);
+	assert_int_equal(fwrite(data, 1, size, file), size);
+	assert_int_equal(fclose(file), 0);
+}
+
+static void write_evidence(const json_t *vector, const json_t *files, const char *folder)
+{
+	json_t *names = json_object_get(vector, "files"), *key,
+	       *challenge = json_object_get(vector, "challenge");
+	const char *name;
+
+	json_object_foreach(names, name, key)
+	{
+		struct blob b = blob_of(files, json_string_value(key));
+
+		write_file(folder, name, b.data, b.size);
+		free(b.data);
+	}
+	if (challenge) {
+		char *text = json_dumps(challenge, 0);
+
+		write_file(folder, "challenge.json", text, strlen(text));
+		free(text);
+	}
+}
+
+static void remove_evidence(const json_t *vector, const char *folder)
+{
+	const char *name;
+	char path[256];
+	json_t *key;
+
+	json_object_foreach(json_object_get(vector, "files"), name, key)
+	{
+		snprintf(path, sizeof(path), "%s/%s", folder, name);
+		unlink(path);
+	}
+	snprintf(path, sizeof(path), "%s/challenge.json", folder);
+	unlink(path);
+}
+
+static struct policy policy_of(const json_t *vector)
+{
+	const char *depth = text_of(vector, "depth");
+	struct policy policy = {
+		.trust_emulated = json_is_true(json_object_get(vector, "trust_emulated")),
+		.depth = strcmp(depth, "report") == 0 ? EVIDENCE_REPORT
+			 : strcmp(depth, "keys") == 0 ? EVIDENCE_KEYS
+						      : EVIDENCE_FULL,
+		.has_measurement = true,
+	};
+
+	assert_true(hex_read(text_of(vector, "measurement"), policy.measurement,
+			     sizeof(policy.measurement)));
+	return policy;
+}
+
+static void equal_names(const char *vector, const char *const *names, size_t count,
+			const json_t *expected)
+{
+	bool same = json_array_size(expected) == count;
+
+	for (size_t i = 0; same && i < count; i++)
+		same = strcmp(names[i], json_string_value(json_array_get(expected, i))) == 0;
+	if (!same)
+		fail_msg("%s: %zu checks or bindings, not those expected: %s", vector, count,
+			 count ? names[0] : "none");
+}
+
+static void check_judgement(const json_t *vector, const struct verdict *verdict)
+{
+	const json_t *expected = json_object_get(vector, "expected");
+	const char *name = text_of(vector, "name"), *failing[CHECKS_MAX];
+	int status = verdict->first_failure ? (int)verdict->first_failure->class : 0;
+	size_t count = 0;
+
+	for (size_t i = 0; i < verdict->count; i++) {
+		if (verdict->results[i].error)
+			failing[count++] = verdict->results[i].name;
+	}
+	equal_names(name, failing, count, json_object_get(expected, "failing"));
+	equal_names(name, verdict->bindings, verdict->binding_count,
+		    json_object_get(expected, "bindings"));
+	assert_int_equal(status, json_integer_value(json_object_get(expected, "status")));
+	assert_string_equal(text_of(expected, "verdict"),
+			    verdict->first_failure ? "refused" : "trusted");
+}
+
+static void check_verdict(const json_t *vector, const json_t *files, const char *folder)
+{
+	bool certified = json_object_get(json_object_get(vector, "files"), "ek.crt");
+	char certificate[128], ca[128];
+	struct evidence_paths paths = { .directory = folder };
+	struct policy policy = policy_of(vector);
+	struct evidence evidence;
+	struct verdict verdict;
+
+	snprintf(certificate, sizeof(certificate), "%s/ek.crt", folder);
+	snprintf(ca, sizeof(ca), "%s/ca.crt", folder);
+	if (certified) {
+		paths.ek_certificate = certificate;
+		paths.ca = ca;
+	}
+	write_evidence(vector, files, folder);
+	assert_true(evidence_load(&evidence, &paths, policy.depth));
+	checks_run(&evidence, &policy, &verdict);
+	check_judgement(vector, &verdict);
+	evidence_free(&evidence);
+	remove_evidence(vector, folder);
+}
+
+static void verdicts(void **state)
+{
+	json_t *root, *list = load("verdicts", &root), *vector;
+	char folder[] = "/tmp/socle-vectors-XXXXXX";
+	size_t i;
+
+	(void)state;
+	assert_non_null(mkdtemp(folder));
+	json_array_foreach(list, i, vector)
+		check_verdict(vector, json_object_get(root, "files"), folder);
+	assert_int_equal(rmdir(folder), 0);
+	json_decref(root);
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(results),
 		cmocka_unit_test(selectors),
 		cmocka_unit_test(manifests),
 		cmocka_unit_test(attestations),
 		cmocka_unit_test(different_requests),
+		cmocka_unit_test(verdicts),
 	};
 
 	if (argc != 2) {

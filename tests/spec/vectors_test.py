@@ -15,6 +15,7 @@ from pathlib import Path
 
 import make_vectors
 import rules
+from make_verdicts import pcr_file
 import verify as second
 
 passed = failed = 0
@@ -55,16 +56,6 @@ def check_rules(vectors):
                len(keys or []) == vector["keys"], f"manifest, {vector['name']}", found)
 
 
-def pcr_file(pcrs):
-    """The values as tpm2_quote -o writes them."""
-    values = sorted((int(n), bytes.fromhex(v)) for n, v in pcrs["sha256"].items())
-    mask = sum(1 << n for n, _ in values)
-    selection = struct.pack("<HB", 0x000B, 3) + mask.to_bytes(4, "little") + b"\0"
-    digests = b"".join(struct.pack("<H", len(v)) + v.ljust(64, b"\0") for _, v in values)
-    return struct.pack("<I", 1) + selection.ljust(128, b"\0") + struct.pack("<I", 1) + \
-        struct.pack("<I", len(values)) + digests.ljust(8 * 66, b"\0")
-
-
 def make_evidence(vector, folder, resign, keys):
     folder.mkdir()
     files = {"nonce.bin": vector["nonce"], "manifest.bin": vector["manifest"]}
@@ -76,7 +67,8 @@ def make_evidence(vector, folder, resign, keys):
     for name, text in files.items():
         (folder / name).write_bytes(bytes.fromhex(text))
     if "quote" in vector:
-        (folder / "quote.pcrs").write_bytes(pcr_file(vector["quote"]["pcrs"]))
+        (folder / "quote.pcrs").write_bytes(pcr_file(
+            {int(n): v for n, v in vector["quote"]["pcrs"]["sha256"].items()}))
     report = bytearray(0x4A0)
     struct.pack_into("<I", report, 0, 3)
     struct.pack_into("<Q", report, 8, 0x30000)
@@ -89,7 +81,7 @@ def make_evidence(vector, folder, resign, keys):
 
 
 def both(socle, name, arguments):
-    """The failing checks of both verifiers, which must be the same; None when unreadable."""
+    """The verdict of both verifiers, which must be the same; None when unreadable."""
     run = subprocess.run([socle, "verify", "--json", *map(str, arguments)], capture_output=True,
                          text=True, check=False)
     first = json.loads(run.stdout) if run.stdout else None
@@ -98,12 +90,12 @@ def both(socle, name, arguments):
         other = second.verify(arguments)
     except second.Unreadable:
         result(run.returncode == 1, name, f"{run.returncode} and unreadable")
-        return None, None
+        return None
     result(first is not None and
            (run.returncode, failing, first.get("binding"), first["bindings"]) ==
            tuple(other[n] for n in ("status", "failing", "binding", "bindings")), name,
            f"{run.returncode} {failing}, {other}: {run.stderr}")
-    return other["failing"], other["bindings"]
+    return other
 
 
 # A bit of each file, and what must notice.
@@ -124,20 +116,48 @@ def check_evidence(socle, resign, keys, vector, folder, number):
     quoted = "quote" in vector
     arguments = ["--trust-emulated", *([] if quoted else ["--keys-only"]), folder]
     name = vector["name"]
-    failing, bindings = both(socle, name, arguments)
-    result(failing == [] and bindings == ["attested-ak" if quoted else "manifest"], name,
-           f"{failing} {bindings}")
+    verdict = both(socle, name, arguments)
+    result(verdict and verdict["bindings"] == ["attested-ak" if quoted else "manifest"], name,
+           verdict)
     for file, check in SPOILED.items():
         path = folder / file
         good = path.read_bytes() if path.exists() else b""
         if not good:
             continue
         path.write_bytes(spoil(good, number * len(SPOILED) + len(file)))
-        failing, _ = both(socle, f"{name}, a bit of {file}", arguments)
+        verdict = both(socle, f"{name}, a bit of {file}", arguments)
+        failing = verdict["failing"] if verdict else None
         # The unsigned rest of a report is looked at by its form alone.
         result(failing and (check in failing or file == "report.bin"),
                f"{name}, a bit of {file}", f"fails {failing}, not {check}")
         path.write_bytes(good)
+
+
+def check_verdict(socle, vector, files, folder):
+    """A whole folder, as it is in verdicts.json."""
+    folder.mkdir()
+    for name, key in vector["files"].items():
+        (folder / name).write_bytes(bytes.fromhex(files[key]))
+    if "challenge" in vector:
+        (folder / "challenge.json").write_text(json.dumps(vector["challenge"]))
+    arguments = ["--measurement", vector["measurement"]]
+    arguments += ["--trust-emulated"] * vector["trust_emulated"]
+    arguments += {"full": [], "keys": ["--keys-only"], "report": ["--report-only"]}[vector["depth"]]
+    if "ek.crt" in vector["files"]:
+        arguments += ["--ek-cert", folder / "ek.crt", "--ca", folder / "ca.crt"]
+    verdict = both(socle, vector["name"], [*arguments, folder])
+    result(verdict == vector["expected"], vector["name"], f"{verdict}, not {vector['expected']}")
+
+
+def check_verdicts(socle, vectors, folder):
+    content = json.loads((vectors / "verdicts.json").read_text())
+    for number, vector in enumerate(content["verdicts"]):
+        check_verdict(socle, vector, content["files"], folder / str(number))
+    used = {key for vector in content["verdicts"] for key in vector["files"].values()}
+    result(used == set(content["files"]), "files of verdicts.json", used ^ set(content["files"]))
+    bindings = {b for vector in content["verdicts"] for b in vector["expected"]["bindings"]}
+    result(bindings == {"challenge", "attested-ak", "ek-certificate", "manifest"},
+           "a vector for each binding", bindings)
 
 
 def main():
@@ -149,6 +169,8 @@ def main():
     with tempfile.TemporaryDirectory() as top:
         for number, vector in enumerate(attestations):
             check_evidence(socle, resign, keys, vector, Path(top) / str(number), number)
+        (Path(top) / "verdicts").mkdir()
+        check_verdicts(socle, vectors, Path(top) / "verdicts")
     print(f"vectors: {passed} passed, {failed} failed")
     return 1 if failed else 0
 
