@@ -27,6 +27,11 @@ enum channel_type {
 	 * over the nonce, and sends what came of it as files ak/..., then CHANNEL_DONE.
 	 */
 	CHANNEL_KEY = 8,
+	/*
+	 * host: the certificate of its authority, PEM. The guest verifies the certificates that it
+	 * has read from its TPM with it, and sends CHANNEL_DONE.
+	 */
+	CHANNEL_AUTHORITY = 9,
 };
 
 struct channel_header {

@@ -11,7 +11,7 @@ MAGIC = 0x31464353
 HEADER = struct.Struct("<IIII")  # magic, type, length, crc32
 PAYLOAD_MAX = 64 << 10
 
-HELLO, NONCE, FILE, DONE, CHALLENGE, ERROR, BYE, KEY = range(1, 9)
+HELLO, NONCE, FILE, DONE, CHALLENGE, ERROR, BYE, KEY, AUTHORITY = range(1, 10)
 
 
 class ChannelError(Exception):

@@ -62,11 +62,13 @@ class Profile:
 
 
 EK_CERTIFICATES = ("ek-rsa2048.der", "ek-ecc-p256.der")
+EK_ECC = "ek-ecc-p256.pub"
+STORED_REPORT = "evidence.bin"
 PROFILES = {profile.name: profile for profile in (
-    Profile("tcg", EK_CERTIFICATES, key="ak-ecc-p256"),
-    Profile("google", (*EK_CERTIFICATES, "ak-rsa2048.der", "ak-ecc-p256.der"), key="ak-ecc-p256",
-            key_index="0x01c10003", key_certificate="ak-ecc-p256.der"),
-    Profile("azure", ("ak-rsa2048.der",), ("evidence.bin",), key="ak-rsa2048",
+    Profile("tcg", EK_CERTIFICATES, (EK_ECC,), key="ak-ecc-p256"),
+    Profile("google", (*EK_CERTIFICATES, "ak-rsa2048.der", "ak-ecc-p256.der"), (EK_ECC,),
+            key="ak-ecc-p256", key_index="0x01c10003", key_certificate="ak-ecc-p256.der"),
+    Profile("azure", ("ak-rsa2048.der",), (STORED_REPORT,), key="ak-rsa2048",
             key_certificate="ak-rsa2048.der"),
     Profile("aws"),
 )}
@@ -355,7 +357,13 @@ def attest_key(line, folder, options):
         (folder / name).write_bytes(files[f"ak/{name}"])
 
 
-def attest(machine, line, folder, options, progress):
+def verify_in_guest(line, authority, options):
+    """The guest's own openssl on the certificates that its TPM holds."""
+    line.send(channel.AUTHORITY, (authority.folder / "ca.pem").read_bytes())
+    line.files(time.monotonic() + options.timeout)
+
+
+def attest(machine, line, authority, folder, options, progress):
     """The guest's hello, its evidence and the challenge. The files that are not evidence."""
     hello = check_hello(line.expect(channel.HELLO, time.monotonic() + options.timeout), options)
     progress.say(f"the guest is up: Linux {hello.get('kernel')}, {hello['cpus']} processors")
@@ -363,6 +371,9 @@ def attest(machine, line, folder, options, progress):
     progress.say("the guest sent its report and its quote")
     challenge_guest(line, folder, others["ak.name"], options)
     progress.say("the guest's TPM opened the credential for its key")
+    if authority:
+        verify_in_guest(line, authority, options)
+        progress.say("openssl verify in the guest: the vTPM's certificates are the authority's")
     if options.profile.key:
         attest_key(line, folder / "ak", options)
         progress.say(f"the SVSM attested {options.profile.key} in one call, and it signed a quote")
@@ -379,7 +390,7 @@ def run_machine(options, image, folder, progress):
         if options.profile.certificates:
             authority = Authority(options, image, folder / "ca", machine.vmpl0_socket, progress)
         line = channel.Channel(machine.socket, machine.alive, time.monotonic() + 30)
-        others = attest(machine, line, evidence, options, progress)
+        others = attest(machine, line, authority, evidence, options, progress)
         marks = {"evidence": time.monotonic_ns()}
         if authority:
             authority.check()
@@ -425,9 +436,9 @@ def public_number(manifest):
     return manifest[-66:-34] + manifest[-32:]
 
 
-def verify_evidence(evidence, profile):
+def verify_evidence(evidence):
     """What the vTPM stored as Azure's paravisor does: a report over data that has the key."""
-    blob = (evidence / profile.others[0]).read_bytes()
+    blob = (evidence / STORED_REPORT).read_bytes()
     (size,) = struct.unpack_from("<I", blob, 32 + 1184 + 16)
     data = blob[32 + 1184 + 20:32 + 1184 + 20 + size]
     if blob[:4] != b"HCLA" or len(data) != size or \
@@ -445,6 +456,11 @@ def verify_certificates(folder, profile):
     for name in profile.certificates:
         run("certificates", ["openssl", "verify", "-CAfile", folder / "ca/ca.pem",
                              evidence / name])
+    if EK_ECC in profile.others:
+        certified = run("certificates", ["openssl", "x509", "-in", evidence / EK_CERTIFICATES[1],
+                                         "-noout", "-pubkey"])
+        if certified.split() != (evidence / EK_ECC).read_bytes().split():
+            raise StepFailed("certificates", f"{EK_CERTIFICATES[1]} is for another key")
     if profile.key_certificate:
         number = public_number((evidence / "ak/manifest.bin").read_bytes())
         if number not in (evidence / profile.key_certificate).read_bytes():
@@ -457,9 +473,9 @@ def verify(options, image, folder, progress):
     more = []
     if profile.certificates:
         verify_certificates(folder, profile)
-        progress.say("openssl verify: the vTPM's certificates are the authority's")
-    if profile.others:
-        verify_evidence(evidence, profile)
+        progress.say("openssl verify on the host: they are, and for the vTPM's keys")
+    if STORED_REPORT in profile.others:
+        verify_evidence(evidence)
         progress.say("the report that the vTPM stores is over its key")
     if EK_CERTIFICATES[0] in profile.certificates:
         more = ["--ek-cert", evidence / EK_CERTIFICATES[0], "--ca", folder / "ca/ca.pem"]

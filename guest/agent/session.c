@@ -27,7 +27,8 @@ static const char *const evidence_files[] = {
 
 /* And these, where the TPM has them. */
 static const char *const certificate_files[] = {
-	"ek-rsa2048.der", "ek-ecc-p256.der", "ak-rsa2048.der", "ak-ecc-p256.der", "evidence.bin",
+	"ek-rsa2048.der",  "ek-ecc-p256.der", "ak-rsa2048.der",
+	"ak-ecc-p256.der", "evidence.bin",    "ek-ecc-p256.pub",
 };
 
 /* What an attested key leaves. */
@@ -207,6 +208,18 @@ static int answer_challenge(const struct session *session, const struct frame *f
 	return channel_send(session->channel, CHANNEL_DONE, NULL, 0);
 }
 
+static int answer_authority(const struct session *session, const struct frame *frame)
+{
+	char line[STEP_LINE_MAX];
+	int rc = file_write_in(session->folder, "ca.pem", frame->payload, frame->size);
+
+	if (rc != 0)
+		return fail(session, "authority: %s", strerror(-rc));
+	if (!step_run(session->script, "certificates", session->folder, line))
+		return fail(session, "certificates: %s", line);
+	return channel_send(session->channel, CHANNEL_DONE, NULL, 0);
+}
+
 /* Takes NAME or NAME@INDEX apart. False when INDEX is none of NV memory. */
 static bool take_key_name(char *name, struct quote_wish *quote)
 {
@@ -282,6 +295,9 @@ int session_serve(const struct session *session)
 			break;
 		case CHANNEL_KEY:
 			rc = answer_key(session, &frame);
+			break;
+		case CHANNEL_AUTHORITY:
+			rc = answer_authority(session, &frame);
 			break;
 		case CHANNEL_BYE:
 			return 0;

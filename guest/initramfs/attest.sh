@@ -5,6 +5,7 @@
 #
 #	attest.sh evidence DIR	reads nonce.bin and manifest.bin; makes the keys and the quote
 #	attest.sh activate DIR	reads challenge.bin; writes the credential to answer.bin
+#	attest.sh certificates DIR	reads ca.pem; verifies the certificates that evidence left
 #
 # The quote's qualifying data is the nonce itself, all 64 bytes.
 set -eu
@@ -48,10 +49,11 @@ evidence() {
 	run quote -Q -c ak.ctx -l "$quoted" -q "$(xxd -p -c 64 nonce.bin)" -g sha256 \
 		-m quote.msg -s quote.sig -f plain -o quote.pcrs
 	# The certificates of the RSA and the ECC endorsement key, where the profile's CA issued some.
-	rm -f ./*.der evidence.bin
+	rm -f ./*.der ek-ecc-p256.pub evidence.bin
 	run getcap handles-nv-index >indices
 	if has 1C00002; then
 		run getekcertificate -Q -o ek-rsa2048.der -o ek-ecc-p256.der
+		run createek -Q -G ecc -c ek-ecc.ctx -u ek-ecc-p256.pub -f pem
 	fi
 	# Of the signing keys, where Google and Azure have them, and Azure's report.
 	read_index 1C10000 ak-rsa2048.der
@@ -69,9 +71,20 @@ activate() {
 		-P session:session.ctx
 }
 
+# The root is the host's word: this shows that the tools of any guest can do it, no more.
+certificates() {
+	for certificate in ./*.der; do
+		openssl verify -CAfile ca.pem "$certificate" || {
+			echo "openssl verify: $certificate is not by the authority"
+			exit 1
+		}
+	done
+}
+
 case $step in
 evidence) evidence ;;
 activate) activate ;;
+certificates) certificates ;;
 *)
 	echo "unknown step '$step'"
 	exit 1

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 r"""Builds the initramfs of the demo's guest: busybox, the kernel's modules, ours, the agent, and
-unmodified tpm2-tools with the libraries that they load.
+unmodified tpm2-tools and openssl with the libraries that they load.
 
 	guest/initramfs/build.py --kernel build/kernel --module KO --agent ELF --out FILE \
 		[--init SCRIPT] [--extra FILE]...
@@ -154,6 +154,17 @@ def add_tpm2_tools(stage):
     add_libraries(stage, tcti)
 
 
+def add_openssl(stage):
+    """To verify the certificates that the TPM holds; the loader has been added before."""
+    tool = shutil.which("openssl")
+    if tool is None:
+        raise BuildError("openssl is not installed")
+    add_program(stage, tool, "bin/openssl")
+    add_libraries(stage, tool)
+    output_of(stage / LOADER, "--inhibit-cache", "--library-path", stage / LIBRARIES,
+              stage / "bin/openssl", "version")
+
+
 def check_tpm2_tools(stage):
     """The tool runs with the staged loader and libraries alone, and finds its TCTI among them."""
     loader = [str(stage / LOADER), "--inhibit-cache", "--library-path", str(stage / LIBRARIES)]
@@ -191,6 +202,7 @@ def fill(stage, args):
     add_modules(stage, args.kernel, args.module)
     add_tpm2_tools(stage)
     check_tpm2_tools(stage)
+    add_openssl(stage)
     # With it the loader opens each library once instead of looking through folders.
     output_of("/sbin/ldconfig", "-X", "-r", stage, "-C", "/etc/ld.so.cache")
     shutil.rmtree(stage / "var", ignore_errors=True)

@@ -203,6 +203,7 @@ def test_tcg(vtpm):
     check_locked(vtpm, [index for pair in places.values() for index in pair])
     check_created_ek(vtpm, "rsa", "ek-rsa2048")
     check_created_ek(vtpm, "ecc", "ek-ecc-p256")
+    check_created_ek(vtpm, "ecc384", "ek-h3-ecc-p384")
     vtpm.tool("tpm2_getekcertificate", "-o", "rsa.der", "-o", "ecc.der")
     expect(certificate_numbers(vtpm.file("rsa.der")) == key_numbers(vtpm.key("ek-rsa2048")),
            "tpm2_getekcertificate")
@@ -267,6 +268,7 @@ def test_aws(vtpm):
     check_manifests(vtpm, ["ek-rsa2048", "ek-h3-ecc-p384"])
     expect(not vtpm.handles() and not vtpm.nv_indices(), "handles or NV indices")
     check_created_ek(vtpm, "rsa", "ek-rsa2048")
+    check_created_ek(vtpm, "ecc384", "ek-h3-ecc-p384")
 
 
 def main():

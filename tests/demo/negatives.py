@@ -25,7 +25,8 @@ DEMO_FILES = {"socle.igvm", "machine.log", "svsm.log", "guest.log", "timeline.js
               "verdict.json", "verdict-ak.json", "evidence", "ca", "ak.name", "report-vmpl2.bin"}
 EVIDENCE_FILES = {"nonce.bin", "report.bin", "manifest.bin", "ark.pem", "ask.pem", "vcek.pem",
                   "ek.pub", "ak.pub", "challenge.json", "answer.bin", "quote.msg", "quote.sig",
-                  "quote.pcrs", "measurement.hex", "ek-rsa2048.der", "ek-ecc-p256.der", "ak"}
+                  "quote.pcrs", "measurement.hex", "ek-rsa2048.der", "ek-ecc-p256.der",
+                  "ek-ecc-p256.pub", "ak"}
 KEY_FILES = {"nonce.bin", "selector.bin", "context.bin", "manifest.bin", "report.bin", "certs.bin",
              "ark.pem", "quote.msg", "quote.sig", "quote.pcrs"}
 EVENTS = ("machine_start", "vmpl0_entry", "certificates_issued", "services_ready", "vmpl2_entry", "guest_userspace",

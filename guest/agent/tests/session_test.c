@@ -32,6 +32,7 @@ static const char good_script[] =
 	"	done\n"
 	"	cat nonce.bin >binding.bin\n"
 	"	echo made;;\n"
+	"certificates) test \"$(cat ca.pem)\" = root;;\n"
 	"activate) cat challenge.bin challenge.bin >answer.bin;;\n"
 	"esac\n";
 
@@ -284,6 +285,27 @@ static void test_challenge(void **state)
 	host_hears(f, CHANNEL_DONE);
 }
 
+static void test_authority(void **state)
+{
+	struct fixture *f = *state;
+
+	host_says(f, CHANNEL_AUTHORITY, "root", 4);
+	serve_to_end(f);
+	host_hears(f, CHANNEL_HELLO);
+	host_hears(f, CHANNEL_DONE);
+}
+
+static void test_authority_refused(void **state)
+{
+	struct fixture *f = *state;
+
+	write_script(f, bad_script);
+	host_says(f, CHANNEL_AUTHORITY, "root", 4);
+	serve_to_end(f);
+	host_hears(f, CHANNEL_HELLO);
+	hears_error(f, "certificates: the tool broke");
+}
+
 static void asks_key(struct fixture *f, const char *name, const char *error)
 {
 	uint8_t payload[TSM_NONCE_SIZE + 64];
@@ -377,6 +399,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_report_too_large, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_step_fails, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_challenge, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_authority, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_authority_refused, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_key, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_key_unknown, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_key_without_name, setup, teardown),
