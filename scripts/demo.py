@@ -123,7 +123,7 @@ def run(step, command, **options):
 class Authority:
     """The demo's own certificate authority, `socle ca`, for one vTPM."""
 
-    def __init__(self, options, image, folder, socket, progress):
+    def __init__(self, options, image, folder, root, socket, progress):
         self.folder = folder
         self.progress = progress
         self.issued_ns = None
@@ -131,7 +131,7 @@ class Authority:
         run("authority", [options.socle, "ca", "init", "--name", "Socle demo CA", folder])
         self.process = subprocess.Popen(
             [str(word) for word in (options.socle, "ca", "serve", "--connect", f"unix:{socket}",
-                                    "--image", image, "--trust-emulated", folder)],
+                                    "--image", image, "--trust-emulated", "--ark", root, folder)],
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace")
         self.reader = threading.Thread(target=self._follow, daemon=True)
         self.reader.start()
@@ -194,6 +194,14 @@ class Machine:
 
     def alive(self):
         return self.process.poll() is None
+
+    def wait_for(self, path):
+        """Until a file is there that the machine makes before it starts."""
+        end = time.monotonic() + 30
+        while not os.path.exists(path):
+            if not self.alive() or time.monotonic() >= end:
+                raise StepFailed("start", *self.why())
+            time.sleep(0.02)
 
     def wait(self, seconds):
         """The exit status, or StepFailed when it does not end in time."""
@@ -388,7 +396,9 @@ def run_machine(options, image, folder, progress):
     authority = line = None
     try:
         if options.profile.certificates:
-            authority = Authority(options, image, folder / "ca", machine.vmpl0_socket, progress)
+            machine.wait_for(machine.vmpl0_socket)
+            authority = Authority(options, image, folder / "ca", evidence / "ark.pem",
+                                  machine.vmpl0_socket, progress)
         line = channel.Channel(machine.socket, machine.alive, time.monotonic() + 30)
         others = attest(machine, line, authority, evidence, options, progress)
         marks = {"evidence": time.monotonic_ns()}

@@ -52,6 +52,8 @@ static const char usage[] =
 	"  --image FILE          the report must measure this IGVM file\n"
 	"  --measurement HEX     or have this measurement\n"
 	"  --trust-emulated      accept the roots of the emulated machine\n"
+	"  --ark FILE            the root of the report's certificates; an emulated one must be\n"
+	"                        given, for anybody can make one\n"
 	"  --certs DIR           read ark.pem, ask.pem and vcek.pem from there instead of taking\n"
 	"                        them from the request\n"
 	"  --minimum-tcb FMC,BOOTLOADER,TEE,SNP,MICROCODE\n"
@@ -63,7 +65,8 @@ static const char usage[] =
 	"Exit status: 0 well, 1 misuse or unreadable file, 2 a request was refused.\n";
 
 enum option_id {
-	OPT_CERTS = 256,
+	OPT_ARK = 256,
+	OPT_CERTS,
 	OPT_CONNECT,
 	OPT_DAYS,
 	OPT_IMAGE,
@@ -82,6 +85,7 @@ enum option_id {
 };
 
 static const struct option long_options[] = {
+	{ "ark", required_argument, NULL, OPT_ARK },
 	{ "certs", required_argument, NULL, OPT_CERTS },
 	{ "connect", required_argument, NULL, OPT_CONNECT },
 	{ "days", required_argument, NULL, OPT_DAYS },
@@ -104,7 +108,7 @@ static const struct option long_options[] = {
 };
 
 struct arguments {
-	const char *name, *image, *listen, *connect, *output, *certs;
+	const char *name, *image, *listen, *connect, *output, *certs, *ark;
 	long days; /* 0: not given */
 	unsigned int wait, stay;
 	bool once, help;
@@ -165,6 +169,9 @@ static bool take_policy_option(struct ca_policy *policy, int id, const char *val
 static bool take_option(struct arguments *a, int id, const char *value)
 {
 	switch (id) {
+	case OPT_ARK:
+		a->ark = value;
+		return true;
 	case OPT_CERTS:
 		a->certs = value;
 		return true;
@@ -228,10 +235,21 @@ static bool parse_arguments(struct arguments *a, int argc, char **argv)
 	return true;
 }
 
+/* Certificates that the authority has of its own. */
+static bool load_chain(const struct arguments *a, struct amd_chain *chain)
+{
+	const struct evidence_paths paths = { .directory = a->certs, .ark = a->ark };
+
+	if (a->certs)
+		return evidence_load_chain(&paths, chain);
+	if (a->ark)
+		chain->ark = evidence_load_certificate(a->ark);
+	return !a->ark || chain->ark;
+}
+
 /* What is demanded of reports has to be complete before anything is signed. */
 static bool finish_policy(struct arguments *a)
 {
-	struct evidence_paths paths = { .directory = a->certs };
 	struct policy *report = &a->policy.report;
 
 	a->policy.days = a->days ? a->days : LEAF_DAYS;
@@ -241,8 +259,7 @@ static bool finish_policy(struct arguments *a)
 	}
 	if (a->image)
 		report->has_measurement = policy_measure_image(a->image, report->measurement);
-	return report->has_measurement &&
-	       (!a->certs || evidence_load_chain(&paths, &a->policy.chain));
+	return report->has_measurement && load_chain(a, &a->policy.chain);
 }
 
 static int init(const struct arguments *a)

@@ -199,8 +199,10 @@ class World:
         return subprocess.run([self.socle, "ca", *map(str, arguments)], capture_output=True, text=True,
                               check=False)
 
-    def policy(self, measurement=True, trust=True):
+    def policy(self, measurement=True, trust=True, root=True):
         options = ["--measurement", self.measurement.hex()] if measurement else []
+        if root:
+            options += ["--ark", self.work / "chain/ark.pem"]
         return options + (["--trust-emulated"] if trust else [])
 
     @contextlib.contextmanager
@@ -318,6 +320,8 @@ def test_report_lies(world):
         refusal(world, name, pattern, ask)
     refusal(world, "the emulated root, not trusted", r"^root:", asks(world),
             policy=world.policy(trust=False))
+    refusal(world, "an emulated root that only the request has", r"^root: .*came with", asks(world),
+            policy=world.policy(root=False))
     refusal(world, "a TCB below the minimum", r"^tcb-minimum:", asks(world),
             options=("--minimum-tcb", "0,255,255,255,255"))
 
@@ -348,6 +352,10 @@ def test_chain_lies(world):
     swapped = signer.table()
     signer.chain["vcek"] = own
     refusal(world, "the ASK as VCEK", r"^(chain|vcek|signature):", asks(world, lambda p: (*p[:2], swapped)))
+    with world.served() as vtpm:
+        report, manifest, _ = vtpm.parts(world.manifest, vtpm.nonce())
+        kind, _ = vtpm.request(report, manifest, signer.table(("vcek", "ask")))
+    result(kind == CERTIFICATES, "the authority's own root", vtpm.err)
     with world.served("--certs", world.work / "chain") as vtpm:
         report, manifest, _ = vtpm.parts(world.manifest, vtpm.nonce())
         kind, _ = vtpm.request(report, manifest, b"rubbish that nobody reads")
@@ -563,7 +571,7 @@ def test_issue(world):
     def issue(*policy):
         return world.run("issue", *policy, "-o", output, world.ca, request)
 
-    bad = issue("--measurement", "00" * 48, "--trust-emulated")
+    bad = issue(*world.policy(measurement=False), "--measurement", "00" * 48)
     result(bad.returncode == 2 and "measurement:" in bad.stderr and not output.exists(),
            "issue: another image", bad.stderr)
     good = issue(*world.policy())

@@ -312,8 +312,8 @@ def issue(world, resign, keys, manifest):
         (work / name).write_bytes(content)
     (work / "report.bin").write_bytes(signer.report(data, measurement))
     for command in (["init", work / "ca"],
-                    ["issue", "--measurement", measurement.hex(), "--trust-emulated", "-o",
-                     work / "out", work / "ca", work]):
+                    ["issue", "--measurement", measurement.hex(), "--trust-emulated", "--ark",
+                     work / "chain/ark.pem", "-o", work / "out", work / "ca", work]):
         subprocess.run([world.socle, "ca", *map(str, command)], check=True, capture_output=True)
     return work
 

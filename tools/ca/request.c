@@ -46,52 +46,71 @@ const char *ca_request_profile(char name[CA_PROFILE_NAME_MAX], const void *data,
 	return NULL;
 }
 
-/* ARK, ASK and VCEK, all of them, from the host's certificate table. */
-static const char *request_chain(struct amd_chain *chain, const void *table, size_t size)
+static void prefer(X509 **place, X509 *own)
 {
-	const char *error;
+	if (!own || X509_up_ref(own) != 1)
+		return;
+	X509_free(*place);
+	*place = own;
+}
+
+/* ARK, ASK and VCEK, all of them: the authority's own, and the host's for what it has not. */
+static const char *request_chain(struct amd_chain *chain, const struct amd_chain *own,
+				 const void *table, size_t size)
+{
+	const char *error = NULL;
 
 	*chain = (struct amd_chain){ 0 };
-	if (size == 0)
+	if (!own->vcek && size == 0)
 		return "the host gave no certificates, and the authority has none of its own";
-	error = cert_table_read(chain, table, size);
-	if (error || (chain->ark && chain->ask && chain->vcek))
+	if (!own->vcek)
+		error = cert_table_read(chain, table, size);
+	if (error)
 		return error;
+	prefer(&chain->ark, own->ark);
+	prefer(&chain->ask, own->ask);
+	prefer(&chain->vcek, own->vcek);
+	if (chain->ark && chain->ask && chain->vcek)
+		return NULL;
 	amd_chain_free(chain);
 	return "the certificate table lacks the ARK, the ASK or the VCEK";
 }
 
-static const char *judge_report(const struct ca_policy *policy, const struct psp_report *report,
-				const struct amd_chain *chain, struct host_error *error)
+static bool judge_report(const struct ca_policy *policy, const struct psp_report *report,
+			 const struct amd_chain *chain, struct host_error *error)
 {
-	struct evidence evidence = { .report = *report, .chain = *chain };
+	struct evidence evidence = {
+		.report = *report,
+		.chain = *chain,
+		.root_from_guest = !policy->chain.ark,
+	};
 	struct verdict verdict;
 
 	checks_run(&evidence, &policy->report, &verdict);
 	if (!verdict.first_failure)
-		return NULL;
-	host_fail(error, "%s: %s", verdict.first_failure->name, verdict.first_failure->error);
-	return error->text;
+		return true;
+	return host_fail(error, "%s: %s", verdict.first_failure->name,
+			 verdict.first_failure->error);
 }
 
 /* The report is genuine and of the demanded launch. */
 static bool check_report(const struct ca_policy *policy, const struct ca_request_parts *parts,
 			 struct psp_report *report, struct host_error *error)
 {
-	struct amd_chain chain = policy->chain;
-	bool own = chain.vcek;
+	struct amd_chain chain;
 	const char *wrong;
+	bool ok;
 
 	if (!report_read(report, parts->report, parts->report_size))
 		return host_fail(error, "report: %zu bytes, where a report has %zu",
 				 parts->report_size, sizeof(*report));
-	wrong = own ? NULL : request_chain(&chain, parts->certificates, parts->certificates_size);
+	wrong = request_chain(&chain, &policy->chain, parts->certificates,
+			      parts->certificates_size);
 	if (wrong)
 		return host_fail(error, "certificates: %s", wrong);
-	wrong = judge_report(policy, report, &chain, error);
-	if (!own)
-		amd_chain_free(&chain);
-	return !wrong;
+	ok = judge_report(policy, report, &chain, error);
+	amd_chain_free(&chain);
+	return ok;
 }
 
 /* The report is over this nonce, this profile's name and this manifest. */

@@ -29,7 +29,7 @@ struct ca_request_parts {
 /* What the authority demands, and what it says of the TPMs that it vouches for. */
 struct ca_policy {
 	struct policy report;	/* of its report and certificates */
-	struct amd_chain chain; /* the authority's own; all NULL: take the request's table */
+	struct amd_chain chain; /* the authority's own; the request's table has what is NULL here */
 	const char *profile;	/* the only one that is served, or NULL */
 	struct ca_tpm_identity tpm;
 	long days;

@@ -74,7 +74,7 @@ static bool load_report(const struct evidence_paths *paths, struct psp_report *r
 	return ok;
 }
 
-static X509 *load_certificate(const char *path)
+X509 *evidence_load_certificate(const char *path)
 {
 	X509 *certificate;
 	struct file_bytes blob;
@@ -215,7 +215,7 @@ static X509 *load_chain_member(const struct evidence_paths *paths, const char *g
 {
 	char path[PATH_SIZE];
 
-	return load_certificate(certificate_path(paths, given, name, path));
+	return evidence_load_certificate(certificate_path(paths, given, name, path));
 }
 
 bool evidence_load_chain(const struct evidence_paths *paths, struct amd_chain *chain)
@@ -315,7 +315,7 @@ static bool load_ek_certificate(struct evidence *e, const struct evidence_paths 
 {
 	if (!paths->ek_certificate)
 		return true;
-	e->ek_certificate = load_certificate(paths->ek_certificate);
+	e->ek_certificate = evidence_load_certificate(paths->ek_certificate);
 	return e->ek_certificate && load_ca(e, paths->ca);
 }
 

@@ -66,6 +66,9 @@ struct evidence {
 bool evidence_load(struct evidence *evidence, const struct evidence_paths *paths,
 		   enum evidence_depth depth);
 
+/* One certificate, PEM or DER, for X509_free(); NULL after a line on stderr. */
+X509 *evidence_load_certificate(const char *path);
+
 /*
  * Loads the report's certificates alone, from PEM files; on failure one line has been written to
  * stderr, and amd_chain_free() is still due.

@@ -14,7 +14,7 @@ const char *check_root(const struct subject *s)
 	const char *error = amd_chain_root_error(chain, s->policy->trust_emulated);
 
 	if (!error && s->evidence->root_from_guest && amd_chain_is_emulated(chain))
-		return "the emulated root is the guest's, in certs.bin: ark.pem or --ark gives one";
+		return "the emulated root came with the evidence: it has to be yours (--ark)";
 	return error;
 }
 
