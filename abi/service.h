@@ -50,6 +50,7 @@ enum vtpm_op {
 	VTPM_OP_REMEMBER = 4, /* struct vtpm_remember, template, public area -> as to a selector */
 	VTPM_OP_SEEDS = 5,    /* nothing -> struct vtpm_seeds, permanent state */
 };
+#define VTPM_FD_PROFILE 6 /* its profile (docs/profiles.md) */
 #define VTPM_COMMAND_MAX 4096u
 
 struct vtpm_command {

@@ -136,7 +136,8 @@ class Suite:
             (image + 2 * PAGE, 6, b'data' * 2000, 20000)]))
         write(folder + '/bare', elf(32, 0, 0x110000, [
             (0x110000, 5, b'\xf4' * 5000, 5000), (0x120010, 6, b'x', 9000)]))
-        write(folder + '/archive/services.conf', b'service\n')
+        write(folder + '/archive/services.conf',
+              b'service vtpm\nexec services/vtpm\nmemory 1M\nbudget 1s\n')
         write(folder + '/archive/services/vtpm', bytes(range(256)) * 37)
         write(folder + '/kernel', bzimage())
         write(folder + '/initrd', bytes(i * 7 % 256 for i in range(70000)))

@@ -13,11 +13,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "core/services_conf.h"
 #include "monitor/lock/lock.h"
 #include "monitor/mem/alloc.h"
 #include "monitor/mem/map.h"
 #include "monitor/service/channel.h"
-#include "monitor/service/conf.h"
 #include "monitor/service/message.h"
 #include "monitor/service/snapshot.h"
 #include "monitor/trap/user.h"

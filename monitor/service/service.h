@@ -11,15 +11,8 @@
 
 #include "abi/params.h"
 #include "abi/service.h"
+#include "core/services_conf.h"
 #include "monitor/service/message.h"
-
-/* The services that the monitor's own protocols call. */
-enum service_role {
-	SERVICE_VTPM,
-	SERVICE_ATTEST,
-	SERVICE_ORACLE, /* always parked */
-	SERVICE_ROLES,
-};
 
 /*
  * Starts every service of services.conf and waits until each has asked for its first request.

@@ -11,8 +11,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "core/services_conf.h"
 #include "monitor/mem/addr.h"
-#include "monitor/service/conf.h"
 #include "monitor/trap/user.h"
 
 struct service;

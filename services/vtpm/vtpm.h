@@ -7,10 +7,9 @@
 #include "services/common/serve.h"
 #include "services/vtpm/cache.h"
 
-/* What services.conf grants. */
+/* What services.conf grants, beside VTPM_FD_PROFILE. */
 #define VTPM_FD_HOST_CHANNEL 4
 #define VTPM_FD_ATTEST 5
-#define VTPM_FD_PROFILE 6
 #define VTPM_FD_STATE 8 /* by `socle vtpm serve` only */
 
 /* Payloads: a command; the permanent state with NV memory full (147 663 bytes), a template. */

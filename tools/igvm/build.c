@@ -9,9 +9,9 @@
 
 #include "abi/psp.h"
 #include "core/host/acpi.h"
+#include "core/host/archive_check.h"
 #include "core/host/archive_writer.h"
 #include "core/host/plain_image.h"
-#include "core/host/profile_check.h"
 #include "core/host/socle_image.h"
 #include "tools/cmd.h"
 #include "tools/igvm/igvm.h"
@@ -433,7 +433,7 @@ static bool pack_archive(struct request *r, struct work *w)
 {
 	struct host_error error;
 
-	if (r->archive.count == 0 || (profile_check_archive(&r->archive, &error) &&
+	if (r->archive.count == 0 || (archive_check(&r->archive, &error) &&
 				      archive_writer_finish(&r->archive, &w->archive, &error)))
 		return true;
 	cmd_error("igvm build: %s", error.text);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "monitor/service/conf.h"
+#include "core/services_conf.h"
 
 #include <string.h>
 
@@ -12,6 +12,7 @@ struct parser {
 	struct conf_service *service; /* the one whose properties are being read */
 	struct word words[WORDS_MAX];
 	unsigned int word_count;
+	unsigned int line; /* from 1 */
 	const char *error;
 };
 
@@ -161,6 +162,7 @@ static bool parse_exec(struct parser *p)
 		return fail(p, "exec wants a path");
 	if (p->service->exec[0])
 		return fail(p, "exec is there twice");
+	p->service->exec_line = p->line;
 	return take_path(p, &p->words[1], p->service->exec);
 }
 
@@ -327,6 +329,7 @@ static bool parse_grant(struct parser *p)
 		return fail(p, "too many grants");
 	if (!take_descriptor(p, &p->words[1], &grant->fd) || !take_capability(p, grant))
 		return false;
+	grant->line = p->line;
 	service->grant_count++;
 	return true;
 }
@@ -385,11 +388,10 @@ static bool parse_line(struct parser *p, const char *line, size_t size)
 
 bool conf_parse(struct conf *conf, const char *text, size_t size, struct conf_error *error)
 {
-	struct parser p = { .conf = conf };
+	struct parser p = { .conf = conf, .line = 1 };
 	size_t start = 0;
 
 	memset(conf, 0, sizeof(*conf));
-	*error = (struct conf_error){ .line = 1 };
 	for (size_t i = 0; i <= size; i++) {
 		if (i < size && text[i] != '\n')
 			continue;
@@ -397,11 +399,11 @@ bool conf_parse(struct conf *conf, const char *text, size_t size, struct conf_er
 			goto out;
 		start = i + 1;
 		if (i < size)
-			error->line++;
+			p.line++;
 	}
 	if (check_service(&p) && conf->count == 0)
 		fail(&p, "there is no service");
 out:
-	error->text = p.error;
+	*error = (struct conf_error){ .line = p.line, .text = p.error };
 	return !p.error;
 }

@@ -1,19 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * services.conf: which services the archive holds, and what each may have. The file is measured
- * with the archive; the parser is strict all the same, so that a mistake stops the start and says
- * where, instead of quietly giving a service more or less than was meant. docs/services.md
- * describes the syntax.
+ * with the archive; the parser is strict all the same, so that a mistake stops the image builder,
+ * or at last the monitor's start, and says where, instead of quietly giving a service more or less
+ * than was meant. docs/services.md describes the syntax.
  */
-#ifndef SOCLE_MONITOR_SERVICE_CONF_H
-#define SOCLE_MONITOR_SERVICE_CONF_H
+#ifndef SOCLE_CORE_SERVICES_CONF_H
+#define SOCLE_CORE_SERVICES_CONF_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "abi/service.h"
-#include "monitor/service/service.h"
 
 #define CONF_FILE "services.conf" /* its name in the archive */
 #define CONF_SERVICES_MAX 8u
@@ -24,6 +23,14 @@
 #define CONF_MEMORY_MAX (16u << 20)
 #define CONF_BUDGET_MAX_MS (3600u * 1000u)
 
+/* The services that the monitor's own protocols call. */
+enum service_role {
+	SERVICE_VTPM,
+	SERVICE_ATTEST,
+	SERVICE_ORACLE, /* always parked */
+	SERVICE_ROLES,
+};
+
 enum conf_grant_kind {
 	GRANT_LOG,
 	GRANT_AMDSP,
@@ -33,6 +40,7 @@ enum conf_grant_kind {
 };
 
 struct conf_grant {
+	unsigned int line; /* of the file, from 1 */
 	unsigned int fd;
 	enum conf_grant_kind kind;
 	bool at_start;		   /* taken away when the service is ready */
@@ -43,6 +51,7 @@ struct conf_grant {
 struct conf_service {
 	char name[CONF_NAME_SIZE];
 	char exec[CONF_PATH_SIZE];
+	unsigned int exec_line;
 	enum service_role role; /* SERVICE_ROLES: none */
 	uint32_t memory;	/* bytes of private memory, a multiple of the page size */
 	uint32_t budget_ms;	/* longest run for one request */

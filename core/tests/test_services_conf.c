@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "monitor/service/conf.h"
+#include "core/services_conf.h"
 
 #define BASE "exec services/a\nmemory 4M\nbudget 60s\n"
 
@@ -103,6 +103,7 @@ static void reads_every_property(void **state)
 	assert_int_equal(conf.services[0].grants[0].kind, GRANT_HOST_CHANNEL);
 	assert_int_equal(conf.services[0].grants[0].fd, 0);
 	assert_int_equal(conf.services[1].grants[0].fd, 15);
+	assert_int_equal(conf.services[1].grants[0].line, 11);
 	assert_int_equal(conf.services[1].grants[0].service, 0);
 	assert_false(conf.services[1].grants[0].at_start);
 	assert_true(parse("service a\n" BASE "grant 1 file at-start\ngrant 2 file x at-start\n"
@@ -126,6 +127,7 @@ static void accepts_units_and_layout(void **state)
 	assert_int_equal(conf.count, 1);
 	assert_string_equal(conf.services[0].name, "x-1");
 	assert_string_equal(conf.services[0].exec, "A/b_.c");
+	assert_int_equal(conf.services[0].exec_line, 4);
 	assert_int_equal(conf.services[0].role, SERVICE_ROLES);
 	assert_int_equal(conf.services[0].memory, 8192);
 	assert_int_equal(conf.services[0].budget_ms, 1);
