@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "abi/svsm.h"
+#include "core/selector.h"
 
 #define PROFILE_SIZE_MAX (32u << 10)
 #define PROFILE_NAME_MAX 32
@@ -104,5 +105,11 @@ const struct profile_key *profile_find_key(const struct profile *profile, uint32
 /* The name of a key id in profiles and on command lines, or NULL; and the id of a name, or 0. */
 const char *profile_key_name(uint32_t id);
 uint32_t profile_key_id(const char *name, size_t length);
+
+/* All names, one after another from index 0, and then NULL. A key may have more than one. */
+const char *profile_key_name_at(size_t index);
+
+/* Whether a public area is of the type, size and purpose that this key id promises. */
+bool profile_key_fits(uint32_t id, const struct selector_template *info);
 
 #endif

@@ -26,12 +26,15 @@ static const struct kind {
 	{ SVSM_KEY_AK_RSA2048, "ak-rsa2048", TPM_ALG_RSA, 2048 },
 	{ SVSM_KEY_AK_ECC_P256, "ak-ecc-p256", TPM_ALG_ECC, TPM_ECC_P256 },
 	{ SVSM_KEY_AK_ECC_P384, "ak-ecc-p384", TPM_ALG_ECC, TPM_ECC_P384 },
+	/* Other names, behind those that are told: no EK of the low range has this curve. */
+	{ SVSM_KEY_EK_H3_ECC_P384, "ek-ecc-p384", TPM_ALG_ECC, TPM_ECC_P384 },
 };
+#define KINDS (sizeof(kinds) / sizeof(kinds[0]))
 
 /* The kind of an id that is one. */
 static const struct kind *find_kind(uint32_t id)
 {
-	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+	for (size_t i = 0; i < KINDS; i++) {
 		if (kinds[i].id == id)
 			return &kinds[i];
 	}
@@ -47,11 +50,29 @@ const char *profile_key_name(uint32_t id)
 
 uint32_t profile_key_id(const char *name, size_t length)
 {
-	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+	for (size_t i = 0; i < KINDS; i++) {
 		if (word_is((struct word){ name, length }, kinds[i].name))
 			return kinds[i].id;
 	}
 	return 0;
+}
+
+const char *profile_key_name_at(size_t index)
+{
+	return index < KINDS ? kinds[index].name : NULL;
+}
+
+static bool is_kind(const struct kind *kind, const struct selector_template *info)
+{
+	return info->type == kind->type &&
+	       kind->size == (info->type == TPM_ALG_RSA ? info->bits : info->curve);
+}
+
+bool profile_key_fits(uint32_t id, const struct selector_template *info)
+{
+	const struct kind *kind = find_kind(id);
+
+	return kind && is_kind(kind, info) && info->signing == (id >= SVSM_KEY_AK_RSA2048);
 }
 
 const struct profile_key *profile_find_key(const struct profile *profile, uint32_t id)
@@ -233,14 +254,11 @@ static const char *check_distinct(const struct profile *profile, const struct pr
 
 static const char *check_kind(const struct profile_key *key, const struct selector_template *info)
 {
-	const struct kind *kind = find_kind(key->id);
-	uint16_t size = info->type == TPM_ALG_RSA ? info->bits : info->curve;
-
 	if ((key->role == PROFILE_ROLE_AK) != (key->id >= SVSM_KEY_AK_RSA2048))
 		return "the key's name is not one of its role";
 	if (info->signing != (key->role == PROFILE_ROLE_AK))
 		return "an ek decrypts, an ak signs";
-	if (info->type != kind->type || size != kind->size)
+	if (!is_kind(find_kind(key->id), info))
 		return "the template's type or size is not that of the key's name";
 	return NULL;
 }

@@ -20,10 +20,12 @@
 struct options {
 	const char *key, *template, *nonce, *folder, *device, *pcrs;
 	uint32_t nv, manifest_version;
+	bool version_given, help;
 	struct svsm_roots roots;
 };
 
 enum option_id {
+	OPTION_HELP = 'h',
 	OPTION_KEY = 'k',
 	OPTION_TEMPLATE = 't',
 	OPTION_NV = 'i',
@@ -37,6 +39,7 @@ enum option_id {
 };
 
 static const struct option attest_options[] = {
+	{ "help", no_argument, NULL, OPTION_HELP },
 	{ "key", required_argument, NULL, OPTION_KEY },
 	{ "template", required_argument, NULL, OPTION_TEMPLATE },
 	{ "nv", required_argument, NULL, OPTION_NV },
@@ -48,6 +51,7 @@ static const struct option attest_options[] = {
 };
 
 static const struct option quote_options[] = {
+	{ "help", no_argument, NULL, OPTION_HELP },
 	{ "key", required_argument, NULL, OPTION_KEY },
 	{ "template", required_argument, NULL, OPTION_TEMPLATE },
 	{ "nv", required_argument, NULL, OPTION_NV },
@@ -71,10 +75,13 @@ static bool parse_number(const char *text, uint32_t *number)
 	return errno == 0 && *end == '\0' && value <= UINT32_MAX;
 }
 
-/* False for an option that is unknown or has no value that it could have. */
+/* False for an option that asks for help, is unknown or has no value that it could have. */
 static bool take_option(struct options *o, int id, const char *value)
 {
 	switch (id) {
+	case OPTION_HELP:
+		o->help = true;
+		return false;
 	case OPTION_KEY:
 		o->key = value;
 		return true;
@@ -84,6 +91,7 @@ static bool take_option(struct options *o, int id, const char *value)
 	case OPTION_NV:
 		return parse_number(value, &o->nv) && (o->nv & TPM_HT_MASK) == TPM_HT_NV_INDEX;
 	case OPTION_VERSION:
+		o->version_given = true;
 		return parse_number(value, &o->manifest_version);
 	case OPTION_NONCE:
 		o->nonce = value;
@@ -116,7 +124,7 @@ static bool take_options(struct options *o, int argc, char **argv, const struct 
 		.device = TPM_DEVICE,
 		.roots = { .svsm = SVSM_ROOT, .tsm = TSM_ROOT },
 	};
-	while ((id = getopt_long(argc, argv, "o:", known, NULL)) != -1) {
+	while ((id = getopt_long(argc, argv, "ho:", known, NULL)) != -1) {
 		if (!take_option(o, id, optarg))
 			return false;
 	}
@@ -155,6 +163,19 @@ static bool names_one(const struct options *o, struct problem *problem)
 	return ways <= 1 || problem_set(problem, "--key, --template and --nv exclude each other");
 }
 
+static int usage(const struct options *o, const char *text)
+{
+	FILE *to = o->help ? stdout : stderr;
+	const char *name;
+
+	fputs(text, to);
+	fputs("NAME is one of", to);
+	for (size_t i = 0; (name = profile_key_name_at(i)) != NULL; i++)
+		fprintf(to, "%s%s", i % 6 ? " " : "\n\t", name);
+	fputs("\n", to);
+	return o->help ? 0 : 1;
+}
+
 static int end(const char *command, bool ok, const struct problem *problem)
 {
 	if (!ok)
@@ -179,6 +200,13 @@ static bool select_key(const struct options *o, struct svsm_wish *wish, struct p
 	       svsm_select_template(wish, template, size, problem);
 }
 
+static const char attest_usage[] =
+	"usage: socle-guest attest [--key NAME | --template FILE | --nv INDEX]\n"
+	"\t[--manifest-version N] --nonce HEX -o DIR\n"
+	"Gets a report of the SVSM over the nonce and a key of the vTPM, and writes it to DIR.\n"
+	"Without svsm/attest in the kernel a key comes in a manifest of the stock interface, and\n"
+	"a template or an NV index cannot be attested.\n";
+
 int command_attest(int argc, char **argv)
 {
 	struct svsm_wish wish = { .manifest_version = 0 };
@@ -186,16 +214,16 @@ int command_attest(int argc, char **argv)
 	struct options o;
 	bool ok;
 
-	if (!take_options(&o, argc, argv, attest_options)) {
-		fputs("usage: socle-guest attest [--key NAME | --template FILE | --nv INDEX]\n"
-		      "\t[--manifest-version N] --nonce HEX -o DIR\n",
-		      stderr);
-		return 1;
-	}
+	if (!take_options(&o, argc, argv, attest_options))
+		return usage(&o, attest_usage);
 	wish.manifest_version = o.manifest_version;
 	ok = names_one(&o, &problem) && parse_nonce(o.nonce, wish.nonce, &problem) &&
-	     select_key(&o, &wish, &problem) && make_folder(o.folder, &problem) &&
-	     svsm_attest_to(&o.roots, &wish, o.folder, &problem);
+	     select_key(&o, &wish, &problem) &&
+	     svsm_fit(&o.roots, o.version_given, &wish, &problem) &&
+	     make_folder(o.folder, &problem) && svsm_attest_to(&o.roots, &wish, o.folder, &problem);
+	if (ok && wish.key && !wish.selector_size)
+		fprintf(stderr, "socle-guest: attest: no %s: %s by %s, manifest version %u\n",
+			o.roots.svsm, o.key, o.roots.tsm, wish.manifest_version);
 	return end("attest", ok, &problem);
 }
 
@@ -231,9 +259,9 @@ static bool fill_quote(const struct options *o, struct quote_wish *wish, uint8_t
 	if (o->pcrs && !parse_pcrs(o->pcrs, &wish->pcrs.mask, problem))
 		return false;
 	if (o->key) {
-		wish->key = profile_key_id(o->key, strlen(o->key));
+		wish->key = svsm_key_id(o->key, problem);
 		if (!wish->key)
-			return problem_set(problem, "there is no key '%s'", o->key);
+			return false;
 	}
 	if (!o->template)
 		return true;
@@ -241,6 +269,11 @@ static bool fill_quote(const struct options *o, struct quote_wish *wish, uint8_t
 	return read_template(o->template, template, SELECTOR_TEMPLATE_MAX, &wish->template_size,
 			     problem);
 }
+
+static const char quote_usage[] =
+	"usage: socle-guest quote [--key NAME] [--template FILE | --nv INDEX]\n"
+	"\t[--pcrs N,N...] [--tpm DEVICE] --nonce HEX -o DIR\n"
+	"Quotes PCRs by the key that DIR/manifest.bin attests, the first that signs or --key.\n";
 
 int command_quote(int argc, char **argv)
 {
@@ -250,12 +283,8 @@ int command_quote(int argc, char **argv)
 	struct options o;
 	bool ok;
 
-	if (!take_options(&o, argc, argv, quote_options)) {
-		fputs("usage: socle-guest quote [--key NAME] [--template FILE | --nv INDEX]\n"
-		      "\t[--pcrs N,N...] [--tpm DEVICE] --nonce HEX -o DIR\n",
-		      stderr);
-		return 1;
-	}
+	if (!take_options(&o, argc, argv, quote_options))
+		return usage(&o, quote_usage);
 	ok = (!(o.template && o.nv) ||
 	      problem_set(&problem, "--template and --nv exclude each other")) &&
 	     fill_quote(&o, &wish, template, &problem) &&

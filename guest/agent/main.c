@@ -11,6 +11,7 @@
  */
 #include <errno.h>
 #include <getopt.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -20,13 +21,13 @@
 #include "guest/agent/svsm.h"
 #include "guest/agent/tpm.h"
 
-static int usage(void)
+static int usage(bool help)
 {
 	fputs("usage: socle-guest serve --channel DEVICE [--script FILE] [--folder DIR]\n"
 	      "\t[--tsm DIR] [--svsm DIR] [--tpm DEVICE]\n"
-	      "       socle-guest attest|quote ...\n",
-	      stderr);
-	return 1;
+	      "       socle-guest attest|quote ...; both have --help\n",
+	      help ? stdout : stderr);
+	return help ? 0 : 1;
 }
 
 static int serve(const char *device, struct session *session)
@@ -57,6 +58,7 @@ static int command_serve(int argc, char **argv)
 		{ "channel", required_argument, NULL, 'c' },
 		{ "script", required_argument, NULL, 's' },
 		{ "folder", required_argument, NULL, 'f' },
+		{ "help", no_argument, NULL, 'h' },
 		{ "tsm", required_argument, NULL, 't' },
 		{ "svsm", required_argument, NULL, 'v' },
 		{ "tpm", required_argument, NULL, 'p' },
@@ -93,11 +95,11 @@ static int command_serve(int argc, char **argv)
 			session.tpm = optarg;
 			break;
 		default:
-			return usage();
+			return usage(option == 'h');
 		}
 	}
 	if (device == NULL || optind != argc)
-		return usage();
+		return usage(false);
 	return serve(device, &session);
 }
 
@@ -116,5 +118,5 @@ int main(int argc, char **argv)
 		if (strcmp(argv[1], commands[i].name) == 0)
 			return commands[i].run(argc - 1, argv + 1);
 	}
-	return usage();
+	return usage(argc == 2 && strcmp(argv[1], "--help") == 0);
 }

@@ -10,6 +10,7 @@
 
 #include "abi/tpm.h"
 #include "core/bytes.h"
+#include "core/profile.h"
 #include "core/vtpm_manifest.h"
 #include "guest/agent/file.h"
 
@@ -129,28 +130,13 @@ static size_t fill_pcr_file(struct pcr_file *file, const struct tpm_selection *s
 
 /* ---- The key ---- */
 
-/* Whether a key of the manifest can be the one of this id: its kind and size, not its template. */
-static bool key_fits(uint32_t id, const struct selector_template *info)
-{
-	switch (id) {
-	case 0:
-		return true;
-	case SVSM_KEY_AK_RSA2048:
-		return info->type == TPM_ALG_RSA && info->bits == 2048;
-	case SVSM_KEY_AK_ECC_P256:
-		return info->type == TPM_ALG_ECC && info->curve == TPM_ECC_P256;
-	case SVSM_KEY_AK_ECC_P384:
-		return info->type == TPM_ALG_ECC && info->curve == TPM_ECC_P384;
-	default:
-		return false;
-	}
-}
-
 static bool find_key(const struct vtpm_manifest *manifest, uint32_t id,
 		     struct vtpm_manifest_key *key, struct problem *problem)
 {
 	for (size_t i = 0; i < manifest->count; i++) {
-		if (manifest->keys[i].info.signing && key_fits(id, &manifest->keys[i].info)) {
+		const struct selector_template *info = &manifest->keys[i].info;
+
+		if (info->signing && (!id || profile_key_fits(id, info))) {
 			*key = manifest->keys[i];
 			return true;
 		}

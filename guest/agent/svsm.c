@@ -9,6 +9,7 @@
 
 #include "core/profile.h"
 #include "core/selector.h"
+#include "core/vtpm_manifest.h"
 #include "guest/agent/file.h"
 
 /* ---- Selectors ---- */
@@ -26,12 +27,29 @@ static void select_number(struct svsm_wish *wish, enum svsm_selector_kind kind, 
 	wish->selector_size += put_le(wish->selector + wish->selector_size, number, 4);
 }
 
-bool svsm_select_key(struct svsm_wish *wish, const char *name, struct problem *problem)
+uint32_t svsm_key_id(const char *name, struct problem *problem)
 {
 	uint32_t id = profile_key_id(name, strlen(name));
+	const char *known;
+	size_t used;
+
+	if (id)
+		return id;
+	problem_set(problem, "there is no key '%s'; the names are", name);
+	for (size_t i = 0; (known = profile_key_name_at(i)) != NULL; i++) {
+		used = strlen(problem->text);
+		snprintf(problem->text + used, sizeof(problem->text) - used, " %s", known);
+	}
+	return 0;
+}
+
+bool svsm_select_key(struct svsm_wish *wish, const char *name, struct problem *problem)
+{
+	uint32_t id = svsm_key_id(name, problem);
 
 	if (!id)
-		return problem_set(problem, "there is no key '%s'", name);
+		return false;
+	wish->key = id;
 	select_number(wish, SVSM_SELECTOR_KEY, id);
 	return true;
 }
@@ -102,8 +120,8 @@ static bool explain_failure(struct item *item, int rc, struct item_blob *scratch
 	return problem_set(problem, "%s: %s", attribute, strerror(-rc));
 }
 
-static bool attest_selected(const char *root, const struct svsm_wish *wish, struct tsm_report *out,
-			    struct problem *problem)
+static bool attest_by_module(const char *root, const struct svsm_wish *wish, struct tsm_report *out,
+			     struct problem *problem)
 {
 	struct item item;
 	bool ok = true;
@@ -112,7 +130,7 @@ static bool attest_selected(const char *root, const struct svsm_wish *wish, stru
 	memset(out, 0, sizeof(*out));
 	rc = item_make(&item, root);
 	if (rc == -ENOENT)
-		return problem_set(problem, "no %s: the kernel or the SVSM attests no selected key",
+		return problem_set(problem, "no %s: the kernel or the SVSM has no such interface",
 				   root);
 	if (rc != 0)
 		return problem_set(problem, "%s: %s", item.folder, strerror(-rc));
@@ -122,17 +140,63 @@ static bool attest_selected(const char *root, const struct svsm_wish *wish, stru
 	return ok;
 }
 
+static bool exists(const char *path)
+{
+	return access(path, F_OK) == 0;
+}
+
+bool svsm_fit(const struct svsm_roots *roots, bool version_given, struct svsm_wish *wish,
+	      struct problem *problem)
+{
+	if (wish->selector_size == 0 || exists(roots->svsm))
+		return true;
+	if (!wish->key)
+		return problem_set(problem,
+				   "no %s: a template or an NV index needs socle_tpm.ko and an "
+				   "SVSM with version 2 of the attestation protocol",
+				   roots->svsm);
+	if (wish->key != SVSM_KEY_EK_RSA2048 && wish->manifest_version == 0) {
+		if (version_given)
+			return problem_set(problem, "no %s: manifest version 0 has no %s then",
+					   roots->svsm, profile_key_name(wish->key));
+		wish->manifest_version = 1;
+	}
+	wish->selector_size = 0;
+	return true;
+}
+
+/* Whether a manifest that was not asked for the key alone has it. */
+static bool has_key(const struct tsm_report *report, uint32_t key, struct problem *problem)
+{
+	struct vtpm_manifest manifest;
+	const char *wrong = vtpm_manifest_read(&manifest, report->manifest.data,
+					       report->manifest.size);
+
+	if (wrong)
+		return problem_set(problem, "the manifest: %s", wrong);
+	for (size_t i = 0; i < manifest.count; i++) {
+		if (profile_key_fits(key, &manifest.keys[i].info))
+			return true;
+	}
+	return problem_set(problem, "the manifest has no %s", profile_key_name(key));
+}
+
+static bool attest_stock(const char *root, const struct svsm_wish *wish, struct tsm_report *out,
+			 struct problem *problem)
+{
+	int rc = tsm_report_vtpm(root, wish->nonce, wish->manifest_version, out);
+
+	return rc == 0 || problem_set(problem, "%s: %s", out->failed, strerror(-rc));
+}
+
 bool svsm_attest(const struct svsm_roots *roots, const struct svsm_wish *wish,
 		 struct tsm_report *out, struct problem *problem)
 {
-	int rc;
-
-	if (wish->selector_size > 0 || access(roots->tsm, F_OK) != 0)
-		return attest_selected(roots->svsm, wish, out, problem);
-	rc = tsm_report_vtpm(roots->tsm, wish->nonce, wish->manifest_version, out);
-	if (rc != 0)
-		return problem_set(problem, "%s: %s", out->failed, strerror(-rc));
-	return true;
+	if (wish->selector_size > 0)
+		return attest_by_module(roots->svsm, wish, out, problem);
+	return (exists(roots->tsm) ? attest_stock(roots->tsm, wish, out, problem)
+				   : attest_by_module(roots->svsm, wish, out, problem)) &&
+	       (!wish->key || has_key(out, wish->key, problem));
 }
 
 /* ---- Files ---- */

@@ -55,12 +55,13 @@ def build(options, init, extra=()):
     return image
 
 
-def boot(options, image, seconds):
-    """The lines of the guest's log, and what went wrong with the machine, or None."""
+def boot(options, image, seconds, *more):
+    """The lines of the guest's log, and what went wrong with the machine, or None. more: options of
+    `socle run`."""
     machine = subprocess.run(
         [options.programs / "tools/socle", "run", "--quiet", "--cpus", str(CPUS), "--log-dir",
          options.work, "--report-key-dir", ROOT / "build/report-keys", "--timeout",
-         str(seconds), image], check=False, capture_output=True, text=True)
+         str(seconds), *more, image], check=False, capture_output=True, text=True)
     log = options.work / "guest.log"
     lines = log.read_text(errors="replace").splitlines() if log.exists() else []
     if machine.returncode != 0:

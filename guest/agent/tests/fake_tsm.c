@@ -45,6 +45,10 @@ static void fill(const char *folder, const char *name)
 		size = strlen(fake_tsm.service_error);
 		memcpy(bytes, fake_tsm.service_error, size);
 	}
+	if (fake_tsm.manifest && strcmp(name, "manifestblob") == 0) {
+		size = fake_tsm.manifest_size;
+		memcpy(bytes, fake_tsm.manifest, size);
+	}
 	snprintf(path, sizeof(path), "%s/%s", folder, name);
 	if (file_write(path, bytes, size) != 0)
 		abort();

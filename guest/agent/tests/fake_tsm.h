@@ -14,6 +14,8 @@ struct fake_tsm {
 	const char *root;    /* folders below it are reports */
 	const char *missing; /* an attribute that this kernel does not have, or NULL */
 	size_t outblob_size;
+	const void *manifest; /* what manifestblob reads as, or NULL: 314 bytes of no sense */
+	size_t manifest_size;
 	const char *service_error; /* what it reads as, or NULL: as usual */
 	/* What was written, when the last report's folder was removed. */
 	char inblob[256], provider[64], guid[64], version[16], level[16];

@@ -140,7 +140,20 @@ static void test_unknown_key(void **state)
 	struct fixture *f = *state;
 
 	assert_false(svsm_select_key(&f->wish, "ek", &f->problem));
-	assert_string_equal(f->problem.text, "there is no key 'ek'");
+	assert_string_equal(f->problem.text,
+			    "there is no key 'ek'; the names are ek-rsa2048 ek-ecc-p256 "
+			    "ek-h1-rsa2048 ek-h2-ecc-p256 ek-h3-ecc-p384 ek-h4-ecc-p521 "
+			    "ek-h6-rsa3072 ak-rsa2048 ak-ecc-p256 ak-ecc-p384 ek-ecc-p384");
+	assert_int_equal(f->wish.selector_size, 0);
+}
+
+/* Two names of one key. */
+static void test_other_name(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_int_equal(svsm_key_id("ek-h3-ecc-p384", &f->problem), 0x13);
+	assert_int_equal(svsm_key_id("ek-ecc-p384", &f->problem), 0x13);
 }
 
 /* Nothing selected: the stock interface does it, and files of a former selection go. */
@@ -151,6 +164,7 @@ static void test_stock(void **state)
 
 	assert_true(svsm_select_key(&f->wish, "ek-rsa2048", &f->problem));
 	assert_true(attest(f));
+	f->wish.key = 0;
 	f->wish.selector_size = 0;
 	f->wish.manifest_version = 1;
 	f->roots = (struct svsm_roots){ .svsm = f->missing, .tsm = f->kernel };
@@ -172,15 +186,134 @@ static void test_no_stock(void **state)
 	assert_string_equal(fake_tsm.selector, "");
 }
 
-static void test_no_module(void **state)
+/* ---- A kernel without svsm/attest ---- */
+
+#define EK_SIZE 314u
+#define AK_SIZE 88u
+
+static void put_number(uint8_t **at, size_t bytes, size_t value)
+{
+	while (bytes-- > 0)
+		*(*at)++ = (uint8_t)(value >> (8 * bytes));
+}
+
+/* Public areas of the L-1 EK and of a P-256 AK. */
+static void put_ek(uint8_t **at)
+{
+	static const uint8_t start[] = { 0x00, 0x01, 0x00, 0x0b, 0x00, 0x03, 0x00, 0xb2, 0x00, 0x20,
+					 0x83, 0x71, 0x97, 0x67, 0x44, 0x84, 0xb3, 0xf8, 0x1a, 0x90,
+					 0xcc, 0x8d, 0x46, 0xa5, 0xd7, 0x24, 0xfd, 0x52, 0xd7, 0x6e,
+					 0x06, 0x52, 0x0b, 0x64, 0xf2, 0xa1, 0xda, 0x1b, 0x33, 0x14,
+					 0x69, 0xaa, 0x00, 0x06, 0x00, 0x80, 0x00, 0x43, 0x00, 0x10,
+					 0x08, 0x00, 0x00, 0x00, 0x00, 0x00, 0x01, 0x00 };
+
+	memcpy(*at, start, sizeof(start));
+	memset(*at + sizeof(start), 0xc1, EK_SIZE - sizeof(start));
+	*at += EK_SIZE;
+}
+
+static void put_ak(uint8_t **at)
+{
+	memcpy(*at, ak_ecc, sizeof(ak_ecc) - 4);
+	*at += sizeof(ak_ecc) - 4;
+	for (int i = 0; i < 2; i++) {
+		put_number(at, 2, 32);
+		memset(*at, 0x31, 32);
+		*at += 32;
+	}
+}
+
+static void offer(const uint8_t *manifest, const uint8_t *end)
+{
+	fake_tsm.manifest = manifest;
+	fake_tsm.manifest_size = (size_t)(end - manifest);
+}
+
+/* A stock kernel's wish for this key. */
+static bool fit(struct fixture *f, const char *key, bool version_given)
+{
+	f->roots = (struct svsm_roots){ .svsm = f->missing, .tsm = f->kernel };
+	assert_true(svsm_select_key(&f->wish, key, &f->problem));
+	return svsm_fit(&f->roots, version_given, &f->wish, &f->problem);
+}
+
+static void test_fits_module(void **state)
+{
+	struct fixture *f = *state;
+	struct svsm_wish before;
+
+	assert_true(svsm_select_key(&f->wish, "ak-ecc-p256", &f->problem));
+	before = f->wish;
+	assert_true(svsm_fit(&f->roots, false, &f->wish, &f->problem));
+	assert_memory_equal(&f->wish, &before, sizeof(before));
+}
+
+static void test_no_module_ek(void **state)
+{
+	struct fixture *f = *state;
+	uint8_t manifest[EK_SIZE], data[2048], *at = manifest;
+
+	put_ek(&at);
+	offer(manifest, at);
+	assert_true(fit(f, "ek-rsa2048", false));
+	assert_true(attest(f));
+	assert_memory_equal(fake_tsm.provider, "svsm", 4);
+	assert_memory_equal(fake_tsm.version, "0", 1);
+	assert_int_equal(get(f, "manifest.bin", data), EK_SIZE);
+	assert_int_equal(get(f, "selector.bin", data), -ENOENT);
+	assert_int_equal(get(f, "context.bin", data), -ENOENT);
+}
+
+static void test_no_module_list(void **state)
+{
+	struct fixture *f = *state;
+	uint8_t manifest[512], data[2048], *at = manifest;
+
+	put_number(&at, 4, 1);
+	put_number(&at, 4, 2);
+	put_number(&at, 2, EK_SIZE);
+	put_ek(&at);
+	put_number(&at, 2, AK_SIZE);
+	put_ak(&at);
+	offer(manifest, at);
+	assert_true(fit(f, "ak-ecc-p256", false));
+	assert_true(attest(f));
+	assert_memory_equal(fake_tsm.version, "1", 1);
+	assert_int_equal(get(f, "manifest.bin", data), at - manifest);
+	assert_int_equal(get(f, "selector.bin", data), -ENOENT);
+	assert_int_equal(get(f, "context.bin", data), -ENOENT);
+	/* A version that is asked for stays. */
+	f->wish.manifest_version = 1;
+	assert_true(fit(f, "ek-rsa2048", true));
+	assert_true(attest(f));
+	assert_memory_equal(fake_tsm.version, "1", 1);
+	/* A key that this profile does not have. */
+	assert_true(fit(f, "ak-ecc-p384", false));
+	assert_false(attest(f));
+	assert_string_equal(f->problem.text, "the manifest has no ak-ecc-p384");
+	offer(manifest, at - 1);
+	assert_false(attest(f));
+	assert_memory_equal(f->problem.text, "the manifest: ", strlen("the manifest: "));
+}
+
+static void test_no_module_refused(void **state)
 {
 	struct fixture *f = *state;
 
 	f->roots = (struct svsm_roots){ .svsm = "/nonexistent", .tsm = f->kernel };
-	assert_true(svsm_select_key(&f->wish, "ek-rsa2048", &f->problem));
+	assert_true(svsm_select_key(&f->wish, "ak-rsa2048", &f->problem));
+	assert_false(svsm_fit(&f->roots, true, &f->wish, &f->problem));
+	assert_string_equal(f->problem.text,
+			    "no /nonexistent: manifest version 0 has no ak-rsa2048 then");
+	f->wish = (struct svsm_wish){ .manifest_version = 1 };
+	svsm_select_nv(&f->wish, 0x01c10001);
+	assert_false(svsm_fit(&f->roots, false, &f->wish, &f->problem));
+	assert_string_equal(f->problem.text,
+			    "no /nonexistent: a template or an NV index needs socle_tpm.ko and an "
+			    "SVSM with version 2 of the attestation protocol");
 	assert_false(attest(f));
-	assert_string_equal(f->problem.text, "no /nonexistent: the kernel or the SVSM attests no "
-					     "selected key");
+	assert_string_equal(f->problem.text,
+			    "no /nonexistent: the kernel or the SVSM has no such interface");
 }
 
 static void fails_with(struct fixture *f, const char *service_error, const char *text)
@@ -217,7 +350,11 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_unknown_key, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_stock, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_no_stock, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_no_module, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_other_name, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_fits_module, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_no_module_ek, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_no_module_list, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_no_module_refused, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_reasons, setup, teardown),
 	};
 
