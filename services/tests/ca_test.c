@@ -209,18 +209,28 @@ static int64_t now_ms(void)
 	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-/* A CA that trickles bytes gains no time by it: about a second, as the profile has it. */
-static void test_deadline(void **state)
+/* How long the start takes with this CA. */
+static int64_t start_time(enum lie lie)
 {
 	struct vtpm vtpm;
 	int64_t begin = now_ms(), took;
 
-	(void)state;
-	start(&vtpm, "optional", SILENT);
+	start(&vtpm, "optional", lie);
 	took = now_ms() - begin;
-	assert_true(took >= 900 && took < 8000);
 	assert_int_equal(vtpm.status, 0);
 	stop(&vtpm);
+	return took;
+}
+
+/*
+ * About a second, as the profile has it. A CA that trickles bytes gains no time by it: the
+ * header of its first message alone would take ten.
+ */
+static void test_deadline(void **state)
+{
+	(void)state;
+	assert_in_range(start_time(SILENT), 900, 5000);
+	assert_in_range(start_time(SLOW), 900, 5000);
 }
 
 int main(int argc, char **argv)

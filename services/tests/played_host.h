@@ -15,7 +15,7 @@ enum lie {
 	/* Nothing that one would wait for. */
 	SILENT,
 	SILENT_AFTER_NONCE,
-	SLOW, /* a byte now and then */
+	SLOW, /* a byte now and then: ten seconds for a header alone */
 	/* No proper message. */
 	BAD_MAGIC,
 	BAD_CHECKSUM,
@@ -41,6 +41,7 @@ enum lie {
 struct played_host {
 	int host_channel, attest; /* our ends */
 	int vtpm_host_channel, vtpm_attest;
+	int request_channel; /* while it plays */
 	enum lie lie;
 };
 
