@@ -22,6 +22,8 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+HOLDS = {"hold_us": ("guest_rsa_hold", "RSA-2048"),
+         "hold3072_us": ("guest_rsa3072_hold", "RSA-3072")}
 LIMITS = {"create_and_attest_ecc": 6.0, "cached_rsa": 0.05, "command_mix": 1.1}
 
 
@@ -127,7 +129,7 @@ def in_guest(programs, guest, output):
                     guest, "--parts", "times,hold", "--work", ROOT / "build/bench-guest", "--json", output],
                    check=False, stdout=subprocess.DEVNULL, timeout=600)
     measured = json.loads(output.read_text())
-    if "hold_us" not in measured:
+    if any(name not in measured for name in HOLDS):
         raise RuntimeError(f"the guest measured nothing: {ROOT / 'build/bench-guest/guest.log'}")
     return measured
 
@@ -174,13 +176,14 @@ def main():
     document = {"format": 1, "results": results}
     if guest:
         results += guest["results"]
-        document["guest_rsa_hold_us"] = guest["hold_us"]
+        document.update({f"{name}_us": guest[key] for key, (name, _) in HOLDS.items()})
     options.output.parent.mkdir(parents=True, exist_ok=True)
     options.output.write_text(json.dumps(document, indent=2) + "\n")
     show(results)
     if guest:
-        print(f"{'guest_rsa_hold':24} {guest['hold_us']:10.1f} us at most: the guest's own RSA-2048 "
-              "TPM2_CreatePrimary")
+        for key, (name, what) in HOLDS.items():
+            print(f"{name:24} {guest[key]:10.1f} us at most: the guest's own {what} "
+                  "TPM2_CreatePrimary")
     above = [result["name"] for result in results if is_above(result)]
     return 1 if options.check and above else 0
 

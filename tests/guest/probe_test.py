@@ -16,7 +16,7 @@ import sys
 import booted
 
 TIMEOUT_S = 400
-PARTS = {"tests": ("new-and-cached", "own-key", "two-at-once", "two-of-one-template",
+PARTS = {"tests": ("new-and-cached", "own-key", "own-key-3072", "two-at-once", "two-of-one-template",
                    "caller-killed", "tpm-meanwhile"),
          "times": (), "hold": ()}
 # Name, sample and base, and what they are.
@@ -27,6 +27,7 @@ RATIOS = (
     ("guest_cached_rsa", "call_rsa", "sequence_rsa", "the same with a cached RSA-2048 key"),
     ("guest_new_ecc", "call_new_ecc", "sequence_ecc", "the same with a new P-256 template"),
 )
+HOLDS = {"hold": "guest_rsa_hold", "hold3072": "guest_rsa3072_hold"}
 HOLD_LIMIT_S = 10  # half of what Linux takes for a soft lockup
 TIME = re.compile(r"^time (\w+) (\d+)\s*$", re.MULTILINE)
 
@@ -70,11 +71,12 @@ def judge(options, text, problem):
         failed += [f"{r['name']}: {r['ratio']} is above {LIMIT}" for r in result["results"]
                    if r["ratio"] > LIMIT]
     if "hold" in options.parts and not failed:
-        result["hold_us"] = max(samples["hold"])
-        result["hold_samples_us"] = samples["hold"]
-        looked += 1
-        if result["hold_us"] > HOLD_LIMIT_S * 1e6:
-            failed.append(f"hold: {result['hold_us']} us for an RSA key of the guest's own")
+        for name in HOLDS:
+            result[f"{name}_us"] = max(samples[name])
+            result[f"{name}_samples_us"] = samples[name]
+            looked += 1
+            if result[f"{name}_us"] > HOLD_LIMIT_S * 1e6:
+                failed.append(f"{name}: {result[f'{name}_us']} us for a key of the guest's own")
     result["new_rsa_us"] = samples.get("new_rsa", [])
     return failed, looked, result
 
@@ -83,9 +85,10 @@ def show(result):
     for r in result["results"]:
         print(f"{r['name']:18} {r['us']:9.0f} us / {r['base_us']:9.0f} us = {r['ratio']:.3f}  "
               f"(limit {LIMIT})")
-    if "hold_us" in result:
-        print(f"{'guest_rsa_hold':18} {result['hold_us']:9.0f} us at most, of "
-              f"{len(result['hold_samples_us'])} (limit {HOLD_LIMIT_S} s)")
+    for name, shown in HOLDS.items():
+        if f"{name}_us" in result:
+            print(f"{shown:18} {result[f'{name}_us']:9.0f} us at most, of "
+                  f"{len(result[f'{name}_samples_us'])} (limit {HOLD_LIMIT_S} s)")
 
 
 def parse_arguments():
