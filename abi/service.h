@@ -109,9 +109,18 @@ enum oracle_op {
  * the process. The service stores before it answers the command that changed the state.
  */
 enum state_op {
-	STATE_OP_LOAD = 1,  /* -> what was stored last, or nothing */
+	STATE_OP_LOAD = 1,  /* -> struct state_loaded, what was stored last, or nothing */
 	STATE_OP_STORE = 2, /* state -> nothing */
 };
+
+struct state_loaded {
+	/*
+	 * 0: the vtpm executes TPM2_Startup(CLEAR), as ever; 1: a TPM that was made before waits for
+	 * its client's TPM2_Startup.
+	 */
+	uint32_t startup_by_client;
+};
+ABI_SIZE(struct state_loaded, 4);
 
 /* attest */
 enum attest_op {

@@ -24,8 +24,9 @@ static const char usage[] =
 	"                   and ends with the program\n"
 	"  --vtpm PATH      the service's executable (where it was built or installed)\n"
 	"\n"
-	"The TPM is on when the ports are open, and has executed TPM2_Startup(CLEAR). It has no\n"
-	"certificates, for there is nobody to attest it.\n"
+	"The TPM is on when the ports are open, and has executed TPM2_Startup(CLEAR); after a\n"
+	"client's power cycle or reset on the simulator's platform port it waits for the client's\n"
+	"TPM2_Startup. It has no certificates, for there is nobody to attest it.\n"
 	"\n"
 	"Exit status: 0 a client ended it, 1 misuse, or the TPM does not start.\n";
 
@@ -93,7 +94,7 @@ static int run(const struct arguments *a, const char *executable)
 
 	umask(077); /* what is kept are seeds */
 	ok = vtpm_device_open(&device, executable, a->profile, a->state, &error) &&
-	     vtpm_device_power_on(&device, &error) &&
+	     vtpm_device_power_on(&device, false, &error) &&
 	     server_run(&server, a->shape, a->port, &error);
 	vtpm_device_close(&device);
 	return ok ? CMD_OK : cmd_error("vtpm: %s", error.text);

@@ -186,7 +186,7 @@ static bool manifests_fit(struct vtpm *vtpm)
 	return false;
 }
 
-/* Starts a TPM that was manufactured before. */
+/* Powers on a TPM that was manufactured before. */
 static bool resume(struct vtpm *vtpm)
 {
 	if (!tpm_power_on()) {
@@ -194,7 +194,7 @@ static bool resume(struct vtpm *vtpm)
 		return false;
 	}
 	tpm_stop_keeping();
-	return state_keep(vtpm) && done(tpm_startup_clear(), "startup");
+	return state_keep(vtpm);
 }
 
 static bool make_new(struct vtpm *vtpm)
@@ -212,17 +212,18 @@ static bool make_new(struct vtpm *vtpm)
 
 bool manufacture(struct vtpm *vtpm, const struct profile *profile)
 {
-	enum state_found found;
-	bool ok;
-
 	vtpm->profile = profile;
 	cache_new_seed(&vtpm->cache);
 	tpm_init(true);
-	found = state_load(vtpm);
-	if (found == STATE_BAD)
+	switch (state_load(vtpm)) {
+	case STATE_NONE:
+		return make_new(vtpm) && done(vtpm_started(vtpm), "platform authorization");
+	case STATE_LOADED:
+		return resume(vtpm) && done(tpm_startup_clear(), "startup") &&
+		       done(vtpm_started(vtpm), "platform authorization");
+	case STATE_WAITING:
+		return resume(vtpm);
+	default:
 		return false;
-	ok = found == STATE_LOADED ? resume(vtpm) : make_new(vtpm);
-	if (ok && profile->platform_auth_random)
-		ok = done(tpm_randomise_platform_auth(), "platform authorization");
-	return ok;
+	}
 }

@@ -98,21 +98,31 @@ static bool read_state(struct vtpm *vtpm, struct bytes_reader *r)
 	return size && tpm_load_permanent(bytes_take(r, size), size);
 }
 
+static enum state_found read_reply(struct vtpm *vtpm, const struct serve_output *message)
+{
+	struct bytes_reader r = bytes_reader_init(message->data, message->size);
+	struct service_reply reply;
+	struct state_loaded loaded;
+
+	bytes_copy(&r, &reply, sizeof(reply));
+	if (r.bad || reply.status != SERVICE_OK || reply.size != bytes_left(&r))
+		return STATE_BAD;
+	if (!bytes_copy(&r, &loaded, sizeof(loaded)) || loaded.startup_by_client > 1)
+		return STATE_BAD;
+	if (!bytes_left(&r))
+		return STATE_NONE;
+	if (!read_state(vtpm, &r))
+		return STATE_BAD;
+	return loaded.startup_by_client ? STATE_WAITING : STATE_LOADED;
+}
+
 enum state_found state_load(struct vtpm *vtpm)
 {
 	struct serve_output *message = new_message(STATE_OP_LOAD);
 	enum state_found found = STATE_NONE;
-	struct service_reply reply;
-	struct bytes_reader r;
 
-	if (message && exchange(message)) {
-		r = bytes_reader_init(message->data, message->size);
-		bytes_copy(&r, &reply, sizeof(reply));
-		if (r.bad || reply.status != SERVICE_OK || reply.size != bytes_left(&r))
-			found = STATE_BAD;
-		else if (reply.size)
-			found = read_state(vtpm, &r) ? STATE_LOADED : STATE_BAD;
-	}
+	if (message && exchange(message))
+		found = read_reply(vtpm, message);
 	free_message(message);
 	if (found == STATE_BAD)
 		serve_log("vtpm: the state is damaged, or of another profile");

@@ -11,8 +11,9 @@
 
 enum state_found {
 	STATE_NONE,
-	STATE_LOADED, /* the next tpm_power_on() starts from it; templates and keys are in vtpm */
-	STATE_BAD,    /* damaged, or of another profile; the log tells */
+	STATE_LOADED,  /* the next tpm_power_on() starts from it; templates and keys are in vtpm */
+	STATE_WAITING, /* the same, but TPM2_Startup is left to the client */
+	STATE_BAD,     /* damaged, or of another profile; the log tells */
 };
 
 /* Asks for the state of a vTPM whose profile is set and whose cache is ready. */

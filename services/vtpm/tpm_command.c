@@ -37,6 +37,7 @@
 #define TPM_PCR_SELECT_SIZE 3u
 #define TPM_PLATFORM_AUTH_SIZE 32u
 #define TPM_NV_BUFFER_MAX 1024u
+#define COMMAND_HEADER_SIZE 10u
 #define RESPONSE_HEADER_SIZE 10u
 #define TPM_RC_RETRY 0x922u
 #define TRIES 3
@@ -128,6 +129,15 @@ uint32_t tpm_command_code(const uint8_t *command, size_t size)
 	bytes_be16(&r);
 	bytes_be32(&r);
 	return bytes_be32(&r);
+}
+
+bool tpm_is_startup_clear(const uint8_t *command, size_t size)
+{
+	struct bytes_reader r = bytes_reader_init(command, size);
+
+	bytes_take(&r, COMMAND_HEADER_SIZE);
+	return tpm_command_code(command, size) == TPM_CC_STARTUP &&
+	       bytes_be16(&r) == TPM_SU_CLEAR && !r.bad;
 }
 
 uint32_t tpm_response_code(const uint8_t *response, size_t size)

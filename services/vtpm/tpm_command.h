@@ -63,4 +63,7 @@ uint32_t tpm_endorsement_enabled(bool *enabled);
 uint32_t tpm_command_code(const uint8_t *command, size_t size);
 uint32_t tpm_response_code(const uint8_t *response, size_t size);
 
+/* Whether a command is TPM2_Startup(CLEAR). */
+bool tpm_is_startup_clear(const uint8_t *command, size_t size);
+
 #endif

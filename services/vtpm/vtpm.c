@@ -26,6 +26,11 @@ bool vtpm_is_profile_template(const struct vtpm *vtpm, const uint8_t *template, 
 	return false;
 }
 
+uint32_t vtpm_started(const struct vtpm *vtpm)
+{
+	return vtpm->profile->platform_auth_random ? tpm_randomise_platform_auth() : TPM_RC_SUCCESS;
+}
+
 /*
  * Whatever was made from an old seed is no key of this TPM any more. The TPM stores the new seed
  * before it answers, so that has to be known before.
@@ -41,6 +46,10 @@ static bool execute(struct vtpm *vtpm, uint8_t locality, const uint8_t *command,
 	    tpm_response_code(out->data, out->size) == TPM_RC_SUCCESS)
 		cache_new_seed(&vtpm->cache);
 	vtpm->seed_changes = false;
+	/* Only a TPM that was left to its client to start says yes to this. */
+	if (answered && tpm_is_startup_clear(command, size) &&
+	    tpm_response_code(out->data, out->size) == TPM_RC_SUCCESS)
+		return vtpm_started(vtpm) == TPM_RC_SUCCESS;
 	return answered;
 }
 

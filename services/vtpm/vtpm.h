@@ -28,6 +28,12 @@ struct vtpm {
 	bool seed_changes; /* within TPM2_ChangeEPS: the cached keys are none of what is stored */
 };
 
+/*
+ * What the profile wants after each TPM2_Startup(CLEAR), which empties the platform's authorization.
+ * Returns a TPM response code.
+ */
+uint32_t vtpm_started(const struct vtpm *vtpm);
+
 /* One request (abi/service.h, vtpm_op): a serve_handler, its context a struct vtpm. */
 enum service_status vtpm_handle(void *context, uint32_t op, const uint8_t *payload, size_t size,
 				struct serve_output *out);

@@ -28,9 +28,15 @@ CAPABILITY, INIT, SHUTDOWN, ESTABLISHED, SET_LOCALITY, SW_CANCEL, SW_STOP, CONFI
     1, 2, 3, 4, 5, 9, 14, 15, 17)
 GET_RANDOM = bytes.fromhex("80010000000c0000017b0008")
 STARTUP = bytes.fromhex("80010000000c000001440000")
-FAILURE, INITIALIZE, LOCALITY = 0x101, 0x100, 0x907
+STARTUP_STATE = bytes.fromhex("80010000000c000001440001")
+SHUTDOWN_STATE = bytes.fromhex("80010000000c000001450001")
+FAILURE, INITIALIZE, LOCALITY, VALUE, BAD_AUTH = 0x101, 0x100, 0x907, 0x1C4, 0x9A2
 PCR_EXTEND_17 = bytes.fromhex("80020000004100000182" "00000011" "00000009" "40000009" "0000" "00"
                               "0000" "00000001" "000b" + "11" * 32)
+PCR_EXTEND_0 = PCR_EXTEND_17.replace(bytes.fromhex("00000011"), bytes(4), 1)
+PCR_READ_0 = bytes.fromhex("8001000000140000017e" "00000001" "000b" "03" "010000")
+CLEAR_BY_PLATFORM = bytes.fromhex("80020000001b00000126" "4000000c" "00000009" "40000009" "0000" "00"
+                                  "0000")
 passed = failed = 0
 
 
@@ -129,6 +135,14 @@ def closed(connection):
         return True
 
 
+def started(commands, what):
+    """The TPM waits for its client's TPM2_Startup, and takes one."""
+    for name, command, wanted in (("waits", GET_RANDOM, INITIALIZE), ("is started", STARTUP, 0),
+                                  ("works", GET_RANDOM, 0), ("is started once", STARTUP, INITIALIZE)):
+        got = code(simulator(commands, command))
+        result(got == wanted, f"after a {what} the TPM {name}", hex(got))
+
+
 def test_mssim(world):
     with world.served() as it, it.client() as commands, it.client(1) as control:
         commands.sendall(struct.pack(">II", HANDSHAKE, 1))
@@ -142,7 +156,8 @@ def test_mssim(world):
         result(code(simulator(commands, PCR_EXTEND_17, 2)) == 0, "locality 2")
         result(code(simulator(commands, GET_RANDOM, 5)) == FAILURE, "no locality 5")
         result(platform(control, POWER_OFF) == 0 and simulator(commands, GET_RANDOM) == b"", "off")
-        result(platform(control, POWER_ON) == 0 and code(simulator(commands, GET_RANDOM)) == 0, "on")
+        result(platform(control, POWER_ON) == 0, "on")
+        started(commands, "power cycle")
         result(platform(control, 99) == 1 and closed(control), "an unknown signal")
         commands.sendall(struct.pack(">I", SESSION_END))
         result(closed(commands), "the end of a session")
@@ -238,8 +253,9 @@ def test_state(world):
                                timeout=20, check=False)
         result(taken.returncode == 1 and "another process" in taken.stderr, "the state is locked",
                taken.stderr)
-        with it.client(1) as control:
+        with it.client() as commands, it.client(1) as control:
             result(platform(control, RESET) == 0, "reset")
+            started(commands, "reset")
         result(public_of(it, "mssim", "0x81010001", file) == ek, "a reset keeps the EK")
     result(state.stat().st_mode & 0o777 == 0o700 and
            (state / "vtpm.state").stat().st_mode & 0o777 == 0o600, "the state is private")
@@ -265,13 +281,44 @@ def test_state(world):
         (state / "vtpm.state").write_bytes(kept)
 
 
-def test_change_of_seed(world):
-    """What is stored within TPM2_ChangeEPS has the new seed, and no key of the old one."""
-    profiles, state, file = world.work / "profiles", world.work / "changed", world.work / "file"
+def test_startup(world):
+    """What a client decides by its own TPM2_Startup, and that it opens no platform by it."""
+    with world.served() as it, it.client() as commands, it.client(1) as control:
+        def run(command):
+            return code(simulator(commands, command))
+
+        def cycle():
+            return [platform(control, signal) for signal in (POWER_OFF, POWER_ON)] == [0, 0]
+
+        result(run(PCR_EXTEND_0) == 0 and run(PCR_EXTEND_0) == 0, "a measurement")
+        pcr = simulator(commands, PCR_READ_0)[-32:]
+        result(pcr != bytes(32) and run(SHUTDOWN_STATE) == 0, "TPM2_Shutdown(STATE)")
+        result(cycle() and run(STARTUP_STATE) == 0, "TPM2_Startup(STATE)")
+        result(simulator(commands, PCR_READ_0)[-32:] == pcr, "it resumes")
+        result(run(CLEAR_BY_PLATFORM) == BAD_AUTH, "a resumed platform is locked")
+        result(cycle() and run(STARTUP_STATE) == VALUE, "no state, no TPM2_Startup(STATE)")
+        result(run(STARTUP) == 0 and simulator(commands, PCR_READ_0)[-32:] == bytes(32), "or CLEAR")
+        result(run(CLEAR_BY_PLATFORM) == BAD_AUTH, "the platform is locked")
+    with open_platform(world, "tcg-open").served() as it, it.client() as commands, \
+            it.client(1) as control:
+        result(platform(control, RESET) == 0, "a reset of an open platform")
+        started(commands, "reset of an open platform")
+        result(code(simulator(commands, CLEAR_BY_PLATFORM)) == 0, "an open platform")
+
+
+def open_platform(world, folder):
+    """The same world, with a profile that leaves the platform hierarchy to the client."""
+    profiles = world.work / folder
     profiles.mkdir()
     text = (world.profiles / "tcg.conf").read_text()
     (profiles / "tcg.conf").write_text(text.replace("platform-auth random", "platform-auth empty"))
-    other = World(world.socle, world.vtpm, profiles, world.work)
+    return World(world.socle, world.vtpm, profiles, world.work)
+
+
+def test_change_of_seed(world):
+    """What is stored within TPM2_ChangeEPS has the new seed, and no key of the old one."""
+    state, file = world.work / "changed", world.work / "file"
+    other = open_platform(world, "profiles")
     with other.served("--state", state) as it:
         ek = public_of(it, "mssim", "0x81010001", file)
         modulus = ek[-256:]
@@ -347,7 +394,8 @@ def main():
     socle, vtpm, profiles, resign, keys = sys.argv[1:6]
     with tempfile.TemporaryDirectory() as work:
         world = World(socle, vtpm, profiles, Path(work))
-        for test in (test_mssim, test_swtpm, test_nonsense, test_state, test_change_of_seed, test_misuse):
+        for test in (test_mssim, test_startup, test_swtpm, test_nonsense, test_state,
+                     test_change_of_seed, test_misuse):
             test(world)
         test_certificates(world, resign, keys)
     print(f"vtpm serve: {passed} passed, {failed} failed")

@@ -110,13 +110,25 @@ static bool store_state(struct vtpm_device *device, const uint8_t *data, size_t 
 	return true;
 }
 
-static bool reply(int channel, enum service_status status, const void *payload, size_t size)
+static bool reply(int channel, enum service_status status)
 {
-	struct service_reply header = { .status = status, .size = (uint32_t)size };
-	struct iovec parts[] = { { &header, sizeof(header) }, { (void *)payload, size } };
-	struct msghdr message = { .msg_iov = parts, .msg_iovlen = size ? 2 : 1 };
+	struct service_reply header = { .status = status };
 
-	return sendmsg(channel, &message, MSG_NOSIGNAL) == (ssize_t)(sizeof(header) + size);
+	return send(channel, &header, sizeof(header), MSG_NOSIGNAL) == sizeof(header);
+}
+
+static bool reply_state(const struct vtpm_device *device)
+{
+	struct state_loaded loaded = { .startup_by_client = device->startup_by_client };
+	struct service_reply header = { .status = SERVICE_OK };
+	struct iovec parts[] = { { &header, sizeof(header) },
+				 { &loaded, sizeof(loaded) },
+				 { device->state.data, device->state.size } };
+	struct msghdr message = { .msg_iov = parts, .msg_iovlen = 3 };
+
+	header.size = (uint32_t)(sizeof(loaded) + device->state.size);
+	return sendmsg(device->state_channel, &message, MSG_NOSIGNAL) ==
+	       (ssize_t)(sizeof(header) + header.size);
 }
 
 /* The service is the caller here: it loads its state once, and stores it before it answers. */
@@ -133,13 +145,12 @@ static bool serve_state(struct vtpm_device *device)
 	if (header.size != (size_t)got - sizeof(header))
 		return false;
 	if (header.op == STATE_OP_LOAD)
-		return reply(device->state_channel, SERVICE_OK, device->state.data,
-			     device->state.size);
+		return reply_state(device);
 	if (header.op != STATE_OP_STORE)
-		return reply(device->state_channel, SERVICE_ERR_UNSUPPORTED, NULL, 0);
+		return reply(device->state_channel, SERVICE_ERR_UNSUPPORTED);
 	stored = store_state(device, message + sizeof(header), header.size);
 	OPENSSL_cleanse(message, (size_t)got);
-	return reply(device->state_channel, stored ? SERVICE_OK : SERVICE_ERR_FAILED, NULL, 0);
+	return reply(device->state_channel, stored ? SERVICE_OK : SERVICE_ERR_FAILED);
 }
 
 /* Serves the state until the answer to a request is there. False when the service is gone. */
@@ -187,7 +198,8 @@ static bool start_service(struct vtpm_device *device, int profile, struct host_e
 	return ok;
 }
 
-bool vtpm_device_power_on(struct vtpm_device *device, struct host_error *error)
+bool vtpm_device_power_on(struct vtpm_device *device, bool startup_by_client,
+			  struct host_error *error)
 {
 	uint8_t answer[VTPM_COMMAND_MAX];
 	size_t size = sizeof(answer);
@@ -199,6 +211,7 @@ bool vtpm_device_power_on(struct vtpm_device *device, struct host_error *error)
 	profile = open(device->profile, O_RDONLY | O_CLOEXEC);
 	if (profile < 0)
 		return host_fail(error, "%s: %s", device->profile, strerror(errno));
+	device->startup_by_client = startup_by_client;
 	ok = start_service(device, profile, error);
 	close(profile);
 	if (ok && call(device, OP_NONE, NULL, 0, answer, &size) < 0)

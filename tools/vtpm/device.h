@@ -23,6 +23,7 @@ struct vtpm_device {
 	struct file_bytes state; /* the service's, opaque; size 0: a new TPM */
 	struct service_process process;
 	int state_channel; /* our end */
+	bool startup_by_client;
 	bool on;
 };
 
@@ -35,10 +36,12 @@ bool vtpm_device_open(struct vtpm_device *device, const char *executable, const 
 void vtpm_device_close(struct vtpm_device *device);
 
 /*
- * On: starts the service, which has executed TPM2_Startup(CLEAR) when this returns; nothing happens
- * when it is on. Off: volatile state is lost.
+ * On: starts the service; nothing happens when it is on. TPM2_Startup(CLEAR) has been executed when
+ * this returns, or, with startup_by_client and but for a new TPM, waits for the client's. Off:
+ * volatile state is lost.
  */
-bool vtpm_device_power_on(struct vtpm_device *device, struct host_error *error);
+bool vtpm_device_power_on(struct vtpm_device *device, bool startup_by_client,
+			  struct host_error *error);
 void vtpm_device_power_off(struct vtpm_device *device);
 
 /*

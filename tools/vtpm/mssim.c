@@ -71,11 +71,12 @@ static enum server_answer serve_command(struct server *server, int fd)
 	}
 }
 
+/* TPM2_Startup comes from whoever switched the TPM on. */
 static bool set_power(struct server *server, uint32_t code)
 {
 	if (code != MSSIM_POWER_ON)
 		vtpm_device_power_off(server->device);
-	return code == MSSIM_POWER_OFF || server_power_on(server);
+	return code == MSSIM_POWER_OFF || server_power_on(server, true);
 }
 
 static enum server_answer serve_platform(struct server *server, int fd)

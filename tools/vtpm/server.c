@@ -72,11 +72,11 @@ enum server_answer server_going_on(bool sent)
 	return sent ? SERVER_ON : SERVER_CLOSE;
 }
 
-bool server_power_on(struct server *server)
+bool server_power_on(struct server *server, bool startup_by_client)
 {
 	struct host_error error;
 
-	if (vtpm_device_power_on(server->device, &error))
+	if (vtpm_device_power_on(server->device, startup_by_client, &error))
 		return true;
 	cmd_error("vtpm: %s", error.text);
 	return false;

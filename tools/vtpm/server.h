@@ -47,8 +47,8 @@ bool server_write_u32(int fd, uint32_t value);
 /* What an answer that was sent, or was not, means for the connection. */
 enum server_answer server_going_on(bool sent);
 
-/* Switches the TPM on; false after a line on stderr. */
-bool server_power_on(struct server *server);
+/* Switches the TPM on, as vtpm_device_power_on() does; false after a line on stderr. */
+bool server_power_on(struct server *server, bool startup_by_client);
 
 /* TPM_RC_FAILURE, as a TPM would say it. Returns its size. */
 size_t server_failure(uint8_t *response);

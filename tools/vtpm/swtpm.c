@@ -106,7 +106,7 @@ static uint32_t set_locality(struct server *server, uint8_t locality)
 static uint32_t init(struct server *server)
 {
 	vtpm_device_power_off(server->device);
-	return server_power_on(server) ? RESULT_OK : RESULT_FAIL;
+	return server_power_on(server, false) ? RESULT_OK : RESULT_FAIL;
 }
 
 static uint32_t power_off(struct server *server)
