@@ -6,6 +6,7 @@
 #include "abi/tpm.h"
 #include "core/host/ek_certificate.h"
 #include "core/host/report_data.h"
+#include "core/profile.h"
 #include "tools/verify/subject.h"
 
 /* The L-1 endorsement key of the TCG EK Credential Profile: all but the modulus. */
@@ -16,24 +17,6 @@ static const uint8_t ek_l1[] = {
 	0x80, 0x00, 0x43, 0x00, 0x10, 0x08, 0x00, 0x00, 0x00, 0x00, 0x00, 0x01, 0x00,
 };
 #define EK_L1_SIZE (sizeof(ek_l1) + 256)
-
-/* What a key id promises, whatever else a profile's template says. */
-static const struct key_kind {
-	enum svsm_key_id id;
-	uint16_t type, bits, curve;
-	bool signing;
-} key_kinds[] = {
-	{ SVSM_KEY_EK_RSA2048, TPM_ALG_RSA, 2048, 0, false },
-	{ SVSM_KEY_EK_ECC_P256, TPM_ALG_ECC, 0, TPM_ECC_P256, false },
-	{ SVSM_KEY_EK_H1_RSA2048, TPM_ALG_RSA, 2048, 0, false },
-	{ SVSM_KEY_EK_H2_ECC_P256, TPM_ALG_ECC, 0, TPM_ECC_P256, false },
-	{ SVSM_KEY_EK_H3_ECC_P384, TPM_ALG_ECC, 0, TPM_ECC_P384, false },
-	{ SVSM_KEY_EK_H4_ECC_P521, TPM_ALG_ECC, 0, TPM_ECC_P521, false },
-	{ SVSM_KEY_EK_H6_RSA3072, TPM_ALG_RSA, 3072, 0, false },
-	{ SVSM_KEY_AK_RSA2048, TPM_ALG_RSA, 2048, 0, true },
-	{ SVSM_KEY_AK_ECC_P256, TPM_ALG_ECC, 0, TPM_ECC_P256, true },
-	{ SVSM_KEY_AK_ECC_P384, TPM_ALG_ECC, 0, TPM_ECC_P384, true },
-};
 
 static bool is_ek_l1(const struct vtpm_manifest_key *key)
 {
@@ -174,17 +157,9 @@ const char *check_report_data(const struct subject *s)
 
 static const char *check_key_id(uint32_t id, const struct selector_template *info)
 {
-	for (size_t i = 0; i < sizeof(key_kinds) / sizeof(key_kinds[0]); i++) {
-		const struct key_kind *kind = &key_kinds[i];
-
-		if (kind->id != id)
-			continue;
-		return info->type == kind->type && info->bits == kind->bits &&
-				       info->curve == kind->curve && info->signing == kind->signing
-			       ? NULL
-			       : "its key is not of the kind that was selected";
-	}
-	return "the selected key id is unknown";
+	if (!profile_key_name(id))
+		return "the selected key id is unknown";
+	return profile_key_fits(id, info) ? NULL : "its key is not of the kind that was selected";
 }
 
 /* One key, and the one that was asked for. What an NV index held is not known here. */
