@@ -24,6 +24,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 HOLDS = {"hold_us": ("guest_rsa_hold", "RSA-2048"),
          "hold3072_us": ("guest_rsa3072_hold", "RSA-3072")}
+HOLD_LIMIT_US = 10e6  # half of what Linux takes for a soft lockup
 LIMITS = {"create_and_attest_ecc": 6.0, "cached_rsa": 0.05, "command_mix": 1.1}
 
 
@@ -126,8 +127,9 @@ def command_mix(programs, profile, rounds):
 def in_guest(programs, guest, output):
     """What tests/guest/probe_test.py measures in a guest, with all processors."""
     subprocess.run([ROOT / "tests/guest/probe_test.py", "--programs", programs, "--guest",
-                    guest, "--parts", "times,hold", "--work", ROOT / "build/bench-guest", "--json", output],
-                   check=False, stdout=subprocess.DEVNULL, timeout=600)
+                    guest, "--parts", "times,hold,hold3072", "--work", ROOT / "build/bench-guest",
+                    "--json", output], check=False, stdout=subprocess.DEVNULL,
+                   timeout=600)
     measured = json.loads(output.read_text())
     if any(name not in measured for name in HOLDS):
         raise RuntimeError(f"the guest measured nothing: {ROOT / 'build/bench-guest/guest.log'}")
@@ -180,11 +182,11 @@ def main():
     options.output.parent.mkdir(parents=True, exist_ok=True)
     options.output.write_text(json.dumps(document, indent=2) + "\n")
     show(results)
-    if guest:
-        for key, (name, what) in HOLDS.items():
-            print(f"{name:24} {guest[key]:10.1f} us at most: the guest's own {what} "
-                  "TPM2_CreatePrimary")
     above = [result["name"] for result in results if is_above(result)]
+    for key, (name, what) in HOLDS.items() if guest else ():
+        print(f"{name:24} {guest[key]:10.1f} us at most: the guest's own {what} "
+              f"TPM2_CreatePrimary (limit {HOLD_LIMIT_US:.0f})")
+        above += [name] if guest[key] > HOLD_LIMIT_US else []
     return 1 if options.check and above else 0
 
 
