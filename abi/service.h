@@ -50,7 +50,13 @@ enum vtpm_op {
 	VTPM_OP_REMEMBER = 4, /* struct vtpm_remember, template, public area -> as to a selector */
 	VTPM_OP_SEEDS = 5,    /* nothing -> struct vtpm_seeds, permanent state */
 };
-#define VTPM_FD_PROFILE 6 /* its profile (docs/profiles.md) */
+
+/* Its capabilities. */
+#define VTPM_FD_HOST_CHANNEL 4
+#define VTPM_FD_ATTEST 5
+#define VTPM_FD_PROFILE 6 /* docs/profiles.md */
+#define VTPM_FD_STATE 8	  /* by `socle vtpm serve` only */
+
 #define VTPM_COMMAND_MAX 4096u
 
 struct vtpm_command {
@@ -89,7 +95,10 @@ struct vtpm_remember {
 };
 ABI_SIZE(struct vtpm_remember, 24);
 
-/* The permanent state follows, for ORACLE_OP_LOAD. */
+/*
+ * The permanent state follows, for ORACLE_OP_LOAD: the endorsement seed, which is all that matters
+ * to a key, and whatever else the TPM keeps for good, NV memory and authorizations among it.
+ */
 struct vtpm_seeds {
 	uint64_t generation;
 };
@@ -115,8 +124,8 @@ enum state_op {
 
 struct state_loaded {
 	/*
-	 * 0: the vtpm executes TPM2_Startup(CLEAR), as ever; 1: a TPM that was made before waits for
-	 * its client's TPM2_Startup.
+	 * 0: the vtpm executes TPM2_Startup(CLEAR), as ever; 1: a TPM that was made before waits
+	 * for its client's TPM2_Startup.
 	 */
 	uint32_t startup_by_client;
 };
@@ -157,8 +166,8 @@ ABI_SIZE(struct attest_reply, 8);
 enum amdsp_op {
 	AMDSP_OP_KEY = 1,   /* -> VMPCK0, 32 bytes */
 	AMDSP_OP_SEQNO = 2, /* -> u64 */
-	AMDSP_OP_SEND =
-		3, /* sealed message -> u32 certificate bytes, sealed response (one page), certificates */
+	/* Sealed message -> u32 certificate bytes, sealed response (one page), certificates. */
+	AMDSP_OP_SEND = 3,
 };
 
 #endif

@@ -20,7 +20,6 @@
 #include "bench/samples.h"
 #include "core/host/service_process.h"
 
-#define FD_PROFILE 6
 #define MANIFEST_VERSION 1u
 #define OP_NONE 0u /* no operation: its refusal tells that the service is ready */
 #define CACHED_CALLS 20
@@ -38,7 +37,7 @@ static void start(struct service_process *process, const char *executable, const
 		  const char *profile)
 {
 	struct service_grant grants[] = { { profile ? open(profile, O_RDONLY | O_CLOEXEC) : -1,
-					    FD_PROFILE } };
+					    VTPM_FD_PROFILE } };
 	struct host_error error;
 	uint8_t none[16];
 	size_t size = sizeof(none);

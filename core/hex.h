@@ -9,7 +9,9 @@
 /* Room for the text of size bytes and its NUL. */
 #define HEX_TEXT_SIZE(size) (2 * (size) + 1)
 
-/* Reads exactly size bytes, in either case of letters. False, with bytes undefined, for other text. */
+/*
+ * Reads exactly size bytes, in either case of letters. False, with bytes undefined, for other text.
+ */
 bool hex_read(const char *text, void *bytes, size_t size);
 
 /* Writes them in lower case, with a NUL; text has room for HEX_TEXT_SIZE(size). */

@@ -18,12 +18,12 @@
 
 enum igvm_error_code {
 	IGVM_OK,
-	IGVM_ERR_TRUNCATED,   /* something lies outside the file, or of its section */
-	IGVM_ERR_MAGIC,	      /* not an IGVM file, or another version of the format */
-	IGVM_ERR_CHECKSUM,    /* the headers' CRC-32 does not match */
-	IGVM_ERR_FORMAT,      /* a field has a value that the format does not allow */
-	IGVM_ERR_UNKNOWN,     /* a directive, or a page type, that the format does not define */
-	IGVM_ERR_UNSUPPORTED, /* a directive that the format defines and this reader does not take */
+	IGVM_ERR_TRUNCATED,    /* something lies outside the file, or of its section */
+	IGVM_ERR_MAGIC,	       /* not an IGVM file, or another version of the format */
+	IGVM_ERR_CHECKSUM,     /* the headers' CRC-32 does not match */
+	IGVM_ERR_FORMAT,       /* a field has a value that the format does not allow */
+	IGVM_ERR_UNKNOWN,      /* a directive, or a page type, that the format does not define */
+	IGVM_ERR_UNSUPPORTED,  /* a directive of the format that this reader does not take */
 	IGVM_ERR_CONTRADICTION /* two directives that cannot both hold */
 };
 

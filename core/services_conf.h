@@ -55,7 +55,7 @@ struct conf_service {
 	enum service_role role; /* SERVICE_ROLES: none */
 	uint32_t memory;	/* bytes of private memory, a multiple of the page size */
 	uint32_t budget_ms;	/* longest run for one request */
-	bool parked;		/* set back to its start after each request */
+	bool parked;		/* set back to its snapshot after each request */
 	bool required;		/* without it there is no guest */
 	unsigned int grant_count;
 	struct conf_grant grants[CONF_GRANTS_MAX];

@@ -40,7 +40,9 @@ X509 *amd_chain_read_certificate(const void *data, size_t size)
 	bio = BIO_new_mem_buf(data, (int)size);
 	if (!bio)
 		return NULL;
-	/* Encrypted PEM gets an empty passphrase: evidence must not make anybody be asked for one. */
+	/*
+	 * Encrypted PEM gets an empty passphrase: evidence must not make anybody be asked for one.
+	 */
 	certificate = PEM_read_bio_X509(bio, NULL, NULL, "");
 	BIO_free(bio);
 	return certificate;

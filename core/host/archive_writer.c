@@ -144,7 +144,9 @@ static void put_header(uint8_t *at, unsigned int inode, unsigned int mode, size_
 {
 	char text[ARCHIVE_HEADER_SIZE + 1];
 
-	/* magic, ino, mode, uid, gid, nlink, mtime, filesize, four device numbers, namesize, check */
+	/*
+	 * magic, ino, mode, uid, gid, nlink, mtime, filesize, four device numbers, namesize, check
+	 */
 	snprintf(text, sizeof(text), "070701%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X",
 		 inode, mode, 0, 0, 1, 0, (unsigned int)size, 0, 0, 0, 0, (unsigned int)name_size,
 		 0);

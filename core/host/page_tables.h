@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Four-level page tables, built in memory for a place in guest memory; the first page is the root. */
+/*
+ * Four-level page tables, built in memory for a place in guest memory; the first page is the root.
+ */
 #ifndef SOCLE_CORE_HOST_PAGE_TABLES_H
 #define SOCLE_CORE_HOST_PAGE_TABLES_H
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What goes into REPORT_DATA (docs/spec/create-and-attest.md, section 6): who makes evidence and who
- * verifies it compute it here.
+ * What goes into REPORT_DATA (docs/spec/create-and-attest.md, section 6): who makes evidence and
+ * who verifies it compute it here.
  */
 #ifndef SOCLE_CORE_HOST_REPORT_DATA_H
 #define SOCLE_CORE_HOST_REPORT_DATA_H

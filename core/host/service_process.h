@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Runs a service's executable (docs/services.md) as a Linux process, in the place of the monitor. */
+/*
+ * Runs a service's executable (docs/services.md) as a Linux process, in the place of the monitor.
+ */
 #ifndef SOCLE_CORE_HOST_SERVICE_PROCESS_H
 #define SOCLE_CORE_HOST_SERVICE_PROCESS_H
 

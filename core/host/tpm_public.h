@@ -47,8 +47,8 @@ EVP_PKEY *tpm_public_key(const struct tpm_public *public_area);
 
 /*
  * A public key has many Names; the area tells which. This finds the area with the given Name among
- * those of a signing key that may be attested (docs/spec/create-and-attest.md, section 8) and has no
- * policy. Returns its size, or 0 when it is none of them.
+ * those of a signing key that may be attested (docs/spec/create-and-attest.md, section 8) and has
+ * no policy. Returns its size, or 0 when it is none of them.
  */
 size_t tpm_public_find_ak(const EVP_PKEY *key, const struct tpm_name *name,
 			  uint8_t area[TPM_PUBLIC_AREA_MAX]);

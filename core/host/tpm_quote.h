@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Quotes: TPMS_ATTEST (TPM 2.0 Library part 2, section 10.12) and tpm2-tools' file of PCR values. */
+/*
+ * Quotes: TPMS_ATTEST (TPM 2.0 Library part 2, section 10.12) and tpm2-tools' file of PCR values.
+ */
 #ifndef SOCLE_CORE_HOST_TPM_QUOTE_H
 #define SOCLE_CORE_HOST_TPM_QUOTE_H
 

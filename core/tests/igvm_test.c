@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The IGVM reader against files made by hand, byte for byte, and against every way to break them. */
+/*
+ * The IGVM reader against files made by hand, byte for byte, and against every way to break them.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>

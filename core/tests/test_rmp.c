@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Rules of the RMP against the APM: section 15.36 of volume 2, PVALIDATE and RMPADJUST of volume 3. */
+/*
+ * Rules of the RMP against the APM: section 15.36 of volume 2, PVALIDATE and RMPADJUST of volume 3.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

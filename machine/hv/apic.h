@@ -109,7 +109,9 @@ struct apic_effects {
 	bool lint0; /* LVT LINT0 changed */
 };
 
-/* Power-up state. bsp: the first vCPU. x2apic: starts in x2APIC mode, as restricted injection has. */
+/*
+ * Power-up state. bsp: the first vCPU. x2apic: starts in x2APIC mode, as restricted injection has.
+ */
 void apic_reset(struct apic *a, uint32_t id, bool bsp, bool x2apic);
 
 /* Reads the 32-bit register at a 16-byte-aligned offset; an unknown one is 0 and an ESR bit. */

@@ -460,7 +460,10 @@ static void window_close(struct vmcb *b)
 	b->int_control &= ~VMCB_INT_V_IRQ;
 }
 
-/* An exit as soon as IF lets the guest take interrupts, and V_TPR if a vector (not -1) waits for it. */
+/*
+ * An exit as soon as IF lets the guest take interrupts, and V_TPR if a vector (not -1) waits for
+ * it.
+ */
 static void window_open(struct vmcb *b, int held_vector)
 {
 	uint32_t when = VMCB_INT_V_IGNORE_TPR;

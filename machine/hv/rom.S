@@ -34,7 +34,9 @@ rom_reset:
 rom_enter:
 	cli
 	cld
-	/* CS covers this page at its offset 0xf000 after reset, at 0 after SIPI: take it from CS. */
+	/*
+	 * CS covers this page at its offset 0xf000 after reset, at 0 after SIPI: take it from CS.
+	 */
 	movw %cs, %ax
 	xorl %ebx, %ebx
 	cmpw $0xff00, %ax

@@ -138,7 +138,9 @@ bool vcpu_set_vmsa(uint32_t apic_id, unsigned int vmpl, uint64_t gpa, uint64_t f
 	vmsa = vmsa_usable(gpa, vmpl);
 	if (!vmsa || vmsa->sev_features != features)
 		return false;
-	/* The current plane cannot be replaced under its feet, and one VMSA cannot be two planes. */
+	/*
+	 * The current plane cannot be replaced under its feet, and one VMSA cannot be two planes.
+	 */
 	if (v == vcpu_self() && vmpl == v->current)
 		return false;
 	unload(v, &v->planes[vmpl]);

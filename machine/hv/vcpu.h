@@ -107,7 +107,9 @@ void plane_wake(struct vcpu *v, struct plane *p);
 /* Makes another vCPU leave the guest, or wake up, by an NMI; nothing for the own one. */
 void vcpu_kick(struct vcpu *v);
 
-/* Raises an exception in the current plane at the next VMRUN; error only where the vector has one. */
+/*
+ * Raises an exception in the current plane at the next VMRUN; error only where the vector has one.
+ */
 void vcpu_inject_exception(struct vcpu *v, unsigned int vector, bool has_error, uint32_t error);
 
 /*

@@ -86,7 +86,7 @@ void arch_log_putc(char c);
 /*
  * Writes up to size bytes to, or reads up to size bytes from, the host channel; *moved is how many
  * it took or had, which may be none. False when there is no channel: the parameter block names
- * none, or no 16550 answers at its port.
+ * none, no 16550 answers at its port, or the host refuses the access.
  */
 bool arch_host_channel_write(const void *from, size_t size, size_t *moved);
 bool arch_host_channel_read(void *to, size_t size, size_t *moved);

@@ -11,7 +11,10 @@ _Noreturn void die(enum die_reason reason, const char *why)
 {
 	static bool dying;
 
-	/* Dying of dying, here or on another vCPU: what can be wiped is wiped, only the end is left. */
+	/*
+	 * Dying of dying, here or on another vCPU: what can be wiped is wiped, only the end is
+	 * left.
+	 */
 	if (__atomic_exchange_n(&dying, true, __ATOMIC_ACQ_REL))
 		arch_terminate(reason);
 

@@ -18,6 +18,7 @@
 
 /* TPM_RC has 12 bits. */
 #define TPM_CODE_MAX 0xfffu
+#define TEMPLATE_MAX SVSM_SELECTOR_MAX
 #define PUBLIC_MAX SVSM_SELECTOR_MAX
 /* So often others find a creation suspended before it has to go. */
 #define WAITS_MAX 1000u
@@ -36,9 +37,9 @@ static struct {
 	struct attest_call call;
 	bool begun;		  /* the twin works on it */
 	uint64_t seed_generation; /* the vtpm's, when it was asked */
-	uint8_t template[TWIN_TEMPLATE_MAX];
+	uint8_t template[TEMPLATE_MAX];
 	size_t template_size;
-	uint8_t remember[sizeof(struct vtpm_remember) + TWIN_TEMPLATE_MAX + PUBLIC_MAX];
+	uint8_t remember[sizeof(struct vtpm_remember) + TEMPLATE_MAX + PUBLIC_MAX];
 } creation = { .lock = LOCK_INIT("attest creation", LOCK_RANK_CALL) };
 
 /* ---- What the vtpm says to a selector ---- */

@@ -24,7 +24,7 @@ struct svsm_caller {
 struct svsm_call {
 	uint64_t rax, rcx, rdx, r8, r9; /* in and out; rax becomes the result */
 	struct svsm_caller caller;
-	bool caller_deleted; /* out: the call deleted the caller's VMSA; there is nobody to answer */
+	bool caller_deleted; /* out: the caller's VMSA is gone, and nobody is to be answered */
 };
 
 /*

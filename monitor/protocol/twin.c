@@ -3,13 +3,15 @@
 
 #include <string.h>
 
+#include "abi/svsm.h"
+
 static struct {
 	bool loaded;
 	uint64_t generation; /* of the seeds that it was loaded with, or is being loaded with */
 	/* The creation under way. */
 	bool loading;
 	struct service_answer seeds; /* what it is being loaded with; the vtpm's */
-	uint8_t template[TWIN_TEMPLATE_MAX];
+	const uint8_t *template;     /* its caller's */
 	size_t template_size;
 } twin;
 
@@ -70,9 +72,7 @@ static uint32_t go_on(enum service_progress progress, struct service_answer *ans
 uint32_t twin_start(uint64_t generation, const uint8_t *template, size_t size,
 		    struct service_answer *answer)
 {
-	if (size == 0 || size > sizeof(twin.template))
-		return SVSM_ERR_SERVICE_FAILED;
-	memcpy(twin.template, template, size);
+	twin.template = template;
 	twin.template_size = size;
 	twin.loading = !twin.loaded || twin.generation != generation;
 	return go_on(twin.loading ? start_loading(answer) : start_creating(answer), answer);

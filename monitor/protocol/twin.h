@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The twin of the guest's TPM: the oracle, with the seeds that the vtpm has. It is loaded before the
- * guest runs, and again when it is asked for a key of other seeds. One caller at a time has the
+ * The twin of the guest's TPM: the oracle, with the seeds that the vtpm has. It is loaded before
+ * the guest runs, and again when it is asked for a key of other seeds. One caller at a time has the
  * use of it: attest_create.c sees to that. No function here takes or holds a lock but the services'
  * own.
  */
@@ -12,11 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "abi/svsm.h"
 #include "monitor/service/service.h"
-
-/* Largest template that it is asked for. */
-#define TWIN_TEMPLATE_MAX SVSM_SELECTOR_MAX
 
 /*
  * Once, when the services are up and before the guest runs: loads it and waits for that. When that
@@ -25,9 +21,9 @@
 bool twin_prepare(void);
 
 /*
- * Starts the creation of a key from a template, whose bytes are copied: of the seeds that the vtpm
- * has, known to be of this generation. SVSM_ERR_INCOMPLETE: it goes on with twin_continue(), or
- * ends with twin_abort(). SVSM_SUCCESS: *answer is the oracle's to ORACLE_OP_CREATE, whatever that
+ * Starts the creation of a key from a template: of the seeds that the vtpm has, known to be of this
+ * generation. SVSM_ERR_INCOMPLETE: it goes on with twin_continue(), or ends with twin_abort(), and
+ * the template stays where it is until then. SVSM_SUCCESS: *answer is the oracle's to ORACLE_OP_CREATE, whatever that
  * is, for the caller to free. Another result: there is no answer.
  */
 uint32_t twin_start(uint64_t generation, const uint8_t *template, size_t size,

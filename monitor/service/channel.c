@@ -206,7 +206,7 @@ static int64_t write_stream(struct service *service, const struct channel *chann
 		if (channel->kind == CHANNEL_LOG)
 			log_text(service->conf->name, piece, want);
 		else if (!arch_host_channel_write(piece, want, &moved))
-			return -LINUX_ENXIO;
+			return done ? (int64_t)done : -LINUX_ENXIO;
 		done += moved;
 		if (moved < want)
 			break;
@@ -225,7 +225,7 @@ static int64_t read_host(struct service *service, va_t to, size_t size)
 		size_t want = piece_size(size - done);
 
 		if (!arch_host_channel_read(piece, want, &moved))
-			return -LINUX_ENXIO;
+			return done ? (int64_t)done : -LINUX_ENXIO;
 		space_write(&service->space, va_at(to, done), piece, moved);
 		done += moved;
 		if (moved < want)

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Messages on their way between a service and somebody else: whole pages in a row, private to us. */
+/*
+ * Messages on their way between a service and somebody else: whole pages in a row, private to us.
+ */
 #ifndef SOCLE_MONITOR_SERVICE_MESSAGE_H
 #define SOCLE_MONITOR_SERVICE_MESSAGE_H
 

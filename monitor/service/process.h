@@ -42,7 +42,7 @@ struct process_request {
 	uint32_t op;
 	const void *payload;
 	size_t size;
-	bool keep; /* what a good answer leaves of a parked service is its snapshot from then on */
+	bool keep; /* parked services only: what a good answer leaves is the next snapshot */
 };
 
 struct service {

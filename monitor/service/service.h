@@ -71,15 +71,15 @@ enum service_progress service_call_start(enum service_role role, uint32_t op, co
 enum service_progress service_call_continue(enum service_role role, struct service_answer *answer);
 
 /*
- * As service_call_start(), and prepares a parked service: what SERVICE_OK leaves it as is what it is
- * set back to from then on.
+ * As service_call_start(), and prepares a parked service: what SERVICE_OK leaves it as is what it
+ * is set back to from then on.
  */
 enum service_progress service_prepare_start(enum service_role role, uint32_t op,
 					    const void *payload, size_t size,
 					    struct service_answer *answer);
 
 /*
- * Gives up a pending call, if there is one: a parked service is set back to its start, any other
+ * Gives up a pending call, if there is one: a parked service is set back, any other
  * is ended.
  */
 void service_call_abort(enum service_role role);

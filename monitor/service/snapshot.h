@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a parked service was when it first waited for a request: its memory map, the contents of
- * its private pages, its registers and how far it had read its files. The service pays for the
- * copy.
+ * What a parked service was when it first waited for a request, or when it had last been prepared:
+ * its memory map, the contents of its private pages, its registers and how far it had read its
+ * files. The service pays for the copy.
  */
 #ifndef SOCLE_MONITOR_SERVICE_SNAPSHOT_H
 #define SOCLE_MONITOR_SERVICE_SNAPSHOT_H

@@ -6,7 +6,9 @@
 /* A host that always has one more event gets no more of our time than this. */
 #define EVENTS_MAX 64u
 
-/* Takes what the doorbell page says now and leaves it empty, in one step: the host writes it too. */
+/*
+ * Takes what the doorbell page says now and leaves it empty, in one step: the host writes it too.
+ */
 static uint8_t take_vector(struct ghcb_doorbell *doorbell)
 {
 	uint16_t word = __atomic_exchange_n((uint16_t *)(void *)doorbell, 0, __ATOMIC_ACQ_REL);

@@ -38,7 +38,8 @@ bool trap_fix_up(struct trap_frame *frame)
 
 /*
  * #HV may come at any instruction of ring 0, also before SYSCALL has switched stacks. It only
- * leaves a mark; whoever gives the CPU away next looks at it, and who was just about to starts over.
+ * leaves a mark; whoever gives the CPU away next looks at it, and who was just about to starts
+ * over.
  */
 static void handle_hv(struct trap_frame *frame)
 {

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* What one vCPU has for itself. Only that vCPU touches it, but for the fields that say otherwise. */
+/*
+ * What one vCPU has for itself. Only that vCPU touches it, but for the fields that say otherwise.
+ */
 #ifndef SOCLE_MONITOR_VCPU_CPU_H
 #define SOCLE_MONITOR_VCPU_CPU_H
 
@@ -84,7 +86,9 @@ static inline struct cpu *cpu_this(void)
 			      ~(uintptr_t)(CPU_BLOCK_SIZE - 1));
 }
 
-/* True when this runs on a stack of some block, which the first steps after the entry stub do not. */
+/*
+ * True when this runs on a stack of some block, which the first steps after the entry stub do not.
+ */
 static inline bool cpu_on_block(void)
 {
 	uint64_t frame = (uint64_t)(uintptr_t)__builtin_frame_address(0);

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* What the vtpm service makes of a certificate, under sanitizers: the host chooses all its bytes. */
+/*
+ * What the vtpm service makes of a certificate, under sanitizers: the host chooses all its bytes.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

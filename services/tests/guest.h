@@ -47,7 +47,9 @@ struct guest {
  */
 uint32_t guest_run(struct guest *guest, uint32_t code, const char *format, ...);
 
-/* The public area that TPM2_CreatePrimary gives in the endorsement hierarchy; the key is flushed. */
+/*
+ * The public area that TPM2_CreatePrimary gives in the endorsement hierarchy; the key is flushed.
+ */
 uint32_t guest_primary(struct guest *guest, const char *auth, const uint8_t *template, size_t size,
 		       uint8_t *public_area, size_t *public_size);
 

@@ -54,7 +54,8 @@ void played_host_close(struct played_host *host);
 
 /*
  * Plays until the vTPM asks no more: until its ends are closed, or, with a request channel, until
- * that has something to say. What the vTPM asks is checked; false when it was not what it should be.
+ * that has something to say. What the vTPM asks is checked; false when it was not what it should
+ * be.
  */
 bool played_host_play(struct played_host *host, const char *profile, int request_channel);
 

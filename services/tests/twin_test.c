@@ -960,7 +960,9 @@ static void test_oracle_loaded_again(void **state)
 	stop_oracle(pid, channel);
 }
 
-/* Selectors with changed bytes: an outcome each, and never a trace. The seed makes it repeatable. */
+/*
+ * Selectors with changed bytes: an outcome each, and never a trace. The seed makes it repeatable.
+ */
 static void test_fuzzed_selectors(void **state)
 {
 	uint8_t good[SVSM_SELECTOR_MAX], selector[SVSM_SELECTOR_MAX], key[TPM_PUBLIC_MAX];

@@ -21,7 +21,10 @@ static uint32_t start_tpm(void)
 	return rc ? rc : tpm_platform_clear();
 }
 
-/* A TPM tests its algorithms before it first uses them: done here, it costs no key any time. */
+/*
+ * A TPM tests its algorithms before it first uses them. Those of elliptic curves, whose keys are
+ * quick to make, are tested here, so that they cost no key any time.
+ */
 static uint32_t warm_up(void)
 {
 	struct tpm_primary primary;
@@ -54,8 +57,8 @@ static enum service_status load(struct oracle *oracle, const uint8_t *state, siz
 	return SERVICE_OK;
 }
 
-static enum service_status create(struct oracle *oracle, const uint8_t *template, size_t size,
-				  struct serve_output *out)
+static enum service_status make_key(struct oracle *oracle, const uint8_t *template, size_t size,
+				    struct serve_output *out)
 {
 	struct selector_template info;
 	struct tpm_primary primary;
@@ -83,7 +86,7 @@ enum service_status oracle_handle(void *context, uint32_t op, const uint8_t *pay
 	case ORACLE_OP_LOAD:
 		return load(context, payload, size);
 	case ORACLE_OP_CREATE:
-		return create(context, payload, size, out);
+		return make_key(context, payload, size, out);
 	default:
 		return SERVICE_ERR_UNSUPPORTED;
 	}

@@ -12,7 +12,9 @@ struct report {
 	uint8_t buffer[SERVE_CALL_MAX];
 };
 
-/* One request to the attest service (enum attest_op). False, with a line in the log, without one. */
+/*
+ * One request to the attest service (enum attest_op). False, with a line in the log, without one.
+ */
 bool report_get(struct report *report, uint32_t op, const void *payload, size_t size);
 
 #endif

@@ -129,7 +129,7 @@ enum state_found state_load(struct vtpm *vtpm)
 	return found;
 }
 
-static enum service_status put_key(struct vtpm *vtpm, size_t index, struct serve_output *out)
+static enum service_status put_state_key(struct vtpm *vtpm, size_t index, struct serve_output *out)
 {
 	const struct vtpm_template *t = &vtpm->templates[index];
 	const struct cache_entry *entry = vtpm->seed_changes ? NULL : vtpm_profile_key(vtpm, index);
@@ -154,7 +154,7 @@ static enum service_status put_state(struct vtpm *vtpm, const uint8_t *permanent
 	memcpy(header.profile, vtpm->profile->name, sizeof(header.profile));
 	status = serve_append(out, &header, sizeof(header));
 	for (size_t i = 0; i < vtpm->profile->key_count && !status; i++)
-		status = put_key(vtpm, i, out);
+		status = put_state_key(vtpm, i, out);
 	return status ? status : serve_append(out, permanent, size);
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "services/vtpm/vtpm.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "core/bytes.h"
@@ -42,14 +43,19 @@ static bool execute(struct vtpm *vtpm, uint8_t locality, const uint8_t *command,
 
 	vtpm->seed_changes = tpm_command_code(command, size) == TPM_CC_CHANGE_EPS;
 	answered = tpm_execute(locality, command, size, out->data, &out->size);
-	if (vtpm->seed_changes && answered &&
-	    tpm_response_code(out->data, out->size) == TPM_RC_SUCCESS)
+	if (vtpm->seed_changes &&
+	    (!answered || tpm_response_code(out->data, out->size) == TPM_RC_SUCCESS))
 		cache_new_seed(&vtpm->cache);
 	vtpm->seed_changes = false;
-	/* Only a TPM that was left to its client to start says yes to this. */
+	/*
+	 * Only a TPM that was left to its client to start says yes to this. It must not go on with
+	 * a platform hierarchy that is open.
+	 */
 	if (answered && tpm_is_startup_clear(command, size) &&
-	    tpm_response_code(out->data, out->size) == TPM_RC_SUCCESS)
-		return vtpm_started(vtpm) == TPM_RC_SUCCESS;
+	    tpm_response_code(out->data, out->size) == TPM_RC_SUCCESS && vtpm_started(vtpm)) {
+		serve_log("vtpm: the platform authorization cannot be set");
+		exit(1);
+	}
 	return answered;
 }
 

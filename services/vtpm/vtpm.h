@@ -7,11 +7,6 @@
 #include "services/common/serve.h"
 #include "services/vtpm/cache.h"
 
-/* What services.conf grants, beside VTPM_FD_PROFILE. */
-#define VTPM_FD_HOST_CHANNEL 4
-#define VTPM_FD_ATTEST 5
-#define VTPM_FD_STATE 8 /* by `socle vtpm serve` only */
-
 /* Payloads: a command; the permanent state with NV memory full (147 663 bytes), a template. */
 #define VTPM_REQUEST_MAX (8u << 10)
 #define VTPM_REPLY_MAX (160u << 10)
@@ -29,8 +24,8 @@ struct vtpm {
 };
 
 /*
- * What the profile wants after each TPM2_Startup(CLEAR), which empties the platform's authorization.
- * Returns a TPM response code.
+ * What the profile wants after each TPM2_Startup(CLEAR), which empties the platform's
+ * authorization. Returns a TPM response code.
  */
 uint32_t vtpm_started(const struct vtpm *vtpm);
 

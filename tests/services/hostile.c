@@ -323,7 +323,9 @@ static void break_a_rule(uint8_t mode, size_t size)
 	}
 }
 
-/* Calls the service on fd with an operation of no meaning. The status, or '-' for no such service. */
+/*
+ * Calls the service on fd with an operation of no meaning. The status, or '-' for no such service.
+ */
 static char call_service(unsigned int fd)
 {
 	struct service_request request = { .op = 1, .size = 0 };

@@ -82,7 +82,7 @@ static bool judge_report(const struct ca_policy *policy, const struct psp_report
 	struct evidence evidence = {
 		.report = *report,
 		.chain = *chain,
-		.root_from_guest = !policy->chain.ark,
+		.root_from_guest = chain->ark != policy->chain.ark,
 	};
 	struct verdict verdict;
 

@@ -37,7 +37,9 @@ static bool answer_hello(struct session *s)
 
 	if (wrong)
 		return refuse(s, wrong);
-	/* A nonce that is still unused is as good as a new one: the other side may have missed it. */
+	/*
+	 * A nonce that is still unused is as good as a new one: the other side may have missed it.
+	 */
 	if (!s->has_nonce || strcmp(profile, s->profile) != 0)
 		s->has_nonce = RAND_bytes(s->nonce, sizeof(s->nonce)) == 1;
 	if (!s->has_nonce)

@@ -8,8 +8,8 @@
 #include "tools/ca/request.h"
 
 /*
- * Answers a vTPM until it hangs up or its time is over. What was issued is told on standard output, what was refused
- * on standard error, a line each. False when anything was refused.
+ * Answers a vTPM until it hangs up or its time is over. What was issued is told on standard output,
+ * what was refused on standard error, a line each. False when anything was refused.
  */
 bool ca_serve(const struct ca_channel *channel, const struct ca_authority *ca,
 	      const struct ca_policy *policy);

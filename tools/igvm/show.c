@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* `socle igvm show FILE`: what a file loads, run by run, and Socle's parameter block if it is there. */
+/*
+ * `socle igvm show FILE`: what a file loads, run by run, and Socle's parameter block if it is
+ * there.
+ */
 #include <getopt.h>
 #include <inttypes.h>
 #include <jansson.h>

@@ -90,8 +90,8 @@ static void take_attested_ak(struct subject *s)
 }
 
 /*
- * The AK with the challenge's Name. Its public area is there, or is found by the Name; either way it
- * is held against the rules for keys of a manifest.
+ * The AK with the challenge's Name. Its public area is there, or is found by the Name; either way
+ * it is held against the rules for keys of a manifest.
  */
 static const char *take_challenged_ak(struct subject *s)
 {

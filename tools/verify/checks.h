@@ -56,7 +56,9 @@ struct verdict {
 	size_t count;
 	const struct check_result *first_failure; /* NULL: trusted */
 	bool emulated;
-	/* Names of the bindings that hold, the one that made it trust first; 0 when it is refused. */
+	/*
+	 * Names of the bindings that hold, the one that made it trust first; 0 when it is refused.
+	 */
 	const char *bindings[BINDINGS_MAX];
 	size_t binding_count;
 };

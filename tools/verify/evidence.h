@@ -45,7 +45,9 @@ struct evidence {
 	struct file_bytes selector, context; /* empty for a call without a selector */
 	X509 *ek_certificate;		     /* NULL: none was given */
 	STACK_OF(X509) * ca;
-	/* Nothing where there is no challenge and no such file; of the AK one of the two at most. */
+	/*
+	 * Nothing where there is no challenge and no such file; of the AK one of the two at most.
+	 */
 	EVP_PKEY *ek, *ak;
 	struct file_bytes ak_area; /* a TPMT_PUBLIC by its form; nothing is known of what it says */
 	/* From here on with the depth FULL; the challenge and its answer only where it was made. */

@@ -15,8 +15,6 @@
 
 #include "tools/cmd.h"
 
-#define GRANT_PROFILE 6
-#define GRANT_STATE 8
 #define OP_NONE 0u /* no operation: its refusal tells that the service is ready */
 
 static void forget_state(struct vtpm_device *device)
@@ -183,9 +181,9 @@ static int call(struct vtpm_device *device, uint32_t op, const void *payload, si
 
 static bool start_service(struct vtpm_device *device, int profile, struct host_error *error)
 {
-	struct service_grant grants[] = { { profile, GRANT_PROFILE },
+	struct service_grant grants[] = { { profile, VTPM_FD_PROFILE },
 					  { STDERR_FILENO, SERVICE_FD_LOG },
-					  { -1, GRANT_STATE } };
+					  { -1, VTPM_FD_STATE } };
 	int ends[2];
 	bool ok;
 

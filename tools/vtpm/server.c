@@ -186,8 +186,8 @@ static void drop_client(struct poll_set *set, size_t index)
 }
 
 /*
- * False when a client ended the server. From the last client to the first, for the place of one that
- * is dropped is taken by the last.
+ * False when a client ended the server. From the last client to the first, for the place of one
+ * that is dropped is taken by the last.
  */
 static bool serve_clients(struct server *server, const struct server_shape *shape,
 			  struct poll_set *set)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A stand-in for the configfs of tsm and of svsm/attest: the test program is linked with --wrap=mkdir and
- * --wrap=rmdir, so that a folder made below fake_tsm_root comes with attributes, as the kernel
- * would give it.
+ * A stand-in for the configfs of tsm and of svsm/attest: the test program is linked with
+ * --wrap=mkdir and --wrap=rmdir, so that a folder made below fake_tsm_root comes with attributes,
+ * as the kernel would give it.
  */
 #ifndef SOCLE_GUEST_AGENT_TESTS_FAKE_TSM_H
 #define SOCLE_GUEST_AGENT_TESTS_FAKE_TSM_H

@@ -253,7 +253,9 @@ static void test_shared_page(void **state)
 	unload(&without);
 }
 
-/* SHA-384 chain over PAGE_INFO (firmware ABI, SNP_LAUNCH_UPDATE), computed with Python's hashlib. */
+/*
+ * SHA-384 chain over PAGE_INFO (firmware ABI, SNP_LAUNCH_UPDATE), computed with Python's hashlib.
+ */
 static void test_measurement(void **state)
 {
 	static const uint8_t expected[48] = {

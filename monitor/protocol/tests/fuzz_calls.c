@@ -285,7 +285,9 @@ static void check_world(void)
 		bool ours = page >= WORLD_REGION && page < WORLD_REGION + WORLD_REGION_SIZE;
 		bool vmsa = rmp_is_vmsa(model_rmp(), page / ABI_PAGE_SIZE);
 
-		/* A page that could not be given back is taken for ever, with what rights it had. */
+		/*
+		 * A page that could not be given back is taken for ever, with what rights it had.
+		 */
 		if (ours || state == GUEST_PAGE_INVALID)
 			hold(world_guest_barred(page), "guest reaches a page", page);
 		if (ours || vmsa)

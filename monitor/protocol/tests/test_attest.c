@@ -27,7 +27,9 @@ static void single_service_delivers(void **state)
 		assert_int_equal(service->payload[sizeof(request) + i], 'M');
 }
 
-/* wire.md section 5: GUID, u32 total size, u32 count, {GUID, u32 offset, u32 size}, the manifest. */
+/*
+ * 58019, section 7: GUID, u32 total size, u32 count, {GUID, u32 offset, u32 size}, the manifest.
+ */
 static void services_manifest(void **state)
 {
 	static const uint8_t want[48] = {

@@ -102,7 +102,9 @@ void user_leave(struct trap_frame *frame);
 
 /* A vCPU at VMPL2, on the same CPU. */
 
-/* Makes one that starts at entry, with the image granted to it. Its VMSA, for the test to change. */
+/*
+ * Makes one that starts at entry, with the image granted to it. Its VMSA, for the test to change.
+ */
 struct snp_vmsa *level2_create(void (*entry)(void));
 
 /* Marks its VMSA page as such and makes the host know it. */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A level without the right to write does not write: the access is a nested page fault, and this
- * machine stops there (APM volume 2, 15.36.7 and 15.36.10). The runner looks at level and address of the stop.
+ * machine stops there (APM volume 2, 15.36.7 and 15.36.10). The runner looks at level and address
+ * of the stop.
  */
 #include "tests/machine/guest/guest.h"
 
