@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "abi/tpm.h"
 #include "core/profile.h"
 #include "core/selector.h"
 #include "core/vtpm_manifest.h"
@@ -165,6 +166,30 @@ bool svsm_fit(const struct svsm_roots *roots, bool version_given, struct svsm_wi
 	return true;
 }
 
+/*
+ * L-1 and H-1 are alike in type, size and purpose, and so are L-2 and H-2. What tells them apart is
+ * whether the key's authorization value is enough to use it: never in the low range of the TCG's EK
+ * Credential Profile, always in the high one. Only this search in a list needs that: an SVSM that is
+ * asked for an id answers for it, whatever attributes its profile gives the key.
+ */
+static bool is_key(uint32_t id, const struct selector_template *info)
+{
+	bool by_auth = info->attributes & TPMA_OBJECT_USER_WITH_AUTH;
+
+	if (!profile_key_fits(id, info))
+		return false;
+	switch (id) {
+	case SVSM_KEY_EK_RSA2048:
+	case SVSM_KEY_EK_ECC_P256:
+		return !by_auth;
+	case SVSM_KEY_EK_H1_RSA2048:
+	case SVSM_KEY_EK_H2_ECC_P256:
+		return by_auth;
+	default:
+		return true;
+	}
+}
+
 /* Whether a manifest that was not asked for the key alone has it. */
 static bool has_key(const struct tsm_report *report, uint32_t key, struct problem *problem)
 {
@@ -175,7 +200,7 @@ static bool has_key(const struct tsm_report *report, uint32_t key, struct proble
 	if (wrong)
 		return problem_set(problem, "the manifest: %s", wrong);
 	for (size_t i = 0; i < manifest.count; i++) {
-		if (profile_key_fits(key, &manifest.keys[i].info))
+		if (is_key(key, &manifest.keys[i].info))
 			return true;
 	}
 	return problem_set(problem, "the manifest has no %s", profile_key_name(key));

@@ -13,6 +13,7 @@
 
 #include <cmocka.h>
 
+#include "abi/tpm.h"
 #include "guest/agent/file.h"
 #include "guest/agent/svsm.h"
 #include "guest/agent/tests/fake_tsm.h"
@@ -197,30 +198,52 @@ static void put_number(uint8_t **at, size_t bytes, size_t value)
 		*(*at)++ = (uint8_t)(value >> (8 * bytes));
 }
 
-/* Public areas of the L-1 EK and of a P-256 AK. */
-static void put_ek(uint8_t **at)
+/* A number of the key. */
+static void put_part(uint8_t **at, size_t size, uint8_t filler)
 {
-	static const uint8_t start[] = { 0x00, 0x01, 0x00, 0x0b, 0x00, 0x03, 0x00, 0xb2, 0x00, 0x20,
-					 0x83, 0x71, 0x97, 0x67, 0x44, 0x84, 0xb3, 0xf8, 0x1a, 0x90,
-					 0xcc, 0x8d, 0x46, 0xa5, 0xd7, 0x24, 0xfd, 0x52, 0xd7, 0x6e,
-					 0x06, 0x52, 0x0b, 0x64, 0xf2, 0xa1, 0xda, 0x1b, 0x33, 0x14,
-					 0x69, 0xaa, 0x00, 0x06, 0x00, 0x80, 0x00, 0x43, 0x00, 0x10,
-					 0x08, 0x00, 0x00, 0x00, 0x00, 0x00, 0x01, 0x00 };
-
-	memcpy(*at, start, sizeof(start));
-	memset(*at + sizeof(start), 0xc1, EK_SIZE - sizeof(start));
-	*at += EK_SIZE;
+	put_number(at, 2, size);
+	memset(*at, filler, size);
+	*at += size;
 }
 
+/* The public area of an EK of RSA 2048 or P-256, of the TCG's low or high range. */
+static void put_ek(uint8_t **at, uint16_t type, bool high)
+{
+	static const uint8_t policy_a[] = { 0x83, 0x71, 0x97, 0x67, 0x44, 0x84, 0xb3, 0xf8,
+					    0x1a, 0x90, 0xcc, 0x8d, 0x46, 0xa5, 0xd7, 0x24,
+					    0xfd, 0x52, 0xd7, 0x6e, 0x06, 0x52, 0x0b, 0x64,
+					    0xf2, 0xa1, 0xda, 0x1b, 0x33, 0x14, 0x69, 0xaa };
+	static const uint8_t policy_b[] = { 0xca, 0x3d, 0x0a, 0x99, 0xa2, 0xb9, 0x39, 0x06,
+					    0xf7, 0xa3, 0x34, 0x24, 0x14, 0xef, 0xcf, 0xb3,
+					    0xa3, 0x85, 0xd4, 0x4c, 0xd1, 0xfd, 0x45, 0x90,
+					    0x89, 0xd1, 0x9b, 0x50, 0x71, 0xc0, 0xb7, 0xa0 };
+
+	put_number(at, 2, type);
+	put_number(at, 2, TPM_ALG_SHA256);
+	put_number(at, 4, high ? 0x000300f2 : 0x000300b2);
+	put_number(at, 2, sizeof(policy_a));
+	memcpy(*at, high ? policy_b : policy_a, sizeof(policy_a));
+	*at += sizeof(policy_a);
+	put_number(at, 8, 0x0006008000430010); /* AES-128-CFB, no scheme */
+	if (type == TPM_ALG_RSA) {
+		put_number(at, 2, 2048);
+		put_number(at, 4, 0);
+		put_part(at, 256, 0xc1);
+		return;
+	}
+	put_number(at, 2, TPM_ECC_P256);
+	put_number(at, 2, TPM_ALG_NULL);
+	put_part(at, 32, 0x31);
+	put_part(at, 32, 0x32);
+}
+
+/* That of a P-256 AK. */
 static void put_ak(uint8_t **at)
 {
 	memcpy(*at, ak_ecc, sizeof(ak_ecc) - 4);
 	*at += sizeof(ak_ecc) - 4;
-	for (int i = 0; i < 2; i++) {
-		put_number(at, 2, 32);
-		memset(*at, 0x31, 32);
-		*at += 32;
-	}
+	put_part(at, 32, 0x31);
+	put_part(at, 32, 0x31);
 }
 
 static void offer(const uint8_t *manifest, const uint8_t *end)
@@ -253,7 +276,7 @@ static void test_no_module_ek(void **state)
 	struct fixture *f = *state;
 	uint8_t manifest[EK_SIZE], data[2048], *at = manifest;
 
-	put_ek(&at);
+	put_ek(&at, TPM_ALG_RSA, false);
 	offer(manifest, at);
 	assert_true(fit(f, "ek-rsa2048", false));
 	assert_true(attest(f));
@@ -272,7 +295,7 @@ static void test_no_module_list(void **state)
 	put_number(&at, 4, 1);
 	put_number(&at, 4, 2);
 	put_number(&at, 2, EK_SIZE);
-	put_ek(&at);
+	put_ek(&at, TPM_ALG_RSA, false);
 	put_number(&at, 2, AK_SIZE);
 	put_ak(&at);
 	offer(manifest, at);
@@ -294,6 +317,40 @@ static void test_no_module_list(void **state)
 	offer(manifest, at - 1);
 	assert_false(attest(f));
 	assert_memory_equal(f->problem.text, "the manifest: ", strlen("the manifest: "));
+}
+
+/* Keys of the same type and size: a manifest with one has none of the others. */
+static void test_no_module_ranges(void **state)
+{
+	static const struct {
+		const char *name, *missing;
+		uint16_t type;
+		bool high;
+	} keys[] = {
+		{ "ek-rsa2048", "the manifest has no ek-rsa2048", TPM_ALG_RSA, false },
+		{ "ek-h1-rsa2048", "the manifest has no ek-h1-rsa2048", TPM_ALG_RSA, true },
+		{ "ek-ecc-p256", "the manifest has no ek-ecc-p256", TPM_ALG_ECC, false },
+		{ "ek-h2-ecc-p256", "the manifest has no ek-h2-ecc-p256", TPM_ALG_ECC, true },
+	};
+	const size_t count = sizeof(keys) / sizeof(keys[0]);
+	struct fixture *f = *state;
+
+	f->wish.manifest_version = 1;
+	for (size_t i = 0; i < count * count; i++) {
+		size_t has = i / count, wanted = i % count;
+		uint8_t manifest[512], *at = manifest + 10;
+
+		put_ek(&at, keys[has].type, keys[has].high);
+		offer(manifest, at);
+		at = manifest;
+		put_number(&at, 4, 1);
+		put_number(&at, 4, 1);
+		put_number(&at, 2, fake_tsm.manifest_size - 10);
+		assert_true(fit(f, keys[wanted].name, true));
+		assert_int_equal(attest(f), has == wanted);
+		if (has != wanted)
+			assert_string_equal(f->problem.text, keys[wanted].missing);
+	}
 }
 
 static void test_no_module_refused(void **state)
@@ -354,6 +411,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_fits_module, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_no_module_ek, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_no_module_list, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_no_module_ranges, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_no_module_refused, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_reasons, setup, teardown),
 	};
