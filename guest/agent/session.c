@@ -33,12 +33,15 @@ static const char *const certificate_files[] = {
 
 /* What an attested key leaves. */
 static const char *const key_files[] = {
-	"ak/selector.bin", "ak/context.bin", "ak/manifest.bin", "ak/report.bin",
-	"ak/quote.msg",	   "ak/quote.sig",   "ak/quote.pcrs",
+	"ak/manifest.bin", "ak/report.bin", "ak/quote.msg", "ak/quote.sig", "ak/quote.pcrs",
 };
 
-/* And this, where the host gave one. */
-static const char *const key_certificate_files[] = { "ak/certs.bin" };
+/* And these, where the key was selected and where the host gave certificates. */
+static const char *const key_optional_files[] = {
+	"ak/selector.bin",
+	"ak/context.bin",
+	"ak/certs.bin",
+};
 
 /* Tells the host that a step failed. Returns 0 when the host could be told. */
 __attribute__((format(printf, 2, 3))) static int fail(const struct session *session,
@@ -154,9 +157,9 @@ static int send_evidence(const struct session *session)
 
 static int send_key(const struct session *session)
 {
-	const struct file_names optional = { key_certificate_files,
-					     sizeof(key_certificate_files) /
-						     sizeof(key_certificate_files[0]) };
+	const struct file_names optional = {
+		key_optional_files, sizeof(key_optional_files) / sizeof(key_optional_files[0])
+	};
 	const struct file_names files = { key_files, sizeof(key_files) / sizeof(key_files[0]) };
 
 	return send_files(session, optional, files);
@@ -259,7 +262,7 @@ static bool gather_key(const struct session *session, const struct frame *frame,
 		return problem_set(problem, "no NV index comes after '%s@'", name);
 	if (mkdir(folder, 0700) != 0 && errno != EEXIST)
 		return problem_set(problem, "%s: %s", folder, strerror(errno));
-	return svsm_select_key(&wish, name, problem) &&
+	return svsm_select_key(&wish, name, problem) && svsm_fit(&roots, false, &wish, problem) &&
 	       svsm_attest_to(&roots, &wish, folder, problem) &&
 	       quote_on(session->tpm, &quote, folder, problem);
 }

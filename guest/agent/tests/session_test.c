@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The agent against a host that wrote its frames beforehand, with a script in place of tpm2-tools
- * and a folder in place of configfs.
+ * The agent against a host that wrote its frames beforehand, with a script in place of tpm2-tools,
+ * a folder in place of configfs and, for quotes, libtpms in place of the device: the program is
+ * linked with --wrap=quote_on.
  */
 #include <errno.h>
 #include <setjmp.h>
@@ -18,8 +19,11 @@
 #include <cmocka.h>
 
 #include "guest/agent/file.h"
+#include "guest/agent/quote.h"
 #include "guest/agent/session.h"
+#include "guest/agent/tests/fake_tpm.h"
 #include "guest/agent/tests/fake_tsm.h"
+#include "guest/agent/tpm.h"
 #include "guest/agent/tsm.h"
 
 static const char good_script[] =
@@ -306,7 +310,22 @@ static void test_authority_refused(void **state)
 	hears_error(f, "certificates: the tool broke");
 }
 
-static void asks_key(struct fixture *f, const char *name, const char *error)
+/* The TPM behind every device, when there is one. */
+static const struct fake_tpm *fake_tpm;
+
+bool __real_quote_on(const char *device, const struct quote_wish *wish, const char *folder,
+		     struct problem *problem);
+bool __wrap_quote_on(const char *device, const struct quote_wish *wish, const char *folder,
+		     struct problem *problem);
+
+bool __wrap_quote_on(const char *device, const struct quote_wish *wish, const char *folder,
+		     struct problem *problem)
+{
+	return fake_tpm ? quote_to(fake_tpm->fd, wish, folder, problem)
+			: __real_quote_on(device, wish, folder, problem);
+}
+
+static void serve_key(struct fixture *f, const char *name)
 {
 	uint8_t payload[TSM_NONCE_SIZE + 64];
 
@@ -315,7 +334,87 @@ static void asks_key(struct fixture *f, const char *name, const char *error)
 	host_says(f, CHANNEL_KEY, payload, TSM_NONCE_SIZE + strlen(name));
 	serve_to_end(f);
 	host_hears(f, CHANNEL_HELLO);
+}
+
+static void asks_key(struct fixture *f, const char *name, const char *error)
+{
+	serve_key(f, name);
 	hears_error(f, error);
+}
+
+/* A manifest of version 1 with a P-256 attestation key of this TPM. Returns its size. */
+static size_t make_manifest(const struct fake_tpm *tpm, uint8_t *manifest, size_t capacity)
+{
+	static const uint8_t ak_ecc[] = { 0x00, 0x23, 0x00, 0x0b, 0x00, 0x05, 0x00, 0x72,
+					  0x00, 0x00, 0x00, 0x10, 0x00, 0x18, 0x00, 0x0b,
+					  0x00, 0x03, 0x00, 0x10, 0x00, 0x00, 0x00, 0x00 };
+	static const uint8_t head[] = { 0, 0, 0, 1, 0, 0, 0, 1, 0 };
+	struct problem problem;
+	struct tpm_blob key;
+	uint32_t handle;
+
+	assert_true(tpm_create_primary(tpm->fd, ak_ecc, sizeof(ak_ecc), &handle, &key, &problem));
+	assert_true(tpm_flush(tpm->fd, handle, &problem));
+	assert_in_range(key.size, 1, UINT8_MAX);
+	assert_true(sizeof(head) + 1 + key.size <= capacity);
+	memcpy(manifest, head, sizeof(head));
+	manifest[sizeof(head)] = (uint8_t)key.size;
+	memcpy(manifest + sizeof(head) + 1, key.data, key.size);
+	return sizeof(head) + 1 + key.size;
+}
+
+/* Names of the files that come, one after the other, up to DONE: of any content. */
+static void hears_names(struct fixture *f, const char *const *names, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		struct frame frame = host_hears(f, CHANNEL_FILE);
+
+		assert_true(frame.size > strlen(names[i]) + 1);
+		assert_string_equal((const char *)frame.payload, names[i]);
+	}
+	host_hears(f, CHANNEL_DONE);
+}
+
+/* All of a key's answer, from a kernel that has svsm/attest or not. */
+static void quotes_key(struct fixture *f, const char *const *names, size_t count)
+{
+	struct fake_tpm tpm = fake_tpm_start();
+	uint8_t manifest[256];
+
+	fake_tsm.manifest_size = make_manifest(&tpm, manifest, sizeof(manifest));
+	fake_tsm.manifest = manifest;
+	fake_tpm = &tpm;
+	serve_key(f, "ak-ecc-p256");
+	fake_tpm = NULL;
+	fake_tpm_stop(&tpm);
+	hears_names(f, names, count);
+}
+
+static void test_key_quote(void **state)
+{
+	static const char *const names[] = {
+		"ak/selector.bin", "ak/context.bin", "ak/manifest.bin", "ak/report.bin",
+		"ak/quote.msg",	   "ak/quote.sig",   "ak/quote.pcrs",
+	};
+
+	quotes_key(*state, names, sizeof(names) / sizeof(names[0]));
+	assert_memory_equal(fake_tsm.selector, "\2\0\0\0\0\0\0\0\x82\0\0\0", 13);
+}
+
+/* Without svsm/attest the key comes in the stock interface's list, and nothing is selected. */
+static void test_key_stock(void **state)
+{
+	static const char *const names[] = {
+		"ak/manifest.bin", "ak/report.bin", "ak/quote.msg", "ak/quote.sig", "ak/quote.pcrs",
+	};
+	struct fixture *f = *state;
+
+	f->session.svsm = "/nonexistent";
+	quotes_key(f, names, sizeof(names) / sizeof(names[0]));
+	assert_memory_equal(fake_tsm.inblob, f->nonce, sizeof(f->nonce));
+	assert_memory_equal(fake_tsm.provider, "svsm", 4);
+	assert_memory_equal(fake_tsm.version, "1", 1);
+	assert_string_equal(fake_tsm.selector, "");
 }
 
 /* It is attested, but there is no TPM to quote with. */
@@ -406,6 +505,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_authority, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_authority_refused, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_key, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_key_quote, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_key_stock, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_key_unknown, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_key_without_name, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_key_name_too_long, setup, teardown),
