@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# A wrong vTPM profile, services.conf or grant stops `socle igvm build` with file, line and reason,
-# before anything else of the build can; what Socle delivers does not.
+# A vTPM profile, services.conf or grant that is wrong or missing stops `socle igvm build` with file,
+# line and reason, before anything else of the build can; what Socle delivers does not.
 #	igvm_archive.sh SOCLE SERVICES_CONF PROFILES
 set -eu
 
@@ -28,8 +28,11 @@ pack() {
 
 # The build cannot succeed with this monitor: what matters is what it stops at.
 build() {
-	if "$socle" igvm build --monitor "$dir/monitor" --archive "$archive" -o "$dir/out" \
-		2>"$dir/err"; then
+	build_with --archive "$archive"
+}
+
+build_with() {
+	if "$socle" igvm build --monitor "$dir/monitor" "$@" -o "$dir/out" 2>"$dir/err"; then
 		fail "a file that is no monitor was taken"
 	fi
 	[ ! -e "$dir/out" ] || fail "something was written"
@@ -38,6 +41,10 @@ build() {
 # stops WHAT MESSAGE
 stops() {
 	build
+	says "$1" "$2"
+}
+
+says() {
 	grep -qF "igvm build: $2" "$dir/err" || fail "$1: not '$2' but"
 }
 
@@ -89,4 +96,19 @@ stops "an absent executable" "services.conf:$at: the archive has no file service
 pack
 rm "$archive/services.conf"
 stops "no services.conf" "services.conf: the archive has no such file"
+
+pack
+change '^.*file profile/tcg.conf.*$' '' "$archive/services.conf"
+at=$(line 'service vtpm' "$archive/services.conf")
+lacks="services.conf:$at: the vtpm has no profile: it lacks grant 6 file"
+stops "no profile for the vtpm" "$lacks"
+pack
+change 'grant 6 file' 'grant 8 file' "$archive/services.conf"
+stops "a profile at another descriptor" "$lacks"
+
+build_with
+says "no archive" "services.conf: the archive has no such file"
+rm -r "$archive"
+mkdir "$archive"
+stops "an empty archive" "services.conf: the archive has no such file"
 echo "igvm_archive: passed"

@@ -6,6 +6,7 @@
 
 #include "core/profile.h"
 #include "core/services_conf.h"
+#include "core/words.h"
 
 #define FOLDER "profile/"
 #define SUFFIX ".conf"
@@ -83,6 +84,36 @@ static bool check_grant(const struct archive_writer *archive, const struct conf_
 	       check_profile(find_file(archive, grant->path), profile, error);
 }
 
+/* The line that begins a service of a file that has been parsed. */
+static unsigned int line_of(const struct archive_writer *archive, const char *service)
+{
+	const struct file_bytes *bytes = &find_file(archive, CONF_FILE)->bytes;
+	const char *at = (const char *)bytes->data, *end = at + bytes->size;
+	unsigned int line = 1;
+
+	for (; at < end; line++) {
+		struct words words = { at, words_line_end(at, end) };
+
+		at = words.end + (words.end < end);
+		if (word_is(words_next(&words), "service") && word_is(words_next(&words), service))
+			break;
+	}
+	return line;
+}
+
+/* It would end at its start. */
+static bool check_has_profile(const struct archive_writer *archive,
+			      const struct conf_service *service, struct host_error *error)
+{
+	for (unsigned int i = 0; i < service->grant_count; i++) {
+		if (service->grants[i].kind == GRANT_FILE &&
+		    service->grants[i].fd == VTPM_FD_PROFILE)
+			return true;
+	}
+	return host_fail(error, CONF_FILE ":%u: the vtpm has no profile: it lacks grant %u file",
+			 line_of(archive, service->name), VTPM_FD_PROFILE);
+}
+
 static bool check_service(const struct archive_writer *archive, const struct conf_service *service,
 			  struct profile *profile, struct host_error *error)
 {
@@ -92,7 +123,7 @@ static bool check_service(const struct archive_writer *archive, const struct con
 		if (!check_grant(archive, service, &service->grants[i], profile, error))
 			return false;
 	}
-	return true;
+	return service->role != SERVICE_VTPM || check_has_profile(archive, service, error);
 }
 
 static bool parse_conf(const struct archive_writer *archive, struct conf *conf,

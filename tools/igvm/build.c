@@ -121,7 +121,8 @@ static int help(void)
 	       "                          another order of launch\n"
 	       "Socle:\n"
 	       "      --monitor ELF       the monitor\n"
-	       "      --archive DIR       files of the measured archive\n"
+	       "      --archive DIR       files of the measured archive; services.conf must be "
+	       "there\n"
 	       "      --file NAME=PATH    one more file of the archive\n"
 	       "      --base ADDRESS      of Socle's 16 MiB (the last of the RAM)\n"
 	       "      --host-channel PORT|none, --debug-console PORT|none   (0x3e8, 0xe9)\n"
@@ -433,7 +434,8 @@ static bool pack_archive(struct request *r, struct work *w)
 {
 	struct host_error error;
 
-	if (r->archive.count == 0 || (archive_check(&r->archive, &error) &&
+	/* Other images have none. */
+	if (r->kind != KIND_SOCLE || (archive_check(&r->archive, &error) &&
 				      archive_writer_finish(&r->archive, &w->archive, &error)))
 		return true;
 	cmd_error("igvm build: %s", error.text);

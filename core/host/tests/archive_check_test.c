@@ -76,7 +76,7 @@ static void test_other_files(void **state)
 	assert_true(check(&f, SERVICE, "other/profile/x.conf", "text\n"));
 	assert_true(check(&f, SERVICE "grant 6 file other/p\n", "other/p", "text\n"));
 	assert_true(check(&f, SERVICE "role attest\ngrant 6 file other/p\n", "other/p", "text\n"));
-	assert_true(check(&f, SERVICE "role vtpm\ngrant 5 file other/p\n", "other/p", "text\n"));
+	assert_true(check(&f, VTPM "grant 5 file services.conf\n", "other/p", GOOD));
 }
 
 static void test_wrong_profile(void **state)
@@ -116,12 +116,28 @@ static void test_missing_files(void **state)
 		"other/p", "", "services.conf:10: the archive has no file other/q");
 }
 
+static void test_no_profile(void **state)
+{
+	static const char wrong[] =
+		"services.conf:1: the vtpm has no profile: it lacks grant 6 file";
+
+	(void)state;
+	refuses(SERVICE "role vtpm\n", NULL, NULL, wrong);
+	refuses(SERVICE "role vtpm\ngrant 5 file other/p\n", "other/p", GOOD, wrong);
+	refuses(SERVICE "role vtpm\ngrant 6 log\n", NULL, NULL, wrong);
+	/* The line is that of the service, not of one with another name, or of a comment. */
+	refuses("service ab # service b\nexec programs/a\nmemory 4M\nbudget 1s\n"
+		"grant 6 file other/p\n# service b\n\n \tservice  b # vtpm\nrole vtpm\n"
+		"exec programs/a\nmemory 4M\nbudget 1s",
+		"other/p", GOOD, "services.conf:8: the vtpm has no profile: it lacks grant 6 file");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_good),	      cmocka_unit_test(test_other_files),
 		cmocka_unit_test(test_wrong_profile), cmocka_unit_test(test_wrong_conf),
-		cmocka_unit_test(test_missing_files),
+		cmocka_unit_test(test_missing_files), cmocka_unit_test(test_no_profile),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
