@@ -150,6 +150,7 @@ static bool parse_service(struct parser *p)
 	service = &conf->services[conf->count];
 	if (!take_name(p, &p->words[1], service->name))
 		return false;
+	service->line = p->line;
 	service->role = SERVICE_ROLES;
 	p->service = service;
 	conf->count++;

@@ -51,12 +51,12 @@ struct conf_grant {
 struct conf_service {
 	char name[CONF_NAME_SIZE];
 	char exec[CONF_PATH_SIZE];
-	unsigned int exec_line;
-	enum service_role role; /* SERVICE_ROLES: none */
-	uint32_t memory;	/* bytes of private memory, a multiple of the page size */
-	uint32_t budget_ms;	/* longest run for one request */
-	bool parked;		/* set back to its snapshot after each request */
-	bool required;		/* without it there is no guest */
+	unsigned int line, exec_line; /* where it begins, and where exec is */
+	enum service_role role;	      /* SERVICE_ROLES: none */
+	uint32_t memory;	      /* bytes of private memory, a multiple of the page size */
+	uint32_t budget_ms;	      /* longest run for one request */
+	bool parked;		      /* set back to its snapshot after each request */
+	bool required;		      /* without it there is no guest */
 	unsigned int grant_count;
 	struct conf_grant grants[CONF_GRANTS_MAX];
 };

@@ -6,7 +6,6 @@
 
 #include "core/profile.h"
 #include "core/services_conf.h"
-#include "core/words.h"
 
 #define FOLDER "profile/"
 #define SUFFIX ".conf"
@@ -84,26 +83,8 @@ static bool check_grant(const struct archive_writer *archive, const struct conf_
 	       check_profile(find_file(archive, grant->path), profile, error);
 }
 
-/* The line that begins a service of a file that has been parsed. */
-static unsigned int line_of(const struct archive_writer *archive, const char *service)
-{
-	const struct file_bytes *bytes = &find_file(archive, CONF_FILE)->bytes;
-	const char *at = (const char *)bytes->data, *end = at + bytes->size;
-	unsigned int line = 1;
-
-	for (; at < end; line++) {
-		struct words words = { at, words_line_end(at, end) };
-
-		at = words.end + (words.end < end);
-		if (word_is(words_next(&words), "service") && word_is(words_next(&words), service))
-			break;
-	}
-	return line;
-}
-
 /* It would end at its start. */
-static bool check_has_profile(const struct archive_writer *archive,
-			      const struct conf_service *service, struct host_error *error)
+static bool check_has_profile(const struct conf_service *service, struct host_error *error)
 {
 	for (unsigned int i = 0; i < service->grant_count; i++) {
 		if (service->grants[i].kind == GRANT_FILE &&
@@ -111,7 +92,7 @@ static bool check_has_profile(const struct archive_writer *archive,
 			return true;
 	}
 	return host_fail(error, CONF_FILE ":%u: the vtpm has no profile: it lacks grant %u file",
-			 line_of(archive, service->name), VTPM_FD_PROFILE);
+			 service->line, VTPM_FD_PROFILE);
 }
 
 static bool check_service(const struct archive_writer *archive, const struct conf_service *service,
@@ -123,7 +104,7 @@ static bool check_service(const struct archive_writer *archive, const struct con
 		if (!check_grant(archive, service, &service->grants[i], profile, error))
 			return false;
 	}
-	return service->role != SERVICE_VTPM || check_has_profile(archive, service, error);
+	return service->role != SERVICE_VTPM || check_has_profile(service, error);
 }
 
 static bool parse_conf(const struct archive_writer *archive, struct conf *conf,
