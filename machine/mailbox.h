@@ -72,6 +72,7 @@ enum mailbox_stop {
 	MAILBOX_STOP_RMP_VIOLATION =
 		4,		   /* stop_arg[0] = VMPL, [1] = gPA, [2] = NPF error, [3] = RIP */
 	MAILBOX_STOP_HV_ERROR = 5, /* the hypervisor's own failure; the log says which */
+	MAILBOX_STOP_EMULATOR = 6, /* QEMU lost the guest's registers; stop_arg[0] = VMPL */
 };
 
 #define MAILBOX_EXIT_KINDS 64u

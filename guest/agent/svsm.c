@@ -169,8 +169,8 @@ bool svsm_fit(const struct svsm_roots *roots, bool version_given, struct svsm_wi
 /*
  * L-1 and H-1 are alike in type, size and purpose, and so are L-2 and H-2. What tells them apart is
  * whether the key's authorization value is enough to use it: never in the low range of the TCG's EK
- * Credential Profile, always in the high one. Only this search in a list needs that: an SVSM that is
- * asked for an id answers for it, whatever attributes its profile gives the key.
+ * Credential Profile, always in the high one. Only this search in a list needs that: an SVSM that
+ * is asked for an id answers for it, whatever attributes its profile gives the key.
  */
 static bool is_key(uint32_t id, const struct selector_template *info)
 {

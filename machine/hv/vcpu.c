@@ -20,6 +20,7 @@
 #define ICR_DESTINATION_SHIFT 24
 
 void vmrun(struct vmcb *vmcb, struct guest_regs *regs); /* vmrun.S */
+#define VMRUN_SIZE_MAX 256u
 
 _Static_assert(HV_CPUS_MAX == MACHINE_CPUS_MAX, "one number for entry.S and for C");
 
@@ -292,6 +293,23 @@ static bool load_current(struct vcpu *v)
 	return true;
 }
 
+/*
+ * Rarely, and on a computer that is busy, QEMU 7.2 writes its host's state over that of the guest
+ * at a #VMEXIT: the VMCB then says that the guest was in vmrun() with our page tables. Its
+ * registers are lost, and the machine says so instead of blaming the guest for what it would do
+ * with ours.
+ */
+static void check_emulator(const struct vcpu *v, const struct vmcb *c)
+{
+	uint64_t start = (uint64_t)vmrun;
+
+	if (c->cr3 != x86_read_cr3() || c->rip < start || c->rip >= start + VMRUN_SIZE_MAX)
+		return;
+	hv_log("QEMU lost the registers of VMPL %u of vCPU %u: exit %lx %lx %lx", v->current, v->id,
+	       c->exit_code, c->exit_info_1, c->exit_info_2);
+	hv_stop(MAILBOX_STOP_EMULATOR, v->current, 0, 0, 0);
+}
+
 static void enter(struct vcpu *v)
 {
 	struct plane *p = vcpu_plane(v);
@@ -303,6 +321,7 @@ static void enter(struct vcpu *v)
 	v->in_guest = true;
 	hv_unlock();
 	vmrun(p->vmcb, &p->regs);
+	check_emulator(v, p->vmcb);
 	v->in_guest = false;
 	hv_lock();
 	p->vmcb->tlb_control = 0;

@@ -65,6 +65,14 @@ static inline uint8_t x86_in8(uint16_t port)
 	return value;
 }
 
+static inline uint64_t x86_read_cr3(void)
+{
+	uint64_t value;
+
+	__asm__ volatile("mov %%cr3, %0" : "=r"(value));
+	return value;
+}
+
 static inline uint64_t x86_rdmsr(uint32_t msr)
 {
 	uint32_t low, high;
