@@ -121,6 +121,15 @@ struct answer {
 	size_t size; /* of what follows the reply */
 };
 
+/* The vtpm's answer to a selector, or to a key that was made; it stays in the buffer. */
+static void take_answer(const struct serve_output *out, struct answer *answer)
+{
+	assert_true(out->size >= sizeof(answer->reply));
+	memcpy(&answer->reply, out->data, sizeof(answer->reply));
+	answer->data = out->data + sizeof(answer->reply);
+	answer->size = out->size - sizeof(answer->reply);
+}
+
 static enum service_status select_raw(uint32_t version, const uint8_t *selector, size_t size,
 				      struct answer *answer)
 {
@@ -136,10 +145,7 @@ static enum service_status select_raw(uint32_t version, const uint8_t *selector,
 	status = vtpm_handle(&vtpm, VTPM_OP_SELECT, payload, 4 + size, &out);
 	if (status != SERVICE_OK)
 		return status;
-	assert_true(out.size >= sizeof(answer->reply));
-	memcpy(&answer->reply, reply, sizeof(answer->reply));
-	answer->data = reply + sizeof(answer->reply);
-	answer->size = out.size - sizeof(answer->reply);
+	take_answer(&out, answer);
 	return status;
 }
 
@@ -212,10 +218,7 @@ static enum service_status remember_raw(const struct vtpm_remember *header, cons
 			     sizeof(*header) + header->template_size + header->public_size, &out);
 	if (status != SERVICE_OK)
 		return status;
-	assert_true(out.size >= sizeof(answer->reply));
-	memcpy(&answer->reply, reply, sizeof(answer->reply));
-	answer->data = reply + sizeof(answer->reply);
-	answer->size = out.size - sizeof(answer->reply);
+	take_answer(&out, answer);
 	return status;
 }
 
