@@ -471,7 +471,7 @@ static void check_verdict(const json_t *vector, const json_t *files, const char 
 static void verdicts(void **state)
 {
 	json_t *root, *list = load("verdicts", &root), *vector;
-	char folder[] = "/tmp/socle-vectors-XXXXXX";
+	char folder[] = "vectors-test-XXXXXX"; /* where the test is run */
 	size_t i;
 
 	(void)state;
