@@ -9,7 +9,6 @@ import subprocess
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 HERE = pathlib.Path(__file__).resolve().parent
 CPUS = 2
-EMULATOR = 9  # exit status of `socle run`: a fault of QEMU's own
 
 
 def parser(description, work):
@@ -58,14 +57,11 @@ def build(options, init, extra=()):
 
 def boot(options, image, seconds, *more):
     """The lines of the guest's log, and what went wrong with the machine, or None. more: options of
-    `socle run`. A run that QEMU spoils is made once more (docs/machine-limits.md)."""
-    command = [options.programs / "tools/socle", "run", "--quiet", "--cpus", str(CPUS), "--log-dir",
-               options.work, "--report-key-dir", ROOT / "build/report-keys", "--timeout",
-               str(seconds), *more, image]
-    machine = subprocess.run(command, check=False, capture_output=True, text=True)
-    if machine.returncode == EMULATOR:
-        print(f"once more: {machine.stderr.strip()}")
-        machine = subprocess.run(command, check=False, capture_output=True, text=True)
+    `socle run`."""
+    machine = subprocess.run(
+        [options.programs / "tools/socle", "run", "--quiet", "--cpus", str(CPUS), "--log-dir",
+         options.work, "--report-key-dir", ROOT / "build/report-keys", "--timeout",
+         str(seconds), *more, image], check=False, capture_output=True, text=True)
     log = options.work / "guest.log"
     lines = log.read_text(errors="replace").splitlines() if log.exists() else []
     if machine.returncode != 0:
