@@ -294,9 +294,10 @@ static bool load_current(struct vcpu *v)
 }
 
 /*
- * Rarely, and on a busy computer, the VMCB says after #VMEXIT that the guest was in vmrun() with our
- * page tables (docs/machine-limits.md). Whoever put our state there, most likely QEMU, the guest's
- * is lost, and the machine says so instead of blaming the guest for what it would do with ours.
+ * Rarely, and on a busy computer, the VMCB says after #VMEXIT that the guest was in vmrun() with
+ * our page tables (docs/machine-limits.md). Whoever put our state there, most likely QEMU, the
+ * guest's is lost, and the machine says so instead of blaming the guest for what it would do with
+ * ours.
  */
 static void check_emulator(const struct vcpu *v, const struct vmcb *c)
 {
