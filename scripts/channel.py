@@ -58,27 +58,29 @@ class Parser:
             del self.data[:1]
 
 
+def connect(path, alive, deadline):
+    """A socket to the machine's serial port, which is there soon after the machine's start."""
+    while True:
+        line = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            line.connect(path)
+            return line
+        except (FileNotFoundError, ConnectionRefusedError):
+            line.close()
+        if not alive():
+            raise ChannelError("the machine ended before the channel was there")
+        if time.monotonic() > deadline:
+            raise ChannelError("the machine made no channel")
+        time.sleep(0.05)
+
+
 class Channel:
     """alive() is asked while waiting; when it says False, waiting is over."""
 
     def __init__(self, path, alive, deadline):
         self.alive = alive
         self.parser = Parser()
-        self.socket = self._connect(path, deadline)
-
-    def _connect(self, path, deadline):
-        while True:
-            line = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-            try:
-                line.connect(path)
-                return line
-            except (FileNotFoundError, ConnectionRefusedError):
-                line.close()
-            if not self.alive():
-                raise ChannelError("the machine ended before the channel was there")
-            if time.monotonic() > deadline:
-                raise ChannelError("the machine made no channel")
-            time.sleep(0.05)
+        self.socket = connect(path, alive, deadline)
 
     def send(self, kind, payload=b""):
         try:

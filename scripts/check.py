@@ -114,7 +114,7 @@ def programs_of(build, slow):
             demo("demo, directives reversed", "demo-reverse",
                  "--image-option=--reverse-directives"),
             ("clang", ["scripts/check-clang.sh", "build/clang"]),
-            ("plain Linux, two vCPUs", ["tests/machine/plain_linux.py", "--programs", build,
+            ("plain Linux, two vCPUs", ["tests/guest/plain_linux.py", "--programs", build,
                                         "--cpus", "2"]),
             ("NMIs in the SVSM call", ["tests/guest/nmi_test.py", "--programs", build]),
             ("demo, archive byte flipped", ["tests/demo/flipped_boot.py", "--programs", build,
@@ -138,7 +138,7 @@ def programs_of(build, slow):
     return [
         ("format", ["scripts/format.sh", "--check"]),
         ("machine", ["tests/machine/run.py", "--programs", build]),
-        ("plain Linux at VMPL0", ["tests/machine/plain_linux.py", "--programs", build]),
+        ("plain Linux at VMPL0", ["tests/guest/plain_linux.py", "--programs", build]),
         ("svsm/attest in the guest", ["tests/guest/attest_test.py", "--programs", build]),
         ("demo", ["scripts/demo.py", "--programs", build, "--keep"]),
         ("demo negatives", ["tests/demo/negatives.py", "--programs", build]),

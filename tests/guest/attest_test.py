@@ -43,7 +43,7 @@ def main():
             print(line)
     counts = [match for match in map(COUNT.fullmatch, lines) if match]
     if problem or not counts:
-        print(problem or "the guest says no count")
+        print("\n".join([*booted.last_words(options), problem or "the guest says no count"]))
         print("attest: 0 passed, 1 failed")
         return 1
     passed, failed = map(int, counts[-1].groups())

@@ -5,10 +5,17 @@ import argparse
 import pathlib
 import shutil
 import subprocess
+import sys
+import tempfile
+import time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 HERE = pathlib.Path(__file__).resolve().parent
 CPUS = 2
+LOG_LINES = 15
+
+sys.path.insert(0, str(ROOT / "scripts"))
+import channel  # noqa: E402
 
 
 def parser(description, work):
@@ -35,35 +42,78 @@ def run(*command):
                    stdout=subprocess.DEVNULL)
 
 
+def initramfs(options, init, extra=()):
+    """The first file system of a guest that runs init, which begins with common.sh."""
+    out = options.work / "initramfs.cpio"
+    run("guest/initramfs/build.py", "--kernel", options.kernel, "--module",
+        options.guest / "socle_tpm.ko", "--agent", options.programs / "guest/socle-guest",
+        "--init", init, *(word for path in (HERE / "common.sh", *extra)
+                          for word in ("--extra", path)), "--out", out)
+    return out
+
+
+def image(options, first, *more):
+    """An image of the kernel with this first file system. more: options of `socle igvm build`."""
+    release = (options.kernel / "version").read_text().strip()
+    out = options.work / "guest.igvm"
+    run(options.programs / "tools/socle", "igvm", "build", "-q", "-o", out,
+        "--kernel", options.kernel / "root/boot" / f"vmlinuz-{release}", "--initrd", first, *more)
+    return out
+
+
 def build(options, init, extra=()):
     """An image of Socle with the services that a demo has, and a guest that runs init."""
-    work, programs = options.work, options.programs
-    run("guest/initramfs/build.py", "--kernel", options.kernel, "--module",
-        options.guest / "socle_tpm.ko", "--agent", programs / "guest/socle-guest",
-        "--init", init, *(word for path in extra for word in ("--extra", path)),
-        "--out", work / "initramfs.cpio")
-    release = (options.kernel / "version").read_text().strip()
-    image = work / "guest.igvm"
-    run(programs / "tools/socle", "igvm", "build", "-q", "-o", image,
-        "--monitor", programs / "monitor/monitor.elf",
+    programs = options.programs
+    return image(
+        options, initramfs(options, init, extra), "--monitor", programs / "monitor/monitor.elf",
         "--file", f"services/services={programs / 'services/services'}",
         "--file", f"services.conf={ROOT / 'services/services.conf'}",
         "--file", f"profile/tcg.conf={ROOT / 'profiles/tcg.conf'}",
-        "--kernel", options.kernel / "root/boot" / f"vmlinuz-{release}",
-        "--initrd", work / "initramfs.cpio", "--cmdline", "console=ttyS0 quiet panic=-1",
-        "--cpus", CPUS)
-    return image
+        "--cmdline", "console=ttyS0 quiet panic=-1", "--cpus", CPUS)
 
 
-def boot(options, image, seconds, *more):
-    """The lines of the guest's log, and what went wrong with the machine, or None. more: options of
-    `socle run`."""
-    machine = subprocess.run(
-        [options.programs / "tools/socle", "run", "--quiet", "--cpus", str(CPUS), "--log-dir",
-         options.work, "--report-key-dir", ROOT / "build/report-keys", "--timeout",
-         str(seconds), *more, image], check=False, capture_output=True, text=True)
-    log = options.work / "guest.log"
-    lines = log.read_text(errors="replace").splitlines() if log.exists() else []
+def boot(options, file, seconds, *more, cpus=CPUS):
+    """The lines that the guest's first program writes to its second serial port, which the kernel
+    leaves alone, and what went wrong with the machine, or None. more: options of `socle run`."""
+    with tempfile.TemporaryDirectory() as folder:
+        port = f"{folder}/results"
+        machine = subprocess.Popen(
+            [options.programs / "tools/socle", "run", "--quiet", "--cpus", str(cpus), "--log-dir",
+             options.work, "--report-key-dir", ROOT / "build/report-keys", "--timeout",
+             str(seconds), "--channel", f"unix:{port}", *more, file],
+            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        try:
+            text = read_port(port, machine, seconds)
+            _, errors = machine.communicate()
+        except BaseException:
+            machine.terminate()
+            machine.communicate()
+            raise
+    lines = text.decode(errors="replace").splitlines()
     if machine.returncode != 0:
-        return lines, machine.stderr.strip() or "socle run failed"
+        return lines, errors.strip() or "socle run failed"
     return lines, None
+
+
+def read_port(path, machine, seconds):
+    """All that comes out of the serial port until the machine ends."""
+    text = bytearray()
+    try:
+        with channel.connect(path, lambda: machine.poll() is None,
+                             time.monotonic() + seconds) as line:
+            while data := line.recv(65536):
+                text += data
+    except (channel.ChannelError, ConnectionResetError):
+        pass  # `socle run` says why
+    return text
+
+
+def log_of(options):
+    """What the guest's kernel said."""
+    log = options.work / "guest.log"
+    return log.read_text(errors="replace") if log.exists() else ""
+
+
+def last_words(options):
+    """The end of that, for a test that failed without a verdict."""
+    return log_of(options).splitlines()[-LOG_LINES:]

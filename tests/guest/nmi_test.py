@@ -21,9 +21,8 @@ def main():
     image = booted.build(options, booted.HERE / "nmi_init",
                          [options.work / "module/nmi_storm.ko"])
     lines, problem = booted.boot(options, image, TIMEOUT_S)
-    verdict = next((line for line in lines if line.startswith("nmi: ")), "nmi: no verdict")
-    ok = not problem and verdict.startswith("nmi: ok")
-    print(problem or verdict)
+    ok = not problem and bool(lines) and lines[-1].startswith("ok")
+    print("\n".join(lines if ok else [*booted.last_words(options), *lines, problem or "no verdict"]))
     print(f"nmi: {int(ok)} passed, {int(not ok)} failed")
     return 0 if ok else 1
 

@@ -40,9 +40,9 @@ def build(options):
 
 
 def boot(options, image):
-    """The guest's log, and what went wrong with it or with the machine, or None."""
+    """The guest's lines, and what went wrong with it or with the machine, or None."""
     lines, problem = booted.boot(options, image, TIMEOUT_S)
-    if not problem and "probe: ok" not in lines:
+    if not problem and "ok all parts" not in lines:
         problem = "the guest does not end well"
     return "\n".join(lines), problem
 
