@@ -112,54 +112,76 @@ void snapshot_free(struct service *service)
 
 /* ---- Setting back ---- */
 
-/* Both the list and the walk go by address. */
-static void drop_new_pages(struct service *service)
+/* Most pages are as they were: a request writes to few. */
+static bool restore_page(struct service *service, const struct snapshot_page *kept,
+			 const struct space_page *now)
+{
+	struct address_space *space = &service->space;
+
+	if (!now->unchanged) {
+		if (kept->content == SNAPSHOT_COPY)
+			memcpy(page_ptr(now->page), page_ptr(kept->copy), ABI_PAGE_SIZE);
+		else if (kept->content == SNAPSHOT_ZERO)
+			memset(page_ptr(now->page), 0, ABI_PAGE_SIZE);
+		space_mark(space, now->va);
+	}
+	return now->rights == kept->rights || space_protect(space, now->va, kept->rights);
+}
+
+/*
+ * Drops pages that are not in the list and sets those back that are. Both the list and the walk go
+ * by address. *there: how many of the list's pages there are.
+ */
+static bool restore_mapped(struct service *service, size_t *there)
 {
 	const struct snapshot *s = &service->snapshot;
 	struct space_page page;
+	bool whole = true;
 	size_t i = 0;
 
+	*there = 0;
 	for (va_t at = { 0 }; space_next(&service->space, at, &page); at = after(page.va)) {
 		while (i < s->count && address_of(&s->pages[i]).raw < page.va.raw)
 			i++;
-		if (i == s->count || address_of(&s->pages[i]).raw != page.va.raw)
+		if (i == s->count || address_of(&s->pages[i]).raw != page.va.raw) {
 			space_unmap(&service->space, page.va);
+			continue;
+		}
+		whole = restore_page(service, &s->pages[i], &page) && whole;
+		++*there;
 	}
+	return whole;
 }
 
-static bool find_page(const struct address_space *space, va_t va, struct space_page *page)
+/* Only pages that a service had as its own can be had again: it cannot unmap others. */
+static bool restore_missing(struct service *service)
 {
-	return space_next(space, va, page) && page->va.raw == va.raw;
-}
-
-/* Most pages are as they were: a request writes to few. */
-static bool restore_page(struct service *service, const struct snapshot_page *kept)
-{
+	const struct snapshot *s = &service->snapshot;
 	struct address_space *space = &service->space;
-	va_t va = address_of(kept);
-	struct space_page now;
+	bool whole = true;
 
-	if (!find_page(space, va, &now) &&
-	    (!space_map_new(space, va, MAP_READ | MAP_WRITE) || !find_page(space, va, &now)))
-		return false;
-	if (!now.unchanged) {
-		if (kept->content == SNAPSHOT_COPY)
-			memcpy(page_ptr(now.page), page_ptr(kept->copy), ABI_PAGE_SIZE);
-		else if (kept->content == SNAPSHOT_ZERO)
-			memset(page_ptr(now.page), 0, ABI_PAGE_SIZE);
-		space_mark(space, va);
+	for (size_t i = 0; i < s->count; i++) {
+		va_t va = address_of(&s->pages[i]);
+		struct space_page page;
+
+		if (space_next(space, va, &page) && page.va.raw == va.raw)
+			continue;
+		whole = space_map_new(space, va, MAP_READ | MAP_WRITE) &&
+			space_next(space, va, &page) &&
+			restore_page(service, &s->pages[i], &page) && whole;
 	}
-	return now.rights == kept->rights || space_protect(space, va, kept->rights);
+	return whole;
 }
 
 bool snapshot_restore(struct service *service)
 {
 	const struct snapshot *s = &service->snapshot;
-	bool whole = true;
+	size_t there;
+	bool whole = restore_mapped(service, &there);
 
-	drop_new_pages(service);
-	for (size_t i = 0; i < s->count; i++)
-		whole = restore_page(service, &s->pages[i]) && whole;
+	/* After the drop, which is where the memory for them comes from. */
+	if (there < s->count)
+		whole = restore_missing(service) && whole;
 	service->context = s->context;
 	service->heap_end = s->heap_end;
 	service->read_buffer = s->read_buffer;

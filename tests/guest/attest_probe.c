@@ -25,7 +25,7 @@
 #include "guest/agent/svsm.h"
 #include "guest/agent/tpm.h"
 
-#define SAMPLES 15
+#define SAMPLES 30
 #define HOLDS 8
 #define KILLS 10
 #define NEW_KEYS 3
