@@ -16,7 +16,14 @@
 #define MACHINE_HV_SIZE (64ull << 20)
 #define MACHINE_MAILBOX_OFFSET (MACHINE_HV_SIZE - (2ull << 20))
 #define MACHINE_GUEST_RAM_MAX (2ull << 30)
-#define MACHINE_CPUS_MAX 8u
+#define MACHINE_CPUS_MAX 8u /* vCPUs of a guest */
+/*
+ * QEMU's first CPU starts the machine and runs no guest. Any other CPU that loads an x87 status
+ * word clears a flag of the first one (IGNNE#), in a word that holds whether nested paging is on,
+ * and without a lock (cpu_clear_ignne() in QEMU's target/i386/tcg): a VMRUN or #VMEXIT of the first
+ * CPU at that moment would be half forgotten.
+ */
+#define MACHINE_BOOT_CPUS 1u
 
 #define MACHINE_PORT_CONSOLE 0x3f8u  /* COM1: guest console */
 #define MACHINE_PORT_CHANNEL 0x2f8u  /* COM2: guest <-> host channel */
@@ -72,7 +79,6 @@ enum mailbox_stop {
 	MAILBOX_STOP_RMP_VIOLATION =
 		4,		   /* stop_arg[0] = VMPL, [1] = gPA, [2] = NPF error, [3] = RIP */
 	MAILBOX_STOP_HV_ERROR = 5, /* the hypervisor's own failure; the log says which */
-	MAILBOX_STOP_EMULATOR = 6, /* QEMU lost the guest's registers; stop_arg[0] = VMPL */
 };
 
 #define MAILBOX_EXIT_KINDS 64u

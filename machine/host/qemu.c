@@ -144,7 +144,7 @@ static void build_arguments(struct arguments *args, const struct qemu_config *c)
 	add(args, "-cpu");
 	add(args, "%s", tcg ? TCG_CPU : "host,+svm");
 	add(args, "-smp");
-	add(args, "%u", c->cpus);
+	add(args, "%u", MACHINE_BOOT_CPUS + c->cpus);
 	add(args, "-bios");
 	add(args, "%s", c->hv_image);
 	add_memory(args, c);

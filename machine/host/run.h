@@ -23,7 +23,6 @@ enum run_status {
 	RUN_TIMEOUT = 6,
 	RUN_QEMU_DIED = 7,
 	RUN_INTERRUPTED = 8, /* by a signal */
-	RUN_EMULATOR = 9,    /* a fault of QEMU's, seen rarely: the same run may well work again */
 };
 
 /* A line of a log that holds text is an event of the timeline. */

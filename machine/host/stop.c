@@ -81,10 +81,6 @@ void stop_from_mailbox(struct stop *stop, const struct mailbox *mailbox, const c
 	case MAILBOX_STOP_RMP_VIOLATION:
 		rmp_violation(stop, arg);
 		break;
-	case MAILBOX_STOP_EMULATOR:
-		set(stop, RUN_EMULATOR, "emulator",
-		    "QEMU lost the registers of VMPL %" PRIu64 ": start it again", arg[0]);
-		break;
 	default:
 		set(stop, RUN_HV_ERROR, "hv_error", "the hypervisor failed");
 		break;

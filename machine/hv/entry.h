@@ -3,7 +3,7 @@
 #ifndef SOCLE_MACHINE_HV_ENTRY_H
 #define SOCLE_MACHINE_HV_ENTRY_H
 
-#define HV_CPUS_MAX 8
+#define HV_CPUS_MAX 9	  /* with the boot CPU */
 #define HV_STACK_SHIFT 15 /* 32 KiB for each CPU */
 
 #endif

@@ -57,7 +57,7 @@ static void update_pin(unsigned int n, unsigned int cpu)
 			 (uint32_t)(pin->entry & (IOAPIC_ENTRY_LOW_ACTIVE | IOAPIC_ENTRY_LEVEL));
 
 	physical_write(reg, entry | (uint32_t)IOAPIC_ENTRY_MASKED);
-	physical_write(reg + 1, cpu << 24);
+	physical_write(reg + 1, vcpu_cpu(cpu) << 24);
 	if (ioapic_pin_open(pin))
 		physical_write(reg, entry);
 }
@@ -624,18 +624,19 @@ static void physical_apic_init(void)
 	x86_lapic_write(APIC_REG_LVT_TIMER, IRQ_VECTOR_TIMER);
 }
 
-void irq_init_cpu(void)
+void irq_init(void)
 {
-	struct vcpu *v = vcpu_self();
-
 	physical_apic_init();
-	for (unsigned int vmpl = 0; vmpl < SNP_VMPL_COUNT; vmpl++)
-		apic_start(v, &v->planes[vmpl]);
-	if (v->id != 0)
-		return;
 	ticks_per_clock = calibrate();
 	storm_init(clock_of_microseconds(1));
 	ioapic_reset(&ioapic);
 	for (unsigned int n = 0; n < IOAPIC_PINS; n++)
 		update_pin(n, 0);
+}
+
+void irq_init_cpu(struct vcpu *v)
+{
+	physical_apic_init();
+	for (unsigned int vmpl = 0; vmpl < SNP_VMPL_COUNT; vmpl++)
+		apic_start(v, &v->planes[vmpl]);
 }

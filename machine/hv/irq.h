@@ -24,10 +24,16 @@
 #define IRQ_VECTOR_SPURIOUS 0xffu
 
 /*
- * Sets up this CPU's physical local APIC and the emulated ones of its vCPU; on vCPU 0 also the
- * IOAPIC, all pins masked. Called once on each CPU, after vcpu_init_all().
+ * On the boot CPU: sets up its physical local APIC, which it measures the clocks by, and the
+ * IOAPIC, all pins masked.
  */
-void irq_init_cpu(void);
+void irq_init(void);
+
+/*
+ * On each CPU that runs a vCPU, once, after irq_init() and vcpu_init_all(): its physical local APIC
+ * and the emulated ones of the vCPU.
+ */
+void irq_init_cpu(struct vcpu *v);
 
 /* Takes and routes the physical interrupts of this CPU. After an INTR exit and after idling. */
 void irq_host_interrupt(struct vcpu *v);

@@ -83,8 +83,7 @@ _Noreturn void hv_stop(enum mailbox_stop reason, uint64_t arg0, uint64_t arg1, u
 		hv_event(MAILBOX_EVENT_STOP);
 		x86_out8(MACHINE_PORT_EXIT, EXIT_CODE_STOP);
 	}
-	for (;;)
-		__asm__ volatile("cli; hlt");
+	x86_halt_for_good();
 }
 
 _Noreturn void hv_panic(const char *fmt, ...)

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Start of the hypervisor: the boot CPU sets everything up, then wakes the others. */
+/*
+ * Start of the hypervisor: the boot CPU sets everything up and wakes the others, which run the
+ * guest. It runs none itself (MACHINE_BOOT_CPUS).
+ */
 #include "machine/hv/chipset.h"
 #include "machine/hv/cpuid.h"
 #include "machine/hv/irq.h"
@@ -25,6 +28,8 @@
 #define PAM_READ_WRITE 0x33u
 #define CR4_OSXSAVE (1ull << 18)
 
+static volatile bool machine_up; /* all CPUs are ready: guests may run */
+
 _Noreturn void hv_main(void);
 _Noreturn void hv_ap_main(void);
 
@@ -34,8 +39,8 @@ static void check_mailbox(const struct mailbox *m)
 		hv_panic("the mailbox is not there: magic %lx version %u", m->magic, m->version);
 }
 
-/* What every CPU needs before it can run guests. */
-static void cpu_init(void)
+/* What a CPU needs before it can run guests. */
+static void cpu_init(struct vcpu *v)
 {
 	uint32_t eax = 1, ebx, ecx = 0, edx;
 	uint64_t cr4;
@@ -46,7 +51,7 @@ static void cpu_init(void)
 	if (ecx & CPUID_1_ECX_XSAVE) /* to switch XCR0 between planes */
 		__asm__ volatile("mov %0, %%cr4" : : "r"(cr4 | CR4_OSXSAVE));
 	x86_wrmsr(X86_MSR_VM_HSAVE_PA, (uint64_t)page_take(1));
-	irq_init_cpu();
+	irq_init_cpu(v);
 }
 
 /* The pages that the AMD-SP fills with what the CPU can do. */
@@ -62,26 +67,24 @@ static void fill_cpuid_pages(const struct mailbox *m)
 	}
 }
 
-static void send_ipi(unsigned int id, uint32_t low)
+static void send_ipi(uint32_t cpu, uint32_t low)
 {
-	x86_lapic_write(X86_LAPIC_ICR_HIGH, id << ICR_DESTINATION_SHIFT);
+	x86_lapic_write(X86_LAPIC_ICR_HIGH, cpu << ICR_DESTINATION_SHIFT);
 	x86_lapic_write(X86_LAPIC_ICR_LOW, low);
 }
 
-static void start_cpu(unsigned int id)
+static void start_vcpu(const struct vcpu *v)
 {
-	const struct vcpu *v = vcpu_by_apic_id(id);
-
-	send_ipi(id, ICR_INIT);
+	send_ipi(vcpu_cpu(v->id), ICR_INIT);
 	for (unsigned int i = 0; i < AP_TRIES; i++) {
-		send_ipi(id, ICR_STARTUP | AP_START_PAGE);
+		send_ipi(vcpu_cpu(v->id), ICR_STARTUP | AP_START_PAGE);
 		for (unsigned int n = 0; n < AP_PATIENCE; n++) {
 			if (v->online)
 				return;
 			x86_pause();
 		}
 	}
-	hv_panic("CPU %u does not start", id);
+	hv_panic("the CPU of vCPU %u does not start", v->id);
 }
 
 /*
@@ -107,24 +110,27 @@ _Noreturn void hv_main(void)
 	vcpu_init_all(m->cpu_count, m->vmsa_gpa);
 	fill_cpuid_pages(m);
 	chipset_init();
-	cpu_init();
-	vcpu_self()->online = true;
-	for (unsigned int i = 1; i < m->cpu_count; i++)
-		start_cpu(i);
+	trap_load();
+	irq_init();
+	for (unsigned int i = 0; i < m->cpu_count; i++)
+		start_vcpu(vcpu_by_apic_id(i));
 	show_shadow_ram();
-	hv_log("hypervisor up: %u CPUs, %lu MiB of guest RAM", m->cpu_count,
+	hv_log("hypervisor up: %u vCPUs, %lu MiB of guest RAM", m->cpu_count,
 	       m->guest_ram_size >> 20);
-	vcpu_run(vcpu_self());
+	machine_up = true;
+	x86_halt_for_good();
 }
 
-/* One after the other: the boot CPU waits for each. */
+/* One after the other: the boot CPU waits for each, and all wait for it. */
 _Noreturn void hv_ap_main(void)
 {
 	struct vcpu *v = vcpu_self();
 
-	if (v->id == 0)
+	if (!v || v->id >= vcpu_count())
 		hv_panic("a CPU without a vCPU started");
-	cpu_init();
+	cpu_init(v);
 	v->online = true;
+	while (!machine_up)
+		x86_pause();
 	vcpu_run(v);
 }

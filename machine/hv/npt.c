@@ -143,16 +143,8 @@ void npt_shootdown(void)
 {
 	npt.generation++;
 	x86_fence();
-	for (unsigned int i = 0; i < vcpu_count(); i++) {
-		struct vcpu *other = vcpu_by_apic_id(i);
-
-		if (other == vcpu_self() || !other->in_guest)
-			continue;
-		vcpu_kick(other);
-		/* It cannot enter again: that takes the lock. */
-		while (other->in_guest)
-			x86_pause();
-	}
+	for (unsigned int i = 0; i < vcpu_count(); i++)
+		vcpu_drive_out(vcpu_by_apic_id(i));
 }
 
 void npt_expose(uint64_t gpa, bool table)

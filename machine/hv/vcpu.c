@@ -18,11 +18,12 @@
 #define ICR_ASSERT 0x4000u
 #define ICR_PENDING 0x1000u
 #define ICR_DESTINATION_SHIFT 24
+/* In looks. An NMI that arrives while QEMU does a VMRUN with V_IRQ may be lost. */
+#define KICK_PATIENCE 1000000u
 
 void vmrun(struct vmcb *vmcb, struct guest_regs *regs); /* vmrun.S */
-#define VMRUN_SIZE_MAX 256u
 
-_Static_assert(HV_CPUS_MAX == MACHINE_CPUS_MAX, "one number for entry.S and for C");
+_Static_assert(HV_CPUS_MAX == MACHINE_BOOT_CPUS + MACHINE_CPUS_MAX, "for entry.S and for C");
 
 extern char hv_stacks[HV_CPUS_MAX][1 << HV_STACK_SHIFT];
 char hv_stacks[HV_CPUS_MAX][1 << HV_STACK_SHIFT] __attribute__((aligned(1 << HV_STACK_SHIFT)));
@@ -42,10 +43,11 @@ unsigned int vcpu_count(void)
 
 struct vcpu *vcpu_self(void)
 {
-	uint64_t sp;
+	uint64_t sp, cpu;
 
 	__asm__("mov %%rsp, %0" : "=r"(sp));
-	return &vcpus[(sp - (uint64_t)hv_stacks) >> HV_STACK_SHIFT];
+	cpu = (sp - (uint64_t)hv_stacks) >> HV_STACK_SHIFT;
+	return cpu < MACHINE_BOOT_CPUS ? NULL : &vcpus[cpu - MACHINE_BOOT_CPUS];
 }
 
 static void plane_set_vmsa(struct plane *p, uint64_t gpa, enum plane_state state)
@@ -90,18 +92,19 @@ void vcpu_kick(struct vcpu *v)
 	if (v == vcpu_self() || !v->online)
 		return;
 	wait_for_icr();
-	x86_lapic_write(X86_LAPIC_ICR_HIGH, v->id << ICR_DESTINATION_SHIFT);
+	x86_lapic_write(X86_LAPIC_ICR_HIGH, vcpu_cpu(v->id) << ICR_DESTINATION_SHIFT);
 	x86_lapic_write(X86_LAPIC_ICR_LOW, ICR_NMI | ICR_ASSERT);
 }
 
-/* Makes v leave the guest; it cannot come back before the lock is free. */
-static void drive_out(struct vcpu *v)
+void vcpu_drive_out(struct vcpu *v)
 {
-	if (v == vcpu_self() || !v->in_guest)
+	if (v == vcpu_self())
 		return;
-	vcpu_kick(v);
-	while (v->in_guest)
+	for (unsigned int looks = 0; v->in_guest; looks++) {
+		if (looks % KICK_PATIENCE == 0)
+			vcpu_kick(v);
 		x86_pause();
+	}
 }
 
 bool vcpu_switch_plane(struct vcpu *v, unsigned int vmpl)
@@ -121,7 +124,7 @@ static void unload(struct vcpu *v, struct plane *p)
 {
 	if (!p->loaded)
 		return;
-	drive_out(v);
+	vcpu_drive_out(v);
 	if (v == vcpu_self())
 		vmsa_store(p, SVM_EXIT_INTR);
 	else
@@ -293,23 +296,6 @@ static bool load_current(struct vcpu *v)
 	return true;
 }
 
-/*
- * Rarely, and on a busy computer, the VMCB says after #VMEXIT that the guest was in vmrun() with
- * our page tables (docs/machine-limits.md). Whoever put our state there, most likely QEMU, the
- * guest's is lost, and the machine says so instead of blaming the guest for what it would do with
- * ours.
- */
-static void check_emulator(const struct vcpu *v, const struct vmcb *c)
-{
-	uint64_t start = (uint64_t)vmrun;
-
-	if (c->cr3 != x86_read_cr3() || c->rip < start || c->rip >= start + VMRUN_SIZE_MAX)
-		return;
-	hv_log("QEMU lost the registers of VMPL %u of vCPU %u: exit %lx %lx %lx", v->current, v->id,
-	       c->exit_code, c->exit_info_1, c->exit_info_2);
-	hv_stop(MAILBOX_STOP_EMULATOR, v->current, 0, 0, 0);
-}
-
 static void enter(struct vcpu *v)
 {
 	struct plane *p = vcpu_plane(v);
@@ -321,7 +307,6 @@ static void enter(struct vcpu *v)
 	v->in_guest = true;
 	hv_unlock();
 	vmrun(p->vmcb, &p->regs);
-	check_emulator(v, p->vmcb);
 	v->in_guest = false;
 	hv_lock();
 	p->vmcb->tlb_control = 0;

@@ -55,7 +55,7 @@ struct plane {
 #define VCPU_NO_SWITCH (-1)
 
 struct vcpu {
-	unsigned int id; /* index, APIC id and physical CPU */
+	unsigned int id; /* index, and APIC id that the guest sees */
 	unsigned int current;
 	struct plane planes[SNP_VMPL_COUNT];
 	int switch_to;		/* VMPL that vcpu_switch_plane() asked for, or VCPU_NO_SWITCH */
@@ -74,8 +74,14 @@ static inline struct plane *vcpu_plane(struct vcpu *v)
 struct vcpu *vcpu_by_apic_id(uint32_t apic_id);
 unsigned int vcpu_count(void);
 
-/* The vCPU of the CPU that runs this. */
+/* The vCPU of the CPU that runs this; NULL on the boot CPU. */
 struct vcpu *vcpu_self(void);
+
+/* The APIC id of the physical CPU that runs a vCPU. */
+static inline uint32_t vcpu_cpu(unsigned int id)
+{
+	return MACHINE_BOOT_CPUS + id;
+}
 
 /*
  * Asks for another plane of this vCPU: the current one waits (its VMSA is written when the exit is
@@ -106,6 +112,9 @@ void plane_wake(struct vcpu *v, struct plane *p);
 
 /* Makes another vCPU leave the guest, or wake up, by an NMI; nothing for the own one. */
 void vcpu_kick(struct vcpu *v);
+
+/* Waits until another vCPU has left the guest. It cannot come back before the lock is free. */
+void vcpu_drive_out(struct vcpu *v);
 
 /*
  * Raises an exception in the current plane at the next VMRUN; error only where the vector has one.

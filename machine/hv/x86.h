@@ -65,14 +65,6 @@ static inline uint8_t x86_in8(uint16_t port)
 	return value;
 }
 
-static inline uint64_t x86_read_cr3(void)
-{
-	uint64_t value;
-
-	__asm__ volatile("mov %%cr3, %0" : "=r"(value));
-	return value;
-}
-
 static inline uint64_t x86_rdmsr(uint32_t msr)
 {
 	uint32_t low, high;
@@ -98,6 +90,12 @@ static inline void x86_pause(void)
 static inline void x86_fence(void)
 {
 	__asm__ volatile("mfence" : : : "memory");
+}
+
+static inline _Noreturn void x86_halt_for_good(void)
+{
+	for (;;)
+		__asm__ volatile("cli; hlt");
 }
 
 static inline uint32_t x86_lapic_read(uint32_t reg)

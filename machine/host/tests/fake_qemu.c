@@ -211,7 +211,6 @@ static void play(const struct fake *f, const char *scenario)
 		{ "terminate", MAILBOX_STOP_GUEST_TERMINATE },
 		{ "shutdown", MAILBOX_STOP_SHUTDOWN },
 		{ "rmp", MAILBOX_STOP_RMP_VIOLATION },
-		{ "emulator", MAILBOX_STOP_EMULATOR },
 		{ "hv-error", MAILBOX_STOP_HV_ERROR },
 		{ "unknown-stop", 99 },
 	};

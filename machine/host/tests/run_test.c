@@ -102,7 +102,6 @@ static void test_stops(void **state)
 		   "the guest asked to be terminated: VMPL 0, reason set 4097, code 0x1002: "
 		   "monitor: ends:.. why");
 	assert_run("shutdown", 3, "triple_fault", "triple fault in the guest: VMPL 2, RIP 0x1001");
-	assert_run("emulator", 9, "emulator", "QEMU lost the registers of VMPL 2: start it again");
 	assert_run(
 		"rmp", 4, "rmp_violation",
 		"RMP violation by the guest: VMPL 2, gPA 0x1001, nested page fault error 0x1002, "
