@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Ticket spinlocks with a name and a rank. A CPU takes locks in ascending rank only; taking one out
- * of order, or twice, is our own bug and die()s at once instead of in the one run that deadlocks.
+ * Ticket spinlocks with a rank. A CPU takes locks in ascending rank only; taking one out of order,
+ * or twice, is our own bug and die()s at once instead of in the one run that deadlocks.
  * The monitor runs with interrupts off and #HV takes no lock, so a lock guards against other vCPUs.
  */
 #ifndef SOCLE_MONITOR_LOCK_LOCK_H
@@ -22,17 +22,12 @@ enum lock_rank {
 	LOCK_RANK_LOG,		 /* log */
 };
 
+/* Free when it is initialized with its rank alone. */
 struct lock {
-	const char *name;
 	enum lock_rank rank;
 	uint32_t next;	  /* ticket that the next taker draws */
 	uint32_t serving; /* ticket that holds the lock */
 };
-
-#define LOCK_INIT(lock_name, lock_rank)                  \
-	{                                                \
-		.name = (lock_name), .rank = (lock_rank) \
-	}
 
 /* Waits for the lock. The caller holds only locks of lower rank. */
 void lock_acquire(struct lock *lock);

@@ -8,7 +8,7 @@
 #include "monitor/lock/lock.h"
 #include "monitor/log/emergency.h"
 
-static struct lock log_lock = LOCK_INIT("log", LOCK_RANK_LOG);
+static struct lock log_lock = { .rank = LOCK_RANK_LOG };
 
 static void put_log(void *context, char c)
 {

@@ -23,7 +23,7 @@ struct page_pool {
 	const struct page_owner *owner[PAGE_OWNERS_MAX + 1];
 };
 
-static struct page_pool pool = { .lock = LOCK_INIT("pages", LOCK_RANK_PAGES) };
+static struct page_pool pool = { .lock = { .rank = LOCK_RANK_PAGES } };
 
 static gpa_t page_at(size_t index)
 {

@@ -18,7 +18,7 @@ static struct {
 	struct lock lock;
 	uint8_t *states;
 	uint64_t count; /* pages below the end of RAM */
-} pages = { .lock = LOCK_INIT("guest pages", LOCK_RANK_GUEST_PAGES) };
+} pages = { .lock = { .rank = LOCK_RANK_GUEST_PAGES } };
 
 static uint64_t page_count(enum arch_page_size size)
 {

@@ -15,7 +15,7 @@ struct kernel_map {
 	struct page_owner *owner;
 };
 
-static struct kernel_map kernel = { .lock = LOCK_INIT("map", LOCK_RANK_MAP) };
+static struct kernel_map kernel = { .lock = { .rank = LOCK_RANK_MAP } };
 
 static uint64_t leaf_flags(unsigned int rights)
 {

@@ -34,7 +34,7 @@ static struct {
 	size_t manifest; /* where the manifest starts in it, */
 	size_t size;	 /* and where it ends */
 	uint8_t reply[REPLY_MAX];
-} buffers = { .lock = LOCK_INIT("attest buffers", LOCK_RANK_CALL) };
+} buffers = { .lock = { .rank = LOCK_RANK_CALL } };
 
 /* What goes to the guest. */
 struct parts {

@@ -40,7 +40,7 @@ static struct {
 	uint8_t template[TEMPLATE_MAX];
 	size_t template_size;
 	uint8_t remember[sizeof(struct vtpm_remember) + TEMPLATE_MAX + PUBLIC_MAX];
-} creation = { .lock = LOCK_INIT("attest creation", LOCK_RANK_CALL) };
+} creation = { .lock = { .rank = LOCK_RANK_CALL } };
 
 /* ---- What the vtpm says to a selector ---- */
 

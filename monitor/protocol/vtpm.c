@@ -29,7 +29,7 @@ static struct {
 		uint32_t size;
 		uint8_t bytes[RESPONSE_MAX];
 	} response;
-} buffers = { .lock = LOCK_INIT("vtpm buffers", LOCK_RANK_CALL) };
+} buffers = { .lock = { .rank = LOCK_RANK_CALL } };
 
 uint32_t svsm_vtpm_query(struct svsm_call *call)
 {

@@ -100,7 +100,7 @@ static void load(struct service *service, const struct conf_service *conf,
 	const char *why = "there is no memory";
 
 	service->conf = conf;
-	service->lock = (struct lock)LOCK_INIT(conf->name, rank_of(conf));
+	service->lock = (struct lock){ .rank = rank_of(conf) };
 	make_channels(service, archive);
 	if (page_owner_init(&service->owner, conf->name, conf->memory / ABI_PAGE_SIZE, true) &&
 	    space_create(&service->space, &service->owner))

@@ -23,7 +23,7 @@ static struct {
 	struct place *current[REGISTRY_CPUS_MAX]; /* NULL: the CPU has no vCPU of the guest */
 	struct place
 		*entered[REGISTRY_CPUS_MAX]; /* may differ from current: a newer one was added */
-} registry = { .lock = LOCK_INIT("registry", LOCK_RANK_REGISTRY) };
+} registry = { .lock = { .rank = LOCK_RANK_REGISTRY } };
 
 static struct place *find_free(void)
 {

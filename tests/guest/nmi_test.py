@@ -10,7 +10,7 @@ import sys
 
 import booted
 
-TIMEOUT_S = 240
+TIMEOUT_S = 480
 
 
 def main():

@@ -14,7 +14,7 @@
 static struct {
 	struct lock lock;
 	gpa_t request, response, certificates;
-} bounce = { .lock = LOCK_INIT("bounce", LOCK_RANK_BOUNCE) };
+} bounce = { .lock = { .rank = LOCK_RANK_BOUNCE } };
 
 bool host_requests_init(struct page_owner *owner)
 {

@@ -29,8 +29,8 @@ _Noreturn void die(enum die_reason reason, const char *why)
 	abort();
 }
 
-static struct lock registry = LOCK_INIT("registry", LOCK_RANK_REGISTRY);
-static struct lock pages = LOCK_INIT("pages", LOCK_RANK_PAGES);
+static struct lock registry = { .rank = LOCK_RANK_REGISTRY };
+static struct lock pages = { .rank = LOCK_RANK_PAGES };
 
 static void the_order_is_kept(void **state)
 {
