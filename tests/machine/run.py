@@ -23,19 +23,21 @@ VMSA, CPUID_PAGE, SECRETS_PAGE = "0x700000", "0x701000", "0x702000"
 PASSED = {"reason": "guest_terminated", "vmpl": 0, "set": 10, "code": 0}
 
 TESTS = [
-    # name, rules, SEV_FEATURES, how the run ends
-    ("separation", 13, 1, PASSED),  # APM volume 2, 15.34 and 15.36.6
-    ("double-validation", 11, 1, PASSED),  # APM volume 3, PVALIDATE
-    ("rmpadjust-denied", 15, 1, PASSED),  # APM volume 3, RMPADJUST
+    # name, CPUs, rules, SEV_FEATURES, how the run ends
+    ("separation", 1, 13, 1, PASSED),  # APM volume 2, 15.34 and 15.36.6
+    ("double-validation", 1, 11, 1, PASSED),  # APM volume 3, PVALIDATE
+    ("rmpadjust-denied", 1, 15, 1, PASSED),  # APM volume 3, RMPADJUST
     # The write of VMPL2 is a nested page fault at that address (APM volume 2, 15.36.10).
-    ("vmpl-permission", 8, 1, {"reason": "rmp_violation", "vmpl": 2, "gpa": "0x1000008"}),
-    ("size-mismatch", 14, 1, PASSED),  # APM volume 3, PVALIDATE and RMPADJUST
-    ("vc-exception", 31, 1, PASSED),  # APM volume 2, 15.35.5
-    ("run-vmpl", 19, 1, PASSED),  # GHCB specification, 2.3.1; APM volume 2, appendix B
-    ("fpu-state", 16, 1, PASSED),  # APM volume 2, table B-4
-    ("ghcb-errors", 18, 1, PASSED),  # GHCB specification, section 4
+    ("vmpl-permission", 1, 8, 1, {"reason": "rmp_violation", "vmpl": 2, "gpa": "0x1000008"}),
+    ("size-mismatch", 1, 14, 1, PASSED),  # APM volume 3, PVALIDATE and RMPADJUST
+    ("vc-exception", 1, 31, 1, PASSED),  # APM volume 2, 15.35.5
+    ("run-vmpl", 1, 19, 1, PASSED),  # GHCB specification, 2.3.1; APM volume 2, appendix B
+    ("fpu-state", 1, 16, 1, PASSED),  # APM volume 2, table B-4
+    ("ghcb-errors", 1, 18, 1, PASSED),  # GHCB specification, section 4
+    # Nothing in the specifications; QEMU's first CPU fails it (docs/machine-limits.md).
+    ("x87-beside", 2, 4, 1, PASSED),
     # Feature 3: restricted injection.
-    ("hv-doorbell", 20, 9, PASSED),  # GHCB specification, 5; APM volume 2, 15.36.16
+    ("hv-doorbell", 1, 20, 9, PASSED),  # GHCB specification, 5; APM volume 2, 15.36.16
 ]
 
 
@@ -47,7 +49,7 @@ def command(*words):
     return run.returncode, run.stdout.strip()
 
 
-def run_guest(programs, name, features, folder):
+def run_guest(programs, name, cpus, features, folder):
     """What stopped the machine, and what the guest wrote; None when it did not start."""
     socle = programs / "tools" / "socle"
     image = folder / f"{name}.igvm"
@@ -60,7 +62,7 @@ def run_guest(programs, name, features, folder):
     if status != 0:
         return None, [output]
     _, output = command(
-        socle, "run", "--quiet", "--memory", "64M", "--timeout", TIMEOUT_S,
+        socle, "run", "--quiet", "--cpus", cpus, "--memory", "64M", "--timeout", TIMEOUT_S,
         "--hv", programs / "machine" / "hv" / "hv.bin", "--log-dir", logs,
         "--report-key-dir", folder / "keys", image)
     timeline = logs / "timeline.json"
@@ -99,10 +101,11 @@ def main():
     passed = failed = 0
     with tempfile.TemporaryDirectory(prefix="socle-machine-") as temporary:
         folder = options.keep or Path(temporary)
-        for name, rules, features, ending in TESTS:
+        for name, cpus, rules, features, ending in TESTS:
             if options.names and name not in options.names:
                 continue
-            stop, lines = run_guest(options.programs.resolve(), name, features, folder.resolve())
+            stop, lines = run_guest(options.programs.resolve(), name, cpus, features,
+                                    folder.resolve())
             problems = wrong(stop, lines, rules, ending)
             print(f"{'FAIL' if problems else 'ok':4}  {name}", flush=True)
             for problem in problems:

@@ -119,6 +119,9 @@ void level2_return(void);
 /* The gPA of its VMSA. */
 uint64_t level2_vmsa(void);
 
+/* A second CPU, at VMPL0. It has no GHCB, and its exceptions are this one's. */
+void second_cpu_start(void (*entry)(void));
+
 extern char image_start[], image_end[];
 
 #endif

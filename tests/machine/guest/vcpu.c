@@ -3,8 +3,12 @@
 
 #include "tests/machine/guest/guest.h"
 
-static uint8_t vmsa_page[4096] __attribute__((aligned(4096)));
-static uint8_t level2_stack[8192] __attribute__((aligned(16)));
+#define STACK_SIZE 8192
+
+static uint8_t level2_vmsa_page[4096] __attribute__((aligned(4096)));
+static uint8_t level2_stack[STACK_SIZE] __attribute__((aligned(16)));
+static uint8_t second_vmsa_page[4096] __attribute__((aligned(4096)));
+static uint8_t second_stack[STACK_SIZE] __attribute__((aligned(16)));
 
 extern char gdt[], pml4[];
 
@@ -34,7 +38,7 @@ static uint64_t read_cr4(void)
 
 uint64_t level2_vmsa(void)
 {
-	return (uint64_t)vmsa_page;
+	return (uint64_t)level2_vmsa_page;
 }
 
 static void grant_image(void)
@@ -48,13 +52,13 @@ static void grant_image(void)
 	check("RMPADJUST grants the image to VMPL2", results, 0);
 }
 
-struct snp_vmsa *level2_create(void (*entry)(void))
+/* The state of this CPU but for entry, stack and VMPL. */
+static void fill_vmsa(struct snp_vmsa *vmsa, uint8_t vmpl, void (*entry)(void), uint8_t *stack)
 {
 	struct {
 		uint16_t limit;
 		uint64_t base;
 	} __attribute__((packed)) idtr;
-	struct snp_vmsa *vmsa = (struct snp_vmsa *)vmsa_page;
 	struct snp_segment data = { 0x10, 0xc93, 0xffffffff, 0 };
 
 	__asm__ volatile("sidt %0" : "=m"(idtr));
@@ -69,7 +73,7 @@ struct snp_vmsa *level2_create(void (*entry)(void))
 		.idtr = { 0, 0, idtr.limit, idtr.base },
 		.ldtr = { 0, 0x82, 0xffff, 0 },
 		.tr = { 0, 0x8b, 0xffff, 0 },
-		.vmpl = 2,
+		.vmpl = vmpl,
 		.efer = 0x1500, /* SVME, LMA, LME */
 		.cr0 = read_cr0(),
 		.cr3 = read_cr3(),
@@ -78,7 +82,7 @@ struct snp_vmsa *level2_create(void (*entry)(void))
 		.dr7 = 0x400,
 		.rflags = 2,
 		.rip = (uint64_t)entry,
-		.rsp = (uint64_t)level2_stack + sizeof(level2_stack) - 8,
+		.rsp = (uint64_t)stack + STACK_SIZE - 8,
 		.g_pat = 0x0007040600070406,
 		.xcr0 = 1,
 		.mxcsr = 0x1f80,
@@ -86,6 +90,21 @@ struct snp_vmsa *level2_create(void (*entry)(void))
 		.x87_fcw = 0x37f,
 		.sev_features = 1,
 	};
+}
+
+/* GHCB specification, "SNP AP Creation". */
+static uint32_t create_ap(uint64_t apic_id, uint64_t vmpl, uint64_t vmsa)
+{
+	ghcb->rax = 1; /* SEV_FEATURES */
+	ghcb_set_valid(0x1f8);
+	return ghcb_exit(0x80000013, apic_id << 32 | vmpl << 16 | 1, vmsa).result;
+}
+
+struct snp_vmsa *level2_create(void (*entry)(void))
+{
+	struct snp_vmsa *vmsa = (struct snp_vmsa *)level2_vmsa_page;
+
+	fill_vmsa(vmsa, 2, entry, level2_stack);
 	grant_image();
 	return vmsa;
 }
@@ -93,10 +112,7 @@ struct snp_vmsa *level2_create(void (*entry)(void))
 void level2_start(void)
 {
 	check("RMPADJUST makes the VMSA page one", rmpadjust(level2_vmsa(), 0, 0x10002), 0);
-	ghcb->rax = 1; /* SEV_FEATURES */
-	ghcb_set_valid(0x1f8);
-	check("AP creation of VMPL2 (GHCB, SNP AP creation)",
-	      ghcb_exit(0x80000013, 2ull << 16 | 1, level2_vmsa()).result, 0);
+	check("AP creation of VMPL2 (GHCB, SNP AP creation)", create_ap(0, 2, level2_vmsa()), 0);
 }
 
 uint64_t level2_run(void)
@@ -107,4 +123,14 @@ uint64_t level2_run(void)
 void level2_return(void)
 {
 	(void)ghcb_msr_call(0x016);
+}
+
+/* VMPL0 may make a VMSA of VMPL0 as well: RMPADJUST only has to name a lower level. */
+void second_cpu_start(void (*entry)(void))
+{
+	uint64_t vmsa = (uint64_t)second_vmsa_page;
+
+	fill_vmsa((struct snp_vmsa *)vmsa, 0, entry, second_stack);
+	check("RMPADJUST makes the second CPU's VMSA page one", rmpadjust(vmsa, 0, 0x10001), 0);
+	check("AP creation of the second CPU", create_ap(1, 0, vmsa), 0);
 }
