@@ -68,6 +68,7 @@ const uint64_t *map_kernel_root(void);
 struct address_space {
 	gpa_t root;
 	struct page_owner *owner; /* pays for tables and for pages of space_map_new() */
+	size_t pages;		  /* that are mapped, with any rights */
 	uint32_t generation;	  /* counts changes that an older TLB must not survive */
 };
 
@@ -104,8 +105,7 @@ struct space_page {
 	va_t va;
 	gpa_t page;
 	unsigned int rights;
-	bool owned;	/* it came from space_map_new() */
-	bool unchanged; /* neither written to nor replaced since space_mark() */
+	bool owned; /* it came from space_map_new() */
 };
 
 /* The first mapped page at or above the page of from, with any rights. False when there is none. */
@@ -113,9 +113,13 @@ bool space_next(const struct address_space *space, va_t from, struct space_page 
 
 /*
  * Marks the page, if there is one: it counts as unchanged from now on, until the service or
- * space_write() writes to it, or another page takes its place. No CPU is in the space.
+ * space_write() writes to it, its rights are set, or another page takes its place. No CPU is in the
+ * space.
  */
 void space_mark(struct address_space *space, va_t va);
+
+/* As space_next(), but for pages that are unchanged. */
+bool space_next_changed(const struct address_space *space, va_t from, struct space_page *found);
 
 /*
  * Copy from and to a service's memory through the direct map: no fault, no SMAP window. False,

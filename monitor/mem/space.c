@@ -8,7 +8,7 @@
 #define USER_ROOT_ENTRIES (TABLE_ENTRIES / 2)
 #define USER_TABLE_FLAGS (PTE_PRESENT | PTE_WRITE | PTE_USER)
 /* What an entry keeps when its rights change. */
-#define PTE_KEPT (PTE_OWNED | PTE_MARKED | PTE_DIRTY)
+#define PTE_KEPT (PTE_OWNED | PTE_DIRTY)
 
 static struct table_root tables_of(const struct address_space *space)
 {
@@ -104,6 +104,7 @@ static bool put_page(struct address_space *space, va_t va, gpa_t page, unsigned 
 	if (!entry || *entry & PTE_PRESENT)
 		return false;
 	*entry = page.raw | map_c_bit() | user_flags(rights) | extra;
+	space->pages++;
 	return true;
 }
 
@@ -148,6 +149,7 @@ void space_unmap(struct address_space *space, va_t va)
 	uint64_t old = *entry;
 
 	*entry = 0;
+	space->pages--;
 	space->generation++;
 	if (old & PTE_OWNED)
 		page_free(space->owner, table_target(old, map_c_bit()));
@@ -199,28 +201,54 @@ bool space_lookup(const struct address_space *space, va_t va, gpa_t *page, unsig
 	return true;
 }
 
-bool space_next(const struct address_space *space, va_t from, struct space_page *found)
+static struct space_page page_of(uint64_t va, uint64_t entry)
+{
+	return (struct space_page){
+		.va = { va },
+		.page = table_target(entry, map_c_bit()),
+		.rights = rights_of(entry),
+		.owned = entry & PTE_OWNED,
+	};
+}
+
+static bool is_unchanged(uint64_t entry)
+{
+	return (entry & (PTE_MARKED | PTE_DIRTY)) == PTE_MARKED;
+}
+
+static bool next_page(const struct address_space *space, va_t from, bool only_changed,
+		      struct space_page *found)
 {
 	struct table_root tables = tables_of(space);
 	uint64_t va = from.raw & ~(uint64_t)(ABI_PAGE_SIZE - 1);
 
 	while (va < SPACE_USER_MAX) {
 		unsigned int level;
-		uint64_t entry = *table_find(&tables, va, &level);
+		const uint64_t *entry = table_find(&tables, va, &level);
+		uint64_t end = (va | (table_span(level + 1) - 1)) + 1;
 
-		if (level == 0 && (entry & PTE_PRESENT)) {
-			*found = (struct space_page){
-				.va = { va },
-				.page = table_target(entry, map_c_bit()),
-				.rights = rights_of(entry),
-				.owned = entry & PTE_OWNED,
-				.unchanged = (entry & PTE_MARKED) && !(entry & PTE_DIRTY),
-			};
-			return true;
-		}
-		va = (va | (table_span(level) - 1)) + 1;
+		/* Through the rest of this table, or to the next one below it. */
+		do {
+			if (level == 0 && (*entry & PTE_PRESENT) &&
+			    !(only_changed && is_unchanged(*entry))) {
+				*found = page_of(va, *entry);
+				return true;
+			}
+			va = (va | (table_span(level) - 1)) + 1;
+			entry++;
+		} while (va < end && (level == 0 || !(*entry & PTE_PRESENT)));
 	}
 	return false;
+}
+
+bool space_next(const struct address_space *space, va_t from, struct space_page *found)
+{
+	return next_page(space, from, false, found);
+}
+
+bool space_next_changed(const struct address_space *space, va_t from, struct space_page *found)
+{
+	return next_page(space, from, true, found);
 }
 
 /* The entry of the service's byte at va; NULL when the service has not all of rights there. */

@@ -17,21 +17,11 @@ static va_t after(va_t va)
 
 /* ---- Taking ---- */
 
-static size_t count_pages(const struct address_space *space)
-{
-	struct space_page page;
-	size_t count = 0;
-
-	for (va_t at = { 0 }; space_next(space, at, &page); at = after(page.va))
-		count++;
-	return count;
-}
-
 static bool make_list(struct service *service)
 {
 	struct snapshot *s = &service->snapshot;
-	size_t count = count_pages(&service->space);
-	size_t span = (count * sizeof(*s->pages) + ABI_PAGE_SIZE - 1) / ABI_PAGE_SIZE;
+	size_t span = (service->space.pages * sizeof(*s->pages) + ABI_PAGE_SIZE - 1) /
+		      ABI_PAGE_SIZE;
 	gpa_t first;
 
 	if (span == 0 || !page_alloc_span(&service->owner, span, 1, &first))
@@ -112,43 +102,40 @@ void snapshot_free(struct service *service)
 
 /* ---- Setting back ---- */
 
-/* Most pages are as they were: a request writes to few. */
 static bool restore_page(struct service *service, const struct snapshot_page *kept,
 			 const struct space_page *now)
 {
 	struct address_space *space = &service->space;
 
-	if (!now->unchanged) {
-		if (kept->content == SNAPSHOT_COPY)
-			memcpy(page_ptr(now->page), page_ptr(kept->copy), ABI_PAGE_SIZE);
-		else if (kept->content == SNAPSHOT_ZERO)
-			memset(page_ptr(now->page), 0, ABI_PAGE_SIZE);
-		space_mark(space, now->va);
-	}
-	return now->rights == kept->rights || space_protect(space, now->va, kept->rights);
+	if (kept->content == SNAPSHOT_COPY)
+		memcpy(page_ptr(now->page), page_ptr(kept->copy), ABI_PAGE_SIZE);
+	else if (kept->content == SNAPSHOT_ZERO)
+		memset(page_ptr(now->page), 0, ABI_PAGE_SIZE);
+	if (now->rights != kept->rights && !space_protect(space, now->va, kept->rights))
+		return false;
+	space_mark(space, now->va);
+	return true;
 }
 
 /*
- * Drops pages that are not in the list and sets those back that are. Both the list and the walk go
- * by address. *there: how many of the list's pages there are.
+ * Sets changed pages back, which are few, and drops those that are not in the list. Both the list
+ * and the walk go by address.
  */
-static bool restore_mapped(struct service *service, size_t *there)
+static bool restore_changed(struct service *service)
 {
 	const struct snapshot *s = &service->snapshot;
+	struct address_space *space = &service->space;
 	struct space_page page;
 	bool whole = true;
 	size_t i = 0;
 
-	*there = 0;
-	for (va_t at = { 0 }; space_next(&service->space, at, &page); at = after(page.va)) {
+	for (va_t at = { 0 }; space_next_changed(space, at, &page); at = after(page.va)) {
 		while (i < s->count && address_of(&s->pages[i]).raw < page.va.raw)
 			i++;
-		if (i == s->count || address_of(&s->pages[i]).raw != page.va.raw) {
-			space_unmap(&service->space, page.va);
-			continue;
-		}
-		whole = restore_page(service, &s->pages[i], &page) && whole;
-		++*there;
+		if (i == s->count || address_of(&s->pages[i]).raw != page.va.raw)
+			space_unmap(space, page.va);
+		else
+			whole = restore_page(service, &s->pages[i], &page) && whole;
 	}
 	return whole;
 }
@@ -176,11 +163,10 @@ static bool restore_missing(struct service *service)
 bool snapshot_restore(struct service *service)
 {
 	const struct snapshot *s = &service->snapshot;
-	size_t there;
-	bool whole = restore_mapped(service, &there);
+	bool whole = restore_changed(service);
 
 	/* After the drop, which is where the memory for them comes from. */
-	if (there < s->count)
+	if (service->space.pages < s->count)
 		whole = restore_missing(service) && whole;
 	service->context = s->context;
 	service->heap_end = s->heap_end;

@@ -281,7 +281,7 @@ static bool unchanged(const struct address_space *space, uint64_t at)
 
 	assert_true(space_next(space, (va_t){ at }, &page));
 	assert_int_equal(page.va.raw, at);
-	return page.unchanged;
+	return !space_next_changed(space, (va_t){ at }, &page) || page.va.raw != at;
 }
 
 /* As the CPU does when the service writes. */
@@ -312,22 +312,62 @@ static void marks_tell_what_changed(void **state)
 	for (uint64_t at = 0x10000; at < 0x14000; at += 0x1000)
 		assert_true(unchanged(&space, at));
 
-	/* Written by the service and by us; replaced; other rights, which are no change of it. */
+	/* Written by the service and by us; replaced; read; other rights. */
 	write_as_cpu(&space, 0x10000);
 	assert_true(space_write(&space, (va_t){ 0x11fff }, &byte, 1));
 	space_unmap(&space, (va_t){ 0x12000 });
 	assert_true(space_map_new(&space, (va_t){ 0x12000 }, MAP_READ | MAP_WRITE));
-	assert_true(space_protect(&space, (va_t){ 0x13000 }, MAP_READ));
 	assert_true(space_read(&space, &byte, (va_t){ 0x13000 }, 1));
 	assert_false(unchanged(&space, 0x10000));
 	assert_false(unchanged(&space, 0x11000));
 	assert_false(unchanged(&space, 0x12000));
 	assert_true(unchanged(&space, 0x13000));
+	assert_true(space_protect(&space, (va_t){ 0x13000 }, MAP_READ));
+	assert_false(unchanged(&space, 0x13000));
+	assert_int_equal(space.pages, 4);
 	/* A change is not forgotten with the rights. */
 	assert_true(space_protect(&space, (va_t){ 0x10000 }, 0));
 	assert_false(unchanged(&space, 0x10000));
 	space_mark(&space, (va_t){ 0x10000 });
 	assert_true(unchanged(&space, 0x10000));
+	space_destroy(&space);
+	assert_int_equal(space_owner.used, 0);
+}
+
+/* Neighbours within a table, the ends of tables of each level, and the ends of the space. */
+static void all_pages_are_found_in_order(void **state)
+{
+	static const uint64_t pages[] = {
+		0x10000,       0x11000,	       0x1ff000,       0x200000,
+		0x3ffff000,    0x40000000,     0x7ffffff000,   0x8000000000,
+		0x12345000000, 0x7fffffffd000, 0x7ffffffff000,
+	};
+	enum { COUNT = sizeof(pages) / sizeof(pages[0]) };
+	struct address_space space;
+	struct space_page page;
+	va_t from = { 0 };
+
+	(void)state;
+	init();
+	assert_true(space_create(&space, &space_owner));
+	for (size_t i = COUNT; i-- > 0;)
+		assert_true(space_map(&space, (va_t){ pages[i] }, gpa(ARCHIVE), MAP_READ));
+	assert_int_equal(space.pages, COUNT);
+	for (size_t i = 0; i < COUNT; i++) {
+		assert_true(space_next(&space, from, &page));
+		assert_int_equal(page.va.raw, pages[i]);
+		from = (va_t){ pages[i] + 0x1000 };
+		if (i % 3 != 0)
+			space_mark(&space, page.va);
+	}
+	assert_false(space_next(&space, from, &page));
+	from = (va_t){ 0 };
+	for (size_t i = 0; i < COUNT; i += 3) {
+		assert_true(space_next_changed(&space, from, &page));
+		assert_int_equal(page.va.raw, pages[i]);
+		from = (va_t){ pages[i] + 0x1000 };
+	}
+	assert_false(space_next_changed(&space, from, &page));
 	space_destroy(&space);
 	assert_int_equal(space_owner.used, 0);
 }
@@ -376,6 +416,7 @@ int main(void)
 		cmocka_unit_test_setup(lookups_tell_page_and_rights, start),
 		cmocka_unit_test_setup(copies_cross_pages_and_obey_rights, start),
 		cmocka_unit_test_setup(marks_tell_what_changed, start),
+		cmocka_unit_test_setup(all_pages_are_found_in_order, start),
 		cmocka_unit_test_setup(a_space_without_memory_fails_and_leaks_nothing, start),
 		cmocka_unit_test_setup(a_space_shares_the_monitors_half, start),
 	};
