@@ -132,7 +132,7 @@ def in_guest(programs, guest, output):
                    timeout=600)
     measured = json.loads(output.read_text())
     if any(name not in measured for name in HOLDS):
-        raise RuntimeError(f"the guest measured nothing: {ROOT / 'build/bench-guest/guest.log'}")
+        raise RuntimeError(f"the guest measured nothing: {ROOT / 'build/bench-guest/results.log'}")
     return measured
 
 

@@ -126,7 +126,7 @@ _Noreturn void hv_ap_main(void)
 {
 	struct vcpu *v = vcpu_self();
 
-	if (!v || v->id >= vcpu_count())
+	if (!v || v != vcpu_by_apic_id(v->id))
 		hv_panic("a CPU without a vCPU started");
 	cpu_init(v);
 	v->online = true;

@@ -136,7 +136,7 @@ void vcpu_init_all(unsigned int count, uint64_t launch_vmsa);
 /*
  * What the platform side (ghcb.h, irq.h, counters in mailbox glue) is called for:
  *	ghcb_vmgexit(v)        RIP is past VMGEXIT
- *	irq_init_cpu(v)        once on each CPU
+ *	irq_init_cpu(v)        once on each CPU that runs a vCPU
  *	irq_host_interrupt(v)  after an INTR exit and after idling
  *	irq_before_run(v)      just before VMRUN; must leave a valid EVENTINJ alone
  *	irq_pending(v, p)      a halted plane has a reason to wake up

@@ -22,7 +22,7 @@
 #define PTE_LARGE (1ull << 7)
 /* Ignored by the CPU. */
 #define PTE_OWNED (1ull << 9)	/* the page belongs to the address space */
-#define PTE_MARKED (1ull << 10) /* by space_mark(), and the same page since */
+#define PTE_MARKED (1ull << 10) /* by space_mark(); the same page and rights since */
 #define PTE_NO_EXEC (1ull << 63)
 #define PTE_ADDRESS 0x000ffffffffff000ull /* with the C-bit still in it */
 

@@ -74,7 +74,8 @@ def build(options, init, extra=()):
 
 def boot(options, file, seconds, *more, cpus=CPUS):
     """The lines that the guest's first program writes to its second serial port, which the kernel
-    leaves alone, and what went wrong with the machine, or None. more: options of `socle run`."""
+    leaves alone, and what went wrong with the machine, or None. more: options of `socle run`. The
+    lines are in results.log, too."""
     with tempfile.TemporaryDirectory() as folder:
         port = f"{folder}/results"
         machine = subprocess.Popen(
@@ -89,6 +90,7 @@ def boot(options, file, seconds, *more, cpus=CPUS):
             machine.terminate()
             machine.communicate()
             raise
+    (options.work / "results.log").write_bytes(text)
     lines = text.decode(errors="replace").splitlines()
     if machine.returncode != 0:
         return lines, errors.strip() or "socle run failed"

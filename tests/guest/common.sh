@@ -23,7 +23,8 @@ end() {
 # load [MODULE]: loads all modules but this one, and mounts configfs.
 load() {
 	for module in $(cat /lib/modules/order); do
-		[ "$module" = "$1" ] || insmod "/lib/modules/$module" || end "failed: insmod $module"
+		[ "$module" != "$1" ] || continue
+		insmod "/lib/modules/$module" || end "failed: insmod $module"
 	done
 	mount -t configfs config /sys/kernel/config || end "failed: mount /sys/kernel/config"
 }

@@ -106,7 +106,10 @@ def parse_arguments():
 def main():
     options = parse_arguments()
     booted.prepare(options)
-    failed, looked, result = judge(options, *boot(options, build(options)))
+    text, problem = boot(options, build(options))
+    if problem:
+        print("\n".join([*booted.last_words(options), text]))
+    failed, looked, result = judge(options, text, problem)
     options.json.write_text(json.dumps(result, indent=2) + "\n")
     show(result)
     for line in failed:
