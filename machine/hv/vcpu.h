@@ -113,7 +113,10 @@ void plane_wake(struct vcpu *v, struct plane *p);
 /* Makes another vCPU leave the guest, or wake up, by an NMI; nothing for the own one. */
 void vcpu_kick(struct vcpu *v);
 
-/* Waits until another vCPU has left the guest. It cannot come back before the lock is free. */
+/*
+ * Makes another vCPU leave the guest and waits for that; nothing for the own one. It cannot come
+ * back before the lock is free.
+ */
 void vcpu_drive_out(struct vcpu *v);
 
 /*

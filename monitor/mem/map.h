@@ -118,7 +118,7 @@ bool space_next(const struct address_space *space, va_t from, struct space_page 
  */
 void space_mark(struct address_space *space, va_t va);
 
-/* As space_next(), which passes over pages that are unchanged here. */
+/* As space_next(), but passes over pages that are unchanged. */
 bool space_next_changed(const struct address_space *space, va_t from, struct space_page *found);
 
 /*
