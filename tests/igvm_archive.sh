@@ -60,19 +60,22 @@ change() {
 	cp "$dir/changed" "$3"
 }
 
+# A line that is changed stops the build there: wrong WHAT FROM TO FILE MESSAGE
+wrong() {
+	pack
+	change "$2" "$3" "$archive/$4"
+	stops "$1" "$4:$(line "$3" "$archive/$4"): $5"
+}
+
 pack
 build
 ! grep -qE 'profile/|services\.conf' "$dir/err" || fail "what is delivered is refused"
 
-pack
-change 'unique zero' 'unique one' "$archive/profile/google.conf"
-at=$(line 'unique one' "$archive/profile/google.conf")
-stops "a profile that nobody is granted" "profile/google.conf:$at: unique is given, zero or random"
-
-pack
-change 'profile/tcg.conf' 'profile/nope.conf' "$archive/services.conf"
-at=$(line profile/nope.conf "$archive/services.conf")
-stops "an absent profile" "services.conf:$at: the archive has no file profile/nope.conf"
+wrong "a profile that nobody is granted" 'unique zero' 'unique one' profile/google.conf \
+	"unique is given, zero or random"
+wrong "an absent profile" profile/tcg.conf profile/nope.conf services.conf \
+	"the archive has no file profile/nope.conf"
+wrong "an unknown role" 'role vtpm' 'role vtmp' services.conf "there is no such role"
 
 pack
 change 'profile/tcg.conf' 'other/p.conf' "$archive/services.conf"
@@ -82,11 +85,6 @@ stops "garbage as a profile" "other/p.conf:2: unknown keyword"
 cp "$profiles/tcg.conf" "$archive/other/p.conf"
 build
 ! grep -q 'other/' "$dir/err" || fail "a profile elsewhere is refused"
-
-pack
-change 'role vtpm' 'role vtmp' "$archive/services.conf"
-at=$(line 'role vtmp' "$archive/services.conf")
-stops "an unknown role" "services.conf:$at: there is no such role"
 
 pack
 rm "$archive/services/services"
