@@ -239,14 +239,17 @@ def check_certificate(world, der, public, serial, name):
     result(unique in key, f"{name}: it is for another key")
     ek = bool(struct.unpack_from(">I", public, 4)[0] & 1 << 17)
     usage = ("Key Encipherment" if rsa else "Key Agreement") if ek else "Digital Signature"
-    wanted = [r"X509v3 Subject Alternative Name: critical\n\s+DirName:/?2\.23\.133\.2\.1 ?= ?id:49424D00",
+    # TCG EK Credential Profile 2.5, 3.2.9: not critical where there is a subject. What Go's crypto/x509
+    # and go-attestation say of these certificates: by hand, go_x509.go.
+    wanted = [r"X509v3 Subject Alternative Name: *\n\s+DirName:/?2\.23\.133\.2\.1 ?= ?id:49424D00",
               r"2\.23\.133\.2\.2 ?= ?Socle vTPM", r"2\.23\.133\.2\.3 ?= ?id:20191023",
               r"X509v3 Basic Constraints: critical\n\s+CA:FALSE",
               r"X509v3 Key Usage: critical\n\s+" + usage + r"\n",
               r"(Endorsement Key Certificate|2\.23\.133\.8\.1)\n" if ek else
               r"(Attestation Identity Key Certificate|2\.23\.133\.8\.3)\n",
               r"X509v3 Subject Directory Attributes:", r"X509v3 Authority Key Identifier:",
-              r"Subject: *\n", f"serial={serial:02X}"]
+              rf"Subject: CN ?= ?Socle vTPM {'EK' if ek else 'AK'}, serialNumber ?= ?{serial:x}\n",
+              f"serial={serial:02X}"]
     for pattern in wanted:
         result(re.search(pattern, text), f"{name}: {pattern}", text)
 

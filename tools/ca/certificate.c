@@ -2,8 +2,10 @@
 #include "tools/ca/certificate.h"
 
 #include <ctype.h>
+#include <inttypes.h>
 #include <openssl/rand.h>
 #include <openssl/x509v3.h>
+#include <stdio.h>
 #include <string.h>
 
 #define CLOCK_SKEW_S 3600 /* the clocks of guests may be behind ours */
@@ -129,7 +131,22 @@ static bool add_name_part(X509_NAME *name, const char *oid, const char *value)
 					  0) == 1;
 }
 
-/* The subject is empty, so the alternative name, which says which TPM it is, is critical. */
+/* Names differ, so that no two certificates of an authority seem to be one subject's. */
+static bool set_subject(X509 *certificate, const struct ca_certificate_request *request)
+{
+	X509_NAME *subject = X509_get_subject_name(certificate);
+	char name[CA_TEXT_MAX + sizeof(" EK")], serial[17];
+
+	snprintf(name, sizeof(name), "%.*s %s", (int)CA_TEXT_MAX, request->tpm.model,
+		 request->role == CA_KEY_EK ? "EK" : "AK");
+	snprintf(serial, sizeof(serial), "%" PRIx64, request->serial);
+	return add_name_part(subject, "CN", name) && add_name_part(subject, "serialNumber", serial);
+}
+
+/*
+ * Which TPM it is. Not critical, which only an empty subject would demand: verifiers that do not
+ * know directory names in there (Go's crypto/x509 is one) have to refuse what is.
+ */
 static bool add_tpm_name(X509 *certificate, const struct ca_tpm_identity *tpm)
 {
 	GENERAL_NAMES *names = GENERAL_NAMES_new();
@@ -148,7 +165,7 @@ static bool add_tpm_name(X509 *certificate, const struct ca_tpm_identity *tpm)
 		return false;
 	}
 	GENERAL_NAME_set0_value(general, GEN_DIRNAME, name);
-	ok = X509_add1_ext_i2d(certificate, NID_subject_alt_name, names, 1, 0) == 1;
+	ok = X509_add1_ext_i2d(certificate, NID_subject_alt_name, names, 0, 0) == 1;
 	GENERAL_NAMES_free(names);
 	return ok;
 }
@@ -189,6 +206,7 @@ static bool fill_leaf(X509 *leaf, const struct ca_certificate_request *request, 
 	return usage &&
 	       ASN1_INTEGER_set_uint64(X509_get_serialNumber(leaf), request->serial) == 1 &&
 	       X509_set_issuer_name(leaf, X509_get_subject_name(issuer)) == 1 &&
+	       set_subject(leaf, request) &&
 	       add_extension(leaf, issuer, NID_basic_constraints, "critical,CA:FALSE") &&
 	       add_extension(leaf, issuer, NID_key_usage, usage) &&
 	       add_extension(leaf, issuer, NID_ext_key_usage, purpose) &&

@@ -141,6 +141,21 @@ static X509 *issue(const struct authority *a, enum ca_key_role role, uint64_t se
 	return ca_certificate_issue(&request, a->root, a->key);
 }
 
+/*
+ * With a subject of its own, and the TPM's name in an alternative name that is not critical: what
+ * RFC 5280, 4.2.1.6, and the TCG EK Credential Profile 2.5, 3.2.9, have verifiers expect.
+ */
+static void check_names(X509 *leaf, const char *subject)
+{
+	char *text = X509_NAME_oneline(X509_get_subject_name(leaf), NULL, 0);
+	int at = X509_get_ext_by_NID(leaf, NID_subject_alt_name, -1);
+
+	assert_string_equal(text, subject);
+	assert_true(at >= 0);
+	assert_int_equal(X509_EXTENSION_get_critical(X509_get_ext(leaf, at)), 0);
+	OPENSSL_free(text);
+}
+
 static void check_leaf(const struct authority *a, enum ca_key_role role, uint32_t usage)
 {
 	X509 *leaf = issue(a, role, UINT64_MAX, 30);
@@ -153,7 +168,8 @@ static void check_leaf(const struct authority *a, enum ca_key_role role, uint32_
 	assert_int_equal(X509_get_version(leaf), X509_VERSION_3);
 	assert_int_equal(X509_get_key_usage(leaf), usage);
 	assert_int_equal(X509_check_ca(leaf), 0);
-	assert_int_equal(X509_NAME_entry_count(X509_get_subject_name(leaf)), 0);
+	check_names(leaf, role == CA_KEY_EK ? "/CN=Socle vTPM EK/serialNumber=ffffffffffffffff"
+					    : "/CN=Socle vTPM AK/serialNumber=ffffffffffffffff");
 	assert_int_equal(ASN1_INTEGER_get_uint64(&serial, X509_get0_serialNumber(leaf)), 1);
 	assert_true(serial == UINT64_MAX);
 	assert_int_equal(EVP_PKEY_eq(X509_get0_pubkey(leaf), a->leaf_key), 1);
