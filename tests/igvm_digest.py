@@ -301,6 +301,10 @@ def test_refusals(s):
     s.refused(*out, '--bare', s.path('bare'))
     s.refused(*out, '--bare', s.path('bare'), '--vmsa', '0x110000')
     s.refused(*out, '--bare', s.path('initrd'), '--vmsa', '0x200000')
+    s.refused(*out, '--bare', s.path('bare'), '--vmsa', '0x200000', '--guest-bare', s.path('bare'))
+    s.refused(*out, '--monitor', s.path('monitor'), '--archive', s.path('archive'), '--guest-bare',
+              s.path('initrd'))
+    assert 'exclude' in s.refused(*out, *s.socle_arguments(), '--guest-bare', s.path('bare'))
     s.refused(*out, *s.socle_arguments(), '--memory', '33M')
     s.refused(*out, *s.socle_arguments(), '--memory', '-1')
     s.refused(*out, *s.socle_arguments(), '--base', '0x7001000')

@@ -5,7 +5,6 @@
 
 #include "core/bytes.h"
 #include "core/host/acpi.h"
-#include "core/host/page_tables.h"
 
 /* The setup header of a bzImage, and the same bytes in boot_params (boot.rst, zero-page.rst). */
 #define HDR_START 0x1f1u
@@ -55,9 +54,8 @@ struct e820_entry {
 ABI_SIZE(struct e820_entry, 20);
 
 #define SETUP_CC_BLOB 7u
-#define CC_BLOB_MAGIC 0x45444d41u
 
-/* Linux: struct cc_setup_data, and the struct cc_blob_sev_info that it points to. */
+/* Linux: struct cc_setup_data, which points to the blob. */
 struct cc_setup_data {
 	uint64_t next;
 	uint32_t type, length;
@@ -65,30 +63,13 @@ struct cc_setup_data {
 } __attribute__((packed));
 ABI_SIZE(struct cc_setup_data, 20);
 
-struct cc_blob {
-	uint32_t magic;
-	uint16_t version, reserved_06;
-	uint64_t secrets;
-	uint32_t secrets_size, reserved_14;
-	uint64_t cpuid;
-	uint32_t cpuid_size, reserved_24;
-};
-ABI_SIZE(struct cc_blob, 40);
 /*
  * The blob follows in the page of the setup data and counts as part of it: a kernel reserves what
  * the header's length says, and reads the blob again late in its boot.
  */
 #define CC_BLOB_OFFSET 64u
 #define CC_SETUP_LENGTH \
-	(CC_BLOB_OFFSET + sizeof(struct cc_blob) - offsetof(struct cc_setup_data, blob))
-
-#define BOOT_CS 0x10u
-#define BOOT_DS 0x18u
-#define GDT_OFFSET 0u /* in the descriptor page, whose rest is the stack */
-
-/* 4 GiB in pages of 2 MiB: a root, a PDPT, four page directories. */
-#define IDENTITY_SIZE (4ull << 30)
-#define IDENTITY_TABLES 6u
+	(CC_BLOB_OFFSET + sizeof(struct guest_boot_cc_blob) - offsetof(struct cc_setup_data, blob))
 
 /*
  * The boot area, one piece from 1 MiB up: out of the way of every kernel. The guest's own pages
@@ -96,7 +77,7 @@ ABI_SIZE(struct cc_blob, 40);
  */
 enum area_page {
 	AREA_TABLES = 0,
-	AREA_DESCRIPTORS = AREA_TABLES + IDENTITY_TABLES,
+	AREA_DESCRIPTORS = AREA_TABLES + GUEST_BOOT_TABLES,
 	AREA_BOOT_PARAMS,
 	AREA_CMDLINE,
 	AREA_CC, /* setup data: Linux reads it as RAM, with C-bit, and keeps the page itself */
@@ -125,7 +106,7 @@ struct builder {
 	const struct linux_boot_options *options;
 	struct memory_plan *plan;
 	struct igvm_writer *writer;
-	struct linux_boot *boot;
+	struct guest_boot *boot;
 	struct kernel kernel;
 	uint64_t area; /* gPA of the boot area */
 	uint64_t kernel_at, initrd_at;
@@ -243,39 +224,6 @@ static bool place_all(struct builder *b, struct host_error *error)
 	return true;
 }
 
-static bool add_page_tables(struct builder *b, struct host_error *error)
-{
-	struct page_tables tables;
-	bool ok;
-
-	page_tables_init(&tables, area_page(b, AREA_TABLES), b->options->c_bit);
-	for (uint64_t at = 0; at < IDENTITY_SIZE; at += ABI_PAGE_SIZE_2M)
-		page_tables_map(&tables, at, at, PTE_LARGE | PTE_WRITE);
-	ok = !tables.out_of_memory && tables.pages == IDENTITY_TABLES;
-	if (ok)
-		igvm_writer_bytes(b->writer, tables.gpa, tables.entries,
-				  tables.pages * ABI_PAGE_SIZE);
-	page_tables_free(&tables);
-	return ok || host_fail(error, "out of memory");
-}
-
-/* Accessed bits are set, so that loading a selector writes nothing. */
-static void add_descriptors(struct builder *b)
-{
-	static const uint64_t gdt[] = {
-		0, 0, 0x00af9b000000ffffull, 0x00cf93000000ffffull, /* BOOT_CS, BOOT_DS */
-	};
-	uint8_t page[ABI_PAGE_SIZE] = { 0 };
-
-	memcpy(page + GDT_OFFSET, gdt, sizeof(gdt));
-	igvm_writer_page(b->writer, area_page(b, AREA_DESCRIPTORS), IGVM_PAGE_TYPE_NORMAL, page);
-	b->boot->entry.gdt_base = area_page(b, AREA_DESCRIPTORS) + GDT_OFFSET;
-	b->boot->entry.gdt_limit = sizeof(gdt) - 1;
-	b->boot->entry.cs_selector = BOOT_CS;
-	b->boot->entry.ds_selector = BOOT_DS;
-	b->boot->entry.rsp = area_page(b, AREA_DESCRIPTORS) + ABI_PAGE_SIZE;
-}
-
 static void add_cc_blob(struct builder *b)
 {
 	uint8_t page[ABI_PAGE_SIZE] = { 0 };
@@ -283,11 +231,8 @@ static void add_cc_blob(struct builder *b)
 	struct cc_setup_data setup = { .type = SETUP_CC_BLOB,
 				       .length = CC_SETUP_LENGTH,
 				       .blob = (uint32_t)at + CC_BLOB_OFFSET };
-	struct cc_blob blob = { .magic = CC_BLOB_MAGIC,
-				.secrets = area_page(b, AREA_SECRETS),
-				.secrets_size = ABI_PAGE_SIZE,
-				.cpuid = area_page(b, AREA_CPUID),
-				.cpuid_size = ABI_PAGE_SIZE };
+	struct guest_boot_cc_blob blob = guest_boot_cc_blob(area_page(b, AREA_SECRETS),
+							    area_page(b, AREA_CPUID));
 
 	memcpy(page, &setup, sizeof(setup));
 	memcpy(page + CC_BLOB_OFFSET, &blob, sizeof(blob));
@@ -386,13 +331,10 @@ static void add_boot_params(struct builder *b)
 
 static void tell_places(const struct builder *b)
 {
-	struct linux_boot *boot = b->boot;
+	struct guest_boot *boot = b->boot;
 
 	boot->entry.rip = b->kernel_at + ENTRY_64;
 	boot->entry.rsi = area_page(b, AREA_BOOT_PARAMS);
-	boot->entry.cr3 = area_page(b, AREA_TABLES);
-	boot->entry.page_tables = (struct socle_range){ area_page(b, AREA_TABLES),
-							IDENTITY_TABLES * ABI_PAGE_SIZE };
 	boot->cpuid_page = area_page(b, AREA_CPUID);
 	boot->secrets_page = area_page(b, AREA_SECRETS);
 	boot->caa_page = area_page(b, AREA_CAA);
@@ -400,17 +342,18 @@ static void tell_places(const struct builder *b)
 }
 
 bool linux_boot_build(const struct linux_boot_options *options, struct memory_plan *plan,
-		      struct igvm_writer *writer, struct linux_boot *boot, struct host_error *error)
+		      struct igvm_writer *writer, struct guest_boot *boot, struct host_error *error)
 {
 	struct builder b = { .options = options, .plan = plan, .writer = writer, .boot = boot };
 
-	*boot = (struct linux_boot){ 0 };
+	*boot = (struct guest_boot){ 0 };
 	if (options->cpu_count == 0 || options->cpu_count > ACPI_CPUS_MAX)
 		return host_fail(error, "%u vCPUs are not supported", options->cpu_count);
 	if (!read_kernel(&options->kernel, &b.kernel, error) || !place_all(&b, error) ||
-	    !add_page_tables(&b, error) || !add_cmdline(&b, error))
+	    !guest_boot_tables(boot, writer, area_page(&b, AREA_TABLES), options->c_bit, error) ||
+	    !add_cmdline(&b, error))
 		return false;
-	add_descriptors(&b);
+	guest_boot_descriptors(boot, writer, area_page(&b, AREA_DESCRIPTORS));
 	add_boot_params(&b);
 	add_acpi(&b);
 	add_cc_blob(&b);

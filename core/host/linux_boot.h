@@ -8,7 +8,7 @@
 #define SOCLE_CORE_HOST_LINUX_BOOT_H
 
 #include "abi/params.h"
-#include "core/host/igvm_writer.h"
+#include "core/host/guest_boot.h"
 #include "core/host/memory_plan.h"
 
 struct linux_boot_options {
@@ -20,17 +20,9 @@ struct linux_boot_options {
 	uint64_t c_bit;		     /* mask for the page tables; 0 when somebody else sets it */
 };
 
-/* Where everything went. Pages that somebody fills at launch are taken, but not loaded. */
-struct linux_boot {
-	struct socle_guest_entry entry;
-	uint64_t cpuid_page, secrets_page;
-	uint64_t caa_page;  /* also free for another use when there is no SVSM */
-	uint64_t vmsa_page; /* reserved in the guest's map, for a VMSA at VMPL0 */
-};
-
 /* Finds places in plan, adds the pages to writer, and tells where they are. */
 bool linux_boot_build(const struct linux_boot_options *options, struct memory_plan *plan,
-		      struct igvm_writer *writer, struct linux_boot *boot,
+		      struct igvm_writer *writer, struct guest_boot *boot,
 		      struct host_error *error);
 
 #endif

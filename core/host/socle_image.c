@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/host/bare_program.h"
 #include "core/host/elf_image.h"
 #include "core/host/page_tables.h"
 #include "core/vmsa.h"
@@ -230,20 +231,30 @@ static bool add_tables(struct layout *l, uint64_t *params_page, struct host_erro
 	return ok || host_fail(error, "out of memory");
 }
 
-static bool add_guest(struct layout *l, struct host_error *error)
+static bool add_linux(struct layout *l, struct guest_boot *boot, struct host_error *error)
 {
 	const struct socle_image_options *o = l->options;
-	struct socle_params *p = &l->params;
 	struct linux_boot_options options = { .kernel = o->kernel,
 					      .initrd = o->initrd,
 					      .cmdline = o->cmdline,
 					      .cpu_count = o->cpu_count,
-					      .reserved = p->region };
-	struct linux_boot boot;
+					      .reserved = l->params.region };
 
-	if (o->kernel.size == 0)
+	return linux_boot_build(&options, &l->plan, l->writer, boot, error);
+}
+
+static bool add_guest(struct layout *l, struct host_error *error)
+{
+	const struct socle_image_options *o = l->options;
+	struct socle_params *p = &l->params;
+	struct guest_boot boot;
+	bool ok;
+
+	if (o->kernel.size == 0 && o->bare_guest.size == 0)
 		return true;
-	if (!linux_boot_build(&options, &l->plan, l->writer, &boot, error))
+	ok = o->kernel.size ? add_linux(l, &boot, error)
+			    : bare_guest_build(&o->bare_guest, &l->plan, l->writer, &boot, error);
+	if (!ok)
 		return false;
 	p->guest = boot.entry;
 	p->guest_cpuid_page = boot.cpuid_page;

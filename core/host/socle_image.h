@@ -15,7 +15,8 @@
 struct socle_image_options {
 	struct file_bytes monitor; /* ELF64, linked at SOCLE_VA_IMAGE */
 	struct file_bytes archive;
-	struct file_bytes kernel; /* size 0: no guest */
+	struct file_bytes kernel;     /* of Linux; size 0: none */
+	struct file_bytes bare_guest; /* ELF64, instead of a kernel; size 0: none */
 	struct file_bytes initrd;
 	const char *cmdline;
 	uint32_t cpu_count;

@@ -37,6 +37,7 @@ struct request {
 	enum kind kind;
 	const char *output, *program; /* program: the monitor, or the bare program */
 	const char *kernel_path, *initrd_path, *cmdline;
+	const char *bare_guest_path;
 	struct archive_writer archive;
 	uint64_t memory, base, cpus;
 	uint64_t host_channel, debug_console;
@@ -47,7 +48,7 @@ struct request {
 
 /* The inputs' bytes, and what is made of them. */
 struct work {
-	struct file_bytes program, kernel, initrd, archive, output;
+	struct file_bytes program, kernel, bare_guest, initrd, archive, output;
 	struct igvm_writer writer;
 	struct socle_params params;
 };
@@ -56,6 +57,7 @@ enum option_id {
 	OPTION_MONITOR = 256,
 	OPTION_ARCHIVE,
 	OPTION_FILE,
+	OPTION_GUEST_BARE,
 	OPTION_KERNEL,
 	OPTION_INITRD,
 	OPTION_CMDLINE,
@@ -83,6 +85,7 @@ static const struct option options[] = {
 	{ "monitor", required_argument, NULL, OPTION_MONITOR },
 	{ "archive", required_argument, NULL, OPTION_ARCHIVE },
 	{ "file", required_argument, NULL, OPTION_FILE },
+	{ "guest-bare", required_argument, NULL, OPTION_GUEST_BARE },
 	{ "kernel", required_argument, NULL, OPTION_KERNEL },
 	{ "initrd", required_argument, NULL, OPTION_INITRD },
 	{ "cmdline", required_argument, NULL, OPTION_CMDLINE },
@@ -117,6 +120,7 @@ static int help(void)
 	       "  -q, --quiet             print nothing\n"
 	       "      --policy N          guest policy (0x30000)\n"
 	       "      --memory SIZE       RAM of the guest from address 0 (512M)\n"
+	       "      --cpus N            vCPUs of the guest, but for a bare program's (1)\n"
 	       "      --reverse-directives, --shuffle SEED\n"
 	       "                          another order of launch\n"
 	       "Socle:\n"
@@ -126,9 +130,10 @@ static int help(void)
 	       "      --file NAME=PATH    one more file of the archive\n"
 	       "      --base ADDRESS      of Socle's 16 MiB (the last of the RAM)\n"
 	       "      --host-channel PORT|none, --debug-console PORT|none   (0x3e8, 0xe9)\n"
+	       "      --guest-bare ELF    a guest that starts in 64-bit mode at its entry point;\n"
+	       "                          RSI points to Linux's struct cc_blob_sev_info\n"
 	       "Linux, with Socle or plain:\n"
 	       "      --kernel BZIMAGE, --initrd FILE, --cmdline TEXT\n"
-	       "      --cpus N            vCPUs in the ACPI tables (1)\n"
 	       "Without Socle, at VMPL0:\n"
 	       "      --bare ELF          a program that starts in 32-bit mode at its entry point\n"
 	       "      --plain-linux       a kernel; all RAM is in the launch\n"
@@ -261,6 +266,9 @@ static bool take_option(struct request *r, int id, const char *name)
 		return add_tree(r, optarg);
 	case OPTION_FILE:
 		return add_file(r, optarg);
+	case OPTION_GUEST_BARE:
+		r->bare_guest_path = optarg;
+		return true;
 	case OPTION_KERNEL:
 		r->kernel_path = optarg;
 		return true;
@@ -311,8 +319,10 @@ static bool check_request(const struct request *r)
 		what = "--plain-linux needs --kernel and --c-bit";
 	else if (!r->kernel_path && (r->initrd_path || r->cmdline[0]))
 		what = "--initrd and --cmdline need --kernel";
-	else if (r->kind != KIND_SOCLE && (r->archive.count || r->base))
-		what = "--archive, --file and --base need --monitor";
+	else if (r->kind != KIND_SOCLE && (r->archive.count || r->base || r->bare_guest_path))
+		what = "--archive, --file, --base and --guest-bare need --monitor";
+	else if (r->kernel_path && r->bare_guest_path)
+		what = "--kernel and --guest-bare exclude each other";
 	if (what)
 		cmd_error("igvm build: %s", what);
 	return !what;
@@ -333,6 +343,7 @@ static bool build_socle(const struct request *r, struct work *w, struct host_err
 	struct socle_image_options o = { .monitor = w->program,
 					 .archive = w->archive,
 					 .kernel = w->kernel,
+					 .bare_guest = w->bare_guest,
 					 .initrd = w->initrd,
 					 .cmdline = r->cmdline,
 					 .cpu_count = (uint32_t)r->cpus,
@@ -423,6 +434,8 @@ static void print_budget(const struct request *r, const struct work *w)
 		print_part("archive", w->archive.size);
 	if (w->kernel.size)
 		print_part("guest kernel", w->kernel.size);
+	if (w->bare_guest.size)
+		print_part("guest, ELF file", w->bare_guest.size);
 	if (w->initrd.size)
 		print_part("guest initramfs", w->initrd.size);
 	print_part("IGVM file", w->output.size);
@@ -445,6 +458,7 @@ static bool pack_archive(struct request *r, struct work *w)
 static bool read_inputs(struct request *r, struct work *w)
 {
 	return read_input(r->program, &w->program) && read_input(r->kernel_path, &w->kernel) &&
+	       read_input(r->bare_guest_path, &w->bare_guest) &&
 	       read_input(r->initrd_path, &w->initrd) && pack_archive(r, w);
 }
 
@@ -470,6 +484,7 @@ static void free_work(struct work *w)
 	igvm_writer_free(&w->writer);
 	file_free(&w->program);
 	file_free(&w->kernel);
+	file_free(&w->bare_guest);
 	file_free(&w->initrd);
 	file_free(&w->archive);
 	file_free(&w->output);

@@ -473,6 +473,104 @@ static void test_socle_image_refusals(void **state)
 	assert_socle_refused(&o, "not a bzImage");
 }
 
+/* A program of one page at 2 MiB, whose second page is zeros. */
+#define BARE_SIZE 0x2000u
+#define BARE_AT 0x200000u
+
+static void make_bare(uint8_t *elf)
+{
+	Elf64_Ehdr *header = (Elf64_Ehdr *)elf;
+	Elf64_Phdr *segment = (Elf64_Phdr *)(elf + sizeof(*header));
+
+	memset(elf, 0, BARE_SIZE);
+	memcpy(header->e_ident, ELFMAG, SELFMAG);
+	header->e_ident[EI_CLASS] = ELFCLASS64;
+	header->e_ident[EI_DATA] = ELFDATA2LSB;
+	header->e_ident[EI_VERSION] = EV_CURRENT;
+	header->e_type = ET_EXEC;
+	header->e_machine = EM_X86_64;
+	header->e_version = EV_CURRENT;
+	header->e_entry = BARE_AT + 0x10;
+	header->e_phoff = sizeof(*header);
+	header->e_ehsize = sizeof(*header);
+	header->e_phentsize = sizeof(*segment);
+	header->e_phnum = 1;
+	*segment = (Elf64_Phdr){ .p_type = PT_LOAD,
+				 .p_flags = PF_R | PF_W | PF_X,
+				 .p_offset = 0x1000,
+				 .p_vaddr = BARE_AT,
+				 .p_paddr = BARE_AT,
+				 .p_filesz = 0x1000,
+				 .p_memsz = 0x2000,
+				 .p_align = 0x1000 };
+	memset(elf + 0x1000, 0x90, 0x1000);
+}
+
+/* Linux, arch/x86/include/asm/sev.h: struct cc_blob_sev_info. */
+static void assert_blob(const uint8_t *blob, const struct socle_params *p)
+{
+	assert_int_equal(load(blob, 4), 0x45444d41);
+	assert_int_equal(load(blob + 8, 8), p->guest_secrets_page);
+	assert_int_equal(load(blob + 16, 4), 0x1000);
+	assert_int_equal(load(blob + 24, 8), p->guest_cpuid_page);
+	assert_int_equal(load(blob + 32, 4), 0x1000);
+}
+
+static void test_bare_guest(void **state)
+{
+	static uint8_t monitor[MONITOR_SIZE], elf[BARE_SIZE];
+	uint8_t archive[4096] = { 0 };
+	struct socle_image_options o = { .monitor = { monitor, sizeof(monitor) },
+					 .archive = { archive, sizeof(archive) },
+					 .bare_guest = { elf, sizeof(elf) },
+					 .cmdline = "",
+					 .cpu_count = 4,
+					 .memory = MEMORY };
+	struct igvm_writer_options options = { .policy = 0x30000 };
+	struct igvm_writer writer = { 0 };
+	struct socle_params p;
+	struct file_bytes bytes;
+	struct host_error error;
+	struct snp_vmsa vmsa;
+	uint8_t *memory;
+	uint64_t size;
+
+	(void)state;
+	make_monitor(monitor);
+	make_bare(elf);
+	assert_true(socle_image_build(&o, &writer, &p, &error));
+	assert_true(igvm_writer_finish(&writer, &options, &bytes, &error));
+	memory = load_file(&bytes, &vmsa);
+
+	assert_int_equal(p.guest.rip, BARE_AT + 0x10);
+	assert_int_equal(memory[BARE_AT + 0xfff], 0x90);
+	assert_int_equal(memory[BARE_AT + 0x1000], 0);
+	/* From 1 MiB up: tables, GDT and stack, the blob, and the pages that the monitor fills. */
+	assert_int_equal(p.guest.cr3, 0x100000);
+	assert_int_equal(p.guest.page_tables.size, 6 * 4096);
+	assert_int_equal(p.guest.gdt_base, 0x106000);
+	assert_int_equal(p.guest.rsp, 0x107000);
+	assert_int_equal(p.guest.rsi, 0x107000);
+	assert_int_equal(p.guest_cpuid_page, 0x108000);
+	assert_int_equal(p.guest_secrets_page, 0x109000);
+	assert_int_equal(p.guest_caa, 0x10a000);
+	assert_blob(memory + p.guest.rsi, &p);
+	assert_int_equal(walk(memory, p.guest.cr3, BARE_AT, &size) & PTE_ADDRESS, BARE_AT);
+	assert_int_equal(size, 0x200000);
+	assert_int_equal(load(memory + p.guest.gdt_base + 0x10, 8), 0x00af9b000000ffff);
+	/* Loaded: the area but for what the monitor fills, and the program's two pages. */
+	assert_int_equal(p.loaded_count, 2);
+	assert_int_equal(p.loaded[0].size, 8 * 4096);
+	assert_int_equal(p.loaded[1].gpa, BARE_AT);
+	assert_int_equal(p.loaded[1].size, 0x2000);
+	free(memory);
+	file_free(&bytes);
+	igvm_writer_free(&writer);
+
+	o.base = BARE_AT;
+	assert_socle_refused(&o, "are not free RAM");
+}
+
 /* A kernel as boot.rst describes it: one sector of setup code, four pages of payload. */
 #define KERNEL_SETUP 1024u
 #define KERNEL_SIZE (KERNEL_SETUP + 16384u)
@@ -497,7 +595,7 @@ static void make_kernel(uint8_t *kernel)
 }
 
 /* Builds from a copy on the heap, so that the sanitizer sees every byte beyond the file. */
-static bool build_linux(const uint8_t *kernel, size_t size, struct linux_boot *boot)
+static bool build_linux(const uint8_t *kernel, size_t size, struct guest_boot *boot)
 {
 	uint8_t *copy = malloc(size ? size : 1);
 	struct linux_boot_options o = { .kernel = { copy, size },
@@ -522,7 +620,7 @@ static bool build_linux(const uint8_t *kernel, size_t size, struct linux_boot *b
 static void test_linux_boot(void **state)
 {
 	static uint8_t kernel[KERNEL_SIZE];
-	struct linux_boot boot;
+	struct guest_boot boot;
 
 	(void)state;
 	make_kernel(kernel);
@@ -553,7 +651,7 @@ static void test_linux_boot_moves(void **state)
 					.cpu_count = 1 };
 	struct igvm_writer writer = { 0 };
 	struct memory_plan plan;
-	struct linux_boot boot;
+	struct guest_boot boot;
 	struct host_error error;
 
 	(void)state;
@@ -582,6 +680,7 @@ int main(void)
 		cmocka_unit_test(test_acpi),
 		cmocka_unit_test(test_socle_image),
 		cmocka_unit_test(test_socle_image_refusals),
+		cmocka_unit_test(test_bare_guest),
 		cmocka_unit_test(test_linux_boot),
 		cmocka_unit_test(test_linux_boot_moves),
 	};
