@@ -66,6 +66,8 @@
 #define SVM_EXIT_VMMCALL 0x81u
 #define SVM_EXIT_RDTSCP 0x87u
 #define SVM_EXIT_WBINVD 0x89u
+#define SVM_EXIT_INVLPGB 0xa0u
+#define SVM_EXIT_TLBSYNC 0xa4u
 #define SVM_EXIT_NPF 0x400u
 #define SVM_EXIT_VMGEXIT 0x403u
 

@@ -155,10 +155,10 @@ static struct rmp_outcome check_adjust(const struct rmp_entry *entry, unsigned i
 		return fault(RMP_NOT_VALIDATED);
 	if (vmsa && size == SNP_PAGE_2M)
 		return done(SNP_RESULT_FAIL_INPUT);
+	if (entry->flags & RMP_VMSA_IN_USE)
+		return done(SNP_RESULT_FAIL_INUSE);
 	if (perms & ~entry->perms[vmpl])
 		return done(SNP_RESULT_FAIL_PERMISSION);
-	if (vmpl == 0 && (entry->flags & RMP_VMSA_IN_USE) && !vmsa)
-		return done(SNP_RESULT_FAIL_INUSE);
 	return done(SNP_RESULT_OK);
 }
 

@@ -102,6 +102,13 @@ struct mailbox_storm {
 	uint64_t timer; /* of all these: with the vector of the plane's own timer; else with none */
 };
 
+enum mailbox_invlpgb { /* the host's choice about the instructions INVLPGB and TLBSYNC */
+		       MAILBOX_INVLPGB_ON = 0,
+		       MAILBOX_INVLPGB_HIDDEN = 1,	/* CPUID bits clear, #UD */
+		       MAILBOX_INVLPGB_UNDEFINED = 2,	/* CPUID bits set, #UD */
+		       MAILBOX_INVLPGB_INTERCEPTED = 3, /* CPUID bits set, #VC */
+};
+
 #define MAILBOX_LOG_SIZE (64u << 10)
 
 struct mailbox {
@@ -113,7 +120,7 @@ struct mailbox {
 	uint32_t page_range_count;
 	volatile uint32_t state;
 	uint32_t request;
-	uint32_t reserved;
+	uint32_t invlpgb; /* enum mailbox_invlpgb */
 	uint64_t arg[4];
 	uint64_t result; /* SW_EXITINFO2 of the answer: VMM error in 63:32, firmware error below */
 	uint64_t certs_pages; /* pages the certificates need */

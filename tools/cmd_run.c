@@ -42,6 +42,9 @@ static const char usage_text[] =
 	"  --accel tcg|kvm        (tcg)\n"
 	"  --event-storm US       be a hostile host: raise #HV at VMPL0 about every US "
 	"microseconds\n"
+	"  --invlpgb on|hidden|undefined|intercepted\n"
+	"                         INVLPGB and TLBSYNC: in CPUID and working (on), neither, in\n"
+	"                         CPUID but #UD, or in CPUID but #VC\n"
 	"  --quiet                no progress on standard output\n"
 	"\n"
 	"Exit status: 0 the guest powered off, 1 it did not start, 2 the guest or its SVSM asked\n"
@@ -63,6 +66,7 @@ enum option_id {
 	OPT_QEMU,
 	OPT_ACCEL,
 	OPT_STORM,
+	OPT_INVLPGB,
 	OPT_QUIET,
 };
 
@@ -81,6 +85,7 @@ static const struct option long_options[] = {
 	{ "qemu", required_argument, NULL, OPT_QEMU },
 	{ "accel", required_argument, NULL, OPT_ACCEL },
 	{ "event-storm", required_argument, NULL, OPT_STORM },
+	{ "invlpgb", required_argument, NULL, OPT_INVLPGB },
 	{ "quiet", no_argument, NULL, OPT_QUIET },
 	{ "help", no_argument, NULL, 'h' },
 	{ 0 },
@@ -174,6 +179,24 @@ static bool parse_storm(struct arguments *args, const char *value)
 	return true;
 }
 
+static bool parse_invlpgb(struct arguments *args, const char *value)
+{
+	static const char *const names[] = {
+		[MAILBOX_INVLPGB_ON] = "on",
+		[MAILBOX_INVLPGB_HIDDEN] = "hidden",
+		[MAILBOX_INVLPGB_UNDEFINED] = "undefined",
+		[MAILBOX_INVLPGB_INTERCEPTED] = "intercepted",
+	};
+
+	for (uint32_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		if (strcmp(value, names[i]) == 0) {
+			args->run.invlpgb = i;
+			return true;
+		}
+	}
+	return bad("--invlpgb takes on, hidden, undefined or intercepted", value);
+}
+
 static bool parse_path(const char **path, const char *value)
 {
 	*path = value;
@@ -213,6 +236,8 @@ static bool parse_option(struct arguments *args, int id, char *value)
 		return parse_accel(args, value);
 	case OPT_STORM:
 		return parse_storm(args, value);
+	case OPT_INVLPGB:
+		return parse_invlpgb(args, value);
 	case OPT_QUIET:
 		run->quiet = true;
 		return true;

@@ -140,8 +140,17 @@ static void test_vmsa(void **state)
 	assert_int_equal(rmp_access(&rmp, 11, 2, RMP_PERM_WRITE), RMP_IS_VMSA);
 	assert_int_equal(rmp_access(&rmp, 11, 0, RMP_PERM_WRITE), RMP_DONE);
 
+	/* APM volume 2, 15.36.12: any RMPADJUST of a VMSA in use. */
 	entries[11].flags |= RMP_VMSA_IN_USE;
 	expect(rmp_adjust(&rmp, 0, 11, 0, 2), RMP_DONE, 3);
+	expect(rmp_adjust(&rmp, 0, 11, 0, 2 | PERMS_RW | VMSA), RMP_DONE, 3);
+	expect(rmp_adjust(&rmp, 0, 11, 0, 1 | PERMS_ALL | VMSA), RMP_DONE, 3);
+	expect(rmp_adjust(&rmp, 2, 11, 0, 3), RMP_DONE, 3);
+	expect(rmp_adjust(&rmp, 2, 11, 0, 3 | PERMS_ALL), RMP_DONE, 3); /* before the rights */
+	expect(rmp_adjust(&rmp, 2, 11, 0, 2), RMP_DONE, 2);		/* after the operand */
+	expect(rmp_adjust(&rmp, 0, 11, 1, 2), RMP_DONE, 1);
+	assert_true(rmp_is_vmsa(&rmp, 11));
+	assert_int_equal(rmp_access(&rmp, 11, 3, RMP_PERM_READ), RMP_NO_PERMISSION);
 	expect(rmp_pvalidate(&rmp, 11, 0, false), RMP_DONE, 3);
 	assert_int_equal(rmp_unassign(&rmp, 11, 0), 2);
 	entries[11].flags &= (uint8_t)~RMP_VMSA_IN_USE;

@@ -130,6 +130,7 @@ static bool make_memory(struct machine *m, struct host_error *error)
 		return false;
 	m->memory.mailbox = (struct mailbox *)((uint8_t *)m->hv_ram + MACHINE_MAILBOX_OFFSET);
 	m->memory.mailbox->storm_us = m->options->storm_us;
+	m->memory.mailbox->invlpgb = m->options->invlpgb;
 	return true;
 }
 

@@ -47,6 +47,7 @@ struct run_options {
 	uint64_t memory;     /* bytes, a multiple of 1 MiB */
 	uint64_t timeout_ns; /* 0: none */
 	uint32_t storm_us;   /* mean interval of a storm of #HV; 0: none */
+	uint32_t invlpgb;    /* enum mailbox_invlpgb */
 	bool quiet;
 	struct run_marks debug_marks, console_marks;
 };

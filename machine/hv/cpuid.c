@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "machine/hv/cpuid.h"
 
-#include <stdbool.h>
 #include <string.h>
 
 #include "machine/mailbox.h"
@@ -41,7 +40,8 @@
 	 1u << 17 | 1u << 19 | 1u << 21 | 1u << 23 | 1u << 24 | 1u << 26 | 1u << 27 | 1u << 28 | \
 	 1u << 29)
 #define E7_EDX_INVARIANT_TSC (1u << 8)
-#define E8_EBX_KEPT (1u << 0 | 1u << 9) /* CLZERO, WBNOINVD */
+#define E8_EBX_KEPT (1u << 0 | 1u << 9)	    /* CLZERO, WBNOINVD */
+#define E8_EBX_INVLPGB (1u << 3 | 1u << 21) /* and that it reaches nested translations */
 
 #define SEV_EAX_SEV (1u << 1)
 #define SEV_EAX_ES (1u << 3)
@@ -143,8 +143,20 @@ static void filter_standard(struct cpuid_regs *r, uint32_t leaf, uint32_t sublea
 	}
 }
 
+static void filter_8(struct cpuid_regs *r, const struct cpuid_machine *machine)
+{
+	r->eax = (r->eax & 0xff00) | PHYSICAL_BITS;
+	r->ebx &= E8_EBX_KEPT;
+	r->ecx = (machine->cpus - 1) | core_bits(machine->cpus) << 12;
+	r->edx = 0;
+	if (!machine->invlpgb)
+		return;
+	r->ebx |= E8_EBX_INVLPGB;
+	r->edx = CPUID_INVLPGB_COUNT_MAX;
+}
+
 static void filter_extended(struct cpuid_regs *r, uint32_t leaf, uint32_t apic_id,
-			    unsigned int cpus)
+			    const struct cpuid_machine *machine)
 {
 	switch (leaf) {
 	case 0x80000000:
@@ -165,10 +177,7 @@ static void filter_extended(struct cpuid_regs *r, uint32_t leaf, uint32_t apic_i
 		*r = (struct cpuid_regs){ .edx = r->edx & E7_EDX_INVARIANT_TSC };
 		return;
 	case 0x80000008:
-		r->eax = (r->eax & 0xff00) | PHYSICAL_BITS;
-		r->ebx &= E8_EBX_KEPT;
-		r->ecx = (cpus - 1) | core_bits(cpus) << 12;
-		r->edx = 0;
+		filter_8(r, machine);
 		return;
 	case 0x8000001e:
 		*r = (struct cpuid_regs){ .eax = apic_id, .ebx = apic_id };
@@ -182,21 +191,22 @@ static void filter_extended(struct cpuid_regs *r, uint32_t leaf, uint32_t apic_i
 }
 
 void cpuid_filter(struct cpuid_regs *raw, uint32_t leaf, uint32_t subleaf, uint32_t apic_id,
-		  unsigned int cpus)
+		  const struct cpuid_machine *machine)
 {
 	if (leaf <= LEAF_STANDARD_MAX)
-		filter_standard(raw, leaf, subleaf, apic_id, cpus);
+		filter_standard(raw, leaf, subleaf, apic_id, machine->cpus);
 	else if (leaf >= 0x80000000 && leaf <= LEAF_EXTENDED_MAX)
-		filter_extended(raw, leaf, apic_id, cpus);
+		filter_extended(raw, leaf, apic_id, machine);
 	else
 		*raw = (struct cpuid_regs){ 0 };
 }
 
-struct cpuid_regs cpuid_answer(uint32_t leaf, uint32_t subleaf, uint32_t apic_id, unsigned int cpus)
+struct cpuid_regs cpuid_answer(uint32_t leaf, uint32_t subleaf, uint32_t apic_id,
+			       const struct cpuid_machine *machine)
 {
 	struct cpuid_regs r = physical_cpuid(leaf, subleaf);
 
-	cpuid_filter(&r, leaf, subleaf, apic_id, cpus);
+	cpuid_filter(&r, leaf, subleaf, apic_id, machine);
 	return r;
 }
 
@@ -214,11 +224,11 @@ static const struct {
 	{ 0x8000001f, 0 },
 };
 
-void cpuid_fill_page(struct snp_cpuid_page *page, unsigned int cpus)
+void cpuid_fill_page(struct snp_cpuid_page *page, const struct cpuid_machine *machine)
 {
 	memset(page, 0, sizeof(*page));
 	for (unsigned int i = 0; i < sizeof(listed) / sizeof(listed[0]); i++) {
-		struct cpuid_regs r = cpuid_answer(listed[i].leaf, listed[i].subleaf, 0, cpus);
+		struct cpuid_regs r = cpuid_answer(listed[i].leaf, listed[i].subleaf, 0, machine);
 
 		page->entries[i] = (struct snp_cpuid_entry){
 			.eax_in = listed[i].leaf,

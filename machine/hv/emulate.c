@@ -2,6 +2,7 @@
 #include "machine/hv/emulate.h"
 
 #include "machine/hv/ghcb.h"
+#include "machine/hv/invlpgb.h"
 #include "machine/hv/log.h"
 #include "machine/hv/npt.h"
 #include "machine/hv/vc.h"
@@ -177,6 +178,8 @@ void emulate_undefined(struct vcpu *v)
 
 	if (insn.kind == INSN_PVALIDATE || insn.kind == INSN_RMPADJUST)
 		rmp_instruction(v, &insn);
+	else if (insn.kind == INSN_INVLPGB || insn.kind == INSN_TLBSYNC)
+		invlpgb_instruction(v, &insn);
 	else
 		vcpu_inject_exception(v, X86_VECTOR_UD, false, 0);
 }

@@ -24,7 +24,7 @@ void emulate_advance(struct vcpu *v, enum insn_kind kind);
 /* General register by its number in ModRM: 0 RAX, 1 RCX, 2 RDX, 3 RBX, 4 RSP, ... */
 uint64_t *emulate_register(struct plane *p, unsigned int reg);
 
-/* #UD intercept: PVALIDATE and RMPADJUST, or an invalid instruction of the guest. */
+/* #UD intercept: what QEMU does not know (RMP instructions, INVLPGB), or an invalid instruction. */
 void emulate_undefined(struct vcpu *v);
 
 /* VMMCALL intercept: VMGEXIT, or VMMCALL, which is #VC. */

@@ -8,6 +8,7 @@
 #include "machine/hv/doorbell.h"
 #include "machine/hv/ghcb_call.h"
 #include "machine/hv/guest_request.h"
+#include "machine/hv/invlpgb.h"
 #include "machine/hv/ioport.h"
 #include "machine/hv/irq.h"
 #include "machine/hv/log.h"
@@ -156,10 +157,16 @@ static bool refusal_is_news(const struct vcpu *v)
 	return ++refusals[v->id] <= REFUSALS_LOGGED;
 }
 
+static struct cpuid_regs answer_cpuid(const struct vcpu *v, uint64_t leaf, uint64_t subleaf)
+{
+	struct cpuid_machine machine = { .cpus = vcpu_count(), .invlpgb = invlpgb_offered() };
+
+	return cpuid_answer((uint32_t)leaf, (uint32_t)subleaf, v->id, &machine);
+}
+
 static void cpuid_exit(struct ghcb_call *c)
 {
-	struct cpuid_regs r = cpuid_answer((uint32_t)c->rax, (uint32_t)c->rcx, c->v->id,
-					   vcpu_count());
+	struct cpuid_regs r = answer_cpuid(c->v, c->rax, c->rcx);
 
 	c->rax = r.eax;
 	c->rbx = r.ebx;
@@ -411,7 +418,7 @@ uint64_t ghcb_msr_reset_value(void)
 
 static uint64_t msr_cpuid(struct vcpu *v, uint64_t request)
 {
-	struct cpuid_regs r = cpuid_answer((uint32_t)(request >> 32), 0, v->id, vcpu_count());
+	struct cpuid_regs r = answer_cpuid(v, request >> 32, 0);
 	const uint32_t registers[4] = { r.eax, r.ebx, r.ecx, r.edx };
 	unsigned int which = request >> 30 & 3;
 

@@ -63,6 +63,10 @@ static void decode_0f01(struct bytes_reader *r, const struct prefixes *p, struct
 		out->kind = INSN_PVALIDATE;
 	else if (modrm == 0xfe && p->repeat == PREFIX_REP)
 		out->kind = INSN_RMPADJUST;
+	else if (modrm == 0xfe && !p->repeat)
+		out->kind = INSN_INVLPGB;
+	else if (modrm == 0xff && !p->repeat)
+		out->kind = INSN_TLBSYNC;
 	else if ((modrm & 0xf8) == 0xf0)
 		out->kind = INSN_LMSW_REGISTER;
 	out->reg = (modrm & 7u) | (p->rex & REX_B) << 3;

@@ -5,6 +5,7 @@
  */
 #include "machine/hv/chipset.h"
 #include "machine/hv/cpuid.h"
+#include "machine/hv/invlpgb.h"
 #include "machine/hv/irq.h"
 #include "machine/hv/log.h"
 #include "machine/hv/msr.h"
@@ -57,13 +58,15 @@ static void cpu_init(struct vcpu *v)
 /* The pages that the AMD-SP fills with what the CPU can do. */
 static void fill_cpuid_pages(const struct mailbox *m)
 {
+	struct cpuid_machine machine = { .cpus = m->cpu_count, .invlpgb = invlpgb_offered() };
+
 	for (uint32_t i = 0; i < m->page_range_count; i++) {
 		if (m->pages[i].type != MAILBOX_PAGE_CPUID)
 			continue;
 		for (uint64_t n = 0; n < m->pages[i].count; n++)
 			cpuid_fill_page(guest_ptr(m->pages[i].gpa + n * ABI_PAGE_SIZE,
 						  ABI_PAGE_SIZE, GUEST_PRIVATE),
-					m->cpu_count);
+					&machine);
 	}
 }
 

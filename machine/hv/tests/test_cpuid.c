@@ -9,12 +9,22 @@
 
 #include "machine/hv/cpuid.h"
 
+static struct cpuid_regs filtered_for(uint32_t leaf, bool invlpgb)
+{
+	struct cpuid_machine machine = { .cpus = 1, .invlpgb = invlpgb };
+	struct cpuid_regs r = { 0xffffffff, 0xffffffff, 0xffffffff, 0xffffffff };
+
+	cpuid_filter(&r, leaf, 0, 0, &machine);
+	return r;
+}
+
 static struct cpuid_regs filtered(uint32_t leaf, uint32_t subleaf, uint32_t apic_id,
 				  unsigned int cpus)
 {
+	struct cpuid_machine machine = { .cpus = cpus, .invlpgb = true };
 	struct cpuid_regs r = { 0xffffffff, 0xffffffff, 0xffffffff, 0xffffffff };
 
-	cpuid_filter(&r, leaf, subleaf, apic_id, cpus);
+	cpuid_filter(&r, leaf, subleaf, apic_id, &machine);
 	return r;
 }
 
@@ -89,6 +99,19 @@ static void test_sev(void **state)
 	assert_int_equal(filtered(0x80000000, 0, 0, 1).eax, 0x8000001f);
 }
 
+/* APM volume 3, appendix E, 8000_0008: INVLPGB, its nested translations, its count of pages. */
+static void test_invlpgb(void **state)
+{
+	struct cpuid_regs r = filtered_for(0x80000008, true);
+
+	(void)state;
+	assert_int_equal(r.ebx & (1u << 3 | 1u << 21), 1u << 3 | 1u << 21);
+	assert_int_equal(r.edx, 7);
+	r = filtered_for(0x80000008, false);
+	assert_int_equal(r.ebx & (1u << 3 | 1u << 21), 0);
+	assert_int_equal(r.edx, 0);
+}
+
 static void test_unknown(void **state)
 {
 	const uint32_t leaves[] = {
@@ -105,10 +128,11 @@ static void test_unknown(void **state)
 
 static void test_page(void **state)
 {
+	const struct cpuid_machine machine = { .cpus = 2, .invlpgb = true };
 	static struct snp_cpuid_page page;
 
 	(void)state;
-	cpuid_fill_page(&page, 2);
+	cpuid_fill_page(&page, &machine);
 	assert_in_range(page.count, 20, SNP_CPUID_MAX_ENTRIES);
 	for (uint32_t i = 0; i < page.count; i++) {
 		const struct snp_cpuid_entry *e = &page.entries[i];
@@ -128,6 +152,7 @@ int main(void)
 		cmocka_unit_test(test_no_xsave), cmocka_unit_test(test_kept),
 		cmocka_unit_test(test_topology), cmocka_unit_test(test_sev),
 		cmocka_unit_test(test_unknown),	 cmocka_unit_test(test_page),
+		cmocka_unit_test(test_invlpgb),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

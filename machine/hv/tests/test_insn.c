@@ -26,6 +26,9 @@ static const struct sample samples[] = {
 	{ { 0xf3, 0x0f, 0x01, 0xff }, 4, true, INSN_OTHER, 4, 0, 0 }, /* PSMASH */
 	{ { 0xf2, 0x0f, 0x01, 0xfe }, 4, true, INSN_OTHER, 4, 0, 0 }, /* RMPUPDATE */
 	{ { 0xf3, 0x0f, 0x01, 0xfd }, 4, true, INSN_OTHER, 4, 0, 0 }, /* RMPQUERY */
+	{ { 0x0f, 0x01, 0xfe }, 3, true, INSN_INVLPGB, 3, 0, 0 },
+	{ { 0x67, 0x0f, 0x01, 0xfe }, 4, true, INSN_INVLPGB, 4, 0, 0 },
+	{ { 0x0f, 0x01, 0xff }, 3, false, INSN_TLBSYNC, 3, 0, 0 },
 	{ { 0x0f, 0x22, 0xc0 }, 3, true, INSN_MOV_TO_CR, 3, 0, 0 },
 	{ { 0x0f, 0x22, 0xdf }, 3, false, INSN_MOV_TO_CR, 3, 3, 7 },
 	{ { 0x41, 0x0f, 0x22, 0xdc }, 4, true, INSN_MOV_TO_CR, 4, 3, 12 },

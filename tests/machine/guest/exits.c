@@ -53,6 +53,16 @@ uint32_t rmpadjust(uint64_t gpa, uint64_t size, uint64_t rdx)
 	return (uint32_t)rax;
 }
 
+void invlpgb(uint64_t rax, uint64_t ecx, uint64_t edx)
+{
+	__asm__ volatile(".byte 0x0f, 0x01, 0xfe" : : "a"(rax), "c"(ecx), "d"(edx) : "memory");
+}
+
+void tlbsync(void)
+{
+	__asm__ volatile(".byte 0x0f, 0x01, 0xff" : : : "memory");
+}
+
 uint64_t page_make_private(uint64_t gpa)
 {
 	return ghcb_msr_call(0x014 | gpa | 1ull << 52);

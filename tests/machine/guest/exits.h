@@ -32,6 +32,8 @@ struct pvalidate_result {
 };
 struct pvalidate_result pvalidate(uint64_t gpa, uint32_t size, uint32_t validate);
 uint32_t rmpadjust(uint64_t gpa, uint64_t size, uint64_t rdx);
+void invlpgb(uint64_t rax, uint64_t ecx, uint64_t edx);
+void tlbsync(void);
 uint64_t msr_read(uint32_t msr);
 void msr_write(uint32_t msr, uint64_t value);
 

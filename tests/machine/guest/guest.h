@@ -56,6 +56,7 @@ uint64_t level2_vmsa(void);
 
 /* A second CPU, at VMPL0. It has no GHCB, and its exceptions are this one's. */
 void second_cpu_start(void (*entry)(void));
+uint64_t second_cpu_vmsa(void);
 
 extern char image_start[], image_end[];
 

@@ -59,3 +59,8 @@ void second_cpu_start(void (*entry)(void))
 	check("RMPADJUST makes the second CPU's VMSA page one", rmpadjust(vmsa, 0, 0x10001), 0);
 	check("AP creation of the second CPU", vmsa_start(1, 0, vmsa), 0);
 }
+
+uint64_t second_cpu_vmsa(void)
+{
+	return (uint64_t)second_vmsa_page;
+}
