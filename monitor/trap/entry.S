@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Ways into ring 0 and back into ring 3.
+ * Ways into ring 0, and the one way into ring 3, which looks for events first.
  *
  * GS is the service's all the time, but for the four instructions in which SYSCALL finds its stack:
  * no handler needs GS, for every stack pointer tells its vCPU (cpu_layout.h). So #HV and NMI may
@@ -30,11 +30,13 @@ trap_stubs:
 	.set	vector, vector + 1
 	.endr
 
-	.globl	trap_syscall
+/* Up to trap_syscall_stacked, RSP is whatever the service put there: nothing may rest on it. */
+	.globl	trap_syscall, trap_syscall_stacked
 trap_syscall:
 	swapgs
 	movq	%rsp, %gs:CPU_USER_RSP
 	movq	%gs:CPU_KERNEL_RSP, %rsp
+trap_syscall_stacked:
 	pushq	$SELECTOR_USER_DS
 	pushq	%gs:CPU_USER_RSP
 	swapgs
@@ -65,6 +67,7 @@ trap_common:
 	popfq
 	movq	%rsp, %rdi
 	call	trap_handle
+	/* Back into ring 0, always: ring 3 is entered at one place, user_resume. */
 	popq	%r15
 	popq	%r14
 	popq	%r13
@@ -85,7 +88,8 @@ trap_common:
 
 /*
  * int user_resume(struct cpu *cpu, const struct user_regs *regs): into ring 3. Returns, through
- * user_return(), what that is given; or at once with 0 when an event is pending.
+ * user_return(), what that is given; or at once with 0 when an event is pending. Nothing else enters
+ * ring 3, so no event that came in ring 0 waits until ring 3 comes back.
  */
 	.globl	user_resume, user_resume_begin, user_resume_end, user_resume_abort
 user_resume:

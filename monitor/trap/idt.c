@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-#include "abi/snp.h"
 #include "monitor/trap/trap.h"
 #include "monitor/trap/user_asm.h"
 
@@ -24,25 +23,6 @@ struct idt_pointer {
 static struct idt_gate idt[ABI_PAGE_SIZE / sizeof(struct idt_gate)]
 	__attribute__((aligned(ABI_PAGE_SIZE)));
 
-static enum cpu_ist ist_of(unsigned int vector)
-{
-	switch (vector) {
-	case 1:
-		return IST_DEBUG;
-	case 2:
-		return IST_NMI;
-	case 8:
-	case 18:
-		return IST_FATAL;
-	case X86_VECTOR_HV:
-		return IST_HV;
-	case X86_VECTOR_VC:
-		return IST_VC;
-	default:
-		return IST_NONE;
-	}
-}
-
 void trap_init_idt(void)
 {
 	for (unsigned int i = 0; i < IDT_VECTORS; i++) {
@@ -51,7 +31,7 @@ void trap_init_idt(void)
 		idt[i] = (struct idt_gate){
 			.offset_low = (uint16_t)stub,
 			.selector = SELECTOR_KERNEL_CS,
-			.ist = ist_of(i),
+			.ist = (uint8_t)trap_ist(i),
 			.attributes = GATE_INTERRUPT,
 			.offset_middle = (uint16_t)(stub >> 16),
 			.offset_high = (uint32_t)(stub >> 32),

@@ -9,20 +9,9 @@
 #include "monitor/trap/extable.h"
 #include "monitor/trap/user_asm.h"
 
-#define VECTOR_DB 1u
-#define VECTOR_NMI 2u
-#define VECTOR_PF 14u
-
 static bool within(uint64_t address, const void *begin, const char *end)
 {
 	return address >= (uint64_t)(uintptr_t)begin && address < (uint64_t)(uintptr_t)end;
-}
-
-/* A vector whose handler's own stack it interrupts: the frame below is lost, so nothing goes on. */
-static void refuse_nesting(const struct trap_frame *frame, enum cpu_ist ist)
-{
-	if (!trap_from_user(frame) && cpu_on_ist(cpu_this(), ist, frame->rsp))
-		die(DIE_HOST, "the host interrupts the handler of an exception by the same one");
 }
 
 bool trap_fix_up(struct trap_frame *frame)
@@ -36,41 +25,45 @@ bool trap_fix_up(struct trap_frame *frame)
 	return false;
 }
 
-/*
- * #HV may come at any instruction of ring 0, also before SYSCALL has switched stacks. It only
- * leaves a mark; whoever gives the CPU away next looks at it, and who was just about to starts
- * over.
- */
-static void handle_hv(struct trap_frame *frame)
+/* Ring 3 is left whatever it was, so that its way back leads past the deadline and the doorbell. */
+static _Noreturn void handle_user(struct cpu *cpu, struct trap_frame *frame)
 {
-	struct cpu *cpu = cpu_this();
-
-	refuse_nesting(frame, IST_HV);
-	cpu->event_pending = 1;
-	if (trap_from_user(frame))
-		user_leave_ring3(frame, USER_RETURN_EVENT);
-	if (within(frame->rip, user_resume_begin, user_resume_end))
-		frame->rip = (uint64_t)(uintptr_t)user_resume_abort;
-	if (within(frame->rip, wait_vmgexit, wait_vmgexit_end) ||
-	    within(frame->rip, wait_halt, wait_halt_end))
-		frame->rip = (uint64_t)(uintptr_t)wait_abort;
-}
-
-static void handle_user(struct trap_frame *frame)
-{
-	struct user_fault *fault = &cpu_this()->user->fault;
-
-	if (frame->vector == VECTOR_SYSCALL)
+	switch (frame->vector) {
+	case VECTOR_SYSCALL:
 		user_leave_ring3(frame, USER_RETURN_SYSCALL);
-	if (frame->vector == X86_VECTOR_VC && vc_handle(frame))
-		return;
-
-	*fault = (struct user_fault){
+	case X86_VECTOR_HV:
+		cpu->event_pending = 1;
+		user_leave_ring3(frame, USER_RETURN_AGAIN);
+	case VECTOR_NMI: /* restricted injection has none, so this one means nothing */
+		user_leave_ring3(frame, USER_RETURN_AGAIN);
+	case X86_VECTOR_VC:
+		if (vc_handle(frame))
+			user_leave_ring3(frame, USER_RETURN_AGAIN);
+		break;
+	default:
+		break;
+	}
+	cpu->user->fault = (struct user_fault){
 		.vector = (uint32_t)frame->vector,
 		.error = (uint32_t)frame->error,
 		.address = frame->vector == VECTOR_PF ? cpu_read_cr2() : 0,
 	};
 	user_leave_ring3(frame, USER_RETURN_FAULT);
+}
+
+/*
+ * #HV may come at any instruction of ring 0, also before SYSCALL has switched stacks. It only
+ * leaves a mark; whoever gives the CPU away next looks at it, and who was just about to starts
+ * over.
+ */
+static void handle_hv(struct cpu *cpu, struct trap_frame *frame)
+{
+	cpu->event_pending = 1;
+	if (within(frame->rip, user_resume_begin, user_resume_end))
+		frame->rip = (uint64_t)(uintptr_t)user_resume_abort;
+	if (within(frame->rip, wait_vmgexit, wait_vmgexit_end) ||
+	    within(frame->rip, wait_halt, wait_halt_end))
+		frame->rip = (uint64_t)(uintptr_t)wait_abort;
 }
 
 /*
@@ -95,36 +88,26 @@ static _Noreturn void die_of(const struct trap_frame *frame)
 	die(DIE_EXCEPTION, "exception in ring 0");
 }
 
-static void handle_kernel(struct trap_frame *frame)
+static void handle_kernel(struct cpu *cpu, struct trap_frame *frame)
 {
-	if (debug_of_service(frame))
-		handle_user(frame);
-
 	bool memory = frame->vector == VECTOR_PF || frame->vector == X86_VECTOR_VC;
 
-	if (!memory || !trap_fix_up(frame))
+	if (frame->vector == X86_VECTOR_HV)
+		handle_hv(cpu, frame);
+	else if (debug_of_service(frame))
+		handle_user(cpu, frame);
+	else if (frame->vector != VECTOR_NMI && !(memory && trap_fix_up(frame)))
 		die_of(frame);
 }
 
 void trap_handle(struct trap_frame *frame)
 {
-	switch (frame->vector) {
-	case X86_VECTOR_HV:
-		handle_hv(frame);
-		return;
-	case VECTOR_NMI:
-		/* Restricted injection has no NMI, so this one means nothing. */
-		refuse_nesting(frame, IST_NMI);
-		return;
-	case X86_VECTOR_VC:
-		refuse_nesting(frame, IST_VC);
-		break;
-	default:
-		break;
-	}
+	struct cpu *cpu = cpu_this();
 
+	/* Only a host does this, for no handler does anything that raises its own vector. */
+	if (trap_overwrites(cpu, frame))
+		die(DIE_HOST, "the host interrupts the handler of an exception by the same one");
 	if (trap_from_user(frame))
-		handle_user(frame);
-	else
-		handle_kernel(frame);
+		handle_user(cpu, frame);
+	handle_kernel(cpu, frame);
 }

@@ -8,6 +8,13 @@
 
 #include "monitor/vcpu/cpu.h"
 
+#define VECTOR_DB 1u
+#define VECTOR_NMI 2u
+#define VECTOR_DF 8u
+#define VECTOR_GP 13u
+#define VECTOR_PF 14u
+#define VECTOR_MC 18u
+
 /* On the stack in this order: entry.S pushes the registers below what the CPU pushed. */
 struct trap_frame {
 	uint64_t r15, r14, r13, r12, r11, r10, r9, r8;
@@ -30,7 +37,20 @@ bool trap_seal_idt(void);
 /* Loads the IDT on this CPU. */
 void trap_load_idt(void);
 
-/* Called by entry.S for every exception and system call. May not return for ring 3. */
+/* The stack that the IDT gives a vector. nesting.c */
+enum cpu_ist trap_ist(unsigned int vector);
+
+/*
+ * True when the exception of this frame overwrote the frame of another one of its kind, whose
+ * handler it interrupted, directly or through handlers of other kinds: then nothing can go on.
+ * Only for a frame of ring 0. No register of ring 3 decides it. nesting.c
+ */
+bool trap_overwrites(const struct cpu *cpu, const struct trap_frame *frame);
+
+/*
+ * Called by entry.S for every exception and system call. Returns for ring 0 only: who comes from
+ * ring 3 goes back there through user_enter().
+ */
 void trap_handle(struct trap_frame *frame);
 
 /*

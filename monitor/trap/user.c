@@ -12,7 +12,6 @@
 /* CF PF AF ZF SF DF OF AC ID: no TF, no IOPL, no NT; interrupts stay off, for there are none. */
 #define RFLAGS_OF_SERVICE 0x240cd5ull
 #define RFLAGS_ALWAYS 2ull
-#define VECTOR_GP 13u
 #define FX_FCW 0x37fu
 #define FX_MXCSR 0x1f80u
 
@@ -132,8 +131,11 @@ static enum user_exit run(struct cpu *cpu, struct user_context *context)
 			return USER_EXIT_SYSCALL;
 		case USER_RETURN_FAULT:
 			return USER_EXIT_FAULT;
-		case USER_RETURN_EVENT:
-			/* #HV may come between a jump to nowhere and the fault that it earns. */
+		case USER_RETURN_AGAIN:
+			/*
+			 * #HV may come between a jump to nowhere and the fault that it earns, and
+			 * CPUID be the last instruction that there is room for.
+			 */
 			if (!enterable(context))
 				return refuse(context);
 			break;
@@ -152,6 +154,7 @@ enum user_exit user_enter(struct user_context *context)
 	context->regs.rflags = (context->regs.rflags & RFLAGS_OF_SERVICE) | RFLAGS_ALWAYS;
 	cpu->user = context;
 	restore_fx(context);
+	cpu_clear_selectors(); /* before the base of FS, which goes with its selector */
 	cpu_write_msr(MSR_FS_BASE, context->fs_base);
 
 	enum user_exit exit = run(cpu, context);

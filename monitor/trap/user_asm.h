@@ -7,13 +7,13 @@
 #include "monitor/trap/wait.h"
 
 enum user_return {
-	USER_RETURN_EVENT = 0, /* entry.S knows this number */
+	USER_RETURN_AGAIN = 0, /* nothing to do but go on; entry.S knows this number */
 	USER_RETURN_SYSCALL,
 	USER_RETURN_FAULT,
 };
 
 /* entry.S */
-extern const char trap_stubs[], trap_syscall[];
+extern const char trap_stubs[], trap_syscall[], trap_syscall_stacked[];
 extern const char user_resume_begin[], user_resume_end[], user_resume_abort[];
 int user_resume(struct cpu *cpu, const struct user_regs *regs);
 _Noreturn void user_return(int value);

@@ -13,6 +13,7 @@
 #include "monitor/trap/user.h"
 #include "monitor/vcpu/cpu_layout.h"
 #include "monitor/vcpu/limits.h"
+#include "monitor/vcpu/this_cpu.h"
 
 enum cpu_ist { /* which stack a vector runs on */
 	       IST_NONE,
@@ -77,24 +78,6 @@ _Static_assert(MONITOR_CPUS_MAX *(unsigned long)CPU_BLOCK_SIZE <= (4ul << 20),
 static inline struct cpu *cpu_at(unsigned int index)
 {
 	return (struct cpu *)(CPU_VA_BASE + (uint64_t)index * CPU_BLOCK_SIZE);
-}
-
-/* The vCPU that runs this. Not before it is on a stack of its block. */
-static inline struct cpu *cpu_this(void)
-{
-	return (struct cpu *)((uintptr_t)__builtin_frame_address(0) &
-			      ~(uintptr_t)(CPU_BLOCK_SIZE - 1));
-}
-
-/*
- * True when this runs on a stack of some block, which the first steps after the entry stub do not.
- */
-static inline bool cpu_on_block(void)
-{
-	uint64_t frame = (uint64_t)(uintptr_t)__builtin_frame_address(0);
-
-	return frame >= CPU_VA_BASE &&
-	       frame - CPU_VA_BASE < MONITOR_CPUS_MAX * (uint64_t)CPU_BLOCK_SIZE;
 }
 
 /* True when address lies on the IST stack of the vCPU. */

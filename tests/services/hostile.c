@@ -36,6 +36,14 @@
  *	A	sends the AMD-SP (descriptor 4) a message that is not sealed with the key, then another
  *		under the same number: the first fails, the second closes the channel. Then echoes
  *	W	replies before any request, at its start
+ *	b	executes CPUID for ever
+ *	T	executes CPUID with the trap flag set
+ *	R	makes system calls with its stack pointer in every stack of the monitor and everywhere
+ *		else that is not its own, then echoes
+ *	D	makes system calls with selectors of its own in DS, ES, FS and GS, behind a load of SS, and
+ *		with x87 and SSE exceptions unmasked and one of them waiting, leaves all that, and echoes
+ *	K	leaves with an error if any of what D does, or its own last run, can be seen in its
+ *		registers; then echoes
  */
 #include <stddef.h>
 #include <stdint.h>
@@ -56,6 +64,8 @@
 #define BUFFER_SIZE 4096u
 #define MONITOR_IMAGE 0xffffffff80000000ull
 #define MONITOR_DIRECT 0xffff800000000000ull
+#define MONITOR_CPU 0xffffffffc0000000ull /* block of the first vCPU: monitor/vcpu/cpu_layout.h */
+#define CALLS_WITH_STACK 4000u
 #define EFAULT 14
 #define EBADF 9
 
@@ -176,6 +186,93 @@ static void run_with_flags(void)
 			 : "rax", "rcx", "r11", "memory", "cc");
 }
 
+/* Each a stack pointer that ring 0 finds when SYSCALL, #HV or NMI takes the CPU away. */
+static void point_stack_elsewhere(void)
+{
+	static const uint64_t stacks[] = {
+		MONITOR_CPU + 0x7f00, /* #HV */
+		MONITOR_CPU + 0x7fd8, /* the frame that the CPU pushes there */
+		MONITOR_CPU + 0x7000,
+		MONITOR_CPU + 0x9f00, /* NMI */
+		MONITOR_CPU + 0xbf00, /* #VC */
+		MONITOR_CPU + 0xdf00, /* double fault, machine check */
+		MONITOR_CPU + 0xff00, /* #DB */
+		MONITOR_CPU + 0x5f00, /* the run loop's */
+		MONITOR_CPU + 0x10,   /* struct cpu */
+		MONITOR_CPU + 0x10000,
+		MONITOR_IMAGE + 0x1000,
+		MONITOR_DIRECT,
+		0x8000000000000000ull,
+		0x00007fffffffffffull,
+		UINT64_MAX,
+		0,
+		7,
+	};
+
+	for (size_t i = 0; i < sizeof(stacks) / sizeof(stacks[0]); i++) {
+		uint64_t calls = CALLS_WITH_STACK;
+
+		__asm__ volatile("mov %%rsp, %%rbx\n\t"
+				 "mov %1, %%rsp\n"
+				 "1: mov $39, %%eax\n\t"
+				 "syscall\n\t"
+				 "dec %0\n\t"
+				 "jnz 1b\n\t"
+				 "mov %%rbx, %%rsp"
+				 : "+r"(calls)
+				 : "r"(stacks[i])
+				 : "rax", "rbx", "rcx", "r11", "memory", "cc");
+	}
+}
+
+/* FCW 0 and MXCSR 0: every exception unmasked. The division's waits for the next x87 instruction. */
+static void leave_registers(void)
+{
+	static const uint32_t zero;
+
+	__asm__ volatile("fninit\n\t"
+			 "fldcw %0\n\t"
+			 "ldmxcsr %0\n\t"
+			 "fld1\n\t"
+			 "fldz\n\t"
+			 "fdivrp\n\t"
+			 "pcmpeqd %%xmm7, %%xmm7\n\t"
+			 "mov $0x1b, %%eax\n\t"
+			 "mov %%eax, %%ds\n\t"
+			 "mov %%eax, %%es\n\t"
+			 "mov %%eax, %%fs\n\t"
+			 "mov %%eax, %%gs\n\t"
+			 "mov %%eax, %%ss\n\t"
+			 "mov $39, %%eax\n\t"
+			 "syscall"
+			 :
+			 : "m"(zero)
+			 : "rax", "rcx", "r11", "memory");
+}
+
+/* What a new process has, for this file is compiled without x87 and SSE. */
+static void look_at_registers(void)
+{
+	static uint8_t fx[512] __attribute__((aligned(16)));
+	uint32_t ds, es, fs, gs;
+	uint64_t flags, others = 0;
+
+	__asm__ volatile("fxsave64 %0" : "=m"(fx));
+	__asm__ volatile("mov %%ds, %0\n\tmov %%es, %1\n\tmov %%fs, %2\n\tmov %%gs, %3"
+			 : "=r"(ds), "=r"(es), "=r"(fs), "=r"(gs));
+	__asm__ volatile("pushfq\n\tpopq %0" : "=r"(flags));
+	for (size_t i = 32; i < 416; i++)
+		others |= fx[i]; /* ST0..7, XMM0..15 */
+	if (ds | es | fs | gs)
+		leave(11);
+	if (fx[0] != 0x7f || fx[1] != 3 || fx[2] || fx[3] || fx[24] != 0x80 || fx[25] != 0x1f)
+		leave(12);
+	if (others)
+		leave(13);
+	if (flags & 0x247700) /* TF, IF, DF, NT, IOPL, AC, ID */
+		leave(14);
+}
+
 struct sealed {
 	struct service_request request;
 	struct psp_msg_header header;
@@ -230,6 +327,13 @@ static void misuse_amdsp(void)
 		leave(9);
 	if (send_sealed(1, 1) != SERVICE_ERR_FAILED)
 		leave(10);
+}
+
+static void execute_cpuid(void)
+{
+	uint32_t eax = 0;
+
+	__asm__ volatile("cpuid" : "+a"(eax) : : "rbx", "rcx", "rdx");
 }
 
 static void break_a_rule(uint8_t mode, size_t size)
@@ -317,6 +421,24 @@ static void break_a_rule(uint8_t mode, size_t size)
 		break;
 	case 'a':
 		take_all_memory();
+		break;
+	case 'b':
+		for (;;)
+			execute_cpuid();
+	case 'T':
+		__asm__ volatile("pushfq\n\torq $0x100, (%%rsp)\n\tpopfq\n\tcpuid\n\tnop"
+				 :
+				 : "a"(0)
+				 : "rbx", "rcx", "rdx", "memory", "cc");
+		break;
+	case 'R':
+		point_stack_elsewhere();
+		break;
+	case 'D':
+		leave_registers();
+		break;
+	case 'K':
+		look_at_registers();
 		break;
 	default:
 		break;

@@ -68,6 +68,11 @@ CASES = {
     "a": (FAILED, ["ended: it asked for a request before it answered the last one"]),
     "A": (OK, []),
     "W": (FAILED, ["ended: it answered without a request"]),
+    "b": (FAILED, ["ended: it ran past its budget"]),
+    "T": (FAILED, exception(1)),
+    "R": (OK, []),
+    "D": (OK, []),
+    "K": (OK, []),
 }
 
 

@@ -5,32 +5,7 @@
 
 #include <stdint.h>
 
-#define CR0_MP (1ull << 1)
-#define CR0_PE (1ull << 0)
-#define CR0_ET (1ull << 4)
-#define CR0_NE (1ull << 5)
-#define CR0_WP (1ull << 16)
-#define CR0_PG (1ull << 31)
-#define CR4_PAE (1ull << 5)
-#define CR4_PGE (1ull << 7)
-#define CR4_OSFXSR (1ull << 9)
-#define CR4_OSXMMEXCPT (1ull << 10)
-#define CR4_UMIP (1ull << 11)
-#define CR4_SMEP (1ull << 20)
-#define CR4_SMAP (1ull << 21)
-#define EFER_SCE (1ull << 0)
-#define EFER_LME (1ull << 8)
-#define EFER_LMA (1ull << 10)
-#define EFER_NXE (1ull << 11)
-
-#define MSR_EFER 0xc0000080u
-#define MSR_STAR 0xc0000081u
-#define MSR_LSTAR 0xc0000082u
-#define MSR_CSTAR 0xc0000083u
-#define MSR_SFMASK 0xc0000084u
-#define MSR_FS_BASE 0xc0000100u
-#define MSR_GS_BASE 0xc0000101u
-#define MSR_KERNEL_GS_BASE 0xc0000102u
+#include "monitor/arch/hw/cpu_bits.h"
 
 static inline uint64_t cpu_read_msr(uint32_t msr)
 {
@@ -77,6 +52,17 @@ static inline void cpu_write_cr3(uint64_t value)
 static inline void cpu_write_cr4(uint64_t value)
 {
 	__asm__ volatile("mov %0, %%cr4" : : "r"(value) : "memory");
+}
+
+/* DS, ES, FS, GS: ring 0 uses none, and the next service must not find what the last one left. */
+static inline void cpu_clear_selectors(void)
+{
+	__asm__ volatile("mov %0, %%ds\n\t"
+			 "mov %0, %%es\n\t"
+			 "mov %0, %%fs\n\t"
+			 "mov %0, %%gs"
+			 :
+			 : "r"(0));
 }
 
 static inline uint64_t cpu_read_tsc(void)
