@@ -109,6 +109,23 @@ enum mailbox_invlpgb { /* the host's choice about the instructions INVLPGB and T
 		       MAILBOX_INVLPGB_INTERCEPTED = 3, /* CPUID bits set, #VC */
 };
 
+/* What a hostile host does when it was asked to (`--fault`): machine/host/fault.c has the names. */
+enum mailbox_fault {
+	MAILBOX_FAULT_TIMER_LOSE,
+	MAILBOX_FAULT_TIMER_DELAY,
+	MAILBOX_FAULT_TIMER_REPEAT,
+	MAILBOX_FAULT_REFUSE_AP_CREATION,
+	MAILBOX_FAULT_REFUSE_RUN_VMPL,
+	MAILBOX_FAULT_COUNT,
+};
+
+/* When: occasions are counted from 1, for the whole machine. All 0: never. */
+struct mailbox_fault_plan {
+	uint32_t nth;	/* at this one only; 0: see every */
+	uint32_t every; /* at each that is a multiple of it */
+};
+ABI_SIZE(struct mailbox_fault_plan, 8);
+
 #define MAILBOX_LOG_SIZE (64u << 10)
 
 struct mailbox {
@@ -128,6 +145,9 @@ struct mailbox {
 	uint32_t storm_us; /* mean interval of the storm in microseconds; 0: none */
 	uint64_t stop_arg[4];
 	struct mailbox_storm storm;
+	uint32_t converts; /* the host changes a page's state at an access to its other side */
+	uint32_t reserved_2;
+	struct mailbox_fault_plan faults[MAILBOX_FAULT_COUNT];
 	struct mailbox_exit_counter exits[MAILBOX_EXIT_KINDS];
 	uint64_t switches[4];	    /* VMPL switches into each level */
 	volatile uint64_t log_head; /* bytes ever written; the ring index is the remainder */

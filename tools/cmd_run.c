@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "machine/host/fault.h"
 #include "machine/host/run.h"
 #include "machine/mailbox.h"
 #include "tools/beside.h"
@@ -40,16 +41,25 @@ static const char usage_text[] =
 	"  --hv PATH              the machine's hypervisor ($SOCLE_HV, or where it was built)\n"
 	"  --qemu PATH            (qemu-system-x86_64)\n"
 	"  --accel tcg|kvm        (tcg)\n"
+	"  --convert yes|no       what the host does at a private access to a shared page and at "
+	"a\n"
+	"                         shared access to a private one: change the page, as KVM and its\n"
+	"                         VMM do, or end the VM (yes)\n"
 	"  --event-storm US       be a hostile host: raise #HV at VMPL0 about every US "
 	"microseconds\n"
 	"  --invlpgb on|hidden|undefined|intercepted\n"
 	"                         INVLPGB and TLBSYNC: in CPUID and working (on), neither, in\n"
 	"                         CPUID but #UD, or in CPUID but #VC\n"
+	"  --fault NAME[=WHEN]    be a hostile host: do what the list below says; WHEN is N for "
+	"the\n"
+	"                         N-th time that it could, /N for each N-th (/1)\n"
 	"  --quiet                no progress on standard output\n"
 	"\n"
 	"Exit status: 0 the guest powered off, 1 it did not start, 2 the guest or its SVSM asked\n"
 	"to be terminated, 3 triple fault, 4 RMP violation, 5 the hypervisor failed, 6 timeout,\n"
-	"7 QEMU died, 8 interrupted by a signal.\n";
+	"7 QEMU died, 8 interrupted by a signal.\n"
+	"\n"
+	"Faults:\n";
 
 enum option_id {
 	OPT_CPUS = 256,
@@ -65,8 +75,10 @@ enum option_id {
 	OPT_HV,
 	OPT_QEMU,
 	OPT_ACCEL,
+	OPT_CONVERT,
 	OPT_STORM,
 	OPT_INVLPGB,
+	OPT_FAULT,
 	OPT_QUIET,
 };
 
@@ -84,8 +96,10 @@ static const struct option long_options[] = {
 	{ "hv", required_argument, NULL, OPT_HV },
 	{ "qemu", required_argument, NULL, OPT_QEMU },
 	{ "accel", required_argument, NULL, OPT_ACCEL },
+	{ "convert", required_argument, NULL, OPT_CONVERT },
 	{ "event-storm", required_argument, NULL, OPT_STORM },
 	{ "invlpgb", required_argument, NULL, OPT_INVLPGB },
+	{ "fault", required_argument, NULL, OPT_FAULT },
 	{ "quiet", no_argument, NULL, OPT_QUIET },
 	{ "help", no_argument, NULL, 'h' },
 	{ 0 },
@@ -197,6 +211,20 @@ static bool parse_invlpgb(struct arguments *args, const char *value)
 	return bad("--invlpgb takes on, hidden, undefined or intercepted", value);
 }
 
+static bool parse_convert(struct arguments *args, const char *value)
+{
+	if (strcmp(value, "yes") != 0 && strcmp(value, "no") != 0)
+		return bad("--convert takes yes or no", value);
+	args->run.keeps_pages = strcmp(value, "no") == 0;
+	return true;
+}
+
+static bool parse_fault(struct arguments *args, const char *value)
+{
+	return fault_parse(args->run.faults, value) ||
+	       bad("--fault takes NAME, NAME=N or NAME=/N, each name once", value);
+}
+
 static bool parse_path(const char **path, const char *value)
 {
 	*path = value;
@@ -234,6 +262,10 @@ static bool parse_option(struct arguments *args, int id, char *value)
 		return parse_path(&run->qemu, value);
 	case OPT_ACCEL:
 		return parse_accel(args, value);
+	case OPT_CONVERT:
+		return parse_convert(args, value);
+	case OPT_FAULT:
+		return parse_fault(args, value);
 	case OPT_STORM:
 		return parse_storm(args, value);
 	case OPT_INVLPGB:
@@ -328,6 +360,13 @@ static int start(const struct run_options *options)
 	return (int)status;
 }
 
+static void show_usage(void)
+{
+	fputs(usage_text, stdout);
+	for (unsigned int i = 0; i < MAILBOX_FAULT_COUNT; i++)
+		printf("  %-22s %s\n", faults[i].name, faults[i].what);
+}
+
 int cmd_run(int argc, char **argv)
 {
 	struct arguments args = { .run = { .qemu = "qemu-system-x86_64",
@@ -339,7 +378,7 @@ int cmd_run(int argc, char **argv)
 	if (!parse_arguments(&args, argc, argv))
 		return CMD_MISUSE;
 	if (args.help) {
-		fputs(usage_text, stdout);
+		show_usage();
 		return CMD_OK;
 	}
 	if (default_key_dir(&args) && default_hv_image(&args))

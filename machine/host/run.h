@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "core/host/error.h"
+#include "machine/mailbox.h"
 
 #define RUN_MARKS_MAX 16u
 #define RUN_MEMORY_MIN (64ull << 20)
@@ -48,6 +49,8 @@ struct run_options {
 	uint64_t timeout_ns; /* 0: none */
 	uint32_t storm_us;   /* mean interval of a storm of #HV; 0: none */
 	uint32_t invlpgb;    /* enum mailbox_invlpgb */
+	bool keeps_pages;    /* the host ends the VM where others convert a page */
+	struct mailbox_fault_plan faults[MAILBOX_FAULT_COUNT];
 	bool quiet;
 	struct run_marks debug_marks, console_marks;
 };

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "machine/hv/emulate.h"
 
+#include "machine/hv/convert.h"
 #include "machine/hv/ghcb.h"
 #include "machine/hv/invlpgb.h"
 #include "machine/hv/log.h"
+#include "machine/hv/npf.h"
 #include "machine/hv/npt.h"
 #include "machine/hv/vc.h"
 #include "machine/hv/walk.h"
@@ -91,7 +93,7 @@ uint64_t *emulate_register(struct plane *p, unsigned int reg)
 	}
 }
 
-/* The operand of PVALIDATE and RMPADJUST. False: the guest has its page fault. */
+/* The operand of PVALIDATE and RMPADJUST. False: the guest has its fault, or tries again. */
 static bool translate_operand(struct vcpu *v, uint64_t *gpa)
 {
 	struct vmcb *c = vcpu_plane(v)->vmcb;
@@ -103,9 +105,9 @@ static bool translate_operand(struct vcpu *v, uint64_t *gpa)
 		return true;
 	}
 	if (r.status == WALK_NPF) {
-		hv_log("page tables of VMPL %u at %lx out of reach", v->current, r.gpa);
-		hv_stop(MAILBOX_STOP_RMP_VIOLATION, v->current, r.gpa,
-			VMCB_NPF_RMP | VMCB_NPF_TABLE, c->rip);
+		if (npf_walk(v, &r) == NPF_NOT_VALIDATED)
+			vc_raise(v, VC_PAGE_NOT_VALIDATED);
+		return false;
 	}
 	c->cr2 = r.linear;
 	vcpu_inject_exception(v, X86_VECTOR_PF, true, r.error);
@@ -126,7 +128,7 @@ static bool mend(struct vcpu *v, enum rmp_status status, uint64_t gpa)
 		vc_raise(v, VC_PAGE_NOT_VALIDATED);
 		return false;
 	}
-	if (status == RMP_NOT_ASSIGNED && npt_assign_on_fault(gpa))
+	if (status == RMP_NOT_ASSIGNED && convert_to_private(v, gpa))
 		return true;
 	hv_log("RMP instruction of VMPL %u on %lx: %s", v->current, gpa,
 	       status == RMP_NOT_RAM ? "not RAM" : "the page is shared");

@@ -6,6 +6,7 @@
 #include "machine/hv/counters.h"
 #include "machine/hv/cpuid.h"
 #include "machine/hv/doorbell.h"
+#include "machine/hv/fault.h"
 #include "machine/hv/ghcb_call.h"
 #include "machine/hv/guest_request.h"
 #include "machine/hv/invlpgb.h"
@@ -220,9 +221,10 @@ static void ap_creation_exit(struct ghcb_call *c)
 {
 	uint32_t apic_id = (uint32_t)(c->info_1 >> AP_APIC_ID_SHIFT);
 	unsigned int vmpl = c->info_1 >> AP_VMPL_SHIFT & AP_VMPL_MASK;
-	bool done = false;
+	bool done = false, refused = fault_strikes(MAILBOX_FAULT_REFUSE_AP_CREATION);
 
-	if (!(c->info_1 & AP_RESERVED_MASK) && vmpl < SNP_VMPL_COUNT && vmpl >= c->p->vmpl) {
+	if (!refused && !(c->info_1 & AP_RESERVED_MASK) && vmpl < SNP_VMPL_COUNT &&
+	    vmpl >= c->p->vmpl) {
 		switch (c->info_1 & AP_REQUEST_MASK) {
 		case GHCB_AP_CREATE_ON_INIT:
 			done = ap_create(c, apic_id, vmpl, true);
@@ -371,13 +373,34 @@ static void dispatch(struct ghcb_call *c)
 	log_refusal(c, e->name);
 }
 
+static bool run_vmpl(struct vcpu *v, unsigned int vmpl)
+{
+	return !fault_strikes(MAILBOX_FAULT_REFUSE_RUN_VMPL) && vcpu_switch_plane(v, vmpl);
+}
+
 /* The answer is in the page before the caller's state is put away; it sees it when it resumes. */
 static void switch_after(struct ghcb_call *c)
 {
-	if (vcpu_switch_plane(c->v, c->target_vmpl))
+	if (run_vmpl(c->v, c->target_vmpl))
 		return;
 	ghcb_error(c, GHCB_ERROR_INVALID_INPUT);
 	put_outputs(c);
+}
+
+/*
+ * The GHCB is no shared page. A host that keeps the two sides of a page apart, as KVM does, reads
+ * zeros there, which ask for nothing, and its answer is not in the guest's page.
+ */
+static void no_page(struct vcpu *v, uint64_t gpa)
+{
+	const struct plane *p = vcpu_plane(v);
+
+	if (refusal_is_news(v))
+		hv_log("VMPL%u of vCPU %u: GHCB at %llx is not a shared page", p->vmpl, v->id,
+		       (unsigned long long)gpa);
+	if (!hv_mailbox()->converts)
+		hv_stop(MAILBOX_STOP_GUEST_TERMINATE, p->vmpl, GHCB_TERM_SET_GENERIC,
+			GHCB_TERM_GENERIC_PROTOCOL, 0);
 }
 
 static void page_exit(struct vcpu *v)
@@ -387,10 +410,8 @@ static void page_exit(struct vcpu *v)
 	const struct ghcb *page = guest_ptr(c.gpa, sizeof(*page), GUEST_SHARED);
 
 	if (page == NULL) {
-		hv_log("VMPL%u of vCPU %u: GHCB at %llx is not a shared page", p->vmpl, v->id,
-		       (unsigned long long)c.gpa);
-		hv_stop(MAILBOX_STOP_GUEST_TERMINATE, p->vmpl, GHCB_TERM_SET_GENERIC,
-			GHCB_TERM_GENERIC_PROTOCOL, 0);
+		no_page(v, c.gpa);
+		return;
 	}
 	take_inputs(&c, page);
 	if (p->ghcb_registered != c.gpa)
@@ -451,7 +472,7 @@ static void msr_run_vmpl(struct vcpu *v, uint64_t request)
 	unsigned int vmpl = request >> 32 & 0xff;
 
 	p->ghcb_msr = GHCB_MSR_RUN_VMPL_RESP;
-	if (vcpu_switch_plane(v, vmpl))
+	if (run_vmpl(v, vmpl))
 		return;
 	if (refusal_is_news(v))
 		hv_log("VMPL%u of vCPU %u: VMPL%u cannot run", p->vmpl, v->id, vmpl);

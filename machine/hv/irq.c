@@ -3,6 +3,7 @@
 
 #include "abi/ghcb.h"
 #include "machine/hv/doorbell.h"
+#include "machine/hv/fault.h"
 #include "machine/hv/ioapic.h"
 #include "machine/hv/log.h"
 #include "machine/hv/port.h"
@@ -20,6 +21,7 @@
 #define SHADOW_PATIENCE 8u
 #define NO_RIP (~0ull)
 #define BROADCAST 0xffffffffu
+#define FAULT_DELAY_US 20000u
 
 struct plane_apic {
 	struct apic apic;
@@ -28,6 +30,11 @@ struct plane_apic {
 	unsigned int shadow_held;
 	bool reset_hold; /* AP reset hold: only SIPI ends it */
 	bool restricted; /* what the plane was when its APIC started */
+	struct {	 /* timer events that a hostile host (fault.h) has still to deliver */
+		uint64_t late_at;     /* when a delayed one comes; 0: none is */
+		uint8_t late_vector;  /* its vector */
+		uint8_t again_vector; /* comes when it has been taken once; 0: none */
+	} fault;
 };
 
 /* What this CPU's physical timer is set to. */
@@ -88,6 +95,65 @@ static void apic_start(struct vcpu *v, struct plane *p)
 	p->blocked_rip = NO_RIP;
 }
 
+static uint64_t clock_of_microseconds(uint64_t us)
+{
+	return (us * APIC_TICKS_PER_MICROSECOND << 32) / ticks_per_clock;
+}
+
+/* The timer of a VMPL0 is due: a hostile host may lose the event, delay it, or repeat it. */
+static void timer_event(struct plane_apic *a, uint64_t now)
+{
+	uint32_t lvt = a->apic.lvt[APIC_LVT_TIMER];
+	bool lost = fault_strikes(MAILBOX_FAULT_TIMER_LOSE);
+	bool late = fault_strikes(MAILBOX_FAULT_TIMER_DELAY);
+	bool again = fault_strikes(MAILBOX_FAULT_TIMER_REPEAT);
+
+	if (late) {
+		a->fault.late_at = now + clock_of_microseconds(FAULT_DELAY_US);
+		a->fault.late_vector = (uint8_t)lvt;
+	}
+	if (again)
+		a->fault.again_vector = (uint8_t)lvt;
+	/* A masked timer runs on and raises nothing. */
+	if (lost || late)
+		a->apic.lvt[APIC_LVT_TIMER] |= APIC_LVT_MASKED;
+	apic_timer_advance(&a->apic, now);
+	a->apic.lvt[APIC_LVT_TIMER] = lvt;
+}
+
+static bool is_requested(const struct apic *a, uint8_t vector)
+{
+	return a->irr[vector / 32] >> vector % 32 & 1;
+}
+
+static void timer_faults(struct plane_apic *a, uint64_t now)
+{
+	uint8_t again = a->fault.again_vector;
+
+	if (a->fault.late_at != 0 && now >= a->fault.late_at) {
+		a->fault.late_at = 0;
+		apic_accept(&a->apic, a->fault.late_vector, false);
+	}
+	if (again != 0 && !is_requested(&a->apic, again)) {
+		a->fault.again_vector = 0;
+		apic_accept(&a->apic, again, false);
+	}
+}
+
+/* Lets the timer of a plane run up to now. */
+static void timer_advance(struct plane *p, uint64_t now)
+{
+	struct plane_apic *a = p->apic;
+	bool due = a->apic.timer_deadline != 0 && now >= a->apic.timer_deadline;
+
+	if (p->vmpl == 0)
+		timer_faults(a, now);
+	if (p->vmpl == 0 && due && !(a->apic.lvt[APIC_LVT_TIMER] & APIC_LVT_MASKED))
+		timer_event(a, now);
+	else
+		apic_timer_advance(&a->apic, now);
+}
+
 static void sync_tpr(struct plane *p)
 {
 	uint32_t v_tpr = p->vmcb->int_control & VMCB_INT_V_TPR_MASK;
@@ -101,6 +167,7 @@ static void sync_tpr(struct plane *p)
 struct apic *irq_apic(struct plane *p)
 {
 	sync_tpr(p);
+	timer_advance(p, clock_now());
 	return &p->apic->apic;
 }
 
@@ -140,25 +207,24 @@ static void timer_set(struct vcpu *v, uint64_t deadline, uint64_t now)
 	x86_lapic_write(APIC_REG_TIMER_INITIAL, (uint32_t)ticks);
 }
 
-static void timer_rearm(struct vcpu *v)
+/* 0 stands for no deadline. */
+static uint64_t earlier(uint64_t a, uint64_t b)
 {
-	uint64_t now = clock_now(), first = 0;
-
-	for (unsigned int vmpl = 0; vmpl <= v->current; vmpl++) {
-		struct apic *a = &v->planes[vmpl].apic->apic;
-
-		apic_timer_advance(a, now);
-		if (a->timer_deadline != 0 && (first == 0 || a->timer_deadline < first))
-			first = a->timer_deadline;
-	}
-	if (storm_deadline(v) != 0 && (first == 0 || storm_deadline(v) < first))
-		first = storm_deadline(v);
-	timer_set(v, first, now);
+	return b != 0 && (a == 0 || b < a) ? b : a;
 }
 
-static uint64_t clock_of_microseconds(uint64_t us)
+static void timer_rearm(struct vcpu *v)
 {
-	return (us * APIC_TICKS_PER_MICROSECOND << 32) / ticks_per_clock;
+	uint64_t now = clock_now(), first = storm_deadline(v);
+
+	for (unsigned int vmpl = 0; vmpl <= v->current; vmpl++) {
+		struct plane_apic *a = v->planes[vmpl].apic;
+
+		timer_advance(&v->planes[vmpl], now);
+		first = earlier(first, a->apic.timer_deadline);
+		first = earlier(first, a->fault.late_at);
+	}
+	timer_set(v, first, now);
 }
 
 /* Comes back soon: there is something to inject that cannot be injected right now. */
@@ -587,7 +653,7 @@ bool irq_pending(struct vcpu *v, struct plane *p)
 	(void)v;
 	if (a->reset_hold)
 		return false;
-	apic_timer_advance(&a->apic, clock_now());
+	timer_advance(p, clock_now());
 	if (a->apic.nmi_pending && !p->nmi_blocked)
 		return true;
 	if (is_restricted(p))

@@ -1,20 +1,27 @@
 /* SPDX-License-Identifier: MIT */
 #include "machine/hv/npf.h"
 
+#include "machine/hv/convert.h"
 #include "machine/hv/emulate.h"
 #include "machine/hv/log.h"
 #include "machine/hv/npt.h"
 #include "machine/hv/vc.h"
 #include "machine/hv/x86.h"
 
+static _Noreturn void stop_at(const struct vcpu *v, const char *what, uint64_t gpa, uint64_t error)
+{
+	uint64_t rip = v->planes[v->current].vmcb->rip;
+
+	hv_log("RMP violation at VMPL %u: %s: gPA %lx error %lx RIP %lx", v->current, what, gpa,
+	       error, rip);
+	hv_stop(MAILBOX_STOP_RMP_VIOLATION, v->current, gpa, error | VMCB_NPF_RMP, rip);
+}
+
 static _Noreturn void violation(struct vcpu *v, const char *what)
 {
 	const struct vmcb *c = vcpu_plane(v)->vmcb;
-	uint64_t gpa = c->exit_info_2 & ~HV_C_BIT;
 
-	hv_log("RMP violation at VMPL %u: %s: gPA %lx error %lx RIP %lx", v->current, what, gpa,
-	       c->exit_info_1, c->rip);
-	hv_stop(MAILBOX_STOP_RMP_VIOLATION, v->current, gpa, c->exit_info_1 | VMCB_NPF_RMP, c->rip);
+	stop_at(v, what, c->exit_info_2 & ~HV_C_BIT, c->exit_info_1);
 }
 
 /* Whether no plane exists that is less privileged than the current one. */
@@ -53,11 +60,25 @@ static bool mend_private_by_nature(struct vcpu *v, uint64_t gpa)
 	return true;
 }
 
-static void shared_fault(struct vcpu *v, uint64_t gpa)
+/* A walk or fetch without C-bit that nothing can be done about in the shared view. */
+static void private_by_nature_fault(struct vcpu *v, uint64_t gpa)
+{
+	if (rmp_access(npt_rmp_table(), gpa >> ABI_PAGE_SHIFT, v->current, RMP_PERM_READ) ==
+	    RMP_NOT_VALIDATED)
+		vc_raise(v, VC_PAGE_NOT_VALIDATED);
+	else
+		violation(v, "walk or fetch without C-bit of a private page");
+}
+
+static void shared_fault(struct vcpu *v, uint64_t gpa, uint64_t error)
 {
 	if (!(npt_rmp(gpa)->flags & RMP_ASSIGNED))
 		npt_sync(gpa, 1); /* another vCPU has changed it meanwhile */
-	else if (!mend_private_by_nature(v, gpa))
+	else if (mend_private_by_nature(v, gpa))
+		return;
+	else if (error & (VMCB_NPF_TABLE | VMCB_NPF_FETCH))
+		private_by_nature_fault(v, gpa);
+	else if (!convert_to_shared(v, gpa))
 		violation(v, "access without C-bit to a private page");
 }
 
@@ -76,12 +97,10 @@ static void private_fault(struct vcpu *v, uint64_t gpa, uint64_t error)
 		npt_sync(gpa, 1);
 		break;
 	case RMP_NOT_ASSIGNED:
-		if (!npt_assign_on_fault(gpa))
+		if (!convert_to_private(v, gpa))
 			violation(v, "access with C-bit to a shared page");
 		break;
 	case RMP_NOT_VALIDATED:
-		if (error & VMCB_NPF_TABLE)
-			violation(v, "page table in a page that is not validated");
 		vc_raise(v, VC_PAGE_NOT_VALIDATED);
 		break;
 	case RMP_IS_VMSA:
@@ -105,6 +124,33 @@ void npf_exit(struct vcpu *v)
 	} else if (flat || (p->vmcb->exit_info_2 & HV_C_BIT)) {
 		private_fault(v, gpa, error);
 	} else {
-		shared_fault(v, gpa);
+		shared_fault(v, gpa, error);
 	}
+}
+
+static enum npf_answer private_walk(struct vcpu *v, const struct walk_result *w)
+{
+	switch (rmp_access(npt_rmp_table(), w->gpa >> ABI_PAGE_SHIFT, v->current, w->perms)) {
+	case RMP_DONE:
+		return NPF_TRY_AGAIN;
+	case RMP_NOT_ASSIGNED:
+		if (convert_to_private(v, w->gpa))
+			return NPF_TRY_AGAIN;
+		stop_at(v, "access with C-bit to a shared page", w->gpa, 0);
+	case RMP_NOT_VALIDATED:
+		return NPF_NOT_VALIDATED;
+	default:
+		stop_at(v, "permission of the VMPL", w->gpa, 0);
+	}
+}
+
+enum npf_answer npf_walk(struct vcpu *v, const struct walk_result *w)
+{
+	if (!npt_is_ram(w->gpa))
+		stop_at(v, "tables, operand or stack outside RAM", w->gpa, 0);
+	if (w->private)
+		return private_walk(v, w);
+	if ((npt_rmp(w->gpa)->flags & RMP_ASSIGNED) && !convert_to_shared(v, w->gpa))
+		stop_at(v, "access without C-bit to a private page", w->gpa, 0);
+	return NPF_TRY_AGAIN;
 }

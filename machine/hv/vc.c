@@ -3,6 +3,7 @@
 
 #include "machine/hv/emulate.h"
 #include "machine/hv/log.h"
+#include "machine/hv/npf.h"
 #include "machine/hv/npt.h"
 #include "machine/hv/walk.h"
 #include "machine/hv/x86.h"
@@ -90,10 +91,11 @@ static enum vc_status load_handler(struct vc_context *x, uint16_t selector, unsi
 {
 	struct segment_load load;
 	enum vc_status status = load_descriptor(x, selector, &load);
-	uint16_t attributes = load.segment.attributes;
+	uint16_t attributes;
 
 	if (status != VC_OK)
 		return status;
+	attributes = load.segment.attributes;
 	if (!(attributes & DESCRIPTOR_CODE) || load.dpl > cpl)
 		return VC_BROKEN;
 	e->cpl = attributes & DESCRIPTOR_CONFORMING ? cpl : load.dpl;
@@ -266,6 +268,16 @@ static void take(struct vmcb *c, const struct vc_entry *e)
 	c->int_state = 0;
 }
 
+/*
+ * #VC while #VC is delivered: taken for contributory as #GP is, so #DF follows (APM volume 2,
+ * 8.2.9), and a shutdown when that cannot be delivered either.
+ */
+static void access_npf(struct vc_context *x)
+{
+	if (npf_walk(x->v, &x->walk) == NPF_NOT_VALIDATED)
+		vcpu_inject_exception(x->v, X86_VECTOR_DF, true, 0);
+}
+
 /* #VC cannot be delivered. */
 static void refuse(struct vc_context *x, enum vc_status status, uint32_t code)
 {
@@ -278,15 +290,14 @@ static void refuse(struct vc_context *x, enum vc_status status, uint32_t code)
 		vcpu_inject_exception(v, X86_VECTOR_PF, true, w->error);
 		return;
 	}
-	/* A stack in memory that the host has not assigned yet: the instruction exits once more. */
-	if (status == VC_ACCESS && w->private && npt_is_ram(w->gpa) &&
-	    !(npt_rmp(w->gpa)->flags & RMP_ASSIGNED) && npt_assign_on_fault(w->gpa))
+	/* Where the host mends it, the instruction exits once more. */
+	if (status == VC_ACCESS) {
+		access_npf(x);
 		return;
-	hv_log("#VC %x cannot be delivered at VMPL %u, RIP %lx: %s", code, vmpl, x->c->rip,
-	       status == VC_ACCESS ? "tables or stack out of reach" : "no handler");
-	if (status == VC_ACCESS || code == VC_PAGE_NOT_VALIDATED)
-		hv_stop(MAILBOX_STOP_RMP_VIOLATION, vmpl,
-			status == VC_ACCESS ? w->gpa : x->c->exit_info_2 & ~HV_C_BIT,
+	}
+	hv_log("#VC %x cannot be delivered at VMPL %u, RIP %lx: no handler", code, vmpl, x->c->rip);
+	if (code == VC_PAGE_NOT_VALIDATED)
+		hv_stop(MAILBOX_STOP_RMP_VIOLATION, vmpl, x->c->exit_info_2 & ~HV_C_BIT,
 			x->c->exit_info_1 | VMCB_NPF_RMP, x->c->rip);
 	hv_stop(MAILBOX_STOP_SHUTDOWN, vmpl, x->c->rip, 0, 0);
 }

@@ -34,11 +34,13 @@ static struct walk_result page_fault(uint64_t linear, unsigned int access, bool 
 	return (struct walk_result){ .status = WALK_PAGE_FAULT, .error = error, .linear = linear };
 }
 
-static struct walk_result npf(uint64_t linear, uint64_t gpa, bool private)
+static struct walk_result npf(uint64_t linear, uint64_t gpa, bool private, unsigned int perms)
 {
-	return (struct walk_result){
-		.status = WALK_NPF, .gpa = gpa & ~HV_C_BIT, .private = private, .linear = linear
-	};
+	return (struct walk_result){ .status = WALK_NPF,
+				     .gpa = gpa & ~HV_C_BIT,
+				     .private = private,
+				     .perms = perms,
+				     .linear = linear };
 }
 
 /* Reads one table entry; false when the table is not in private memory of this VMPL. */
@@ -81,7 +83,7 @@ static struct walk_result walk_tables(struct vcpu *v, uint64_t linear, unsigned 
 		if (m.levels == 3 && level == 3)
 			at = table + (linear >> 30 & 3) * m.entry_size;
 		if (!read_entry(v, at, m.entry_size, &entry))
-			return npf(linear, at, true);
+			return npf(linear, at, true, RMP_PERM_READ);
 		if (!(entry & PTE_PRESENT))
 			return page_fault(linear, access, false);
 		leaf->writable = leaf->writable && (flat_level || (entry & PTE_WRITE));
@@ -136,7 +138,7 @@ static uint8_t *locate(struct vcpu *v, uint64_t linear, size_t size, unsigned in
 	at = guest_ptr(r->gpa, size, r->private ? GUEST_PRIVATE : GUEST_SHARED);
 	if (!at || (r->private && rmp_access(npt_rmp_table(), r->gpa >> ABI_PAGE_SHIFT, v->current,
 					     perms) != RMP_DONE)) {
-		*r = npf(linear, r->gpa, r->private);
+		*r = npf(linear, r->gpa, r->private, perms);
 		return NULL;
 	}
 	return at;

@@ -20,10 +20,11 @@ enum walk_status {
 
 struct walk_result {
 	enum walk_status status;
-	uint64_t gpa;	 /* without C-bit */
-	bool private;	 /* the side that the access goes to */
-	uint32_t error;	 /* of the #PF */
-	uint64_t linear; /* where it stopped */
+	uint64_t gpa;	    /* without C-bit */
+	bool private;	    /* the side that the access goes to */
+	unsigned int perms; /* with WALK_NPF: the rights that it needs, RMP_PERM_* */
+	uint32_t error;	    /* of the #PF */
+	uint64_t linear;    /* where it stopped */
 };
 
 /* Translates one linear address for the current plane. Checks the guest's tables only. */

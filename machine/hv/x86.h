@@ -36,6 +36,7 @@
 
 #define X86_VECTOR_NMI 2u
 #define X86_VECTOR_UD 6u
+#define X86_VECTOR_DF 8u
 #define X86_VECTOR_GP 13u
 #define X86_VECTOR_PF 14u
 

@@ -44,6 +44,13 @@ TESTS = [
     ("invlpgb-hidden", 1, 19, 1, PASSED),
     ("invlpgb-undefined", 1, 19, 1, PASSED),
     ("invlpgb-intercepted", 1, 19, 1, PASSED),
+    # What the host does at an access to the other side of a page (APM volume 2, 15.36.10).
+    ("converting", 1, 35, 1, PASSED),
+    ("private-refused", 1, 1, 1, {"reason": "rmp_violation", "vmpl": 0, "gpa": "0x1000008"}),
+    ("shared-refused", 1, 2, 1, {"reason": "rmp_violation", "vmpl": 0, "gpa": "0x1000008"}),
+    # VMPL2 ends the guest: VMPL0 has lost its VMSA (APM volume 2, 15.36.12).
+    ("vmsa-lost", 1, 13, 1, {"reason": "guest_terminated", "vmpl": 2, "set": 10, "code": 0}),
+    ("host-faults", 1, 16, 9, PASSED),
 ]
 
 # What the host does differently: options of `socle run`.
@@ -51,6 +58,11 @@ HOST_OPTIONS = {
     "invlpgb-hidden": ["--invlpgb", "hidden"],
     "invlpgb-undefined": ["--invlpgb", "undefined"],
     "invlpgb-intercepted": ["--invlpgb", "intercepted"],
+    "private-refused": ["--convert", "no"],
+    "shared-refused": ["--convert", "no"],
+    "host-faults": ["--fault", "timer-lose=2", "--fault", "timer-delay=3",
+                    "--fault", "timer-repeat=4", "--fault", "refuse-ap-creation=1",
+                    "--fault", "refuse-run-vmpl=2"],
 }
 
 
