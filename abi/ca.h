@@ -31,7 +31,7 @@ ABI_SIZE(struct ca_header, 16);
 /*
  * The report is at VMPL 0 with REPORT_DATA = SHA-512(nonce || context || manifest), the context
  * being that of an extended attestation of the vTPM with manifest version 1 and the profile's name
- * as the selector's bytes (abi/svsm.h), tagged CA_CONTEXT_TAG.
+ * as the selector's bytes (abi/svsm.h), tagged CA_CONTEXT_TAG by the attest service.
  */
 #define CA_CONTEXT_TAG 0x52414353u /* "SCAR" */
 struct ca_request {

@@ -27,6 +27,12 @@ struct service_request {
 };
 ABI_SIZE(struct service_request, 8);
 
+/*
+ * Set in operations that only the monitor asks for. The monitor refuses a service that writes such a
+ * request to the channel of another one (EPERM).
+ */
+#define SERVICE_OP_MONITOR 0x40000000
+
 struct service_reply {
 	uint32_t status; /* enum service_status */
 	uint32_t size;
@@ -131,24 +137,34 @@ struct state_loaded {
 };
 ABI_SIZE(struct state_loaded, 4);
 
-/* attest */
+/*
+ * attest: each operation is one purpose of a report at VMPL 0, and the service gives each its tag or
+ * its form itself (docs/spec/create-and-attest.md, section 6.1). What is called manifest here is the
+ * vTPM's, and bytes that are none, or not one that answers the request, get no report
+ * (SERVICE_ERR_FORMAT). All answer with a struct attest_reply.
+ */
 enum attest_op {
-	ATTEST_OP_REPORT = 1, /* struct attest_request, context, manifest -> struct attest_reply */
+	/* Before the guest runs, asked for by the vtpm. */
+	ATTEST_OP_CA = 1, /* struct attest_request, profile's name, manifest: abi/ca.h */
 	/*
-	 * Data -> struct attest_reply; REPORT_DATA = SHA-256(data), then zeros: how Azure's
-	 * paravisor binds its runtime data (docs/profiles.md). Only the vtpm service asks for it,
-	 * before the guest runs.
+	 * Data; REPORT_DATA = SHA-256(data), then zeros: how Azure's paravisor binds its runtime
+	 * data (docs/profiles.md).
 	 */
 	ATTEST_OP_RUNTIME_DATA = 2,
+	/* The guest's calls: struct attest_request, selector, manifest. */
+	ATTEST_OP_SERVICES = SERVICE_OP_MONITOR | 1, /* call 0, without a selector */
+	ATTEST_OP_SINGLE = SERVICE_OP_MONITOR | 2,   /* call 1, and 2 with or without one */
 };
 
-/* REPORT_DATA = SHA-512(nonce || context || manifest) */
+/* REPORT_DATA = SHA-512(nonce || what the operation puts there || manifest) */
 struct attest_request {
 	uint8_t nonce[64];
-	uint32_t context_size;
+	uint32_t manifest_version;
+	uint32_t selector_size;
 	uint32_t manifest_size;
+	uint32_t reserved; /* 0 */
 };
-ABI_SIZE(struct attest_request, 72);
+ABI_SIZE(struct attest_request, 80);
 
 /* Reply payload: this, then report and certificate table, without padding. */
 struct attest_reply {

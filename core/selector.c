@@ -328,7 +328,7 @@ const char *selector_result_text(enum selector_result result)
 }
 
 /* Kind NONE asks for what no selector asks for, and so binds what no selector binds. */
-static bool selects_nothing(const void *selector, size_t size)
+bool selector_is_none(const void *selector, size_t size)
 {
 	struct bytes_reader r = bytes_reader_init(selector, size);
 
@@ -345,7 +345,7 @@ size_t selector_context(uint8_t context[SELECTOR_CONTEXT_MAX], const struct abi_
 		.selector_size = (uint32_t)size,
 	};
 
-	if (selects_nothing(selector, size) || size > SVSM_SELECTOR_MAX)
+	if (selector_is_none(selector, size) || size > SVSM_SELECTOR_MAX)
 		return 0;
 	memcpy(context, &header, sizeof(header));
 	memcpy(context + sizeof(header), selector, size);

@@ -70,6 +70,9 @@ struct selector_template {
  */
 enum selector_result selector_parse(struct selector *selector, const void *data, size_t size);
 
+/* Whether a selector of any bytes is of kind NONE: no bytes at all, or that kind alone. */
+bool selector_is_none(const void *selector, size_t size);
+
 /*
  * Applies the rules to one TPMT_PUBLIC: a template of a selector, of a profile, or out of NV
  * memory, or a public area. On any result but SELECTOR_OK *info is zeros.

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "core/bytes.h"
+#include "core/services_manifest.h"
 #include "monitor/lock/lock.h"
 #include "monitor/mem/guest_copy.h"
 #include "monitor/protocol/protocol.h"
@@ -21,18 +22,13 @@
 /* Nothing larger is ever written to a buffer of the guest. */
 #define PART_MAX REPLY_MAX
 
-struct services_manifest {
-	struct svsm_services_header header;
-	struct svsm_services_entry entry;
-};
-ABI_SIZE(struct services_manifest, 48);
-
 static struct {
 	struct lock lock;
-	uint8_t request[sizeof(struct attest_request) + SELECTOR_CONTEXT_MAX +
-			sizeof(struct services_manifest) + MANIFEST_MAX];
-	size_t manifest; /* where the manifest starts in it, */
-	size_t size;	 /* and where it ends */
+	uint8_t request[sizeof(struct attest_request) + SVSM_SELECTOR_MAX + MANIFEST_MAX];
+	size_t size;
+	/* What the guest gets as the manifest: in call 0 more than the vtpm's own. */
+	uint8_t manifest[sizeof(struct services_manifest) + MANIFEST_MAX];
+	size_t manifest_size;
 	uint8_t reply[REPLY_MAX];
 } buffers = { .lock = { .rank = LOCK_RANK_CALL } };
 
@@ -60,19 +56,22 @@ static bool reserved_ok(const struct svsm_attest_op_ex *op)
 	       !op->base.reserved && !op->selector.reserved;
 }
 
-/* The selector is the vtpm's to understand; here it only has to be there. */
+/*
+ * The selector is the vtpm's to understand; here it only has to be there. One that selects nothing
+ * is none.
+ */
 static uint32_t decode_selector(struct attest_call *out)
 {
-	const struct svsm_attest_op_ex *op = &out->block;
-	uint8_t selector[SVSM_SELECTOR_MAX];
+	const struct svsm_loc *selector = &out->block.selector;
 
-	if (op->selector.size == 0)
+	if (selector->size == 0)
 		return SVSM_SUCCESS;
-	if (!guest_copy_in(selector, gpa(op->selector.gpa), op->selector.size))
+	if (!guest_copy_in(out->selector, gpa(selector->gpa), selector->size))
 		return SVSM_ERR_INVALID_ADDRESS;
-	out->context_size = (uint32_t)selector_context(out->context, &op->base.service,
-						       op->base.manifest_version, selector,
-						       op->selector.size);
+	if (selector_is_none(out->selector, selector->size))
+		explicit_bzero(out->selector, sizeof(out->selector));
+	else
+		out->selector_size = selector->size;
 	return SVSM_SUCCESS;
 }
 
@@ -110,36 +109,32 @@ static void append(const void *data, size_t size)
 	buffers.size += size;
 }
 
-/* The manifest of all services, which goes before the one service's own. */
-static struct services_manifest all_services(size_t manifest_size)
-{
-	struct services_manifest all = {
-		.header = { .guid = SVSM_GUID_SERVICES, .count = 1 },
-		.entry = { .service = SVSM_GUID_VTPM, .offset = sizeof(all) },
-	};
-
-	all.header.size = (uint32_t)(sizeof(all) + manifest_size);
-	all.entry.size = (uint32_t)manifest_size;
-	return all;
-}
-
-static void make_request(const struct attest_call *in, bool all, const uint8_t *manifest,
+/* What the call asked for, and what the vtpm says to it: what that may mean is attest's to judge. */
+static void make_request(const struct attest_call *in, uint32_t version, const uint8_t *manifest,
 			 size_t manifest_size)
 {
-	struct services_manifest services = all_services(manifest_size);
 	struct attest_request header = {
-		.context_size = in->context_size,
-		.manifest_size = (uint32_t)(manifest_size + (all ? sizeof(services) : 0)),
+		.manifest_version = version,
+		.selector_size = in->selector_size,
+		.manifest_size = (uint32_t)manifest_size,
 	};
 
 	memcpy(header.nonce, in->nonce, sizeof(header.nonce));
 	buffers.size = 0;
 	append(&header, sizeof(header));
-	append(in->context, in->context_size);
-	buffers.manifest = buffers.size;
-	if (all)
-		append(&services, sizeof(services));
+	append(in->selector, in->selector_size);
 	append(manifest, manifest_size);
+}
+
+/* The manifest as the guest gets it: that of all services goes before the one service's own. */
+static void make_manifest(bool all, const uint8_t *manifest, size_t size)
+{
+	struct services_manifest services = services_manifest_of((uint32_t)size);
+	size_t before = all ? sizeof(services) : 0;
+
+	memcpy(buffers.manifest, &services, before);
+	memcpy(buffers.manifest + before, manifest, size);
+	buffers.manifest_size = before + size;
 }
 
 /* The service is not trusted to count: its sizes must add up to what it sent. */
@@ -152,8 +147,8 @@ static bool parse_reply(size_t size, struct parts *parts)
 	*parts = (struct parts){
 		.report = bytes_take(&r, sizes.report_size),
 		.report_size = sizes.report_size,
-		.manifest = buffers.request + buffers.manifest,
-		.manifest_size = (uint32_t)(buffers.size - buffers.manifest),
+		.manifest = buffers.manifest,
+		.manifest_size = (uint32_t)buffers.manifest_size,
 		.certificates = bytes_take(&r, sizes.certificates_size),
 		.certificates_size = sizes.certificates_size,
 	};
@@ -187,14 +182,18 @@ static uint32_t deliver(struct svsm_call *call, const struct svsm_attest_op *op,
 	return SVSM_SUCCESS;
 }
 
-static uint32_t report_and_deliver(struct svsm_call *call, const struct attest_call *in)
+static uint32_t report_and_deliver(struct svsm_call *call, const struct attest_call *in,
+				   enum attest_op op)
 {
 	struct parts parts;
 	size_t size = 0;
-	enum service_status status = service_call(SERVICE_ATTEST, ATTEST_OP_REPORT, buffers.request,
-						  buffers.size, buffers.reply, REPLY_MAX, &size);
+	enum service_status status = service_call(SERVICE_ATTEST, op, buffers.request, buffers.size,
+						  buffers.reply, REPLY_MAX, &size);
 
-	/* What the guest wrote was judged before: nothing here is its mistake. */
+	/*
+	 * What the guest wrote was judged before: nothing here is its mistake. A vtpm whose answer
+	 * attest refuses has failed.
+	 */
 	if (status == SERVICE_ERR_BUSY)
 		return SVSM_ERR_SERVICE_BUSY;
 	if (status != SERVICE_OK || size > REPLY_MAX || !parse_reply(size, &parts))
@@ -210,8 +209,9 @@ static uint32_t attest(struct svsm_call *call, const struct attest_call *in, boo
 	if (manifest_size > MANIFEST_MAX)
 		return SVSM_ERR_SERVICE_FAILED;
 	lock_acquire(&buffers.lock);
-	make_request(in, all, manifest, manifest_size);
-	result = report_and_deliver(call, in);
+	make_request(in, all ? 0 : in->block.base.manifest_version, manifest, manifest_size);
+	make_manifest(all, manifest, manifest_size);
+	result = report_and_deliver(call, in, all ? ATTEST_OP_SERVICES : ATTEST_OP_SINGLE);
 	lock_release(&buffers.lock);
 	return result;
 }
@@ -263,7 +263,7 @@ static uint32_t attest_single(struct svsm_call *call, size_t op_size)
 		result = check_service(&in);
 	if (result != SVSM_SUCCESS)
 		return result;
-	return in.context_size ? attest_selected(call, &in) : attest_ready(call, &in, false);
+	return in.selector_size ? attest_selected(call, &in) : attest_ready(call, &in, false);
 }
 
 uint32_t svsm_attest_single_service(struct svsm_call *call)

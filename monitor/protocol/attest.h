@@ -17,11 +17,11 @@
 struct attest_call {
 	struct svsm_attest_op_ex block; /* zeros behind what the call has of it */
 	uint8_t nonce[SVSM_NONCE_SIZE];
-	/* What REPORT_DATA covers between nonce and manifest: its header, then the selector. */
-	uint8_t context[SELECTOR_CONTEXT_MAX];
-	uint32_t context_size; /* 0: nothing is selected, so the call means what call 1 means */
+	uint8_t selector[SVSM_SELECTOR_MAX];
+	uint32_t selector_size; /* 0: nothing is selected, so the call means what call 1 means */
+	uint32_t reserved;
 };
-ABI_SIZE(struct attest_call, 0x68 + SVSM_NONCE_SIZE + SELECTOR_CONTEXT_MAX + 4);
+ABI_SIZE(struct attest_call, 0x68 + SVSM_NONCE_SIZE + SVSM_SELECTOR_MAX + 8);
 
 /* Where the manifest begins in what attest_select() gives. */
 #define ATTEST_SELECTED_OFFSET sizeof(struct vtpm_select_reply)

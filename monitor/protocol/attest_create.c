@@ -53,15 +53,14 @@ static uint32_t result_of_tpm(uint32_t code)
 
 static void ask_vtpm(const struct attest_call *in, struct service_answer *answer)
 {
-	size_t selector_size = in->context_size - sizeof(struct svsm_attest_context);
 	struct {
 		uint32_t version;
 		uint8_t selector[SVSM_SELECTOR_MAX];
 	} request = { .version = in->block.base.manifest_version };
 
-	memcpy(request.selector, in->context + sizeof(struct svsm_attest_context), selector_size);
-	service_ask(SERVICE_VTPM, VTPM_OP_SELECT, &request, sizeof(request.version) + selector_size,
-		    answer);
+	memcpy(request.selector, in->selector, in->selector_size);
+	service_ask(SERVICE_VTPM, VTPM_OP_SELECT, &request,
+		    sizeof(request.version) + in->selector_size, answer);
 }
 
 static uint32_t judge(const struct service_answer *answer, bool *create)

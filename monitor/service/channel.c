@@ -169,6 +169,8 @@ static int64_t write_request(struct service *service, struct channel *channel, v
 	memcpy(&header, message.data, sizeof(header));
 	if (header.size != size - sizeof(header))
 		result = -LINUX_EINVAL;
+	else if (channel->kind == CHANNEL_SERVICE && (header.op & SERVICE_OP_MONITOR))
+		result = -LINUX_EPERM;
 	else if (channel->kind == CHANNEL_AMDSP)
 		result = ask_amdsp(service, channel, &header, message.data + sizeof(header));
 	else

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "core/bytes.h"
-#include "core/host/report_data.h"
+#include "services/attest/binding.h"
 #include "services/attest/sealed.h"
 #include "services/common/serve.h"
 #include "services/main.h"
@@ -16,7 +16,7 @@
 #define FD_AMD_SP 4
 
 #define CERTIFICATES_MAX (16u << 10) /* what Linux takes at most */
-#define REQUEST_MAX (16u << 10)	     /* nonce, context, manifest */
+#define REQUEST_MAX (16u << 10)	     /* nonce, selector, manifest */
 #define REPLY_MAX (CERTIFICATES_MAX + ABI_PAGE_SIZE)
 
 struct attest {
@@ -131,41 +131,12 @@ static enum service_status give_report(const struct attest *attest,
 	return status == SERVICE_OK ? put_reply(out, &report, certificates) : status;
 }
 
-/* REPORT_DATA of ATTEST_OP_REPORT, over three byte strings whose sizes the request tells. */
-static enum service_status bind_request(const uint8_t *payload, size_t size,
-					uint8_t report_data[PSP_REPORT_DATA_SIZE])
-{
-	struct bytes_reader r = bytes_reader_init(payload, size);
-	struct attest_request request;
-	const uint8_t *context, *manifest;
-
-	bytes_copy(&r, &request, sizeof(request));
-	context = bytes_take(&r, request.context_size);
-	manifest = bytes_take(&r, request.manifest_size);
-	if (!bytes_complete(&r))
-		return SERVICE_ERR_FORMAT;
-	return report_data_make(request.nonce, context, request.context_size, manifest,
-				request.manifest_size, report_data)
-		       ? SERVICE_OK
-		       : SERVICE_ERR_FAILED;
-}
-
 static enum service_status handle(void *context, uint32_t op, const uint8_t *payload, size_t size,
 				  struct serve_output *out)
 {
 	struct psp_report_req req = { .vmpl = 0 };
-	enum service_status status;
+	enum service_status status = binding_make(op, payload, size, req.report_data);
 
-	if (op == ATTEST_OP_REPORT)
-		status = bind_request(payload, size, req.report_data);
-	else if (op != ATTEST_OP_RUNTIME_DATA)
-		status = SERVICE_ERR_UNSUPPORTED;
-	else if (size == 0)
-		status = SERVICE_ERR_FORMAT;
-	else
-		status = report_data_of_runtime(payload, size, req.report_data)
-				 ? SERVICE_OK
-				 : SERVICE_ERR_FAILED;
 	return status == SERVICE_OK ? give_report(context, &req, out) : status;
 }
 

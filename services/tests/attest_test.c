@@ -24,8 +24,6 @@
 #include "services/tests/spawn.h"
 
 static const uint8_t key[SNP_VMPCK_SIZE] = "an emulated VMPCK0, 32 bytes...";
-static const char manifest_text[] = "the manifest of the vTPM";
-static const char context_text[] = "a context";
 static const char *attest_path;
 
 /* What the played AMD-SP does wrong, if anything. */
@@ -102,7 +100,7 @@ static void stop(struct world *world)
 
 static void send_request(const struct world *world, uint32_t op, const void *payload, size_t size)
 {
-	uint8_t message[512];
+	uint8_t message[4096];
 	struct service_request header = { .op = op, .size = (uint32_t)size };
 
 	memcpy(message, &header, sizeof(header));
@@ -175,26 +173,153 @@ static void play_amd_sp(struct world *world, enum lie lie, struct psp_report_req
 	give(world->amd_sp, SERVICE_OK, reply, sizeof(reply));
 }
 
-/* A request with its context and manifest. */
-struct asked {
-	struct attest_request header;
-	uint8_t bytes[256];
+/* ---- Requests, and what they may bind ---- */
+
+struct text {
+	uint8_t data[4096];
 	size_t size;
 };
 
-static void make_request(struct asked *asked, const char *context)
+static void put(struct text *text, const void *data, size_t size)
 {
-	size_t context_size = context ? strlen(context) : 0;
+	assert_true(size <= sizeof(text->data) - text->size);
+	memcpy(text->data + text->size, data, size);
+	text->size += size;
+}
 
-	asked->header = (struct attest_request){ .context_size = (uint32_t)context_size,
-						 .manifest_size = sizeof(manifest_text) };
-	for (size_t i = 0; i < sizeof(asked->header.nonce); i++)
-		asked->header.nonce[i] = (uint8_t)(i * 7);
-	memcpy(asked->bytes, &asked->header, sizeof(asked->header));
-	if (context_size)
-		memcpy(asked->bytes + 72, context, context_size);
-	memcpy(asked->bytes + 72 + context_size, manifest_text, sizeof(manifest_text));
-	asked->size = 72 + context_size + sizeof(manifest_text);
+/* What a manifest is made of; whole keys, whose numbers nobody looks at. */
+#define VTPM_GUID "\xeb\xf1\x76\xc4\x23\x01\xa5\x45\x96\x41\xb4\xe7\xdd\xe5\xbf\xe3"
+static const uint8_t ek_head[] =
+	"\x00\x01\x00\x0b\x00\x03\x00\xb2\x00\x20\x83\x71\x97\x67\x44\x84\xb3\xf8\x1a\x90\xcc"
+	"\x8d\x46\xa5\xd7\x24\xfd\x52\xd7\x6e\x06\x52\x0b\x64\xf2\xa1\xda\x1b\x33\x14\x69\xaa"
+	"\x00\x06\x00\x80\x00\x43\x00\x10\x08\x00\x00\x00\x00\x00\x01";
+#define AK_HEAD \
+	"\x00\x23\x00\x0b\x00\x05\x00\x72\x00\x00\x00\x10\x00\x18\x00\x0b\x00\x03\x00\x10\x00"
+static const uint8_t ak_head[] = AK_HEAD;
+
+static void put_ek(struct text *text)
+{
+	uint8_t modulus[256];
+
+	memset(modulus, 0xd5, sizeof(modulus));
+	put(text, ek_head, sizeof(ek_head)); /* with the NUL: sizes 0x0100 */
+	put(text, modulus, sizeof(modulus));
+}
+
+static void put_ak(struct text *text)
+{
+	uint8_t coordinate[32];
+
+	memset(coordinate, 0x3c, sizeof(coordinate));
+	put(text, ak_head, sizeof(ak_head) - 1);
+	put(text, "\x20", 1);
+	put(text, coordinate, sizeof(coordinate));
+	put(text, "\x00\x20", 2);
+	put(text, coordinate, sizeof(coordinate));
+}
+
+static void put_selector_of_ak(struct text *text)
+{
+	put(text, "\1\0\0\0\0\0\0\0", 8);
+	put(text, ak_head, sizeof(ak_head) - 1);
+	put(text, "\x00\x00\x00", 3);
+}
+
+/* Manifests: version 0, and version 1 of one key and of two. */
+enum manifest { EK, AK, LIST_EK, LIST_AK, LIST_EK_AK, MANIFESTS };
+
+static void put_manifest(struct text *text, enum manifest which)
+{
+	switch (which) {
+	case EK:
+		put_ek(text);
+		break;
+	case AK:
+		put_ak(text);
+		break;
+	case LIST_EK:
+		put(text, "\0\0\0\1\0\0\0\1\x01\x3a", 10);
+		put_ek(text);
+		break;
+	case LIST_AK:
+		put(text, "\0\0\0\1\0\0\0\1\x00\x58", 10);
+		put_ak(text);
+		break;
+	default:
+		put(text, "\0\0\0\1\0\0\0\2\x01\x3a", 10);
+		put_ek(text);
+		put(text, "\x00\x58", 2);
+		put_ak(text);
+		break;
+	}
+}
+
+static uint32_t version_of(enum manifest which)
+{
+	return which >= LIST_EK;
+}
+
+/*
+ * Every context in which there is a report over a manifest (create-and-attest, section 6.1), with a
+ * manifest that answers it, and the bytes that stand before that: those of the specifications.
+ */
+static const struct context {
+	const char *name;
+	uint32_t op;
+	enum manifest manifest;
+	const char *selector;
+	size_t selector_size;
+	const char *tag; /* before the selector, or before the manifest */
+	size_t tag_size;
+} contexts[] = {
+	{ "call 0", ATTEST_OP_SERVICES, EK, "", 0,
+	  /* 58019, section 7: GUID, total size, one entry: GUID, offset, size. */
+	  "\xbb\x9e\x84\x63\x92\x3d\x70\x46\xa1\xff\x58\xf9\xc9\x4b\x87\xbb\x6a\x01\0\0\1\0\0"
+	  "\0" VTPM_GUID "\x30\0\0\0\x3a\x01\0\0",
+	  48 },
+	{ "call 1, version 0", ATTEST_OP_SINGLE, EK, "", 0, "", 0 },
+	{ "call 1, version 1", ATTEST_OP_SINGLE, LIST_EK_AK, "", 0, "", 0 },
+	{ "call 2, a key", ATTEST_OP_SINGLE, LIST_AK, "\2\0\0\0\0\0\0\0\x82\0\0\0", 12,
+	  "SSM2" VTPM_GUID "\1\0\0\0\x0c\0\0\0", 28 },
+	{ "call 2, a template", ATTEST_OP_SINGLE, AK, "\1\0\0\0\0\0\0\0" AK_HEAD "\x00\x00\x00", 32,
+	  "SSM2" VTPM_GUID "\0\0\0\0\x20\0\0\0", 28 },
+	{ "call 2, an NV index", ATTEST_OP_SINGLE, AK, "\3\0\0\0\0\0\0\0\3\0\xc1\1", 12,
+	  "SSM2" VTPM_GUID "\0\0\0\0\x0c\0\0\0", 28 },
+	{ "the CA", ATTEST_OP_CA, LIST_EK_AK, "tcg", 3, "SCAR" VTPM_GUID "\1\0\0\0\3\0\0\0", 28 },
+};
+#define CONTEXTS (sizeof(contexts) / sizeof(contexts[0]))
+
+/* A request for the context, with any bytes as the manifest. */
+static void make_request(struct text *request, const struct context *context, uint32_t version,
+			 const struct text *manifest)
+{
+	struct attest_request header = {
+		.manifest_version = version,
+		.selector_size = (uint32_t)context->selector_size,
+		.manifest_size = (uint32_t)manifest->size,
+	};
+
+	for (size_t i = 0; i < sizeof(header.nonce); i++)
+		header.nonce[i] = (uint8_t)(i * 7);
+	request->size = 0;
+	put(request, &header, sizeof(header));
+	put(request, context->selector, context->selector_size);
+	put(request, manifest->data, manifest->size);
+}
+
+static void make_honest_request(struct text *request, const struct context *context)
+{
+	struct text manifest = { .size = 0 };
+
+	put_manifest(&manifest, context->manifest);
+	make_request(request, context, version_of(context->manifest), &manifest);
+}
+
+/* What stands between nonce and manifest. */
+static void put_tag(struct text *text, const struct context *context)
+{
+	put(text, context->tag, context->tag_size);
+	put(text, context->selector, context->selector_size);
 }
 
 static void check_reply(const uint8_t *reply, size_t size, const struct psp_report_req *req,
@@ -212,26 +337,24 @@ static void check_reply(const uint8_t *reply, size_t size, const struct psp_repo
 	assert_memory_equal(req->report_data, report_data, 64);
 }
 
-/* REPORT_DATA = SHA-512(nonce || context || manifest), with and without a context. */
-static void test_report(void **state)
+static void test_contexts(void **state)
 {
-	static const char *const contexts[] = { NULL, context_text };
 	struct psp_report_req req;
 	struct world world;
-	uint8_t reply[8192], text[256], digest[64];
+	uint8_t reply[8192], digest[64];
 
 	(void)state;
 	start(&world);
-	for (int round = 0; round < 2; round++, world.seqno += 2) {
-		size_t size = sizeof(reply), context = round ? strlen(context_text) : 0;
-		struct asked asked;
+	for (size_t i = 0; i < CONTEXTS; i++, world.seqno += 2) {
+		struct text request, hashed = { .size = 0 };
+		size_t size = sizeof(reply);
 
-		make_request(&asked, contexts[round]);
-		memcpy(text, asked.header.nonce, 64);
-		memcpy(text + 64, context_text, context);
-		memcpy(text + 64 + context, manifest_text, sizeof(manifest_text));
-		SHA512(text, 64 + context + sizeof(manifest_text), digest);
-		send_request(&world, ATTEST_OP_REPORT, asked.bytes, asked.size);
+		make_honest_request(&request, &contexts[i]);
+		put(&hashed, request.data, 64);
+		put_tag(&hashed, &contexts[i]);
+		put_manifest(&hashed, contexts[i].manifest);
+		SHA512(hashed.data, hashed.size, digest);
+		send_request(&world, contexts[i].op, request.data, request.size);
 		play_amd_sp(&world, HONEST, &req);
 		assert_int_equal(receive_reply(&world, reply, &size), SERVICE_OK);
 		check_reply(reply, size, &req, digest);
@@ -264,17 +387,17 @@ static void test_runtime_data(void **state)
 static void test_lies(void **state)
 {
 	struct psp_report_req req;
-	struct asked asked;
+	struct text asked;
 	struct world world;
 	uint8_t reply[8192];
 
 	(void)state;
 	start(&world);
-	make_request(&asked, context_text);
+	make_honest_request(&asked, &contexts[1]);
 	for (enum lie lie = BUSY; lie < LIES; lie++) {
 		size_t size = sizeof(reply);
 
-		send_request(&world, ATTEST_OP_REPORT, asked.bytes, asked.size);
+		send_request(&world, ATTEST_OP_SINGLE, asked.data, asked.size);
 		play_amd_sp(&world, lie, &req);
 		assert_int_equal(receive_reply(&world, reply, &size),
 				 lie == BUSY ? SERVICE_ERR_BUSY : SERVICE_ERR_FAILED);
@@ -294,34 +417,176 @@ static uint32_t ask(struct world *world, uint32_t op, const void *payload, size_
 
 static void test_refused(void **state)
 {
-	struct asked asked;
+	struct text asked;
 	struct world world;
 
 	(void)state;
 	start(&world);
-	make_request(&asked, context_text);
-	assert_int_equal(ask(&world, 0, asked.bytes, asked.size), SERVICE_ERR_UNSUPPORTED);
-	assert_int_equal(ask(&world, 3, asked.bytes, asked.size), SERVICE_ERR_UNSUPPORTED);
+	make_honest_request(&asked, &contexts[3]);
+	assert_int_equal(ask(&world, 0, asked.data, asked.size), SERVICE_ERR_UNSUPPORTED);
+	assert_int_equal(ask(&world, 3, asked.data, asked.size), SERVICE_ERR_UNSUPPORTED);
+	assert_int_equal(ask(&world, SERVICE_OP_MONITOR | 3, asked.data, asked.size),
+			 SERVICE_ERR_UNSUPPORTED);
 	assert_int_equal(ask(&world, ATTEST_OP_RUNTIME_DATA, "", 0), SERVICE_ERR_FORMAT);
 	for (size_t size = 0; size < asked.size; size++)
-		assert_int_equal(ask(&world, ATTEST_OP_REPORT, asked.bytes, size),
+		assert_int_equal(ask(&world, ATTEST_OP_SINGLE, asked.data, size),
 				 SERVICE_ERR_FORMAT);
-	assert_int_equal(ask(&world, ATTEST_OP_REPORT, asked.bytes, asked.size + 1),
+	assert_int_equal(ask(&world, ATTEST_OP_SINGLE, asked.data, asked.size + 1),
 			 SERVICE_ERR_FORMAT);
+	asked.data[76] = 1; /* reserved */
+	assert_int_equal(ask(&world, ATTEST_OP_SINGLE, asked.data, asked.size), SERVICE_ERR_FORMAT);
+	asked.data[76] = 0;
 	/* Sizes whose sum overflows 32 bits. */
-	memset(asked.bytes + 64, 0xff, 4);
-	assert_int_equal(ask(&world, ATTEST_OP_REPORT, asked.bytes, asked.size),
-			 SERVICE_ERR_FORMAT);
+	memset(asked.data + 68, 0xff, 4);
+	assert_int_equal(ask(&world, ATTEST_OP_SINGLE, asked.data, asked.size), SERVICE_ERR_FORMAT);
+	stop(&world);
+}
+
+/* There is no report, and the AMD-SP was not asked for one. */
+static void assert_no_report(struct world *world, const struct context *context, uint32_t version,
+			     const struct text *manifest)
+{
+	struct text request;
+	uint8_t byte;
+
+	make_request(&request, context, version, manifest);
+	assert_int_equal(ask(world, context->op, request.data, request.size), SERVICE_ERR_FORMAT);
+	assert_int_equal(recv(world->amd_sp, &byte, 1, MSG_DONTWAIT), -1);
+}
+
+/*
+ * A vtpm that lies, or was broken into: what it calls its manifest is what stands behind the nonce in
+ * another context, so that a report over it would read as one of that context. In every context,
+ * with every other one, in either version.
+ */
+static void test_vtpm_plays_another_context(void **state)
+{
+	struct world world;
+
+	(void)state;
+	start(&world);
+	for (size_t i = 0; i < CONTEXTS; i++) {
+		for (size_t other = 0; other < CONTEXTS; other++) {
+			struct text manifest = { .size = 0 };
+
+			if (contexts[other].tag_size == 0)
+				continue; /* it starts with its manifest, as this one may */
+			put_tag(&manifest, &contexts[other]);
+			put_manifest(&manifest, contexts[other].manifest);
+			for (uint32_t version = 0; version < 3; version++)
+				assert_no_report(&world, &contexts[i], version, &manifest);
+		}
+	}
+	stop(&world);
+}
+
+/* Manifests are bound for what they are: not for another version, nor with more behind them. */
+static void test_vtpm_gives_no_manifest(void **state)
+{
+	struct world world;
+
+	(void)state;
+	start(&world);
+	for (size_t i = 0; i < CONTEXTS; i++) {
+		uint32_t version = version_of(contexts[i].manifest);
+		struct text manifest = { .size = 0 };
+
+		assert_no_report(&world, &contexts[i], version, &manifest);
+		put_manifest(&manifest, contexts[i].manifest);
+		assert_no_report(&world, &contexts[i], version ^ 1, &manifest);
+		assert_no_report(&world, &contexts[i], UINT32_MAX, &manifest);
+		manifest.size--;
+		assert_no_report(&world, &contexts[i], version, &manifest);
+		manifest.size++;
+		put(&manifest, "", 1);
+		assert_no_report(&world, &contexts[i], version, &manifest);
+		manifest.size--;
+		/* fixedTPM of the last key: somebody else may have it. */
+		manifest.data[manifest.size - (contexts[i].manifest == EK ? 314 : 88) + 7] ^= 2;
+		assert_no_report(&world, &contexts[i], version, &manifest);
+	}
+	stop(&world);
+}
+
+/* Manifests of whole keys that are not what the context is about. */
+static void test_vtpm_gives_other_keys(void **state)
+{
+	static const struct {
+		const char *selector;
+		size_t size;
+		enum manifest manifest;
+	} others[] = {
+		{ "", 0, AK }, /* no EK */
+		{ "\2\0\0\0\0\0\0\0\x82\0\0\0", 12, EK },
+		{ "\2\0\0\0\0\0\0\0\x81\0\0\0", 12, LIST_AK },
+		{ "\2\0\0\0\0\0\0\0\x82\0\0\0", 12, LIST_EK_AK },
+		{ "\2\0\0\0\0\0\0\0\x77\0\0\0", 12, LIST_AK },
+		{ "\3\0\0\0\0\0\0\0\3\0\xc1\1", 12, LIST_EK_AK },
+		{ "\3\0\0\0\0\0\0\0\3\0\xc1\2", 12, AK }, /* no NV index */
+		{ "\4\0\0\0\0\0\0\0\3\0\xc1\1", 12, AK },
+		{ "\2\0\0\0\0\0\0", 7, AK },
+	};
+	struct context context = { .op = ATTEST_OP_SINGLE };
+	struct text manifest, selector = { .size = 0 };
+	struct world world;
+
+	(void)state;
+	start(&world);
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+		context.selector = others[i].selector;
+		context.selector_size = others[i].size;
+		manifest.size = 0;
+		put_manifest(&manifest, others[i].manifest);
+		assert_no_report(&world, &context, version_of(others[i].manifest), &manifest);
+	}
+	/* Another template's key, in any member before unique. */
+	put_selector_of_ak(&selector);
+	context.selector = (const char *)selector.data;
+	context.selector_size = selector.size;
+	for (enum manifest m = EK; m < MANIFESTS; m++) {
+		manifest.size = 0;
+		put_manifest(&manifest, m);
+		selector.data[8 + 7] ^= m == AK || m == LIST_AK ? 4 : 0; /* stClear */
+		assert_no_report(&world, &context, version_of(m), &manifest);
+		selector.data[8 + 7] ^= m == AK || m == LIST_AK ? 4 : 0;
+	}
+	stop(&world);
+}
+
+/* No selector and no name where there is none, a name where there has to be one. */
+static void test_selectors_of_contexts(void **state)
+{
+	static const char name[33] = "a2345678901234567890123456789012";
+	struct context all = contexts[0], ca = contexts[CONTEXTS - 1];
+	struct text ek = { .size = 0 }, list = { .size = 0 };
+	struct world world;
+
+	(void)state;
+	start(&world);
+	put_manifest(&ek, EK);
+	put_manifest(&list, LIST_EK_AK);
+	all.selector = "\2\0\0\0\0\0\0\0\1\0\0\0";
+	all.selector_size = 12;
+	assert_no_report(&world, &all, 0, &ek);
+	ca.selector_size = 0;
+	assert_no_report(&world, &ca, 1, &list);
+	ca.selector = name;
+	ca.selector_size = 32;
+	assert_no_report(&world, &ca, 1, &list);
 	stop(&world);
 }
 
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_report),
+		cmocka_unit_test(test_contexts),
 		cmocka_unit_test(test_runtime_data),
 		cmocka_unit_test(test_lies),
 		cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_vtpm_plays_another_context),
+		cmocka_unit_test(test_vtpm_gives_no_manifest),
+		cmocka_unit_test(test_vtpm_gives_other_keys),
+		cmocka_unit_test(test_selectors_of_contexts),
 	};
 
 	if (argc != 2)

@@ -57,6 +57,20 @@ void played_host_close(struct played_host *host)
 
 /* ---- The attest service ---- */
 
+struct text {
+	uint8_t data[CA_PAYLOAD_MAX + 64];
+	size_t size;
+};
+
+static void put(struct text *text, const void *data, size_t size)
+{
+	if (size > sizeof(text->data) - text->size)
+		errx(2, "the CA's message is too long");
+	if (size)
+		memcpy(text->data + text->size, data, size);
+	text->size += size;
+}
+
 static void report_over(const void *data, size_t size, bool sha512, struct psp_report *report)
 {
 	*report = (struct psp_report){ .version = 3 };
@@ -64,6 +78,39 @@ static void report_over(const void *data, size_t size, bool sha512, struct psp_r
 		SHA512(data, size, report->report_data);
 	else
 		SHA256(data, size, report->report_data);
+}
+
+/* The context of a request to the CA: the tag, the vTPM's GUID, version 1, and the profile. */
+static void put_context(struct text *text, const void *profile, size_t size)
+{
+	struct svsm_attest_context context = {
+		.tag = CA_CONTEXT_TAG,
+		.service = SVSM_GUID_VTPM,
+		.manifest_version = 1,
+		.selector_size = (uint32_t)size,
+	};
+
+	put(text, &context, sizeof(context));
+	put(text, profile, size);
+}
+
+static bool report_to_ca(const uint8_t *payload, size_t size, struct psp_report *report)
+{
+	struct attest_request request;
+	static struct text text;
+
+	if (size < sizeof(request))
+		return false;
+	memcpy(&request, payload, sizeof(request));
+	if (request.manifest_version != 1 ||
+	    size != sizeof(request) + request.selector_size + request.manifest_size)
+		return false;
+	text.size = 0;
+	put(&text, request.nonce, sizeof(request.nonce));
+	put_context(&text, payload + sizeof(request), request.selector_size);
+	put(&text, payload + sizeof(request) + request.selector_size, request.manifest_size);
+	report_over(text.data, text.size, true, report);
+	return true;
 }
 
 /* One request, answered with a report that nobody signed. */
@@ -89,10 +136,9 @@ static bool play_attest(struct played_host *host)
 	memcpy(&request, message, sizeof(request));
 	if (request.size != (size_t)got - sizeof(request))
 		return false;
-	if (request.op == ATTEST_OP_REPORT) {
-		/* nonce || context || manifest: all but the two sizes in between. */
-		memmove(message + 8 + 64, message + 8 + 72, request.size - 72);
-		report_over(message + 8, request.size - 8, true, &report);
+	if (request.op == ATTEST_OP_CA) {
+		if (!report_to_ca(message + sizeof(request), request.size, &report))
+			return false;
 	} else {
 		report_over(message + 8, request.size, false, &report);
 	}
@@ -159,20 +205,6 @@ uint8_t *played_host_certificate(const uint8_t *public_area, size_t size, enum l
 }
 
 /* ---- Messages ---- */
-
-struct text {
-	uint8_t data[CA_PAYLOAD_MAX + 64];
-	size_t size;
-};
-
-static void put(struct text *text, const void *data, size_t size)
-{
-	if (size > sizeof(text->data) - text->size)
-		errx(2, "the CA's message is too long");
-	if (size)
-		memcpy(text->data + text->size, data, size);
-	text->size += size;
-}
 
 static void put_u32(struct text *text, uint32_t value)
 {
@@ -249,20 +281,13 @@ static void answer_hello(const struct played_host *host)
 static bool report_ok(const uint8_t *report, const uint8_t *manifest, size_t manifest_size,
 		      const char *profile)
 {
-	struct svsm_attest_context context = {
-		.tag = CA_CONTEXT_TAG,
-		.service = SVSM_GUID_VTPM,
-		.manifest_version = 1,
-		.selector_size = (uint32_t)strlen(profile),
-	};
 	struct psp_report parsed;
 	static struct text text;
 	uint8_t digest[64];
 
 	text.size = 0;
 	put(&text, nonce, sizeof(nonce));
-	put(&text, &context, sizeof(context));
-	put(&text, profile, strlen(profile));
+	put_context(&text, profile, strlen(profile));
 	put(&text, manifest, manifest_size);
 	SHA512(text.data, text.size, digest);
 	memcpy(&parsed, report, sizeof(parsed));

@@ -87,28 +87,23 @@ static void rewind_request(struct request *request)
 					      .capacity = sizeof(request->bytes) };
 }
 
-/* The report binds the CA's nonce, the profile and the keys (abi/ca.h). */
+/* The report binds the CA's nonce, the profile and the keys (abi/ca.h); attest puts the tag. */
 static bool bind(const struct vtpm *vtpm, struct request *request,
 		 const uint8_t nonce[SVSM_NONCE_SIZE])
 {
 	size_t name_size = strlen(vtpm->profile->name);
-	struct svsm_attest_context context = {
-		.tag = CA_CONTEXT_TAG,
-		.service = SVSM_GUID_VTPM,
+	struct attest_request header = {
 		.manifest_version = 1,
 		.selector_size = (uint32_t)name_size,
-	};
-	struct attest_request header = {
-		.context_size = (uint32_t)(sizeof(context) + name_size),
 		.manifest_size = (uint32_t)request->manifest_size,
 	};
 
 	memcpy(header.nonce, nonce, sizeof(header.nonce));
 	rewind_request(request);
-	return put(request, &header, sizeof(header)) && put(request, &context, sizeof(context)) &&
+	return put(request, &header, sizeof(header)) &&
 	       put(request, vtpm->profile->name, name_size) &&
 	       put(request, request->manifest, request->manifest_size) &&
-	       report_get(&request->report, ATTEST_OP_REPORT, request->bytes, request->out.size);
+	       report_get(&request->report, ATTEST_OP_CA, request->bytes, request->out.size);
 }
 
 static bool build(struct request *request)

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import ca_test
 
-REPORT, COMMAND = 1, 1
+REPORT_TO_CA, COMMAND = 1, 1
 REQUESTS_FD, HOST_FD, ATTEST_FD, PROFILE_FD, LOG_FD = 3, 4, 5, 6, 7
 # By profile: NV index, and which key of the manifest its certificate is for.
 CERTIFICATES = {
@@ -75,11 +75,12 @@ class Service:
         """One request to the attest service, answered with a report that says what it should."""
         message = self.attest.recv(1 << 18)
         op, size = struct.unpack_from("<II", message)
-        nonce, context_size, manifest_size = struct.unpack_from("<64sII", message, 8)
-        body = message[8 + 72:]
-        assert op == REPORT and size == len(message) - 8
-        assert len(body) == context_size + manifest_size
-        data = hashlib.sha512(nonce + body).digest()
+        nonce, version, name_size, manifest_size, _ = struct.unpack_from("<64sIIII", message, 8)
+        body = message[8 + 80:]
+        assert op == REPORT_TO_CA and size == len(message) - 8
+        assert version == 1 and len(body) == name_size + manifest_size
+        context = ca_test.context_of(body[:name_size].decode())
+        data = hashlib.sha512(nonce + context + body[name_size:]).digest()
         report.setdefault("measurement", self.world.measurement)
         made, table = self.world.signer.report(data, **report), self.world.signer.table()
         payload = struct.pack("<II", len(made), len(table)) + made + table

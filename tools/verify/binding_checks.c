@@ -6,7 +6,7 @@
 #include "abi/tpm.h"
 #include "core/host/ek_certificate.h"
 #include "core/host/report_data.h"
-#include "core/profile.h"
+#include "core/manifest_answer.h"
 #include "tools/verify/subject.h"
 
 /* The L-1 endorsement key of the TCG EK Credential Profile: all but the modulus. */
@@ -155,36 +155,13 @@ const char *check_report_data(const struct subject *s)
 		       : "REPORT_DATA is not that of this nonce, context and manifest";
 }
 
-static const char *check_key_id(uint32_t id, const struct selector_template *info)
-{
-	if (!profile_key_name(id))
-		return "the selected key id is unknown";
-	return profile_key_fits(id, info) ? NULL : "its key is not of the kind that was selected";
-}
-
-/* One key, and the one that was asked for. What an NV index held is not known here. */
-static const char *check_selected(const struct subject *s)
-{
-	const struct vtpm_manifest_key *key = &s->manifest.keys[0];
-
-	if (s->manifest.count != 1)
-		return "it has more than the selected key";
-	if (s->selector.kind == SVSM_SELECTOR_TEMPLATE &&
-	    !selector_public_matches(s->selector.template, s->selector.template_size, key->data,
-				     key->size))
-		return "its key is not made from the selected template";
-	if (s->selector.kind == SVSM_SELECTOR_KEY)
-		return check_key_id(s->selector.id, &key->info);
-	return NULL;
-}
-
 /* Every key is one that cannot leave its TPM and that nobody else knows: vtpm_manifest_read(). */
 const char *check_manifest(const struct subject *s)
 {
 	if (s->manifest_error)
 		return s->manifest_error;
 	if (s->selector_result == SELECTOR_OK && s->selector.kind != SVSM_SELECTOR_NONE)
-		return check_selected(s);
+		return manifest_answer_error(&s->manifest, &s->selector);
 	if (s->manifest.version == 0 && !is_ek_l1(&s->manifest.keys[0]))
 		return "its key is not an L-1 endorsement key";
 	return NULL;

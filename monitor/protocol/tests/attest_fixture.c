@@ -138,16 +138,17 @@ void assert_refused(const struct svsm_call *call, uint32_t result)
 	assert_nothing_written();
 }
 
-struct attest_request asked(void)
+struct attest_request asked(enum attest_op op)
 {
 	const struct world_service *service = world_service(SERVICE_ATTEST);
 	struct attest_request request;
 
-	assert_int_equal(service->op, ATTEST_OP_REPORT);
+	assert_int_equal(service->op, op);
 	assert_true(service->payload_size >= sizeof(request));
 	memcpy(&request, service->payload, sizeof(request));
 	assert_int_equal(service->payload_size,
-			 sizeof(request) + request.context_size + request.manifest_size);
+			 sizeof(request) + request.selector_size + request.manifest_size);
+	assert_int_equal(request.reserved, 0);
 	for (unsigned int i = 0; i < 64; i++)
 		assert_int_equal(request.nonce[i], i + 1);
 	return request;

@@ -63,7 +63,7 @@ void assert_refused(const struct svsm_call *call, uint32_t result);
 /* Report, certificates and sizes have come; the manifest is the test's to look at. */
 void assert_delivered(const struct svsm_call *call, uint32_t manifest_size);
 
-/* What the attest service was asked, whose sizes must add up. */
-struct attest_request asked(void);
+/* What the attest service was asked by that operation: sizes must add up. */
+struct attest_request asked(enum attest_op op);
 
 #endif

@@ -115,12 +115,8 @@ static void nothing_selected_is_call_1(void **state)
 	}
 }
 
-/* "SSM2", the vTPM's GUID, version 1, 12 bytes of selector: kind 2, key 0x82. */
-static const uint8_t context[40] = {
-	0x53, 0x53, 0x4d, 0x32, 0xeb, 0xf1, 0x76, 0xc4, 0x23, 0x01, 0xa5, 0x45, 0x96, 0x41,
-	0xb4, 0xe7, 0xdd, 0xe5, 0xbf, 0xe3, 1,	  0,	0,    0,    12,	  0,	0,    0,
-	2,    0,    0,	  0,	0,    0,    0,	  0,	0x82, 0,    0,	  0,
-};
+/* Kind 2, key 0x82. */
+static const uint8_t selector[12] = { 2, 0, 0, 0, 0, 0, 0, 0, 0x82, 0, 0, 0 };
 
 static void selector_is_bound(void **state)
 {
@@ -136,12 +132,13 @@ static void selector_is_bound(void **state)
 	assert_int_equal(vtpm.manifests, 0);
 	assert_int_equal(vtpm.selected_size, 16);
 	assert_memory_equal(vtpm.selected, "\1\0\0\0\2\0\0\0\0\0\0\0\x82\0\0\0", 16);
-	request = asked();
-	assert_int_equal(request.context_size, sizeof(context));
+	request = asked(ATTEST_OP_SINGLE);
+	assert_int_equal(request.manifest_version, 1);
+	assert_int_equal(request.selector_size, sizeof(selector));
 	assert_int_equal(request.manifest_size, MANIFEST_SIZE);
-	assert_memory_equal(payload + 72, context, sizeof(context));
+	assert_memory_equal(payload + 80, selector, sizeof(selector));
 	for (unsigned int i = 0; i < MANIFEST_SIZE; i++)
-		assert_int_equal(payload[72 + sizeof(context) + i], 'M');
+		assert_int_equal(payload[80 + sizeof(selector) + i], 'M');
 	assert_int_equal(world_service(SERVICE_ORACLE)->calls, 0);
 }
 
@@ -163,7 +160,8 @@ static void selectors_of_all_sizes(void **state)
 		assert_selected(&call);
 		assert_int_equal(vtpm.selected_size, 4 + sizes[i]);
 		assert_memory_equal(vtpm.selected + 4, bytes, sizes[i]);
-		assert_int_equal(asked().context_size, 28 + sizes[i]);
+		assert_int_equal(asked(ATTEST_OP_SINGLE).selector_size, sizes[i]);
+		assert_memory_equal(world_service(SERVICE_ATTEST)->payload + 80, bytes, sizes[i]);
 	}
 	/* Kind 0 with something behind it is no kind 0. */
 	setup(NULL);
@@ -279,8 +277,9 @@ static void everything_is_read_once(void **state)
 	world_service(SERVICE_VTPM)->while_working = guest_changes_its_mind;
 	call = attest_ex();
 	assert_selected(&call);
-	(void)asked();
-	assert_memory_equal(world_service(SERVICE_ATTEST)->payload + 72, context, sizeof(context));
+	(void)asked(ATTEST_OP_SINGLE);
+	assert_memory_equal(world_service(SERVICE_ATTEST)->payload + 80, selector,
+			    sizeof(selector));
 }
 
 static void faults_anywhere(void **state)
@@ -412,7 +411,7 @@ static void create_at_once(void **state)
 	assert_memory_equal(vtpm.remembered, want, sizeof(want));
 	assert_int_equal(vtpm.selects, 1);
 	assert_int_equal(vtpm.seeds, 0);
-	assert_int_equal(asked().context_size, 40);
+	assert_int_equal(asked(ATTEST_OP_SINGLE).selector_size, 12);
 }
 
 /* Nothing but the result changes until the end, and the vtpm is not asked again. */

@@ -747,6 +747,7 @@ static enum user_exit channel_misuser(struct user_context *context, unsigned int
 {
 	static const struct service_request request = { 1, 4 };
 	static const struct service_request lie = { 1, 5 };
+	static const struct service_request monitors = { SERVICE_OP_MONITOR | 1, 4 };
 
 	switch (step) {
 	case 0:
@@ -785,6 +786,13 @@ static enum user_exit channel_misuser(struct user_context *context, unsigned int
 		return sys(context, LINUX_WRITE, 5, BUFFER, 12);
 	case 11:
 		check(result_of(context) == -LINUX_EINVAL);
+		poke(context, BUFFER, &monitors, sizeof(monitors));
+		return sys(context, LINUX_WRITE, 5, BUFFER, 12);
+	case 12:
+		check(result_of(context) == -LINUX_EPERM);
+		return sys(context, LINUX_READ, 5, BUFFER + 64, 100);
+	case 13:
+		check(result_of(context) == -LINUX_EAGAIN); /* nobody was asked */
 		return ask(context);
 	default:
 		return USER_EXIT_FAULT;
