@@ -120,7 +120,7 @@ static bool translate_operand(struct vcpu *v, uint64_t *gpa)
  */
 static bool mend(struct vcpu *v, enum rmp_status status, uint64_t gpa)
 {
-	const struct vmcb *c = vcpu_plane(v)->vmcb;
+	const struct plane *p = vcpu_plane(v);
 
 	if (status == RMP_NEEDS_SMASH)
 		return rmp_smash(npt_rmp_table(), gpa >> ABI_PAGE_SHIFT) == SNP_RESULT_OK;
@@ -130,9 +130,9 @@ static bool mend(struct vcpu *v, enum rmp_status status, uint64_t gpa)
 	}
 	if (status == RMP_NOT_ASSIGNED && convert_to_private(v, gpa))
 		return true;
-	hv_log("RMP instruction of VMPL %u on %lx: %s", v->current, gpa,
+	hv_log("RMP instruction of VMPL %u on %lx: %s", p->cpu_vmpl, gpa,
 	       status == RMP_NOT_RAM ? "not RAM" : "the page is shared");
-	hv_stop(MAILBOX_STOP_RMP_VIOLATION, v->current, gpa, VMCB_NPF_RMP, c->rip);
+	hv_stop(MAILBOX_STOP_RMP_VIOLATION, p->cpu_vmpl, gpa, VMCB_NPF_RMP, p->vmcb->rip);
 }
 
 static struct rmp_outcome execute(struct vcpu *v, enum insn_kind kind, uint64_t gpa)
@@ -143,7 +143,7 @@ static struct rmp_outcome execute(struct vcpu *v, enum insn_kind kind, uint64_t 
 
 	if (kind == INSN_PVALIDATE)
 		return rmp_pvalidate(npt_rmp_table(), page, (uint32_t)rcx, p->regs.rdx & 1);
-	return rmp_adjust(npt_rmp_table(), v->current, page,
+	return rmp_adjust(npt_rmp_table(), p->cpu_vmpl, page,
 			  rcx > SNP_PAGE_2M ? SNP_PAGE_2M + 1 : (uint32_t)rcx, p->regs.rdx);
 }
 
@@ -153,7 +153,7 @@ static void rmp_instruction(struct vcpu *v, const struct insn *insn)
 	struct rmp_outcome out;
 	uint64_t gpa;
 
-	if (emulate_cpl(v) != 0 || (insn->kind == INSN_PVALIDATE && v->current != 0)) {
+	if (emulate_cpl(v) != 0 || (insn->kind == INSN_PVALIDATE && p->cpu_vmpl != 0)) {
 		vcpu_inject_exception(v, X86_VECTOR_GP, true, 0);
 		return;
 	}
@@ -257,7 +257,7 @@ static void write_cr0(struct vcpu *v, uint64_t value, unsigned int length)
 	c->efer &= ~X86_EFER_LMA;
 	if ((value & X86_CR0_PG) && (c->efer & X86_EFER_LME))
 		c->efer |= X86_EFER_LMA;
-	c->nested_cr3 = npt_root(p->vmpl, (value & X86_CR0_PG) && (c->cr4 & X86_CR4_PAE));
+	c->nested_cr3 = npt_root(p->cpu_vmpl, (value & X86_CR0_PG) && (c->cr4 & X86_CR4_PAE));
 	c->tlb_control = VMCB_TLB_FLUSH_ALL;
 	emulate_skip(v, length);
 }

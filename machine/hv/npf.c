@@ -10,11 +10,12 @@
 
 static _Noreturn void stop_at(const struct vcpu *v, const char *what, uint64_t gpa, uint64_t error)
 {
-	uint64_t rip = v->planes[v->current].vmcb->rip;
+	const struct plane *p = &v->planes[v->current];
+	uint64_t rip = p->vmcb->rip;
 
-	hv_log("RMP violation at VMPL %u: %s: gPA %lx error %lx RIP %lx", v->current, what, gpa,
+	hv_log("RMP violation at VMPL %u: %s: gPA %lx error %lx RIP %lx", p->cpu_vmpl, what, gpa,
 	       error, rip);
-	hv_stop(MAILBOX_STOP_RMP_VIOLATION, v->current, gpa, error | VMCB_NPF_RMP, rip);
+	hv_stop(MAILBOX_STOP_RMP_VIOLATION, p->cpu_vmpl, gpa, error | VMCB_NPF_RMP, rip);
 }
 
 static _Noreturn void violation(struct vcpu *v, const char *what)
@@ -27,10 +28,12 @@ static _Noreturn void violation(struct vcpu *v, const char *what)
 /* Whether no plane exists that is less privileged than the current one. */
 static bool least_privileged(const struct vcpu *v)
 {
+	unsigned int below = v->planes[v->current].cpu_vmpl + 1;
+
 	for (unsigned int i = 0; i < vcpu_count(); i++) {
 		const struct vcpu *other = vcpu_by_apic_id(i);
 
-		for (unsigned int vmpl = v->current + 1; vmpl < SNP_VMPL_COUNT; vmpl++)
+		for (unsigned int vmpl = below; vmpl < SNP_VMPL_COUNT; vmpl++)
 			if (other->planes[vmpl].state != PLANE_NONE)
 				return false;
 	}
@@ -53,7 +56,7 @@ static bool mend_private_by_nature(struct vcpu *v, uint64_t gpa)
 		return false;
 	if ((error & VMCB_NPF_TABLE) && (p->vmcb->cr3 ^ gpa) >> ABI_PAGE_SHIFT == 0)
 		return emulate_private_cr3(v);
-	if (rmp_access(npt_rmp_table(), gpa >> ABI_PAGE_SHIFT, v->current, perms) != RMP_DONE ||
+	if (rmp_access(npt_rmp_table(), gpa >> ABI_PAGE_SHIFT, p->cpu_vmpl, perms) != RMP_DONE ||
 	    !least_privileged(v))
 		return false;
 	npt_expose(gpa, error & VMCB_NPF_TABLE);
@@ -63,8 +66,8 @@ static bool mend_private_by_nature(struct vcpu *v, uint64_t gpa)
 /* A walk or fetch without C-bit that nothing can be done about in the shared view. */
 static void private_by_nature_fault(struct vcpu *v, uint64_t gpa)
 {
-	if (rmp_access(npt_rmp_table(), gpa >> ABI_PAGE_SHIFT, v->current, RMP_PERM_READ) ==
-	    RMP_NOT_VALIDATED)
+	if (rmp_access(npt_rmp_table(), gpa >> ABI_PAGE_SHIFT, vcpu_plane(v)->cpu_vmpl,
+		       RMP_PERM_READ) == RMP_NOT_VALIDATED)
 		vc_raise(v, VC_PAGE_NOT_VALIDATED);
 	else
 		violation(v, "walk or fetch without C-bit of a private page");
@@ -91,7 +94,7 @@ static unsigned int wanted_perms(const struct vcpu *v, uint64_t error)
 
 static void private_fault(struct vcpu *v, uint64_t gpa, uint64_t error)
 {
-	switch (rmp_access(npt_rmp_table(), gpa >> ABI_PAGE_SHIFT, v->current,
+	switch (rmp_access(npt_rmp_table(), gpa >> ABI_PAGE_SHIFT, vcpu_plane(v)->cpu_vmpl,
 			   wanted_perms(v, error))) {
 	case RMP_DONE:
 		npt_sync(gpa, 1);
@@ -115,7 +118,7 @@ void npf_exit(struct vcpu *v)
 	const struct plane *p = vcpu_plane(v);
 	uint64_t error = p->vmcb->exit_info_1;
 	uint64_t gpa = p->vmcb->exit_info_2 & ~HV_C_BIT;
-	bool flat = p->vmcb->nested_cr3 == npt_root(p->vmpl, false);
+	bool flat = p->vmcb->nested_cr3 == npt_root(p->cpu_vmpl, false);
 
 	if (!npt_is_ram(gpa)) {
 		if (error & VMCB_NPF_TABLE)
@@ -130,7 +133,8 @@ void npf_exit(struct vcpu *v)
 
 static enum npf_answer private_walk(struct vcpu *v, const struct walk_result *w)
 {
-	switch (rmp_access(npt_rmp_table(), w->gpa >> ABI_PAGE_SHIFT, v->current, w->perms)) {
+	switch (rmp_access(npt_rmp_table(), w->gpa >> ABI_PAGE_SHIFT, vcpu_plane(v)->cpu_vmpl,
+			   w->perms)) {
 	case RMP_DONE:
 		return NPF_TRY_AGAIN;
 	case RMP_NOT_ASSIGNED:

@@ -283,7 +283,7 @@ static void refuse(struct vc_context *x, enum vc_status status, uint32_t code)
 {
 	const struct walk_result *w = &x->walk;
 	struct vcpu *v = x->v;
-	unsigned int vmpl = v->current;
+	unsigned int vmpl = vcpu_plane(v)->cpu_vmpl;
 
 	if (status == VC_ACCESS && w->status == WALK_PAGE_FAULT) {
 		vcpu_plane(v)->vmcb->cr2 = w->linear;

@@ -76,8 +76,8 @@ void vcpu_init_all(unsigned int cpus, uint64_t launch_vmsa)
 			vcpus[i].planes[vmpl].vmcb = page_take(1);
 		}
 	}
-	if (!vmsa_usable(launch_vmsa, 0))
-		hv_panic("launch VMSA at %lx cannot run at VMPL 0", launch_vmsa);
+	if (!vmsa_usable(launch_vmsa))
+		hv_panic("launch VMSA at %lx cannot run", launch_vmsa);
 	plane_set_vmsa(&vcpus[0].planes[0], launch_vmsa, PLANE_READY);
 }
 
@@ -113,7 +113,7 @@ bool vcpu_switch_plane(struct vcpu *v, unsigned int vmpl)
 		return false;
 	if (v->planes[vmpl].state == PLANE_NONE || v->planes[vmpl].state == PLANE_ON_INIT)
 		return false;
-	if (!vmsa_usable(v->planes[vmpl].vmsa_gpa, vmpl))
+	if (!vmsa_usable(v->planes[vmpl].vmsa_gpa))
 		return false;
 	v->switch_to = (int)vmpl;
 	return true;
@@ -135,12 +135,10 @@ bool vcpu_set_vmsa(uint32_t apic_id, unsigned int vmpl, uint64_t gpa, uint64_t f
 		   bool on_init)
 {
 	struct vcpu *v = vcpu_by_apic_id(apic_id);
-	struct snp_vmsa *vmsa;
 
 	if (!v || vmpl >= SNP_VMPL_COUNT)
 		return false;
-	vmsa = vmsa_usable(gpa, vmpl);
-	if (!vmsa || vmsa->sev_features != features)
+	if (!vmsa_features_known(features) || !vmsa_usable(gpa))
 		return false;
 	/*
 	 * The current plane cannot be replaced under its feet, and one VMSA cannot be two planes.
@@ -272,13 +270,13 @@ static void announce(const struct plane *p)
 {
 	static bool seen[SNP_VMPL_COUNT];
 
-	if (seen[p->vmpl])
+	if (seen[p->cpu_vmpl])
 		return;
-	seen[p->vmpl] = true;
-	hv_log("VMPL %u enters at RIP %lx", p->vmpl, p->vmcb->rip);
-	if (p->vmpl == 0)
+	seen[p->cpu_vmpl] = true;
+	hv_log("VMPL %u enters at RIP %lx", p->cpu_vmpl, p->vmcb->rip);
+	if (p->cpu_vmpl == 0)
 		hv_event(MAILBOX_EVENT_VMPL0_ENTRY);
-	else if (p->vmpl == 2)
+	else if (p->cpu_vmpl == 2)
 		hv_event(MAILBOX_EVENT_VMPL2_ENTRY);
 }
 
@@ -287,8 +285,8 @@ static bool load_current(struct vcpu *v)
 	struct plane *p = vcpu_plane(v);
 
 	if (!p->loaded && !vmsa_load(p)) {
-		hv_log("VMSA %lx of vCPU %u, VMPL %u is no longer one: the plane stops",
-		       p->vmsa_gpa, v->id, p->vmpl);
+		hv_log("VMRUN refuses VMSA %lx of vCPU %u, VMPL %u: the plane stops", p->vmsa_gpa,
+		       v->id, p->vmpl);
 		p->state = PLANE_NONE;
 		return false;
 	}

@@ -1,9 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * vCPU i runs on physical CPU i. It has one plane for each VMPL; a plane has a VMCB, registers, a
- * GHCB, a doorbell page and a local APIC of its own. One plane is current: its state is in the
- * VMCB. The state of every other plane is in its VMSA, in guest memory, and nowhere else, but for
- * what hardware keeps in the VMCB's control area (GHCB MSR, doorbell).
+ * vCPU i runs on physical CPU i. It has one plane for each VMPL that the host can be asked to run;
+ * a plane has a VMCB, registers, a GHCB, a doorbell page and a local APIC of its own. One plane is
+ * current: its state is in the VMCB. The state of every other plane is in its VMSA, in guest
+ * memory, and nowhere else, but for what hardware keeps in the VMCB's control area (GHCB MSR,
+ * doorbell).
+ *
+ * A plane's number is the host's word, who cannot read a VMSA: scheduling, interrupts and the GHCB
+ * go by it. With whose rights a plane runs is the VMSA's word, read at each VMRUN: nested view, RMP
+ * instructions and walks go by cpu_vmpl.
  *
  * All of this is under the big lock (lock.h).
  */
@@ -33,7 +38,8 @@ enum plane_state {
 
 struct plane {
 	enum plane_state state;
-	unsigned int vmpl;
+	unsigned int vmpl;     /* its number: what the host is asked for */
+	unsigned int cpu_vmpl; /* what it runs with, as in the VMSA that was loaded last */
 	uint64_t vmsa_gpa;
 	uint64_t sev_features;	  /* as in the VMSA that was loaded last */
 	uint64_t ghcb_msr;	  /* MSR C001_0130 as the guest sees it */
@@ -86,14 +92,14 @@ static inline uint32_t vcpu_cpu(unsigned int id)
 /*
  * Asks for another plane of this vCPU: the current one waits (its VMSA is written when the exit is
  * over, with exit code VMGEXIT), vmpl becomes current and ready. False, with no effect, when that
- * plane cannot run: no VMSA, the page lost its VMSA bit, or its EFER.SVME is 0.
+ * plane cannot run: no VMSA, or one that VMRUN would refuse.
  */
 bool vcpu_switch_plane(struct vcpu *v, unsigned int vmpl);
 
 /*
  * AP creation: the plane vmpl of the vCPU with that APIC id gets the VMSA at gpa and is ready, or
- * starts on INIT. Kicks that vCPU. False: no such vCPU, or gpa cannot be a VMSA of that VMPL with
- * those features.
+ * starts on INIT. Kicks that vCPU. features is what the guest says that the VMSA will have: the
+ * host looks whether it can serve them. False: no such vCPU, it cannot, or VMRUN would refuse gpa.
  */
 bool vcpu_set_vmsa(uint32_t apic_id, unsigned int vmpl, uint64_t gpa, uint64_t features,
 		   bool on_init);

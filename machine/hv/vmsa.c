@@ -29,7 +29,12 @@ struct fxsave {
 };
 ABI_SIZE(struct fxsave, 512);
 
-struct snp_vmsa *vmsa_usable(uint64_t gpa, unsigned int vmpl)
+bool vmsa_features_known(uint64_t features)
+{
+	return (features & SNP_FEATURE_SNP) && !(features & ~VMSA_FEATURES_KNOWN);
+}
+
+struct snp_vmsa *vmsa_usable(uint64_t gpa)
 {
 	struct snp_vmsa *vmsa;
 
@@ -37,11 +42,9 @@ struct snp_vmsa *vmsa_usable(uint64_t gpa, unsigned int vmpl)
 	    !rmp_is_vmsa(npt_rmp_table(), (gpa & ~HV_C_BIT) >> ABI_PAGE_SHIFT))
 		return NULL;
 	vmsa = guest_ptr(gpa, ABI_PAGE_SIZE, GUEST_PRIVATE);
-	if (!vmsa || vmsa->vmpl != vmpl || !(vmsa->efer & X86_EFER_SVME))
+	if (!vmsa || vmsa->vmpl >= SNP_VMPL_COUNT || !(vmsa->efer & X86_EFER_SVME))
 		return NULL;
-	if (!(vmsa->sev_features & SNP_FEATURE_SNP) || (vmsa->sev_features & ~VMSA_FEATURES_KNOWN))
-		return NULL;
-	return vmsa;
+	return vmsa_features_known(vmsa->sev_features) ? vmsa : NULL;
 }
 
 static void load_segments(struct vmcb *c, const struct snp_vmsa *vmsa)
@@ -274,14 +277,14 @@ static void init_control(struct plane *p, const struct snp_vmsa *vmsa)
 	c->tlb_control = VMCB_TLB_FLUSH_ALL;
 	c->int_control = VMCB_INT_V_MASKING | (uint32_t)(vmsa->vintr_ctrl & VMCB_INT_V_TPR_MASK);
 	c->np_control = VMCB_NP_ENABLE;
-	c->nested_cr3 = npt_root(p->vmpl, paging);
+	c->nested_cr3 = npt_root(p->cpu_vmpl, paging);
 }
 
 bool vmsa_load(struct plane *p)
 {
-	struct snp_vmsa *vmsa = vmsa_usable(p->vmsa_gpa, p->vmpl);
+	struct snp_vmsa *vmsa = vmsa_usable(p->vmsa_gpa);
 
-	if (!vmsa)
+	if (!vmsa || (npt_rmp(p->vmsa_gpa)->flags & RMP_VMSA_IN_USE))
 		return false;
 	memset(p->vmcb, 0, sizeof(*p->vmcb));
 	load_segments(p->vmcb, vmsa);
@@ -296,6 +299,7 @@ bool vmsa_load(struct plane *p)
 	p->guest_cr3 = vmsa->cr3;
 	p->xss = vmsa->xss;
 	p->sev_features = vmsa->sev_features;
+	p->cpu_vmpl = vmsa->vmpl;
 	init_control(p, vmsa);
 	npt_rmp(p->vmsa_gpa)->flags |= RMP_VMSA_IN_USE;
 	p->loaded = true;

@@ -8,10 +8,19 @@
 
 #include "machine/hv/vcpu.h"
 
-/* The VMSA at gpa when VMRUN at vmpl would take it: RMP, VMPL, EFER.SVME, SEV_FEATURES; or NULL. */
-struct snp_vmsa *vmsa_usable(uint64_t gpa, unsigned int vmpl);
+/*
+ * The VMSA at gpa when VMRUN would take it, or NULL: RMP entry, VMPL, EFER.SVME, SEV_FEATURES. Which
+ * VMPL and which features is the VMSA's choice.
+ */
+struct snp_vmsa *vmsa_usable(uint64_t gpa);
 
-/* Loads the plane from its VMSA on this CPU and marks the page as in use. False: not usable. */
+/* Whether a VMSA may have these SEV_FEATURES here. */
+bool vmsa_features_known(uint64_t features);
+
+/*
+ * Loads the plane from its VMSA on this CPU and marks the page as in use. False: not usable, or in
+ * use by another CPU.
+ */
 bool vmsa_load(struct plane *p);
 
 /* Stores the plane, which is loaded on this CPU, with the reason of its exit. */

@@ -38,6 +38,7 @@ TESTS = [
     ("x87-beside", 2, 4, 1, PASSED),
     # Feature 3: restricted injection.
     ("hv-doorbell", 1, 20, 9, PASSED),  # GHCB specification, 5; APM volume 2, 15.36.16
+    ("vmrun-vmpl", 1, 32, 1, PASSED),  # APM volume 2, 15.36.7 and table B-4
     ("vmsa-in-use", 2, 19, 1, PASSED),  # APM volume 2, 15.36.12
     # APM volume 3, INVLPGB and TLBSYNC
     ("invlpgb-on", 1, 19, 1, PASSED),
