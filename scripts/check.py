@@ -114,6 +114,7 @@ def programs_of(build, slow):
             demo("demo, directives reversed", "demo-reverse",
                  "--image-option=--reverse-directives"),
             ("clang", ["scripts/check-clang.sh", "build/clang"]),
+            ("faults that a test sees", ["scripts/mutants", "--repeat"]),
             ("plain Linux, two vCPUs", ["tests/guest/plain_linux.py", "--programs", build,
                                         "--cpus", "2"]),
             ("NMIs in the SVSM call", ["tests/guest/nmi_test.py", "--programs", build]),
