@@ -30,6 +30,7 @@
 #define MACHINE_PORT_VMPL0 0x3e8u    /* COM3: VMPL0 <-> host channel; lower levels read ones */
 #define MACHINE_PORT_DOORBELL 0x2e8u /* COM4: hypervisor -> host process; no guest reaches it */
 #define MACHINE_PORT_DEBUG 0xe9u     /* debug console of VMPL0 */
+#define MACHINE_PORT_HOLD 0xeau	     /* script of a race, with `--hold N`: enum machine_hold */
 #define MACHINE_PORT_EXIT 0xf4u	     /* isa-debug-exit: ends QEMU */
 #define MACHINE_C_BIT 47u
 
@@ -126,6 +127,25 @@ struct mailbox_fault_plan {
 };
 ABI_SIZE(struct mailbox_fault_plan, 8);
 
+/* What a read of MACHINE_PORT_HOLD gives, one byte, at any VMPL. */
+enum machine_hold {
+	MACHINE_HOLD_NOT_ARMED = 0,
+	MACHINE_HOLD_COUNTING = 1,
+	MACHINE_HOLD_HELD = 2,
+	MACHINE_HOLD_OVER =
+		3, /* released, or a lower VMPL of that vCPU ran again before the step */
+};
+
+/*
+ * What is written there. ARM: from now on the PVALIDATEs, RMPADJUSTs and VMGEXITs of VMPL0 on the
+ * vCPU that writes are counted, and before the N-th takes effect that vCPU is held. GO_ON, by
+ * another vCPU: it goes on. It does so by itself after 3 seconds.
+ */
+enum machine_hold_command {
+	MACHINE_HOLD_ARM = 1,
+	MACHINE_HOLD_GO_ON = 2,
+};
+
 #define MAILBOX_LOG_SIZE (64u << 10)
 
 struct mailbox {
@@ -146,7 +166,7 @@ struct mailbox {
 	uint64_t stop_arg[4];
 	struct mailbox_storm storm;
 	uint32_t converts; /* the host changes a page's state at an access to its other side */
-	uint32_t reserved_2;
+	uint32_t hold; /* which step a vCPU is held before; 0: there is no script, and no port */
 	struct mailbox_fault_plan faults[MAILBOX_FAULT_COUNT];
 	struct mailbox_exit_counter exits[MAILBOX_EXIT_KINDS];
 	uint64_t switches[4];	    /* VMPL switches into each level */

@@ -18,6 +18,7 @@
 #define TIMEOUT_MAX_S 86400u
 #define STORM_MIN_US 20u
 #define STORM_MAX_US 1000000u
+#define HOLD_MAX 1000000u
 
 static const char usage_text[] =
 	"usage: socle run [OPTION]... FILE.igvm\n"
@@ -47,6 +48,9 @@ static const char usage_text[] =
 	"                         VMM do, or end the VM (yes)\n"
 	"  --event-storm US       be a hostile host: raise #HV at VMPL0 about every US "
 	"microseconds\n"
+	"  --hold N               let the guest hold a vCPU before the N-th RMP instruction or "
+	"VMGEXIT\n"
+	"                         of its VMPL0, by port 0xea (docs/machine-limits.md)\n"
 	"  --invlpgb on|hidden|undefined|intercepted\n"
 	"                         INVLPGB and TLBSYNC: in CPUID and working (on), neither, in\n"
 	"                         CPUID but #UD, or in CPUID but #VC\n"
@@ -77,6 +81,7 @@ enum option_id {
 	OPT_ACCEL,
 	OPT_CONVERT,
 	OPT_STORM,
+	OPT_HOLD,
 	OPT_INVLPGB,
 	OPT_FAULT,
 	OPT_QUIET,
@@ -98,6 +103,7 @@ static const struct option long_options[] = {
 	{ "accel", required_argument, NULL, OPT_ACCEL },
 	{ "convert", required_argument, NULL, OPT_CONVERT },
 	{ "event-storm", required_argument, NULL, OPT_STORM },
+	{ "hold", required_argument, NULL, OPT_HOLD },
 	{ "invlpgb", required_argument, NULL, OPT_INVLPGB },
 	{ "fault", required_argument, NULL, OPT_FAULT },
 	{ "quiet", no_argument, NULL, OPT_QUIET },
@@ -225,6 +231,16 @@ static bool parse_fault(struct arguments *args, const char *value)
 	       bad("--fault takes NAME, NAME=N or NAME=/N, each name once", value);
 }
 
+static bool parse_hold(struct arguments *args, const char *value)
+{
+	uint64_t step;
+
+	if (!cmd_number(value, 1, HOLD_MAX, &step))
+		return bad("--hold takes a number from 1 to 1000000", value);
+	args->run.hold = (uint32_t)step;
+	return true;
+}
+
 static bool parse_path(const char **path, const char *value)
 {
 	*path = value;
@@ -268,6 +284,8 @@ static bool parse_option(struct arguments *args, int id, char *value)
 		return parse_fault(args, value);
 	case OPT_STORM:
 		return parse_storm(args, value);
+	case OPT_HOLD:
+		return parse_hold(args, value);
 	case OPT_INVLPGB:
 		return parse_invlpgb(args, value);
 	case OPT_QUIET:

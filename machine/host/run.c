@@ -131,6 +131,7 @@ static bool make_memory(struct machine *m, struct host_error *error)
 	m->memory.mailbox = (struct mailbox *)((uint8_t *)m->hv_ram + MACHINE_MAILBOX_OFFSET);
 	m->memory.mailbox->storm_us = m->options->storm_us;
 	m->memory.mailbox->invlpgb = m->options->invlpgb;
+	m->memory.mailbox->hold = m->options->hold;
 	m->memory.mailbox->converts = !m->options->keeps_pages;
 	memcpy(m->memory.mailbox->faults, m->options->faults, sizeof(m->options->faults));
 	return true;

@@ -49,6 +49,7 @@ struct run_options {
 	uint64_t timeout_ns; /* 0: none */
 	uint32_t storm_us;   /* mean interval of a storm of #HV; 0: none */
 	uint32_t invlpgb;    /* enum mailbox_invlpgb */
+	uint32_t hold;	     /* the step of VMPL0 that a race is held before; 0: none */
 	bool keeps_pages;    /* the host ends the VM where others convert a page */
 	struct mailbox_fault_plan faults[MAILBOX_FAULT_COUNT];
 	bool quiet;

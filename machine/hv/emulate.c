@@ -3,6 +3,7 @@
 
 #include "machine/hv/convert.h"
 #include "machine/hv/ghcb.h"
+#include "machine/hv/hold.h"
 #include "machine/hv/invlpgb.h"
 #include "machine/hv/log.h"
 #include "machine/hv/npf.h"
@@ -157,7 +158,7 @@ static void rmp_instruction(struct vcpu *v, const struct insn *insn)
 		vcpu_inject_exception(v, X86_VECTOR_GP, true, 0);
 		return;
 	}
-	if (!translate_operand(v, &gpa))
+	if (hold_strikes(v) || !translate_operand(v, &gpa))
 		return;
 	for (out = execute(v, insn->kind, gpa); out.status != RMP_DONE;
 	     out = execute(v, insn->kind, gpa))
@@ -194,6 +195,8 @@ void emulate_vmmcall(struct vcpu *v)
 		vc_raise(v, SVM_EXIT_VMMCALL);
 		return;
 	}
+	if (hold_strikes(v))
+		return;
 	emulate_skip(v, insn.length);
 	ghcb_vmgexit(v);
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "machine/hv/chipset.h"
+#include "machine/hv/hold.h"
 #include "machine/hv/port.h"
 
 struct port_range {
@@ -50,8 +51,15 @@ static bool port_allowed(const struct vcpu *v, uint16_t port, unsigned int size)
 	return false;
 }
 
+static bool is_hold(uint16_t port, unsigned int size)
+{
+	return port == MACHINE_PORT_HOLD && size == 1 && hold_exists();
+}
+
 static uint32_t guest_in(struct vcpu *v, uint16_t port, unsigned int size)
 {
+	if (is_hold(port, size))
+		return hold_read();
 	if (!port_allowed(v, port, size))
 		return size == 4 ? 0xffffffff : (1u << 8 * size) - 1;
 	return port_in(port, size);
@@ -59,6 +67,8 @@ static uint32_t guest_in(struct vcpu *v, uint16_t port, unsigned int size)
 
 static void guest_out(struct vcpu *v, uint16_t port, unsigned int size, uint32_t value)
 {
+	if (is_hold(port, size))
+		hold_write(v, (uint8_t)value);
 	if (!port_allowed(v, port, size))
 		return;
 	if (chipset_filter_write(v, port, size, &value))

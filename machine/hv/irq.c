@@ -95,7 +95,7 @@ static void apic_start(struct vcpu *v, struct plane *p)
 	p->blocked_rip = NO_RIP;
 }
 
-static uint64_t clock_of_microseconds(uint64_t us)
+uint64_t irq_clocks(uint64_t us)
 {
 	return (us * APIC_TICKS_PER_MICROSECOND << 32) / ticks_per_clock;
 }
@@ -109,7 +109,7 @@ static void timer_event(struct plane_apic *a, uint64_t now)
 	bool again = fault_strikes(MAILBOX_FAULT_TIMER_REPEAT);
 
 	if (late) {
-		a->fault.late_at = now + clock_of_microseconds(FAULT_DELAY_US);
+		a->fault.late_at = now + irq_clocks(FAULT_DELAY_US);
 		a->fault.late_vector = (uint8_t)lvt;
 	}
 	if (again)
@@ -231,7 +231,7 @@ static void timer_rearm(struct vcpu *v)
 static void retry_soon(struct vcpu *v)
 {
 	uint64_t now = clock_now();
-	uint64_t soon = now + clock_of_microseconds(RETRY_MICROSECONDS);
+	uint64_t soon = now + irq_clocks(RETRY_MICROSECONDS);
 	uint64_t armed = timers[v->id].deadline;
 
 	if (armed == 0 || armed > soon)
@@ -694,7 +694,7 @@ void irq_init(void)
 {
 	physical_apic_init();
 	ticks_per_clock = calibrate();
-	storm_init(clock_of_microseconds(1));
+	storm_init(irq_clocks(1));
 	ioapic_reset(&ioapic);
 	for (unsigned int n = 0; n < IOAPIC_PINS; n++)
 		update_pin(n, 0);

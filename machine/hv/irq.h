@@ -44,6 +44,9 @@ void irq_before_run(struct vcpu *v);
 /* True when plane p of v has an event that ends HLT or AP reset hold. */
 bool irq_pending(struct vcpu *v, struct plane *p);
 
+/* Microseconds as ticks of clock_now(). */
+uint64_t irq_clocks(uint64_t us);
+
 /* A plane got a VMSA by AP creation: its APIC starts anew. */
 void irq_plane_reset(struct vcpu *v, struct plane *p);
 

@@ -5,6 +5,7 @@
 #include "machine/hv/entry.h"
 #include "machine/hv/exit.h"
 #include "machine/hv/ghcb.h"
+#include "machine/hv/hold.h"
 #include "machine/hv/irq.h"
 #include "machine/hv/lock.h"
 #include "machine/hv/log.h"
@@ -314,12 +315,14 @@ _Noreturn void vcpu_run(struct vcpu *v)
 {
 	hv_lock();
 	for (;;) {
+		hold_wait(v);
 		if (!choose_plane(v)) {
 			idle(v);
 			continue;
 		}
 		if (!load_current(v))
 			continue;
+		hold_enter(v);
 		irq_before_run(v);
 		enter(v);
 		/* Another vCPU may have taken the plane away between VMRUN and the lock. */

@@ -52,6 +52,9 @@ TESTS = [
     # VMPL2 ends the guest: VMPL0 has lost its VMSA (APM volume 2, 15.36.12).
     ("vmsa-lost", 1, 13, 1, {"reason": "guest_terminated", "vmpl": 2, "set": 10, "code": 0}),
     ("host-faults", 1, 16, 9, PASSED),
+    # A script of the machine, not of the specifications (docs/machine-limits.md).
+    ("hold", 2, 27, 1, PASSED),
+    ("hold-absent", 1, 2, 1, PASSED),
 ]
 
 # What the host does differently: options of `socle run`.
@@ -61,6 +64,7 @@ HOST_OPTIONS = {
     "invlpgb-intercepted": ["--invlpgb", "intercepted"],
     "private-refused": ["--convert", "no"],
     "shared-refused": ["--convert", "no"],
+    "hold": ["--hold", "3"],
     "host-faults": ["--fault", "timer-lose=2", "--fault", "timer-delay=3",
                     "--fault", "timer-repeat=4", "--fault", "refuse-ap-creation=1",
                     "--fault", "refuse-run-vmpl=2"],

@@ -126,6 +126,12 @@ void ghcb_out8(uint16_t port, uint8_t value)
 	(void)ghcb_exit(0x7b, (uint64_t)port << 16 | 1u << 4, 0); /* OUT, 8 bits */
 }
 
+uint8_t ghcb_in8(uint16_t port)
+{
+	(void)ghcb_exit(0x7b, (uint64_t)port << 16 | 1u << 4 | 1, 0); /* IN, 8 bits */
+	return (uint8_t)ghcb_own()->rax;
+}
+
 bool ghcb_msr_write(uint32_t msr, uint64_t value)
 {
 	volatile struct ghcb *ghcb = ghcb_own();

@@ -67,8 +67,9 @@ struct ghcb_answer {
 };
 struct ghcb_answer ghcb_exit(uint64_t code, uint64_t info_1, uint64_t info_2);
 
-/* One byte to a port. */
+/* One byte to a port, or from it. */
 void ghcb_out8(uint16_t port, uint8_t value);
+uint8_t ghcb_in8(uint16_t port);
 
 /* MSRs through the GHCB; true when the host did it. */
 bool ghcb_msr_write(uint32_t msr, uint64_t value);
