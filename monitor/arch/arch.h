@@ -25,14 +25,35 @@ enum arch_page_size {
 };
 
 /*
+ * What a page of the guest is may change under each of the hooks below, between any two
+ * instructions: the guest asks the host for a page state change, or the host makes one unasked. So
+ * each of them recovers from what the CPU raises then, and says so; none of it is fatal.
+ *
+ *	the page is private, not validated	#VC, PAGE_NOT_VALIDATED (APM volume 2, 15.36)
+ *	it is shared, or not assigned		a nested page fault, which is the host's: it ends
+ *						the VM, or makes the page private and goes on, and
+ *						then the line above holds
+ *	the host calls it a device		#VC, NPF (APM volume 2, 15.35)
+ *
+ * What becomes of the fault is the same everywhere: the call that needed the page is refused with
+ * SVSM_ERR_INVALID_ADDRESS; when the page is a VMSA that is to be entered or answered, that one
+ * vCPU ends (vcpu/serve.h). The page keeps the state that it had (mem/guest_pages.h).
+ */
+
+/* What PVALIDATE and RMPADJUST return beside EAX: they raised an exception and did nothing. */
+#define ARCH_RESULT_FAULT 0x100u
+
+/*
  * PVALIDATE (APM volume 3) on the private page at page, through the direct map. Returns EAX, one
- * of SNP_RESULT_*; *changed is false when the page was in that state already (CF = 1).
+ * of SNP_RESULT_*, or ARCH_RESULT_FAULT; *changed is false unless EAX is 0 and the page was in the
+ * other state before (CF = 0). It "does not invalidate TLB caches".
  */
 uint32_t arch_pvalidate(gpa_t page, enum arch_page_size size, bool validate, bool *changed);
 
 /*
- * RMPADJUST (APM volume 3): gives vmpl exactly perms (SNP_RMPADJUST_*) on the page. Returns EAX.
- * Flushes no TLB: a caller that takes rights away calls arch_flush_guest_tlb() afterwards.
+ * RMPADJUST (APM volume 3): gives vmpl exactly perms (SNP_RMPADJUST_*) on the page. Returns EAX or
+ * ARCH_RESULT_FAULT. Flushes no TLB: a caller that takes rights away calls arch_flush_guest_tlb()
+ * afterwards.
  */
 uint32_t arch_rmpadjust(gpa_t page, enum arch_page_size size, unsigned int vmpl, uint64_t perms);
 
@@ -40,24 +61,28 @@ uint32_t arch_rmpadjust(gpa_t page, enum arch_page_size size, unsigned int vmpl,
 void arch_flush_guest_tlb(void);
 
 /*
- * Copies between the monitor and validated private memory, byte-exact, in any alignment. The
- * caller has checked that the whole range is guest memory (mem/guest_pages.h). Returns false when
- * the access faulted all the same, for the host can take any page away; a part may be copied.
+ * Copies between the monitor and private memory, byte-exact, in any alignment. The caller has
+ * checked that the whole range is guest memory (mem/guest_pages.h), or a VMSA of the registry.
+ * Returns false when the access faulted all the same; a part may be copied.
  */
 bool arch_guest_read(void *to, gpa_t from, size_t size);
 bool arch_guest_write(gpa_t to, const void *from, size_t size);
 
-/* Zeroes the private pages of [page, page + size). False on a fault. */
+/*
+ * Zeroes the private pages of [page, page + size). False on a fault. Never on a page that could be
+ * a VMSA in the RMP: half zeroed it is one of VMPL 0.
+ */
 bool arch_guest_zero(gpa_t page, size_t size);
 
 /* Sets one byte of guest memory atomically and returns what it was; false in *ok on a fault. */
 uint8_t arch_guest_exchange8(gpa_t at, uint8_t value, bool *ok);
 
 /*
- * A page of the guest in the role of a VMSA, mapped in the monitor. Valid while the page is in the
- * registry (vcpu/registry.h), which lets nobody else have it.
+ * Sets or clears EFER.SVME of a VMSA of the registry, atomically; *was is what it was. Without it
+ * VMRUN refuses the VMSA (APM volume 2, 15.5.1). A vCPU that runs on it keeps running, and its exit
+ * may write EFER back. False on a fault.
  */
-struct snp_vmsa *arch_vmsa(gpa_t page);
+bool arch_vmsa_set_runnable(gpa_t vmsa, bool runnable, bool *was);
 
 /*
  * One guest request to the AMD-SP: copies request (one page, sealed) to a shared page, asks the

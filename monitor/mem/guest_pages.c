@@ -220,38 +220,55 @@ uint32_t guest_pages_grant(gpa_t page, enum arch_page_size size)
 }
 
 /* Zeroes before granting: the host may have put a page of Socle's past here. */
-uint32_t guest_pages_prepare(gpa_t page, enum arch_page_size size)
+static uint32_t zero_and_grant(gpa_t page, enum arch_page_size size)
 {
 	if (!arch_guest_zero(page, page_count(size) * ABI_PAGE_SIZE))
-		return GUEST_PAGES_FAULT;
+		return ARCH_RESULT_FAULT;
 
 	return guest_pages_grant(page, size);
 }
 
-uint32_t guest_pages_validate(gpa_t page, enum arch_page_size size, bool ignore_unchanged,
-			      bool *changed)
-{
-	bool undone;
-	uint32_t eax = arch_pvalidate(page, size, true, changed);
-
-	if (eax != SNP_RESULT_OK || (!*changed && !ignore_unchanged))
-		return eax;
-	eax = guest_pages_prepare(page, size);
-	if (eax != SNP_RESULT_OK)
-		(void)arch_pvalidate(page, size, false, &undone);
-	return eax;
-}
-
-uint32_t guest_pages_invalidate(gpa_t page, enum arch_page_size size, bool *changed)
+uint32_t guest_pages_prepare(gpa_t page, enum arch_page_size size)
 {
 	uint32_t eax = guest_pages_revoke(page, size);
 
-	*changed = false;
-	if (eax == SNP_RESULT_OK)
-		eax = arch_pvalidate(page, size, false, changed);
-	if (eax != SNP_RESULT_OK)
+	return eax == SNP_RESULT_OK ? zero_and_grant(page, size) : eax;
+}
+
+/* Only the page that was validated can lose its validation: another one would not change. */
+static enum guest_page_state undo_validation(gpa_t page, enum arch_page_size size)
+{
+	bool changed;
+	uint32_t eax = arch_pvalidate(page, size, false, &changed);
+
+	return eax == SNP_RESULT_OK && changed ? GUEST_PAGE_INVALID : GUEST_PAGE_TAKEN;
+}
+
+struct guest_pages_change guest_pages_validate(gpa_t page, enum arch_page_size size,
+					       bool ignore_unchanged)
+{
+	struct guest_pages_change change = { .then = GUEST_PAGE_INVALID };
+
+	change.eax = arch_pvalidate(page, size, true, &change.changed);
+	if (change.eax != SNP_RESULT_OK || (!change.changed && !ignore_unchanged))
+		return change;
+	change.eax = change.changed ? zero_and_grant(page, size) : guest_pages_prepare(page, size);
+	change.then = change.eax == SNP_RESULT_OK ? GUEST_PAGE_VALID : undo_validation(page, size);
+	return change;
+}
+
+struct guest_pages_change guest_pages_invalidate(gpa_t page, enum arch_page_size size)
+{
+	struct guest_pages_change change = { .then = GUEST_PAGE_VALID };
+
+	change.eax = guest_pages_revoke(page, size);
+	if (change.eax == SNP_RESULT_OK)
+		change.eax = arch_pvalidate(page, size, false, &change.changed);
+	if (change.eax != SNP_RESULT_OK)
 		(void)guest_pages_grant(page, size);
-	return eax;
+	else
+		change.then = change.changed ? GUEST_PAGE_INVALID : GUEST_PAGE_TAKEN;
+	return change;
 }
 
 static bool copyable(gpa_t at, size_t size)

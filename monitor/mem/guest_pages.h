@@ -6,6 +6,10 @@
  *
  * Whoever changes a page takes it first (guest_pages_take), which makes every other taker and
  * copier fail, works on it without a lock, and then gives it its new state (guest_pages_set).
+ *
+ * The states are what Socle did, and only that: the host may put another page behind an address at
+ * any time. For each address at most one page is ever validated, and none while its state is
+ * GUEST_PAGE_INVALID; so whatever else the host shows there faults.
  */
 #ifndef SOCLE_MONITOR_MEM_GUEST_PAGES_H
 #define SOCLE_MONITOR_MEM_GUEST_PAGES_H
@@ -48,28 +52,41 @@ bool guest_pages_take(gpa_t page, uint64_t count, enum guest_page_state from,
 /* Gives count taken pages their new state. Only who took them may. Takes the lock. */
 void guest_pages_set(gpa_t page, uint64_t count, enum guest_page_state to);
 
-/* A result beside SNP_RESULT_*: the memory itself could not be written. */
-#define GUEST_PAGES_FAULT 0x100u
+/*
+ * How a change of validation ended. A page of which it is not sure whether the page that PVALIDATE
+ * changed is the one that was meant has state GUEST_PAGE_TAKEN: the host exchanged it between two
+ * steps, and another page of that address may be validated still. Nobody gets it any more.
+ */
+struct guest_pages_change {
+	uint32_t eax;		    /* SNP_RESULT_* or ARCH_RESULT_FAULT */
+	bool changed;		    /* PVALIDATE's answer, with eax 0 */
+	enum guest_page_state then; /* what the caller sets the pages to */
+};
 
 /*
- * Validates the taken pages for the guest: PVALIDATE, zero, grant, in that order (58019,
- * SVSM_CORE_PVALIDATE). *changed is PVALIDATE's answer; pages that were valid before are not
- * touched unless ignore_unchanged. Returns SNP_RESULT_* or GUEST_PAGES_FAULT; a failure leaves the
- * pages not validated.
+ * Validates taken pages, which were GUEST_PAGE_INVALID, for the guest: PVALIDATE, zero, grant, in
+ * that order (58019, SVSM_CORE_PVALIDATE). Pages that were valid before are not touched unless
+ * ignore_unchanged. A failure undoes it.
  */
-uint32_t guest_pages_validate(gpa_t page, enum arch_page_size size, bool ignore_unchanged,
-			      bool *changed);
+struct guest_pages_change guest_pages_validate(gpa_t page, enum arch_page_size size,
+					       bool ignore_unchanged);
 
-/* The second half of it, for taken pages that are valid already: zero, grant. */
+/*
+ * Empties taken pages that are valid: revoke, zero, grant. They are revoked first because that
+ * makes sure that none is a VMSA. Returns SNP_RESULT_* or ARCH_RESULT_FAULT.
+ */
 uint32_t guest_pages_prepare(gpa_t page, enum arch_page_size size);
 
 /*
- * Takes validated, taken pages away from the guest: revoke, then PVALIDATE. The caller calls
- * arch_flush_guest_tlb() afterwards. A failure leaves them validated.
+ * Takes taken pages, which were GUEST_PAGE_VALID, away from the guest: revoke, then PVALIDATE. The
+ * caller calls arch_flush_guest_tlb() afterwards. A failure leaves them validated.
  */
-uint32_t guest_pages_invalidate(gpa_t page, enum arch_page_size size, bool *changed);
+struct guest_pages_change guest_pages_invalidate(gpa_t page, enum arch_page_size size);
 
-/* Takes every right of VMPL1 to VMPL3 away. The caller flushes. Returns SNP_RESULT_*. */
+/*
+ * Takes every right of VMPL1 to VMPL3 away. The caller flushes. Returns SNP_RESULT_* or
+ * ARCH_RESULT_FAULT, as guest_pages_grant() does.
+ */
 uint32_t guest_pages_revoke(gpa_t page, enum arch_page_size size);
 
 /* Gives VMPL2 all rights on the page, which becomes a normal page if it was a VMSA. */

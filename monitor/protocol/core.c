@@ -1,32 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /* Core protocol (58019, section 6): what is not about validation and vCPUs. */
-#include "monitor/arch/arch.h"
 #include "monitor/mem/guest_copy.h"
-#include "monitor/mem/guest_pages.h"
 #include "monitor/protocol/protocol.h"
 #include "monitor/vcpu/registry.h"
 
-/*
- * The new page is touched only when the registry's states have said that it is a plain page of
- * the guest. Its call_pending becomes 0, so that the host cannot pretend a call.
- */
 uint32_t svsm_core_remap_ca(struct svsm_call *call)
 {
 	gpa_t caa = gpa(call->rcx);
-	enum guest_page_state found;
-	bool ok;
 
 	if (!gpa_aligned(caa, ABI_PAGE_SIZE))
 		return SVSM_ERR_INVALID_PARAMETER;
-	if (caa.raw == call->caller.caa.raw)
-		return SVSM_SUCCESS;
-	if (!guest_pages_take(caa, 1, GUEST_PAGE_VALID, &found))
+	if (registry_remap(call->caller.cpu, caa) != REGISTRY_OK)
 		return SVSM_ERR_INVALID_ADDRESS;
-	(void)arch_guest_exchange8(caa, 0, &ok);
-	if (!ok || !registry_remap(call->caller.cpu, caa)) {
-		guest_pages_set(caa, 1, GUEST_PAGE_VALID);
-		return SVSM_ERR_INVALID_ADDRESS;
-	}
 	call->caller.caa = caa;
 	return SVSM_SUCCESS;
 }

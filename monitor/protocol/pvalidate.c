@@ -66,30 +66,27 @@ static uint32_t decode_entry(uint64_t raw, struct entry *entry)
 
 static uint32_t validate(const struct entry *e)
 {
-	bool changed = false;
-	uint32_t eax = guest_pages_validate(e->page, e->size, e->ignore_unchanged, &changed);
-	bool valid = eax == SNP_RESULT_OK && (changed || e->ignore_unchanged);
+	struct guest_pages_change change = guest_pages_validate(e->page, e->size,
+								e->ignore_unchanged);
 
-	guest_pages_set(e->page, e->pages, valid ? GUEST_PAGE_VALID : GUEST_PAGE_INVALID);
-	if (eax != SNP_RESULT_OK)
-		return svsm_result_of_page(eax);
-	return valid ? SVSM_SUCCESS : SVSM_ERR_PVALIDATE_UNCHANGED;
+	guest_pages_set(e->page, e->pages, change.then);
+	if (change.eax != SNP_RESULT_OK)
+		return svsm_result_of_page(change.eax);
+	return change.then == GUEST_PAGE_VALID ? SVSM_SUCCESS : SVSM_ERR_PVALIDATE_UNCHANGED;
 }
 
 /*
  * A page that was valid and is not, although PVALIDATE saw no change, is one that the host has put
- * in its place. The guest is told.
+ * in its place. The guest is told, whatever it wants to ignore.
  */
 static uint32_t invalidate(const struct entry *e)
 {
-	bool changed = false;
-	uint32_t eax = guest_pages_invalidate(e->page, e->size, &changed);
-	bool invalid = eax == SNP_RESULT_OK;
+	struct guest_pages_change change = guest_pages_invalidate(e->page, e->size);
 
-	guest_pages_set(e->page, e->pages, invalid ? GUEST_PAGE_INVALID : GUEST_PAGE_VALID);
-	if (!invalid)
-		return svsm_result_of_page(eax);
-	return changed || e->ignore_unchanged ? SVSM_SUCCESS : SVSM_ERR_PVALIDATE_UNCHANGED;
+	guest_pages_set(e->page, e->pages, change.then);
+	if (change.eax != SNP_RESULT_OK)
+		return svsm_result_of_page(change.eax);
+	return change.then == GUEST_PAGE_INVALID ? SVSM_SUCCESS : SVSM_ERR_PVALIDATE_UNCHANGED;
 }
 
 /*

@@ -2,7 +2,7 @@
 #include "monitor/protocol/result.h"
 
 #include "abi/svsm.h"
-#include "monitor/mem/guest_pages.h"
+#include "monitor/arch/arch.h"
 
 uint32_t svsm_result_of_service(enum service_status status)
 {
@@ -25,7 +25,7 @@ uint32_t svsm_result_of_page(uint32_t eax)
 {
 	if (eax == SNP_RESULT_OK)
 		return SVSM_SUCCESS;
-	if (eax == GUEST_PAGES_FAULT)
+	if (eax == ARCH_RESULT_FAULT)
 		return SVSM_ERR_INVALID_ADDRESS;
 	if (eax > 0xf)
 		return SVSM_ERR_PVALIDATE_UNKNOWN;

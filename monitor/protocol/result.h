@@ -10,7 +10,7 @@
 /* Result of a call whose service answered status (or could not). */
 uint32_t svsm_result_of_service(enum service_status status);
 
-/* Result of a call in which PVALIDATE or RMPADJUST gave eax, or GUEST_PAGES_FAULT. */
+/* Result of a call in which PVALIDATE or RMPADJUST gave eax, or ARCH_RESULT_FAULT. */
 uint32_t svsm_result_of_page(uint32_t eax);
 
 #endif

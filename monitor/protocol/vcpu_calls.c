@@ -22,7 +22,9 @@ static uint32_t result_of_registry(enum registry_result result)
 		return SVSM_ERR_INVALID_PARAMETER;
 	case REGISTRY_IN_USE:
 		return SVSM_ERR_DELETE_VCPU_IN_USE;
+	case REGISTRY_ADDRESS:
 	case REGISTRY_FAULT:
+	case REGISTRY_GONE:
 		return SVSM_ERR_INVALID_ADDRESS;
 	case REGISTRY_FULL:
 		break;
@@ -43,28 +45,14 @@ static uint32_t decode_create(const struct svsm_call *call, struct new_vcpu *new
 		return SVSM_ERR_INVALID_ADDRESS;
 	if (new->cpu == call->caller.cpu)
 		return SVSM_ERR_INVALID_PARAMETER;
-	return result_of_registry(registry_can_add(new->cpu));
-}
-
-/* Takes both pages or none. */
-static bool take_pages(const struct new_vcpu *new)
-{
-	enum guest_page_state found;
-
-	if (!guest_pages_take(new->vmsa, 1, GUEST_PAGE_VALID, &found))
-		return false;
-	if (guest_pages_take(new->caa, 1, GUEST_PAGE_VALID, &found))
-		return true;
-	guest_pages_set(new->vmsa, 1, GUEST_PAGE_VALID);
-	return false;
+	return SVSM_SUCCESS;
 }
 
 /* A page that cannot be granted again stays taken: the guest loses it, nobody else gets it. */
-static void give_back(const struct new_vcpu *new)
+static void give_back(gpa_t vmsa)
 {
-	if (guest_pages_grant(new->vmsa, ARCH_PAGE_4K) == SNP_RESULT_OK)
-		guest_pages_set(new->vmsa, 1, GUEST_PAGE_VALID);
-	guest_pages_set(new->caa, 1, GUEST_PAGE_VALID);
+	if (guest_pages_grant(vmsa, ARCH_PAGE_4K) == SNP_RESULT_OK)
+		guest_pages_set(vmsa, 1, GUEST_PAGE_VALID);
 }
 
 /* Reads what matters of a VMSA that no vCPU of the guest can write any more. */
@@ -102,24 +90,26 @@ static uint32_t make_vmsa(gpa_t vmsa)
 						  SNP_RMPADJUST_VMSA | SNP_RMPADJUST_READ));
 }
 
+/* Until it is committed nobody is served by the new vCPU, and nobody else gets its pages. */
 static uint32_t commit_create(const struct new_vcpu *new)
 {
+	enum guest_page_state found;
 	uint32_t result;
-	bool ok;
 
-	if (!take_pages(new))
+	if (!guest_pages_take(new->vmsa, 1, GUEST_PAGE_VALID, &found))
 		return SVSM_ERR_INVALID_ADDRESS;
-	(void)arch_guest_exchange8(new->caa, 0, &ok);
-	if (!ok) {
+	result = result_of_registry(registry_reserve(new->cpu, new->vmsa, new->caa));
+	if (result != SVSM_SUCCESS) {
 		guest_pages_set(new->vmsa, 1, GUEST_PAGE_VALID);
-		guest_pages_set(new->caa, 1, GUEST_PAGE_VALID);
-		return SVSM_ERR_INVALID_ADDRESS;
+		return result;
 	}
 	result = make_vmsa(new->vmsa);
-	if (result == SVSM_SUCCESS)
-		result = result_of_registry(registry_add(new->cpu, new->vmsa, new->caa));
-	if (result != SVSM_SUCCESS)
-		give_back(new);
+	if (result == SVSM_SUCCESS) {
+		registry_commit(new->vmsa);
+		return result;
+	}
+	registry_cancel(new->vmsa);
+	give_back(new->vmsa);
 	return result;
 }
 

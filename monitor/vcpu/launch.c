@@ -35,22 +35,19 @@ static void start_page_states(const struct socle_params *params, struct page_own
 
 static void validate_4k(gpa_t page)
 {
-	bool changed;
-
 	/* "Unchanged" means that the host mapped one page to two addresses. */
-	if (guest_pages_validate(page, ARCH_PAGE_4K, false, &changed) != SNP_RESULT_OK || !changed)
+	if (guest_pages_validate(page, ARCH_PAGE_4K, false).then != GUEST_PAGE_VALID)
 		die(DIE_RMP, "a page of the guest's RAM cannot be validated");
 }
 
 /* Both sizes of a page that the host backs as it likes. The caller has taken it. */
 static void validate_2m(gpa_t page)
 {
-	bool changed;
-	uint32_t result = guest_pages_validate(page, ARCH_PAGE_2M, false, &changed);
+	struct guest_pages_change change = guest_pages_validate(page, ARCH_PAGE_2M, false);
 
-	if (result == SNP_RESULT_OK && changed)
+	if (change.then == GUEST_PAGE_VALID)
 		return;
-	if (result != SNP_RESULT_FAIL_SIZEMISMATCH)
+	if (change.eax != SNP_RESULT_FAIL_SIZEMISMATCH)
 		die(DIE_RMP, "a large page of the guest's RAM cannot be validated");
 	for (unsigned int i = 0; i < PAGES_OF_2M; i++)
 		validate_4k(gpa(page.raw + i * ABI_PAGE_SIZE));
@@ -124,7 +121,7 @@ static gpa_t build_vmsa(const struct socle_guest_entry *entry, struct page_owner
 
 	if (!vmsa_alloc(owner, &page))
 		die(DIE_MEMORY, "no memory for the guest's VMSA");
-	vmsa = arch_vmsa(page);
+	vmsa = page_ptr(page);
 	vmsa_long_mode(vmsa, entry, arch_guest_sev_features());
 	vmsa->cr3 |= map_c_bit();
 	vmsa->vmpl = GUEST_VMPL;

@@ -12,6 +12,7 @@ struct place {
 	struct registry_vcpu vcpu;
 	unsigned int cpu;
 	bool used;
+	bool made; /* committed: before that it is only reserved */
 	bool boot;
 	bool entered; /* the run loop of cpu serves a call of it */
 };
@@ -43,28 +44,78 @@ static struct place *find_vmsa(gpa_t vmsa)
 	return NULL;
 }
 
-static enum registry_result can_add(unsigned int cpu)
+static struct place *find_entered(unsigned int cpu)
 {
-	if (cpu >= registry.cpu_count)
-		return REGISTRY_UNKNOWN;
-	if (registry.current[cpu] && registry.current[cpu]->boot)
-		return REGISTRY_BOOT;
-	if (!find_free())
-		return REGISTRY_FULL;
-	return REGISTRY_OK;
+	return cpu < registry.cpu_count ? registry.entered[cpu] : NULL;
 }
 
-static void add(unsigned int cpu, gpa_t vmsa, gpa_t caa, bool boot)
-{
-	struct place *place = find_free();
+/* ---- Calling areas ---- */
 
+static bool has_caa(const struct place *place, gpa_t caa)
+{
+	return place->used && place->vcpu.caa.raw == caa.raw;
+}
+
+static bool cpu_has_caa(unsigned int cpu, gpa_t caa)
+{
+	for (size_t i = 0; i < REGISTRY_VMSAS_MAX; i++) {
+		if (has_caa(&registry.places[i], caa) && registry.places[i].cpu == cpu)
+			return true;
+	}
+	return false;
+}
+
+/* One place less has it: a page that none has is a plain one again. */
+static void release_caa(gpa_t caa)
+{
+	for (size_t i = 0; i < REGISTRY_VMSAS_MAX; i++) {
+		if (has_caa(&registry.places[i], caa))
+			return;
+	}
+	guest_pages_set(caa, 1, GUEST_PAGE_VALID);
+}
+
+/*
+ * Nobody else may have the page before its byte is written, and no call be pending in it before it
+ * is anybody's calling area.
+ */
+static enum registry_result hold_caa(unsigned int cpu, gpa_t caa)
+{
+	bool shared = cpu_has_caa(cpu, caa), ok;
+	enum guest_page_state found;
+
+	if (!shared && !guest_pages_take(caa, 1, GUEST_PAGE_VALID, &found))
+		return REGISTRY_ADDRESS;
+	(void)arch_guest_exchange8(caa, 0, &ok);
+	if (!shared)
+		guest_pages_set(caa, 1, ok ? GUEST_PAGE_CALLING : GUEST_PAGE_VALID);
+	return ok ? REGISTRY_OK : REGISTRY_FAULT;
+}
+
+/* ---- Start and service ---- */
+
+static void fill(struct place *place, unsigned int cpu, gpa_t vmsa, gpa_t caa)
+{
 	*place = (struct place){
 		.vcpu = { .vmsa = vmsa, .caa = caa },
 		.cpu = cpu,
 		.used = true,
-		.boot = boot,
 	};
-	registry.current[cpu] = place;
+}
+
+static void make_current(struct place *place)
+{
+	place->made = true;
+	registry.current[place->cpu] = place;
+}
+
+static void start_empty(uint32_t cpu_count)
+{
+	for (size_t i = 0; i < REGISTRY_VMSAS_MAX; i++)
+		registry.places[i] = (struct place){ .used = false };
+	for (size_t i = 0; i < REGISTRY_CPUS_MAX; i++)
+		registry.current[i] = registry.entered[i] = NULL;
+	registry.cpu_count = cpu_count;
 }
 
 bool registry_init(uint32_t cpu_count, gpa_t boot_vmsa, gpa_t boot_caa)
@@ -76,12 +127,10 @@ bool registry_init(uint32_t cpu_count, gpa_t boot_vmsa, gpa_t boot_caa)
 	if (!guest_pages_take(boot_caa, 1, GUEST_PAGE_VALID, &found))
 		return false;
 	lock_acquire(&registry.lock);
-	for (size_t i = 0; i < REGISTRY_VMSAS_MAX; i++)
-		registry.places[i] = (struct place){ .used = false };
-	for (size_t i = 0; i < REGISTRY_CPUS_MAX; i++)
-		registry.current[i] = registry.entered[i] = NULL;
-	registry.cpu_count = cpu_count;
-	add(0, boot_vmsa, boot_caa, true);
+	start_empty(cpu_count);
+	fill(&registry.places[0], 0, boot_vmsa, boot_caa);
+	registry.places[0].boot = true;
+	make_current(&registry.places[0]);
 	lock_release(&registry.lock);
 	guest_pages_set(boot_caa, 1, GUEST_PAGE_CALLING);
 	return true;
@@ -105,11 +154,37 @@ bool registry_enter(unsigned int cpu, struct registry_vcpu *vcpu)
 
 void registry_leave(unsigned int cpu)
 {
+	struct place *place;
+
 	lock_acquire(&registry.lock);
-	if (cpu < registry.cpu_count && registry.entered[cpu]) {
-		registry.entered[cpu]->entered = false;
+	place = find_entered(cpu);
+	if (place) {
+		place->entered = false;
 		registry.entered[cpu] = NULL;
 	}
+	lock_release(&registry.lock);
+}
+
+static void forget(struct place *place)
+{
+	gpa_t caa = place->vcpu.caa;
+
+	if (registry.current[place->cpu] == place)
+		registry.current[place->cpu] = NULL;
+	if (registry.entered[place->cpu] == place)
+		registry.entered[place->cpu] = NULL;
+	*place = (struct place){ .used = false };
+	release_caa(caa);
+}
+
+void registry_end(unsigned int cpu)
+{
+	struct place *place;
+
+	lock_acquire(&registry.lock);
+	place = find_entered(cpu);
+	if (place)
+		forget(place);
 	lock_release(&registry.lock);
 }
 
@@ -123,68 +198,71 @@ bool registry_is_vmsa(gpa_t page)
 	return is;
 }
 
-enum registry_result registry_can_add(unsigned int cpu)
+/* ---- Creation ---- */
+
+static enum registry_result reserve(unsigned int cpu, gpa_t vmsa, gpa_t caa)
+{
+	struct place *place = find_free();
+	enum registry_result result;
+
+	if (cpu >= registry.cpu_count)
+		return REGISTRY_UNKNOWN;
+	if (registry.current[cpu] && registry.current[cpu]->boot)
+		return REGISTRY_BOOT;
+	if (!place)
+		return REGISTRY_FULL;
+	result = hold_caa(cpu, caa);
+	if (result == REGISTRY_OK)
+		fill(place, cpu, vmsa, caa);
+	return result;
+}
+
+enum registry_result registry_reserve(unsigned int cpu, gpa_t vmsa, gpa_t caa)
 {
 	enum registry_result result;
 
 	lock_acquire(&registry.lock);
-	result = can_add(cpu);
+	result = reserve(cpu, vmsa, caa);
 	lock_release(&registry.lock);
 	return result;
 }
 
-enum registry_result registry_add(unsigned int cpu, gpa_t vmsa, gpa_t caa)
+void registry_commit(gpa_t vmsa)
 {
-	enum registry_result result;
-
 	lock_acquire(&registry.lock);
-	result = can_add(cpu);
-	if (result == REGISTRY_OK) {
-		guest_pages_set(caa, 1, GUEST_PAGE_CALLING);
-		add(cpu, vmsa, caa, false);
-	}
+	make_current(find_vmsa(vmsa));
 	lock_release(&registry.lock);
-	return result;
 }
 
-static void set_runnable(gpa_t vmsa, bool runnable)
+void registry_cancel(gpa_t vmsa)
 {
-	uint64_t *efer = &arch_vmsa(vmsa)->efer;
-
-	if (runnable)
-		__atomic_fetch_or(efer, SNP_VMSA_EFER_SVME, __ATOMIC_SEQ_CST);
-	else
-		__atomic_fetch_and(efer, ~SNP_VMSA_EFER_SVME, __ATOMIC_SEQ_CST);
+	lock_acquire(&registry.lock);
+	forget(find_vmsa(vmsa));
+	lock_release(&registry.lock);
 }
+
+/* ---- Deletion ---- */
 
 /*
- * Makes the VMSA a normal page of the guest. Without EFER.SVME the host cannot enter it any more;
- * when it runs already, RMPADJUST refuses, and it must be able to go on.
+ * Makes the VMSA a normal page of the guest, which gives rights and takes none, so no TLB needs to
+ * forget anything. Without EFER.SVME the host cannot enter it any more; when it runs already,
+ * RMPADJUST refuses, and it must be able to go on.
  */
 static enum registry_result release_vmsa(const struct place *place)
 {
 	gpa_t vmsa = place->vcpu.vmsa;
-	uint32_t eax;
+	uint32_t eax = ARCH_RESULT_FAULT;
+	bool was;
 
-	set_runnable(vmsa, false);
-	eax = guest_pages_grant(vmsa, ARCH_PAGE_4K);
-	if (eax == SNP_RESULT_OK) {
-		arch_flush_guest_tlb();
+	if (arch_vmsa_set_runnable(vmsa, false, &was))
+		eax = guest_pages_grant(vmsa, ARCH_PAGE_4K);
+	if (eax == SNP_RESULT_OK)
 		return REGISTRY_OK;
-	}
-	set_runnable(vmsa, !place->entered);
+	if (eax == ARCH_RESULT_FAULT)
+		return REGISTRY_GONE;
+	if (!place->entered)
+		(void)arch_vmsa_set_runnable(vmsa, true, &was);
 	return eax == SNP_RESULT_FAIL_INUSE ? REGISTRY_IN_USE : REGISTRY_FAULT;
-}
-
-static void forget(struct place *place)
-{
-	if (registry.current[place->cpu] == place)
-		registry.current[place->cpu] = NULL;
-	if (registry.entered[place->cpu] == place)
-		registry.entered[place->cpu] = NULL;
-	guest_pages_set(place->vcpu.vmsa, 1, GUEST_PAGE_VALID);
-	guest_pages_set(place->vcpu.caa, 1, GUEST_PAGE_VALID);
-	*place = (struct place){ .used = false };
 }
 
 static enum registry_result delete_locked(gpa_t vmsa, unsigned int caller, bool *own)
@@ -192,15 +270,17 @@ static enum registry_result delete_locked(gpa_t vmsa, unsigned int caller, bool 
 	struct place *place = find_vmsa(vmsa);
 	enum registry_result result;
 
-	if (!place)
+	if (!place || !place->made)
 		return REGISTRY_UNKNOWN;
 	if (place->boot)
 		return REGISTRY_BOOT;
-	*own = caller < registry.cpu_count && registry.entered[caller] == place;
+	*own = find_entered(caller) == place;
 	if (place->entered && !*own)
 		return REGISTRY_IN_USE;
 	result = release_vmsa(place);
 	if (result == REGISTRY_OK)
+		guest_pages_set(vmsa, 1, GUEST_PAGE_VALID);
+	if (result == REGISTRY_OK || (result == REGISTRY_GONE && !*own))
 		forget(place);
 	return result;
 }
@@ -217,18 +297,32 @@ enum registry_result registry_delete(gpa_t vmsa, unsigned int caller, bool *own)
 	return result;
 }
 
-bool registry_remap(unsigned int cpu, gpa_t caa)
+/* ---- Another calling area ---- */
+
+static enum registry_result remap(struct place *place, gpa_t caa)
 {
-	struct place *place = NULL;
+	gpa_t old = place->vcpu.caa;
+	enum registry_result result;
+
+	if (old.raw == caa.raw)
+		return REGISTRY_OK;
+	result = hold_caa(place->cpu, caa);
+	if (result != REGISTRY_OK)
+		return result;
+	place->vcpu.caa = caa;
+	release_caa(old);
+	return REGISTRY_OK;
+}
+
+enum registry_result registry_remap(unsigned int cpu, gpa_t caa)
+{
+	enum registry_result result = REGISTRY_UNKNOWN;
+	struct place *place;
 
 	lock_acquire(&registry.lock);
-	if (cpu < registry.cpu_count)
-		place = registry.entered[cpu];
-	if (place) {
-		guest_pages_set(place->vcpu.caa, 1, GUEST_PAGE_VALID);
-		guest_pages_set(caa, 1, GUEST_PAGE_CALLING);
-		place->vcpu.caa = caa;
-	}
+	place = find_entered(cpu);
+	if (place)
+		result = remap(place, caa);
 	lock_release(&registry.lock);
-	return place != NULL;
+	return result;
 }

@@ -3,9 +3,14 @@
  * The guest's vCPUs: which page is the VMSA of which APIC id, and which its calling area. All of
  * it is under the lock "registry", which comes before "guest pages".
  *
- * A vCPU may have several VMSAs, for Linux creates the new one of a CPU before it deletes the old;
- * the newest is the current one. The run loop enters the current one for as long as it serves a
- * call of it: nobody deletes it then but the call itself.
+ * An APIC id may have several VMSAs, for Linux creates the new one of a CPU before it deletes the
+ * old, with the same calling area. So a calling area belongs to an APIC id: its VMSAs may share it,
+ * and it is released with the last of them. The newest VMSA is the current one, and only it is
+ * served. Whether an older one still runs, is parked or can never run again makes no difference:
+ * the host may run it, it has the guest's own rights, and its calls wait unheard.
+ *
+ * The run loop enters the current VMSA for as long as it serves a call of it: nobody deletes it
+ * then but the call itself.
  */
 #ifndef SOCLE_MONITOR_VCPU_REGISTRY_H
 #define SOCLE_MONITOR_VCPU_REGISTRY_H
@@ -30,7 +35,9 @@ enum registry_result {
 	REGISTRY_BOOT,	  /* the boot vCPU: it can be neither deleted nor replaced */
 	REGISTRY_IN_USE,  /* its calls are being served, or it runs */
 	REGISTRY_FULL,
-	REGISTRY_FAULT, /* the page's memory or RMP entry could not be changed */
+	REGISTRY_ADDRESS, /* the calling area is not for this APIC id to have */
+	REGISTRY_FAULT,	  /* the page's memory or RMP entry could not be changed */
+	REGISTRY_GONE,	  /* the VMSA is not there any more */
 };
 
 /*
@@ -41,36 +48,50 @@ enum registry_result {
 bool registry_init(uint32_t cpu_count, gpa_t boot_vmsa, gpa_t boot_caa);
 
 /*
- * The vCPU's current VMSA and calling area. False when it has none. Until registry_leave() its
- * VMSA is not deleted and its calling area is changed by registry_remap() only.
+ * The vCPU's current VMSA and calling area. False when it has none. Until registry_leave() or
+ * registry_end() its VMSA is not deleted and its calling area is changed by registry_remap() only.
  */
 bool registry_enter(unsigned int cpu, struct registry_vcpu *vcpu);
 
 /* Ends registry_enter(): the VMSA is runnable again, or was deleted meanwhile. */
 void registry_leave(unsigned int cpu);
 
-/* True when [page, page + 4 KiB) is the VMSA of a vCPU. */
+/*
+ * Ends registry_enter() and the vCPU: its VMSA is not there any more, as guest or host wanted. It
+ * is forgotten, its calling area released. Its page stays GUEST_PAGE_TAKEN for ever: the host may
+ * show the VMSA again, and then the page must not be anything else.
+ */
+void registry_end(unsigned int cpu);
+
+/* True when [page, page + 4 KiB) is the VMSA of a vCPU, or becomes one. */
 bool registry_is_vmsa(gpa_t page);
 
 /*
- * Adds a VMSA and its calling area. The caller has taken both pages and made the first a VMSA; the
- * second becomes GUEST_PAGE_CALLING. Any result but REGISTRY_OK changes nothing.
+ * Makes room for a VMSA and its calling area before the work. The caller has taken the page vmsa.
+ * The calling area is a valid page of the guest, or one of this APIC id already; it becomes
+ * GUEST_PAGE_CALLING, and its call_pending 0, so that the host cannot pretend a call. Nobody is
+ * served by it before registry_commit(); registry_cancel() undoes it. Any result but REGISTRY_OK
+ * changes nothing.
  */
-enum registry_result registry_add(unsigned int cpu, gpa_t vmsa, gpa_t caa);
+enum registry_result registry_reserve(unsigned int cpu, gpa_t vmsa, gpa_t caa);
 
-/* What registry_add() would answer, for a check before the work. */
-enum registry_result registry_can_add(unsigned int cpu);
+/* The reserved page is a VMSA: the newest one of its APIC id. */
+void registry_commit(gpa_t vmsa);
+void registry_cancel(gpa_t vmsa);
 
 /*
  * Deletes a VMSA: makes it unrunnable and a normal page of the guest again, and only then forgets
- * it and its calling area. *own is true when caller has entered just this VMSA.
+ * it, and its calling area if no other VMSA has it. *own is true when caller has entered just this
+ * VMSA. With REGISTRY_GONE it is forgotten as by registry_end(), unless it is the caller's own,
+ * which the run loop ends; with any other failure it stays what it was.
  */
 enum registry_result registry_delete(gpa_t vmsa, unsigned int caller, bool *own);
 
 /*
- * Gives the entered VMSA of cpu another calling area, whose page the caller has taken; the old one
- * becomes a plain page of the guest. False when cpu has entered none: then nothing changes.
+ * Gives the entered VMSA of cpu another calling area, by the rules of registry_reserve(); the old
+ * one becomes a plain page of the guest if no other VMSA has it. Any result but REGISTRY_OK changes
+ * nothing.
  */
-bool registry_remap(unsigned int cpu, gpa_t caa);
+enum registry_result registry_remap(unsigned int cpu, gpa_t caa);
 
 #endif

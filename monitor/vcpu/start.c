@@ -36,6 +36,11 @@ static _Noreturn void ap_main(void)
 	vcpu_run();
 }
 
+static uint64_t own_sev_features(void)
+{
+	return cpu_read_msr(SNP_MSR_SEV_STATUS) >> SNP_SEV_STATUS_FEATURES_SHIFT;
+}
+
 static gpa_t build_vmsa(unsigned int index, struct page_owner *owner)
 {
 	const struct cpu *cpu = cpu_at(index);
@@ -53,8 +58,7 @@ static gpa_t build_vmsa(unsigned int index, struct page_owner *owner)
 
 	if (!vmsa_alloc(owner, &page))
 		die(DIE_MEMORY, "no memory for the VMSA of a vCPU");
-	vmsa_long_mode(arch_vmsa(page), &entry,
-		       cpu_read_msr(SNP_MSR_SEV_STATUS) >> SNP_SEV_STATUS_FEATURES_SHIFT);
+	vmsa_long_mode(page_ptr(page), &entry, own_sev_features());
 	if (!vmsa_commit(page))
 		die(DIE_RMP, "a page of ours cannot become a VMSA");
 	return page;
@@ -79,9 +83,8 @@ void vcpu_start_others(unsigned int wanted, struct page_owner *owner)
 			die(DIE_MEMORY, "no memory for a vCPU");
 
 		gpa_t vmsa = build_vmsa(i, owner);
-		uint64_t features = arch_vmsa(vmsa)->sev_features;
 
-		if (!ghcb_ap_create(i, VMPL0, vmsa, features))
+		if (!ghcb_ap_create(i, VMPL0, vmsa, own_sev_features()))
 			die(DIE_HOST, "the host refuses to start a vCPU");
 		wait_online(cpu_at(i));
 		__atomic_store_n(&count, i + 1, __ATOMIC_RELEASE);

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Guest memory. The host can take any page away at any time, which is a #VC or a page fault at the
- * access: every access here has its fixup (trap/extable.h).
+ * Guest memory. Guest and host can take any page away at any time, which is a #VC or a page fault
+ * at the access: every access here has its fixup (trap/extable.h).
  */
+#include <stddef.h>
+
 #include "monitor/arch/arch.h"
 #include "monitor/mem/direct.h"
 #include "monitor/trap/extable.h"
@@ -72,7 +74,45 @@ uint8_t arch_guest_exchange8(gpa_t at, uint8_t value, bool *ok)
 	return *ok ? value : 0;
 }
 
-struct snp_vmsa *arch_vmsa(gpa_t page)
+#define EFER_SVME_BIT 12
+_Static_assert(SNP_VMSA_EFER_SVME == 1ull << EFER_SVME_BIT, "EFER.SVME");
+
+/* Both return whether it was set before, and false in *ok on a fault. */
+static bool set_svme(uint64_t *efer, bool *ok)
 {
-	return direct_ptr(page);
+	uint8_t before = 0, failed = 1;
+
+	__asm__ volatile("1: lock btsq %3, %0\n"
+			 "setc %1\n"
+			 "movb $0, %2\n"
+			 "2:\n" EXTABLE_ENTRY("1b", "2b")
+			 : "+m"(*efer), "+q"(before), "+q"(failed)
+			 : "i"(EFER_SVME_BIT)
+			 : "memory", "cc");
+	*ok = !failed;
+	return before;
+}
+
+static bool clear_svme(uint64_t *efer, bool *ok)
+{
+	uint8_t before = 0, failed = 1;
+
+	__asm__ volatile("1: lock btrq %3, %0\n"
+			 "setc %1\n"
+			 "movb $0, %2\n"
+			 "2:\n" EXTABLE_ENTRY("1b", "2b")
+			 : "+m"(*efer), "+q"(before), "+q"(failed)
+			 : "i"(EFER_SVME_BIT)
+			 : "memory", "cc");
+	*ok = !failed;
+	return before;
+}
+
+bool arch_vmsa_set_runnable(gpa_t vmsa, bool runnable, bool *was)
+{
+	uint64_t *efer = direct_ptr(gpa(vmsa.raw + offsetof(struct snp_vmsa, efer)));
+	bool ok;
+
+	*was = runnable ? set_svme(efer, &ok) : clear_svme(efer, &ok);
+	return ok;
 }

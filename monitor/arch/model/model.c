@@ -26,9 +26,6 @@ static struct {
 
 static uint8_t memory[MODEL_SIZE] __attribute__((aligned(ABI_PAGE_SIZE)));
 
-/* EAX of an instruction on memory that is not there: arch/hw's fault handler makes it this. */
-#define EAX_FAULT SNP_RESULT_FAIL_INPUT
-
 void model_reset(void)
 {
 	memset(&model, 0, sizeof(model));
@@ -49,7 +46,7 @@ void model_fail_with(enum model_op op, unsigned int nth, uint32_t eax)
 
 void model_fail(enum model_op op, unsigned int nth)
 {
-	model_fail_with(op, nth, EAX_FAULT);
+	model_fail_with(op, nth, ARCH_RESULT_FAULT);
 }
 
 void model_set_cpu(unsigned int cpu)
@@ -120,7 +117,7 @@ static bool allowed(enum model_op op, gpa_t at, uint64_t size, uint64_t argument
 	if (model.journal_count < MODEL_JOURNAL_MAX)
 		model.journal[model.journal_count] = event;
 	model.journal_count++;
-	*eax = EAX_FAULT;
+	*eax = ARCH_RESULT_FAULT;
 	if (model.hook && !model.in_hook) {
 		model.in_hook = true;
 		ok = model.hook(model.hook_context, &event);
@@ -141,6 +138,8 @@ static bool host_mends(const struct rmp_outcome *out, uint64_t index, uint64_t p
 	if (out->status != RMP_NOT_ASSIGNED)
 		return false;
 	model_host_assign(gpa(index * ABI_PAGE_SIZE), pages);
+	if (!(model.entries[index].flags & RMP_ASSIGNED))
+		model_host_assign(gpa(index * ABI_PAGE_SIZE), 1);
 	return model.entries[index].flags & RMP_ASSIGNED;
 }
 
@@ -162,7 +161,7 @@ uint32_t arch_pvalidate(gpa_t page, enum arch_page_size size, bool validate, boo
 		out = rmp_pvalidate(&model.rmp, index, size, validate);
 	} while (out.status != RMP_DONE && host_mends(&out, index, pages_of(size)));
 	if (out.status != RMP_DONE)
-		return EAX_FAULT;
+		return ARCH_RESULT_FAULT;
 	*changed = out.eax == SNP_RESULT_OK && !out.unchanged;
 	return out.eax;
 }
@@ -178,7 +177,7 @@ uint32_t arch_rmpadjust(gpa_t page, enum arch_page_size size, unsigned int vmpl,
 	do {
 		out = rmp_adjust(&model.rmp, 0, index, size, vmpl | perms);
 	} while (out.status != RMP_DONE && host_mends(&out, index, pages_of(size)));
-	return out.status == RMP_DONE ? out.eax : EAX_FAULT;
+	return out.status == RMP_DONE ? out.eax : ARCH_RESULT_FAULT;
 }
 
 void arch_flush_guest_tlb(void)
@@ -188,15 +187,23 @@ void arch_flush_guest_tlb(void)
 	(void)allowed(MODEL_FLUSH, gpa(0), 0, 0, &eax);
 }
 
+/* Whether VMPL0 may access the page; one that is not assigned is, and faults all the same. */
+static bool page_accessible(uint64_t index, unsigned int perms)
+{
+	enum rmp_status status = rmp_access(&model.rmp, index, 0, perms);
+
+	if (status == RMP_NOT_ASSIGNED)
+		model_host_assign(gpa(index * ABI_PAGE_SIZE), 1);
+	return status == RMP_DONE;
+}
+
 /* Bytes of [at, at + size) that VMPL0 may access, from at on. */
 static size_t accessible(gpa_t at, size_t size, unsigned int perms)
 {
 	size_t done = 0;
 
 	while (done < size) {
-		uint64_t index = (at.raw + done) / ABI_PAGE_SIZE;
-
-		if (rmp_access(&model.rmp, index, 0, perms) != RMP_DONE)
+		if (!page_accessible((at.raw + done) / ABI_PAGE_SIZE, perms))
 			break;
 		done += ABI_PAGE_SIZE - (at.raw + done) % ABI_PAGE_SIZE;
 	}
@@ -256,9 +263,21 @@ uint8_t arch_guest_exchange8(gpa_t at, uint8_t value, bool *ok)
 	return was;
 }
 
-struct snp_vmsa *arch_vmsa(gpa_t page)
+bool arch_vmsa_set_runnable(gpa_t vmsa, bool runnable, bool *was)
 {
-	return (struct snp_vmsa *)model_memory(gpa_page(page));
+	gpa_t at = gpa(vmsa.raw + offsetof(struct snp_vmsa, efer));
+	uint64_t efer;
+	uint32_t eax;
+
+	*was = false;
+	if (!allowed(MODEL_RUNNABLE, at, sizeof(efer), runnable, &eax) ||
+	    accessible(at, sizeof(efer), RMP_PERM_READ | RMP_PERM_WRITE) != sizeof(efer))
+		return false;
+	memcpy(&efer, &memory[at.raw], sizeof(efer));
+	*was = efer & SNP_VMSA_EFER_SVME;
+	efer = runnable ? efer | SNP_VMSA_EFER_SVME : efer & ~SNP_VMSA_EFER_SVME;
+	memcpy(&memory[at.raw], &efer, sizeof(efer));
+	return true;
 }
 
 /* There is no AMD-SP here: the host of the model is always too busy to ask one. */

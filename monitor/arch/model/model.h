@@ -2,8 +2,9 @@
 /*
  * The model: arch.h in plain C, for host processes. Guest memory is an array, the RMP is core/rmp.
  * A test scripts what a hostile guest and host do: it sees each operation before it happens, and
- * may change memory and RMP then, or make the operation fail. One thread; arch_cpu_index() is what
- * the test says.
+ * may change memory and RMP then, or make the operation fail. The host is one that converts: what
+ * is not assigned is assigned when somebody needs it, which leaves it not validated, and then the
+ * operation faults as it does on hardware. One thread; arch_cpu_index() is what the test says.
  */
 #ifndef SOCLE_MONITOR_ARCH_MODEL_MODEL_H
 #define SOCLE_MONITOR_ARCH_MODEL_MODEL_H
@@ -29,10 +30,11 @@ enum model_op {
 	MODEL_PVALIDATE,
 	MODEL_RMPADJUST,
 	MODEL_FLUSH,
+	MODEL_RUNNABLE,
 	MODEL_OPS,
 };
 
-/* One operation. argument: the bit of PVALIDATE, the operand of RMPADJUST. */
+/* One operation. argument: the bit of PVALIDATE and of RUNNABLE, the operand of RMPADJUST. */
 struct model_event {
 	enum model_op op;
 	gpa_t at;
@@ -40,7 +42,10 @@ struct model_event {
 	uint64_t argument;
 };
 
-/* Called before each operation. Returns false to make it fail as a fault does. */
+/*
+ * Called before each operation, and may change memory, RMP and states as any other vCPU or the host
+ * does meanwhile. Returns false to make it fail as a fault does.
+ */
 typedef bool (*model_hook)(void *context, const struct model_event *event);
 
 /* Empty memory, nothing assigned, no hook, empty journal, CPU 0. */

@@ -216,15 +216,16 @@ static void set_stays_inside_ram(void **state)
 static void validate_zeroes_before_it_grants(void **state)
 {
 	const struct model_event *journal;
+	struct guest_pages_change change;
 	enum guest_page_state found;
-	bool changed;
 	size_t count;
 
 	(void)state;
 	assert_true(guest_pages_take(gpa(WORLD_INVALID), 1, GUEST_PAGE_INVALID, &found));
-	assert_int_equal(guest_pages_validate(gpa(WORLD_INVALID), ARCH_PAGE_4K, false, &changed),
-			 SNP_RESULT_OK);
-	assert_true(changed);
+	change = guest_pages_validate(gpa(WORLD_INVALID), ARCH_PAGE_4K, false);
+	assert_int_equal(change.eax, SNP_RESULT_OK);
+	assert_true(change.changed);
+	assert_int_equal(change.then, GUEST_PAGE_VALID);
 	journal = model_journal(&count);
 	assert_int_equal(count, 3);
 	assert_int_equal(journal[0].op, MODEL_PVALIDATE);
@@ -234,34 +235,94 @@ static void validate_zeroes_before_it_grants(void **state)
 	assert_int_equal(*model_memory(gpa(WORLD_INVALID)), 0);
 }
 
+static void assert_change(struct guest_pages_change change, uint32_t eax,
+			  enum guest_page_state then)
+{
+	assert_int_equal(change.eax, eax);
+	assert_int_equal(change.then, then);
+}
+
 static void failed_grant_leaves_not_validated(void **state)
 {
-	bool changed;
-
 	(void)state;
 	model_fail_with(MODEL_RMPADJUST, 1, SNP_RESULT_FAIL_PERMISSION);
-	assert_int_equal(guest_pages_validate(gpa(WORLD_INVALID), ARCH_PAGE_4K, false, &changed),
-			 SNP_RESULT_FAIL_PERMISSION);
+	assert_change(guest_pages_validate(gpa(WORLD_INVALID), ARCH_PAGE_4K, false),
+		      SNP_RESULT_FAIL_PERMISSION, GUEST_PAGE_INVALID);
 	assert_false(model_allows(gpa(WORLD_INVALID), 0, RMP_PERM_READ));
 	model_fail(MODEL_ZERO, 1);
-	assert_int_equal(guest_pages_validate(gpa(WORLD_INVALID), ARCH_PAGE_4K, false, &changed),
-			 GUEST_PAGES_FAULT);
+	assert_change(guest_pages_validate(gpa(WORLD_INVALID), ARCH_PAGE_4K, false),
+		      ARCH_RESULT_FAULT, GUEST_PAGE_INVALID);
 	assert_false(model_allows(gpa(WORLD_INVALID), 0, RMP_PERM_READ));
+	model_fail(MODEL_PVALIDATE, 1);
+	assert_change(guest_pages_validate(gpa(WORLD_INVALID), ARCH_PAGE_4K, false),
+		      ARCH_RESULT_FAULT, GUEST_PAGE_INVALID);
 }
 
 static void failed_invalidate_gives_back(void **state)
 {
-	bool changed;
-
 	(void)state;
 	model_fail_with(MODEL_PVALIDATE, 1, SNP_RESULT_FAIL_INPUT);
-	assert_int_equal(guest_pages_invalidate(gpa(WORLD_SMALL), ARCH_PAGE_4K, &changed),
-			 SNP_RESULT_FAIL_INPUT);
+	assert_change(guest_pages_invalidate(gpa(WORLD_SMALL), ARCH_PAGE_4K), SNP_RESULT_FAIL_INPUT,
+		      GUEST_PAGE_VALID);
 	assert_true(world_guest_owns(WORLD_SMALL));
 	model_fail_with(MODEL_RMPADJUST, 3, SNP_RESULT_FAIL_PERMISSION);
-	assert_int_equal(guest_pages_invalidate(gpa(WORLD_SMALL), ARCH_PAGE_4K, &changed),
-			 SNP_RESULT_FAIL_PERMISSION);
+	assert_change(guest_pages_invalidate(gpa(WORLD_SMALL), ARCH_PAGE_4K),
+		      SNP_RESULT_FAIL_PERMISSION, GUEST_PAGE_VALID);
 	assert_true(world_guest_owns(WORLD_SMALL));
+	model_fail(MODEL_RMPADJUST, 2);
+	assert_change(guest_pages_invalidate(gpa(WORLD_SMALL), ARCH_PAGE_4K), ARCH_RESULT_FAULT,
+		      GUEST_PAGE_VALID);
+	assert_true(world_guest_owns(WORLD_SMALL));
+}
+
+/* Another page stands where the one was that was to lose its validation. */
+static bool exchanged_before_pvalidate(void *context, const struct model_event *event)
+{
+	(void)context;
+	if (event->op == MODEL_PVALIDATE && !event->argument) {
+		model_host_unassign(event->at, 1);
+		model_host_assign(event->at, 1);
+	}
+	return true;
+}
+
+/*
+ * The page that was validated may still be, out of sight. Were the address valid again with another
+ * page, the host could show either, and change one into a VMSA and have the other granted.
+ */
+static void exchanged_page_is_nobodys(void **state)
+{
+	(void)state;
+	model_set_hook(exchanged_before_pvalidate, NULL);
+	assert_change(guest_pages_invalidate(gpa(WORLD_SMALL), ARCH_PAGE_4K), SNP_RESULT_OK,
+		      GUEST_PAGE_TAKEN);
+	model_fail(MODEL_ZERO, 1);
+	assert_change(guest_pages_validate(gpa(WORLD_INVALID), ARCH_PAGE_4K, false),
+		      ARCH_RESULT_FAULT, GUEST_PAGE_TAKEN);
+	model_set_hook(NULL, NULL);
+}
+
+/* A VMSA is not zeroed byte by byte while the host could enter it: first it is none. */
+static void prepare_makes_sure_that_it_is_no_vmsa(void **state)
+{
+	const struct model_event *journal;
+	size_t count;
+
+	(void)state;
+	assert_int_equal(guest_pages_prepare(gpa(WORLD_SMALL), ARCH_PAGE_4K), SNP_RESULT_OK);
+	journal = model_journal(&count);
+	assert_int_equal(count, 5);
+	for (size_t i = 0; i < 3; i++) {
+		assert_int_equal(journal[i].op, MODEL_RMPADJUST);
+		assert_int_equal(journal[i].argument, i + 1);
+	}
+	assert_int_equal(journal[3].op, MODEL_ZERO);
+	assert_int_equal(journal[4].argument, 0xf02);
+	model_fail_with(MODEL_RMPADJUST, 1, SNP_RESULT_FAIL_INUSE);
+	*model_memory(gpa(WORLD_SMALL)) = 0x42;
+	assert_int_equal(guest_pages_prepare(gpa(WORLD_SMALL), ARCH_PAGE_4K),
+			 SNP_RESULT_FAIL_INUSE);
+	assert_int_equal(*model_memory(gpa(WORLD_SMALL)), 0x42);
 }
 
 static void copies_stay_in_one_page(void **state)
@@ -289,6 +350,8 @@ int main(void)
 		cmocka_unit_test_setup(validate_zeroes_before_it_grants, setup),
 		cmocka_unit_test_setup(failed_grant_leaves_not_validated, setup),
 		cmocka_unit_test_setup(failed_invalidate_gives_back, setup),
+		cmocka_unit_test_setup(exchanged_page_is_nobodys, setup),
+		cmocka_unit_test_setup(prepare_makes_sure_that_it_is_no_vmsa, setup),
 		cmocka_unit_test_setup(copies_stay_in_one_page, setup),
 	};
 

@@ -348,6 +348,206 @@ static void newest_vmsa_is_current(void **state)
 	assert_false(registry_enter(1, &vcpu));
 }
 
+static enum guest_page_state state_of(uint64_t page)
+{
+	return guest_pages_state(gpa(page));
+}
+
+static gpa_t current_vmsa(unsigned int cpu)
+{
+	struct registry_vcpu vcpu = { .vmsa = gpa(UINT64_MAX) };
+
+	(void)registry_enter(cpu, &vcpu);
+	registry_leave(cpu);
+	return vcpu.vmsa;
+}
+
+/*
+ * Linux brings a CPU back with a new VMSA, the same calling area and the same APIC id, and deletes
+ * the old VMSA afterwards (wakeup_cpu_via_vmgexit()).
+ */
+static void same_calling_area_for_the_same_cpu(void **state)
+{
+	(void)state;
+	world_create(1, VMSA, CAA);
+	*model_memory(gpa(CAA)) = 1;
+	world_create(1, VMSA2, CAA);
+	assert_int_equal(*model_memory(gpa(CAA)), 0);
+	assert_int_equal(current_vmsa(1).raw, VMSA2);
+	assert_int_equal(state_of(CAA), GUEST_PAGE_CALLING);
+	assert_int_equal(delete (VMSA), 0);
+	assert_given_back(VMSA);
+	assert_int_equal(state_of(CAA), GUEST_PAGE_CALLING);
+	assert_int_equal(current_vmsa(1).raw, VMSA2);
+	assert_int_equal(delete (VMSA2), 0);
+	assert_int_equal(state_of(CAA), GUEST_PAGE_VALID);
+}
+
+/* Also when the new one goes first, for AP_CREATION failed. The old one is not served again. */
+static void newest_deleted_first(void **state)
+{
+	(void)state;
+	world_create(1, VMSA, CAA);
+	world_create(1, VMSA2, CAA);
+	assert_int_equal(delete (VMSA2), 0);
+	assert_int_equal(state_of(CAA), GUEST_PAGE_CALLING);
+	assert_int_equal(current_vmsa(1).raw, UINT64_MAX);
+	assert_int_equal(delete (VMSA), 0);
+	assert_int_equal(state_of(CAA), GUEST_PAGE_VALID);
+}
+
+static void comes_back_a_hundred_times(void **state)
+{
+	uint64_t page[2] = { VMSA, VMSA2 };
+
+	(void)state;
+	world_create(1, page[0], CAA);
+	for (unsigned int i = 1; i <= 100; i++) {
+		world_create(1, page[i % 2], CAA);
+		assert_int_equal(current_vmsa(1).raw, page[i % 2]);
+		assert_int_equal(delete (page[(i + 1) % 2]), 0);
+	}
+	assert_int_equal(state_of(CAA), GUEST_PAGE_CALLING);
+	assert_int_equal(delete (page[0]), 0);
+	assert_int_equal(state_of(CAA), GUEST_PAGE_VALID);
+}
+
+static void calling_area_of_another_cpu(void **state)
+{
+	(void)state;
+	world_create(1, VMSA, CAA);
+	world_put_vmsa(VMSA2);
+	assert_int_equal(create(VMSA2, CAA, 2), 0x80000003);
+	assert_int_equal(create(VMSA2, WORLD_BOOT_CAA, 1), 0x80000003);
+	assert_int_equal(state_of(CAA), GUEST_PAGE_CALLING);
+	assert_int_equal(state_of(WORLD_BOOT_CAA), GUEST_PAGE_CALLING);
+	assert_given_back(VMSA2);
+	/* Not even when its own VMSA is gone but for an older one. */
+	world_create(1, VMSA2, CAA2);
+	assert_int_equal(delete (VMSA2), 0);
+	world_put_vmsa(VMSA2);
+	assert_int_equal(create(VMSA2, CAA, 2), 0x80000003);
+	assert_int_equal(create(VMSA2, CAA2, 2), 0);
+}
+
+/* The old one runs on: nobody deletes it, and the new one is served all the same. */
+static void old_one_runs(void **state)
+{
+	(void)state;
+	world_create(1, VMSA, CAA);
+	world_create(1, VMSA2, CAA);
+	model_fail_with(MODEL_RMPADJUST, 1, SNP_RESULT_FAIL_INUSE);
+	assert_int_equal(delete (VMSA), 0x80001003);
+	assert_true(is_vmsa(VMSA));
+	assert_int_equal(current_vmsa(1).raw, VMSA2);
+	assert_int_equal(delete (VMSA), 0);
+	assert_given_back(VMSA);
+}
+
+/* A creation that fails leaves the old one and the area that it shares as they were. */
+static void failed_replacement(void **state)
+{
+	(void)state;
+	world_create(1, VMSA, CAA);
+	world_put_vmsa(VMSA2);
+	for (unsigned int nth = 1; nth <= 4; nth++) {
+		model_fail(MODEL_RMPADJUST, nth);
+		assert_int_equal(create(VMSA2, CAA, 1), 0x80000003);
+		assert_int_equal(current_vmsa(1).raw, VMSA);
+		assert_int_equal(state_of(CAA), GUEST_PAGE_CALLING);
+		assert_given_back(VMSA2);
+	}
+	model_fail(MODEL_EXCHANGE, 1);
+	assert_int_equal(create(VMSA2, CAA, 1), 0x80000003);
+	assert_int_equal(state_of(CAA), GUEST_PAGE_CALLING);
+	assert_given_back(VMSA2);
+	assert_int_equal(create(VMSA2, CAA, 1), 0);
+}
+
+/* Until it is a VMSA the new one is neither served nor deleted. */
+static bool not_there_yet(void *context, const struct model_event *event)
+{
+	unsigned int *seen = context;
+
+	if (event->op != MODEL_RMPADJUST)
+		return true;
+	assert_int_equal(current_vmsa(1).raw, VMSA);
+	assert_int_equal(delete (VMSA2), 0x80000005);
+	assert_int_equal(state_of(VMSA2), GUEST_PAGE_TAKEN);
+	(*seen)++;
+	return true;
+}
+
+static void replaced_at_the_end(void **state)
+{
+	unsigned int seen = 0;
+
+	(void)state;
+	world_create(1, VMSA, CAA);
+	world_put_vmsa(VMSA2);
+	model_set_hook(not_there_yet, &seen);
+	assert_int_equal(create(VMSA2, CAA, 1), 0);
+	model_set_hook(NULL, NULL);
+	assert_int_equal(seen, 4);
+	assert_int_equal(current_vmsa(1).raw, VMSA2);
+}
+
+/* The call under way stays with the VMSA that made it. */
+static void replaced_during_a_call(void **state)
+{
+	struct registry_vcpu vcpu;
+
+	(void)state;
+	world_create(1, VMSA, CAA);
+	assert_true(registry_enter(1, &vcpu));
+	world_create(1, VMSA2, CAA);
+	assert_int_equal(delete (VMSA), 0x80001003);
+	assert_int_equal(registry_remap(1, gpa(CAA2)), REGISTRY_OK);
+	assert_int_equal(state_of(CAA), GUEST_PAGE_CALLING);
+	registry_leave(1);
+	assert_int_equal(current_vmsa(1).raw, VMSA2);
+	assert_int_equal(delete (VMSA), 0);
+	assert_int_equal(state_of(CAA2), GUEST_PAGE_VALID);
+	assert_int_equal(state_of(CAA), GUEST_PAGE_CALLING);
+	/* And when it ends in it. */
+	assert_true(registry_enter(1, &vcpu));
+	world_create(1, VMSA, CAA);
+	registry_end(1);
+	assert_int_equal(current_vmsa(1).raw, VMSA);
+	assert_int_equal(state_of(CAA), GUEST_PAGE_CALLING);
+	assert_int_equal(state_of(VMSA2), GUEST_PAGE_TAKEN);
+}
+
+static void remap_of_a_shared_area(void **state)
+{
+	(void)state;
+	world_create(1, VMSA, CAA);
+	world_create(1, VMSA2, CAA);
+	assert_int_equal(world_call(1, CORE(SVSM_CORE_REMAP_CA), CAA2, 0, 0).rax, 0);
+	assert_int_equal(state_of(CAA), GUEST_PAGE_CALLING);
+	assert_int_equal(state_of(CAA2), GUEST_PAGE_CALLING);
+	assert_int_equal(world_call(1, CORE(SVSM_CORE_REMAP_CA), CAA, 0, 0).rax, 0);
+	assert_int_equal(state_of(CAA2), GUEST_PAGE_VALID);
+	assert_int_equal(delete (VMSA), 0);
+	assert_int_equal(state_of(CAA), GUEST_PAGE_CALLING);
+	assert_int_equal(world_call(1, CORE(SVSM_CORE_REMAP_CA), CAA2, 0, 0).rax, 0);
+	assert_int_equal(state_of(CAA), GUEST_PAGE_VALID);
+}
+
+/* Its page was made shared, or shared and private again: it can be no VMSA any more. */
+static void delete_of_one_that_is_gone(void **state)
+{
+	(void)state;
+	world_create(1, VMSA, CAA);
+	model_host_unassign(gpa(VMSA), 1);
+	assert_int_equal(delete (VMSA), 0x80000003);
+	assert_false(registry_is_vmsa(gpa(VMSA)));
+	assert_int_equal(state_of(VMSA), GUEST_PAGE_TAKEN);
+	assert_int_equal(state_of(CAA), GUEST_PAGE_VALID);
+	assert_int_equal(delete (VMSA), 0x80000005);
+	world_create(1, VMSA2, CAA);
+}
+
 static void registry_fills(void **state)
 {
 	uint64_t page = WORLD_LARGE;
@@ -381,7 +581,7 @@ static void registry_refuses_nonsense(void **state)
 	assert_false(registry_init(1, gpa(WORLD_BOOT_VMSA), gpa(WORLD_REGION)));
 	assert_false(registry_enter(WORLD_CPUS, &vcpu));
 	assert_false(registry_enter(UINT32_MAX, &vcpu));
-	assert_false(registry_remap(1, gpa(WORLD_SMALL)));
+	assert_int_equal(registry_remap(1, gpa(WORLD_SMALL)), REGISTRY_UNKNOWN);
 	registry_leave(UINT32_MAX);
 }
 
@@ -403,6 +603,16 @@ int main(void)
 		cmocka_unit_test_setup(delete_in_service, setup),
 		cmocka_unit_test_setup(delete_itself, setup),
 		cmocka_unit_test_setup(newest_vmsa_is_current, setup),
+		cmocka_unit_test_setup(same_calling_area_for_the_same_cpu, setup),
+		cmocka_unit_test_setup(newest_deleted_first, setup),
+		cmocka_unit_test_setup(comes_back_a_hundred_times, setup),
+		cmocka_unit_test_setup(calling_area_of_another_cpu, setup),
+		cmocka_unit_test_setup(old_one_runs, setup),
+		cmocka_unit_test_setup(failed_replacement, setup),
+		cmocka_unit_test_setup(replaced_at_the_end, setup),
+		cmocka_unit_test_setup(replaced_during_a_call, setup),
+		cmocka_unit_test_setup(remap_of_a_shared_area, setup),
+		cmocka_unit_test_setup(delete_of_one_that_is_gone, setup),
 		cmocka_unit_test_setup(registry_fills, setup),
 		cmocka_unit_test_setup(registry_refuses_nonsense, setup),
 	};

@@ -48,11 +48,9 @@ static void validate(uint64_t at, enum arch_page_size size)
 {
 	uint64_t pages = size == ARCH_PAGE_2M ? RMP_PAGES_2M : 1;
 	enum guest_page_state found;
-	bool changed;
 
 	need(guest_pages_take(gpa(at), pages, GUEST_PAGE_INVALID, &found), "take");
-	need(guest_pages_validate(gpa(at), size, false, &changed) == SNP_RESULT_OK && changed,
-	     "validate");
+	need(guest_pages_validate(gpa(at), size, false).then == GUEST_PAGE_VALID, "validate");
 	guest_pages_set(gpa(at), pages, GUEST_PAGE_VALID);
 }
 
@@ -206,6 +204,14 @@ void service_call_abort(enum service_role role)
 	services[role].suspended = false;
 }
 
+/* As vcpu/serve.c does it, but unseen by hooks and journal. */
+static void put_svme(gpa_t vmsa, bool svme)
+{
+	uint8_t *efer = model_memory(gpa(vmsa.raw + offsetof(struct snp_vmsa, efer) + 1));
+
+	*efer = (uint8_t)(svme ? *efer | 0x10 : *efer & ~0x10);
+}
+
 struct svsm_call world_call(unsigned int cpu, uint64_t rax, uint64_t rcx, uint64_t rdx, uint64_t r8)
 {
 	struct registry_vcpu vcpu;
@@ -221,10 +227,10 @@ struct svsm_call world_call(unsigned int cpu, uint64_t rax, uint64_t rcx, uint64
 		.caller = { .cpu = cpu, .vmpl = GUEST_VMPL, .vmsa = vcpu.vmsa, .caa = vcpu.caa },
 	};
 
-	arch_vmsa(vcpu.vmsa)->efer &= ~(1ull << 12);
+	put_svme(vcpu.vmsa, false);
 	svsm_dispatch(&call, 1);
 	if (!call.caller_deleted)
-		arch_vmsa(vcpu.vmsa)->efer |= 1ull << 12;
+		put_svme(vcpu.vmsa, true);
 	registry_leave(cpu);
 	return call;
 }

@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: MIT */
+#include "monitor/vcpu/serve.h"
+
+#include <stddef.h>
+
+#include "monitor/arch/arch.h"
+#include "monitor/log/log.h"
+#include "monitor/protocol/protocol.h"
+#include "monitor/vcpu/registry.h"
+
+/* RMPADJUST must name a less privileged VMPL. This one has no right on a VMSA, and gets none. */
+#define VMPL_WITHOUT_RIGHTS 1u
+
+enum outcome {
+	OUTCOME_GO_ON,	 /* the guest runs on */
+	OUTCOME_DELETED, /* it deleted itself: nobody is to be answered */
+	OUTCOME_GONE,	 /* its VMSA is not there any more */
+};
+
+static bool read_field(gpa_t vmsa, size_t offset, uint64_t *value)
+{
+	return arch_guest_read(value, gpa(vmsa.raw + offset), sizeof(*value));
+}
+
+static bool write_field(gpa_t vmsa, size_t offset, uint64_t value)
+{
+	return arch_guest_write(gpa(vmsa.raw + offset), &value, sizeof(value));
+}
+
+static bool take_registers(gpa_t vmsa, struct svsm_call *call)
+{
+	return read_field(vmsa, offsetof(struct snp_vmsa, rax), &call->rax) &&
+	       read_field(vmsa, offsetof(struct snp_vmsa, rcx), &call->rcx) &&
+	       read_field(vmsa, offsetof(struct snp_vmsa, rdx), &call->rdx) &&
+	       read_field(vmsa, offsetof(struct snp_vmsa, r8), &call->r8) &&
+	       read_field(vmsa, offsetof(struct snp_vmsa, r9), &call->r9);
+}
+
+static bool put_results(gpa_t vmsa, const struct svsm_call *call)
+{
+	return write_field(vmsa, offsetof(struct snp_vmsa, rax), call->rax) &&
+	       write_field(vmsa, offsetof(struct snp_vmsa, rcx), call->rcx) &&
+	       write_field(vmsa, offsetof(struct snp_vmsa, rdx), call->rdx) &&
+	       write_field(vmsa, offsetof(struct snp_vmsa, r8), call->r8) &&
+	       write_field(vmsa, offsetof(struct snp_vmsa, r9), call->r9);
+}
+
+/* False when the VMSA is not there any more. Otherwise *stopped says whether it is proved to be. */
+static bool stop(gpa_t vmsa, bool *stopped)
+{
+	bool runnable = true;
+	uint32_t eax;
+
+	*stopped = false;
+	if (!arch_vmsa_set_runnable(vmsa, false, &runnable))
+		return false;
+	eax = arch_rmpadjust(vmsa, ARCH_PAGE_4K, VMPL_WITHOUT_RIGHTS, SNP_RMPADJUST_VMSA);
+	if (eax == ARCH_RESULT_FAULT || !arch_vmsa_set_runnable(vmsa, false, &runnable))
+		return false;
+	*stopped = eax == SNP_RESULT_OK && !runnable;
+	return true;
+}
+
+static enum outcome answer(unsigned int cpu, const struct registry_vcpu *vcpu, uint8_t pending)
+{
+	struct svsm_call call = {
+		.caller = { .cpu = cpu, .vmpl = GUEST_VMPL, .vmsa = vcpu->vmsa, .caa = vcpu->caa },
+	};
+
+	if (!take_registers(vcpu->vmsa, &call))
+		return OUTCOME_GONE;
+	svsm_dispatch(&call, pending);
+	if (call.caller_deleted)
+		return OUTCOME_DELETED;
+	return put_results(vcpu->vmsa, &call) ? OUTCOME_GO_ON : OUTCOME_GONE;
+}
+
+/* The VMSA has stopped. The exit code and call_pending say whether it is a call, and only they. */
+static enum outcome serve_stopped(unsigned int cpu, const struct registry_vcpu *vcpu)
+{
+	uint64_t exit_code;
+	uint8_t pending;
+	bool readable;
+
+	if (!read_field(vcpu->vmsa, offsetof(struct snp_vmsa, exit_code), &exit_code))
+		return OUTCOME_GONE;
+	if (exit_code != SVM_EXIT_VMGEXIT)
+		return OUTCOME_GO_ON;
+	pending = arch_guest_exchange8(vcpu->caa, 0, &readable);
+	return readable && pending ? answer(cpu, vcpu, pending) : OUTCOME_GO_ON;
+}
+
+static enum outcome serve(unsigned int cpu, const struct registry_vcpu *vcpu)
+{
+	enum outcome outcome = OUTCOME_GO_ON;
+	bool stopped, was;
+
+	if (!stop(vcpu->vmsa, &stopped))
+		return OUTCOME_GONE;
+	if (stopped)
+		outcome = serve_stopped(cpu, vcpu);
+	if (outcome == OUTCOME_GO_ON && !arch_vmsa_set_runnable(vcpu->vmsa, true, &was))
+		return OUTCOME_GONE;
+	return outcome;
+}
+
+bool vcpu_serve(unsigned int cpu)
+{
+	struct registry_vcpu vcpu;
+
+	if (!registry_enter(cpu, &vcpu))
+		return false;
+	switch (serve(cpu, &vcpu)) {
+	case OUTCOME_GO_ON:
+		registry_leave(cpu);
+		return true;
+	case OUTCOME_DELETED:
+		registry_leave(cpu);
+		return false;
+	case OUTCOME_GONE:
+		break;
+	}
+	registry_end(cpu);
+	svsm_attest_forget_vcpu(vcpu.vmsa);
+	log_printf(LOG_WARNING, "vCPU %u ends: its VMSA is not there any more", cpu);
+	return false;
+}

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One turn of the run loop: what the guest of a vCPU wants of us, if anything. Everything here goes
+ * through arch.h, so that it runs under unit tests.
+ */
+#ifndef SOCLE_MONITOR_VCPU_SERVE_H
+#define SOCLE_MONITOR_VCPU_SERVE_H
+
+#include <stdbool.h>
+
+/*
+ * Serves the call of the vCPU's current VMSA, if it made one (58019, calling sequence). The host
+ * may have us run at any time: while the VMSA runs on another CPU, and after an exit that was no
+ * call. So a call is taken only from a VMSA that is proved to have stopped and to stay so:
+ *
+ *	clear EFER.SVME		VMRUN refuses it from now on (APM volume 2, 15.5.1), but one
+ *				that runs goes on, and its exit may write EFER back
+ *	RMPADJUST that succeeds	it does not run: FAIL_INUSE says that it does (15.36.12)
+ *	EFER.SVME still clear	no exit has written it back, so it was not entered since
+ *
+ * Only then are its exit code and registers what the guest left there, and only then is
+ * call_pending taken. A VMSA that may be running is left alone, and so is its call: the host has to
+ * come again when it has stopped. It is made runnable again on every path.
+ *
+ * False when there is no guest to go back to: the vCPU has no VMSA, has deleted it, or it is not
+ * there any more, which ends this vCPU (registry_end()). Takes locks; the caller holds none.
+ */
+bool vcpu_serve(unsigned int cpu);
+
+#endif

@@ -1,0 +1,427 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The run loop's turn: 58019, calling sequence; APM volume 2, 15.36.12 and table B-4 for what is
+ * where in a VMSA. Offsets and codes are literals of those.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "monitor/arch/model/tests/world.h"
+#include "monitor/mem/guest_pages.h"
+#include "monitor/vcpu/registry.h"
+#include "monitor/vcpu/serve.h"
+
+#define VMSA (WORLD_SMALL + 0x10000)
+#define CAA (WORLD_SMALL + 0x11000)
+#define VMSA2 (WORLD_SMALL + 0x20000)
+#define CAA2 (WORLD_SMALL + 0x21000)
+#define EXIT_VMGEXIT 0x403u
+#define QUERY_CORE_1 1ull /* RCX of QUERY_PROTOCOL: protocol 0, version 1 */
+#define CORE_VERSIONS 0x100000001ull
+#define NOT_A_RESULT 0x1234567800000006ull
+
+enum field {
+	EFER = 0x0d0,
+	RAX = 0x1f8,
+	RCX = 0x308,
+	RDX = 0x310,
+	RBX = 0x318,
+	R8 = 0x340,
+	R9 = 0x348,
+	R10 = 0x350,
+	EXIT_CODE = 0x3c0,
+};
+
+static uint64_t get(uint64_t vmsa, enum field field)
+{
+	uint64_t value;
+
+	world_get(&value, vmsa + field, sizeof(value));
+	return value;
+}
+
+static void put(uint64_t vmsa, enum field field, uint64_t value)
+{
+	world_put(vmsa + field, &value, sizeof(value));
+}
+
+static bool svme(uint64_t vmsa)
+{
+	return get(vmsa, EFER) & 1ull << 12;
+}
+
+/* The vCPU of that VMSA has asked whether core protocol 1 is there. */
+static void ask(uint64_t vmsa, uint64_t caa)
+{
+	put(vmsa, RAX, 6);
+	put(vmsa, RCX, QUERY_CORE_1);
+	put(vmsa, RDX, 0x1111);
+	put(vmsa, R8, 0x2222);
+	put(vmsa, R9, 0x3333);
+	put(vmsa, EXIT_CODE, EXIT_VMGEXIT);
+	*model_memory(gpa(caa)) = 1;
+}
+
+static void assert_answered(uint64_t vmsa, uint64_t caa)
+{
+	assert_int_equal(get(vmsa, RAX), 0);
+	assert_int_equal(get(vmsa, RCX), CORE_VERSIONS);
+	assert_int_equal(get(vmsa, RDX), 0x1111);
+	assert_int_equal(get(vmsa, R8), 0x2222);
+	assert_int_equal(get(vmsa, R9), 0x3333);
+	assert_int_equal(*model_memory(gpa(caa)), 0);
+	assert_true(svme(vmsa));
+}
+
+/* Nothing of the call was taken, and it can run. */
+static void assert_untouched(uint64_t vmsa)
+{
+	assert_int_equal(get(vmsa, RAX), 6);
+	assert_int_equal(get(vmsa, RCX), QUERY_CORE_1);
+	assert_true(svme(vmsa));
+}
+
+static int setup(void **state)
+{
+	(void)state;
+	world_start();
+	world_create(1, VMSA, CAA);
+	ask(VMSA, CAA);
+	model_journal_clear();
+	return 0;
+}
+
+static void serves_a_call(void **state)
+{
+	(void)state;
+	put(VMSA, RBX, 0x4444);
+	put(VMSA, R10, 0x5555);
+	assert_true(vcpu_serve(1));
+	assert_answered(VMSA, CAA);
+	assert_int_equal(get(VMSA, RBX), 0x4444);
+	assert_int_equal(get(VMSA, R10), 0x5555);
+	assert_int_equal(get(VMSA, EXIT_CODE), EXIT_VMGEXIT);
+}
+
+/* The boot vCPU's VMSA is a page of Socle's, to which VMPL2 has no right. */
+static void serves_the_boot_vcpu(void **state)
+{
+	(void)state;
+	ask(WORLD_BOOT_VMSA, WORLD_BOOT_CAA);
+	assert_true(vcpu_serve(0));
+	assert_answered(WORLD_BOOT_VMSA, WORLD_BOOT_CAA);
+	assert_true(world_guest_barred(WORLD_BOOT_VMSA));
+}
+
+/* Stop, prove, look again, and only then read; runnable last. */
+static void proves_before_it_reads(void **state)
+{
+	static const struct {
+		enum model_op op;
+		uint64_t at, argument;
+	} order[] = {
+		{ MODEL_RUNNABLE, VMSA + EFER, 0 }, { MODEL_RMPADJUST, VMSA, 0x10001 },
+		{ MODEL_RUNNABLE, VMSA + EFER, 0 }, { MODEL_READ, VMSA + EXIT_CODE, 0 },
+		{ MODEL_EXCHANGE, CAA, 0 },	    { MODEL_READ, VMSA + RAX, 0 },
+		{ MODEL_READ, VMSA + RCX, 0 },	    { MODEL_READ, VMSA + RDX, 0 },
+		{ MODEL_READ, VMSA + R8, 0 },	    { MODEL_READ, VMSA + R9, 0 },
+		{ MODEL_WRITE, VMSA + RAX, 0 },	    { MODEL_WRITE, VMSA + RCX, 0 },
+		{ MODEL_WRITE, VMSA + RDX, 0 },	    { MODEL_WRITE, VMSA + R8, 0 },
+		{ MODEL_WRITE, VMSA + R9, 0 },	    { MODEL_RUNNABLE, VMSA + EFER, 1 },
+	};
+	const struct model_event *journal;
+	size_t count;
+
+	(void)state;
+	assert_true(vcpu_serve(1));
+	journal = model_journal(&count);
+	assert_int_equal(count, sizeof(order) / sizeof(order[0]));
+	for (size_t i = 0; i < count; i++) {
+		assert_int_equal(journal[i].op, order[i].op);
+		assert_int_equal(journal[i].at.raw, order[i].at);
+		assert_int_equal(journal[i].argument, order[i].argument);
+	}
+	/* The proof has left the VMSA what it was. */
+	assert_true(rmp_is_vmsa(model_rmp(), VMSA / 4096));
+	assert_true(world_guest_reads(VMSA));
+}
+
+/* APM volume 2, appendix C: INTR, CPUID, NPF, AVIC, and what only looks like VMGEXIT. */
+static void other_exits_are_no_call(void **state)
+{
+	static const uint64_t codes[] = {
+		0, 0x60, 0x72, 0x7c, 0x400, 0x402, 0x404, UINT64_MAX, 1ull << 32 | 0x403, 0x10403
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++) {
+		put(VMSA, EXIT_CODE, codes[i]);
+		assert_true(vcpu_serve(1));
+		assert_untouched(VMSA);
+		assert_int_equal(*model_memory(gpa(CAA)), 1);
+	}
+	put(VMSA, EXIT_CODE, EXIT_VMGEXIT);
+	assert_true(vcpu_serve(1));
+	assert_answered(VMSA, CAA);
+}
+
+/* The host runs us once more after a call was answered: it is not executed again. */
+static void no_call_without_pending(void **state)
+{
+	(void)state;
+	*model_memory(gpa(CAA)) = 0;
+	assert_true(vcpu_serve(1));
+	assert_untouched(VMSA);
+	ask(VMSA, CAA);
+	assert_true(vcpu_serve(1));
+	put(VMSA, RAX, 6);
+	put(VMSA, RCX, QUERY_CORE_1);
+	assert_true(vcpu_serve(1));
+	assert_untouched(VMSA);
+}
+
+/* 58019, table 4. */
+static void pending_is_one(void **state)
+{
+	(void)state;
+	*model_memory(gpa(CAA)) = 2;
+	assert_true(vcpu_serve(1));
+	assert_int_equal(get(VMSA, RAX), 0x80000004);
+	assert_int_equal(get(VMSA, RCX), QUERY_CORE_1);
+	assert_int_equal(*model_memory(gpa(CAA)), 0);
+	assert_true(svme(VMSA));
+}
+
+/* It runs on another CPU: its call is left for when it has stopped, and is not lost. */
+static void call_of_one_that_runs_waits(void **state)
+{
+	(void)state;
+	model_fail_with(MODEL_RMPADJUST, 1, SNP_RESULT_FAIL_INUSE);
+	assert_true(vcpu_serve(1));
+	assert_untouched(VMSA);
+	assert_int_equal(*model_memory(gpa(CAA)), 1);
+	assert_true(vcpu_serve(1));
+	assert_answered(VMSA, CAA);
+}
+
+/* What says nothing about it proves nothing. */
+static void other_results_prove_nothing(void **state)
+{
+	(void)state;
+	for (uint32_t eax = 1; eax < 8; eax++) {
+		model_fail_with(MODEL_RMPADJUST, 1, eax);
+		assert_true(vcpu_serve(1));
+		assert_untouched(VMSA);
+		assert_int_equal(*model_memory(gpa(CAA)), 1);
+	}
+}
+
+/* An exit on another CPU writes EFER back, and the host could enter the VMSA again. */
+static bool exit_writes_efer(void *context, const struct model_event *event)
+{
+	(void)context;
+	if (event->op == MODEL_RMPADJUST)
+		put(VMSA, EFER, 1ull << 12);
+	return true;
+}
+
+static void efer_written_back_proves_nothing(void **state)
+{
+	(void)state;
+	model_set_hook(exit_writes_efer, NULL);
+	assert_true(vcpu_serve(1));
+	model_set_hook(NULL, NULL);
+	assert_untouched(VMSA);
+	assert_int_equal(*model_memory(gpa(CAA)), 1);
+	assert_true(vcpu_serve(1));
+	assert_answered(VMSA, CAA);
+}
+
+/* Nobody can run it between the proof and the answer. */
+static bool stays_stopped(void *context, const struct model_event *event)
+{
+	unsigned int *seen = context;
+
+	if (event->op == MODEL_READ || event->op == MODEL_WRITE || event->op == MODEL_EXCHANGE) {
+		assert_false(svme(VMSA));
+		(*seen)++;
+	}
+	return true;
+}
+
+static void stopped_while_it_is_served(void **state)
+{
+	unsigned int seen = 0;
+
+	(void)state;
+	model_set_hook(stays_stopped, &seen);
+	assert_true(vcpu_serve(1));
+	model_set_hook(NULL, NULL);
+	assert_int_equal(seen, 12);
+	assert_true(svme(VMSA));
+}
+
+static void without_a_vcpu(void **state)
+{
+	size_t count;
+
+	(void)state;
+	assert_false(vcpu_serve(2));
+	assert_false(vcpu_serve(WORLD_CPUS));
+	assert_false(vcpu_serve(UINT32_MAX));
+	(void)model_journal(&count);
+	assert_int_equal(count, 0);
+}
+
+/* It gets no answer: the page is plain memory of the guest by now. */
+static void one_that_deletes_itself(void **state)
+{
+	(void)state;
+	put(VMSA, RAX, 3);
+	put(VMSA, RCX, VMSA);
+	assert_false(vcpu_serve(1));
+	assert_int_equal(get(VMSA, RAX), 3);
+	assert_int_equal(get(VMSA, RCX), VMSA);
+	assert_false(svme(VMSA));
+	assert_int_equal(guest_pages_state(gpa(VMSA)), GUEST_PAGE_VALID);
+	assert_true(world_guest_owns(VMSA));
+	assert_false(vcpu_serve(1));
+	/* And its pages serve for the next one. */
+	world_create(1, VMSA, CAA);
+	ask(VMSA, CAA);
+	assert_true(vcpu_serve(1));
+	assert_answered(VMSA, CAA);
+}
+
+/* The call moves the calling area: the next one is looked for in the new place only. */
+static void next_call_in_the_new_area(void **state)
+{
+	(void)state;
+	put(VMSA, RAX, 0);
+	put(VMSA, RCX, CAA2);
+	assert_true(vcpu_serve(1));
+	assert_int_equal(get(VMSA, RAX), 0);
+	ask(VMSA, CAA);
+	assert_true(vcpu_serve(1));
+	assert_untouched(VMSA);
+	ask(VMSA, CAA2);
+	assert_true(vcpu_serve(1));
+	assert_answered(VMSA, CAA2);
+}
+
+/* A newer VMSA shares the area: what the older one asks is not answered, by either. */
+static void only_the_newest_is_served(void **state)
+{
+	(void)state;
+	world_create(1, VMSA2, CAA);
+	ask(VMSA, CAA);
+	assert_true(vcpu_serve(1));
+	assert_untouched(VMSA);
+	assert_int_equal(*model_memory(gpa(CAA)), 1);
+	ask(VMSA2, CAA);
+	assert_true(vcpu_serve(1));
+	assert_answered(VMSA2, CAA);
+	assert_untouched(VMSA);
+}
+
+/* The calling area is not there: no call can be seen, and the guest runs on. */
+static void unreadable_calling_area(void **state)
+{
+	(void)state;
+	model_fail(MODEL_EXCHANGE, 1);
+	assert_true(vcpu_serve(1));
+	assert_untouched(VMSA);
+	assert_int_equal(*model_memory(gpa(CAA)), 1);
+	model_host_unassign(gpa(CAA), 1);
+	assert_true(vcpu_serve(1));
+	assert_untouched(VMSA);
+}
+
+static void assert_ended(uint64_t vmsa, uint64_t caa)
+{
+	struct registry_vcpu vcpu;
+
+	assert_false(registry_enter(1, &vcpu));
+	assert_false(registry_is_vmsa(gpa(vmsa)));
+	assert_int_equal(guest_pages_state(gpa(vmsa)), GUEST_PAGE_TAKEN);
+	assert_int_equal(guest_pages_state(gpa(caa)), GUEST_PAGE_VALID);
+}
+
+static bool fails_at(void *context, const struct model_event *event)
+{
+	unsigned int *countdown = context;
+
+	return event->op == MODEL_EXCHANGE || *countdown == 0 || --*countdown != 0;
+}
+
+/* Whichever access to the VMSA faults first: this vCPU ends, and no other. */
+static void one_whose_vmsa_is_gone_ends(void **state)
+{
+	for (unsigned int nth = 1; nth <= 15; nth++) {
+		unsigned int countdown = nth;
+
+		setup(state);
+		world_create(2, VMSA2, CAA2);
+		model_set_hook(fails_at, &countdown);
+		assert_false(vcpu_serve(1));
+		model_set_hook(NULL, NULL);
+		assert_int_equal(countdown, 0);
+		assert_ended(VMSA, CAA);
+		assert_false(vcpu_serve(1));
+		ask(VMSA2, CAA2);
+		assert_true(vcpu_serve(2));
+		assert_answered(VMSA2, CAA2);
+		/* The page is nobody's for ever; the APIC id may come again. */
+		assert_int_equal(world_core(SVSM_CORE_DELETE_VCPU, VMSA, 0, 0), 0x80000005);
+		assert_int_equal(world_core(SVSM_CORE_CREATE_VCPU, VMSA, CAA, 1), 0x80000003);
+		world_create(1, WORLD_SMALL + 0x30000, CAA);
+		ask(WORLD_SMALL + 0x30000, CAA);
+		assert_true(vcpu_serve(1));
+		assert_answered(WORLD_SMALL + 0x30000, CAA);
+	}
+}
+
+/* The boot vCPU too: its VMSA is Socle's page, which a guest has asked the host to take away. */
+static void boot_vcpu_can_end(void **state)
+{
+	struct registry_vcpu vcpu;
+
+	(void)state;
+	model_host_unassign(gpa(WORLD_BOOT_VMSA), 1);
+	assert_false(vcpu_serve(0));
+	assert_false(registry_enter(0, &vcpu));
+	assert_int_equal(guest_pages_state(gpa(WORLD_BOOT_VMSA)), GUEST_PAGE_TAKEN);
+	assert_int_equal(guest_pages_state(gpa(WORLD_BOOT_CAA)), GUEST_PAGE_VALID);
+	assert_true(vcpu_serve(1));
+	assert_answered(VMSA, CAA);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(serves_a_call, setup),
+		cmocka_unit_test_setup(serves_the_boot_vcpu, setup),
+		cmocka_unit_test_setup(proves_before_it_reads, setup),
+		cmocka_unit_test_setup(other_exits_are_no_call, setup),
+		cmocka_unit_test_setup(no_call_without_pending, setup),
+		cmocka_unit_test_setup(pending_is_one, setup),
+		cmocka_unit_test_setup(call_of_one_that_runs_waits, setup),
+		cmocka_unit_test_setup(other_results_prove_nothing, setup),
+		cmocka_unit_test_setup(efer_written_back_proves_nothing, setup),
+		cmocka_unit_test_setup(stopped_while_it_is_served, setup),
+		cmocka_unit_test_setup(without_a_vcpu, setup),
+		cmocka_unit_test_setup(one_that_deletes_itself, setup),
+		cmocka_unit_test_setup(next_call_in_the_new_area, setup),
+		cmocka_unit_test_setup(only_the_newest_is_served, setup),
+		cmocka_unit_test_setup(unreadable_calling_area, setup),
+		cmocka_unit_test_setup(one_whose_vmsa_is_gone_ends, setup),
+		cmocka_unit_test_setup(boot_vcpu_can_end, setup),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
