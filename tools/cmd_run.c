@@ -33,6 +33,9 @@ static const char usage_text[] =
 	"                         (without them the machine has no such ports)\n"
 	"  --log-dir DIR          write guest.log, svsm.log, machine.log and timeline.json there;\n"
 	"                         without it, both consoles go to standard output\n"
+	"  --dump DIR             write what memory holds at the end: ram.bin, the guest's RAM, "
+	"and\n"
+	"                         rmp.bin, 8 bytes for each of its pages (core/rmp.h)\n"
 	"  --mark NAME=TEXT       note the time of the first line of svsm.log that holds TEXT\n"
 	"  --mark-guest NAME=TEXT the same for guest.log\n"
 	"  --timeout SECONDS      end the machine when the guest runs longer\n"
@@ -71,6 +74,7 @@ enum option_id {
 	OPT_CHANNEL,
 	OPT_VMPL0_CHANNEL,
 	OPT_LOG_DIR,
+	OPT_DUMP,
 	OPT_MARK,
 	OPT_MARK_GUEST,
 	OPT_TIMEOUT,
@@ -93,6 +97,7 @@ static const struct option long_options[] = {
 	{ "channel", required_argument, NULL, OPT_CHANNEL },
 	{ "vmpl0-channel", required_argument, NULL, OPT_VMPL0_CHANNEL },
 	{ "log-dir", required_argument, NULL, OPT_LOG_DIR },
+	{ "dump", required_argument, NULL, OPT_DUMP },
 	{ "mark", required_argument, NULL, OPT_MARK },
 	{ "mark-guest", required_argument, NULL, OPT_MARK_GUEST },
 	{ "timeout", required_argument, NULL, OPT_TIMEOUT },
@@ -262,6 +267,8 @@ static bool parse_option(struct arguments *args, int id, char *value)
 		return parse_channel(&run->vmpl0_channel, value);
 	case OPT_LOG_DIR:
 		return parse_path(&run->log_dir, value);
+	case OPT_DUMP:
+		return parse_path(&run->dump_dir, value);
 	case OPT_MARK:
 		return parse_mark(&run->debug_marks, value);
 	case OPT_MARK_GUEST:

@@ -16,6 +16,7 @@
 
 #include "core/hex.h"
 #include "core/host/file.h"
+#include "machine/host/dump.h"
 #include "machine/host/files.h"
 #include "machine/host/machine.h"
 
@@ -344,6 +345,8 @@ static enum run_status finish(struct machine *m, struct stop *stop, struct host_
 	if (m->options->log_dir &&
 	    !timeline_write(&m->timeline, m->memory.mailbox, m->options->log_dir, error))
 		status = status == RUN_POWEROFF ? RUN_MISUSE : status;
+	if (m->options->dump_dir && !dump_write(&m->memory, m->hv_ram, m->options->dump_dir, error))
+		status = RUN_MISUSE;
 	stop_free(stop);
 	return status;
 }

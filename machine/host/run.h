@@ -42,6 +42,7 @@ struct run_options {
 	const char *qemu, *accel;
 	const char *channel, *vmpl0_channel; /* Unix sockets that QEMU listens on, or NULL */
 	const char *log_dir;   /* NULL: console and debug console go to stdout, no timeline */
+	const char *dump_dir;  /* NULL: memory is not written when the machine has ended */
 	const char *certs_out; /* NULL: certificates are not written */
 	const char *key_dir;
 	unsigned int cpus;

@@ -200,12 +200,13 @@ static void launch_range(const struct mailbox_pages *range)
 
 void npt_init(void)
 {
-	const struct mailbox *m = hv_mailbox();
+	struct mailbox *m = hv_mailbox();
 
 	if (m->guest_ram_size > MACHINE_GUEST_RAM_MAX || m->guest_ram_size % ABI_PAGE_SIZE)
 		hv_panic("guest RAM of %lx bytes", m->guest_ram_size);
 	npt.rmp.count = m->guest_ram_size / ABI_PAGE_SIZE;
 	npt.rmp.entries = page_take(pages_for(npt.rmp.count * sizeof(struct rmp_entry)));
+	m->rmp_offset = (uint64_t)npt.rmp.entries - MACHINE_HV_BASE;
 	npt.attributes = page_take(pages_for(npt.rmp.count));
 	if (m->page_range_count > MAILBOX_PAGES_MAX)
 		hv_panic("%u launch ranges", m->page_range_count);

@@ -16,7 +16,7 @@
 
 struct fake {
 	struct mailbox *mailbox;
-	const uint8_t *guest_ram;
+	uint8_t *guest_ram;
 	int console, doorbell, debug;
 };
 
@@ -187,6 +187,15 @@ static void play_launch(const struct fake *f)
 	stop(f, MAILBOX_STOP_POWEROFF);
 }
 
+/* Leaves something to see in memory, and the table of the RMP at offset. */
+static void play_dump(const struct fake *f, uint64_t offset)
+{
+	f->guest_ram[0x2000] = 0x77;
+	f->mailbox->rmp_offset = offset;
+	memset((uint8_t *)f->mailbox - MACHINE_MAILBOX_OFFSET + 0x3000, 0x3c, 0x20000);
+	stop(f, MAILBOX_STOP_POWEROFF);
+}
+
 static void hang(const struct fake *f)
 {
 	FILE *out = fopen("fake.pid", "w");
@@ -231,6 +240,10 @@ static void play(const struct fake *f, const char *scenario)
 		play_long_log(f);
 	if (strcmp(scenario, "launch") == 0)
 		play_launch(f);
+	if (strcmp(scenario, "dump") == 0)
+		play_dump(f, 0x3000);
+	if (strcmp(scenario, "dump-wild") == 0)
+		play_dump(f, MACHINE_MAILBOX_OFFSET - 0x1ffff);
 	if (strcmp(scenario, "hang") == 0)
 		hang(f);
 	if (strcmp(scenario, "killed") == 0)

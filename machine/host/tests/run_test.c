@@ -112,6 +112,41 @@ static void test_stops(void **state)
 		   "QEMU ended with status 3 and without a reason: fake: cannot go on");
 }
 
+static void assert_file(const char *path, size_t size, size_t at, uint8_t want)
+{
+	FILE *f = fopen(path, "r");
+
+	assert_non_null(f);
+	assert_int_equal(fseek(f, (long)at, SEEK_SET), 0);
+	assert_int_equal(fgetc(f), want);
+	assert_int_equal(fseek(f, 0, SEEK_END), 0);
+	assert_int_equal(ftell(f), size);
+	fclose(f);
+}
+
+static void test_dump(void **state)
+{
+	struct run_options options = options_for("dump");
+	struct host_error error = { 0 };
+
+	(void)state;
+	options.dump_dir = "dump/new";
+	assert_int_equal(run_machine(&options, &error), RUN_POWEROFF);
+	assert_file("dump/new/ram.bin", 64u << 20, 0x2000, 0x77);
+	assert_file("dump/new/ram.bin", 64u << 20, 0x1000fff, 0xa5);
+	/* 16384 pages of 8 bytes */
+	assert_file("dump/new/rmp.bin", 0x20000, 0, 0x3c);
+	assert_file("dump/new/rmp.bin", 0x20000, 0x1ffff, 0x3c);
+	/* A table that is not all in the hypervisor's RAM is not written. */
+	options = options_for("dump-wild");
+	options.dump_dir = "dump/wild";
+	assert_int_equal(run_machine(&options, &error), RUN_POWEROFF);
+	assert_file("dump/wild/ram.bin", 64u << 20, 0x2000, 0x77);
+	assert_int_equal(access("dump/wild/rmp.bin", F_OK), -1);
+	options.dump_dir = "good.igvm/dump";
+	assert_int_equal(run_machine(&options, &error), RUN_MISUSE);
+}
+
 static void test_killed(void **state)
 {
 	struct run_options options = options_for("killed");
@@ -365,7 +400,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_requests), cmocka_unit_test(test_logs),
 		cmocka_unit_test(test_long_log), cmocka_unit_test(test_launch),
 		cmocka_unit_test(test_timeout),	 cmocka_unit_test(test_signals),
-		cmocka_unit_test(test_misuse),
+		cmocka_unit_test(test_misuse),	 cmocka_unit_test(test_dump),
 	};
 
 	if (argc != 2 || !(fake_qemu = realpath(argv[1], NULL)))

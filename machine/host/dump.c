@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+#include "machine/host/dump.h"
+
+#include <stdlib.h>
+
+#include "core/host/file.h"
+#include "core/rmp.h"
+#include "machine/host/files.h"
+#include "machine/mailbox.h"
+
+static bool write_part(const char *dir, const char *name, const void *data, size_t size,
+		       struct host_error *error)
+{
+	char *path = files_path(dir, name);
+	bool ok = path ? file_write(path, data, size, error) : host_fail(error, "out of memory");
+
+	free(path);
+	return ok;
+}
+
+bool dump_write(const struct machine_memory *memory, const void *hv_ram, const char *dir,
+		struct host_error *error)
+{
+	uint64_t at = memory->mailbox->rmp_offset;
+	uint64_t size = memory->guest_ram_size / ABI_PAGE_SIZE * sizeof(struct rmp_entry);
+
+	if (!files_make_dir(dir, error) ||
+	    !write_part(dir, "ram.bin", memory->guest_ram, memory->guest_ram_size, error))
+		return false;
+	/* Without a table the offset is 0; QEMU wrote it, and QEMU may be anything. */
+	if (at == 0 || at > MACHINE_MAILBOX_OFFSET || size > MACHINE_MAILBOX_OFFSET - at)
+		return true;
+	return write_part(dir, "rmp.bin", (const uint8_t *)hv_ram + at, size, error);
+}
