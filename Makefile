@@ -11,7 +11,7 @@ export LC_ALL := C.UTF-8
 # Set-up comes before what needs it, whatever make -j says; ninja is told how many JOBS.
 .NOTPARALLEL:
 
-.PHONY: all bench tests demo check check-slow guest guest7 format clean setup-demo setup-check
+.PHONY: all bench tests demo check check-slow check-attacks guest guest7 format clean setup-demo setup-check
 
 all: $(OUT)/build.ninja
 	ninja -C $(OUT) -j $(JOBS)
@@ -30,6 +30,10 @@ check: setup-check tests guest
 
 check-slow: setup-check tests guest guest7
 	scripts/check.py --programs $(OUT) --slow
+
+# Attacks of a guest on Socle, which `check` has, too.
+check-attacks: setup-check tests
+	tests/attacks/run.py --programs $(OUT)
 
 # What the vTPM costs, as ratios, in build/bench.json.
 bench: setup-check all guest

@@ -139,6 +139,7 @@ def programs_of(build, slow):
     return [
         ("format", ["scripts/format.sh", "--check"]),
         ("machine", ["tests/machine/run.py", "--programs", build]),
+        ("attacks", ["tests/attacks/run.py", "--programs", build]),
         ("plain Linux at VMPL0", ["tests/guest/plain_linux.py", "--programs", build]),
         ("svsm/attest in the guest", ["tests/guest/attest_test.py", "--programs", build]),
         ("demo", ["scripts/demo.py", "--programs", build, "--keep"]),

@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: MIT */
+/* The pages that rules use. None is used twice, so that a rule finds no other's traces. */
+#include "tests/attacks/guest/attack.h"
+
+#define PAGE 0x1000ull
+#define LARGE_PAGE 0x200000ull
+#define PAGES_START 0x600000ull	       /* above the program */
+#define LARGE_PAGES_START 0x1000000ull /* up to Socle's region */
+#define USED_MAX 128u
+#define KEPT_MAX 64u
+
+static uint64_t next_page = PAGES_START, next_large = LARGE_PAGES_START;
+
+/* What the rule that runs has taken. */
+static struct {
+	uint64_t gpa;
+	bool large;
+} used[USED_MAX];
+static unsigned int used_count;
+
+static struct {
+	uint64_t gpa;
+	const char *what;
+} kept[KEPT_MAX];
+static unsigned int kept_count;
+
+static uint64_t take(uint64_t *next, uint64_t size, uint64_t end)
+{
+	uint64_t gpa = *next;
+
+	if (gpa + size > end || used_count == USED_MAX) {
+		note("the test is out of pages");
+		expect("there are pages left for the rule", false, true);
+		return gpa - size;
+	}
+	*next += size;
+	used[used_count].gpa = gpa;
+	used[used_count++].large = size == LARGE_PAGE;
+	return gpa;
+}
+
+uint64_t page_new(void)
+{
+	return take(&next_page, PAGE, LARGE_PAGES_START);
+}
+
+uint64_t page_new_2m(void)
+{
+	return take(&next_large, LARGE_PAGE, places.svsm);
+}
+
+void page_keep(uint64_t gpa, const char *what)
+{
+	for (unsigned int i = 0; i < used_count; i++) {
+		if (used[i].gpa == gpa)
+			used[i] = used[--used_count];
+	}
+	if (kept_count == KEPT_MAX) {
+		expect("there is room for another page that is kept", false, true);
+		return;
+	}
+	kept[kept_count].gpa = gpa;
+	kept[kept_count++].what = what;
+}
+
+void pages_check(void)
+{
+	for (unsigned int i = 0; i < used_count; i++) {
+		uint64_t gpa = used[i].gpa;
+
+		expect("a page of the rule is valid afterwards",
+		       svsm_pvalidate(gpa | ENTRY_VALIDATE | (used[i].large ? ENTRY_2M : 0)),
+		       0x80001010);
+		page_fill(gpa);
+		expect("and can be used", page_filled(gpa), true);
+	}
+	used_count = 0;
+}
+
+void pages_tell(void)
+{
+	for (unsigned int i = 0; i < kept_count; i++)
+		note("page 0x%lx %s", kept[i].gpa, kept[i].what);
+}
+
+/* Each word is another one, and no other page has the same. */
+static uint64_t pattern(uint64_t at)
+{
+	return at * 0x9e3779b97f4a7c15ull ^ 0x5a5a5a5a5a5a5a5aull;
+}
+
+void page_fill(uint64_t gpa)
+{
+	for (uint64_t at = gpa; at < gpa + PAGE; at += sizeof(uint64_t))
+		*(volatile uint64_t *)at = pattern(at);
+}
+
+bool page_filled(uint64_t gpa)
+{
+	for (uint64_t at = gpa; at < gpa + PAGE; at += sizeof(uint64_t)) {
+		if (*(volatile uint64_t *)at != pattern(at))
+			return false;
+	}
+	return true;
+}
+
+bool page_zero(uint64_t gpa)
+{
+	for (uint64_t at = gpa; at < gpa + PAGE; at += sizeof(uint64_t)) {
+		if (*(volatile uint64_t *)at != 0)
+			return false;
+	}
+	return true;
+}
+
+/* 58019, section 1: what is no page of the guest's RAM, under all names that it might have. */
+void bad_addresses(struct bad_address *list)
+{
+	const struct bad_address bad[BAD_ADDRESSES] = {
+		{ "first page of Socle", places.svsm },
+		{ "second page of Socle", places.svsm + PAGE },
+		{ "page in the middle of Socle", places.svsm + places.svsm_size / 2 },
+		{ "last page of Socle", places.svsm + places.svsm_size - PAGE },
+		{ "video memory", 0xa0000 },
+		{ "first page beyond the RAM", places.ram_end },
+		{ "I/O APIC", 0xfec00000 },
+		{ "local APIC", 0xfee00000 },
+		{ "first page beyond 4 GiB", 0x100000000 },
+		{ "last page below the C-bit", places.c_bit - PAGE },
+		{ "page of Socle with C-bit", places.svsm | places.c_bit },
+		{ "page of the guest with C-bit", PAGES_START | places.c_bit },
+		{ "page of the guest with bit 63", PAGES_START | 1ull << 63 },
+		{ "last page of all", 0xfffffffffffff000 },
+	};
+
+	for (unsigned int i = 0; i < BAD_ADDRESSES; i++)
+		list[i] = bad[i];
+}

@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: MIT */
+/* SVSM_CORE_CREATE_VCPU and DELETE_VCPU (58019, sections 6.3 and 6.4): whose pages become VMSAs. */
+#include "tests/attacks/guest/attack.h"
+
+#define VMSA_VMPL 0xca
+#define VMSA_EFER 0xd0
+#define VMSA_SEV_FEATURES 0x3b0
+#define EFER_SVME 0x1000ull
+
+static uint64_t create(uint64_t vmsa, uint64_t caa, uint64_t apic_id)
+{
+	return svsm_call(CORE_CREATE_VCPU, vmsa, caa, apic_id);
+}
+
+static uint64_t delete (uint64_t vmsa)
+{
+	return svsm_call(CORE_DELETE_VCPU, vmsa, 0, 0);
+}
+
+/* A page that looks like a VMSA for CPU id. */
+static uint64_t vmsa_new(unsigned int id)
+{
+	uint64_t vmsa = page_new();
+
+	cpu_vmsa(vmsa, id);
+	return vmsa;
+}
+
+static void bad_apic_ids(void)
+{
+	uint64_t vmsa = vmsa_new(0), caa = page_new();
+
+	expect("the caller itself", create(vmsa, caa, cpu_this()->id), 0x80000005);
+	expect("the first that is not there", create(vmsa, caa, places.cpus), 0x80000005);
+	expect("64", create(vmsa, caa, 64), 0x80000005);
+	expect("0xff", create(vmsa, caa, 0xff), 0x80000005);
+	expect("0xffffffff", create(vmsa, caa, 0xffffffff), 0x80000005);
+	expect("the VMSA is still a page", page_valid(vmsa), true);
+}
+
+static void vmsa_addresses(void)
+{
+	struct bad_address bad[BAD_ADDRESSES];
+	uint64_t caa = page_new();
+
+	bad_addresses(bad);
+	for (unsigned int i = 0; i < BAD_ADDRESSES; i++)
+		expect(bad[i].what, create(bad[i].gpa, caa, 1), 0x80000003);
+}
+
+static void area_addresses(void)
+{
+	struct bad_address bad[BAD_ADDRESSES];
+	uint64_t vmsa = vmsa_new(1);
+
+	bad_addresses(bad);
+	for (unsigned int i = 0; i < BAD_ADDRESSES; i++)
+		expect(bad[i].what, create(vmsa, bad[i].gpa, 1), 0x80000003);
+	expect("one page as both", create(vmsa, vmsa, 1), 0x80000003);
+	expect("the caller's area", create(vmsa, cpu_this()->caa, 1), 0x80000003);
+	expect("the VMSA is still a page", page_valid(vmsa), true);
+}
+
+/* A VMSA with one byte changed is refused, and is a page of the guest again. */
+static void expect_vmsa_refused(const char *what, unsigned int offset, uint64_t value,
+				unsigned int size)
+{
+	uint64_t vmsa = vmsa_new(1), caa = page_new();
+
+	if (size == 1)
+		*(volatile uint8_t *)(vmsa + offset) = (uint8_t)value;
+	else
+		*(volatile uint64_t *)(vmsa + offset) = value;
+	expect(what, create(vmsa, caa, 1), 0x80000005);
+}
+
+static void vmsa_vmpl(void)
+{
+	expect_vmsa_refused("VMPL 0", VMSA_VMPL, 0, 1);
+	expect_vmsa_refused("VMPL 1", VMSA_VMPL, 1, 1);
+	expect_vmsa_refused("VMPL 3", VMSA_VMPL, 3, 1);
+	expect_vmsa_refused("VMPL 4", VMSA_VMPL, 4, 1);
+	expect_vmsa_refused("VMPL 0x82", VMSA_VMPL, 0x82, 1);
+}
+
+static void vmsa_efer(void)
+{
+	expect_vmsa_refused("EFER without SVME", VMSA_EFER, 0x500, 8);
+	expect_vmsa_refused("EFER 0", VMSA_EFER, 0, 8);
+}
+
+static void vmsa_features(void)
+{
+	expect_vmsa_refused("no feature", VMSA_SEV_FEATURES, 0, 8);
+	for (unsigned int bit = 1; bit < 64; bit++) {
+		/* Pages are not endless: some of them, from both ends. */
+		if (bit < 8 || bit > 60)
+			expect_vmsa_refused("one more feature", VMSA_SEV_FEATURES, 1 | 1ull << bit,
+					    8);
+	}
+}
+
+static void pages_not_valid(void)
+{
+	uint64_t vmsa = vmsa_new(1), caa = page_new(), gone = page_new();
+
+	expect("give a page up", page_give_up(gone), 0);
+	expect("a shared page as a VMSA", create(gone, caa, 1), 0x80000003);
+	expect("a shared page as an area", create(vmsa, gone, 1), 0x80000003);
+	expect("private again", psc_msr(gone, PSC_PRIVATE), true);
+	expect("a page that is not validated, as a VMSA", create(gone, caa, 1), 0x80000003);
+	expect("a page that is not validated, as an area", create(vmsa, gone, 1), 0x80000003);
+	expect("take it back", svsm_pvalidate(gone | ENTRY_VALIDATE), 0);
+}
+
+/* Nothing of a living vCPU can be had a second time. */
+static void living_vmsa(void)
+{
+	struct cpu *other = cpu_at(1);
+	uint64_t caa = page_new(), vmsa = vmsa_new(1);
+
+	expect("its VMSA as a VMSA", create(other->vmsa, caa, 1), 0x80000003);
+	expect("its VMSA as an area", create(vmsa, other->vmsa, 1), 0x80000003);
+	expect("its area as a VMSA", create(other->caa, caa, 1), 0x80000003);
+	expect("REMAP_CA to its VMSA", svsm_call(CORE_REMAP_CA, other->vmsa, 0, 0), 0x80000003);
+	expect("REMAP_CA to its area", svsm_call(CORE_REMAP_CA, other->caa, 0, 0), 0x80000003);
+	expect("invalidate its VMSA", svsm_pvalidate(other->vmsa), 0x80000003);
+	expect("invalidate it, ignored", svsm_pvalidate(other->vmsa | ENTRY_IGNORE_CF), 0x80000003);
+	expect("validate its VMSA", svsm_pvalidate(other->vmsa | ENTRY_VALIDATE), 0x80000003);
+	expect("validate it, ignored",
+	       svsm_pvalidate(other->vmsa | ENTRY_VALIDATE | ENTRY_IGNORE_CF), 0x80000003);
+	expect("invalidate its area", svsm_pvalidate(other->caa), 0x80000003);
+	expect("the 2 MiB of both", svsm_pvalidate((other->vmsa & ~0x1fffffull) | ENTRY_2M),
+	       0x80000003);
+	expect("a list in its VMSA", svsm_call(CORE_PVALIDATE, other->vmsa, 0, 0), 0x80000003);
+	expect("a result in its VMSA", svsm_call(CORE_WITHDRAW_MEM, other->vmsa, 0, 0), 0x80000003);
+	expect("delete it while it runs", delete (other->vmsa), 0x80001003);
+	expect("its VMPL is what it was", *(volatile uint8_t *)(other->vmsa + VMSA_VMPL), 2);
+}
+
+static void delete_first(void)
+{
+	expect("of CPU 0, from CPU 1", create(vmsa_new(0), page_new(), 0), 0x80000005);
+}
+
+static void delete_first_elsewhere(void)
+{
+	cpu_begin(1, delete_first);
+	cpu_end(1);
+}
+
+/* The boot vCPU's VMSA is somewhere in Socle: whichever page it is. */
+static void delete_all_of_socle(void)
+{
+	for (uint64_t at = 0; at < places.svsm_size; at += 0x1000)
+		expect("a page of Socle", delete (places.svsm + at), 0x80000005);
+}
+
+static void replace(unsigned int id)
+{
+	struct cpu *cpu = cpu_at(id);
+	uint64_t vmsa = cpu->vmsa, caa = cpu->caa;
+
+	expect("the host stops it", cpu_stop(id), true);
+	expect("delete", delete (vmsa), 0);
+	expect("delete twice", delete (vmsa), 0x80000005);
+	expect("the VMSA is a page again", page_valid(vmsa), true);
+	expect("so is its area", page_valid(caa), true);
+	cpu_vmsa(vmsa, id);
+	expect("create in the same pages", create(vmsa, caa, id), 0);
+	expect("it runs", cpu_enter(id, vmsa, caa), true);
+}
+
+static void replace_once(void)
+{
+	replace(1);
+}
+
+/* A vCPU that was made and never run. */
+static void never_run(void)
+{
+	struct cpu *cpu = cpu_at(1);
+	uint64_t vmsa = vmsa_new(1), caa = page_new();
+
+	expect("create a second VMSA", create(vmsa, caa, 1), 0);
+	expect("the same again", create(vmsa, caa, 1), 0x80000003);
+	expect("invalidate it", svsm_pvalidate(vmsa), 0x80000003);
+	expect("invalidate its area", svsm_pvalidate(caa), 0x80000003);
+	expect("delete it", delete (vmsa), 0);
+	expect("delete it twice", delete (vmsa), 0x80000005);
+	expect("the old one is still there", delete (cpu->vmsa), 0x80001003);
+	/* Whose VMSA is the newest takes the calls: 58019 has one vCPU for an APIC id. */
+	replace(1);
+}
+
+/* A vCPU deletes its own VMSA: there is no answer, and it never runs again. */
+static void delete_self(void)
+{
+	(void)delete (cpu_this()->vmsa);
+	expect("a vCPU runs without its VMSA", true, false);
+}
+
+static void suicide(void)
+{
+	struct cpu *cpu = cpu_at(1);
+	uint64_t vmsa = cpu->vmsa, caa = cpu->caa;
+
+	cpu_begin(1, delete_self);
+	cpu->up = false;
+	/* Until it is done, the VMSA is one, and no page of the guest. */
+	while (!page_valid(vmsa))
+		cpu_relax();
+	expect("delete it once more", delete (vmsa), 0x80000005);
+	expect("the host does not run it", vmsa_start(1, 2, vmsa), 2);
+	cpu_vmsa(vmsa, 1);
+	expect("create in the same pages", create(vmsa, caa, 1), 0);
+	expect("it runs", cpu_enter(1, vmsa, caa), true);
+}
+
+/* What no one made a VMSA the host cannot run: the RMP says no. */
+static void never_made(void)
+{
+	uint64_t vmsa = vmsa_new(1);
+
+	expect("AP creation with a plain page", vmsa_start(1, 2, vmsa), 2);
+	expect("AP creation at VMPL 0", vmsa_start(1, 0, vmsa), 2);
+	expect("AP creation with a page of Socle", vmsa_start(1, 2, places.svsm), 2);
+	expect("AP creation beyond the RAM", vmsa_start(1, 2, places.ram_end), 2);
+}
+
+#define CYCLES 100u
+
+static void many_times(void)
+{
+	for (unsigned int i = 0; i < CYCLES; i++)
+		replace(1 + i % (places.cpus - 1));
+}
+
+const struct rule rules[] = {
+	{ "CREATE_VCPU for a CPU that is not there", "58019 6.3", bad_apic_ids, 1 },
+	{ "DELETE_VCPU of every page of Socle", "58019 6.4", delete_all_of_socle, 1 },
+	{ "CREATE_VCPU: VMSA that is not the guest's", "58019 6.3", vmsa_addresses, 2 },
+	{ "CREATE_VCPU: calling area that is not the guest's", "58019 6.3", area_addresses, 2 },
+	{ "CREATE_VCPU: VMPL 2 and no other", "58019 6.3", vmsa_vmpl, 2 },
+	{ "CREATE_VCPU: EFER.SVME is set", "58019 6.3", vmsa_efer, 2 },
+	{ "CREATE_VCPU: the boot vCPU's SEV_FEATURES", "58019 6.3", vmsa_features, 2 },
+	{ "CREATE_VCPU: pages that are not valid", "58019 6.3", pages_not_valid, 2 },
+	{ "pages of a living vCPU have no other role", "58019 6.3", living_vmsa, 2 },
+	{ "the boot vCPU is not replaced", "58019 6.3", delete_first_elsewhere, 2 },
+	{ "a vCPU is deleted and made again", "58019 6.3 and 6.4", replace_once, 2 },
+	{ "a vCPU that was made and never run", "58019 6.3 and 6.4", never_run, 2 },
+	{ "a vCPU deletes itself", "58019 6.4", suicide, 2 },
+	{ "a page that is no VMSA is not run", "APM 2, 15.36.12", never_made, 2 },
+	{ "vCPUs deleted and made a hundred times", "58019 6.3 and 6.4", many_times, 2 },
+	{ NULL, NULL, NULL, 0 },
+};

@@ -1,0 +1,224 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Attacks of a guest at VMPL2 on Socle: tiny guests, each with a table of rules, on the SNP machine.
+
+    run.py --programs BUILD [--slow] [--keep DIR] [NAME[:CPUS]]...
+
+A guest says on COM1, in TAP, which rules hold, and ends itself. Here stands how many rules each has
+at 1, 2 and 4 vCPUs, how its run must end, and what Socle may log. Then the machine's memory is held
+against what it must be (memory.py). The last line is `attacks: N passed, N failed`.
+"""
+
+import argparse
+import concurrent.futures
+import dataclasses
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from memory import Memory
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+TIMEOUT_S = 60
+PROBLEMS_SHOWN = 8
+MEMORY = "64M"
+
+# The guest ends itself with reason set 0xa; code 0 says that every rule holds.
+PASSED = {"reason": "guest_terminated", "vmpl": 2, "set": 10, "code": 0}
+
+# One service that nobody calls is the least that Socle starts with.
+LEAST = """
+service attest
+	exec services/services
+	role attest
+	memory 2M
+	budget 60s
+	grant 7 log
+	grant 4 amd-sp
+"""
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    name: str  # of the guest
+    cpus: int
+    rules: int  # that it must have
+    options: tuple = ()  # of `socle run`
+    ending: dict = dataclasses.field(default_factory=lambda: PASSED)
+    errors: tuple = ()  # regular expressions: what Socle may log as an error
+
+    @property
+    def title(self):
+        return " ".join((f"{self.name}:{self.cpus}", *self.options))
+
+
+RUNS = [
+    Run("calls", 1, 18),
+    Run("calls", 2, 18),
+    Run("calls", 4, 18),
+    Run("pvalidate", 1, 16),
+    Run("pvalidate", 2, 16),
+    Run("pvalidate", 4, 16),
+    Run("vcpus", 1, 2),
+    Run("vcpus", 2, 15),
+    Run("vcpus", 4, 15),
+]
+SLOW_RUNS = []
+
+
+def command(*words):
+    """Exit status and output."""
+    run = subprocess.run([str(word) for word in words], stdin=subprocess.DEVNULL,
+                         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                         errors="replace", check=False)
+    return run.returncode, run.stdout.strip()
+
+
+class Guest:
+    """One boot of one guest, in a folder of its own."""
+
+    def __init__(self, run, programs, folder, keys):
+        self.run = run
+        self.programs = programs
+        self.folder = folder
+        self.keys = keys
+        self.image = folder / "guest.igvm"
+        self.monitor = programs / "monitor" / "monitor.elf"
+        self.socle = programs / "tools" / "socle"
+
+    def build(self):
+        conf = self.folder / "services.conf"
+        conf.write_text(LEAST)
+        return command(
+            self.socle, "igvm", "build", "--quiet", "-o", self.image, "--monitor", self.monitor,
+            "--memory", MEMORY, "--cpus", self.run.cpus, "--file", f"services.conf={conf}",
+            "--file", f"services/services={self.programs / 'services' / 'services'}",
+            "--guest-bare", self.programs / "tests/attacks/guest" / f"attack-{self.run.name}")
+
+    def boot(self):
+        return command(
+            self.socle, "run", "--quiet", "--cpus", self.run.cpus, "--memory", MEMORY,
+            "--timeout", TIMEOUT_S, "--hv", self.programs / "machine" / "hv" / "hv.bin",
+            "--log-dir", self.folder, "--dump", self.folder, "--report-key-dir", self.keys,
+            *self.run.options, self.image)
+
+    def log(self, name):
+        path = self.folder / name
+        return path.read_text(errors="replace").splitlines() if path.exists() else []
+
+    def results(self):
+        """(passed, problems)"""
+        status, output = self.build()
+        if status != 0:
+            return 0, [f"no image: {output}"]
+        status, output = self.boot()
+        timeline = self.folder / "timeline.json"
+        if not timeline.exists():
+            return 0, [f"did not start: {output}"]
+        lines = self.log("guest.log")
+        passed, problems = judge_tap(lines, self.run.rules)
+        ending = judge_ending(json.loads(timeline.read_text())["stop"], self.run.ending)
+        problems += ending + judge_log(self.log("svsm.log"), self.run.errors)
+        if not ending:
+            memory = Memory(self.folder, self.image, self.monitor, self.run.cpus)
+            problems += memory.wrong(kept_pages(lines))
+        return passed, problems
+
+
+def judge_tap(lines, rules):
+    """How many rules hold, and what is wrong with the rest."""
+    results = [line for line in lines if re.match(r"(not )?ok \d+ ", line)]
+    passed = sum(line.startswith("ok") for line in results)
+    problems = []
+    for at, line in enumerate(lines):
+        if line.startswith("not ok"):
+            reason = lines[at + 1] if at + 1 < len(lines) else ""
+            problems.append(f"{line} {reason}")
+        if line.startswith("Bail out!"):
+            problems.append(line)
+    if not lines or lines[0] != f"1..{rules}":
+        problems.append(f"the plan is {lines[0] if lines else 'not there'}, 1..{rules} wanted")
+    elif len(results) != rules:
+        problems.append(f"it ended after {len(results)} of {rules} rules")
+    return passed, problems
+
+
+def judge_ending(stop, ending):
+    return [f"the run ended with {key} = {stop.get(key)}, {value} wanted: {stop.get('message')}"
+            for key, value in ending.items() if stop.get(key) != value]
+
+
+def judge_log(lines, allowed):
+    """No guest makes Socle log an error that is not said here."""
+    errors = [line for line in lines if line.startswith("socle: error: ")]
+    return [f"Socle's log: {line}" for line in errors
+            if not any(re.fullmatch(f"socle: error: {text}", line) for text in allowed)]
+
+
+def kept_pages(lines):
+    """Pages that the guest leaves otherwise than valid: gPA and state."""
+    found = (re.fullmatch(r"# page 0x([0-9a-f]+) (\w+)", line) for line in lines)
+    return {int(match[1], 16): match[2] for match in found if match}
+
+
+def run_one(run, programs, folder, keys):
+    folder.mkdir()
+    passed, problems = Guest(run, programs, folder, keys).results()
+    (folder / "ram.bin").unlink(missing_ok=True)
+    return run, passed, problems
+
+
+def show(run, passed, problems):
+    print(f"{'FAIL' if problems else 'ok':4}  {run.title:40} {passed} of {run.rules} rules",
+          flush=True)
+    for problem in problems[:PROBLEMS_SHOWN]:
+        print(f"      {problem}", flush=True)
+    if len(problems) > PROBLEMS_SHOWN:
+        print(f"      and {len(problems) - PROBLEMS_SHOWN} more", flush=True)
+
+
+def count(passed, problems):
+    """A run whose rules all hold, and that is wrong otherwise, has one failure more."""
+    failed = sum(problem.startswith("not ok") for problem in problems)
+    return passed, failed if failed or not problems else 1
+
+
+def run_all(runs, programs, folder, jobs):
+    keys = folder / "keys"
+    total = [0, 0]
+    with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
+        waiting = [pool.submit(run_one, run, programs, folder / f"{i:02}-{run.name}-{run.cpus}",
+                               keys) for i, run in enumerate(runs)]
+        for result in waiting:
+            run, passed, problems = result.result()
+            show(run, passed, problems)
+            total = [a + b for a, b in zip(total, count(passed, problems))]
+    return total
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
+    parser.add_argument("--programs", type=Path, required=True, help="Meson build folder")
+    parser.add_argument("--slow", action="store_true", help="what does not fit `make check`")
+    parser.add_argument("--keep", type=Path, help="keep images and logs there; it must be empty")
+    parser.add_argument("--jobs", type=int, default=min(2, os.cpu_count() or 1))
+    parser.add_argument("names", nargs="*", help="these guests, or NAME:CPUS, and no others")
+    options = parser.parse_args()
+    runs = [run for run in (SLOW_RUNS if options.slow else RUNS)
+            if not options.names or {run.name, f"{run.name}:{run.cpus}"} & set(options.names)]
+    if not runs:
+        parser.error("there is no such guest")
+    with tempfile.TemporaryDirectory(prefix="socle-attacks-") as temporary:
+        folder = (options.keep or Path(temporary)).resolve()
+        folder.mkdir(parents=True, exist_ok=True)
+        passed, failed = run_all(runs, options.programs.resolve(), folder, options.jobs)
+    print(f"attacks: {passed} passed, {failed} failed")
+    return 1 if failed or not passed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
