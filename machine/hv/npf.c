@@ -5,8 +5,34 @@
 #include "machine/hv/emulate.h"
 #include "machine/hv/log.h"
 #include "machine/hv/npt.h"
+#include "machine/hv/port.h"
 #include "machine/hv/vc.h"
 #include "machine/hv/x86.h"
+
+/*
+ * Opens a page for what the RMP permits and its use does not. When its use does, another vCPU has
+ * changed the page meanwhile. False: the vCPU has to try again.
+ */
+static bool open_page(const struct vcpu *v, uint64_t gpa, uint64_t error)
+{
+	static struct code_history history;
+	enum code_use use = npt_use(gpa);
+	struct code_fault fault = {
+		.vcpu = v->id,
+		.page = gpa >> ABI_PAGE_SHIFT,
+		.rip = v->planes[v->current].vmcb->rip,
+		.fetch = error & VMCB_NPF_FETCH,
+		.now = clock_now(),
+	};
+
+	if ((error & (VMCB_NPF_FETCH | VMCB_NPF_WRITE)) && !code_decide(&history, &fault, &use))
+		return false;
+	if (use != npt_use(gpa))
+		npt_set_use(gpa, use);
+	else
+		npt_sync(gpa, 1);
+	return true;
+}
 
 static _Noreturn void stop_at(const struct vcpu *v, const char *what, uint64_t gpa, uint64_t error)
 {
@@ -59,7 +85,8 @@ static bool mend_private_by_nature(struct vcpu *v, uint64_t gpa)
 	if (rmp_access(npt_rmp_table(), gpa >> ABI_PAGE_SHIFT, p->cpu_vmpl, perms) != RMP_DONE ||
 	    !least_privileged(v))
 		return false;
-	npt_expose(gpa, error & VMCB_NPF_TABLE);
+	if (open_page(v, gpa, error))
+		npt_expose(gpa, error & VMCB_NPF_TABLE);
 	return true;
 }
 
@@ -76,7 +103,7 @@ static void private_by_nature_fault(struct vcpu *v, uint64_t gpa)
 static void shared_fault(struct vcpu *v, uint64_t gpa, uint64_t error)
 {
 	if (!(npt_rmp(gpa)->flags & RMP_ASSIGNED))
-		npt_sync(gpa, 1); /* another vCPU has changed it meanwhile */
+		open_page(v, gpa, error);
 	else if (mend_private_by_nature(v, gpa))
 		return;
 	else if (error & (VMCB_NPF_TABLE | VMCB_NPF_FETCH))
@@ -97,7 +124,7 @@ static void private_fault(struct vcpu *v, uint64_t gpa, uint64_t error)
 	switch (rmp_access(npt_rmp_table(), gpa >> ABI_PAGE_SHIFT, vcpu_plane(v)->cpu_vmpl,
 			   wanted_perms(v, error))) {
 	case RMP_DONE:
-		npt_sync(gpa, 1);
+		open_page(v, gpa, error);
 		break;
 	case RMP_NOT_ASSIGNED:
 		if (!convert_to_private(v, gpa))

@@ -32,6 +32,7 @@ struct view {
 struct npt {
 	struct rmp rmp;
 	uint8_t *attributes; /* one for each page */
+	uint8_t *uses;	     /* the same: an enum code_use */
 	struct view shared;
 	struct view private[SNP_VMPL_COUNT];
 	uint64_t *root_paging[SNP_VMPL_COUNT];
@@ -73,11 +74,19 @@ struct rmp_entry *npt_rmp(uint64_t gpa)
 	return npt_is_ram(gpa) ? &npt.rmp.entries[page_of(gpa)] : NULL;
 }
 
+/* What its use leaves of a page's rights. */
+static uint64_t as_used(uint64_t page, uint64_t leaf)
+{
+	if (npt.uses[page] == CODE_WRITTEN)
+		return leaf | NPT_NO_EXECUTE;
+	return npt.uses[page] == CODE_EXECUTED ? leaf & ~NPT_WRITE : leaf;
+}
+
 static uint64_t shared_leaf(uint64_t page)
 {
 	if (!page_is_ram(page) || (npt.rmp.entries[page].flags & RMP_ASSIGNED))
 		return 0;
-	return page << ABI_PAGE_SHIFT | NPT_TABLE;
+	return as_used(page, page << ABI_PAGE_SHIFT | NPT_TABLE);
 }
 
 static bool may(uint64_t page, unsigned int vmpl, unsigned int perms)
@@ -99,7 +108,7 @@ static uint64_t private_leaf(uint64_t page, unsigned int vmpl)
 		leaf &= ~NPT_WRITE;
 	if (!may(page, vmpl, RMP_PERM_EXEC_USER) && !may(page, vmpl, RMP_PERM_EXEC_SUPER))
 		leaf |= NPT_NO_EXECUTE;
-	return leaf;
+	return as_used(page, leaf);
 }
 
 /* Returns whether a right was lost. */
@@ -134,6 +143,17 @@ void npt_sync(uint64_t gpa, uint64_t count)
 		npt_shootdown();
 }
 
+enum code_use npt_use(uint64_t gpa)
+{
+	return npt.uses[page_of(gpa)];
+}
+
+void npt_set_use(uint64_t gpa, enum code_use use)
+{
+	npt.uses[page_of(gpa)] = (uint8_t)use;
+	npt_sync(gpa, 1);
+}
+
 uint64_t npt_generation(void)
 {
 	return npt.generation;
@@ -154,7 +174,7 @@ void npt_expose(uint64_t gpa, bool table)
 
 	/* Walks count as writes. */
 	if (page_is_ram(page))
-		npt.shared.leaves[page] = table ? leaf : leaf & ~NPT_WRITE;
+		npt.shared.leaves[page] = as_used(page, table ? leaf : leaf & ~NPT_WRITE);
 }
 
 static void view_init(struct view *view)
@@ -208,6 +228,8 @@ void npt_init(void)
 	npt.rmp.entries = page_take(pages_for(npt.rmp.count * sizeof(struct rmp_entry)));
 	m->rmp_offset = (uint64_t)npt.rmp.entries - MACHINE_HV_BASE;
 	npt.attributes = page_take(pages_for(npt.rmp.count));
+	npt.uses = page_take(pages_for(npt.rmp.count));
+	memset(npt.uses, m->cpu_count > 1 ? CODE_WRITTEN : CODE_BOTH, npt.rmp.count);
 	if (m->page_range_count > MAILBOX_PAGES_MAX)
 		hv_panic("%u launch ranges", m->page_range_count);
 	for (uint32_t i = 0; i < m->page_range_count; i++)

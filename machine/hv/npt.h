@@ -11,6 +11,7 @@
 #include <stddef.h>
 
 #include "core/rmp.h"
+#include "machine/hv/code.h"
 #include "machine/mailbox.h"
 
 #define HV_C_BIT (1ull << MACHINE_C_BIT)
@@ -56,6 +57,13 @@ bool npt_assign_on_fault(uint64_t gpa);
 /* Brings the page-table entries of count 4 KiB pages in line with the RMP. */
 void npt_sync(uint64_t gpa, uint64_t count);
 
+/*
+ * What a page of guest RAM is open to, in all views and as far as the RMP permits. One that stops
+ * being open to something waits for every other vCPU to leave the guest.
+ */
+enum code_use npt_use(uint64_t gpa);
+void npt_set_use(uint64_t gpa, enum code_use use);
+
 /* Waits until no other vCPU can use an older translation. */
 void npt_shootdown(void);
 
@@ -64,8 +72,8 @@ uint64_t npt_generation(void);
 
 /*
  * Shows a private page in the shared view until the next npt_sync() of it: for fetches and, with
- * table, for page-table walks, which are private on hardware whatever the C-bit says. The caller
- * makes sure that nobody learns what he may not.
+ * table, for page-table walks, which are private on hardware whatever the C-bit says, as far as
+ * its use permits. The caller makes sure that nobody learns what he may not.
  */
 void npt_expose(uint64_t gpa, bool table);
 
