@@ -65,6 +65,12 @@ enum svsm_vtpm_call {
 #define SVSM_ERR_PVALIDATE_SIZEMISMATCH (SVSM_ERR_PROTOCOL_BASE + 0x06u)
 #define SVSM_ERR_PVALIDATE_UNCHANGED (SVSM_ERR_PROTOCOL_BASE + 0x10u)
 #define SVSM_ERR_PVALIDATE_UNKNOWN (SVSM_ERR_PROTOCOL_BASE + 0x11u)
+/*
+ * SVSM_CORE_CREATE_VCPU: the host withholds INVLPGB, so old translations of the page may be in use,
+ * and it cannot become a VMSA. The page is the guest's again. Linux, which repeats a call for
+ * SVSM_ERR_BUSY and SVSM_ERR_INCOMPLETE only, goes on without that CPU.
+ */
+#define SVSM_ERR_CREATE_VCPU_NOT_FLUSHED (SVSM_ERR_PROTOCOL_BASE + 0x20u)
 /* SVSM_CORE_DELETE_VCPU: the vCPU is running. */
 #define SVSM_ERR_DELETE_VCPU_IN_USE (SVSM_ERR_PROTOCOL_BASE + 0x03u)
 

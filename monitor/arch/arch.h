@@ -52,13 +52,54 @@ uint32_t arch_pvalidate(gpa_t page, enum arch_page_size size, bool validate, boo
 
 /*
  * RMPADJUST (APM volume 3): gives vmpl exactly perms (SNP_RMPADJUST_*) on the page. Returns EAX or
- * ARCH_RESULT_FAULT. Flushes no TLB: a caller that takes rights away calls arch_flush_guest_tlb()
- * afterwards.
+ * ARCH_RESULT_FAULT. A caller that takes rights away goes on to arch_flush_guest_tlb().
  */
 uint32_t arch_rmpadjust(gpa_t page, enum arch_page_size size, unsigned int vmpl, uint64_t perms);
 
-/* Waits until no vCPU can use a translation that RMPADJUST or PVALIDATE took away. */
-void arch_flush_guest_tlb(void);
+/*
+ * Ends every translation of this VM's pages that any CPU holds: INVLPGB for the whole VM, then
+ * TLBSYNC, which waits until all CPUs have answered. Returns true only when both were executed.
+ *
+ * Rights are checked when a translation is made, and a CPU that has one keeps it: PVALIDATE "does
+ * not invalidate TLB caches" (APM volume 3, PVALIDATE), and for RMPADJUST, where the manual is
+ * silent, the same is assumed. Which CPUs have one nobody can know. The host runs every VMSA of the
+ * guest when and where it likes, and VMPL0 of that vCPU need not have sent it. So no flag, no IPI
+ * and no word of the host counts, only the two instructions:
+ *
+ *	INVLPGB is broadcast to all processors of the system. From a guest it is for the guest's own
+ *	ASID, which all of its vCPUs and VMPLs have. Global translations are included, and nested
+ *	ones where CPUID 8000_0008 EBX[21] says that there is a bit for it.
+ *	TLBSYNC waits for what this logical processor has sent, and serializes.
+ *	Both (APM volume 3) raise #UD when the host did not enable them (VMCB offset 90h, bit 7) and #VC when it
+ *	intercepts them. Either means: not flushed.
+ *
+ * Assumed, for the manual does not say it: that translations of nested paging end too when EBX[21]
+ * is clear; and that INVLPGBs under way are answered when the host moves VMPL0 to another CPU
+ * between the two instructions, where TLBSYNC would not wait for them.
+ *
+ * What rests on it is the change of a guest's page into a VMSA. A CPU that could still write it
+ * would raise its own VMPL to 0. So it is flushed after the rights were taken away and before the
+ * VMSA is read, and when it is not, CREATE_VCPU is refused (SVSM_ERR_CREATE_VCPU_NOT_FLUSHED). A
+ * host without INVLPGB has guests of one vCPU.
+ *
+ * Nothing else rests on it. Case by case:
+ *
+ *	PVALIDATE, invalidate	The page stays the guest's own: who writes it by an old translation
+ *				is the guest. It can become valid again, which empties and grants
+ *				it; then a calling area, which the guest writes anyway; or a VMSA,
+ *				and that flush ends old translations however old they are. It never
+ *				becomes Socle's. The guest itself must not find an old page there
+ *				after a new one was validated: that is its own flush's business, as
+ *				it is without an SVSM, and Socle adds one where it can.
+ *	PVALIDATE, validate	gives rights, after the page was emptied
+ *	DELETE_VCPU		gives rights; what was taken away was flushed when it was made
+ *	a creation that failed	gives back what the guest had
+ *	RMPUPDATE by the host	The page is no longer validated and is the host's or another VM's,
+ *				who have to flush for themselves. When it comes back, the first
+ *				access of ours faults.
+ *	the start		no guest has run
+ */
+bool arch_flush_guest_tlb(void);
 
 /*
  * Copies between the monitor and private memory, byte-exact, in any alignment. The caller has

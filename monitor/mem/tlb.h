@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Translations that this CPU remembers. Other CPUs are arch_flush_guest_tlb()'s business. */
+/*
+ * Translations of the monitor's own tables that this CPU remembers. Those of the guest's pages, on all
+ * CPUs, are arch_flush_guest_tlb()'s business.
+ */
 #ifndef SOCLE_MONITOR_MEM_TLB_H
 #define SOCLE_MONITOR_MEM_TLB_H
 

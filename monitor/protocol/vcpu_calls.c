@@ -72,8 +72,9 @@ static uint32_t check_vmsa(gpa_t vmsa)
 }
 
 /*
- * In this order: first nobody but VMPL0 can write the page, then it is checked, then it is a VMSA.
- * A check before that would be of something that the guest changes afterwards.
+ * In this order: first nobody but VMPL0 can write the page, by whatever translation, then it is
+ * checked, then it is a VMSA. A check before that would be of something that the guest changes
+ * afterwards; and a CPU that could still write a VMSA would be at VMPL0 with its next entry.
  */
 static uint32_t make_vmsa(gpa_t vmsa)
 {
@@ -81,7 +82,8 @@ static uint32_t make_vmsa(gpa_t vmsa)
 
 	if (result != SVSM_SUCCESS)
 		return result;
-	arch_flush_guest_tlb();
+	if (!arch_flush_guest_tlb())
+		return SVSM_ERR_CREATE_VCPU_NOT_FLUSHED;
 	result = check_vmsa(vmsa);
 	if (result != SVSM_SUCCESS)
 		return result;

@@ -17,7 +17,8 @@ static bool within(uint64_t address, const void *begin, const char *end)
 bool trap_fix_up(struct trap_frame *frame)
 {
 	for (const struct extable_entry *e = extable_begin; e < extable_end; e++) {
-		if (frame->rip == e->instruction) {
+		if (frame->rip == e->instruction && frame->vector < 64 &&
+		    e->vectors >> frame->vector & 1) {
 			frame->rip = e->fixup;
 			return true;
 		}
@@ -90,13 +91,11 @@ static _Noreturn void die_of(const struct trap_frame *frame)
 
 static void handle_kernel(struct cpu *cpu, struct trap_frame *frame)
 {
-	bool memory = frame->vector == VECTOR_PF || frame->vector == X86_VECTOR_VC;
-
 	if (frame->vector == X86_VECTOR_HV)
 		handle_hv(cpu, frame);
 	else if (debug_of_service(frame))
 		handle_user(cpu, frame);
-	else if (frame->vector != VECTOR_NMI && !(memory && trap_fix_up(frame)))
+	else if (frame->vector != VECTOR_NMI && !trap_fix_up(frame))
 		die_of(frame);
 }
 

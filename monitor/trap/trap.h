@@ -54,8 +54,8 @@ bool trap_overwrites(const struct cpu *cpu, const struct trap_frame *frame);
 void trap_handle(struct trap_frame *frame);
 
 /*
- * Lets an instruction that extable.h names as one that may fault go on at its fixup. False when it
- * is none of those.
+ * Lets an instruction that extable.h names as one that may raise just this exception go on at its
+ * fixup. False when it is none of those.
  */
 bool trap_fix_up(struct trap_frame *frame);
 

@@ -60,9 +60,7 @@ struct cpu {
 	uint64_t timer_deadline;   /* 0: not armed */
 
 	/* Read by other vCPUs, atomically. */
-	bool online;	  /* runs the run loop */
-	bool in_guest;	  /* left VMPL0 by RUN_VMPL and has not flushed since */
-	uint32_t flushed; /* the last flush request that it has served */
+	bool online; /* runs the run loop */
 };
 _Static_assert(sizeof(struct cpu) <= ABI_PAGE_SIZE, "struct cpu is the first page of its block");
 ABI_OFFSET(struct cpu, kernel_rsp, CPU_KERNEL_RSP);

@@ -5,7 +5,6 @@
  */
 #include "monitor/arch/arch.h"
 #include "monitor/arch/hw/cpu_ops.h"
-#include "monitor/arch/hw/flush.h"
 #include "monitor/arch/hw/timer.h"
 #include "monitor/ghcb/ghcb.h"
 #include "monitor/log/die.h"
@@ -44,12 +43,7 @@ static void run_guest(struct refusals *refusals, struct cpu *cpu)
 {
 	user_leave();
 	timer_stop(cpu);
-	flush_enter_guest(cpu);
-
-	enum ghcb_run result = ghcb_run_vmpl(GUEST_VMPL);
-
-	flush_leave_guest(cpu);
-	switch (result) {
+	switch (ghcb_run_vmpl(GUEST_VMPL)) {
 	case GHCB_RUN_RETURNED:
 		refusals->ran_once = true;
 		break;

@@ -15,13 +15,7 @@
 #define START_PATIENCE_NS 30000000000ull
 #define VMPL0 0u
 
-static unsigned int count = 1;
 static struct page_owner *ap_owner;
-
-unsigned int vcpu_count(void)
-{
-	return __atomic_load_n(&count, __ATOMIC_ACQUIRE);
-}
 
 static _Noreturn void ap_main(void)
 {
@@ -87,6 +81,5 @@ void vcpu_start_others(unsigned int wanted, struct page_owner *owner)
 		if (!ghcb_ap_create(i, VMPL0, vmsa, own_sev_features()))
 			die(DIE_HOST, "the host refuses to start a vCPU");
 		wait_online(cpu_at(i));
-		__atomic_store_n(&count, i + 1, __ATOMIC_RELEASE);
 	}
 }

@@ -8,9 +8,6 @@
 #include "monitor/mem/alloc.h"
 #include "monitor/vcpu/cpu.h"
 
-/* vCPUs that have a block: 1 until vcpu_start_others(). */
-unsigned int vcpu_count(void);
-
 /* Starts vCPUs 1..count-1 at VMPL0 and waits for them. A host that starts none is fatal. */
 void vcpu_start_others(unsigned int count, struct page_owner *owner);
 

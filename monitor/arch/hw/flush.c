@@ -1,68 +1,62 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * TLB flushes across vCPUs. A vCPU that serves in VMPL0 flushes before it runs the guest again; one
- * that runs the guest is called back to VMPL0 by an IPI. So nobody waits for a vCPU that waits.
- */
-#include "monitor/arch/hw/flush.h"
-
+/* INVLPGB and TLBSYNC (APM volume 3). arch.h says what they are for and what is assumed. */
 #include "monitor/arch/arch.h"
-#include "monitor/arch/hw/timer.h"
-#include "monitor/log/die.h"
-#include "monitor/mem/tlb.h"
-#include "monitor/vcpu/vcpu.h"
+#include "monitor/arch/hw/cpuid.h"
+#include "monitor/log/log.h"
+#include "monitor/trap/extable.h"
 
-#define PATIENCE_NS 30000000000ull /* a host that schedules no vCPU for so long lets none go on */
+#define LEAF_ADDRESS_SIZES 0x80000008u
+#define EBX_INVLPGB (1u << 3)
+#define EBX_INVLPGB_NESTED (1u << 21)
+/* RAX. Without bits 0 and 1 it is for all addresses and all PCIDs; 63:12 is no address then. */
+#define INVLPGB_ASID (1ull << 2)
+#define INVLPGB_GLOBAL (1ull << 3)
+#define INVLPGB_NESTED (1ull << 5)
 
-static uint32_t requested;
-
-void flush_enter_guest(struct cpu *cpu)
+/* INVLPGB is weakly ordered: what was changed before it is to be seen by all first. */
+static bool invlpgb(uint64_t flags)
 {
-	uint32_t want;
+	uint8_t executed = 0;
 
-	do {
-		want = __atomic_load_n(&requested, __ATOMIC_SEQ_CST);
-		if (cpu->flushed != want) {
-			tlb_flush_all();
-			__atomic_store_n(&cpu->flushed, want, __ATOMIC_SEQ_CST);
-		}
-		__atomic_store_n(&cpu->in_guest, true, __ATOMIC_SEQ_CST);
-	} while (__atomic_load_n(&requested, __ATOMIC_SEQ_CST) != want);
+	__asm__ volatile("mfence\n"
+			 "1: .byte 0x0f, 0x01, 0xfe\n"
+			 "movb $1, %0\n"
+			 "2:\n" EXTABLE_WITHHELD("1b", "2b")
+			 : "+&q"(executed)
+			 : "a"(flags), "c"(0), "d"(0)
+			 : "memory");
+	return executed;
 }
 
-void flush_leave_guest(struct cpu *cpu)
+static bool tlbsync(void)
 {
-	__atomic_store_n(&cpu->in_guest, false, __ATOMIC_SEQ_CST);
+	uint8_t executed = 0;
+
+	__asm__ volatile("1: .byte 0x0f, 0x01, 0xff\n"
+			 "movb $1, %0\n"
+			 "2:\n" EXTABLE_WITHHELD("1b", "2b")
+			 : "+&q"(executed)
+			 :
+			 : "memory");
+	return executed;
 }
 
-static bool may_hold_old(const struct cpu *cpu, uint32_t want)
+static bool flush(void)
 {
-	return __atomic_load_n(&cpu->in_guest, __ATOMIC_SEQ_CST) &&
-	       (int32_t)(__atomic_load_n(&cpu->flushed, __ATOMIC_SEQ_CST) - want) < 0;
+	uint32_t features = cpuid_query(LEAF_ADDRESS_SIZES, 0).ebx;
+	uint64_t flags = INVLPGB_ASID | INVLPGB_GLOBAL;
+
+	if (features & EBX_INVLPGB_NESTED)
+		flags |= INVLPGB_NESTED;
+	return (features & EBX_INVLPGB) && invlpgb(flags) && tlbsync();
 }
 
-static void wait_for(const struct cpu *cpu, uint32_t want)
+bool arch_flush_guest_tlb(void)
 {
-	uint64_t start = arch_now_ns();
+	static bool said;
+	bool flushed = flush();
 
-	while (may_hold_old(cpu, want)) {
-		if (arch_now_ns() - start > PATIENCE_NS)
-			die(DIE_HOST, "a vCPU does not come back to flush its TLB");
-		__builtin_ia32_pause();
-	}
-}
-
-void arch_flush_guest_tlb(void)
-{
-	uint32_t want = __atomic_add_fetch(&requested, 1, __ATOMIC_SEQ_CST);
-	unsigned int count = vcpu_count();
-
-	tlb_flush_all();
-	for (unsigned int i = 0; i < count; i++) {
-		if (i != cpu_this()->index && may_hold_old(cpu_at(i), want) && !timer_send_flush(i))
-			die(DIE_HOST, "the host sends no IPI to flush a TLB");
-	}
-	for (unsigned int i = 0; i < count; i++) {
-		if (i != cpu_this()->index)
-			wait_for(cpu_at(i), want);
-	}
+	if (!flushed && !__atomic_exchange_n(&said, true, __ATOMIC_RELAXED))
+		log_printf(LOG_WARNING, "the host withholds INVLPGB: the guest gets one vCPU only");
+	return flushed;
 }

@@ -11,7 +11,6 @@
 #define APIC_BASE_ENABLE (1ull << 11)
 #define MSR_X2APIC_EOI 0x80bu
 #define MSR_X2APIC_SVR 0x80fu
-#define MSR_X2APIC_ICR 0x830u
 #define MSR_X2APIC_LVT_TIMER 0x832u
 #define MSR_X2APIC_INITIAL 0x838u
 #define MSR_X2APIC_CURRENT 0x839u
@@ -20,7 +19,6 @@
 #define SVR_SPURIOUS_VECTOR 0xffu
 #define LVT_MASKED (1u << 16)
 #define DIVIDE_BY_1 0xbu
-#define ICR_DESTINATION_SHIFT 32
 
 #define NS_PER_S 1000000000ull
 #define CPUID_TIMING 0x40000010u /* EAX: TSC kHz, EBX: APIC bus kHz */
@@ -154,10 +152,4 @@ void timer_end_of_interrupt(struct cpu *cpu)
 	/* The host writes 1 here when it needs no EOI for what it said last. */
 	if (!__atomic_exchange_n(&cpu->doorbell->no_eoi_required, 0, __ATOMIC_ACQ_REL))
 		ghcb_msr_write(MSR_X2APIC_EOI, 0);
-}
-
-bool timer_send_flush(uint32_t apic_id)
-{
-	return ghcb_msr_write(MSR_X2APIC_ICR,
-			      (uint64_t)apic_id << ICR_DESTINATION_SHIFT | FLUSH_VECTOR);
 }

@@ -12,7 +12,6 @@
 #include "monitor/vcpu/cpu.h"
 
 #define TIMER_VECTOR 0x40u
-#define FLUSH_VECTOR 0x41u
 
 /* Finds out how fast TSC and APIC timer are. On the first vCPU, once. False: there is no timer. */
 bool clock_init(void);
@@ -28,8 +27,5 @@ void timer_stop(struct cpu *cpu);
 
 /* Says that an event of the doorbell was dealt with. */
 void timer_end_of_interrupt(struct cpu *cpu);
-
-/* Sends FLUSH_VECTOR to VMPL0 of another vCPU. False when the host refused. */
-bool timer_send_flush(uint32_t apic_id);
 
 #endif

@@ -180,11 +180,11 @@ uint32_t arch_rmpadjust(gpa_t page, enum arch_page_size size, unsigned int vmpl,
 	return out.status == RMP_DONE ? out.eax : ARCH_RESULT_FAULT;
 }
 
-void arch_flush_guest_tlb(void)
+bool arch_flush_guest_tlb(void)
 {
 	uint32_t eax;
 
-	(void)allowed(MODEL_FLUSH, gpa(0), 0, 0, &eax);
+	return allowed(MODEL_FLUSH, gpa(0), 0, 0, &eax);
 }
 
 /* Whether VMPL0 may access the page; one that is not assigned is, and faults all the same. */

@@ -376,6 +376,17 @@ static void flush_before_a_page_comes_back(void **state)
 	assert_int_equal(flushes, 1);
 }
 
+/* Nothing of ours rests on that flush: a host that withholds INVLPGB runs guests of one vCPU. */
+static void invalidates_without_the_flush(void **state)
+{
+	(void)state;
+	model_fail(MODEL_FLUSH, 1);
+	assert_int_equal(pvalidate(WORLD_SMALL), 0);
+	assert_true(world_guest_barred(WORLD_SMALL));
+	assert_int_equal(pvalidate(WORLD_SMALL | VALIDATE), 0);
+	assert_true(world_guest_owns(WORLD_SMALL));
+}
+
 /* The list's own page is taken away by its first entry. */
 static void list_takes_its_own_page(void **state)
 {
@@ -501,6 +512,7 @@ int main(void)
 		cmocka_unit_test_setup(list_elsewhere, setup),
 		cmocka_unit_test_setup(resumes_at_next, setup),
 		cmocka_unit_test_setup(flush_before_a_page_comes_back, setup),
+		cmocka_unit_test_setup(invalidates_without_the_flush, setup),
 		cmocka_unit_test_setup(list_takes_its_own_page, setup),
 		cmocka_unit_test_setup(fault_in_the_list, setup),
 		cmocka_unit_test_setup(entries_are_read_once, setup),

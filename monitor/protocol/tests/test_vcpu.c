@@ -217,6 +217,30 @@ static void create_undoes_itself(void **state)
 	assert_int_equal(create(VMSA, CAA, 1), 0);
 }
 
+/*
+ * The host withholds INVLPGB: some CPU may still write the page, so it is not even read. Linux
+ * frees the page, which must be its own again.
+ */
+static void create_needs_the_flush(void **state)
+{
+	const struct model_event *journal;
+	size_t count;
+
+	(void)state;
+	model_journal_clear();
+	model_fail(MODEL_FLUSH, 1);
+	assert_int_equal(create(VMSA, CAA, 1), 0x80001020);
+	assert_given_back(VMSA);
+	assert_int_equal(guest_pages_state(gpa(CAA)), GUEST_PAGE_VALID);
+	journal = model_journal(&count);
+	for (size_t i = 0; i < count; i++) {
+		assert_int_not_equal(journal[i].op, MODEL_READ);
+		if (journal[i].op == MODEL_RMPADJUST)
+			assert_int_equal(journal[i].argument & 1ull << 16, 0);
+	}
+	assert_int_equal(create(VMSA, CAA, 1), 0);
+}
+
 /* A page inside a 2 MiB page can become a VMSA: the host splits it. */
 static void create_inside_a_large_page(void **state)
 {
@@ -594,6 +618,7 @@ int main(void)
 		cmocka_unit_test_setup(create_apic_ids, setup),
 		cmocka_unit_test_setup(create_checks_fields, setup),
 		cmocka_unit_test_setup(create_undoes_itself, setup),
+		cmocka_unit_test_setup(create_needs_the_flush, setup),
 		cmocka_unit_test_setup(create_inside_a_large_page, setup),
 		cmocka_unit_test_setup(last_page_of_ram, setup),
 		cmocka_unit_test_setup(delete_gives_back, setup),
