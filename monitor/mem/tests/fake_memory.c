@@ -7,7 +7,6 @@
 #include "monitor/arch/arch.h"
 #include "monitor/log/die.h"
 #include "monitor/mem/direct.h"
-#include "monitor/mem/tlb.h"
 
 static uint8_t memory[FAKE_PAGES * ABI_PAGE_SIZE] __attribute__((aligned(4096)));
 
@@ -32,13 +31,4 @@ _Noreturn void die(enum die_reason reason, const char *why)
 unsigned int arch_cpu_index(void)
 {
 	return 0;
-}
-
-void tlb_flush_page(va_t va)
-{
-	(void)va;
-}
-
-void tlb_flush_all(void)
-{
 }

@@ -6,63 +6,16 @@
 #include "monitor/mem/map.h"
 #include "monitor/mem/table.h"
 #include "monitor/mem/tests/fake_memory.h"
-
-/* Literal bits of APM volume 2, 5.4, not the names of the code under test. */
-#define P 1ull
-#define W 2ull
-#define U 4ull
-#define PS 0x80ull
-#define NX 0x8000000000000000ull
-#define C_BIT (1ull << 47)
-
-/* Pages of the array by their use: tables as an image builder makes them, then what they map. */
-#define ROOT FAKE_BASE
-#define DIRECT_PDPT (FAKE_BASE + 0x1000)
-#define DIRECT_PD (FAKE_BASE + 0x2000)
-#define IMAGE_PDPT (FAKE_BASE + 0x3000)
-#define IMAGE_PD (FAKE_BASE + 0x4000)
-#define IMAGE_PT (FAKE_BASE + 0x5000)
-#define TEXT (FAKE_BASE + 0x6000)
-#define DATA (FAKE_BASE + 0x7000)
-#define ARCHIVE (FAKE_BASE + 0x8000)
-#define POOL (FAKE_BASE + 0x20000)
-#define POOL_PAGES 64u
+#include "monitor/mem/tests/fake_tables.h"
 
 static struct page_owner tables_owner, space_owner;
-
-static uint64_t *entry(uint64_t table, unsigned int index)
-{
-	return (uint64_t *)direct_ptr(gpa(table)) + index;
-}
-
-/* The direct map is one 2 MiB page, as it is where no page needs rights of its own. */
-static void build_tables(void)
-{
-	memset(direct_ptr(gpa(ROOT)), 0, 6 * ABI_PAGE_SIZE);
-	*entry(ROOT, 0) = DIRECT_PDPT | C_BIT | P | W; /* the stub's identity map */
-	*entry(ROOT, 256) = DIRECT_PDPT | C_BIT | P | W;
-	*entry(ROOT, 511) = IMAGE_PDPT | C_BIT | P | W;
-	*entry(DIRECT_PDPT, 0) = DIRECT_PD | C_BIT | P | W;
-	*entry(DIRECT_PD, FAKE_BASE >> 21) = FAKE_BASE | C_BIT | P | W | PS | NX;
-	*entry(IMAGE_PDPT, 510) = IMAGE_PD | C_BIT | P | W;
-	*entry(IMAGE_PD, 0) = IMAGE_PT | C_BIT | P | W;
-	*entry(IMAGE_PT, 0) = TEXT | C_BIT | P;
-	*entry(IMAGE_PT, 1) = DATA | C_BIT | P | W | NX;
-}
-
-static const struct map_config config = {
-	.root = { ROOT },
-	.c_bit = C_BIT,
-	.text = { TEXT, 0x1000 },
-	.archive = { ARCHIVE, 0x1800 }, /* a page and a half */
-};
 
 static int start(void **state)
 {
 	static bool done;
 
 	(void)state;
-	build_tables();
+	fake_tables_build();
 	if (!done) {
 		assert_true(page_alloc_init(gpa(POOL), POOL_PAGES));
 		assert_true(page_owner_init(&tables_owner, "tables", 32, false));
@@ -74,7 +27,7 @@ static int start(void **state)
 
 static void init(void)
 {
-	assert_true(map_init(&config, &tables_owner));
+	assert_true(map_init(&fake_tables_config, &tables_owner));
 }
 
 static void the_low_half_is_dropped(void **state)
@@ -82,30 +35,30 @@ static void the_low_half_is_dropped(void **state)
 	(void)state;
 	init();
 	for (unsigned int i = 0; i < 256; i++)
-		assert_int_equal(*entry(ROOT, i), 0);
-	assert_true(*entry(ROOT, 256) & P);
+		assert_int_equal(*fake_entry(ROOT, i), 0);
+	assert_true(*fake_entry(ROOT, 256) & P);
 }
 
 static void writable_and_executable_is_refused(void **state)
 {
 	(void)state;
-	*entry(IMAGE_PT, 0) |= W;
-	assert_false(map_init(&config, &tables_owner));
-	build_tables();
-	*entry(DIRECT_PD, FAKE_BASE >> 21) &= ~NX;
-	assert_false(map_init(&config, &tables_owner));
-	build_tables();
-	*entry(IMAGE_PD,
-	       0) &= ~W; /* no writing through this table: then W below it means nothing */
-	*entry(IMAGE_PT, 0) |= W;
-	assert_true(map_init(&config, &tables_owner));
+	*fake_entry(IMAGE_PT, 0) |= W;
+	assert_false(map_init(&fake_tables_config, &tables_owner));
+	fake_tables_build();
+	*fake_entry(DIRECT_PD, FAKE_BASE >> 21) &= ~NX;
+	assert_false(map_init(&fake_tables_config, &tables_owner));
+	fake_tables_build();
+	*fake_entry(IMAGE_PD,
+		    0) &= ~W; /* no writing through this table: then W below it means nothing */
+	*fake_entry(IMAGE_PT, 0) |= W;
+	assert_true(map_init(&fake_tables_config, &tables_owner));
 }
 
 static void tables_for_ring_3_are_refused(void **state)
 {
 	(void)state;
-	*entry(IMAGE_PT, 1) |= U;
-	assert_false(map_init(&config, &tables_owner));
+	*fake_entry(IMAGE_PT, 1) |= U;
+	assert_false(map_init(&fake_tables_config, &tables_owner));
 }
 
 static void text_and_archive_are_sealed_and_nothing_else(void **state)
@@ -123,10 +76,10 @@ static void text_and_archive_are_sealed_and_nothing_else(void **state)
 /* The level-0 entry that the direct map has for a page of the array, once it is split. */
 static uint64_t direct_entry(uint64_t page)
 {
-	uint64_t pd = *entry(DIRECT_PD, FAKE_BASE >> 21);
+	uint64_t pd = *fake_entry(DIRECT_PD, FAKE_BASE >> 21);
 
 	assert_int_equal(pd & (PS | P | C_BIT), P | C_BIT);
-	return *entry(pd & 0x00007ffffffff000ull, (page - FAKE_BASE) >> 12);
+	return *fake_entry(pd & 0x00007ffffffff000ull, (page - FAKE_BASE) >> 12);
 }
 
 static void a_split_page_maps_as_before(void **state)
@@ -155,11 +108,11 @@ static void kernel_pages_only_lose_rights(void **state)
 	(void)state;
 	init();
 	assert_true(map_kernel_protect(data, 1, MAP_READ));
-	assert_int_equal(*entry(IMAGE_PT, 1), DATA | C_BIT | P | NX);
+	assert_int_equal(*fake_entry(IMAGE_PT, 1), DATA | C_BIT | P | NX);
 	assert_true(map_kernel_protect(data, 1, MAP_READ | MAP_WRITE));
-	assert_int_equal(*entry(IMAGE_PT, 1), DATA | C_BIT | P | NX);
+	assert_int_equal(*fake_entry(IMAGE_PT, 1), DATA | C_BIT | P | NX);
 	assert_true(map_kernel_protect(text, 1, MAP_READ | MAP_EXEC));
-	assert_int_equal(*entry(IMAGE_PT, 0), TEXT | C_BIT | P);
+	assert_int_equal(*fake_entry(IMAGE_PT, 0), TEXT | C_BIT | P);
 	assert_false(map_kernel_protect((va_t){ SOCLE_VA_IMAGE + 0x2000 }, 1, MAP_READ));
 	assert_false(map_kernel_protect(data, 1, MAP_READ | MAP_WRITE | MAP_EXEC));
 }
@@ -395,9 +348,9 @@ static void a_space_shares_the_monitors_half(void **state)
 	init();
 	assert_true(space_create(&space, &space_owner));
 	assert_int_equal(space_cr3(&space), space.root.raw | C_BIT);
-	assert_int_equal(*entry(space.root.raw, 256), DIRECT_PDPT | C_BIT | P | W);
-	assert_int_equal(*entry(space.root.raw, 511), IMAGE_PDPT | C_BIT | P | W);
-	assert_int_equal(*entry(space.root.raw, 0), 0);
+	assert_int_equal(*fake_entry(space.root.raw, 256), DIRECT_PDPT | C_BIT | P | W);
+	assert_int_equal(*fake_entry(space.root.raw, 511), IMAGE_PDPT | C_BIT | P | W);
+	assert_int_equal(*fake_entry(space.root.raw, 0), 0);
 	space_destroy(&space);
 }
 
