@@ -63,6 +63,9 @@ RUNS = [
     Run("pvalidate", 1, 16),
     Run("pvalidate", 2, 16),
     Run("pvalidate", 4, 16),
+    Run("states", 1, 8),
+    Run("states", 2, 15),
+    Run("states", 4, 15),
     Run("vcpus", 1, 2),
     Run("vcpus", 2, 15),
     Run("vcpus", 4, 15),
@@ -161,8 +164,12 @@ def judge_log(lines, allowed):
 
 def kept_pages(lines):
     """Pages that the guest leaves otherwise than valid: gPA and state."""
-    found = (re.fullmatch(r"# page 0x([0-9a-f]+) (\w+)", line) for line in lines)
-    return {int(match[1], 16): match[2] for match in found if match}
+    kept = {}
+    for line in lines:
+        if match := re.fullmatch(r"# pages 0x([0-9a-f]+) (\d+) (\w+)", line):
+            for i in range(int(match[2])):
+                kept[int(match[1], 16) + i * 4096] = match[3]
+    return kept
 
 
 def run_one(run, programs, folder, keys):

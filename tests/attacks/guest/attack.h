@@ -55,20 +55,24 @@ struct bad_address {
 	const char *what;
 	uint64_t gpa;
 };
-#define BAD_ADDRESSES 14u
+#define BAD_ADDRESSES 15u
 void bad_addresses(struct bad_address *list);
 
 /* Pages. */
 
 /*
  * A page of the guest that nobody has used, private, valid and zero; the second of 2 MiB. A rule
- * leaves each as it got it, or takes it out with page_keep().
+ * leaves each as it got it, or takes it out with pages_keep().
  */
 uint64_t page_new(void);
 uint64_t page_new_2m(void);
 
-/* The rule leaves this page otherwise: it is not looked at, and the machine is told why. */
-void page_keep(uint64_t gpa, const char *what);
+/*
+ * From now on these pages are otherwise: "shared", "invalid" (private, not validated), or "vmsa".
+ * They are not looked at after the rule, and whoever looks at the machine's memory is told. NULL:
+ * pages like all others, but not looked at after this rule.
+ */
+void pages_keep(uint64_t gpa, unsigned int count, const char *what);
 
 /* Fills a page with a pattern of its own, and says whether all of it is still there. */
 void page_fill(uint64_t gpa);

@@ -106,7 +106,7 @@ static bool start_cpu(unsigned int id)
 	uint64_t vmsa = (uint64_t)vmsa_pages[id], caa = (uint64_t)caa_pages[id];
 
 	cpu_vmsa(vmsa, id);
-	page_keep(vmsa, "vmsa");
+	pages_keep(vmsa, 1, "vmsa");
 	return svsm_call(CORE_CREATE_VCPU, vmsa, caa, id) == 0 && cpu_enter(id, vmsa, caa);
 }
 
@@ -123,7 +123,7 @@ bool cpus_start(void)
 
 		if (page_give_up(ghcb) != 0)
 			return false;
-		page_keep(ghcb, "shared");
+		pages_keep(ghcb, 1, "shared");
 	}
 	if (!register_ghcb())
 		return false;

@@ -7,7 +7,7 @@
 #define PAGES_START 0x600000ull	       /* above the program */
 #define LARGE_PAGES_START 0x1000000ull /* up to Socle's region */
 #define USED_MAX 128u
-#define KEPT_MAX 64u
+#define KEPT_MAX 256u
 
 static uint64_t next_page = PAGES_START, next_large = LARGE_PAGES_START;
 
@@ -20,6 +20,7 @@ static unsigned int used_count;
 
 static struct {
 	uint64_t gpa;
+	unsigned int count;
 	const char *what;
 } kept[KEPT_MAX];
 static unsigned int kept_count;
@@ -49,17 +50,35 @@ uint64_t page_new_2m(void)
 	return take(&next_large, LARGE_PAGE, places.svsm);
 }
 
-void page_keep(uint64_t gpa, const char *what)
+static void forget_used(uint64_t gpa)
 {
 	for (unsigned int i = 0; i < used_count; i++) {
 		if (used[i].gpa == gpa)
 			used[i] = used[--used_count];
 	}
+}
+
+/* What was said of a page before does not hold any more. */
+static void forget_kept(uint64_t gpa)
+{
+	for (unsigned int i = 0; i < kept_count; i++) {
+		if (kept[i].gpa == gpa)
+			kept[i] = kept[--kept_count];
+	}
+}
+
+void pages_keep(uint64_t gpa, unsigned int count, const char *what)
+{
+	forget_used(gpa);
+	forget_kept(gpa);
+	if (!what)
+		return;
 	if (kept_count == KEPT_MAX) {
 		expect("there is room for another page that is kept", false, true);
 		return;
 	}
 	kept[kept_count].gpa = gpa;
+	kept[kept_count].count = count;
 	kept[kept_count++].what = what;
 }
 
@@ -80,7 +99,7 @@ void pages_check(void)
 void pages_tell(void)
 {
 	for (unsigned int i = 0; i < kept_count; i++)
-		note("page 0x%lx %s", kept[i].gpa, kept[i].what);
+		note("pages 0x%lx %u %s", kept[i].gpa, kept[i].count, kept[i].what);
 }
 
 /* Each word is another one, and no other page has the same. */
@@ -131,6 +150,7 @@ void bad_addresses(struct bad_address *list)
 		{ "page of the guest with C-bit", PAGES_START | places.c_bit },
 		{ "page of the guest with bit 63", PAGES_START | 1ull << 63 },
 		{ "last page of all", 0xfffffffffffff000 },
+		{ "GHCB of this CPU", ghcb_gpa() },
 	};
 
 	for (unsigned int i = 0; i < BAD_ADDRESSES; i++)
