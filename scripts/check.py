@@ -109,6 +109,8 @@ def programs_of(build, slow):
               for name in ("google", "azure", "aws")),
             demo("demo under a storm of #HV", "demo-storm", "--machine-option=--event-storm",
                  "--machine-option=300"),
+            demo("demo, two planes at once", "demo-planes", "--machine-option=--fault",
+                 "--machine-option=planes-at-once"),
             demo("demo, another base, shuffled", "demo-base", "--image-option=--base",
                  "--image-option=0x10000000", "--image-option=--shuffle", "--image-option=3"),
             demo("demo, directives reversed", "demo-reverse",

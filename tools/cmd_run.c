@@ -389,7 +389,7 @@ static void show_usage(void)
 {
 	fputs(usage_text, stdout);
 	for (unsigned int i = 0; i < MAILBOX_FAULT_COUNT; i++)
-		printf("  %-22s %s\n", faults[i].name, faults[i].what);
+		printf("  %-26s %s\n", faults[i].name, faults[i].what);
 }
 
 int cmd_run(int argc, char **argv)

@@ -14,6 +14,11 @@ const struct fault faults[MAILBOX_FAULT_COUNT] = {
 					       "the host refuses an AP creation" },
 	[MAILBOX_FAULT_REFUSE_RUN_VMPL] = { "refuse-run-vmpl",
 					    "the host refuses to run another VMPL" },
+	[MAILBOX_FAULT_PLANES_AT_ONCE] = { "planes-at-once",
+					   "a VMPL that is about to ask for VMPL0 has VMPL0 run "
+					   "before it exits" },
+	[MAILBOX_FAULT_PLANES_AT_ONCE_INTERRUPT] = { "planes-at-once-interrupt",
+						     "the same at an interrupt of the host's" },
 };
 
 /* The number that is all of text; 0: it is none, or too large. */

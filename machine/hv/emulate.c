@@ -8,6 +8,7 @@
 #include "machine/hv/log.h"
 #include "machine/hv/npf.h"
 #include "machine/hv/npt.h"
+#include "machine/hv/overlap.h"
 #include "machine/hv/vc.h"
 #include "machine/hv/walk.h"
 #include "machine/hv/x86.h"
@@ -195,7 +196,7 @@ void emulate_vmmcall(struct vcpu *v)
 		vc_raise(v, SVM_EXIT_VMMCALL);
 		return;
 	}
-	if (hold_strikes(v))
+	if (hold_strikes(v) || overlap_vmgexit(v))
 		return;
 	emulate_skip(v, insn.length);
 	ghcb_vmgexit(v);

@@ -7,6 +7,7 @@
 #include "machine/hv/log.h"
 #include "machine/hv/msr.h"
 #include "machine/hv/npf.h"
+#include "machine/hv/overlap.h"
 #include "machine/hv/trap.h"
 #include "machine/hv/vc.h"
 #include "machine/hv/x86.h"
@@ -84,6 +85,7 @@ static void dispatch(struct vcpu *v, uint32_t code)
 	case SVM_EXIT_NMI:
 		trap_window();
 		irq_host_interrupt(v);
+		overlap_interrupt(v);
 		break;
 	case SVM_EXIT_VINTR:
 		break; /* irq_before_run() was waiting for it */

@@ -538,6 +538,20 @@ static void msr_exit_request(struct vcpu *v, uint64_t request)
 	}
 }
 
+bool ghcb_asks_for_vmpl0(struct vcpu *v)
+{
+	uint64_t request = vcpu_plane(v)->ghcb_msr;
+	const struct ghcb *page;
+
+	if ((request & GHCB_MSR_INFO_MASK) == GHCB_MSR_RUN_VMPL_REQ)
+		return (request >> 32 & 0xff) == 0;
+	if ((request & GHCB_MSR_INFO_MASK) != 0)
+		return false;
+	page = guest_ptr(request & ~HV_C_BIT, sizeof(*page), GUEST_SHARED);
+	return page && read_once(&page->sw_exit_code) == GHCB_EXIT_RUN_VMPL &&
+	       read_once(&page->sw_exit_info_1) == 0;
+}
+
 void ghcb_vmgexit(struct vcpu *v)
 {
 	uint64_t request = vcpu_plane(v)->ghcb_msr;

@@ -24,4 +24,7 @@ uint64_t ghcb_msr_reset_value(void);
  */
 void ghcb_vmgexit(struct vcpu *v);
 
+/* Whether the current plane's next VMGEXIT would ask to run VMPL0. */
+bool ghcb_asks_for_vmpl0(struct vcpu *v);
+
 #endif

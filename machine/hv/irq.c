@@ -6,6 +6,7 @@
 #include "machine/hv/fault.h"
 #include "machine/hv/ioapic.h"
 #include "machine/hv/log.h"
+#include "machine/hv/overlap.h"
 #include "machine/hv/port.h"
 #include "machine/hv/storm.h"
 #include "machine/hv/x86.h"
@@ -215,7 +216,7 @@ static uint64_t earlier(uint64_t a, uint64_t b)
 
 static void timer_rearm(struct vcpu *v)
 {
-	uint64_t now = clock_now(), first = storm_deadline(v);
+	uint64_t now = clock_now(), first = earlier(storm_deadline(v), overlap_deadline(v));
 
 	for (unsigned int vmpl = 0; vmpl <= v->current; vmpl++) {
 		struct plane_apic *a = v->planes[vmpl].apic;

@@ -10,6 +10,7 @@
 #include "machine/hv/lock.h"
 #include "machine/hv/log.h"
 #include "machine/hv/npt.h"
+#include "machine/hv/overlap.h"
 #include "machine/hv/page.h"
 #include "machine/hv/trap.h"
 #include "machine/hv/vmsa.h"
@@ -75,6 +76,7 @@ void vcpu_init_all(unsigned int cpus, uint64_t launch_vmsa)
 		for (unsigned int vmpl = 0; vmpl < SNP_VMPL_COUNT; vmpl++) {
 			vcpus[i].planes[vmpl].vmpl = vmpl;
 			vcpus[i].planes[vmpl].vmcb = page_take(1);
+			vcpus[i].planes[vmpl].aside = page_take(1);
 		}
 	}
 	if (!vmsa_usable(launch_vmsa))
@@ -114,7 +116,7 @@ bool vcpu_switch_plane(struct vcpu *v, unsigned int vmpl)
 		return false;
 	if (v->planes[vmpl].state == PLANE_NONE || v->planes[vmpl].state == PLANE_ON_INIT)
 		return false;
-	if (!vmsa_usable(v->planes[vmpl].vmsa_gpa))
+	if (!v->planes[vmpl].parked && !vmsa_usable(v->planes[vmpl].vmsa_gpa))
 		return false;
 	v->switch_to = (int)vmpl;
 	return true;
@@ -126,7 +128,7 @@ static void unload(struct vcpu *v, struct plane *p)
 	if (!p->loaded)
 		return;
 	vcpu_drive_out(v);
-	if (v == vcpu_self())
+	if (v == vcpu_self() && !p->parked)
 		vmsa_store(p, SVM_EXIT_INTR);
 	else
 		vmsa_store_remote(p, SVM_EXIT_INTR);
@@ -219,6 +221,13 @@ static void make_current(struct vcpu *v, unsigned int vmpl, uint64_t exit_code)
 	counters_switch(v, vmpl);
 }
 
+void vcpu_park(struct vcpu *v, unsigned int vmpl)
+{
+	vmsa_park(vcpu_plane(v));
+	v->current = vmpl;
+	counters_switch(v, vmpl);
+}
+
 /* What vcpu_switch_plane() asked for, now that the exit is over. */
 static void switch_if_asked(struct vcpu *v)
 {
@@ -285,7 +294,9 @@ static bool load_current(struct vcpu *v)
 {
 	struct plane *p = vcpu_plane(v);
 
-	if (!p->loaded && !vmsa_load(p)) {
+	if (p->parked) {
+		vmsa_unpark(p);
+	} else if (!p->loaded && !vmsa_load(p)) {
 		hv_log("VMRUN refuses VMSA %lx of vCPU %u, VMPL %u: the plane stops", p->vmsa_gpa,
 		       v->id, p->vmpl);
 		p->state = PLANE_NONE;
@@ -329,6 +340,7 @@ _Noreturn void vcpu_run(struct vcpu *v)
 		if (!vcpu_plane(v)->loaded)
 			continue;
 		exit_handle(v);
+		overlap_turn(v);
 		switch_if_asked(v);
 	}
 }

@@ -55,6 +55,8 @@ struct plane {
 	uint64_t blocked_rip;		 /* RIP at which an interrupt shadow was seen, for irq.c */
 	bool nmi_blocked; /* an NMI was injected and its NMI_COMPLETE has not come: irq.c */
 	bool loaded;	  /* its state is in the VMCB and in the CPU, not in the VMSA */
+	bool parked;	  /* and what would be in the CPU is in aside (overlap.h) */
+	struct snp_vmsa *aside;
 	struct plane_apic *apic;
 };
 
@@ -109,6 +111,12 @@ bool vcpu_clear_vmsa(uint32_t apic_id, unsigned int vmpl);
 
 /* An INIT for the plane: starts it when it is PLANE_ON_INIT, nothing otherwise. */
 void vcpu_init_signal(struct vcpu *v, unsigned int vmpl);
+
+/*
+ * Makes vmpl current, and parks the current plane: it has not exited. What it is next is the
+ * caller's to say in its state.
+ */
+void vcpu_park(struct vcpu *v, unsigned int vmpl);
 
 /* Puts the current plane to sleep until plane_wake() or an interrupt (AP_RESET_HOLD). */
 void vcpu_halt(struct vcpu *v);

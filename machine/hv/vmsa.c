@@ -306,6 +306,46 @@ bool vmsa_load(struct plane *p)
 	return true;
 }
 
+void vmsa_park(struct plane *p)
+{
+	store_fpu(p, p->aside);
+	store_debug(p->aside);
+	store_extended(p->aside);
+	p->parked = true;
+}
+
+void vmsa_unpark(struct plane *p)
+{
+	load_fpu(p, p->aside);
+	load_debug(p->aside);
+	load_extended(p->aside);
+	p->vmcb->tlb_control = VMCB_TLB_FLUSH_ALL;
+	p->parked = false;
+}
+
+/* What vmsa_park() took aside goes to the VMSA after all. */
+static void store_parked(struct plane *p, struct snp_vmsa *vmsa)
+{
+	const struct snp_vmsa *aside = p->aside;
+
+	vmsa->x87_fcw = aside->x87_fcw;
+	vmsa->x87_fsw = aside->x87_fsw;
+	vmsa->x87_ftw = aside->x87_ftw;
+	vmsa->x87_fop = aside->x87_fop;
+	vmsa->x87_rip = aside->x87_rip;
+	vmsa->x87_dp = aside->x87_dp;
+	vmsa->mxcsr = aside->mxcsr;
+	memcpy(vmsa->x87_registers, aside->x87_registers, sizeof(vmsa->x87_registers));
+	memcpy(vmsa->xmm_registers, aside->xmm_registers, sizeof(vmsa->xmm_registers));
+	vmsa->dr0 = aside->dr0;
+	vmsa->dr1 = aside->dr1;
+	vmsa->dr2 = aside->dr2;
+	vmsa->dr3 = aside->dr3;
+	vmsa->tsc_aux = aside->tsc_aux;
+	vmsa->xcr0 = aside->xcr0;
+	p->parked = false;
+}
+
 void vmsa_store_remote(struct plane *p, uint64_t exit_code)
 {
 	/* In use until now: neither host nor guest could take the page away. */
@@ -313,6 +353,8 @@ void vmsa_store_remote(struct plane *p, uint64_t exit_code)
 
 	if (!vmsa)
 		hv_panic("VMSA %lx of VMPL %u vanished while in use", p->vmsa_gpa, p->vmpl);
+	if (p->parked)
+		store_parked(p, vmsa);
 	store_segments(p->vmcb, vmsa);
 	store_system(p->vmcb, vmsa);
 	store_registers(&p->regs, vmsa);

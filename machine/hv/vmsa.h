@@ -27,6 +27,15 @@ bool vmsa_load(struct plane *p);
 void vmsa_store(struct plane *p, uint64_t exit_code);
 
 /*
+ * The plane, which is loaded on this CPU, has not exited, and another plane runs here meanwhile:
+ * takes what the CPU has of it aside. Its VMSA stays in use, and as it is.
+ */
+void vmsa_park(struct plane *p);
+
+/* A parked plane runs on. */
+void vmsa_unpark(struct plane *p);
+
+/*
  * Stores a plane that is loaded on another CPU, outside the guest: without the registers that only
  * that CPU knows (x87, SSE, debug, XCR0), which keep the values of the last load.
  */

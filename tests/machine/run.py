@@ -54,6 +54,7 @@ TESTS = [
     # VMPL2 ends the guest: VMPL0 has lost its VMSA (APM volume 2, 15.36.12).
     ("vmsa-lost", 1, 13, 1, {"reason": "guest_terminated", "vmpl": 2, "set": 10, "code": 0}),
     ("host-faults", 1, 16, 9, PASSED),
+    ("planes-at-once", 1, 54, 1, PASSED),  # APM volume 2, 15.36.7 and 15.36.12
     # A script of the machine, not of the specifications (docs/machine-limits.md).
     ("hold", 2, 27, 1, PASSED),
     ("hold-absent", 1, 2, 1, PASSED),
@@ -67,6 +68,7 @@ HOST_OPTIONS = {
     "private-refused": ["--convert", "no"],
     "shared-refused": ["--convert", "no"],
     "hold": ["--hold", "3"],
+    "planes-at-once": ["--fault", "planes-at-once=/2"],
     "host-faults": ["--fault", "timer-lose=2", "--fault", "timer-delay=3",
                     "--fault", "timer-repeat=4", "--fault", "refuse-ap-creation=1",
                     "--fault", "refuse-run-vmpl=2"],

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: MIT */
+#include "machine/hv/overlap.h"
+
+#include "machine/hv/fault.h"
+#include "machine/hv/ghcb.h"
+#include "machine/hv/irq.h"
+#include "machine/hv/port.h"
+#include "machine/hv/vmsa.h"
+
+/* A turn of VMPL0, in exits, so that a test does not hang on time; in time only without exits. */
+#define TURN_EXITS 1000u
+#define TURN_US 1000000u
+
+struct overlap {
+	unsigned int exits; /* that VMPL0 has in this turn yet */
+	uint64_t until;	    /* end of the turn, of clock_now(); 0: nothing is parked */
+	bool asked;	    /* the VMGEXIT that comes next had its occasion already */
+};
+
+static struct overlap overlaps[MACHINE_CPUS_MAX];
+
+uint64_t overlap_deadline(const struct vcpu *v)
+{
+	return v->current == 0 ? overlaps[v->id].until : 0;
+}
+
+static bool possible(struct vcpu *v)
+{
+	const struct plane *p = &v->planes[0];
+
+	return v->current != 0 && p->state == PLANE_WAITING && !p->loaded &&
+	       vmsa_usable(p->vmsa_gpa);
+}
+
+static void begin(struct vcpu *v)
+{
+	vcpu_park(v, 0);
+	v->planes[0].state = PLANE_READY;
+	overlaps[v->id].exits = TURN_EXITS;
+	overlaps[v->id].until = clock_now() + irq_clocks(TURN_US);
+}
+
+bool overlap_vmgexit(struct vcpu *v)
+{
+	struct overlap *o = &overlaps[v->id];
+
+	if (!possible(v) || !ghcb_asks_for_vmpl0(v))
+		return false;
+	if (o->asked || !fault_strikes(MAILBOX_FAULT_PLANES_AT_ONCE)) {
+		o->asked = false;
+		return false;
+	}
+	o->asked = true;
+	begin(v);
+	return true;
+}
+
+void overlap_interrupt(struct vcpu *v)
+{
+	if (possible(v) && fault_strikes(MAILBOX_FAULT_PLANES_AT_ONCE_INTERRUPT))
+		begin(v);
+}
+
+/* The plane of v that is parked; 0: none is. */
+static unsigned int parked(const struct vcpu *v)
+{
+	for (unsigned int vmpl = 1; vmpl < SNP_VMPL_COUNT; vmpl++) {
+		if (v->planes[vmpl].parked)
+			return vmpl;
+	}
+	return 0;
+}
+
+void overlap_turn(struct vcpu *v)
+{
+	struct overlap *o = &overlaps[v->id];
+	unsigned int vmpl;
+
+	if (o->until == 0 || v->current != 0)
+		return;
+	vmpl = parked(v);
+	if (vmpl == 0 || v->planes[vmpl].state != PLANE_READY)
+		o->until = 0;
+	if (o->until == 0 || v->switch_to != VCPU_NO_SWITCH)
+		return;
+	o->exits -= o->exits != 0;
+	if (o->exits != 0 && clock_now() < o->until)
+		return;
+	o->until = 0;
+	v->planes[0].state = PLANE_WAITING;
+	vcpu_park(v, vmpl);
+}
