@@ -53,8 +53,8 @@ enum vtpm_op {
 	VTPM_OP_COMMAND = 1,  /* struct vtpm_command + TPM command -> TPM response */
 	VTPM_OP_MANIFEST = 2, /* u32 manifest version -> manifest, from what is cached */
 	VTPM_OP_SELECT = 3,   /* u32 manifest version, selector -> struct vtpm_select_reply, ... */
-	VTPM_OP_REMEMBER = 4, /* struct vtpm_remember, template, public area -> as to a selector */
-	VTPM_OP_SEEDS = 5,    /* nothing -> struct vtpm_seeds, permanent state */
+	VTPM_OP_REMEMBER = 4, /* struct vtpm_remember, order, what was made -> as to a selector */
+	VTPM_OP_SEEDS = 5,    /* nothing -> struct vtpm_seeds, load */
 };
 
 /* Its capabilities. */
@@ -73,8 +73,8 @@ ABI_SIZE(struct vtpm_command, 4);
 
 /*
  * What a selector leads to. SELECT_MANIFEST: the manifest follows. SELECT_CREATE: the key has to be
- * made; its template follows. The oracle makes it, loaded with the seeds of that generation, and
- * VTPM_OP_REMEMBER gives its manifest. SELECT_REFUSED: by the rules of
+ * made; an order for the oracle follows. It makes the key, loaded with the seeds of that generation,
+ * and VTPM_OP_REMEMBER, with order and answer, gives its manifest. SELECT_REFUSED: by the rules of
  * docs/spec/create-and-attest.md. SELECT_TPM_ERROR: code is the TPM's.
  */
 enum vtpm_select {
@@ -91,20 +91,17 @@ struct vtpm_select_reply {
 };
 ABI_SIZE(struct vtpm_select_reply, 16);
 
-/* SELECT_CREATE, without a template, is the answer when the seeds are others by now. */
+/* SELECT_CREATE, without an order, is the answer when the seeds are others by now. */
 struct vtpm_remember {
 	uint64_t seed_generation; /* of the seeds that the key was made from */
 	uint32_t manifest_version;
-	uint32_t template_size;
-	uint32_t public_size;
+	uint32_t order_size;
+	uint32_t made_size;
 	uint32_t reserved; /* 0 */
 };
 ABI_SIZE(struct vtpm_remember, 24);
 
-/*
- * The permanent state follows, for ORACLE_OP_LOAD: the endorsement seed, which is all that matters
- * to a key, and whatever else the TPM keeps for good, NV memory and authorizations among it.
- */
+/* What ORACLE_OP_LOAD wants follows. */
 struct vtpm_seeds {
 	uint64_t generation;
 };
@@ -115,9 +112,40 @@ ABI_SIZE(struct vtpm_seeds, 8);
  * nothing. What LOAD makes of it is what it is set back to after each CREATE.
  */
 enum oracle_op {
-	ORACLE_OP_LOAD = 1,   /* permanent state of a vTPM -> nothing */
-	ORACLE_OP_CREATE = 2, /* template -> u32 TPM_RC, public area */
+	ORACLE_OP_LOAD = 1,   /* struct oracle_load, permanent state of a vTPM -> nothing */
+	ORACLE_OP_CREATE = 2, /* struct oracle_order, template -> u32 TPM_RC, struct oracle_made */
 };
+
+#define ORACLE_PROOF_SIZE 32u
+
+/*
+ * The permanent state that follows has the endorsement seed, which is all that matters to a key, and
+ * whatever else the TPM keeps for good, NV memory and authorizations among it.
+ */
+struct oracle_load {
+	/*
+	 * The HMAC key by which the oracle's TPM certifies what it makes, new with each load and known
+	 * to the vtpm alone besides.
+	 */
+	uint8_t proof_key[ORACLE_PROOF_SIZE];
+};
+ABI_SIZE(struct oracle_load, 32);
+
+struct oracle_order {
+	uint8_t challenge[ORACLE_PROOF_SIZE]; /* the vtpm's, random */
+};
+ABI_SIZE(struct oracle_order, 32);
+
+/*
+ * The public area follows, then a TPMS_ATTEST of TPM2_CertifyCreation with the challenge. mac is that
+ * command's signature: HMAC with SHA-256 by the proof key.
+ */
+struct oracle_made {
+	uint32_t public_size;
+	uint32_t attest_size;
+	uint8_t mac[ORACLE_PROOF_SIZE];
+};
+ABI_SIZE(struct oracle_made, 40);
 
 /*
  * Capability "state" of a vtpm that runs as a Linux process (`socle vtpm serve`), which outlives

@@ -29,6 +29,9 @@ struct bench {
 	struct service_process vtpm, twin;
 	uint8_t template[KEYS_TEMPLATE_MAX];
 	size_t template_size;
+	uint8_t order[sizeof(struct oracle_order) +
+		      KEYS_TEMPLATE_MAX]; /* the vtpm's, for the twin */
+	size_t order_size;
 	uint8_t message[SERVICE_MESSAGE_MAX], reply[SERVICE_MESSAGE_MAX];
 	size_t reply_size;
 };
@@ -95,13 +98,13 @@ static void load_twin(struct bench *b)
 	call(b, &b->twin, ORACLE_OP_LOAD, b->message, size);
 }
 
-/* The twin's answer, its response code taken off, goes to the vtpm with the template. */
+/* The twin's answer, its response code taken off, goes to the vtpm with the order. */
 static void remember(struct bench *b, uint64_t generation)
 {
 	struct vtpm_remember header = { .seed_generation = generation,
 					.manifest_version = MANIFEST_VERSION,
-					.template_size = (uint32_t)b->template_size,
-					.public_size = (uint32_t)(b->reply_size - 4) };
+					.order_size = (uint32_t)b->order_size,
+					.made_size = (uint32_t)(b->reply_size - 4) };
 	size_t at = sizeof(header);
 	uint32_t rc;
 
@@ -109,19 +112,21 @@ static void remember(struct bench *b, uint64_t generation)
 	if (rc)
 		errx(2, "the twin has response code 0x%x", rc);
 	memcpy(b->message, &header, at);
-	memcpy(b->message + at, b->template, b->template_size);
-	memcpy(b->message + at + b->template_size, b->reply + 4, header.public_size);
-	call(b, &b->vtpm, VTPM_OP_REMEMBER, b->message, at + b->template_size + header.public_size);
+	memcpy(b->message + at, b->order, b->order_size);
+	memcpy(b->message + at + b->order_size, b->reply + 4, header.made_size);
+	call(b, &b->vtpm, VTPM_OP_REMEMBER, b->message, at + b->order_size + header.made_size);
 	check_outcome(b, SELECT_MANIFEST);
 }
 
 static void attest_new(struct bench *b)
 {
 	uint64_t generation = select_template(b, SELECT_CREATE);
-	size_t size = b->reply_size - sizeof(struct vtpm_select_reply);
 
-	memcpy(b->message, b->reply + sizeof(struct vtpm_select_reply), size);
-	call(b, &b->twin, ORACLE_OP_CREATE, b->message, size);
+	b->order_size = b->reply_size - sizeof(struct vtpm_select_reply);
+	if (b->order_size > sizeof(b->order))
+		errx(2, "an order is too large");
+	memcpy(b->order, b->reply + sizeof(struct vtpm_select_reply), b->order_size);
+	call(b, &b->twin, ORACLE_OP_CREATE, b->order, b->order_size);
 	remember(b, generation);
 }
 

@@ -18,8 +18,9 @@
 
 /* TPM_RC has 12 bits. */
 #define TPM_CODE_MAX 0xfffu
-#define TEMPLATE_MAX SVSM_SELECTOR_MAX
-#define PUBLIC_MAX SVSM_SELECTOR_MAX
+/* What vtpm and oracle say to each other goes through here as it is. */
+#define ORDER_MAX (sizeof(struct oracle_order) + SVSM_SELECTOR_MAX)
+#define MADE_MAX 2048u
 /* So often others find a creation suspended before it has to go. */
 #define WAITS_MAX 1000u
 
@@ -37,9 +38,9 @@ static struct {
 	struct attest_call call;
 	bool begun;		  /* the twin works on it */
 	uint64_t seed_generation; /* the vtpm's, when it was asked */
-	uint8_t template[TEMPLATE_MAX];
-	size_t template_size;
-	uint8_t remember[sizeof(struct vtpm_remember) + TEMPLATE_MAX + PUBLIC_MAX];
+	uint8_t order[ORDER_MAX];
+	size_t order_size;
+	uint8_t remember[sizeof(struct vtpm_remember) + ORDER_MAX + MADE_MAX];
 } creation = { .lock = { .rank = LOCK_RANK_CALL } };
 
 /* ---- What the vtpm says to a selector ---- */
@@ -86,7 +87,7 @@ static uint32_t judge(const struct service_answer *answer, bool *create)
 	}
 }
 
-/* With SVSM_SUCCESS *answer is full: the manifest, or the template of the key to be made. */
+/* With SVSM_SUCCESS *answer is full: the manifest, or the order for the key to be made. */
 static uint32_t select_key(const struct attest_call *in, struct service_answer *answer,
 			   bool *create)
 {
@@ -145,12 +146,12 @@ static bool take_order(const struct service_answer *order)
 	struct vtpm_select_reply header;
 	size_t size = order->size - sizeof(header);
 
-	if (size == 0 || size > sizeof(creation.template))
+	if (size == 0 || size > sizeof(creation.order))
 		return false;
 	memcpy(&header, order->payload, sizeof(header));
 	creation.seed_generation = header.seed_generation;
-	creation.template_size = size;
-	memcpy(creation.template, order->payload + sizeof(header), size);
+	creation.order_size = size;
+	memcpy(creation.order, order->payload + sizeof(header), size);
 	return true;
 }
 
@@ -201,13 +202,13 @@ void svsm_attest_forget_vcpu(gpa_t vmsa)
 /* ---- The run. The creation is CREATION_RUNNING, and ours. ---- */
 
 /* Gives the key to the vtpm, whose answer is that to the selector. */
-static uint32_t remember(const uint8_t *public, size_t public_size, struct service_answer *selected)
+static uint32_t remember(const uint8_t *made, size_t made_size, struct service_answer *selected)
 {
 	struct vtpm_remember header = {
 		.seed_generation = twin_generation(),
 		.manifest_version = creation.call.block.base.manifest_version,
-		.template_size = (uint32_t)creation.template_size,
-		.public_size = (uint32_t)public_size,
+		.order_size = (uint32_t)creation.order_size,
+		.made_size = (uint32_t)made_size,
 	};
 	uint8_t *at = creation.remember;
 	bool create = false;
@@ -215,10 +216,10 @@ static uint32_t remember(const uint8_t *public, size_t public_size, struct servi
 
 	memcpy(at, &header, sizeof(header));
 	at += sizeof(header);
-	memcpy(at, creation.template, creation.template_size);
-	at += creation.template_size;
-	memcpy(at, public, public_size);
-	at += public_size;
+	memcpy(at, creation.order, creation.order_size);
+	at += creation.order_size;
+	memcpy(at, made, made_size);
+	at += made_size;
 	service_ask(SERVICE_VTPM, VTPM_OP_REMEMBER, creation.remember,
 		    (size_t)(at - creation.remember), selected);
 	/* The guest has no part in what the two services say to each other. */
@@ -234,8 +235,8 @@ static uint32_t remember(const uint8_t *public, size_t public_size, struct servi
 static uint32_t take_key(const struct service_answer *made, struct service_answer *selected)
 {
 	struct bytes_reader r = bytes_reader_init(made->payload, made->size);
-	const uint8_t *public;
-	size_t public_size;
+	const uint8_t *key;
+	size_t key_size;
 	uint32_t code;
 
 	if (made->status != SERVICE_OK || made->size < sizeof(code))
@@ -243,11 +244,11 @@ static uint32_t take_key(const struct service_answer *made, struct service_answe
 	code = bytes_le32(&r);
 	if (code)
 		return result_of_tpm(code);
-	public_size = bytes_left(&r);
-	public = bytes_take(&r, public_size);
-	if (public_size == 0 || public_size > PUBLIC_MAX)
+	key_size = bytes_left(&r);
+	key = bytes_take(&r, key_size);
+	if (key_size == 0 || key_size > MADE_MAX)
 		return SVSM_ERR_SERVICE_FAILED;
-	return remember(public, public_size, selected);
+	return remember(key, key_size, selected);
 }
 
 static uint32_t work(struct service_answer *made)
@@ -255,8 +256,7 @@ static uint32_t work(struct service_answer *made)
 	if (creation.begun)
 		return twin_continue(made);
 	creation.begun = true;
-	return twin_start(creation.seed_generation, creation.template, creation.template_size,
-			  made);
+	return twin_start(creation.seed_generation, creation.order, creation.order_size, made);
 }
 
 /* With SVSM_SUCCESS *selected is the vtpm's answer, with the manifest. */

@@ -11,8 +11,8 @@ static struct {
 	/* The creation under way. */
 	bool loading;
 	struct service_answer seeds; /* what it is being loaded with; the vtpm's */
-	const uint8_t *template;     /* its caller's */
-	size_t template_size;
+	const uint8_t *order;	     /* its caller's */
+	size_t order_size;
 } twin;
 
 /* With SERVICE_FINISHED *answer tells what came of it, also when there was nothing to load. */
@@ -43,8 +43,8 @@ static bool finish_loading(struct service_answer *answer)
 
 static enum service_progress start_creating(struct service_answer *answer)
 {
-	return service_call_start(SERVICE_ORACLE, ORACLE_OP_CREATE, twin.template,
-				  twin.template_size, answer);
+	return service_call_start(SERVICE_ORACLE, ORACLE_OP_CREATE, twin.order, twin.order_size,
+				  answer);
 }
 
 bool twin_prepare(void)
@@ -69,11 +69,11 @@ static uint32_t go_on(enum service_progress progress, struct service_answer *ans
 	return progress == SERVICE_PENDING ? SVSM_ERR_INCOMPLETE : SVSM_SUCCESS;
 }
 
-uint32_t twin_start(uint64_t generation, const uint8_t *template, size_t size,
+uint32_t twin_start(uint64_t generation, const uint8_t *order, size_t size,
 		    struct service_answer *answer)
 {
-	twin.template = template;
-	twin.template_size = size;
+	twin.order = order;
+	twin.order_size = size;
 	twin.loading = !twin.loaded || twin.generation != generation;
 	return go_on(twin.loading ? start_loading(answer) : start_creating(answer), answer);
 }

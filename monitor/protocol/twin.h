@@ -21,12 +21,12 @@
 bool twin_prepare(void);
 
 /*
- * Starts the creation of a key from a template: of the seeds that the vtpm has, known to be of this
- * generation. SVSM_ERR_INCOMPLETE: it goes on with twin_continue(), or ends with twin_abort(), and
- * the template stays where it is until then. SVSM_SUCCESS: *answer is the oracle's to
+ * Starts the creation of a key by an order of the vtpm's: of the seeds that the vtpm has, known to be
+ * of this generation. SVSM_ERR_INCOMPLETE: it goes on with twin_continue(), or ends with twin_abort(), and
+ * the order stays where it is until then. SVSM_SUCCESS: *answer is the oracle's to
  * ORACLE_OP_CREATE, whatever that is, for the caller to free. Another result: there is no answer.
  */
-uint32_t twin_start(uint64_t generation, const uint8_t *template, size_t size,
+uint32_t twin_start(uint64_t generation, const uint8_t *order, size_t size,
 		    struct service_answer *answer);
 uint32_t twin_continue(struct service_answer *answer);
 

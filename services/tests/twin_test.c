@@ -172,78 +172,107 @@ static void stop_oracle(pid_t pid, int channel)
 	waitpid(pid, NULL, 0);
 }
 
-/* Has a loaded oracle make the key of a template. Returns the TPM's response code. */
-static uint32_t ask_oracle(int channel, const uint8_t *template, size_t template_size,
-			   uint8_t *public_area, size_t *public_size)
+/* What the oracle has made: its answer behind the response code. */
+struct made {
+	uint8_t data[4096];
+	size_t size;
+};
+
+/* Has a loaded oracle carry out an order. Returns the TPM's response code. */
+static uint32_t ask_oracle(int channel, const uint8_t *order, size_t order_size, struct made *made)
 {
 	uint8_t reply[4096];
 	size_t size = sizeof(reply);
 	uint32_t rc;
 
-	assert_int_equal(
-		spawn_call(channel, ORACLE_OP_CREATE, template, template_size, reply, &size),
-		SERVICE_OK);
+	assert_int_equal(spawn_call(channel, ORACLE_OP_CREATE, order, order_size, reply, &size),
+			 SERVICE_OK);
 	assert_true(size >= 4);
 	memcpy(&rc, reply, 4);
-	*public_size = size - 4;
-	assert_true(*public_size <= TPM_PUBLIC_MAX);
-	memcpy(public_area, reply + 4, *public_size);
+	made->size = size - 4;
+	memcpy(made->data, reply + 4, made->size);
 	return rc;
 }
 
 /* Runs a fresh oracle on what the selection asks for. */
-static uint32_t run_oracle(const struct answer *answer, uint8_t *public_area, size_t *public_size)
+static uint32_t run_oracle(const struct answer *answer, struct made *made)
 {
 	int channel;
 	pid_t pid = start_oracle(&channel);
-	uint32_t rc = ask_oracle(channel, answer->data, answer->size, public_area, public_size);
+	uint32_t rc = ask_oracle(channel, answer->data, answer->size, made);
 
 	stop_oracle(pid, channel);
 	return rc;
 }
 
+static void public_of(const struct made *made, uint8_t *public_area, size_t *public_size)
+{
+	struct oracle_made header;
+
+	assert_true(made->size > sizeof(header));
+	memcpy(&header, made->data, sizeof(header));
+	assert_int_equal(made->size, sizeof(header) + header.public_size + header.attest_size);
+	assert_true(header.public_size <= TPM_PUBLIC_MAX);
+	memcpy(public_area, made->data + sizeof(header), header.public_size);
+	*public_size = header.public_size;
+}
+
+/* A copy of the vtpm's order, which is overwritten with its next answer. */
+struct order {
+	uint8_t data[sizeof(struct oracle_order) + TPM_PUBLIC_MAX];
+	size_t size;
+};
+
+static struct order order_of(const struct answer *answer)
+{
+	struct order order = { .size = answer->size };
+
+	assert_int_equal(answer->reply.outcome, SELECT_CREATE);
+	assert_true(answer->size > sizeof(struct oracle_order) &&
+		    answer->size <= sizeof(order.data));
+	memcpy(order.data, answer->data, answer->size);
+	return order;
+}
+
 /* Gives the vtpm a key that was made; the answer is as to a selector. */
-static enum service_status remember_raw(const struct vtpm_remember *header, const uint8_t *template,
-					const uint8_t *public_area, struct answer *answer)
+static enum service_status remember_raw(const struct vtpm_remember *header, const uint8_t *order,
+					const uint8_t *made, struct answer *answer)
 {
 	static uint8_t reply[VTPM_MANIFEST_MAX];
-	uint8_t payload[sizeof(*header) + 2 * TPM_PUBLIC_MAX];
+	static uint8_t payload[VTPM_REQUEST_MAX];
 	struct serve_output out = { .data = reply, .capacity = sizeof(reply) };
+	size_t size = sizeof(*header) + header->order_size + header->made_size;
 	enum service_status status;
 
+	assert_true(size <= sizeof(payload));
 	memcpy(payload, header, sizeof(*header));
-	memcpy(payload + sizeof(*header), template, header->template_size);
-	memcpy(payload + sizeof(*header) + header->template_size, public_area, header->public_size);
-	status = vtpm_handle(&vtpm, VTPM_OP_REMEMBER, payload,
-			     sizeof(*header) + header->template_size + header->public_size, &out);
+	memcpy(payload + sizeof(*header), order, header->order_size);
+	memcpy(payload + sizeof(*header) + header->order_size, made, header->made_size);
+	status = vtpm_handle(&vtpm, VTPM_OP_REMEMBER, payload, size, &out);
 	if (status != SERVICE_OK)
 		return status;
 	take_answer(&out, answer);
 	return status;
 }
 
-static enum service_status remember(uint64_t generation, const uint8_t *template,
-				    size_t template_size, const uint8_t *public_area,
-				    size_t public_size, struct answer *answer)
+static enum service_status remember(uint64_t generation, const struct order *order,
+				    const struct made *made, struct answer *answer)
 {
 	struct vtpm_remember header = { .seed_generation = generation,
-					.template_size = (uint32_t)template_size,
-					.public_size = (uint32_t)public_size };
+					.order_size = (uint32_t)order->size,
+					.made_size = (uint32_t)made->size };
 
-	return remember_raw(&header, template, public_area, answer);
+	return remember_raw(&header, order->data, made->data, answer);
 }
 
 /* A selection that has to make its key: oracle, and remember, which gives the manifest. */
 static void create(struct answer *answer)
 {
-	uint8_t public_area[TPM_PUBLIC_MAX], template[TPM_PUBLIC_MAX];
-	size_t public_size, template_size = answer->size;
+	struct order order = order_of(answer);
+	struct made made;
 
-	assert_true(template_size <= sizeof(template));
-	memcpy(template, answer->data, template_size);
-	assert_int_equal(run_oracle(answer, public_area, &public_size), 0);
-	assert_int_equal(remember(answer->reply.seed_generation, template, template_size,
-				  public_area, public_size, answer),
+	assert_int_equal(run_oracle(answer, &made), 0);
+	assert_int_equal(remember(answer->reply.seed_generation, &order, &made, answer),
 			 SERVICE_OK);
 }
 
@@ -684,9 +713,10 @@ static void test_nv_selectors(void **state)
 /* A TPM that cannot make the key says so by its response code: libtpms 0.9 has no RSA 4096. */
 static void test_tpm_error(void **state)
 {
-	uint8_t selector[SVSM_SELECTOR_MAX], template[sizeof(ak_rsa)], key[TPM_PUBLIC_MAX];
+	uint8_t selector[SVSM_SELECTOR_MAX], template[sizeof(ak_rsa)];
 	struct answer answer;
-	size_t size, key_size;
+	struct made made;
+	size_t size;
 
 	(void)state;
 	memcpy(template, ak_rsa, sizeof(template));
@@ -694,9 +724,8 @@ static void test_tpm_error(void **state)
 	size = template_selector(selector, template, sizeof(template));
 	assert_int_equal(select_raw(0, selector, size, &answer), SERVICE_OK);
 	assert_int_equal(answer.reply.outcome, SELECT_CREATE);
-	assert_int_equal(run_oracle(&answer, key, &key_size),
-			 0x2c4); /* TPM_RC_VALUE, parameter 2 */
-	assert_int_equal(key_size, 0);
+	assert_int_equal(run_oracle(&answer, &made), 0x2c4); /* TPM_RC_VALUE, parameter 2 */
+	assert_int_equal(made.size, 0);
 }
 
 /* ---- Manifests, cache, seeds ---- */
@@ -771,20 +800,22 @@ static void test_change_of_seed(void **state)
 	uint8_t selector[SVSM_SELECTOR_MAX], data[VTPM_MANIFEST_MAX], old[TPM_PUBLIC_MAX];
 	uint8_t key[TPM_PUBLIC_MAX];
 	struct answer answer;
+	struct order order;
+	struct made made;
 	size_t size, old_size, key_size, got;
 	uint64_t generation;
 
 	(void)state;
 	size = template_selector(selector, ak_p384, sizeof(ak_p384));
 	assert_int_equal(select_raw(0, selector, size, &answer), SERVICE_OK);
-	assert_int_equal(answer.reply.outcome, SELECT_CREATE);
+	order = order_of(&answer);
 	generation = answer.reply.seed_generation;
-	assert_int_equal(run_oracle(&answer, old, &old_size), 0);
+	assert_int_equal(run_oracle(&answer, &made), 0);
+	public_of(&made, old, &old_size);
 
 	/* Another vCPU changes the seed before the key is remembered. */
 	assert_int_equal(guest_run(&guest, CC_CHANGE_EPS, "d a", RH_PLATFORM, ""), 0);
-	assert_int_equal(remember(generation, ak_p384, sizeof(ak_p384), old, old_size, &answer),
-			 SERVICE_OK);
+	assert_int_equal(remember(generation, &order, &made, &answer), SERVICE_OK);
 	assert_int_equal(answer.reply.outcome, SELECT_CREATE);
 	assert_int_equal(answer.size, 0);
 	assert_true(answer.reply.seed_generation != generation);
@@ -807,18 +838,20 @@ static void test_commands_meanwhile(void **state)
 	size_t size = template_selector(selector, ak_rsa, sizeof(ak_rsa)), key_size;
 	struct states before, after;
 	struct answer answer;
+	struct order order;
+	struct made made;
 
 	(void)state;
 	assert_int_equal(select_raw(0, selector, size, &answer), SERVICE_OK);
-	assert_int_equal(answer.reply.outcome, SELECT_CREATE);
+	order = order_of(&answer);
 	fill_transient();
 	set_endorsement_auth();
 	assert_int_equal(guest_nv(&guest, 0x01500000, 0x02020002, "", ak_rsa, 8), 0);
 	assert_int_equal(guest_run(&guest, CC_CLEAR, "d a", RH_LOCKOUT, ""), 0);
 	get_states(&before);
-	assert_int_equal(run_oracle(&answer, key, &key_size), 0);
-	assert_int_equal(remember(answer.reply.seed_generation, ak_rsa, sizeof(ak_rsa), key,
-				  key_size, &answer),
+	assert_int_equal(run_oracle(&answer, &made), 0);
+	public_of(&made, key, &key_size);
+	assert_int_equal(remember(answer.reply.seed_generation, &order, &made, &answer),
 			 SERVICE_OK);
 	assert_int_equal(answer.reply.outcome, SELECT_MANIFEST);
 	assert_int_equal(answer.size, key_size);
@@ -830,59 +863,219 @@ static void test_commands_meanwhile(void **state)
 	prove_same_key("", ak_rsa, sizeof(ak_rsa), key, key_size);
 }
 
-/* The monitor passes on what the oracle says; a key that is none of the template's is not kept. */
+/* A new order for the key of ak_p384. */
+static struct order order_p384(void)
+{
+	uint8_t selector[SVSM_SELECTOR_MAX];
+	struct answer answer;
+	size_t size = template_selector(selector, ak_p384, sizeof(ak_p384));
+
+	assert_int_equal(select_raw(0, selector, size, &answer), SERVICE_OK);
+	return order_of(&answer);
+}
+
+/* Has the oracle make the key of ak_p384, and keeps order and answer. */
+static void make_p384(struct order *order, struct made *made)
+{
+	struct answer answer = { .data = order->data };
+
+	*order = order_p384();
+	answer.size = order->size;
+	assert_int_equal(run_oracle(&answer, made), 0);
+}
+
+/* The monitor passes on order and answer; what is not in their form is refused. */
 static void test_remember(void **state)
 {
-	const struct cache_entry *ek = vtpm_profile_key(&vtpm, 0);
 	struct vtpm_remember header = { .seed_generation = vtpm.cache.generation,
-					.manifest_version = 1,
-					.template_size = sizeof(ak_p384) };
+					.manifest_version = 1 };
 	uint8_t key[TPM_PUBLIC_MAX], selector[SVSM_SELECTOR_MAX];
 	struct serve_output out = { 0 };
 	struct answer answer;
-	size_t size, key_size;
+	struct order order;
+	struct made made;
+	size_t key_size;
 
 	(void)state;
-	size = template_selector(selector, ak_p384, sizeof(ak_p384));
-	header.public_size = (uint32_t)ek->public_size;
-	assert_int_equal(remember_raw(&header, ak_p384, ek->public_area, &answer),
-			 SERVICE_ERR_FORMAT);
+	template_selector(selector, ak_p384, sizeof(ak_p384));
 	assert_int_equal(vtpm_handle(&vtpm, VTPM_OP_REMEMBER, selector, 3, &out),
 			 SERVICE_ERR_FORMAT);
 	assert_int_equal(vtpm_handle(&vtpm, VTPM_OP_SELECT, selector, 3, &out), SERVICE_ERR_FORMAT);
 	assert_int_equal(vtpm_handle(&vtpm, VTPM_OP_SEEDS, selector, 1, &out), SERVICE_ERR_FORMAT);
-	assert_true(select_key_of(selector, size, key, &key_size));
-	header.public_size = (uint32_t)key_size;
-	assert_int_equal(remember_raw(&header, ak_p384, key, &answer), SERVICE_OK);
+	make_p384(&order, &made);
+	public_of(&made, key, &key_size);
+	header.order_size = (uint32_t)order.size;
+	for (header.made_size = 0; header.made_size < made.size; header.made_size++)
+		assert_int_equal(remember_raw(&header, order.data, made.data, &answer),
+				 SERVICE_ERR_FORMAT);
+	for (header.order_size = 0; header.order_size < order.size; header.order_size++)
+		assert_int_equal(remember_raw(&header, order.data, made.data, &answer),
+				 SERVICE_ERR_FORMAT);
+	header.manifest_version = 2;
+	assert_int_equal(remember_raw(&header, order.data, made.data, &answer),
+			 SERVICE_ERR_UNSUPPORTED);
+	header.manifest_version = 1;
+	header.reserved = 1;
+	assert_int_equal(remember_raw(&header, order.data, made.data, &answer), SERVICE_ERR_FORMAT);
+	header.reserved = 0;
+	assert_int_equal(remember_raw(&header, order.data, made.data, &answer), SERVICE_OK);
 	assert_int_equal(answer.reply.outcome, SELECT_MANIFEST);
 	assert_int_equal(answer.size, 8 + 2 + key_size);
 	assert_memory_equal(answer.data + 10, key, key_size);
-	header.manifest_version = 2;
-	assert_int_equal(remember_raw(&header, ak_p384, key, &answer), SERVICE_ERR_UNSUPPORTED);
-	header.manifest_version = 0;
-	header.reserved = 1;
-	assert_int_equal(remember_raw(&header, ak_p384, key, &answer), SERVICE_ERR_FORMAT);
-	header.reserved = 0;
-	key[5] ^= 1;
-	assert_int_equal(remember_raw(&header, ak_p384, key, &answer), SERVICE_ERR_FORMAT);
+}
+
+/* ---- An oracle that lies ---- */
+
+static void assert_not_vouched_for(const struct order *order, const struct made *made)
+{
+	uint8_t selector[SVSM_SELECTOR_MAX];
+	struct answer answer;
+	size_t size = template_selector(selector, ak_p384, sizeof(ak_p384));
+
+	assert_int_equal(remember(vtpm.cache.generation, order, made, &answer), SERVICE_ERR_FORMAT);
+	assert_int_equal(select_raw(0, selector, size, &answer), SERVICE_OK);
+	assert_int_equal(answer.reply.outcome, SELECT_CREATE); /* nothing was kept */
+}
+
+/* Every byte of the answer matters: the key's, the TPM's word for it, and the MAC over that. */
+static void test_oracle_changes_a_byte(void **state)
+{
+	struct order order;
+	struct answer answer;
+	struct made made;
+
+	(void)state;
+	make_p384(&order, &made);
+	for (size_t i = 0; i < made.size; i++) {
+		made.data[i] ^= 0x10;
+		assert_not_vouched_for(&order, &made);
+		made.data[i] ^= 0x10;
+	}
+	assert_int_equal(remember(vtpm.cache.generation, &order, &made, &answer), SERVICE_OK);
+	assert_int_equal(answer.reply.outcome, SELECT_MANIFEST);
+}
+
+/* The parts of one answer in another. */
+static void mix(struct made *mixed, const struct made *key, const struct made *proof)
+{
+	struct oracle_made of_key, header;
+
+	memcpy(&of_key, key->data, sizeof(of_key));
+	memcpy(&header, proof->data, sizeof(header));
+	memcpy(mixed->data + sizeof(header), key->data + sizeof(header), of_key.public_size);
+	memcpy(mixed->data + sizeof(header) + of_key.public_size,
+	       proof->data + sizeof(header) + header.public_size, header.attest_size);
+	header.public_size = of_key.public_size;
+	memcpy(mixed->data, &header, sizeof(header));
+	mixed->size = sizeof(header) + header.public_size + header.attest_size;
+}
+
+/*
+ * A key of the right template whose private half somebody else has: another TPM's, which even
+ * certifies it, to our challenge, with a proof key of its own.
+ */
+static void test_oracle_gives_a_foreign_key(void **state)
+{
+	struct made ours, foreign, mixed;
+	struct answer answer;
+	struct order order;
+	int channel, other;
+	pid_t pid, other_pid = start_oracle(&other);
+
+	(void)state;
+	tpm_power_off();
+	start_with(""); /* other seeds than the first oracle's */
+	pid = start_oracle(&channel);
+	order = order_p384();
+	assert_int_equal(ask_oracle(channel, order.data, order.size, &ours), 0);
+	assert_int_equal(ask_oracle(other, order.data, order.size, &foreign), 0);
+	assert_not_vouched_for(&order, &foreign);
+	mix(&mixed, &foreign, &ours);
+	assert_not_vouched_for(&order, &mixed);
+	mix(&mixed, &ours, &foreign);
+	assert_not_vouched_for(&order, &mixed);
+	mix(&mixed, &ours, &ours);
+	assert_int_equal(remember(vtpm.cache.generation, &order, &mixed, &answer), SERVICE_OK);
+	stop_oracle(pid, channel);
+	stop_oracle(other_pid, other);
+}
+
+/* An oracle that was loaded before the one that counts. */
+static void test_oracle_loaded_before(void **state)
+{
+	struct order order;
+	struct made made;
+	int channel, later;
+	pid_t pid = start_oracle(&channel), later_pid = start_oracle(&later);
+
+	(void)state;
+	order = order_p384();
+	assert_int_equal(ask_oracle(channel, order.data, order.size, &made), 0);
+	assert_not_vouched_for(&order, &made);
+	stop_oracle(pid, channel);
+	stop_oracle(later_pid, later);
+}
+
+/* An order of the test's own. */
+static size_t make_order(uint8_t *order, const uint8_t *template, size_t size)
+{
+	memset(order, 0xc4, sizeof(struct oracle_order));
+	memcpy(order + sizeof(struct oracle_order), template, size);
+	return sizeof(struct oracle_order) + size;
+}
+
+/* Genuine answers, to other orders: of another template, and to an older challenge. */
+static void test_oracle_answers_another_order(void **state)
+{
+	struct order order = order_p384(), again = order_p384(), rsa;
+	struct made made, of_rsa, mixed;
+	int channel;
+	pid_t pid;
+
+	(void)state;
+	assert_memory_not_equal(order.data, again.data, ORACLE_PROOF_SIZE);
+	rsa.size = make_order(rsa.data, ak_rsa, sizeof(ak_rsa));
+	memcpy(rsa.data, order.data, ORACLE_PROOF_SIZE);
+	pid = start_oracle(&channel);
+	assert_int_equal(ask_oracle(channel, order.data, order.size, &made), 0);
+	assert_not_vouched_for(&again, &made);
+	assert_not_vouched_for(&rsa, &made);
+	stop_oracle(pid, channel);
+	pid = start_oracle(&channel);
+	assert_int_equal(ask_oracle(channel, rsa.data, rsa.size, &of_rsa), 0);
+	assert_not_vouched_for(&order, &of_rsa);
+	mix(&mixed, &made, &of_rsa); /* a key of the template, another one certified */
+	assert_not_vouched_for(&order, &mixed);
+	stop_oracle(pid, channel);
+}
+
+/* Before an oracle was loaded nothing is believed, not even under a key of zeros. */
+static void test_oracle_before_any_load(void **state)
+{
+	struct answer answer;
+	struct order order;
+	struct made made;
+
+	(void)state;
+	make_p384(&order, &made);
+	vtpm.has_proof_key = false;
+	memset(vtpm.proof_key, 0, sizeof(vtpm.proof_key));
+	assert_int_equal(remember(vtpm.cache.generation, &order, &made, &answer),
+			 SERVICE_ERR_FORMAT);
 }
 
 /* The guest disables its endorsement hierarchy while the oracle is at work. */
 static void test_remember_refused(void **state)
 {
-	uint8_t selector[SVSM_SELECTOR_MAX], key[TPM_PUBLIC_MAX];
-	size_t size = template_selector(selector, ak_p384, sizeof(ak_p384)), key_size;
 	struct answer answer;
+	struct order order;
+	struct made made;
 
 	(void)state;
 	start_with("attest-when-eh-disabled no\n");
-	assert_int_equal(select_raw(0, selector, size, &answer), SERVICE_OK);
-	assert_int_equal(answer.reply.outcome, SELECT_CREATE);
-	assert_int_equal(run_oracle(&answer, key, &key_size), 0);
+	make_p384(&order, &made);
 	disable_endorsement("");
-	assert_int_equal(remember(answer.reply.seed_generation, ak_p384, sizeof(ak_p384), key,
-				  key_size, &answer),
-			 SERVICE_OK);
+	assert_int_equal(remember(vtpm.cache.generation, &order, &made, &answer), SERVICE_OK);
 	assert_int_equal(answer.reply.outcome, SELECT_TPM_ERROR);
 	assert_int_equal(answer.reply.code, 0x185);
 	assert_int_equal(answer.size, 0);
@@ -900,43 +1093,42 @@ static int oracle_call(int channel, uint32_t op, const void *payload, size_t siz
 
 static void test_oracle_process(void **state)
 {
-	uint8_t longer[sizeof(ak_p384) + 1] = { 0 };
-	size_t size = sizeof(ak_p384);
+	uint8_t order[sizeof(struct oracle_order) + sizeof(ak_p384) + 1] = { 0 };
+	size_t size = make_order(order, ak_p384, sizeof(ak_p384));
 	int channel;
 	pid_t pid = start_oracle(&channel);
 
 	(void)state;
-	memcpy(longer, ak_p384, size);
 	assert_int_equal(oracle_call(channel, 3, "", 0), SERVICE_ERR_UNSUPPORTED);
-	assert_int_equal(oracle_call(channel, ORACLE_OP_CREATE, longer, 0), SERVICE_ERR_FORMAT);
-	assert_int_equal(oracle_call(channel, ORACLE_OP_CREATE, longer, 7), SERVICE_ERR_FORMAT);
-	assert_int_equal(oracle_call(channel, ORACLE_OP_CREATE, longer, size - 1),
+	for (size_t cut = 0; cut < size; cut++)
+		assert_int_equal(oracle_call(channel, ORACLE_OP_CREATE, order, cut),
+				 SERVICE_ERR_FORMAT);
+	assert_int_equal(oracle_call(channel, ORACLE_OP_CREATE, order, size + 1),
 			 SERVICE_ERR_FORMAT);
-	assert_int_equal(oracle_call(channel, ORACLE_OP_CREATE, longer, size + 1),
-			 SERVICE_ERR_FORMAT);
-	assert_int_equal(oracle_call(channel, ORACLE_OP_CREATE, longer, size), SERVICE_OK);
+	assert_int_equal(oracle_call(channel, ORACLE_OP_CREATE, order, size), SERVICE_OK);
 	/* It is used up: only its snapshot answers again. */
-	assert_int_equal(oracle_call(channel, ORACLE_OP_CREATE, longer, size), SERVICE_ERR_FAILED);
-	assert_int_equal(oracle_call(channel, ORACLE_OP_LOAD, longer, size), SERVICE_ERR_FAILED);
+	assert_int_equal(oracle_call(channel, ORACLE_OP_CREATE, order, size), SERVICE_ERR_FAILED);
+	assert_int_equal(oracle_call(channel, ORACLE_OP_LOAD, order, size), SERVICE_ERR_FAILED);
 	stop_oracle(pid, channel);
 }
 
 /* Without seeds it makes no key, not even one of a new TPM's. */
 static void test_oracle_without_seeds(void **state)
 {
-	uint8_t bad[2000];
+	uint8_t bad[2000], order[sizeof(struct oracle_order) + sizeof(ak_p384)];
+	size_t size = make_order(order, ak_p384, sizeof(ak_p384));
 	int channel;
 	pid_t pid = spawn_service(vtpm_path, "oracle", NULL, 0, &channel);
 
 	(void)state;
 	memset(bad, 0x5a, sizeof(bad));
-	assert_int_equal(oracle_call(channel, ORACLE_OP_CREATE, ak_p384, sizeof(ak_p384)),
-			 SERVICE_ERR_FAILED);
-	assert_int_equal(oracle_call(channel, ORACLE_OP_LOAD, bad, 0), SERVICE_ERR_FORMAT);
+	assert_int_equal(oracle_call(channel, ORACLE_OP_CREATE, order, size), SERVICE_ERR_FAILED);
+	for (size_t cut = 0; cut <= sizeof(struct oracle_load); cut++)
+		assert_int_equal(oracle_call(channel, ORACLE_OP_LOAD, bad, cut),
+				 SERVICE_ERR_FORMAT);
 	assert_int_equal(oracle_call(channel, ORACLE_OP_LOAD, bad, sizeof(bad)),
 			 SERVICE_ERR_FAILED);
-	assert_int_equal(oracle_call(channel, ORACLE_OP_CREATE, ak_p384, sizeof(ak_p384)),
-			 SERVICE_ERR_FAILED);
+	assert_int_equal(oracle_call(channel, ORACLE_OP_CREATE, order, size), SERVICE_ERR_FAILED);
 	stop_oracle(pid, channel);
 }
 
@@ -945,8 +1137,9 @@ static void test_oracle_loaded_again(void **state)
 {
 	static uint8_t seeds[VTPM_REPLY_MAX];
 	struct serve_output out = { .data = seeds, .capacity = sizeof(seeds) };
-	uint8_t key[TPM_PUBLIC_MAX];
-	size_t key_size, none = 0;
+	uint8_t key[TPM_PUBLIC_MAX], order[sizeof(struct oracle_order) + sizeof(ak_p384)];
+	size_t key_size, none = 0, size = make_order(order, ak_p384, sizeof(ak_p384));
+	struct made made;
 	int channel;
 	pid_t pid = start_oracle(&channel);
 
@@ -958,7 +1151,8 @@ static void test_oracle_loaded_again(void **state)
 	assert_int_equal(spawn_call(channel, ORACLE_OP_LOAD, seeds + sizeof(struct vtpm_seeds),
 				    out.size - sizeof(struct vtpm_seeds), NULL, &none),
 			 SERVICE_OK);
-	assert_int_equal(ask_oracle(channel, ak_p384, sizeof(ak_p384), key, &key_size), 0);
+	assert_int_equal(ask_oracle(channel, order, size, &made), 0);
+	public_of(&made, key, &key_size);
 	prove_same_key("secret", ak_p384, sizeof(ak_p384), key, key_size);
 	stop_oracle(pid, channel);
 }
@@ -968,11 +1162,12 @@ static void test_oracle_loaded_again(void **state)
  */
 static void test_fuzzed_selectors(void **state)
 {
-	uint8_t good[SVSM_SELECTOR_MAX], selector[SVSM_SELECTOR_MAX], key[TPM_PUBLIC_MAX];
-	size_t size = template_selector(good, ak_p384, sizeof(ak_p384)), key_size;
+	uint8_t good[SVSM_SELECTOR_MAX], selector[SVSM_SELECTOR_MAX];
+	size_t size = template_selector(good, ak_p384, sizeof(ak_p384));
 	unsigned int seed = 7, created = 0, refused = 0;
 	struct states before, after;
 	struct answer answer;
+	struct made made;
 
 	(void)state;
 	get_states(&before);
@@ -984,7 +1179,7 @@ static void test_fuzzed_selectors(void **state)
 		assert_true(answer.reply.outcome <= SELECT_TPM_ERROR);
 		refused += answer.reply.outcome == SELECT_REFUSED;
 		if (answer.reply.outcome == SELECT_CREATE && created++ < 40)
-			run_oracle(&answer, key, &key_size);
+			run_oracle(&answer, &made);
 	}
 	assert_true(created > 0 && refused > 0);
 	get_states(&after);
@@ -1017,6 +1212,11 @@ int main(int argc, char **argv)
 		CASE(test_commands_meanwhile),
 		CASE(test_remember),
 		CASE(test_remember_refused),
+		CASE(test_oracle_changes_a_byte),
+		CASE(test_oracle_gives_a_foreign_key),
+		CASE(test_oracle_loaded_before),
+		CASE(test_oracle_answers_another_order),
+		CASE(test_oracle_before_any_load),
 		CASE(test_oracle_process),
 		CASE(test_oracle_without_seeds),
 		CASE(test_oracle_loaded_again),

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "services/vtpm/oracle.h"
 
+#include <string.h>
+
+#include "core/bytes.h"
 #include "core/selector.h"
 #include "services/vtpm/tpm_command.h"
 
@@ -22,33 +25,43 @@ static uint32_t start_tpm(void)
 }
 
 /*
- * A TPM tests its algorithms before it first uses them. Those of elliptic curves, whose keys are
- * quick to make, are tested here, so that they cost no key any time.
+ * A TPM tests its algorithms before it first uses them, and libcrypto looks for its own. Those of
+ * elliptic curves, whose keys are quick to make, and of a proof are used here, so that they cost no key
+ * any time.
  */
-static uint32_t warm_up(void)
+static uint32_t warm_up(const struct oracle *oracle)
 {
+	static const uint8_t challenge[ORACLE_PROOF_SIZE];
+	struct tpm_certified certified;
 	struct tpm_primary primary;
 	uint32_t rc = tpm_create_primary(any_key, sizeof(any_key), &primary);
 
+	if (!rc)
+		rc = tpm_certify_creation(oracle->proof_key, &primary, challenge, sizeof(challenge),
+					  &certified);
 	return rc ? rc : tpm_flush(primary.handle);
 }
 
-static enum service_status load(struct oracle *oracle, const uint8_t *state, size_t size)
+static enum service_status load(struct oracle *oracle, const uint8_t *payload, size_t size)
 {
+	const struct oracle_load *header = (const void *)payload;
 	uint32_t rc;
 
 	if (oracle->used)
 		return SERVICE_ERR_FAILED;
-	if (!size)
+	if (size <= sizeof(*header))
 		return SERVICE_ERR_FORMAT;
 	if (oracle->loaded)
 		tpm_power_off();
 	oracle->loaded = false;
-	if (!tpm_load_permanent(state, size) || !tpm_power_on())
+	if (!tpm_load_permanent(payload + sizeof(*header), size - sizeof(*header)) ||
+	    !tpm_power_on())
 		return SERVICE_ERR_FAILED;
 	rc = start_tpm();
 	if (!rc)
-		rc = warm_up();
+		rc = tpm_create_hmac_key(header->proof_key, &oracle->proof_key);
+	if (!rc)
+		rc = warm_up(oracle);
 	if (rc) {
 		serve_logf("oracle: the TPM does not start: response code 0x%x", rc);
 		return SERVICE_ERR_FAILED;
@@ -57,15 +70,45 @@ static enum service_status load(struct oracle *oracle, const uint8_t *state, siz
 	return SERVICE_OK;
 }
 
-static enum service_status make_key(struct oracle *oracle, const uint8_t *template, size_t size,
+/* The key, and the TPM's word that it is one that it has made. */
+static enum service_status put_made(const struct oracle *oracle, const struct oracle_order *order,
+				    const struct tpm_primary *primary, struct serve_output *out)
+{
+	struct oracle_made made = { .public_size = (uint32_t)primary->public_size };
+	struct tpm_certified certified;
+	enum service_status status;
+	uint32_t rc = tpm_certify_creation(oracle->proof_key, primary, order->challenge,
+					   sizeof(order->challenge), &certified);
+
+	if (rc) {
+		serve_logf("oracle: a key cannot be certified: response code 0x%x", rc);
+		return SERVICE_ERR_FAILED;
+	}
+	made.attest_size = (uint32_t)certified.attest_size;
+	memcpy(made.mac, certified.mac, sizeof(made.mac));
+	status = serve_append(out, &made, sizeof(made));
+	if (status == SERVICE_OK)
+		status = serve_append(out, primary->public_area, primary->public_size);
+	if (status == SERVICE_OK)
+		status = serve_append(out, certified.attest, certified.attest_size);
+	return status;
+}
+
+static enum service_status make_key(struct oracle *oracle, const uint8_t *payload, size_t size,
 				    struct serve_output *out)
 {
+	struct bytes_reader r = bytes_reader_init(payload, size);
 	struct selector_template info;
+	struct oracle_order order;
 	struct tpm_primary primary;
 	enum service_status status;
+	const uint8_t *template;
 	uint32_t rc;
 
-	if (selector_template_check(&info, template, size))
+	bytes_copy(&r, &order, sizeof(order));
+	size = bytes_left(&r);
+	template = bytes_take(&r, size);
+	if (r.bad || selector_template_check(&info, template, size))
 		return SERVICE_ERR_FORMAT;
 	if (!oracle->loaded || oracle->used)
 		return SERVICE_ERR_FAILED;
@@ -76,7 +119,7 @@ static enum service_status make_key(struct oracle *oracle, const uint8_t *templa
 	status = serve_append(out, &rc, sizeof(rc));
 	if (status != SERVICE_OK || rc)
 		return status;
-	return serve_append(out, primary.public_area, primary.public_size);
+	return put_made(oracle, &order, &primary, out);
 }
 
 enum service_status oracle_handle(void *context, uint32_t op, const uint8_t *payload, size_t size,

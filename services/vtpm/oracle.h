@@ -9,13 +9,14 @@
 
 #include "services/common/serve.h"
 
-/* Payloads: a permanent state; response code and public area. */
+/* Payloads: a permanent state; response code, public area and what certifies it. */
 #define ORACLE_REQUEST_MAX (160u << 10)
 #define ORACLE_REPLY_MAX 4096u
 
 struct oracle {
-	bool loaded; /* a TPM is on, with the guest's seeds */
-	bool used;   /* it has made its key */
+	bool loaded;	    /* a TPM is on, with the guest's seeds */
+	bool used;	    /* it has made its key */
+	uint32_t proof_key; /* handle of the HMAC key that it was loaded with */
 };
 
 /* A serve_handler; its context is a struct oracle. */

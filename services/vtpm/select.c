@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 #include "services/vtpm/select.h"
 
+#include <openssl/rand.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/bytes.h"
 #include "core/selector.h"
 #include "services/vtpm/manifest.h"
+#include "services/vtpm/proof.h"
 #include "services/vtpm/tpm_command.h"
 
 /* Where a selector leads: a template, unless the outcome says otherwise. */
@@ -145,21 +147,34 @@ static enum service_status put_key(const struct vtpm *vtpm, uint32_t version,
 	return status == SERVICE_OK ? manifest_of_key(version, key, out) : status;
 }
 
+/* What the oracle shall make, and prove that it has. */
+static enum service_status put_order(const struct vtpm *vtpm, const struct target *target,
+				     struct serve_output *out)
+{
+	struct oracle_order order;
+	enum service_status status;
+
+	if (RAND_bytes(order.challenge, sizeof(order.challenge)) != 1)
+		return SERVICE_ERR_FAILED;
+	status = put_outcome(vtpm, out, SELECT_CREATE, 0);
+	if (status == SERVICE_OK)
+		status = serve_append(out, &order, sizeof(order));
+	if (status == SERVICE_OK)
+		status = serve_append(out, target->template, target->template_size);
+	return status;
+}
+
 static enum service_status put_target(struct vtpm *vtpm, uint32_t version,
 				      const struct target *target, struct serve_output *out)
 {
 	const struct cache_entry *key;
-	enum service_status status;
 
 	if (target->outcome != SELECT_CREATE)
 		return put_outcome(vtpm, out, target->outcome, target->code);
 	key = cache_find(&vtpm->cache, TPM_RH_ENDORSEMENT, target->template, target->template_size);
 	if (key)
 		return put_key(vtpm, version, key, out);
-	status = put_outcome(vtpm, out, SELECT_CREATE, 0);
-	if (status == SERVICE_OK)
-		status = serve_append(out, target->template, target->template_size);
-	return status;
+	return put_order(vtpm, target, out);
 }
 
 static bool serves_version(const struct vtpm *vtpm, uint32_t version)
@@ -194,22 +209,40 @@ enum service_status select_key(struct vtpm *vtpm, const uint8_t *payload, size_t
 	return put_target(vtpm, version, &target, out);
 }
 
-/* What the oracle has made of a template. */
+/* An order, and what the oracle has made of it. */
 struct made {
 	struct vtpm_remember header;
-	const uint8_t *template, *public_area;
+	struct oracle_order order;
+	const uint8_t *template;
+	size_t template_size;
+	struct proof proof;
 };
 
 static bool parse_made(struct made *made, const uint8_t *payload, size_t size)
 {
 	struct bytes_reader r = bytes_reader_init(payload, size);
+	const uint8_t *answer;
 
-	bytes_copy(&r, &made->header, sizeof(made->header));
-	made->template = bytes_take(&r, made->header.template_size);
-	made->public_area = bytes_take(&r, made->header.public_size);
-	return bytes_complete(&r) && !made->header.reserved &&
-	       selector_public_matches(made->template, made->header.template_size,
-				       made->public_area, made->header.public_size);
+	if (!bytes_copy(&r, &made->header, sizeof(made->header)) || made->header.reserved ||
+	    made->header.order_size < sizeof(made->order))
+		return false;
+	bytes_copy(&r, &made->order, sizeof(made->order));
+	made->template_size = made->header.order_size - sizeof(made->order);
+	made->template = bytes_take(&r, made->template_size);
+	answer = bytes_take(&r, made->header.made_size);
+	return bytes_complete(&r) && proof_read(&made->proof, answer, made->header.made_size);
+}
+
+/*
+ * The key is of the template, and the twin's TPM has made it. A twin that does not prove that may be
+ * anybody: its key is no key of this TPM.
+ */
+static bool is_ours(const struct vtpm *vtpm, const struct made *made)
+{
+	return selector_public_matches(made->template, made->template_size, made->proof.public_area,
+				       made->proof.header.public_size) &&
+	       vtpm->has_proof_key &&
+	       proof_holds(&made->proof, vtpm->proof_key, made->order.challenge);
 }
 
 enum service_status select_remember(struct vtpm *vtpm, const uint8_t *payload, size_t size,
@@ -226,9 +259,13 @@ enum service_status select_remember(struct vtpm *vtpm, const uint8_t *payload, s
 	/* Made from a seed that has gone meanwhile: it is no key of this TPM any more. */
 	if (made.header.seed_generation != vtpm->cache.generation)
 		return put_outcome(vtpm, out, SELECT_CREATE, 0);
-	key = cache_put(&vtpm->cache, TPM_RH_ENDORSEMENT, made.template, made.header.template_size,
-			made.public_area, made.header.public_size,
-			vtpm_is_profile_template(vtpm, made.template, made.header.template_size));
+	if (!is_ours(vtpm, &made)) {
+		serve_log("vtpm: the oracle's key is not one that it has made of the template");
+		return SERVICE_ERR_FORMAT;
+	}
+	key = cache_put(&vtpm->cache, TPM_RH_ENDORSEMENT, made.template, made.template_size,
+			made.proof.public_area, made.proof.header.public_size,
+			vtpm_is_profile_template(vtpm, made.template, made.template_size));
 	if (!key)
 		return SERVICE_ERR_FAILED;
 	rc = select_allowed(vtpm); /* the guest may have disabled the hierarchy meanwhile */
@@ -237,7 +274,8 @@ enum service_status select_remember(struct vtpm *vtpm, const uint8_t *payload, s
 	return put_key(vtpm, made.header.manifest_version, key, out);
 }
 
-enum service_status select_seeds(const struct vtpm *vtpm, size_t size, struct serve_output *out)
+/* A new proof key with each load: what an oracle of older seeds has certified is worth nothing. */
+enum service_status select_seeds(struct vtpm *vtpm, size_t size, struct serve_output *out)
 {
 	struct vtpm_seeds seeds = { .generation = vtpm->cache.generation };
 	enum service_status status;
@@ -245,9 +283,12 @@ enum service_status select_seeds(const struct vtpm *vtpm, size_t size, struct se
 
 	if (size)
 		return SERVICE_ERR_FORMAT;
-	if (!tpm_permanent_state(&state))
+	vtpm->has_proof_key = RAND_bytes(vtpm->proof_key, sizeof(vtpm->proof_key)) == 1;
+	if (!vtpm->has_proof_key || !tpm_permanent_state(&state))
 		return SERVICE_ERR_FAILED;
 	status = serve_append(out, &seeds, sizeof(seeds));
+	if (status == SERVICE_OK)
+		status = serve_append(out, vtpm->proof_key, sizeof(vtpm->proof_key));
 	if (status == SERVICE_OK)
 		status = serve_append(out, state.data, state.size);
 	tpm_free_state(&state);

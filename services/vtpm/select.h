@@ -10,7 +10,7 @@ enum service_status select_key(struct vtpm *vtpm, const uint8_t *payload, size_t
 			       struct serve_output *out);
 enum service_status select_remember(struct vtpm *vtpm, const uint8_t *payload, size_t size,
 				    struct serve_output *out);
-enum service_status select_seeds(const struct vtpm *vtpm, size_t size, struct serve_output *out);
+enum service_status select_seeds(struct vtpm *vtpm, size_t size, struct serve_output *out);
 
 /*
  * Whether the profile lets keys be attested as things are: 0, or the TPM response code of a

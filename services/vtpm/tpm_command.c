@@ -23,11 +23,13 @@
 #define TPM_CC_NV_WRITE_LOCK 0x138u
 #define TPM_CC_STARTUP 0x144u
 #define TPM_CC_SHUTDOWN 0x145u
+#define TPM_CC_CERTIFY_CREATION 0x14au
 #define TPM_CC_NV_READ 0x14eu
 #define TPM_CC_FLUSH_CONTEXT 0x165u
 #define TPM_CC_NV_READ_PUBLIC 0x169u
 #define TPM_CC_GET_CAPABILITY 0x17au
 #define TPM_SU_CLEAR 0u
+#define TPM_ALG_HMAC 0x0005u
 #define TPM_RS_PW 0x40000009u
 #define TPM_RH_OWNER 0x40000001u
 #define TPM_RH_PLATFORM 0x4000000cu
@@ -243,32 +245,111 @@ uint32_t tpm_randomise_platform_auth(void)
 	return rc;
 }
 
-uint32_t tpm_create_primary(const uint8_t *template, size_t template_size,
-			    struct tpm_primary *primary)
+/* A primary key of the endorsement hierarchy, without authorization, with or without data. */
+static uint32_t create_primary(const uint8_t *template, size_t template_size, const void *data,
+			       size_t data_size, struct response *response)
 {
-	struct response response;
 	struct command c;
 	uint32_t rc;
 
 	if (template_size > TPM_PUBLIC_MAX)
 		return TPM_RC_NONE;
 	begin_authorized(&c, TPM_CC_CREATE_PRIMARY, TPM_RH_ENDORSEMENT);
-	put_u16(&c, 4); /* inSensitive: empty userAuth, empty data */
+	put_u16(&c, (uint16_t)(4 + data_size)); /* inSensitive: empty userAuth, data */
 	put_u16(&c, 0);
-	put_u16(&c, 0);
+	put_sized(&c, data, data_size);
 	put_sized(&c, template, template_size);
 	put_u16(&c, 0); /* outsideInfo */
 	put_u32(&c, 0); /* creationPCR */
-	rc = submit(&c, &response);
+	rc = submit(&c, response);
+	OPENSSL_cleanse(&c, sizeof(c));
+	return rc;
+}
+
+/* creationHash and creationTicket, behind creationData. */
+static bool take_creation(struct bytes_reader *r, struct tpm_primary *primary)
+{
+	size_t begin, hash_size, digest_size;
+
+	bytes_take(r, bytes_be16(r)); /* creationData */
+	begin = r->pos;
+	hash_size = bytes_be16(r);
+	bytes_take(r, hash_size);
+	primary->creation_hash_size = r->pos - begin;
+	bytes_be16(r); /* tag */
+	bytes_be32(r); /* hierarchy */
+	digest_size = bytes_be16(r);
+	bytes_take(r, digest_size);
+	primary->creation_size = r->pos - begin;
+	if (r->bad || primary->creation_size > sizeof(primary->creation))
+		return false;
+	memcpy(primary->creation, r->data + begin, primary->creation_size);
+	return true;
+}
+
+uint32_t tpm_create_primary(const uint8_t *template, size_t template_size,
+			    struct tpm_primary *primary)
+{
+	struct response response;
+	uint32_t rc = create_primary(template, template_size, NULL, 0, &response);
+
 	if (rc)
 		return rc;
 	primary->handle = bytes_be32(&response.r);
 	bytes_be32(&response.r); /* parameterSize */
 	primary->public_size = bytes_be16(&response.r);
 	if (primary->public_size > TPM_PUBLIC_MAX ||
-	    !bytes_copy(&response.r, primary->public_area, primary->public_size))
+	    !bytes_copy(&response.r, primary->public_area, primary->public_size) ||
+	    !take_creation(&response.r, primary))
 		return TPM_RC_NONE;
 	return TPM_RC_SUCCESS;
+}
+
+uint32_t tpm_create_hmac_key(const uint8_t key[TPM_HMAC_SIZE], uint32_t *handle)
+{
+	/*
+	 * userWithAuth, noDA, restricted, sign; neither fixedTPM nor fixedParent, which a restricted
+	 * symmetric key can have only when the TPM chose its value (part 2, section 8.3.3.6).
+	 */
+	static const uint8_t template[] = { 0x00, 0x08, 0x00, 0x0b, 0x00, 0x05, 0x04, 0x40,
+					    0x00, 0x00, 0x00, 0x05, 0x00, 0x0b, 0x00, 0x00 };
+	struct response response;
+	uint32_t rc = create_primary(template, sizeof(template), key, TPM_HMAC_SIZE, &response);
+
+	if (rc)
+		return rc;
+	*handle = bytes_be32(&response.r);
+	return response.r.bad ? TPM_RC_NONE : TPM_RC_SUCCESS;
+}
+
+/* A TPM2B_ATTEST and a TPMT_SIGNATURE of an HMAC key. */
+static bool take_certified(struct bytes_reader *r, struct tpm_certified *certified)
+{
+	bytes_be32(r); /* parameterSize */
+	certified->attest_size = bytes_be16(r);
+	return certified->attest_size <= sizeof(certified->attest) &&
+	       bytes_copy(r, certified->attest, certified->attest_size) &&
+	       bytes_be16(r) == TPM_ALG_HMAC && bytes_be16(r) == TPM_ALG_SHA256 &&
+	       bytes_copy(r, certified->mac, sizeof(certified->mac));
+}
+
+uint32_t tpm_certify_creation(uint32_t hmac_key, const struct tpm_primary *primary,
+			      const void *data, size_t size, struct tpm_certified *certified)
+{
+	struct response response;
+	struct command c;
+	uint32_t rc;
+
+	begin_authorized2(&c, TPM_CC_CERTIFY_CREATION, hmac_key, primary->handle);
+	put_sized(&c, data, size);
+	put_bytes(&c, primary->creation, primary->creation_hash_size);
+	put_u16(&c, TPM_ALG_NULL); /* the key's own scheme */
+	put_bytes(&c, primary->creation + primary->creation_hash_size,
+		  primary->creation_size - primary->creation_hash_size);
+	rc = submit(&c, &response);
+	if (rc)
+		return rc;
+	return take_certified(&response.r, certified) ? TPM_RC_SUCCESS : TPM_RC_NONE;
 }
 
 uint32_t tpm_flush(uint32_t handle)

@@ -16,6 +16,9 @@
 #define TPM_RC_HIERARCHY_1 0x185u /* of the first handle */
 #define TPM_CC_CHANGE_EPS 0x124u
 #define TPM_RH_ENDORSEMENT 0x4000000bu
+#define TPM_HMAC_SIZE 32u
+#define TPM_CREATION_MAX 160u /* a SHA-512 digest, and a ticket with another */
+#define TPM_ATTEST_MAX 512u
 
 uint32_t tpm_startup_clear(void);
 uint32_t tpm_shutdown_clear(void);
@@ -30,12 +33,32 @@ struct tpm_primary {
 	uint32_t handle;
 	uint8_t public_area[TPM_PUBLIC_MAX]; /* TPMT_PUBLIC */
 	size_t public_size;
+	/* What TPM2_CertifyCreation wants: creationHash and creationTicket, as they are marshalled. */
+	uint8_t creation[TPM_CREATION_MAX];
+	size_t creation_hash_size, creation_size;
 };
 
 /* A primary key of the endorsement hierarchy; it stays loaded. */
 uint32_t tpm_create_primary(const uint8_t *template, size_t template_size,
 			    struct tpm_primary *primary);
 uint32_t tpm_flush(uint32_t handle);
+
+/*
+ * A restricted HMAC key (SHA-256) with this value, a primary of the endorsement hierarchy; it stays
+ * loaded. Being restricted, it signs what the TPM says of itself and nothing that looks like it.
+ */
+uint32_t tpm_create_hmac_key(const uint8_t key[TPM_HMAC_SIZE], uint32_t *handle);
+
+/* A TPM's word that it has made an object of this Name, signed by an HMAC key. */
+struct tpm_certified {
+	uint8_t attest[TPM_ATTEST_MAX]; /* TPMS_ATTEST */
+	size_t attest_size;
+	uint8_t mac[TPM_HMAC_SIZE];
+};
+
+/* TPM2_CertifyCreation of a loaded primary key by a loaded HMAC key, with qualifying data. */
+uint32_t tpm_certify_creation(uint32_t hmac_key, const struct tpm_primary *primary,
+			      const void *data, size_t size, struct tpm_certified *certified);
 
 /* Copies a loaded key to a persistent handle of the owner's. */
 uint32_t tpm_make_persistent(uint32_t handle, uint32_t persistent);

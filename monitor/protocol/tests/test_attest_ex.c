@@ -760,7 +760,7 @@ static void deleted_vcpu_gives_up(void **state)
 
 static void failures_of_the_oracle(void **state)
 {
-	static const uint8_t large[1025];
+	static const uint8_t large[2049];
 	struct world_service *oracle = world_service(SERVICE_ORACLE);
 	struct svsm_call call;
 
@@ -791,7 +791,7 @@ static void failures_of_the_oracle(void **state)
 	assert_int_equal(vtpm.remembers, 0);
 	assert_int_equal(world_service(SERVICE_ATTEST)->calls, 0);
 	/* After all of that the next one is served. */
-	set_made(0, large, 1024);
+	set_made(0, large, 2048);
 	call = attest_ex();
 	assert_selected(&call);
 }
@@ -812,7 +812,7 @@ static void oracle_that_is_gone(void **state)
 
 static void orders_that_make_no_sense(void **state)
 {
-	static uint8_t bytes[1025];
+	static uint8_t bytes[1057];
 	struct svsm_call call;
 
 	(void)state;
@@ -821,11 +821,11 @@ static void orders_that_make_no_sense(void **state)
 	vtpm.order_size = 0;
 	call = attest_ex();
 	assert_refused(&call, 0x80001001);
-	vtpm.order_size = 1025;
+	vtpm.order_size = 1057;
 	call = attest_ex();
 	assert_refused(&call, 0x80001001);
 	assert_int_equal(world_service(SERVICE_ORACLE)->calls, 0);
-	vtpm.order_size = 1024;
+	vtpm.order_size = 1056;
 	call = attest_ex();
 	assert_selected(&call);
 }
