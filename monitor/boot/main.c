@@ -11,6 +11,7 @@
 #include "monitor/log/die.h"
 #include "monitor/log/log.h"
 #include "monitor/mem/direct.h"
+#include "monitor/protocol/protocol.h"
 #include "monitor/protocol/twin.h"
 #include "monitor/service/service.h"
 #include "monitor/trap/trap.h"
@@ -134,6 +135,7 @@ static _Noreturn void boot_on_own_stack(void)
 	cpu->online = true;
 
 	vcpu_start_others(params->cpu_count, &monitor_pages);
+	svsm_vtpm_init();
 	services_start(params);
 	if (!twin_prepare())
 		log_printf(LOG_WARNING, "the vtpm has no twin that makes keys for attestation");

@@ -4,6 +4,7 @@
 #include "monitor/arch/arch.h"
 #include "monitor/log/emergency.h"
 #include "monitor/mem/alloc.h"
+#include "monitor/mem/secret.h"
 #include "monitor/trap/user.h"
 #include "monitor/vcpu/secrets.h"
 
@@ -20,6 +21,7 @@ _Noreturn void die(enum die_reason reason, const char *why)
 
 	secrets_wipe();
 	user_leave(); /* its page tables are about to go */
+	secret_wipe();
 	page_wipe_secret();
 	log_emergency("the monitor ends", why);
 	arch_terminate(reason);

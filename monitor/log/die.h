@@ -24,7 +24,8 @@ enum die_reason {
 };
 
 /*
- * Wipes the keys and every page of secret owners, writes why to the log and asks the host to end
+ * Wipes the keys, every page of secret owners and all other memory that is registered as secret, writes
+ * why to the log and asks the host to end
  * the VM. Never returns, also when the host does not comply. Any lock state.
  */
 _Noreturn void die(enum die_reason reason, const char *why);

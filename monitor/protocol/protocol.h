@@ -53,6 +53,9 @@ void svsm_dispatch(struct svsm_call *call, uint8_t pending);
  */
 bool svsm_protocol_versions(uint32_t protocol, uint32_t *min, uint32_t *max);
 
+/* Once, during the start: what vTPM commands leave in the monitor's memory is die()'s to wipe. */
+void svsm_vtpm_init(void);
+
 /* The handlers of the table, by file. */
 uint32_t svsm_core_remap_ca(struct svsm_call *call);
 uint32_t svsm_core_pvalidate(struct svsm_call *call);

@@ -8,6 +8,7 @@
 
 #include "monitor/lock/lock.h"
 #include "monitor/mem/guest_copy.h"
+#include "monitor/mem/secret.h"
 #include "monitor/protocol/protocol.h"
 #include "monitor/protocol/result.h"
 #include "monitor/service/service.h"
@@ -30,6 +31,14 @@ static struct {
 		uint8_t bytes[RESPONSE_MAX];
 	} response;
 } buffers = { .lock = { .rank = LOCK_RANK_CALL } };
+
+void svsm_vtpm_init(void)
+{
+	static struct secret secrets[2];
+
+	secret_add(&secrets[0], &buffers.request, sizeof(buffers.request));
+	secret_add(&secrets[1], &buffers.response, sizeof(buffers.response));
+}
 
 uint32_t svsm_vtpm_query(struct svsm_call *call)
 {
@@ -87,7 +96,7 @@ uint32_t svsm_vtpm_cmd(struct svsm_call *call)
 	result = decode(call, &size);
 	if (result == SVSM_SUCCESS)
 		result = run(gpa(call->rcx), size);
-	/* Commands carry authorization values, and die() wipes the services' pages, not these. */
+	/* Commands carry authorization values: nothing of one stays longer than it takes. */
 	explicit_bzero(&buffers.request, sizeof(buffers.request));
 	explicit_bzero(&buffers.response, sizeof(buffers.response));
 	lock_release(&buffers.lock);

@@ -17,6 +17,7 @@
 #include "monitor/lock/lock.h"
 #include "monitor/mem/alloc.h"
 #include "monitor/mem/map.h"
+#include "monitor/mem/secret.h"
 #include "monitor/service/channel.h"
 #include "monitor/service/message.h"
 #include "monitor/service/snapshot.h"
@@ -53,6 +54,7 @@ struct service {
 	struct address_space space;
 	struct user_context context;
 	struct snapshot snapshot;      /* parked services only */
+	struct secret registers[2];    /* those in both, which die() wipes */
 	uint64_t heap_start, heap_end; /* heap_end is the break, not rounded */
 	/* The request channel. */
 	const struct process_request *request; /* NULL: none */

@@ -101,6 +101,9 @@ static void load(struct service *service, const struct conf_service *conf,
 
 	service->conf = conf;
 	service->lock = (struct lock){ .rank = rank_of(conf) };
+	secret_add(&service->registers[0], &service->context, sizeof(service->context));
+	secret_add(&service->registers[1], &service->snapshot.context,
+		   sizeof(service->snapshot.context));
 	make_channels(service, archive);
 	if (page_owner_init(&service->owner, conf->name, conf->memory / ABI_PAGE_SIZE, true) &&
 	    space_create(&service->space, &service->owner))

@@ -14,6 +14,7 @@
 #include "abi/psp.h"
 #include "core/elf.h"
 #include "monitor/arch/arch.h"
+#include "monitor/log/emergency.h"
 #include "monitor/log/log.h"
 #include "monitor/mem/direct.h"
 #include "monitor/service/linux.h"
@@ -91,12 +92,23 @@ bool map_direct_sealed(gpa_t page)
 	return !harness.unsealed && page.raw >= HARNESS_REGION + HARNESS_ARCHIVE_OFFSET;
 }
 
-_Noreturn void die(enum die_reason reason, const char *why)
+/* The end of die(), which is the monitor's own. */
+_Noreturn void arch_terminate(uint32_t reason)
 {
 	if (!die_expected)
-		check_at(false, why, "die()", (int)reason);
+		check_at(false, harness.last_words, "die()", (int)reason);
 	harness.died = reason;
 	longjmp(die_jump, 1);
+}
+
+void log_emergency(const char *what, const char *why)
+{
+	(void)what;
+	harness.last_words = why;
+}
+
+void secrets_wipe(void)
+{
 }
 
 static void log_bytes(const char *text, size_t size)

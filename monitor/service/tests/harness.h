@@ -30,6 +30,7 @@ struct harness {
 	char log[16384];
 	size_t log_size;
 	enum die_reason died; /* 0: no */
+	const char *last_words;
 	uint64_t now_ns;
 	bool no_random;
 	bool unsealed; /* the direct map shows the archive writable */
