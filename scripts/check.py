@@ -119,6 +119,7 @@ def programs_of(build, slow):
             ("faults that a test sees", ["scripts/mutants", "--repeat"]),
             ("plain Linux, two vCPUs", ["tests/guest/plain_linux.py", "--programs", build,
                                         "--cpus", "2"]),
+            ("a CPU that comes back", ["tests/guest/cpus_test.py", "--programs", build]),
             ("NMIs in the SVSM call", ["tests/guest/nmi_test.py", "--programs", build]),
             ("demo, archive byte flipped", ["tests/demo/flipped_boot.py", "--programs", build,
                                             "--build-dir", "build/demo-flipped"]),
@@ -137,6 +138,10 @@ def programs_of(build, slow):
             ("svsm/attest, Linux 7", ["tests/guest/attest_test.py", "--programs", build,
                                       "--kernel", "build/kernel7", "--guest", "build/guest7",
                                       "--work", "build/attest-test-7"]),
+            ("a CPU that comes back, Linux 7", ["tests/guest/cpus_test.py", "--programs", build,
+                                                "--kernel", "build/kernel7", "--guest",
+                                                "build/guest7", "--work", "build/cpus-test-7",
+                                                "--hosts", "on"]),
         ]
     return [
         ("format", ["scripts/format.sh", "--check"]),
