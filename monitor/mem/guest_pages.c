@@ -219,6 +219,15 @@ uint32_t guest_pages_grant(gpa_t page, enum arch_page_size size)
 	return arch_rmpadjust(page, size, GUEST_VMPL, SNP_RMPADJUST_PERMS_ALL);
 }
 
+/* Gives the guest what it had before, of each page that is still there. */
+static void give_back(gpa_t page, enum arch_page_size size)
+{
+	if (guest_pages_grant(page, size) == SNP_RESULT_OK)
+		return;
+	for (uint64_t i = 0; i < page_count(size); i++)
+		(void)guest_pages_grant(gpa(page.raw + i * ABI_PAGE_SIZE), ARCH_PAGE_4K);
+}
+
 /* Zeroes before granting: the host may have put a page of Socle's past here. */
 static uint32_t zero_and_grant(gpa_t page, enum arch_page_size size)
 {
@@ -228,47 +237,77 @@ static uint32_t zero_and_grant(gpa_t page, enum arch_page_size size)
 	return guest_pages_grant(page, size);
 }
 
-uint32_t guest_pages_prepare(gpa_t page, enum arch_page_size size)
+static uint32_t prepare(gpa_t page, enum arch_page_size size)
 {
 	uint32_t eax = guest_pages_revoke(page, size);
 
 	return eax == SNP_RESULT_OK ? zero_and_grant(page, size) : eax;
 }
 
+uint32_t guest_pages_prepare(gpa_t page, enum arch_page_size size)
+{
+	uint32_t eax = prepare(page, size);
+
+	if (eax != SNP_RESULT_OK)
+		give_back(page, size);
+	guest_pages_set(page, page_count(size), GUEST_PAGE_VALID);
+	return eax;
+}
+
 /* Only the page that was validated can lose its validation: another one would not change. */
-static enum guest_page_state undo_validation(gpa_t page, enum arch_page_size size)
+static bool unvalidate(gpa_t page, enum arch_page_size size)
 {
 	bool changed;
-	uint32_t eax = arch_pvalidate(page, size, false, &changed);
 
-	return eax == SNP_RESULT_OK && changed ? GUEST_PAGE_INVALID : GUEST_PAGE_TAKEN;
+	return arch_pvalidate(page, size, false, &changed) == SNP_RESULT_OK && changed;
 }
 
-struct guest_pages_change guest_pages_validate(gpa_t page, enum arch_page_size size,
-					       bool ignore_unchanged)
+/* A page of 2 MiB may have fallen apart meanwhile; what can be saved of it is. */
+static void undo_validation(gpa_t page, enum arch_page_size size)
 {
-	struct guest_pages_change change = { .then = GUEST_PAGE_INVALID };
+	if (unvalidate(page, size)) {
+		guest_pages_set(page, page_count(size), GUEST_PAGE_INVALID);
+		return;
+	}
+	for (uint64_t i = 0; size != ARCH_PAGE_4K && i < page_count(size); i++) {
+		gpa_t part = gpa(page.raw + i * ABI_PAGE_SIZE);
 
-	change.eax = arch_pvalidate(page, size, true, &change.changed);
-	if (change.eax != SNP_RESULT_OK || (!change.changed && !ignore_unchanged))
-		return change;
-	change.eax = change.changed ? zero_and_grant(page, size) : guest_pages_prepare(page, size);
-	change.then = change.eax == SNP_RESULT_OK ? GUEST_PAGE_VALID : undo_validation(page, size);
-	return change;
+		if (unvalidate(part, ARCH_PAGE_4K))
+			guest_pages_set(part, 1, GUEST_PAGE_INVALID);
+	}
 }
 
-struct guest_pages_change guest_pages_invalidate(gpa_t page, enum arch_page_size size)
+uint32_t guest_pages_validate(gpa_t page, enum arch_page_size size, bool ignore_unchanged,
+			      bool *changed)
 {
-	struct guest_pages_change change = { .then = GUEST_PAGE_VALID };
+	uint32_t eax = arch_pvalidate(page, size, true, changed);
 
-	change.eax = guest_pages_revoke(page, size);
-	if (change.eax == SNP_RESULT_OK)
-		change.eax = arch_pvalidate(page, size, false, &change.changed);
-	if (change.eax != SNP_RESULT_OK)
-		(void)guest_pages_grant(page, size);
+	if (eax != SNP_RESULT_OK || (!*changed && !ignore_unchanged)) {
+		guest_pages_set(page, page_count(size), GUEST_PAGE_INVALID);
+		return eax;
+	}
+	eax = *changed ? zero_and_grant(page, size) : prepare(page, size);
+	if (eax == SNP_RESULT_OK)
+		guest_pages_set(page, page_count(size), GUEST_PAGE_VALID);
 	else
-		change.then = change.changed ? GUEST_PAGE_INVALID : GUEST_PAGE_TAKEN;
-	return change;
+		undo_validation(page, size);
+	return eax;
+}
+
+uint32_t guest_pages_invalidate(gpa_t page, enum arch_page_size size, bool *changed)
+{
+	uint32_t eax = guest_pages_revoke(page, size);
+
+	*changed = false;
+	if (eax == SNP_RESULT_OK)
+		eax = arch_pvalidate(page, size, false, changed);
+	if (eax != SNP_RESULT_OK) {
+		give_back(page, size);
+		guest_pages_set(page, page_count(size), GUEST_PAGE_VALID);
+	} else if (*changed) {
+		guest_pages_set(page, page_count(size), GUEST_PAGE_INVALID);
+	}
+	return eax;
 }
 
 static bool copyable(gpa_t at, size_t size)

@@ -53,35 +53,35 @@ bool guest_pages_take(gpa_t page, uint64_t count, enum guest_page_state from,
 void guest_pages_set(gpa_t page, uint64_t count, enum guest_page_state to);
 
 /*
- * How a change of validation ended. A page of which it is not sure whether the page that PVALIDATE
- * changed is the one that was meant has state GUEST_PAGE_TAKEN: the host exchanged it between two
- * steps, and another page of that address may be validated still. Nobody gets it any more.
+ * A page of which it is not sure whether the page that PVALIDATE changed is the one that was meant
+ * stays GUEST_PAGE_TAKEN: it was exchanged between two steps, and another page of that address may
+ * be validated still. Nobody gets it any more.
  */
-struct guest_pages_change {
-	uint32_t eax;		    /* SNP_RESULT_* or ARCH_RESULT_FAULT */
-	bool changed;		    /* PVALIDATE's answer, with eax 0 */
-	enum guest_page_state then; /* what the caller sets the pages to */
-};
 
 /*
  * Validates taken pages, which were GUEST_PAGE_INVALID, for the guest: PVALIDATE, zero, grant, in
- * that order (58019, SVSM_CORE_PVALIDATE). Pages that were valid before are not touched unless
- * ignore_unchanged. A failure undoes it.
+ * that order (58019, SVSM_CORE_PVALIDATE), and gives them their state. *changed is PVALIDATE's
+ * answer; pages that were valid before are not touched unless ignore_unchanged, and stay
+ * GUEST_PAGE_INVALID. A failure undoes it, page by page if need be. Returns SNP_RESULT_* or
+ * ARCH_RESULT_FAULT.
  */
-struct guest_pages_change guest_pages_validate(gpa_t page, enum arch_page_size size,
-					       bool ignore_unchanged);
+uint32_t guest_pages_validate(gpa_t page, enum arch_page_size size, bool ignore_unchanged,
+			      bool *changed);
 
 /*
- * Empties taken pages that are valid: revoke, zero, grant. They are revoked first because that
- * makes sure that none is a VMSA. Returns SNP_RESULT_* or ARCH_RESULT_FAULT.
+ * Empties taken pages that are valid, and makes them GUEST_PAGE_VALID: revoke, zero, grant. They are
+ * revoked first because that makes sure that none is a VMSA. A failure may leave some as they were.
+ * Returns SNP_RESULT_* or ARCH_RESULT_FAULT.
  */
 uint32_t guest_pages_prepare(gpa_t page, enum arch_page_size size);
 
 /*
- * Takes taken pages, which were GUEST_PAGE_VALID, away from the guest: revoke, then PVALIDATE. The
- * caller calls arch_flush_guest_tlb() afterwards. A failure leaves them validated.
+ * Takes taken pages, which were GUEST_PAGE_VALID, away from the guest: revoke, then PVALIDATE, and
+ * gives them their state. The caller calls arch_flush_guest_tlb() afterwards. A failure leaves them
+ * validated and gives the guest its rights again. Returns SNP_RESULT_* or ARCH_RESULT_FAULT; with
+ * SNP_RESULT_OK and *changed false nobody has the pages any more.
  */
-struct guest_pages_change guest_pages_invalidate(gpa_t page, enum arch_page_size size);
+uint32_t guest_pages_invalidate(gpa_t page, enum arch_page_size size, bool *changed);
 
 /*
  * Takes every right of VMPL1 to VMPL3 away. The caller flushes. Returns SNP_RESULT_* or

@@ -66,13 +66,12 @@ static uint32_t decode_entry(uint64_t raw, struct entry *entry)
 
 static uint32_t validate(const struct entry *e)
 {
-	struct guest_pages_change change = guest_pages_validate(e->page, e->size,
-								e->ignore_unchanged);
+	bool changed = false;
+	uint32_t eax = guest_pages_validate(e->page, e->size, e->ignore_unchanged, &changed);
 
-	guest_pages_set(e->page, e->pages, change.then);
-	if (change.eax != SNP_RESULT_OK)
-		return svsm_result_of_page(change.eax);
-	return change.then == GUEST_PAGE_VALID ? SVSM_SUCCESS : SVSM_ERR_PVALIDATE_UNCHANGED;
+	if (eax != SNP_RESULT_OK)
+		return svsm_result_of_page(eax);
+	return changed || e->ignore_unchanged ? SVSM_SUCCESS : SVSM_ERR_PVALIDATE_UNCHANGED;
 }
 
 /*
@@ -81,12 +80,12 @@ static uint32_t validate(const struct entry *e)
  */
 static uint32_t invalidate(const struct entry *e)
 {
-	struct guest_pages_change change = guest_pages_invalidate(e->page, e->size);
+	bool changed = false;
+	uint32_t eax = guest_pages_invalidate(e->page, e->size, &changed);
 
-	guest_pages_set(e->page, e->pages, change.then);
-	if (change.eax != SNP_RESULT_OK)
-		return svsm_result_of_page(change.eax);
-	return change.then == GUEST_PAGE_INVALID ? SVSM_SUCCESS : SVSM_ERR_PVALIDATE_UNCHANGED;
+	if (eax != SNP_RESULT_OK)
+		return svsm_result_of_page(eax);
+	return changed ? SVSM_SUCCESS : SVSM_ERR_PVALIDATE_UNCHANGED;
 }
 
 /*
@@ -95,12 +94,10 @@ static uint32_t invalidate(const struct entry *e)
  */
 static uint32_t unchanged(const struct entry *e)
 {
-	uint32_t eax = SNP_RESULT_OK;
-
 	if (e->validate && e->ignore_unchanged)
-		eax = guest_pages_prepare(e->page, e->size);
+		return svsm_result_of_page(guest_pages_prepare(e->page, e->size));
 	guest_pages_set(e->page, e->pages, e->validate ? GUEST_PAGE_VALID : GUEST_PAGE_INVALID);
-	return e->ignore_unchanged ? svsm_result_of_page(eax) : SVSM_ERR_PVALIDATE_UNCHANGED;
+	return e->ignore_unchanged ? SVSM_SUCCESS : SVSM_ERR_PVALIDATE_UNCHANGED;
 }
 
 static uint32_t perform(const struct entry *e)

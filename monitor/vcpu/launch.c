@@ -35,19 +35,25 @@ static void start_page_states(const struct socle_params *params, struct page_own
 
 static void validate_4k(gpa_t page)
 {
+	enum guest_page_state found;
+	bool changed;
+
+	if (!guest_pages_take(page, 1, GUEST_PAGE_INVALID, &found))
+		return;
 	/* "Unchanged" means that the host mapped one page to two addresses. */
-	if (guest_pages_validate(page, ARCH_PAGE_4K, false).then != GUEST_PAGE_VALID)
+	if (guest_pages_validate(page, ARCH_PAGE_4K, false, &changed) != SNP_RESULT_OK || !changed)
 		die(DIE_RMP, "a page of the guest's RAM cannot be validated");
 }
 
 /* Both sizes of a page that the host backs as it likes. The caller has taken it. */
 static void validate_2m(gpa_t page)
 {
-	struct guest_pages_change change = guest_pages_validate(page, ARCH_PAGE_2M, false);
+	bool changed;
+	uint32_t result = guest_pages_validate(page, ARCH_PAGE_2M, false, &changed);
 
-	if (change.then == GUEST_PAGE_VALID)
+	if (result == SNP_RESULT_OK && changed)
 		return;
-	if (change.eax != SNP_RESULT_FAIL_SIZEMISMATCH)
+	if (result != SNP_RESULT_FAIL_SIZEMISMATCH)
 		die(DIE_RMP, "a large page of the guest's RAM cannot be validated");
 	for (unsigned int i = 0; i < PAGES_OF_2M; i++)
 		validate_4k(gpa(page.raw + i * ABI_PAGE_SIZE));
@@ -61,13 +67,9 @@ static uint64_t validate_next(gpa_t page, uint64_t left)
 	if (gpa_aligned(page, ABI_PAGE_SIZE_2M) && left >= ABI_PAGE_SIZE_2M &&
 	    guest_pages_take(page, PAGES_OF_2M, GUEST_PAGE_INVALID, &found)) {
 		validate_2m(page);
-		guest_pages_set(page, PAGES_OF_2M, GUEST_PAGE_VALID);
 		return ABI_PAGE_SIZE_2M;
 	}
-	if (guest_pages_take(page, 1, GUEST_PAGE_INVALID, &found)) {
-		validate_4k(page);
-		guest_pages_set(page, 1, GUEST_PAGE_VALID);
-	}
+	validate_4k(page);
 	return ABI_PAGE_SIZE;
 }
 

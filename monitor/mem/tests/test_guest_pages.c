@@ -216,16 +216,16 @@ static void set_stays_inside_ram(void **state)
 static void validate_zeroes_before_it_grants(void **state)
 {
 	const struct model_event *journal;
-	struct guest_pages_change change;
 	enum guest_page_state found;
+	bool changed;
 	size_t count;
 
 	(void)state;
 	assert_true(guest_pages_take(gpa(WORLD_INVALID), 1, GUEST_PAGE_INVALID, &found));
-	change = guest_pages_validate(gpa(WORLD_INVALID), ARCH_PAGE_4K, false);
-	assert_int_equal(change.eax, SNP_RESULT_OK);
-	assert_true(change.changed);
-	assert_int_equal(change.then, GUEST_PAGE_VALID);
+	assert_int_equal(guest_pages_validate(gpa(WORLD_INVALID), ARCH_PAGE_4K, false, &changed),
+			 SNP_RESULT_OK);
+	assert_true(changed);
+	assert_int_equal(state_at(WORLD_INVALID), GUEST_PAGE_VALID);
 	journal = model_journal(&count);
 	assert_int_equal(count, 3);
 	assert_int_equal(journal[0].op, MODEL_PVALIDATE);
@@ -235,43 +235,55 @@ static void validate_zeroes_before_it_grants(void **state)
 	assert_int_equal(*model_memory(gpa(WORLD_INVALID)), 0);
 }
 
-static void assert_change(struct guest_pages_change change, uint32_t eax,
-			  enum guest_page_state then)
+static void assert_validates(uint64_t page, enum arch_page_size size, uint32_t eax,
+			     enum guest_page_state then)
 {
-	assert_int_equal(change.eax, eax);
-	assert_int_equal(change.then, then);
+	uint64_t count = size == ARCH_PAGE_2M ? 512 : 1;
+	enum guest_page_state found;
+	bool changed;
+
+	assert_true(guest_pages_take(gpa(page), count, GUEST_PAGE_INVALID, &found));
+	assert_int_equal(guest_pages_validate(gpa(page), size, false, &changed), eax);
+	assert_int_equal(state_at(page), then);
+}
+
+static void assert_invalidates(uint64_t page, enum arch_page_size size, uint32_t eax,
+			       enum guest_page_state then)
+{
+	uint64_t count = size == ARCH_PAGE_2M ? 512 : 1;
+	enum guest_page_state found;
+	bool changed;
+
+	assert_true(guest_pages_take(gpa(page), count, GUEST_PAGE_VALID, &found));
+	assert_int_equal(guest_pages_invalidate(gpa(page), size, &changed), eax);
+	assert_int_equal(state_at(page), then);
 }
 
 static void failed_grant_leaves_not_validated(void **state)
 {
 	(void)state;
 	model_fail_with(MODEL_RMPADJUST, 1, SNP_RESULT_FAIL_PERMISSION);
-	assert_change(guest_pages_validate(gpa(WORLD_INVALID), ARCH_PAGE_4K, false),
-		      SNP_RESULT_FAIL_PERMISSION, GUEST_PAGE_INVALID);
+	assert_validates(WORLD_INVALID, ARCH_PAGE_4K, SNP_RESULT_FAIL_PERMISSION,
+			 GUEST_PAGE_INVALID);
 	assert_false(model_allows(gpa(WORLD_INVALID), 0, RMP_PERM_READ));
 	model_fail(MODEL_ZERO, 1);
-	assert_change(guest_pages_validate(gpa(WORLD_INVALID), ARCH_PAGE_4K, false),
-		      ARCH_RESULT_FAULT, GUEST_PAGE_INVALID);
+	assert_validates(WORLD_INVALID, ARCH_PAGE_4K, ARCH_RESULT_FAULT, GUEST_PAGE_INVALID);
 	assert_false(model_allows(gpa(WORLD_INVALID), 0, RMP_PERM_READ));
 	model_fail(MODEL_PVALIDATE, 1);
-	assert_change(guest_pages_validate(gpa(WORLD_INVALID), ARCH_PAGE_4K, false),
-		      ARCH_RESULT_FAULT, GUEST_PAGE_INVALID);
+	assert_validates(WORLD_INVALID, ARCH_PAGE_4K, ARCH_RESULT_FAULT, GUEST_PAGE_INVALID);
 }
 
 static void failed_invalidate_gives_back(void **state)
 {
 	(void)state;
 	model_fail_with(MODEL_PVALIDATE, 1, SNP_RESULT_FAIL_INPUT);
-	assert_change(guest_pages_invalidate(gpa(WORLD_SMALL), ARCH_PAGE_4K), SNP_RESULT_FAIL_INPUT,
-		      GUEST_PAGE_VALID);
+	assert_invalidates(WORLD_SMALL, ARCH_PAGE_4K, SNP_RESULT_FAIL_INPUT, GUEST_PAGE_VALID);
 	assert_true(world_guest_owns(WORLD_SMALL));
 	model_fail_with(MODEL_RMPADJUST, 3, SNP_RESULT_FAIL_PERMISSION);
-	assert_change(guest_pages_invalidate(gpa(WORLD_SMALL), ARCH_PAGE_4K),
-		      SNP_RESULT_FAIL_PERMISSION, GUEST_PAGE_VALID);
+	assert_invalidates(WORLD_SMALL, ARCH_PAGE_4K, SNP_RESULT_FAIL_PERMISSION, GUEST_PAGE_VALID);
 	assert_true(world_guest_owns(WORLD_SMALL));
 	model_fail(MODEL_RMPADJUST, 2);
-	assert_change(guest_pages_invalidate(gpa(WORLD_SMALL), ARCH_PAGE_4K), ARCH_RESULT_FAULT,
-		      GUEST_PAGE_VALID);
+	assert_invalidates(WORLD_SMALL, ARCH_PAGE_4K, ARCH_RESULT_FAULT, GUEST_PAGE_VALID);
 	assert_true(world_guest_owns(WORLD_SMALL));
 }
 
@@ -294,12 +306,41 @@ static void exchanged_page_is_nobodys(void **state)
 {
 	(void)state;
 	model_set_hook(exchanged_before_pvalidate, NULL);
-	assert_change(guest_pages_invalidate(gpa(WORLD_SMALL), ARCH_PAGE_4K), SNP_RESULT_OK,
-		      GUEST_PAGE_TAKEN);
+	assert_invalidates(WORLD_SMALL, ARCH_PAGE_4K, SNP_RESULT_OK, GUEST_PAGE_TAKEN);
 	model_fail(MODEL_ZERO, 1);
-	assert_change(guest_pages_validate(gpa(WORLD_INVALID), ARCH_PAGE_4K, false),
-		      ARCH_RESULT_FAULT, GUEST_PAGE_TAKEN);
+	assert_validates(WORLD_INVALID, ARCH_PAGE_4K, ARCH_RESULT_FAULT, GUEST_PAGE_TAKEN);
 	model_set_hook(NULL, NULL);
+}
+
+/* One page of the 2 MiB is made shared by another vCPU of the guest. */
+static bool one_page_goes(void *context, const struct model_event *event)
+{
+	const enum model_op *before = context;
+
+	if (event->op == *before && event->size == 2 * MIB)
+		model_host_unassign(gpa(event->at.raw + 0x5000), 1);
+	return true;
+}
+
+static void large_page_falls_apart(void **state)
+{
+	enum model_op before = MODEL_ZERO;
+
+	(void)state;
+	model_host_assign(gpa(WORLD_INVALID), 512);
+	model_set_hook(one_page_goes, &before);
+	assert_validates(WORLD_INVALID, ARCH_PAGE_2M, ARCH_RESULT_FAULT, GUEST_PAGE_INVALID);
+	before = MODEL_PVALIDATE;
+	assert_invalidates(WORLD_LARGE, ARCH_PAGE_2M, SNP_RESULT_FAIL_SIZEMISMATCH,
+			   GUEST_PAGE_VALID);
+	model_set_hook(NULL, NULL);
+	assert_int_equal(state_at(WORLD_INVALID + 0x5000), GUEST_PAGE_TAKEN);
+	assert_int_equal(state_at(WORLD_INVALID + 0x6000), GUEST_PAGE_INVALID);
+	assert_int_equal(state_at(WORLD_INVALID + 0x1ff000), GUEST_PAGE_INVALID);
+	assert_false(model_allows(gpa(WORLD_INVALID), 0, RMP_PERM_READ));
+	assert_true(world_guest_owns(WORLD_LARGE));
+	assert_true(world_guest_barred(WORLD_LARGE + 0x5000));
+	assert_true(world_guest_owns(WORLD_LARGE + 0x1ff000));
 }
 
 /* A VMSA is not zeroed byte by byte while the host could enter it: first it is none. */
@@ -323,6 +364,11 @@ static void prepare_makes_sure_that_it_is_no_vmsa(void **state)
 	assert_int_equal(guest_pages_prepare(gpa(WORLD_SMALL), ARCH_PAGE_4K),
 			 SNP_RESULT_FAIL_INUSE);
 	assert_int_equal(*model_memory(gpa(WORLD_SMALL)), 0x42);
+	/* The guest has its page all the same. */
+	model_fail(MODEL_ZERO, 1);
+	assert_int_equal(guest_pages_prepare(gpa(WORLD_SMALL), ARCH_PAGE_4K), ARCH_RESULT_FAULT);
+	assert_true(world_guest_owns(WORLD_SMALL));
+	assert_int_equal(state_at(WORLD_SMALL), GUEST_PAGE_VALID);
 }
 
 static void copies_stay_in_one_page(void **state)
@@ -351,6 +397,7 @@ int main(void)
 		cmocka_unit_test_setup(failed_grant_leaves_not_validated, setup),
 		cmocka_unit_test_setup(failed_invalidate_gives_back, setup),
 		cmocka_unit_test_setup(exchanged_page_is_nobodys, setup),
+		cmocka_unit_test_setup(large_page_falls_apart, setup),
 		cmocka_unit_test_setup(prepare_makes_sure_that_it_is_no_vmsa, setup),
 		cmocka_unit_test_setup(copies_stay_in_one_page, setup),
 	};

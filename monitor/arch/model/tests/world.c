@@ -48,10 +48,11 @@ static void validate(uint64_t at, enum arch_page_size size)
 {
 	uint64_t pages = size == ARCH_PAGE_2M ? RMP_PAGES_2M : 1;
 	enum guest_page_state found;
+	bool changed;
 
 	need(guest_pages_take(gpa(at), pages, GUEST_PAGE_INVALID, &found), "take");
-	need(guest_pages_validate(gpa(at), size, false).then == GUEST_PAGE_VALID, "validate");
-	guest_pages_set(gpa(at), pages, GUEST_PAGE_VALID);
+	need(guest_pages_validate(gpa(at), size, false, &changed) == SNP_RESULT_OK && changed,
+	     "validate");
 }
 
 static void launch(void)
