@@ -80,6 +80,7 @@ enum mailbox_stop {
 	MAILBOX_STOP_RMP_VIOLATION =
 		4,		   /* stop_arg[0] = VMPL, [1] = gPA, [2] = NPF error, [3] = RIP */
 	MAILBOX_STOP_HV_ERROR = 5, /* the hypervisor's own failure; the log says which */
+	MAILBOX_STOP_REBOOT = 6,   /* by a reset port: stop_arg[0] = VMPL, [1] = port */
 };
 
 #define MAILBOX_EXIT_KINDS 64u

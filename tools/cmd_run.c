@@ -64,7 +64,7 @@ static const char usage_text[] =
 	"\n"
 	"Exit status: 0 the guest powered off, 1 it did not start, 2 the guest or its SVSM asked\n"
 	"to be terminated, 3 triple fault, 4 RMP violation, 5 the hypervisor failed, 6 timeout,\n"
-	"7 QEMU died, 8 interrupted by a signal.\n"
+	"7 QEMU died, 8 interrupted by a signal, 9 the guest rebooted, which ends the machine.\n"
 	"\n"
 	"Faults:\n";
 

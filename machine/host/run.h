@@ -24,6 +24,7 @@ enum run_status {
 	RUN_TIMEOUT = 6,
 	RUN_QEMU_DIED = 7,
 	RUN_INTERRUPTED = 8, /* by a signal */
+	RUN_REBOOT = 9,	     /* the guest resets the machine, which does not start again */
 };
 
 /* A line of a log that holds text is an event of the timeline. */

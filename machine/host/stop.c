@@ -63,6 +63,14 @@ static void rmp_violation(struct stop *stop, const uint64_t arg[4])
 	add_hex(stop, "rip", arg[3]);
 }
 
+static void reboot(struct stop *stop, const uint64_t arg[4])
+{
+	set(stop, RUN_REBOOT, "reboot", "the guest rebooted: VMPL %" PRIu64 ", by port 0x%" PRIx64,
+	    arg[0], arg[1]);
+	add_number(stop, "vmpl", arg[0]);
+	add_hex(stop, "port", arg[1]);
+}
+
 void stop_from_mailbox(struct stop *stop, const struct mailbox *mailbox, const char *last_debug)
 {
 	const uint64_t *arg = mailbox->stop_arg;
@@ -80,6 +88,9 @@ void stop_from_mailbox(struct stop *stop, const struct mailbox *mailbox, const c
 		break;
 	case MAILBOX_STOP_RMP_VIOLATION:
 		rmp_violation(stop, arg);
+		break;
+	case MAILBOX_STOP_REBOOT:
+		reboot(stop, arg);
 		break;
 	default:
 		set(stop, RUN_HV_ERROR, "hv_error", "the hypervisor failed");

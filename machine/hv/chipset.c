@@ -45,12 +45,11 @@ void chipset_init(void)
 	port_out(CHIPSET_PORT_PCI_ADDRESS, 4, 0);
 }
 
-static void guest_reset(struct vcpu *v, const char *how)
+/* There is no firmware to start again: an SNP guest starts by a launch. */
+static void guest_reset(const struct vcpu *v, uint16_t port)
 {
-	struct plane *p = vcpu_plane(v);
-
-	hv_log("VMPL%u of vCPU %u resets the machine by %s", p->vmpl, v->id, how);
-	hv_stop(MAILBOX_STOP_SHUTDOWN, p->vmpl, p->vmcb->rip, 0, 0);
+	hv_log("VMPL%u of vCPU %u resets the machine by port %x", v->current, v->id, port);
+	hv_stop(MAILBOX_STOP_REBOOT, v->current, port, 0, 0);
 }
 
 /* PM1_CNT: S5 ends the machine; other sleeps have no firmware to wake up to. */
@@ -105,12 +104,12 @@ bool chipset_filter_write(struct vcpu *v, uint16_t port, unsigned int size, uint
 	if (port < CHIPSET_PM_CONTROL && port + size > CHIPSET_PM_CONTROL)
 		return false;
 	if (port == PORT_KEYBOARD_COMMAND && (*value & 0xff) == KEYBOARD_PULSE_RESET)
-		guest_reset(v, "the keyboard controller");
+		guest_reset(v, PORT_KEYBOARD_COMMAND);
 	if (port == PORT_FAST_A20 && (*value & FAST_A20_RESET))
-		guest_reset(v, "port 0x92");
+		guest_reset(v, PORT_FAST_A20);
 	if (port == PORT_RESET_CONTROL) {
 		if (*value & RESET_CONTROL_CPU)
-			guest_reset(v, "port 0xcf9");
+			guest_reset(v, PORT_RESET_CONTROL);
 		return false;
 	}
 	return true;

@@ -33,9 +33,11 @@ static void answer(struct ghcb_call *c, uint64_t result, const uint8_t *response
 
 void guest_request_exit(struct ghcb_call *c)
 {
-	const uint8_t *request = request_page(c), *response;
+	const uint8_t *request, *response;
 	uint64_t result;
 
+	hostcall_wait();
+	request = request_page(c);
 	if (request == NULL)
 		return;
 	result = hostcall_guest_request(c->p->vmpl, request, &response, NULL);
@@ -56,9 +58,11 @@ static bool certs_place_ok(const struct ghcb_call *c)
 void guest_request_extended_exit(struct ghcb_call *c)
 {
 	struct hostcall_certs certs = { .pages = c->rbx };
-	const uint8_t *request = request_page(c), *response;
+	const uint8_t *request, *response;
 	uint64_t result;
 
+	hostcall_wait();
+	request = request_page(c);
 	if (request == NULL)
 		return;
 	if (!certs_place_ok(c)) {

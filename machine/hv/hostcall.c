@@ -10,11 +10,13 @@
 
 static bool busy; /* a request is in the mailbox; under the big lock */
 
-static void pause_unlocked(void)
+void hostcall_wait(void)
 {
-	hv_unlock();
-	__asm__ volatile("pause");
-	hv_lock();
+	while (busy) {
+		hv_unlock();
+		__asm__ volatile("pause");
+		hv_lock();
+	}
 }
 
 static void wait_for_answer(struct mailbox *m)
@@ -31,8 +33,8 @@ uint64_t hostcall_guest_request(unsigned int vmpl, const uint8_t request[ABI_PAG
 	struct mailbox *m = hv_mailbox();
 	uint64_t result;
 
-	while (busy)
-		pause_unlocked();
+	if (busy)
+		hv_panic("two requests to the host process at once");
 	busy = true;
 	memcpy(m->request_page, request, ABI_PAGE_SIZE);
 	m->request = certs != NULL ? MAILBOX_REQ_EXT_GUEST_REQUEST : MAILBOX_REQ_GUEST_REQUEST;

@@ -219,6 +219,7 @@ static void play(const struct fake *f, const char *scenario)
 		{ "poweroff", MAILBOX_STOP_POWEROFF },
 		{ "terminate", MAILBOX_STOP_GUEST_TERMINATE },
 		{ "shutdown", MAILBOX_STOP_SHUTDOWN },
+		{ "reboot", MAILBOX_STOP_REBOOT },
 		{ "rmp", MAILBOX_STOP_RMP_VIOLATION },
 		{ "hv-error", MAILBOX_STOP_HV_ERROR },
 		{ "unknown-stop", 99 },

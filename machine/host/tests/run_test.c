@@ -106,6 +106,7 @@ static void test_stops(void **state)
 		"rmp", 4, "rmp_violation",
 		"RMP violation by the guest: VMPL 2, gPA 0x1001, nested page fault error 0x1002, "
 		"RIP 0x1003");
+	assert_run("reboot", 9, "reboot", "the guest rebooted: VMPL 2, by port 0x1001");
 	assert_run("hv-error", 5, "hv_error", "the hypervisor failed");
 	assert_run("unknown-stop", 5, "hv_error", "the hypervisor failed");
 	assert_run("died", 7, "qemu_died",

@@ -54,8 +54,9 @@ void level2_return(void);
 /* The gPA of its VMSA. */
 uint64_t level2_vmsa(void);
 
-/* A second CPU, at VMPL0. It has no GHCB, and its exceptions are this one's. */
-void second_cpu_start(void (*entry)(void));
+/* Another CPU, at VMPL0, id 1 or 2. It has no GHCB, and its exceptions are this one's. */
+void cpu_start(unsigned int id, void (*entry)(void));
+void second_cpu_start(void (*entry)(void)); /* id 1 */
 uint64_t second_cpu_vmsa(void);
 
 extern char image_start[], image_end[];

@@ -3,11 +3,12 @@
 #include "tests/machine/guest/vmsa.h"
 
 #define STACK_SIZE 8192
+#define OTHER_CPUS 2
 
 static uint8_t level2_vmsa_page[4096] __attribute__((aligned(4096)));
 static uint8_t level2_stack[STACK_SIZE] __attribute__((aligned(16)));
-static uint8_t second_vmsa_page[4096] __attribute__((aligned(4096)));
-static uint8_t second_stack[STACK_SIZE] __attribute__((aligned(16)));
+static uint8_t cpu_vmsa_pages[OTHER_CPUS][4096] __attribute__((aligned(4096)));
+static uint8_t cpu_stacks[OTHER_CPUS][STACK_SIZE] __attribute__((aligned(16)));
 
 uint64_t level2_vmsa(void)
 {
@@ -51,16 +52,21 @@ void level2_return(void)
 }
 
 /* VMPL0 may make a VMSA of VMPL0 as well: RMPADJUST only has to name a lower level. */
+void cpu_start(unsigned int id, void (*entry)(void))
+{
+	uint64_t vmsa = (uint64_t)cpu_vmsa_pages[id - 1];
+
+	vmsa_fill((struct snp_vmsa *)vmsa, 0, entry, cpu_stacks[id - 1] + STACK_SIZE);
+	check("RMPADJUST makes the other CPU's VMSA page one", rmpadjust(vmsa, 0, 0x10001), 0);
+	check("AP creation of the other CPU", vmsa_start(id, 0, vmsa), 0);
+}
+
 void second_cpu_start(void (*entry)(void))
 {
-	uint64_t vmsa = (uint64_t)second_vmsa_page;
-
-	vmsa_fill((struct snp_vmsa *)vmsa, 0, entry, second_stack + STACK_SIZE);
-	check("RMPADJUST makes the second CPU's VMSA page one", rmpadjust(vmsa, 0, 0x10001), 0);
-	check("AP creation of the second CPU", vmsa_start(1, 0, vmsa), 0);
+	cpu_start(1, entry);
 }
 
 uint64_t second_cpu_vmsa(void)
 {
-	return (uint64_t)second_vmsa_page;
+	return (uint64_t)cpu_vmsa_pages[0];
 }
