@@ -1,0 +1,28 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+#
+# Fuzzes by coverage (libFuzzer): builds the fuzzer with clang, runs it, and says what it reached.
+#
+#	scripts/fuzz.sh calls|selector [SECONDS]
+#
+# calls: a hostile guest and host against the monitor's protocols on the model, any calls in any
+# order (monitor/protocol/tests/fuzz_calls.c). selector: core/selector's parser.
+# The corpus grows in build/fuzz/NAME; an input that breaks something is left in build/fuzz.
+set -eu
+
+case ${1-} in
+calls) program=monitor/protocol/tests/fuzz-calls longest=8192 ;;
+selector) program=core/tests/fuzz-selector longest=1100 ;;
+*)
+	echo "usage: $0 calls|selector [SECONDS]" >&2
+	exit 1
+	;;
+esac
+cd "$(dirname "$0")/.."
+build=build/clang
+compiler=$(command -v clang-14 || command -v clang)
+[ -f $build/build.ninja ] || CC=$compiler meson setup $build
+ninja -C $build -j 2 $program
+mkdir -p "build/fuzz/$1"
+exec $build/$program -max_len=$longest -max_total_time="${2-300}" -print_final_stats=1 \
+	-print_coverage=1 -artifact_prefix=build/fuzz/ "build/fuzz/$1"
