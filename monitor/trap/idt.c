@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "monitor/arch/hw/cpu_ops.h"
 #include "monitor/trap/trap.h"
 #include "monitor/trap/user_asm.h"
 
@@ -13,11 +14,6 @@ struct idt_gate {
 	uint32_t offset_high, reserved;
 };
 ABI_SIZE(struct idt_gate, 16);
-
-struct idt_pointer {
-	uint16_t limit;
-	uint64_t base;
-} __attribute__((packed));
 
 /* A page of its own, for it becomes read-only. Vectors that are not there give #GP. */
 static struct idt_gate idt[ABI_PAGE_SIZE / sizeof(struct idt_gate)]
@@ -46,10 +42,10 @@ bool trap_seal_idt(void)
 
 void trap_load_idt(void)
 {
-	struct idt_pointer pointer = {
+	const struct cpu_table table = {
 		.limit = IDT_VECTORS * sizeof(struct idt_gate) - 1,
 		.base = (uint64_t)(uintptr_t)idt,
 	};
 
-	__asm__ volatile("lidt %0" : : "m"(pointer));
+	cpu_load_idt(&table);
 }

@@ -17,11 +17,6 @@
 #define CPUID_7_EBX_SMAP (1u << 20)
 #define CPUID_7_ECX_UMIP (1u << 2)
 
-struct gdt_pointer {
-	uint16_t limit;
-	uint64_t base;
-} __attribute__((packed));
-
 static bool map_block_page(unsigned int index, unsigned int page, struct page_owner *owner)
 {
 	va_t va = { CPU_VA_BASE + (uint64_t)index * CPU_BLOCK_SIZE +
@@ -75,28 +70,10 @@ bool cpu_create(unsigned int index, struct page_owner *owner)
 
 static void load_descriptors(struct cpu *cpu)
 {
-	struct gdt_pointer pointer = { .limit = sizeof(cpu->gdt) - 1,
+	const struct cpu_table gdt = { .limit = sizeof(cpu->gdt) - 1,
 				       .base = (uint64_t)(uintptr_t)cpu->gdt };
 
-	__asm__ volatile("lgdt %0\n"
-			 "pushq %1\n"
-			 "leaq 1f(%%rip), %%rax\n"
-			 "pushq %%rax\n"
-			 "lretq\n"
-			 "1:\n"
-			 "movl %2, %%eax\n"
-			 "movl %%eax, %%ss\n"
-			 "xorl %%eax, %%eax\n"
-			 "movl %%eax, %%ds\n"
-			 "movl %%eax, %%es\n"
-			 "movl %%eax, %%fs\n"
-			 "movl %%eax, %%gs\n"
-			 "movl %3, %%eax\n"
-			 "ltr %%ax\n"
-			 :
-			 : "m"(pointer), "i"(SELECTOR_KERNEL_CS), "i"(SELECTOR_KERNEL_DS),
-			   "i"(SELECTOR_TSS)
-			 : "rax", "memory");
+	cpu_load_gdt(&gdt);
 }
 
 static void load_control_registers(void)

@@ -72,12 +72,6 @@ _Static_assert(IST_COUNT == 6 && CPU_IST_TOP(IST_DEBUG) == CPU_BLOCK_SIZE,
 _Static_assert(MONITOR_CPUS_MAX *(unsigned long)CPU_BLOCK_SIZE <= (4ul << 20),
 	       "the blocks fit below their window's end");
 
-/* The block of a vCPU that cpu_create() has made. */
-static inline struct cpu *cpu_at(unsigned int index)
-{
-	return (struct cpu *)(CPU_VA_BASE + (uint64_t)index * CPU_BLOCK_SIZE);
-}
-
 /* True when address lies on the IST stack of the vCPU. */
 static inline bool cpu_on_ist(const struct cpu *cpu, enum cpu_ist ist, uint64_t address)
 {

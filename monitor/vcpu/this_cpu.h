@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Which vCPU runs this: its stack pointer tells (cpu_layout.h). Apart from cpu.h, so that tests on
- * a host, which has no such stacks, put another header in the place of this one.
+ * Where the vCPUs' blocks are, and whose stack this runs on (cpu_layout.h). Apart from cpu.h, so
+ * that tests on a host, which has no such addresses, put another header in the place of this one.
  */
 #ifndef SOCLE_MONITOR_VCPU_THIS_CPU_H
 #define SOCLE_MONITOR_VCPU_THIS_CPU_H
@@ -13,6 +13,12 @@
 #include "monitor/vcpu/limits.h"
 
 struct cpu;
+
+/* The block of a vCPU that cpu_create() has made. */
+static inline struct cpu *cpu_at(unsigned int index)
+{
+	return (struct cpu *)(CPU_VA_BASE + (uint64_t)index * CPU_BLOCK_SIZE);
+}
 
 /* The vCPU that runs this. Not before it is on a stack of its block. */
 static inline struct cpu *cpu_this(void)

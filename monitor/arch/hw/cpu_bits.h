@@ -3,6 +3,8 @@
 #ifndef SOCLE_MONITOR_ARCH_HW_CPU_BITS_H
 #define SOCLE_MONITOR_ARCH_HW_CPU_BITS_H
 
+#include <stdint.h>
+
 #define CR0_MP (1ull << 1)
 #define CR0_PE (1ull << 0)
 #define CR0_ET (1ull << 4)
@@ -29,5 +31,11 @@
 #define MSR_FS_BASE 0xc0000100u
 #define MSR_GS_BASE 0xc0000101u
 #define MSR_KERNEL_GS_BASE 0xc0000102u
+
+/* What LGDT and LIDT read. */
+struct cpu_table {
+	uint16_t limit;
+	uint64_t base;
+} __attribute__((packed));
 
 #endif

@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "monitor/arch/hw/cpu_bits.h"
+#include "monitor/vcpu/cpu_layout.h"
 
 static inline uint64_t cpu_read_msr(uint32_t msr)
 {
@@ -63,6 +64,35 @@ static inline void cpu_clear_selectors(void)
 			 "mov %0, %%gs"
 			 :
 			 : "r"(0));
+}
+
+static inline void cpu_load_idt(const struct cpu_table *idt)
+{
+	__asm__ volatile("lidt %0" : : "m"(*idt));
+}
+
+/* The GDT, the selectors of ring 0 and the task register (cpu_layout.h). */
+static inline void cpu_load_gdt(const struct cpu_table *gdt)
+{
+	__asm__ volatile("lgdt %0\n"
+			 "pushq %1\n"
+			 "leaq 1f(%%rip), %%rax\n"
+			 "pushq %%rax\n"
+			 "lretq\n"
+			 "1:\n"
+			 "movl %2, %%eax\n"
+			 "movl %%eax, %%ss\n"
+			 "xorl %%eax, %%eax\n"
+			 "movl %%eax, %%ds\n"
+			 "movl %%eax, %%es\n"
+			 "movl %%eax, %%fs\n"
+			 "movl %%eax, %%gs\n"
+			 "movl %3, %%eax\n"
+			 "ltr %%ax\n"
+			 :
+			 : "m"(*gdt), "i"(SELECTOR_KERNEL_CS), "i"(SELECTOR_KERNEL_DS),
+			   "i"(SELECTOR_TSS)
+			 : "rax", "memory");
 }
 
 static inline uint64_t cpu_read_tsc(void)

@@ -21,6 +21,12 @@ void fake_cpu_reset(struct cpu *cpu)
 	fake_cpu = (struct fake_cpu){ .cpu = cpu };
 }
 
+struct cpu *cpu_at(unsigned int index)
+{
+	return index < sizeof(fake_cpu.others) / sizeof(fake_cpu.others[0]) ? fake_cpu.others[index]
+									    : NULL;
+}
+
 struct cpu *cpu_this(void)
 {
 	return fake_cpu.cpu;
@@ -81,6 +87,16 @@ void cpu_write_cr3(uint64_t value)
 void cpu_write_cr4(uint64_t value)
 {
 	fake_cpu.cr4 = value;
+}
+
+void cpu_load_gdt(const struct cpu_table *gdt)
+{
+	fake_cpu.gdt = *gdt;
+}
+
+void cpu_load_idt(const struct cpu_table *idt)
+{
+	fake_cpu.idt = *idt;
 }
 
 uint64_t cpu_read_tsc(void)

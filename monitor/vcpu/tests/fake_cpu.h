@@ -22,8 +22,9 @@ struct cpu;
 #define FAKE_MSRS_MAX 32u
 
 struct fake_cpu {
-	struct cpu *cpu; /* what cpu_this() says */
-	bool off_block;	 /* still on the boot stack */
+	struct cpu *cpu;       /* what cpu_this() says */
+	struct cpu *others[4]; /* what cpu_at() says; NULL behind them */
+	bool off_block;	       /* still on the boot stack */
 	uint64_t cr0, cr2, cr3, cr4, tsc;
 	uint64_t tsc_step; /* added by each look at the TSC */
 	struct {
@@ -31,6 +32,7 @@ struct fake_cpu {
 		uint64_t value;
 	} msrs[FAKE_MSRS_MAX];
 	unsigned int msr_count;
+	struct cpu_table gdt, idt;
 	unsigned int halts, cr3_writes, selectors_cleared;
 	void (*vmgexit)(void); /* the host */
 	void (*halt)(void);    /* NULL: nothing happens */
@@ -44,6 +46,7 @@ struct cpu *fake_cpu_block(void);
 /* A CPU as after its reset, on that block. */
 void fake_cpu_reset(struct cpu *cpu);
 
+struct cpu *cpu_at(unsigned int index);
 struct cpu *cpu_this(void);
 bool cpu_on_block(void);
 
@@ -54,6 +57,8 @@ uint64_t cpu_read_cr4(void);
 void cpu_write_cr0(uint64_t value);
 void cpu_write_cr3(uint64_t value);
 void cpu_write_cr4(uint64_t value);
+void cpu_load_gdt(const struct cpu_table *gdt);
+void cpu_load_idt(const struct cpu_table *idt);
 uint64_t cpu_read_tsc(void);
 void cpu_clear_selectors(void);
 void cpu_halt(void);

@@ -1,0 +1,381 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The log's port and the host channel against a 16550 of a few lines (National's PC16550D: register
+ * n is at port + n; 3 line control, 1 interrupt enable, 2 FIFO control, 5 line status with data
+ * ready in bit 0 and the empty transmitter in bit 5; FIFOs of 16 bytes). Each test is a process of
+ * its own, for the ports are set up once.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "monitor/arch/arch.h"
+#include "monitor/arch/hw/host.h"
+#include "monitor/ghcb/ghcb.h"
+
+#define DEBUG 0x402u
+#define UART 0x3e8u
+
+static struct cpu *cpu;
+static struct ghcb ghcb_page;
+static char log_out[4096], line_out[256];
+static size_t log_used, line_used, longest;
+static unsigned int log_writes;
+static uint8_t written[8], enabled, input[64];
+static size_t in_used, in_size;
+static unsigned int busy_polls, polls;
+static const char *refused; /* what the host does not do: a letter for each kind of access */
+static struct socle_params params;
+
+static bool host_does(char what)
+{
+	return !refused || !strchr(refused, what);
+}
+
+bool ghcb_io_write8(uint16_t port, uint8_t value)
+{
+	assert_in_range(port, UART + 1, UART + 3);
+	written[port - UART] = value;
+	return host_does('0' + (char)(port - UART));
+}
+
+bool ghcb_io_read8(uint16_t port, uint8_t *value)
+{
+	switch (port) {
+	case UART:
+		/* Nothing is to be had there before it says so. */
+		assert_true(in_used < in_size);
+		*value = input[in_used++];
+		return host_does('d');
+	case UART + 1:
+		*value = enabled;
+		return host_does('e');
+	case UART + 5:
+		polls++;
+		*value = 0xde & ~0x20; /* everything else means nothing here */
+		if (in_used < in_size)
+			*value |= 1;
+		if (polls > busy_polls)
+			*value |= 0x20;
+		return host_does('s');
+	default:
+		fail();
+		return false;
+	}
+}
+
+bool ghcb_io_write_string(uint16_t port, const void *from, size_t size)
+{
+	if (port == DEBUG) {
+		memcpy(log_out + log_used, from, size);
+		log_used += size;
+		log_writes++;
+		return true;
+	}
+	assert_int_equal(port, UART);
+	/* Not before the transmitter was seen empty, and no more than it has room for. */
+	assert_true(polls > busy_polls);
+	polls = 0;
+	if (size > longest)
+		longest = size;
+	memcpy(line_out + line_used, from, size);
+	line_used += size;
+	return host_does('w');
+}
+
+static void put(const char *text)
+{
+	while (*text)
+		arch_log_putc(*text++);
+}
+
+static void init(uint64_t features)
+{
+	params = (struct socle_params){ .features = features,
+					.host_channel_port = UART,
+					.debug_console_port = DEBUG };
+	host_ports_init(&params);
+}
+
+static void alone(void (*test)(void))
+{
+	int status = 0;
+	pid_t child = fork();
+
+	assert_true(child >= 0);
+	if (child == 0) {
+		cpu = fake_cpu_block();
+		fake_cpu_reset(cpu);
+		cpu->ghcb = &ghcb_page;
+		test();
+		_exit(0);
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(status, 0);
+}
+
+/* In a child, where cmocka's assertions would not end the process. */
+static void need(bool holds)
+{
+	if (!holds)
+		_exit(1);
+}
+
+static bool logged(const char *text)
+{
+	return log_used == strlen(text) && memcmp(log_out, text, log_used) == 0;
+}
+
+static void early_lines(void)
+{
+	put("first\nsec");
+	need(log_used == 0);
+	init(1);
+	need(logged("first\nsec"));
+	put("ond\n");
+	need(logged("first\nsecond\n"));
+	need(log_writes == 2);
+}
+
+static void what_was_logged_early_goes_out(void **state)
+{
+	(void)state;
+	alone(early_lines);
+}
+
+static void whole_lines(void)
+{
+	init(1);
+	need(log_writes == 0); /* nothing was said yet */
+	put("half");
+	need(log_used == 0);
+	cpu->ghcb = NULL; /* a vCPU that has no page yet leaves it to others */
+	put(" of it\n");
+	need(log_used == 0);
+	cpu->ghcb = &ghcb_page;
+	put("x\n");
+	need(logged("half of it\nx\n"));
+}
+
+static void lines_go_out_whole(void **state)
+{
+	(void)state;
+	alone(whole_lines);
+}
+
+static void long_line(void)
+{
+	init(1);
+	for (unsigned int i = 0; i < 511; i++)
+		arch_log_putc('a');
+	need(log_used == 0);
+	put("b");
+	need(log_used == 512 && log_out[511] == 'b' && log_writes == 1);
+	put("c\n");
+	need(log_used == 514 && memcmp(log_out + 512, "c\n", 2) == 0);
+}
+
+static void a_long_line_goes_out_in_parts(void **state)
+{
+	(void)state;
+	alone(long_line);
+}
+
+/* Before there is a port, what does not fit is lost, and the start of it is kept. */
+static void early_flood(void)
+{
+	for (unsigned int i = 0; i < 600; i++)
+		arch_log_putc(i < 512 ? 'a' : 'z');
+	init(1);
+	need(log_used == 512 && !memchr(log_out, 'z', 512));
+}
+
+static void too_much_of_an_early_log_is_cut(void **state)
+{
+	(void)state;
+	alone(early_flood);
+}
+
+static void no_ports(void)
+{
+	size_t moved = 9;
+
+	put("early\n");
+	init(0);
+	put("late\n");
+	need(log_used == 0);
+	need(!arch_host_channel_write("x", 1, &moved) && moved == 0);
+	moved = 9;
+	need(!arch_host_channel_read(input, 1, &moved) && moved == 0);
+	need(written[3] == 0);
+}
+
+static void without_features_there_is_no_port(void **state)
+{
+	(void)state;
+	alone(no_ports);
+}
+
+static void debug_only(void)
+{
+	size_t moved;
+
+	init(1);
+	need(!arch_host_channel_write("x", 1, &moved));
+	put("log\n");
+	need(logged("log\n"));
+}
+
+static void channel_only(void)
+{
+	size_t moved;
+
+	init(2);
+	put("log\n");
+	need(log_used == 0);
+	need(arch_host_channel_write("x", 1, &moved) && moved == 1);
+}
+
+static void each_feature_is_for_one_port(void **state)
+{
+	(void)state;
+	alone(debug_only);
+	alone(channel_only);
+}
+
+static void set_up(void)
+{
+	written[1] = 0xff;
+	init(2);
+	need(written[3] == 0x03); /* 8 bits, no parity, one stop bit, divisor latch closed */
+	need(written[1] == 0x00); /* no interrupts */
+	need(written[2] == 0x07); /* FIFOs on, both emptied */
+}
+
+static void the_line_is_set_up(void **state)
+{
+	(void)state;
+	alone(set_up);
+}
+
+static void no_uart(void)
+{
+	static const char *const kinds[] = { "3", "1", "e", "2" };
+	size_t moved;
+
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+		refused = kinds[i];
+		init(2);
+		need(!arch_host_channel_write("x", 1, &moved));
+	}
+	refused = NULL;
+	enabled = 0xff; /* an empty bus */
+	init(2);
+	need(!arch_host_channel_write("x", 1, &moved));
+	need(!arch_host_channel_read(input, 1, &moved));
+}
+
+static void where_no_uart_answers_there_is_none(void **state)
+{
+	(void)state;
+	alone(no_uart);
+}
+
+static void writes(void)
+{
+	const char *text = "0123456789abcdefGHIJKLMNOPQRSTUVwx";
+	size_t moved = 0;
+
+	init(2);
+	busy_polls = 3;
+	need(arch_host_channel_write(text, 34, &moved));
+	need(moved == 34 && line_used == 34 && memcmp(line_out, text, 34) == 0);
+	need(longest == 16);
+	need(arch_host_channel_write(text, 0, &moved) && moved == 0);
+	line_used = 0;
+	need(arch_host_channel_write(text, 16, &moved) && moved == 16 && line_used == 16);
+}
+
+/* A host that never takes anything ends the wait, not the channel. */
+static void stuck(void)
+{
+	size_t moved = 9;
+
+	init(2);
+	busy_polls = 1000000;
+	need(arch_host_channel_write("x", 1, &moved));
+	need(moved == 0 && line_used == 0);
+	need(polls > 1000 && polls < 1000000);
+	polls = 0;
+	busy_polls = 0;
+	need(arch_host_channel_write("x", 1, &moved) && moved == 1);
+}
+
+static void refuses_to_write(void)
+{
+	size_t moved = 0;
+
+	init(2);
+	refused = "s";
+	need(!arch_host_channel_write("x", 1, &moved) && moved == 0);
+	refused = "w";
+	need(!arch_host_channel_write("x", 1, &moved) && moved == 0);
+}
+
+static void bytes_go_out_as_there_is_room(void **state)
+{
+	(void)state;
+	alone(writes);
+	alone(stuck);
+	alone(refuses_to_write);
+}
+
+static void reads(void)
+{
+	uint8_t bytes[8] = { 0 };
+	size_t moved = 9;
+
+	init(2);
+	need(arch_host_channel_read(bytes, 8, &moved) && moved == 0);
+	memcpy(input, "abcdef", 6);
+	in_size = 6;
+	need(arch_host_channel_read(bytes, 4, &moved) && moved == 4);
+	need(memcmp(bytes, "abcd\0", 5) == 0);
+	need(arch_host_channel_read(bytes, 4, &moved) && moved == 2);
+	need(memcmp(bytes, "efcd", 4) == 0);
+	in_used = 0;
+	refused = "s";
+	need(!arch_host_channel_read(bytes, 4, &moved) && moved == 0);
+	refused = "d";
+	need(!arch_host_channel_read(bytes, 4, &moved) && moved == 0);
+}
+
+static void bytes_come_in_as_they_are_there(void **state)
+{
+	(void)state;
+	alone(reads);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(what_was_logged_early_goes_out),
+		cmocka_unit_test(lines_go_out_whole),
+		cmocka_unit_test(a_long_line_goes_out_in_parts),
+		cmocka_unit_test(too_much_of_an_early_log_is_cut),
+		cmocka_unit_test(without_features_there_is_no_port),
+		cmocka_unit_test(each_feature_is_for_one_port),
+		cmocka_unit_test(the_line_is_set_up),
+		cmocka_unit_test(where_no_uart_answers_there_is_none),
+		cmocka_unit_test(bytes_go_out_as_there_is_room),
+		cmocka_unit_test(bytes_come_in_as_they_are_there),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,476 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The start on the first vCPU: its order, what ends it, and which parameter blocks are refused
+ * (abi/params.h says what one holds, log/die.h the reasons). Every other part is a name in a list.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "monitor/arch/arch.h"
+#include "monitor/arch/hw/cpuid.h"
+#include "monitor/arch/hw/host.h"
+#include "monitor/arch/hw/timer.h"
+#include "monitor/ghcb/ghcb.h"
+#include "monitor/log/die.h"
+#include "monitor/log/log.h"
+#include "monitor/mem/direct.h"
+#include "monitor/protocol/protocol.h"
+#include "monitor/protocol/twin.h"
+#include "monitor/service/service.h"
+#include "monitor/trap/trap.h"
+#include "monitor/vcpu/secrets.h"
+#include "monitor/vcpu/vcpu.h"
+
+#define MEMORY 0x30000000ull /* the array that is there */
+#define REGION 0x30000000ull
+#define REGION_SIZE 0x1000000ull
+#define IMAGE REGION
+#define TABLES (REGION + 0x100000)
+#define PARAMS (REGION + 0x200000)
+#define CPUID (REGION + 0x201000)
+#define SECRETS (REGION + 0x202000)
+#define ARCHIVE (REGION + 0x300000)
+#define FREE (REGION + 0xfff000)
+#define C_BIT 51u
+#define SEV_STATUS 0xc0010131u
+#define FEATURES_NEEDED 0x27u /* SNP, AP creation, restricted injection, several VMPLs */
+
+void boot_main(uint64_t params_gpa, uint64_t image_gpa, uint32_t c_bit);
+
+/* Where link.ld ends what is read-only; the size of that is counted from the image's address. */
+const char image_read_only_end[1] = { 0 };
+#define READ_ONLY_SIZE ((uint64_t)(uintptr_t)image_read_only_end - 0xffffffff80000000)
+
+static const struct socle_params good = {
+	.magic = 0x4d4152504c434f53,
+	.version = 1,
+	.size = sizeof(struct socle_params),
+	.features = 3,
+	.region = { REGION, REGION_SIZE },
+	.image = { IMAGE, 0x100000 },
+	.page_tables = { TABLES, 0x10000 },
+	.archive = { ARCHIVE, 0x123456 },
+	.free = { FREE, 0x1000 },
+	.cpuid_page = CPUID,
+	.secrets_page = SECRETS,
+	.cpu_count = 1,
+	.guest.rip = 0x100000,
+	.ram_count = 1,
+};
+
+static struct cpu *cpu;
+static uint64_t image; /* where the stub says that it runs */
+static struct socle_params params;
+static char order[512];
+static enum die_reason reason;
+static const char *failing; /* the part that fails */
+static uint64_t host_features;
+static unsigned int warnings, validated;
+static bool unchanged;
+static struct page_owner *monitor_pages;
+static jmp_buf over;
+
+/* Notes the part. False when it is the one that fails. */
+static bool part(const char *name)
+{
+	strncat(order, name, sizeof(order) - strlen(order) - 2);
+	strcat(order, " ");
+	return !failing || strcmp(failing, name) != 0;
+}
+
+void *direct_ptr(gpa_t at)
+{
+	static struct snp_cpuid_page cpuid_page;
+
+	if (at.raw == CPUID)
+		return &cpuid_page;
+	assert_int_equal(at.raw, PARAMS);
+	return &params;
+}
+
+void ghcb_negotiate(void)
+{
+	part("negotiate");
+}
+
+bool cpuid_init(const struct snp_cpuid_page *page)
+{
+	assert_ptr_equal(page, direct_ptr(gpa(CPUID)));
+	return part("cpuid");
+}
+
+uint32_t arch_pvalidate(gpa_t page, enum arch_page_size size, bool validate, bool *changed)
+{
+	assert_int_equal(page.raw, params.free.gpa + 0x1000 * validated);
+	assert_int_equal(size, 0);
+	assert_true(validate);
+	*changed = !unchanged;
+	return ++validated == 1 && !part("validate") ? 6 : 0;
+}
+
+bool page_alloc_init(gpa_t first, size_t pages)
+{
+	assert_int_equal(first.raw, params.free.gpa);
+	assert_int_equal(pages, params.free.size / 0x1000);
+	return part("alloc");
+}
+
+bool page_owner_init(struct page_owner *owner, const char *name, uint32_t limit, bool secret)
+{
+	(void)name;
+	assert_int_equal(limit, 4096);
+	assert_false(secret);
+	monitor_pages = owner;
+	return part("owner");
+}
+
+bool map_init(const struct map_config *config, struct page_owner *owner)
+{
+	assert_int_equal(config->root.raw, TABLES);
+	assert_int_equal(config->c_bit, 1ull << C_BIT);
+	assert_int_equal(config->text.gpa, IMAGE);
+	assert_int_equal(config->text.size, READ_ONLY_SIZE);
+	assert_int_equal(config->archive.gpa, ARCHIVE);
+	assert_int_equal(config->archive.size, params.archive.size);
+	assert_ptr_equal(owner, monitor_pages);
+	return part("map");
+}
+
+void trap_init_idt(void)
+{
+	part("idt");
+}
+
+bool cpu_create(unsigned int index, struct page_owner *owner)
+{
+	assert_int_equal(index, 0);
+	assert_ptr_equal(owner, monitor_pages);
+	return part("create");
+}
+
+void cpu_load(struct cpu *which)
+{
+	const uint8_t *stack = __builtin_frame_address(0);
+
+	assert_ptr_equal(which, cpu);
+	/* By now on the stack of the block, pages 2 to 5 of it. */
+	assert_in_range(stack, (uintptr_t)cpu + 0x2000, (uintptr_t)cpu + 0x6000 - 1);
+	part("load");
+}
+
+bool trap_seal_idt(void)
+{
+	return part("seal");
+}
+
+bool ghcb_init_cpu(struct cpu *which, struct page_owner *owner)
+{
+	assert_ptr_equal(which, cpu);
+	assert_ptr_equal(owner, monitor_pages);
+	return part("ghcb");
+}
+
+void host_ports_init(const struct socle_params *block)
+{
+	assert_ptr_equal(block, &params);
+	part("ports");
+}
+
+uint64_t ghcb_hv_features(void)
+{
+	return host_features;
+}
+
+void log_printf(enum log_level level, const char *fmt, ...)
+{
+	(void)fmt;
+	warnings += level != LOG_INFO;
+}
+
+void secrets_init(const struct socle_params *block)
+{
+	assert_ptr_equal(block, &params);
+	part("secrets");
+}
+
+bool host_requests_init(struct page_owner *owner)
+{
+	assert_ptr_equal(owner, monitor_pages);
+	return part("requests");
+}
+
+bool clock_init(void)
+{
+	return part("clock");
+}
+
+void vcpu_start_others(unsigned int count, struct page_owner *owner)
+{
+	assert_int_equal(count, params.cpu_count);
+	assert_ptr_equal(owner, monitor_pages);
+	assert_true(cpu->online);
+	part("others");
+}
+
+/* Before a service runs, whose commands it is for. */
+void svsm_vtpm_init(void)
+{
+	part("vtpm");
+}
+
+void services_start(const struct socle_params *block)
+{
+	assert_ptr_equal(block, &params);
+	part("services");
+}
+
+bool twin_prepare(void)
+{
+	return part("twin");
+}
+
+void page_alloc_stats(size_t *free_pages, size_t *all_pages)
+{
+	*free_pages = *all_pages = 1;
+}
+
+void vcpu_launch_guest(const struct socle_params *block, struct page_owner *owner)
+{
+	assert_ptr_equal(block, &params);
+	assert_ptr_equal(owner, monitor_pages);
+	part("guest");
+}
+
+_Noreturn void vcpu_run(void)
+{
+	part("run");
+	longjmp(over, 1);
+}
+
+_Noreturn void die(enum die_reason why, const char *text)
+{
+	(void)text;
+	reason = why;
+	longjmp(over, 1);
+}
+
+static int start(void **state)
+{
+	(void)state;
+	cpu = fake_cpu_block();
+	fake_cpu_reset(cpu);
+	fake_cpu.others[0] = cpu;
+	cpu_write_msr(SEV_STATUS, 1u << 0 | 1u << 1 | 1u << 2 | 1u << 5);
+	host_features = FEATURES_NEEDED;
+	failing = NULL;
+	unchanged = false;
+	params = good;
+	image = IMAGE;
+	return 0;
+}
+
+static int end(void **state)
+{
+	(void)state;
+	free(cpu);
+	return 0;
+}
+
+/* Starts; the reason of its end, or 0 when the run loop is reached. */
+static enum die_reason boot(void)
+{
+	order[0] = '\0';
+	reason = 0;
+	warnings = validated = 0;
+	if (setjmp(over) == 0)
+		boot_main(PARAMS, image, C_BIT);
+	return reason;
+}
+
+static void everything_comes_in_its_order(void **state)
+{
+	(void)state;
+	assert_int_equal(boot(), 0);
+	assert_string_equal(order,
+			    "negotiate cpuid validate alloc owner map idt create load seal "
+			    "ghcb ports secrets requests clock others vtpm services twin guest "
+			    "run ");
+	assert_int_equal(warnings, 0);
+	assert_true(cpu->online);
+}
+
+static void without_a_guest_none_is_launched(void **state)
+{
+	(void)state;
+	params.guest.rip = 0;
+	assert_int_equal(boot(), 0);
+	assert_null(strstr(order, "guest"));
+	assert_non_null(strstr(order, "twin run"));
+}
+
+static void all_free_pages_become_ours(void **state)
+{
+	(void)state;
+	params.free = (struct socle_range){ FREE - 0x2000, 0x3000 };
+	assert_int_equal(boot(), 0);
+	assert_int_equal(validated, 3);
+}
+
+static void a_part_that_fails_ends_the_start(void **state)
+{
+	static const struct {
+		const char *name;
+		enum die_reason reason;
+	} parts[] = {
+		{ "cpuid", 2 },	 { "validate", 4 }, { "alloc", 2 }, { "owner", 2 },    { "map", 2 },
+		{ "create", 6 }, { "seal", 1 },	    { "ghcb", 5 },  { "requests", 5 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+		char last[32] = " ";
+
+		failing = parts[i].name;
+		assert_int_equal(boot(), parts[i].reason);
+		/* Nothing comes after it. */
+		strcat(strcat(last, failing), " ");
+		assert_string_equal(order + strlen(order) - strlen(last), last);
+	}
+	failing = NULL;
+	unchanged = true; /* valid already: another page than the one of the launch */
+	assert_int_equal(boot(), 4);
+}
+
+static void what_can_be_missing_is_said(void **state)
+{
+	(void)state;
+	failing = "clock";
+	assert_int_equal(boot(), 0);
+	assert_int_equal(warnings, 1);
+	failing = "twin";
+	assert_int_equal(boot(), 0);
+	assert_int_equal(warnings, 1);
+}
+
+static void a_host_without_what_an_svsm_needs_ends_the_start(void **state)
+{
+	(void)state;
+	host_features = UINT64_MAX;
+	assert_int_equal(boot(), 0);
+	for (unsigned int bit = 0; bit < 6; bit++) {
+		if (!(FEATURES_NEEDED >> bit & 1))
+			continue;
+		host_features = UINT64_MAX & ~(1ull << bit);
+		assert_int_equal(boot(), 7);
+		assert_null(strstr(order, "secrets"));
+	}
+}
+
+/* SEV_FEATURES stand in SEV_STATUS from bit 2 on: SNP is bit 0 of them, restricted injection 3. */
+static void a_vm_that_is_none_of_ours_ends_the_start(void **state)
+{
+	(void)state;
+	cpu_write_msr(SEV_STATUS, ~(1ull << 2));
+	assert_int_equal(boot(), 7);
+	cpu_write_msr(SEV_STATUS, ~(1ull << 5));
+	assert_int_equal(boot(), 7);
+	cpu_write_msr(SEV_STATUS, 1u << 2 | 1u << 5);
+	assert_int_equal(boot(), 0);
+}
+
+static void refused(void)
+{
+	assert_int_equal(boot(), 2);
+	assert_string_equal(order, "negotiate ");
+	params = good;
+	image = IMAGE;
+}
+
+static void a_block_of_another_kind_is_refused(void **state)
+{
+	(void)state;
+	params.magic++;
+	refused();
+	params.version = 2;
+	refused();
+	params.size--;
+	refused();
+	params.features |= 4;
+	refused();
+	params.region.size += 0x1000;
+	refused();
+	image += 0x1000; /* another image than the one that the block names */
+	refused();
+}
+
+static void counts_have_bounds(void **state)
+{
+	(void)state;
+	params.ram_count = 0;
+	refused();
+	params.ram_count = 9;
+	refused();
+	params.loaded_count = 65;
+	refused();
+	params.cpu_count = 0;
+	refused();
+	params.cpu_count = MONITOR_CPUS_MAX + 1;
+	refused();
+	params.ram_count = 8;
+	params.loaded_count = 64;
+	params.cpu_count = MONITOR_CPUS_MAX;
+	assert_int_equal(boot(), 0);
+}
+
+/* Each place lies in the region, whole, on a page. */
+static void places_are_in_the_region(void **state)
+{
+	struct socle_range *const ranges[] = { &params.image, &params.page_tables, &params.archive,
+					       &params.free };
+	uint64_t *const pages[] = { &params.cpuid_page, &params.secrets_page };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(ranges) / sizeof(ranges[0]); i++) {
+		ranges[i]->size = REGION + REGION_SIZE - ranges[i]->gpa + 1;
+		refused();
+		ranges[i]->gpa = image = REGION - 0x1000;
+		refused();
+		ranges[i]->gpa = image = REGION + 8;
+		refused();
+		ranges[i]->size = UINT64_MAX;
+		refused();
+	}
+	for (size_t i = 0; i < sizeof(pages) / sizeof(pages[0]); i++) {
+		*pages[i] = REGION - 0x1000;
+		refused();
+		*pages[i] = REGION + REGION_SIZE;
+		refused();
+		*pages[i] += 8;
+		refused();
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(everything_comes_in_its_order, start, end),
+		cmocka_unit_test_setup_teardown(without_a_guest_none_is_launched, start, end),
+		cmocka_unit_test_setup_teardown(all_free_pages_become_ours, start, end),
+		cmocka_unit_test_setup_teardown(a_part_that_fails_ends_the_start, start, end),
+		cmocka_unit_test_setup_teardown(what_can_be_missing_is_said, start, end),
+		cmocka_unit_test_setup_teardown(a_host_without_what_an_svsm_needs_ends_the_start,
+						start, end),
+		cmocka_unit_test_setup_teardown(a_vm_that_is_none_of_ours_ends_the_start, start,
+						end),
+		cmocka_unit_test_setup_teardown(a_block_of_another_kind_is_refused, start, end),
+		cmocka_unit_test_setup_teardown(counts_have_bounds, start, end),
+		cmocka_unit_test_setup_teardown(places_are_in_the_region, start, end),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The run loop: what it does, in order, against a host and a guest that are scripted. Each step is
+ * a letter: p looks at events, s serves, l leaves the service's space, t stops the timer, r runs
+ * the guest, h halts, w warns. The order is that of vcpu/run.c's and trap/wait.h's contract.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "monitor/arch/hw/timer.h"
+#include "monitor/ghcb/ghcb.h"
+#include "monitor/log/die.h"
+#include "monitor/log/log.h"
+#include "monitor/trap/trap.h"
+#include "monitor/trap/wait.h"
+#include "monitor/vcpu/serve.h"
+#include "monitor/vcpu/vcpu.h"
+
+#define ROUNDS_MAX 512u
+
+static struct cpu *cpu;
+static char steps[8 * ROUNDS_MAX];
+static unsigned int count, runs;
+static const char *guest; /* one letter for each serve: g there is one, n there is none */
+static const char *host;  /* one letter for each run: r returned, e event, x refused */
+static enum die_reason reason;
+static jmp_buf over;
+
+static void step(char what)
+{
+	steps[count++] = what;
+	steps[count] = '\0';
+}
+
+void events_poll(struct cpu *which)
+{
+	assert_ptr_equal(which, cpu);
+	step('p');
+}
+
+bool vcpu_serve(unsigned int index)
+{
+	assert_int_equal(index, cpu->index);
+	if (!*guest)
+		longjmp(over, 1);
+	step('s');
+	return *guest++ == 'g';
+}
+
+void user_leave(void)
+{
+	step('l');
+}
+
+void timer_stop(struct cpu *which)
+{
+	assert_ptr_equal(which, cpu);
+	step('t');
+}
+
+enum ghcb_run ghcb_run_vmpl(unsigned int vmpl)
+{
+	char answer = *host;
+
+	assert_int_equal(vmpl, 2);
+	step('r');
+	runs++;
+	if (host[1])
+		host++; /* the last one stays */
+	return answer == 'r'   ? GHCB_RUN_RETURNED
+	       : answer == 'e' ? GHCB_RUN_EVENT
+			       : GHCB_RUN_REFUSED;
+}
+
+bool wait_halt(struct cpu *which)
+{
+	assert_ptr_equal(which, cpu);
+	step('h');
+	return true;
+}
+
+void log_printf(enum log_level level, const char *fmt, ...)
+{
+	(void)fmt;
+	assert_int_equal(level, LOG_WARNING);
+	step('w');
+}
+
+_Noreturn void die(enum die_reason why, const char *text)
+{
+	(void)text;
+	reason = why;
+	longjmp(over, 1);
+}
+
+static int start(void **state)
+{
+	(void)state;
+	cpu = fake_cpu_block();
+	fake_cpu_reset(cpu);
+	count = runs = 0;
+	reason = 0;
+	return 0;
+}
+
+static int end(void **state)
+{
+	(void)state;
+	free(cpu);
+	return 0;
+}
+
+static const char *run(unsigned int index, const char *of_guest, const char *of_host)
+{
+	cpu->index = index;
+	guest = of_guest;
+	host = of_host;
+	count = 0;
+	if (setjmp(over) == 0)
+		vcpu_run();
+	return steps;
+}
+
+static void each_round_looks_serves_and_runs(void **state)
+{
+	(void)state;
+	assert_string_equal(run(0, "gg", "r"), "psltrpsltrp");
+	assert_string_equal(run(3, "gg", "r"), "psltrpsltrp");
+}
+
+static void a_vcpu_without_a_guest_halts(void **state)
+{
+	(void)state;
+	assert_string_equal(run(1, "nng", "r"), "pshpshpsltrp");
+	assert_string_equal(run(0, "n", "r"), "pshp");
+}
+
+/* An event has to be looked at first; the guest is served anew, for it may have run meanwhile. */
+static void an_event_begins_a_new_round(void **state)
+{
+	(void)state;
+	assert_string_equal(run(1, "ggg", "eer"), "psltrpsltrpsltrp");
+	assert_int_equal(reason, 0);
+}
+
+/* The guest has stopped this vCPU at the host, or not started it yet: one line, and no busy loop. */
+static void a_refusal_is_waited_out(void **state)
+{
+	(void)state;
+	assert_string_equal(run(1, "ggg", "x"), "psltrwhpsltrhpsltrhp");
+	assert_string_equal(run(1, "gg", "xr"), "psltrwhpsltrp");
+	/* The boot vCPU too, when its guest has run. */
+	assert_string_equal(run(0, "ggg", "rx"), "psltrpsltrwhpsltrhp");
+	assert_int_equal(reason, 0);
+}
+
+static void the_guest_must_run_once(void **state)
+{
+	char rounds[ROUNDS_MAX + 1];
+
+	(void)state;
+	memset(rounds, 'g', ROUNDS_MAX);
+	rounds[ROUNDS_MAX] = '\0';
+	(void)run(0, rounds, "x");
+	assert_int_equal(reason, 5);
+	assert_int_equal(runs, 100);
+	assert_null(strchr(steps, 'h'));
+
+	/* No other vCPU is ours to start, and an event is no refusal. */
+	reason = 0;
+	(void)run(1, rounds, "x");
+	assert_int_equal(reason, 0);
+	(void)run(0, rounds, "e");
+	assert_int_equal(reason, 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(each_round_looks_serves_and_runs, start, end),
+		cmocka_unit_test_setup_teardown(a_vcpu_without_a_guest_halts, start, end),
+		cmocka_unit_test_setup_teardown(an_event_begins_a_new_round, start, end),
+		cmocka_unit_test_setup_teardown(a_refusal_is_waited_out, start, end),
+		cmocka_unit_test_setup_teardown(the_guest_must_run_once, start, end),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
