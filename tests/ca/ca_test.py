@@ -25,9 +25,9 @@ MAGIC = 0x31414353
 HELLO, NONCE, REQUEST, CERTIFICATES, REFUSED = 1, 2, 3, 4, 5
 VTPM_GUID = bytes.fromhex("ebf176c42301a5459641b4e7dde5bfe3")
 TAG_CA, TAG_SELECTOR = 0x52414353, 0x324D5353
-TABLE_GUIDS = {"vcek": "8d75da6364e66445adc5f4b93be8accd",
-               "ask": "79b3b74aacbbe44fa02f05aef327c782",
-               "ark": "a406b4c003a8524997433fb6014cd0ae"}
+TABLE_GUIDS = {"vcek": "63da758de6644564adc5f4b93be8accd",
+               "ask": "4ab7b379bbac4fe4a02f05aef327c782",
+               "ark": "c0b406a4a803495297433fb6014cd0ae"}
 REPORT_SIZE = 1184
 
 # Templates up to the key: TCG EK Credential Profile L-1, L-2, H-3, H-4, and attestation keys.

@@ -97,7 +97,7 @@ def parse_table(data, path):
     while True:
         if len(data) - at < 24 or len(entries) > 16:
             raise Unreadable(f"{path}: no end")
-        guid, offset, length = uuid.UUID(bytes_le=data[at:at + 16]), *struct.unpack_from(
+        guid, offset, length = uuid.UUID(bytes=data[at:at + 16]), *struct.unpack_from(
             "<II", data, at + 16)
         at += 24
         if guid.int == 0:

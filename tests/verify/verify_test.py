@@ -459,7 +459,8 @@ def check_attested(socle, resign, keys, ak):
         result(code == 1 and "quote.msg" in err, "no quote", err)
 
 
-TABLE_GUIDS = {name: uuid.UUID(text).bytes_le for name, text in (
+# In the order of the text, not as UEFI stores GUIDs: genuine tables have them so (check_genuine).
+TABLE_GUIDS = {name: uuid.UUID(text).bytes for name, text in (
     ("vcek", "63da758d-e664-4564-adc5-f4b93be8accd"),
     ("ask", "4ab7b379-bbac-4fe4-a02f-05aef327c782"),
     ("ark", "c0b406a4-a803-4952-9743-3fb6014cd0ae"),
@@ -534,6 +535,7 @@ def check_table(socle, resign, ak, top):
     work, root = top / "guest-folder", top / "root.pem"
     shutil.copytree(ak, work)
     der = read_der(work)
+    pem = {name: (work / f"{name}.pem").read_bytes() for name in der}
     shutil.move(work / "ark.pem", root)
     for name in ("ask.pem", "vcek.pem"):
         (work / name).unlink()
@@ -547,6 +549,8 @@ def check_table(socle, resign, ak, top):
                        ("without the ARK", make_table(der, ("ask", "vcek"))),
                        ("with an entry of no use",
                         make_table({**der, "vlek": b"?"}, ("vlek", "ask", "vcek"))),
+                       ("of PEM", make_table(pem)),
+                       ("of PEM and DER", make_table({**der, "ask": pem["ask"]})),
                        ("of a whole page", make_table(der).ljust(8192, b"\0"))):
         table.write_bytes(data)
         check_trusted(socle, f"certs.bin {name}", ["attested-ak"], ["--ark", root, work])
@@ -756,6 +760,24 @@ def check_genuine(socle, directory, work):
         result(code == 2 and "signature" in named, f"genuine report, bit at {offset:#x}", named)
 
 
+def measurement_of(report):
+    return report.read_bytes()[0x90:0xC0].hex()
+
+
+def check_genuine_table(socle, directory, work):
+    """A table as a Genoa host gave it, which judges our reading of tables: GUIDs in the order of their
+    text, certificates in PEM."""
+    shutil.copy(directory / "report.bin", work)
+    table = (directory / "certs.bin").read_bytes()
+    only_report = ["--report-only", "--measurement", measurement_of(work / "report.bin"), work]
+    (work / "certs.bin").write_bytes(table)
+    expect(socle, "genuine table", 0, [], only_report)
+    for at in range(0, 72, 24):  # as UEFI would have stored it
+        guid = uuid.UUID(bytes=table[at:at + 16]).bytes_le
+        (work / "certs.bin").write_bytes(table[:at] + guid + table[at + 16:])
+        expect(socle, f"genuine table, GUID {at // 24} in UEFI's order", 1, None, only_report, ".pem")
+
+
 def main():
     global skipped
     socle, resign, vtpm, profile, keys = sys.argv[1:6]
@@ -801,10 +823,11 @@ def main():
         check_challenged(socle, resign, keys, good, Path(top))
         check_list(socle, resign, keys, good, listed)
         check_ek_certificate(socle, resign, keys, good, listed, authority)
-        work = Path(top) / "genuine"
-        work.mkdir()
         if genuine and genuine.is_dir():
-            check_genuine(socle, genuine, work)
+            for name, check in (("milan-vcek", check_genuine), ("genoa-table", check_genuine_table)):
+                work = Path(top) / name
+                work.mkdir()
+                check(socle, genuine / name, work)
         else:
             skipped += 1
             print("skipped verify: genuine evidence: the folder is not there")
