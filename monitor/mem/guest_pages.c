@@ -219,10 +219,13 @@ uint32_t guest_pages_grant(gpa_t page, enum arch_page_size size)
 	return arch_rmpadjust(page, size, GUEST_VMPL, SNP_RMPADJUST_PERMS_ALL);
 }
 
-/* Gives the guest what it had before, of each page that is still there. */
+/*
+ * Gives the guest what it had before. A page of 2 MiB may have fallen apart meanwhile: then of each
+ * page that is still there.
+ */
 static void give_back(gpa_t page, enum arch_page_size size)
 {
-	if (guest_pages_grant(page, size) == SNP_RESULT_OK)
+	if (guest_pages_grant(page, size) != SNP_RESULT_FAIL_SIZEMISMATCH)
 		return;
 	for (uint64_t i = 0; i < page_count(size); i++)
 		(void)guest_pages_grant(gpa(page.raw + i * ABI_PAGE_SIZE), ARCH_PAGE_4K);
@@ -255,26 +258,23 @@ uint32_t guest_pages_prepare(gpa_t page, enum arch_page_size size)
 }
 
 /* Only the page that was validated can lose its validation: another one would not change. */
-static bool unvalidate(gpa_t page, enum arch_page_size size)
+static uint32_t unvalidate(gpa_t page, enum arch_page_size size)
 {
 	bool changed;
+	uint32_t eax = arch_pvalidate(page, size, false, &changed);
 
-	return arch_pvalidate(page, size, false, &changed) == SNP_RESULT_OK && changed;
+	if (eax == SNP_RESULT_OK && changed)
+		guest_pages_set(page, page_count(size), GUEST_PAGE_INVALID);
+	return eax;
 }
 
-/* A page of 2 MiB may have fallen apart meanwhile; what can be saved of it is. */
+/* As give_back(), for pages that were validated. */
 static void undo_validation(gpa_t page, enum arch_page_size size)
 {
-	if (unvalidate(page, size)) {
-		guest_pages_set(page, page_count(size), GUEST_PAGE_INVALID);
+	if (unvalidate(page, size) != SNP_RESULT_FAIL_SIZEMISMATCH)
 		return;
-	}
-	for (uint64_t i = 0; size != ARCH_PAGE_4K && i < page_count(size); i++) {
-		gpa_t part = gpa(page.raw + i * ABI_PAGE_SIZE);
-
-		if (unvalidate(part, ARCH_PAGE_4K))
-			guest_pages_set(part, 1, GUEST_PAGE_INVALID);
-	}
+	for (uint64_t i = 0; i < page_count(size); i++)
+		(void)unvalidate(gpa(page.raw + i * ABI_PAGE_SIZE), ARCH_PAGE_4K);
 }
 
 uint32_t guest_pages_validate(gpa_t page, enum arch_page_size size, bool ignore_unchanged,

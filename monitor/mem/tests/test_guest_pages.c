@@ -343,6 +343,16 @@ static void large_page_falls_apart(void **state)
 	assert_true(world_guest_owns(WORLD_LARGE + 0x1ff000));
 }
 
+/* Nothing of it is there to be given back, so nobody has the host split it. */
+static void large_page_that_is_gone_stays_whole(void **state)
+{
+	(void)state;
+	model_host_unassign(gpa(WORLD_LARGE), 512);
+	model_host_assign(gpa(WORLD_LARGE), 512);
+	assert_invalidates(WORLD_LARGE, ARCH_PAGE_2M, ARCH_RESULT_FAULT, GUEST_PAGE_VALID);
+	assert_true(model_rmp()->entries[WORLD_LARGE / 4096].flags & RMP_SIZE_2M);
+}
+
 /* A VMSA is not zeroed byte by byte while the host could enter it: first it is none. */
 static void prepare_makes_sure_that_it_is_no_vmsa(void **state)
 {
@@ -398,6 +408,7 @@ int main(void)
 		cmocka_unit_test_setup(failed_invalidate_gives_back, setup),
 		cmocka_unit_test_setup(exchanged_page_is_nobodys, setup),
 		cmocka_unit_test_setup(large_page_falls_apart, setup),
+		cmocka_unit_test_setup(large_page_that_is_gone_stays_whole, setup),
 		cmocka_unit_test_setup(prepare_makes_sure_that_it_is_no_vmsa, setup),
 		cmocka_unit_test_setup(copies_stay_in_one_page, setup),
 	};
