@@ -28,7 +28,7 @@ static void fill_budget(struct service *service)
 /* True when time is left for another slice. */
 static bool spend_budget(struct service *service, uint64_t start)
 {
-	uint64_t spent = arch_now_ns() - start;
+	uint64_t spent = user_now_ns() - start;
 
 	if (spent >= service->budget_left_ns)
 		return false;
@@ -42,7 +42,7 @@ static bool spend_budget(struct service *service, uint64_t start)
  */
 static bool run(struct service *service, uint64_t slice_ns)
 {
-	uint64_t start = arch_now_ns();
+	uint64_t start = user_now_ns();
 	uint64_t left = service->budget_left_ns;
 
 	service->context.deadline_ns = start + (slice_ns < left ? slice_ns : left);

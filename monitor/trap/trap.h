@@ -63,8 +63,9 @@ bool trap_fix_up(struct trap_frame *frame);
 bool vc_handle(struct trap_frame *frame);
 
 /*
- * Asks the doorbell what #HV was for: the timer sets cpu->tick, everything else is acknowledged
- * and forgotten. Not from an exception handler, for it uses the GHCB. events.c
+ * Asks the doorbell whether there was an event, with or without #HV, and what it was: the timer sets
+ * cpu->tick, everything else is acknowledged and forgotten. Not from an exception handler, for it
+ * uses the GHCB. events.c
  */
 void events_poll(struct cpu *cpu);
 

@@ -12,6 +12,9 @@
 /* CF PF AF ZF SF DF OF AC ID: no TF, no IOPL, no NT; interrupts stay off, for there are none. */
 #define RFLAGS_OF_SERVICE 0x240cd5ull
 #define RFLAGS_ALWAYS 2ull
+#define PERIOD_MIN_NS 250000ull	   /* hosts offer nothing much shorter */
+#define PERIOD_MAX_NS 100000000ull /* a lost event costs no more than this */
+#define CHARGE_MAX_NS 250000000ull /* two periods, and some time to get here */
 #define FX_FCW 0x37fu
 #define FX_MXCSR 0x1f80u
 
@@ -103,20 +106,42 @@ void user_leave(void)
 	cpu->cr3 = map_kernel_cr3();
 }
 
-/* False when the deadline has passed. Sees to it that a timer's #HV comes when it will. */
+uint64_t user_now_ns(void)
+{
+	struct cpu *cpu = cpu_this();
+	uint64_t now = arch_now_ns(), gap = now - cpu->looked_ns;
+
+	cpu->looked_ns = now;
+	if (gap > CHARGE_MAX_NS)
+		cpu->stopped_ns += gap - CHARGE_MAX_NS;
+	return now - cpu->stopped_ns;
+}
+
+/* Sees to it that the timer's #HV comes when it must, or soon after when the host loses one. */
+static void keep_timer(struct cpu *cpu, uint64_t deadline_ns, uint64_t left_ns)
+{
+	uint64_t period = left_ns > PERIOD_MAX_NS ? PERIOD_MAX_NS : left_ns;
+	bool ticked = cpu->tick;
+
+	cpu->tick = false;
+	if (period < PERIOD_MIN_NS)
+		period = PERIOD_MIN_NS;
+	if (cpu->timer_deadline != deadline_ns || (ticked && period < cpu->timer_period_ns))
+		timer_arm(cpu, deadline_ns, period);
+}
+
+/* False when the deadline has passed. Before each way into ring 3, whatever led out of it. */
 static bool watch_deadline(struct cpu *cpu, const struct user_context *context)
 {
-	if (cpu->event_pending)
-		events_poll(cpu);
+	events_poll(cpu);
 	if (!context->deadline_ns)
 		return true;
 
-	uint64_t now = arch_now_ns();
+	uint64_t now = user_now_ns();
 
 	if (now >= context->deadline_ns)
 		return false;
-	if (cpu->tick || cpu->timer_deadline != context->deadline_ns)
-		timer_arm(cpu, context->deadline_ns, context->deadline_ns - now);
+	keep_timer(cpu, context->deadline_ns, context->deadline_ns - now);
 	return true;
 }
 

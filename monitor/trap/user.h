@@ -44,10 +44,19 @@ struct user_context {
 	struct user_regs regs;
 	uint64_t fs_base; /* canonical and in user range, or the entry is a fault */
 	struct address_space *space;
-	uint64_t deadline_ns; /* in arch_now_ns() terms; 0: none */
+	uint64_t deadline_ns; /* in user_now_ns() terms; 0: none */
 	struct user_fault fault;
 	uint8_t fx[512] __attribute__((aligned(16))); /* x87 and SSE, FXSAVE64 */
 };
+
+/*
+ * The time that services are charged for, on this vCPU: arch_now_ns() less what the vCPU was stopped
+ * for, since a host that pauses the VM is none of the service's fault. While a service runs its vCPU
+ * looks at the clock at every period of the timer; what lies between two looks counts for a quarter
+ * of a second at most. So a host that sends no events lets a service run longer, on a vCPU that the
+ * host could have stopped just as well. Values of two vCPUs do not compare.
+ */
+uint64_t user_now_ns(void);
 
 /* A thread that starts at entry with the x87/SSE state of a new Linux process. */
 void user_context_init(struct user_context *context, struct address_space *space, va_t entry,

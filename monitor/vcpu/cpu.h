@@ -25,6 +25,13 @@ enum cpu_ist { /* which stack a vector runs on */
 	       IST_COUNT,
 };
 
+/* How this vCPU's TSC becomes the monitor's time (arch/hw/timer.c). */
+struct cpu_clock {
+	uint64_t tsc_last; /* the last value; 0: none yet */
+	uint64_t tsc_base; /* counted from here */
+	uint64_t ahead_ns; /* added, so that no vCPU is behind another one */
+};
+
 struct cpu_tss {
 	uint32_t reserved_00;
 	uint64_t rsp[3];
@@ -42,7 +49,7 @@ struct cpu {
 	uint64_t kernel_rsp;   /* where SYSCALL and faults of ring 3 start: user_enter()'s frame */
 	uint64_t user_rsp;     /* only between SYSCALL and the switch of stacks */
 	uint8_t event_pending; /* #HV came: ask the doorbell before ring 3 runs on */
-	bool tick;	       /* the timer's event was seen */
+	bool tick;	       /* an event of the timer was seen since the last look at it */
 	bool doorbell_set;     /* the host knows the doorbell page */
 	unsigned int index;    /* also its APIC id */
 
@@ -57,7 +64,11 @@ struct cpu {
 	struct user_context *user; /* what user_enter() runs */
 	uint64_t cr3;		   /* what this CPU has loaded */
 	uint32_t space_generation; /* of that space when it was loaded */
-	uint64_t timer_deadline;   /* 0: not armed */
+	uint64_t timer_deadline;   /* what the timer was armed for; 0: nothing */
+	uint64_t timer_period_ns;  /* of the timer, which may run; 0: it was stopped */
+	struct cpu_clock clock;
+	uint64_t looked_ns;  /* arch_now_ns() when user_now_ns() was last asked */
+	uint64_t stopped_ns; /* what user_now_ns() leaves out of it */
 
 	/* Read by other vCPUs, atomically. */
 	bool online; /* runs the run loop */

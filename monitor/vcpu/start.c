@@ -12,7 +12,7 @@
 #include "monitor/log/log.h"
 #include "monitor/vcpu/vcpu.h"
 
-#define START_PATIENCE_NS 30000000000ull
+#define SAY_AFTER_NS 30000000000ull
 #define VMPL0 0u
 
 static struct page_owner *ap_owner;
@@ -58,13 +58,17 @@ static gpa_t build_vmsa(unsigned int index, struct page_owner *owner)
 	return page;
 }
 
+/* For ever, if need be: vcpu.h says why. */
 static void wait_online(const struct cpu *cpu)
 {
 	uint64_t start = arch_now_ns();
+	bool said = false;
 
 	while (!__atomic_load_n(&cpu->online, __ATOMIC_ACQUIRE)) {
-		if (arch_now_ns() - start > START_PATIENCE_NS)
-			die(DIE_HOST, "the host does not start a vCPU");
+		if (arch_now_ns() - start > SAY_AFTER_NS && !said) {
+			log_printf(LOG_WARNING, "vCPU %u does not run yet", cpu->index);
+			said = true;
+		}
 		__builtin_ia32_pause();
 	}
 }

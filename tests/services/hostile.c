@@ -42,6 +42,8 @@
  *		else that is not its own, then echoes
  *	D	makes system calls with selectors of its own in DS, ES, FS and GS, behind a load of SS, and
  *		with x87 and SSE exceptions unmasked and one of them waiting, leaves all that, and echoes
+ *	B	says in the log that it waits, and does so until its TSC leaps, as it does when the host
+ *		was stopped for a while; then echoes
  *	K	leaves with an error if any of what D does, or its own last run, can be seen in its
  *		registers; then echoes
  */
@@ -66,6 +68,7 @@
 #define MONITOR_DIRECT 0xffff800000000000ull
 #define MONITOR_CPU 0xffffffffc0000000ull /* block of the first vCPU: monitor/vcpu/cpu_layout.h */
 #define CALLS_WITH_STACK 4000u
+#define TSC_LEAP (1ull << 32) /* a second or two */
 #define EFAULT 14
 #define EBADF 9
 
@@ -329,6 +332,27 @@ static void misuse_amdsp(void)
 		leave(10);
 }
 
+static uint64_t read_tsc(void)
+{
+	uint32_t low, high;
+
+	__asm__ volatile("rdtsc" : "=a"(low), "=d"(high));
+	return (uint64_t)high << 32 | low;
+}
+
+static void wait_for_leap(void)
+{
+	static const char line[] = "waiting\n";
+	uint64_t last, now;
+
+	call3(SYS_WRITE, SERVICE_FD_LOG, (uint64_t)line, sizeof(line) - 1);
+	now = read_tsc();
+	do {
+		last = now;
+		now = read_tsc();
+	} while (now - last < TSC_LEAP);
+}
+
 static void execute_cpuid(void)
 {
 	uint32_t eax = 0;
@@ -433,6 +457,9 @@ static void break_a_rule(uint8_t mode, size_t size)
 		break;
 	case 'R':
 		point_stack_elsewhere();
+		break;
+	case 'B':
+		wait_for_leap();
 		break;
 	case 'D':
 		leave_registers();

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """Services that break rules, in ring 3 of the monitor, on the machine.
 
-	hostile_test.py [--storm US] SOCLE MONITOR HOSTILE [MODES]
+	hostile_test.py [--storm US] [--pause] [--fault NAME[=WHEN]]... SOCLE MONITOR HOSTILE [MODES]
 
 Each boot packs up to six of them (MODES, see hostile.c) and a caller that calls each twice and logs
 what came back. The expected statuses and log lines are those of docs/services.md and abi/service.h.
@@ -10,11 +10,18 @@ what came back. The expected statuses and log lines are those of docs/services.m
 With --storm, the host is an enemy too: it raises #HV about every US microseconds (machine/hv/storm.h).
 All of it must come out the same, and #HV must have hit ring 3, ring 0, and the gap between SYSCALL
 and its stack switch, where ring 0 still has the service's stack pointer.
+
+With --pause the host stands still, for longer than the budget of the service, whenever one says that it
+waits. Nobody may pay for that.
+
+With --fault the host loses, delays or repeats events of the timer (socle run --help). A budget ends all the
+same.
 """
 
 import argparse
 import collections
 import json
+import os
 import pathlib
 import re
 import signal
@@ -30,6 +37,8 @@ AT_ONCE = 6  # a service has eight grants, two of them are the log and its mode
 # Some of what a storm must hit is a few instructions long: it takes the rounds that it takes.
 STORM_STATES = ("user", "gap", "kernel", "timer")
 STORM_ROUNDS_MAX = 6
+BUDGET_SECONDS = {"B": 3}  # of the others: 1
+PAUSE_SECONDS = 3.5
 
 # Mode of hostile.c: statuses, and the lines that must follow "service NAME" in the log.
 EXCEPTION = "exception {}, .*", "ended: an exception"
@@ -73,11 +82,13 @@ CASES = {
     "R": (OK, []),
     "D": (OK, []),
     "K": (OK, []),
+    "B": (OK, []),
 }
 
 
 def service(name, mode, calls):
-    budget = 30 if calls else 1  # a caller's includes those of the services it calls
+    # A caller's includes those of the services it calls.
+    budget = 30 if calls else BUDGET_SECONDS.get(mode, 1)
     grants = "".join(f"\tgrant {FIRST_FD + i} service {other}\n" for i, other in enumerate(calls))
     grants += "\tgrant 4 amd-sp\n" if mode == "A" else ""
     return (f"service {name}\n\texec hostile\n\tmemory 512K\n\tbudget {budget}s\n\tgrant 7 log\n"
@@ -102,18 +113,38 @@ def build(socle, monitor, hostile, modes, folder):
     return folder / "image"
 
 
-def boot(socle, image, keys, folder, storm):
+def children(pid):
+    return [int(word) for path in pathlib.Path(f"/proc/{pid}/task").glob("*/children")
+            for word in path.read_text().split()]
+
+
+def pause(process):
+    """QEMU, which is the host's CPUs, stands still."""
+    machines = children(process.pid)
+    for pid in machines:
+        os.kill(pid, signal.SIGSTOP)
+    time.sleep(PAUSE_SECONDS)
+    for pid in machines:
+        os.kill(pid, signal.SIGCONT)
+
+
+def boot(socle, image, keys, folder, options):
     """The monitor's log up to the end of its start. Making keys takes long, so they stay."""
     process = subprocess.Popen([socle, "run", "--quiet", "--log-dir", folder, "--report-key-dir",
                                 keys, "--timeout", str(BOOT_SECONDS),
-                                *(["--event-storm", str(storm)] if storm else []), image],
+                                *(["--event-storm", str(options.storm)] if options.storm else []),
+                                *[f"--fault={fault}" for fault in options.fault], image],
                                stderr=subprocess.DEVNULL)
     log = folder / "svsm.log"
     text = ""
+    paused = 0
     try:
         while process.poll() is None and "services ready" not in text:
             time.sleep(0.1)
             text = log.read_text(errors="replace") if log.exists() else ""
+            if options.pause and text.count("] waiting") > paused:
+                paused += 1
+                pause(process)
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait()
@@ -146,12 +177,13 @@ def check_storm(hits):
     return bool(missed(hits))
 
 
-def run(socle, monitor, hostile, modes, storm, hits):
+def run(options, modes, hits):
     with tempfile.TemporaryDirectory(prefix="socle-hostile-") as path:
         folder = pathlib.Path(path)
-        image = build(socle, monitor, hostile, modes, folder)
-        text = boot(socle, image, pathlib.Path(hostile).parent / "keys", folder, storm)
-        if storm:
+        image = build(options.socle, options.monitor, options.hostile, modes, folder)
+        keys = pathlib.Path(options.hostile).parent / "keys"
+        text = boot(options.socle, image, keys, folder, options)
+        if options.storm:
             hits.update(json.loads((folder / "timeline.json").read_text())["storm"])
     found = re.search(r"^socle: \[caller\] (.*)$", text, re.MULTILINE)
     statuses = dict(part.split("=") for part in found[1].split()) if found else {}
@@ -171,16 +203,17 @@ def run(socle, monitor, hostile, modes, storm, hits):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
     parser.add_argument("--storm", type=int, default=0, metavar="US")
+    parser.add_argument("--pause", action="store_true")
+    parser.add_argument("--fault", action="append", default=[], metavar="NAME[=WHEN]")
     parser.add_argument("socle")
     parser.add_argument("monitor")
     parser.add_argument("hostile")
-    parser.add_argument("modes", nargs="?", default="".join(CASES))
+    parser.add_argument("modes", nargs="?", default="".join(CASES).replace("B", ""))
     options = parser.parse_args()
     hits = collections.Counter()
     failures = checks = 0
     for _ in range(STORM_ROUNDS_MAX if options.storm else 1):
-        failures += sum(run(options.socle, options.monitor, options.hostile,
-                            options.modes[i:i + AT_ONCE], options.storm, hits)
+        failures += sum(run(options, options.modes[i:i + AT_ONCE], hits)
                         for i in range(0, len(options.modes), AT_ONCE))
         checks += len(options.modes)
         if failures or not missed(hits):

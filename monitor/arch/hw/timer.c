@@ -18,18 +18,20 @@
 #define SVR_ENABLE 0x100u
 #define SVR_SPURIOUS_VECTOR 0xffu
 #define LVT_MASKED (1u << 16)
+#define LVT_PERIODIC (1u << 17)
 #define DIVIDE_BY_1 0xbu
 
 #define NS_PER_S 1000000000ull
 #define CPUID_TIMING 0x40000010u /* EAX: TSC kHz, EBX: APIC bus kHz */
 #define APIC_KHZ_USUAL 1000000u	 /* hypervisors count nanoseconds */
 #define TSC_KHZ_LOWEST 1500000u	 /* no processor with SNP has a slower one */
+#define TSC_KHZ_MIN 500000u	 /* what else CPUID says is no rate of a TSC */
+#define TSC_KHZ_MAX 10000000u
 #define TSC_KHZ_GUESS 3000000u
 #define CALIBRATION_TICKS 5000000u
 #define CALIBRATION_READS 100000u
 
 struct clock {
-	uint64_t tsc_start;
 	uint64_t ns_per_tsc;  /* 32.32 fixed point */
 	uint64_t tick_per_ns; /* of the APIC timer, 32.32 */
 	bool timer;
@@ -101,55 +103,71 @@ bool clock_init(void)
 	clock.timer = timer_init_cpu() && measure(&tsc, &ticks);
 	if (clock.timer && (!tsc_khz || !apic_khz))
 		guess_rates(tsc, ticks, &tsc_khz, &apic_khz);
-	if (!tsc_khz)
+	if (tsc_khz < TSC_KHZ_MIN || tsc_khz > TSC_KHZ_MAX)
 		tsc_khz = TSC_KHZ_GUESS;
 
 	clock.ns_per_tsc = ((NS_PER_S / 1000) << 32) / tsc_khz;
 	clock.tick_per_ns = (apic_khz << 32) / (NS_PER_S / 1000);
-	clock.tsc_start = cpu_read_tsc();
 	return clock.timer;
+}
+
+uint64_t clock_advance(struct cpu_clock *own, uint64_t tsc, uint64_t seen_ns)
+{
+	if (!own->tsc_last)
+		own->tsc_base = tsc;
+	else if (tsc < own->tsc_last) /* turned back: no time has passed, and none is lost */
+		own->tsc_base -= own->tsc_last - tsc;
+	own->tsc_last = tsc;
+
+	uint64_t now = own->ahead_ns + scale(tsc - own->tsc_base, clock.ns_per_tsc);
+
+	if (now < seen_ns) {
+		own->ahead_ns += seen_ns - now;
+		return seen_ns;
+	}
+	return now;
 }
 
 uint64_t arch_now_ns(void)
 {
 	static uint64_t last;
-	uint64_t now = scale(cpu_read_tsc() - clock.tsc_start, clock.ns_per_tsc);
 	uint64_t seen = __atomic_load_n(&last, __ATOMIC_RELAXED);
+	uint64_t now = clock_advance(&cpu_this()->clock, cpu_read_tsc(), seen);
 
-	/* vCPUs' TSCs may differ, and the host may turn them back: time does not. */
 	while (now > seen && !__atomic_compare_exchange_n(&last, &seen, now, true, __ATOMIC_RELAXED,
 							  __ATOMIC_RELAXED))
 		;
 	return now > seen ? now : seen;
 }
 
-void timer_arm(struct cpu *cpu, uint64_t deadline_ns, uint64_t from_now_ns)
+void timer_arm(struct cpu *cpu, uint64_t deadline_ns, uint64_t period_ns)
 {
-	uint64_t ticks = scale(from_now_ns, clock.tick_per_ns);
+	uint64_t ticks = scale(period_ns, clock.tick_per_ns);
 
-	cpu->tick = false;
-	cpu->timer_deadline = deadline_ns;
+	cpu->timer_deadline = 0;
 	if (!clock.timer)
 		return;
 	if (ticks > UINT32_MAX)
 		ticks = UINT32_MAX;
-	ghcb_msr_write(MSR_X2APIC_LVT_TIMER, TIMER_VECTOR);
-	ghcb_msr_write(MSR_X2APIC_INITIAL, ticks ? ticks : 1);
+	cpu->timer_period_ns = period_ns;
+	if (ghcb_msr_write(MSR_X2APIC_LVT_TIMER, LVT_PERIODIC | TIMER_VECTOR) &&
+	    ghcb_msr_write(MSR_X2APIC_INITIAL, ticks ? ticks : 1))
+		cpu->timer_deadline = deadline_ns;
 }
 
 void timer_stop(struct cpu *cpu)
 {
-	if (!cpu->timer_deadline)
-		return;
 	cpu->timer_deadline = 0;
 	cpu->tick = false;
-	if (clock.timer)
-		ghcb_msr_write(MSR_X2APIC_INITIAL, 0);
+	if (cpu->timer_period_ns && ghcb_msr_write(MSR_X2APIC_INITIAL, 0))
+		cpu->timer_period_ns = 0;
 }
 
-void timer_end_of_interrupt(struct cpu *cpu)
+void timer_end_of_interrupt(void)
 {
-	/* The host writes 1 here when it needs no EOI for what it said last. */
-	if (!__atomic_exchange_n(&cpu->doorbell->no_eoi_required, 0, __ATOMIC_ACQ_REL))
-		ghcb_msr_write(MSR_X2APIC_EOI, 0);
+	/*
+	 * Also where NoEoiRequired in the doorbell page says that it is not needed, for the guest
+	 * can write that page too: an EOI too many does nothing, one too few is the last event.
+	 */
+	ghcb_msr_write(MSR_X2APIC_EOI, 0);
 }

@@ -205,6 +205,11 @@ void user_context_init(struct user_context *context, struct address_space *space
 	context->regs.rsp = stack.raw;
 }
 
+uint64_t user_now_ns(void)
+{
+	return arch_now_ns();
+}
+
 /* The entry point names the program, rbx counts. */
 enum user_exit user_enter(struct user_context *context)
 {

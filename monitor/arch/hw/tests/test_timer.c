@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The timer of VMPL0 and the monitor's clock. Registers of the x2APIC: APM volume 2, 16.11 and
+ * table 16-6 (LVT timer 832h: periodic is bit 17; initial count 838h; EOI 80Bh).
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "monitor/arch/arch.h"
+#include "monitor/arch/hw/cpuid.h"
+#include "monitor/arch/hw/timer.h"
+#include "monitor/ghcb/ghcb.h"
+
+#define LVT 0x832u
+#define INITIAL 0x838u
+#define CURRENT 0x839u
+#define EOI 0x80bu
+#define MS 1000000ull
+
+static struct cpu *cpu;
+
+static struct {
+	uint32_t msr[16];
+	uint64_t value[16];
+	unsigned int writes;
+	uint32_t refuses; /* this MSR */
+	uint32_t tsc_khz, apic_khz;
+	uint32_t count;
+} host;
+
+bool ghcb_msr_write(uint32_t msr, uint64_t value)
+{
+	if (msr == host.refuses)
+		return false;
+	host.msr[host.writes % 16] = msr;
+	host.value[host.writes++ % 16] = value;
+	return true;
+}
+
+/* A timer that counts 100000 for each look, in which the TSC goes on by 300000. */
+bool ghcb_msr_read(uint32_t msr, uint64_t *value)
+{
+	*value = msr == CURRENT ? host.count -= 100000 : 0;
+	return true;
+}
+
+struct cpuid_result cpuid_query(uint32_t leaf, uint32_t subleaf)
+{
+	(void)subleaf;
+	if (leaf != 0x40000010)
+		return (struct cpuid_result){ 0 };
+	return (struct cpuid_result){ .eax = host.tsc_khz, .ebx = host.apic_khz };
+}
+
+/* TSC of 2 GHz, timer of 1 GHz. */
+static int set_up(void **state)
+{
+	(void)state;
+	cpu = fake_cpu_block();
+	fake_cpu_reset(cpu);
+	memset(&host, 0, sizeof(host));
+	host.tsc_khz = 2000000;
+	host.apic_khz = 1000000;
+	host.count = UINT32_MAX;
+	fake_cpu.tsc = 1000000;
+	fake_cpu.tsc_step = 300000;
+	assert_true(clock_init());
+	fake_cpu.tsc_step = 0;
+	host.writes = 0;
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	(void)state;
+	free(cpu);
+	return 0;
+}
+
+static void it_fires_again_and_again(void **state)
+{
+	(void)state;
+	timer_arm(cpu, 77, 10 * MS);
+	assert_int_equal(host.writes, 2);
+	assert_int_equal(host.msr[0], LVT);
+	assert_int_equal(host.value[0], 1u << 17 | 0x40);
+	assert_int_equal(host.msr[1], INITIAL);
+	assert_in_range(host.value[1], 9999999, 10000000);
+	assert_int_equal(cpu->timer_deadline, 77);
+	assert_int_equal(cpu->timer_period_ns, 10 * MS);
+}
+
+static void no_period_is_nothing_or_too_long_for_the_register(void **state)
+{
+	(void)state;
+	timer_arm(cpu, 77, 0);
+	assert_int_equal(host.value[1], 1);
+	timer_arm(cpu, 77, 5000 * MS);
+	assert_int_equal(host.value[3], UINT32_MAX);
+}
+
+static void what_the_host_refuses_is_not_armed(void **state)
+{
+	static const uint32_t msrs[] = { LVT, INITIAL };
+
+	(void)state;
+	for (unsigned int i = 0; i < 2; i++) {
+		cpu->timer_deadline = 5;
+		host.refuses = msrs[i];
+		timer_arm(cpu, 77, MS);
+		assert_int_equal(cpu->timer_deadline, 0);
+	}
+}
+
+static void it_is_stopped_once(void **state)
+{
+	(void)state;
+	timer_stop(cpu);
+	assert_int_equal(host.writes, 0);
+	timer_arm(cpu, 77, MS);
+	cpu->tick = true;
+	timer_stop(cpu);
+	assert_int_equal(host.writes, 3);
+	assert_int_equal(host.msr[2], INITIAL);
+	assert_int_equal(host.value[2], 0);
+	assert_int_equal(cpu->timer_deadline, 0);
+	assert_false(cpu->tick);
+	timer_stop(cpu);
+	assert_int_equal(host.writes, 3);
+}
+
+/* Also one whose arming was refused half-way: the old count may run. */
+static void a_refused_stop_is_tried_again(void **state)
+{
+	(void)state;
+	timer_arm(cpu, 77, MS);
+	host.refuses = INITIAL;
+	timer_arm(cpu, 78, MS);
+	timer_stop(cpu);
+	host.refuses = 0;
+	host.writes = 0;
+	timer_stop(cpu);
+	assert_int_equal(host.writes, 1);
+}
+
+/* The guest can write the doorbell page, so what stands there saves no EOI. */
+static void every_event_is_ended(void **state)
+{
+	(void)state;
+	timer_end_of_interrupt();
+	assert_int_equal(host.writes, 1);
+	assert_int_equal(host.msr[0], EOI);
+	assert_int_equal(host.value[0], 0);
+}
+
+static void the_clock_counts_nanoseconds(void **state)
+{
+	struct cpu_clock clock = { 0 };
+
+	(void)state;
+	assert_int_equal(clock_advance(&clock, 5000, 0), 0);
+	assert_int_equal(clock_advance(&clock, 5000 + 2000, 0), 1000);
+	assert_int_equal(clock_advance(&clock, 5000 + 2000000000, 0), 1000000000);
+}
+
+/* A TSC that was turned back, also to before the start, neither stops the clock nor makes it leap. */
+static void a_tsc_turned_back_loses_nothing(void **state)
+{
+	struct cpu_clock clock = { 0 };
+
+	(void)state;
+	(void)clock_advance(&clock, 1000000, 0);
+	assert_int_equal(clock_advance(&clock, 3000000, 0), 1000000);
+	assert_int_equal(clock_advance(&clock, 10, 0), 1000000);
+	assert_int_equal(clock_advance(&clock, 2010, 0), 1001000);
+	assert_int_equal(clock_advance(&clock, 3000, 0), 1001495);
+}
+
+/* A vCPU whose TSC is behind goes on from where the others are, and at its own pace. */
+static void no_vcpu_is_behind_another(void **state)
+{
+	struct cpu_clock clock = { 0 };
+
+	(void)state;
+	assert_int_equal(clock_advance(&clock, 100, 5000), 5000);
+	assert_int_equal(clock_advance(&clock, 2100, 5000), 6000);
+	assert_int_equal(clock_advance(&clock, 4100, 9000), 9000);
+	assert_int_equal(clock_advance(&clock, 6100, 9000), 10000);
+}
+
+static void rates_that_no_tsc_has_are_not_believed(void **state)
+{
+	static const uint32_t wrong[] = { 1, 499999, 10000001, UINT32_MAX };
+	struct cpu_clock clock;
+
+	(void)state;
+	for (unsigned int i = 0; i < 4; i++) {
+		host.tsc_khz = wrong[i];
+		fake_cpu.tsc_step = 300000;
+		host.count = UINT32_MAX;
+		assert_true(clock_init());
+		memset(&clock, 0, sizeof(clock));
+		(void)clock_advance(&clock, 1, 0);
+		/* 3 GHz are the guess. */
+		assert_in_range(clock_advance(&clock, 3000001, 0), 999999, 1000000);
+	}
+}
+
+static void time_never_goes_back(void **state)
+{
+	uint64_t before = arch_now_ns(), after;
+
+	(void)state;
+	fake_cpu.tsc += 2000000;
+	after = arch_now_ns();
+	assert_in_range(after - before, 999999, 1000000);
+	fake_cpu.tsc = 5;
+	assert_int_equal(arch_now_ns(), after);
+	fake_cpu.tsc = 2005;
+	assert_in_range(arch_now_ns() - after, 999, 1001);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(it_fires_again_and_again),
+		TEST(no_period_is_nothing_or_too_long_for_the_register),
+		TEST(what_the_host_refuses_is_not_armed),
+		TEST(it_is_stopped_once),
+		TEST(a_refused_stop_is_tried_again),
+		TEST(every_event_is_ended),
+		TEST(the_clock_counts_nanoseconds),
+		TEST(a_tsc_turned_back_loses_nothing),
+		TEST(no_vcpu_is_behind_another),
+		TEST(rates_that_no_tsc_has_are_not_believed),
+		TEST(time_never_goes_back),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

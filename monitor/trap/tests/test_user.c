@@ -1,0 +1,336 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The way into ring 3 and out of it, with a script in the place of the service: what is loaded, and
+ * that the deadline ends it whatever leads out of ring 3 and whatever becomes of the timer.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "monitor/arch/arch.h"
+#include "monitor/arch/hw/cpu_ops.h"
+#include "monitor/arch/hw/timer.h"
+#include "monitor/ghcb/ghcb.h"
+#include "monitor/trap/user_asm.h"
+
+#define MS 1000000ull
+#define S (1000 * MS)
+#define ENTRY 0x401000u
+#define STACK 0x7ffffff0u
+#define SPACE_CR3 0x8000000005000ull
+#define KERNEL_CR3 0x8000000001000ull
+
+static struct cpu *cpu;
+static struct user_context context;
+static struct address_space space;
+
+static struct {
+	uint64_t now_ns;
+	uint64_t run_ns; /* how long ring 3 runs before it is left */
+	enum user_return result;
+	unsigned int entries, ends_at; /* after so many entries the result is SYSCALL */
+	bool tick;		       /* the timer's event led out of ring 3 */
+	bool refuses;		       /* the host refuses the timer */
+	unsigned int armed, closed, polls;
+	uint64_t period_ns;
+	struct user_regs regs;
+	uint64_t cr3;
+} t;
+
+uint64_t arch_now_ns(void)
+{
+	return t.now_ns;
+}
+
+void events_poll(struct cpu *self)
+{
+	assert_ptr_equal(self, cpu);
+	t.polls++;
+	if (cpu->event_pending && t.tick)
+		cpu->tick = true;
+	cpu->event_pending = 0;
+}
+
+void timer_arm(struct cpu *self, uint64_t deadline_ns, uint64_t period_ns)
+{
+	t.armed++;
+	t.period_ns = period_ns;
+	self->timer_period_ns = period_ns;
+	self->timer_deadline = t.refuses ? 0 : deadline_ns;
+}
+
+void ghcb_close(struct cpu *self)
+{
+	assert_ptr_equal(self, cpu);
+	t.closed++;
+}
+
+uint64_t space_cr3(const struct address_space *of)
+{
+	assert_ptr_equal(of, &space);
+	return SPACE_CR3;
+}
+
+uint64_t map_kernel_cr3(void)
+{
+	return KERNEL_CR3;
+}
+
+/* Never called: what leaves ring 3 does so through the script. */
+_Noreturn void user_return(int value)
+{
+	(void)value;
+	abort();
+}
+
+int user_resume(struct cpu *self, const struct user_regs *regs)
+{
+	assert_ptr_equal(self, cpu);
+	assert_ptr_equal(cpu->user, &context);
+	assert_int_equal(t.closed, t.entries + 1);
+	assert_int_equal(t.polls, t.entries + 1);
+	t.regs = *regs;
+	t.cr3 = fake_cpu.cr3;
+	t.now_ns += t.run_ns;
+	t.entries++;
+	cpu->event_pending = t.tick;
+	if (t.entries == t.ends_at)
+		return USER_RETURN_SYSCALL;
+	assert_true(t.entries < 100000);
+	return (int)t.result;
+}
+
+static int set_up(void **state)
+{
+	(void)state;
+	cpu = fake_cpu_block();
+	fake_cpu_reset(cpu);
+	memset(&t, 0, sizeof(t));
+	t.now_ns = 1000 * S;
+	t.ends_at = 1;
+	cpu->cr3 = KERNEL_CR3;
+	user_context_init(&context, &space, (va_t){ ENTRY }, (va_t){ STACK });
+	(void)user_now_ns(); /* the time before the test counts for nothing */
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	(void)state;
+	free(cpu);
+	return 0;
+}
+
+static void set_deadline(uint64_t in_ns)
+{
+	context.deadline_ns = user_now_ns() + in_ns;
+}
+
+/* How long the service was in ring 3, from here to its end by the deadline. */
+static uint64_t run_to_deadline(void)
+{
+	uint64_t start = t.now_ns;
+
+	t.ends_at = 0;
+	assert_int_equal(user_enter(&context), USER_EXIT_DEADLINE);
+	assert_null(cpu->user);
+	return t.now_ns - start;
+}
+
+static void it_starts_as_a_process_does(void **state)
+{
+	(void)state;
+	context.fs_base = 0x5000;
+	assert_int_equal(user_enter(&context), USER_EXIT_SYSCALL);
+	assert_int_equal(t.regs.rip, ENTRY);
+	assert_int_equal(t.regs.rsp, STACK);
+	assert_int_equal(t.regs.rflags, 2);
+	assert_int_equal(t.cr3, SPACE_CR3);
+	assert_int_equal(cpu->cr3, SPACE_CR3);
+	assert_int_equal(cpu_read_msr(0xc0000100), 0x5000); /* FS.base */
+	assert_int_equal(fake_cpu.selectors_cleared, 1);
+	assert_null(cpu->user);
+}
+
+/* RFLAGS bits by APM volume 1, 3.1.4: CF PF AF ZF SF OF, DF, AC and ID are the service's. */
+static void flags_that_are_ring_0s_are_taken_away(void **state)
+{
+	(void)state;
+	context.regs.rflags = UINT64_MAX;
+	(void)user_enter(&context);
+	assert_int_equal(t.regs.rflags, 0x240cd7);
+}
+
+static void a_space_is_loaded_when_it_changed(void **state)
+{
+	(void)state;
+	(void)user_enter(&context);
+	t.entries = t.closed = t.polls = 0;
+	(void)user_enter(&context);
+	assert_int_equal(fake_cpu.cr3_writes, 1);
+	space.generation++;
+	t.entries = t.closed = t.polls = 0;
+	(void)user_enter(&context);
+	assert_int_equal(fake_cpu.cr3_writes, 2);
+	user_leave();
+	assert_int_equal(fake_cpu.cr3, KERNEL_CR3);
+	assert_int_equal(fake_cpu.cr3_writes, 3);
+	user_leave();
+	assert_int_equal(fake_cpu.cr3_writes, 3);
+}
+
+/* Addresses from the end of the lower half on; the one that IRET takes must be below. */
+static void an_address_that_is_none_is_a_fault(void **state)
+{
+	(void)state;
+	context.regs.rip = SPACE_USER_MAX;
+	assert_int_equal(user_enter(&context), USER_EXIT_FAULT);
+	assert_int_equal(context.fault.vector, 13);
+	context.regs.rip = ENTRY;
+	context.fs_base = 0x8000000000000000ull;
+	assert_int_equal(user_enter(&context), USER_EXIT_FAULT);
+	assert_int_equal(t.entries, 0);
+	context.fs_base = SPACE_USER_MAX - 1;
+	assert_int_equal(user_enter(&context), USER_EXIT_SYSCALL);
+}
+
+static void a_deadline_that_has_passed_ends_it_at_once(void **state)
+{
+	(void)state;
+	context.deadline_ns = user_now_ns();
+	assert_int_equal(user_enter(&context), USER_EXIT_DEADLINE);
+	assert_int_equal(t.entries, 0);
+}
+
+/* CPUID and NMI lead back at once, without any event of the timer. */
+static void a_loop_of_anything_ends(void **state)
+{
+	(void)state;
+	set_deadline(1 * S);
+	t.result = USER_RETURN_AGAIN;
+	t.run_ns = 20000;
+	assert_int_equal(run_to_deadline(), 1 * S);
+	assert_int_equal(t.armed, 1);
+}
+
+static void the_timer_comes_every_100_ms_at_least(void **state)
+{
+	(void)state;
+	set_deadline(60 * S);
+	(void)user_enter(&context);
+	assert_int_equal(t.period_ns, 100 * MS);
+	assert_int_equal(cpu->timer_deadline, context.deadline_ns);
+}
+
+static void the_last_period_is_the_rest(void **state)
+{
+	(void)state;
+	set_deadline(130 * MS);
+	t.tick = true;
+	t.result = USER_RETURN_AGAIN;
+	t.run_ns = 100 * MS;
+	t.ends_at = 2;
+	assert_int_equal(user_enter(&context), USER_EXIT_SYSCALL);
+	assert_int_equal(t.armed, 2);
+	assert_int_equal(t.period_ns, 30 * MS);
+}
+
+/* An event that came early: what is left is waited for, but not in steps that no host offers. */
+static void an_early_event_is_followed_by_another(void **state)
+{
+	(void)state;
+	set_deadline(10 * MS);
+	t.tick = true;
+	t.result = USER_RETURN_AGAIN;
+	t.run_ns = 10 * MS - 1000;
+	t.ends_at = 2;
+	assert_int_equal(user_enter(&context), USER_EXIT_SYSCALL);
+	assert_int_equal(t.armed, 2);
+	assert_int_equal(t.period_ns, 250000);
+}
+
+/* Every other event is lost: ring 3 is left once in two periods. */
+static void a_lost_event_costs_one_period(void **state)
+{
+	(void)state;
+	set_deadline(1 * S);
+	t.tick = true;
+	t.result = USER_RETURN_AGAIN;
+	t.run_ns = 200 * MS;
+	assert_int_equal(run_to_deadline(), 1 * S);
+}
+
+static void a_refused_timer_is_tried_again(void **state)
+{
+	(void)state;
+	set_deadline(1 * S);
+	t.refuses = true;
+	t.result = USER_RETURN_AGAIN;
+	t.run_ns = 10 * MS;
+	assert_int_equal(run_to_deadline(), 1 * S);
+	assert_int_equal(t.armed, 100);
+}
+
+static void another_deadline_arms_anew(void **state)
+{
+	(void)state;
+	set_deadline(50 * MS);
+	(void)user_enter(&context);
+	context.deadline_ns += 5 * MS;
+	t.entries = t.closed = t.polls = 0;
+	(void)user_enter(&context);
+	assert_int_equal(t.armed, 2);
+	assert_int_equal(t.period_ns, 55 * MS);
+	t.entries = t.closed = t.polls = 0;
+	(void)user_enter(&context);
+	assert_int_equal(t.armed, 2);
+}
+
+/* A host that stops the VM for an hour takes a quarter of a second of a service's time. */
+static void a_paused_host_takes_little_of_a_budget(void **state)
+{
+	(void)state;
+	set_deadline(1 * S);
+	t.result = USER_RETURN_AGAIN;
+	t.run_ns = 3600 * S;
+	assert_int_equal(run_to_deadline(), 4 * 3600 * S);
+}
+
+static void what_lies_between_two_looks_counts_up_to_250_ms(void **state)
+{
+	uint64_t start = user_now_ns();
+
+	(void)state;
+	t.now_ns += 250 * MS;
+	assert_int_equal(user_now_ns() - start, 250 * MS);
+	t.now_ns += 251 * MS;
+	assert_int_equal(user_now_ns() - start, 500 * MS);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(it_starts_as_a_process_does),
+		TEST(flags_that_are_ring_0s_are_taken_away),
+		TEST(a_space_is_loaded_when_it_changed),
+		TEST(an_address_that_is_none_is_a_fault),
+		TEST(a_deadline_that_has_passed_ends_it_at_once),
+		TEST(a_loop_of_anything_ends),
+		TEST(the_timer_comes_every_100_ms_at_least),
+		TEST(the_last_period_is_the_rest),
+		TEST(an_early_event_is_followed_by_another),
+		TEST(a_lost_event_costs_one_period),
+		TEST(a_refused_timer_is_tried_again),
+		TEST(another_deadline_arms_anew),
+		TEST(a_paused_host_takes_little_of_a_budget),
+		TEST(what_lies_between_two_looks_counts_up_to_250_ms),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The start of the other vCPUs. AP_CREATION gets APIC id, VMPL 0 and the VMSA (GHCB specification
+ * 56421, 4.1.11).
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "monitor/arch/arch.h"
+#include "monitor/arch/hw/timer.h"
+#include "monitor/ghcb/ghcb.h"
+#include "monitor/log/die.h"
+#include "monitor/log/log.h"
+#include "monitor/trap/trap.h"
+#include "monitor/vcpu/vcpu.h"
+
+#define HOUR_NS 3600000000000ull
+#define KERNEL_CR3 0x8000000001000ull
+#define FEATURES 0x9ull
+#define VMSA 0x5000u
+
+static struct {
+	uint64_t now_ns;
+	unsigned int looks;	   /* at the clock */
+	unsigned int online_after; /* so many of them */
+	unsigned int cpu;	   /* started last */
+	unsigned int started, lines, committed;
+	bool refuses, no_memory, no_vmsa, no_rmp;
+	jmp_buf out;
+	enum die_reason reason;
+} t;
+
+static struct cpu *blocks[3];
+static struct snp_vmsa vmsa;
+static struct page_owner owner;
+
+uint64_t arch_now_ns(void)
+{
+	if (++t.looks >= t.online_after)
+		blocks[t.cpu]->online = true;
+	return t.now_ns += HOUR_NS;
+}
+
+void log_printf(enum log_level level, const char *fmt, ...)
+{
+	(void)level;
+	(void)fmt;
+	t.lines++;
+}
+
+_Noreturn void die(enum die_reason reason, const char *why)
+{
+	(void)why;
+	t.reason = reason;
+	longjmp(t.out, 1);
+}
+
+bool cpu_create(unsigned int index, struct page_owner *from)
+{
+	assert_ptr_equal(from, &owner);
+	blocks[index]->index = index;
+	return !t.no_memory;
+}
+
+bool vmsa_alloc(struct page_owner *from, gpa_t *page)
+{
+	assert_ptr_equal(from, &owner);
+	*page = gpa(VMSA);
+	return !t.no_vmsa;
+}
+
+bool vmsa_commit(gpa_t page)
+{
+	assert_int_equal(page.raw, VMSA);
+	t.committed++;
+	return !t.no_rmp;
+}
+
+void *page_ptr(gpa_t page)
+{
+	assert_int_equal(page.raw, VMSA);
+	return &vmsa;
+}
+
+uint64_t map_kernel_cr3(void)
+{
+	return KERNEL_CR3;
+}
+
+bool ghcb_ap_create(uint32_t apic_id, unsigned int vmpl, gpa_t page, uint64_t sev_features)
+{
+	t.cpu = apic_id;
+	t.started++;
+	t.looks = 0;
+	assert_int_equal(t.committed, t.started); /* before the host hears of it */
+	assert_int_equal(vmpl, 0);
+	assert_int_equal(page.raw, VMSA);
+	assert_int_equal(sev_features, FEATURES);
+	assert_int_equal(vmsa.sev_features, FEATURES);
+	assert_int_equal(vmsa.cr3, KERNEL_CR3);
+	assert_int_equal(vmsa.rsp, (uint64_t)(uintptr_t)blocks[apic_id] + 0x6000 - 8);
+	return !t.refuses;
+}
+
+/* What a started vCPU does comes by its VMSA alone. */
+void cpu_load(struct cpu *cpu)
+{
+	(void)cpu;
+	abort();
+}
+
+bool ghcb_init_cpu(struct cpu *cpu, struct page_owner *from)
+{
+	(void)cpu;
+	(void)from;
+	abort();
+}
+
+bool timer_init_cpu(void)
+{
+	abort();
+}
+
+_Noreturn void vcpu_run(void)
+{
+	abort();
+}
+
+static int set_up(void **state)
+{
+	(void)state;
+	for (unsigned int i = 0; i < 3; i++)
+		blocks[i] = fake_cpu_block();
+	fake_cpu_reset(blocks[0]);
+	memcpy(fake_cpu.others, blocks, sizeof(blocks));
+	memset(&t, 0, sizeof(t));
+	cpu_write_msr(SNP_MSR_SEV_STATUS, FEATURES << 2); /* SEV_FEATURES from bit 2 on */
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	(void)state;
+	for (unsigned int i = 0; i < 3; i++)
+		free(blocks[i]);
+	return 0;
+}
+
+static bool starts(unsigned int count)
+{
+	if (setjmp(t.out))
+		return false;
+	vcpu_start_others(count, &owner);
+	return true;
+}
+
+static void a_refusal_is_the_end(void **state)
+{
+	(void)state;
+	t.refuses = true;
+	assert_false(starts(2));
+	assert_int_equal(t.reason, DIE_HOST);
+	t.no_rmp = true;
+	assert_false(starts(2));
+	assert_int_equal(t.reason, DIE_RMP);
+	t.no_vmsa = true;
+	assert_false(starts(2));
+	assert_int_equal(t.reason, DIE_MEMORY);
+	t.no_memory = true;
+	t.no_vmsa = false;
+	assert_false(starts(2));
+	assert_int_equal(t.reason, DIE_MEMORY);
+}
+
+/* Each look is an hour later: a thousand of them are no reason to end, and one line says so. */
+static void a_slow_host_gets_its_time(void **state)
+{
+	(void)state;
+	t.online_after = 1000;
+	assert_true(starts(3));
+	assert_int_equal(t.started, 2);
+	assert_int_equal(t.lines, 2);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(a_refusal_is_the_end),
+		TEST(a_slow_host_gets_its_time),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
