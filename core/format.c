@@ -119,3 +119,27 @@ void format_write(format_put put, void *context, const char *fmt, va_list args)
 	}
 	va_end(rest);
 }
+
+struct buffer {
+	char *at;
+	char *last; /* where the zero goes at the latest */
+};
+
+static void put_buffer(void *context, char c)
+{
+	struct buffer *buffer = context;
+
+	if (buffer->at < buffer->last)
+		*buffer->at++ = c;
+}
+
+void format_text(char *to, size_t size, const char *fmt, ...)
+{
+	struct buffer buffer = { .at = to, .last = to + size - 1 };
+	va_list args;
+
+	va_start(args, fmt);
+	format_write(put_buffer, &buffer, fmt, args);
+	va_end(args);
+	*buffer.at = '\0';
+}

@@ -15,4 +15,7 @@ typedef void (*format_put)(void *context, char c);
  */
 void format_write(format_put put, void *context, const char *fmt, va_list args);
 
+/* The same into the size bytes at to, which end in a zero whatever fits. size is not 0. */
+void format_text(char *to, size_t size, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+
 #endif

@@ -24,9 +24,10 @@ enum die_reason {
 };
 
 /*
- * Wipes the keys, every page of secret owners and all other memory that is registered as secret, writes
- * why to the log and asks the host to end
- * the VM. Never returns, also when the host does not comply. Any lock state.
+ * Wipes the keys, every page of secret owners and all other memory that is registered as secret,
+ * writes why to the log and asks the host to end the VM. Never returns, also when the host does not
+ * comply. Any lock state, here and elsewhere: it takes none and waits for nobody. Several vCPUs may
+ * die at once, and one may die of dying.
  */
 _Noreturn void die(enum die_reason reason, const char *why);
 

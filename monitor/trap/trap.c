@@ -2,12 +2,14 @@
 #include "monitor/trap/trap.h"
 
 #include "abi/snp.h"
+#include "core/format.h"
 #include "monitor/arch/hw/cpu_ops.h"
 #include "monitor/log/die.h"
-#include "monitor/log/log.h"
 #include "monitor/mem/map.h"
 #include "monitor/trap/extable.h"
 #include "monitor/trap/user_asm.h"
+
+#define WHY_MAX 160u
 
 static bool within(uint64_t address, const void *begin, const char *end)
 {
@@ -80,13 +82,15 @@ static bool debug_of_service(struct trap_frame *frame)
 	return true;
 }
 
+/* No lock is taken on this way, for whoever holds it may be what broke. */
 static _Noreturn void die_of(const struct trap_frame *frame)
 {
-	log_printf(LOG_ERROR, "exception %lu error 0x%lx at 0x%lx stack 0x%lx address 0x%lx",
-		   frame->vector, frame->error, frame->rip, frame->rsp, cpu_read_cr2());
-	if (frame->vector == X86_VECTOR_VC)
-		die(DIE_NOT_VALIDATED, "#VC in ring 0");
-	die(DIE_EXCEPTION, "exception in ring 0");
+	char why[WHY_MAX];
+
+	format_text(why, sizeof(why),
+		    "exception %lu in ring 0, error 0x%lx at 0x%lx stack 0x%lx address 0x%lx",
+		    frame->vector, frame->error, frame->rip, frame->rsp, cpu_read_cr2());
+	die(frame->vector == X86_VECTOR_VC ? DIE_NOT_VALIDATED : DIE_EXCEPTION, why);
 }
 
 static void handle_kernel(struct cpu *cpu, struct trap_frame *frame)

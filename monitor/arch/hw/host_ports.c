@@ -25,19 +25,26 @@ static struct {
 	char line[LOG_LINE_MAX];
 } ports;
 
-static void flush_log(void)
+static void flush_log(size_t size)
 {
 	if (ports.debug_port)
-		ghcb_io_write_string(ports.debug_port, ports.line, ports.used);
-	ports.used = 0;
+		ghcb_io_write_string(ports.debug_port, ports.line, size);
+	__atomic_store_n(&ports.used, 0, __ATOMIC_RELAXED);
 }
 
+/*
+ * The log's lock keeps others out, but not a vCPU that dies: then characters may be lost or mixed,
+ * and no more.
+ */
 void arch_log_putc(char c)
 {
-	if (ports.used < LOG_LINE_MAX)
-		ports.line[ports.used++] = c;
-	if (ports.ready && cpu_this()->ghcb && (c == '\n' || ports.used == LOG_LINE_MAX))
-		flush_log();
+	size_t used = __atomic_load_n(&ports.used, __ATOMIC_RELAXED);
+
+	if (used < LOG_LINE_MAX)
+		ports.line[used++] = c;
+	__atomic_store_n(&ports.used, used, __ATOMIC_RELAXED);
+	if (ports.ready && cpu_this()->ghcb && (c == '\n' || used == LOG_LINE_MAX))
+		flush_log(used);
 }
 
 /*
@@ -62,7 +69,7 @@ void host_ports_init(const struct socle_params *params)
 		ports.channel_port = params->host_channel_port;
 	ports.ready = true;
 	if (ports.used)
-		flush_log();
+		flush_log(ports.used);
 }
 
 /* Waits for room, but not for longer than anyone should. False when the host refuses the access. */

@@ -1,0 +1,316 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What becomes of each exception. Vectors and which of them push an error code: APM volume 2, 8.2;
+ * #HV is 28, #VC is 29 (15.36.16 and 15.35.5), and the exit code of CPUID is 72h (appendix C).
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "monitor/log/die.h"
+#include "monitor/trap/extable.h"
+#include "monitor/trap/trap.h"
+#include "monitor/trap/user_asm.h"
+
+#define HV 28u
+#define VC 29u
+#define NMI 2u
+#define DB 1u
+#define PF 14u
+#define GP 13u
+#define UD 6u
+#define SYSCALL 0x100u
+#define KERNEL_CS 0x08u
+#define USER_CS 0x23u
+#define RUN_STACK 0x5f00u
+#define HV_STACK 0x7f00u
+#define NMI_STACK 0x9f00u
+#define SOMEWHERE 0xffffffff80001234ull
+
+/* As entry.S has them, in this order: all that counts is where each begins and ends. */
+__asm__(".globl trap_syscall, trap_syscall_stacked, user_resume_begin, user_resume_end\n"
+	".globl user_resume_abort, wait_vmgexit, wait_vmgexit_end, wait_halt, wait_halt_end\n"
+	".globl wait_abort, extable_begin, extable_end\n"
+	"trap_syscall: .skip 21\n"
+	"trap_syscall_stacked: .skip 8\n"
+	"user_resume_begin: .skip 100\n"
+	"user_resume_end: .skip 3\n"
+	"user_resume_abort: .skip 3\n"
+	"wait_vmgexit: .skip 10\n"
+	"wait_vmgexit_end: .skip 3\n"
+	"wait_halt: .skip 10\n"
+	"wait_halt_end: .skip 3\n"
+	"wait_abort: .skip 3\n"
+	".pushsection .data\n"
+	".balign 8\n"
+	"extable_begin: .quad 0x1000, 0x1100, 0x20004000, 0x2000, 0x2200, 0x20000040\n"
+	"extable_end:\n"
+	".popsection\n");
+
+static struct cpu *cpu;
+static struct user_context context;
+
+enum outcome { BACK, LEFT, DIED };
+
+static struct {
+	jmp_buf out;
+	struct trap_frame left; /* with which ring 3 was left */
+	enum user_return value;
+	enum die_reason reason;
+	char why[200];
+	bool cpuid_fails;
+} t;
+
+_Noreturn void user_leave_ring3(const struct trap_frame *frame, enum user_return value)
+{
+	t.left = *frame;
+	t.value = value;
+	longjmp(t.out, LEFT);
+}
+
+_Noreturn void die(enum die_reason reason, const char *why)
+{
+	t.reason = reason;
+	strncpy(t.why, why, sizeof(t.why) - 1);
+	longjmp(t.out, DIED);
+}
+
+bool vc_handle(struct trap_frame *frame)
+{
+	frame->rip += 2;
+	return !t.cpuid_fails;
+}
+
+static int set_up(void **state)
+{
+	(void)state;
+	cpu = fake_cpu_block();
+	fake_cpu_reset(cpu);
+	memset(&t, 0, sizeof(t));
+	memset(&context, 0, sizeof(context));
+	cpu->user = &context;
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	(void)state;
+	free(cpu);
+	return 0;
+}
+
+static enum outcome handle(struct trap_frame *frame)
+{
+	int outcome = setjmp(t.out);
+
+	if (outcome)
+		return (enum outcome)outcome;
+	trap_handle(frame);
+	return BACK;
+}
+
+static struct trap_frame kernel_frame(uint64_t vector, uint64_t rip)
+{
+	return (struct trap_frame){
+		.vector = vector,
+		.rip = rip,
+		.cs = KERNEL_CS,
+		.rsp = (uint64_t)(uintptr_t)cpu + RUN_STACK,
+	};
+}
+
+static struct trap_frame user_frame(uint64_t vector)
+{
+	return (struct trap_frame){
+		.vector = vector,
+		.error = 5,
+		.rip = 0x401000,
+		.cs = USER_CS,
+		.rsp = (uint64_t)(uintptr_t)cpu + HV_STACK,
+	};
+}
+
+static void a_system_call_leaves_ring_3(void **state)
+{
+	struct trap_frame frame = user_frame(SYSCALL);
+
+	(void)state;
+	assert_int_equal(handle(&frame), LEFT);
+	assert_int_equal(t.value, USER_RETURN_SYSCALL);
+	assert_memory_equal(&t.left, &frame, sizeof(frame));
+}
+
+/* None of them goes back by the IRET of its handler, which looks for no event and no deadline. */
+static void whatever_leads_out_of_ring_3_leaves_it(void **state)
+{
+	static const uint64_t vectors[] = { HV, NMI, VC };
+
+	(void)state;
+	for (unsigned int i = 0; i < 3; i++) {
+		struct trap_frame frame = user_frame(vectors[i]);
+
+		cpu->event_pending = 0;
+		assert_int_equal(handle(&frame), LEFT);
+		assert_int_equal(t.value, USER_RETURN_AGAIN);
+		assert_int_equal(cpu->event_pending, vectors[i] == HV);
+		assert_int_equal(t.left.rip, vectors[i] == VC ? 0x401002 : 0x401000);
+	}
+}
+
+static void a_fault_is_the_services(void **state)
+{
+	(void)state;
+	fake_cpu.cr2 = 0x1234;
+	for (uint64_t vector = 0; vector < 32; vector++) {
+		struct trap_frame frame = user_frame(vector);
+
+		t.cpuid_fails = true;
+		if (vector == HV || vector == NMI)
+			continue;
+		assert_int_equal(handle(&frame), LEFT);
+		assert_int_equal(t.value, USER_RETURN_FAULT);
+		assert_int_equal(context.fault.vector, vector);
+		assert_int_equal(context.fault.error, 5);
+		assert_int_equal(context.fault.address, vector == PF ? 0x1234 : 0);
+	}
+}
+
+static void hv_leaves_a_mark_in_ring_0(void **state)
+{
+	struct trap_frame frame = kernel_frame(HV, SOMEWHERE);
+
+	(void)state;
+	assert_int_equal(handle(&frame), BACK);
+	assert_int_equal(cpu->event_pending, 1);
+	assert_int_equal(frame.rip, SOMEWHERE);
+}
+
+/* Each region with what its first and last byte, and its neighbours, lead to. */
+static void who_is_about_to_give_the_cpu_away_starts_over(void **state)
+{
+	const struct {
+		const void *begin, *end, *to;
+	} regions[] = {
+		{ user_resume_begin, user_resume_end, user_resume_abort },
+		{ (const void *)wait_vmgexit, wait_vmgexit_end, wait_abort },
+		{ (const void *)wait_halt, wait_halt_end, wait_abort },
+	};
+
+	(void)state;
+	for (unsigned int i = 0; i < 3; i++) {
+		uint64_t begin = (uint64_t)(uintptr_t)regions[i].begin;
+		uint64_t end = (uint64_t)(uintptr_t)regions[i].end;
+		uint64_t to = (uint64_t)(uintptr_t)regions[i].to;
+		const uint64_t from[] = { begin - 1, begin, end - 1, end };
+
+		for (unsigned int k = 0; k < 4; k++) {
+			struct trap_frame frame = kernel_frame(HV, from[k]);
+
+			assert_int_equal(handle(&frame), BACK);
+			assert_int_equal(frame.rip, k == 1 || k == 2 ? to : from[k]);
+		}
+	}
+}
+
+static void an_nmi_means_nothing(void **state)
+{
+	struct trap_frame frame = kernel_frame(NMI, (uint64_t)(uintptr_t)user_resume_begin);
+
+	(void)state;
+	assert_int_equal(handle(&frame), BACK);
+	assert_int_equal(frame.rip, (uint64_t)(uintptr_t)user_resume_begin);
+	assert_int_equal(cpu->event_pending, 0);
+}
+
+/* The first may raise #PF and #VC, the second #UD and #VC. */
+static void an_instruction_that_may_fault_goes_on_elsewhere(void **state)
+{
+	static const struct {
+		uint64_t vector, rip, to; /* to 0: the end */
+	} cases[] = {
+		{ PF, 0x1000, 0x1100 }, { VC, 0x1000, 0x1100 }, { UD, 0x1000, 0 },
+		{ PF, 0x2000, 0 },	{ VC, 0x2000, 0x2200 }, { UD, 0x2000, 0x2200 },
+		{ PF, 0x1001, 0 },	{ VC, 0x1fff, 0 },	{ GP, 0x1000, 0 },
+	};
+
+	(void)state;
+	for (unsigned int i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct trap_frame frame = kernel_frame(cases[i].vector, cases[i].rip);
+
+		assert_int_equal(handle(&frame), cases[i].to ? BACK : DIED);
+		assert_int_equal(frame.rip, cases[i].to ? cases[i].to : cases[i].rip);
+	}
+}
+
+static void other_exceptions_of_ring_0_are_the_end(void **state)
+{
+	struct trap_frame frame = kernel_frame(GP, 0x3000), taken = kernel_frame(VC, 0x3000);
+
+	(void)state;
+	frame.error = 0x18;
+	fake_cpu.cr2 = 0xabc;
+	assert_int_equal(handle(&frame), DIED);
+	assert_int_equal(t.reason, DIE_EXCEPTION);
+	assert_non_null(strstr(t.why, "exception 13 in ring 0, error 0x18 at 0x3000 stack 0x"));
+	assert_non_null(strstr(t.why, " address 0xabc"));
+	assert_int_equal(handle(&taken), DIED);
+	assert_int_equal(t.reason, DIE_NOT_VALIDATED);
+}
+
+/* SYSCALL leaves RIP in RCX and RFLAGS in R11; the trap is the service's, whatever its RSP is. */
+static void a_debug_trap_behind_syscall_is_the_services(void **state)
+{
+	struct trap_frame frame = kernel_frame(DB, (uint64_t)(uintptr_t)trap_syscall);
+	struct trap_frame later = kernel_frame(DB, (uint64_t)(uintptr_t)trap_syscall + 3);
+
+	(void)state;
+	frame.rcx = 0x402000;
+	frame.r11 = 0x100;
+	frame.rsp = (uint64_t)(uintptr_t)cpu + 0xff00; /* the stack of #DB */
+	assert_int_equal(handle(&frame), LEFT);
+	assert_int_equal(t.value, USER_RETURN_FAULT);
+	assert_int_equal(context.fault.vector, DB);
+	assert_int_equal(t.left.rip, 0x402000);
+	assert_int_equal(t.left.rflags, 0x100);
+	assert_int_equal(handle(&later), DIED);
+}
+
+static void a_lost_frame_is_the_end(void **state)
+{
+	static const struct {
+		uint64_t vector, stack;
+	} cases[] = { { HV, HV_STACK }, { NMI, NMI_STACK }, { VC, 0xbf00 }, { DB, 0xff00 } };
+
+	(void)state;
+	for (unsigned int i = 0; i < 4; i++) {
+		struct trap_frame frame = kernel_frame(cases[i].vector, 0x1000);
+
+		frame.rsp = (uint64_t)(uintptr_t)cpu + cases[i].stack;
+		assert_int_equal(handle(&frame), DIED);
+		assert_int_equal(t.reason, DIE_HOST);
+	}
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(a_system_call_leaves_ring_3),
+		TEST(whatever_leads_out_of_ring_3_leaves_it),
+		TEST(a_fault_is_the_services),
+		TEST(hv_leaves_a_mark_in_ring_0),
+		TEST(who_is_about_to_give_the_cpu_away_starts_over),
+		TEST(an_nmi_means_nothing),
+		TEST(an_instruction_that_may_fault_goes_on_elsewhere),
+		TEST(other_exceptions_of_ring_0_are_the_end),
+		TEST(a_debug_trap_behind_syscall_is_the_services),
+		TEST(a_lost_frame_is_the_end),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
