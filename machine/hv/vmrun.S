@@ -3,6 +3,8 @@
  * void vmrun(struct vmcb *vmcb, struct guest_regs *regs): one round trip. GIF = 0 before and after.
  * IF must be 1 at VMRUN, or with V_INTR_MASKING no physical interrupt ever ends the guest's run.
  */
+#define CR0_PG_BIT 31
+
 	.text
 	.globl vmrun
 vmrun:
@@ -34,6 +36,16 @@ vmrun:
 	vmrun %rax
 	cli
 	vmsave %rax
+	/*
+	 * QEMU restores CR0 while CR4 is still the guest's, and leaves PG clear where that has PAE
+	 * clear and EFER.LME set (cpu_x86_update_cr0() in its target/i386/helper.c). The next VMRUN
+	 * would run without nested paging.
+	 */
+	movq %cr0, %rax
+	btsq $CR0_PG_BIT, %rax
+	jc paging_on
+	movq %rax, %cr0
+paging_on:
 	xchgq %r15, (%rsp)
 	movq %rbx, 0x00(%r15)
 	movq %rcx, 0x08(%r15)
