@@ -19,6 +19,8 @@ const struct fault faults[MAILBOX_FAULT_COUNT] = {
 					   "before it exits" },
 	[MAILBOX_FAULT_PLANES_AT_ONCE_INTERRUPT] = { "planes-at-once-interrupt",
 						     "the same at an interrupt of the host's" },
+	[MAILBOX_FAULT_TLB_CONTROL] = { "tlb-control",
+					"the host flushes all translations at a VMRUN" },
 };
 
 /* The number that is all of text; 0: it is none, or too large. */

@@ -9,6 +9,7 @@
 #include "machine/hv/npf.h"
 #include "machine/hv/npt.h"
 #include "machine/hv/overlap.h"
+#include "machine/hv/stale.h"
 #include "machine/hv/vc.h"
 #include "machine/hv/walk.h"
 #include "machine/hv/x86.h"
@@ -257,13 +258,29 @@ static void write_cr0(struct vcpu *v, uint64_t value, unsigned int length)
 		vcpu_inject_exception(v, X86_VECTOR_GP, true, 0);
 		return;
 	}
+	if ((value ^ c->cr0) & X86_CR0_PG)
+		stale_flush(v->id, p->cpu_vmpl);
 	c->cr0 = value | X86_CR0_ET;
 	c->efer &= ~X86_EFER_LMA;
 	if ((value & X86_CR0_PG) && (c->efer & X86_EFER_LME))
 		c->efer |= X86_EFER_LMA;
-	c->nested_cr3 = npt_root(p->cpu_vmpl, (value & X86_CR0_PG) && (c->cr4 & X86_CR4_PAE));
+	p->flat = !(value & X86_CR0_PG) || !(c->cr4 & X86_CR4_PAE);
 	c->tlb_control = VMCB_TLB_FLUSH_ALL;
 	emulate_skip(v, length);
+}
+
+/*
+ * Only seen while the plane has rights that were lost. A change of PGE, PAE or PSE ends them (APM
+ * volume 2, 5.5.3), and any other change may: then the CPU does the write, which is seen no more.
+ */
+static void write_cr4(struct vcpu *v, uint64_t value, unsigned int length)
+{
+	struct plane *p = vcpu_plane(v);
+
+	if (value == p->vmcb->cr4)
+		emulate_skip(v, length);
+	else
+		stale_flush(v->id, p->cpu_vmpl);
 }
 
 static uint64_t read_cr(const struct plane *p, unsigned int control)
@@ -295,6 +312,8 @@ void emulate_control_register(struct vcpu *v)
 		emulate_skip(v, insn.length);
 	} else if (insn.kind == INSN_MOV_TO_CR && insn.control == 0) {
 		write_cr0(v, value, insn.length);
+	} else if (insn.kind == INSN_MOV_TO_CR && insn.control == 4) {
+		write_cr4(v, value, insn.length);
 	} else if (insn.kind == INSN_LMSW_REGISTER) {
 		/* LMSW sets PE but never clears it. */
 		value = (p->vmcb->cr0 & ~(CR0_LMSW_MASK & ~X86_CR0_PE)) | (value & CR0_LMSW_MASK);

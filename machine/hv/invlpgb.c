@@ -5,10 +5,14 @@
 #include "machine/hv/emulate.h"
 #include "machine/hv/log.h"
 #include "machine/hv/npt.h"
+#include "machine/hv/stale.h"
 #include "machine/hv/vc.h"
 #include "machine/hv/x86.h"
 
 #define RAX_RESERVED 0xfc0ull
+/* Valid VA, valid PCID, global entries, final translations only, nested translations. */
+#define RAX_SCOPE 0x3bull
+#define RAX_EVERYTHING 0x28ull
 #define ECX_COUNT_MASK 0xffffu
 #define ECX_RESERVED 0x7fff0000u
 #define EDX_RESERVED 0xf0000000u
@@ -26,6 +30,18 @@ static bool operands_legal(const struct plane *p)
 	return !(p->vmcb->rax & RAX_RESERVED) && !(ecx & ECX_RESERVED) &&
 	       (ecx & ECX_COUNT_MASK) <= CPUID_INVLPGB_COUNT_MAX &&
 	       !((uint32_t)p->regs.rdx & EDX_RESERVED);
+}
+
+/*
+ * QEMU flushes at each exit, so nobody has an older translation of the guest's own tables once all
+ * have left. Rights that were lost (stale.h) end at TLBSYNC, and only by an INVLPGB of everything:
+ * any other may leave the one translation that has them.
+ */
+static void invalidate(struct vcpu *v)
+{
+	npt_shootdown();
+	if ((vcpu_plane(v)->vmcb->rax & RAX_SCOPE) == RAX_EVERYTHING)
+		stale_broadcast(v->id);
 }
 
 /*
@@ -53,8 +69,9 @@ void invlpgb_instruction(struct vcpu *v, const struct insn *insn)
 		vc_raise(v, invalidates ? SVM_EXIT_INVLPGB : SVM_EXIT_TLBSYNC);
 		return;
 	}
-	/* QEMU flushes at each exit, so nobody has an older translation once all have left. */
 	if (invalidates)
-		npt_shootdown();
+		invalidate(v);
+	else
+		stale_synchronize(v->id);
 	emulate_skip(v, insn->length);
 }

@@ -121,8 +121,8 @@ static unsigned int wanted_perms(const struct vcpu *v, uint64_t error)
 
 static void private_fault(struct vcpu *v, uint64_t gpa, uint64_t error)
 {
-	switch (rmp_access(npt_rmp_table(), gpa >> ABI_PAGE_SHIFT, vcpu_plane(v)->cpu_vmpl,
-			   wanted_perms(v, error))) {
+	/* With a right that it still has, only the use of the page can be in the way. */
+	switch (npt_access(v->id, vcpu_plane(v)->cpu_vmpl, gpa, wanted_perms(v, error))) {
 	case RMP_DONE:
 		open_page(v, gpa, error);
 		break;
@@ -145,13 +145,12 @@ void npf_exit(struct vcpu *v)
 	const struct plane *p = vcpu_plane(v);
 	uint64_t error = p->vmcb->exit_info_1;
 	uint64_t gpa = p->vmcb->exit_info_2 & ~HV_C_BIT;
-	bool flat = p->vmcb->nested_cr3 == npt_root(p->cpu_vmpl, false);
 
 	if (!npt_is_ram(gpa)) {
 		if (error & VMCB_NPF_TABLE)
 			violation(v, "page table outside RAM");
 		vc_raise(v, SVM_EXIT_NPF);
-	} else if (flat || (p->vmcb->exit_info_2 & HV_C_BIT)) {
+	} else if (p->flat || (p->vmcb->exit_info_2 & HV_C_BIT)) {
 		private_fault(v, gpa, error);
 	} else {
 		shared_fault(v, gpa, error);

@@ -4,17 +4,12 @@
 #include <string.h>
 
 #include "machine/hv/log.h"
+#include "machine/hv/npt_view.h"
 #include "machine/hv/page.h"
+#include "machine/hv/stale.h"
 #include "machine/hv/vcpu.h"
 #include "machine/hv/x86.h"
 
-#define NPT_PRESENT (1ull << 0)
-#define NPT_WRITE (1ull << 1)
-#define NPT_USER (1ull << 2) /* nested walks are user accesses */
-#define NPT_ACCESSED_DIRTY (3ull << 5)
-#define NPT_NO_EXECUTE (1ull << 63)
-#define NPT_TABLE (NPT_PRESENT | NPT_WRITE | NPT_USER | NPT_ACCESSED_DIRTY)
-#define NPT_ENTRIES 512u
 #define NPT_GIB (1ull << 30)
 
 /* The PC's hole for video memory; the RAM above it shadows the ROMs (main.c). */
@@ -23,18 +18,13 @@
 
 #define ATTRIBUTE_SHARED 1u /* the host gave the page out as shared: it stays so until told */
 
-/* A view: its third-level table covers 512 GiB, and all leaf entries are one array. */
-struct view {
-	uint64_t *level3;
-	uint64_t *leaves;
-};
-
 struct npt {
 	struct rmp rmp;
 	uint8_t *attributes; /* one for each page */
 	uint8_t *uses;	     /* the same: an enum code_use */
-	struct view shared;
-	struct view private[SNP_VMPL_COUNT];
+	struct npt_view shared;
+	struct npt_view private[SNP_VMPL_COUNT];
+	uint8_t *rights[SNP_VMPL_COUNT]; /* NPT_MAY_*, what the RMP leaves to each VMPL */
 	uint64_t *root_paging[SNP_VMPL_COUNT];
 	uint64_t *root_flat[SNP_VMPL_COUNT];
 	volatile uint64_t generation; /* grows when translations lose rights */
@@ -98,21 +88,38 @@ static bool may(uint64_t page, unsigned int vmpl, unsigned int perms)
  * One nested table cannot tell user from supervisor fetches: a page that either may execute is
  * executable for both.
  */
-static uint64_t private_leaf(uint64_t page, unsigned int vmpl)
+static uint8_t rights_by_rmp(uint64_t page, unsigned int vmpl)
 {
-	uint64_t leaf = page << ABI_PAGE_SHIFT | NPT_TABLE;
+	uint8_t rights = NPT_MAY_READ;
 
 	if (!page_is_ram(page) || !may(page, vmpl, RMP_PERM_READ))
 		return 0;
-	if (!may(page, vmpl, RMP_PERM_WRITE))
+	if (may(page, vmpl, RMP_PERM_WRITE))
+		rights |= NPT_MAY_WRITE;
+	if (may(page, vmpl, RMP_PERM_EXEC_USER) || may(page, vmpl, RMP_PERM_EXEC_SUPER))
+		rights |= NPT_MAY_EXECUTE;
+	return rights;
+}
+
+const uint8_t *npt_rights(unsigned int vmpl)
+{
+	return npt.rights[vmpl];
+}
+
+uint64_t npt_private_leaf(uint64_t page, uint8_t rights)
+{
+	uint64_t leaf = page << ABI_PAGE_SHIFT | NPT_TABLE;
+
+	if (!(rights & NPT_MAY_READ))
+		return 0;
+	if (!(rights & NPT_MAY_WRITE))
 		leaf &= ~NPT_WRITE;
-	if (!may(page, vmpl, RMP_PERM_EXEC_USER) && !may(page, vmpl, RMP_PERM_EXEC_SUPER))
+	if (!(rights & NPT_MAY_EXECUTE))
 		leaf |= NPT_NO_EXECUTE;
 	return as_used(page, leaf);
 }
 
-/* Returns whether a right was lost. */
-static bool set_leaf(uint64_t *leaf, uint64_t value)
+bool npt_set_leaf(uint64_t *leaf, uint64_t value)
 {
 	uint64_t old = *leaf;
 	bool lost = (old & ~value & (NPT_PRESENT | NPT_WRITE)) || (value & ~old & NPT_NO_EXECUTE);
@@ -121,26 +128,83 @@ static bool set_leaf(uint64_t *leaf, uint64_t value)
 	return (old & NPT_PRESENT) && lost;
 }
 
-static bool sync_page(uint64_t page)
+/* All leaf entries of a page, by rights and use. Returns whether one of them lost something. */
+static bool set_leaves(uint64_t page, uint64_t shared)
 {
-	bool shrinks = set_leaf(&npt.shared.leaves[page], shared_leaf(page));
+	bool shrinks = npt_set_leaf(&npt.shared.leaves[page], shared);
 
 	for (unsigned int vmpl = 0; vmpl < SNP_VMPL_COUNT; vmpl++)
-		if (set_leaf(&npt.private[vmpl].leaves[page], private_leaf(page, vmpl)))
+		if (npt_set_leaf(&npt.private[vmpl].leaves[page],
+				 npt_private_leaf(page, npt.rights[vmpl][page])))
 			shrinks = true;
-	return shrinks;
+	return stale_set_leaves(page) || shrinks;
+}
+
+/* By a guest's hand: CPUs may keep what the page loses. */
+static void change_rights(uint64_t page, unsigned int vmpl)
+{
+	uint8_t rights = rights_by_rmp(page, vmpl);
+
+	if (npt.rights[vmpl][page] & ~rights)
+		stale_keep(vmpl, page);
+	npt.rights[vmpl][page] = rights;
+	stale_gain(vmpl, page, rights);
+}
+
+/* By the host's hand: nobody keeps anything. */
+static void replace_rights(uint64_t page, unsigned int vmpl, uint8_t rights)
+{
+	npt.rights[vmpl][page] = rights;
+	stale_replace(vmpl, page, rights);
 }
 
 void npt_sync(uint64_t gpa, uint64_t count)
 {
-	uint64_t page = page_of(gpa);
+	uint64_t page = page_of(gpa), end = page + count;
 	bool shrinks = false;
 
-	for (uint64_t i = 0; i < count && page + i < npt.rmp.count; i++)
-		if (sync_page(page + i))
-			shrinks = true;
+	if (end > npt.rmp.count)
+		end = npt.rmp.count;
+	for (uint64_t i = page; i < end; i++) {
+		for (unsigned int vmpl = 0; vmpl < SNP_VMPL_COUNT; vmpl++)
+			change_rights(i, vmpl);
+		shrinks = set_leaves(i, shared_leaf(i)) || shrinks;
+	}
 	if (shrinks)
 		npt_shootdown();
+	stale_settle(page, count);
+}
+
+/* After the host has changed the RMP. Rights only grow: hide() was before. */
+static void sync_by_host(uint64_t page, uint64_t count)
+{
+	for (uint64_t i = page; i < page + count; i++) {
+		for (unsigned int vmpl = 0; vmpl < SNP_VMPL_COUNT; vmpl++)
+			replace_rights(i, vmpl, rights_by_rmp(i, vmpl));
+		set_leaves(i, shared_leaf(i));
+	}
+	stale_settle(page, count);
+}
+
+static bool permits(uint8_t rights, unsigned int perms)
+{
+	uint8_t wanted = NPT_MAY_READ;
+
+	if (perms & RMP_PERM_WRITE)
+		wanted |= NPT_MAY_WRITE;
+	if (perms & (RMP_PERM_EXEC_USER | RMP_PERM_EXEC_SUPER))
+		wanted |= NPT_MAY_EXECUTE;
+	return !(wanted & ~rights);
+}
+
+enum rmp_status npt_access(unsigned int vcpu, unsigned int vmpl, uint64_t gpa, unsigned int perms)
+{
+	uint64_t page = page_of(gpa);
+	enum rmp_status status = rmp_access(&npt.rmp, page, vmpl, perms);
+
+	if (status == RMP_DONE || !permits(stale_rights(vcpu, vmpl, page), perms))
+		return status;
+	return RMP_DONE;
 }
 
 enum code_use npt_use(uint64_t gpa)
@@ -177,21 +241,36 @@ void npt_expose(uint64_t gpa, bool table)
 		npt.shared.leaves[page] = as_used(page, table ? leaf : leaf & ~NPT_WRITE);
 }
 
-static void view_init(struct view *view)
+uint64_t npt_level2_pages(void)
 {
-	uint64_t count = npt.rmp.count;
-	uint64_t gibs = (count * ABI_PAGE_SIZE + NPT_GIB - 1) / NPT_GIB;
-	uint64_t *level2 = page_take(gibs);
-
-	view->level3 = page_take(1);
-	view->leaves = page_take(pages_for(count * sizeof(uint64_t)));
-	for (uint64_t i = 0; i < gibs; i++)
-		view->level3[i] = (uint64_t)(level2 + i * NPT_ENTRIES) | NPT_TABLE;
-	for (uint64_t i = 0; i * NPT_ENTRIES < count; i++)
-		level2[i] = (uint64_t)(view->leaves + i * NPT_ENTRIES) | NPT_TABLE;
+	return (npt.rmp.count * ABI_PAGE_SIZE + NPT_GIB - 1) / NPT_GIB;
 }
 
-static uint64_t *root_init(const struct view *low, const struct view *high)
+const struct npt_view *npt_shared_view(void)
+{
+	return &npt.shared;
+}
+
+const struct npt_view *npt_private_view(unsigned int vmpl)
+{
+	return &npt.private[vmpl];
+}
+
+static void view_init(struct npt_view *view)
+{
+	uint64_t count = npt.rmp.count;
+	uint64_t gibs = npt_level2_pages();
+
+	view->level3 = page_take(1);
+	view->level2 = page_take(gibs);
+	view->leaves = page_take(pages_for(count * sizeof(uint64_t)));
+	for (uint64_t i = 0; i < gibs; i++)
+		view->level3[i] = (uint64_t)(view->level2 + i * NPT_ENTRIES) | NPT_TABLE;
+	for (uint64_t i = 0; i * NPT_ENTRIES < count; i++)
+		view->level2[i] = (uint64_t)(view->leaves + i * NPT_ENTRIES) | NPT_TABLE;
+}
+
+uint64_t *npt_new_root(const struct npt_view *low, const struct npt_view *high)
 {
 	uint64_t *root = page_take(1);
 
@@ -200,8 +279,10 @@ static uint64_t *root_init(const struct view *low, const struct view *high)
 	return root;
 }
 
-uint64_t npt_root(unsigned int vmpl, bool paging)
+uint64_t npt_root(unsigned int vcpu, unsigned int vmpl, bool paging)
 {
+	if (stale_exists(vcpu, vmpl))
+		return stale_root(vcpu, vmpl, paging);
 	return (uint64_t)(paging ? npt.root_paging[vmpl] : npt.root_flat[vmpl]);
 }
 
@@ -237,14 +318,15 @@ void npt_init(void)
 
 	view_init(&npt.shared);
 	for (unsigned int vmpl = 0; vmpl < SNP_VMPL_COUNT; vmpl++) {
-		struct view *private = &npt.private[vmpl];
+		struct npt_view *private = &npt.private[vmpl];
 
 		view_init(private);
-		npt.root_paging[vmpl] = root_init(&npt.shared, private);
-		npt.root_flat[vmpl] = root_init(private, private);
+		/* Whole tables of entries. */
+		npt.rights[vmpl] = page_take(pages_for(npt.rmp.count + NPT_ENTRIES));
+		npt.root_paging[vmpl] = npt_new_root(&npt.shared, private);
+		npt.root_flat[vmpl] = npt_new_root(private, private);
 	}
-	for (uint64_t page = 0; page < npt.rmp.count; page++)
-		sync_page(page);
+	sync_by_host(0, npt.rmp.count);
 }
 
 void *guest_ptr(uint64_t gpa, size_t size, enum guest_side side)
@@ -291,15 +373,15 @@ static void scramble(uint64_t page)
 	}
 }
 
-/* Takes pages out of every view. */
+/* Takes pages out of every view, and out of what CPUs keep. */
 static void hide(uint64_t page, uint64_t count)
 {
 	bool shrinks = false;
 
 	for (uint64_t i = page; i < page + count; i++) {
-		shrinks = set_leaf(&npt.shared.leaves[i], 0) || shrinks;
 		for (unsigned int vmpl = 0; vmpl < SNP_VMPL_COUNT; vmpl++)
-			shrinks = set_leaf(&npt.private[vmpl].leaves[i], 0) || shrinks;
+			replace_rights(i, vmpl, 0);
+		shrinks = set_leaves(i, 0) || shrinks;
 	}
 	if (shrinks)
 		npt_shootdown();
@@ -318,7 +400,7 @@ static bool change_side(uint64_t page, unsigned int size, bool make_private)
 	hide(page, count);
 	for (uint64_t i = 0; i < count; i++)
 		scramble(page + i);
-	npt_sync(page << ABI_PAGE_SHIFT, count);
+	sync_by_host(page, count);
 	return true;
 }
 

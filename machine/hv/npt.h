@@ -54,7 +54,10 @@ bool npt_page_state(uint64_t gpa, bool huge, bool make_private);
  */
 bool npt_assign_on_fault(uint64_t gpa);
 
-/* Brings the page-table entries of count 4 KiB pages in line with the RMP. */
+/*
+ * Brings the page-table entries of count 4 KiB pages in line with the RMP, after an instruction of a
+ * guest. CPUs may keep the rights that it took away: stale.h.
+ */
 void npt_sync(uint64_t gpa, uint64_t count);
 
 /*
@@ -67,7 +70,9 @@ void npt_set_use(uint64_t gpa, enum code_use use);
 /* Waits until no other vCPU can use an older translation. */
 void npt_shootdown(void);
 
-/* Grows whenever translations lost rights: a vCPU that enters flushes when it saw an older one. */
+#define NPT_NO_GENERATION (~0ull)
+
+/* Grows whenever translations lost rights: a vCPU that enters flushes when it saw another one. */
 uint64_t npt_generation(void);
 
 /*
@@ -77,7 +82,13 @@ uint64_t npt_generation(void);
  */
 void npt_expose(uint64_t gpa, bool table);
 
-/* Root for a plane: paging says whether CR0.PG and long mode are on (else all is private). */
-uint64_t npt_root(unsigned int vmpl, bool paging);
+/* Root for a vCPU at a VMPL: paging says whether CR0.PG and CR4.PAE are on (else all is private). */
+uint64_t npt_root(unsigned int vcpu, unsigned int vmpl, bool paging);
+
+/*
+ * Whether that vCPU at that VMPL may make a private access with all rights in perms (RMP_PERM_*):
+ * by the RMP, or by a right that it lost and still has (stale.h).
+ */
+enum rmp_status npt_access(unsigned int vcpu, unsigned int vmpl, uint64_t gpa, unsigned int perms);
 
 #endif

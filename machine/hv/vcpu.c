@@ -4,6 +4,7 @@
 #include "machine/hv/counters.h"
 #include "machine/hv/entry.h"
 #include "machine/hv/exit.h"
+#include "machine/hv/fault.h"
 #include "machine/hv/ghcb.h"
 #include "machine/hv/hold.h"
 #include "machine/hv/irq.h"
@@ -12,6 +13,7 @@
 #include "machine/hv/npt.h"
 #include "machine/hv/overlap.h"
 #include "machine/hv/page.h"
+#include "machine/hv/stale.h"
 #include "machine/hv/trap.h"
 #include "machine/hv/vmsa.h"
 #include "machine/hv/x86.h"
@@ -20,6 +22,7 @@
 #define ICR_ASSERT 0x4000u
 #define ICR_PENDING 0x1000u
 #define ICR_DESTINATION_SHIFT 24
+#define CR4_INTERCEPT (1u << 4)
 /* In looks. An NMI that arrives while QEMU does a VMRUN with V_IRQ may be lost. */
 #define KICK_PATIENCE 1000000u
 
@@ -306,11 +309,25 @@ static bool load_current(struct vcpu *v)
 	return true;
 }
 
+/* The nested view of the plane, and whether its writes of CR4 matter. */
+static void choose_view(struct vcpu *v, struct plane *p)
+{
+	if (fault_strikes(MAILBOX_FAULT_TLB_CONTROL))
+		for (unsigned int vmpl = 0; vmpl < SNP_VMPL_COUNT; vmpl++)
+			stale_flush(v->id, vmpl);
+	p->vmcb->nested_cr3 = npt_root(v->id, p->cpu_vmpl, !p->flat);
+	p->vmcb->intercept_cr_write &= (uint16_t)~CR4_INTERCEPT;
+	if (stale_exists(v->id, p->cpu_vmpl))
+		p->vmcb->intercept_cr_write |= CR4_INTERCEPT;
+	v->ran_at |= 1u << p->cpu_vmpl;
+}
+
 static void enter(struct vcpu *v)
 {
 	struct plane *p = vcpu_plane(v);
 	uint64_t generation = npt_generation();
 
+	choose_view(v, p);
 	if (v->tlb_entered != generation)
 		p->vmcb->tlb_control = VMCB_TLB_FLUSH_ALL;
 	v->tlb_entered = generation;

@@ -48,6 +48,7 @@ struct plane {
 	struct vmcb *vmcb;
 	struct guest_regs regs;
 	uint64_t guest_cr3; /* CR3 as the guest wrote it */
+	bool flat;	    /* no paging with PAE, so no C-bit: all is private */
 	uint64_t xss;
 	uint8_t fpu[512] __attribute__((aligned(16))); /* FXSAVE image while another plane runs */
 	uint32_t event_inj, event_error; /* not delivered yet, while another plane runs */
@@ -70,6 +71,7 @@ struct vcpu {
 	uint64_t taken[4];	/* physical vectors that arrived and were not routed yet */
 	volatile bool in_guest; /* between unlock for VMRUN and #VMEXIT */
 	volatile uint64_t tlb_entered;
+	uint32_t ran_at; /* VMPLs, as bits, that it ran at since it flushed their translations */
 	volatile bool online;
 };
 

@@ -264,7 +264,6 @@ static void store_extended(struct snp_vmsa *vmsa)
 static void init_control(struct plane *p, const struct snp_vmsa *vmsa)
 {
 	struct vmcb *c = p->vmcb;
-	bool paging = (c->cr0 & X86_CR0_PG) && (c->cr4 & X86_CR4_PAE);
 
 	c->intercept_exceptions = 1u << X86_VECTOR_UD;
 	c->intercept_1 = VMCB_INTERCEPT1_INTR | VMCB_INTERCEPT1_NMI | VMCB_INTERCEPT1_CR0_SEL |
@@ -277,7 +276,6 @@ static void init_control(struct plane *p, const struct snp_vmsa *vmsa)
 	c->tlb_control = VMCB_TLB_FLUSH_ALL;
 	c->int_control = VMCB_INT_V_MASKING | (uint32_t)(vmsa->vintr_ctrl & VMCB_INT_V_TPR_MASK);
 	c->np_control = VMCB_NP_ENABLE;
-	c->nested_cr3 = npt_root(p->cpu_vmpl, paging);
 }
 
 bool vmsa_load(struct plane *p)
@@ -300,6 +298,7 @@ bool vmsa_load(struct plane *p)
 	p->xss = vmsa->xss;
 	p->sev_features = vmsa->sev_features;
 	p->cpu_vmpl = vmsa->vmpl;
+	p->flat = !(vmsa->cr0 & X86_CR0_PG) || !(vmsa->cr4 & X86_CR4_PAE);
 	init_control(p, vmsa);
 	npt_rmp(p->vmsa_gpa)->flags |= RMP_VMSA_IN_USE;
 	p->loaded = true;

@@ -49,8 +49,7 @@ static bool read_entry(struct vcpu *v, uint64_t gpa, unsigned int size, uint64_t
 	const void *at = guest_ptr(gpa, size, GUEST_PRIVATE);
 
 	*entry = 0;
-	if (!at || rmp_access(npt_rmp_table(), (gpa & ~HV_C_BIT) >> ABI_PAGE_SHIFT,
-			      vcpu_plane(v)->cpu_vmpl, RMP_PERM_READ) != RMP_DONE)
+	if (!at || npt_access(v->id, vcpu_plane(v)->cpu_vmpl, gpa, RMP_PERM_READ) != RMP_DONE)
 		return false;
 	memcpy(entry, at, size);
 	return true;
@@ -136,8 +135,8 @@ static uint8_t *locate(struct vcpu *v, uint64_t linear, size_t size, unsigned in
 	if (r->status != WALK_OK)
 		return NULL;
 	at = guest_ptr(r->gpa, size, r->private ? GUEST_PRIVATE : GUEST_SHARED);
-	if (!at || (r->private && rmp_access(npt_rmp_table(), r->gpa >> ABI_PAGE_SHIFT,
-					     vcpu_plane(v)->cpu_vmpl, perms) != RMP_DONE)) {
+	if (!at ||
+	    (r->private && npt_access(v->id, vcpu_plane(v)->cpu_vmpl, r->gpa, perms) != RMP_DONE)) {
 		*r = npf(linear, r->gpa, r->private, perms);
 		return NULL;
 	}

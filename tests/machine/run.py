@@ -42,6 +42,13 @@ TESTS = [
     ("hv-doorbell", 1, 20, 9, PASSED),  # GHCB specification, 5; APM volume 2, 15.36.16
     ("vmrun-vmpl", 1, 32, 1, PASSED),  # APM volume 2, 15.36.7 and table B-4
     ("vmsa-in-use", 2, 19, 1, PASSED),  # APM volume 2, 15.36.12
+    # Rights that were taken away: APM volume 2, 5.5.3, and volume 3, INVLPGB and TLBSYNC
+    ("stale", 1, 35, 1, PASSED),
+    ("stale-flushed", 1, 5, 1, PASSED),
+    ("stale-modes", 1, 13, 1, PASSED),
+    ("stale-stack", 1, 11, 1, {"reason": "rmp_violation", "vmpl": 2, "gpa": "0x1000fd0"}),
+    ("stale-two-cpus", 2, 15, 1, PASSED),
+    ("stale-vmsa", 1, 14, 1, {"reason": "rmp_violation", "vmpl": 2, "gpa": "0x1000000"}),
     # APM volume 3, INVLPGB and TLBSYNC
     ("invlpgb-on", 1, 19, 1, PASSED),
     ("invlpgb-hidden", 1, 19, 1, PASSED),
@@ -66,6 +73,7 @@ TESTS = [
 
 # What the host does differently: options of `socle run`.
 HOST_OPTIONS = {
+    "stale-flushed": ["--fault", "tlb-control"],
     "invlpgb-hidden": ["--invlpgb", "hidden"],
     "invlpgb-undefined": ["--invlpgb", "undefined"],
     "invlpgb-intercepted": ["--invlpgb", "intercepted"],
