@@ -119,15 +119,6 @@ uint64_t npt_private_leaf(uint64_t page, uint8_t rights)
 	return as_used(page, leaf);
 }
 
-bool npt_set_leaf(uint64_t *leaf, uint64_t value)
-{
-	uint64_t old = *leaf;
-	bool lost = (old & ~value & (NPT_PRESENT | NPT_WRITE)) || (value & ~old & NPT_NO_EXECUTE);
-
-	*leaf = value;
-	return (old & NPT_PRESENT) && lost;
-}
-
 /* All leaf entries of a page, by rights and use. Returns whether one of them lost something. */
 static bool set_leaves(uint64_t page, uint64_t shared)
 {

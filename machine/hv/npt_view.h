@@ -46,6 +46,13 @@ const uint8_t *npt_rights(unsigned int vmpl);
 uint64_t npt_private_leaf(uint64_t page, uint8_t rights);
 
 /* Writes a leaf entry. Returns whether a right was lost. */
-bool npt_set_leaf(uint64_t *leaf, uint64_t value);
+static inline bool npt_set_leaf(uint64_t *leaf, uint64_t value)
+{
+	uint64_t old = *leaf;
+	bool lost = (old & ~value & (NPT_PRESENT | NPT_WRITE)) || (value & ~old & NPT_NO_EXECUTE);
+
+	*leaf = value;
+	return (old & NPT_PRESENT) && lost;
+}
 
 #endif
