@@ -7,6 +7,8 @@
 #include "core/format.h"
 
 #define COM1 0x3f8u
+#define COM1_LINE_STATUS (COM1 + 5)
+#define LINE_STATUS_EMPTY 0x20u /* takes a byte more */
 #define TERM_SET_TEST 0xau /* a set of our own: the runner looks for it */
 #define TERM_PASSED 0u
 #define TERM_FAILED 1u
@@ -50,6 +52,8 @@ static uint64_t tables[2][512] __attribute__((aligned(4096))); /* private, share
 static void put(void *context, char c)
 {
 	(void)context;
+	while (!(ghcb_in8(COM1_LINE_STATUS) & LINE_STATUS_EMPTY))
+		cpu_relax();
 	ghcb_out8(COM1, (uint8_t)c);
 }
 
