@@ -131,6 +131,7 @@ def programs_of(build, slow):
                                                 f"{build}/tools/socle",
                                                 f"{build}/monitor/monitor.elf",
                                                 f"{build}/tests/services/hostile"]),
+            ("attacks, more of them", ["tests/attacks/run.py", "--programs", build, "--slow"]),
             ("bad input, more of it", ["tests/bad_input.py", f"{build}/tools/socle-checked",
                                        f"{build}/tests/machine/guest/guest-separation",
                                        f"{build}/tests/keys", "1000"]),

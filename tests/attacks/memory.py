@@ -157,7 +157,7 @@ class Memory:
         """The guest's pages are private, valid and its own, but for those it has said otherwise of."""
         want = {"shared": (0, [0, 0, 0]), "vmsa": (ASSIGNED | VALIDATED | VMSA, [0, READ, 0]),
                 "valid": (ASSIGNED | VALIDATED, [0, ALL, 0]), "hole": (0, [0, 0, 0]),
-                "invalid": (ASSIGNED, [0, 0, 0])}
+                "invalid": (ASSIGNED, [0, 0, 0]), "lost": (ASSIGNED | VALIDATED, [0, 0, 0])}
         for gpa in range(0, len(self.ram), PAGE):
             if gpa in self.params.region:
                 continue

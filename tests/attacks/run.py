@@ -2,11 +2,12 @@
 # SPDX-License-Identifier: MIT
 """Attacks of a guest at VMPL2 on Socle: tiny guests, each with a table of rules, on the SNP machine.
 
-    run.py --programs BUILD [--slow] [--keep DIR] [NAME[:CPUS]]...
+    run.py --programs BUILD [--slow | --races] [--keep DIR] [NAME[:CPUS]]...
 
 A guest says on COM1, in TAP, which rules hold, and ends itself. Here stands how many rules each has
 at 1, 2 and 4 vCPUs, how its run must end, and what Socle may log. Then the machine's memory is held
-against what it must be (memory.py). The last line is `attacks: N passed, N failed`.
+against what it must be (memory.py). With --races all races are run, one boot for each step of VMPL0 at
+which one vCPU is held, until no call has that many steps. The last line is `attacks: N passed, N failed`.
 """
 
 import argparse
@@ -23,7 +24,7 @@ from pathlib import Path
 from memory import Memory
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-TIMEOUT_S = 60
+TIMEOUT_S = 100
 PROBLEMS_SHOWN = 8
 MEMORY = "64M"
 
@@ -49,11 +50,25 @@ class Run:
     rules: int  # that it must have
     options: tuple = ()  # of `socle run`
     ending: dict = dataclasses.field(default_factory=lambda: PASSED)
+    ends_at: int = 0  # the rule that ends the VM when it holds; 0: none
+    held: int = 0  # races that there must have been at least
     errors: tuple = ()  # regular expressions: what Socle may log as an error
 
     @property
     def title(self):
         return " ".join((f"{self.name}:{self.cpus}", *self.options))
+
+
+# The write of a CPU whose translation was ended: a nested page fault at VMPL 2.
+WRITE_FAULTS = {"reason": "rmp_violation", "vmpl": 2}
+AT_ONCE = ("--fault", "planes-at-once=/3")
+AT_ONCE_INTERRUPT = ("--fault", "planes-at-once-interrupt")
+
+
+
+def race(step, held):
+    """All calls, held before this step of VMPL0."""
+    return Run("races", 4, 9, ("--hold", str(step)), held=held)
 
 
 RUNS = [
@@ -67,10 +82,36 @@ RUNS = [
     Run("states", 2, 15),
     Run("states", 4, 15),
     Run("vcpus", 1, 2),
-    Run("vcpus", 2, 15),
-    Run("vcpus", 4, 15),
+    Run("vcpus", 2, 18),
+    Run("vcpus", 4, 19),
+    Run("cycles", 4, 4),
+    Run("noflush", 1, 2, ("--invlpgb", "hidden")),
+    Run("noflush", 2, 4, ("--invlpgb", "hidden")),
+    Run("noflush", 2, 4, ("--invlpgb", "undefined")),
+    Run("noflush", 4, 4, ("--invlpgb", "intercepted")),
+    Run("stale-started", 2, 1, (), WRITE_FAULTS, 1),
+    Run("stale-started", 4, 1, (), WRITE_FAULTS, 1),
+    Run("stale-refused", 2, 1, ("--hold", "2"), WRITE_FAULTS, 1),
+    Run("stale-refused", 4, 1, ("--hold", "2"), WRITE_FAULTS, 1),
+    Run("stale-older", 2, 1, (), WRITE_FAULTS, 1),
+    Run("stale-older", 4, 1, (), WRITE_FAULTS, 1),
+    race(1, 100),
+    race(2, 100),
+    race(4, 50),
+    race(7, 10),
+    Run("calls", 2, 18, AT_ONCE),
+    Run("pvalidate", 1, 16, AT_ONCE),
+    Run("states", 2, 15, AT_ONCE_INTERRUPT),
+    Run("vcpus", 2, 18, AT_ONCE),
 ]
-SLOW_RUNS = []
+SLOW_RUNS = [
+    Run("cycles", 2, 4),
+    *(race(step, held) for step, held in ((3, 100), (5, 30), (6, 30), (10, 10), (15, 1))),
+    Run("calls", 4, 18, AT_ONCE_INTERRUPT),
+    Run("pvalidate", 4, 16, AT_ONCE),
+    Run("states", 4, 15, AT_ONCE),
+    Run("vcpus", 4, 19, AT_ONCE_INTERRUPT),
+]
 
 
 def command(*words):
@@ -123,16 +164,18 @@ class Guest:
         if not timeline.exists():
             return 0, [f"did not start: {output}"]
         lines = self.log("guest.log")
-        passed, problems = judge_tap(lines, self.run.rules)
+        passed, problems = judge_tap(lines, self.run)
         ending = judge_ending(json.loads(timeline.read_text())["stop"], self.run.ending)
         problems += ending + judge_log(self.log("svsm.log"), self.run.errors)
-        if not ending:
+        if races_held(lines) < self.run.held:
+            problems.append(f"{races_held(lines)} races were held, {self.run.held} wanted")
+        if not ending and not self.run.ends_at:
             memory = Memory(self.folder, self.image, self.monitor, self.run.cpus)
             problems += memory.wrong(kept_pages(lines))
         return passed, problems
 
 
-def judge_tap(lines, rules):
+def judge_tap(lines, run):
     """How many rules hold, and what is wrong with the rest."""
     results = [line for line in lines if re.match(r"(not )?ok \d+ ", line)]
     passed = sum(line.startswith("ok") for line in results)
@@ -143,11 +186,11 @@ def judge_tap(lines, rules):
             problems.append(f"{line} {reason}")
         if line.startswith("Bail out!"):
             problems.append(line)
-    if not lines or lines[0] != f"1..{rules}":
-        problems.append(f"the plan is {lines[0] if lines else 'not there'}, 1..{rules} wanted")
-    elif len(results) != rules:
-        problems.append(f"it ended after {len(results)} of {rules} rules")
-    return passed, problems
+    if not lines or lines[0] != f"1..{run.rules}":
+        problems.append(f"the plan is {lines[0] if lines else 'not there'}, 1..{run.rules} wanted")
+    elif len(results) != (run.ends_at - 1 if run.ends_at else run.rules):
+        problems.append(f"it ended after {len(results)} of {run.rules} rules")
+    return passed + (run.ends_at == len(results) + 1), problems
 
 
 def judge_ending(stop, ending):
@@ -160,6 +203,11 @@ def judge_log(lines, allowed):
     errors = [line for line in lines if line.startswith("socle: error: ")]
     return [f"Socle's log: {line}" for line in errors
             if not any(re.fullmatch(f"socle: error: {text}", line) for text in allowed)]
+
+
+def races_held(lines):
+    """How often a vCPU was held before the step."""
+    return sum(int(match[1]) for line in lines if (match := re.match(r"# held (\d+) ", line)))
 
 
 def kept_pages(lines):
@@ -195,6 +243,7 @@ def count(passed, problems):
 
 
 def run_all(runs, programs, folder, jobs):
+    folder.mkdir(exist_ok=True)
     keys = folder / "keys"
     total = [0, 0]
     with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
@@ -207,10 +256,27 @@ def run_all(runs, programs, folder, jobs):
     return total
 
 
+def run_races(programs, folder, jobs):
+    """Every race there is: until no call has that many steps."""
+    total, races, step = [0, 0], 0, 1
+    while True:
+        runs = [race(n, 0) for n in range(step, step + jobs)]
+        counts = run_all(runs, programs, folder / f"from-{step:02}", jobs)
+        total = [a + b for a, b in zip(total, counts)]
+        held = [races_held(log.read_text(errors="replace").splitlines())
+                for log in (folder / f"from-{step:02}").glob("*/guest.log")]
+        races += sum(held)
+        if 0 in held or counts[1]:
+            print(f"{races} races, up to step {step + jobs - 1}")
+            return total
+        step += jobs
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
     parser.add_argument("--programs", type=Path, required=True, help="Meson build folder")
     parser.add_argument("--slow", action="store_true", help="what does not fit `make check`")
+    parser.add_argument("--races", action="store_true", help="all races, which takes minutes")
     parser.add_argument("--keep", type=Path, help="keep images and logs there; it must be empty")
     parser.add_argument("--jobs", type=int, default=min(2, os.cpu_count() or 1))
     parser.add_argument("names", nargs="*", help="these guests, or NAME:CPUS, and no others")
@@ -222,7 +288,9 @@ def main():
     with tempfile.TemporaryDirectory(prefix="socle-attacks-") as temporary:
         folder = (options.keep or Path(temporary)).resolve()
         folder.mkdir(parents=True, exist_ok=True)
-        passed, failed = run_all(runs, options.programs.resolve(), folder, options.jobs)
+        programs = options.programs.resolve()
+        passed, failed = (run_races(programs, folder, options.jobs) if options.races else
+                          run_all(runs, programs, folder, options.jobs))
     print(f"attacks: {passed} passed, {failed} failed")
     return 1 if failed or not passed else 0
 

@@ -9,7 +9,7 @@
 #define COM1 0x3f8u
 #define COM1_LINE_STATUS (COM1 + 5)
 #define LINE_STATUS_EMPTY 0x20u /* takes a byte more */
-#define TERM_SET_TEST 0xau /* a set of our own: the runner looks for it */
+#define TERM_SET_TEST 0xau	/* a set of our own: the runner looks for it */
 #define TERM_PASSED 0u
 #define TERM_FAILED 1u
 #define TERM_TRAP 2u

@@ -55,7 +55,7 @@ struct bad_address {
 	const char *what;
 	uint64_t gpa;
 };
-#define BAD_ADDRESSES 15u
+#define BAD_ADDRESSES 14u
 void bad_addresses(struct bad_address *list);
 
 /* Pages. */
@@ -68,7 +68,8 @@ uint64_t page_new(void);
 uint64_t page_new_2m(void);
 
 /*
- * From now on these pages are otherwise: "shared", "invalid" (private, not validated), or "vmsa".
+ * From now on these pages are otherwise: "shared", "invalid" (private, not validated),
+ * "lost" (private, validated, without rights), or "vmsa".
  * They are not looked at after the rule, and whoever looks at the machine's memory is told. NULL:
  * pages like all others, but not looked at after this rule.
  */
@@ -175,7 +176,10 @@ static inline void cpu_relax(void)
 
 /* What the start of a program does, and the end of each rule. */
 
-/* Gives each CPU a GHCB, and starts all but this one. False: this VM is not what it should be. */
+/*
+ * Gives each CPU a GHCB, and starts all but this one, unless the host withholds INVLPGB. False: this
+ * VM is not what it should be.
+ */
 bool cpus_start(void);
 
 /* Every page that the rule used is the guest's and valid again. */

@@ -101,13 +101,18 @@ void cpu_end(unsigned int id)
 		cpu_relax();
 }
 
+/* A host without INVLPGB has Socle refuse every other CPU: then there are none. */
 static bool start_cpu(unsigned int id)
 {
 	uint64_t vmsa = (uint64_t)vmsa_pages[id], caa = (uint64_t)caa_pages[id];
+	uint64_t result;
 
 	cpu_vmsa(vmsa, id);
+	result = svsm_call(CORE_CREATE_VCPU, vmsa, caa, id);
+	if (result == 0x80001020)
+		return true;
 	pages_keep(vmsa, 1, "vmsa");
-	return svsm_call(CORE_CREATE_VCPU, vmsa, caa, id) == 0 && cpu_enter(id, vmsa, caa);
+	return result == 0 && cpu_enter(id, vmsa, caa);
 }
 
 bool cpus_start(void)

@@ -6,8 +6,8 @@
 #define LARGE_PAGE 0x200000ull
 #define PAGES_START 0x600000ull	       /* above the program */
 #define LARGE_PAGES_START 0x1000000ull /* up to Socle's region */
-#define USED_MAX 128u
-#define KEPT_MAX 256u
+#define USED_MAX 256u
+#define KEPT_MAX 1024u
 
 static uint64_t next_page = PAGES_START, next_large = LARGE_PAGES_START;
 
@@ -150,7 +150,6 @@ void bad_addresses(struct bad_address *list)
 		{ "page of the guest with C-bit", PAGES_START | places.c_bit },
 		{ "page of the guest with bit 63", PAGES_START | 1ull << 63 },
 		{ "last page of all", 0xfffffffffffff000 },
-		{ "GHCB of this CPU", ghcb_gpa() },
 	};
 
 	for (unsigned int i = 0; i < BAD_ADDRESSES; i++)

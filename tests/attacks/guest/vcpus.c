@@ -1,40 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 /* SVSM_CORE_CREATE_VCPU and DELETE_VCPU (58019, sections 6.3 and 6.4): whose pages become VMSAs. */
-#include "tests/attacks/guest/attack.h"
+#include "tests/attacks/guest/lives.h"
 
 #define VMSA_VMPL 0xca
 #define VMSA_EFER 0xd0
 #define VMSA_SEV_FEATURES 0x3b0
-#define EFER_SVME 0x1000ull
-
-static uint64_t create(uint64_t vmsa, uint64_t caa, uint64_t apic_id)
-{
-	return svsm_call(CORE_CREATE_VCPU, vmsa, caa, apic_id);
-}
-
-static uint64_t delete (uint64_t vmsa)
-{
-	return svsm_call(CORE_DELETE_VCPU, vmsa, 0, 0);
-}
-
-/* A page that looks like a VMSA for CPU id. */
-static uint64_t vmsa_new(unsigned int id)
-{
-	uint64_t vmsa = page_new();
-
-	cpu_vmsa(vmsa, id);
-	return vmsa;
-}
 
 static void bad_apic_ids(void)
 {
-	uint64_t vmsa = vmsa_new(0), caa = page_new();
+	uint64_t vmsa = vcpu_vmsa_new(0), caa = page_new();
 
-	expect("the caller itself", create(vmsa, caa, cpu_this()->id), 0x80000005);
-	expect("the first that is not there", create(vmsa, caa, places.cpus), 0x80000005);
-	expect("64", create(vmsa, caa, 64), 0x80000005);
-	expect("0xff", create(vmsa, caa, 0xff), 0x80000005);
-	expect("0xffffffff", create(vmsa, caa, 0xffffffff), 0x80000005);
+	expect("the caller itself", vcpu_create(vmsa, caa, cpu_this()->id), 0x80000005);
+	expect("the first that is not there", vcpu_create(vmsa, caa, places.cpus), 0x80000005);
+	expect("64", vcpu_create(vmsa, caa, 64), 0x80000005);
+	expect("0xff", vcpu_create(vmsa, caa, 0xff), 0x80000005);
+	expect("0xffffffff", vcpu_create(vmsa, caa, 0xffffffff), 0x80000005);
 	expect("the VMSA is still a page", page_valid(vmsa), true);
 }
 
@@ -45,19 +25,19 @@ static void vmsa_addresses(void)
 
 	bad_addresses(bad);
 	for (unsigned int i = 0; i < BAD_ADDRESSES; i++)
-		expect(bad[i].what, create(bad[i].gpa, caa, 1), 0x80000003);
+		expect(bad[i].what, vcpu_create(bad[i].gpa, caa, 1), 0x80000003);
 }
 
 static void area_addresses(void)
 {
 	struct bad_address bad[BAD_ADDRESSES];
-	uint64_t vmsa = vmsa_new(1);
+	uint64_t vmsa = vcpu_vmsa_new(1);
 
 	bad_addresses(bad);
 	for (unsigned int i = 0; i < BAD_ADDRESSES; i++)
-		expect(bad[i].what, create(vmsa, bad[i].gpa, 1), 0x80000003);
-	expect("one page as both", create(vmsa, vmsa, 1), 0x80000003);
-	expect("the caller's area", create(vmsa, cpu_this()->caa, 1), 0x80000003);
+		expect(bad[i].what, vcpu_create(vmsa, bad[i].gpa, 1), 0x80000003);
+	expect("one page as both", vcpu_create(vmsa, vmsa, 1), 0x80000003);
+	expect("the caller's area", vcpu_create(vmsa, cpu_this()->caa, 1), 0x80000003);
 	expect("the VMSA is still a page", page_valid(vmsa), true);
 }
 
@@ -65,13 +45,13 @@ static void area_addresses(void)
 static void expect_vmsa_refused(const char *what, unsigned int offset, uint64_t value,
 				unsigned int size)
 {
-	uint64_t vmsa = vmsa_new(1), caa = page_new();
+	uint64_t vmsa = vcpu_vmsa_new(1), caa = page_new();
 
 	if (size == 1)
 		*(volatile uint8_t *)(vmsa + offset) = (uint8_t)value;
 	else
 		*(volatile uint64_t *)(vmsa + offset) = value;
-	expect(what, create(vmsa, caa, 1), 0x80000005);
+	expect(what, vcpu_create(vmsa, caa, 1), 0x80000005);
 }
 
 static void vmsa_vmpl(void)
@@ -102,14 +82,14 @@ static void vmsa_features(void)
 
 static void pages_not_valid(void)
 {
-	uint64_t vmsa = vmsa_new(1), caa = page_new(), gone = page_new();
+	uint64_t vmsa = vcpu_vmsa_new(1), caa = page_new(), gone = page_new();
 
 	expect("give a page up", page_give_up(gone), 0);
-	expect("a shared page as a VMSA", create(gone, caa, 1), 0x80000003);
-	expect("a shared page as an area", create(vmsa, gone, 1), 0x80000003);
+	expect("a shared page as a VMSA", vcpu_create(gone, caa, 1), 0x80000003);
+	expect("a shared page as an area", vcpu_create(vmsa, gone, 1), 0x80000003);
 	expect("private again", psc_msr(gone, PSC_PRIVATE), true);
-	expect("a page that is not validated, as a VMSA", create(gone, caa, 1), 0x80000003);
-	expect("a page that is not validated, as an area", create(vmsa, gone, 1), 0x80000003);
+	expect("a page that is not validated, as a VMSA", vcpu_create(gone, caa, 1), 0x80000003);
+	expect("a page that is not validated, as an area", vcpu_create(vmsa, gone, 1), 0x80000003);
 	expect("take it back", svsm_pvalidate(gone | ENTRY_VALIDATE), 0);
 }
 
@@ -117,11 +97,11 @@ static void pages_not_valid(void)
 static void living_vmsa(void)
 {
 	struct cpu *other = cpu_at(1);
-	uint64_t caa = page_new(), vmsa = vmsa_new(1);
+	uint64_t caa = page_new(), vmsa = vcpu_vmsa_new(1);
 
-	expect("its VMSA as a VMSA", create(other->vmsa, caa, 1), 0x80000003);
-	expect("its VMSA as an area", create(vmsa, other->vmsa, 1), 0x80000003);
-	expect("its area as a VMSA", create(other->caa, caa, 1), 0x80000003);
+	expect("its VMSA as a VMSA", vcpu_create(other->vmsa, caa, 1), 0x80000003);
+	expect("its VMSA as an area", vcpu_create(vmsa, other->vmsa, 1), 0x80000003);
+	expect("its area as a VMSA", vcpu_create(other->caa, caa, 1), 0x80000003);
 	expect("REMAP_CA to its VMSA", svsm_call(CORE_REMAP_CA, other->vmsa, 0, 0), 0x80000003);
 	expect("REMAP_CA to its area", svsm_call(CORE_REMAP_CA, other->caa, 0, 0), 0x80000003);
 	expect("invalidate its VMSA", svsm_pvalidate(other->vmsa), 0x80000003);
@@ -134,13 +114,13 @@ static void living_vmsa(void)
 	       0x80000003);
 	expect("a list in its VMSA", svsm_call(CORE_PVALIDATE, other->vmsa, 0, 0), 0x80000003);
 	expect("a result in its VMSA", svsm_call(CORE_WITHDRAW_MEM, other->vmsa, 0, 0), 0x80000003);
-	expect("delete it while it runs", delete (other->vmsa), 0x80001003);
+	expect("delete it while it runs", vcpu_delete(other->vmsa), 0x80001003);
 	expect("its VMPL is what it was", *(volatile uint8_t *)(other->vmsa + VMSA_VMPL), 2);
 }
 
 static void delete_first(void)
 {
-	expect("of CPU 0, from CPU 1", create(vmsa_new(0), page_new(), 0), 0x80000005);
+	expect("of CPU 0, from CPU 1", vcpu_create(vcpu_vmsa_new(0), page_new(), 0), 0x80000005);
 }
 
 static void delete_first_elsewhere(void)
@@ -153,50 +133,91 @@ static void delete_first_elsewhere(void)
 static void delete_all_of_socle(void)
 {
 	for (uint64_t at = 0; at < places.svsm_size; at += 0x1000)
-		expect("a page of Socle", delete (places.svsm + at), 0x80000005);
-}
-
-static void replace(unsigned int id)
-{
-	struct cpu *cpu = cpu_at(id);
-	uint64_t vmsa = cpu->vmsa, caa = cpu->caa;
-
-	expect("the host stops it", cpu_stop(id), true);
-	expect("delete", delete (vmsa), 0);
-	expect("delete twice", delete (vmsa), 0x80000005);
-	expect("the VMSA is a page again", page_valid(vmsa), true);
-	expect("so is its area", page_valid(caa), true);
-	cpu_vmsa(vmsa, id);
-	expect("create in the same pages", create(vmsa, caa, id), 0);
-	expect("it runs", cpu_enter(id, vmsa, caa), true);
+		expect("a page of Socle", vcpu_delete(places.svsm + at), 0x80000005);
 }
 
 static void replace_once(void)
 {
-	replace(1);
+	vcpu_replace(1);
 }
 
 /* A vCPU that was made and never run. */
 static void never_run(void)
 {
 	struct cpu *cpu = cpu_at(1);
-	uint64_t vmsa = vmsa_new(1), caa = page_new();
+	uint64_t vmsa = vcpu_vmsa_new(1), caa = page_new();
 
-	expect("create a second VMSA", create(vmsa, caa, 1), 0);
-	expect("the same again", create(vmsa, caa, 1), 0x80000003);
+	expect("create a second VMSA", vcpu_create(vmsa, caa, 1), 0);
+	expect("the same again", vcpu_create(vmsa, caa, 1), 0x80000003);
 	expect("invalidate it", svsm_pvalidate(vmsa), 0x80000003);
 	expect("invalidate its area", svsm_pvalidate(caa), 0x80000003);
-	expect("delete it", delete (vmsa), 0);
-	expect("delete it twice", delete (vmsa), 0x80000005);
-	expect("the old one is still there", delete (cpu->vmsa), 0x80001003);
+	expect("delete it", vcpu_delete(vmsa), 0);
+	expect("delete it twice", vcpu_delete(vmsa), 0x80000005);
+	expect("the old one is still there", vcpu_delete(cpu->vmsa), 0x80001003);
 	/* Whose VMSA is the newest takes the calls: 58019 has one vCPU for an APIC id. */
-	replace(1);
+	vcpu_replace(1);
+}
+
+/* The old one is stopped by the host before. */
+static void come_back_from_stop(void)
+{
+	uint64_t page = page_new();
+
+	expect("the host stops it", cpu_stop(1), true);
+	(void)vcpu_come_back(1, page);
+}
+
+static void come_back_from_hold(void)
+{
+	cpu_begin(1, vcpu_park);
+	(void)vcpu_come_back(1, page_new());
+}
+
+/* The old one runs: its VMSA is in use until the host takes it off the CPU for the new one. */
+static void come_back_while_it_runs(void)
+{
+	struct cpu *cpu = cpu_at(1);
+	uint64_t old = cpu->vmsa, new = page_new();
+
+	cpu_vmsa(new, 1);
+	expect("create while the old one runs", vcpu_create(new, cpu->caa, 1), 0);
+	expect("the old one is in use", vcpu_delete(old), 0x80001003);
+	expect("it is a VMSA still", svsm_pvalidate(old), 0x80000003);
+	expect("the new one runs", cpu_enter(1, new, cpu->caa), true);
+	expect("delete the old one", vcpu_delete(old), 0);
+	pages_keep(old, 1, NULL);
+	pages_keep(new, 1, "vmsa");
+}
+
+/* A creation that is taken back: the old one is there still, its area too, but it is not heard. */
+static void creation_taken_back(void)
+{
+	struct cpu *cpu = cpu_at(1);
+	uint64_t new = page_new();
+
+	cpu_vmsa(new, 1);
+	expect("create", vcpu_create(new, cpu->caa, 1), 0);
+	expect("delete it", vcpu_delete(new), 0);
+	expect("the area is one still", svsm_call(CORE_REMAP_CA, cpu->caa, 0, 0), 0x80000003);
+	expect("invalidate it", svsm_pvalidate(cpu->caa), 0x80000003);
+	vcpu_replace(1);
+}
+
+static void areas_are_of_a_cpu(void)
+{
+	uint64_t vmsa = vcpu_vmsa_new(2);
+
+	expect("CPU 1's area for CPU 2", vcpu_create(vmsa, cpu_at(1)->caa, 2), 0x80000003);
+	expect("CPU 0's area for CPU 2", vcpu_create(vmsa, cpu_at(0)->caa, 2), 0x80000003);
+	expect("CPU 1's VMSA for CPU 2", vcpu_create(cpu_at(1)->vmsa, cpu_at(2)->caa, 2),
+	       0x80000003);
+	expect("CPU 1's VMSA as CPU 2's area", vcpu_create(vmsa, cpu_at(1)->vmsa, 2), 0x80000003);
 }
 
 /* A vCPU deletes its own VMSA: there is no answer, and it never runs again. */
 static void delete_self(void)
 {
-	(void)delete (cpu_this()->vmsa);
+	(void)vcpu_delete(cpu_this()->vmsa);
 	expect("a vCPU runs without its VMSA", true, false);
 }
 
@@ -210,30 +231,22 @@ static void suicide(void)
 	/* Until it is done, the VMSA is one, and no page of the guest. */
 	while (!page_valid(vmsa))
 		cpu_relax();
-	expect("delete it once more", delete (vmsa), 0x80000005);
+	expect("delete it once more", vcpu_delete(vmsa), 0x80000005);
 	expect("the host does not run it", vmsa_start(1, 2, vmsa), 2);
 	cpu_vmsa(vmsa, 1);
-	expect("create in the same pages", create(vmsa, caa, 1), 0);
+	expect("create in the same pages", vcpu_create(vmsa, caa, 1), 0);
 	expect("it runs", cpu_enter(1, vmsa, caa), true);
 }
 
 /* What no one made a VMSA the host cannot run: the RMP says no. */
 static void never_made(void)
 {
-	uint64_t vmsa = vmsa_new(1);
+	uint64_t vmsa = vcpu_vmsa_new(1);
 
 	expect("AP creation with a plain page", vmsa_start(1, 2, vmsa), 2);
 	expect("AP creation at VMPL 0", vmsa_start(1, 0, vmsa), 2);
 	expect("AP creation with a page of Socle", vmsa_start(1, 2, places.svsm), 2);
 	expect("AP creation beyond the RAM", vmsa_start(1, 2, places.ram_end), 2);
-}
-
-#define CYCLES 100u
-
-static void many_times(void)
-{
-	for (unsigned int i = 0; i < CYCLES; i++)
-		replace(1 + i % (places.cpus - 1));
 }
 
 const struct rule rules[] = {
@@ -249,8 +262,13 @@ const struct rule rules[] = {
 	{ "the boot vCPU is not replaced", "58019 6.3", delete_first_elsewhere, 2 },
 	{ "a vCPU is deleted and made again", "58019 6.3 and 6.4", replace_once, 2 },
 	{ "a vCPU that was made and never run", "58019 6.3 and 6.4", never_run, 2 },
+	{ "a stopped CPU comes back with its calling area", "58019 6.3", come_back_from_stop, 2 },
+	{ "a parked CPU comes back with its calling area", "58019 6.3", come_back_from_hold, 2 },
+	{ "a CPU is made anew while it runs", "58019 6.3, 6.4", come_back_while_it_runs, 2 },
+	{ "a creation with the same calling area is taken back", "58019 6.3, 6.4",
+	  creation_taken_back, 2 },
+	{ "a calling area is for one CPU", "58019 6.3", areas_are_of_a_cpu, 4 },
 	{ "a vCPU deletes itself", "58019 6.4", suicide, 2 },
 	{ "a page that is no VMSA is not run", "APM 2, 15.36.12", never_made, 2 },
-	{ "vCPUs deleted and made a hundred times", "58019 6.3 and 6.4", many_times, 2 },
 	{ NULL, NULL, NULL, 0 },
 };
