@@ -130,12 +130,12 @@ uint32_t svsm_core_create_vcpu(struct svsm_call *call)
 uint32_t svsm_core_delete_vcpu(struct svsm_call *call)
 {
 	gpa_t vmsa = gpa(call->rcx);
-	uint32_t result;
+	enum registry_result result;
 
 	if (!gpa_aligned(vmsa, ABI_PAGE_SIZE))
 		return SVSM_ERR_INVALID_PARAMETER;
-	result = result_of_registry(registry_delete(vmsa, call->caller.cpu, &call->caller_deleted));
-	if (result == SVSM_SUCCESS)
+	result = registry_delete(vmsa, call->caller.cpu, &call->caller_deleted);
+	if (result == REGISTRY_OK || result == REGISTRY_GONE)
 		svsm_attest_forget_vcpu(vmsa);
-	return result;
+	return result_of_registry(result);
 }

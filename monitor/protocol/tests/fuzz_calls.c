@@ -193,13 +193,13 @@ static void guest_attests(struct bytes_reader *r)
 	(void)call_as(r, ATTEST(bytes_u8(r) % 4), at, UINT64_MAX);
 }
 
-/* The host does to a page what it likes, but to Socle's own and to VMSAs, where that only stops. */
+/* The host does to a page what it likes, but to Socle's own, where that only stops. */
 static void host_acts(struct bytes_reader *r)
 {
 	uint64_t at = (address(r) & ~0xfffull) % MODEL_SIZE;
 	bool ours = at >= WORLD_REGION && at < WORLD_REGION + WORLD_REGION_SIZE;
 
-	if (ours || registry_is_vmsa(gpa(at)))
+	if (ours)
 		return;
 	if (bytes_u8(r) & 1)
 		model_host_unassign(gpa(at), 1);

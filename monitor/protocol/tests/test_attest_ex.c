@@ -13,6 +13,7 @@
 
 #include "monitor/protocol/tests/attest_fixture.h"
 #include "monitor/protocol/twin.h"
+#include "monitor/vcpu/serve.h"
 
 #define EX SVSM_ATTEST_SINGLE_SERVICE_EX
 #define SELECTOR (WORLD_SMALL + 0x11ffb) /* crosses a page after the first bytes */
@@ -758,6 +759,28 @@ static void deleted_vcpu_gives_up(void **state)
 	assert_int_equal(oracle->calls, 2);
 }
 
+/* It was not deleted, but its VMSA is not there any more: found when it is served, or deleted. */
+static void ended_vcpu_gives_up(void **state)
+{
+	struct world_service *oracle = world_service(SERVICE_ORACLE);
+
+	(void)state;
+	world_create(1, CPU1_VMSA, CPU1_CAA);
+	vtpm.outcome = SELECT_CREATE;
+	oracle->slices = 10;
+	assert_int_equal(attest_on(1, OTHER_OP).rax, INCOMPLETE);
+	model_host_unassign(gpa(CPU1_VMSA), 1);
+	assert_false(vcpu_serve(1));
+	assert_int_equal(oracle->aborts, 1);
+	world_create(1, CPU1_VMSA + 0x2000, CPU1_CAA);
+	oracle->slices = 10;
+	assert_int_equal(attest_on(1, OTHER_OP).rax, INCOMPLETE);
+	model_host_unassign(gpa(CPU1_VMSA + 0x2000), 1);
+	assert_int_equal(world_core(SVSM_CORE_DELETE_VCPU, CPU1_VMSA + 0x2000, 0, 0), 0x80000003);
+	assert_int_equal(oracle->aborts, 2);
+	assert_false(oracle->suspended);
+}
+
 static void failures_of_the_oracle(void **state)
 {
 	static const uint8_t large[2049];
@@ -889,6 +912,7 @@ int main(void)
 		cmocka_unit_test_setup(abandoned_gives_way, setup),
 		cmocka_unit_test_setup(not_abandoned_stays, setup),
 		cmocka_unit_test_setup(deleted_vcpu_gives_up, setup),
+		cmocka_unit_test_setup(ended_vcpu_gives_up, setup),
 		cmocka_unit_test_setup(failures_of_the_oracle, setup),
 		cmocka_unit_test_setup(oracle_that_is_gone, setup),
 		cmocka_unit_test_setup(orders_that_make_no_sense, setup),

@@ -241,6 +241,30 @@ static void create_needs_the_flush(void **state)
 	assert_int_equal(create(VMSA, CAA, 1), 0);
 }
 
+static bool no_more_rights(void *context, const struct model_event *event)
+{
+	unsigned int *seen = context;
+
+	return event->op != MODEL_RMPADJUST || ++*seen < 4;
+}
+
+/* What cannot be granted again is nobody's: the guest has no right on it, and nobody gets it. */
+static void create_that_cannot_give_back(void **state)
+{
+	unsigned int seen = 0;
+
+	(void)state;
+	model_set_hook(no_more_rights, &seen);
+	assert_int_equal(create(VMSA, CAA, 1), 0x80000003);
+	model_set_hook(NULL, NULL);
+	assert_int_equal(seen, 5);
+	assert_false(is_vmsa(VMSA));
+	assert_false(registry_is_vmsa(gpa(VMSA)));
+	assert_true(world_guest_barred(VMSA));
+	assert_int_equal(guest_pages_state(gpa(VMSA)), GUEST_PAGE_TAKEN);
+	assert_int_equal(guest_pages_state(gpa(CAA)), GUEST_PAGE_VALID);
+}
+
 /* A page inside a 2 MiB page can become a VMSA: the host splits it. */
 static void create_inside_a_large_page(void **state)
 {
@@ -619,6 +643,7 @@ int main(void)
 		cmocka_unit_test_setup(create_checks_fields, setup),
 		cmocka_unit_test_setup(create_undoes_itself, setup),
 		cmocka_unit_test_setup(create_needs_the_flush, setup),
+		cmocka_unit_test_setup(create_that_cannot_give_back, setup),
 		cmocka_unit_test_setup(create_inside_a_large_page, setup),
 		cmocka_unit_test_setup(last_page_of_ram, setup),
 		cmocka_unit_test_setup(delete_gives_back, setup),

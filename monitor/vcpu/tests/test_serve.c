@@ -298,6 +298,31 @@ static void one_that_deletes_itself(void **state)
 	assert_answered(VMSA, CAA);
 }
 
+/* It cannot be deleted, and is answered; until then it stays stopped. */
+static void one_that_fails_to_delete_itself(void **state)
+{
+	static const uint32_t cases[][2] = {
+		{ SNP_RESULT_FAIL_INUSE, 0x80001003 },
+		{ SNP_RESULT_FAIL_INPUT, 0x80000003 },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		unsigned int seen = 0;
+
+		setup(state);
+		put(VMSA, RAX, 3);
+		put(VMSA, RCX, VMSA);
+		model_fail_with(MODEL_RMPADJUST, 2, cases[i][0]);
+		model_set_hook(stays_stopped, &seen);
+		assert_true(vcpu_serve(1));
+		model_set_hook(NULL, NULL);
+		assert_int_equal(seen, 12);
+		assert_int_equal(get(VMSA, RAX), cases[i][1]);
+		assert_true(svme(VMSA));
+		assert_true(registry_is_vmsa(gpa(VMSA)));
+	}
+}
+
 /* The call moves the calling area: the next one is looked for in the new place only. */
 static void next_call_in_the_new_area(void **state)
 {
@@ -416,6 +441,7 @@ int main(void)
 		cmocka_unit_test_setup(stopped_while_it_is_served, setup),
 		cmocka_unit_test_setup(without_a_vcpu, setup),
 		cmocka_unit_test_setup(one_that_deletes_itself, setup),
+		cmocka_unit_test_setup(one_that_fails_to_delete_itself, setup),
 		cmocka_unit_test_setup(next_call_in_the_new_area, setup),
 		cmocka_unit_test_setup(only_the_newest_is_served, setup),
 		cmocka_unit_test_setup(unreadable_calling_area, setup),
