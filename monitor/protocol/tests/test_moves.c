@@ -395,12 +395,14 @@ static void check_result(uint64_t vmsa, const struct registers *regs)
 	hold(get(vmsa + offsetof(struct snp_vmsa, efer)) & 1ull << 12, "it cannot run", vmsa);
 }
 
-static void check_world(void)
+/* The vCPU is served once more: what ended has ended, what is pending is found. */
+static void check_world(unsigned int cpu)
 {
-	for (uint64_t page = 0; page < MODEL_SIZE; page += ABI_PAGE_SIZE)
-		check_page(page);
 	check_control_call(0, WORLD_BOOT_VMSA, WORLD_BOOT_CAA);
 	check_control_call(2, CONTROL_VMSA, CONTROL_CAA);
+	(void)vcpu_serve(cpu);
+	for (uint64_t page = 0; page < MODEL_SIZE; page += ABI_PAGE_SIZE)
+		check_page(page);
 }
 
 /* ---- The runs ---- */
@@ -433,10 +435,7 @@ static bool run(uint64_t base, const struct scenario *scenario)
 		exchange();
 	model_set_hook(NULL, NULL);
 	check_result(base + CALLER_VMSA, &regs);
-	check_world();
-	/* Once more: what ended has ended, what is pending is found. */
-	(void)vcpu_serve(1);
-	check_world();
+	check_world(1);
 	return now.seen >= now.nth;
 }
 
@@ -573,7 +572,7 @@ static void boot_vmsa(void **state)
 			if (now.exchanged)
 				exchange();
 			model_set_hook(NULL, NULL);
-			check_world();
+			check_world(0);
 		} while (now.seen >= now.nth++);
 	}
 }
