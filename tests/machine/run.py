@@ -44,6 +44,7 @@ TESTS = [
     ("vmsa-in-use", 2, 19, 1, PASSED),  # APM volume 2, 15.36.12
     # Rights that were taken away: APM volume 2, 5.5.3, and volume 3, INVLPGB and TLBSYNC
     ("stale", 1, 35, 1, PASSED),
+    ("stale-attack", 1, 25, 1, {"reason": "rmp_violation", "vmpl": 2, "gpa": "0x10000ca"}),
     ("stale-flushed", 1, 5, 1, PASSED),
     ("stale-modes", 1, 13, 1, PASSED),
     ("stale-stack", 1, 11, 1, {"reason": "rmp_violation", "vmpl": 2, "gpa": "0x1000fd0"}),
