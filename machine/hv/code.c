@@ -15,6 +15,14 @@ static bool must_wait(const struct code_history *h, const struct code_fault *fau
 	return h->given && h->given_to != fault->vcpu && fault->now - h->given_at < CODE_GRACE;
 }
 
+/* Room for one more is left by code_close(). */
+static void remember_both(struct code_history *h, const struct code_fault *fault)
+{
+	h->both[h->both_count].page = fault->page;
+	h->both[h->both_count].since = fault->now;
+	h->both_count++;
+}
+
 bool code_decide(struct code_history *history, const struct code_fault *fault, enum code_use *use)
 {
 	enum code_use wanted = fault->fetch ? CODE_EXECUTED : CODE_WRITTEN;
@@ -25,9 +33,26 @@ bool code_decide(struct code_history *history, const struct code_fault *fault, e
 	if (must_wait(history, fault))
 		return false;
 	*use = needs_both(last, fault) ? CODE_BOTH : wanted;
+	if (*use == CODE_BOTH)
+		remember_both(history, fault);
 	*last = *fault;
 	history->given = true;
 	history->given_to = fault->vcpu;
 	history->given_at = fault->now;
+	return true;
+}
+
+bool code_close(struct code_history *history, uint64_t now, uint64_t *page)
+{
+	bool full = history->both_count == CODE_BOTH_MAX;
+
+	if (history->both_count == 0)
+		return false;
+	if (!full && now - history->both[0].since < CODE_BOTH_TICKS)
+		return false;
+	*page = history->both[0].page;
+	history->both_count--;
+	for (unsigned int i = 0; i < history->both_count; i++)
+		history->both[i] = history->both[i + 1];
 	return true;
 }

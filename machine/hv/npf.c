@@ -16,7 +16,6 @@
 static bool open_page(const struct vcpu *v, uint64_t gpa, uint64_t error)
 {
 	static struct code_history history;
-	enum code_use use = npt_use(gpa);
 	struct code_fault fault = {
 		.vcpu = v->id,
 		.page = gpa >> ABI_PAGE_SHIFT,
@@ -24,7 +23,12 @@ static bool open_page(const struct vcpu *v, uint64_t gpa, uint64_t error)
 		.fetch = error & VMCB_NPF_FETCH,
 		.now = clock_now(),
 	};
+	enum code_use use;
+	uint64_t page;
 
+	while (code_close(&history, fault.now, &page))
+		npt_set_use(page << ABI_PAGE_SHIFT, CODE_EXECUTED);
+	use = npt_use(gpa);
 	if ((error & (VMCB_NPF_FETCH | VMCB_NPF_WRITE)) && !code_decide(&history, &fault, &use))
 		return false;
 	if (use != npt_use(gpa))

@@ -37,7 +37,7 @@ TESTS = [
     # Nothing in the specifications; QEMU's first CPU fails it (docs/machine-limits.md).
     ("x87-beside", 2, 4, 1, PASSED),
     # APM volume 2, 7.6.1; QEMU alone fails it (docs/machine-limits.md).
-    ("code-patching", 2, 17, 1, PASSED),
+    ("code-patching", 2, 19, 1, PASSED),
     # Feature 3: restricted injection.
     ("hv-doorbell", 1, 20, 9, PASSED),  # GHCB specification, 5; APM volume 2, 15.36.16
     ("vmrun-vmpl", 1, 32, 1, PASSED),  # APM volume 2, 15.36.7 and table B-4

@@ -116,6 +116,52 @@ static void test_waiting_is_forgotten(void **state)
 			 CODE_WRITTEN);
 }
 
+/* Faults of one instruction on a page of its own, so that it is open to both. */
+static void open_to_both(struct code_history *h, uint64_t page, uint64_t now)
+{
+	struct code_fault write = { 0, page, CODE_AT, false, now };
+	struct code_fault fetch = { 0, page, CODE_AT, true, now };
+
+	assert_int_equal(decide(h, CODE_EXECUTED, write), CODE_WRITTEN);
+	assert_int_equal(decide(h, CODE_WRITTEN, fetch), CODE_BOTH);
+}
+
+static void test_close(void **state)
+{
+	struct code_history h = { 0 };
+	uint64_t page = 0;
+
+	(void)state;
+	assert_false(code_close(&h, 5 + CODE_BOTH_TICKS, &page));
+	open_to_both(&h, PAGE, 5);
+	open_to_both(&h, PAGE + 1, 7);
+	assert_false(code_close(&h, 5 + CODE_BOTH_TICKS - 1, &page));
+	assert_true(code_close(&h, 5 + CODE_BOTH_TICKS, &page));
+	assert_int_equal(page, PAGE);
+	assert_false(code_close(&h, 7 + CODE_BOTH_TICKS - 1, &page));
+	assert_true(code_close(&h, 7 + CODE_BOTH_TICKS, &page));
+	assert_int_equal(page, PAGE + 1);
+	assert_false(code_close(&h, 7 + CODE_BOTH_TICKS, &page));
+}
+
+static void test_close_for_room(void **state)
+{
+	struct code_history h = { 0 };
+	uint64_t page = 0;
+
+	(void)state;
+	for (uint64_t i = 0; i < CODE_BOTH_MAX; i++) {
+		assert_false(code_close(&h, 5, &page));
+		open_to_both(&h, PAGE + i, 5);
+	}
+	assert_true(code_close(&h, 5, &page));
+	assert_int_equal(page, PAGE);
+	assert_false(code_close(&h, 5, &page));
+	open_to_both(&h, PAGE, 6);
+	assert_true(code_close(&h, 6, &page));
+	assert_int_equal(page, PAGE + 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -126,6 +172,8 @@ int main(void)
 		cmocka_unit_test(test_other_page_or_instruction),
 		cmocka_unit_test(test_grace),
 		cmocka_unit_test(test_waiting_is_forgotten),
+		cmocka_unit_test(test_close),
+		cmocka_unit_test(test_close_for_room),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

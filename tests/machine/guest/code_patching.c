@@ -10,9 +10,10 @@
  */
 #include "tests/machine/guest/guest.h"
 
-#define ROUNDS 12u
+#define ROUNDS 8u
 #define LATEST 50u /* of the moments at which a write comes, in steps */
 #define STEP 200u
+#define COUNTS 200u
 #define SITE_SIZE 5u
 #define OPCODE_INT3 0xccu
 #define OPCODE_MOV_EAX 0xb8u
@@ -24,9 +25,12 @@
 
 uint32_t site_within(void);
 uint32_t site_across(void);
+void count_beside(void);
+uint32_t run_beside(void);
 void serialize(void);
 
 extern uint64_t pml4[];
+extern volatile uint64_t counted_beside;
 
 /* How one CPU writes, and what the other does between two runs of the code. */
 enum way {
@@ -185,6 +189,20 @@ static void test(uint32_t (*code)(void), enum way way, const char *no_late, cons
 	check(no_stale, rounds_stale, 0);
 }
 
+/* No way to change code, but what has to go on where code and data share a page. */
+static void test_beside(void)
+{
+	uint64_t before = runs;
+
+	site = run_beside;
+	exits = false;
+	for (unsigned int i = 0; i < COUNTS; i++)
+		count_beside();
+	wait_for_runs();
+	check("code counts in its own page", counted_beside, COUNTS);
+	check("the other CPU runs in that page", runs > before, 1);
+}
+
 void test_main(void)
 {
 	site = site_within;
@@ -200,5 +218,6 @@ void test_main(void)
 	     "stale operand, two pages, alias");
 	test(site_across, WITH_EXITS, "late INT3, two pages, exits",
 	     "stale operand, two pages, exits");
+	test_beside();
 	check("INT3 was met while the code was changed", traps != 0, 1);
 }
