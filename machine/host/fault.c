@@ -11,9 +11,9 @@ const struct fault faults[MAILBOX_FAULT_COUNT] = {
 					"a timer event of VMPL0 comes 20 ms after its time" },
 	[MAILBOX_FAULT_TIMER_REPEAT] = { "timer-repeat", "a timer event of VMPL0 comes twice" },
 	[MAILBOX_FAULT_REFUSE_AP_CREATION] = { "refuse-ap-creation",
-					       "the host refuses an AP creation" },
+					       "the host refuses an AP creation of VMPL0" },
 	[MAILBOX_FAULT_REFUSE_RUN_VMPL] = { "refuse-run-vmpl",
-					    "the host refuses to run another VMPL" },
+					    "the host refuses VMPL0 to run another VMPL" },
 	[MAILBOX_FAULT_PLANES_AT_ONCE] = { "planes-at-once",
 					   "a VMPL that is about to ask for VMPL0 has VMPL0 run "
 					   "before it exits" },

@@ -16,6 +16,6 @@ bool fault_strikes(enum mailbox_fault fault)
 	bool strikes = plan->every != 0 ? n % plan->every == 0 : n == plan->nth;
 
 	if (strikes && ++counts[fault].strikes <= STRIKES_LOGGED)
-		hv_log("fault %u at its occasion %u", fault, n);
+		hv_log("fault %u of the list that --help shows, its occasion %u", fault + 1, n);
 	return strikes;
 }

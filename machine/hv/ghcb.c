@@ -221,10 +221,13 @@ static void ap_creation_exit(struct ghcb_call *c)
 {
 	uint32_t apic_id = (uint32_t)(c->info_1 >> AP_APIC_ID_SHIFT);
 	unsigned int vmpl = c->info_1 >> AP_VMPL_SHIFT & AP_VMPL_MASK;
-	bool done = false, refused = fault_strikes(MAILBOX_FAULT_REFUSE_AP_CREATION);
+	bool done = false;
 
-	if (!refused && !(c->info_1 & AP_RESERVED_MASK) && vmpl < SNP_VMPL_COUNT &&
-	    vmpl >= c->p->vmpl) {
+	if (c->p->vmpl == 0 && fault_strikes(MAILBOX_FAULT_REFUSE_AP_CREATION)) {
+		ghcb_error(c, GHCB_ERROR_INVALID_INPUT);
+		return;
+	}
+	if (!(c->info_1 & AP_RESERVED_MASK) && vmpl < SNP_VMPL_COUNT && vmpl >= c->p->vmpl) {
 		switch (c->info_1 & AP_REQUEST_MASK) {
 		case GHCB_AP_CREATE_ON_INIT:
 			done = ap_create(c, apic_id, vmpl, true);
@@ -375,7 +378,9 @@ static void dispatch(struct ghcb_call *c)
 
 static bool run_vmpl(struct vcpu *v, unsigned int vmpl)
 {
-	return !fault_strikes(MAILBOX_FAULT_REFUSE_RUN_VMPL) && vcpu_switch_plane(v, vmpl);
+	if (v->current == 0 && fault_strikes(MAILBOX_FAULT_REFUSE_RUN_VMPL))
+		return false;
+	return vcpu_switch_plane(v, vmpl);
 }
 
 /* The answer is in the page before the caller's state is put away; it sees it when it resumes. */

@@ -182,6 +182,11 @@ void irq_plane_hold(struct plane *p)
 	p->apic->reset_hold = true;
 }
 
+bool irq_plane_in_hold(const struct plane *p)
+{
+	return p->apic->reset_hold;
+}
+
 /*
  * Physical timer: runs for the current plane and for more privileged ones, which may preempt it.
  * Timers of less privileged planes are looked at when those run.

@@ -53,6 +53,9 @@ void irq_plane_reset(struct vcpu *v, struct plane *p);
 /* The plane is in AP reset hold: interrupts do not wake it, SIPI does. */
 void irq_plane_hold(struct plane *p);
 
+/* Whether it is. */
+bool irq_plane_in_hold(const struct plane *p);
+
 /* The emulated local APIC of a plane, in its local terms of time (apic.h). */
 struct apic *irq_apic(struct plane *p);
 

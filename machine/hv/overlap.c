@@ -27,9 +27,10 @@ uint64_t overlap_deadline(const struct vcpu *v)
 static bool possible(struct vcpu *v)
 {
 	const struct plane *p = &v->planes[0];
+	bool sleeps = p->state == PLANE_WAITING ||
+		      (p->state == PLANE_HALTED && !irq_plane_in_hold(p));
 
-	return v->current != 0 && p->state == PLANE_WAITING && !p->loaded &&
-	       vmsa_usable(p->vmsa_gpa);
+	return v->current != 0 && sleeps && !p->loaded && vmsa_usable(p->vmsa_gpa);
 }
 
 static void begin(struct vcpu *v)
@@ -81,7 +82,7 @@ void overlap_turn(struct vcpu *v)
 	vmpl = parked(v);
 	if (vmpl == 0 || v->planes[vmpl].state != PLANE_READY)
 		o->until = 0;
-	if (o->until == 0 || v->switch_to != VCPU_NO_SWITCH)
+	if (o->until == 0 || v->switch_to != VCPU_NO_SWITCH || v->planes[0].state != PLANE_READY)
 		return;
 	o->exits -= o->exits != 0;
 	if (o->exits != 0 && clock_now() < o->until)
