@@ -10,7 +10,7 @@
 #include "abi/types.h"
 
 #define SOCLE_PARAMS_MAGIC 0x4d4152504c434f53ull /* "SOCLPRAM" */
-#define SOCLE_PARAMS_VERSION 1u
+#define SOCLE_PARAMS_VERSION 2u
 
 /* The monitor's virtual addresses. The image is linked at SOCLE_VA_IMAGE whatever its base is. */
 #define SOCLE_VA_DIRECT \
@@ -21,6 +21,15 @@
 #define SOCLE_FEATURE_DEBUG_CONSOLE (1ull << 0) /* debug_console_port takes bytes of a log */
 #define SOCLE_FEATURE_HOST_CHANNEL (1ull << 1)	/* host_channel_port is a 16550 to the host */
 #define SOCLE_FEATURES_KNOWN (SOCLE_FEATURE_DEBUG_CONSOLE | SOCLE_FEATURE_HOST_CHANNEL)
+
+/* allow_missing: what the processor may lack. Without it in CPUID there is no start. */
+#define SOCLE_MISSING_SMEP (1ull << 0)
+#define SOCLE_MISSING_SMAP (1ull << 1)
+#define SOCLE_MISSING_UMIP (1ull << 2)
+#define SOCLE_MISSING_AES (1ull << 3)
+#define SOCLE_MISSING_PCLMULQDQ (1ull << 4)
+#define SOCLE_MISSING_RDRAND (1ull << 5)
+#define SOCLE_MISSING_KNOWN 0x3full
 
 struct socle_range {
 	uint64_t gpa;
@@ -69,11 +78,13 @@ struct socle_params {
 	struct socle_range ram[SOCLE_PARAMS_RAM_MAX]; /* ascending; region lies in one of them */
 	/* Guest memory that the file loads, thus validated at launch; ascending, outside region. */
 	struct socle_range loaded[SOCLE_PARAMS_LOADED_MAX];
+	uint64_t allow_missing; /* SOCLE_MISSING_* */
 };
 ABI_OFFSET(struct socle_params, features, 0x10);
 ABI_OFFSET(struct socle_params, cpuid_page, 0x68);
 ABI_OFFSET(struct socle_params, guest, 0x98);
 ABI_OFFSET(struct socle_params, ram, 0xe0);
+ABI_OFFSET(struct socle_params, allow_missing, 0x560);
 _Static_assert(sizeof(struct socle_params) <= ABI_PAGE_SIZE, "the parameter block is one page");
 
 /*

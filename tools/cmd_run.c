@@ -26,6 +26,7 @@ static const char usage_text[] =
 	"Boots FILE.igvm on the emulated SNP machine and waits until it ends.\n"
 	"\n"
 	"  --cpus N               vCPUs, 1 to 8 (1)\n"
+	"  --cpu-without FEATURE  the CPU lacks it: smap, rdrand, ... as QEMU names it; several\n"
 	"  --memory SIZE          guest memory, 64M to 2G (512M)\n"
 	"  --channel unix:PATH    listen there for the program at the guest's second serial port\n"
 	"  --vmpl0-channel unix:PATH\n"
@@ -70,6 +71,7 @@ static const char usage_text[] =
 
 enum option_id {
 	OPT_CPUS = 256,
+	OPT_CPU_WITHOUT,
 	OPT_MEMORY,
 	OPT_CHANNEL,
 	OPT_VMPL0_CHANNEL,
@@ -93,6 +95,7 @@ enum option_id {
 
 static const struct option long_options[] = {
 	{ "cpus", required_argument, NULL, OPT_CPUS },
+	{ "cpu-without", required_argument, NULL, OPT_CPU_WITHOUT },
 	{ "memory", required_argument, NULL, OPT_MEMORY },
 	{ "channel", required_argument, NULL, OPT_CHANNEL },
 	{ "vmpl0-channel", required_argument, NULL, OPT_VMPL0_CHANNEL },
@@ -127,6 +130,18 @@ static bool bad(const char *what, const char *value)
 {
 	cmd_error("run: %s: \"%s\"", what, value);
 	return false;
+}
+
+static bool parse_cpu_without(struct arguments *args, const char *value)
+{
+	char *list = args->run.cpu_without;
+	size_t used = strlen(list);
+
+	if (value[strspn(value, "abcdefghijklmnopqrstuvwxyz0123456789-_.")] || !value[0] ||
+	    used + strlen(value) + sizeof(",-") > sizeof(args->run.cpu_without))
+		return bad("--cpu-without takes the name of a CPU feature", value);
+	snprintf(list + used, sizeof(args->run.cpu_without) - used, ",-%s", value);
+	return true;
 }
 
 static bool parse_cpus(struct arguments *args, const char *value)
@@ -257,6 +272,8 @@ static bool parse_option(struct arguments *args, int id, char *value)
 	struct run_options *run = &args->run;
 
 	switch (id) {
+	case OPT_CPU_WITHOUT:
+		return parse_cpu_without(args, value);
 	case OPT_CPUS:
 		return parse_cpus(args, value);
 	case OPT_MEMORY:

@@ -281,6 +281,7 @@ static void fill_params(struct layout *l)
 		p->features |= SOCLE_FEATURE_HOST_CHANNEL;
 	if (o->debug_console_port != SOCLE_IMAGE_NO_PORT)
 		p->features |= SOCLE_FEATURE_DEBUG_CONSOLE;
+	p->allow_missing = o->allow_missing;
 	p->ram_count = 2;
 	memcpy(p->ram, l->plan.ram, sizeof(l->plan.ram));
 }

@@ -142,7 +142,7 @@ static void build_arguments(struct arguments *args, const struct qemu_config *c)
 	add(args, "-accel");
 	add(args, "%s", tcg ? "tcg,thread=multi" : c->accel);
 	add(args, "-cpu");
-	add(args, "%s", tcg ? TCG_CPU : "host,+svm");
+	add(args, "%s%s", tcg ? TCG_CPU : "host,+svm", c->cpu_without ? c->cpu_without : "");
 	add(args, "-smp");
 	add(args, "%u", MACHINE_BOOT_CPUS + c->cpus);
 	add(args, "-bios");

@@ -232,6 +232,7 @@ static bool start_qemu(struct machine *m, const struct far_ends *far, struct hos
 		.hv_image = m->options->hv_image,
 		.channel = m->options->channel,
 		.vmpl0_channel = m->options->vmpl0_channel,
+		.cpu_without = m->options->cpu_without,
 		.cpus = m->options->cpus,
 		.memory = m->options->memory,
 		.guest_ram_fd = m->guest_ram_fd,

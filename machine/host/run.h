@@ -46,6 +46,7 @@ struct run_options {
 	const char *dump_dir;  /* NULL: memory is not written when the machine has ended */
 	const char *certs_out; /* NULL: certificates are not written */
 	const char *key_dir;
+	char cpu_without[128]; /* features that the CPU lacks, ",-NAME" each */
 	unsigned int cpus;
 	uint64_t memory;     /* bytes, a multiple of 1 MiB */
 	uint64_t timeout_ns; /* 0: none */

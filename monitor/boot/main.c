@@ -5,8 +5,10 @@
 #include "monitor/arch/hw/cpu_ops.h"
 #include "monitor/arch/hw/cpuid.h"
 #include "monitor/arch/hw/host.h"
+#include "monitor/arch/hw/random.h"
 #include "monitor/arch/hw/timer.h"
 #include "monitor/boot/boot.h"
+#include "monitor/boot/processor.h"
 #include "monitor/ghcb/ghcb.h"
 #include "monitor/log/die.h"
 #include "monitor/log/log.h"
@@ -34,6 +36,7 @@ extern const char image_read_only_end[];
 
 static struct page_owner monitor_pages; /* page tables, per-vCPU blocks, GHCBs, VMSAs */
 static const struct socle_params *boot_params;
+static uint8_t page_of_launch[ABI_PAGE_SIZE] __attribute__((aligned(ABI_PAGE_SIZE)));
 
 void boot_main(uint64_t params_gpa, uint64_t image_gpa, uint32_t c_bit);
 
@@ -48,10 +51,11 @@ static bool params_sound(const struct socle_params *p)
 {
 	return p->magic == SOCLE_PARAMS_MAGIC && p->version == SOCLE_PARAMS_VERSION &&
 	       p->size == sizeof(*p) && !(p->features & ~SOCLE_FEATURES_KNOWN) &&
-	       p->region.size == SOCLE_REGION_SIZE && p->ram_count &&
-	       p->ram_count <= SOCLE_PARAMS_RAM_MAX && p->loaded_count <= SOCLE_PARAMS_LOADED_MAX &&
-	       p->cpu_count && p->cpu_count <= MONITOR_CPUS_MAX &&
-	       p->cpu_count <= REGISTRY_CPUS_MAX && in_region(p, p->image.gpa, p->image.size) &&
+	       !(p->allow_missing & ~SOCLE_MISSING_KNOWN) && p->region.size == SOCLE_REGION_SIZE &&
+	       p->ram_count && p->ram_count <= SOCLE_PARAMS_RAM_MAX &&
+	       p->loaded_count <= SOCLE_PARAMS_LOADED_MAX && p->cpu_count &&
+	       p->cpu_count <= MONITOR_CPUS_MAX && p->cpu_count <= REGISTRY_CPUS_MAX &&
+	       in_region(p, p->image.gpa, p->image.size) &&
 	       in_region(p, p->page_tables.gpa, p->page_tables.size) &&
 	       in_region(p, p->archive.gpa, p->archive.size) &&
 	       in_region(p, p->free.gpa, p->free.size) &&
@@ -127,6 +131,10 @@ static _Noreturn void boot_on_own_stack(void)
 		die(DIE_HOST, "no GHCB or doorbell page");
 	host_ports_init(params);
 	check_host(params->cpu_count);
+	if (!processor_features(params->allow_missing))
+		die(DIE_UNSUPPORTED, "the processor lacks what this image needs");
+	if (!random_start())
+		die(DIE_UNSUPPORTED, "the processor's random numbers are not random");
 	secrets_init(params);
 	if (!host_requests_init(&monitor_pages))
 		die(DIE_HOST, "no shared pages for guest requests");
@@ -171,6 +179,10 @@ void boot_main(uint64_t params_gpa, uint64_t image_gpa, uint32_t c_bit)
 		die(DIE_PARAMS, "the parameter block contradicts itself");
 	if (!cpuid_init(direct_ptr(gpa(params->cpuid_page))))
 		die(DIE_PARAMS, "the CPUID page is empty");
+
+	/* A page of the image's data: what only reads is not mapped to be written to. */
+	if (!processor_c_bit(gpa(image_gpa + (uint64_t)(uintptr_t)page_of_launch - SOCLE_VA_IMAGE)))
+		die(DIE_UNSUPPORTED, "the C-bit of the CPUID page is none");
 
 	boot_params = params;
 	start_memory(params, image_gpa, 1ull << c_bit);

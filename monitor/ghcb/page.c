@@ -6,9 +6,20 @@
 #include "monitor/log/die.h"
 #include "monitor/mem/map.h"
 
+/* What no page says that nobody wrote to. */
+#define MARK 0x5ec2e7be11deafedull
+
+/*
+ * Private, the page is marked; shared, it says something else, or the C-bit does nothing. A host can
+ * see to that without a C-bit; what proves it is PVALIDATE (boot/processor.h). This is for the
+ * mistakes of platforms.
+ */
 static bool share(gpa_t page)
 {
+	volatile uint64_t *mark = page_ptr(page);
 	bool changed;
+
+	*mark = MARK;
 
 	/*
 	 * First the RMP, then the host, then the name: the page is never valid for us while the
@@ -17,6 +28,8 @@ static bool share(gpa_t page)
 	if (arch_pvalidate(page, ARCH_PAGE_4K, false, &changed) != SNP_RESULT_OK || !changed)
 		return false;
 	if (!ghcb_page_state(page, false) || !map_direct_shared(page, true))
+		return false;
+	if (*mark == MARK)
 		return false;
 	memset(page_ptr(page), 0, ABI_PAGE_SIZE);
 	return true;

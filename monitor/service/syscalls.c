@@ -130,7 +130,7 @@ static int64_t sys_clock_gettime(struct service *service, const uint64_t arg[6])
 	return 0;
 }
 
-/* Fails closed: no byte that is not random is ever handed out as one. */
+/* Fails closed: who wants random bytes where there are none has nothing to go on with. */
 static int64_t sys_getrandom(struct service *service, const uint64_t arg[6])
 {
 	size_t size = arg[1] < RANDOM_MAX ? arg[1] : RANDOM_MAX;
@@ -143,8 +143,10 @@ static int64_t sys_getrandom(struct service *service, const uint64_t arg[6])
 	for (size_t done = 0; done < size; done += RANDOM_PIECE) {
 		size_t part = size - done < RANDOM_PIECE ? size - done : RANDOM_PIECE;
 
-		if (!arch_random(piece, part))
+		if (!arch_random(piece, part)) {
+			process_crash(service, "the CPU gives no random bytes");
 			return -LINUX_EIO;
+		}
 		space_write(&service->space, va(arg[0] + done), piece, part);
 	}
 	explicit_bzero(piece, sizeof(piece));

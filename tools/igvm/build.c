@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "abi/psp.h"
+#include "core/cpu_features.h"
 #include "core/host/acpi.h"
 #include "core/host/archive_check.h"
 #include "core/host/archive_writer.h"
@@ -40,7 +41,7 @@ struct request {
 	const char *bare_guest_path;
 	struct archive_writer archive;
 	uint64_t memory, base, cpus;
-	uint64_t host_channel, debug_console;
+	uint64_t host_channel, debug_console, allow_missing;
 	uint64_t cpuid_page, secrets_page, vmsa_page, sev_features, c_bit;
 	struct igvm_writer_options writer;
 	bool quiet;
@@ -67,6 +68,7 @@ enum option_id {
 	OPTION_POLICY,
 	OPTION_HOST_CHANNEL,
 	OPTION_DEBUG_CONSOLE,
+	OPTION_ALLOW_MISSING,
 	OPTION_REVERSE,
 	OPTION_SHUFFLE,
 	OPTION_BARE,
@@ -95,6 +97,7 @@ static const struct option options[] = {
 	{ "policy", required_argument, NULL, OPTION_POLICY },
 	{ "host-channel", required_argument, NULL, OPTION_HOST_CHANNEL },
 	{ "debug-console", required_argument, NULL, OPTION_DEBUG_CONSOLE },
+	{ "allow-missing", required_argument, NULL, OPTION_ALLOW_MISSING },
 	{ "reverse-directives", no_argument, NULL, OPTION_REVERSE },
 	{ "shuffle", required_argument, NULL, OPTION_SHUFFLE },
 	{ "bare", required_argument, NULL, OPTION_BARE },
@@ -130,6 +133,9 @@ static int help(void)
 	       "      --file NAME=PATH    one more file of the archive\n"
 	       "      --base ADDRESS      of Socle's 16 MiB (the last of the RAM)\n"
 	       "      --host-channel PORT|none, --debug-console PORT|none   (0x3e8, 0xe9)\n"
+	       "      --allow-missing FEATURE\n"
+	       "                          start where the CPU has no smep, smap, umip, aes,\n"
+	       "                          pclmulqdq or rdrand; once for each\n"
 	       "      --guest-bare ELF    a guest that starts in 64-bit mode at its entry point;\n"
 	       "                          RSI points to Linux's struct cc_blob_sev_info\n"
 	       "Linux, with Socle or plain:\n"
@@ -183,6 +189,18 @@ static bool port(const char *option, const char *text, uint64_t *value)
 		return true;
 	}
 	return number(option, text, 1, UINT16_MAX - 7, value);
+}
+
+static bool allow_missing(struct request *r, const char *name)
+{
+	const struct cpu_feature *feature = cpu_feature_find(name);
+
+	if (feature) {
+		r->allow_missing |= feature->flag;
+		return true;
+	}
+	cmd_error("igvm build: --allow-missing: Socle does not rest on \"%s\"", name);
+	return false;
 }
 
 static bool set_kind(struct request *r, enum kind kind)
@@ -288,6 +306,8 @@ static bool take_option(struct request *r, int id, const char *name)
 		return port(name, optarg, &r->host_channel);
 	case OPTION_DEBUG_CONSOLE:
 		return port(name, optarg, &r->debug_console);
+	case OPTION_ALLOW_MISSING:
+		return allow_missing(r, optarg);
 	case OPTION_CPUID_PAGE:
 		return number(name, optarg, ABI_PAGE_SIZE, UINT32_MAX, &r->cpuid_page);
 	case OPTION_SECRETS_PAGE:
@@ -319,8 +339,10 @@ static bool check_request(const struct request *r)
 		what = "--plain-linux needs --kernel and --c-bit";
 	else if (!r->kernel_path && (r->initrd_path || r->cmdline[0]))
 		what = "--initrd and --cmdline need --kernel";
-	else if (r->kind != KIND_SOCLE && (r->archive.count || r->base || r->bare_guest_path))
-		what = "--archive, --file, --base and --guest-bare need --monitor";
+	else if (r->kind != KIND_SOCLE &&
+		 (r->archive.count || r->base || r->bare_guest_path || r->allow_missing))
+		what = "--archive, --file, --base, --guest-bare and --allow-missing need "
+		       "--monitor";
 	else if (r->kernel_path && r->bare_guest_path)
 		what = "--kernel and --guest-bare exclude each other";
 	if (what)
@@ -350,7 +372,8 @@ static bool build_socle(const struct request *r, struct work *w, struct host_err
 					 .memory = r->memory,
 					 .base = r->base,
 					 .host_channel_port = (uint16_t)r->host_channel,
-					 .debug_console_port = (uint16_t)r->debug_console };
+					 .debug_console_port = (uint16_t)r->debug_console,
+					 .allow_missing = r->allow_missing };
 
 	return socle_image_build(&o, &w->writer, &w->params, error);
 }

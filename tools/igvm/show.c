@@ -12,6 +12,7 @@
 
 #include "abi/params.h"
 #include "abi/psp.h"
+#include "core/cpu_features.h"
 #include "core/hex.h"
 #include "tools/cmd.h"
 #include "tools/igvm/igvm.h"
@@ -128,6 +129,10 @@ static void print_params(const struct socle_params *p)
 		printf("  %-16s port 0x%x\n", "host channel", p->host_channel_port);
 	if (p->features & SOCLE_FEATURE_DEBUG_CONSOLE)
 		printf("  %-16s port 0x%x\n", "debug console", p->debug_console_port);
+	for (size_t i = 0; i < CPU_FEATURES; i++) {
+		if (p->allow_missing & cpu_features[i].flag)
+			printf("  %-16s %s\n", "may be missing", cpu_features[i].name);
+	}
 	for (uint32_t i = 0; i < p->ram_count; i++)
 		print_range("RAM", &p->ram[i]);
 	if (p->guest.rip == 0)
@@ -196,17 +201,30 @@ static json_t *json_guest(const struct socle_params *p)
 			 json_ranges(p->loaded, p->loaded_count));
 }
 
+/* The names of what the CPU may lack. */
+static json_t *json_missing(const struct socle_params *p)
+{
+	json_t *array = json_array();
+
+	for (size_t i = 0; i < CPU_FEATURES; i++) {
+		if (p->allow_missing & cpu_features[i].flag)
+			json_array_append_new(array, json_string(cpu_features[i].name));
+	}
+	return array;
+}
+
 static json_t *json_params(const struct socle_params *p)
 {
-	return json_pack("{s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:i, s:i, s:i, s:o, s:o}",
-			 "version", (int)p->version, "features", json_hex(p->features), "region",
-			 json_range(&p->region), "image", json_range(&p->image), "page_tables",
-			 json_range(&p->page_tables), "archive", json_range(&p->archive), "free",
-			 json_range(&p->free), "cpuid_page", json_hex(p->cpuid_page),
-			 "secrets_page", json_hex(p->secrets_page), "cpu_count", (int)p->cpu_count,
-			 "host_channel_port", (int)p->host_channel_port, "debug_console_port",
-			 (int)p->debug_console_port, "ram", json_ranges(p->ram, p->ram_count),
-			 "guest", json_guest(p));
+	return json_pack(
+		"{s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:i, s:i, s:i, s:o, s:o, s:o}",
+		"version", (int)p->version, "features", json_hex(p->features), "region",
+		json_range(&p->region), "image", json_range(&p->image), "page_tables",
+		json_range(&p->page_tables), "archive", json_range(&p->archive), "free",
+		json_range(&p->free), "cpuid_page", json_hex(p->cpuid_page), "secrets_page",
+		json_hex(p->secrets_page), "cpu_count", (int)p->cpu_count, "host_channel_port",
+		(int)p->host_channel_port, "debug_console_port", (int)p->debug_console_port,
+		"allow_missing", json_missing(p), "ram", json_ranges(p->ram, p->ram_count), "guest",
+		json_guest(p));
 }
 
 static json_t *json_run(const struct run *run)

@@ -14,7 +14,9 @@
 #include "monitor/arch/arch.h"
 #include "monitor/arch/hw/cpuid.h"
 #include "monitor/arch/hw/host.h"
+#include "monitor/arch/hw/random.h"
 #include "monitor/arch/hw/timer.h"
+#include "monitor/boot/processor.h"
 #include "monitor/ghcb/ghcb.h"
 #include "monitor/log/die.h"
 #include "monitor/log/log.h"
@@ -48,7 +50,7 @@ const char image_read_only_end[1] = { 0 };
 
 static const struct socle_params good = {
 	.magic = 0x4d4152504c434f53,
-	.version = 1,
+	.version = 2,
 	.size = sizeof(struct socle_params),
 	.features = 3,
 	.region = { REGION, REGION_SIZE },
@@ -102,6 +104,24 @@ bool cpuid_init(const struct snp_cpuid_page *page)
 {
 	assert_ptr_equal(page, direct_ptr(gpa(CPUID)));
 	return part("cpuid");
+}
+
+/* A page of the image, in which only what may be written to is mapped so. */
+bool processor_c_bit(gpa_t launched)
+{
+	assert_int_equal(launched.raw % 0x1000, 0);
+	return part("c-bit");
+}
+
+bool processor_features(uint64_t allow_missing)
+{
+	assert_int_equal(allow_missing, params.allow_missing);
+	return part("processor");
+}
+
+bool random_start(void)
+{
+	return part("random");
 }
 
 uint32_t arch_pvalidate(gpa_t page, enum arch_page_size size, bool validate, bool *changed)
@@ -297,8 +317,9 @@ static void everything_comes_in_its_order(void **state)
 	(void)state;
 	assert_int_equal(boot(), 0);
 	assert_string_equal(order,
-			    "negotiate cpuid validate alloc owner map idt create load seal "
-			    "ghcb ports secrets requests clock others vtpm services twin guest "
+			    "negotiate cpuid c-bit validate alloc owner map idt create load seal "
+			    "ghcb ports processor random secrets requests clock others vtpm "
+			    "services twin guest "
 			    "run ");
 	assert_int_equal(warnings, 0);
 	assert_true(cpu->online);
@@ -327,8 +348,9 @@ static void a_part_that_fails_ends_the_start(void **state)
 		const char *name;
 		enum die_reason reason;
 	} parts[] = {
-		{ "cpuid", 2 },	 { "validate", 4 }, { "alloc", 2 }, { "owner", 2 },    { "map", 2 },
-		{ "create", 6 }, { "seal", 1 },	    { "ghcb", 5 },  { "requests", 5 },
+		{ "cpuid", 2 },	   { "c-bit", 7 }, { "processor", 7 }, { "random", 7 },
+		{ "validate", 4 }, { "alloc", 2 }, { "owner", 2 },     { "map", 2 },
+		{ "create", 6 },   { "seal", 1 },  { "ghcb", 5 },      { "requests", 5 },
 	};
 
 	(void)state;
@@ -396,11 +418,13 @@ static void a_block_of_another_kind_is_refused(void **state)
 	(void)state;
 	params.magic++;
 	refused();
-	params.version = 2;
+	params.version = 1;
 	refused();
 	params.size--;
 	refused();
 	params.features |= 4;
+	refused();
+	params.allow_missing = 0x40;
 	refused();
 	params.region.size += 0x1000;
 	refused();

@@ -567,13 +567,8 @@ static enum user_exit stream_user(struct user_context *context, unsigned int ste
 		check(result_of(context) == 5);
 		peek(context, bytes, BUFFER, 13);
 		check(memcmp(bytes, "from the host", 13) == 0);
-		harness.no_random = true;
-		return sys(context, LINUX_GETRANDOM, BUFFER, 8, 0);
-	case 9:
-		check(result_of(context) == -LINUX_EIO);
-		harness.no_random = false;
 		return sys(context, LINUX_GETRANDOM, BUFFER, 5000, 1);
-	case 10:
+	case 9:
 		check(result_of(context) == 4096);
 		peek(context, bytes, BUFFER + 4095, 2);
 		check(bytes[0] == 0xa5 && bytes[1] == 0);
@@ -617,6 +612,29 @@ static void no_channel_body(void)
 {
 	begin(CONF_A "grant 4 host-channel\n", channel_prober, NULL);
 	check(service_available(SERVICE_VTPM));
+}
+
+static enum user_exit random_user(struct user_context *context, unsigned int step)
+{
+	if (step == 0)
+		return ask(context);
+	check(step == 1); /* it does not come back */
+	harness.no_random = true;
+	return sys(context, LINUX_GETRANDOM, BUFFER, 8, 0);
+}
+
+static void no_random_body(void)
+{
+	begin(CONF_A CONF_B, random_user, echo);
+	check(call_a("x") == SERVICE_ERR_FAILED);
+	check(!service_available(SERVICE_VTPM) && service_available(SERVICE_ATTEST));
+	check(logged("service a ended: the CPU gives no random bytes"));
+}
+
+static void ends_who_wants_random_bytes_where_there_are_none(void **state)
+{
+	(void)state;
+	run_alone(no_random_body);
 }
 
 static void moves_streams(void **state)
@@ -1024,6 +1042,7 @@ int main(void)
 		cmocka_unit_test(checks_the_buffer_of_a_waiting_read),
 		cmocka_unit_test(gives_and_takes_memory),
 		cmocka_unit_test(moves_streams),
+		cmocka_unit_test(ends_who_wants_random_bytes_where_there_are_none),
 		cmocka_unit_test(tells_a_silent_host_from_none),
 		cmocka_unit_test(services_call_each_other),
 		cmocka_unit_test(a_crash_is_an_error_to_the_calling_service),
