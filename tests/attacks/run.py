@@ -84,6 +84,11 @@ RUNS = [
     Run("states", 1, 8),
     Run("states", 2, 15),
     Run("states", 4, 15),
+    Run("services", 1, 10),
+    Run("services", 2, 11),
+    Run("storms", 1, 2),
+    Run("storms", 2, 7),
+    Run("storms", 4, 7),
     Run("vcpus", 1, 2),
     Run("vcpus", 2, 18),
     Run("vcpus", 4, 19),
@@ -137,14 +142,21 @@ class Guest:
         self.monitor = programs / "monitor" / "monitor.elf"
         self.socle = programs / "tools" / "socle"
 
+    def archive(self):
+        """Files of Socle's archive: all services, or the least."""
+        files = {"services/services": self.programs / "services" / "services"}
+        if self.run.name == "services":
+            files["services.conf"] = ROOT / "services" / "services.conf"
+            files["profile/tcg.conf"] = ROOT / "profiles" / "tcg.conf"
+        else:
+            files["services.conf"] = self.folder / "services.conf"
+            files["services.conf"].write_text(LEAST)
+        return [word for name, path in files.items() for word in ("--file", f"{name}={path}")]
+
     def build(self):
-        conf = self.folder / "services.conf"
-        conf.write_text(LEAST)
         return command(
             self.socle, "igvm", "build", "--quiet", "-o", self.image, "--monitor", self.monitor,
-            "--memory", MEMORY, "--cpus", self.run.cpus, "--file", f"services.conf={conf}",
-            "--file", f"services/services={self.programs / 'services' / 'services'}",
-            "--guest-bare", self.programs / "tests/attacks/guest" / f"attack-{self.run.name}")
+            "--memory", MEMORY, "--cpus", self.run.cpus, *self.archive(), "--guest-bare", self.programs / "tests/attacks/guest" / f"attack-{self.run.name}")
 
     def boot(self):
         return command(
