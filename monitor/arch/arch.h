@@ -37,7 +37,8 @@ enum arch_page_size {
  *
  * What becomes of the fault is the same everywhere: the call that needed the page is refused with
  * SVSM_ERR_INVALID_ADDRESS; when the page is a VMSA that is to be entered or answered, that one
- * vCPU ends (vcpu/serve.h). The page keeps the state that it had (mem/guest_pages.h).
+ * vCPU ends (vcpu/serve.h). The page keeps the state that it had, or is nobody's when it is not
+ * sure what it is (mem/guest_pages.h).
  */
 
 /* What PVALIDATE and RMPADJUST return beside EAX: they raised an exception and did nothing. */
@@ -70,8 +71,8 @@ uint32_t arch_rmpadjust(gpa_t page, enum arch_page_size size, unsigned int vmpl,
  *	ASID, which all of its vCPUs and VMPLs have. Global translations are included, and nested
  *	ones where CPUID 8000_0008 EBX[21] says that there is a bit for it.
  *	TLBSYNC waits for what this logical processor has sent, and serializes.
- *	Both (APM volume 3) raise #UD when the host did not enable them (VMCB offset 90h, bit 7) and #VC when it
- *	intercepts them. Either means: not flushed.
+ *	Both (APM volume 3) raise #UD when the host did not enable them (VMCB offset 90h, bit 7),
+ *	and #VC when it intercepts them. Either means: not flushed.
  *
  * Assumed, for the manual does not say it: that translations of nested paging end too when EBX[21]
  * is clear; and that INVLPGBs under way are answered when the host moves VMPL0 to another CPU
