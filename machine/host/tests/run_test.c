@@ -169,8 +169,8 @@ static void test_requests(void **state)
 	assert_int_equal(run_machine(&options, &error), RUN_POWEROFF);
 	/* The page is all zeros, which is no message: INVALID_PARAM. Certificates need 2 pages. */
 	assert_log_has("logs/machine.log", "hv: answer 16 pages 0 guid 00\n");
-	assert_log_has("logs/machine.log", "hv: answer 100000000 pages 2 guid 8d\n");
-	assert_log_has("logs/machine.log", "hv: answer 16 pages 2 guid 8d\n");
+	assert_log_has("logs/machine.log", "hv: answer 100000000 pages 2 guid 63\n");
+	assert_log_has("logs/machine.log", "hv: answer 16 pages 2 guid 63\n");
 	assert_log_has("logs/machine.log", "host: unknown request 77\n");
 }
 
