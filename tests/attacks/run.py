@@ -42,6 +42,16 @@ service attest
 	grant 4 amd-sp
 """
 
+# And a vtpm that says what the guest tells it to (tests/services/taken_over.c).
+TAKEN_OVER = """
+service vtpm
+	exec services/taken-over
+	role vtpm
+	memory 512K
+	budget 60s
+	grant 6 file profile/tcg.conf
+"""
+
 
 @dataclasses.dataclass(frozen=True)
 class Run:
@@ -78,6 +88,7 @@ RUNS = [
     Run("vcpus", 2, 18, ("--fault", "planes-at-once=/2")),
     Run("calls", 2, 18),
     Run("calls", 4, 18),
+    Run("manifests", 1, 6),
     Run("pvalidate", 1, 16),
     Run("pvalidate", 2, 16),
     Run("pvalidate", 4, 16),
@@ -143,14 +154,18 @@ class Guest:
         self.socle = programs / "tools" / "socle"
 
     def archive(self):
-        """Files of Socle's archive: all services, or the least."""
-        files = {"services/services": self.programs / "services" / "services"}
+        """Files of Socle's archive: all services, or the least, or beside that a false vtpm."""
+        files = {"services/services": self.programs / "services" / "services",
+                 "services.conf": self.folder / "services.conf"}
         if self.run.name == "services":
             files["services.conf"] = ROOT / "services" / "services.conf"
-            files["profile/tcg.conf"] = ROOT / "profiles" / "tcg.conf"
+        elif self.run.name == "manifests":
+            files["services/taken-over"] = self.programs / "tests" / "services" / "taken-over"
+            files["services.conf"].write_text(LEAST + TAKEN_OVER)
         else:
-            files["services.conf"] = self.folder / "services.conf"
             files["services.conf"].write_text(LEAST)
+        if self.run.name in ("services", "manifests"):
+            files["profile/tcg.conf"] = ROOT / "profiles" / "tcg.conf"
         return [word for name, path in files.items() for word in ("--file", f"{name}={path}")]
 
     def build(self):
