@@ -6,6 +6,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -68,7 +69,7 @@ static const struct socle_params good = {
 static struct cpu *cpu;
 static uint64_t image; /* where the stub says that it runs */
 static struct socle_params params;
-static char order[512];
+static char order[512], lines[1024];
 static enum die_reason reason;
 static const char *failing; /* the part that fails */
 static uint64_t host_features;
@@ -89,7 +90,7 @@ void *direct_ptr(gpa_t at)
 {
 	static struct snp_cpuid_page cpuid_page;
 
-	if (at.raw == CPUID)
+	if (at.raw == params.cpuid_page)
 		return &cpuid_page;
 	assert_int_equal(at.raw, PARAMS);
 	return &params;
@@ -102,7 +103,7 @@ void ghcb_negotiate(void)
 
 bool cpuid_init(const struct snp_cpuid_page *page)
 {
-	assert_ptr_equal(page, direct_ptr(gpa(CPUID)));
+	assert_ptr_equal(page, direct_ptr(gpa(params.cpuid_page)));
 	return part("cpuid");
 }
 
@@ -208,7 +209,13 @@ uint64_t ghcb_hv_features(void)
 
 void log_printf(enum log_level level, const char *fmt, ...)
 {
-	(void)fmt;
+	size_t used = strlen(lines);
+	va_list args;
+
+	va_start(args, fmt);
+	vsnprintf(lines + used, sizeof(lines) - used, fmt, args);
+	va_end(args);
+	strcat(lines, "\n");
 	warnings += level != LOG_INFO;
 }
 
@@ -256,7 +263,8 @@ bool twin_prepare(void)
 
 void page_alloc_stats(size_t *free_pages, size_t *all_pages)
 {
-	*free_pages = *all_pages = 1;
+	*free_pages = 2;
+	*all_pages = 3;
 }
 
 void vcpu_launch_guest(const struct socle_params *block, struct page_owner *owner)
@@ -304,7 +312,7 @@ static int end(void **state)
 /* Starts; the reason of its end, or 0 when the run loop is reached. */
 static enum die_reason boot(void)
 {
-	order[0] = '\0';
+	order[0] = lines[0] = '\0';
 	reason = 0;
 	warnings = validated = 0;
 	if (setjmp(over) == 0)
@@ -323,6 +331,10 @@ static void everything_comes_in_its_order(void **state)
 			    "run ");
 	assert_int_equal(warnings, 0);
 	assert_true(cpu->online);
+	assert_string_equal(lines, "VMPL0, 1 vCPUs, host features 0x27, SEV features 0x9\n"
+				   "services ready\n"
+				   "private memory: 8 of 12 KiB free\n"
+				   "starting the guest at VMPL2\n");
 }
 
 static void without_a_guest_none_is_launched(void **state)
@@ -476,6 +488,10 @@ static void places_are_in_the_region(void **state)
 		refused();
 		*pages[i] += 8;
 		refused();
+		/* The last page of the region is a page of it. */
+		*pages[i] = REGION + REGION_SIZE - 0x1000;
+		assert_int_equal(boot(), 0);
+		params = good;
 	}
 }
 

@@ -36,8 +36,8 @@
 #define LOADED_SIZE 0x10000ull
 #define LOADED_2 (10 * MIB + 0x1000)
 #define LOADED_2_SIZE 0x3000ull
-#define GUEST_CPUID (LOADED + 0x2000)
-#define GUEST_SECRETS (LOADED + 0x3000)
+#define GUEST_SECRETS (LOADED + 0x2000)
+#define GUEST_CPUID (LOADED + 0x3000)
 #define GUEST_CAA (6 * MIB) /* in memory that the file does not load */
 #define TABLES (LOADED + 0x8000)
 #define C_BIT (1ull << 47)
@@ -385,6 +385,28 @@ static void a_page_that_is_not_the_guests_ends_the_start(void **state)
 	}
 }
 
+/* Two bits for each page below the end of RAM: 64 MiB take a page, and a byte more another one. */
+static void the_states_take_what_they_need(void **state)
+{
+	uint32_t used = owner.used;
+
+	(void)state;
+	params.ram[1].size = 54 * MIB;
+	dies(4); /* there is no such memory here */
+	assert_int_equal(owner.used - used, 1);
+	assert_int_equal(start(state), 0);
+	params.ram[1].size = 54 * MIB + 0x1000;
+	dies(4);
+	assert_int_equal(owner.used - used, 3);
+}
+
+static void a_guest_of_too_many_vcpus_ends_the_start(void **state)
+{
+	(void)state;
+	params.cpu_count = REGISTRY_CPUS_MAX + 1;
+	dies(2);
+}
+
 static void ranges_that_contradict_themselves_end_the_start(void **state)
 {
 	(void)state;
@@ -430,6 +452,8 @@ int main(void)
 		cmocka_unit_test_setup(a_large_page_that_is_valid_already_ends_the_start, start),
 		cmocka_unit_test_setup(a_loaded_page_that_cannot_be_granted_ends_the_start, start),
 		cmocka_unit_test_setup(a_page_that_is_not_the_guests_ends_the_start, start),
+		cmocka_unit_test_setup(the_states_take_what_they_need, start),
+		cmocka_unit_test_setup(a_guest_of_too_many_vcpus_ends_the_start, start),
 		cmocka_unit_test_setup(ranges_that_contradict_themselves_end_the_start, start),
 		cmocka_unit_test_setup(a_vmsa_that_cannot_be_made_ends_the_start, start),
 		cmocka_unit_test_setup(a_host_that_refuses_the_vcpu_ends_the_start, start),
