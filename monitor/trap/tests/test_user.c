@@ -39,7 +39,14 @@ static struct {
 	uint64_t period_ns;
 	struct user_regs regs;
 	uint64_t cr3;
+	uint8_t fx_found[512] __attribute__((aligned(16))); /* x87 and SSE as ring 3 finds them */
+	uint8_t fx_left[512] __attribute__((aligned(16)));  /* and leaves them, if it does */
+	bool leaves_fx;
+	uint64_t leaves_rip; /* 0: where it was */
+	int returned;
 } t;
+
+static jmp_buf left_ring_3;
 
 uint64_t arch_now_ns(void)
 {
@@ -80,14 +87,13 @@ uint64_t map_kernel_cr3(void)
 	return KERNEL_CR3;
 }
 
-/* Never called: what leaves ring 3 does so through the script. */
 _Noreturn void user_return(int value)
 {
-	(void)value;
-	abort();
+	t.returned = value;
+	longjmp(left_ring_3, 1);
 }
 
-int user_resume(struct cpu *self, const struct user_regs *regs)
+static int run_script(struct cpu *self, const struct user_regs *regs)
 {
 	assert_ptr_equal(self, cpu);
 	assert_ptr_equal(cpu->user, &context);
@@ -95,6 +101,8 @@ int user_resume(struct cpu *self, const struct user_regs *regs)
 	assert_int_equal(t.polls, t.entries + 1);
 	t.regs = *regs;
 	t.cr3 = fake_cpu.cr3;
+	if (t.leaves_rip)
+		context.regs.rip = t.leaves_rip;
 	t.now_ns += t.run_ns;
 	t.entries++;
 	cpu->event_pending = t.tick;
@@ -102,6 +110,18 @@ int user_resume(struct cpu *self, const struct user_regs *regs)
 		return USER_RETURN_SYSCALL;
 	assert_true(t.entries < 100000);
 	return (int)t.result;
+}
+
+int user_resume(struct cpu *self, const struct user_regs *regs)
+{
+	int result;
+
+	/* First and last, for this test's own code uses the registers too. */
+	__asm__ volatile("fxsave64 %0" : "=m"(t.fx_found));
+	result = run_script(self, regs);
+	if (t.leaves_fx)
+		__asm__ volatile("fxrstor64 %0" : : "m"(t.fx_left));
+	return result;
 }
 
 static int set_up(void **state)
@@ -196,6 +216,130 @@ static void an_address_that_is_none_is_a_fault(void **state)
 	assert_int_equal(t.entries, 0);
 	context.fs_base = SPACE_USER_MAX - 1;
 	assert_int_equal(user_enter(&context), USER_EXIT_SYSCALL);
+}
+
+/* #HV, or CPUID at the very end of the lower half, and then there is nothing to go on with. */
+static void an_address_that_it_leads_itself_to_is_a_fault(void **state)
+{
+	(void)state;
+	t.result = USER_RETURN_AGAIN;
+	t.ends_at = 0;
+	t.leaves_rip = SPACE_USER_MAX;
+	assert_int_equal(user_enter(&context), USER_EXIT_FAULT);
+	assert_int_equal(context.fault.vector, 13);
+	assert_int_equal(t.entries, 1);
+}
+
+static void a_fault_is_told(void **state)
+{
+	(void)state;
+	t.result = USER_RETURN_FAULT;
+	t.ends_at = 0;
+	assert_int_equal(user_enter(&context), USER_EXIT_FAULT);
+	assert_int_equal(t.entries, 1);
+}
+
+/* FXSAVE64's image (APM volume 1, 11.4.4): FCW at 0, FTW at 4, MXCSR at 24, XMM0 at 160. */
+static void its_floating_point_state_is_a_new_process_s(void **state)
+{
+	static const uint8_t zeros[256];
+
+	(void)state;
+	assert_int_equal(user_enter(&context), USER_EXIT_SYSCALL);
+	assert_memory_equal(t.fx_found, "\x7f\x03\0\0\0", 5);
+	assert_memory_equal(t.fx_found + 24, "\x80\x1f\0\0", 4);
+	assert_memory_equal(t.fx_found + 160, zeros, 256);
+}
+
+/* What it leaves in the registers it finds there again, whatever else used them meanwhile. */
+static void its_floating_point_state_is_kept(void **state)
+{
+	(void)state;
+	(void)user_enter(&context);
+	memcpy(t.fx_left, t.fx_found, sizeof(t.fx_left));
+	memset(t.fx_left + 160, 0xc3, 256);
+	t.fx_left[1] = 0x0f;  /* rounds to zero */
+	t.fx_left[25] = 0x9f; /* flushes to zero */
+	t.leaves_fx = true;
+	t.entries = t.closed = t.polls = 0;
+	(void)user_enter(&context);
+	assert_memory_equal(context.fx, t.fx_left, 28);
+	assert_memory_equal(context.fx + 160, t.fx_left + 160, 256);
+
+	t.leaves_fx = false;
+	memset(t.fx_found, 0, sizeof(t.fx_found));
+	__asm__ volatile("pxor %%xmm0, %%xmm0\n pxor %%xmm9, %%xmm9" : : : "xmm0", "xmm9");
+	t.entries = t.closed = t.polls = 0;
+	(void)user_enter(&context);
+	assert_memory_equal(t.fx_found, t.fx_left, 28);
+	assert_memory_equal(t.fx_found + 160, t.fx_left + 160, 256);
+	/* And the test goes on as any program. */
+	user_context_init(&context, &space, (va_t){ ENTRY }, (va_t){ STACK });
+	t.entries = t.closed = t.polls = 0;
+	(void)user_enter(&context);
+}
+
+static void its_registers_are_kept(void **state)
+{
+	static const struct trap_frame frame = {
+		.r15 = 15,
+		.r14 = 14,
+		.r13 = 13,
+		.r12 = 12,
+		.r11 = 11,
+		.r10 = 10,
+		.r9 = 9,
+		.r8 = 8,
+		.rbp = 7,
+		.rdi = 6,
+		.rsi = 5,
+		.rdx = 4,
+		.rcx = 3,
+		.rbx = 2,
+		.rax = 1,
+		.rip = 16,
+		.rflags = 17,
+		.rsp = 18,
+		.cs = 0x23,
+		.ss = 0x1b,
+	};
+	static const struct user_regs wanted = {
+		.rax = 1,
+		.rbx = 2,
+		.rcx = 3,
+		.rdx = 4,
+		.rsi = 5,
+		.rdi = 6,
+		.rbp = 7,
+		.rsp = 18,
+		.r8 = 8,
+		.r9 = 9,
+		.r10 = 10,
+		.r11 = 11,
+		.r12 = 12,
+		.r13 = 13,
+		.r14 = 14,
+		.r15 = 15,
+		.rip = 16,
+		.rflags = 17,
+	};
+
+	(void)state;
+	cpu->user = &context;
+	if (setjmp(left_ring_3) == 0)
+		user_leave_ring3(&frame, USER_RETURN_SYSCALL);
+	assert_int_equal(t.returned, USER_RETURN_SYSCALL);
+	assert_memory_equal(&context.regs, &wanted, sizeof(wanted));
+}
+
+/* On the boot stack there is no vCPU yet that could be in a service's space. */
+static void nothing_is_left_before_there_is_a_block(void **state)
+{
+	(void)state;
+	cpu->cr3 = SPACE_CR3;
+	fake_cpu.off_block = true;
+	user_leave();
+	assert_int_equal(fake_cpu.cr3_writes, 0);
 }
 
 static void a_deadline_that_has_passed_ends_it_at_once(void **state)
@@ -320,6 +464,12 @@ int main(void)
 		TEST(flags_that_are_ring_0s_are_taken_away),
 		TEST(a_space_is_loaded_when_it_changed),
 		TEST(an_address_that_is_none_is_a_fault),
+		TEST(an_address_that_it_leads_itself_to_is_a_fault),
+		TEST(a_fault_is_told),
+		TEST(its_floating_point_state_is_a_new_process_s),
+		TEST(its_floating_point_state_is_kept),
+		TEST(its_registers_are_kept),
+		TEST(nothing_is_left_before_there_is_a_block),
 		TEST(a_deadline_that_has_passed_ends_it_at_once),
 		TEST(a_loop_of_anything_ends),
 		TEST(the_timer_comes_every_100_ms_at_least),
