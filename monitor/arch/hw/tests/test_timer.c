@@ -31,6 +31,9 @@ static struct {
 	uint32_t refuses; /* this MSR */
 	uint32_t tsc_khz, apic_khz;
 	uint32_t count;
+	uint32_t step;	    /* how far the timer counts between two looks */
+	uint64_t apic_base; /* MSR 1Bh */
+	uint32_t unread;    /* this MSR cannot be read */
 } host;
 
 bool ghcb_msr_write(uint32_t msr, uint64_t value)
@@ -42,10 +45,12 @@ bool ghcb_msr_write(uint32_t msr, uint64_t value)
 	return true;
 }
 
-/* A timer that counts 100000 for each look, in which the TSC goes on by 300000. */
+/* A timer that counts 100000 between two looks, in which the TSC goes on by 300000. */
 bool ghcb_msr_read(uint32_t msr, uint64_t *value)
 {
-	*value = msr == CURRENT ? host.count -= 100000 : 0;
+	if (msr == host.unread)
+		return false;
+	*value = msr == CURRENT ? host.count -= host.step : host.apic_base;
 	return true;
 }
 
@@ -67,6 +72,7 @@ static int set_up(void **state)
 	host.tsc_khz = 2000000;
 	host.apic_khz = 1000000;
 	host.count = UINT32_MAX;
+	host.step = 100000;
 	fake_cpu.tsc = 1000000;
 	fake_cpu.tsc_step = 300000;
 	assert_true(clock_init());
@@ -225,6 +231,107 @@ static void time_never_goes_back(void **state)
 	assert_in_range(arch_now_ns() - after, 999, 1001);
 }
 
+/* As after a reset: x2APIC mode is bit 10 of APIC_BASE, the APIC's enable bit 11. */
+static bool start_clock(void)
+{
+	host.writes = 0;
+	host.count = UINT32_MAX;
+	fake_cpu.tsc_step = 300000;
+
+	bool there = clock_init();
+
+	fake_cpu.tsc_step = 0;
+	return there;
+}
+
+static void it_starts_silent(void **state)
+{
+	static const uint32_t msrs[] = { 0x1b, 0x80f, 0x83e, LVT, INITIAL, INITIAL };
+	static const uint64_t values[] = { 0xfee00d00, 0x1ff, 0xb, 0x10040, UINT32_MAX, 0 };
+
+	(void)state;
+	host.apic_base = 0xfee00100;
+	assert_true(start_clock());
+	assert_int_equal(host.writes, 6);
+	for (unsigned int i = 0; i < 6; i++) {
+		assert_int_equal(host.msr[i], msrs[i]);
+		assert_int_equal(host.value[i], values[i]);
+	}
+	/* Who has it in x2APIC mode already is not asked for it. */
+	host.apic_base = 0xfee00d00;
+	host.writes = 0;
+	assert_true(timer_init_cpu());
+	assert_int_equal(host.writes, 3);
+	assert_int_equal(host.msr[0], 0x80f);
+}
+
+static void without_a_register_there_is_no_timer(void **state)
+{
+	static const uint32_t written[] = { 0x1b, 0x80f, 0x83e, LVT, INITIAL };
+	static const uint32_t read[] = { 0x1b, CURRENT };
+
+	(void)state;
+	for (unsigned int i = 0; i < 5; i++) {
+		host.refuses = written[i];
+		assert_int_equal(timer_init_cpu(), written[i] == INITIAL);
+		assert_false(start_clock());
+	}
+	host.refuses = 0;
+	for (unsigned int i = 0; i < 2; i++) {
+		host.unread = read[i];
+		assert_false(start_clock());
+	}
+	host.unread = 0;
+	host.step = 0; /* it does not count */
+	assert_false(start_clock());
+	/* Then none is armed, but time goes on. */
+	host.writes = 0;
+	timer_arm(cpu, 77, MS);
+	assert_int_equal(host.writes, 0);
+	assert_int_equal(cpu->timer_deadline, 0);
+}
+
+/* Microseconds that 3 million ticks of the TSC are, and ticks of the timer in a millisecond. */
+static void assert_rates(uint64_t ns, uint64_t ticks)
+{
+	struct cpu_clock own = { 0 };
+
+	(void)clock_advance(&own, 1, 0);
+	assert_in_range(clock_advance(&own, 3000001, 0), ns - 1, ns);
+	timer_arm(cpu, 77, MS);
+	assert_in_range(host.value[(host.writes - 1) % 16], ticks - 1, ticks);
+}
+
+static void rates_that_the_host_does_not_say_are_measured(void **state)
+{
+	(void)state;
+	/* 5000000 ticks while the TSC goes on by 15000000: a TSC of 3 GHz, if those are ns. */
+	host.tsc_khz = 0;
+	assert_true(start_clock());
+	assert_rates(1000000, 1000000);
+	host.apic_khz = 0;
+	host.tsc_khz = 2000000;
+	assert_true(start_clock());
+	assert_rates(1000000, 1000000);
+	/* 10000000 while the TSC goes on by 15000000: 1.5 GHz, which is just no absurd one. */
+	host.step = 200000;
+	assert_true(start_clock());
+	assert_rates(2000000, 1000000);
+	/* Another tick a look, and the timer is no clock of ns: the TSC is taken for 3 GHz. */
+	host.step = 240000;
+	assert_true(start_clock());
+	assert_rates(1000000, 2400000);
+}
+
+static void rates_that_the_host_says_are_believed(void **state)
+{
+	(void)state;
+	host.tsc_khz = 2500000;
+	host.apic_khz = 100000;
+	assert_true(start_clock());
+	assert_rates(1200000, 100000);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -241,6 +348,10 @@ int main(void)
 		TEST(no_vcpu_is_behind_another),
 		TEST(rates_that_no_tsc_has_are_not_believed),
 		TEST(time_never_goes_back),
+		TEST(it_starts_silent),
+		TEST(without_a_register_there_is_no_timer),
+		TEST(rates_that_the_host_does_not_say_are_measured),
+		TEST(rates_that_the_host_says_are_believed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
