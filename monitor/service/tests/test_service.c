@@ -418,6 +418,57 @@ static void checks_the_buffer_of_a_waiting_read(void **state)
 
 /* ---- Memory ---- */
 
+/*
+ * What a service asks for with mprotect(), and what it has then, less each time: on x86 nothing can
+ * be written or executed that cannot be read (APM volume 2, 5.6).
+ */
+static const struct {
+	uint64_t page;
+	unsigned int asked, given;
+} protections[] = {
+	{ 0x404000, 2, MAP_READ | MAP_WRITE },
+	{ 0x404000, 3, MAP_READ | MAP_WRITE },
+	{ 0x404000, 1, MAP_READ },
+	{ 0x404000, 0, 0 },
+	{ 0x401000, 4, MAP_READ | MAP_EXEC },
+	{ 0x401000, 5, MAP_READ | MAP_EXEC },
+	{ 0x401000, 1, MAP_READ },
+	{ 0x401000, 0, 0 },
+};
+#define PROTECTIONS (sizeof(protections) / sizeof(protections[0]))
+
+static enum user_exit protects(struct user_context *context, unsigned int step)
+{
+	unsigned int rights;
+	gpa_t page;
+
+	if (step == 0)
+		return ask(context);
+	if (step > 1 && step < PROTECTIONS + 2) {
+		check_at(result_of(context) == 0, "protection", "protections", (int)step - 2);
+		check(space_lookup(context->space, (va_t){ protections[step - 2].page }, &page,
+				   &rights));
+		check(rights == protections[step - 2].given);
+	}
+	if (step > PROTECTIONS)
+		return step == PROTECTIONS + 1 ? sys_reply(context, SERVICE_OK, "", 0)
+					       : ask(context);
+	return sys(context, LINUX_MPROTECT, protections[step - 1].page, 0x1000,
+		   protections[step - 1].asked);
+}
+
+static void protects_body(void)
+{
+	begin(CONF_A, protects, NULL);
+	check(call_a("x") == SERVICE_OK);
+}
+
+static void gives_the_rights_that_are_asked_for(void **state)
+{
+	(void)state;
+	run_alone(protects_body);
+}
+
 static enum user_exit memory_user(struct user_context *context, unsigned int step)
 {
 	static int64_t first, second;
@@ -1039,6 +1090,7 @@ int main(void)
 		cmocka_unit_test(keeps_a_request_that_did_not_fit),
 		cmocka_unit_test(misuse_ends_only_the_service),
 		cmocka_unit_test(survives_bad_arguments),
+		cmocka_unit_test(gives_the_rights_that_are_asked_for),
 		cmocka_unit_test(checks_the_buffer_of_a_waiting_read),
 		cmocka_unit_test(gives_and_takes_memory),
 		cmocka_unit_test(moves_streams),
