@@ -18,6 +18,9 @@ static int start(void **state)
 		return 0;
 	done = true;
 	fake_memory_fill(0xa5);
+	/* More pages than the region of 16 MiB has, and what is no page. */
+	assert_false(page_alloc_init(gpa(FAKE_BASE), 4097));
+	assert_false(page_alloc_init(gpa(FAKE_BASE + 8), POOL_PAGES));
 	assert_true(page_alloc_init(gpa(FAKE_BASE), POOL_PAGES));
 	assert_true(page_owner_init(&owner, "owner", 8, false));
 	assert_true(page_owner_init(&other, "other", 100, false));

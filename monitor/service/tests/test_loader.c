@@ -112,6 +112,8 @@ static void stack_body(void)
 	check(auxv(&service, LINUX_AT_PAGESZ) == 4096);
 	check(auxv(&service, LINUX_AT_PHDR) == 0x400040);
 	check(auxv(&service, LINUX_AT_PHNUM) == 4);
+	check(auxv(&service, LINUX_AT_PHENT) == 56);
+	check(auxv(&service, LINUX_AT_NULL) == 0); /* it ends before what lies above it */
 	check(auxv(&service, LINUX_AT_ENTRY) == PROGRAM_TEXT);
 	check(space_read(&service.space, random, (va_t){ auxv(&service, LINUX_AT_RANDOM) },
 			 sizeof(random)));
