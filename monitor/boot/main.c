@@ -36,6 +36,7 @@ extern const char image_read_only_end[];
 
 static struct page_owner monitor_pages; /* page tables, per-vCPU blocks, GHCBs, VMSAs */
 static const struct socle_params *boot_params;
+/* Launched as zeros, and never used: for processor_c_bit() alone. */
 static uint8_t page_of_launch[ABI_PAGE_SIZE] __attribute__((aligned(ABI_PAGE_SIZE)));
 
 void boot_main(uint64_t params_gpa, uint64_t image_gpa, uint32_t c_bit);
@@ -180,7 +181,7 @@ void boot_main(uint64_t params_gpa, uint64_t image_gpa, uint32_t c_bit)
 	if (!cpuid_init(direct_ptr(gpa(params->cpuid_page))))
 		die(DIE_PARAMS, "the CPUID page is empty");
 
-	/* A page of the image's data: what only reads is not mapped to be written to. */
+	/* A page of the image's data, for all the rest of the launch is mapped read-only. */
 	if (!processor_c_bit(gpa(image_gpa + (uint64_t)(uintptr_t)page_of_launch - SOCLE_VA_IMAGE)))
 		die(DIE_UNSUPPORTED, "the C-bit of the CPUID page is none");
 

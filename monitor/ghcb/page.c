@@ -20,7 +20,6 @@ static bool share(gpa_t page)
 	bool changed;
 
 	*mark = MARK;
-
 	/*
 	 * First the RMP, then the host, then the name: the page is never valid for us while the
 	 * host could put another one there.

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Random numbers: what the start asks, and the two instructions, apart so that tests can script them. */
+/* Random numbers: what the start asks, and the two instructions, which tests have a script for. */
 #ifndef SOCLE_MONITOR_ARCH_HW_RANDOM_H
 #define SOCLE_MONITOR_ARCH_HW_RANDOM_H
 

@@ -29,6 +29,7 @@ static struct cpu *cpu;
 static unsigned int calls;
 static unsigned int failing; /* the call that fails, counted from 1; 0 none */
 static bool unchanged;
+static bool same_bytes; /* both sides see the same: the C-bit does nothing */
 static uint64_t registered, doorbell;
 
 static bool next_works(void)
@@ -66,7 +67,8 @@ bool ghcb_page_state(gpa_t page, bool private_page)
 	if (!next_works())
 		return false;
 	advance(page, INVALID, SHARED);
-	memset(page_ptr(page), 0xa5, 0x1000); /* whatever the host puts there */
+	if (!same_bytes)
+		memset(page_ptr(page), 0xa5, 0x1000); /* whatever the host puts there */
 	return true;
 }
 
@@ -111,7 +113,7 @@ static int start(void **state)
 	cpu = fake_cpu_block();
 	fake_cpu_reset(cpu);
 	calls = failing = 0;
-	unchanged = false;
+	unchanged = same_bytes = false;
 	registered = doorbell = 0;
 	return 0;
 }
@@ -165,6 +167,16 @@ static void a_page_that_is_half_way_is_not_used(void **state)
 	assert_false(ghcb_share_page(&owner, &page));
 	assert_int_equal(*step_of(page), INVALID);
 	assert_int_equal(owner.used, 4);
+}
+
+/* A private page is written with a key that the shared side has not (APM volume 2, 15.34.1). */
+static void a_c_bit_that_does_nothing_shows(void **state)
+{
+	gpa_t page;
+
+	(void)state;
+	same_bytes = true;
+	assert_false(ghcb_share_page(&owner, &page));
 }
 
 static void a_span_fails_with_one_of_its_pages(void **state)
@@ -221,6 +233,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(each_page_of_a_span_is_shared, start, end),
 		cmocka_unit_test_setup_teardown(a_page_that_is_half_way_is_not_used, start, end),
+		cmocka_unit_test_setup_teardown(a_c_bit_that_does_nothing_shows, start, end),
 		cmocka_unit_test_setup_teardown(a_span_fails_with_one_of_its_pages, start, end),
 		cmocka_unit_test_setup_teardown(a_vcpu_gets_both_its_pages, start, end),
 		cmocka_unit_test_setup_teardown(a_vcpu_without_a_ghcb_has_none, start, end),
