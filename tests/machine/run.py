@@ -56,9 +56,10 @@ TESTS = [
     ("invlpgb-undefined", 1, 19, 1, PASSED),
     ("invlpgb-intercepted", 1, 19, 1, PASSED),
     # What the host does at an access to the other side of a page (APM volume 2, 15.36.10).
-    ("converting", 1, 35, 1, PASSED),
+    ("converting", 1, 40, 1, PASSED),
     ("private-refused", 1, 1, 1, {"reason": "rmp_violation", "vmpl": 0, "gpa": "0x1000008"}),
     ("shared-refused", 1, 2, 1, {"reason": "rmp_violation", "vmpl": 0, "gpa": "0x1000008"}),
+    ("plane-stops", 1, 15, 1, PASSED),  # APM volume 2, 15.36.12
     # VMPL2 ends the guest: VMPL0 has lost its VMSA (APM volume 2, 15.36.12).
     ("vmsa-lost", 1, 13, 1, {"reason": "guest_terminated", "vmpl": 2, "set": 10, "code": 0}),
     ("host-faults", 1, 17, 9, PASSED),

@@ -8,6 +8,7 @@
 #include "tests/machine/guest/guest.h"
 
 #define HUGE_PAGE 0x1200000ull
+#define WHOLE_PAGE 0x1400000ull
 #define TABLE_PAGE (TEST_PAGE + 0x1000)
 #define VC_NOT_VALIDATED 0x404
 
@@ -43,7 +44,8 @@ static void validate_it(struct trap_frame *frame)
 	(void)pvalidate(TEST_PAGE, 0, 1);
 }
 
-static void skip_rmpadjust(struct trap_frame *frame)
+/* Both RMPADJUST and the load are as long. */
+static void skip_four(struct trap_frame *frame)
 {
 	note(frame);
 	frame->rip += 4;
@@ -112,7 +114,7 @@ static void instructions(void)
 {
 	struct pvalidate_result r;
 
-	trap_handler = skip_rmpadjust;
+	trap_handler = skip_four;
 	share_validated();
 	(void)rmpadjust(TEST_PAGE, 0, 0x102);
 	check("RMPADJUST of a shared page: 0x404", seen.error, VC_NOT_VALIDATED);
@@ -130,6 +132,21 @@ static void instructions(void)
 	check("  no exceptions", seen.count, 0);
 }
 
+/* A shared access to one of the 512 pages of a 2 MiB page (PSMASH, APM volume 3): 4 KiB convert. */
+static void part_of_huge_page(void)
+{
+	trap_handler = skip_four;
+	seen.count = 0;
+	check("PVALIDATE of 2 MiB that the host assigns at once", pvalidate(WHOLE_PAGE, 1, 1).eax,
+	      0);
+	store_word_at((uint64_t)shared_view(WHOLE_PAGE + 0x1000), 9);
+	(void)load_word_at(WHOLE_PAGE);
+	(void)load_word_at(WHOLE_PAGE + 0x2000);
+	check("shared write to 4 KiB of it: the others stay validated", seen.count, 0);
+	(void)load_word_at(WHOLE_PAGE + 0x1000);
+	expect_vc("  and that one does not: 0x404", (uint64_t)load_word);
+}
+
 /* A table of the guest's own, for addresses from 512 GiB on, in a page that becomes shared. */
 static void walks(void)
 {
@@ -144,7 +161,7 @@ static void walks(void)
 	top[1] = (top[0] & ~0x7ffffffff000ull) | TABLE_PAGE;
 	check("the table works", load_word_at((1ull << 39) + (uint64_t)top), top[0]);
 	(void)page_make_shared(TABLE_PAGE);
-	trap_handler = skip_rmpadjust; /* as long as the load */
+	trap_handler = skip_four;
 	seen.count = 0;
 	(void)load_word_at((1ull << 39) + (uint64_t)top);
 	expect_vc("walk through a table in a shared page: 0x404", (uint64_t)load_word);
@@ -207,6 +224,7 @@ void test_main(void)
 	data_accesses();
 	shared_accesses();
 	instructions();
+	part_of_huge_page();
 	walks();
 	double_fault();
 	trap_handler = NULL;
