@@ -83,9 +83,6 @@ def race(step, held):
 
 RUNS = [
     Run("calls", 1, 18),
-    # VMPL0 runs while the caller does, and finds its previous call.
-    Run("calls", 1, 18, ("--fault", "planes-at-once=/2")),
-    Run("vcpus", 2, 18, ("--fault", "planes-at-once=/2")),
     Run("calls", 2, 18),
     Run("calls", 4, 18),
     Run("manifests", 1, 6),
