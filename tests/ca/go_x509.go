@@ -6,7 +6,9 @@
 //	go run tests/ca/go_x509.go CA/ca.pem CA/issued/*.pem
 //
 // It refuses what has a critical extension that crypto/x509 does not handle, an alternative name of
-// directory names among them, and prints one line for each certificate.
+// directory names among them, and prints one line for each certificate. go-attestation v0.6.4, whose
+// ParseEKCertificate in the package x509 checks a certificate against the TCG's profile, took those of
+// EKs too.
 package main
 
 import (
