@@ -94,6 +94,8 @@ RUNS = [
     Run("states", 4, 15),
     Run("services", 1, 10),
     Run("services", 2, 11),
+    Run("shared", 1, 2),
+    Run("shared", 2, 3),
     Run("storms", 1, 2),
     Run("storms", 2, 7),
     Run("storms", 4, 7),
@@ -115,12 +117,11 @@ RUNS = [
     race(2, 100),
     race(4, 50),
     race(7, 10),
-    Run("calls", 2, 18, AT_ONCE),
     Run("pvalidate", 1, 16, AT_ONCE),
     Run("states", 2, 15, AT_ONCE_INTERRUPT),
-    Run("vcpus", 2, 18, AT_ONCE),
 ]
 SLOW_RUNS = [
+    Run("shared", 4, 3),
     Run("cycles", 2, 4),
     *(race(step, held) for step, held in ((3, 100), (5, 30), (6, 30), (10, 10), (15, 1))),
     Run("calls", 4, 18, AT_ONCE_INTERRUPT),
