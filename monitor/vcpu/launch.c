@@ -16,6 +16,7 @@
 #include "monitor/mem/table.h"
 #include "monitor/vcpu/registry.h"
 #include "monitor/vcpu/secrets.h"
+#include "monitor/vcpu/serve.h"
 #include "monitor/vcpu/vcpu.h"
 
 #define BOOT_CPU 0u
@@ -127,6 +128,7 @@ static gpa_t build_vmsa(const struct socle_guest_entry *entry, struct page_owner
 	vmsa_long_mode(vmsa, entry, arch_guest_sev_features());
 	vmsa->cr3 |= map_c_bit();
 	vmsa->vmpl = GUEST_VMPL;
+	vmsa->exit_code = VCPU_NEVER_LEFT;
 	if (!vmsa_commit(page))
 		die(DIE_RMP, "a page of ours cannot become the guest's VMSA");
 	return page;

@@ -20,45 +20,31 @@
 /*
  * A host that refuses to run the guest may have its reasons: the guest stopped this vCPU at it, or
  * has not started it yet. So we halt and ask again when woken. Only the boot vCPU, which we
- * started ourselves, must run at least once.
+ * started ourselves, must run at least once; whether it did is its VMSA's to say, for a guest that
+ * runs can write refusals into the GHCB page.
  */
-struct refusals {
-	bool ran_once;
-	unsigned int count;
-};
-
-static void refused(struct refusals *refusals, struct cpu *cpu)
+static void refused(unsigned int *count, struct cpu *cpu)
 {
-	bool must_run = cpu->index == BOOT_CPU && !refusals->ran_once;
-
-	if (refusals->count++ == 0)
+	if ((*count)++ == 0)
 		log_printf(LOG_WARNING, "vCPU %u: the host refuses to run the guest", cpu->index);
-	if (!must_run)
+	if (cpu->index != BOOT_CPU || vcpu_has_run(BOOT_CPU))
 		wait_halt(cpu);
-	else if (refusals->count == REFUSALS_MAX)
+	else if (*count >= REFUSALS_MAX)
 		die(DIE_HOST, "the host does not run the guest");
 }
 
-static void run_guest(struct refusals *refusals, struct cpu *cpu)
+static void run_guest(unsigned int *refusals, struct cpu *cpu)
 {
 	user_leave();
 	timer_stop(cpu);
-	switch (ghcb_run_vmpl(GUEST_VMPL)) {
-	case GHCB_RUN_RETURNED:
-		refusals->ran_once = true;
-		break;
-	case GHCB_RUN_REFUSED:
+	if (ghcb_run_vmpl(GUEST_VMPL) == GHCB_RUN_REFUSED)
 		refused(refusals, cpu);
-		break;
-	case GHCB_RUN_EVENT:
-		break;
-	}
 }
 
 _Noreturn void vcpu_run(void)
 {
 	struct cpu *cpu = cpu_this();
-	struct refusals refusals = { .ran_once = false };
+	unsigned int refusals = 0;
 
 	for (;;) {
 		events_poll(cpu);

@@ -125,3 +125,16 @@ bool vcpu_serve(unsigned int cpu)
 	log_printf(LOG_WARNING, "vCPU %u ends: its VMSA is not there any more", cpu);
 	return false;
 }
+
+bool vcpu_has_run(unsigned int cpu)
+{
+	uint64_t exit_code = VCPU_NEVER_LEFT;
+	struct registry_vcpu vcpu;
+	bool there;
+
+	if (!registry_enter(cpu, &vcpu))
+		return true;
+	there = read_field(vcpu.vmsa, offsetof(struct snp_vmsa, exit_code), &exit_code);
+	registry_leave(cpu);
+	return !there || exit_code != VCPU_NEVER_LEFT;
+}

@@ -7,6 +7,7 @@
 #define SOCLE_MONITOR_VCPU_SERVE_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 /*
  * Serves the call of the vCPU's current VMSA, if it made one (58019, calling sequence). The host
@@ -26,5 +27,18 @@
  * there any more, which ends this vCPU (registry_end()). Takes locks; the caller holds none.
  */
 bool vcpu_serve(unsigned int cpu);
+
+/*
+ * The exit code of a VMSA that nobody has left yet: VMEXIT_INVALID (APM volume 2, appendix C), which
+ * is no exit of a guest that ran.
+ */
+#define VCPU_NEVER_LEFT UINT64_MAX
+
+/*
+ * True when the guest of this vCPU has run: its VMSA, where it cannot write, has the code of an
+ * exit. What the GHCB page says about it may be the guest's word. True also without a VMSA. Takes
+ * locks; the caller holds none.
+ */
+bool vcpu_has_run(unsigned int cpu);
 
 #endif

@@ -296,6 +296,7 @@ static void the_first_vcpu_is_as_the_block_says(void **state)
 	assert_true(in(started.raw, POOL, POOL_PAGES * 0x1000));
 	vmsa = (const struct snp_vmsa *)model_memory(started);
 	assert_int_equal(vmsa->vmpl, 2);
+	assert_int_equal(vmsa->exit_code, UINT64_MAX); /* VMEXIT_INVALID: nobody has left it */
 	assert_int_equal(vmsa->cr3, TABLES | C_BIT);
 	assert_int_equal(vmsa->rip, 0x1001234);
 	assert_int_equal(vmsa->rsp, 0x10ff00);

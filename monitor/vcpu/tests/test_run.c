@@ -28,6 +28,7 @@ static char steps[8 * ROUNDS_MAX];
 static unsigned int count, runs;
 static const char *guest; /* one letter for each serve: g there is one, n there is none */
 static const char *host;  /* one letter for each run: r returned, e event, x refused */
+static bool has_run;	  /* so the VMSA of the boot vCPU says */
 static enum die_reason reason;
 static jmp_buf over;
 
@@ -50,6 +51,12 @@ bool vcpu_serve(unsigned int index)
 		longjmp(over, 1);
 	step('s');
 	return *guest++ == 'g';
+}
+
+bool vcpu_has_run(unsigned int index)
+{
+	assert_int_equal(index, 0);
+	return has_run;
 }
 
 void user_leave(void)
@@ -104,6 +111,7 @@ static int start(void **state)
 	cpu = fake_cpu_block();
 	fake_cpu_reset(cpu);
 	count = runs = 0;
+	has_run = false;
 	reason = 0;
 	return 0;
 }
@@ -155,6 +163,7 @@ static void a_refusal_is_waited_out(void **state)
 	assert_string_equal(run(1, "ggg", "x"), "psltrwhpsltrhpsltrhp");
 	assert_string_equal(run(1, "gg", "xr"), "psltrwhpsltrp");
 	/* The boot vCPU too, when its guest has run. */
+	has_run = true;
 	assert_string_equal(run(0, "ggg", "rx"), "psltrpsltrwhpsltrhp");
 	assert_int_equal(reason, 0);
 }
@@ -171,12 +180,31 @@ static void the_guest_must_run_once(void **state)
 	assert_int_equal(runs, 100);
 	assert_null(strchr(steps, 'h'));
 
+	/* A host that only says that it ran. */
+	reason = 0;
+	(void)run(0, rounds, "rx");
+	assert_int_equal(reason, 5);
+
 	/* No other vCPU is ours to start, and an event is no refusal. */
 	reason = 0;
 	(void)run(1, rounds, "x");
 	assert_int_equal(reason, 0);
 	(void)run(0, rounds, "e");
 	assert_int_equal(reason, 0);
+}
+
+/* A guest that runs writes "refused" into the GHCB page before each of its exits. */
+static void refusals_of_the_guest_end_nothing(void **state)
+{
+	char rounds[ROUNDS_MAX + 1];
+
+	(void)state;
+	memset(rounds, 'g', ROUNDS_MAX);
+	rounds[ROUNDS_MAX] = '\0';
+	has_run = true;
+	(void)run(0, rounds, "x");
+	assert_int_equal(reason, 0);
+	assert_int_equal(runs, ROUNDS_MAX);
 }
 
 int main(void)
@@ -187,6 +215,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(an_event_begins_a_new_round, start, end),
 		cmocka_unit_test_setup_teardown(a_refusal_is_waited_out, start, end),
 		cmocka_unit_test_setup_teardown(the_guest_must_run_once, start, end),
+		cmocka_unit_test_setup_teardown(refusals_of_the_guest_end_nothing, start, end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

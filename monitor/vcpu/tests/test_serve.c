@@ -411,6 +411,28 @@ static void one_whose_vmsa_is_gone_ends(void **state)
 	}
 }
 
+/* What launch.c puts there is no exit's code; whatever the first exit was, it stays one that ran. */
+static void has_run_when_it_was_left(void **state)
+{
+	static const uint64_t codes[] = { 0, 0x60, 0x78, 0x400, 0x403, UINT32_MAX };
+
+	(void)state;
+	put(WORLD_BOOT_VMSA, EXIT_CODE, UINT64_MAX);
+	assert_false(vcpu_has_run(0));
+	assert_true(vcpu_serve(0));
+	assert_false(vcpu_has_run(0));
+	for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++) {
+		put(WORLD_BOOT_VMSA, EXIT_CODE, codes[i]);
+		assert_true(vcpu_has_run(0));
+	}
+	/* One that is not there any more ends, and is not waited for. */
+	assert_true(vcpu_has_run(3));
+	put(WORLD_BOOT_VMSA, EXIT_CODE, UINT64_MAX);
+	model_fail(MODEL_READ, 1);
+	assert_true(vcpu_has_run(0));
+	assert_true(vcpu_serve(0));
+}
+
 /* The boot vCPU too: its VMSA is Socle's page, which a guest has asked the host to take away. */
 static void boot_vcpu_can_end(void **state)
 {
@@ -446,6 +468,7 @@ int main(void)
 		cmocka_unit_test_setup(only_the_newest_is_served, setup),
 		cmocka_unit_test_setup(unreadable_calling_area, setup),
 		cmocka_unit_test_setup(one_whose_vmsa_is_gone_ends, setup),
+		cmocka_unit_test_setup(has_run_when_it_was_left, setup),
 		cmocka_unit_test_setup(boot_vcpu_can_end, setup),
 	};
 
