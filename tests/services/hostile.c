@@ -46,6 +46,10 @@
  *		was stopped for a while; then echoes
  *	K	leaves with an error if any of what D does, or its own last run, can be seen in its
  *		registers; then echoes
+ *	P	parked: executes the instruction whose number the operation is, of those that ring 3 must
+ *		not have; echoes behind the last one
+ *	S	the caller of P: at its start it calls descriptor 8 with the operations 1, 2, ... until one
+ *		is answered, and logs how many were not: "8=52". Then it waits for requests
  */
 #include <stddef.h>
 #include <stdint.h>
@@ -69,6 +73,7 @@
 #define MONITOR_CPU 0xffffffffc0000000ull /* block of the first vCPU: monitor/vcpu/cpu_layout.h */
 #define CALLS_WITH_STACK 4000u
 #define TSC_LEAP (1ull << 32) /* a second or two */
+#define FORBIDDEN_SIZE 16u    /* of a slot in forbidden.S */
 #define EFAULT 14
 #define EBADF 9
 
@@ -360,6 +365,17 @@ static void execute_cpuid(void)
 	__asm__ volatile("cpuid" : "+a"(eax) : : "rbx", "rcx", "rdx");
 }
 
+extern const uint8_t forbidden[], forbidden_end[]; /* forbidden.S */
+
+static void execute_forbidden(uint32_t number)
+{
+	const uint8_t *code = forbidden + (size_t)(number - 1) * FORBIDDEN_SIZE;
+
+	if (number == 0 || code >= forbidden_end)
+		return;
+	__asm__ volatile("call *%0" : : "r"(code), "a"(buffer), "c"(0), "d"(0) : "memory", "cc");
+}
+
 static void break_a_rule(uint8_t mode, size_t size)
 {
 	switch (mode) {
@@ -467,17 +483,18 @@ static void break_a_rule(uint8_t mode, size_t size)
 	case 'K':
 		look_at_registers();
 		break;
+	case 'P':
+		execute_forbidden(((const struct service_request *)buffer)->op);
+		break;
 	default:
 		break;
 	}
 }
 
-/*
- * Calls the service on fd with an operation of no meaning. The status, or '-' for no such service.
- */
-static char call_service(unsigned int fd)
+/* Calls the service on fd. The status, or '-' for no such service. */
+static char call_service(unsigned int fd, uint32_t op)
 {
-	struct service_request request = { .op = 1, .size = 0 };
+	struct service_request request = { .op = op, .size = 0 };
 	struct service_reply answer;
 	int64_t put = call3(SYS_WRITE, fd, (uint64_t)&request, sizeof(request));
 
@@ -496,7 +513,7 @@ static void call_all(void)
 	size_t size = 0;
 
 	for (unsigned int fd = FD_FIRST; fd < FDS; fd++) {
-		char first = call_service(fd);
+		char first = call_service(fd, 1);
 
 		if (first == '-')
 			continue;
@@ -505,11 +522,23 @@ static void call_all(void)
 		line[size++] = (char)('0' + fd % 10);
 		line[size++] = '=';
 		line[size++] = first;
-		line[size++] = call_service(fd);
+		line[size++] = call_service(fd, 1);
 		line[size++] = ' ';
 	}
 	line[size ? size - 1 : size++] = '\n';
 	call3(SYS_WRITE, SERVICE_FD_LOG, (uint64_t)line, size);
+}
+
+static void call_until_answered(void)
+{
+	char line[] = "8=00\n";
+	uint32_t op = 1;
+
+	while (op < 100 && call_service(FD_FIRST, op) == '0' + SERVICE_ERR_FAILED)
+		op++;
+	line[2] += (char)((op - 1) / 10);
+	line[3] += (char)((op - 1) % 10);
+	call3(SYS_WRITE, SERVICE_FD_LOG, (uint64_t)line, sizeof(line) - 1);
 }
 
 void hostile_main(void);
@@ -522,6 +551,8 @@ void hostile_main(void)
 	call3(SYS_READ, FD_MODE, (uint64_t)&mode, 1);
 	if (mode == 'C')
 		call_all();
+	if (mode == 'S')
+		call_until_answered();
 	if (mode == 'W')
 		reply(SERVICE_OK, sizeof(struct service_reply), 0);
 	for (;;) {

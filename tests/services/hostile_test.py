@@ -83,7 +83,27 @@ CASES = {
     "D": (OK, []),
     "K": (OK, []),
     "B": (OK, []),
+    "P": (FAILED, [exception("(6|13)")[0]]),
 }
+
+# Of mode P, in its order: the vectors that each may earn in ring 3 (APM volume 3, each instruction's table).
+GP, UD, PF = 13, 6, 14
+FORBIDDEN = [
+    *[(name, {GP}) for name in (
+        "CLI", "STI", "IN", "RDMSR", "WRMSR", "MOV from CR0", "MOV from CR3", "MOV to CR4",
+        "MOV from CR8", "MOV from DR7", "MOV to DR0", "LGDT", "LIDT", "LLDT", "LTR", "LMSW", "CLTS",
+        "INVLPG", "INVD", "WBINVD", "SWAPGS", "SYSRET", "RDPMC", "RMPADJUST", "INVLPGB", "TLBSYNC",
+        "SGDT", "SIDT", "SLDT", "STR", "SMSW")],
+    *[(name, {UD}) for name in ("WRFSBASE", "WRGSBASE", "XGETBV")],
+    ("XSETBV", {UD, GP}),  # QEMU looks at the ring first
+    *[(name, {UD}) for name in ("VZEROUPPER", "RDPKRU", "SYSENTER")],
+    *[(name, {GP}) for name in ("INT 2", "INT3", "INT 8", "INT 28", "INT 29", "INT 80h", "far CALL",
+                                "far JMP")],
+    # QEMU reads the frame as ring 0 does, which SMAP forbids.
+    *[(name, {GP, PF}) for name in ("far RET", "IRET")],
+    *[(name, {GP}) for name in ("SS of ring 0", "DS of ring 0", "DS of the TSS",
+                                "address that is none")],
+]
 
 
 def service(name, mode, calls):
@@ -91,6 +111,7 @@ def service(name, mode, calls):
     budget = 30 if calls else BUDGET_SECONDS.get(mode, 1)
     grants = "".join(f"\tgrant {FIRST_FD + i} service {other}\n" for i, other in enumerate(calls))
     grants += "\tgrant 4 amd-sp\n" if mode == "A" else ""
+    grants += "\tparked\n" if mode == "P" else ""
     return (f"service {name}\n\texec hostile\n\tmemory 512K\n\tbudget {budget}s\n\tgrant 7 log\n"
             f"\tgrant 6 file mode-{mode}\n{grants}")
 
@@ -103,10 +124,11 @@ def build(socle, monitor, hostile, modes, folder):
     command = [socle, "igvm", "build", "-q", "--monitor", monitor, "-o", folder / "image"]
     conf = "".join(service(name, mode, []) for name, mode in zip(names(modes), modes))
     conf += service("caller", "C", names(modes))
+    conf += service("sweeper", "S", names("P")) if "P" in modes else ""
     (folder / "services.conf").write_text(conf)
     command += ["--file", f"services.conf={folder / 'services.conf'}", "--file",
                 f"hostile={hostile}"]
-    for mode in modes + "C":
+    for mode in modes + "CS":
         (folder / f"mode-{mode}").write_text(mode + "\n")
         command += ["--file", f"mode-{mode}={folder / f'mode-{mode}'}"]
     subprocess.run(command, check=True)
@@ -165,6 +187,17 @@ def check(mode, statuses, fd, text):
     return problems
 
 
+def check_forbidden(text):
+    """What the sweeper saw, behind the two calls of the first one that every service gets."""
+    found = re.findall(f"^socle: error: service {names('P')[0]}: exception ([0-9]+),", text,
+                       re.MULTILINE)
+    problems = [f"{name} gives exception {vector}"
+                for (name, wanted), vector in zip(FORBIDDEN, found[2:]) if int(vector) not in wanted]
+    if f"[sweeper] 8={len(FORBIDDEN)}\n" not in text:
+        problems.append(f"{len(found) - 2} exceptions, not {len(FORBIDDEN)}")
+    return problems
+
+
 def missed(hits):
     """What the storm is for and has not hit yet."""
     return [state for state in STORM_STATES if not hits[state]]
@@ -191,6 +224,8 @@ def run(options, modes, hits):
     failures = 0
     for index, mode in enumerate(modes):
         problems = check(mode, statuses, FIRST_FD + index, text)
+        if mode == "P":
+            problems += check_forbidden(text)
         if not goes_on:
             problems.append("the monitor or the caller did not go on")
         print(f"{'not ok' if problems else 'ok'} - mode {mode} {'; '.join(problems)}".rstrip())
