@@ -17,7 +17,7 @@ struct page_pool {
 	gpa_t first;
 	size_t pages;
 	size_t free;
-	size_t next; /* where the next search starts */
+	size_t low; /* no page below it is free */
 	uint8_t owner_of[PAGES_MAX];
 	unsigned int owners;
 	const struct page_owner *owner[PAGE_OWNERS_MAX + 1];
@@ -79,22 +79,27 @@ static size_t find_free(size_t start, size_t count, size_t alignment)
 	return pool.pages;
 }
 
+/*
+ * The lowest that fit: an owner that takes and gives back as it likes stays within as many pages as it
+ * may have, and cannot cut the rest into pieces.
+ */
 static bool take_span(struct page_owner *owner, size_t count, size_t alignment, gpa_t *first)
 {
 	if (!count || count > pool.free || count > owner->limit - owner->used)
 		return false;
 
-	size_t at = find_free(pool.next, count, alignment);
+	size_t first_free = find_free(pool.low, 1, 1);
+	size_t at = find_free(first_free, count, alignment);
 
-	if (at == pool.pages)
-		at = find_free(0, count, alignment);
+	pool.low = first_free;
 	if (at == pool.pages)
 		return false;
 
 	memset(&pool.owner_of[at], owner->id, count);
 	owner->used += (uint32_t)count;
 	pool.free -= count;
-	pool.next = at + count;
+	if (at == pool.low)
+		pool.low += count;
 	*first = page_at(at);
 	return true;
 }
@@ -146,9 +151,13 @@ void page_free(struct page_owner *owner, gpa_t page)
 	/* Nobody else can have the page before it is marked free, so wiping needs no lock. */
 	memset(page_ptr(page), 0, ABI_PAGE_SIZE);
 
+	size_t index = page_index(page);
+
 	lock_acquire(&pool.lock);
-	pool.owner_of[page_index(page)] = OWNER_NOBODY;
+	pool.owner_of[index] = OWNER_NOBODY;
 	pool.free++;
+	if (index < pool.low)
+		pool.low = index;
 	owner->used--;
 	lock_release(&pool.lock);
 }

@@ -116,6 +116,46 @@ static void a_fragmented_pool_gives_no_span(void **state)
 	page_free_span(&other, span, POOL_PAGES);
 }
 
+/* What a service does that somebody has broken into: it keeps one page of each run that it can reach. */
+static void one_owner_cannot_cut_the_pool_into_pieces(void **state)
+{
+	gpa_t kept[4], passed[2], span;
+
+	(void)state;
+	for (size_t i = 0; i < 4; i++) {
+		assert_true(page_alloc(&owner, &kept[i]));
+		for (unsigned int round = 0; round < 2; round++) {
+			assert_true(page_alloc(&owner, &passed[0]));
+			assert_true(page_alloc(&owner, &passed[1]));
+			page_free(&owner, passed[0]);
+			page_free(&owner, passed[1]);
+		}
+	}
+	assert_true(page_alloc_span(&other, POOL_PAGES - 4, 1, &span));
+	page_free_span(&other, span, POOL_PAGES - 4);
+	for (size_t i = 0; i < 4; i++)
+		page_free(&owner, kept[i]);
+}
+
+/* Free pages below what an aligned span has taken are found again. */
+static void pages_below_a_span_are_found(void **state)
+{
+	gpa_t single, span, rest, more;
+
+	(void)state;
+	assert_true(page_alloc(&other, &single));
+	assert_true(page_alloc_span(&other, 8, 8, &span));
+	assert_true(page_alloc_span(&other, POOL_PAGES - 9, 1, &rest));
+	assert_true(rest.raw < span.raw);
+	assert_false(page_alloc(&other, &more));
+	page_free(&other, single);
+	assert_true(page_alloc(&other, &more));
+	assert_int_equal(more.raw, single.raw);
+	page_free(&other, more);
+	page_free_span(&other, span, 8);
+	page_free_span(&other, rest, 7);
+}
+
 static void freeing_what_one_does_not_have_is_a_bug(void **state)
 {
 	gpa_t page;
@@ -164,6 +204,8 @@ int main(void)
 		cmocka_unit_test(the_region_is_a_limit),
 		cmocka_unit_test(spans_lie_in_a_row_and_aligned),
 		cmocka_unit_test(a_fragmented_pool_gives_no_span),
+		cmocka_unit_test(one_owner_cannot_cut_the_pool_into_pieces),
+		cmocka_unit_test(pages_below_a_span_are_found),
 		cmocka_unit_test(freeing_what_one_does_not_have_is_a_bug),
 		cmocka_unit_test(dying_wipes_secret_pages_only),
 		cmocka_unit_test(owners_are_counted),
