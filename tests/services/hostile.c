@@ -46,6 +46,9 @@
  *		was stopped for a while; then echoes
  *	K	leaves with an error if any of what D does, or its own last run, can be seen in its
  *		registers; then echoes
+ *	M	takes all the memory that mmap() gives, leaves with an error if it is not zero, gives a page
+ *		back and reads it
+ *	O	writes a page, takes the right to that away, and writes it
  *	P	parked: executes the instruction whose number the operation is, of those that ring 3 must
  *		not have; echoes behind the last one
  *	S	the caller of P: at its start it calls descriptor 8 with the operations 1, 2, ... until one
@@ -64,6 +67,8 @@
 #define SYS_READ 0
 #define SYS_WRITE 1
 #define SYS_MMAP 9
+#define SYS_MPROTECT 10
+#define SYS_MUNMAP 11
 #define SYS_BRK 12
 #define SYS_GETPID 39
 #define SYS_EXIT_GROUP 231
@@ -141,9 +146,35 @@ static void take_all_memory(void)
 		*(volatile uint8_t *)at = 1;
 }
 
+/* What others have had is wiped, and what was given back is gone from the TLB too. */
+static void read_memory_given_back(void)
+{
+	const volatile uint64_t *page = NULL;
+	int64_t at;
+
+	while ((at = map_page()) > 0) {
+		page = (const volatile uint64_t *)at;
+		for (size_t i = 0; i < 512; i++) {
+			if (page[i])
+				leave(15);
+		}
+	}
+	if (page && call3(SYS_MUNMAP, (uint64_t)page, 4096, 0) == 0)
+		(void)*page;
+}
+
 static void store(uint64_t at)
 {
 	__asm__ volatile("movb $1, (%0)" : : "r"(at) : "memory");
+}
+
+static void write_what_is_read_only(void)
+{
+	uint64_t at = (uint64_t)map_page();
+
+	store(at);
+	if (call3(SYS_MPROTECT, at, 4096, 1) == 0)
+		store(at);
 }
 
 static void overflow_stack(void)
@@ -482,6 +513,12 @@ static void break_a_rule(uint8_t mode, size_t size)
 		break;
 	case 'K':
 		look_at_registers();
+		break;
+	case 'M':
+		read_memory_given_back();
+		break;
+	case 'O':
+		write_what_is_read_only();
 		break;
 	case 'P':
 		execute_forbidden(((const struct service_request *)buffer)->op);

@@ -83,6 +83,8 @@ CASES = {
     "D": (OK, []),
     "K": (OK, []),
     "B": (OK, []),
+    "M": (FAILED, exception(14)),
+    "O": (FAILED, exception(14)),
     "P": (FAILED, [exception("(6|13)")[0]]),
 }
 
