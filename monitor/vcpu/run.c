@@ -19,21 +19,26 @@
 
 /*
  * A host that refuses to run the guest may have its reasons: the guest stopped this vCPU at it, or
- * has not started it yet. So we halt and ask again when woken. Only the boot vCPU, which we
- * started ourselves, must run at least once; whether it did is its VMSA's to say, for a guest that
- * runs can write refusals into the GHCB page.
+ * has not started it yet. So we halt and ask again when woken. Only the guest's first VMSA, which we
+ * started ourselves, must run at least once; whether it did is its own to say, for a guest that runs
+ * can write refusals into the GHCB page.
  */
-static void refused(unsigned int *count, struct cpu *cpu)
+struct refusals {
+	bool first_vmsa; /* it is there; any other one of the boot vCPU is the guest's work */
+	unsigned int count;
+};
+
+static void refused(struct refusals *refusals, struct cpu *cpu)
 {
-	if ((*count)++ == 0)
+	if (refusals->count++ == 0)
 		log_printf(LOG_WARNING, "vCPU %u: the host refuses to run the guest", cpu->index);
-	if (cpu->index != BOOT_CPU || vcpu_has_run(BOOT_CPU))
+	if (!refusals->first_vmsa || vcpu_has_run(cpu->index))
 		wait_halt(cpu);
-	else if (*count >= REFUSALS_MAX)
+	else if (refusals->count >= REFUSALS_MAX)
 		die(DIE_HOST, "the host does not run the guest");
 }
 
-static void run_guest(unsigned int *refusals, struct cpu *cpu)
+static void run_guest(struct refusals *refusals, struct cpu *cpu)
 {
 	user_leave();
 	timer_stop(cpu);
@@ -44,13 +49,15 @@ static void run_guest(unsigned int *refusals, struct cpu *cpu)
 _Noreturn void vcpu_run(void)
 {
 	struct cpu *cpu = cpu_this();
-	unsigned int refusals = 0;
+	struct refusals refusals = { .first_vmsa = cpu->index == BOOT_CPU };
 
 	for (;;) {
 		events_poll(cpu);
-		if (vcpu_serve(cpu->index))
+		if (vcpu_serve(cpu->index)) {
 			run_guest(&refusals, cpu);
-		else
+		} else {
+			refusals.first_vmsa = false;
 			wait_halt(cpu);
+		}
 	}
 }

@@ -35,9 +35,9 @@ bool vcpu_serve(unsigned int cpu);
 #define VCPU_NEVER_LEFT UINT64_MAX
 
 /*
- * True when the guest of this vCPU has run: its VMSA, where it cannot write, has the code of an
- * exit. What the GHCB page says about it may be the guest's word. True also without a VMSA. Takes
- * locks; the caller holds none.
+ * True when the VMSA of this vCPU, which the guest cannot write, has the code of an exit. For one
+ * that was built with VCPU_NEVER_LEFT that means that the guest has run; what the GHCB page says about
+ * it may be the guest's word. True also without a VMSA. Takes locks; the caller holds none.
  */
 bool vcpu_has_run(unsigned int cpu);
 

@@ -205,6 +205,13 @@ static void refusals_of_the_guest_end_nothing(void **state)
 	(void)run(0, rounds, "x");
 	assert_int_equal(reason, 0);
 	assert_int_equal(runs, ROUNDS_MAX);
+
+	/* One that has the host take its first VMSA away, and makes another that says "never left". */
+	has_run = false;
+	rounds[0] = 'n';
+	(void)run(0, rounds, "x");
+	assert_int_equal(reason, 0);
+	assert_int_equal(runs, 2 * ROUNDS_MAX - 1);
 }
 
 int main(void)
