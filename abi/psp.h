@@ -50,6 +50,8 @@ ABI_SIZE(struct psp_report_req, 0x60);
 #define PSP_REPORT_VERSION_MIN 2u
 #define PSP_REPORT_SIGNED_SIZE 0x2a0u
 #define PSP_REPORT_SIG_ALGO_ECDSA_P384_SHA384 1u
+#define PSP_KEY_INFO_AUTHOR_KEY_EN (1u << 0)
+#define PSP_KEY_INFO_MASK_CHIP_KEY (1u << 1) /* the host had reports not signed */
 #define PSP_MEASUREMENT_SIZE 48u
 #define PSP_CHIP_ID_SIZE 64u
 #define PSP_SIG_COMPONENT_SIZE 72u
@@ -64,7 +66,7 @@ struct psp_report {
 	uint32_t signature_algo;
 	uint64_t current_tcb;
 	uint64_t platform_info;
-	uint32_t key_info; /* 0 AUTHOR_KEY_EN, 1 MASK_CHIP_KEY, 4:2 SIGNING_KEY */
+	uint32_t key_info; /* PSP_KEY_INFO_*, 4:2 SIGNING_KEY */
 	uint32_t reserved_04c;
 	uint8_t report_data[PSP_REPORT_DATA_SIZE];
 	uint8_t measurement[PSP_MEASUREMENT_SIZE];
@@ -108,11 +110,17 @@ struct psp_report_rsp {
 };
 ABI_SIZE(struct psp_report_rsp, 0x20 + 0x4a0);
 
-/* Guest policy (SNP_LAUNCH_START). */
+/* Guest policy (SNP_LAUNCH_START); bits 15:0 are the least firmware ABI, major and minor. */
 #define PSP_POLICY_SMT (1ull << 16)
 #define PSP_POLICY_RESERVED_ONE (1ull << 17)
 #define PSP_POLICY_MIGRATE_MA (1ull << 18)
 #define PSP_POLICY_DEBUG (1ull << 19)
+#define PSP_POLICY_SINGLE_SOCKET (1ull << 20)
+#define PSP_POLICY_CXL_ALLOW (1ull << 21)
+#define PSP_POLICY_MEM_AES_256_XTS (1ull << 22)
+#define PSP_POLICY_RAPL_DIS (1ull << 23)
+#define PSP_POLICY_CIPHERTEXT_HIDING (1ull << 24)
+#define PSP_POLICY_PAGE_SWAP_DISABLE (1ull << 25)
 
 /* GHCB exit_info_2 bits 63:32 of a guest request: the host's own errors. */
 #define PSP_VMM_ERR_INVALID_LEN 1u

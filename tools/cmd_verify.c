@@ -14,10 +14,15 @@
 #define PCR_COUNT 24u
 
 enum option_id {
-	OPT_ARK = 256,
+	OPT_ALLOW_MASKED_CHIP = 256,
+	OPT_ALLOW_UNKNOWN_VERSION,
+	OPT_ARK,
 	OPT_ASK,
+	OPT_ASVK,
+	OPT_AT,
 	OPT_CA,
 	OPT_CERTS,
+	OPT_CSP_ID,
 	OPT_EK_CERT,
 	OPT_IMAGE,
 	OPT_JSON,
@@ -29,13 +34,20 @@ enum option_id {
 	OPT_REPORT_ONLY,
 	OPT_TRUST_EMULATED,
 	OPT_VCEK,
+	OPT_VLEK,
+	OPT_VMPL,
 };
 
 static const struct option long_options[] = {
+	{ "allow-masked-chip", no_argument, NULL, OPT_ALLOW_MASKED_CHIP },
+	{ "allow-unknown-version", no_argument, NULL, OPT_ALLOW_UNKNOWN_VERSION },
 	{ "ark", required_argument, NULL, OPT_ARK },
 	{ "ask", required_argument, NULL, OPT_ASK },
+	{ "asvk", required_argument, NULL, OPT_ASVK },
+	{ "at", required_argument, NULL, OPT_AT },
 	{ "ca", required_argument, NULL, OPT_CA },
 	{ "certs", required_argument, NULL, OPT_CERTS },
+	{ "csp-id", required_argument, NULL, OPT_CSP_ID },
 	{ "ek-cert", required_argument, NULL, OPT_EK_CERT },
 	{ "help", no_argument, NULL, 'h' },
 	{ "image", required_argument, NULL, OPT_IMAGE },
@@ -49,6 +61,8 @@ static const struct option long_options[] = {
 	{ "report-only", no_argument, NULL, OPT_REPORT_ONLY },
 	{ "trust-emulated", no_argument, NULL, OPT_TRUST_EMULATED },
 	{ "vcek", required_argument, NULL, OPT_VCEK },
+	{ "vlek", required_argument, NULL, OPT_VLEK },
+	{ "vmpl", required_argument, NULL, OPT_VMPL },
 	{ 0 },
 };
 
@@ -63,10 +77,17 @@ static const char usage[] =
 	"                        --ark, not the guest's in certs.bin\n"
 	"  --report-only         look at the report and its certificates alone\n"
 	"  --keys-only           and at the manifest: which keys it attests, without a quote\n"
-	"  --certs DIR           read ark.pem, ask.pem, vcek.pem, or certs.bin for those that are\n"
-	"                        missing, from there\n"
-	"  --report, --ark, --ask, --vcek FILE\n"
+	"  --certs DIR           read ark.pem, ask.pem, vcek.pem (of a report by a VLEK: ark.pem,\n"
+	"                        asvk.pem, vlek.pem), or certs.bin for those that are missing,\n"
+	"                        from there\n"
+	"  --report, --ark, --ask, --vcek, --asvk, --vlek FILE\n"
 	"                        read these instead of DIRECTORY's\n"
+	"  --at TIME             judge certificates at this time, YYYY-MM-DD[THH:MM:SSZ], not now\n"
+	"  --csp-id ID           the report must be by the VLEK of this cloud\n"
+	"  --allow-masked-chip   accept a report that does not say which chip it is of\n"
+	"  --allow-unknown-version\n"
+	"                        accept a later version of the report than 5\n"
+	"  --vmpl N              with --report-only: the report must be of this VMPL (0)\n"
 	"  --ek-cert FILE --ca FILE\n"
 	"                        a certificate that must be for an EK of the manifest, and the\n"
 	"                        authorities that may have issued it\n"
@@ -85,6 +106,8 @@ struct options {
 	const char *image;
 	bool json, quiet;
 };
+
+#define VMPL_MAX 3u
 
 static const struct pcr_bank {
 	const char *name;
@@ -140,6 +163,9 @@ static bool take_path(struct evidence_paths *paths, int id)
 	case OPT_ASK:
 		paths->ask = optarg;
 		return true;
+	case OPT_ASVK:
+		paths->asvk = optarg;
+		return true;
 	case OPT_CA:
 		paths->ca = optarg;
 		return true;
@@ -155,9 +181,22 @@ static bool take_path(struct evidence_paths *paths, int id)
 	case OPT_VCEK:
 		paths->vcek = optarg;
 		return true;
+	case OPT_VLEK:
+		paths->vlek = optarg;
+		return true;
 	default:
 		return false;
 	}
+}
+
+static int take_vmpl(struct policy *policy)
+{
+	uint64_t vmpl;
+
+	if (!cmd_number(optarg, 0, VMPL_MAX, &vmpl))
+		return cmd_error("--vmpl wants a number, 0 to %u", VMPL_MAX);
+	policy->vmpl = (uint32_t)vmpl;
+	return CMD_OK;
 }
 
 static int take_option(int id, struct options *o)
@@ -165,6 +204,21 @@ static int take_option(int id, struct options *o)
 	if (take_path(&o->paths, id))
 		return CMD_OK;
 	switch (id) {
+	case OPT_ALLOW_MASKED_CHIP:
+		o->policy.allow_masked_chip = true;
+		break;
+	case OPT_ALLOW_UNKNOWN_VERSION:
+		o->policy.allow_unknown_version = true;
+		break;
+	case OPT_AT:
+		if (!policy_parse_time(optarg, &o->policy.at))
+			return cmd_error("--at wants YYYY-MM-DD or YYYY-MM-DDTHH:MM:SSZ, not "
+					 "\"%s\"",
+					 optarg);
+		break;
+	case OPT_CSP_ID:
+		o->policy.csp_id = optarg;
+		break;
 	case OPT_IMAGE:
 		o->image = optarg;
 		break;
@@ -194,6 +248,8 @@ static int take_option(int id, struct options *o)
 	case OPT_TRUST_EMULATED:
 		o->policy.trust_emulated = true;
 		break;
+	case OPT_VMPL:
+		return take_vmpl(&o->policy);
 	case 'q':
 		o->quiet = true;
 		break;
@@ -233,12 +289,36 @@ static json_t *json_hex_string(const void *data, size_t size)
 	return json_string(text);
 }
 
+static json_t *json_policy_bits(uint64_t policy)
+{
+	json_t *list = json_array();
+
+	for (unsigned int bit = 0; bit < 64; bit++) {
+		const char *name = policy >> bit & 1 ? report_policy_bit(bit) : NULL;
+
+		if (name)
+			json_array_append_new(list, json_string(name));
+	}
+	return list;
+}
+
+/* What the certificate of the report's key says, as far as it says it. */
+static json_t *json_signer(const struct evidence *evidence, const struct amd_signer_info *signer)
+{
+	bool vlek = evidence->chain.key == REPORT_KEY_VLEK;
+
+	return json_pack("{s:s, s:s*, s:s*}", "kind", vlek ? "vlek" : "vcek", "product",
+			 signer->product_name[0] ? signer->product_name : NULL, "csp_id",
+			 signer->csp_id[0] ? signer->csp_id : NULL);
+}
+
 static json_t *json_report(const struct psp_report *report)
 {
 	return json_pack(
-		"{s:i, s:i, s:o, s:o, s:o, s:o, s:o}", "version", (int)report->version, "vmpl",
+		"{s:i, s:i, s:o, s:o, s:o, s:o, s:o, s:o}", "version", (int)report->version, "vmpl",
 		(int)report->vmpl, "policy",
-		json_sprintf("%016llx", (unsigned long long)report->policy), "reported_tcb",
+		json_sprintf("%016llx", (unsigned long long)report->policy), "policy_bits",
+		json_policy_bits(report->policy), "reported_tcb",
 		json_sprintf("%016llx", (unsigned long long)report->reported_tcb), "measurement",
 		json_hex_string(report->measurement, sizeof(report->measurement)), "report_data",
 		json_hex_string(report->report_data, sizeof(report->report_data)), "chip_id",
@@ -268,12 +348,13 @@ static bool print_json(const struct evidence *evidence, const struct verdict *ve
 						(int)r->class, "result", r->error ? "fail" : "pass",
 						"error", r->error));
 	}
-	root = json_pack("{s:i, s:s, s:b, s:i, s:s*, s:s*, s:o, s:o, s:o}", "format", 1, "verdict",
-			 verdict->first_failure ? "refused" : "trusted", "emulated",
+	root = json_pack("{s:i, s:s, s:b, s:i, s:s*, s:s*, s:o, s:o, s:o, s:o}", "format", 1,
+			 "verdict", verdict->first_failure ? "refused" : "trusted", "emulated",
 			 verdict->emulated, "status", status, "failed",
 			 verdict->first_failure ? verdict->first_failure->name : NULL, "binding",
 			 verdict->bindings[0], "bindings", json_bindings(verdict), "report",
-			 json_report(&evidence->report), "checks", list);
+			 json_report(&evidence->report), "signer",
+			 json_signer(evidence, &verdict->signer), "checks", list);
 	ok = root && json_dumpf(root, stdout, JSON_INDENT(2)) == 0 && putchar('\n') != EOF;
 	json_decref(root);
 	return ok;
@@ -348,6 +429,9 @@ int cmd_verify(int argc, char **argv)
 		return cmd_error("--ek-cert and --report-only exclude each other");
 	if (options.policy.pcr_count && options.policy.depth != EVIDENCE_FULL)
 		return cmd_error("--pcr needs a quote, which was not to be looked at");
+	if (options.policy.vmpl && options.policy.depth != EVIDENCE_REPORT)
+		return cmd_error(
+			"--vmpl needs --report-only: what a manifest says rests on VMPL 0");
 	options.paths.directory = argv[optind];
 	return verify(&options);
 }

@@ -12,6 +12,13 @@
 
 #define EMULATED_MARK "EMULATED"
 
+/* AMD 57230, certificate extensions. */
+#define OID_AMD "1.3.6.1.4.1.3704.1"
+#define OID_PRODUCT_NAME OID_AMD ".2"
+#define OID_SPL OID_AMD ".3"
+#define OID_HWID OID_AMD ".4"
+#define OID_CSP_ID OID_AMD ".5"
+
 /* SHA-256 of the SubjectPublicKeyInfo of AMD's root keys. */
 static const uint8_t amd_roots[][32] = {
 	/* ARK-Milan */
@@ -51,8 +58,8 @@ X509 *amd_chain_read_certificate(const void *data, size_t size)
 void amd_chain_free(struct amd_chain *chain)
 {
 	X509_free(chain->ark);
-	X509_free(chain->ask);
-	X509_free(chain->vcek);
+	X509_free(chain->issuer);
+	X509_free(chain->signer);
 	*chain = (struct amd_chain){ 0 };
 }
 
@@ -91,31 +98,83 @@ const char *amd_chain_root_error(const struct amd_chain *chain, bool trust_emula
 	return NULL;
 }
 
-static const char *link_error(X509 *issuer, X509 *subject, bool issued_is_ca)
+/* An extension that must be understood, and that nobody here understands, refuses (RFC 5280, 4.2). */
+static bool has_unknown_critical(const X509 *certificate)
 {
+	for (int i = 0; i < X509_get_ext_count(certificate); i++) {
+		X509_EXTENSION *extension = X509_get_ext(certificate, i);
+		int kind = OBJ_obj2nid(X509_EXTENSION_get_object(extension));
+
+		if (X509_EXTENSION_get_critical(extension) && kind != NID_basic_constraints &&
+		    kind != NID_key_usage)
+			return true;
+	}
+	return false;
+}
+
+static const char *dates_error(const X509 *certificate, time_t at)
+{
+	if (X509_cmp_time(X509_get0_notBefore(certificate), &at) >= 0)
+		return "a certificate is not valid yet";
+	if (X509_cmp_time(X509_get0_notAfter(certificate), &at) <= 0)
+		return "a certificate has expired (--at judges at another time)";
+	return NULL;
+}
+
+static const char *link_error(X509 *issuer, X509 *subject, bool issued_is_ca, time_t at)
+{
+	const char *error = dates_error(subject, at);
+
 	if (X509_NAME_cmp(X509_get_issuer_name(subject), X509_get_subject_name(issuer)))
 		return "a certificate was issued under another name than its issuer's";
 	if (X509_verify(subject, X509_get0_pubkey(issuer)) != 1)
 		return "a certificate's signature is wrong";
-	if (X509_cmp_current_time(X509_get0_notBefore(subject)) >= 0)
-		return "a certificate is not valid yet";
-	if (X509_cmp_current_time(X509_get0_notAfter(subject)) <= 0)
-		return "a certificate has expired";
+	if (error)
+		return error;
+	if (has_unknown_critical(subject))
+		return "a certificate has a critical extension that is not known";
 	if ((X509_check_ca(subject) == 1) != issued_is_ca)
-		return issued_is_ca ? "a certificate above the VCEK is not a CA's"
-				    : "the VCEK claims to be a CA";
+		return issued_is_ca ? "a certificate above the signer is not a CA's"
+				    : "the signer claims to be a CA";
 	return NULL;
 }
 
-const char *amd_chain_error(const struct amd_chain *chain)
+/* Whether the common name starts with these words. */
+static bool is_named(const X509 *certificate, const char *words)
 {
-	const char *error = link_error(chain->ark, chain->ark, true);
+	char name[64];
+	int length = X509_NAME_get_text_by_NID(X509_get_subject_name(certificate), NID_commonName,
+					       name, sizeof(name));
 
+	return length > 0 && strncmp(name, words, strlen(words)) == 0;
+}
+
+/* AMD names the two ways apart: SEV-Milan and SEV-VCEK, SEV-VLEK-Milan and SEV-VLEK (57230). */
+static const char *roles_error(const struct amd_chain *chain)
+{
+	bool vlek = chain->key == REPORT_KEY_VLEK;
+
+	if (is_named(chain->issuer, "SEV-VLEK") != vlek)
+		return vlek ? "the issuer is no ASVK, whose name starts with SEV-VLEK"
+			    : "the issuer is an ASVK, which issues no VCEK";
+	if (!is_named(chain->signer, vlek ? "SEV-VLEK" : "SEV-VCEK"))
+		return vlek ? "the signer is no VLEK by its name"
+			    : "the signer is no VCEK by its name";
+	return NULL;
+}
+
+const char *amd_chain_error(const struct amd_chain *chain, time_t at)
+{
+	const char *error = link_error(chain->ark, chain->ark, true, at);
+
+	if (!error &&
+	    EVP_PKEY_eq(X509_get0_pubkey(chain->ark), X509_get0_pubkey(chain->issuer)) == 1)
+		error = "the root stands in its ASK's place";
 	if (!error)
-		error = link_error(chain->ark, chain->ask, true);
+		error = link_error(chain->ark, chain->issuer, true, at);
 	if (!error)
-		error = link_error(chain->ask, chain->vcek, false);
-	return error;
+		error = link_error(chain->issuer, chain->signer, false, at);
+	return error ? error : roles_error(chain);
 }
 
 /* The bytes of an extension, in place; NULL when there is not exactly one. */
@@ -153,55 +212,109 @@ static bool extension_spl(const X509 *certificate, const char *oid, uint8_t *val
 	       ((length == 1 && first < 0x80) || (length == 2 && first == 0 && *value >= 0x80));
 }
 
-static bool extension_product(const X509 *certificate, char *product, size_t capacity)
+static bool has_extension(const X509 *certificate, const char *oid)
 {
-	struct bytes_reader r = extension_reader(certificate, "1.3.6.1.4.1.3704.1.2");
+	ASN1_OBJECT *object = OBJ_txt2obj(oid, 1);
+	bool found = object && X509_get_ext_by_OBJ(certificate, object, -1) >= 0;
+
+	ASN1_OBJECT_free(object);
+	return found;
+}
+
+/* An IA5STRING of one byte's length. */
+static bool extension_text(const X509 *certificate, const char *oid, char *text, size_t capacity)
+{
+	struct bytes_reader r = extension_reader(certificate, oid);
 	uint8_t tag = bytes_u8(&r), length = bytes_u8(&r);
 
 	if (tag != V_ASN1_IA5STRING || length >= capacity)
 		return false;
-	bytes_copy(&r, product, length);
-	product[length] = '\0';
-	return bytes_complete(&r) && strlen(product) == length;
+	bytes_copy(&r, text, length);
+	text[length] = '\0';
+	return bytes_complete(&r) && strlen(text) == length;
 }
 
-/* The chip's id, bare or as an OCTET STRING; Turin's has 8 bytes and the report pads it. */
-static bool extension_hwid(const X509 *certificate, uint8_t hwid[PSP_CHIP_ID_SIZE])
+/* The chip's id, bare or as an OCTET STRING, as long as the product has it. */
+static bool extension_hwid(const X509 *certificate, size_t size, uint8_t hwid[PSP_CHIP_ID_SIZE])
 {
-	struct bytes_reader r = extension_reader(certificate, "1.3.6.1.4.1.3704.1.4");
-	size_t size = bytes_left(&r);
+	struct bytes_reader r = extension_reader(certificate, OID_HWID);
 
 	memset(hwid, 0, PSP_CHIP_ID_SIZE);
-	if (size == PSP_CHIP_ID_SIZE + 2 || size == 8 + 2) {
-		if (bytes_u8(&r) != V_ASN1_OCTET_STRING || bytes_u8(&r) != size - 2)
-			return false;
-		size -= 2;
-	}
-	if (size != PSP_CHIP_ID_SIZE && size != 8)
+	if (bytes_left(&r) == size + 2 &&
+	    (bytes_u8(&r) != V_ASN1_OCTET_STRING || bytes_u8(&r) != size))
 		return false;
-	return bytes_copy(&r, hwid, size);
+	return bytes_copy(&r, hwid, size) && bytes_complete(&r);
 }
 
-const char *amd_chain_vcek_info(const struct amd_chain *chain, struct amd_vcek_info *info)
+/* Text that can be shown: neither controls nor other bytes than ASCII's. */
+static bool is_printable(const char *text)
 {
-	const X509 *vcek = chain->vcek;
+	for (; *text; text++) {
+		if (*text < ' ' || *text > '~')
+			return false;
+	}
+	return true;
+}
 
-	*info = (struct amd_vcek_info){ 0 };
-	if (!extension_product(vcek, info->product, sizeof(info->product)))
-		return "the VCEK names no product";
-	if (strncmp(info->product, "Turin", 5) == 0 || strncmp(info->product, "Venice", 6) == 0)
-		info->layout = REPORT_TCB_TURIN;
-	if (!extension_spl(vcek, "1.3.6.1.4.1.3704.1.3.1", &info->tcb.bootloader) ||
-	    !extension_spl(vcek, "1.3.6.1.4.1.3704.1.3.2", &info->tcb.tee) ||
-	    !extension_spl(vcek, "1.3.6.1.4.1.3704.1.3.3", &info->tcb.snp) ||
-	    !extension_spl(vcek, "1.3.6.1.4.1.3704.1.3.8", &info->tcb.microcode))
-		return "a security patch level of the VCEK is missing or malformed";
-	if (info->layout == REPORT_TCB_TURIN &&
-	    !extension_spl(vcek, "1.3.6.1.4.1.3704.1.3.9", &info->tcb.fmc))
-		return "the FMC's security patch level is missing or malformed";
-	if (!extension_hwid(vcek, info->hwid))
-		return "the VCEK's chip id is missing or malformed";
+/* The levels that the product's TCB_VERSION has; others may stand in the certificate as well. */
+static const char *read_levels(const X509 *signer, struct amd_signer_info *info)
+{
+	struct report_tcb all = report_tcb(UINT64_MAX, info->product);
+	const struct {
+		const char *oid;
+		bool wanted;
+		uint8_t *level;
+	} levels[] = {
+		{ OID_SPL ".1", all.bootloader, &info->tcb.bootloader },
+		{ OID_SPL ".2", all.tee, &info->tcb.tee },
+		{ OID_SPL ".3", all.snp, &info->tcb.snp },
+		{ OID_SPL ".8", all.microcode, &info->tcb.microcode },
+		{ OID_SPL ".9", all.fmc, &info->tcb.fmc },
+	};
+
+	for (size_t i = 0; i < sizeof(levels) / sizeof(levels[0]); i++) {
+		if (levels[i].wanted && !extension_spl(signer, levels[i].oid, levels[i].level))
+			return "a security patch level is missing or malformed";
+	}
 	return NULL;
+}
+
+/* A VCEK is of a chip, a VLEK of a cloud, and neither has the other's extension. */
+static const char *read_owner(const struct amd_chain *chain, struct amd_signer_info *info)
+{
+	bool hwid = has_extension(chain->signer, OID_HWID);
+	bool csp = has_extension(chain->signer, OID_CSP_ID);
+
+	if (chain->key == REPORT_KEY_VLEK) {
+		if (hwid)
+			return "the VLEK has a chip id: it is a VCEK";
+		return extension_text(chain->signer, OID_CSP_ID, info->csp_id,
+				      sizeof(info->csp_id)) &&
+				       info->csp_id[0] && is_printable(info->csp_id)
+			       ? NULL
+			       : "the VLEK's CSP id is missing or malformed";
+	}
+	if (csp)
+		return "the VCEK has a CSP id: it is a VLEK";
+	return extension_hwid(chain->signer, report_chip_id_size(info->product), info->hwid)
+		       ? NULL
+		       : "the VCEK's chip id is missing or malformed";
+}
+
+const char *amd_chain_signer_info(const struct amd_chain *chain, struct amd_signer_info *info)
+{
+	const char *error;
+
+	*info = (struct amd_signer_info){ 0 };
+	if (!extension_text(chain->signer, OID_PRODUCT_NAME, info->product_name,
+			    sizeof(info->product_name)) ||
+	    !is_printable(info->product_name))
+		return "the certificate names no product";
+	info->product = report_product_named(info->product_name);
+	if (info->product == REPORT_PRODUCT_UNKNOWN)
+		return "the certificate names a product that is not known";
+	error = read_levels(chain->signer, info);
+	return error ? error : read_owner(chain, info);
 }
 
 static ECDSA_SIG *report_signature(const struct psp_report *report)
@@ -231,7 +344,7 @@ static bool is_p384(const EVP_PKEY *key)
 const char *amd_chain_signature_error(const struct amd_chain *chain,
 				      const struct psp_report *report)
 {
-	EVP_PKEY *key = X509_get0_pubkey(chain->vcek);
+	EVP_PKEY *key = X509_get0_pubkey(chain->signer);
 	EVP_MD_CTX *context = EVP_MD_CTX_new();
 	ECDSA_SIG *signature = report_signature(report);
 	unsigned char *der = NULL;
@@ -244,5 +357,10 @@ const char *amd_chain_signature_error(const struct amd_chain *chain,
 	OPENSSL_free(der);
 	ECDSA_SIG_free(signature);
 	EVP_MD_CTX_free(context);
-	return ok ? NULL : "the report's signature is not by this VCEK";
+	if (ok)
+		return NULL;
+	if (report->key_info & PSP_KEY_INFO_MASK_CHIP_KEY)
+		return "the host masks the chip's key: the report is not signed";
+	return chain->key == REPORT_KEY_VLEK ? "the report's signature is not by this VLEK"
+					     : "the report's signature is not by this VCEK";
 }

@@ -56,6 +56,10 @@ static const char *check_ranges(const struct table *t)
 /* Where a certificate with this GUID belongs; NULL for one that is of no use here. */
 static X509 **place_of(struct amd_chain *chain, const struct abi_guid *guid)
 {
+	bool by_vlek = chain->key == REPORT_KEY_VLEK;
+	/* a8074bc2-a25a-483e-aae6-39c045a0b8a1 */
+	static const uint8_t vlek[16] = { 0xa8, 0x07, 0x4b, 0xc2, 0xa2, 0x5a, 0x48, 0x3e,
+					  0xaa, 0xe6, 0x39, 0xc0, 0x45, 0xa0, 0xb8, 0xa1 };
 	/* 63da758d-e664-4564-adc5-f4b93be8accd */
 	static const uint8_t vcek[16] = { 0x63, 0xda, 0x75, 0x8d, 0xe6, 0x64, 0x45, 0x64,
 					  0xad, 0xc5, 0xf4, 0xb9, 0x3b, 0xe8, 0xac, 0xcd };
@@ -66,10 +70,10 @@ static X509 **place_of(struct amd_chain *chain, const struct abi_guid *guid)
 	static const uint8_t ark[16] = { 0xc0, 0xb4, 0x06, 0xa4, 0xa8, 0x03, 0x49, 0x52,
 					 0x97, 0x43, 0x3f, 0xb6, 0x01, 0x4c, 0xd0, 0xae };
 
-	if (memcmp(guid->bytes, vcek, sizeof(vcek)) == 0)
-		return &chain->vcek;
+	if (memcmp(guid->bytes, by_vlek ? vlek : vcek, sizeof(vcek)) == 0)
+		return &chain->signer;
 	if (memcmp(guid->bytes, ask, sizeof(ask)) == 0)
-		return &chain->ask;
+		return &chain->issuer;
 	return memcmp(guid->bytes, ark, sizeof(ark)) == 0 ? &chain->ark : NULL;
 }
 
@@ -90,12 +94,13 @@ static const char *take_certificates(const struct table *t, struct amd_chain *ch
 	return NULL;
 }
 
-const char *cert_table_read(struct amd_chain *chain, const void *table, size_t size)
+const char *cert_table_read(struct amd_chain *chain, enum report_signing_key key, const void *table,
+			    size_t size)
 {
 	struct table t = { .data = table, .size = size };
 	const char *error;
 
-	*chain = (struct amd_chain){ 0 };
+	*chain = (struct amd_chain){ .key = key };
 	if ((error = read_entries(&t)) || (error = check_ranges(&t)) ||
 	    (error = take_certificates(&t, chain)))
 		amd_chain_free(chain);

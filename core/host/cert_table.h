@@ -14,11 +14,13 @@
 #define CERT_TABLE_ENTRIES_MAX 16u
 
 /*
- * The ARK, ASK and VCEK of a table; those that it does not have are NULL. All of the table has to
+ * The ARK, the issuer and the signer of a table for a report by this key: the VLEK for a VLEK, else
+ * the VCEK (ASK and ASVK share a GUID). What it does not have is NULL. All of the table has to
  * be well-formed: entries up to one with the null GUID, each over bytes of its own behind the
  * entries, none of these three GUIDs twice, and their bytes a certificate. Returns NULL, or what is
  * wrong as a constant string; then the chain is empty. The caller frees the chain.
  */
-const char *cert_table_read(struct amd_chain *chain, const void *table, size_t size);
+const char *cert_table_read(struct amd_chain *chain, enum report_signing_key key, const void *table,
+			    size_t size);
 
 #endif

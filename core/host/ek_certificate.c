@@ -49,7 +49,7 @@ static bool for_endorsement_keys(X509 *certificate)
 	return found;
 }
 
-static bool chain_ok(X509 *certificate, STACK_OF(X509) * ca)
+static bool chain_ok(X509 *certificate, STACK_OF(X509) * ca, time_t at)
 {
 	X509_STORE *store = X509_STORE_new();
 	X509_STORE_CTX *context = X509_STORE_CTX_new();
@@ -57,18 +57,21 @@ static bool chain_ok(X509 *certificate, STACK_OF(X509) * ca)
 
 	for (int i = 0; ok && i < sk_X509_num(ca); i++)
 		ok = X509_STORE_add_cert(store, sk_X509_value(ca, i)) == 1;
-	ok = ok && X509_STORE_CTX_init(context, store, certificate, NULL) == 1 &&
-	     X509_verify_cert(context) == 1;
+	ok = ok && X509_STORE_CTX_init(context, store, certificate, NULL) == 1;
+	if (ok) {
+		X509_STORE_CTX_set_time(context, 0, at);
+		ok = X509_verify_cert(context) == 1;
+	}
 	X509_STORE_CTX_free(context);
 	X509_STORE_free(store);
 	return ok;
 }
 
-const char *ek_certificate_error(X509 *certificate, STACK_OF(X509) * ca)
+const char *ek_certificate_error(X509 *certificate, STACK_OF(X509) * ca, time_t at)
 {
 	if (X509_check_ca(certificate))
 		return "the EK's certificate is a CA's";
 	if (!for_endorsement_keys(certificate))
 		return "the certificate is not for an endorsement key";
-	return chain_ok(certificate, ca) ? NULL : "the EK's certificate is not by the given CA";
+	return chain_ok(certificate, ca, at) ? NULL : "the EK's certificate is not by the given CA";
 }

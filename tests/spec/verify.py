@@ -4,7 +4,8 @@
 any of its code: Python, and python3-cryptography for the primitives.
 
     verify.py [--trust-emulated] [--keys-only | --report-only]
-              [--certs DIR] [--ark FILE] [--ask FILE] [--vcek FILE]
+              [--certs DIR] [--ark FILE] [--ask FILE] [--vcek FILE] [--asvk FILE] [--vlek FILE]
+              [--at TIME] [--csp-id ID] [--vmpl N] [--allow-masked-chip] [--allow-unknown-version]
               [--measurement HEX] [--minimum-tcb F,B,T,S,M] [--ek-cert FILE --ca FILE]
               [--pcr BANK:N=HEX]... DIRECTORY
 
@@ -37,8 +38,19 @@ OID = "1.3.6.1.4.1.3704.1."
 EK_USAGE = "2.23.133.8.1"
 HASH_OF = {0x000B: hashes.SHA256, 0x000C: hashes.SHA384, 0x000D: hashes.SHA512}
 CURVES = {3: ec.SECP256R1, 4: ec.SECP384R1, 5: ec.SECP521R1}
-CHAIN = ("ark", "ask", "vcek")
+# Root, issuer and signer, by whether a VLEK signed.
+CHAINS = {False: ("ark", "ask", "vcek"), True: ("ark", "asvk", "vlek")}
+# Family, first and last model, name of the product; what bytes of a TCB_VERSION are, by product.
+CPUS = [(0x19, 0x00, 0x0F, "Milan"), (0x19, 0x10, 0x1F, "Genoa"), (0x19, 0xA0, 0xAF, "Genoa"),
+        (0x1A, 0x00, 0x11, "Turin"), (0x1A, 0x50, 0x5F, "Venice"), (0x1A, 0x90, 0xAF, "Venice"),
+        (0x1A, 0xC0, 0xCF, "Venice")]
+MILAN_TCB = {"bl": 0, "tee": 1, "snp": 6, "ucode": 7}
+TCBS = {"Milan": MILAN_TCB, "Genoa": MILAN_TCB,
+        "Turin": {"fmc": 0, "bl": 1, "tee": 2, "snp": 3, "ucode": 7},
+        "Venice": {"fmc": 0, "tee": 1, "snp": 2}}
+TCB_PARTS = {"fmc": "3.9", "bl": "3.1", "tee": "3.2", "snp": "3.3", "ucode": "3.8"}
 TABLE_GUIDS = {"63da758d-e664-4564-adc5-f4b93be8accd": "vcek",
+               "a8074bc2-a25a-483e-aae6-39c045a0b8a1": "vlek",
                "4ab7b379-bbac-4fe4-a02f-05aef327c782": "ask",
                "c0b406a4-a803-4952-9743-3fb6014cd0ae": "ark"}
 OWNER = bytes.fromhex("40000001")
@@ -91,8 +103,9 @@ def parse_certificates(data, path):
         raise Unreadable(f"{path}: no certificate") from error
 
 
-def parse_table(data, path):
-    """ARK, ASK and VCEK by name from the host's table (docs/evidence.md), as far as it has them."""
+def parse_table(data, path, vlek):
+    """The certificates of a chain by name from the host's table (docs/evidence.md), as far as it has
+    them; an ASVK stands in the ASK's place."""
     entries, at = [], 0
     while True:
         if len(data) - at < 24 or len(entries) > 16:
@@ -102,7 +115,9 @@ def parse_table(data, path):
         at += 24
         if guid.int == 0:
             break
-        entries.append((offset, offset + length, TABLE_GUIDS.get(str(guid))))
+        name = TABLE_GUIDS.get(str(guid))
+        name = "asvk" if vlek and name == "ask" else name
+        entries.append((offset, offset + length, name if name in CHAINS[vlek] else None))
     end = at
     for start, stop, _ in sorted(entries, key=lambda e: e[:2]):
         if not end <= start < stop <= len(data):
@@ -140,16 +155,17 @@ class Evidence:
 
     def read_chain(self, options):
         """A file that is named, or there, comes before the guest's table."""
+        self.vlek = self.report[0x48] >> 2 & 7 == 1
+        chain = CHAINS[self.vlek]
         folder = Path(options.certs or options.directory)
-        paths = {n: Path(getattr(options, n) or folder / f"{n}.pem") for n in CHAIN}
-        missing = [n for n in CHAIN if not getattr(options, n) and not paths[n].exists()]
+        paths = {n: Path(getattr(options, n) or folder / f"{n}.pem") for n in chain}
+        missing = [n for n in chain if not getattr(options, n) and not paths[n].exists()]
         table = {}
         if missing and (folder / "certs.bin").exists():
-            table = parse_table(read_file(folder / "certs.bin"), "certs.bin")
-        for name in CHAIN:
-            certificate = table[name] if name in missing and name in table \
-                else read_certificates(paths[name])[0]
-            setattr(self, name, certificate)
+            table = parse_table(read_file(folder / "certs.bin"), "certs.bin", self.vlek)
+        self.ark, self.issuer, self.signer = (
+            table[name] if name in missing and name in table else read_certificates(paths[name])[0]
+            for name in chain)
         self.root_from_guest = "ark" in missing
 
     def file(self, name, optional=False):
@@ -228,19 +244,29 @@ def certified_by(issuer, subject):
                      salt)
 
 
-def valid_now(certificate):
-    now = datetime.datetime.now(datetime.timezone.utc)
+def valid_at(certificate, at):
     if hasattr(certificate, "not_valid_before_utc"):
-        return certificate.not_valid_before_utc < now < certificate.not_valid_after_utc
-    now = now.replace(tzinfo=None)  # python3-cryptography before 42
-    return certificate.not_valid_before < now < certificate.not_valid_after
+        return certificate.not_valid_before_utc < at < certificate.not_valid_after_utc
+    at = at.replace(tzinfo=None)  # python3-cryptography before 42
+    return certificate.not_valid_before < at < certificate.not_valid_after
 
 
-def check_link(issuer, subject, is_ca):
+def check_link(issuer, subject, is_ca, at):
     demand(subject.issuer == issuer.subject, "issuer's name")
     demand(certified_by(issuer, subject), "signature")
-    demand(valid_now(subject), "dates")
+    demand(valid_at(subject, at), "dates")
     demand(claims_ca(subject) == is_ca, "CA flag")
+
+
+def check_critical(certificate):
+    known = (x509.BasicConstraints, x509.KeyUsage)
+    demand(all(isinstance(e.value, known) for e in certificate.extensions if e.critical),
+           "a critical extension")
+
+
+def common_name(certificate):
+    names = certificate.subject.get_attributes_for_oid(x509.NameOID.COMMON_NAME)
+    return names[0].value if names else ""
 
 
 def claims_ca(certificate):
@@ -270,22 +296,35 @@ def openssl_key(public):
 
 # The report and the VCEK.
 
-class Vcek:
-    def __init__(self, certificate):
+class Signer:
+    """What the extensions of a VCEK or VLEK say."""
+
+    def __init__(self, certificate, vlek):
         self.values = {e.oid.dotted_string[len(OID):]: e.value.value
                        for e in certificate.extensions
                        if e.oid.dotted_string.startswith(OID)}
-        product = self.values["2"]
-        demand(product[0] == 0x16 and product[1] == len(product) - 2, "product")
-        self.turin = product[2:].startswith((b"Turin", b"Venice"))
-        parts = ["3.9"] * self.turin + ["3.1", "3.2", "3.3", "3.8"]
-        self.tcb = [self.level(p) for p in parts]
+        self.product = self.text("2").split("-")[0]
+        demand(self.product in TCBS, "product")
+        self.tcb = {part: self.level(TCB_PARTS[part]) for part in TCBS[self.product]}
+        demand(("5" if vlek else "4") in self.values and ("4" if vlek else "5") not in self.values,
+               "of a chip or of a cloud")
+        self.csp_id = vlek and self.text("5")
+        if vlek:
+            demand(self.csp_id and len(self.csp_id) <= 64, "cloud")
+            return
+        size = 8 if self.product in ("Turin", "Venice") else 64
         self.hwid = self.values["4"]
-        if len(self.hwid) in (10, 66):
-            demand(self.hwid[0] == 4 and self.hwid[1] == len(self.hwid) - 2, "chip id")
+        if len(self.hwid) == size + 2:
+            demand(self.hwid[:2] == bytes([4, size]), "chip id")
             self.hwid = self.hwid[2:]
-        demand(len(self.hwid) in (8, 64), "chip id")
+        demand(len(self.hwid) == size, "chip id")
         self.hwid = self.hwid.ljust(64, b"\0")
+
+    def text(self, name):
+        der = self.values[name]
+        demand(der[0] == 0x16 and der[1] == len(der) - 2 and
+               all(0x20 <= c < 0x7F for c in der[2:]), name)
+        return der[2:].decode()
 
     def level(self, name):
         der = self.values[name]
@@ -298,11 +337,11 @@ class Vcek:
 class Verifier:
     def __init__(self, evidence, options):
         self.e, self.options = evidence, options
-        self.vcek = self.vcek_error = None
+        self.signer = self.signer_error = None
         try:
-            self.vcek = Vcek(evidence.vcek)
-        except (Failed, KeyError, IndexError) as error:
-            self.vcek_error = str(error)
+            self.signer = Signer(evidence.signer, evidence.vlek)
+        except (Failed, KeyError, IndexError, ValueError) as error:
+            self.signer_error = str(error) or "malformed"
         if evidence.depth > 0:
             self.take_binding()
         if evidence.depth > 1:
@@ -315,9 +354,8 @@ class Verifier:
         return struct.unpack_from("<Q", self.e.report, offset)[0]
 
     def tcb(self, offset):
-        turin = self.vcek is not None and self.vcek.turin
-        raw = self.e.report[offset:offset + 8]
-        return [raw[i] for i in ((0, 1, 2, 3, 7) if turin else (0, 1, 6, 7))]
+        layout = TCBS[self.signer.product] if self.signer else {}
+        return {part: self.e.report[offset + at] for part, at in layout.items()}
 
     def take_binding(self):
         e = self.e
@@ -379,8 +417,7 @@ class Verifier:
     # Class 2.
 
     def emulated(self):
-        names = self.e.ark.subject.get_attributes_for_oid(x509.NameOID.COMMON_NAME)
-        return bool(names) and "EMULATED" in names[0].value
+        return "EMULATED" in common_name(self.e.ark)
 
     def root(self):
         spki = self.e.ark.public_key().public_bytes(
@@ -389,16 +426,22 @@ class Verifier:
                self.options.trust_emulated and not self.e.root_from_guest, "unknown root")
 
     def chain(self):
-        check_link(self.e.ark, self.e.ark, True)
-        check_link(self.e.ark, self.e.ask, True)
-        check_link(self.e.ask, self.e.vcek, False)
+        ark, issuer, signer, at = self.e.ark, self.e.issuer, self.e.signer, self.options.time
+        check_link(ark, ark, True, at)
+        check_link(ark, issuer, True, at)
+        check_link(issuer, signer, False, at)
+        for certificate in (ark, issuer, signer):
+            check_critical(certificate)
+        demand(not same_key(ark.public_key(), issuer.public_key()), "the root as its own ASK")
+        demand(common_name(issuer).startswith("SEV-VLEK") == self.e.vlek, "ASK or ASVK")
+        demand(common_name(signer).startswith("SEV-VLEK" if self.e.vlek else "SEV-VCEK"), "name")
 
-    def vcek_readable(self):
-        demand(self.vcek_error is None, self.vcek_error)
+    def signer_readable(self):
+        demand(self.signer_error is None, self.signer_error)
 
     def signature(self):
         r, s = (int.from_bytes(self.e.report[o:o + 72], "little") for o in (0x2A0, 0x2E8))
-        key = self.e.vcek.public_key()
+        key = self.e.signer.public_key()
         demand(self.u32(0x34) == 1 and isinstance(key, ec.EllipticCurvePublicKey) and
                isinstance(key.curve, ec.SECP384R1))
         demand(signed_by(key, utils.encode_dss_signature(r, s), self.e.report[:0x2A0],
@@ -408,38 +451,57 @@ class Verifier:
 
     def report_format(self):
         version = self.u32(0)
-        demand(2 <= version <= 5, "version")
+        demand(version >= 2 and (version <= 5 or self.options.allow_unknown_version), "version")
         reserved = [(0x4C, 0x50), (0x18B, 0x1A0), (0x1EB, 0x1EC), (0x1EF, 0x1F0), (0x208, 0x2A0),
                     (0x330, 0x4A0)]
         reserved += [(0x188, 0x18B)] * (version < 3) + [(0x1F8, 0x208)] * (version < 5)
-        demand(not any(any(self.e.report[a:b]) for a, b in reserved), "reserved")
+        demand(version > 5 or not any(any(self.e.report[a:b]) for a, b in reserved), "reserved")
         demand(self.u32(0x48) < 32 and self.u64(8) < 1 << 26, "reserved bits")
 
     def signing_key(self):
-        demand(self.u32(0x48) >> 2 & 7 == 0)
+        demand(self.u32(0x48) & 2 == 0 and self.u32(0x48) >> 2 & 7 in (0, 1))
+
+    def product(self):
+        self.signer_readable()
+        family, model = self.e.report[0x188:0x18A]
+        demand(self.u32(0) < 3 or
+               any(family == f and first <= model <= last and name == self.signer.product
+                   for f, first, last, name in CPUS), "CPUID")
+        used = TCBS[self.signer.product].values()
+        demand(not any(self.e.report[tcb + i] for tcb in (0x38, 0x180, 0x1E0, 0x1F0)
+                       for i in range(8) if i not in used), "reserved bytes of a TCB")
 
     def chip_id(self):
-        self.vcek_readable()
-        demand(self.e.report[0x1A0:0x1E0] == self.vcek.hwid)
+        self.signer_readable()
+        chip_id = self.e.report[0x1A0:0x1E0]
+        if any(chip_id):
+            demand(self.e.vlek or chip_id == self.signer.hwid)
+        else:
+            demand(self.e.vlek or self.options.allow_masked_chip, "masked")
+
+    def csp_id(self):
+        self.signer_readable()
+        demand(self.signer.csp_id == self.options.csp_id)
 
     def tcb_exact(self):
-        self.vcek_readable()
-        demand(self.tcb(0x180) == self.vcek.tcb)
+        self.signer_readable()
+        demand(self.tcb(0x180) == self.signer.tcb)
 
     def tcb_order(self):
-        reported, committed, current = (self.tcb(o) for o in (0x180, 0x1E0, 0x38))
-        demand(all(a <= b <= c for a, b, c in zip(reported, committed, current)))
+        reported, committed, current, launch = (self.tcb(o) for o in (0x180, 0x1E0, 0x38, 0x1F0))
+        demand(all(reported[p] <= committed[p] <= current[p] and launch[p] <= current[p]
+                   for p in current))
+        demand(self.e.report[0x1E8:0x1EB][::-1] >= self.e.report[0x1EC:0x1EF][::-1], "firmware")
 
     def tcb_minimum(self):
-        reported = self.tcb(0x180)
-        reported = reported if len(reported) == 5 else [0, *reported]
-        demand(all(a >= b for a, b in zip(reported, self.options.floor)))
+        for tcb in map(self.tcb, (0x180, 0x1E0, 0x1F0)):
+            demand(all(tcb.get(p, 0) >= least for p, least in zip(TCB_PARTS, self.options.floor)))
 
     def policy(self):
         demand(self.u64(8) >> 17 & 7 == 1)
 
     def vmpl(self):
-        demand(self.u32(0x30) == 0)
+        demand(self.u32(0x30) == self.options.vmpl)
 
     # Class 4.
 
@@ -501,9 +563,9 @@ class Verifier:
         """Depth first over the authorities whose name and signature fit."""
         for issuer in ca:
             try:
-                check_link(issuer, certificate, is_ca)
+                check_link(issuer, certificate, is_ca, self.options.time)
                 if issuer.issuer == issuer.subject:
-                    check_link(issuer, issuer, True)
+                    check_link(issuer, issuer, True, self.options.time)
                 elif steps:
                     self.lead_to_root(issuer, ca, steps - 1, True)
                 else:
@@ -571,11 +633,13 @@ class Verifier:
         return [
             ("root", 2, True, self.root),
             ("chain", 2, True, self.chain),
-            ("vcek", 2, True, self.vcek_readable),
+            ("vcek", 2, True, self.signer_readable),
             ("signature", 2, True, self.signature),
             ("report-format", 3, True, self.report_format),
             ("signing-key", 3, True, self.signing_key),
+            ("product", 3, True, self.product),
             ("chip-id", 3, True, self.chip_id),
+            ("csp-id", 3, self.options.csp_id is not None, self.csp_id),
             ("tcb", 3, True, self.tcb_exact),
             ("tcb-order", 3, True, self.tcb_order),
             ("tcb-minimum", 3, True, self.tcb_minimum),
@@ -759,18 +823,31 @@ def parse_pcr(text):
     return {"sha256": 0x000B, "sha384": 0x000C}[match[1]], int(match[2]), bytes.fromhex(match[3])
 
 
+def parse_time(text):
+    """Of --at, or now."""
+    now = datetime.datetime.now(datetime.timezone.utc)
+    if text is None:
+        return now
+    form = "%Y-%m-%dT%H:%M:%SZ" if "T" in text else "%Y-%m-%d"
+    return datetime.datetime.strptime(text, form).replace(tzinfo=datetime.timezone.utc)
+
+
 def verify(arguments):
     """The verdict on evidence, or Unreadable."""
     parser = argparse.ArgumentParser(exit_on_error=False)
-    for flag in ("--trust-emulated", "--keys-only", "--report-only"):
+    for flag in ("--trust-emulated", "--keys-only", "--report-only", "--allow-masked-chip",
+                 "--allow-unknown-version"):
         parser.add_argument(flag, action="store_true")
-    for option in ("--certs", "--ark", "--ask", "--vcek", "--measurement", "--ek-cert", "--ca"):
+    for option in ("--certs", "--ark", "--ask", "--vcek", "--asvk", "--vlek", "--measurement",
+                   "--ek-cert", "--ca", "--at", "--csp-id"):
         parser.add_argument(option)
     parser.add_argument("--minimum-tcb", default="0,0,0,0,0")
+    parser.add_argument("--vmpl", type=int, default=0)
     parser.add_argument("--pcr", action="append", default=[])
     parser.add_argument("directory")
     options = parser.parse_args([str(a) for a in arguments])
     options.floor = [int(part) for part in options.minimum_tcb.split(",")]
+    options.time = parse_time(options.at)
     options.pcrs = [parse_pcr(p) for p in options.pcr]
     options.expected = None
     if options.measurement or not options.report_only:

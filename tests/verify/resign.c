@@ -5,7 +5,7 @@
  *
  *	resign KEY_DIR REPORT [CERTIFICATE_DIR]
  *
- * With "chip" and "tcb" fields of zeros in the report, they become the VCEK's.
+ * With chip and TCBs of zeros in the report, they become the VCEK's.
  */
 #include <stdio.h>
 #include <string.h>
@@ -35,7 +35,7 @@ static void adopt_chip(struct psp_report *report, const struct chain *chain)
 {
 	static const uint8_t none[PSP_CHIP_ID_SIZE];
 
-	if (memcmp(report->chip_id, none, sizeof(none)) != 0)
+	if (report->reported_tcb || memcmp(report->chip_id, none, sizeof(none)) != 0)
 		return;
 	memcpy(report->chip_id, chain->chip_id, sizeof(report->chip_id));
 	report->current_tcb = report->committed_tcb = report->reported_tcb = report->launch_tcb =

@@ -120,7 +120,8 @@ CORRUPTIONS = [
      lambda d: flip(d / "report.bin", 0x29F, 7)),
     ("a mitigation vector before version 5", 3, ["report-format"], True,
      lambda d: flip(d / "report.bin", 0x1F8)),
-    ("signed by a VLEK", 3, ["signing-key"], True, lambda d: put(d / "report.bin", "<I", 0x48, 4)),
+    ("signed by no key", 3, ["signing-key"], True,
+     lambda d: put(d / "report.bin", "<I", 0x48, 7 << 2)),
     ("another chip", 3, ["chip-id"], True, lambda d: flip(d / "report.bin", 0x1A0)),
     ("a lower reported TCB", 3, ["tcb"], True,
      lambda d: put(d / "report.bin", "<B", 0x187, 1)),
@@ -511,7 +512,8 @@ def bad_tables(der):
 def forge_chain(work, resign, top):
     """A chain of the guest's own, which calls itself emulated, and a report by it that is right in
     every other way."""
-    put(work / "report.bin", "64x", 0x1A0)  # of the chain's own chip
+    put(work / "report.bin", "64x", 0x1A0)  # of the chain's own chip and TCB
+    put(work / "report.bin", "8x", 0x180)
     subprocess.run([resign, top / "guest-keys", work / "report.bin", work], check=True)
     return read_der(work)
 
@@ -563,7 +565,7 @@ def check_table(socle, resign, ak, top):
         expect(socle, f"certs.bin without {missing}", 1, None, [*trust, work], missing)
     # Certificates in each other's place, and those of somebody else.
     for name, failing, data in (
-            ("the ASK as VCEK", ["chain", "vcek", "signature", "chip-id", "tcb"],
+            ("the ASK as VCEK", ["chain", "vcek", "signature", "product", "chip-id", "tcb"],
              make_table({**der, "vcek": der["ask"]})),
             ("the VCEK as ASK", ["chain"], make_table({**der, "ask": der["vcek"]}))):
         table.write_bytes(data)

@@ -54,26 +54,26 @@ static void prefer(X509 **place, X509 *own)
 	*place = own;
 }
 
-/* ARK, ASK and VCEK, all of them: the authority's own, and the host's for what it has not. */
+/* Root, issuer and signer, all: the authority's own, and the host's for what it has not. */
 static const char *request_chain(struct amd_chain *chain, const struct amd_chain *own,
-				 const void *table, size_t size)
+				 enum report_signing_key key, const void *table, size_t size)
 {
 	const char *error = NULL;
 
-	*chain = (struct amd_chain){ 0 };
-	if (!own->vcek && size == 0)
+	*chain = (struct amd_chain){ .key = key };
+	if (!own->signer && size == 0)
 		return "the host gave no certificates, and the authority has none of its own";
-	if (!own->vcek)
-		error = cert_table_read(chain, table, size);
+	if (!own->signer)
+		error = cert_table_read(chain, key, table, size);
 	if (error)
 		return error;
 	prefer(&chain->ark, own->ark);
-	prefer(&chain->ask, own->ask);
-	prefer(&chain->vcek, own->vcek);
-	if (chain->ark && chain->ask && chain->vcek)
+	prefer(&chain->issuer, own->issuer);
+	prefer(&chain->signer, own->signer);
+	if (chain->ark && chain->issuer && chain->signer)
 		return NULL;
 	amd_chain_free(chain);
-	return "the certificate table lacks the ARK, the ASK or the VCEK";
+	return "the certificate table lacks the root, the issuer or the signer of the report";
 }
 
 static bool judge_report(const struct ca_policy *policy, const struct psp_report *report,
@@ -104,8 +104,8 @@ static bool check_report(const struct ca_policy *policy, const struct ca_request
 	if (!report_read(report, parts->report, parts->report_size))
 		return host_fail(error, "report: %zu bytes, where a report has %zu",
 				 parts->report_size, sizeof(*report));
-	wrong = request_chain(&chain, &policy->chain, parts->certificates,
-			      parts->certificates_size);
+	wrong = request_chain(&chain, &policy->chain, report_signing_key(report),
+			      parts->certificates, parts->certificates_size);
 	if (wrong)
 		return host_fail(error, "certificates: %s", wrong);
 	ok = judge_report(policy, report, &chain, error);

@@ -223,7 +223,7 @@ const char *check_attested_ak(const struct subject *s)
 
 const char *check_ek_certificate(const struct subject *s)
 {
-	return ek_certificate_error(s->evidence->ek_certificate, s->evidence->ca);
+	return ek_certificate_error(s->evidence->ek_certificate, s->evidence->ca, s->at);
 }
 
 const char *check_ek_certificate_key(const struct subject *s)

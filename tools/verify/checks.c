@@ -6,6 +6,7 @@
 
 enum check_when {
 	ALWAYS,
+	WITH_CSP_ID,
 	WITH_MEASUREMENT,
 	WITH_KEYS,	     /* not when only the report is looked at */
 	WITH_SELECTOR,	     /* or a context */
@@ -30,7 +31,9 @@ static const struct check {
 	{ "signature", CHECK_CHAIN, ALWAYS, check_signature },
 	{ "report-format", CHECK_REPORT, ALWAYS, check_format },
 	{ "signing-key", CHECK_REPORT, ALWAYS, check_signing_key },
+	{ "product", CHECK_REPORT, ALWAYS, check_product },
 	{ "chip-id", CHECK_REPORT, ALWAYS, check_chip_id },
+	{ "csp-id", CHECK_REPORT, WITH_CSP_ID, check_csp_id },
 	{ "tcb", CHECK_REPORT, ALWAYS, check_tcb },
 	{ "tcb-order", CHECK_REPORT, ALWAYS, check_tcb_order },
 	{ "tcb-minimum", CHECK_REPORT, ALWAYS, check_tcb_minimum },
@@ -64,6 +67,8 @@ static bool wanted(enum check_when when, const struct subject *s)
 	bool values = full && (e->challenged || e->quote_pcrs.size);
 
 	switch (when) {
+	case WITH_CSP_ID:
+		return s->policy->csp_id;
 	case WITH_MEASUREMENT:
 		return s->policy->has_measurement;
 	case WITH_KEYS:
@@ -89,7 +94,7 @@ static bool wanted(enum check_when when, const struct subject *s)
 
 static void take_apart(struct subject *s)
 {
-	s->vcek_error = amd_chain_vcek_info(&s->evidence->chain, &s->vcek);
+	s->signer_error = amd_chain_signer_info(&s->evidence->chain, &s->signer);
 	if (s->policy->depth != EVIDENCE_REPORT)
 		subject_take_binding(s);
 	if (s->policy->depth == EVIDENCE_FULL)
@@ -114,10 +119,13 @@ static void name_bindings(struct verdict *verdict, const struct subject *s)
 void checks_run(const struct evidence *evidence, const struct policy *policy,
 		struct verdict *verdict)
 {
-	struct subject subject = { .evidence = evidence, .policy = policy };
+	struct subject subject = { .evidence = evidence,
+				   .policy = policy,
+				   .at = policy->at ? policy->at : time(NULL) };
 
 	take_apart(&subject);
-	*verdict = (struct verdict){ .emulated = amd_chain_is_emulated(&evidence->chain) };
+	*verdict = (struct verdict){ .emulated = amd_chain_is_emulated(&evidence->chain),
+				     .signer = subject.signer };
 	for (size_t i = 0; i < sizeof(checks) / sizeof(checks[0]); i++) {
 		struct check_result *result = &verdict->results[verdict->count];
 

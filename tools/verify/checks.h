@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <time.h>
 
 #include "tools/verify/evidence.h"
 
@@ -33,7 +34,12 @@ struct expected_pcr {
 /* What the relying party demands. */
 struct policy {
 	bool trust_emulated;
+	bool allow_masked_chip;	    /* CHIP_ID may be zero: any chip with such a certificate */
+	bool allow_unknown_version; /* of the report, above those that are known */
 	enum evidence_depth depth;
+	time_t at;	    /* when certificates have to be valid; 0: now */
+	uint32_t vmpl;	    /* that the report has to be of */
+	const char *csp_id; /* NULL: any; else the report has to be by this cloud's VLEK */
 	struct report_tcb minimum_tcb;
 	bool has_measurement;
 	uint8_t measurement[PSP_MEASUREMENT_SIZE];
@@ -56,6 +62,7 @@ struct verdict {
 	size_t count;
 	const struct check_result *first_failure; /* NULL: trusted */
 	bool emulated;
+	struct amd_signer_info signer; /* as far as the certificate could be read */
 	/*
 	 * Names of the bindings that hold, the one that made it trust first; 0 when it is refused.
 	 */

@@ -218,15 +218,41 @@ static X509 *load_chain_member(const struct evidence_paths *paths, const char *g
 	return evidence_load_certificate(certificate_path(paths, given, name, path));
 }
 
+/* A certificate of the chain: the file that it is in, if any, and where it belongs. */
+struct chain_member {
+	const char *given, *name;
+	X509 **place, *spare; /* spare: the one of the table */
+};
+
+#define CHAIN_MEMBERS 3u
+
+static void chain_members(const struct evidence_paths *paths, struct amd_chain *chain,
+			  const struct amd_chain *table, struct chain_member members[CHAIN_MEMBERS])
+{
+	bool vlek = chain->key == REPORT_KEY_VLEK;
+
+	members[0] = (struct chain_member){ paths->ark, "ark.pem", &chain->ark, table->ark };
+	members[1] = (struct chain_member){ vlek ? paths->asvk : paths->ask,
+					    vlek ? "asvk.pem" : "ask.pem", &chain->issuer,
+					    table->issuer };
+	members[2] = (struct chain_member){ vlek ? paths->vlek : paths->vcek,
+					    vlek ? "vlek.pem" : "vcek.pem", &chain->signer,
+					    table->signer };
+}
+
 bool evidence_load_chain(const struct evidence_paths *paths, struct amd_chain *chain)
 {
-	*chain = (struct amd_chain){ 0 };
-	chain->ark = load_chain_member(paths, paths->ark, "ark.pem");
-	if (chain->ark)
-		chain->ask = load_chain_member(paths, paths->ask, "ask.pem");
-	if (chain->ask)
-		chain->vcek = load_chain_member(paths, paths->vcek, "vcek.pem");
-	return chain->vcek;
+	static const struct amd_chain none;
+	struct chain_member members[CHAIN_MEMBERS];
+
+	*chain = (struct amd_chain){ .key = REPORT_KEY_VCEK };
+	chain_members(paths, chain, &none, members);
+	for (size_t i = 0; i < CHAIN_MEMBERS; i++) {
+		*members[i].place = load_chain_member(paths, members[i].given, members[i].name);
+		if (!*members[i].place)
+			return false;
+	}
+	return true;
 }
 
 /* A file that was named, or that is there, is the one to use, whatever the table has. */
@@ -245,12 +271,11 @@ static bool load_table(const struct evidence_paths *paths, struct amd_chain *cha
 	struct file_bytes blob;
 	const char *wrong;
 
-	*chain = (struct amd_chain){ 0 };
 	if (access(path, F_OK) != 0)
 		return true;
 	if (!read_file(path, &blob))
 		return false;
-	wrong = cert_table_read(chain, blob.data, blob.size);
+	wrong = cert_table_read(chain, chain->key, blob.data, blob.size);
 	if (wrong)
 		cmd_file_error(path, "%s", wrong);
 	file_free(&blob);
@@ -258,42 +283,37 @@ static bool load_table(const struct evidence_paths *paths, struct amd_chain *cha
 }
 
 /* Without a file, one of the table takes its place; without either, the file is missing. */
-static bool fill_chain(const struct evidence_paths *paths, const struct amd_chain *table,
-		       struct evidence *e)
+static bool fill_chain(const struct evidence_paths *paths, const struct chain_member *members)
 {
-	const struct {
-		const char *given, *name;
-		X509 *spare, **place;
-	} members[] = {
-		{ paths->ark, "ark.pem", table->ark, &e->chain.ark },
-		{ paths->ask, "ask.pem", table->ask, &e->chain.ask },
-		{ paths->vcek, "vcek.pem", table->vcek, &e->chain.vcek },
-	};
+	for (size_t i = 0; i < CHAIN_MEMBERS; i++) {
+		const struct chain_member *m = &members[i];
 
-	for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++) {
-		X509 *spare = members[i].spare;
-
-		if (spare && wants_table(paths, members[i].given, members[i].name) &&
-		    X509_up_ref(spare) == 1)
-			*members[i].place = spare;
-		else if (!(*members[i].place = load_chain_member(paths, members[i].given,
-								 members[i].name)))
+		if (m->spare && wants_table(paths, m->given, m->name) && X509_up_ref(m->spare) == 1)
+			*m->place = m->spare;
+		else if (!(*m->place = load_chain_member(paths, m->given, m->name)))
 			return false;
 	}
-	e->root_from_guest = e->chain.ark == table->ark;
 	return true;
 }
 
 static bool load_certificates(struct evidence *e, const struct evidence_paths *paths)
 {
-	struct amd_chain table = { 0 };
-	bool ok = true;
+	enum report_signing_key key = report_signing_key(&e->report) == REPORT_KEY_VLEK
+					      ? REPORT_KEY_VLEK
+					      : REPORT_KEY_VCEK;
+	struct amd_chain table = { .key = key };
+	struct chain_member members[CHAIN_MEMBERS];
+	bool wanted = false, ok = true;
 
-	if (wants_table(paths, paths->ark, "ark.pem") ||
-	    wants_table(paths, paths->ask, "ask.pem") ||
-	    wants_table(paths, paths->vcek, "vcek.pem"))
+	e->chain.key = key;
+	chain_members(paths, &e->chain, &table, members);
+	for (size_t i = 0; i < CHAIN_MEMBERS; i++)
+		wanted = wanted || wants_table(paths, members[i].given, members[i].name);
+	if (wanted)
 		ok = load_table(paths, &table);
-	ok = ok && fill_chain(paths, &table, e);
+	chain_members(paths, &e->chain, &table, members);
+	ok = ok && fill_chain(paths, members);
+	e->root_from_guest = ok && e->chain.ark == table.ark;
 	amd_chain_free(&table);
 	return ok;
 }

@@ -31,7 +31,9 @@ enum evidence_depth {
 struct evidence_paths {
 	const char *directory;
 	const char *certificates; /* directory of the report's certificates */
-	const char *report, *ark, *ask, *vcek;
+	const char *report, *ark;
+	const char *ask, *vcek;		 /* above a report that a VCEK signed */
+	const char *asvk, *vlek;	 /* above one that a VLEK signed */
 	const char *ek_certificate, *ca; /* NULL: none */
 };
 
@@ -61,7 +63,8 @@ struct evidence {
 };
 
 /*
- * Loads what is to be looked at. A certificate for which there is no PEM file is taken from
+ * Loads what is to be looked at. The report says which certificates are above it: ask.pem and
+ * vcek.pem, or asvk.pem and vlek.pem. A certificate for which there is no PEM file is taken from
  * certs.bin, the host's table, which lies where the PEM files would. On failure one line has been
  * written to stderr that names the file, and evidence_free() is still due.
  */
@@ -72,7 +75,7 @@ bool evidence_load(struct evidence *evidence, const struct evidence_paths *paths
 X509 *evidence_load_certificate(const char *path);
 
 /*
- * Loads the report's certificates alone, from PEM files; on failure one line has been written to
+ * Loads ARK, ASK and VCEK alone, from PEM files; on failure one line has been written to
  * stderr, and amd_chain_free() is still due.
  */
 bool evidence_load_chain(const struct evidence_paths *paths, struct amd_chain *chain);

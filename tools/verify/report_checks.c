@@ -21,12 +21,12 @@ const char *check_root(const struct subject *s)
 
 const char *check_chain(const struct subject *s)
 {
-	return amd_chain_error(&s->evidence->chain);
+	return amd_chain_error(&s->evidence->chain, s->at);
 }
 
 const char *check_vcek(const struct subject *s)
 {
-	return s->vcek_error;
+	return s->signer_error;
 }
 
 const char *check_signature(const struct subject *s)
@@ -38,40 +38,95 @@ const char *check_signature(const struct subject *s)
 
 const char *check_format(const struct subject *s)
 {
-	return report_format_error(&s->evidence->report);
+	return report_format_error(&s->evidence->report, s->policy->allow_unknown_version);
 }
 
 const char *check_signing_key(const struct subject *s)
 {
-	return report_signing_key(&s->evidence->report) == REPORT_KEY_VCEK
+	const struct psp_report *r = &s->evidence->report;
+
+	if (r->key_info & PSP_KEY_INFO_MASK_CHIP_KEY)
+		return "the host masks the chip's key (MASK_CHIP_KEY): nothing is signed";
+	return report_signing_key(r) == s->evidence->chain.key
 		       ? NULL
-		       : "the report does not name the VCEK as its key";
+		       : "the report names neither a VCEK nor a VLEK as its key";
 }
 
+/* Before version 3 a report does not say which CPU it is from. */
+const char *check_product(const struct subject *s)
+{
+	const struct psp_report *r = &s->evidence->report;
+	const uint64_t tcbs[] = { r->current_tcb, r->reported_tcb, r->committed_tcb,
+				  r->launch_tcb };
+
+	if (s->signer_error)
+		return s->signer_error;
+	if (r->version >= 3 &&
+	    report_product_of_cpu(r->cpuid_family, r->cpuid_model) != s->signer.product)
+		return "the report's CPUID is not of the certificate's product";
+	for (size_t i = 0; i < sizeof(tcbs) / sizeof(tcbs[0]); i++) {
+		if (!report_tcb_whole(tcbs[i], s->signer.product))
+			return "a reserved byte of a TCB_VERSION is not zero";
+	}
+	return NULL;
+}
+
+/* The signature proves the chip, whatever the report says: so a masked one can be allowed. */
 const char *check_chip_id(const struct subject *s)
 {
-	if (s->vcek_error)
-		return s->vcek_error;
-	return memcmp(s->vcek.hwid, s->evidence->report.chip_id, PSP_CHIP_ID_SIZE) == 0
+	static const uint8_t masked[PSP_CHIP_ID_SIZE];
+	const uint8_t *chip_id = s->evidence->report.chip_id;
+
+	if (s->signer_error)
+		return s->signer_error;
+	if (s->evidence->chain.key == REPORT_KEY_VLEK)
+		return NULL;
+	if (memcmp(chip_id, masked, sizeof(masked)) == 0)
+		return s->policy->allow_masked_chip
+			       ? NULL
+			       : "the host masks the chip: CHIP_ID is zero (--allow-masked-chip "
+				 "accepts it)";
+	return memcmp(s->signer.hwid, chip_id, PSP_CHIP_ID_SIZE) == 0
 		       ? NULL
 		       : "the VCEK is of another chip";
 }
 
+const char *check_csp_id(const struct subject *s)
+{
+	if (s->signer_error)
+		return s->signer_error;
+	if (s->evidence->chain.key != REPORT_KEY_VLEK)
+		return "the report is not by a VLEK: no cloud stands behind its key";
+	return strcmp(s->signer.csp_id, s->policy->csp_id) == 0 ? NULL
+								: "the VLEK is another cloud's";
+}
+
 static struct report_tcb tcb_of(const struct subject *s, uint64_t raw)
 {
-	return report_tcb(raw, s->vcek.layout);
+	return report_tcb(raw, s->signer_error ? REPORT_PRODUCT_UNKNOWN : s->signer.product);
 }
 
 const char *check_tcb(const struct subject *s)
 {
 	struct report_tcb reported = tcb_of(s, s->evidence->report.reported_tcb);
 
-	if (s->vcek_error)
-		return s->vcek_error;
-	if (!report_tcb_at_least(reported, s->vcek.tcb) ||
-	    !report_tcb_at_least(s->vcek.tcb, reported))
-		return "the VCEK is for another TCB than the reported one";
+	if (s->signer_error)
+		return s->signer_error;
+	if (!report_tcb_at_least(reported, s->signer.tcb) ||
+	    !report_tcb_at_least(s->signer.tcb, reported))
+		return "the certificate is for another TCB than the reported one";
 	return NULL;
+}
+
+/* Of the firmware: what is committed cannot be gone back behind. */
+static bool current_at_least_committed(const struct psp_report *r)
+{
+	uint32_t current = (uint32_t)r->current_major << 16 | (uint32_t)r->current_minor << 8 |
+			   r->current_build;
+	uint32_t committed = (uint32_t)r->committed_major << 16 |
+			     (uint32_t)r->committed_minor << 8 | r->committed_build;
+
+	return current >= committed;
 }
 
 const char *check_tcb_order(const struct subject *s)
@@ -82,16 +137,29 @@ const char *check_tcb_order(const struct subject *s)
 		return "the current TCB is below the committed one";
 	if (!report_tcb_at_least(tcb_of(s, r->committed_tcb), tcb_of(s, r->reported_tcb)))
 		return "the reported TCB is above the committed one";
+	if (!report_tcb_at_least(tcb_of(s, r->current_tcb), tcb_of(s, r->launch_tcb)))
+		return "the TCB at launch is above the current one";
+	if (!current_at_least_committed(r))
+		return "the current firmware is older than the committed one";
 	return NULL;
 }
 
+/*
+ * What the host could go back to counts as what it runs, and so does what the guest was started
+ * under. The current TCB follows from the order.
+ */
 const char *check_tcb_minimum(const struct subject *s)
 {
-	struct report_tcb reported = tcb_of(s, s->evidence->report.reported_tcb);
+	const struct psp_report *r = &s->evidence->report;
+	const struct report_tcb *minimum = &s->policy->minimum_tcb;
 
-	return report_tcb_at_least(reported, s->policy->minimum_tcb)
-		       ? NULL
-		       : "the reported TCB is below the demanded minimum";
+	if (!report_tcb_at_least(tcb_of(s, r->reported_tcb), *minimum))
+		return "the reported TCB is below the demanded minimum";
+	if (!report_tcb_at_least(tcb_of(s, r->committed_tcb), *minimum))
+		return "the committed TCB is below the demanded minimum";
+	if (!report_tcb_at_least(tcb_of(s, r->launch_tcb), *minimum))
+		return "the TCB at launch is below the demanded minimum";
+	return NULL;
 }
 
 const char *check_policy(const struct subject *s)
@@ -101,7 +169,7 @@ const char *check_policy(const struct subject *s)
 
 const char *check_vmpl(const struct subject *s)
 {
-	return s->evidence->report.vmpl == 0 ? NULL : "the report is not of VMPL 0";
+	return s->evidence->report.vmpl == s->policy->vmpl ? NULL : "the report is of another VMPL";
 }
 
 const char *check_measurement(const struct subject *s)

@@ -21,8 +21,9 @@ struct subject_key {
 struct subject {
 	const struct evidence *evidence;
 	const struct policy *policy;
-	struct amd_vcek_info vcek;
-	const char *vcek_error;
+	time_t at; /* when certificates have to be valid */
+	struct amd_signer_info signer;
+	const char *signer_error;
 
 	struct selector selector;
 	enum selector_result selector_result;
@@ -55,7 +56,9 @@ const char *check_vcek(const struct subject *s);
 const char *check_signature(const struct subject *s);
 const char *check_format(const struct subject *s);
 const char *check_signing_key(const struct subject *s);
+const char *check_product(const struct subject *s);
 const char *check_chip_id(const struct subject *s);
+const char *check_csp_id(const struct subject *s);
 const char *check_tcb(const struct subject *s);
 const char *check_tcb_order(const struct subject *s);
 const char *check_tcb_minimum(const struct subject *s);

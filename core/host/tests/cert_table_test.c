@@ -72,10 +72,10 @@ static const char *read_table(const struct table *t, size_t size, struct amd_cha
 
 	assert_non_null(copy);
 	memcpy(copy, t->data, size);
-	error = cert_table_read(chain, copy, size);
+	error = cert_table_read(chain, REPORT_KEY_VCEK, copy, size);
 	free(copy);
 	if (error)
-		assert_true(!chain->ark && !chain->ask && !chain->vcek);
+		assert_true(!chain->ark && !chain->issuer && !chain->signer);
 	return error;
 }
 
@@ -96,8 +96,8 @@ static void test_good(void **state)
 
 	(void)state;
 	assert_null(read_table(&t, t.size, &chain));
-	assert_int_equal(X509_cmp(chain.vcek, certificate), 0);
-	assert_true(chain.ark && chain.ask);
+	assert_int_equal(X509_cmp(chain.signer, certificate), 0);
+	assert_true(chain.ark && chain.issuer);
 	amd_chain_free(&chain);
 	/* A page is often longer than its table. */
 	assert_null(read_table(&t, t.size + 100, &chain));
@@ -106,11 +106,11 @@ static void test_good(void **state)
 	t = table_of(some, 2);
 	t.data[entry_of(&t, 0)->offset] ^= 0xff;
 	assert_null(read_table(&t, t.size, &chain));
-	assert_true(chain.ask && !chain.ark && !chain.vcek);
+	assert_true(chain.issuer && !chain.ark && !chain.signer);
 	amd_chain_free(&chain);
 	t = table_of(some, 0);
 	assert_null(read_table(&t, t.size, &chain));
-	assert_true(!chain.ask && !chain.ark && !chain.vcek);
+	assert_true(!chain.issuer && !chain.ark && !chain.signer);
 }
 
 static void test_cut(void **state)

@@ -175,9 +175,9 @@ static void check_leaf(const struct authority *a, enum ca_key_role role, uint32_
 	assert_int_equal(EVP_PKEY_eq(X509_get0_pubkey(leaf), a->leaf_key), 1);
 	/* What `socle verify` would say of it as an EK's. */
 	if (role == CA_KEY_EK)
-		assert_null(ek_certificate_error(leaf, ca));
+		assert_null(ek_certificate_error(leaf, ca, time(NULL)));
 	else
-		assert_non_null(ek_certificate_error(leaf, ca));
+		assert_non_null(ek_certificate_error(leaf, ca, time(NULL)));
 	sk_X509_free(ca);
 	X509_free(leaf);
 }

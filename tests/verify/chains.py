@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: MIT
+"""Reports and the certificates above them as AMD makes them or never would: by a VCEK or a VLEK, of any
+product, with one thing wrong. The keys are those of the test vectors, so every signature holds."""
+
+import hashlib
+import struct
+from pathlib import Path
+
+import make_chain
+from make_chain import der, extension, integer, name
+
+OID = "1.3.6.1.4.1.3704.1."
+ARK, ASK, ASVK = "ARK-EMULATED-VECTORS", "SEV-EMULATED-VECTORS", "SEV-VLEK-EMULATED-VECTORS"
+CSP = "CN=cc-test.cloud.example"
+# By product: CPUID family and model, bytes of a chip's id, a TCB_VERSION, and its levels by extension.
+# The layouts are AMD's (SNP firmware ABI, TCB_VERSION); genuine reports of Milan, Genoa and Turin, and for
+# Venice virtee's sev, confirm them.
+PRODUCTS = {
+    "Milan": (0x19, 0x01, 64, bytes([4, 1, 0, 0, 0, 0, 24, 219]),
+              {"3.1": 4, "3.2": 1, "3.3": 24, "3.8": 219}),
+    "Genoa": (0x19, 0xA0, 64, bytes([10, 0, 0, 0, 0, 0, 23, 84]),
+              {"3.1": 10, "3.2": 0, "3.3": 23, "3.8": 84}),
+    "Turin": (0x1A, 0x02, 8, bytes([1, 4, 2, 24, 0, 0, 0, 81]),
+              {"3.9": 1, "3.1": 4, "3.2": 2, "3.3": 24, "3.8": 81}),
+    "Venice": (0x1A, 0x50, 8, bytes([3, 2, 9, 0, 0, 0, 0, 0]), {"3.9": 3, "3.2": 2, "3.3": 9}),
+}
+TCBS = {"current": 0x38, "reported": 0x180, "committed": 0x1E0, "launch": 0x1F0}
+
+
+class Chain:
+    """Files of one report and its certificates. more: extensions that a certificate has besides."""
+
+    keys = None
+    signatures = {}  # of what was signed already: most certificates are the same as another chain's
+
+    def __init__(self, product="Milan", vlek=False, **changes):
+        if not Chain.keys:
+            Chain.keys = (make_chain.RsaKey("ark"), make_chain.RsaKey("ask"),
+                          make_chain.EccKey("vcek", 4))
+        self.ark, self.ask, self.key = Chain.keys
+        self.product, self.vlek = product, vlek
+        family, model, size, self.tcb, levels = PRODUCTS[product]
+        self.chip = hashlib.sha512(b"a chip").digest()[:size]
+        self.options = {"issuer": ASVK if vlek else ASK, "more": {}, "levels": levels,
+                        "signer": "SEV-VLEK-EMULATED" if vlek else "SEV-VCEK-EMULATED",
+                        "name": f"{product}-B0", "cpu": (family, model),
+                        "csp": CSP if vlek else None, "hwid": None if vlek else self.chip, **changes}
+        self.report = self.make_report()
+
+    def extensions(self):
+        o = self.options
+        found = [extension(OID + "1", integer(0)),
+                 extension(OID + "2", der(0x16, o["name"].encode())),
+                 *(extension(OID + n, integer(v)) for n, v in o["levels"].items())]
+        if o["hwid"] is not None:
+            found.append(extension(OID + "4", o["hwid"]))
+        if o["csp"] is not None:
+            found.append(extension(OID + "5", der(0x16, o["csp"].encode())))
+        return found
+
+    def certificates(self):
+        o = self.options
+        names = {"ark": name(ARK), "issuer": name(o["issuer"]), "signer": name(o["signer"])}
+
+        def make(who, by, extensions, spki, key, serial):
+            def sign(message):
+                if (key, message) not in Chain.signatures:
+                    Chain.signatures[key, message] = key.sign(message)
+                return Chain.signatures[key, message]
+
+            return make_chain.certificate(names[by], names[who], spki,
+                                          [*extensions, *o["more"].get(who, [])], make_chain.PSS,
+                                          sign, serial)
+
+        authority = make_chain.ca_extensions(True)
+        return (make("ark", "ark", authority, self.ark.spki, self.ark, 1),
+                make("issuer", "ark", authority, self.ask.spki, self.ark, 2),
+                make("signer", "issuer", self.extensions(), self.key.spki, self.ask, 3))
+
+    def make_report(self):
+        report = bytearray(0x4A0)
+        struct.pack_into("<I", report, 0, 5)
+        struct.pack_into("<Q", report, 8, 0x30000)
+        struct.pack_into("<I", report, 0x34, 1)
+        struct.pack_into("<I", report, 0x48, 4 * self.vlek)
+        for at in TCBS.values():
+            report[at:at + 8] = self.tcb
+        report[0x188:0x18A] = bytes(self.options["cpu"])
+        report[0x1A0:0x1E0] = self.chip.ljust(64, b"\0")
+        return report
+
+    def write(self, folder):
+        """Signed, with the certificates beside it."""
+        pair = self.key.pair(hashlib.sha384(self.report[:0x2A0]).digest())
+        for at, number in zip((0x2A0, 0x2E8), pair):
+            self.report[at:at + 72] = number.to_bytes(72, "little")
+        folder = Path(folder)
+        folder.mkdir()
+        (folder / "report.bin").write_bytes(self.report)
+        files = ("ark", "asvk", "vlek") if self.vlek else ("ark", "ask", "vcek")
+        for file, data in zip(files, self.certificates()):
+            (folder / f"{file}.pem").write_bytes(data)
+        return folder

@@ -1,0 +1,201 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""What stands above a report, and what the report says of it: VCEK and VLEK, products, TCBs, masked
+chips, versions, dates. Each case is signed as AMD would have signed it. Both verifiers judge each.
+
+    chains_test.py SOCLE [SHARED_DIR]
+
+SHARED_DIR holds genuine evidence and cases that failed once; without it these are skipped."""
+
+import sys
+import tempfile
+from pathlib import Path
+
+import verify_test as common
+from chains import ASK, ASVK, CSP, OID, TCBS, Chain, der, extension
+
+UNREAD = ["vcek", "product", "chip-id", "tcb"]  # when the signer's extensions are not those of its kind
+UNKNOWN = "1.3.6.1.4.1.99999.1"
+NOT_CRITICAL, CRITICAL = ([extension(UNKNOWN, der(5), critical)] for critical in (False, True))
+
+
+def spoiled(at, *values, **options):
+    """A chain whose report has these bytes at that place."""
+    chain = Chain(**options)
+    chain.report[at:at + len(values)] = bytes(values)
+    return chain
+
+
+# Name, chain, options, status, failing checks.
+CASES = [
+    *((f"{product} by its {'VLEK' if vlek else 'VCEK'}", Chain(product, vlek), [], 0, [])
+      for product in ("Milan", "Genoa", "Turin", "Venice") for vlek in (False, True)),
+    # A VLEK is no VCEK, nor the reverse (AMD 57230: HWID is of a VCEK alone, CSP_ID of a VLEK).
+    ("a VLEK with a chip id", Chain(vlek=True, hwid=bytes(64)), [], 2, UNREAD),
+    ("a VLEK without a CSP id", Chain(vlek=True, csp=None), [], 2, UNREAD),
+    ("a VLEK with an empty CSP id", Chain(vlek=True, csp=""), [], 2, UNREAD),
+    ("a CSP id with a line's end", Chain(vlek=True, csp="a\nb"), [], 2, UNREAD),
+    ("a CSP id that is too long", Chain(vlek=True, csp="c" * 65), [], 2, UNREAD),
+    ("a VCEK with a CSP id", Chain(csp=CSP), [], 2, UNREAD),
+    ("a VCEK without a chip id", Chain(hwid=None), [], 2, UNREAD),
+    ("a VCEK by an ASVK", Chain(issuer=ASVK), [], 2, ["chain"]),
+    ("a VLEK by an ASK", Chain(vlek=True, issuer=ASK), [], 2, ["chain"]),
+    ("a VLEK that is called a VCEK", Chain(vlek=True, signer="SEV-VCEK"), [], 2, ["chain"]),
+    ("a VCEK that is called a VLEK", Chain(signer="SEV-VLEK"), [], 2, ["chain"]),
+    ("the demanded cloud", Chain(vlek=True), ["--csp-id", CSP], 0, []),
+    ("another cloud", Chain(vlek=True), ["--csp-id", "CN=other"], 3, ["csp-id"]),
+    ("a demanded cloud and a VCEK", Chain(), ["--csp-id", CSP], 3, ["csp-id"]),
+    ("a VLEK and a chip that is not said", spoiled(0x1A0, *bytes(64), vlek=True), [], 0, []),
+    # Dates: the chain is valid in 2025 to 2049.
+    *((f"at {time}", Chain(vlek=vlek), ["--at", time], status, ["chain"] * (status == 2))
+      for vlek in (False, True)
+      for time, status in (("2024-12-31T23:59:59Z", 2), ("2025-01-01T00:00:01Z", 0),
+                           ("2049-12-31", 0), ("2050-01-01", 2))),
+    # RFC 5280, 4.2: an unknown critical extension refuses, another is passed over.
+    *((f"an unknown extension of the {who}", Chain(more={who: NOT_CRITICAL}), [], 0, [])
+      for who in ("ark", "issuer", "signer")),
+    *((f"an unknown critical extension of the {who}", Chain(more={who: CRITICAL}), [], 2, ["chain"])
+      for who in ("ark", "issuer", "signer")),
+    # Products.
+    ("an unknown product", Chain(name="Florence"), [], 2, UNREAD),
+    ("a product that starts like a known one", Chain(name="Milano"), [], 2, UNREAD),
+    ("no product's name", Chain(name=""), [], 2, UNREAD),
+    ("a product without a stepping", Chain(name="Milan"), [], 0, []),
+    ("another product's CPU", Chain(cpu=(0x19, 0x11)), [], 3, ["product"]),
+    ("another family's CPU", Chain(cpu=(0x1A, 0x01)), [], 3, ["product"]),
+    ("a CPU that is not known", Chain(cpu=(0x19, 0x20)), [], 3, ["product"]),
+    ("a Turin whose CPU is a Venice", Chain("Turin", cpu=(0x1A, 0x50)), [], 3, ["product"]),
+    ("a chip's id of another product's length", Chain(hwid=bytes(8)), [], 2, UNREAD),
+    ("a level of the product's that is missing", Chain("Turin", levels={
+        "3.1": 4, "3.2": 2, "3.3": 24, "3.8": 81}), [], 2, UNREAD),
+    ("levels that the product does not have", Chain("Venice", levels={
+        "3.9": 3, "3.1": 7, "3.2": 2, "3.3": 9, "3.8": 7}), [], 0, []),
+    ("another level than the certificate's", Chain("Venice", levels={"3.9": 3, "3.2": 2, "3.3": 8}),
+     [], 3, ["tcb"]),
+    # Reserved bytes of each TCB_VERSION, the first and the last.
+    *((f"byte {byte} of a {product}'s {which} TCB", spoiled(at + byte, 1, product=product), [], 3,
+       ["product"]) for product, free in (("Milan", (2, 5)), ("Turin", (4, 6)), ("Venice", (3, 7)))
+      for byte in free for which, at in TCBS.items()),
+    # Order and floors; 219 is the microcode of all four.
+    ("an older TCB at launch", spoiled(0x1F7, 218), [], 0, []),
+    ("a newer TCB at launch", spoiled(0x1F7, 220), [], 3, ["tcb-order"]),
+    ("a TCB at launch below the floor", spoiled(0x1F7, 218), ["--minimum-tcb", "0,0,0,0,219"], 3,
+     ["tcb-minimum"]),
+    ("a floor that is met", Chain(), ["--minimum-tcb", "0,4,1,24,219"], 0, []),
+    *((f"a floor of Venice's, {floor}", Chain("Venice"), ["--minimum-tcb", floor], status,
+       ["tcb-minimum"] * (status == 3))
+      for floor, status in (("3,0,2,9,0", 0), ("4,0,0,0,0", 3), ("0,0,3,0,0", 3), ("0,0,0,10,0", 3),
+                            ("0,1,0,0,0", 3), ("0,0,0,0,1", 3))),
+    ("committed firmware that is newer", spoiled(0x1E8, 9, 9, 1, 0, 0, 0, 2), [], 3, ["tcb-order"]),
+    ("current firmware that is newer", spoiled(0x1E8, 0, 0, 2, 0, 9, 9, 1), [], 0, []),
+    # What hosts mask.
+    ("a masked chip", spoiled(0x1A0, *bytes(64)), [], 3, ["chip-id"]),
+    ("a masked chip, allowed", spoiled(0x1A0, *bytes(64)), ["--allow-masked-chip"], 0, []),
+    ("another chip where masked ones are allowed", spoiled(0x1A0, 1), ["--allow-masked-chip"], 3,
+     ["chip-id"]),
+    ("a masked key", spoiled(0x48, 2), [], 3, ["signing-key"]),
+    ("no signing key", spoiled(0x48, 7 << 2), [], 3, ["signing-key"]),
+    ("an unknown signing key", spoiled(0x48, 2 << 2), [], 3, ["signing-key"]),
+    ("a report with an author key", spoiled(0x48, 1), [], 0, []),
+    # Versions.
+    *((f"version {version}", spoiled(0, version), [], 0, []) for version in (3, 4, 5)),
+    ("version 2 with a CPU", spoiled(0, 2), [], 3, ["report-format"]),
+    ("version 2", spoiled(0, 2, cpu=(0, 0)), [], 0, []),
+    ("version 1", spoiled(0, 1), ["--allow-unknown-version"], 3, ["report-format"]),
+    ("version 6", spoiled(0, 6), [], 3, ["report-format"]),
+    ("version 6, allowed", spoiled(0, 6), ["--allow-unknown-version"], 0, []),
+    ("an unknown policy bit of version 6", spoiled(8, 0, 0, 3, 4), ["--allow-unknown-version"], 3,
+     ["report-format"]),
+    ("a reserved byte of version 5", spoiled(0x208, 1), ["--allow-unknown-version"], 3,
+     ["report-format"]),
+    ("all policy bits that may be set", spoiled(8, 0, 0, 0xF3, 3), [], 0, []),
+    # The level.
+    ("VMPL 1", spoiled(0x30, 1), [], 3, ["vmpl"]),
+    ("VMPL 1 that was asked for", spoiled(0x30, 1), ["--vmpl", "1"], 0, []),
+    ("VMPL 0 where 1 was asked for", Chain(), ["--vmpl", "1"], 3, ["vmpl"]),
+]
+
+
+def check_cases(socle, top):
+    for number, (name, chain, options, status, failing) in enumerate(CASES):
+        folder = chain.write(top / str(number))
+        common.expect(socle, name, status, failing,
+                      ["--trust-emulated", "--report-only", *options, folder])
+
+
+def check_swapped(socle, top):
+    """The files of one kind, for a report that names the other."""
+    folder = Chain().write(top / "swapped")
+    only = ["--trust-emulated", "--report-only"]
+    report = bytearray((folder / "report.bin").read_bytes())
+    report[0x48] = 4
+    (folder / "report.bin").write_bytes(report)
+    common.expect(socle, "a VLEK's report with a VCEK's files", 1, None, [*only, folder], "asvk.pem")
+    common.expect(socle, "a VCEK as a VLEK", 2, ["chain", "vcek", "signature", "product", "chip-id",
+                                                "tcb"],
+                  [*only, "--asvk", folder / "ask.pem", "--vlek", folder / "vcek.pem", folder])
+    table = top / "table"
+    chain = Chain(vlek=True)
+    chain.write(table)
+    der_of = dict(zip(("ark", "ask", "vlek"), chain.certificates()))
+    for name in ("asvk.pem", "vlek.pem"):
+        (table / name).unlink()
+    for names in (("vlek", "ask"), ("vcek", "ask", "vlek")):
+        made = common.make_table({**der_of, "vcek": Chain().certificates()[2]}, names)
+        (table / "certs.bin").write_bytes(made)
+        common.expect(socle, f"a table of {names} for a VLEK's report", 0, [], [*only, table])
+
+
+def check_misuse(socle, top):
+    folder = Chain().write(top / "misuse")
+    for option, value in (("--at", "2025"), ("--at", "2025-02-30"), ("--at", "2025-01-01T24:00:00Z"),
+                          ("--at", "2025-01-01T00:00:00"), ("--at", "1969-12-31"),
+                          ("--at", "2025-1-001"), ("--at", ""), ("--vmpl", "4"), ("--vmpl", "-1")):
+        code, out, err = common.socle_verify(socle, "--report-only", option, value, folder)
+        common.result(code == 1 and out == "" and option in err and err.count("\n") == 1,
+                      f"misuse {option} {value}", err)
+    code, _, err = common.socle_verify(socle, "--vmpl", "1", folder)
+    common.result(code == 1 and "--report-only" in err, "--vmpl with a manifest", err)
+
+
+# The verdicts that the READMEs beside the files name.
+GENUINE = [
+    ("evidence/genoa-vcek", [], 0, []),
+    ("evidence/turin-vcek", [], 0, []),
+    ("evidence/milan-v5-vmpl1", [], 3, ["vmpl"]),
+    ("evidence/milan-v5-vmpl1", ["--vmpl", "1"], 0, []),
+    ("evidence/milan-vlek", ["--at", "2025-06-01"], 0, []),
+    ("evidence/milan-vlek", ["--at", "2025-06-01", "--csp-id", "CN=cc-eu-west-1.amazonaws.com"], 0, []),
+    ("evidence/milan-vlek", ["--at", "2025-06-01", "--csp-id", "CN=other"], 3, ["csp-id"]),
+    ("evidence/milan-vlek", ["--at", "2025-12-11"], 2, ["chain"]),
+    ("evidence/milan-vlek", ["--at", "2024-12-10"], 2, ["chain"]),
+    *((f"cases/masked-chip-id{of}", options, status, ["chip-id"] * (status == 3))
+      for of in ("", "-turin")
+      for options, status in ((["--trust-emulated"], 3),
+                              (["--trust-emulated", "--allow-masked-chip"], 0))),
+    ("cases/masked-chip-key", ["--trust-emulated"], 2, ["signature", "signing-key"]),
+    ("cases/venice", ["--trust-emulated"], 0, []),
+    ("cases/venice-all-oids", ["--trust-emulated"], 0, []),
+]
+
+
+def main():
+    socle, shared = sys.argv[1], Path(sys.argv[2]) if len(sys.argv) > 2 else None
+    skipped = 0
+    with tempfile.TemporaryDirectory() as top:
+        check_cases(socle, Path(top))
+        check_swapped(socle, Path(top))
+        check_misuse(socle, Path(top))
+    for name, options, status, failing in GENUINE:
+        if not shared or not (shared / name).is_dir():
+            skipped += 1
+            print(f"skipped chains: {name}: the folder is not there")
+            continue
+        common.expect(socle, f"{name} {options}", status, failing,
+                      ["--report-only", *options, shared / name])
+    print(f"chains: {common.passed} passed, {common.failed} failed, {skipped} skipped")
+    return 1 if common.failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
