@@ -43,6 +43,24 @@ static void read_conf(const struct loader_archive *archive)
 	die(DIE_PARAMS, CONF_FILE);
 }
 
+/*
+ * Each service may have its memory, whatever the others do, if there is enough for all. Where there is
+ * not, with very many vCPUs, nothing fails that would not fail later: so it is said, and no more.
+ */
+static void check_memory(void)
+{
+	size_t free_pages, all_pages, wanted = 0;
+
+	page_alloc_stats(&free_pages, &all_pages);
+	for (unsigned int i = 0; i < services.conf.count; i++)
+		wanted += services.conf.services[i].memory / ABI_PAGE_SIZE;
+	if (wanted > free_pages)
+		log_printf(LOG_WARNING,
+			   "the services may have %zu KiB in all, where %zu KiB are free: "
+			   "one can take what another needs",
+			   wanted * (ABI_PAGE_SIZE >> 10), free_pages * (ABI_PAGE_SIZE >> 10));
+}
+
 static struct channel make_channel(const struct conf_grant *grant,
 				   const struct loader_archive *archive)
 {
@@ -165,6 +183,7 @@ void services_start(const struct socle_params *params)
 	};
 
 	read_conf(&archive);
+	check_memory();
 	amdsp_init(&services.amdsp, secrets_vmpck0());
 	for (unsigned int i = 0; i < services.conf.count; i++) {
 		const struct conf_service *conf = &services.conf.services[i];

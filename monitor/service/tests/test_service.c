@@ -988,6 +988,26 @@ static void little_memory_body(void)
 	check(logged("there is no memory for the stack"));
 }
 
+/* The harness has 8 MiB. */
+static void memory_for_all_body(void)
+{
+	begin(CONF_A "service b\nexec b\nmemory 7680K\nbudget 1s\n", echo, echo);
+	check(!logged("one can take what another needs"));
+}
+
+static void memory_not_for_all_body(void)
+{
+	begin(CONF_A "service b\nexec b\nmemory 7684K\nbudget 1s\n", echo, echo);
+	check(logged("the services may have 8196 KiB in all, where 8192 KiB are free"));
+}
+
+static void says_when_memory_is_not_for_all(void **state)
+{
+	(void)state;
+	run_alone(memory_for_all_body);
+	run_alone(memory_not_for_all_body);
+}
+
 static void a_broken_archive_stops_the_start(void **state)
 {
 	(void)state;
@@ -1102,6 +1122,7 @@ int main(void)
 		cmocka_unit_test(channels_keep_order_and_sizes),
 		cmocka_unit_test(reaches_the_amdsp),
 		cmocka_unit_test(a_broken_archive_stops_the_start),
+		cmocka_unit_test(says_when_memory_is_not_for_all),
 		cmocka_unit_test(no_guest_without_what_is_required),
 	};
 
