@@ -100,8 +100,8 @@ RUNS = [
     Run("storms", 2, 7),
     Run("storms", 4, 7),
     Run("vcpus", 1, 2),
-    Run("vcpus", 2, 18),
-    Run("vcpus", 4, 19),
+    Run("vcpus", 2, 19),
+    Run("vcpus", 4, 20),
     Run("cycles", 4, 4),
     Run("noflush", 1, 2, ("--invlpgb", "hidden")),
     Run("noflush", 2, 4, ("--invlpgb", "hidden")),
@@ -127,7 +127,7 @@ SLOW_RUNS = [
     Run("calls", 4, 18, AT_ONCE_INTERRUPT),
     Run("pvalidate", 4, 16, AT_ONCE),
     Run("states", 4, 15, AT_ONCE),
-    Run("vcpus", 4, 19, AT_ONCE_INTERRUPT),
+    Run("vcpus", 4, 20, AT_ONCE_INTERRUPT),
 ]
 
 

@@ -214,6 +214,34 @@ static void areas_are_of_a_cpu(void)
 	expect("CPU 1's VMSA as CPU 2's area", vcpu_create(vmsa, cpu_at(1)->vmsa, 2), 0x80000003);
 }
 
+/* Two pages of a large one, which nobody can change as a whole while they have a role. */
+static void inside_2m(void)
+{
+	uint64_t large = page_new_2m(), vmsa = large + 0x5000, caa = large + 0x9000;
+	static const struct {
+		const char *what;
+		uint64_t bits;
+	} entries[] = {
+		{ "invalidate all of it", ENTRY_2M },
+		{ "invalidate it, whatever it was", ENTRY_2M | ENTRY_IGNORE_CF },
+		{ "validate all of it", ENTRY_2M | ENTRY_VALIDATE },
+		{ "validate it, whatever it was", ENTRY_2M | ENTRY_VALIDATE | ENTRY_IGNORE_CF },
+	};
+
+	cpu_vmsa(vmsa, 1);
+	*(volatile uint8_t *)caa = 1;
+	expect("create", vcpu_create(vmsa, caa, 1), 0);
+	expect("no call is pending in the new area", *(volatile uint8_t *)caa, 0);
+	for (unsigned int i = 0; i < sizeof(entries) / sizeof(entries[0]); i++)
+		expect(entries[i].what, svsm_pvalidate(large | entries[i].bits), 0x80000003);
+	expect("invalidate the page behind", svsm_pvalidate(vmsa + 0x1000), 0);
+	expect("validate it", svsm_pvalidate((vmsa + 0x1000) | ENTRY_VALIDATE), 0);
+	expect("delete", vcpu_delete(vmsa), 0);
+	expect("the VMSA is a page again", page_valid(vmsa), true);
+	expect("so is the area", page_valid(caa), true);
+	vcpu_replace(1);
+}
+
 /* A vCPU deletes its own VMSA: there is no answer, and it never runs again. */
 static void delete_self(void)
 {
@@ -268,6 +296,7 @@ const struct rule rules[] = {
 	{ "a creation with the same calling area is taken back", "58019 6.3, 6.4",
 	  creation_taken_back, 2 },
 	{ "a calling area is for one CPU", "58019 6.3", areas_are_of_a_cpu, 4 },
+	{ "a vCPU within 2 MiB", "58019 6.2, 6.3", inside_2m, 2 },
 	{ "a vCPU deletes itself", "58019 6.4", suicide, 2 },
 	{ "a page that is no VMSA is not run", "APM 2, 15.36.12", never_made, 2 },
 	{ NULL, NULL, NULL, 0 },
