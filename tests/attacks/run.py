@@ -72,8 +72,9 @@ class Run:
 # The write of a CPU whose translation was ended: a nested page fault at VMPL 2.
 WRITE_FAULTS = {"reason": "rmp_violation", "vmpl": 2}
 AT_ONCE = ("--fault", "planes-at-once=/3")
+# VMPL0 of a vCPU may then look at its VMSA at any moment, and DELETE_VCPU of another vCPU says rightly
+# that it is in use. So this is for rules that delete no other vCPU.
 AT_ONCE_INTERRUPT = ("--fault", "planes-at-once-interrupt")
-
 
 
 def race(step, held):
@@ -118,16 +119,17 @@ RUNS = [
     race(4, 50),
     race(7, 10),
     Run("pvalidate", 1, 16, AT_ONCE),
-    Run("states", 2, 15, AT_ONCE_INTERRUPT),
+    Run("states", 1, 8, AT_ONCE_INTERRUPT),
+    Run("pvalidate", 2, 16, AT_ONCE_INTERRUPT),
 ]
 SLOW_RUNS = [
     Run("shared", 4, 4),
     Run("cycles", 2, 4),
-    *(race(step, held) for step, held in ((3, 100), (5, 30), (6, 30), (10, 10), (15, 1))),
+    *(race(step, held) for step, held in ((3, 80), (5, 30), (6, 30), (10, 10), (15, 1))),
     Run("calls", 4, 18, AT_ONCE_INTERRUPT),
     Run("pvalidate", 4, 16, AT_ONCE),
     Run("states", 4, 15, AT_ONCE),
-    Run("vcpus", 4, 20, AT_ONCE_INTERRUPT),
+    Run("vcpus", 4, 20, AT_ONCE),
 ]
 
 
