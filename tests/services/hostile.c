@@ -51,6 +51,10 @@
  *	O	writes a page, takes the right to that away, and writes it
  *	P	parked: executes the instruction whose number the operation is, of those that ring 3 must
  *		not have; echoes behind the last one
+ *	F	parked: makes system calls at random, by a seed that is the operation, then echoes; with the
+ *		operation 0 it echoes at once
+ *	G	the caller of F: at its start it calls descriptor 8 with the operations 1 to 200 and then 0,
+ *		and logs the last status: "8=0". Then it waits for requests
  *	S	the caller of P: at its start it calls descriptor 8 with the operations 1, 2, ... until one
  *		is answered, and logs how many were not: "8=52". Then it waits for requests
  */
@@ -78,7 +82,10 @@
 #define MONITOR_CPU 0xffffffffc0000000ull /* block of the first vCPU: monitor/vcpu/cpu_layout.h */
 #define CALLS_WITH_STACK 4000u
 #define TSC_LEAP (1ull << 32) /* a second or two */
-#define FORBIDDEN_SIZE 16u    /* of a slot in forbidden.S */
+#define RANDOM_CALLS 300u     /* for one request */
+#define RANDOM_SEEDS 200u
+#define MMAP_MIN 0x0000100000000000ull
+#define FORBIDDEN_SIZE 16u /* of a slot in forbidden.S */
 #define EFAULT 14
 #define EBADF 9
 
@@ -407,6 +414,97 @@ static void execute_forbidden(uint32_t number)
 	__asm__ volatile("call *%0" : : "r"(code), "a"(buffer), "c"(0), "d"(0) : "memory", "cc");
 }
 
+static int64_t call6(uint64_t number, const uint64_t arg[6])
+{
+	register uint64_t r10 __asm__("r10") = arg[3];
+	register uint64_t r8 __asm__("r8") = arg[4];
+	register uint64_t r9 __asm__("r9") = arg[5];
+	int64_t result;
+
+	__asm__ volatile("syscall"
+			 : "=a"(result)
+			 : "a"(number), "D"(arg[0]), "S"(arg[1]), "d"(arg[2]), "r"(r10), "r"(r8),
+			   "r"(r9)
+			 : "rcx", "r11", "memory");
+	return result;
+}
+
+/* xorshift64; the state is not 0. */
+static uint64_t draw(uint64_t *state)
+{
+	*state ^= *state << 13;
+	*state ^= *state >> 7;
+	*state ^= *state << 17;
+	return *state;
+}
+
+static uint64_t draw_argument(uint64_t *state)
+{
+	const uint64_t interesting[] = {
+		0,
+		1,
+		4095,
+		4096,
+		16u << 20,
+		1ull << 32,
+		1ull << 63,
+		UINT64_MAX,
+		UINT64_MAX - 4095,
+		(uint64_t)buffer,
+		(uint64_t)buffer + 4090,
+		(uint64_t)constant,
+		(uint64_t)leave & ~4095ull,
+		(uint64_t)call3(SYS_BRK, 0, 0, 0),
+		MMAP_MIN,
+		0x00007ffffffff000ull,
+		(uint64_t)&state & ~4095ull,
+		MONITOR_IMAGE,
+	};
+	uint64_t value = draw(state);
+
+	switch (value >> 62) {
+	case 0:
+		return interesting[value % (sizeof(interesting) / sizeof(interesting[0]))];
+	case 1:
+		return value % 16; /* a descriptor, rights, flags */
+	case 2:
+		return MMAP_MIN + value % 64 * 4096;
+	default:
+		return value >> (value % 64);
+	}
+}
+
+/* The calls that there are, the larger ones more often; the ends of the run are the last two. */
+static const uint16_t numbers[] = {
+	SYS_READ,   SYS_WRITE,	SYS_MMAP, SYS_MMAP, SYS_MMAP,	SYS_MPROTECT,
+	SYS_MUNMAP, SYS_MUNMAP, SYS_BRK,  SYS_BRK,  SYS_GETPID, 158,
+	201,	    202,	228,	  318,	    60,		SYS_EXIT_GROUP,
+};
+
+/* Any call with anything, but most mmap() of anything would be refused at once. */
+static void call_at_random(uint64_t seed)
+{
+	uint64_t state = seed * 0x9e3779b97f4a7c15ull;
+	uint64_t arg[6];
+
+	for (unsigned int i = 0; i < RANDOM_CALLS; i++) {
+		uint64_t which = draw(&state) % 1024;
+
+		for (size_t j = 0; j < 6; j++)
+			arg[j] = draw_argument(&state);
+		if (which % 2) {
+			arg[2] = 3;    /* readable, writable */
+			arg[3] = 0x22; /* private, anonymous */
+		}
+		if (which < 16)
+			call6(arg[0], arg);
+		else if (which < 18)
+			call6(numbers[which], arg);
+		else
+			call6(numbers[which % 16], arg);
+	}
+}
+
 static void break_a_rule(uint8_t mode, size_t size)
 {
 	switch (mode) {
@@ -520,6 +618,10 @@ static void break_a_rule(uint8_t mode, size_t size)
 	case 'O':
 		write_what_is_read_only();
 		break;
+	case 'F':
+		if (((const struct service_request *)buffer)->op)
+			call_at_random(((const struct service_request *)buffer)->op);
+		break;
 	case 'P':
 		execute_forbidden(((const struct service_request *)buffer)->op);
 		break;
@@ -578,6 +680,16 @@ static void call_until_answered(void)
 	call3(SYS_WRITE, SERVICE_FD_LOG, (uint64_t)line, sizeof(line) - 1);
 }
 
+static void call_with_seeds(void)
+{
+	char line[] = "8=0\n";
+
+	for (uint32_t op = 1; op <= RANDOM_SEEDS; op++)
+		call_service(FD_FIRST, op);
+	line[2] = call_service(FD_FIRST, 0);
+	call3(SYS_WRITE, SERVICE_FD_LOG, (uint64_t)line, sizeof(line) - 1);
+}
+
 void hostile_main(void);
 
 /* Called by _start with an aligned stack. */
@@ -588,6 +700,8 @@ void hostile_main(void)
 	call3(SYS_READ, FD_MODE, (uint64_t)&mode, 1);
 	if (mode == 'C')
 		call_all();
+	if (mode == 'G')
+		call_with_seeds();
 	if (mode == 'S')
 		call_until_answered();
 	if (mode == 'W')
