@@ -93,7 +93,7 @@ static void run_once(void)
 	(void)svsm_run(&regs);
 }
 
-/* The word of the valid bitmap that has a bit of SW_EXITINFO1 (0x398): 56421, section 2.6, table 3. */
+/* The word of the valid bitmap that has the bit of SW_EXITINFO1: 56421, layout of the GHCB. */
 static volatile uint16_t *answered(unsigned int i)
 {
 	return shared_view(ghcbs[i] + 0x3f0 + 0x390 / 64);
@@ -133,7 +133,7 @@ static void refuse(void)
 const struct rule rules[] = {
 	{ "Socle shares what it must and no more", "56421 2.3.2, 5", find, 1 },
 	{ "events that the guest forges", "56421 5", forge, 2 },
-	{ "a run that the guest calls refused", "56421 2.6, 4.1.5", refuse, 2 },
+	{ "a run that the guest calls refused", "56421 4.1, SNP Run VMPL", refuse, 2 },
 	{ "shared pages that the guest fills", "56421 5", fill, 1 },
 	{ NULL, NULL, NULL, 0 },
 };
