@@ -70,7 +70,7 @@ static size_t find_free(size_t start, size_t count, size_t alignment)
 	size_t run = 0;
 
 	for (size_t i = start; i < pool.pages; i++) {
-		if (!run && (page_at(i).raw >> ABI_PAGE_SHIFT) % alignment)
+		if (!run && (page_at(i).raw >> ABI_PAGE_SHIFT & (alignment - 1)))
 			continue;
 		run = pool.owner_of[i] == OWNER_NOBODY ? run + 1 : 0;
 		if (run == count)
