@@ -429,11 +429,13 @@ def run_verify(options, image, evidence, output, *more):
         options.socle, "verify", "--trust-emulated", evidence, "--image", image, "--json", *more)],
         capture_output=True, text=True)
     output.write_text(result.stdout)
+    if result.returncode == 1:
+        reason = result.stderr.strip().splitlines() or ["no verdict"]
+        raise StepFailed("verify", reason[-1])
     try:
         verdict = json.loads(result.stdout)
     except ValueError as error:
-        reason = result.stderr.strip().splitlines() or ["no verdict"]
-        raise StepFailed("verify", reason[-1]) from error
+        raise StepFailed("verify", "no verdict") from error
     if result.returncode != 0:
         raise StepFailed("verify", f"exit status {result.returncode}", output.name)
     return verdict

@@ -8,25 +8,35 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* What was reported last, for those who report it once more in another form. */
+static char last_error[1536];
+
 /* File names and file contents get in here: they may not forge lines. */
-static void write_clean(const char *text)
+static void clean(char *text)
 {
-	for (const char *c = text; *c != '\0'; c++)
-		fputc((unsigned char)*c < ' ' || *c == 0x7f ? '?' : *c, stderr);
+	for (char *c = text; *c != '\0'; c++) {
+		if ((unsigned char)*c < ' ' || *c == 0x7f)
+			*c = '?';
+	}
 }
 
 static void report(const char *file, const char *format, va_list args)
 {
-	char message[1024];
+	size_t used = 0;
 
-	vsnprintf(message, sizeof(message), format, args);
-	fputs("socle: ", stderr);
 	if (file) {
-		write_clean(file);
-		fputs(": ", stderr);
+		snprintf(last_error, sizeof(last_error) / 2, "%s", file);
+		used = strlen(last_error);
+		used += (size_t)snprintf(last_error + used, sizeof(last_error) - used, ": ");
 	}
-	write_clean(message);
-	fputc('\n', stderr);
+	vsnprintf(last_error + used, sizeof(last_error) - used, format, args);
+	clean(last_error);
+	fprintf(stderr, "socle: %s\n", last_error);
+}
+
+const char *cmd_last_error(void)
+{
+	return last_error;
 }
 
 int cmd_error(const char *format, ...)

@@ -33,6 +33,9 @@ __attribute__((format(printf, 1, 2))) int cmd_error(const char *format, ...);
 /* Writes "socle: FILE: MESSAGE\n" to stderr, as one line, and returns CMD_MISUSE. */
 __attribute__((format(printf, 2, 3))) int cmd_file_error(const char *file, const char *format, ...);
 
+/* The MESSAGE of the last of both, with the file, as it was written; "" before the first. */
+const char *cmd_last_error(void);
+
 /* Runs the one of count commands that argv[1] names, or lists them; name is what stands before. */
 int cmd_one_of(const char *name, const struct command *commands, size_t count, int argc,
 	       char **argv);

@@ -22,6 +22,7 @@ enum option_id {
 	OPT_AT,
 	OPT_CA,
 	OPT_CERTS,
+	OPT_CERT_CHAIN,
 	OPT_CSP_ID,
 	OPT_EK_CERT,
 	OPT_IMAGE,
@@ -46,6 +47,7 @@ static const struct option long_options[] = {
 	{ "asvk", required_argument, NULL, OPT_ASVK },
 	{ "at", required_argument, NULL, OPT_AT },
 	{ "ca", required_argument, NULL, OPT_CA },
+	{ "cert-chain", required_argument, NULL, OPT_CERT_CHAIN },
 	{ "certs", required_argument, NULL, OPT_CERTS },
 	{ "csp-id", required_argument, NULL, OPT_CSP_ID },
 	{ "ek-cert", required_argument, NULL, OPT_EK_CERT },
@@ -82,6 +84,8 @@ static const char usage[] =
 	"                        from there\n"
 	"  --report, --ark, --ask, --vcek, --asvk, --vlek FILE\n"
 	"                        read these instead of DIRECTORY's\n"
+	"  --cert-chain FILE     AMD's cert_chain, in any order: read ARK and ASK (or ASVK) from "
+	"it\n"
 	"  --at TIME             judge certificates at this time, YYYY-MM-DD[THH:MM:SSZ], not now\n"
 	"  --csp-id ID           the report must be by the VLEK of this cloud\n"
 	"  --allow-masked-chip   accept a report that does not say which chip it is of\n"
@@ -94,7 +98,8 @@ static const char usage[] =
 	"  --minimum-tcb FMC,BOOTLOADER,TEE,SNP,MICROCODE\n"
 	"                        the least TCB to accept, each 0 to 255\n"
 	"  --pcr BANK:N=HEX      PCR N of this bank (sha256, sha384) must have this value\n"
-	"  --json                write the verdict as JSON\n"
+	"  --json                write the verdict as JSON (docs/verdict.schema.json), one object\n"
+	"                        also where there is none\n"
 	"  -q, --quiet           write nothing but errors\n"
 	"\n"
 	"Exit status: 0 trusted, 1 misuse or unreadable file, 2 signature or chain, 3 report\n"
@@ -105,6 +110,7 @@ struct options {
 	struct policy policy;
 	const char *image;
 	bool json, quiet;
+	bool judged; /* the verdict was written, or could not be */
 };
 
 #define VMPL_MAX 3u
@@ -168,6 +174,9 @@ static bool take_path(struct evidence_paths *paths, int id)
 		return true;
 	case OPT_CA:
 		paths->ca = optarg;
+		return true;
+	case OPT_CERT_CHAIN:
+		paths->ark = paths->ask = paths->asvk = optarg;
 		return true;
 	case OPT_CERTS:
 		paths->certificates = optarg;
@@ -315,8 +324,8 @@ static json_t *json_signer(const struct evidence *evidence, const struct amd_sig
 static json_t *json_report(const struct psp_report *report)
 {
 	return json_pack(
-		"{s:i, s:i, s:o, s:o, s:o, s:o, s:o, s:o}", "version", (int)report->version, "vmpl",
-		(int)report->vmpl, "policy",
+		"{s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:o}", "version", (json_int_t)report->version,
+		"vmpl", (json_int_t)report->vmpl, "policy",
 		json_sprintf("%016llx", (unsigned long long)report->policy), "policy_bits",
 		json_policy_bits(report->policy), "reported_tcb",
 		json_sprintf("%016llx", (unsigned long long)report->reported_tcb), "measurement",
@@ -384,6 +393,31 @@ static bool print(const struct options *o, const struct evidence *evidence,
 	return fflush(stdout) == 0 && !ferror(stdout);
 }
 
+/* Whoever asked for JSON gets one object, whatever went wrong, wherever --json stands. */
+static bool asks_json(int argc, char **argv)
+{
+	for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
+		if (strcmp(argv[i], "--json") == 0)
+			return true;
+	}
+	return false;
+}
+
+static void print_json_error(void)
+{
+	json_t *error = json_string(cmd_last_error());
+	json_t *root;
+
+	if (!error) /* it had bytes that are no UTF-8 */
+		error = json_string("the reason is no text: see the standard error");
+	root = json_pack("{s:i, s:s, s:i, s:o, s:[], s:[]}", "format", 1, "verdict", "error",
+			 "status", CMD_MISUSE, "error", error, "bindings", "checks");
+	if (root && json_dumpf(root, stdout, JSON_INDENT(2)) == 0)
+		putchar('\n');
+	json_decref(root);
+	fflush(stdout);
+}
+
 static int verify(struct options *o)
 {
 	struct evidence evidence;
@@ -398,15 +432,15 @@ static int verify(struct options *o)
 	}
 	checks_run(&evidence, &o->policy, &verdict);
 	status = verdict.first_failure ? (int)verdict.first_failure->class : CMD_OK;
+	o->judged = true;
 	if (!print(o, &evidence, &verdict, status))
 		status = cmd_error("verify: cannot write the verdict");
 	evidence_free(&evidence);
 	return status;
 }
 
-int cmd_verify(int argc, char **argv)
+static int verify_arguments(int argc, char **argv, struct options *o)
 {
-	struct options options = { .policy.depth = EVIDENCE_FULL };
 	int id, status;
 
 	opterr = 0;
@@ -417,21 +451,32 @@ int cmd_verify(int argc, char **argv)
 		}
 		if (id == '?')
 			return cmd_bad_option("verify", argc, argv);
-		status = take_option(id, &options);
+		status = take_option(id, o);
 		if (status != CMD_OK)
 			return status;
 	}
 	if (optind + 1 != argc)
 		return cmd_error("verify wants one directory; see `socle verify --help`");
-	if (!options.paths.ek_certificate != !options.paths.ca)
+	if (!o->paths.ek_certificate != !o->paths.ca)
 		return cmd_error("--ek-cert and --ca belong together");
-	if (options.paths.ek_certificate && options.policy.depth == EVIDENCE_REPORT)
+	if (o->paths.ek_certificate && o->policy.depth == EVIDENCE_REPORT)
 		return cmd_error("--ek-cert and --report-only exclude each other");
-	if (options.policy.pcr_count && options.policy.depth != EVIDENCE_FULL)
+	if (o->policy.pcr_count && o->policy.depth != EVIDENCE_FULL)
 		return cmd_error("--pcr needs a quote, which was not to be looked at");
-	if (options.policy.vmpl && options.policy.depth != EVIDENCE_REPORT)
+	if (o->policy.vmpl && o->policy.depth != EVIDENCE_REPORT)
 		return cmd_error(
 			"--vmpl needs --report-only: what a manifest says rests on VMPL 0");
-	options.paths.directory = argv[optind];
-	return verify(&options);
+	o->paths.directory = argv[optind];
+	return verify(o);
+}
+
+int cmd_verify(int argc, char **argv)
+{
+	struct options options = { .policy.depth = EVIDENCE_FULL };
+	bool json = asks_json(argc, argv);
+	int status = verify_arguments(argc, argv, &options);
+
+	if (status == CMD_MISUSE && json && !options.judged)
+		print_json_error();
+	return status;
 }

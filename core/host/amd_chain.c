@@ -3,12 +3,14 @@
 
 #include <openssl/bio.h>
 #include <openssl/ecdsa.h>
+#include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
 #include <string.h>
 
 #include "core/bytes.h"
+#include "core/host/public_key.h"
 
 #define EMULATED_MARK "EMULATED"
 
@@ -53,6 +55,70 @@ X509 *amd_chain_read_certificate(const void *data, size_t size)
 	certificate = PEM_read_bio_X509(bio, NULL, NULL, "");
 	BIO_free(bio);
 	return certificate;
+}
+
+/* Whether the common name starts with these words. */
+static bool is_named(const X509 *certificate, const char *words)
+{
+	char name[64];
+	int length = X509_NAME_get_text_by_NID(X509_get_subject_name(certificate), NID_commonName,
+					       name, sizeof(name));
+
+	return length > 0 && strncmp(name, words, strlen(words)) == 0;
+}
+
+static bool fits(X509 *certificate, enum amd_chain_place place, enum report_signing_key key)
+{
+	bool self_issued = X509_NAME_cmp(X509_get_issuer_name(certificate),
+					 X509_get_subject_name(certificate)) == 0;
+	bool ca = X509_check_ca(certificate) == 1;
+
+	switch (place) {
+	case AMD_CHAIN_ARK:
+		return self_issued;
+	case AMD_CHAIN_ISSUER:
+		return !self_issued && ca &&
+		       is_named(certificate, "SEV-VLEK") == (key == REPORT_KEY_VLEK);
+	default:
+		return !ca;
+	}
+}
+
+/* All certificates of PEM text; the caller frees them. NULL when memory is short. */
+static STACK_OF(X509) * read_all(const void *data, size_t size)
+{
+	STACK_OF(X509) *all = sk_X509_new_null();
+	BIO *bio = BIO_new_mem_buf(data, (int)size);
+	X509 *certificate;
+
+	while (all && bio && (certificate = PEM_read_bio_X509(bio, NULL, NULL, ""))) {
+		if (sk_X509_push(all, certificate) <= 0)
+			X509_free(certificate);
+	}
+	BIO_free(bio);
+	ERR_clear_error(); /* the end of the text is an error to OpenSSL */
+	return all;
+}
+
+X509 *amd_chain_pick_certificate(const void *data, size_t size, enum amd_chain_place place,
+				 enum report_signing_key key)
+{
+	STACK_OF(X509) *all = read_all(data, size);
+	X509 *found = NULL;
+	int count = 0;
+
+	if (sk_X509_num(all) <= 1)
+		found = amd_chain_read_certificate(data, size);
+	for (int i = 0; !found && i < sk_X509_num(all); i++)
+		count += fits(sk_X509_value(all, i), place, key);
+	for (int i = 0; count == 1 && i < sk_X509_num(all); i++) {
+		X509 *one = sk_X509_value(all, i);
+
+		if (fits(one, place, key) && X509_up_ref(one) == 1)
+			found = one;
+	}
+	sk_X509_pop_free(all, X509_free);
+	return found;
 }
 
 void amd_chain_free(struct amd_chain *chain)
@@ -121,6 +187,25 @@ static const char *dates_error(const X509 *certificate, time_t at)
 	return NULL;
 }
 
+/* AMD's authorities have RSA of 4096 bits and sign with RSASSA-PSS and SHA-384 (57230). */
+static const char *authority_error(const X509 *certificate)
+{
+	EVP_PKEY *key = X509_get0_pubkey(certificate);
+	const char *error = public_key_error(key);
+
+	if (!error && (EVP_PKEY_get_base_id(key) != EVP_PKEY_RSA || EVP_PKEY_get_bits(key) != 4096))
+		error = "a certificate above the signer is not of RSA with 4096 bits";
+	return error;
+}
+
+static bool signed_as_amd_does(X509 *certificate)
+{
+	int digest, kind;
+
+	return X509_get_signature_info(certificate, &digest, &kind, NULL, NULL) == 1 &&
+	       digest == NID_sha384 && kind == EVP_PKEY_RSA_PSS;
+}
+
 static const char *link_error(X509 *issuer, X509 *subject, bool issued_is_ca, time_t at)
 {
 	const char *error = dates_error(subject, at);
@@ -129,6 +214,8 @@ static const char *link_error(X509 *issuer, X509 *subject, bool issued_is_ca, ti
 		return "a certificate was issued under another name than its issuer's";
 	if (X509_verify(subject, X509_get0_pubkey(issuer)) != 1)
 		return "a certificate's signature is wrong";
+	if (!signed_as_amd_does(subject))
+		return "a certificate is not signed with RSASSA-PSS and SHA-384";
 	if (error)
 		return error;
 	if (has_unknown_critical(subject))
@@ -137,16 +224,6 @@ static const char *link_error(X509 *issuer, X509 *subject, bool issued_is_ca, ti
 		return issued_is_ca ? "a certificate above the signer is not a CA's"
 				    : "the signer claims to be a CA";
 	return NULL;
-}
-
-/* Whether the common name starts with these words. */
-static bool is_named(const X509 *certificate, const char *words)
-{
-	char name[64];
-	int length = X509_NAME_get_text_by_NID(X509_get_subject_name(certificate), NID_commonName,
-					       name, sizeof(name));
-
-	return length > 0 && strncmp(name, words, strlen(words)) == 0;
 }
 
 /* AMD names the two ways apart: SEV-Milan and SEV-VCEK, SEV-VLEK-Milan and SEV-VLEK (57230). */
@@ -170,6 +247,12 @@ const char *amd_chain_error(const struct amd_chain *chain, time_t at)
 	if (!error &&
 	    EVP_PKEY_eq(X509_get0_pubkey(chain->ark), X509_get0_pubkey(chain->issuer)) == 1)
 		error = "the root stands in its ASK's place";
+	if (!error)
+		error = authority_error(chain->ark);
+	if (!error)
+		error = authority_error(chain->issuer);
+	if (!error)
+		error = public_key_error(X509_get0_pubkey(chain->signer));
 	if (!error)
 		error = link_error(chain->ark, chain->issuer, true, at);
 	if (!error)

@@ -33,8 +33,20 @@ struct amd_signer_info {
 	char csp_id[AMD_CSP_ID_MAX + 1]; /* of a VLEK: the cloud that it was given to */
 };
 
-/* One certificate from PEM or DER bytes; NULL when there is not exactly one readable. */
+/* One certificate from PEM or DER bytes, the first of several in PEM; NULL when it cannot be read. */
 X509 *amd_chain_read_certificate(const void *data, size_t size);
+
+/* Which certificate of a chain. */
+enum amd_chain_place { AMD_CHAIN_ARK, AMD_CHAIN_ISSUER, AMD_CHAIN_SIGNER };
+
+/*
+ * The certificate for this place out of PEM or DER bytes. A file with several of PEM, as AMD's
+ * cert_chain, may have them in any order: then it is the one that is self-issued (the ARK), else a
+ * CA's and of this kind by its name (ASK or ASVK), else no CA's. The only one of a file is taken as it
+ * is; amd_chain_error() judges it. NULL when nothing can be read, or not exactly one fits.
+ */
+X509 *amd_chain_pick_certificate(const void *data, size_t size, enum amd_chain_place place,
+				 enum report_signing_key key);
 
 void amd_chain_free(struct amd_chain *chain);
 

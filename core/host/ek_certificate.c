@@ -60,6 +60,8 @@ static bool chain_ok(X509 *certificate, STACK_OF(X509) * ca, time_t at)
 	ok = ok && X509_STORE_CTX_init(context, store, certificate, NULL) == 1;
 	if (ok) {
 		X509_STORE_CTX_set_time(context, 0, at);
+		/* RSA from 2048 bits, curves from 224, no SHA-1: 112 bits of security. */
+		X509_VERIFY_PARAM_set_auth_level(X509_STORE_CTX_get0_param(context), 2);
 		ok = X509_verify_cert(context) == 1;
 	}
 	X509_STORE_CTX_free(context);

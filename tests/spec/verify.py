@@ -14,9 +14,11 @@ that fails. Writes JSON: verdict, status, binding, bindings, failing."""
 
 import argparse
 import datetime
+import functools
 import hashlib
 import itertools
 import json
+import math
 import re
 import struct
 import sys
@@ -103,6 +105,24 @@ def parse_certificates(data, path):
         raise Unreadable(f"{path}: no certificate") from error
 
 
+def pick(path, name):
+    """The certificate for this place, out of a file that may have all of a chain in any order."""
+    found = read_certificates(path)
+    if len(found) > 1:
+        found = [c for c in found if fits(c, name)]
+    if len(found) != 1:
+        raise Unreadable(f"{path}: {len(found)} certificates that could be the {name}")
+    return found[0]
+
+
+def fits(certificate, name):
+    own = certificate.issuer == certificate.subject
+    if name in ("ark", "vcek", "vlek"):
+        return own if name == "ark" else not claims_ca(certificate)
+    return not own and claims_ca(certificate) and \
+        common_name(certificate).startswith("SEV-VLEK") == (name == "asvk")
+
+
 def parse_table(data, path, vlek):
     """The certificates of a chain by name from the host's table (docs/evidence.md), as far as it has
     them; an ASVK stands in the ASK's place."""
@@ -164,7 +184,7 @@ class Evidence:
         if missing and (folder / "certs.bin").exists():
             table = parse_table(read_file(folder / "certs.bin"), "certs.bin", self.vlek)
         self.ark, self.issuer, self.signer = (
-            table[name] if name in missing and name in table else read_certificates(paths[name])[0]
+            table[name] if name in missing and name in table else pick(paths[name], name)
             for name in chain)
         self.root_from_guest = "ark" in missing
 
@@ -269,6 +289,13 @@ def common_name(certificate):
     return names[0].value if names else ""
 
 
+def check_strength(certificate):
+    """Of certificates above and of endorsement keys: 112 bits of security."""
+    key = certificate.public_key()
+    demand(key.key_size >= (2048 if isinstance(key, rsa.RSAPublicKey) else 224), "a small key")
+    demand(certificate.signature_hash_algorithm.digest_size >= 28, "a short hash")
+
+
 def claims_ca(certificate):
     try:
         return certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
@@ -292,6 +319,44 @@ def openssl_key(public):
         return ec.EllipticCurvePublicNumbers(*numbers, CURVES[public.size]()).public_key()
     except ValueError:
         return None
+
+
+# Which keys may be trusted at all.
+
+SMALL_PRIMES = [p for p in range(3, 752, 2) if all(p % q for q in range(3, p, 2))]
+ROCA_PRIMES = [p for p in SMALL_PRIMES if p <= 167]
+
+
+def is_prime(n):
+    """Miller and Rabin, for odd numbers above 10."""
+    twos = (n - 1 & 1 - n).bit_length() - 1
+    for base in (2, 3, 5, 7, 11, 13, 17, 19):
+        x = pow(base, n - 1 >> twos, n)
+        if x not in (1, n - 1) and not any((x := x * x % n) == n - 1 for _ in range(twos - 1)):
+            return False
+    return True
+
+
+def has_close_primes(n):
+    root = math.isqrt(n)
+    return any(math.isqrt(a * a - n) ** 2 == a * a - n for a in range(root + 1, root + 101))
+
+
+@functools.cache
+def is_weak(n):
+    return n % 2 == 0 or any(n % p == 0 for p in SMALL_PRIMES) or is_prime(n) or \
+        all(n % p in {pow(65537, i, p) for i in range(p)} for p in ROCA_PRIMES) or \
+        has_close_primes(n) or math.isqrt(n) ** 2 == n
+
+
+def check_key(key):
+    if isinstance(key, ec.EllipticCurvePublicKey):
+        demand(isinstance(key.curve, tuple(CURVES.values())), "curve")
+        return
+    demand(isinstance(key, rsa.RSAPublicKey), "neither RSA nor a curve's")
+    n, e = key.public_numbers().n, key.public_numbers().e
+    demand(key.key_size in (2048, 3072, 4096) and e == 65537, "size or exponent")
+    demand(not is_weak(n), "modulus")
 
 
 # The report and the VCEK.
@@ -410,6 +475,11 @@ class Verifier:
         if not keys or not keys[0].signing:
             self.ak_error = "no AK"
             return
+        try:
+            check_key(openssl_key(keys[0]))
+        except Failed as error:
+            self.ak_error = str(error)
+            return
         self.ak = keys[0]
         if self.ak.name() != name:
             self.ak_error = "another Name"
@@ -432,6 +502,11 @@ class Verifier:
         check_link(issuer, signer, False, at)
         for certificate in (ark, issuer, signer):
             check_critical(certificate)
+            check_key(certificate.public_key())
+            demand(certificate.signature_algorithm_oid.dotted_string == "1.2.840.113549.1.1.10" and
+                   isinstance(certificate.signature_hash_algorithm, hashes.SHA384), "PSS")
+        demand(all(isinstance(c.public_key(), rsa.RSAPublicKey) and c.public_key().key_size == 4096
+                   for c in (ark, issuer)), "RSA 4096")
         demand(not same_key(ark.public_key(), issuer.public_key()), "the root as its own ASK")
         demand(common_name(issuer).startswith("SEV-VLEK") == self.e.vlek, "ASK or ASVK")
         demand(common_name(signer).startswith("SEV-VLEK" if self.e.vlek else "SEV-VCEK"), "name")
@@ -520,6 +595,9 @@ class Verifier:
 
     def manifest(self):
         demand(self.manifest_error is None, self.manifest_error)
+        for key in self.keys:
+            check_key(openssl_key(key))
+        demand(len({(k.type, *k.unique) for k in self.keys}) == len(self.keys), "a key twice")
         kind, what = self.selected
         if kind == rules.NONE:
             demand(rules.manifest_version(self.e.manifest) or
@@ -552,6 +630,7 @@ class Verifier:
     def ek_certificate(self):
         certificate, ca = self.e.ek_certificate, self.e.ca
         demand(not claims_ca(certificate), "a CA's")
+        check_strength(certificate)
         try:
             usage = certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
             demand(EK_USAGE in [u.dotted_string for u in usage], "usage")
@@ -564,6 +643,7 @@ class Verifier:
         for issuer in ca:
             try:
                 check_link(issuer, certificate, is_ca, self.options.time)
+                check_strength(issuer)
                 if issuer.issuer == issuer.subject:
                     check_link(issuer, issuer, True, self.options.time)
                 elif steps:
@@ -839,7 +919,7 @@ def verify(arguments):
                  "--allow-unknown-version"):
         parser.add_argument(flag, action="store_true")
     for option in ("--certs", "--ark", "--ask", "--vcek", "--asvk", "--vlek", "--measurement",
-                   "--ek-cert", "--ca", "--at", "--csp-id"):
+                   "--ek-cert", "--ca", "--cert-chain", "--at", "--csp-id"):
         parser.add_argument(option)
     parser.add_argument("--minimum-tcb", default="0,0,0,0,0")
     parser.add_argument("--vmpl", type=int, default=0)
@@ -847,6 +927,8 @@ def verify(arguments):
     parser.add_argument("directory")
     options = parser.parse_args([str(a) for a in arguments])
     options.floor = [int(part) for part in options.minimum_tcb.split(",")]
+    if options.cert_chain:
+        options.ark = options.ask = options.asvk = options.cert_chain
     options.time = parse_time(options.at)
     options.pcrs = [parse_pcr(p) for p in options.pcr]
     options.expected = None

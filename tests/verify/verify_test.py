@@ -11,6 +11,7 @@ verifier, ../spec/verify.py, has to come to the same verdict by the same checks 
 import hashlib
 import json
 import os
+import random as randomness
 import shutil
 import struct
 import subprocess
@@ -22,6 +23,13 @@ from pathlib import Path
 import evidence
 import rules  # evidence knows where it is
 import verify as second
+
+try:
+    import jsonschema
+except ImportError:
+    jsonschema = None
+
+SCHEMA = json.loads((Path(__file__).resolve().parents[2] / "docs/verdict.schema.json").read_text())
 
 passed = failed = skipped = 0
 
@@ -38,7 +46,23 @@ def result(ok, name, detail=""):
 def socle_verify(socle, *arguments):
     run = subprocess.run([socle, "verify", "--json", *map(str, arguments)], capture_output=True,
                          text=True, check=False)
+    check_schema(arguments, run.stdout)
     return run.returncode, run.stdout, run.stderr
+
+
+def check_schema(arguments, out):
+    if not jsonschema:
+        return
+    try:
+        jsonschema.validate(json.loads(out), SCHEMA)
+    except (ValueError, jsonschema.ValidationError) as error:
+        result(False, f"one object as its schema has it, {arguments}", error)
+
+
+def is_error(out, err):
+    """No verdict: one object that repeats the one line of the standard error."""
+    return json.loads(out).get("verdict") == "error" and \
+        err == f"socle: {json.loads(out)['error']}\n"
 
 
 def agree(name, arguments, code, out):
@@ -48,7 +72,7 @@ def agree(name, arguments, code, out):
     except second.Unreadable as error:
         result(code == 1, f"second verifier, {name}", error)
         return
-    found = json.loads(out) if out else {"checks": [], "bindings": None}
+    found = json.loads(out)
     failing = [c["name"] for c in found["checks"] if c["result"] == "fail"]
     expected = (code, failing, found.get("binding"), found["bindings"])
     result(tuple(verdict[n] for n in ("status", "failing", "binding", "bindings")) == expected,
@@ -245,8 +269,7 @@ def check_unreadable(socle, good, name, spoil):
         shutil.copytree(good, work)
         spoil(work / name)
         code, out, err = socle_verify(socle, "--trust-emulated", work)
-        ok = code == 1 and out == "" and err.startswith("socle: ") and name in err and \
-            err.count("\n") == 1
+        ok = code == 1 and is_error(out, err) and name in err
         result(ok, f"unreadable {name}", f"exit status {code}: {err}")
         agree(f"unreadable {name}", ["--trust-emulated", work], code, out)
 
@@ -264,7 +287,14 @@ def check_misuse(socle, good):
                       ["--pcr", "sha256:1=" + "00" * 32, "--keys-only", good],
                       ["--pcr", "sha256:1=" + "00" * 32, "--report-only", good]):
         code, out, err = socle_verify(socle, *arguments)
-        result(code == 1 and out == "" and err.count("\n") == 1, f"misuse {arguments}", err)
+        result(code == 1 and is_error(out, err), f"misuse {arguments}", err)
+    # Wherever --json stands, and whatever bytes a name has; without it there is nothing to read.
+    for words, wanted in ((["--no-such-option", "--json"], True), (["--json", "--nonsense"], True),
+                          ([os.fsencode(good) + b"\xff", "--json"], True), (["--nonsense"], False)):
+        run = subprocess.run([socle, "verify", *words], capture_output=True, check=False)
+        result(run.returncode == 1 and bool(run.stdout) == wanted and
+               (not wanted or json.loads(run.stdout)["verdict"] == "error"), f"misuse {words}",
+               run.stdout)
 
 
 def check_unwritable(socle, good):
@@ -294,7 +324,7 @@ def check_policy(socle, good):
              ["measurement"])):
         code, out, err = socle_verify(socle, *arguments, good)
         found = [c["name"] for c in json.loads(out)["checks"] if c["result"] == "fail"] \
-            if out else err
+            if code != 1 else err
         result(code == status and found == failing, name, f"exit status {code}, {found}")
         agree(name, [*arguments, good], code, out)
 
@@ -526,9 +556,10 @@ def read_der(folder):
 def expect(socle, name, status, failing, arguments, words=""):
     """Which checks fail, and at status 1 what the one line of the error says."""
     code, out, err = socle_verify(socle, *arguments)
-    found = [c["name"] for c in json.loads(out)["checks"] if c["result"] == "fail"] if out else None
+    found = None if code == 1 else \
+        [c["name"] for c in json.loads(out)["checks"] if c["result"] == "fail"]
     result(code == status and found == failing and words in err and
-           (status != 1 or err.count("\n") == 1), name, f"exit status {code}, {found}: {err}")
+           (status != 1 or is_error(out, err)), name, f"exit status {code}, {found}: {err}")
     agree(name, arguments, code, out)
 
 
@@ -626,6 +657,48 @@ def check_list(socle, resign, keys, good, listed):
                       lambda d: bind(d, manifest=turn(manifest, 8 + 2 + 7, 0x92))))
 
 
+def some_prime(random, bits, start=None):
+    n = start or random.getrandbits(bits) | 3 << bits - 2 | 1
+    while any(n % p == 0 for p in second.SMALL_PRIMES) or not second.is_prime(n):
+        n += 2
+    return n
+
+
+def roca_prime(random):
+    """As CVE-2017-15361 has them: k M + (65537^a mod M), M the product of the first 126 primes."""
+    product = 2 * second.math.prod(p for p in second.SMALL_PRIMES if p <= 701)
+    while True:
+        k = random.getrandbits(1024 - product.bit_length()) | 1 << 1023 - product.bit_length()
+        n = k * product + pow(65537, random.getrandbits(200), product)
+        if n >> 1022 == 3 and second.is_prime(n):
+            return n
+
+
+def weak_moduli():
+    random = randomness.Random(14)
+    p = some_prime(random, 1024)
+    close = some_prime(random, 1024, p + 2)
+    return {"even": p * some_prime(random, 1024) - 1, "a small factor": 3 * ((1 << 2047) // 3 + 2 | 1),
+            "a prime": some_prime(random, 2048), "a square": p * p, "close primes": p * close,
+            "ROCA": roca_prime(random) * roca_prime(random), "2047 bits": (p >> 1) * p | 1}
+
+
+def check_numbers(socle, resign, keys, listed):
+    """Keys by the rules that nobody should trust for their numbers, where no quote looks at them: the
+    keys alone. The first key is an RSA 2048, and there is one of P-256."""
+    publics = [k.data for k in rules.read_manifest((listed / "manifest.bin").read_bytes())]
+    point = next(i for i, k in enumerate(publics) if k[:2] == b"\0\x23")
+    lists = {f"a modulus, {name}": [publics[0][:-256] + n.to_bytes(256, "big"), *publics[1:]]
+             for name, n in weak_moduli().items()}
+    lists["a point off its curve"] = [*publics[:point], turn(
+        publics[point], len(publics[point]) - 1, publics[point][-1] ^ 1), *publics[point + 1:]]
+    lists["a key twice"] = [*publics, publics[0]]
+    for name, keys_of in lists.items():
+        check_corruption(socle, resign, keys, listed, (
+            f"keys alone: {name}", 5, ["manifest"], True,
+            lambda d, k=keys_of: bind(d, manifest=rules.make_manifest(1, k))), "--keys-only")
+
+
 def make_challenged(tpm, top, resign, keys):
     """Challenges for endorsement keys of both ranges, by tpm2-tools, with AKs of all sorts."""
     (top / "policy").write_bytes(hashlib.sha256(b"a policy").digest())
@@ -640,12 +713,18 @@ def make_challenged(tpm, top, resign, keys):
 
 def area_with(offset, value):
     """Another public area as the AK's, with its Name in the challenge."""
-    def change(d):
-        area = turn((d / "ak.tpmt").read_bytes(), offset, value)
-        (d / "ak.pub").write_bytes(area)
-        name = area[2:4] + hashlib.sha256(area).digest()
-        edit_json(d / "challenge.json", ak_name=lambda _: name.hex())
-    return change
+    return lambda d: put_area(d, turn(public_of(d), offset, value))
+
+
+def put_area(d, area):
+    (d / "ak.pub").write_bytes(area)
+    name = area[2:4] + hashlib.sha256(area).digest()
+    edit_json(d / "challenge.json", ak_name=lambda _: name.hex())
+
+
+def other_modulus():
+    random = randomness.Random(15)
+    return some_prime(random, 1024) * some_prime(random, 1024)
 
 
 # A challenge for the P-256 endorsement key, selected by its id: the columns of CORRUPTIONS.
@@ -680,7 +759,9 @@ AREA_CORRUPTIONS = [
     ("challenged AK: Names with SHA-1", 5, ["challenge-ak", "quote-signature", "quote-signer"],
      False, area_with(3, 0x04)),
     ("challenged AK: another key", 6, ["quote-signature", "quote-signer"], False,
-     lambda d: area_with(60, (d / "ak.tpmt").read_bytes()[60] ^ 1)(d)),
+     lambda d: put_area(d, public_of(d)[:-256] + other_modulus().to_bytes(256, "big"))),
+    ("challenged AK: an even modulus", 5, ["challenge-ak", "quote-signature", "quote-signer"], False,
+     lambda d: put_area(d, public_of(d)[:-1] + b"\2")),
 ]
 
 
@@ -824,6 +905,7 @@ def main():
         check_table(socle, resign, ak, Path(top))
         check_challenged(socle, resign, keys, good, Path(top))
         check_list(socle, resign, keys, good, listed)
+        check_numbers(socle, resign, keys, listed)
         check_ek_certificate(socle, resign, keys, good, listed, authority)
         if genuine and genuine.is_dir():
             for name, check in (("milan-vcek", check_genuine), ("genoa-table", check_genuine_table)):
@@ -833,6 +915,9 @@ def main():
         else:
             skipped += 1
             print("skipped verify: genuine evidence: the folder is not there")
+    if not jsonschema:
+        skipped += 1
+        print("skipped verify: the JSON schema: python3-jsonschema is not installed")
     print(f"verify: {passed} passed, {failed} failed, {skipped} skipped")
     return 1 if failed else 0
 

@@ -5,6 +5,7 @@
 
 #include "abi/tpm.h"
 #include "core/host/ek_certificate.h"
+#include "core/host/public_key.h"
 #include "core/host/report_data.h"
 #include "core/manifest_answer.h"
 #include "tools/verify/subject.h"
@@ -21,6 +22,45 @@ static const uint8_t ek_l1[] = {
 static bool is_ek_l1(const struct vtpm_manifest_key *key)
 {
 	return key->size == EK_L1_SIZE && memcmp(key->data, ek_l1, sizeof(ek_l1)) == 0;
+}
+
+/* The rules for keys of a manifest are about what it says; this is about the numbers in it. */
+static const char *numbers_error(const struct vtpm_manifest_key *key)
+{
+	struct tpm_public area;
+	EVP_PKEY *number = tpm_public_read(&area, key->data, key->size) ? tpm_public_key(&area)
+									: NULL;
+	const char *error = public_key_error(number);
+
+	EVP_PKEY_free(number);
+	return error;
+}
+
+static bool same_numbers(const struct vtpm_manifest_key *a, const struct vtpm_manifest_key *b)
+{
+	struct tpm_public one, other;
+
+	return tpm_public_read(&one, a->data, a->size) &&
+	       tpm_public_read(&other, b->data, b->size) && one.type == other.type &&
+	       one.x_size == other.x_size && memcmp(one.x, other.x, one.x_size) == 0 &&
+	       one.y_size == other.y_size &&
+	       (one.y_size == 0 || memcmp(one.y, other.y, one.y_size) == 0);
+}
+
+/* Each key of a manifest is a key of its own, and one that may be trusted. */
+static const char *keys_error(const struct vtpm_manifest *manifest)
+{
+	for (size_t i = 0; i < manifest->count; i++) {
+		const char *error = numbers_error(&manifest->keys[i]);
+
+		if (error)
+			return error;
+		for (size_t k = 0; k < i; k++) {
+			if (same_numbers(&manifest->keys[i], &manifest->keys[k]))
+				return "two keys of the manifest are the same";
+		}
+	}
+	return NULL;
 }
 
 static void take_key(struct subject_key *to, const struct vtpm_manifest_key *key)
@@ -112,6 +152,9 @@ static const char *take_challenged_ak(struct subject *s)
 		return error;
 	if (!s->challenged_ak.info.signing)
 		return "the AK is no signing key";
+	error = numbers_error(&s->challenged_ak);
+	if (error)
+		return error;
 	take_key(&s->ak, &s->challenged_ak);
 	return tpm_name_equal(&s->ak.name, &e->challenge_ak)
 		       ? NULL
@@ -158,8 +201,10 @@ const char *check_report_data(const struct subject *s)
 /* Every key is one that cannot leave its TPM and that nobody else knows: vtpm_manifest_read(). */
 const char *check_manifest(const struct subject *s)
 {
-	if (s->manifest_error)
-		return s->manifest_error;
+	const char *error = s->manifest_error ? s->manifest_error : keys_error(&s->manifest);
+
+	if (error)
+		return error;
 	if (s->selector_result == SELECTOR_OK && s->selector.kind != SVSM_SELECTOR_NONE)
 		return manifest_answer_error(&s->manifest, &s->selector);
 	if (s->manifest.version == 0 && !is_ek_l1(&s->manifest.keys[0]))

@@ -210,21 +210,32 @@ static const char *certificate_path(const struct evidence_paths *paths, const ch
 	return given ? given : join(directory, name, path);
 }
 
-static X509 *load_chain_member(const struct evidence_paths *paths, const char *given,
-			       const char *name)
-{
-	char path[PATH_SIZE];
-
-	return evidence_load_certificate(certificate_path(paths, given, name, path));
-}
-
 /* A certificate of the chain: the file that it is in, if any, and where it belongs. */
 struct chain_member {
 	const char *given, *name;
 	X509 **place, *spare; /* spare: the one of the table */
 };
 
-#define CHAIN_MEMBERS 3u
+#define CHAIN_MEMBERS 3u /* in the order of enum amd_chain_place */
+
+static X509 *load_chain_member(const struct evidence_paths *paths,
+			       const struct chain_member *member, enum amd_chain_place place,
+			       enum report_signing_key key)
+{
+	char buffer[PATH_SIZE];
+	const char *path = certificate_path(paths, member->given, member->name, buffer);
+	X509 *certificate;
+	struct file_bytes blob;
+
+	if (!read_file(path, &blob))
+		return NULL;
+	certificate = amd_chain_pick_certificate(blob.data, blob.size, place, key);
+	if (!certificate)
+		cmd_file_error(path, "no certificate in PEM or DER that can be the %s",
+			       member->name);
+	file_free(&blob);
+	return certificate;
+}
 
 static void chain_members(const struct evidence_paths *paths, struct amd_chain *chain,
 			  const struct amd_chain *table, struct chain_member members[CHAIN_MEMBERS])
@@ -248,7 +259,8 @@ bool evidence_load_chain(const struct evidence_paths *paths, struct amd_chain *c
 	*chain = (struct amd_chain){ .key = REPORT_KEY_VCEK };
 	chain_members(paths, chain, &none, members);
 	for (size_t i = 0; i < CHAIN_MEMBERS; i++) {
-		*members[i].place = load_chain_member(paths, members[i].given, members[i].name);
+		*members[i].place = load_chain_member(paths, &members[i], (enum amd_chain_place)i,
+						      chain->key);
 		if (!*members[i].place)
 			return false;
 	}
@@ -283,14 +295,15 @@ static bool load_table(const struct evidence_paths *paths, struct amd_chain *cha
 }
 
 /* Without a file, one of the table takes its place; without either, the file is missing. */
-static bool fill_chain(const struct evidence_paths *paths, const struct chain_member *members)
+static bool fill_chain(const struct evidence_paths *paths, const struct chain_member *members,
+		       enum report_signing_key key)
 {
 	for (size_t i = 0; i < CHAIN_MEMBERS; i++) {
 		const struct chain_member *m = &members[i];
 
 		if (m->spare && wants_table(paths, m->given, m->name) && X509_up_ref(m->spare) == 1)
 			*m->place = m->spare;
-		else if (!(*m->place = load_chain_member(paths, m->given, m->name)))
+		else if (!(*m->place = load_chain_member(paths, m, (enum amd_chain_place)i, key)))
 			return false;
 	}
 	return true;
@@ -312,7 +325,7 @@ static bool load_certificates(struct evidence *e, const struct evidence_paths *p
 	if (wanted)
 		ok = load_table(paths, &table);
 	chain_members(paths, &e->chain, &table, members);
-	ok = ok && fill_chain(paths, members);
+	ok = ok && fill_chain(paths, members, key);
 	e->root_from_guest = ok && e->chain.ark == table.ark;
 	amd_chain_free(&table);
 	return ok;
