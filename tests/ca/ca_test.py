@@ -12,6 +12,7 @@ import hashlib
 import os
 import re
 import socket
+import stat
 import struct
 import subprocess
 import sys
@@ -249,7 +250,7 @@ def check_certificate(world, der, public, serial, name):
               r"(Attestation Identity Key Certificate|2\.23\.133\.8\.3)\n",
               r"X509v3 Subject Directory Attributes:", r"X509v3 Authority Key Identifier:",
               rf"Subject: CN ?= ?Socle vTPM {'EK' if ek else 'AK'}, serialNumber ?= ?{serial:x}\n",
-              f"serial={serial:02X}"]
+              "serial=" + serial.to_bytes((serial.bit_length() + 7) // 8, "big").hex().upper()]
     for pattern in wanted:
         result(re.search(pattern, text), f"{name}: {pattern}", text)
 
@@ -257,6 +258,7 @@ def check_certificate(world, der, public, serial, name):
 def test_truth(world):
     made = world.run("init", "--name", "Test CA", world.ca)
     result(made.returncode == 0, "init", made.stderr)
+    first = int((world.ca / "serial").read_text())
     result((world.ca / "ca.key").stat().st_mode & 0o777 == 0o600, "the key is readable")
     again = world.run("init", world.ca)
     result(again.returncode == 1 and "there already" in again.stderr, "init twice", again.stderr)
@@ -271,10 +273,23 @@ def test_truth(world):
     ders = certificates_of(answer)
     result(len(ders) == len(world.publics), "as many certificates as keys", len(ders))
     for i, (der, public) in enumerate(zip(ders, world.publics)):
-        check_certificate(world, der, public, i + 1, f"certificate {i}")
-        kept = openssl("x509", "-in", str(world.ca / "issued" / f"{i + 1}.pem"), "-outform", "DER")
+        check_certificate(world, der, public, first + i, f"certificate {i}")
+        kept = openssl("x509", "-in", str(world.ca / "issued" / f"{first + i}.pem"), "-outform", "DER")
         result(kept == der, f"certificate {i} is recorded")
-    result(vtpm.out == "issued for profile tcg: EK 1 EK 2 EK 3 EK 4 AK 5 AK 6\n", "told", vtpm.out)
+    told = " ".join(f"{kind} {first + i}" for i, kind in enumerate(["EK"] * 4 + ["AK"] * 2))
+    result(vtpm.out == f"issued for profile tcg: {told}\n", "told", vtpm.out)
+    check_serial_file(world)
+
+
+def check_serial_file(world):
+    """Another authority of the same name starts elsewhere; the file is its owner's with any umask."""
+    other = world.work / "other-ca"
+    made = subprocess.run([world.socle, "ca", "init", "--name", "Test CA", other], umask=0, check=False)
+    result(made.returncode == 0 and stat.S_IMODE((other / "serial").stat().st_mode) == 0o600,
+           "the serial file of a new authority is 0600")
+    result(stat.S_IMODE((world.ca / "serial").stat().st_mode) == 0o600, "and when it was used")
+    far = abs(int((other / "serial").read_text()) - int((world.ca / "serial").read_text()))
+    result(far > 1 << 30, "two authorities of one name number apart", far)
 
 
 def refusal(world, name, pattern, ask, options=(), policy=None):

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <openssl/pem.h>
+#include <openssl/rand.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,7 +18,8 @@
 
 #define PATH_SIZE 4096
 #define KEY_FILE_MAX (64u << 10)
-#define SERIAL_FIRST "1\n"
+/* Where serial numbers start is random, below this power of two: nobody uses up what is above. */
+#define SERIAL_FIRST_BITS 62u
 
 static bool path_in(char path[PATH_SIZE], const char *directory, const char *name,
 		    struct host_error *error)
@@ -76,15 +78,27 @@ static bool make_folder(const char *directory, const char *name, struct host_err
 	return true;
 }
 
+/* Authorities may share a name, and then no two of their certificates may share a number. */
+static bool write_first_serial(const char *directory, struct host_error *error)
+{
+	char text[32];
+	BUF_MEM serial = { .data = text };
+	uint64_t first;
+
+	if (RAND_bytes((unsigned char *)&first, sizeof(first)) != 1)
+		return host_fail_crypto(error, "serial");
+	first = (first >> (64 - SERIAL_FIRST_BITS)) + 1;
+	serial.length = (size_t)snprintf(text, sizeof(text), "%" PRIu64 "\n", first);
+	return write_new(directory, "serial", 0600, &serial, error);
+}
+
 static bool fill_directory(const char *directory, EVP_PKEY *key, X509 *certificate,
 			   struct host_error *error)
 {
-	BUF_MEM serial = { .data = (char *)SERIAL_FIRST, .length = strlen(SERIAL_FIRST) };
-
 	return write_pem(directory, "ca.key", PEM_KEY, key, NULL, error) &&
 	       write_pem(directory, "ca.pem", PEM_CERTIFICATE, NULL, certificate, error) &&
-	       write_new(directory, "serial", 0644, &serial, error) &&
-	       make_folder(directory, "issued", error) && make_folder(directory, "nonces", error);
+	       write_first_serial(directory, error) && make_folder(directory, "issued", error) &&
+	       make_folder(directory, "nonces", error);
 }
 
 static void remove_directory(const char *directory)
@@ -210,13 +224,19 @@ static bool read_serial(const char *path, uint64_t *serial, struct host_error *e
 
 static bool advance_serial(const char *directory, uint64_t *serial, struct host_error *error)
 {
-	char path[PATH_SIZE], text[32];
-	int length;
+	char path[PATH_SIZE], next[PATH_SIZE], text[32];
+	BUF_MEM number = { .data = text };
 
-	if (!path_in(path, directory, "serial", error) || !read_serial(path, serial, error))
+	if (!path_in(path, directory, "serial", error) ||
+	    !path_in(next, directory, "serial.part", error) || !read_serial(path, serial, error))
 		return false;
-	length = snprintf(text, sizeof(text), "%" PRIu64 "\n", *serial + 1);
-	return file_write(path, text, (size_t)length, error);
+	number.length = (size_t)snprintf(text, sizeof(text), "%" PRIu64 "\n", *serial + 1);
+	if (unlink(next) != 0 && errno != ENOENT)
+		return host_fail(error, "serial.part: %s", strerror(errno));
+	/* Whatever the umask is, the file stays its owner's. */
+	if (!write_new(directory, "serial.part", 0600, &number, error))
+		return false;
+	return rename(next, path) == 0 || host_fail(error, "serial: %s", strerror(errno));
 }
 
 bool ca_authority_take_serial(const struct ca_authority *ca, uint64_t *serial,

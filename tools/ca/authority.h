@@ -4,7 +4,7 @@
  *
  *	ca.key		its private key, PKCS #8, mode 0600
  *	ca.pem		its self-signed certificate
- *	serial		the serial number of the next certificate, decimal
+ *	serial		the serial number of the next certificate, decimal; the first is random
  *	issued/N.pem	each certificate that was issued, by its serial number
  *	nonces/HEX	an empty file for each nonce that `socle ca issue` has used up
  */
