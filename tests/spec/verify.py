@@ -256,7 +256,7 @@ def signed_by(key, signature, data, digest, pss_salt=None):
 
 def certified_by(issuer, subject):
     # AMD's ARK and ASK sign with RSASSA-PSS, SHA-384 and a salt of 48 bytes.
-    if subject.signature_algorithm_oid.dotted_string == "1.2.840.113549.1.1.10":
+    if subject.signature_algorithm_oid.dotted_string == PSS:
         digest, salt = hashes.SHA384, 48
     else:
         digest, salt = type(subject.signature_hash_algorithm), None
@@ -289,11 +289,26 @@ def common_name(certificate):
     return names[0].value if names else ""
 
 
+PSS = "1.2.840.113549.1.1.10"
+# RSASSA-PSS-params (RFC 4055, 3.1) begin with the hash; Debian 12's python3-cryptography does not read them.
+PSS_HASH = re.compile(rb"\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0a\x30.\xa0.\x30."
+                      rb"\x06\x09\x60\x86\x48\x01\x65\x03\x04\x02(.)", re.DOTALL)
+PSS_HASH_SIZES = {b"\x01": 32, b"\x02": 48, b"\x03": 64}
+
+
+def hash_size(certificate):
+    """Bytes of the digest that was signed; 0 for a PSS whose hash is none of SHA-2's."""
+    if certificate.signature_algorithm_oid.dotted_string != PSS:
+        return certificate.signature_hash_algorithm.digest_size
+    found = PSS_HASH.search(certificate.tbs_certificate_bytes)
+    return PSS_HASH_SIZES.get(found.group(1), 0) if found else 0
+
+
 def check_strength(certificate):
     """Of certificates above and of endorsement keys: 112 bits of security."""
     key = certificate.public_key()
     demand(key.key_size >= (2048 if isinstance(key, rsa.RSAPublicKey) else 224), "a small key")
-    demand(certificate.signature_hash_algorithm.digest_size >= 28, "a short hash")
+    demand(hash_size(certificate) >= 28, "a short hash")
 
 
 def claims_ca(certificate):
@@ -503,8 +518,8 @@ class Verifier:
         for certificate in (ark, issuer, signer):
             check_critical(certificate)
             check_key(certificate.public_key())
-            demand(certificate.signature_algorithm_oid.dotted_string == "1.2.840.113549.1.1.10" and
-                   isinstance(certificate.signature_hash_algorithm, hashes.SHA384), "PSS")
+            demand(certificate.signature_algorithm_oid.dotted_string == PSS and
+                   hash_size(certificate) == 48, "PSS")
         demand(all(isinstance(c.public_key(), rsa.RSAPublicKey) and c.public_key().key_size == 4096
                    for c in (ark, issuer)), "RSA 4096")
         demand(not same_key(ark.public_key(), issuer.public_key()), "the root as its own ASK")
