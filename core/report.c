@@ -33,7 +33,10 @@ static const struct product_name {
 	{ "Venice", REPORT_PRODUCT_VENICE },
 };
 
-/* Models of a family, the extended parts included; Linux and the crate `sev` divide them so. */
+/*
+ * Models of a family, the extended parts included. The crate `sev` divides Milan's, Genoa's and
+ * Turin's so.
+ */
 static const struct product_cpus {
 	uint8_t family, first, last;
 	enum report_product product;

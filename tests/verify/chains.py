@@ -16,8 +16,8 @@ OID = "1.3.6.1.4.1.3704.1."
 ARK, ASK, ASVK = "ARK-EMULATED-VECTORS", "SEV-EMULATED-VECTORS", "SEV-VLEK-EMULATED-VECTORS"
 CSP = "CN=cc-test.cloud.example"
 # By product: CPUID family and model, bytes of a chip's id, a TCB_VERSION, and its levels by extension.
-# The layouts are AMD's (SNP firmware ABI, TCB_VERSION); genuine reports of Milan, Genoa and Turin, and for
-# Venice virtee's sev, confirm them.
+# The layouts are AMD's (SNP firmware ABI, TCB_VERSION); genuine reports of Milan, Genoa and Turin confirm
+# them. Nothing from outside confirms Venice's yet.
 PRODUCTS = {
     "Milan": (0x19, 0x01, 64, bytes([4, 1, 0, 0, 0, 0, 24, 219]),
               {"3.1": 4, "3.2": 1, "3.3": 24, "3.8": 219}),
