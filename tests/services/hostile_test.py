@@ -34,6 +34,7 @@ OK, FAILED = "00", "44"  # statuses of two calls
 BOOT_SECONDS = 60
 FIRST_FD = 8
 AT_ONCE = 6  # a service has eight grants, two of them are the log and its mode
+SERVICES_MAX = 8  # of one services.conf
 # Some of what a storm must hit is a few instructions long: it takes the rounds that it takes.
 STORM_STATES = ("user", "gap", "kernel", "timer")
 STORM_ROUNDS_MAX = 6
@@ -122,6 +123,23 @@ def service(name, mode, calls):
 
 def names(modes):
     return [f"s{ord(mode)}" for mode in modes]
+
+
+def callers(modes):
+    """Services beside those of the modes: the caller, and one for each parked mode."""
+    return 1 + ("P" in modes) + ("F" in modes)
+
+
+def groups(modes):
+    """The modes in pieces that one image has room for."""
+    group = ""
+    for mode in modes:
+        grown = group + mode
+        if len(grown) > AT_ONCE or len(grown) + callers(grown) > SERVICES_MAX:
+            yield group
+            grown = mode
+        group = grown
+    yield group
 
 
 def build(socle, monitor, hostile, modes, folder):
@@ -255,8 +273,7 @@ def main():
     hits = collections.Counter()
     failures = checks = 0
     for _ in range(STORM_ROUNDS_MAX if options.storm else 1):
-        failures += sum(run(options, options.modes[i:i + AT_ONCE], hits)
-                        for i in range(0, len(options.modes), AT_ONCE))
+        failures += sum(run(options, modes, hits) for modes in groups(options.modes))
         checks += len(options.modes)
         if failures or not missed(hits):
             break
