@@ -2,7 +2,7 @@
 /*
  * A hostile guest and host, driven by bytes: any call with any registers and memory, pages taken
  * away and given, faults. Whatever happens, the monitor answers, and what must hold at the end
- * holds. With libFuzzer as LLVMFuzzerTestOneInput; test_fuzz.c feeds it from a fixed seed.
+ * holds. With libFuzzer as LLVMFuzzerTestOneInput; fuzz_test.c feeds it from a fixed seed.
  */
 #include <stdint.h>
 #include <stdio.h>

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # A vTPM profile, services.conf or grant that is wrong or missing stops `socle igvm build` with file,
 # line and reason, before anything else of the build can; what Socle delivers does not.
-#	igvm_archive.sh SOCLE SERVICES_CONF PROFILES
+#	igvm_archive_test.sh SOCLE SERVICES_CONF PROFILES
 set -eu
 
 socle=$1 conf=$2 profiles=$3

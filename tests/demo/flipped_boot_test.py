@@ -3,7 +3,7 @@
 """Boots the demo's image with one byte of its archive flipped, in a comment, so that everything runs
 as ever: the guest attests, and `socle verify` refuses it for the measurement and nothing else.
 
-    flipped_boot.py --programs BUILD --build-dir FOLDER [options of scripts/demo.py]
+    flipped_boot_test.py --programs BUILD --build-dir FOLDER [options of scripts/demo.py]
 """
 
 import shutil
@@ -13,7 +13,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent.parent
 sys.path[:0] = [str(ROOT / "scripts")]
 import demo  # noqa: E402
-import negatives  # noqa: E402
+import negatives_test as negatives  # noqa: E402
 
 
 def problems_of(options, good, flipped, evidence):

@@ -3,7 +3,7 @@
 """The machine treats Socle like any other image: the demo's kernel, the same file, boots at VMPL0
 without Socle, knows where it is, and fetches its own report.
 
-    plain_linux.py --programs BUILD [--cpus N] [--kernel DIR] [--guest DIR] [--work DIR]
+    plain_linux_test.py --programs BUILD [--cpus N] [--kernel DIR] [--guest DIR] [--work DIR]
 """
 
 import subprocess

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """What `socle igvm show|measure` and `socle run` make of files that are not right.
 
-    bad_input.py SOCLE PROGRAM KEYS [COUNT]
+    bad_input_test.py SOCLE PROGRAM KEYS [COUNT]
 
 A file that is refused gives exit status 1, nothing on standard output, nothing written, and one
 line on standard error, `socle: FILE: what, where`. PROGRAM is a small bare guest to build files of,

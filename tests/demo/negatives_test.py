@@ -4,7 +4,7 @@
 `socle verify` refuses each by the check and the exit status that docs/evidence.md names. Needs a
 demo that ran with --keep.
 
-    negatives.py --programs BUILD [--demo FOLDER]
+    negatives_test.py --programs BUILD [--demo FOLDER]
 """
 
 import argparse
