@@ -7,7 +7,7 @@
 Each boot packs up to six of them (MODES, see hostile.c) and a caller that calls each twice and logs
 what came back. The expected statuses and log lines are those of docs/services.md and abi/service.h.
 
-With --storm, the host is an enemy too: it raises #HV about every US microseconds (machine/hv/storm.h).
+With --storm, the host is an enemy too: it raises #HV about every US microseconds (machine/hv/event/storm.h).
 All of it must come out the same, and #HV must have hit ring 3, ring 0, and the gap between SYSCALL
 and its stack switch, where ring 0 still has the service's stack pointer.
 

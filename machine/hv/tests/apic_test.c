@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "machine/hv/apic.h"
+#include "machine/hv/event/apic.h"
 
 static struct apic enabled(void)
 {

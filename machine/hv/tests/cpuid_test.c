@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "machine/hv/cpuid.h"
+#include "machine/hv/plane/cpuid.h"
 
 static struct cpuid_regs filtered_for(uint32_t leaf, bool invlpgb)
 {

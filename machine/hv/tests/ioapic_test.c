@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "machine/hv/ioapic.h"
+#include "machine/hv/event/ioapic.h"
 
 static uint32_t get(struct ioapic *io, uint32_t index)
 {

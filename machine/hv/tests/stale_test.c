@@ -11,10 +11,10 @@
 
 #include <cmocka.h>
 
-#include "machine/hv/npt_view.h"
-#include "machine/hv/page.h"
-#include "machine/hv/stale.h"
-#include "machine/hv/vcpu.h"
+#include "machine/hv/base/page.h"
+#include "machine/hv/memory/npt_view.h"
+#include "machine/hv/memory/stale.h"
+#include "machine/hv/plane/vcpu.h"
 
 #define CPUS 2u
 #define TABLES_OF_VIEW 66u

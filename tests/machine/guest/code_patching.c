@@ -6,7 +6,7 @@
  * section 7.6.1; Intel's SDM, volume 3, section 8.1.3).
  *
  * QEMU fails it, for it takes no lock between reading an instruction and entering what it made of
- * it, and drops what it has of a page before the write: machine/hv/code.h.
+ * it, and drops what it has of a page before the write: machine/hv/memory/code_use.h.
  */
 #include "tests/machine/guest/guest.h"
 

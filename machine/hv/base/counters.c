@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: MIT */
+#include "machine/hv/base/counters.h"
+
+#include "machine/hv/base/log.h"
+
+#define PUBLISH_INTERVAL 0x4000u /* exits of one CPU */
+
+struct cpu_counters {
+	struct mailbox_exit_counter exits[MAILBOX_EXIT_KINDS];
+	unsigned int kinds;
+	uint64_t switches[SNP_VMPL_COUNT];
+	uint32_t since_publish;
+};
+
+static struct cpu_counters cpus[MACHINE_CPUS_MAX];
+static bool publishing;
+
+/* The counter of code, NULL when the table is full; kinds are few, and the common ones early. */
+static struct mailbox_exit_counter *find_counter(struct mailbox_exit_counter *table,
+						 unsigned int *kinds, uint64_t code)
+{
+	for (unsigned int i = 0; i < *kinds; i++) {
+		if (table[i].code == code)
+			return &table[i];
+	}
+	if (*kinds == MAILBOX_EXIT_KINDS)
+		return NULL;
+	table[*kinds].code = code;
+	/* Another CPU may sum up meanwhile: the code comes before the entry counts. */
+	__atomic_store_n(kinds, *kinds + 1, __ATOMIC_RELEASE);
+	return &table[*kinds - 1];
+}
+
+void counters_exit(struct vcpu *v, uint64_t code)
+{
+	struct cpu_counters *c = &cpus[v->id];
+	struct mailbox_exit_counter *e = find_counter(c->exits, &c->kinds, code);
+
+	if (e != NULL)
+		e->count[v->current]++;
+	if (++c->since_publish < PUBLISH_INTERVAL)
+		return;
+	c->since_publish = 0;
+	counters_publish();
+}
+
+void counters_switch(struct vcpu *v, unsigned int vmpl)
+{
+	cpus[v->id].switches[vmpl]++;
+}
+
+static void sum_up(struct mailbox_exit_counter *sum, uint64_t *switches)
+{
+	unsigned int sum_kinds = 0;
+
+	for (unsigned int cpu = 0; cpu < MACHINE_CPUS_MAX; cpu++) {
+		const struct cpu_counters *c = &cpus[cpu];
+		unsigned int kinds = __atomic_load_n(&c->kinds, __ATOMIC_ACQUIRE);
+
+		for (unsigned int i = 0; i < kinds; i++) {
+			struct mailbox_exit_counter *e = find_counter(sum, &sum_kinds,
+								      c->exits[i].code);
+
+			for (unsigned int l = 0; e != NULL && l < SNP_VMPL_COUNT; l++)
+				e->count[l] += c->exits[i].count[l];
+		}
+		for (unsigned int l = 0; l < SNP_VMPL_COUNT; l++)
+			switches[l] += c->switches[l];
+	}
+}
+
+void counters_publish(void)
+{
+	static struct mailbox_exit_counter sum[MAILBOX_EXIT_KINDS];
+	uint64_t switches[SNP_VMPL_COUNT] = { 0 };
+	struct mailbox *m = hv_mailbox();
+
+	if (__atomic_exchange_n(&publishing, true, __ATOMIC_ACQUIRE))
+		return;
+	for (unsigned int i = 0; i < MAILBOX_EXIT_KINDS; i++)
+		sum[i] = (struct mailbox_exit_counter){ 0 };
+	sum_up(sum, switches);
+	for (unsigned int i = 0; i < MAILBOX_EXIT_KINDS; i++)
+		m->exits[i] = sum[i];
+	for (unsigned int l = 0; l < SNP_VMPL_COUNT; l++)
+		m->switches[l] = switches[l];
+	__atomic_store_n(&publishing, false, __ATOMIC_RELEASE);
+}

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: MIT */
+#include "machine/hv/event/storm.h"
+
+#include "machine/hv/base/log.h"
+#include "machine/hv/event/doorbell.h"
+
+#define LOW_HALF_END (1ull << 47)
+
+struct storm {
+	uint64_t deadline; /* 0: not chosen */
+	uint64_t random;   /* state of a xorshift generator, never 0 */
+};
+
+static struct storm storms[MACHINE_CPUS_MAX];
+static uint64_t clocks_per_us;
+
+void storm_init(uint64_t clocks)
+{
+	clocks_per_us = clocks;
+	for (unsigned int i = 0; i < MACHINE_CPUS_MAX; i++)
+		storms[i].random = 0x9e3779b97f4a7c15ull * (i + 1);
+}
+
+static bool is_target(const struct plane *p)
+{
+	return hv_mailbox()->storm_us != 0 && p->doorbell_gpa != 0 &&
+	       (p->sev_features & SNP_FEATURE_RESTRICTED_INJECTION);
+}
+
+static uint64_t draw(struct storm *s)
+{
+	s->random ^= s->random << 13;
+	s->random ^= s->random >> 7;
+	s->random ^= s->random << 17;
+	return s->random;
+}
+
+/* From half the interval to one and a half: in step with nothing that the plane does. */
+static void choose_deadline(struct storm *s, uint64_t now)
+{
+	uint64_t interval = hv_mailbox()->storm_us * clocks_per_us;
+
+	s->deadline = now + interval / 2 + draw(s) % (interval + 1);
+}
+
+uint64_t storm_deadline(const struct vcpu *v)
+{
+	return is_target(&v->planes[v->current]) ? storms[v->id].deadline : 0;
+}
+
+bool storm_strikes(struct vcpu *v, uint64_t now)
+{
+	struct storm *s = &storms[v->id];
+	bool strikes;
+
+	if (!is_target(vcpu_plane(v)))
+		return false;
+	strikes = s->deadline != 0 && now >= s->deadline;
+	if (strikes || s->deadline == 0)
+		choose_deadline(s, now);
+	return strikes;
+}
+
+static void count(const struct vmcb *b, bool timer)
+{
+	struct mailbox_storm *storm = &hv_mailbox()->storm;
+
+	if (b->cpl == 3)
+		storm->user++;
+	else if (b->rsp < LOW_HALF_END)
+		storm->gap++;
+	else
+		storm->kernel++;
+	storm->timer += timer;
+}
+
+bool storm_signal(struct vcpu *v, uint8_t timer_vector)
+{
+	struct plane *p = vcpu_plane(v);
+	bool timer = timer_vector != 0 && (draw(&storms[v->id]) >> 63);
+	struct doorbell_event event = { .vector = timer ? timer_vector : -1 };
+
+	if (p->vmcb->event_inj & SVM_EVENT_VALID)
+		return false;
+	if (doorbell_post(p, event, true) != DOORBELL_SIGNAL)
+		return false;
+	count(p->vmcb, timer);
+	return true;
+}

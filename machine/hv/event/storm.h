@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A storm of #HV, when mailbox.h asks for one: the host as enemy. A plane with restricted injection
+ * and a doorbell page gets #HV at pseudo-random times, for nothing or for its own timer, in
+ * whatever state it happens to be; the mailbox counts the states.
+ *
+ * Only one thing is out of bounds, for the plane can do nothing about it but end: #HV while the
+ * handler of the last one still runs. So none comes until the plane has taken NoFurtherSignal away.
+ */
+#ifndef SOCLE_MACHINE_HV_EVENT_STORM_H
+#define SOCLE_MACHINE_HV_EVENT_STORM_H
+
+#include <stdbool.h>
+
+#include "machine/hv/plane/vcpu.h"
+
+/* Before any other of these. Clocks are those of clock_now(). */
+void storm_init(uint64_t clocks_per_us);
+
+/* When the current plane must be interrupted, 0: it need not. */
+uint64_t storm_deadline(const struct vcpu *v);
+
+/* Whether that time has come; if so, the next one is chosen. */
+bool storm_strikes(struct vcpu *v, uint64_t now);
+
+/*
+ * Writes to the current plane's doorbell page and counts. True: #HV must be injected now. False,
+ * with nothing done, when the plane has another event to take first.
+ */
+bool storm_signal(struct vcpu *v, uint8_t timer_vector);
+
+#endif

@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: MIT */
+#include "machine/hv/plane/cpuid.h"
+
+#include <string.h>
+
+#include "machine/mailbox.h"
+
+/*
+ * No leaf 0xD: QEMU has neither XSAVEC nor XSAVES, and an SNP guest that sees XSAVE without them
+ * gives up. So everything that needs XSAVE is hidden as well.
+ */
+#define LEAF_STANDARD_MAX 0xcu
+#define LEAF_EXTENDED_MAX 0x8000001fu
+#define PHYSICAL_BITS 48u
+#define PHYSICAL_BITS_LOST 1u /* to the C-bit */
+
+/*
+ * Leaf 1 ECX: MONITOR, VMX, SMX, EST, TM2, FMA, CMPXCHG16B, xTPR, PDCM, PCID, DCA, TSC deadline,
+ * XSAVE, OSXSAVE, AVX, F16C. CMPXCHG16B works, but QEMU 7.2 makes RFLAGS of stale values there: an
+ * interrupt right after it shows a guest in virtual-8086 mode.
+ */
+#define F1_ECX_HIDDEN                                                                       \
+	(1u << 3 | 1u << 5 | 1u << 6 | 1u << 7 | 1u << 8 | 1u << 12 | 1u << 13 | 1u << 14 | \
+	 1u << 15 | 1u << 17 | 1u << 18 | 1u << 24 | 1u << 26 | 1u << 27 | 1u << 28 | 1u << 29)
+#define F1_ECX_X2APIC (1u << 21)
+#define F1_ECX_HYPERVISOR (1u << 31)
+#define F1_EDX_APIC (1u << 9)
+#define F1_EDX_HTT (1u << 28)
+/* Leaf 7 EBX kept: FSGSBASE, BMI1, SMEP, BMI2, ERMS, RDSEED, ADX, SMAP, CLFLUSHOPT, CLWB, SHA. */
+#define F7_EBX_KEPT                                                                         \
+	(1u << 0 | 1u << 3 | 1u << 7 | 1u << 8 | 1u << 9 | 1u << 18 | 1u << 19 | 1u << 20 | \
+	 1u << 23 | 1u << 24 | 1u << 29)
+#define F7_ECX_KEPT (1u << 2 | 1u << 22) /* UMIP, RDPID */
+#define F7_EDX_KEPT (1u << 4)		 /* fast short REP MOV */
+#define F6_EAX_ARAT (1u << 2)
+/* Leaf 0x80000001 ECX: SVM, IBS, XOP, SKINIT, WDT, LWP, FMA4, TCE, NodeId, TBM, performance
+ * counters, OSVW, DBX, MWAITX. */
+#define E1_ECX_HIDDEN                                                                            \
+	(1u << 2 | 1u << 9 | 1u << 10 | 1u << 11 | 1u << 12 | 1u << 13 | 1u << 15 | 1u << 16 |   \
+	 1u << 17 | 1u << 19 | 1u << 21 | 1u << 23 | 1u << 24 | 1u << 26 | 1u << 27 | 1u << 28 | \
+	 1u << 29)
+#define E7_EDX_INVARIANT_TSC (1u << 8)
+#define E8_EBX_KEPT (1u << 0 | 1u << 9)	    /* CLZERO, WBNOINVD */
+#define E8_EBX_INVLPGB (1u << 3 | 1u << 21) /* and that it reaches nested translations */
+
+#define SEV_EAX_SEV (1u << 1)
+#define SEV_EAX_ES (1u << 3)
+#define SEV_EAX_SNP (1u << 4)
+#define SEV_EAX_VMPL (1u << 5)
+#define SEV_EBX_LOST_SHIFT 6
+#define SEV_EBX_VMPLS_SHIFT 12
+#define SEV_EBX_COHERENT (1u << 31) /* no cache line eviction needed at page state changes */
+
+static struct cpuid_regs physical_cpuid(uint32_t leaf, uint32_t subleaf)
+{
+	struct cpuid_regs r;
+
+	__asm__ volatile("cpuid"
+			 : "=a"(r.eax), "=b"(r.ebx), "=c"(r.ecx), "=d"(r.edx)
+			 : "a"(leaf), "c"(subleaf));
+	return r;
+}
+
+/* Bits of an APIC id that number the cores of a package of cpus. */
+static uint32_t core_bits(unsigned int cpus)
+{
+	uint32_t bits = 0;
+
+	while (1u << bits < cpus)
+		bits++;
+	return bits;
+}
+
+static void filter_1(struct cpuid_regs *r, uint32_t apic_id, unsigned int cpus)
+{
+	r->ebx = (r->ebx & 0xffff) | apic_id << 24 | cpus << 16;
+	r->ecx = (r->ecx & ~F1_ECX_HIDDEN) | F1_ECX_X2APIC | F1_ECX_HYPERVISOR;
+	r->edx |= F1_EDX_APIC;
+	r->edx &= ~F1_EDX_HTT;
+	if (cpus > 1)
+		r->edx |= F1_EDX_HTT;
+}
+
+static void filter_7(struct cpuid_regs *r, uint32_t subleaf)
+{
+	if (subleaf != 0) {
+		*r = (struct cpuid_regs){ 0 };
+		return;
+	}
+	r->eax = 0;
+	r->ebx &= F7_EBX_KEPT;
+	r->ecx &= F7_ECX_KEPT;
+	r->edx &= F7_EDX_KEPT;
+}
+
+/* One thread for each core, one package. */
+static void filter_b(struct cpuid_regs *r, uint32_t subleaf, uint32_t apic_id, unsigned int cpus)
+{
+	*r = (struct cpuid_regs){ .ecx = subleaf & 0xff, .edx = apic_id };
+	if (subleaf == 0) {
+		r->ebx = 1;
+		r->ecx |= 1u << 8;
+	} else if (subleaf == 1) {
+		r->eax = core_bits(cpus);
+		r->ebx = cpus;
+		r->ecx |= 2u << 8;
+	}
+}
+
+static void filter_sev(struct cpuid_regs *r)
+{
+	*r = (struct cpuid_regs){
+		.eax = SEV_EAX_SEV | SEV_EAX_ES | SEV_EAX_SNP | SEV_EAX_VMPL,
+		.ebx = MACHINE_C_BIT | PHYSICAL_BITS_LOST << SEV_EBX_LOST_SHIFT |
+		       SNP_VMPL_COUNT << SEV_EBX_VMPLS_SHIFT | SEV_EBX_COHERENT,
+	};
+}
+
+static void filter_standard(struct cpuid_regs *r, uint32_t leaf, uint32_t subleaf, uint32_t apic_id,
+			    unsigned int cpus)
+{
+	switch (leaf) {
+	case 0:
+		r->eax = LEAF_STANDARD_MAX;
+		return;
+	case 1:
+		filter_1(r, apic_id, cpus);
+		return;
+	case 2:
+	case 4:
+		return;
+	case 6:
+		*r = (struct cpuid_regs){ .eax = r->eax & F6_EAX_ARAT };
+		return;
+	case 7:
+		filter_7(r, subleaf);
+		return;
+	case 0xb:
+		filter_b(r, subleaf, apic_id, cpus);
+		return;
+	default:
+		*r = (struct cpuid_regs){ 0 };
+	}
+}
+
+static void filter_8(struct cpuid_regs *r, const struct cpuid_machine *machine)
+{
+	r->eax = (r->eax & 0xff00) | PHYSICAL_BITS;
+	r->ebx &= E8_EBX_KEPT;
+	r->ecx = (machine->cpus - 1) | core_bits(machine->cpus) << 12;
+	r->edx = 0;
+	if (!machine->invlpgb)
+		return;
+	r->ebx |= E8_EBX_INVLPGB;
+	r->edx = CPUID_INVLPGB_COUNT_MAX;
+}
+
+static void filter_extended(struct cpuid_regs *r, uint32_t leaf, uint32_t apic_id,
+			    const struct cpuid_machine *machine)
+{
+	switch (leaf) {
+	case 0x80000000:
+		r->eax = LEAF_EXTENDED_MAX;
+		return;
+	case 0x80000001:
+		r->ecx &= ~E1_ECX_HIDDEN;
+		return;
+	case 0x80000002: /* processor name */
+	case 0x80000003:
+	case 0x80000004:
+	case 0x80000005: /* caches and TLBs */
+	case 0x80000006:
+	case 0x80000019:
+	case 0x8000001d:
+		return;
+	case 0x80000007:
+		*r = (struct cpuid_regs){ .edx = r->edx & E7_EDX_INVARIANT_TSC };
+		return;
+	case 0x80000008:
+		filter_8(r, machine);
+		return;
+	case 0x8000001e:
+		*r = (struct cpuid_regs){ .eax = apic_id, .ebx = apic_id };
+		return;
+	case 0x8000001f:
+		filter_sev(r);
+		return;
+	default:
+		*r = (struct cpuid_regs){ 0 };
+	}
+}
+
+void cpuid_filter(struct cpuid_regs *raw, uint32_t leaf, uint32_t subleaf, uint32_t apic_id,
+		  const struct cpuid_machine *machine)
+{
+	if (leaf <= LEAF_STANDARD_MAX)
+		filter_standard(raw, leaf, subleaf, apic_id, machine->cpus);
+	else if (leaf >= 0x80000000 && leaf <= LEAF_EXTENDED_MAX)
+		filter_extended(raw, leaf, apic_id, machine);
+	else
+		*raw = (struct cpuid_regs){ 0 };
+}
+
+struct cpuid_regs cpuid_answer(uint32_t leaf, uint32_t subleaf, uint32_t apic_id,
+			       const struct cpuid_machine *machine)
+{
+	struct cpuid_regs r = physical_cpuid(leaf, subleaf);
+
+	cpuid_filter(&r, leaf, subleaf, apic_id, machine);
+	return r;
+}
+
+/* Leaves of the page; the others read zero by the rules of the SNP firmware ABI. */
+static const struct {
+	uint32_t leaf, subleaf;
+} listed[] = {
+	{ 0x0, 0 },	   { 0x1, 0 },	      { 0x2, 0 },	 { 0x4, 0 },
+	{ 0x5, 0 },	   { 0x6, 0 },	      { 0x7, 0 },	 { 0xb, 0 },
+	{ 0xb, 1 },	   { 0xb, 2 },	      { 0x80000000, 0 }, { 0x80000001, 0 },
+	{ 0x80000002, 0 }, { 0x80000003, 0 }, { 0x80000004, 0 }, { 0x80000005, 0 },
+	{ 0x80000006, 0 }, { 0x80000007, 0 }, { 0x80000008, 0 }, { 0x8000000a, 0 },
+	{ 0x80000019, 0 }, { 0x8000001a, 0 }, { 0x8000001d, 0 }, { 0x8000001d, 1 },
+	{ 0x8000001d, 2 }, { 0x8000001d, 3 }, { 0x8000001d, 4 }, { 0x8000001e, 0 },
+	{ 0x8000001f, 0 },
+};
+
+void cpuid_fill_page(struct snp_cpuid_page *page, const struct cpuid_machine *machine)
+{
+	memset(page, 0, sizeof(*page));
+	for (unsigned int i = 0; i < sizeof(listed) / sizeof(listed[0]); i++) {
+		struct cpuid_regs r = cpuid_answer(listed[i].leaf, listed[i].subleaf, 0, machine);
+
+		page->entries[i] = (struct snp_cpuid_entry){
+			.eax_in = listed[i].leaf,
+			.ecx_in = listed[i].subleaf,
+			.eax = r.eax,
+			.ebx = r.ebx,
+			.ecx = r.ecx,
+			.edx = r.edx,
+		};
+		page->count++;
+	}
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * VMSA pages: what VMRUN loads and #VMEXIT stores for an SNP guest. While a plane is current its
+ * state is in its VMCB and in this CPU; otherwise it is in its VMSA and nowhere else.
+ */
+#ifndef SOCLE_MACHINE_HV_PLANE_VMSA_H
+#define SOCLE_MACHINE_HV_PLANE_VMSA_H
+
+#include "machine/hv/plane/vcpu.h"
+
+/*
+ * The VMSA at gpa when VMRUN would take it, or NULL: RMP entry, VMPL, EFER.SVME, SEV_FEATURES. Which
+ * VMPL and which features is the VMSA's choice.
+ */
+struct snp_vmsa *vmsa_usable(uint64_t gpa);
+
+/* Whether a VMSA may have these SEV_FEATURES here. */
+bool vmsa_features_known(uint64_t features);
+
+/*
+ * Loads the plane from its VMSA on this CPU and marks the page as in use. False: not usable, or in
+ * use by another CPU.
+ */
+bool vmsa_load(struct plane *p);
+
+/* Stores the plane, which is loaded on this CPU, with the reason of its exit. */
+void vmsa_store(struct plane *p, uint64_t exit_code);
+
+/*
+ * The plane, which is loaded on this CPU, has not exited, and another plane runs here meanwhile:
+ * takes what the CPU has of it aside. Its VMSA stays in use, and as it is.
+ */
+void vmsa_park(struct plane *p);
+
+/* A parked plane runs on. */
+void vmsa_unpark(struct plane *p);
+
+/*
+ * Stores a plane that is loaded on another CPU, outside the guest: without the registers that only
+ * that CPU knows (x87, SSE, debug, XCR0), which keep the values of the last load.
+ */
+void vmsa_store_remote(struct plane *p, uint64_t exit_code);
+
+#endif

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: MIT */
+#include "machine/hv/vmgexit/msr.h"
+
+#include "machine/hv/base/port.h"
+#include "machine/hv/event/irq.h"
+
+#define MSR_TSC 0x10u
+#define MSR_APIC_BASE 0x1bu
+#define MSR_X2APIC_FIRST 0x800u
+#define MSR_X2APIC_LAST 0x8ffu
+
+/* Values that do not change; writes vanish. */
+struct constant_msr {
+	uint32_t first, last;
+	uint64_t value;
+};
+
+static const struct constant_msr constants[] = {
+	{ 0x0000008b, 0x0000008b, 0 },	     /* PATCH_LEVEL */
+	{ 0x000000fe, 0x000000fe, 0 },	     /* MTRRcap: neither fixed nor variable ranges */
+	{ 0x00000179, 0x0000017a, 0 },	     /* MCG_CAP: no banks; MCG_STATUS */
+	{ 0x00000200, 0x0000020f, 0 },	     /* variable MTRRs */
+	{ 0x00000250, 0x0000026f, 0 },	     /* fixed MTRRs */
+	{ 0x000002ff, 0x000002ff, 0x806 },   /* MTRRdefType: enabled, write-back */
+	{ 0xc0010010, 0xc0010010, 0 },	     /* SYSCFG */
+	{ 0xc0010015, 0xc0010015, 1 << 24 }, /* HWCR: TscFreqSel, as after reset */
+	{ 0xc001001f, 0xc001001f, 0 },	     /* NB_CFG */
+	{ 0xc0010055, 0xc0010055, 0 },	     /* interrupt pending and CMP-halt */
+	{ 0xc0010058, 0xc0010058, 0 },	     /* MMIO configuration base: none */
+	{ 0xc0010114, 0xc0010114, 1 << 4 },  /* VM_CR: SVM disabled */
+	{ 0xc0011020, 0xc0011028, 0 },	     /* LS_CFG and its neighbours */
+	{ 0xc0011029, 0xc0011029, 1 << 1 },  /* DE_CFG: LFENCE serializes */
+	{ 0xc001102a, 0xc00110ff, 0 },
+};
+
+static const struct constant_msr *find_constant(uint32_t msr)
+{
+	for (size_t i = 0; i < sizeof(constants) / sizeof(constants[0]); i++) {
+		if (msr >= constants[i].first && msr <= constants[i].last)
+			return &constants[i];
+	}
+	return NULL;
+}
+
+/* False: #GP. */
+static bool read_msr(struct ghcb_call *c, uint32_t msr, uint64_t *value)
+{
+	const struct constant_msr *k = find_constant(msr);
+
+	if (msr >= MSR_X2APIC_FIRST && msr <= MSR_X2APIC_LAST)
+		return apic_msr_read(irq_apic(c->p), msr, clock_now(), value);
+	if (msr == MSR_APIC_BASE)
+		*value = irq_apic(c->p)->base;
+	else if (msr == MSR_TSC)
+		*value = clock_now() + c->p->vmcb->tsc_offset;
+	else if (k != NULL)
+		*value = k->value;
+	else
+		return false;
+	return true;
+}
+
+static bool write_msr(struct ghcb_call *c, uint32_t msr, uint64_t value)
+{
+	struct apic_effects effects = { 0 };
+
+	if (msr >= MSR_X2APIC_FIRST && msr <= MSR_X2APIC_LAST) {
+		if (!apic_msr_write(irq_apic(c->p), msr, value, clock_now(), &effects))
+			return false;
+		irq_apic_effects(c->v, c->p, &effects);
+		return true;
+	}
+	if (msr == MSR_APIC_BASE)
+		return apic_base_write(irq_apic(c->p), value);
+	/* The clock is the machine's: a guest that sets it is not heard. */
+	return msr == MSR_TSC || find_constant(msr) != NULL;
+}
+
+void nae_msr_exit(struct ghcb_call *c)
+{
+	uint32_t msr = (uint32_t)c->rcx;
+	uint64_t value = 0;
+
+	if (c->info_1 > 1) {
+		ghcb_error(c, GHCB_ERROR_INVALID_INPUT);
+		return;
+	}
+	if (c->info_1 == 1) {
+		const uint32_t both = GHCB_FIELD_RAX | GHCB_FIELD_RDX;
+
+		if ((c->fields & both) != both) {
+			ghcb_error(c, GHCB_ERROR_MISSING_INPUT);
+			return;
+		}
+		if (!write_msr(c, msr, (c->rdx & 0xffffffff) << 32 | (c->rax & 0xffffffff)))
+			ghcb_inject_gp(c);
+		return;
+	}
+	if (!read_msr(c, msr, &value)) {
+		ghcb_inject_gp(c);
+		return;
+	}
+	c->rax = (uint32_t)value;
+	c->rdx = value >> 32;
+	c->output |= GHCB_FIELD_RAX | GHCB_FIELD_RDX;
+}
