@@ -14,7 +14,7 @@
 
 #include "abi/psp.h"
 #include "abi/snp.h"
-#include "monitor/mem/addr.h"
+#include "monitor/base/addr.h"
 
 /* The privilege level at which every vCPU of the guest runs. */
 #define GUEST_VMPL 2u

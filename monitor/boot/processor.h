@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "monitor/mem/addr.h"
+#include "monitor/base/addr.h"
 
 /*
  * True when the page, of the file's launch and mapped with the C-bit that the CPUID page names, is

@@ -3,9 +3,9 @@
 
 #include "abi/psp.h"
 #include "abi/snp.h"
-#include "monitor/arch/hw/cpu_ops.h"
+#include "monitor/base/cpu_ops.h"
+#include "monitor/base/die.h"
 #include "monitor/ghcb/ghcb.h"
-#include "monitor/log/die.h"
 #include "monitor/trap/wait.h"
 
 #define OFFSET_RAX offsetof(struct ghcb, rax)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "abi/snp.h"
-#include "monitor/arch/hw/cpu_ops.h"
+#include "monitor/base/cpu_ops.h"
+#include "monitor/base/die.h"
 #include "monitor/ghcb/ghcb.h"
-#include "monitor/log/die.h"
 
 #define GFN_MASK 0x000ffffffffff000ull
 #define PSC_OPERATION_SHIFT 52

@@ -2,8 +2,9 @@
 #include <string.h>
 
 #include "monitor/arch/arch.h"
+#include "monitor/base/die.h"
+#include "monitor/base/direct.h"
 #include "monitor/ghcb/ghcb.h"
-#include "monitor/log/die.h"
 #include "monitor/mem/map.h"
 
 /* What no page says that nobody wrote to. */
@@ -16,7 +17,7 @@
  */
 static bool share(gpa_t page)
 {
-	volatile uint64_t *mark = page_ptr(page);
+	volatile uint64_t *mark = direct_ptr(page);
 	bool changed;
 
 	*mark = MARK;
@@ -30,7 +31,7 @@ static bool share(gpa_t page)
 		return false;
 	if (*mark == MARK)
 		return false;
-	memset(page_ptr(page), 0, ABI_PAGE_SIZE);
+	memset(direct_ptr(page), 0, ABI_PAGE_SIZE);
 	return true;
 }
 
@@ -57,11 +58,11 @@ bool ghcb_init_cpu(struct cpu *cpu, struct page_owner *owner)
 	if (!ghcb_share_page(owner, &page) || !ghcb_register(page))
 		return false;
 	cpu->ghcb_page = page;
-	cpu->ghcb = page_ptr(page);
+	cpu->ghcb = direct_ptr(page);
 
 	if (!ghcb_share_page(owner, &cpu->doorbell_page))
 		return false;
-	cpu->doorbell = page_ptr(cpu->doorbell_page);
+	cpu->doorbell = direct_ptr(cpu->doorbell_page);
 	cpu->doorbell_set = ghcb_set_doorbell(cpu->doorbell_page);
 	return cpu->doorbell_set;
 }

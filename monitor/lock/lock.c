@@ -2,8 +2,8 @@
 #include "monitor/lock/lock.h"
 
 #include "monitor/arch/arch.h"
-#include "monitor/log/die.h"
-#include "monitor/vcpu/limits.h"
+#include "monitor/base/die.h"
+#include "monitor/base/limits.h"
 
 #define HELD_MAX 8u
 

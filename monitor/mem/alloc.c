@@ -4,9 +4,9 @@
 #include <string.h>
 
 #include "abi/params.h"
+#include "monitor/base/die.h"
+#include "monitor/base/direct.h"
 #include "monitor/lock/lock.h"
-#include "monitor/log/die.h"
-#include "monitor/mem/direct.h"
 
 #define PAGES_MAX (SOCLE_REGION_SIZE / ABI_PAGE_SIZE)
 #define OWNER_NOBODY 0u
@@ -30,11 +30,6 @@ static gpa_t page_at(size_t index)
 	return gpa(pool.first.raw + (uint64_t)index * ABI_PAGE_SIZE);
 }
 
-void *page_ptr(gpa_t page)
-{
-	return direct_ptr(page);
-}
-
 bool page_alloc_init(gpa_t first, size_t pages)
 {
 	if (!gpa_aligned(first, ABI_PAGE_SIZE) || pages > PAGES_MAX)
@@ -44,7 +39,7 @@ bool page_alloc_init(gpa_t first, size_t pages)
 	pool.pages = pages;
 	pool.free = pages;
 	for (size_t i = 0; i < pages; i++)
-		memset(page_ptr(page_at(i)), 0, ABI_PAGE_SIZE);
+		memset(direct_ptr(page_at(i)), 0, ABI_PAGE_SIZE);
 	return true;
 }
 
@@ -149,7 +144,7 @@ void page_free(struct page_owner *owner, gpa_t page)
 {
 	assert_own(page_owned(owner, page), "page freed that the owner does not have");
 	/* Nobody else can have the page before it is marked free, so wiping needs no lock. */
-	memset(page_ptr(page), 0, ABI_PAGE_SIZE);
+	memset(direct_ptr(page), 0, ABI_PAGE_SIZE);
 
 	size_t index = page_index(page);
 
@@ -182,6 +177,6 @@ void page_wipe_secret(void)
 		uint8_t id = pool.owner_of[i];
 
 		if (id != OWNER_NOBODY && pool.owner[id]->secret)
-			memset(page_ptr(page_at(i)), 0, ABI_PAGE_SIZE);
+			memset(direct_ptr(page_at(i)), 0, ABI_PAGE_SIZE);
 	}
 }

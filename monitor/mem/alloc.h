@@ -11,7 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "monitor/mem/addr.h"
+#include "monitor/base/addr.h"
 
 #define PAGE_OWNERS_MAX 32u
 
@@ -51,8 +51,5 @@ void page_alloc_stats(size_t *free_pages, size_t *all_pages);
 
 /* Zeroes every page of secret owners. For die() only: takes no lock. */
 void page_wipe_secret(void);
-
-/* The page in the direct map. */
-void *page_ptr(gpa_t page);
 
 #endif

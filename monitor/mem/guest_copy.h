@@ -11,7 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "monitor/mem/addr.h"
+#include "monitor/base/addr.h"
 
 /* True when all of [at, at + size) is valid memory of the guest now. An empty range is none. */
 bool guest_range_ok(gpa_t at, uint64_t size);

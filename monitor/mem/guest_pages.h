@@ -20,7 +20,7 @@
 
 #include "abi/params.h"
 #include "monitor/arch/arch.h"
-#include "monitor/mem/addr.h"
+#include "monitor/base/addr.h"
 
 enum guest_page_state {
 	GUEST_PAGE_TAKEN,   /* not the guest's: Socle's, no RAM, a VMSA, or being changed */

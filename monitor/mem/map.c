@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "monitor/mem/map.h"
 
+#include "monitor/base/direct.h"
 #include "monitor/lock/lock.h"
-#include "monitor/mem/direct.h"
 #include "monitor/mem/table.h"
 #include "monitor/mem/tlb.h"
 

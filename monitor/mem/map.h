@@ -12,7 +12,7 @@
 #include <stdint.h>
 
 #include "abi/params.h"
-#include "monitor/mem/addr.h"
+#include "monitor/base/addr.h"
 #include "monitor/mem/alloc.h"
 
 #define MAP_READ (1u << 0) /* present at all */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include <string.h>
 
-#include "monitor/mem/direct.h"
+#include "monitor/base/direct.h"
 #include "monitor/mem/map.h"
 #include "monitor/mem/table.h"
 

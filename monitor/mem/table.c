@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "monitor/mem/table.h"
 
-#include "monitor/mem/direct.h"
+#include "monitor/base/direct.h"
 
 uint64_t *table_at(gpa_t page)
 {

@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "monitor/mem/addr.h"
+#include "monitor/base/addr.h"
 #include "monitor/mem/alloc.h"
 
 #define TABLE_ENTRIES 512u

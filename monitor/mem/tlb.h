@@ -6,7 +6,7 @@
 #ifndef SOCLE_MONITOR_MEM_TLB_H
 #define SOCLE_MONITOR_MEM_TLB_H
 
-#include "monitor/mem/addr.h"
+#include "monitor/base/addr.h"
 
 /* Forgets the translation of one page, global or not. */
 void tlb_flush_page(va_t va);

@@ -7,7 +7,7 @@
 
 #include "abi/svsm.h"
 #include "core/selector.h"
-#include "monitor/mem/addr.h"
+#include "monitor/base/addr.h"
 #include "monitor/service/service.h"
 
 /*

@@ -11,7 +11,7 @@
 #include <stdint.h>
 
 #include "abi/svsm.h"
-#include "monitor/mem/addr.h"
+#include "monitor/base/addr.h"
 
 /* Who calls: filled by the run loop from registry_enter(), never from what the guest says. */
 struct svsm_caller {

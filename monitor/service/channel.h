@@ -11,7 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "monitor/mem/addr.h"
+#include "monitor/base/addr.h"
 #include "monitor/service/amdsp.h"
 #include "monitor/service/message.h"
 

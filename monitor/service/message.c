@@ -2,6 +2,7 @@
 #include "monitor/service/message.h"
 
 #include "abi/service.h"
+#include "monitor/base/direct.h"
 
 bool message_alloc(struct message *message, struct page_owner *owner, size_t size)
 {
@@ -16,7 +17,7 @@ bool message_alloc(struct message *message, struct page_owner *owner, size_t siz
 	*message = (struct message){
 		.owner = owner,
 		.first = first,
-		.data = page_ptr(first),
+		.data = direct_ptr(first),
 		.size = size,
 		.pages = pages,
 	};

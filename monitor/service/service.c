@@ -4,9 +4,9 @@
 #include <string.h>
 
 #include "core/archive.h"
-#include "monitor/log/die.h"
+#include "monitor/base/die.h"
+#include "monitor/base/direct.h"
 #include "monitor/log/log.h"
-#include "monitor/mem/direct.h"
 #include "monitor/service/call.h"
 #include "monitor/service/loader.h"
 #include "monitor/vcpu/secrets.h"

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "monitor/base/direct.h"
 #include "monitor/service/process.h"
 
 static va_t address_of(const struct snapshot_page *page)
@@ -26,7 +27,7 @@ static bool make_list(struct service *service)
 
 	if (span == 0 || !page_alloc_span(&service->owner, span, 1, &first))
 		return false;
-	s->pages = page_ptr(first);
+	s->pages = direct_ptr(first);
 	s->first = first;
 	s->span = span;
 	return true;
@@ -52,13 +53,13 @@ static bool keep(struct service *service, const struct space_page *page)
 		.rights = page->rights & 0xff,
 		.content = SNAPSHOT_IN_PLACE,
 	};
-	if (page->owned && all_zero(page_ptr(page->page))) {
+	if (page->owned && all_zero(direct_ptr(page->page))) {
 		kept->content = SNAPSHOT_ZERO;
 	} else if (page->owned) {
 		if (!page_alloc(&service->owner, &kept->copy))
 			return false;
 		kept->content = SNAPSHOT_COPY;
-		memcpy(page_ptr(kept->copy), page_ptr(page->page), ABI_PAGE_SIZE);
+		memcpy(direct_ptr(kept->copy), direct_ptr(page->page), ABI_PAGE_SIZE);
 	}
 	space_mark(&service->space, page->va);
 	s->count++;
@@ -108,9 +109,9 @@ static bool restore_page(struct service *service, const struct snapshot_page *ke
 	struct address_space *space = &service->space;
 
 	if (kept->content == SNAPSHOT_COPY)
-		memcpy(page_ptr(now->page), page_ptr(kept->copy), ABI_PAGE_SIZE);
+		memcpy(direct_ptr(now->page), direct_ptr(kept->copy), ABI_PAGE_SIZE);
 	else if (kept->content == SNAPSHOT_ZERO)
-		memset(page_ptr(now->page), 0, ABI_PAGE_SIZE);
+		memset(direct_ptr(now->page), 0, ABI_PAGE_SIZE);
 	if (now->rights != kept->rights && !space_protect(space, now->va, kept->rights))
 		return false;
 	space_mark(space, now->va);

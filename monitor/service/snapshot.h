@@ -12,7 +12,7 @@
 #include <stdint.h>
 
 #include "core/services_conf.h"
-#include "monitor/mem/addr.h"
+#include "monitor/base/addr.h"
 #include "monitor/trap/user.h"
 
 struct service;

@@ -6,7 +6,7 @@
  * no handler needs GS, for every stack pointer tells its vCPU (cpu_layout.h). So #HV and NMI may
  * come anywhere. They run on IST stacks, and what they interrupt keeps its registers.
  */
-#include "monitor/vcpu/cpu_layout.h"
+#include "monitor/base/cpu_layout.h"
 
 	.text
 

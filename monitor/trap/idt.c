@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "monitor/arch/hw/cpu_ops.h"
+#include "monitor/base/cpu_ops.h"
 #include "monitor/trap/trap.h"
 #include "monitor/trap/user_asm.h"
 

@@ -3,10 +3,10 @@
 
 #include "abi/snp.h"
 #include "core/format.h"
-#include "monitor/arch/hw/cpu_ops.h"
-#include "monitor/log/die.h"
+#include "monitor/base/cpu_ops.h"
+#include "monitor/base/die.h"
+#include "monitor/base/extable.h"
 #include "monitor/mem/map.h"
-#include "monitor/trap/extable.h"
 #include "monitor/trap/user_asm.h"
 
 #define WHY_MAX 160u

@@ -4,8 +4,8 @@
 #include <stddef.h>
 
 #include "monitor/arch/arch.h"
-#include "monitor/arch/hw/cpu_ops.h"
 #include "monitor/arch/hw/timer.h"
+#include "monitor/base/cpu_ops.h"
 #include "monitor/ghcb/ghcb.h"
 #include "monitor/trap/user_asm.h"
 

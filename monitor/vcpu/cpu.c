@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "monitor/vcpu/cpu.h"
 
-#include "monitor/arch/hw/cpu_ops.h"
 #include "monitor/arch/hw/cpuid.h"
+#include "monitor/base/cpu_ops.h"
 #include "monitor/trap/trap.h"
 #include "monitor/trap/user_asm.h"
 

@@ -9,10 +9,10 @@
 #include <stdint.h>
 
 #include "abi/ghcb.h"
+#include "monitor/base/cpu_layout.h"
+#include "monitor/base/limits.h"
 #include "monitor/mem/map.h"
 #include "monitor/trap/user.h"
-#include "monitor/vcpu/cpu_layout.h"
-#include "monitor/vcpu/limits.h"
 #include "monitor/vcpu/this_cpu.h"
 
 enum cpu_ist { /* which stack a vector runs on */

@@ -8,10 +8,10 @@
 
 #include "core/vmsa.h"
 #include "monitor/arch/arch.h"
+#include "monitor/base/die.h"
+#include "monitor/base/direct.h"
 #include "monitor/ghcb/ghcb.h"
-#include "monitor/log/die.h"
 #include "monitor/log/log.h"
-#include "monitor/mem/direct.h"
 #include "monitor/mem/guest_pages.h"
 #include "monitor/mem/table.h"
 #include "monitor/vcpu/registry.h"
@@ -30,7 +30,7 @@ static void start_page_states(const struct socle_params *params, struct page_own
 
 	if (!size || !page_alloc_span(owner, count, 1, &memory))
 		die(DIE_MEMORY, "no memory for the states of the guest's pages");
-	if (!guest_pages_init(params, page_ptr(memory), count * ABI_PAGE_SIZE))
+	if (!guest_pages_init(params, direct_ptr(memory), count * ABI_PAGE_SIZE))
 		die(DIE_PARAMS, "the parameter block's memory ranges contradict themselves");
 }
 
@@ -124,7 +124,7 @@ static gpa_t build_vmsa(const struct socle_guest_entry *entry, struct page_owner
 
 	if (!vmsa_alloc(owner, &page))
 		die(DIE_MEMORY, "no memory for the guest's VMSA");
-	vmsa = page_ptr(page);
+	vmsa = direct_ptr(page);
 	vmsa_long_mode(vmsa, entry, arch_guest_sev_features());
 	vmsa->cr3 |= map_c_bit();
 	vmsa->vmpl = GUEST_VMPL;

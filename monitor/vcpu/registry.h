@@ -18,8 +18,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "monitor/mem/addr.h"
-#include "monitor/vcpu/limits.h"
+#include "monitor/base/addr.h"
+#include "monitor/base/limits.h"
 
 #define REGISTRY_CPUS_MAX MONITOR_CPUS_MAX
 #define REGISTRY_VMSAS_MAX (4u * REGISTRY_CPUS_MAX)

@@ -4,10 +4,10 @@
  * may lie about why, so what is wanted is for vcpu/serve.c to find out.
  */
 #include "monitor/arch/arch.h"
-#include "monitor/arch/hw/cpu_ops.h"
 #include "monitor/arch/hw/timer.h"
+#include "monitor/base/cpu_ops.h"
+#include "monitor/base/die.h"
 #include "monitor/ghcb/ghcb.h"
-#include "monitor/log/die.h"
 #include "monitor/log/log.h"
 #include "monitor/trap/trap.h"
 #include "monitor/trap/wait.h"

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "monitor/arch/arch.h"
-#include "monitor/mem/direct.h"
+#include "monitor/base/direct.h"
 
 #define CORE_VERSION_MAX 1u
 

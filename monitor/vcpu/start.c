@@ -5,10 +5,11 @@
  */
 #include "core/vmsa.h"
 #include "monitor/arch/arch.h"
-#include "monitor/arch/hw/cpu_ops.h"
 #include "monitor/arch/hw/timer.h"
+#include "monitor/base/cpu_ops.h"
+#include "monitor/base/die.h"
+#include "monitor/base/direct.h"
 #include "monitor/ghcb/ghcb.h"
-#include "monitor/log/die.h"
 #include "monitor/log/log.h"
 #include "monitor/vcpu/vcpu.h"
 
@@ -52,7 +53,7 @@ static gpa_t build_vmsa(unsigned int index, struct page_owner *owner)
 
 	if (!vmsa_alloc(owner, &page))
 		die(DIE_MEMORY, "no memory for the VMSA of a vCPU");
-	vmsa_long_mode(page_ptr(page), &entry, own_sev_features());
+	vmsa_long_mode(direct_ptr(page), &entry, own_sev_features());
 	if (!vmsa_commit(page))
 		die(DIE_RMP, "a page of ours cannot become a VMSA");
 	return page;

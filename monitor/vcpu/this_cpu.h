@@ -9,8 +9,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "monitor/vcpu/cpu_layout.h"
-#include "monitor/vcpu/limits.h"
+#include "monitor/base/cpu_layout.h"
+#include "monitor/base/limits.h"
 
 struct cpu;
 

@@ -79,7 +79,7 @@
 #define BUFFER_SIZE 4096u
 #define MONITOR_IMAGE 0xffffffff80000000ull
 #define MONITOR_DIRECT 0xffff800000000000ull
-#define MONITOR_CPU 0xffffffffc0000000ull /* block of the first vCPU: monitor/vcpu/cpu_layout.h */
+#define MONITOR_CPU 0xffffffffc0000000ull /* block of the first vCPU: monitor/base/cpu_layout.h */
 #define CALLS_WITH_STACK 4000u
 #define TSC_LEAP (1ull << 32) /* a second or two */
 #define RANDOM_CALLS 300u     /* for one request */

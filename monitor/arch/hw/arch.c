@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "monitor/arch/arch.h"
 
-#include "monitor/arch/hw/cpu_ops.h"
+#include "monitor/base/cpu_ops.h"
 #include "monitor/ghcb/ghcb.h"
 
 #define TERM_SET_SOCLE 2u

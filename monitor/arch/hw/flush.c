@@ -2,8 +2,8 @@
 /* INVLPGB and TLBSYNC (APM volume 3). arch.h says what they are for and what is assumed. */
 #include "monitor/arch/arch.h"
 #include "monitor/arch/hw/cpuid.h"
+#include "monitor/base/extable.h"
 #include "monitor/log/log.h"
-#include "monitor/trap/extable.h"
 
 #define LEAF_ADDRESS_SIZES 0x80000008u
 #define EBX_INVLPGB (1u << 3)

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Guest memory. Guest and host can take any page away at any time, which is a #VC or a page fault
- * at the access: every access here has its fixup (trap/extable.h).
+ * at the access: every access here has its fixup (base/extable.h).
  */
 #include <stddef.h>
 
 #include "monitor/arch/arch.h"
-#include "monitor/mem/direct.h"
-#include "monitor/trap/extable.h"
+#include "monitor/base/direct.h"
+#include "monitor/base/extable.h"
 
 /* Returns how many bytes were left when it faulted: 0 when none did. */
 static size_t copy(void *to, const void *from, size_t size)

@@ -5,6 +5,7 @@
 #include "core/bytes.h"
 #include "monitor/arch/arch.h"
 #include "monitor/arch/hw/host.h"
+#include "monitor/base/direct.h"
 #include "monitor/ghcb/ghcb.h"
 #include "monitor/lock/lock.h"
 
@@ -62,7 +63,7 @@ static void take_certificates(void *certificates, size_t *size)
 	size_t room = *size < CERTIFICATE_PAGES * ABI_PAGE_SIZE ? *size
 								: CERTIFICATE_PAGES * ABI_PAGE_SIZE;
 
-	memcpy(certificates, page_ptr(bounce.certificates), room);
+	memcpy(certificates, direct_ptr(bounce.certificates), room);
 	*size = table_size(certificates, room);
 }
 
@@ -73,14 +74,14 @@ uint64_t arch_guest_request(const void *request, void *response, void *certifica
 	gpa_t table = certificates ? bounce.certificates : gpa(0);
 
 	lock_acquire(&bounce.lock);
-	memcpy(page_ptr(bounce.request), request, ABI_PAGE_SIZE);
-	memset(page_ptr(bounce.response), 0, ABI_PAGE_SIZE);
+	memcpy(direct_ptr(bounce.request), request, ABI_PAGE_SIZE);
+	memset(direct_ptr(bounce.response), 0, ABI_PAGE_SIZE);
 	if (certificates)
-		memset(page_ptr(bounce.certificates), 0, CERTIFICATE_PAGES * ABI_PAGE_SIZE);
+		memset(direct_ptr(bounce.certificates), 0, CERTIFICATE_PAGES * ABI_PAGE_SIZE);
 
 	uint64_t result = ghcb_guest_request(bounce.request, bounce.response, table, &pages);
 
-	memcpy(response, page_ptr(bounce.response), ABI_PAGE_SIZE);
+	memcpy(response, direct_ptr(bounce.response), ABI_PAGE_SIZE);
 	if (certificates && result == 0)
 		take_certificates(certificates, cert_size);
 	else if (certificates && result >> 32 == PSP_VMM_ERR_INVALID_LEN)

@@ -9,8 +9,8 @@
 
 #include "monitor/arch/arch.h"
 #include "monitor/arch/hw/cpuid.h"
+#include "monitor/base/limits.h"
 #include "monitor/mem/secret.h"
-#include "monitor/vcpu/limits.h"
 
 #define CPUID_1_ECX_RDRAND (1u << 30)
 #define CPUID_7_EBX_RDSEED (1u << 18)

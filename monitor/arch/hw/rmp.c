@@ -4,8 +4,8 @@
  * not what they need, and go on at their fixup then.
  */
 #include "monitor/arch/arch.h"
-#include "monitor/mem/direct.h"
-#include "monitor/trap/extable.h"
+#include "monitor/base/direct.h"
+#include "monitor/base/extable.h"
 
 uint32_t arch_pvalidate(gpa_t page, enum arch_page_size size, bool validate, bool *changed)
 {

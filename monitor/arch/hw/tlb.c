@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "monitor/mem/tlb.h"
 
-#include "monitor/arch/hw/cpu_ops.h"
+#include "monitor/base/cpu_ops.h"
 
 void tlb_flush_page(va_t va)
 {

@@ -14,7 +14,7 @@
 #include <stdint.h>
 
 #include "core/rmp.h"
-#include "monitor/mem/addr.h"
+#include "monitor/base/addr.h"
 
 #define MODEL_PAGES 4096u /* 16 MiB from gPA 0 */
 #define MODEL_SIZE ((uint64_t)MODEL_PAGES * ABI_PAGE_SIZE)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The start on the first vCPU: its order, what ends it, and which parameter blocks are refused
- * (abi/params.h says what one holds, log/die.h the reasons). Every other part is a name in a list.
+ * (abi/params.h says what one holds, base/die.h the reasons). Every other part is a name in a list.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -17,11 +17,11 @@
 #include "monitor/arch/hw/host.h"
 #include "monitor/arch/hw/random.h"
 #include "monitor/arch/hw/timer.h"
+#include "monitor/base/die.h"
+#include "monitor/base/direct.h"
 #include "monitor/boot/processor.h"
 #include "monitor/ghcb/ghcb.h"
-#include "monitor/log/die.h"
 #include "monitor/log/log.h"
-#include "monitor/mem/direct.h"
 #include "monitor/protocol/protocol.h"
 #include "monitor/protocol/twin.h"
 #include "monitor/service/service.h"

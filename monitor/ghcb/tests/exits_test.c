@@ -12,8 +12,8 @@
 
 #include <cmocka.h>
 
+#include "monitor/base/die.h"
 #include "monitor/ghcb/ghcb.h"
-#include "monitor/log/die.h"
 #include "monitor/trap/wait.h"
 
 #define GHCB_MSR 0xc0010130u

@@ -9,8 +9,8 @@
 #include <string.h>
 
 #include "monitor/arch/arch.h"
+#include "monitor/base/direct.h"
 #include "monitor/ghcb/ghcb.h"
-#include "monitor/mem/direct.h"
 
 #define FIRST (FAKE_BASE + 0x5000)
 #define PAGES 8u
@@ -68,7 +68,7 @@ bool ghcb_page_state(gpa_t page, bool private_page)
 		return false;
 	advance(page, INVALID, SHARED);
 	if (!same_bytes)
-		memset(page_ptr(page), 0xa5, 0x1000); /* whatever the host puts there */
+		memset(direct_ptr(page), 0xa5, 0x1000); /* whatever the host puts there */
 	return true;
 }
 

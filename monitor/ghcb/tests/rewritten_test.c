@@ -14,8 +14,8 @@
 
 #include <cmocka.h>
 
+#include "monitor/base/die.h"
 #include "monitor/ghcb/ghcb.h"
-#include "monitor/log/die.h"
 #include "monitor/trap/wait.h"
 
 #define RAX 0x1f8u

@@ -9,8 +9,8 @@
 #include <pthread.h>
 
 #include "monitor/arch/arch.h"
+#include "monitor/base/die.h"
 #include "monitor/lock/lock.h"
-#include "monitor/log/die.h"
 
 #define THREADS 4u
 #define TURNS 200u /* a waiting thread may have to wait out the holder's time slice */

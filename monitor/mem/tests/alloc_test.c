@@ -2,6 +2,7 @@
 /* The page allocator. */
 #include <string.h>
 
+#include "monitor/base/direct.h"
 #include "monitor/mem/alloc.h"
 #include "monitor/mem/tests/fake_memory.h"
 
@@ -30,7 +31,7 @@ static int start(void **state)
 
 static bool is_filled(gpa_t page, uint8_t byte)
 {
-	const uint8_t *bytes = page_ptr(page);
+	const uint8_t *bytes = direct_ptr(page);
 
 	for (size_t i = 0; i < ABI_PAGE_SIZE; i++) {
 		if (bytes[i] != byte)
@@ -46,7 +47,7 @@ static void pages_come_zeroed_and_go_wiped(void **state)
 	(void)state;
 	assert_true(page_alloc(&owner, &page));
 	assert_true(is_filled(page, 0));
-	memset(page_ptr(page), 0x77, ABI_PAGE_SIZE);
+	memset(direct_ptr(page), 0x77, ABI_PAGE_SIZE);
 	page_free(&owner, page);
 	assert_true(is_filled(page, 0));
 }
@@ -176,8 +177,8 @@ static void dying_wipes_secret_pages_only(void **state)
 	(void)state;
 	assert_true(page_alloc(&owner, &plain));
 	assert_true(page_alloc(&secret, &hidden));
-	memset(page_ptr(plain), 1, ABI_PAGE_SIZE);
-	memset(page_ptr(hidden), 2, ABI_PAGE_SIZE);
+	memset(direct_ptr(plain), 1, ABI_PAGE_SIZE);
+	memset(direct_ptr(hidden), 2, ABI_PAGE_SIZE);
 	page_wipe_secret();
 	assert_true(is_filled(plain, 1));
 	assert_true(is_filled(hidden, 0));

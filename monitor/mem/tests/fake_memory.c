@@ -5,8 +5,8 @@
 #include <string.h>
 
 #include "monitor/arch/arch.h"
-#include "monitor/log/die.h"
-#include "monitor/mem/direct.h"
+#include "monitor/base/die.h"
+#include "monitor/base/direct.h"
 
 static uint8_t memory[FAKE_PAGES * ABI_PAGE_SIZE] __attribute__((aligned(4096)));
 

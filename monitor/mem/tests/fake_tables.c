@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "monitor/mem/direct.h"
+#include "monitor/base/direct.h"
 
 const struct map_config fake_tables_config = {
 	.root = { ROOT },

@@ -2,7 +2,7 @@
 /* The monitor's page tables and address spaces, over tables in an array. */
 #include <string.h>
 
-#include "monitor/mem/direct.h"
+#include "monitor/base/direct.h"
 #include "monitor/mem/map.h"
 #include "monitor/mem/table.h"
 #include "monitor/mem/tests/fake_memory.h"

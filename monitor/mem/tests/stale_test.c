@@ -4,7 +4,7 @@
  * tables under the worst TLB that the manual permits (tlb_model.h). What is flushed by whom is the
  * contract in mem/map.h.
  */
-#include "monitor/mem/direct.h"
+#include "monitor/base/direct.h"
 #include "monitor/mem/tests/fake_tables.h"
 #include "monitor/mem/tests/tlb_model.h"
 

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "monitor/mem/direct.h"
+#include "monitor/base/direct.h"
 #include "monitor/mem/tests/fake_tables.h"
 #include "monitor/mem/tlb.h"
 

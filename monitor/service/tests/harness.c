@@ -14,9 +14,9 @@
 #include "abi/psp.h"
 #include "core/elf.h"
 #include "monitor/arch/arch.h"
+#include "monitor/base/direct.h"
 #include "monitor/log/emergency.h"
 #include "monitor/log/log.h"
-#include "monitor/mem/direct.h"
 #include "monitor/service/linux.h"
 #include "monitor/vcpu/secrets.h"
 

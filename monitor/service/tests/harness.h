@@ -13,7 +13,7 @@
 #include <stdint.h>
 
 #include "abi/params.h"
-#include "monitor/log/die.h"
+#include "monitor/base/die.h"
 #include "monitor/service/loader.h"
 #include "monitor/service/process.h"
 

@@ -11,8 +11,8 @@
 
 #include <cmocka.h>
 
-#include "monitor/log/die.h"
-#include "monitor/trap/extable.h"
+#include "monitor/base/die.h"
+#include "monitor/base/extable.h"
 #include "monitor/trap/trap.h"
 #include "monitor/trap/user_asm.h"
 

@@ -12,8 +12,8 @@
 #include <cmocka.h>
 
 #include "monitor/arch/arch.h"
-#include "monitor/arch/hw/cpu_ops.h"
 #include "monitor/arch/hw/timer.h"
+#include "monitor/base/cpu_ops.h"
 #include "monitor/ghcb/ghcb.h"
 #include "monitor/trap/user_asm.h"
 

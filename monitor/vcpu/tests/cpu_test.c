@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A vCPU's block and what its CPU is made to be. Places are those of vcpu/cpu_layout.h, descriptors
+ * A vCPU's block and what its CPU is made to be. Places are those of base/cpu_layout.h, descriptors
  * and registers literals of APM volume 2: 4.7 and 4.8 (descriptors), 12.2.5 (TSS), 3.1 (CR0, CR4,
  * EFER), 6.1.1 (SYSCALL).
  */

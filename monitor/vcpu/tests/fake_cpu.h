@@ -8,14 +8,14 @@
 #define SOCLE_MONITOR_VCPU_TESTS_FAKE_CPU_H
 
 #define SOCLE_MONITOR_VCPU_THIS_CPU_H
-#define SOCLE_MONITOR_ARCH_HW_CPU_OPS_H
+#define SOCLE_MONITOR_BASE_CPU_OPS_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "monitor/arch/hw/cpu_bits.h"
-#include "monitor/vcpu/cpu_layout.h"
-#include "monitor/vcpu/limits.h"
+#include "monitor/base/cpu_bits.h"
+#include "monitor/base/cpu_layout.h"
+#include "monitor/base/limits.h"
 
 struct cpu;
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The guest's start on the model: what is the guest's before its first instruction, and with what
- * it begins. Reasons of die() are those of log/die.h, offsets of a VMSA those of APM volume 2,
+ * it begins. Reasons of die() are those of base/die.h, offsets of a VMSA those of APM volume 2,
  * table B-4.
  *
  *	0 .. 8 MiB	RAM; 64 KiB at 1 MiB loaded
@@ -17,9 +17,9 @@
 
 #include "monitor/arch/arch.h"
 #include "monitor/arch/model/model.h"
+#include "monitor/base/die.h"
+#include "monitor/base/direct.h"
 #include "monitor/ghcb/ghcb.h"
-#include "monitor/log/die.h"
-#include "monitor/mem/direct.h"
 #include "monitor/mem/guest_pages.h"
 #include "monitor/vcpu/registry.h"
 #include "monitor/vcpu/secrets.h"

@@ -13,8 +13,8 @@
 #include <cmocka.h>
 
 #include "monitor/arch/hw/timer.h"
+#include "monitor/base/die.h"
 #include "monitor/ghcb/ghcb.h"
-#include "monitor/log/die.h"
 #include "monitor/log/log.h"
 #include "monitor/trap/trap.h"
 #include "monitor/trap/wait.h"

@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-#include "monitor/mem/direct.h"
+#include "monitor/base/direct.h"
 #include "monitor/vcpu/secrets.h"
 
 #define PAGE FAKE_BASE

@@ -13,8 +13,9 @@
 
 #include "monitor/arch/arch.h"
 #include "monitor/arch/hw/timer.h"
+#include "monitor/base/die.h"
+#include "monitor/base/direct.h"
 #include "monitor/ghcb/ghcb.h"
-#include "monitor/log/die.h"
 #include "monitor/log/log.h"
 #include "monitor/trap/trap.h"
 #include "monitor/vcpu/vcpu.h"
@@ -81,7 +82,7 @@ bool vmsa_commit(gpa_t page)
 	return !t.no_rmp;
 }
 
-void *page_ptr(gpa_t page)
+void *direct_ptr(gpa_t page)
 {
 	assert_int_equal(page.raw, VMSA);
 	return &vmsa;

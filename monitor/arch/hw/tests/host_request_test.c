@@ -10,8 +10,8 @@
 
 #include "monitor/arch/arch.h"
 #include "monitor/arch/hw/host.h"
+#include "monitor/base/direct.h"
 #include "monitor/ghcb/ghcb.h"
-#include "monitor/mem/direct.h"
 
 #define REQUEST FAKE_BASE
 #define RESPONSE (FAKE_BASE + 0x1000)
@@ -26,11 +26,6 @@ static uint64_t result, pages_said, pages_asked;
 static bool with_table;
 static uint8_t table[ROOM]; /* what the host writes */
 static uint8_t request[0x1000], response[0x1000], certificates[ROOM + 0x2000];
-
-void *page_ptr(gpa_t page)
-{
-	return direct_ptr(page);
-}
 
 bool ghcb_share_span(struct page_owner *who, size_t count, gpa_t *first)
 {

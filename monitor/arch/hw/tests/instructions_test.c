@@ -2,7 +2,7 @@
 /*
  * The functions of arch.h that are a few instructions, executed: those that the host's CPU does not
  * let us execute are played by a signal handler, with the operands and results of APM volume 3.
- * An exception goes on where the table of trap/extable.h says, or ends the test.
+ * An exception goes on where the table of base/extable.h says, or ends the test.
  */
 #define _GNU_SOURCE /* names of registers in ucontext */
 #include <setjmp.h>
@@ -19,9 +19,9 @@
 
 #include "monitor/arch/arch.h"
 #include "monitor/arch/hw/cpuid.h"
+#include "monitor/base/direct.h"
+#include "monitor/base/extable.h"
 #include "monitor/log/log.h"
-#include "monitor/mem/direct.h"
-#include "monitor/trap/extable.h"
 
 #define UD 6u
 #define GP 13u

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "monitor/log/die.h"
+#include "monitor/base/die.h"
 #include "monitor/mem/guest_pages.h"
 #include "monitor/vcpu/registry.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "monitor/mem/direct.h"
+#include "monitor/base/direct.h"
 
 #include "abi/params.h"
 

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* Single instructions, for arch/hw, trap, boot and vcpu. */
-#ifndef SOCLE_MONITOR_ARCH_HW_CPU_OPS_H
-#define SOCLE_MONITOR_ARCH_HW_CPU_OPS_H
+/* Single instructions. */
+#ifndef SOCLE_MONITOR_BASE_CPU_OPS_H
+#define SOCLE_MONITOR_BASE_CPU_OPS_H
 
 #include <stdint.h>
 
-#include "monitor/arch/hw/cpu_bits.h"
-#include "monitor/vcpu/cpu_layout.h"
+#include "monitor/base/cpu_bits.h"
+#include "monitor/base/cpu_layout.h"
 
 static inline uint64_t cpu_read_msr(uint32_t msr)
 {

@@ -3,8 +3,8 @@
  * The second kind of failure: our own bug, a promise that the hardware broke, or a start without
  * what it must not go on without. Nothing that a guest does comes here.
  */
-#ifndef SOCLE_MONITOR_LOG_DIE_H
-#define SOCLE_MONITOR_LOG_DIE_H
+#ifndef SOCLE_MONITOR_BASE_DIE_H
+#define SOCLE_MONITOR_BASE_DIE_H
 
 #include <stdbool.h>
 #include <stdint.h>

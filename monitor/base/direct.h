@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef SOCLE_MONITOR_MEM_DIRECT_H
-#define SOCLE_MONITOR_MEM_DIRECT_H
+#ifndef SOCLE_MONITOR_BASE_DIRECT_H
+#define SOCLE_MONITOR_BASE_DIRECT_H
 
-#include "monitor/mem/addr.h"
+#include "monitor/base/addr.h"
 
 /*
  * Where the direct map shows gPA at: SOCLE_VA_DIRECT + at, never executable. Says nothing about

@@ -11,8 +11,8 @@
  *	pages 2-5	the stack of the run loop and of everything it calls
  *	page 7, 9, 11, 13, 15	stacks of IST 1-5
  */
-#ifndef SOCLE_MONITOR_VCPU_CPU_LAYOUT_H
-#define SOCLE_MONITOR_VCPU_CPU_LAYOUT_H
+#ifndef SOCLE_MONITOR_BASE_CPU_LAYOUT_H
+#define SOCLE_MONITOR_BASE_CPU_LAYOUT_H
 
 #define CPU_VA_BASE 0xffffffffc0000000
 #define CPU_BLOCK_SIZE 0x10000

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Bits of control registers and numbers of MSRs (APM volume 2, chapter 3 and appendix A). */
-#ifndef SOCLE_MONITOR_ARCH_HW_CPU_BITS_H
-#define SOCLE_MONITOR_ARCH_HW_CPU_BITS_H
+#ifndef SOCLE_MONITOR_BASE_CPU_BITS_H
+#define SOCLE_MONITOR_BASE_CPU_BITS_H
 
 #include <stdint.h>
 

@@ -15,8 +15,8 @@
 #include <cmocka.h>
 
 #include "monitor/arch/arch.h"
+#include "monitor/base/die.h"
 #include "monitor/lock/lock.h"
-#include "monitor/log/die.h"
 #include "monitor/mem/alloc.h"
 #include "monitor/mem/secret.h"
 #include "monitor/trap/user.h"

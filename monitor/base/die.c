@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-#include "monitor/log/die.h"
+#include "monitor/base/die.h"
 
 #include "monitor/arch/arch.h"
+#include "monitor/base/limits.h"
 #include "monitor/log/emergency.h"
 #include "monitor/mem/alloc.h"
 #include "monitor/mem/secret.h"
 #include "monitor/trap/user.h"
-#include "monitor/vcpu/limits.h"
 #include "monitor/vcpu/secrets.h"
 
 /* In this order: a service is left before its page tables are wiped with the rest. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef SOCLE_MONITOR_VCPU_LIMITS_H
-#define SOCLE_MONITOR_VCPU_LIMITS_H
+#ifndef SOCLE_MONITOR_BASE_LIMITS_H
+#define SOCLE_MONITOR_BASE_LIMITS_H
 
 /* vCPUs that the monitor has room for: per-CPU blocks, locks held, registry. */
 #define MONITOR_CPUS_MAX 64u

@@ -3,8 +3,8 @@
  * Addresses that cannot be mixed up: each kind is a structure of its own, so that passing one for
  * another does not compile.
  */
-#ifndef SOCLE_MONITOR_MEM_ADDR_H
-#define SOCLE_MONITOR_MEM_ADDR_H
+#ifndef SOCLE_MONITOR_BASE_ADDR_H
+#define SOCLE_MONITOR_BASE_ADDR_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -3,8 +3,8 @@
  * Instructions of ring 0 that may raise an exception, for it is the host's to say whether they can
  * be executed, and where each goes on then. Inline assembly adds one by a macro of these.
  */
-#ifndef SOCLE_MONITOR_TRAP_EXTABLE_H
-#define SOCLE_MONITOR_TRAP_EXTABLE_H
+#ifndef SOCLE_MONITOR_BASE_EXTABLE_H
+#define SOCLE_MONITOR_BASE_EXTABLE_H
 
 #include <stdint.h>
 
