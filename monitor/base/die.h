@@ -23,6 +23,27 @@ enum die_reason {
 	DIE_REQUIRED = 10,     /* a service that services.conf requires did not get ready */
 };
 
+/* What die() does first, in this order. */
+enum die_step {
+	DIE_WIPE_KEYS,
+	DIE_LEAVE_SERVICE, /* before its page tables are wiped with the rest */
+	DIE_WIPE_RANGES,
+	DIE_WIPE_PAGES,
+	DIE_STEPS,
+};
+
+/*
+ * What die() needs of the parts above this one, which all use it: nothing else in the monitor calls
+ * upward. Each may be called in any lock state. boot/hooks.c
+ */
+struct die_hooks {
+	void (*steps[DIE_STEPS])(void);
+	unsigned int (*cpu_index)(void);
+	void (*log)(const char *what, const char *why);
+	void (*terminate)(uint32_t reason) __attribute__((noreturn));
+};
+extern const struct die_hooks die_hooks;
+
 /*
  * Wipes the keys, every page of secret owners and all other memory that is registered as secret,
  * writes why to the log and asks the host to end the VM. Never returns, also when the host does not

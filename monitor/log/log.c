@@ -6,7 +6,6 @@
 #include "core/format.h"
 #include "monitor/arch/arch.h"
 #include "monitor/lock/lock.h"
-#include "monitor/log/emergency.h"
 
 static struct lock log_lock = { .rank = LOCK_RANK_LOG };
 

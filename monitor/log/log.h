@@ -28,4 +28,7 @@ void log_printf(enum log_level level, const char *fmt, ...) __attribute__((forma
  */
 void log_text(const char *name, const char *text, size_t size);
 
+/* "what: why" without the log's lock: only for die(), which may come while it is held. */
+void log_emergency(const char *what, const char *why);
+
 #endif

@@ -10,7 +10,6 @@
 
 #include "monitor/arch/arch.h"
 #include "monitor/lock/lock.h"
-#include "monitor/log/emergency.h"
 #include "monitor/log/log.h"
 
 static char out[1024];

@@ -15,7 +15,6 @@
 #include "core/elf.h"
 #include "monitor/arch/arch.h"
 #include "monitor/base/direct.h"
-#include "monitor/log/emergency.h"
 #include "monitor/log/log.h"
 #include "monitor/service/linux.h"
 #include "monitor/vcpu/secrets.h"
