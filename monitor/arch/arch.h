@@ -41,6 +41,8 @@ enum arch_page_size {
  * sure what it is (mem/guest_pages.h).
  */
 
+/* A page is named by the address of its first byte, though the instructions would take any of it. */
+
 /* What PVALIDATE and RMPADJUST return beside EAX: they raised an exception and did nothing. */
 #define ARCH_RESULT_FAULT 0x100u
 

@@ -148,12 +148,20 @@ static uint64_t pages_of(enum arch_page_size size)
 	return size == ARCH_PAGE_2M ? RMP_PAGES_2M : 1;
 }
 
+/* A page is named by its first byte (arch.h). */
+static void assert_page(gpa_t page)
+{
+	if (!gpa_aligned(page, ABI_PAGE_SIZE))
+		abort();
+}
+
 uint32_t arch_pvalidate(gpa_t page, enum arch_page_size size, bool validate, bool *changed)
 {
 	uint64_t index = page.raw / ABI_PAGE_SIZE;
 	struct rmp_outcome out;
 	uint32_t eax;
 
+	assert_page(page);
 	*changed = false;
 	if (!allowed(MODEL_PVALIDATE, page, pages_of(size) * ABI_PAGE_SIZE, validate, &eax))
 		return eax;
@@ -172,6 +180,7 @@ uint32_t arch_rmpadjust(gpa_t page, enum arch_page_size size, unsigned int vmpl,
 	struct rmp_outcome out;
 	uint32_t eax;
 
+	assert_page(page);
 	if (!allowed(MODEL_RMPADJUST, page, pages_of(size) * ABI_PAGE_SIZE, vmpl | perms, &eax))
 		return eax;
 	do {
@@ -241,6 +250,7 @@ bool arch_guest_zero(gpa_t page, size_t size)
 	size_t part;
 	uint32_t eax;
 
+	assert_page(page);
 	if (!allowed(MODEL_ZERO, page, size, 0, &eax))
 		return false;
 	part = accessible(page, size, RMP_PERM_WRITE);
