@@ -17,23 +17,18 @@ static uint8_t take_vector(struct ghcb_doorbell *doorbell)
 	return (uint8_t)word;
 }
 
-/* Also what came without #HV: the host signals nothing further before it is taken. */
-static bool is_waiting(const struct ghcb_doorbell *doorbell)
-{
-	return __atomic_load_n((const uint16_t *)(const void *)doorbell, __ATOMIC_RELAXED);
-}
-
 void events_poll(struct cpu *cpu)
 {
 	bool signalled = cpu->event_pending;
 
 	cpu->event_pending = 0;
-	if (!cpu->doorbell_set || (!signalled && !is_waiting(cpu->doorbell)))
+	if (!cpu->doorbell_set)
 		return;
 
 	/*
-	 * At least one end of interrupt for a signal: a vector that somebody erased from the page,
-	 * which the guest can write, is in service with the host all the same.
+	 * Also what came without #HV: the host signals nothing further before it is taken. For a
+	 * signal at least one end of interrupt: a vector that somebody erased from the page, which
+	 * the guest can write, is in service with the host all the same.
 	 */
 	for (unsigned int i = 0; i < EVENTS_MAX; i++) {
 		uint8_t vector = take_vector(cpu->doorbell);
