@@ -31,13 +31,16 @@ static struct {
 	size_t secret_size;
 } t;
 
+/* APM volume 3, appendix E: each is one bit, and all others of its register say something else. */
 struct cpuid_result cpuid_query(uint32_t leaf, uint32_t subleaf)
 {
-	(void)subleaf;
-	return (struct cpuid_result){
-		.ebx = leaf == 7 && t.has_seed ? 1u << 18 : 0,
-		.ecx = leaf == 1 && t.has_rand ? 1u << 30 : 0,
-	};
+	struct cpuid_result all = { UINT32_MAX, UINT32_MAX, UINT32_MAX, UINT32_MAX };
+
+	if (leaf == 7 && subleaf == 0 && !t.has_seed)
+		all.ebx &= ~(1u << 18);
+	if (leaf == 1 && !t.has_rand)
+		all.ecx &= ~(1u << 30);
+	return all;
 }
 
 unsigned int arch_cpu_index(void)
