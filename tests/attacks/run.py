@@ -286,9 +286,9 @@ def run_all(runs, programs, folder, jobs):
     return total
 
 
-def run_races(programs, folder, jobs):
-    """Every race there is: until no call has that many steps."""
-    total, races, step = [0, 0], 0, 1
+def run_races(first, programs, folder, jobs):
+    """Every race there is from this step on: until no call has that many steps."""
+    total, races, step = [0, 0], 0, first
     while True:
         runs = [race(n, 0) for n in range(step, step + jobs)]
         counts = run_all(runs, programs, folder / f"from-{step:02}", jobs)
@@ -297,7 +297,7 @@ def run_races(programs, folder, jobs):
                 for log in (folder / f"from-{step:02}").glob("*/guest.log")]
         races += sum(held)
         if 0 in held or counts[1]:
-            print(f"{races} races, up to step {step + jobs - 1}")
+            print(f"{races} races, steps {first} to {step + jobs - 1}")
             return total
         step += jobs
 
@@ -306,7 +306,8 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
     parser.add_argument("--programs", type=Path, required=True, help="Meson build folder")
     parser.add_argument("--slow", action="store_true", help="what does not fit `make check`")
-    parser.add_argument("--races", action="store_true", help="all races, which takes minutes")
+    parser.add_argument("--races", type=int, nargs="?", const=1, metavar="STEP",
+                        help="all races, from this step on, which takes minutes")
     parser.add_argument("--keep", type=Path, help="keep images and logs there; it must be empty")
     parser.add_argument("--jobs", type=int, default=min(2, os.cpu_count() or 1))
     parser.add_argument("names", nargs="*", help="these guests, or NAME:CPUS, and no others")
@@ -319,7 +320,7 @@ def main():
         folder = (options.keep or Path(temporary)).resolve()
         folder.mkdir(parents=True, exist_ok=True)
         programs = options.programs.resolve()
-        passed, failed = (run_races(programs, folder, options.jobs) if options.races else
+        passed, failed = (run_races(options.races, programs, folder, options.jobs) if options.races else
                           run_all(runs, programs, folder, options.jobs))
     print(f"attacks: {passed} passed, {failed} failed")
     return 1 if failed or not passed else 0
