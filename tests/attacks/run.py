@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """Attacks of a guest at VMPL2 on Socle: tiny guests, each with a table of rules, on the SNP machine.
 
-    run.py --programs BUILD [--slow | --races] [--keep DIR] [NAME[:CPUS]]...
+    run.py --programs BUILD [--slow | --races [STEP]] [--keep DIR] [NAME[:CPUS]]...
 
 A guest says on COM1, in TAP, which rules hold, and ends itself. Here stands how many rules each has
 at 1, 2 and 4 vCPUs, how its run must end, and what Socle may log. Then the machine's memory is held
