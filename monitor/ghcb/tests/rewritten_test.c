@@ -19,6 +19,7 @@
 #include <ucontext.h>
 
 #include "monitor/arch/arch.h"
+#include "monitor/base/direct.h"
 #include "monitor/ghcb/ghcb.h"
 #include "monitor/mem/map.h"
 #include "monitor/trap/wait.h"
@@ -471,7 +472,7 @@ bool ghcb_page_state(gpa_t which, bool private_page)
 	assert_false(private_page);
 	assert_true(invalid[index_of(which)]);
 	shared[index_of(which)] = true;
-	memset(page_ptr(which), 0xa5, PAGE_SIZE); /* what the host had there */
+	memset(direct_ptr(which), 0xa5, PAGE_SIZE); /* what the host had there */
 	set_trap_flag(was);
 	return true;
 }
@@ -499,7 +500,7 @@ static void forge_shared_pages(void)
 {
 	for (unsigned int i = 0; i < POOL_PAGES; i++) {
 		if (shared[i])
-			forge_page(page_ptr(gpa(FAKE_BASE + i * PAGE_SIZE)));
+			forge_page(direct_ptr(gpa(FAKE_BASE + i * PAGE_SIZE)));
 	}
 }
 
@@ -509,9 +510,9 @@ static void look_at_doorbell(void)
 	bool was = pause_steps();
 
 	exits++;
-	page = page_ptr(gpa(cpu_read_msr(GHCB_MSR)));
+	page = direct_ptr(gpa(cpu_read_msr(GHCB_MSR)));
 	memcpy(at_exit, page, PAGE_SIZE);
-	memcpy(doorbell_at_exit, page_ptr(cpu->doorbell_page), PAGE_SIZE);
+	memcpy(doorbell_at_exit, direct_ptr(cpu->doorbell_page), PAGE_SIZE);
 	answer(other);
 	set_trap_flag(was);
 }
@@ -546,8 +547,8 @@ static void assert_pages(void)
 {
 	assert_int_equal(exits, 1);
 	assert_int_equal(registered, cpu->ghcb_page.raw);
-	assert_ptr_equal(cpu->ghcb, page_ptr(cpu->ghcb_page));
-	assert_ptr_equal(cpu->doorbell, page_ptr(cpu->doorbell_page));
+	assert_ptr_equal(cpu->ghcb, direct_ptr(cpu->ghcb_page));
+	assert_ptr_equal(cpu->doorbell, direct_ptr(cpu->doorbell_page));
 	assert_int_not_equal(cpu->ghcb_page.raw, cpu->doorbell_page.raw);
 	assert_int_equal(owner.used, 2);
 	for (unsigned int i = 0; i < PAGE_SIZE; i++)

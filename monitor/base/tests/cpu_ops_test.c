@@ -17,7 +17,7 @@
 
 #include <cmocka.h>
 
-#include "monitor/arch/hw/cpu_ops.h"
+#include "monitor/base/cpu_ops.h"
 
 #define ARCH_SET_FS 0x1002
 #define ARCH_GET_FS 0x1003
