@@ -18,7 +18,7 @@
 #include "abi/svsm.h"
 #include "bench/keys.h"
 #include "bench/samples.h"
-#include "core/host/service_process.h"
+#include "core/base/host/service_process.h"
 
 #define MANIFEST_VERSION 1u
 #define OP_NONE 0u /* no operation: its refusal tells that the service is ready */

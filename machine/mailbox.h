@@ -175,7 +175,7 @@ struct mailbox {
 	struct mailbox_exit_counter exits[MAILBOX_EXIT_KINDS];
 	uint64_t switches[4]; /* VMPL switches into each level */
 	uint64_t
-		rmp_offset; /* of the table (core/rmp.h) in the hypervisor's RAM, by the hypervisor */
+		rmp_offset; /* of the table (core/snp/rmp.h) in the hypervisor's RAM, by the hypervisor */
 	volatile uint64_t log_head; /* bytes ever written; the ring index is the remainder */
 	char log[MAILBOX_LOG_SIZE];
 	uint8_t request_page[ABI_PAGE_SIZE];

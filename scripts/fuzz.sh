@@ -6,13 +6,13 @@
 #	scripts/fuzz.sh calls|selector [SECONDS]
 #
 # calls: a hostile guest and host against the monitor's protocols on the model, any calls in any
-# order (monitor/protocol/tests/fuzz_calls.c). selector: core/selector's parser.
+# order (monitor/protocol/tests/fuzz_calls.c). selector: core/tpm/selector's parser.
 # The corpus grows in build/fuzz/NAME; an input that breaks something is left in build/fuzz.
 set -eu
 
 case ${1-} in
 calls) program=monitor/protocol/tests/fuzz-calls longest=8192 ;;
-selector) program=core/tests/fuzz-selector longest=1100 ;;
+selector) program=core/tpm/tests/fuzz-selector longest=1100 ;;
 *)
 	echo "usage: $0 calls|selector [SECONDS]" >&2
 	exit 1

@@ -10,7 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "core/hex.h"
+#include "core/base/hex.h"
 #include "tools/ca/channel.h"
 #include "tools/ca/issue.h"
 #include "tools/ca/serve.h"

@@ -36,7 +36,7 @@ static const char usage_text[] =
 	"                         without it, both consoles go to standard output\n"
 	"  --dump DIR             write what memory holds at the end: ram.bin, the guest's RAM, "
 	"and\n"
-	"                         rmp.bin, 8 bytes for each of its pages (core/rmp.h)\n"
+	"                         rmp.bin, 8 bytes for each of its pages (core/snp/rmp.h)\n"
 	"  --mark NAME=TEXT       note the time of the first line of svsm.log that holds TEXT\n"
 	"  --mark-guest NAME=TEXT the same for guest.log\n"
 	"  --timeout SECONDS      end the machine when the guest runs longer\n"

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "abi/tpm.h"
-#include "core/hex.h"
+#include "core/base/hex.h"
 #include "tools/cmd.h"
 #include "tools/verify/checks.h"
 #include "tools/verify/policy.h"

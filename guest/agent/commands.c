@@ -9,9 +9,9 @@
 #include <sys/stat.h>
 
 #include "abi/tpm.h"
-#include "core/hex.h"
-#include "core/profile.h"
-#include "core/selector.h"
+#include "core/base/hex.h"
+#include "core/tpm/profile.h"
+#include "core/tpm/selector.h"
 #include "guest/agent/file.h"
 #include "guest/agent/quote.h"
 #include "guest/agent/svsm.h"

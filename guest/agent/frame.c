@@ -3,8 +3,8 @@
 
 #include <string.h>
 
-#include "core/bytes.h"
-#include "core/crc32.h"
+#include "core/base/bytes.h"
+#include "core/base/crc32.h"
 
 enum parse_result { PARSE_FRAME, PARSE_SKIP, PARSE_MORE };
 

@@ -9,9 +9,9 @@
 #include <unistd.h>
 
 #include "abi/tpm.h"
-#include "core/bytes.h"
-#include "core/profile.h"
-#include "core/vtpm_manifest.h"
+#include "core/base/bytes.h"
+#include "core/evidence/vtpm_manifest.h"
+#include "core/tpm/profile.h"
 #include "guest/agent/file.h"
 
 #define MANIFEST_MAX (16u << 10)

@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #include "abi/tpm.h"
-#include "core/profile.h"
+#include "core/tpm/profile.h"
 #include "guest/agent/file.h"
 #include "guest/agent/quote.h"
 #include "guest/agent/step.h"

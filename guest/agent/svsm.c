@@ -8,9 +8,9 @@
 #include <unistd.h>
 
 #include "abi/tpm.h"
-#include "core/profile.h"
-#include "core/selector.h"
-#include "core/vtpm_manifest.h"
+#include "core/evidence/vtpm_manifest.h"
+#include "core/tpm/profile.h"
+#include "core/tpm/selector.h"
 #include "guest/agent/file.h"
 
 /* ---- Selectors ---- */

@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include "abi/tpm.h"
-#include "core/bytes.h"
+#include "core/base/bytes.h"
 
 #define BUFFER_MAX 4096u
 #define SIZE_OFFSET 2u /* of its size in a command */

@@ -15,7 +15,7 @@
 #include <stdint.h>
 
 #include "abi/psp.h"
-#include "core/host/error.h"
+#include "core/base/host/error.h"
 
 /* The security patch levels that the VCEK is bound to. */
 struct chain_tcb {

@@ -3,8 +3,8 @@
 
 #include <stdlib.h>
 
-#include "core/host/file.h"
-#include "core/rmp.h"
+#include "core/base/host/file.h"
+#include "core/snp/rmp.h"
 #include "machine/host/files.h"
 #include "machine/mailbox.h"
 

@@ -7,7 +7,7 @@
 
 /*
  * Writes into dir, which is made if it is not there: ram.bin, the guest's RAM from gPA 0, private
- * pages in plain; and rmp.bin, a struct rmp_entry (core/rmp.h) for each of its pages, unless the
+ * pages in plain; and rmp.bin, a struct rmp_entry (core/snp/rmp.h) for each of its pages, unless the
  * hypervisor ended before it made the table. hv_ram is the hypervisor's RAM.
  */
 bool dump_write(const struct machine_memory *memory, const void *hv_ram, const char *dir,

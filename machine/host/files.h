@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* Folders, and files in them, of the host process. Whole files: core/host/file.h. */
+/* Folders, and files in them, of the host process. Whole files: core/base/host/file.h. */
 #ifndef SOCLE_MACHINE_HOST_FILES_H
 #define SOCLE_MACHINE_HOST_FILES_H
 
 #include <stdbool.h>
 #include <stdio.h>
 
-#include "core/host/error.h"
+#include "core/base/host/error.h"
 
 /* "DIR/NAME" in a new string, which the caller frees. NULL when out of memory. */
 char *files_path(const char *dir, const char *name);

@@ -4,8 +4,8 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "core/bytes.h"
-#include "core/host/digest.h"
+#include "core/base/bytes.h"
+#include "core/image/host/digest.h"
 
 #define DEFAULT_POLICY (PSP_POLICY_SMT | PSP_POLICY_RESERVED_ONE)
 

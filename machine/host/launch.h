@@ -9,8 +9,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "core/host/error.h"
-#include "core/igvm.h"
+#include "core/base/host/error.h"
+#include "core/image/igvm.h"
 #include "machine/host/psp.h"
 #include "machine/mailbox.h"
 

@@ -7,7 +7,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "core/host/error.h"
+#include "core/base/host/error.h"
 
 struct qemu_config {
 	const char *path; /* found in PATH when it has no slash */

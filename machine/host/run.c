@@ -14,8 +14,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "core/hex.h"
-#include "core/host/file.h"
+#include "core/base/hex.h"
+#include "core/base/host/file.h"
 #include "machine/host/dump.h"
 #include "machine/host/files.h"
 #include "machine/host/machine.h"

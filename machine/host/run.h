@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "core/host/error.h"
+#include "core/base/host/error.h"
 #include "machine/mailbox.h"
 
 #define RUN_MARKS_MAX 16u

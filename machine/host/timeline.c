@@ -6,7 +6,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "core/host/file.h"
+#include "core/base/host/file.h"
 #include "machine/host/exits.h"
 #include "machine/host/files.h"
 

@@ -7,7 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "core/host/error.h"
+#include "core/base/host/error.h"
 #include "machine/mailbox.h"
 
 /*

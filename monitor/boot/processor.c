@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "monitor/boot/processor.h"
 
-#include "core/cpu_features.h"
+#include "core/snp/cpu_features.h"
 #include "monitor/arch/arch.h"
 #include "monitor/arch/hw/cpuid.h"
 #include "monitor/log/log.h"

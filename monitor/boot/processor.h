@@ -16,7 +16,7 @@
 bool processor_c_bit(gpa_t launched);
 
 /*
- * True when CPUID has every feature of core/cpu_features.h but those in allow_missing
+ * True when CPUID has every feature of core/snp/cpu_features.h but those in allow_missing
  * (SOCLE_MISSING_*). The log names each that is not there.
  */
 bool processor_features(uint64_t allow_missing);

@@ -3,7 +3,7 @@
 
 #include <stdarg.h>
 
-#include "core/format.h"
+#include "core/base/printf.h"
 #include "monitor/arch/arch.h"
 #include "monitor/lock/lock.h"
 
@@ -42,7 +42,7 @@ void log_printf(enum log_level level, const char *fmt, ...)
 	put_string("socle: ");
 	put_string(level_prefix(level));
 	va_start(args, fmt);
-	format_write(put_log, NULL, fmt, args);
+	printf_write(put_log, NULL, fmt, args);
 	va_end(args);
 	arch_log_putc('\n');
 	lock_release(&log_lock);

@@ -17,7 +17,7 @@ enum log_level {
 };
 
 /*
- * Writes one line, formatted by core/format; the newline is added. Takes the lock "log", which
+ * Writes one line, formatted by core/base/printf; the newline is added. Takes the lock "log", which
  * comes last of all, so any lock may be held.
  */
 void log_printf(enum log_level level, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

@@ -8,8 +8,8 @@
 
 #include <string.h>
 
-#include "core/bytes.h"
-#include "core/services_manifest.h"
+#include "core/base/bytes.h"
+#include "core/evidence/services_manifest.h"
 #include "monitor/lock/lock.h"
 #include "monitor/mem/guest_copy.h"
 #include "monitor/protocol/protocol.h"

@@ -6,7 +6,7 @@
 #include <stdint.h>
 
 #include "abi/svsm.h"
-#include "core/selector.h"
+#include "core/tpm/selector.h"
 #include "monitor/base/addr.h"
 #include "monitor/service/service.h"
 

@@ -9,7 +9,7 @@
  */
 #include <string.h>
 
-#include "core/bytes.h"
+#include "core/base/bytes.h"
 #include "monitor/lock/lock.h"
 #include "monitor/protocol/attest.h"
 #include "monitor/protocol/protocol.h"

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "core/elf.h"
+#include "core/image/elf.h"
 #include "monitor/arch/arch.h"
 #include "monitor/service/linux.h"
 

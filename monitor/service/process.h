@@ -13,7 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "core/services_conf.h"
+#include "core/image/services_conf.h"
 #include "monitor/lock/lock.h"
 #include "monitor/mem/alloc.h"
 #include "monitor/mem/map.h"

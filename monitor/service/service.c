@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "core/archive.h"
+#include "core/image/archive.h"
 #include "monitor/base/die.h"
 #include "monitor/base/direct.h"
 #include "monitor/log/log.h"

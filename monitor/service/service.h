@@ -11,7 +11,7 @@
 
 #include "abi/params.h"
 #include "abi/service.h"
-#include "core/services_conf.h"
+#include "core/image/services_conf.h"
 #include "monitor/service/message.h"
 
 /*

@@ -11,7 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "core/services_conf.h"
+#include "core/image/services_conf.h"
 #include "monitor/base/addr.h"
 #include "monitor/trap/user.h"
 

@@ -2,7 +2,7 @@
 #include "monitor/trap/trap.h"
 
 #include "abi/snp.h"
-#include "core/format.h"
+#include "core/base/printf.h"
 #include "monitor/base/cpu_ops.h"
 #include "monitor/base/die.h"
 #include "monitor/base/extable.h"
@@ -87,7 +87,7 @@ static _Noreturn void die_of(const struct trap_frame *frame)
 {
 	char why[WHY_MAX];
 
-	format_text(why, sizeof(why),
+	printf_text(why, sizeof(why),
 		    "exception %lu in ring 0, error 0x%lx at 0x%lx stack 0x%lx address 0x%lx",
 		    frame->vector, frame->error, frame->rip, frame->rsp, cpu_read_cr2());
 	die(frame->vector == X86_VECTOR_VC ? DIE_NOT_VALIDATED : DIE_EXCEPTION, why);

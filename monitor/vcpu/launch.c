@@ -6,7 +6,7 @@
  */
 #include <string.h>
 
-#include "core/vmsa.h"
+#include "core/snp/vmsa.h"
 #include "monitor/arch/arch.h"
 #include "monitor/base/die.h"
 #include "monitor/base/direct.h"

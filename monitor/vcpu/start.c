@@ -3,7 +3,7 @@
  * Bring-up of the other vCPUs. Each starts in 64-bit mode on its own stack, by a VMSA that says so:
  * there is no real mode and no trampoline.
  */
-#include "core/vmsa.h"
+#include "core/snp/vmsa.h"
 #include "monitor/arch/arch.h"
 #include "monitor/arch/hw/timer.h"
 #include "monitor/base/cpu_ops.h"

@@ -24,7 +24,7 @@ _Noreturn void vcpu_run(void);
  */
 void vcpu_launch_guest(const struct socle_params *params, struct page_owner *owner);
 
-/* A page that can become a VMSA; core/vmsa.h fills it. False when memory is out. vmsa.c */
+/* A page that can become a VMSA; core/snp/vmsa.h fills it. False when memory is out. vmsa.c */
 bool vmsa_alloc(struct page_owner *owner, gpa_t *page);
 
 /* Makes the filled page a VMSA in the RMP (RMPADJUST). False when the hardware says no. */

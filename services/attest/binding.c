@@ -5,11 +5,11 @@
 #include <string.h>
 
 #include "abi/ca.h"
-#include "core/bytes.h"
-#include "core/host/report_data.h"
-#include "core/manifest_answer.h"
-#include "core/profile.h"
-#include "core/services_manifest.h"
+#include "core/base/bytes.h"
+#include "core/evidence/host/report_data.h"
+#include "core/evidence/manifest_answer.h"
+#include "core/evidence/services_manifest.h"
+#include "core/tpm/profile.h"
 #include "services/common/serve.h"
 
 _Static_assert(sizeof(struct services_manifest) <= SELECTOR_CONTEXT_MAX, "all tags fit one buffer");

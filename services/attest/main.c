@@ -6,7 +6,7 @@
 #include <openssl/crypto.h>
 #include <string.h>
 
-#include "core/bytes.h"
+#include "core/base/bytes.h"
 #include "services/attest/binding.h"
 #include "services/attest/sealed.h"
 #include "services/common/serve.h"

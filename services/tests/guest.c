@@ -6,7 +6,7 @@
 #include <stdarg.h>
 #include <string.h>
 
-#include "core/bytes.h"
+#include "core/base/bytes.h"
 
 struct writer {
 	uint8_t data[sizeof(struct vtpm_command) + TPM_BUFFER_MAX];

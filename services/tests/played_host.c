@@ -17,9 +17,9 @@
 #include "abi/ca.h"
 #include "abi/psp.h"
 #include "abi/svsm.h"
-#include "core/bytes.h"
-#include "core/crc32.h"
-#include "core/host/tpm_public.h"
+#include "core/base/bytes.h"
+#include "core/base/crc32.h"
+#include "core/tpm/host/tpm_public.h"
 #include "services/tests/spawn.h"
 
 #define SLOW_MS 600u /* for a byte; less than what the vTPM, in the tests, waits for a message */

@@ -16,7 +16,7 @@
 
 #include <cmocka.h>
 
-#include "core/profile.h"
+#include "core/tpm/profile.h"
 
 static struct profile profile;
 static char **files;

@@ -3,7 +3,7 @@
 
 #include <err.h>
 
-#include "core/host/service_process.h"
+#include "core/base/host/service_process.h"
 
 void spawn_channel(int ends[2])
 {

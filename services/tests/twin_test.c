@@ -21,7 +21,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "core/selector.h"
+#include "core/tpm/selector.h"
 #include "services/tests/guest.h"
 #include "services/tests/spawn.h"
 #include "services/vtpm/manufacture.h"

@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "core/profile.h"
+#include "core/tpm/profile.h"
 #include "services/vtpm/tpm.h"
 
 #define CACHE_GUEST_ENTRIES 16u /* of templates that are not the profile's */

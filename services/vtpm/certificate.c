@@ -9,8 +9,8 @@
 #include <string.h>
 
 #include "abi/tpm.h"
-#include "core/bytes.h"
-#include "core/selector.h"
+#include "core/base/bytes.h"
+#include "core/tpm/selector.h"
 
 #define RSA_EXPONENT 65537u /* what the rules let a template have */
 

@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "core/profile.h"
+#include "core/tpm/profile.h"
 
 /*
  * Checks a DER certificate, which the host's CA made, against the public area of the key and its

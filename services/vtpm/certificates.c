@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "abi/ca.h"
-#include "core/bytes.h"
+#include "core/base/bytes.h"
 #include "services/vtpm/certificate.h"
 #include "services/vtpm/host_channel.h"
 #include "services/vtpm/manifest.h"

@@ -7,8 +7,8 @@
 #include <string.h>
 
 #include "abi/tpm.h"
-#include "core/bytes.h"
-#include "core/selector.h"
+#include "core/base/bytes.h"
+#include "core/tpm/selector.h"
 #include "services/vtpm/report.h"
 
 #define MODULUS_MAX 512u

@@ -7,7 +7,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "core/crc32.h"
+#include "core/base/crc32.h"
 #include "services/vtpm/vtpm.h"
 
 static uint64_t now_ms(void)

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "abi/tpm.h"
-#include "core/selector.h"
+#include "core/tpm/selector.h"
 #include "services/vtpm/certificates.h"
 #include "services/vtpm/evidence.h"
 #include "services/vtpm/manifest.h"

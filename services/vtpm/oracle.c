@@ -3,8 +3,8 @@
 
 #include <string.h>
 
-#include "core/bytes.h"
-#include "core/selector.h"
+#include "core/base/bytes.h"
+#include "core/tpm/selector.h"
 #include "services/vtpm/tpm_command.h"
 
 /* A restricted signing key, ECDSA with SHA-256 on P-256, without policy. */

@@ -5,8 +5,8 @@
 #include <openssl/hmac.h>
 #include <string.h>
 
-#include "core/bytes.h"
-#include "core/host/tpm_public.h"
+#include "core/base/bytes.h"
+#include "core/tpm/host/tpm_public.h"
 
 #define TPM_GENERATED_VALUE 0xff544347u
 #define TPM_ST_ATTEST_CREATION 0x801au

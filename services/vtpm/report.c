@@ -2,7 +2,7 @@
 #include "services/vtpm/report.h"
 
 #include "abi/psp.h"
-#include "core/bytes.h"
+#include "core/base/bytes.h"
 #include "services/vtpm/vtpm.h"
 
 #define BUSY_TRIES 3 /* each of them is five seconds of the monitor's */

@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/bytes.h"
-#include "core/selector.h"
+#include "core/base/bytes.h"
+#include "core/tpm/selector.h"
 #include "services/vtpm/manifest.h"
 #include "services/vtpm/proof.h"
 #include "services/vtpm/tpm_command.h"

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "core/bytes.h"
+#include "core/base/bytes.h"
 #include "services/vtpm/tpm_command.h"
 
 #define STATE_MAGIC 0x31535653u /* "SVS1" */

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "abi/tpm.h"
-#include "core/bytes.h"
+#include "core/base/bytes.h"
 
 /* TPM 2.0 Library part 2: tags, command codes, handles. */
 #define TPM_ST_NO_SESSIONS 0x8001u

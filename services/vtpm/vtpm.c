@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/bytes.h"
+#include "core/base/bytes.h"
 #include "services/vtpm/manifest.h"
 #include "services/vtpm/select.h"
 #include "services/vtpm/tpm_command.h"

@@ -3,7 +3,7 @@
 #ifndef SOCLE_SERVICES_VTPM_VTPM_H
 #define SOCLE_SERVICES_VTPM_VTPM_H
 
-#include "core/profile.h"
+#include "core/tpm/profile.h"
 #include "services/common/serve.h"
 #include "services/vtpm/cache.h"
 

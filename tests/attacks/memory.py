@@ -18,7 +18,7 @@ PAGE = 4096
 VA_IMAGE = 0xFFFFFFFF80000000  # abi/params.h
 HOLE = range(0xA0000, 0xC0000)  # video memory, no RAM
 
-# Flags of an entry (core/rmp.h), those that a test can know.
+# Flags of an entry (core/snp/rmp.h), those that a test can know.
 ASSIGNED, VALIDATED, VMSA = 1, 2, 4
 KNOWN = ASSIGNED | VALIDATED | VMSA
 ALL, READ = 15, 1

@@ -21,7 +21,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "core/vtpm_manifest.h"
+#include "core/evidence/vtpm_manifest.h"
 #include "guest/agent/svsm.h"
 #include "guest/agent/tpm.h"
 

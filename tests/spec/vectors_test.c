@@ -17,12 +17,12 @@
 #include <cmocka.h>
 #include <jansson.h>
 
-#include "core/hex.h"
-#include "core/host/report_data.h"
-#include "core/host/tpm_public.h"
-#include "core/host/tpm_quote.h"
-#include "core/selector.h"
-#include "core/vtpm_manifest.h"
+#include "core/base/hex.h"
+#include "core/evidence/host/report_data.h"
+#include "core/evidence/vtpm_manifest.h"
+#include "core/tpm/host/tpm_public.h"
+#include "core/tpm/host/tpm_quote.h"
+#include "core/tpm/selector.h"
 #include "tools/cmd.h"
 #include "tools/verify/checks.h"
 

@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "core/report.h"
+#include "core/snp/report.h"
 #include "machine/host/chain.h"
 
 static bool read_report(const char *path, struct psp_report *report)

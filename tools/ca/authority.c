@@ -13,7 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "core/host/file.h"
+#include "core/base/host/file.h"
 #include "tools/ca/certificate.h"
 
 #define PATH_SIZE 4096

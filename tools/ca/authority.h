@@ -15,7 +15,7 @@
 #include <openssl/x509.h>
 #include <stdint.h>
 
-#include "core/host/error.h"
+#include "core/base/host/error.h"
 
 struct ca_authority {
 	const char *directory;

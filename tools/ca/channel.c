@@ -9,7 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "core/crc32.h"
+#include "core/base/crc32.h"
 
 #define STALL_LIMIT_MS 30000
 #define FOREVER (-1) /* as poll() has it */

@@ -3,7 +3,7 @@
 
 #include <stdlib.h>
 
-#include "core/host/tpm_public.h"
+#include "core/tpm/host/tpm_public.h"
 
 /* DER to memory that free() frees. */
 static bool encode(X509 *certificate, struct file_bytes *bytes)

@@ -3,7 +3,7 @@
 #ifndef SOCLE_TOOLS_CA_ISSUE_H
 #define SOCLE_TOOLS_CA_ISSUE_H
 
-#include "core/host/file.h"
+#include "core/base/host/file.h"
 #include "tools/ca/authority.h"
 #include "tools/ca/request.h"
 

@@ -4,9 +4,9 @@
 #include <openssl/x509.h>
 #include <string.h>
 
-#include "core/bytes.h"
-#include "core/host/cert_table.h"
-#include "core/host/report_data.h"
+#include "core/base/bytes.h"
+#include "core/evidence/host/cert_table.h"
+#include "core/evidence/host/report_data.h"
 
 const char *ca_request_read(struct ca_request_parts *parts, const void *payload, size_t size)
 {

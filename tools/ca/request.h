@@ -12,9 +12,9 @@
 
 #include "abi/ca.h"
 #include "abi/svsm.h"
-#include "core/host/amd_chain.h"
-#include "core/host/error.h"
-#include "core/vtpm_manifest.h"
+#include "core/base/host/error.h"
+#include "core/evidence/host/amd_chain.h"
+#include "core/evidence/vtpm_manifest.h"
 #include "tools/ca/certificate.h"
 #include "tools/verify/checks.h"
 

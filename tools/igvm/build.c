@@ -8,14 +8,14 @@
 #include <string.h>
 
 #include "abi/psp.h"
-#include "core/cpu_features.h"
-#include "core/host/acpi.h"
-#include "core/host/archive_check.h"
-#include "core/host/archive_writer.h"
-#include "core/host/plain_image.h"
-#include "core/host/socle_image.h"
+#include "core/snp/cpu_features.h"
 #include "tools/cmd.h"
+#include "tools/igvm/acpi.h"
+#include "tools/igvm/archive_check.h"
+#include "tools/igvm/archive_writer.h"
 #include "tools/igvm/igvm.h"
+#include "tools/igvm/plain_image.h"
+#include "tools/igvm/socle_image.h"
 
 #define INPUT_MAX (1u << 30)
 #define MEMORY_DEFAULT (512ull << 20)

@@ -3,9 +3,9 @@
 #ifndef SOCLE_TOOLS_IGVM_IGVM_H
 #define SOCLE_TOOLS_IGVM_IGVM_H
 
-#include "core/host/digest.h"
-#include "core/host/file.h"
-#include "core/igvm.h"
+#include "core/base/host/file.h"
+#include "core/image/host/digest.h"
+#include "core/image/igvm.h"
 
 int igvm_build(int argc, char **argv);
 int igvm_show(int argc, char **argv);

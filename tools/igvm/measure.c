@@ -3,7 +3,7 @@
 #include <getopt.h>
 #include <stdio.h>
 
-#include "core/hex.h"
+#include "core/base/hex.h"
 #include "tools/cmd.h"
 #include "tools/igvm/igvm.h"
 

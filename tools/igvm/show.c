@@ -12,8 +12,8 @@
 
 #include "abi/params.h"
 #include "abi/psp.h"
-#include "core/cpu_features.h"
-#include "core/hex.h"
+#include "core/base/hex.h"
+#include "core/snp/cpu_features.h"
 #include "tools/cmd.h"
 #include "tools/igvm/igvm.h"
 

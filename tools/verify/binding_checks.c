@@ -4,10 +4,10 @@
 #include <string.h>
 
 #include "abi/tpm.h"
-#include "core/host/ek_certificate.h"
-#include "core/host/public_key.h"
-#include "core/host/report_data.h"
-#include "core/manifest_answer.h"
+#include "core/evidence/host/ek_certificate.h"
+#include "core/evidence/host/public_key.h"
+#include "core/evidence/host/report_data.h"
+#include "core/evidence/manifest_answer.h"
 #include "tools/verify/subject.h"
 
 /* The L-1 endorsement key of the TCG EK Credential Profile: all but the modulus. */

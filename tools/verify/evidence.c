@@ -8,10 +8,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "core/bytes.h"
-#include "core/hex.h"
-#include "core/host/cert_table.h"
-#include "core/host/ek_certificate.h"
+#include "core/base/bytes.h"
+#include "core/base/hex.h"
+#include "core/evidence/host/cert_table.h"
+#include "core/evidence/host/ek_certificate.h"
 #include "tools/cmd.h"
 
 #define FILE_SIZE_MAX (64u << 10)

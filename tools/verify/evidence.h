@@ -14,9 +14,9 @@
 
 #include "abi/psp.h"
 #include "abi/svsm.h"
-#include "core/host/amd_chain.h"
-#include "core/host/file.h"
-#include "core/host/tpm_public.h"
+#include "core/base/host/file.h"
+#include "core/evidence/host/amd_chain.h"
+#include "core/tpm/host/tpm_public.h"
 
 #define EVIDENCE_SECRET_MAX 64u
 

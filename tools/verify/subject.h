@@ -7,8 +7,8 @@
 #ifndef SOCLE_TOOLS_VERIFY_SUBJECT_H
 #define SOCLE_TOOLS_VERIFY_SUBJECT_H
 
-#include "core/host/tpm_quote.h"
-#include "core/vtpm_manifest.h"
+#include "core/evidence/vtpm_manifest.h"
+#include "core/tpm/host/tpm_quote.h"
 #include "tools/verify/checks.h"
 
 /* A key of the manifest. */

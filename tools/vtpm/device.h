@@ -10,9 +10,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "core/host/error.h"
-#include "core/host/file.h"
-#include "core/host/service_process.h"
+#include "core/base/host/error.h"
+#include "core/base/host/file.h"
+#include "core/base/host/service_process.h"
 
 #define VTPM_LOCALITY_MAX 4u
 

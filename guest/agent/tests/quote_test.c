@@ -17,8 +17,8 @@
 #include <cmocka.h>
 
 #include "abi/tpm.h"
-#include "core/host/tpm_public.h"
-#include "core/host/tpm_quote.h"
+#include "core/tpm/host/tpm_public.h"
+#include "core/tpm/host/tpm_quote.h"
 #include "guest/agent/file.h"
 #include "guest/agent/quote.h"
 #include "guest/agent/tests/fake_tpm.h"

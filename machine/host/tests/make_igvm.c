@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/crc32.h"
+#include "core/base/crc32.h"
 
 #define FILE_MAX (1u << 20)
 

@@ -3,7 +3,7 @@
 
 #include <stdbool.h>
 
-#include "core/format.h"
+#include "core/base/printf.h"
 #include "machine/hv/base/counters.h"
 #include "machine/hv/base/x86.h"
 
@@ -53,7 +53,7 @@ static void log_lock(void)
 static void log_line(const char *fmt, va_list args)
 {
 	log_lock();
-	format_write(put, hv_mailbox(), fmt, args);
+	printf_write(put, hv_mailbox(), fmt, args);
 	put(hv_mailbox(), '\n');
 	__atomic_store_n(&log_taken, 0, __ATOMIC_RELEASE);
 	hv_event(MAILBOX_EVENT_LOG);

@@ -12,7 +12,7 @@ struct mailbox *hv_mailbox(void);
 void hv_event(enum mailbox_event event);
 
 /*
- * One line of the log, formatted by core/format, newline included by us. Goes to the ring of the
+ * One line of the log, formatted by core/base/printf, newline included by us. Goes to the ring of the
  * mailbox. Any lock state: lines of two CPUs do not mix.
  */
 void hv_log(const char *fmt, ...) __attribute__((format(printf, 1, 2)));

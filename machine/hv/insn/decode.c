@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "machine/hv/insn/decode.h"
 
-#include "core/bytes.h"
+#include "core/base/bytes.h"
 
 #define PREFIX_REPNE 0xf2u
 #define PREFIX_REP 0xf3u

@@ -10,7 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "core/rmp.h"
+#include "core/snp/rmp.h"
 #include "machine/hv/memory/code_use.h"
 #include "machine/mailbox.h"
 

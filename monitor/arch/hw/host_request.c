@@ -2,7 +2,7 @@
 /* Guest requests to the AMD-SP, through shared bounce pages. */
 #include <string.h>
 
-#include "core/bytes.h"
+#include "core/base/bytes.h"
 #include "monitor/arch/arch.h"
 #include "monitor/arch/hw/host.h"
 #include "monitor/base/direct.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The model: arch.h in plain C, for host processes. Guest memory is an array, the RMP is core/rmp.
+ * The model: arch.h in plain C, for host processes. Guest memory is an array, the RMP is core/snp/rmp.
  * A test scripts what a hostile guest and host do: it sees each operation before it happens, and
  * may change memory and RMP then, or make the operation fail. The host is one that converts: what
  * is not assigned is assigned when somebody needs it, which leaves it not validated, and then the
@@ -13,7 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "core/rmp.h"
+#include "core/snp/rmp.h"
 #include "monitor/base/addr.h"
 
 #define MODEL_PAGES 4096u /* 16 MiB from gPA 0 */

@@ -12,7 +12,7 @@
 #include <cmocka.h>
 
 #include "abi/params.h"
-#include "core/cpu_features.h"
+#include "core/snp/cpu_features.h"
 #include "monitor/arch/arch.h"
 #include "monitor/arch/hw/cpuid.h"
 #include "monitor/boot/processor.h"

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/bytes.h"
+#include "core/base/bytes.h"
 #include "monitor/arch/model/tests/world.h"
 #include "monitor/mem/guest_pages.h"
 #include "monitor/protocol/tests/fuzz_calls.h"

@@ -12,7 +12,7 @@
 #include <cmocka.h>
 
 #include "abi/psp.h"
-#include "core/elf.h"
+#include "core/image/elf.h"
 #include "monitor/arch/arch.h"
 #include "monitor/base/direct.h"
 #include "monitor/log/log.h"

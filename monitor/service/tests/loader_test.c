@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "core/elf.h"
+#include "core/image/elf.h"
 #include "monitor/service/linux.h"
 #include "monitor/service/tests/harness.h"
 

@@ -4,7 +4,7 @@
 #include <stdarg.h>
 #include <string.h>
 
-#include "core/format.h"
+#include "core/base/printf.h"
 
 #define COM1 0x3f8u
 #define COM1_LINE_STATUS (COM1 + 5)
@@ -63,7 +63,7 @@ static void print(const char *fmt, ...)
 	va_list args;
 
 	va_start(args, fmt);
-	format_write(put, NULL, fmt, args);
+	printf_write(put, NULL, fmt, args);
 	va_end(args);
 }
 
@@ -73,7 +73,7 @@ void note(const char *fmt, ...)
 
 	print("# ");
 	va_start(args, fmt);
-	format_write(put, NULL, fmt, args);
+	printf_write(put, NULL, fmt, args);
 	va_end(args);
 	print("\n");
 }

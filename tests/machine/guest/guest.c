@@ -3,7 +3,7 @@
 
 #include <stdarg.h>
 
-#include "core/format.h"
+#include "core/base/printf.h"
 
 #define DEBUG_PORT 0xe9u
 #define TERM_SET_TEST 0xau /* a set of our own: the runner looks for it */
@@ -57,7 +57,7 @@ static void print(const char *fmt, ...)
 	va_list args;
 
 	va_start(args, fmt);
-	format_write(put, NULL, fmt, args);
+	printf_write(put, NULL, fmt, args);
 	va_end(args);
 }
 

@@ -10,7 +10,7 @@
 #include <cmocka.h>
 #include <openssl/x509v3.h>
 
-#include "core/host/ek_certificate.h"
+#include "core/evidence/host/ek_certificate.h"
 #include "tools/ca/request.h"
 
 struct wire {

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: MIT */
+#include "core/base/bytes.h"
+
+#include <string.h>
+
+struct bytes_reader bytes_reader_init(const void *data, size_t size)
+{
+	return (struct bytes_reader){ .data = data, .size = size };
+}
+
+size_t bytes_left(const struct bytes_reader *r)
+{
+	return r->bad ? 0 : r->size - r->pos;
+}
+
+bool bytes_complete(const struct bytes_reader *r)
+{
+	return !r->bad && r->pos == r->size;
+}
+
+const uint8_t *bytes_take(struct bytes_reader *r, size_t size)
+{
+	const uint8_t *at;
+
+	if (size > bytes_left(r)) {
+		r->bad = true;
+		return NULL;
+	}
+	at = r->data + r->pos;
+	r->pos += size;
+	return at;
+}
+
+bool bytes_copy(struct bytes_reader *r, void *to, size_t size)
+{
+	const uint8_t *from = bytes_take(r, size);
+
+	if (!from) {
+		memset(to, 0, size);
+		return false;
+	}
+	memcpy(to, from, size);
+	return true;
+}
+
+static uint64_t take_le(struct bytes_reader *r, size_t size)
+{
+	const uint8_t *at = bytes_take(r, size);
+	uint64_t value = 0;
+
+	for (size_t i = size; at && i > 0; i--)
+		value = value << 8 | at[i - 1];
+	return value;
+}
+
+static uint64_t take_be(struct bytes_reader *r, size_t size)
+{
+	const uint8_t *at = bytes_take(r, size);
+	uint64_t value = 0;
+
+	for (size_t i = 0; at && i < size; i++)
+		value = value << 8 | at[i];
+	return value;
+}
+
+uint8_t bytes_u8(struct bytes_reader *r)
+{
+	return (uint8_t)take_le(r, 1);
+}
+
+uint16_t bytes_le16(struct bytes_reader *r)
+{
+	return (uint16_t)take_le(r, 2);
+}
+
+uint32_t bytes_le32(struct bytes_reader *r)
+{
+	return (uint32_t)take_le(r, 4);
+}
+
+uint64_t bytes_le64(struct bytes_reader *r)
+{
+	return take_le(r, 8);
+}
+
+uint16_t bytes_be16(struct bytes_reader *r)
+{
+	return (uint16_t)take_be(r, 2);
+}
+
+uint32_t bytes_be32(struct bytes_reader *r)
+{
+	return (uint32_t)take_be(r, 4);
+}
+
+uint64_t bytes_be64(struct bytes_reader *r)
+{
+	return take_be(r, 8);
+}
+
+bool bytes_range_ok(uint64_t offset, uint64_t size, uint64_t limit)
+{
+	return offset <= limit && size <= limit - offset;
+}

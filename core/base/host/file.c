@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: MIT */
+#include "core/base/host/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static bool read_all(int fd, uint8_t *to, size_t size)
+{
+	while (size > 0) {
+		ssize_t got = read(fd, to, size);
+
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got <= 0)
+			return false;
+		to += got;
+		size -= (size_t)got;
+	}
+	return true;
+}
+
+static bool read_open_file(int fd, size_t max, struct file_bytes *bytes, struct host_error *error)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) != 0)
+		return host_fail(error, "%s", strerror(errno));
+	if (!S_ISREG(st.st_mode))
+		return host_fail(error, "not a regular file");
+	if ((uint64_t)st.st_size > max)
+		return host_fail(error, "%llu bytes are more than the %llu that can be used",
+				 (unsigned long long)st.st_size, (unsigned long long)max);
+	bytes->size = (size_t)st.st_size;
+	bytes->data = malloc(bytes->size + 1);
+	if (!bytes->data)
+		return host_fail(error, "out of memory");
+	if (!read_all(fd, bytes->data, bytes->size)) {
+		file_free(bytes);
+		return host_fail(error, "cannot read all of the file");
+	}
+	return true;
+}
+
+bool file_read(const char *path, size_t max, struct file_bytes *bytes, struct host_error *error)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	bool ok;
+
+	*bytes = (struct file_bytes){ 0 };
+	if (fd < 0)
+		return host_fail(error, "%s", strerror(errno));
+	ok = read_open_file(fd, max, bytes, error);
+	close(fd);
+	return ok;
+}
+
+void file_free(struct file_bytes *bytes)
+{
+	free(bytes->data);
+	*bytes = (struct file_bytes){ 0 };
+}
+
+static bool write_stream(FILE *stream, const void *data, size_t size)
+{
+	bool ok = fwrite(data, 1, size, stream) == size;
+
+	return fclose(stream) == 0 && ok;
+}
+
+bool file_write(const char *path, const void *data, size_t size, struct host_error *error)
+{
+	char temporary[4096];
+	FILE *stream;
+
+	if (snprintf(temporary, sizeof(temporary), "%s.part", path) >= (int)sizeof(temporary))
+		return host_fail(error, "the file name is too long");
+	stream = fopen(temporary, "wbe");
+	if (!stream)
+		return host_fail(error, "%s", strerror(errno));
+	if (!write_stream(stream, data, size) || rename(temporary, path) != 0) {
+		host_fail(error, "cannot write: %s", strerror(errno));
+		unlink(temporary);
+		return false;
+	}
+	return true;
+}

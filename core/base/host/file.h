@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT */
+/* Whole files, in and out. */
+#ifndef SOCLE_CORE_BASE_HOST_FILE_H
+#define SOCLE_CORE_BASE_HOST_FILE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/base/host/error.h"
+
+struct file_bytes {
+	uint8_t *data; /* never NULL after a successful read */
+	size_t size;
+};
+
+/* Reads a regular file of at most max bytes; the caller ends with file_free(). */
+bool file_read(const char *path, size_t max, struct file_bytes *bytes, struct host_error *error);
+
+/* Frees what file_read() gave; harmless on {0}. */
+void file_free(struct file_bytes *bytes);
+
+/* Writes a file, whole or not at all: under another name first, which is then given this one. */
+bool file_write(const char *path, const void *data, size_t size, struct host_error *error);
+
+#endif

@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: MIT */
+#include "core/tpm/profile.h"
+
+#include <string.h>
+
+#include "abi/tpm.h"
+#include "core/tpm/profile_parts.h"
+
+#define TIMEOUT_MAX_S 60u
+#define REQUIRED_GLOBALS 0x1fu /* the first five of the table in profile_global() */
+
+static uint16_t bank_algorithm(struct word word)
+{
+	static const struct {
+		const char *name;
+		uint16_t id; /* TCG Algorithm Registry, table 3 */
+	} algorithms[] = {
+		{ "sha1", 0x0004 },
+		{ "sha256", TPM_ALG_SHA256 },
+		{ "sha384", TPM_ALG_SHA384 },
+		{ "sha512", TPM_ALG_SHA512 },
+	};
+
+	for (size_t i = 0; i < sizeof(algorithms) / sizeof(algorithms[0]); i++) {
+		if (word_is(word, algorithms[i].name))
+			return algorithms[i].id;
+	}
+	return 0;
+}
+
+static const char *parse_name(struct profile *profile, struct words *line)
+{
+	return word_name(words_next(line), profile->name, sizeof(profile->name));
+}
+
+static const char *parse_banks(struct profile *profile, struct words *line)
+{
+	struct word word = words_next(line);
+
+	if (!word.length)
+		return "pcr-banks wants at least one algorithm";
+	for (; word.length; word = words_next(line)) {
+		uint16_t id = bank_algorithm(word);
+
+		if (!id)
+			return "unknown PCR bank";
+		for (size_t i = 0; i < profile->bank_count; i++) {
+			if (profile->banks[i] == id)
+				return "this PCR bank was named before";
+		}
+		profile->banks[profile->bank_count++] = id;
+	}
+	return NULL;
+}
+
+static const char *parse_platform_auth(struct profile *profile, struct words *line)
+{
+	struct word word = words_next(line);
+
+	if (!word_is(word, "random") && !word_is(word, "empty"))
+		return "platform-auth is random or empty";
+	profile->platform_auth_random = word_is(word, "random");
+	return NULL;
+}
+
+static const char *parse_manifests(struct profile *profile, struct words *line)
+{
+	struct word word = words_next(line);
+
+	if (!word.length)
+		return "manifests wants at least one version";
+	for (; word.length; word = words_next(line)) {
+		uint32_t version;
+
+		if (!word_number(word, 1, &version))
+			return "a manifest version is 0 or 1";
+		if (profile->manifests & PROFILE_MANIFEST_VERSION(version))
+			return "this manifest version was named before";
+		profile->manifests |= PROFILE_MANIFEST_VERSION(version);
+	}
+	return NULL;
+}
+
+static const char *parse_certificates(struct profile *profile, struct words *line)
+{
+	struct word word = words_next(line);
+
+	if (word_is(word, "none"))
+		profile->certificates = PROFILE_CERTIFICATES_NONE;
+	else if (word_is(word, "optional"))
+		profile->certificates = PROFILE_CERTIFICATES_OPTIONAL;
+	else if (word_is(word, "required"))
+		profile->certificates = PROFILE_CERTIFICATES_REQUIRED;
+	else
+		return "certificates is none, optional or required";
+	return NULL;
+}
+
+static const char *parse_attest_when(struct profile *profile, struct words *line)
+{
+	struct word word = words_next(line);
+
+	if (!word_is(word, "yes") && !word_is(word, "no"))
+		return "attest-when-eh-disabled is yes or no";
+	profile->attest_when_eh_disabled = word_is(word, "yes");
+	return NULL;
+}
+
+/* Seconds, as in services.conf. */
+static const char *parse_timeout(struct profile *profile, struct words *line)
+{
+	struct word word = words_next(line);
+	uint32_t seconds = 0;
+
+	if (word.length < 2 || word.at[word.length - 1] != 's')
+		return "certificate-timeout is a number of seconds with s";
+	word.length--;
+	if (!word_number(word, TIMEOUT_MAX_S, &seconds) || seconds == 0)
+		return "certificate-timeout is from 1s to 60s";
+	profile->certificate_timeout_ms = seconds * 1000;
+	return NULL;
+}
+
+const char *profile_global(struct profile_parser *p, struct word keyword, struct words *line)
+{
+	static const struct {
+		const char *name;
+		const char *(*parse)(struct profile *profile, struct words *line);
+	} globals[] = {
+		{ "profile", parse_name },
+		{ "pcr-banks", parse_banks },
+		{ "platform-auth", parse_platform_auth },
+		{ "manifests", parse_manifests },
+		{ "certificates", parse_certificates },
+		{ "attest-when-eh-disabled", parse_attest_when },
+		{ "certificate-timeout", parse_timeout },
+	};
+
+	for (size_t i = 0; i < sizeof(globals) / sizeof(globals[0]); i++) {
+		if (!word_is(keyword, globals[i].name))
+			continue;
+		if (p->globals & 1u << i)
+			return "this directive was given before";
+		p->globals |= 1u << i;
+		return globals[i].parse(p->profile, line);
+	}
+	return "unknown keyword";
+}
+
+/* attest-when-eh-disabled has a default: attestation is about the TPM, not about its use. */
+const char *profile_end_globals(struct profile_parser *p)
+{
+	const struct profile *profile = p->profile;
+
+	if ((p->globals & REQUIRED_GLOBALS) != REQUIRED_GLOBALS)
+		return "profile, pcr-banks, platform-auth, manifests or certificates is missing";
+	if (profile->certificates != PROFILE_CERTIFICATES_NONE && !profile->certificate_timeout_ms)
+		return "certificate-timeout is missing";
+	if (profile->certificates == PROFILE_CERTIFICATES_NONE && profile->certificate_timeout_ms)
+		return "certificate-timeout without certificates";
+	return NULL;
+}
+
+static const char *end_block(struct profile_parser *p)
+{
+	switch (p->block) {
+	case PROFILE_BLOCK_KEY:
+		return profile_end_key(p);
+	case PROFILE_BLOCK_NV:
+		return profile_end_nv(p);
+	default:
+		return profile_end_globals(p);
+	}
+}
+
+static bool begins_block(struct word keyword)
+{
+	return word_is(keyword, "key") || word_is(keyword, "nv");
+}
+
+static const char *parse_property(struct profile_parser *p, struct word keyword, struct words *line)
+{
+	switch (p->block) {
+	case PROFILE_BLOCK_KEY:
+		return profile_key_property(p, keyword, line);
+	case PROFILE_BLOCK_NV:
+		return profile_nv_property(p, keyword, line);
+	default:
+		return profile_global(p, keyword, line);
+	}
+}
+
+/* What is wrong with a block as a whole is said of the line that starts it. */
+static bool finish_block(struct profile_parser *p, struct profile_error *error)
+{
+	const char *reason = end_block(p);
+
+	if (!reason)
+		return true;
+	error->line = p->block_line;
+	error->reason = reason;
+	return false;
+}
+
+static bool parse_line(struct profile_parser *p, struct words *line, struct profile_error *error)
+{
+	struct word keyword = words_next(line);
+
+	if (!keyword.length)
+		return true;
+	if (begins_block(keyword)) {
+		if (!finish_block(p, error))
+			return false;
+		p->seen = 0;
+		p->block_line = error->line;
+		error->reason = word_is(keyword, "key") ? profile_begin_key(p, line)
+							: profile_begin_nv(p, line);
+	} else {
+		error->reason = parse_property(p, keyword, line);
+	}
+	if (!error->reason && words_next(line).length)
+		error->reason = "something follows where the line should end";
+	return !error->reason;
+}
+
+/* Manifest version 0 has always been the public area of this key. */
+static const char *check_whole(const struct profile *profile)
+{
+	if (profile->manifests & PROFILE_MANIFEST_VERSION(0) &&
+	    !profile_find_key(profile, SVSM_KEY_EK_RSA2048))
+		return "manifest version 0 wants the key ek-rsa2048";
+	return profile->key_count ? NULL : "the profile has no key";
+}
+
+bool profile_parse(struct profile *profile, const char *text, size_t size,
+		   struct profile_error *error)
+{
+	struct profile_parser p = { .profile = profile };
+	const char *end = text + size;
+
+	*profile = (struct profile){ .attest_when_eh_disabled = true };
+	*error = (struct profile_error){ 0 };
+	while (text < end) {
+		struct words line = { text, words_line_end(text, end) };
+
+		text = line.end < end ? line.end + 1 : end;
+		error->line++;
+		if (!parse_line(&p, &line, error))
+			return false;
+	}
+	if (!finish_block(&p, error))
+		return false;
+	error->line = 0;
+	error->reason = check_whole(profile);
+	return !error->reason;
+}

@@ -1,0 +1,339 @@
+/* SPDX-License-Identifier: MIT */
+#include "tools/igvm/socle_image.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/snp/vmsa.h"
+#include "tools/igvm/bare_program.h"
+#include "tools/igvm/elf_image.h"
+#include "tools/igvm/page_tables.h"
+
+#define PAGE_MASK (ABI_PAGE_SIZE - 1ull)
+#define LARGE_MASK (ABI_PAGE_SIZE_2M - 1ull)
+#define SEV_FEATURES (SNP_FEATURE_SNP | SNP_FEATURE_RESTRICTED_INJECTION)
+
+/* The entry stub fits the image's first page, the only one with an identity mapping. */
+#define STUB_SIZE ABI_PAGE_SIZE
+
+struct layout {
+	const struct socle_image_options *options;
+	struct igvm_writer *writer;
+	struct memory_plan plan;
+	struct elf_image image;
+	uint8_t *image_bytes; /* the image as it lies in memory, params.image.size bytes */
+	uint64_t vmsa_page;
+	struct socle_params params;
+};
+
+static uint64_t range_end(const struct socle_range *range)
+{
+	return range->gpa + range->size;
+}
+
+static uint64_t page_up(uint64_t value)
+{
+	return (value + PAGE_MASK) & ~PAGE_MASK;
+}
+
+static bool place_region(struct layout *l, struct host_error *error)
+{
+	const struct socle_image_options *o = l->options;
+	uint64_t base = o->base ? o->base : o->memory - SOCLE_REGION_SIZE;
+
+	memory_plan_init(&l->plan, o->memory);
+	if (base % ABI_PAGE_SIZE != 0)
+		return host_fail(error, "the base 0x%llx is not a multiple of 4 KiB",
+				 (unsigned long long)base);
+	if (base < MEMORY_HIGH_START || !memory_plan_take(&l->plan, base, SOCLE_REGION_SIZE))
+		return host_fail(error, "no 16 MiB of RAM at 0x%llx", (unsigned long long)base);
+	l->params.region = (struct socle_range){ base, SOCLE_REGION_SIZE };
+	return true;
+}
+
+/* W^X, no page shared by two segments, all within the addresses that the tables can map. */
+static bool check_segment(const struct elf_image_segment *segment, uint64_t end,
+			  struct host_error *error)
+{
+	if (segment->address < end ||
+	    segment->address + segment->memory_size > SOCLE_VA_IMAGE + SOCLE_REGION_SIZE)
+		return host_fail(error,
+				 "the segment at 0x%llx leaves the image's addresses or shares a "
+				 "page with another",
+				 (unsigned long long)segment->address);
+	if ((segment->flags & ELF_FLAG_WRITE) && (segment->flags & ELF_FLAG_EXEC))
+		return host_fail(error, "the segment at 0x%llx is writable and executable",
+				 (unsigned long long)segment->address);
+	return true;
+}
+
+static bool place_image(struct layout *l, struct host_error *error)
+{
+	const struct elf_image *image = &l->image;
+	uint64_t end = SOCLE_VA_IMAGE;
+
+	if (image->entry != SOCLE_VA_IMAGE || image->segments[0].address != SOCLE_VA_IMAGE ||
+	    !(image->segments[0].flags & ELF_FLAG_EXEC))
+		return host_fail(error, "the entry stub is not at the start of the image, 0x%llx",
+				 (unsigned long long)SOCLE_VA_IMAGE);
+	for (unsigned int i = 0; i < image->count; i++) {
+		if (!check_segment(&image->segments[i], end, error))
+			return false;
+		end = page_up(image->segments[i].address + image->segments[i].memory_size);
+	}
+	l->params.image = (struct socle_range){ l->params.region.gpa, end - SOCLE_VA_IMAGE };
+	return true;
+}
+
+static bool copy_image(struct layout *l, struct host_error *error)
+{
+	l->image_bytes = calloc(1, l->params.image.size);
+	if (!l->image_bytes)
+		return host_fail(error, "out of memory");
+	for (unsigned int i = 0; i < l->image.count; i++) {
+		const struct elf_image_segment *s = &l->image.segments[i];
+
+		memcpy(l->image_bytes + (s->address - SOCLE_VA_IMAGE), s->data, s->file_size);
+	}
+	return true;
+}
+
+/* The segment of a page of the image, or NULL for a gap between segments. */
+static const struct elf_image_segment *segment_of(const struct layout *l, uint64_t va)
+{
+	for (unsigned int i = 0; i < l->image.count; i++) {
+		const struct elf_image_segment *s = &l->image.segments[i];
+
+		if (va >= (s->address & ~PAGE_MASK) && va < page_up(s->address + s->memory_size))
+			return s;
+	}
+	return NULL;
+}
+
+static bool within(const struct socle_range *range, uint64_t gpa)
+{
+	return gpa >= range->gpa && gpa < range_end(range);
+}
+
+/* What the direct map may not write: what is executable or constant under another name. */
+static bool is_read_only(const struct layout *l, uint64_t params_page, uint64_t gpa)
+{
+	const struct socle_params *p = &l->params;
+	const struct elf_image_segment *s;
+
+	if (gpa == params_page)
+		return true;
+	if (within(&p->archive, gpa))
+		return true;
+	if (!within(&p->image, gpa))
+		return false;
+	s = segment_of(l, SOCLE_VA_IMAGE + (gpa - p->image.gpa));
+	return !s || !(s->flags & ELF_FLAG_WRITE);
+}
+
+static bool touches_region(const struct layout *l, uint64_t gpa, uint64_t size)
+{
+	const struct socle_range *region = &l->params.region;
+
+	return gpa < range_end(region) && region->gpa < gpa + size;
+}
+
+static void map_direct(const struct layout *l, struct page_tables *tables, uint64_t params_page)
+{
+	for (uint32_t i = 0; i < l->params.ram_count; i++) {
+		const struct socle_range *ram = &l->params.ram[i];
+		uint64_t gpa = ram->gpa;
+
+		while (gpa < range_end(ram)) {
+			uint64_t flags = PTE_NO_EXECUTE;
+			bool large = (gpa & LARGE_MASK) == 0 &&
+				     range_end(ram) - gpa >= ABI_PAGE_SIZE_2M &&
+				     !touches_region(l, gpa, ABI_PAGE_SIZE_2M);
+
+			if (large)
+				flags |= PTE_LARGE;
+			if (!is_read_only(l, params_page, gpa))
+				flags |= PTE_WRITE;
+			page_tables_map(tables, SOCLE_VA_DIRECT + gpa, gpa, flags);
+			gpa += large ? ABI_PAGE_SIZE_2M : ABI_PAGE_SIZE;
+		}
+	}
+}
+
+static void map_image(const struct layout *l, struct page_tables *tables)
+{
+	for (uint64_t at = 0; at < l->params.image.size; at += ABI_PAGE_SIZE) {
+		const struct elf_image_segment *s = segment_of(l, SOCLE_VA_IMAGE + at);
+		uint64_t flags = 0;
+
+		if (!s)
+			continue;
+		if (s->flags & ELF_FLAG_WRITE)
+			flags |= PTE_WRITE;
+		if (!(s->flags & ELF_FLAG_EXEC))
+			flags |= PTE_NO_EXECUTE;
+		page_tables_map(tables, SOCLE_VA_IMAGE + at, l->params.image.gpa + at, flags);
+	}
+	for (uint64_t at = 0; at < STUB_SIZE; at += ABI_PAGE_SIZE)
+		page_tables_map(tables, l->params.image.gpa + at, l->params.image.gpa + at, 0);
+}
+
+/* Places what follows the image, for page tables of so many pages. Returns the parameters' page. */
+static uint64_t place_rest(struct layout *l, size_t table_pages)
+{
+	struct socle_params *p = &l->params;
+	uint64_t params_page;
+
+	p->page_tables = (struct socle_range){ range_end(&p->image), table_pages * ABI_PAGE_SIZE };
+	params_page = range_end(&p->page_tables);
+	p->cpuid_page = params_page + ABI_PAGE_SIZE;
+	p->secrets_page = p->cpuid_page + ABI_PAGE_SIZE;
+	l->vmsa_page = p->secrets_page + ABI_PAGE_SIZE;
+	p->archive = (struct socle_range){ l->vmsa_page + ABI_PAGE_SIZE, l->options->archive.size };
+	p->free.gpa = page_up(range_end(&p->archive));
+	p->free.size = p->free.gpa < range_end(&p->region) ? range_end(&p->region) - p->free.gpa
+							   : 0;
+	return params_page;
+}
+
+static void build_tables(const struct layout *l, struct page_tables *tables, uint64_t params_page)
+{
+	page_tables_init(tables, l->params.page_tables.gpa, 0);
+	if (!tables->out_of_memory) {
+		map_direct(l, tables, params_page);
+		map_image(l, tables);
+	}
+}
+
+/*
+ * How many tables there are depends on RAM and region only, for all of the region has entries of
+ * its own: so a first build with everything where it would be without tables gives the number.
+ */
+static bool add_tables(struct layout *l, uint64_t *params_page, struct host_error *error)
+{
+	struct page_tables tables;
+	bool ok;
+
+	build_tables(l, &tables, place_rest(l, 0));
+	*params_page = place_rest(l, tables.pages);
+	page_tables_free(&tables);
+	if (l->params.free.size == 0)
+		return host_fail(
+			error, "image, tables and archive take %llu KiB of a region of %u KiB",
+			(unsigned long long)(l->params.free.gpa - l->params.region.gpa) >> 10,
+			SOCLE_REGION_SIZE >> 10);
+	build_tables(l, &tables, *params_page);
+	ok = !tables.out_of_memory && tables.pages * ABI_PAGE_SIZE == l->params.page_tables.size;
+	if (ok)
+		igvm_writer_bytes(l->writer, tables.gpa, tables.entries,
+				  l->params.page_tables.size);
+	page_tables_free(&tables);
+	return ok || host_fail(error, "out of memory");
+}
+
+static bool add_linux(struct layout *l, struct guest_boot *boot, struct host_error *error)
+{
+	const struct socle_image_options *o = l->options;
+	struct linux_boot_options options = { .kernel = o->kernel,
+					      .initrd = o->initrd,
+					      .cmdline = o->cmdline,
+					      .cpu_count = o->cpu_count,
+					      .reserved = l->params.region };
+
+	return linux_boot_build(&options, &l->plan, l->writer, boot, error);
+}
+
+static bool add_guest(struct layout *l, struct host_error *error)
+{
+	const struct socle_image_options *o = l->options;
+	struct socle_params *p = &l->params;
+	struct guest_boot boot;
+	bool ok;
+
+	if (o->kernel.size == 0 && o->bare_guest.size == 0)
+		return true;
+	ok = o->kernel.size ? add_linux(l, &boot, error)
+			    : bare_guest_build(&o->bare_guest, &l->plan, l->writer, &boot, error);
+	if (!ok)
+		return false;
+	p->guest = boot.entry;
+	p->guest_cpuid_page = boot.cpuid_page;
+	p->guest_secrets_page = boot.secrets_page;
+	p->guest_caa = boot.caa_page;
+	if (!igvm_writer_ranges(l->writer, p->loaded, SOCLE_PARAMS_LOADED_MAX, &p->loaded_count))
+		return host_fail(error, "the guest's pages are more than %u ranges",
+				 SOCLE_PARAMS_LOADED_MAX);
+	return true;
+}
+
+static void fill_params(struct layout *l)
+{
+	const struct socle_image_options *o = l->options;
+	struct socle_params *p = &l->params;
+
+	p->magic = SOCLE_PARAMS_MAGIC;
+	p->version = SOCLE_PARAMS_VERSION;
+	p->size = sizeof(*p);
+	p->cpu_count = o->cpu_count;
+	p->host_channel_port = o->host_channel_port;
+	p->debug_console_port = o->debug_console_port;
+	if (o->host_channel_port != SOCLE_IMAGE_NO_PORT)
+		p->features |= SOCLE_FEATURE_HOST_CHANNEL;
+	if (o->debug_console_port != SOCLE_IMAGE_NO_PORT)
+		p->features |= SOCLE_FEATURE_DEBUG_CONSOLE;
+	p->allow_missing = o->allow_missing;
+	p->ram_count = 2;
+	memcpy(p->ram, l->plan.ram, sizeof(l->plan.ram));
+}
+
+static void add_region(struct layout *l, uint64_t params_page)
+{
+	const struct socle_params *p = &l->params;
+	uint8_t page[ABI_PAGE_SIZE] = { 0 };
+	struct snp_vmsa vmsa;
+
+	igvm_writer_required(l->writer, p->region);
+	igvm_writer_bytes(l->writer, p->image.gpa, l->image_bytes, p->image.size);
+	memcpy(page, p, sizeof(*p));
+	igvm_writer_page(l->writer, params_page, IGVM_PAGE_TYPE_NORMAL, page);
+	igvm_writer_page(l->writer, p->cpuid_page, IGVM_PAGE_TYPE_CPUID_DATA, NULL);
+	igvm_writer_page(l->writer, p->secrets_page, IGVM_PAGE_TYPE_SECRETS, NULL);
+	igvm_writer_bytes(l->writer, p->archive.gpa, l->options->archive.data, p->archive.size);
+	vmsa_protected_mode(&vmsa, (uint32_t)p->image.gpa, SEV_FEATURES);
+	vmsa.rbx = params_page;
+	vmsa.rbp = p->image.gpa;
+	igvm_writer_vp(l->writer, l->vmsa_page, &vmsa);
+}
+
+static bool build(struct layout *l, struct host_error *error)
+{
+	uint64_t params_page;
+
+	if (!elf_image_read(&l->options->monitor, &l->image, error))
+		return false;
+	if (!place_region(l, error) || !place_image(l, error) || !copy_image(l, error) ||
+	    !add_guest(l, error))
+		return false;
+	fill_params(l);
+	if (!add_tables(l, &params_page, error))
+		return false;
+	add_region(l, params_page);
+	return true;
+}
+
+bool socle_image_build(const struct socle_image_options *options, struct igvm_writer *writer,
+		       struct socle_params *params, struct host_error *error)
+{
+	struct layout *layout = calloc(1, sizeof(*layout));
+	bool ok;
+
+	if (!layout)
+		return host_fail(error, "out of memory");
+	layout->options = options;
+	layout->writer = writer;
+	ok = build(layout, error);
+	*params = layout->params;
+	free(layout->image_bytes);
+	free(layout);
+	return ok;
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The layout of a Socle image: the monitor's region (docs/architecture.md, "Memory") with its page
+ * tables and parameter block (abi/params.h), and the guest, if there is one.
+ */
+#ifndef SOCLE_TOOLS_IGVM_SOCLE_IMAGE_H
+#define SOCLE_TOOLS_IGVM_SOCLE_IMAGE_H
+
+#include "abi/params.h"
+#include "tools/igvm/igvm_writer.h"
+#include "tools/igvm/linux_boot.h"
+
+#define SOCLE_IMAGE_NO_PORT 0u
+
+struct socle_image_options {
+	struct file_bytes monitor; /* ELF64, linked at SOCLE_VA_IMAGE */
+	struct file_bytes archive;
+	struct file_bytes kernel;     /* of Linux; size 0: none */
+	struct file_bytes bare_guest; /* ELF64, instead of a kernel; size 0: none */
+	struct file_bytes initrd;
+	const char *cmdline;
+	uint32_t cpu_count;
+	uint64_t memory;	     /* bytes of guest RAM from address 0 */
+	uint64_t base;		     /* of the region; 0: the last of the RAM */
+	uint16_t host_channel_port;  /* or SOCLE_IMAGE_NO_PORT */
+	uint16_t debug_console_port; /* or SOCLE_IMAGE_NO_PORT */
+	uint64_t allow_missing;	     /* SOCLE_MISSING_* */
+};
+
+/* Adds everything to writer, and copies out the parameter block, which says where things are. */
+bool socle_image_build(const struct socle_image_options *options, struct igvm_writer *writer,
+		       struct socle_params *params, struct host_error *error);
+
+#endif
