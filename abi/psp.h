@@ -126,14 +126,18 @@ ABI_SIZE(struct psp_report_rsp, 0x20 + 0x4a0);
 #define PSP_VMM_ERR_INVALID_LEN 1u
 #define PSP_VMM_ERR_BUSY 2u
 
-/* PAGE_INFO, hashed once for each page of the launch (SNP_LAUNCH_UPDATE). */
-#define PSP_PAGE_TYPE_NORMAL 1u
-#define PSP_PAGE_TYPE_VMSA 2u
-#define PSP_PAGE_TYPE_ZERO 3u
-#define PSP_PAGE_TYPE_UNMEASURED 4u
-#define PSP_PAGE_TYPE_SECRETS 5u
-#define PSP_PAGE_TYPE_CPUID 6u
+/* What a page of the launch is (SNP_LAUNCH_UPDATE). All are assigned and validated. */
+enum psp_page_type {
+	PSP_PAGE_TYPE_NONE = 0, /* no page of the launch; the AMD-SP knows no such type */
+	PSP_PAGE_TYPE_NORMAL = 1,
+	PSP_PAGE_TYPE_VMSA = 2,
+	PSP_PAGE_TYPE_ZERO = 3,
+	PSP_PAGE_TYPE_UNMEASURED = 4,
+	PSP_PAGE_TYPE_SECRETS = 5,
+	PSP_PAGE_TYPE_CPUID = 6,
+};
 
+/* PAGE_INFO, hashed once for each page of the launch. */
 struct psp_page_info {
 	uint8_t digest_cur[48];
 	uint8_t contents[48];

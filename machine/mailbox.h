@@ -10,7 +10,7 @@
 #ifndef SOCLE_MACHINE_MAILBOX_H
 #define SOCLE_MACHINE_MAILBOX_H
 
-#include "abi/types.h"
+#include "abi/psp.h"
 
 #define MACHINE_HV_BASE 0x100000000ull
 #define MACHINE_HV_SIZE (64ull << 20)
@@ -35,19 +35,13 @@
 #define MACHINE_C_BIT 47u
 
 #define MAILBOX_MAGIC 0x584f424c49414d53ull
-#define MAILBOX_VERSION 1u
+#define MAILBOX_VERSION 2u
 
-enum mailbox_page_type { /* the initial RMP: all of them are assigned and validated */
-			 MAILBOX_PAGE_NORMAL = 1,
-			 MAILBOX_PAGE_VMSA = 2,
-			 MAILBOX_PAGE_SECRETS = 3,
-			 MAILBOX_PAGE_CPUID = 4, /* the hypervisor fills it before the launch */
-};
-
+/* Of the initial RMP. The hypervisor fills CPUID pages before the launch. */
 struct mailbox_pages {
 	uint64_t gpa;
 	uint32_t count; /* 4 KiB pages */
-	uint32_t type;
+	uint32_t type;	/* enum psp_page_type */
 };
 ABI_SIZE(struct mailbox_pages, 16);
 #define MAILBOX_PAGES_MAX 16384u

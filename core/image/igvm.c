@@ -526,16 +526,33 @@ static const uint8_t *data_at(const struct igvm_file *file, uint32_t offset)
 	return offset ? file->data + offset : NULL;
 }
 
+static enum psp_page_type page_type(const struct igvm_page_data *page)
+{
+	if (page->flags & IGVM_PAGE_FLAG_SHARED)
+		return PSP_PAGE_TYPE_NONE;
+	switch (page->data_type) {
+	case IGVM_PAGE_TYPE_SECRETS:
+		return PSP_PAGE_TYPE_SECRETS;
+	case IGVM_PAGE_TYPE_CPUID_DATA:
+		return PSP_PAGE_TYPE_CPUID;
+	default:
+		return page->flags & IGVM_PAGE_FLAG_UNMEASURED ? PSP_PAGE_TYPE_UNMEASURED
+							       : PSP_PAGE_TYPE_NORMAL;
+	}
+}
+
 static void decode(const struct igvm_file *file, struct igvm_directive *d, const uint8_t *content)
 {
 	switch (d->type) {
 	case IGVM_TYPE_PAGE_DATA:
 		memcpy(&d->page, content, sizeof(d->page));
+		d->page_type = page_type(&d->page);
 		d->size = page_size(&d->page);
 		d->data = data_at(file, d->page.file_offset);
 		break;
 	case IGVM_TYPE_VP_CONTEXT:
 		memcpy(&d->vp_context, content, sizeof(d->vp_context));
+		d->page_type = PSP_PAGE_TYPE_VMSA;
 		d->size = ABI_PAGE_SIZE;
 		d->data = data_at(file, d->vp_context.file_offset);
 		break;

@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 #include "abi/igvm.h"
+#include "abi/psp.h"
 
 enum igvm_error_code {
 	IGVM_OK,
@@ -50,7 +51,9 @@ struct igvm_file {
 
 /* One PAGE_DATA, VP_CONTEXT or REQUIRED_MEMORY directive. */
 struct igvm_directive {
-	uint32_t type;		/* IGVM_TYPE_*, says which member of the union holds */
+	uint32_t type; /* IGVM_TYPE_*, says which member of the union holds */
+	/* As what its pages are launched; NONE: required memory, or pages shared with the host. */
+	enum psp_page_type page_type;
 	uint64_t header_offset; /* of its variable header, in the file */
 	uint32_t size;	     /* bytes of guest memory: 4 KiB or 2 MiB; REQUIRED_MEMORY: all of it */
 	const uint8_t *data; /* the page's bytes in the file; NULL: zeros */

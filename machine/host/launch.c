@@ -84,13 +84,14 @@ bool launch_check(const struct igvm_file *file, uint64_t guest_ram_size, struct 
 }
 
 /* Adds pages to the initial RMP; neighbours of one type share an entry. */
-static bool add_pages(struct mailbox *mailbox, uint64_t gpa, uint32_t count, uint32_t type)
+static bool add_pages(struct mailbox *mailbox, uint64_t gpa, uint32_t count,
+		      enum psp_page_type type)
 {
 	struct mailbox_pages *last = &mailbox->pages[mailbox->page_range_count];
 
 	if (mailbox->page_range_count > 0) {
 		last--;
-		if (last->type == type && type == MAILBOX_PAGE_NORMAL &&
+		if (last->type == type &&
 		    last->gpa + (uint64_t)last->count * ABI_PAGE_SIZE == gpa) {
 			last->count += count;
 			return true;
@@ -104,37 +105,22 @@ static bool add_pages(struct mailbox *mailbox, uint64_t gpa, uint32_t count, uin
 	return true;
 }
 
-static uint32_t rmp_type(uint8_t launch_type)
-{
-	switch (launch_type) {
-	case PSP_PAGE_TYPE_VMSA:
-		return MAILBOX_PAGE_VMSA;
-	case PSP_PAGE_TYPE_SECRETS:
-		return MAILBOX_PAGE_SECRETS;
-	case PSP_PAGE_TYPE_CPUID:
-		return MAILBOX_PAGE_CPUID;
-	default:
-		return MAILBOX_PAGE_NORMAL;
-	}
-}
-
 static bool load_directive(const struct igvm_directive *d, const struct machine_memory *memory,
 			   const struct psp *psp)
 {
-	uint8_t type = launch_digest_page_type(d);
 	uint64_t gpa = igvm_directive_gpa(d);
 
 	if (d->type == IGVM_TYPE_REQUIRED_MEMORY)
 		return true; /* all RAM is there */
-	if (type == PSP_PAGE_TYPE_SECRETS)
+	if (d->page_type == PSP_PAGE_TYPE_SECRETS)
 		psp_fill_secrets(psp, (struct snp_secrets *)(memory->guest_ram + gpa));
 	else if (d->data)
 		memcpy(memory->guest_ram + gpa, d->data, d->size);
-	if (type == PSP_PAGE_TYPE_VMSA)
+	if (d->page_type == PSP_PAGE_TYPE_VMSA)
 		memory->mailbox->vmsa_gpa = gpa;
-	if (type == 0)
+	if (d->page_type == PSP_PAGE_TYPE_NONE)
 		return true; /* shared with the host: not part of the RMP's private pages */
-	return add_pages(memory->mailbox, gpa, d->size / ABI_PAGE_SIZE, rmp_type(type));
+	return add_pages(memory->mailbox, gpa, d->size / ABI_PAGE_SIZE, d->page_type);
 }
 
 bool launch_load(const struct igvm_file *file, const struct machine_memory *memory,

@@ -38,22 +38,13 @@ struct contents {
 
 static const char *kind_of(const struct igvm_directive *d)
 {
-	if (d->type == IGVM_TYPE_REQUIRED_MEMORY)
-		return "required";
-	switch (launch_digest_page_type(d)) {
-	case PSP_PAGE_TYPE_NORMAL:
-		return "normal";
-	case PSP_PAGE_TYPE_VMSA:
-		return "vmsa";
-	case PSP_PAGE_TYPE_UNMEASURED:
-		return "unmeasured";
-	case PSP_PAGE_TYPE_SECRETS:
-		return "secrets";
-	case PSP_PAGE_TYPE_CPUID:
-		return "cpuid";
-	default:
-		return "shared";
-	}
+	static const char *const names[] = {
+		[PSP_PAGE_TYPE_NONE] = "shared",     [PSP_PAGE_TYPE_NORMAL] = "normal",
+		[PSP_PAGE_TYPE_VMSA] = "vmsa",	     [PSP_PAGE_TYPE_UNMEASURED] = "unmeasured",
+		[PSP_PAGE_TYPE_SECRETS] = "secrets", [PSP_PAGE_TYPE_CPUID] = "cpuid",
+	};
+
+	return d->type == IGVM_TYPE_REQUIRED_MEMORY ? "required" : names[d->page_type];
 }
 
 static void add_directive(struct contents *c, const struct igvm_directive *d)
@@ -78,7 +69,7 @@ static void add_directive(struct contents *c, const struct igvm_directive *d)
 /* The first measured page that is a parameter block counts. */
 static void look_for_params(struct contents *c, const struct igvm_directive *d)
 {
-	if (c->has_params || !d->data || launch_digest_page_type(d) != PSP_PAGE_TYPE_NORMAL)
+	if (c->has_params || !d->data || d->page_type != PSP_PAGE_TYPE_NORMAL)
 		return;
 	memcpy(&c->params, d->data, sizeof(c->params));
 	c->has_params = c->params.magic == SOCLE_PARAMS_MAGIC &&

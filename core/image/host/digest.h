@@ -22,17 +22,11 @@ struct launch_digest {
 void launch_digest_init(struct launch_digest *digest);
 
 /*
- * Adds one 4 KiB page of type PSP_PAGE_TYPE_* at gpa. The contents count for NORMAL and VMSA
+ * Adds one 4 KiB page at gpa. The contents count for NORMAL and VMSA
  * pages only; NULL is a page of zeros. False when OpenSSL fails.
  */
-bool launch_digest_page(struct launch_digest *digest, uint8_t page_type, uint64_t gpa,
+bool launch_digest_page(struct launch_digest *digest, enum psp_page_type type, uint64_t gpa,
 			const void *contents);
-
-/*
- * The PSP_PAGE_TYPE_* as which a directive's pages are launched; 0 when it launches none, as
- * REQUIRED_MEMORY and pages that are shared with the host.
- */
-uint8_t launch_digest_page_type(const struct igvm_directive *directive);
 
 /* Adds what a directive launches, as 4 KiB pages. False when OpenSSL fails. */
 bool launch_digest_directive(struct launch_digest *digest, const struct igvm_directive *directive);

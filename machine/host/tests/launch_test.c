@@ -217,10 +217,10 @@ static void test_load(void **state)
 	assert_int_equal(mailbox->guest_ram_size, RAM_SIZE);
 	assert_int_equal(mailbox->vmsa_gpa, 0x1004000);
 	assert_int_equal(mailbox->page_range_count, 4);
-	assert_range(mailbox, 0, 0x1000000, 2, MAILBOX_PAGE_NORMAL);
-	assert_range(mailbox, 1, 0x1002000, 1, MAILBOX_PAGE_SECRETS);
-	assert_range(mailbox, 2, 0x1003000, 1, MAILBOX_PAGE_CPUID);
-	assert_range(mailbox, 3, 0x1004000, 1, MAILBOX_PAGE_VMSA);
+	assert_range(mailbox, 0, 0x1000000, 2, PSP_PAGE_TYPE_NORMAL);
+	assert_range(mailbox, 1, 0x1002000, 1, PSP_PAGE_TYPE_SECRETS);
+	assert_range(mailbox, 2, 0x1003000, 1, PSP_PAGE_TYPE_CPUID);
+	assert_range(mailbox, 3, 0x1004000, 1, PSP_PAGE_TYPE_VMSA);
 	for (unsigned int i = 0; i < 4096; i++) {
 		assert_int_equal(ram[0x1000000 + i], 0xa5);
 		assert_int_equal(ram[0x1001000 + i], 0);

@@ -282,7 +282,7 @@ static void launch_range(const struct mailbox_pages *range)
 	uint64_t page = range->gpa >> ABI_PAGE_SHIFT;
 
 	for (uint64_t i = 0; i < range->count; i++) {
-		bool vmsa = range->type == MAILBOX_PAGE_VMSA;
+		bool vmsa = range->type == PSP_PAGE_TYPE_VMSA;
 
 		if (!page_is_ram(page + i) || rmp_launch_page(&npt.rmp, page + i, vmsa))
 			hv_panic("launch page %lx is not RAM or there twice",

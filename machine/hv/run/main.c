@@ -61,7 +61,7 @@ static void fill_cpuid_pages(const struct mailbox *m)
 	struct cpuid_machine machine = { .cpus = m->cpu_count, .invlpgb = invlpgb_offered() };
 
 	for (uint32_t i = 0; i < m->page_range_count; i++) {
-		if (m->pages[i].type != MAILBOX_PAGE_CPUID)
+		if (m->pages[i].type != PSP_PAGE_TYPE_CPUID)
 			continue;
 		for (uint64_t n = 0; n < m->pages[i].count; n++)
 			cpuid_fill_page(guest_ptr(m->pages[i].gpa + n * ABI_PAGE_SIZE,
