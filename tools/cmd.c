@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 #include "tools/cmd.h"
 
-#include <errno.h>
 #include <getopt.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
+
+#include "core/base/number.h"
 
 /* What was reported last, for those who report it once more in another form. */
 static char last_error[1536];
@@ -94,13 +94,7 @@ int cmd_bad_option(const char *command, int argc, char **argv)
 
 bool cmd_number(const char *text, uint64_t min, uint64_t max, uint64_t *number)
 {
-	char *end;
-
-	if (*text < '0' || *text > '9')
-		return false;
-	errno = 0;
-	*number = strtoull(text, &end, 10);
-	return errno == 0 && *end == '\0' && *number >= min && *number <= max;
+	return number_read(text, strlen(text), NUMBER_DECIMAL, min, max, number);
 }
 
 bool cmd_unix_path(const char *text, const char **path)

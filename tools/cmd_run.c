@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "core/base/number.h"
 #include "machine/host/fault.h"
 #include "machine/host/run.h"
 #include "machine/mailbox.h"
@@ -156,20 +157,12 @@ static bool parse_cpus(struct arguments *args, const char *value)
 
 static bool parse_memory(struct arguments *args, const char *value)
 {
-	char digits[16];
-	size_t length = strlen(value);
-	uint64_t unit = 0, number;
+	static const struct number_unit units[] = { { "M", MIB }, { "G", MIB << 10 } };
 
-	if (length > 1 && length < sizeof(digits)) {
-		memcpy(digits, value, length - 1);
-		digits[length - 1] = '\0';
-		unit = value[length - 1] == 'M' ? MIB : value[length - 1] == 'G' ? MIB << 10 : 0;
-	}
-	if (unit == 0 || !cmd_number(digits, RUN_MEMORY_MIN > unit ? RUN_MEMORY_MIN / unit : 1,
-				     MACHINE_GUEST_RAM_MAX / unit, &number))
-		return bad("--memory takes a size from 64M to 2G", value);
-	args->run.memory = number * unit;
-	return true;
+	return (number_read_unit(value, strlen(value), NUMBER_DECIMAL, units, 2,
+				 &args->run.memory) &&
+		args->run.memory >= RUN_MEMORY_MIN && args->run.memory <= MACHINE_GUEST_RAM_MAX) ||
+	       bad("--memory takes a size from 64M to 2G", value);
 }
 
 static bool parse_timeout(struct arguments *args, const char *value)

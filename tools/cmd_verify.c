@@ -7,6 +7,7 @@
 
 #include "abi/tpm.h"
 #include "core/base/hex.h"
+#include "core/base/number.h"
 #include "tools/cmd.h"
 #include "tools/verify/checks.h"
 #include "tools/verify/policy.h"
@@ -139,16 +140,13 @@ static bool parse_pcr(const char *text, struct policy *policy)
 	struct expected_pcr *expected = &policy->pcrs[policy->pcr_count];
 	const struct pcr_bank *bank = find_bank(text);
 	const char *value = strchr(text, '=');
-	char number[3] = "";
 	uint64_t pcr;
 
 	if (policy->pcr_count == CHECK_PCRS_MAX || !bank || !value)
 		return false;
 	text += strlen(bank->name);
-	if ((size_t)(value - text) >= sizeof(number))
-		return false;
-	memcpy(number, text, (size_t)(value - text));
-	if (!cmd_number(number, 0, PCR_COUNT - 1, &pcr))
+	if (value < text ||
+	    !number_read(text, (size_t)(value - text), NUMBER_DECIMAL, 0, PCR_COUNT - 1, &pcr))
 		return false;
 	*expected = (struct expected_pcr){ .bank = bank->bank,
 					   .pcr = (unsigned int)pcr,

@@ -3,6 +3,9 @@
 
 #include <string.h>
 
+#include "core/base/hex.h"
+#include "core/base/number.h"
+
 static bool is_space(char c)
 {
 	return c == ' ' || c == '\t';
@@ -55,37 +58,19 @@ const char *word_name(struct word word, char *name, size_t size)
 	return NULL;
 }
 
-static int hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	return -1;
-}
-
 bool word_number(struct word word, uint32_t max, uint32_t *value)
 {
-	int base = 10, digit;
-	uint64_t sum = 0;
-	size_t i = 0;
+	uint64_t number;
 
-	if (word.length > 2 && word.at[0] == '0' && word.at[1] == 'x') {
-		base = 16;
-		i = 2;
-	}
-	if (word.length == 0)
+	if (!number_read(word.at, word.length, NUMBER_PREFIXED, 0, max, &number))
 		return false;
-	for (; i < word.length; i++) {
-		digit = hex_digit(word.at[i]);
-		if (digit < 0 || digit >= base)
-			return false;
-		sum = sum * (unsigned int)base + (unsigned int)digit;
-		if (sum > max)
-			return false;
-	}
-	*value = (uint32_t)sum;
+	*value = (uint32_t)number;
 	return true;
+}
+
+static int lower_digit(char c)
+{
+	return c >= 'A' && c <= 'F' ? -1 : hex_digit(c);
 }
 
 static const char *append_hex(struct word word, uint8_t *data, size_t max, size_t *size)
@@ -93,7 +78,7 @@ static const char *append_hex(struct word word, uint8_t *data, size_t max, size_
 	if (word.length % 2)
 		return "hexadecimal digits come in pairs";
 	for (size_t i = 0; i < word.length; i += 2) {
-		int high = hex_digit(word.at[i]), low = hex_digit(word.at[i + 1]);
+		int high = lower_digit(word.at[i]), low = lower_digit(word.at[i + 1]);
 
 		if (high < 0 || low < 0)
 			return "bytes are in lower-case hexadecimal";

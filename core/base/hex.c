@@ -3,7 +3,7 @@
 
 #include <stdint.h>
 
-static int digit(char c)
+int hex_digit(char c)
 {
 	if (c >= '0' && c <= '9')
 		return c - '0';
@@ -19,8 +19,8 @@ bool hex_read(const char *text, void *bytes, size_t size)
 	uint8_t *to = bytes;
 
 	for (size_t i = 0; i < size; i++) {
-		int high = digit(text[2 * i]);
-		int low = high < 0 ? -1 : digit(text[2 * i + 1]);
+		int high = hex_digit(text[2 * i]);
+		int low = high < 0 ? -1 : hex_digit(text[2 * i + 1]);
 
 		if (low < 0)
 			return false;

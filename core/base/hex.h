@@ -9,6 +9,9 @@
 /* Room for the text of size bytes and its NUL. */
 #define HEX_TEXT_SIZE(size) (2 * (size) + 1)
 
+/* The value of a digit, in either case of letters; -1 for another character. */
+int hex_digit(char c);
+
 /*
  * Reads exactly size bytes, in either case of letters. False, with bytes undefined, for other text.
  */

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/base/bytes.h"
+#include "core/base/hex.h"
 
 #define MODE_TYPE_MASK 0170000u
 #define MODE_REGULAR 0100000u
@@ -12,31 +13,20 @@ struct newc_header {
 	uint32_t mode, file_size, name_size, check;
 };
 
-static bool hex_digit(uint8_t c, uint32_t *value)
-{
-	if (c >= '0' && c <= '9')
-		*value = c - (uint32_t)'0';
-	else if (c >= 'a' && c <= 'f')
-		*value = c - (uint32_t)'a' + 10;
-	else if (c >= 'A' && c <= 'F')
-		*value = c - (uint32_t)'A' + 10;
-	else
-		return false;
-	return true;
-}
-
 /* Eight hexadecimal digits; anything else makes the reader bad. */
 static uint32_t take_hex(struct bytes_reader *r)
 {
 	const uint8_t *digits = bytes_take(r, 8);
-	uint32_t value = 0, digit = 0;
+	uint32_t value = 0;
 
 	for (size_t i = 0; digits && i < 8; i++) {
-		if (!hex_digit(digits[i], &digit)) {
+		int digit = hex_digit((char)digits[i]);
+
+		if (digit < 0) {
 			r->bad = true;
 			return 0;
 		}
-		value = value << 4 | digit;
+		value = value << 4 | (uint32_t)digit;
 	}
 	return value;
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/base/conf_words.h"
+#include "core/base/number.h"
 
 #define WORDS_MAX 5u
 
@@ -50,61 +51,31 @@ static bool take_path(struct parser *p, const struct word *word, char to[CONF_PA
 	return true;
 }
 
-/* A decimal number without sign or leading zeros; *rest is what follows its digits. */
-static bool take_number(const struct word *word, uint32_t *value, struct word *rest)
-{
-	uint64_t sum = 0;
-	size_t i = 0;
-
-	for (; i < word->length && word->at[i] >= '0' && word->at[i] <= '9'; i++) {
-		sum = sum * 10 + (uint64_t)(word->at[i] - '0');
-		if (sum > UINT32_MAX)
-			return false;
-	}
-	if (i == 0 || (i > 1 && word->at[0] == '0'))
-		return false;
-	*value = (uint32_t)sum;
-	*rest = (struct word){ .at = word->at + i, .length = word->length - i };
-	return true;
-}
-
 static bool take_memory(struct parser *p, const struct word *word, uint32_t *bytes)
 {
-	uint32_t number, unit;
-	struct word rest;
+	static const struct number_unit units[] = { { "K", 1u << 10 }, { "M", 1u << 20 } };
+	uint64_t value;
 
-	if (!take_number(word, &number, &rest))
+	if (!number_read_unit(word->at, word->length, NUMBER_DECIMAL, units, 2, &value))
 		return fail(p, "memory is a number with K or M");
-	if (word_is(rest, "K"))
-		unit = 1u << 10;
-	else if (word_is(rest, "M"))
-		unit = 1u << 20;
-	else
-		return fail(p, "memory is a number with K or M");
-	if (number == 0 || number > CONF_MEMORY_MAX / unit)
+	if (value == 0 || value > CONF_MEMORY_MAX)
 		return fail(p, "memory is out of range");
-	if (number * unit % ABI_PAGE_SIZE)
+	if (value % ABI_PAGE_SIZE)
 		return fail(p, "memory is no multiple of 4K");
-	*bytes = number * unit;
+	*bytes = (uint32_t)value;
 	return true;
 }
 
 static bool take_budget(struct parser *p, const struct word *word, uint32_t *ms)
 {
-	uint32_t number, unit;
-	struct word rest;
+	static const struct number_unit units[] = { { "ms", 1 }, { "s", 1000 } };
+	uint64_t value;
 
-	if (!take_number(word, &number, &rest))
+	if (!number_read_unit(word->at, word->length, NUMBER_DECIMAL, units, 2, &value))
 		return fail(p, "budget is a number with s or ms");
-	if (word_is(rest, "s"))
-		unit = 1000;
-	else if (word_is(rest, "ms"))
-		unit = 1;
-	else
-		return fail(p, "budget is a number with s or ms");
-	if (number == 0 || number > CONF_BUDGET_MAX_MS / unit)
+	if (value == 0 || value > CONF_BUDGET_MAX_MS)
 		return fail(p, "budget is out of range");
-	*ms = number * unit;
+	*ms = (uint32_t)value;
 	return true;
 }
 
@@ -243,10 +214,11 @@ static bool granted(const struct conf *conf, enum conf_grant_kind kind)
 
 static bool take_descriptor(struct parser *p, const struct word *word, unsigned int *fd)
 {
-	struct word rest;
+	uint64_t number;
 
-	if (!take_number(word, fd, &rest) || rest.length || *fd >= CONF_FDS)
+	if (!number_read(word->at, word->length, NUMBER_DECIMAL, 0, CONF_FDS - 1, &number))
 		return fail(p, "a descriptor is a number below 16");
+	*fd = (unsigned int)number;
 	if (*fd == SERVICE_FD_REQUESTS)
 		return fail(p, "descriptor 3 is the request channel");
 	for (unsigned int i = 0; i < p->service->grant_count; i++) {

@@ -4,9 +4,10 @@
 #include <string.h>
 
 #include "abi/tpm.h"
+#include "core/base/number.h"
 #include "core/tpm/profile_parts.h"
 
-#define TIMEOUT_MAX_S 60u
+#define TIMEOUT_MAX_MS 60000u
 #define REQUIRED_GLOBALS 0x1fu /* the first five of the table in profile_global() */
 
 static uint16_t bank_algorithm(struct word word)
@@ -109,15 +110,15 @@ static const char *parse_attest_when(struct profile *profile, struct words *line
 /* Seconds, as in services.conf. */
 static const char *parse_timeout(struct profile *profile, struct words *line)
 {
+	static const struct number_unit unit = { "s", 1000 };
 	struct word word = words_next(line);
-	uint32_t seconds = 0;
+	uint64_t ms;
 
-	if (word.length < 2 || word.at[word.length - 1] != 's')
+	if (!number_read_unit(word.at, word.length, NUMBER_DECIMAL, &unit, 1, &ms))
 		return "certificate-timeout is a number of seconds with s";
-	word.length--;
-	if (!word_number(word, TIMEOUT_MAX_S, &seconds) || seconds == 0)
+	if (ms == 0 || ms > TIMEOUT_MAX_MS)
 		return "certificate-timeout is from 1s to 60s";
-	profile->certificate_timeout_ms = seconds * 1000;
+	profile->certificate_timeout_ms = (uint32_t)ms;
 	return NULL;
 }
 

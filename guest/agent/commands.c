@@ -4,12 +4,12 @@
 #include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #include "abi/tpm.h"
 #include "core/base/hex.h"
+#include "core/base/number.h"
 #include "core/tpm/profile.h"
 #include "core/tpm/selector.h"
 #include "guest/agent/file.h"
@@ -64,15 +64,12 @@ static const struct option quote_options[] = {
 /* Decimal, or hexadecimal after 0x; all of the text. */
 static bool parse_number(const char *text, uint32_t *number)
 {
-	unsigned long value;
-	char *end;
+	uint64_t value;
 
-	if (text[0] < '0' || text[0] > '9')
+	if (!number_read(text, strlen(text), NUMBER_PREFIXED, 0, UINT32_MAX, &value))
 		return false;
-	errno = 0;
-	value = strtoul(text, &end, 0);
 	*number = (uint32_t)value;
-	return errno == 0 && *end == '\0' && value <= UINT32_MAX;
+	return true;
 }
 
 /* False for an option that asks for help, is unknown or has no value that it could have. */
@@ -233,18 +230,17 @@ int command_attest(int argc, char **argv)
 static bool parse_pcrs(const char *text, uint32_t *mask, struct problem *problem)
 {
 	const char *at = text;
-	char *next;
+	size_t length;
+	uint64_t pcr;
 
 	*mask = 0;
-	while (*at >= '0' && *at <= '9') {
-		unsigned long pcr = strtoul(at, &next, 10);
-
-		if (pcr >= TPM_PCRS)
-			break;
+	while ((length = number_at(at, strlen(at), NUMBER_DECIMAL, &pcr)) && pcr < TPM_PCRS) {
 		*mask |= 1u << pcr;
-		at = *next == ',' ? next + 1 : next;
-		if (*next == '\0')
+		at += length;
+		if (*at == '\0')
 			return true;
+		if (*at++ != ',')
+			break;
 	}
 	return problem_set(problem, "'%s' is no list of PCRs", text);
 }

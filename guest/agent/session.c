@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "abi/tpm.h"
+#include "core/base/number.h"
 #include "core/tpm/profile.h"
 #include "guest/agent/file.h"
 #include "guest/agent/quote.h"
@@ -226,13 +227,12 @@ static int answer_authority(const struct session *session, const struct frame *f
 /* Takes NAME or NAME@INDEX apart. False when INDEX is none of NV memory. */
 static bool take_key_name(char *name, struct quote_wish *quote)
 {
-	char *end, *at = strchr(name, '@');
-	unsigned long index;
+	char *at = strchr(name, '@');
+	uint64_t index;
 
 	if (at != NULL) {
 		*at = '\0';
-		index = strtoul(at + 1, &end, 16);
-		if (end == at + 1 || *end != '\0' || index > UINT32_MAX ||
+		if (!number_read(at + 1, strlen(at + 1), NUMBER_PREFIXED, 0, UINT32_MAX, &index) ||
 		    (index & TPM_HT_MASK) != TPM_HT_NV_INDEX)
 			return false;
 		quote->nv = (uint32_t)index;

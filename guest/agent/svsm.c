@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "abi/tpm.h"
+#include "core/base/number.h"
 #include "core/evidence/vtpm_manifest.h"
 #include "core/tpm/profile.h"
 #include "core/tpm/selector.h"
@@ -109,13 +110,10 @@ static bool explain_failure(struct item *item, int rc, struct item_blob *scratch
 			    struct problem *problem)
 {
 	const char *attribute = item->attribute;
-	unsigned long result = 0;
+	uint64_t result = 0;
 
-	if (item_get(item, "service_error", scratch) == 0 &&
-	    scratch->size < sizeof(scratch->data)) {
-		scratch->data[scratch->size] = '\0';
-		result = strtoul((char *)scratch->data, NULL, 0);
-	}
+	if (item_get(item, "service_error", scratch) == 0)
+		number_at((char *)scratch->data, scratch->size, NUMBER_PREFIXED, &result);
 	if (result != SVSM_SUCCESS && result <= UINT32_MAX)
 		return explain((uint32_t)result, problem);
 	return problem_set(problem, "%s: %s", attribute, strerror(-rc));

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "machine/host/fault.h"
 
-#include <errno.h>
-#include <stdlib.h>
 #include <string.h>
+
+#include "core/base/number.h"
 
 const struct fault faults[MAILBOX_FAULT_COUNT] = {
 	[MAILBOX_FAULT_TIMER_LOSE] = { "timer-lose", "a timer event of VMPL0 never comes" },
@@ -23,21 +23,6 @@ const struct fault faults[MAILBOX_FAULT_COUNT] = {
 					"the host flushes all translations at a VMRUN" },
 };
 
-/* The number that is all of text; 0: it is none, or too large. */
-static uint32_t occasion(const char *text)
-{
-	char *end;
-	unsigned long value;
-
-	if (*text < '0' || *text > '9')
-		return 0;
-	errno = 0;
-	value = strtoul(text, &end, 10);
-	if (*end || errno || value > FAULT_OCCASION_MAX)
-		return 0;
-	return (uint32_t)value;
-}
-
 /* The fault that text begins with the name of; *when is what stands behind the equals sign. */
 static int find(const char *text, const char **when)
 {
@@ -56,13 +41,15 @@ bool fault_parse(struct mailbox_fault_plan plan[MAILBOX_FAULT_COUNT], const char
 	const char *when;
 	int i = find(text, &when);
 	bool every = *when == '/';
-	uint32_t n = occasion(every ? when + 1 : when);
+	uint64_t n;
 
-	if (i < 0 || n == 0 || plan[i].nth != 0 || plan[i].every != 0)
+	when += every;
+	if (i < 0 || !number_read(when, strlen(when), NUMBER_DECIMAL, 1, FAULT_OCCASION_MAX, &n) ||
+	    plan[i].nth != 0 || plan[i].every != 0)
 		return false;
 	if (every)
-		plan[i].every = n;
+		plan[i].every = (uint32_t)n;
 	else
-		plan[i].nth = n;
+		plan[i].nth = (uint32_t)n;
 	return true;
 }

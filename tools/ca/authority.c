@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "core/base/host/file.h"
+#include "core/base/number.h"
 #include "tools/ca/certificate.h"
 
 #define PATH_SIZE 4096
@@ -206,20 +207,15 @@ void ca_authority_close(struct ca_authority *ca)
 static bool read_serial(const char *path, uint64_t *serial, struct host_error *error)
 {
 	struct file_bytes bytes;
-	char *end;
+	bool ok;
 
 	if (!file_read(path, 32, &bytes, error))
 		return false;
-	bytes.data[bytes.size] = '\0'; /* file_read() leaves room */
-	errno = 0;
-	*serial = strtoull((const char *)bytes.data, &end, 10);
-	if (errno || end == (char *)bytes.data || *end != '\n' || *serial == 0 ||
-	    *serial == UINT64_MAX) {
-		file_free(&bytes);
-		return host_fail(error, "serial: no number");
-	}
+	ok = bytes.size && bytes.data[bytes.size - 1] == '\n' &&
+	     number_read((const char *)bytes.data, bytes.size - 1, NUMBER_DECIMAL, 1,
+			 UINT64_MAX - 1, serial);
 	file_free(&bytes);
-	return true;
+	return ok || host_fail(error, "serial: no number");
 }
 
 static bool advance_serial(const char *directory, uint64_t *serial, struct host_error *error)

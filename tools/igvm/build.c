@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* `socle igvm build`: an IGVM file of Socle and its guest, or of one of the plain images. */
-#include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -8,6 +7,7 @@
 #include <string.h>
 
 #include "abi/psp.h"
+#include "core/base/number.h"
 #include "core/snp/cpu_features.h"
 #include "tools/cmd.h"
 #include "tools/igvm/acpi.h"
@@ -150,32 +150,15 @@ static int help(void)
 	return CMD_OK;
 }
 
-static bool parse_number(const char *text, uint64_t *value)
-{
-	static const char suffixes[] = "KMG";
-	unsigned int shift = 0;
-	const char *suffix;
-	char *end;
-
-	errno = 0;
-	*value = strtoull(text, &end, 0);
-	if (errno != 0 || end == text || text[0] == '-')
-		return false;
-	suffix = *end ? strchr(suffixes, *end) : NULL;
-	if (suffix) {
-		shift = 10 * (unsigned int)(suffix - suffixes + 1);
-		end++;
-	}
-	if (*end != '\0' || *value > UINT64_MAX >> shift)
-		return false;
-	*value <<= shift;
-	return true;
-}
-
 static bool number(const char *option, const char *text, uint64_t min, uint64_t max,
 		   uint64_t *value)
 {
-	if (parse_number(text, value) && *value >= min && *value <= max)
+	static const struct number_unit units[] = {
+		{ "", 1 }, { "K", 1ull << 10 }, { "M", 1ull << 20 }, { "G", 1ull << 30 }
+	};
+
+	if (number_read_unit(text, strlen(text), NUMBER_PREFIXED, units, 4, value) &&
+	    *value >= min && *value <= max)
 		return true;
 	cmd_error("igvm build: --%s: \"%s\" is not a number from 0x%" PRIx64 " to 0x%" PRIx64,
 		  option, text, min, max);

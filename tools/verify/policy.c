@@ -1,31 +1,29 @@
 /* SPDX-License-Identifier: MIT */
 #include "tools/verify/policy.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/number.h"
 #include "tools/igvm/igvm.h"
 
 #define TCB_PARTS 5
 
 bool policy_parse_tcb(const char *text, struct report_tcb *tcb)
 {
-	unsigned int part[TCB_PARTS];
-	int end = 0;
+	uint8_t part[TCB_PARTS];
+	uint64_t value;
 
-	/* sscanf() would take blanks and signs before a number. */
-	if (strspn(text, "0123456789,") != strlen(text) ||
-	    sscanf(text, "%3u,%3u,%3u,%3u,%3u%n", &part[0], &part[1], &part[2], &part[3], &part[4],
-		   &end) != TCB_PARTS ||
-	    text[end] != '\0')
-		return false;
 	for (size_t i = 0; i < TCB_PARTS; i++) {
-		if (part[i] > UINT8_MAX)
+		size_t length = number_at(text, strlen(text), NUMBER_DECIMAL, &value);
+
+		if (!length || value > UINT8_MAX ||
+		    text[length] != (i + 1 < TCB_PARTS ? ',' : '\0'))
 			return false;
+		part[i] = (uint8_t)value;
+		text += length + 1;
 	}
-	*tcb = (struct report_tcb){ (uint8_t)part[0], (uint8_t)part[1], (uint8_t)part[2],
-				    (uint8_t)part[3], (uint8_t)part[4] };
+	*tcb = (struct report_tcb){ part[0], part[1], part[2], part[3], part[4] };
 	return true;
 }
 

@@ -164,7 +164,7 @@ static const struct refusal refusals[] = {
 	{ "service a\nmemory 0M\n", 2, "memory is out of range" },
 	{ "service a\nmemory 17M\n", 2, "memory is out of range" },
 	{ "service a\nmemory 4194304K\n", 2, "memory is out of range" },
-	{ "service a\nmemory 4294967297M\n", 2, "memory is a number with K or M" },
+	{ "service a\nmemory 4294967297M\n", 2, "memory is out of range" },
 	{ "service a\nmemory 5K\n", 2, "memory is no multiple of 4K" },
 	{ "service a\nmemory 4K\nmemory 4K\n", 3, "memory is there twice" },
 	{ "service a\nbudget 1\n", 2, "budget is a number with s or ms" },
