@@ -98,6 +98,49 @@ uint64_t bytes_be64(struct bytes_reader *r)
 	return take_be(r, 8);
 }
 
+struct bytes_writer bytes_writer_init(void *data, size_t room)
+{
+	return (struct bytes_writer){ .data = data, .room = room };
+}
+
+uint8_t *bytes_put_zeros(struct bytes_writer *w, size_t size)
+{
+	uint8_t *at = w->data + w->size;
+
+	if (w->bad || size > w->room - w->size) {
+		w->bad = true;
+		return NULL;
+	}
+	memset(at, 0, size);
+	w->size += size;
+	return at;
+}
+
+void bytes_put(struct bytes_writer *w, const void *data, size_t size)
+{
+	uint8_t *at = bytes_put_zeros(w, size);
+
+	if (at && size)
+		memcpy(at, data, size);
+}
+
+void bytes_put_u8(struct bytes_writer *w, uint8_t value)
+{
+	bytes_put(w, &value, sizeof(value));
+}
+
+void bytes_put_be16(struct bytes_writer *w, uint16_t value)
+{
+	bytes_put_u8(w, (uint8_t)(value >> 8));
+	bytes_put_u8(w, (uint8_t)value);
+}
+
+void bytes_put_be32(struct bytes_writer *w, uint32_t value)
+{
+	bytes_put_be16(w, (uint16_t)(value >> 16));
+	bytes_put_be16(w, (uint16_t)value);
+}
+
 bool bytes_range_ok(uint64_t offset, uint64_t size, uint64_t limit)
 {
 	return offset <= limit && size <= limit - offset;

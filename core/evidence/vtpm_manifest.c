@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "core/evidence/vtpm_manifest.h"
 
-#include "core/base/bytes.h"
+#include "core/tpm/wire.h"
 
 uint32_t vtpm_manifest_version(const void *data, size_t size)
 {
@@ -45,8 +45,8 @@ static const char *read_list(struct vtpm_manifest *m, struct bytes_reader *r)
 	if (count == 0 || count > VTPM_MANIFEST_KEYS_MAX)
 		return "it has no key, or too many";
 	for (uint32_t i = 0; i < count && !error; i++) {
-		size_t size = bytes_be16(r);
-		const uint8_t *data = bytes_take(r, size);
+		size_t size;
+		const uint8_t *data = wire_take_sized(r, &size);
 
 		error = data ? add_key(m, data, size) : "it is cut short";
 	}

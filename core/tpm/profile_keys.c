@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "abi/tpm.h"
+#include "core/base/bytes.h"
 #include "core/tpm/profile_parts.h"
 #include "core/tpm/selector.h"
 
@@ -213,29 +214,21 @@ static size_t key_bytes(const struct selector_template *info)
 	return info->curve == TPM_ECC_P384 ? 48 : 66;
 }
 
-static const char *put_sized_zeros(struct profile_key *key, size_t count)
-{
-	if (count + 2 > sizeof(key->template) - key->template_size)
-		return "the template is too long";
-	key->template[key->template_size] = (uint8_t)(count >> 8);
-	key->template[key->template_size + 1] = (uint8_t)count;
-	memset(key->template + key->template_size + 2, 0, count);
-	key->template_size += 2 + count;
-	return NULL;
-}
-
 /* Makes room for a unique field as long as the key, of zeros. */
 static const char *fill_unique(struct profile_key *key, const struct selector_template *info)
 {
-	const char *reason;
+	struct bytes_writer w = bytes_writer_init(key->template, sizeof(key->template));
+	size_t size = key_bytes(info);
 
 	if (info->unique_size)
 		return "the template's unique field must be empty to be filled";
-	key->template_size = info->unique_offset;
-	reason = put_sized_zeros(key, key_bytes(info));
-	if (!reason && info->type == TPM_ALG_ECC)
-		reason = put_sized_zeros(key, key_bytes(info));
-	return reason;
+	w.size = info->unique_offset;
+	for (int parts = info->type == TPM_ALG_ECC ? 2 : 1; parts > 0; parts--) {
+		bytes_put_be16(&w, (uint16_t)size);
+		bytes_put_zeros(&w, size);
+	}
+	key->template_size = w.size;
+	return w.bad ? "the template is too long" : NULL;
 }
 
 /* Another persistent handle of that number, or another key that would be the same. */

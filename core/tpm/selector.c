@@ -3,8 +3,7 @@
 
 #include <string.h>
 
-#include "abi/tpm.h"
-#include "core/base/bytes.h"
+#include "core/tpm/wire.h"
 
 #define ATTRIBUTES_KNOWN                                                                         \
 	(TPMA_OBJECT_FIXED_TPM | TPMA_OBJECT_ST_CLEAR | TPMA_OBJECT_FIXED_PARENT |               \
@@ -13,87 +12,6 @@
 	 TPMA_OBJECT_RESTRICTED | TPMA_OBJECT_DECRYPT | TPMA_OBJECT_SIGN | TPMA_OBJECT_X509_SIGN)
 #define ATTRIBUTES_FIXED (TPMA_OBJECT_FIXED_TPM | TPMA_OBJECT_FIXED_PARENT)
 #define RSA_EXPONENT_DEFAULT 65537u
-
-/* A TPMT_PUBLIC of an RSA or ECC key, in the order of its members. */
-struct public_area {
-	uint16_t type, name_alg;
-	uint32_t attributes;
-	uint16_t policy_size;
-	uint16_t symmetric, symmetric_bits, symmetric_mode;
-	uint16_t scheme, scheme_hash;
-	uint16_t bits;
-	uint32_t exponent;
-	uint16_t curve, kdf;
-	uint16_t x_size, y_size;
-	size_t unique_offset;
-};
-
-static void read_symmetric(struct bytes_reader *r, struct public_area *p)
-{
-	p->symmetric = bytes_be16(r);
-	if (p->symmetric == TPM_ALG_NULL)
-		return;
-	p->symmetric_bits = bytes_be16(r);
-	p->symmetric_mode = bytes_be16(r);
-}
-
-static void read_scheme(struct bytes_reader *r, struct public_area *p)
-{
-	p->scheme = bytes_be16(r);
-	if (p->scheme != TPM_ALG_NULL)
-		p->scheme_hash = bytes_be16(r);
-}
-
-static uint16_t skip_sized(struct bytes_reader *r)
-{
-	uint16_t size = bytes_be16(r);
-
-	bytes_take(r, size);
-	return size;
-}
-
-static void read_rsa(struct bytes_reader *r, struct public_area *p)
-{
-	p->bits = bytes_be16(r);
-	p->exponent = bytes_be32(r);
-	p->unique_offset = r->pos;
-	p->x_size = skip_sized(r);
-}
-
-static void read_ecc(struct bytes_reader *r, struct public_area *p)
-{
-	p->curve = bytes_be16(r);
-	p->kdf = bytes_be16(r);
-	/* Any other key derivation has a hash after it, and is refused whatever that is. */
-	if (p->kdf != TPM_ALG_NULL)
-		bytes_be16(r);
-	p->unique_offset = r->pos;
-	p->x_size = skip_sized(r);
-	p->y_size = skip_sized(r);
-}
-
-static enum selector_result read_public(struct public_area *p, const void *data, size_t size)
-{
-	struct bytes_reader r = bytes_reader_init(data, size);
-
-	*p = (struct public_area){ .type = bytes_be16(&r) };
-	if (r.bad)
-		return SELECTOR_TEMPLATE_TRUNCATED;
-	if (p->type != TPM_ALG_RSA && p->type != TPM_ALG_ECC)
-		return SELECTOR_TEMPLATE_TYPE;
-	p->name_alg = bytes_be16(&r);
-	p->attributes = bytes_be32(&r);
-	p->policy_size = skip_sized(&r);
-	read_symmetric(&r, p);
-	read_scheme(&r, p);
-	if (p->type == TPM_ALG_RSA)
-		read_rsa(&r, p);
-	else
-		read_ecc(&r, p);
-	if (r.bad)
-		return SELECTOR_TEMPLATE_TRUNCATED;
-	return bytes_complete(&r) ? SELECTOR_OK : SELECTOR_TEMPLATE_TRAILING;
-}
 
 /* Bytes of a digest; 0 for an algorithm that is not offered. */
 static uint16_t digest_size(uint16_t algorithm)
@@ -129,7 +47,7 @@ static enum selector_result check_attributes(uint32_t attributes)
 	return SELECTOR_OK;
 }
 
-static bool symmetric_ok(const struct public_area *p, bool signing)
+static bool symmetric_ok(const struct wire_public *p, bool signing)
 {
 	if (signing)
 		return p->symmetric == TPM_ALG_NULL;
@@ -137,7 +55,7 @@ static bool symmetric_ok(const struct public_area *p, bool signing)
 	       (p->symmetric_bits == 128 || p->symmetric_bits == 256);
 }
 
-static bool scheme_ok(const struct public_area *p, bool signing)
+static bool scheme_ok(const struct wire_public *p, bool signing)
 {
 	if (!signing)
 		return p->scheme == TPM_ALG_NULL;
@@ -149,7 +67,7 @@ static bool scheme_ok(const struct public_area *p, bool signing)
 }
 
 /* Bytes of a modulus or a coordinate; 0 for a key that is not offered. */
-static size_t key_size(const struct public_area *p)
+static size_t key_size(const struct wire_public *p)
 {
 	if (p->type == TPM_ALG_RSA) {
 		if (p->exponent != 0 && p->exponent != RSA_EXPONENT_DEFAULT)
@@ -170,7 +88,7 @@ static size_t key_size(const struct public_area *p)
 	}
 }
 
-static enum selector_result check_public(const struct public_area *p)
+static enum selector_result check_public(const struct wire_public *p)
 {
 	enum selector_result result;
 	bool signing = p->attributes & TPMA_OBJECT_SIGN;
@@ -193,20 +111,25 @@ static enum selector_result check_public(const struct public_area *p)
 	return SELECTOR_OK;
 }
 
-static enum selector_result read_and_check(struct public_area *p, const void *data, size_t size)
+static enum selector_result read_and_check(struct wire_public *p, const void *data, size_t size)
 {
-	enum selector_result result;
+	static const enum selector_result results_of[] = {
+		[WIRE_TYPE] = SELECTOR_TEMPLATE_TYPE,
+		[WIRE_TRUNCATED] = SELECTOR_TEMPLATE_TRUNCATED,
+		[WIRE_TRAILING] = SELECTOR_TEMPLATE_TRAILING,
+	};
+	enum wire_result result;
 
 	if (size == 0 || size > SELECTOR_TEMPLATE_MAX)
 		return SELECTOR_TEMPLATE_SIZE;
-	result = read_public(p, data, size);
-	return result ? result : check_public(p);
+	result = wire_read_public(p, data, size);
+	return result ? results_of[result] : check_public(p);
 }
 
 enum selector_result selector_template_check(struct selector_template *info, const void *data,
 					     size_t size)
 {
-	struct public_area p;
+	struct wire_public p;
 	enum selector_result result = read_and_check(&p, data, size);
 
 	*info = (struct selector_template){ 0 };
@@ -220,7 +143,7 @@ enum selector_result selector_template_check(struct selector_template *info, con
 		.bits = p.bits,
 		.curve = p.curve,
 		.unique_offset = p.unique_offset,
-		.unique_size = (size_t)p.x_size + p.y_size,
+		.unique_size = p.x_size + p.y_size,
 	};
 	return SELECTOR_OK;
 }
@@ -228,7 +151,7 @@ enum selector_result selector_template_check(struct selector_template *info, con
 bool selector_public_matches(const void *template, size_t template_size, const void *public_area,
 			     size_t public_size)
 {
-	struct public_area want, have;
+	struct wire_public want, have;
 
 	if (read_and_check(&want, template, template_size) ||
 	    read_and_check(&have, public_area, public_size))

@@ -234,7 +234,7 @@ static bool parse_pcrs(const char *text, uint32_t *mask, struct problem *problem
 	uint64_t pcr;
 
 	*mask = 0;
-	while ((length = number_at(at, strlen(at), NUMBER_DECIMAL, &pcr)) && pcr < TPM_PCRS) {
+	while ((length = number_at(at, strlen(at), NUMBER_DECIMAL, &pcr)) && pcr < TPM_PCR_COUNT) {
 		*mask |= 1u << pcr;
 		at += length;
 		if (*at == '\0')

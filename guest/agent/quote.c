@@ -8,10 +8,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "abi/tpm.h"
-#include "core/base/bytes.h"
 #include "core/evidence/vtpm_manifest.h"
 #include "core/tpm/profile.h"
+#include "core/tpm/wire.h"
 #include "guest/agent/file.h"
 
 #define MANIFEST_MAX (16u << 10)
@@ -40,11 +39,9 @@ static size_t put_integer(uint8_t *to, const uint8_t *from, size_t size)
 static size_t put_ecdsa(uint8_t *plain, size_t capacity, struct bytes_reader *r)
 {
 	uint8_t body[2 * (3 + 66)];
-	uint16_t r_size = bytes_be16(r);
-	const uint8_t *r_data = bytes_take(r, r_size);
-	uint16_t s_size = bytes_be16(r);
-	const uint8_t *s_data = bytes_take(r, s_size);
-	size_t size, header;
+	size_t size, header, r_size, s_size;
+	const uint8_t *r_data = wire_take_sized(r, &r_size);
+	const uint8_t *s_data = wire_take_sized(r, &s_size);
 
 	if (!bytes_complete(r) || !r_size || !s_size || r_size > 66 || s_size > 66)
 		return 0;
@@ -64,16 +61,16 @@ static size_t put_ecdsa(uint8_t *plain, size_t capacity, struct bytes_reader *r)
 size_t quote_plain_signature(const struct tpm_blob *signature, uint8_t *plain, size_t capacity)
 {
 	struct bytes_reader r = bytes_reader_init(signature->data, signature->size);
-	uint16_t scheme = bytes_be16(&r), size;
+	uint16_t scheme = bytes_be16(&r);
 	const uint8_t *number;
+	size_t size;
 
 	bytes_be16(&r); /* hash */
 	if (scheme == TPM_ALG_ECDSA)
 		return put_ecdsa(plain, capacity, &r);
 	if (scheme != TPM_ALG_RSASSA && scheme != TPM_ALG_RSAPSS)
 		return 0;
-	size = bytes_be16(&r);
-	number = bytes_take(&r, size);
+	number = wire_take_sized(&r, &size);
 	if (!bytes_complete(&r) || size > capacity)
 		return 0;
 	memcpy(plain, number, size);
@@ -104,7 +101,7 @@ ABI_SIZE(struct file_digests, 532);
 struct pcr_file {
 	struct file_selection selection;
 	uint32_t lists;
-	struct file_digests digests[TPM_PCRS / 8];
+	struct file_digests digests[TPM_PCR_COUNT / 8];
 };
 
 /* Returns its size. */
@@ -153,19 +150,15 @@ struct key_template {
 static bool template_of(const struct vtpm_manifest_key *key, size_t unique, struct key_template *t)
 {
 	size_t parts = key->info.type == TPM_ALG_ECC ? 2 : 1;
-	size_t part = unique / parts;
+	struct bytes_writer w = bytes_writer_init(t->data, sizeof(t->data));
 
-	memset(t, 0, sizeof(*t));
-	if (key->info.unique_offset + parts * (2 + part) > sizeof(t->data))
-		return false;
-	memcpy(t->data, key->data, key->info.unique_offset);
-	t->size = key->info.unique_offset;
+	bytes_put(&w, key->data, key->info.unique_offset);
 	for (size_t i = 0; i < parts; i++) {
-		t->data[t->size] = (uint8_t)(part >> 8);
-		t->data[t->size + 1] = (uint8_t)part;
-		t->size += 2 + part;
+		bytes_put_be16(&w, (uint16_t)(unique / parts));
+		bytes_put_zeros(&w, unique / parts);
 	}
-	return true;
+	t->size = w.size;
+	return !w.bad;
 }
 
 enum made { MADE, MADE_OTHER, MADE_NONE };

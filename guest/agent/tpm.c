@@ -6,27 +6,10 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "abi/tpm.h"
-#include "core/base/bytes.h"
+#include "core/tpm/wire.h"
 
 #define BUFFER_MAX 4096u
-#define SIZE_OFFSET 2u /* of its size in a command */
-#define ST_NO_SESSIONS 0x8001u
-#define ST_SESSIONS 0x8002u
-#define RH_ENDORSEMENT 0x4000000bu
-#define RS_PW 0x40000009u
 
-#define CC_CREATE_PRIMARY 0x131u
-#define CC_NV_READ 0x14eu
-#define CC_QUOTE 0x158u
-#define CC_FLUSH_CONTEXT 0x165u
-#define CC_NV_READ_PUBLIC 0x169u
-#define CC_PCR_READ 0x17eu
-
-/* Warnings after which the same command is to be sent again. */
-#define RC_YIELDED 0x908u
-#define RC_TESTING 0x90au
-#define RC_RETRY 0x922u
 #define RETRIES 200
 #define RETRY_NS 10000000l
 
@@ -34,8 +17,7 @@
 
 struct command {
 	const char *name;
-	bool too_long;
-	size_t size;
+	struct bytes_writer w;
 	uint8_t data[BUFFER_MAX];
 };
 
@@ -46,69 +28,18 @@ struct response {
 
 /* ---- Commands ---- */
 
-static void put(struct command *c, const void *data, size_t size)
-{
-	if (size > sizeof(c->data) - c->size) {
-		c->too_long = true;
-		return;
-	}
-	memcpy(c->data + c->size, data, size);
-	c->size += size;
-}
-
-static void put_number(struct command *c, uint32_t value, size_t size)
-{
-	uint8_t bytes[4];
-
-	for (size_t i = 0; i < size; i++)
-		bytes[i] = (uint8_t)(value >> (8 * (size - 1 - i)));
-	put(c, bytes, size);
-}
-
-static void put16(struct command *c, uint32_t value)
-{
-	put_number(c, value, 2);
-}
-
-static void put32(struct command *c, uint32_t value)
-{
-	put_number(c, value, 4);
-}
-
-static void put_sized(struct command *c, const void *data, size_t size)
-{
-	put16(c, (uint32_t)size);
-	put(c, data, size);
-}
-
 /* The size is filled in when the command is sent. */
-static void begin(struct command *c, const char *name, uint32_t tag, uint32_t code)
+static void begin(struct command *c, const char *name, uint16_t tag, uint32_t code)
 {
 	c->name = name;
-	c->too_long = false;
-	c->size = 0;
-	put16(c, tag);
-	put32(c, 0);
-	put32(c, code);
-}
-
-/* An authorization area of one empty password. */
-static void put_empty_password(struct command *c)
-{
-	put32(c, 9);
-	put32(c, RS_PW);
-	put16(c, 0);
-	put_number(c, 0, 1);
-	put16(c, 0);
+	c->w = bytes_writer_init(c->data, sizeof(c->data));
+	wire_begin(&c->w, tag, code);
 }
 
 static void put_selection(struct command *c, const struct tpm_selection *selection)
 {
-	put32(c, 1);
-	put16(c, selection->bank);
-	put_number(c, 3, 1);
-	for (unsigned int i = 0; i < 3; i++)
-		put_number(c, selection->mask >> (8 * i) & 0xff, 1);
+	bytes_put_be32(&c->w, 1);
+	wire_put_pcrs(&c->w, selection->bank, selection->mask);
 }
 
 /* ---- Exchange ---- */
@@ -118,7 +49,7 @@ static bool transfer(int fd, const struct command *c, struct response *r, size_t
 {
 	ssize_t got;
 
-	if (write(fd, c->data, c->size) != (ssize_t)c->size)
+	if (write(fd, c->data, c->w.size) != (ssize_t)c->w.size)
 		return problem_set(problem, "%s: %s", c->name, strerror(errno));
 	do {
 		got = read(fd, r->data, sizeof(r->data));
@@ -147,27 +78,18 @@ static bool exchange(int fd, const struct command *c, struct response *r, uint32
 	return true;
 }
 
-static void set_size(struct command *c)
-{
-	size_t size = c->size;
-
-	c->size = SIZE_OFFSET;
-	put32(c, (uint32_t)size);
-	c->size = size;
-}
-
 static bool run(int fd, struct command *c, struct response *r, struct problem *problem)
 {
 	const struct timespec pause = { .tv_nsec = RETRY_NS };
-	uint32_t code = RC_RETRY;
+	uint32_t code = TPM_RC_RETRY;
 
-	if (c->too_long)
+	if (c->w.bad)
 		return problem_set(problem, "%s: the command is too long", c->name);
-	set_size(c);
+	wire_end(&c->w);
 	for (int i = 0; i < RETRIES; i++) {
 		if (!exchange(fd, c, r, &code, problem))
 			return false;
-		if (code != RC_RETRY && code != RC_YIELDED && code != RC_TESTING)
+		if (code != TPM_RC_RETRY && code != TPM_RC_YIELDED && code != TPM_RC_TESTING)
 			break;
 		nanosleep(&pause, NULL);
 	}
@@ -208,15 +130,15 @@ bool tpm_create_primary(int fd, const void *template, size_t size, uint32_t *han
 	struct response r;
 	struct bytes_reader p;
 
-	begin(&c, "TPM2_CreatePrimary", ST_SESSIONS, CC_CREATE_PRIMARY);
-	put32(&c, RH_ENDORSEMENT);
-	put_empty_password(&c);
-	put16(&c, 4); /* sensitive part: neither authorization nor data */
-	put16(&c, 0);
-	put16(&c, 0);
-	put_sized(&c, template, size);
-	put16(&c, 0); /* no outside information, no creation PCRs */
-	put32(&c, 0);
+	begin(&c, "TPM2_CreatePrimary", TPM_ST_SESSIONS, TPM_CC_CREATE_PRIMARY);
+	bytes_put_be32(&c.w, TPM_RH_ENDORSEMENT);
+	wire_put_empty_password(&c.w);
+	bytes_put_be16(&c.w, 4); /* sensitive part: neither authorization nor data */
+	bytes_put_be16(&c.w, 0);
+	bytes_put_be16(&c.w, 0);
+	wire_put_sized(&c.w, template, size);
+	bytes_put_be16(&c.w, 0); /* no outside information, no creation PCRs */
+	bytes_put_be32(&c.w, 0);
 	if (!run(fd, &c, &r, problem))
 		return false;
 	*handle = bytes_be32(&r.body);
@@ -230,8 +152,8 @@ bool tpm_flush(int fd, uint32_t handle, struct problem *problem)
 	struct command c;
 	struct response r;
 
-	begin(&c, "TPM2_FlushContext", ST_NO_SESSIONS, CC_FLUSH_CONTEXT);
-	put32(&c, handle);
+	begin(&c, "TPM2_FlushContext", TPM_ST_NO_SESSIONS, TPM_CC_FLUSH_CONTEXT);
+	bytes_put_be32(&c.w, handle);
 	return run(fd, &c, &r, problem);
 }
 
@@ -244,11 +166,11 @@ bool tpm_quote(int fd, uint32_t handle, const void *nonce, size_t nonce_size,
 	struct bytes_reader p;
 	size_t size;
 
-	begin(&c, "TPM2_Quote", ST_SESSIONS, CC_QUOTE);
-	put32(&c, handle);
-	put_empty_password(&c);
-	put_sized(&c, nonce, nonce_size);
-	put16(&c, TPM_ALG_NULL);
+	begin(&c, "TPM2_Quote", TPM_ST_SESSIONS, TPM_CC_QUOTE);
+	bytes_put_be32(&c.w, handle);
+	wire_put_empty_password(&c.w);
+	wire_put_sized(&c.w, nonce, nonce_size);
+	bytes_put_be16(&c.w, TPM_ALG_NULL);
 	put_selection(&c, selection);
 	if (!run(fd, &c, &r, problem))
 		return false;
@@ -278,7 +200,7 @@ static bool take_pcrs(struct bytes_reader *r, const struct tpm_selection *want, 
 		*mask |= i < 3 ? (uint32_t)bytes_u8(r) << (8 * i) : 0;
 	count = bytes_be32(r);
 	if (select_size > 3 || *mask & ~want->mask ||
-	    count != (uint32_t)__builtin_popcount(*mask) || count > TPM_PCRS - pcrs->count)
+	    count != (uint32_t)__builtin_popcount(*mask) || count > TPM_PCR_COUNT - pcrs->count)
 		return false;
 	for (uint32_t i = 0; i < count; i++) {
 		uint16_t size = bytes_be16(r);
@@ -300,7 +222,7 @@ bool tpm_read_pcrs(int fd, const struct tpm_selection *selection, struct tpm_pcr
 
 	memset(pcrs, 0, sizeof(*pcrs));
 	while (left.mask) {
-		begin(&c, "TPM2_PCR_Read", ST_NO_SESSIONS, CC_PCR_READ);
+		begin(&c, "TPM2_PCR_Read", TPM_ST_NO_SESSIONS, TPM_CC_PCR_READ);
 		put_selection(&c, &left);
 		if (!run(fd, &c, &r, problem))
 			return false;
@@ -320,8 +242,8 @@ static bool nv_size(int fd, uint32_t index, size_t *size, struct problem *proble
 	struct command c;
 	struct response r;
 
-	begin(&c, "TPM2_NV_ReadPublic", ST_NO_SESSIONS, CC_NV_READ_PUBLIC);
-	put32(&c, index);
+	begin(&c, "TPM2_NV_ReadPublic", TPM_ST_NO_SESSIONS, TPM_CC_NV_READ_PUBLIC);
+	bytes_put_be32(&c.w, index);
 	if (!run(fd, &c, &r, problem))
 		return false;
 	bytes_be16(&r.body);
@@ -345,12 +267,12 @@ bool tpm_read_nv(int fd, uint32_t index, struct tpm_blob *content, struct proble
 		return false;
 	while (content->size < size) {
 		chunk = size - content->size < NV_CHUNK ? size - content->size : NV_CHUNK;
-		begin(&c, "TPM2_NV_Read", ST_SESSIONS, CC_NV_READ);
-		put32(&c, index); /* its own authorization, */
-		put32(&c, index); /* for its own content */
-		put_empty_password(&c);
-		put16(&c, (uint32_t)chunk);
-		put16(&c, (uint32_t)content->size);
+		begin(&c, "TPM2_NV_Read", TPM_ST_SESSIONS, TPM_CC_NV_READ);
+		bytes_put_be32(&c.w, index); /* its own authorization, */
+		bytes_put_be32(&c.w, index); /* for its own content */
+		wire_put_empty_password(&c.w);
+		bytes_put_be16(&c.w, (uint16_t)chunk);
+		bytes_put_be16(&c.w, (uint16_t)content->size);
 		if (!run(fd, &c, &r, problem))
 			return false;
 		p = parameters(&r.body);

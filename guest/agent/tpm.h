@@ -11,10 +11,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "abi/tpm.h"
 #include "guest/agent/problem.h"
 
 #define TPM_DEVICE "/dev/tpmrm0"
-#define TPM_PCRS 24u
 #define TPM_DIGEST_MAX 64u
 #define TPM_BLOB_MAX 2048u
 
@@ -36,7 +36,7 @@ struct tpm_pcrs {
 	struct {
 		uint16_t size;
 		uint8_t data[TPM_DIGEST_MAX];
-	} digests[TPM_PCRS];
+	} digests[TPM_PCR_COUNT];
 };
 
 /* All return false with the reason in *problem; it names the command. */

@@ -166,7 +166,7 @@ static void add_extension(X509 *certificate, int nid, const char *value)
 	X509_EXTENSION_free(extension);
 }
 
-static const char *usage(const struct tpm_public *p, enum lie lie)
+static const char *usage(const struct wire_public *p, enum lie lie)
 {
 	bool signing = p->symmetric == TPM_ALG_NULL;
 
@@ -180,11 +180,11 @@ static const char *usage(const struct tpm_public *p, enum lie lie)
 uint8_t *played_host_certificate(const uint8_t *public_area, size_t size, enum lie lie, int *length)
 {
 	X509 *certificate = X509_new();
-	struct tpm_public p;
+	struct wire_public p;
 	EVP_PKEY *key;
 	uint8_t *der = NULL;
 
-	if (!tpm_public_read(&p, public_area, size))
+	if (wire_read_public(&p, public_area, size) != WIRE_OK)
 		errx(2, "the manifest holds no public area");
 	key = lie != OTHER_KEY	      ? tpm_public_key(&p)
 	      : p.type == TPM_ALG_RSA ? EVP_RSA_gen(2048)

@@ -8,9 +8,8 @@
 #include <stdbool.h>
 #include <string.h>
 
-#include "abi/tpm.h"
-#include "core/base/bytes.h"
 #include "core/tpm/selector.h"
+#include "core/tpm/wire.h"
 
 #define RSA_EXPONENT 65537u /* what the rules let a template have */
 
@@ -25,15 +24,13 @@ static bool parameter_is(const EVP_PKEY *key, const char *name, const uint8_t *w
 	return ok;
 }
 
-static bool is_rsa_key(const EVP_PKEY *key, struct bytes_reader *unique)
+static bool is_rsa_key(const EVP_PKEY *key, const struct wire_public *p)
 {
 	static const uint8_t exponent[] = { RSA_EXPONENT >> 16, (RSA_EXPONENT >> 8) & 0xff,
 					    RSA_EXPONENT & 0xff };
-	size_t size = bytes_be16(unique);
-	const uint8_t *modulus = bytes_take(unique, size);
 
-	return modulus && EVP_PKEY_is_a(key, "RSA") &&
-	       parameter_is(key, OSSL_PKEY_PARAM_RSA_N, modulus, size) &&
+	return EVP_PKEY_is_a(key, "RSA") &&
+	       parameter_is(key, OSSL_PKEY_PARAM_RSA_N, p->x, p->x_size) &&
 	       parameter_is(key, OSSL_PKEY_PARAM_RSA_E, exponent, sizeof(exponent));
 }
 
@@ -49,32 +46,26 @@ static const char *curve_name(uint16_t curve)
 	}
 }
 
-static bool is_ecc_key(const EVP_PKEY *key, uint16_t curve, struct bytes_reader *unique)
+static bool is_ecc_key(const EVP_PKEY *key, const struct wire_public *p)
 {
-	size_t x_size = bytes_be16(unique);
-	const uint8_t *x = bytes_take(unique, x_size);
-	size_t y_size = bytes_be16(unique);
-	const uint8_t *y = bytes_take(unique, y_size);
 	char group[32] = "";
 
-	return x && y && EVP_PKEY_is_a(key, "EC") &&
+	return EVP_PKEY_is_a(key, "EC") &&
 	       EVP_PKEY_get_group_name(key, group, sizeof(group), NULL) == 1 &&
-	       strcmp(group, curve_name(curve)) == 0 &&
-	       parameter_is(key, OSSL_PKEY_PARAM_EC_PUB_X, x, x_size) &&
-	       parameter_is(key, OSSL_PKEY_PARAM_EC_PUB_Y, y, y_size);
+	       strcmp(group, curve_name(p->curve)) == 0 &&
+	       parameter_is(key, OSSL_PKEY_PARAM_EC_PUB_X, p->x, p->x_size) &&
+	       parameter_is(key, OSSL_PKEY_PARAM_EC_PUB_Y, p->y, p->y_size);
 }
 
 static bool is_key(const EVP_PKEY *key, const uint8_t *public_area, size_t size)
 {
 	struct selector_template info;
-	struct bytes_reader unique;
+	struct wire_public p;
 
-	if (!key || selector_template_check(&info, public_area, size))
+	if (!key || selector_template_check(&info, public_area, size) ||
+	    wire_read_public(&p, public_area, size) != WIRE_OK)
 		return false;
-	unique = bytes_reader_init(public_area + info.unique_offset, size - info.unique_offset);
-	if (info.type == TPM_ALG_RSA)
-		return is_rsa_key(key, &unique);
-	return is_ecc_key(key, info.curve, &unique);
+	return p.type == TPM_ALG_RSA ? is_rsa_key(key, &p) : is_ecc_key(key, &p);
 }
 
 /* A certificate that lets its key do what the key cannot, or nothing that it can, is not for it. */

@@ -1,29 +1,26 @@
 /* SPDX-License-Identifier: MIT */
 #include "services/vtpm/manifest.h"
 
-static enum service_status put_u32(struct serve_output *out, uint32_t value)
-{
-	uint8_t bytes[] = { (uint8_t)(value >> 24), (uint8_t)(value >> 16), (uint8_t)(value >> 8),
-			    (uint8_t)value };
-
-	return serve_append(out, bytes, sizeof(bytes));
-}
+#include "core/tpm/wire.h"
 
 /* Version 1 is big-endian, as TPM structures are: version, count, then TPM2B_PUBLIC each. */
 static enum service_status put_header(struct serve_output *out, size_t count)
 {
-	enum service_status status = put_u32(out, 1);
+	uint8_t bytes[8];
+	struct bytes_writer w = bytes_writer_init(bytes, sizeof(bytes));
 
-	return status == SERVICE_OK ? put_u32(out, (uint32_t)count) : status;
+	bytes_put_be32(&w, 1);
+	bytes_put_be32(&w, (uint32_t)count);
+	return serve_append(out, bytes, w.size);
 }
 
 static enum service_status put_sized(struct serve_output *out, const struct cache_entry *key)
 {
-	uint8_t size[] = { (uint8_t)(key->public_size >> 8), (uint8_t)key->public_size };
-	enum service_status status = serve_append(out, size, sizeof(size));
+	struct bytes_writer w = bytes_writer_init(out->data + out->size, out->capacity - out->size);
 
-	return status == SERVICE_OK ? serve_append(out, key->public_area, key->public_size)
-				    : status;
+	wire_put_sized(&w, key->public_area, key->public_size);
+	out->size += w.size;
+	return w.bad ? SERVICE_ERR_NO_MEMORY : SERVICE_OK;
 }
 
 enum service_status manifest_of_key(uint32_t version, const struct cache_entry *key,

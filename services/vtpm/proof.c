@@ -5,12 +5,7 @@
 #include <openssl/hmac.h>
 #include <string.h>
 
-#include "core/base/bytes.h"
 #include "core/tpm/host/tpm_public.h"
-
-#define TPM_GENERATED_VALUE 0xff544347u
-#define TPM_ST_ATTEST_CREATION 0x801au
-#define CLOCK_INFO_SIZE 17u /* clock, two counters, safe */
 
 bool proof_read(struct proof *proof, const void *data, size_t size)
 {
@@ -33,31 +28,22 @@ static bool mac_ok(const struct proof *proof, const uint8_t key[ORACLE_PROOF_SIZ
 	       CRYPTO_memcmp(mac, proof->header.mac, sizeof(mac)) == 0;
 }
 
-static bool take_equal(struct bytes_reader *r, const void *want, size_t size)
-{
-	size_t has = bytes_be16(r);
-	const uint8_t *data = bytes_take(r, has);
-
-	return data && has == size && memcmp(data, want, size) == 0;
-}
-
-/* TPMS_ATTEST (part 2, section 10.12.12) with a TPMS_CREATION_INFO. */
+/* TPMS_ATTEST (part 2, section 10.12.12) with a TPMS_CREATION_INFO. The MAC tells the signer. */
 static bool attest_ok(const struct proof *proof, const struct tpm_name *name,
 		      const uint8_t challenge[ORACLE_PROOF_SIZE])
 {
 	struct bytes_reader r = bytes_reader_init(proof->attest, proof->header.attest_size);
+	struct wire_attest attest;
+	const uint8_t *object;
+	size_t object_size, hash_size;
 
-	if (bytes_be32(&r) != TPM_GENERATED_VALUE || bytes_be16(&r) != TPM_ST_ATTEST_CREATION)
-		return false;
-	bytes_take(&r, bytes_be16(&r)); /* the signer, which the MAC tells */
-	if (!take_equal(&r, challenge, ORACLE_PROOF_SIZE))
-		return false;
-	bytes_take(&r, CLOCK_INFO_SIZE);
-	bytes_be64(&r); /* firmware version */
-	if (!take_equal(&r, name->bytes, name->size))
-		return false;
-	bytes_take(&r, bytes_be16(&r)); /* creationHash */
-	return bytes_complete(&r);
+	wire_take_attest(&r, &attest);
+	object = wire_take_sized(&r, &object_size);
+	wire_take_sized(&r, &hash_size); /* creationHash */
+	return bytes_complete(&r) && attest.type == TPM_ST_ATTEST_CREATION &&
+	       attest.extra_size == ORACLE_PROOF_SIZE &&
+	       memcmp(attest.extra, challenge, ORACLE_PROOF_SIZE) == 0 &&
+	       object_size == name->size && memcmp(object, name->bytes, name->size) == 0;
 }
 
 bool proof_holds(const struct proof *proof, const uint8_t key[ORACLE_PROOF_SIZE],

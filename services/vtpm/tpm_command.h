@@ -10,12 +10,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "abi/tpm.h"
 #include "services/vtpm/tpm.h"
 
-#define TPM_RC_SUCCESS 0u
-#define TPM_RC_HIERARCHY_1 0x185u /* of the first handle */
-#define TPM_CC_CHANGE_EPS 0x124u
-#define TPM_RH_ENDORSEMENT 0x4000000bu
 #define TPM_HMAC_SIZE 32u
 #define TPM_CREATION_MAX 160u /* a SHA-512 digest, and a ticket with another */
 #define TPM_ATTEST_MAX 512u

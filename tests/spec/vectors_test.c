@@ -262,7 +262,7 @@ static void check_quote(const json_t *vector, const struct vtpm_manifest *manife
 	const struct vtpm_manifest_key *key = signer_of(manifest);
 	struct blob message, signature;
 	struct tpm_name name, qualified;
-	struct tpm_public area;
+	struct wire_public area;
 	struct tpm_quote read;
 	EVP_PKEY *pkey;
 
@@ -271,7 +271,7 @@ static void check_quote(const json_t *vector, const struct vtpm_manifest *manife
 		return;
 	message = blob_of(quote, "message");
 	signature = blob_of(quote, "signature");
-	assert_true(tpm_public_read(&area, key->data, key->size));
+	assert_true(wire_read_public(&area, key->data, key->size) == WIRE_OK);
 	pkey = tpm_public_key(&area);
 	assert_non_null(pkey);
 	assert_true(tpm_quote_signature_ok(pkey, area.scheme, area.scheme_hash, message.data,
@@ -280,7 +280,7 @@ static void check_quote(const json_t *vector, const struct vtpm_manifest *manife
 	assert_false(tpm_quote_signature_ok(pkey, area.scheme, area.scheme_hash, message.data,
 					    message.size, signature.data, signature.size));
 	assert_null(tpm_quote_read(&read, message.data, message.size));
-	equal(vector, "nonce", read.extra_data, read.extra_size);
+	equal(vector, "nonce", read.attest.extra, read.attest.extra_size);
 	assert_true(tpm_public_name(key->data, key->size, &name) &&
 		    tpm_public_primary_name(TPM_RH_ENDORSEMENT, &name, &qualified));
 	assert_true(tpm_name_equal(&qualified, &read.signer));

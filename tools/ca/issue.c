@@ -24,12 +24,12 @@ static bool encode(X509 *certificate, struct file_bytes *bytes)
 /* The key as OpenSSL's, if it is a good one: a point on its curve, a modulus of its size. */
 static EVP_PKEY *usable_key(const struct vtpm_manifest_key *key)
 {
-	struct tpm_public public_area;
+	struct wire_public public_area;
 	EVP_PKEY_CTX *context;
 	EVP_PKEY *pkey;
 	bool ok;
 
-	if (!tpm_public_read(&public_area, key->data, key->size))
+	if (wire_read_public(&public_area, key->data, key->size) != WIRE_OK)
 		return NULL;
 	pkey = tpm_public_key(&public_area);
 	if (!pkey)

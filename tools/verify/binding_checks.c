@@ -27,9 +27,10 @@ static bool is_ek_l1(const struct vtpm_manifest_key *key)
 /* The rules for keys of a manifest are about what it says; this is about the numbers in it. */
 static const char *numbers_error(const struct vtpm_manifest_key *key)
 {
-	struct tpm_public area;
-	EVP_PKEY *number = tpm_public_read(&area, key->data, key->size) ? tpm_public_key(&area)
-									: NULL;
+	struct wire_public area;
+	EVP_PKEY *number = wire_read_public(&area, key->data, key->size) == WIRE_OK
+				   ? tpm_public_key(&area)
+				   : NULL;
 	const char *error = public_key_error(number);
 
 	EVP_PKEY_free(number);
@@ -38,10 +39,10 @@ static const char *numbers_error(const struct vtpm_manifest_key *key)
 
 static bool same_numbers(const struct vtpm_manifest_key *a, const struct vtpm_manifest_key *b)
 {
-	struct tpm_public one, other;
+	struct wire_public one, other;
 
-	return tpm_public_read(&one, a->data, a->size) &&
-	       tpm_public_read(&other, b->data, b->size) && one.type == other.type &&
+	return wire_read_public(&one, a->data, a->size) == WIRE_OK &&
+	       wire_read_public(&other, b->data, b->size) == WIRE_OK && one.type == other.type &&
 	       one.x_size == other.x_size && memcmp(one.x, other.x, one.x_size) == 0 &&
 	       one.y_size == other.y_size &&
 	       (one.y_size == 0 || memcmp(one.y, other.y, one.y_size) == 0);
@@ -65,7 +66,7 @@ static const char *keys_error(const struct vtpm_manifest *manifest)
 
 static void take_key(struct subject_key *to, const struct vtpm_manifest_key *key)
 {
-	if (tpm_public_read(&to->public_area, key->data, key->size) &&
+	if (wire_read_public(&to->public_area, key->data, key->size) == WIRE_OK &&
 	    tpm_public_name(key->data, key->size, &to->name))
 		to->key = key;
 }

@@ -117,14 +117,16 @@ static EVP_PKEY *load_key(const struct evidence_paths *paths, const char *name)
 static bool strip_public(struct file_bytes *blob)
 {
 	struct bytes_reader r = bytes_reader_init(blob->data, blob->size);
-	size_t size = bytes_be16(&r);
-	struct tpm_public area;
+	struct wire_public area;
+	size_t size;
+	const uint8_t *inner = wire_take_sized(&r, &size);
 
-	if (!r.bad && size == bytes_left(&r)) {
-		memmove(blob->data, blob->data + r.pos, size);
+	if (inner && bytes_complete(&r)) {
+		memmove(blob->data, inner, size);
 		blob->size = size;
 	}
-	return blob->size <= TPM_PUBLIC_AREA_MAX && tpm_public_read(&area, blob->data, blob->size);
+	return blob->size <= TPM_PUBLIC_AREA_MAX &&
+	       wire_read_public(&area, blob->data, blob->size) == WIRE_OK;
 }
 
 /* The AK comes as a key, or as the public area that tpm2-tools write unless they are told. */

@@ -74,8 +74,9 @@ const char *check_quote_nonce(const struct subject *s)
 {
 	if (s->quote_error)
 		return s->quote_error;
-	return s->quote.extra_size == SVSM_NONCE_SIZE &&
-			       memcmp(s->quote.extra_data, s->evidence->nonce, SVSM_NONCE_SIZE) == 0
+	return s->quote.attest.extra_size == SVSM_NONCE_SIZE &&
+			       memcmp(s->quote.attest.extra, s->evidence->nonce, SVSM_NONCE_SIZE) ==
+				       0
 		       ? NULL
 		       : "the quote is over another nonce";
 }

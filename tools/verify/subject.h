@@ -14,7 +14,7 @@
 /* A key of the manifest. */
 struct subject_key {
 	const struct vtpm_manifest_key *key; /* NULL: there is none */
-	struct tpm_public public_area;
+	struct wire_public public_area;
 	struct tpm_name name;
 };
 

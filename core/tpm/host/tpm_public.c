@@ -6,8 +6,6 @@
 #include <openssl/param_build.h>
 #include <string.h>
 
-#include "core/base/bytes.h"
-
 const EVP_MD *tpm_digest(uint16_t algorithm)
 {
 	switch (algorithm) {
@@ -20,66 +18,6 @@ const EVP_MD *tpm_digest(uint16_t algorithm)
 	default:
 		return NULL;
 	}
-}
-
-/* TPM2B: a size and as many bytes, in place. */
-static const uint8_t *read_sized(struct bytes_reader *r, size_t *size)
-{
-	*size = bytes_be16(r);
-	return bytes_take(r, *size);
-}
-
-static void read_symmetric(struct bytes_reader *r, struct tpm_public *p)
-{
-	p->symmetric = bytes_be16(r);
-	if (p->symmetric == TPM_ALG_NULL)
-		return;
-	p->symmetric_bits = bytes_be16(r);
-	p->symmetric_mode = bytes_be16(r);
-}
-
-static void read_scheme(struct bytes_reader *r, struct tpm_public *p)
-{
-	p->scheme = bytes_be16(r);
-	if (p->scheme != TPM_ALG_NULL)
-		p->scheme_hash = bytes_be16(r);
-}
-
-static void read_rsa(struct bytes_reader *r, struct tpm_public *p)
-{
-	read_symmetric(r, p);
-	read_scheme(r, p);
-	p->bits = bytes_be16(r);
-	p->exponent = bytes_be32(r);
-	p->x = read_sized(r, &p->x_size);
-}
-
-static void read_ecc(struct bytes_reader *r, struct tpm_public *p)
-{
-	read_symmetric(r, p);
-	read_scheme(r, p);
-	p->curve = bytes_be16(r);
-	if (bytes_be16(r) != TPM_ALG_NULL) /* key derivation scheme */
-		bytes_be16(r);
-	p->x = read_sized(r, &p->x_size);
-	p->y = read_sized(r, &p->y_size);
-}
-
-bool tpm_public_read(struct tpm_public *public_area, const void *data, size_t size)
-{
-	struct bytes_reader r = bytes_reader_init(data, size);
-	struct tpm_public *p = public_area;
-
-	*p = (struct tpm_public){ .type = bytes_be16(&r), .name_alg = bytes_be16(&r) };
-	p->attributes = bytes_be32(&r);
-	p->policy = read_sized(&r, &p->policy_size);
-	if (p->type == TPM_ALG_RSA)
-		read_rsa(&r, p);
-	else if (p->type == TPM_ALG_ECC)
-		read_ecc(&r, p);
-	else
-		return false;
-	return bytes_complete(&r);
 }
 
 /* algorithm || digest of the parts */
@@ -123,9 +61,10 @@ bool tpm_public_primary_name(uint32_t hierarchy, const struct tpm_name *key,
 			     struct tpm_name *qualified)
 {
 	/* The qualified name of a hierarchy is its handle. */
-	const uint8_t handle[] = { (uint8_t)(hierarchy >> 24), (uint8_t)(hierarchy >> 16),
-				   (uint8_t)(hierarchy >> 8), (uint8_t)hierarchy };
+	uint8_t handle[sizeof(hierarchy)];
+	struct bytes_writer w = bytes_writer_init(handle, sizeof(handle));
 
+	bytes_put_be32(&w, hierarchy);
 	return make_name(name_algorithm(key), handle, sizeof(handle), key->bytes, key->size,
 			 qualified);
 }
@@ -154,7 +93,7 @@ static EVP_PKEY *key_from(const char *type, OSSL_PARAM_BLD *build)
 	return key;
 }
 
-static EVP_PKEY *rsa_key(const struct tpm_public *p)
+static EVP_PKEY *rsa_key(const struct wire_public *p)
 {
 	OSSL_PARAM_BLD *build = OSSL_PARAM_BLD_new();
 	BIGNUM *n = BN_bin2bn(p->x, (int)p->x_size, NULL), *e = BN_new();
@@ -190,7 +129,7 @@ static const char *curve_of(uint16_t curve, size_t *size)
 	}
 }
 
-static EVP_PKEY *ecc_key(const struct tpm_public *p)
+static EVP_PKEY *ecc_key(const struct wire_public *p)
 {
 	size_t size = 0;
 	const char *group = curve_of(p->curve, &size);
@@ -212,38 +151,21 @@ static EVP_PKEY *ecc_key(const struct tpm_public *p)
 	return key;
 }
 
-EVP_PKEY *tpm_public_key(const struct tpm_public *public_area)
+EVP_PKEY *tpm_public_key(const struct wire_public *public_area)
 {
 	return public_area->type == TPM_ALG_RSA ? rsa_key(public_area) : ecc_key(public_area);
 }
 
-/* A public area under construction. */
-struct writer {
-	uint8_t bytes[TPM_PUBLIC_AREA_MAX];
-	size_t size;
-};
-
-static void put_u16(struct writer *w, uint16_t value)
-{
-	w->bytes[w->size++] = (uint8_t)(value >> 8);
-	w->bytes[w->size++] = (uint8_t)value;
-}
-
-static void put_u32(struct writer *w, uint32_t value)
-{
-	put_u16(w, (uint16_t)(value >> 16));
-	put_u16(w, (uint16_t)value);
-}
-
-/* A big number as TPM2B, padded to size. The caller has checked that it fits. */
-static bool put_number(struct writer *w, const EVP_PKEY *key, const char *param, int size)
+/* A big number as TPM2B, padded to size. */
+static bool put_number(struct bytes_writer *w, const EVP_PKEY *key, const char *param, int size)
 {
 	BIGNUM *number = NULL;
 	bool ok = EVP_PKEY_get_bn_param(key, param, &number) == 1;
+	uint8_t *at;
 
-	put_u16(w, (uint16_t)size);
-	ok = ok && BN_bn2binpad(number, w->bytes + w->size, size) == size;
-	w->size += (size_t)size;
+	bytes_put_be16(w, (uint16_t)size);
+	at = bytes_put_zeros(w, (size_t)size);
+	ok = ok && at && BN_bn2binpad(number, at, size) == size;
 	BN_free(number);
 	return ok;
 }
@@ -283,7 +205,7 @@ static struct ak_form ak_form_of(unsigned int number, uint16_t name_alg, bool rs
 	return form;
 }
 
-static bool put_rsa(struct writer *w, const EVP_PKEY *key, uint32_t exponent)
+static bool put_rsa(struct bytes_writer *w, const EVP_PKEY *key, uint32_t exponent)
 {
 	int bits = EVP_PKEY_get_bits(key);
 	BIGNUM *e = NULL;
@@ -293,12 +215,12 @@ static bool put_rsa(struct writer *w, const EVP_PKEY *key, uint32_t exponent)
 	BN_free(e);
 	if (!ok)
 		return false;
-	put_u16(w, (uint16_t)bits);
-	put_u32(w, exponent);
+	bytes_put_be16(w, (uint16_t)bits);
+	bytes_put_be32(w, exponent);
 	return put_number(w, key, OSSL_PKEY_PARAM_RSA_N, bits / 8);
 }
 
-static bool put_ecc(struct writer *w, const EVP_PKEY *key)
+static bool put_ecc(struct bytes_writer *w, const EVP_PKEY *key)
 {
 	static const uint16_t curves[] = { TPM_ECC_P256, TPM_ECC_P384, TPM_ECC_P521 };
 	char group[32];
@@ -309,24 +231,25 @@ static bool put_ecc(struct writer *w, const EVP_PKEY *key)
 	for (size_t i = 0; i < sizeof(curves) / sizeof(curves[0]); i++) {
 		if (strcmp(group, curve_of(curves[i], &size)) != 0)
 			continue;
-		put_u16(w, curves[i]);
-		put_u16(w, TPM_ALG_NULL); /* key derivation */
+		bytes_put_be16(w, curves[i]);
+		bytes_put_be16(w, TPM_ALG_NULL); /* key derivation */
 		return put_number(w, key, OSSL_PKEY_PARAM_EC_PUB_X, (int)size) &&
 		       put_number(w, key, OSSL_PKEY_PARAM_EC_PUB_Y, (int)size);
 	}
 	return false;
 }
 
-static bool put_ak(struct writer *w, const EVP_PKEY *key, bool rsa, const struct ak_form *form)
+static bool put_ak(struct bytes_writer *w, const EVP_PKEY *key, bool rsa,
+		   const struct ak_form *form)
 {
 	w->size = 0;
-	put_u16(w, rsa ? TPM_ALG_RSA : TPM_ALG_ECC);
-	put_u16(w, form->name_alg);
-	put_u32(w, form->attributes);
-	put_u16(w, 0);		  /* authPolicy */
-	put_u16(w, TPM_ALG_NULL); /* symmetric */
-	put_u16(w, form->scheme);
-	put_u16(w, form->hash);
+	bytes_put_be16(w, rsa ? TPM_ALG_RSA : TPM_ALG_ECC);
+	bytes_put_be16(w, form->name_alg);
+	bytes_put_be32(w, form->attributes);
+	bytes_put_be16(w, 0);		 /* authPolicy */
+	bytes_put_be16(w, TPM_ALG_NULL); /* symmetric */
+	bytes_put_be16(w, form->scheme);
+	bytes_put_be16(w, form->hash);
 	return rsa ? put_rsa(w, key, form->exponent) : put_ecc(w, key);
 }
 
@@ -335,7 +258,7 @@ size_t tpm_public_find_ak(const EVP_PKEY *key, const struct tpm_name *name,
 {
 	bool rsa = EVP_PKEY_get_base_id(key) == EVP_PKEY_RSA;
 	unsigned int forms = rsa ? AK_FORMS_RSA : AK_FORMS_ECC;
-	struct writer w;
+	struct bytes_writer w = bytes_writer_init(area, TPM_PUBLIC_AREA_MAX);
 
 	if (!rsa && EVP_PKEY_get_base_id(key) != EVP_PKEY_EC)
 		return 0;
@@ -343,12 +266,10 @@ size_t tpm_public_find_ak(const EVP_PKEY *key, const struct tpm_name *name,
 		struct ak_form form = ak_form_of(i, name_algorithm(name), rsa);
 		struct tpm_name found;
 
-		if (!put_ak(&w, key, rsa, &form) || !tpm_public_name(w.bytes, w.size, &found))
+		if (!put_ak(&w, key, rsa, &form) || !tpm_public_name(area, w.size, &found))
 			return 0;
-		if (tpm_name_equal(&found, name)) {
-			memcpy(area, w.bytes, w.size);
+		if (tpm_name_equal(&found, name))
 			return w.size;
-		}
 	}
 	return 0;
 }

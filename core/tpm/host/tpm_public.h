@@ -8,12 +8,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "abi/tpm.h"
+#include "core/tpm/wire.h"
 
 #define TPM_NAME_MAX 66u
 #define TPM_PUBLIC_AREA_MAX 1024u
-#define TPM_RH_OWNER 0x40000001u
-#define TPM_RH_ENDORSEMENT 0x4000000bu
 
 /* A Name: the algorithm, big-endian, then the digest of the public area. */
 struct tpm_name {
@@ -21,29 +19,11 @@ struct tpm_name {
 	size_t size;
 };
 
-/* A public area taken apart. The pointers are into the bytes it was read from. */
-struct tpm_public {
-	uint16_t type, name_alg;
-	uint32_t attributes;
-	const uint8_t *policy;
-	size_t policy_size;
-	uint16_t symmetric, symmetric_bits, symmetric_mode;
-	uint16_t scheme, scheme_hash;
-	uint16_t bits;	      /* RSA */
-	uint32_t exponent;    /* RSA, 0: 65537 */
-	uint16_t curve;	      /* ECC */
-	const uint8_t *x, *y; /* RSA: x is the modulus */
-	size_t x_size, y_size;
-};
-
-/* Takes apart a TPMT_PUBLIC of an RSA or ECC key; false when any of it is malformed. */
-bool tpm_public_read(struct tpm_public *public_area, const void *data, size_t size);
-
 /* The Name of a public area; false for a name algorithm other than SHA-2. */
 bool tpm_public_name(const void *data, size_t size, struct tpm_name *name);
 
 /* The key as OpenSSL's, to be freed by the caller; NULL when it is none. */
-EVP_PKEY *tpm_public_key(const struct tpm_public *public_area);
+EVP_PKEY *tpm_public_key(const struct wire_public *public_area);
 
 /*
  * A public key has many Names; the area tells which. This finds the area with the given Name among

@@ -5,11 +5,6 @@
 #include <openssl/rsa.h>
 #include <string.h>
 
-#include "core/base/bytes.h"
-
-#define TPM_GENERATED_VALUE 0xff544347u
-#define TPM_ST_ATTEST_QUOTE 0x8018u
-
 /* tpm2-tools writes its in-memory structures: fixed arrays, little-endian. */
 #define FILE_SELECTIONS 16u
 #define FILE_SELECTION_SIZE 8u /* u16 algorithm, u8 size, 4 bytes, padding */
@@ -50,25 +45,20 @@ const char *tpm_quote_read(struct tpm_quote *quote, const void *data, size_t siz
 	struct bytes_reader r = bytes_reader_init(data, size);
 
 	*quote = (struct tpm_quote){ 0 };
-	if (bytes_be32(&r) != TPM_GENERATED_VALUE)
+	wire_take_attest(&r, &quote->attest);
+	if (quote->attest.type == 0)
 		return "it was not made by a TPM";
-	if (bytes_be16(&r) != TPM_ST_ATTEST_QUOTE)
+	if (quote->attest.type != TPM_ST_ATTEST_QUOTE)
 		return "it is not a quote";
-	quote->signer.size = bytes_be16(&r);
-	if (quote->signer.size > TPM_NAME_MAX)
+	if (quote->attest.signer_size > TPM_NAME_MAX)
 		return "the signer's name is too long";
-	bytes_copy(&r, quote->signer.bytes, quote->signer.size);
-	quote->extra_size = bytes_be16(&r);
-	quote->extra_data = bytes_take(&r, quote->extra_size);
-	quote->clock = bytes_be64(&r);
-	quote->reset_count = bytes_be32(&r);
-	quote->restart_count = bytes_be32(&r);
-	bytes_u8(&r); /* safe */
-	quote->firmware_version = bytes_be64(&r);
+	if (r.bad)
+		return "it is malformed";
+	memcpy(quote->signer.bytes, quote->attest.signer, quote->attest.signer_size);
+	quote->signer.size = quote->attest.signer_size;
 	if (!read_selection(&r, &quote->selection))
 		return "its PCR selection is malformed";
-	quote->pcr_digest_size = bytes_be16(&r);
-	quote->pcr_digest = bytes_take(&r, quote->pcr_digest_size);
+	quote->pcr_digest = wire_take_sized(&r, &quote->pcr_digest_size);
 	return bytes_complete(&r) ? NULL : "it is malformed";
 }
 
@@ -233,12 +223,6 @@ struct plain_signature {
 	unsigned char *der; /* to be freed */
 };
 
-static const uint8_t *take_number(struct bytes_reader *r, size_t *size)
-{
-	*size = bytes_be16(r);
-	return bytes_take(r, *size);
-}
-
 /* r and s of ECDSA, as DER. */
 static void make_der(struct plain_signature *plain, const uint8_t *r, size_t r_size,
 		     const uint8_t *s, size_t s_size)
@@ -267,9 +251,9 @@ static bool read_tpm_signature(struct plain_signature *plain, const void *data, 
 
 	plain->scheme = bytes_be16(&r);
 	plain->hash = bytes_be16(&r);
-	first = take_number(&r, &first_size);
+	first = wire_take_sized(&r, &first_size);
 	if (plain->scheme == TPM_ALG_ECDSA)
-		second = take_number(&r, &second_size);
+		second = wire_take_sized(&r, &second_size);
 	else if (plain->scheme != TPM_ALG_RSASSA && plain->scheme != TPM_ALG_RSAPSS)
 		return false;
 	if (!bytes_complete(&r))

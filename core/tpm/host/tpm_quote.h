@@ -12,7 +12,6 @@
 
 #include "core/tpm/host/tpm_public.h"
 
-#define TPM_PCR_COUNT 24u
 #define TPM_QUOTE_BANKS_MAX 4u
 
 struct tpm_pcr_selection {
@@ -24,12 +23,8 @@ struct tpm_pcr_selection {
 };
 
 struct tpm_quote {
-	struct tpm_name signer;	   /* qualified name */
-	const uint8_t *extra_data; /* in the bytes it was read from */
-	size_t extra_size;
-	uint64_t clock;
-	uint32_t reset_count, restart_count;
-	uint64_t firmware_version;
+	struct wire_attest attest;
+	struct tpm_name signer; /* qualified name */
 	struct tpm_pcr_selection selection;
 	const uint8_t *pcr_digest;
 	size_t pcr_digest_size;

@@ -119,11 +119,11 @@ static void assert_quote_good(struct fixture *f, size_t pcrs)
 	size_t signature_size = get(f, "quote.sig", signature, sizeof(signature));
 	size_t values_size = get(f, "quote.pcrs", values_file, sizeof(values_file));
 	static struct tpm_pcr_values values;
-	struct tpm_public public_area;
+	struct wire_public public_area;
 	struct tpm_quote read;
 	EVP_PKEY *key;
 
-	assert_true(tpm_public_read(&public_area, f->attested.data, f->attested.size));
+	assert_true(wire_read_public(&public_area, f->attested.data, f->attested.size) == WIRE_OK);
 	key = tpm_public_key(&public_area);
 	assert_non_null(key);
 	assert_true(tpm_quote_signature_ok(key, public_area.scheme, TPM_ALG_SHA256, message, size,
@@ -134,8 +134,8 @@ static void assert_quote_good(struct fixture *f, size_t pcrs)
 	message[size - 1] ^= 1;
 	EVP_PKEY_free(key);
 	assert_null(tpm_quote_read(&read, message, size));
-	assert_int_equal(read.extra_size, sizeof(f->wish.nonce));
-	assert_memory_equal(read.extra_data, f->wish.nonce, read.extra_size);
+	assert_int_equal(read.attest.extra_size, sizeof(f->wish.nonce));
+	assert_memory_equal(read.attest.extra, f->wish.nonce, read.attest.extra_size);
 	assert_null(tpm_quote_read_values(&values, values_file, values_size));
 	assert_int_equal(values.count, pcrs);
 	assert_null(tpm_quote_values_error(&read, &values, TPM_ALG_SHA256));
