@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Messages between the vtpm service and the host's certificate authority (`socle ca serve`) over
- * Socle's host channel, before the guest runs. A message is this header and its payload. Nothing
- * the CA says is believed: a certificate is kept only if it is for the key it was asked for.
+ * Socle's host channel, before the guest runs; each is a frame (abi/frame.h). Nothing the CA says is
+ * believed: a certificate is kept only if it is for the key it was asked for.
  */
 #ifndef SOCLE_ABI_CA_H
 #define SOCLE_ABI_CA_H
 
-#include "abi/types.h"
+#include "abi/frame.h"
 
 #define CA_MAGIC 0x31414353u /* "SCA1" */
 #define CA_PAYLOAD_MAX (32u << 10)
@@ -19,14 +19,6 @@ enum ca_type {
 	CA_CERTIFICATES = 4, /* CA: u32 count, then {u32 size, DER} each, in the manifest's order */
 	CA_REFUSED = 5,	     /* CA: one line that says why */
 };
-
-struct ca_header {
-	uint32_t magic;
-	uint32_t type;
-	uint32_t length; /* payload bytes */
-	uint32_t crc32;	 /* of the payload, as in zlib */
-};
-ABI_SIZE(struct ca_header, 16);
 
 /*
  * The report is at VMPL 0 with REPORT_DATA = SHA-512(nonce || context || manifest), the context

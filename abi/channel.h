@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Frames between the guest's agent (socle-guest) and the host over the guest's second serial port.
- * A frame is this header and its payload; a receiver that loses step looks for the next magic.
- * Neither side trusts the other with more than liveness.
+ * Frames (abi/frame.h) between the guest's agent (socle-guest) and the host over the guest's second
+ * serial port. Neither side trusts the other with more than liveness.
  */
 #ifndef SOCLE_ABI_CHANNEL_H
 #define SOCLE_ABI_CHANNEL_H
 
-#include "abi/types.h"
+#include "abi/frame.h"
 
 #define CHANNEL_MAGIC 0x31464353u /* "SCF1" */
 #define CHANNEL_PAYLOAD_MAX (64u << 10)
@@ -33,13 +32,5 @@ enum channel_type {
 	 */
 	CHANNEL_AUTHORITY = 9,
 };
-
-struct channel_header {
-	uint32_t magic;
-	uint32_t type;
-	uint32_t length; /* payload bytes */
-	uint32_t crc32;	 /* of the payload, as in zlib */
-};
-ABI_SIZE(struct channel_header, 16);
 
 #endif

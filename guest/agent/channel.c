@@ -34,6 +34,7 @@ int channel_open(struct channel *channel, const char *path)
 	int rc;
 
 	memset(channel, 0, sizeof(*channel));
+	channel->parser.kind = (struct frame_kind){ CHANNEL_MAGIC, CHANNEL_PAYLOAD_MAX };
 	channel->fd = open(path, O_RDWR | O_NOCTTY | O_CLOEXEC);
 	if (channel->fd < 0)
 		return -errno;
@@ -45,7 +46,7 @@ int channel_open(struct channel *channel, const char *path)
 
 int channel_send(struct channel *channel, uint32_t type, const void *payload, size_t size)
 {
-	struct channel_header header = frame_header(type, payload, size);
+	struct frame_header header = frame_header(CHANNEL_MAGIC, type, payload, size);
 	int rc;
 
 	if (size > CHANNEL_PAYLOAD_MAX)

@@ -3,7 +3,8 @@
 #ifndef SOCLE_GUEST_AGENT_CHANNEL_H
 #define SOCLE_GUEST_AGENT_CHANNEL_H
 
-#include "guest/agent/frame.h"
+#include "abi/channel.h"
+#include "core/base/frame.h"
 
 struct channel {
 	int fd;

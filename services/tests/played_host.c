@@ -232,7 +232,7 @@ static void send_slowly(const struct played_host *host, const uint8_t *data, siz
 /* Sends a message as the lie has it. The vTPM may have gone: that is no matter. */
 static void send_message(const struct played_host *host, uint32_t type, const struct text *payload)
 {
-	struct ca_header header = {
+	struct frame_header header = {
 		.magic = CA_MAGIC ^ (host->lie == BAD_MAGIC),
 		.type = host->lie == WRONG_TYPE ? CA_HELLO : type,
 		.length = host->lie == HUGE_LENGTH ? UINT32_MAX : (uint32_t)payload->size,
@@ -249,7 +249,8 @@ static void send_message(const struct played_host *host, uint32_t type, const st
 		return;
 }
 
-static bool receive(const struct played_host *host, struct ca_header *header, struct text *payload)
+static bool receive(const struct played_host *host, struct frame_header *header,
+		    struct text *payload)
 {
 	int fd = host->host_channel;
 
@@ -371,7 +372,7 @@ static bool answer_request(const struct played_host *host, const struct text *re
 static bool play_ca(const struct played_host *host, const char *profile)
 {
 	static struct text payload;
-	struct ca_header header;
+	struct frame_header header;
 
 	if (!receive(host, &header, &payload))
 		return false;

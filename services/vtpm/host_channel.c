@@ -7,7 +7,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "core/base/crc32.h"
+#include "core/base/frame.h"
 #include "services/vtpm/vtpm.h"
 
 static uint64_t now_ms(void)
@@ -67,18 +67,13 @@ static const char *read_all(uint8_t *data, size_t size, uint64_t deadline)
 const char *host_channel_send(enum ca_type type, const void *payload, size_t size,
 			      uint64_t deadline)
 {
-	struct ca_header header = {
-		.magic = CA_MAGIC,
-		.type = type,
-		.length = (uint32_t)size,
-		.crc32 = core_crc32(0, payload, size),
-	};
+	struct frame_header header = frame_header(CA_MAGIC, type, payload, size);
 	const char *reason = write_all((const uint8_t *)&header, sizeof(header), deadline);
 
 	return reason ? reason : write_all(payload, size, deadline);
 }
 
-static const char *receive_payload(struct host_message *message, const struct ca_header *header,
+static const char *receive_payload(struct host_message *message, const struct frame_header *header,
 				   uint64_t deadline)
 {
 	const char *reason;
@@ -88,7 +83,7 @@ static const char *receive_payload(struct host_message *message, const struct ca
 	if (!message->payload)
 		return "out of memory";
 	reason = read_all(message->payload, header->length, deadline);
-	if (!reason && core_crc32(0, message->payload, header->length) != header->crc32)
+	if (!reason && !frame_payload_ok(header, message->payload))
 		reason = "the CA's answer is damaged";
 	if (reason)
 		free(message->payload);
@@ -97,12 +92,13 @@ static const char *receive_payload(struct host_message *message, const struct ca
 
 const char *host_channel_receive(struct host_message *message, uint64_t deadline)
 {
-	struct ca_header header;
+	static const struct frame_kind kind = { CA_MAGIC, CA_PAYLOAD_MAX };
+	struct frame_header header;
 	const char *reason = read_all((uint8_t *)&header, sizeof(header), deadline);
 
 	if (reason)
 		return reason;
-	if (header.magic != CA_MAGIC || header.length > CA_PAYLOAD_MAX)
+	if (!frame_header_ok(&kind, &header))
 		return "the CA's answer is no message";
 	message->type = header.type;
 	message->size = header.length;

@@ -9,7 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "core/base/crc32.h"
+#include "core/base/frame.h"
 
 #define STALL_LIMIT_MS 30000
 #define FOREVER (-1) /* as poll() has it */
@@ -85,7 +85,7 @@ static bool receive_all(const struct ca_channel *channel, void *to, size_t size)
 }
 
 /* A header: the first sixteen bytes that begin with the magic number. */
-static bool receive_header(const struct ca_channel *channel, struct ca_header *header)
+static bool receive_header(const struct ca_channel *channel, struct frame_header *header)
 {
 	uint8_t bytes[sizeof(*header)];
 	uint32_t magic;
@@ -105,7 +105,7 @@ static bool receive_header(const struct ca_channel *channel, struct ca_header *h
 
 enum ca_receive ca_channel_receive(const struct ca_channel *channel, struct ca_message *message)
 {
-	struct ca_header header;
+	struct frame_header header;
 
 	if (!receive_header(channel, &header))
 		return CA_CLOSED;
@@ -115,8 +115,7 @@ enum ca_receive ca_channel_receive(const struct ca_channel *channel, struct ca_m
 		return CA_DAMAGED;
 	if (!receive_all(channel, message->payload, header.length))
 		return CA_CLOSED;
-	return core_crc32(0, message->payload, header.length) == header.crc32 ? CA_RECEIVED
-									      : CA_DAMAGED;
+	return frame_payload_ok(&header, message->payload) ? CA_RECEIVED : CA_DAMAGED;
 }
 
 static bool send_all(const struct ca_channel *channel, const void *data, size_t size)
@@ -142,10 +141,7 @@ static bool send_all(const struct ca_channel *channel, const void *data, size_t 
 bool ca_channel_send(const struct ca_channel *channel, uint32_t type, const void *payload,
 		     size_t size)
 {
-	struct ca_header header = { .magic = CA_MAGIC,
-				    .type = type,
-				    .length = (uint32_t)size,
-				    .crc32 = core_crc32(0, payload, size) };
+	struct frame_header header = frame_header(CA_MAGIC, type, payload, size);
 
 	return size <= CA_PAYLOAD_MAX && send_all(channel, &header, sizeof(header)) &&
 	       send_all(channel, payload, size);

@@ -8,7 +8,8 @@
 
 #include <cmocka.h>
 
-#include "guest/agent/frame.h"
+#include "abi/channel.h"
+#include "core/base/frame.h"
 
 /* "nonce" as a frame of type NONCE. The CRC-32 of "nonce" is by zlib. */
 static const uint8_t nonce_frame[] = {
@@ -18,8 +19,13 @@ static const uint8_t nonce_frame[] = {
 
 static int setup(void **state)
 {
-	*state = calloc(1, sizeof(struct frame_parser));
-	return *state == NULL ? -1 : 0;
+	struct frame_parser *parser = calloc(1, sizeof(*parser));
+
+	*state = parser;
+	if (parser == NULL)
+		return -1;
+	parser->kind = (struct frame_kind){ CHANNEL_MAGIC, CHANNEL_PAYLOAD_MAX };
+	return 0;
 }
 
 static int teardown(void **state)
@@ -40,7 +46,7 @@ static void assert_nonce(struct frame_parser *parser)
 
 static void test_header_bytes(void **state)
 {
-	struct channel_header header = frame_header(CHANNEL_NONCE, "nonce", 5);
+	struct frame_header header = frame_header(CHANNEL_MAGIC, CHANNEL_NONCE, "nonce", 5);
 
 	(void)state;
 	assert_memory_equal(&header, nonce_frame, sizeof(header));
@@ -111,13 +117,13 @@ static void test_largest(void **state)
 {
 	struct frame_parser *parser = *state;
 	uint8_t *payload = malloc(CHANNEL_PAYLOAD_MAX);
-	struct channel_header header;
+	struct frame_header header;
 	struct frame frame;
 	size_t done = 0;
 
 	assert_non_null(payload);
 	memset(payload, 'x', CHANNEL_PAYLOAD_MAX);
-	header = frame_header(CHANNEL_FILE, payload, CHANNEL_PAYLOAD_MAX);
+	header = frame_header(CHANNEL_MAGIC, CHANNEL_FILE, payload, CHANNEL_PAYLOAD_MAX);
 	/* With noise before it there is not room for all of it at first. */
 	frame_push(parser, "noise", 5);
 	frame_push(parser, &header, sizeof(header));
