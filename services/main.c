@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The one executable of all services. Its own name says which one it is: under the monitor that of
- * services.conf. Under Linux an argument may say it.
- * They share libcrypto, and its pages in the archive, of which Socle's 16 MiB could not hold two.
+ * One executable for all services, so that they share libcrypto: Socle's 16 MiB could not hold it
+ * twice. argv[0] says which service to be: under the monitor it is the name in services.conf; under
+ * Linux an argument may say it instead.
  */
 #include <stddef.h>
 #include <string.h>

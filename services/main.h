@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The services of the executable, each by its own main: it returns the process's exit status. */
+/* The main functions of the services; each returns the process's exit status. */
 #ifndef SOCLE_SERVICES_MAIN_H
 #define SOCLE_SERVICES_MAIN_H
 

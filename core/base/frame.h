@@ -24,7 +24,7 @@ bool frame_header_ok(const struct frame_kind *kind, const struct frame_header *h
 bool frame_payload_ok(const struct frame_header *header, const void *payload);
 
 struct frame {
-	uint32_t type; /* any value: what is known is the receiver's business */
+	uint32_t type; /* not checked: the receiver knows its types */
 	size_t size;
 	const uint8_t *payload; /* in the parser, until its next call */
 };

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Whether a manifest of the vTPM is one to a selector (docs/spec/create-and-attest.md, section 10,
- * point 7): who binds it into a report asks that, and who verifies the report asks it again.
+ * Whether a manifest of the vTPM answers a selector (docs/spec/create-and-attest.md, section 10,
+ * point 7). It is checked before the manifest is bound into a report, and again by whoever verifies
+ * the report.
  */
 #ifndef SOCLE_CORE_EVIDENCE_MANIFEST_ANSWER_H
 #define SOCLE_CORE_EVIDENCE_MANIFEST_ANSWER_H
@@ -10,8 +11,8 @@
 #include "core/tpm/selector.h"
 
 /*
- * selector selects something. One key, made from the template or of the id's kind; what an NV index
- * held is not known here. NULL, or what is wrong.
+ * The selector is not of kind NONE. The manifest has to have one key, made from the template or of
+ * the id's kind; what an NV index held cannot be checked here. NULL, or what is wrong.
  */
 const char *manifest_answer_error(const struct vtpm_manifest *manifest,
 				  const struct selector *selector);

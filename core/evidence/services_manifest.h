@@ -14,7 +14,7 @@ struct services_manifest {
 };
 ABI_SIZE(struct services_manifest, 48);
 
-/* What stands before a manifest of the vTPM of that many bytes, at most UINT32_MAX - 48. */
+/* The header for a vTPM manifest of that many bytes, at most UINT32_MAX - 48. */
 struct services_manifest services_manifest_of(uint32_t vtpm_size);
 
 #endif

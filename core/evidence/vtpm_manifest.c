@@ -18,7 +18,7 @@ const char *vtpm_manifest_read_key(struct vtpm_manifest_key *key, const void *da
 		return "it is not a TPMT_PUBLIC of an RSA or ECC key";
 	if (result)
 		return selector_result_text(result);
-	/* What is a public area of a template has the template's shape. */
+	/* A finished key is a public area of itself as a template. */
 	if (!selector_public_matches(data, size, data, size))
 		return "a key is not whole";
 	key->data = data;

@@ -29,8 +29,8 @@ struct vtpm_manifest {
 };
 
 /*
- * Takes one public area: it passes the rules of selector_template_check() and is whole. NULL, or
- * what is wrong; then *key is not to be used.
+ * Reads one public area, which has to pass selector_template_check() and to be a finished key.
+ * NULL, or what is wrong; then *key is not to be used.
  */
 const char *vtpm_manifest_read_key(struct vtpm_manifest_key *key, const void *data, size_t size);
 

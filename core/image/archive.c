@@ -49,7 +49,7 @@ static bool read_header(struct bytes_reader *r, struct newc_header *h)
 	return !r->bad && h->name_size >= 1 && h->name_size <= ARCHIVE_NAME_MAX && h->check == 0;
 }
 
-/* A string and nothing but NULs behind it, so that two readers cannot see two names. */
+/* Only NULs may follow the name: two readers must not see two names. */
 static bool name_ok(const char *name, size_t size)
 {
 	size_t length = 0;
@@ -81,7 +81,7 @@ static bool read_entry(struct bytes_reader *r, struct archive_entry *entry)
 	entry->data = bytes_take(r, h.file_size);
 	entry->size = h.file_size;
 	entry->mode = h.mode;
-	/* What follows the last byte of an archive's trailer need not be padded. */
+	/* The padding may be missing behind the trailer, where the archive ends. */
 	if (!r->bad && bytes_left(r) >= (-r->pos & 3u))
 		skip_to_multiple_of_4(r);
 	return !r->bad && name_ok(entry->name, h.name_size);

@@ -19,7 +19,7 @@
 enum archive_result {
 	ARCHIVE_ENTRY, /* *entry is filled */
 	ARCHIVE_END,   /* the trailer was reached: there is nothing more */
-	ARCHIVE_BAD,   /* broken here; every further call says so again */
+	ARCHIVE_BAD,   /* malformed; every further call says so again */
 };
 
 struct archive {

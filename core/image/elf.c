@@ -18,7 +18,7 @@ static enum elf_result check_ident(const uint8_t ident[16])
 	return memcmp(ident, want, sizeof(want)) == 0 ? ELF_OK : ELF_NOT_ELF64;
 }
 
-/* Fields of the ELF header in file order; those that nobody needs are read past. */
+/* Fields of the ELF header in file order, the unused ones skipped. */
 static enum elf_result read_header(struct elf_file *elf)
 {
 	struct bytes_reader r = bytes_reader_init(elf->data, elf->size);

@@ -89,7 +89,7 @@ static bool check_service(struct parser *p)
 		return fail(p, "the service before this line has no memory");
 	if (!p->service->budget_ms)
 		return fail(p, "the service before this line has no budget");
-	/* What guests make it compute must not outlive the request. */
+	/* It computes what guests ask for, and must keep nothing of it beyond the request. */
 	if (p->service->role == SERVICE_ORACLE && !p->service->parked)
 		return fail(p, "the oracle before this line is not parked");
 	return true;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * services.conf: which services the archive holds, and what each may have. The file is measured
+ * services.conf: which services the archive holds, and what each is granted. The file is measured
  * with the archive; the parser is strict all the same, so that a mistake stops the image builder,
- * or at last the monitor's start, and says where, instead of quietly giving a service more or less
- * than was meant. docs/services.md describes the syntax.
+ * or else the monitor's start, and says where, instead of silently granting more or less than was
+ * meant. docs/services.md describes the syntax.
  */
 #ifndef SOCLE_CORE_IMAGE_SERVICES_CONF_H
 #define SOCLE_CORE_IMAGE_SERVICES_CONF_H

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What of a processor Socle's promises rest on, and an image may be built to do without. The host
- * chooses what CPUID offers: the AMD-SP only sees to it that it offers nothing that is not there.
+ * The processor features that Socle's guarantees depend on, and that an image may be built to do
+ * without. The host chooses what CPUID offers; the AMD-SP only makes sure that it offers nothing
+ * that the processor lacks.
  */
 #ifndef SOCLE_CORE_SNP_CPU_FEATURES_H
 #define SOCLE_CORE_SNP_CPU_FEATURES_H

@@ -33,10 +33,7 @@ static const struct product_name {
 	{ "Venice", REPORT_PRODUCT_VENICE },
 };
 
-/*
- * Models of a family, the extended parts included. The crate `sev` divides Milan's, Genoa's and
- * Turin's so.
- */
+/* Ranges of extended model numbers. The crate `sev` has the same for Milan, Genoa and Turin. */
 static const struct product_cpus {
 	uint8_t family, first, last;
 	enum report_product product;

@@ -40,13 +40,13 @@ enum report_signing_key {
 bool report_read(struct psp_report *report, const void *data, size_t size);
 
 /*
- * What of the report contradicts its own version: an unknown version, or a reserved byte that is
- * not zero. NULL when nothing does. With allow_unknown a later version than REPORT_VERSION_MAX is
- * let pass; it may use the reserved bytes, but no bit of KEY_INFO or POLICY that nobody here knows.
+ * What in the report contradicts its own version: an unknown version, or a reserved byte that is
+ * not zero. NULL when nothing does. allow_unknown accepts versions after REPORT_VERSION_MAX; they
+ * may use the reserved bytes, but no bit of KEY_INFO or POLICY that is unknown here.
  */
 const char *report_format_error(const struct psp_report *report, bool allow_unknown);
 
-/* What of the guest policy a relying party must not accept, or NULL: debugging, migration. */
+/* What in the guest policy a relying party must not accept (debugging, migration), or NULL. */
 const char *report_policy_error(const struct psp_report *report);
 
 /* The name of a policy bit, 16 to 25; NULL for another one. */

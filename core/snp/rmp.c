@@ -99,8 +99,9 @@ static struct rmp_outcome fault(enum rmp_status status)
 }
 
 /*
- * The operand of PVALIDATE and RMPADJUST against the entry. True when *out is how the instruction
- * ends. A 2 MiB operation on a 4 KiB entry fails in the guest; the reverse is the host's to mend.
+ * Checks the operand of PVALIDATE and RMPADJUST against the entry. True when the instruction ends
+ * here, with *out. A 2 MiB operation on a 4 KiB entry fails in the guest; the reverse faults, and
+ * the host has to split the entry.
  */
 static bool operand_refused(const struct rmp *rmp, uint64_t page, unsigned int size,
 			    struct rmp_outcome *out)

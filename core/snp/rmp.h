@@ -82,8 +82,8 @@ struct rmp_outcome rmp_pvalidate(struct rmp *rmp, uint64_t page, unsigned int si
 
 /*
  * RMPADJUST at CPL 0 of vmpl; rdx is the operand as in APM volume 3. The VMSA bit counts at VMPL0
- * only. It cannot be set for a 2 MiB page. A VMSA in use keeps its entry whoever asks for
- * whatever, the vCPU that runs on it included: FAIL_INUSE (APM volume 2, section 15.36.12).
+ * only. It cannot be set for a 2 MiB page. Any RMPADJUST of a VMSA in use is FAIL_INUSE and changes
+ * nothing, even by the vCPU that runs on it (APM volume 2, section 15.36.12).
  */
 struct rmp_outcome rmp_adjust(struct rmp *rmp, unsigned int vmpl, uint64_t page, unsigned int size,
 			      uint64_t rdx);

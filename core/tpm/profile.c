@@ -191,7 +191,7 @@ static const char *parse_property(struct profile_parser *p, struct word keyword,
 	}
 }
 
-/* What is wrong with a block as a whole is said of the line that starts it. */
+/* An error in a block as a whole is reported at the line that starts it. */
 static bool finish_block(struct profile_parser *p, struct profile_error *error)
 {
 	const char *reason = end_block(p);

@@ -10,7 +10,7 @@
 #define PERSISTENT_FIRST 0x81000000u /* the owner's half of the persistent handles */
 #define PERSISTENT_LAST 0x817fffffu
 
-/* A verifier takes type and purpose of an id for granted (create-and-attest, section 5). */
+/* Verifiers rely on the type and purpose of an id (create-and-attest, section 5). */
 static const struct kind {
 	uint32_t id;
 	const char *name;
@@ -27,7 +27,7 @@ static const struct kind {
 	{ SVSM_KEY_AK_RSA2048, "ak-rsa2048", TPM_ALG_RSA, 2048 },
 	{ SVSM_KEY_AK_ECC_P256, "ak-ecc-p256", TPM_ALG_ECC, TPM_ECC_P256 },
 	{ SVSM_KEY_AK_ECC_P384, "ak-ecc-p384", TPM_ALG_ECC, TPM_ECC_P384 },
-	/* Other names, behind those that are told: no EK of the low range has this curve. */
+	/* Aliases, after the names that are reported: no EK of the low range has this curve. */
 	{ SVSM_KEY_EK_H3_ECC_P384, "ek-ecc-p384", TPM_ALG_ECC, TPM_ECC_P384 },
 };
 #define KINDS (sizeof(kinds) / sizeof(kinds[0]))
@@ -231,7 +231,7 @@ static const char *fill_unique(struct profile_key *key, const struct selector_te
 	return w.bad ? "the template is too long" : NULL;
 }
 
-/* Another persistent handle of that number, or another key that would be the same. */
+/* No two keys have one persistent handle, or are the same key. */
 static const char *check_distinct(const struct profile *profile, const struct profile_key *key)
 {
 	for (const struct profile_key *other = profile->keys; other < key; other++) {

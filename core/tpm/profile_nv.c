@@ -146,8 +146,8 @@ const char *profile_nv_property(struct profile_parser *p, struct word keyword, s
 }
 
 /*
- * The provisioner defines, writes and locks with the platform's authorization, and the platform's
- * alone: what a guest could define anew would be worth nothing as evidence.
+ * Only the platform's authorization defines, writes and locks: what a guest could define again
+ * would be worth nothing as evidence.
  */
 static const char *check_attributes(const struct profile_nv *nv)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What the parts of the profile's parser know of each other. */
+/* What the files of the profile's parser share. */
 #ifndef SOCLE_CORE_TPM_PROFILE_PARTS_H
 #define SOCLE_CORE_TPM_PROFILE_PARTS_H
 

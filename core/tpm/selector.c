@@ -250,7 +250,7 @@ const char *selector_result_text(enum selector_result result)
 	return results[result].text;
 }
 
-/* Kind NONE asks for what no selector asks for, and so binds what no selector binds. */
+/* Kind NONE is the same as no selector at all, and so binds the same. */
 bool selector_is_none(const void *selector, size_t size)
 {
 	struct bytes_reader r = bytes_reader_init(selector, size);

@@ -81,8 +81,8 @@ enum selector_result selector_template_check(struct selector_template *info, con
 					     size_t size);
 
 /*
- * Whether public_area is what a TPM makes of template: both pass the rules, every byte before
- * unique is the same, and the key is as long as it has to be.
+ * Whether public_area is what a TPM makes of template: both pass the rules, all bytes before unique
+ * are equal, and the key has its full length.
  */
 bool selector_public_matches(const void *template, size_t template_size, const void *public_area,
 			     size_t public_size);

@@ -38,8 +38,8 @@ static bool split(struct request *request, const uint8_t *payload, size_t size)
 }
 
 /*
- * A manifest of the vTPM in the version that was asked for, and nothing else: these bytes begin with
- * the type of an RSA or ECC key or with 00 00 00 01, and so with no tag.
+ * Only a manifest of the vTPM in the version that was asked for: it begins with the type of an RSA
+ * or ECC key or with 00 00 00 01, and so cannot pass for a tag.
  */
 static const char *manifest_error(struct request *request)
 {
@@ -53,7 +53,7 @@ static const char *manifest_error(struct request *request)
 		       : "it is of another version";
 }
 
-/* What calls 0 and 1 may give: version 0 is the one key of its kind, version 1 any list. */
+/* What calls 0 and 1 may return: version 0 is the one endorsement key, version 1 any list. */
 static const char *unselected_error(const struct request *request)
 {
 	if (request->keys.version == 0 &&

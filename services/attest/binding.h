@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a report is about: the REPORT_DATA of each operation (abi/service.h, attest_op). All tags
- * are made here and nowhere else, and bytes that come from another service are bound only as what
- * they are (docs/spec/create-and-attest.md, section 6.1).
+ * The REPORT_DATA of each operation (abi/service.h, attest_op). All tags are made here and nowhere
+ * else, and bytes from another service are bound only as what they prove to be
+ * (docs/spec/create-and-attest.md, section 6.1).
  */
 #ifndef SOCLE_SERVICES_ATTEST_BINDING_H
 #define SOCLE_SERVICES_ATTEST_BINDING_H

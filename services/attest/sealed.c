@@ -59,7 +59,7 @@ bool sealed_seal(struct sealed_message *message, const uint8_t key[SNP_VMPCK_SIZ
 	return ok;
 }
 
-/* All of the header but the tag is what it must be; only the size is the sender's to choose. */
+/* Every field of the header has one valid value, but for the tag and the size. */
 static bool header_expected(const struct psp_msg_header *header, uint8_t type, uint64_t seqno)
 {
 	struct psp_msg_header expected = make_header(type, seqno, header->size);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Sealed messages to and from the AMD Secure Processor: AES-256-GCM under a VMPCK (SNP firmware
- * ABI, guest messages). The caller brings the sequence number; whoever owns the counter sees to it
- * that none is used for two texts.
+ * ABI, guest messages). The caller gives the sequence number; the owner of the counter makes sure
+ * that no number is used for two texts.
  */
 #ifndef SOCLE_SERVICES_ATTEST_SEALED_H
 #define SOCLE_SERVICES_ATTEST_SEALED_H
@@ -25,8 +25,8 @@ bool sealed_seal(struct sealed_message *message, const uint8_t key[SNP_VMPCK_SIZ
 		 uint64_t seqno, const void *payload, size_t size);
 
 /*
- * Opens a message that must have this type and number. Its payload, at most capacity bytes, goes
- * to payload, *size tells how many. False when anything of it is not as it should be.
+ * Opens a message that must have this type and number. Writes its payload, at most capacity bytes,
+ * to payload and its size to *size. False when anything in it is wrong.
  */
 bool sealed_open(const struct sealed_message *message, const uint8_t key[SNP_VMPCK_SIZE],
 		 uint8_t type, uint64_t seqno, void *payload, size_t capacity, size_t *size);

@@ -11,7 +11,7 @@
 #define HEADER_SIZE sizeof(struct service_request)
 _Static_assert(sizeof(struct service_reply) == HEADER_SIZE, "one size of header");
 
-/* Larger than any answer that makes sense, so that a misfit is seen and not cut off. */
+/* One byte beyond the largest valid message, so that a longer one is noticed, not cut. */
 #define READ_SLACK 1u
 
 /* A message in its wire form; requests and replies have headers of one size. */
@@ -56,8 +56,8 @@ static enum service_status handle(serve_handler handler, void *context,
 }
 
 /*
- * The monitor keeps replies in the service's memory, and those that other vCPUs have not yet read
- * may have used it up: that is no reason to end, for the service would take a TPM with it.
+ * The monitor keeps replies in the service's memory budget, which replies that other vCPUs have not
+ * yet read may have used up. That is no reason to end: the TPM would end with the service.
  */
 static bool send_reply(struct message *reply, size_t size)
 {
@@ -69,7 +69,7 @@ static bool send_reply(struct message *reply, size_t size)
 	return write_message(SERVICE_FD_REQUESTS, reply, 0);
 }
 
-/* Nothing is left behind: requests carry authorizations, and replies may carry seeds. */
+/* Both buffers are wiped: requests carry authorizations, and replies may carry seeds. */
 static bool serve_one(serve_handler handler, void *context, struct message *request,
 		      size_t request_max, struct message *reply, size_t reply_max, int *status)
 {

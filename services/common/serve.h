@@ -31,8 +31,8 @@ typedef enum service_status (*serve_handler)(void *context, uint32_t op, const u
 
 /*
  * Serves until the channel closes; returns the process's exit status. Requests and replies have
- * payloads of at most request_max and reply_max bytes: a service pays for its buffers, so it says
- * how much it needs.
+ * payloads of at most request_max and reply_max bytes: the buffers count against the service's
+ * memory, so each says how much it needs.
  */
 int serve(serve_handler handler, void *context, size_t request_max, size_t reply_max);
 

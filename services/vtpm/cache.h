@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Public areas of primary keys that were made once, so that no prime is searched for twice. A key
- * is determined by the seed, the hierarchy and the template; a change of the seed drops them all.
+ * Public areas of primary keys, so that no prime is searched for twice. A key is determined by the
+ * seed, the hierarchy and the template; a change of the seed drops them all.
  */
 #ifndef SOCLE_SERVICES_VTPM_CACHE_H
 #define SOCLE_SERVICES_VTPM_CACHE_H
@@ -18,7 +18,7 @@
 
 struct cache_entry {
 	uint64_t used;			   /* 0: empty; else when it was last asked for */
-	bool pinned;			   /* of the profile: never makes room for another */
+	bool pinned;			   /* of the profile: never dropped for another */
 	uint8_t digest[CACHE_DIGEST_SIZE]; /* of seed generation, hierarchy, template */
 	uint8_t public_area[TPM_PUBLIC_MAX];
 	size_t public_size;
@@ -30,7 +30,7 @@ struct cache {
 	struct cache_entry entries[PROFILE_KEYS_MAX + CACHE_GUEST_ENTRIES];
 };
 
-/* The seed has changed: everything is forgotten. Also makes a cache of zeros ready. */
+/* Forgets everything, for the seed has changed. Also initializes a cache of zeros. */
 void cache_new_seed(struct cache *cache);
 
 /* The key that template makes in hierarchy, or NULL. */
@@ -38,8 +38,8 @@ const struct cache_entry *cache_find(struct cache *cache, uint32_t hierarchy,
 				     const uint8_t *template, size_t template_size);
 
 /*
- * Puts a key in; the one that was asked for longest ago, and is not pinned, makes room. At most
- * PROFILE_KEYS_MAX are pinned. Returns the entry; NULL when it does not fit or the library fails.
+ * Adds a key, in place of the least recently used one that is not pinned. At most PROFILE_KEYS_MAX
+ * are pinned. Returns the entry; NULL when it does not fit or OpenSSL fails.
  */
 const struct cache_entry *cache_put(struct cache *cache, uint32_t hierarchy,
 				    const uint8_t *template, size_t template_size,

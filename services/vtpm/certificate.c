@@ -68,7 +68,7 @@ static bool is_key(const EVP_PKEY *key, const uint8_t *public_area, size_t size)
 	return p.type == TPM_ALG_RSA ? is_rsa_key(key, &p) : is_ecc_key(key, &p);
 }
 
-/* A certificate that lets its key do what the key cannot, or nothing that it can, is not for it. */
+/* A certificate must not allow its key what the key cannot do, nor forbid what it is for. */
 static const char *check_purpose(X509 *certificate, const EVP_PKEY *key, enum profile_role role)
 {
 	uint32_t usage = X509_get_key_usage(certificate);

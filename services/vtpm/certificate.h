@@ -9,9 +9,9 @@
 #include "core/tpm/profile.h"
 
 /*
- * Checks a DER certificate, which the host's CA made, against the public area of the key and its
- * role. Who signed it, and when, is for the relying party, which knows its CAs and the time. NULL,
- * or what is wrong.
+ * Checks a DER certificate from the host's CA against the public area of the key and its role.
+ * Signature and validity are for the relying party, which knows its CAs and the time. NULL, or what
+ * is wrong.
  */
 const char *certificate_check(const uint8_t *der, size_t size, const uint8_t *public_area,
 			      size_t public_size, enum profile_role role);

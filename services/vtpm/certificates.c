@@ -18,7 +18,7 @@ static uint64_t deadline(const struct vtpm *vtpm)
 	return host_channel_deadline(vtpm->profile->certificate_timeout_ms);
 }
 
-/* The CA's line, without what could pass for a line of ours. */
+/* Logs the CA's line, without characters by which it could pass for another line of ours. */
 static void log_refusal(const struct host_message *message)
 {
 	char line[REASON_MAX + 1];
@@ -33,7 +33,7 @@ static void log_refusal(const struct host_message *message)
 	serve_logf("vtpm: the CA says: %s", line);
 }
 
-/* Waits for a message of one type; any other is the end of it. */
+/* Waits for a message of one type; any other ends the conversation. */
 static const char *expect(const struct vtpm *vtpm, enum ca_type type, struct host_message *message)
 {
 	const char *reason = host_channel_receive(message, deadline(vtpm));

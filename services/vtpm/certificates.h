@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Gets certificates for the keys of the profile from the host's CA (abi/ca.h). Nothing of what the
- * CA says is believed: a certificate is kept only if it is for the key that it was asked for.
+ * Gets certificates for the keys of the profile from the host's CA (abi/ca.h). Nothing that the CA
+ * says is trusted: a certificate is kept only if it is for the key that it was requested for.
  */
 #ifndef SOCLE_SERVICES_VTPM_CERTIFICATES_H
 #define SOCLE_SERVICES_VTPM_CERTIFICATES_H

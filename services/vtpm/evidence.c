@@ -53,7 +53,7 @@ static bool base64url(const uint8_t *data, size_t size, char *text)
 	return length > 0;
 }
 
-/* The part of the documented runtime data that is true here, and that its readers look at. */
+/* The part of the documented runtime data that holds here and that its readers look at. */
 static bool make_runtime(const struct cache_entry *key, char runtime[RUNTIME_MAX], size_t *size)
 {
 	char modulus[4 * ((MODULUS_MAX + 2) / 3) + 1];

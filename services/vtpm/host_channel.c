@@ -23,7 +23,7 @@ uint64_t host_channel_deadline(uint32_t timeout_ms)
 	return now_ms() + timeout_ms;
 }
 
-/* No bytes moved, but some may later: a full or an empty pipe. */
+/* Nothing was transferred, but something may be later: the pipe is full or empty. */
 static bool may_go_on(ssize_t moved)
 {
 	return moved == 0 || errno == EAGAIN || errno == EINTR;
@@ -46,7 +46,7 @@ static const char *write_all(const uint8_t *data, size_t size, uint64_t deadline
 	return NULL;
 }
 
-/* The deadline is for all of it: a host that sends a byte now and then gains no time. */
+/* One deadline for the whole message: a host that trickles bytes gains no time. */
 static const char *read_all(uint8_t *data, size_t size, uint64_t deadline)
 {
 	while (size) {

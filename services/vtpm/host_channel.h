@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Messages of abi/ca.h over the host channel, a stream of bytes whose other end is the enemy: it
- * may be silent, slow, or send anything.
+ * Messages of abi/ca.h over the host channel, a byte stream whose other end is hostile: it may be
+ * silent, slow, or send anything.
  */
 #ifndef SOCLE_SERVICES_VTPM_HOST_CHANNEL_H
 #define SOCLE_SERVICES_VTPM_HOST_CHANNEL_H

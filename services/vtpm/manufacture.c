@@ -159,7 +159,7 @@ static bool make_nv_objects(struct vtpm *vtpm, const struct certificates *certif
 	return true;
 }
 
-/* Asks the CA. What is not had is empty; false when the profile does not allow to go on so. */
+/* Asks the CA. Missing certificates are left empty; false when the profile requires them. */
 static bool get_certificates(struct vtpm *vtpm, struct certificates *certificates)
 {
 	const char *reason;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Makes a TPM as its profile says; all of it is over before the first guest instruction. */
+/* Makes a TPM as its profile says, all before the first guest instruction. */
 #ifndef SOCLE_SERVICES_VTPM_MANUFACTURE_H
 #define SOCLE_SERVICES_VTPM_MANUFACTURE_H
 
@@ -7,10 +7,10 @@
 
 /*
  * Manufactures a TPM with a fresh seed: PCR banks, the keys of the profile, persistent handles,
- * certificates from the host's CA, NV objects; starts it with TPM2_Startup(CLEAR); and gives the
- * platform hierarchy an authorization that nobody knows, if the profile says so: from then on no
- * guest can replace the endorsement seed. False, with a line in the log, when the profile cannot
- * be kept to.
+ * certificates from the host's CA, NV objects; starts it with TPM2_Startup(CLEAR); and, if the
+ * profile says so, gives the platform hierarchy an authorization that nobody knows, so that no
+ * guest can replace the endorsement seed. False, with a line in the log, when the profile cannot be
+ * fulfilled.
  */
 bool manufacture(struct vtpm *vtpm, const struct profile *profile);
 

@@ -17,7 +17,7 @@ bool proof_read(struct proof *proof, const void *data, size_t size)
 	return bytes_complete(&r);
 }
 
-/* What a TPM signs of an attestation is its digest, with an HMAC key too. */
+/* A TPM signs the digest of an attestation, with an HMAC key too. */
 static bool mac_ok(const struct proof *proof, const uint8_t key[ORACLE_PROOF_SIZE])
 {
 	uint8_t digest[ORACLE_PROOF_SIZE], mac[ORACLE_PROOF_SIZE];

@@ -5,7 +5,7 @@
 #include "core/base/bytes.h"
 #include "services/vtpm/vtpm.h"
 
-#define BUSY_TRIES 3 /* each of them is five seconds of the monitor's */
+#define BUSY_TRIES 3 /* the monitor waits five seconds in each */
 
 bool report_get(struct report *report, uint32_t op, const void *payload, size_t size)
 {

@@ -13,7 +13,8 @@ struct report {
 };
 
 /*
- * One request to the attest service (enum attest_op). False, with a line in the log, without one.
+ * One request to the attest service (enum attest_op). False, with a line in the log, when there is
+ * no report.
  */
 bool report_get(struct report *report, uint32_t op, const void *payload, size_t size);
 

@@ -13,7 +13,7 @@
 
 /* Where a selector leads: a template, unless the outcome says otherwise. */
 struct target {
-	enum vtpm_select outcome; /* SELECT_CREATE while a template is all that is known */
+	enum vtpm_select outcome; /* SELECT_CREATE as long as only the template is known */
 	uint32_t code;
 	const uint8_t *template;
 	size_t template_size;
@@ -21,8 +21,8 @@ struct target {
 };
 
 /*
- * A rollback that fails has lost the guest's TPM. There is no way on: the process ends, and the
- * guest gets errors and never another TPM's answers.
+ * A rollback that fails has lost the guest's TPM. The process ends, so that the guest gets errors
+ * and never another TPM's answers.
  */
 static void roll_back(struct tpm_checkpoint *checkpoint)
 {
@@ -50,7 +50,7 @@ uint32_t select_allowed(const struct vtpm *vtpm)
 	return enabled ? TPM_RC_SUCCESS : TPM_RC_HIERARCHY_1;
 }
 
-/* What anybody can read from the index: by its own authorization, and that empty. */
+/* Reads the index as anybody could: by its own authorization, an empty one. */
 static uint32_t read_nv(uint32_t index, uint8_t *data, size_t max, size_t *size)
 {
 	uint32_t rc = tpm_nv_size(index, size);
@@ -63,8 +63,8 @@ static uint32_t read_nv(uint32_t index, uint8_t *data, size_t max, size_t *size)
 }
 
 /*
- * The index is read as the guest would read it, locks and authorization included, and then the
- * TPM is set back to where it was: attempts counted, sessions ended and the like never happened.
+ * The index is read as the guest would read it, with locks and authorization, and then the TPM is
+ * rolled back: no attempt is counted and no session ended.
  */
 static void select_nv(struct target *target, uint32_t index)
 {
@@ -133,7 +133,7 @@ static enum service_status put_outcome(const struct vtpm *vtpm, struct serve_out
 		.seed_generation = vtpm->cache.generation,
 	};
 
-	/* A TPM that does not answer has no response code to pass on. */
+	/* A TPM that does not answer gives no response code to pass on. */
 	if (code == TPM_RC_NONE)
 		return SERVICE_ERR_FAILED;
 	return serve_append(out, &reply, sizeof(reply));
@@ -234,8 +234,7 @@ static bool parse_made(struct made *made, const uint8_t *payload, size_t size)
 }
 
 /*
- * The key is of the template, and the twin's TPM has made it. A twin that does not prove that may be
- * anybody: its key is no key of this TPM.
+ * The key is made from the template, by the twin's TPM. Without that proof it may be anybody's key.
  */
 static bool is_ours(const struct vtpm *vtpm, const struct made *made)
 {
@@ -256,7 +255,7 @@ enum service_status select_remember(struct vtpm *vtpm, const uint8_t *payload, s
 		return SERVICE_ERR_FORMAT;
 	if (!serves_version(vtpm, made.header.manifest_version))
 		return SERVICE_ERR_UNSUPPORTED;
-	/* Made from a seed that has gone meanwhile: it is no key of this TPM any more. */
+	/* The seed has changed since the order: the key is no longer this TPM's. */
 	if (made.header.seed_generation != vtpm->cache.generation)
 		return put_outcome(vtpm, out, SELECT_CREATE, 0);
 	if (!is_ours(vtpm, &made)) {

@@ -5,7 +5,7 @@
 
 #include "services/vtpm/vtpm.h"
 
-/* All: SERVICE_ERR_FORMAT for a payload that is none. None leaves a trace in the TPM. */
+/* All return SERVICE_ERR_FORMAT for a malformed payload, and leave no trace in the TPM. */
 enum service_status select_key(struct vtpm *vtpm, const uint8_t *payload, size_t size,
 			       struct serve_output *out);
 enum service_status select_remember(struct vtpm *vtpm, const uint8_t *payload, size_t size,
@@ -13,8 +13,7 @@ enum service_status select_remember(struct vtpm *vtpm, const uint8_t *payload, s
 enum service_status select_seeds(struct vtpm *vtpm, size_t size, struct serve_output *out);
 
 /*
- * Whether the profile lets keys be attested as things are: 0, or the TPM response code of a
- * disabled hierarchy.
+ * Whether the profile allows attestation now: 0, or the TPM response code of a disabled hierarchy.
  */
 uint32_t select_allowed(const struct vtpm *vtpm);
 

@@ -11,7 +11,7 @@
 
 #define STATE_MAGIC 0x31535653u /* "SVS1" */
 
-/* For each key of the profile its template and its public area follow, then the permanent state. */
+/* Followed by template and public area of each key of the profile, then the permanent state. */
 struct state_header {
 	uint32_t magic;
 	uint32_t key_count;
@@ -44,7 +44,7 @@ static void free_message(struct serve_output *message)
 	free(message);
 }
 
-/* Sends a message and reads the reply over it. False when nobody is there. */
+/* Sends a message and reads the reply into it. False when there is nobody at the other end. */
 static bool exchange(struct serve_output *message)
 {
 	struct service_request header;
@@ -171,7 +171,7 @@ static bool store(void *context, const uint8_t *permanent, size_t size)
 	return reply.status == SERVICE_OK;
 }
 
-/* Whether somebody keeps state: whoever does has an answer to any operation. */
+/* Whether anybody keeps the state: who does answers every operation. */
 static bool is_kept(void)
 {
 	struct service_request header = { 0 };

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The state of a vTPM that outlives its process: what `socle vtpm serve` keeps for it, over a
- * capability of its own (abi/service.h, state_op). The monitor grants none, and there is no state
- * then: every launch manufactures a new TPM.
+ * The state of a vTPM that outlives its process: `socle vtpm serve` keeps it, over a capability of
+ * its own (abi/service.h, state_op). The monitor does not grant that, so every launch manufactures
+ * a new TPM.
  */
 #ifndef SOCLE_SERVICES_VTPM_STATE_H
 #define SOCLE_SERVICES_VTPM_STATE_H
@@ -20,8 +20,8 @@ enum state_found {
 enum state_found state_load(struct vtpm *vtpm);
 
 /*
- * Gives the state out, now and from now on whenever the TPM stores it. The TPM goes into failure
- * mode when it cannot be stored. True also when nobody keeps it.
+ * Sends the state out, now and whenever the TPM stores it. The TPM enters failure mode when that
+ * fails. True also when nobody keeps it.
  */
 bool state_keep(struct vtpm *vtpm);
 

@@ -143,7 +143,7 @@ void tpm_init(bool keep)
 	/* The configuration file would be an unmeasured input, and there is no file system. */
 	OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG | OPENSSL_INIT_NO_ATEXIT, NULL);
 	keep_blobs = keep;
-	/* These two fail for wrong arguments only, and then so does the power-on. */
+	/* Both fail only for wrong arguments, and then power-on fails too. */
 	TPMLIB_ChooseTPMVersion(TPMLIB_TPM_VERSION_2);
 	TPMLIB_RegisterCallbacks(&callbacks);
 }

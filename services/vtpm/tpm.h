@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One TPM 2.0 (libtpms): power, commands, state. There is one in a process, for libtpms keeps its
- * state in globals.
+ * One TPM 2.0 (libtpms): power, commands, state. One in a process, for libtpms keeps its state in
+ * globals.
  */
 #ifndef SOCLE_SERVICES_VTPM_TPM_H
 #define SOCLE_SERVICES_VTPM_TPM_H

@@ -34,7 +34,7 @@ static void begin(struct command *c, uint16_t tag, uint32_t code)
 	wire_begin(&c->w, tag, code);
 }
 
-/* A command with one handle, which an empty password authorizes. */
+/* A command with one handle, authorized by an empty password. */
 static void begin_authorized(struct command *c, uint32_t code, uint32_t handle)
 {
 	begin(c, TPM_ST_SESSIONS, code);
@@ -42,7 +42,7 @@ static void begin_authorized(struct command *c, uint32_t code, uint32_t handle)
 	wire_put_empty_password(&c->w);
 }
 
-/* The same with a second handle that needs no authorization. */
+/* The same with a second handle, which needs no authorization. */
 static void begin_authorized2(struct command *c, uint32_t code, uint32_t handle, uint32_t other)
 {
 	begin(c, TPM_ST_SESSIONS, code);
@@ -74,8 +74,8 @@ uint32_t tpm_response_code(const uint8_t *response, size_t size)
 }
 
 /*
- * Sends the command. Returns its response code. The first use of something that is protected from
- * dictionary attacks only takes note of it, and asks to be called again (part 1, section 19.8).
+ * Sends the command. Returns its response code. The first use of an object with dictionary attack
+ * protection only records the attempt and asks for a retry (part 1, section 19.8).
  */
 static uint32_t submit(struct command *c, struct response *response)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The TPM commands that the service gives itself, each at locality 0 and with empty authorizations.
- * All return a TPM response code, or TPM_RC_NONE when the TPM gave no proper answer.
+ * The TPM commands that the service itself sends, each at locality 0 and with empty authorizations.
+ * All return a TPM response code, or TPM_RC_NONE when the TPM gave no valid answer.
  */
 #ifndef SOCLE_SERVICES_VTPM_TPM_COMMAND_H
 #define SOCLE_SERVICES_VTPM_TPM_COMMAND_H

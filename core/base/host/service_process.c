@@ -31,7 +31,7 @@ static _Noreturn void exec_service(const char *executable, const char *argument,
 	char *const envp[] = { NULL };
 	int high[SERVICE_GRANTS_MAX];
 
-	/* First out of the way of all the numbers, then into place. */
+	/* First to numbers that no grant names, then into place. */
 	requests = fcntl(requests, F_DUPFD_CLOEXEC, FIRST_FREE_FD);
 	for (size_t i = 0; i < count; i++)
 		high[i] = fcntl(grants[i].fd, F_DUPFD_CLOEXEC, FIRST_FREE_FD);

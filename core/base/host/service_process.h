@@ -14,7 +14,7 @@
 
 #define SERVICE_GRANTS_MAX 8u
 
-/* A descriptor that the process gets, and the number it gets it as. */
+/* A descriptor that the process gets, and the number that it has there. */
 struct service_grant {
 	int fd;
 	int as;

@@ -50,7 +50,8 @@ X509 *amd_chain_read_certificate(const void *data, size_t size)
 	if (!bio)
 		return NULL;
 	/*
-	 * Encrypted PEM gets an empty passphrase: evidence must not make anybody be asked for one.
+	 * With an empty passphrase for encrypted PEM: evidence must not make OpenSSL ask the user
+	 * for one.
 	 */
 	certificate = PEM_read_bio_X509(bio, NULL, NULL, "");
 	BIO_free(bio);
@@ -164,7 +165,7 @@ const char *amd_chain_root_error(const struct amd_chain *chain, bool trust_emula
 	return NULL;
 }
 
-/* An extension that must be understood, and that nobody here understands, refuses (RFC 5280, 4.2). */
+/* A critical extension that we do not know makes a certificate unusable (RFC 5280, 4.2). */
 static bool has_unknown_critical(const X509 *certificate)
 {
 	for (int i = 0; i < X509_get_ext_count(certificate); i++) {
@@ -187,7 +188,7 @@ static const char *dates_error(const X509 *certificate, time_t at)
 	return NULL;
 }
 
-/* AMD's authorities have RSA of 4096 bits and sign with RSASSA-PSS and SHA-384 (57230). */
+/* AMD's authorities have RSA keys of 4096 bits and sign with RSASSA-PSS and SHA-384 (57230). */
 static const char *authority_error(const X509 *certificate)
 {
 	EVP_PKEY *key = X509_get0_pubkey(certificate);
@@ -226,7 +227,7 @@ static const char *link_error(X509 *issuer, X509 *subject, bool issued_is_ca, ti
 	return NULL;
 }
 
-/* AMD names the two ways apart: SEV-Milan and SEV-VCEK, SEV-VLEK-Milan and SEV-VLEK (57230). */
+/* The names differ by kind: SEV-Milan and SEV-VCEK, SEV-VLEK-Milan and SEV-VLEK (57230). */
 static const char *roles_error(const struct amd_chain *chain)
 {
 	bool vlek = chain->key == REPORT_KEY_VLEK;
@@ -329,7 +330,7 @@ static bool extension_hwid(const X509 *certificate, size_t size, uint8_t hwid[PS
 	return bytes_copy(&r, hwid, size) && bytes_complete(&r);
 }
 
-/* Text that can be shown: neither controls nor other bytes than ASCII's. */
+/* Printable ASCII. */
 static bool is_printable(const char *text)
 {
 	for (; *text; text++) {
@@ -339,7 +340,7 @@ static bool is_printable(const char *text)
 	return true;
 }
 
-/* The levels that the product's TCB_VERSION has; others may stand in the certificate as well. */
+/* Only the parts that the product's TCB_VERSION has; a certificate may have more. */
 static const char *read_levels(const X509 *signer, struct amd_signer_info *info)
 {
 	struct report_tcb all = report_tcb(UINT64_MAX, info->product);
@@ -362,7 +363,7 @@ static const char *read_levels(const X509 *signer, struct amd_signer_info *info)
 	return NULL;
 }
 
-/* A VCEK is of a chip, a VLEK of a cloud, and neither has the other's extension. */
+/* A VCEK belongs to a chip, a VLEK to a cloud; neither may have the other's extension. */
 static const char *read_owner(const struct amd_chain *chain, struct amd_signer_info *info)
 {
 	bool hwid = has_extension(chain->signer, OID_HWID);

@@ -19,7 +19,7 @@ struct amd_chain {
 	X509 *ark;
 	X509 *issuer;		     /* the ASK or the ASVK */
 	X509 *signer;		     /* the VCEK or the VLEK */
-	enum report_signing_key key; /* which of the two it is taken for, and judged as */
+	enum report_signing_key key; /* what the signer is taken for, and judged as */
 };
 
 #define AMD_CSP_ID_MAX 64u

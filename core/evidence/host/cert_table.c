@@ -36,7 +36,7 @@ static bool overlap(const struct psp_cert_entry *a, const struct psp_cert_entry 
 	       b->offset < (uint64_t)a->offset + a->length;
 }
 
-/* Two entries over the same bytes would be two readings of them. */
+/* No two entries share bytes, which would then be read in two ways. */
 static const char *check_ranges(const struct table *t)
 {
 	for (size_t i = 0; i < t->count; i++) {

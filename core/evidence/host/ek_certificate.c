@@ -38,7 +38,7 @@ static bool for_endorsement_keys(X509 *certificate)
 	bool found = false;
 	char text[64];
 
-	/* Without the extension it is not said what the certificate is for. */
+	/* Without the extension the certificate does not say what it is for. */
 	if (!usage)
 		return X509_get_ext_by_NID(certificate, NID_ext_key_usage, -1) < 0;
 	for (int i = 0; i < sk_ASN1_OBJECT_num(usage); i++) {

@@ -43,7 +43,7 @@ static bool is_roca(const BIGNUM *n)
 	return true;
 }
 
-/* Newton's steps downwards, from a start that is not below the root. */
+/* Newton's method, from a start that is not below the root. */
 static bool lower_to_root(BIGNUM *root, BIGNUM *next, const BIGNUM *n, BN_CTX *context)
 {
 	for (;;) {

@@ -170,7 +170,7 @@ static bool put_number(struct bytes_writer *w, const EVP_PKEY *key, const char *
 	return ok;
 }
 
-/* What the rules leave free in the public area of a signing key that has no policy. */
+/* What may vary in the public area of a signing key that has no policy. */
 struct ak_form {
 	uint16_t name_alg, scheme, hash;
 	uint32_t attributes, exponent;

@@ -26,9 +26,9 @@ bool tpm_public_name(const void *data, size_t size, struct tpm_name *name);
 EVP_PKEY *tpm_public_key(const struct wire_public *public_area);
 
 /*
- * A public key has many Names; the area tells which. This finds the area with the given Name among
- * those of a signing key that may be attested (docs/spec/create-and-attest.md, section 8) and has
- * no policy. Returns its size, or 0 when it is none of them.
+ * A Name is that of a whole public area, and one key may have many. This finds the area with the
+ * given Name among those of a signing key that may be attested (docs/spec/create-and-attest.md,
+ * section 8) and has no policy. Returns its size, or 0 when there is none.
  */
 size_t tpm_public_find_ak(const EVP_PKEY *key, const struct tpm_name *name,
 			  uint8_t area[TPM_PUBLIC_AREA_MAX]);

@@ -124,8 +124,8 @@ static size_t bank_digest_size(uint16_t algorithm)
 }
 
 /*
- * The quote covers the values one after the other, without their sizes: cut elsewhere, they would
- * have the same digest and put one PCR's value under another's number.
+ * The quote covers the values one after the other, without their sizes: split at other places they
+ * would have the same digest, and give a PCR the value of another.
  */
 static bool sizes_fit_banks(const struct tpm_pcr_values *values)
 {
