@@ -61,7 +61,6 @@ enum vtpm_op {
 #define VTPM_FD_HOST_CHANNEL 4
 #define VTPM_FD_ATTEST 5
 #define VTPM_FD_PROFILE 6 /* docs/profiles.md */
-#define VTPM_FD_STATE 8	  /* by `socle vtpm serve` only */
 
 #define VTPM_COMMAND_MAX 4096u
 
@@ -146,24 +145,6 @@ struct oracle_made {
 	uint8_t mac[ORACLE_PROOF_SIZE];
 };
 ABI_SIZE(struct oracle_made, 40);
-
-/*
- * Capability "state" of a vtpm that runs as a Linux process (`socle vtpm serve`), which outlives
- * the process. The service stores before it answers the command that changed the state.
- */
-enum state_op {
-	STATE_OP_LOAD = 1,  /* -> struct state_loaded, what was stored last, or nothing */
-	STATE_OP_STORE = 2, /* state -> nothing */
-};
-
-struct state_loaded {
-	/*
-	 * 0: the vtpm executes TPM2_Startup(CLEAR), as ever; 1: a TPM that was made before waits
-	 * for its client's TPM2_Startup.
-	 */
-	uint32_t startup_by_client;
-};
-ABI_SIZE(struct state_loaded, 4);
 
 /*
  * attest: each operation is one purpose of a report at VMPL 0, and the service gives each its tag or

@@ -98,10 +98,11 @@ def running(command, **more):
 
 def command_mix(programs, profile, rounds):
     port = free_ports()
-    with tempfile.TemporaryDirectory() as work:
+    # Not on a disk: swtpm leaves what it wrote to the cache, and socle waits until the disk has it.
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as work:
         (Path(work) / "swtpm").mkdir()
-        socle = [programs / "tools/socle", "vtpm", "serve", "--swtpm", "--profile", profile, "--vtpm",
-                 programs / "services/vtpm", "--port", 0, "--state", Path(work) / "socle"]
+        socle = [programs / "tools/socle", "vtpm", "serve", "--swtpm", "--profile", profile,
+                 "--flags", "startup-clear", "--port", 0, "--state", Path(work) / "socle"]
         swtpm = ["swtpm", "socket", "--tpm2", "--tpmstate", f"dir={work}/swtpm", "--server",
                  f"type=tcp,port={port}", "--ctrl", f"type=tcp,port={port + 1}", "--flags",
                  "not-need-init,startup-clear"]

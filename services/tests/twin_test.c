@@ -69,8 +69,8 @@ static void start_with(const char *directive)
 	strcat(text, profile_text);
 	if (!profile_parse(&profile, text, strlen(text), &error))
 		fail_msg("profile:%u: %s", error.line, error.reason);
-	memset(&vtpm, 0, sizeof(vtpm));
-	assert_true(manufacture(&vtpm, &profile));
+	vtpm = (struct vtpm){ .profile = &profile, .attested = true };
+	assert_true(manufacture(&vtpm));
 }
 
 static int start(void **state)

@@ -32,14 +32,14 @@ static bool read_profile(struct profile *profile, struct profile_error *error)
 int vtpm_main(void)
 {
 	static struct profile profile;
-	static struct vtpm vtpm;
+	static struct vtpm vtpm = { .profile = &profile, .attested = true };
 	struct profile_error error;
 
 	if (!read_profile(&profile, &error)) {
 		serve_logf("vtpm: profile, line %u: %s", error.line, error.reason);
 		return 1;
 	}
-	if (!manufacture(&vtpm, &profile))
+	if (!manufacture(&vtpm))
 		return 1;
 	serve_logf("vtpm: ready, profile %s", profile.name);
 	return serve(vtpm_handle, &vtpm, VTPM_REQUEST_MAX, VTPM_REPLY_MAX);

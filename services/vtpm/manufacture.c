@@ -118,6 +118,10 @@ static bool find_content(struct vtpm *vtpm, const struct profile_nv *nv,
 		return true;
 	case PROFILE_CONTENT_EVIDENCE:
 		content->data = content->evidence;
+		if (!vtpm->attested) {
+			serve_logf("vtpm: no NV index 0x%08x: nothing attests this TPM", nv->index);
+			return true;
+		}
 		return evidence_make(vtpm_profile_key(vtpm, nv->key), content->evidence,
 				     sizeof(content->evidence), &content->size);
 	default:
@@ -167,7 +171,7 @@ static bool get_certificates(struct vtpm *vtpm, struct certificates *certificate
 	*certificates = (struct certificates){ 0 };
 	if (vtpm->profile->certificates == PROFILE_CERTIFICATES_NONE)
 		return true;
-	reason = certificates_get(vtpm, certificates);
+	reason = vtpm->attested ? certificates_get(vtpm, certificates) : "nothing attests this TPM";
 	if (!reason)
 		return true;
 	certificates_free(certificates);
@@ -186,17 +190,6 @@ static bool manifests_fit(struct vtpm *vtpm)
 	return false;
 }
 
-/* Powers on a TPM that was manufactured before. */
-static bool resume(struct vtpm *vtpm)
-{
-	if (!tpm_power_on()) {
-		serve_log("vtpm: the TPM does not start from its state");
-		return false;
-	}
-	tpm_stop_keeping();
-	return state_keep(vtpm);
-}
-
 static bool make_new(struct vtpm *vtpm)
 {
 	struct certificates certificates;
@@ -207,23 +200,26 @@ static bool make_new(struct vtpm *vtpm)
 		return false;
 	ok = make_nv_objects(vtpm, &certificates);
 	certificates_free(&certificates);
-	return ok && state_keep(vtpm);
+	return ok;
 }
 
-bool manufacture(struct vtpm *vtpm, const struct profile *profile)
+bool manufacture(struct vtpm *vtpm)
 {
-	vtpm->profile = profile;
 	cache_new_seed(&vtpm->cache);
 	tpm_init(true);
-	switch (state_load(vtpm)) {
-	case STATE_NONE:
-		return make_new(vtpm) && done(vtpm_started(vtpm), "platform authorization");
-	case STATE_LOADED:
-		return resume(vtpm) && done(tpm_startup_clear(), "startup") &&
-		       done(vtpm_started(vtpm), "platform authorization");
-	case STATE_WAITING:
-		return resume(vtpm);
-	default:
+	return make_new(vtpm) && done(vtpm_started(vtpm), "platform authorization");
+}
+
+bool manufacture_resume(struct vtpm *vtpm, const uint8_t *state, size_t size)
+{
+	cache_new_seed(&vtpm->cache);
+	tpm_init(false);
+	if (!state_read(vtpm, state, size)) {
+		serve_log("vtpm: the state is none of this profile");
 		return false;
 	}
+	if (tpm_power_on())
+		return true;
+	serve_log("vtpm: the TPM does not start from its state");
+	return false;
 }

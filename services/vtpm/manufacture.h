@@ -1,17 +1,23 @@
 /* SPDX-License-Identifier: MIT */
-/* Makes a TPM as its profile says, all before the first guest instruction. */
+/* Makes a TPM as its profile says; all of it is over before the first guest instruction. */
 #ifndef SOCLE_SERVICES_VTPM_MANUFACTURE_H
 #define SOCLE_SERVICES_VTPM_MANUFACTURE_H
 
 #include "services/vtpm/vtpm.h"
 
 /*
- * Manufactures a TPM with a fresh seed: PCR banks, the keys of the profile, persistent handles,
- * certificates from the host's CA, NV objects; starts it with TPM2_Startup(CLEAR); and, if the
- * profile says so, gives the platform hierarchy an authorization that nobody knows, so that no
- * guest can replace the endorsement seed. False, with a line in the log, when the profile cannot be
- * fulfilled.
+ * Manufactures a TPM with a fresh seed by the profile of vtpm, which is zeros but for that and for
+ * attested: PCR banks, the keys of the profile, persistent handles, certificates from the host's CA,
+ * NV objects; starts it with TPM2_Startup(CLEAR); and gives the platform hierarchy an authorization
+ * that nobody knows, if the profile says so: from then on no guest can replace the endorsement seed.
+ * False, with a line in the log, when the profile cannot be kept to.
  */
-bool manufacture(struct vtpm *vtpm, const struct profile *profile);
+bool manufacture(struct vtpm *vtpm);
+
+/*
+ * The same vTPM from a state that was kept (state.h), powered on; TPM2_Startup is the client's.
+ * False, with a line in the log, when the state is of no use.
+ */
+bool manufacture_resume(struct vtpm *vtpm, const uint8_t *state, size_t size);
 
 #endif

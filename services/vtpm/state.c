@@ -1,17 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 #include "services/vtpm/state.h"
 
-#include <errno.h>
-#include <stdlib.h>
+#include <openssl/crypto.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "core/base/bytes.h"
 #include "services/vtpm/tpm_command.h"
 
 #define STATE_MAGIC 0x31535653u /* "SVS1" */
 
-/* Followed by template and public area of each key of the profile, then the permanent state. */
+/* For each key of the profile its template and its public area follow, then the permanent state. */
 struct state_header {
 	uint32_t magic;
 	uint32_t key_count;
@@ -22,46 +20,6 @@ struct state_key {
 	uint32_t template_size;
 	uint32_t public_size; /* 0: not made since the seed changed */
 };
-
-/* A message, to be freed; NULL when there is no memory. */
-static struct serve_output *new_message(uint32_t op)
-{
-	struct serve_output *out = malloc(sizeof(*out) + SERVICE_MESSAGE_MAX);
-	struct service_request header = { .op = op };
-
-	if (!out)
-		return NULL;
-	*out = (struct serve_output){ .data = (uint8_t *)(out + 1),
-				      .capacity = SERVICE_MESSAGE_MAX };
-	serve_append(out, &header, sizeof(header));
-	return out;
-}
-
-static void free_message(struct serve_output *message)
-{
-	if (message)
-		explicit_bzero(message->data, message->size); /* seeds are in it */
-	free(message);
-}
-
-/* Sends a message and reads the reply into it. False when there is nobody at the other end. */
-static bool exchange(struct serve_output *message)
-{
-	struct service_request header;
-	ssize_t got;
-
-	memcpy(&header, message->data, sizeof(header));
-	header.size = (uint32_t)(message->size - sizeof(header));
-	memcpy(message->data, &header, sizeof(header));
-	if (write(VTPM_FD_STATE, message->data, message->size) != (ssize_t)message->size)
-		return false;
-	explicit_bzero(message->data, message->size);
-	do
-		got = read(VTPM_FD_STATE, message->data, message->capacity);
-	while (got < 0 && errno == EINTR);
-	message->size = got > 0 ? (size_t)got : 0;
-	return got > 0;
-}
 
 static bool read_key(struct vtpm *vtpm, size_t index, struct bytes_reader *r)
 {
@@ -98,35 +56,11 @@ static bool read_state(struct vtpm *vtpm, struct bytes_reader *r)
 	return size && tpm_load_permanent(bytes_take(r, size), size);
 }
 
-static enum state_found read_reply(struct vtpm *vtpm, const struct serve_output *message)
+bool state_read(struct vtpm *vtpm, const uint8_t *state, size_t size)
 {
-	struct bytes_reader r = bytes_reader_init(message->data, message->size);
-	struct service_reply reply;
-	struct state_loaded loaded;
+	struct bytes_reader r = bytes_reader_init(state, size);
 
-	bytes_copy(&r, &reply, sizeof(reply));
-	if (r.bad || reply.status != SERVICE_OK || reply.size != bytes_left(&r))
-		return STATE_BAD;
-	if (!bytes_copy(&r, &loaded, sizeof(loaded)) || loaded.startup_by_client > 1)
-		return STATE_BAD;
-	if (!bytes_left(&r))
-		return STATE_NONE;
-	if (!read_state(vtpm, &r))
-		return STATE_BAD;
-	return loaded.startup_by_client ? STATE_WAITING : STATE_LOADED;
-}
-
-enum state_found state_load(struct vtpm *vtpm)
-{
-	struct serve_output *message = new_message(STATE_OP_LOAD);
-	enum state_found found = STATE_NONE;
-
-	if (message && exchange(message))
-		found = read_reply(vtpm, message);
-	free_message(message);
-	if (found == STATE_BAD)
-		serve_log("vtpm: the state is damaged, or of another profile");
-	return found;
+	return read_state(vtpm, &r);
 }
 
 static enum service_status put_state_key(struct vtpm *vtpm, size_t index, struct serve_output *out)
@@ -161,33 +95,21 @@ static enum service_status put_state(struct vtpm *vtpm, const uint8_t *permanent
 /* A tpm_store_function; its context is the struct vtpm. */
 static bool store(void *context, const uint8_t *permanent, size_t size)
 {
-	struct serve_output *message = new_message(STATE_OP_STORE);
-	struct service_reply reply = { .status = SERVICE_ERR_FAILED };
+	struct vtpm *vtpm = context;
+	struct serve_output out = { .data = OPENSSL_malloc(STATE_MAX), .capacity = STATE_MAX };
+	bool ok = out.data && put_state(vtpm, permanent, size, &out) == SERVICE_OK &&
+		  vtpm->keeper->store(vtpm->keeper->context, out.data, out.size);
 
-	if (message && !put_state(context, permanent, size, message) && exchange(message) &&
-	    message->size == sizeof(reply))
-		memcpy(&reply, message->data, sizeof(reply));
-	free_message(message);
-	return reply.status == SERVICE_OK;
+	OPENSSL_clear_free(out.data, out.size); /* seeds are in it */
+	return ok;
 }
 
-/* Whether anybody keeps the state: who does answers every operation. */
-static bool is_kept(void)
-{
-	struct service_request header = { 0 };
-	struct service_reply reply;
-
-	return write(VTPM_FD_STATE, &header, sizeof(header)) == (ssize_t)sizeof(header) &&
-	       read(VTPM_FD_STATE, &reply, sizeof(reply)) == (ssize_t)sizeof(reply);
-}
-
-bool state_keep(struct vtpm *vtpm)
+bool state_keep(struct vtpm *vtpm, const struct state_keeper *keeper)
 {
 	struct tpm_state permanent;
 	bool ok;
 
-	if (!is_kept())
-		return true;
+	vtpm->keeper = keeper;
 	if (!tpm_permanent_state(&permanent))
 		return false;
 	ok = store(vtpm, permanent.data, permanent.size);

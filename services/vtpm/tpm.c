@@ -177,6 +177,11 @@ bool tpm_load_permanent(const uint8_t *state, size_t size)
 	       TPMLIB_SetState(TPMLIB_STATE_PERMANENT, state, (uint32_t)size) == TPM_SUCCESS;
 }
 
+void tpm_set_locality(uint8_t locality)
+{
+	current_locality = locality;
+}
+
 bool tpm_execute(uint8_t locality, const uint8_t *command, size_t size, uint8_t *response,
 		 size_t *response_size)
 {

@@ -36,15 +36,15 @@ uint32_t vtpm_started(const struct vtpm *vtpm)
  * Whatever was made from an old seed is no key of this TPM any more. The TPM stores the new seed
  * before it answers, so that has to be known before.
  */
-static bool execute(struct vtpm *vtpm, uint8_t locality, const uint8_t *command, size_t size,
-		    struct serve_output *out)
+bool vtpm_execute(struct vtpm *vtpm, uint8_t locality, const uint8_t *command, size_t size,
+		  uint8_t *response, size_t *response_size)
 {
 	bool answered;
 
 	vtpm->seed_changes = tpm_command_code(command, size) == TPM_CC_CHANGE_EPS;
-	answered = tpm_execute(locality, command, size, out->data, &out->size);
+	answered = tpm_execute(locality, command, size, response, response_size);
 	if (vtpm->seed_changes &&
-	    (!answered || tpm_response_code(out->data, out->size) == TPM_RC_SUCCESS))
+	    (!answered || tpm_response_code(response, *response_size) == TPM_RC_SUCCESS))
 		cache_new_seed(&vtpm->cache);
 	vtpm->seed_changes = false;
 	/*
@@ -52,7 +52,7 @@ static bool execute(struct vtpm *vtpm, uint8_t locality, const uint8_t *command,
 	 * a platform hierarchy that is open.
 	 */
 	if (answered && tpm_is_startup_clear(command, size) &&
-	    tpm_response_code(out->data, out->size) == TPM_RC_SUCCESS && vtpm_started(vtpm)) {
+	    tpm_response_code(response, *response_size) == TPM_RC_SUCCESS && vtpm_started(vtpm)) {
 		serve_log("vtpm: the platform authorization cannot be set");
 		exit(1);
 	}
@@ -72,8 +72,10 @@ static enum service_status run_command(struct vtpm *vtpm, const uint8_t *payload
 	if (out->capacity < TPM_BUFFER_MAX || bytes_left(&r) > VTPM_COMMAND_MAX)
 		return SERVICE_ERR_FORMAT;
 	size = bytes_left(&r);
-	return execute(vtpm, header.locality, bytes_take(&r, size), size, out) ? SERVICE_OK
-									       : SERVICE_ERR_FAILED;
+	return vtpm_execute(vtpm, header.locality, bytes_take(&r, size), size, out->data,
+			    &out->size)
+		       ? SERVICE_OK
+		       : SERVICE_ERR_FAILED;
 }
 
 static enum service_status give_manifest(struct vtpm *vtpm, const uint8_t *payload, size_t size,

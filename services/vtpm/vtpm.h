@@ -12,8 +12,15 @@
 #define VTPM_REPLY_MAX (160u << 10)
 #define VTPM_MANIFEST_MAX 4096u /* what Linux takes */
 
+/* Who keeps a vTPM's state (state.h); store is false when it could not. */
+struct state_keeper {
+	bool (*store)(void *context, const uint8_t *state, size_t size);
+	void *context;
+};
+
 struct vtpm {
 	const struct profile *profile;
+	bool attested; /* reports and the host's CA can be had */
 	/* Templates of profile->keys, random fields filled in. */
 	struct vtpm_template {
 		uint8_t data[PROFILE_TEMPLATE_MAX];
@@ -23,6 +30,7 @@ struct vtpm {
 	/* By which the oracle that was given the seeds last certifies keys. */
 	uint8_t proof_key[ORACLE_PROOF_SIZE];
 	bool has_proof_key;
+	const struct state_keeper *keeper; /* NULL: nobody */
 	bool seed_changes; /* within TPM2_ChangeEPS: the cached keys are none of what is stored */
 };
 
@@ -31,6 +39,13 @@ struct vtpm {
  * authorization. Returns a TPM response code.
  */
 uint32_t vtpm_started(const struct vtpm *vtpm);
+
+/*
+ * Executes one command at a locality, with what the profile wants besides. response has room for
+ * TPM_BUFFER_MAX bytes. False when there is no response at all.
+ */
+bool vtpm_execute(struct vtpm *vtpm, uint8_t locality, const uint8_t *command, size_t size,
+		  uint8_t *response, size_t *response_size);
 
 /* One request (abi/service.h, vtpm_op): a serve_handler, its context a struct vtpm. */
 enum service_status vtpm_handle(void *context, uint32_t op, const uint8_t *payload, size_t size,

@@ -81,8 +81,7 @@ def flip_archive_byte(image, flipped):
 
 def foreign_ak(programs, work, folder):
     """An AK and a quote of a second TPM, over the right nonce."""
-    with evidence.tpm(programs / "tools/socle", programs / "services/vtpm",
-                      ROOT / "profiles/tcg.conf", work) as tpm:
+    with evidence.tpm(programs / "tools/socle", ROOT / "profiles/tcg.conf", work) as tpm:
         evidence.make_keys(tpm)
         evidence.quote(tpm, (folder / "nonce.bin").read_bytes())
     for name in ("ak.pub", "quote.msg", "quote.sig", "quote.pcrs"):

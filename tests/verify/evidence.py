@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Evidence as a guest and its relying party would gather it, made from a real TPM (the vtpm
-service as a Linux process, driven by tpm2-tools) and a report that the emulated VCEK signs."""
+"""Evidence as a guest and its relying party would gather it, made from a real TPM (`socle vtpm
+serve`, driven by tpm2-tools) and a report that the emulated VCEK signs."""
 
 import contextlib
 import hashlib
@@ -25,12 +25,12 @@ AK_WORDS = ("ecc256:ecdsa-sha256:null",
 
 
 class Tpm:
-    """tpm2-tools on one vtpm service."""
+    """tpm2-tools on one vTPM."""
 
-    def __init__(self, socle, vtpm, profile, work):
+    def __init__(self, socle, profile, work):
         self.work = work
-        self.process = subprocess.Popen([socle, "vtpm", "serve", "--vtpm", vtpm, "--profile", profile,
-                                         "--port", "0"], stdout=subprocess.PIPE,
+        self.process = subprocess.Popen([socle, "vtpm", "serve", "--profile", profile, "--port", "0"],
+                                        stdout=subprocess.PIPE,
                                         stderr=subprocess.DEVNULL, text=True)
         line = self.process.stdout.readline().split()
         if line[:1] != ["listening"]:
@@ -50,8 +50,8 @@ class Tpm:
 
 
 @contextlib.contextmanager
-def tpm(socle, vtpm, profile, work):
-    it = Tpm(socle, vtpm, profile, work)
+def tpm(socle, profile, work):
+    it = Tpm(socle, profile, work)
     try:
         yield it
     finally:

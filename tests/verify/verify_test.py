@@ -5,7 +5,7 @@ are none. What is wrong inside the report is signed again by the emulated VCEK, 
 check that is named can refuse it. Genuine AMD evidence is used where it is at hand. The second
 verifier, ../spec/verify.py, has to come to the same verdict by the same checks every time.
 
-    verify_test.py SOCLE RESIGN VTPM PROFILE KEY_DIR [EVIDENCE_DIR]
+    verify_test.py SOCLE RESIGN PROFILE KEY_DIR [EVIDENCE_DIR]
 """
 
 import hashlib
@@ -863,13 +863,13 @@ def check_genuine_table(socle, directory, work):
 
 def main():
     global skipped
-    socle, resign, vtpm, profile, keys = sys.argv[1:6]
-    genuine = Path(sys.argv[6]) if len(sys.argv) > 6 else None
+    socle, resign, profile, keys = sys.argv[1:5]
+    genuine = Path(sys.argv[5]) if len(sys.argv) > 5 else None
     with tempfile.TemporaryDirectory() as top:
         good, other_keys = Path(top) / "good", Path(top) / "other-keys"
         (good / "second").mkdir(parents=True)
         (good / "other").mkdir()
-        with evidence.tpm(socle, vtpm, profile, good) as tpm:
+        with evidence.tpm(socle, profile, good) as tpm:
             evidence.make(tpm, good, resign, keys)
             nonce = os.urandom(64)
             evidence.quote(tpm, nonce, prefix="late")
@@ -882,7 +882,7 @@ def main():
             tpm.run("tpm2_readpublic", "-c", ak / "primary.ctx", "-f", "pem", "-o", ak / "mine.pub")
             evidence.make_authority(authority, good / "ek.pub")
             make_challenged(tpm, Path(top), resign, keys)
-        with evidence.tpm(socle, vtpm, profile, good / "second") as tpm:
+        with evidence.tpm(socle, profile, good / "second") as tpm:
             evidence.make_keys(tpm)
             evidence.quote(tpm, (good / "nonce.bin").read_bytes())
             evidence.make_attested(tpm, Path(top) / "stranger", resign, keys, 0,

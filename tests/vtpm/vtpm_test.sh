@@ -1,13 +1,13 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # The vtpm service driven by unmodified tpm2-tools, and what a guest must not be able to do to it.
-#	vtpm_test.sh SOCLE VTPM PROFILE
+#	vtpm_test.sh SOCLE PROFILE
 set -eu
 
-socle=$1 vtpm=$2 profile=$3
+socle=$1 profile=$2
 dir=$(mktemp -d)
 mkfifo "$dir/up"
-"$socle" vtpm serve --vtpm "$vtpm" --profile "$profile" --port 0 >"$dir/up" 2>"$dir/log" &
+"$socle" vtpm serve --profile "$profile" --port 0 >"$dir/up" 2>"$dir/log" &
 serve=$!
 trap 'kill $serve 2>/dev/null; wait; rm -rf "$dir"' EXIT
 read -r _ port <"$dir/up"

@@ -2,239 +2,276 @@
 #include "tools/vtpm/device.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <openssl/crypto.h>
 #include <poll.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
+#include "core/base/bytes.h"
+#include "services/vtpm/manufacture.h"
+#include "services/vtpm/state.h"
+#include "services/vtpm/tpm.h"
+#include "services/vtpm/tpm_command.h"
 #include "tools/cmd.h"
+#include "tools/vtpm/profile_text.h"
 
-#define OP_NONE 0u /* no operation: its refusal tells that the service is ready */
+#define TPM_HEADER_SIZE 10u
+#define TPM_ST_NO_SESSIONS 0x8001u
+#define TPM_CC_STARTUP 0x144u
+#define TPM_CC_SHUTDOWN 0x145u
+#define TPM_SU_CLEAR 0u
+#define TPM_SU_STATE 1u
+#define TPM_RC_NV_UNAVAILABLE 0x923u
+#define STORE_AGAIN_MS 250
 
-static void forget_state(struct vtpm_device *device)
+_Static_assert(sizeof(uint32_t) + PROFILE_SIZE_MAX + STATE_MAX <= STATE_FILE_MAX, "any state fits");
+
+static void forget(struct file_bytes *bytes)
 {
-	if (device->state.data)
-		OPENSSL_cleanse(device->state.data, device->state.size);
-	file_free(&device->state);
+	if (bytes->data)
+		OPENSSL_cleanse(bytes->data, bytes->size);
+	file_free(bytes);
 }
 
-/* One process at a time has a state directory. */
-static bool lock_directory(struct vtpm_device *device, const char *directory,
-			   struct host_error *error)
+/* What is kept: the size of the profile's text, the text, and the vtpm's own state. */
+static bool pack_state(const struct vtpm_device *device, const uint8_t *state, size_t size,
+		       struct file_bytes *packed)
 {
-	if (mkdir(directory, 0700) != 0 && errno != EEXIST)
-		return host_fail(error, "%s: %s", directory, strerror(errno));
-	device->state_lock = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (device->state_lock < 0)
-		return host_fail(error, "%s: %s", directory, strerror(errno));
-	if (flock(device->state_lock, LOCK_EX | LOCK_NB) != 0)
-		return host_fail(error, "%s: another process has it", directory);
+	uint32_t text_size = (uint32_t)device->profile_text.size;
+	uint8_t *at;
+
+	packed->size = sizeof(text_size) + text_size + size;
+	packed->data = at = malloc(packed->size);
+	if (!at)
+		return false;
+	memcpy(at, &text_size, sizeof(text_size));
+	memcpy(at + sizeof(text_size), device->profile_text.data, text_size);
+	memcpy(at + sizeof(text_size) + text_size, state, size);
 	return true;
 }
 
-static bool load_state(struct vtpm_device *device, const char *directory, struct host_error *error)
-{
-	struct host_error reason;
+/* The two parts of what is kept, within it. */
+struct packed_state {
+	const uint8_t *text, *state;
+	size_t text_size, state_size;
+};
 
-	if (!lock_directory(device, directory, error))
-		return false;
-	if (asprintf(&device->state_path, "%s/vtpm.state", directory) < 0) {
-		device->state_path = NULL;
-		return host_fail(error, "out of memory");
-	}
-	if (access(device->state_path, F_OK) != 0)
-		return true;
-	if (file_read(device->state_path, SERVICE_MESSAGE_MAX, &device->state, &reason))
-		return true;
-	return host_fail(error, "%s: %s", device->state_path, reason.text);
+static bool unpack_state(const struct file_bytes *packed, struct packed_state *parts)
+{
+	struct bytes_reader r = bytes_reader_init(packed->data, packed->size);
+
+	parts->text_size = bytes_le32(&r);
+	parts->text = bytes_take(&r, parts->text_size);
+	parts->state_size = bytes_left(&r);
+	parts->state = bytes_take(&r, parts->state_size);
+	return parts->text && parts->state;
 }
 
-bool vtpm_device_open(struct vtpm_device *device, const char *executable, const char *profile,
-		      const char *state_directory, struct host_error *error)
+/* False when the process is to end. */
+static bool wait_before_again(const struct vtpm_device *device)
 {
-	*device = (struct vtpm_device){ .executable = executable,
-					.profile = profile,
-					.state_lock = -1,
-					.state_channel = -1,
-					.process = { .pid = -1, .channel = -1 } };
-	if (access(profile, R_OK) != 0)
-		return host_fail(error, "%s: %s", profile, strerror(errno));
-	if (access(executable, X_OK) != 0)
-		return host_fail(error, "%s: %s", executable, strerror(errno));
-	return !state_directory || load_state(device, state_directory, error);
+	struct pollfd stop = { .fd = device->stop, .events = POLLIN };
+
+	return poll(&stop, 1, STORE_AGAIN_MS) == 0 || (stop.revents & POLLIN) == 0;
+}
+
+/*
+ * There is room on the disk, for it was set aside before the command began (may_execute()). What is
+ * left is a disk that fails, or one that cannot set room aside: the command waits for it, for a TPM
+ * that was told of a failure would have to be started again.
+ */
+static bool store_in_file(struct vtpm_device *device, const struct file_bytes *packed)
+{
+	struct host_error error;
+	bool told = false;
+
+	while (!state_file_store(device->file, packed->data, packed->size, &error)) {
+		if (!told)
+			cmd_error("vtpm: %s; trying again", error.text);
+		told = true;
+		if (!wait_before_again(device))
+			return false;
+	}
+	return true;
+}
+
+static bool store(void *context, const uint8_t *state, size_t size)
+{
+	struct vtpm_device *device = context;
+	struct file_bytes packed;
+
+	if (!pack_state(device, state, size, &packed))
+		return false;
+	if (device->file && !store_in_file(device, &packed)) {
+		forget(&packed);
+		return false;
+	}
+	forget(&device->state);
+	device->state = packed;
+	return true;
+}
+
+static bool read_profile(struct vtpm_device *device, struct host_error *error)
+{
+	struct profile_error wrong;
+	struct host_error reason;
+
+	if (!file_read(device->profile_path, PROFILE_SIZE_MAX - 1, &device->profile_text, &reason))
+		return host_fail(error, "%s: %s", device->profile_path, reason.text);
+	if (profile_parse(&device->profile, (const char *)device->profile_text.data,
+			  device->profile_text.size, &wrong))
+		return true;
+	return host_fail(error, "%s:%u: %s", device->profile_path, wrong.line, wrong.reason);
+}
+
+static bool same_profile(const struct vtpm_device *device, struct host_error *error)
+{
+	struct packed_state parts;
+	struct host_error difference;
+
+	if (!unpack_state(&device->state, &parts))
+		return host_fail(error, "the state is damaged");
+	if (profile_text_same((const char *)parts.text, parts.text_size,
+			      (const char *)device->profile_text.data, device->profile_text.size,
+			      &difference))
+		return true;
+	return host_fail(error, "%s: the state was made by another profile: %.300s",
+			 device->profile_path, difference.text);
+}
+
+static uint32_t execute_simple(struct vtpm_device *device, uint32_t code, uint16_t type)
+{
+	const uint8_t command[] = { 0x80,
+				    1,
+				    0,
+				    0,
+				    0,
+				    12,
+				    0,
+				    0,
+				    (uint8_t)(code >> 8),
+				    (uint8_t)code,
+				    (uint8_t)(type >> 8),
+				    (uint8_t)type };
+	uint8_t response[VTPM_COMMAND_MAX];
+	size_t size;
+
+	if (!vtpm_device_execute(device, 0, command, sizeof(command), response, &size))
+		return TPM_RC_NONE;
+	return tpm_response_code(response, size);
+}
+
+/* A new TPM is what the first power-on starts from, too: it has been on once. */
+static bool make_new(struct vtpm_device *device, struct host_error *error)
+{
+	device->on = manufacture(&device->vtpm) && state_keep(&device->vtpm, &device->keeper);
+	if (device->on && execute_simple(device, TPM_CC_SHUTDOWN, TPM_SU_CLEAR) == TPM_RC_SUCCESS) {
+		vtpm_device_power_off(device, true);
+		return true;
+	}
+	vtpm_device_power_off(device, false);
+	return host_fail(error, "no TPM can be made by %s; the log tells why",
+			 device->profile_path);
+}
+
+bool vtpm_device_open(struct vtpm_device *device, const char *profile, struct state_file *file,
+		      int stop, struct host_error *error)
+{
+	*device = (struct vtpm_device){
+		.profile_path = profile, .file = file, .stop = stop, .keeper = { store, device }
+	};
+	device->vtpm.profile = &device->profile;
+	if (!read_profile(device, error))
+		return false;
+	if (file && !state_file_load(file, &device->state, error))
+		return false;
+	return device->state.data ? same_profile(device, error) : make_new(device, error);
 }
 
 void vtpm_device_close(struct vtpm_device *device)
 {
-	vtpm_device_power_off(device);
-	forget_state(device);
-	free(device->state_path);
-	if (device->state_lock >= 0)
-		close(device->state_lock);
-	device->state_path = NULL;
-	device->state_lock = -1;
+	vtpm_device_power_off(device, true);
+	forget(&device->state);
+	file_free(&device->profile_text);
 }
 
-void vtpm_device_power_off(struct vtpm_device *device)
+bool vtpm_device_power_on(struct vtpm_device *device, struct host_error *error)
 {
-	service_process_stop(&device->process);
-	if (device->state_channel >= 0)
-		close(device->state_channel);
-	device->state_channel = -1;
-	device->on = false;
-}
-
-static bool store_state(struct vtpm_device *device, const uint8_t *data, size_t size)
-{
-	struct host_error error;
-	uint8_t *copy = malloc(size + 1);
-
-	if (!copy)
-		return false;
-	if (device->state_path && !file_write(device->state_path, data, size, &error)) {
-		cmd_file_error(device->state_path, "%s", error.text);
-		free(copy);
-		return false;
-	}
-	memcpy(copy, data, size);
-	forget_state(device);
-	device->state = (struct file_bytes){ .data = copy, .size = size };
-	return true;
-}
-
-static bool reply(int channel, enum service_status status)
-{
-	struct service_reply header = { .status = status };
-
-	return send(channel, &header, sizeof(header), MSG_NOSIGNAL) == sizeof(header);
-}
-
-static bool reply_state(const struct vtpm_device *device)
-{
-	struct state_loaded loaded = { .startup_by_client = device->startup_by_client };
-	struct service_reply header = { .status = SERVICE_OK };
-	struct iovec parts[] = { { &header, sizeof(header) },
-				 { &loaded, sizeof(loaded) },
-				 { device->state.data, device->state.size } };
-	struct msghdr message = { .msg_iov = parts, .msg_iovlen = 3 };
-
-	header.size = (uint32_t)(sizeof(loaded) + device->state.size);
-	return sendmsg(device->state_channel, &message, MSG_NOSIGNAL) ==
-	       (ssize_t)(sizeof(header) + header.size);
-}
-
-/* The service is the caller here: it loads its state once, and stores it before it answers. */
-static bool serve_state(struct vtpm_device *device)
-{
-	static uint8_t message[SERVICE_MESSAGE_MAX];
-	struct service_request header;
-	ssize_t got = recv(device->state_channel, message, sizeof(message), 0);
-	bool stored;
-
-	if (got < (ssize_t)sizeof(header))
-		return false;
-	memcpy(&header, message, sizeof(header));
-	if (header.size != (size_t)got - sizeof(header))
-		return false;
-	if (header.op == STATE_OP_LOAD)
-		return reply_state(device);
-	if (header.op != STATE_OP_STORE)
-		return reply(device->state_channel, SERVICE_ERR_UNSUPPORTED);
-	stored = store_state(device, message + sizeof(header), header.size);
-	OPENSSL_cleanse(message, (size_t)got);
-	return reply(device->state_channel, stored ? SERVICE_OK : SERVICE_ERR_FAILED);
-}
-
-/* Serves the state until the answer to a request is there. False when the service is gone. */
-static bool await_answer(struct vtpm_device *device)
-{
-	struct pollfd fds[] = { { .fd = device->process.channel, .events = POLLIN },
-				{ .fd = device->state_channel, .events = POLLIN } };
-
-	for (;;) {
-		if (poll(fds, 2, -1) < 0) {
-			if (errno == EINTR)
-				continue;
-			return false;
-		}
-		if (fds[0].revents)
-			return true;
-		if (fds[1].revents && !serve_state(device))
-			fds[1].fd = -1; /* the request channel will tell, too */
-	}
-}
-
-static int call(struct vtpm_device *device, uint32_t op, const void *payload, size_t size,
-		void *answer, size_t *answer_size)
-{
-	if (!service_process_send(device->process.channel, op, payload, size) ||
-	    !await_answer(device))
-		return -1;
-	return service_process_receive(device->process.channel, answer, answer_size);
-}
-
-static bool start_service(struct vtpm_device *device, int profile, struct host_error *error)
-{
-	struct service_grant grants[] = { { profile, VTPM_FD_PROFILE },
-					  { STDERR_FILENO, SERVICE_FD_LOG },
-					  { -1, VTPM_FD_STATE } };
-	int ends[2];
-	bool ok;
-
-	if (!service_process_channel(ends))
-		return host_fail(error, "no channel: %s", strerror(errno));
-	grants[2].fd = ends[1];
-	ok = service_process_start(&device->process, device->executable, NULL, grants, 3, error);
-	close(ends[1]);
-	device->state_channel = ends[0];
-	return ok;
-}
-
-bool vtpm_device_power_on(struct vtpm_device *device, bool startup_by_client,
-			  struct host_error *error)
-{
-	uint8_t answer[VTPM_COMMAND_MAX];
-	size_t size = sizeof(answer);
-	int profile;
-	bool ok;
+	struct packed_state parts;
 
 	if (device->on)
 		return true;
-	profile = open(device->profile, O_RDONLY | O_CLOEXEC);
-	if (profile < 0)
-		return host_fail(error, "%s: %s", device->profile, strerror(errno));
-	device->startup_by_client = startup_by_client;
-	ok = start_service(device, profile, error);
-	close(profile);
-	if (ok && call(device, OP_NONE, NULL, 0, answer, &size) < 0)
-		ok = host_fail(error, "the vTPM does not start; its log tells why");
-	if (!ok)
-		vtpm_device_power_off(device);
-	device->on = ok;
-	return ok;
+	device->vtpm = (struct vtpm){ .profile = &device->profile };
+	device->orderly = false;
+	if (!unpack_state(&device->state, &parts) ||
+	    !manufacture_resume(&device->vtpm, parts.state, parts.state_size))
+		return host_fail(error, "the TPM does not start; the log tells why");
+	device->on = true;
+	if (state_keep(&device->vtpm, &device->keeper))
+		return true;
+	vtpm_device_power_off(device, false);
+	return host_fail(error, "the state cannot be stored");
+}
+
+uint32_t vtpm_device_startup(struct vtpm_device *device, uint16_t type)
+{
+	return execute_simple(device, TPM_CC_STARTUP, type);
+}
+
+void vtpm_device_power_off(struct vtpm_device *device, bool orderly)
+{
+	if (!device->on)
+		return;
+	if (orderly && !device->orderly &&
+	    execute_simple(device, TPM_CC_SHUTDOWN, TPM_SU_STATE) != TPM_RC_SUCCESS)
+		execute_simple(device, TPM_CC_SHUTDOWN, TPM_SU_CLEAR);
+	tpm_store_with(NULL, NULL);
+	tpm_power_off();
+	device->on = false;
+}
+
+/*
+ * A command without a session has no authorization whose use could be counted, and of those that need
+ * none only these two write NV memory (TPM 2.0 Library part 2, TPMA_CC.nv).
+ */
+static bool may_store(const uint8_t *command, size_t size)
+{
+	uint32_t code = tpm_command_code(command, size);
+
+	return size < 2 || command[0] != TPM_ST_NO_SESSIONS >> 8 ||
+	       command[1] != (TPM_ST_NO_SESSIONS & 0xff) || code == TPM_CC_STARTUP ||
+	       code == TPM_CC_SHUTDOWN;
+}
+
+static bool may_execute(struct vtpm_device *device, const uint8_t *command, size_t size)
+{
+	return !device->file || !may_store(command, size) || state_file_reserve(device->file);
+}
+
+static size_t put_nv_unavailable(uint8_t *response)
+{
+	static const uint8_t unavailable[TPM_HEADER_SIZE] = {
+		0x80, 1, 0, 0, 0, 10, 0, 0, TPM_RC_NV_UNAVAILABLE >> 8, TPM_RC_NV_UNAVAILABLE & 0xff
+	};
+
+	memcpy(response, unavailable, sizeof(unavailable));
+	return sizeof(unavailable);
 }
 
 bool vtpm_device_execute(struct vtpm_device *device, uint8_t locality, const uint8_t *command,
 			 size_t size, uint8_t *response, size_t *response_size)
 {
-	uint8_t request[sizeof(struct vtpm_command) + VTPM_COMMAND_MAX];
-	struct vtpm_command header = { .locality = locality };
-	int status;
-
-	if (!device->on || size > VTPM_COMMAND_MAX)
+	if (!device->on || size > VTPM_COMMAND_MAX || locality > VTPM_LOCALITY_MAX)
 		return false;
-	memcpy(request, &header, sizeof(header));
-	memcpy(request + sizeof(header), command, size);
-	*response_size = VTPM_COMMAND_MAX;
-	status = call(device, VTPM_OP_COMMAND, request, sizeof(header) + size, response,
-		      response_size);
-	if (status < 0)
-		vtpm_device_power_off(device);
-	return status == SERVICE_OK;
+	if (!may_execute(device, command, size)) {
+		*response_size = put_nv_unavailable(response);
+		return true;
+	}
+	if (!vtpm_execute(&device->vtpm, locality, command, size, response, response_size)) {
+		vtpm_device_power_off(device, false);
+		return false;
+	}
+	device->orderly = tpm_command_code(command, size) == TPM_CC_SHUTDOWN &&
+			  tpm_response_code(response, *response_size) == TPM_RC_SUCCESS;
+	return true;
 }

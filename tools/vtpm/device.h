@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A vTPM as a Linux process: the vtpm service, its power switch, and its permanent state, which
- * outlives the process here and, if there is a directory for it, in a file.
+ * A vTPM in this process: the code of the vtpm service, its power switch, and its permanent state,
+ * which outlives a power cycle and, if there is a directory for it, the process. There is one in a
+ * process, for libtpms keeps its state in globals.
  */
 #ifndef SOCLE_TOOLS_VTPM_DEVICE_H
 #define SOCLE_TOOLS_VTPM_DEVICE_H
@@ -12,41 +13,49 @@
 
 #include "core/base/host/error.h"
 #include "core/base/host/file.h"
-#include "core/base/host/service_process.h"
+#include "services/vtpm/vtpm.h"
+#include "tools/vtpm/state_file.h"
 
 #define VTPM_LOCALITY_MAX 4u
 
 struct vtpm_device {
-	const char *executable, *profile; /* files */
-	char *state_path;		  /* NULL: the state ends with us */
-	int state_lock;
-	struct file_bytes state; /* the service's, opaque; size 0: a new TPM */
-	struct service_process process;
-	int state_channel; /* our end */
-	bool startup_by_client;
+	const char *profile_path;
+	struct file_bytes profile_text;
+	struct profile profile;
+	struct vtpm vtpm;
+	struct state_keeper keeper;
+	struct state_file *file; /* NULL: the state ends with us */
+	struct file_bytes state; /* what was stored last, with the profile's text before it */
+	int stop;		 /* readable when the process is to end */
 	bool on;
+	bool orderly; /* the last command was TPM2_Shutdown, and successful */
 };
 
 /*
- * Prepares a vTPM, off, from the state in state_directory, which is made if need be and locked; or
- * a new one. vtpm_device_close() ends in both cases.
+ * A vTPM, off: from the state in file, or a new one. stop is a descriptor that is readable when the
+ * process is to end. file stays the caller's. vtpm_device_close() ends in both cases.
  */
-bool vtpm_device_open(struct vtpm_device *device, const char *executable, const char *profile,
-		      const char *state_directory, struct host_error *error);
+bool vtpm_device_open(struct vtpm_device *device, const char *profile, struct state_file *file,
+		      int stop, struct host_error *error);
 void vtpm_device_close(struct vtpm_device *device);
 
-/*
- * On: starts the service; nothing happens when it is on. TPM2_Startup(CLEAR) has been executed when
- * this returns, or, with startup_by_client and but for a new TPM, waits for the client's. Off:
- * volatile state is lost.
- */
-bool vtpm_device_power_on(struct vtpm_device *device, bool startup_by_client,
-			  struct host_error *error);
-void vtpm_device_power_off(struct vtpm_device *device);
+/* _TPM_Init from the permanent state; a TPM that is on is not touched. TPM2_Startup comes next. */
+bool vtpm_device_power_on(struct vtpm_device *device, struct host_error *error);
 
 /*
- * Executes a command; response has room for VTPM_COMMAND_MAX bytes. False when the vTPM is off, or
- * gave no response and has been switched off for it.
+ * Off: volatile state is lost. First, if orderly, TPM2_Shutdown(STATE), or CLEAR where that fails,
+ * unless it was the last command: without it the next start may count as a failed authorization
+ * (TPM 2.0 Library part 1, 19.8.6), and what a reset keeps is not kept.
+ */
+void vtpm_device_power_off(struct vtpm_device *device, bool orderly);
+
+/* TPM2_Startup, of TPM_SU_CLEAR or TPM_SU_STATE. A TPM response code. */
+uint32_t vtpm_device_startup(struct vtpm_device *device, uint16_t type);
+
+/*
+ * Executes a command; response has room for VTPM_COMMAND_MAX bytes. While the disk has no room for
+ * another state, commands that may change it get TPM_RC_NV_UNAVAILABLE, and can be sent again.
+ * False when the vTPM is off, or gave no response and has been switched off for it.
  */
 bool vtpm_device_execute(struct vtpm_device *device, uint8_t locality, const uint8_t *command,
 			 size_t size, uint8_t *response, size_t *response_size);

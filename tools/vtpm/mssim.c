@@ -25,45 +25,53 @@ enum mssim_code {
 #define MSSIM_PLATFORM_AVAILABLE 1u /* endpoint information */
 #define MSSIM_FAILED 1u		    /* instead of the 0 that ends an answer */
 
-/* A TPM that is off has an empty response, as in the simulator. */
-static enum server_answer send_command(struct server *server, int fd)
+#define CODE_SIZE 4u
+#define COMMAND_HEADER_SIZE 9u /* code, locality, size */
+#define HANDSHAKE_SIZE 8u      /* code, the client's version */
+
+static size_t measure_command(const uint8_t *bytes, size_t have)
 {
-	uint8_t command[VTPM_COMMAND_MAX], response[VTPM_COMMAND_MAX], locality;
-	size_t response_size = 0;
 	uint32_t size;
 
-	if (!server_read(fd, &locality, 1) || !server_read_u32(fd, &size) ||
-	    size > sizeof(command) || !server_read(fd, command, size))
-		return SERVER_CLOSE;
-	if (locality > VTPM_LOCALITY_MAX ||
-	    !vtpm_device_execute(server->device, locality, command, size, response, &response_size))
-		response_size = server->device->on ? server_failure(response) : 0;
-	return server_going_on(server_write_u32(fd, (uint32_t)response_size) &&
-			       server_write(fd, response, response_size) &&
-			       server_write_u32(fd, 0));
-}
-
-static enum server_answer handshake(int fd)
-{
-	uint32_t client_version;
-
-	return server_going_on(server_read_u32(fd, &client_version) &&
-			       server_write_u32(fd, MSSIM_SERVER_VERSION) &&
-			       server_write_u32(fd, MSSIM_PLATFORM_AVAILABLE) &&
-			       server_write_u32(fd, 0));
-}
-
-static enum server_answer serve_command(struct server *server, int fd)
-{
-	uint32_t code;
-
-	if (!server_read_u32(fd, &code))
-		return SERVER_CLOSE;
-	switch (code) {
+	if (have < CODE_SIZE)
+		return CODE_SIZE;
+	switch (server_u32_at(bytes)) {
 	case MSSIM_SEND_COMMAND:
-		return send_command(server, fd);
+		if (have < COMMAND_HEADER_SIZE)
+			return COMMAND_HEADER_SIZE;
+		size = server_u32_at(bytes + CODE_SIZE + 1);
+		return size > VTPM_COMMAND_MAX ? SERVER_BAD : COMMAND_HEADER_SIZE + size;
 	case MSSIM_HANDSHAKE:
-		return handshake(fd);
+		return HANDSHAKE_SIZE;
+	default:
+		return CODE_SIZE;
+	}
+}
+
+/* A TPM that is off has an empty response, as in the simulator. */
+static enum server_answer send_command(struct server *server, struct server_client *client,
+				       const uint8_t *request, size_t size)
+{
+	if (server->device->on)
+		server_execute(server, client, request[CODE_SIZE], request + COMMAND_HEADER_SIZE,
+			       size - COMMAND_HEADER_SIZE, true);
+	else
+		server_put_u32(client, 0);
+	server_put_u32(client, 0);
+	return SERVER_ON;
+}
+
+static enum server_answer handle_command(struct server *server, struct server_client *client,
+					 const uint8_t *request, size_t size)
+{
+	switch (server_u32_at(request)) {
+	case MSSIM_SEND_COMMAND:
+		return send_command(server, client, request, size);
+	case MSSIM_HANDSHAKE:
+		server_put_u32(client, MSSIM_SERVER_VERSION);
+		server_put_u32(client, MSSIM_PLATFORM_AVAILABLE);
+		server_put_u32(client, 0);
+		return SERVER_ON;
 	case MSSIM_STOP:
 		return SERVER_END;
 	default: /* the end of the session, or something that cannot be skipped */
@@ -71,27 +79,34 @@ static enum server_answer serve_command(struct server *server, int fd)
 	}
 }
 
-/* TPM2_Startup comes from whoever switched the TPM on. */
+static size_t measure_platform(const uint8_t *bytes, size_t have)
+{
+	(void)bytes;
+	(void)have;
+	return CODE_SIZE;
+}
+
+/* As in the simulator, power fails without a warning: TPM2_Shutdown is the client's, too. */
 static bool set_power(struct server *server, uint32_t code)
 {
 	if (code != MSSIM_POWER_ON)
-		vtpm_device_power_off(server->device);
-	return code == MSSIM_POWER_OFF || server_power_on(server, true);
+		vtpm_device_power_off(server->device, false);
+	return code == MSSIM_POWER_OFF || server_power_on(server);
 }
 
-static enum server_answer serve_platform(struct server *server, int fd)
+static enum server_answer handle_platform(struct server *server, struct server_client *client,
+					  const uint8_t *request, size_t size)
 {
-	uint32_t code;
+	uint32_t code = server_u32_at(request);
 
-	if (!server_read_u32(fd, &code))
-		return SERVER_CLOSE;
+	(void)size;
 	switch (code) {
 	case MSSIM_POWER_ON:
 	case MSSIM_POWER_OFF:
 	case MSSIM_RESET:
 	case MSSIM_RESTART:
-		return server_going_on(
-			server_write_u32(fd, set_power(server, code) ? 0 : MSSIM_FAILED));
+		server_put_u32(client, set_power(server, code) ? 0 : MSSIM_FAILED);
+		return SERVER_ON;
 	/* There is no such pin; a command runs to its end; state is always there. */
 	case MSSIM_PHYS_PRES_ON:
 	case MSSIM_PHYS_PRES_OFF:
@@ -101,16 +116,20 @@ static enum server_answer serve_platform(struct server *server, int fd)
 	case MSSIM_NV_OFF:
 	case MSSIM_KEY_CACHE_ON:
 	case MSSIM_KEY_CACHE_OFF:
-		return server_going_on(server_write_u32(fd, 0));
+		server_put_u32(client, 0);
+		return SERVER_ON;
 	case MSSIM_STOP:
-		server_write_u32(fd, 0);
+		server_put_u32(client, 0);
 		return SERVER_END;
 	case MSSIM_SESSION_END:
 		return SERVER_CLOSE;
 	default:
-		server_write_u32(fd, MSSIM_FAILED);
+		server_put_u32(client, MSSIM_FAILED);
 		return SERVER_CLOSE;
 	}
 }
 
-const struct server_shape server_mssim = { serve_command, serve_platform };
+const struct server_shape server_mssim = {
+	.channels = { [SERVER_COMMANDS] = { measure_command, handle_command, false },
+		      [SERVER_CONTROL] = { measure_platform, handle_platform, false } },
+};

@@ -5,106 +5,134 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <openssl/crypto.h>
 #include <poll.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/time.h>
+#include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "tools/cmd.h"
 
-#define CLIENTS_MAX 32u
-#define BACKLOG 16
-#define STALL_LIMIT_S 30
+#define CLIENTS_MAX 128u
+#define BACKLOG 64
+#define STALL_LIMIT_MS 30000u
 #define PORT_TRIES 64u
+#define READ_SIZE 8192u
 
-bool server_read(int fd, void *to, size_t size)
+/* What the loop waits for; clients come after these. */
+enum { WAIT_STOP, WAIT_LISTENERS, WAIT_CLIENTS = WAIT_LISTENERS + SERVER_CHANNELS };
+
+struct loop {
+	struct server *server;
+	const struct server_shape *shape;
+	const struct server_place *place;
+	struct pollfd fds[WAIT_CLIENTS + CLIENTS_MAX];
+	struct server_client clients[CLIENTS_MAX];
+	size_t count; /* of clients */
+	bool ends;
+};
+
+static uint64_t now_ms(void)
 {
-	uint8_t *at = to;
+	struct timespec now;
 
-	while (size > 0) {
-		ssize_t got = recv(fd, at, size, MSG_WAITALL);
-
-		if (got < 0 && errno == EINTR)
-			continue;
-		if (got <= 0)
-			return false;
-		at += got;
-		size -= (size_t)got;
-	}
-	return true;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
-bool server_write(int fd, const void *from, size_t size)
+/* Room for size bytes in all. Authorizations pass through: nothing is left where it was. */
+static bool buffer_room(struct server_buffer *buffer, size_t size)
 {
-	const uint8_t *at = from;
+	size_t capacity = buffer->capacity ? buffer->capacity : READ_SIZE;
+	uint8_t *data;
 
-	while (size > 0) {
-		ssize_t put = send(fd, at, size, MSG_NOSIGNAL);
-
-		if (put < 0 && errno == EINTR)
-			continue;
-		if (put <= 0)
-			return false;
-		at += put;
-		size -= (size_t)put;
-	}
-	return true;
-}
-
-bool server_read_u32(int fd, uint32_t *value)
-{
-	if (!server_read(fd, value, sizeof(*value)))
+	if (size <= buffer->capacity)
+		return true;
+	while (capacity < size)
+		capacity *= 2;
+	data = OPENSSL_clear_realloc(buffer->data, buffer->capacity, capacity);
+	if (!data)
 		return false;
-	*value = ntohl(*value);
+	buffer->data = data;
+	buffer->capacity = capacity;
 	return true;
 }
 
-bool server_write_u32(int fd, uint32_t value)
+static void buffer_free(struct server_buffer *buffer)
+{
+	OPENSSL_clear_free(buffer->data, buffer->capacity);
+	*buffer = (struct server_buffer){ 0 };
+}
+
+static void buffer_drop(struct server_buffer *buffer, size_t size)
+{
+	memmove(buffer->data, buffer->data + size, buffer->size - size);
+	OPENSSL_cleanse(buffer->data + buffer->size - size, size);
+	buffer->size -= size;
+}
+
+void server_put(struct server_client *client, const void *bytes, size_t size)
+{
+	if (!buffer_room(&client->out, client->out.size + size)) {
+		client->answer = SERVER_CLOSE;
+		return;
+	}
+	memcpy(client->out.data + client->out.size, bytes, size);
+	client->out.size += size;
+}
+
+void server_put_u32(struct server_client *client, uint32_t value)
 {
 	value = htonl(value);
-	return server_write(fd, &value, sizeof(value));
+	server_put(client, &value, sizeof(value));
 }
 
-enum server_answer server_going_on(bool sent)
+uint32_t server_u32_at(const uint8_t *bytes)
 {
-	return sent ? SERVER_ON : SERVER_CLOSE;
+	uint32_t value;
+
+	memcpy(&value, bytes, sizeof(value));
+	return ntohl(value);
 }
 
-bool server_power_on(struct server *server, bool startup_by_client)
+bool server_power_on(struct server *server)
 {
 	struct host_error error;
 
-	if (vtpm_device_power_on(server->device, startup_by_client, &error))
+	if (vtpm_device_power_on(server->device, &error))
 		return true;
 	cmd_error("vtpm: %s", error.text);
 	return false;
 }
 
-size_t server_failure(uint8_t *response)
+void server_execute(struct server *server, struct server_client *client, uint8_t locality,
+		    const uint8_t *command, size_t size, bool with_size)
 {
 	static const uint8_t failure[] = { 0x80, 0x01, 0, 0, 0, 10, 0, 0, 0x01, 0x01 };
+	uint8_t response[VTPM_COMMAND_MAX];
+	size_t response_size = sizeof(failure);
 
-	memcpy(response, failure, sizeof(failure));
-	return sizeof(failure);
+	if (!vtpm_device_execute(server->device, locality, command, size, response,
+				 &response_size)) {
+		memcpy(response, failure, sizeof(failure));
+		response_size = sizeof(failure);
+	}
+	if (with_size)
+		server_put_u32(client, (uint32_t)response_size);
+	server_put(client, response, response_size);
+	OPENSSL_cleanse(response, response_size);
 }
 
-enum { COMMANDS, CONTROLS, LISTENERS };
-
-/* Descriptors to wait for: the listeners, then clients, and which port each client came to. */
-struct poll_set {
-	struct pollfd fds[LISTENERS + CLIENTS_MAX];
-	int port_of[LISTENERS + CLIENTS_MAX];
-	size_t count;
-};
-
-static int listen_on(uint16_t port)
+static int listen_on_port(uint16_t port)
 {
 	struct sockaddr_in at = { .sin_family = AF_INET,
 				  .sin_port = htons(port),
 				  .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-	int one = 1, fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), saved;
+	int one = 1, fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), saved;
 
 	if (fd < 0)
 		return -1;
@@ -126,117 +154,346 @@ static uint16_t port_of(int fd)
 	return ntohs(at.sin_port);
 }
 
-static bool listen_pair(struct poll_set *set, uint16_t *port)
+static bool listen_pair(struct loop *loop, uint16_t port)
 {
-	int first = listen_on(*port), second;
+	struct pollfd *listeners = &loop->fds[WAIT_LISTENERS];
+	int first = listen_on_port(port), second;
 	uint16_t found;
 
 	if (first < 0)
 		return false;
 	found = port_of(first);
-	second = found < UINT16_MAX ? listen_on((uint16_t)(found + 1)) : -1;
+	second = found < UINT16_MAX ? listen_on_port((uint16_t)(found + 1)) : -1;
 	if (second < 0) {
 		close(first);
 		return false;
 	}
-	*port = found;
-	set->fds[COMMANDS] = (struct pollfd){ .fd = first, .events = POLLIN };
-	set->fds[CONTROLS] = (struct pollfd){ .fd = second, .events = POLLIN };
-	set->count = LISTENERS;
+	listeners[SERVER_COMMANDS].fd = first;
+	listeners[SERVER_CONTROL].fd = second;
 	return true;
 }
 
-static bool find_ports(struct poll_set *set, uint16_t *port, struct host_error *error)
+static bool listen_on_ports(struct loop *loop, struct host_error *error)
 {
-	uint16_t wanted = *port;
+	uint16_t wanted = loop->place->port;
 
 	for (unsigned int i = 0; i < (wanted ? 1 : PORT_TRIES); i++) {
-		if (listen_pair(set, port))
+		if (listen_pair(loop, wanted)) {
+			printf("listening %u\n",
+			       port_of(loop->fds[WAIT_LISTENERS + SERVER_COMMANDS].fd));
 			return true;
-		*port = wanted;
+		}
 	}
 	return host_fail(error, "port %u: %s", wanted, strerror(errno));
 }
 
-static void add_client(struct poll_set *set, int listener)
+/* A socket that nobody listens on any more is in the way of the next one. */
+static bool bind_path(int fd, const struct sockaddr_un *at)
 {
-	struct timeval limit = { .tv_sec = STALL_LIMIT_S };
-	int one = 1, fd = accept4(set->fds[listener].fd, NULL, NULL, SOCK_CLOEXEC);
+	int probe;
+	bool dead;
 
-	if (fd < 0)
-		return;
-	if (set->count == LISTENERS + CLIENTS_MAX) {
-		close(fd);
-		return;
-	}
-	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-	/* A client that stops in the middle of a request holds up the others. */
-	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
-	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
-	set->port_of[set->count] = listener;
-	set->fds[set->count++] = (struct pollfd){ .fd = fd, .events = POLLIN };
+	if (bind(fd, (const struct sockaddr *)at, sizeof(*at)) == 0)
+		return true;
+	if (errno != EADDRINUSE)
+		return false;
+	probe = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	dead = probe >= 0 && connect(probe, (const struct sockaddr *)at, sizeof(*at)) != 0 &&
+	       errno == ECONNREFUSED;
+	if (probe >= 0)
+		close(probe);
+	if (dead && unlink(at->sun_path) == 0)
+		return bind(fd, (const struct sockaddr *)at, sizeof(*at)) == 0;
+	errno = EADDRINUSE;
+	return false;
 }
 
-static void drop_client(struct poll_set *set, size_t index)
+static bool listen_on_path(struct loop *loop, struct host_error *error)
 {
-	close(set->fds[index].fd);
-	set->count--;
-	set->fds[index] = set->fds[set->count];
-	set->port_of[index] = set->port_of[set->count];
-}
+	struct sockaddr_un at = { .sun_family = AF_UNIX };
+	const char *path = loop->place->socket;
+	int fd;
 
-/*
- * False when a client ended the server. From the last client to the first, for the place of one
- * that is dropped is taken by the last.
- */
-static bool serve_clients(struct server *server, const struct server_shape *shape,
-			  struct poll_set *set)
-{
-	for (size_t i = set->count; i-- > LISTENERS;) {
-		server_handler handler = set->port_of[i] == COMMANDS ? shape->command
-								     : shape->control;
-		enum server_answer answer = SERVER_ON;
-
-		if (set->fds[i].revents)
-			answer = handler(server, set->fds[i].fd);
-		if (answer == SERVER_END)
-			return false;
-		if (answer == SERVER_CLOSE)
-			drop_client(set, i);
+	if (strlen(path) >= sizeof(at.sun_path))
+		return host_fail(error, "%s: the name is too long for a socket", path);
+	strcpy(at.sun_path, path);
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0 || !bind_path(fd, &at) || listen(fd, BACKLOG) != 0) {
+		host_fail(error, "%s: %s", path, strerror(errno));
+		if (fd >= 0)
+			close(fd);
+		return false;
 	}
+	loop->fds[WAIT_LISTENERS + SERVER_CONTROL].fd = fd;
+	printf("listening %s\n", path);
 	return true;
 }
 
-static bool serve_until_end(struct server *server, const struct server_shape *shape,
-			    struct poll_set *set, struct host_error *error)
+/* The one that has been silent longest: a client that needs it can come again. */
+static size_t longest_silent(const struct loop *loop)
 {
-	for (;;) {
-		if (poll(set->fds, set->count, -1) < 0) {
+	size_t found = 0;
+
+	for (size_t i = 1; i < loop->count; i++) {
+		if (loop->clients[i].active_ms < loop->clients[found].active_ms)
+			found = i;
+	}
+	return found;
+}
+
+/* The last client takes its place. */
+static void drop_client(struct loop *loop, size_t index)
+{
+	struct server_client *client = &loop->clients[index];
+
+	if (client->channel == SERVER_COMMANDS && !client->tcp)
+		loop->server->has_data = false;
+	if (client->channel == SERVER_CONTROL && client->served && loop->place->terminate)
+		loop->ends = true;
+	close(client->fd);
+	if (client->passed >= 0)
+		close(client->passed);
+	buffer_free(&client->in);
+	buffer_free(&client->out);
+	loop->count--;
+	loop->clients[index] = loop->clients[loop->count];
+	loop->fds[WAIT_CLIENTS + index] = loop->fds[WAIT_CLIENTS + loop->count];
+}
+
+static void add_client(struct loop *loop, int fd, enum server_channel channel, bool tcp)
+{
+	int one = 1;
+
+	if (loop->count == CLIENTS_MAX)
+		drop_client(loop, longest_silent(loop));
+	if (tcp)
+		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	loop->clients[loop->count] = (struct server_client){
+		.fd = fd, .channel = channel, .tcp = tcp, .passed = -1, .active_ms = now_ms()
+	};
+	loop->fds[WAIT_CLIENTS + loop->count++] = (struct pollfd){ .fd = fd, .events = POLLIN };
+}
+
+static void accept_client(struct loop *loop, enum server_channel channel)
+{
+	int fd = accept4(loop->fds[WAIT_LISTENERS + channel].fd, NULL, NULL,
+			 SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+	if (fd >= 0)
+		add_client(loop, fd, channel, !loop->place->socket);
+}
+
+/* A command channel that came over the control channel. */
+static void adopt_channel(struct loop *loop)
+{
+	if (loop->server->adopted < 0)
+		return;
+	add_client(loop, loop->server->adopted, SERVER_COMMANDS, false);
+	loop->server->adopted = -1;
+}
+
+static void take_passed(struct server_client *client, struct msghdr *message)
+{
+	struct cmsghdr *header = CMSG_FIRSTHDR(message);
+
+	if (!header || header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS ||
+	    header->cmsg_len < CMSG_LEN(sizeof(int)))
+		return;
+	if (client->passed >= 0)
+		close(client->passed);
+	memcpy(&client->passed, CMSG_DATA(header), sizeof(int));
+}
+
+/* False when the client is gone. */
+static bool receive(struct server_client *client)
+{
+	union {
+		struct cmsghdr header;
+		char bytes[CMSG_SPACE(sizeof(int))];
+	} control;
+	struct iovec part;
+	struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1 };
+	ssize_t got;
+
+	if (!buffer_room(&client->in, client->in.size + READ_SIZE / 2))
+		return false;
+	part = (struct iovec){ client->in.data + client->in.size,
+			       client->in.capacity - client->in.size };
+	if (!client->tcp) {
+		message.msg_control = &control;
+		message.msg_controllen = sizeof(control);
+	}
+	got = recvmsg(client->fd, &message, MSG_CMSG_CLOEXEC);
+	if (got < 0)
+		return errno == EINTR || errno == EAGAIN;
+	if (!client->tcp)
+		take_passed(client, &message);
+	client->in.size += (size_t)got;
+	return got > 0;
+}
+
+/* False when the client is gone. */
+static bool send_answers(struct server_client *client)
+{
+	while (client->sent < client->out.size) {
+		ssize_t put = send(client->fd, client->out.data + client->sent,
+				   client->out.size - client->sent, MSG_NOSIGNAL);
+
+		if (put < 0 && errno == EINTR)
+			continue;
+		if (put < 0)
+			return errno == EAGAIN;
+		client->sent += (size_t)put;
+	}
+	OPENSSL_cleanse(client->out.data, client->out.size);
+	client->sent = client->out.size = 0;
+	return true;
+}
+
+/*
+ * tpm2-tss sends a request in pieces, and each waits for the acknowledgement of the one before, which
+ * would be put off until there is an answer that it can go with.
+ */
+static void wait_for_more(struct server_client *client, size_t size)
+{
+	int one = 1;
+
+	if (!buffer_room(&client->in, size))
+		client->answer = SERVER_CLOSE;
+	else if (client->tcp)
+		setsockopt(client->fd, IPPROTO_TCP, TCP_QUICKACK, &one, sizeof(one));
+}
+
+/* Answers every whole request that is there, until one ends the connection. */
+static void answer_requests(struct loop *loop, struct server_client *client)
+{
+	server_measure measure = loop->shape->channels[client->channel].measure;
+	server_handler handle = loop->shape->channels[client->channel].handle;
+	size_t size;
+
+	while (client->answer == SERVER_ON && client->in.size > 0) {
+		size = measure(client->in.data, client->in.size);
+		if (size == SERVER_BAD || size > SERVER_REQUEST_MAX) {
+			client->answer = SERVER_CLOSE;
+			return;
+		}
+		if (size > client->in.size) {
+			wait_for_more(client, size);
+			return;
+		}
+		client->served = true;
+		client->answer = handle(loop->server, client, client->in.data, size);
+		if (loop->shape->channels[client->channel].packets)
+			size = client->in.size;
+		buffer_drop(&client->in, size);
+	}
+}
+
+/* False when the connection is over. */
+static bool serve_client(struct loop *loop, struct server_client *client, short events)
+{
+	bool alive = true;
+
+	client->active_ms = now_ms();
+	/* What was sent before the connection ended is answered all the same. */
+	if (events & (POLLIN | POLLHUP | POLLERR))
+		alive = receive(client);
+	answer_requests(loop, client);
+	if (!send_answers(client))
+		return false;
+	if (client->sent < client->out.size)
+		return alive;
+	loop->ends |= client->answer == SERVER_END;
+	return alive && client->answer == SERVER_ON;
+}
+
+/* From the last to the first, for the place of one that is dropped is taken by the last. */
+static void serve_clients(struct loop *loop)
+{
+	for (size_t i = loop->count; i-- > 0 && !loop->ends;) {
+		struct server_client *client = &loop->clients[i];
+		short events = loop->fds[WAIT_CLIENTS + i].revents;
+
+		if (events && !serve_client(loop, client, events))
+			drop_client(loop, i);
+		else if (events)
+			loop->fds[WAIT_CLIENTS + i].events = client->sent < client->out.size
+								     ? POLLOUT
+								     : POLLIN;
+	}
+}
+
+/* Whether a client is in the middle of a request or of an answer. */
+static bool is_waited_for(const struct server_client *client)
+{
+	return client->in.size > 0 || client->sent < client->out.size;
+}
+
+/* Drops those that stalled; the time until the next one may have, or -1. */
+static int drop_stalled(struct loop *loop)
+{
+	int wait = -1;
+
+	for (size_t i = loop->count; i-- > 0;) {
+		uint64_t silent;
+
+		if (!is_waited_for(&loop->clients[i]))
+			continue;
+		silent = now_ms() - loop->clients[i].active_ms;
+		if (silent >= STALL_LIMIT_MS)
+			drop_client(loop, i);
+		else if (wait < 0 || (int)(STALL_LIMIT_MS - silent) < wait)
+			wait = (int)(STALL_LIMIT_MS - silent);
+	}
+	return wait;
+}
+
+static bool serve_until_end(struct loop *loop, struct host_error *error)
+{
+	while (!loop->ends) {
+		if (poll(loop->fds, WAIT_CLIENTS + loop->count, drop_stalled(loop)) < 0) {
 			if (errno == EINTR)
 				continue;
 			return host_fail(error, "poll: %s", strerror(errno));
 		}
-		if (!serve_clients(server, shape, set))
+		if (loop->fds[WAIT_STOP].revents)
 			return true;
-		for (int i = 0; i < LISTENERS; i++) {
-			if (set->fds[i].revents)
-				add_client(set, i);
+		serve_clients(loop);
+		adopt_channel(loop);
+		for (int channel = 0; channel < SERVER_CHANNELS; channel++) {
+			if (loop->fds[WAIT_LISTENERS + channel].revents)
+				accept_client(loop, (enum server_channel)channel);
 		}
 	}
+	return true;
 }
 
-bool server_run(struct server *server, const struct server_shape *shape, uint16_t port,
-		struct host_error *error)
+bool server_run(struct server *server, const struct server_shape *shape,
+		const struct server_place *place, struct host_error *error)
 {
-	struct poll_set set;
+	struct loop *loop = calloc(1, sizeof(*loop));
 	bool ok;
 
-	if (!find_ports(&set, &port, error))
-		return false;
-	printf("listening %u\n", port);
+	if (!loop)
+		return host_fail(error, "out of memory");
+	loop->server = server;
+	loop->shape = shape;
+	loop->place = place;
+	for (int i = 0; i < WAIT_CLIENTS; i++)
+		loop->fds[i] = (struct pollfd){ .fd = -1, .events = POLLIN };
+	loop->fds[WAIT_STOP].fd = place->stop;
+	server->listens = !place->socket;
+	ok = place->socket ? listen_on_path(loop, error) : listen_on_ports(loop, error);
 	fflush(stdout);
-	ok = serve_until_end(server, shape, &set, error);
-	for (size_t i = 0; i < set.count; i++)
-		close(set.fds[i].fd);
+	ok = ok && serve_until_end(loop, error);
+	while (loop->count > 0)
+		drop_client(loop, loop->count - 1);
+	for (int i = WAIT_LISTENERS; i < WAIT_CLIENTS; i++) {
+		if (loop->fds[i].fd >= 0)
+			close(loop->fds[i].fd);
+	}
+	if (ok && place->socket)
+		unlink(place->socket);
+	free(loop);
 	return ok;
 }

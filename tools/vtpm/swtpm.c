@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * swtpm's sockets: raw TPM commands on the data port, and its control channel, whose integers are
- * big-endian and whose results are TPM 1.2 codes (swtpm_ioctls(3)).
+ * swtpm's sockets: raw TPM commands, or the simulator's SEND_COMMAND around them, on the data
+ * channel; and its control channel, whose integers are big-endian and whose results are TPM 1.2
+ * codes (swtpm_ioctls(3); rules that the page does not tell are those that swtpm 0.7 shows).
  */
-#include <arpa/inet.h>
-#include <errno.h>
+#include <libtpms/tpm_library.h>
+#include <libtpms/tpm_tis.h>
+#include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 
+#include "services/vtpm/tpm.h"
 #include "tools/vtpm/server.h"
 
 enum swtpm_command {
@@ -16,11 +18,16 @@ enum swtpm_command {
 	SWTPM_SHUTDOWN = 3,
 	SWTPM_GET_ESTABLISHED = 4,
 	SWTPM_SET_LOCALITY = 5,
+	SWTPM_HASH_START = 6,
+	SWTPM_HASH_DATA = 7,
+	SWTPM_HASH_END = 8,
 	SWTPM_CANCEL = 9,
 	SWTPM_RESET_ESTABLISHED = 11,
 	SWTPM_STOP = 14,
 	SWTPM_GET_CONFIG = 15,
+	SWTPM_SET_DATA_FD = 16,
 	SWTPM_SET_BUFFER_SIZE = 17,
+	SWTPM_GET_INFO = 18,
 };
 
 /* What the control channel can do: bits of swtpm's PTM_CAP_*. */
@@ -28,70 +35,106 @@ enum swtpm_command {
 #define CAP_SHUTDOWN (1u << 1)
 #define CAP_GET_ESTABLISHED (1u << 2)
 #define CAP_SET_LOCALITY (1u << 3)
+#define CAP_HASHING (1u << 4)
 #define CAP_CANCEL (1u << 5)
 #define CAP_RESET_ESTABLISHED (1u << 7)
 #define CAP_STOP (1u << 10)
 #define CAP_GET_CONFIG (1u << 11)
+#define CAP_SET_DATA_FD (1u << 12)
 #define CAP_SET_BUFFER_SIZE (1u << 13)
-#define CAPABILITIES                                                                     \
-	(CAP_INIT | CAP_SHUTDOWN | CAP_GET_ESTABLISHED | CAP_SET_LOCALITY | CAP_CANCEL | \
-	 CAP_RESET_ESTABLISHED | CAP_STOP | CAP_GET_CONFIG | CAP_SET_BUFFER_SIZE)
+#define CAP_GET_INFO (1u << 14)
+#define CAP_SEND_COMMAND_HEADER (1u << 15)
+#define CAPABILITIES                                                                        \
+	(CAP_INIT | CAP_SHUTDOWN | CAP_GET_ESTABLISHED | CAP_SET_LOCALITY | CAP_HASHING |   \
+	 CAP_CANCEL | CAP_RESET_ESTABLISHED | CAP_STOP | CAP_GET_CONFIG | CAP_SET_DATA_FD | \
+	 CAP_SET_BUFFER_SIZE | CAP_GET_INFO | CAP_SEND_COMMAND_HEADER)
 
+#define CONFIG_FILE_KEY 1u
+
+/* TPM 1.2 result codes. */
 #define RESULT_OK 0u
+#define RESULT_BAD_PARAMETER 3u
 #define RESULT_FAIL 9u
 #define RESULT_BAD_ORDINAL 10u
+#define RESULT_SIZE 23u
+#define RESULT_IO_ERROR 31u
 #define RESULT_BAD_LOCALITY 61u
 
+#define CODE_SIZE 4u
 #define TPM_HEADER_SIZE 10u
-#define CONTROL_MAX 4096u
+#define SEND_COMMAND 8u	    /* MSSIM_SEND_COMMAND */
+#define SEND_HEADER_SIZE 9u /* code, locality, size */
+#define HASH_DATA_MAX (64u << 10)
+#define INFO_PART_MAX 3072u
+#define INFO_REQUEST_SIZE 16u /* flags, offset, padding */
 
-static enum server_answer serve_data(struct server *server, int fd)
+static bool has_send_header(const uint8_t *bytes)
 {
-	uint8_t command[VTPM_COMMAND_MAX], response[VTPM_COMMAND_MAX];
-	size_t response_size;
-	uint32_t size;
-
-	if (!server_read(fd, command, TPM_HEADER_SIZE))
-		return SERVER_CLOSE;
-	memcpy(&size, command + 2, sizeof(size));
-	size = ntohl(size);
-	if (size < TPM_HEADER_SIZE || size > sizeof(command) ||
-	    !server_read(fd, command + TPM_HEADER_SIZE, size - TPM_HEADER_SIZE))
-		return SERVER_CLOSE;
-	if (!vtpm_device_execute(server->device, server->locality, command, size, response,
-				 &response_size))
-		response_size = server_failure(response);
-	return server_going_on(server_write(fd, response, response_size));
+	return server_u32_at(bytes) == SEND_COMMAND;
 }
 
-/* A request: clients send it at once, some with more bytes than its command has. */
-struct control_request {
-	uint32_t command;
-	uint8_t payload[CONTROL_MAX];
-};
-
-/* Takes what has been sent, and waits until it has as many bytes of payload as it must. */
-static bool read_control(int fd, struct control_request *request)
+static size_t measure_data(const uint8_t *bytes, size_t have)
 {
-	ssize_t got;
-	size_t have, need = sizeof(request->command);
+	size_t header = TPM_HEADER_SIZE, size;
 
-	memset(request, 0, sizeof(*request));
-	do
-		got = recv(fd, request, sizeof(*request), 0);
-	while (got < 0 && errno == EINTR);
-	if (got <= 0)
-		return false;
-	have = (size_t)got;
-	if (have < need && !server_read(fd, (uint8_t *)request + have, need - have))
-		return false;
-	have = have < need ? need : have;
-	request->command = ntohl(request->command);
-	if (request->command == SWTPM_SET_LOCALITY || request->command == SWTPM_RESET_ESTABLISHED)
-		need += 1;
-	else if (request->command == SWTPM_INIT || request->command == SWTPM_SET_BUFFER_SIZE)
-		need += 4;
-	return have >= need || server_read(fd, (uint8_t *)request + have, need - have);
+	if (have < TPM_HEADER_SIZE)
+		return TPM_HEADER_SIZE;
+	if (has_send_header(bytes)) {
+		size = server_u32_at(bytes + CODE_SIZE + 1);
+		return size > VTPM_COMMAND_MAX ? SERVER_BAD : SEND_HEADER_SIZE + size;
+	}
+	size = server_u32_at(bytes + 2);
+	return size < header || size > VTPM_COMMAND_MAX ? SERVER_BAD : size;
+}
+
+/* The locality that comes with a header stays, as swtpm has it. */
+static enum server_answer handle_data(struct server *server, struct server_client *client,
+				      const uint8_t *request, size_t size)
+{
+	if (!has_send_header(request)) {
+		server_execute(server, client, server->locality, request, size, false);
+		return SERVER_ON;
+	}
+	if (request[CODE_SIZE] > VTPM_LOCALITY_MAX)
+		return SERVER_CLOSE;
+	server->locality = request[CODE_SIZE];
+	server_execute(server, client, server->locality, request + SEND_HEADER_SIZE,
+		       size - SEND_HEADER_SIZE, true);
+	server_put_u32(client, 0);
+	return SERVER_ON;
+}
+
+/* Bytes of payload that a request must have; those of HASH_DATA say how many follow. */
+static size_t payload_size(uint32_t command)
+{
+	switch (command) {
+	case SWTPM_INIT:
+	case SWTPM_SET_BUFFER_SIZE:
+	case SWTPM_HASH_DATA:
+		return 4;
+	case SWTPM_SET_LOCALITY:
+	case SWTPM_RESET_ESTABLISHED:
+		return 1;
+	case SWTPM_GET_INFO:
+		return INFO_REQUEST_SIZE;
+	default:
+		return 0;
+	}
+}
+
+static size_t measure_control(const uint8_t *bytes, size_t have)
+{
+	uint32_t command, length;
+	size_t size;
+
+	if (have < CODE_SIZE)
+		return CODE_SIZE;
+	command = server_u32_at(bytes);
+	size = CODE_SIZE + payload_size(command);
+	if (command != SWTPM_HASH_DATA || have < size)
+		return size;
+	length = server_u32_at(bytes + CODE_SIZE);
+	return length > HASH_DATA_MAX ? SERVER_BAD : size + length;
 }
 
 static uint32_t set_locality(struct server *server, uint8_t locality)
@@ -102,57 +145,170 @@ static uint32_t set_locality(struct server *server, uint8_t locality)
 	return RESULT_OK;
 }
 
-/* A reset, if it is on. */
+/* _TPM_Init; TPM2_Startup is whoever's that switched the TPM on. */
 static uint32_t init(struct server *server)
 {
-	vtpm_device_power_off(server->device);
-	return server_power_on(server, false) ? RESULT_OK : RESULT_FAIL;
+	vtpm_device_power_off(server->device, true);
+	return server_power_on(server) ? RESULT_OK : RESULT_FAIL;
 }
 
 static uint32_t power_off(struct server *server)
 {
-	vtpm_device_power_off(server->device);
+	vtpm_device_power_off(server->device, true);
 	return RESULT_OK;
 }
 
-/* The size is fixed; whatever is asked for, the answer says what it is, and within which bounds. */
-static bool answer_buffer_size(int fd)
+/* The flag is set by hashing at locality 4, and reset at locality 3 or 4. */
+static uint32_t reset_established(uint8_t locality)
 {
-	return server_write_u32(fd, RESULT_OK) && server_write_u32(fd, VTPM_COMMAND_MAX) &&
-	       server_write_u32(fd, VTPM_COMMAND_MAX) && server_write_u32(fd, VTPM_COMMAND_MAX);
+	uint32_t result;
+
+	if (locality > VTPM_LOCALITY_MAX)
+		return RESULT_BAD_LOCALITY;
+	tpm_set_locality(locality);
+	result = TPM_IO_TpmEstablished_Reset();
+	tpm_set_locality(0);
+	return result;
 }
 
-static enum server_answer serve_control(struct server *server, int fd)
+static void put_established(struct server_client *client)
 {
-	struct control_request request;
+	uint8_t answer[4] = { 0 }; /* the bit, and padding */
+	TPM_BOOL established = 0;
 
-	if (!read_control(fd, &request))
-		return SERVER_CLOSE;
-	switch (request.command) {
-	case SWTPM_GET_CAPABILITY:
-		return server_going_on(server_write_u32(fd, 0) &&
-				       server_write_u32(fd, CAPABILITIES));
+	server_put_u32(client, TPM_IO_TpmEstablished_Get(&established));
+	answer[0] = established;
+	server_put(client, answer, sizeof(answer));
+}
+
+/* What a running TPM has is only told. */
+static void put_buffer_size(struct server *server, struct server_client *client, uint32_t wanted)
+{
+	uint32_t size, least, most;
+
+	if (wanted > 0 && server->device->on) {
+		server_put_u32(client, RESULT_BAD_ORDINAL);
+		return;
+	}
+	size = TPMLIB_SetBufferSize(wanted, &least, &most);
+	server_put_u32(client, RESULT_OK);
+	server_put_u32(client, size);
+	server_put_u32(client, least);
+	server_put_u32(client, most);
+}
+
+static uint32_t take_data_channel(struct server *server, struct server_client *client)
+{
+	/* swtpm says so, too, where it listens for command channels itself. */
+	if (server->listens || server->has_data)
+		return RESULT_IO_ERROR;
+	if (client->passed < 0)
+		return RESULT_BAD_PARAMETER;
+	server->adopted = client->passed;
+	server->has_data = true;
+	client->passed = -1;
+	return RESULT_OK;
+}
+
+/* A part of libtpms's description of itself, with its NUL. */
+static void put_info(struct server_client *client, const uint8_t *payload)
+{
+	uint64_t flags = (uint64_t)server_u32_at(payload) << 32 | server_u32_at(payload + 4);
+	uint32_t offset = server_u32_at(payload + 8), total, part;
+	char *info = TPMLIB_GetInfo((enum TPMLIB_InfoFlags)flags);
+
+	if (!info) {
+		server_put_u32(client, RESULT_SIZE);
+		return;
+	}
+	total = (uint32_t)strlen(info) + 1;
+	if (offset >= total - 1) {
+		server_put_u32(client, RESULT_BAD_PARAMETER);
+	} else {
+		part = total - offset < INFO_PART_MAX ? total - offset : INFO_PART_MAX;
+		server_put_u32(client, RESULT_OK);
+		server_put_u32(client, total);
+		server_put_u32(client, part);
+		server_put(client, info + offset, part);
+	}
+	free(info);
+}
+
+/* What a TPM that is off has no answer to. */
+static bool wants_power(uint32_t command)
+{
+	return command == SWTPM_GET_ESTABLISHED || command == SWTPM_RESET_ESTABLISHED ||
+	       command == SWTPM_HASH_START || command == SWTPM_HASH_DATA ||
+	       command == SWTPM_HASH_END || command == SWTPM_CANCEL;
+}
+
+/* Commands whose answer is a result and nothing else. */
+static uint32_t simple_result(struct server *server, struct server_client *client,
+			      const uint8_t *request, size_t size)
+{
+	const uint8_t *payload = request + CODE_SIZE;
+
+	switch (server_u32_at(request)) {
 	case SWTPM_INIT:
-		return server_going_on(server_write_u32(fd, init(server)));
+		return init(server);
 	case SWTPM_STOP:
-		return server_going_on(server_write_u32(fd, power_off(server)));
 	case SWTPM_SHUTDOWN:
-		server_write_u32(fd, power_off(server));
-		return SERVER_END;
-	case SWTPM_GET_ESTABLISHED: /* result, bit, padding */
-	case SWTPM_GET_CONFIG:	    /* result, flags: nothing is encrypted */
-		return server_going_on(server_write_u32(fd, RESULT_OK) && server_write_u32(fd, 0));
+		return power_off(server);
 	case SWTPM_SET_LOCALITY:
-		return server_going_on(
-			server_write_u32(fd, set_locality(server, request.payload[0])));
-	case SWTPM_RESET_ESTABLISHED:
+		return set_locality(server, payload[0]);
+	case SWTPM_HASH_START:
+		return TPM_IO_Hash_Start();
+	case SWTPM_HASH_DATA:
+		return TPM_IO_Hash_Data(payload + 4, (uint32_t)(size - CODE_SIZE - 4));
+	case SWTPM_HASH_END:
+		return TPM_IO_Hash_End();
 	case SWTPM_CANCEL: /* a command runs to its end */
-		return server_going_on(server_write_u32(fd, RESULT_OK));
-	case SWTPM_SET_BUFFER_SIZE:
-		return server_going_on(answer_buffer_size(fd));
+		return RESULT_OK;
+	case SWTPM_RESET_ESTABLISHED:
+		return reset_established(payload[0]);
+	case SWTPM_SET_DATA_FD:
+		return take_data_channel(server, client);
 	default:
-		return server_going_on(server_write_u32(fd, RESULT_BAD_ORDINAL));
+		return RESULT_BAD_ORDINAL;
 	}
 }
 
-const struct server_shape server_swtpm = { serve_data, serve_control };
+static enum server_answer handle_control(struct server *server, struct server_client *client,
+					 const uint8_t *request, size_t size)
+{
+	uint32_t command = server_u32_at(request);
+
+	if (wants_power(command) && !server->device->on) {
+		server_put_u32(client, RESULT_BAD_ORDINAL);
+		return SERVER_ON;
+	}
+	switch (command) {
+	case SWTPM_GET_CAPABILITY:
+		server_put_u32(client, RESULT_OK);
+		server_put_u32(client, CAPABILITIES);
+		break;
+	case SWTPM_GET_ESTABLISHED:
+		put_established(client);
+		break;
+	case SWTPM_GET_CONFIG:
+		server_put_u32(client, RESULT_OK);
+		server_put_u32(client, server->device->file && server->device->file->sealed
+					       ? CONFIG_FILE_KEY
+					       : 0);
+		break;
+	case SWTPM_SET_BUFFER_SIZE:
+		put_buffer_size(server, client, server_u32_at(request + CODE_SIZE));
+		break;
+	case SWTPM_GET_INFO:
+		put_info(client, request + CODE_SIZE);
+		break;
+	default:
+		server_put_u32(client, simple_result(server, client, request, size));
+	}
+	return command == SWTPM_SHUTDOWN ? SERVER_END : SERVER_ON;
+}
+
+const struct server_shape server_swtpm = {
+	.channels = { [SERVER_COMMANDS] = { measure_data, handle_data, false },
+		      [SERVER_CONTROL] = { measure_control, handle_control, true } },
+};

@@ -1,0 +1,450 @@
+/* SPDX-License-Identifier: MIT */
+#include "tools/vtpm/state_file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <openssl/crypto.h>
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
+#include <openssl/rand.h>
+#include <openssl/sha.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "tools/cmd.h"
+
+#define COPIES 2
+#define STATE_VERSION 2u /* version 1 had no header of this form */
+#define GCM_NONCE_SIZE 12
+#define GCM_TAG_SIZE 16
+
+static const char *const names[COPIES] = { "vtpm.state", "vtpm.state.copy" };
+/* What is being written; between two stores it holds their room on the disk. */
+static const char *const next_names[COPIES] = { "vtpm.state.next", "vtpm.state.copy.next" };
+static const char magic[8] = { 'S', 'o', 'c', 'l', 'e', 'T', 'P', 'M' };
+
+enum protection {
+	PROTECTION_CHECKSUM,
+	PROTECTION_SEALED,
+};
+
+/* Little-endian, as all that Socle keeps. */
+struct header {
+	char magic[8];
+	uint32_t version;
+	uint32_t protection; /* enum protection */
+	uint64_t generation;
+	uint32_t body_size;			 /* of the state, without struct body */
+	uint32_t reserved;			 /* 0 */
+	uint8_t key_check[SHA256_DIGEST_LENGTH]; /* of the key, zeros without one */
+	uint8_t mac[SHA256_DIGEST_LENGTH];	 /* of what stands before it; zeros without a key */
+	uint8_t digest[SHA256_DIGEST_LENGTH];	 /* SHA-256 of what stands before it */
+};
+_Static_assert(sizeof(struct header) == 128, "no gaps");
+
+/* The body's own generation tells a body that was put behind another header. */
+struct body {
+	uint8_t nonce[GCM_NONCE_SIZE];	   /* with a key; else zeros */
+	uint8_t reserved[4];		   /* 0 */
+	uint8_t tag[SHA256_DIGEST_LENGTH]; /* GCM's, and zeros; or SHA-256 of what follows */
+	uint64_t generation;		   /* sealed from here on */
+	uint8_t state[];
+};
+_Static_assert(sizeof(struct body) == 56 && offsetof(struct body, generation) == 48, "no gaps");
+
+/* More than any one command adds to a state: an NV index, or a persistent key. */
+#define GROWTH_MAX (16u << 10)
+#define COPY_MAX (sizeof(struct header) + sizeof(struct body) + STATE_FILE_MAX)
+
+/* What is derived from the key is good for one use each. */
+static bool derive(const struct state_file *file, const char *use,
+		   uint8_t derived[SHA256_DIGEST_LENGTH])
+{
+	unsigned int size = SHA256_DIGEST_LENGTH;
+
+	return HMAC(EVP_sha256(), file->key, sizeof(file->key), (const uint8_t *)use, strlen(use),
+		    derived, &size);
+}
+
+static bool authenticate(const struct state_file *file, const struct header *header,
+			 uint8_t mac[SHA256_DIGEST_LENGTH])
+{
+	uint8_t key[SHA256_DIGEST_LENGTH];
+	unsigned int size = SHA256_DIGEST_LENGTH;
+	bool ok = derive(file, "socle vtpm state header", key) &&
+		  HMAC(EVP_sha256(), key, sizeof(key), (const uint8_t *)header,
+		       offsetof(struct header, mac), mac, &size);
+
+	OPENSSL_cleanse(key, sizeof(key));
+	return ok;
+}
+
+/* Seals (or opens) size bytes from generation on, in place. Opening checks the tag, too. */
+static bool cipher_body(const struct state_file *file, struct body *body, size_t size, bool seal)
+{
+	EVP_CIPHER_CTX *context = EVP_CIPHER_CTX_new();
+	uint8_t key[SHA256_DIGEST_LENGTH], *at = (uint8_t *)&body->generation;
+	int done;
+	bool ok = context && derive(file, "socle vtpm state body", key) &&
+		  EVP_CipherInit_ex(context, EVP_aes_256_gcm(), NULL, key, body->nonce, seal) ==
+			  1 &&
+		  (seal || EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_AEAD_SET_TAG, GCM_TAG_SIZE,
+					       body->tag) == 1) &&
+		  EVP_CipherUpdate(context, at, &done, at, (int)size) == 1 &&
+		  EVP_CipherFinal_ex(context, at + size, &done) == 1 &&
+		  (!seal || EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_AEAD_GET_TAG, GCM_TAG_SIZE,
+						body->tag) == 1);
+
+	OPENSSL_cleanse(key, sizeof(key));
+	EVP_CIPHER_CTX_free(context);
+	return ok;
+}
+
+static size_t protected_size(size_t state_size)
+{
+	return sizeof(((struct body *)0)->generation) + state_size;
+}
+
+static bool protect_body(const struct state_file *file, struct body *body, size_t state_size)
+{
+	size_t size = protected_size(state_size);
+
+	if (file->sealed)
+		return RAND_bytes(body->nonce, sizeof(body->nonce)) == 1 &&
+		       cipher_body(file, body, size, true);
+	return SHA256((const uint8_t *)&body->generation, size, body->tag);
+}
+
+static bool open_body(const struct state_file *file, struct body *body, size_t state_size)
+{
+	uint8_t digest[SHA256_DIGEST_LENGTH];
+	size_t size = protected_size(state_size);
+
+	if (file->sealed)
+		return cipher_body(file, body, size, false);
+	return SHA256((const uint8_t *)&body->generation, size, digest) &&
+	       memcmp(digest, body->tag, sizeof(digest)) == 0;
+}
+
+static bool fill_header(const struct state_file *file, struct header *header, uint64_t generation,
+			size_t state_size)
+{
+	*header = (struct header){ .version = STATE_VERSION,
+				   .protection = file->sealed ? PROTECTION_SEALED
+							      : PROTECTION_CHECKSUM,
+				   .generation = generation,
+				   .body_size = (uint32_t)state_size };
+	memcpy(header->magic, magic, sizeof(magic));
+	if (file->sealed && (!derive(file, "socle vtpm state key", header->key_check) ||
+			     !authenticate(file, header, header->mac)))
+		return false;
+	return SHA256((const uint8_t *)header, offsetof(struct header, digest), header->digest);
+}
+
+/* Why a header is none that this process can use, or NULL. */
+static const char *judge_form(const uint8_t *copy, size_t size)
+{
+	static const uint8_t version_1[] = { 'S', 'V', 'S', '1' };
+	struct header header;
+	uint8_t digest[SHA256_DIGEST_LENGTH];
+
+	if (size == 0)
+		return "it is empty";
+	if (size >= sizeof(version_1) && memcmp(copy, version_1, sizeof(version_1)) == 0)
+		return "it has the older format 1, which is not read any more";
+	if (size < sizeof(header) + sizeof(struct body))
+		return "it is cut off";
+	memcpy(&header, copy, sizeof(header));
+	if (memcmp(header.magic, magic, sizeof(magic)) != 0)
+		return "it is no state of a vTPM";
+	if (!SHA256(copy, offsetof(struct header, digest), digest) ||
+	    memcmp(digest, header.digest, sizeof(digest)) != 0)
+		return "its header is damaged";
+	if (header.version != STATE_VERSION)
+		return header.version < STATE_VERSION ? "it has an older format"
+						      : "it has the format of a later version";
+	if (header.reserved || header.body_size != size - sizeof(header) - sizeof(struct body))
+		return "its size is not what its header says";
+	return NULL;
+}
+
+static const char *judge_key(const struct state_file *file, const struct header *header)
+{
+	uint8_t expected[SHA256_DIGEST_LENGTH];
+
+	if (!file->sealed)
+		return header->protection == PROTECTION_CHECKSUM
+			       ? NULL
+			       : "it is sealed, and no key was given";
+	if (header->protection != PROTECTION_SEALED)
+		return "it is not sealed, though a key was given";
+	if (!derive(file, "socle vtpm state key", expected) ||
+	    CRYPTO_memcmp(expected, header->key_check, sizeof(expected)) != 0)
+		return "it was sealed with another key";
+	if (!authenticate(file, header, expected) ||
+	    CRYPTO_memcmp(expected, header->mac, sizeof(expected)) != 0)
+		return "its header was made without the key";
+	return NULL;
+}
+
+/* Opens a copy in place. Why it is of no use, or NULL. */
+static const char *judge_copy(const struct state_file *file, uint8_t *copy, size_t size)
+{
+	const char *reason = judge_form(copy, size);
+	struct header header;
+	struct body *body = (struct body *)(copy + sizeof(header));
+
+	if (reason)
+		return reason;
+	memcpy(&header, copy, sizeof(header));
+	reason = judge_key(file, &header);
+	if (reason)
+		return reason;
+	if (!open_body(file, body, header.body_size))
+		return "its body is damaged";
+	if (body->generation != header.generation)
+		return "its header and its body are of different states";
+	return NULL;
+}
+
+static bool lock_directory(struct state_file *file, const char *directory, struct host_error *error)
+{
+	if (mkdir(directory, 0700) != 0 && errno != EEXIST)
+		return host_fail(error, "%s: %s", directory, strerror(errno));
+	file->directory = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (file->directory < 0)
+		return host_fail(error, "%s: %s", directory, strerror(errno));
+	if (flock(file->directory, LOCK_EX | LOCK_NB) != 0)
+		return host_fail(error, "%s: another process has it", directory);
+	return true;
+}
+
+bool state_file_open(struct state_file *file, const char *directory, const uint8_t *key,
+		     struct host_error *error)
+{
+	*file = (struct state_file){ .path = strdup(directory), .directory = -1, .sealed = key };
+	if (key)
+		memcpy(file->key, key, sizeof(file->key));
+	if (!file->path)
+		return host_fail(error, "out of memory");
+	return lock_directory(file, directory, error);
+}
+
+/* The room that was set aside is given back. */
+void state_file_close(struct state_file *file)
+{
+	for (int i = 0; i < COPIES && file->directory >= 0 && file->reserved; i++)
+		unlinkat(file->directory, next_names[i], 0);
+	if (file->directory >= 0)
+		close(file->directory);
+	free(file->path);
+	OPENSSL_cleanse(file, sizeof(*file));
+	file->directory = -1;
+	file->path = NULL;
+}
+
+static void free_copy(struct file_bytes *copy)
+{
+	if (copy->data)
+		OPENSSL_cleanse(copy->data, copy->size);
+	file_free(copy);
+}
+
+/* A link is no copy, wherever it leads: the first store would put a file in its place. */
+static bool copy_exists(const struct state_file *file, int index)
+{
+	struct stat st;
+
+	return fstatat(file->directory, names[index], &st, AT_SYMLINK_NOFOLLOW) == 0 ||
+	       errno != ENOENT;
+}
+
+static bool read_copy(const struct state_file *file, int index, struct file_bytes *copy,
+		      struct host_error *error)
+{
+	char path[4096];
+	struct host_error reason;
+	struct stat st;
+	const char *why;
+
+	if (fstatat(file->directory, names[index], &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	    S_ISLNK(st.st_mode))
+		return host_fail(error, "%s/%s: it is a link", file->path, names[index]);
+	if (snprintf(path, sizeof(path), "%s/%s", file->path, names[index]) >= (int)sizeof(path))
+		return host_fail(error, "%s: the name is too long", file->path);
+	if (!file_read(path, COPY_MAX, copy, &reason))
+		return host_fail(error, "%s: %s", path, reason.text);
+	why = judge_copy(file, copy->data, copy->size);
+	if (!why)
+		return true;
+	free_copy(copy);
+	return host_fail(error, "%s: %s", path, why);
+}
+
+static uint64_t generation_of(const struct file_bytes *copy)
+{
+	struct header header;
+
+	memcpy(&header, copy->data, sizeof(header));
+	return header.generation;
+}
+
+/* Of two good copies the newer one, which a store that was cut short did not answer for yet. */
+static struct file_bytes *newer(struct file_bytes copies[COPIES])
+{
+	if (!copies[0].data || !copies[1].data)
+		return copies[0].data ? &copies[0] : &copies[1];
+	return generation_of(&copies[1]) > generation_of(&copies[0]) ? &copies[1] : &copies[0];
+}
+
+static bool take_state(struct state_file *file, const struct file_bytes *copy,
+		       struct file_bytes *state, struct host_error *error)
+{
+	size_t before = sizeof(struct header) + sizeof(struct body);
+
+	file->generation = generation_of(copy);
+	state->size = copy->size - before;
+	state->data = malloc(state->size + 1);
+	if (!state->data)
+		return host_fail(error, "out of memory");
+	memcpy(state->data, copy->data + before, state->size);
+	return true;
+}
+
+bool state_file_load(struct state_file *file, struct file_bytes *state, struct host_error *error)
+{
+	struct file_bytes copies[COPIES] = { 0 };
+	struct host_error reasons[COPIES];
+	int there = 0, bad = -1;
+	bool ok;
+
+	*state = (struct file_bytes){ 0 };
+	for (int i = 0; i < COPIES; i++) {
+		if (!copy_exists(file, i))
+			continue;
+		there++;
+		if (!read_copy(file, i, &copies[i], &reasons[i]))
+			bad = i;
+	}
+	if (there == 0)
+		return true;
+	if (!copies[0].data && !copies[1].data)
+		return host_fail(error, "%.300s; and no other copy is good", reasons[bad].text);
+	if (bad >= 0)
+		cmd_error("%s; the other copy serves, and both are written anew",
+			  reasons[bad].text);
+	ok = take_state(file, newer(copies), state, error);
+	for (int i = 0; i < COPIES; i++)
+		free_copy(&copies[i]);
+	return ok;
+}
+
+static bool write_all(int fd, const uint8_t *data, size_t size)
+{
+	for (size_t done = 0; done < size;) {
+		ssize_t put = pwrite(fd, data + done, size - done, (off_t)done);
+
+		if (put < 0 && errno == EINTR)
+			continue;
+		if (put <= 0)
+			return false;
+		done += (size_t)put;
+	}
+	return true;
+}
+
+static bool sync_copy(int fd, const uint8_t *copy, size_t size)
+{
+	return fchmod(fd, 0600) == 0 && write_all(fd, copy, size) &&
+	       ftruncate(fd, (off_t)size) == 0 && fsync(fd) == 0;
+}
+
+static bool write_copy(const struct state_file *file, int index, const uint8_t *copy, size_t size)
+{
+	int fd = openat(file->directory, next_names[index],
+			O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+	int saved;
+	bool ok;
+
+	if (fd < 0)
+		return false;
+	ok = sync_copy(fd, copy, size);
+	saved = errno;
+	close(fd);
+	errno = saved;
+	return ok &&
+	       renameat(file->directory, next_names[index], file->directory, names[index]) == 0;
+}
+
+static bool build_copy(const struct state_file *file, uint8_t *copy, const uint8_t *state,
+		       size_t size)
+{
+	struct header header;
+	struct body *body = (struct body *)(copy + sizeof(header));
+	uint64_t generation = file->generation + 1;
+
+	if (!fill_header(file, &header, generation, size))
+		return false;
+	memcpy(copy, &header, sizeof(header));
+	*body = (struct body){ .generation = generation };
+	memcpy(body->state, state, size);
+	return protect_body(file, body, size);
+}
+
+static bool write_copies(struct state_file *file, const uint8_t *copy, size_t size,
+			 struct host_error *error)
+{
+	file->reserved = false;
+	for (int i = 0; i < COPIES; i++) {
+		if (!write_copy(file, i, copy, size))
+			return host_fail(error, "%s/%s: %s", file->path, names[i], strerror(errno));
+	}
+	if (fsync(file->directory) != 0)
+		return host_fail(error, "%s: %s", file->path, strerror(errno));
+	return true;
+}
+
+bool state_file_store(struct state_file *file, const uint8_t *state, size_t size,
+		      struct host_error *error)
+{
+	size_t copy_size = sizeof(struct header) + sizeof(struct body) + size;
+	uint8_t *copy;
+	bool ok;
+
+	if (size > STATE_FILE_MAX)
+		return host_fail(error, "a state of %zu bytes is too large", size);
+	file->copy_size = copy_size;
+	copy = malloc(copy_size);
+	if (!copy)
+		return host_fail(error, "out of memory");
+	ok = build_copy(file, copy, state, size) ? write_copies(file, copy, copy_size, error)
+						 : host_fail_crypto(error, "cannot seal the state");
+	OPENSSL_cleanse(copy, copy_size);
+	free(copy);
+	/* Also after a failure: the copy that was written, if one was, has this number. */
+	file->generation++;
+	return ok;
+}
+
+static bool reserve_one(const struct state_file *file, int index)
+{
+	int fd = openat(file->directory, next_names[index],
+			O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+	bool ok = fd >= 0 && posix_fallocate(fd, 0, (off_t)file->copy_size + GROWTH_MAX) == 0;
+
+	if (fd >= 0)
+		close(fd);
+	return ok;
+}
+
+bool state_file_reserve(struct state_file *file)
+{
+	if (!file->reserved)
+		file->reserved = reserve_one(file, 0) && reserve_one(file, 1);
+	return file->reserved;
+}
