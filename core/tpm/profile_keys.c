@@ -247,11 +247,13 @@ static const char *check_distinct(const struct profile *profile, const struct pr
 
 static const char *check_kind(const struct profile_key *key, const struct selector_template *info)
 {
+	const struct kind *kind = find_kind(key->id);
+
 	if ((key->role == PROFILE_ROLE_AK) != (key->id >= SVSM_KEY_AK_RSA2048))
 		return "the key's name is not one of its role";
 	if (info->signing != (key->role == PROFILE_ROLE_AK))
 		return "an ek decrypts, an ak signs";
-	if (!is_kind(find_kind(key->id), info))
+	if (!kind || !is_kind(kind, info))
 		return "the template's type or size is not that of the key's name";
 	return NULL;
 }

@@ -4,6 +4,7 @@
 #include <stddef.h>
 
 #include "monitor/arch/arch.h"
+#include "monitor/base/die.h"
 #include "monitor/lock/lock.h"
 #include "monitor/mem/guest_pages.h"
 
@@ -42,6 +43,15 @@ static struct place *find_vmsa(gpa_t vmsa)
 			return &registry.places[i];
 	}
 	return NULL;
+}
+
+/* That of a VMSA whose caller has reserved it, and has neither committed nor cancelled it yet. */
+static struct place *find_reserved(gpa_t vmsa)
+{
+	struct place *place = find_vmsa(vmsa);
+
+	assert_own(place && !place->made, "a VMSA that is made was reserved");
+	return place;
 }
 
 static struct place *find_entered(unsigned int cpu)
@@ -230,14 +240,14 @@ enum registry_result registry_reserve(unsigned int cpu, gpa_t vmsa, gpa_t caa)
 void registry_commit(gpa_t vmsa)
 {
 	lock_acquire(&registry.lock);
-	make_current(find_vmsa(vmsa));
+	make_current(find_reserved(vmsa));
 	lock_release(&registry.lock);
 }
 
 void registry_cancel(gpa_t vmsa)
 {
 	lock_acquire(&registry.lock);
-	forget(find_vmsa(vmsa));
+	forget(find_reserved(vmsa));
 	lock_release(&registry.lock);
 }
 

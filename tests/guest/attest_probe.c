@@ -387,7 +387,9 @@ static bool create(int fd, uint32_t hierarchy, const struct template *t, uint32_
 	add(&m, hierarchy, 4);
 	add(&m, 9, 4);
 	add(&m, 0x40000009, 4); /* empty password */
-	add(&m, 0, 5);
+	add(&m, 0, 2);		/* no nonce, no attributes, no HMAC */
+	add(&m, 0, 1);
+	add(&m, 0, 2);
 	add(&m, 4, 2); /* neither authorization nor data */
 	add(&m, 0, 4);
 	add(&m, (uint32_t)t->size, 2);

@@ -17,8 +17,9 @@ static bool encode(X509 *certificate, struct file_bytes *bytes)
 	if (!bytes->data)
 		return false;
 	to = bytes->data;
-	bytes->size = (size_t)i2d_X509(certificate, &to);
-	return true;
+	size = i2d_X509(certificate, &to);
+	bytes->size = size > 0 ? (size_t)size : 0;
+	return size > 0;
 }
 
 /* The key as OpenSSL's, if it is a good one: a point on its curve, a modulus of its size. */

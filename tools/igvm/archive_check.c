@@ -64,23 +64,31 @@ static bool check_profiles(const struct archive_writer *archive, struct profile 
 
 /* ---- services.conf ---- */
 
-static bool check_named(const struct archive_writer *archive, const char *name, unsigned int line,
-			struct host_error *error)
+/* The file that a line names, or NULL. */
+static const struct archive_writer_file *find_named(const struct archive_writer *archive,
+						    const char *name, unsigned int line,
+						    struct host_error *error)
 {
-	return find_file(archive, name) ||
-	       host_fail(error, CONF_FILE ":%u: the archive has no file %s", line, name);
+	const struct archive_writer_file *file = find_file(archive, name);
+
+	if (!file)
+		host_fail(error, CONF_FILE ":%u: the archive has no file %s", line, name);
+	return file;
 }
 
 static bool check_grant(const struct archive_writer *archive, const struct conf_service *service,
 			const struct conf_grant *grant, struct profile *profile,
 			struct host_error *error)
 {
+	const struct archive_writer_file *file;
+
 	if (grant->kind != GRANT_FILE)
 		return true;
-	if (!check_named(archive, grant->path, grant->line, error))
+	file = find_named(archive, grant->path, grant->line, error);
+	if (!file)
 		return false;
 	return service->role != SERVICE_VTPM || grant->fd != VTPM_FD_PROFILE ||
-	       check_profile(find_file(archive, grant->path), profile, error);
+	       check_profile(file, profile, error);
 }
 
 /* It would end at its start. */
@@ -98,7 +106,7 @@ static bool check_has_profile(const struct conf_service *service, struct host_er
 static bool check_service(const struct archive_writer *archive, const struct conf_service *service,
 			  struct profile *profile, struct host_error *error)
 {
-	if (!check_named(archive, service->exec, service->exec_line, error))
+	if (!find_named(archive, service->exec, service->exec_line, error))
 		return false;
 	for (unsigned int i = 0; i < service->grant_count; i++) {
 		if (!check_grant(archive, service, &service->grants[i], profile, error))

@@ -229,7 +229,9 @@ static bool put_ecc(struct bytes_writer *w, const EVP_PKEY *key)
 	if (EVP_PKEY_get_group_name(key, group, sizeof(group), &length) != 1)
 		return false;
 	for (size_t i = 0; i < sizeof(curves) / sizeof(curves[0]); i++) {
-		if (strcmp(group, curve_of(curves[i], &size)) != 0)
+		const char *name = curve_of(curves[i], &size);
+
+		if (!name || strcmp(group, name) != 0)
 			continue;
 		bytes_put_be16(w, curves[i]);
 		bytes_put_be16(w, TPM_ALG_NULL); /* key derivation */
