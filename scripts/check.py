@@ -116,6 +116,8 @@ def programs_of(build, slow):
             demo("demo, directives reversed", "demo-reverse",
                  "--image-option=--reverse-directives"),
             ("clang", ["scripts/check-clang.sh", "build/clang"]),
+            ("clang-tidy", ["scripts/analyze.py", "--programs", build, "clang-tidy"]),
+            ("gcc's analyzer", ["scripts/analyze.py", "--programs", build, "gcc"]),
             ("faults that a test sees", ["scripts/mutants", "--repeat"]),
             ("plain Linux, two vCPUs", ["tests/guest/plain_linux_test.py", "--programs", build,
                                         "--cpus", "2"]),

@@ -18,7 +18,7 @@ codename=$(. /etc/os-release && echo "${VERSION_CODENAME:-}")
 case $codename in
 bookworm)
 	compiler=gcc-12
-	second_compiler="clang-14 libclang-rt-14-dev clang-format-14"
+	second_compiler="clang-14 libclang-rt-14-dev clang-format-14 clang-tidy-14"
 	tcti_device=libtss2-tcti-device0
 	tcti_swtpm=libtss2-tcti-swtpm0
 	static_crypto=

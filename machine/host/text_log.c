@@ -26,7 +26,8 @@ static void put(struct text_log *log, char c)
 void text_log_write(struct text_log *log, const char *data, size_t size)
 {
 	if (log->copy) {
-		fwrite(data, 1, size, log->copy);
+		/* A full disk ends no machine. */
+		(void)fwrite(data, 1, size, log->copy);
 		fflush(log->copy);
 	}
 	for (size_t i = 0; i < size; i++)

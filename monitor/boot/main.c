@@ -55,8 +55,7 @@ static bool params_sound(const struct socle_params *p)
 	       !(p->allow_missing & ~SOCLE_MISSING_KNOWN) && p->region.size == SOCLE_REGION_SIZE &&
 	       p->ram_count && p->ram_count <= SOCLE_PARAMS_RAM_MAX &&
 	       p->loaded_count <= SOCLE_PARAMS_LOADED_MAX && p->cpu_count &&
-	       p->cpu_count <= MONITOR_CPUS_MAX && p->cpu_count <= REGISTRY_CPUS_MAX &&
-	       in_region(p, p->image.gpa, p->image.size) &&
+	       p->cpu_count <= MONITOR_CPUS_MAX && in_region(p, p->image.gpa, p->image.size) &&
 	       in_region(p, p->page_tables.gpa, p->page_tables.size) &&
 	       in_region(p, p->archive.gpa, p->archive.size) &&
 	       in_region(p, p->free.gpa, p->free.size) &&

@@ -30,6 +30,7 @@ static bool rights_valid(unsigned int rights)
 }
 
 /* True when nothing below the table is writable and executable, or reachable from ring 3. */
+/* NOLINTNEXTLINE(misc-no-recursion): as deep as page tables are. */
 static bool table_sound(gpa_t page, unsigned int level, bool writable, bool executable)
 {
 	const uint64_t *table = table_at(page);

@@ -34,6 +34,7 @@ bool space_create(struct address_space *space, struct page_owner *owner)
 	return true;
 }
 
+/* NOLINTNEXTLINE(misc-no-recursion): as deep as page tables are. */
 static void free_table(struct address_space *space, gpa_t page, unsigned int level)
 {
 	uint64_t *table = table_at(page);

@@ -9,11 +9,11 @@
 #include "monitor/vcpu/cpu.h"
 
 /*
- * Starts vCPUs 1..count-1 at VMPL0, one after the other, and waits for each without end: a host that
+ * Starts vCPUs 1..wanted-1 at VMPL0, one after the other, and waits for each without end: a host that
  * accepts to start a vCPU and does not run it holds the VM before its first guest instruction, which
  * it could do anyway, and a slow or paused one only needs its time. A host that refuses is fatal.
  */
-void vcpu_start_others(unsigned int count, struct page_owner *owner);
+void vcpu_start_others(unsigned int wanted, struct page_owner *owner);
 
 /* Serves the guest of this vCPU for ever. start.c ends in it on every vCPU but the first. */
 _Noreturn void vcpu_run(void);

@@ -71,8 +71,8 @@ static int relay(const char *path)
 		    fread(message + 14, 1, size - 10, stdin) != size - 10)
 			errx(2, "a command is cut short");
 		size = ask(fd, VTPM_OP_COMMAND, 4 + size);
-		fwrite(message, 1, size, stdout);
-		fflush(stdout);
+		if (fwrite(message, 1, size, stdout) != size || fflush(stdout) != 0)
+			errx(2, "the response cannot be written");
 		memset(message, 0, 4);
 	}
 	return 0;

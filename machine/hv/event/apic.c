@@ -98,28 +98,33 @@ bool apic_base_write(struct apic *a, uint64_t value)
 	return true;
 }
 
+static void request(struct apic *a, uint8_t vector, bool level)
+{
+	bit_set(a->irr, vector);
+	if (level)
+		bit_set(a->tmr, vector);
+	else
+		bit_clear(a->tmr, vector);
+}
+
 static void raise_error(struct apic *a, uint32_t bit)
 {
 	uint32_t lvt = a->lvt[APIC_LVT_ERROR];
 
 	a->esr_new |= bit;
-	if (!(lvt & APIC_LVT_MASKED) && (lvt & 0xff) >= APIC_VECTOR_FIRST_LEGAL)
-		apic_accept(a, lvt & 0xff, false);
+	if (software_enabled(a) && !(lvt & APIC_LVT_MASKED) &&
+	    (lvt & 0xff) >= APIC_VECTOR_FIRST_LEGAL)
+		request(a, lvt & 0xff, false);
 }
 
 void apic_accept(struct apic *a, uint8_t vector, bool level)
 {
 	if (!software_enabled(a))
 		return;
-	if (vector < APIC_VECTOR_FIRST_LEGAL) {
+	if (vector < APIC_VECTOR_FIRST_LEGAL)
 		raise_error(a, APIC_ESR_RECEIVE_ILLEGAL);
-		return;
-	}
-	bit_set(a->irr, vector);
-	if (level)
-		bit_set(a->tmr, vector);
 	else
-		bit_clear(a->tmr, vector);
+		request(a, vector, level);
 }
 
 static uint32_t processor_priority(const struct apic *a)

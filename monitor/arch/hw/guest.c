@@ -75,6 +75,7 @@ uint8_t arch_guest_exchange8(gpa_t at, uint8_t value, bool *ok)
 }
 
 #define EFER_SVME_BIT 12
+/* NOLINTNEXTLINE(misc-redundant-expression): that both say the same is the point. */
 _Static_assert(SNP_VMSA_EFER_SVME == 1ull << EFER_SVME_BIT, "EFER.SVME");
 
 /* Both return whether it was set before, and false in *ok on a fault. */

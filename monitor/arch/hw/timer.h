@@ -34,7 +34,7 @@ void timer_stop(struct cpu *cpu);
  * more than at its own last look if the TSC has moved on since, whatever the host did to it
  * meanwhile. arch_now_ns() is this over all vCPUs.
  */
-uint64_t clock_advance(struct cpu_clock *clock, uint64_t tsc, uint64_t seen_ns);
+uint64_t clock_advance(struct cpu_clock *own, uint64_t tsc, uint64_t seen_ns);
 
 /* Says that an event of the doorbell was dealt with. */
 void timer_end_of_interrupt(void);
