@@ -7,7 +7,8 @@
 A link of Markdown has to lead to a file of this tree, and its #fragment to a heading there. A path in
 backquotes that begins with a room of the tree (`monitor/mem/alloc`) has to be one, as it stands or with
 .c, .h, .md, .S, .py or .sh behind it, or be a pattern that fits a file; so has each such word of a code
-block of commands (```sh). What a build makes is not looked at, nor is code that a reader shall write.
+block of commands (```sh). What a build makes is not looked at, nor is what a reader shall write: code,
+and paths with NAME in them.
 """
 
 import functools
@@ -64,6 +65,7 @@ class Tree:
     def is_path(self, text):
         """Whether it reads like a path of this tree: one word, from a room on."""
         return (re.fullmatch(r"\.?[\w.*-]+(/[\w.*-]+)*/?", text) is not None and "/" in text
+                and not re.search(r"\bNAME(_|\b)", text)
                 and text.split("/")[0] in self.rooms and text.split("/")[0] not in MADE)
 
     def problem_of_link(self, source, target):
