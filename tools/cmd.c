@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 #include "tools/cmd.h"
 
-#include <getopt.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
-#include "core/base/number.h"
+#include "tools/options.h"
 
 /* What was reported last, for those who report it once more in another form. */
 static char last_error[1536];
@@ -39,7 +39,7 @@ const char *cmd_last_error(void)
 	return last_error;
 }
 
-int cmd_error(const char *format, ...)
+enum cmd_status cmd_error(const char *format, ...)
 {
 	va_list args;
 
@@ -49,7 +49,7 @@ int cmd_error(const char *format, ...)
 	return CMD_MISUSE;
 }
 
-int cmd_file_error(const char *file, const char *format, ...)
+enum cmd_status cmd_file_error(const char *file, const char *format, ...)
 {
 	va_list args;
 
@@ -59,42 +59,71 @@ int cmd_file_error(const char *file, const char *format, ...)
 	return CMD_MISUSE;
 }
 
-static int help(const char *name, const struct command *commands, size_t count)
+/* "socle" and a path, the name that messages call a command by. */
+static void join(char *name, size_t size, const char *first, const char *second)
+{
+	snprintf(name, size, "%s%s%s", first, *first && *second ? " " : "", second);
+}
+
+static int list(const struct command *group, const char *name)
 {
 	printf("usage: %s COMMAND [OPTION]... [FILE]\n\n", name);
-	for (size_t i = 0; i < count; i++)
-		printf("  %-9s %s\n", commands[i].name, commands[i].help);
+	for (const struct command *const *c = group->commands; *c; c++) {
+		if ((*c)->summary)
+			printf("  %-9s %s\n", (*c)->name, (*c)->summary);
+	}
 	printf("\n`%s COMMAND --help` tells more.\n", name);
 	return CMD_OK;
 }
 
-int cmd_one_of(const char *name, const struct command *commands, size_t count, int argc,
-	       char **argv)
+static int run_one_of(const struct command *group, const char *path, int argc, char **argv)
 {
+	char name[64], below[64];
+
+	join(name, sizeof(name), "socle", path);
 	if (argc < 2)
 		return cmd_error("no command; `%s --help` lists them", name);
 	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)
-		return help(name, commands, count);
-	for (size_t i = 0; i < count; i++) {
-		if (strcmp(argv[1], commands[i].name) == 0)
-			return commands[i].run(argc - 1, argv + 1);
+		return list(group, name);
+	for (const struct command *const *c = group->commands; *c; c++) {
+		if (strcmp(argv[1], (*c)->name) != 0)
+			continue;
+		join(below, sizeof(below), path, (*c)->name);
+		return cmd_run_command(*c, below, argc - 1, argv + 1);
 	}
 	return cmd_error("unknown command \"%s\"; `%s --help` lists them", argv[1], name);
 }
 
-int cmd_bad_option(const char *command, int argc, char **argv)
+static int run_with_options(const struct command *command, const char *path, int argc, char **argv)
 {
-	const char *last = optind > 0 && optind <= argc ? argv[optind - 1] : "";
-	char letter[] = { '-', (char)optopt, '\0' };
-	const char *option = strncmp(last, "--", 2) == 0 ? last : letter;
+	void *arguments = calloc(1, command->size + 1);
+	int status = CMD_OK;
 
-	return cmd_error("%s: unknown option or missing value: \"%s\"; see `socle %s --help`",
-			 command, option, command);
+	if (!arguments)
+		return cmd_error("%s: out of memory", path);
+	if (command->defaults)
+		memcpy(arguments, command->defaults, command->size);
+	switch (options_read(command, path, argc, argv, arguments)) {
+	case OPTIONS_READ:
+		status = command->run(arguments);
+		break;
+	case OPTIONS_HELP:
+		options_help(command, path);
+		break;
+	case OPTIONS_REFUSED:
+		if (command->refused)
+			command->refused(argc, argv);
+		status = CMD_MISUSE;
+	}
+	free(arguments);
+	return status;
 }
 
-bool cmd_number(const char *text, uint64_t min, uint64_t max, uint64_t *number)
+int cmd_run_command(const struct command *command, const char *path, int argc, char **argv)
 {
-	return number_read(text, strlen(text), NUMBER_DECIMAL, min, max, number);
+	if (command->commands)
+		return run_one_of(command, path, argc, argv);
+	return run_with_options(command, path, argc, argv);
 }
 
 bool cmd_unix_path(const char *text, const char **path)

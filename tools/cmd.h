@@ -7,47 +7,32 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Exit statuses that all subcommands share; a subcommand documents those of its own. */
-#define CMD_OK 0
-#define CMD_MISUSE 1 /* wrong arguments, or a file that cannot be read or is not valid */
+struct command; /* tools/options.h */
 
-/*
- * One subcommand. argv[0] is the subcommand's name, so that getopt_long() works on argc and argv
- * as they are. Returns the exit status of the process.
- */
-struct command {
-	const char *name;
-	const char *help; /* one line for the list of commands */
-	int (*run)(int argc, char **argv);
+/* Exit statuses that all subcommands share; those of their own are in their tables. */
+enum cmd_status {
+	CMD_OK = 0,
+	CMD_MISUSE = 1,	 /* wrong arguments, or a file that cannot be read or is not valid */
+	CMD_REFUSED = 2, /* socle ca: a request */
 };
 
-int cmd_ca(int argc, char **argv);
-int cmd_igvm(int argc, char **argv);
-int cmd_run(int argc, char **argv);
-int cmd_verify(int argc, char **argv);
-int cmd_vtpm(int argc, char **argv);
+extern const struct command cmd_ca, cmd_igvm, cmd_run, cmd_verify, cmd_vtpm;
 
 /* Writes "socle: MESSAGE\n" to stderr, as one line, and returns CMD_MISUSE. */
-__attribute__((format(printf, 1, 2))) int cmd_error(const char *format, ...);
+__attribute__((format(printf, 1, 2))) enum cmd_status cmd_error(const char *format, ...);
 
 /* Writes "socle: FILE: MESSAGE\n" to stderr, as one line, and returns CMD_MISUSE. */
-__attribute__((format(printf, 2, 3))) int cmd_file_error(const char *file, const char *format, ...);
+__attribute__((format(printf, 2, 3))) enum cmd_status cmd_file_error(const char *file,
+								     const char *format, ...);
 
 /* The MESSAGE of the last of both, with the file, as it was written; "" before the first. */
 const char *cmd_last_error(void);
 
-/* Runs the one of count commands that argv[1] names, or lists them; name is what stands before. */
-int cmd_one_of(const char *name, const struct command *commands, size_t count, int argc,
-	       char **argv);
-
 /*
- * Reports the option that getopt_long() just refused with ?, having been told to be quiet. command
- * is what stands between "socle" and the options. Returns CMD_MISUSE.
+ * Runs a command, or the one of a group that argv[1] names. path is the command as it is called,
+ * without "socle "; "" for all of them. Returns the exit status.
  */
-int cmd_bad_option(const char *command, int argc, char **argv);
-
-/* A decimal number and nothing else, from min to max. */
-bool cmd_number(const char *text, uint64_t min, uint64_t max, uint64_t *number);
+int cmd_run_command(const struct command *command, const char *path, int argc, char **argv);
 
 /* The path of unix:PATH, within text. */
 bool cmd_unix_path(const char *text, const char **path);

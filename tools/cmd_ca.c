@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* `socle ca`: a certificate authority for the keys of vTPMs (docs/ca.md). */
 #include <errno.h>
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,9 +14,9 @@
 #include "tools/ca/issue.h"
 #include "tools/ca/serve.h"
 #include "tools/cmd.h"
+#include "tools/options.h"
 #include "tools/verify/policy.h"
 
-#define REFUSED 2
 #define ROOT_DAYS 7300L
 #define LEAF_DAYS 3650L
 #define DAYS_MAX 36500u
@@ -28,212 +27,91 @@
 #define INPUT_MAX (64u << 10)
 #define PATH_SIZE 4096
 
-static const char usage[] =
-	"usage: socle ca init [--name NAME] [--days N] DIRECTORY\n"
-	"       socle ca serve --listen unix:PATH [--once] [--stay SECONDS] POLICY... DIRECTORY\n"
-	"       socle ca serve --connect unix:PATH [--wait SECONDS] POLICY... DIRECTORY\n"
-	"       socle ca issue POLICY... -o OUTPUT DIRECTORY REQUEST\n"
-	"\n"
-	"A certificate authority for the keys of vTPMs. `init` makes one in DIRECTORY. `serve`\n"
-	"answers vTPMs over Socle's host channel, `issue` a request in files (profile, nonce.bin,\n"
-	"report.bin, manifest.bin, certs.bin in the directory REQUEST). A certificate is made "
-	"only\n"
-	"for keys that a report binds to the nonce, the profile and a trusted launch.\n"
-	"\n"
-	"  --name NAME           the authority's common name (Socle CA)\n"
-	"  --days N              how long certificates last (the authority's 7300, keys' 3650)\n"
-	"  --listen unix:PATH    serve whoever connects there; with --once, only the first\n"
-	"  --stay SECONDS        how long a client may stay, whatever it does (120)\n"
-	"  --connect unix:PATH   serve the vTPM behind `socle run --vmpl0-channel unix:PATH`\n"
-	"  --wait SECONDS        how long to wait until that is there (60)\n"
-	"  -o, --output OUTPUT   the directory that gets key-0.der, key-1.der, ...\n"
-	"\n"
-	"Policy; an image or a measurement must be given:\n"
-	"  --image FILE          the report must measure this IGVM file\n"
-	"  --measurement HEX     or have this measurement\n"
-	"  --trust-emulated      accept the roots of the emulated machine\n"
-	"  --ark FILE            the root of the report's certificates; an emulated one must be\n"
-	"                        given, for anybody can make one\n"
-	"  --certs DIR           read ark.pem, ask.pem and vcek.pem from there instead of taking\n"
-	"                        them from the request\n"
-	"  --minimum-tcb FMC,BOOTLOADER,TEE,SNP,MICROCODE\n"
-	"                        the least TCB to accept, each 0 to 255\n"
-	"  --profile NAME        serve only vTPMs with this profile\n"
-	"  --tpm-manufacturer id:HEX, --tpm-model TEXT, --tpm-version id:HEX\n"
-	"                        what the certificates say of the TPM\n"
-	"\n"
-	"Exit status: 0 well, 1 misuse or unreadable file, 2 a request was refused.\n";
-
-enum option_id {
-	OPT_ARK = 256,
-	OPT_CERTS,
-	OPT_CONNECT,
-	OPT_DAYS,
-	OPT_IMAGE,
-	OPT_LISTEN,
-	OPT_MANUFACTURER,
-	OPT_MEASUREMENT,
-	OPT_MINIMUM_TCB,
-	OPT_MODEL,
-	OPT_NAME,
-	OPT_ONCE,
-	OPT_PROFILE,
-	OPT_STAY,
-	OPT_TRUST_EMULATED,
-	OPT_VERSION,
-	OPT_WAIT,
-};
-
-static const struct option long_options[] = {
-	{ "ark", required_argument, NULL, OPT_ARK },
-	{ "certs", required_argument, NULL, OPT_CERTS },
-	{ "connect", required_argument, NULL, OPT_CONNECT },
-	{ "days", required_argument, NULL, OPT_DAYS },
-	{ "help", no_argument, NULL, 'h' },
-	{ "image", required_argument, NULL, OPT_IMAGE },
-	{ "listen", required_argument, NULL, OPT_LISTEN },
-	{ "measurement", required_argument, NULL, OPT_MEASUREMENT },
-	{ "minimum-tcb", required_argument, NULL, OPT_MINIMUM_TCB },
-	{ "name", required_argument, NULL, OPT_NAME },
-	{ "once", no_argument, NULL, OPT_ONCE },
-	{ "output", required_argument, NULL, 'o' },
-	{ "profile", required_argument, NULL, OPT_PROFILE },
-	{ "stay", required_argument, NULL, OPT_STAY },
-	{ "tpm-manufacturer", required_argument, NULL, OPT_MANUFACTURER },
-	{ "tpm-model", required_argument, NULL, OPT_MODEL },
-	{ "tpm-version", required_argument, NULL, OPT_VERSION },
-	{ "trust-emulated", no_argument, NULL, OPT_TRUST_EMULATED },
-	{ "wait", required_argument, NULL, OPT_WAIT },
-	{ 0 },
-};
-
 struct arguments {
 	const char *name, *image, *listen, *connect, *output, *certs, *ark;
-	long days; /* 0: not given */
+	const char *directory, *request;
+	long days; /* of the authority's own certificate */
 	unsigned int wait, stay;
-	bool once, help;
+	bool once;
 	struct ca_policy policy;
-	char **rest;
-	int rest_count;
 };
 
-static bool parse_days(const char *text, long *days)
+static const char *read_text(void *to, char *value)
 {
-	uint64_t number;
-
-	if (!cmd_number(text, 1, DAYS_MAX, &number))
-		return false;
-	*days = (long)number;
-	return true;
+	*(const char **)to = value;
+	return ca_certificate_text_ok(value) ? NULL : "1 to 64 printable characters";
 }
 
-static bool parse_seconds(const char *text, unsigned int *seconds)
+static const char *read_id(void *to, char *value)
 {
-	uint64_t count;
-
-	if (!cmd_number(text, 1, SECONDS_MAX, &count))
-		return false;
-	*seconds = (unsigned int)count;
-	return true;
+	*(const char **)to = value;
+	return ca_certificate_id_ok(value) ? NULL : "id: and eight hexadecimal digits";
 }
 
-/* The options that say what is demanded of requests; false for a bad value. */
-static bool take_policy_option(struct ca_policy *policy, int id, const char *value)
+static const char *read_profile(void *to, char *value)
 {
 	char name[CA_PROFILE_NAME_MAX];
 
-	switch (id) {
-	case OPT_MEASUREMENT:
-		policy->report.has_measurement = true;
-		return hex_read(value, policy->report.measurement, PSP_MEASUREMENT_SIZE);
-	case OPT_MINIMUM_TCB:
-		return policy_parse_tcb(value, &policy->report.minimum_tcb);
-	case OPT_PROFILE:
-		policy->profile = value;
-		return !ca_request_profile(name, value, strlen(value));
-	case OPT_MANUFACTURER:
-		policy->tpm.manufacturer = value;
-		return ca_certificate_id_ok(value);
-	case OPT_MODEL:
-		policy->tpm.model = value;
-		return ca_certificate_text_ok(value);
-	case OPT_VERSION:
-		policy->tpm.version = value;
-		return ca_certificate_id_ok(value);
-	default:
-		policy->report.trust_emulated = true;
-		return true;
-	}
+	*(const char **)to = value;
+	return ca_request_profile(name, value, strlen(value)) ? "the name of a profile" : NULL;
 }
 
-static bool take_option(struct arguments *a, int id, const char *value)
-{
-	switch (id) {
-	case OPT_ARK:
-		a->ark = value;
-		return true;
-	case OPT_CERTS:
-		a->certs = value;
-		return true;
-	case OPT_CONNECT:
-		return cmd_unix_path(value, &a->connect);
-	case OPT_DAYS:
-		return parse_days(value, &a->days);
-	case OPT_IMAGE:
-		a->image = value;
-		return true;
-	case OPT_LISTEN:
-		return cmd_unix_path(value, &a->listen);
-	case OPT_NAME:
-		a->name = value;
-		return ca_certificate_text_ok(value);
-	case OPT_ONCE:
-		a->once = true;
-		return true;
-	case OPT_STAY:
-		return parse_seconds(value, &a->stay);
-	case OPT_WAIT:
-		return parse_seconds(value, &a->wait);
-	case 'o':
-		a->output = value;
-		return true;
-	default:
-		return take_policy_option(&a->policy, id, value);
-	}
-}
+static const struct option_row init_rows[] = {
+	OPTION(struct arguments, name, "name", READ, "NAME",
+	       "the authority's common name (default Socle CA)", .read = read_text),
+	OPTION(struct arguments, days, "days", NUMBER, "N", "how long its certificate lasts",
+	       .least = 1, .most = DAYS_MAX),
+	{ 0 },
+};
 
-static bool parse_arguments(struct arguments *a, int argc, char **argv)
-{
-	int id, index;
+static const struct option_row serve_rows[] = {
+	OPTION(struct arguments, listen, "listen", SOCKET, "unix:PATH",
+	       "serve whoever connects there; with --once, only the first"),
+	OPTION(struct arguments, once, "once", FLAG, NULL, "end when the first has left"),
+	OPTION(struct arguments, stay, "stay", NUMBER, "SECONDS",
+	       "how long a client may stay, whatever it does", .least = 1, .most = SECONDS_MAX),
+	OPTION(struct arguments, connect, "connect", SOCKET, "unix:PATH",
+	       "serve the vTPM behind `socle run --vmpl0-channel unix:PATH`"),
+	OPTION(struct arguments, wait, "wait", NUMBER, "SECONDS",
+	       "how long to wait until that is there", .least = 1, .most = SECONDS_MAX),
+	{ 0 },
+};
 
-	*a = (struct arguments){
-		.name = "Socle CA",
-		.wait = CONNECT_WAIT_S,
-		.stay = CLIENT_STAY_S,
-		/* What libtpms says of itself: vendor IBM, firmware version 0x20191023. */
-		.policy.tpm = { "id:49424D00", "Socle vTPM", "id:20191023" },
-		.policy.report.depth = EVIDENCE_REPORT,
-	};
-	opterr = 0;
-	while ((id = getopt_long(argc, argv, "ho:", long_options, &index)) != -1) {
-		if (id == 'h') {
-			a->help = true;
-			return true;
-		}
-		if (id == '?') {
-			cmd_bad_option("ca", argc, argv);
-			return false;
-		}
-		if (!take_option(a, id, optarg)) {
-			cmd_error("ca: --%s: \"%s\" is not a value for it",
-				  id == 'o' ? "output" : long_options[index].name, optarg);
-			return false;
-		}
-	}
-	a->rest = argv + optind;
-	a->rest_count = argc - optind;
-	return true;
-}
+static const struct option_row issue_rows[] = {
+	OPTION(struct arguments, output, "output", FOLDER, "OUTPUT",
+	       "the directory that gets key-0.der, key-1.der, ...", .letter = 'o',
+	       .required = true),
+	{ 0 },
+};
+
+static const struct option_row policy_rows[] = {
+	OPTION(struct arguments, image, "image", FILE, "FILE",
+	       "the report must measure this IGVM file"),
+	OPTION(struct arguments, policy.report, "measurement", READ, "HEX",
+	       "or have this measurement", .read = policy_read_measurement),
+	OPTION(struct arguments, policy.report.trust_emulated, "trust-emulated", FLAG, NULL,
+	       "accept the roots of the emulated machine"),
+	OPTION(struct arguments, ark, "ark", FILE, "FILE",
+	       "the root of the report's certificates; an emulated one must be given, for anybody "
+	       "can make one"),
+	OPTION(struct arguments, certs, "certs", FOLDER, "DIR",
+	       "read ark.pem, ask.pem and vcek.pem from there instead of taking them from the "
+	       "request"),
+	OPTION(struct arguments, policy.report.minimum_tcb, "minimum-tcb", READ,
+	       "FMC,BOOTLOADER,TEE,SNP,MICROCODE", "the least TCB to accept, each 0 to 255",
+	       .read = policy_read_tcb),
+	OPTION(struct arguments, policy.profile, "profile", READ, "NAME",
+	       "serve only vTPMs with this profile", .read = read_profile),
+	OPTION(struct arguments, policy.days, "days", NUMBER, "N",
+	       "how long certificates of keys last", .least = 1, .most = DAYS_MAX),
+	OPTION(struct arguments, policy.tpm.manufacturer, "tpm-manufacturer", READ, "id:HEX",
+	       "what the certificates say of the TPM", .read = read_id),
+	OPTION(struct arguments, policy.tpm.model, "tpm-model", READ, "TEXT", "likewise",
+	       .read = read_text),
+	OPTION(struct arguments, policy.tpm.version, "tpm-version", READ, "id:HEX", "likewise",
+	       .read = read_id),
+	{ 0 },
+};
 
 /* Certificates that the authority has of its own. */
 static bool load_chain(const struct arguments *a, struct amd_chain *chain)
@@ -252,7 +130,6 @@ static bool finish_policy(struct arguments *a)
 {
 	struct policy *report = &a->policy.report;
 
-	a->policy.days = a->days ? a->days : LEAF_DAYS;
 	if (!a->image == !report->has_measurement) {
 		cmd_error("ca: give an image or a measurement, one of them");
 		return false;
@@ -262,15 +139,14 @@ static bool finish_policy(struct arguments *a)
 	return report->has_measurement && load_chain(a, &a->policy.chain);
 }
 
-static int init(const struct arguments *a)
+static int init(void *arguments)
 {
+	const struct arguments *a = arguments;
 	struct host_error error;
 
-	if (a->rest_count != 1)
-		return cmd_error("ca init wants one directory");
-	if (ca_authority_init(a->rest[0], a->name, a->days ? a->days : ROOT_DAYS, &error))
+	if (ca_authority_init(a->directory, a->name, a->days, &error))
 		return CMD_OK;
-	return cmd_file_error(a->rest[0], "%s", error.text);
+	return cmd_file_error(a->directory, "%s", error.text);
 }
 
 static void reap(unsigned int *clients, bool wait)
@@ -282,18 +158,19 @@ static void reap(unsigned int *clients, bool wait)
 }
 
 /* Answers a client for at most that many seconds, or until it leaves. The exit status. */
-static int serve_one(int fd, unsigned int seconds, const struct ca_authority *ca,
-		     const struct ca_policy *policy)
+static enum cmd_status serve_one(int fd, unsigned int seconds, const struct ca_authority *ca,
+				 const struct ca_policy *policy)
 {
 	struct ca_channel channel = ca_channel_open(fd, seconds);
-	int status = ca_serve(&channel, ca, policy) ? CMD_OK : REFUSED;
+	enum cmd_status status = ca_serve(&channel, ca, policy) ? CMD_OK : CMD_REFUSED;
 
 	close(fd);
 	return status;
 }
 
 /* A process for each client: none can hold up another. Ends only by a signal or an error. */
-static int serve_many(int listener, const struct arguments *a, const struct ca_authority *ca)
+static enum cmd_status serve_many(int listener, const struct arguments *a,
+				  const struct ca_authority *ca)
 {
 	unsigned int clients = 0;
 
@@ -314,9 +191,10 @@ static int serve_many(int listener, const struct arguments *a, const struct ca_a
 	}
 }
 
-static int serve_listen(const struct arguments *a, const struct ca_authority *ca)
+static enum cmd_status serve_listen(const struct arguments *a, const struct ca_authority *ca)
 {
-	int listener = ca_channel_listen(a->listen), fd, status;
+	int listener = ca_channel_listen(a->listen), fd;
+	enum cmd_status status = CMD_MISUSE;
 
 	if (listener < 0)
 		return cmd_file_error(a->listen, "%s", strerror(errno));
@@ -325,14 +203,16 @@ static int serve_listen(const struct arguments *a, const struct ca_authority *ca
 	if (!a->once)
 		return serve_many(listener, a, ca);
 	fd = accept(listener, NULL, NULL);
-	status = fd >= 0 ? serve_one(fd, a->stay, ca, &a->policy)
-			 : cmd_error("ca: accept: %s", strerror(errno));
+	if (fd >= 0)
+		status = serve_one(fd, a->stay, ca, &a->policy);
+	else
+		cmd_error("ca: accept: %s", strerror(errno));
 	close(listener);
 	unlink(a->listen);
 	return status;
 }
 
-static int serve(const struct arguments *a, const struct ca_authority *ca)
+static enum cmd_status serve(const struct arguments *a, const struct ca_authority *ca)
 {
 	int fd;
 
@@ -445,48 +325,45 @@ static bool judge_files(const struct ca_authority *ca, const struct ca_policy *p
 	       ca_authority_use_nonce(ca, f->nonce.data, f->nonce.size, error);
 }
 
-static int issue_files(const struct arguments *a, const struct ca_authority *ca,
-		       const struct request_files *files)
+static enum cmd_status issue_files(const struct arguments *a, const struct ca_authority *ca,
+				   const struct request_files *files)
 {
 	struct vtpm_manifest manifest;
 	struct host_error error;
 	struct ca_issued issued;
-	int status;
+	enum cmd_status status;
 
 	if (!judge_files(ca, &a->policy, files, &manifest, &error) ||
 	    !ca_issue(ca, &a->policy, &manifest, &issued, &error)) {
 		cmd_error("ca: refused: %s", error.text);
-		return REFUSED;
+		return CMD_REFUSED;
 	}
 	status = write_issued(a->output, &issued) ? CMD_OK : CMD_MISUSE;
 	ca_issued_free(&issued);
 	return status;
 }
 
-static int issue(const struct arguments *a, const struct ca_authority *ca)
+static enum cmd_status issue(const struct arguments *a, const struct ca_authority *ca)
 {
 	struct request_files files;
-	int status = CMD_MISUSE;
+	enum cmd_status status = CMD_MISUSE;
 
-	if (a->rest_count != 2 || !a->output)
-		return cmd_error("ca issue wants the authority, a request, and -o OUTPUT");
-	if (read_request(a, a->rest[1], &files))
+	if (read_request(a, a->request, &files))
 		status = issue_files(a, ca, &files);
 	free_request(&files);
 	return status;
 }
 
 static int with_authority(struct arguments *a,
-			  int (*run)(const struct arguments *a, const struct ca_authority *ca))
+			  enum cmd_status (*run)(const struct arguments *a,
+						 const struct ca_authority *ca))
 {
+	enum cmd_status status = CMD_MISUSE;
 	struct ca_authority ca;
 	struct host_error error;
-	int status = CMD_MISUSE;
 
-	if (a->rest_count < 1)
-		return cmd_error("ca: the authority's directory is missing");
-	if (!ca_authority_open(&ca, a->rest[0], &error))
-		return cmd_file_error(a->rest[0], "%s", error.text);
+	if (!ca_authority_open(&ca, a->directory, &error))
+		return cmd_file_error(a->directory, "%s", error.text);
 	if (finish_policy(a))
 		status = run(a, &ca);
 	amd_chain_free(&a->policy.chain);
@@ -494,23 +371,94 @@ static int with_authority(struct arguments *a,
 	return status;
 }
 
-int cmd_ca(int argc, char **argv)
+static int run_serve(void *arguments)
 {
-	struct arguments a;
-
-	if (argc < 2)
-		return cmd_error("ca: init, serve or issue; see `socle ca --help`");
-	if (!parse_arguments(&a, argc - 1, argv + 1))
-		return CMD_MISUSE;
-	if (a.help || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
-		fputs(usage, stdout);
-		return CMD_OK;
-	}
-	if (strcmp(argv[1], "init") == 0)
-		return init(&a);
-	if (strcmp(argv[1], "serve") == 0)
-		return with_authority(&a, serve);
-	if (strcmp(argv[1], "issue") == 0)
-		return with_authority(&a, issue);
-	return cmd_error("ca: unknown command \"%s\"; see `socle ca --help`", argv[1]);
+	return with_authority(arguments, serve);
 }
+
+static int run_issue(void *arguments)
+{
+	return with_authority(arguments, issue);
+}
+
+static const struct option_row directory[] = {
+	OPTION(struct arguments, directory, "DIRECTORY", FOLDER, NULL, "the authority"),
+	{ 0 },
+};
+
+static const struct option_row issue_operands[] = {
+	OPTION(struct arguments, directory, "DIRECTORY", FOLDER, NULL, "the authority"),
+	OPTION(struct arguments, request, "REQUEST", FOLDER, NULL, "the request"),
+	{ 0 },
+};
+
+static const struct option_status statuses[] = {
+	{ CMD_OK, "well" },
+	{ CMD_MISUSE, "misuse or unreadable file" },
+	{ CMD_REFUSED, "a request was refused" },
+	{ 0 },
+};
+
+static const struct arguments policy_defaults = {
+	.wait = CONNECT_WAIT_S,
+	.stay = CLIENT_STAY_S,
+	/* What libtpms says of itself: vendor IBM, firmware version 0x20191023. */
+	.policy = { .tpm = { "id:49424D00", "Socle vTPM", "id:20191023" },
+		    .report.depth = EVIDENCE_REPORT,
+		    .days = LEAF_DAYS },
+};
+
+#define POLICY_TITLE "Policy; an image or a measurement must be given"
+
+static const struct command ca_init = {
+	.name = "init",
+	.summary = "make an authority",
+	.about = "Makes an authority in DIRECTORY.",
+	.groups = (const struct option_group[]){ { NULL, init_rows }, { 0 } },
+	.operands = directory,
+	.statuses = statuses,
+	.defaults = &(const struct arguments){ .name = "Socle CA", .days = ROOT_DAYS },
+	.size = sizeof(struct arguments),
+	.run = init,
+};
+
+static const struct command ca_serve_command = {
+	.name = "serve",
+	.summary = "answer vTPMs over Socle's host channel",
+	.about = "Answers vTPMs over Socle's host channel. A certificate is made only for keys "
+		 "that a "
+		 "report binds to the nonce, the profile and a trusted launch.",
+	.groups = (const struct option_group[]){ { NULL, serve_rows },
+						 { POLICY_TITLE, policy_rows },
+						 { 0 } },
+	.operands = directory,
+	.statuses = statuses,
+	.defaults = &policy_defaults,
+	.size = sizeof(struct arguments),
+	.run = run_serve,
+};
+
+static const struct command ca_issue_command = {
+	.name = "issue",
+	.summary = "answer a request in files",
+	.about = "Answers a request in files: profile, nonce.bin, report.bin, manifest.bin, "
+		 "certs.bin in "
+		 "the directory REQUEST. A certificate is made only for keys that a report binds "
+		 "to the "
+		 "nonce, the profile and a trusted launch.",
+	.groups = (const struct option_group[]){ { NULL, issue_rows },
+						 { POLICY_TITLE, policy_rows },
+						 { 0 } },
+	.operands = issue_operands,
+	.statuses = statuses,
+	.defaults = &policy_defaults,
+	.size = sizeof(struct arguments),
+	.run = run_issue,
+};
+
+const struct command cmd_ca = {
+	.name = "ca",
+	.summary = "certify the keys of vTPMs",
+	.commands = (const struct command *const[]){ &ca_init, &ca_serve_command, &ca_issue_command,
+						     NULL },
+};

@@ -2,15 +2,10 @@
 /* `socle igvm`: builds, shows and measures IGVM files. */
 #include "tools/cmd.h"
 #include "tools/igvm/igvm.h"
+#include "tools/options.h"
 
-static const struct command commands[] = {
-	{ "build", "make an IGVM file", igvm_build },
-	{ "show", "say what an IGVM file holds", igvm_show },
-	{ "measure", "print the launch digest that an IGVM file gives", igvm_measure },
+const struct command cmd_igvm = {
+	.name = "igvm",
+	.summary = "build, show and measure IGVM files",
+	.commands = (const struct command *const[]){ &igvm_build, &igvm_show, &igvm_measure, NULL },
 };
-
-int cmd_igvm(int argc, char **argv)
-{
-	return cmd_one_of("socle igvm", commands, sizeof(commands) / sizeof(commands[0]), argc,
-			  argv);
-}

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* `socle verify`: decides, offline, whether gathered evidence is to be trusted. */
-#include <getopt.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <string.h>
@@ -9,102 +8,12 @@
 #include "core/base/hex.h"
 #include "core/base/number.h"
 #include "tools/cmd.h"
+#include "tools/options.h"
 #include "tools/verify/checks.h"
 #include "tools/verify/policy.h"
 
 #define PCR_COUNT 24u
-
-enum option_id {
-	OPT_ALLOW_MASKED_CHIP = 256,
-	OPT_ALLOW_UNKNOWN_VERSION,
-	OPT_ARK,
-	OPT_ASK,
-	OPT_ASVK,
-	OPT_AT,
-	OPT_CA,
-	OPT_CERTS,
-	OPT_CERT_CHAIN,
-	OPT_CSP_ID,
-	OPT_EK_CERT,
-	OPT_IMAGE,
-	OPT_JSON,
-	OPT_KEYS_ONLY,
-	OPT_MEASUREMENT,
-	OPT_MINIMUM_TCB,
-	OPT_PCR,
-	OPT_REPORT,
-	OPT_REPORT_ONLY,
-	OPT_TRUST_EMULATED,
-	OPT_VCEK,
-	OPT_VLEK,
-	OPT_VMPL,
-};
-
-static const struct option long_options[] = {
-	{ "allow-masked-chip", no_argument, NULL, OPT_ALLOW_MASKED_CHIP },
-	{ "allow-unknown-version", no_argument, NULL, OPT_ALLOW_UNKNOWN_VERSION },
-	{ "ark", required_argument, NULL, OPT_ARK },
-	{ "ask", required_argument, NULL, OPT_ASK },
-	{ "asvk", required_argument, NULL, OPT_ASVK },
-	{ "at", required_argument, NULL, OPT_AT },
-	{ "ca", required_argument, NULL, OPT_CA },
-	{ "cert-chain", required_argument, NULL, OPT_CERT_CHAIN },
-	{ "certs", required_argument, NULL, OPT_CERTS },
-	{ "csp-id", required_argument, NULL, OPT_CSP_ID },
-	{ "ek-cert", required_argument, NULL, OPT_EK_CERT },
-	{ "help", no_argument, NULL, 'h' },
-	{ "image", required_argument, NULL, OPT_IMAGE },
-	{ "json", no_argument, NULL, OPT_JSON },
-	{ "keys-only", no_argument, NULL, OPT_KEYS_ONLY },
-	{ "measurement", required_argument, NULL, OPT_MEASUREMENT },
-	{ "minimum-tcb", required_argument, NULL, OPT_MINIMUM_TCB },
-	{ "pcr", required_argument, NULL, OPT_PCR },
-	{ "quiet", no_argument, NULL, 'q' },
-	{ "report", required_argument, NULL, OPT_REPORT },
-	{ "report-only", no_argument, NULL, OPT_REPORT_ONLY },
-	{ "trust-emulated", no_argument, NULL, OPT_TRUST_EMULATED },
-	{ "vcek", required_argument, NULL, OPT_VCEK },
-	{ "vlek", required_argument, NULL, OPT_VLEK },
-	{ "vmpl", required_argument, NULL, OPT_VMPL },
-	{ 0 },
-};
-
-static const char usage[] =
-	"usage: socle verify [OPTION]... DIRECTORY\n"
-	"\n"
-	"Decides whether the evidence in DIRECTORY is to be trusted. Needs no network.\n"
-	"\n"
-	"  --image FILE          the report must measure this IGVM file\n"
-	"  --measurement HEX     or have this measurement (default: DIRECTORY/measurement.hex)\n"
-	"  --trust-emulated      accept the root of an emulated machine: yours, in ark.pem or\n"
-	"                        --ark, not the guest's in certs.bin\n"
-	"  --report-only         look at the report and its certificates alone\n"
-	"  --keys-only           and at the manifest: which keys it attests, without a quote\n"
-	"  --certs DIR           read ark.pem, ask.pem, vcek.pem (of a report by a VLEK: ark.pem,\n"
-	"                        asvk.pem, vlek.pem), or certs.bin for those that are missing,\n"
-	"                        from there\n"
-	"  --report, --ark, --ask, --vcek, --asvk, --vlek FILE\n"
-	"                        read these instead of DIRECTORY's\n"
-	"  --cert-chain FILE     AMD's cert_chain, in any order: read ARK and ASK (or ASVK) from "
-	"it\n"
-	"  --at TIME             judge certificates at this time, YYYY-MM-DD[THH:MM:SSZ], not now\n"
-	"  --csp-id ID           the report must be by the VLEK of this cloud\n"
-	"  --allow-masked-chip   accept a report that does not say which chip it is of\n"
-	"  --allow-unknown-version\n"
-	"                        accept a later version of the report than 5\n"
-	"  --vmpl N              with --report-only: the report must be of this VMPL (0)\n"
-	"  --ek-cert FILE --ca FILE\n"
-	"                        a certificate that must be for an EK of the manifest, and the\n"
-	"                        authorities that may have issued it\n"
-	"  --minimum-tcb FMC,BOOTLOADER,TEE,SNP,MICROCODE\n"
-	"                        the least TCB to accept, each 0 to 255\n"
-	"  --pcr BANK:N=HEX      PCR N of this bank (sha256, sha384) must have this value\n"
-	"  --json                write the verdict as JSON (docs/verdict.schema.json), one object\n"
-	"                        also where there is none\n"
-	"  -q, --quiet           write nothing but errors\n"
-	"\n"
-	"Exit status: 0 trusted, 1 misuse or unreadable file, 2 signature or chain, 3 report\n"
-	"content, 4 measurement, 5 binding of nonce, context, manifest and keys, 6 quote.\n";
+#define VMPL_MAX 3u
 
 struct options {
 	struct evidence_paths paths;
@@ -113,8 +22,6 @@ struct options {
 	bool json, quiet;
 	bool judged; /* the verdict was written, or could not be */
 };
-
-#define VMPL_MAX 3u
 
 static const struct pcr_bank {
 	const char *name;
@@ -134,135 +41,94 @@ static const struct pcr_bank *find_bank(const char *text)
 	return NULL;
 }
 
-/* BANK:N=HEX */
-static bool parse_pcr(const char *text, struct policy *policy)
+/* BANK:N=HEX, for one more PCR of the policy. */
+static const char *read_pcr(void *to, char *text)
 {
+	static const char wants[] = "BANK:N=HEX, each PCR of a bank once";
+	struct policy *policy = to;
 	struct expected_pcr *expected = &policy->pcrs[policy->pcr_count];
 	const struct pcr_bank *bank = find_bank(text);
 	const char *value = strchr(text, '=');
 	uint64_t pcr;
 
 	if (policy->pcr_count == CHECK_PCRS_MAX || !bank || !value)
-		return false;
+		return wants;
 	text += strlen(bank->name);
 	if (value < text ||
 	    !number_read(text, (size_t)(value - text), NUMBER_DECIMAL, 0, PCR_COUNT - 1, &pcr))
-		return false;
+		return wants;
 	*expected = (struct expected_pcr){ .bank = bank->bank,
 					   .pcr = (unsigned int)pcr,
 					   .size = bank->size };
 	if (!hex_read(value + 1, expected->value, expected->size))
-		return false;
+		return wants;
 	policy->pcr_count++;
-	return true;
+	return NULL;
 }
 
-/* The options that say where a part of the evidence is; false when id is none of them. */
-static bool take_path(struct evidence_paths *paths, int id)
+static const char *read_cert_chain(void *to, char *path)
 {
-	switch (id) {
-	case OPT_ARK:
-		paths->ark = optarg;
-		return true;
-	case OPT_ASK:
-		paths->ask = optarg;
-		return true;
-	case OPT_ASVK:
-		paths->asvk = optarg;
-		return true;
-	case OPT_CA:
-		paths->ca = optarg;
-		return true;
-	case OPT_CERT_CHAIN:
-		paths->ark = paths->ask = paths->asvk = optarg;
-		return true;
-	case OPT_CERTS:
-		paths->certificates = optarg;
-		return true;
-	case OPT_EK_CERT:
-		paths->ek_certificate = optarg;
-		return true;
-	case OPT_REPORT:
-		paths->report = optarg;
-		return true;
-	case OPT_VCEK:
-		paths->vcek = optarg;
-		return true;
-	case OPT_VLEK:
-		paths->vlek = optarg;
-		return true;
-	default:
-		return false;
-	}
+	struct evidence_paths *paths = to;
+
+	paths->ark = paths->ask = paths->asvk = path;
+	return NULL;
 }
 
-static int take_vmpl(struct policy *policy)
-{
-	uint64_t vmpl;
-
-	if (!cmd_number(optarg, 0, VMPL_MAX, &vmpl))
-		return cmd_error("--vmpl wants a number, 0 to %u", VMPL_MAX);
-	policy->vmpl = (uint32_t)vmpl;
-	return CMD_OK;
-}
-
-static int take_option(int id, struct options *o)
-{
-	if (take_path(&o->paths, id))
-		return CMD_OK;
-	switch (id) {
-	case OPT_ALLOW_MASKED_CHIP:
-		o->policy.allow_masked_chip = true;
-		break;
-	case OPT_ALLOW_UNKNOWN_VERSION:
-		o->policy.allow_unknown_version = true;
-		break;
-	case OPT_AT:
-		if (!policy_parse_time(optarg, &o->policy.at))
-			return cmd_error("--at wants YYYY-MM-DD or YYYY-MM-DDTHH:MM:SSZ, not "
-					 "\"%s\"",
-					 optarg);
-		break;
-	case OPT_CSP_ID:
-		o->policy.csp_id = optarg;
-		break;
-	case OPT_IMAGE:
-		o->image = optarg;
-		break;
-	case OPT_JSON:
-		o->json = true;
-		break;
-	case OPT_MEASUREMENT:
-		o->policy.has_measurement = true;
-		if (!hex_read(optarg, o->policy.measurement, PSP_MEASUREMENT_SIZE))
-			return cmd_error("--measurement wants %u hexadecimal digits",
-					 2 * PSP_MEASUREMENT_SIZE);
-		break;
-	case OPT_MINIMUM_TCB:
-		if (!policy_parse_tcb(optarg, &o->policy.minimum_tcb))
-			return cmd_error("--minimum-tcb wants five numbers, 0 to 255");
-		break;
-	case OPT_PCR:
-		if (!parse_pcr(optarg, &o->policy))
-			return cmd_error("--pcr wants BANK:N=HEX, not \"%s\"", optarg);
-		break;
-	case OPT_KEYS_ONLY:
-		o->policy.depth = EVIDENCE_KEYS;
-		break;
-	case OPT_REPORT_ONLY:
-		o->policy.depth = EVIDENCE_REPORT;
-		break;
-	case OPT_TRUST_EMULATED:
-		o->policy.trust_emulated = true;
-		break;
-	case OPT_VMPL:
-		return take_vmpl(&o->policy);
-	case 'q':
-		o->quiet = true;
-		break;
-	}
-	return CMD_OK;
-}
+static const struct option_row option_rows[] = {
+	OPTION(struct options, image, "image", FILE, "FILE",
+	       "the report must measure this IGVM file"),
+	OPTION(struct options, policy, "measurement", READ, "HEX",
+	       "or have this measurement (default: DIRECTORY/measurement.hex)",
+	       .read = policy_read_measurement),
+	OPTION(struct options, policy.trust_emulated, "trust-emulated", FLAG, NULL,
+	       "accept the root of an emulated machine: yours, in ark.pem or --ark, not the "
+	       "guest's in certs.bin"),
+	OPTION(struct options, policy.depth, "report-only", SET, NULL,
+	       "look at the report and its certificates alone", .set = EVIDENCE_REPORT),
+	OPTION(struct options, policy.depth, "keys-only", SET, NULL,
+	       "and at the manifest: which keys it attests, without a quote", .set = EVIDENCE_KEYS),
+	OPTION(struct options, paths.certificates, "certs", FOLDER, "DIR",
+	       "read ark.pem, ask.pem, vcek.pem (of a report by a VLEK: ark.pem, asvk.pem, "
+	       "vlek.pem), or certs.bin for those that are missing, from there"),
+	OPTION(struct options, paths.report, "report", FILE, "FILE",
+	       "read this report instead of DIRECTORY's"),
+	OPTION(struct options, paths.ark, "ark", FILE, "FILE",
+	       "and this certificate of AMD's root"),
+	OPTION(struct options, paths.ask, "ask", FILE, "FILE", "of what signs VCEKs"),
+	OPTION(struct options, paths.vcek, "vcek", FILE, "FILE", "of the chip"),
+	OPTION(struct options, paths.asvk, "asvk", FILE, "FILE", "of what signs VLEKs"),
+	OPTION(struct options, paths.vlek, "vlek", FILE, "FILE", "of the cloud"),
+	OPTION(struct options, paths, "cert-chain", READ, "FILE",
+	       "AMD's cert_chain, in any order: read ARK and ASK (or ASVK) from it",
+	       .read = read_cert_chain),
+	OPTION(struct options, policy.at, "at", READ, "TIME",
+	       "judge certificates at this time, YYYY-MM-DD[THH:MM:SSZ], not now",
+	       .read = policy_read_time),
+	OPTION(struct options, policy.csp_id, "csp-id", TEXT, "ID",
+	       "the report must be by the VLEK of this cloud"),
+	OPTION(struct options, policy.allow_masked_chip, "allow-masked-chip", FLAG, NULL,
+	       "accept a report that does not say which chip it is of"),
+	OPTION(struct options, policy.allow_unknown_version, "allow-unknown-version", FLAG, NULL,
+	       "accept a later version of the report than 5"),
+	OPTION(struct options, policy.vmpl, "vmpl", NUMBER, "N",
+	       "with --report-only: the report must be of this VMPL, not of 0", .most = VMPL_MAX),
+	OPTION(struct options, paths.ek_certificate, "ek-cert", FILE, "FILE",
+	       "a certificate that must be for an EK of the manifest; with --ca"),
+	OPTION(struct options, paths.ca, "ca", FILE, "FILE",
+	       "the authorities that may have issued it"),
+	OPTION(struct options, policy.minimum_tcb, "minimum-tcb", READ,
+	       "FMC,BOOTLOADER,TEE,SNP,MICROCODE", "the least TCB to accept, each 0 to 255",
+	       .read = policy_read_tcb),
+	OPTION(struct options, policy, "pcr", READ, "BANK:N=HEX",
+	       "PCR N of this bank (sha256, sha384) must have this value", .repeats = true,
+	       .read = read_pcr),
+	OPTION(struct options, json, "json", FLAG, NULL,
+	       "write the verdict as JSON (docs/verdict.schema.json), one object also where there "
+	       "is none"),
+	OPTION(struct options, quiet, "quiet", FLAG, NULL, "write nothing but errors",
+	       .letter = 'q'),
+	{ 0 },
+};
 
 /* Where the expected measurement comes from: an image, a number, or the evidence's own record. */
 static bool find_measurement(struct options *o)
@@ -416,18 +282,29 @@ static void print_json_error(void)
 	fflush(stdout);
 }
 
+static void refused(int argc, char **argv)
+{
+	if (asks_json(argc, argv))
+		print_json_error();
+}
+
+/* The evidence; on failure nothing is left to free. */
+static bool load(struct options *o, struct evidence *evidence)
+{
+	if (evidence_load(evidence, &o->paths, o->policy.depth))
+		return true;
+	evidence_free(evidence);
+	return false;
+}
+
 static int verify(struct options *o)
 {
 	struct evidence evidence;
 	struct verdict verdict;
 	int status;
 
-	if (!find_measurement(o))
+	if (!find_measurement(o) || !load(o, &evidence))
 		return CMD_MISUSE;
-	if (!evidence_load(&evidence, &o->paths, o->policy.depth)) {
-		evidence_free(&evidence);
-		return CMD_MISUSE;
-	}
 	checks_run(&evidence, &o->policy, &verdict);
 	status = verdict.first_failure ? (int)verdict.first_failure->class : CMD_OK;
 	o->judged = true;
@@ -437,44 +314,59 @@ static int verify(struct options *o)
 	return status;
 }
 
-static int verify_arguments(int argc, char **argv, struct options *o)
+/* Options that do not go together. */
+static bool check_options(const struct options *o)
 {
-	int id, status;
+	const char *wrong = NULL;
 
-	opterr = 0;
-	while ((id = getopt_long(argc, argv, "hq", long_options, NULL)) != -1) {
-		if (id == 'h') {
-			fputs(usage, stdout);
-			return CMD_OK;
-		}
-		if (id == '?')
-			return cmd_bad_option("verify", argc, argv);
-		status = take_option(id, o);
-		if (status != CMD_OK)
-			return status;
-	}
-	if (optind + 1 != argc)
-		return cmd_error("verify wants one directory; see `socle verify --help`");
 	if (!o->paths.ek_certificate != !o->paths.ca)
-		return cmd_error("--ek-cert and --ca belong together");
-	if (o->paths.ek_certificate && o->policy.depth == EVIDENCE_REPORT)
-		return cmd_error("--ek-cert and --report-only exclude each other");
-	if (o->policy.pcr_count && o->policy.depth != EVIDENCE_FULL)
-		return cmd_error("--pcr needs a quote, which was not to be looked at");
-	if (o->policy.vmpl && o->policy.depth != EVIDENCE_REPORT)
-		return cmd_error(
-			"--vmpl needs --report-only: what a manifest says rests on VMPL 0");
-	o->paths.directory = argv[optind];
-	return verify(o);
+		wrong = "--ek-cert and --ca belong together";
+	else if (o->paths.ek_certificate && o->policy.depth == EVIDENCE_REPORT)
+		wrong = "--ek-cert and --report-only exclude each other";
+	else if (o->policy.pcr_count && o->policy.depth != EVIDENCE_FULL)
+		wrong = "--pcr needs a quote, which was not to be looked at";
+	else if (o->policy.vmpl && o->policy.depth != EVIDENCE_REPORT)
+		wrong = "--vmpl needs --report-only: what a manifest says rests on VMPL 0";
+	if (wrong)
+		cmd_error("verify: %s", wrong);
+	return !wrong;
 }
 
-int cmd_verify(int argc, char **argv)
+static int run(void *arguments)
 {
-	struct options options = { .policy.depth = EVIDENCE_FULL };
-	bool json = asks_json(argc, argv);
-	int status = verify_arguments(argc, argv, &options);
+	struct options *o = arguments;
+	int status = check_options(o) ? verify(o) : CMD_MISUSE;
 
-	if (status == CMD_MISUSE && json && !options.judged)
+	if (status == CMD_MISUSE && o->json && !o->judged)
 		print_json_error();
 	return status;
 }
+
+static const struct option_row operands[] = {
+	OPTION(struct options, paths.directory, "DIRECTORY", FOLDER, NULL, "the evidence"),
+	{ 0 },
+};
+
+static const struct option_status statuses[] = {
+	{ CMD_OK, "trusted" },
+	{ CMD_MISUSE, "misuse or unreadable file" },
+	{ CHECK_CHAIN, "signature or chain" },
+	{ CHECK_REPORT, "report content" },
+	{ CHECK_MEASUREMENT, "measurement" },
+	{ CHECK_BINDING, "binding of nonce, context, manifest and keys" },
+	{ CHECK_QUOTE, "quote" },
+	{ 0 },
+};
+
+const struct command cmd_verify = {
+	.name = "verify",
+	.summary = "decide whether evidence is to be trusted",
+	.about = "Decides whether the evidence in DIRECTORY is to be trusted. Needs no network.",
+	.groups = (const struct option_group[]){ { NULL, option_rows }, { 0 } },
+	.operands = operands,
+	.statuses = statuses,
+	.defaults = &(const struct options){ .policy.depth = EVIDENCE_FULL },
+	.size = sizeof(struct options),
+	.run = run,
+	.refused = refused,
+};

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* `socle vtpm serve`: the vtpm service's code as a Linux process, for any TPM 2.0 client. */
 #include <errno.h>
-#include <getopt.h>
 #include <openssl/crypto.h>
 #include <signal.h>
 #include <stdio.h>
@@ -13,65 +12,14 @@
 
 #include "core/base/hex.h"
 #include "tools/cmd.h"
+#include "tools/options.h"
 #include "tools/vtpm/server.h"
 
 #define KEY_FILE_MAX 256u
 #define TPM_SU_CLEAR 0u
 #define TPM_SU_STATE 1u
 
-static const char usage[] =
-	"usage: socle vtpm serve [OPTION]... --profile FILE {--port PORT | --socket PATH}\n"
-	"\n"
-	"Runs the code of the vtpm service as a Linux process: TPM commands on PORT of localhost,\n"
-	"control on PORT + 1; or control on a Unix socket, over which the client passes its\n"
-	"command channel, as QEMU does.\n"
-	"\n"
-	"  --profile FILE   how the TPM is provisioned (docs/profiles.md)\n"
-	"  --port PORT      0: any two free ports in a row; the line \"listening PORT\" tells\n"
-	"  --socket PATH    swtpm's control channel there; implies --swtpm\n"
-	"  --mssim          the simulator's shape, tpm2-tss's \"mssim\" (the default)\n"
-	"  --swtpm          swtpm's shape, tpm2-tss's \"swtpm\"\n"
-	"  --flags LIST     how the TPM is found, words with commas between: not-need-init (on, "
-	"and\n"
-	"                   waiting for TPM2_Startup), startup-clear, startup-state (on, and\n"
-	"                   started so), startup-none (nothing is started). --mssim: "
-	"startup-clear\n"
-	"                   by default; --swtpm: off until the client's CMD_INIT by default\n"
-	"  --state DIR      keep the TPM's permanent state there; without it the TPM is a new one\n"
-	"                   and ends with the program\n"
-	"  --key FILE       seal that state with the key in FILE: 32 bytes, or 64 hexadecimal "
-	"digits\n"
-	"  --terminate      end when a connection to the control channel ends\n"
-	"\n"
-	"The TPM has no certificates, for there is nobody to attest it (docs/vtpm-serve.md).\n"
-	"\n"
-	"Exit status: 0 a client or a signal ended it, 1 misuse, or the TPM does not start.\n";
-
-enum option_id {
-	OPT_FLAGS = 256,
-	OPT_KEY,
-	OPT_MSSIM,
-	OPT_PORT,
-	OPT_PROFILE,
-	OPT_SOCKET,
-	OPT_STATE,
-	OPT_SWTPM,
-	OPT_TERMINATE,
-};
-
-static const struct option long_options[] = {
-	{ "flags", required_argument, NULL, OPT_FLAGS },
-	{ "help", no_argument, NULL, 'h' },
-	{ "key", required_argument, NULL, OPT_KEY },
-	{ "mssim", no_argument, NULL, OPT_MSSIM },
-	{ "port", required_argument, NULL, OPT_PORT },
-	{ "profile", required_argument, NULL, OPT_PROFILE },
-	{ "socket", required_argument, NULL, OPT_SOCKET },
-	{ "state", required_argument, NULL, OPT_STATE },
-	{ "swtpm", no_argument, NULL, OPT_SWTPM },
-	{ "terminate", no_argument, NULL, OPT_TERMINATE },
-	{ 0 },
-};
+#define PORT_UNSET UINT32_MAX
 
 /* What is done to the TPM before the first client comes. */
 enum start {
@@ -82,70 +30,37 @@ enum start {
 	START_STATE,
 };
 
-struct arguments {
-	const char *profile, *state, *key, *flags;
-	const struct server_shape *shape;
-	enum start start;
-	struct server_place place;
-	bool has_port;
+enum shape {
+	SHAPE_MSSIM,
+	SHAPE_SWTPM,
 };
 
-static bool parse_port(const char *text, uint16_t *port)
-{
-	uint64_t number;
+struct arguments {
+	const char *profile, *state, *key;
+	enum shape shape;
+	enum start start;
+	uint32_t port;
+	struct server_place place;
+};
 
-	/* The next port is needed, too. */
-	if (!cmd_number(text, 0, UINT16_MAX - 1, &number))
-		return false;
-	*port = (uint16_t)number;
-	return true;
+/* swtpm's words; any other startup than these is TPM 1.2's. */
+static const struct {
+	const char *word;
+	enum start start;
+} flags[] = { { "not-need-init", START_ON },
+	      { "startup-clear", START_CLEAR },
+	      { "startup-none", START_OFF },
+	      { "startup-state", START_STATE } };
+
+static const char *flag_word(size_t index)
+{
+	return index < sizeof(flags) / sizeof(flags[0]) ? flags[index].word : NULL;
 }
 
-static bool take_option(struct arguments *a, int id)
-{
-	switch (id) {
-	case OPT_FLAGS:
-		a->flags = optarg;
-		return true;
-	case OPT_KEY:
-		a->key = optarg;
-		return true;
-	case OPT_MSSIM:
-		a->shape = &server_mssim;
-		return true;
-	case OPT_SWTPM:
-		a->shape = &server_swtpm;
-		return true;
-	case OPT_SOCKET:
-		a->place.socket = optarg;
-		return true;
-	case OPT_TERMINATE:
-		a->place.terminate = true;
-		return true;
-	case OPT_PORT:
-		a->has_port = true;
-		return parse_port(optarg, &a->place.port);
-	case OPT_PROFILE:
-		a->profile = optarg;
-		return true;
-	default:
-		a->state = optarg;
-		return true;
-	}
-}
-
-/* swtpm's words; the one that starts most counts, and any other startup than these is TPM 1.2's. */
+/* The word that starts most counts. */
 static bool take_flag(const char *word, size_t length, enum start *start)
 {
-	static const struct {
-		const char *word;
-		enum start start;
-	} flags[] = { { "not-need-init", START_ON },
-		      { "startup-clear", START_CLEAR },
-		      { "startup-none", START_OFF },
-		      { "startup-state", START_STATE } };
-
-	for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]); i++) {
+	for (size_t i = 0; flag_word(i); i++) {
 		if (strlen(flags[i].word) != length || memcmp(flags[i].word, word, length) != 0)
 			continue;
 		if (flags[i].start > *start)
@@ -155,19 +70,56 @@ static bool take_flag(const char *word, size_t length, enum start *start)
 	return false;
 }
 
-static bool parse_flags(struct arguments *a)
+static const char *read_flags(void *start, char *list)
 {
-	const char *at = a->flags;
+	const char *at = list;
 
 	while (at) {
 		size_t length = strcspn(at, ",");
 
-		if (!take_flag(at, length, &a->start))
-			return false;
+		if (!take_flag(at, length, start))
+			return "words that it knows, with commas between";
 		at = at[length] ? at + length + 1 : NULL;
 	}
-	return true;
+	return NULL;
 }
+
+static const struct option_row option_rows[] = {
+	OPTION(struct arguments, profile, "profile", FILE, "FILE",
+	       "how the TPM is provisioned (docs/profiles.md)", .required = true),
+	/* The control port is the next one. */
+	OPTION(struct arguments, port, "port", NUMBER, "PORT",
+	       "0: any two free ports in a row; the line \"listening PORT\" tells",
+	       .most = UINT16_MAX - 1),
+	OPTION(struct arguments, place.socket, "socket", FILE, "PATH",
+	       "swtpm's control channel there; implies --swtpm"),
+	OPTION(struct arguments, shape, "mssim", SET, NULL,
+	       "the simulator's shape, tpm2-tss's \"mssim\" (the default)", .set = SHAPE_MSSIM),
+	OPTION(struct arguments, shape, "swtpm", SET, NULL, "swtpm's shape, tpm2-tss's \"swtpm\"",
+	       .set = SHAPE_SWTPM),
+	OPTION(struct arguments, start, "flags", READ, "LIST",
+	       "how the TPM is found, words with commas between: not-need-init (on, and waiting "
+	       "for "
+	       "TPM2_Startup), startup-clear, startup-state (on, and started so), startup-none "
+	       "(nothing is started). --mssim: startup-clear by default; --swtpm: off until the "
+	       "client's CMD_INIT by default",
+	       .read = read_flags, .word = flag_word),
+	OPTION(struct arguments, state, "state", FOLDER, "DIR",
+	       "keep the TPM's permanent state there; without it the TPM is a new one and ends "
+	       "with "
+	       "the program"),
+	OPTION(struct arguments, key, "key", FILE, "FILE",
+	       "seal that state with the key in FILE: 32 bytes, or 64 hexadecimal digits"),
+	OPTION(struct arguments, place.terminate, "terminate", FLAG, NULL,
+	       "end when a connection to the control channel ends"),
+	{ 0 },
+};
+
+static const struct option_status statuses[] = {
+	{ CMD_OK, "a client or a signal ended it" },
+	{ CMD_MISUSE, "misuse, or the TPM does not start" },
+	{ 0 },
+};
 
 static bool take_key(const struct file_bytes *bytes, uint8_t key[STATE_FILE_KEY_SIZE])
 {
@@ -241,6 +193,7 @@ static int open_stop(void)
 
 static bool serve_tpm(struct arguments *a, struct state_file *file, struct host_error *error)
 {
+	static const struct server_shape *const shapes[] = { &server_mssim, &server_swtpm };
 	struct vtpm_device *device = calloc(1, sizeof(*device));
 	struct server server = { .device = device, .adopted = -1 };
 	bool ok;
@@ -248,19 +201,20 @@ static bool serve_tpm(struct arguments *a, struct state_file *file, struct host_
 	if (!device)
 		return host_fail(error, "out of memory");
 	ok = vtpm_device_open(device, a->profile, file, a->place.stop, error) &&
-	     start_tpm(device, a->start, error) && server_run(&server, a->shape, &a->place, error);
+	     start_tpm(device, a->start, error) &&
+	     server_run(&server, shapes[a->shape], &a->place, error);
 	vtpm_device_close(device);
 	free(device);
 	return ok;
 }
 
-static int run_server(struct arguments *a)
+static enum cmd_status run_server(struct arguments *a)
 {
 	struct state_file file = { .directory = -1 };
 	struct host_error error;
 	bool ok;
 
-	umask(077); /* what is kept are seeds */
+	umask(077); /* the state holds the TPM's seeds */
 	a->place.stop = open_stop();
 	if (a->place.stop < 0)
 		return cmd_error("vtpm: signals: %s", strerror(errno));
@@ -271,39 +225,41 @@ static int run_server(struct arguments *a)
 	return ok ? CMD_OK : cmd_error("vtpm: %s", error.text);
 }
 
-static int check(struct arguments *a)
+static int run_serve(void *arguments)
 {
-	if (!a->profile || a->has_port == (a->place.socket != NULL))
-		return cmd_error("vtpm serve wants --profile, and --port or --socket");
+	struct arguments *a = arguments;
+
+	if ((a->port != PORT_UNSET) == (a->place.socket != NULL))
+		return cmd_error("vtpm serve: give one of --port and --socket");
 	if (a->key && !a->state)
-		return cmd_error("vtpm: --key is for --state");
-	if (!parse_flags(a))
-		return cmd_error("vtpm: --flags: \"%s\" has a word that is none", a->flags);
+		return cmd_error("vtpm serve: --key is for --state");
+	a->place.port = (uint16_t)a->port;
 	if (a->place.socket)
-		a->shape = &server_swtpm;
+		a->shape = SHAPE_SWTPM;
 	if (a->start == START_DEFAULT)
-		a->start = a->shape == &server_mssim ? START_CLEAR : START_OFF;
-	return CMD_OK;
+		a->start = a->shape == SHAPE_MSSIM ? START_CLEAR : START_OFF;
+	return run_server(a);
 }
 
-int cmd_vtpm(int argc, char **argv)
-{
-	struct arguments a = { .shape = &server_mssim };
-	int id, status;
+static const struct command cmd_vtpm_serve = {
+	.name = "serve",
+	.summary = "serve TPM commands on ports of localhost or a socket",
+	.about = "Runs the code of the vtpm service as a Linux process: TPM commands on PORT of "
+		 "localhost, control on PORT + 1; or control on a Unix socket, over which the "
+		 "client "
+		 "passes its command channel, as QEMU does. One of --port and --socket must be "
+		 "given.\n\n"
+		 "The TPM has no certificates, for there is nobody to attest it "
+		 "(docs/vtpm-serve.md).",
+	.groups = (const struct option_group[]){ { NULL, option_rows }, { 0 } },
+	.statuses = statuses,
+	.defaults = &(const struct arguments){ .port = PORT_UNSET },
+	.size = sizeof(struct arguments),
+	.run = run_serve,
+};
 
-	opterr = 0;
-	while ((id = getopt_long(argc, argv, "h", long_options, NULL)) != -1) {
-		if (id == 'h') {
-			fputs(usage, stdout);
-			return CMD_OK;
-		}
-		if (id == '?')
-			return cmd_bad_option("vtpm", argc, argv);
-		if (!take_option(&a, id))
-			return cmd_error("vtpm: --port: \"%s\" is not a port", optarg);
-	}
-	if (optind + 1 != argc || strcmp(argv[optind], "serve") != 0)
-		return cmd_error("vtpm: the one command is serve; see `socle vtpm --help`");
-	status = check(&a);
-	return status == CMD_OK ? run_server(&a) : status;
-}
+const struct command cmd_vtpm = {
+	.name = "vtpm",
+	.summary = "run a vTPM as a Linux process, for any TPM client",
+	.commands = (const struct command *const[]){ &cmd_vtpm_serve, NULL },
+};

@@ -3,27 +3,46 @@
 #include <stdio.h>
 
 #include "tools/cmd.h"
+#include "tools/options.h"
 
-static int version(int argc, char **argv)
+static int version(void *arguments)
 {
-	(void)argc;
-	(void)argv;
+	(void)arguments;
 	printf("socle %s\n", SOCLE_VERSION);
 	return CMD_OK;
 }
 
-static const struct command commands[] = {
-	{ "ca", "certify the keys of vTPMs", cmd_ca },
-	{ "igvm", "build, show and measure IGVM files", cmd_igvm },
-	{ "run", "boot an IGVM file on the emulated SNP machine", cmd_run },
-	{ "verify", "decide whether evidence is to be trusted", cmd_verify },
-	{ "vtpm", "run a vTPM as a Linux process, for any TPM client", cmd_vtpm },
-	{ "--version", "print the version", version },
+static int print_tables(void *arguments);
+
+static const struct command cmd_version = {
+	.name = "--version",
+	.summary = "print the version",
+	.about = "Prints the version.",
+	.run = version,
 };
+
+/* For those who make completions and manual pages: not in the list of commands. */
+static const struct command cmd_tables = {
+	.name = "--tables",
+	.about = "Prints the options of all commands as JSON.",
+	.run = print_tables,
+};
+
+static const struct command root = {
+	.name = "socle",
+	.commands = (const struct command *const[]){ &cmd_ca, &cmd_igvm, &cmd_run, &cmd_verify,
+						     &cmd_vtpm, &cmd_version, &cmd_tables, NULL },
+};
+
+static int print_tables(void *arguments)
+{
+	(void)arguments;
+	return options_print_tables(&root) ? CMD_OK : cmd_error("cannot write the tables");
+}
 
 int main(int argc, char **argv)
 {
 	/* A line is one write(): the authority's processes say theirs at the same place. */
 	setvbuf(stderr, NULL, _IOLBF, BUFSIZ);
-	return cmd_one_of("socle", commands, sizeof(commands) / sizeof(commands[0]), argc, argv);
+	return cmd_run_command(&root, "", argc, argv);
 }

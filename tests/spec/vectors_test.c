@@ -344,7 +344,7 @@ static void different_requests(void **state)
 
 /* ---- Verdicts: a folder of evidence, in the hands of what `socle verify` is made of ---- */
 
-int cmd_file_error(const char *file, const char *format, ...)
+enum cmd_status cmd_file_error(const char *file, const char *format, ...)
 {
 	fail_msg("%s: %s", file, format);
 	return CMD_MISUSE;

@@ -341,7 +341,7 @@ def test_misuse(world):
     base = [world.socle, "vtpm", "serve"]
     profile = str(world.profiles / "tcg.conf")
     cases = [("no profile", ["--port", "0"], "--profile"), ("no port", ["--profile", profile], "--port"),
-             ("a port out of range", ["--profile", profile, "--port", "65535"], "is not a port"),
+             ("a port out of range", ["--profile", profile, "--port", "65535"], "0 to 65534"),
              ("no such profile", ["--profile", "/nowhere", "--port", "0"],
               "/nowhere"),
              ("a socket and a port", ["--profile", profile, "--port", "0", "--socket", "s"], "--socket"),

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* `socle igvm build`: an IGVM file of Socle and its guest, or of one of the plain images. */
-#include <getopt.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,6 +15,7 @@
 #include "tools/igvm/igvm.h"
 #include "tools/igvm/plain_image.h"
 #include "tools/igvm/socle_image.h"
+#include "tools/options.h"
 
 #define INPUT_MAX (1u << 30)
 #define MEMORY_DEFAULT (512ull << 20)
@@ -27,19 +27,29 @@
 #define PAGE_UNSET UINT64_MAX
 
 enum kind {
-	KIND_NONE,
 	KIND_SOCLE,
 	KIND_BARE,
 	KIND_PLAIN_LINUX,
 };
 
+#define ARCHIVE_INPUTS_MAX 256u
+
+/* What goes into the archive: a file by that name, or without one all of a directory. */
+struct archive_inputs {
+	struct archive_input {
+		const char *name, *path;
+	} inputs[ARCHIVE_INPUTS_MAX];
+	size_t count;
+};
+
 /* The command line, checked; file names, and the files themselves once they are read. */
 struct request {
-	enum kind kind;
-	const char *output, *program; /* program: the monitor, or the bare program */
+	const char *output;
+	const char *monitor, *bare; /* one of them, or plain_linux */
+	bool plain_linux;
 	const char *kernel_path, *initrd_path, *cmdline;
 	const char *bare_guest_path;
-	struct archive_writer archive;
+	struct archive_inputs inputs;
 	uint64_t memory, base, cpus;
 	uint64_t host_channel, debug_console, allow_missing;
 	uint64_t cpuid_page, secrets_page, vmsa_page, sev_features, c_bit;
@@ -54,276 +64,155 @@ struct work {
 	struct socle_params params;
 };
 
-enum option_id {
-	OPTION_MONITOR = 256,
-	OPTION_ARCHIVE,
-	OPTION_FILE,
-	OPTION_GUEST_BARE,
-	OPTION_KERNEL,
-	OPTION_INITRD,
-	OPTION_CMDLINE,
-	OPTION_CPUS,
-	OPTION_MEMORY,
-	OPTION_BASE,
-	OPTION_POLICY,
-	OPTION_HOST_CHANNEL,
-	OPTION_DEBUG_CONSOLE,
-	OPTION_ALLOW_MISSING,
-	OPTION_REVERSE,
-	OPTION_SHUFFLE,
-	OPTION_BARE,
-	OPTION_PLAIN_LINUX,
-	OPTION_CPUID_PAGE,
-	OPTION_SECRETS_PAGE,
-	OPTION_VMSA,
-	OPTION_SEV_FEATURES,
-	OPTION_C_BIT,
-};
-
-static const struct option options[] = {
-	{ "output", required_argument, NULL, 'o' },
-	{ "quiet", no_argument, NULL, 'q' },
-	{ "help", no_argument, NULL, 'h' },
-	{ "monitor", required_argument, NULL, OPTION_MONITOR },
-	{ "archive", required_argument, NULL, OPTION_ARCHIVE },
-	{ "file", required_argument, NULL, OPTION_FILE },
-	{ "guest-bare", required_argument, NULL, OPTION_GUEST_BARE },
-	{ "kernel", required_argument, NULL, OPTION_KERNEL },
-	{ "initrd", required_argument, NULL, OPTION_INITRD },
-	{ "cmdline", required_argument, NULL, OPTION_CMDLINE },
-	{ "cpus", required_argument, NULL, OPTION_CPUS },
-	{ "memory", required_argument, NULL, OPTION_MEMORY },
-	{ "base", required_argument, NULL, OPTION_BASE },
-	{ "policy", required_argument, NULL, OPTION_POLICY },
-	{ "host-channel", required_argument, NULL, OPTION_HOST_CHANNEL },
-	{ "debug-console", required_argument, NULL, OPTION_DEBUG_CONSOLE },
-	{ "allow-missing", required_argument, NULL, OPTION_ALLOW_MISSING },
-	{ "reverse-directives", no_argument, NULL, OPTION_REVERSE },
-	{ "shuffle", required_argument, NULL, OPTION_SHUFFLE },
-	{ "bare", required_argument, NULL, OPTION_BARE },
-	{ "plain-linux", no_argument, NULL, OPTION_PLAIN_LINUX },
-	{ "cpuid-page", required_argument, NULL, OPTION_CPUID_PAGE },
-	{ "secrets-page", required_argument, NULL, OPTION_SECRETS_PAGE },
-	{ "vmsa", required_argument, NULL, OPTION_VMSA },
-	{ "sev-features", required_argument, NULL, OPTION_SEV_FEATURES },
-	{ "c-bit", required_argument, NULL, OPTION_C_BIT },
-	{ NULL, 0, NULL, 0 },
-};
-
-static int help(void)
+static enum kind kind_of(const struct request *r)
 {
-	printf("usage: socle igvm build -o OUT --monitor ELF [OPTION]...\n"
-	       "       socle igvm build -o OUT --bare ELF --vmsa ADDRESS [OPTION]...\n"
-	       "       socle igvm build -o OUT --plain-linux --kernel BZIMAGE --c-bit N "
-	       "[OPTION]...\n"
-	       "\n"
-	       "Numbers may be hexadecimal (0x) and end in K, M or G.\n"
-	       "\n"
-	       "  -o, --output FILE       the IGVM file to write\n"
-	       "  -q, --quiet             print nothing\n"
-	       "      --policy N          guest policy (0x30000)\n"
-	       "      --memory SIZE       RAM of the guest from address 0 (512M)\n"
-	       "      --cpus N            vCPUs of the guest, but for a bare program's (1)\n"
-	       "      --reverse-directives, --shuffle SEED\n"
-	       "                          another order of launch\n"
-	       "Socle:\n"
-	       "      --monitor ELF       the monitor\n"
-	       "      --archive DIR       files of the measured archive; services.conf must be "
-	       "there\n"
-	       "      --file NAME=PATH    one more file of the archive\n"
-	       "      --base ADDRESS      of Socle's 16 MiB (the last of the RAM)\n"
-	       "      --host-channel PORT|none, --debug-console PORT|none   (0x3e8, 0xe9)\n"
-	       "      --allow-missing FEATURE\n"
-	       "                          start where the CPU has no smep, smap, umip, aes,\n"
-	       "                          pclmulqdq or rdrand; once for each\n"
-	       "      --guest-bare ELF    a guest that starts in 64-bit mode at its entry point;\n"
-	       "                          RSI points to Linux's struct cc_blob_sev_info\n"
-	       "Linux, with Socle or plain:\n"
-	       "      --kernel BZIMAGE, --initrd FILE, --cmdline TEXT\n"
-	       "Without Socle, at VMPL0:\n"
-	       "      --bare ELF          a program that starts in 32-bit mode at its entry point\n"
-	       "      --plain-linux       a kernel; all RAM is in the launch\n"
-	       "      --cpuid-page ADDRESS, --secrets-page ADDRESS   (bare: none)\n"
-	       "      --vmsa ADDRESS      page of the first vCPU's VMSA\n"
-	       "      --sev-features N    of that VMSA (1)\n"
-	       "      --c-bit N           position of the C-bit in page tables\n");
-	return CMD_OK;
+	return r->monitor ? KIND_SOCLE : r->bare ? KIND_BARE : KIND_PLAIN_LINUX;
 }
 
-static bool number(const char *option, const char *text, uint64_t min, uint64_t max,
-		   uint64_t *value)
+static const char *add_input(struct archive_inputs *inputs, const char *name, const char *path)
 {
-	static const struct number_unit units[] = {
-		{ "", 1 }, { "K", 1ull << 10 }, { "M", 1ull << 20 }, { "G", 1ull << 30 }
-	};
-
-	if (number_read_unit(text, strlen(text), NUMBER_PREFIXED, units, 4, value) &&
-	    *value >= min && *value <= max)
-		return true;
-	cmd_error("igvm build: --%s: \"%s\" is not a number from 0x%" PRIx64 " to 0x%" PRIx64,
-		  option, text, min, max);
-	return false;
+	if (inputs->count == ARCHIVE_INPUTS_MAX)
+		return "no more inputs, there are too many";
+	inputs->inputs[inputs->count++] = (struct archive_input){ name, path };
+	return NULL;
 }
 
-static bool port(const char *option, const char *text, uint64_t *value)
+static const char *read_tree(void *inputs, char *directory)
 {
-	if (strcmp(text, "none") == 0) {
-		*value = SOCLE_IMAGE_NO_PORT;
-		return true;
-	}
-	return number(option, text, 1, UINT16_MAX - 7, value);
+	return add_input(inputs, NULL, directory);
 }
 
-static bool allow_missing(struct request *r, const char *name)
+/* NAME=PATH, cut in two. */
+static const char *read_file(void *inputs, char *text)
+{
+	char *equals = strchr(text, '=');
+
+	if (!equals)
+		return "NAME=PATH";
+	*equals = '\0';
+	return add_input(inputs, text, equals + 1);
+}
+
+static const char *feature_word(size_t index)
+{
+	return index < CPU_FEATURES ? cpu_features[index].name : NULL;
+}
+
+static const char *read_feature(void *flags, char *name)
 {
 	const struct cpu_feature *feature = cpu_feature_find(name);
 
-	if (feature) {
-		r->allow_missing |= feature->flag;
-		return true;
-	}
-	cmd_error("igvm build: --allow-missing: Socle does not rest on \"%s\"", name);
-	return false;
+	if (!feature)
+		return "a feature that Socle rests on";
+	*(uint64_t *)flags |= feature->flag;
+	return NULL;
 }
 
-static bool set_kind(struct request *r, enum kind kind)
+static const char *read_shuffle(void *to, char *seed)
 {
-	if (r->kind != KIND_NONE && r->kind != kind) {
-		cmd_error("igvm build: --monitor, --bare and --plain-linux exclude each other");
-		return false;
-	}
-	r->kind = kind;
-	return true;
+	struct igvm_writer_options *writer = to;
+
+	writer->order = IGVM_ORDER_SHUFFLE;
+	return number_read(seed, strlen(seed), NUMBER_PREFIXED, 0, UINT64_MAX, &writer->seed)
+		       ? NULL
+		       : "a number";
 }
 
-static bool set_program(struct request *r, enum kind kind, const char *path)
-{
-	r->program = path;
-	return set_kind(r, kind);
-}
+#define PORT .none = true, .set = SOCLE_IMAGE_NO_PORT, .least = 1, .most = UINT16_MAX - 7
 
-static bool add_tree(struct request *r, const char *directory)
-{
-	struct host_error error;
+static const struct option_row file_rows[] = {
+	OPTION(struct request, output, "output", FILE, "FILE", "the IGVM file to write",
+	       .letter = 'o', .required = true),
+	OPTION(struct request, quiet, "quiet", FLAG, NULL, "print nothing", .letter = 'q'),
+	OPTION(struct request, writer.policy, "policy", ADDRESS, "N", "guest policy",
+	       .most = UINT64_MAX),
+	OPTION(struct request, memory, "memory", SIZE, "SIZE", "RAM of the guest from address 0",
+	       .least = MEMORY_MIN, .most = MEMORY_MAX, .multiple = ABI_PAGE_SIZE_2M),
+	OPTION(struct request, cpus, "cpus", NUMBER, "N",
+	       "vCPUs of the guest, but for a bare program's", .least = 1, .most = ACPI_CPUS_MAX),
+	OPTION(struct request, writer.order, "reverse-directives", SET, NULL,
+	       "another order of launch", .set = IGVM_ORDER_REVERSE),
+	OPTION(struct request, writer, "shuffle", READ, "SEED", "and another for each SEED",
+	       .read = read_shuffle),
+	{ 0 },
+};
 
-	if (archive_writer_add_tree(&r->archive, directory, &error))
-		return true;
-	cmd_error("%s", error.text);
-	return false;
-}
+static const struct option_row socle_rows[] = {
+	OPTION(struct request, monitor, "monitor", FILE, "ELF", "the monitor"),
+	OPTION(struct request, inputs, "archive", READ, "DIR",
+	       "files of the measured archive; services.conf must be there", .repeats = true,
+	       .read = read_tree),
+	OPTION(struct request, inputs, "file", READ, "NAME=PATH", "one more file of the archive",
+	       .repeats = true, .read = read_file),
+	OPTION(struct request, base, "base", ADDRESS, "ADDRESS",
+	       "of Socle's 16 MiB; the last of the RAM where it is not given",
+	       .least = MEMORY_HIGH_START, .most = UINT32_MAX),
+	OPTION(struct request, host_channel, "host-channel", ADDRESS, "PORT",
+	       "of the serial port to the host", PORT),
+	OPTION(struct request, debug_console, "debug-console", ADDRESS, "PORT",
+	       "where the monitor's log goes", PORT),
+	OPTION(struct request, allow_missing, "allow-missing", READ, "FEATURE",
+	       "start where the CPU has no smep, smap, umip, aes, pclmulqdq or rdrand; once for "
+	       "each",
+	       .repeats = true, .read = read_feature, .word = feature_word),
+	OPTION(struct request, bare_guest_path, "guest-bare", FILE, "ELF",
+	       "a guest that starts in 64-bit mode at its entry point; RSI points to Linux's "
+	       "struct "
+	       "cc_blob_sev_info"),
+	{ 0 },
+};
 
-/* NAME=PATH */
-static bool add_file(struct request *r, const char *text)
-{
-	const char *equals = strchr(text, '=');
-	struct host_error error;
-	char name[256];
+static const struct option_row linux_rows[] = {
+	OPTION(struct request, kernel_path, "kernel", FILE, "BZIMAGE", "the kernel"),
+	OPTION(struct request, initrd_path, "initrd", FILE, "FILE", "its initramfs"),
+	OPTION(struct request, cmdline, "cmdline", TEXT, "TEXT", "its command line"),
+	{ 0 },
+};
 
-	if (!equals || (size_t)(equals - text) >= sizeof(name)) {
-		cmd_error("igvm build: --file: \"%s\" is not NAME=PATH", text);
-		return false;
-	}
-	memcpy(name, text, (size_t)(equals - text));
-	name[equals - text] = '\0';
-	if (archive_writer_add(&r->archive, name, equals + 1, &error))
-		return true;
-	cmd_error("%s", error.text);
-	return false;
-}
+static const struct option_row bare_rows[] = {
+	OPTION(struct request, bare, "bare", FILE, "ELF",
+	       "a program that starts in 32-bit mode at its entry point"),
+	OPTION(struct request, plain_linux, "plain-linux", FLAG, NULL,
+	       "a kernel; all RAM is in the launch"),
+	OPTION(struct request, cpuid_page, "cpuid-page", ADDRESS, "ADDRESS",
+	       "a bare program has none where it is not given", .least = ABI_PAGE_SIZE,
+	       .most = UINT32_MAX),
+	OPTION(struct request, secrets_page, "secrets-page", ADDRESS, "ADDRESS", "likewise",
+	       .least = ABI_PAGE_SIZE, .most = UINT32_MAX),
+	OPTION(struct request, vmsa_page, "vmsa", ADDRESS, "ADDRESS",
+	       "page of the first vCPU's VMSA", .most = (1ull << 52) - 1),
+	OPTION(struct request, sev_features, "sev-features", ADDRESS, "N", "of that VMSA",
+	       .most = UINT64_MAX),
+	OPTION(struct request, c_bit, "c-bit", NUMBER, "N", "position of the C-bit in page tables",
+	       .least = 32, .most = 51),
+	{ 0 },
+};
 
-/* The options that are about the whole file or its order. */
-static bool take_file_option(struct request *r, int id, const char *name)
-{
-	switch (id) {
-	case 'o':
-		r->output = optarg;
-		return true;
-	case 'q':
-		r->quiet = true;
-		return true;
-	case OPTION_POLICY:
-		return number(name, optarg, 0, UINT64_MAX, &r->writer.policy);
-	case OPTION_REVERSE:
-		r->writer.order = IGVM_ORDER_REVERSE;
-		return true;
-	case OPTION_SHUFFLE:
-		r->writer.order = IGVM_ORDER_SHUFFLE;
-		return number(name, optarg, 0, UINT64_MAX, &r->writer.seed);
-	default:
-		return false; /* there are no more */
-	}
-}
-
-static bool take_option(struct request *r, int id, const char *name)
-{
-	switch (id) {
-	case OPTION_MONITOR:
-		return set_program(r, KIND_SOCLE, optarg);
-	case OPTION_BARE:
-		return set_program(r, KIND_BARE, optarg);
-	case OPTION_PLAIN_LINUX:
-		return set_kind(r, KIND_PLAIN_LINUX);
-	case OPTION_ARCHIVE:
-		return add_tree(r, optarg);
-	case OPTION_FILE:
-		return add_file(r, optarg);
-	case OPTION_GUEST_BARE:
-		r->bare_guest_path = optarg;
-		return true;
-	case OPTION_KERNEL:
-		r->kernel_path = optarg;
-		return true;
-	case OPTION_INITRD:
-		r->initrd_path = optarg;
-		return true;
-	case OPTION_CMDLINE:
-		r->cmdline = optarg;
-		return true;
-	case OPTION_CPUS:
-		return number(name, optarg, 1, ACPI_CPUS_MAX, &r->cpus);
-	case OPTION_MEMORY:
-		return number(name, optarg, MEMORY_MIN, MEMORY_MAX, &r->memory);
-	case OPTION_BASE:
-		return number(name, optarg, MEMORY_HIGH_START, UINT32_MAX, &r->base);
-	case OPTION_HOST_CHANNEL:
-		return port(name, optarg, &r->host_channel);
-	case OPTION_DEBUG_CONSOLE:
-		return port(name, optarg, &r->debug_console);
-	case OPTION_ALLOW_MISSING:
-		return allow_missing(r, optarg);
-	case OPTION_CPUID_PAGE:
-		return number(name, optarg, ABI_PAGE_SIZE, UINT32_MAX, &r->cpuid_page);
-	case OPTION_SECRETS_PAGE:
-		return number(name, optarg, ABI_PAGE_SIZE, UINT32_MAX, &r->secrets_page);
-	case OPTION_VMSA:
-		return number(name, optarg, 0, (1ull << 52) - 1, &r->vmsa_page);
-	case OPTION_SEV_FEATURES:
-		return number(name, optarg, 0, UINT64_MAX, &r->sev_features);
-	case OPTION_C_BIT:
-		return number(name, optarg, 32, 51, &r->c_bit);
-	default:
-		return take_file_option(r, id, name);
-	}
-}
+static const struct option_group groups[] = {
+	{ NULL, file_rows },
+	{ "Socle", socle_rows },
+	{ "Linux, with Socle or plain", linux_rows },
+	{ "Without Socle, at VMPL0", bare_rows },
+	{ 0 },
+};
 
 static bool check_request(const struct request *r)
 {
+	unsigned int kinds = !!r->monitor + !!r->bare + r->plain_linux;
 	const char *what = NULL;
 
-	if (!r->output)
-		what = "no output file (-o)";
-	else if (r->kind == KIND_NONE)
+	if (kinds == 0)
 		what = "one of --monitor, --bare and --plain-linux is needed";
-	else if (r->memory % ABI_PAGE_SIZE_2M != 0)
-		what = "--memory is not a multiple of 2 MiB";
-	else if (r->kind == KIND_BARE && r->vmsa_page == PAGE_UNSET)
+	else if (kinds > 1)
+		what = "--monitor, --bare and --plain-linux exclude each other";
+	else if (r->bare && r->vmsa_page == PAGE_UNSET)
 		what = "--bare needs --vmsa";
-	else if (r->kind == KIND_PLAIN_LINUX && (!r->kernel_path || !r->c_bit))
+	else if (r->plain_linux && (!r->kernel_path || !r->c_bit))
 		what = "--plain-linux needs --kernel and --c-bit";
 	else if (!r->kernel_path && (r->initrd_path || r->cmdline[0]))
 		what = "--initrd and --cmdline need --kernel";
-	else if (r->kind != KIND_SOCLE &&
-		 (r->archive.count || r->base || r->bare_guest_path || r->allow_missing))
+	else if (!r->monitor &&
+		 (r->inputs.count || r->base || r->bare_guest_path || r->allow_missing))
 		what = "--archive, --file, --base, --guest-bare and --allow-missing need "
 		       "--monitor";
 	else if (r->kernel_path && r->bare_guest_path)
@@ -390,7 +279,7 @@ static bool build_plain_linux(const struct request *r, struct work *w, struct ho
 
 static bool build_kind(const struct request *r, struct work *w, struct host_error *error)
 {
-	switch (r->kind) {
+	switch (kind_of(r)) {
 	case KIND_SOCLE:
 		return build_socle(r, w, error);
 	case KIND_BARE:
@@ -433,9 +322,8 @@ static void print_socle_budget(const struct work *w)
 static void print_budget(const struct request *r, const struct work *w)
 {
 	printf("%s\n", r->output);
-	if (r->kind != KIND_PLAIN_LINUX)
-		print_part(r->kind == KIND_SOCLE ? "monitor, ELF file" : "program, ELF file",
-			   w->program.size);
+	if (!r->plain_linux)
+		print_part(r->monitor ? "monitor, ELF file" : "program, ELF file", w->program.size);
 	if (w->archive.size)
 		print_part("archive", w->archive.size);
 	if (w->kernel.size)
@@ -445,30 +333,48 @@ static void print_budget(const struct request *r, const struct work *w)
 	if (w->initrd.size)
 		print_part("guest initramfs", w->initrd.size);
 	print_part("IGVM file", w->output.size);
-	if (r->kind == KIND_SOCLE)
+	if (r->monitor)
 		print_socle_budget(w);
 }
 
-static bool pack_archive(struct request *r, struct work *w)
+static bool add_inputs(struct archive_writer *archive, const struct archive_inputs *inputs,
+		       struct host_error *error)
 {
-	struct host_error error;
+	for (size_t i = 0; i < inputs->count; i++) {
+		const struct archive_input *input = &inputs->inputs[i];
 
-	/* Other images have none. */
-	if (r->kind != KIND_SOCLE || (archive_check(&r->archive, &error) &&
-				      archive_writer_finish(&r->archive, &w->archive, &error)))
-		return true;
-	cmd_error("igvm build: %s", error.text);
-	return false;
+		if (input->name ? !archive_writer_add(archive, input->name, input->path, error)
+				: !archive_writer_add_tree(archive, input->path, error))
+			return false;
+	}
+	return archive_check(archive, error);
 }
 
-static bool read_inputs(struct request *r, struct work *w)
+static bool pack_archive(const struct request *r, struct work *w)
 {
-	return read_input(r->program, &w->program) && read_input(r->kernel_path, &w->kernel) &&
+	struct archive_writer archive = { 0 };
+	struct host_error error;
+	bool ok;
+
+	if (!r->monitor) /* other images have none */
+		return true;
+	ok = add_inputs(&archive, &r->inputs, &error) &&
+	     archive_writer_finish(&archive, &w->archive, &error);
+	archive_writer_free(&archive);
+	if (!ok)
+		cmd_error("igvm build: %s", error.text);
+	return ok;
+}
+
+static bool read_inputs(const struct request *r, struct work *w)
+{
+	return read_input(r->monitor ? r->monitor : r->bare, &w->program) &&
+	       read_input(r->kernel_path, &w->kernel) &&
 	       read_input(r->bare_guest_path, &w->bare_guest) &&
 	       read_input(r->initrd_path, &w->initrd) && pack_archive(r, w);
 }
 
-static int build(struct request *r, struct work *w)
+static enum cmd_status build(const struct request *r, struct work *w)
 {
 	struct host_error error;
 
@@ -496,45 +402,39 @@ static void free_work(struct work *w)
 	file_free(&w->output);
 }
 
-/* Reads the command line and does what it says; what was allocated is the caller's. */
-static int take_and_build(int argc, char **argv, struct request *r, struct work *w)
+static int run(void *arguments)
 {
-	int id, index = 0;
-
-	opterr = 0;
-	while ((id = getopt_long(argc, argv, "o:qh", options, &index)) != -1) {
-		if (id == 'h')
-			return help();
-		if (id == '?')
-			return cmd_bad_option("igvm build", argc, argv);
-		if (!take_option(r, id, options[index].name))
-			return CMD_MISUSE;
-	}
-	if (optind != argc)
-		return cmd_error("igvm build: \"%s\" is not an option", argv[optind]);
-	return check_request(r) ? build(r, w) : CMD_MISUSE;
-}
-
-int igvm_build(int argc, char **argv)
-{
-	struct request r = {
-		.cmdline = "",
-		.memory = MEMORY_DEFAULT,
-		.cpus = 1,
-		.host_channel = HOST_CHANNEL_DEFAULT,
-		.debug_console = DEBUG_CONSOLE_DEFAULT,
-		.vmsa_page = PAGE_UNSET,
-		.sev_features = SNP_FEATURE_SNP,
-		.writer = { .policy = POLICY_DEFAULT },
-	};
 	struct work *w = calloc(1, sizeof(*w));
-	int status;
+	enum cmd_status status = CMD_MISUSE;
+	const struct request *r = arguments;
 
 	if (!w)
-		return cmd_error("out of memory");
-	status = take_and_build(argc, argv, &r, w);
-	archive_writer_free(&r.archive);
-	free_work(w);
+		cmd_error("igvm build: out of memory");
+	else if (check_request(r))
+		status = build(r, w);
+	if (w)
+		free_work(w);
 	free(w);
 	return status;
 }
+
+const struct command igvm_build = {
+	.name = "build",
+	.summary = "make an IGVM file",
+	.about = "Makes an IGVM file of Socle and its guest (--monitor), of a program at VMPL0 "
+		 "(--bare) or of "
+		 "a kernel there (--plain-linux). Addresses and sizes may be hexadecimal (0x) and "
+		 "end in K, "
+		 "M or G.",
+	.groups = groups,
+	.defaults = &(const struct request){ .cmdline = "",
+					     .memory = MEMORY_DEFAULT,
+					     .cpus = 1,
+					     .host_channel = HOST_CHANNEL_DEFAULT,
+					     .debug_console = DEBUG_CONSOLE_DEFAULT,
+					     .vmsa_page = PAGE_UNSET,
+					     .sev_features = SNP_FEATURE_SNP,
+					     .writer = { .policy = POLICY_DEFAULT } },
+	.size = sizeof(struct request),
+	.run = run,
+};

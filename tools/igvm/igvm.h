@@ -7,9 +7,7 @@
 #include "core/image/host/digest.h"
 #include "core/image/igvm.h"
 
-int igvm_build(int argc, char **argv);
-int igvm_show(int argc, char **argv);
-int igvm_measure(int argc, char **argv);
+extern const struct command igvm_build, igvm_show, igvm_measure; /* tools/options.h */
 
 /*
  * Reads and checks a file. Reports what is wrong with it and returns false; else the caller ends

@@ -3,7 +3,6 @@
  * `socle igvm show FILE`: what a file loads, run by run, and Socle's parameter block if it is
  * there.
  */
-#include <getopt.h>
 #include <inttypes.h>
 #include <jansson.h>
 #include <stdio.h>
@@ -16,6 +15,7 @@
 #include "core/snp/cpu_features.h"
 #include "tools/cmd.h"
 #include "tools/igvm/igvm.h"
+#include "tools/options.h"
 
 /* Directives that follow each other in the file and in memory, and are of one kind. */
 struct run {
@@ -245,7 +245,7 @@ static bool print_json(const struct contents *c)
 	return ok;
 }
 
-static int print(const struct contents *c, bool json)
+static enum cmd_status print(const struct contents *c, bool json)
 {
 	if (json && !print_json(c))
 		return cmd_error("igvm show: cannot write JSON");
@@ -254,52 +254,45 @@ static int print(const struct contents *c, bool json)
 	return fflush(stdout) == 0 ? CMD_OK : cmd_error("igvm show: cannot write");
 }
 
-static int show(const char *path, bool json)
-{
-	struct contents c = { .path = path };
-	struct file_bytes bytes;
-	int status = CMD_MISUSE;
+struct arguments {
+	const char *path;
+	bool json;
+};
 
-	if (!igvm_load(path, &bytes, &c.file))
+static int show(void *arguments)
+{
+	const struct arguments *a = arguments;
+	struct contents c = { .path = a->path };
+	enum cmd_status status = CMD_MISUSE;
+	struct file_bytes bytes;
+
+	if (!igvm_load(a->path, &bytes, &c.file))
 		return CMD_MISUSE;
 	if (gather(&c))
-		status = print(&c, json);
+		status = print(&c, a->json);
 	free(c.runs);
 	file_free(&bytes);
 	return status;
 }
 
-static int help(void)
-{
-	printf("usage: socle igvm show [--json] FILE\n\n"
-	       "Says what FILE loads, where, how it is measured, and what Socle's parameter block\n"
-	       "in it says.\n");
-	return CMD_OK;
-}
+static const struct option_row option_rows[] = {
+	OPTION(struct arguments, json, "json", FLAG, NULL, "all of it as one object"),
+	{ 0 },
+};
 
-int igvm_show(int argc, char **argv)
-{
-	static const struct option options[] = {
-		{ "json", no_argument, NULL, 'j' },
-		{ "help", no_argument, NULL, 'h' },
-		{ NULL, 0, NULL, 0 },
-	};
-	bool json = false;
-	int option;
+static const struct option_row operands[] = {
+	OPTION(struct arguments, path, "FILE", FILE, NULL, "the IGVM file"),
+	{ 0 },
+};
 
-	opterr = 0;
-	while ((option = getopt_long(argc, argv, "h", options, NULL)) != -1) {
-		switch (option) {
-		case 'j':
-			json = true;
-			break;
-		case 'h':
-			return help();
-		default:
-			return cmd_bad_option("igvm show", argc, argv);
-		}
-	}
-	if (optind != argc - 1)
-		return cmd_error("igvm show: name one file");
-	return show(argv[optind], json);
-}
+const struct command igvm_show = {
+	.name = "show",
+	.summary = "say what an IGVM file holds",
+	.about = "Says what FILE loads, where, how it is measured, and what Socle's parameter "
+		 "block in it "
+		 "says.",
+	.groups = (const struct option_group[]){ { NULL, option_rows }, { 0 } },
+	.operands = operands,
+	.size = sizeof(struct arguments),
+	.run = show,
+};

@@ -4,13 +4,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/hex.h"
 #include "core/base/number.h"
 #include "tools/igvm/igvm.h"
 
 #define TCB_PARTS 5
 
-bool policy_parse_tcb(const char *text, struct report_tcb *tcb)
+const char *policy_read_tcb(void *tcb, char *text)
 {
+	static const char wants[] = "five numbers, 0 to 255";
 	uint8_t part[TCB_PARTS];
 	uint64_t value;
 
@@ -19,15 +21,16 @@ bool policy_parse_tcb(const char *text, struct report_tcb *tcb)
 
 		if (!length || value > UINT8_MAX ||
 		    text[length] != (i + 1 < TCB_PARTS ? ',' : '\0'))
-			return false;
+			return wants;
 		part[i] = (uint8_t)value;
 		text += length + 1;
 	}
-	*tcb = (struct report_tcb){ part[0], part[1], part[2], part[3], part[4] };
-	return true;
+	*(struct report_tcb *)tcb = (struct report_tcb){ part[0], part[1], part[2], part[3],
+							 part[4] };
+	return NULL;
 }
 
-bool policy_parse_time(const char *text, time_t *at)
+static bool parse_time(const char *text, time_t *at)
 {
 	static const char date[] = "dddd-dd-dd", whole[] = "dddd-dd-ddTdd:dd:ddZ";
 	const char *form = strlen(text) == strlen(date) ? date : whole;
@@ -53,6 +56,21 @@ bool policy_parse_time(const char *text, time_t *at)
 	return *at > 0 && again.tm_year == tm.tm_year && again.tm_mon == tm.tm_mon &&
 	       again.tm_mday == tm.tm_mday && again.tm_hour == tm.tm_hour &&
 	       again.tm_min == tm.tm_min && again.tm_sec == tm.tm_sec;
+}
+
+const char *policy_read_measurement(void *to, char *text)
+{
+	struct policy *policy = to;
+
+	policy->has_measurement = true;
+	return hex_read(text, policy->measurement, PSP_MEASUREMENT_SIZE)
+		       ? NULL
+		       : "the 96 hexadecimal digits of a measurement";
+}
+
+const char *policy_read_time(void *at, char *text)
+{
+	return parse_time(text, at) ? NULL : "YYYY-MM-DD or YYYY-MM-DDTHH:MM:SSZ";
 }
 
 /* The whole file is read, for its digest covers all of it. */

@@ -5,11 +5,19 @@
 
 #include "tools/verify/checks.h"
 
-/* FMC,BOOTLOADER,TEE,SNP,MICROCODE, each 0 to 255. */
-bool policy_parse_tcb(const char *text, struct report_tcb *tcb);
+/*
+ * Readers for tables of options (tools/options.h): each stores what text says, and returns NULL, or
+ * what it wants instead.
+ */
 
-/* Seconds since 1970, more than 0, of YYYY-MM-DD or YYYY-MM-DDTHH:MM:SSZ. */
-bool policy_parse_time(const char *text, time_t *at);
+/* FMC,BOOTLOADER,TEE,SNP,MICROCODE, each 0 to 255, into a struct report_tcb. */
+const char *policy_read_tcb(void *tcb, char *text);
+
+/* A measurement in hexadecimal, into a struct policy. */
+const char *policy_read_measurement(void *policy, char *text);
+
+/* Seconds since 1970, more than 0, of YYYY-MM-DD or YYYY-MM-DDTHH:MM:SSZ, into a time_t. */
+const char *policy_read_time(void *at, char *text);
 
 /* The measurement of an IGVM file; false after a line on stderr that names it. */
 bool policy_measure_image(const char *path, uint8_t measurement[PSP_MEASUREMENT_SIZE]);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "tools/beside.h"
+#include "tools/installed.h"
 
 #include <limits.h>
 #include <stdio.h>
@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-char *beside_find(const char *const *places, size_t count)
+char *installed_find(const char *const *places, size_t count)
 {
 	char self[PATH_MAX], *slash, *path;
 	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
