@@ -16,7 +16,7 @@
 #include "core/tpm/profile.h"
 #include "guest/agent/file.h"
 #include "guest/agent/quote.h"
-#include "guest/agent/step.h"
+#include "guest/agent/script.h"
 #include "guest/agent/svsm.h"
 #include "guest/agent/tsm.h"
 
@@ -48,7 +48,7 @@ static const char *const key_optional_files[] = {
 __attribute__((format(printf, 2, 3))) static int fail(const struct session *session,
 						      const char *format, ...)
 {
-	char line[STEP_LINE_MAX + 64];
+	char line[SCRIPT_LINE_MAX + 64];
 	va_list args;
 
 	va_start(args, format);
@@ -169,7 +169,7 @@ static int send_key(const struct session *session)
 static int attest(const struct session *session, const struct frame *frame,
 		  struct tsm_report *report)
 {
-	char line[STEP_LINE_MAX];
+	char line[SCRIPT_LINE_MAX];
 	int rc;
 
 	if (frame->size != TSM_NONCE_SIZE)
@@ -177,7 +177,7 @@ static int attest(const struct session *session, const struct frame *frame,
 	rc = gather_vtpm_report(session, frame->payload, report);
 	if (rc != 0)
 		return fail(session, "svsm report: %s: %s", report->failed, strerror(-rc));
-	if (!step_run(session->script, "evidence", session->folder, line))
+	if (!script_run(session->script, "evidence", session->folder, line))
 		return fail(session, "evidence: %s", line);
 	rc = gather_kernel_report(session, report);
 	if (rc != 0)
@@ -199,12 +199,12 @@ static int answer_nonce(const struct session *session, const struct frame *frame
 
 static int answer_challenge(const struct session *session, const struct frame *frame)
 {
-	char line[STEP_LINE_MAX];
+	char line[SCRIPT_LINE_MAX];
 	int rc = file_write_in(session->folder, "challenge.bin", frame->payload, frame->size);
 
 	if (rc != 0)
 		return fail(session, "challenge: %s", strerror(-rc));
-	if (!step_run(session->script, "activate", session->folder, line))
+	if (!script_run(session->script, "activate", session->folder, line))
 		return fail(session, "activate: %s", line);
 	rc = send_file(session, "answer.bin");
 	if (rc != 0)
@@ -214,12 +214,12 @@ static int answer_challenge(const struct session *session, const struct frame *f
 
 static int answer_authority(const struct session *session, const struct frame *frame)
 {
-	char line[STEP_LINE_MAX];
+	char line[SCRIPT_LINE_MAX];
 	int rc = file_write_in(session->folder, "ca.pem", frame->payload, frame->size);
 
 	if (rc != 0)
 		return fail(session, "authority: %s", strerror(-rc));
-	if (!step_run(session->script, "certificates", session->folder, line))
+	if (!script_run(session->script, "certificates", session->folder, line))
 		return fail(session, "certificates: %s", line);
 	return channel_send(session->channel, CHANNEL_DONE, NULL, 0);
 }

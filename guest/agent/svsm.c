@@ -78,19 +78,19 @@ void svsm_select_nv(struct svsm_wish *wish, uint32_t index)
 
 /* ---- The attestation ---- */
 
-static int set_inputs(struct item *item, const struct svsm_wish *wish)
+static int set_inputs(struct configfs_item *item, const struct svsm_wish *wish)
 {
 	char version[16];
 	int rc;
 
 	snprintf(version, sizeof(version), "%u", wish->manifest_version);
-	if ((rc = item_set_text(item, "service_guid", TSM_VTPM_GUID)) != 0 ||
-	    (rc = item_set_text(item, "manifest_version", version)) != 0 ||
-	    (rc = item_set(item, "inblob", wish->nonce, sizeof(wish->nonce))) != 0)
+	if ((rc = configfs_set_text(item, "service_guid", TSM_VTPM_GUID)) != 0 ||
+	    (rc = configfs_set_text(item, "manifest_version", version)) != 0 ||
+	    (rc = configfs_set(item, "inblob", wish->nonce, sizeof(wish->nonce))) != 0)
 		return rc;
 	if (wish->selector_size == 0)
 		return 0;
-	return item_set(item, "manifest_selector", wish->selector, wish->selector_size);
+	return configfs_set(item, "manifest_selector", wish->selector, wish->selector_size);
 }
 
 static bool explain(uint32_t result, struct problem *problem)
@@ -106,13 +106,13 @@ static bool explain(uint32_t result, struct problem *problem)
 }
 
 /* The SVSM's own reason, where it gave one, or the kernel's. */
-static bool explain_failure(struct item *item, int rc, struct item_blob *scratch,
+static bool explain_failure(struct configfs_item *item, int rc, struct configfs_blob *scratch,
 			    struct problem *problem)
 {
 	const char *attribute = item->attribute;
 	uint64_t result = 0;
 
-	if (item_get(item, "service_error", scratch) == 0)
+	if (configfs_get(item, "service_error", scratch) == 0)
 		number_at((char *)scratch->data, scratch->size, NUMBER_PREFIXED, &result);
 	if (result != SVSM_SUCCESS && result <= UINT32_MAX)
 		return explain((uint32_t)result, problem);
@@ -122,12 +122,12 @@ static bool explain_failure(struct item *item, int rc, struct item_blob *scratch
 static bool attest_by_module(const char *root, const struct svsm_wish *wish, struct tsm_report *out,
 			     struct problem *problem)
 {
-	struct item item;
+	struct configfs_item item;
 	bool ok = true;
 	int rc;
 
 	memset(out, 0, sizeof(*out));
-	rc = item_make(&item, root);
+	rc = configfs_make(&item, root);
 	if (rc == -ENOENT)
 		return problem_set(problem, "no %s: the kernel or the SVSM has no such interface",
 				   root);
@@ -135,7 +135,7 @@ static bool attest_by_module(const char *root, const struct svsm_wish *wish, str
 		return problem_set(problem, "%s: %s", item.folder, strerror(-rc));
 	if ((rc = set_inputs(&item, wish)) != 0 || (rc = tsm_get_outputs(&item, out)) != 0)
 		ok = explain_failure(&item, rc, &out->certificates, problem);
-	item_remove(&item);
+	configfs_remove(&item);
 	return ok;
 }
 

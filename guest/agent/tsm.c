@@ -5,33 +5,33 @@
 #include <string.h>
 
 struct request {
-	struct item item;
+	struct configfs_item item;
 	const uint8_t *data; /* the nonce, or REPORT_DATA */
 	uint32_t manifest_version;
 	struct tsm_report *out;
 };
 
-int tsm_get_outputs(struct item *item, struct tsm_report *out)
+int tsm_get_outputs(struct configfs_item *item, struct tsm_report *out)
 {
 	int rc;
 
-	if ((rc = item_get(item, "outblob", &out->report)) != 0 ||
-	    (rc = item_get(item, "manifestblob", &out->manifest)) != 0)
+	if ((rc = configfs_get(item, "outblob", &out->report)) != 0 ||
+	    (rc = configfs_get(item, "manifestblob", &out->manifest)) != 0)
 		return rc;
-	return item_get(item, "auxblob", &out->certificates);
+	return configfs_get(item, "auxblob", &out->certificates);
 }
 
 static int ask_vtpm(struct request *request)
 {
-	struct item *item = &request->item;
+	struct configfs_item *item = &request->item;
 	char version[16];
 	int rc;
 
 	snprintf(version, sizeof(version), "%u", request->manifest_version);
-	if ((rc = item_set(item, "inblob", request->data, TSM_NONCE_SIZE)) != 0 ||
-	    (rc = item_set_text(item, "service_provider", "svsm")) != 0 ||
-	    (rc = item_set_text(item, "service_guid", TSM_VTPM_GUID)) != 0 ||
-	    (rc = item_set_text(item, "service_manifest_version", version)) != 0)
+	if ((rc = configfs_set(item, "inblob", request->data, TSM_NONCE_SIZE)) != 0 ||
+	    (rc = configfs_set_text(item, "service_provider", "svsm")) != 0 ||
+	    (rc = configfs_set_text(item, "service_guid", TSM_VTPM_GUID)) != 0 ||
+	    (rc = configfs_set_text(item, "service_manifest_version", version)) != 0)
 		return rc;
 	return tsm_get_outputs(item, request->out);
 }
@@ -39,24 +39,24 @@ static int ask_vtpm(struct request *request)
 /* The kernel's own level is the most privileged one that it may ask for; the default is not. */
 static int set_own_level(struct request *request)
 {
-	struct item_blob *level = &request->out->report;
-	int rc = item_get(&request->item, "privlevel_floor", level);
+	struct configfs_blob *level = &request->out->report;
+	int rc = configfs_get(&request->item, "privlevel_floor", level);
 
-	return rc == 0 ? item_set(&request->item, "privlevel", level->data, level->size) : rc;
+	return rc == 0 ? configfs_set(&request->item, "privlevel", level->data, level->size) : rc;
 }
 
 static int ask_kernel(struct request *request)
 {
 	struct tsm_report *out = request->out;
-	struct item *item = &request->item;
+	struct configfs_item *item = &request->item;
 	int rc = set_own_level(request);
 
 	if (rc != 0)
 		return rc;
-	if ((rc = item_set(item, "inblob", request->data, TSM_NONCE_SIZE)) != 0 ||
-	    (rc = item_get(item, "outblob", &out->report)) != 0)
+	if ((rc = configfs_set(item, "inblob", request->data, TSM_NONCE_SIZE)) != 0 ||
+	    (rc = configfs_get(item, "outblob", &out->report)) != 0)
 		return rc;
-	return item_get(item, "auxblob", &out->certificates);
+	return configfs_get(item, "auxblob", &out->certificates);
 }
 
 /* Each report has a folder of its own. */
@@ -66,10 +66,10 @@ static int with_folder(const char *root, struct request *request, int (*ask)(str
 	int rc;
 
 	memset(out, 0, sizeof(*out));
-	rc = item_make(&request->item, root);
+	rc = configfs_make(&request->item, root);
 	if (rc == 0) {
 		rc = ask(request);
-		item_remove(&request->item);
+		configfs_remove(&request->item);
 	}
 	out->failed = request->item.attribute;
 	return rc;

@@ -6,24 +6,24 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "guest/agent/item.h"
+#include "guest/agent/configfs.h"
 
 #define TSM_ROOT "/sys/kernel/config/tsm/report"
 #define TSM_NONCE_SIZE 64u
-#define TSM_BLOB_MAX ITEM_BLOB_MAX
+#define TSM_BLOB_MAX CONFIGFS_BLOB_MAX
 
 /* The vTPM service of an SVSM, as configfs wants it. */
 #define TSM_VTPM_GUID "c476f1eb-0123-45a5-9641-b4e7dde5bfe3"
 
 struct tsm_report {
-	struct item_blob report;
-	struct item_blob manifest; /* empty without an SVSM */
-	struct item_blob certificates;
+	struct configfs_blob report;
+	struct configfs_blob manifest; /* empty without an SVSM */
+	struct configfs_blob certificates;
 	const char *failed; /* the attribute that a failure came from */
 };
 
 /* What both kinds of item have where the SVSM answers: all three parts. 0, or -errno. */
-int tsm_get_outputs(struct item *item, struct tsm_report *out);
+int tsm_get_outputs(struct configfs_item *item, struct tsm_report *out);
 
 /*
  * A report from the SVSM at VMPL0 over this nonce and the vTPM's manifest of this version: its

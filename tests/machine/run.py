@@ -35,7 +35,7 @@ TESTS = [
     ("fpu-state", 1, 16, 1, PASSED),  # APM volume 2, table B-4
     ("ghcb-errors", 1, 18, 1, PASSED),  # GHCB specification, section 4
     # Nothing in the specifications; QEMU's first CPU fails it (docs/machine-limits.md).
-    ("x87-beside", 2, 4, 1, PASSED),
+    ("x87-other-cpu", 2, 4, 1, PASSED),
     # APM volume 2, 7.6.1; QEMU alone fails it (docs/machine-limits.md).
     ("code-patching", 2, 19, 1, PASSED),
     # Feature 3: restricted injection.

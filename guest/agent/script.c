@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "guest/agent/step.h"
+#include "guest/agent/script.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -17,10 +17,10 @@ _Noreturn static void become(const char *script, const char *name, const char *f
 	_exit(127);
 }
 
-static void follow_output(int fd, char last_line[STEP_LINE_MAX])
+static void follow_output(int fd, char last_line[SCRIPT_LINE_MAX])
 {
 	FILE *output = fdopen(fd, "r");
-	char line[STEP_LINE_MAX];
+	char line[SCRIPT_LINE_MAX];
 
 	if (output == NULL) {
 		close(fd);
@@ -47,15 +47,15 @@ static bool succeeded(pid_t child)
 	return ended == child && WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 
-bool step_run(const char *script, const char *name, const char *folder,
-	      char last_line[STEP_LINE_MAX])
+bool script_run(const char *script, const char *name, const char *folder,
+		char last_line[SCRIPT_LINE_MAX])
 {
 	int ends[2];
 	pid_t child;
 
-	memset(last_line, 0, STEP_LINE_MAX);
+	memset(last_line, 0, SCRIPT_LINE_MAX);
 	if (pipe2(ends, O_CLOEXEC) != 0) {
-		snprintf(last_line, STEP_LINE_MAX, "pipe: %s", strerror(errno));
+		snprintf(last_line, SCRIPT_LINE_MAX, "pipe: %s", strerror(errno));
 		return false;
 	}
 	child = fork();
@@ -63,7 +63,7 @@ bool step_run(const char *script, const char *name, const char *folder,
 		become(script, name, folder, ends[1]);
 	close(ends[1]);
 	if (child < 0) {
-		snprintf(last_line, STEP_LINE_MAX, "fork: %s", strerror(errno));
+		snprintf(last_line, SCRIPT_LINE_MAX, "fork: %s", strerror(errno));
 		close(ends[0]);
 		return false;
 	}

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "guest/agent/item.h"
+#include "guest/agent/configfs.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -9,7 +9,7 @@
 
 #include "guest/agent/file.h"
 
-int item_make(struct item *item, const char *root)
+int configfs_make(struct configfs_item *item, const char *root)
 {
 	int length = snprintf(item->folder, sizeof(item->folder), "%s/socle-%ld", root,
 			      (long)getpid());
@@ -20,7 +20,7 @@ int item_make(struct item *item, const char *root)
 	return mkdir(item->folder, 0700) == 0 ? 0 : -errno;
 }
 
-int item_set(struct item *item, const char *attribute, const void *data, size_t size)
+int configfs_set(struct configfs_item *item, const char *attribute, const void *data, size_t size)
 {
 	char path[FILE_PATH_MAX];
 	int rc = file_path(path, item->folder, attribute);
@@ -29,12 +29,12 @@ int item_set(struct item *item, const char *attribute, const void *data, size_t 
 	return rc == 0 ? file_set(path, data, size) : rc;
 }
 
-int item_set_text(struct item *item, const char *attribute, const char *text)
+int configfs_set_text(struct configfs_item *item, const char *attribute, const char *text)
 {
-	return item_set(item, attribute, text, strlen(text));
+	return configfs_set(item, attribute, text, strlen(text));
 }
 
-int item_get(struct item *item, const char *attribute, struct item_blob *blob)
+int configfs_get(struct configfs_item *item, const char *attribute, struct configfs_blob *blob)
 {
 	char path[FILE_PATH_MAX];
 	int rc = file_path(path, item->folder, attribute);
@@ -50,7 +50,7 @@ int item_get(struct item *item, const char *attribute, struct item_blob *blob)
 	return 0;
 }
 
-void item_remove(struct item *item)
+void configfs_remove(struct configfs_item *item)
 {
 	rmdir(item->folder);
 }
