@@ -4,6 +4,8 @@
 OUT := build/out
 JOBS ?= 2
 CPUS ?= 2
+PREFIX ?= /usr/local
+DESTDIR ?=
 
 # Messages of other programs are read by the scripts.
 export LC_ALL := C.UTF-8
@@ -11,7 +13,8 @@ export LC_ALL := C.UTF-8
 # Set-up comes before what needs it, whatever make -j says; ninja is told how many JOBS.
 .NOTPARALLEL:
 
-.PHONY: all bench tests demo check check-slow check-attacks guest guest7 format clean setup-demo setup-check
+.PHONY: all bench tests demo check check-slow check-attacks guest guest7 install uninstall format clean \
+	setup-demo setup-check
 
 all: $(OUT)/build.ninja
 	ninja -C $(OUT) -j $(JOBS)
@@ -48,6 +51,10 @@ guest: all
 guest7: all
 	scripts/fetch-kernel.sh --series 7
 	scripts/build-guest.sh build/kernel7 $(OUT) build/guest7
+
+# Below DESTDIR and PREFIX; uninstall removes the same files.
+install uninstall: all
+	PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' scripts/install.sh $@ $(OUT)
 
 setup-demo:
 	@scripts/setup-packages.sh build demo

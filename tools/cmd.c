@@ -8,10 +8,10 @@
 
 #include "tools/options.h"
 
-/* What was reported last, for those who report it once more in another form. */
+/* The last error, kept for commands that also report it in another form. */
 static char last_error[1536];
 
-/* File names and file contents get in here: they may not forge lines. */
+/* Messages quote file names and contents, which must not be able to forge further lines. */
 static void clean(char *text)
 {
 	for (char *c = text; *c != '\0'; c++) {

@@ -113,7 +113,7 @@ static const struct option_row policy_rows[] = {
 	{ 0 },
 };
 
-/* Certificates that the authority has of its own. */
+/* The certificates that the authority was given. */
 static bool load_chain(const struct arguments *a, struct amd_chain *chain)
 {
 	const struct evidence_paths paths = { .directory = a->certs, .ark = a->ark };
@@ -125,7 +125,7 @@ static bool load_chain(const struct arguments *a, struct amd_chain *chain)
 	return !a->ark || chain->ark;
 }
 
-/* What is demanded of reports has to be complete before anything is signed. */
+/* Nothing is signed before the policy for reports is complete. */
 static bool finish_policy(struct arguments *a)
 {
 	struct policy *report = &a->policy.report;
@@ -157,7 +157,7 @@ static void reap(unsigned int *clients, bool wait)
 	}
 }
 
-/* Answers a client for at most that many seconds, or until it leaves. The exit status. */
+/* Serves one client until it leaves, or for at most seconds. Returns the exit status. */
 static enum cmd_status serve_one(int fd, unsigned int seconds, const struct ca_authority *ca,
 				 const struct ca_policy *policy)
 {
@@ -168,7 +168,7 @@ static enum cmd_status serve_one(int fd, unsigned int seconds, const struct ca_a
 	return status;
 }
 
-/* A process for each client: none can hold up another. Ends only by a signal or an error. */
+/* One process per client, so that none can block another. Runs until a signal or an error. */
 static enum cmd_status serve_many(int listener, const struct arguments *a,
 				  const struct ca_authority *ca)
 {
@@ -223,7 +223,7 @@ static enum cmd_status serve(const struct arguments *a, const struct ca_authorit
 	fd = ca_channel_connect(a->connect, a->wait);
 	if (fd < 0)
 		return cmd_file_error(a->connect, "%s", strerror(errno));
-	/* The one client of this authority holds nobody up: it stays for as long as it runs. */
+	/* There is no other client that this one could block: it may stay as long as it likes. */
 	return serve_one(fd, 0, ca, &a->policy);
 }
 
@@ -402,7 +402,7 @@ static const struct option_status statuses[] = {
 static const struct arguments policy_defaults = {
 	.wait = CONNECT_WAIT_S,
 	.stay = CLIENT_STAY_S,
-	/* What libtpms says of itself: vendor IBM, firmware version 0x20191023. */
+	/* As libtpms reports itself: vendor IBM, firmware version 0x20191023. */
 	.policy = { .tpm = { "id:49424D00", "Socle vTPM", "id:20191023" },
 		    .report.depth = EVIDENCE_REPORT,
 		    .days = LEAF_DAYS },

@@ -19,7 +19,7 @@
 #define STORM_MAX_US 1000000u
 #define HOLD_MAX 1000000u
 
-/* The options, and the strings that were made for them. */
+/* The options, and the strings that were allocated for their defaults. */
 struct arguments {
 	struct run_options run;
 	uint32_t timeout_s, accel;
@@ -173,7 +173,7 @@ static const struct option_status statuses[] = {
 	{ 0 },
 };
 
-/* Where the chain is kept when no option says so. */
+/* Where the chain is kept by default. */
 static bool default_key_dir(struct arguments *args)
 {
 	const char *data = getenv("XDG_DATA_HOME"), *home = getenv("HOME");
@@ -194,7 +194,7 @@ static bool default_key_dir(struct arguments *args)
 	return true;
 }
 
-/* The hypervisor beside this program: as built, then as installed. */
+/* The hypervisor that was built, or else installed, together with this program. */
 static char *find_hv_image(void)
 {
 	static const char *const places[] = { "../machine/hv/hv.bin", "../lib/socle/hv.bin" };

@@ -246,7 +246,7 @@ static void print_text(const struct verdict *verdict)
 	printf("%sverdict: %s\n", verdict->binding_count ? "\n" : "", verdict_text(verdict));
 }
 
-/* A verdict that nobody gets is none. */
+/* A verdict that cannot be written must not look like one that was. */
 static bool print(const struct options *o, const struct evidence *evidence,
 		  const struct verdict *verdict, int status)
 {
@@ -257,7 +257,7 @@ static bool print(const struct options *o, const struct evidence *evidence,
 	return fflush(stdout) == 0 && !ferror(stdout);
 }
 
-/* Whoever asked for JSON gets one object, whatever went wrong, wherever --json stands. */
+/* With --json, wherever it stands, there is exactly one object, even when arguments are wrong. */
 static bool asks_json(int argc, char **argv)
 {
 	for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
@@ -272,7 +272,7 @@ static void print_json_error(void)
 	json_t *error = json_string(cmd_last_error());
 	json_t *root;
 
-	if (!error) /* it had bytes that are no UTF-8 */
+	if (!error) /* it was not UTF-8 */
 		error = json_string("the reason is no text: see the standard error");
 	root = json_pack("{s:i, s:s, s:i, s:o, s:[], s:[]}", "format", 1, "verdict", "error",
 			 "status", CMD_MISUSE, "error", error, "bindings", "checks");

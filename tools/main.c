@@ -21,7 +21,7 @@ static const struct command cmd_version = {
 	.run = version,
 };
 
-/* For those who make completions and manual pages: not in the list of commands. */
+/* For scripts/command-files.py; not listed among the commands. */
 static const struct command cmd_tables = {
 	.name = "--tables",
 	.about = "Prints the options of all commands as JSON.",
@@ -42,7 +42,7 @@ static int print_tables(void *arguments)
 
 int main(int argc, char **argv)
 {
-	/* A line is one write(): the authority's processes say theirs at the same place. */
+	/* One write() per line, since the processes of `socle ca serve` share standard error. */
 	setvbuf(stderr, NULL, _IOLBF, BUFSIZ);
 	return cmd_run_command(&root, "", argc, argv);
 }

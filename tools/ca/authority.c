@@ -19,7 +19,7 @@
 
 #define PATH_SIZE 4096
 #define KEY_FILE_MAX (64u << 10)
-/* Where serial numbers start is random, below this power of two: nobody uses up what is above. */
+/* Serial numbers start at random below this; what is above can never be used up. */
 #define SERIAL_FIRST_BITS 62u
 
 static bool path_in(char path[PATH_SIZE], const char *directory, const char *name,
@@ -79,7 +79,7 @@ static bool make_folder(const char *directory, const char *name, struct host_err
 	return true;
 }
 
-/* Authorities may share a name, and then no two of their certificates may share a number. */
+/* Two authorities with the same name must not issue certificates with the same number. */
 static bool write_first_serial(const char *directory, struct host_error *error)
 {
 	char text[32];
@@ -115,7 +115,7 @@ static void remove_directory(const char *directory)
 	rmdir(directory);
 }
 
-/* Fills a directory under another name and then gives it its own. */
+/* Fills a directory under a temporary name, then renames it. */
 static bool make_directory(const char *directory, EVP_PKEY *key, X509 *certificate,
 			   struct host_error *error)
 {
@@ -177,7 +177,7 @@ bool ca_authority_open(struct ca_authority *ca, const char *directory, struct ho
 	bio = open_file(directory, "ca.key", &key, error);
 	if (!bio)
 		return false;
-	/* The password of an encrypted key would be empty: nobody is asked for one. */
+	/* Never prompt: an encrypted key is tried with an empty password. */
 	ca->key = PEM_read_bio_PrivateKey(bio, NULL, NULL, (void *)"");
 	BIO_free(bio);
 	OPENSSL_cleanse(key.data, key.size);
@@ -229,7 +229,7 @@ static bool advance_serial(const char *directory, uint64_t *serial, struct host_
 	number.length = (size_t)snprintf(text, sizeof(text), "%" PRIu64 "\n", *serial + 1);
 	if (unlink(next) != 0 && errno != ENOENT)
 		return host_fail(error, "serial.part: %s", strerror(errno));
-	/* Whatever the umask is, the file stays its owner's. */
+	/* Readable by its owner only, whatever the umask is. */
 	if (!write_new(directory, "serial.part", 0600, &number, error))
 		return false;
 	return rename(next, path) == 0 || host_fail(error, "serial: %s", strerror(errno));

@@ -30,12 +30,12 @@ struct ca_authority {
 bool ca_authority_init(const char *directory, const char *name, long days,
 		       struct host_error *error);
 
-/* Opens one; ca_authority_close() ends. The directory's name stays in use. */
+/* Opens one, for ca_authority_close(). directory must stay valid until then. */
 bool ca_authority_open(struct ca_authority *ca, const char *directory, struct host_error *error);
 void ca_authority_close(struct ca_authority *ca);
 
 /*
- * Takes a serial number, which no other process gets, and which is used up whatever comes of it.
+ * Takes a serial number that no other process gets. It is used up even if nothing is issued.
  */
 bool ca_authority_take_serial(const struct ca_authority *ca, uint64_t *serial,
 			      struct host_error *error);

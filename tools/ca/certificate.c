@@ -87,7 +87,7 @@ static X509 *begin(EVP_PKEY *key, const X509 *issuer, long days)
 	return NULL;
 }
 
-/* Roots of several authorities may share a name: their serial numbers are random. */
+/* Several roots may have the same name, so their serial numbers are random. */
 static bool set_random_serial(X509 *certificate)
 {
 	uint8_t bytes[16];
@@ -186,7 +186,7 @@ static bool add_specification(X509 *certificate)
 	return ok;
 }
 
-/* What a key may be used for; NULL for a type of key that has no business here. */
+/* The keyUsage of a key; NULL for a type of key that is not supported. */
 static const char *key_usage(enum ca_key_role role, const EVP_PKEY *key)
 {
 	int type = EVP_PKEY_get_base_id(key);

@@ -37,7 +37,7 @@ struct ca_certificate_request {
 X509 *ca_certificate_root(EVP_PKEY *key, const char *name, long days);
 
 /*
- * A certificate for a vTPM's key, signed. Its end is not later than its issuer's. NULL when
+ * A signed certificate for a vTPM's key, which does not outlive its issuer's. NULL when
  * OpenSSL fails or the key is of another kind than RSA and EC.
  */
 X509 *ca_certificate_issue(const struct ca_certificate_request *request, X509 *issuer,

@@ -55,7 +55,7 @@ static bool wait_for(const struct ca_channel *channel, short events, int limit_m
 	do
 		ready = poll(&poll_fd, 1, wait_ms(channel, limit_ms));
 	while (ready < 0 && errno == EINTR);
-	/* Who sends a byte now and then keeps poll() from ever running out of time. */
+	/* poll() never times out on a peer that sends a byte now and then. */
 	return ready > 0 && !ca_channel_over(channel);
 }
 
@@ -171,7 +171,7 @@ static int try_connect(const struct sockaddr_un *at)
 	return -1;
 }
 
-/* The socket file of a server that has ended stays behind, and would be in the way. */
+/* A server that has ended leaves its socket file behind, and bind() would fail. */
 static void remove_stale(const struct sockaddr_un *at)
 {
 	int fd = try_connect(at);

@@ -15,7 +15,7 @@ struct ca_channel {
 	uint64_t end_ms; /* of the monotonic clock: when the other side's time is over; 0: never */
 };
 
-/* seconds is how long the other side may stay, whatever it does; 0: as long as it likes. */
+/* seconds is how long the other side may stay connected at all; 0: without limit. */
 struct ca_channel ca_channel_open(int fd, unsigned int seconds);
 
 struct ca_message {
@@ -43,7 +43,7 @@ enum ca_receive ca_channel_receive(const struct ca_channel *channel, struct ca_m
 bool ca_channel_send(const struct ca_channel *channel, uint32_t type, const void *payload,
 		     size_t size);
 
-/* True when the other side has stayed for as long as it may. */
+/* Whether the other side's time is over. */
 bool ca_channel_over(const struct ca_channel *channel);
 
 /* Serves clients at a Unix socket; a socket file that nobody serves is replaced. -1 with errno. */

@@ -22,7 +22,7 @@ static bool encode(X509 *certificate, struct file_bytes *bytes)
 	return size > 0;
 }
 
-/* The key as OpenSSL's, if it is a good one: a point on its curve, a modulus of its size. */
+/* The key for OpenSSL; NULL unless its point is on its curve, or its modulus of its size. */
 static EVP_PKEY *usable_key(const struct vtpm_manifest_key *key)
 {
 	struct wire_public public_area;

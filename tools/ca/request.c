@@ -54,7 +54,7 @@ static void prefer(X509 **place, X509 *own)
 	*place = own;
 }
 
-/* Root, issuer and signer, all: the authority's own, and the host's for what it has not. */
+/* All of root, issuer and signer: the authority's own, or else those of the host's table. */
 static const char *request_chain(struct amd_chain *chain, const struct amd_chain *own,
 				 enum report_signing_key key, const void *table, size_t size)
 {

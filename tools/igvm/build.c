@@ -289,7 +289,7 @@ static bool build_kind(const struct request *r, struct work *w, struct host_erro
 	}
 }
 
-/* What is written must be what the reader takes: two directives may meet only here. */
+/* What is written must be readable: that two directives overlap may only show here. */
 static bool check_output(const struct work *w, struct host_error *error)
 {
 	struct igvm_file file;

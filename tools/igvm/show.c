@@ -66,7 +66,7 @@ static void add_directive(struct contents *c, const struct igvm_directive *d)
 	c->runs[c->run_count++] = run;
 }
 
-/* The first measured page that is a parameter block counts. */
+/* Remembers the first measured page that is a parameter block. */
 static void look_for_params(struct contents *c, const struct igvm_directive *d)
 {
 	if (c->has_params || !d->data || d->page_type != PSP_PAGE_TYPE_NORMAL)
@@ -192,7 +192,7 @@ static json_t *json_guest(const struct socle_params *p)
 			 json_ranges(p->loaded, p->loaded_count));
 }
 
-/* The names of what the CPU may lack. */
+/* The names of the features that the CPU may lack. */
 static json_t *json_missing(const struct socle_params *p)
 {
 	json_t *array = json_array();

@@ -1,0 +1,50 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+#
+# Installs what was built, or removes what this installed.
+#
+#	PREFIX=/usr/local DESTDIR= scripts/install.sh install|uninstall BUILD
+#
+# Everything lies below DESTDIR and PREFIX, in the folders that Debian's packages use.
+set -eu
+
+[ $# -eq 2 ] || {
+	sed -n 's/^#	//p' "$0" >&2
+	exit 1
+}
+action=$1 build=$2
+top=$(dirname "$0")/..
+root=${DESTDIR:-}${PREFIX:-/usr/local}
+made=$build/command-files
+
+# Mode, where it goes, and the file.
+list() {
+	echo "755 bin/socle $build/tools/socle"
+	echo "755 bin/socle-guest $build/guest/socle-guest"
+	echo "644 lib/socle/hv.bin $build/machine/hv/hv.bin"
+	echo "644 lib/socle/monitor.elf $build/monitor/monitor.elf"
+	echo "755 lib/socle/services $build/services/services"
+	echo "644 share/socle/services.conf $top/services/services.conf"
+	for profile in "$top"/profiles/*.conf; do
+		echo "644 share/socle/profile/${profile##*/} $profile"
+	done
+	echo "644 share/doc/socle/copyright $top/LICENSE"
+	echo "644 share/bash-completion/completions/socle $made/socle.bash"
+	echo "644 share/zsh/site-functions/_socle $made/_socle"
+	echo "644 share/fish/vendor_completions.d/socle.fish $made/socle.fish"
+	for page in "$made"/*.1; do
+		echo "644 share/man/man1/${page##*/} $page"
+	done
+}
+
+rm -rf "$made"
+"$top"/scripts/command-files.py "$build/tools/socle" "$made"
+list | while read -r mode to from; do
+	case $action in
+	install) install -D -m "$mode" "$from" "$root/$to" ;;
+	uninstall) rm -f "$root/$to" ;;
+	esac
+done
+# Folders of others stay, and these when somebody put a file there.
+[ "$action" = install ] || rmdir "$root/share/socle/profile" "$root/share/socle" "$root/lib/socle" \
+	"$root/share/doc/socle" 2>/dev/null || true
