@@ -215,7 +215,6 @@ static enum cmd_status run_server(struct arguments *a)
 	bool ok;
 
 	umask(077); /* the state holds the TPM's seeds */
-<<<<<<< HEAD
 	a->place.stop = open_stop();
 	if (a->place.stop < 0)
 		return cmd_error("vtpm: signals: %s", strerror(errno));
@@ -223,12 +222,6 @@ static enum cmd_status run_server(struct arguments *a)
 	     serve_tpm(a, a->state ? &file : NULL, &error);
 	state_file_close(&file);
 	close(a->place.stop);
-=======
-	ok = vtpm_device_open(&device, executable, a->profile, a->state, &error) &&
-	     vtpm_device_power_on(&device, false, &error) &&
-	     server_run(&server, shapes[a->shape], a->port, &error);
-	vtpm_device_close(&device);
->>>>>>> 243de26 (Say what comments of the tools mean in plain words)
 	return ok ? CMD_OK : cmd_error("vtpm: %s", error.text);
 }
 
