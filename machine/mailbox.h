@@ -92,9 +92,9 @@ ABI_SIZE(struct mailbox_exit_counter, 40);
  * interrupted.
  */
 struct mailbox_storm {
-	uint64_t user; /* CPL 3 */
-	uint64_t gap;  /* CPL 0 on a stack in the low half: between SYSCALL and its stack switch */
-	uint64_t kernel; /* CPL 0 otherwise */
+	uint64_t user;	 /* CPL 3 */
+	uint64_t kernel; /* CPL 0 */
+	uint64_t nested; /* of these: at the first instruction of the handler of another one */
 	uint64_t timer; /* of all these: with the vector of the plane's own timer; else with none */
 };
 

@@ -94,8 +94,8 @@ static json_t *storm(const struct mailbox *mailbox)
 	if (mailbox->storm_us == 0)
 		return NULL;
 	return json_pack("{s:I, s:I, s:I, s:I, s:I}", "interval_us", (json_int_t)mailbox->storm_us,
-			 "user", (json_int_t)s->user, "gap", (json_int_t)s->gap, "kernel",
-			 (json_int_t)s->kernel, "timer", (json_int_t)s->timer);
+			 "user", (json_int_t)s->user, "kernel", (json_int_t)s->kernel, "nested",
+			 (json_int_t)s->nested, "timer", (json_int_t)s->timer);
 }
 
 static char *to_text(const struct timeline *timeline, const struct mailbox *mailbox)

@@ -16,7 +16,7 @@
  *	"events"		name -> {"ns": since machine start, "monotonic_ns"}
  *	"exits"			[{"kind", "code": hex, "by_vmpl": [4]}], of the hypervisor's counters
  *	"switches"		[4], VMPL switches into each level
- *	"storm"			{"interval_us", "user", "gap", "kernel", "timer"}: mailbox.h; only when
+ *	"storm"			{"interval_us", "user", "kernel", "nested", "timer"}: mailbox.h; only when
  *				there was one
  *	"stop"			{"reason", "status", "message", and what the reason adds}
  */

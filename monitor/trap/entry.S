@@ -2,9 +2,10 @@
 /*
  * Ways into ring 0, and the one way into ring 3, which looks for events first.
  *
- * GS is the service's all the time, but for the four instructions in which SYSCALL finds its stack:
- * no handler needs GS, for every stack pointer tells its vCPU (cpu_layout.h). So #HV and NMI may
- * come anywhere. They run on IST stacks, and what they interrupt keeps its registers.
+ * All of them are gates, so that ring 0 never runs on a stack pointer of ring 3, and RSP always
+ * tells the vCPU (cpu_layout.h): nothing here needs GS, which stays the service's. So #HV and NMI may
+ * come anywhere, on the stack of what they interrupt, and that keeps its registers. What moves RSP
+ * here does it in one instruction.
  */
 #include "monitor/base/cpu_layout.h"
 
@@ -14,8 +15,11 @@
 	.macro	trap_stub vector
 	.balign	16
 	/* These push an error code: #DF #TS #NP #SS #GP #PF #AC #CP #VC #SX. */
-	.if	!(((1 << \vector) >> 8) & 0x60227d)
+	.if	!(((1 << \vector) >> 8) & 0x60227d) && \vector != 28
 	pushq	$0
+	.endif
+	.if	\vector == 28
+	jmp	trap_hv
 	.endif
 	pushq	$\vector
 	jmp	trap_common
@@ -30,21 +34,37 @@ trap_stubs:
 	.set	vector, vector + 1
 	.endr
 
-/* Up to trap_syscall_stacked, RSP is whatever the service put there: nothing may rest on it. */
-	.globl	trap_syscall, trap_syscall_stacked
-trap_syscall:
-	swapgs
-	movq	%rsp, %gs:CPU_USER_RSP
-	movq	%gs:CPU_KERNEL_RSP, %rsp
-trap_syscall_stacked:
-	pushq	$SELECTOR_USER_DS
-	pushq	%gs:CPU_USER_RSP
-	swapgs
-	pushq	%r11
-	pushq	$SELECTOR_USER_CS
-	pushq	%rcx
+/*
+ * #HV is counted. Ring 3 is left for it. In ring 0, who was just about to give the CPU away starts
+ * over, for else nobody would look at the doorbell before something else comes.
+ *
+ * The host may signal again at any instruction, here too, for the guest can write the doorbell page.
+ * Then this runs once more on top of itself, and each time takes HV_FRAME_SIZE bytes, whatever is
+ * interrupted: it calls nothing, and the CPU aligns the stack to 16. cpu_layout.h has the room.
+ */
+trap_hv:
+	pushq	%rax
+	movq	%rsp, %rax
+	andq	$-CPU_BLOCK_SIZE, %rax
+	incl	CPU_SIGNALS(%rax)
+	testb	$3, 16(%rsp)
+	jnz	trap_hv_of_user
+	cmpq	$user_resume_begin, 8(%rsp)
+	jb	2f
+	cmpq	$user_resume_end, 8(%rsp)
+	jae	1f
+	movq	$user_resume_abort, 8(%rsp)
+1:	cmpq	$wait_begin, 8(%rsp)
+	jb	2f
+	cmpq	$wait_end, 8(%rsp)
+	jae	2f
+	movq	$wait_abort, 8(%rsp)
+2:	popq	%rax
+	iretq
+trap_hv_of_user:
+	popq	%rax
 	pushq	$0
-	pushq	$VECTOR_SYSCALL
+	pushq	$28
 
 trap_common:
 	pushq	%rax
@@ -100,11 +120,10 @@ user_resume:
 	pushq	%r14
 	pushq	%r15
 	subq	$8, %rsp
-	movq	%rsp, CPU_KERNEL_RSP(%rdi)
 	movq	%rsp, CPU_TSS_RSP0(%rdi)
 /* #HV within these bounds is sent to user_resume_abort: else its event would wait for the next. */
 user_resume_begin:
-	cmpb	$0, CPU_EVENT_PENDING(%rdi)
+	cmpl	$0, CPU_SIGNALS(%rdi)
 	jne	user_resume_abort
 	pushq	$SELECTOR_USER_DS
 	pushq	56(%rsi)
@@ -135,8 +154,9 @@ user_resume_abort:
 /* _Noreturn void user_return(int value): ends the user_resume() of this CPU, on whatever stack. */
 	.globl	user_return
 user_return:
-	andq	$-CPU_BLOCK_SIZE, %rsp
-	movq	CPU_KERNEL_RSP(%rsp), %rsp
+	movq	%rsp, %rax
+	andq	$-CPU_BLOCK_SIZE, %rax
+	movq	CPU_TSS_RSP0(%rax), %rsp
 	addq	$8, %rsp
 	popq	%r15
 	popq	%r14
@@ -148,24 +168,23 @@ user_return:
 	ret
 
 /*
- * bool wait_vmgexit(struct cpu *cpu), bool wait_halt(struct cpu *cpu): leave this VMPL or halt, but
+ * void wait_halt(struct cpu *cpu), bool wait_vmgexit(struct cpu *cpu): halt or leave this VMPL, but
  * not while an event is pending, which nobody would look at before somebody else wakes us. #HV
- * within the bounds is sent to wait_abort. Return whether the instruction was executed.
+ * within the bounds is sent to wait_abort. The second returns whether it left.
  */
-	.globl	wait_vmgexit, wait_vmgexit_end, wait_halt, wait_halt_end, wait_abort
+	.globl	wait_halt, wait_vmgexit, wait_begin, wait_end, wait_abort
+wait_begin:
+wait_halt:
+	cmpl	$0, CPU_SIGNALS(%rdi)
+	jne	wait_abort
+	hlt
+	ret
 wait_vmgexit:
-	cmpb	$0, CPU_EVENT_PENDING(%rdi)
+	cmpl	$0, CPU_SIGNALS(%rdi)
 	jne	wait_abort
 	rep
 	vmmcall
-wait_vmgexit_end:
-	movl	$1, %eax
-	ret
-wait_halt:
-	cmpb	$0, CPU_EVENT_PENDING(%rdi)
-	jne	wait_abort
-	hlt
-wait_halt_end:
+wait_end:
 	movl	$1, %eax
 	ret
 wait_abort:

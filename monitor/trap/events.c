@@ -19,21 +19,21 @@ static uint8_t take_vector(struct ghcb_doorbell *doorbell)
 
 void events_poll(struct cpu *cpu)
 {
-	bool signalled = cpu->event_pending;
+	/* In one step: #HV may come in the middle of it. */
+	uint32_t signals = __atomic_exchange_n(&cpu->signals, 0, __ATOMIC_RELAXED);
 
-	cpu->event_pending = 0;
 	if (!cpu->doorbell_set)
 		return;
 
 	/*
-	 * Also what came without #HV: the host signals nothing further before it is taken. For a
-	 * signal at least one end of interrupt: a vector that somebody erased from the page, which
-	 * the guest can write, is in service with the host all the same.
+	 * Also what came without #HV: the host signals nothing further before it is taken. At least one
+	 * end of interrupt for each signal: a vector that somebody erased from the page, which the guest
+	 * can write, is in service with the host all the same.
 	 */
 	for (unsigned int i = 0; i < EVENTS_MAX; i++) {
 		uint8_t vector = take_vector(cpu->doorbell);
 
-		if (!vector && (i || !signalled))
+		if (!vector && i >= signals)
 			return;
 		if (vector == TIMER_VECTOR)
 			cpu->tick = true;

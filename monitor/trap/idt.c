@@ -19,6 +19,12 @@ ABI_SIZE(struct idt_gate, 16);
 static struct idt_gate idt[ABI_PAGE_SIZE / sizeof(struct idt_gate)]
 	__attribute__((aligned(ABI_PAGE_SIZE)));
 
+/* Of those two nothing comes back, and the stack in use may be what broke. */
+static uint8_t ist_of(unsigned int vector)
+{
+	return vector == VECTOR_DF || vector == VECTOR_MC ? CPU_IST_FATAL : 0;
+}
+
 void trap_init_idt(void)
 {
 	for (unsigned int i = 0; i < IDT_VECTORS; i++) {
@@ -27,7 +33,7 @@ void trap_init_idt(void)
 		idt[i] = (struct idt_gate){
 			.offset_low = (uint16_t)stub,
 			.selector = SELECTOR_KERNEL_CS,
-			.ist = (uint8_t)trap_ist(i),
+			.ist = ist_of(i),
 			.attributes = GATE_INTERRUPT,
 			.offset_middle = (uint16_t)(stub >> 16),
 			.offset_high = (uint32_t)(stub >> 32),

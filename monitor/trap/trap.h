@@ -8,8 +8,8 @@
 
 #include "monitor/vcpu/cpu.h"
 
-#define VECTOR_DB 1u
 #define VECTOR_NMI 2u
+#define VECTOR_UD 6u
 #define VECTOR_DF 8u
 #define VECTOR_GP 13u
 #define VECTOR_PF 14u
@@ -19,7 +19,7 @@
 struct trap_frame {
 	uint64_t r15, r14, r13, r12, r11, r10, r9, r8;
 	uint64_t rbp, rdi, rsi, rdx, rcx, rbx, rax;
-	uint64_t vector; /* or VECTOR_SYSCALL */
+	uint64_t vector;
 	uint64_t error;
 	uint64_t rip, cs, rflags, rsp, ss;
 };
@@ -37,19 +37,9 @@ bool trap_seal_idt(void);
 /* Loads the IDT on this CPU. */
 void trap_load_idt(void);
 
-/* The stack that the IDT gives a vector. nesting.c */
-enum cpu_ist trap_ist(unsigned int vector);
-
 /*
- * True when the exception of this frame overwrote the frame of another one of its kind, whose
- * handler it interrupted, directly or through handlers of other kinds: then nothing can go on.
- * Only for a frame of ring 0. No register of ring 3 decides it. nesting.c
- */
-bool trap_overwrites(const struct cpu *cpu, const struct trap_frame *frame);
-
-/*
- * Called by entry.S for every exception and system call. Returns for ring 0 only: who comes from
- * ring 3 goes back there through user_enter().
+ * Called by entry.S for every exception but #HV of ring 0, which it answers itself. Returns for ring
+ * 0 only: who comes from ring 3 goes back there through user_enter().
  */
 void trap_handle(struct trap_frame *frame);
 
@@ -61,6 +51,19 @@ bool trap_fix_up(struct trap_frame *frame);
 
 /* #VC: answers CPUID for ring 3. False when nothing can be done about it. vc.c */
 bool vc_handle(struct trap_frame *frame);
+
+/*
+ * #UD of ring 3: whether it is a system call, which then has the registers that SYSCALL leaves.
+ * syscall.c
+ */
+bool syscall_take(struct trap_frame *frame);
+
+/*
+ * Whether ring 3 was interrupted at the two bytes 0F and second, which it may read and which are no
+ * longer an instruction with a prefix. What it was is never the host's word. opcode.c
+ */
+#define OPCODE_LENGTH 2u
+bool trap_at_opcode(const struct trap_frame *frame, uint8_t second);
 
 /*
  * Asks the doorbell whether there was an event, with or without #HV, and what it was: the timer sets

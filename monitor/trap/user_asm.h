@@ -4,7 +4,6 @@
 #define SOCLE_MONITOR_TRAP_USER_ASM_H
 
 #include "monitor/trap/trap.h"
-#include "monitor/trap/wait.h"
 
 enum user_return {
 	USER_RETURN_AGAIN = 0, /* nothing to do but go on; entry.S knows this number */
@@ -13,11 +12,9 @@ enum user_return {
 };
 
 /* entry.S */
-extern const char trap_stubs[], trap_syscall[], trap_syscall_stacked[];
-extern const char user_resume_begin[], user_resume_end[], user_resume_abort[];
+extern const char trap_stubs[];
 int user_resume(struct cpu *cpu, const struct user_regs *regs);
 _Noreturn void user_return(int value);
-extern const char wait_vmgexit_end[], wait_halt_end[], wait_abort[];
 
 /* Saves the service's registers into its context and ends the user_resume() that runs it. */
 _Noreturn void user_leave_ring3(const struct trap_frame *frame, enum user_return value);

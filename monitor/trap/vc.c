@@ -7,20 +7,12 @@
 #include "monitor/arch/hw/cpuid.h"
 #include "monitor/trap/trap.h"
 
-#define CPUID_LENGTH 2u
-
-/* The instruction itself must say CPUID: the exit code is the host's word. */
-static bool is_cpuid(const struct trap_frame *frame)
-{
-	uint8_t code[CPUID_LENGTH];
-
-	return space_read(cpu_this()->user->space, code, (va_t){ frame->rip }, sizeof(code)) &&
-	       code[0] == 0x0f && code[1] == 0xa2;
-}
+#define OPCODE_CPUID 0xa2u /* behind 0F */
 
 bool vc_handle(struct trap_frame *frame)
 {
-	if (frame->error != SVM_EXIT_CPUID || !is_cpuid(frame))
+	/* The instruction itself must say CPUID: the exit code is the host's word. */
+	if (frame->error != SVM_EXIT_CPUID || !trap_at_opcode(frame, OPCODE_CPUID))
 		return false;
 
 	struct cpuid_result result = cpuid_for_service((uint32_t)frame->rax, (uint32_t)frame->rcx,
@@ -30,6 +22,6 @@ bool vc_handle(struct trap_frame *frame)
 	frame->rbx = result.ebx;
 	frame->rcx = result.ecx;
 	frame->rdx = result.edx;
-	frame->rip += CPUID_LENGTH;
+	frame->rip += OPCODE_LENGTH;
 	return true;
 }

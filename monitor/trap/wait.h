@@ -13,7 +13,7 @@
 /* VMGEXIT with a GHCB that is filled in. False: not executed, for an event is pending. */
 bool wait_vmgexit(struct cpu *cpu);
 
-/* HLT. False: not executed, for an event is pending. */
-bool wait_halt(struct cpu *cpu);
+/* HLT, until something wakes this vCPU; not while an event is pending. */
+void wait_halt(struct cpu *cpu);
 
 #endif

@@ -4,10 +4,7 @@
 #include "monitor/arch/hw/cpuid.h"
 #include "monitor/base/cpu_ops.h"
 #include "monitor/trap/trap.h"
-#include "monitor/trap/user_asm.h"
 
-#define STACK_FIRST_PAGE 2u
-#define STACK_PAGES 4u
 #define DESCRIPTOR_CODE64 0x00af9b000000ffffull
 #define DESCRIPTOR_DATA 0x00cf93000000ffffull
 #define DESCRIPTOR_USER_DATA 0x00cff3000000ffffull
@@ -30,11 +27,9 @@ static bool map_block(unsigned int index, struct page_owner *owner)
 {
 	bool done = map_block_page(index, 0, owner);
 
-	for (unsigned int i = 0; i < STACK_PAGES; i++)
-		done = done && map_block_page(index, STACK_FIRST_PAGE + i, owner);
-	for (unsigned int ist = IST_HV; ist < IST_COUNT; ist++)
-		done = done && map_block_page(index, CPU_IST_TOP(ist) / ABI_PAGE_SIZE - 1, owner);
-	return done;
+	for (unsigned int at = CPU_STACK_BOTTOM; at < CPU_STACK_TOP; at += ABI_PAGE_SIZE)
+		done = done && map_block_page(index, at / ABI_PAGE_SIZE, owner);
+	return done && map_block_page(index, CPU_FATAL_TOP / ABI_PAGE_SIZE - 1, owner);
 }
 
 static void fill_gdt(struct cpu *cpu)
@@ -59,9 +54,8 @@ bool cpu_create(unsigned int index, struct page_owner *owner)
 
 	cpu->index = index;
 	/* user_resume() never moves it above this, so ring 3 always comes in at one place. */
-	cpu->kernel_rsp = (uint64_t)(uintptr_t)cpu + CPU_STACK_TOP;
-	for (unsigned int ist = IST_HV; ist < IST_COUNT; ist++)
-		cpu->tss.ist[ist - 1] = (uint64_t)(uintptr_t)cpu + CPU_IST_TOP(ist);
+	cpu->tss.rsp[0] = (uint64_t)(uintptr_t)cpu + CPU_STACK_TOP;
+	cpu->tss.ist[CPU_IST_FATAL - 1] = (uint64_t)(uintptr_t)cpu + CPU_FATAL_TOP;
 	cpu->tss.io_map = sizeof(cpu->tss);
 	cpu->cr3 = map_kernel_cr3();
 	fill_gdt(cpu);
@@ -91,16 +85,11 @@ static void load_control_registers(void)
 	cpu_write_cr4(cr4);
 }
 
-static void load_syscall(struct cpu *cpu)
+/* SYSCALL is undefined, which trap/syscall.c needs, and GS is ring 3's. */
+static void load_msrs(void)
 {
-	cpu_write_msr(MSR_EFER, cpu_read_msr(MSR_EFER) | EFER_SCE | EFER_NXE);
-	cpu_write_msr(MSR_STAR, (uint64_t)SELECTOR_KERNEL_CS << 32);
-	cpu_write_msr(MSR_LSTAR, (uint64_t)(uintptr_t)trap_syscall);
-	cpu_write_msr(MSR_CSTAR, 0);
-	cpu_write_msr(MSR_SFMASK, ~2u);
-	/* GS belongs to ring 3; ours is only for the first steps of trap_syscall. */
+	cpu_write_msr(MSR_EFER, (cpu_read_msr(MSR_EFER) & ~EFER_SCE) | EFER_NXE);
 	cpu_write_msr(MSR_GS_BASE, 0);
-	cpu_write_msr(MSR_KERNEL_GS_BASE, (uint64_t)(uintptr_t)cpu);
 }
 
 void cpu_load(struct cpu *cpu)
@@ -108,5 +97,5 @@ void cpu_load(struct cpu *cpu)
 	load_descriptors(cpu);
 	trap_load_idt();
 	load_control_registers();
-	load_syscall(cpu);
+	load_msrs();
 }

@@ -97,6 +97,7 @@ RUNS = [
     Run("services", 2, 11),
     Run("shared", 1, 2),
     Run("shared", 2, 4),
+    Run("shared", 4, 5),
     Run("storms", 1, 2),
     Run("storms", 2, 7),
     Run("storms", 4, 7),
@@ -123,7 +124,6 @@ RUNS = [
     Run("pvalidate", 2, 16, AT_ONCE_INTERRUPT),
 ]
 SLOW_RUNS = [
-    Run("shared", 4, 4),
     Run("cycles", 2, 4),
     *(race(step, held) for step, held in ((3, 80), (5, 30), (6, 30), (10, 10), (15, 1))),
     Run("calls", 4, 18, AT_ONCE_INTERRUPT),

@@ -63,6 +63,12 @@ forbidden:
 	forbid	vzeroupper
 	forbid	.byte 0x0f, 0x01, 0xee	/* RDPKRU */
 
+/* No system call behind a prefix: REX.W, operand size, REP, LOCK. */
+	forbid	.byte 0x48, 0x0f, 0x05
+	forbid	.byte 0x66, 0x0f, 0x05
+	forbid	.byte 0xf3, 0x0f, 0x05
+	forbid	.byte 0xf0, 0x0f, 0x05
+
 /* None in long mode, on AMD. */
 	forbid	sysenter
 
@@ -109,5 +115,14 @@ forbidden:
 
 	.balign	16
 forbidden_end:
+
+/* Its first byte is the last one of a page. */
+	.globl	straddling_call, straddling_call_end
+	.balign	4096
+	.skip	4095, 0xcc
+straddling_call:
+	syscall
+straddling_call_end:
+	ret
 
 	.section .note.GNU-stack, "", @progbits

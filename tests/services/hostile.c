@@ -31,7 +31,8 @@
  *	z	replies with a size that lies
  *	q	leaves
  *	p	offers the kernel every bad pointer it can think of, then echoes
- *	f	makes a system call with DF, NT, AC and ID set, then echoes
+ *	f	makes a system call with DF, NT, AC and ID set, and one whose two bytes lie on two pages;
+ *		leaves with an error if it does not find what SYSCALL leaves; then echoes
  *	a	takes all the memory it can get, then echoes
  *	A	sends the AMD-SP (descriptor 4) a message that is not sealed with the key, then another
  *		under the same number: the first fails, the second closes the channel. Then echoes
@@ -56,7 +57,7 @@
  *	G	the caller of F: at its start it calls descriptor 8 with the operations 1 to 200 and then 0,
  *		and logs the last status: "8=0". Then it waits for requests
  *	S	the caller of P: at its start it calls descriptor 8 with the operations 1, 2, ... until one
- *		is answered, and logs how many were not: "8=52". Then it waits for requests
+ *		is answered, and logs how many were not: "8=56". Then it waits for requests
  */
 #include <stddef.h>
 #include <stdint.h>
@@ -80,7 +81,7 @@
 #define MONITOR_IMAGE 0xffffffff80000000ull
 #define MONITOR_DIRECT 0xffff800000000000ull
 #define MONITOR_CPU 0xffffffffc0000000ull /* block of the first vCPU: monitor/base/cpu_layout.h */
-#define CALLS_WITH_STACK 4000u
+#define CALLS_WITH_STACK 300u
 #define TSC_LEAP (1ull << 32) /* a second or two */
 #define RANDOM_CALLS 300u     /* for one request */
 #define RANDOM_SEEDS 200u
@@ -232,18 +233,43 @@ static void run_with_flags(void)
 			 : "rax", "rcx", "r11", "memory", "cc");
 }
 
+extern const uint8_t straddling_call[], straddling_call_end[]; /* forbidden.S */
+
+/* RCX is the next instruction, R11 the flags, RF clear (APM volume 3, SYSCALL). */
+static void look_at_call(void)
+{
+	uint64_t result = SYS_GETPID, next, flags, before, rbx = 0x1234567890abcdef;
+
+	__asm__ volatile("stc\n\t"
+			 "std\n\t"
+			 "pushfq\n\t"
+			 "popq %[before]\n\t"
+			 "call straddling_call\n\t"
+			 "cld\n\t"
+			 "mov %%r11, %[flags]"
+			 : "+a"(result), "=&c"(next),
+			   "+b"(rbx), [before] "=&r"(before), [flags] "=&r"(flags)
+			 :
+			 : "r11", "memory", "cc");
+	if ((uint64_t)straddling_call % 4096 != 4095)
+		leave(16);
+	if (result != 1 || rbx != 0x1234567890abcdef)
+		leave(17);
+	if (next != (uint64_t)straddling_call_end)
+		leave(18);
+	if (flags != before)
+		leave(19);
+}
+
 /* Each a stack pointer that ring 0 finds when SYSCALL, #HV or NMI takes the CPU away. */
 static void point_stack_elsewhere(void)
 {
 	static const uint64_t stacks[] = {
-		MONITOR_CPU + 0x7f00, /* #HV */
-		MONITOR_CPU + 0x7fd8, /* the frame that the CPU pushes there */
-		MONITOR_CPU + 0x7000,
-		MONITOR_CPU + 0x9f00, /* NMI */
-		MONITOR_CPU + 0xbf00, /* #VC */
-		MONITOR_CPU + 0xdf00, /* double fault, machine check */
-		MONITOR_CPU + 0xff00, /* #DB */
-		MONITOR_CPU + 0x5f00, /* the run loop's */
+		MONITOR_CPU + 0x9f00, /* the run loop's, and that of exceptions */
+		MONITOR_CPU + 0x9fd8, /* the frame that the CPU pushes there */
+		MONITOR_CPU + 0x2000, /* its end */
+		MONITOR_CPU + 0xbf00, /* double fault, machine check */
+		MONITOR_CPU + 0xbfd8, /* the frame that the CPU pushes there */
 		MONITOR_CPU + 0x10,   /* struct cpu */
 		MONITOR_CPU + 0x10000,
 		MONITOR_IMAGE + 0x1000,
@@ -585,6 +611,7 @@ static void break_a_rule(uint8_t mode, size_t size)
 		break;
 	case 'f':
 		run_with_flags();
+		look_at_call();
 		break;
 	case 'A':
 		misuse_amdsp();

@@ -4,11 +4,10 @@
 #include "machine/hv/base/log.h"
 #include "machine/hv/event/doorbell.h"
 
-#define LOW_HALF_END (1ull << 47)
-
 struct storm {
-	uint64_t deadline; /* 0: not chosen */
-	uint64_t random;   /* state of a xorshift generator, never 0 */
+	uint64_t deadline;  /* 0: not chosen */
+	uint64_t random;    /* state of a xorshift generator, never 0 */
+	unsigned int burst; /* how many more come at once */
 };
 
 static struct storm storms[MACHINE_CPUS_MAX];
@@ -55,35 +54,51 @@ bool storm_strikes(struct vcpu *v, uint64_t now)
 
 	if (!is_target(vcpu_plane(v)))
 		return false;
+	if (s->burst != 0)
+		return true;
 	strikes = s->deadline != 0 && now >= s->deadline;
 	if (strikes || s->deadline == 0)
 		choose_deadline(s, now);
 	return strikes;
 }
 
-static void count(const struct vmcb *b, bool timer)
+static void count(const struct vmcb *b, bool nested, bool timer)
 {
 	struct mailbox_storm *storm = &hv_mailbox()->storm;
 
 	if (b->cpl == 3)
 		storm->user++;
-	else if (b->rsp < LOW_HALF_END)
-		storm->gap++;
 	else
 		storm->kernel++;
+	storm->nested += nested;
 	storm->timer += timer;
+}
+
+/* The next one of a burst, or the first: an NMI of the host's own ends the run before it begins. */
+static void go_on(struct vcpu *v, struct storm *s, bool nested)
+{
+	if (nested)
+		s->burst--;
+	else if (draw(s) % 4 == 0)
+		s->burst = 1 + (unsigned int)(draw(s) % STORM_BURST_MAX);
+	if (s->burst != 0)
+		vcpu_leave_soon(v);
 }
 
 bool storm_signal(struct vcpu *v, uint8_t timer_vector)
 {
 	struct plane *p = vcpu_plane(v);
-	bool timer = timer_vector != 0 && (draw(&storms[v->id]) >> 63);
+	struct storm *s = &storms[v->id];
+	bool timer = timer_vector != 0 && (draw(s) >> 63), nested = s->burst != 0;
 	struct doorbell_event event = { .vector = timer ? timer_vector : -1 };
 
-	if (p->vmcb->event_inj & SVM_EVENT_VALID)
+	if (p->vmcb->event_inj & SVM_EVENT_VALID) {
+		s->burst = 0;
 		return false;
-	if (doorbell_post(p, event, true) != DOORBELL_SIGNAL)
-		return false;
-	count(p->vmcb, timer);
+	}
+	if (doorbell_post(p, event, true) == DOORBELL_FULL)
+		timer = false;
+	count(p->vmcb, nested, timer);
+	go_on(v, s, nested);
 	return true;
 }

@@ -2,10 +2,9 @@
 /*
  * A storm of #HV, when mailbox.h asks for one: the host as enemy. A plane with restricted injection
  * and a doorbell page gets #HV at pseudo-random times, for nothing or for its own timer, in
- * whatever state it happens to be; the mailbox counts the states.
- *
- * Only one thing is out of bounds, for the plane can do nothing about it but end: #HV while the
- * handler of the last one still runs. So none comes until the plane has taken NoFurtherSignal away.
+ * whatever state it happens to be, and whatever its doorbell page says; the mailbox counts the states.
+ * One in four is a burst: up to STORM_BURST_MAX more follow, each before the handler of the last one
+ * has executed an instruction.
  */
 #ifndef SOCLE_MACHINE_HV_EVENT_STORM_H
 #define SOCLE_MACHINE_HV_EVENT_STORM_H
@@ -13,6 +12,8 @@
 #include <stdbool.h>
 
 #include "machine/hv/plane/vcpu.h"
+
+#define STORM_BURST_MAX 16u
 
 /* Before any other of these. Clocks are those of clock_now(). */
 void storm_init(uint64_t clocks_per_us);
@@ -24,8 +25,8 @@ uint64_t storm_deadline(const struct vcpu *v);
 bool storm_strikes(struct vcpu *v, uint64_t now);
 
 /*
- * Writes to the current plane's doorbell page and counts. True: #HV must be injected now. False,
- * with nothing done, when the plane has another event to take first.
+ * Writes to the current plane's doorbell page, if there is room, and counts. True: #HV must be
+ * injected now. False, with nothing done, when the plane has another event to take first.
  */
 bool storm_signal(struct vcpu *v, uint8_t timer_vector);
 

@@ -93,13 +93,23 @@ static void wait_for_icr(void)
 		x86_pause();
 }
 
-void vcpu_kick(struct vcpu *v)
+static void send_nmi(const struct vcpu *v)
 {
-	if (v == vcpu_self() || !v->online)
-		return;
 	wait_for_icr();
 	x86_lapic_write(X86_LAPIC_ICR_HIGH, vcpu_cpu(v->id) << ICR_DESTINATION_SHIFT);
 	x86_lapic_write(X86_LAPIC_ICR_LOW, ICR_NMI | ICR_ASSERT);
+}
+
+void vcpu_kick(struct vcpu *v)
+{
+	if (v != vcpu_self() && v->online)
+		send_nmi(v);
+}
+
+/* GIF is 0 until VMRUN sets it, and holds the NMI. */
+void vcpu_leave_soon(struct vcpu *v)
+{
+	send_nmi(v);
 }
 
 void vcpu_drive_out(struct vcpu *v)

@@ -129,6 +129,9 @@ void plane_wake(struct vcpu *v, struct plane *p);
 /* Makes another vCPU leave the guest, or wake up, by an NMI; nothing for the own one. */
 void vcpu_kick(struct vcpu *v);
 
+/* The own vCPU leaves the guest again as soon as it has entered it and taken what is injected. */
+void vcpu_leave_soon(struct vcpu *v);
+
 /*
  * Makes another vCPU leave the guest and waits for that; nothing for the own one. It cannot come
  * back before the lock is free.

@@ -74,11 +74,11 @@ static void nothing_is_done_for_nothing(void **state)
 static void the_timer_leaves_a_mark(void **state)
 {
 	(void)state;
-	cpu->event_pending = 1;
+	cpu->signals = 1;
 	post(TIMER | NO_FURTHER_SIGNAL);
 	events_poll(cpu);
 	assert_true(cpu->tick);
-	assert_int_equal(cpu->event_pending, 0);
+	assert_int_equal(cpu->signals, 0);
 	assert_int_equal(word(), 0);
 	assert_int_equal(ends, 1);
 }
@@ -86,7 +86,7 @@ static void the_timer_leaves_a_mark(void **state)
 static void other_vectors_are_acknowledged(void **state)
 {
 	(void)state;
-	cpu->event_pending = 1;
+	cpu->signals = 1;
 	post(OTHER | NO_FURTHER_SIGNAL);
 	events_poll(cpu);
 	assert_false(cpu->tick);
@@ -96,7 +96,7 @@ static void other_vectors_are_acknowledged(void **state)
 static void the_timer_is_found_behind_others(void **state)
 {
 	(void)state;
-	cpu->event_pending = 1;
+	cpu->signals = 1;
 	post(OTHER | NO_FURTHER_SIGNAL);
 	queue[queued++] = OTHER;
 	queue[queued++] = TIMER;
@@ -124,17 +124,28 @@ static void an_event_without_a_signal_is_found(void **state)
 static void an_erased_vector_is_ended(void **state)
 {
 	(void)state;
-	cpu->event_pending = 1;
+	cpu->signals = 1;
 	events_poll(cpu);
 	assert_int_equal(ends, 1);
 	assert_false(cpu->tick);
-	assert_int_equal(cpu->event_pending, 0);
+	assert_int_equal(cpu->signals, 0);
+}
+
+/* Two signals, two vectors in service: without an end of each the lower one stays there. */
+static void each_signal_is_ended(void **state)
+{
+	(void)state;
+	cpu->signals = 3;
+	post(TIMER);
+	events_poll(cpu);
+	assert_true(cpu->tick);
+	assert_int_equal(ends, 3);
 }
 
 static void an_endless_host_is_left_alone(void **state)
 {
 	(void)state;
-	cpu->event_pending = 1;
+	cpu->signals = 1;
 	post(OTHER);
 	for (queued = 0; queued < 100; queued++)
 		queue[queued] = OTHER;
@@ -147,9 +158,9 @@ static void without_a_page_nothing_is_touched(void **state)
 	(void)state;
 	cpu->doorbell_set = false;
 	cpu->doorbell = NULL;
-	cpu->event_pending = 1;
+	cpu->signals = 1;
 	events_poll(cpu);
-	assert_int_equal(cpu->event_pending, 0);
+	assert_int_equal(cpu->signals, 0);
 	assert_int_equal(ends, 0);
 }
 
@@ -158,10 +169,15 @@ static void without_a_page_nothing_is_touched(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(nothing_is_done_for_nothing),	  TEST(the_timer_leaves_a_mark),
-		TEST(other_vectors_are_acknowledged),	  TEST(the_timer_is_found_behind_others),
-		TEST(an_event_without_a_signal_is_found), TEST(an_erased_vector_is_ended),
-		TEST(an_endless_host_is_left_alone),	  TEST(without_a_page_nothing_is_touched),
+		TEST(nothing_is_done_for_nothing),
+		TEST(the_timer_leaves_a_mark),
+		TEST(other_vectors_are_acknowledged),
+		TEST(the_timer_is_found_behind_others),
+		TEST(an_event_without_a_signal_is_found),
+		TEST(an_erased_vector_is_ended),
+		TEST(each_signal_is_ended),
+		TEST(an_endless_host_is_left_alone),
+		TEST(without_a_page_nothing_is_touched),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -57,9 +57,9 @@ void events_poll(struct cpu *self)
 {
 	assert_ptr_equal(self, cpu);
 	t.polls++;
-	if (cpu->event_pending && t.tick)
+	if (cpu->signals && t.tick)
 		cpu->tick = true;
-	cpu->event_pending = 0;
+	cpu->signals = 0;
 }
 
 void timer_arm(struct cpu *self, uint64_t deadline_ns, uint64_t period_ns)
@@ -105,7 +105,7 @@ static int run_script(struct cpu *self, const struct user_regs *regs)
 		context.regs.rip = t.leaves_rip;
 	t.now_ns += t.run_ns;
 	t.entries++;
-	cpu->event_pending = t.tick;
+	cpu->signals = t.tick;
 	if (t.entries == t.ends_at)
 		return USER_RETURN_SYSCALL;
 	assert_true(t.entries < 100000);

@@ -84,11 +84,10 @@ enum ghcb_run ghcb_run_vmpl(unsigned int vmpl)
 			       : GHCB_RUN_REFUSED;
 }
 
-bool wait_halt(struct cpu *which)
+void wait_halt(struct cpu *which)
 {
 	assert_ptr_equal(which, cpu);
 	step('h');
-	return true;
 }
 
 void log_printf(enum log_level level, const char *fmt, ...)

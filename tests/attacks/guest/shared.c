@@ -13,6 +13,12 @@
 #define FOUND_MAX 64u
 #define PROTOCOL_VERSION 0xffau /* of a GHCB; a doorbell page has no such field */
 #define CALLS 30u
+#define IPIS 5000u
+#define PATIENCE 1000000u
+#define EXIT_MSR 0x7cull
+#define EXIT_RUN_VMPL 0x80000018ull
+#define X2APIC_ICR 0x830u
+#define ICR_LOGICAL 0x800u
 
 static uint64_t doorbells[FOUND_MAX], ghcbs[FOUND_MAX];
 static unsigned int doorbell_count, ghcb_count;
@@ -130,10 +136,122 @@ static void refuse(void)
 	vcpu_replace(1);
 }
 
+static void ghcb_put(uint64_t ghcb, size_t offset, uint64_t value)
+{
+	*(volatile uint64_t *)shared_view(ghcb + offset) = value;
+	*(volatile uint8_t *)shared_view(ghcb + 0x3f0 + offset / 64) |=
+		(uint8_t)(1u << offset / 8 % 8);
+}
+
+/*
+ * True while Socle asks the host for something there: it writes SW_EXITINFO2 last, and the host clears
+ * the bits of its inputs.
+ */
+static bool asks(uint64_t ghcb)
+{
+	const uint8_t code_and_info_2 = 0x14;
+
+	return (~*(volatile uint8_t *)shared_view(ghcb + 0x3f0 + 0x390 / 64) & code_and_info_2) ==
+	       0;
+}
+
+static void empty_doorbells(void)
+{
+	for (unsigned int i = 0; i < doorbell_count; i++)
+		*(volatile uint16_t *)shared_view(doorbells[i]) = 0;
+}
+
+static volatile uint64_t *field(uint64_t ghcb, size_t offset)
+{
+	return shared_view(ghcb + offset);
+}
+
+/* Until the host has taken the exit. Too late, and Socle would read our input as a refusal. */
+static void await_answer(uint64_t ghcb)
+{
+	for (unsigned int i = 0; i < PATIENCE && asks(ghcb); i++)
+		empty_doorbells();
+	if (*field(ghcb, offsetof(struct ghcb, sw_exit_info_1)) == 1)
+		*field(ghcb, offsetof(struct ghcb, sw_exit_info_1)) = 0;
+}
+
+/*
+ * Has the exit by which a Socle would run its guest send an IPI to VMPL0 of all CPUs but this one: a
+ * logical destination of x2APIC mode (APM volume 2, 16.12).
+ */
+static void send_ipi(uint64_t ghcb, uint8_t vector)
+{
+	ghcb_put(ghcb, offsetof(struct ghcb, rcx), X2APIC_ICR);
+	ghcb_put(ghcb, offsetof(struct ghcb, rax), ICR_LOGICAL | vector);
+	ghcb_put(ghcb, offsetof(struct ghcb, rdx), (1u << places.cpus) - 2);
+	*field(ghcb, offsetof(struct ghcb, sw_exit_info_1)) = 1;
+	*field(ghcb, offsetof(struct ghcb, sw_exit_code)) = EXIT_MSR;
+	await_answer(ghcb);
+}
+
+static unsigned int send_ipis(void)
+{
+	unsigned int sent = 0;
+
+	for (unsigned int idle = 0; sent < IPIS && idle < PATIENCE; idle++) {
+		empty_doorbells();
+		for (unsigned int i = 0; i < ghcb_count; i++) {
+			if (!asks(ghcbs[i]) ||
+			    *field(ghcbs[i], offsetof(struct ghcb, sw_exit_code)) != EXIT_RUN_VMPL)
+				continue;
+			/* Of each priority class in turn: above the last one, which is in service. */
+			send_ipi(ghcbs[i], (uint8_t)(sent++ % 14 * 16 + 0x21));
+			idle = 0;
+		}
+	}
+	return sent;
+}
+
+static void run_often(void)
+{
+	struct svsm_regs regs = { 0 };
+
+	while (!over)
+		(void)svsm_run(&regs);
+}
+
+/* A Socle that took our words for a refusal has halted, and its CPU is the guest's to make anew. */
+static void end_or_replace(unsigned int id)
+{
+	for (unsigned int i = 0; i < PATIENCE; i++) {
+		if (!__atomic_load_n(&cpu_at(id)->job, __ATOMIC_SEQ_CST))
+			return;
+		cpu_relax();
+	}
+	note("CPU %u is made anew", id);
+	vcpu_replace(id);
+}
+
+/*
+ * #HV in the handler of #HV: the VMPL0s of the other CPUs, in this one's words, send IPIs to themselves
+ * and each other. What the host writes into their doorbell pages is gone at once, so that for the host
+ * nothing is pending there, and it signals again whatever VMPL0 does at that moment.
+ */
+static void nest(void)
+{
+	unsigned int sent;
+
+	over = false;
+	for (unsigned int i = 1; i < places.cpus; i++)
+		cpu_begin(i, run_often);
+	sent = send_ipis();
+	over = true;
+	for (unsigned int i = 1; i < places.cpus; i++)
+		end_or_replace(i);
+	note("%u IPIs", sent);
+	expect("IPIs were sent", sent > 100, true);
+}
+
 const struct rule rules[] = {
 	{ "Socle shares what it must and no more", "56421 2.3.2, 5", find, 1 },
 	{ "events that the guest forges", "56421 5", forge, 2 },
 	{ "a run that the guest calls refused", "56421 4.1, SNP Run VMPL", refuse, 2 },
+	{ "#HV in the handler of #HV", "56421 5; APM 2, 15.36.16", nest, 3 },
 	{ "shared pages that the guest fills", "56421 5", fill, 1 },
 	{ NULL, NULL, NULL, 0 },
 };
