@@ -14,15 +14,16 @@
 /* Exceptions 0..31: 16 bytes each, so that the IDT can be filled by arithmetic. */
 	.macro	trap_stub vector
 	.balign	16
-	/* These push an error code: #DF #TS #NP #SS #GP #PF #AC #CP #VC #SX. */
-	.if	!(((1 << \vector) >> 8) & 0x60227d) && \vector != 28
-	pushq	$0
-	.endif
 	.if	\vector == 28
 	jmp	trap_hv
+	.else
+	/* These push an error code: #DF #TS #NP #SS #GP #PF #AC #CP #VC #SX. */
+	.if	!(((1 << \vector) >> 8) & 0x60227d)
+	pushq	$0
 	.endif
 	pushq	$\vector
 	jmp	trap_common
+	.endif
 	.endm
 
 	.globl	trap_stubs

@@ -24,7 +24,7 @@
  * can write refusals into the GHCB page.
  */
 struct refusals {
-	bool first_vmsa; /* it is there; any other one of the boot vCPU is the guest's work */
+	bool must_run; /* the first VMSA, which is there and has not run yet */
 	unsigned int count;
 };
 
@@ -32,7 +32,7 @@ static void refused(struct refusals *refusals, struct cpu *cpu)
 {
 	if (refusals->count++ == 0)
 		log_printf(LOG_WARNING, "vCPU %u: the host refuses to run the guest", cpu->index);
-	if (!refusals->first_vmsa || vcpu_has_run(cpu->index))
+	if (!refusals->must_run)
 		wait_halt(cpu);
 	else if (refusals->count >= REFUSALS_MAX)
 		die(DIE_HOST, "the host does not run the guest");
@@ -40,23 +40,32 @@ static void refused(struct refusals *refusals, struct cpu *cpu)
 
 static void run_guest(struct refusals *refusals, struct cpu *cpu)
 {
+	enum ghcb_run result;
+
 	user_leave();
 	timer_stop(cpu);
-	if (ghcb_run_vmpl(GUEST_VMPL) == GHCB_RUN_REFUSED)
+	result = ghcb_run_vmpl(GUEST_VMPL);
+	/*
+	 * Asked until it has, and never again: a guest that runs can have the host enter this VMSA while
+	 * it is served, as another vCPU's, which leaves the exit code of one that cannot run.
+	 */
+	if (refusals->must_run)
+		refusals->must_run = !vcpu_has_run(cpu->index);
+	if (result == GHCB_RUN_REFUSED)
 		refused(refusals, cpu);
 }
 
 _Noreturn void vcpu_run(void)
 {
 	struct cpu *cpu = cpu_this();
-	struct refusals refusals = { .first_vmsa = cpu->index == BOOT_CPU };
+	struct refusals refusals = { .must_run = cpu->index == BOOT_CPU };
 
 	for (;;) {
 		events_poll(cpu);
 		if (vcpu_serve(cpu->index)) {
 			run_guest(&refusals, cpu);
 		} else {
-			refusals.first_vmsa = false;
+			refusals.must_run = false; /* any other one is the guest's work */
 			wait_halt(cpu);
 		}
 	}

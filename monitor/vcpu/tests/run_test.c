@@ -29,6 +29,7 @@ static unsigned int count, runs;
 static const char *guest; /* one letter for each serve: g there is one, n there is none */
 static const char *host;  /* one letter for each run: r returned, e event, x refused */
 static bool has_run;	  /* so the VMSA of the boot vCPU says */
+static bool says_it_once; /* and then the opposite */
 static enum die_reason reason;
 static jmp_buf over;
 
@@ -55,8 +56,12 @@ bool vcpu_serve(unsigned int index)
 
 bool vcpu_has_run(unsigned int index)
 {
+	bool answer = has_run;
+
 	assert_int_equal(index, 0);
-	return has_run;
+	if (says_it_once)
+		has_run = false;
+	return answer;
 }
 
 void user_leave(void)
@@ -110,7 +115,7 @@ static int start(void **state)
 	cpu = fake_cpu_block();
 	fake_cpu_reset(cpu);
 	count = runs = 0;
-	has_run = false;
+	has_run = says_it_once = false;
 	reason = 0;
 	return 0;
 }
@@ -202,6 +207,13 @@ static void refusals_of_the_guest_end_nothing(void **state)
 	rounds[ROUNDS_MAX] = '\0';
 	has_run = true;
 	(void)run(0, rounds, "x");
+	assert_int_equal(reason, 0);
+	assert_int_equal(runs, ROUNDS_MAX);
+
+	/* One that has run, and has the host enter its VMSA where it cannot run. */
+	says_it_once = true;
+	runs = 0;
+	(void)run(0, rounds, "rx");
 	assert_int_equal(reason, 0);
 	assert_int_equal(runs, ROUNDS_MAX);
 

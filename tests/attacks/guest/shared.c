@@ -136,9 +136,20 @@ static void refuse(void)
 	vcpu_replace(1);
 }
 
-static void ghcb_put(uint64_t ghcb, size_t offset, uint64_t value)
+/* An exit in the guest's words. */
+struct words {
+	uint64_t code, info_1, info_2;
+	uint64_t rax, rbx, rcx, rdx, scratch;
+};
+
+static volatile uint64_t *field(uint64_t ghcb, size_t offset)
 {
-	*(volatile uint64_t *)shared_view(ghcb + offset) = value;
+	return shared_view(ghcb + offset);
+}
+
+static void put(uint64_t ghcb, size_t offset, uint64_t value)
+{
+	*field(ghcb, offset) = value;
 	*(volatile uint8_t *)shared_view(ghcb + 0x3f0 + offset / 64) |=
 		(uint8_t)(1u << offset / 8 % 8);
 }
@@ -155,56 +166,38 @@ static bool asks(uint64_t ghcb)
 	       0;
 }
 
+static bool asks_to_run(uint64_t ghcb)
+{
+	return asks(ghcb) && *field(ghcb, offsetof(struct ghcb, sw_exit_code)) == EXIT_RUN_VMPL;
+}
+
 static void empty_doorbells(void)
 {
 	for (unsigned int i = 0; i < doorbell_count; i++)
 		*(volatile uint16_t *)shared_view(doorbells[i]) = 0;
 }
 
-static volatile uint64_t *field(uint64_t ghcb, size_t offset)
-{
-	return shared_view(ghcb + offset);
-}
-
 /* Until the host has taken the exit. Too late, and Socle would read our input as a refusal. */
-static void await_answer(uint64_t ghcb)
+static void await_answer(uint64_t ghcb, uint64_t info_1)
 {
 	for (unsigned int i = 0; i < PATIENCE && asks(ghcb); i++)
 		empty_doorbells();
-	if (*field(ghcb, offsetof(struct ghcb, sw_exit_info_1)) == 1)
+	if (*field(ghcb, offsetof(struct ghcb, sw_exit_info_1)) == info_1)
 		*field(ghcb, offsetof(struct ghcb, sw_exit_info_1)) = 0;
 }
 
-/*
- * Has the exit by which a Socle would run its guest send an IPI to VMPL0 of all CPUs but this one: a
- * logical destination of x2APIC mode (APM volume 2, 16.12).
- */
-static void send_ipi(uint64_t ghcb, uint8_t vector)
+/* Puts them in the place of the exit that Socle is about to make. */
+static void say(uint64_t ghcb, const struct words *words)
 {
-	ghcb_put(ghcb, offsetof(struct ghcb, rcx), X2APIC_ICR);
-	ghcb_put(ghcb, offsetof(struct ghcb, rax), ICR_LOGICAL | vector);
-	ghcb_put(ghcb, offsetof(struct ghcb, rdx), (1u << places.cpus) - 2);
-	*field(ghcb, offsetof(struct ghcb, sw_exit_info_1)) = 1;
-	*field(ghcb, offsetof(struct ghcb, sw_exit_code)) = EXIT_MSR;
-	await_answer(ghcb);
-}
-
-static unsigned int send_ipis(void)
-{
-	unsigned int sent = 0;
-
-	for (unsigned int idle = 0; sent < IPIS && idle < PATIENCE; idle++) {
-		empty_doorbells();
-		for (unsigned int i = 0; i < ghcb_count; i++) {
-			if (!asks(ghcbs[i]) ||
-			    *field(ghcbs[i], offsetof(struct ghcb, sw_exit_code)) != EXIT_RUN_VMPL)
-				continue;
-			/* Of each priority class in turn: above the last one, which is in service. */
-			send_ipi(ghcbs[i], (uint8_t)(sent++ % 14 * 16 + 0x21));
-			idle = 0;
-		}
-	}
-	return sent;
+	put(ghcb, offsetof(struct ghcb, rax), words->rax);
+	put(ghcb, offsetof(struct ghcb, rbx), words->rbx);
+	put(ghcb, offsetof(struct ghcb, rcx), words->rcx);
+	put(ghcb, offsetof(struct ghcb, rdx), words->rdx);
+	put(ghcb, offsetof(struct ghcb, sw_scratch), words->scratch);
+	*field(ghcb, offsetof(struct ghcb, sw_exit_info_1)) = words->info_1;
+	*field(ghcb, offsetof(struct ghcb, sw_exit_info_2)) = words->info_2;
+	*field(ghcb, offsetof(struct ghcb, sw_exit_code)) = words->code;
+	await_answer(ghcb, words->info_1);
 }
 
 static void run_often(void)
@@ -215,7 +208,7 @@ static void run_often(void)
 		(void)svsm_run(&regs);
 }
 
-/* A Socle that took our words for a refusal has halted, and its CPU is the guest's to make anew. */
+/* A Socle that was refused something, or told so, has halted: its CPU is the guest's to make anew. */
 static void end_or_replace(unsigned int id)
 {
 	for (unsigned int i = 0; i < PATIENCE; i++) {
@@ -223,8 +216,108 @@ static void end_or_replace(unsigned int id)
 			return;
 		cpu_relax();
 	}
-	note("CPU %u is made anew", id);
 	vcpu_replace(id);
+}
+
+/* The next exit by which CPU 1's Socle would run its guest. False: there was none. */
+static bool replace_exit(const struct words *words)
+{
+	bool done = false;
+
+	over = false;
+	cpu_begin(1, run_often);
+	for (unsigned int n = 0; n < PATIENCE && !done; n++) {
+		for (unsigned int i = 0; i < ghcb_count && !done; i++) {
+			done = asks_to_run(ghcbs[i]);
+			if (done)
+				say(ghcbs[i], words);
+		}
+	}
+	over = true;
+	end_or_replace(1);
+	return done;
+}
+
+/*
+ * What the host would refuse to VMPL2 or do for it, asked for by VMPL0. Nothing of it gives the guest more
+ * than the loss of that CPU, which it makes anew. Not here: what ends the VM, and what takes Socle's
+ * pages away.
+ */
+static void speak(void)
+{
+	uint64_t page = page_new(), own = ghcb_gpa(), socle = places.svsm;
+	const struct words list[] = {
+		{ .code = EXIT_RUN_VMPL, .info_1 = 0 },
+		{ .code = EXIT_RUN_VMPL, .info_1 = 1 },
+		{ .code = EXIT_RUN_VMPL, .info_1 = 3 },
+		{ .code = EXIT_RUN_VMPL, .info_1 = ~0ull },
+		/* AP_CREATION for VMPL0 and VMPL1 of CPU 1: of a plain page, and of its VMSA. */
+		{ .code = 0x80000013, .info_1 = 1ull << 32 | 1, .info_2 = page, .rax = 9 },
+		{ .code = 0x80000013,
+		  .info_1 = 1ull << 32 | 1,
+		  .info_2 = cpu_at(1)->vmsa,
+		  .rax = 1 },
+		{ .code = 0x80000013,
+		  .info_1 = 1ull << 32 | 1ull << 16 | 1,
+		  .info_2 = page,
+		  .rax = 9 },
+		{ .code = 0x80000013, .info_1 = 99ull << 32 | 1, .info_2 = page, .rax = 9 },
+		/* Guest requests whose pages are private, Socle's, and shared ones of the guest. */
+		{ .code = 0x80000011, .info_1 = page, .info_2 = page + 0x1000 },
+		{ .code = 0x80000011, .info_1 = socle, .info_2 = socle + 0x1000 },
+		{ .code = 0x80000012, .info_1 = own, .info_2 = socle, .rax = socle, .rbx = ~0ull },
+		/* String I/O from and to Socle's private memory, and to no port. */
+		{ .code = 0x7b, .info_1 = 0x3f8ull << 16 | 0x21c, .info_2 = 1, .scratch = socle },
+		{ .code = 0x7b, .info_1 = 0x3f8ull << 16 | 0x21d, .info_2 = 1, .scratch = socle },
+		{ .code = 0x7b, .info_1 = 0xffffull << 16 | 0x410, .rax = 1 },
+		/* MMIO, with Socle's memory as the buffer. */
+		{ .code = 0x80000001, .info_1 = 0xfee00020, .info_2 = 4, .scratch = socle },
+		{ .code = 0x80000002, .info_1 = socle, .info_2 = 8, .scratch = own },
+		/* MSRs: APIC base off, NMI and INIT to itself, TSC, EFER, the GHCB itself. */
+		{ .code = EXIT_MSR, .info_1 = 1, .rcx = X2APIC_ICR, .rax = 0x40400 },
+		{ .code = EXIT_MSR, .info_1 = 1, .rcx = X2APIC_ICR, .rax = 0x44500 },
+		{ .code = EXIT_MSR, .info_1 = 1, .rcx = 0x10 },
+		{ .code = EXIT_MSR, .info_1 = 1, .rcx = 0xc0000080 },
+		{ .code = EXIT_MSR, .info_1 = 1, .rcx = 0xc0010130, .rax = own },
+		{ .code = EXIT_MSR, .info_1 = 1, .rcx = 0x1b, .rax = 0xfee00000 },
+		/* The list of APIC ids into Socle's memory. */
+		{ .code = 0x80000017, .info_1 = socle, .rax = 1 },
+		/* The doorbell page: Socle's private memory, the guest's, none. */
+		{ .code = 0x80000014, .info_1 = 1, .info_2 = socle },
+		{ .code = 0x80000014, .info_1 = 1, .info_2 = own },
+		{ .code = 0x80000014, .info_1 = 3 },
+		{ .code = 0x72, .rax = 0 },
+		{ .code = 0x78 },
+		{ .code = 0x400, .info_1 = 4, .info_2 = socle },
+		{ .code = ~0ull, .info_1 = ~0ull, .info_2 = ~0ull },
+	};
+
+	for (unsigned int i = 0; i < sizeof(list) / sizeof(list[0]); i++) {
+		expect("an exit was replaced", replace_exit(&list[i]), true);
+		expect("a call", svsm_alive(), true);
+	}
+}
+
+static unsigned int send_ipis(void)
+{
+	/* To VMPL0 of all CPUs but this one: a logical destination (APM volume 2, 16.12). */
+	struct words words = {
+		.code = EXIT_MSR, .info_1 = 1, .rcx = X2APIC_ICR, .rdx = (1u << places.cpus) - 2
+	};
+	unsigned int sent = 0;
+
+	for (unsigned int idle = 0; sent < IPIS && idle < PATIENCE; idle++) {
+		empty_doorbells();
+		for (unsigned int i = 0; i < ghcb_count; i++) {
+			if (!asks_to_run(ghcbs[i]))
+				continue;
+			/* Of each priority class in turn: above the last one, which is in service. */
+			words.rax = ICR_LOGICAL | (sent++ % 14 * 16 + 0x21);
+			say(ghcbs[i], &words);
+			idle = 0;
+		}
+	}
+	return sent;
 }
 
 /*
@@ -252,6 +345,7 @@ const struct rule rules[] = {
 	{ "events that the guest forges", "56421 5", forge, 2 },
 	{ "a run that the guest calls refused", "56421 4.1, SNP Run VMPL", refuse, 2 },
 	{ "#HV in the handler of #HV", "56421 5; APM 2, 15.36.16", nest, 3 },
+	{ "exits of Socle in the guest's words", "56421 4", speak, 2 },
 	{ "shared pages that the guest fills", "56421 5", fill, 1 },
 	{ NULL, NULL, NULL, 0 },
 };
