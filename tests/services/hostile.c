@@ -81,7 +81,7 @@
 #define MONITOR_IMAGE 0xffffffff80000000ull
 #define MONITOR_DIRECT 0xffff800000000000ull
 #define MONITOR_CPU 0xffffffffc0000000ull /* block of the first vCPU: monitor/base/cpu_layout.h */
-#define CALLS_WITH_STACK 300u
+#define CALLS_WITH_STACK 60u
 #define TSC_LEAP (1ull << 32) /* a second or two */
 #define RANDOM_CALLS 300u     /* for one request */
 #define RANDOM_SEEDS 200u

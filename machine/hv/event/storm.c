@@ -4,6 +4,8 @@
 #include "machine/hv/base/log.h"
 #include "machine/hv/event/doorbell.h"
 
+#define BURSTS 8u /* one in so many is one */
+
 struct storm {
 	uint64_t deadline;  /* 0: not chosen */
 	uint64_t random;    /* state of a xorshift generator, never 0 */
@@ -79,7 +81,7 @@ static void go_on(struct vcpu *v, struct storm *s, bool nested)
 {
 	if (nested)
 		s->burst--;
-	else if (draw(s) % 4 == 0)
+	else if (draw(s) % BURSTS == 0)
 		s->burst = 1 + (unsigned int)(draw(s) % STORM_BURST_MAX);
 	if (s->burst != 0)
 		vcpu_leave_soon(v);
@@ -91,14 +93,16 @@ bool storm_signal(struct vcpu *v, uint8_t timer_vector)
 	struct storm *s = &storms[v->id];
 	bool timer = timer_vector != 0 && (draw(s) >> 63), nested = s->burst != 0;
 	struct doorbell_event event = { .vector = timer ? timer_vector : -1 };
+	enum doorbell_result posted;
 
 	if (p->vmcb->event_inj & SVM_EVENT_VALID) {
 		s->burst = 0;
 		return false;
 	}
-	if (doorbell_post(p, event, true) == DOORBELL_FULL)
-		timer = false;
-	count(p->vmcb, nested, timer);
+	posted = doorbell_post(p, event, true);
+	if (!nested && posted != DOORBELL_SIGNAL)
+		return false;
+	count(p->vmcb, nested, timer && posted != DOORBELL_FULL);
 	go_on(v, s, nested);
 	return true;
 }

@@ -2,9 +2,9 @@
 /*
  * A storm of #HV, when mailbox.h asks for one: the host as enemy. A plane with restricted injection
  * and a doorbell page gets #HV at pseudo-random times, for nothing or for its own timer, in
- * whatever state it happens to be, and whatever its doorbell page says; the mailbox counts the states.
- * One in four is a burst: up to STORM_BURST_MAX more follow, each before the handler of the last one
- * has executed an instruction.
+ * whatever state it happens to be, once it has taken NoFurtherSignal away; the mailbox counts the
+ * states. Some are bursts: up to STORM_BURST_MAX more follow, whatever the page says, each before the
+ * handler of the last one has executed an instruction.
  */
 #ifndef SOCLE_MACHINE_HV_EVENT_STORM_H
 #define SOCLE_MACHINE_HV_EVENT_STORM_H
