@@ -179,9 +179,14 @@ void cpu_load(struct cpu *which)
 	const uint8_t *stack = __builtin_frame_address(0);
 
 	assert_ptr_equal(which, cpu);
-	/* By now on the stack of the block, pages 2 to 5 of it. */
-	assert_in_range(stack, (uintptr_t)cpu + 0x2000, (uintptr_t)cpu + 0x6000 - 1);
+	/* By now on the stack of the block, pages 2 to 9 of it. */
+	assert_in_range(stack, (uintptr_t)cpu + 0x2000, (uintptr_t)cpu + 0xa000 - 1);
 	part("load");
+}
+
+void trap_load_idt(void)
+{
+	part("gates");
 }
 
 bool trap_seal_idt(void)
@@ -324,11 +329,11 @@ static void everything_comes_in_its_order(void **state)
 {
 	(void)state;
 	assert_int_equal(boot(), 0);
-	assert_string_equal(order,
-			    "negotiate cpuid c-bit validate alloc owner map idt create load seal "
-			    "ghcb ports processor random secrets requests clock others vtpm "
-			    "services twin guest "
-			    "run ");
+	assert_string_equal(
+		order, "negotiate cpuid c-bit validate alloc owner map idt create load gates seal "
+		       "ghcb ports processor random secrets requests clock others vtpm "
+		       "services twin guest "
+		       "run ");
 	assert_int_equal(warnings, 0);
 	assert_true(cpu->online);
 	assert_string_equal(lines, "VMPL0, 1 vCPUs, host features 0x27, SEV features 0x9\n"

@@ -104,7 +104,7 @@ bool ghcb_ap_create(uint32_t apic_id, unsigned int vmpl, gpa_t page, uint64_t se
 	assert_int_equal(sev_features, FEATURES);
 	assert_int_equal(vmsa.sev_features, FEATURES);
 	assert_int_equal(vmsa.cr3, KERNEL_CR3);
-	assert_int_equal(vmsa.rsp, (uint64_t)(uintptr_t)blocks[apic_id] + 0x6000 - 8);
+	assert_int_equal(vmsa.rsp, (uint64_t)(uintptr_t)blocks[apic_id] + 0xa000 - 8);
 	return !t.refuses;
 }
 
