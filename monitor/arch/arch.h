@@ -2,8 +2,8 @@
 /*
  * Everything that only a CPU, or the host behind it, can do. arch/hw does it with instructions and
  * GHCB exits; arch/model does it in plain C over the RMP rules of core/, so that the protocols of
- * the monitor run as a host process under unit tests and fuzzers. No other part of the monitor
- * contains inline assembly, but for boot/, trap/ and vcpu/cpu.c.
+ * the monitor run as a host process under unit tests and fuzzers. Inline assembly is nowhere
+ * else but in base/cpu_ops.h, boot/ and trap/.
  */
 #ifndef SOCLE_MONITOR_ARCH_ARCH_H
 #define SOCLE_MONITOR_ARCH_ARCH_H
@@ -136,6 +136,13 @@ bool arch_vmsa_set_runnable(gpa_t vmsa, bool runnable, bool *was);
  */
 uint64_t arch_guest_request(const void *request, void *response, void *certificates,
 			    size_t *cert_size);
+
+/*
+ * Translations of the monitor's own tables that this CPU remembers: of one page, global or not, and
+ * all of them, global ones too.
+ */
+void arch_forget_page(va_t va);
+void arch_forget_all(void);
 
 /* Random bytes from RDSEED or RDRAND; false when the CPU gives none. */
 bool arch_random(void *to, size_t size);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Where each vCPU's block lies and what assembly knows of it. Included by .S files: only
- * preprocessor constants. The C side is vcpu/cpu.h, which checks them.
+ * preprocessor constants. The C side is cpu/cpu.h, which checks them.
  *
  * A block is 64 KiB of addresses, aligned to that, at CPU_VA_BASE + index * 64 KiB: so every stack
  * pointer of a vCPU tells which vCPU it is, without GS. Pages that are not named stay unmapped, as

@@ -2,7 +2,6 @@
 /* The order in which the monitor comes to life, on the first vCPU. */
 #include "abi/params.h"
 #include "monitor/arch/arch.h"
-#include "monitor/arch/hw/cpuid.h"
 #include "monitor/arch/hw/host.h"
 #include "monitor/arch/hw/random.h"
 #include "monitor/arch/hw/timer.h"
@@ -11,6 +10,7 @@
 #include "monitor/base/direct.h"
 #include "monitor/boot/boot.h"
 #include "monitor/boot/processor.h"
+#include "monitor/cpu/cpuid.h"
 #include "monitor/ghcb/ghcb.h"
 #include "monitor/log/log.h"
 #include "monitor/protocol/protocol.h"

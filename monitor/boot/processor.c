@@ -3,7 +3,7 @@
 
 #include "core/snp/cpu_features.h"
 #include "monitor/arch/arch.h"
-#include "monitor/arch/hw/cpuid.h"
+#include "monitor/cpu/cpuid.h"
 #include "monitor/log/log.h"
 
 bool processor_c_bit(gpa_t launched)

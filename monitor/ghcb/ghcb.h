@@ -13,8 +13,8 @@
 #include <stdint.h>
 
 #include "abi/ghcb.h"
+#include "monitor/cpu/cpu.h"
 #include "monitor/mem/alloc.h"
-#include "monitor/vcpu/cpu.h"
 
 /* ---- The MSR protocol (2.3): works before there is a page. msr.c ---- */
 

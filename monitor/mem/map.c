@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "monitor/mem/map.h"
 
+#include "monitor/arch/arch.h"
 #include "monitor/base/direct.h"
 #include "monitor/lock/lock.h"
 #include "monitor/mem/table.h"
-#include "monitor/mem/tlb.h"
 
 #define KERNEL_FIRST (TABLE_ENTRIES / 2) /* root entries from here on are the monitor's */
 #define KERNEL_TABLE_FLAGS (PTE_PRESENT | PTE_WRITE)
@@ -96,7 +96,7 @@ bool map_init(const struct map_config *config, struct page_owner *owner)
 		root[i] = 0;
 	done = table_sound(config->root, TABLE_LEVELS - 1, true, true) &&
 	       seal_range(config->text) && seal_range(config->archive);
-	tlb_flush_all();
+	arch_forget_all();
 	lock_release(&kernel.lock);
 	return done;
 }
@@ -133,7 +133,7 @@ bool map_kernel_protect(va_t va, size_t pages, unsigned int rights)
 			uint64_t keep = ~(PTE_WRITE | PTE_NO_EXEC) | leaf_flags(rights);
 
 			*entry = (*entry & keep) | (leaf_flags(rights) & PTE_NO_EXEC);
-			tlb_flush_page((va_t){ at });
+			arch_forget_page((va_t){ at });
 		}
 	}
 	lock_release(&kernel.lock);
@@ -153,7 +153,7 @@ bool map_direct_shared(gpa_t page, bool shared)
 		uint64_t bare = *entry & ~kernel.tables.c_bit;
 
 		*entry = shared ? bare : bare | kernel.tables.c_bit;
-		tlb_flush_page((va_t){ va });
+		arch_forget_page((va_t){ va });
 	}
 	lock_release(&kernel.lock);
 	return done;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * System calls come as #UD: EFER.SCE is clear (vcpu/cpu.c), so that SYSCALL is an undefined
+ * System calls come as #UD: EFER.SCE is clear (cpu/cpu.c), so that SYSCALL is an undefined
  * instruction (APM volume 3) and enters ring 0 through a gate, which switches stacks by itself.
  * SYSCALL would leave ring 0 on the service's stack pointer for some instructions, and then #HV, which
  * comes when it likes, needed a stack at a fixed place, where two of them overwrite each other.

@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "monitor/vcpu/cpu.h"
+#include "monitor/cpu/cpu.h"
 
 #define VECTOR_NMI 2u
 #define VECTOR_UD 6u

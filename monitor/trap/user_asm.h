@@ -4,6 +4,7 @@
 #define SOCLE_MONITOR_TRAP_USER_ASM_H
 
 #include "monitor/trap/trap.h"
+#include "monitor/trap/user.h"
 
 enum user_return {
 	USER_RETURN_AGAIN = 0, /* nothing to do but go on; entry.S knows this number */

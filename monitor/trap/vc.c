@@ -4,7 +4,7 @@
  * GHCB exits, and CPUID it reads from the page that the AMD-SP checked.
  */
 #include "abi/snp.h"
-#include "monitor/arch/hw/cpuid.h"
+#include "monitor/cpu/cpuid.h"
 #include "monitor/trap/trap.h"
 
 #define OPCODE_CPUID 0xa2u /* behind 0F */

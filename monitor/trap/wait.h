@@ -8,7 +8,7 @@
 
 #include <stdbool.h>
 
-#include "monitor/vcpu/cpu.h"
+#include "monitor/cpu/cpu.h"
 
 /* VMGEXIT with a GHCB that is filled in. False: not executed, for an event is pending. */
 bool wait_vmgexit(struct cpu *cpu);

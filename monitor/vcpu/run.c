@@ -10,6 +10,7 @@
 #include "monitor/ghcb/ghcb.h"
 #include "monitor/log/log.h"
 #include "monitor/trap/trap.h"
+#include "monitor/trap/user.h"
 #include "monitor/trap/wait.h"
 #include "monitor/vcpu/serve.h"
 #include "monitor/vcpu/vcpu.h"

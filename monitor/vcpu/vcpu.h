@@ -5,8 +5,8 @@
 
 #include "abi/params.h"
 #include "abi/snp.h"
+#include "monitor/cpu/cpu.h"
 #include "monitor/mem/alloc.h"
-#include "monitor/vcpu/cpu.h"
 
 /*
  * Starts vCPUs 1..wanted-1 at VMPL0, one after the other, and waits for each without end: a host that

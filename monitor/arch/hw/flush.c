@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* INVLPGB and TLBSYNC (APM volume 3). arch.h says what they are for and what is assumed. */
 #include "monitor/arch/arch.h"
-#include "monitor/arch/hw/cpuid.h"
 #include "monitor/base/extable.h"
+#include "monitor/cpu/cpuid.h"
 #include "monitor/log/log.h"
 
 #define LEAF_ADDRESS_SIZES 0x80000008u

@@ -8,8 +8,8 @@
 #include <string.h>
 
 #include "monitor/arch/arch.h"
-#include "monitor/arch/hw/cpuid.h"
 #include "monitor/base/limits.h"
+#include "monitor/cpu/cpuid.h"
 #include "monitor/mem/secret.h"
 
 #define CPUID_1_ECX_RDRAND (1u << 30)

@@ -2,8 +2,8 @@
 #include "monitor/arch/hw/timer.h"
 
 #include "monitor/arch/arch.h"
-#include "monitor/arch/hw/cpuid.h"
 #include "monitor/base/cpu_ops.h"
+#include "monitor/cpu/cpuid.h"
 #include "monitor/ghcb/ghcb.h"
 
 #define MSR_APIC_BASE 0x1bu

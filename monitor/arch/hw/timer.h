@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "monitor/vcpu/cpu.h"
+#include "monitor/cpu/cpu.h"
 
 #define TIMER_VECTOR 0x40u
 

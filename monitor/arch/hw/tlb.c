@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-#include "monitor/mem/tlb.h"
+#include "monitor/arch/arch.h"
 
 #include "monitor/base/cpu_ops.h"
 
-void tlb_flush_page(va_t va)
+void arch_forget_page(va_t va)
 {
 	__asm__ volatile("invlpg (%0)" : : "r"(va.raw) : "memory");
 }
 
-void tlb_flush_all(void)
+void arch_forget_all(void)
 {
 	uint64_t cr4 = cpu_read_cr4();
 

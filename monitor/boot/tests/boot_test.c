@@ -13,13 +13,13 @@
 #include <cmocka.h>
 
 #include "monitor/arch/arch.h"
-#include "monitor/arch/hw/cpuid.h"
 #include "monitor/arch/hw/host.h"
 #include "monitor/arch/hw/random.h"
 #include "monitor/arch/hw/timer.h"
 #include "monitor/base/die.h"
 #include "monitor/base/direct.h"
 #include "monitor/boot/processor.h"
+#include "monitor/cpu/cpuid.h"
 #include "monitor/ghcb/ghcb.h"
 #include "monitor/log/log.h"
 #include "monitor/protocol/protocol.h"

@@ -14,8 +14,8 @@
 #include "abi/params.h"
 #include "core/snp/cpu_features.h"
 #include "monitor/arch/arch.h"
-#include "monitor/arch/hw/cpuid.h"
 #include "monitor/boot/processor.h"
+#include "monitor/cpu/cpuid.h"
 #include "monitor/log/log.h"
 
 static struct cpuid_result leaf_1, leaf_7;

@@ -4,9 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "monitor/arch/arch.h"
 #include "monitor/base/direct.h"
 #include "monitor/mem/tests/fake_tables.h"
-#include "monitor/mem/tlb.h"
 
 #define ENTRIES_MAX 256u
 #define ADDRESS 0x000ffffffffff000ull
@@ -51,7 +51,7 @@ void tlb_model_load_cr3(uint64_t cr3)
 	}
 }
 
-void tlb_flush_page(va_t va)
+void arch_forget_page(va_t va)
 {
 	for (unsigned int i = 0; i < ENTRIES_MAX; i++) {
 		if (!tlb.kept[i].leaf || covers(&tlb.kept[i], va.raw))
@@ -59,7 +59,7 @@ void tlb_flush_page(va_t va)
 	}
 }
 
-void tlb_flush_all(void)
+void arch_forget_all(void)
 {
 	memset(tlb.kept, 0, sizeof(tlb.kept));
 }
@@ -146,7 +146,7 @@ bool tlb_model_access(uint64_t va, unsigned int wants, uint64_t *physical)
 
 	/* An entry that does not allow it is looked up again before there is a fault. */
 	if (kept && !allows(kept, wants)) {
-		tlb_flush_page((va_t){ va });
+		arch_forget_page((va_t){ va });
 		kept = NULL;
 	}
 	if (!kept)

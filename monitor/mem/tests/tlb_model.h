@@ -6,7 +6,7 @@
  *			EFER.TCE clear all tables are forgotten then (5.5.3)
  *	MOV CR3		all that is not global, and all tables
  *	CR4.PGE		when it changes, everything
- * It stands behind mem/tlb.h; what MOV CR3 does, a test says.
+ * It stands behind arch.h; what MOV CR3 does, a test says.
  */
 #ifndef SOCLE_MONITOR_MEM_TESTS_TLB_MODEL_H
 #define SOCLE_MONITOR_MEM_TESTS_TLB_MODEL_H

@@ -8,8 +8,9 @@
 
 #include <cmocka.h>
 
-#include "monitor/arch/hw/cpuid.h"
+#include "monitor/cpu/cpuid.h"
 #include "monitor/trap/trap.h"
+#include "monitor/trap/user.h"
 
 #define CPUID_EXIT 0x72u
 #define RIP 0x401000ull

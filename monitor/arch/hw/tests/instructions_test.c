@@ -18,9 +18,9 @@
 #include <cmocka.h>
 
 #include "monitor/arch/arch.h"
-#include "monitor/arch/hw/cpuid.h"
 #include "monitor/base/direct.h"
 #include "monitor/base/extable.h"
+#include "monitor/cpu/cpuid.h"
 #include "monitor/log/log.h"
 
 #define UD 6u

@@ -15,8 +15,8 @@
 #include <cmocka.h>
 
 #include "monitor/arch/arch.h"
-#include "monitor/arch/hw/cpuid.h"
 #include "monitor/arch/hw/random.h"
+#include "monitor/cpu/cpuid.h"
 #include "monitor/mem/secret.h"
 
 static struct {

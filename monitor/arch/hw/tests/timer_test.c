@@ -12,8 +12,8 @@
 #include <cmocka.h>
 
 #include "monitor/arch/arch.h"
-#include "monitor/arch/hw/cpuid.h"
 #include "monitor/arch/hw/timer.h"
+#include "monitor/cpu/cpuid.h"
 #include "monitor/ghcb/ghcb.h"
 
 #define LVT 0x832u

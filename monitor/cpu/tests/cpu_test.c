@@ -12,9 +12,9 @@
 
 #include <cmocka.h>
 
-#include "monitor/arch/hw/cpuid.h"
+#include "monitor/cpu/cpu.h"
+#include "monitor/cpu/cpuid.h"
 #include "monitor/trap/trap.h"
-#include "monitor/vcpu/cpu.h"
 
 #define KERNEL_CR3 0x800012345000ull
 #define MEMORY 0x5000000ull

@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "monitor/arch/hw/cpuid.h"
+#include "monitor/cpu/cpuid.h"
 
 static const struct snp_cpuid_page page = {
 	.count = 6,

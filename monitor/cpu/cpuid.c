@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "monitor/arch/hw/cpuid.h"
+#include "monitor/cpu/cpuid.h"
 
 #include <stddef.h>
 

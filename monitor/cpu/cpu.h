@@ -2,18 +2,20 @@
 /*
  * What one vCPU has for itself. Only that vCPU touches it, but for the fields that say otherwise.
  */
-#ifndef SOCLE_MONITOR_VCPU_CPU_H
-#define SOCLE_MONITOR_VCPU_CPU_H
+#ifndef SOCLE_MONITOR_CPU_CPU_H
+#define SOCLE_MONITOR_CPU_CPU_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "abi/ghcb.h"
 #include "monitor/base/cpu_layout.h"
 #include "monitor/base/limits.h"
+#include "monitor/cpu/this_cpu.h"
 #include "monitor/mem/map.h"
-#include "monitor/trap/user.h"
-#include "monitor/vcpu/this_cpu.h"
+
+struct ghcb;
+struct ghcb_doorbell;
+struct user_context;
 
 /* How this vCPU's TSC becomes the monitor's time (arch/hw/timer.c). */
 struct cpu_clock {

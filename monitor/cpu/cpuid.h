@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* CPUID as the AMD-SP checked it at launch: never the instruction, which is the host's word. */
-#ifndef SOCLE_MONITOR_ARCH_HW_CPUID_H
-#define SOCLE_MONITOR_ARCH_HW_CPUID_H
+#ifndef SOCLE_MONITOR_CPU_CPUID_H
+#define SOCLE_MONITOR_CPU_CPUID_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -4,10 +4,10 @@
  * instructions of ring 0 is done with variables here. The build puts this header in front of every
  * source (-include), so that those two find their guards defined and say nothing.
  */
-#ifndef SOCLE_MONITOR_VCPU_TESTS_FAKE_CPU_H
-#define SOCLE_MONITOR_VCPU_TESTS_FAKE_CPU_H
+#ifndef SOCLE_MONITOR_CPU_TESTS_FAKE_CPU_H
+#define SOCLE_MONITOR_CPU_TESTS_FAKE_CPU_H
 
-#define SOCLE_MONITOR_VCPU_THIS_CPU_H
+#define SOCLE_MONITOR_CPU_THIS_CPU_H
 #define SOCLE_MONITOR_BASE_CPU_OPS_H
 
 #include <stdbool.h>

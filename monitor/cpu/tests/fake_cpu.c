@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "monitor/vcpu/cpu.h"
+#include "monitor/cpu/cpu.h"
 
 struct fake_cpu fake_cpu;
 

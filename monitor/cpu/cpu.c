@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-#include "monitor/vcpu/cpu.h"
+#include "monitor/cpu/cpu.h"
 
-#include "monitor/arch/hw/cpuid.h"
 #include "monitor/base/cpu_ops.h"
+#include "monitor/cpu/cpuid.h"
 #include "monitor/trap/trap.h"
 
 #define DESCRIPTOR_CODE64 0x00af9b000000ffffull

@@ -3,8 +3,8 @@
  * Where the vCPUs' blocks are, and whose stack this runs on (cpu_layout.h). Apart from cpu.h, so
  * that tests on a host, which has no such addresses, put another header in the place of this one.
  */
-#ifndef SOCLE_MONITOR_VCPU_THIS_CPU_H
-#define SOCLE_MONITOR_VCPU_THIS_CPU_H
+#ifndef SOCLE_MONITOR_CPU_THIS_CPU_H
+#define SOCLE_MONITOR_CPU_THIS_CPU_H
 
 #include <stdbool.h>
 #include <stdint.h>
