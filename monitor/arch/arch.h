@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Everything that only a CPU, or the host behind it, can do. arch/hw does it with instructions and
- * GHCB exits; arch/model does it in plain C over the RMP rules of core/, so that the protocols of
- * the monitor run as a host process under unit tests and fuzzers. Inline assembly is nowhere
- * else but in base/cpu_ops.h, boot/ and trap/.
+ * Everything that only a CPU, or the host behind it, can do. arch/hw and ghcb do it with
+ * instructions and exits, and only they see each other's headers; arch/model does it in plain C over
+ * the RMP rules of core/, so that the protocols of the monitor run as a host process under unit tests
+ * and fuzzers. Inline assembly is nowhere else but in base/cpu_ops.h, boot/ and trap/.
  */
 #ifndef SOCLE_MONITOR_ARCH_ARCH_H
 #define SOCLE_MONITOR_ARCH_ARCH_H
@@ -15,6 +15,10 @@
 #include "abi/psp.h"
 #include "abi/snp.h"
 #include "monitor/base/addr.h"
+
+struct cpu;
+struct page_owner;
+struct socle_params;
 
 /* The privilege level at which every vCPU of the guest runs. */
 #define GUEST_VMPL 2u
@@ -153,7 +157,8 @@ uint64_t arch_now_ns(void);
 /* Index of the vCPU that runs this, 0..cpu_count-1. */
 unsigned int arch_cpu_index(void);
 
-/* SEV_FEATURES that a vCPU of the guest must have. */
+/* SEV_FEATURES of the monitor's own vCPUs, and those that a vCPU of the guest must have. */
+uint64_t arch_sev_features(void);
 uint64_t arch_guest_sev_features(void);
 
 /* One character of the monitor's log. */
@@ -169,5 +174,71 @@ bool arch_host_channel_read(void *to, size_t size, size_t *moved);
 
 /* Ends the VM: GHCB termination request with SVSM's reason. */
 _Noreturn void arch_terminate(uint32_t reason);
+
+/*
+ * ---- The host as start, ring 3 and run loop need it: not in the model. Nothing of it may be called
+ * from an exception handler, for it uses this vCPU's GHCB page. ----
+ */
+
+/* Checks that the host speaks version 2 of the GHCB protocol, or ends the VM. */
+void arch_host_negotiate(void);
+
+/*
+ * Whether the host has all that an SVSM cannot do without; *features are its own, GHCB_HV_FEATURE_*,
+ * none when the answer is none.
+ */
+bool arch_host_suffices(uint64_t *features);
+
+/* Gives this vCPU its GHCB and its doorbell page. False when the host refused, or no memory. */
+bool arch_host_init_cpu(struct cpu *cpu, struct page_owner *owner);
+
+/* Says where log and host channel are, once there is a GHCB; what was logged before goes out. */
+void arch_ports_init(const struct socle_params *params);
+
+/* Shares the bounce pages of arch_guest_request(). False: no memory, or the host refused. */
+bool arch_requests_init(struct page_owner *owner);
+
+/*
+ * The start-up tests of arch_random(), on the first vCPU. False: what the CPU gives is stuck, and the
+ * monitor must not start. True also where it offers none.
+ */
+bool arch_random_start(void);
+
+/* Finds out how fast TSC and APIC timer are. On the first vCPU, once. False: there is no timer. */
+bool arch_clock_init(void);
+
+/* Turns this vCPU's local APIC on, with the timer silent. False when the host has none for us. */
+bool arch_timer_init(void);
+
+/*
+ * #HV of the timer every period_ns from now on, so that one which the host loses is followed by
+ * others. Notes in *cpu what it was armed for, unless the host refused: then timer_deadline is 0,
+ * which asks for another attempt.
+ */
+void arch_timer_arm(struct cpu *cpu, uint64_t deadline_ns, uint64_t period_ns);
+
+/* No more of them, if the timer was armed. When the host refuses, the next call tries again. */
+void arch_timer_stop(struct cpu *cpu);
+
+/*
+ * Asks the doorbell whether there was an event, with or without #HV, and what it was: the timer sets
+ * cpu->tick, everything else is acknowledged and forgotten.
+ */
+void arch_poll_events(struct cpu *cpu);
+
+/* Before ring 3 runs: a VMGEXIT of its own finds no exit to ask for. */
+void arch_host_close(struct cpu *cpu);
+
+/* Starts or registers the VMSA at page for that APIC id and VMPL. False when the host refuses. */
+bool arch_start_vcpu(uint32_t apic_id, unsigned int vmpl, gpa_t vmsa, uint64_t sev_features);
+
+enum arch_run {
+	ARCH_RUN_RETURNED, /* this VMPL runs again */
+	ARCH_RUN_EVENT,	   /* not left at all: an event is pending (trap/wait.h) */
+	ARCH_RUN_REFUSED,
+};
+
+/* Runs vmpl on this vCPU until the host has a reason to run us. */
+enum arch_run arch_run_vmpl(unsigned int vmpl);
 
 #endif

@@ -2,16 +2,12 @@
 /* The order in which the monitor comes to life, on the first vCPU. */
 #include "abi/params.h"
 #include "monitor/arch/arch.h"
-#include "monitor/arch/hw/host.h"
-#include "monitor/arch/hw/random.h"
-#include "monitor/arch/hw/timer.h"
 #include "monitor/base/cpu_ops.h"
 #include "monitor/base/die.h"
 #include "monitor/base/direct.h"
 #include "monitor/boot/boot.h"
 #include "monitor/boot/processor.h"
 #include "monitor/cpu/cpuid.h"
-#include "monitor/ghcb/ghcb.h"
 #include "monitor/log/log.h"
 #include "monitor/protocol/protocol.h"
 #include "monitor/protocol/twin.h"
@@ -96,12 +92,9 @@ static void start_memory(const struct socle_params *params, uint64_t image_gpa, 
 /* Everything that the guest and we cannot do without. */
 static void check_host(unsigned int cpu_count)
 {
-	uint64_t need = GHCB_HV_FEATURE_SNP | GHCB_HV_FEATURE_AP_CREATION |
-			GHCB_HV_FEATURE_RESTRICTED_INJECTION | GHCB_HV_FEATURE_MULTI_VMPL;
-	uint64_t have = ghcb_hv_features();
-	uint64_t features = cpu_read_msr(SNP_MSR_SEV_STATUS) >> SNP_SEV_STATUS_FEATURES_SHIFT;
+	uint64_t have, features = arch_sev_features();
 
-	if ((have & need) != need)
+	if (!arch_host_suffices(&have))
 		die(DIE_UNSUPPORTED, "the host lacks a feature that an SVSM needs");
 	if (!(features & SNP_FEATURE_SNP) || !(features & SNP_FEATURE_RESTRICTED_INJECTION))
 		die(DIE_UNSUPPORTED, "this is no SNP VM with restricted injection");
@@ -127,18 +120,18 @@ static _Noreturn void boot_on_own_stack(void)
 	cpu_load(cpu);
 	if (!trap_seal_idt())
 		die(DIE_BUG, "the IDT cannot be sealed");
-	if (!ghcb_init_cpu(cpu, &monitor_pages))
+	if (!arch_host_init_cpu(cpu, &monitor_pages))
 		die(DIE_HOST, "no GHCB or doorbell page");
-	host_ports_init(params);
+	arch_ports_init(params);
 	check_host(params->cpu_count);
 	if (!processor_features(params->allow_missing))
 		die(DIE_UNSUPPORTED, "the processor lacks what this image needs");
-	if (!random_start())
+	if (!arch_random_start())
 		die(DIE_UNSUPPORTED, "the processor's random numbers are not random");
 	secrets_init(params);
-	if (!host_requests_init(&monitor_pages))
+	if (!arch_requests_init(&monitor_pages))
 		die(DIE_HOST, "no shared pages for guest requests");
-	if (!clock_init())
+	if (!arch_clock_init())
 		log_printf(LOG_WARNING, "no timer: services run until they answer");
 	cpu->online = true;
 
@@ -174,7 +167,7 @@ void boot_main(uint64_t params_gpa, uint64_t image_gpa, uint32_t c_bit)
 {
 	const struct socle_params *params = direct_ptr(gpa(params_gpa));
 
-	ghcb_negotiate();
+	arch_host_negotiate();
 	if (!params_sound(params) || params->image.gpa != image_gpa)
 		die(DIE_PARAMS, "the parameter block contradicts itself");
 	if (!cpuid_init(direct_ptr(gpa(params->cpuid_page))))

@@ -3,6 +3,7 @@
 
 #include "abi/psp.h"
 #include "abi/snp.h"
+#include "monitor/arch/arch.h"
 #include "monitor/base/cpu_ops.h"
 #include "monitor/base/die.h"
 #include "monitor/ghcb/ghcb.h"
@@ -85,7 +86,7 @@ static bool leave(struct ghcb *ghcb, uint64_t code, uint64_t info_1, uint64_t in
  * Ring 3 can execute VMGEXIT too. It must not repeat our last exit, so nothing in the page says
  * that there is one while a service runs.
  */
-void ghcb_close(struct cpu *cpu)
+void arch_host_close(struct cpu *cpu)
 {
 	if (cpu->ghcb)
 		memset(cpu->ghcb->valid_bitmap, 0, sizeof(cpu->ghcb->valid_bitmap));
@@ -149,7 +150,7 @@ bool ghcb_msr_write(uint32_t msr, uint64_t value)
 	return leave(ghcb, SVM_EXIT_MSR, 1, 0);
 }
 
-bool ghcb_ap_create(uint32_t apic_id, unsigned int vmpl, gpa_t vmsa, uint64_t sev_features)
+bool arch_start_vcpu(uint32_t apic_id, unsigned int vmpl, gpa_t vmsa, uint64_t sev_features)
 {
 	struct ghcb *ghcb = begin();
 	uint64_t info = (uint64_t)apic_id << AP_APIC_ID_SHIFT | (uint64_t)vmpl << AP_VMPL_SHIFT |
@@ -164,14 +165,14 @@ bool ghcb_set_doorbell(gpa_t page)
 	return leave(begin(), GHCB_EXIT_HV_DOORBELL, GHCB_DOORBELL_SET, page.raw);
 }
 
-enum ghcb_run ghcb_run_vmpl(unsigned int vmpl)
+enum arch_run arch_run_vmpl(unsigned int vmpl)
 {
 	struct ghcb *ghcb = begin();
 
 	put_exit(ghcb, GHCB_EXIT_RUN_VMPL, vmpl, 0);
 	if (!wait_vmgexit(cpu_this()))
-		return GHCB_RUN_EVENT;
-	return succeeded(ghcb) ? GHCB_RUN_RETURNED : GHCB_RUN_REFUSED;
+		return ARCH_RUN_EVENT;
+	return succeeded(ghcb) ? ARCH_RUN_RETURNED : ARCH_RUN_REFUSED;
 }
 
 uint64_t ghcb_guest_request(gpa_t request, gpa_t response, gpa_t certificates, uint64_t *pages)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "abi/snp.h"
+#include "monitor/arch/arch.h"
 #include "monitor/base/cpu_ops.h"
 #include "monitor/base/die.h"
 #include "monitor/ghcb/ghcb.h"
@@ -28,7 +29,7 @@ static uint32_t info(uint64_t reply)
 	return (uint32_t)(reply & GHCB_MSR_INFO_MASK);
 }
 
-void ghcb_negotiate(void)
+void arch_host_negotiate(void)
 {
 	uint64_t reply = msr_request(GHCB_MSR_SEV_INFO_REQ);
 	uint16_t max = (uint16_t)(reply >> SEV_INFO_MAX_SHIFT);
@@ -39,11 +40,14 @@ void ghcb_negotiate(void)
 		ghcb_terminate(GHCB_TERM_SET_GENERIC, GHCB_TERM_GENERIC_PROTOCOL);
 }
 
-uint64_t ghcb_hv_features(void)
+bool arch_host_suffices(uint64_t *features)
 {
+	uint64_t need = GHCB_HV_FEATURE_SNP | GHCB_HV_FEATURE_AP_CREATION |
+			GHCB_HV_FEATURE_RESTRICTED_INJECTION | GHCB_HV_FEATURE_MULTI_VMPL;
 	uint64_t reply = msr_request(GHCB_MSR_HV_FEATURES_REQ);
 
-	return info(reply) == GHCB_MSR_HV_FEATURES_RESP ? reply >> 12 : 0;
+	*features = info(reply) == GHCB_MSR_HV_FEATURES_RESP ? reply >> 12 : 0;
+	return (*features & need) == need;
 }
 
 bool ghcb_page_state(gpa_t page, bool private_page)

@@ -51,7 +51,7 @@ bool ghcb_share_page(struct page_owner *owner, gpa_t *page)
 	return ghcb_share_span(owner, 1, page);
 }
 
-bool ghcb_init_cpu(struct cpu *cpu, struct page_owner *owner)
+bool arch_host_init_cpu(struct cpu *cpu, struct page_owner *owner)
 {
 	gpa_t page;
 

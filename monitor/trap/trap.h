@@ -65,11 +65,4 @@ bool syscall_take(struct trap_frame *frame);
 #define OPCODE_LENGTH 2u
 bool trap_at_opcode(const struct trap_frame *frame, uint8_t second);
 
-/*
- * Asks the doorbell whether there was an event, with or without #HV, and what it was: the timer sets
- * cpu->tick, everything else is acknowledged and forgotten. Not from an exception handler, for it
- * uses the GHCB. events.c
- */
-void events_poll(struct cpu *cpu);
-
 #endif

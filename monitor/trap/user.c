@@ -4,9 +4,7 @@
 #include <stddef.h>
 
 #include "monitor/arch/arch.h"
-#include "monitor/arch/hw/timer.h"
 #include "monitor/base/cpu_ops.h"
-#include "monitor/ghcb/ghcb.h"
 #include "monitor/trap/user_asm.h"
 
 /* CF PF AF ZF SF DF OF AC ID: no TF, no IOPL, no NT; interrupts stay off, for there are none. */
@@ -127,13 +125,13 @@ static void keep_timer(struct cpu *cpu, uint64_t deadline_ns, uint64_t left_ns)
 	if (period < PERIOD_MIN_NS)
 		period = PERIOD_MIN_NS;
 	if (cpu->timer_deadline != deadline_ns || (ticked && period < cpu->timer_period_ns))
-		timer_arm(cpu, deadline_ns, period);
+		arch_timer_arm(cpu, deadline_ns, period);
 }
 
 /* False when the deadline has passed. Before each way into ring 3, whatever led out of it. */
 static bool watch_deadline(struct cpu *cpu, const struct user_context *context)
 {
-	events_poll(cpu);
+	arch_poll_events(cpu);
 	if (!context->deadline_ns)
 		return true;
 
@@ -149,7 +147,7 @@ static bool watch_deadline(struct cpu *cpu, const struct user_context *context)
 static enum user_exit run(struct cpu *cpu, struct user_context *context)
 {
 	while (watch_deadline(cpu, context)) {
-		ghcb_close(cpu);
+		arch_host_close(cpu);
 		load_space(cpu, context->space);
 		switch ((enum user_return)user_resume(cpu, &context->regs)) {
 		case USER_RETURN_SYSCALL:

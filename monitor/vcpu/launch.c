@@ -10,7 +10,6 @@
 #include "monitor/arch/arch.h"
 #include "monitor/base/die.h"
 #include "monitor/base/direct.h"
-#include "monitor/ghcb/ghcb.h"
 #include "monitor/log/log.h"
 #include "monitor/mem/guest_pages.h"
 #include "monitor/mem/table.h"
@@ -148,6 +147,6 @@ void vcpu_launch_guest(const struct socle_params *params, struct page_owner *own
 
 	if (!registry_init(params->cpu_count, vmsa, gpa(params->guest_caa)))
 		die(DIE_PARAMS, "the guest's first calling area is not its memory");
-	if (!ghcb_ap_create(BOOT_CPU, GUEST_VMPL, vmsa, arch_guest_sev_features()))
+	if (!arch_start_vcpu(BOOT_CPU, GUEST_VMPL, vmsa, arch_guest_sev_features()))
 		die(DIE_HOST, "the host refuses the guest's first vCPU");
 }

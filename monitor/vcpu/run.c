@@ -4,10 +4,8 @@
  * may lie about why, so what is wanted is for vcpu/serve.c to find out.
  */
 #include "monitor/arch/arch.h"
-#include "monitor/arch/hw/timer.h"
 #include "monitor/base/cpu_ops.h"
 #include "monitor/base/die.h"
-#include "monitor/ghcb/ghcb.h"
 #include "monitor/log/log.h"
 #include "monitor/trap/trap.h"
 #include "monitor/trap/user.h"
@@ -41,18 +39,18 @@ static void refused(struct refusals *refusals, struct cpu *cpu)
 
 static void run_guest(struct refusals *refusals, struct cpu *cpu)
 {
-	enum ghcb_run result;
+	enum arch_run result;
 
 	user_leave();
-	timer_stop(cpu);
-	result = ghcb_run_vmpl(GUEST_VMPL);
+	arch_timer_stop(cpu);
+	result = arch_run_vmpl(GUEST_VMPL);
 	/*
 	 * Asked until it has, and never again: a guest that runs can have the host enter this VMSA while
 	 * it is served, as another vCPU's, which leaves the exit code of one that cannot run.
 	 */
 	if (refusals->must_run)
 		refusals->must_run = !vcpu_has_run(cpu->index);
-	if (result == GHCB_RUN_REFUSED)
+	if (result == ARCH_RUN_REFUSED)
 		refused(refusals, cpu);
 }
 
@@ -62,7 +60,7 @@ _Noreturn void vcpu_run(void)
 	struct refusals refusals = { .must_run = cpu->index == BOOT_CPU };
 
 	for (;;) {
-		events_poll(cpu);
+		arch_poll_events(cpu);
 		if (vcpu_serve(cpu->index)) {
 			run_guest(&refusals, cpu);
 		} else {

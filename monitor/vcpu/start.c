@@ -5,11 +5,9 @@
  */
 #include "core/snp/vmsa.h"
 #include "monitor/arch/arch.h"
-#include "monitor/arch/hw/timer.h"
 #include "monitor/base/cpu_ops.h"
 #include "monitor/base/die.h"
 #include "monitor/base/direct.h"
-#include "monitor/ghcb/ghcb.h"
 #include "monitor/log/log.h"
 #include "monitor/vcpu/vcpu.h"
 
@@ -23,17 +21,12 @@ static _Noreturn void ap_main(void)
 	struct cpu *cpu = cpu_this();
 
 	cpu_load(cpu);
-	if (!ghcb_init_cpu(cpu, ap_owner))
+	if (!arch_host_init_cpu(cpu, ap_owner))
 		die(DIE_HOST, "a vCPU got no GHCB or doorbell page");
-	if (!timer_init_cpu())
+	if (!arch_timer_init())
 		log_printf(LOG_WARNING, "vCPU %u has no timer", cpu->index);
 	__atomic_store_n(&cpu->online, true, __ATOMIC_RELEASE);
 	vcpu_run();
-}
-
-static uint64_t own_sev_features(void)
-{
-	return cpu_read_msr(SNP_MSR_SEV_STATUS) >> SNP_SEV_STATUS_FEATURES_SHIFT;
 }
 
 static gpa_t build_vmsa(unsigned int index, struct page_owner *owner)
@@ -53,7 +46,7 @@ static gpa_t build_vmsa(unsigned int index, struct page_owner *owner)
 
 	if (!vmsa_alloc(owner, &page))
 		die(DIE_MEMORY, "no memory for the VMSA of a vCPU");
-	vmsa_long_mode(direct_ptr(page), &entry, own_sev_features());
+	vmsa_long_mode(direct_ptr(page), &entry, arch_sev_features());
 	if (!vmsa_commit(page))
 		die(DIE_RMP, "a page of ours cannot become a VMSA");
 	return page;
@@ -83,7 +76,7 @@ void vcpu_start_others(unsigned int wanted, struct page_owner *owner)
 
 		gpa_t vmsa = build_vmsa(i, owner);
 
-		if (!ghcb_ap_create(i, VMPL0, vmsa, own_sev_features()))
+		if (!arch_start_vcpu(i, VMPL0, vmsa, arch_sev_features()))
 			die(DIE_HOST, "the host refuses to start a vCPU");
 		wait_online(cpu_at(i));
 	}

@@ -12,12 +12,15 @@ unsigned int arch_cpu_index(void)
 	return cpu_on_block() ? cpu_this()->index : 0;
 }
 
+uint64_t arch_sev_features(void)
+{
+	return cpu_read_msr(SNP_MSR_SEV_STATUS) >> SNP_SEV_STATUS_FEATURES_SHIFT;
+}
+
 uint64_t arch_guest_sev_features(void)
 {
-	uint64_t own = cpu_read_msr(SNP_MSR_SEV_STATUS) >> SNP_SEV_STATUS_FEATURES_SHIFT;
-
 	/* #HV is for us: a stock guest takes plain interrupts. */
-	return own & ~SNP_FEATURE_RESTRICTED_INJECTION;
+	return arch_sev_features() & ~SNP_FEATURE_RESTRICTED_INJECTION;
 }
 
 _Noreturn void arch_terminate(uint32_t reason)

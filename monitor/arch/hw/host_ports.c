@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The log's debug console and the 16550 of the host channel, both by IOIO exits. */
 #include "monitor/arch/arch.h"
-#include "monitor/arch/hw/host.h"
 #include "monitor/ghcb/ghcb.h"
 
 #define UART_DATA 0u
@@ -61,7 +60,7 @@ static bool start_uart(uint16_t port)
 	       ghcb_io_write8(port + UART_FIFO_CONTROL, FIFO_ENABLE_CLEAR);
 }
 
-void host_ports_init(const struct socle_params *params)
+void arch_ports_init(const struct socle_params *params)
 {
 	if (params->features & SOCLE_FEATURE_DEBUG_CONSOLE)
 		ports.debug_port = params->debug_console_port;

@@ -4,7 +4,6 @@
 
 #include "core/base/bytes.h"
 #include "monitor/arch/arch.h"
-#include "monitor/arch/hw/host.h"
 #include "monitor/base/direct.h"
 #include "monitor/ghcb/ghcb.h"
 #include "monitor/lock/lock.h"
@@ -17,7 +16,7 @@ static struct {
 	gpa_t request, response, certificates;
 } bounce = { .lock = { .rank = LOCK_RANK_BOUNCE } };
 
-bool host_requests_init(struct page_owner *owner)
+bool arch_requests_init(struct page_owner *owner)
 {
 	return ghcb_share_page(owner, &bounce.request) &&
 	       ghcb_share_page(owner, &bounce.response) &&

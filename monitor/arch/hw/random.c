@@ -85,7 +85,7 @@ static bool take(enum source source, uint64_t *value)
 	return false;
 }
 
-bool random_start(void)
+bool arch_random_start(void)
 {
 	static struct secret kept; /* the last values may be in somebody's key */
 	uint64_t value;

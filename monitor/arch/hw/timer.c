@@ -44,7 +44,7 @@ static uint64_t scale(uint64_t value, uint64_t factor)
 	return (uint64_t)(((unsigned __int128)value * factor) >> 32);
 }
 
-bool timer_init_cpu(void)
+bool arch_timer_init(void)
 {
 	uint64_t base;
 
@@ -95,12 +95,12 @@ static void guess_rates(uint64_t tsc, uint64_t ticks, uint64_t *tsc_khz, uint64_
 	*apic_khz = tsc ? ticks * TSC_KHZ_GUESS / tsc : APIC_KHZ_USUAL;
 }
 
-bool clock_init(void)
+bool arch_clock_init(void)
 {
 	struct cpuid_result timing = cpuid_query(CPUID_TIMING, 0);
 	uint64_t tsc_khz = timing.eax, apic_khz = timing.ebx, tsc, ticks;
 
-	clock.timer = timer_init_cpu() && measure(&tsc, &ticks);
+	clock.timer = arch_timer_init() && measure(&tsc, &ticks);
 	if (clock.timer && (!tsc_khz || !apic_khz))
 		guess_rates(tsc, ticks, &tsc_khz, &apic_khz);
 	if (tsc_khz < TSC_KHZ_MIN || tsc_khz > TSC_KHZ_MAX)
@@ -140,7 +140,7 @@ uint64_t arch_now_ns(void)
 	return now > seen ? now : seen;
 }
 
-void timer_arm(struct cpu *cpu, uint64_t deadline_ns, uint64_t period_ns)
+void arch_timer_arm(struct cpu *cpu, uint64_t deadline_ns, uint64_t period_ns)
 {
 	uint64_t ticks = scale(period_ns, clock.tick_per_ns);
 
@@ -155,7 +155,7 @@ void timer_arm(struct cpu *cpu, uint64_t deadline_ns, uint64_t period_ns)
 		cpu->timer_deadline = deadline_ns;
 }
 
-void timer_stop(struct cpu *cpu)
+void arch_timer_stop(struct cpu *cpu)
 {
 	cpu->timer_deadline = 0;
 	cpu->tick = false;

@@ -12,6 +12,7 @@
 
 #include <cmocka.h>
 
+#include "monitor/arch/arch.h"
 #include "monitor/base/die.h"
 #include "monitor/ghcb/ghcb.h"
 #include "monitor/trap/wait.h"
@@ -263,14 +264,14 @@ static void a_vcpu_is_created_for_its_level(void **state)
 
 	(void)state;
 	says(0, INFO_1, 0);
-	assert_true(ghcb_ap_create(0x87654321, 2, gpa(0xabc000), 0x9));
+	assert_true(arch_start_vcpu(0x87654321, 2, gpa(0xabc000), 0x9));
 	/* APIC id 63:32, VMPL 19:16, create now 15:0; the VMSA; SEV_FEATURES in RAX. */
 	assert_asked(0x80000013, 0x8765432100020001, 0xabc000, fields, 1);
 	assert_int_equal(asked_word(RAX), 0x9);
 	says(0, INFO_1, 2);
-	assert_false(ghcb_ap_create(1, 2, gpa(0xabc000), 0x9));
+	assert_false(arch_start_vcpu(1, 2, gpa(0xabc000), 0x9));
 	silent = true;
-	assert_false(ghcb_ap_create(1, 0, gpa(0xabc000), 0x9));
+	assert_false(arch_start_vcpu(1, 0, gpa(0xabc000), 0x9));
 }
 
 static void the_doorbell_page_is_set(void **state)
@@ -289,17 +290,17 @@ static void another_level_runs(void **state)
 {
 	(void)state;
 	says(0, INFO_1, 0);
-	assert_int_equal(ghcb_run_vmpl(2), GHCB_RUN_RETURNED);
+	assert_int_equal(arch_run_vmpl(2), ARCH_RUN_RETURNED);
 	assert_asked(0x80000018, 2, 0, NULL, 0);
 	says(0, INFO_1, 2);
-	assert_int_equal(ghcb_run_vmpl(2), GHCB_RUN_REFUSED);
+	assert_int_equal(arch_run_vmpl(2), ARCH_RUN_REFUSED);
 	says(0, 0, 0);
-	assert_int_equal(ghcb_run_vmpl(2), GHCB_RUN_REFUSED);
+	assert_int_equal(arch_run_vmpl(2), ARCH_RUN_REFUSED);
 	silent = true;
-	assert_int_equal(ghcb_run_vmpl(2), GHCB_RUN_REFUSED);
+	assert_int_equal(arch_run_vmpl(2), ARCH_RUN_REFUSED);
 	exits = 0;
 	event = true;
-	assert_int_equal(ghcb_run_vmpl(2), GHCB_RUN_EVENT);
+	assert_int_equal(arch_run_vmpl(2), ARCH_RUN_EVENT);
 	assert_int_equal(exits, 0);
 }
 
@@ -365,11 +366,11 @@ static void a_closed_page_asks_for_nothing(void **state)
 	says(0, INFO_1, 0);
 	(void)ghcb_io_write8(0x402, 'x');
 	mark(CODE);
-	ghcb_close(cpu);
+	arch_host_close(cpu);
 	assert_int_equal(word(BITMAP), 0);
 	assert_int_equal(word(BITMAP + 8), 0);
 	cpu->ghcb = NULL;
-	ghcb_close(cpu); /* before there is one */
+	arch_host_close(cpu); /* before there is one */
 }
 
 static void an_exit_before_there_is_a_page_is_our_own_bug(void **state)

@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "monitor/arch/arch.h"
 #include "monitor/ghcb/ghcb.h"
 
 #define GHCB_MSR 0xc0010130u
@@ -19,6 +20,7 @@
 static struct cpu *cpu;
 static uint64_t asked[ASKS_MAX];
 static unsigned int asks;
+static uint64_t features;
 static uint64_t reply;
 static jmp_buf host_gives_up;
 
@@ -54,7 +56,7 @@ static uint64_t termination(uint64_t info)
 	reply = info;
 	asks = 0;
 	if (setjmp(host_gives_up) == 0) {
-		ghcb_negotiate();
+		arch_host_negotiate();
 		assert_int_equal(asks, 1);
 		return 0;
 	}
@@ -83,12 +85,26 @@ static void features_are_taken_from_the_right_answer_only(void **state)
 {
 	(void)state;
 	reply = 0x2f081;
-	assert_int_equal(ghcb_hv_features(), 0x2f);
+	assert_true(arch_host_suffices(&features));
+	assert_int_equal(features, 0x2f);
 	assert_int_equal(asked[0], 0x080);
 	reply = 0xfffffffffffff081;
-	assert_int_equal(ghcb_hv_features(), 0xfffffffffffff);
+	assert_true(arch_host_suffices(&features));
+	assert_int_equal(features, 0xfffffffffffff);
 	reply = 0x2f080;
-	assert_int_equal(ghcb_hv_features(), 0);
+	assert_false(arch_host_suffices(&features));
+	assert_int_equal(features, 0);
+}
+
+/* SNP, AP creation, restricted injection, several VMPLs. */
+static void a_host_has_all_that_is_needed_or_does_not_suffice(void **state)
+{
+	(void)state;
+	for (unsigned int bit = 0; bit < 6; bit++) {
+		asks = 0;
+		reply = (0xfffffffffffffull & ~(1ull << bit)) << 12 | 0x081;
+		assert_int_equal(arch_host_suffices(&features), !(0x27u >> bit & 1));
+	}
 }
 
 static void a_page_changes_when_the_host_says_so(void **state)
@@ -137,16 +153,16 @@ static void the_msr_names_the_page_again(void **state)
 	cpu->ghcb_page = gpa(PAGE);
 	cpu->ghcb = &page;
 	fake_cpu.off_block = false;
-	assert_int_equal(ghcb_hv_features(), 0x2f);
+	assert_true(arch_host_suffices(&features));
 	assert_int_equal(cpu_read_msr(GHCB_MSR), PAGE);
 
 	/* On the boot stack there is no vCPU to ask, and without a page nothing to name. */
 	fake_cpu.off_block = true;
-	(void)ghcb_hv_features();
+	(void)arch_host_suffices(&features);
 	assert_int_equal(cpu_read_msr(GHCB_MSR), 0x2f081);
 	fake_cpu.off_block = false;
 	cpu->ghcb = NULL;
-	(void)ghcb_hv_features();
+	(void)arch_host_suffices(&features);
 	assert_int_equal(cpu_read_msr(GHCB_MSR), 0x2f081);
 }
 
@@ -166,6 +182,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(a_host_must_speak_version_2, start, end),
 		cmocka_unit_test_setup_teardown(features_are_taken_from_the_right_answer_only,
+						start, end),
+		cmocka_unit_test_setup_teardown(a_host_has_all_that_is_needed_or_does_not_suffice,
 						start, end),
 		cmocka_unit_test_setup_teardown(a_page_changes_when_the_host_says_so, start, end),
 		cmocka_unit_test_setup_teardown(a_page_does_not_change_otherwise, start, end),

@@ -192,7 +192,7 @@ static void a_span_fails_with_one_of_its_pages(void **state)
 static void a_vcpu_gets_both_its_pages(void **state)
 {
 	(void)state;
-	assert_true(ghcb_init_cpu(cpu, &owner));
+	assert_true(arch_host_init_cpu(cpu, &owner));
 	assert_int_equal(*step_of(cpu->ghcb_page), NAMED);
 	assert_int_equal(*step_of(cpu->doorbell_page), NAMED);
 	assert_int_not_equal(cpu->ghcb_page.raw, cpu->doorbell_page.raw);
@@ -207,12 +207,12 @@ static void a_vcpu_without_a_ghcb_has_none(void **state)
 {
 	(void)state;
 	failing = 4; /* the registration */
-	assert_false(ghcb_init_cpu(cpu, &owner));
+	assert_false(arch_host_init_cpu(cpu, &owner));
 	assert_null(cpu->ghcb);
 	assert_false(cpu->doorbell_set);
 	calls = 0;
 	failing = 1;
-	assert_false(ghcb_init_cpu(cpu, &owner));
+	assert_false(arch_host_init_cpu(cpu, &owner));
 	assert_null(cpu->ghcb);
 }
 
@@ -220,11 +220,11 @@ static void a_vcpu_without_a_doorbell_says_so(void **state)
 {
 	(void)state;
 	failing = 5; /* the second page */
-	assert_false(ghcb_init_cpu(cpu, &owner));
+	assert_false(arch_host_init_cpu(cpu, &owner));
 	assert_null(cpu->doorbell);
 	calls = 0;
 	failing = 8; /* telling the host */
-	assert_false(ghcb_init_cpu(cpu, &owner));
+	assert_false(arch_host_init_cpu(cpu, &owner));
 	assert_false(cpu->doorbell_set);
 }
 

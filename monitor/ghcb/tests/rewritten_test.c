@@ -238,7 +238,7 @@ static struct outcome write_string(void)
 
 static struct outcome create_vcpu(void)
 {
-	return (struct outcome){ .done = ghcb_ap_create(1, 2, gpa(0x9000), 0x9) };
+	return (struct outcome){ .done = arch_start_vcpu(1, 2, gpa(0x9000), 0x9) };
 }
 
 static struct outcome name_doorbell(void)
@@ -248,7 +248,7 @@ static struct outcome name_doorbell(void)
 
 static struct outcome run_guest(void)
 {
-	return (struct outcome){ .done = ghcb_run_vmpl(2) == GHCB_RUN_RETURNED };
+	return (struct outcome){ .done = arch_run_vmpl(2) == ARCH_RUN_RETURNED };
 }
 
 static struct outcome request(void)
@@ -537,7 +537,7 @@ static bool start_rewritten(unsigned int n)
 
 	take_back_pages();
 	begin(forge_shared_pages, n);
-	done = ghcb_init_cpu(cpu, &owner);
+	done = arch_host_init_cpu(cpu, &owner);
 	set_trap_flag(false);
 	return done;
 }

@@ -12,9 +12,7 @@
 #include <cmocka.h>
 
 #include "monitor/arch/arch.h"
-#include "monitor/arch/hw/timer.h"
 #include "monitor/base/cpu_ops.h"
-#include "monitor/ghcb/ghcb.h"
 #include "monitor/trap/user_asm.h"
 
 #define MS 1000000ull
@@ -53,7 +51,7 @@ uint64_t arch_now_ns(void)
 	return t.now_ns;
 }
 
-void events_poll(struct cpu *self)
+void arch_poll_events(struct cpu *self)
 {
 	assert_ptr_equal(self, cpu);
 	t.polls++;
@@ -62,7 +60,7 @@ void events_poll(struct cpu *self)
 	cpu->signals = 0;
 }
 
-void timer_arm(struct cpu *self, uint64_t deadline_ns, uint64_t period_ns)
+void arch_timer_arm(struct cpu *self, uint64_t deadline_ns, uint64_t period_ns)
 {
 	t.armed++;
 	t.period_ns = period_ns;
@@ -70,7 +68,7 @@ void timer_arm(struct cpu *self, uint64_t deadline_ns, uint64_t period_ns)
 	self->timer_deadline = t.refuses ? 0 : deadline_ns;
 }
 
-void ghcb_close(struct cpu *self)
+void arch_host_close(struct cpu *self)
 {
 	assert_ptr_equal(self, cpu);
 	t.closed++;

@@ -19,7 +19,6 @@
 #include "monitor/arch/model/model.h"
 #include "monitor/base/die.h"
 #include "monitor/base/direct.h"
-#include "monitor/ghcb/ghcb.h"
 #include "monitor/mem/guest_pages.h"
 #include "monitor/vcpu/registry.h"
 #include "monitor/vcpu/secrets.h"
@@ -92,7 +91,7 @@ _Noreturn void die(enum die_reason why, const char *text)
 }
 
 /* The guest is ready when the host hears of it. */
-bool ghcb_ap_create(uint32_t apic_id, unsigned int vmpl, gpa_t vmsa, uint64_t sev_features)
+bool arch_start_vcpu(uint32_t apic_id, unsigned int vmpl, gpa_t vmsa, uint64_t sev_features)
 {
 	assert_int_equal(apic_id, 0);
 	assert_int_equal(vmpl, 2);

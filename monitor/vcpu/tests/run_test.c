@@ -12,9 +12,8 @@
 
 #include <cmocka.h>
 
-#include "monitor/arch/hw/timer.h"
+#include "monitor/arch/arch.h"
 #include "monitor/base/die.h"
-#include "monitor/ghcb/ghcb.h"
 #include "monitor/log/log.h"
 #include "monitor/trap/trap.h"
 #include "monitor/trap/user.h"
@@ -40,7 +39,7 @@ static void step(char what)
 	steps[count] = '\0';
 }
 
-void events_poll(struct cpu *which)
+void arch_poll_events(struct cpu *which)
 {
 	assert_ptr_equal(which, cpu);
 	step('p');
@@ -70,13 +69,13 @@ void user_leave(void)
 	step('l');
 }
 
-void timer_stop(struct cpu *which)
+void arch_timer_stop(struct cpu *which)
 {
 	assert_ptr_equal(which, cpu);
 	step('t');
 }
 
-enum ghcb_run ghcb_run_vmpl(unsigned int vmpl)
+enum arch_run arch_run_vmpl(unsigned int vmpl)
 {
 	char answer = *host;
 
@@ -85,9 +84,9 @@ enum ghcb_run ghcb_run_vmpl(unsigned int vmpl)
 	runs++;
 	if (host[1])
 		host++; /* the last one stays */
-	return answer == 'r'   ? GHCB_RUN_RETURNED
-	       : answer == 'e' ? GHCB_RUN_EVENT
-			       : GHCB_RUN_REFUSED;
+	return answer == 'r'   ? ARCH_RUN_RETURNED
+	       : answer == 'e' ? ARCH_RUN_EVENT
+			       : ARCH_RUN_REFUSED;
 }
 
 void wait_halt(struct cpu *which)

@@ -12,10 +12,8 @@
 #include <cmocka.h>
 
 #include "monitor/arch/arch.h"
-#include "monitor/arch/hw/timer.h"
 #include "monitor/base/die.h"
 #include "monitor/base/direct.h"
-#include "monitor/ghcb/ghcb.h"
 #include "monitor/log/log.h"
 #include "monitor/trap/trap.h"
 #include "monitor/vcpu/vcpu.h"
@@ -88,12 +86,17 @@ void *direct_ptr(gpa_t page)
 	return &vmsa;
 }
 
+uint64_t arch_sev_features(void)
+{
+	return FEATURES;
+}
+
 uint64_t map_kernel_cr3(void)
 {
 	return KERNEL_CR3;
 }
 
-bool ghcb_ap_create(uint32_t apic_id, unsigned int vmpl, gpa_t page, uint64_t sev_features)
+bool arch_start_vcpu(uint32_t apic_id, unsigned int vmpl, gpa_t page, uint64_t sev_features)
 {
 	t.cpu = apic_id;
 	t.started++;
@@ -115,14 +118,14 @@ void cpu_load(struct cpu *cpu)
 	abort();
 }
 
-bool ghcb_init_cpu(struct cpu *cpu, struct page_owner *from)
+bool arch_host_init_cpu(struct cpu *cpu, struct page_owner *from)
 {
 	(void)cpu;
 	(void)from;
 	abort();
 }
 
-bool timer_init_cpu(void)
+bool arch_timer_init(void)
 {
 	abort();
 }
@@ -140,7 +143,6 @@ static int set_up(void **state)
 	fake_cpu_reset(blocks[0]);
 	memcpy(fake_cpu.others, blocks, sizeof(blocks));
 	memset(&t, 0, sizeof(t));
-	cpu_write_msr(SNP_MSR_SEV_STATUS, FEATURES << 2); /* SEV_FEATURES from bit 2 on */
 	return 0;
 }
 

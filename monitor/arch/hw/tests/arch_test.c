@@ -38,6 +38,7 @@ static void a_guest_has_our_features_but_one(void **state)
 	(void)state;
 	fake_cpu_reset(NULL);
 	cpu_write_msr(0xc0010131, 0x1u << 0 | 1u << 1 | 0xa9u << 2);
+	assert_int_equal(arch_sev_features(), 0xa9);
 	assert_int_equal(arch_guest_sev_features(), 0xa1);
 	cpu_write_msr(0xc0010131, 0x3u | 0x81u << 2);
 	assert_int_equal(arch_guest_sev_features(), 0x81);

@@ -16,7 +16,6 @@
 #include <cmocka.h>
 
 #include "monitor/arch/arch.h"
-#include "monitor/arch/hw/host.h"
 #include "monitor/ghcb/ghcb.h"
 
 #define DEBUG 0x402u
@@ -100,7 +99,7 @@ static void init(uint64_t features)
 	params = (struct socle_params){ .features = features,
 					.host_channel_port = UART,
 					.debug_console_port = DEBUG };
-	host_ports_init(&params);
+	arch_ports_init(&params);
 }
 
 static void alone(void (*test)(void))

@@ -9,7 +9,6 @@
 #include <string.h>
 
 #include "monitor/arch/arch.h"
-#include "monitor/arch/hw/host.h"
 #include "monitor/base/direct.h"
 #include "monitor/ghcb/ghcb.h"
 
@@ -73,7 +72,7 @@ static int start(void **state)
 	(void)state;
 	fake_memory_fill(0xee);
 	shared = refuse_share = 0;
-	assert_true(host_requests_init(&owner));
+	assert_true(arch_requests_init(&owner));
 	memset(request, 0x21, sizeof(request));
 	memset(response, 0, sizeof(response));
 	memset(certificates, 0x99, sizeof(certificates));
@@ -110,7 +109,7 @@ static void the_bounce_pages_are_shared_at_the_start(void **state)
 	assert_int_equal(shared, 3);
 	for (refuse_share = 1; refuse_share <= 3; refuse_share++) {
 		shared = 0;
-		assert_false(host_requests_init(&owner));
+		assert_false(arch_requests_init(&owner));
 		assert_int_equal(shared, refuse_share);
 	}
 }

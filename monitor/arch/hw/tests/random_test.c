@@ -89,27 +89,27 @@ static bool gives(size_t size)
 static bool starts_with_good_sources(void)
 {
 	t.has_seed = t.has_rand = true;
-	return random_start() && t.seeds == 1024 && t.rands == 1024 && gives(64) &&
+	return arch_random_start() && t.seeds == 1024 && t.rands == 1024 && gives(64) &&
 	       t.seeds == 1032 && t.rands == 1024;
 }
 
 static bool starts_without_any_and_gives_nothing(void)
 {
-	return random_start() && !gives(1) && !t.seeds && !t.rands;
+	return arch_random_start() && !gives(1) && !t.seeds && !t.rands;
 }
 
 static bool does_not_start_with_a_stuck_one(void)
 {
 	t.has_rand = true;
 	t.stuck_from = 1023;
-	return !random_start() && !gives(1);
+	return !arch_random_start() && !gives(1);
 }
 
 static bool does_not_start_with_one_stuck_from_its_first(void)
 {
 	t.has_seed = true;
 	t.stuck_from = 1;
-	return !random_start() && t.seeds == 2;
+	return !arch_random_start() && t.seeds == 2;
 }
 
 /* The value that comes a second time is given to nobody, and nothing is afterwards. */
@@ -120,7 +120,7 @@ static bool gives_no_value_twice(void)
 
 	t.has_seed = t.has_rand = true;
 	t.stuck_from = 1025;
-	if (!random_start() || !gives(8) || arch_random(bytes, sizeof(bytes)))
+	if (!arch_random_start() || !gives(8) || arch_random(bytes, sizeof(bytes)))
 		return false;
 	before = t.rands;
 	t.cpu = 1; /* also not on another vCPU */
@@ -134,7 +134,7 @@ static bool sees_a_value_again_in_its_window(void)
 	t.has_rand = true;
 	t.again_of = 1025; /* the first of a window */
 	t.again_at = 1025 + 511;
-	if (!random_start())
+	if (!arch_random_start())
 		return false;
 	for (unsigned int i = 1025; i < t.again_at; i++) {
 		if (!gives(8))
@@ -148,7 +148,7 @@ static bool forgets_it_behind_its_window(void)
 	t.has_rand = true;
 	t.again_of = 1025;
 	t.again_at = 1025 + 512;
-	if (!random_start())
+	if (!arch_random_start())
 		return false;
 	for (unsigned int i = 1025; i < 3000; i++) {
 		if (!gives(8))
@@ -161,7 +161,7 @@ static bool falls_back_on_rdrand(void)
 {
 	t.has_seed = t.has_rand = true;
 	t.empty_seed = true;
-	return random_start() && gives(12) && t.rands == 1024 + 2;
+	return arch_random_start() && gives(12) && t.rands == 1024 + 2;
 }
 
 /* What another vCPU draws says nothing about this one's source. */
@@ -170,7 +170,7 @@ static bool keeps_the_vcpus_apart(void)
 	uint64_t one, other;
 
 	t.has_rand = true;
-	if (!random_start() || !arch_random(&one, sizeof(one)))
+	if (!arch_random_start() || !arch_random(&one, sizeof(one)))
 		return false;
 	t.cpu = 63;
 	t.rands--;
@@ -182,7 +182,7 @@ static bool registers_what_it_remembers(void)
 	uint64_t last;
 
 	t.has_rand = true;
-	if (!random_start() || !arch_random(&last, sizeof(last)))
+	if (!arch_random_start() || !arch_random(&last, sizeof(last)))
 		return false;
 	for (size_t at = 0; at + sizeof(last) <= t.secret_size; at += sizeof(last)) {
 		if (memcmp(t.secret + at, &last, sizeof(last)) == 0)

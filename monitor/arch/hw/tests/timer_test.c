@@ -75,7 +75,7 @@ static int set_up(void **state)
 	host.step = 100000;
 	fake_cpu.tsc = 1000000;
 	fake_cpu.tsc_step = 300000;
-	assert_true(clock_init());
+	assert_true(arch_clock_init());
 	fake_cpu.tsc_step = 0;
 	host.writes = 0;
 	return 0;
@@ -91,7 +91,7 @@ static int tear_down(void **state)
 static void it_fires_again_and_again(void **state)
 {
 	(void)state;
-	timer_arm(cpu, 77, 10 * MS);
+	arch_timer_arm(cpu, 77, 10 * MS);
 	assert_int_equal(host.writes, 2);
 	assert_int_equal(host.msr[0], LVT);
 	assert_int_equal(host.value[0], 1u << 17 | 0x40);
@@ -104,9 +104,9 @@ static void it_fires_again_and_again(void **state)
 static void no_period_is_nothing_or_too_long_for_the_register(void **state)
 {
 	(void)state;
-	timer_arm(cpu, 77, 0);
+	arch_timer_arm(cpu, 77, 0);
 	assert_int_equal(host.value[1], 1);
-	timer_arm(cpu, 77, 5000 * MS);
+	arch_timer_arm(cpu, 77, 5000 * MS);
 	assert_int_equal(host.value[3], UINT32_MAX);
 }
 
@@ -118,7 +118,7 @@ static void what_the_host_refuses_is_not_armed(void **state)
 	for (unsigned int i = 0; i < 2; i++) {
 		cpu->timer_deadline = 5;
 		host.refuses = msrs[i];
-		timer_arm(cpu, 77, MS);
+		arch_timer_arm(cpu, 77, MS);
 		assert_int_equal(cpu->timer_deadline, 0);
 	}
 }
@@ -126,17 +126,17 @@ static void what_the_host_refuses_is_not_armed(void **state)
 static void it_is_stopped_once(void **state)
 {
 	(void)state;
-	timer_stop(cpu);
+	arch_timer_stop(cpu);
 	assert_int_equal(host.writes, 0);
-	timer_arm(cpu, 77, MS);
+	arch_timer_arm(cpu, 77, MS);
 	cpu->tick = true;
-	timer_stop(cpu);
+	arch_timer_stop(cpu);
 	assert_int_equal(host.writes, 3);
 	assert_int_equal(host.msr[2], INITIAL);
 	assert_int_equal(host.value[2], 0);
 	assert_int_equal(cpu->timer_deadline, 0);
 	assert_false(cpu->tick);
-	timer_stop(cpu);
+	arch_timer_stop(cpu);
 	assert_int_equal(host.writes, 3);
 }
 
@@ -144,13 +144,13 @@ static void it_is_stopped_once(void **state)
 static void a_refused_stop_is_tried_again(void **state)
 {
 	(void)state;
-	timer_arm(cpu, 77, MS);
+	arch_timer_arm(cpu, 77, MS);
 	host.refuses = INITIAL;
-	timer_arm(cpu, 78, MS);
-	timer_stop(cpu);
+	arch_timer_arm(cpu, 78, MS);
+	arch_timer_stop(cpu);
 	host.refuses = 0;
 	host.writes = 0;
-	timer_stop(cpu);
+	arch_timer_stop(cpu);
 	assert_int_equal(host.writes, 1);
 }
 
@@ -209,7 +209,7 @@ static void rates_that_no_tsc_has_are_not_believed(void **state)
 		host.tsc_khz = wrong[i];
 		fake_cpu.tsc_step = 300000;
 		host.count = UINT32_MAX;
-		assert_true(clock_init());
+		assert_true(arch_clock_init());
 		memset(&clock, 0, sizeof(clock));
 		(void)clock_advance(&clock, 1, 0);
 		/* 3 GHz are the guess. */
@@ -238,7 +238,7 @@ static bool start_clock(void)
 	host.count = UINT32_MAX;
 	fake_cpu.tsc_step = 300000;
 
-	bool there = clock_init();
+	bool there = arch_clock_init();
 
 	fake_cpu.tsc_step = 0;
 	return there;
@@ -260,7 +260,7 @@ static void it_starts_silent(void **state)
 	/* Who has it in x2APIC mode already is not asked for it. */
 	host.apic_base = 0xfee00d00;
 	host.writes = 0;
-	assert_true(timer_init_cpu());
+	assert_true(arch_timer_init());
 	assert_int_equal(host.writes, 3);
 	assert_int_equal(host.msr[0], 0x80f);
 }
@@ -273,7 +273,7 @@ static void without_a_register_there_is_no_timer(void **state)
 	(void)state;
 	for (unsigned int i = 0; i < 5; i++) {
 		host.refuses = written[i];
-		assert_int_equal(timer_init_cpu(), written[i] == INITIAL);
+		assert_int_equal(arch_timer_init(), written[i] == INITIAL);
 		assert_false(start_clock());
 	}
 	host.refuses = 0;
@@ -286,7 +286,7 @@ static void without_a_register_there_is_no_timer(void **state)
 	assert_false(start_clock());
 	/* Then none is armed, but time goes on. */
 	host.writes = 0;
-	timer_arm(cpu, 77, MS);
+	arch_timer_arm(cpu, 77, MS);
 	assert_int_equal(host.writes, 0);
 	assert_int_equal(cpu->timer_deadline, 0);
 }
@@ -298,7 +298,7 @@ static void assert_rates(uint64_t ns, uint64_t ticks)
 
 	(void)clock_advance(&own, 1, 0);
 	assert_in_range(clock_advance(&own, 3000001, 0), ns - 1, ns);
-	timer_arm(cpu, 77, MS);
+	arch_timer_arm(cpu, 77, MS);
 	assert_in_range(host.value[(host.writes - 1) % 16], ticks - 1, ticks);
 }
 

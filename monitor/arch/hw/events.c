@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "abi/ghcb.h"
+#include "monitor/arch/arch.h"
 #include "monitor/arch/hw/timer.h"
-#include "monitor/trap/trap.h"
+#include "monitor/cpu/cpu.h"
 
 /* A host that always has one more event gets no more of our time than this. */
 #define EVENTS_MAX 64u
@@ -17,7 +18,7 @@ static uint8_t take_vector(struct ghcb_doorbell *doorbell)
 	return (uint8_t)word;
 }
 
-void events_poll(struct cpu *cpu)
+void arch_poll_events(struct cpu *cpu)
 {
 	/* In one step: #HV may come in the middle of it. */
 	uint32_t signals = __atomic_exchange_n(&cpu->signals, 0, __ATOMIC_RELAXED);

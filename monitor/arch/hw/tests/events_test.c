@@ -11,7 +11,10 @@
 
 #include <cmocka.h>
 
+#include "abi/ghcb.h"
+#include "monitor/arch/arch.h"
 #include "monitor/arch/hw/timer.h"
+#include "monitor/cpu/cpu.h"
 #include "monitor/trap/trap.h"
 
 #define TIMER 0x40u
@@ -66,7 +69,7 @@ static int tear_down(void **state)
 static void nothing_is_done_for_nothing(void **state)
 {
 	(void)state;
-	events_poll(cpu);
+	arch_poll_events(cpu);
 	assert_int_equal(ends, 0);
 	assert_false(cpu->tick);
 }
@@ -76,7 +79,7 @@ static void the_timer_leaves_a_mark(void **state)
 	(void)state;
 	cpu->signals = 1;
 	post(TIMER | NO_FURTHER_SIGNAL);
-	events_poll(cpu);
+	arch_poll_events(cpu);
 	assert_true(cpu->tick);
 	assert_int_equal(cpu->signals, 0);
 	assert_int_equal(word(), 0);
@@ -88,7 +91,7 @@ static void other_vectors_are_acknowledged(void **state)
 	(void)state;
 	cpu->signals = 1;
 	post(OTHER | NO_FURTHER_SIGNAL);
-	events_poll(cpu);
+	arch_poll_events(cpu);
 	assert_false(cpu->tick);
 	assert_int_equal(ends, 1);
 }
@@ -100,7 +103,7 @@ static void the_timer_is_found_behind_others(void **state)
 	post(OTHER | NO_FURTHER_SIGNAL);
 	queue[queued++] = OTHER;
 	queue[queued++] = TIMER;
-	events_poll(cpu);
+	arch_poll_events(cpu);
 	assert_true(cpu->tick);
 	assert_int_equal(ends, 3);
 	assert_int_equal(word(), 0);
@@ -111,11 +114,11 @@ static void an_event_without_a_signal_is_found(void **state)
 {
 	(void)state;
 	post(TIMER | NO_FURTHER_SIGNAL);
-	events_poll(cpu);
+	arch_poll_events(cpu);
 	assert_true(cpu->tick);
 	assert_int_equal(ends, 1);
 	post(NO_FURTHER_SIGNAL);
-	events_poll(cpu);
+	arch_poll_events(cpu);
 	assert_int_equal(word(), 0);
 	assert_int_equal(ends, 1);
 }
@@ -125,7 +128,7 @@ static void an_erased_vector_is_ended(void **state)
 {
 	(void)state;
 	cpu->signals = 1;
-	events_poll(cpu);
+	arch_poll_events(cpu);
 	assert_int_equal(ends, 1);
 	assert_false(cpu->tick);
 	assert_int_equal(cpu->signals, 0);
@@ -137,7 +140,7 @@ static void each_signal_is_ended(void **state)
 	(void)state;
 	cpu->signals = 3;
 	post(TIMER);
-	events_poll(cpu);
+	arch_poll_events(cpu);
 	assert_true(cpu->tick);
 	assert_int_equal(ends, 3);
 }
@@ -149,7 +152,7 @@ static void an_endless_host_is_left_alone(void **state)
 	post(OTHER);
 	for (queued = 0; queued < 100; queued++)
 		queue[queued] = OTHER;
-	events_poll(cpu);
+	arch_poll_events(cpu);
 	assert_int_equal(ends, 64);
 }
 
@@ -159,7 +162,7 @@ static void without_a_page_nothing_is_touched(void **state)
 	cpu->doorbell_set = false;
 	cpu->doorbell = NULL;
 	cpu->signals = 1;
-	events_poll(cpu);
+	arch_poll_events(cpu);
 	assert_int_equal(cpu->signals, 0);
 	assert_int_equal(ends, 0);
 }
