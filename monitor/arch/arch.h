@@ -41,7 +41,7 @@ enum arch_page_size {
  *
  * What becomes of the fault is the same everywhere: the call that needed the page is refused with
  * SVSM_ERR_INVALID_ADDRESS; when the page is a VMSA that is to be entered or answered, that one
- * vCPU ends (vcpu/serve.h). The page keeps the state that it had, or is nobody's when it is not
+ * vCPU ends (run/serve.h). The page keeps the state that it had, or is nobody's when it is not
  * sure what it is (mem/guest_pages.h).
  */
 

@@ -5,4 +5,6 @@
 /* vCPUs that the monitor has room for: per-CPU blocks, locks held, registry. */
 #define MONITOR_CPUS_MAX 64u
 
+#define BOOT_CPU 0u /* the vCPU that starts the others, by index and APIC id */
+
 #endif

@@ -7,15 +7,17 @@
 #include "monitor/base/direct.h"
 #include "monitor/boot/boot.h"
 #include "monitor/boot/processor.h"
+#include "monitor/boot/start.h"
+#include "monitor/cpu/cpu.h"
 #include "monitor/cpu/cpuid.h"
 #include "monitor/log/log.h"
 #include "monitor/protocol/protocol.h"
 #include "monitor/protocol/twin.h"
+#include "monitor/run/run.h"
 #include "monitor/service/service.h"
 #include "monitor/trap/trap.h"
 #include "monitor/vcpu/registry.h"
 #include "monitor/vcpu/secrets.h"
-#include "monitor/vcpu/vcpu.h"
 
 ABI_OFFSET(struct socle_params, page_tables, PARAMS_TABLES);
 ABI_OFFSET(struct socle_params, cpuid_page, PARAMS_CPUID_PAGE);
@@ -24,7 +26,6 @@ ABI_OFFSET(struct snp_cpuid_entry, ebx, CPUID_ENTRY_EBX);
 _Static_assert(sizeof(struct snp_cpuid_entry) == CPUID_ENTRY_SIZE, "CPUID entry size");
 _Static_assert(SNP_CPUID_MAX_ENTRIES == CPUID_ENTRIES_MAX, "CPUID entries");
 
-#define BOOT_CPU 0u
 #define OWNER_PAGES_MAX (SOCLE_REGION_SIZE / ABI_PAGE_SIZE)
 
 /* link.ld: everything below is read-only, everything from here on is not executable. */
@@ -135,7 +136,7 @@ static _Noreturn void boot_on_own_stack(void)
 		log_printf(LOG_WARNING, "no timer: services run until they answer");
 	cpu->online = true;
 
-	vcpu_start_others(params->cpu_count, &monitor_pages);
+	boot_start_others(params->cpu_count, &monitor_pages);
 	svsm_vtpm_init();
 	services_start(params);
 	if (!twin_prepare())
@@ -143,10 +144,10 @@ static _Noreturn void boot_on_own_stack(void)
 	log_printf(LOG_INFO, "services ready");
 	log_memory();
 	if (params->guest.rip) {
-		vcpu_launch_guest(params, &monitor_pages);
+		boot_launch_guest(params, &monitor_pages);
 		log_printf(LOG_INFO, "starting the guest at VMPL2");
 	}
-	vcpu_run();
+	run_loop();
 }
 
 static _Noreturn void switch_to_own_stack(void)

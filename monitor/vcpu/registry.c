@@ -22,9 +22,9 @@ static struct {
 	struct lock lock;
 	uint32_t cpu_count;
 	struct place places[REGISTRY_VMSAS_MAX];
-	struct place *current[REGISTRY_CPUS_MAX]; /* NULL: the CPU has no vCPU of the guest */
+	struct place *current[MONITOR_CPUS_MAX]; /* NULL: the CPU has no vCPU of the guest */
 	struct place
-		*entered[REGISTRY_CPUS_MAX]; /* may differ from current: a newer one was added */
+		*entered[MONITOR_CPUS_MAX]; /* may differ from current: a newer one was added */
 } registry = { .lock = { .rank = LOCK_RANK_REGISTRY } };
 
 static struct place *find_free(void)
@@ -123,7 +123,7 @@ static void start_empty(uint32_t cpu_count)
 {
 	for (size_t i = 0; i < REGISTRY_VMSAS_MAX; i++)
 		registry.places[i] = (struct place){ .used = false };
-	for (size_t i = 0; i < REGISTRY_CPUS_MAX; i++)
+	for (size_t i = 0; i < MONITOR_CPUS_MAX; i++)
 		registry.current[i] = registry.entered[i] = NULL;
 	registry.cpu_count = cpu_count;
 }
@@ -132,7 +132,7 @@ bool registry_init(uint32_t cpu_count, gpa_t boot_vmsa, gpa_t boot_caa)
 {
 	enum guest_page_state found;
 
-	if (cpu_count == 0 || cpu_count > REGISTRY_CPUS_MAX)
+	if (cpu_count == 0 || cpu_count > MONITOR_CPUS_MAX)
 		return false;
 	if (!guest_pages_take(boot_caa, 1, GUEST_PAGE_VALID, &found))
 		return false;

@@ -21,8 +21,7 @@
 #include "monitor/base/addr.h"
 #include "monitor/base/limits.h"
 
-#define REGISTRY_CPUS_MAX MONITOR_CPUS_MAX
-#define REGISTRY_VMSAS_MAX (4u * REGISTRY_CPUS_MAX)
+#define REGISTRY_VMSAS_MAX (4u * MONITOR_CPUS_MAX)
 
 struct registry_vcpu {
 	gpa_t vmsa;
@@ -42,7 +41,7 @@ enum registry_result {
 
 /*
  * Starts with the boot vCPU, APIC id 0, whose VMSA is granted to nobody already. Its calling area
- * is taken from the guest's valid pages. False when cpu_count is more than REGISTRY_CPUS_MAX or
+ * is taken from the guest's valid pages. False when cpu_count is more than MONITOR_CPUS_MAX or
  * the calling area is no valid page of the guest. After guest_pages_init().
  */
 bool registry_init(uint32_t cpu_count, gpa_t boot_vmsa, gpa_t boot_caa);

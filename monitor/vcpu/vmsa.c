@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
+#include "monitor/vcpu/vmsa.h"
 #include "monitor/arch/arch.h"
-#include "monitor/vcpu/vcpu.h"
 
 /*
  * Some processors mistake a VMSA that starts a 2 MiB page for a large page's entry, so it is never

@@ -16,14 +16,15 @@
 #include "monitor/base/die.h"
 #include "monitor/base/direct.h"
 #include "monitor/boot/processor.h"
+#include "monitor/boot/start.h"
 #include "monitor/cpu/cpuid.h"
 #include "monitor/log/log.h"
 #include "monitor/protocol/protocol.h"
 #include "monitor/protocol/twin.h"
+#include "monitor/run/run.h"
 #include "monitor/service/service.h"
 #include "monitor/trap/trap.h"
 #include "monitor/vcpu/secrets.h"
-#include "monitor/vcpu/vcpu.h"
 
 #define MEMORY 0x30000000ull /* the array that is there */
 #define REGION 0x30000000ull
@@ -242,7 +243,7 @@ bool arch_clock_init(void)
 	return part("clock");
 }
 
-void vcpu_start_others(unsigned int count, struct page_owner *owner)
+void boot_start_others(unsigned int count, struct page_owner *owner)
 {
 	assert_int_equal(count, params.cpu_count);
 	assert_ptr_equal(owner, monitor_pages);
@@ -273,14 +274,14 @@ void page_alloc_stats(size_t *free_pages, size_t *all_pages)
 	*all_pages = 3;
 }
 
-void vcpu_launch_guest(const struct socle_params *block, struct page_owner *owner)
+void boot_launch_guest(const struct socle_params *block, struct page_owner *owner)
 {
 	assert_ptr_equal(block, &params);
 	assert_ptr_equal(owner, monitor_pages);
 	part("guest");
 }
 
-_Noreturn void vcpu_run(void)
+_Noreturn void run_loop(void)
 {
 	part("run");
 	longjmp(over, 1);

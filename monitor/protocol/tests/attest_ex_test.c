@@ -13,7 +13,7 @@
 
 #include "monitor/protocol/tests/attest_fixture.h"
 #include "monitor/protocol/twin.h"
-#include "monitor/vcpu/serve.h"
+#include "monitor/run/serve.h"
 
 #define EX SVSM_ATTEST_SINGLE_SERVICE_EX
 #define SELECTOR (WORLD_SMALL + 0x11ffb) /* crosses a page after the first bytes */
@@ -770,7 +770,7 @@ static void ended_vcpu_gives_up(void **state)
 	oracle->slices = 10;
 	assert_int_equal(attest_on(1, OTHER_OP).rax, INCOMPLETE);
 	model_host_unassign(gpa(CPU1_VMSA), 1);
-	assert_false(vcpu_serve(1));
+	assert_false(serve_vcpu(1));
 	assert_int_equal(oracle->aborts, 1);
 	world_create(1, CPU1_VMSA + 0x2000, CPU1_CAA);
 	oracle->slices = 10;

@@ -624,7 +624,7 @@ static void registry_refuses_nonsense(void **state)
 
 	(void)state;
 	assert_false(registry_init(0, gpa(WORLD_BOOT_VMSA), gpa(WORLD_SMALL)));
-	assert_false(registry_init(REGISTRY_CPUS_MAX + 1, gpa(WORLD_BOOT_VMSA), gpa(WORLD_SMALL)));
+	assert_false(registry_init(MONITOR_CPUS_MAX + 1, gpa(WORLD_BOOT_VMSA), gpa(WORLD_SMALL)));
 	assert_false(registry_init(1, gpa(WORLD_BOOT_VMSA), gpa(WORLD_INVALID)));
 	assert_false(registry_init(1, gpa(WORLD_BOOT_VMSA), gpa(WORLD_REGION)));
 	assert_false(registry_enter(WORLD_CPUS, &vcpu));

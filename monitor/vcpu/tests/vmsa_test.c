@@ -6,7 +6,7 @@
 #include "monitor/mem/tests/fake_memory.h"
 
 #include "monitor/arch/arch.h"
-#include "monitor/vcpu/vcpu.h"
+#include "monitor/vcpu/vmsa.h"
 
 /* The array starts on 2 MiB, and so does its third page of 2 MiB. */
 #define LARGE (FAKE_BASE + 0x200000)

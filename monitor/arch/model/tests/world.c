@@ -205,7 +205,7 @@ void service_call_abort(enum service_role role)
 	services[role].suspended = false;
 }
 
-/* As vcpu/serve.c does it, but unseen by hooks and journal. */
+/* As run/serve.c does it, but unseen by hooks and journal. */
 static void put_svme(gpa_t vmsa, bool svme)
 {
 	uint8_t *efer = model_memory(gpa(vmsa.raw + offsetof(struct snp_vmsa, efer) + 1));

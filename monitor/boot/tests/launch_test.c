@@ -19,10 +19,11 @@
 #include "monitor/arch/model/model.h"
 #include "monitor/base/die.h"
 #include "monitor/base/direct.h"
+#include "monitor/boot/start.h"
 #include "monitor/mem/guest_pages.h"
+#include "monitor/mem/map.h"
 #include "monitor/vcpu/registry.h"
 #include "monitor/vcpu/secrets.h"
-#include "monitor/vcpu/vcpu.h"
 
 #define MIB 0x100000ull
 #define REGION (12 * MIB)
@@ -149,7 +150,7 @@ static int start(void **state)
 
 static void launch(void)
 {
-	vcpu_launch_guest(&params, &owner);
+	boot_launch_guest(&params, &owner);
 }
 
 /* That the launch ends in die() with this reason. */
@@ -403,7 +404,7 @@ static void the_states_take_what_they_need(void **state)
 static void a_guest_of_too_many_vcpus_ends_the_start(void **state)
 {
 	(void)state;
-	params.cpu_count = REGISTRY_CPUS_MAX + 1;
+	params.cpu_count = MONITOR_CPUS_MAX + 1;
 	dies(2);
 }
 

@@ -1,19 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The run loop: serve the guest, hand the vCPU to it, begin again. The host decides when we run and
- * may lie about why, so what is wanted is for vcpu/serve.c to find out.
+ * may lie about why, so what is wanted is for run/serve.c to find out.
  */
+#include "monitor/run/run.h"
 #include "monitor/arch/arch.h"
 #include "monitor/base/cpu_ops.h"
 #include "monitor/base/die.h"
+#include "monitor/base/limits.h"
+#include "monitor/cpu/cpu.h"
 #include "monitor/log/log.h"
+#include "monitor/run/serve.h"
 #include "monitor/trap/trap.h"
 #include "monitor/trap/user.h"
 #include "monitor/trap/wait.h"
-#include "monitor/vcpu/serve.h"
-#include "monitor/vcpu/vcpu.h"
 
-#define BOOT_CPU 0u
 #define REFUSALS_MAX 100u
 
 /*
@@ -49,19 +50,19 @@ static void run_guest(struct refusals *refusals, struct cpu *cpu)
 	 * it is served, as another vCPU's, which leaves the exit code of one that cannot run.
 	 */
 	if (refusals->must_run)
-		refusals->must_run = !vcpu_has_run(cpu->index);
+		refusals->must_run = !serve_has_run(cpu->index);
 	if (result == ARCH_RUN_REFUSED)
 		refused(refusals, cpu);
 }
 
-_Noreturn void vcpu_run(void)
+_Noreturn void run_loop(void)
 {
 	struct cpu *cpu = cpu_this();
 	struct refusals refusals = { .must_run = cpu->index == BOOT_CPU };
 
 	for (;;) {
 		arch_poll_events(cpu);
-		if (vcpu_serve(cpu->index)) {
+		if (serve_vcpu(cpu->index)) {
 			run_guest(&refusals, cpu);
 		} else {
 			refusals.must_run = false; /* any other one is the guest's work */

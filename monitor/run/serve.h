@@ -3,8 +3,8 @@
  * One turn of the run loop: what the guest of a vCPU wants of us, if anything. Everything here goes
  * through arch.h, so that it runs under unit tests.
  */
-#ifndef SOCLE_MONITOR_VCPU_SERVE_H
-#define SOCLE_MONITOR_VCPU_SERVE_H
+#ifndef SOCLE_MONITOR_RUN_SERVE_H
+#define SOCLE_MONITOR_RUN_SERVE_H
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -26,19 +26,19 @@
  * False when there is no guest to go back to: the vCPU has no VMSA, has deleted it, or it is not
  * there any more, which ends this vCPU (registry_end()). Takes locks; the caller holds none.
  */
-bool vcpu_serve(unsigned int cpu);
+bool serve_vcpu(unsigned int cpu);
 
 /*
  * The exit code of a VMSA that nobody has left yet: VMEXIT_INVALID (APM volume 2, appendix C), which
  * is no exit of a guest that ran.
  */
-#define VCPU_NEVER_LEFT UINT64_MAX
+#define SERVE_NEVER_LEFT UINT64_MAX
 
 /*
  * True when the VMSA of this vCPU, which the guest cannot write, has the code of an exit. For one
- * that was built with VCPU_NEVER_LEFT that means that the guest has run; what the GHCB page says about
+ * that was built with SERVE_NEVER_LEFT that means that the guest has run; what the GHCB page says about
  * it may be the guest's word. True also without a VMSA. Takes locks; the caller holds none.
  */
-bool vcpu_has_run(unsigned int cpu);
+bool serve_has_run(unsigned int cpu);
 
 #endif

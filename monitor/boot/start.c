@@ -3,13 +3,17 @@
  * Bring-up of the other vCPUs. Each starts in 64-bit mode on its own stack, by a VMSA that says so:
  * there is no real mode and no trampoline.
  */
+#include "monitor/boot/start.h"
+
 #include "core/snp/vmsa.h"
 #include "monitor/arch/arch.h"
 #include "monitor/base/cpu_ops.h"
 #include "monitor/base/die.h"
 #include "monitor/base/direct.h"
+#include "monitor/cpu/cpu.h"
 #include "monitor/log/log.h"
-#include "monitor/vcpu/vcpu.h"
+#include "monitor/run/run.h"
+#include "monitor/vcpu/vmsa.h"
 
 #define SAY_AFTER_NS 30000000000ull
 #define VMPL0 0u
@@ -26,7 +30,7 @@ static _Noreturn void ap_main(void)
 	if (!arch_timer_init())
 		log_printf(LOG_WARNING, "vCPU %u has no timer", cpu->index);
 	__atomic_store_n(&cpu->online, true, __ATOMIC_RELEASE);
-	vcpu_run();
+	run_loop();
 }
 
 static gpa_t build_vmsa(unsigned int index, struct page_owner *owner)
@@ -52,7 +56,7 @@ static gpa_t build_vmsa(unsigned int index, struct page_owner *owner)
 	return page;
 }
 
-/* For ever, if need be: vcpu.h says why. */
+/* For ever, if need be: start.h says why. */
 static void wait_online(const struct cpu *cpu)
 {
 	uint64_t start = arch_now_ns();
@@ -67,7 +71,7 @@ static void wait_online(const struct cpu *cpu)
 	}
 }
 
-void vcpu_start_others(unsigned int wanted, struct page_owner *owner)
+void boot_start_others(unsigned int wanted, struct page_owner *owner)
 {
 	ap_owner = owner;
 	for (unsigned int i = 1; i < wanted; i++) {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "monitor/vcpu/serve.h"
+#include "monitor/run/serve.h"
 
 #include <stddef.h>
 
@@ -104,7 +104,7 @@ static enum outcome serve(unsigned int cpu, const struct registry_vcpu *vcpu)
 	return outcome;
 }
 
-bool vcpu_serve(unsigned int cpu)
+bool serve_vcpu(unsigned int cpu)
 {
 	struct registry_vcpu vcpu;
 
@@ -126,9 +126,9 @@ bool vcpu_serve(unsigned int cpu)
 	return false;
 }
 
-bool vcpu_has_run(unsigned int cpu)
+bool serve_has_run(unsigned int cpu)
 {
-	uint64_t exit_code = VCPU_NEVER_LEFT;
+	uint64_t exit_code = SERVE_NEVER_LEFT;
 	struct registry_vcpu vcpu;
 	bool there;
 
@@ -136,5 +136,5 @@ bool vcpu_has_run(unsigned int cpu)
 		return true;
 	there = read_field(vcpu.vmsa, offsetof(struct snp_vmsa, exit_code), &exit_code);
 	registry_leave(cpu);
-	return !there || exit_code != VCPU_NEVER_LEFT;
+	return !there || exit_code != SERVE_NEVER_LEFT;
 }

@@ -10,15 +10,16 @@
 #include "monitor/arch/arch.h"
 #include "monitor/base/die.h"
 #include "monitor/base/direct.h"
+#include "monitor/boot/start.h"
 #include "monitor/log/log.h"
 #include "monitor/mem/guest_pages.h"
+#include "monitor/mem/map.h"
 #include "monitor/mem/table.h"
+#include "monitor/run/serve.h"
 #include "monitor/vcpu/registry.h"
 #include "monitor/vcpu/secrets.h"
-#include "monitor/vcpu/serve.h"
-#include "monitor/vcpu/vcpu.h"
+#include "monitor/vcpu/vmsa.h"
 
-#define BOOT_CPU 0u
 #define PAGES_OF_2M (ABI_PAGE_SIZE_2M / ABI_PAGE_SIZE)
 
 static void start_page_states(const struct socle_params *params, struct page_owner *owner)
@@ -127,13 +128,13 @@ static gpa_t build_vmsa(const struct socle_guest_entry *entry, struct page_owner
 	vmsa_long_mode(vmsa, entry, arch_guest_sev_features());
 	vmsa->cr3 |= map_c_bit();
 	vmsa->vmpl = GUEST_VMPL;
-	vmsa->exit_code = VCPU_NEVER_LEFT;
+	vmsa->exit_code = SERVE_NEVER_LEFT;
 	if (!vmsa_commit(page))
 		die(DIE_RMP, "a page of ours cannot become the guest's VMSA");
 	return page;
 }
 
-void vcpu_launch_guest(const struct socle_params *params, struct page_owner *owner)
+void boot_launch_guest(const struct socle_params *params, struct page_owner *owner)
 {
 	start_page_states(params, owner);
 	for (uint32_t i = 0; i < params->ram_count; i++)

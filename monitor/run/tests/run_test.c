@@ -2,7 +2,7 @@
 /*
  * The run loop: what it does, in order, against a host and a guest that are scripted. Each step is
  * a letter: p looks at events, s serves, l leaves the service's space, t stops the timer, r runs
- * the guest, h halts, w warns. The order is that of vcpu/run.c's and trap/wait.h's contract.
+ * the guest, h halts, w warns. The order is that of run/run.c's and trap/wait.h's contract.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -15,11 +15,11 @@
 #include "monitor/arch/arch.h"
 #include "monitor/base/die.h"
 #include "monitor/log/log.h"
+#include "monitor/run/run.h"
+#include "monitor/run/serve.h"
 #include "monitor/trap/trap.h"
 #include "monitor/trap/user.h"
 #include "monitor/trap/wait.h"
-#include "monitor/vcpu/serve.h"
-#include "monitor/vcpu/vcpu.h"
 
 #define ROUNDS_MAX 512u
 
@@ -45,7 +45,7 @@ void arch_poll_events(struct cpu *which)
 	step('p');
 }
 
-bool vcpu_serve(unsigned int index)
+bool serve_vcpu(unsigned int index)
 {
 	assert_int_equal(index, cpu->index);
 	if (!*guest)
@@ -54,7 +54,7 @@ bool vcpu_serve(unsigned int index)
 	return *guest++ == 'g';
 }
 
-bool vcpu_has_run(unsigned int index)
+bool serve_has_run(unsigned int index)
 {
 	bool answer = has_run;
 
@@ -134,7 +134,7 @@ static const char *run(unsigned int index, const char *of_guest, const char *of_
 	host = of_host;
 	count = 0;
 	if (setjmp(over) == 0)
-		vcpu_run();
+		run_loop();
 	return steps;
 }
 

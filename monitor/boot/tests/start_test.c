@@ -14,9 +14,11 @@
 #include "monitor/arch/arch.h"
 #include "monitor/base/die.h"
 #include "monitor/base/direct.h"
+#include "monitor/boot/start.h"
 #include "monitor/log/log.h"
+#include "monitor/run/run.h"
 #include "monitor/trap/trap.h"
-#include "monitor/vcpu/vcpu.h"
+#include "monitor/vcpu/vmsa.h"
 
 #define HOUR_NS 3600000000000ull
 #define KERNEL_CR3 0x8000000001000ull
@@ -130,7 +132,7 @@ bool arch_timer_init(void)
 	abort();
 }
 
-_Noreturn void vcpu_run(void)
+_Noreturn void run_loop(void)
 {
 	abort();
 }
@@ -158,7 +160,7 @@ static bool starts(unsigned int count)
 {
 	if (setjmp(t.out))
 		return false;
-	vcpu_start_others(count, &owner);
+	boot_start_others(count, &owner);
 	return true;
 }
 
