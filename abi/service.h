@@ -72,7 +72,7 @@ ABI_SIZE(struct vtpm_command, 4);
 
 /*
  * What a selector leads to. SELECT_MANIFEST: the manifest follows. SELECT_CREATE: the key has to be
- * made; an order for the oracle follows. It makes the key, loaded with the seeds of that generation,
+ * made; an order for the twin follows. It makes the key, loaded with the seeds of that generation,
  * and VTPM_OP_REMEMBER, with order and answer, gives its manifest. SELECT_REFUSED: by the rules of
  * docs/spec/create-and-attest.md. SELECT_TPM_ERROR: code is the TPM's.
  */
@@ -100,51 +100,51 @@ struct vtpm_remember {
 };
 ABI_SIZE(struct vtpm_remember, 24);
 
-/* What ORACLE_OP_LOAD wants follows. */
+/* What TWIN_OP_LOAD wants follows. */
 struct vtpm_seeds {
 	uint64_t generation;
 };
 ABI_SIZE(struct vtpm_seeds, 8);
 
 /*
- * oracle: the twin of the vtpm, the same executable started under the name "oracle". It can store
+ * twin: the vtpm's second instance, the same executable started under the name "twin". It can store
  * nothing. What LOAD makes of it is what it is set back to after each CREATE.
  */
-enum oracle_op {
-	ORACLE_OP_LOAD = 1,   /* struct oracle_load, permanent state of a vTPM -> nothing */
-	ORACLE_OP_CREATE = 2, /* struct oracle_order, template -> u32 TPM_RC, struct oracle_made */
+enum twin_op {
+	TWIN_OP_LOAD = 1,   /* struct twin_load, permanent state of a vTPM -> nothing */
+	TWIN_OP_CREATE = 2, /* struct twin_order, template -> u32 TPM_RC, struct twin_made */
 };
 
-#define ORACLE_PROOF_SIZE 32u
+#define TWIN_PROOF_SIZE 32u
 
 /*
  * The permanent state that follows has the endorsement seed, which is all that matters to a key, and
  * whatever else the TPM keeps for good, NV memory and authorizations among it.
  */
-struct oracle_load {
+struct twin_load {
 	/*
-	 * The HMAC key by which the oracle's TPM certifies what it makes, new with each load and known
+	 * The HMAC key by which the twin's TPM certifies what it makes, new with each load and known
 	 * to the vtpm alone besides.
 	 */
-	uint8_t proof_key[ORACLE_PROOF_SIZE];
+	uint8_t proof_key[TWIN_PROOF_SIZE];
 };
-ABI_SIZE(struct oracle_load, 32);
+ABI_SIZE(struct twin_load, 32);
 
-struct oracle_order {
-	uint8_t challenge[ORACLE_PROOF_SIZE]; /* the vtpm's, random */
+struct twin_order {
+	uint8_t challenge[TWIN_PROOF_SIZE]; /* the vtpm's, random */
 };
-ABI_SIZE(struct oracle_order, 32);
+ABI_SIZE(struct twin_order, 32);
 
 /*
  * The public area follows, then a TPMS_ATTEST of TPM2_CertifyCreation with the challenge. mac is that
  * command's signature: HMAC with SHA-256 by the proof key.
  */
-struct oracle_made {
+struct twin_made {
 	uint32_t public_size;
 	uint32_t attest_size;
-	uint8_t mac[ORACLE_PROOF_SIZE];
+	uint8_t mac[TWIN_PROOF_SIZE];
 };
-ABI_SIZE(struct oracle_made, 40);
+ABI_SIZE(struct twin_made, 40);
 
 /*
  * attest: each operation is one purpose of a report at VMPL 0, and the service gives each its tag or

@@ -29,8 +29,7 @@ struct bench {
 	struct service_process vtpm, twin;
 	uint8_t template[KEYS_TEMPLATE_MAX];
 	size_t template_size;
-	uint8_t order[sizeof(struct oracle_order) +
-		      KEYS_TEMPLATE_MAX]; /* the vtpm's, for the twin */
+	uint8_t order[sizeof(struct twin_order) + KEYS_TEMPLATE_MAX]; /* the vtpm's, for the twin */
 	size_t order_size;
 	uint8_t message[SERVICE_MESSAGE_MAX], reply[SERVICE_MESSAGE_MAX];
 	size_t reply_size;
@@ -95,7 +94,7 @@ static void load_twin(struct bench *b)
 	call(b, &b->vtpm, VTPM_OP_SEEDS, NULL, 0);
 	size = b->reply_size - sizeof(struct vtpm_seeds);
 	memcpy(b->message, b->reply + sizeof(struct vtpm_seeds), size);
-	call(b, &b->twin, ORACLE_OP_LOAD, b->message, size);
+	call(b, &b->twin, TWIN_OP_LOAD, b->message, size);
 }
 
 /* The twin's answer, its response code taken off, goes to the vtpm with the order. */
@@ -126,7 +125,7 @@ static void attest_new(struct bench *b)
 	if (b->order_size > sizeof(b->order))
 		errx(2, "an order is too large");
 	memcpy(b->order, b->reply + sizeof(struct vtpm_select_reply), b->order_size);
-	call(b, &b->twin, ORACLE_OP_CREATE, b->order, b->order_size);
+	call(b, &b->twin, TWIN_OP_CREATE, b->order, b->order_size);
 	remember(b, generation);
 }
 
@@ -136,7 +135,7 @@ static void measure(struct bench *b, enum keys_kind kind, struct samples *made,
 	uint64_t began;
 
 	b->template_size = keys_template(kind, b->template);
-	start(&b->twin, b->executable, "oracle", NULL);
+	start(&b->twin, b->executable, "twin", NULL);
 	load_twin(b);
 	began = samples_now();
 	attest_new(b);

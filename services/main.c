@@ -14,7 +14,7 @@ static const struct {
 	int (*main)(void);
 } services[] = {
 	{ "attest", attest_main },
-	{ "oracle", oracle_main },
+	{ "twin", twin_main },
 	{ "vtpm", vtpm_main },
 };
 

@@ -4,7 +4,7 @@
 #define SOCLE_SERVICES_MAIN_H
 
 int attest_main(void);
-int oracle_main(void);
+int twin_main(void);
 int vtpm_main(void);
 
 #endif

@@ -90,8 +90,8 @@ static bool check_service(struct parser *p)
 	if (!p->service->budget_ms)
 		return fail(p, "the service before this line has no budget");
 	/* It computes what guests ask for, and must keep nothing of it beyond the request. */
-	if (p->service->role == SERVICE_ORACLE && !p->service->parked)
-		return fail(p, "the oracle before this line is not parked");
+	if (p->service->role == SERVICE_TWIN && !p->service->parked)
+		return fail(p, "the twin before this line is not parked");
 	return true;
 }
 
@@ -163,7 +163,7 @@ static bool parse_role(struct parser *p)
 	static const char *const names[SERVICE_ROLES] = {
 		[SERVICE_VTPM] = "vtpm",
 		[SERVICE_ATTEST] = "attest",
-		[SERVICE_ORACLE] = "oracle",
+		[SERVICE_TWIN] = "twin",
 	};
 	unsigned int role = 0;
 

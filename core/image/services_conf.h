@@ -27,7 +27,7 @@
 enum service_role {
 	SERVICE_VTPM,
 	SERVICE_ATTEST,
-	SERVICE_ORACLE, /* always parked */
+	SERVICE_TWIN, /* always parked */
 	SERVICE_ROLES,
 };
 

@@ -30,7 +30,7 @@ ABI_SIZE(struct attest_call, 0x68 + SVSM_NONCE_SIZE + SVSM_SELECTOR_MAX + 8);
  * The manifest of the key that the call selects. With SVSM_SUCCESS *selected is the vtpm's answer,
  * for the caller to free. SVSM_ERR_INCOMPLETE: the key is being made, or waits for its turn; the
  * same call goes on with that, from any vCPU. Any other result is the call's. vmsa is the caller's.
- * Takes locks; holds none while the oracle works.
+ * Takes locks; holds none while the twin works.
  */
 uint32_t attest_select(const struct attest_call *in, gpa_t vmsa, struct service_answer *selected);
 

@@ -18,8 +18,8 @@
 
 /* TPM_RC has 12 bits. */
 #define TPM_CODE_MAX 0xfffu
-/* What vtpm and oracle say to each other goes through here as it is. */
-#define ORDER_MAX (sizeof(struct oracle_order) + SVSM_SELECTOR_MAX)
+/* What vtpm and twin say to each other goes through here as it is. */
+#define ORDER_MAX (sizeof(struct twin_order) + SVSM_SELECTOR_MAX)
 #define MADE_MAX 2048u
 /* So often others find a creation suspended before it has to go. */
 #define WAITS_MAX 1000u

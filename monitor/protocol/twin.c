@@ -28,7 +28,7 @@ static enum service_progress start_loading(struct service_answer *answer)
 	}
 	memcpy(&header, twin.seeds.payload, sizeof(header));
 	twin.generation = header.generation;
-	return service_prepare_start(SERVICE_ORACLE, ORACLE_OP_LOAD,
+	return service_prepare_start(SERVICE_TWIN, TWIN_OP_LOAD,
 				     twin.seeds.payload + sizeof(header),
 				     twin.seeds.size - sizeof(header), answer);
 }
@@ -43,7 +43,7 @@ static bool finish_loading(struct service_answer *answer)
 
 static enum service_progress start_creating(struct service_answer *answer)
 {
-	return service_call_start(SERVICE_ORACLE, ORACLE_OP_CREATE, twin.order, twin.order_size,
+	return service_call_start(SERVICE_TWIN, TWIN_OP_CREATE, twin.order, twin.order_size,
 				  answer);
 }
 
@@ -53,11 +53,11 @@ bool twin_prepare(void)
 	enum service_progress progress = start_loading(&answer);
 
 	while (progress == SERVICE_PENDING)
-		progress = service_call_continue(SERVICE_ORACLE, &answer);
+		progress = service_call_continue(SERVICE_TWIN, &answer);
 	return finish_loading(&answer);
 }
 
-/* The oracle has stopped, at the end of a slice or of its work. */
+/* The twin has stopped, at the end of a slice or of its work. */
 static uint32_t go_on(enum service_progress progress, struct service_answer *answer)
 {
 	if (progress == SERVICE_FINISHED && twin.loading) {
@@ -80,12 +80,12 @@ uint32_t twin_start(uint64_t generation, const uint8_t *order, size_t size,
 
 uint32_t twin_continue(struct service_answer *answer)
 {
-	return go_on(service_call_continue(SERVICE_ORACLE, answer), answer);
+	return go_on(service_call_continue(SERVICE_TWIN, answer), answer);
 }
 
 void twin_abort(void)
 {
-	service_call_abort(SERVICE_ORACLE);
+	service_call_abort(SERVICE_TWIN);
 	service_answer_free(&twin.seeds);
 	twin.loading = false;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The twin of the guest's TPM: the oracle, with the seeds that the vtpm has. It is loaded before
+ * The twin of the guest's TPM, with the seeds that the vtpm has. It is loaded before
  * the guest runs, and again when it is asked for a key of other seeds. One caller at a time has the
  * use of it: attest_create.c sees to that. No function here takes or holds a lock but the services'
  * own.
@@ -23,8 +23,8 @@ bool twin_prepare(void);
 /*
  * Starts the creation of a key by an order of the vtpm's: of the seeds that the vtpm has, known to be
  * of this generation. SVSM_ERR_INCOMPLETE: it goes on with twin_continue(), or ends with twin_abort(), and
- * the order stays where it is until then. SVSM_SUCCESS: *answer is the oracle's to
- * ORACLE_OP_CREATE, whatever that is, for the caller to free. Another result: there is no answer.
+ * the order stays where it is until then. SVSM_SUCCESS: *answer is the twin's to
+ * TWIN_OP_CREATE, whatever that is, for the caller to free. Another result: there is no answer.
  */
 uint32_t twin_start(uint64_t generation, const uint8_t *order, size_t size,
 		    struct service_answer *answer);

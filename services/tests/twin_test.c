@@ -3,7 +3,7 @@
  * Create-and-attest leaves no trace: around each selection the permanent and the volatile state of
  * the vTPM are compared byte for byte, and all that a guest can ask for, in every situation that a
  * guest can bring its TPM into. The vTPM runs within the test, with a clock that stands still; the
- * oracle is the real executable.
+ * twin is the real executable.
  *
  *	twin_test VTPM
  */
@@ -149,43 +149,43 @@ static enum service_status select_raw(uint32_t version, const uint8_t *selector,
 	return status;
 }
 
-/* Loads a fresh oracle with the seeds that the TPM has now. */
-static pid_t start_oracle(int *channel)
+/* Loads a fresh twin with the seeds that the TPM has now. */
+static pid_t start_twin(int *channel)
 {
 	static uint8_t seeds[VTPM_REPLY_MAX];
 	struct serve_output out = { .data = seeds, .capacity = sizeof(seeds) };
-	pid_t pid = spawn_service(vtpm_path, "oracle", NULL, 0, channel);
+	pid_t pid = spawn_service(vtpm_path, "twin", NULL, 0, channel);
 	size_t none = 0;
 
 	assert_int_equal(vtpm_handle(&vtpm, VTPM_OP_SEEDS, NULL, 0, &out), SERVICE_OK);
 	assert_true(out.size > sizeof(struct vtpm_seeds));
-	assert_int_equal(spawn_call(*channel, ORACLE_OP_LOAD, seeds + sizeof(struct vtpm_seeds),
+	assert_int_equal(spawn_call(*channel, TWIN_OP_LOAD, seeds + sizeof(struct vtpm_seeds),
 				    out.size - sizeof(struct vtpm_seeds), NULL, &none),
 			 SERVICE_OK);
 	assert_int_equal(none, 0);
 	return pid;
 }
 
-static void stop_oracle(pid_t pid, int channel)
+static void stop_twin(pid_t pid, int channel)
 {
 	close(channel);
 	waitpid(pid, NULL, 0);
 }
 
-/* What the oracle has made: its answer behind the response code. */
+/* What the twin has made: its answer behind the response code. */
 struct made {
 	uint8_t data[4096];
 	size_t size;
 };
 
-/* Has a loaded oracle carry out an order. Returns the TPM's response code. */
-static uint32_t ask_oracle(int channel, const uint8_t *order, size_t order_size, struct made *made)
+/* Has a loaded twin carry out an order. Returns the TPM's response code. */
+static uint32_t ask_twin(int channel, const uint8_t *order, size_t order_size, struct made *made)
 {
 	uint8_t reply[4096];
 	size_t size = sizeof(reply);
 	uint32_t rc;
 
-	assert_int_equal(spawn_call(channel, ORACLE_OP_CREATE, order, order_size, reply, &size),
+	assert_int_equal(spawn_call(channel, TWIN_OP_CREATE, order, order_size, reply, &size),
 			 SERVICE_OK);
 	assert_true(size >= 4);
 	memcpy(&rc, reply, 4);
@@ -194,20 +194,20 @@ static uint32_t ask_oracle(int channel, const uint8_t *order, size_t order_size,
 	return rc;
 }
 
-/* Runs a fresh oracle on what the selection asks for. */
-static uint32_t run_oracle(const struct answer *answer, struct made *made)
+/* Runs a fresh twin on what the selection asks for. */
+static uint32_t run_twin(const struct answer *answer, struct made *made)
 {
 	int channel;
-	pid_t pid = start_oracle(&channel);
-	uint32_t rc = ask_oracle(channel, answer->data, answer->size, made);
+	pid_t pid = start_twin(&channel);
+	uint32_t rc = ask_twin(channel, answer->data, answer->size, made);
 
-	stop_oracle(pid, channel);
+	stop_twin(pid, channel);
 	return rc;
 }
 
 static void public_of(const struct made *made, uint8_t *public_area, size_t *public_size)
 {
-	struct oracle_made header;
+	struct twin_made header;
 
 	assert_true(made->size > sizeof(header));
 	memcpy(&header, made->data, sizeof(header));
@@ -219,7 +219,7 @@ static void public_of(const struct made *made, uint8_t *public_area, size_t *pub
 
 /* A copy of the vtpm's order, which is overwritten with its next answer. */
 struct order {
-	uint8_t data[sizeof(struct oracle_order) + TPM_PUBLIC_MAX];
+	uint8_t data[sizeof(struct twin_order) + TPM_PUBLIC_MAX];
 	size_t size;
 };
 
@@ -228,8 +228,7 @@ static struct order order_of(const struct answer *answer)
 	struct order order = { .size = answer->size };
 
 	assert_int_equal(answer->reply.outcome, SELECT_CREATE);
-	assert_true(answer->size > sizeof(struct oracle_order) &&
-		    answer->size <= sizeof(order.data));
+	assert_true(answer->size > sizeof(struct twin_order) && answer->size <= sizeof(order.data));
 	memcpy(order.data, answer->data, answer->size);
 	return order;
 }
@@ -265,13 +264,13 @@ static enum service_status remember(uint64_t generation, const struct order *ord
 	return remember_raw(&header, order->data, made->data, answer);
 }
 
-/* A selection that has to make its key: oracle, and remember, which gives the manifest. */
+/* A selection that has to make its key: twin, and remember, which gives the manifest. */
 static void create(struct answer *answer)
 {
 	struct order order = order_of(answer);
 	struct made made;
 
-	assert_int_equal(run_oracle(answer, &made), 0);
+	assert_int_equal(run_twin(answer, &made), 0);
 	assert_int_equal(remember(answer->reply.seed_generation, &order, &made, answer),
 			 SERVICE_OK);
 }
@@ -724,7 +723,7 @@ static void test_tpm_error(void **state)
 	size = template_selector(selector, template, sizeof(template));
 	assert_int_equal(select_raw(0, selector, size, &answer), SERVICE_OK);
 	assert_int_equal(answer.reply.outcome, SELECT_CREATE);
-	assert_int_equal(run_oracle(&answer, &made), 0x2c4); /* TPM_RC_VALUE, parameter 2 */
+	assert_int_equal(run_twin(&answer, &made), 0x2c4); /* TPM_RC_VALUE, parameter 2 */
 	assert_int_equal(made.size, 0);
 }
 
@@ -810,7 +809,7 @@ static void test_change_of_seed(void **state)
 	assert_int_equal(select_raw(0, selector, size, &answer), SERVICE_OK);
 	order = order_of(&answer);
 	generation = answer.reply.seed_generation;
-	assert_int_equal(run_oracle(&answer, &made), 0);
+	assert_int_equal(run_twin(&answer, &made), 0);
 	public_of(&made, old, &old_size);
 
 	/* Another vCPU changes the seed before the key is remembered. */
@@ -831,7 +830,7 @@ static void test_change_of_seed(void **state)
 	assert_memory_equal(data, key, key_size);
 }
 
-/* Another vCPU uses the TPM while the oracle is at work: neither sees the other. */
+/* Another vCPU uses the TPM while the twin is at work: neither sees the other. */
 static void test_commands_meanwhile(void **state)
 {
 	uint8_t selector[SVSM_SELECTOR_MAX], key[TPM_PUBLIC_MAX];
@@ -849,7 +848,7 @@ static void test_commands_meanwhile(void **state)
 	assert_int_equal(guest_nv(&guest, 0x01500000, 0x02020002, "", ak_rsa, 8), 0);
 	assert_int_equal(guest_run(&guest, CC_CLEAR, "d a", RH_LOCKOUT, ""), 0);
 	get_states(&before);
-	assert_int_equal(run_oracle(&answer, &made), 0);
+	assert_int_equal(run_twin(&answer, &made), 0);
 	public_of(&made, key, &key_size);
 	assert_int_equal(remember(answer.reply.seed_generation, &order, &made, &answer),
 			 SERVICE_OK);
@@ -874,14 +873,14 @@ static struct order order_p384(void)
 	return order_of(&answer);
 }
 
-/* Has the oracle make the key of ak_p384, and keeps order and answer. */
+/* Has the twin make the key of ak_p384, and keeps order and answer. */
 static void make_p384(struct order *order, struct made *made)
 {
 	struct answer answer = { .data = order->data };
 
 	*order = order_p384();
 	answer.size = order->size;
-	assert_int_equal(run_oracle(&answer, made), 0);
+	assert_int_equal(run_twin(&answer, made), 0);
 }
 
 /* The monitor passes on order and answer; what is not in their form is refused. */
@@ -924,7 +923,7 @@ static void test_remember(void **state)
 	assert_memory_equal(answer.data + 10, key, key_size);
 }
 
-/* ---- An oracle that lies ---- */
+/* ---- A twin that lies ---- */
 
 static void assert_not_vouched_for(const struct order *order, const struct made *made)
 {
@@ -938,7 +937,7 @@ static void assert_not_vouched_for(const struct order *order, const struct made 
 }
 
 /* Every byte of the answer matters: the key's, the TPM's word for it, and the MAC over that. */
-static void test_oracle_changes_a_byte(void **state)
+static void test_twin_changes_a_byte(void **state)
 {
 	struct order order;
 	struct answer answer;
@@ -958,7 +957,7 @@ static void test_oracle_changes_a_byte(void **state)
 /* The parts of one answer in another. */
 static void mix(struct made *mixed, const struct made *key, const struct made *proof)
 {
-	struct oracle_made of_key, header;
+	struct twin_made of_key, header;
 
 	memcpy(&of_key, key->data, sizeof(of_key));
 	memcpy(&header, proof->data, sizeof(header));
@@ -974,21 +973,21 @@ static void mix(struct made *mixed, const struct made *key, const struct made *p
  * A key of the right template whose private half somebody else has: another TPM's, which even
  * certifies it, to our challenge, with a proof key of its own.
  */
-static void test_oracle_gives_a_foreign_key(void **state)
+static void test_twin_gives_a_foreign_key(void **state)
 {
 	struct made ours, foreign, mixed;
 	struct answer answer;
 	struct order order;
 	int channel, other;
-	pid_t pid, other_pid = start_oracle(&other);
+	pid_t pid, other_pid = start_twin(&other);
 
 	(void)state;
 	tpm_power_off();
-	start_with(""); /* other seeds than the first oracle's */
-	pid = start_oracle(&channel);
+	start_with(""); /* other seeds than the first twin's */
+	pid = start_twin(&channel);
 	order = order_p384();
-	assert_int_equal(ask_oracle(channel, order.data, order.size, &ours), 0);
-	assert_int_equal(ask_oracle(other, order.data, order.size, &foreign), 0);
+	assert_int_equal(ask_twin(channel, order.data, order.size, &ours), 0);
+	assert_int_equal(ask_twin(other, order.data, order.size, &foreign), 0);
 	assert_not_vouched_for(&order, &foreign);
 	mix(&mixed, &foreign, &ours);
 	assert_not_vouched_for(&order, &mixed);
@@ -996,36 +995,36 @@ static void test_oracle_gives_a_foreign_key(void **state)
 	assert_not_vouched_for(&order, &mixed);
 	mix(&mixed, &ours, &ours);
 	assert_int_equal(remember(vtpm.cache.generation, &order, &mixed, &answer), SERVICE_OK);
-	stop_oracle(pid, channel);
-	stop_oracle(other_pid, other);
+	stop_twin(pid, channel);
+	stop_twin(other_pid, other);
 }
 
-/* An oracle that was loaded before the one that counts. */
-static void test_oracle_loaded_before(void **state)
+/* A twin that was loaded before the one that counts. */
+static void test_twin_loaded_before(void **state)
 {
 	struct order order;
 	struct made made;
 	int channel, later;
-	pid_t pid = start_oracle(&channel), later_pid = start_oracle(&later);
+	pid_t pid = start_twin(&channel), later_pid = start_twin(&later);
 
 	(void)state;
 	order = order_p384();
-	assert_int_equal(ask_oracle(channel, order.data, order.size, &made), 0);
+	assert_int_equal(ask_twin(channel, order.data, order.size, &made), 0);
 	assert_not_vouched_for(&order, &made);
-	stop_oracle(pid, channel);
-	stop_oracle(later_pid, later);
+	stop_twin(pid, channel);
+	stop_twin(later_pid, later);
 }
 
 /* An order of the test's own. */
 static size_t make_order(uint8_t *order, const uint8_t *template, size_t size)
 {
-	memset(order, 0xc4, sizeof(struct oracle_order));
-	memcpy(order + sizeof(struct oracle_order), template, size);
-	return sizeof(struct oracle_order) + size;
+	memset(order, 0xc4, sizeof(struct twin_order));
+	memcpy(order + sizeof(struct twin_order), template, size);
+	return sizeof(struct twin_order) + size;
 }
 
 /* Genuine answers, to other orders: of another template, and to an older challenge. */
-static void test_oracle_answers_another_order(void **state)
+static void test_twin_answers_another_order(void **state)
 {
 	struct order order = order_p384(), again = order_p384(), rsa;
 	struct made made, of_rsa, mixed;
@@ -1033,24 +1032,24 @@ static void test_oracle_answers_another_order(void **state)
 	pid_t pid;
 
 	(void)state;
-	assert_memory_not_equal(order.data, again.data, ORACLE_PROOF_SIZE);
+	assert_memory_not_equal(order.data, again.data, TWIN_PROOF_SIZE);
 	rsa.size = make_order(rsa.data, ak_rsa, sizeof(ak_rsa));
-	memcpy(rsa.data, order.data, ORACLE_PROOF_SIZE);
-	pid = start_oracle(&channel);
-	assert_int_equal(ask_oracle(channel, order.data, order.size, &made), 0);
+	memcpy(rsa.data, order.data, TWIN_PROOF_SIZE);
+	pid = start_twin(&channel);
+	assert_int_equal(ask_twin(channel, order.data, order.size, &made), 0);
 	assert_not_vouched_for(&again, &made);
 	assert_not_vouched_for(&rsa, &made);
-	stop_oracle(pid, channel);
-	pid = start_oracle(&channel);
-	assert_int_equal(ask_oracle(channel, rsa.data, rsa.size, &of_rsa), 0);
+	stop_twin(pid, channel);
+	pid = start_twin(&channel);
+	assert_int_equal(ask_twin(channel, rsa.data, rsa.size, &of_rsa), 0);
 	assert_not_vouched_for(&order, &of_rsa);
 	mix(&mixed, &made, &of_rsa); /* a key of the template, another one certified */
 	assert_not_vouched_for(&order, &mixed);
-	stop_oracle(pid, channel);
+	stop_twin(pid, channel);
 }
 
-/* Before an oracle was loaded nothing is believed, not even under a key of zeros. */
-static void test_oracle_before_any_load(void **state)
+/* Before a twin was loaded nothing is believed, not even under a key of zeros. */
+static void test_twin_before_any_load(void **state)
 {
 	struct answer answer;
 	struct order order;
@@ -1064,7 +1063,7 @@ static void test_oracle_before_any_load(void **state)
 			 SERVICE_ERR_FORMAT);
 }
 
-/* The guest disables its endorsement hierarchy while the oracle is at work. */
+/* The guest disables its endorsement hierarchy while the twin is at work. */
 static void test_remember_refused(void **state)
 {
 	struct answer answer;
@@ -1081,9 +1080,9 @@ static void test_remember_refused(void **state)
 	assert_int_equal(answer.size, 0);
 }
 
-/* ---- The oracle as a process ---- */
+/* ---- The twin as a process ---- */
 
-static int oracle_call(int channel, uint32_t op, const void *payload, size_t size)
+static int twin_call(int channel, uint32_t op, const void *payload, size_t size)
 {
 	uint8_t reply[4096];
 	size_t got = sizeof(reply);
@@ -1091,70 +1090,67 @@ static int oracle_call(int channel, uint32_t op, const void *payload, size_t siz
 	return spawn_call(channel, op, payload, size, reply, &got);
 }
 
-static void test_oracle_process(void **state)
+static void test_twin_process(void **state)
 {
-	uint8_t order[sizeof(struct oracle_order) + sizeof(ak_p384) + 1] = { 0 };
+	uint8_t order[sizeof(struct twin_order) + sizeof(ak_p384) + 1] = { 0 };
 	size_t size = make_order(order, ak_p384, sizeof(ak_p384));
 	int channel;
-	pid_t pid = start_oracle(&channel);
+	pid_t pid = start_twin(&channel);
 
 	(void)state;
-	assert_int_equal(oracle_call(channel, 3, "", 0), SERVICE_ERR_UNSUPPORTED);
+	assert_int_equal(twin_call(channel, 3, "", 0), SERVICE_ERR_UNSUPPORTED);
 	for (size_t cut = 0; cut < size; cut++)
-		assert_int_equal(oracle_call(channel, ORACLE_OP_CREATE, order, cut),
+		assert_int_equal(twin_call(channel, TWIN_OP_CREATE, order, cut),
 				 SERVICE_ERR_FORMAT);
-	assert_int_equal(oracle_call(channel, ORACLE_OP_CREATE, order, size + 1),
-			 SERVICE_ERR_FORMAT);
-	assert_int_equal(oracle_call(channel, ORACLE_OP_CREATE, order, size), SERVICE_OK);
+	assert_int_equal(twin_call(channel, TWIN_OP_CREATE, order, size + 1), SERVICE_ERR_FORMAT);
+	assert_int_equal(twin_call(channel, TWIN_OP_CREATE, order, size), SERVICE_OK);
 	/* It is used up: only its snapshot answers again. */
-	assert_int_equal(oracle_call(channel, ORACLE_OP_CREATE, order, size), SERVICE_ERR_FAILED);
-	assert_int_equal(oracle_call(channel, ORACLE_OP_LOAD, order, size), SERVICE_ERR_FAILED);
-	stop_oracle(pid, channel);
+	assert_int_equal(twin_call(channel, TWIN_OP_CREATE, order, size), SERVICE_ERR_FAILED);
+	assert_int_equal(twin_call(channel, TWIN_OP_LOAD, order, size), SERVICE_ERR_FAILED);
+	stop_twin(pid, channel);
 }
 
 /* Without seeds it makes no key, not even one of a new TPM's. */
-static void test_oracle_without_seeds(void **state)
+static void test_twin_without_seeds(void **state)
 {
-	uint8_t bad[2000], order[sizeof(struct oracle_order) + sizeof(ak_p384)];
+	uint8_t bad[2000], order[sizeof(struct twin_order) + sizeof(ak_p384)];
 	size_t size = make_order(order, ak_p384, sizeof(ak_p384));
 	int channel;
-	pid_t pid = spawn_service(vtpm_path, "oracle", NULL, 0, &channel);
+	pid_t pid = spawn_service(vtpm_path, "twin", NULL, 0, &channel);
 
 	(void)state;
 	memset(bad, 0x5a, sizeof(bad));
-	assert_int_equal(oracle_call(channel, ORACLE_OP_CREATE, order, size), SERVICE_ERR_FAILED);
-	for (size_t cut = 0; cut <= sizeof(struct oracle_load); cut++)
-		assert_int_equal(oracle_call(channel, ORACLE_OP_LOAD, bad, cut),
-				 SERVICE_ERR_FORMAT);
-	assert_int_equal(oracle_call(channel, ORACLE_OP_LOAD, bad, sizeof(bad)),
-			 SERVICE_ERR_FAILED);
-	assert_int_equal(oracle_call(channel, ORACLE_OP_CREATE, order, size), SERVICE_ERR_FAILED);
-	stop_oracle(pid, channel);
+	assert_int_equal(twin_call(channel, TWIN_OP_CREATE, order, size), SERVICE_ERR_FAILED);
+	for (size_t cut = 0; cut <= sizeof(struct twin_load); cut++)
+		assert_int_equal(twin_call(channel, TWIN_OP_LOAD, bad, cut), SERVICE_ERR_FORMAT);
+	assert_int_equal(twin_call(channel, TWIN_OP_LOAD, bad, sizeof(bad)), SERVICE_ERR_FAILED);
+	assert_int_equal(twin_call(channel, TWIN_OP_CREATE, order, size), SERVICE_ERR_FAILED);
+	stop_twin(pid, channel);
 }
 
 /* Loaded again, as after TPM2_ChangeEPS: the keys are those of the new seeds. */
-static void test_oracle_loaded_again(void **state)
+static void test_twin_loaded_again(void **state)
 {
 	static uint8_t seeds[VTPM_REPLY_MAX];
 	struct serve_output out = { .data = seeds, .capacity = sizeof(seeds) };
-	uint8_t key[TPM_PUBLIC_MAX], order[sizeof(struct oracle_order) + sizeof(ak_p384)];
+	uint8_t key[TPM_PUBLIC_MAX], order[sizeof(struct twin_order) + sizeof(ak_p384)];
 	size_t key_size, none = 0, size = make_order(order, ak_p384, sizeof(ak_p384));
 	struct made made;
 	int channel;
-	pid_t pid = start_oracle(&channel);
+	pid_t pid = start_twin(&channel);
 
 	(void)state;
 	assert_int_equal(guest_run(&guest, CC_CHANGE_EPS, "d a", RH_PLATFORM, ""), 0);
 	set_endorsement_auth();
 	disable_clear();
 	assert_int_equal(vtpm_handle(&vtpm, VTPM_OP_SEEDS, NULL, 0, &out), SERVICE_OK);
-	assert_int_equal(spawn_call(channel, ORACLE_OP_LOAD, seeds + sizeof(struct vtpm_seeds),
+	assert_int_equal(spawn_call(channel, TWIN_OP_LOAD, seeds + sizeof(struct vtpm_seeds),
 				    out.size - sizeof(struct vtpm_seeds), NULL, &none),
 			 SERVICE_OK);
-	assert_int_equal(ask_oracle(channel, order, size, &made), 0);
+	assert_int_equal(ask_twin(channel, order, size, &made), 0);
 	public_of(&made, key, &key_size);
 	prove_same_key("secret", ak_p384, sizeof(ak_p384), key, key_size);
-	stop_oracle(pid, channel);
+	stop_twin(pid, channel);
 }
 
 /*
@@ -1179,7 +1175,7 @@ static void test_fuzzed_selectors(void **state)
 		assert_true(answer.reply.outcome <= SELECT_TPM_ERROR);
 		refused += answer.reply.outcome == SELECT_REFUSED;
 		if (answer.reply.outcome == SELECT_CREATE && created++ < 40)
-			run_oracle(&answer, &made);
+			run_twin(&answer, &made);
 	}
 	assert_true(created > 0 && refused > 0);
 	get_states(&after);
@@ -1212,14 +1208,14 @@ int main(int argc, char **argv)
 		CASE(test_commands_meanwhile),
 		CASE(test_remember),
 		CASE(test_remember_refused),
-		CASE(test_oracle_changes_a_byte),
-		CASE(test_oracle_gives_a_foreign_key),
-		CASE(test_oracle_loaded_before),
-		CASE(test_oracle_answers_another_order),
-		CASE(test_oracle_before_any_load),
-		CASE(test_oracle_process),
-		CASE(test_oracle_without_seeds),
-		CASE(test_oracle_loaded_again),
+		CASE(test_twin_changes_a_byte),
+		CASE(test_twin_gives_a_foreign_key),
+		CASE(test_twin_loaded_before),
+		CASE(test_twin_answers_another_order),
+		CASE(test_twin_before_any_load),
+		CASE(test_twin_process),
+		CASE(test_twin_without_seeds),
+		CASE(test_twin_loaded_again),
 		CASE(test_fuzzed_selectors),
 	};
 

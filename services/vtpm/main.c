@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The vtpm service: a TPM 2.0 behind request messages (abi/service.h, vtpm_op); and the oracle, its
- * twin, which makes keys for attestation (oracle_op).
+ * The vtpm service: a TPM 2.0 behind request messages (abi/service.h, vtpm_op); and its
+ * twin, which makes keys for attestation (twin_op).
  */
 #include <unistd.h>
 
 #include "services/common/serve.h"
 #include "services/main.h"
 #include "services/vtpm/manufacture.h"
-#include "services/vtpm/oracle.h"
+#include "services/vtpm/twin.h"
 #include "services/vtpm/vtpm.h"
 
 static bool read_profile(struct profile *profile, struct profile_error *error)
@@ -45,10 +45,10 @@ int vtpm_main(void)
 	return serve(vtpm_handle, &vtpm, VTPM_REQUEST_MAX, VTPM_REPLY_MAX);
 }
 
-int oracle_main(void)
+int twin_main(void)
 {
-	static struct oracle oracle;
+	static struct twin twin;
 
 	tpm_init(false);
-	return serve(oracle_handle, &oracle, ORACLE_REQUEST_MAX, ORACLE_REPLY_MAX);
+	return serve(twin_handle, &twin, TWIN_REQUEST_MAX, TWIN_REPLY_MAX);
 }

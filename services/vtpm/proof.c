@@ -18,19 +18,19 @@ bool proof_read(struct proof *proof, const void *data, size_t size)
 }
 
 /* A TPM signs the digest of an attestation, with an HMAC key too. */
-static bool mac_ok(const struct proof *proof, const uint8_t key[ORACLE_PROOF_SIZE])
+static bool mac_ok(const struct proof *proof, const uint8_t key[TWIN_PROOF_SIZE])
 {
-	uint8_t digest[ORACLE_PROOF_SIZE], mac[ORACLE_PROOF_SIZE];
+	uint8_t digest[TWIN_PROOF_SIZE], mac[TWIN_PROOF_SIZE];
 
 	return EVP_Digest(proof->attest, proof->header.attest_size, digest, NULL, EVP_sha256(),
 			  NULL) == 1 &&
-	       HMAC(EVP_sha256(), key, ORACLE_PROOF_SIZE, digest, sizeof(digest), mac, NULL) &&
+	       HMAC(EVP_sha256(), key, TWIN_PROOF_SIZE, digest, sizeof(digest), mac, NULL) &&
 	       CRYPTO_memcmp(mac, proof->header.mac, sizeof(mac)) == 0;
 }
 
 /* TPMS_ATTEST (part 2, section 10.12.12) with a TPMS_CREATION_INFO. The MAC tells the signer. */
 static bool attest_ok(const struct proof *proof, const struct tpm_name *name,
-		      const uint8_t challenge[ORACLE_PROOF_SIZE])
+		      const uint8_t challenge[TWIN_PROOF_SIZE])
 {
 	struct bytes_reader r = bytes_reader_init(proof->attest, proof->header.attest_size);
 	struct wire_attest attest;
@@ -41,13 +41,13 @@ static bool attest_ok(const struct proof *proof, const struct tpm_name *name,
 	object = wire_take_sized(&r, &object_size);
 	wire_take_sized(&r, &hash_size); /* creationHash */
 	return bytes_complete(&r) && attest.type == TPM_ST_ATTEST_CREATION &&
-	       attest.extra_size == ORACLE_PROOF_SIZE &&
-	       memcmp(attest.extra, challenge, ORACLE_PROOF_SIZE) == 0 &&
-	       object_size == name->size && memcmp(object, name->bytes, name->size) == 0;
+	       attest.extra_size == TWIN_PROOF_SIZE &&
+	       memcmp(attest.extra, challenge, TWIN_PROOF_SIZE) == 0 && object_size == name->size &&
+	       memcmp(object, name->bytes, name->size) == 0;
 }
 
-bool proof_holds(const struct proof *proof, const uint8_t key[ORACLE_PROOF_SIZE],
-		 const uint8_t challenge[ORACLE_PROOF_SIZE])
+bool proof_holds(const struct proof *proof, const uint8_t key[TWIN_PROOF_SIZE],
+		 const uint8_t challenge[TWIN_PROOF_SIZE])
 {
 	struct tpm_name name;
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the oracle says, and why it is believed. The oracle is another process: that it was asked for a
+ * What the twin says, and why it is believed. The twin is another process: that it was asked for a
  * key is no reason to vouch for what comes back. Its TPM has to certify, by a key that only the two
  * have and over a challenge of this vtpm, that it has made an object with this Name, and the Name is
  * computed here.
@@ -18,9 +18,9 @@
 
 #include "abi/service.h"
 
-/* An answer to ORACLE_OP_CREATE, taken apart; the pointers are into it. */
+/* An answer to TWIN_OP_CREATE, taken apart; the pointers are into it. */
 struct proof {
-	struct oracle_made header;
+	struct twin_made header;
 	const uint8_t *public_area, *attest;
 };
 
@@ -28,7 +28,7 @@ struct proof {
 bool proof_read(struct proof *proof, const void *data, size_t size);
 
 /* Whether the proof is of its public area, by this key, to this challenge. */
-bool proof_holds(const struct proof *proof, const uint8_t key[ORACLE_PROOF_SIZE],
-		 const uint8_t challenge[ORACLE_PROOF_SIZE]);
+bool proof_holds(const struct proof *proof, const uint8_t key[TWIN_PROOF_SIZE],
+		 const uint8_t challenge[TWIN_PROOF_SIZE]);
 
 #endif

@@ -147,11 +147,11 @@ static enum service_status put_key(const struct vtpm *vtpm, uint32_t version,
 	return status == SERVICE_OK ? manifest_of_key(version, key, out) : status;
 }
 
-/* What the oracle shall make, and prove that it has. */
+/* What the twin shall make, and prove that it has. */
 static enum service_status put_order(const struct vtpm *vtpm, const struct target *target,
 				     struct serve_output *out)
 {
-	struct oracle_order order;
+	struct twin_order order;
 	enum service_status status;
 
 	if (RAND_bytes(order.challenge, sizeof(order.challenge)) != 1)
@@ -209,10 +209,10 @@ enum service_status select_key(struct vtpm *vtpm, const uint8_t *payload, size_t
 	return put_target(vtpm, version, &target, out);
 }
 
-/* An order, and what the oracle has made of it. */
+/* An order, and what the twin has made of it. */
 struct made {
 	struct vtpm_remember header;
-	struct oracle_order order;
+	struct twin_order order;
 	const uint8_t *template;
 	size_t template_size;
 	struct proof proof;
@@ -259,7 +259,7 @@ enum service_status select_remember(struct vtpm *vtpm, const uint8_t *payload, s
 	if (made.header.seed_generation != vtpm->cache.generation)
 		return put_outcome(vtpm, out, SELECT_CREATE, 0);
 	if (!is_ours(vtpm, &made)) {
-		serve_log("vtpm: the oracle's key is not one that it has made of the template");
+		serve_log("vtpm: the twin's key is not one that it has made of the template");
 		return SERVICE_ERR_FORMAT;
 	}
 	key = cache_put(&vtpm->cache, TPM_RH_ENDORSEMENT, made.template, made.template_size,
@@ -273,7 +273,7 @@ enum service_status select_remember(struct vtpm *vtpm, const uint8_t *payload, s
 	return put_key(vtpm, made.header.manifest_version, key, out);
 }
 
-/* A new proof key with each load: what an oracle of older seeds has certified is worth nothing. */
+/* A new proof key with each load: what a twin of older seeds has certified is worth nothing. */
 enum service_status select_seeds(struct vtpm *vtpm, size_t size, struct serve_output *out)
 {
 	struct vtpm_seeds seeds = { .generation = vtpm->cache.generation };

@@ -27,8 +27,8 @@ struct vtpm {
 		size_t size;
 	} templates[PROFILE_KEYS_MAX];
 	struct cache cache;
-	/* By which the oracle that was given the seeds last certifies keys. */
-	uint8_t proof_key[ORACLE_PROOF_SIZE];
+	/* By which the twin that was given the seeds last certifies keys. */
+	uint8_t proof_key[TWIN_PROOF_SIZE];
 	bool has_proof_key;
 	const struct state_keeper *keeper; /* NULL: nobody */
 	bool seed_changes; /* within TPM2_ChangeEPS: the cached keys are none of what is stored */

@@ -58,9 +58,9 @@ static void accepts_the_delivered_file(void **state)
 	assert_int_equal(find_grant(&conf.services[0], GRANT_LOG)->fd, SERVICE_FD_LOG);
 	assert_int_equal(find_grant(&conf.services[0], GRANT_AMDSP)->fd, 4);
 	assert_false(conf.services[0].parked);
-	assert_string_equal(conf.services[1].name, "oracle");
+	assert_string_equal(conf.services[1].name, "twin");
 	assert_string_equal(conf.services[1].exec, "services/services");
-	assert_int_equal(conf.services[1].role, SERVICE_ORACLE);
+	assert_int_equal(conf.services[1].role, SERVICE_TWIN);
 	assert_true(conf.services[1].parked);
 	/* What guests make it compute leaves it only as a reply. */
 	assert_int_equal(conf.services[1].grant_count, 1);
@@ -87,9 +87,9 @@ static void reads_every_property(void **state)
 	struct conf conf;
 
 	(void)state;
-	assert_true(parse("service o\n" BASE "role oracle\nparked\nservice b\n" BASE "required\n",
+	assert_true(parse("service o\n" BASE "role twin\nparked\nservice b\n" BASE "required\n",
 			  &conf, &error));
-	assert_int_equal(conf.services[0].role, SERVICE_ORACLE);
+	assert_int_equal(conf.services[0].role, SERVICE_TWIN);
 	assert_true(conf.services[0].parked);
 	assert_false(conf.services[0].required);
 	assert_false(conf.services[1].parked);
@@ -176,9 +176,9 @@ static const struct refusal refusals[] = {
 	{ "required\n", 1, "a service must be named first" },
 	{ "service a\nrequired yes\n", 2, "required stands alone" },
 	{ "service a\nrequired\nrequired\n", 3, "required is there twice" },
-	{ "service a\n" BASE "role oracle\n", 6, "the oracle before this line is not parked" },
-	{ "service a\n" BASE "role oracle\nservice b\n", 6,
-	  "the oracle before this line is not parked" },
+	{ "service a\n" BASE "role twin\n", 6, "the twin before this line is not parked" },
+	{ "service a\n" BASE "role twin\nservice b\n", 6,
+	  "the twin before this line is not parked" },
 	{ "service a\nrole\n", 2, "role wants a name" },
 	{ "service a\nrole tpm\n", 2, "there is no such role" },
 	{ "service a\nrole vtpm\nrole vtpm\n", 3, "role is there twice" },

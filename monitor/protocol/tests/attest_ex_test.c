@@ -34,14 +34,14 @@ static void set_selector(uint64_t kind, const void *rest, size_t size)
 
 static const uint8_t template[] = { 't', 'p', 'l' };
 
-/* What the oracle has made, or its TPM_RC. */
+/* What the twin has made, or its TPM_RC. */
 static void set_made(uint32_t code, const void *public, size_t size)
 {
-	struct world_service *oracle = world_service(SERVICE_ORACLE);
+	struct world_service *twin = world_service(SERVICE_TWIN);
 
-	memcpy(oracle->reply, &code, sizeof(code));
-	memcpy(oracle->reply + sizeof(code), public, size);
-	oracle->reply_size = sizeof(code) + size;
+	memcpy(twin->reply, &code, sizeof(code));
+	memcpy(twin->reply + sizeof(code), public, size);
+	twin->reply_size = sizeof(code) + size;
 }
 
 static int setup(void **state)
@@ -54,7 +54,7 @@ static int setup(void **state)
 	set_made(0, "public", 6);
 	/* The twin is loaded once; what it answers to that is not looked at. */
 	assert_true(twin_prepare());
-	world_service(SERVICE_ORACLE)->calls = 0;
+	world_service(SERVICE_TWIN)->calls = 0;
 	vtpm.seeds = 0;
 	return 0;
 }
@@ -140,7 +140,7 @@ static void selector_is_bound(void **state)
 	assert_memory_equal(payload + 80, selector, sizeof(selector));
 	for (unsigned int i = 0; i < MANIFEST_SIZE; i++)
 		assert_int_equal(payload[80 + sizeof(selector) + i], 'M');
-	assert_int_equal(world_service(SERVICE_ORACLE)->calls, 0);
+	assert_int_equal(world_service(SERVICE_TWIN)->calls, 0);
 }
 
 /* Every selector but none reaches the vtpm as it is, which knows the kinds. */
@@ -328,7 +328,7 @@ static void outcomes(void **state)
 		assert_refused(&call, cases[i].result);
 	}
 	assert_int_equal(world_service(SERVICE_ATTEST)->calls, 0);
-	assert_int_equal(world_service(SERVICE_ORACLE)->calls, 0);
+	assert_int_equal(world_service(SERVICE_TWIN)->calls, 0);
 }
 
 static void vtpm_as_it_is(void)
@@ -396,7 +396,7 @@ static void create_at_once(void **state)
 		0,    3,    0,	  0,	0,    6,    0,	  0,	0,   0,	  0,
 		0,    0,    't',  'p',	'l',  'p',  'u',  'b',	'l', 'i', 'c',
 	};
-	const struct world_service *oracle = world_service(SERVICE_ORACLE);
+	const struct world_service *twin = world_service(SERVICE_TWIN);
 	struct svsm_call call;
 
 	(void)state;
@@ -404,10 +404,10 @@ static void create_at_once(void **state)
 	vtpm.outcome = SELECT_CREATE;
 	call = attest_ex();
 	assert_selected(&call);
-	assert_int_equal(oracle->calls, 1);
-	assert_int_equal(oracle->op, ORACLE_OP_CREATE);
-	assert_int_equal(oracle->payload_size, sizeof(template));
-	assert_memory_equal(oracle->payload, template, sizeof(template));
+	assert_int_equal(twin->calls, 1);
+	assert_int_equal(twin->op, TWIN_OP_CREATE);
+	assert_int_equal(twin->payload_size, sizeof(template));
+	assert_memory_equal(twin->payload, template, sizeof(template));
 	assert_int_equal(vtpm.remembered_size, sizeof(want));
 	assert_memory_equal(vtpm.remembered, want, sizeof(want));
 	assert_int_equal(vtpm.selects, 1);
@@ -422,7 +422,7 @@ static void create_in_slices(void **state)
 
 	(void)state;
 	vtpm.outcome = SELECT_CREATE;
-	world_service(SERVICE_ORACLE)->slices = 5;
+	world_service(SERVICE_TWIN)->slices = 5;
 	for (int i = 0; i < 5; i++) {
 		call = attest_ex();
 		assert_incomplete(&call);
@@ -430,8 +430,8 @@ static void create_in_slices(void **state)
 	}
 	call = attest_ex();
 	assert_selected(&call);
-	assert_int_equal(world_service(SERVICE_ORACLE)->calls, 1);
-	assert_int_equal(world_service(SERVICE_ORACLE)->aborts, 0);
+	assert_int_equal(world_service(SERVICE_TWIN)->calls, 1);
+	assert_int_equal(world_service(SERVICE_TWIN)->aborts, 0);
 	assert_int_equal(vtpm.remembers, 1);
 	assert_int_equal(vtpm.selects, 1);
 }
@@ -440,30 +440,30 @@ static void create_in_slices(void **state)
 
 static void while_loading(void)
 {
-	const struct world_service *oracle = world_service(SERVICE_ORACLE);
+	const struct world_service *twin = world_service(SERVICE_TWIN);
 
-	if (oracle->op != ORACLE_OP_LOAD)
+	if (twin->op != TWIN_OP_LOAD)
 		return;
-	assert_int_equal(oracle->payload_size, 5);
-	assert_memory_equal(oracle->payload, "state", 5);
+	assert_int_equal(twin->payload_size, 5);
+	assert_memory_equal(twin->payload, "state", 5);
 }
 
 /* The guest has other seeds now: the twin gets them once, and remembers whose key it made. */
 static void other_seeds_are_loaded(void **state)
 {
-	struct world_service *oracle = world_service(SERVICE_ORACLE);
+	struct world_service *twin = world_service(SERVICE_TWIN);
 	struct svsm_call call;
 
 	(void)state;
 	vtpm.outcome = SELECT_CREATE;
 	vtpm.generation = 7;
-	oracle->while_working = while_loading;
+	twin->while_working = while_loading;
 	for (unsigned int i = 0; i < 3; i++) {
 		call = attest_ex();
 		assert_selected(&call);
 		assert_int_equal(vtpm.seeds, 1);
-		assert_int_equal(oracle->calls, 2 + i);
-		assert_int_equal(oracle->op, ORACLE_OP_CREATE);
+		assert_int_equal(twin->calls, 2 + i);
+		assert_int_equal(twin->op, TWIN_OP_CREATE);
 		assert_memory_equal(vtpm.remembered, "\7\0\0\0\0\0\0\0", 8);
 	}
 }
@@ -471,49 +471,49 @@ static void other_seeds_are_loaded(void **state)
 /* Loading comes in slices too, and goes on with the key. */
 static void seeds_in_slices(void **state)
 {
-	struct world_service *oracle = world_service(SERVICE_ORACLE);
+	struct world_service *twin = world_service(SERVICE_TWIN);
 	struct svsm_call call;
 
 	(void)state;
 	vtpm.outcome = SELECT_CREATE;
 	vtpm.generation = 7;
-	oracle->slices = 3;
+	twin->slices = 3;
 	for (int i = 0; i < 3; i++) {
 		call = attest_ex();
 		assert_incomplete(&call);
-		assert_int_equal(oracle->op, ORACLE_OP_LOAD);
+		assert_int_equal(twin->op, TWIN_OP_LOAD);
 	}
 	call = attest_ex();
 	assert_selected(&call);
 	assert_int_equal(vtpm.seeds, 1);
-	assert_int_equal(oracle->calls, 2);
+	assert_int_equal(twin->calls, 2);
 }
 
 /* Given up in the middle: the twin has no seeds then, whoever asks next. */
 static void seeds_given_up(void **state)
 {
-	struct world_service *oracle = world_service(SERVICE_ORACLE);
+	struct world_service *twin = world_service(SERVICE_TWIN);
 	struct svsm_call call;
 
 	(void)state;
 	vtpm.outcome = SELECT_CREATE;
 	vtpm.generation = 7;
-	oracle->slices = 2;
+	twin->slices = 2;
 	call = attest_ex();
 	assert_incomplete(&call);
 	(*model_memory(gpa(NONCE + 63)))++;
-	oracle->slices = 0;
+	twin->slices = 0;
 	vtpm.generation = SEED_GENERATION;
 	call = attest_ex();
 	assert_selected(&call);
-	assert_int_equal(oracle->aborts, 1);
+	assert_int_equal(twin->aborts, 1);
 	assert_int_equal(vtpm.seeds, 2);
 	assert_memory_equal(vtpm.remembered, "\x88\x77\x66\x55\x44\x33\x22\x11", 8);
 }
 
 static void seeds_that_cannot_be_had(void **state)
 {
-	struct world_service *oracle = world_service(SERVICE_ORACLE);
+	struct world_service *twin = world_service(SERVICE_TWIN);
 	struct svsm_call call;
 
 	(void)state;
@@ -527,26 +527,26 @@ static void seeds_that_cannot_be_had(void **state)
 	vtpm.seeds_status = SERVICE_ERR_NO_MEMORY;
 	call = attest_ex();
 	assert_refused(&call, 0x80001001);
-	assert_int_equal(oracle->calls, 0);
-	/* The oracle does not take them. */
+	assert_int_equal(twin->calls, 0);
+	/* The twin does not take them. */
 	vtpm.seeds_status = SERVICE_OK;
-	oracle->status = SERVICE_ERR_FAILED;
+	twin->status = SERVICE_ERR_FAILED;
 	call = attest_ex();
 	assert_refused(&call, 0x80001001);
-	assert_int_equal(oracle->calls, 1);
-	assert_int_equal(oracle->op, ORACLE_OP_LOAD);
-	oracle->status = SERVICE_OK;
+	assert_int_equal(twin->calls, 1);
+	assert_int_equal(twin->op, TWIN_OP_LOAD);
+	twin->status = SERVICE_OK;
 	call = attest_ex();
 	assert_selected(&call);
-	assert_int_equal(oracle->calls, 3);
+	assert_int_equal(twin->calls, 3);
 }
 
 static void nothing_to_prepare(void **state)
 {
 	(void)state;
-	world_service(SERVICE_ORACLE)->available = false;
+	world_service(SERVICE_TWIN)->available = false;
 	assert_false(twin_prepare());
-	world_service(SERVICE_ORACLE)->available = true;
+	world_service(SERVICE_TWIN)->available = true;
 	world_service(SERVICE_VTPM)->available = false;
 	assert_false(twin_prepare());
 	world_service(SERVICE_VTPM)->available = true;
@@ -559,10 +559,10 @@ static void leave_suspended(void)
 	struct svsm_call call;
 
 	vtpm.outcome = SELECT_CREATE;
-	world_service(SERVICE_ORACLE)->slices = 10;
+	world_service(SERVICE_TWIN)->slices = 10;
 	call = attest_ex();
 	assert_incomplete(&call);
-	assert_true(world_service(SERVICE_ORACLE)->suspended);
+	assert_true(world_service(SERVICE_TWIN)->suspended);
 }
 
 static struct svsm_call vtpm_command(unsigned int cpu)
@@ -579,15 +579,15 @@ static struct svsm_call plain_attest(unsigned int cpu)
 	return world_call(cpu, ATTEST(SVSM_ATTEST_SINGLE_SERVICE), OTHER_OP, 0, 0);
 }
 
-/* While vCPU 0 is in the oracle: a lock that it held would be waited for, for ever. */
+/* While vCPU 0 is in the twin: a lock that it held would be waited for, for ever. */
 static void others_call_meanwhile(void)
 {
 	struct svsm_attest_op_ex mine = ex;
 
-	world_service(SERVICE_ORACLE)->while_working = NULL;
+	world_service(SERVICE_TWIN)->while_working = NULL;
 	assert_int_equal(vtpm_command(1).rax, 0);
 	assert_int_equal(plain_attest(1).rax, 0);
-	/* The same wish of another vCPU, another wish, and one that needs no oracle. */
+	/* The same wish of another vCPU, another wish, and one that needs no twin. */
 	assert_int_equal(attest_on(1, OTHER_OP).rax, INCOMPLETE);
 	set_selector(SVSM_SELECTOR_KEY, "\x81\0\0\0", 4);
 	assert_int_equal(attest_on(1, OTHER_OP).rax, INCOMPLETE);
@@ -602,7 +602,7 @@ static void others_call_meanwhile(void)
 	model_set_cpu(2);
 }
 
-static void others_go_on_while_the_oracle_works(void **state)
+static void others_go_on_while_the_twin_works(void **state)
 {
 	struct svsm_call call;
 
@@ -610,14 +610,14 @@ static void others_go_on_while_the_oracle_works(void **state)
 	world_create(1, CPU1_VMSA, CPU1_CAA);
 	world_create(2, CPU1_VMSA + 0x2000, CPU1_CAA + 0x2000);
 	vtpm.outcome = SELECT_CREATE;
-	world_service(SERVICE_ORACLE)->slices = 1;
-	world_service(SERVICE_ORACLE)->while_working = others_call_meanwhile;
+	world_service(SERVICE_TWIN)->slices = 1;
+	world_service(SERVICE_TWIN)->while_working = others_call_meanwhile;
 	assert_int_equal(attest_on(2, OP).rax, INCOMPLETE);
-	assert_null(world_service(SERVICE_ORACLE)->while_working);
+	assert_null(world_service(SERVICE_TWIN)->while_working);
 	call = attest_on(2, OP);
 	assert_int_equal(call.rax, 0);
-	assert_int_equal(world_service(SERVICE_ORACLE)->calls, 1);
-	assert_int_equal(world_service(SERVICE_ORACLE)->aborts, 0);
+	assert_int_equal(world_service(SERVICE_TWIN)->calls, 1);
+	assert_int_equal(world_service(SERVICE_TWIN)->aborts, 0);
 }
 
 static void others_go_on_between_slices(void **state)
@@ -637,12 +637,12 @@ static void others_go_on_between_slices(void **state)
 	assert_int_equal(call.rax, INCOMPLETE);
 	assert_int_equal(call.rcx, OTHER_OP);
 	assert_int_equal(call.rdx, UINT64_MAX);
-	assert_int_equal(world_service(SERVICE_ORACLE)->calls, 1);
-	assert_int_equal(world_service(SERVICE_ORACLE)->aborts, 0);
+	assert_int_equal(world_service(SERVICE_TWIN)->calls, 1);
+	assert_int_equal(world_service(SERVICE_TWIN)->aborts, 0);
 	set_selector(SVSM_SELECTOR_KEY, "\x82\0\0\0", 4);
-	world_service(SERVICE_ORACLE)->slices = 0;
+	world_service(SERVICE_TWIN)->slices = 0;
 	assert_int_equal(attest_ex().rax, 0);
-	assert_int_equal(world_service(SERVICE_ORACLE)->calls, 1);
+	assert_int_equal(world_service(SERVICE_TWIN)->calls, 1);
 }
 
 /* A task that waits with its interrupts on may be moved. */
@@ -654,16 +654,16 @@ static void another_vcpu_may_go_on(void **state)
 	world_create(1, CPU1_VMSA, CPU1_CAA);
 	leave_suspended();
 	assert_int_equal(attest_on(1, OTHER_OP).rax, INCOMPLETE);
-	world_service(SERVICE_ORACLE)->slices = 0;
+	world_service(SERVICE_TWIN)->slices = 0;
 	call = attest_on(1, OTHER_OP);
 	assert_selected(&call);
-	assert_int_equal(world_service(SERVICE_ORACLE)->calls, 1);
+	assert_int_equal(world_service(SERVICE_TWIN)->calls, 1);
 }
 
 /* One thing after the other is different: each is another wish of the same vCPU. */
 static void other_bytes_give_up(void **state)
 {
-	struct world_service *oracle = world_service(SERVICE_ORACLE);
+	struct world_service *twin = world_service(SERVICE_TWIN);
 
 	(void)state;
 	leave_suspended();
@@ -688,41 +688,41 @@ static void other_bytes_give_up(void **state)
 			ex.base.certificates.size--;
 		}
 		assert_int_equal(attest_ex().rax, INCOMPLETE);
-		assert_int_equal(oracle->aborts, i + 1);
-		assert_int_equal(oracle->calls, i + 2);
-		assert_true(oracle->suspended);
+		assert_int_equal(twin->aborts, i + 1);
+		assert_int_equal(twin->calls, i + 2);
+		assert_true(twin->suspended);
 	}
-	/* And so is a wish that the oracle is not needed for. */
+	/* And so is a wish that the twin is not needed for. */
 	vtpm.outcome = SELECT_REFUSED;
 	set_selector(SVSM_SELECTOR_KEY, "\xff\0\0\0", 4);
 	assert_int_equal(attest_ex().rax, 0x80001100);
-	assert_int_equal(oracle->aborts, 7);
-	assert_false(oracle->suspended);
+	assert_int_equal(twin->aborts, 7);
+	assert_false(twin->suspended);
 }
 
 static void abandoned_gives_way(void **state)
 {
-	struct world_service *oracle = world_service(SERVICE_ORACLE);
+	struct world_service *twin = world_service(SERVICE_TWIN);
 	unsigned int waits = 0;
 
 	(void)state;
 	world_create(1, CPU1_VMSA, CPU1_CAA);
 	leave_suspended();
 	set_selector(SVSM_SELECTOR_KEY, "\x81\0\0\0", 4);
-	for (; oracle->aborts == 0 && waits < 5000; waits++)
+	for (; twin->aborts == 0 && waits < 5000; waits++)
 		assert_int_equal(attest_on(1, OTHER_OP).rax, INCOMPLETE);
 	assert_in_range(waits, 100, 2000);
-	assert_int_equal(oracle->calls, 2);
-	oracle->slices = 0;
+	assert_int_equal(twin->calls, 2);
+	twin->slices = 0;
 	assert_int_equal(attest_on(1, OTHER_OP).rax, 0);
-	assert_int_equal(oracle->calls, 2);
+	assert_int_equal(twin->calls, 2);
 }
 
 /* As long as its own vCPU comes back, others wait however often they come. */
 static void not_abandoned_stays(void **state)
 {
 	struct svsm_attest_op_ex mine = ex;
-	struct world_service *oracle = world_service(SERVICE_ORACLE);
+	struct world_service *twin = world_service(SERVICE_TWIN);
 
 	(void)state;
 	world_create(1, CPU1_VMSA, CPU1_CAA);
@@ -733,68 +733,68 @@ static void not_abandoned_stays(void **state)
 			assert_int_equal(attest_on(1, OTHER_OP).rax, INCOMPLETE);
 		}
 		ex = mine;
-		oracle->slices = 5;
+		twin->slices = 5;
 		assert_int_equal(attest_ex().rax, INCOMPLETE);
 	}
-	assert_int_equal(oracle->aborts, 0);
-	assert_int_equal(oracle->calls, 1);
+	assert_int_equal(twin->aborts, 0);
+	assert_int_equal(twin->calls, 1);
 }
 
 static void deleted_vcpu_gives_up(void **state)
 {
-	struct world_service *oracle = world_service(SERVICE_ORACLE);
+	struct world_service *twin = world_service(SERVICE_TWIN);
 
 	(void)state;
 	world_create(1, CPU1_VMSA, CPU1_CAA);
 	world_create(2, CPU1_VMSA + 0x2000, CPU1_CAA + 0x2000);
 	vtpm.outcome = SELECT_CREATE;
-	oracle->slices = 10;
+	twin->slices = 10;
 	assert_int_equal(attest_on(1, OTHER_OP).rax, INCOMPLETE);
 	assert_int_equal(world_core(SVSM_CORE_DELETE_VCPU, CPU1_VMSA + 0x2000, 0, 0), 0);
-	assert_int_equal(oracle->aborts, 0);
+	assert_int_equal(twin->aborts, 0);
 	assert_int_equal(world_core(SVSM_CORE_DELETE_VCPU, CPU1_VMSA, 0, 0), 0);
-	assert_int_equal(oracle->aborts, 1);
-	assert_false(oracle->suspended);
+	assert_int_equal(twin->aborts, 1);
+	assert_false(twin->suspended);
 	assert_int_equal(attest_ex().rax, INCOMPLETE);
-	assert_int_equal(oracle->calls, 2);
+	assert_int_equal(twin->calls, 2);
 }
 
 /* It was not deleted, but its VMSA is not there any more: found when it is served, or deleted. */
 static void ended_vcpu_gives_up(void **state)
 {
-	struct world_service *oracle = world_service(SERVICE_ORACLE);
+	struct world_service *twin = world_service(SERVICE_TWIN);
 
 	(void)state;
 	world_create(1, CPU1_VMSA, CPU1_CAA);
 	vtpm.outcome = SELECT_CREATE;
-	oracle->slices = 10;
+	twin->slices = 10;
 	assert_int_equal(attest_on(1, OTHER_OP).rax, INCOMPLETE);
 	model_host_unassign(gpa(CPU1_VMSA), 1);
 	assert_false(serve_vcpu(1));
-	assert_int_equal(oracle->aborts, 1);
+	assert_int_equal(twin->aborts, 1);
 	world_create(1, CPU1_VMSA + 0x2000, CPU1_CAA);
-	oracle->slices = 10;
+	twin->slices = 10;
 	assert_int_equal(attest_on(1, OTHER_OP).rax, INCOMPLETE);
 	model_host_unassign(gpa(CPU1_VMSA + 0x2000), 1);
 	assert_int_equal(world_core(SVSM_CORE_DELETE_VCPU, CPU1_VMSA + 0x2000, 0, 0), 0x80000003);
-	assert_int_equal(oracle->aborts, 2);
-	assert_false(oracle->suspended);
+	assert_int_equal(twin->aborts, 2);
+	assert_false(twin->suspended);
 }
 
-static void failures_of_the_oracle(void **state)
+static void failures_of_the_twin(void **state)
 {
 	static const uint8_t large[2049];
-	struct world_service *oracle = world_service(SERVICE_ORACLE);
+	struct world_service *twin = world_service(SERVICE_TWIN);
 	struct svsm_call call;
 
 	(void)state;
 	vtpm.outcome = SELECT_CREATE;
 	for (uint32_t status = SERVICE_ERR_FORMAT; status <= SERVICE_ERR_BUSY; status++) {
-		oracle->status = status;
+		twin->status = status;
 		call = attest_ex();
 		assert_refused(&call, 0x80001001);
 	}
-	oracle->status = SERVICE_OK;
+	twin->status = SERVICE_OK;
 	set_made(0x2d5, "", 0);
 	call = attest_ex();
 	assert_refused(&call, 0x800022d5);
@@ -807,7 +807,7 @@ static void failures_of_the_oracle(void **state)
 	set_made(0, large, sizeof(large));
 	call = attest_ex();
 	assert_refused(&call, 0x80001001);
-	for (oracle->reply_size = 0; oracle->reply_size < 4; oracle->reply_size++) {
+	for (twin->reply_size = 0; twin->reply_size < 4; twin->reply_size++) {
 		call = attest_ex();
 		assert_refused(&call, 0x80001001);
 	}
@@ -819,12 +819,12 @@ static void failures_of_the_oracle(void **state)
 	assert_selected(&call);
 }
 
-static void oracle_that_is_gone(void **state)
+static void twin_that_is_gone(void **state)
 {
 	struct svsm_call call;
 
 	(void)state;
-	world_service(SERVICE_ORACLE)->available = false;
+	world_service(SERVICE_TWIN)->available = false;
 	vtpm.outcome = SELECT_CREATE;
 	call = attest_ex();
 	assert_refused(&call, 0x80001001);
@@ -847,7 +847,7 @@ static void orders_that_make_no_sense(void **state)
 	vtpm.order_size = 1057;
 	call = attest_ex();
 	assert_refused(&call, 0x80001001);
-	assert_int_equal(world_service(SERVICE_ORACLE)->calls, 0);
+	assert_int_equal(world_service(SERVICE_TWIN)->calls, 0);
 	vtpm.order_size = 1056;
 	call = attest_ex();
 	assert_selected(&call);
@@ -863,7 +863,7 @@ static void vtpm_that_does_not_remember(void **state)
 	assert_refused(&call, 0x80001001);
 	/* Made once: no loop. */
 	assert_int_equal(vtpm.selects, 1);
-	assert_int_equal(world_service(SERVICE_ORACLE)->calls, 1);
+	assert_int_equal(world_service(SERVICE_TWIN)->calls, 1);
 	vtpm.then = SELECT_MANIFEST;
 	for (uint32_t status = SERVICE_ERR_FORMAT; status <= SERVICE_ERR_BUSY; status++) {
 		vtpm.remember_status = status;
@@ -905,7 +905,7 @@ int main(void)
 		cmocka_unit_test_setup(seeds_given_up, setup),
 		cmocka_unit_test_setup(seeds_that_cannot_be_had, setup),
 		cmocka_unit_test_setup(nothing_to_prepare, setup),
-		cmocka_unit_test_setup(others_go_on_while_the_oracle_works, setup),
+		cmocka_unit_test_setup(others_go_on_while_the_twin_works, setup),
 		cmocka_unit_test_setup(others_go_on_between_slices, setup),
 		cmocka_unit_test_setup(another_vcpu_may_go_on, setup),
 		cmocka_unit_test_setup(other_bytes_give_up, setup),
@@ -913,8 +913,8 @@ int main(void)
 		cmocka_unit_test_setup(not_abandoned_stays, setup),
 		cmocka_unit_test_setup(deleted_vcpu_gives_up, setup),
 		cmocka_unit_test_setup(ended_vcpu_gives_up, setup),
-		cmocka_unit_test_setup(failures_of_the_oracle, setup),
-		cmocka_unit_test_setup(oracle_that_is_gone, setup),
+		cmocka_unit_test_setup(failures_of_the_twin, setup),
+		cmocka_unit_test_setup(twin_that_is_gone, setup),
 		cmocka_unit_test_setup(orders_that_make_no_sense, setup),
 		cmocka_unit_test_setup(vtpm_that_does_not_remember, setup),
 	};

@@ -233,7 +233,7 @@ static void vtpm_replies(struct bytes_reader *r, struct world_service *service)
 	service->reply_size = sizeof(reply) + bytes_le16(r) % 0x1200;
 }
 
-static void oracle_replies(struct bytes_reader *r, struct world_service *service)
+static void twin_replies(struct bytes_reader *r, struct world_service *service)
 {
 	uint32_t code = bytes_u8(r) & 1 ? bytes_le16(r) % 0x1200 : 0;
 
@@ -264,7 +264,7 @@ static void service_answers(struct bytes_reader *r)
 						    struct world_service *) = {
 		[SERVICE_VTPM] = vtpm_replies,
 		[SERVICE_ATTEST] = attest_replies,
-		[SERVICE_ORACLE] = oracle_replies,
+		[SERVICE_TWIN] = twin_replies,
 	};
 	unsigned int role = bytes_u8(r) % SERVICE_ROLES;
 	struct world_service *service = world_service(role);

@@ -18,7 +18,7 @@
 #define STACK (PROCESS_STACK_TOP - 0x100)
 #define DEEP_STACK (PROCESS_STACK_TOP - PROCESS_STACK_SIZE)
 #define MMAP PROCESS_MMAP_MIN
-#define PARKED "service a\nexec a\nrole oracle\nparked\nbudget 200ms\n"
+#define PARKED "service a\nexec a\nrole twin\nparked\nbudget 200ms\n"
 #define MEMORY "memory 1M\n"
 #define NOT_PARKED "service a\nexec a\nrole vtpm\nbudget 200ms\n" MEMORY
 #define HOUR_NS 3600000000000ull
@@ -45,7 +45,7 @@ static size_t reply_size;
 
 static enum service_status call(const char *payload)
 {
-	return service_call(SERVICE_ORACLE, 7, payload, strlen(payload), reply, sizeof(reply),
+	return service_call(SERVICE_TWIN, 7, payload, strlen(payload), reply, sizeof(reply),
 			    &reply_size);
 }
 
@@ -185,12 +185,12 @@ static void spoil_body(void)
 	size_t before;
 
 	begin(PARKED MEMORY "grant 6 file data/file\n", spoiler);
-	check(service_available(SERVICE_ORACLE));
+	check(service_available(SERVICE_TWIN));
 	before = free_pages();
 	for (int i = 0; i < 5; i++) {
 		check(call("hello") == SERVICE_OK);
 		check(reply_size == 4 && memcmp(reply, "fine", 4) == 0);
-		check(service_available(SERVICE_ORACLE));
+		check(service_available(SERVICE_TWIN));
 		/* But for page tables, which stay. */
 		check(i == 0 || free_pages() == before);
 		before = free_pages();
@@ -262,7 +262,7 @@ static void break_body(void)
 		memset(harness.log, 0, sizeof(harness.log));
 		check(call(cases[i].payload) == SERVICE_ERR_FAILED && reply_size == 0);
 		check(logged(cases[i].why));
-		check(service_available(SERVICE_ORACLE));
+		check(service_available(SERVICE_TWIN));
 		check(call("good") == SERVICE_OK && reply_size == 4);
 		check(call("e") == SERVICE_ERR_FORMAT && reply_size == 0);
 		check(free_pages() == before);
@@ -309,10 +309,10 @@ static void hog_body(void)
 {
 	/* So little that the 32 pages of the reply do not fit beside all of the snapshot. */
 	begin(PARKED "memory 612K\n", hog);
-	check(service_available(SERVICE_ORACLE));
+	check(service_available(SERVICE_TWIN));
 	check(call("bad") == SERVICE_ERR_FAILED);
 	check(!logged("no memory"));
-	check(service_available(SERVICE_ORACLE));
+	check(service_available(SERVICE_TWIN));
 	check(call("good") == SERVICE_OK && reply_size == 4);
 }
 
@@ -327,7 +327,7 @@ static unsigned int go_on(struct service_answer *answer)
 {
 	unsigned int slices = 1;
 
-	while (service_call_continue(SERVICE_ORACLE, answer) == SERVICE_PENDING) {
+	while (service_call_continue(SERVICE_TWIN, answer) == SERVICE_PENDING) {
 		slices++;
 		check(slices < 100);
 		check(answer->payload == NULL && answer->size == 0);
@@ -379,7 +379,7 @@ static enum service_status prepare_with(const char *payload)
 	struct service_answer answer;
 	enum service_status status;
 
-	if (service_prepare_start(SERVICE_ORACLE, 7, payload, 4, &answer) == SERVICE_PENDING)
+	if (service_prepare_start(SERVICE_TWIN, 7, payload, 4, &answer) == SERVICE_PENDING)
 		go_on(&answer);
 	status = answer.status;
 	service_answer_free(&answer);
@@ -428,8 +428,8 @@ static void given_up_preparation_body(void)
 
 	begin(PARKED MEMORY, counter);
 	check(prepare_with("good") == SERVICE_OK);
-	check(service_prepare_start(SERVICE_ORACLE, 7, "loop", 4, &answer) == SERVICE_PENDING);
-	service_call_abort(SERVICE_ORACLE);
+	check(service_prepare_start(SERVICE_TWIN, 7, "loop", 4, &answer) == SERVICE_PENDING);
+	service_call_abort(SERVICE_TWIN);
 	check(count_of() == 1);
 }
 
@@ -447,7 +447,7 @@ static void preparation_without_memory_body(void)
 	begin(PARKED "memory 500K\n", counter);
 	check(prepare_with("more") == SERVICE_ERR_FAILED);
 	check(logged("service a ended: there is no memory for its snapshot"));
-	check(!service_available(SERVICE_ORACLE));
+	check(!service_available(SERVICE_TWIN));
 	page_alloc_stats(&free, &all);
 	check(free == all);
 }
@@ -464,7 +464,7 @@ static void no_snapshot_body(void)
 
 	/* Enough to run, too little for the copy of two pages and the list of all. */
 	begin(PARKED "memory 300K\n", breaker);
-	check(!service_available(SERVICE_ORACLE));
+	check(!service_available(SERVICE_TWIN));
 	check(logged("service a ended: there is no memory for its snapshot"));
 	check(call("good") == SERVICE_ERR_FAILED);
 	page_alloc_stats(&free, &all);
@@ -532,12 +532,12 @@ static void slices_body(void)
 	begin(PARKED MEMORY, worker);
 	before = free_pages();
 	for (int i = 0; i < 3; i++) {
-		check(start(SERVICE_ORACLE, "work", &answer) == SERVICE_PENDING);
+		check(start(SERVICE_TWIN, "work", &answer) == SERVICE_PENDING);
 		/* Nobody else gets in, and nothing ends it. */
 		check(call("work") == SERVICE_ERR_BUSY);
-		check(start(SERVICE_ORACLE, "work", &answer) == SERVICE_FINISHED);
+		check(start(SERVICE_TWIN, "work", &answer) == SERVICE_FINISHED);
 		check(answer.status == SERVICE_ERR_BUSY && answer.payload == NULL);
-		check(service_available(SERVICE_ORACLE));
+		check(service_available(SERVICE_TWIN));
 		harness.now_ns += HOUR_NS;
 		slices = go_on(&answer);
 		check(slices >= 3 && slices <= 10);
@@ -562,13 +562,13 @@ static void slice_budget_body(void)
 	unsigned int slices;
 
 	begin(PARKED MEMORY, worker);
-	check(start(SERVICE_ORACLE, "loop", &answer) == SERVICE_PENDING);
+	check(start(SERVICE_TWIN, "loop", &answer) == SERVICE_PENDING);
 	slices = go_on(&answer);
 	check(slices >= 10 && slices <= 25);
 	check(answer.status == SERVICE_ERR_FAILED && answer.payload == NULL);
 	check(logged("it ran past its budget"));
 	check(call("work") == SERVICE_OK);
-	check(start(SERVICE_ORACLE, "crsh", &answer) == SERVICE_PENDING);
+	check(start(SERVICE_TWIN, "crsh", &answer) == SERVICE_PENDING);
 	go_on(&answer);
 	check(answer.status == SERVICE_ERR_FAILED);
 	check(call("work") == SERVICE_OK);
@@ -587,16 +587,16 @@ static void abort_body(void)
 
 	begin(PARKED MEMORY, worker);
 	before = free_pages();
-	service_call_abort(SERVICE_ORACLE); /* nothing is pending */
+	service_call_abort(SERVICE_TWIN); /* nothing is pending */
 	check(call("work") == SERVICE_OK);
-	check(start(SERVICE_ORACLE, "loop", &answer) == SERVICE_PENDING);
-	service_call_abort(SERVICE_ORACLE);
+	check(start(SERVICE_TWIN, "loop", &answer) == SERVICE_PENDING);
+	service_call_abort(SERVICE_TWIN);
 	check(logged("is set back: its caller gave up"));
-	check(service_call_continue(SERVICE_ORACLE, &answer) == SERVICE_FINISHED);
+	check(service_call_continue(SERVICE_TWIN, &answer) == SERVICE_FINISHED);
 	check(answer.status == SERVICE_ERR_FAILED);
 	check(free_pages() == before);
 	check(call("work") == SERVICE_OK);
-	check(start(SERVICE_ORACLE, "work", &answer) == SERVICE_PENDING);
+	check(start(SERVICE_TWIN, "work", &answer) == SERVICE_PENDING);
 	go_on(&answer);
 	check(answer.status == SERVICE_OK);
 	service_answer_free(&answer);
@@ -613,7 +613,7 @@ static void not_parked_body(void)
 	struct service_answer answer;
 
 	begin(NOT_PARKED, worker);
-	check(start(SERVICE_ORACLE, "work", &answer) == SERVICE_FINISHED);
+	check(start(SERVICE_TWIN, "work", &answer) == SERVICE_FINISHED);
 	check(answer.status == SERVICE_ERR_FAILED); /* there is none */
 	check(start(SERVICE_VTPM, "loop", &answer) == SERVICE_PENDING);
 	service_call_abort(SERVICE_VTPM);
@@ -651,7 +651,7 @@ static void late_body(void)
 
 	begin(PARKED MEMORY, late_reader);
 	for (int i = 0; i < 2; i++) {
-		check(start(SERVICE_ORACLE, "late", &answer) == SERVICE_PENDING);
+		check(start(SERVICE_TWIN, "late", &answer) == SERVICE_PENDING);
 		check(go_on(&answer) > 1);
 		check(answer.status == SERVICE_OK && memcmp(answer.payload, "late", 4) == 0);
 		service_answer_free(&answer);

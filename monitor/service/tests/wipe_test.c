@@ -104,7 +104,7 @@ static void start(void)
 {
 	static const char conf[] = "service a\nexec a\nrole vtpm\nmemory 512K\nbudget 60s\n";
 	static const char parked_conf[] =
-		"service a\nexec a\nrole oracle\nparked\nmemory 512K\nbudget 60s\n";
+		"service a\nexec a\nrole twin\nparked\nmemory 512K\nbudget 60s\n";
 	const char *text = parked ? parked_conf : conf;
 	struct socle_params params;
 

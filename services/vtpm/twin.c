@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "services/vtpm/oracle.h"
+#include "services/vtpm/twin.h"
 
 #include <string.h>
 
@@ -29,59 +29,59 @@ static uint32_t start_tpm(void)
  * elliptic curves, whose keys are quick to make, and of a proof are used here, so that they cost no key
  * any time.
  */
-static uint32_t warm_up(const struct oracle *oracle)
+static uint32_t warm_up(const struct twin *twin)
 {
-	static const uint8_t challenge[ORACLE_PROOF_SIZE];
+	static const uint8_t challenge[TWIN_PROOF_SIZE];
 	struct tpm_certified certified;
 	struct tpm_primary primary;
 	uint32_t rc = tpm_create_primary(any_key, sizeof(any_key), &primary);
 
 	if (!rc)
-		rc = tpm_certify_creation(oracle->proof_key, &primary, challenge, sizeof(challenge),
+		rc = tpm_certify_creation(twin->proof_key, &primary, challenge, sizeof(challenge),
 					  &certified);
 	return rc ? rc : tpm_flush(primary.handle);
 }
 
-static enum service_status load(struct oracle *oracle, const uint8_t *payload, size_t size)
+static enum service_status load(struct twin *twin, const uint8_t *payload, size_t size)
 {
-	const struct oracle_load *header = (const void *)payload;
+	const struct twin_load *header = (const void *)payload;
 	uint32_t rc;
 
-	if (oracle->used)
+	if (twin->used)
 		return SERVICE_ERR_FAILED;
 	if (size <= sizeof(*header))
 		return SERVICE_ERR_FORMAT;
-	if (oracle->loaded)
+	if (twin->loaded)
 		tpm_power_off();
-	oracle->loaded = false;
+	twin->loaded = false;
 	if (!tpm_load_permanent(payload + sizeof(*header), size - sizeof(*header)) ||
 	    !tpm_power_on())
 		return SERVICE_ERR_FAILED;
 	rc = start_tpm();
 	if (!rc)
-		rc = tpm_create_hmac_key(header->proof_key, &oracle->proof_key);
+		rc = tpm_create_hmac_key(header->proof_key, &twin->proof_key);
 	if (!rc)
-		rc = warm_up(oracle);
+		rc = warm_up(twin);
 	if (rc) {
-		serve_logf("oracle: the TPM does not start: response code 0x%x", rc);
+		serve_logf("twin: the TPM does not start: response code 0x%x", rc);
 		return SERVICE_ERR_FAILED;
 	}
-	oracle->loaded = true;
+	twin->loaded = true;
 	return SERVICE_OK;
 }
 
 /* The key, and the TPM's word that it is one that it has made. */
-static enum service_status put_made(const struct oracle *oracle, const struct oracle_order *order,
+static enum service_status put_made(const struct twin *twin, const struct twin_order *order,
 				    const struct tpm_primary *primary, struct serve_output *out)
 {
-	struct oracle_made made = { .public_size = (uint32_t)primary->public_size };
+	struct twin_made made = { .public_size = (uint32_t)primary->public_size };
 	struct tpm_certified certified;
 	enum service_status status;
-	uint32_t rc = tpm_certify_creation(oracle->proof_key, primary, order->challenge,
+	uint32_t rc = tpm_certify_creation(twin->proof_key, primary, order->challenge,
 					   sizeof(order->challenge), &certified);
 
 	if (rc) {
-		serve_logf("oracle: a key cannot be certified: response code 0x%x", rc);
+		serve_logf("twin: a key cannot be certified: response code 0x%x", rc);
 		return SERVICE_ERR_FAILED;
 	}
 	made.attest_size = (uint32_t)certified.attest_size;
@@ -94,12 +94,12 @@ static enum service_status put_made(const struct oracle *oracle, const struct or
 	return status;
 }
 
-static enum service_status make_key(struct oracle *oracle, const uint8_t *payload, size_t size,
+static enum service_status make_key(struct twin *twin, const uint8_t *payload, size_t size,
 				    struct serve_output *out)
 {
 	struct bytes_reader r = bytes_reader_init(payload, size);
 	struct selector_template info;
-	struct oracle_order order;
+	struct twin_order order;
 	struct tpm_primary primary;
 	enum service_status status;
 	const uint8_t *template;
@@ -110,25 +110,25 @@ static enum service_status make_key(struct oracle *oracle, const uint8_t *payloa
 	template = bytes_take(&r, size);
 	if (r.bad || selector_template_check(&info, template, size))
 		return SERVICE_ERR_FORMAT;
-	if (!oracle->loaded || oracle->used)
+	if (!twin->loaded || twin->used)
 		return SERVICE_ERR_FAILED;
-	oracle->used = true;
+	twin->used = true;
 	rc = tpm_create_primary(template, size, &primary);
 	if (rc == TPM_RC_NONE)
 		return SERVICE_ERR_FAILED;
 	status = serve_append(out, &rc, sizeof(rc));
 	if (status != SERVICE_OK || rc)
 		return status;
-	return put_made(oracle, &order, &primary, out);
+	return put_made(twin, &order, &primary, out);
 }
 
-enum service_status oracle_handle(void *context, uint32_t op, const uint8_t *payload, size_t size,
-				  struct serve_output *out)
+enum service_status twin_handle(void *context, uint32_t op, const uint8_t *payload, size_t size,
+				struct serve_output *out)
 {
 	switch (op) {
-	case ORACLE_OP_LOAD:
+	case TWIN_OP_LOAD:
 		return load(context, payload, size);
-	case ORACLE_OP_CREATE:
+	case TWIN_OP_CREATE:
 		return make_key(context, payload, size, out);
 	default:
 		return SERVICE_ERR_UNSUPPORTED;
