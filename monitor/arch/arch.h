@@ -234,7 +234,7 @@ bool arch_start_vcpu(uint32_t apic_id, unsigned int vmpl, gpa_t vmsa, uint64_t s
 
 enum arch_run {
 	ARCH_RUN_RETURNED, /* this VMPL runs again */
-	ARCH_RUN_EVENT,	   /* not left at all: an event is pending (trap/wait.h) */
+	ARCH_RUN_EVENT,	   /* not left at all: an event is pending (cpu/wait.h) */
 	ARCH_RUN_REFUSED,
 };
 

@@ -119,6 +119,7 @@ static _Noreturn void boot_on_own_stack(void)
 	struct cpu *cpu = cpu_this();
 
 	cpu_load(cpu);
+	trap_load_idt();
 	if (!trap_seal_idt())
 		die(DIE_BUG, "the IDT cannot be sealed");
 	if (!arch_host_init_cpu(cpu, &monitor_pages))

@@ -13,6 +13,7 @@
 #include "monitor/cpu/cpu.h"
 #include "monitor/log/log.h"
 #include "monitor/run/run.h"
+#include "monitor/trap/trap.h"
 #include "monitor/vcpu/vmsa.h"
 
 #define SAY_AFTER_NS 30000000000ull
@@ -25,6 +26,7 @@ static _Noreturn void ap_main(void)
 	struct cpu *cpu = cpu_this();
 
 	cpu_load(cpu);
+	trap_load_idt();
 	if (!arch_host_init_cpu(cpu, ap_owner))
 		die(DIE_HOST, "a vCPU got no GHCB or doorbell page");
 	if (!arch_timer_init())

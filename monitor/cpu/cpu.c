@@ -3,7 +3,6 @@
 
 #include "monitor/base/cpu_ops.h"
 #include "monitor/cpu/cpuid.h"
-#include "monitor/trap/trap.h"
 
 #define DESCRIPTOR_CODE64 0x00af9b000000ffffull
 #define DESCRIPTOR_DATA 0x00cf93000000ffffull
@@ -95,7 +94,6 @@ static void load_msrs(void)
 void cpu_load(struct cpu *cpu)
 {
 	load_descriptors(cpu);
-	trap_load_idt();
 	load_control_registers();
 	load_msrs();
 }

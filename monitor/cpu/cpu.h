@@ -73,8 +73,8 @@ _Static_assert(MONITOR_CPUS_MAX *(unsigned long)CPU_BLOCK_SIZE <= (4ul << 20),
 bool cpu_create(unsigned int index, struct page_owner *owner);
 
 /*
- * Makes this CPU what its block says: GDT, TSS, IDT, control registers. It runs on the block's
- * stack.
+ * Makes this CPU what its block says: GDT, TSS, control registers. It runs on the block's stack,
+ * and goes on to trap_load_idt().
  */
 void cpu_load(struct cpu *cpu);
 

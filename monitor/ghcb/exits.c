@@ -6,8 +6,8 @@
 #include "monitor/arch/arch.h"
 #include "monitor/base/cpu_ops.h"
 #include "monitor/base/die.h"
+#include "monitor/cpu/wait.h"
 #include "monitor/ghcb/ghcb.h"
-#include "monitor/trap/wait.h"
 
 #define OFFSET_RAX offsetof(struct ghcb, rax)
 #define OFFSET_RBX offsetof(struct ghcb, rbx)

@@ -9,11 +9,11 @@
 #include "monitor/base/die.h"
 #include "monitor/base/limits.h"
 #include "monitor/cpu/cpu.h"
+#include "monitor/cpu/wait.h"
 #include "monitor/log/log.h"
 #include "monitor/run/serve.h"
 #include "monitor/trap/trap.h"
 #include "monitor/trap/user.h"
-#include "monitor/trap/wait.h"
 
 #define REFUSALS_MAX 100u
 

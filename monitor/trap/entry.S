@@ -51,7 +51,7 @@ trap_hv:
 	testb	$3, 16(%rsp)
 	jnz	trap_hv_of_user
 	cmpq	$user_resume_begin, 8(%rsp)
-	jb	2f
+	jb	1f
 	cmpq	$user_resume_end, 8(%rsp)
 	jae	1f
 	movq	$user_resume_abort, 8(%rsp)
@@ -166,30 +166,6 @@ user_return:
 	popq	%rbp
 	popq	%rbx
 	movl	%edi, %eax
-	ret
-
-/*
- * void wait_halt(struct cpu *cpu), bool wait_vmgexit(struct cpu *cpu): halt or leave this VMPL, but
- * not while an event is pending, which nobody would look at before somebody else wakes us. #HV
- * within the bounds is sent to wait_abort. The second returns whether it left.
- */
-	.globl	wait_halt, wait_vmgexit, wait_begin, wait_end, wait_abort
-wait_begin:
-wait_halt:
-	cmpl	$0, CPU_SIGNALS(%rdi)
-	jne	wait_abort
-	hlt
-	ret
-wait_vmgexit:
-	cmpl	$0, CPU_SIGNALS(%rdi)
-	jne	wait_abort
-	rep
-	vmmcall
-wait_end:
-	movl	$1, %eax
-	ret
-wait_abort:
-	xorl	%eax, %eax
 	ret
 
 	.section .note.GNU-stack, "", @progbits

@@ -30,7 +30,7 @@ static inline bool trap_from_user(const struct trap_frame *frame)
 	return frame->cs & 3;
 }
 
-/* Fills the IDT, once, before any cpu_load(), and makes it read-only afterwards. */
+/* Fills the IDT, once, before anybody loads it, and makes it read-only afterwards. */
 void trap_init_idt(void);
 bool trap_seal_idt(void);
 

@@ -120,6 +120,11 @@ void cpu_load(struct cpu *cpu)
 	abort();
 }
 
+void trap_load_idt(void)
+{
+	abort();
+}
+
 bool arch_host_init_cpu(struct cpu *cpu, struct page_owner *from)
 {
 	(void)cpu;

@@ -14,8 +14,8 @@
 
 #include "monitor/arch/arch.h"
 #include "monitor/base/die.h"
+#include "monitor/cpu/wait.h"
 #include "monitor/ghcb/ghcb.h"
-#include "monitor/trap/wait.h"
 
 #define GHCB_MSR 0xc0010130u
 #define PAGE 0x1234567000ull

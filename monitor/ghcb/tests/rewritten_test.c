@@ -20,9 +20,9 @@
 
 #include "monitor/arch/arch.h"
 #include "monitor/base/direct.h"
+#include "monitor/cpu/wait.h"
 #include "monitor/ghcb/ghcb.h"
 #include "monitor/mem/map.h"
-#include "monitor/trap/wait.h"
 
 #define GHCB_MSR 0xc0010130u
 #define RAX 0x1f8u

@@ -2,7 +2,7 @@
 /*
  * The run loop: what it does, in order, against a host and a guest that are scripted. Each step is
  * a letter: p looks at events, s serves, l leaves the service's space, t stops the timer, r runs
- * the guest, h halts, w warns. The order is that of run/run.c's and trap/wait.h's contract.
+ * the guest, h halts, w warns. The order is that of run/run.c's and cpu/wait.h's contract.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -14,12 +14,12 @@
 
 #include "monitor/arch/arch.h"
 #include "monitor/base/die.h"
+#include "monitor/cpu/wait.h"
 #include "monitor/log/log.h"
 #include "monitor/run/run.h"
 #include "monitor/run/serve.h"
 #include "monitor/trap/trap.h"
 #include "monitor/trap/user.h"
-#include "monitor/trap/wait.h"
 
 #define ROUNDS_MAX 512u
 

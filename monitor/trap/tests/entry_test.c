@@ -15,8 +15,8 @@
 
 #include <cmocka.h>
 
+#include "monitor/cpu/wait.h"
 #include "monitor/trap/user_asm.h"
-#include "monitor/trap/wait.h"
 
 #define HV 28u
 #define KERNEL_CS 0x08u

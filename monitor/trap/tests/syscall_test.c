@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "monitor/trap/trap.h"
+#include "monitor/trap/user.h"
 
 #define TEXT 0x401000ull
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Giving the CPU away without losing an event: one that comes between the last look at the doorbell
- * and the instruction would else wait until something wakes us. entry.S
+ * and the instruction would else wait until something wakes us. wait.S
  */
-#ifndef SOCLE_MONITOR_TRAP_WAIT_H
-#define SOCLE_MONITOR_TRAP_WAIT_H
+#ifndef SOCLE_MONITOR_CPU_WAIT_H
+#define SOCLE_MONITOR_CPU_WAIT_H
 
 #include <stdbool.h>
 
