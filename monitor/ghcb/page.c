@@ -7,13 +7,13 @@
 #include "monitor/ghcb/ghcb.h"
 #include "monitor/mem/map.h"
 
-/* What no page says that nobody wrote to. */
+/* A value that no page holds unless it was written there. */
 #define MARK 0x5ec2e7be11deafedull
 
 /*
- * Private, the page is marked; shared, it says something else, or the C-bit does nothing. A host can
- * see to that without a C-bit; what proves it is PVALIDATE (boot/processor.h). This is for the
- * mistakes of platforms.
+ * A mark that was written while the page was private must not be readable once it is shared, or the
+ * C-bit does nothing. That finds mistakes of platforms; a hostile host is found out by PVALIDATE
+ * (boot/processor.h).
  */
 static bool share(gpa_t page)
 {

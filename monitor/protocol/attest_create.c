@@ -21,7 +21,7 @@
 /* What vtpm and twin say to each other goes through here as it is. */
 #define ORDER_MAX (sizeof(struct twin_order) + SVSM_SELECTOR_MAX)
 #define MADE_MAX 2048u
-/* So often others find a creation suspended before it has to go. */
+/* A suspended creation is given up when other callers have found it so this many times. */
 #define WAITS_MAX 1000u
 
 enum creation_state {

@@ -71,7 +71,7 @@ void arch_ports_init(const struct socle_params *params)
 		flush_log(ports.used);
 }
 
-/* Waits for room, but not for longer than anyone should. False when the host refuses the access. */
+/* Polls for room, so many times at most. False when the host refuses the access. */
 static bool wait_transmit(bool *room)
 {
 	*room = false;

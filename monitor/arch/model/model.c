@@ -107,7 +107,7 @@ bool model_allows(gpa_t page, unsigned int vmpl, unsigned int perms)
 	return rmp_access(&model.rmp, page.raw / ABI_PAGE_SIZE, vmpl, perms) == RMP_DONE;
 }
 
-/* True when the script lets the operation happen; *eax is what it says otherwise. */
+/* True when the test's hook and script let the operation happen; else *eax is its result. */
 static bool allowed(enum model_op op, gpa_t at, uint64_t size, uint64_t argument, uint32_t *eax)
 {
 	struct model_event event = { .op = op, .at = at, .size = size, .argument = argument };
@@ -130,7 +130,10 @@ static bool allowed(enum model_op op, gpa_t at, uint64_t size, uint64_t argument
 	return ok;
 }
 
-/* The host mends what an instruction finds wrong, as it must before the vCPU can go on. */
+/*
+ * The host mends what stopped an instruction by a nested page fault, as it must before the vCPU can
+ * go on. False for faults that are the guest's.
+ */
 static bool host_mends(const struct rmp_outcome *out, uint64_t index, uint64_t pages)
 {
 	if (out->status == RMP_NEEDS_SMASH)
@@ -196,7 +199,10 @@ bool arch_flush_guest_tlb(void)
 	return allowed(MODEL_FLUSH, gpa(0), 0, 0, &eax);
 }
 
-/* Whether VMPL0 may access the page; one that is not assigned is, and faults all the same. */
+/*
+ * Whether VMPL0 may access the page. The host assigns one that is not assigned, which is not
+ * validated then: the access faults now.
+ */
 static bool page_accessible(uint64_t index, unsigned int perms)
 {
 	enum rmp_status status = rmp_access(&model.rmp, index, 0, perms);
@@ -290,7 +296,7 @@ bool arch_vmsa_set_runnable(gpa_t vmsa, bool runnable, bool *was)
 	return true;
 }
 
-/* There is no AMD-SP here: the host of the model is always too busy to ask one. */
+/* The AMD-SP is not modelled: the host says that it is busy. */
 uint64_t arch_guest_request(const void *request, void *response, void *certificates,
 			    size_t *cert_size)
 {
@@ -303,7 +309,7 @@ uint64_t arch_guest_request(const void *request, void *response, void *certifica
 
 bool arch_random(void *to, size_t size)
 {
-	memset(to, 0x5a, size); /* the same in each run, so that each run of a test is the same */
+	memset(to, 0x5a, size); /* so that every run of a test is the same */
 	return true;
 }
 

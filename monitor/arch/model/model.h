@@ -2,9 +2,9 @@
 /*
  * The model: arch.h in plain C, for host processes. Guest memory is an array, the RMP is core/snp/rmp.
  * A test scripts what a hostile guest and host do: it sees each operation before it happens, and
- * may change memory and RMP then, or make the operation fail. The host is one that converts: what
- * is not assigned is assigned when somebody needs it, which leaves it not validated, and then the
- * operation faults as it does on hardware. One thread; arch_cpu_index() is what the test says.
+ * may change memory and RMP then, or make the operation fail. The host is one that converts: it
+ * assigns a page that somebody needs. Such a page is not validated, so PVALIDATE goes on with it, and
+ * every other operation faults, as on hardware. One thread; arch_cpu_index() is what the test says.
  */
 #ifndef SOCLE_MONITOR_ARCH_MODEL_MODEL_H
 #define SOCLE_MONITOR_ARCH_MODEL_MODEL_H
