@@ -2,7 +2,6 @@
 /* The order in which the monitor comes to life, on the first vCPU. */
 #include "abi/params.h"
 #include "monitor/arch/arch.h"
-#include "monitor/base/cpu_ops.h"
 #include "monitor/base/die.h"
 #include "monitor/base/direct.h"
 #include "monitor/boot/boot.h"

@@ -7,7 +7,6 @@
 
 #include "core/snp/vmsa.h"
 #include "monitor/arch/arch.h"
-#include "monitor/base/cpu_ops.h"
 #include "monitor/base/die.h"
 #include "monitor/base/direct.h"
 #include "monitor/cpu/cpu.h"

@@ -31,13 +31,11 @@ _Noreturn void ghcb_terminate(uint8_t set, uint8_t code);
 /* ---- Shared pages. page.c ---- */
 
 /*
- * Allocates a page and makes it shared: PVALIDATE off, page state change, C=0 in the direct map,
- * zeroed. False: no memory or the host refused; a page that is half-way is never used again.
+ * Allocates count pages in a row and makes them shared: PVALIDATE off, page state change, C=0 in the
+ * direct map, zeroed. False: no memory or the host refused; pages that are half-way are never used
+ * again.
  */
-bool ghcb_share_page(struct page_owner *owner, gpa_t *page);
-
-/* As ghcb_share_page(), for count pages in a row. */
-bool ghcb_share_span(struct page_owner *owner, size_t count, gpa_t *first);
+bool ghcb_share(struct page_owner *owner, size_t count, gpa_t *first);
 
 /* ---- Exits with the page (4). exits.c ---- */
 

@@ -35,7 +35,7 @@ static bool share(gpa_t page)
 	return true;
 }
 
-bool ghcb_share_span(struct page_owner *owner, size_t count, gpa_t *first)
+bool ghcb_share(struct page_owner *owner, size_t count, gpa_t *first)
 {
 	if (!page_alloc_span(owner, count, 1, first))
 		return false;
@@ -46,21 +46,16 @@ bool ghcb_share_span(struct page_owner *owner, size_t count, gpa_t *first)
 	return true;
 }
 
-bool ghcb_share_page(struct page_owner *owner, gpa_t *page)
-{
-	return ghcb_share_span(owner, 1, page);
-}
-
 bool arch_host_init_cpu(struct cpu *cpu, struct page_owner *owner)
 {
 	gpa_t page;
 
-	if (!ghcb_share_page(owner, &page) || !ghcb_register(page))
+	if (!ghcb_share(owner, 1, &page) || !ghcb_register(page))
 		return false;
 	cpu->ghcb_page = page;
 	cpu->ghcb = direct_ptr(page);
 
-	if (!ghcb_share_page(owner, &cpu->doorbell_page))
+	if (!ghcb_share(owner, 1, &cpu->doorbell_page))
 		return false;
 	cpu->doorbell = direct_ptr(cpu->doorbell_page);
 	cpu->doorbell_set = ghcb_set_doorbell(cpu->doorbell_page);

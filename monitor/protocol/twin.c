@@ -28,9 +28,8 @@ static enum service_progress start_loading(struct service_answer *answer)
 	}
 	memcpy(&header, twin.seeds.payload, sizeof(header));
 	twin.generation = header.generation;
-	return service_prepare_start(SERVICE_TWIN, TWIN_OP_LOAD,
-				     twin.seeds.payload + sizeof(header),
-				     twin.seeds.size - sizeof(header), answer);
+	return service_call_start(SERVICE_TWIN, TWIN_OP_LOAD, twin.seeds.payload + sizeof(header),
+				  twin.seeds.size - sizeof(header), true, answer);
 }
 
 static bool finish_loading(struct service_answer *answer)
@@ -43,7 +42,7 @@ static bool finish_loading(struct service_answer *answer)
 
 static enum service_progress start_creating(struct service_answer *answer)
 {
-	return service_call_start(SERVICE_TWIN, TWIN_OP_CREATE, twin.order, twin.order_size,
+	return service_call_start(SERVICE_TWIN, TWIN_OP_CREATE, twin.order, twin.order_size, false,
 				  answer);
 }
 

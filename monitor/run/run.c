@@ -5,7 +5,6 @@
  */
 #include "monitor/run/run.h"
 #include "monitor/arch/arch.h"
-#include "monitor/base/cpu_ops.h"
 #include "monitor/base/die.h"
 #include "monitor/base/limits.h"
 #include "monitor/cpu/cpu.h"

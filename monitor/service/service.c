@@ -272,40 +272,20 @@ static enum service_progress progress(struct service_answer *answer, enum servic
 	return SERVICE_FINISHED;
 }
 
-static enum service_progress start_slices(enum service_role role,
-					  const struct process_request *request,
-					  struct service_answer *answer)
+enum service_progress service_call_start(enum service_role role, uint32_t op, const void *payload,
+					 size_t size, bool keep, struct service_answer *answer)
 {
+	const struct process_request request = {
+		.op = op, .payload = payload, .size = size, .keep = keep
+	};
 	struct service *service = role_service(role);
 	enum service_status status = SERVICE_ERR_FAILED;
 	struct message message = { 0 };
 	bool pending = false;
 
 	if (service)
-		status = call_start(service, request, SLICE_NS, &message, &pending);
+		status = call_start(service, &request, SLICE_NS, &message, &pending);
 	return progress(answer, status, &message, pending);
-}
-
-enum service_progress service_call_start(enum service_role role, uint32_t op, const void *payload,
-					 size_t size, struct service_answer *answer)
-{
-	const struct process_request request = { .op = op, .payload = payload, .size = size };
-
-	return start_slices(role, &request, answer);
-}
-
-enum service_progress service_prepare_start(enum service_role role, uint32_t op,
-					    const void *payload, size_t size,
-					    struct service_answer *answer)
-{
-	const struct process_request request = {
-		.op = op,
-		.payload = payload,
-		.size = size,
-		.keep = true,
-	};
-
-	return start_slices(role, &request, answer);
 }
 
 enum service_progress service_call_continue(enum service_role role, struct service_answer *answer)

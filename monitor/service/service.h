@@ -64,19 +64,12 @@ enum service_progress {
  * next system call behind them, so that the call is, in effect, finished at once. payload stays
  * where it is until the call is finished or given up. The service's budget is for all slices
  * together, not for what lies between them. A service that is suspended in somebody's call gives
- * SERVICE_ERR_BUSY to all others, so it is for the callers to take turns.
+ * SERVICE_ERR_BUSY to all others, so it is for the callers to take turns. With keep a parked service
+ * is prepared: what SERVICE_OK leaves it as is what it is set back to from then on.
  */
 enum service_progress service_call_start(enum service_role role, uint32_t op, const void *payload,
-					 size_t size, struct service_answer *answer);
+					 size_t size, bool keep, struct service_answer *answer);
 enum service_progress service_call_continue(enum service_role role, struct service_answer *answer);
-
-/*
- * As service_call_start(), and prepares a parked service: what SERVICE_OK leaves it as is what it
- * is set back to from then on.
- */
-enum service_progress service_prepare_start(enum service_role role, uint32_t op,
-					    const void *payload, size_t size,
-					    struct service_answer *answer);
 
 /*
  * Gives up a pending call, if there is one: a parked service is set back, any other

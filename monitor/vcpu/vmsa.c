@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "monitor/vcpu/vmsa.h"
+
 #include "monitor/arch/arch.h"
 
 /*

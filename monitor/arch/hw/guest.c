@@ -78,42 +78,22 @@ uint8_t arch_guest_exchange8(gpa_t at, uint8_t value, bool *ok)
 /* NOLINTNEXTLINE(misc-redundant-expression): that both say the same is the point. */
 _Static_assert(SNP_VMSA_EFER_SVME == 1ull << EFER_SVME_BIT, "EFER.SVME");
 
-/* Both return whether it was set before, and false in *ok on a fault. */
-static bool set_svme(uint64_t *efer, bool *ok)
-{
-	uint8_t before = 0, failed = 1;
-
-	__asm__ volatile("1: lock btsq %3, %0\n"
-			 "setc %1\n"
-			 "movb $0, %2\n"
-			 "2:\n" EXTABLE_ENTRY("1b", "2b")
-			 : "+m"(*efer), "+q"(before), "+q"(failed)
-			 : "i"(EFER_SVME_BIT)
-			 : "memory", "cc");
-	*ok = !failed;
-	return before;
-}
-
-static bool clear_svme(uint64_t *efer, bool *ok)
-{
-	uint8_t before = 0, failed = 1;
-
-	__asm__ volatile("1: lock btrq %3, %0\n"
-			 "setc %1\n"
-			 "movb $0, %2\n"
-			 "2:\n" EXTABLE_ENTRY("1b", "2b")
-			 : "+m"(*efer), "+q"(before), "+q"(failed)
-			 : "i"(EFER_SVME_BIT)
-			 : "memory", "cc");
-	*ok = !failed;
-	return before;
-}
-
 bool arch_vmsa_set_runnable(gpa_t vmsa, bool runnable, bool *was)
 {
 	uint64_t *efer = direct_ptr(gpa(vmsa.raw + offsetof(struct snp_vmsa, efer)));
-	bool ok;
+	uint8_t before = 0, failed = 1;
 
-	*was = runnable ? set_svme(efer, &ok) : clear_svme(efer, &ok);
-	return ok;
+	__asm__ volatile("testb %3, %3\n"
+			 "jz 2f\n"
+			 "1: lock btsq %4, %0\n"
+			 "jmp 3f\n"
+			 "2: lock btrq %4, %0\n"
+			 "3: setc %1\n"
+			 "movb $0, %2\n"
+			 "4:\n" EXTABLE_ENTRY("1b", "4b") EXTABLE_ENTRY("2b", "4b")
+			 : "+m"(*efer), "+q"(before), "+q"(failed)
+			 : "q"((uint8_t)runnable), "i"(EFER_SVME_BIT)
+			 : "memory", "cc");
+	*was = before;
+	return !failed;
 }

@@ -18,9 +18,8 @@ static struct {
 
 bool arch_requests_init(struct page_owner *owner)
 {
-	return ghcb_share_page(owner, &bounce.request) &&
-	       ghcb_share_page(owner, &bounce.response) &&
-	       ghcb_share_span(owner, CERTIFICATE_PAGES, &bounce.certificates);
+	return ghcb_share(owner, 1, &bounce.request) && ghcb_share(owner, 1, &bounce.response) &&
+	       ghcb_share(owner, CERTIFICATE_PAGES, &bounce.certificates);
 }
 
 static bool is_zero(const uint8_t *bytes, size_t size)

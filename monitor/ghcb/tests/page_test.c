@@ -137,16 +137,16 @@ static void each_page_of_a_span_is_shared(void **state)
 	gpa_t first, one;
 
 	(void)state;
-	assert_true(ghcb_share_span(&owner, 3, &first));
+	assert_true(ghcb_share(&owner, 3, &first));
 	for (unsigned int i = 0; i < 3; i++) {
 		assert_int_equal(*step_of(gpa(first.raw + i * 0x1000)), NAMED);
 		assert_true(zeroed(first.raw + i * 0x1000));
 	}
-	assert_true(ghcb_share_page(&owner, &one));
+	assert_true(ghcb_share(&owner, 1, &one));
 	assert_int_equal(*step_of(one), NAMED);
 	assert_true(one.raw < first.raw || one.raw >= first.raw + 0x3000);
 	assert_int_equal(owner.used, 4);
-	assert_false(ghcb_share_span(&owner, 3, &first)); /* no memory */
+	assert_false(ghcb_share(&owner, 3, &first)); /* no memory */
 	assert_int_equal(calls, 12);
 }
 
@@ -158,13 +158,13 @@ static void a_page_that_is_half_way_is_not_used(void **state)
 	(void)state;
 	for (failing = 1; failing <= 3; failing++) {
 		calls = 0;
-		assert_false(ghcb_share_page(&owner, &page));
+		assert_false(ghcb_share(&owner, 1, &page));
 		assert_int_equal(calls, failing);
 		assert_int_equal(owner.used, failing);
 	}
 	failing = 0;
 	unchanged = true; /* it was not valid, so the host has put another page there */
-	assert_false(ghcb_share_page(&owner, &page));
+	assert_false(ghcb_share(&owner, 1, &page));
 	assert_int_equal(*step_of(page), INVALID);
 	assert_int_equal(owner.used, 4);
 }
@@ -176,7 +176,7 @@ static void a_c_bit_that_does_nothing_shows(void **state)
 
 	(void)state;
 	same_bytes = true;
-	assert_false(ghcb_share_page(&owner, &page));
+	assert_false(ghcb_share(&owner, 1, &page));
 }
 
 static void a_span_fails_with_one_of_its_pages(void **state)
@@ -185,7 +185,7 @@ static void a_span_fails_with_one_of_its_pages(void **state)
 
 	(void)state;
 	failing = 5;
-	assert_false(ghcb_share_span(&owner, 2, &first));
+	assert_false(ghcb_share(&owner, 2, &first));
 	assert_int_equal(calls, 5);
 }
 

@@ -379,7 +379,7 @@ static enum service_status prepare_with(const char *payload)
 	struct service_answer answer;
 	enum service_status status;
 
-	if (service_prepare_start(SERVICE_TWIN, 7, payload, 4, &answer) == SERVICE_PENDING)
+	if (service_call_start(SERVICE_TWIN, 7, payload, 4, true, &answer) == SERVICE_PENDING)
 		go_on(&answer);
 	status = answer.status;
 	service_answer_free(&answer);
@@ -428,7 +428,7 @@ static void given_up_preparation_body(void)
 
 	begin(PARKED MEMORY, counter);
 	check(prepare_with("good") == SERVICE_OK);
-	check(service_prepare_start(SERVICE_TWIN, 7, "loop", 4, &answer) == SERVICE_PENDING);
+	check(service_call_start(SERVICE_TWIN, 7, "loop", 4, true, &answer) == SERVICE_PENDING);
 	service_call_abort(SERVICE_TWIN);
 	check(count_of() == 1);
 }
@@ -520,7 +520,7 @@ static enum user_exit worker(struct user_context *context, unsigned int step)
 static enum service_progress start(enum service_role role, const char *payload,
 				   struct service_answer *answer)
 {
-	return service_call_start(role, 7, payload, 4, answer);
+	return service_call_start(role, 7, payload, 4, false, answer);
 }
 
 static void slices_body(void)

@@ -26,7 +26,7 @@ static bool with_table;
 static uint8_t table[ROOM]; /* what the host writes */
 static uint8_t request[0x1000], response[0x1000], certificates[ROOM + 0x2000];
 
-bool ghcb_share_span(struct page_owner *who, size_t count, gpa_t *first)
+bool ghcb_share(struct page_owner *who, size_t count, gpa_t *first)
 {
 	static const uint64_t places[] = { REQUEST, RESPONSE, TABLE };
 
@@ -35,11 +35,6 @@ bool ghcb_share_span(struct page_owner *who, size_t count, gpa_t *first)
 	assert_int_equal(count, shared == 2 ? 4 : 1);
 	*first = gpa(places[shared++]);
 	return shared != refuse_share;
-}
-
-bool ghcb_share_page(struct page_owner *who, gpa_t *page)
-{
-	return ghcb_share_span(who, 1, page);
 }
 
 static bool all_are(const uint8_t *bytes, uint8_t value, size_t size)

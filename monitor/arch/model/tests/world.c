@@ -162,22 +162,16 @@ enum service_status service_call(enum service_role role, uint32_t op, const void
 }
 
 enum service_progress service_call_start(enum service_role role, uint32_t op, const void *payload,
-					 size_t size, struct service_answer *answer)
+					 size_t size, bool keep, struct service_answer *answer)
 {
 	struct world_service *service = &services[role];
 
+	(void)keep;
 	*answer = (struct service_answer){ .status = take_request(service, op, payload, size) };
 	if (answer->status != SERVICE_OK)
 		return SERVICE_FINISHED;
 	service->suspended = true;
 	return service_call_continue(role, answer);
-}
-
-enum service_progress service_prepare_start(enum service_role role, uint32_t op,
-					    const void *payload, size_t size,
-					    struct service_answer *answer)
-{
-	return service_call_start(role, op, payload, size, answer);
 }
 
 enum service_progress service_call_continue(enum service_role role, struct service_answer *answer)
