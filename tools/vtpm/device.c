@@ -139,6 +139,13 @@ static bool same_profile(const struct vtpm_device *device, struct host_error *er
 			 device->profile_path, difference.text);
 }
 
+static void cut_power(struct vtpm_device *device)
+{
+	tpm_store_with(NULL, NULL);
+	tpm_power_off();
+	device->on = false;
+}
+
 static uint32_t execute_simple(struct vtpm_device *device, uint32_t code, uint16_t type)
 {
 	const uint8_t command[] = { 0x80,
@@ -225,9 +232,8 @@ void vtpm_device_power_off(struct vtpm_device *device, bool orderly)
 	if (orderly && !device->orderly &&
 	    execute_simple(device, TPM_CC_SHUTDOWN, TPM_SU_STATE) != TPM_RC_SUCCESS)
 		execute_simple(device, TPM_CC_SHUTDOWN, TPM_SU_CLEAR);
-	tpm_store_with(NULL, NULL);
-	tpm_power_off();
-	device->on = false;
+	if (device->on) /* a TPM that cannot go on has none any more */
+		cut_power(device);
 }
 
 /*
@@ -268,7 +274,7 @@ bool vtpm_device_execute(struct vtpm_device *device, uint8_t locality, const uin
 		return true;
 	}
 	if (!vtpm_execute(&device->vtpm, locality, command, size, response, response_size)) {
-		vtpm_device_power_off(device, false);
+		cut_power(device);
 		return false;
 	}
 	device->orderly = tpm_command_code(command, size) == TPM_CC_SHUTDOWN &&

@@ -216,7 +216,7 @@ static bool listen_on_path(struct loop *loop, struct host_error *error)
 
 	if (strlen(path) >= sizeof(at.sun_path))
 		return host_fail(error, "%s: the name is too long for a socket", path);
-	strcpy(at.sun_path, path);
+	memcpy(at.sun_path, path, strlen(path) + 1);
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0 || !bind_path(fd, &at) || listen(fd, BACKLOG) != 0) {
 		host_fail(error, "%s: %s", path, strerror(errno));
