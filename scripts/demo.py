@@ -292,10 +292,16 @@ def check_hello(payload, options):
     return hello
 
 
-def gather(line, folder, options):
-    """Sends a nonce and stores the guest's evidence. The files that are not evidence, by name."""
+def new_nonce(mine):
+    """The relying party keeps what it asked: the guest's copy would prove nothing."""
     nonce = secrets.token_bytes(NONCE_SIZE)
-    (folder / "nonce.bin").write_bytes(nonce)
+    (mine / "nonce.bin").write_bytes(nonce)
+    return nonce
+
+
+def gather(line, folder, mine, options):
+    """Sends a nonce and stores the guest's evidence. The files that are not evidence, by name."""
+    nonce = new_nonce(mine)
     line.send(channel.NONCE, nonce)
     files = line.files(time.monotonic() + options.timeout)
     missing = [name for name in (*EVIDENCE_FILES, *OTHER_FILES) if name not in files]
@@ -319,7 +325,7 @@ def tpm_file_parts(blob):
     return blob[8:10 + size], blob[10 + size:]
 
 
-def make_challenge(folder, ak_name):
+def make_challenge(folder, mine, ak_name):
     """
     Wraps a new secret for the EK of the manifest, which the report vouches for, to the AK's name.
     Returns the credential; the record is challenge.json.
@@ -335,14 +341,14 @@ def make_challenge(folder, ak_name):
         credential = (work / "credential").read_bytes()
     blob, seed = tpm_file_parts(credential)
     ek_name = struct.pack(">H", TPM2_ALG_SHA256) + hashlib.sha256(manifest).digest()
-    (folder / "challenge.json").write_text(json.dumps({
+    (mine / "challenge.json").write_text(json.dumps({
         "ek_name": ek_name.hex(), "ak_name": ak_name.hex(), "credential_blob": blob.hex(),
         "seed": seed.hex(), "secret": secret.hex()}, indent=1) + "\n")
     return credential, secret
 
 
-def challenge_guest(line, folder, ak_name, options):
-    credential, secret = make_challenge(folder, ak_name)
+def challenge_guest(line, folder, mine, ak_name, options):
+    credential, secret = make_challenge(folder, mine, ak_name)
     line.send(channel.CHALLENGE, credential)
     files = line.files(time.monotonic() + options.timeout)
     if "answer.bin" not in files:
@@ -352,11 +358,11 @@ def challenge_guest(line, folder, ak_name, options):
         raise StepFailed("challenge", "the guest's answer is not the secret", "guest.log")
 
 
-def attest_key(line, folder, options):
+def attest_key(line, folder, mine, options):
     """Names a key: its attestation and a quote by it come back together, for a nonce of its own."""
     folder.mkdir()
-    nonce = secrets.token_bytes(NONCE_SIZE)
-    (folder / "nonce.bin").write_bytes(nonce)
+    mine.mkdir()
+    nonce = new_nonce(mine)
     line.send(channel.KEY, nonce + options.profile.request())
     files = line.files(time.monotonic() + options.timeout)
     for name in KEY_FILES:
@@ -371,36 +377,46 @@ def verify_in_guest(line, authority, options):
     line.files(time.monotonic() + options.timeout)
 
 
-def attest(machine, line, authority, folder, options, progress):
+def attest(line, authority, folder, mine, options, progress):
     """The guest's hello, its evidence and the challenge. The files that are not evidence."""
     hello = check_hello(line.expect(channel.HELLO, time.monotonic() + options.timeout), options)
     progress.say(f"the guest is up: Linux {hello.get('kernel')}, {hello['cpus']} processors")
-    others = gather(line, folder, options)
+    others = gather(line, folder, mine, options)
     progress.say("the guest sent its report and its quote")
-    challenge_guest(line, folder, others["ak.name"], options)
+    challenge_guest(line, folder, mine, others["ak.name"], options)
     progress.say("the guest's TPM opened the credential for its key")
     if authority:
         verify_in_guest(line, authority, options)
         progress.say("openssl verify in the guest: the vTPM's certificates are the authority's")
     if options.profile.key:
-        attest_key(line, folder / "ak", options)
+        attest_key(line, folder / "ak", mine / "ak", options)
         progress.say(f"the SVSM attested {options.profile.key} in one call, and it signed a quote")
     line.send(channel.BYE)
     return others
 
 
+def make_folders(folder):
+    """The guest's, and the relying party's own."""
+    evidence, mine = folder / "evidence", folder / "mine"
+    for made in (evidence, mine):
+        made.mkdir(parents=True, exist_ok=True)
+    return evidence, mine
+
+
 def run_machine(options, image, folder, progress):
     """Boots the image and attests the guest; the files that are not evidence."""
-    evidence = folder / "evidence"
+    evidence, mine = make_folders(folder)
     machine = Machine(options, image, folder, evidence, progress)
     authority = line = None
     try:
+        machine.wait_for(machine.vmpl0_socket)
+        # AMD's roots are known to all; this machine's is the relying party's to have.
+        shutil.move(evidence / "ark.pem", mine / "ark.pem")
         if options.profile.certificates:
-            machine.wait_for(machine.vmpl0_socket)
-            authority = Authority(options, image, folder / "ca", evidence / "ark.pem",
+            authority = Authority(options, image, folder / "ca", mine / "ark.pem",
                                   machine.vmpl0_socket, progress)
         line = channel.Channel(machine.socket, machine.alive, time.monotonic() + 30)
-        others = attest(machine, line, authority, evidence, options, progress)
+        others = attest(line, authority, evidence, mine, options, progress)
         marks = {"evidence": time.monotonic_ns()}
         if authority:
             authority.check()
@@ -423,11 +439,10 @@ def run_machine(options, image, folder, progress):
             authority.stop()
 
 
-def run_verify(options, image, evidence, output, *more):
+def run_verify(options, output, words):
     """`socle verify` on a folder of evidence: its JSON, also in the file output."""
-    result = subprocess.run([str(word) for word in (
-        options.socle, "verify", "--trust-emulated", evidence, "--image", image, "--json", *more)],
-        capture_output=True, text=True)
+    result = subprocess.run([str(word) for word in (options.socle, "verify", "--json", *words)],
+                            capture_output=True, text=True)
     output.write_text(result.stdout)
     if result.returncode == 1:
         reason = result.stderr.strip().splitlines() or ["no verdict"]
@@ -481,8 +496,8 @@ def verify_certificates(folder, profile):
 
 def verify(options, image, folder, progress):
     """Judges all parts of the evidence."""
-    evidence, profile = folder / "evidence", options.profile
-    more = []
+    evidence, mine, profile = folder / "evidence", folder / "mine", options.profile
+    words = ["--trust-emulated", "--mine", mine, "--image", image]
     if profile.certificates:
         verify_certificates(folder, profile)
         progress.say("openssl verify on the host: they are, and for the vTPM's keys")
@@ -490,16 +505,25 @@ def verify(options, image, folder, progress):
         verify_evidence(evidence)
         progress.say("the report that the vTPM stores is over its key")
     if EK_CERTIFICATES[0] in profile.certificates:
-        more = ["--ek-cert", evidence / EK_CERTIFICATES[0], "--ca", folder / "ca/ca.pem"]
-    verdict = run_verify(options, image, evidence, folder / "verdict.json", *more)
+        words += ["--ek-cert", evidence / EK_CERTIFICATES[0], "--ca", folder / "ca/ca.pem"]
+    words.append(evidence)
+    verdict = run_verify(options, folder / "verdict.json", words)
     progress.say(f"socle verify: {len(verdict['checks'])} checks passed")
+    progress.say("that was: socle verify " + " ".join(map(shown, words)))
     if not profile.key:
         return
-    # The other certificates are in the guest's certs.bin; an emulated root is not taken from there.
-    shutil.copy(evidence / "ark.pem", evidence / "ak")
-    verdict = run_verify(options, image, evidence / "ak", folder / "verdict-ak.json")
+    # A nonce of its own, and no challenge; the other certificates are in the guest's certs.bin.
+    shutil.copy(mine / "ark.pem", mine / "ak")
+    verdict = run_verify(options, folder / "verdict-ak.json", [
+        "--trust-emulated", "--mine", mine / "ak", "--image", image, evidence / "ak"])
     progress.say(f"socle verify: {len(verdict['checks'])} checks passed on {profile.key}, "
                  "without a round trip")
+
+
+def shown(word):
+    """As it is typed in the project's folder."""
+    path = pathlib.Path(word)
+    return str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else str(word)
 
 
 def add_events(folder, marks):
@@ -516,10 +540,9 @@ def demo(options, progress):
     folder = options.build_dir
     if folder.exists():
         shutil.rmtree(folder)
-    evidence = folder / "evidence"
-    evidence.mkdir(parents=True)
+    _, mine = make_folders(folder)
     image, measurement = build_image(options, folder)
-    (evidence / "measurement.hex").write_text(measurement + "\n")
+    (mine / "measurement.hex").write_text(measurement + "\n")
     progress.say(f"socle.igvm is built: {image.stat().st_size >> 10} KiB, "
                  f"measurement {measurement[:16]}...")
     others, marks = run_machine(options, image, folder, progress)

@@ -28,7 +28,7 @@
 #define PATH_SIZE 4096
 
 struct arguments {
-	const char *name, *image, *listen, *connect, *output, *certs, *ark;
+	const char *name, *image, *listen, *connect, *output, *certs, *ark, *nonce;
 	const char *directory, *request;
 	long days; /* of the authority's own certificate */
 	unsigned int wait, stay;
@@ -80,6 +80,10 @@ static const struct option_row serve_rows[] = {
 static const struct option_row issue_rows[] = {
 	OPTION(struct arguments, output, "output", FOLDER, "OUTPUT",
 	       "the directory that gets key-0.der, key-1.der, ...", .letter = 'o',
+	       .required = true),
+	OPTION(struct arguments, nonce, "nonce", FILE, "FILE",
+	       "the 64 bytes that the authority sent and the request answers: its own, not the "
+	       "request's",
 	       .required = true),
 	{ 0 },
 };
@@ -235,21 +239,24 @@ static bool path_in(const char *directory, const char *name, char path[PATH_SIZE
 	return false;
 }
 
-static bool read_input(const char *directory, const char *name, struct file_bytes *bytes)
+static bool read_file(const char *path, struct file_bytes *bytes)
 {
 	struct host_error error;
-	char path[PATH_SIZE];
 
-	*bytes = (struct file_bytes){ 0 };
-	if (!path_in(directory, name, path))
-		return false;
 	if (file_read(path, INPUT_MAX, bytes, &error))
 		return true;
 	cmd_file_error(path, "%s", error.text);
 	return false;
 }
 
-/* A request in files. */
+static bool read_input(const char *directory, const char *name, struct file_bytes *bytes)
+{
+	char path[PATH_SIZE];
+
+	return path_in(directory, name, path) && read_file(path, bytes);
+}
+
+/* A request in files; the nonce is the authority's, and never read from where the others are. */
 struct request_files {
 	struct file_bytes profile, nonce, report, manifest, certificates;
 };
@@ -257,8 +264,7 @@ struct request_files {
 static bool read_request(const struct arguments *a, const char *directory, struct request_files *f)
 {
 	*f = (struct request_files){ 0 };
-	return read_input(directory, "profile", &f->profile) &&
-	       read_input(directory, "nonce.bin", &f->nonce) &&
+	return read_input(directory, "profile", &f->profile) && read_file(a->nonce, &f->nonce) &&
 	       read_input(directory, "report.bin", &f->report) &&
 	       read_input(directory, "manifest.bin", &f->manifest) &&
 	       (a->certs || read_input(directory, "certs.bin", &f->certificates));
@@ -441,8 +447,7 @@ static const struct command ca_serve_command = {
 static const struct command ca_issue_command = {
 	.name = "issue",
 	.summary = "answer a request in files",
-	.about = "Answers a request in files: profile, nonce.bin, report.bin, manifest.bin, "
-		 "certs.bin in "
+	.about = "Answers a request in files: profile, report.bin, manifest.bin, certs.bin in "
 		 "the directory REQUEST. A certificate is made only for keys that a report binds "
 		 "to the "
 		 "nonce, the profile and a trusted launch.",

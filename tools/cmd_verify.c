@@ -75,14 +75,20 @@ static const char *read_cert_chain(void *to, char *path)
 }
 
 static const struct option_row option_rows[] = {
+	OPTION(struct options, paths.mine, "mine", FOLDER, "DIR",
+	       "your own folder, with as much of this as you have: nonce.bin, challenge.json, "
+	       "measurement.hex, ark.pem"),
+	OPTION(struct options, paths.nonce, "nonce", FILE, "FILE",
+	       "the 64 bytes that the guest had to answer"),
+	OPTION(struct options, paths.challenge, "challenge", FILE, "FILE",
+	       "your record of the challenge that you sent it, if you did"),
 	OPTION(struct options, image, "image", FILE, "FILE",
 	       "the report must measure this IGVM file"),
-	OPTION(struct options, policy, "measurement", READ, "HEX",
-	       "or have this measurement (default: DIRECTORY/measurement.hex)",
+	OPTION(struct options, policy, "measurement", READ, "HEX", "or have this measurement",
 	       .read = policy_read_measurement),
 	OPTION(struct options, policy.trust_emulated, "trust-emulated", FLAG, NULL,
-	       "accept the root of an emulated machine: yours, in ark.pem or --ark, not the "
-	       "guest's in certs.bin"),
+	       "accept the root of an emulated machine that you have: ark.pem in your folder, or "
+	       "--ark"),
 	OPTION(struct options, policy.depth, "report-only", SET, NULL,
 	       "look at the report and its certificates alone", .set = EVIDENCE_REPORT),
 	OPTION(struct options, policy.depth, "keys-only", SET, NULL,
@@ -130,21 +136,28 @@ static const struct option_row option_rows[] = {
 	{ 0 },
 };
 
-/* Where the expected measurement comes from: an image, a number, or the evidence's own record. */
+/* The measurement to expect: of an image, a number, or what the relying party's folder says. */
 static bool find_measurement(struct options *o)
 {
-	if (o->image && o->policy.has_measurement) {
+	struct policy *policy = &o->policy;
+
+	if (o->image && policy->has_measurement) {
 		cmd_error("--image and --measurement exclude each other");
 		return false;
 	}
-	if (o->image)
-		o->policy.has_measurement = policy_measure_image(o->image, o->policy.measurement);
-	else if (!o->policy.has_measurement && o->policy.depth != EVIDENCE_REPORT)
-		o->policy.has_measurement = evidence_load_measurement(&o->paths,
-								      o->policy.measurement);
-	else
+	if (policy->has_measurement)
 		return true;
-	return o->policy.has_measurement;
+	if (o->image)
+		policy->has_measurement = policy_measure_image(o->image, policy->measurement);
+	else if (evidence_has_measurement(&o->paths))
+		policy->has_measurement = evidence_load_measurement(&o->paths, policy->measurement);
+	else if (policy->depth == EVIDENCE_REPORT)
+		return true;
+	else
+		cmd_file_error("measurement.hex", "it has to be yours, not the guest's: give "
+						  "--image FILE, --measurement HEX, or --mine DIR "
+						  "with it");
+	return policy->has_measurement;
 }
 
 static const char *verdict_text(const struct verdict *verdict)
@@ -303,7 +316,7 @@ static int verify(struct options *o)
 	struct verdict verdict;
 	int status;
 
-	if (!find_measurement(o) || !load(o, &evidence))
+	if (!evidence_paths_ok(&o->paths) || !find_measurement(o) || !load(o, &evidence))
 		return CMD_MISUSE;
 	checks_run(&evidence, &o->policy, &verdict);
 	status = verdict.first_failure ? (int)verdict.first_failure->class : CMD_OK;
@@ -361,7 +374,11 @@ static const struct option_status statuses[] = {
 const struct command cmd_verify = {
 	.name = "verify",
 	.summary = "decide whether evidence is to be trusted",
-	.about = "Decides whether the evidence in DIRECTORY is to be trusted. Needs no network.",
+	.about =
+		"Decides whether the evidence that a guest left in DIRECTORY is to be trusted. "
+		"Needs no "
+		"network. What it decides by is yours: it comes from these options alone, whatever "
+		"lies in DIRECTORY.",
 	.groups = (const struct option_group[]){ { NULL, option_rows }, { 0 } },
 	.operands = operands,
 	.statuses = statuses,

@@ -578,17 +578,30 @@ def test_stay(world):
 
 def test_issue(world):
     request, output = world.work / "request", world.work / "output"
+    own_nonce = world.work / "issue-nonce.bin"
     request.mkdir()
     nonce = os.urandom(64)
     data = hashlib.sha512(nonce + context_of("tcg") + world.manifest).digest()
-    files = {"profile": b"tcg\n", "nonce.bin": nonce, "manifest.bin": world.manifest,
+    files = {"profile": b"tcg\n", "manifest.bin": world.manifest,
              "report.bin": world.signer.report(data, world.measurement),
              "certs.bin": world.signer.table()}
     for name, content in files.items():
         (request / name).write_bytes(content)
+    own_nonce.write_bytes(nonce)
     def issue(*policy):
-        return world.run("issue", *policy, "-o", output, world.ca, request)
+        return world.run("issue", *policy, "--nonce", own_nonce, "-o", output, world.ca, request)
 
+    # A nonce that comes with the request is the requester's: it decides nothing.
+    (request / "nonce.bin").write_bytes(nonce)
+    theirs = world.run("issue", *world.policy(), "-o", output, world.ca, request)
+    result(theirs.returncode == 1 and "--nonce" in theirs.stderr, "issue: the request's nonce",
+           theirs.stderr)
+    own_nonce.write_bytes(os.urandom(64))
+    other = issue(*world.policy())
+    result(other.returncode == 2 and "report-data" in other.stderr and not output.exists(),
+           "issue: another nonce than the request's", other.stderr)
+    own_nonce.write_bytes(nonce)
+    (request / "nonce.bin").unlink()
     bad = issue(*world.policy(measurement=False), "--measurement", "00" * 48)
     result(bad.returncode == 2 and "measurement:" in bad.stderr and not output.exists(),
            "issue: another image", bad.stderr)
@@ -598,7 +611,7 @@ def test_issue(world):
     result(names == [f"key-{i}.der" for i in range(6)], "issue: files", names)
     again = issue(*world.policy())
     result(again.returncode == 2 and "used before" in again.stderr, "issue: a used nonce", again.stderr)
-    (request / "nonce.bin").write_bytes(nonce[:-1])
+    own_nonce.write_bytes(nonce[:-1])
     short = issue(*world.policy())
     result(short.returncode == 2 and "64 bytes" in short.stderr, "issue: a short nonce", short.stderr)
     (request / "report.bin").unlink()

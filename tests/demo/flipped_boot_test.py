@@ -16,12 +16,13 @@ import demo  # noqa: E402
 import negatives_test as negatives  # noqa: E402
 
 
-def problems_of(options, good, flipped, evidence):
+def problems_of(options, good, flipped, folder):
     """How the verdicts on the flipped image's evidence differ from what they must be."""
     problems = []
     for image, wanted in ((good, (4, {"measurement"})), (flipped, (0, set()))):
-        status, failing, error = negatives.verify(options.socle, evidence, "--trust-emulated",
-                                                  "--image", str(image))
+        status, failing, error = negatives.verify(options.socle, folder / "evidence",
+                                                  "--trust-emulated", "--mine", folder / "mine",
+                                                  "--image", image)
         if (status, failing) != wanted:
             problems.append(f"for the measurement of {image.name}: exit status {status}, failing "
                             f"{sorted(failing)} {error}")
@@ -32,15 +33,14 @@ def main():
     options = demo.parse_arguments()
     folder = options.build_dir
     shutil.rmtree(folder, ignore_errors=True)
-    (folder / "evidence").mkdir(parents=True)
+    folder.mkdir(parents=True)
     progress = demo.Progress()
     try:
-        good, measurement = demo.build_image(options, folder)
-        (folder / "evidence/measurement.hex").write_text(measurement + "\n")
+        good, _ = demo.build_image(options, folder)
         flipped = folder / "flipped.igvm"
         negatives.flip_archive_byte(good, flipped)
         demo.run_machine(options, flipped, folder, progress)
-        problems = problems_of(options, good, flipped, folder / "evidence")
+        problems = problems_of(options, good, flipped, folder)
     except demo.StepFailed as error:
         problems = [f"{error.step}: {error}"]
         demo.show_log(folder, error.log or "machine.log")

@@ -22,13 +22,15 @@ import evidence  # noqa: E402
 
 
 DEMO_FILES = {"socle.igvm", "machine.log", "svsm.log", "guest.log", "timeline.json",
-              "verdict.json", "verdict-ak.json", "evidence", "ca", "ak.name", "report-vmpl2.bin"}
-EVIDENCE_FILES = {"nonce.bin", "report.bin", "manifest.bin", "ark.pem", "ask.pem", "vcek.pem",
-                  "ek.pub", "ak.pub", "challenge.json", "answer.bin", "quote.msg", "quote.sig",
-                  "quote.pcrs", "measurement.hex", "ek-rsa2048.der", "ek-ecc-p256.der",
-                  "ek-ecc-p256.pub", "ak"}
-KEY_FILES = {"nonce.bin", "selector.bin", "context.bin", "manifest.bin", "report.bin", "certs.bin",
-             "ark.pem", "quote.msg", "quote.sig", "quote.pcrs"}
+              "verdict.json", "verdict-ak.json", "evidence", "mine", "ca", "ak.name",
+              "report-vmpl2.bin"}
+EVIDENCE_FILES = {"report.bin", "manifest.bin", "ask.pem", "vcek.pem", "ek.pub", "ak.pub",
+                  "answer.bin", "quote.msg", "quote.sig", "quote.pcrs", "ek-rsa2048.der",
+                  "ek-ecc-p256.der", "ek-ecc-p256.pub", "ak"}
+OWN_FILES = {"nonce.bin", "challenge.json", "measurement.hex", "ark.pem", "ak"}
+KEY_FILES = {"selector.bin", "context.bin", "manifest.bin", "report.bin", "certs.bin", "quote.msg",
+             "quote.sig", "quote.pcrs"}
+OWN_KEY_FILES = {"nonce.bin", "ark.pem"}
 EVENTS = ("machine_start", "vmpl0_entry", "certificates_issued", "services_ready", "vmpl2_entry", "guest_userspace",
           "evidence", "verdict")
 
@@ -36,12 +38,13 @@ EVENTS = ("machine_start", "vmpl0_entry", "certificates_issued", "services_ready
 def files_error(demo):
     """What is wrong with the names and sizes of what the demo left, or None."""
     for folder, wanted in ((demo, DEMO_FILES), (demo / "evidence", EVIDENCE_FILES),
-                           (demo / "evidence/ak", KEY_FILES)):
+                           (demo / "evidence/ak", KEY_FILES), (demo / "mine", OWN_FILES),
+                           (demo / "mine/ak", OWN_KEY_FILES)):
         found = {path.name for path in folder.iterdir()}
         if found != wanted:
             return f"{folder}: {sorted(found ^ wanted)} missing or not expected"
-    for name, size in (("nonce.bin", 64), ("report.bin", 1184)):
-        if (demo / "evidence" / name).stat().st_size != size:
+    for name, size in (("mine/nonce.bin", 64), ("evidence/report.bin", 1184)):
+        if (demo / name).stat().st_size != size:
             return f"{name} is not of {size} bytes"
     return None
 
@@ -62,8 +65,8 @@ def timeline_error(demo):
 
 
 def verify(socle, folder, *options):
-    run = subprocess.run([socle, "verify", "--json", *options, folder], capture_output=True,
-                         text=True, check=False)
+    run = subprocess.run([str(word) for word in (socle, "verify", "--json", *options, folder)],
+                         capture_output=True, text=True, check=False)
     verdict = json.loads(run.stdout) if run.stdout else {}
     failing = {c["name"] for c in verdict.get("checks", []) if c["result"] == "fail"}
     return run.returncode, failing, run.stderr
@@ -83,7 +86,7 @@ def foreign_ak(programs, work, folder):
     """An AK and a quote of a second TPM, over the right nonce."""
     with evidence.tpm(programs / "tools/socle", ROOT / "profiles/tcg.conf", work) as tpm:
         evidence.make_keys(tpm)
-        evidence.quote(tpm, (folder / "nonce.bin").read_bytes())
+        evidence.quote(tpm, (evidence.mine(folder) / "nonce.bin").read_bytes())
     for name in ("ak.pub", "quote.msg", "quote.sig", "quote.pcrs"):
         shutil.copy(work / name, folder / name)
 
@@ -109,7 +112,7 @@ def key_cases():
     return [
         ("the attested key", 0, None, lambda d: None),
         ("the attested key with a stale nonce", 5, "report-data",
-         lambda d: (d / "nonce.bin").write_bytes(os.urandom(64))),
+         lambda d: (evidence.mine(d) / "nonce.bin").write_bytes(os.urandom(64))),
         ("the attested key with another selector", 5, "context",
          lambda d: flip_last_byte(d / "selector.bin")),
         ("the attested key with another context", 5, "context",
@@ -138,7 +141,7 @@ def cases(programs, demo, work):
         ("one byte of the archive flipped", 4, "measurement", lambda d: None,
          [trust, "--image", str(flipped)]),
         ("a stale nonce", 5, "report-data",
-         lambda d: (d / "nonce.bin").write_bytes(os.urandom(64)), [trust]),
+         lambda d: (evidence.mine(d) / "nonce.bin").write_bytes(os.urandom(64)), [trust]),
         ("the AK of a second TPM", 5, "challenge-ak",
          lambda d: foreign_ak(programs, second, d), [trust]),
         ("another PCR value", 6, "quote-pcrs", flip_pcr_value, [trust]),
@@ -146,6 +149,17 @@ def cases(programs, demo, work):
          lambda d: shutil.copy(demo / "report-vmpl2.bin", d / "report.bin"), [trust]),
         ("real roots only", 2, "root", lambda d: None, []),
     ]
+
+
+def copied(demo, part, work):
+    """A part of the demo's evidence to spoil, and what the relying party has beside it."""
+    folder = work / "evidence"
+    shutil.rmtree(folder, ignore_errors=True)
+    shutil.copytree(demo / "evidence", folder)
+    folder = folder / part
+    shutil.rmtree(evidence.mine(folder), ignore_errors=True)
+    shutil.copytree(demo / "mine" / part, evidence.mine(folder))
+    return folder
 
 
 def main():
@@ -175,18 +189,16 @@ def main():
     with tempfile.TemporaryDirectory() as work:
         for name, status, check, spoil, arguments in cases(options.programs, options.demo,
                                                            Path(work)):
-            folder = Path(work) / "evidence"
-            shutil.rmtree(folder, ignore_errors=True)
-            shutil.copytree(options.demo / "evidence", folder)
+            folder = copied(options.demo, "", Path(work))
             spoil(folder)
-            judge(name, status, check, verify(socle, folder, *arguments))
+            judge(name, status, check, verify(socle, folder, "--mine", evidence.mine(folder),
+                                              *arguments))
         for name, status, check, spoil in key_cases():
-            shutil.rmtree(folder, ignore_errors=True)
-            shutil.copytree(options.demo / "evidence", folder)
-            spoil(folder / "ak")
+            folder = copied(options.demo, "ak", Path(work))
+            spoil(folder)
             judge(name, status, check, verify(
-                socle, folder / "ak", "--trust-emulated", "--certs", str(folder), "--image",
-                str(options.demo / "socle.igvm")))
+                socle, folder, "--trust-emulated", "--mine", evidence.mine(folder), "--certs",
+                folder.parent, "--image", options.demo / "socle.igvm"))
     print(f"demo negatives: {passed} passed, {failed} failed")
     return 1 if failed else 0
 

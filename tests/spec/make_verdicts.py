@@ -203,17 +203,21 @@ def bad(w):
     ]
 
 
+# What the relying party has of its own; all else is the guest's.
+OWN = ("nonce.bin", "ark.pem", "ca.crt")
+
+
 def describe(name, evidence, expected, store):
     """The vector; files that several folders share are in the store once."""
-    files = {}
+    files, mine = {}, {}
     for file, data in evidence.files.items():
         known = [key for key, text in store.items()
                  if text == data.hex() and key.rsplit("/", 1)[0] == file]
         key = known[0] if known else \
             f"{file}/{1 + sum(k.rsplit('/', 1)[0] == file for k in store)}"
         store[key] = data.hex()
-        files[file] = key
-    return {"name": name, **evidence.options, "files": files, "expected": expected}
+        (mine if file in OWN else files)[file] = key
+    return {"name": name, **evidence.options, "files": files, "mine": mine, "expected": expected}
 
 
 def make(keys):

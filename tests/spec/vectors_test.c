@@ -342,7 +342,7 @@ static void different_requests(void **state)
 	json_decref(root);
 }
 
-/* ---- Verdicts: a folder of evidence, in the hands of what `socle verify` is made of ---- */
+/* ---- Verdicts: the guest's folder and one's own, in the hands of what `socle verify` is made of ---- */
 
 enum cmd_status cmd_file_error(const char *file, const char *format, ...)
 {
@@ -362,34 +362,42 @@ static void write_file(const char *folder, const char *name, const void *data, s
 	assert_int_equal(fclose(file), 0);
 }
 
-static void write_evidence(const json_t *vector, const json_t *files, const char *folder)
+static void write_files(const json_t *names, const json_t *files, const char *folder)
 {
-	json_t *names = json_object_get(vector, "files"), *key,
-	       *challenge = json_object_get(vector, "challenge");
 	const char *name;
+	json_t *key;
 
-	json_object_foreach(names, name, key)
+	json_object_foreach((json_t *)names, name, key)
 	{
 		struct blob b = blob_of(files, json_string_value(key));
 
 		write_file(folder, name, b.data, b.size);
 		free(b.data);
 	}
-	if (challenge) {
-		char *text = json_dumps(challenge, 0);
-
-		write_file(folder, "challenge.json", text, strlen(text));
-		free(text);
-	}
 }
 
-static void remove_evidence(const json_t *vector, const char *folder)
+static void write_evidence(const json_t *vector, const json_t *files,
+			   const struct evidence_paths *paths)
+{
+	const json_t *challenge = json_object_get(vector, "challenge");
+	char *text;
+
+	write_files(json_object_get(vector, "files"), files, paths->directory);
+	write_files(json_object_get(vector, "mine"), files, paths->mine);
+	if (!challenge)
+		return;
+	text = json_dumps(challenge, 0);
+	write_file(paths->mine, "challenge.json", text, strlen(text));
+	free(text);
+}
+
+static void remove_files(const json_t *names, const char *folder)
 {
 	const char *name;
 	char path[256];
 	json_t *key;
 
-	json_object_foreach(json_object_get(vector, "files"), name, key)
+	json_object_foreach((json_t *)names, name, key)
 	{
 		snprintf(path, sizeof(path), "%s/%s", folder, name);
 		unlink(path);
@@ -445,40 +453,45 @@ static void check_judgement(const json_t *vector, const struct verdict *verdict)
 			    verdict->first_failure ? "refused" : "trusted");
 }
 
-static void check_verdict(const json_t *vector, const json_t *files, const char *folder)
+static void check_verdict(const json_t *vector, const json_t *files, const char *folder,
+			  const char *mine)
 {
 	bool certified = json_object_get(json_object_get(vector, "files"), "ek.crt");
 	char certificate[128], ca[128];
-	struct evidence_paths paths = { .directory = folder };
+	struct evidence_paths paths = { .directory = folder, .mine = mine };
 	struct policy policy = policy_of(vector);
 	struct evidence evidence;
 	struct verdict verdict;
 
 	snprintf(certificate, sizeof(certificate), "%s/ek.crt", folder);
-	snprintf(ca, sizeof(ca), "%s/ca.crt", folder);
+	snprintf(ca, sizeof(ca), "%s/ca.crt", mine);
 	if (certified) {
 		paths.ek_certificate = certificate;
 		paths.ca = ca;
 	}
-	write_evidence(vector, files, folder);
+	write_evidence(vector, files, &paths);
 	assert_true(evidence_load(&evidence, &paths, policy.depth));
 	checks_run(&evidence, &policy, &verdict);
 	check_judgement(vector, &verdict);
 	evidence_free(&evidence);
-	remove_evidence(vector, folder);
+	remove_files(json_object_get(vector, "files"), folder);
+	remove_files(json_object_get(vector, "mine"), mine);
 }
 
 static void verdicts(void **state)
 {
 	json_t *root, *list = load("verdicts", &root), *vector;
-	char folder[] = "vectors-test-XXXXXX"; /* where the test is run */
+	/* Where the test is run. */
+	char folder[] = "vectors-test-XXXXXX", mine[] = "vectors-mine-XXXXXX";
 	size_t i;
 
 	(void)state;
 	assert_non_null(mkdtemp(folder));
+	assert_non_null(mkdtemp(mine));
 	json_array_foreach(list, i, vector)
-		check_verdict(vector, json_object_get(root, "files"), folder);
+		check_verdict(vector, json_object_get(root, "files"), folder, mine);
 	assert_int_equal(rmdir(folder), 0);
+	assert_int_equal(rmdir(mine), 0);
 	json_decref(root);
 }
 

@@ -7,6 +7,7 @@ emulated VCEK signs, is trusted by both, and by neither when it is spoiled.
     vectors_test.py SOCLE RESIGN KEY_DIR VECTOR_DIR"""
 
 import json
+import shutil
 import struct
 import subprocess
 import sys
@@ -56,9 +57,16 @@ def check_rules(vectors):
                len(keys or []) == vector["keys"], f"manifest, {vector['name']}", found)
 
 
+def mine(folder):
+    """The relying party's folder beside a guest's."""
+    return Path(f"{folder}.mine")
+
+
 def make_evidence(vector, folder, resign, keys):
     folder.mkdir()
-    files = {"nonce.bin": vector["nonce"], "manifest.bin": vector["manifest"]}
+    mine(folder).mkdir()
+    (mine(folder) / "nonce.bin").write_bytes(bytes.fromhex(vector["nonce"]))
+    files = {"manifest.bin": vector["manifest"]}
     if vector["call"] == 2:
         files.update({"selector.bin": vector["selector"], "context.bin": vector["context"]})
     if "quote" in vector:
@@ -76,8 +84,9 @@ def make_evidence(vector, folder, resign, keys):
     report[0x50:0x90] = bytes.fromhex(vector["report_data"])
     report[0x188:0x18B] = bytes([0x19, 1, 1])
     (folder / "report.bin").write_bytes(report)
-    (folder / "measurement.hex").write_text("00" * 48 + "\n")
+    (mine(folder) / "measurement.hex").write_text("00" * 48 + "\n")
     subprocess.run([resign, keys, folder / "report.bin", folder], check=True)
+    shutil.move(folder / "ark.pem", mine(folder))
 
 
 def both(socle, name, arguments):
@@ -114,13 +123,14 @@ def spoil(data, round_number):
 def check_evidence(socle, resign, keys, vector, folder, number):
     make_evidence(vector, folder, resign, keys)
     quoted = "quote" in vector
-    arguments = ["--trust-emulated", *([] if quoted else ["--keys-only"]), folder]
+    arguments = ["--trust-emulated", *([] if quoted else ["--keys-only"]), "--mine", mine(folder),
+                 folder]
     name = vector["name"]
     verdict = both(socle, name, arguments)
     result(verdict and verdict["bindings"] == ["attested-ak" if quoted else "manifest"], name,
            verdict)
     for file, check in SPOILED.items():
-        path = folder / file
+        path = (mine(folder) if file == "nonce.bin" else folder) / file
         good = path.read_bytes() if path.exists() else b""
         if not good:
             continue
@@ -134,17 +144,18 @@ def check_evidence(socle, resign, keys, vector, folder, number):
 
 
 def check_verdict(socle, vector, files, folder):
-    """A whole folder, as it is in verdicts.json."""
-    folder.mkdir()
-    for name, key in vector["files"].items():
-        (folder / name).write_bytes(bytes.fromhex(files[key]))
+    """Both folders, as they are in verdicts.json."""
+    for of, made in (("files", folder), ("mine", mine(folder))):
+        made.mkdir()
+        for name, key in vector[of].items():
+            (made / name).write_bytes(bytes.fromhex(files[key]))
     if "challenge" in vector:
-        (folder / "challenge.json").write_text(json.dumps(vector["challenge"]))
-    arguments = ["--measurement", vector["measurement"]]
+        (mine(folder) / "challenge.json").write_text(json.dumps(vector["challenge"]))
+    arguments = ["--measurement", vector["measurement"], "--mine", mine(folder)]
     arguments += ["--trust-emulated"] * vector["trust_emulated"]
     arguments += {"full": [], "keys": ["--keys-only"], "report": ["--report-only"]}[vector["depth"]]
     if "ek.crt" in vector["files"]:
-        arguments += ["--ek-cert", folder / "ek.crt", "--ca", folder / "ca.crt"]
+        arguments += ["--ek-cert", folder / "ek.crt", "--ca", mine(folder) / "ca.crt"]
     verdict = both(socle, vector["name"], [*arguments, folder])
     result(verdict == vector["expected"], vector["name"], f"{verdict}, not {vector['expected']}")
 
@@ -153,7 +164,8 @@ def check_verdicts(socle, vectors, folder):
     content = json.loads((vectors / "verdicts.json").read_text())
     for number, vector in enumerate(content["verdicts"]):
         check_verdict(socle, vector, content["files"], folder / str(number))
-    used = {key for vector in content["verdicts"] for key in vector["files"].values()}
+    used = {key for vector in content["verdicts"] for of in ("files", "mine")
+            for key in vector[of].values()}
     result(used == set(content["files"]), "files of verdicts.json", used ^ set(content["files"]))
     bindings = {b for vector in content["verdicts"] for b in vector["expected"]["bindings"]}
     result(bindings == {"challenge", "attested-ak", "ek-certificate", "manifest"},

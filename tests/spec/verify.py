@@ -3,7 +3,7 @@
 """A second verifier of evidence directories (docs/evidence.md), beside `socle verify` and without
 any of its code: Python, and python3-cryptography for the primitives.
 
-    verify.py [--trust-emulated] [--keys-only | --report-only]
+    verify.py [--mine DIR] [--nonce FILE] [--challenge FILE] [--trust-emulated] [--keys-only | --report-only]
               [--certs DIR] [--ark FILE] [--ask FILE] [--vcek FILE] [--asvk FILE] [--vlek FILE]
               [--at TIME] [--csp-id ID] [--vmpl N] [--allow-masked-chip] [--allow-unknown-version]
               [--measurement HEX] [--minimum-tcb F,B,T,S,M] [--ek-cert FILE --ca FILE]
@@ -157,11 +157,37 @@ def read_key(path):
         raise Unreadable(f"{path}: no public key") from error
 
 
+class OwnFiles:
+    """What only the relying party can know: files that it names, or those of its folder, which is not
+    the guest's."""
+
+    def __init__(self, options):
+        self.options, self.folder = options, options.mine and Path(options.mine)
+        guests = Path(options.directory).resolve()
+        if self.folder and (not self.folder.exists() or
+                            guests in (self.folder.resolve(), *self.folder.resolve().parents)):
+            raise Unreadable(f"{self.folder}: not the relying party's")
+
+    def path(self, option, name):
+        """None when there is no such file."""
+        given = getattr(self.options, option)
+        if given or not self.folder:
+            return given
+        return self.folder / name if (self.folder / name).exists() else None
+
+    def read(self, option, name):
+        path = self.path(option, name)
+        if not path:
+            raise Unreadable(f"{name}: not given")
+        return read_file(path)
+
+
 class Evidence:
     """The files of a directory, as far as the depth wants them."""
 
     def __init__(self, options):
         self.directory = Path(options.directory)
+        self.own = OwnFiles(options)
         self.report = read_file(self.directory / "report.bin")
         if len(self.report) != 0x4A0:
             raise Unreadable("report.bin: not a report")
@@ -178,22 +204,24 @@ class Evidence:
         self.vlek = self.report[0x48] >> 2 & 7 == 1
         chain = CHAINS[self.vlek]
         folder = Path(options.certs or options.directory)
-        paths = {n: Path(getattr(options, n) or folder / f"{n}.pem") for n in chain}
-        missing = [n for n in chain if not getattr(options, n) and not paths[n].exists()]
+        given = {n: getattr(options, n) for n in chain}
+        given["ark"] = self.own.path("ark", "ark.pem")
+        paths = {n: Path(given[n] or folder / f"{n}.pem") for n in chain}
+        missing = [n for n in chain if not given[n] and not paths[n].exists()]
         table = {}
         if missing and (folder / "certs.bin").exists():
             table = parse_table(read_file(folder / "certs.bin"), "certs.bin", self.vlek)
         self.ark, self.issuer, self.signer = (
             table[name] if name in missing and name in table else pick(paths[name], name)
             for name in chain)
-        self.root_from_guest = "ark" in missing
+        self.root_from_guest = not given["ark"]
 
     def file(self, name, optional=False):
         path = self.directory / name
         return b"" if optional and not path.exists() else read_file(path)
 
     def read_keys(self, options):
-        self.nonce, self.manifest = self.file("nonce.bin"), self.file("manifest.bin")
+        self.nonce, self.manifest = self.own.read("nonce", "nonce.bin"), self.file("manifest.bin")
         if len(self.nonce) != 64:
             raise Unreadable("nonce.bin: not a nonce")
         self.selector = self.file("selector.bin", True)
@@ -203,7 +231,7 @@ class Evidence:
             self.ca = read_certificates(options.ca)
 
     def read_quote(self):
-        self.challenged = (self.directory / "challenge.json").exists()
+        self.challenged = bool(self.own.path("challenge", "challenge.json"))
         self.ek = self.ak = self.ak_area = None
         if self.challenged or (self.directory / "ek.pub").exists():
             self.ek = read_key(self.directory / "ek.pub")
@@ -215,7 +243,7 @@ class Evidence:
             return
         self.answer = self.file("answer.bin")
         try:
-            record = json.loads(self.file("challenge.json"))
+            record = json.loads(self.own.read("challenge", "challenge.json"))
             self.challenge = {n: bytes.fromhex(record[n]) for n in ("ek_name", "ak_name", "secret")}
         except (ValueError, KeyError, TypeError) as error:
             raise Unreadable(f"challenge.json: {error}") from error
@@ -927,6 +955,17 @@ def parse_time(text):
     return datetime.datetime.strptime(text, form).replace(tzinfo=datetime.timezone.utc)
 
 
+def read_measurement(options, own):
+    """The expected one; None where none is demanded."""
+    path = None if options.measurement else own.path("measurement", "measurement.hex")
+    if not options.measurement and not path and options.report_only:
+        return None
+    text = options.measurement or own.read("measurement", "measurement.hex").decode(errors="replace")
+    if not re.fullmatch(r"[0-9a-fA-F]{96}", text.split("\n")[0]):
+        raise Unreadable("measurement.hex: no measurement")
+    return bytes.fromhex(text.split("\n")[0])
+
+
 def verify(arguments):
     """The verdict on evidence, or Unreadable."""
     parser = argparse.ArgumentParser(exit_on_error=False)
@@ -934,7 +973,8 @@ def verify(arguments):
                  "--allow-unknown-version"):
         parser.add_argument(flag, action="store_true")
     for option in ("--certs", "--ark", "--ask", "--vcek", "--asvk", "--vlek", "--measurement",
-                   "--ek-cert", "--ca", "--cert-chain", "--at", "--csp-id"):
+                   "--ek-cert", "--ca", "--cert-chain", "--at", "--csp-id", "--mine", "--nonce",
+                   "--challenge"):
         parser.add_argument(option)
     parser.add_argument("--minimum-tcb", default="0,0,0,0,0")
     parser.add_argument("--vmpl", type=int, default=0)
@@ -946,14 +986,8 @@ def verify(arguments):
         options.ark = options.ask = options.asvk = options.cert_chain
     options.time = parse_time(options.at)
     options.pcrs = [parse_pcr(p) for p in options.pcr]
-    options.expected = None
-    if options.measurement or not options.report_only:
-        text = options.measurement or \
-            read_file(Path(options.directory) / "measurement.hex").decode(errors="replace")
-        if not re.fullmatch(r"[0-9a-fA-F]{96}", text.split("\n")[0]):
-            raise Unreadable("measurement.hex: no measurement")
-        options.expected = bytes.fromhex(text.split("\n")[0])
     evidence = Evidence(options)
+    options.expected = read_measurement(options, evidence.own)
     return Verifier(evidence, options).run()
 
 

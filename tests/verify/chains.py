@@ -10,6 +10,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "spec"))
 
 import make_chain  # noqa: E402
+from evidence import mine  # noqa: E402
 from make_chain import der, extension, integer, name  # noqa: E402
 
 OID = "1.3.6.1.4.1.3704.1."
@@ -101,8 +102,9 @@ class Chain:
             self.report[at:at + 72] = number.to_bytes(72, "little")
         folder = Path(folder)
         folder.mkdir()
+        mine(folder).mkdir()
         (folder / "report.bin").write_bytes(self.report)
         files = ("ark", "asvk", "vlek") if self.vlek else ("ark", "ask", "vcek")
         for file, data in zip(files, self.certificates()):
-            (folder / f"{file}.pem").write_bytes(data)
+            (mine(folder) if file == "ark" else folder).joinpath(f"{file}.pem").write_bytes(data)
         return folder

@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import json
 import os
+import shutil
 import struct
 import subprocess
 import sys
@@ -22,6 +23,21 @@ PCRS = "sha256:0,1,2,3,4,5,6,7,16"
 AK_TEMPLATE = bytes.fromhex("0023000b00050072000000100018000b0003001000000000")
 AK_WORDS = ("ecc256:ecdsa-sha256:null",
             "fixedtpm|fixedparent|sensitivedataorigin|userwithauth|restricted|sign")
+
+
+def mine(folder):
+    """The relying party's own folder beside a guest's."""
+    return Path(f"{folder}.mine")
+
+
+def own(folder):
+    """The words of `socle verify` for both."""
+    return ["--mine", mine(folder), folder]
+
+
+def copy(folder, to, **options):
+    shutil.copytree(folder, to, **options)
+    shutil.copytree(mine(folder), mine(to))
 
 
 class Tpm:
@@ -83,12 +99,12 @@ def challenge(tpm, work):
             "-o", "answer.bin", "-P", "session:session.ctx")
     tpm.run("tpm2_flushcontext", "session.ctx")
     record = {"ek_name": names["ek"], "ak_name": names["ak"], "secret": secret.hex()}
-    (work / "challenge.json").write_text(json.dumps(record))
+    (mine(work) / "challenge.json").write_text(json.dumps(record))
 
 
 def make_report(work, measurement):
     """A version 3 report at VMPL 0 (SNP firmware ABI, ATTESTATION_REPORT), not signed yet."""
-    nonce = (work / "nonce.bin").read_bytes()
+    nonce = (mine(work) / "nonce.bin").read_bytes()
     manifest = (work / "manifest.bin").read_bytes()
     context = work / "context.bin"
     context = context.read_bytes() if context.exists() else b""
@@ -100,14 +116,13 @@ def make_report(work, measurement):
     report[0x90:0xC0] = measurement
     report[0x188:0x18B] = bytes([0x19, 1, 1])
     (work / "report.bin").write_bytes(report)
-    (work / "measurement.hex").write_text(measurement.hex() + "\n")
+    (mine(work) / "measurement.hex").write_text(measurement.hex() + "\n")
 
 
 def make(tpm, work, resign, keys):
-    """Everything that `socle verify` wants, in the directory work."""
+    """Everything that `socle verify` wants, in the folder work and the one of the relying party."""
     work = Path(work)
-    nonce = os.urandom(64)
-    (work / "nonce.bin").write_bytes(nonce)
+    nonce = ask(work)
     make_keys(tpm)
     tpm.run("tpm2_pcrextend", "16:sha256=" + "5a" * 32)
     quote(tpm, nonce)
@@ -115,16 +130,25 @@ def make(tpm, work, resign, keys):
     sign(work, resign, keys)
 
 
+def ask(work):
+    """A new nonce, in the relying party's folder."""
+    mine(work).mkdir()
+    nonce = os.urandom(64)
+    (mine(work) / "nonce.bin").write_bytes(nonce)
+    return nonce
+
+
 def sign(work, resign, keys):
     make_report(work, os.urandom(48))
     subprocess.run([resign, keys, work / "report.bin", work], check=True)
+    shutil.move(work / "ark.pem", mine(work))
 
 
 def make_attested(tpm, work, resign, keys, version, selector):
     """Evidence without a round trip: a key made from AK_TEMPLATE, attested, and its quote."""
     work = Path(work)
     work.mkdir()
-    nonce = os.urandom(64)
+    nonce = ask(work)
     tpm.run("tpm2_createprimary", "-C", "e", "-g", "sha256", "-G", AK_WORDS[0], "-a", AK_WORDS[1],
             "-c", work / "primary.ctx")
     tpm.run("tpm2_readpublic", "-c", work / "primary.ctx", "-f", "tpmt", "-o", work / "ak.tpmt")
@@ -132,7 +156,7 @@ def make_attested(tpm, work, resign, keys, version, selector):
     keys_attested = [(work / "ak.tpmt").read_bytes()]
     if not selector:
         keys_attested.insert(0, (tpm.work / "manifest.bin").read_bytes())
-    for name, data in (("nonce.bin", nonce), ("selector.bin", selector),
+    for name, data in (("selector.bin", selector),
                        ("context.bin", rules.make_context(rules.VTPM, version, selector)),
                        ("manifest.bin", rules.make_manifest(version, keys_attested))):
         (work / name).write_bytes(data)
@@ -179,7 +203,7 @@ def activate_credential(tpm, work, ek, policy):
             "-o", work / "answer.bin", *authorization)
     if policy:
         tpm.run("tpm2_flushcontext", "session.ctx")
-    (work / "challenge.json").write_text(json.dumps(
+    (mine(work) / "challenge.json").write_text(json.dumps(
         {"ek_name": names["ek"], "ak_name": names["ak"], "secret": secret.hex()}))
 
 
@@ -188,7 +212,7 @@ def make_challenged(tpm, work, resign, keys, ek, key_id, ak=None, more=()):
     OTHER_AKS, with more words for the tool; without, one that tpm2_createak makes below the EK."""
     work = Path(work)
     work.mkdir()
-    nonce = os.urandom(64)
+    nonce = ask(work)
     for form, file in (("pem", "ek.pub"), ("tpmt", "manifest.bin"), ("tss", "ek.tss")):
         tpm.run("tpm2_readpublic", "-c", ek, "-f", form, "-o", work / file, "-n",
                 work / "ek.name")
@@ -201,7 +225,7 @@ def make_challenged(tpm, work, resign, keys, ek, key_id, ak=None, more=()):
     # The low range takes a policy, the high range the empty authorization value too.
     activate_credential(tpm, work, ek, policy=key_id < 0x10)
     selector = struct.pack("<QI", rules.KEY, key_id)
-    for name, data in (("nonce.bin", nonce), ("selector.bin", selector),
+    for name, data in (("selector.bin", selector),
                        ("context.bin", rules.make_context(rules.VTPM, 0, selector))):
         (work / name).write_bytes(data)
     sign(work, resign, keys)

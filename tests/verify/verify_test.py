@@ -22,6 +22,7 @@ from pathlib import Path
 
 import evidence
 import rules  # evidence knows where it is
+from evidence import mine, own
 import verify as second
 
 try:
@@ -112,8 +113,16 @@ def cut_elsewhere(path):
     path.write_bytes(data)
 
 
+OWN = ("nonce.bin", "challenge.json", "measurement.hex", "ark.pem")
+
+
+def place(directory, name):
+    """Where a file of this name is: in the guest's folder, or the relying party's."""
+    return (mine(directory) if name in OWN else directory) / name
+
+
 def swap(directory, name, other):
-    shutil.copy(directory / other, directory / name)
+    shutil.copy(place(directory, other), place(directory, name))
 
 
 # Name, exit status, the checks that must fail and no other, sign again?, what to do.
@@ -164,10 +173,10 @@ CORRUPTIONS = [
     # Measurement.
     ("another image", 4, ["measurement"], True, lambda d: flip(d / "report.bin", 0xBF)),
     ("another expectation", 4, ["measurement"], False,
-     lambda d: (d / "measurement.hex").write_text("00" * 48)),
+     lambda d: (mine(d) / "measurement.hex").write_text("00" * 48)),
     # Binding.
     ("a stale nonce", 5, ["report-data", "quote-nonce"], False,
-     lambda d: flip(d / "nonce.bin", 63)),
+     lambda d: flip(mine(d) / "nonce.bin", 63)),
     ("other report_data", 5, ["report-data"], True, lambda d: flip(d / "report.bin", 0x8F)),
     ("a longer manifest", 5, ["report-data", "manifest", "ek", "challenge-ek"], False,
      lambda d: (d / "manifest.bin").write_bytes((d / "manifest.bin").read_bytes() + b"\0")),
@@ -175,9 +184,9 @@ CORRUPTIONS = [
      lambda d: (d / "manifest.bin").write_bytes(b"")),
     ("another EK", 5, ["ek"], False, lambda d: swap(d, "ek.pub", "second/ek.pub")),
     ("a challenge for another EK", 5, ["challenge-ek", "quote-signer"], False,
-     lambda d: edit_json(d / "challenge.json", ek_name=other_hex)),
+     lambda d: edit_json(mine(d) / "challenge.json", ek_name=other_hex)),
     ("a challenge for another AK", 5, ["challenge-ak", "quote-signer"], False,
-     lambda d: edit_json(d / "challenge.json", ak_name=other_hex)),
+     lambda d: edit_json(mine(d) / "challenge.json", ak_name=other_hex)),
     ("the AK of another TPM", 5, ["challenge-ak", "quote-signature"], False,
      lambda d: swap(d, "ak.pub", "second/ak.pub")),
     ("another TPM's AK and quote", 5, ["challenge-ak", "quote-signer"], False,
@@ -212,11 +221,11 @@ def check_corruption(socle, resign, keys, good, case, *options):
     name, status, checks, sign, corrupt = case
     with tempfile.TemporaryDirectory() as work:
         work = Path(work) / "evidence"
-        shutil.copytree(good, work)
+        evidence.copy(good, work)
         corrupt(work)
         if sign:
             subprocess.run([resign, keys, work / "report.bin"], check=True)
-        arguments = ["--trust-emulated", *options, work]
+        arguments = ["--trust-emulated", *options, *own(work)]
         code, out, err = socle_verify(socle, *arguments)
         if code != status:
             result(False, name, f"exit status {code}, not {status}: {err}")
@@ -266,12 +275,12 @@ UNREADABLE = [
 def check_unreadable(socle, good, name, spoil):
     with tempfile.TemporaryDirectory() as work:
         work = Path(work) / "evidence"
-        shutil.copytree(good, work)
-        spoil(work / name)
-        code, out, err = socle_verify(socle, "--trust-emulated", work)
+        evidence.copy(good, work)
+        spoil(place(work, name))
+        code, out, err = socle_verify(socle, "--trust-emulated", *own(work))
         ok = code == 1 and is_error(out, err) and name in err
         result(ok, f"unreadable {name}", f"exit status {code}: {err}")
-        agree(f"unreadable {name}", ["--trust-emulated", work], code, out)
+        agree(f"unreadable {name}", ["--trust-emulated", *own(work)], code, out)
 
 
 def check_misuse(socle, good):
@@ -281,7 +290,7 @@ def check_misuse(socle, good):
                       ["--pcr", "sha256:001=" + "00" * 32, good], ["--pcr", "sha256:1", good],
                       ["--minimum-tcb", "1,2,3", good], ["--minimum-tcb", "0,0,0,0,256", good],
                       ["--minimum-tcb", "0,0,0,0,+1", good], ["--minimum-tcb", "0,0,0,0,0,", good],
-                      ["--image", good / "nonce.bin", good], ["--ek-cert", "x", good],
+                      ["--image", mine(good) / "nonce.bin", good], ["--ek-cert", "x", good],
                       ["--ca", "x", good],
                       ["--ek-cert", "x", "--ca", "x", "--report-only", good],
                       ["--pcr", "sha256:1=" + "00" * 32, "--keys-only", good],
@@ -297,11 +306,61 @@ def check_misuse(socle, good):
                run.stdout)
 
 
+def check_own(socle, good, top):
+    """What decides is the relying party's: nothing in the guest's folder can take its place, and what
+    is missing is said by its name."""
+    guests, mine_alone = top / "own-evidence", top / "own-folder"
+    shutil.copytree(good, guests)
+    shutil.copytree(mine(good), mine_alone)
+    expect(socle, "a folder of one's own", 0, [],
+           ["--trust-emulated", "--mine", mine_alone, guests])
+    for name in OWN:  # as it is, in the guest's folder
+        shutil.copy(mine_alone / name, guests)
+    for name, words in (("nonce.bin", "--nonce"), ("measurement.hex", "--image")):
+        options = [] if name == "measurement.hex" else ["--measurement", "00" * 48]
+        expect(socle, f"the guest's {name}", 1, None, ["--trust-emulated", *options, guests], name)
+        expect(socle, f"the option for {name}", 1, None, ["--trust-emulated", *options, guests], words)
+        (mine_alone / name).rename(top / name)
+        expect(socle, f"no {name} of one's own", 1, None,
+               ["--trust-emulated", "--mine", mine_alone, guests], name)
+        (top / name).rename(mine_alone / name)
+    for name, status, failing in (("ark.pem", 2, ["root"]), ("challenge.json", 5, [
+            "attested-ak", "quote-signature", "quote-signer"])):
+        (mine_alone / name).rename(top / name)
+        expect(socle, f"the guest's {name}", status, failing,
+               ["--trust-emulated", "--mine", mine_alone, guests])
+        expect(socle, f"{name} by its option", 0, [],
+               ["--trust-emulated", "--mine", mine_alone,
+                "--ark" if name == "ark.pem" else "--challenge", top / name, guests])
+        (top / name).rename(mine_alone / name)
+    expect(socle, "each by its option", 0, [], [
+        "--trust-emulated", "--nonce", mine_alone / "nonce.bin", "--ark", mine_alone / "ark.pem",
+        "--challenge", mine_alone / "challenge.json", "--measurement",
+        (mine_alone / "measurement.hex").read_text().strip(), guests])
+    # What a guest puts beside its evidence is not looked at.
+    for name in OWN:
+        (guests / name).write_bytes(b"the guest's")
+    expect(socle, "with files of the guest's", 0, [],
+           ["--trust-emulated", "--mine", mine_alone, guests])
+    # The guest's folder is never the relying party's, under whatever name.
+    shutil.copytree(mine_alone, guests / "mine")
+    (top / "link").symlink_to(guests / "mine")
+    for folder in (guests, guests / "mine", top / "link", guests / "mine/.."):
+        expect(socle, f"the guest's {folder.name} as one's own", 1, None,
+               ["--trust-emulated", "--mine", folder, guests], "the guest's")
+    shutil.copytree(guests, mine_alone / "evidence")
+    expect(socle, "evidence below one's own folder", 0, [],
+           ["--trust-emulated", "--mine", mine_alone, mine_alone / "evidence"])
+    expect(socle, "no folder of one's own", 1, None,
+           ["--trust-emulated", "--mine", top / "nowhere", guests], "nowhere")
+
+
 def check_unwritable(socle, good):
     """Nobody gets the verdict: that is not trust."""
     for form in ([], ["--json"]):
         with open("/dev/full", "w", encoding="ascii") as full:
-            run = subprocess.run([socle, "verify", "--trust-emulated", *form, str(good)],
+            run = subprocess.run([socle, "verify", "--trust-emulated", *form,
+                                  *map(str, own(good))],
                                  stdout=full, stderr=subprocess.PIPE, text=True, check=False)
         result(run.returncode == 1 and "cannot write" in run.stderr, f"unwritable {form}",
                f"exit status {run.returncode}: {run.stderr}")
@@ -322,16 +381,17 @@ def check_policy(socle, good):
              ["tcb-minimum"]),
             ("another measurement demanded", ["--trust-emulated", "--measurement", "11" * 48], 4,
              ["measurement"])):
-        code, out, err = socle_verify(socle, *arguments, good)
+        arguments = [*arguments, *own(good)]
+        code, out, err = socle_verify(socle, *arguments)
         found = [c["name"] for c in json.loads(out)["checks"] if c["result"] == "fail"] \
             if code != 1 else err
         result(code == status and found == failing, name, f"exit status {code}, {found}")
-        agree(name, [*arguments, good], code, out)
+        agree(name, arguments, code, out)
 
 
 def report_again(d):
     """REPORT_DATA of what is in the directory now."""
-    nonce, context, manifest = ((d / f"{n}.bin").read_bytes()
+    nonce, context, manifest = (place(d, f"{n}.bin").read_bytes()
                                 for n in ("nonce", "context", "manifest"))
     data = bytearray((d / "report.bin").read_bytes())
     data[0x50:0x90] = rules.report_data(nonce, context, manifest)
@@ -372,7 +432,7 @@ NO_KEY = ["manifest", "attested-ak", "quote-signature", "quote-signer"]
 # An attested AK by its template: the same columns.
 ATTESTED_CORRUPTIONS = [
     ("attested: a stale nonce", 5, ["report-data", "quote-nonce"], False,
-     lambda d: flip(d / "nonce.bin", 0)),
+     lambda d: flip(mine(d) / "nonce.bin", 0)),
     ("attested: a bit of the context", 5, ["context"], False,
      lambda d: flip(d / "context.bin", 30)),
     ("attested: no context", 5, ["context"], False, lambda d: (d / "context.bin").unlink()),
@@ -465,28 +525,29 @@ def check_attested(socle, resign, keys, ak):
     for name, change in ATTESTED_VARIANTS:
         with tempfile.TemporaryDirectory() as work:
             work = Path(work) / "ak"
-            shutil.copytree(ak, work)
+            evidence.copy(ak, work)
             change(work)
             subprocess.run([resign, keys, work / "report.bin"], check=True)
-            check_trusted(socle, f"attested AK, {name}", ["attested-ak"], [work])
+            check_trusted(socle, f"attested AK, {name}", ["attested-ak"], own(work))
     for case in ATTESTED_CORRUPTIONS:
         check_corruption(socle, resign, keys, ak, case)
     check_corruption(socle, resign, keys, ak,
                      ("attested: a PCR without values", 6, ["pcr-values"], False,
                       lambda d: (d / "quote.pcrs").unlink()), "--pcr", "sha256:0=" + "00" * 32)
     with tempfile.TemporaryDirectory() as certs:
-        for name in ("ark.pem", "ask.pem", "vcek.pem"):
+        for name in ("ask.pem", "vcek.pem"):
             shutil.copy(ak / name, certs)
         bare = Path(certs) / "bare"
-        shutil.copytree(ak, bare, ignore=shutil.ignore_patterns("*.pem"))
+        evidence.copy(ak, bare, ignore=shutil.ignore_patterns("*.pem"))
         check_trusted(socle, "certificates of another folder", ["attested-ak"],
-                      ["--certs", certs, bare])
-        code, _, err = socle_verify(socle, "--trust-emulated", bare)
-        result(code == 1 and "ark.pem" in err, "no certificates", err)
+                      ["--certs", certs, *own(bare)])
+        code, _, err = socle_verify(socle, "--trust-emulated", *own(bare))
+        result(code == 1 and "ask.pem" in err, "no certificates", err)
         for name in ("quote.msg", "quote.sig", "quote.pcrs"):
             (bare / name).unlink()
-        check_trusted(socle, "keys alone", ["manifest"], ["--keys-only", "--certs", certs, bare])
-        code, _, err = socle_verify(socle, "--trust-emulated", "--certs", certs, bare)
+        check_trusted(socle, "keys alone", ["manifest"], ["--keys-only", "--certs", certs,
+                                                                 *own(bare)])
+        code, _, err = socle_verify(socle, "--trust-emulated", "--certs", certs, *own(bare))
         result(code == 1 and "quote.msg" in err, "no quote", err)
 
 
@@ -545,11 +606,12 @@ def forge_chain(work, resign, top):
     put(work / "report.bin", "64x", 0x1A0)  # of the chain's own chip and TCB
     put(work / "report.bin", "8x", 0x180)
     subprocess.run([resign, top / "guest-keys", work / "report.bin", work], check=True)
+    shutil.move(work / "ark.pem", mine(work))
     return read_der(work)
 
 
 def read_der(folder):
-    return {name: second.read_certificates(folder / f"{name}.pem")[0].public_bytes(
+    return {name: second.read_certificates(place(folder, f"{name}.pem"))[0].public_bytes(
         second.serialization.Encoding.DER) for name in ("ark", "ask", "vcek")}
 
 
@@ -566,18 +628,18 @@ def expect(socle, name, status, failing, arguments, words=""):
 def check_table(socle, resign, ak, top):
     """A folder as `socle-guest attest` and `quote` leave it: the certificates are in certs.bin."""
     work, root = top / "guest-folder", top / "root.pem"
-    shutil.copytree(ak, work)
+    evidence.copy(ak, work)
     der = read_der(work)
-    pem = {name: (work / f"{name}.pem").read_bytes() for name in der}
-    shutil.move(work / "ark.pem", root)
+    pem = {name: place(work, f"{name}.pem").read_bytes() for name in der}
+    shutil.move(mine(work) / "ark.pem", root)
     for name in ("ask.pem", "vcek.pem"):
         (work / name).unlink()
     table = work / "certs.bin"
     trust = ["--trust-emulated", "--ark", root]
     table.write_bytes(make_table(der))
-    check_trusted(socle, "certs.bin", ["attested-ak"], ["--ark", root, work])
-    expect(socle, "certs.bin, real roots only", 2, ["root"], [work])
-    expect(socle, "certs.bin, the guest's emulated root", 2, ["root"], ["--trust-emulated", work])
+    check_trusted(socle, "certs.bin", ["attested-ak"], ["--ark", root, *own(work)])
+    expect(socle, "certs.bin, real roots only", 2, ["root"], own(work))
+    expect(socle, "certs.bin, the guest's emulated root", 2, ["root"], ["--trust-emulated", *own(work)])
     for name, data in (("in another order", make_table(der, ("ark", "vcek", "ask"))),
                        ("without the ARK", make_table(der, ("ask", "vcek"))),
                        ("with an entry of no use",
@@ -586,65 +648,65 @@ def check_table(socle, resign, ak, top):
                        ("of PEM and DER", make_table({**der, "ask": pem["ask"]})),
                        ("of a whole page", make_table(der).ljust(8192, b"\0"))):
         table.write_bytes(data)
-        check_trusted(socle, f"certs.bin {name}", ["attested-ak"], ["--ark", root, work])
+        check_trusted(socle, f"certs.bin {name}", ["attested-ak"], ["--ark", root, *own(work)])
     for name, data, words in bad_tables(der):
         table.write_bytes(data)
-        expect(socle, f"certs.bin: {name}", 1, None, [*trust, work], words)
+        expect(socle, f"certs.bin: {name}", 1, None, [*trust, *own(work)], words)
     for names, missing in ((("vcek", "ark"), "ask.pem"), (("ask", "ark"), "vcek.pem"),
                            ((), "ask.pem")):
         table.write_bytes(make_table(der, names))
-        expect(socle, f"certs.bin without {missing}", 1, None, [*trust, work], missing)
+        expect(socle, f"certs.bin without {missing}", 1, None, [*trust, *own(work)], missing)
     # Certificates in each other's place, and those of somebody else.
     for name, failing, data in (
             ("the ASK as VCEK", ["chain", "vcek", "signature", "product", "chip-id", "tcb"],
              make_table({**der, "vcek": der["ask"]})),
             ("the VCEK as ASK", ["chain"], make_table({**der, "ask": der["vcek"]}))):
         table.write_bytes(data)
-        expect(socle, f"certs.bin with {name}", 2, failing, [*trust, work])
+        expect(socle, f"certs.bin with {name}", 2, failing, [*trust, *own(work)])
     # A PEM file wins, and with all of them nobody looks at the table.
     table.write_bytes(make_table({**der, "vcek": der["ask"]}))
     shutil.copy(ak / "vcek.pem", work)
-    check_trusted(socle, "vcek.pem before certs.bin", ["attested-ak"], ["--ark", root, work])
+    check_trusted(socle, "vcek.pem before certs.bin", ["attested-ak"], ["--ark", root, *own(work)])
     shutil.copy(ak / "ask.pem", work)
     table.write_bytes(b"none")
-    check_trusted(socle, "PEM files before certs.bin", ["attested-ak"], ["--ark", root, work])
+    check_trusted(socle, "PEM files before certs.bin", ["attested-ak"], ["--ark", root, *own(work)])
     (work / "vcek.pem").write_bytes(b"none")
-    expect(socle, "a bad vcek.pem before certs.bin", 1, None, [*trust, work], "vcek.pem")
+    expect(socle, "a bad vcek.pem before certs.bin", 1, None, [*trust, *own(work)], "vcek.pem")
     (work / "vcek.pem").unlink()
     # --certs names another folder for both.
     certs = top / "certs-folder"
     certs.mkdir()
     (certs / "certs.bin").write_bytes(make_table(der))
     check_trusted(socle, "certs.bin of another folder", ["attested-ak"],
-                  ["--certs", certs, "--ark", root, work])
+                  ["--certs", certs, "--ark", root, *own(work)])
     table.write_bytes(make_table(der))
     (certs / "certs.bin").unlink()
-    expect(socle, "no certs.bin in the other folder", 1, None, [*trust, "--certs", certs, work],
+    expect(socle, "no certs.bin in the other folder", 1, None, [*trust, "--certs", certs, *own(work)],
            "ask.pem")
     # What the guest signs with a chain of its own.
     forged = forge_chain(work, resign, top)
     for name in ("ark.pem", "ask.pem", "vcek.pem"):
-        (work / name).unlink()
+        place(work, name).unlink()
     table.write_bytes(make_table(forged))
-    expect(socle, "a forged chain in certs.bin", 2, ["root"], ["--trust-emulated", work])
-    expect(socle, "a forged chain below the true root", 2, ["chain"], [*trust, work])
+    expect(socle, "a forged chain in certs.bin", 2, ["root"], ["--trust-emulated", *own(work)])
+    expect(socle, "a forged chain below the true root", 2, ["chain"], [*trust, *own(work)])
 
 
 def check_list(socle, resign, keys, good, listed):
     """Manifest version 1 in call 1: every key of the profile, with and without a challenge."""
-    check_trusted(socle, "a list, attested AK", ["attested-ak"], [listed])
+    check_trusted(socle, "a list, attested AK", ["attested-ak"], own(listed))
     manifest = (listed / "manifest.bin").read_bytes()
     only_ak = rules.make_manifest(1, [k.data for k in rules.read_manifest(manifest) if k.signing])
     only_ek = rules.make_manifest(1, [k.data for k in rules.read_manifest(manifest)
                                       if not k.signing])
     with tempfile.TemporaryDirectory() as work:
         work = Path(work) / "challenged"
-        shutil.copytree(good, work)
+        evidence.copy(good, work)
         for name in ("selector.bin", "context.bin"):
             (work / name).write_bytes(b"")
         bind(work, manifest=manifest)
         subprocess.run([resign, keys, work / "report.bin"], check=True)
-        check_trusted(socle, "a list, challenge", ["challenge"], [work])
+        check_trusted(socle, "a list, challenge", ["challenge"], own(work))
         check_corruption(socle, resign, keys, work,
                          ("a list without the EK", 5, ["ek", "challenge-ek"], True,
                           lambda d: bind(d, manifest=only_ak)))
@@ -719,7 +781,7 @@ def area_with(offset, value):
 def put_area(d, area):
     (d / "ak.pub").write_bytes(area)
     name = area[2:4] + hashlib.sha256(area).digest()
-    edit_json(d / "challenge.json", ak_name=lambda _: name.hex())
+    edit_json(mine(d) / "challenge.json", ak_name=lambda _: name.hex())
 
 
 def other_modulus():
@@ -730,7 +792,7 @@ def other_modulus():
 # A challenge for the P-256 endorsement key, selected by its id: the columns of CORRUPTIONS.
 CHALLENGED_ECC_CORRUPTIONS = [
     ("challenged P-256: another EK in the challenge", 5, ["challenge-ek", "quote-signer"], False,
-     lambda d: edit_json(d / "challenge.json", ek_name=other_hex)),
+     lambda d: edit_json(mine(d) / "challenge.json", ek_name=other_hex)),
     ("challenged P-256: another EK in the directory", 5, ["ek"], False,
      lambda d: swap(d, "ek.pub", "h2.pub")),
     ("challenged P-256: no selector", 5, ["manifest"], True, lambda d: bind(d, b"")),
@@ -747,7 +809,7 @@ CHALLENGED_ECC_CORRUPTIONS = [
 # A noDA key of RSA as the AK: with a public area, which says more than a key in PEM.
 AREA_CORRUPTIONS = [
     ("challenged AK: another Name", 5, ["challenge-ak", "quote-signer"], False,
-     lambda d: [swap(d, "ak.pub", "ak.tpmt"), edit_json(d / "challenge.json", ak_name=other_hex)]),
+     lambda d: [swap(d, "ak.pub", "ak.tpmt"), edit_json(mine(d) / "challenge.json", ak_name=other_hex)]),
     ("challenged AK: one that can move", 5, ["challenge-ak", "quote-signature", "quote-signer"],
      False, area_with(7, 0x70)),
     ("challenged AK: one that somebody may know", 5,
@@ -767,13 +829,14 @@ AREA_CORRUPTIONS = [
 
 def check_challenged(socle, resign, keys, good, top):
     for name in ("ecc", "h1", "h3"):
-        check_trusted(socle, f"challenge, {name}", ["challenge"], [top / f"challenged-{name}"])
+        check_trusted(socle, f"challenge, {name}", ["challenge"],
+                      own(top / f"challenged-{name}"))
     for name, form in (("h1", "tpmt"), ("h1", "tss"), ("h2", "tpmt"), ("h3", "tss")):
         with tempfile.TemporaryDirectory() as work:
             work = Path(work) / "evidence"
-            shutil.copytree(top / f"challenged-{name}", work)
+            evidence.copy(top / f"challenged-{name}", work)
             swap(work, "ak.pub", f"ak.{form}")
-            check_trusted(socle, f"challenge, {name}, AK as {form}", ["challenge"], [work])
+            check_trusted(socle, f"challenge, {name}, AK as {form}", ["challenge"], own(work))
     ecc, h1, h2 = (top / f"challenged-{n}" for n in ("ecc", "h1", "h2"))
     shutil.copy(h2 / "ek.pub", ecc / "h2.pub")
     shutil.copy(h2 / "manifest.bin", ecc / "h2.tpmt")
@@ -782,11 +845,11 @@ def check_challenged(socle, resign, keys, good, top):
         check_corruption(socle, resign, keys, ecc, case)
     with tempfile.TemporaryDirectory() as work:
         work = Path(work) / "evidence"
-        shutil.copytree(ecc, work)
+        evidence.copy(ecc, work)
         bind(work, b"", manifest=rules.make_manifest(1, [
             (d / "manifest.bin").read_bytes() for d in (good, h1, ecc, h2)]))
         subprocess.run([resign, keys, work / "report.bin"], check=True)
-        check_trusted(socle, "challenge for one EK of a list", ["challenge"], [work])
+        check_trusted(socle, "challenge for one EK of a list", ["challenge"], own(work))
     for case in AREA_CORRUPTIONS:
         check_corruption(socle, resign, keys, h1, case)
     # The key alone does not tell its policy, and no Name makes up for a missing attribute.
@@ -801,11 +864,11 @@ def check_challenged(socle, resign, keys, good, top):
 def check_ek_certificate(socle, resign, keys, good, listed, authority):
     ca, ek = ["--ca", authority / "ca.crt"], ["--ek-cert", authority / "ek.crt"]
     check_trusted(socle, "EK certificate and challenge", ["challenge", "ek-certificate"],
-                  [*ek, *ca, good])
+                  [*ek, *ca, *own(good)])
     check_trusted(socle, "EK certificate and attested AK", ["attested-ak", "ek-certificate"],
-                  [*ek, *ca, listed])
+                  [*ek, *ca, *own(listed)])
     check_trusted(socle, "EK certificate alone", ["ek-certificate"],
-                  ["--keys-only", *ek, *ca, good])
+                  ["--keys-only", *ek, *ca, *own(good)])
     for name, arguments, checks in (
             ("EK certificate of another authority", [*ek, "--ca", authority / "other-ca.crt"],
              ["ek-certificate"]),
@@ -875,7 +938,7 @@ def main():
             evidence.quote(tpm, nonce, prefix="late")
             tpm.run("tpm2_createak", "-C", "ek.ctx", "-c", "ak2.ctx", "-G", "ecc", "-g", "sha256",
                     "-s", "ecdsa")
-            evidence.quote(tpm, (good / "nonce.bin").read_bytes(), "ak2.ctx", "foreign")
+            evidence.quote(tpm, (mine(good) / "nonce.bin").read_bytes(), "ak2.ctx", "foreign")
             ak, listed, authority = (Path(top) / name for name in ("ak", "listed", "authority"))
             evidence.make_attested(tpm, ak, resign, keys, 0, template_selector())
             evidence.make_attested(tpm, listed, resign, keys, 1, b"")
@@ -884,7 +947,7 @@ def main():
             make_challenged(tpm, Path(top), resign, keys)
         with evidence.tpm(socle, profile, good / "second") as tpm:
             evidence.make_keys(tpm)
-            evidence.quote(tpm, (good / "nonce.bin").read_bytes())
+            evidence.quote(tpm, (mine(good) / "nonce.bin").read_bytes())
             evidence.make_attested(tpm, Path(top) / "stranger", resign, keys, 0,
                                    template_selector())
             tpm.run("tpm2_readpublic", "-c", Path(top) / "stranger" / "primary.ctx", "-f", "pem",
@@ -901,6 +964,7 @@ def main():
             check_unreadable(socle, good, name, spoil)
         check_misuse(socle, good)
         check_unwritable(socle, good)
+        check_own(socle, good, Path(top))
         check_attested(socle, resign, keys, ak)
         check_table(socle, resign, ak, Path(top))
         check_challenged(socle, resign, keys, good, Path(top))

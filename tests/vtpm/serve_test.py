@@ -366,7 +366,7 @@ def issue(world, resign, keys, manifest):
     (work / "report.bin").write_bytes(signer.report(data, measurement))
     for command in (["init", work / "ca"],
                     ["issue", "--measurement", measurement.hex(), "--trust-emulated", "--ark",
-                     work / "chain/ark.pem", "-o", work / "out", work / "ca", work]):
+                     work / "chain/ark.pem", "--nonce", work / "nonce.bin", "-o", work / "out", work / "ca", work]):
         subprocess.run([world.socle, "ca", *map(str, command)], check=True, capture_output=True)
     return work
 

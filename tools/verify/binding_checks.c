@@ -261,7 +261,8 @@ static bool same_area(const struct subject *s)
 const char *check_attested_ak(const struct subject *s)
 {
 	if (!s->ak.key)
-		return "the manifest attests no signing key, and there was no challenge";
+		return "the manifest attests no signing key, and you gave no challenge "
+		       "(--challenge, or challenge.json in the folder of --mine)";
 	if ((s->evidence->ak && !same_key(&s->ak, s->evidence->ak)) || !same_area(s))
 		return "the AK is not the manifest's";
 	return NULL;

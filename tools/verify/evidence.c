@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include "tools/verify/evidence.h"
 
+#include <errno.h>
 #include <jansson.h>
+#include <limits.h>
 #include <openssl/bio.h>
 #include <openssl/pem.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -30,6 +33,46 @@ static bool has_file(const struct evidence_paths *paths, const char *name)
 	char path[PATH_SIZE];
 
 	return access(join(paths->directory, name, path), F_OK) == 0;
+}
+
+/* Whether the relying party's own folder has this file. */
+static bool is_mine(const struct evidence_paths *paths, const char *name)
+{
+	char path[PATH_SIZE];
+
+	return paths->mine && access(join(paths->mine, name, path), F_OK) == 0;
+}
+
+/* Whether a folder is another one, or lies in it; both are absolute and without links. */
+static bool lies_in(const char *folder, const char *other)
+{
+	size_t length = strlen(other);
+
+	return strncmp(folder, other, length) == 0 &&
+	       (folder[length] == '\0' || folder[length] == '/' || other[length - 1] == '/');
+}
+
+static bool find_folder(const char *path, char real[PATH_MAX])
+{
+	if (realpath(path, real))
+		return true;
+	cmd_file_error(path, "%s", strerror(errno));
+	return false;
+}
+
+/* What the guest could have written is not the relying party's, whatever a command line says. */
+bool evidence_paths_ok(const struct evidence_paths *paths)
+{
+	char mine[PATH_MAX], directory[PATH_MAX];
+
+	if (!paths->mine)
+		return true;
+	if (!find_folder(paths->mine, mine) || !find_folder(paths->directory, directory))
+		return false;
+	if (!lies_in(mine, directory))
+		return true;
+	cmd_file_error(paths->mine, "it lies in %s, which is the guest's", paths->directory);
+	return false;
 }
 
 static bool read_file(const char *path, struct file_bytes *bytes)
@@ -155,16 +198,35 @@ static bool json_hex(const json_t *object, const char *name, uint8_t *bytes, siz
 	return *size > 0 && *size <= capacity && hex_read(text, bytes, *size);
 }
 
+/*
+ * Where something is that only the relying party can know: the file that was named, or the one in
+ * its folder. NULL after a line on stderr when it gave neither.
+ */
+static const char *own_path(const struct evidence_paths *paths, const char *given, const char *name,
+			    const char *option, char path[PATH_SIZE])
+{
+	if (given)
+		return given;
+	if (paths->mine)
+		return join(paths->mine, name, path);
+	cmd_file_error(name,
+		       "it has to be yours, not the guest's: give %s FILE, or --mine DIR "
+		       "with it",
+		       option);
+	return NULL;
+}
+
 static bool load_challenge(const struct evidence_paths *paths, struct evidence *evidence)
 {
 	char buffer[PATH_SIZE];
-	const char *path = join(paths->directory, "challenge.json", buffer);
+	const char *path = own_path(paths, paths->challenge, "challenge.json", "--challenge",
+				    buffer);
 	json_error_t error;
 	struct file_bytes blob;
 	json_t *root;
 	bool ok;
 
-	if (!read_file(path, &blob))
+	if (!path || !read_file(path, &blob))
 		return false;
 	root = json_loadb((const char *)blob.data, blob.size, JSON_REJECT_DUPLICATES, &error);
 	file_free(&blob);
@@ -187,11 +249,11 @@ static bool load_challenge(const struct evidence_paths *paths, struct evidence *
 static bool load_nonce(const struct evidence_paths *paths, struct evidence *evidence)
 {
 	char buffer[PATH_SIZE];
-	const char *path = join(paths->directory, "nonce.bin", buffer);
+	const char *path = own_path(paths, paths->nonce, "nonce.bin", "--nonce", buffer);
 	struct file_bytes blob;
 	bool ok;
 
-	if (!read_file(path, &blob))
+	if (!path || !read_file(path, &blob))
 		return false;
 	ok = blob.size == sizeof(evidence->nonce);
 	if (ok)
@@ -311,8 +373,12 @@ static bool fill_chain(const struct evidence_paths *paths, const struct chain_me
 	return true;
 }
 
-static bool load_certificates(struct evidence *e, const struct evidence_paths *paths)
+/* The relying party's own root comes before any that came with the evidence. */
+static bool load_certificates(struct evidence *e, const struct evidence_paths *given)
 {
+	struct evidence_paths with_root = *given;
+	const struct evidence_paths *paths = &with_root;
+	char root[PATH_SIZE];
 	enum report_signing_key key = report_signing_key(&e->report) == REPORT_KEY_VLEK
 					      ? REPORT_KEY_VLEK
 					      : REPORT_KEY_VCEK;
@@ -320,6 +386,9 @@ static bool load_certificates(struct evidence *e, const struct evidence_paths *p
 	struct chain_member members[CHAIN_MEMBERS];
 	bool wanted = false, ok = true;
 
+	if (!given->ark && is_mine(given, "ark.pem"))
+		with_root.ark = join(given->mine, "ark.pem", root);
+	e->root_from_guest = !with_root.ark;
 	e->chain.key = key;
 	chain_members(paths, &e->chain, &table, members);
 	for (size_t i = 0; i < CHAIN_MEMBERS; i++)
@@ -328,7 +397,6 @@ static bool load_certificates(struct evidence *e, const struct evidence_paths *p
 		ok = load_table(paths, &table);
 	chain_members(paths, &e->chain, &table, members);
 	ok = ok && fill_chain(paths, members, key);
-	e->root_from_guest = ok && e->chain.ark == table.ark;
 	amd_chain_free(&table);
 	return ok;
 }
@@ -397,16 +465,21 @@ bool evidence_load(struct evidence *evidence, const struct evidence_paths *paths
 		return false;
 	if (depth == EVIDENCE_KEYS)
 		return true;
-	/* challenge.json is the relying party's own record: whether there is one is its word. */
-	return has_file(paths, "challenge.json") ? load_challenged(e, paths)
-						 : load_attested(e, paths);
+	/* Whether it made a challenge is the relying party's word. */
+	return paths->challenge || is_mine(paths, "challenge.json") ? load_challenged(e, paths)
+								    : load_attested(e, paths);
+}
+
+bool evidence_has_measurement(const struct evidence_paths *paths)
+{
+	return is_mine(paths, "measurement.hex");
 }
 
 bool evidence_load_measurement(const struct evidence_paths *paths,
 			       uint8_t measurement[PSP_MEASUREMENT_SIZE])
 {
 	char buffer[PATH_SIZE];
-	const char *path = join(paths->directory, "measurement.hex", buffer);
+	const char *path = join(paths->mine, "measurement.hex", buffer);
 	char text[2 * PSP_MEASUREMENT_SIZE + 2];
 	struct file_bytes blob;
 	bool ok;

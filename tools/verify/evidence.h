@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What a relying party has in its hands: files from the attested guest, and its own record of what
- * it asked (docs/evidence.md lists the files). Loading checks that each file is there and has a
- * form that can be read; it decides nothing.
+ * it asked (docs/evidence.md lists both). Loading checks that each file is there and has a form that
+ * can be read; it decides nothing. What is the relying party's own is never read from the guest's
+ * folder, whatever lies there.
  */
 #ifndef SOCLE_TOOLS_VERIFY_EVIDENCE_H
 #define SOCLE_TOOLS_VERIFY_EVIDENCE_H
@@ -27,11 +28,13 @@ enum evidence_depth {
 	EVIDENCE_FULL,	 /* and a quote */
 };
 
-/* Where each part is read from; NULL: the customary name in the directory. */
+/* Where each part is read from; NULL: the customary name in the folder that it belongs to. */
 struct evidence_paths {
-	const char *directory;
-	const char *certificates; /* directory of the report's certificates */
-	const char *report, *ark;
+	const char *directory;		     /* the guest's */
+	const char *mine;		     /* the relying party's own; NULL: it has none */
+	const char *nonce, *challenge, *ark; /* the relying party's too */
+	const char *certificates; /* folder of the report's certificates; NULL: the guest's */
+	const char *report;
 	const char *ask, *vcek;		 /* above a report that a VCEK signed */
 	const char *asvk, *vlek;	 /* above one that a VLEK signed */
 	const char *ek_certificate, *ca; /* NULL: none */
@@ -40,7 +43,7 @@ struct evidence_paths {
 struct evidence {
 	struct psp_report report;
 	struct amd_chain chain;
-	bool root_from_guest; /* the ARK is out of certs.bin: nobody but the guest vouches for it */
+	bool root_from_guest; /* nobody but who sent the evidence vouches for the ARK */
 	/* From here on with the depth KEYS. */
 	uint8_t nonce[SVSM_NONCE_SIZE];
 	struct file_bytes manifest;
@@ -62,6 +65,9 @@ struct evidence {
 	struct file_bytes quote_pcrs; /* empty where there is no challenge and no such file */
 };
 
+/* Both folders are there, and the relying party's is not the guest's; false after a line on stderr. */
+bool evidence_paths_ok(const struct evidence_paths *paths);
+
 /*
  * Loads what is to be looked at. The report says which certificates are above it: ask.pem and
  * vcek.pem, or asvk.pem and vlek.pem. A certificate for which there is no PEM file is taken from
@@ -80,7 +86,10 @@ X509 *evidence_load_certificate(const char *path);
  */
 bool evidence_load_chain(const struct evidence_paths *paths, struct amd_chain *chain);
 
-/* The expected measurement from a file of hexadecimal digits; false after a line on stderr. */
+/* Whether the relying party's folder says which measurement it expects. */
+bool evidence_has_measurement(const struct evidence_paths *paths);
+
+/* That measurement, from hexadecimal digits; false after a line on stderr. */
 bool evidence_load_measurement(const struct evidence_paths *paths,
 			       uint8_t measurement[PSP_MEASUREMENT_SIZE]);
 

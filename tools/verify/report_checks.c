@@ -15,7 +15,8 @@ const char *check_root(const struct subject *s)
 	const char *error = amd_chain_root_error(chain, s->policy->trust_emulated);
 
 	if (!error && s->evidence->root_from_guest && amd_chain_is_emulated(chain))
-		return "the emulated root came with the evidence: it has to be yours (--ark)";
+		return "the emulated root came with the evidence: it has to be yours (--ark, or "
+		       "ark.pem in the folder of --mine)";
 	return error;
 }
 
