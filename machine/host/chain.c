@@ -15,9 +15,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "core/evidence/host/amd_chain.h"
 #include "machine/host/files.h"
 
-#define CHAIN_FOLDER "chain-1" /* the number goes up when old keys no longer serve */
+#define CHAIN_FOLDER "chain-2" /* the number goes up when old keys no longer serve */
 #define RSA_BITS 4096
 #define PSS_SALT_BYTES 48
 #define VALID_DAYS (25 * 365)
@@ -31,7 +32,9 @@
 #define OID_SPL_MICROCODE OID_BASE ".3.8"
 #define OID_HWID OID_BASE ".4"
 
-#define PRODUCT_NAME "Milan-B0"
+#define PRODUCT_LINE "Milan"
+#define PRODUCT_NAME PRODUCT_LINE "-B0"
+#define CRL_ADDRESS "https://kdsintf.amd.com/vcek/v1/" PRODUCT_LINE "/crl"
 
 static const struct chain_tcb made_tcb = { .bootloader = 4, .tee = 0, .snp = 24, .microcode = 219 };
 
@@ -41,11 +44,16 @@ struct making {
 	struct chain chain;
 };
 
+/* As AMD has them (57230), in AMD's order, and one of our own. */
 static bool set_name(X509_NAME *name, const char *common_name)
 {
 	static const char *const fields[][2] = {
-		{ "OU", "EMULATED" },
-		{ "O", "Socle SNP machine (EMULATED)" },
+		{ "OU", "Engineering" },
+		{ "C", "US" },
+		{ "L", "Santa Clara" },
+		{ "ST", "CA" },
+		{ "O", "Advanced Micro Devices" },
+		{ "serialNumber", AMD_CHAIN_EMULATED_NAME },
 	};
 	bool ok = true;
 
@@ -147,6 +155,15 @@ static bool add_vcek_extensions(X509 *cert, const struct chain *chain)
 	       add_raw(cert, OID_HWID, chain->chip_id, sizeof(chain->chip_id));
 }
 
+/* A UTF8String, for whoever looks at the certificate. */
+static bool add_mark(X509 *cert)
+{
+	static const uint8_t text[] = "\x0c\x2aMade by the emulated SNP machine of Socle.";
+
+	_Static_assert(sizeof(text) == 2 + 0x2a + 1, "the length of the text");
+	return add_raw(cert, AMD_CHAIN_EMULATED_OID, text, sizeof(text) - 1);
+}
+
 static bool sign_pss(X509 *cert, EVP_PKEY *key)
 {
 	EVP_MD_CTX *context = EVP_MD_CTX_new();
@@ -169,7 +186,8 @@ static bool make_ca(X509 **cert, const char *name, const X509 *issuer, EVP_PKEY 
 		add_standard(*cert, issuer, NID_authority_key_identifier, "keyid:always")) &&
 	       add_standard(*cert, issuer, NID_basic_constraints, constraints) &&
 	       add_standard(*cert, issuer, NID_key_usage, "critical,keyCertSign,cRLSign") &&
-	       sign_pss(*cert, issuer_key);
+	       add_standard(*cert, issuer, NID_crl_distribution_points, "URI:" CRL_ADDRESS) &&
+	       add_mark(*cert) && sign_pss(*cert, issuer_key);
 }
 
 static bool make_chain(struct making *m)
@@ -183,12 +201,13 @@ static bool make_chain(struct making *m)
 	if (!m->ark_key || !m->ask_key || !chain->vcek_key ||
 	    RAND_bytes(chain->chip_id, sizeof(chain->chip_id)) != 1)
 		return false;
-	if (!make_ca(&chain->ark, "ARK-EMULATED", NULL, m->ark_key, m->ark_key, "critical,CA:TRUE"))
+	if (!make_ca(&chain->ark, "ARK-" PRODUCT_LINE, NULL, m->ark_key, m->ark_key,
+		     "critical,CA:TRUE"))
 		return false;
-	if (!make_ca(&chain->ask, "SEV-EMULATED", chain->ark, m->ask_key, m->ark_key,
+	if (!make_ca(&chain->ask, "SEV-" PRODUCT_LINE, chain->ark, m->ask_key, m->ark_key,
 		     "critical,CA:TRUE,pathlen:0"))
 		return false;
-	chain->vcek = new_cert("SEV-VCEK-EMULATED", chain->ask, chain->vcek_key);
+	chain->vcek = new_cert("SEV-VCEK", chain->ask, chain->vcek_key);
 	return chain->vcek && add_vcek_extensions(chain->vcek, chain) &&
 	       sign_pss(chain->vcek, m->ask_key);
 }

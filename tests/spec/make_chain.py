@@ -71,6 +71,16 @@ def name(common_name=None):
     return sequence(der(0x31, sequence(oid("2.5.4.3"), der(0x0C, common_name.encode()))))
 
 
+def amd_name(common_name, marked=True):
+    """As AMD's certificates have it (57230), and the mark of an emulated one."""
+    place = (("2.5.4.11", "Engineering"), ("2.5.4.6", "US"), ("2.5.4.7", "Santa Clara"),
+             ("2.5.4.8", "CA"), ("2.5.4.10", "Advanced Micro Devices"))
+    mark = (("2.5.4.5", "EMULATED"),) if marked else ()
+    return sequence(*(der(0x31, sequence(oid(number), der(
+        0x13 if number in ("2.5.4.6", "2.5.4.5") else 0x0C, text.encode())))
+                      for number, text in (*place, *mark, ("2.5.4.3", common_name))))
+
+
 def extension(number, value, critical=False):
     return sequence(oid(number), *[TRUE] * critical, octets(value))
 
@@ -88,6 +98,16 @@ def certificate(issuer, subject, spki, extensions, algorithm, sign, serial=1):
     body = sequence(der(0xA0, integer(2)), integer(serial), algorithm, issuer, validity, subject,
                     spki, der(0xA3, sequence(*extensions)))
     return sequence(body, algorithm, bits(sign(body)))
+
+
+# The other mark of emulated authorities: an extension that AMD's do not have.
+MARK = extension("1.3.6.1.4.1.32473.1", der(0x0C, b"Made for the test vectors of Socle."))
+CRL_ADDRESS = "https://kdsintf.amd.com/vcek/v1/Milan/crl"
+
+
+def amd_ca_extensions():
+    point = sequence(der(0xA0, der(0xA0, der(0x86, CRL_ADDRESS.encode()))))
+    return [*ca_extensions(True), extension("2.5.29.31", sequence(point)), MARK]
 
 
 # Keys.
@@ -144,9 +164,13 @@ def ecc_spki(curve, x, y):
 
 # The chain above a report.
 
+# Levels of nothing yet that every certificate has, and that go-sev-guest wants to see.
+RESERVED = {"3.4": 0, "3.5": 0, "3.6": 0, "3.7": 0}
+
+
 def vcek_extensions():
     base = "1.3.6.1.4.1.3704.1."
-    levels = {"3.1": TCB[0], "3.2": TCB[1], "3.3": TCB[6], "3.8": TCB[7]}
+    levels = {"3.1": TCB[0], "3.2": TCB[1], "3.3": TCB[6], **RESERVED, "3.8": TCB[7]}
     return [extension(base + "1", integer(0)), extension(base + "2", der(0x16, b"Milan-B0")),
             *(extension(base + n, integer(v)) for n, v in levels.items()),
             extension(base + "4", CHIP_ID)]
@@ -155,9 +179,10 @@ def vcek_extensions():
 class Chain:
     def __init__(self):
         ark_key, ask_key, self.vcek_key = RsaKey("ark"), RsaKey("ask"), EccKey("vcek", 4)
-        ark, ask, vcek = (name(f"{n}-EMULATED-VECTORS") for n in ("ARK", "SEV", "SEV-VCEK"))
-        self.ark = certificate(ark, ark, ark_key.spki, ca_extensions(True), PSS, ark_key.sign)
-        self.ask = certificate(ark, ask, ask_key.spki, ca_extensions(True), PSS, ark_key.sign, 2)
+        ark, ask, vcek = map(amd_name, ("ARK-Milan", "SEV-Milan", "SEV-VCEK"))
+        authority = amd_ca_extensions()
+        self.ark = certificate(ark, ark, ark_key.spki, authority, PSS, ark_key.sign)
+        self.ask = certificate(ark, ask, ask_key.spki, authority, PSS, ark_key.sign, 2)
         self.vcek = certificate(ask, vcek, self.vcek_key.spki, vcek_extensions(), PSS,
                                 ask_key.sign, 3)
 

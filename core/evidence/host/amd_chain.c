@@ -12,8 +12,6 @@
 #include "core/base/bytes.h"
 #include "core/evidence/host/public_key.h"
 
-#define EMULATED_MARK "EMULATED"
-
 /* AMD 57230, certificate extensions. */
 #define OID_AMD "1.3.6.1.4.1.3704.1"
 #define OID_PRODUCT_NAME OID_AMD ".2"
@@ -130,13 +128,51 @@ void amd_chain_free(struct amd_chain *chain)
 	*chain = (struct amd_chain){ 0 };
 }
 
-bool amd_chain_is_emulated(const struct amd_chain *chain)
+/* The subject says it: any serialNumber of it. */
+static bool is_named_emulated(const X509 *certificate)
 {
-	char name[64];
-	int length = X509_NAME_get_text_by_NID(X509_get_subject_name(chain->ark), NID_commonName,
-					       name, sizeof(name));
+	const X509_NAME *name = X509_get_subject_name(certificate);
+	int at = -1;
 
-	return length > 0 && strstr(name, EMULATED_MARK);
+	while ((at = X509_NAME_get_index_by_NID((X509_NAME *)name, NID_serialNumber, at)) >= 0) {
+		const ASN1_STRING *text = X509_NAME_ENTRY_get_data(X509_NAME_get_entry(name, at));
+
+		if (ASN1_STRING_length(text) == (int)strlen(AMD_CHAIN_EMULATED_NAME) &&
+		    memcmp(ASN1_STRING_get0_data(text), AMD_CHAIN_EMULATED_NAME,
+			   strlen(AMD_CHAIN_EMULATED_NAME)) == 0)
+			return true;
+	}
+	return false;
+}
+
+static bool has_extension(const X509 *certificate, const char *oid)
+{
+	ASN1_OBJECT *object = OBJ_txt2obj(oid, 1);
+	bool found = object && X509_get_ext_by_OBJ(certificate, object, -1) >= 0;
+
+	ASN1_OBJECT_free(object);
+	return found;
+}
+
+/* Whether any certificate has any mark. */
+static bool is_marked(const struct amd_chain *chain)
+{
+	const X509 *const certificates[] = { chain->ark, chain->issuer, chain->signer };
+
+	for (size_t i = 0; i < sizeof(certificates) / sizeof(certificates[0]); i++) {
+		if (is_named_emulated(certificates[i]) ||
+		    has_extension(certificates[i], AMD_CHAIN_EMULATED_OID))
+			return true;
+	}
+	return false;
+}
+
+static bool is_marked_wholly(const struct amd_chain *chain)
+{
+	return is_named_emulated(chain->ark) && is_named_emulated(chain->issuer) &&
+	       is_named_emulated(chain->signer) &&
+	       has_extension(chain->ark, AMD_CHAIN_EMULATED_OID) &&
+	       has_extension(chain->issuer, AMD_CHAIN_EMULATED_OID);
 }
 
 static bool is_amd_root(const X509 *ark)
@@ -154,15 +190,24 @@ static bool is_amd_root(const X509 *ark)
 	return false;
 }
 
+bool amd_chain_is_emulated(const struct amd_chain *chain)
+{
+	return is_marked(chain) || !is_amd_root(chain->ark);
+}
+
 const char *amd_chain_root_error(const struct amd_chain *chain, bool trust_emulated)
 {
+	bool marked = is_marked(chain);
+
 	if (is_amd_root(chain->ark))
-		return NULL;
-	if (!amd_chain_is_emulated(chain))
-		return "the root is not one of AMD's";
+		return marked ? "a certificate below a root of AMD's says that it is emulated"
+			      : NULL;
 	if (!trust_emulated)
-		return "the root is an emulated one (--trust-emulated accepts it)";
-	return NULL;
+		return marked ? "the chain is an emulated one (--trust-emulated accepts it)"
+			      : "the root is not one of AMD's";
+	return is_marked_wholly(chain) ? NULL
+				       : "the root is not one of AMD's, and its certificates do "
+					 "not all say, by both marks, that they are emulated";
 }
 
 /* A critical extension that we do not know makes a certificate unusable (RFC 5280, 4.2). */
@@ -294,15 +339,6 @@ static bool extension_spl(const X509 *certificate, const char *oid, uint8_t *val
 		*value = bytes_u8(&r);
 	return tag == V_ASN1_INTEGER && bytes_complete(&r) &&
 	       ((length == 1 && first < 0x80) || (length == 2 && first == 0 && *value >= 0x80));
-}
-
-static bool has_extension(const X509 *certificate, const char *oid)
-{
-	ASN1_OBJECT *object = OBJ_txt2obj(oid, 1);
-	bool found = object && X509_get_ext_by_OBJ(certificate, object, -1) >= 0;
-
-	ASN1_OBJECT_free(object);
-	return found;
 }
 
 /* An IA5STRING of one byte's length. */

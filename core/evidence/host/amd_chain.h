@@ -50,10 +50,26 @@ X509 *amd_chain_pick_certificate(const void *data, size_t size, enum amd_chain_p
 
 void amd_chain_free(struct amd_chain *chain);
 
-/* True when the root calls itself emulated. Its evidence proves nothing about any hardware. */
+/*
+ * Emulated certificates bear AMD's names, so that other verifiers can judge what is below them, and
+ * marks besides: each a serialNumber in its subject, and ARK and ASK an extension, not critical, of this
+ * number (in the arc that RFC 5612 keeps for examples). A VCEK cannot have it: go-sev-guest takes no
+ * extension there that is not AMD's. No certificate of AMD's has any of it.
+ */
+#define AMD_CHAIN_EMULATED_NAME "EMULATED"
+#define AMD_CHAIN_EMULATED_OID "1.3.6.1.4.1.32473.1"
+
+/*
+ * True when the root is none of AMD's, or any certificate has any mark: its evidence proves nothing
+ * about any hardware.
+ */
 bool amd_chain_is_emulated(const struct amd_chain *chain);
 
-/* The root is one of AMD's, by its public key; or, if asked for, an emulated one. */
+/*
+ * The root is one of AMD's, by its public key, and nothing below it has a mark; or, if asked for,
+ * another one, and the certificates have all the marks. Whose such a root is, is for the caller to
+ * know.
+ */
 const char *amd_chain_root_error(const struct amd_chain *chain, bool trust_emulated);
 
 /*

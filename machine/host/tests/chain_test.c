@@ -28,9 +28,29 @@ static void assert_names(const X509 *cert, const char *subject, const char *issu
 	assert_string_equal(text, subject);
 	X509_NAME_get_text_by_NID(X509_get_issuer_name(cert), NID_commonName, text, sizeof(text));
 	assert_string_equal(text, issuer);
-	X509_NAME_get_text_by_NID(X509_get_issuer_name(cert), NID_organizationName, text,
-				  sizeof(text));
-	assert_non_null(strstr(text, "EMULATED"));
+}
+
+/* What other verifiers compare, attribute by attribute, and the one that says what it is. */
+static void assert_place(const X509_NAME *name)
+{
+	static const struct {
+		int nid;
+		const char *value;
+	} attributes[] = {
+		{ NID_organizationalUnitName, "Engineering" },
+		{ NID_countryName, "US" },
+		{ NID_localityName, "Santa Clara" },
+		{ NID_stateOrProvinceName, "CA" },
+		{ NID_organizationName, "Advanced Micro Devices" },
+		{ NID_serialNumber, "EMULATED" },
+	};
+	char text[128];
+
+	assert_int_equal(X509_NAME_entry_count(name), 7);
+	for (size_t i = 0; i < sizeof(attributes) / sizeof(attributes[0]); i++) {
+		X509_NAME_get_text_by_NID((X509_NAME *)name, attributes[i].nid, text, sizeof(text));
+		assert_string_equal(text, attributes[i].value);
+	}
 }
 
 /* RSASSA-PSS with SHA-384, MGF1 with SHA-384 and 48 bytes of salt, as 57230 says. */
@@ -72,6 +92,27 @@ static void assert_extension(const X509 *cert, const char *oid, const void *valu
 	assert_memory_equal(ASN1_STRING_get0_data(octets), value, size);
 }
 
+static bool has_mark(const X509 *cert)
+{
+	ASN1_OBJECT *mark = OBJ_txt2obj("1.3.6.1.4.1.32473.1", 1);
+	int at = X509_get_ext_by_OBJ(cert, mark, -1);
+
+	ASN1_OBJECT_free(mark);
+	return at >= 0 && !X509_EXTENSION_get_critical(X509_get_ext(cert, at));
+}
+
+static void assert_emulated(const X509 *cert, bool authority)
+{
+	static const char crl[] = "\x30\x31\x30\x2f\xa0\x2d\xa0\x2b\x86\x29"
+				  "https://kdsintf.amd.com/vcek/v1/Milan/crl";
+
+	assert_place(X509_get_subject_name(cert));
+	assert_place(X509_get_issuer_name(cert));
+	assert_int_equal(has_mark(cert), authority);
+	if (authority)
+		assert_extension(cert, "2.5.29.31", crl, sizeof(crl) - 1);
+}
+
 static void test_content(void **state)
 {
 	struct host_error error;
@@ -79,9 +120,12 @@ static void test_content(void **state)
 
 	(void)state;
 	assert_true(chain_open(&chain, dir, &error));
-	assert_names(chain.ark, "ARK-EMULATED", "ARK-EMULATED");
-	assert_names(chain.ask, "SEV-EMULATED", "ARK-EMULATED");
-	assert_names(chain.vcek, "SEV-VCEK-EMULATED", "SEV-EMULATED");
+	assert_names(chain.ark, "ARK-Milan", "ARK-Milan");
+	assert_names(chain.ask, "SEV-Milan", "ARK-Milan");
+	assert_names(chain.vcek, "SEV-VCEK", "SEV-Milan");
+	assert_emulated(chain.ark, true);
+	assert_emulated(chain.ask, true);
+	assert_emulated(chain.vcek, false);
 	assert_pss(chain.ark, chain.ark);
 	assert_pss(chain.ask, chain.ark);
 	assert_pss(chain.vcek, chain.ask);
@@ -110,7 +154,7 @@ static void test_kept(void **state)
 	assert_int_equal(X509_cmp(one.ark, two.ark), 0);
 	assert_int_equal(X509_cmp(one.vcek, two.vcek), 0);
 	assert_memory_equal(one.chip_id, two.chip_id, sizeof(one.chip_id));
-	snprintf(path, sizeof(path), "%s/chain-1/vcek.key", dir);
+	snprintf(path, sizeof(path), "%s/chain-2/vcek.key", dir);
 	assert_int_equal(stat(path, &st), 0);
 	assert_int_equal(st.st_mode & 0777, 0600);
 	chain_close(&one);
@@ -220,12 +264,12 @@ static void test_race(void **state)
 	}
 	assert_true(chain_open(&chain, place, &error));
 	chain_close(&chain);
-	snprintf(other, sizeof(other), "%s/race/chain-1", dir);
+	snprintf(other, sizeof(other), "%s/race/chain-2", dir);
 	assert_int_equal(stat(other, &(struct stat){ 0 }), 0);
 
 	/* Another chain's certificate in it breaks it. */
-	snprintf(mine, sizeof(mine), "%s/chain-1/ask.pem", dir);
-	snprintf(theirs, sizeof(theirs), "%s/race/chain-1/ask.pem", dir);
+	snprintf(mine, sizeof(mine), "%s/chain-2/ask.pem", dir);
+	snprintf(theirs, sizeof(theirs), "%s/race/chain-2/ask.pem", dir);
 	copy_file(mine, theirs);
 	assert_false(chain_open(&chain, place, &error));
 	assert_non_null(strstr(error.text, "does not hold a whole chain"));

@@ -1,0 +1,255 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Verifiers of other projects beside `socle verify`: over genuine evidence where it is at hand, over
+reports that the emulated machine's key signs, and over all forgeries of tests/verify. A difference of
+verdict that is not in DIFFERENCES, with its reason, fails, and so does one that is gone.
+
+    peers.py --programs BUILD [--shared DIR] [--work build/peers]
+
+The peer is go-sev-guest's `check`, of the version below, which the go command fetches and builds in
+the work folder. It judges reports and the certificates above them, and nothing of what an SVSM adds.
+"""
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+sys.path.insert(0, str(ROOT / "tests/verify"))
+
+import chains_test  # noqa: E402
+import evidence  # noqa: E402
+import verify_test as common  # noqa: E402
+from evidence import mine, own  # noqa: E402
+
+GO_SEV_GUEST = "github.com/google/go-sev-guest/tools/check@v0.15.0"
+# The most that a policy may allow, and nothing that it must demand: SMT (bit 16), the bit that is always
+# set (17) and CXL (21), but neither migration (18) nor debugging (19).
+POLICY = "0x230000"
+
+# Which the peer wants to know beforehand, for its roots and for reports that do not say it.
+STEPPINGS = {"Milan": "Milan-B0", "Genoa": "Genoa-B1", "Turin": "Turin-C1"}
+
+passed = failed = skipped = 0
+
+
+def result(ok, name, detail=""):
+    global passed, failed
+    if ok:
+        passed += 1
+    else:
+        failed += 1
+        print(f"FAIL peers: {name}: {detail}")
+
+
+def install(work):
+    """go-sev-guest's check, or None with the reason printed."""
+    if not shutil.which("go"):
+        print("skipped peers: there is no go command")
+        return None
+    program = (work / "bin/check").resolve()
+    if not program.exists():
+        environment = {**os.environ, "GOBIN": str(program.parent), "GOFLAGS": "-modcacherw",
+                       "GOPATH": str((work / "gopath").resolve())}
+        run = subprocess.run(["go", "install", GO_SEV_GUEST], env=environment, check=False,
+                             capture_output=True, text=True)
+        if run.returncode != 0:
+            print(f"skipped peers: go install {GO_SEV_GUEST}: {run.stderr.strip().splitlines()[-1:]}")
+            return None
+    return program
+
+
+def read_certificate(path):
+    """DER of the one certificate in a file."""
+    return common.second.read_certificates(path)[0].public_bytes(
+        common.second.serialization.Encoding.DER)
+
+
+class Case:
+    """A report and its certificates, and what `socle verify` is told of them."""
+
+    def __init__(self, name, folder, options=(), product="Milan", genuine=False):
+        self.name, self.folder, self.options = name, Path(folder), [str(o) for o in options]
+        self.product, self.genuine = product, genuine
+
+    def option(self, name, otherwise=None):
+        return self.options[self.options.index(name) + 1] if name in self.options else otherwise
+
+    def chain(self):
+        vlek = (self.folder / "report.bin").read_bytes()[0x48] >> 2 & 7 == 1
+        return ("vlek", "asvk", "ark") if vlek else ("vcek", "ask", "ark")
+
+    def file(self, name):
+        own_file = mine(self.folder) / f"{name}.pem"
+        return own_file if own_file.exists() else self.folder / f"{name}.pem"
+
+    def attestation(self):
+        """As the peer reads it: the report and the host's table."""
+        report = (self.folder / "report.bin").read_bytes()
+        if (self.folder / "certs.bin").exists():
+            return report + (self.folder / "certs.bin").read_bytes()
+        names = self.chain()
+        if not all(self.file(name).exists() for name in names):
+            return report
+        places = ("vlek" if names[0] == "vlek" else "vcek", "ask", "ark")
+        return report + common.make_table(
+            {place: read_certificate(self.file(name)) for place, name in zip(places, names)}, places)
+
+    def ours(self, socle):
+        folder = own(self.folder) if mine(self.folder).is_dir() else [self.folder]
+        trust = [] if self.genuine else ["--trust-emulated"]
+        run = subprocess.run([str(word) for word in (socle, "verify", "--quiet", "--report-only", *trust,
+                                                     *self.options, *folder)],
+                             capture_output=True, check=False)
+        return run.returncode == 0
+
+    def peers(self, check, work):
+        words = [check, "-in", work / "attestation", "-inform", "bin", "-network=false",
+                 "-guest_policy", POLICY, "-vmpl", self.option("--vmpl", "0"),
+                 "-product_name", STEPPINGS.get(self.product, "Milan-B0")]
+        (work / "attestation").write_bytes(self.attestation())
+        if not self.genuine:
+            issuer, root = (read_certificate(self.file(name)) for name in self.chain()[1:])
+            (work / "roots.pem").write_bytes(chains_test.pem_of(issuer) + chains_test.pem_of(root))
+            words += ["-product_key_path", work / "roots.pem"]
+        if self.option("--measurement"):
+            words += ["-measurement", self.option("--measurement")]
+        run = subprocess.run([str(word) for word in words], capture_output=True, text=True, check=False)
+        return run.returncode == 0, run.stderr.strip()
+
+
+def chain_cases(top):
+    for number, (name, chain, options, _, _) in enumerate(chains_test.CASES):
+        yield Case(name, chain.write(top / f"chain-{number}"), options, chain.product)
+
+
+def genuine_cases(shared):
+    for name, options, _, _ in chains_test.GENUINE:
+        if name.startswith("evidence/"):
+            yield Case(f"{name} {' '.join(options)}".strip(), shared / name, options, genuine=True)
+
+
+class Signed:
+    """Reports by the emulated machine's own key, and the forgeries of verify_test on them."""
+
+    def __init__(self, programs, top):
+        self.resign, self.keys = programs / "tests/verify/resign", programs / "tests/keys"
+        self.good, self.top = top / "machine", top
+        self.good.mkdir()
+        (self.good / "other").mkdir()
+        mine(self.good).mkdir()
+        (mine(self.good) / "nonce.bin").write_bytes(os.urandom(64))
+        (self.good / "manifest.bin").write_bytes(os.urandom(64))
+        evidence.sign(self.good, self.resign, self.keys)
+        shutil.copy(self.good / "report.bin", self.good / "other")
+        subprocess.run([self.resign, top / "other-keys", self.good / "other/report.bin",
+                        self.good / "other"], check=True)
+
+    def cases(self):
+        yield Case("the machine's own report", self.good)
+        yield Case("the machine's own report and measurement", self.good,
+                   ["--measurement", self.measurement(self.good)])
+        for number, (name, status, checks, sign, change) in enumerate(common.CORRUPTIONS):
+            if status > 4 or checks == ["measurement"] and not sign:
+                continue
+            folder = self.top / f"machine-{number}"
+            evidence.copy(self.good, folder)
+            change(folder)
+            if sign:
+                subprocess.run([self.resign, self.keys, folder / "report.bin"], check=True)
+            yield Case(f"machine: {name}", folder, ["--measurement", self.measurement(folder)])
+
+    @staticmethod
+    def measurement(folder):
+        return (mine(folder) / "measurement.hex").read_text().strip()
+
+
+NO_FMC = "go-sev-guest 0.15 knows no level of an FMC, and takes no extension that it does not know"
+NO_OTHER_EXTENSION = "it takes no extension of a VCEK that it does not know, critical or not"
+NO_TIME = "it judges at the present time alone"
+NO_MARK = "it knows no emulated certificates, only roots that it is given"
+NO_CLOUD = "it compares no CSP id"
+NO_PRODUCT = "it takes a report's CPUID for the product, and not what the certificate says"
+NO_MODEL = "it does not know models A0h to AFh (Bergamo, Siena)"
+NO_LAUNCH_TCB = "it does not compare the TCB at launch unless it is told"
+NO_MASK = "it does not look at masked chips and keys"
+
+# Name -> why the verdicts differ.
+DIFFERENCES = {
+    **{f"{product} by its {kind}": NO_FMC for product in ("Turin", "Venice")
+       for kind in ("VCEK", "VLEK")},
+    "levels that the product does not have": NO_FMC,
+    "a floor of Venice's, 3,0,2,9,0": NO_FMC,
+    "evidence/turin-vcek": NO_FMC,
+    "a signer with the extension": NO_OTHER_EXTENSION,
+    "an unknown extension of the signer": NO_OTHER_EXTENSION,
+    **{f"at {time}": NO_TIME for time in ("2024-12-31T23:59:59Z", "2050-01-01")},
+    **{f"evidence/milan-vlek --at 2025-06-01{more}": NO_TIME for more in (
+        "", " --csp-id CN=cc-eu-west-1.amazonaws.com")},
+    **{f"{who} without the name": NO_MARK
+       for who in ("ark", "issuer", "signer", "ark and issuer and signer")},
+    "ark without the extension": NO_MARK,
+    "issuer without the extension": NO_MARK,
+    "ark and issuer and signer without the extension": NO_MARK,
+    "no mark at all": NO_MARK,
+    "another cloud": NO_CLOUD,
+    "a demanded cloud and a VCEK": NO_CLOUD,
+    "a CSP id with a line's end": NO_CLOUD,
+    "a CSP id that is too long": NO_CLOUD,
+    "an unknown product": NO_PRODUCT,
+    "a product that starts like a known one": NO_PRODUCT,
+    "no product's name": NO_PRODUCT,
+    "Genoa by its VCEK": NO_MODEL,
+    "Genoa by its VLEK": NO_MODEL,
+    "a newer TCB at launch": NO_LAUNCH_TCB,
+    "a TCB at launch below the floor": NO_LAUNCH_TCB,
+    "byte 2 of a Milan's launch TCB": NO_LAUNCH_TCB,
+    "byte 5 of a Milan's launch TCB": NO_LAUNCH_TCB,
+    "current firmware that is newer": "without being told it takes no firmware that is not committed",
+    "a masked chip": NO_MASK,
+    "a masked key": NO_MASK,
+    "version 6, allowed": "it cannot be told to take a version that it does not know",
+}
+
+
+def judge(case, socle, check, work):
+    ours = case.ours(socle)
+    theirs, reason = case.peers(check, work)
+    if ours == theirs:
+        result(case.name not in DIFFERENCES, case.name, "the listed difference is gone")
+        return
+    result(case.name in DIFFERENCES, case.name, f"ours {ours}, theirs {theirs}: {reason}")
+
+
+def main():
+    global skipped
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
+    parser.add_argument("--programs", type=Path, required=True, help="Meson build folder")
+    parser.add_argument("--shared", type=Path, default=ROOT.parent / "shared")
+    parser.add_argument("--work", type=Path, default=ROOT / "build/peers")
+    options = parser.parse_args()
+    options.work.mkdir(parents=True, exist_ok=True)
+    check = install(options.work)
+    if not check:
+        print("peers: 0 passed, 0 failed, 1 skipped")
+        return 0
+    with tempfile.TemporaryDirectory() as top:
+        top = Path(top)
+        cases = [*chain_cases(top), *Signed(options.programs.resolve(), top).cases()]
+        if (options.shared / "evidence").is_dir():
+            cases += genuine_cases(options.shared)
+        else:
+            skipped += 1
+            print("skipped peers: genuine evidence: the folder is not there")
+        for case in cases:
+            judge(case, options.programs / "tools/socle", check, top)
+    print(f"peers: {passed} passed, {failed} failed, {skipped} skipped")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
