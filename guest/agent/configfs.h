@@ -18,11 +18,19 @@ struct configfs_blob {
 
 struct configfs_item {
 	char folder[256];
+	int fd;		       /* of the folder, with a lock on it while it is ours */
 	const char *attribute; /* the last one that was set or got */
 };
 
-/* Makes a folder of this process's own below root. 0, or -errno. */
+/*
+ * Makes a folder of a random name below root, having removed those that agents left there that were
+ * killed: nobody has a lock on them. One item at a time. 0, or -errno; folder and attribute tell what
+ * was tried.
+ */
 int configfs_make(struct configfs_item *item, const char *root);
+
+/* From now on SIGHUP, SIGINT and SIGTERM remove the item that there is, and then end the process. */
+void configfs_remove_on_signals(void);
 
 /* Sets an attribute in one write; gets one whole. 0, or -errno. */
 int configfs_set(struct configfs_item *item, const char *attribute, const void *data, size_t size);

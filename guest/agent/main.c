@@ -17,6 +17,7 @@
 #include <sys/stat.h>
 
 #include "guest/agent/commands.h"
+#include "guest/agent/configfs.h"
 #include "guest/agent/session.h"
 #include "guest/agent/svsm.h"
 #include "guest/agent/tpm.h"
@@ -114,6 +115,7 @@ int main(int argc, char **argv)
 		{ "quote", command_quote },
 	};
 
+	configfs_remove_on_signals();
 	for (size_t i = 0; argc > 1 && i < sizeof(commands) / sizeof(commands[0]); i++) {
 		if (strcmp(argv[1], commands[i].name) == 0)
 			return commands[i].run(argc - 1, argv + 1);

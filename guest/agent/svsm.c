@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "abi/tpm.h"
@@ -119,6 +120,42 @@ static bool explain_failure(struct configfs_item *item, int rc, struct configfs_
 	return problem_set(problem, "%s: %s", attribute, strerror(-rc));
 }
 
+static bool exists(const char *path)
+{
+	return access(path, F_OK) == 0;
+}
+
+#define CONFIGFS_MAGIC 0x62656570 /* of statfs(2) */
+
+/* The folder that configfs is to be mounted on: the roots are two levels below. */
+static void mount_point(const char *root, char point[FILE_PATH_MAX])
+{
+	snprintf(point, FILE_PATH_MAX, "%s", root);
+	for (int i = 0; i < 2; i++) {
+		char *slash = strrchr(point, '/');
+
+		if (slash)
+			*slash = '\0';
+	}
+}
+
+/* Why there is no folder to make a request in. */
+static bool explain_no_root(const struct svsm_roots *roots, struct problem *problem)
+{
+	char point[FILE_PATH_MAX];
+	struct statfs fs;
+
+	mount_point(roots->tsm, point);
+	if (statfs(point, &fs) != 0 || fs.f_type != CONFIGFS_MAGIC)
+		return problem_set(problem,
+				   "configfs is not mounted on %s: there is neither %s nor %s",
+				   point, roots->svsm, roots->tsm);
+	return problem_set(problem,
+			   "there is neither %s nor %s: the kernel or the SVSM has no such "
+			   "interface",
+			   roots->svsm, roots->tsm);
+}
+
 static bool attest_by_module(const char *root, const struct svsm_wish *wish, struct tsm_report *out,
 			     struct problem *problem)
 {
@@ -128,20 +165,12 @@ static bool attest_by_module(const char *root, const struct svsm_wish *wish, str
 
 	memset(out, 0, sizeof(*out));
 	rc = configfs_make(&item, root);
-	if (rc == -ENOENT)
-		return problem_set(problem, "no %s: the kernel or the SVSM has no such interface",
-				   root);
 	if (rc != 0)
-		return problem_set(problem, "%s: %s", item.folder, strerror(-rc));
+		return problem_set(problem, "cannot make %s: %s", item.folder, strerror(-rc));
 	if ((rc = set_inputs(&item, wish)) != 0 || (rc = tsm_get_outputs(&item, out)) != 0)
 		ok = explain_failure(&item, rc, &out->certificates, problem);
 	configfs_remove(&item);
 	return ok;
-}
-
-static bool exists(const char *path)
-{
-	return access(path, F_OK) == 0;
 }
 
 bool svsm_fit(const struct svsm_roots *roots, bool version_given, struct svsm_wish *wish,
@@ -149,6 +178,8 @@ bool svsm_fit(const struct svsm_roots *roots, bool version_given, struct svsm_wi
 {
 	if (wish->selector_size == 0 || exists(roots->svsm))
 		return true;
+	if (!exists(roots->tsm))
+		return explain_no_root(roots, problem);
 	if (!wish->key)
 		return problem_set(problem,
 				   "no %s: a template or an NV index needs socle_tpm.ko and an "
@@ -209,12 +240,16 @@ static bool attest_stock(const char *root, const struct svsm_wish *wish, struct 
 {
 	int rc = tsm_report_vtpm(root, wish->nonce, wish->manifest_version, out);
 
+	if (rc != 0 && strcmp(out->failed, "mkdir") == 0)
+		return problem_set(problem, "cannot make a folder in %s: %s", root, strerror(-rc));
 	return rc == 0 || problem_set(problem, "%s: %s", out->failed, strerror(-rc));
 }
 
 bool svsm_attest(const struct svsm_roots *roots, const struct svsm_wish *wish,
 		 struct tsm_report *out, struct problem *problem)
 {
+	if (!exists(roots->svsm) && !exists(roots->tsm))
+		return explain_no_root(roots, problem);
 	if (wish->selector_size > 0)
 		return attest_by_module(roots->svsm, wish, out, problem);
 	return (exists(roots->tsm) ? attest_stock(roots->tsm, wish, out, problem)

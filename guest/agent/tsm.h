@@ -19,7 +19,8 @@ struct tsm_report {
 	struct configfs_blob report;
 	struct configfs_blob manifest; /* empty without an SVSM */
 	struct configfs_blob certificates;
-	const char *failed; /* the attribute that a failure came from */
+	const char
+		*failed; /* the attribute that a failure came from; "mkdir": the folder's making */
 };
 
 /* What both kinds of item have where the SVSM answers: all three parts. 0, or -errno. */

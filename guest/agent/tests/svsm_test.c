@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Attestations of selected keys, with a folder in place of configfs. */
+#include <dirent.h>
 #include <errno.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -9,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -355,6 +358,7 @@ static void test_no_module_ranges(void **state)
 
 static void test_no_module_refused(void **state)
 {
+	static const char made[] = "cannot make /nonexistent/socle-guest-";
 	struct fixture *f = *state;
 
 	f->roots = (struct svsm_roots){ .svsm = "/nonexistent", .tsm = f->kernel };
@@ -369,8 +373,100 @@ static void test_no_module_refused(void **state)
 			    "no /nonexistent: a template or an NV index needs socle_tpm.ko and an "
 			    "SVSM with version 2 of the attestation protocol");
 	assert_false(attest(f));
-	assert_string_equal(f->problem.text,
-			    "no /nonexistent: the kernel or the SVSM has no such interface");
+	assert_memory_equal(f->problem.text, made, strlen(made));
+	assert_non_null(strstr(f->problem.text, ": No such file or directory"));
+}
+
+/* Neither interface: the two are named, and what is missing below them. */
+static void test_no_configfs(void **state)
+{
+	struct fixture *f = *state;
+
+	f->roots = (struct svsm_roots){ .svsm = "/nonexistent/svsm/attest",
+					.tsm = "/nonexistent/tsm/report" };
+	assert_false(attest(f));
+	assert_string_equal(f->problem.text, "configfs is not mounted on /nonexistent: there is "
+					     "neither /nonexistent/svsm/attest nor "
+					     "/nonexistent/tsm/report");
+	f->problem.text[0] = '\0';
+	assert_true(svsm_select_key(&f->wish, "ak-rsa2048", &f->problem));
+	assert_false(svsm_fit(&f->roots, false, &f->wish, &f->problem));
+	assert_memory_equal(f->problem.text, "configfs is not mounted", 23);
+}
+
+static unsigned int count_items(const char *root)
+{
+	DIR *folder = opendir(root);
+	struct dirent *entry;
+	unsigned int count = 0;
+
+	assert_non_null(folder);
+	while ((entry = readdir(folder)))
+		count += strncmp(entry->d_name, "socle-guest-", 12) == 0;
+	closedir(folder);
+	return count;
+}
+
+/* Two of one process number, as two containers have them: each has a folder of its own. */
+static void test_two_items(void **state)
+{
+	struct fixture *f = *state;
+	struct configfs_item one, two;
+
+	assert_int_equal(configfs_make(&one, f->kernel), 0);
+	assert_int_equal(configfs_make(&two, f->kernel), 0);
+	assert_string_not_equal(one.folder, two.folder);
+	assert_int_equal(count_items(f->kernel), 2);
+	configfs_remove(&one);
+	assert_int_equal(count_items(f->kernel), 1);
+	configfs_remove(&two);
+	assert_int_equal(count_items(f->kernel), 0);
+}
+
+/* Forks an agent that has made an item, and tells it to end. */
+static void end_agent(struct fixture *f, int number)
+{
+	int ready[2], status;
+	char byte;
+	pid_t child;
+
+	assert_int_equal(pipe(ready), 0);
+	child = fork();
+	assert_true(child >= 0);
+	if (child == 0) {
+		struct configfs_item item;
+
+		configfs_remove_on_signals();
+		if (configfs_make(&item, f->kernel) != 0 || write(ready[1], "", 1) != 1)
+			_exit(1);
+		for (;;)
+			pause();
+	}
+	assert_int_equal(read(ready[0], &byte, 1), 1);
+	assert_int_equal(count_items(f->kernel), 1);
+	assert_int_equal(kill(child, number), 0);
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == number);
+	close(ready[0]);
+	close(ready[1]);
+}
+
+static void test_ended(void **state)
+{
+	struct fixture *f = *state;
+	struct configfs_item item;
+
+	end_agent(f, SIGTERM);
+	assert_int_equal(count_items(f->kernel), 0);
+	end_agent(f, SIGINT);
+	assert_int_equal(count_items(f->kernel), 0);
+	/* Nothing can be done against this; the next agent finds it. */
+	end_agent(f, SIGKILL);
+	assert_int_equal(count_items(f->kernel), 1);
+	assert_int_equal(configfs_make(&item, f->kernel), 0);
+	assert_int_equal(count_items(f->kernel), 1);
+	configfs_remove(&item);
+	assert_int_equal(count_items(f->kernel), 0);
 }
 
 static void fails_with(struct fixture *f, const char *service_error, const char *text)
@@ -413,6 +509,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_no_module_list, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_no_module_ranges, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_no_module_refused, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_no_configfs, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_two_items, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_ended, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_reasons, setup, teardown),
 	};
 
