@@ -101,6 +101,10 @@ static const struct option_row policy_rows[] = {
 	OPTION(struct arguments, certs, "certs", FOLDER, "DIR",
 	       "read ark.pem, ask.pem and vcek.pem from there instead of taking them from the "
 	       "request"),
+	OPTION(struct arguments, policy.report, "crl", READ, "FILE",
+	       "a revocation list of AMD's: no certificate above the report may be revoked; read "
+	       "once",
+	       .repeats = true, .read = policy_read_crl_file),
 	OPTION(struct arguments, policy.report.minimum_tcb, "minimum-tcb", READ,
 	       "FMC,BOOTLOADER,TEE,SNP,MICROCODE", "the least TCB to accept, each 0 to 255",
 	       .read = policy_read_tcb),
@@ -140,7 +144,8 @@ static bool finish_policy(struct arguments *a)
 	}
 	if (a->image)
 		report->has_measurement = policy_measure_image(a->image, report->measurement);
-	return report->has_measurement && load_chain(a, &a->policy.chain);
+	return report->has_measurement && policy_load_crls(report) &&
+	       load_chain(a, &a->policy.chain);
 }
 
 static int init(void *arguments)
@@ -373,6 +378,7 @@ static int with_authority(struct arguments *a,
 	if (finish_policy(a))
 		status = run(a, &ca);
 	amd_chain_free(&a->policy.chain);
+	policy_free(&a->policy.report);
 	ca_authority_close(&ca);
 	return status;
 }

@@ -107,8 +107,12 @@ static const struct option_row option_rows[] = {
 	OPTION(struct options, paths, "cert-chain", READ, "FILE",
 	       "AMD's cert_chain, in any order: read ARK and ASK (or ASVK) from it",
 	       .read = read_cert_chain),
+	OPTION(struct options, policy, "crl", READ, "FILE",
+	       "a revocation list of AMD's (of each: product, VCEKs and VLEKs): no certificate may "
+	       "be revoked",
+	       .repeats = true, .read = policy_read_crl_file),
 	OPTION(struct options, policy.at, "at", READ, "TIME",
-	       "judge certificates at this time, YYYY-MM-DD[THH:MM:SSZ], not now",
+	       "judge certificates and lists at this time, YYYY-MM-DD[THH:MM:SSZ], not now",
 	       .read = policy_read_time),
 	OPTION(struct options, policy.csp_id, "csp-id", TEXT, "ID",
 	       "the report must be by the VLEK of this cloud"),
@@ -316,7 +320,8 @@ static int verify(struct options *o)
 	struct verdict verdict;
 	int status;
 
-	if (!evidence_paths_ok(&o->paths) || !find_measurement(o) || !load(o, &evidence))
+	if (!evidence_paths_ok(&o->paths) || !find_measurement(o) ||
+	    !policy_load_crls(&o->policy) || !load(o, &evidence))
 		return CMD_MISUSE;
 	checks_run(&evidence, &o->policy, &verdict);
 	status = verdict.first_failure ? (int)verdict.first_failure->class : CMD_OK;
@@ -352,6 +357,7 @@ static int run(void *arguments)
 
 	if (status == CMD_MISUSE && o->json && !o->judged)
 		print_json_error();
+	policy_free(&o->policy);
 	return status;
 }
 

@@ -37,6 +37,7 @@ AMD_ROOTS = {"9f056bee44377e29308cb5ffa895bdfb62d18881fa6bed8d6f075b0204089cb9",
              "429a69c9422aa258ee4d8db5fcda9c6470ef15f8cd5a9cebd6cbc7d90b863831",
              "4f125410563a2ab9a50356f9243f6fe0b6f73de98603f53f90339c70e9d7ad08"}
 OID = "1.3.6.1.4.1.3704.1."
+EMULATED = "1.3.6.1.4.1.32473.1"
 EK_USAGE = "2.23.133.8.1"
 HASH_OF = {0x000B: hashes.SHA256, 0x000C: hashes.SHA384, 0x000D: hashes.SHA512}
 CURVES = {3: ec.SECP256R1, 4: ec.SECP384R1, 5: ec.SECP521R1}
@@ -103,6 +104,20 @@ def parse_certificates(data, path):
         return [x509.load_der_x509_certificate(data)]
     except ValueError as error:
         raise Unreadable(f"{path}: no certificate") from error
+
+
+def read_crls(path):
+    try:
+        data = Path(path).read_bytes()
+    except OSError as error:
+        raise Unreadable(f"{path}: {error}") from error
+    blocks = re.findall(rb"-----BEGIN X509 CRL-----.*?-----END X509 CRL-----", data, re.S)
+    if len(blocks) != data.count(b"-----BEGIN X509 CRL-----"):
+        raise Unreadable(f"{path}: half a list")
+    try:
+        return [x509.load_pem_x509_crl(b) for b in blocks] or [x509.load_der_x509_crl(data)]
+    except ValueError as error:
+        raise Unreadable(f"{path}: no revocation list") from error
 
 
 def pick(path, name):
@@ -339,6 +354,54 @@ def check_strength(certificate):
     demand(hash_size(certificate) >= 28, "a short hash")
 
 
+def emulated_marks(certificate):
+    """Whether its subject, and whether an extension says that a certificate is emulated."""
+    serials = certificate.subject.get_attributes_for_oid(x509.NameOID.SERIAL_NUMBER)
+    return (any(serial.value == "EMULATED" for serial in serials),
+            any(e.oid.dotted_string == EMULATED for e in certificate.extensions))
+
+
+def crl_dates(crl):
+    """This update and the next, in UTC."""
+    def aware(time):
+        return time and time.replace(tzinfo=datetime.timezone.utc)
+
+    if hasattr(crl, "last_update_utc"):
+        return crl.last_update_utc, crl.next_update_utc
+    return aware(crl.last_update), aware(crl.next_update)  # python3-cryptography before 42
+
+
+def entry_issuers(entry, before):
+    """Whose certificate an entry is about: what it says, or else the one before (RFC 5280, 5.3.3)."""
+    try:
+        names = entry.extensions.get_extension_for_class(x509.CertificateIssuer).value
+    except x509.ExtensionNotFound:
+        return before
+    return names.get_values_for_type(x509.DirectoryName)
+
+
+def check_crl(crl, chain, at):
+    """A list of the root's, which is the first of the chain."""
+    found = PSS_HASH.search(crl.tbs_certlist_bytes)
+    demand(crl.signature_algorithm_oid.dotted_string == PSS and found and
+           PSS_HASH_SIZES.get(found.group(1)) == 48, "PSS")
+    demand(signed_by(chain[0].public_key(), crl.signature, crl.tbs_certlist_bytes, hashes.SHA384, 48),
+           "signature")
+    this, following = crl_dates(crl)
+    demand(this < at and following is not None and at < following, "dates")
+    for e in crl.extensions:
+        demand(not e.critical or isinstance(e.value, x509.IssuingDistributionPoint) and not (
+            e.value.only_contains_user_certs or e.value.only_contains_ca_certs or
+            e.value.only_contains_attribute_certs or e.value.only_some_reasons), "extension")
+    issuers = [crl.issuer]
+    for entry in crl:
+        demand(all(isinstance(e.value, (x509.CertificateIssuer, x509.CRLReason))
+                   for e in entry.extensions if e.critical), "extension of an entry")
+        issuers = entry_issuers(entry, issuers)
+        demand(not any(c.issuer in issuers and c.serial_number == entry.serial_number for c in chain),
+               "revoked")
+
+
 def claims_ca(certificate):
     try:
         return certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
@@ -529,14 +592,23 @@ class Verifier:
 
     # Class 2.
 
-    def emulated(self):
-        return "EMULATED" in common_name(self.e.ark)
-
     def root(self):
         spki = self.e.ark.public_key().public_bytes(
             serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
-        demand(hashlib.sha256(spki).hexdigest() in AMD_ROOTS or self.emulated() and
-               self.options.trust_emulated and not self.e.root_from_guest, "unknown root")
+        marks = [emulated_marks(c) for c in (self.e.ark, self.e.issuer, self.e.signer)]
+        if hashlib.sha256(spki).hexdigest() in AMD_ROOTS:
+            demand(not any(named or extended for named, extended in marks), "emulated below AMD's")
+        else:
+            demand(all(named for named, _ in marks) and marks[0][1] and marks[1][1] and
+                   self.options.trust_emulated and not self.e.root_from_guest,
+                   "unknown root")
+
+    def revocation(self):
+        chain = (self.e.ark, self.e.issuer, self.e.signer)
+        lists = [crl for crl in self.options.crls if crl.issuer == chain[0].subject]
+        demand(lists, "no list of this root's")
+        for crl in lists:
+            check_crl(crl, chain, self.options.time)
 
     def chain(self):
         ark, issuer, signer, at = self.e.ark, self.e.issuer, self.e.signer, self.options.time
@@ -756,6 +828,7 @@ class Verifier:
         return [
             ("root", 2, True, self.root),
             ("chain", 2, True, self.chain),
+            ("revocation", 2, self.options.crl, self.revocation),
             ("vcek", 2, True, self.signer_readable),
             ("signature", 2, True, self.signature),
             ("report-format", 3, True, self.report_format),
@@ -976,6 +1049,7 @@ def verify(arguments):
                    "--ek-cert", "--ca", "--cert-chain", "--at", "--csp-id", "--mine", "--nonce",
                    "--challenge"):
         parser.add_argument(option)
+    parser.add_argument("--crl", action="append", default=[])
     parser.add_argument("--minimum-tcb", default="0,0,0,0,0")
     parser.add_argument("--vmpl", type=int, default=0)
     parser.add_argument("--pcr", action="append", default=[])
@@ -986,6 +1060,7 @@ def verify(arguments):
         options.ark = options.ask = options.asvk = options.cert_chain
     options.time = parse_time(options.at)
     options.pcrs = [parse_pcr(p) for p in options.pcr]
+    options.crls = [crl for path in options.crl for crl in read_crls(path)]
     evidence = Evidence(options)
     options.expected = read_measurement(options, evidence.own)
     return Verifier(evidence, options).run()

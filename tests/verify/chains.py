@@ -11,10 +11,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "spec"))
 
 import make_chain  # noqa: E402
 from evidence import mine  # noqa: E402
-from make_chain import der, extension, integer, name  # noqa: E402
+from make_chain import amd_name, der, extension, integer  # noqa: E402
 
 OID = "1.3.6.1.4.1.3704.1."
-ARK, ASK, ASVK = "ARK-EMULATED-VECTORS", "SEV-EMULATED-VECTORS", "SEV-VLEK-EMULATED-VECTORS"
+ARK, ASK, ASVK = "ARK-Milan", "SEV-Milan", "SEV-VLEK-Milan"
 CSP = "CN=cc-test.cloud.example"
 # By product: CPUID family and model, bytes of a chip's id, a TCB_VERSION, and its levels by extension.
 # The layouts are AMD's (SNP firmware ABI, TCB_VERSION); genuine reports of Milan, Genoa and Turin confirm
@@ -46,8 +46,8 @@ class Chain:
         self.product, self.vlek = product, vlek
         family, model, size, self.tcb, levels = PRODUCTS[product]
         self.chip = hashlib.sha512(b"a chip").digest()[:size]
-        self.options = {"issuer": ASVK if vlek else ASK, "more": {}, "levels": levels,
-                        "signer": "SEV-VLEK-EMULATED" if vlek else "SEV-VCEK-EMULATED",
+        self.options = {"issuer": f"SEV-VLEK-{product}" if vlek else f"SEV-{product}", "more": {}, "levels": levels,
+                        "signer": "SEV-VLEK" if vlek else "SEV-VCEK", "unnamed": (), "unmarked": ("signer",),
                         "name": f"{product}-B0", "cpu": (family, model),
                         "csp": CSP if vlek else None, "hwid": None if vlek else self.chip, **changes}
         self.report = self.make_report()
@@ -56,7 +56,8 @@ class Chain:
         o = self.options
         found = [extension(OID + "1", integer(0)),
                  extension(OID + "2", der(0x16, o["name"].encode())),
-                 *(extension(OID + n, integer(v)) for n, v in o["levels"].items())]
+                 *(extension(OID + n, integer(v))
+                   for n, v in {**make_chain.RESERVED, **o["levels"]}.items())]
         if o["hwid"] is not None:
             found.append(extension(OID + "4", o["hwid"]))
         if o["csp"] is not None:
@@ -65,7 +66,8 @@ class Chain:
 
     def certificates(self):
         o = self.options
-        names = {"ark": name(ARK), "issuer": name(o["issuer"]), "signer": name(o["signer"])}
+        names = {who: amd_name(common_name, who not in o["unnamed"]) for who, common_name in (
+            ("ark", f"ARK-{self.product}"), ("issuer", o["issuer"]), ("signer", o["signer"]))}
 
         def make(who, by, extensions, spki, key, serial):
             def sign(message):
@@ -74,7 +76,8 @@ class Chain:
                 return Chain.signatures[key, message]
 
             return make_chain.certificate(names[by], names[who], spki,
-                                          [*extensions, *o["more"].get(who, [])],
+                                          [*extensions, *o["more"].get(who, []),
+                                           *[make_chain.MARK] * (who not in o["unmarked"])],
                                           make_chain.PSS if isinstance(key, make_chain.RsaKey)
                                           else make_chain.ECDSA_SHA256, sign, serial)
 
@@ -108,3 +111,31 @@ class Chain:
         for file, data in zip(files, self.certificates()):
             (mine(folder) if file == "ark" else folder).joinpath(f"{file}.pem").write_bytes(data)
         return folder
+
+
+def crl(entries=(), by="ark", issuer=ARK, this=b"250101000000Z", following=b"491231235959Z",
+        extensions=(), algorithm=make_chain.PSS):
+    """A revocation list in DER (RFC 5280, 5.1). entries: a serial number, and extensions of the entry."""
+    if not Chain.keys:
+        Chain()
+    key = dict(zip(("ark", "issuer"), Chain.keys))[by]
+    revoked = [make_chain.sequence(integer(serial), der(0x17, b"250201000000Z"),
+                                   *[make_chain.sequence(*more)] * bool(more))
+               for serial, *more in entries]
+    body = make_chain.sequence(
+        integer(1), algorithm, amd_name(issuer), der(0x17, this),
+        *[der(0x17, following or b"")] * bool(following), *[make_chain.sequence(*revoked)] * bool(revoked),
+        *[der(0xA0, make_chain.sequence(*extensions))] * bool(extensions))
+    return make_chain.sequence(body, algorithm, make_chain.bits(key.sign(body)))
+
+
+def certificate_issuer(common_name):
+    """The entry is about a certificate of somebody else than the list's issuer (5.3.3)."""
+    return extension("2.5.29.29", make_chain.sequence(der(0xA4, amd_name(common_name))), True)
+
+
+# Of a list that has entries for other issuers, and of one that has only some certificates (5.2.5).
+INDIRECT = extension("2.5.29.28", make_chain.sequence(der(0x84, b"\xff")), True)
+ONLY_USERS = extension("2.5.29.28", make_chain.sequence(der(0x81, b"\xff")), True)
+ONLY_SOME_REASONS = extension("2.5.29.28", make_chain.sequence(der(0x83, b"\6\x40")), True)
+REASON = extension("2.5.29.21", der(0x0A, b"\1"))

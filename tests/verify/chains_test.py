@@ -9,16 +9,20 @@ SHARED_DIR holds genuine evidence and cases that failed once; without it these a
 
 import base64
 import itertools
+import json
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
+import chains
 import verify_test as common
 from evidence import own
-from chains import ASK, ASVK, CSP, TCBS, Chain, der, extension, make_chain
+from chains import ASK, ASVK, CSP, TCBS, Chain, crl, der, extension, integer, make_chain
 
 UNREAD = ["vcek", "product", "chip-id", "tcb"]  # when the signer's extensions are not those of its kind
 UNKNOWN = "1.3.6.1.4.1.99999.1"
+ALL = ("ark", "issuer", "signer")
 NOT_CRITICAL, CRITICAL = ([extension(UNKNOWN, der(5), critical)] for critical in (False, True))
 
 
@@ -49,6 +53,13 @@ CASES = [
     ("another cloud", Chain(vlek=True), ["--csp-id", "CN=other"], 3, ["csp-id"]),
     ("a demanded cloud and a VCEK", Chain(), ["--csp-id", CSP], 3, ["csp-id"]),
     ("a VLEK and a chip that is not said", spoiled(0x1A0, *bytes(64), vlek=True), [], 0, []),
+    # Every mark, or it is no emulated chain either.
+    *((f"{' and '.join(who)} without the name", Chain(unnamed=who), [], 2, ["root"])
+      for who in (*((one,) for one in ALL), ALL)),
+    *((f"{' and '.join(who)} without the extension", Chain(unmarked=who), [], 2, ["root"])
+      for who in (("ark",), ("issuer",), ALL)),
+    ("no mark at all", Chain(unnamed=ALL, unmarked=ALL), [], 2, ["root"]),
+    ("a signer with the extension", Chain(unmarked=()), [], 0, []),
     # Dates: the chain is valid in 2025 to 2049.
     *((f"at {time}", Chain(vlek=vlek), ["--at", time], status, ["chain"] * (status == 2))
       for vlek in (False, True)
@@ -65,6 +76,7 @@ CASES = [
     ("a product that starts like a known one", Chain(name="Milano"), [], 2, UNREAD),
     ("no product's name", Chain(name=""), [], 2, UNREAD),
     ("a product without a stepping", Chain(name="Milan"), [], 0, []),
+    ("a Genoa of the first models", Chain("Genoa", cpu=(0x19, 0x11)), [], 0, []),
     ("another product's CPU", Chain(cpu=(0x19, 0x11)), [], 3, ["product"]),
     ("another family's CPU", Chain(cpu=(0x1A, 0x01)), [], 3, ["product"]),
     ("a CPU that is not known", Chain(cpu=(0x19, 0x20)), [], 3, ["product"]),
@@ -127,6 +139,16 @@ def check_cases(socle, top):
                       ["--trust-emulated", "--report-only", *options, *own(folder)])
 
 
+def check_marks(socle, top):
+    """Without --trust-emulated either mark refuses, and so does an unknown root without any."""
+    for number, chain in enumerate((Chain(), Chain(unnamed=ALL), Chain(unmarked=ALL),
+                                    Chain(unnamed=ALL, unmarked=ALL))):
+        folder = chain.write(top / f"marks-{number}")
+        common.expect(socle, f"real roots only, {number}", 2, ["root"], ["--report-only", *own(folder)])
+        code, out, _ = common.socle_verify(socle, "--report-only", *own(folder))
+        common.result(json.loads(out)["emulated"] is True, f"called emulated, {number}", code)
+
+
 def check_swapped(socle, top):
     """The files of one kind, for a report that names the other."""
     folder = Chain().write(top / "swapped")
@@ -153,9 +175,9 @@ def check_swapped(socle, top):
                       [*only, *own(table)])
 
 
-def pem_of(der):
-    return b"-----BEGIN CERTIFICATE-----\n" + base64.encodebytes(der) + \
-        b"-----END CERTIFICATE-----\n"
+def pem_of(der, what="CERTIFICATE"):
+    return f"-----BEGIN {what}-----\n".encode() + base64.encodebytes(der) + \
+        f"-----END {what}-----\n".encode()
 
 
 def check_order(socle, top):
@@ -174,6 +196,106 @@ def check_order(socle, top):
                             ("with the other issuer", [ark, ask if vlek else asvk])):
             (folder / "cert_chain").write_bytes(b"".join(map(pem_of, chain)))
             common.expect(socle, f"a chain {name}", 1, None, only, "cert_chain")
+
+
+def crl_cases():
+    """Name, lists, options, whether the chain by a VCEK and the one by a VLEK are trusted. The serial
+    numbers are 1 (ARK), 2 (ASK and ASVK) and 3 (VCEK and VLEK)."""
+    indirect = chains.certificate_issuer
+    sha256 = make_chain.sequence(make_chain.oid("2.16.840.1.101.3.4.2.1"), make_chain.NULL)
+    short_pss = make_chain.sequence(make_chain.oid("1.2.840.113549.1.1.10"), make_chain.sequence(
+        der(0xA0, sha256)))
+    return [
+        ("an empty list", [crl()], [], True, True),
+        ("a list of others", [crl([(77,), (4,)])], [], True, True),
+        ("a revoked issuer", [crl([(77,), (2,)])], [], False, False),
+        ("a revoked issuer with its reason", [crl([(2, chains.REASON)])], [], False, False),
+        ("a revoked root", [crl([(1,)])], [], False, False),
+        # A list names what its issuer issued: 3 is no certificate of the ARK's.
+        ("the signer's number among the root's", [crl([(3,)])], [], True, True),
+        ("a revoked VCEK", [crl([(3, indirect(ASK))], extensions=[chains.INDIRECT])], [], False, True),
+        ("a revoked VLEK", [crl([(3, indirect(ASVK))], extensions=[chains.INDIRECT])], [], True, False),
+        ("the issuer of the entry before", [crl([(9, indirect(ASK)), (3,)],
+                                               extensions=[chains.INDIRECT])], [], False, True),
+        ("an issuer for an entry of a list of one's own", [crl([(2, indirect(ASK))])], [], True, True),
+        ("two lists", [crl(), crl([(77,)])], [], True, True),
+        ("two lists, the second revokes", [crl(), crl([(2,)])], [], False, False),
+        ("two lists, the second is stale", [crl(), crl(following=b"250301000000Z")], [], False, False),
+        ("a list of another product beside", [crl(), crl([(2,)], issuer="ARK-Genoa")], [], True, True),
+        ("only a list of another product", [crl(issuer="ARK-Genoa")], [], False, False),
+        ("a list by the ASK", [crl(by="issuer", issuer=ASK)], [], False, False),
+        ("a list by the ASK in the root's name", [crl(by="issuer")], [], False, False),
+        ("a stale list", [crl(following=b"250301000000Z")], [], False, False),
+        ("a stale list, in its time", [crl(following=b"250301000000Z")], ["--at", "2025-02-01"], True,
+         True),
+        ("a list of later", [crl(this=b"480101000000Z")], [], False, False),
+        ("a list of later, then", [crl(this=b"480101000000Z")], ["--at", "2048-02-01"], True, True),
+        ("a list without an end", [crl(following=None)], [], False, False),
+        ("another bit", [crl()[:-1] + bytes([crl()[-1] ^ 1])], [], False, False),
+        ("another hash", [crl(algorithm=short_pss)], [], False, False),
+        ("an unknown extension", [crl(extensions=NOT_CRITICAL)], [], True, True),
+        ("an unknown critical extension", [crl(extensions=CRITICAL)], [], False, False),
+        ("an unknown extension of an entry", [crl([(77, *NOT_CRITICAL)])], [], True, True),
+        ("an unknown critical extension of an entry", [crl([(77, *CRITICAL)])], [], False, False),
+        ("a list of users only", [crl(extensions=[chains.ONLY_USERS])], [], False, False),
+        ("a list of some reasons", [crl(extensions=[chains.ONLY_SOME_REASONS])], [], False, False),
+        ("what a delta changes", [crl(extensions=[extension("2.5.29.27", integer(1), True)])], [], False,
+         False),
+    ]
+
+
+# What openssl says of these is the same: it knows nothing of our rules for AMD's signatures.
+OPENSSL_JUDGES = ("an empty list", "a list of others", "a revoked issuer", "a stale list",
+                  "a list by the ASK in the root's name", "another bit", "a list of later")
+
+
+def openssl_trusts(top, folder, lists):
+    """Whether openssl finds the ASK good below the root, by these lists."""
+    for name in ("ark", "ask"):
+        place = common.place(folder, f"{name}.pem")
+        (top / f"{name}.txt").write_bytes(pem_of(place.read_bytes()))
+    (top / "lists.txt").write_bytes(b"".join(pem_of(one, "X509 CRL") for one in lists))
+    return subprocess.run(["openssl", "verify", "-CAfile", top / "ark.txt", "-CRLfile",
+                           top / "lists.txt", "-crl_check", top / "ask.txt"], check=False,
+                          capture_output=True).returncode == 0
+
+
+def check_crls(socle, top):
+    folders = {vlek: Chain(vlek=vlek).write(top / f"crl-{vlek}") for vlek in (False, True)}
+    judged = 0
+    for name, lists, options, *trusted in crl_cases():
+        words = []
+        for number, one in enumerate(lists):
+            path = top / f"list-{number}"
+            path.write_bytes(one if number == 0 else pem_of(one, "X509 CRL"))
+            words += ["--crl", path]
+        for (vlek, folder), good in zip(folders.items(), trusted):
+            common.expect(socle, f"revocation, VLEK {vlek}: {name}", 0 if good else 2,
+                          [] if good else ["revocation"],
+                          ["--trust-emulated", "--report-only", *words, *options, *own(folder)])
+        if name in OPENSSL_JUDGES:
+            judged += 1
+            common.result(openssl_trusts(top, folders[False], lists) == trusted[0],
+                          f"openssl on revocation: {name}")
+    common.result(judged == len(OPENSSL_JUDGES), "what openssl judges", judged)
+    # Both in one file; and files that are none.
+    path, folder = top / "lists", folders[False]
+    only = ["--trust-emulated", "--report-only", "--crl", path, *own(folder)]
+    pem = pem_of(crl(), "X509 CRL")
+    path.write_bytes(b"Of Milan:\n" + pem + pem_of(crl([(2,)]), "X509 CRL"))
+    common.expect(socle, "two lists in one file", 2, ["revocation"], only)
+    for name, data in (("nothing", b""), ("zeros", bytes(500)), ("half a list", crl()[:-9]),
+                       ("more than a list", crl() + b"\0"), ("a certificate", pem_of(
+                           Chain().certificates()[0])), ("half of PEM", pem[:-40]),
+                       ("a list and half of one", pem + pem[:200]),
+                       ("no base64", pem.replace(b"M", b"!"))):
+        path.write_bytes(data)
+        common.expect(socle, f"a revocation list of {name}", 1, None, only, "lists")
+    path.unlink()
+    common.expect(socle, "no revocation list", 1, None, only, "lists")
+    path.write_bytes(17 * pem)
+    code, _, err = common.socle_verify(socle, *only)
+    common.result(code == 1 and "too many" in err, "17 revocation lists", err)
 
 
 def check_misuse(socle, top):
@@ -199,12 +321,13 @@ GENUINE = [
     ("evidence/milan-vlek", ["--at", "2025-06-01", "--csp-id", "CN=other"], 3, ["csp-id"]),
     ("evidence/milan-vlek", ["--at", "2025-12-11"], 2, ["chain"]),
     ("evidence/milan-vlek", ["--at", "2024-12-10"], 2, ["chain"]),
-    *((f"cases/masked-chip-id{of}", ["--trust-emulated", *options], status, ["chip-id"] * (status == 3))
+    # Their roots have none of the marks that an emulated one needs.
+    *((f"cases/masked-chip-id{of}", ["--trust-emulated", *options], 2, ["root", *failing])
       for of in ("", "-turin")
-      for options, status in (([], 3), (["--allow-masked-chip"], 0))),
-    ("cases/masked-chip-key", ["--trust-emulated"], 2, ["signature", "signing-key"]),
-    ("cases/venice", ["--trust-emulated"], 0, []),
-    ("cases/venice-all-oids", ["--trust-emulated"], 0, []),
+      for options, failing in (([], ["chip-id"]), (["--allow-masked-chip"], []))),
+    ("cases/masked-chip-key", ["--trust-emulated"], 2, ["root", "signature", "signing-key"]),
+    ("cases/venice", ["--trust-emulated"], 2, ["root"]),
+    ("cases/venice-all-oids", ["--trust-emulated"], 2, ["root"]),
 ]
 
 
@@ -213,8 +336,10 @@ def main():
     skipped = 0
     with tempfile.TemporaryDirectory() as top:
         check_cases(socle, Path(top))
+        check_marks(socle, Path(top))
         check_swapped(socle, Path(top))
         check_order(socle, Path(top))
+        check_crls(socle, Path(top))
         check_misuse(socle, Path(top))
     for name, options, status, failing in GENUINE:
         if not shared or not (shared / name).is_dir():

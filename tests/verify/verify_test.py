@@ -660,7 +660,7 @@ def check_table(socle, resign, ak, top):
     for name, failing, data in (
             ("the ASK as VCEK", ["chain", "vcek", "signature", "product", "chip-id", "tcb"],
              make_table({**der, "vcek": der["ask"]})),
-            ("the VCEK as ASK", ["chain"], make_table({**der, "ask": der["vcek"]}))):
+            ("the VCEK as ASK", ["root", "chain"], make_table({**der, "ask": der["vcek"]}))):
         table.write_bytes(data)
         expect(socle, f"certs.bin with {name}", 2, failing, [*trust, *own(work)])
     # A PEM file wins, and with all of them nobody looks at the table.

@@ -6,6 +6,7 @@
 
 enum check_when {
 	ALWAYS,
+	WITH_CRL,
 	WITH_CSP_ID,
 	WITH_MEASUREMENT,
 	WITH_KEYS,	     /* not when only the report is looked at */
@@ -27,6 +28,7 @@ static const struct check {
 } checks[] = {
 	{ "root", CHECK_CHAIN, ALWAYS, check_root },
 	{ "chain", CHECK_CHAIN, ALWAYS, check_chain },
+	{ "revocation", CHECK_CHAIN, WITH_CRL, check_revocation },
 	{ "vcek", CHECK_CHAIN, ALWAYS, check_vcek },
 	{ "signature", CHECK_CHAIN, ALWAYS, check_signature },
 	{ "report-format", CHECK_REPORT, ALWAYS, check_format },
@@ -67,6 +69,8 @@ static bool wanted(enum check_when when, const struct subject *s)
 	bool values = full && (e->challenged || e->quote_pcrs.size);
 
 	switch (when) {
+	case WITH_CRL:
+		return s->policy->crls;
 	case WITH_CSP_ID:
 		return s->policy->csp_id;
 	case WITH_MEASUREMENT:

@@ -22,6 +22,7 @@ enum check_class {
 };
 
 #define CHECK_PCRS_MAX 24u
+#define CHECK_CRL_FILES_MAX 16u
 
 /* A PCR that must have a value. */
 struct expected_pcr {
@@ -40,6 +41,9 @@ struct policy {
 	time_t at;	    /* when certificates have to be valid; 0: now */
 	uint32_t vmpl;	    /* that the report has to be of */
 	const char *csp_id; /* NULL: any; else the report has to be by this cloud's VLEK */
+	const char *crl_files[CHECK_CRL_FILES_MAX]; /* policy_load_crls() reads them */
+	size_t crl_file_count;
+	STACK_OF(X509_CRL) * crls; /* NULL: revocation is not looked at */
 	struct report_tcb minimum_tcb;
 	bool has_measurement;
 	uint8_t measurement[PSP_MEASUREMENT_SIZE];

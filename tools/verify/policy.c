@@ -6,9 +6,12 @@
 
 #include "core/base/hex.h"
 #include "core/base/number.h"
+#include "core/evidence/host/amd_crl.h"
+#include "tools/cmd.h"
 #include "tools/igvm/igvm.h"
 
 #define TCB_PARTS 5
+#define CRL_FILE_SIZE_MAX (1u << 20)
 
 const char *policy_read_tcb(void *tcb, char *text)
 {
@@ -88,4 +91,46 @@ bool policy_measure_image(const char *path, uint8_t measurement[PSP_MEASUREMENT_
 		memcpy(measurement, digest.value, PSP_MEASUREMENT_SIZE);
 	file_free(&bytes);
 	return ok;
+}
+
+const char *policy_read_crl_file(void *to, char *path)
+{
+	struct policy *policy = to;
+
+	if (policy->crl_file_count == CHECK_CRL_FILES_MAX)
+		return "16 files at most";
+	policy->crl_files[policy->crl_file_count++] = path;
+	return NULL;
+}
+
+static bool load_crls(const char *path, struct policy *policy)
+{
+	struct host_error error;
+	struct file_bytes bytes;
+	const char *wrong;
+
+	if (!file_read(path, CRL_FILE_SIZE_MAX, &bytes, &error)) {
+		cmd_file_error(path, "%s", error.text);
+		return false;
+	}
+	wrong = amd_crl_read(&policy->crls, bytes.data, bytes.size);
+	if (wrong)
+		cmd_file_error(path, "%s", wrong);
+	file_free(&bytes);
+	return !wrong;
+}
+
+bool policy_load_crls(struct policy *policy)
+{
+	for (size_t i = 0; i < policy->crl_file_count; i++) {
+		if (!load_crls(policy->crl_files[i], policy))
+			return false;
+	}
+	return true;
+}
+
+void policy_free(struct policy *policy)
+{
+	sk_X509_CRL_pop_free(policy->crls, X509_CRL_free);
+	policy->crls = NULL;
 }

@@ -22,4 +22,13 @@ const char *policy_read_time(void *at, char *text);
 /* The measurement of an IGVM file; false after a line on stderr that names it. */
 bool policy_measure_image(const char *path, uint8_t measurement[PSP_MEASUREMENT_SIZE]);
 
+/* One more file of revocation lists, for a struct policy; NULL, or what is wanted (options.h). */
+const char *policy_read_crl_file(void *to, char *path);
+
+/* Reads these files; false after a line on stderr that names the one that cannot be used. */
+bool policy_load_crls(struct policy *policy);
+
+/* Frees what policy_load_crls() read. */
+void policy_free(struct policy *policy);
+
 #endif

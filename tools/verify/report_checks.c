@@ -2,12 +2,12 @@
 /* Checks on the report and on the certificates above it. */
 #include <string.h>
 
+#include "core/evidence/host/amd_crl.h"
 #include "tools/verify/subject.h"
 
 /*
- * AMD's roots are known by their keys, wherever they come from. An emulated one is known by its
- * name alone, which anybody can write: so it has to come from the relying party, not from the
- * guest.
+ * AMD's roots are known by their keys, wherever they come from. An emulated one is known by its marks
+ * alone, which anybody can write: so it has to come from the relying party, not from the guest.
  */
 const char *check_root(const struct subject *s)
 {
@@ -23,6 +23,11 @@ const char *check_root(const struct subject *s)
 const char *check_chain(const struct subject *s)
 {
 	return amd_chain_error(&s->evidence->chain, s->at);
+}
+
+const char *check_revocation(const struct subject *s)
+{
+	return amd_crl_error(&s->evidence->chain, s->policy->crls, s->at);
 }
 
 const char *check_vcek(const struct subject *s)

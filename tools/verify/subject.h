@@ -52,6 +52,7 @@ void subject_take_quote(struct subject *s);
 
 const char *check_root(const struct subject *s);
 const char *check_chain(const struct subject *s);
+const char *check_revocation(const struct subject *s);
 const char *check_vcek(const struct subject *s);
 const char *check_signature(const struct subject *s);
 const char *check_format(const struct subject *s);
