@@ -21,13 +21,14 @@ mkdir -p "$2"
 out=$(cd "$2" && pwd)
 release=$(cat "$kernel/version")
 flavour=$kernel/root/usr/src/linux-headers-$release
-common=$kernel/root/usr/src/linux-headers-${release%-cloud-amd64}-common
+# Debian's flavours (cloud-amd64, amd64, rt-amd64 ...) say in one line which common headers they have.
+common=$kernel/root$(sed -n 's|^include \(/usr/src/[^ ]*\)/Makefile$|\1|p' "$flavour/Makefile" 2>/dev/null || :)
 
 die() {
 	echo "guest/module: $*" >&2
 	exit 1
 }
-[ -d "$flavour" ] && [ -d "$common" ] || die "no headers of $release under $kernel"
+[ -d "$flavour" ] && [ "$common" != "$kernel/root" ] && [ -d "$common" ] || die "no headers of $release under $kernel"
 
 # Debian's flavour folder finds the common one by an absolute path, which is another here.
 link_headers() {

@@ -190,15 +190,53 @@ static void socle_tpm_remove(struct platform_device *pdev)
 	tpm_chip_unregister(platform_get_drvdata(pdev));
 }
 
+/* The device that Linux makes of an SVSM's vTPM from 6.16 on, and that its own driver binds to. */
+#define STOCK_DEVICE "tpm-svsm"
+
+static const struct platform_device_id socle_tpm_ids[] = {
+	{ .name = "socle-tpm" },
+	{ .name = STOCK_DEVICE },
+	{},
+};
+
 static struct platform_driver socle_tpm_driver = {
 	.remove = socle_tpm_remove,
+	.id_table = socle_tpm_ids,
 	.driver = {
 		.name = "socle-tpm",
 	},
 };
 
-static struct platform_device *socle_tpm_device;
-static bool attest_present;
+static struct platform_device *socle_tpm_device; /* where the kernel has none */
+static bool tpm_present, attest_present;
+
+/*
+ * A vTPM has one driver: two would have their commands answered in each other's turn. So where the
+ * kernel has a device of it, ours binds to that one or to none, and the kernel's cannot join it.
+ */
+static int start_tpm(void)
+{
+	struct device *stock = bus_find_device_by_name(&platform_bus_type, NULL, STOCK_DEVICE);
+	int rc;
+
+	if (!stock) {
+		socle_tpm_device = platform_create_bundle(&socle_tpm_driver, socle_tpm_probe, NULL,
+							  0, NULL, 0);
+		return PTR_ERR_OR_ZERO(socle_tpm_device);
+	}
+	put_device(stock);
+	rc = platform_driver_probe(&socle_tpm_driver, socle_tpm_probe);
+	if (rc == -ENODEV)
+		pr_info("socle_tpm: the kernel's own driver has the vTPM\n");
+	return rc;
+}
+
+static void stop_tpm(void)
+{
+	if (socle_tpm_device)
+		platform_device_unregister(socle_tpm_device);
+	platform_driver_unregister(&socle_tpm_driver);
+}
 
 /* An SVSM may speak the one protocol and not the other: each part is there by itself. */
 static int __init socle_tpm_init(void)
@@ -211,19 +249,15 @@ static int __init socle_tpm_init(void)
 	attest_present = rc == 0;
 	if (rc && rc != -EOPNOTSUPP)
 		pr_err("socle_tpm: no svsm/attest in configfs (%d)\n", rc);
-	socle_tpm_device = platform_create_bundle(&socle_tpm_driver, socle_tpm_probe, NULL, 0, NULL,
-						  0);
-	if (IS_ERR(socle_tpm_device) && !attest_present)
-		return PTR_ERR(socle_tpm_device);
-	return 0;
+	rc = start_tpm();
+	tpm_present = rc == 0;
+	return tpm_present || attest_present ? 0 : rc;
 }
 
 static void __exit socle_tpm_exit(void)
 {
-	if (!IS_ERR(socle_tpm_device)) {
-		platform_device_unregister(socle_tpm_device);
-		platform_driver_unregister(&socle_tpm_driver);
-	}
+	if (tpm_present)
+		stop_tpm();
 	if (attest_present)
 		attest_exit();
 }

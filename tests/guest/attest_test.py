@@ -38,7 +38,10 @@ def verified(options, image, certificates, lines):
 def main():
     options = booted.parser(__doc__, "attest-test").parse_args()
     booted.prepare(options)
-    image = booted.build(options, booted.HERE / "attest_init")
+    booted.run("guest/module/build.sh", options.kernel, options.work / "module",
+               booted.HERE / "stock_tpm")
+    image = booted.build(options, booted.HERE / "attest_init",
+                         [options.work / "module/stock_tpm.ko"])
     certificates = options.work / "certificates"
     lines, problem = booted.boot(options, image, TIMEOUT_S, "--certs-out", certificates)
     for line in lines:
