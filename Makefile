@@ -13,7 +13,7 @@ export LC_ALL := C.UTF-8
 # Set-up comes before what needs it, whatever make -j says; ninja is told how many JOBS.
 .NOTPARALLEL:
 
-.PHONY: all bench tests demo check check-slow check-attacks guest guest7 install uninstall format clean \
+.PHONY: all bench tests demo check check-slow check-attacks check-peers guest guest7 install uninstall format clean \
 	setup-demo setup-check
 
 all: $(OUT)/build.ninja
@@ -37,6 +37,10 @@ check-slow: setup-check tests guest guest7
 # Attacks of a guest on Socle, which `check` has, too.
 check-attacks: setup-check tests
 	tests/attacks/run.py --programs $(OUT)
+
+# Verifiers of other projects beside ours, over evidence and forgeries; the go command fetches them.
+check-peers: setup-check tests
+	tests/peers/peers.py --programs $(OUT)
 
 # What the vTPM costs, as ratios, in build/bench.json.
 bench: setup-check all guest

@@ -11,6 +11,7 @@ the work folder. It judges reports and the certificates above them, and nothing 
 """
 
 import argparse
+import itertools
 import os
 import shutil
 import subprocess
@@ -21,7 +22,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent.parent
 sys.path.insert(0, str(ROOT / "tests/verify"))
 
+import chains  # noqa: E402
 import chains_test  # noqa: E402
+import forgeries  # noqa: E402
 import evidence  # noqa: E402
 import verify_test as common  # noqa: E402
 from evidence import mine, own  # noqa: E402
@@ -109,7 +112,7 @@ class Case:
 
     def peers(self, check, work):
         words = [check, "-in", work / "attestation", "-inform", "bin", "-network=false",
-                 "-guest_policy", POLICY, "-vmpl", self.option("--vmpl", "0"),
+                 "-provisional=true", "-guest_policy", POLICY, "-vmpl", self.option("--vmpl", "0"),
                  "-product_name", STEPPINGS.get(self.product, "Milan-B0")]
         (work / "attestation").write_bytes(self.attestation())
         if not self.genuine:
@@ -125,6 +128,17 @@ class Case:
 def chain_cases(top):
     for number, (name, chain, options, _, _) in enumerate(chains_test.CASES):
         yield Case(name, chain.write(top / f"chain-{number}"), options, chain.product)
+
+
+def forged_cases(top):
+    """Each in the same folder, one after the other."""
+    for vlek in (False, True):
+        chain = chains.Chain(vlek=vlek)
+        folder = chain.write(top / f"forged-{vlek}")
+        cases = [(name, report) for name, report, _ in forgeries.reports(chain)] if not vlek else []
+        for name, report in [*cases, *forgeries.signatures(chain)]:
+            (folder / "report.bin").write_bytes(report)
+            yield Case(f"forged, VLEK {vlek}, {name}", folder)
 
 
 def genuine_cases(shared):
@@ -207,9 +221,9 @@ DIFFERENCES = {
     "Genoa by its VLEK": NO_MODEL,
     "a newer TCB at launch": NO_LAUNCH_TCB,
     "a TCB at launch below the floor": NO_LAUNCH_TCB,
+    "forged, VLEK False, the first bit of the word at 0x1f0": NO_LAUNCH_TCB,
     "byte 2 of a Milan's launch TCB": NO_LAUNCH_TCB,
     "byte 5 of a Milan's launch TCB": NO_LAUNCH_TCB,
-    "current firmware that is newer": "without being told it takes no firmware that is not committed",
     "a masked chip": NO_MASK,
     "a masked key": NO_MASK,
     "version 6, allowed": "it cannot be told to take a version that it does not know",
@@ -239,13 +253,13 @@ def main():
         return 0
     with tempfile.TemporaryDirectory() as top:
         top = Path(top)
-        cases = [*chain_cases(top), *Signed(options.programs.resolve(), top).cases()]
+        cases = [chain_cases(top), Signed(options.programs.resolve(), top).cases(), forged_cases(top)]
         if (options.shared / "evidence").is_dir():
-            cases += genuine_cases(options.shared)
+            cases.append(genuine_cases(options.shared))
         else:
             skipped += 1
             print("skipped peers: genuine evidence: the folder is not there")
-        for case in cases:
+        for case in itertools.chain(*cases):
             judge(case, options.programs / "tools/socle", check, top)
     print(f"peers: {passed} passed, {failed} failed, {skipped} skipped")
     return 1 if failed else 0

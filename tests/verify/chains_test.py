@@ -56,7 +56,7 @@ CASES = [
     # Every mark, or it is no emulated chain either.
     *((f"{' and '.join(who)} without the name", Chain(unnamed=who), [], 2, ["root"])
       for who in (*((one,) for one in ALL), ALL)),
-    *((f"{' and '.join(who)} without the extension", Chain(unmarked=who), [], 2, ["root"])
+    *((f"{' and '.join(who)} without the extension", Chain(unmarked=(*who, "signer")), [], 2, ["root"])
       for who in (("ark",), ("issuer",), ALL)),
     ("no mark at all", Chain(unnamed=ALL, unmarked=ALL), [], 2, ["root"]),
     ("a signer with the extension", Chain(unmarked=()), [], 0, []),

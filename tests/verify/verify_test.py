@@ -625,6 +625,13 @@ def expect(socle, name, status, failing, arguments, words=""):
     agree(name, arguments, code, out)
 
 
+def expect_verdict(socle, name, trusted, arguments):
+    """Trusted or not, and by the second verifier for the same reasons."""
+    code, out, err = socle_verify(socle, *arguments)
+    result((code == 0) == trusted, name, f"exit status {code}, not trusted: {trusted} {err}")
+    agree(name, arguments, code, out)
+
+
 def check_table(socle, resign, ak, top):
     """A folder as `socle-guest attest` and `quote` leave it: the certificates are in certs.bin."""
     work, root = top / "guest-folder", top / "root.pem"
