@@ -230,6 +230,15 @@ DIFFERENCES = {
 }
 
 
+def check_certificates(work):
+    """AMD's own, as the peer has them."""
+    folder = next((work / "gopath/pkg/mod/github.com/google").glob("go-sev-guest@*/verify/trust"), None)
+    theirs = {c for path in folder.glob("*.pem") for c in common.second.read_certificates(path)} \
+        if folder else set()
+    for ours in common.second.amd_certificates():
+        result(ours in theirs, f"AMD's {ours.subject.rfc4514_string()}", "the peer has another")
+
+
 def judge(case, socle, check, work):
     ours = case.ours(socle)
     theirs, reason = case.peers(check, work)
@@ -251,6 +260,7 @@ def main():
     if not check:
         print("peers: 0 passed, 0 failed, 1 skipped")
         return 0
+    check_certificates(options.work)
     with tempfile.TemporaryDirectory() as top:
         top = Path(top)
         cases = [chain_cases(top), Signed(options.programs.resolve(), top).cases(), forged_cases(top)]

@@ -10,6 +10,7 @@ SHARED_DIR holds genuine evidence and cases that failed once; without it these a
 import base64
 import itertools
 import json
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -331,6 +332,30 @@ GENUINE = [
 ]
 
 
+# The product and kind of each of AMD's own certificates, by evidence that needs it.
+BUILT_IN = [("evidence/genoa-vcek", []), ("evidence/turin-vcek", []),
+            ("evidence/milan-v5-vmpl1", ["--vmpl", "1"]), ("evidence/milan-vlek", ["--at", "2025-06-01"])]
+
+
+def check_built_in(socle, top, shared):
+    """A report and the certificate of its key are enough, where AMD made both."""
+    for number, (name, options) in enumerate(BUILT_IN):
+        folder = top / f"built-in-{number}"
+        folder.mkdir()
+        for path in (shared / name).iterdir():
+            if path.name in ("report.bin", "vcek.pem", "vlek.pem"):
+                shutil.copy(path, folder)
+        common.expect(socle, f"{name} without ARK and ASK", 0, [], ["--report-only", *options, folder])
+        issuer = "asvk.pem" if "vlek" in name else "ask.pem"
+        (folder / issuer).write_bytes(pem_of(Chain().certificates()[1]))
+        common.expect(socle, f"{name} with an ASK of ours", 1, None,
+                      ["--report-only", *options, folder], "ark.pem")
+    folder = Chain().write(top / "built-in")
+    (folder / "ask.pem").unlink()
+    common.expect(socle, "an emulated chain without its ASK", 1, None,
+                  ["--trust-emulated", "--report-only", *own(folder)], "ask.pem")
+
+
 def main():
     socle, shared = sys.argv[1], Path(sys.argv[2]) if len(sys.argv) > 2 else None
     skipped = 0
@@ -341,6 +366,9 @@ def main():
         check_order(socle, Path(top))
         check_crls(socle, Path(top))
         check_misuse(socle, Path(top))
+    if shared and (shared / "evidence").is_dir():
+        with tempfile.TemporaryDirectory() as top:
+            check_built_in(socle, Path(top), shared)
     for name, options, status, failing in GENUINE:
         if not shared or not (shared / name).is_dir():
             skipped += 1

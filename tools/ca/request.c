@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/base/bytes.h"
+#include "core/evidence/host/amd_certificates.h"
 #include "core/evidence/host/cert_table.h"
 #include "core/evidence/host/report_data.h"
 
@@ -54,7 +55,7 @@ static void prefer(X509 **place, X509 *own)
 	*place = own;
 }
 
-/* All of root, issuer and signer: the authority's own, or else those of the host's table. */
+/* All of root, issuer and signer: the authority's own, or else those of the host's table, or AMD's. */
 static const char *request_chain(struct amd_chain *chain, const struct amd_chain *own,
 				 enum report_signing_key key, const void *table, size_t size)
 {
@@ -70,6 +71,7 @@ static const char *request_chain(struct amd_chain *chain, const struct amd_chain
 	prefer(&chain->ark, own->ark);
 	prefer(&chain->issuer, own->issuer);
 	prefer(&chain->signer, own->signer);
+	amd_certificates_fill(chain);
 	if (chain->ark && chain->issuer && chain->signer)
 		return NULL;
 	amd_chain_free(chain);

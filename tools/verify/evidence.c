@@ -13,6 +13,7 @@
 
 #include "core/base/bytes.h"
 #include "core/base/hex.h"
+#include "core/evidence/host/amd_certificates.h"
 #include "core/evidence/host/cert_table.h"
 #include "core/evidence/host/ek_certificate.h"
 #include "tools/cmd.h"
@@ -358,16 +359,29 @@ static bool load_table(const struct evidence_paths *paths, struct amd_chain *cha
 	return !wrong;
 }
 
-/* Without a file, one of the table takes its place; without either, the file is missing. */
+/* Without a file, one of the table takes its place; without either, one that AMD publishes, if it fits. */
 static bool fill_chain(const struct evidence_paths *paths, const struct chain_member *members,
-		       enum report_signing_key key)
+		       struct amd_chain *chain)
 {
 	for (size_t i = 0; i < CHAIN_MEMBERS; i++) {
 		const struct chain_member *m = &members[i];
 
-		if (m->spare && wants_table(paths, m->given, m->name) && X509_up_ref(m->spare) == 1)
+		if (!wants_table(paths, m->given, m->name))
+			*m->place = load_chain_member(paths, m, (enum amd_chain_place)i,
+						      chain->key);
+		else if (m->spare && X509_up_ref(m->spare) == 1)
 			*m->place = m->spare;
-		else if (!(*m->place = load_chain_member(paths, m, (enum amd_chain_place)i, key)))
+		else
+			continue;
+		if (!*m->place)
+			return false;
+	}
+	amd_certificates_fill(chain);
+	for (size_t i = 0; i < CHAIN_MEMBERS; i++) {
+		const struct chain_member *m = &members[i];
+
+		/* It is not there, and this says so. */
+		if (!*m->place && !load_chain_member(paths, m, (enum amd_chain_place)i, chain->key))
 			return false;
 	}
 	return true;
@@ -396,7 +410,7 @@ static bool load_certificates(struct evidence *e, const struct evidence_paths *g
 	if (wanted)
 		ok = load_table(paths, &table);
 	chain_members(paths, &e->chain, &table, members);
-	ok = ok && fill_chain(paths, members, key);
+	ok = ok && fill_chain(paths, members, &e->chain);
 	amd_chain_free(&table);
 	return ok;
 }
