@@ -155,6 +155,15 @@ enum report_product report_product_named(const char *name)
 	return REPORT_PRODUCT_UNKNOWN;
 }
 
+const char *report_product_name(enum report_product product)
+{
+	for (size_t i = 0; i < sizeof(product_names) / sizeof(product_names[0]); i++) {
+		if (product_names[i].product == product)
+			return product_names[i].name;
+	}
+	return NULL;
+}
+
 enum report_product report_product_of_cpu(uint8_t family, uint8_t model)
 {
 	for (size_t i = 0; i < sizeof(product_cpus) / sizeof(product_cpus[0]); i++) {

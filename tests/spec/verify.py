@@ -13,6 +13,7 @@ The same check names and exit status: 0 trusted, 1 unreadable, 2 to 6 the class 
 that fails. Writes JSON: verdict, status, binding, bindings, failing."""
 
 import argparse
+import base64
 import datetime
 import functools
 import hashlib
@@ -82,6 +83,30 @@ def read_file(path):
     if len(data) > 64 << 10:
         raise Unreadable(f"{path}: too large")
     return data
+
+
+def read_report(path):
+    """A report and the host's table behind it, in any form."""
+    try:
+        data = Path(path).read_bytes()
+    except OSError as error:
+        raise Unreadable(f"{path}: {error}") from error
+    if len(data) > 128 << 10:
+        raise Unreadable(f"{path}: too large")
+    text = re.sub(rb"[ \t\r\n]", b"", data)
+    if text and re.fullmatch(rb"[!-~]*", text):
+        try:
+            data = bytes.fromhex(text.decode()) if re.fullmatch(rb"([0-9a-fA-F]{2})*", text) else \
+                base64.b64decode(text, validate=True)
+        except ValueError as error:
+            raise Unreadable(f"{path}: {error}") from error
+        if not re.fullmatch(rb"([0-9a-fA-F]{2})*", text) and base64.b64encode(data) != text:
+            raise Unreadable(f"{path}: bits left over")
+    if data[:4] == b"HCLA":
+        data = data[32:32 + 0x4A0]
+    if len(data) < 0x4A0:
+        raise Unreadable(f"{path}: too short")
+    return data[:0x4A0], data[0x4A0:]
 
 
 def refuse_encrypted(data, path):
@@ -213,9 +238,10 @@ class Evidence:
     def __init__(self, options):
         self.directory = Path(options.directory)
         self.own = OwnFiles(options)
-        self.report = read_file(self.directory / "report.bin")
-        if len(self.report) != 0x4A0:
-            raise Unreadable("report.bin: not a report")
+        path = options.report or self.kernel_path("report.bin", "outblob")
+        self.report, self.table = read_report(path)
+        if self.table:
+            parse_table(self.table, path, self.report[0x48] >> 2 & 7 == 1)
         self.read_chain(options)
         self.depth = 0 if options.report_only else 1 if options.keys_only else 2
         self.challenged, self.ek_certificate = False, None
@@ -233,9 +259,10 @@ class Evidence:
         given["ark"] = self.own.path("ark", "ark.pem")
         paths = {n: Path(given[n] or folder / f"{n}.pem") for n in chain}
         missing = [n for n in chain if not given[n] and not paths[n].exists()]
-        table = {}
-        if missing and (folder / "certs.bin").exists():
-            table = parse_table(read_file(folder / "certs.bin"), "certs.bin", self.vlek)
+        table, path = self.table, self.kernel_path("certs.bin", "auxblob", folder)
+        if path.exists():
+            table = read_file(path)
+        table = parse_table(table, path, self.vlek) if missing and table else {}
         found = {n: pick(paths[n], n) for n in chain if n not in missing}
         found.update({n: table[n] for n in missing if n in table})
         for above, below in ((chain[1], chain[2]), (chain[0], chain[1])):
@@ -244,12 +271,18 @@ class Evidence:
         self.ark, self.issuer, self.signer = (found.get(n) or pick(paths[n], n) for n in chain)
         self.root_from_guest = not given["ark"]
 
+    def kernel_path(self, name, kernels, folder=None):
+        """A file of the guest's, or the kernel's own name of it."""
+        folder = folder or self.directory
+        return folder / (name if (folder / name).exists() or not (folder / kernels).exists() else kernels)
+
     def file(self, name, optional=False):
         path = self.directory / name
         return b"" if optional and not path.exists() else read_file(path)
 
     def read_keys(self, options):
-        self.nonce, self.manifest = self.own.read("nonce", "nonce.bin"), self.file("manifest.bin")
+        self.nonce, self.manifest = self.own.read("nonce", "nonce.bin"), read_file(
+            self.kernel_path("manifest.bin", "manifestblob"))
         if len(self.nonce) != 64:
             raise Unreadable("nonce.bin: not a nonce")
         self.selector = self.file("selector.bin", True)
@@ -1060,7 +1093,7 @@ def verify(arguments):
         parser.add_argument(flag, action="store_true")
     for option in ("--certs", "--ark", "--ask", "--vcek", "--asvk", "--vlek", "--measurement",
                    "--ek-cert", "--ca", "--cert-chain", "--at", "--csp-id", "--mine", "--nonce",
-                   "--challenge"):
+                   "--challenge", "--report"):
         parser.add_argument(option)
     parser.add_argument("--crl", action="append", default=[])
     parser.add_argument("--minimum-tcb", default="0,0,0,0,0")

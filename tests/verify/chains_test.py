@@ -299,6 +299,67 @@ def check_crls(socle, top):
     common.result(code == 1 and "too many" in err, "17 revocation lists", err)
 
 
+# What `socle report show` says of a Turin's report, by name: literals, with their offsets in the SNP firmware
+# ABI's ATTESTATION_REPORT.
+SHOWN = {"version": 5, "guest_svn": 7, "vmpl": 2, "host_data": "a5" * 32, "current_firmware": "1.55.21",
+         "committed_firmware": "1.55.20", "launch_mitigations": "0000000000000003",
+         "cpu": {"family": 26, "model": 2, "stepping": 1, "product": "Turin"},
+         "policy": {"value": "00000000000b0133", "abi": "1.51", "bits": ["smt", "reserved-one", "debug"]},
+         "current_tcb": {"value": "5100000018020401", "fmc": 1, "bootloader": 4, "tee": 2, "snp": 24,
+                         "microcode": 81},
+         "key": {"signing": "vlek", "author": True, "masked": False}, "signature_algorithm": 1}
+SHOWN_BYTES = {0x04: "07000000", 0x08: "33010b", 0x30: "02000000", 0x48: "05", 0xC0: "a5" * 32,
+               0x18A: "01", 0x1E8: "153701" + "00" + "143701", 0x1F8: "03"}
+
+
+def show(socle, *arguments, data=None):
+    return subprocess.run([str(w) for w in (socle, "report", "show", *arguments)], input=data,
+                          capture_output=True, check=False)
+
+
+def check_show(socle, top):
+    chain = Chain("Turin", vlek=True)
+    for at, text in SHOWN_BYTES.items():
+        chain.report[at:at + len(text) // 2] = bytes.fromhex(text)
+    path = top / "shown.bin"
+    path.write_bytes(chain.report)
+    run = show(socle, "--json", path)
+    found = json.loads(run.stdout or "{}")
+    for name, value in SHOWN.items():
+        common.result(found.get(name) == value, f"report show, {name}", found.get(name))
+    text = show(socle, path).stdout.decode()
+    for line in ("cpu product              Turin", "policy bits              debug",
+                 "current_tcb snp          24", "key author               yes"):
+        common.result(line + "\n" in text, f"report show, the line {line!r}", text)
+    common.result(show(socle, "--json", "-", data=base64.b64encode(chain.report)).stdout == run.stdout,
+                  "report show, base64 from standard input")
+    chain.report[0x4C] = 1
+    path.write_bytes(chain.report)
+    common.result("problem" in json.loads(show(socle, "--json", path).stdout),
+                  "report show, a reserved byte")
+    for words in ([], [path, path], ["--nonsense", path], [top / "nowhere"], [top]):
+        run = show(socle, *words)
+        common.result(run.returncode == 1 and run.stderr.startswith(b"socle: ") and not run.stdout,
+                      f"report show, misuse {words}", run.stderr)
+
+
+def check_nonce(socle, top):
+    def nonce(*words):
+        return subprocess.run([str(w) for w in (socle, "nonce", *words)], capture_output=True, text=True,
+                              check=False)
+
+    path = top / "nonce.bin"
+    one, two = nonce("-o", path), nonce()
+    common.result(one.returncode == 0 and bytes.fromhex(one.stdout) == path.read_bytes() and
+                  len(path.read_bytes()) == 64, "a nonce", one.stderr)
+    common.result(two.returncode == 0 and len(two.stdout) == 129 and two.stdout != one.stdout,
+                  "another nonce", two.stdout)
+    again = nonce("-o", path)
+    common.result(again.returncode == 1 and "File exists" in again.stderr and not again.stdout and
+                  bytes.fromhex(one.stdout) == path.read_bytes(), "a nonce over another", again.stderr)
+    common.result(nonce("x").returncode == 1, "a nonce with an argument")
+
+
 def check_misuse(socle, top):
     folder = Chain().write(top / "misuse")
     for option, value in (("--at", "2025"), ("--at", "2025-02-30"), ("--at", "2025-01-01T24:00:00Z"),
@@ -365,6 +426,8 @@ def main():
         check_swapped(socle, Path(top))
         check_order(socle, Path(top))
         check_crls(socle, Path(top))
+        check_show(socle, Path(top))
+        check_nonce(socle, Path(top))
         check_misuse(socle, Path(top))
     if shared and (shared / "evidence").is_dir():
         with tempfile.TemporaryDirectory() as top:

@@ -575,7 +575,7 @@ def bad_tables(der):
     four = {**der, "vlek": b"of no use"}
     names = ("vcek", "ask", "ark", "vlek")
     vcek, end = (96, len(der["vcek"])), len(make_table(four, names))
-    return [("nothing", b"", "no end"), ("half an entry", good[:12], "no end"),
+    return [("nothing", b"", "ask.pem"), ("half an entry", good[:12], "no end"),
             ("one entry", good[:24], "no end"), ("no end", good[:72], "no end"),
             ("17 entries", make_table({"vlek": b"?"}, 17 * ("vlek",)), "too long"),
             ("cut by a byte", good[:-1], "no bytes of its own"),
@@ -697,6 +697,63 @@ def check_table(socle, resign, ak, top):
     table.write_bytes(make_table(forged))
     expect(socle, "a forged chain in certs.bin", 2, ["root"], ["--trust-emulated", *own(work)])
     expect(socle, "a forged chain below the true root", 2, ["chain"], [*trust, *own(work)])
+
+
+def check_forms(socle, ak, top):
+    """A report in the forms in which others write it: by base64, xxd and dd, and as the kernel names its
+    files. What is none is refused, and no form changes the verdict."""
+    work = top / "forms"
+    evidence.copy(ak, work)
+    report, der = (work / "report.bin").read_bytes(), read_der(work)
+    table = report + make_table(der)
+    trust = ["--trust-emulated", *own(work)]
+
+    def tool(*words, data):
+        return subprocess.run(words, input=data, capture_output=True, check=True).stdout
+
+    hcl = b"HCLA" + struct.pack("<IIII", 2, 2600, 2, 0) + bytes(12) + report + bytes(1384)
+    forms = {"base64": tool("base64", data=report), "base64 in one line": tool("base64", "-w0", data=report),
+             "hexadecimal digits": tool("xxd", "-p", data=report),
+             "upper hexadecimal digits": tool("xxd", "-p", "-u", "-c", "33", data=report),
+             "with a line's end of another system": tool("base64", data=report).replace(b"\n", b"\r\n"),
+             "a table behind it": table, "a table behind it, in base64": tool("base64", data=table),
+             "Azure's blob": hcl, "Azure's blob in hexadecimal digits": tool("xxd", "-p", data=hcl)}
+    for name, data in forms.items():
+        (work / "report.bin").write_bytes(data)
+        expect(socle, f"a report as {name}", 0, [], trust)
+        spoiled = bytearray(data)
+        spoiled[32 + 0x90 if data is hcl else 0x90 if data is table else -1] ^= 0x80
+        (work / "report.bin").write_bytes(spoiled)
+        code, _, err = socle_verify(socle, *trust)
+        result(code != 0, f"a report as {name}, spoiled", err)
+    for name, data in (("half of base64", forms["base64 in one line"][:-3]),
+                       ("base64 with bits left over", tool("base64", "-w0", data=report + b"\0")[:-3] + b"B=="),
+                       ("a digit less", forms["hexadecimal digits"].strip()[:-1]),
+                       ("half of Azure's blob", hcl[:1200]), ("a letter", b"x"), ("nothing", b""),
+                       ("too much", report + bytes(1 << 17)),
+                       ("half a table behind it", table[:1184 + 50])):
+        (work / "report.bin").write_bytes(data)
+        expect(socle, f"a report of {name}", 1, None, trust)
+    # From standard input; and only then.
+    (work / "report.bin").write_bytes(b"none")
+    for name, data, status in (("raw", report, 0), ("base64", forms["base64"], 0), ("nothing", b"", 1),
+                               ("too much", bytes(1 << 18), 1)):
+        run = subprocess.run([str(w) for w in (socle, "verify", "--report", "-", *trust)], input=data,
+                             capture_output=True, check=False)
+        result(run.returncode == status, f"standard input, {name}", run.stderr)
+    # The names that configfs has.
+    for name, kernels, data in (("report.bin", "outblob", report), ("certs.bin", "auxblob", make_table(der)),
+                                ("manifest.bin", "manifestblob", (work / "manifest.bin").read_bytes())):
+        (work / name).unlink(missing_ok=True)
+        (work / kernels).write_bytes(data)
+    for name in ("ask.pem", "vcek.pem"):
+        (work / name).unlink()
+    expect(socle, "the kernel's names", 0, [], trust)
+    (work / "auxblob").write_bytes(b"")
+    expect(socle, "the kernel's names, no certificates", 1, None, trust, "ask.pem")
+    for name in ("ask.pem", "vcek.pem"):
+        shutil.copy(ak / name, work)
+    expect(socle, "the kernel's names, certificates beside them", 0, [], trust)
 
 
 def check_list(socle, resign, keys, good, listed):
@@ -976,6 +1033,7 @@ def main():
         check_own(socle, good, Path(top))
         check_attested(socle, resign, keys, ak)
         check_table(socle, resign, ak, Path(top))
+        check_forms(socle, ak, Path(top))
         check_challenged(socle, resign, keys, good, Path(top))
         check_list(socle, resign, keys, good, listed)
         check_numbers(socle, resign, keys, listed)

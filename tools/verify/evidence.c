@@ -16,6 +16,7 @@
 #include "core/evidence/host/amd_certificates.h"
 #include "core/evidence/host/cert_table.h"
 #include "core/evidence/host/ek_certificate.h"
+#include "core/evidence/host/report_input.h"
 #include "tools/cmd.h"
 
 #define FILE_SIZE_MAX (64u << 10)
@@ -93,6 +94,16 @@ static bool load_blob(const struct evidence_paths *paths, const char *name, stru
 	return read_file(join(paths->directory, name, path), blob);
 }
 
+/* The file of this name in the guest's folder, or of the name that the kernel has for it. */
+static const char *kernel_path(const char *directory, const char *name, const char *kernels,
+			       char path[PATH_SIZE])
+{
+	if (access(join(directory, name, path), F_OK) == 0 ||
+	    access(join(directory, kernels, path), F_OK) != 0)
+		join(directory, name, path);
+	return path;
+}
+
 /* As load_blob(), but a file that is not there is an empty one. */
 static bool load_optional(const struct evidence_paths *paths, const char *name,
 			  struct file_bytes *blob)
@@ -100,22 +111,44 @@ static bool load_optional(const struct evidence_paths *paths, const char *name,
 	return !has_file(paths, name) || load_blob(paths, name, blob);
 }
 
-static bool load_report(const struct evidence_paths *paths, struct psp_report *report)
+/* Whether what stands behind a report is a table; of use or not, nothing else may be there. */
+static const char *behind_error(const struct report_input *input)
+{
+	struct amd_chain chain = { .key = report_signing_key(&input->report) };
+	const char *error = NULL;
+
+	if (input->table.size)
+		error = cert_table_read(&chain, chain.key, input->table.data, input->table.size);
+	amd_chain_free(&chain);
+	return error;
+}
+
+/* In whatever form it is; a table behind it is the host's. */
+static bool load_report(const struct evidence_paths *paths, struct evidence *e)
 {
 	char buffer[PATH_SIZE];
-	const char *path = paths->report ? paths->report
-					 : join(paths->directory, "report.bin", buffer);
+	const char *path = paths->report
+				   ? paths->report
+				   : kernel_path(paths->directory, "report.bin", "outblob", buffer);
+	struct report_input input;
+	struct host_error error;
 	struct file_bytes blob;
-	bool ok;
+	const char *wrong;
 
-	if (!read_file(path, &blob))
+	if (!(strcmp(path, "-") == 0 ? file_read_stdin(REPORT_INPUT_MAX, &blob, &error)
+				     : file_read(path, REPORT_INPUT_MAX, &blob, &error))) {
+		cmd_file_error(path, "%s", error.text);
 		return false;
-	ok = report_read(report, blob.data, blob.size);
-	if (!ok)
-		cmd_file_error(path, "%zu bytes, where a report has %zu", blob.size,
-			       sizeof(*report));
+	}
+	wrong = report_input_read(&input, blob.data, blob.size);
 	file_free(&blob);
-	return ok;
+	e->report = input.report;
+	e->report_table = input.table;
+	if (!wrong)
+		wrong = behind_error(&input);
+	if (wrong)
+		cmd_file_error(path, "%s", wrong);
+	return !wrong;
 }
 
 X509 *evidence_load_certificate(const char *path)
@@ -340,22 +373,26 @@ static bool wants_table(const struct evidence_paths *paths, const char *given, c
 	return !given && access(certificate_path(paths, NULL, name, path), F_OK) != 0;
 }
 
-/* The host's table, as the guest passed it on; where there is none the chain is empty. */
-static bool load_table(const struct evidence_paths *paths, struct amd_chain *chain)
+/* The host's table, as the guest passed it on: a file of it, or what is behind the report. */
+static bool load_table(const struct evidence_paths *paths, const struct file_bytes *behind_report,
+		       struct amd_chain *chain)
 {
+	const char *directory = paths->certificates ? paths->certificates : paths->directory;
 	char buffer[PATH_SIZE];
-	const char *path = certificate_path(paths, NULL, "certs.bin", buffer);
-	struct file_bytes blob;
-	const char *wrong;
+	const char *path = kernel_path(directory, "certs.bin", "auxblob", buffer);
+	bool there = access(path, F_OK) == 0;
+	struct file_bytes blob = *behind_report;
+	const char *wrong = NULL;
 
-	if (access(path, F_OK) != 0)
-		return true;
-	if (!read_file(path, &blob))
+	if (there && !read_file(path, &blob))
 		return false;
-	wrong = cert_table_read(chain, chain->key, blob.data, blob.size);
+	/* Nothing at all, as the kernel has it where the host gave none. */
+	if (blob.size)
+		wrong = cert_table_read(chain, chain->key, blob.data, blob.size);
 	if (wrong)
-		cmd_file_error(path, "%s", wrong);
-	file_free(&blob);
+		cmd_file_error(there ? path : "the table behind the report", "%s", wrong);
+	if (there)
+		file_free(&blob);
 	return !wrong;
 }
 
@@ -408,7 +445,7 @@ static bool load_certificates(struct evidence *e, const struct evidence_paths *g
 	for (size_t i = 0; i < CHAIN_MEMBERS; i++)
 		wanted = wanted || wants_table(paths, members[i].given, members[i].name);
 	if (wanted)
-		ok = load_table(paths, &table);
+		ok = load_table(paths, &e->report_table, &table);
 	chain_members(paths, &e->chain, &table, members);
 	ok = ok && fill_chain(paths, members, &e->chain);
 	amd_chain_free(&table);
@@ -436,9 +473,17 @@ static bool load_ek_certificate(struct evidence *e, const struct evidence_paths 
 	return e->ek_certificate && load_ca(e, paths->ca);
 }
 
+static bool load_manifest(const struct evidence_paths *paths, struct file_bytes *manifest)
+{
+	char path[PATH_SIZE];
+
+	return read_file(kernel_path(paths->directory, "manifest.bin", "manifestblob", path),
+			 manifest);
+}
+
 static bool load_keys(struct evidence *e, const struct evidence_paths *paths)
 {
-	return load_nonce(paths, e) && load_blob(paths, "manifest.bin", &e->manifest) &&
+	return load_nonce(paths, e) && load_manifest(paths, &e->manifest) &&
 	       load_optional(paths, "selector.bin", &e->selector) &&
 	       load_optional(paths, "context.bin", &e->context) && load_ek_certificate(e, paths);
 }
@@ -471,7 +516,7 @@ bool evidence_load(struct evidence *evidence, const struct evidence_paths *paths
 	struct evidence *e = evidence;
 
 	*e = (struct evidence){ 0 };
-	if (!load_report(paths, &e->report) || !load_certificates(e, paths))
+	if (!load_report(paths, e) || !load_certificates(e, paths))
 		return false;
 	if (depth == EVIDENCE_REPORT)
 		return true;
@@ -518,6 +563,7 @@ void evidence_free(struct evidence *evidence)
 	EVP_PKEY_free(evidence->ak);
 	X509_free(evidence->ek_certificate);
 	sk_X509_pop_free(evidence->ca, X509_free);
+	file_free(&evidence->report_table);
 	file_free(&evidence->ak_area);
 	file_free(&evidence->manifest);
 	file_free(&evidence->selector);

@@ -34,14 +34,15 @@ struct evidence_paths {
 	const char *mine;		     /* the relying party's own; NULL: it has none */
 	const char *nonce, *challenge, *ark; /* the relying party's too */
 	const char *certificates; /* folder of the report's certificates; NULL: the guest's */
-	const char *report;
-	const char *ask, *vcek;		 /* above a report that a VCEK signed */
-	const char *asvk, *vlek;	 /* above one that a VLEK signed */
+	const char *report;	  /* "-": standard input */
+	const char *ask, *vcek;	  /* above a report that a VCEK signed */
+	const char *asvk, *vlek;  /* above one that a VLEK signed */
 	const char *ek_certificate, *ca; /* NULL: none */
 };
 
 struct evidence {
 	struct psp_report report;
+	struct file_bytes report_table; /* the host's table behind the report, if it was there */
 	struct amd_chain chain;
 	bool root_from_guest; /* nobody but who sent the evidence vouches for the ARK */
 	/* From here on with the depth KEYS. */
@@ -69,7 +70,8 @@ struct evidence {
 bool evidence_paths_ok(const struct evidence_paths *paths);
 
 /*
- * Loads what is to be looked at. The report says which certificates are above it: ask.pem and
+ * Loads what is to be looked at. The guest's folder may have the names of Linux's configfs (outblob,
+ * manifestblob, auxblob). The report says which certificates are above it: ask.pem and
  * vcek.pem, or asvk.pem and vlek.pem. A certificate for which there is no PEM file is taken from
  * certs.bin, the host's table, which lies where the PEM files would. On failure one line has been
  * written to stderr that names the file, and evidence_free() is still due.

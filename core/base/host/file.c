@@ -59,6 +59,30 @@ bool file_read(const char *path, size_t max, struct file_bytes *bytes, struct ho
 	return ok;
 }
 
+bool file_read_stdin(size_t max, struct file_bytes *bytes, struct host_error *error)
+{
+	ssize_t got = 1;
+
+	*bytes = (struct file_bytes){ .data = malloc(max + 1) };
+	if (!bytes->data)
+		return host_fail(error, "out of memory");
+	while (got > 0 && bytes->size <= max) {
+		got = read(STDIN_FILENO, bytes->data + bytes->size, max + 1 - bytes->size);
+		if (got < 0 && errno == EINTR)
+			got = 1;
+		else if (got > 0)
+			bytes->size += (size_t)got;
+	}
+	if (got < 0)
+		host_fail(error, "%s", strerror(errno));
+	else if (bytes->size > max)
+		host_fail(error, "more than the %zu bytes that can be used", max);
+	else
+		return true;
+	file_free(bytes);
+	return false;
+}
+
 void file_free(struct file_bytes *bytes)
 {
 	free(bytes->data);

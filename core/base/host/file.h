@@ -16,7 +16,10 @@ struct file_bytes {
 /* Reads a regular file of at most max bytes; the caller ends with file_free(). */
 bool file_read(const char *path, size_t max, struct file_bytes *bytes, struct host_error *error);
 
-/* Frees what file_read() gave; harmless on {0}. */
+/* The same of standard input, to its end. */
+bool file_read_stdin(size_t max, struct file_bytes *bytes, struct host_error *error);
+
+/* Frees what these gave; harmless on {0}. */
 void file_free(struct file_bytes *bytes);
 
 /* Writes a file, whole or not at all: under another name first, which is then given this one. */

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A report in the forms in which tools and clouds hand it out:
+ *
+ *	the 1184 bytes of the SNP firmware ABI, alone;
+ *	these and the host's certificate table behind them (go-sev-guest's "bin", an extended request);
+ *	the blob of Azure's paravisor, which has the report 32 bytes after its start ("HCLA");
+ *	any of them as hexadecimal digits or base64, with blanks and line ends anywhere.
+ */
+#ifndef SOCLE_CORE_EVIDENCE_HOST_REPORT_INPUT_H
+#define SOCLE_CORE_EVIDENCE_HOST_REPORT_INPUT_H
+
+#include "core/base/host/file.h"
+#include "core/snp/report.h"
+
+struct report_input {
+	struct psp_report report;
+	struct file_bytes
+		table; /* the bytes behind the report, cert_table.h; empty where there are none */
+	const char *form; /* for people */
+};
+
+/* Of anything, larger inputs than this are none. */
+#define REPORT_INPUT_MAX (128u << 10)
+
+/*
+ * NULL, or what is wrong as a constant string. What the report says is not looked at. The caller ends
+ * with report_input_free() on success.
+ */
+const char *report_input_read(struct report_input *input, const void *data, size_t size);
+
+void report_input_free(struct report_input *input);
+
+#endif
