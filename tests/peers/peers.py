@@ -29,7 +29,7 @@ import evidence  # noqa: E402
 import verify_test as common  # noqa: E402
 from evidence import mine, own  # noqa: E402
 
-GO_SEV_GUEST = "github.com/google/go-sev-guest/tools/check@v0.15.0"
+GO_SEV_GUEST = "github.com/google/go-sev-guest/tools/{}@v0.15.0"
 # The most that a policy may allow, and nothing that it must demand: SMT (bit 16), the bit that is always
 # set (17) and CXL (21), but neither migration (18) nor debugging (19).
 POLICY = "0x230000"
@@ -49,19 +49,19 @@ def result(ok, name, detail=""):
         print(f"FAIL peers: {name}: {detail}")
 
 
-def install(work):
-    """go-sev-guest's check, or None with the reason printed."""
+def install(work, tool):
+    """A tool of go-sev-guest's, or None with the reason printed."""
     if not shutil.which("go"):
         print("skipped peers: there is no go command")
         return None
-    program = (work / "bin/check").resolve()
+    program = (work / "bin" / tool).resolve()
     if not program.exists():
         environment = {**os.environ, "GOBIN": str(program.parent), "GOFLAGS": "-modcacherw",
                        "GOPATH": str((work / "gopath").resolve())}
-        run = subprocess.run(["go", "install", GO_SEV_GUEST], env=environment, check=False,
+        run = subprocess.run(["go", "install", GO_SEV_GUEST.format(tool)], env=environment, check=False,
                              capture_output=True, text=True)
         if run.returncode != 0:
-            print(f"skipped peers: go install {GO_SEV_GUEST}: {run.stderr.strip().splitlines()[-1:]}")
+            print(f"skipped peers: go install {GO_SEV_GUEST.format(tool)}: {run.stderr.strip().splitlines()[-1:]}")
             return None
     return program
 
@@ -239,6 +239,18 @@ def check_certificates(work):
         result(ours in theirs, f"AMD's {ours.subject.rfc4514_string()}", "the peer has another")
 
 
+def check_messages(cases, socle, show, work):
+    """Reports as the peer writes them, which must not change our verdict."""
+    for case in cases:
+        (work / "attestation").write_bytes(case.attestation())
+        run = subprocess.run([show, "-in", work / "attestation", "-inform", "bin", "-outform", "proto",
+                              "-out", work / "message"], capture_output=True, check=False)
+        words = Case(case.name, case.folder, [*case.options, "--report", work / "message"], case.product,
+                     case.genuine)
+        result(run.returncode == 0 and words.ours(socle) == case.ours(socle),
+               f"{case.name}, as the peer's message", run.stderr)
+
+
 def judge(case, socle, check, work):
     ours = case.ours(socle)
     theirs, reason = case.peers(check, work)
@@ -256,8 +268,8 @@ def main():
     parser.add_argument("--work", type=Path, default=ROOT / "build/peers")
     options = parser.parse_args()
     options.work.mkdir(parents=True, exist_ok=True)
-    check = install(options.work)
-    if not check:
+    check, show = (install(options.work, tool) for tool in ("check", "show"))
+    if not check or not show:
         print("peers: 0 passed, 0 failed, 1 skipped")
         return 0
     check_certificates(options.work)
@@ -269,8 +281,13 @@ def main():
         else:
             skipped += 1
             print("skipped peers: genuine evidence: the folder is not there")
+        socle = options.programs / "tools/socle"
         for case in itertools.chain(*cases):
-            judge(case, options.programs / "tools/socle", check, top)
+            judge(case, socle, check, top)
+        messages = [Case("the machine's own report", top / "machine")]
+        if (options.shared / "evidence").is_dir():
+            messages += genuine_cases(options.shared)
+        check_messages(messages, socle, show, top)
     print(f"peers: {passed} passed, {failed} failed, {skipped} skipped")
     return 1 if failed else 0
 

@@ -85,6 +85,97 @@ def read_file(path):
     return data
 
 
+# Fields of go-sev-guest's Report: where they are in the firmware's, and how long.
+MESSAGE = {1: (0, 4), 2: (4, 4), 3: (8, 8), 4: (0x10, 16), 5: (0x20, 16), 6: (0x30, 4), 7: (0x34, 4),
+           8: (0x38, 8), 9: (0x40, 8), 10: (0x48, 4), 11: (0x50, 64), 12: (0x90, 48), 13: (0xC0, 32),
+           14: (0xE0, 48), 15: (0x110, 48), 16: (0x140, 32), 17: (0x160, 32), 18: (0x180, 8),
+           19: (0x1A0, 64), 20: (0x1E0, 8), 21: (0x1E8, 1), 22: (0x1E9, 1), 23: (0x1EA, 1),
+           24: (0x1EC, 1), 25: (0x1ED, 1), 26: (0x1EE, 1), 27: (0x1F0, 8), 28: (0x2A0, 512),
+           30: (0x1F8, 8), 31: (0x200, 8)}
+
+
+def read_fields(data):
+    """(number, value) of a protocol buffer: numbers and bytes; others are passed over."""
+    at = 0
+
+    def varint():
+        nonlocal at
+        value = shift = 0
+        while True:
+            byte, at = data[at], at + 1
+            value, shift = value | (byte & 0x7F) << shift, shift + 7
+            if byte < 0x80:
+                if value >> 64 or shift > 70:
+                    raise ValueError
+                return value
+
+    while at < len(data):
+        tag = varint()
+        wire = tag & 7
+        if not tag >> 3 or tag >> 3 >= 1 << 29 or wire not in (0, 1, 2, 5):
+            raise ValueError
+        if wire == 0:
+            yield tag >> 3, varint()
+            continue
+        size = varint() if wire == 2 else 8 if wire == 1 else 4
+        if size > len(data) - at:
+            raise ValueError
+        at += size
+        yield tag >> 3, data[at - size:at] if wire == 2 else None
+
+
+def read_single(data, known):
+    found = {}
+    for number, value in read_fields(data):
+        if number in known:
+            if number in found or value is None:
+                raise ValueError
+            found[number] = value
+    return found
+
+
+def report_of_message(data):
+    report = bytearray(0x4A0)
+    for number, value in read_single(data, {*MESSAGE, 29}).items():
+        if number == 29:
+            family = (value >> 8 & 15) + (value >> 20 & 255)
+            if value & ~0x0FFF0FFF or family > 255:
+                raise ValueError
+            report[0x188:0x18B] = bytes([family, value >> 12 & 0xF0 | value >> 4 & 15, value & 15])
+            continue
+        at, size = MESSAGE[number]
+        if isinstance(value, bytes) != (size > 8) or size > 8 and len(value) != size:
+            raise ValueError
+        report[at:at + size] = value if size > 8 else value.to_bytes(size, "little")
+    return bytes(report)
+
+
+def table_of_message(data):
+    """As a host would have it."""
+    found = read_single(data, {1, 2, 3, 6})
+    if not all(isinstance(value, bytes) for value in found.values()):
+        raise ValueError
+    guids = {name: guid for guid, name in TABLE_GUIDS.items()}
+    names = {1: "vcek", 2: "ask", 3: "ark", 6: "vlek"}
+    found = {number: value for number, value in found.items() if value}
+    entries, blobs, at = b"", b"", 24 * (len(found) + 1)
+    for number, value in found.items():
+        entries += uuid.UUID(guids[names[number]]).bytes + struct.pack("<II", at + len(blobs), len(value))
+        blobs += value
+    return entries + bytes(24) + blobs
+
+
+def read_message(data):
+    """A report and a table of what go-sev-guest writes."""
+    try:
+        if data[0] == 8:
+            return report_of_message(data), b""
+        parts = read_single(data, {1, 2})
+        return report_of_message(parts[1]), table_of_message(parts[2]) if parts.get(2) else b""
+    except (ValueError, IndexError, TypeError, OverflowError, KeyError) as error:
+        raise Unreadable("a message that is none") from error
+
+
 def read_report(path):
     """A report and the host's table behind it, in any form."""
     try:
@@ -104,6 +195,8 @@ def read_report(path):
             raise Unreadable(f"{path}: bits left over")
     if data[:4] == b"HCLA":
         data = data[32:32 + 0x4A0]
+    if len(data) > 2 and data[0] in (8, 10) and data[1]:
+        return read_message(data)
     if len(data) < 0x4A0:
         raise Unreadable(f"{path}: too short")
     return data[:0x4A0], data[0x4A0:]

@@ -8,6 +8,7 @@ verifier, ../spec/verify.py, has to come to the same verdict by the same checks 
     verify_test.py SOCLE RESIGN PROFILE KEY_DIR [EVIDENCE_DIR]
 """
 
+import base64
 import hashlib
 import json
 import os
@@ -699,6 +700,61 @@ def check_table(socle, resign, ak, top):
     expect(socle, "a forged chain below the true root", 2, ["chain"], [*trust, *own(work)])
 
 
+def message_of(report, certificates=None, fields=None):
+    """A report as go-sev-guest's protocol buffers have it; fields: number -> another value, or None."""
+    def varint(value):
+        data = b""
+        while value > 0x7F:
+            data, value = data + bytes([value & 0x7F | 0x80]), value >> 7
+        return data + bytes([value])
+
+    def field(number, value):
+        if isinstance(value, int):
+            return varint(number << 3) + varint(value)
+        return varint(number << 3 | 2) + varint(len(value)) + value
+
+    found = {number: report[at:at + size] if size > 8 else
+             int.from_bytes(report[at:at + size], "little")
+             for number, (at, size) in second.MESSAGE.items()}
+    family, model, stepping = report[0x188:0x18B]
+    found[29] = (max(family, 15) - 15) << 20 | model >> 4 << 16 | min(family, 15) << 8 | \
+        (model & 15) << 4 | stepping
+    found.update(fields or {})
+    body = b"".join(field(n, v) for n, v in found.items() if v is not None and v != 0)
+    if certificates is None:
+        return body
+    chain = b"".join(field(number, certificates[name]) for number, name in (
+        (1, "vcek"), (2, "ask"), (3, "ark"), (6, "vlek")) if name in certificates)
+    return field(1, body) + field(2, chain) + field(3, field(1, 1))
+
+
+def check_messages(socle, work, report, der, trust):
+    """Protocol buffers: `make check-peers` has go-sev-guest write them."""
+    good = message_of(report, der)
+    for name, data in (("an attestation", good), ("an attestation of DER alone", message_of(report, {})),
+                       ("a report alone", message_of(report)),
+                       ("in base64", base64.b64encode(good)),
+                       ("with a field that is not known", good + b"\xa2\x06\x02hi" + b"\xa1\x06" +
+                        bytes(8) + b"\xa5\x06" + bytes(4))):
+        (work / "report.bin").write_bytes(data)
+        expect(socle, f"a message: {name}", 0, [], trust)
+    (work / "report.bin").write_bytes(message_of(report, der, {12: bytes(48)}))
+    expect(socle, "a message: another measurement", 2, ["signature", "measurement"], trust)
+    for name, data in (("cut", good[:-1]), ("a byte more", good + b"\0"), ("twice", good + good),
+                       ("a short measurement", message_of(report, der, {12: bytes(47)})),
+                       ("a measurement that is a number", message_of(report, der, {12: 7})),
+                       ("a version that is text", message_of(report, der, {1: b"3"})),
+                       ("a build above 255", message_of(report, der, {21: 256})),
+                       ("a VMPL above 32 bits", message_of(report, der, {6: 1 << 32})),
+                       ("an impossible CPUID", message_of(report, der, {29: 1 << 28})),
+                       ("a length past the end", b"\x0a\xff\xff\x03" + good[3:]),
+                       ("a number of 11 bytes", b"\x08" + b"\xff" * 10 + b"\1" + message_of(report)),
+                       ("a group", message_of(report) + b"\xa3\x06"),
+                       ("a VCEK that is a number", b"\x0a\x02\x08\x03\x12\x02\x08\x01")):
+        (work / "report.bin").write_bytes(data)
+        expect(socle, f"a message: {name}", 1, None, trust, "report.bin")
+
+
 def check_forms(socle, ak, top):
     """A report in the forms in which others write it: by base64, xxd and dd, and as the kernel names its
     files. What is none is refused, and no form changes the verdict."""
@@ -734,6 +790,7 @@ def check_forms(socle, ak, top):
                        ("half a table behind it", table[:1184 + 50])):
         (work / "report.bin").write_bytes(data)
         expect(socle, f"a report of {name}", 1, None, trust)
+    check_messages(socle, work, report, der, trust)
     # From standard input; and only then.
     (work / "report.bin").write_bytes(b"none")
     for name, data, status in (("raw", report, 0), ("base64", forms["base64"], 0), ("nothing", b"", 1),

@@ -57,24 +57,14 @@ static const char *check_ranges(const struct table *t)
 static X509 **place_of(struct amd_chain *chain, const struct abi_guid *guid)
 {
 	bool by_vlek = chain->key == REPORT_KEY_VLEK;
-	/* a8074bc2-a25a-483e-aae6-39c045a0b8a1 */
-	static const uint8_t vlek[16] = { 0xa8, 0x07, 0x4b, 0xc2, 0xa2, 0x5a, 0x48, 0x3e,
-					  0xaa, 0xe6, 0x39, 0xc0, 0x45, 0xa0, 0xb8, 0xa1 };
-	/* 63da758d-e664-4564-adc5-f4b93be8accd */
-	static const uint8_t vcek[16] = { 0x63, 0xda, 0x75, 0x8d, 0xe6, 0x64, 0x45, 0x64,
-					  0xad, 0xc5, 0xf4, 0xb9, 0x3b, 0xe8, 0xac, 0xcd };
-	/* 4ab7b379-bbac-4fe4-a02f-05aef327c782 */
-	static const uint8_t ask[16] = { 0x4a, 0xb7, 0xb3, 0x79, 0xbb, 0xac, 0x4f, 0xe4,
-					 0xa0, 0x2f, 0x05, 0xae, 0xf3, 0x27, 0xc7, 0x82 };
-	/* c0b406a4-a803-4952-9743-3fb6014cd0ae */
-	static const uint8_t ark[16] = { 0xc0, 0xb4, 0x06, 0xa4, 0xa8, 0x03, 0x49, 0x52,
-					 0x97, 0x43, 0x3f, 0xb6, 0x01, 0x4c, 0xd0, 0xae };
+	static const struct abi_guid vcek = PSP_GUID_VCEK, vlek = PSP_GUID_VLEK;
+	static const struct abi_guid ask = PSP_GUID_ASK, ark = PSP_GUID_ARK;
 
-	if (memcmp(guid->bytes, by_vlek ? vlek : vcek, sizeof(vcek)) == 0)
+	if (memcmp(guid, by_vlek ? &vlek : &vcek, sizeof(*guid)) == 0)
 		return &chain->signer;
-	if (memcmp(guid->bytes, ask, sizeof(ask)) == 0)
+	if (memcmp(guid, &ask, sizeof(ask)) == 0)
 		return &chain->issuer;
-	return memcmp(guid->bytes, ark, sizeof(ark)) == 0 ? &chain->ark : NULL;
+	return memcmp(guid, &ark, sizeof(ark)) == 0 ? &chain->ark : NULL;
 }
 
 static const char *take_certificates(const struct table *t, struct amd_chain *chain)

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/evidence/host/report_proto.h"
+
 /* Azure's header: signature, version, sizes and status, 32 bytes in all. */
 #define HCL_MAGIC "HCLA"
 #define HCL_HEADER_SIZE 32u
@@ -33,6 +35,8 @@ static const char *read_binary(struct report_input *input, const uint8_t *data, 
 {
 	if (size >= strlen(HCL_MAGIC) && memcmp(data, HCL_MAGIC, strlen(HCL_MAGIC)) == 0)
 		return read_hcl(input, data, size);
+	if (report_proto_is(data, size))
+		return report_proto_read(input, data, size);
 	if (size < sizeof(input->report))
 		return "too short for a report, which has 1184 bytes";
 	report_read(&input->report, data, sizeof(input->report));
