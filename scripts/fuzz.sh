@@ -3,18 +3,20 @@
 #
 # Fuzzes by coverage (libFuzzer): builds the fuzzer with clang, runs it, and says what it reached.
 #
-#	scripts/fuzz.sh calls|selector [SECONDS]
+#	scripts/fuzz.sh calls|selector|report [SECONDS]
 #
 # calls: a hostile guest and host against the monitor's protocols on the model, any calls in any
-# order (monitor/protocol/tests/fuzz_calls.c). selector: core/tpm/selector's parser.
+# order (monitor/protocol/tests/fuzz_calls.c). selector: core/tpm/selector's parser. report: what may be
+# a report, a host's table or a revocation list (core/evidence/host).
 # The corpus grows in build/fuzz/NAME; an input that breaks something is left in build/fuzz.
 set -eu
 
 case ${1-} in
 calls) program=monitor/protocol/tests/fuzz-calls longest=8192 ;;
 selector) program=core/tpm/tests/fuzz-selector longest=1100 ;;
+report) program=core/evidence/tests/fuzz-report-input longest=4096 ;;
 *)
-	echo "usage: $0 calls|selector [SECONDS]" >&2
+	echo "usage: $0 calls|selector|report [SECONDS]" >&2
 	exit 1
 	;;
 esac
