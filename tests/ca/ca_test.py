@@ -22,6 +22,10 @@ import time
 import zlib
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "verify"))
+
+import chains  # noqa: E402
+
 MAGIC = 0x31414353
 HELLO, NONCE, REQUEST, CERTIFICATES, REFUSED = 1, 2, 3, 4, 5
 VTPM_GUID = bytes.fromhex("ebf176c42301a5459641b4e7dde5bfe3")
@@ -605,6 +609,14 @@ def test_issue(world):
     bad = issue(*world.policy(measurement=False), "--measurement", "00" * 48)
     result(bad.returncode == 2 and "measurement:" in bad.stderr and not output.exists(),
            "issue: another image", bad.stderr)
+    # A list by another root of the same name says nothing of this one's, and is none of its.
+    crl = world.work / "crl"
+    crl.write_bytes(chains.crl())
+    revoked = issue(*world.policy(), "--crl", crl)
+    result(revoked.returncode == 2 and "revocation:" in revoked.stderr and not output.exists(),
+           "issue: a revocation list of another root", revoked.stderr)
+    crl.write_bytes(b"none")
+    result(issue(*world.policy(), "--crl", crl).returncode == 1, "issue: no revocation list")
     good = issue(*world.policy())
     result(good.returncode == 0, "issue", good.stderr)
     names = sorted(path.name for path in output.iterdir())
