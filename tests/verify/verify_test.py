@@ -1044,7 +1044,8 @@ def check_genuine_table(socle, directory, work):
         (work / "certs.bin").write_bytes(table[:at] + guid + table[at + 16:])
         # Of the ASK and the ARK, which are not read then, AMD's own take the place.
         expect(socle, f"genuine table, GUID {at // 24} in UEFI's order", *(
-            (1, None, only_report, "vcek.pem") if at == 0 else (0, [], only_report)))
+            (1, None, only_report, "vcek.pem") if table[at:at + 16] == TABLE_GUIDS["vcek"]
+            else (0, [], only_report)))
 
 
 def main():
