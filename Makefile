@@ -40,7 +40,7 @@ check-attacks: setup-check tests
 
 # Verifiers of other projects beside ours, over evidence and forgeries; the go command fetches them.
 check-peers: setup-check tests
-	tests/peers/peers.py --programs $(OUT)
+	tests/peers/peers_test.py --programs $(OUT)
 
 # What the vTPM costs, as ratios, in build/bench.json.
 bench: setup-check all guest

@@ -118,7 +118,7 @@ def programs_of(build, slow):
             ("clang", ["scripts/check-clang.sh", "build/clang"]),
             ("clang-tidy", ["scripts/analyze.py", "--programs", build, "clang-tidy"]),
             ("gcc's analyzer", ["scripts/analyze.py", "--programs", build, "gcc"]),
-            ("verifiers of others", ["tests/peers/peers.py", "--programs", build]),
+            ("verifiers of others", ["tests/peers/peers_test.py", "--programs", build]),
             ("faults that a test sees", ["scripts/mutants", "--repeat"]),
             ("plain Linux, two vCPUs", ["tests/guest/plain_linux_test.py", "--programs", build,
                                         "--cpus", "2"]),

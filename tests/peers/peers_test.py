@@ -4,7 +4,7 @@
 reports that the emulated machine's key signs, and over all forgeries of tests/verify. A difference of
 verdict that is not in DIFFERENCES, with its reason, fails, and so does one that is gone.
 
-    peers.py --programs BUILD [--shared DIR] [--work build/peers]
+    peers_test.py --programs BUILD [--shared DIR] [--work build/peers]
 
 The peer is go-sev-guest's `check`, of the version below, which the go command fetches and builds in
 the work folder. It judges reports and the certificates above them, and nothing of what an SVSM adds.
