@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "machine/hv/base/counters.h"
 
+#include <stdbool.h>
+#include <string.h>
+
+#include "abi/snp.h"
 #include "machine/hv/base/log.h"
 
 #define PUBLISH_INTERVAL 0x4000u /* exits of one CPU */
@@ -31,22 +35,22 @@ static struct mailbox_exit_counter *find_counter(struct mailbox_exit_counter *ta
 	return &table[*kinds - 1];
 }
 
-void counters_exit(struct vcpu *v, uint64_t code)
+void counters_exit(unsigned int vcpu, unsigned int vmpl, uint64_t code)
 {
-	struct cpu_counters *c = &cpus[v->id];
+	struct cpu_counters *c = &cpus[vcpu];
 	struct mailbox_exit_counter *e = find_counter(c->exits, &c->kinds, code);
 
 	if (e != NULL)
-		e->count[v->current]++;
+		e->count[vmpl]++;
 	if (++c->since_publish < PUBLISH_INTERVAL)
 		return;
 	c->since_publish = 0;
 	counters_publish();
 }
 
-void counters_switch(struct vcpu *v, unsigned int vmpl)
+void counters_switch(unsigned int vcpu, unsigned int vmpl)
 {
-	cpus[v->id].switches[vmpl]++;
+	cpus[vcpu].switches[vmpl]++;
 }
 
 static void sum_up(struct mailbox_exit_counter *sum, uint64_t *switches)
@@ -77,12 +81,9 @@ void counters_publish(void)
 
 	if (__atomic_exchange_n(&publishing, true, __ATOMIC_ACQUIRE))
 		return;
-	for (unsigned int i = 0; i < MAILBOX_EXIT_KINDS; i++)
-		sum[i] = (struct mailbox_exit_counter){ 0 };
+	memset(sum, 0, sizeof(sum));
 	sum_up(sum, switches);
-	for (unsigned int i = 0; i < MAILBOX_EXIT_KINDS; i++)
-		m->exits[i] = sum[i];
-	for (unsigned int l = 0; l < SNP_VMPL_COUNT; l++)
-		m->switches[l] = switches[l];
+	memcpy(m->exits, sum, sizeof(sum));
+	memcpy(m->switches, switches, sizeof(switches));
 	__atomic_store_n(&publishing, false, __ATOMIC_RELEASE);
 }

@@ -6,17 +6,17 @@
 #ifndef SOCLE_MACHINE_HV_BASE_COUNTERS_H
 #define SOCLE_MACHINE_HV_BASE_COUNTERS_H
 
-#include "machine/hv/plane/vcpu.h"
+#include <stdint.h>
 
 /*
- * Counts an exit of the current plane, before the plane is switched. code is an SVM exit code;
- * ghcb.c counts exits of the GHCB with MAILBOX_EXIT_NAE and those of the MSR protocol with
- * MAILBOX_EXIT_MSR_PROTOCOL. Publishes now and then. Any lock state.
+ * Counts an exit of that plane. code is an SVM exit code; with MAILBOX_EXIT_NAE an exit of the GHCB
+ * page, with MAILBOX_EXIT_MSR_PROTOCOL a request of the GHCB MSR protocol. Publishes now and then.
+ * Any lock state.
  */
-void counters_exit(struct vcpu *v, uint64_t code);
+void counters_exit(unsigned int vcpu, unsigned int vmpl, uint64_t code);
 
 /* Counts a switch into vmpl. Any lock state. */
-void counters_switch(struct vcpu *v, unsigned int vmpl);
+void counters_switch(unsigned int vcpu, unsigned int vmpl);
 
 /* Writes the sums to the mailbox. Also for the end of the machine. Any lock state. */
 void counters_publish(void);

@@ -16,19 +16,14 @@
 static volatile int log_taken;
 static volatile int stopping;
 
-struct mailbox *hv_mailbox(void)
-{
-	return (struct mailbox *)(MACHINE_HV_BASE + MACHINE_MAILBOX_OFFSET);
-}
-
 void hv_event(enum mailbox_event event)
 {
 	/* The host process may be slow; a lost byte only delays it to the next one. */
 	for (unsigned int i = 0; i < SERIAL_PATIENCE; i++)
-		if (x86_in8(MACHINE_PORT_DOORBELL + SERIAL_LINE_STATUS) & SERIAL_TRANSMIT_EMPTY)
+		if (port_in(MACHINE_PORT_DOORBELL + SERIAL_LINE_STATUS, 1) & SERIAL_TRANSMIT_EMPTY)
 			break;
 	x86_fence();
-	x86_out8(MACHINE_PORT_DOORBELL, (uint8_t)('A' + event));
+	port_out(MACHINE_PORT_DOORBELL, 1, 'A' + event);
 }
 
 static void put(void *context, char c)
@@ -81,7 +76,7 @@ _Noreturn void hv_stop(enum mailbox_stop reason, uint64_t arg0, uint64_t arg1, u
 		m->stop_arg[3] = arg3;
 		__atomic_store_n(&m->stop_reason, reason, __ATOMIC_RELEASE);
 		hv_event(MAILBOX_EVENT_STOP);
-		x86_out8(MACHINE_PORT_EXIT, EXIT_CODE_STOP);
+		port_out(MACHINE_PORT_EXIT, 1, EXIT_CODE_STOP);
 	}
 	x86_halt_for_good();
 }

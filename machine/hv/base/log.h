@@ -6,13 +6,16 @@
 #include "machine/mailbox.h"
 
 /* The mailbox, in the hypervisor's own RAM. */
-struct mailbox *hv_mailbox(void);
+static inline struct mailbox *hv_mailbox(void)
+{
+	return (struct mailbox *)(MACHINE_HV_BASE + MACHINE_MAILBOX_OFFSET);
+}
 
 /* Tells the host process that event happened: one byte on the doorbell port. Any lock state. */
 void hv_event(enum mailbox_event event);
 
 /*
- * One line of the log, formatted by core/base/printf, newline included by us. Goes to the ring of the
+ * One line of the log, formatted by core/base/printf; the newline is added. Goes to the ring of the
  * mailbox. Any lock state: lines of two CPUs do not mix.
  */
 void hv_log(const char *fmt, ...) __attribute__((format(printf, 1, 2)));

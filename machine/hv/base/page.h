@@ -3,7 +3,13 @@
 #ifndef SOCLE_MACHINE_HV_BASE_PAGE_H
 #define SOCLE_MACHINE_HV_BASE_PAGE_H
 
-#include <stdint.h>
+#include "abi/types.h"
+
+/* How many pages that many bytes take. */
+static inline uint64_t page_count(uint64_t bytes)
+{
+	return (bytes + ABI_PAGE_SIZE - 1) / ABI_PAGE_SIZE;
+}
 
 /* count zeroed, consecutive pages; their address is physical, too. Panics when there are none. */
 void *page_take(uint64_t count);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Numbers that entry.S and C share. */
+/* The stacks of the CPUs, for run/entry.S, which enters on them, and base/cpu.c. */
 #ifndef SOCLE_MACHINE_HV_BASE_STACKS_H
 #define SOCLE_MACHINE_HV_BASE_STACKS_H
 

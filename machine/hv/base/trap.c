@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "machine/hv/base/trap.h"
 
+#include "machine/hv/base/cpu.h"
 #include "machine/hv/base/log.h"
 #include "machine/hv/base/x86.h"
-#include "machine/hv/plane/vcpu.h"
 
 #define TRAP_VECTORS 256u
 #define TRAP_STUB_SIZE 16u
@@ -53,10 +53,10 @@ void trap_load(void)
 	__asm__ volatile("lidt %0; clgi" : : "m"(idtr) : "memory");
 }
 
-/* Called by the stubs of entry.S. */
+/* Called by the stubs of trap.S. */
 void trap_handle(struct trap_frame *frame)
 {
-	struct vcpu *v = vcpu_self();
+	struct cpu *cpu = cpu_self();
 	bool idling = frame->rip >= (uint64_t)trap_idle_start &&
 		      frame->rip < (uint64_t)trap_idle_end;
 
@@ -64,7 +64,7 @@ void trap_handle(struct trap_frame *frame)
 		hv_panic("exception %lu error %lx at %lx in the hypervisor, rsp %lx", frame->vector,
 			 frame->error, frame->rip, frame->rsp);
 	if (frame->vector != X86_VECTOR_NMI)
-		v->taken[frame->vector / 64] |= 1ull << (frame->vector % 64);
+		cpu->taken[frame->vector / 64] |= 1ull << (frame->vector % 64);
 	/* Work has come: an NMI between the check for work and HLT must not put us to sleep. */
 	if (idling)
 		frame->rip = (uint64_t)trap_idle_end;

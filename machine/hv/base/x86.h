@@ -44,26 +44,51 @@
 #define X86_PF_WRITE (1u << 1)
 #define X86_PF_USER (1u << 2)
 
-#define X86_LAPIC_BASE 0xfee00000ull
-#define X86_LAPIC_ICR_LOW 0x300u
-#define X86_LAPIC_ICR_HIGH 0x310u
-
-static inline void x86_out8(uint16_t port, uint8_t value)
+/* size is 1, 2 or 4 bytes. */
+static inline uint32_t port_in(uint16_t port, unsigned int size)
 {
-	__asm__ volatile("outb %0, %1" : : "a"(value), "Nd"(port));
-}
+	uint32_t value = 0;
 
-static inline void x86_out32(uint16_t port, uint32_t value)
-{
-	__asm__ volatile("outl %0, %1" : : "a"(value), "Nd"(port));
-}
-
-static inline uint8_t x86_in8(uint16_t port)
-{
-	uint8_t value;
-
-	__asm__ volatile("inb %1, %0" : "=a"(value) : "Nd"(port));
+	if (size == 1)
+		__asm__ volatile("inb %w1, %b0" : "+a"(value) : "Nd"(port) : "memory");
+	else if (size == 2)
+		__asm__ volatile("inw %w1, %w0" : "+a"(value) : "Nd"(port) : "memory");
+	else
+		__asm__ volatile("inl %w1, %0" : "=a"(value) : "Nd"(port) : "memory");
 	return value;
+}
+
+static inline void port_out(uint16_t port, unsigned int size, uint32_t value)
+{
+	if (size == 1)
+		__asm__ volatile("outb %b0, %w1" : : "a"(value), "Nd"(port) : "memory");
+	else if (size == 2)
+		__asm__ volatile("outw %w0, %w1" : : "a"(value), "Nd"(port) : "memory");
+	else
+		__asm__ volatile("outl %0, %w1" : : "a"(value), "Nd"(port) : "memory");
+}
+
+/* The clock of all emulated timers. QEMU gives every CPU the same one. */
+static inline uint64_t clock_now(void)
+{
+	uint32_t low, high;
+
+	__asm__ volatile("rdtsc" : "=a"(low), "=d"(high));
+	return low | (uint64_t)high << 32;
+}
+
+struct x86_cpuid {
+	uint32_t eax, ebx, ecx, edx;
+};
+
+static inline struct x86_cpuid x86_cpuid(uint32_t leaf, uint32_t subleaf)
+{
+	struct x86_cpuid r;
+
+	__asm__ volatile("cpuid"
+			 : "=a"(r.eax), "=b"(r.ebx), "=c"(r.ecx), "=d"(r.edx)
+			 : "a"(leaf), "c"(subleaf));
+	return r;
 }
 
 static inline uint64_t x86_rdmsr(uint32_t msr)
@@ -97,16 +122,6 @@ static inline _Noreturn void x86_halt_for_good(void)
 {
 	for (;;)
 		__asm__ volatile("cli; hlt");
-}
-
-static inline uint32_t x86_lapic_read(uint32_t reg)
-{
-	return *(volatile uint32_t *)(X86_LAPIC_BASE + reg);
-}
-
-static inline void x86_lapic_write(uint32_t reg, uint32_t value)
-{
-	*(volatile uint32_t *)(X86_LAPIC_BASE + reg) = value;
 }
 
 #endif

@@ -2,7 +2,7 @@
 #include "machine/hv/device/chipset.h"
 
 #include "machine/hv/base/log.h"
-#include "machine/hv/base/port.h"
+#include "machine/hv/base/x86.h"
 
 #define PCI_ENABLE (1u << 31)
 #define PCI_LPC_ADDRESS (PCI_ENABLE | 0x1fu << 11) /* 00:1f.0 */
@@ -19,14 +19,16 @@
 #define APM_PORT 0xb2u
 #define APM_ACPI_ENABLE 0x02u
 
+#define PAM_FIRST 0x90u
+#define PAM_LAST 0x96u
+#define PAM_READ_WRITE 0x33u
+
 #define PM_SLEEP_ENABLE (1u << 13)
 #define PM_SLEEP_TYPE_SHIFT 10
 #define PM_SLEEP_TYPE_MASK 7u
 #define PM_SLEEP_TYPE_S5 0u /* ICH9 as QEMU has it */
 
-#define PORT_KEYBOARD_COMMAND 0x64u
 #define KEYBOARD_PULSE_RESET 0xfeu
-#define PORT_FAST_A20 0x92u
 #define FAST_A20_RESET (1u << 0)
 #define PORT_RESET_CONTROL 0xcf9u
 #define RESET_CONTROL_CPU (1u << 2)
@@ -45,28 +47,55 @@ void chipset_init(void)
 	port_out(CHIPSET_PORT_PCI_ADDRESS, 4, 0);
 }
 
-/* There is no firmware to start again: an SNP guest starts by a launch. */
-static void guest_reset(const struct vcpu *v, uint16_t port)
+void chipset_show_shadow_ram(void)
 {
-	hv_log("VMPL%u of vCPU %u resets the machine by port %x", v->current, v->id, port);
-	hv_stop(MAILBOX_STOP_REBOOT, v->current, port, 0, 0);
+	for (uint32_t reg = PAM_FIRST; reg <= PAM_LAST; reg++)
+		pci_write(PCI_ENABLE | reg, 1, PAM_READ_WRITE);
+}
+
+/* There is no firmware to start again: an SNP guest starts by a launch. */
+static void guest_reset(const struct port_access *a)
+{
+	hv_log("VMPL%u of vCPU %u resets the machine by port %x", a->v->current, a->v->id, a->port);
+	hv_stop(MAILBOX_STOP_REBOOT, a->v->current, a->port, 0, 0);
+}
+
+bool chipset_keyboard_write(struct port_access *a)
+{
+	if ((a->value & 0xff) == KEYBOARD_PULSE_RESET)
+		guest_reset(a);
+	return true;
+}
+
+bool chipset_a20_write(struct port_access *a)
+{
+	if (a->value & FAST_A20_RESET)
+		guest_reset(a);
+	return true;
 }
 
 /* PM1_CNT: S5 ends the machine; other sleeps have no firmware to wake up to. */
-static bool filter_pm_control(uint16_t port, uint32_t *value)
+bool chipset_pm_write(struct port_access *a)
 {
-	unsigned int shift = 8 * (port - CHIPSET_PM_CONTROL);
-	uint32_t control = *value << shift;
+	unsigned int shift;
+	uint32_t control;
 
+	/* A wider write below it would carry PM1_CNT along. */
+	if (a->port < CHIPSET_PM_CONTROL)
+		return a->port + a->size <= CHIPSET_PM_CONTROL;
+	if (a->port >= CHIPSET_PM_CONTROL + 2)
+		return true;
+	shift = 8 * (a->port - CHIPSET_PM_CONTROL);
+	control = a->value << shift;
 	if (!(control & PM_SLEEP_ENABLE))
 		return true;
 	if ((control >> PM_SLEEP_TYPE_SHIFT & PM_SLEEP_TYPE_MASK) == PM_SLEEP_TYPE_S5)
 		hv_stop(MAILBOX_STOP_POWEROFF, 0, 0, 0, 0);
-	*value = (control & ~PM_SLEEP_ENABLE) >> shift;
+	a->value = (control & ~PM_SLEEP_ENABLE) >> shift;
 	return true;
 }
 
-/* Takes bit bits of register reg out of a write of size bytes at first. */
+/* Takes the bits of register reg out of a write of size bytes at first. */
 static void clear_config_bits(unsigned int reg, uint32_t bits, unsigned int first,
 			      unsigned int size, uint32_t *value)
 {
@@ -78,39 +107,29 @@ static void clear_config_bits(unsigned int reg, uint32_t bits, unsigned int firs
  * PCI configuration: no bus mastering, because a device would reach the hypervisor's memory; the
  * host bridge's registers decide what is RAM; the LPC bridge's move ports that we rely on.
  */
-static bool filter_pci_data(uint16_t port, unsigned int size, uint32_t *value)
+static bool filter_pci_data(struct port_access *a)
 {
 	uint32_t address = port_in(CHIPSET_PORT_PCI_ADDRESS, 4);
 	uint32_t device = address & PCI_DEVICE_MASK;
-	unsigned int reg = (address & 0xfc) + (port - CHIPSET_PORT_PCI_DATA);
+	unsigned int reg = (address & 0xfc) + (a->port - CHIPSET_PORT_PCI_DATA);
 
 	if (!(address & PCI_ENABLE))
 		return true;
 	if (device == PCI_HOST_BRIDGE)
 		return false;
-	if (device == PCI_LPC && (reg < LPC_PIRQ_FIRST || reg + size - 1 > LPC_PIRQ_LAST))
+	if (device == PCI_LPC && (reg < LPC_PIRQ_FIRST || reg + a->size - 1 > LPC_PIRQ_LAST))
 		return false;
-	clear_config_bits(PCI_COMMAND, PCI_COMMAND_BUS_MASTER, reg, size, value);
+	clear_config_bits(PCI_COMMAND, PCI_COMMAND_BUS_MASTER, reg, a->size, &a->value);
 	return true;
 }
 
-bool chipset_filter_write(struct vcpu *v, uint16_t port, unsigned int size, uint32_t *value)
+bool chipset_pci_write(struct port_access *a)
 {
-	if (port >= CHIPSET_PORT_PCI_DATA && port < CHIPSET_PORT_PCI_DATA + 4)
-		return filter_pci_data(port, size, value);
-	if (port >= CHIPSET_PM_CONTROL && port < CHIPSET_PM_CONTROL + 2)
-		return filter_pm_control(port, value);
-	/* A wider write below it would carry PM1_CNT along. */
-	if (port < CHIPSET_PM_CONTROL && port + size > CHIPSET_PM_CONTROL)
-		return false;
-	if (port == PORT_KEYBOARD_COMMAND && (*value & 0xff) == KEYBOARD_PULSE_RESET)
-		guest_reset(v, PORT_KEYBOARD_COMMAND);
-	if (port == PORT_FAST_A20 && (*value & FAST_A20_RESET))
-		guest_reset(v, PORT_FAST_A20);
-	if (port == PORT_RESET_CONTROL) {
-		if (*value & RESET_CONTROL_CPU)
-			guest_reset(v, PORT_RESET_CONTROL);
-		return false;
-	}
-	return true;
+	if (a->port >= CHIPSET_PORT_PCI_DATA)
+		return filter_pci_data(a);
+	if (a->port != PORT_RESET_CONTROL)
+		return true;
+	if (a->value & RESET_CONTROL_CPU)
+		guest_reset(a);
+	return false;
 }

@@ -6,9 +6,7 @@
 #ifndef SOCLE_MACHINE_HV_DEVICE_CHIPSET_H
 #define SOCLE_MACHINE_HV_DEVICE_CHIPSET_H
 
-#include <stdbool.h>
-
-#include "machine/hv/plane/vcpu.h"
+#include "machine/hv/device/ports.h"
 
 #define CHIPSET_PM_BASE 0x600u	  /* ACPI PM registers, as QEMU's own tables say */
 #define CHIPSET_PM_CONTROL 0x604u /* PM1_CNT */
@@ -20,9 +18,18 @@
 void chipset_init(void);
 
 /*
- * Looks at a guest's port write before it is done. May end the machine (power-off, reset), may
- * change the value, and returns false when the write must vanish.
+ * Shows RAM instead of ROM below 1 MiB, as a PC's firmware does: guests take it for memory. The
+ * host bridge's PAM registers; not before the other CPUs have started, which they do from the ROM.
  */
-bool chipset_filter_write(struct vcpu *v, uint16_t port, unsigned int size, uint32_t *value);
+void chipset_show_shadow_ram(void);
+
+/*
+ * Look at a guest's write to the keyboard controller, fast A20, the ACPI registers, or PCI and
+ * reset control, before it is done (ports.h). They may end the machine: power-off, reset.
+ */
+bool chipset_keyboard_write(struct port_access *a);
+bool chipset_a20_write(struct port_access *a);
+bool chipset_pm_write(struct port_access *a);
+bool chipset_pci_write(struct port_access *a);
 
 #endif

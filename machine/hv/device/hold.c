@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "machine/hv/device/hold.h"
 
+#include "machine/hv/base/lapic.h"
 #include "machine/hv/base/lock.h"
 #include "machine/hv/base/log.h"
-#include "machine/hv/base/port.h"
 #include "machine/hv/base/x86.h"
-#include "machine/hv/event/irq.h"
 
 #define PATIENCE_US 3000000u
 #define PAUSES_UNLOCKED 100u
@@ -18,14 +17,14 @@ static struct {
 	uint64_t until;	      /* of clock_now(): when the host loses its patience */
 } hold;
 
-bool hold_exists(void)
+static bool exists(void)
 {
 	return hv_mailbox()->hold != 0;
 }
 
-uint8_t hold_read(void)
+uint32_t hold_read(void)
 {
-	return (uint8_t)hold.state;
+	return exists() ? hold.state : 0xff;
 }
 
 static void arm(const struct vcpu *v)
@@ -36,12 +35,15 @@ static void arm(const struct vcpu *v)
 	hold.at_vmpl0 = v->current == 0;
 }
 
-void hold_write(struct vcpu *v, uint8_t value)
+bool hold_write(struct port_access *a)
 {
-	if (value == MACHINE_HOLD_ARM && hold.state != MACHINE_HOLD_HELD)
-		arm(v);
-	if (value == MACHINE_HOLD_GO_ON && hold.state == MACHINE_HOLD_HELD && v != hold.v)
+	if (!exists())
+		return false;
+	if (a->value == MACHINE_HOLD_ARM && hold.state != MACHINE_HOLD_HELD)
+		arm(a->v);
+	if (a->value == MACHINE_HOLD_GO_ON && hold.state == MACHINE_HOLD_HELD && a->v != hold.v)
 		hold.state = MACHINE_HOLD_OVER;
+	return false;
 }
 
 bool hold_strikes(struct vcpu *v)
@@ -51,7 +53,7 @@ bool hold_strikes(struct vcpu *v)
 	if (++hold.steps < hv_mailbox()->hold)
 		return false;
 	hold.state = MACHINE_HOLD_HELD;
-	hold.until = clock_now() + irq_clocks(PATIENCE_US);
+	hold.until = clock_now() + lapic_clocks(PATIENCE_US);
 	return true;
 }
 

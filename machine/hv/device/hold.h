@@ -9,16 +9,13 @@
 #ifndef SOCLE_MACHINE_HV_DEVICE_HOLD_H
 #define SOCLE_MACHINE_HV_DEVICE_HOLD_H
 
-#include "machine/hv/plane/vcpu.h"
+#include "machine/hv/device/ports.h"
 
-/* Whether the port is there. */
-bool hold_exists(void);
-
-/* Reads the port: enum machine_hold. */
-uint8_t hold_read(void);
-
-/* The current plane of v writes to the port. */
-void hold_write(struct vcpu *v, uint8_t value);
+/*
+ * The port (ports.h), one byte wide: enum machine_hold to read, enum machine_hold_command to write.
+ */
+uint32_t hold_read(void);
+bool hold_write(struct port_access *a);
 
 /*
  * The current plane of v is about to take a step. True: it is held. The caller leaves everything

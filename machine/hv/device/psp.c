@@ -7,14 +7,15 @@
 
 #include "machine/hv/base/lock.h"
 #include "machine/hv/base/log.h"
+#include "machine/hv/base/x86.h"
 
 static bool busy; /* a request is in the mailbox; under the big lock */
 
-void hostcall_wait(void)
+void psp_wait(void)
 {
 	while (busy) {
 		hv_unlock();
-		__asm__ volatile("pause");
+		x86_pause();
 		hv_lock();
 	}
 }
@@ -23,12 +24,12 @@ static void wait_for_answer(struct mailbox *m)
 {
 	hv_unlock();
 	while (__atomic_load_n(&m->state, __ATOMIC_ACQUIRE) != MAILBOX_DONE)
-		__asm__ volatile("pause");
+		x86_pause();
 	hv_lock();
 }
 
-uint64_t hostcall_guest_request(unsigned int vmpl, const uint8_t request[ABI_PAGE_SIZE],
-				const uint8_t **response, struct hostcall_certs *certs)
+uint64_t psp_guest_request(unsigned int vmpl, const uint8_t request[ABI_PAGE_SIZE],
+			   const uint8_t **response, struct psp_certs *certs)
 {
 	struct mailbox *m = hv_mailbox();
 	uint64_t result;

@@ -6,7 +6,7 @@
 #include "machine/mailbox.h"
 
 /* The certificates of an extended request: where to put them, how much room, how much is needed. */
-struct hostcall_certs {
+struct psp_certs {
 	uint8_t *data;	/* in the mailbox; good until the lock is dropped */
 	uint64_t pages; /* in: offered by the caller; out: the host process's answer */
 };
@@ -15,16 +15,16 @@ struct hostcall_certs {
  * Waits until no other vCPU has a request on its way, with the big lock dropped meanwhile. After
  * it, and before the lock is dropped again, come the look at the guest's pages and the request.
  */
-void hostcall_wait(void);
+void psp_wait(void);
 
 /*
  * Sends one sealed guest message of that VMPL to the AMD-SP and waits for the answer, with the big
  * lock dropped meanwhile: guest pages looked at before must be looked at again. response is the
  * mailbox's page and good until the lock is dropped. request is copied before the lock is dropped,
- * which rests on hostcall_wait(). certs is NULL for a plain request.
+ * which rests on psp_wait(). certs is NULL for a plain request.
  * Returns SW_EXITINFO2: 0, or VMM error in 63:32 and firmware error in 31:0.
  */
-uint64_t hostcall_guest_request(unsigned int vmpl, const uint8_t request[ABI_PAGE_SIZE],
-				const uint8_t **response, struct hostcall_certs *certs);
+uint64_t psp_guest_request(unsigned int vmpl, const uint8_t request[ABI_PAGE_SIZE],
+			   const uint8_t **response, struct psp_certs *certs);
 
 #endif

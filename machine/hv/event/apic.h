@@ -8,58 +8,15 @@
 #define SOCLE_MACHINE_HV_EVENT_APIC_H
 
 #include <stdbool.h>
-#include <stdint.h>
 
-#define APIC_MMIO_BASE 0xfee00000ull
+#include "machine/hv/base/lapic.h"
+
 #define APIC_BASE_BSP (1ull << 8)
 #define APIC_BASE_X2APIC (1ull << 10)
 #define APIC_BASE_ENABLE (1ull << 11)
-
-/* Register offsets of the MMIO page; MSR 0x800 + offset / 16 in x2APIC mode. */
-#define APIC_REG_ID 0x020u
-#define APIC_REG_VERSION 0x030u
-#define APIC_REG_TPR 0x080u
-#define APIC_REG_APR 0x090u
-#define APIC_REG_PPR 0x0a0u
-#define APIC_REG_EOI 0x0b0u
-#define APIC_REG_RRR 0x0c0u
-#define APIC_REG_LDR 0x0d0u
-#define APIC_REG_DFR 0x0e0u
-#define APIC_REG_SVR 0x0f0u
-#define APIC_REG_ISR 0x100u
-#define APIC_REG_TMR 0x180u
-#define APIC_REG_IRR 0x200u
-#define APIC_REG_ESR 0x280u
-#define APIC_REG_ICR 0x300u
-#define APIC_REG_ICR2 0x310u
-#define APIC_REG_LVT_TIMER 0x320u
-#define APIC_REG_LVT_THERMAL 0x330u
-#define APIC_REG_LVT_PERF 0x340u
-#define APIC_REG_LVT_LINT0 0x350u
-#define APIC_REG_LVT_LINT1 0x360u
-#define APIC_REG_LVT_ERROR 0x370u
-#define APIC_REG_TIMER_INITIAL 0x380u
-#define APIC_REG_TIMER_CURRENT 0x390u
-#define APIC_REG_TIMER_DIVIDE 0x3e0u
-#define APIC_REG_SELF_IPI 0x3f0u /* x2APIC only */
-
-#define APIC_LVT_MASKED (1u << 16)
-#define APIC_LVT_TIMER_PERIODIC (1u << 17)
-#define APIC_LVT_MODE_SHIFT 8
-#define APIC_SVR_ENABLE (1u << 8)
 #define APIC_ESR_SEND_ILLEGAL (1u << 5)
 #define APIC_ESR_RECEIVE_ILLEGAL (1u << 6)
 #define APIC_ESR_REGISTER_ILLEGAL (1u << 7)
-
-enum apic_mode { /* delivery modes of LVT, ICR and IOAPIC entries */
-		 APIC_MODE_FIXED = 0,
-		 APIC_MODE_LOWEST = 1,
-		 APIC_MODE_SMI = 2,
-		 APIC_MODE_NMI = 4,
-		 APIC_MODE_INIT = 5,
-		 APIC_MODE_STARTUP = 6,
-		 APIC_MODE_EXTINT = 7,
-};
 
 enum apic_lvt {
 	APIC_LVT_TIMER,

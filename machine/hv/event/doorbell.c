@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "machine/hv/event/doorbell.h"
 
-#include "machine/hv/memory/npt.h"
+#include "machine/hv/memory/guest.h"
 
 /* PendingEvent, the first 16 bits of the page: the vector, then the flags. */
 #define EVENT_VECTOR_MASK 0xffu
@@ -9,43 +9,6 @@
 #define EVENT_NMI ((uint16_t)(GHCB_DOORBELL_FLAG_NMI << EVENT_FLAGS_SHIFT))
 #define EVENT_NO_FURTHER_SIGNAL \
 	((uint16_t)(GHCB_DOORBELL_FLAG_NO_FURTHER_SIGNAL << EVENT_FLAGS_SHIFT))
-
-#define NO_PREFERENCE (~0ull)
-
-static void doorbell_set(struct ghcb_call *c)
-{
-	if (c->info_2 % ABI_PAGE_SIZE != 0 ||
-	    guest_ptr(c->info_2, ABI_PAGE_SIZE, GUEST_SHARED) == NULL) {
-		ghcb_error(c, GHCB_ERROR_INVALID_INPUT);
-		return;
-	}
-	c->p->doorbell_gpa = c->info_2;
-	c->result_2 = c->info_2;
-}
-
-void doorbell_exit(struct ghcb_call *c)
-{
-	if (!(c->p->sev_features & SNP_FEATURE_RESTRICTED_INJECTION)) {
-		ghcb_error(c, GHCB_ERROR_INVALID_INPUT);
-		return;
-	}
-	switch (c->info_1) {
-	case GHCB_DOORBELL_GET_PREFERRED:
-		c->result_2 = NO_PREFERENCE;
-		return;
-	case GHCB_DOORBELL_SET:
-		doorbell_set(c);
-		return;
-	case GHCB_DOORBELL_QUERY:
-		c->result_2 = c->p->doorbell_gpa;
-		return;
-	case GHCB_DOORBELL_CLEAR:
-		c->p->doorbell_gpa = 0;
-		return;
-	default:
-		ghcb_error(c, GHCB_ERROR_INVALID_INPUT);
-	}
-}
 
 enum doorbell_result doorbell_post(struct plane *p, struct doorbell_event event, bool can_signal)
 {

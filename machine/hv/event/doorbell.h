@@ -3,10 +3,7 @@
 #ifndef SOCLE_MACHINE_HV_EVENT_DOORBELL_H
 #define SOCLE_MACHINE_HV_EVENT_DOORBELL_H
 
-#include "machine/hv/vmgexit/call.h"
-
-/* NAE exit HV_DOORBELL: get preferred, set, query, clear. */
-void doorbell_exit(struct ghcb_call *c);
+#include "machine/hv/plane/vcpu.h"
 
 struct doorbell_event {
 	int vector; /* -1: none */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The IOAPIC as a guest sees it: plain state, without side effects. The physical redirection
- * entries are made from it by irq.c.
+ * entries are made from it by pins.c.
  */
 #ifndef SOCLE_MACHINE_HV_EVENT_IOAPIC_H
 #define SOCLE_MACHINE_HV_EVENT_IOAPIC_H

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "machine/hv/event/storm.h"
 
+#include "machine/hv/base/cpu.h"
+#include "machine/hv/base/lapic.h"
 #include "machine/hv/base/log.h"
 #include "machine/hv/event/doorbell.h"
 
@@ -8,28 +10,21 @@
 
 struct storm {
 	uint64_t deadline;  /* 0: not chosen */
-	uint64_t random;    /* state of a xorshift generator, never 0 */
+	uint64_t random;    /* state of a xorshift generator; 0: not seeded */
 	unsigned int burst; /* how many more come at once */
 };
 
 static struct storm storms[MACHINE_CPUS_MAX];
-static uint64_t clocks_per_us;
-
-void storm_init(uint64_t clocks)
-{
-	clocks_per_us = clocks;
-	for (unsigned int i = 0; i < MACHINE_CPUS_MAX; i++)
-		storms[i].random = 0x9e3779b97f4a7c15ull * (i + 1);
-}
 
 static bool is_target(const struct plane *p)
 {
-	return hv_mailbox()->storm_us != 0 && p->doorbell_gpa != 0 &&
-	       (p->sev_features & SNP_FEATURE_RESTRICTED_INJECTION);
+	return hv_mailbox()->storm_us != 0 && p->doorbell_gpa != 0 && plane_is_restricted(p);
 }
 
 static uint64_t draw(struct storm *s)
 {
+	if (s->random == 0)
+		s->random = 0x9e3779b97f4a7c15ull * (uint64_t)(s - storms + 1);
 	s->random ^= s->random << 13;
 	s->random ^= s->random >> 7;
 	s->random ^= s->random << 17;
@@ -39,7 +34,7 @@ static uint64_t draw(struct storm *s)
 /* From half the interval to one and a half: in step with nothing that the plane does. */
 static void choose_deadline(struct storm *s, uint64_t now)
 {
-	uint64_t interval = hv_mailbox()->storm_us * clocks_per_us;
+	uint64_t interval = lapic_clocks(hv_mailbox()->storm_us);
 
 	s->deadline = now + interval / 2 + draw(s) % (interval + 1);
 }
@@ -84,7 +79,7 @@ static void go_on(struct vcpu *v, struct storm *s, bool nested)
 	else if (draw(s) % BURSTS == 0)
 		s->burst = 1 + (unsigned int)(draw(s) % STORM_BURST_MAX);
 	if (s->burst != 0)
-		vcpu_leave_soon(v);
+		cpu_leave_soon(v->id);
 }
 
 bool storm_signal(struct vcpu *v, uint8_t timer_vector)

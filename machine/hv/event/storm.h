@@ -15,10 +15,7 @@
 
 #define STORM_BURST_MAX 16u
 
-/* Before any other of these. Clocks are those of clock_now(). */
-void storm_init(uint64_t clocks_per_us);
-
-/* When the current plane must be interrupted, 0: it need not. */
+/* When the current plane must be interrupted, in ticks of clock_now(); 0: it need not. */
 uint64_t storm_deadline(const struct vcpu *v);
 
 /* Whether that time has come; if so, the next one is chosen. */

@@ -3,10 +3,9 @@
 
 #include "machine/hv/base/log.h"
 #include "machine/hv/base/x86.h"
-#include "machine/hv/insn/emulate.h"
-#include "machine/hv/memory/npt.h"
+#include "machine/hv/event/exception.h"
+#include "machine/hv/memory/guest.h"
 #include "machine/hv/plane/walk.h"
-#include "machine/hv/run/nested_fault.h"
 
 #define GATE_PRESENT (1u << 7)
 #define GATE_TYPE_MASK 0x1fu
@@ -104,26 +103,44 @@ static enum vc_status load_handler(struct vc_context *x, uint16_t selector, unsi
 	return VC_OK;
 }
 
-struct gate64 {
-	uint16_t offset_0, selector;
+/* A gate of the interrupt table, 64-bit or 32-bit. */
+struct vc_gate {
+	uint16_t selector;
 	uint8_t ist, type;
-	uint16_t offset_16;
-	uint32_t offset_32, reserved;
+	uint64_t offset;
 };
-ABI_SIZE(struct gate64, 16);
 
-static bool gate_ok(uint8_t type)
+/*
+ * The gate of vector 29: the upper eight bytes are there in long mode only (APM volume 2, 4.8.4).
+ */
+static enum vc_status read_gate(struct vc_context *x, bool wide, struct vc_gate *gate)
 {
-	unsigned int kind = type & GATE_TYPE_MASK;
+	uint64_t raw[2] = { 0 };
+	uint64_t size = wide ? sizeof(raw) : sizeof(raw[0]);
+	enum vc_status status;
+	unsigned int kind;
 
-	return (type & GATE_PRESENT) && (kind == GATE_INTERRUPT32 || kind == GATE_TRAP32);
+	if (X86_VECTOR_VC * size + size - 1 > x->c->idtr.limit)
+		return VC_BROKEN;
+	status = read_system(x, x->c->idtr.base + X86_VECTOR_VC * size, raw, size);
+	if (status != VC_OK)
+		return status;
+	*gate = (struct vc_gate){
+		.selector = (uint16_t)(raw[0] >> 16),
+		.ist = raw[0] >> 32 & 7,
+		.type = (uint8_t)(raw[0] >> 40),
+		.offset = (raw[0] & 0xffff) | (raw[0] >> 32 & 0xffff0000) | raw[1] << 32,
+	};
+	kind = gate->type & GATE_TYPE_MASK;
+	if (!(gate->type & GATE_PRESENT) || (kind != GATE_INTERRUPT32 && kind != GATE_TRAP32))
+		return VC_BROKEN;
+	return VC_OK;
 }
 
 /* The stack of a 64-bit handler: IST, or RSPn of the TSS for more privilege, or the one in use. */
-static enum vc_status stack64(struct vc_context *x, const struct gate64 *gate, unsigned int cpl,
+static enum vc_status stack64(struct vc_context *x, unsigned int ist, unsigned int cpl,
 			      struct vc_entry *e)
 {
-	unsigned int ist = gate->ist & 7;
 	uint64_t offset = ist ? 0x24 + 8ull * (ist - 1) : 4 + 8ull * e->cpl;
 
 	e->ss = x->c->ss;
@@ -140,46 +157,6 @@ static enum vc_status stack64(struct vc_context *x, const struct gate64 *gate, u
 		return VC_BROKEN;
 	return read_system(x, x->c->tr.base + offset, &e->rsp, sizeof(e->rsp));
 }
-
-static enum vc_status deliver64(struct vc_context *x, uint32_t code, struct vc_entry *e)
-{
-	const struct vmcb *c = x->c;
-	unsigned int cpl = emulate_cpl(x->v);
-	struct gate64 gate;
-	enum vc_status status;
-
-	if (X86_VECTOR_VC * sizeof(gate) + sizeof(gate) - 1 > c->idtr.limit)
-		return VC_BROKEN;
-	status = read_system(x, c->idtr.base + X86_VECTOR_VC * sizeof(gate), &gate, sizeof(gate));
-	if (status != VC_OK)
-		return status;
-	if (!gate_ok(gate.type))
-		return VC_BROKEN;
-	status = load_handler(x, gate.selector, cpl, e);
-	if (status != VC_OK)
-		return status;
-	if (!(e->cs.attributes & X86_SEGMENT_LONG))
-		return VC_BROKEN;
-	status = stack64(x, &gate, cpl, e);
-	if (status != VC_OK)
-		return status;
-
-	uint64_t frame[6] = { code,   c->rip,	     c->cs.selector, c->rflags | X86_RFLAGS_RF,
-			      c->rsp, c->ss.selector };
-
-	e->rip = gate.offset_0 | (uint64_t)gate.offset_16 << 16 | (uint64_t)gate.offset_32 << 32;
-	e->rsp = (e->rsp & ~15ull) - sizeof(frame);
-	e->interrupt_gate = (gate.type & GATE_TYPE_MASK) == GATE_INTERRUPT32;
-	x->walk = walk_write(x->v, e->rsp, frame, sizeof(frame), 0);
-	return x->walk.status == WALK_OK ? VC_OK : VC_ACCESS;
-}
-
-struct gate32 {
-	uint16_t offset_0, selector;
-	uint8_t reserved, type;
-	uint16_t offset_16;
-};
-ABI_SIZE(struct gate32, 8);
 
 /* The stack of a 32-bit handler: SSn:ESPn of the TSS for more privilege, or the one in use. */
 static enum vc_status stack32(struct vc_context *x, unsigned int cpl, struct vc_entry *e)
@@ -208,6 +185,17 @@ static enum vc_status stack32(struct vc_context *x, unsigned int cpl, struct vc_
 	return VC_OK;
 }
 
+static enum vc_status push64(struct vc_context *x, uint32_t code, struct vc_entry *e)
+{
+	const struct vmcb *c = x->c;
+	uint64_t frame[6] = { code,   c->rip,	     c->cs.selector, c->rflags | X86_RFLAGS_RF,
+			      c->rsp, c->ss.selector };
+
+	e->rsp = (e->rsp & ~15ull) - sizeof(frame);
+	x->walk = walk_write(x->v, e->rsp, frame, sizeof(frame), 0);
+	return x->walk.status == WALK_OK ? VC_OK : VC_ACCESS;
+}
+
 static enum vc_status push32(struct vc_context *x, uint32_t code, bool more_privilege,
 			     struct vc_entry *e)
 {
@@ -225,32 +213,31 @@ static enum vc_status push32(struct vc_context *x, uint32_t code, bool more_priv
 	return x->walk.status == WALK_OK ? VC_OK : VC_ACCESS;
 }
 
-static enum vc_status deliver32(struct vc_context *x, uint32_t code, struct vc_entry *e)
+static enum vc_status deliver(struct vc_context *x, uint32_t code, struct vc_entry *e)
 {
 	const struct vmcb *c = x->c;
-	unsigned int cpl = emulate_cpl(x->v);
-	struct gate32 gate;
+	bool wide = c->efer & X86_EFER_LMA;
+	unsigned int cpl = plane_cpl(vcpu_plane(x->v));
+	struct vc_gate gate;
 	enum vc_status status;
 
 	/* In real and virtual-8086 mode there is no gate that could take an error code. */
-	if (!(c->cr0 & X86_CR0_PE) || (c->rflags & X86_RFLAGS_VM))
+	if (!wide && (!(c->cr0 & X86_CR0_PE) || (c->rflags & X86_RFLAGS_VM)))
 		return VC_BROKEN;
-	if (X86_VECTOR_VC * sizeof(gate) + sizeof(gate) - 1 > c->idtr.limit)
-		return VC_BROKEN;
-	status = read_system(x, c->idtr.base + X86_VECTOR_VC * sizeof(gate), &gate, sizeof(gate));
+	status = read_gate(x, wide, &gate);
 	if (status != VC_OK)
 		return status;
-	if (!gate_ok(gate.type))
-		return VC_BROKEN;
 	status = load_handler(x, gate.selector, cpl, e);
 	if (status != VC_OK)
 		return status;
-	status = stack32(x, cpl, e);
+	if (wide && !(e->cs.attributes & X86_SEGMENT_LONG))
+		return VC_BROKEN;
+	status = wide ? stack64(x, gate.ist, cpl, e) : stack32(x, cpl, e);
 	if (status != VC_OK)
 		return status;
-	e->rip = gate.offset_0 | (uint64_t)gate.offset_16 << 16;
+	e->rip = gate.offset;
 	e->interrupt_gate = (gate.type & GATE_TYPE_MASK) == GATE_INTERRUPT32;
-	return push32(x, code, e->cpl != cpl, e);
+	return wide ? push64(x, code, e) : push32(x, code, e->cpl != cpl, e);
 }
 
 static void take(struct vmcb *c, const struct vc_entry *e)
@@ -274,8 +261,8 @@ static void take(struct vmcb *c, const struct vc_entry *e)
  */
 static void access_npf(struct vc_context *x)
 {
-	if (npf_walk(x->v, &x->walk) == NPF_NOT_VALIDATED)
-		vcpu_inject_exception(x->v, X86_VECTOR_DF, true, 0);
+	if (walk_fault(x->v, &x->walk) == WALK_NOT_VALIDATED)
+		exception_inject(x->v, X86_VECTOR_DF, true, 0);
 }
 
 /* #VC cannot be delivered. */
@@ -287,7 +274,7 @@ static void refuse(struct vc_context *x, enum vc_status status, uint32_t code)
 
 	if (status == VC_ACCESS && w->status == WALK_PAGE_FAULT) {
 		vcpu_plane(v)->vmcb->cr2 = w->linear;
-		vcpu_inject_exception(v, X86_VECTOR_PF, true, w->error);
+		exception_inject(v, X86_VECTOR_PF, true, w->error);
 		return;
 	}
 	/* Where the host mends it, the instruction exits once more. */
@@ -309,15 +296,8 @@ void vc_raise(struct vcpu *v, uint32_t code)
 	struct vc_entry e = { 0 };
 	enum vc_status status;
 
-	if (c->event_inj & SVM_EVENT_VALID) {
-		hv_log("#VC %x during delivery of event %x at VMPL %u, RIP %lx", code, c->event_inj,
-		       v->current, c->rip);
-		hv_stop(MAILBOX_STOP_SHUTDOWN, v->current, c->rip, 0, 0);
-	}
-	if (c->efer & X86_EFER_LMA)
-		status = deliver64(&x, code, &e);
-	else
-		status = deliver32(&x, code, &e);
+	exception_possible(v, X86_VECTOR_VC);
+	status = deliver(&x, code, &e);
 	if (status == VC_OK)
 		take(c, &e);
 	else

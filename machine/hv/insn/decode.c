@@ -16,22 +16,13 @@ struct prefixes {
 
 static bool is_legacy_prefix(uint8_t byte)
 {
-	switch (byte) {
-	case 0x26:
-	case 0x2e:
-	case 0x36:
-	case 0x3e:
-	case 0x64:
-	case 0x65:
-	case 0x66:
-	case 0x67:
-	case 0xf0:
-	case PREFIX_REPNE:
-	case PREFIX_REP:
-		return true;
-	default:
-		return false;
-	}
+	static const uint8_t prefixes[] = { 0x26, 0x2e, 0x36, 0x3e,	    0x64,      0x65,
+					    0x66, 0x67, 0xf0, PREFIX_REPNE, PREFIX_REP };
+
+	for (size_t i = 0; i < sizeof(prefixes); i++)
+		if (prefixes[i] == byte)
+			return true;
+	return false;
 }
 
 static struct prefixes read_prefixes(struct bytes_reader *r, bool long_mode)
@@ -52,22 +43,28 @@ static struct prefixes read_prefixes(struct bytes_reader *r, bool long_mode)
 	return p;
 }
 
-/* Opcode 0F 01: system instructions, told apart by ModRM and prefix. */
+/* Opcode 0F 01: system instructions, told apart by ModRM and the last repeat prefix. */
+static const struct {
+	uint8_t modrm, repeat;
+	enum insn_kind kind;
+} group_0f01[] = {
+	{ 0xd9, 0, INSN_VMMCALL },
+	{ 0xd9, PREFIX_REP, INSN_VMGEXIT },
+	{ 0xd9, PREFIX_REPNE, INSN_VMGEXIT },
+	{ 0xfe, 0, INSN_INVLPGB },
+	{ 0xfe, PREFIX_REP, INSN_RMPADJUST },
+	{ 0xff, 0, INSN_TLBSYNC },
+	{ 0xff, PREFIX_REPNE, INSN_PVALIDATE },
+};
+
 static void decode_0f01(struct bytes_reader *r, const struct prefixes *p, struct insn *out)
 {
 	uint8_t modrm = bytes_u8(r);
 
-	if (modrm == 0xd9)
-		out->kind = p->repeat ? INSN_VMGEXIT : INSN_VMMCALL;
-	else if (modrm == 0xff && p->repeat == PREFIX_REPNE)
-		out->kind = INSN_PVALIDATE;
-	else if (modrm == 0xfe && p->repeat == PREFIX_REP)
-		out->kind = INSN_RMPADJUST;
-	else if (modrm == 0xfe && !p->repeat)
-		out->kind = INSN_INVLPGB;
-	else if (modrm == 0xff && !p->repeat)
-		out->kind = INSN_TLBSYNC;
-	else if ((modrm & 0xf8) == 0xf0)
+	for (size_t i = 0; i < sizeof(group_0f01) / sizeof(group_0f01[0]); i++)
+		if (group_0f01[i].modrm == modrm && group_0f01[i].repeat == p->repeat)
+			out->kind = group_0f01[i].kind;
+	if ((modrm & 0xf8) == 0xf0)
 		out->kind = INSN_LMSW_REGISTER;
 	out->reg = (modrm & 7u) | (p->rex & REX_B) << 3;
 }

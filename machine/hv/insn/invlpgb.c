@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-#include "machine/hv/insn/invlpgb.h"
+#include "machine/hv/insn/handlers.h"
 
 #include "machine/hv/base/log.h"
 #include "machine/hv/base/x86.h"
+#include "machine/hv/event/exception.h"
 #include "machine/hv/event/vc.h"
-#include "machine/hv/insn/emulate.h"
-#include "machine/hv/memory/npt.h"
+#include "machine/hv/insn/fetch.h"
 #include "machine/hv/memory/stale.h"
+#include "machine/hv/memory/tlb.h"
 #include "machine/hv/plane/cpuid.h"
 
 #define RAX_RESERVED 0xfc0ull
@@ -16,11 +17,6 @@
 #define ECX_COUNT_MASK 0xffffu
 #define ECX_RESERVED 0x7fff0000u
 #define EDX_RESERVED 0xf0000000u
-
-bool invlpgb_offered(void)
-{
-	return hv_mailbox()->invlpgb != MAILBOX_INVLPGB_HIDDEN;
-}
 
 /* Operands as the manual has them. The ASID may be any: the CPU puts the guest's own there. */
 static bool operands_legal(const struct plane *p)
@@ -39,7 +35,7 @@ static bool operands_legal(const struct plane *p)
  */
 static void invalidate(struct vcpu *v)
 {
-	npt_shootdown();
+	tlb_shootdown();
 	if ((vcpu_plane(v)->vmcb->rax & RAX_SCOPE) == RAX_EVERYTHING)
 		stale_broadcast(v->id);
 }
@@ -49,7 +45,7 @@ static void invalidate(struct vcpu *v)
  * intercepts legal INVLPGBs (VMCB 014h bit 0); for the others there is an intercept of its own,
  * which it does not use.
  */
-void invlpgb_instruction(struct vcpu *v, const struct insn *insn)
+void insn_invlpgb(struct vcpu *v, const struct insn *insn)
 {
 	bool invalidates = insn->kind == INSN_INVLPGB;
 
@@ -58,11 +54,11 @@ void invlpgb_instruction(struct vcpu *v, const struct insn *insn)
 	case MAILBOX_INVLPGB_INTERCEPTED:
 		break;
 	default:
-		vcpu_inject_exception(v, X86_VECTOR_UD, false, 0);
+		exception_inject(v, X86_VECTOR_UD, false, 0);
 		return;
 	}
-	if (emulate_cpl(v) != 0 || (invalidates && !operands_legal(vcpu_plane(v)))) {
-		vcpu_inject_exception(v, X86_VECTOR_GP, true, 0);
+	if (plane_cpl(vcpu_plane(v)) != 0 || (invalidates && !operands_legal(vcpu_plane(v)))) {
+		exception_inject(v, X86_VECTOR_GP, true, 0);
 		return;
 	}
 	if (hv_mailbox()->invlpgb == MAILBOX_INVLPGB_INTERCEPTED) {
@@ -73,5 +69,5 @@ void invlpgb_instruction(struct vcpu *v, const struct insn *insn)
 		invalidate(v);
 	else
 		stale_synchronize(v->id);
-	emulate_skip(v, insn->length);
+	insn_skip(v, insn->length);
 }

@@ -14,7 +14,7 @@
  * translation is then made of bytes that nobody writes. Only a page that one instruction must both
  * write and be executed from is left to QEMU, for a millisecond or so.
  *
- * This part decides and touches nothing; npf.c asks it.
+ * This part decides and touches nothing; run/nested_fault.c asks it.
  */
 #ifndef SOCLE_MACHINE_HV_MEMORY_CODE_USE_H
 #define SOCLE_MACHINE_HV_MEMORY_CODE_USE_H

@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: MIT */
-/* What npt.c and stale.c know of nested page tables. Nobody else includes this. */
+/*
+ * The tables of nested paging: one view of the shared pages, and one of the private pages for each
+ * VMPL. npt.c keeps them in line with the RMP; stale.c adds views with rights that were lost.
+ */
 #ifndef SOCLE_MACHINE_HV_MEMORY_NPT_VIEW_H
 #define SOCLE_MACHINE_HV_MEMORY_NPT_VIEW_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "machine/hv/memory/npt.h"
+#include "abi/snp.h"
+#include "machine/hv/memory/code_use.h"
 
 #define NPT_PRESENT (1ull << 0)
 #define NPT_WRITE (1ull << 1)
@@ -18,20 +22,21 @@
 
 /*
  * A view of guest memory: its third-level table covers 512 GiB, its second-level tables are one
- * array, and so are all leaf entries, one for each page.
+ * array, and so are all leaf entries, one for each page. Below the C-bit a paging guest sees the
+ * shared view, a flat one this view, too.
  */
 struct npt_view {
 	uint64_t *level3, *level2, *leaves;
+	uint64_t *root_paging, *root_flat;
 };
 
-/* A root with low at gPA 0 and high at the C-bit. */
-uint64_t *npt_new_root(const struct npt_view *low, const struct npt_view *high);
+/* Makes the views, with all leaf entries empty. After guest_init(). */
+void npt_view_init(void);
 
-/* Second-level tables of a view, in pages. */
-uint64_t npt_level2_pages(void);
+/* Makes the tables of one more private view above these leaf entries. */
+void npt_view_make(struct npt_view *view, uint64_t *leaves);
 
-/* The view of shared pages, and that of the private pages of a VMPL. */
-const struct npt_view *npt_shared_view(void);
+/* The view of the private pages of a VMPL. */
 const struct npt_view *npt_private_view(unsigned int vmpl);
 
 /* What a VMPL may do with a page, and a nested table can say. */
@@ -40,10 +45,27 @@ const struct npt_view *npt_private_view(unsigned int vmpl);
 #define NPT_MAY_EXECUTE 4u
 
 /* NPT_MAY_* of each page, as the RMP has them for that VMPL; whole tables of entries. */
-const uint8_t *npt_rights(unsigned int vmpl);
+uint8_t *npt_rights(unsigned int vmpl);
 
-/* The leaf entry for a page with these rights, as far as its use permits (npt_use()). */
+/*
+ * Shows a private page in the shared view until the next npt_sync() of it: for fetches and, with
+ * table, for page-table walks, which are private on hardware whatever the C-bit says, as far as
+ * its use permits. The caller makes sure that nobody learns what it must not.
+ */
+void npt_expose(uint64_t gpa, bool table);
+
+/* The leaf entry for a page with these rights, as far as its use permits. */
 uint64_t npt_private_leaf(uint64_t page, uint8_t rights);
+
+/* What a page of guest RAM is open to, in all views; the leaf entries do not change with it. */
+enum code_use npt_use(uint64_t gpa);
+void npt_view_set_use(uint64_t gpa, enum code_use use);
+
+/*
+ * Writes the leaf entries of a page: private ones by npt_rights(), the shared one by the RMP unless
+ * it is hidden. Returns whether a right was lost.
+ */
+bool npt_view_set_leaves(uint64_t page, bool hidden);
 
 /* Writes a leaf entry. Returns whether a right was lost. */
 static inline bool npt_set_leaf(uint64_t *leaf, uint64_t value)

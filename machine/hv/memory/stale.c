@@ -3,9 +3,10 @@
 
 #include <string.h>
 
+#include "machine/hv/base/cpu.h"
 #include "machine/hv/base/page.h"
 #include "machine/hv/memory/npt_view.h"
-#include "machine/hv/plane/vcpu.h"
+#include "machine/hv/memory/tlb.h"
 
 #define TABLES 64u /* more than the 32 that one PVALIDATE takes: 8 vCPUs, 4 VMPLs */
 
@@ -22,7 +23,6 @@ struct table {
 /* The view of a vCPU at a VMPL while tables are linked into it. Its leaves are the VMPL's. */
 struct view {
 	struct npt_view npt;
-	uint64_t *root_paging, *root_flat;
 	unsigned int tables;
 };
 
@@ -51,38 +51,14 @@ static void link_table(const struct table *t, const uint64_t *leaves)
 	views[t->vcpu][t->vmpl].npt.level2[t->index] = (uint64_t)leaves | NPT_TABLE;
 }
 
-/* The vCPU is out of the guest, and will have no older translation when it is in again. */
-static void stop(unsigned int vcpu)
-{
-	struct vcpu *v = vcpu_by_apic_id(vcpu);
-
-	vcpu_drive_out(v);
-	v->tlb_entered = NPT_NO_GENERATION;
-}
-
 static void release(struct table *t)
 {
-	stop(t->vcpu);
+	tlb_drop(t->vcpu);
 	link_table(t, npt_private_view(t->vmpl)->leaves + t->index * NPT_ENTRIES);
 	spare[spares++] = t->leaves;
 	t->leaves = NULL;
 	views[t->vcpu][t->vmpl].tables--;
 	used--;
-}
-
-static void make_view(struct view *view, unsigned int vmpl)
-{
-	const struct npt_view *of_vmpl = npt_private_view(vmpl);
-	uint64_t pages = npt_level2_pages();
-
-	view->npt.level3 = page_take(1);
-	view->npt.level2 = page_take(pages);
-	view->npt.leaves = of_vmpl->leaves;
-	memcpy(view->npt.level2, of_vmpl->level2, pages * ABI_PAGE_SIZE);
-	for (uint64_t i = 0; i < pages; i++)
-		view->npt.level3[i] = (uint64_t)(view->npt.level2 + i * NPT_ENTRIES) | NPT_TABLE;
-	view->root_paging = npt_new_root(npt_shared_view(), &view->npt);
-	view->root_flat = npt_new_root(&view->npt, &view->npt);
 }
 
 /* A place in the list; the oldest table makes room. */
@@ -105,8 +81,8 @@ static void copy_table(unsigned int vcpu, unsigned int vmpl, uint64_t index)
 	struct view *view = &views[vcpu][vmpl];
 	struct table *t = take_place();
 
-	if (!view->root_flat)
-		make_view(view, vmpl);
+	if (!view->npt.leaves)
+		npt_view_make(&view->npt, npt_private_view(vmpl)->leaves);
 	t->leaves = spares ? spare[--spares] : page_take(1);
 	t->index = index;
 	t->order = ++orders;
@@ -115,7 +91,7 @@ static void copy_table(unsigned int vcpu, unsigned int vmpl, uint64_t index)
 	t->condemned = 0;
 	memcpy(t->rights, npt_rights(vmpl) + index * NPT_ENTRIES, sizeof(t->rights));
 	memcpy(t->leaves, npt_private_view(vmpl)->leaves + index * NPT_ENTRIES, ABI_PAGE_SIZE);
-	stop(vcpu);
+	tlb_drop(vcpu);
 	link_table(t, t->leaves);
 	view->tables++;
 	used++;
@@ -123,10 +99,10 @@ static void copy_table(unsigned int vcpu, unsigned int vmpl, uint64_t index)
 
 void stale_keep(unsigned int vmpl, uint64_t page)
 {
-	for (unsigned int vcpu = 0; vcpu < vcpu_count(); vcpu++) {
+	for (unsigned int vcpu = 0; vcpu < cpu_count(); vcpu++) {
 		struct table *t = find(vcpu, vmpl, page / NPT_ENTRIES);
 
-		if (!(vcpu_by_apic_id(vcpu)->ran_at >> vmpl & 1))
+		if (!tlb_ran_at(vcpu, vmpl))
 			continue;
 		/* An INVLPGB may be over before TLBSYNC: it ends the older rights, not this one. */
 		if (t && t->condemned) {
@@ -138,23 +114,14 @@ void stale_keep(unsigned int vmpl, uint64_t page)
 	}
 }
 
-void stale_gain(unsigned int vmpl, uint64_t page, uint8_t rights)
+void stale_change(unsigned int vmpl, uint64_t page, uint8_t rights, bool keep)
 {
-	for (unsigned int vcpu = 0; used && vcpu < vcpu_count(); vcpu++) {
+	for (unsigned int vcpu = 0; used && vcpu < cpu_count(); vcpu++) {
 		struct table *t = find(vcpu, vmpl, page / NPT_ENTRIES);
+		uint8_t kept = t && keep ? t->rights[page % NPT_ENTRIES] : 0;
 
 		if (t)
-			t->rights[page % NPT_ENTRIES] |= rights;
-	}
-}
-
-void stale_replace(unsigned int vmpl, uint64_t page, uint8_t rights)
-{
-	for (unsigned int vcpu = 0; used && vcpu < vcpu_count(); vcpu++) {
-		struct table *t = find(vcpu, vmpl, page / NPT_ENTRIES);
-
-		if (t)
-			t->rights[page % NPT_ENTRIES] = rights;
+			t->rights[page % NPT_ENTRIES] = kept | rights;
 	}
 }
 
@@ -190,11 +157,9 @@ bool stale_exists(unsigned int vcpu, unsigned int vmpl)
 	return views[vcpu][vmpl].tables != 0;
 }
 
-uint64_t stale_root(unsigned int vcpu, unsigned int vmpl, bool paging)
+const struct npt_view *stale_view(unsigned int vcpu, unsigned int vmpl)
 {
-	const struct view *view = &views[vcpu][vmpl];
-
-	return (uint64_t)(paging ? view->root_paging : view->root_flat);
+	return stale_exists(vcpu, vmpl) ? &views[vcpu][vmpl].npt : NULL;
 }
 
 uint8_t stale_rights(unsigned int vcpu, unsigned int vmpl, uint64_t page)
@@ -206,7 +171,7 @@ uint8_t stale_rights(unsigned int vcpu, unsigned int vmpl, uint64_t page)
 
 void stale_flush(unsigned int vcpu, unsigned int vmpl)
 {
-	vcpu_by_apic_id(vcpu)->ran_at &= ~(1u << vmpl);
+	tlb_flushed(vcpu, vmpl);
 	for (unsigned int i = 0; i < TABLES && stale_exists(vcpu, vmpl); i++)
 		if (tables[i].leaves && tables[i].vcpu == vcpu && tables[i].vmpl == vmpl)
 			release(&tables[i]);

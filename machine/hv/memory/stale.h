@@ -11,7 +11,7 @@
  *	- the host updates the RMP entry of the page (RMPUPDATE, volume 2, 15.36.8).
  *
  * MOV to CR3, INVLPG and a switch of the VMPL end nothing; nor does a flush by another VMPL, nor
- * what the hypervisor flushes for its own sake (tlb_control in vmsa.c and vcpu.c).
+ * what the hypervisor flushes for its own sake (tlb_control in vmsa.c, tlb.h).
  *
  * The rights are kept as copies of leaf tables, which a view of its own for that vCPU and VMPL links
  * to. There is a bounded number: when they are used up the oldest goes, and its rights with it.
@@ -23,18 +23,20 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Before vmpl loses a right to that page by the guest's hand: npt_rights() has it still. */
+struct npt_view;
+
+/* Before vmpl loses a right to that page by an instruction: npt_rights() still has it. */
 void stale_keep(unsigned int vmpl, uint64_t page);
 
-/* By the guest's hand vmpl has these rights (NPT_MAY_*) now: what is new is seen at once. */
-void stale_gain(unsigned int vmpl, uint64_t page, uint8_t rights);
-
-/* By the host's hand vmpl has these rights now: nobody keeps any other. */
-void stale_replace(unsigned int vmpl, uint64_t page, uint8_t rights);
+/*
+ * vmpl has these rights (NPT_MAY_*) now. keep: by an instruction, so CPUs have what is new at once
+ * and keep the others; else by the host, and nobody keeps any other.
+ */
+void stale_change(unsigned int vmpl, uint64_t page, uint8_t rights, bool keep);
 
 /*
  * After any of these, and when a page is used for something else: writes the leaf entries. True:
- * one of them lost something, and the caller waits until it is out of use (npt_shootdown()).
+ * one of them lost something, and the caller waits until it is out of use (tlb_shootdown()).
  */
 bool stale_set_leaves(uint64_t page);
 
@@ -44,8 +46,8 @@ void stale_settle(uint64_t page, uint64_t count);
 /* Whether that vCPU has rights at that VMPL that are lost. */
 bool stale_exists(unsigned int vcpu, unsigned int vmpl);
 
-/* Root of the view with them; only where stale_exists(). */
-uint64_t stale_root(unsigned int vcpu, unsigned int vmpl, bool paging);
+/* The view with them, which stays good; NULL where there are none. */
+const struct npt_view *stale_view(unsigned int vcpu, unsigned int vmpl);
 
 /* NPT_MAY_* that it has or keeps; 0 where it keeps nothing around that page. */
 uint8_t stale_rights(unsigned int vcpu, unsigned int vmpl, uint64_t page);

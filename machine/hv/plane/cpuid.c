@@ -3,8 +3,6 @@
 
 #include <string.h>
 
-#include "machine/mailbox.h"
-
 /*
  * No leaf 0xD: QEMU has neither XSAVEC nor XSAVES, and an SNP guest that sees XSAVE without them
  * gives up. So everything that needs XSAVE is hidden as well.
@@ -51,16 +49,6 @@
 #define SEV_EBX_VMPLS_SHIFT 12
 #define SEV_EBX_COHERENT (1u << 31) /* no cache line eviction needed at page state changes */
 
-static struct cpuid_regs physical_cpuid(uint32_t leaf, uint32_t subleaf)
-{
-	struct cpuid_regs r;
-
-	__asm__ volatile("cpuid"
-			 : "=a"(r.eax), "=b"(r.ebx), "=c"(r.ecx), "=d"(r.edx)
-			 : "a"(leaf), "c"(subleaf));
-	return r;
-}
-
 /* Bits of an APIC id that number the cores of a package of cpus. */
 static uint32_t core_bits(unsigned int cpus)
 {
@@ -71,7 +59,7 @@ static uint32_t core_bits(unsigned int cpus)
 	return bits;
 }
 
-static void filter_1(struct cpuid_regs *r, uint32_t apic_id, unsigned int cpus)
+static void filter_1(struct x86_cpuid *r, uint32_t apic_id, unsigned int cpus)
 {
 	r->ebx = (r->ebx & 0xffff) | apic_id << 24 | cpus << 16;
 	r->ecx = (r->ecx & ~F1_ECX_HIDDEN) | F1_ECX_X2APIC | F1_ECX_HYPERVISOR;
@@ -81,10 +69,10 @@ static void filter_1(struct cpuid_regs *r, uint32_t apic_id, unsigned int cpus)
 		r->edx |= F1_EDX_HTT;
 }
 
-static void filter_7(struct cpuid_regs *r, uint32_t subleaf)
+static void filter_7(struct x86_cpuid *r, uint32_t subleaf)
 {
 	if (subleaf != 0) {
-		*r = (struct cpuid_regs){ 0 };
+		*r = (struct x86_cpuid){ 0 };
 		return;
 	}
 	r->eax = 0;
@@ -94,9 +82,9 @@ static void filter_7(struct cpuid_regs *r, uint32_t subleaf)
 }
 
 /* One thread for each core, one package. */
-static void filter_b(struct cpuid_regs *r, uint32_t subleaf, uint32_t apic_id, unsigned int cpus)
+static void filter_b(struct x86_cpuid *r, uint32_t subleaf, uint32_t apic_id, unsigned int cpus)
 {
-	*r = (struct cpuid_regs){ .ecx = subleaf & 0xff, .edx = apic_id };
+	*r = (struct x86_cpuid){ .ecx = subleaf & 0xff, .edx = apic_id };
 	if (subleaf == 0) {
 		r->ebx = 1;
 		r->ecx |= 1u << 8;
@@ -107,16 +95,16 @@ static void filter_b(struct cpuid_regs *r, uint32_t subleaf, uint32_t apic_id, u
 	}
 }
 
-static void filter_sev(struct cpuid_regs *r)
+static void filter_sev(struct x86_cpuid *r)
 {
-	*r = (struct cpuid_regs){
+	*r = (struct x86_cpuid){
 		.eax = SEV_EAX_SEV | SEV_EAX_ES | SEV_EAX_SNP | SEV_EAX_VMPL,
 		.ebx = MACHINE_C_BIT | PHYSICAL_BITS_LOST << SEV_EBX_LOST_SHIFT |
 		       SNP_VMPL_COUNT << SEV_EBX_VMPLS_SHIFT | SEV_EBX_COHERENT,
 	};
 }
 
-static void filter_standard(struct cpuid_regs *r, uint32_t leaf, uint32_t subleaf, uint32_t apic_id,
+static void filter_standard(struct x86_cpuid *r, uint32_t leaf, uint32_t subleaf, uint32_t apic_id,
 			    unsigned int cpus)
 {
 	switch (leaf) {
@@ -130,7 +118,7 @@ static void filter_standard(struct cpuid_regs *r, uint32_t leaf, uint32_t sublea
 	case 4:
 		return;
 	case 6:
-		*r = (struct cpuid_regs){ .eax = r->eax & F6_EAX_ARAT };
+		*r = (struct x86_cpuid){ .eax = r->eax & F6_EAX_ARAT };
 		return;
 	case 7:
 		filter_7(r, subleaf);
@@ -139,11 +127,11 @@ static void filter_standard(struct cpuid_regs *r, uint32_t leaf, uint32_t sublea
 		filter_b(r, subleaf, apic_id, cpus);
 		return;
 	default:
-		*r = (struct cpuid_regs){ 0 };
+		*r = (struct x86_cpuid){ 0 };
 	}
 }
 
-static void filter_8(struct cpuid_regs *r, const struct cpuid_machine *machine)
+static void filter_8(struct x86_cpuid *r, const struct cpuid_machine *machine)
 {
 	r->eax = (r->eax & 0xff00) | PHYSICAL_BITS;
 	r->ebx &= E8_EBX_KEPT;
@@ -155,7 +143,7 @@ static void filter_8(struct cpuid_regs *r, const struct cpuid_machine *machine)
 	r->edx = CPUID_INVLPGB_COUNT_MAX;
 }
 
-static void filter_extended(struct cpuid_regs *r, uint32_t leaf, uint32_t apic_id,
+static void filter_extended(struct x86_cpuid *r, uint32_t leaf, uint32_t apic_id,
 			    const struct cpuid_machine *machine)
 {
 	switch (leaf) {
@@ -165,32 +153,29 @@ static void filter_extended(struct cpuid_regs *r, uint32_t leaf, uint32_t apic_i
 	case 0x80000001:
 		r->ecx &= ~E1_ECX_HIDDEN;
 		return;
-	case 0x80000002: /* processor name */
-	case 0x80000003:
-	case 0x80000004:
-	case 0x80000005: /* caches and TLBs */
-	case 0x80000006:
+	case 0x80000002 ... 0x80000004: /* processor name */
+	case 0x80000005 ... 0x80000006: /* caches and TLBs */
 	case 0x80000019:
 	case 0x8000001d:
 		return;
 	case 0x80000007:
-		*r = (struct cpuid_regs){ .edx = r->edx & E7_EDX_INVARIANT_TSC };
+		*r = (struct x86_cpuid){ .edx = r->edx & E7_EDX_INVARIANT_TSC };
 		return;
 	case 0x80000008:
 		filter_8(r, machine);
 		return;
 	case 0x8000001e:
-		*r = (struct cpuid_regs){ .eax = apic_id, .ebx = apic_id };
+		*r = (struct x86_cpuid){ .eax = apic_id, .ebx = apic_id };
 		return;
 	case 0x8000001f:
 		filter_sev(r);
 		return;
 	default:
-		*r = (struct cpuid_regs){ 0 };
+		*r = (struct x86_cpuid){ 0 };
 	}
 }
 
-void cpuid_filter(struct cpuid_regs *raw, uint32_t leaf, uint32_t subleaf, uint32_t apic_id,
+void cpuid_filter(struct x86_cpuid *raw, uint32_t leaf, uint32_t subleaf, uint32_t apic_id,
 		  const struct cpuid_machine *machine)
 {
 	if (leaf <= LEAF_STANDARD_MAX)
@@ -198,13 +183,13 @@ void cpuid_filter(struct cpuid_regs *raw, uint32_t leaf, uint32_t subleaf, uint3
 	else if (leaf >= 0x80000000 && leaf <= LEAF_EXTENDED_MAX)
 		filter_extended(raw, leaf, apic_id, machine);
 	else
-		*raw = (struct cpuid_regs){ 0 };
+		*raw = (struct x86_cpuid){ 0 };
 }
 
-struct cpuid_regs cpuid_answer(uint32_t leaf, uint32_t subleaf, uint32_t apic_id,
-			       const struct cpuid_machine *machine)
+struct x86_cpuid cpuid_answer(uint32_t leaf, uint32_t subleaf, uint32_t apic_id,
+			      const struct cpuid_machine *machine)
 {
-	struct cpuid_regs r = physical_cpuid(leaf, subleaf);
+	struct x86_cpuid r = x86_cpuid(leaf, subleaf);
 
 	cpuid_filter(&r, leaf, subleaf, apic_id, machine);
 	return r;
@@ -228,7 +213,7 @@ void cpuid_fill_page(struct snp_cpuid_page *page, const struct cpuid_machine *ma
 {
 	memset(page, 0, sizeof(*page));
 	for (unsigned int i = 0; i < sizeof(listed) / sizeof(listed[0]); i++) {
-		struct cpuid_regs r = cpuid_answer(listed[i].leaf, listed[i].subleaf, 0, machine);
+		struct x86_cpuid r = cpuid_answer(listed[i].leaf, listed[i].subleaf, 0, machine);
 
 		page->entries[i] = (struct snp_cpuid_entry){
 			.eax_in = listed[i].leaf,

@@ -9,12 +9,11 @@
 #include <stdbool.h>
 
 #include "abi/snp.h"
+#include "machine/hv/base/cpu.h"
+#include "machine/hv/base/log.h"
+#include "machine/hv/base/x86.h"
 
 #define CPUID_INVLPGB_COUNT_MAX 7u /* pages beside the first, as EPYC processors have it */
-
-struct cpuid_regs {
-	uint32_t eax, ebx, ecx, edx;
-};
 
 /* What CPUID says of this machine beside what the physical CPU says. */
 struct cpuid_machine {
@@ -22,15 +21,23 @@ struct cpuid_machine {
 	bool invlpgb;	   /* INVLPGB and TLBSYNC are offered */
 };
 
+static inline struct cpuid_machine cpuid_this_machine(void)
+{
+	return (struct cpuid_machine){
+		.cpus = cpu_count(),
+		.invlpgb = hv_mailbox()->invlpgb != MAILBOX_INVLPGB_HIDDEN,
+	};
+}
+
 /* Fills the page that the AMD-SP puts into the guest at launch. */
 void cpuid_fill_page(struct snp_cpuid_page *page, const struct cpuid_machine *machine);
 
 /* What the hypervisor answers to the vCPU with that APIC id: as the page, but for that vCPU. */
-struct cpuid_regs cpuid_answer(uint32_t leaf, uint32_t subleaf, uint32_t apic_id,
-			       const struct cpuid_machine *machine);
+struct x86_cpuid cpuid_answer(uint32_t leaf, uint32_t subleaf, uint32_t apic_id,
+			      const struct cpuid_machine *machine);
 
 /* The pure part: filters raw, the physical CPU's registers, in place. */
-void cpuid_filter(struct cpuid_regs *raw, uint32_t leaf, uint32_t subleaf, uint32_t apic_id,
+void cpuid_filter(struct x86_cpuid *raw, uint32_t leaf, uint32_t subleaf, uint32_t apic_id,
 		  const struct cpuid_machine *machine);
 
 #endif

@@ -2,10 +2,9 @@
 #include "machine/hv/plane/overlap.h"
 
 #include "machine/hv/base/fault_plan.h"
-#include "machine/hv/base/port.h"
-#include "machine/hv/event/irq.h"
+#include "machine/hv/base/lapic.h"
+#include "machine/hv/base/x86.h"
 #include "machine/hv/plane/vmsa.h"
-#include "machine/hv/vmgexit/ghcb.h"
 
 /* A turn of VMPL0, in exits, so that a test does not hang on time; in time only without exits. */
 #define TURN_EXITS 1000u
@@ -24,11 +23,10 @@ uint64_t overlap_deadline(const struct vcpu *v)
 	return v->current == 0 ? overlaps[v->id].until : 0;
 }
 
-static bool possible(struct vcpu *v)
+bool overlap_possible(const struct vcpu *v)
 {
 	const struct plane *p = &v->planes[0];
-	bool sleeps = p->state == PLANE_WAITING ||
-		      (p->state == PLANE_HALTED && !irq_plane_in_hold(p));
+	bool sleeps = p->state == PLANE_WAITING || (p->state == PLANE_HALTED && !p->reset_hold);
 
 	return v->current != 0 && sleeps && !p->loaded && vmsa_usable(p->vmsa_gpa);
 }
@@ -38,15 +36,13 @@ static void begin(struct vcpu *v)
 	vcpu_park(v, 0);
 	v->planes[0].state = PLANE_READY;
 	overlaps[v->id].exits = TURN_EXITS;
-	overlaps[v->id].until = clock_now() + irq_clocks(TURN_US);
+	overlaps[v->id].until = clock_now() + lapic_clocks(TURN_US);
 }
 
 bool overlap_vmgexit(struct vcpu *v)
 {
 	struct overlap *o = &overlaps[v->id];
 
-	if (!possible(v) || !ghcb_asks_for_vmpl0(v))
-		return false;
 	if (o->asked || !fault_strikes(MAILBOX_FAULT_PLANES_AT_ONCE)) {
 		o->asked = false;
 		return false;
@@ -58,7 +54,7 @@ bool overlap_vmgexit(struct vcpu *v)
 
 void overlap_interrupt(struct vcpu *v)
 {
-	if (possible(v) && fault_strikes(MAILBOX_FAULT_PLANES_AT_ONCE_INTERRUPT))
+	if (overlap_possible(v) && fault_strikes(MAILBOX_FAULT_PLANES_AT_ONCE_INTERRUPT))
 		begin(v);
 }
 

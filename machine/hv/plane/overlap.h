@@ -14,9 +14,12 @@
 
 #include "machine/hv/plane/vcpu.h"
 
+/* Whether VMPL0 of v could run beside its current plane. */
+bool overlap_possible(const struct vcpu *v);
+
 /*
- * The current plane of v is about to execute VMGEXIT. True: VMPL0 runs beside it from now on. The
- * caller leaves everything as it is, RIP included: the VMGEXIT comes when the plane has its turn.
+ * It could, and the current plane is about to ask for it. True: VMPL0 runs from now on. The caller
+ * leaves everything as it is, RIP included: the VMGEXIT comes when the plane has its turn.
  */
 bool overlap_vmgexit(struct vcpu *v);
 

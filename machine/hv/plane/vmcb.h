@@ -30,12 +30,9 @@
 #define VMCB_NP_ENABLE 1ull
 
 /* EXITINFO1 of a nested page fault. */
-#define VMCB_NPF_PRESENT (1ull << 0)
 #define VMCB_NPF_WRITE (1ull << 1)
-#define VMCB_NPF_USER (1ull << 2)
 #define VMCB_NPF_FETCH (1ull << 4)
 #define VMCB_NPF_RMP (1ull << 31) /* set by us alone: QEMU knows no RMP */
-#define VMCB_NPF_FINAL (1ull << 32)
 #define VMCB_NPF_TABLE (1ull << 33)
 
 #define VMCB_EXIT_CR_WRITE_BASE 0x10u

@@ -5,8 +5,8 @@
 
 #include "machine/hv/base/log.h"
 #include "machine/hv/base/x86.h"
-#include "machine/hv/insn/msr.h"
-#include "machine/hv/memory/npt.h"
+#include "machine/hv/memory/guest.h"
+#include "machine/hv/plane/control_area.h"
 
 /* SEV_FEATURES that this machine has. All of the rest make VMRUN fail, as on a CPU without them. */
 #define VMSA_FEATURES_KNOWN                                                            \
@@ -26,7 +26,7 @@ struct fxsave {
 	uint8_t st[8][16];
 	uint8_t xmm[256];
 	uint8_t reserved_1a0[96];
-};
+} __attribute__((aligned(16)));
 ABI_SIZE(struct fxsave, 512);
 
 bool vmsa_features_known(uint64_t features)
@@ -38,8 +38,8 @@ struct snp_vmsa *vmsa_usable(uint64_t gpa)
 {
 	struct snp_vmsa *vmsa;
 
-	if (gpa % ABI_PAGE_SIZE || !npt_is_ram(gpa) ||
-	    !rmp_is_vmsa(npt_rmp_table(), (gpa & ~HV_C_BIT) >> ABI_PAGE_SHIFT))
+	if (gpa % ABI_PAGE_SIZE || !guest_is_ram(gpa) ||
+	    !rmp_is_vmsa(guest_rmp_table(), guest_page(gpa)))
 		return NULL;
 	vmsa = guest_ptr(gpa, ABI_PAGE_SIZE, GUEST_PRIVATE);
 	if (!vmsa || vmsa->vmpl >= SNP_VMPL_COUNT || !(vmsa->efer & X86_EFER_SVME))
@@ -47,119 +47,82 @@ struct snp_vmsa *vmsa_usable(uint64_t gpa)
 	return vmsa_features_known(vmsa->sev_features) ? vmsa : NULL;
 }
 
-static void load_segments(struct vmcb *c, const struct snp_vmsa *vmsa)
+static inline void copy_word(uint64_t *cpu, uint64_t *vmsa, bool store)
 {
-	c->es = vmsa->es;
-	c->cs = vmsa->cs;
-	c->ss = vmsa->ss;
-	c->ds = vmsa->ds;
-	c->fs = vmsa->fs;
-	c->gs = vmsa->gs;
-	c->gdtr = vmsa->gdtr;
-	c->ldtr = vmsa->ldtr;
-	c->idtr = vmsa->idtr;
-	c->tr = vmsa->tr;
-	c->cpl = vmsa->cpl;
+	if (store)
+		*vmsa = *cpu;
+	else
+		*cpu = *vmsa;
 }
 
-static void store_segments(const struct vmcb *c, struct snp_vmsa *vmsa)
+static inline void copy_segment(struct snp_segment *cpu, struct snp_segment *vmsa, bool store)
 {
-	vmsa->es = c->es;
-	vmsa->cs = c->cs;
-	vmsa->ss = c->ss;
-	vmsa->ds = c->ds;
-	vmsa->fs = c->fs;
-	vmsa->gs = c->gs;
-	vmsa->gdtr = c->gdtr;
-	vmsa->ldtr = c->ldtr;
-	vmsa->idtr = c->idtr;
-	vmsa->tr = c->tr;
-	vmsa->cpl = c->ss.attributes >> 5 & 3;
+	if (store)
+		*vmsa = *cpu;
+	else
+		*cpu = *vmsa;
 }
 
-static void load_system(struct vmcb *c, const struct snp_vmsa *vmsa)
+/* What is the same in the VMSA and in the VMCB, or in the general registers beside it. */
+static inline void copy_state(struct vmcb *c, struct guest_regs *r, struct snp_vmsa *vmsa,
+			      bool store)
 {
-	c->efer = vmsa->efer;
-	c->cr4 = vmsa->cr4;
+	copy_segment(&c->es, &vmsa->es, store);
+	copy_segment(&c->cs, &vmsa->cs, store);
+	copy_segment(&c->ss, &vmsa->ss, store);
+	copy_segment(&c->ds, &vmsa->ds, store);
+	copy_segment(&c->fs, &vmsa->fs, store);
+	copy_segment(&c->gs, &vmsa->gs, store);
+	copy_segment(&c->gdtr, &vmsa->gdtr, store);
+	copy_segment(&c->ldtr, &vmsa->ldtr, store);
+	copy_segment(&c->idtr, &vmsa->idtr, store);
+	copy_segment(&c->tr, &vmsa->tr, store);
+	copy_word(&c->efer, &vmsa->efer, store);
+	copy_word(&c->cr4, &vmsa->cr4, store);
+	copy_word(&c->cr0, &vmsa->cr0, store);
+	copy_word(&c->dr7, &vmsa->dr7, store);
+	copy_word(&c->dr6, &vmsa->dr6, store);
+	copy_word(&c->rflags, &vmsa->rflags, store);
+	copy_word(&c->rip, &vmsa->rip, store);
+	copy_word(&c->rsp, &vmsa->rsp, store);
+	copy_word(&c->rax, &vmsa->rax, store);
+	copy_word(&c->star, &vmsa->star, store);
+	copy_word(&c->lstar, &vmsa->lstar, store);
+	copy_word(&c->cstar, &vmsa->cstar, store);
+	copy_word(&c->sfmask, &vmsa->sfmask, store);
+	copy_word(&c->kernel_gs_base, &vmsa->kernel_gs_base, store);
+	copy_word(&c->sysenter_cs, &vmsa->sysenter_cs, store);
+	copy_word(&c->sysenter_esp, &vmsa->sysenter_esp, store);
+	copy_word(&c->sysenter_eip, &vmsa->sysenter_eip, store);
+	copy_word(&c->cr2, &vmsa->cr2, store);
+	copy_word(&c->g_pat, &vmsa->g_pat, store);
+	copy_word(&c->dbgctl, &vmsa->dbgctl, store);
+	copy_word(&r->rcx, &vmsa->rcx, store);
+	copy_word(&r->rdx, &vmsa->rdx, store);
+	copy_word(&r->rbx, &vmsa->rbx, store);
+	copy_word(&r->rbp, &vmsa->rbp, store);
+	copy_word(&r->rsi, &vmsa->rsi, store);
+	copy_word(&r->rdi, &vmsa->rdi, store);
+	copy_word(&r->r8, &vmsa->r8, store);
+	copy_word(&r->r9, &vmsa->r9, store);
+	copy_word(&r->r10, &vmsa->r10, store);
+	copy_word(&r->r11, &vmsa->r11, store);
+	copy_word(&r->r12, &vmsa->r12, store);
+	copy_word(&r->r13, &vmsa->r13, store);
+	copy_word(&r->r14, &vmsa->r14, store);
+	copy_word(&r->r15, &vmsa->r15, store);
+}
+
+static void load_state(struct plane *p, struct snp_vmsa *vmsa)
+{
+	struct vmcb *c = p->vmcb;
+
+	copy_state(c, &p->regs, vmsa, false);
 	c->cr3 = vmsa->cr3;
-	c->cr0 = vmsa->cr0;
-	c->dr7 = (uint32_t)vmsa->dr7;
-	c->dr6 = (uint32_t)vmsa->dr6;
-	c->rflags = vmsa->rflags | X86_RFLAGS_FIXED;
-	c->rip = vmsa->rip;
-	c->rsp = vmsa->rsp;
-	c->rax = vmsa->rax;
-	c->star = vmsa->star;
-	c->lstar = vmsa->lstar;
-	c->cstar = vmsa->cstar;
-	c->sfmask = vmsa->sfmask;
-	c->kernel_gs_base = vmsa->kernel_gs_base;
-	c->sysenter_cs = vmsa->sysenter_cs;
-	c->sysenter_esp = vmsa->sysenter_esp;
-	c->sysenter_eip = vmsa->sysenter_eip;
-	c->cr2 = vmsa->cr2;
-	c->g_pat = vmsa->g_pat;
-	c->dbgctl = vmsa->dbgctl;
-}
-
-static void store_system(const struct vmcb *c, struct snp_vmsa *vmsa)
-{
-	vmsa->efer = c->efer;
-	vmsa->cr4 = c->cr4;
-	vmsa->cr0 = c->cr0;
-	vmsa->dr7 = c->dr7;
-	vmsa->dr6 = c->dr6;
-	vmsa->rflags = c->rflags;
-	vmsa->rip = c->rip;
-	vmsa->rsp = c->rsp;
-	vmsa->rax = c->rax;
-	vmsa->star = c->star;
-	vmsa->lstar = c->lstar;
-	vmsa->cstar = c->cstar;
-	vmsa->sfmask = c->sfmask;
-	vmsa->kernel_gs_base = c->kernel_gs_base;
-	vmsa->sysenter_cs = c->sysenter_cs;
-	vmsa->sysenter_esp = c->sysenter_esp;
-	vmsa->sysenter_eip = c->sysenter_eip;
-	vmsa->cr2 = c->cr2;
-	vmsa->g_pat = c->g_pat;
-	vmsa->dbgctl = c->dbgctl;
-}
-
-static void load_registers(struct guest_regs *r, const struct snp_vmsa *vmsa)
-{
-	r->rcx = vmsa->rcx;
-	r->rdx = vmsa->rdx;
-	r->rbx = vmsa->rbx;
-	r->rbp = vmsa->rbp;
-	r->rsi = vmsa->rsi;
-	r->rdi = vmsa->rdi;
-	r->r8 = vmsa->r8;
-	r->r9 = vmsa->r9;
-	r->r10 = vmsa->r10;
-	r->r11 = vmsa->r11;
-	r->r12 = vmsa->r12;
-	r->r13 = vmsa->r13;
-	r->r14 = vmsa->r14;
-	r->r15 = vmsa->r15;
-}
-
-static void store_registers(const struct guest_regs *r, struct snp_vmsa *vmsa)
-{
-	vmsa->rcx = r->rcx;
-	vmsa->rdx = r->rdx;
-	vmsa->rbx = r->rbx;
-	vmsa->rbp = r->rbp;
-	vmsa->rsi = r->rsi;
-	vmsa->rdi = r->rdi;
-	vmsa->r8 = r->r8;
-	vmsa->r9 = r->r9;
-	vmsa->r10 = r->r10;
-	vmsa->r11 = r->r11;
-	vmsa->r12 = r->r12;
-	vmsa->r13 = r->r13;
-	vmsa->r14 = r->r14;
-	vmsa->r15 = r->r15;
+	c->cpl = vmsa->cpl;
+	c->dr7 = (uint32_t)c->dr7;
+	c->dr6 = (uint32_t)c->dr6;
+	c->rflags |= X86_RFLAGS_FIXED;
 }
 
 /* The VMSA keeps the full x87 tag word, FXSAVE one bit for each register: empty or not. */
@@ -183,39 +146,39 @@ static uint16_t bits_to_tags(uint8_t bits)
 	return tags;
 }
 
-static void load_fpu(struct plane *p, const struct snp_vmsa *vmsa)
+static void load_fpu(const struct snp_vmsa *vmsa)
 {
-	struct fxsave *f = (struct fxsave *)p->fpu;
+	struct fxsave f;
 
-	__asm__ volatile("fxsave64 %0" : "=m"(*f)); /* for mxcsr_mask */
-	f->fcw = vmsa->x87_fcw;
-	f->fsw = vmsa->x87_fsw;
-	f->tags = tags_to_bits(vmsa->x87_ftw);
-	f->fop = vmsa->x87_fop;
-	f->rip = vmsa->x87_rip;
-	f->rdp = vmsa->x87_dp;
-	f->mxcsr = vmsa->mxcsr & f->mxcsr_mask;
+	__asm__ volatile("fxsave64 %0" : "=m"(f)); /* for mxcsr_mask */
+	f.fcw = vmsa->x87_fcw;
+	f.fsw = vmsa->x87_fsw;
+	f.tags = tags_to_bits(vmsa->x87_ftw);
+	f.fop = vmsa->x87_fop;
+	f.rip = vmsa->x87_rip;
+	f.rdp = vmsa->x87_dp;
+	f.mxcsr = vmsa->mxcsr & f.mxcsr_mask;
 	for (unsigned int i = 0; i < 8; i++)
-		memcpy(f->st[i], &vmsa->x87_registers[10 * i], 10);
-	memcpy(f->xmm, vmsa->xmm_registers, sizeof(f->xmm));
-	__asm__ volatile("fxrstor64 %0" : : "m"(*f));
+		memcpy(f.st[i], &vmsa->x87_registers[10 * i], 10);
+	memcpy(f.xmm, vmsa->xmm_registers, sizeof(f.xmm));
+	__asm__ volatile("fxrstor64 %0" : : "m"(f));
 }
 
-static void store_fpu(struct plane *p, struct snp_vmsa *vmsa)
+static void store_fpu(struct snp_vmsa *vmsa)
 {
-	struct fxsave *f = (struct fxsave *)p->fpu;
+	struct fxsave f;
 
-	__asm__ volatile("fxsave64 %0" : "=m"(*f));
-	vmsa->x87_fcw = f->fcw;
-	vmsa->x87_fsw = f->fsw;
-	vmsa->x87_ftw = bits_to_tags(f->tags);
-	vmsa->x87_fop = f->fop;
-	vmsa->x87_rip = f->rip;
-	vmsa->x87_dp = f->rdp;
-	vmsa->mxcsr = f->mxcsr;
+	__asm__ volatile("fxsave64 %0" : "=m"(f));
+	vmsa->x87_fcw = f.fcw;
+	vmsa->x87_fsw = f.fsw;
+	vmsa->x87_ftw = bits_to_tags(f.tags);
+	vmsa->x87_fop = f.fop;
+	vmsa->x87_rip = f.rip;
+	vmsa->x87_dp = f.rdp;
+	vmsa->mxcsr = f.mxcsr;
 	for (unsigned int i = 0; i < 8; i++)
-		memcpy(&vmsa->x87_registers[10 * i], f->st[i], 10);
-	memcpy(vmsa->xmm_registers, f->xmm, sizeof(f->xmm));
+		memcpy(&vmsa->x87_registers[10 * i], f.st[i], 10);
+	memcpy(vmsa->xmm_registers, f.xmm, sizeof(f.xmm));
 }
 
 static void load_debug(const struct snp_vmsa *vmsa)
@@ -236,10 +199,7 @@ static void store_debug(struct snp_vmsa *vmsa)
 
 static bool has_xcr0(void)
 {
-	uint32_t eax = 1, ebx, ecx = 0, edx;
-
-	__asm__ volatile("cpuid" : "+a"(eax), "=b"(ebx), "+c"(ecx), "=d"(edx));
-	return ecx & CPUID_1_ECX_OSXSAVE;
+	return x86_cpuid(1, 0).ecx & CPUID_1_ECX_OSXSAVE;
 }
 
 static void load_extended(const struct snp_vmsa *vmsa)
@@ -260,35 +220,15 @@ static void store_extended(struct snp_vmsa *vmsa)
 	vmsa->xcr0 = low | (uint64_t)high << 32;
 }
 
-/* The control area: what this hypervisor wants to see of the plane. */
-static void init_control(struct plane *p, const struct snp_vmsa *vmsa)
-{
-	struct vmcb *c = p->vmcb;
-
-	c->intercept_exceptions = 1u << X86_VECTOR_UD;
-	c->intercept_1 = VMCB_INTERCEPT1_INTR | VMCB_INTERCEPT1_NMI | VMCB_INTERCEPT1_CR0_SEL |
-			 VMCB_INTERCEPT1_CPUID | VMCB_INTERCEPT1_HLT | VMCB_INTERCEPT1_INVLPGA |
-			 VMCB_INTERCEPT1_IOIO | VMCB_INTERCEPT1_MSR | VMCB_INTERCEPT1_SHUTDOWN;
-	c->intercept_2 = VMCB_INTERCEPT2_SVM_ALL;
-	c->iopm = msr_io_permissions();
-	c->msrpm = msr_permissions();
-	c->asid = p->vmpl + 1;
-	c->tlb_control = VMCB_TLB_FLUSH_ALL;
-	c->int_control = VMCB_INT_V_MASKING | (uint32_t)(vmsa->vintr_ctrl & VMCB_INT_V_TPR_MASK);
-	c->np_control = VMCB_NP_ENABLE;
-}
-
 bool vmsa_load(struct plane *p)
 {
 	struct snp_vmsa *vmsa = vmsa_usable(p->vmsa_gpa);
 
-	if (!vmsa || (npt_rmp(p->vmsa_gpa)->flags & RMP_VMSA_IN_USE))
+	if (!vmsa || (guest_rmp(p->vmsa_gpa)->flags & RMP_VMSA_IN_USE))
 		return false;
 	memset(p->vmcb, 0, sizeof(*p->vmcb));
-	load_segments(p->vmcb, vmsa);
-	load_system(p->vmcb, vmsa);
-	load_registers(&p->regs, vmsa);
-	load_fpu(p, vmsa);
+	load_state(p, vmsa);
+	load_fpu(vmsa);
 	load_debug(vmsa);
 	load_extended(vmsa);
 	p->vmcb->event_inj = p->event_inj;
@@ -299,15 +239,15 @@ bool vmsa_load(struct plane *p)
 	p->sev_features = vmsa->sev_features;
 	p->cpu_vmpl = vmsa->vmpl;
 	p->flat = !(vmsa->cr0 & X86_CR0_PG) || !(vmsa->cr4 & X86_CR4_PAE);
-	init_control(p, vmsa);
-	npt_rmp(p->vmsa_gpa)->flags |= RMP_VMSA_IN_USE;
+	control_area_reset(p, vmsa->vintr_ctrl);
+	guest_rmp(p->vmsa_gpa)->flags |= RMP_VMSA_IN_USE;
 	p->loaded = true;
 	return true;
 }
 
 void vmsa_park(struct plane *p)
 {
-	store_fpu(p, p->aside);
+	store_fpu(p->aside);
 	store_debug(p->aside);
 	store_extended(p->aside);
 	p->parked = true;
@@ -315,7 +255,7 @@ void vmsa_park(struct plane *p)
 
 void vmsa_unpark(struct plane *p)
 {
-	load_fpu(p, p->aside);
+	load_fpu(p->aside);
 	load_debug(p->aside);
 	load_extended(p->aside);
 	p->vmcb->tlb_control = VMCB_TLB_FLUSH_ALL;
@@ -354,9 +294,8 @@ void vmsa_store_remote(struct plane *p, uint64_t exit_code)
 		hv_panic("VMSA %lx of VMPL %u vanished while in use", p->vmsa_gpa, p->vmpl);
 	if (p->parked)
 		store_parked(p, vmsa);
-	store_segments(p->vmcb, vmsa);
-	store_system(p->vmcb, vmsa);
-	store_registers(&p->regs, vmsa);
+	copy_state(p->vmcb, &p->regs, vmsa, true);
+	vmsa->cpl = (uint8_t)plane_cpl(p);
 	vmsa->cr3 = p->guest_cr3;
 	p->event_inj = p->vmcb->event_inj;
 	p->event_error = p->vmcb->event_error;
@@ -367,7 +306,7 @@ void vmsa_store_remote(struct plane *p, uint64_t exit_code)
 	vmsa->exit_info_1 = p->vmcb->exit_info_1;
 	vmsa->exit_info_2 = p->vmcb->exit_info_2;
 	vmsa->exit_int_info = 0;
-	npt_rmp(p->vmsa_gpa)->flags &= (uint8_t)~RMP_VMSA_IN_USE;
+	guest_rmp(p->vmsa_gpa)->flags &= (uint8_t)~RMP_VMSA_IN_USE;
 	p->loaded = false;
 }
 
@@ -376,7 +315,7 @@ void vmsa_store(struct plane *p, uint64_t exit_code)
 	struct snp_vmsa *vmsa = guest_ptr(p->vmsa_gpa, ABI_PAGE_SIZE, GUEST_PRIVATE);
 
 	if (vmsa) {
-		store_fpu(p, vmsa);
+		store_fpu(vmsa);
 		store_debug(vmsa);
 		store_extended(vmsa);
 	}

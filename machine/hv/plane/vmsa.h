@@ -9,8 +9,8 @@
 #include "machine/hv/plane/vcpu.h"
 
 /*
- * The VMSA at gpa when VMRUN would take it, or NULL: RMP entry, VMPL, EFER.SVME, SEV_FEATURES. Which
- * VMPL and which features is the VMSA's choice.
+ * The VMSA at gpa when VMRUN would take it, or NULL: RMP entry, VMPL, EFER.SVME, SEV_FEATURES.
+ * Which VMPL and which features is the VMSA's choice.
  */
 struct snp_vmsa *vmsa_usable(uint64_t gpa);
 

@@ -3,8 +3,10 @@
 
 #include <string.h>
 
+#include "machine/hv/base/log.h"
 #include "machine/hv/base/x86.h"
 #include "machine/hv/memory/npt.h"
+#include "machine/hv/memory/page_state.h"
 
 #define PTE_PRESENT (1ull << 0)
 #define PTE_WRITE (1ull << 1)
@@ -140,7 +142,7 @@ static uint8_t *locate(struct vcpu *v, uint64_t linear, size_t size, unsigned in
 		*r = npf(linear, r->gpa, r->private, perms);
 		return NULL;
 	}
-	/* What we write is no other than what a vCPU writes: code.h. */
+	/* What we write is no other than what a vCPU writes: memory/code_use.h. */
 	if ((access & WALK_WRITE) && npt_use(r->gpa) == CODE_EXECUTED)
 		npt_set_use(r->gpa, CODE_WRITTEN);
 	return at;
@@ -193,4 +195,43 @@ struct walk_result walk_write(struct vcpu *v, uint64_t linear, const void *from,
 	if (s.size[1])
 		memcpy(s.at[1], (const uint8_t *)from + s.size[0], s.size[1]);
 	return r;
+}
+
+_Noreturn void rmp_violation(const struct vcpu *v, const char *what, uint64_t gpa, uint64_t error)
+{
+	const struct plane *p = &v->planes[v->current];
+	uint64_t rip = p->vmcb->rip;
+
+	hv_log("RMP violation at VMPL %u: %s: gPA %lx error %lx RIP %lx", p->cpu_vmpl, what, gpa,
+	       error, rip);
+	hv_stop(MAILBOX_STOP_RMP_VIOLATION, p->cpu_vmpl, gpa, error | VMCB_NPF_RMP, rip);
+}
+
+static enum walk_answer private_walk(struct vcpu *v, const struct walk_result *w)
+{
+	switch (rmp_access(guest_rmp_table(), w->gpa >> ABI_PAGE_SHIFT, vcpu_plane(v)->cpu_vmpl,
+			   w->perms)) {
+	case RMP_DONE:
+		return WALK_TRY_AGAIN;
+	case RMP_NOT_ASSIGNED:
+		if (page_state_make_private(v->id, v->current, w->gpa))
+			return WALK_TRY_AGAIN;
+		rmp_violation(v, "access with C-bit to a shared page", w->gpa, 0);
+	case RMP_NOT_VALIDATED:
+		return WALK_NOT_VALIDATED;
+	default:
+		rmp_violation(v, "permission of the VMPL", w->gpa, 0);
+	}
+}
+
+enum walk_answer walk_fault(struct vcpu *v, const struct walk_result *w)
+{
+	if (!guest_is_ram(w->gpa))
+		rmp_violation(v, "tables, operand or stack outside RAM", w->gpa, 0);
+	if (w->private)
+		return private_walk(v, w);
+	if ((guest_rmp(w->gpa)->flags & RMP_ASSIGNED) &&
+	    !page_state_make_shared(v->id, v->current, w->gpa))
+		rmp_violation(v, "access without C-bit to a private page", w->gpa, 0);
+	return WALK_TRY_AGAIN;
 }

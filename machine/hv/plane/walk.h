@@ -39,4 +39,18 @@ struct walk_result walk_read(struct vcpu *v, uint64_t linear, void *to, size_t s
 struct walk_result walk_write(struct vcpu *v, uint64_t linear, const void *from, size_t size,
 			      unsigned int access);
 
+enum walk_answer {
+	WALK_TRY_AGAIN,	    /* the host has mended it: the same again */
+	WALK_NOT_VALIDATED, /* the CPU raises #VC (VC_PAGE_NOT_VALIDATED) */
+};
+
+/*
+ * What follows an access that the hypervisor makes in the CPU's place and that ended as WALK_NPF:
+ * the nested page fault that the CPU would have had. A broken rule stops the machine.
+ */
+enum walk_answer walk_fault(struct vcpu *v, const struct walk_result *w);
+
+/* The current plane broke a rule of the RMP at gpa: says which, and stops the machine. */
+_Noreturn void rmp_violation(const struct vcpu *v, const char *what, uint64_t gpa, uint64_t error);
+
 #endif

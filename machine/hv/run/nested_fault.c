@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-#include "machine/hv/run/nested_fault.h"
+#include "machine/hv/run/run.h"
 
-#include "machine/hv/base/log.h"
-#include "machine/hv/base/port.h"
+#include "machine/hv/base/cpu.h"
 #include "machine/hv/base/x86.h"
 #include "machine/hv/event/vc.h"
-#include "machine/hv/insn/emulate.h"
-#include "machine/hv/memory/convert.h"
+#include "machine/hv/insn/handlers.h"
 #include "machine/hv/memory/npt.h"
+#include "machine/hv/memory/page_state.h"
+#include "machine/hv/plane/walk.h"
 
 /*
  * Opens a page for what the RMP permits and its use does not. When its use does, another vCPU has
@@ -18,7 +18,7 @@ static bool open_page(const struct vcpu *v, uint64_t gpa, uint64_t error)
 	static struct code_history history;
 	struct code_fault fault = {
 		.vcpu = v->id,
-		.page = gpa >> ABI_PAGE_SHIFT,
+		.page = guest_page(gpa),
 		.rip = v->planes[v->current].vmcb->rip,
 		.fetch = error & VMCB_NPF_FETCH,
 		.now = clock_now(),
@@ -38,21 +38,11 @@ static bool open_page(const struct vcpu *v, uint64_t gpa, uint64_t error)
 	return true;
 }
 
-static _Noreturn void stop_at(const struct vcpu *v, const char *what, uint64_t gpa, uint64_t error)
-{
-	const struct plane *p = &v->planes[v->current];
-	uint64_t rip = p->vmcb->rip;
-
-	hv_log("RMP violation at VMPL %u: %s: gPA %lx error %lx RIP %lx", p->cpu_vmpl, what, gpa,
-	       error, rip);
-	hv_stop(MAILBOX_STOP_RMP_VIOLATION, p->cpu_vmpl, gpa, error | VMCB_NPF_RMP, rip);
-}
-
 static _Noreturn void violation(struct vcpu *v, const char *what)
 {
 	const struct vmcb *c = vcpu_plane(v)->vmcb;
 
-	stop_at(v, what, c->exit_info_2 & ~HV_C_BIT, c->exit_info_1);
+	rmp_violation(v, what, c->exit_info_2 & ~HV_C_BIT, c->exit_info_1);
 }
 
 /* Whether no plane exists that is less privileged than the current one. */
@@ -60,7 +50,7 @@ static bool least_privileged(const struct vcpu *v)
 {
 	unsigned int below = v->planes[v->current].cpu_vmpl + 1;
 
-	for (unsigned int i = 0; i < vcpu_count(); i++) {
+	for (unsigned int i = 0; i < cpu_count(); i++) {
 		const struct vcpu *other = vcpu_by_apic_id(i);
 
 		for (unsigned int vmpl = below; vmpl < SNP_VMPL_COUNT; vmpl++)
@@ -85,8 +75,8 @@ static bool mend_private_by_nature(struct vcpu *v, uint64_t gpa)
 	if (!(error & (VMCB_NPF_TABLE | VMCB_NPF_FETCH)))
 		return false;
 	if ((error & VMCB_NPF_TABLE) && (p->vmcb->cr3 ^ gpa) >> ABI_PAGE_SHIFT == 0)
-		return emulate_private_cr3(v);
-	if (rmp_access(npt_rmp_table(), gpa >> ABI_PAGE_SHIFT, p->cpu_vmpl, perms) != RMP_DONE ||
+		return insn_private_cr3(v);
+	if (rmp_access(guest_rmp_table(), guest_page(gpa), p->cpu_vmpl, perms) != RMP_DONE ||
 	    !least_privileged(v))
 		return false;
 	if (open_page(v, gpa, error))
@@ -97,7 +87,7 @@ static bool mend_private_by_nature(struct vcpu *v, uint64_t gpa)
 /* A walk or fetch without C-bit that nothing can be done about in the shared view. */
 static void private_by_nature_fault(struct vcpu *v, uint64_t gpa)
 {
-	if (rmp_access(npt_rmp_table(), gpa >> ABI_PAGE_SHIFT, vcpu_plane(v)->cpu_vmpl,
+	if (rmp_access(guest_rmp_table(), guest_page(gpa), vcpu_plane(v)->cpu_vmpl,
 		       RMP_PERM_READ) == RMP_NOT_VALIDATED)
 		vc_raise(v, VC_PAGE_NOT_VALIDATED);
 	else
@@ -106,20 +96,20 @@ static void private_by_nature_fault(struct vcpu *v, uint64_t gpa)
 
 static void shared_fault(struct vcpu *v, uint64_t gpa, uint64_t error)
 {
-	if (!(npt_rmp(gpa)->flags & RMP_ASSIGNED))
+	if (!(guest_rmp(gpa)->flags & RMP_ASSIGNED))
 		open_page(v, gpa, error);
 	else if (mend_private_by_nature(v, gpa))
 		return;
 	else if (error & (VMCB_NPF_TABLE | VMCB_NPF_FETCH))
 		private_by_nature_fault(v, gpa);
-	else if (!convert_to_shared(v, gpa))
+	else if (!page_state_make_shared(v->id, v->current, gpa))
 		violation(v, "access without C-bit to a private page");
 }
 
-static unsigned int wanted_perms(const struct vcpu *v, uint64_t error)
+static unsigned int wanted_perms(struct vcpu *v, uint64_t error)
 {
 	if (error & VMCB_NPF_FETCH)
-		return emulate_cpl(v) == 3 ? RMP_PERM_EXEC_USER : RMP_PERM_EXEC_SUPER;
+		return plane_cpl(vcpu_plane(v)) == 3 ? RMP_PERM_EXEC_USER : RMP_PERM_EXEC_SUPER;
 	return error & VMCB_NPF_WRITE ? RMP_PERM_READ | RMP_PERM_WRITE : RMP_PERM_READ;
 }
 
@@ -131,7 +121,7 @@ static void private_fault(struct vcpu *v, uint64_t gpa, uint64_t error)
 		open_page(v, gpa, error);
 		break;
 	case RMP_NOT_ASSIGNED:
-		if (!convert_to_private(v, gpa))
+		if (!page_state_make_private(v->id, v->current, gpa))
 			violation(v, "access with C-bit to a shared page");
 		break;
 	case RMP_NOT_VALIDATED:
@@ -144,13 +134,13 @@ static void private_fault(struct vcpu *v, uint64_t gpa, uint64_t error)
 	}
 }
 
-void npf_exit(struct vcpu *v)
+void run_nested_fault(struct vcpu *v)
 {
 	const struct plane *p = vcpu_plane(v);
 	uint64_t error = p->vmcb->exit_info_1;
 	uint64_t gpa = p->vmcb->exit_info_2 & ~HV_C_BIT;
 
-	if (!npt_is_ram(gpa)) {
+	if (!guest_is_ram(gpa)) {
 		if (error & VMCB_NPF_TABLE)
 			violation(v, "page table outside RAM");
 		vc_raise(v, SVM_EXIT_NPF);
@@ -159,32 +149,4 @@ void npf_exit(struct vcpu *v)
 	} else {
 		shared_fault(v, gpa, error);
 	}
-}
-
-static enum npf_answer private_walk(struct vcpu *v, const struct walk_result *w)
-{
-	switch (rmp_access(npt_rmp_table(), w->gpa >> ABI_PAGE_SHIFT, vcpu_plane(v)->cpu_vmpl,
-			   w->perms)) {
-	case RMP_DONE:
-		return NPF_TRY_AGAIN;
-	case RMP_NOT_ASSIGNED:
-		if (convert_to_private(v, w->gpa))
-			return NPF_TRY_AGAIN;
-		stop_at(v, "access with C-bit to a shared page", w->gpa, 0);
-	case RMP_NOT_VALIDATED:
-		return NPF_NOT_VALIDATED;
-	default:
-		stop_at(v, "permission of the VMPL", w->gpa, 0);
-	}
-}
-
-enum npf_answer npf_walk(struct vcpu *v, const struct walk_result *w)
-{
-	if (!npt_is_ram(w->gpa))
-		stop_at(v, "tables, operand or stack outside RAM", w->gpa, 0);
-	if (w->private)
-		return private_walk(v, w);
-	if ((npt_rmp(w->gpa)->flags & RMP_ASSIGNED) && !convert_to_shared(v, w->gpa))
-		stop_at(v, "access without C-bit to a private page", w->gpa, 0);
-	return NPF_TRY_AGAIN;
 }

@@ -9,20 +9,20 @@
 
 #include "machine/hv/plane/cpuid.h"
 
-static struct cpuid_regs filtered_for(uint32_t leaf, bool invlpgb)
+static struct x86_cpuid filtered_for(uint32_t leaf, bool invlpgb)
 {
 	struct cpuid_machine machine = { .cpus = 1, .invlpgb = invlpgb };
-	struct cpuid_regs r = { 0xffffffff, 0xffffffff, 0xffffffff, 0xffffffff };
+	struct x86_cpuid r = { 0xffffffff, 0xffffffff, 0xffffffff, 0xffffffff };
 
 	cpuid_filter(&r, leaf, 0, 0, &machine);
 	return r;
 }
 
-static struct cpuid_regs filtered(uint32_t leaf, uint32_t subleaf, uint32_t apic_id,
-				  unsigned int cpus)
+static struct x86_cpuid filtered(uint32_t leaf, uint32_t subleaf, uint32_t apic_id,
+				 unsigned int cpus)
 {
 	struct cpuid_machine machine = { .cpus = cpus, .invlpgb = true };
-	struct cpuid_regs r = { 0xffffffff, 0xffffffff, 0xffffffff, 0xffffffff };
+	struct x86_cpuid r = { 0xffffffff, 0xffffffff, 0xffffffff, 0xffffffff };
 
 	cpuid_filter(&r, leaf, subleaf, apic_id, &machine);
 	return r;
@@ -30,7 +30,7 @@ static struct cpuid_regs filtered(uint32_t leaf, uint32_t subleaf, uint32_t apic
 
 static void test_no_xsave(void **state)
 {
-	struct cpuid_regs r = filtered(0, 0, 0, 1);
+	struct x86_cpuid r = filtered(0, 0, 0, 1);
 
 	(void)state;
 	assert_int_equal(r.eax, 0xc);
@@ -46,7 +46,7 @@ static void test_no_xsave(void **state)
 
 static void test_kept(void **state)
 {
-	struct cpuid_regs r = filtered(1, 0, 0, 1);
+	struct x86_cpuid r = filtered(1, 0, 0, 1);
 
 	(void)state;
 	assert_int_equal(r.ecx >> 30 & 1, 1); /* RDRAND: Linux checks the C-bit with it */
@@ -60,7 +60,7 @@ static void test_kept(void **state)
 
 static void test_topology(void **state)
 {
-	struct cpuid_regs r = filtered(1, 0, 3, 4);
+	struct x86_cpuid r = filtered(1, 0, 3, 4);
 
 	(void)state;
 	assert_int_equal(r.ebx >> 16, 0x0304);
@@ -89,7 +89,7 @@ static void test_topology(void **state)
 
 static void test_sev(void **state)
 {
-	struct cpuid_regs r = filtered(0x8000001f, 0, 0, 1);
+	struct x86_cpuid r = filtered(0x8000001f, 0, 0, 1);
 
 	(void)state;
 	assert_int_equal(r.eax, 0x3a); /* SEV, ES, SNP, VMPL; no SME, and nothing we do not do */
@@ -102,7 +102,7 @@ static void test_sev(void **state)
 /* APM volume 3, appendix E, 8000_0008: INVLPGB, its nested translations, its count of pages. */
 static void test_invlpgb(void **state)
 {
-	struct cpuid_regs r = filtered_for(0x80000008, true);
+	struct x86_cpuid r = filtered_for(0x80000008, true);
 
 	(void)state;
 	assert_int_equal(r.ebx & (1u << 3 | 1u << 21), 1u << 3 | 1u << 21);
@@ -120,7 +120,7 @@ static void test_unknown(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(leaves) / sizeof(leaves[0]); i++) {
-		struct cpuid_regs r = filtered(leaves[i], 0, 0, 1);
+		struct x86_cpuid r = filtered(leaves[i], 0, 0, 1);
 
 		assert_int_equal(r.eax | r.ebx | r.ecx | r.edx, 0);
 	}

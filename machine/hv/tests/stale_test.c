@@ -11,10 +11,11 @@
 
 #include <cmocka.h>
 
+#include "machine/hv/base/cpu.h"
 #include "machine/hv/base/page.h"
 #include "machine/hv/memory/npt_view.h"
 #include "machine/hv/memory/stale.h"
-#include "machine/hv/plane/vcpu.h"
+#include "machine/hv/memory/tlb.h"
 
 #define CPUS 2u
 #define TABLES_OF_VIEW 66u
@@ -22,8 +23,7 @@
 #define ALL (NPT_MAY_READ | NPT_MAY_WRITE | NPT_MAY_EXECUTE)
 #define PAGE 1000u
 
-static struct vcpu cpus[CPUS];
-static struct npt_view shared, views[SNP_VMPL_COUNT];
+static struct npt_view views[SNP_VMPL_COUNT];
 static uint8_t rights[SNP_VMPL_COUNT][PAGES];
 
 void *page_take(uint64_t count)
@@ -35,22 +35,17 @@ void *page_take(uint64_t count)
 	return at;
 }
 
-struct vcpu *vcpu_by_apic_id(uint32_t apic_id)
-{
-	return &cpus[apic_id];
-}
-
-unsigned int vcpu_count(void)
+unsigned int cpu_count(void)
 {
 	return CPUS;
 }
 
-void vcpu_drive_out(struct vcpu *v)
+void cpu_drive_out(unsigned int id)
 {
-	(void)v;
+	(void)id;
 }
 
-const uint8_t *npt_rights(unsigned int vmpl)
+uint8_t *npt_rights(unsigned int vmpl)
 {
 	return rights[vmpl];
 }
@@ -65,28 +60,26 @@ uint64_t npt_private_leaf(uint64_t page, uint8_t r)
 	return r & NPT_MAY_EXECUTE ? leaf : leaf | NPT_NO_EXECUTE;
 }
 
-uint64_t npt_level2_pages(void)
-{
-	return 1;
-}
-
-const struct npt_view *npt_shared_view(void)
-{
-	return &shared;
-}
-
 const struct npt_view *npt_private_view(unsigned int vmpl)
 {
 	return &views[vmpl];
 }
 
-uint64_t *npt_new_root(const struct npt_view *low, const struct npt_view *high)
+static void link_leaves(struct npt_view *view, uint64_t *leaves)
 {
-	uint64_t *root = page_take(1);
+	view->level3 = page_take(1);
+	view->level2 = page_take(1);
+	view->leaves = leaves;
+	view->level3[0] = (uint64_t)view->level2 | NPT_TABLE;
+	for (unsigned int i = 0; i < TABLES_OF_VIEW; i++)
+		view->level2[i] = (uint64_t)(leaves + i * NPT_ENTRIES) | NPT_TABLE;
+}
 
-	root[0] = (uint64_t)low->level3 | NPT_TABLE;
-	root[256] = (uint64_t)high->level3 | NPT_TABLE;
-	return root;
+void npt_view_make(struct npt_view *view, uint64_t *leaves)
+{
+	link_leaves(view, leaves);
+	view->root_paging = page_take(1);
+	view->root_paging[256] = (uint64_t)view->level3 | NPT_TABLE;
 }
 
 static void guest_sets(unsigned int vmpl, uint64_t page, uint8_t now)
@@ -94,7 +87,7 @@ static void guest_sets(unsigned int vmpl, uint64_t page, uint8_t now)
 	if (rights[vmpl][page] & ~now)
 		stale_keep(vmpl, page);
 	rights[vmpl][page] = now;
-	stale_gain(vmpl, page, now);
+	stale_change(vmpl, page, now, true);
 	views[vmpl].leaves[page] = npt_private_leaf(page, now);
 	stale_set_leaves(page);
 	stale_settle(page, 1);
@@ -105,7 +98,7 @@ static bool host_sets(unsigned int vmpl, uint64_t page, uint8_t now)
 	bool lost;
 
 	rights[vmpl][page] = now;
-	stale_replace(vmpl, page, now);
+	stale_change(vmpl, page, now, false);
 	views[vmpl].leaves[page] = npt_private_leaf(page, now);
 	lost = stale_set_leaves(page);
 	stale_settle(page, 1);
@@ -119,7 +112,7 @@ static uint64_t walk(unsigned int vcpu, unsigned int vmpl, uint64_t page)
 
 	if (!stale_exists(vcpu, vmpl))
 		return views[vmpl].leaves[page];
-	table = (const uint64_t *)stale_root(vcpu, vmpl, true);
+	table = stale_view(vcpu, vmpl)->root_paging;
 	table = (const uint64_t *)(table[256] & ~0xfffull);
 	table = (const uint64_t *)(table[0] & ~0xfffull);
 	table = (const uint64_t *)(table[page / NPT_ENTRIES] & ~0xfffull);
@@ -138,22 +131,16 @@ static int set_up(void **state)
 		for (unsigned int vmpl = 0; vmpl < SNP_VMPL_COUNT; vmpl++)
 			stale_flush(vcpu, vmpl);
 	for (unsigned int vmpl = 0; vmpl < SNP_VMPL_COUNT; vmpl++) {
-		if (!views[vmpl].leaves) {
-			views[vmpl].level3 = page_take(1);
-			views[vmpl].level2 = page_take(1);
-			views[vmpl].leaves = page_take(TABLES_OF_VIEW);
-			for (unsigned int i = 0; i < TABLES_OF_VIEW; i++)
-				views[vmpl].level2[i] =
-					(uint64_t)(views[vmpl].leaves + i * NPT_ENTRIES) |
-					NPT_TABLE;
-		}
+		if (!views[vmpl].leaves)
+			link_leaves(&views[vmpl], page_take(TABLES_OF_VIEW));
 		for (uint64_t page = 0; page < PAGES; page++) {
 			rights[vmpl][page] = ALL;
 			views[vmpl].leaves[page] = npt_private_leaf(page, ALL);
 		}
 	}
-	cpus[0].ran_at = 1u << 2;
-	cpus[1].ran_at = 1u << 2 | 1u << 0;
+	tlb_enter(0, 2);
+	tlb_enter(1, 2);
+	tlb_enter(1, 0);
 	return 0;
 }
 
@@ -186,7 +173,7 @@ static void test_later_changes(void **state)
 	stale_flush(0, 2);
 	expect(0, 2, PAGE + 1, NPT_MAY_READ);
 	expect(0, 2, PAGE + 2, 0);
-	cpus[0].ran_at = 1u << 2;
+	tlb_enter(0, 2);
 	guest_sets(2, PAGE, NPT_MAY_READ);
 	guest_sets(2, PAGE + 1, NPT_MAY_READ | NPT_MAY_EXECUTE);
 	expect(0, 2, PAGE + 1, NPT_MAY_READ | NPT_MAY_EXECUTE);
@@ -234,7 +221,7 @@ static void test_flush_of_one(void **state)
 	guest_sets(2, PAGE + 1, 0); /* vCPU 1 has not run there since */
 	expect(1, 2, PAGE + 1, 0);
 	expect(0, 2, PAGE + 1, ALL);
-	assert_int_equal(cpus[1].tlb_entered, NPT_NO_GENERATION);
+	assert_true(tlb_enter(1, 1)); /* its CPU flushes, too */
 }
 
 static void test_broadcast(void **state)
@@ -270,7 +257,7 @@ static void test_lost_after_broadcast(void **state)
 static void test_bounded(void **state)
 {
 	(void)state;
-	cpus[0].ran_at = 0;
+	tlb_flushed(0, 2);
 	for (uint64_t i = 0; i < 64; i++)
 		guest_sets(2, i * NPT_ENTRIES, 0);
 	expect(1, 2, 0, ALL);

@@ -9,12 +9,6 @@
 #include "abi/ghcb.h"
 #include "machine/hv/plane/vcpu.h"
 
-enum ghcb_after { /* what follows when the answer is in the page */
-		  GHCB_AFTER_RESUME,
-		  GHCB_AFTER_SWITCH, /* to target_vmpl; the answer becomes an error if that fails */
-		  GHCB_AFTER_HOLD,   /* AP reset hold */
-};
-
 #define GHCB_FIELD_RAX (1u << 0)
 #define GHCB_FIELD_RBX (1u << 1)
 #define GHCB_FIELD_RCX (1u << 2)
@@ -33,8 +27,6 @@ struct ghcb_call {
 
 	uint64_t result_1, result_2;
 	uint32_t output; /* GHCB_FIELD_* that go back */
-	enum ghcb_after after;
-	unsigned int target_vmpl;
 };
 
 /* The answer is GHCB_RESULT_ERROR with one of GHCB_ERROR_*. */
@@ -49,5 +41,8 @@ void ghcb_inject_ud(struct ghcb_call *c);
  * otherwise NULL, and the answer is GHCB_ERROR_INVALID_SCRATCH.
  */
 void *ghcb_scratch(struct ghcb_call *c, uint64_t size);
+
+/* Whether one more refusal of that vCPU is to be logged: the log is not the guest's to fill. */
+bool ghcb_refusal_is_news(const struct vcpu *v);
 
 #endif

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-#include "machine/hv/vmgexit/guest_request.h"
+#include "machine/hv/vmgexit/handlers.h"
 
 #include "machine/hv/device/psp.h"
-#include "machine/hv/memory/npt.h"
+#include "machine/hv/memory/guest.h"
 
 #define CERTS_PAGES_MAX (sizeof(((struct mailbox *)NULL)->certs) / ABI_PAGE_SIZE)
 #define RESULT_CERTS_TOO_SMALL (1ull << 32)
@@ -31,19 +31,6 @@ static void answer(struct ghcb_call *c, uint64_t result, const uint8_t *response
 		ghcb_error(c, GHCB_ERROR_INVALID_INPUT);
 }
 
-void guest_request_exit(struct ghcb_call *c)
-{
-	const uint8_t *request, *response;
-	uint64_t result;
-
-	hostcall_wait();
-	request = request_page(c);
-	if (request == NULL)
-		return;
-	result = hostcall_guest_request(c->p->vmpl, request, &response, NULL);
-	answer(c, result, response);
-}
-
 static bool certs_place_ok(const struct ghcb_call *c)
 {
 	if (c->rax % ABI_PAGE_SIZE != 0)
@@ -55,32 +42,40 @@ static bool certs_place_ok(const struct ghcb_call *c)
 	return true;
 }
 
-void guest_request_extended_exit(struct ghcb_call *c)
+/* False: the answer is there already. */
+static bool add_certs(struct ghcb_call *c, uint64_t result, struct psp_certs *certs)
 {
-	struct hostcall_certs certs = { .pages = c->rbx };
+	if (result == RESULT_CERTS_TOO_SMALL) {
+		c->result_2 = result;
+		c->rbx = certs->pages;
+		c->output |= GHCB_FIELD_RBX;
+		return false;
+	}
+	if (certs->pages > CERTS_PAGES_MAX || certs->pages > c->rbx)
+		certs->pages = 0;
+	if (result == 0 && !guest_write_shared(c->rax, certs->data, certs->pages * ABI_PAGE_SIZE)) {
+		ghcb_error(c, GHCB_ERROR_INVALID_INPUT);
+		return false;
+	}
+	return true;
+}
+
+void nae_guest_request(struct ghcb_call *c)
+{
+	struct psp_certs certs = { .pages = c->rbx };
+	bool extended = c->code == GHCB_EXIT_EXT_GUEST_REQUEST;
 	const uint8_t *request, *response;
 	uint64_t result;
 
-	hostcall_wait();
+	psp_wait();
 	request = request_page(c);
 	if (request == NULL)
 		return;
-	if (!certs_place_ok(c)) {
+	if (extended && !certs_place_ok(c)) {
 		ghcb_error(c, GHCB_ERROR_INVALID_INPUT);
 		return;
 	}
-	result = hostcall_guest_request(c->p->vmpl, request, &response, &certs);
-	if (result == RESULT_CERTS_TOO_SMALL) {
-		c->result_2 = result;
-		c->rbx = certs.pages;
-		c->output |= GHCB_FIELD_RBX;
-		return;
-	}
-	if (certs.pages > CERTS_PAGES_MAX || certs.pages > c->rbx)
-		certs.pages = 0;
-	if (result == 0 && !guest_write_shared(c->rax, certs.data, certs.pages * ABI_PAGE_SIZE)) {
-		ghcb_error(c, GHCB_ERROR_INVALID_INPUT);
-		return;
-	}
-	answer(c, result, response);
+	result = psp_guest_request(c->p->vmpl, request, &response, extended ? &certs : NULL);
+	if (!extended || add_certs(c, result, &certs))
+		answer(c, result, response);
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-#include "machine/hv/vmgexit/msr.h"
+#include "machine/hv/vmgexit/handlers.h"
 
-#include "machine/hv/base/port.h"
-#include "machine/hv/event/irq.h"
+#include "machine/hv/base/x86.h"
+#include "machine/hv/event/local_apic.h"
 
 #define MSR_TSC 0x10u
 #define MSR_APIC_BASE 0x1bu
@@ -48,9 +48,9 @@ static bool read_msr(struct ghcb_call *c, uint32_t msr, uint64_t *value)
 	const struct constant_msr *k = find_constant(msr);
 
 	if (msr >= MSR_X2APIC_FIRST && msr <= MSR_X2APIC_LAST)
-		return apic_msr_read(irq_apic(c->p), msr, clock_now(), value);
+		return apic_msr_read(local_apic(c->p), msr, clock_now(), value);
 	if (msr == MSR_APIC_BASE)
-		*value = irq_apic(c->p)->base;
+		*value = local_apic(c->p)->base;
 	else if (msr == MSR_TSC)
 		*value = clock_now() + c->p->vmcb->tsc_offset;
 	else if (k != NULL)
@@ -65,18 +65,18 @@ static bool write_msr(struct ghcb_call *c, uint32_t msr, uint64_t value)
 	struct apic_effects effects = { 0 };
 
 	if (msr >= MSR_X2APIC_FIRST && msr <= MSR_X2APIC_LAST) {
-		if (!apic_msr_write(irq_apic(c->p), msr, value, clock_now(), &effects))
+		if (!apic_msr_write(local_apic(c->p), msr, value, clock_now(), &effects))
 			return false;
-		irq_apic_effects(c->v, c->p, &effects);
+		local_apic_effects(c->v, c->p, &effects);
 		return true;
 	}
 	if (msr == MSR_APIC_BASE)
-		return apic_base_write(irq_apic(c->p), value);
+		return apic_base_write(local_apic(c->p), value);
 	/* The clock is the machine's: a guest that sets it is not heard. */
 	return msr == MSR_TSC || find_constant(msr) != NULL;
 }
 
-void nae_msr_exit(struct ghcb_call *c)
+void nae_msr(struct ghcb_call *c)
 {
 	uint32_t msr = (uint32_t)c->rcx;
 	uint64_t value = 0;

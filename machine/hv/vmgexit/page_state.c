@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-#include "machine/hv/vmgexit/page_state.h"
+#include "machine/hv/vmgexit/handlers.h"
 
-#include "machine/hv/memory/npt.h"
+#include "machine/hv/memory/guest.h"
+#include "machine/hv/memory/page_state.h"
 
 #define PSC_ERROR_HEADER (1ull << 32 | 1)
 #define PSC_ERROR_ENTRY (1ull << 32 | 2)
@@ -33,11 +34,12 @@ static struct psc_entry decode(uint64_t raw)
 	};
 }
 
-bool psc_page(uint64_t gpa, unsigned int operation)
+/* One 4 KiB page. False: refused. */
+static bool psc_page(uint64_t gpa, unsigned int operation)
 {
 	if (operation != GHCB_PSC_PRIVATE && operation != GHCB_PSC_SHARED)
 		return false;
-	return npt_page_state(gpa, false, operation == GHCB_PSC_PRIVATE);
+	return page_state_change(gpa, false, operation == GHCB_PSC_PRIVATE);
 }
 
 /* Page by page from where an earlier try stopped. Returns the pages that are done now. */
@@ -63,7 +65,7 @@ static uint64_t change(const struct psc_entry *e, unsigned int *done)
 	if (e->done > pages || (e->huge && e->gpa % ABI_PAGE_SIZE_2M != 0))
 		return PSC_ERROR_ENTRY;
 	if (e->huge && e->done == 0 &&
-	    npt_page_state(e->gpa, true, e->operation == GHCB_PSC_PRIVATE)) {
+	    page_state_change(e->gpa, true, e->operation == GHCB_PSC_PRIVATE)) {
 		*done = pages;
 		return 0;
 	}
@@ -71,7 +73,7 @@ static uint64_t change(const struct psc_entry *e, unsigned int *done)
 	return *done == pages ? 0 : PSC_ERROR_GENERIC;
 }
 
-void psc_exit(struct ghcb_call *c)
+void nae_page_state(struct ghcb_call *c)
 {
 	struct psc_list *list = ghcb_scratch(c, sizeof(*list));
 	uint16_t current, end;
@@ -102,4 +104,12 @@ void psc_exit(struct ghcb_call *c)
 		}
 		list->header.cur_entry = (uint16_t)(current + 1);
 	}
+}
+
+uint64_t ghcb_msr_page_state(struct vcpu *v, uint64_t request)
+{
+	uint64_t gpa = request & 0xffffffffffull << ABI_PAGE_SHIFT & ~HV_C_BIT;
+
+	(void)v;
+	return GHCB_MSR_PSC_RESP | (psc_page(gpa, request >> 52 & 0xf) ? 0 : GHCB_MSR_FAILED);
 }

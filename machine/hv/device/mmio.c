@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: MIT */
+#include "machine/hv/device/mmio.h"
+
+#include "machine/hv/base/x86.h"
+#include "machine/hv/event/local_apic.h"
+#include "machine/hv/event/pins.h"
+#include "machine/hv/memory/guest.h"
+
+#define IOAPIC_BASE 0xfec00000ull
+#define MMIO_END 0x100000000ull
+
+static void device_access(struct mmio_access *a)
+{
+	uintptr_t address = (uintptr_t)a->gpa;
+
+	switch (a->size) {
+	case 1:
+		if (a->write)
+			*(volatile uint8_t *)address = (uint8_t)a->value;
+		else
+			a->value = *(volatile uint8_t *)address;
+		return;
+	case 2:
+		if (a->write)
+			*(volatile uint16_t *)address = (uint16_t)a->value;
+		else
+			a->value = *(volatile uint16_t *)address;
+		return;
+	case 4:
+		if (a->write)
+			*(volatile uint32_t *)address = (uint32_t)a->value;
+		else
+			a->value = *(volatile uint32_t *)address;
+		return;
+	default:
+		if (a->write)
+			*(volatile uint64_t *)address = a->value;
+		else
+			a->value = *(volatile uint64_t *)address;
+	}
+}
+
+static void apic_access(struct mmio_access *a)
+{
+	struct plane *p = vcpu_plane(a->v);
+	struct apic *apic = local_apic(p);
+	struct apic_effects effects = { 0 };
+	uint32_t offset = (uint32_t)(a->gpa - APIC_MMIO_BASE);
+
+	if ((apic->base & (APIC_BASE_ENABLE | APIC_BASE_X2APIC)) != APIC_BASE_ENABLE ||
+	    a->size != 4 || offset % 16 != 0) {
+		a->value = ~0ull;
+		return;
+	}
+	if (a->write)
+		apic_write(apic, offset, (uint32_t)a->value, clock_now(), &effects);
+	else
+		a->value = apic_read(apic, offset, clock_now());
+	local_apic_effects(a->v, p, &effects);
+}
+
+static void ioapic_access(struct mmio_access *a)
+{
+	uint32_t offset = (uint32_t)(a->gpa - IOAPIC_BASE);
+
+	if (a->size != 4)
+		a->value = ~0ull;
+	else if (a->write)
+		pins_write(a->v, offset, (uint32_t)a->value);
+	else
+		a->value = pins_read(offset);
+}
+
+static const struct {
+	uint64_t first, end;
+	void (*access)(struct mmio_access *a);
+} windows[] = {
+	{ 0, IOAPIC_BASE, device_access },
+	{ IOAPIC_BASE, IOAPIC_BASE + ABI_PAGE_SIZE, ioapic_access },
+	/* Not here: HPET (its messages could be INIT to us), message addresses, ROM. */
+	{ APIC_MMIO_BASE, APIC_MMIO_BASE + ABI_PAGE_SIZE, apic_access },
+};
+
+bool mmio_access(struct mmio_access *a)
+{
+	if (a->gpa >= MMIO_END || guest_is_ram(a->gpa))
+		return false;
+	for (size_t i = 0; i < sizeof(windows) / sizeof(windows[0]); i++) {
+		if (a->gpa >= windows[i].first && a->gpa < windows[i].end) {
+			windows[i].access(a);
+			return true;
+		}
+	}
+	a->value = ~0ull;
+	return true;
+}

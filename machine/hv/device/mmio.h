@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Memory-mapped devices of a guest: the local APIC is emulated, the IOAPIC is a checked proxy, the
+ * PCI hole is QEMU's own. Everything else reads all-ones and swallows writes.
+ */
+#ifndef SOCLE_MACHINE_HV_DEVICE_MMIO_H
+#define SOCLE_MACHINE_HV_DEVICE_MMIO_H
+
+#include "machine/hv/plane/vcpu.h"
+
+struct mmio_access {
+	struct vcpu *v;	   /* its current plane makes the access */
+	uint64_t gpa;	   /* without C-bit */
+	unsigned int size; /* 1, 2, 4 or 8, aligned */
+	bool write;
+	uint64_t value; /* in or out */
+};
+
+/* False: RAM, or above 4 GiB, where the hypervisor lives. */
+bool mmio_access(struct mmio_access *a);
+
+#endif

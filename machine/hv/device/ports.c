@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: MIT */
+#include "machine/hv/device/ports.h"
+
+#include "machine/hv/base/x86.h"
+#include "machine/hv/device/chipset.h"
+#include "machine/hv/device/hold.h"
+
+struct port_range {
+	uint16_t first, last;
+	bool vmpl0_only;
+	/* NULL: QEMU's. write says whether the write, perhaps changed by it, goes there, too. */
+	uint32_t (*read)(void);
+	bool (*write)(struct port_access *a);
+};
+
+/*
+ * Left out on purpose: the doorbell (COM4) and the exit port, which are the hypervisor's; fw_cfg
+ * DMA, ISA DMA and memory or PCI hot-plug, which would reach its memory; SMI control and APM.
+ */
+static const struct port_range ports[] = {
+	{ .first = 0x0020, .last = 0x0021 }, /* 8259 */
+	{ .first = 0x0040, .last = 0x0043 }, /* 8254 */
+	{ .first = 0x0060, .last = 0x0061 }, /* keyboard, speaker gate */
+	{ .first = 0x0064, .last = 0x0064, .write = chipset_keyboard_write },
+	{ .first = 0x0070, .last = 0x0077 }, /* clock and CMOS */
+	{ .first = 0x0080, .last = 0x0080 }, /* POST code, used as a delay */
+	{ .first = 0x0092, .last = 0x0092, .write = chipset_a20_write }, /* fast A20 */
+	{ .first = 0x00a0, .last = 0x00a1 },				 /* second 8259 */
+	{ .first = MACHINE_PORT_DEBUG, .last = MACHINE_PORT_DEBUG, .vmpl0_only = true },
+	{ .first = MACHINE_PORT_HOLD,
+	  .last = MACHINE_PORT_HOLD,
+	  .read = hold_read,
+	  .write = hold_write },
+	{ .first = 0x00ed, .last = 0x00ed }, /* delay */
+	{ .first = MACHINE_PORT_CHANNEL, .last = MACHINE_PORT_CHANNEL + 7 },
+	{ .first = MACHINE_PORT_VMPL0, .last = MACHINE_PORT_VMPL0 + 7, .vmpl0_only = true },
+	{ .first = MACHINE_PORT_CONSOLE, .last = MACHINE_PORT_CONSOLE + 7 },
+	{ .first = 0x04d0, .last = 0x04d1 }, /* edge or level of the 8259s */
+	{ .first = 0x0510, .last = 0x0511 }, /* fw_cfg selector and data */
+	{ .first = CHIPSET_PM_BASE, .last = CHIPSET_PM_TIMER + 3, .write = chipset_pm_write },
+	{ .first = CHIPSET_PM_BASE + 0x20,
+	  .last = CHIPSET_PM_BASE + 0x2f }, /* general-purpose events */
+	{ .first = CHIPSET_PORT_PCI_ADDRESS,
+	  .last = CHIPSET_PORT_PCI_DATA + 3,
+	  .write = chipset_pci_write },
+	{ .first = 0x1000, .last = 0x5657 }, /* PCI devices; 0x5658 is the VMware back door */
+	{ .first = 0x565c, .last = 0xadff }, /* ICH9 PCI hot-plug is at 0xae00 */
+	{ .first = 0xb000, .last = 0xffff },
+};
+
+static const struct port_range *find(const struct port_access *a)
+{
+	for (size_t i = 0; i < sizeof(ports) / sizeof(ports[0]); i++) {
+		const struct port_range *r = &ports[i];
+
+		if (a->port >= r->first && (uint32_t)a->port + a->size - 1 <= r->last)
+			return r->vmpl0_only && a->v->current != 0 ? NULL : r;
+	}
+	return NULL;
+}
+
+void ports_read(struct port_access *a)
+{
+	const struct port_range *r = find(a);
+
+	if (r == NULL)
+		a->value = a->size == 4 ? 0xffffffff : (1u << 8 * a->size) - 1;
+	else
+		a->value = r->read != NULL ? r->read() : port_in(a->port, a->size);
+}
+
+void ports_write(struct port_access *a)
+{
+	const struct port_range *r = find(a);
+
+	if (r != NULL && (r->write == NULL || r->write(a)))
+		port_out(a->port, a->size, a->value);
+}

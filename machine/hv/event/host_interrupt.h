@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Physical interrupts. Those of IOAPIC pins go to the planes that programmed them; messages of
+ * devices, and interrupts of the 8259s, to the least privileged plane that has a VMSA.
+ */
+#ifndef SOCLE_MACHINE_HV_EVENT_HOST_INTERRUPT_H
+#define SOCLE_MACHINE_HV_EVENT_HOST_INTERRUPT_H
+
+#include "machine/hv/plane/vcpu.h"
+
+/* Takes and routes those that are pending on this CPU. After an INTR exit and after idling. */
+void host_interrupt(struct vcpu *v);
+
+#endif

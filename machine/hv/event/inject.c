@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: MIT */
+#include "machine/hv/event/inject.h"
+
+#include "machine/hv/base/x86.h"
+#include "machine/hv/event/doorbell.h"
+#include "machine/hv/event/local_apic.h"
+#include "machine/hv/event/storm.h"
+#include "machine/hv/event/timer.h"
+
+#define SHADOW_PATIENCE 8u
+
+static int extint_vector(const struct plane_apic *a)
+{
+	for (unsigned int word = 0; word < 4; word++) {
+		if (a->extint[word] != 0)
+			return (int)(64 * word) + __builtin_ctzll(a->extint[word]);
+	}
+	return -1;
+}
+
+static bool maskable_pending(const struct plane_apic *a)
+{
+	return extint_vector(a) >= 0 || apic_pending(&a->apic) >= 0;
+}
+
+/*
+ * QEMU before 10.0 does not load the interrupt shadow at VMRUN, so an interrupt could come between
+ * STI and HLT. Where an exit left a shadow, injection waits until the guest has moved on; not for
+ * ever, as it may jump to itself.
+ */
+static bool in_shadow(struct plane *p)
+{
+	struct vmcb *b = p->vmcb;
+
+	if (b->int_state & VMCB_INT_STATE_SHADOW) {
+		if (p->blocked_rip != b->rip)
+			p->apic->shadow_held = 0;
+		p->blocked_rip = b->rip;
+	} else if (p->blocked_rip != b->rip) {
+		p->blocked_rip = PLANE_NO_RIP;
+		return false;
+	}
+	return p->apic->shadow_held++ < SHADOW_PATIENCE;
+}
+
+static void window_close(struct vmcb *b)
+{
+	b->intercept_1 &= ~VMCB_INTERCEPT1_VINTR;
+	b->int_control &= ~VMCB_INT_V_IRQ;
+}
+
+/*
+ * An exit as soon as IF lets the guest take interrupts, and V_TPR if a vector (not -1) waits for
+ * it.
+ */
+static void window_open(struct vmcb *b, int held_vector)
+{
+	uint32_t when = VMCB_INT_V_IGNORE_TPR;
+
+	if (held_vector >= 0)
+		when = (uint32_t)held_vector >> 4 << VMCB_INT_V_PRIO_SHIFT;
+	b->intercept_1 |= VMCB_INTERCEPT1_VINTR;
+	b->int_vector = 0; /* nobody sees it: the exit comes first */
+	b->int_control &= ~(0xfu << VMCB_INT_V_PRIO_SHIFT | VMCB_INT_V_IGNORE_TPR);
+	b->int_control |= VMCB_INT_V_IRQ | when;
+}
+
+static void inject(struct vmcb *b, uint32_t event)
+{
+	b->event_inj = event | SVM_EVENT_VALID;
+	b->event_error = 0;
+}
+
+static void inject_maskable(struct plane_apic *a, struct vmcb *b)
+{
+	int vector = extint_vector(a);
+
+	if (vector >= 0) {
+		a->extint[vector / 64] &= ~(1ull << vector % 64);
+	} else {
+		vector = apic_pending(&a->apic);
+		apic_acknowledge(&a->apic, (uint8_t)vector);
+	}
+	inject(b, (uint32_t)vector | SVM_EVENT_TYPE_INTR);
+}
+
+/* Injects what can be injected now. */
+static void inject_now(struct plane *p)
+{
+	struct plane_apic *a = p->apic;
+	struct vmcb *b = p->vmcb;
+
+	if (a->apic.nmi_pending && !p->nmi_blocked) {
+		a->apic.nmi_pending = false;
+		p->nmi_blocked = true;
+		inject(b, X86_VECTOR_NMI | SVM_EVENT_TYPE_NMI);
+	} else if ((b->rflags & X86_RFLAGS_IF) && maskable_pending(a)) {
+		inject_maskable(a, b);
+	}
+}
+
+static void prepare_open_plane(struct vcpu *v, struct plane *p)
+{
+	struct plane_apic *a = p->apic;
+	struct vmcb *b = p->vmcb;
+	bool nmi = a->apic.nmi_pending && !p->nmi_blocked;
+	int held = apic_held_by_tpr(&a->apic);
+
+	window_close(b);
+	if (!nmi && !maskable_pending(a) && held < 0)
+		return;
+	if (in_shadow(p) || (nmi && (b->event_inj & SVM_EVENT_VALID))) {
+		timer_retry_soon(v);
+		return;
+	}
+	if (!(b->event_inj & SVM_EVENT_VALID))
+		inject_now(p);
+	/* What is left waits for IF, for another event to be through, or for a lower priority. */
+	if (maskable_pending(a))
+		window_open(b, -1);
+	else if (held >= 0)
+		window_open(b, held);
+}
+
+static void prepare_restricted_plane(struct vcpu *v, struct plane *p)
+{
+	struct apic *a = &p->apic->apic;
+	struct doorbell_event event = { .vector = apic_pending(a), .nmi = a->nmi_pending };
+	bool can_signal = !(p->vmcb->event_inj & SVM_EVENT_VALID);
+
+	window_close(p->vmcb);
+	if (event.vector < 0 && !event.nmi)
+		return;
+	switch (doorbell_post(p, event, can_signal)) {
+	case DOORBELL_FULL:
+		/* Taken again at the next exit, which the guest makes when it has looked. */
+		if (!can_signal)
+			timer_retry_soon(v);
+		return;
+	case DOORBELL_SIGNAL:
+		inject(p->vmcb, X86_VECTOR_HV | SVM_EVENT_TYPE_EXCEPTION);
+		break;
+	case DOORBELL_POSTED:
+		break;
+	}
+	if (event.vector >= 0)
+		apic_acknowledge(a, (uint8_t)event.vector);
+	a->nmi_pending = false;
+}
+
+void inject_before_run(struct vcpu *v)
+{
+	struct plane *p = vcpu_plane(v);
+	bool storming;
+
+	/* The features of a launch VMSA are known when it is loaded, which is after our start. */
+	if (p->apic->restricted != plane_is_restricted(p))
+		local_apic_start(v, p);
+	local_apic_sync_tpr(p);
+	storming = plane_is_restricted(p) && storm_strikes(v, clock_now());
+	timer_rearm(v);
+	if (plane_is_restricted(p))
+		prepare_restricted_plane(v, p);
+	else
+		prepare_open_plane(v, p);
+	if (storming && storm_signal(v, (uint8_t)p->apic->apic.lvt[APIC_LVT_TIMER]))
+		inject(p->vmcb, X86_VECTOR_HV | SVM_EVENT_TYPE_EXCEPTION);
+	p->apic->v_tpr = p->apic->apic.tpr >> 4;
+	p->vmcb->int_control = (p->vmcb->int_control & ~VMCB_INT_V_TPR_MASK) | p->apic->v_tpr;
+}
+
+bool inject_pending(struct plane *p)
+{
+	struct plane_apic *a = p->apic;
+
+	if (p->reset_hold)
+		return false;
+	timer_advance(p, clock_now());
+	if (a->apic.nmi_pending && !p->nmi_blocked)
+		return true;
+	if (plane_is_restricted(p))
+		return apic_pending(&a->apic) >= 0;
+	return (p->vmcb->rflags & X86_RFLAGS_IF) && maskable_pending(a);
+}

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: MIT */
+#include "machine/hv/event/pins.h"
+
+#include "machine/hv/base/cpu.h"
+#include "machine/hv/event/ioapic.h"
+#include "machine/hv/event/route.h"
+
+#define PHYSICAL_IOAPIC 0xfec00000ull
+#define BROADCAST 0xffffffffu
+
+static struct ioapic ioapic;
+
+static void physical_write(uint32_t reg, uint32_t value)
+{
+	*(volatile uint32_t *)(PHYSICAL_IOAPIC + IOAPIC_MMIO_INDEX) = reg;
+	*(volatile uint32_t *)(PHYSICAL_IOAPIC + IOAPIC_MMIO_DATA) = value;
+}
+
+/* Makes the physical entry what the guest's entry asks for; masked first, so it is never half. */
+static void update_pin(unsigned int n, unsigned int cpu)
+{
+	const struct ioapic_pin *pin = &ioapic.pins[n];
+	uint32_t reg = IOAPIC_REG_ENTRY + 2 * n;
+	uint32_t entry = (PINS_VECTOR_BASE + n) |
+			 (uint32_t)(pin->entry & (IOAPIC_ENTRY_LOW_ACTIVE | IOAPIC_ENTRY_LEVEL));
+
+	physical_write(reg, entry | (uint32_t)IOAPIC_ENTRY_MASKED);
+	physical_write(reg + 1, cpu_apic_id(cpu) << 24);
+	if (ioapic_pin_open(pin))
+		physical_write(reg, entry);
+}
+
+void pins_init(void)
+{
+	ioapic_reset(&ioapic);
+	for (unsigned int n = 0; n < IOAPIC_PINS; n++)
+		update_pin(n, 0);
+}
+
+void pins_interrupt(struct vcpu *v, unsigned int n)
+{
+	struct ioapic_pin *pin = &ioapic.pins[n];
+	uint64_t entry = pin->entry;
+	uint32_t destination = (uint32_t)(entry >> IOAPIC_ENTRY_DESTINATION_SHIFT);
+	bool level = entry & IOAPIC_ENTRY_LEVEL;
+
+	if (level) {
+		pin->in_service = true;
+		update_pin(n, v->id);
+	}
+	if (destination == 0xff)
+		destination = BROADCAST;
+	route_to_all(pin->vmpl, destination, entry & IOAPIC_ENTRY_LOGICAL,
+		     entry >> IOAPIC_ENTRY_MODE_SHIFT & 7, (uint8_t)entry, level);
+}
+
+void pins_end_level(struct vcpu *v, unsigned int vmpl, uint8_t vector)
+{
+	for (unsigned int n = 0; n < IOAPIC_PINS; n++) {
+		struct ioapic_pin *pin = &ioapic.pins[n];
+
+		if (!pin->in_service || pin->vmpl != vmpl || (uint8_t)pin->entry != vector)
+			continue;
+		pin->in_service = false;
+		update_pin(n, v->id);
+	}
+}
+
+uint32_t pins_read(uint32_t offset)
+{
+	if (offset == IOAPIC_MMIO_INDEX)
+		return ioapic.index;
+	return offset == IOAPIC_MMIO_DATA ? ioapic_read(&ioapic) : 0;
+}
+
+/* The CPU that serves a pin: that of the first destination, so that no kick is needed. */
+static unsigned int pin_cpu(const struct ioapic_pin *pin)
+{
+	return route_first(pin->vmpl, (uint32_t)(pin->entry >> IOAPIC_ENTRY_DESTINATION_SHIFT),
+			   pin->entry & IOAPIC_ENTRY_LOGICAL);
+}
+
+void pins_write(struct vcpu *v, uint32_t offset, uint32_t value)
+{
+	int pin;
+
+	switch (offset) {
+	case IOAPIC_MMIO_INDEX:
+		ioapic.index = value & 0xff;
+		return;
+	case IOAPIC_MMIO_DATA:
+		pin = ioapic_write(&ioapic, value, v->current);
+		if (pin >= 0)
+			update_pin((unsigned int)pin, pin_cpu(&ioapic.pins[pin]));
+		return;
+	case IOAPIC_MMIO_EOI:
+		pins_end_level(v, v->current, (uint8_t)value);
+		return;
+	default:
+		return;
+	}
+}

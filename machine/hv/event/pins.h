@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The IOAPIC: a proxy. What it is to the guest is ioapic.h; here the physical one is made to do
+ * what the guest's entries ask for. A pin belongs to the VMPL that programmed its entry last.
+ */
+#ifndef SOCLE_MACHINE_HV_EVENT_PINS_H
+#define SOCLE_MACHINE_HV_EVENT_PINS_H
+
+#include "machine/hv/plane/vcpu.h"
+
+#define PINS_VECTOR_BASE 0xe4u /* the physical vector of pin n is PINS_VECTOR_BASE + n */
+
+/* All pins masked. Once, on the boot CPU. */
+void pins_init(void);
+
+/* The interrupt of pin n came to v. */
+void pins_interrupt(struct vcpu *v, unsigned int n);
+
+/* A level interrupt with that vector is done at that VMPL: its pins may fire again. */
+void pins_end_level(struct vcpu *v, unsigned int vmpl, uint8_t vector);
+
+/* MMIO of the IOAPIC page: index at 0x00, data at 0x10, EOI at 0x40. 32-bit accesses only. */
+uint32_t pins_read(uint32_t offset);
+void pins_write(struct vcpu *v, uint32_t offset, uint32_t value);
+
+#endif

@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: MIT */
+#include "machine/hv/insn/handlers.h"
+
+#include "machine/hv/insn/fetch.h"
+
+void insn_hlt(struct vcpu *v)
+{
+	if (insn_advance(v, INSN_HLT))
+		vcpu_plane(v)->state = PLANE_HALTED;
+}

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: MIT */
+#include "machine/hv/memory/guest.h"
+
+#include <string.h>
+
+#include "machine/hv/base/log.h"
+#include "machine/hv/base/page.h"
+
+struct rmp guest_ram;
+
+static void launch_range(const struct mailbox_pages *range)
+{
+	uint64_t first = range->gpa >> ABI_PAGE_SHIFT;
+
+	for (uint64_t i = 0; i < range->count; i++) {
+		bool vmsa = range->type == PSP_PAGE_TYPE_VMSA;
+		uint64_t page = first + i;
+
+		if (!guest_is_ram(page << ABI_PAGE_SHIFT) ||
+		    rmp_launch_page(&guest_ram, page, vmsa))
+			hv_panic("launch page %lx is not RAM or there twice",
+				 page << ABI_PAGE_SHIFT);
+	}
+}
+
+void guest_init(void)
+{
+	struct mailbox *m = hv_mailbox();
+
+	if (m->guest_ram_size > MACHINE_GUEST_RAM_MAX || m->guest_ram_size % ABI_PAGE_SIZE)
+		hv_panic("guest RAM of %lx bytes", m->guest_ram_size);
+	guest_ram.count = m->guest_ram_size / ABI_PAGE_SIZE;
+	guest_ram.entries = page_take(page_count(guest_ram.count * sizeof(struct rmp_entry)));
+	m->rmp_offset = (uint64_t)guest_ram.entries - MACHINE_HV_BASE;
+	if (m->page_range_count > MAILBOX_PAGES_MAX)
+		hv_panic("%u launch ranges", m->page_range_count);
+	for (uint32_t i = 0; i < m->page_range_count; i++)
+		launch_range(&m->pages[i]);
+}
+
+void *guest_ptr(uint64_t gpa, size_t size, enum guest_side side)
+{
+	const struct rmp_entry *entry = guest_rmp(gpa);
+	uint64_t offset = gpa % ABI_PAGE_SIZE;
+
+	if (!entry || size > ABI_PAGE_SIZE - offset)
+		return NULL;
+	if (!!(entry->flags & RMP_ASSIGNED) != (side == GUEST_PRIVATE))
+		return NULL;
+	return (void *)(gpa & ~HV_C_BIT);
+}
+
+bool guest_write_shared(uint64_t gpa, const void *from, size_t size)
+{
+	for (size_t done = 0; done < size;) {
+		size_t part = ABI_PAGE_SIZE - (gpa + done) % ABI_PAGE_SIZE;
+		void *at;
+
+		if (part > size - done)
+			part = size - done;
+		at = guest_ptr(gpa + done, part, GUEST_SHARED);
+		if (!at)
+			return false;
+		memcpy(at, (const uint8_t *)from + done, part);
+		done += part;
+	}
+	return true;
+}

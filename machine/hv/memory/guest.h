@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Guest RAM and its RMP, which is the truth about every page. A page's bytes look scrambled from
+ * the side that it is not on. Guest-physical addresses may carry the C-bit or not: it is ignored in
+ * this folder.
+ */
+#ifndef SOCLE_MACHINE_HV_MEMORY_GUEST_H
+#define SOCLE_MACHINE_HV_MEMORY_GUEST_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "core/snp/rmp.h"
+#include "machine/mailbox.h"
+
+#define HV_C_BIT (1ull << MACHINE_C_BIT)
+
+/* The PC's hole for video memory; the RAM above it shadows the ROMs (device/chipset.h). */
+#define GUEST_HOLE_START 0xa0000ull
+#define GUEST_HOLE_END 0xc0000ull
+
+enum guest_side {
+	GUEST_SHARED,  /* not assigned in the RMP: what the host may touch */
+	GUEST_PRIVATE, /* assigned: only what plays the CPU may touch it */
+};
+
+/* Sets up the RMP from the mailbox, with what was launched. Once, on the boot CPU. */
+void guest_init(void);
+
+/* The number of the page of gpa. */
+static inline uint64_t guest_page(uint64_t gpa)
+{
+	return (gpa & ~HV_C_BIT) >> ABI_PAGE_SHIFT;
+}
+
+/* The RMP. For the functions below, which are called for each of many pages. */
+extern struct rmp guest_ram;
+
+static inline struct rmp *guest_rmp_table(void)
+{
+	return &guest_ram;
+}
+
+/* True when the page of gpa is guest RAM, so neither device memory nor a hole. */
+static inline bool guest_is_ram(uint64_t gpa)
+{
+	uint64_t page = guest_page(gpa);
+
+	if (page >= GUEST_HOLE_START >> ABI_PAGE_SHIFT && page < GUEST_HOLE_END >> ABI_PAGE_SHIFT)
+		return false;
+	return page < guest_ram.count;
+}
+
+/* The RMP entry of a page, NULL outside RAM. */
+static inline struct rmp_entry *guest_rmp(uint64_t gpa)
+{
+	return guest_is_ram(gpa) ? &guest_ram.entries[guest_page(gpa)] : NULL;
+}
+
+/*
+ * The bytes [gpa, gpa + size), which must lie in one page that is on that side; NULL otherwise.
+ * The pointer is good while the big lock is held; other vCPUs may write the bytes meanwhile.
+ */
+void *guest_ptr(uint64_t gpa, size_t size, enum guest_side side);
+
+/* Writes to shared pages. False, and possibly a part written, when one of them is not shared. */
+bool guest_write_shared(uint64_t gpa, const void *from, size_t size);
+
+#endif

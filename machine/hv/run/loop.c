@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: MIT */
+#include "machine/hv/run/run.h"
+
+#include "machine/hv/base/cpu.h"
+#include "machine/hv/base/fault_plan.h"
+#include "machine/hv/base/lock.h"
+#include "machine/hv/base/log.h"
+#include "machine/hv/base/trap.h"
+#include "machine/hv/device/hold.h"
+#include "machine/hv/event/host_interrupt.h"
+#include "machine/hv/event/inject.h"
+#include "machine/hv/memory/npt.h"
+#include "machine/hv/memory/stale.h"
+#include "machine/hv/memory/tlb.h"
+#include "machine/hv/plane/overlap.h"
+#include "machine/hv/plane/vmsa.h"
+
+#define CR4_INTERCEPT (1u << 4)
+
+void vmrun(struct vmcb *vmcb, struct guest_regs *regs); /* vmrun.S */
+
+/* A plane that waits is called back by an event of its own, from a less privileged one only. */
+static bool wants_to_run(struct vcpu *v, struct plane *p)
+{
+	bool sleeps = p->state == PLANE_HALTED ||
+		      (p->state == PLANE_WAITING && p->vmpl < v->current);
+
+	if (sleeps && inject_pending(p))
+		p->state = PLANE_READY;
+	return p->state == PLANE_READY;
+}
+
+/* The most privileged plane that has work becomes the current one. */
+static bool choose_plane(struct vcpu *v)
+{
+	bool preempted = vcpu_plane(v)->state == PLANE_READY;
+
+	for (unsigned int vmpl = 0; vmpl < SNP_VMPL_COUNT; vmpl++) {
+		if (!wants_to_run(v, &v->planes[vmpl]))
+			continue;
+		if (vmpl != v->current)
+			vcpu_make_current(v, vmpl, preempted ? SVM_EXIT_INTR : SVM_EXIT_HLT);
+		return true;
+	}
+	return false;
+}
+
+static void idle(struct vcpu *v)
+{
+	hv_unlock();
+	trap_idle();
+	hv_lock();
+	host_interrupt(v);
+}
+
+/* The host process wants to know when a level runs for the first time. */
+static void announce(const struct plane *p)
+{
+	static bool seen[SNP_VMPL_COUNT];
+
+	if (seen[p->cpu_vmpl])
+		return;
+	seen[p->cpu_vmpl] = true;
+	hv_log("VMPL %u enters at RIP %lx", p->cpu_vmpl, p->vmcb->rip);
+	if (p->cpu_vmpl == 0)
+		hv_event(MAILBOX_EVENT_VMPL0_ENTRY);
+	else if (p->cpu_vmpl == 2)
+		hv_event(MAILBOX_EVENT_VMPL2_ENTRY);
+}
+
+static bool load_current(struct vcpu *v)
+{
+	struct plane *p = vcpu_plane(v);
+
+	if (p->parked) {
+		vmsa_unpark(p);
+	} else if (!p->loaded && !vmsa_load(p)) {
+		hv_log("VMRUN refuses VMSA %lx of vCPU %u, VMPL %u: the plane stops", p->vmsa_gpa,
+		       v->id, p->vmpl);
+		p->state = PLANE_NONE;
+		return false;
+	}
+	announce(p);
+	return true;
+}
+
+/* The nested view of the plane, and whether its writes of CR4 matter. */
+static void choose_view(struct vcpu *v, struct plane *p)
+{
+	if (fault_strikes(MAILBOX_FAULT_TLB_CONTROL))
+		for (unsigned int vmpl = 0; vmpl < SNP_VMPL_COUNT; vmpl++)
+			stale_flush(v->id, vmpl);
+	p->vmcb->nested_cr3 = npt_root(v->id, p->cpu_vmpl, !p->flat);
+	p->vmcb->intercept_cr_write &= (uint16_t)~CR4_INTERCEPT;
+	if (stale_exists(v->id, p->cpu_vmpl))
+		p->vmcb->intercept_cr_write |= CR4_INTERCEPT;
+}
+
+static void enter(struct vcpu *v)
+{
+	struct cpu *cpu = cpu_at(v->id);
+	struct plane *p = vcpu_plane(v);
+
+	choose_view(v, p);
+	if (tlb_enter(v->id, p->cpu_vmpl))
+		p->vmcb->tlb_control = VMCB_TLB_FLUSH_ALL;
+	cpu->in_guest = true;
+	hv_unlock();
+	vmrun(p->vmcb, &p->regs);
+	cpu->in_guest = false;
+	hv_lock();
+	p->vmcb->tlb_control = 0;
+}
+
+_Noreturn void run_loop(struct vcpu *v)
+{
+	hv_lock();
+	for (;;) {
+		hold_wait(v);
+		if (!choose_plane(v)) {
+			idle(v);
+			continue;
+		}
+		if (!load_current(v))
+			continue;
+		hold_enter(v);
+		inject_before_run(v);
+		enter(v);
+		/* Another vCPU may have taken the plane away between VMRUN and the lock. */
+		if (!vcpu_plane(v)->loaded)
+			continue;
+		run_exit(v);
+		overlap_turn(v);
+		vcpu_switch_if_asked(v);
+	}
+}

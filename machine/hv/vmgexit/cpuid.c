@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT */
+#include "machine/hv/vmgexit/handlers.h"
+
+#include "machine/hv/plane/cpuid.h"
+
+void nae_cpuid(struct ghcb_call *c)
+{
+	struct cpuid_machine machine = cpuid_this_machine();
+	struct x86_cpuid r = cpuid_answer((uint32_t)c->rax, (uint32_t)c->rcx, c->v->id, &machine);
+
+	c->rax = r.eax;
+	c->rbx = r.ebx;
+	c->rcx = r.ecx;
+	c->rdx = r.edx;
+	c->output = GHCB_FIELD_RAX | GHCB_FIELD_RBX | GHCB_FIELD_RCX | GHCB_FIELD_RDX;
+}
+
+uint64_t ghcb_msr_cpuid(struct vcpu *v, uint64_t request)
+{
+	struct cpuid_machine machine = cpuid_this_machine();
+	struct x86_cpuid r = cpuid_answer((uint32_t)(request >> 32), 0, v->id, &machine);
+	const uint32_t registers[4] = { r.eax, r.ebx, r.ecx, r.edx };
+	unsigned int which = request >> 30 & 3;
+
+	return GHCB_MSR_CPUID_RESP | (uint64_t)which << 30 | (uint64_t)registers[which] << 32;
+}
