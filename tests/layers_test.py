@@ -1,0 +1,144 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Checks that the folders of a room keep their order: each uses only what stands before it.
+
+    layers_test.py ROOM OBJECTS
+    layers_test.py --self
+
+ROOM is one of ROOMS below, OBJECTS the folder with the objects of its program. An upward include, and
+an upward symbol (by nm), is a failure. --self looks whether the check sees what it should.
+"""
+
+import re
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+
+# From the lowest up. A layer is a folder or a header of the room. Those of one line may not use each
+# other. A header stands for what it declares, wherever that is defined.
+ROOMS = {
+    "machine/hv": """
+        base
+        memory
+        plane
+        event
+        device
+        vmgexit
+        insn
+        run
+    """,
+}
+
+INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"', re.MULTILINE)
+
+
+class Room:
+    def __init__(self, root, name, order):
+        self.root, self.name = root, name
+        lines = [line.replace(",", " ").split() for line in order.split("\n") if line.strip()]
+        self.rank = {layer: i for i, line in enumerate(lines) for layer in line}
+        self.sources = [path for path in sorted((root / name).rglob("*"))
+                        if path.suffix in (".c", ".h", ".S") and "tests" not in path.parts]
+
+    def layer(self, path):
+        """The layer of a file of the room, None when it has no place in the order."""
+        inside = Path(path).relative_to(self.name)
+        names = [str(inside)] + [str(parent) for parent in inside.parents]
+        return next((name for name in names if name in self.rank), None)
+
+    def up(self, user, used):
+        return user != used and self.rank[user] <= self.rank[used]
+
+    def misplaced(self):
+        for path in self.sources:
+            name = path.relative_to(self.root)
+            if self.layer(name) is None:
+                yield f"{name}: stands in no folder of the order"
+
+    def includes(self):
+        for path in self.sources:
+            name = path.relative_to(self.root)
+            for other in INCLUDE.findall(path.read_text()):
+                if not other.startswith(self.name + "/"):
+                    continue
+                user, used = self.layer(name), self.layer(other)
+                if user and used and self.up(user, used):
+                    yield f"{name}: includes {other}"
+
+    def declared(self):
+        """Words of the headers that are layers, with their layer."""
+        for layer in self.rank:
+            if layer.endswith(".h"):
+                text = (self.root / self.name / layer).read_text()
+                yield from ((word, layer) for word in re.findall(r"\w+", text))
+
+    def objects(self, folder):
+        """Objects with their layers, by the names that Meson gives them."""
+        for path in self.sources:
+            inside = str(path.relative_to(self.root / self.name))
+            found = folder / (inside.replace("/", "_") + ".o")
+            if found.exists():
+                yield found, self.layer(path.relative_to(self.root)), inside
+
+    def symbols(self, folder):
+        defined, used = {}, []
+        for found, layer, name in self.objects(folder):
+            output = subprocess.run(["nm", "-g", found], check=True, capture_output=True, text=True)
+            for line in output.stdout.splitlines():
+                kind, symbol = line.split()[-2:]
+                if kind == "U":
+                    used.append((layer, name, symbol))
+                elif layer:
+                    defined[symbol] = layer
+        if not defined:
+            yield f"{folder}: no objects"
+        defined.update((word, layer) for word, layer in self.declared() if word in defined)
+        for layer, name, symbol in used:
+            if layer and symbol in defined and self.up(layer, defined[symbol]):
+                yield f"{self.name}/{name}: uses {symbol} of {defined[symbol]}"
+
+
+def made_up(folder, order):
+    """The complaints about a room of two files, of which the lower uses the upper one."""
+    root = Path(folder)
+    for name, text in {"low/a.c": '#include "room/high/b.h"\nint a(void)\n{\n\treturn b();\n}\n',
+                       "high/b.c": "int b(void)\n{\n\treturn 1;\n}\n",
+                       "high/b.h": "int b(void);\n"}.items():
+        (root / "room" / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / "room" / name).write_text(text)
+    for name in ("low/a.c", "high/b.c"):
+        subprocess.run(["cc", "-w", "-I", root, "-c", root / "room" / name, "-o",
+                        root / (name.replace("/", "_") + ".o")], check=True)
+    room = Room(root, "room", order)
+    return [len(list(found)) for found in (room.misplaced(), room.includes(), room.symbols(root))]
+
+
+def look_at_self():
+    failed = 0
+    for order, wanted in (("low\nhigh", [0, 1, 1]), ("high\nlow", [0, 0, 0]),
+                          ("low high", [0, 1, 1]), ("low", [2, 0, 0]),
+                          ("high/b.h\nlow\nhigh", [0, 0, 0])):
+        with tempfile.TemporaryDirectory() as folder:
+            if made_up(folder, order) != wanted:
+                print(f"order {order.split()}: {made_up(folder, order)}, not {wanted}")
+                failed += 1
+    print(f"layers: {5 - failed} passed, {failed} failed")
+    return failed
+
+
+def main():
+    if sys.argv[1:] == ["--self"]:
+        return look_at_self()
+    name, objects = sys.argv[1:]
+    room = Room(ROOT, name, ROOMS[name])
+    complaints = [*room.misplaced(), *room.includes(), *room.symbols(Path(objects))]
+    print("\n".join(complaints))
+    print(f"layers: {0 if complaints else 1} passed, {len(complaints)} failed")
+    return 1 if complaints else 0
+
+
+if __name__ == "__main__":
+    sys.exit(1 if main() else 0)
