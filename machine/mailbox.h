@@ -105,7 +105,7 @@ enum mailbox_invlpgb { /* the host's choice about the instructions INVLPGB and T
 		       MAILBOX_INVLPGB_INTERCEPTED = 3, /* CPUID bits set, #VC */
 };
 
-/* What a hostile host does when it was asked to (`--fault`): machine/host/fault.c has the names. */
+/* What a hostile host does when it was asked to (`--fault`): machine/host/fault_plan.c has the names. */
 enum mailbox_fault {
 	MAILBOX_FAULT_TIMER_LOSE,
 	MAILBOX_FAULT_TIMER_DELAY,

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "machine/host/fault.h"
+#include "machine/host/fault_plan.h"
 #include "machine/host/run.h"
 #include "machine/mailbox.h"
 #include "tools/cmd.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The plan of faults of a hostile host: `--fault NAME[=WHEN]`. */
-#ifndef SOCLE_MACHINE_HOST_FAULT_H
-#define SOCLE_MACHINE_HOST_FAULT_H
+#ifndef SOCLE_MACHINE_HOST_FAULT_PLAN_H
+#define SOCLE_MACHINE_HOST_FAULT_PLAN_H
 
 #include <stdbool.h>
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "machine/host/fault.h"
+#include "machine/host/fault_plan.h"
 
 #include <string.h>
 

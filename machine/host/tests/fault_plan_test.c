@@ -8,7 +8,7 @@
 
 #include <string.h>
 
-#include "machine/host/fault.h"
+#include "machine/host/fault_plan.h"
 
 static void test_when(void **state)
 {
