@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "machine/hv/event/host_interrupt.h"
 
-#include "machine/hv/base/cpu.h"
 #include "machine/hv/base/trap.h"
 #include "machine/hv/event/ioapic.h"
 #include "machine/hv/event/local_apic.h"
@@ -45,7 +44,7 @@ static void route_physical(struct vcpu *v, unsigned int vector)
 
 void host_interrupt(struct vcpu *v)
 {
-	uint64_t *taken = cpu_at(v->id)->taken;
+	uint64_t *taken = v->cpu->taken;
 
 	trap_window();
 	/* From the highest on: an EOI ends the highest interrupt in service. */

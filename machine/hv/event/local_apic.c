@@ -21,16 +21,6 @@ void local_apic_start(struct vcpu *v, struct plane *p)
 	p->blocked_rip = PLANE_NO_RIP;
 }
 
-void local_apic_sync_tpr(struct plane *p)
-{
-	uint32_t v_tpr = p->vmcb->int_control & VMCB_INT_V_TPR_MASK;
-
-	if (v_tpr == p->apic->v_tpr)
-		return;
-	p->apic->v_tpr = v_tpr;
-	p->apic->apic.tpr = (v_tpr & 0xf) << 4;
-}
-
 struct apic *local_apic(struct plane *p)
 {
 	local_apic_sync_tpr(p);

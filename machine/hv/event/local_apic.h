@@ -29,7 +29,15 @@ void local_apic_start(struct vcpu *v, struct plane *p);
 struct apic *local_apic(struct plane *p);
 
 /* Takes over the task priority that the guest has set by CR8 since the last VMRUN. */
-void local_apic_sync_tpr(struct plane *p);
+static inline void local_apic_sync_tpr(struct plane *p)
+{
+	uint32_t v_tpr = p->vmcb->int_control & VMCB_INT_V_TPR_MASK;
+
+	if (v_tpr == p->apic->v_tpr)
+		return;
+	p->apic->v_tpr = v_tpr;
+	p->apic->apic.tpr = (v_tpr & 0xf) << 4;
+}
 
 /* Acts on what a register write asked for: IPIs, EOI of level interrupts, timers. */
 void local_apic_effects(struct vcpu *v, struct plane *p, const struct apic_effects *e);

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "machine/hv/event/pins.h"
 
-#include "machine/hv/base/cpu.h"
 #include "machine/hv/event/ioapic.h"
 #include "machine/hv/event/route.h"
 

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "machine/hv/event/route.h"
 
-#include "machine/hv/base/cpu.h"
 #include "machine/hv/event/local_apic.h"
 
 /* The plane, NULL when its vCPU does not run yet. */

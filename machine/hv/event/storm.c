@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "machine/hv/event/storm.h"
 
-#include "machine/hv/base/cpu.h"
 #include "machine/hv/base/lapic.h"
 #include "machine/hv/base/log.h"
 #include "machine/hv/event/doorbell.h"

@@ -277,7 +277,7 @@ static void refuse(struct vc_context *x, enum vc_status status, uint32_t code)
 		exception_inject(v, X86_VECTOR_PF, true, w->error);
 		return;
 	}
-	/* Where the host mends it, the instruction exits once more. */
+	/* Where the host fixes it, the instruction exits again. */
 	if (status == VC_ACCESS) {
 		access_npf(x);
 		return;

@@ -35,7 +35,7 @@ static bool translate_operand(struct vcpu *v, uint64_t *gpa)
 }
 
 /*
- * What follows an RMP instruction that did not end by itself. True: the host has mended the RMP,
+ * What follows an RMP instruction that did not end by itself. True: the host has fixed the RMP,
  * and the instruction is to be tried again.
  */
 static bool resolve(struct vcpu *v, enum rmp_status status, uint64_t gpa)

@@ -2,7 +2,7 @@
 #include "machine/hv/memory/code_use.h"
 
 /*
- * An instruction that needs both of the same page would go round for ever. Another one at the same
+ * An instruction that needs both of the same page would fault for ever. Another one at the same
  * address does no harm: the page is then a little less than it could be.
  */
 static bool needs_both(const struct code_fault *last, const struct code_fault *fault)

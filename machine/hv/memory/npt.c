@@ -121,10 +121,11 @@ void npt_set_use(uint64_t gpa, enum code_use use)
 	npt_sync(gpa, 1);
 }
 
-uint64_t npt_root(unsigned int vcpu, unsigned int vmpl, bool paging)
+uint64_t npt_root(unsigned int vcpu, unsigned int vmpl, bool paging, bool *stale)
 {
 	const struct npt_view *view = stale_view(vcpu, vmpl);
 
+	*stale = view != NULL;
 	if (!view)
 		view = npt_private_view(vmpl);
 	return (uint64_t)(paging ? view->root_paging : view->root_flat);

@@ -33,9 +33,10 @@ void npt_show(uint64_t page, uint64_t count);
 void npt_set_use(uint64_t gpa, enum code_use use);
 
 /*
- * Root for a vCPU at a VMPL: paging says whether CR0.PG and CR4.PAE are on (else all is private).
+ * Root for a vCPU at a VMPL. paging says whether CR0.PG and CR4.PAE are on (else all is private);
+ * stale becomes whether the view has rights that were lost (stale.h).
  */
-uint64_t npt_root(unsigned int vcpu, unsigned int vmpl, bool paging);
+uint64_t npt_root(unsigned int vcpu, unsigned int vmpl, bool paging, bool *stale);
 
 /*
  * Whether that vCPU at that VMPL may make a private access with all rights in perms (RMP_PERM_*):

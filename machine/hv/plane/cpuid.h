@@ -13,9 +13,9 @@
 #include "machine/hv/base/log.h"
 #include "machine/hv/base/x86.h"
 
-#define CPUID_INVLPGB_COUNT_MAX 7u /* pages beside the first, as EPYC processors have it */
+#define CPUID_INVLPGB_COUNT_MAX 7u /* pages after the first, as EPYC processors have it */
 
-/* What CPUID says of this machine beside what the physical CPU says. */
+/* What CPUID says of this machine besides what the physical CPU says. */
 struct cpuid_machine {
 	unsigned int cpus; /* vCPUs of the guest */
 	bool invlpgb;	   /* INVLPGB and TLBSYNC are offered */

@@ -14,7 +14,7 @@
 
 #include "machine/hv/plane/vcpu.h"
 
-/* Whether VMPL0 of v could run beside its current plane. */
+/* Whether VMPL0 of v could run while its current plane has not exited. */
 bool overlap_possible(const struct vcpu *v);
 
 /*
@@ -26,7 +26,7 @@ bool overlap_vmgexit(struct vcpu *v);
 /* A physical interrupt stopped the current plane of v. */
 void overlap_interrupt(struct vcpu *v);
 
-/* After each exit: VMPL0 has run for its time beside a parked plane, which gets its turn. */
+/* After each exit: VMPL0 has run for its time next to a parked plane, which gets its turn. */
 void overlap_turn(struct vcpu *v);
 
 /* When that time is over, for the physical timer; 0: nothing is parked. */

@@ -2,7 +2,6 @@
 #include "machine/hv/plane/vcpu.h"
 
 #include "machine/hv/base/counters.h"
-#include "machine/hv/base/cpu.h"
 #include "machine/hv/base/log.h"
 #include "machine/hv/base/page.h"
 #include "machine/hv/memory/guest.h"
@@ -39,6 +38,7 @@ void vcpu_init_all(uint64_t launch_vmsa)
 {
 	for (unsigned int i = 0; i < cpu_count(); i++) {
 		vcpus[i].id = i;
+		vcpus[i].cpu = cpu_at(i);
 		vcpus[i].switch_to = VCPU_NO_SWITCH;
 		for (unsigned int vmpl = 0; vmpl < SNP_VMPL_COUNT; vmpl++) {
 			vcpus[i].planes[vmpl].vmpl = vmpl;
@@ -144,12 +144,10 @@ void vcpu_park(struct vcpu *v, unsigned int vmpl)
 	counters_switch(v->id, vmpl);
 }
 
-void vcpu_switch_if_asked(struct vcpu *v)
+void vcpu_switch(struct vcpu *v)
 {
 	unsigned int vmpl = (unsigned int)v->switch_to;
 
-	if (v->switch_to == VCPU_NO_SWITCH)
-		return;
 	v->switch_to = VCPU_NO_SWITCH;
 	vcpu_plane(v)->state = PLANE_WAITING;
 	v->planes[vmpl].state = PLANE_READY;

@@ -18,6 +18,7 @@
 #include <stdbool.h>
 
 #include "abi/ghcb.h"
+#include "machine/hv/base/cpu.h"
 #include "machine/hv/plane/vmcb.h"
 #include "machine/mailbox.h"
 
@@ -77,6 +78,7 @@ struct plane {
 
 struct vcpu {
 	unsigned int id; /* index, and APIC id that the guest sees */
+	struct cpu *cpu; /* that runs it */
 	unsigned int current;
 	struct plane planes[SNP_VMPL_COUNT];
 	int switch_to; /* VMPL that vcpu_switch_plane() asked for, or VCPU_NO_SWITCH */
@@ -138,9 +140,6 @@ void vcpu_park(struct vcpu *v, unsigned int vmpl);
 /* Makes a halted plane ready and kicks its vCPU. */
 void vcpu_wake(struct vcpu *v, struct plane *p);
 
-/* The own vCPU leaves the guest again as soon as it has entered it and taken what is injected. */
-void vcpu_leave_soon(struct vcpu *v);
-
 /*
  * Makes another plane current. The old one, when it is loaded, goes to its VMSA with the reason of
  * its exit.
@@ -148,6 +147,6 @@ void vcpu_leave_soon(struct vcpu *v);
 void vcpu_make_current(struct vcpu *v, unsigned int vmpl, uint64_t exit_code);
 
 /* Does what vcpu_switch_plane() asked for, now that the exit is over. */
-void vcpu_switch_if_asked(struct vcpu *v);
+void vcpu_switch(struct vcpu *v);
 
 #endif

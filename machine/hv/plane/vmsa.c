@@ -63,7 +63,7 @@ static inline void copy_segment(struct snp_segment *cpu, struct snp_segment *vms
 		*cpu = *vmsa;
 }
 
-/* What is the same in the VMSA and in the VMCB, or in the general registers beside it. */
+/* What the VMSA and the VMCB both have, or in the general registers next to it. */
 static inline void copy_state(struct vmcb *c, struct guest_regs *r, struct snp_vmsa *vmsa,
 			      bool store)
 {

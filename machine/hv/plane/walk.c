@@ -142,7 +142,7 @@ static uint8_t *locate(struct vcpu *v, uint64_t linear, size_t size, unsigned in
 		*r = npf(linear, r->gpa, r->private, perms);
 		return NULL;
 	}
-	/* What we write is no other than what a vCPU writes: memory/code_use.h. */
+	/* A write of ours is like a vCPU's: memory/code_use.h. */
 	if ((access & WALK_WRITE) && npt_use(r->gpa) == CODE_EXECUTED)
 		npt_set_use(r->gpa, CODE_WRITTEN);
 	return at;

@@ -40,7 +40,7 @@ struct walk_result walk_write(struct vcpu *v, uint64_t linear, const void *from,
 			      unsigned int access);
 
 enum walk_answer {
-	WALK_TRY_AGAIN,	    /* the host has mended it: the same again */
+	WALK_TRY_AGAIN,	    /* the host has fixed it: try again */
 	WALK_NOT_VALIDATED, /* the CPU raises #VC (VC_PAGE_NOT_VALIDATED) */
 };
 

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "machine/hv/run/run.h"
 
-#include "machine/hv/base/cpu.h"
 #include "machine/hv/base/fault_plan.h"
 #include "machine/hv/base/lock.h"
 #include "machine/hv/base/log.h"
@@ -87,27 +86,28 @@ static bool load_current(struct vcpu *v)
 /* The nested view of the plane, and whether its writes of CR4 matter. */
 static void choose_view(struct vcpu *v, struct plane *p)
 {
+	bool stale;
+
 	if (fault_strikes(MAILBOX_FAULT_TLB_CONTROL))
 		for (unsigned int vmpl = 0; vmpl < SNP_VMPL_COUNT; vmpl++)
 			stale_flush(v->id, vmpl);
-	p->vmcb->nested_cr3 = npt_root(v->id, p->cpu_vmpl, !p->flat);
+	p->vmcb->nested_cr3 = npt_root(v->id, p->cpu_vmpl, !p->flat, &stale);
 	p->vmcb->intercept_cr_write &= (uint16_t)~CR4_INTERCEPT;
-	if (stale_exists(v->id, p->cpu_vmpl))
+	if (stale)
 		p->vmcb->intercept_cr_write |= CR4_INTERCEPT;
 }
 
 static void enter(struct vcpu *v)
 {
-	struct cpu *cpu = cpu_at(v->id);
 	struct plane *p = vcpu_plane(v);
 
 	choose_view(v, p);
 	if (tlb_enter(v->id, p->cpu_vmpl))
 		p->vmcb->tlb_control = VMCB_TLB_FLUSH_ALL;
-	cpu->in_guest = true;
+	v->cpu->in_guest = true;
 	hv_unlock();
 	vmrun(p->vmcb, &p->regs);
-	cpu->in_guest = false;
+	v->cpu->in_guest = false;
 	hv_lock();
 	p->vmcb->tlb_control = 0;
 }
@@ -131,6 +131,7 @@ _Noreturn void run_loop(struct vcpu *v)
 			continue;
 		run_exit(v);
 		overlap_turn(v);
-		vcpu_switch_if_asked(v);
+		if (v->switch_to != VCPU_NO_SWITCH)
+			vcpu_switch(v);
 	}
 }

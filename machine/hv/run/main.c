@@ -97,7 +97,7 @@ _Noreturn void hv_ap_main(void)
 	if (!v || v != vcpu_by_apic_id(v->id))
 		hv_panic("a CPU without a vCPU started");
 	cpu_init(v);
-	cpu_at(v->id)->online = true;
+	v->cpu->online = true;
 	while (!machine_up)
 		x86_pause();
 	run_loop(v);

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "machine/hv/run/run.h"
 
-#include "machine/hv/base/cpu.h"
 #include "machine/hv/base/x86.h"
 #include "machine/hv/event/vc.h"
 #include "machine/hv/insn/handlers.h"
@@ -62,7 +61,7 @@ static bool least_privileged(const struct vcpu *v)
 
 /*
  * Walks and fetches are private on hardware whatever the C-bit says, but QEMU takes the C-bit for
- * an address bit. CR3 without it is mended for good. Lower tables and code are shown in the shared
+ * an address bit. CR3 without it is corrected for good. Lower tables and code are shown in the shared
  * view, where only the current VMPL and more privileged ones can see them.
  */
 static bool mend_private_by_nature(struct vcpu *v, uint64_t gpa)

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "machine/hv/vmgexit/handlers.h"
 
-#include "machine/hv/base/cpu.h"
 #include "machine/hv/base/fault_plan.h"
 #include "machine/hv/event/local_apic.h"
 #include "machine/hv/memory/guest.h"

@@ -32,7 +32,7 @@ struct ghcb_call {
 /* The answer is GHCB_RESULT_ERROR with one of GHCB_ERROR_*. */
 void ghcb_error(struct ghcb_call *c, uint64_t error);
 
-/* The guest shall raise #GP(0), or #UD, at the instruction that made it ask. */
+/* The guest is to raise #GP(0), or #UD, at the instruction that made it ask. */
 void ghcb_inject_gp(struct ghcb_call *c);
 void ghcb_inject_ud(struct ghcb_call *c);
 

@@ -93,7 +93,7 @@ static void features(struct ghcb_call *c)
 
 struct nae_exit {
 	uint32_t code;
-	uint32_t needs; /* GHCB_FIELD_* beside GHCB_FIELD_EXIT */
+	uint32_t needs; /* GHCB_FIELD_* besides GHCB_FIELD_EXIT */
 	const char *name;
 	void (*handler)(struct ghcb_call *c); /* NULL: the host has no effect of its own to offer */
 };
