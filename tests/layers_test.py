@@ -17,8 +17,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 
-# From the lowest up. A layer is a folder or a header of the room. Those of one line may not use each
-# other. A header stands for what it declares, wherever that is defined.
+# From the lowest up. A layer is a folder or a header of the room. Those of one line may not use
+# each other. A header stands for what it declares, wherever that is defined. What has to call
+# upward does so through a table of hooks, and a line "hooks" names those.
 ROOMS = {
     "machine/hv": """
         base
@@ -39,7 +40,9 @@ class Room:
     def __init__(self, root, name, order):
         self.root, self.name = root, name
         lines = [line.replace(",", " ").split() for line in order.split("\n") if line.strip()]
-        self.rank = {layer: i for i, line in enumerate(lines) for layer in line}
+        self.hooks = {name for line in lines if line[0] == "hooks" for name in line[1:]}
+        self.rank = {layer: i for i, line in enumerate(lines) for layer in line
+                     if line[0] != "hooks"}
         self.sources = [path for path in sorted((root / name).rglob("*"))
                         if path.suffix in (".c", ".h", ".S") and "tests" not in path.parts]
 
@@ -97,7 +100,7 @@ class Room:
             yield f"{folder}: no objects"
         defined.update((word, layer) for word, layer in self.declared() if word in defined)
         for layer, name, symbol in used:
-            if layer and symbol in defined and self.up(layer, defined[symbol]):
+            if symbol not in self.hooks and layer and self.up(layer, defined.get(symbol, layer)):
                 yield f"{self.name}/{name}: uses {symbol} of {defined[symbol]}"
 
 
@@ -118,14 +121,14 @@ def made_up(folder, order):
 
 def look_at_self():
     failed = 0
-    for order, wanted in (("low\nhigh", [0, 1, 1]), ("high\nlow", [0, 0, 0]),
-                          ("low high", [0, 1, 1]), ("low", [2, 0, 0]),
-                          ("high/b.h\nlow\nhigh", [0, 0, 0])):
+    cases = {"low\nhigh": [0, 1, 1], "high\nlow": [0, 0, 0], "low high": [0, 1, 1],
+             "low": [2, 0, 0], "high/b.h\nlow\nhigh": [0, 0, 0], "low\nhigh\nhooks b": [0, 1, 0]}
+    for order, wanted in cases.items():
         with tempfile.TemporaryDirectory() as folder:
             if made_up(folder, order) != wanted:
                 print(f"order {order.split()}: {made_up(folder, order)}, not {wanted}")
                 failed += 1
-    print(f"layers: {5 - failed} passed, {failed} failed")
+    print(f"layers: {len(cases) - failed} passed, {failed} failed")
     return failed
 
 
