@@ -3,7 +3,7 @@
 
 #include "monitor/base/limits.h"
 
-/* Only the first vCPU that dies has something to say: the others mostly die of that. */
+/* Only the first vCPU that dies says why: the others usually die of the same cause. */
 static void say(const char *why)
 {
 	static bool said;
@@ -14,7 +14,7 @@ static void say(const char *why)
 
 /*
  * Each vCPU that dies wipes everything: one that asked for the end while another still wipes would
- * stop it. One that dies of dying goes on behind the step that it died in.
+ * stop it. One that dies again within a step goes on with the next step.
  */
 _Noreturn void die(enum die_reason reason, const char *why)
 {

@@ -46,7 +46,7 @@ static void validate_4k(gpa_t page)
 		die(DIE_RMP, "a page of the guest's RAM cannot be validated");
 }
 
-/* Both sizes of a page that the host backs as it likes. The caller has taken it. */
+/* Validates 2 MiB at once, or page by page where the host has small ones. The caller has taken it. */
 static void validate_2m(gpa_t page)
 {
 	bool changed;

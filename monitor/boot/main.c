@@ -111,7 +111,7 @@ static void log_memory(void)
 		   free_pages * ABI_PAGE_SIZE / 1024, all_pages * ABI_PAGE_SIZE / 1024);
 }
 
-/* On the first vCPU's own stack, where #VC and #HV are welcome. */
+/* On the first vCPU's own stack, where #VC and #HV can be handled. */
 static _Noreturn void boot_on_own_stack(void)
 {
 	const struct socle_params *params = boot_params;
@@ -174,7 +174,7 @@ void boot_main(uint64_t params_gpa, uint64_t image_gpa, uint32_t c_bit)
 	if (!cpuid_init(direct_ptr(gpa(params->cpuid_page))))
 		die(DIE_PARAMS, "the CPUID page is empty");
 
-	/* A page of the image's data, for all the rest of the launch is mapped read-only. */
+	/* A page of the image's data: everything else of the launch is mapped read-only. */
 	if (!processor_c_bit(gpa(image_gpa + (uint64_t)(uintptr_t)page_of_launch - SOCLE_VA_IMAGE)))
 		die(DIE_UNSUPPORTED, "the C-bit of the CPUID page is none");
 

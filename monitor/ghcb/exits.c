@@ -185,7 +185,7 @@ uint64_t ghcb_guest_request(gpa_t request, gpa_t response, gpa_t certificates, u
 		put(ghcb, OFFSET_RAX, certificates.raw);
 		put(ghcb, OFFSET_RBX, *pages);
 	}
-	/* A host that says nothing, or that it does not know the exit, is one that is busy. */
+	/* A host that gives no result, or does not know the exit, counts as busy. */
 	if (!leave(ghcb, code, request.raw, response.raw) ||
 	    !take(ghcb, offsetof(struct ghcb, sw_exit_info_2), &result))
 		return (uint64_t)PSP_VMM_ERR_BUSY << 32;

@@ -75,8 +75,8 @@ static size_t find_free(size_t start, size_t count, size_t alignment)
 }
 
 /*
- * The lowest that fit: an owner that takes and gives back as it likes stays within as many pages as it
- * may have, and cannot cut the rest into pieces.
+ * The lowest that fit: an owner that allocates and frees at will stays within as many pages as its
+ * budget has, and cannot fragment the rest.
  */
 static bool take_span(struct page_owner *owner, size_t count, size_t alignment, gpa_t *first)
 {

@@ -150,7 +150,7 @@ enum guest_page_state guest_pages_state(gpa_t at)
 	return state;
 }
 
-/* A page that can change for nobody says more than one that is in the wrong state only. */
+/* Whether a is what to report of the two: a page that no call can change comes first. */
 static bool worse(enum guest_page_state a, enum guest_page_state b)
 {
 	return (a == GUEST_PAGE_TAKEN || a == GUEST_PAGE_CALLING) &&
@@ -231,7 +231,7 @@ static void give_back(gpa_t page, enum arch_page_size size)
 		(void)guest_pages_grant(gpa(page.raw + i * ABI_PAGE_SIZE), ARCH_PAGE_4K);
 }
 
-/* Zeroes before granting: the host may have put a page of Socle's past here. */
+/* Zeroes before granting: the host may have put a page here that once was Socle's. */
 static uint32_t zero_and_grant(gpa_t page, enum arch_page_size size)
 {
 	if (!arch_guest_zero(page, page_count(size) * ABI_PAGE_SIZE))

@@ -57,8 +57,7 @@ static bool reserved_ok(const struct svsm_attest_op_ex *op)
 }
 
 /*
- * The selector is the vtpm's to understand; here it only has to be there. One that selects nothing
- * is none.
+ * The vtpm interprets the selector; here it is only copied. One that selects nothing counts as none.
  */
 static uint32_t decode_selector(struct attest_call *out)
 {
@@ -218,7 +217,7 @@ static uint32_t attest(struct svsm_call *call, const struct attest_call *in, boo
 
 /* ---- The calls ---- */
 
-/* What the vtpm has ready, alone or as the one of all services. */
+/* The manifest that the vtpm has ready, alone or within that of all services. */
 static uint32_t attest_ready(struct svsm_call *call, const struct attest_call *in, bool all)
 {
 	uint32_t version = all ? 0 : in->block.base.manifest_version;

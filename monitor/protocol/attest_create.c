@@ -3,9 +3,9 @@
  * Selected keys (docs/spec/create-and-attest.md): what the vtpm has is served at once; what has to
  * be made is made by its twin, a slice of time for each call, one key at a time for the whole VM.
  * Between its slices a creation waits for the call that asked for it to come again. Any vCPU may
- * bring it, for a caller that waits with its interrupts on may be moved. One that nobody brings any
- * more gives way: to its own vCPU's next wish, to the deletion of its vCPU, and to others that have
- * come often enough.
+ * repeat it, for a caller that waits with interrupts enabled may be moved. A creation whose call is
+ * not repeated is given up: when its vCPU asks for another key, when its vCPU is deleted, and when
+ * others have found it suspended often enough.
  */
 #include <string.h>
 

@@ -75,7 +75,7 @@ static bool cpu_has_caa(unsigned int cpu, gpa_t caa)
 	return false;
 }
 
-/* One place less has it: a page that none has is a plain one again. */
+/* One place fewer has it; a page that no place has is a plain page again. */
 static void release_caa(gpa_t caa)
 {
 	for (size_t i = 0; i < REGISTRY_VMSAS_MAX; i++) {

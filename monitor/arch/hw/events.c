@@ -4,7 +4,7 @@
 #include "monitor/arch/hw/timer.h"
 #include "monitor/cpu/cpu.h"
 
-/* A host that always has one more event gets no more of our time than this. */
+/* Events taken in one turn, so that a host cannot keep us here with ever new ones. */
 #define EVENTS_MAX 64u
 
 /*

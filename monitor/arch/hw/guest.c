@@ -30,7 +30,7 @@ bool arch_guest_write(gpa_t to, const void *from, size_t size)
 	return copy(direct_ptr(to), from, size) == 0;
 }
 
-/* Eight quadwords a turn: a gigabyte is zeroed before the guest starts. */
+/* Unrolled, for this zeroes all of the guest's memory before the guest starts. */
 bool arch_guest_zero(gpa_t page, size_t size)
 {
 	void *to = direct_ptr(page);

@@ -32,8 +32,8 @@ static void flush_log(size_t size)
 }
 
 /*
- * The log's lock keeps others out, but not a vCPU that dies: then characters may be lost or mixed,
- * and no more.
+ * The log's lock keeps others out, but not a vCPU that dies: then, at worst, characters are lost or
+ * mixed.
  */
 void arch_log_putc(char c)
 {

@@ -25,7 +25,7 @@
 #define CPUID_TIMING 0x40000010u /* EAX: TSC kHz, EBX: APIC bus kHz */
 #define APIC_KHZ_USUAL 1000000u	 /* hypervisors count nanoseconds */
 #define TSC_KHZ_LOWEST 1500000u	 /* no processor with SNP has a slower one */
-#define TSC_KHZ_MIN 500000u	 /* what else CPUID says is no rate of a TSC */
+#define TSC_KHZ_MIN 500000u	 /* CPUID's rate counts only between these two */
 #define TSC_KHZ_MAX 10000000u
 #define TSC_KHZ_GUESS 3000000u
 #define CALIBRATION_TICKS 5000000u
@@ -167,7 +167,8 @@ void timer_end_of_interrupt(void)
 {
 	/*
 	 * Also where NoEoiRequired in the doorbell page says that it is not needed, for the guest
-	 * can write that page too: an EOI too many does nothing, one too few is the last event.
+	 * can write that page too: a superfluous EOI does nothing, a missing one would stop all
+	 * further events.
 	 */
 	ghcb_msr_write(MSR_X2APIC_EOI, 0);
 }
