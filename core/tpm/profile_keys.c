@@ -2,10 +2,9 @@
 /* Keys of a profile: their names and their properties. */
 #include <string.h>
 
-#include "abi/tpm.h"
-#include "core/base/bytes.h"
 #include "core/tpm/profile_parts.h"
 #include "core/tpm/selector.h"
+#include "core/tpm/wire.h"
 
 #define PERSISTENT_FIRST 0x81000000u /* the owner's half of the persistent handles */
 #define PERSISTENT_LAST 0x817fffffu
@@ -205,20 +204,11 @@ const char *profile_key_property(struct profile_parser *p, struct word keyword, 
 	return "a key has no such property";
 }
 
-static size_t key_bytes(const struct selector_template *info)
-{
-	if (info->type == TPM_ALG_RSA)
-		return info->bits / 8u;
-	if (info->curve == TPM_ECC_P256)
-		return 32;
-	return info->curve == TPM_ECC_P384 ? 48 : 66;
-}
-
 /* Makes room for a unique field as long as the key, of zeros. */
 static const char *fill_unique(struct profile_key *key, const struct selector_template *info)
 {
 	struct bytes_writer w = bytes_writer_init(key->template, sizeof(key->template));
-	size_t size = key_bytes(info);
+	size_t size = info->type == TPM_ALG_RSA ? info->bits / 8u : wire_curve_size(info->curve);
 
 	if (info->unique_size)
 		return "the template's unique field must be empty to be filled";

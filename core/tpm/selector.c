@@ -14,18 +14,9 @@
 #define RSA_EXPONENT_DEFAULT 65537u
 
 /* Bytes of a digest; 0 for an algorithm that is not offered. */
-static uint16_t digest_size(uint16_t algorithm)
+static size_t digest_size(uint16_t algorithm)
 {
-	switch (algorithm) {
-	case TPM_ALG_SHA256:
-		return 32;
-	case TPM_ALG_SHA384:
-		return 48;
-	case TPM_ALG_SHA512:
-		return 64;
-	default:
-		return 0;
-	}
+	return algorithm == TPM_ALG_SHA1 ? 0 : wire_digest_size(algorithm);
 }
 
 static enum selector_result check_attributes(uint32_t attributes)
@@ -74,18 +65,7 @@ static size_t key_size(const struct wire_public *p)
 			return 0;
 		return p->bits == 2048 || p->bits == 3072 || p->bits == 4096 ? p->bits / 8u : 0;
 	}
-	if (p->kdf != TPM_ALG_NULL)
-		return 0;
-	switch (p->curve) {
-	case TPM_ECC_P256:
-		return 32;
-	case TPM_ECC_P384:
-		return 48;
-	case TPM_ECC_P521:
-		return 66;
-	default:
-		return 0;
-	}
+	return p->kdf == TPM_ALG_NULL ? wire_curve_size(p->curve) : 0;
 }
 
 static enum selector_result check_public(const struct wire_public *p)

@@ -5,6 +5,36 @@
 #define CLOCK_INFO_SIZE 17u /* clock, two counters, safe */
 #define SIZE_OFFSET 2u	    /* of its size in a command */
 
+size_t wire_digest_size(uint16_t algorithm)
+{
+	switch (algorithm) {
+	case TPM_ALG_SHA1:
+		return 20;
+	case TPM_ALG_SHA256:
+		return 32;
+	case TPM_ALG_SHA384:
+		return 48;
+	case TPM_ALG_SHA512:
+		return 64;
+	default:
+		return 0;
+	}
+}
+
+size_t wire_curve_size(uint16_t curve)
+{
+	switch (curve) {
+	case TPM_ECC_P256:
+		return 32;
+	case TPM_ECC_P384:
+		return 48;
+	case TPM_ECC_P521:
+		return 66;
+	default:
+		return 0;
+	}
+}
+
 const uint8_t *wire_take_sized(struct bytes_reader *r, size_t *size)
 {
 	*size = bytes_be16(r);

@@ -11,6 +11,10 @@
 
 #define WIRE_HEADER_SIZE 10u /* of a command and of a response: tag, size, code */
 
+/* Bytes of a digest, and of a coordinate on a curve; 0 for an algorithm that is not known here. */
+size_t wire_digest_size(uint16_t algorithm);
+size_t wire_curve_size(uint16_t curve);
+
 /* A TPM2B: a size and as many bytes. */
 const uint8_t *wire_take_sized(struct bytes_reader *r, size_t *size);
 void wire_put_sized(struct bytes_writer *w, const void *data, size_t size);

@@ -8,8 +8,8 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "core/tpm/host/tpm_public.h"
 #include "core/tpm/selector.h"
-#include "core/tpm/wire.h"
 
 #define RSA_EXPONENT 65537u /* what the rules let a template have */
 
@@ -34,25 +34,14 @@ static bool is_rsa_key(const EVP_PKEY *key, const struct wire_public *p)
 	       parameter_is(key, OSSL_PKEY_PARAM_RSA_E, exponent, sizeof(exponent));
 }
 
-static const char *curve_name(uint16_t curve)
-{
-	switch (curve) {
-	case TPM_ECC_P256:
-		return "prime256v1";
-	case TPM_ECC_P384:
-		return "secp384r1";
-	default:
-		return "secp521r1";
-	}
-}
-
 static bool is_ecc_key(const EVP_PKEY *key, const struct wire_public *p)
 {
+	const char *name = tpm_curve_name(p->curve);
 	char group[32] = "";
 
-	return EVP_PKEY_is_a(key, "EC") &&
+	return name && EVP_PKEY_is_a(key, "EC") &&
 	       EVP_PKEY_get_group_name(key, group, sizeof(group), NULL) == 1 &&
-	       strcmp(group, curve_name(p->curve)) == 0 &&
+	       strcmp(group, name) == 0 &&
 	       parameter_is(key, OSSL_PKEY_PARAM_EC_PUB_X, p->x, p->x_size) &&
 	       parameter_is(key, OSSL_PKEY_PARAM_EC_PUB_Y, p->y, p->y_size);
 }

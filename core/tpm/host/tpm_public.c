@@ -111,18 +111,14 @@ static EVP_PKEY *rsa_key(const struct wire_public *p)
 
 #define COORDINATE_MAX 66u
 
-/* OpenSSL's name of a curve and the bytes of a coordinate; NULL for another curve. */
-static const char *curve_of(uint16_t curve, size_t *size)
+const char *tpm_curve_name(uint16_t curve)
 {
 	switch (curve) {
 	case TPM_ECC_P256:
-		*size = 32;
 		return "prime256v1";
 	case TPM_ECC_P384:
-		*size = 48;
 		return "secp384r1";
 	case TPM_ECC_P521:
-		*size = COORDINATE_MAX;
 		return "secp521r1";
 	default:
 		return NULL;
@@ -131,8 +127,8 @@ static const char *curve_of(uint16_t curve, size_t *size)
 
 static EVP_PKEY *ecc_key(const struct wire_public *p)
 {
-	size_t size = 0;
-	const char *group = curve_of(p->curve, &size);
+	size_t size = wire_curve_size(p->curve);
+	const char *group = tpm_curve_name(p->curve);
 	uint8_t point[1 + 2 * COORDINATE_MAX] = { 0x04 };
 	OSSL_PARAM_BLD *build;
 	EVP_PKEY *key = NULL;
@@ -224,19 +220,21 @@ static bool put_ecc(struct bytes_writer *w, const EVP_PKEY *key)
 {
 	static const uint16_t curves[] = { TPM_ECC_P256, TPM_ECC_P384, TPM_ECC_P521 };
 	char group[32];
-	size_t length, size = 0;
+	size_t length;
+	int size;
 
 	if (EVP_PKEY_get_group_name(key, group, sizeof(group), &length) != 1)
 		return false;
 	for (size_t i = 0; i < sizeof(curves) / sizeof(curves[0]); i++) {
-		const char *name = curve_of(curves[i], &size);
+		const char *name = tpm_curve_name(curves[i]);
 
 		if (!name || strcmp(group, name) != 0)
 			continue;
+		size = (int)wire_curve_size(curves[i]);
 		bytes_put_be16(w, curves[i]);
 		bytes_put_be16(w, TPM_ALG_NULL); /* key derivation */
-		return put_number(w, key, OSSL_PKEY_PARAM_EC_PUB_X, (int)size) &&
-		       put_number(w, key, OSSL_PKEY_PARAM_EC_PUB_Y, (int)size);
+		return put_number(w, key, OSSL_PKEY_PARAM_EC_PUB_X, size) &&
+		       put_number(w, key, OSSL_PKEY_PARAM_EC_PUB_Y, size);
 	}
 	return false;
 }

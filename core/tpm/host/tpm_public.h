@@ -44,6 +44,9 @@ bool tpm_public_qualified_name(const struct tpm_name *parent, const struct tpm_n
 bool tpm_public_primary_name(uint32_t hierarchy, const struct tpm_name *key,
 			     struct tpm_name *qualified);
 
+/* OpenSSL's name of a curve; NULL for one that is not known here. */
+const char *tpm_curve_name(uint16_t curve);
+
 /* OpenSSL's digest for a TPM algorithm; NULL for one other than SHA-256, SHA-384, SHA-512. */
 const EVP_MD *tpm_digest(uint16_t algorithm);
 

@@ -106,23 +106,6 @@ static size_t selected_count(const struct tpm_pcr_selection *selection)
 	return count;
 }
 
-/* Digest size of a PCR bank; 0 for one that we do not know. */
-static size_t bank_digest_size(uint16_t algorithm)
-{
-	switch (algorithm) {
-	case TPM_ALG_SHA1:
-		return 20;
-	case TPM_ALG_SHA256:
-		return 32;
-	case TPM_ALG_SHA384:
-		return 48;
-	case TPM_ALG_SHA512:
-		return 64;
-	default:
-		return 0;
-	}
-}
-
 /*
  * The quote covers the values one after the other, without their sizes: split at other places they
  * would have the same digest, and give a PCR the value of another.
@@ -132,7 +115,7 @@ static bool sizes_fit_banks(const struct tpm_pcr_values *values)
 	size_t index = 0;
 
 	for (size_t i = 0; i < values->selection.bank_count; i++) {
-		size_t size = bank_digest_size(values->selection.banks[i].algorithm);
+		size_t size = wire_digest_size(values->selection.banks[i].algorithm);
 
 		for (uint32_t left = values->selection.banks[i].mask; left; left &= left - 1) {
 			if (size == 0 || values->sizes[index++] != size)
