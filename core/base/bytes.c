@@ -141,6 +141,17 @@ void bytes_put_be32(struct bytes_writer *w, uint32_t value)
 	bytes_put_be16(w, (uint16_t)value);
 }
 
+bool bytes_are_zero(const void *data, size_t size)
+{
+	const uint8_t *bytes = data;
+
+	for (size_t i = 0; i < size; i++) {
+		if (bytes[i])
+			return false;
+	}
+	return true;
+}
+
 bool bytes_range_ok(uint64_t offset, uint64_t size, uint64_t limit)
 {
 	return offset <= limit && size <= limit - offset;

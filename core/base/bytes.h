@@ -59,6 +59,9 @@ void bytes_put_u8(struct bytes_writer *w, uint8_t value);
 void bytes_put_be16(struct bytes_writer *w, uint16_t value);
 void bytes_put_be32(struct bytes_writer *w, uint32_t value);
 
+/* True when all of size bytes are 0. */
+bool bytes_are_zero(const void *data, size_t size);
+
 /* True when [offset, offset + size) lies within [0, limit), without overflow. */
 bool bytes_range_ok(uint64_t offset, uint64_t size, uint64_t limit);
 

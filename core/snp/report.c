@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "core/base/bytes.h"
+
 /* KEY_INFO and POLICY bits that no version up to 5 defines. */
 #define KEY_INFO_RESERVED 0xffffffe0u
 #define POLICY_RESERVED (~0x3ffffffull)
@@ -78,15 +80,6 @@ bool report_read(struct psp_report *report, const void *data, size_t size)
 	return true;
 }
 
-static bool all_zero(const uint8_t *bytes, size_t size)
-{
-	for (size_t i = 0; i < size; i++) {
-		if (bytes[i])
-			return false;
-	}
-	return true;
-}
-
 static bool reserved_zero(const struct psp_report *report)
 {
 	const uint8_t *bytes = (const uint8_t *)report;
@@ -95,7 +88,7 @@ static bool reserved_zero(const struct psp_report *report)
 		const struct reserved_range *range = &reserved_ranges[i];
 
 		if (report->version < range->used_since &&
-		    !all_zero(bytes + range->from, (size_t)(range->to - range->from)))
+		    !bytes_are_zero(bytes + range->from, (size_t)(range->to - range->from)))
 			return false;
 	}
 	return true;

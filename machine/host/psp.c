@@ -4,6 +4,8 @@
 #include <openssl/rand.h>
 #include <string.h>
 
+#include "core/base/bytes.h"
+
 #define SECRETS_VERSION 3u
 #define TAG_SIZE 16
 #define IV_SIZE 12
@@ -23,16 +25,6 @@
 
 #define REQ_KEY_MASK 3u
 #define REQ_KEY_VLEK 2u
-
-static bool all_zero(const void *data, size_t size)
-{
-	const uint8_t *bytes = data;
-	uint8_t any = 0;
-
-	for (size_t i = 0; i < size; i++)
-		any |= bytes[i];
-	return any == 0;
-}
 
 bool psp_init(struct psp *psp, const struct chain *chain)
 {
@@ -96,15 +88,15 @@ static bool gcm(bool seal, const uint8_t key[SNP_VMPCK_SIZE], struct psp_msg_hea
 
 static bool header_ok(const struct psp_msg_header *header)
 {
-	return all_zero(header->authtag + TAG_SIZE, sizeof(header->authtag) - TAG_SIZE) &&
-	       all_zero(header->reserved_028, sizeof(header->reserved_028)) &&
+	return bytes_are_zero(header->authtag + TAG_SIZE, sizeof(header->authtag) - TAG_SIZE) &&
+	       bytes_are_zero(header->reserved_028, sizeof(header->reserved_028)) &&
 	       header->algo == PSP_MSG_ALGO_AES_256_GCM &&
 	       header->header_version == PSP_MSG_HEADER_VERSION &&
 	       header->header_size == sizeof(*header) && header->type == PSP_MSG_REPORT_REQ &&
 	       header->version == PSP_MSG_VERSION &&
 	       header->size == sizeof(struct psp_report_req) && header->reserved_038 == 0 &&
 	       header->vmpck < SNP_VMPL_COUNT &&
-	       all_zero(header->reserved_03d, sizeof(header->reserved_03d));
+	       bytes_are_zero(header->reserved_03d, sizeof(header->reserved_03d));
 }
 
 /* The status inside the answer, which is sealed like a report. */
@@ -113,7 +105,7 @@ static uint32_t request_status(const struct psp_report_req *req, uint8_t vmpck)
 	/* A key speaks for its own level and for those below it, never for one above. */
 	if (req->vmpl < vmpck || req->vmpl >= SNP_VMPL_COUNT)
 		return PSP_STATUS_INVALID_PARAMETER;
-	if (req->flags > REQ_KEY_VLEK || !all_zero(req->reserved, sizeof(req->reserved)))
+	if (req->flags > REQ_KEY_VLEK || !bytes_are_zero(req->reserved, sizeof(req->reserved)))
 		return PSP_STATUS_INVALID_PARAMETER;
 	if ((req->flags & REQ_KEY_MASK) == REQ_KEY_VLEK)
 		return PSP_STATUS_INVALID_KEY;

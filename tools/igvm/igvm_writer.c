@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/bytes.h"
 #include "core/base/crc32.h"
 
 #define COMPATIBILITY_MASK 1u
@@ -32,17 +33,11 @@ static bool make_room(struct igvm_writer *writer)
 	return true;
 }
 
-static bool all_zero(const void *data)
-{
-	static const uint8_t zeros[ABI_PAGE_SIZE];
-
-	return memcmp(data, zeros, sizeof(zeros)) == 0;
-}
-
 /* Adds item with a copy of one page of contents; pages of zeros need none in the file. */
 static void add(struct igvm_writer *writer, struct igvm_writer_item item, const void *contents)
 {
-	if (contents && (item.type == IGVM_TYPE_VP_CONTEXT || !all_zero(contents))) {
+	if (contents &&
+	    (item.type == IGVM_TYPE_VP_CONTEXT || !bytes_are_zero(contents, ABI_PAGE_SIZE))) {
 		item.data = malloc(ABI_PAGE_SIZE);
 		if (item.data)
 			memcpy(item.data, contents, ABI_PAGE_SIZE);

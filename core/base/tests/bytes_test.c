@@ -76,6 +76,17 @@ static void test_writes_past_the_end(void **state)
 	assert_int_equal(to[3], 9);
 }
 
+static void test_zeros(void **state)
+{
+	static const uint8_t bytes[] = { 0, 0, 0, 1, 0 };
+
+	(void)state;
+	assert_true(bytes_are_zero(bytes, 3));
+	assert_true(bytes_are_zero(bytes + 3, 0));
+	assert_false(bytes_are_zero(bytes, 4));
+	assert_false(bytes_are_zero(bytes, 5));
+}
+
 static void test_ranges(void **state)
 {
 	(void)state;
@@ -91,7 +102,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_reads),  cmocka_unit_test(test_reads_past_the_end),
 		cmocka_unit_test(test_writes), cmocka_unit_test(test_writes_past_the_end),
-		cmocka_unit_test(test_ranges),
+		cmocka_unit_test(test_zeros),  cmocka_unit_test(test_ranges),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

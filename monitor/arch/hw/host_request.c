@@ -22,13 +22,6 @@ bool arch_requests_init(struct page_owner *owner)
 	       ghcb_share(owner, CERTIFICATE_PAGES, &bounce.certificates);
 }
 
-static bool is_zero(const uint8_t *bytes, size_t size)
-{
-	while (size && !bytes[size - 1])
-		size--;
-	return !size;
-}
-
 /*
  * Bytes of the certificate table at data, which nobody but us can change: up to the end of the
  * last certificate (GHCB specification, SNP Extended Guest Request). 0 when it is broken.
@@ -46,7 +39,7 @@ static size_t table_size(const uint8_t *data, size_t size)
 			return 0;
 		if (r.pos > end)
 			end = r.pos;
-		if (is_zero(guid, sizeof(struct abi_guid)))
+		if (bytes_are_zero(guid, sizeof(struct abi_guid)))
 			return end == CERTIFICATE_ENTRY_SIZE ? 0 : end;
 		/* NOLINTNEXTLINE(readability-suspicious-call-argument): the names only sound alike. */
 		if (!bytes_range_ok(offset, length, size))
