@@ -52,11 +52,11 @@ static enum parse_result parse(const struct frame_kind *kind, const uint8_t *dat
 	return PARSE_FRAME;
 }
 
-bool frame_next(struct frame_parser *parser, struct frame *frame)
+bool frame_next(struct frame_parser *parser, const struct frame_kind *kind, struct frame *frame)
 {
 	while (parser->start < parser->end) {
-		switch (parse(&parser->kind, parser->data + parser->start,
-			      parser->end - parser->start, frame)) {
+		switch (parse(kind, parser->data + parser->start, parser->end - parser->start,
+			      frame)) {
 		case PARSE_FRAME:
 			parser->start += sizeof(struct frame_header) + frame->size;
 			return true;

@@ -29,9 +29,8 @@ struct frame {
 	const uint8_t *payload; /* in the parser, until its next call */
 };
 
-/* Bytes received and not yet made into frames. Starts as zeros but for the kind. */
+/* Bytes received and not yet made into frames. Starts as all zeros. */
 struct frame_parser {
-	struct frame_kind kind;
 	size_t start, end; /* of the bytes in data that wait */
 	uint8_t data[sizeof(struct frame_header) + FRAME_PAYLOAD_MAX];
 };
@@ -43,9 +42,9 @@ size_t frame_room(const struct frame_parser *parser);
 size_t frame_push(struct frame_parser *parser, const void *data, size_t size);
 
 /*
- * The next whole frame. Bytes that are no frame, or one with a wrong length or checksum, are
+ * The next whole frame of this kind. Bytes that are no frame, or one with a wrong length or checksum, are
  * skipped up to the next magic. False when more bytes are needed.
  */
-bool frame_next(struct frame_parser *parser, struct frame *frame);
+bool frame_next(struct frame_parser *parser, const struct frame_kind *kind, struct frame *frame);
 
 #endif

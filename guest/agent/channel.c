@@ -34,7 +34,6 @@ int channel_open(struct channel *channel, const char *path)
 	int rc;
 
 	memset(channel, 0, sizeof(*channel));
-	channel->parser.kind = (struct frame_kind){ CHANNEL_MAGIC, CHANNEL_PAYLOAD_MAX };
 	channel->fd = open(path, O_RDWR | O_NOCTTY | O_CLOEXEC);
 	if (channel->fd < 0)
 		return -errno;
@@ -78,9 +77,10 @@ int channel_send_file(struct channel *channel, const char *path, const char *nam
 
 int channel_receive(struct channel *channel, struct frame *frame)
 {
+	static const struct frame_kind kind = { CHANNEL_MAGIC, CHANNEL_PAYLOAD_MAX };
 	uint8_t data[512];
 
-	while (!frame_next(&channel->parser, frame)) {
+	while (!frame_next(&channel->parser, &kind, frame)) {
 		size_t room = frame_room(&channel->parser);
 		ssize_t got = read(channel->fd, data, room < sizeof(data) ? room : sizeof(data));
 

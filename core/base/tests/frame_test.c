@@ -17,15 +17,12 @@ static const uint8_t nonce_frame[] = {
 	0xfd, 0x92, 0x24, 0xb2, 'n', 'o', 'n', 'c', 'e',
 };
 
+static const struct frame_kind kind = { CHANNEL_MAGIC, CHANNEL_PAYLOAD_MAX };
+
 static int setup(void **state)
 {
-	struct frame_parser *parser = calloc(1, sizeof(*parser));
-
-	*state = parser;
-	if (parser == NULL)
-		return -1;
-	parser->kind = (struct frame_kind){ CHANNEL_MAGIC, CHANNEL_PAYLOAD_MAX };
-	return 0;
+	*state = calloc(1, sizeof(struct frame_parser));
+	return *state == NULL ? -1 : 0;
 }
 
 static int teardown(void **state)
@@ -38,7 +35,7 @@ static void assert_nonce(struct frame_parser *parser)
 {
 	struct frame frame;
 
-	assert_true(frame_next(parser, &frame));
+	assert_true(frame_next(parser, &kind, &frame));
 	assert_int_equal(frame.type, CHANNEL_NONCE);
 	assert_int_equal(frame.size, 5);
 	assert_memory_equal(frame.payload, "nonce", 5);
@@ -60,11 +57,11 @@ static void test_byte_by_byte(void **state)
 
 	for (i = 0; i + 1 < sizeof(nonce_frame); i++) {
 		assert_int_equal(frame_push(parser, nonce_frame + i, 1), 1);
-		assert_false(frame_next(parser, &frame));
+		assert_false(frame_next(parser, &kind, &frame));
 	}
 	assert_int_equal(frame_push(parser, nonce_frame + i, 1), 1);
 	assert_nonce(parser);
-	assert_false(frame_next(parser, &frame));
+	assert_false(frame_next(parser, &kind, &frame));
 }
 
 static void test_two_in_one_read(void **state)
@@ -76,7 +73,7 @@ static void test_two_in_one_read(void **state)
 	frame_push(parser, nonce_frame, sizeof(nonce_frame));
 	assert_nonce(parser);
 	assert_nonce(parser);
-	assert_false(frame_next(parser, &frame));
+	assert_false(frame_next(parser, &kind, &frame));
 }
 
 static void test_noise_is_skipped(void **state)
@@ -97,7 +94,7 @@ static void test_wrong_checksum_is_skipped(void **state)
 	memcpy(wrong, nonce_frame, sizeof(wrong));
 	wrong[16] ^= 1;
 	frame_push(parser, wrong, sizeof(wrong));
-	assert_false(frame_next(parser, &frame));
+	assert_false(frame_next(parser, &kind, &frame));
 	frame_push(parser, nonce_frame, sizeof(nonce_frame));
 	assert_nonce(parser);
 }
@@ -127,7 +124,7 @@ static void test_largest(void **state)
 	/* With noise before it there is not room for all of it at first. */
 	frame_push(parser, "noise", 5);
 	frame_push(parser, &header, sizeof(header));
-	while (!frame_next(parser, &frame)) {
+	while (!frame_next(parser, &kind, &frame)) {
 		assert_true(frame_room(parser) > 0);
 		done += frame_push(parser, payload + done, CHANNEL_PAYLOAD_MAX - done);
 	}
@@ -144,7 +141,7 @@ static void test_full_of_noise(void **state)
 
 	while (frame_room(parser) > 0)
 		frame_push(parser, "SCF1SCF1", 8);
-	assert_false(frame_next(parser, &frame));
+	assert_false(frame_next(parser, &kind, &frame));
 	assert_true(frame_room(parser) > 0);
 }
 

@@ -74,8 +74,6 @@ static int setup(void **state)
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
 	f->guest.fd = ends[0];
 	f->host.fd = ends[1];
-	f->guest.parser.kind = (struct frame_kind){ CHANNEL_MAGIC, CHANNEL_PAYLOAD_MAX };
-	f->host.parser.kind = f->guest.parser.kind;
 	f->session = (struct session){
 		.channel = &f->guest,
 		.script = f->script,
