@@ -2,11 +2,12 @@
 # SPDX-License-Identifier: MIT
 """Checks that the folders of a room keep their order: each uses only what stands before it.
 
-    layers_test.py ROOM OBJECTS
+    layers_test.py ROOM OBJECTS...
+    layers_test.py --arrows
     layers_test.py --self
 
-ROOM is one of ROOMS below, OBJECTS the folder with the objects of its program. An upward include, and
-an upward symbol (by nm), is a failure. --self looks whether the check sees what it should.
+ROOM is one of ROOMS below, OBJECTS the folders with the objects of its programs. An upward include, and
+an upward symbol (by nm), is a failure. --arrows looks whether the rooms include only what they may. --self looks whether the check sees what it should.
 """
 
 import re
@@ -19,8 +20,25 @@ ROOT = Path(__file__).resolve().parent.parent
 
 # From the lowest up. A layer is a folder or a header of the room. Those of one line may not use
 # each other. A header stands for what it declares, wherever that is defined. What has to call
-# upward does so through a table of hooks, and a line "hooks" names those.
+# upward does so through a table of hooks, and a line "hooks" names those. A room keeps all its orders.
 ROOMS = {
+    "core": ("""
+        base
+        snp
+        image
+        tpm
+        evidence
+    """, """
+        base
+        snp
+        image
+        tpm
+        evidence
+        base/host
+        image/host
+        tpm/host
+        evidence/host
+    """),
     "machine/hv": """
         base
         memory
@@ -32,6 +50,22 @@ ROOMS = {
         run
     """,
 }
+
+# What the includes of a room may begin with, besides its own name.
+ARROWS = {
+    "abi": (),
+    "core": ("abi/",),
+    "monitor": ("abi/", "core/"),
+    "services": ("abi/", "core/"),
+    "machine/hv": ("abi/", "core/", "machine/mailbox.h"),
+    "machine/host": ("abi/", "core/", "machine/mailbox.h"),
+    "tools": ("abi/", "core/", "machine/host/", "machine/mailbox.h", "services/"),
+    "guest/module": ("abi/",),
+    "guest/agent": ("abi/", "core/"),
+    "bench": ("abi/", "core/", "services/"),
+}
+# They have no hosted world, and so nothing of a folder host/.
+FREESTANDING = ("monitor", "machine/hv", "guest/module")
 
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"', re.MULTILINE)
 
@@ -78,17 +112,17 @@ class Room:
                 text = (self.root / self.name / layer).read_text()
                 yield from ((word, layer) for word in re.findall(r"\w+", text))
 
-    def objects(self, folder):
+    def objects(self, folders):
         """Objects with their layers, by the names that Meson gives them."""
         for path in self.sources:
             inside = str(path.relative_to(self.root / self.name))
-            found = folder / (inside.replace("/", "_") + ".o")
-            if found.exists():
-                yield found, self.layer(path.relative_to(self.root)), inside
+            for found in (Path(folder) / (inside.replace("/", "_") + ".o") for folder in folders):
+                if found.exists():
+                    yield found, self.layer(path.relative_to(self.root)), inside
 
-    def symbols(self, folder):
+    def symbols(self, *folders):
         defined, used = {}, []
-        for found, layer, name in self.objects(folder):
+        for found, layer, name in self.objects(folders):
             output = subprocess.run(["nm", "-g", found], check=True, capture_output=True, text=True)
             for line in output.stdout.splitlines():
                 kind, symbol = line.split()[-2:]
@@ -97,11 +131,21 @@ class Room:
                 elif layer:
                     defined[symbol] = layer
         if not defined:
-            yield f"{folder}: no objects"
+            yield f"{' '.join(map(str, folders))}: no objects"
         defined.update((word, layer) for word, layer in self.declared() if word in defined)
         for layer, name, symbol in used:
             if symbol not in self.hooks and layer and self.up(layer, defined.get(symbol, layer)):
                 yield f"{self.name}/{name}: uses {symbol} of {defined[symbol]}"
+
+
+def arrows(root, allowed):
+    for room, may in allowed.items():
+        for path in sorted((root / room).rglob("*.[chS]")):
+            name = path.relative_to(root)
+            for other in INCLUDE.findall(path.read_text()) if "tests" not in path.parts else ():
+                if "/" in other and not other.startswith((room + "/", *may)) or \
+                        "/host/" in other and room in FREESTANDING:
+                    yield f"{name}: includes {other}"
 
 
 def made_up(folder, order):
@@ -128,6 +172,10 @@ def look_at_self():
             if made_up(folder, order) != wanted:
                 print(f"order {order.split()}: {made_up(folder, order)}, not {wanted}")
                 failed += 1
+            wrong = [len(list(arrows(Path(folder), {"room/low": may}))) for may in ((), ("room/high/",))]
+            if wrong != [1, 0]:
+                print(f"arrows: {wrong}")
+                failed += 1
     print(f"layers: {len(cases) - failed} passed, {failed} failed")
     return failed
 
@@ -135,9 +183,14 @@ def look_at_self():
 def main():
     if sys.argv[1:] == ["--self"]:
         return look_at_self()
-    name, objects = sys.argv[1:]
-    room = Room(ROOT, name, ROOMS[name])
-    complaints = [*room.misplaced(), *room.includes(), *room.symbols(Path(objects))]
+    if sys.argv[1:] == ["--arrows"]:
+        complaints = list(arrows(ROOT, ARROWS))
+    else:
+        name, *objects = sys.argv[1:]
+        orders = ROOMS[name] if isinstance(ROOMS[name], tuple) else (ROOMS[name],)
+        rooms = [Room(ROOT, name, order) for order in orders]
+        complaints = [line for room in rooms for line in (*room.misplaced(), *room.includes(),
+                                                          *room.symbols(*objects))]
     print("\n".join(complaints))
     print(f"layers: {0 if complaints else 1} passed, {len(complaints)} failed")
     return 1 if complaints else 0
