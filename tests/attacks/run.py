@@ -13,15 +13,16 @@ which one vCPU is held, until no call has that many steps. The last line is `att
 import argparse
 import concurrent.futures
 import dataclasses
-import json
 import os
 import re
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
 from memory import Memory
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "lib"))
+import machine  # noqa: E402
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 TIMEOUT_S = 100
@@ -133,14 +134,6 @@ SLOW_RUNS = [
 ]
 
 
-def command(*words):
-    """Exit status and output."""
-    run = subprocess.run([str(word) for word in words], stdin=subprocess.DEVNULL,
-                         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                         errors="replace", check=False)
-    return run.returncode, run.stdout.strip()
-
-
 class Guest:
     """One boot of one guest, in a folder of its own."""
 
@@ -166,37 +159,32 @@ class Guest:
             files["services.conf"].write_text(LEAST)
         if self.run.name in ("services", "manifests"):
             files["profile/tcg.conf"] = ROOT / "profiles" / "tcg.conf"
-        return [word for name, path in files.items() for word in ("--file", f"{name}={path}")]
+        return files
 
     def build(self):
-        return command(
-            self.socle, "igvm", "build", "--quiet", "-o", self.image, "--monitor", self.monitor,
-            "--memory", MEMORY, "--cpus", self.run.cpus, *self.archive(), "--guest-bare", self.programs / "tests/attacks/guest" / f"attack-{self.run.name}")
+        return machine.build(
+            self.socle, self.image, "--monitor", self.monitor, "--memory", MEMORY, "--cpus",
+            self.run.cpus, "--guest-bare",
+            self.programs / "tests/attacks/guest" / f"attack-{self.run.name}", files=self.archive())
 
     def boot(self):
-        return command(
-            self.socle, "run", "--quiet", "--cpus", self.run.cpus, "--memory", MEMORY,
-            "--timeout", TIMEOUT_S, "--hv", self.programs / "machine" / "hv" / "hv.bin",
-            "--log-dir", self.folder, "--dump", self.folder, "--report-key-dir", self.keys,
-            *self.run.options, self.image)
-
-    def log(self, name):
-        path = self.folder / name
-        return path.read_text(errors="replace").splitlines() if path.exists() else []
+        return machine.run(
+            self.socle, self.image, self.folder, self.keys, "--cpus", self.run.cpus, "--memory", MEMORY,
+            "--hv", self.programs / "machine" / "hv" / "hv.bin", "--dump", self.folder,
+            *self.run.options, seconds=TIMEOUT_S)
 
     def results(self):
         """(passed, problems)"""
-        status, output = self.build()
-        if status != 0:
+        output = self.build()
+        if output:
             return 0, [f"no image: {output}"]
-        status, output = self.boot()
-        timeline = self.folder / "timeline.json"
-        if not timeline.exists():
+        stop, output = self.boot()
+        if stop is None:
             return 0, [f"did not start: {output}"]
-        lines = self.log("guest.log")
+        lines = machine.log_of(self.folder, "guest.log").splitlines()
         passed, problems = judge_tap(lines, self.run)
-        ending = judge_ending(json.loads(timeline.read_text())["stop"], self.run.ending)
-        problems += ending + judge_log(self.log("svsm.log"), self.run.errors)
+        ending = judge_ending(stop, self.run.ending)
+        problems += ending + judge_log(machine.log_of(self.folder).splitlines(), self.run.errors)
         if races_held(lines) < self.run.held:
             problems.append(f"{races_held(lines)} races were held, {self.run.held} wanted")
         if not ending and not self.run.ends_at:

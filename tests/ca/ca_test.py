@@ -22,9 +22,9 @@ import time
 import zlib
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "verify"))
-
+sys.path[:0] = [str(Path(__file__).resolve().parents[1] / name) for name in ("verify", "lib")]
 import chains  # noqa: E402
+from results import Results  # noqa: E402
 
 MAGIC = 0x31414353
 HELLO, NONCE, REQUEST, CERTIFICATES, REFUSED = 1, 2, 3, 4, 5
@@ -50,16 +50,7 @@ CURVES = {"P-256": 32, "P-384": 48, "P-521": 66}
 
 CLIENTS_MAX = 16  # docs/ca.md
 
-passed = failed = 0
-
-
-def result(ok, name, detail=""):
-    global passed, failed
-    if ok:
-        passed += 1
-    else:
-        failed += 1
-        print(f"FAIL ca: {name}: {detail}")
+result = Results("ca")
 
 
 def openssl(*arguments, data=None):
@@ -659,8 +650,7 @@ def main():
                      test_order_and_framing, test_line_noise, test_connect, test_many, test_stay,
                      test_issue, test_misuse):
             test(world)
-    print(f"ca: {passed} passed, {failed} failed")
-    return 1 if failed else 0
+    return result.finish()
 
 
 if __name__ == "__main__":

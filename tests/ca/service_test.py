@@ -19,6 +19,9 @@ from pathlib import Path
 
 import ca_test
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "lib"))
+from results import Results  # noqa: E402
+
 REPORT_TO_CA, COMMAND = 1, 1
 REQUESTS_FD, HOST_FD, ATTEST_FD, PROFILE_FD, LOG_FD = 3, 4, 5, 6, 7
 # By profile: NV index, and which key of the manifest its certificate is for.
@@ -27,16 +30,7 @@ CERTIFICATES = {
     "google": {0x01C00002: 0, 0x01C0000A: 1, 0x01C10000: 2, 0x01C10002: 3},
 }
 LOCKED = 1 << 11
-passed = failed = 0
-
-
-def result(ok, name, detail=""):
-    global passed, failed
-    if ok:
-        passed += 1
-    else:
-        failed += 1
-        print(f"FAIL ca and vtpm: {name}: {detail}")
+result = Results("ca and vtpm")
 
 
 def start_service(vtpm, profile, grants):
@@ -168,8 +162,7 @@ def main():
         _, err, log = run(world, vtpm, Path(profiles), "tcg", without, vmpl=2)
         result("vmpl:" in err, "a report of another level is refused", err)
         result("the CA says: vmpl:" in log and "ready" in log, "and the vTPM is told", log)
-    print(f"ca and vtpm: {passed} passed, {failed} failed")
-    return 1 if failed else 0
+    return result.finish()
 
 
 if __name__ == "__main__":

@@ -11,6 +11,8 @@ class Results:
         self.passed = self.failed = self.skipped = 0
 
     def __call__(self, ok, name, detail=""):
+        if not isinstance(name, str):
+            raise TypeError(f"the name of a result is {name!r}")
         self.passed += bool(ok)
         self.failed += not ok
         self._print(ok, name if ok or detail == "" else f"{name}: {detail}")

@@ -10,15 +10,15 @@ and each must find that out instead of waiting for an authority there.
 """
 
 import pathlib
-import signal
 import subprocess
 import sys
 import tempfile
-import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
+import machine  # noqa: E402
+from results import Results  # noqa: E402
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
-BOOT_SECONDS = 60
-READY = "socle: services ready"
 NO_CHANNEL = "vtpm: no certificates: there is no host channel"
 
 LAYOUTS = {
@@ -31,13 +31,10 @@ LAYOUTS = {
 
 
 def build(socle, monitor, services, image, options):
-    files = {"services/services": services,
-             "services.conf": ROOT / "services/services.conf",
-             "profile/tcg.conf": ROOT / "profiles/tcg.conf"}
-    command = [socle, "igvm", "build", "-q", "--monitor", monitor, "-o", image, *options]
-    for name, path in files.items():
-        command += ["--file", f"{name}={path}"]
-    subprocess.run(command, check=True)
+    machine.must_build(socle, image, "--monitor", monitor, *options,
+                       files={"services/services": services,
+                              "services.conf": ROOT / "services/services.conf",
+                              "profile/tcg.conf": ROOT / "profiles/tcg.conf"})
     run = subprocess.run([socle, "igvm", "measure", image], check=True, stdout=subprocess.PIPE,
                          text=True)
     return run.stdout.strip()
@@ -45,25 +42,15 @@ def build(socle, monitor, services, image, options):
 
 def boot(socle, image, keys, logs):
     """Socle's log up to READY; all there is when that does not come."""
-    process = subprocess.Popen([socle, "run", "--quiet", "--log-dir", logs, "--report-key-dir",
-                                keys, "--timeout", str(BOOT_SECONDS), image],
-                               stderr=subprocess.DEVNULL)
-    log = logs / "svsm.log"
-    text = ""
-    try:
-        while process.poll() is None and READY not in text:
-            time.sleep(0.1)
-            text = log.read_text(errors="replace") if log.exists() else ""
-    finally:
-        process.send_signal(signal.SIGTERM)
-        process.wait()
-    return text[:text.index(READY) + len(READY)] if READY in text else text
+    text, ready, _ = machine.run_until_ready(socle, image, logs, keys).partition(machine.READY)
+    return text + ready
 
 
 def main():
     socle, monitor, services = sys.argv[1:4]
     keys = pathlib.Path(socle).resolve().parent.parent / "tests/machine/keys"
-    measurements, usual, failures = {}, None, 0
+    measurements, usual = {}, None
+    result = Results("layout")
     with tempfile.TemporaryDirectory(prefix="socle-layout-") as path:
         for name, options in LAYOUTS.items():
             folder = pathlib.Path(path) / name.replace(" ", "-")
@@ -72,7 +59,7 @@ def main():
             text = boot(socle, folder / "image", keys, folder / "logs")
             usual = usual or text
             problem = ""
-            if READY not in text:
+            if machine.READY not in text:
                 problem = "its services do not get ready"
             elif NO_CHANNEL not in text:
                 problem = "it takes nothing for a host channel"
@@ -81,12 +68,9 @@ def main():
             elif measurement in measurements:
                 problem = f"it measures like {measurements[measurement]}"
             measurements[measurement] = name
-            print(f"{'not ok' if problem else 'ok'} - {name} {problem}".rstrip())
-            if problem:
+            if not result(not problem, name, problem):
                 print(text)
-            failures += bool(problem)
-    print(f"layout: {len(LAYOUTS) - failures} passed, {failures} failed")
-    return 1 if failures else 0
+    return result.finish()
 
 
 if __name__ == "__main__":

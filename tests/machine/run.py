@@ -10,11 +10,13 @@ wants are literals in the guest's source. The last line is `machine: N passed, N
 """
 
 import argparse
-import json
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "lib"))
+import machine  # noqa: E402
+from results import Results  # noqa: E402
 
 TIMEOUT_S = 60
 VMSA, CPUID_PAGE, SECRETS_PAGE = "0x700000", "0x701000", "0x702000"
@@ -91,35 +93,22 @@ HOST_OPTIONS = {
 }
 
 
-def command(*words):
-    """Exit status and output."""
-    run = subprocess.run([str(word) for word in words], stdin=subprocess.DEVNULL,
-                         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                         errors="replace", check=False)
-    return run.returncode, run.stdout.strip()
-
-
 def run_guest(programs, name, cpus, features, folder):
     """What stopped the machine, and what the guest wrote; None when it did not start."""
     socle = programs / "tools" / "socle"
     image = folder / f"{name}.igvm"
     logs = folder / f"{name}.logs"
     logs.mkdir()
-    status, output = command(
-        socle, "igvm", "build", "--quiet", "-o", image, "--memory", "64M",
-        "--bare", programs / "tests" / "machine" / "guest" / f"guest-{name}", "--vmsa", VMSA,
-        "--cpuid-page", CPUID_PAGE, "--secrets-page", SECRETS_PAGE, "--sev-features", features)
-    if status != 0:
+    output = machine.build(
+        socle, image, "--memory", "64M", "--bare",
+        programs / "tests" / "machine" / "guest" / f"guest-{name}", "--vmsa", VMSA, "--cpuid-page",
+        CPUID_PAGE, "--secrets-page", SECRETS_PAGE, "--sev-features", features)
+    if output:
         return None, [output]
-    _, output = command(
-        socle, "run", "--quiet", "--cpus", cpus, "--memory", "64M", "--timeout", TIMEOUT_S,
-        "--hv", programs / "machine" / "hv" / "hv.bin", "--log-dir", logs,
-        "--report-key-dir", folder / "keys", *HOST_OPTIONS.get(name, []), image)
-    timeline = logs / "timeline.json"
-    if not timeline.exists():
-        return None, [output]
-    text = (logs / "svsm.log").read_text(errors="replace")
-    return json.loads(timeline.read_text())["stop"], text.splitlines()
+    stop, output = machine.run(
+        socle, image, logs, folder / "keys", "--cpus", cpus, "--memory", "64M", "--hv",
+        programs / "machine" / "hv" / "hv.bin", *HOST_OPTIONS.get(name, []), seconds=TIMEOUT_S)
+    return stop, machine.log_of(logs).splitlines() if stop else [output]
 
 
 def wrong(stop, lines, rules, ending):
@@ -148,7 +137,7 @@ def main():
         parser.error(f"no such test: {', '.join(sorted(unknown))}")
     if options.keep:
         options.keep.mkdir(parents=True)
-    passed = failed = 0
+    result = Results("machine")
     with tempfile.TemporaryDirectory(prefix="socle-machine-") as temporary:
         folder = options.keep or Path(temporary)
         for name, cpus, rules, features, ending in TESTS:
@@ -157,13 +146,10 @@ def main():
             stop, lines = run_guest(options.programs.resolve(), name, cpus, features,
                                     folder.resolve())
             problems = wrong(stop, lines, rules, ending)
-            print(f"{'FAIL' if problems else 'ok':4}  {name}", flush=True)
+            result(not problems, name)
             for problem in problems:
-                print(f"      {problem}", flush=True)
-            passed += not problems
-            failed += bool(problems)
-    print(f"machine: {passed} passed, {failed} failed")
-    return 1 if failed or not passed else 0
+                print(f"# {problem}", flush=True)
+    return result.finish()
 
 
 if __name__ == "__main__":

@@ -24,13 +24,15 @@ import os
 import pathlib
 import re
 import signal
-import subprocess
 import sys
 import tempfile
 import time
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
+import machine  # noqa: E402
+from results import Results  # noqa: E402
+
 OK, FAILED = "00", "44"  # statuses of two calls
-BOOT_SECONDS = 60
 FIRST_FD = 8
 AT_ONCE = 6  # a service has eight grants, two of them are the log and its mode
 SERVICES_MAX = 8  # of one services.conf
@@ -143,19 +145,16 @@ def groups(modes):
 
 
 def build(socle, monitor, hostile, modes, folder):
-    command = [socle, "igvm", "build", "-q", "--monitor", monitor, "-o", folder / "image"]
     conf = "".join(service(name, mode, []) for name, mode in zip(names(modes), modes))
     conf += service("caller", "C", names(modes))
     conf += service("sweeper", "S", names("P")) if "P" in modes else ""
     conf += service("seeder", "G", names("F")) if "F" in modes else ""
     (folder / "services.conf").write_text(conf)
-    command += ["--file", f"services.conf={folder / 'services.conf'}", "--file",
-                f"hostile={hostile}"]
+    files = {"services.conf": folder / "services.conf", "hostile": hostile}
     for mode in modes + "CGS":
-        (folder / f"mode-{mode}").write_text(mode + "\n")
-        command += ["--file", f"mode-{mode}={folder / f'mode-{mode}'}"]
-    subprocess.run(command, check=True)
-    return folder / "image"
+        files[f"mode-{mode}"] = folder / f"mode-{mode}"
+        files[f"mode-{mode}"].write_text(mode + "\n")
+    return machine.must_build(socle, folder / "image", "--monitor", monitor, files=files)
 
 
 def children(pid):
@@ -175,25 +174,17 @@ def pause(process):
 
 def boot(socle, image, keys, folder, options):
     """The monitor's log up to the end of its start. Making keys takes long, so they stay."""
-    process = subprocess.Popen([socle, "run", "--quiet", "--log-dir", folder, "--report-key-dir",
-                                keys, "--timeout", str(BOOT_SECONDS),
-                                *(["--event-storm", str(options.storm)] if options.storm else []),
-                                *[f"--fault={fault}" for fault in options.fault], image],
-                               stderr=subprocess.DEVNULL)
-    log = folder / "svsm.log"
-    text = ""
     paused = 0
-    try:
-        while process.poll() is None and "services ready" not in text:
-            time.sleep(0.1)
-            text = log.read_text(errors="replace") if log.exists() else ""
-            if options.pause and text.count("] waiting") > paused:
-                paused += 1
-                pause(process)
-    finally:
-        process.send_signal(signal.SIGTERM)
-        process.wait()
-    return text
+
+    def watch(process, text):
+        nonlocal paused
+        if options.pause and text.count("] waiting") > paused:
+            paused += 1
+            pause(process)
+
+    return machine.run_until_ready(
+        socle, image, folder, keys, *(["--event-storm", options.storm] if options.storm else []),
+        *(f"--fault={fault}" for fault in options.fault), watch=watch)
 
 
 def check(mode, statuses, fd, text):
@@ -221,14 +212,7 @@ def check_forbidden(text):
     return problems
 
 
-def check_storm(hits):
-    """Whether the storm hit what it is for, all boots together."""
-    states = {state: hits[state] for state in STORM_STATES}
-    print(f"{'ok' if all(states.values()) else 'not ok'} - storm {states}")
-    return not all(states.values())
-
-
-def run(options, modes, hits):
+def run(options, modes, hits, result):
     with tempfile.TemporaryDirectory(prefix="socle-hostile-") as path:
         folder = pathlib.Path(path)
         image = build(options.socle, options.monitor, options.hostile, modes, folder)
@@ -239,7 +223,7 @@ def run(options, modes, hits):
     found = re.search(r"^socle: \[caller\] (.*)$", text, re.MULTILINE)
     statuses = dict(part.split("=") for part in found[1].split()) if found else {}
     goes_on = "service caller is ready" in text and "services ready" in text
-    failures = 0
+    ok = True
     for index, mode in enumerate(modes):
         problems = check(mode, statuses, FIRST_FD + index, text)
         if mode == "P":
@@ -248,11 +232,9 @@ def run(options, modes, hits):
             problems.append("it is not what it was")
         if not goes_on:
             problems.append("the monitor or the caller did not go on")
-        print(f"{'not ok' if problems else 'ok'} - mode {mode} {'; '.join(problems)}".rstrip())
-        failures += bool(problems)
-    if failures:
+        ok &= result(not problems, f"mode {mode}", "; ".join(problems))
+    if not ok:
         print(text)
-    return failures
 
 
 def main():
@@ -266,14 +248,13 @@ def main():
     parser.add_argument("modes", nargs="?", default="".join(CASES).replace("B", ""))
     options = parser.parse_args()
     hits = collections.Counter()
-    failures = checks = 0
-    failures += sum(run(options, modes, hits) for modes in groups(options.modes))
-    checks += len(options.modes)
-    if options.storm:
-        failures += check_storm(hits)
-        checks += 1
-    print(f"hostile services: {checks - failures} passed, {failures} failed")
-    return 1 if failures else 0
+    result = Results("hostile services")
+    for modes in groups(options.modes):
+        run(options, modes, hits, result)
+    if options.storm:  # it has hit what it is for, all boots together
+        states = {state: hits[state] for state in STORM_STATES}
+        result(all(states.values()), f"storm {states}")
+    return result.finish()
 
 
 if __name__ == "__main__":

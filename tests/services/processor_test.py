@@ -15,6 +15,10 @@ import subprocess
 import sys
 import tempfile
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
+import machine  # noqa: E402
+from results import Results  # noqa: E402
+
 LACKS = ("smap", "aes")
 REFUSAL = 2, 7  # reason set of Socle, DIE_UNSUPPORTED
 CONF = "service echo\n\texec hostile\n\tmemory 512K\n\tbudget 1s\n\tgrant 7 log\n"
@@ -22,13 +26,10 @@ CONF = "service echo\n\texec hostile\n\tmemory 512K\n\tbudget 1s\n\tgrant 7 log\
 
 def build(socle, monitor, hostile, allowed, folder):
     (folder / "services.conf").write_text(CONF)
-    image = folder / "-".join(("image",) + allowed)
-    command = [socle, "igvm", "build", "-q", "--monitor", monitor, "-o", image, "--file",
-               f"services.conf={folder / 'services.conf'}", "--file", f"hostile={hostile}"]
-    for feature in allowed:
-        command += ["--allow-missing", feature]
-    subprocess.run(command, check=True)
-    return image
+    return machine.must_build(
+        socle, folder / "-".join(("image",) + allowed), "--monitor", monitor,
+        *(f"--allow-missing={feature}" for feature in allowed),
+        files={"services.conf": folder / "services.conf", "hostile": hostile})
 
 
 def show(socle, image):
@@ -39,21 +40,17 @@ def show(socle, image):
 def boot(socle, hostile, image, folder):
     """The monitor's log, and why the machine stopped."""
     logs = folder / (image.name + ".logs")
-    subprocess.run([socle, "run", "--quiet", "--log-dir", logs, "--timeout", "8", "--report-key-dir",
-                    pathlib.Path(hostile).parent / "keys",
-                    *[f"--cpu-without={feature}" for feature in LACKS], image],
-                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
-    stop = json.loads((logs / "timeline.json").read_text())["stop"]
-    return (logs / "svsm.log").read_text(errors="replace"), stop
+    stop, _ = machine.run(socle, image, logs, pathlib.Path(hostile).parent / "keys",
+                          *(f"--cpu-without={feature}" for feature in LACKS), seconds=8)
+    return machine.log_of(logs), stop
 
 
 def main():
     socle, monitor, hostile = sys.argv[1:]
-    results = []
+    result = Results("processor")
 
     def rule(what, holds, details=""):
-        results.append(bool(holds))
-        print(f"{'ok' if holds else 'not ok'} - {what} {'' if holds else details}".rstrip())
+        result(holds, what, details)
 
     with tempfile.TemporaryDirectory(prefix="socle-processor-") as path:
         folder = pathlib.Path(path)
@@ -79,8 +76,7 @@ def main():
 
         text, stop = boot(socle, hostile, lenient, folder)
         rule("with both it starts", "services ready" in text, text)
-    print(f"processor: {sum(results)} passed, {len(results) - sum(results)} failed")
-    return 0 if all(results) else 1
+    return result.finish()
 
 
 if __name__ == "__main__":

@@ -19,16 +19,10 @@ import rules
 from make_verdicts import pcr_file
 import verify as second
 
-passed = failed = 0
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "lib"))
+from results import Results  # noqa: E402
 
-
-def result(ok, name, detail=""):
-    global passed, failed
-    if ok:
-        passed += 1
-    else:
-        failed += 1
-        print(f"FAIL vectors: {name}: {detail}")
+result = Results("vectors")
 
 
 def outcome(function, *arguments):
@@ -183,8 +177,7 @@ def main():
             check_evidence(socle, resign, keys, vector, Path(top) / str(number), number)
         (Path(top) / "verdicts").mkdir()
         check_verdicts(socle, vectors, Path(top) / "verdicts")
-    print(f"vectors: {passed} passed, {failed} failed")
-    return 1 if failed else 0
+    return result.finish()
 
 
 if __name__ == "__main__":

@@ -17,9 +17,9 @@ import tempfile
 import time
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "ca"))
-
+sys.path[:0] = [str(Path(__file__).resolve().parents[1] / name) for name in ("ca", "lib")]
 import ca_test  # noqa: E402
+from results import Results  # noqa: E402
 
 # TpmTcpProtocol
 POWER_ON, POWER_OFF, SEND, CANCEL_ON, NV_ON, HANDSHAKE, RESET, SESSION_END, STOP = (1, 2, 8, 9, 11, 15,
@@ -38,16 +38,7 @@ PCR_EXTEND_0 = PCR_EXTEND_17.replace(bytes.fromhex("00000011"), bytes(4), 1)
 PCR_READ_0 = bytes.fromhex("8001000000140000017e" "00000001" "000b" "03" "010000")
 CLEAR_BY_PLATFORM = bytes.fromhex("80020000001b00000126" "4000000c" "00000009" "40000009" "0000" "00"
                                   "0000")
-passed = failed = 0
-
-
-def result(ok, name, detail=""):
-    global passed, failed
-    if ok:
-        passed += 1
-    else:
-        failed += 1
-        print(f"FAIL vtpm serve: {name}: {detail}")
+result = Results("vtpm serve")
 
 
 class Served:
@@ -404,8 +395,7 @@ def main():
                      test_change_of_seed, test_misuse):
             test(world)
         test_certificates(world, resign, keys)
-    print(f"vtpm serve: {passed} passed, {failed} failed")
-    return 1 if failed else 0
+    return result.finish()
 
 
 if __name__ == "__main__":
