@@ -20,6 +20,9 @@ import sys
 import tempfile
 import zlib
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent / "lib"))
+from results import Results  # noqa: E402
+
 PAGE = 4096
 PLATFORM, POLICY, PAGE_DATA, VP_CONTEXT, REQUIRED = 0x001, 0x101, 0x302, 0x304, 0x305
 PARAMETER_AREA, UNKNOWN = 0x301, 0x3f0
@@ -180,7 +183,7 @@ def unbootable(good):
 class Checker:
     def __init__(self, socle, keys, folder):
         self.socle, self.keys, self.folder = socle, keys, folder
-        self.passed = self.failed = 0
+        self.result = Results("bad input")
 
     def commands(self, path):
         """What is tried with each file; QEMU is none, so a good one goes no further than that."""
@@ -229,10 +232,7 @@ class Checker:
         return None if ok else f"exit status {run.returncode}, {run.stderr.strip()[-200:]!r}"
 
     def note(self, name, problems):
-        self.passed += not problems
-        self.failed += bool(problems)
-        for problem in problems:
-            print(f"not ok - {name}: {problem}")
+        self.result(not problems, name, "; ".join(problems))
 
     def refuse(self, name, path, what, only=None):
         problems = []
@@ -322,8 +322,7 @@ def main():
         checker.note("a name of two lines", [] if run.stderr.count("\n") == 1 else [run.stderr])
         try_other_files(checker, folder)
         try_random(checker, folder, good, count)
-    print(f"bad input: {checker.passed} passed, {checker.failed} failed")
-    return 1 if checker.failed else 0
+    return checker.result.finish()
 
 
 if __name__ == "__main__":

@@ -17,9 +17,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-import ca_test
-
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "lib"))
+import authority  # noqa: E402
 from results import Results  # noqa: E402
 
 REPORT_TO_CA, COMMAND = 1, 1
@@ -73,7 +72,7 @@ class Service:
         body = message[8 + 80:]
         assert op == REPORT_TO_CA and size == len(message) - 8
         assert version == 1 and len(body) == name_size + manifest_size
-        context = ca_test.context_of(body[:name_size].decode())
+        context = authority.context_of(body[:name_size].decode())
         data = hashlib.sha512(nonce + context + body[name_size:]).digest()
         report.setdefault("measurement", self.world.measurement)
         made, table = self.world.signer.report(data, **report), self.world.signer.table()
@@ -140,7 +139,7 @@ def certified(world, name, issued):
             result(public[0] & LOCKED, f"{name}: index {index:#x} is locked", hex(public[0]))
             der = service.nv_read(index, public[1])
             kept = world.ca / "issued" / f"{issued + key + 1}.pem"
-            result(der == ca_test.openssl("x509", "-in", str(kept), "-outform", "DER"),
+            result(der == authority.openssl("x509", "-in", str(kept), "-outform", "DER"),
                    f"{name}: index {index:#x} has the certificate", len(der))
     return ask
 
@@ -152,7 +151,7 @@ def without(service):
 def main():
     socle, vtpm, profiles, resign, keys = sys.argv[1:6]
     with tempfile.TemporaryDirectory() as work:
-        world = ca_test.World(socle, resign, keys, Path(work))
+        world = authority.World(socle, resign, keys, Path(work))
         assert world.run("init", world.ca).returncode == 0
         for name in CERTIFICATES:
             issued = int((world.ca / "serial").read_text()) - 1

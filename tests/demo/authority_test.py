@@ -20,9 +20,10 @@ import zlib
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-sys.path[:0] = [str(ROOT / "scripts")]
+sys.path[:0] = [str(ROOT / "scripts"), str(ROOT / "tests/lib")]
 import channel  # noqa: E402
 import demo  # noqa: E402
+from results import Results  # noqa: E402
 
 MAGIC = 0x31414353
 HELLO, NONCE, REQUEST, CERTIFICATES = 1, 2, 3, 4
@@ -177,7 +178,7 @@ def run_case(options, folder, rule, certificate):
 
 def main():
     options = demo.parse_arguments()
-    failed, folder = 0, options.build_dir
+    result, folder = Results("authority"), options.build_dir
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     certificate = certificate_of_another_key(folder)
@@ -190,12 +191,9 @@ def main():
         except (demo.StepFailed, channel.ChannelError, channel.GuestError, OSError,
                 subprocess.SubprocessError) as error:
             problem = str(error)
-        if problem:
-            failed += 1
-            print(f"FAIL {name}: {problem}")
+        if not result(not problem, name, problem):
             demo.show_log(folder / f"{kind}-{rule}", "svsm.log")
-    print(f"authority: {len(cases) - failed} passed, {failed} failed")
-    return 1 if failed else 0
+    return result.finish()
 
 
 if __name__ == "__main__":

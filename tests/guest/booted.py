@@ -14,7 +14,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 CPUS = 2
 LOG_LINES = 15
 
-sys.path.insert(0, str(ROOT / "scripts"))
+sys.path[:0] = [str(ROOT / "scripts"), str(ROOT / "tests/lib")]
 import channel  # noqa: E402
 
 

@@ -13,6 +13,7 @@ second time, and then the kernel panics ("GHCB and Backup GHCB are already in us
 import sys
 
 import booted
+from results import Results  # booted knows where it is
 
 TIMEOUT_S = 120
 MEMORY = "256M"
@@ -67,21 +68,18 @@ def main():
     booted.prepare(options)
     plain = rounds(options, 1, True)
     print(f"without Socle: {plain[0]} rounds, {plain[1]}")
-    results = [] if plain[0] > 0 else ["it does not even come back without Socle"]
+    result = Results("CPUs")
+    result(plain[0] > 0, "a CPU comes back without Socle", plain)
     for mask in (1, 2):
         socle = rounds(options, mask, False)
         print(f"under Socle, first program on CPU {mask - 1}: {socle[0]} rounds, {socle[1]}")
-        if socle != plain:
-            results.append(f"not as without Socle, with the first program on CPU {mask - 1}")
+        result(socle == plain, f"as without Socle, with the first program on CPU {mask - 1}", socle)
     for how in HOSTS if options.hosts == "all" else ():
-        results += [f"INVLPGB {how}: {line}" for line in withheld(options, how)]
-    for line in results:
-        print(line)
-    if results:
+        wrong = withheld(options, how)
+        result(not wrong, f"INVLPGB {how}", "; ".join(wrong))
+    if result.failed:
         print("\n".join(booted.last_words(options)))
-    tests = 3 + (len(HOSTS) if options.hosts == "all" else 0)
-    print(f"CPUs: {max(0, tests - len(results))} passed, {len(results)} failed")
-    return 1 if results else 0
+    return result.finish()
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ sends them to itself while it uses the TPM.
 import sys
 
 import booted
+from results import Results  # booted knows where it is
 
 TIMEOUT_S = 480
 
@@ -21,12 +22,13 @@ def main():
     image = booted.build(options, booted.HERE / "nmi_init",
                          [options.work / "module/nmi_storm.ko"])
     lines, problem = booted.boot(options, image, TIMEOUT_S)
-    ok = not problem and bool(lines) and lines[-1].startswith("ok")
-    if not ok:
-        lines = [*booted.last_words(options), *lines, problem or "no verdict"]
+    result = Results("nmi")
+    if not problem and not (lines and lines[-1].startswith("ok")):
+        problem = "no verdict"
+    if not result(not problem, "the TPM is used while NMIs come", problem):
+        lines = [*booted.last_words(options), *lines]
     print("\n".join(lines))
-    print(f"nmi: {int(ok)} passed, {int(not ok)} failed")
-    return 0 if ok else 1
+    return result.finish()
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ import subprocess
 import sys
 
 import booted
+from results import Results  # booted knows where it is
 
 TIMEOUT_S = 120
 MEMORY = "256M"
@@ -64,12 +65,10 @@ def main():
                  ("provider sev_guest", f"{options.cpus} processors") if line not in lines]
     report = next((line for line in lines if line.startswith("report ")), "report ")
     problems += report_problems(report.removeprefix("report "), measurement)
-    for problem in problems:
-        print(problem)
-    if problems:
+    result = Results("plain Linux")
+    if not result(not problems, f"{options.cpus} vCPUs", "; ".join(problems)):
         print("\n".join([*lines, *booted.last_words(options)]))
-    print(f"plain Linux: {int(not problems)} passed, {int(bool(problems))} failed")
-    return 1 if problems else 0
+    return result.finish()
 
 
 if __name__ == "__main__":

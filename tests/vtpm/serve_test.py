@@ -17,8 +17,8 @@ import tempfile
 import time
 from pathlib import Path
 
-sys.path[:0] = [str(Path(__file__).resolve().parents[1] / name) for name in ("ca", "lib")]
-import ca_test  # noqa: E402
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "lib"))
+import authority  # noqa: E402
 from results import Results  # noqa: E402
 
 # TpmTcpProtocol
@@ -348,9 +348,9 @@ def issue(world, resign, keys, manifest):
     """The authority's certificates for the keys of a manifest."""
     work = world.work / "issue"
     work.mkdir()
-    signer = ca_test.Signer(resign, keys, work)
+    signer = authority.Signer(resign, keys, work)
     nonce, measurement = os.urandom(64), os.urandom(48)
-    data = hashlib.sha512(nonce + ca_test.context_of("tcg") + manifest).digest()
+    data = hashlib.sha512(nonce + authority.context_of("tcg") + manifest).digest()
     for name, content in (("profile", b"tcg"), ("nonce.bin", nonce), ("manifest.bin", manifest),
                           ("certs.bin", signer.table())):
         (work / name).write_bytes(content)
@@ -367,7 +367,7 @@ def test_certificates(world, resign, keys):
     with world.served() as it:
         publics = [public_of(it, "mssim", handle, world.work / "public")
                    for handle in ("0x81010001", "0x8101000a")]
-        work = issue(world, resign, keys, ca_test.manifest_of(*publics))
+        work = issue(world, resign, keys, authority.manifest_of(*publics))
         for i, index in enumerate(("0x1c00002", "0x1c0000a")):
             der = work / "out" / f"key-{i}.der"
             for command in (("tpm2_nvdefine", index, "-C", "o", "-s", der.stat().st_size, "-a",
@@ -381,7 +381,7 @@ def test_certificates(world, resign, keys):
         der = (work / f"{name}.der").read_bytes()
         result(der == (work / "out" / f"key-{i}.der").read_bytes(), f"the {name} certificate", len(der))
         pem = work / f"{name}.pem"
-        pem.write_bytes(ca_test.openssl("x509", "-inform", "DER", data=der))
+        pem.write_bytes(authority.openssl("x509", "-inform", "DER", data=der))
         verified = subprocess.run(["openssl", "verify", "-x509_strict", "-CAfile", work / "ca/ca.pem",
                                    pem], capture_output=True, text=True, check=False)
         result(verified.returncode == 0, f"openssl verify of the {name} certificate", verified.stderr)
