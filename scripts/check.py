@@ -48,8 +48,10 @@ def show(name, counts, seconds, output):
     for line in output.splitlines():
         if line.startswith("skipped"):
             print(f"      {line}")
-    if failed:
-        print("\n".join("      | " + line for line in output.splitlines()[-40:]), flush=True)
+    if failed:  # what passed is named, too, and there may be much of it
+        lines = output.splitlines()
+        wrong = [line for line in lines[:-40] if line.startswith(("not ok", "FAIL"))]
+        print("\n".join("      | " + line for line in wrong[:40] + lines[-40:]), flush=True)
 
 
 def run_group(argv, limit):
