@@ -22,12 +22,13 @@
 #include "guest/agent/file.h"
 #include "guest/agent/quote.h"
 #include "guest/agent/tests/fake_tpm.h"
+#include "tests/lib/scratch_dir.h"
 
 #define NV_INDEX 0x01800010u
 #define UNIQUE_OFFSET_ECC 20u /* in the template of an ECC key without a policy */
 
 struct fixture {
-	char folder[64];
+	const char *folder;
 	struct fake_tpm tpm;
 	struct quote_wish wish;
 	struct tpm_blob attested; /* public area of the key that the manifest has */
@@ -51,8 +52,7 @@ static int setup(void **state)
 	struct fixture *f = calloc(1, sizeof(*f));
 
 	assert_non_null(f);
-	strcpy(f->folder, P_tmpdir "/socle-quote-XXXXXX");
-	assert_non_null(mkdtemp(f->folder));
+	f->folder = scratch_dir_make();
 	f->tpm = fake_tpm_start();
 	memset(f->wish.nonce, 'N', sizeof(f->wish.nonce));
 	f->wish.pcrs = (struct tpm_selection){ .bank = TPM_ALG_SHA256, .mask = QUOTE_PCRS };
@@ -63,11 +63,9 @@ static int setup(void **state)
 static int teardown(void **state)
 {
 	struct fixture *f = *state;
-	char command[96];
 
 	fake_tpm_stop(&f->tpm);
-	snprintf(command, sizeof(command), "rm -rf %s", f->folder);
-	assert_int_equal(system(command), 0);
+	scratch_dir_remove();
 	free(f);
 	return 0;
 }

@@ -25,6 +25,7 @@
 #include "guest/agent/tests/fake_tsm.h"
 #include "guest/agent/tpm.h"
 #include "guest/agent/tsm.h"
+#include "tests/lib/scratch_dir.h"
 
 static const char good_script[] =
 	"#!/bin/sh\n"
@@ -43,7 +44,8 @@ static const char good_script[] =
 static const char bad_script[] = "#!/bin/sh\necho first; echo the tool broke >&2; echo; exit 3\n";
 
 struct fixture {
-	char folder[64], work[96], tsm[96], script[96];
+	const char *folder;
+	char work[256], tsm[256], script[256];
 	struct channel guest, host;
 	struct session session;
 	uint8_t nonce[TSM_NONCE_SIZE];
@@ -61,8 +63,7 @@ static int setup(void **state)
 	int ends[2];
 
 	assert_non_null(f);
-	strcpy(f->folder, P_tmpdir "/socle-agent-XXXXXX");
-	assert_non_null(mkdtemp(f->folder));
+	f->folder = scratch_dir_make();
 	snprintf(f->work, sizeof(f->work), "%s/work", f->folder);
 	snprintf(f->tsm, sizeof(f->tsm), "%s/tsm", f->folder);
 	snprintf(f->script, sizeof(f->script), "%s/script", f->folder);
@@ -90,13 +91,11 @@ static int setup(void **state)
 static int teardown(void **state)
 {
 	struct fixture *f = *state;
-	char command[96];
 
 	close(f->guest.fd);
 	close(f->host.fd);
-	snprintf(command, sizeof(command), "rm -rf %s", f->folder);
 	fake_tsm.root = NULL;
-	assert_int_equal(system(command), 0);
+	scratch_dir_remove();
 	free(f);
 	return 0;
 }
@@ -422,7 +421,7 @@ static void test_key(void **state)
 {
 	struct fixture *f = *state;
 	uint8_t file[2048];
-	char path[128];
+	char path[300];
 
 	asks_key(f, "ak-ecc-p256", "key: /nonexistent/tpm: No such file or directory");
 	assert_memory_equal(fake_tsm.inblob, f->nonce, sizeof(f->nonce));

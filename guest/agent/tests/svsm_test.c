@@ -20,9 +20,11 @@
 #include "guest/agent/file.h"
 #include "guest/agent/svsm.h"
 #include "guest/agent/tests/fake_tsm.h"
+#include "tests/lib/scratch_dir.h"
 
 struct fixture {
-	char folder[64], out[96], kernel[96], missing[96];
+	const char *folder;
+	char out[256], kernel[256], missing[256];
 	struct svsm_roots roots;
 	struct svsm_wish wish;
 	struct problem problem;
@@ -38,8 +40,7 @@ static int setup(void **state)
 	struct fixture *f = calloc(1, sizeof(*f));
 
 	assert_non_null(f);
-	strcpy(f->folder, P_tmpdir "/socle-svsm-XXXXXX");
-	assert_non_null(mkdtemp(f->folder));
+	f->folder = scratch_dir_make();
 	snprintf(f->out, sizeof(f->out), "%s/out", f->folder);
 	snprintf(f->kernel, sizeof(f->kernel), "%s/kernel", f->folder);
 	snprintf(f->missing, sizeof(f->missing), "%s/missing", f->folder);
@@ -56,11 +57,9 @@ static int setup(void **state)
 static int teardown(void **state)
 {
 	struct fixture *f = *state;
-	char command[96];
 
 	fake_tsm.root = NULL;
-	snprintf(command, sizeof(command), "rm -rf %s", f->folder);
-	assert_int_equal(system(command), 0);
+	scratch_dir_remove();
 	free(f);
 	return 0;
 }
@@ -72,7 +71,7 @@ static bool attest(struct fixture *f)
 
 static ssize_t get(const struct fixture *f, const char *name, uint8_t data[2048])
 {
-	char path[128];
+	char path[300];
 
 	snprintf(path, sizeof(path), "%s/%s", f->out, name);
 	return file_read(path, data, 2048);

@@ -16,7 +16,7 @@
 #include <unistd.h>
 
 #include "machine/host/chain.h"
-#include "machine/host/tests/scratch_dir.h"
+#include "tests/lib/scratch_dir.h"
 
 static const char *dir;
 

@@ -16,7 +16,7 @@
 #include <string.h>
 
 #include "machine/host/psp.h"
-#include "machine/host/tests/scratch_dir.h"
+#include "tests/lib/scratch_dir.h"
 
 #define HEADER 0x60
 #define REQ_SIZE 0x60

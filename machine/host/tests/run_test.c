@@ -19,7 +19,7 @@
 
 #include "machine/host/run.h"
 #include "machine/host/tests/make_igvm.h"
-#include "machine/host/tests/scratch_dir.h"
+#include "tests/lib/scratch_dir.h"
 
 static const char *fake_qemu;
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* A folder of a test's own. */
-#ifndef SOCLE_MACHINE_HOST_TESTS_SCRATCH_DIR_H
-#define SOCLE_MACHINE_HOST_TESTS_SCRATCH_DIR_H
+#ifndef SOCLE_TESTS_LIB_SCRATCH_DIR_H
+#define SOCLE_TESTS_LIB_SCRATCH_DIR_H
 
 /* Makes an empty folder below $TMPDIR; its path stays valid until scratch_dir_remove(). */
 const char *scratch_dir_make(void);

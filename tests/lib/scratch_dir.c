@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "machine/host/tests/scratch_dir.h"
+#include "tests/lib/scratch_dir.h"
 
 #include <assert.h>
 #include <ftw.h>
@@ -13,7 +13,7 @@ const char *scratch_dir_make(void)
 	const char *tmp = getenv("TMPDIR");
 	char *made;
 
-	snprintf(path, sizeof(path), "%s/socle-host-XXXXXX", tmp ? tmp : P_tmpdir);
+	snprintf(path, sizeof(path), "%s/socle-test-XXXXXX", tmp ? tmp : P_tmpdir);
 	made = mkdtemp(path);
 	assert(made);
 	return made;
