@@ -45,6 +45,35 @@ static void leaves_are_found_by_their_inputs(void **state)
 	assert_int_equal(cpuid_query(0x80000000, 0).eax, 0);
 }
 
+/* APM volume 3, appendix E: the leaves whose answer depends on ECX, and some beside them. */
+static void only_some_leaves_have_subleaves(void **state)
+{
+	static const uint32_t with[] = { 0x4,  0x7,	   0xb,	       0xd,	  0xf,
+					 0x10, 0x8000001d, 0x80000020, 0x80000026 };
+	static const uint32_t without[] = { 0x3,	0x5,	    0x6,	0x8,
+					    0xa,	0xc,	    0xe,	0x11,
+					    0x8000001c, 0x8000001e, 0x8000001f, 0x80000021,
+					    0x80000025, 0x80000027 };
+	static struct snp_cpuid_page two = { .count = 2 };
+
+	(void)state;
+	assert_true(cpuid_init(&two));
+	for (unsigned int i = 0; i < sizeof(with) / sizeof(with[0]); i++) {
+		two.entries[0] = (struct snp_cpuid_entry){ .eax_in = with[i], .eax = 0x10 };
+		two.entries[1] =
+			(struct snp_cpuid_entry){ .eax_in = with[i], .ecx_in = 1, .eax = 0x11 };
+		assert_int_equal(cpuid_query(with[i], 0).eax, 0x10);
+		assert_int_equal(cpuid_query(with[i], 1).eax, 0x11);
+		assert_int_equal(cpuid_query(with[i], 2).eax, 0);
+	}
+	for (unsigned int i = 0; i < sizeof(without) / sizeof(without[0]); i++) {
+		two.entries[0] = (struct snp_cpuid_entry){ .eax_in = without[i], .eax = 0x10 };
+		two.entries[1] = (struct snp_cpuid_entry){ 0 };
+		assert_int_equal(cpuid_query(without[i], 0).eax, 0x10);
+		assert_int_equal(cpuid_query(without[i], 1).eax, 0x10);
+	}
+}
+
 static void a_service_sees_no_state_that_is_not_switched(void **state)
 {
 	(void)state;
@@ -64,6 +93,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_empty_or_overfull_page_is_refused),
 		cmocka_unit_test(leaves_are_found_by_their_inputs),
+		cmocka_unit_test(only_some_leaves_have_subleaves),
 		cmocka_unit_test(a_service_sees_no_state_that_is_not_switched),
 	};
 

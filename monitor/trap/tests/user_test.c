@@ -205,11 +205,13 @@ static void a_space_is_loaded_when_it_changed(void **state)
 static void an_address_that_is_none_is_a_fault(void **state)
 {
 	(void)state;
-	context.regs.rip = SPACE_USER_MAX;
+	context.regs.rip = 0x800000000000ull;
 	assert_int_equal(user_enter(&context), USER_EXIT_FAULT);
 	assert_int_equal(context.fault.vector, 13);
 	context.regs.rip = ENTRY;
 	context.fs_base = 0x8000000000000000ull;
+	assert_int_equal(user_enter(&context), USER_EXIT_FAULT);
+	context.fs_base = 0x800000000000ull; /* the first; WRMSR would fault in ring 0 */
 	assert_int_equal(user_enter(&context), USER_EXIT_FAULT);
 	assert_int_equal(t.entries, 0);
 	context.fs_base = SPACE_USER_MAX - 1;

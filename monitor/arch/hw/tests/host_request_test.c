@@ -186,8 +186,22 @@ static void a_certificate_that_just_fits_is_taken(void **state)
 	entry(1, 0, 0, 0);
 	assert_int_equal(size_for(ROOM), ROOM);
 	/* The buffer is larger than the host's pages: what is behind them is not read. */
-	assert_int_equal(size_for(ROOM + 0x1000), ROOM);
-	assert_true(all_are(certificates + ROOM, 0x99, 0x2000));
+	for (size_t more = 1; more <= 0x2000; more = 2 * more + 1) {
+		assert_int_equal(size_for(ROOM + more), ROOM);
+		assert_true(all_are(certificates + ROOM, 0x99, 0x2000));
+	}
+}
+
+/* Any byte of a GUID that is not zero makes it one. */
+static void an_entry_is_one_by_any_byte_of_its_guid(void **state)
+{
+	(void)state;
+	for (unsigned int byte = 0; byte < 16; byte++) {
+		entry(0, 0, 0x30, 0x10);
+		table[byte] = 1;
+		entry(1, 0, 0, 0);
+		assert_int_equal(size_for(ROOM), 0x40);
+	}
 }
 
 static void a_host_that_wants_more_pages_says_how_many(void **state)
@@ -225,6 +239,7 @@ int main(void)
 		cmocka_unit_test_setup(no_certificates_are_none, start),
 		cmocka_unit_test_setup(a_broken_table_is_none, start),
 		cmocka_unit_test_setup(a_certificate_that_just_fits_is_taken, start),
+		cmocka_unit_test_setup(an_entry_is_one_by_any_byte_of_its_guid, start),
 		cmocka_unit_test_setup(a_host_that_wants_more_pages_says_how_many, start),
 	};
 
