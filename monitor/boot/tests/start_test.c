@@ -32,6 +32,8 @@ static struct {
 	unsigned int cpu;	   /* started last */
 	unsigned int started, lines, committed;
 	bool refuses, no_memory, no_vmsa, no_rmp;
+	bool no_pages, no_timer; /* of a started vCPU */
+	char order[8];		 /* what it did */
 	jmp_buf out;
 	enum die_reason reason;
 } t;
@@ -113,33 +115,41 @@ bool arch_start_vcpu(uint32_t apic_id, unsigned int vmpl, gpa_t page, uint64_t s
 	return !t.refuses;
 }
 
-/* What a started vCPU does comes by its VMSA alone. */
+static void did(char what)
+{
+	t.order[strlen(t.order)] = what;
+	assert_false(blocks[1]->online);
+}
+
 void cpu_load(struct cpu *cpu)
 {
-	(void)cpu;
-	abort();
+	assert_ptr_equal(cpu, blocks[1]);
+	did('l');
 }
 
 void trap_load_idt(void)
 {
-	abort();
+	did('i');
 }
 
 bool arch_host_init_cpu(struct cpu *cpu, struct page_owner *from)
 {
-	(void)cpu;
-	(void)from;
-	abort();
+	assert_ptr_equal(cpu, blocks[1]);
+	assert_ptr_equal(from, &owner);
+	did('h');
+	return !t.no_pages;
 }
 
 bool arch_timer_init(void)
 {
-	abort();
+	did('t');
+	return !t.no_timer;
 }
 
 _Noreturn void run_loop(void)
 {
-	abort();
+	assert_true(blocks[1]->online);
+	longjmp(t.out, 2);
 }
 
 static int set_up(void **state)
@@ -197,6 +207,46 @@ static void a_slow_host_gets_its_time(void **state)
 	assert_int_equal(t.lines, 2);
 }
 
+/* Runs what the VMSA of the second vCPU begins with. True when it came to the run loop. */
+static bool runs(void)
+{
+	void (*entry)(void) = (void (*)(void))(uintptr_t)vmsa.rip;
+	int left = setjmp(t.out);
+
+	if (left)
+		return left == 2;
+	blocks[1]->online = false;
+	t.lines = 0;
+	memset(t.order, 0, sizeof(t.order));
+	fake_cpu.cpu = blocks[1];
+	entry();
+	return false;
+}
+
+/* Its tables, then its exceptions, then the pages that an exit takes; then it serves. */
+static void a_started_vcpu_comes_to_the_run_loop(void **state)
+{
+	(void)state;
+	assert_true(starts(2));
+	assert_true(runs());
+	assert_string_equal(t.order, "liht");
+	assert_int_equal(t.lines, 0);
+	t.no_timer = true; /* it does without, and says so */
+	assert_true(runs());
+	assert_int_equal(t.lines, 1);
+}
+
+static void without_its_pages_it_ends(void **state)
+{
+	(void)state;
+	assert_true(starts(2));
+	t.no_pages = true;
+	assert_false(runs());
+	assert_int_equal(t.reason, DIE_HOST);
+	assert_string_equal(t.order, "lih");
+	assert_false(blocks[1]->online);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -204,6 +254,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(a_refusal_is_the_end),
 		TEST(a_slow_host_gets_its_time),
+		TEST(a_started_vcpu_comes_to_the_run_loop),
+		TEST(without_its_pages_it_ends),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -159,6 +159,11 @@ static void a_space_keeps_its_rules(void **state)
 	assert_false(space_map(&space, va, page, MAP_READ));
 	assert_false(space_protect(&space, va, MAP_READ | MAP_WRITE));
 	assert_true(space_protect(&space, va, MAP_READ));
+	/* Of pages that are there, and of the service; and rights that are some. */
+	assert_false(space_protect(&space, (va_t){ va.raw + 0x1000 }, MAP_READ));
+	assert_false(space_protect(&space, (va_t){ 0x600000000000ull }, MAP_READ));
+	assert_false(space_protect(&space, (va_t){ SOCLE_VA_IMAGE }, MAP_READ));
+	assert_false(space_protect(&space, va, MAP_WRITE));
 
 	space_destroy(&space);
 	page_free(&tables_owner, page);
