@@ -7,6 +7,9 @@ import struct
 import sys
 from pathlib import Path
 
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
+
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "spec"))
 
 import make_chain  # noqa: E402
@@ -29,6 +32,21 @@ PRODUCTS = {
     "Venice": (0x1A, 0x50, 8, bytes([3, 2, 9, 0, 0, 0, 0, 0]), {"3.9": 3, "3.2": 2, "3.3": 9}),
 }
 TCBS = {"current": 0x38, "reported": 0x180, "committed": 0x1E0, "launch": 0x1F0}
+
+
+class OtherRsaKey(make_chain.RsaKey):
+    """Signs as AMD's authorities do, with a key of another size."""
+
+    def __init__(self, size):  # without that of the vectors
+        self.key = rsa.generate_private_key(65537, size)
+        modulus = self.key.public_key().public_numbers().n
+        self.spki = make_chain.sequence(
+            make_chain.sequence(make_chain.oid("1.2.840.113549.1.1.1"), make_chain.NULL),
+            make_chain.bits(make_chain.sequence(integer(modulus), integer(65537))))
+
+    def sign(self, message):
+        pss = padding.PSS(padding.MGF1(hashes.SHA384()), make_chain.SALT)
+        return self.key.sign(message, pss, hashes.SHA384())
 
 
 class Chain:

@@ -19,7 +19,7 @@ from pathlib import Path
 import chains
 import verify_test as common
 from evidence import own
-from chains import ASK, ASVK, CSP, TCBS, Chain, crl, der, extension, integer, make_chain
+from chains import ASK, ASVK, CSP, TCBS, Chain, OtherRsaKey, crl, der, extension, integer, make_chain
 
 UNREAD = ["vcek", "product", "chip-id", "tcb"]  # when the signer's extensions are not those of its kind
 UNKNOWN = "1.3.6.1.4.1.99999.1"
@@ -72,6 +72,9 @@ CASES = [
     *((f"an unknown critical extension of the {who}", Chain(more={who: CRITICAL}), [], 2, ["chain"])
       for who in ("ark", "issuer", "signer")),
     ("an issuer of another curve", Chain(issuer_key=make_chain.EccKey("ca", 3)), [], 2, ["chain"]),
+    # AMD 57230: the authorities have 4096 bits.
+    *((f"an issuer of {size} bits", Chain(issuer_key=OtherRsaKey(size)), [], 2, ["chain"])
+      for size in (2048, 3072)),
     # Products.
     ("an unknown product", Chain(name="Florence"), [], 2, UNREAD),
     ("a product that starts like a known one", Chain(name="Milano"), [], 2, UNREAD),
