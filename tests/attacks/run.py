@@ -83,6 +83,11 @@ def race(step, held):
     return Run("races", 4, 9, ("--hold", str(step)), held=held)
 
 
+def rewritten(step, held):
+    """Socle's exits before this step, each rewritten in every way."""
+    return Run("rewritten", 4, 4, ("--hold", str(step)), held=held)
+
+
 RUNS = [
     Run("calls", 1, 18),
     Run("calls", 2, 18),
@@ -120,6 +125,7 @@ RUNS = [
     race(2, 100),
     race(4, 50),
     race(7, 10),
+    rewritten(2, 31),
     Run("pvalidate", 1, 16, AT_ONCE),
     Run("states", 1, 8, AT_ONCE_INTERRUPT),
     Run("pvalidate", 2, 16, AT_ONCE_INTERRUPT),
@@ -127,6 +133,8 @@ RUNS = [
 SLOW_RUNS = [
     Run("cycles", 2, 4),
     *(race(step, held) for step, held in ((3, 80), (5, 30), (6, 30), (10, 10), (15, 1))),
+    rewritten(1, 3),
+    rewritten(6, 15),
     Run("calls", 4, 18, AT_ONCE_INTERRUPT),
     Run("pvalidate", 4, 16, AT_ONCE),
     Run("states", 4, 15, AT_ONCE),
@@ -150,14 +158,14 @@ class Guest:
         """Files of Socle's archive: all services, or the least, or beside that a false vtpm."""
         files = {"services/services": self.programs / "services" / "services",
                  "services.conf": self.folder / "services.conf"}
-        if self.run.name == "services":
+        if self.run.name in ("services", "rewritten"):
             files["services.conf"] = ROOT / "services" / "services.conf"
         elif self.run.name == "manifests":
             files["services/taken-over"] = self.programs / "tests" / "services" / "taken-over"
             files["services.conf"].write_text(LEAST + TAKEN_OVER)
         else:
             files["services.conf"].write_text(LEAST)
-        if self.run.name in ("services", "manifests"):
+        if self.run.name in ("services", "rewritten", "manifests"):
             files["profile/tcg.conf"] = ROOT / "profiles" / "tcg.conf"
         return files
 

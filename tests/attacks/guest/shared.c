@@ -1,17 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Socle's shared pages: what it tells the host and hears from it. No VMPL has rights on a shared
- * page, so the guest may write there as the host may. It finds them by asking the host to write a
- * byte from there to a port that nobody has: from a private page the host cannot (56421, section 4,
- * "invalid scratch area").
+ * page, so the guest may write there as the host may.
  */
-#include "tests/attacks/guest/attack.h"
+#include "tests/attacks/guest/found.h"
 #include "tests/attacks/guest/lives.h"
 
-#define UNUSED_PORT 0x80u
-#define OUTSB_INFO ((uint64_t)UNUSED_PORT << 16 | 0x21cu) /* REP OUTSB, 64-bit addresses */
-#define FOUND_MAX 64u
-#define PROTOCOL_VERSION 0xffau /* of a GHCB; a doorbell page has no such field */
 #define CALLS 30u
 #define IPIS 1000u
 #define PATIENCE 1000000u
@@ -20,39 +14,23 @@
 #define X2APIC_ICR 0x830u
 #define ICR_LOGICAL 0x800u
 
-static uint64_t doorbells[FOUND_MAX], ghcbs[FOUND_MAX];
-static unsigned int doorbell_count, ghcb_count;
+static struct found found;
 static volatile bool over, ready;
 static uint16_t event;
 
-static bool is_shared(uint64_t gpa)
-{
-	ghcb_own()->sw_scratch = gpa;
-	ghcb_set_valid(offsetof(struct ghcb, sw_scratch));
-	return ghcb_exit(0x7b, OUTSB_INFO, 1).result == 0;
-}
-
 static void find(void)
 {
-	for (uint64_t at = 0; at < places.svsm_size; at += 0x1000) {
-		uint64_t gpa = places.svsm + at;
-
-		if (!is_shared(gpa) || doorbell_count == FOUND_MAX || ghcb_count == FOUND_MAX)
-			continue;
-		if (*(volatile uint16_t *)(shared_view(gpa + PROTOCOL_VERSION)) == 2)
-			ghcbs[ghcb_count++] = gpa;
-		else
-			doorbells[doorbell_count++] = gpa;
-	}
-	expect("a GHCB of each vCPU", ghcb_count, places.cpus);
-	expect("a doorbell of each, and six pages for the AMD-SP", doorbell_count, places.cpus + 6);
+	found_look(&found);
+	expect("a GHCB of each vCPU", found.ghcb_count, places.cpus);
+	expect("a doorbell of each, and six pages for the AMD-SP", found.other_count,
+	       places.cpus + 6);
 }
 
 static void ring(void)
 {
 	while (!over) {
-		for (unsigned int i = 0; i < doorbell_count; i++)
-			*(volatile uint16_t *)shared_view(doorbells[i]) = event;
+		for (unsigned int i = 0; i < found.other_count; i++)
+			*(volatile uint16_t *)shared_view(found.others[i]) = event;
 	}
 }
 
@@ -81,9 +59,9 @@ static void forge(void)
 /* All of a doorbell page but the event, and the pages for the AMD-SP. */
 static void fill(void)
 {
-	for (unsigned int i = 0; i < doorbell_count; i++) {
+	for (unsigned int i = 0; i < found.other_count; i++) {
 		for (uint64_t at = 8; at < 0x1000; at += 8)
-			*(volatile uint64_t *)shared_view(doorbells[i] + at) = ~0ull;
+			*(volatile uint64_t *)shared_view(found.others[i] + at) = ~0ull;
 	}
 	for (unsigned int i = 0; i < CALLS; i++)
 		expect("a call", svsm_alive(), true);
@@ -102,7 +80,7 @@ static void run_once(void)
 /* The word of the valid bitmap that has the bit of SW_EXITINFO1: 56421, layout of the GHCB. */
 static volatile uint16_t *answered(unsigned int i)
 {
-	return shared_view(ghcbs[i] + 0x3f0 + 0x390 / 64);
+	return shared_view(found.ghcbs[i] + 0x3f0 + 0x390 / 64);
 }
 
 /*
@@ -119,17 +97,17 @@ static void refuse(void)
 	cpu_begin(1, run_once);
 	while (!ready)
 		cpu_relax();
-	for (unsigned int i = 0; i < ghcb_count; i++) {
+	for (unsigned int i = 0; i < found.ghcb_count; i++) {
 		before[i] = *answered(i);
 		expect("the host has answered", before[i] != 0, true);
 		*answered(i) = 0;
 	}
 	over = true;
 	while (!seen) {
-		for (unsigned int i = 0; i < ghcb_count; i++)
+		for (unsigned int i = 0; i < found.ghcb_count; i++)
 			seen = seen || *answered(i);
 	}
-	for (unsigned int i = 0; i < ghcb_count; i++) {
+	for (unsigned int i = 0; i < found.ghcb_count; i++) {
 		if (*answered(i) == 0)
 			*answered(i) = before[i];
 	}
@@ -173,8 +151,8 @@ static bool asks_to_run(uint64_t ghcb)
 
 static void empty_doorbells(void)
 {
-	for (unsigned int i = 0; i < doorbell_count; i++)
-		*(volatile uint16_t *)shared_view(doorbells[i]) = 0;
+	for (unsigned int i = 0; i < found.other_count; i++)
+		*(volatile uint16_t *)shared_view(found.others[i]) = 0;
 }
 
 /* Until the host has taken the exit. Too late, and Socle would read our input as a refusal. */
@@ -236,10 +214,10 @@ static void replace_exit(const struct words *words)
 	over = false;
 	cpu_begin(1, run_often);
 	while (!done) {
-		for (unsigned int i = 0; i < ghcb_count && !done; i++) {
-			done = asks_to_run(ghcbs[i]);
+		for (unsigned int i = 0; i < found.ghcb_count && !done; i++) {
+			done = asks_to_run(found.ghcbs[i]);
 			if (done)
-				say(ghcbs[i], words);
+				say(found.ghcbs[i], words);
 		}
 	}
 	over = true;
@@ -320,10 +298,10 @@ static unsigned int send_ipis(uint8_t vector)
 	unsigned int sent = 0;
 
 	empty_doorbells();
-	for (unsigned int i = 0; i < ghcb_count; i++) {
-		if (!asks_to_run(ghcbs[i]))
+	for (unsigned int i = 0; i < found.ghcb_count; i++) {
+		if (!asks_to_run(found.ghcbs[i]))
 			continue;
-		say(ghcbs[i], &words);
+		say(found.ghcbs[i], &words);
 		sent++;
 	}
 	return sent;
