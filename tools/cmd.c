@@ -76,6 +76,7 @@ static int list(const struct command *group, const char *name)
 	return CMD_OK;
 }
 
+/* NOLINTNEXTLINE(misc-no-recursion): as deep as the tables of commands are. */
 static int run_one_of(const struct command *group, const char *path, int argc, char **argv)
 {
 	char name[64], below[64];
@@ -119,6 +120,7 @@ static int run_with_options(const struct command *command, const char *path, int
 	return status;
 }
 
+/* NOLINTNEXTLINE(misc-no-recursion): the same. */
 int cmd_run_command(const struct command *command, const char *path, int argc, char **argv)
 {
 	if (command->commands)

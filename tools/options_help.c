@@ -275,6 +275,7 @@ static json_t *json_statuses(const struct option_status *status)
 	return list;
 }
 
+/* NOLINTNEXTLINE(misc-no-recursion): as deep as the tables of commands are. */
 static json_t *json_command(const struct command *command)
 {
 	const struct command *const *below = command->commands;

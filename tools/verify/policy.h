@@ -14,7 +14,7 @@
 const char *policy_read_tcb(void *tcb, char *text);
 
 /* A measurement in hexadecimal, into a struct policy. */
-const char *policy_read_measurement(void *policy, char *text);
+const char *policy_read_measurement(void *to, char *text);
 
 /* Seconds since 1970, more than 0, of YYYY-MM-DD or YYYY-MM-DDTHH:MM:SSZ, into a time_t. */
 const char *policy_read_time(void *at, char *text);

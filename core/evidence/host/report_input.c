@@ -84,6 +84,7 @@ static bool is_hex(const uint8_t *text, size_t length)
 static size_t decode_hex(uint8_t *text, size_t length)
 {
 	for (size_t i = 0; i < length; i += 2)
+		/* NOLINTNEXTLINE(clang-analyzer-core.UndefinedBinaryOperatorResult): is_hex(). */
 		text[i / 2] = (uint8_t)(hex_digit(text[i]) << 4 | hex_digit(text[i + 1]));
 	return length / 2;
 }
