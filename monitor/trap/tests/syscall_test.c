@@ -45,7 +45,7 @@ static const struct trap_frame before = {
 	.vector = 6,
 	.rip = TEXT,
 	.cs = 0x23,
-	.rflags = 0x10346, /* RF, TF, IF, ZF, PF */
+	.rflags = 0x10347, /* RF, TF, IF, ZF, PF, CF */
 	.rsp = 0x7fff0000,
 	.ss = 0x1b,
 };
@@ -78,8 +78,8 @@ static void it_leaves_what_syscall_leaves(void **state)
 	assert_true(syscall_take(&frame));
 	after.rip = TEXT + 2;
 	after.rcx = TEXT + 2;
-	after.rflags = 0x346;
-	after.r11 = 0x346;
+	after.rflags = 0x347;
+	after.r11 = 0x347;
 	assert_memory_equal(&frame, &after, sizeof(frame));
 }
 
