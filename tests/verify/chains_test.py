@@ -422,7 +422,7 @@ def check_built_in(socle, top, shared):
 
 def main():
     socle, shared = sys.argv[1], Path(sys.argv[2]) if len(sys.argv) > 2 else None
-    skipped = 0
+    common.result.what = "chains"
     with tempfile.TemporaryDirectory() as top:
         check_cases(socle, Path(top))
         check_marks(socle, Path(top))
@@ -437,15 +437,13 @@ def main():
             check_built_in(socle, Path(top), shared)
     for name, options, status, failing in GENUINE:
         if not shared or not (shared / name).is_dir():
-            skipped += 1
-            print(f"skipped chains: {name}: the folder is not there")
+            common.result.skip(name, "the folder is not there")
             continue
         if "--trust-emulated" in options:
             options = [*options, "--ark", shared / name / "ark.pem"]
         common.expect(socle, f"{name} {options}", status, failing,
                       ["--report-only", *options, shared / name])
-    print(f"chains: {common.passed} passed, {common.failed} failed, {skipped} skipped")
-    return 1 if common.failed else 0
+    return common.result.finish()
 
 
 if __name__ == "__main__":

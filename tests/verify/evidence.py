@@ -12,7 +12,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "spec"))
+sys.path[:0] = [str(Path(__file__).resolve().parents[1] / name) for name in ("spec", "lib")]
 
 import rules  # noqa: E402
 

@@ -25,6 +25,7 @@ import evidence
 import rules  # evidence knows where it is
 from evidence import mine, own
 import verify as second
+from results import Results  # evidence knows where that is, too
 
 try:
     import jsonschema
@@ -33,16 +34,7 @@ except ImportError:
 
 SCHEMA = json.loads((Path(__file__).resolve().parents[2] / "docs/verdict.schema.json").read_text())
 
-passed = failed = skipped = 0
-
-
-def result(ok, name, detail=""):
-    global passed, failed
-    if ok:
-        passed += 1
-    else:
-        failed += 1
-        print(f"FAIL verify: {name}: {detail}")
+result = Results("verify")
 
 
 def socle_verify(socle, *arguments):
@@ -1049,7 +1041,6 @@ def check_genuine_table(socle, directory, work):
 
 
 def main():
-    global skipped
     socle, resign, profile, keys = sys.argv[1:5]
     genuine = Path(sys.argv[5]) if len(sys.argv) > 5 else None
     with tempfile.TemporaryDirectory() as top:
@@ -1102,13 +1093,10 @@ def main():
                 work.mkdir()
                 check(socle, genuine / name, work)
         else:
-            skipped += 1
-            print("skipped verify: genuine evidence: the folder is not there")
+            result.skip("genuine evidence", "the folder is not there")
     if not jsonschema:
-        skipped += 1
-        print("skipped verify: the JSON schema: python3-jsonschema is not installed")
-    print(f"verify: {passed} passed, {failed} failed, {skipped} skipped")
-    return 1 if failed else 0
+        result.skip("the JSON schema", "python3-jsonschema is not installed")
+    return result.finish()
 
 
 if __name__ == "__main__":
