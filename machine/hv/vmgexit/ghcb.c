@@ -43,6 +43,9 @@ static void take_inputs(struct ghcb_call *c, struct ghcb *page)
 	uint8_t bitmap[sizeof(page->valid_bitmap)];
 
 	memcpy(bitmap, page->valid_bitmap, sizeof(bitmap));
+	c->code = read_once(&page->sw_exit_code);
+	c->info_1 = read_once(&page->sw_exit_info_1);
+	c->info_2 = read_once(&page->sw_exit_info_2);
 	for (size_t i = 0; i < REGISTERS; i++) {
 		if (!is_valid(bitmap, registers[i].in_page))
 			continue;
@@ -54,9 +57,6 @@ static void take_inputs(struct ghcb_call *c, struct ghcb *page)
 	    is_valid(bitmap, offsetof(struct ghcb, sw_exit_info_1)) &&
 	    is_valid(bitmap, offsetof(struct ghcb, sw_exit_info_2)))
 		c->fields |= GHCB_FIELD_EXIT;
-	c->code = read_once(&page->sw_exit_code);
-	c->info_1 = read_once(&page->sw_exit_info_1);
-	c->info_2 = read_once(&page->sw_exit_info_2);
 }
 
 static void put_field(struct ghcb *page, uint16_t offset, uint64_t value)
