@@ -307,7 +307,7 @@ static volatile uint16_t *answered_bit(unsigned int i)
  */
 static void rewrite_line(unsigned int id, const struct forgery *forgery)
 {
-	uint16_t before[FOUND_MAX];
+	uint16_t before[FOUND_MAX] = { 0 };
 
 	victim = id;
 	for (unsigned int i = 0; i < found.ghcb_count; i++) {
