@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The same TPM commands to two TPMs behind TCP, in turns: what an attesting guest does. Each port
- * takes raw TPM commands, as swtpm's data port does.
+ * takes raw TPM commands, as swtpm's data port does, or each in the simulator's frame.
  *
- *	command_mix PORT PORT ROUNDS
+ *	command_mix PORT PORT ROUNDS {raw|framed}
  *
  * Prints a line for each command and one for the whole round: name, and a median in microseconds
  * for each TPM.
@@ -22,6 +22,8 @@
 #include "bench/samples.h"
 
 #define BUFFER_MAX 4096u
+#define FRAME_SIZE 9u /* code, locality, size; a size before the response, and a word behind it */
+#define FRAME_SEND 8u
 #define NV_INDEX 0x01500000u
 #define NV_ATTRIBUTES 0x02060006u /* OWNERWRITE, AUTHWRITE, OWNERREAD, AUTHREAD, NO_DA */
 #define NV_SIZE 512u
@@ -32,7 +34,9 @@
 
 struct tpm {
 	int fd;
-	uint8_t command[BUFFER_MAX], response[BUFFER_MAX];
+	bool framed;
+	uint8_t frame[FRAME_SIZE]; /* stands before the command, and is sent with it */
+	uint8_t command[BUFFER_MAX], response[BUFFER_MAX + 4];
 	size_t command_size, response_size;
 	uint32_t ak, rsa_ak;
 };
@@ -93,19 +97,32 @@ static void receive(struct tpm *t, size_t start, size_t end)
 		err(2, "recv");
 }
 
+static void send_command(struct tpm *t)
+{
+	const uint8_t *from = t->framed ? t->frame : t->command;
+	size_t size = t->command_size + (t->framed ? FRAME_SIZE : 0);
+	uint32_t length = htonl((uint32_t)t->command_size);
+
+	memcpy(t->command + 2, &length, sizeof(length));
+	t->frame[3] = FRAME_SEND;
+	memcpy(t->frame + 5, &length, sizeof(length));
+	if (send(t->fd, from, size, 0) != (ssize_t)size)
+		err(2, "send");
+}
+
 /* Sends the command and waits for its response. Returns the response code. */
 static uint32_t run(struct tpm *t)
 {
-	uint32_t size = htonl((uint32_t)t->command_size);
-
-	memcpy(t->command + 2, &size, sizeof(size));
-	if (send(t->fd, t->command, t->command_size, 0) != (ssize_t)t->command_size)
-		err(2, "send");
+	send_command(t);
+	if (t->framed)
+		receive(t, 0, 4);
 	receive(t, 0, 10);
 	t->response_size = number_at(t->response + 2);
 	if (t->response_size < 10 || t->response_size > BUFFER_MAX)
 		errx(2, "a response is malformed");
 	receive(t, 10, t->response_size);
+	if (t->framed)
+		receive(t, t->response_size, t->response_size + 4);
 	return number_at(t->response + 6);
 }
 
@@ -327,12 +344,14 @@ int main(int argc, char **argv)
 {
 	static struct samples samples[2][STEPS + 1];
 	static struct tpm tpms[2];
-	int rounds = argc == 4 ? atoi(argv[3]) : 0;
+	int rounds = argc == 5 ? atoi(argv[3]) : 0;
 
 	if (rounds <= 0)
-		errx(2, "usage: command_mix PORT PORT ROUNDS");
-	for (int i = 0; i < 2; i++)
+		errx(2, "usage: command_mix PORT PORT ROUNDS {raw|framed}");
+	for (int i = 0; i < 2; i++) {
+		tpms[i].framed = strcmp(argv[4], "framed") == 0;
 		prepare(&tpms[i], argv[1 + i]);
+	}
 	for (int i = 0; i < rounds; i++) {
 		/* Who is first changes, so that neither gains by it. */
 		round_of(&tpms[i % 2], samples[i % 2]);
