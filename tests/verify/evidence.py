@@ -15,6 +15,7 @@ from pathlib import Path
 sys.path[:0] = [str(Path(__file__).resolve().parents[1] / name) for name in ("spec", "lib")]
 
 import rules  # noqa: E402
+from served import Served  # noqa: E402
 
 REPORT_SIZE = 1184
 PCRS = "sha256:0,1,2,3,4,5,6,7,16"
@@ -40,29 +41,16 @@ def copy(folder, to, **options):
     shutil.copytree(mine(folder), mine(to))
 
 
-class Tpm:
+class Tpm(Served):
     """tpm2-tools on one vTPM."""
 
     def __init__(self, socle, profile, work):
+        super().__init__([socle, "vtpm", "serve", "--profile", profile, "--port", "0"])
         self.work = work
-        self.process = subprocess.Popen([socle, "vtpm", "serve", "--profile", profile, "--port", "0"],
-                                        stdout=subprocess.PIPE,
-                                        stderr=subprocess.DEVNULL, text=True)
-        line = self.process.stdout.readline().split()
-        if line[:1] != ["listening"]:
-            raise RuntimeError("socle vtpm serve does not listen")
-        self.port = int(line[1])
 
     def run(self, *command):
-        environment = dict(os.environ, TSS2_LOG="all+none",
-                           TPM2TOOLS_TCTI=f"mssim:host=127.0.0.1,port={self.port}")
         for argv in (command, ("tpm2_flushcontext", "-t")):
-            subprocess.run([str(word) for word in argv], cwd=self.work, env=environment, check=True,
-                           stdout=subprocess.DEVNULL)
-
-    def close(self):
-        self.process.terminate()
-        self.process.wait()
+            self.tool("mssim", *argv, cwd=self.work).check_returncode()
 
 
 @contextlib.contextmanager
@@ -71,7 +59,7 @@ def tpm(socle, profile, work):
     try:
         yield it
     finally:
-        it.close()
+        it.end()
 
 
 def make_keys(tpm):

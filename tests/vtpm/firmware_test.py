@@ -16,11 +16,13 @@ import threading
 import time
 from pathlib import Path
 
-import serve_test
-from serve_test import CLEAR_BY_PLATFORM, World, code, raw, result
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "lib"))
+from results import Results  # noqa: E402
+from served import BAD_AUTH, CLEAR_BY_PLATFORM, World, code, open_platform, raw  # noqa: E402
+
+result = Results("vtpm firmware")
 
 READY_S = 60
-BAD_AUTH = 0x9A2
 
 
 def pcrs(read):
@@ -108,7 +110,7 @@ def measured_by_swtpm(work):
 
 
 def test_seabios(world):
-    profile = serve_test.open_platform(world, "firmware")
+    profile = open_platform(world, "firmware")
     state, path = world.work / "state", world.work / "socket"
     command = profile.command("--state", state)
     command[command.index("--port"):command.index("--port") + 2] = ["--socket", path]
@@ -129,8 +131,7 @@ def main():
     socle, profiles = sys.argv[1:3]
     with tempfile.TemporaryDirectory() as work:
         test_seabios(World(socle, profiles, Path(work)))
-    print(f"vtpm firmware: {serve_test.passed} passed, {serve_test.failed} failed")
-    return 1 if serve_test.failed else 0
+    return result.finish()
 
 
 if __name__ == "__main__":

@@ -20,8 +20,11 @@ import sys
 import tempfile
 from pathlib import Path
 
-import serve_test
-from serve_test import GET_RANDOM, World, code, result, simulator
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "lib"))
+from results import Results  # noqa: E402
+from served import GET_RANDOM, World, code, simulator  # noqa: E402
+
+result = Results("vtpm state")
 
 COPIES = ("vtpm.state", "vtpm.state.copy")
 NV_UNAVAILABLE = 0x923
@@ -40,15 +43,6 @@ def password(command, handles, parameters=b""):
 DEFINE = password(0x12A, [0x40000001], struct.pack(">HHIHIHH", 0, 14, NV_INDEX, 0xB, COUNT_ATTRIBUTES, 0, 8))
 INCREMENT = password(0x134, [NV_INDEX, NV_INDEX])
 READ = password(0x14E, [NV_INDEX, NV_INDEX], struct.pack(">HH", 8, 0))
-
-
-skipped = 0
-
-
-def skip(why):
-    global skipped
-    skipped += 1
-    print(f"skipped: vtpm state: {why}")
 
 
 def counter(it):
@@ -218,7 +212,7 @@ def test_full_disk(world):
     """While there is no room, nothing that would need it is begun; when there is, the TPM goes on."""
     with SmallDisk(world.work / "disk") as disk:
         if not disk.mounted:
-            skip("a full disk: mounting one needs root")
+            result.skip("a full disk", "mounting one needs root")
             return
         with world.served("--state", disk.path / "state") as it, it.client() as client:
             def run(command):
@@ -293,7 +287,7 @@ def killed_at(world, state, name, which):
 def test_kill(world, every):
     """Whenever it is killed, it starts again, and all that was answered is there."""
     if not shutil.which("strace"):
-        skip("killed at any system call: no strace")
+        result.skip("killed at any system call", "no strace")
         return
     state = world.work / "kill"
     value = make(world, state)
@@ -315,7 +309,7 @@ def test_kill(world, every):
 def test_retry(world):
     """A disk that fails is tried again, and the answer waits for it."""
     if not shutil.which("strace"):
-        skip("a disk that fails: no strace")
+        result.skip("a disk that fails", "no strace")
         return
     state = world.work / "retry"
     value = make(world, state)
@@ -339,8 +333,7 @@ def main():
         test_full_disk(world)
         test_retry(world)
         test_kill(world, every)
-    print(f"vtpm state: {serve_test.passed} passed, {serve_test.failed} failed, {skipped} skipped")
-    return 1 if serve_test.failed else 0
+    return result.finish()
 
 
 if __name__ == "__main__":

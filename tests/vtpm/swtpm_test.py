@@ -16,9 +16,12 @@ import tempfile
 import time
 from pathlib import Path
 
-import serve_test
-from serve_test import (BUFFER, CONFIG, ESTABLISHED, GET_RANDOM, INIT, SEND, SET_LOCALITY, SHUTDOWN, STARTUP,
-                        SW_CANCEL, SW_STOP, World, code, raw, result)
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "lib"))
+from results import Results  # noqa: E402
+from served import (SEND, INIT, SHUTDOWN, ESTABLISHED, SET_LOCALITY, SW_CANCEL, SW_STOP, CONFIG, BUFFER,  # noqa: E402
+                    GET_RANDOM, STARTUP, World, raw, code)
+
+result = Results("vtpm swtpm")
 
 HASH_START, HASH_DATA, HASH_END, RESET_ESTABLISHED, SET_DATA_FD, INFO = 6, 7, 8, 11, 16, 18
 QUIET_S = 0.15
@@ -160,8 +163,7 @@ def main():
         world = World(socle, profiles, Path(work))
         test_side_by_side(world)
         test_socket(world)
-    print(f"vtpm swtpm: {serve_test.passed} passed, {serve_test.failed} failed")
-    return 1 if serve_test.failed else 0
+    return result.finish()
 
 
 if __name__ == "__main__":

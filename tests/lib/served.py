@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: MIT
+"""`socle vtpm serve`, and how its clients speak to it."""
+
+import contextlib
+import os
+import socket
+import struct
+import subprocess
+from pathlib import Path
+
+# TpmTcpProtocol
+POWER_ON, POWER_OFF, SEND, CANCEL_ON, NV_ON, HANDSHAKE, RESET, SESSION_END, STOP = (1, 2, 8, 9, 11, 15,
+                                                                                  17, 20, 21)
+# swtpm's control channel
+CAPABILITY, INIT, SHUTDOWN, ESTABLISHED, SET_LOCALITY, SW_CANCEL, SW_STOP, CONFIG, BUFFER = (
+    1, 2, 3, 4, 5, 9, 14, 15, 17)
+GET_RANDOM = bytes.fromhex("80010000000c0000017b0008")
+STARTUP = bytes.fromhex("80010000000c000001440000")
+STARTUP_STATE = bytes.fromhex("80010000000c000001440001")
+SHUTDOWN_STATE = bytes.fromhex("80010000000c000001450001")
+FAILURE, INITIALIZE, LOCALITY, VALUE, BAD_AUTH = 0x101, 0x100, 0x907, 0x1C4, 0x9A2
+PCR_EXTEND_17 = bytes.fromhex("80020000004100000182" "00000011" "00000009" "40000009" "0000" "00"
+                              "0000" "00000001" "000b" + "11" * 32)
+PCR_EXTEND_0 = PCR_EXTEND_17.replace(bytes.fromhex("00000011"), bytes(4), 1)
+PCR_READ_0 = bytes.fromhex("8001000000140000017e" "00000001" "000b" "03" "010000")
+CLEAR_BY_PLATFORM = bytes.fromhex("80020000001b00000126" "4000000c" "00000009" "40000009" "0000" "00"
+                                  "0000")
+
+
+class Served:
+    def __init__(self, command):
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                        text=True)
+        line = self.process.stdout.readline().split()
+        if line[:1] != ["listening"]:
+            raise RuntimeError(self.process.stderr.read())
+        self.port = int(line[1])
+
+    @contextlib.contextmanager
+    def client(self, offset=0):
+        with socket.create_connection(("127.0.0.1", self.port + offset), timeout=20) as connection:
+            yield connection
+
+    def tool(self, shape, *command, **more):
+        """One of tpm2-tools."""
+        environment = dict(os.environ, TSS2_LOG="all+none",
+                           TPM2TOOLS_TCTI=f"{shape}:host=127.0.0.1,port={self.port}")
+        return subprocess.run(list(map(str, command)), env=environment, capture_output=True,
+                              timeout=60, check=False, **more)
+
+    def end(self):
+        self.process.terminate()
+        return self.process.wait(timeout=20)
+
+
+class World:
+    def __init__(self, socle, profiles, work):
+        self.socle, self.profiles, self.work = socle, Path(profiles), work
+
+    def command(self, *options, profile="tcg"):
+        return [self.socle, "vtpm", "serve", "--port", "0", "--profile",
+                str(self.profiles / f"{profile}.conf"), *map(str, options)]
+
+    @contextlib.contextmanager
+    def served(self, *options, **more):
+        it = Served(self.command(*options, **more))
+        try:
+            yield it
+        finally:
+            it.end()
+
+
+def take(connection, size):
+    data = b""
+    while len(data) < size:
+        piece = connection.recv(size - len(data))
+        if not piece:
+            raise EOFError
+        data += piece
+    return data
+
+
+def number(connection):
+    return struct.unpack(">I", take(connection, 4))[0]
+
+
+def simulator(connection, command, locality=0):
+    """A command in the simulator's protocol; its response."""
+    connection.sendall(struct.pack(">IBI", SEND, locality, len(command)) + command)
+    response = take(connection, number(connection))
+    assert number(connection) == 0
+    return response
+
+
+def raw(connection, command):
+    connection.sendall(command)
+    head = take(connection, 10)
+    return head + take(connection, struct.unpack(">I", head[2:6])[0] - 10)
+
+
+def code(response):
+    return struct.unpack(">I", response[6:10])[0]
+
+
+def platform(connection, signal):
+    connection.sendall(struct.pack(">I", signal))
+    return number(connection)
+
+
+def closed(connection):
+    try:
+        return connection.recv(1) == b""
+    except ConnectionError:
+        return True
+
+
+def open_platform(world, folder):
+    """The same world, with a profile that leaves the platform hierarchy to the client."""
+    profiles = world.work / folder
+    profiles.mkdir()
+    text = (world.profiles / "tcg.conf").read_text()
+    (profiles / "tcg.conf").write_text(text.replace("platform-auth random", "platform-auth empty"))
+    return World(world.socle, profiles, world.work)
