@@ -173,7 +173,7 @@ bool arch_host_channel_write(const void *from, size_t size, size_t *moved);
 bool arch_host_channel_read(void *to, size_t size, size_t *moved);
 
 /* Ends the VM: GHCB termination request with SVSM's reason. */
-_Noreturn void arch_terminate(uint32_t reason);
+__attribute__((noreturn)) void arch_terminate(uint32_t reason);
 
 /*
  * ---- The host as start, ring 3 and run loop need it: not in the model. Nothing of it may be called
