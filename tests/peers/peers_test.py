@@ -191,6 +191,7 @@ NO_PRODUCT = "it takes a report's CPUID for the product, and not what the certif
 NO_MODEL = "it does not know models A0h to AFh (Bergamo, Siena)"
 NO_LAUNCH_TCB = "it does not compare the TCB at launch unless it is told"
 NO_CURRENT = "where it may take firmware that is not committed, it holds no TCB against the committed one"
+NO_SIZE = "it takes an issuer's key of any size"
 NO_MASK = "it does not look at masked chips and keys"
 
 # Name -> why the verdicts differ.
@@ -231,6 +232,7 @@ DIFFERENCES = {
     "current firmware that is newer": "it compares the parts of firmware versions one by one",
     "machine: the ASK in the ARK's place": "it takes whatever it is given for a root",
     "machine: a mitigation vector before version 5": "it lets what version 5 has be in earlier ones",
+    **{f"an issuer of {bits} bits": NO_SIZE for bits in (2048, 3072)},
     "a masked chip": NO_MASK,
     "a masked key": NO_MASK,
     "version 6, allowed": "it cannot be told to take a version that it does not know",
