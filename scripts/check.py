@@ -132,7 +132,7 @@ def programs_of(build, slow):
                                       "--parts", "tests,hold"]),
             ("authority that misbehaves", ["tests/demo/authority_test.py", "--programs", build,
                                            "--build-dir", "build/demo-authority", "--cpus", "1"]),
-            ("hostile services under a storm", ["tests/services/hostile_test.py", "--storm", "60",
+            ("hostile services under a storm", ["tests/services/hostile_test.py", "--storm", "120",
                                                 f"{build}/tools/socle",
                                                 f"{build}/monitor/monitor.elf",
                                                 f"{build}/tests/services/hostile"]),

@@ -102,12 +102,13 @@ const char *option_range(const struct option_row *row, char text[OPTION_RANGE_SI
 static const char *put_default(const struct option_row *row, const struct command *command,
 			       char *text)
 {
-	const char *at = (const char *)command->defaults + row->to;
+	const char *at;
 	uint64_t number = 0;
 
 	text[0] = '\0';
 	if (!command->defaults || row->required || row->width > sizeof(number))
 		return text;
+	at = (const char *)command->defaults + row->to;
 	memcpy(&number, at, row->width);
 	if (row->kind == OPTION_CHOICE)
 		append(text, "%s", row->word(number));
