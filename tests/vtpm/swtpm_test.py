@@ -150,6 +150,14 @@ def test_socket(world):
                 channel.sendmsg([control(SET_DATA_FD)], rights)
                 got = struct.unpack(">I", channel.recv(4))[0]
                 result(got == expected, "a command channel, and no second one", got)
+            def descriptors():
+                return len(list(Path(f"/proc/{it.pid}/fd").iterdir()))
+
+            before, two = descriptors(), array.array("i", [theirs.fileno(), theirs.fileno()])
+            for _ in range(20):
+                channel.sendmsg([control(SET_DATA_FD)], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, two)])
+                channel.recv(4)
+            result(descriptors() == before, "channels that are refused are not kept", descriptors() - before)
             theirs.close()
             result(answer(channel, control(INIT, bytes(4)))[0] == bytes(4), "init over the socket")
             result(code(raw(ours, STARTUP)) == 0 and code(raw(ours, GET_RANDOM)) == 0, "commands over it")

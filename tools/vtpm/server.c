@@ -321,9 +321,9 @@ static bool receive(struct server_client *client)
 			       client->in.capacity - client->in.size };
 	if (!client->tcp) {
 		message.msg_control = &control;
-		message.msg_controllen = sizeof(control);
+		message.msg_controllen = CMSG_LEN(sizeof(int)); /* no room for a second one */
 	}
-	got = recvmsg(client->fd, &message, MSG_CMSG_CLOEXEC);
+	got = recvmsg(client->fd, &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
 	if (got < 0)
 		return errno == EINTR || errno == EAGAIN;
 	if (!client->tcp)
@@ -337,7 +337,7 @@ static bool send_answers(struct server_client *client)
 {
 	while (client->sent < client->out.size) {
 		ssize_t put = send(client->fd, client->out.data + client->sent,
-				   client->out.size - client->sent, MSG_NOSIGNAL);
+				   client->out.size - client->sent, MSG_NOSIGNAL | MSG_DONTWAIT);
 
 		if (put < 0 && errno == EINTR)
 			continue;

@@ -21,7 +21,7 @@ enum server_channel {
 	SERVER_CHANNELS,
 };
 
-#define SERVER_REQUEST_MAX (512u << 10) /* a state blob, with room to grow */
+#define SERVER_REQUEST_MAX (128u << 10) /* more than the largest one of any shape */
 
 /* Bytes on their way in or out. */
 struct server_buffer {
