@@ -41,6 +41,7 @@ static void start(struct service_process *process, const char *executable, const
 	struct service_grant grants[] = { { profile ? open(profile, O_RDONLY | O_CLOEXEC) : -1,
 					    VTPM_FD_PROFILE } };
 	struct host_error error;
+	enum service_status status;
 	uint8_t none[16];
 	size_t size = sizeof(none);
 
@@ -48,8 +49,7 @@ static void start(struct service_process *process, const char *executable, const
 		errx(2, "%s: %s", executable, error.text);
 	if (profile)
 		close(grants[0].fd);
-	if (!service_process_send(process->channel, OP_NONE, NULL, 0) ||
-	    service_process_receive(process->channel, none, &size) < 0)
+	if (!service_process_call(process->channel, OP_NONE, NULL, 0, &status, none, &size))
 		errx(2, "%s does not start", executable);
 }
 
@@ -57,9 +57,12 @@ static void start(struct service_process *process, const char *executable, const
 static void call(struct bench *b, const struct service_process *process, uint32_t op,
 		 const void *payload, size_t size)
 {
+	enum service_status status;
+
 	b->reply_size = sizeof(b->reply);
-	if (!service_process_send(process->channel, op, payload, size) ||
-	    service_process_receive(process->channel, b->reply, &b->reply_size) != SERVICE_OK)
+	if (!service_process_call(process->channel, op, payload, size, &status, b->reply,
+				  &b->reply_size) ||
+	    status != SERVICE_OK)
 		errx(2, "operation %u fails", op);
 }
 

@@ -11,7 +11,7 @@
 
 static const struct {
 	const char *name;
-	int (*main)(void);
+	enum serve_end (*main)(void);
 } services[] = {
 	{ "attest", attest_main },
 	{ "twin", twin_main },
@@ -30,11 +30,11 @@ int main(int argc, char **argv)
 	const char *name;
 
 	if (argc < 1)
-		return 2;
+		return SERVE_UNKNOWN;
 	name = argc > 1 ? argv[1] : last_part(argv[0]);
 	for (size_t i = 0; i < sizeof(services) / sizeof(services[0]); i++) {
 		if (strcmp(services[i].name, name) == 0)
 			return services[i].main();
 	}
-	return 2;
+	return SERVE_UNKNOWN;
 }

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* The main functions of the services; each returns the process's exit status. */
+/* The main functions of the services. */
 #ifndef SOCLE_SERVICES_MAIN_H
 #define SOCLE_SERVICES_MAIN_H
 
-int attest_main(void);
-int twin_main(void);
-int vtpm_main(void);
+#include "services/common/serve.h"
+
+enum serve_end attest_main(void);
+enum serve_end twin_main(void);
+enum serve_end vtpm_main(void);
 
 #endif

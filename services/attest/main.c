@@ -153,7 +153,7 @@ static bool fetch_key(struct attest *attest)
 	return ok;
 }
 
-int attest_main(void)
+enum serve_end attest_main(void)
 {
 	static struct attest attest;
 
@@ -161,7 +161,7 @@ int attest_main(void)
 	OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG | OPENSSL_INIT_NO_ATEXIT, NULL);
 	if (!fetch_key(&attest)) {
 		serve_log("attest: no message key");
-		return 1;
+		return SERVE_FAILED;
 	}
 	serve_log("attest: ready");
 	return serve(handle, &attest, REQUEST_MAX, REPLY_MAX);

@@ -2,6 +2,8 @@
 #include "services/common/serve.h"
 
 #include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -69,14 +71,15 @@ static bool send_reply(struct message *reply, size_t size)
 
 /* Both buffers are wiped: requests carry authorizations, and replies may carry seeds. */
 static bool serve_one(serve_handler handler, void *context, struct message *request,
-		      size_t request_max, struct message *reply, size_t reply_max, int *status)
+		      size_t request_max, struct message *reply, size_t reply_max,
+		      enum serve_end *end)
 {
 	struct serve_output out = { .data = reply->payload, .capacity = reply_max };
 	ssize_t got = read_message(SERVICE_FD_REQUESTS, request, request_max + READ_SLACK);
 	enum service_status result;
 	bool sent;
 
-	*status = got < 0;
+	*end = got < 0 ? SERVE_FAILED : SERVE_CLOSED;
 	if (got <= 0)
 		return false;
 	result = handle(handler, context, request, (size_t)got, request_max, &out);
@@ -85,24 +88,24 @@ static bool serve_one(serve_handler handler, void *context, struct message *requ
 		out.size = 0;
 	reply->header.reply.status = result;
 	reply->header.reply.size = (uint32_t)out.size;
-	*status = 1;
+	*end = SERVE_FAILED;
 	sent = send_reply(reply, out.size);
 	explicit_bzero(reply, HEADER_SIZE + out.size);
 	return sent;
 }
 
-int serve(serve_handler handler, void *context, size_t request_max, size_t reply_max)
+enum serve_end serve(serve_handler handler, void *context, size_t request_max, size_t reply_max)
 {
 	struct message *request = malloc(HEADER_SIZE + request_max + READ_SLACK);
 	struct message *reply = malloc(HEADER_SIZE + reply_max);
-	int status = 1;
+	enum serve_end end = SERVE_FAILED;
 
 	while (request && reply &&
-	       serve_one(handler, context, request, request_max, reply, reply_max, &status))
+	       serve_one(handler, context, request, request_max, reply, reply_max, &end))
 		;
 	free(request);
 	free(reply);
-	return status;
+	return end;
 }
 
 enum service_status serve_append(struct serve_output *out, const void *data, size_t size)
@@ -149,4 +152,15 @@ enum service_status serve_call(int fd, uint32_t op, const void *payload, size_t 
 	explicit_bzero(message, HEADER_SIZE + SERVE_CALL_MAX); /* it may have been a key */
 	free(message);
 	return status;
+}
+
+void serve_logf(const char *format, ...)
+{
+	char line[160];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(line, sizeof(line), format, args);
+	va_end(args);
+	serve_log(line);
 }

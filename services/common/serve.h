@@ -29,12 +29,19 @@ struct serve_output {
 typedef enum service_status (*serve_handler)(void *context, uint32_t op, const uint8_t *payload,
 					     size_t size, struct serve_output *out);
 
+/* How a service ends. The value is the exit status of its process. */
+enum serve_end {
+	SERVE_CLOSED = 0,  /* its channel was closed */
+	SERVE_FAILED = 1,  /* it cannot start or go on; where there is a reason, the log has it */
+	SERVE_UNKNOWN = 2, /* no service has the name that it was started by */
+};
+
 /*
- * Serves until the channel closes; returns the process's exit status. Requests and replies have
+ * Serves until the channel closes, or no request can be read or answered any more. Requests and replies have
  * payloads of at most request_max and reply_max bytes: the buffers count against the service's
  * memory, so each says how much it needs.
  */
-int serve(serve_handler handler, void *context, size_t request_max, size_t reply_max);
+enum serve_end serve(serve_handler handler, void *context, size_t request_max, size_t reply_max);
 
 /* Appends size bytes; SERVICE_ERR_NO_MEMORY when they do not fit. */
 enum service_status serve_append(struct serve_output *out, const void *data, size_t size);

@@ -31,7 +31,9 @@ pid_t spawn_service(const char *executable, const char *argument, const struct s
 int spawn_call(int channel, uint32_t op, const void *payload, size_t size, void *reply,
 	       size_t *reply_size)
 {
-	if (!service_process_send(channel, op, payload, size))
-		return -1;
-	return service_process_receive(channel, reply, reply_size);
+	enum service_status status;
+
+	if (!service_process_call(channel, op, payload, size, &status, reply, reply_size))
+		return SPAWN_CLOSED;
+	return (int)status;
 }

@@ -26,9 +26,11 @@ pid_t spawn_service(const char *executable, const char *argument, const struct s
 /* A connected pair that keeps message boundaries; both ends close on exec. */
 void spawn_channel(int ends[2]);
 
+#define SPAWN_CLOSED (-1) /* no status: the channel is closed */
+
 /*
- * One request and its reply on a channel. Returns the status; reply_size is in: room, out: bytes.
- * A closed channel gives -1.
+ * One request and its reply on a channel. Returns the enum service_status, or SPAWN_CLOSED;
+ * reply_size is in: room, out: bytes.
  */
 int spawn_call(int channel, uint32_t op, const void *payload, size_t size, void *reply,
 	       size_t *reply_size);

@@ -29,7 +29,7 @@ static bool read_profile(struct profile *profile, struct profile_error *error)
 	return profile_parse(profile, text, size, error);
 }
 
-int vtpm_main(void)
+enum serve_end vtpm_main(void)
 {
 	static struct profile profile;
 	static struct vtpm vtpm = { .profile = &profile, .attested = true };
@@ -37,15 +37,15 @@ int vtpm_main(void)
 
 	if (!read_profile(&profile, &error)) {
 		serve_logf("vtpm: profile, line %u: %s", error.line, error.reason);
-		return 1;
+		return SERVE_FAILED;
 	}
 	if (!manufacture(&vtpm))
-		return 1;
+		return SERVE_FAILED;
 	serve_logf("vtpm: ready, profile %s", profile.name);
 	return serve(vtpm_handle, &vtpm, VTPM_REQUEST_MAX, VTPM_REPLY_MAX);
 }
 
-int twin_main(void)
+enum serve_end twin_main(void)
 {
 	static struct twin twin;
 

@@ -80,7 +80,7 @@ void service_process_stop(struct service_process *process)
 	*process = (struct service_process){ .pid = -1, .channel = -1 };
 }
 
-bool service_process_send(int channel, uint32_t op, const void *payload, size_t size)
+static bool send_request(int channel, uint32_t op, const void *payload, size_t size)
 {
 	struct service_request header = { .op = op, .size = (uint32_t)size };
 	struct iovec parts[] = { { &header, sizeof(header) }, { (void *)payload, size } };
@@ -90,19 +90,23 @@ bool service_process_send(int channel, uint32_t op, const void *payload, size_t 
 	       sendmsg(channel, &message, MSG_NOSIGNAL) == (ssize_t)(sizeof(header) + size);
 }
 
-int service_process_receive(int channel, void *reply, size_t *size)
+bool service_process_call(int channel, uint32_t op, const void *payload, size_t payload_size,
+			  enum service_status *status, void *reply, size_t *size)
 {
 	struct service_reply header;
 	struct iovec parts[] = { { &header, sizeof(header) }, { reply, *size } };
 	struct msghdr message = { .msg_iov = parts, .msg_iovlen = 2 };
 	ssize_t got;
 
+	if (!send_request(channel, op, payload, payload_size))
+		return false;
 	do
 		got = recvmsg(channel, &message, 0);
 	while (got < 0 && errno == EINTR);
 	if (got < (ssize_t)sizeof(header) || message.msg_flags & MSG_TRUNC ||
 	    header.size != (size_t)got - sizeof(header))
-		return -1;
+		return false;
 	*size = header.size;
-	return (int)header.status;
+	*status = header.status;
+	return true;
 }

@@ -5,6 +5,7 @@
 #ifndef SOCLE_CORE_BASE_HOST_SERVICE_PROCESS_H
 #define SOCLE_CORE_BASE_HOST_SERVICE_PROCESS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -41,10 +42,10 @@ bool service_process_channel(int ends[2]);
 
 /*
  * A request, of at most SERVICE_MESSAGE_MAX with its header, to a service; and its reply, with
- * *size the room for its payload and then its size. The reply's status, or -1 for a channel that is
- * closed or a reply that is malformed.
+ * *size the room for its payload and then its size. False for a request that is too long, a channel
+ * that is closed, or a reply that is malformed: then there is no status.
  */
-bool service_process_send(int channel, uint32_t op, const void *payload, size_t size);
-int service_process_receive(int channel, void *reply, size_t *size);
+bool service_process_call(int channel, uint32_t op, const void *payload, size_t payload_size,
+			  enum service_status *status, void *reply, size_t *size);
 
 #endif
