@@ -59,13 +59,23 @@ enum cmd_status cmd_file_error(const char *file, const char *format, ...)
 	return CMD_MISUSE;
 }
 
+bool cmd_read_file(const char *path, size_t max, struct file_bytes *bytes)
+{
+	struct host_error error;
+
+	if (file_read(path, max, bytes, &error))
+		return true;
+	cmd_file_error(path, "%s", error.text);
+	return false;
+}
+
 /* "socle" and a path, the name that messages call a command by. */
 static void join(char *name, size_t size, const char *first, const char *second)
 {
 	snprintf(name, size, "%s%s%s", first, *first && *second ? " " : "", second);
 }
 
-static int list(const struct command *group, const char *name)
+static enum cmd_status list(const struct command *group, const char *name)
 {
 	printf("usage: %s COMMAND [OPTION]... [FILE]\n\n", name);
 	for (const struct command *const *c = group->commands; *c; c++) {
@@ -77,7 +87,8 @@ static int list(const struct command *group, const char *name)
 }
 
 /* NOLINTNEXTLINE(misc-no-recursion): as deep as the tables of commands are. */
-static int run_one_of(const struct command *group, const char *path, int argc, char **argv)
+static enum cmd_status run_one_of(const struct command *group, const char *path, int argc,
+				  char **argv)
 {
 	char name[64], below[64];
 
@@ -95,10 +106,11 @@ static int run_one_of(const struct command *group, const char *path, int argc, c
 	return cmd_error("unknown command \"%s\"; `%s --help` lists them", argv[1], name);
 }
 
-static int run_with_options(const struct command *command, const char *path, int argc, char **argv)
+static enum cmd_status run_with_options(const struct command *command, const char *path, int argc,
+					char **argv)
 {
 	void *arguments = calloc(1, command->size + 1);
-	int status = CMD_OK;
+	enum cmd_status status = CMD_OK;
 
 	if (!arguments)
 		return cmd_error("%s: out of memory", path);
@@ -121,7 +133,8 @@ static int run_with_options(const struct command *command, const char *path, int
 }
 
 /* NOLINTNEXTLINE(misc-no-recursion): the same. */
-int cmd_run_command(const struct command *command, const char *path, int argc, char **argv)
+enum cmd_status cmd_run_command(const struct command *command, const char *path, int argc,
+				char **argv)
 {
 	if (command->commands)
 		return run_one_of(command, path, argc, argv);

@@ -7,9 +7,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "core/base/host/file.h"
+
 struct command; /* tools/options.h */
 
-/* Exit statuses that all subcommands share; those of their own are in their tables. */
+/*
+ * How a subcommand ended: the exit status. Those that all of them share have names here; others are
+ * a subcommand's own, with other names and the same numbers (enum run_status, enum check_class), and
+ * its table says what they mean.
+ */
 enum cmd_status {
 	CMD_OK = 0,
 	CMD_MISUSE = 1,	 /* wrong arguments, or a file that cannot be read or is not valid */
@@ -25,14 +31,18 @@ __attribute__((format(printf, 1, 2))) enum cmd_status cmd_error(const char *form
 __attribute__((format(printf, 2, 3))) enum cmd_status cmd_file_error(const char *file,
 								     const char *format, ...);
 
+/* Reads a regular file of at most max bytes, for file_free(); false after cmd_file_error(). */
+bool cmd_read_file(const char *path, size_t max, struct file_bytes *bytes);
+
 /* The MESSAGE of the last of both, with the file, as it was written; "" before the first. */
 const char *cmd_last_error(void);
 
 /*
  * Runs a command, or the one of a group that argv[1] names. path is the command as it is called,
- * without "socle "; "" for all of them. Returns the exit status.
+ * without "socle "; "" for all of them.
  */
-int cmd_run_command(const struct command *command, const char *path, int argc, char **argv);
+enum cmd_status cmd_run_command(const struct command *command, const char *path, int argc,
+				char **argv);
 
 /* The path of unix:PATH, within text. */
 bool cmd_unix_path(const char *text, const char **path);

@@ -25,7 +25,6 @@
 #define SECONDS_MAX 86400u
 #define CLIENTS_MAX 16u
 #define INPUT_MAX (64u << 10)
-#define PATH_SIZE 4096
 
 struct arguments {
 	const char *name, *image, *listen, *connect, *output, *certs, *ark, *nonce;
@@ -148,7 +147,7 @@ static bool finish_policy(struct arguments *a)
 	       load_chain(a, &a->policy.chain);
 }
 
-static int init(void *arguments)
+static enum cmd_status init(void *arguments)
 {
 	const struct arguments *a = arguments;
 	struct host_error error;
@@ -236,29 +235,15 @@ static enum cmd_status serve(const struct arguments *a, const struct ca_authorit
 	return serve_one(fd, 0, ca, &a->policy);
 }
 
-static bool path_in(const char *directory, const char *name, char path[PATH_SIZE])
-{
-	if (snprintf(path, PATH_SIZE, "%s/%s", directory, name) < PATH_SIZE)
-		return true;
-	cmd_file_error(directory, "the name is too long");
-	return false;
-}
-
-static bool read_file(const char *path, struct file_bytes *bytes)
-{
-	struct host_error error;
-
-	if (file_read(path, INPUT_MAX, bytes, &error))
-		return true;
-	cmd_file_error(path, "%s", error.text);
-	return false;
-}
-
 static bool read_input(const char *directory, const char *name, struct file_bytes *bytes)
 {
-	char path[PATH_SIZE];
+	char path[FILE_PATH_MAX];
+	struct host_error error;
 
-	return path_in(directory, name, path) && read_file(path, bytes);
+	if (file_path(path, directory, name, &error))
+		return cmd_read_file(path, INPUT_MAX, bytes);
+	cmd_file_error(directory, "%s", error.text);
+	return false;
 }
 
 /* A request in files; the nonce is the authority's, and never read from where the others are. */
@@ -269,7 +254,8 @@ struct request_files {
 static bool read_request(const struct arguments *a, const char *directory, struct request_files *f)
 {
 	*f = (struct request_files){ 0 };
-	return read_input(directory, "profile", &f->profile) && read_file(a->nonce, &f->nonce) &&
+	return read_input(directory, "profile", &f->profile) &&
+	       cmd_read_file(a->nonce, INPUT_MAX, &f->nonce) &&
 	       read_input(directory, "report.bin", &f->report) &&
 	       read_input(directory, "manifest.bin", &f->manifest) &&
 	       (a->certs || read_input(directory, "certs.bin", &f->certificates));
@@ -286,15 +272,14 @@ static void free_request(struct request_files *f)
 
 static bool write_certificate(const char *directory, size_t index, const struct file_bytes *der)
 {
-	char name[32], path[PATH_SIZE];
+	char name[32], path[FILE_PATH_MAX];
 	struct host_error error;
 
 	snprintf(name, sizeof(name), "key-%zu.der", index);
-	if (!path_in(directory, name, path))
-		return false;
-	if (file_write(path, der->data, der->size, &error))
+	if (file_path(path, directory, name, &error) &&
+	    file_write(path, der->data, der->size, &error))
 		return true;
-	cmd_file_error(path, "%s", error.text);
+	cmd_file_error(directory, "%s: %s", name, error.text);
 	return false;
 }
 
@@ -365,9 +350,9 @@ static enum cmd_status issue(const struct arguments *a, const struct ca_authorit
 	return status;
 }
 
-static int with_authority(struct arguments *a,
-			  enum cmd_status (*run)(const struct arguments *a,
-						 const struct ca_authority *ca))
+static enum cmd_status with_authority(struct arguments *a,
+				      enum cmd_status (*run)(const struct arguments *a,
+							     const struct ca_authority *ca))
 {
 	enum cmd_status status = CMD_MISUSE;
 	struct ca_authority ca;
@@ -383,12 +368,12 @@ static int with_authority(struct arguments *a,
 	return status;
 }
 
-static int run_serve(void *arguments)
+static enum cmd_status run_serve(void *arguments)
 {
 	return with_authority(arguments, serve);
 }
 
-static int run_issue(void *arguments)
+static enum cmd_status run_issue(void *arguments)
 {
 	return with_authority(arguments, issue);
 }
@@ -438,8 +423,7 @@ static const struct command ca_serve_command = {
 	.name = "serve",
 	.summary = "answer vTPMs over Socle's host channel",
 	.about = "Answers vTPMs over Socle's host channel. A certificate is made only for keys "
-		 "that a "
-		 "report binds to the nonce, the profile and a trusted launch.",
+		 "that a report binds to the nonce, the profile and a trusted launch.",
 	.groups = (const struct option_group[]){ { NULL, serve_rows },
 						 { POLICY_TITLE, policy_rows },
 						 { 0 } },
@@ -455,8 +439,7 @@ static const struct command ca_issue_command = {
 	.summary = "answer a request in files",
 	.about = "Answers a request in files: profile, report.bin, manifest.bin, certs.bin in "
 		 "the directory REQUEST. A certificate is made only for keys that a report binds "
-		 "to the "
-		 "nonce, the profile and a trusted launch.",
+		 "to the nonce, the profile and a trusted launch.",
 	.groups = (const struct option_group[]){ { NULL, issue_rows },
 						 { POLICY_TITLE, policy_rows },
 						 { 0 } },

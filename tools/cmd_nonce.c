@@ -31,7 +31,7 @@ static bool write_new(const char *path, const uint8_t *nonce, size_t size)
 	return false;
 }
 
-static int make_nonce(void *arguments)
+static enum cmd_status make_nonce(void *arguments)
 {
 	const struct arguments *a = arguments;
 	char text[HEX_TEXT_SIZE(SVSM_NONCE_SIZE)];
@@ -50,8 +50,7 @@ static int make_nonce(void *arguments)
 static const struct option_row option_rows[] = {
 	OPTION(struct arguments, output, "output", FILE, "FILE",
 	       "make this file with the bytes themselves, for `socle verify`; it must not be "
-	       "there, "
-	       "for a nonce is used once",
+	       "there, for a nonce is used once",
 	       .letter = 'o'),
 	{ 0 },
 };

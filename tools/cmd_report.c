@@ -8,6 +8,7 @@
 #include "core/evidence/host/report_input.h"
 #include "tools/cmd.h"
 #include "tools/options.h"
+#include "tools/verify/evidence.h"
 
 struct arguments {
 	const char *file;
@@ -181,32 +182,14 @@ static void print_text(json_t *all)
 	}
 }
 
-static bool load(const char *path, struct report_input *input)
-{
-	struct host_error error;
-	struct file_bytes bytes;
-	const char *wrong;
-
-	if (!(strcmp(path, "-") == 0 ? file_read_stdin(REPORT_INPUT_MAX, &bytes, &error)
-				     : file_read(path, REPORT_INPUT_MAX, &bytes, &error))) {
-		cmd_file_error(path, "%s", error.text);
-		return false;
-	}
-	wrong = report_input_read(input, bytes.data, bytes.size);
-	if (wrong)
-		cmd_file_error(path, "%s", wrong);
-	file_free(&bytes);
-	return !wrong;
-}
-
-static int show(void *arguments)
+static enum cmd_status show(void *arguments)
 {
 	const struct arguments *a = arguments;
 	struct report_input input;
 	json_t *all;
 	bool ok = true;
 
-	if (!load(a->file, &input))
+	if (!evidence_read_report(a->file, &input))
 		return CMD_MISUSE;
 	all = describe(&input);
 	report_input_free(&input);

@@ -19,6 +19,8 @@
 #define STORM_MAX_US 1000000u
 #define HOLD_MAX 1000000u
 
+_Static_assert((int)RUN_POWEROFF == CMD_OK && (int)RUN_MISUSE == CMD_MISUSE, "shared by all");
+
 /* The options, and the strings that were allocated for their defaults. */
 struct arguments {
 	struct run_options run;
@@ -60,38 +62,14 @@ static const char *read_fault(void *plan, char *value)
 	return fault_parse(plan, value) ? NULL : "NAME, NAME=N or NAME=/N, each name once";
 }
 
-static const char *fault_word(size_t index)
-{
-	return index < MAILBOX_FAULT_COUNT ? faults[index].name : NULL;
-}
-
-static const char *accel_word(size_t index)
-{
-	static const char *const words[] = { "tcg", "kvm", NULL };
-
-	return words[index];
-}
-
-/* By run_options.keeps_pages. */
-static const char *convert_word(size_t index)
-{
-	static const char *const words[] = { "yes", "no", NULL };
-
-	return words[index];
-}
-
-static const char *invlpgb_word(size_t index)
-{
-	static const char *const words[] = {
-		[MAILBOX_INVLPGB_ON] = "on",
-		[MAILBOX_INVLPGB_HIDDEN] = "hidden",
-		[MAILBOX_INVLPGB_UNDEFINED] = "undefined",
-		[MAILBOX_INVLPGB_INTERCEPTED] = "intercepted",
-		NULL,
-	};
-
-	return words[index];
-}
+static const char *const accels[] = { "tcg", "kvm" };
+static const char *const converts[] = { [false] = "yes", [true] = "no" }; /* keeps_pages */
+static const char *const invlpgbs[] = {
+	[MAILBOX_INVLPGB_ON] = "on",
+	[MAILBOX_INVLPGB_HIDDEN] = "hidden",
+	[MAILBOX_INVLPGB_UNDEFINED] = "undefined",
+	[MAILBOX_INVLPGB_INTERCEPTED] = "intercepted",
+};
 
 static const struct option_row option_rows[] = {
 	OPTION(struct arguments, run.cpus, "cpus", NUMBER, "N", "vCPUs", .least = 1,
@@ -128,12 +106,12 @@ static const struct option_row option_rows[] = {
 	       "the machine's hypervisor ($SOCLE_HV, or where it was built)"),
 	OPTION(struct arguments, run.qemu, "qemu", FILE, "PATH", "QEMU"),
 	OPTION(struct arguments, accel, "accel", CHOICE, NULL, "what QEMU runs the machine by",
-	       .word = accel_word),
+	       OPTION_WORDS(accels)),
 	OPTION(struct arguments, run.keeps_pages, "convert", CHOICE, NULL,
 	       "what the host does at a private access to a shared page and at a shared access to "
 	       "a "
 	       "private one: change the page, as KVM and its VMM do, or end the VM",
-	       .word = convert_word),
+	       OPTION_WORDS(converts)),
 	OPTION(struct arguments, run.storm_us, "event-storm", NUMBER, "US",
 	       "be a hostile host: raise #HV at VMPL0 about every US microseconds",
 	       .least = STORM_MIN_US, .most = STORM_MAX_US),
@@ -144,12 +122,12 @@ static const struct option_row option_rows[] = {
 	OPTION(struct arguments, run.invlpgb, "invlpgb", CHOICE, NULL,
 	       "INVLPGB and TLBSYNC: in CPUID and working (on), neither, in CPUID but #UD, or in "
 	       "CPUID but #VC",
-	       .word = invlpgb_word),
+	       OPTION_WORDS(invlpgbs)),
 	OPTION(struct arguments, run.faults, "fault", READ, "NAME[=WHEN]",
 	       "be a hostile host: do what the list below says; WHEN is N for the N-th time that "
 	       "it "
 	       "could, /N for each N-th (/1)",
-	       .repeats = true, .read = read_fault, .word = fault_word),
+	       .repeats = true, .read = read_fault, OPTION_WORDS(faults, .name)),
 	OPTION(struct arguments, run.quiet, "quiet", FLAG, NULL, "no progress on standard output"),
 	{ 0 },
 };
@@ -229,18 +207,18 @@ static enum run_status start(const struct run_options *options)
 	return status;
 }
 
-static int run(void *arguments)
+static enum cmd_status run(void *arguments)
 {
 	struct arguments *args = arguments;
 	enum run_status status = RUN_MISUSE;
 
 	args->run.timeout_ns = args->timeout_s * 1000000000ull;
-	args->run.accel = accel_word(args->accel);
+	args->run.accel = accels[args->accel];
 	if (default_key_dir(args) && default_hv_image(args))
 		status = start(&args->run);
 	free(args->key_dir);
 	free(args->hv_image);
-	return status;
+	return (enum cmd_status)status;
 }
 
 static void show_faults(void)

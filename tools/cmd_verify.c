@@ -158,9 +158,9 @@ static bool find_measurement(struct options *o)
 	else if (policy->depth == EVIDENCE_REPORT)
 		return true;
 	else
-		cmd_file_error("measurement.hex", "it has to be yours, not the guest's: give "
-						  "--image FILE, --measurement HEX, or --mine DIR "
-						  "with it");
+		cmd_file_error("measurement.hex",
+			       "it has to be yours, not the guest's: give --image FILE, "
+			       "--measurement HEX, or --mine DIR with it");
 	return policy->has_measurement;
 }
 
@@ -224,7 +224,8 @@ static json_t *json_bindings(const struct verdict *verdict)
 	return list;
 }
 
-static bool print_json(const struct evidence *evidence, const struct verdict *verdict, int status)
+static bool print_json(const struct evidence *evidence, const struct verdict *verdict,
+		       enum cmd_status status)
 {
 	json_t *list = json_array();
 	json_t *root;
@@ -240,7 +241,7 @@ static bool print_json(const struct evidence *evidence, const struct verdict *ve
 	}
 	root = json_pack("{s:i, s:s, s:b, s:i, s:s*, s:s*, s:o, s:o, s:o, s:o}", "format", 1,
 			 "verdict", verdict->first_failure ? "refused" : "trusted", "emulated",
-			 verdict->emulated, "status", status, "failed",
+			 verdict->emulated, "status", (int)status, "failed",
 			 verdict->first_failure ? verdict->first_failure->name : NULL, "binding",
 			 verdict->bindings[0], "bindings", json_bindings(verdict), "report",
 			 json_report(&evidence->report), "signer",
@@ -265,7 +266,7 @@ static void print_text(const struct verdict *verdict)
 
 /* A verdict that cannot be written must not look like one that was. */
 static bool print(const struct options *o, const struct evidence *evidence,
-		  const struct verdict *verdict, int status)
+		  const struct verdict *verdict, enum cmd_status status)
 {
 	if (o->json && !print_json(evidence, verdict, status))
 		return false;
@@ -314,17 +315,17 @@ static bool load(struct options *o, struct evidence *evidence)
 	return false;
 }
 
-static int verify(struct options *o)
+static enum cmd_status verify(struct options *o)
 {
 	struct evidence evidence;
 	struct verdict verdict;
-	int status;
+	enum cmd_status status;
 
 	if (!evidence_paths_ok(&o->paths) || !find_measurement(o) ||
 	    !policy_load_crls(&o->policy) || !load(o, &evidence))
 		return CMD_MISUSE;
 	checks_run(&evidence, &o->policy, &verdict);
-	status = verdict.first_failure ? (int)verdict.first_failure->class : CMD_OK;
+	status = verdict.first_failure ? (enum cmd_status)verdict.first_failure->class : CMD_OK;
 	o->judged = true;
 	if (!print(o, &evidence, &verdict, status))
 		status = cmd_error("verify: cannot write the verdict");
@@ -350,10 +351,10 @@ static bool check_options(const struct options *o)
 	return !wrong;
 }
 
-static int run(void *arguments)
+static enum cmd_status run(void *arguments)
 {
 	struct options *o = arguments;
-	int status = check_options(o) ? verify(o) : CMD_MISUSE;
+	enum cmd_status status = check_options(o) ? verify(o) : CMD_MISUSE;
 
 	if (status == CMD_MISUSE && o->json && !o->judged)
 		print_json_error();
@@ -380,11 +381,10 @@ static const struct option_status statuses[] = {
 const struct command cmd_verify = {
 	.name = "verify",
 	.summary = "decide whether evidence is to be trusted",
-	.about =
-		"Decides whether the evidence that a guest left in DIRECTORY is to be trusted. "
-		"Needs no "
-		"network. What it decides by is yours: it comes from these options alone, whatever "
-		"lies in DIRECTORY.",
+	.about = "Decides whether the evidence that a guest left in DIRECTORY is to be trusted. "
+		 "Needs no network. What it decides by is yours: it comes from these options "
+		 "alone, whatever "
+		 "lies in DIRECTORY.",
 	.groups = (const struct option_group[]){ { NULL, option_rows }, { 0 } },
 	.operands = operands,
 	.statuses = statuses,

@@ -52,15 +52,10 @@ static const struct {
 	      { "startup-none", START_OFF },
 	      { "startup-state", START_STATE } };
 
-static const char *flag_word(size_t index)
-{
-	return index < sizeof(flags) / sizeof(flags[0]) ? flags[index].word : NULL;
-}
-
 /* The word that starts most counts. */
 static bool take_flag(const char *word, size_t length, enum start *start)
 {
-	for (size_t i = 0; flag_word(i); i++) {
+	for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]); i++) {
 		if (strlen(flags[i].word) != length || memcmp(flags[i].word, word, length) != 0)
 			continue;
 		if (flags[i].start > *start)
@@ -99,15 +94,13 @@ static const struct option_row option_rows[] = {
 	       .set = SHAPE_SWTPM),
 	OPTION(struct arguments, start, "flags", READ, "LIST",
 	       "how the TPM is found, words with commas between: not-need-init (on, and waiting "
-	       "for "
-	       "TPM2_Startup), startup-clear, startup-state (on, and started so), startup-none "
+	       "for TPM2_Startup), startup-clear, startup-state (on, and started so), startup-none "
 	       "(nothing is started). --mssim: startup-clear by default; --swtpm: off until the "
 	       "client's CMD_INIT by default",
-	       .read = read_flags, .word = flag_word),
+	       .read = read_flags, OPTION_WORDS(flags, .word)),
 	OPTION(struct arguments, state, "state", FOLDER, "DIR",
 	       "keep the TPM's permanent state there; without it the TPM is a new one and ends "
-	       "with "
-	       "the program"),
+	       "with the program"),
 	OPTION(struct arguments, key, "key", FILE, "FILE",
 	       "seal that state with the key in FILE: 32 bytes, or 64 hexadecimal digits"),
 	OPTION(struct arguments, place.terminate, "terminate", FLAG, NULL,
@@ -225,7 +218,7 @@ static enum cmd_status run_server(struct arguments *a)
 	return ok ? CMD_OK : cmd_error("vtpm: %s", error.text);
 }
 
-static int run_serve(void *arguments)
+static enum cmd_status run_serve(void *arguments)
 {
 	struct arguments *a = arguments;
 
@@ -246,8 +239,8 @@ static const struct command cmd_vtpm_serve = {
 	.summary = "serve TPM commands on ports of localhost or a socket",
 	.about = "Runs the code of the vtpm service as a Linux process: TPM commands on PORT of "
 		 "localhost, control on PORT + 1; or control on a Unix socket, over which the "
-		 "client "
-		 "passes its command channel, as QEMU does. One of --port and --socket must be "
+		 "client passes its command channel, as QEMU does. One of --port and --socket must "
+		 "be "
 		 "given.\n\n"
 		 "The TPM has no certificates, for there is nobody to attest it "
 		 "(docs/vtpm-serve.md).",

@@ -5,14 +5,14 @@
 #include "tools/cmd.h"
 #include "tools/options.h"
 
-static int version(void *arguments)
+static enum cmd_status version(void *arguments)
 {
 	(void)arguments;
 	printf("socle %s\n", SOCLE_VERSION);
 	return CMD_OK;
 }
 
-static int print_tables(void *arguments);
+static enum cmd_status print_tables(void *arguments);
 
 static const struct command cmd_version = {
 	.name = "--version",
@@ -35,7 +35,7 @@ static const struct command root = {
 						     &cmd_tables, NULL },
 };
 
-static int print_tables(void *arguments)
+static enum cmd_status print_tables(void *arguments)
 {
 	(void)arguments;
 	return options_print_tables(&root) ? CMD_OK : cmd_error("cannot write the tables");

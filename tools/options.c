@@ -31,6 +31,13 @@ const struct option_row *options_at(const struct command *command, size_t index)
 	return index == 0 ? &help_row : NULL;
 }
 
+const char *option_word(const struct option_row *row, size_t index)
+{
+	const char *word = (const char *)row->words + index * row->word_distance;
+
+	return index < row->word_count ? *(const char *const *)word : NULL;
+}
+
 static bool takes_value(const struct option_row *row)
 {
 	return row->kind != OPTION_FLAG && row->kind != OPTION_SET;
@@ -88,7 +95,7 @@ static bool read_choice(const struct option_row *row, const char *text, uint64_t
 {
 	const char *word;
 
-	for (*index = 0; (word = row->word(*index)); ++*index) {
+	for (*index = 0; (word = option_word(row, *index)); ++*index) {
 		if (strcmp(text, word) == 0)
 			return true;
 	}

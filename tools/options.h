@@ -10,6 +10,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "tools/cmd.h"
+
 #define OPTIONS_MAX 40u /* of one command, in all of its groups */
 
 /* What a value is, and what it is stored as. */
@@ -40,8 +42,9 @@ struct option_row {
 	size_t to, width;  /* the member that gets the value, and its size */
 	uint64_t set, least, most;
 	uint64_t multiple; /* that a number has to be of; 0: of any */
-	/* A choice's words, and those that completion offers for what read() takes; NULL at the end. */
-	const char *(*word)(size_t index);
+	/* OPTION_WORDS(): a choice's words, and those that completion offers for what read() takes. */
+	const char *const *words;
+	size_t word_count, word_distance;
 	/* Stores at to what value says, which it may cut; NULL, or what it wants instead. */
 	const char *(*read)(void *to, char *value);
 };
@@ -56,6 +59,11 @@ struct option_row {
 		.width = sizeof(((const structure *)NULL)->member), .name = option, \
 		.kind = OPTION_##what, .value = shown, .help = text, __VA_ARGS__    \
 	}
+
+/* For a row: an array of words, or of structures that have one as the member that is named (.name). */
+#define OPTION_WORDS(array, ...)                                                            \
+	.words = &(array)[0] __VA_ARGS__, .word_count = sizeof(array) / sizeof((array)[0]), \
+	.word_distance = sizeof((array)[0])
 
 /* Options that the help shows under a title of their own; NULL: under none. */
 struct option_group {
@@ -80,7 +88,7 @@ struct command {
 	const struct option_status *statuses;  /* up to one without a meaning; NULL: 0 and 1 */
 	const void *defaults;		       /* of what run() gets; NULL: zeros */
 	size_t size;			       /* of it */
-	int (*run)(void *arguments);	       /* the exit status, one of statuses */
+	enum cmd_status (*run)(void *arguments); /* one of statuses */
 	/* Is told of arguments that were refused, after the line on standard error; or NULL. */
 	void (*refused)(int argc, char **argv);
 	void (*more_help)(void); /* prints what follows the options; or NULL */
@@ -101,6 +109,9 @@ enum options_result options_read(const struct command *command, const char *path
 
 /* The option at that index, in the order of the groups, --help behind them; NULL after it. */
 const struct option_row *options_at(const struct command *command, size_t index);
+
+/* One of a row's words; NULL after the last. */
+const char *option_word(const struct option_row *row, size_t index);
 
 #define OPTION_RANGE_SIZE 256u
 

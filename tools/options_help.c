@@ -69,8 +69,8 @@ static const char *append_words(const struct option_row *row, const char *betwee
 	const char *word;
 
 	text[0] = '\0';
-	for (size_t i = 0; (word = row->word(i)); i++)
-		append(text, "%s%s", i == 0 ? "" : row->word(i + 1) ? between : last, word);
+	for (size_t i = 0; (word = option_word(row, i)); i++)
+		append(text, "%s%s", i == 0 ? "" : i + 1 < row->word_count ? between : last, word);
 	return text;
 }
 
@@ -111,7 +111,7 @@ static const char *put_default(const struct option_row *row, const struct comman
 	at = (const char *)command->defaults + row->to;
 	memcpy(&number, at, row->width);
 	if (row->kind == OPTION_CHOICE)
-		append(text, "%s", row->word(number));
+		append(text, "%s", option_word(row, number));
 	else if (is_number(row) && number && number >= row->least && number <= row->most)
 		print_number(text, row->kind, number);
 	else if (row->kind == OPTION_TEXT || row->kind == OPTION_FILE)
@@ -222,8 +222,8 @@ static json_t *json_words(const struct option_row *row)
 {
 	json_t *list = json_array();
 
-	for (size_t i = 0; row->word && row->word(i); i++)
-		json_array_append_new(list, json_string(row->word(i)));
+	for (size_t i = 0; i < row->word_count; i++)
+		json_array_append_new(list, json_string(option_word(row, i)));
 	return list;
 }
 

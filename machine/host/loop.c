@@ -9,6 +9,8 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include "core/base/host/clock.h"
+
 #define NS_PER_MS 1000000u
 #define STOP_GRACE_NS (5000ull * NS_PER_MS) /* between the stop event and QEMU's own end */
 
@@ -181,7 +183,7 @@ static int take_signal(struct machine *m)
 /* Milliseconds until deadline for poll(), rounded up; 0 is for no deadline. */
 static int remaining_ms(uint64_t deadline_ns)
 {
-	uint64_t now = timeline_clock(), ms;
+	uint64_t now = clock_ns(), ms;
 
 	if (deadline_ns == 0)
 		return -1;
@@ -257,7 +259,7 @@ void machine_loop(struct machine *m, struct stop *stop)
 			return;
 		}
 		if (stopped_ns == 0 && m->memory.mailbox->stop_reason != MAILBOX_STOP_NONE)
-			stopped_ns = timeline_clock();
+			stopped_ns = clock_ns();
 		if (remaining_ms(deadline(m, stopped_ns)) == 0) {
 			timed_out(m, stop);
 			return;

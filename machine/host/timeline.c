@@ -4,25 +4,17 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "core/base/host/clock.h"
 #include "core/base/host/file.h"
 #include "machine/host/exits.h"
 #include "machine/host/files.h"
 
 #define FILE_NAME "timeline.json"
 
-uint64_t timeline_clock(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
-
 uint64_t timeline_now(const struct timeline *timeline)
 {
-	return timeline_clock() - timeline->start_ns;
+	return clock_ns() - timeline->start_ns;
 }
 
 static void note(struct timeline *timeline, const char *name, uint64_t clock)
@@ -34,7 +26,7 @@ static void note(struct timeline *timeline, const char *name, uint64_t clock)
 
 bool timeline_init(struct timeline *timeline)
 {
-	*timeline = (struct timeline){ .start_ns = timeline_clock() };
+	*timeline = (struct timeline){ .start_ns = clock_ns() };
 	timeline->events = json_object();
 	if (!timeline->events)
 		return false;
@@ -53,7 +45,7 @@ bool timeline_event(struct timeline *timeline, const char *name)
 {
 	if (json_object_get(timeline->events, name))
 		return false;
-	note(timeline, name, timeline_clock());
+	note(timeline, name, clock_ns());
 	return true;
 }
 

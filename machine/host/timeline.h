@@ -26,9 +26,6 @@ struct timeline {
 	json_t *stop;
 };
 
-/* CLOCK_MONOTONIC in ns. */
-uint64_t timeline_clock(void);
-
 /* Starts the clock and notes the event machine_start. False when out of memory. */
 bool timeline_init(struct timeline *timeline);
 void timeline_free(struct timeline *timeline);

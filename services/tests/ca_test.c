@@ -19,9 +19,9 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "core/base/host/clock.h"
 #include "services/tests/played_host.h"
 #include "services/tests/spawn.h"
 
@@ -201,22 +201,14 @@ static void test_lies(void **state)
 	}
 }
 
-static int64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 /* How long the start takes with this CA. */
-static int64_t start_time(enum lie lie)
+static uint64_t start_time(enum lie lie)
 {
 	struct vtpm vtpm;
-	int64_t begin = now_ms(), took;
+	uint64_t begin = clock_ms(), took;
 
 	start(&vtpm, "optional", lie);
-	took = now_ms() - begin;
+	took = clock_ms() - begin;
 	assert_int_equal(vtpm.status, 0);
 	stop(&vtpm);
 	return took;

@@ -4,23 +4,15 @@
 #include <errno.h>
 #include <stdbool.h>
 #include <stdlib.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "core/base/frame.h"
+#include "core/base/host/clock.h"
 #include "services/vtpm/vtpm.h"
-
-static uint64_t now_ms(void)
-{
-	struct timespec now = { 0 };
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
 
 uint64_t host_channel_deadline(uint32_t timeout_ms)
 {
-	return now_ms() + timeout_ms;
+	return clock_ms() + timeout_ms;
 }
 
 /* Nothing was transferred, but something may be later: the pipe is full or empty. */
@@ -39,7 +31,7 @@ static const char *write_all(const uint8_t *data, size_t size, uint64_t deadline
 			size -= (size_t)put;
 		} else if (!may_go_on(put)) {
 			return "there is no host channel";
-		} else if (now_ms() >= deadline) {
+		} else if (clock_ms() >= deadline) {
 			return "the host takes nothing";
 		}
 	}
@@ -58,7 +50,7 @@ static const char *read_all(uint8_t *data, size_t size, uint64_t deadline)
 		} else if (!may_go_on(got)) {
 			return "there is no host channel";
 		}
-		if (size && now_ms() >= deadline)
+		if (size && clock_ms() >= deadline)
 			return "the CA did not answer in time";
 	}
 	return NULL;

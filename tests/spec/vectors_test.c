@@ -350,6 +350,15 @@ enum cmd_status cmd_file_error(const char *file, const char *format, ...)
 	return CMD_MISUSE;
 }
 
+bool cmd_read_file(const char *path, size_t max, struct file_bytes *bytes)
+{
+	struct host_error error;
+
+	if (!file_read(path, max, bytes, &error))
+		fail_msg("%s: %s", path, error.text);
+	return true;
+}
+
 static void write_file(const char *folder, const char *name, const void *data, size_t size)
 {
 	char path[256];

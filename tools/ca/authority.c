@@ -17,28 +17,19 @@
 #include "core/base/number.h"
 #include "tools/ca/certificate.h"
 
-#define PATH_SIZE 4096
 #define KEY_FILE_MAX (64u << 10)
 /* Serial numbers start at random below this; what is above can never be used up. */
 #define SERIAL_FIRST_BITS 62u
-
-static bool path_in(char path[PATH_SIZE], const char *directory, const char *name,
-		    struct host_error *error)
-{
-	if (snprintf(path, PATH_SIZE, "%s/%s", directory, name) >= PATH_SIZE)
-		return host_fail(error, "the directory's name is too long");
-	return true;
-}
 
 /* Writes a new file, which reaches the disk before this returns. */
 static bool write_new(const char *directory, const char *name, mode_t mode, const BUF_MEM *text,
 		      struct host_error *error)
 {
-	char path[PATH_SIZE];
+	char path[FILE_PATH_MAX];
 	bool ok;
 	int fd;
 
-	if (!path_in(path, directory, name, error))
+	if (!file_path(path, directory, name, error))
 		return false;
 	fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
 	if (fd < 0)
@@ -70,9 +61,9 @@ static bool write_pem(const char *directory, const char *name, enum pem_kind kin
 
 static bool make_folder(const char *directory, const char *name, struct host_error *error)
 {
-	char path[PATH_SIZE];
+	char path[FILE_PATH_MAX];
 
-	if (!path_in(path, directory, name, error))
+	if (!file_path(path, directory, name, error))
 		return false;
 	if (mkdir(path, 0755) != 0)
 		return host_fail(error, "%s: %s", name, strerror(errno));
@@ -106,10 +97,10 @@ static void remove_directory(const char *directory)
 {
 	static const char *const names[] = { "ca.key", "ca.pem", "serial", "issued", "nonces" };
 	struct host_error ignored;
-	char path[PATH_SIZE];
+	char path[FILE_PATH_MAX];
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-		if (path_in(path, directory, names[i], &ignored))
+		if (file_path(path, directory, names[i], &ignored))
 			remove(path);
 	}
 	rmdir(directory);
@@ -119,9 +110,9 @@ static void remove_directory(const char *directory)
 static bool make_directory(const char *directory, EVP_PKEY *key, X509 *certificate,
 			   struct host_error *error)
 {
-	char temporary[PATH_SIZE];
+	char temporary[FILE_PATH_MAX];
 
-	if (snprintf(temporary, PATH_SIZE, "%s.XXXXXX", directory) >= PATH_SIZE)
+	if (snprintf(temporary, FILE_PATH_MAX, "%s.XXXXXX", directory) >= FILE_PATH_MAX)
 		return host_fail(error, "the directory's name is too long");
 	if (!mkdtemp(temporary))
 		return host_fail(error, "%s", strerror(errno));
@@ -156,10 +147,10 @@ static BIO *open_file(const char *directory, const char *name, struct file_bytes
 		      struct host_error *error)
 {
 	struct host_error reason;
-	char path[PATH_SIZE];
+	char path[FILE_PATH_MAX];
 
 	*bytes = (struct file_bytes){ 0 };
-	if (!path_in(path, directory, name, error))
+	if (!file_path(path, directory, name, error))
 		return NULL;
 	if (!file_read(path, KEY_FILE_MAX, bytes, &reason)) {
 		host_fail(error, "%s: %.200s", name, reason.text);
@@ -220,11 +211,11 @@ static bool read_serial(const char *path, uint64_t *serial, struct host_error *e
 
 static bool advance_serial(const char *directory, uint64_t *serial, struct host_error *error)
 {
-	char path[PATH_SIZE], next[PATH_SIZE], text[32];
+	char path[FILE_PATH_MAX], next[FILE_PATH_MAX], text[32];
 	BUF_MEM number = { .data = text };
 
-	if (!path_in(path, directory, "serial", error) ||
-	    !path_in(next, directory, "serial.part", error) || !read_serial(path, serial, error))
+	if (!file_path(path, directory, "serial", error) ||
+	    !file_path(next, directory, "serial.part", error) || !read_serial(path, serial, error))
 		return false;
 	number.length = (size_t)snprintf(text, sizeof(text), "%" PRIu64 "\n", *serial + 1);
 	if (unlink(next) != 0 && errno != ENOENT)
@@ -264,7 +255,7 @@ bool ca_authority_record(const struct ca_authority *ca, uint64_t serial, X509 *c
 bool ca_authority_use_nonce(const struct ca_authority *ca, const uint8_t *nonce, size_t size,
 			    struct host_error *error)
 {
-	char name[16 + 2 * 64], path[PATH_SIZE];
+	char name[16 + 2 * 64], path[FILE_PATH_MAX];
 	int length = snprintf(name, sizeof(name), "nonces/");
 	int fd;
 
@@ -272,7 +263,7 @@ bool ca_authority_use_nonce(const struct ca_authority *ca, const uint8_t *nonce,
 		return host_fail(error, "the nonce is too long");
 	for (size_t i = 0; i < size; i++)
 		length += snprintf(name + length, sizeof(name) - (size_t)length, "%02x", nonce[i]);
-	if (!path_in(path, ca->directory, name, error))
+	if (!file_path(path, ca->directory, name, error))
 		return false;
 	fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
 	if (fd < 0 && errno == EEXIST)

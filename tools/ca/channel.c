@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "core/base/frame.h"
+#include "core/base/host/clock.h"
 
 #define STALL_LIMIT_MS 30000
 #define FOREVER (-1) /* as poll() has it */
@@ -17,28 +18,20 @@
 #define CONNECTS_PER_S 20u
 #define BACKLOG 16
 
-static uint64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
-
 struct ca_channel ca_channel_open(int fd, unsigned int seconds)
 {
-	return (struct ca_channel){ fd, seconds ? now_ms() + seconds * 1000ull : 0 };
+	return (struct ca_channel){ fd, seconds ? clock_ms() + seconds * 1000ull : 0 };
 }
 
 bool ca_channel_over(const struct ca_channel *channel)
 {
-	return channel->end_ms && now_ms() >= channel->end_ms;
+	return channel->end_ms && clock_ms() >= channel->end_ms;
 }
 
 /* How long to wait for the other side: limit_ms, or FOREVER, but not beyond the end of its time. */
 static int wait_ms(const struct ca_channel *channel, int limit_ms)
 {
-	uint64_t now = now_ms(), left;
+	uint64_t now = clock_ms(), left;
 
 	if (!channel->end_ms)
 		return limit_ms;

@@ -93,11 +93,6 @@ static const char *read_file(void *inputs, char *text)
 	return add_input(inputs, text, equals + 1);
 }
 
-static const char *feature_word(size_t index)
-{
-	return index < CPU_FEATURES ? cpu_features[index].name : NULL;
-}
-
 static const char *read_feature(void *flags, char *name)
 {
 	const struct cpu_feature *feature = cpu_feature_find(name);
@@ -152,13 +147,11 @@ static const struct option_row socle_rows[] = {
 	OPTION(struct request, debug_console, "debug-console", ADDRESS, "PORT",
 	       "where the monitor's log goes", PORT),
 	OPTION(struct request, allow_missing, "allow-missing", READ, "FEATURE",
-	       "start where the CPU has no smep, smap, umip, aes, pclmulqdq or rdrand; once for "
-	       "each",
-	       .repeats = true, .read = read_feature, .word = feature_word),
+	       "start where the CPU has no smep, smap, umip, aes, pclmulqdq or rdrand; once each",
+	       .repeats = true, .read = read_feature, OPTION_WORDS(cpu_features, .name)),
 	OPTION(struct request, bare_guest_path, "guest-bare", FILE, "ELF",
 	       "a guest that starts in 64-bit mode at its entry point; RSI points to Linux's "
-	       "struct "
-	       "cc_blob_sev_info"),
+	       "struct cc_blob_sev_info"),
 	{ 0 },
 };
 
@@ -224,12 +217,7 @@ static bool check_request(const struct request *r)
 
 static bool read_input(const char *path, struct file_bytes *bytes)
 {
-	struct host_error error;
-
-	if (!path || file_read(path, INPUT_MAX, bytes, &error))
-		return true;
-	cmd_file_error(path, "%s", error.text);
-	return false;
+	return !path || cmd_read_file(path, INPUT_MAX, bytes);
 }
 
 static bool build_socle(const struct request *r, struct work *w, struct host_error *error)
@@ -402,7 +390,7 @@ static void free_work(struct work *w)
 	file_free(&w->output);
 }
 
-static int run(void *arguments)
+static enum cmd_status run(void *arguments)
 {
 	struct work *w = calloc(1, sizeof(*w));
 	enum cmd_status status = CMD_MISUSE;
@@ -422,10 +410,8 @@ const struct command igvm_build = {
 	.name = "build",
 	.summary = "make an IGVM file",
 	.about = "Makes an IGVM file of Socle and its guest (--monitor), of a program at VMPL0 "
-		 "(--bare) or of "
-		 "a kernel there (--plain-linux). Addresses and sizes may be hexadecimal (0x) and "
-		 "end in K, "
-		 "M or G.",
+		 "(--bare) or of a kernel there (--plain-linux). Addresses and sizes may be in "
+		 "hexadecimal (0x) and end in K, M or G.",
 	.groups = groups,
 	.defaults = &(const struct request){ .cmdline = "",
 					     .memory = MEMORY_DEFAULT,

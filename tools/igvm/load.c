@@ -9,13 +9,10 @@
 
 bool igvm_load(const char *path, struct file_bytes *bytes, struct igvm_file *file)
 {
-	struct host_error reason;
 	struct igvm_error error;
 
-	if (!file_read(path, FILE_MAX, bytes, &reason)) {
-		cmd_file_error(path, "%s", reason.text);
+	if (!cmd_read_file(path, FILE_MAX, bytes))
 		return false;
-	}
 	if (!igvm_open(file, bytes->data, bytes->size, &error)) {
 		cmd_file_error(path, "%s, at offset %" PRIu64, error.text, error.offset);
 		file_free(bytes);

@@ -18,7 +18,7 @@ struct arguments {
 	enum measure_form form;
 };
 
-static int measure(void *arguments)
+static enum cmd_status measure(void *arguments)
 {
 	const struct arguments *a = arguments;
 	char hex[HEX_TEXT_SIZE(PSP_MEASUREMENT_SIZE)];

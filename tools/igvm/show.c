@@ -259,7 +259,7 @@ struct arguments {
 	bool json;
 };
 
-static int show(void *arguments)
+static enum cmd_status show(void *arguments)
 {
 	const struct arguments *a = arguments;
 	struct contents c = { .path = a->path };
@@ -289,8 +289,7 @@ const struct command igvm_show = {
 	.name = "show",
 	.summary = "say what an IGVM file holds",
 	.about = "Says what FILE loads, where, how it is measured, and what Socle's parameter "
-		 "block in it "
-		 "says.",
+		 "block in it says.",
 	.groups = (const struct option_group[]){ { NULL, option_rows }, { 0 } },
 	.operands = operands,
 	.size = sizeof(struct arguments),

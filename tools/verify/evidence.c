@@ -16,23 +16,21 @@
 #include "core/evidence/host/amd_certificates.h"
 #include "core/evidence/host/cert_table.h"
 #include "core/evidence/host/ek_certificate.h"
-#include "core/evidence/host/report_input.h"
 #include "tools/cmd.h"
 
 #define FILE_SIZE_MAX (64u << 10)
-#define PATH_SIZE 4096
 
 /* A path that is too long is the directory's own, which is no file to read: never another's. */
-static const char *join(const char *directory, const char *name, char path[PATH_SIZE])
+static const char *join(const char *directory, const char *name, char path[FILE_PATH_MAX])
 {
-	if (snprintf(path, PATH_SIZE, "%s/%s", directory, name) >= PATH_SIZE)
+	if (snprintf(path, FILE_PATH_MAX, "%s/%s", directory, name) >= FILE_PATH_MAX)
 		return directory;
 	return path;
 }
 
 static bool has_file(const struct evidence_paths *paths, const char *name)
 {
-	char path[PATH_SIZE];
+	char path[FILE_PATH_MAX];
 
 	return access(join(paths->directory, name, path), F_OK) == 0;
 }
@@ -40,7 +38,7 @@ static bool has_file(const struct evidence_paths *paths, const char *name)
 /* Whether the relying party's own folder has this file. */
 static bool is_mine(const struct evidence_paths *paths, const char *name)
 {
-	char path[PATH_SIZE];
+	char path[FILE_PATH_MAX];
 
 	return paths->mine && access(join(paths->mine, name, path), F_OK) == 0;
 }
@@ -77,26 +75,16 @@ bool evidence_paths_ok(const struct evidence_paths *paths)
 	return false;
 }
 
-static bool read_file(const char *path, struct file_bytes *bytes)
-{
-	struct host_error error;
-
-	if (file_read(path, FILE_SIZE_MAX, bytes, &error))
-		return true;
-	cmd_file_error(path, "%s", error.text);
-	return false;
-}
-
 static bool load_blob(const struct evidence_paths *paths, const char *name, struct file_bytes *blob)
 {
-	char path[PATH_SIZE];
+	char path[FILE_PATH_MAX];
 
-	return read_file(join(paths->directory, name, path), blob);
+	return cmd_read_file(join(paths->directory, name, path), FILE_SIZE_MAX, blob);
 }
 
 /* The file of this name in the guest's folder, or of the name that the kernel has for it. */
 static const char *kernel_path(const char *directory, const char *name, const char *kernels,
-			       char path[PATH_SIZE])
+			       char path[FILE_PATH_MAX])
 {
 	if (access(join(directory, name, path), F_OK) == 0 ||
 	    access(join(directory, kernels, path), F_OK) != 0)
@@ -109,6 +97,21 @@ static bool load_optional(const struct evidence_paths *paths, const char *name,
 			  struct file_bytes *blob)
 {
 	return !has_file(paths, name) || load_blob(paths, name, blob);
+}
+
+bool evidence_read_report(const char *path, struct report_input *input)
+{
+	struct host_error error;
+	struct file_bytes blob;
+	const char *wrong = error.text;
+
+	if (strcmp(path, "-") == 0 ? file_read_stdin(REPORT_INPUT_MAX, &blob, &error)
+				   : file_read(path, REPORT_INPUT_MAX, &blob, &error))
+		wrong = report_input_read(input, blob.data, blob.size);
+	file_free(&blob);
+	if (wrong)
+		cmd_file_error(path, "%s", wrong);
+	return !wrong;
 }
 
 /* Whether what stands behind a report is a table; of use or not, nothing else may be there. */
@@ -126,26 +129,18 @@ static const char *behind_error(const struct report_input *input)
 /* In whatever form it is; a table behind it is the host's. */
 static bool load_report(const struct evidence_paths *paths, struct evidence *e)
 {
-	char buffer[PATH_SIZE];
+	char buffer[FILE_PATH_MAX];
 	const char *path = paths->report
 				   ? paths->report
 				   : kernel_path(paths->directory, "report.bin", "outblob", buffer);
 	struct report_input input;
-	struct host_error error;
-	struct file_bytes blob;
 	const char *wrong;
 
-	if (!(strcmp(path, "-") == 0 ? file_read_stdin(REPORT_INPUT_MAX, &blob, &error)
-				     : file_read(path, REPORT_INPUT_MAX, &blob, &error))) {
-		cmd_file_error(path, "%s", error.text);
+	if (!evidence_read_report(path, &input))
 		return false;
-	}
-	wrong = report_input_read(&input, blob.data, blob.size);
-	file_free(&blob);
 	e->report = input.report;
 	e->report_table = input.table;
-	if (!wrong)
-		wrong = behind_error(&input);
+	wrong = behind_error(&input);
 	if (wrong)
 		cmd_file_error(path, "%s", wrong);
 	return !wrong;
@@ -156,7 +151,7 @@ X509 *evidence_load_certificate(const char *path)
 	X509 *certificate;
 	struct file_bytes blob;
 
-	if (!read_file(path, &blob))
+	if (!cmd_read_file(path, FILE_SIZE_MAX, &blob))
 		return NULL;
 	certificate = amd_chain_read_certificate(blob.data, blob.size);
 	if (!certificate)
@@ -176,12 +171,12 @@ static EVP_PKEY *read_pem_key(const struct file_bytes *blob)
 
 static EVP_PKEY *load_key(const struct evidence_paths *paths, const char *name)
 {
-	char buffer[PATH_SIZE];
+	char buffer[FILE_PATH_MAX];
 	const char *path = join(paths->directory, name, buffer);
 	struct file_bytes blob;
 	EVP_PKEY *key;
 
-	if (!read_file(path, &blob))
+	if (!cmd_read_file(path, FILE_SIZE_MAX, &blob))
 		return NULL;
 	key = read_pem_key(&blob);
 	if (!key)
@@ -209,10 +204,10 @@ static bool strip_public(struct file_bytes *blob)
 /* The AK comes as a key, or as the public area that tpm2-tools write unless they are told. */
 static bool load_ak(const struct evidence_paths *paths, struct evidence *e)
 {
-	char buffer[PATH_SIZE];
+	char buffer[FILE_PATH_MAX];
 	const char *path = join(paths->directory, "ak.pub", buffer);
 
-	if (!read_file(path, &e->ak_area))
+	if (!cmd_read_file(path, FILE_SIZE_MAX, &e->ak_area))
 		return false;
 	e->ak = read_pem_key(&e->ak_area);
 	if (!e->ak && strip_public(&e->ak_area))
@@ -237,22 +232,21 @@ static bool json_hex(const json_t *object, const char *name, uint8_t *bytes, siz
  * its folder. NULL after a line on stderr when it gave neither.
  */
 static const char *own_path(const struct evidence_paths *paths, const char *given, const char *name,
-			    const char *option, char path[PATH_SIZE])
+			    const char *option, char path[FILE_PATH_MAX])
 {
 	if (given)
 		return given;
 	if (paths->mine)
 		return join(paths->mine, name, path);
 	cmd_file_error(name,
-		       "it has to be yours, not the guest's: give %s FILE, or --mine DIR "
-		       "with it",
+		       "it has to be yours, not the guest's: give %s FILE, or --mine DIR with it",
 		       option);
 	return NULL;
 }
 
 static bool load_challenge(const struct evidence_paths *paths, struct evidence *evidence)
 {
-	char buffer[PATH_SIZE];
+	char buffer[FILE_PATH_MAX];
 	const char *path = own_path(paths, paths->challenge, "challenge.json", "--challenge",
 				    buffer);
 	json_error_t error;
@@ -260,7 +254,7 @@ static bool load_challenge(const struct evidence_paths *paths, struct evidence *
 	json_t *root;
 	bool ok;
 
-	if (!path || !read_file(path, &blob))
+	if (!path || !cmd_read_file(path, FILE_SIZE_MAX, &blob))
 		return false;
 	root = json_loadb((const char *)blob.data, blob.size, JSON_REJECT_DUPLICATES, &error);
 	file_free(&blob);
@@ -282,12 +276,12 @@ static bool load_challenge(const struct evidence_paths *paths, struct evidence *
 
 static bool load_nonce(const struct evidence_paths *paths, struct evidence *evidence)
 {
-	char buffer[PATH_SIZE];
+	char buffer[FILE_PATH_MAX];
 	const char *path = own_path(paths, paths->nonce, "nonce.bin", "--nonce", buffer);
 	struct file_bytes blob;
 	bool ok;
 
-	if (!path || !read_file(path, &blob))
+	if (!path || !cmd_read_file(path, FILE_SIZE_MAX, &blob))
 		return false;
 	ok = blob.size == sizeof(evidence->nonce);
 	if (ok)
@@ -301,7 +295,7 @@ static bool load_nonce(const struct evidence_paths *paths, struct evidence *evid
 
 /* Where one of the report's certificates is read from. */
 static const char *certificate_path(const struct evidence_paths *paths, const char *given,
-				    const char *name, char path[PATH_SIZE])
+				    const char *name, char path[FILE_PATH_MAX])
 {
 	const char *directory = paths->certificates ? paths->certificates : paths->directory;
 
@@ -320,12 +314,12 @@ static X509 *load_chain_member(const struct evidence_paths *paths,
 			       const struct chain_member *member, enum amd_chain_place place,
 			       enum report_signing_key key)
 {
-	char buffer[PATH_SIZE];
+	char buffer[FILE_PATH_MAX];
 	const char *path = certificate_path(paths, member->given, member->name, buffer);
 	X509 *certificate;
 	struct file_bytes blob;
 
-	if (!read_file(path, &blob))
+	if (!cmd_read_file(path, FILE_SIZE_MAX, &blob))
 		return NULL;
 	certificate = amd_chain_pick_certificate(blob.data, blob.size, place, key);
 	if (!certificate)
@@ -368,7 +362,7 @@ bool evidence_load_chain(const struct evidence_paths *paths, struct amd_chain *c
 /* A file that was named, or that is there, is the one to use, whatever the table has. */
 static bool wants_table(const struct evidence_paths *paths, const char *given, const char *name)
 {
-	char path[PATH_SIZE];
+	char path[FILE_PATH_MAX];
 
 	return !given && access(certificate_path(paths, NULL, name, path), F_OK) != 0;
 }
@@ -378,13 +372,13 @@ static bool load_table(const struct evidence_paths *paths, const struct file_byt
 		       struct amd_chain *chain)
 {
 	const char *directory = paths->certificates ? paths->certificates : paths->directory;
-	char buffer[PATH_SIZE];
+	char buffer[FILE_PATH_MAX];
 	const char *path = kernel_path(directory, "certs.bin", "auxblob", buffer);
 	bool there = access(path, F_OK) == 0;
 	struct file_bytes blob = *behind_report;
 	const char *wrong = NULL;
 
-	if (there && !read_file(path, &blob))
+	if (there && !cmd_read_file(path, FILE_SIZE_MAX, &blob))
 		return false;
 	/* Nothing at all, as the kernel has it where the host gave none. */
 	if (blob.size)
@@ -429,7 +423,7 @@ static bool load_certificates(struct evidence *e, const struct evidence_paths *g
 {
 	struct evidence_paths with_root = *given;
 	const struct evidence_paths *paths = &with_root;
-	char root[PATH_SIZE];
+	char root[FILE_PATH_MAX];
 	enum report_signing_key key = report_signing_key(&e->report) == REPORT_KEY_VLEK
 					      ? REPORT_KEY_VLEK
 					      : REPORT_KEY_VCEK;
@@ -456,7 +450,7 @@ static bool load_ca(struct evidence *e, const char *path)
 {
 	struct file_bytes blob;
 
-	if (!read_file(path, &blob))
+	if (!cmd_read_file(path, FILE_SIZE_MAX, &blob))
 		return false;
 	e->ca = ek_certificate_read_ca(blob.data, blob.size);
 	if (!e->ca)
@@ -475,10 +469,10 @@ static bool load_ek_certificate(struct evidence *e, const struct evidence_paths 
 
 static bool load_manifest(const struct evidence_paths *paths, struct file_bytes *manifest)
 {
-	char path[PATH_SIZE];
+	char path[FILE_PATH_MAX];
 
-	return read_file(kernel_path(paths->directory, "manifest.bin", "manifestblob", path),
-			 manifest);
+	return cmd_read_file(kernel_path(paths->directory, "manifest.bin", "manifestblob", path),
+			     FILE_SIZE_MAX, manifest);
 }
 
 static bool load_keys(struct evidence *e, const struct evidence_paths *paths)
@@ -537,13 +531,13 @@ bool evidence_has_measurement(const struct evidence_paths *paths)
 bool evidence_load_measurement(const struct evidence_paths *paths,
 			       uint8_t measurement[PSP_MEASUREMENT_SIZE])
 {
-	char buffer[PATH_SIZE];
+	char buffer[FILE_PATH_MAX];
 	const char *path = join(paths->mine, "measurement.hex", buffer);
 	char text[2 * PSP_MEASUREMENT_SIZE + 2];
 	struct file_bytes blob;
 	bool ok;
 
-	if (!read_file(path, &blob))
+	if (!cmd_read_file(path, FILE_SIZE_MAX, &blob))
 		return false;
 	snprintf(text, sizeof(text), "%.*s", (int)strnlen((const char *)blob.data, blob.size),
 		 (const char *)blob.data);

@@ -17,6 +17,7 @@
 #include "abi/svsm.h"
 #include "core/base/host/file.h"
 #include "core/evidence/host/amd_chain.h"
+#include "core/evidence/host/report_input.h"
 #include "core/tpm/host/tpm_public.h"
 
 #define EVIDENCE_SECRET_MAX 64u
@@ -78,6 +79,9 @@ bool evidence_paths_ok(const struct evidence_paths *paths);
  */
 bool evidence_load(struct evidence *evidence, const struct evidence_paths *paths,
 		   enum evidence_depth depth);
+
+/* A report in any form ("-": of standard input), for report_input_free(); false after a line on stderr. */
+bool evidence_read_report(const char *path, struct report_input *input);
 
 /* One certificate, PEM or DER, for X509_free(); NULL after a line on stderr. */
 X509 *evidence_load_certificate(const char *path);

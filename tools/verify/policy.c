@@ -105,14 +105,11 @@ const char *policy_read_crl_file(void *to, char *path)
 
 static bool load_crls(const char *path, struct policy *policy)
 {
-	struct host_error error;
 	struct file_bytes bytes;
 	const char *wrong;
 
-	if (!file_read(path, CRL_FILE_SIZE_MAX, &bytes, &error)) {
-		cmd_file_error(path, "%s", error.text);
+	if (!cmd_read_file(path, CRL_FILE_SIZE_MAX, &bytes))
 		return false;
-	}
 	wrong = amd_crl_read(&policy->crls, bytes.data, bytes.size);
 	if (wrong)
 		cmd_file_error(path, "%s", wrong);

@@ -12,9 +12,9 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "core/base/host/clock.h"
 #include "tools/cmd.h"
 
 #define CLIENTS_MAX 128u
@@ -35,14 +35,6 @@ struct loop {
 	size_t count; /* of clients */
 	bool ends;
 };
-
-static uint64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
 
 /* Room for size bytes in all. Authorizations pass through: nothing is left where it was. */
 static bool buffer_room(struct server_buffer *buffer, size_t size)
@@ -269,7 +261,7 @@ static void add_client(struct loop *loop, int fd, enum server_channel channel, b
 	if (tcp)
 		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 	loop->clients[loop->count] = (struct server_client){
-		.fd = fd, .channel = channel, .tcp = tcp, .passed = -1, .active_ms = now_ms()
+		.fd = fd, .channel = channel, .tcp = tcp, .passed = -1, .active_ms = clock_ms()
 	};
 	loop->fds[WAIT_CLIENTS + loop->count++] = (struct pollfd){ .fd = fd, .events = POLLIN };
 }
@@ -394,7 +386,7 @@ static bool serve_client(struct loop *loop, struct server_client *client, short 
 {
 	bool alive = true;
 
-	client->active_ms = now_ms();
+	client->active_ms = clock_ms();
 	/* What was sent before the connection ended is answered all the same. */
 	if (events & (POLLIN | POLLHUP | POLLERR))
 		alive = receive(client);
@@ -439,7 +431,7 @@ static int drop_stalled(struct loop *loop)
 
 		if (!is_waited_for(&loop->clients[i]))
 			continue;
-		silent = now_ms() - loop->clients[i].active_ms;
+		silent = clock_ms() - loop->clients[i].active_ms;
 		if (silent >= STALL_LIMIT_MS)
 			drop_client(loop, i);
 		else if (wait < 0 || (int)(STALL_LIMIT_MS - silent) < wait)

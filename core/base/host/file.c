@@ -9,6 +9,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+bool file_path(char path[FILE_PATH_MAX], const char *directory, const char *name,
+	       struct host_error *error)
+{
+	if (snprintf(path, FILE_PATH_MAX, "%s/%s", directory, name) >= FILE_PATH_MAX)
+		return host_fail(error, "the directory's name is too long");
+	return true;
+}
+
 static bool read_all(int fd, uint8_t *to, size_t size)
 {
 	while (size > 0) {
@@ -98,7 +106,7 @@ static bool write_stream(FILE *stream, const void *data, size_t size)
 
 bool file_write(const char *path, const void *data, size_t size, struct host_error *error)
 {
-	char temporary[4096];
+	char temporary[FILE_PATH_MAX];
 	FILE *stream;
 
 	if (snprintf(temporary, sizeof(temporary), "%s.part", path) >= (int)sizeof(temporary))

@@ -8,6 +8,12 @@
 
 #include "core/base/host/error.h"
 
+#define FILE_PATH_MAX 4096
+
+/* The path of what is called name in directory; false, after a line in error, when it is too long. */
+bool file_path(char path[FILE_PATH_MAX], const char *directory, const char *name,
+	       struct host_error *error);
+
 struct file_bytes {
 	uint8_t *data; /* never NULL after a successful read */
 	size_t size;
