@@ -25,8 +25,11 @@ from results import Results  # noqa: E402
 
 PAGE = 4096
 PLATFORM, POLICY, PAGE_DATA, VP_CONTEXT, REQUIRED = 0x001, 0x101, 0x302, 0x304, 0x305
-PARAMETER_AREA, UNKNOWN = 0x301, 0x3f0
+PARAMETER_AREA, PARAMETER_INSERT, ID_BLOCK = 0x301, 0x303, 0x30b
+MEMORY_MAP, ERROR_RANGE = 0x30c, 0x30d
+UNKNOWN = 0x3f0
 HEADER = 24
+AREA = struct.pack("<QII", PAGE, 1, 0)  # of one page, with index 1
 VMSA, CPUID_PAGE, SECRETS_PAGE = 0x700000, 0x701000, 0x702000
 RAM = 64 << 20
 VMPL_IN_VMSA, SEV_FEATURES_IN_VMSA = 0x0ca, 0x3b0  # APM volume 2, table B-4
@@ -45,19 +48,20 @@ class Igvm:
             self.headers.append([kind, bytearray(data[at + 8:at + 8 + length])])
             at += 8 + -(-length // 8) * 8
         self.data_start, self.data = at, bytearray(data[at:])
+        self.more = b""  # what version 2 has behind the fixed header
 
     def find(self, kind):
         return next(content for k, content in self.headers if k == kind)
 
     def bytes(self):
         """The file, with right sizes and checksum whatever the headers say."""
+        fixed_size = HEADER + len(self.more)
+        size = sum(8 + -(-len(content) // 8) * 8 for _, content in self.headers)
+        self.move_data(fixed_size + size - self.data_start)
         headers = b"".join(struct.pack("<II", kind, len(content)) + content +
                            bytes(-len(content) % 8) for kind, content in self.headers)
-        self.move_data(HEADER + len(headers) - self.data_start)
-        return seal(struct.pack("<4s5I", b"IGVM", 1, HEADER, 0, 0, 0) +
-                    b"".join(struct.pack("<II", kind, len(content)) + content +
-                             bytes(-len(content) % 8) for kind, content in self.headers) +
-                    self.data, len(headers))
+        start = struct.pack("<4s5I", b"IGVM", 2 if self.more else 1, fixed_size, 0, 0, 0)
+        return seal(start + self.more + headers + self.data, size, fixed_size)
 
     def move_data(self, distance):
         """The data section follows the headers: what they say of its place moves along."""
@@ -69,18 +73,33 @@ class Igvm:
         self.data_start += distance
 
 
-def seal(data, header_size):
+def seal(data, header_size, fixed_size=HEADER):
     """Sizes and checksum of the fixed header, so that what is behind them gets looked at."""
     data = bytearray(data)
     struct.pack_into("<III", data, 12, header_size, len(data), 0)
-    struct.pack_into("<I", data, 20, zlib.crc32(data[:HEADER + header_size]))
+    struct.pack_into("<I", data, 20, zlib.crc32(data[:fixed_size + header_size]))
     return bytes(data)
 
 
-def changed(good, change):
+def changed(good, *changes):
     igvm = Igvm(good)
-    change(igvm)
+    for change in changes:
+        change(igvm)
     return igvm.bytes()
+
+
+def version_2(good, architecture, page_size):
+    def change(igvm):
+        igvm.more = struct.pack("<II", architecture, page_size)
+    return changed(good, change)
+
+
+def parameter(area, offset=0):
+    return struct.pack("<II", area, offset)
+
+
+def insert(gpa):
+    return struct.pack("<QII", gpa, 1, 1)
 
 
 def patch(good, kind, offset, form, value):
@@ -125,17 +144,35 @@ def contradictions(good):
         ("empty", b"", "ends within the fixed header"),
         ("no magic", b"MVGI" + good[4:], "not an IGVM file"),
         ("text", b"# not an image\n" * 100, "not an IGVM file"),
-        ("another version", fixed(good, 4, 2), "format version 2"),
+        ("another version", fixed(good, 4, 3), "format version 3"),
+        ("version 2 of another architecture", version_2(good, 1, PAGE), "architecture 1"),
+        ("version 2 with large pages", version_2(good, 0, 65536), "pages of 65536 bytes"),
         ("one byte short", good[:-1], f"the header says {size} bytes, the file has {size - 1}"),
         ("one byte more", good + b"\0", f"the header says {size} bytes, the file has {size + 1}"),
-        ("headers elsewhere", fixed(good, 8, 32), "do not follow the fixed header"),
+        ("headers elsewhere", fixed(good, 8, 16), "lie in the fixed one"),
         ("headers too long", fixed(good, 12, size), "unaligned or leave the file"),
         ("headers far too long", fixed(good, 12, 0xfffffff8), "unaligned or leave the file"),
         ("a wrong checksum", fixed(good, 20, 0x12345678), "checksum is 0x12345678"),
         ("an unknown directive", changed(good, adding(UNKNOWN, bytes(8))),
          "unknown directive type 0x3f0"),
-        ("a directive that is not supported", changed(good, adding(PARAMETER_AREA, bytes(16))),
-         "PARAMETER_AREA (0x301) is not supported"),
+        ("parameters without an area", changed(good, adding(MEMORY_MAP, parameter(7))),
+         "no PARAMETER_AREA 7 before it"),
+        ("a parameter area twice", changed(good, adding(PARAMETER_AREA, AREA), adding(
+            PARAMETER_AREA, AREA)), "a second PARAMETER_AREA 1"),
+        ("a parameter outside its area", changed(good, adding(PARAMETER_AREA, AREA), adding(
+            MEMORY_MAP, parameter(1, PAGE))), "byte offset 4096 is outside PARAMETER_AREA 1"),
+        ("a parameter area inserted twice", changed(good, adding(PARAMETER_AREA, AREA), adding(
+            PARAMETER_INSERT, insert(0x200000)), adding(PARAMETER_INSERT, insert(0x300000))),
+         "PARAMETER_AREA 1 is in the guest already"),
+        ("parameters over a page", changed(good, adding(PARAMETER_AREA, AREA), adding(
+            PARAMETER_INSERT, insert(struct.unpack_from("<Q", Igvm(good).find(PAGE_DATA))[0]))),
+         "is loaded twice"),
+        ("a parameter area inside the headers", changed(good, adding(PARAMETER_AREA, struct.pack(
+            "<QII", PAGE, 1, HEADER))), "outside the data section"),
+        ("two ID blocks", changed(good, adding(ID_BLOCK, struct.pack("<I692x", 1)), adding(
+            ID_BLOCK, struct.pack("<I692x", 1))), "a second SNP_ID_BLOCK"),
+        ("half a page of errors", changed(good, adding(ERROR_RANGE, struct.pack(
+            "<QII", 0x200000, 1, PAGE // 2))), "ERROR_RANGE of 2048 bytes is not whole pages"),
         ("a short directive", changed(good, adding(REQUIRED, required[:16])),
          "REQUIRED_MEMORY has 16 bytes, it must have 24"),
         ("a page twice", changed(good, twice(PAGE_DATA)), "is loaded twice"),
@@ -145,9 +182,10 @@ def contradictions(good):
         ("no platform", changed(good, without(PLATFORM)), "no SUPPORTED_PLATFORM"),
         ("a platform too late", changed(good, adding(PLATFORM, Igvm(good).find(PLATFORM))),
          "comes after a later section's headers"),
-        ("another platform", patch(good, PLATFORM, 5, "<B", 3), "platform type 3 is not SEV-SNP"),
-        ("a page of no platform", patch(good, PAGE_DATA, 8, "<I", 4),
-         "names no supported platform"),
+        ("another platform", patch(good, PLATFORM, 5, "<B", 3),
+         "no platform SEV-SNP; the first one that is there: TDX"),
+        ("vTOM only", patch(good, PLATFORM, 8, "<Q", 1 << 46),
+         "SEV-SNP is there with vTOM (0x400000000000) only"),
         ("a page inside the headers", patch(good, PAGE_DATA, 12, "<I", HEADER),
          "outside the data section"),
         ("a page behind the file", patch(good, PAGE_DATA, 12, "<I", 0xfffff000),

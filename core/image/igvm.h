@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Reader of IGVM files for SEV-SNP (abi/igvm.h). The file is untrusted: igvm_open() checks all of
- * it, so that reading its directives afterwards cannot fail.
+ * Reader of IGVM files for SEV-SNP (abi/igvm.h), the only one of the project. The file is untrusted:
+ * igvm_open() checks all of it, so that reading its directives afterwards cannot fail.
  *
- * What it accepts is what an SNP loader can honour: exactly one SUPPORTED_PLATFORM, SEV-SNP; at
- * most one GUEST_POLICY; then PAGE_DATA, VP_CONTEXT and REQUIRED_MEMORY in any order. Everything
- * else is refused by name, but for types that the file itself marks as ignorable.
+ * A file may be made for several platforms. Its one for SEV-SNP without vTOM is chosen, and only the
+ * headers whose compatibility mask has that platform's bit count. All types of the format are
+ * known; what only other platforms use, and what the file itself marks as ignorable and the format
+ * does not define, is passed over.
  */
 #ifndef SOCLE_CORE_IMAGE_IGVM_H
 #define SOCLE_CORE_IMAGE_IGVM_H
@@ -24,7 +25,7 @@ enum igvm_error_code {
 	IGVM_ERR_CHECKSUM,     /* the headers' CRC-32 does not match */
 	IGVM_ERR_FORMAT,       /* a field has a value that the format does not allow */
 	IGVM_ERR_UNKNOWN,      /* a directive, or a page type, that the format does not define */
-	IGVM_ERR_UNSUPPORTED,  /* a directive of the format that this reader does not take */
+	IGVM_ERR_UNSUPPORTED,  /* something of the format that this reader does not take */
 	IGVM_ERR_CONTRADICTION /* two directives that cannot both hold */
 };
 
@@ -36,35 +37,66 @@ struct igvm_error {
 	char text[IGVM_ERROR_TEXT]; /* what is wrong: one line, no full stop */
 };
 
+#define IGVM_VPS_MAX 64u
+#define IGVM_AREAS_MAX 64u		     /* parameter areas */
+#define IGVM_AREA_SIZE_MAX (16u << 20)	     /* bytes of one of them */
+#define IGVM_HELD_VMSA_GPA 0xfffffffff000ull /* no page of memory: the host holds the VMSA (KVM) */
+
 /* An opened file. The bytes stay the caller's, who keeps them unchanged while this is in use. */
 struct igvm_file {
 	const uint8_t *data;
 	size_t size;
 	struct igvm_fixed_header header;
-	struct igvm_supported_platform platform;
-	uint64_t policy; /* of the GUEST_POLICY directive, if has_policy */
+	struct igvm_supported_platform platform; /* the chosen one */
+	uint32_t platforms;			 /* bit n: one of IGVM_PLATFORM_* n is there */
+	uint64_t policy;			 /* of the GUEST_POLICY directive, if has_policy */
 	bool has_policy;
-	uint32_t directive_count; /* PAGE_DATA, VP_CONTEXT and REQUIRED_MEMORY */
+	uint32_t directive_count; /* those that igvm_next() yields */
 	uint32_t vp_count;
-	uint64_t page_count; /* 4 KiB pages that the file loads, VMSAs included */
+	uint64_t page_count; /* 4 KiB pages that the launch adds, VMSAs included */
 };
 
-/* One PAGE_DATA, VP_CONTEXT or REQUIRED_MEMORY directive. */
+/* One header that counts for SEV-SNP and says something to a loader. */
 struct igvm_directive {
 	uint32_t type; /* IGVM_TYPE_*, says which member of the union holds */
-	/* As what its pages are launched; NONE: required memory, or pages shared with the host. */
+	/* As what its pages are launched; NONE: it launches none, or pages shared with the host. */
 	enum psp_page_type page_type;
 	uint64_t header_offset; /* of its variable header, in the file */
-	uint32_t size;	     /* bytes of guest memory: 4 KiB or 2 MiB; REQUIRED_MEMORY: all of it */
-	const uint8_t *data; /* the page's bytes in the file; NULL: zeros */
+	/*
+	 * Bytes of guest memory that it is about: 4 KiB or 2 MiB of a page; of PARAMETER_INSERT,
+	 * those of its area; 0 for what is about none.
+	 */
+	uint64_t size;
+	/*
+	 * The bytes of the page or parameter area in the file, NULL: zeros. Of PARAMETER_INSERT: its
+	 * area's, before parameters are written to it.
+	 */
+	const uint8_t *data;
 	union {
+		uint8_t content[sizeof(struct igvm_snp_id_block)]; /* as the file has it */
 		struct igvm_page_data page;
 		struct igvm_vp_context vp_context;
 		struct igvm_required_memory required_memory;
+		struct igvm_parameter_area area;
+		struct igvm_parameter_insert insert;
+		struct igvm_parameter parameter; /* any of igvm_is_parameter() */
+		struct igvm_error_range error_range;
+		struct igvm_snp_id_block id_block;
+		struct igvm_relocatable_region relocatable;
+		struct igvm_page_table_relocation page_tables;
 	};
 };
 
-/* Where igvm_next() stands; {0} starts at the first directive. */
+/* Any variable header, as it stands in the file. */
+struct igvm_header {
+	uint32_t type; /* with IGVM_TYPE_IGNORABLE where the file has it */
+	uint32_t length;
+	uint64_t offset; /* in the file */
+	const uint8_t *content;
+	bool counts; /* for SEV-SNP, by its compatibility mask; true where the type has none */
+};
+
+/* Where igvm_next() or igvm_next_header() stands; {0} starts at the first. */
 struct igvm_cursor {
 	size_t pos;
 };
@@ -72,14 +104,27 @@ struct igvm_cursor {
 /* Checks the whole file. False, and *error says why, when any of it is not as it must be. */
 bool igvm_open(struct igvm_file *file, const void *data, size_t size, struct igvm_error *error);
 
-/* The next directive in file order, which is the order of the launch; false after the last. */
+/*
+ * The next directive in file order, which is the order of the launch; false after the last. Types
+ * of the platform and initialization sections that say something to a loader come with them.
+ */
 bool igvm_next(const struct igvm_file *file, struct igvm_cursor *cursor,
 	       struct igvm_directive *directive);
 
-/* The first guest address that a directive is about. */
+/* The next header of any type and platform; false after the last. */
+bool igvm_next_header(const struct igvm_file *file, struct igvm_cursor *cursor,
+		      struct igvm_header *header);
+
+/* The first guest address that a directive is about; 0 for one that is about none. */
 uint64_t igvm_directive_gpa(const struct igvm_directive *directive);
 
-/* The name of a directive's type as the specification writes it, or NULL for an undefined one. */
+/* True for the types by which a loader writes something to a parameter area. */
+bool igvm_is_parameter(uint32_t type);
+
+/* The name of a header's type as the specification writes it, or NULL for an undefined one. */
 const char *igvm_type_name(uint32_t type);
+
+/* The name of a platform type, or NULL. */
+const char *igvm_platform_name(uint32_t platform_type);
 
 #endif

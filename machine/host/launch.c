@@ -58,8 +58,16 @@ static bool check_vmsa(struct check *c, const struct igvm_directive *d)
 	return true;
 }
 
+static bool is_loaded(uint32_t type)
+{
+	return type == IGVM_TYPE_PAGE_DATA || type == IGVM_TYPE_VP_CONTEXT ||
+	       type == IGVM_TYPE_REQUIRED_MEMORY;
+}
+
 static bool check_directive(struct check *c, const struct igvm_directive *d)
 {
+	if (!is_loaded(d->type))
+		return refuse(c, d, "is nothing that the machine honours");
 	if (!check_range(c, d))
 		return false;
 	return d->type != IGVM_TYPE_VP_CONTEXT || check_vmsa(c, d);

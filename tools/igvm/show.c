@@ -26,12 +26,22 @@ struct run {
 	uint64_t header_offset; /* of the first */
 };
 
+/* What a loader writes to a parameter area, in file order. */
+struct parameter {
+	const char *name;
+	uint32_t area, offset;
+};
+
 struct contents {
 	const char *path;
 	struct igvm_file file;
 	char digest[HEX_TEXT_SIZE(PSP_MEASUREMENT_SIZE)];
 	struct run *runs;
 	size_t run_count;
+	struct parameter *parameters;
+	size_t parameter_count;
+	bool has_id_block;
+	struct igvm_snp_id_block id_block;
 	bool has_params;
 	struct socle_params params;
 };
@@ -39,15 +49,30 @@ struct contents {
 static const char *kind_of(const struct igvm_directive *d)
 {
 	static const char *const names[] = {
-		[PSP_PAGE_TYPE_NONE] = "shared",     [PSP_PAGE_TYPE_NORMAL] = "normal",
-		[PSP_PAGE_TYPE_VMSA] = "vmsa",	     [PSP_PAGE_TYPE_UNMEASURED] = "unmeasured",
-		[PSP_PAGE_TYPE_SECRETS] = "secrets", [PSP_PAGE_TYPE_CPUID] = "cpuid",
+		[PSP_PAGE_TYPE_NORMAL] = "normal",   [PSP_PAGE_TYPE_VMSA] = "vmsa",
+		[PSP_PAGE_TYPE_SECRETS] = "secrets", [PSP_PAGE_TYPE_UNMEASURED] = "unmeasured",
+		[PSP_PAGE_TYPE_CPUID] = "cpuid",
 	};
 
-	return d->type == IGVM_TYPE_REQUIRED_MEMORY ? "required" : names[d->page_type];
+	switch (d->type) {
+	case IGVM_TYPE_PAGE_DATA:
+		return d->page_type == PSP_PAGE_TYPE_NONE ? "shared" : names[d->page_type];
+	case IGVM_TYPE_VP_CONTEXT:
+		return names[d->page_type];
+	case IGVM_TYPE_PARAMETER_INSERT:
+		return "parameters";
+	case IGVM_TYPE_REQUIRED_MEMORY:
+		return "required";
+	case IGVM_TYPE_ERROR_RANGE:
+		return "error range";
+	case IGVM_TYPE_RELOCATABLE_REGION:
+		return "relocatable";
+	default:
+		return "page tables";
+	}
 }
 
-static void add_directive(struct contents *c, const struct igvm_directive *d)
+static void add_run(struct contents *c, const struct igvm_directive *d)
 {
 	struct run run = { .kind = kind_of(d),
 			   .data = d->data != NULL,
@@ -64,6 +89,20 @@ static void add_directive(struct contents *c, const struct igvm_directive *d)
 		return;
 	}
 	c->runs[c->run_count++] = run;
+}
+
+static void add_directive(struct contents *c, const struct igvm_directive *d)
+{
+	if (igvm_is_parameter(d->type)) {
+		c->parameters[c->parameter_count++] = (struct parameter){
+			igvm_type_name(d->type), d->parameter.area_index, d->parameter.byte_offset
+		};
+	} else if (d->type == IGVM_TYPE_SNP_ID_BLOCK) {
+		c->id_block = d->id_block;
+		c->has_id_block = true;
+	} else if (d->type != IGVM_TYPE_PARAMETER_AREA) {
+		add_run(c, d);
+	}
 }
 
 /* Remembers the first measured page that is a parameter block. */
@@ -89,7 +128,8 @@ static bool gather(struct contents *c)
 		return false;
 	hex_write(c->digest, digest.value, sizeof(digest.value));
 	c->runs = calloc(c->file.directive_count + 1u, sizeof(*c->runs));
-	if (!c->runs) {
+	c->parameters = calloc(c->file.directive_count + 1u, sizeof(*c->parameters));
+	if (!c->runs || !c->parameters) {
 		cmd_file_error(c->path, "out of memory");
 		return false;
 	}
@@ -136,16 +176,47 @@ static void print_params(const struct socle_params *p)
 		print_range("guest loaded", &p->loaded[i]);
 }
 
+static void print_platforms(const struct igvm_file *f)
+{
+	printf("platform     SEV-SNP");
+	for (uint32_t type = 0; type < 32; type++) {
+		if (type != IGVM_PLATFORM_SEV_SNP && f->platforms & 1u << type)
+			printf(", also %s", igvm_platform_name(type));
+	}
+	putchar('\n');
+}
+
+static void print_id_block(const struct igvm_snp_id_block *block)
+{
+	char family[HEX_TEXT_SIZE(16)], image[HEX_TEXT_SIZE(16)];
+
+	hex_write(family, block->family_id, sizeof(block->family_id));
+	hex_write(image, block->image_id, sizeof(block->image_id));
+	printf("ID block     guest SVN %u, %s author key, family %s, image %s\n", block->guest_svn,
+	       block->author_key_enabled ? "with an" : "no", family, image);
+}
+
+static void print_parameters(const struct contents *c)
+{
+	if (c->parameter_count)
+		putchar('\n');
+	for (size_t i = 0; i < c->parameter_count; i++)
+		printf("  parameter area %u + 0x%04x  %s\n", c->parameters[i].area,
+		       c->parameters[i].offset, c->parameters[i].name);
+}
+
 static void print_text(const struct contents *c)
 {
 	const struct igvm_file *f = &c->file;
 
 	printf("IGVM file, format %u, %zu bytes, %u of headers\n", f->header.format_version,
 	       f->size, f->header.variable_header_size);
-	printf("platform     SEV-SNP\n");
+	print_platforms(f);
 	if (f->has_policy)
 		printf("policy       0x%" PRIx64 "\n", f->policy);
 	printf("measurement  %s\n", c->digest);
+	if (c->has_id_block)
+		print_id_block(&c->id_block);
 	printf("directives   %u for %" PRIu64 " pages\n\n", f->directive_count, f->page_count);
 	for (size_t i = 0; i < c->run_count; i++) {
 		const struct run *run = &c->runs[i];
@@ -153,6 +224,7 @@ static void print_text(const struct contents *c)
 		printf("  0x%010" PRIx64 "  %8" PRIu64 " KiB  %-10s %s\n", run->gpa,
 		       run->size >> 10, run->kind, run->data ? "" : "no contents");
 	}
+	print_parameters(c);
 	if (c->has_params)
 		print_params(&c->params);
 }
@@ -226,6 +298,44 @@ static json_t *json_run(const struct run *run)
 			 (json_int_t)run->header_offset);
 }
 
+static json_t *json_platforms(const struct igvm_file *f)
+{
+	json_t *array = json_array();
+
+	for (uint32_t type = 0; type < 32; type++) {
+		if (f->platforms & 1u << type)
+			json_array_append_new(array, json_string(igvm_platform_name(type)));
+	}
+	return array;
+}
+
+static json_t *json_loader_parameters(const struct contents *c)
+{
+	json_t *array = json_array();
+
+	for (size_t i = 0; i < c->parameter_count; i++) {
+		const struct parameter *p = &c->parameters[i];
+
+		json_array_append_new(array, json_pack("{s:s, s:I, s:I}", "name", p->name, "area",
+						       (json_int_t)p->area, "offset",
+						       (json_int_t)p->offset));
+	}
+	return array;
+}
+
+static json_t *json_id_block(const struct contents *c)
+{
+	char family[HEX_TEXT_SIZE(16)], image[HEX_TEXT_SIZE(16)];
+
+	if (!c->has_id_block)
+		return json_null();
+	hex_write(family, c->id_block.family_id, sizeof(c->id_block.family_id));
+	hex_write(image, c->id_block.image_id, sizeof(c->id_block.image_id));
+	return json_pack("{s:I, s:b, s:s, s:s}", "guest_svn", (json_int_t)c->id_block.guest_svn,
+			 "author_key", (int)c->id_block.author_key_enabled, "family_id", family,
+			 "image_id", image);
+}
+
 static bool print_json(const struct contents *c)
 {
 	const struct igvm_file *f = &c->file;
@@ -235,11 +345,14 @@ static bool print_json(const struct contents *c)
 
 	for (size_t i = 0; i < c->run_count; i++)
 		json_array_append_new(runs, json_run(&c->runs[i]));
-	root = json_pack("{s:i, s:I, s:s, s:o, s:s, s:I, s:o, s:o}", "format",
+	root = json_pack("{s:i, s:I, s:s, s:o, s:o, s:s, s:I, s:o, s:o, s:o, s:o}", "format",
 			 (int)f->header.format_version, "size", (json_int_t)f->size, "platform",
-			 "sev-snp", "policy", f->has_policy ? json_hex(f->policy) : json_null(),
-			 "measurement", c->digest, "pages", (json_int_t)f->page_count, "runs", runs,
-			 "parameters", c->has_params ? json_params(&c->params) : json_null());
+			 "sev-snp", "platforms", json_platforms(f), "policy",
+			 f->has_policy ? json_hex(f->policy) : json_null(), "measurement",
+			 c->digest, "pages", (json_int_t)f->page_count, "runs", runs,
+			 "loader_parameters", json_loader_parameters(c), "id_block",
+			 json_id_block(c), "parameters",
+			 c->has_params ? json_params(&c->params) : json_null());
 	ok = root && json_dumpf(root, stdout, JSON_INDENT(2)) == 0 && putchar('\n') != EOF;
 	json_decref(root);
 	return ok;
@@ -271,6 +384,7 @@ static enum cmd_status show(void *arguments)
 	if (gather(&c))
 		status = print(&c, a->json);
 	free(c.runs);
+	free(c.parameters);
 	file_free(&bytes);
 	return status;
 }

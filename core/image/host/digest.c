@@ -39,7 +39,7 @@ bool launch_digest_directive(struct launch_digest *digest, const struct igvm_dir
 
 	if (directive->page_type == PSP_PAGE_TYPE_NONE)
 		return true;
-	for (uint32_t at = 0; at < directive->size; at += ABI_PAGE_SIZE) {
+	for (uint64_t at = 0; at < directive->size; at += ABI_PAGE_SIZE) {
 		const uint8_t *contents = directive->data ? directive->data + at : NULL;
 
 		if (!launch_digest_page(digest, directive->page_type, gpa + at, contents))
