@@ -13,6 +13,7 @@
 #define TPM_ST_ATTEST_CREATION 0x801au
 
 #define TPM_CC_EVICT_CONTROL 0x120u
+#define TPM_CC_NV_UNDEFINE_SPACE 0x122u
 #define TPM_CC_CHANGE_EPS 0x124u
 #define TPM_CC_CLEAR 0x126u
 #define TPM_CC_CLEAR_CONTROL 0x127u
@@ -34,6 +35,7 @@
 
 #define TPM_RC_SUCCESS 0u
 #define TPM_RC_HIERARCHY_1 0x185u /* of the first handle */
+#define TPM_RC_VALUE_2 0x2c4u	  /* of the second parameter */
 /* Warnings after which the same command is to be sent again. */
 #define TPM_RC_YIELDED 0x908u
 #define TPM_RC_TESTING 0x90au

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "core/base/hex.h"
+#include "tools/ca/certify.h"
 #include "tools/ca/channel.h"
 #include "tools/ca/issue.h"
 #include "tools/ca/serve.h"
@@ -33,6 +34,7 @@ struct arguments {
 	unsigned int wait, stay;
 	bool once;
 	struct ca_policy policy;
+	struct ca_certify_order order;
 };
 
 static const char *read_text(void *to, char *value)
@@ -109,6 +111,10 @@ static const struct option_row policy_rows[] = {
 	       .read = policy_read_tcb),
 	OPTION(struct arguments, policy.profile, "profile", READ, "NAME",
 	       "serve only vTPMs with this profile", .read = read_profile),
+	{ 0 },
+};
+
+static const struct option_row content_rows[] = {
 	OPTION(struct arguments, policy.days, "days", NUMBER, "N",
 	       "how long certificates of keys last", .least = 1, .most = DAYS_MAX),
 	OPTION(struct arguments, policy.tpm.manufacturer, "tpm-manufacturer", READ, "id:HEX",
@@ -117,6 +123,21 @@ static const struct option_row policy_rows[] = {
 	       .read = read_text),
 	OPTION(struct arguments, policy.tpm.version, "tpm-version", READ, "id:HEX", "likewise",
 	       .read = read_id),
+	{ 0 },
+};
+
+static const struct option_row certify_rows[] = {
+	OPTION(struct arguments, order.output, "output", FOLDER, "OUTPUT",
+	       "the directory that gets NAME.der for each NAME.pub, and platform.der",
+	       .letter = 'o', .required = true),
+	OPTION(struct arguments, order.platform_key, "platform", TEXT, "NAME",
+	       "make a certificate of the platform, too, for that endorsement key"),
+	OPTION(struct arguments, order.platform.manufacturer, "platform-manufacturer", READ, "TEXT",
+	       "what it says of the platform (default Socle)", .read = read_text),
+	OPTION(struct arguments, order.platform.model, "platform-model", READ, "TEXT",
+	       "likewise (default Socle)", .read = read_text),
+	OPTION(struct arguments, order.platform.version, "platform-version", READ, "TEXT",
+	       "likewise (default 1)", .read = read_text),
 	{ 0 },
 };
 
@@ -368,6 +389,21 @@ static enum cmd_status with_authority(struct arguments *a,
 	return status;
 }
 
+static enum cmd_status run_certify(void *arguments)
+{
+	const struct arguments *a = arguments;
+	enum cmd_status status = CMD_OK;
+	struct ca_authority ca;
+	struct host_error error;
+
+	if (!ca_authority_open(&ca, a->directory, &error))
+		return cmd_file_error(a->directory, "%s", error.text);
+	if (!ca_certify(&ca, &a->policy, &a->order, &error))
+		status = cmd_error("ca: %s", error.text);
+	ca_authority_close(&ca);
+	return status;
+}
+
 static enum cmd_status run_serve(void *arguments)
 {
 	return with_authority(arguments, serve);
@@ -389,6 +425,13 @@ static const struct option_row issue_operands[] = {
 	{ 0 },
 };
 
+static const struct option_row certify_operands[] = {
+	OPTION(struct arguments, directory, "DIRECTORY", FOLDER, NULL, "the authority"),
+	OPTION(struct arguments, order.keys, "KEYS", FOLDER, NULL,
+	       "the public keys, NAME.pub, as socle vtpm keys and tpm2-tools write them"),
+	{ 0 },
+};
+
 static const struct option_status statuses[] = {
 	{ CMD_OK, "well" },
 	{ CMD_MISUSE, "misuse or unreadable file" },
@@ -403,9 +446,11 @@ static const struct arguments policy_defaults = {
 	.policy = { .tpm = { "id:49424D00", "Socle vTPM", "id:20191023" },
 		    .report.depth = EVIDENCE_REPORT,
 		    .days = LEAF_DAYS },
+	.order = { .platform = { "Socle", "Socle", "1" } },
 };
 
 #define POLICY_TITLE "Policy; an image or a measurement must be given"
+#define CONTENT_TITLE "What certificates say"
 
 static const struct command ca_init = {
 	.name = "init",
@@ -426,6 +471,7 @@ static const struct command ca_serve_command = {
 		 "that a report binds to the nonce, the profile and a trusted launch.",
 	.groups = (const struct option_group[]){ { NULL, serve_rows },
 						 { POLICY_TITLE, policy_rows },
+						 { CONTENT_TITLE, content_rows },
 						 { 0 } },
 	.operands = directory,
 	.statuses = statuses,
@@ -442,6 +488,7 @@ static const struct command ca_issue_command = {
 		 "to the nonce, the profile and a trusted launch.",
 	.groups = (const struct option_group[]){ { NULL, issue_rows },
 						 { POLICY_TITLE, policy_rows },
+						 { CONTENT_TITLE, content_rows },
 						 { 0 } },
 	.operands = issue_operands,
 	.statuses = statuses,
@@ -450,9 +497,26 @@ static const struct command ca_issue_command = {
 	.run = run_issue,
 };
 
+static const struct command ca_certify_command = {
+	.name = "certify",
+	.summary = "certify keys that the operator vouches for",
+	.about = "Makes a certificate for each public key NAME.pub in KEYS, a restricted key that "
+		 "is "
+		 "bound to its TPM. There is no report: that these are the keys of a TPM, and of "
+		 "which "
+		 "one, is the operator's word.",
+	.groups = (const struct option_group[]){ { NULL, certify_rows },
+						 { CONTENT_TITLE, content_rows },
+						 { 0 } },
+	.operands = certify_operands,
+	.defaults = &policy_defaults,
+	.size = sizeof(struct arguments),
+	.run = run_certify,
+};
+
 const struct command cmd_ca = {
 	.name = "ca",
 	.summary = "certify the keys of vTPMs",
 	.commands = (const struct command *const[]){ &ca_init, &ca_serve_command, &ca_issue_command,
-						     NULL },
+						     &ca_certify_command, NULL },
 };

@@ -13,6 +13,7 @@
 #include "core/base/hex.h"
 #include "tools/cmd.h"
 #include "tools/options.h"
+#include "tools/vtpm/provision.h"
 #include "tools/vtpm/server.h"
 
 #define KEY_FILE_MAX 256u
@@ -36,7 +37,7 @@ enum shape {
 };
 
 struct arguments {
-	const char *profile, *state, *key;
+	const char *profile, *state, *key, *folder;
 	enum shape shape;
 	enum start start;
 	uint32_t port;
@@ -79,9 +80,15 @@ static const char *read_flags(void *start, char *list)
 	return NULL;
 }
 
+#define PROFILE_ROW                                                \
+	OPTION(struct arguments, profile, "profile", FILE, "FILE", \
+	       "how the TPM is provisioned (docs/profiles.md)", .required = true)
+#define KEY_ROW                                            \
+	OPTION(struct arguments, key, "key", FILE, "FILE", \
+	       "seal that state with the key in FILE: 32 bytes, or 64 hexadecimal digits")
+
 static const struct option_row option_rows[] = {
-	OPTION(struct arguments, profile, "profile", FILE, "FILE",
-	       "how the TPM is provisioned (docs/profiles.md)", .required = true),
+	PROFILE_ROW,
 	/* The control port is the next one. */
 	OPTION(struct arguments, port, "port", NUMBER, "PORT",
 	       "0: any two free ports in a row; the line \"listening PORT\" tells",
@@ -101,8 +108,7 @@ static const struct option_row option_rows[] = {
 	OPTION(struct arguments, state, "state", FOLDER, "DIR",
 	       "keep the TPM's permanent state there; without it the TPM is a new one and ends "
 	       "with the program"),
-	OPTION(struct arguments, key, "key", FILE, "FILE",
-	       "seal that state with the key in FILE: 32 bytes, or 64 hexadecimal digits"),
+	KEY_ROW,
 	OPTION(struct arguments, place.terminate, "terminate", FLAG, NULL,
 	       "end when a connection to the control channel ends"),
 	{ 0 },
@@ -251,8 +257,98 @@ static const struct command cmd_vtpm_serve = {
 	.run = run_serve,
 };
 
+/* What is done to a TPM that nobody uses. */
+typedef bool (*offline)(struct vtpm_device *device, const char *folder, struct host_error *error);
+
+static bool with_device(const struct arguments *a, struct state_file *file, int stop, offline run,
+			struct host_error *error)
+{
+	struct vtpm_device *device = calloc(1, sizeof(*device));
+	bool ok;
+
+	if (!device)
+		return host_fail(error, "out of memory");
+	ok = vtpm_device_open(device, a->profile, file, stop, error) &&
+	     run(device, a->folder, error);
+	vtpm_device_close(device);
+	free(device);
+	return ok;
+}
+
+static enum cmd_status run_offline(struct arguments *a, offline run)
+{
+	struct state_file file = { .directory = -1 };
+	int stop = open_stop();
+	struct host_error error;
+	bool ok;
+
+	if (stop < 0)
+		return cmd_error("vtpm: signals: %s", strerror(errno));
+	ok = open_file(a, &file, &error);
+	ok = ok && with_device(a, &file, stop, run, &error);
+	state_file_close(&file);
+	close(stop);
+	return ok ? CMD_OK : cmd_error("vtpm: %s", error.text);
+}
+
+static enum cmd_status run_keys(void *arguments)
+{
+	return run_offline(arguments, provision_write_keys);
+}
+
+static enum cmd_status run_certify(void *arguments)
+{
+	return run_offline(arguments, provision_certify);
+}
+
+#define STATE_ROW                                               \
+	OPTION(struct arguments, state, "state", FOLDER, "DIR", \
+	       "where the TPM is kept; a new one is made there", .required = true)
+
+static const struct option_row keys_rows[] = {
+	PROFILE_ROW,
+	STATE_ROW,
+	KEY_ROW,
+	OPTION(struct arguments, folder, "output", FOLDER, "OUTPUT",
+	       "the directory that gets NAME.pub for each key of the profile", .letter = 'o',
+	       .required = true),
+	{ 0 },
+};
+
+static const struct option_row certify_rows[] = { PROFILE_ROW, STATE_ROW, KEY_ROW, { 0 } };
+
+static const struct option_row certify_operands[] = {
+	OPTION(struct arguments, folder, "CERTIFICATES", FOLDER, NULL,
+	       "NAME.der for keys of the profile, platform.der for the platform"),
+	{ 0 },
+};
+
+static const struct command cmd_vtpm_keys = {
+	.name = "keys",
+	.summary = "write the public keys of a TPM that is kept in a directory",
+	.about = "Writes the public keys of the profile, as TPM2B_PUBLIC, for an authority "
+		 "(socle ca certify).",
+	.groups = (const struct option_group[]){ { NULL, keys_rows }, { 0 } },
+	.size = sizeof(struct arguments),
+	.run = run_keys,
+};
+
+static const struct command cmd_vtpm_certify = {
+	.name = "certify",
+	.summary = "put certificates into a TPM that is kept in a directory",
+	.about = "Puts certificates into the NV indices that the profile has for them, in place of "
+		 "older ones. Each must be for the key that its name says; all are stored or none. "
+		 "For "
+		 "the TPM it is a restart.",
+	.groups = (const struct option_group[]){ { NULL, certify_rows }, { 0 } },
+	.operands = certify_operands,
+	.size = sizeof(struct arguments),
+	.run = run_certify,
+};
+
 const struct command cmd_vtpm = {
 	.name = "vtpm",
 	.summary = "run a vTPM as a Linux process, for any TPM client",
-	.commands = (const struct command *const[]){ &cmd_vtpm_serve, NULL },
+	.commands = (const struct command *const[]){ &cmd_vtpm_serve, &cmd_vtpm_keys,
+						     &cmd_vtpm_certify, NULL },
 };

@@ -34,6 +34,12 @@ static const char *parse_name(struct profile *profile, struct words *line)
 	return word_name(words_next(line), profile->name, sizeof(profile->name));
 }
 
+/* The TPM library knows its profiles; those that it takes no more words for have such a name. */
+static const char *parse_tpm_profile(struct profile *profile, struct words *line)
+{
+	return word_name(words_next(line), profile->tpm_profile, sizeof(profile->tpm_profile));
+}
+
 static const char *parse_banks(struct profile *profile, struct words *line)
 {
 	struct word word = words_next(line);
@@ -135,6 +141,7 @@ const char *profile_global(struct profile_parser *p, struct word keyword, struct
 		{ "certificates", parse_certificates },
 		{ "attest-when-eh-disabled", parse_attest_when },
 		{ "certificate-timeout", parse_timeout },
+		{ "tpm-profile", parse_tpm_profile },
 	};
 
 	for (size_t i = 0; i < sizeof(globals) / sizeof(globals[0]); i++) {

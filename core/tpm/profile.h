@@ -51,6 +51,7 @@ enum profile_content {
 	PROFILE_CONTENT_CERTIFICATE, /* of a key, from the CA */
 	PROFILE_CONTENT_EVIDENCE,    /* a report over a key, as Azure's paravisor stores it */
 	PROFILE_CONTENT_BLOB,
+	PROFILE_CONTENT_PLATFORM, /* a certificate of the platform, if its owner has given one */
 };
 
 struct profile_nv {
@@ -75,7 +76,8 @@ enum profile_certificates {
 
 struct profile {
 	char name[PROFILE_NAME_MAX];
-	uint16_t banks[PROFILE_BANKS_MAX]; /* TPM_ALG_ID */
+	char tpm_profile[PROFILE_NAME_MAX]; /* of libtpms, by which the TPM is made; "": none */
+	uint16_t banks[PROFILE_BANKS_MAX];  /* TPM_ALG_ID */
 	size_t bank_count;
 	bool platform_auth_random;
 	unsigned int manifests; /* PROFILE_MANIFEST_VERSION(n) of each that is offered */

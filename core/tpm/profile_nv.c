@@ -103,13 +103,17 @@ static const char *parse_content(struct profile_parser *p, struct words *line)
 		nv->content = PROFILE_CONTENT_BLOB;
 		return parse_blob(p, line);
 	}
+	if (word_is(word, "platform-certificate")) {
+		nv->content = PROFILE_CONTENT_PLATFORM;
+		return NULL;
+	}
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
 		if (!word_is(word, kinds[i].name))
 			continue;
 		nv->content = kinds[i].content;
 		return profile_take_key_name(p->profile, line, &nv->key);
 	}
-	return "content is template, certificate, evidence or blob";
+	return "content is template, certificate, platform-certificate, evidence or blob";
 }
 
 static const char *parse_locked(struct profile_parser *p, struct words *line)

@@ -117,6 +117,43 @@ static void test_unique(void **state)
 		     6, "the template's unique field must be empty to be filled");
 }
 
+static void test_tpm_profile(void **state)
+{
+	(void)state;
+	expect_ok(HEAD AK);
+	assert_string_equal(profile.tpm_profile, "");
+	expect_ok(HEAD "tpm-profile default-v1\n" AK);
+	assert_string_equal(profile.tpm_profile, "default-v1");
+	expect_error(HEAD "tpm-profile a\ntpm-profile a\n" AK, 7,
+		     "this directive was given before");
+}
+
+/* It goes to libtpms within a string of JSON. */
+static void test_tpm_profile_name(void **state)
+{
+	static const char *const names[] = { "", "a\"b", "a\\b", "A" };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		struct profile_error error;
+		char text[200];
+
+		snprintf(text, sizeof(text), HEAD "tpm-profile %s\n", names[i]);
+		assert_false(profile_parse(&profile, text, strlen(text), &error));
+		assert_int_equal(error.line, 6);
+	}
+}
+
+static void test_platform_certificate(void **state)
+{
+	(void)state;
+	expect_ok(HEAD AK NV("0x42072001", "platform-certificate", "yes"));
+	assert_int_equal(profile.nv[0].content, PROFILE_CONTENT_PLATFORM);
+	assert_int_equal(profile.nv[0].key, PROFILE_NO_KEY);
+	expect_error(HEAD AK NV("0x42072001", "platform-certificate ak-ecc-p256", "yes"), 15,
+		     "something follows where the line should end");
+}
+
 static void test_missing(void **state)
 {
 	static const char lacks[] =
@@ -194,7 +231,7 @@ static void test_malformed(void **state)
 		     "handle is none or from 0x81000000 to 0x817fffff");
 	expect_error(HEAD AK "nv 0x02000000\n", 12, "an NV index is from 0x01000000 to 0x01ffffff");
 	expect_error(HEAD AK "nv 0x01000000\n content wisdom\n", 13,
-		     "content is template, certificate, evidence or blob");
+		     "content is template, certificate, platform-certificate, evidence or blob");
 	expect_error(HEAD AK "nv 0x01000000\n content template ak-rsa2048\n", 13,
 		     "the profile has no such key before this line");
 	expect_error(HEAD AK "nv 0x01000000\n content blob\n", 13, "the blob is empty");
@@ -317,11 +354,19 @@ static void test_changed_bytes(void **state)
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_complete), cmocka_unit_test(test_default),
-		cmocka_unit_test(test_unique),	 cmocka_unit_test(test_missing),
-		cmocka_unit_test(test_twice),	 cmocka_unit_test(test_malformed),
-		cmocka_unit_test(test_rules),	 cmocka_unit_test(test_limits),
-		cmocka_unit_test(test_files),	 cmocka_unit_test(test_changed_bytes),
+		cmocka_unit_test(test_complete),
+		cmocka_unit_test(test_default),
+		cmocka_unit_test(test_unique),
+		cmocka_unit_test(test_tpm_profile),
+		cmocka_unit_test(test_tpm_profile_name),
+		cmocka_unit_test(test_platform_certificate),
+		cmocka_unit_test(test_missing),
+		cmocka_unit_test(test_twice),
+		cmocka_unit_test(test_malformed),
+		cmocka_unit_test(test_rules),
+		cmocka_unit_test(test_limits),
+		cmocka_unit_test(test_files),
+		cmocka_unit_test(test_changed_bytes),
 	};
 
 	if (argc < 2)

@@ -14,6 +14,11 @@ struct certificates {
 		const uint8_t *data;
 		size_t size;
 	} der[PROFILE_KEYS_MAX];
+	/* The platform's, whoever gave it; a CA on the host channel gives none. */
+	struct {
+		const uint8_t *data;
+		size_t size;
+	} platform;
 	uint8_t *payload; /* the CA's message, which they lie in */
 };
 

@@ -2,6 +2,7 @@
 #include "services/vtpm/manufacture.h"
 
 #include <openssl/rand.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "abi/tpm.h"
@@ -17,6 +18,25 @@ static bool done(uint32_t rc, const char *what)
 	if (rc)
 		serve_logf("vtpm: %s: TPM response code 0x%x", what, rc);
 	return rc == TPM_RC_SUCCESS;
+}
+
+static void log_library(const char *what, const char *needs)
+{
+	uint32_t version = tpm_library_version();
+
+	serve_logf("vtpm: %s needs %s; this is libtpms %u.%u.%u", what, needs, version >> 16,
+		   version >> 8 & 0xff, version & 0xff);
+}
+
+static bool choose_profile(const char *name)
+{
+	char what[PROFILE_NAME_MAX + sizeof("tpm-profile ")];
+
+	if (!name[0] || tpm_choose_profile(name))
+		return true;
+	snprintf(what, sizeof(what), "tpm-profile %s", name);
+	log_library(what, "a libtpms, from 0.10 on, that has it");
+	return false;
 }
 
 /* PCR banks change with a reset, so the TPM is powered on twice. */
@@ -62,6 +82,16 @@ static bool prepare_template(struct vtpm_template *template, const struct profil
 	return key->unique != PROFILE_UNIQUE_RANDOM || fill_random(template);
 }
 
+/* Of the keys that a profile may have this is the only one that some versions of libtpms lack. */
+static bool made_key(const struct profile_key *key, uint32_t rc)
+{
+	const char *name = profile_key_name(key->id);
+
+	if (rc == TPM_RC_VALUE_2 && key->id == SVSM_KEY_EK_H7_RSA4096)
+		log_library(name, "RSA 4096, which libtpms 0.11 has with tpm-profile default-v2");
+	return done(rc, name);
+}
+
 static bool make_key(struct vtpm *vtpm, size_t index)
 {
 	const struct profile_key *key = &vtpm->profile->keys[index];
@@ -71,7 +101,7 @@ static bool make_key(struct vtpm *vtpm, size_t index)
 
 	if (!prepare_template(t, key))
 		return done(TPM_RC_NONE, "random numbers");
-	if (!done(tpm_create_primary(t->data, t->size, &primary), profile_key_name(key->id)))
+	if (!made_key(key, tpm_create_primary(t->data, t->size, &primary)))
 		return false;
 	ok = selector_public_matches(t->data, t->size, primary.public_area, primary.public_size) &&
 	     cache_put(&vtpm->cache, TPM_RH_ENDORSEMENT, t->data, t->size, primary.public_area,
@@ -111,6 +141,10 @@ static bool find_content(struct vtpm *vtpm, const struct profile_nv *nv,
 	case PROFILE_CONTENT_CERTIFICATE:
 		content->data = certificates->der[nv->key].data;
 		content->size = certificates->der[nv->key].size;
+		return true;
+	case PROFILE_CONTENT_PLATFORM:
+		content->data = certificates->platform.data;
+		content->size = certificates->platform.size;
 		return true;
 	case PROFILE_CONTENT_BLOB:
 		content->data = vtpm->profile->blobs + nv->blob_offset;
@@ -163,6 +197,33 @@ static bool make_nv_objects(struct vtpm *vtpm, const struct certificates *certif
 	return true;
 }
 
+static bool is_defined(uint32_t index)
+{
+	size_t size;
+
+	return tpm_nv_size(index, &size) == TPM_RC_SUCCESS;
+}
+
+bool manufacture_certify(struct vtpm *vtpm, const struct certificates *certificates)
+{
+	static struct content content;
+
+	for (size_t i = 0; i < vtpm->profile->nv_count; i++) {
+		const struct profile_nv *nv = &vtpm->profile->nv[i];
+
+		if ((nv->content != PROFILE_CONTENT_CERTIFICATE &&
+		     nv->content != PROFILE_CONTENT_PLATFORM) ||
+		    !find_content(vtpm, nv, certificates, &content) || !content.size)
+			continue;
+		if (is_defined(nv->index) && !done(tpm_nv_undefine(nv->index), "NV undefine"))
+			return false;
+		if (!make_nv(nv, &content))
+			return false;
+		serve_logf("vtpm: certificate at 0x%08x", nv->index);
+	}
+	return true;
+}
+
 /* Asks the CA. Missing certificates are left empty; false when the profile requires them. */
 static bool get_certificates(struct vtpm *vtpm, struct certificates *certificates)
 {
@@ -195,8 +256,8 @@ static bool make_new(struct vtpm *vtpm)
 	struct certificates certificates;
 	bool ok;
 
-	if (!start(vtpm->profile) || !make_keys(vtpm) || !manifests_fit(vtpm) ||
-	    !get_certificates(vtpm, &certificates))
+	if (!choose_profile(vtpm->profile->tpm_profile) || !start(vtpm->profile) ||
+	    !make_keys(vtpm) || !manifests_fit(vtpm) || !get_certificates(vtpm, &certificates))
 		return false;
 	ok = make_nv_objects(vtpm, &certificates);
 	certificates_free(&certificates);

@@ -3,6 +3,7 @@
 #ifndef SOCLE_SERVICES_VTPM_MANUFACTURE_H
 #define SOCLE_SERVICES_VTPM_MANUFACTURE_H
 
+#include "services/vtpm/certificates.h"
 #include "services/vtpm/vtpm.h"
 
 /*
@@ -19,5 +20,12 @@ bool manufacture(struct vtpm *vtpm);
  * False, with a line in the log, when the state is of no use.
  */
 bool manufacture_resume(struct vtpm *vtpm, const uint8_t *state, size_t size);
+
+/*
+ * Puts certificates that were had later into the NV objects that the profile has for them, in place
+ * of those that are there; what is empty changes nothing. The TPM has just been started by
+ * TPM2_Startup(CLEAR) and the platform hierarchy is still open. False, with a line in the log.
+ */
+bool manufacture_certify(struct vtpm *vtpm, const struct certificates *certificates);
 
 #endif

@@ -5,6 +5,7 @@
 #include <libtpms/tpm_library.h>
 #include <libtpms/tpm_nvfilename.h>
 #include <openssl/crypto.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,6 +14,9 @@
  * table of this name keeps half a megabyte of TPM 1.2 out of the image.
  */
 void *const TPM12Interface[32];
+
+/* What libtpms before 0.10 does not have is NULL. */
+__attribute__((weak)) TPM_RESULT TPMLIB_SetProfile(const char *profile);
 
 /* State that libtpms asks to store: kept while the TPM is manufactured, no longer. */
 struct blob {
@@ -159,6 +163,20 @@ void tpm_store_with(tpm_store_function store, void *context)
 {
 	keeper.store = store;
 	keeper.context = context;
+}
+
+bool tpm_choose_profile(const char *name)
+{
+	char json[96];
+
+	/* A name is letters, digits and '-': there is nothing in it that JSON would quote. */
+	snprintf(json, sizeof(json), "{\"Name\":\"%s\"}", name);
+	return TPMLIB_SetProfile && TPMLIB_SetProfile(json) == TPM_SUCCESS;
+}
+
+uint32_t tpm_library_version(void)
+{
+	return TPMLIB_GetVersion();
 }
 
 bool tpm_power_on(void)

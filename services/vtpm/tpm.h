@@ -32,6 +32,15 @@ void tpm_stop_keeping(void);
 typedef bool (*tpm_store_function)(void *context, const uint8_t *permanent, size_t size);
 void tpm_store_with(tpm_store_function store, void *context);
 
+/*
+ * A new TPM will be made by this profile of libtpms, which it then keeps. False where libtpms has no
+ * such profile, or is older than 0.10 and has none.
+ */
+bool tpm_choose_profile(const char *name);
+
+/* The version of libtpms, as 0.9.2 is 0x000902. */
+uint32_t tpm_library_version(void);
+
 /* Power on with the stored or loaded state, or as a new TPM. Startup is the caller's. */
 bool tpm_power_on(void);
 void tpm_power_off(void);

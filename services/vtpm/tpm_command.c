@@ -315,6 +315,14 @@ uint32_t tpm_nv_define(const struct tpm_nv_public *nv)
 	return submit_only(&c);
 }
 
+uint32_t tpm_nv_undefine(uint32_t index)
+{
+	struct command c;
+
+	begin_authorized2(&c, TPM_CC_NV_UNDEFINE_SPACE, TPM_RH_PLATFORM, index);
+	return submit_only(&c);
+}
+
 uint32_t tpm_nv_write(uint32_t index, const uint8_t *data, size_t size)
 {
 	uint32_t rc = TPM_RC_SUCCESS;

@@ -71,6 +71,7 @@ struct tpm_nv_public {
 	uint16_t size;
 };
 uint32_t tpm_nv_define(const struct tpm_nv_public *nv);
+uint32_t tpm_nv_undefine(uint32_t index);
 uint32_t tpm_nv_write(uint32_t index, const uint8_t *data, size_t size);
 uint32_t tpm_nv_write_lock(uint32_t index);
 uint32_t tpm_nv_size(uint32_t index, size_t *size);

@@ -25,8 +25,8 @@ KNOWN = FIXED_TPM | 1 << 2 | FIXED_PARENT | ORIGIN | 1 << 6 | 1 << 7 | 1 << 10 |
 # What a key id promises: type, then bits or curve, then whether it signs.
 KEY_IDS = {0x01: (RSA, 2048, False), 0x02: (ECC, 3, False), 0x11: (RSA, 2048, False),
            0x12: (ECC, 3, False), 0x13: (ECC, 4, False), 0x14: (ECC, 5, False),
-           0x16: (RSA, 3072, False), 0x81: (RSA, 2048, True), 0x82: (ECC, 3, True),
-           0x83: (ECC, 4, True)}
+           0x16: (RSA, 3072, False), 0x17: (RSA, 4096, False), 0x81: (RSA, 2048, True),
+           0x82: (ECC, 3, True), 0x83: (ECC, 4, True)}
 
 EK_L1_PREFIX = bytes.fromhex(
     "0001000b000300b20020837197674484b3f81a90cc8d46a5d724fd52d76e06520b64f2a1da1b331469aa"

@@ -14,8 +14,18 @@
 #define OID_TPM_MANUFACTURER "2.23.133.2.1"
 #define OID_TPM_MODEL "2.23.133.2.2"
 #define OID_TPM_VERSION "2.23.133.2.3"
-#define OID_EK_CERTIFICATE "2.23.133.8.1"
-#define OID_AIK_CERTIFICATE "2.23.133.8.3"
+#define OID_PLATFORM_MANUFACTURER "2.23.133.5.1.1"
+#define OID_PLATFORM_MODEL "2.23.133.5.1.4"
+#define OID_PLATFORM_VERSION "2.23.133.5.1.5"
+
+/* Of each enum ca_key_role: the word in the subject, and the extended key usage. */
+static const struct {
+	const char *word, *purpose;
+} roles[] = {
+	[CA_KEY_EK] = { "EK", "2.23.133.8.1" },
+	[CA_KEY_AK] = { "AK", "2.23.133.8.3" },
+	[CA_KEY_PLATFORM] = { "platform", "2.23.133.8.2" },
+};
 
 /*
  * The value of subjectDirectoryAttributes: one attribute, tpmSpecification (2.23.133.2.16), that
@@ -135,20 +145,28 @@ static bool add_name_part(X509_NAME *name, const char *oid, const char *value)
 static bool set_subject(X509 *certificate, const struct ca_certificate_request *request)
 {
 	X509_NAME *subject = X509_get_subject_name(certificate);
-	char name[CA_TEXT_MAX + sizeof(" EK")], serial[17];
+	char name[CA_TEXT_MAX + sizeof(" platform")], serial[17];
 
 	snprintf(name, sizeof(name), "%.*s %s", (int)CA_TEXT_MAX, request->tpm.model,
-		 request->role == CA_KEY_EK ? "EK" : "AK");
+		 roles[request->role].word);
 	snprintf(serial, sizeof(serial), "%" PRIx64, request->serial);
 	return add_name_part(subject, "CN", name) && add_name_part(subject, "serialNumber", serial);
+}
+
+static bool add_platform_name(X509_NAME *name, const struct ca_platform_identity *platform)
+{
+	return add_name_part(name, OID_PLATFORM_MANUFACTURER, platform->manufacturer) &&
+	       add_name_part(name, OID_PLATFORM_MODEL, platform->model) &&
+	       add_name_part(name, OID_PLATFORM_VERSION, platform->version);
 }
 
 /*
  * Which TPM it is. Not critical, which only an empty subject would demand: verifiers that do not
  * know directory names in there (Go's crypto/x509 is one) have to refuse what is.
  */
-static bool add_tpm_name(X509 *certificate, const struct ca_tpm_identity *tpm)
+static bool add_tpm_name(X509 *certificate, const struct ca_certificate_request *request)
 {
+	const struct ca_tpm_identity *tpm = &request->tpm;
 	GENERAL_NAMES *names = GENERAL_NAMES_new();
 	GENERAL_NAME *general = GENERAL_NAME_new();
 	X509_NAME *name = X509_NAME_new();
@@ -156,6 +174,8 @@ static bool add_tpm_name(X509 *certificate, const struct ca_tpm_identity *tpm)
 		  add_name_part(name, OID_TPM_MANUFACTURER, tpm->manufacturer) &&
 		  add_name_part(name, OID_TPM_MODEL, tpm->model) &&
 		  add_name_part(name, OID_TPM_VERSION, tpm->version) &&
+		  (request->role != CA_KEY_PLATFORM ||
+		   add_platform_name(name, &request->platform)) &&
 		  sk_GENERAL_NAME_push(names, general) > 0;
 
 	if (!ok) {
@@ -201,7 +221,6 @@ static const char *key_usage(enum ca_key_role role, const EVP_PKEY *key)
 static bool fill_leaf(X509 *leaf, const struct ca_certificate_request *request, X509 *issuer)
 {
 	const char *usage = key_usage(request->role, request->key);
-	const char *purpose = request->role == CA_KEY_EK ? OID_EK_CERTIFICATE : OID_AIK_CERTIFICATE;
 
 	return usage &&
 	       ASN1_INTEGER_set_uint64(X509_get_serialNumber(leaf), request->serial) == 1 &&
@@ -209,9 +228,9 @@ static bool fill_leaf(X509 *leaf, const struct ca_certificate_request *request, 
 	       set_subject(leaf, request) &&
 	       add_extension(leaf, issuer, NID_basic_constraints, "critical,CA:FALSE") &&
 	       add_extension(leaf, issuer, NID_key_usage, usage) &&
-	       add_extension(leaf, issuer, NID_ext_key_usage, purpose) &&
+	       add_extension(leaf, issuer, NID_ext_key_usage, roles[request->role].purpose) &&
 	       add_extension(leaf, issuer, NID_authority_key_identifier, "keyid:always") &&
-	       add_tpm_name(leaf, &request->tpm) && add_specification(leaf);
+	       add_tpm_name(leaf, request) && add_specification(leaf);
 }
 
 X509 *ca_certificate_issue(const struct ca_certificate_request *request, X509 *issuer,

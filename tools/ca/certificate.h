@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The certificates that `socle ca` makes: its own, and those of vTPM keys by the TCG EK Credential
- * Profile for TPM family 2.0 (EKs) and the TCG's key purpose for attestation keys.
+ * Profile for TPM family 2.0 (EKs) and the TCG's key purpose for attestation keys. A platform's is a certificate of an EK as well, with the
+ * platform's names beside the TPM's, as those of swtpm_cert are; not the TCG's attribute certificate.
  */
 #ifndef SOCLE_TOOLS_CA_CERTIFICATE_H
 #define SOCLE_TOOLS_CA_CERTIFICATE_H
@@ -20,15 +21,22 @@ struct ca_tpm_identity {
 	const char *version; /* "id:" and the firmware version, eight hexadecimal digits */
 };
 
+/* The same of a platform that has a TPM; each any text that ca_certificate_text_ok(). */
+struct ca_platform_identity {
+	const char *manufacturer, *model, *version;
+};
+
 enum ca_key_role {
 	CA_KEY_EK,
 	CA_KEY_AK,
+	CA_KEY_PLATFORM, /* an EK, by which the certificate says on which platform the TPM is */
 };
 
 struct ca_certificate_request {
 	enum ca_key_role role;
 	EVP_PKEY *key;
 	struct ca_tpm_identity tpm;
+	struct ca_platform_identity platform; /* for CA_KEY_PLATFORM */
 	uint64_t serial;
 	long days;
 };

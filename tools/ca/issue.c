@@ -62,6 +62,17 @@ static bool issue_one(const struct ca_authority *ca, struct ca_certificate_reque
 	return ok;
 }
 
+/* Adds the certificate to what was issued. */
+static bool add_one(const struct ca_authority *ca, struct ca_certificate_request *request,
+		    struct ca_issued *issued, struct host_error *error)
+{
+	if (!issue_one(ca, request, &issued->certificates[issued->count], error))
+		return false;
+	issued->serials[issued->count] = request->serial;
+	issued->roles[issued->count++] = request->role;
+	return true;
+}
+
 static bool issue_all(const struct ca_authority *ca, const struct ca_policy *policy,
 		      EVP_PKEY *const *keys, const struct vtpm_manifest *manifest,
 		      struct ca_issued *issued, struct host_error *error)
@@ -74,11 +85,8 @@ static bool issue_all(const struct ca_authority *ca, const struct ca_policy *pol
 			.days = policy->days,
 		};
 
-		if (!issue_one(ca, &request, &issued->certificates[i], error))
+		if (!add_one(ca, &request, issued, error))
 			return false;
-		issued->serials[i] = request.serial;
-		issued->roles[i] = request.role;
-		issued->count++;
 	}
 	return true;
 }
@@ -105,9 +113,26 @@ bool ca_issue(const struct ca_authority *ca, const struct ca_policy *policy,
 	return ok;
 }
 
+bool ca_issue_platform(const struct ca_authority *ca, const struct ca_policy *policy,
+		       const struct vtpm_manifest_key *key,
+		       const struct ca_platform_identity *platform, struct ca_issued *issued,
+		       struct host_error *error)
+{
+	struct ca_certificate_request request = { .role = CA_KEY_PLATFORM,
+						  .key = usable_key(key),
+						  .tpm = policy->tpm,
+						  .platform = *platform,
+						  .days = policy->days };
+	bool ok = request.key ? add_one(ca, &request, issued, error)
+			      : host_fail(error, "the platform's key is no valid public key");
+
+	EVP_PKEY_free(request.key);
+	return ok;
+}
+
 void ca_issued_free(struct ca_issued *issued)
 {
-	for (size_t i = 0; i < VTPM_MANIFEST_KEYS_MAX; i++)
+	for (size_t i = 0; i < CA_ISSUED_MAX; i++)
 		file_free(&issued->certificates[i]);
 	issued->count = 0;
 }

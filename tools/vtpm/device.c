@@ -220,6 +220,25 @@ bool vtpm_device_power_on(struct vtpm_device *device, struct host_error *error)
 	return host_fail(error, "the state cannot be stored");
 }
 
+/* Directly, not as a client: after that the platform's authorization is the profile's matter. */
+static bool certify(struct vtpm_device *device, const struct certificates *certificates)
+{
+	return tpm_startup_clear() == TPM_RC_SUCCESS &&
+	       manufacture_certify(&device->vtpm, certificates) &&
+	       tpm_shutdown_clear() == TPM_RC_SUCCESS && state_keep(&device->vtpm, &device->keeper);
+}
+
+bool vtpm_device_certify(struct vtpm_device *device, const struct certificates *certificates,
+			 struct host_error *error)
+{
+	bool ok;
+
+	tpm_store_with(NULL, NULL);
+	ok = certify(device, certificates);
+	vtpm_device_power_off(device, false);
+	return ok || host_fail(error, "the certificates cannot be stored; the log tells why");
+}
+
 uint32_t vtpm_device_startup(struct vtpm_device *device, uint16_t type)
 {
 	return execute_simple(device, TPM_CC_STARTUP, type);

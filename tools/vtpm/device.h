@@ -13,6 +13,7 @@
 
 #include "core/base/host/error.h"
 #include "core/base/host/file.h"
+#include "services/vtpm/certificates.h"
 #include "services/vtpm/vtpm.h"
 #include "tools/vtpm/state_file.h"
 
@@ -41,6 +42,13 @@ void vtpm_device_close(struct vtpm_device *device);
 
 /* _TPM_Init from the permanent state; a TPM that is on is not touched. TPM2_Startup comes next. */
 bool vtpm_device_power_on(struct vtpm_device *device, struct host_error *error);
+
+/*
+ * Puts certificates into the NV memory of a TPM that was powered on and not started yet, and stores
+ * its state once, when all of them are there. The TPM is off afterwards.
+ */
+bool vtpm_device_certify(struct vtpm_device *device, const struct certificates *certificates,
+			 struct host_error *error);
 
 /*
  * Off: volatile state is lost. First, if orderly, TPM2_Shutdown(STATE), or CLEAR where that fails,

@@ -146,7 +146,8 @@ static void test_unknown_key(void **state)
 	assert_string_equal(f->problem.text,
 			    "there is no key 'ek'; the names are ek-rsa2048 ek-ecc-p256 "
 			    "ek-h1-rsa2048 ek-h2-ecc-p256 ek-h3-ecc-p384 ek-h4-ecc-p521 "
-			    "ek-h6-rsa3072 ak-rsa2048 ak-ecc-p256 ak-ecc-p384 ek-ecc-p384");
+			    "ek-h6-rsa3072 ek-h7-rsa4096 ak-rsa2048 ak-ecc-p256 ak-ecc-p384 "
+			    "ek-ecc-p384");
 	assert_int_equal(f->wish.selector_size, 0);
 }
 
