@@ -22,6 +22,8 @@
 #define SNP_FEATURE_DEBUG_SWAP (1ull << 5)
 #define SNP_FEATURE_PREVENT_HOST_IBS (1ull << 6)
 #define SNP_FEATURE_BTB_ISOLATION (1ull << 7)
+#define SNP_FEATURE_SECURE_TSC (1ull << 9)
+#define SNP_FEATURE_SMT_PROTECTION (1ull << 15)
 #define SNP_SEV_STATUS_SEV (1ull << 0)
 #define SNP_SEV_STATUS_ES (1ull << 1)
 #define SNP_SEV_STATUS_FEATURES_SHIFT 2

@@ -35,7 +35,7 @@
 #define MACHINE_C_BIT 47u
 
 #define MAILBOX_MAGIC 0x584f424c49414d53ull
-#define MAILBOX_VERSION 2u
+#define MAILBOX_VERSION 3u
 
 /* Of the initial RMP. The hypervisor fills CPUID pages before the launch. */
 struct mailbox_pages {
@@ -98,12 +98,17 @@ struct mailbox_storm {
 	uint64_t timer; /* of all these: with the vector of the plane's own timer; else with none */
 };
 
-enum mailbox_invlpgb { /* the host's choice about the instructions INVLPGB and TLBSYNC */
-		       MAILBOX_INVLPGB_ON = 0,
-		       MAILBOX_INVLPGB_HIDDEN = 1,	/* CPUID bits clear, #UD */
-		       MAILBOX_INVLPGB_UNDEFINED = 2,	/* CPUID bits set, #UD */
-		       MAILBOX_INVLPGB_INTERCEPTED = 3, /* CPUID bits set, #VC */
+/* The host that the machine models: core/image/host_model.h, with what `socle run` overrides. */
+struct mailbox_host {
+	uint64_t hv_features;  /* GHCB_HV_FEATURE_* that it announces */
+	uint64_t sev_features; /* SNP_FEATURE_* that a VMSA may have */
+	uint32_t invlpgb;      /* enum host_invlpgb */
+	uint8_t preempts;      /* an interrupt of VMPL0 makes it run while VMPL2 runs */
+	uint8_t converts;      /* an access to the other side of a page changes the page */
+	uint8_t sides_apart;   /* what becomes shared is zero, what becomes private is noise */
+	uint8_t reserved_017;
 };
+ABI_SIZE(struct mailbox_host, 24);
 
 /* What a hostile host does when it was asked to (`--fault`): machine/host/fault_plan.c has the names. */
 enum mailbox_fault {
@@ -155,7 +160,7 @@ struct mailbox {
 	uint32_t page_range_count;
 	volatile uint32_t state;
 	uint32_t request;
-	uint32_t invlpgb; /* enum mailbox_invlpgb */
+	uint32_t hold; /* which step a vCPU is held before; 0: there is no script, and no port */
 	uint64_t arg[4];
 	uint64_t result; /* SW_EXITINFO2 of the answer: VMM error in 63:32, firmware error below */
 	uint64_t certs_pages; /* pages the certificates need */
@@ -163,8 +168,7 @@ struct mailbox {
 	uint32_t storm_us; /* mean interval of the storm in microseconds; 0: none */
 	uint64_t stop_arg[4];
 	struct mailbox_storm storm;
-	uint32_t converts; /* the host changes a page's state at an access to its other side */
-	uint32_t hold; /* which step a vCPU is held before; 0: there is no script, and no port */
+	struct mailbox_host host;
 	struct mailbox_fault_plan faults[MAILBOX_FAULT_COUNT];
 	struct mailbox_exit_counter exits[MAILBOX_EXIT_KINDS];
 	uint64_t switches[4]; /* VMPL switches into each level */

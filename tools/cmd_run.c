@@ -24,7 +24,7 @@ _Static_assert((int)RUN_POWEROFF == CMD_OK && (int)RUN_MISUSE == CMD_MISUSE, "sh
 /* The options, and the strings that were allocated for their defaults. */
 struct arguments {
 	struct run_options run;
-	uint32_t timeout_s, accel;
+	uint32_t timeout_s, accel, host, convert, invlpgb;
 	char *key_dir, *hv_image;
 };
 
@@ -63,15 +63,27 @@ static const char *read_fault(void *plan, char *value)
 }
 
 static const char *const accels[] = { "tcg", "kvm" };
-static const char *const converts[] = { [false] = "yes", [true] = "no" }; /* keeps_pages */
+
+/* Choices that are the host's until an option makes them. */
+enum { AS_HOST, CONVERT_YES, CONVERT_NO };
+
+static const char *const converts[] = {
+	[AS_HOST] = "host",
+	[CONVERT_YES] = "yes",
+	[CONVERT_NO] = "no",
+};
 static const char *const invlpgbs[] = {
-	[MAILBOX_INVLPGB_ON] = "on",
-	[MAILBOX_INVLPGB_HIDDEN] = "hidden",
-	[MAILBOX_INVLPGB_UNDEFINED] = "undefined",
-	[MAILBOX_INVLPGB_INTERCEPTED] = "intercepted",
+	[AS_HOST] = "host",
+	[1 + HOST_INVLPGB_ON] = "on",
+	[1 + HOST_INVLPGB_HIDDEN] = "hidden",
+	[1 + HOST_INVLPGB_UNDEFINED] = "undefined",
+	[1 + HOST_INVLPGB_INTERCEPTED] = "intercepted",
 };
 
 static const struct option_row option_rows[] = {
+	OPTION(struct arguments, host, "host", CHOICE, NULL,
+	       "what host to be, by the list below (docs/hosts.md)",
+	       OPTION_WORDS(host_models, .name)),
 	OPTION(struct arguments, run.cpus, "cpus", NUMBER, "N", "vCPUs", .least = 1,
 	       .most = MACHINE_CPUS_MAX),
 	OPTION(struct arguments, run, "cpu-without", READ, "FEATURE",
@@ -107,10 +119,9 @@ static const struct option_row option_rows[] = {
 	OPTION(struct arguments, run.qemu, "qemu", FILE, "PATH", "QEMU"),
 	OPTION(struct arguments, accel, "accel", CHOICE, NULL, "what QEMU runs the machine by",
 	       OPTION_WORDS(accels)),
-	OPTION(struct arguments, run.keeps_pages, "convert", CHOICE, NULL,
-	       "what the host does at a private access to a shared page and at a shared access to "
-	       "a "
-	       "private one: change the page, as KVM and its VMM do, or end the VM",
+	OPTION(struct arguments, convert, "convert", CHOICE, NULL,
+	       "whether the host changes a page at a private access to a shared one and at a "
+	       "shared access to a private one, as KVM and its VMM do, or ends the VM",
 	       OPTION_WORDS(converts)),
 	OPTION(struct arguments, run.storm_us, "event-storm", NUMBER, "US",
 	       "be a hostile host: raise #HV at VMPL0 about every US microseconds",
@@ -119,7 +130,7 @@ static const struct option_row option_rows[] = {
 	       "let the guest hold a vCPU before the N-th RMP instruction or VMGEXIT of its VMPL0, "
 	       "by port 0xea (docs/machine-limits.md)",
 	       .least = 1, .most = HOLD_MAX),
-	OPTION(struct arguments, run.invlpgb, "invlpgb", CHOICE, NULL,
+	OPTION(struct arguments, invlpgb, "invlpgb", CHOICE, NULL,
 	       "INVLPGB and TLBSYNC: in CPUID and working (on), neither, in CPUID but #UD, or in "
 	       "CPUID but #VC",
 	       OPTION_WORDS(invlpgbs)),
@@ -214,6 +225,11 @@ static enum cmd_status run(void *arguments)
 
 	args->run.timeout_ns = args->timeout_s * 1000000000ull;
 	args->run.accel = accels[args->accel];
+	args->run.host = &host_models[args->host];
+	args->run.own_convert = args->convert != AS_HOST;
+	args->run.converts = args->convert == CONVERT_YES;
+	args->run.own_invlpgb = args->invlpgb != AS_HOST;
+	args->run.invlpgb = args->run.own_invlpgb ? args->invlpgb - 1 : HOST_INVLPGB_ON;
 	if (default_key_dir(args) && default_hv_image(args))
 		status = start(&args->run);
 	free(args->key_dir);
@@ -221,8 +237,11 @@ static enum cmd_status run(void *arguments)
 	return (enum cmd_status)status;
 }
 
-static void show_faults(void)
+static void show_lists(void)
 {
+	printf("\nHosts:\n");
+	for (size_t i = 0; i < HOST_MODELS; i++)
+		printf("  %-26s %s\n", host_models[i].name, host_models[i].what);
 	printf("\nFaults:\n");
 	for (unsigned int i = 0; i < MAILBOX_FAULT_COUNT; i++)
 		printf("  %-26s %s\n", faults[i].name, faults[i].what);
@@ -240,5 +259,5 @@ const struct command cmd_run = {
 							.memory = 512 * MIB } },
 	.size = sizeof(struct arguments),
 	.run = run,
-	.more_help = show_faults,
+	.more_help = show_lists,
 };

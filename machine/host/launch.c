@@ -2,10 +2,13 @@
 #include "machine/host/launch.h"
 
 #include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "core/base/bytes.h"
 #include "core/image/host/digest.h"
+#include "core/snp/sev_features.h"
 
 #define DEFAULT_POLICY (PSP_POLICY_SMT | PSP_POLICY_RESERVED_ONE)
 
@@ -14,6 +17,7 @@
 #define PC_HOLE_END 0xc0000ull
 
 struct check {
+	const struct host_model *host;
 	uint64_t ram_size;
 	unsigned int vmsa_count;
 	struct host_error *error;
@@ -26,8 +30,15 @@ static const char *directive_name(const struct igvm_directive *d)
 	return name ? name : "directive";
 }
 
-static bool refuse(struct check *c, const struct igvm_directive *d, const char *what)
+__attribute__((format(printf, 3, 4))) static bool
+refuse(struct check *c, const struct igvm_directive *d, const char *format, ...)
 {
+	char what[128];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(what, sizeof(what), format, args);
+	va_end(args);
 	return host_fail(c->error, "%s at gPA 0x%" PRIx64 " %s, header at file offset %" PRIu64,
 			 directive_name(d), igvm_directive_gpa(d), what, d->header_offset);
 }
@@ -55,6 +66,10 @@ static bool check_vmsa(struct check *c, const struct igvm_directive *d)
 		return refuse(c, d, "is not of VMPL 0");
 	if (!(vmsa.sev_features & SNP_FEATURE_SNP))
 		return refuse(c, d, "does not have SNP among its SEV_FEATURES");
+	if (vmsa.sev_features & ~c->host->sev_features)
+		return refuse(c, d, "asks for %s, which host %s does not have",
+			      sev_feature_name(vmsa.sev_features & ~c->host->sev_features),
+			      c->host->name);
 	return true;
 }
 
@@ -68,14 +83,17 @@ static bool check_directive(struct check *c, const struct igvm_directive *d)
 {
 	if (!is_loaded(d->type))
 		return refuse(c, d, "is nothing that the machine honours");
+	if (!host_model_takes(c->host, d->type))
+		return refuse(c, d, "is nothing that host %s takes", c->host->name);
 	if (!check_range(c, d))
 		return false;
 	return d->type != IGVM_TYPE_VP_CONTEXT || check_vmsa(c, d);
 }
 
-bool launch_check(const struct igvm_file *file, uint64_t guest_ram_size, struct host_error *error)
+bool launch_check(const struct igvm_file *file, const struct host_model *host,
+		  uint64_t guest_ram_size, struct host_error *error)
 {
-	struct check c = { .ram_size = guest_ram_size, .error = error };
+	struct check c = { .host = host, .ram_size = guest_ram_size, .error = error };
 	const char *refusal = file->has_policy ? psp_policy_refusal(file->policy) : NULL;
 	struct igvm_cursor cursor = { 0 };
 	struct igvm_directive d;

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "core/base/host/error.h"
+#include "core/image/host_model.h"
 #include "core/image/igvm.h"
 #include "machine/host/psp.h"
 #include "machine/mailbox.h"
@@ -22,10 +23,12 @@ struct machine_memory {
 };
 
 /*
- * Checks what igvm_open() cannot know: that the firmware takes the policy, that all pages lie in
- * guest_ram_size bytes of RAM, and that there is one VMSA, which says VMPL 0. Writes nothing.
+ * Checks what igvm_open() cannot know: that the firmware takes the policy, that the host's loader
+ * takes all directives, that all pages lie in guest_ram_size bytes of RAM, and that there is one
+ * VMSA, which says VMPL 0 and asks for no feature that the host lacks. Writes nothing.
  */
-bool launch_check(const struct igvm_file *file, uint64_t guest_ram_size, struct host_error *error);
+bool launch_check(const struct igvm_file *file, const struct host_model *host,
+		  uint64_t guest_ram_size, struct host_error *error);
 
 /*
  * Launches a file that launch_check() has passed: pages into guest RAM, which is zero before, the

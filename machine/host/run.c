@@ -119,6 +119,21 @@ static bool map_memory(const char *name, uint64_t size, int *fd, void **at,
 	return true;
 }
 
+/* The host that the options ask for. */
+static struct mailbox_host host_of(const struct run_options *options)
+{
+	const struct host_model *model = options->host;
+
+	return (struct mailbox_host){
+		.hv_features = model->hv_features,
+		.sev_features = model->sev_features,
+		.invlpgb = options->own_invlpgb ? options->invlpgb : model->invlpgb,
+		.preempts = model->preempts,
+		.converts = options->own_convert ? options->converts : model->converts,
+		.sides_apart = model->sides_apart,
+	};
+}
+
 static bool make_memory(struct machine *m, struct host_error *error)
 {
 	void *guest_ram;
@@ -131,9 +146,8 @@ static bool make_memory(struct machine *m, struct host_error *error)
 		return false;
 	m->memory.mailbox = (struct mailbox *)((uint8_t *)m->hv_ram + MACHINE_MAILBOX_OFFSET);
 	m->memory.mailbox->storm_us = m->options->storm_us;
-	m->memory.mailbox->invlpgb = m->options->invlpgb;
 	m->memory.mailbox->hold = m->options->hold;
-	m->memory.mailbox->converts = !m->options->keeps_pages;
+	m->memory.mailbox->host = host_of(m->options);
 	memcpy(m->memory.mailbox->faults, m->options->faults, sizeof(m->options->faults));
 	return true;
 }
@@ -149,7 +163,7 @@ static bool read_image(struct image *image, const struct run_options *options,
 	if (!igvm_open(&image->file, image->bytes.data, image->bytes.size, &igvm_error))
 		return host_fail(reason, "%s, at file offset %" PRIu64, igvm_error.text,
 				 igvm_error.offset);
-	return launch_check(&image->file, options->memory, reason);
+	return launch_check(&image->file, options->host, options->memory, reason);
 }
 
 static bool open_image(struct image *image, const struct run_options *options,

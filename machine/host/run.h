@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "core/base/host/error.h"
+#include "core/image/host_model.h"
 #include "machine/mailbox.h"
 
 #define RUN_MARKS_MAX 16u
@@ -41,6 +42,10 @@ struct run_options {
 	const char *image;    /* IGVM file */
 	const char *hv_image; /* the hypervisor */
 	const char *qemu, *accel;
+	const struct host_model *host; /* that the machine models */
+	bool own_invlpgb, own_convert; /* but for these choices: */
+	enum host_invlpgb invlpgb;
+	bool converts;
 	const char *channel, *vmpl0_channel; /* Unix sockets that QEMU listens on, or NULL */
 	const char *log_dir;   /* NULL: console and debug console go to stdout, no timeline */
 	const char *dump_dir;  /* NULL: memory is not written when the machine has ended */
@@ -51,9 +56,7 @@ struct run_options {
 	uint64_t memory;     /* bytes, a multiple of 1 MiB */
 	uint64_t timeout_ns; /* 0: none */
 	uint32_t storm_us;   /* mean interval of a storm of #HV; 0: none */
-	uint32_t invlpgb;    /* enum mailbox_invlpgb */
 	uint32_t hold;	     /* the step of VMPL0 that a race is held before; 0: none */
-	bool keeps_pages;    /* the host ends the VM where others convert a page */
 	struct mailbox_fault_plan faults[MAILBOX_FAULT_COUNT];
 	bool quiet;
 	struct run_marks debug_marks, console_marks;

@@ -38,7 +38,7 @@ static void assert_refused(const struct make_igvm *make, const char *why)
 	uint8_t *data;
 
 	open_file(make, &data, &file);
-	assert_false(launch_check(&file, RAM_SIZE, &error));
+	assert_false(launch_check(&file, HOST_MODEL_DEFAULT, RAM_SIZE, &error));
 	assert_says(error.text, why);
 	free(data);
 }
@@ -63,7 +63,7 @@ static void assert_taken(const struct make_igvm *make)
 	uint8_t *data;
 
 	open_file(make, &data, &file);
-	if (!launch_check(&file, RAM_SIZE, &error))
+	if (!launch_check(&file, HOST_MODEL_DEFAULT, RAM_SIZE, &error))
 		fail_msg("%s", error.text);
 	free(data);
 }
@@ -127,6 +127,48 @@ static void test_pc_hole(void **state)
 	assert_refused(&make, "video memory");
 }
 
+/* A feature that a host lacks is refused by its name. */
+static void assert_host(const struct make_igvm *make, const char *host, const char *why)
+{
+	struct host_error error = { 0 };
+	struct igvm_file file;
+	uint8_t *data;
+	bool ok;
+
+	open_file(make, &data, &file);
+	ok = launch_check(&file, host_model_find(host), RAM_SIZE, &error);
+	assert_int_equal(ok, why == NULL);
+	if (why)
+		assert_says(error.text, why);
+	free(data);
+}
+
+/* What each host admits: docs/hosts.md. Bits: APM volume 2, table B-4. */
+static void test_hosts(void **state)
+{
+	struct make_igvm make;
+
+	(void)state;
+	make_igvm_default(&make);
+	make.vmsa.sev_features = 0x1;
+	assert_host(&make, "kvm", NULL);
+	make.vmsa.sev_features = 0x9;
+	assert_host(&make, "kvm", "asks for restricted injection, which host kvm does not have");
+	assert_host(&make, "kvm-svsm", NULL);
+	make.vmsa.sev_features = 0x29;
+	assert_host(&make, "kvm", "asks for restricted injection, which host kvm does not have");
+	assert_host(&make, "kvm-svsm", NULL);
+	assert_host(&make, "hyperv", NULL);
+	make.vmsa.sev_features = 0x201;
+	assert_host(&make, "strict", NULL);
+	assert_host(&make, "kvm-svsm", "asks for Secure TSC, which host kvm-svsm does not have");
+	assert_host(&make, "hyperv", "asks for Secure TSC, which host hyperv does not have");
+	make.vmsa.sev_features = 0x11;
+	assert_host(&make, "strict", "asks for alternate injection, which host strict does not");
+	make.vmsa.sev_features = 0x3;
+	assert_host(&make, "hyperv", "asks for virtual TOM, which host hyperv does not have");
+}
+
 static void test_vmsa(void **state)
 {
 	struct make_igvm make;
@@ -179,7 +221,7 @@ static void load(const struct make_igvm *make, struct loaded *l)
 	memset(l->psp.vmpck, 0x77, sizeof(l->psp.vmpck));
 	l->memory.guest_ram = calloc(1, RAM_SIZE);
 	l->memory.mailbox = calloc(1, sizeof(struct mailbox));
-	assert_true(launch_check(&file, RAM_SIZE, &error));
+	assert_true(launch_check(&file, HOST_MODEL_DEFAULT, RAM_SIZE, &error));
 	assert_true(launch_load(&file, &l->memory, 2, &l->psp, &error));
 	free(data);
 }
@@ -212,7 +254,7 @@ static void test_load(void **state)
 	mailbox = l.memory.mailbox;
 	ram = l.memory.guest_ram;
 	assert_int_equal(mailbox->magic, 0x584f424c49414d53);
-	assert_int_equal(mailbox->version, 2);
+	assert_int_equal(mailbox->version, 3);
 	assert_int_equal(mailbox->cpu_count, 2);
 	assert_int_equal(mailbox->guest_ram_size, RAM_SIZE);
 	assert_int_equal(mailbox->vmsa_gpa, 0x1004000);
@@ -283,8 +325,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_overlap),	    cmocka_unit_test(test_outside_ram),
 		cmocka_unit_test(test_pc_hole),	    cmocka_unit_test(test_vmsa),
-		cmocka_unit_test(test_policy),	    cmocka_unit_test(test_load),
-		cmocka_unit_test(test_shared_page), cmocka_unit_test(test_measurement),
+		cmocka_unit_test(test_hosts),	    cmocka_unit_test(test_policy),
+		cmocka_unit_test(test_load),	    cmocka_unit_test(test_shared_page),
+		cmocka_unit_test(test_measurement),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -30,6 +30,7 @@ static struct run_options options_for(const char *scenario)
 		.hv_image = scenario,
 		.qemu = fake_qemu,
 		.accel = "tcg",
+		.host = HOST_MODEL_DEFAULT,
 		.log_dir = "logs",
 		.key_dir = "keys",
 		.cpus = 2,

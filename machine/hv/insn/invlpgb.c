@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "machine/hv/insn/handlers.h"
 
+#include "core/image/host_model.h"
 #include "machine/hv/base/log.h"
 #include "machine/hv/base/x86.h"
 #include "machine/hv/event/exception.h"
@@ -49,9 +50,9 @@ void insn_invlpgb(struct vcpu *v, const struct insn *insn)
 {
 	bool invalidates = insn->kind == INSN_INVLPGB;
 
-	switch (hv_mailbox()->invlpgb) {
-	case MAILBOX_INVLPGB_ON:
-	case MAILBOX_INVLPGB_INTERCEPTED:
+	switch (hv_mailbox()->host.invlpgb) {
+	case HOST_INVLPGB_ON:
+	case HOST_INVLPGB_INTERCEPTED:
 		break;
 	default:
 		exception_inject(v, X86_VECTOR_UD, false, 0);
@@ -61,7 +62,7 @@ void insn_invlpgb(struct vcpu *v, const struct insn *insn)
 		exception_inject(v, X86_VECTOR_GP, true, 0);
 		return;
 	}
-	if (hv_mailbox()->invlpgb == MAILBOX_INVLPGB_INTERCEPTED) {
+	if (hv_mailbox()->host.invlpgb == HOST_INVLPGB_INTERCEPTED) {
 		vc_raise(v, invalidates ? SVM_EXIT_INVLPGB : SVM_EXIT_TLBSYNC);
 		return;
 	}

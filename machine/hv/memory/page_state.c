@@ -19,13 +19,19 @@ void page_state_init(void)
 
 /*
  * What the memory encryption does to a page that changes sides: the other side sees other bytes.
- * Going back and forth without a write gives the old bytes again, as on hardware.
+ * Going back and forth without a write gives the old bytes again, as on hardware. A host that keeps
+ * the sides of a page in two places gives out a cleared page at each change, which the encryption
+ * makes noise on the private side.
  */
-static void scramble(uint64_t page)
+static void change_bytes(uint64_t page, bool make_private)
 {
 	uint64_t *words = (uint64_t *)(page << ABI_PAGE_SHIFT);
 	uint64_t key = (page + 1) * 0x9e3779b97f4a7c15ull;
 
+	if (hv_mailbox()->host.sides_apart)
+		memset(words, 0, ABI_PAGE_SIZE);
+	if (hv_mailbox()->host.sides_apart && !make_private)
+		return;
 	for (unsigned int i = 0; i < ABI_PAGE_SIZE / sizeof(*words); i++) {
 		words[i] ^= key;
 		key = (key << 7 | key >> 57) + 0x632be59bd9b4e019ull;
@@ -45,7 +51,7 @@ static bool change_side(uint64_t page, unsigned int size, bool make_private)
 	/* Nobody may look while the bytes change. */
 	npt_hide(page, count);
 	for (uint64_t i = 0; i < count; i++)
-		scramble(page + i);
+		change_bytes(page + i, make_private);
 	npt_show(page, count);
 	return true;
 }
@@ -124,7 +130,7 @@ static bool convert(unsigned int vcpu, unsigned int vmpl, uint64_t gpa, bool mak
 	static unsigned int conversions;
 	uint64_t page = gpa & ~HV_C_BIT & ~(uint64_t)(ABI_PAGE_SIZE - 1);
 
-	if (!hv_mailbox()->converts || !page_state_change(page, false, make_private))
+	if (!hv_mailbox()->host.converts || !page_state_change(page, false, make_private))
 		return false;
 	if (conversions < CONVERSIONS_LOGGED) {
 		conversions++;

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 
 #include "abi/snp.h"
+#include "core/image/host_model.h"
 #include "machine/hv/base/cpu.h"
 #include "machine/hv/base/log.h"
 #include "machine/hv/base/x86.h"
@@ -25,7 +26,7 @@ static inline struct cpuid_machine cpuid_this_machine(void)
 {
 	return (struct cpuid_machine){
 		.cpus = cpu_count(),
-		.invlpgb = hv_mailbox()->invlpgb != MAILBOX_INVLPGB_HIDDEN,
+		.invlpgb = hv_mailbox()->host.invlpgb != HOST_INVLPGB_HIDDEN,
 	};
 }
 

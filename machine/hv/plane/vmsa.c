@@ -8,11 +8,6 @@
 #include "machine/hv/memory/guest.h"
 #include "machine/hv/plane/control_area.h"
 
-/* SEV_FEATURES that this machine has. All of the rest make VMRUN fail, as on a CPU without them. */
-#define VMSA_FEATURES_KNOWN                                                            \
-	(SNP_FEATURE_SNP | SNP_FEATURE_RESTRICTED_INJECTION | SNP_FEATURE_DEBUG_SWAP | \
-	 SNP_FEATURE_PREVENT_HOST_IBS | SNP_FEATURE_BTB_ISOLATION)
-
 #define X87_TAG_EMPTY 3u
 #define CPUID_1_ECX_OSXSAVE (1u << 27)
 
@@ -31,7 +26,7 @@ ABI_SIZE(struct fxsave, 512);
 
 bool vmsa_features_known(uint64_t features)
 {
-	return (features & SNP_FEATURE_SNP) && !(features & ~VMSA_FEATURES_KNOWN);
+	return (features & SNP_FEATURE_SNP) && !(features & ~hv_mailbox()->host.sev_features);
 }
 
 struct snp_vmsa *vmsa_usable(uint64_t gpa)

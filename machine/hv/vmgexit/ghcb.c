@@ -88,7 +88,7 @@ static void undefined(struct ghcb_call *c)
 
 static void features(struct ghcb_call *c)
 {
-	c->result_2 = GHCB_HV_FEATURES_OFFERED;
+	c->result_2 = hv_mailbox()->host.hv_features;
 }
 
 struct nae_exit {
@@ -171,7 +171,7 @@ static void no_page(struct vcpu *v, uint64_t gpa)
 
 	if (ghcb_refusal_is_news(v))
 		hv_log("VMPL%u of vCPU %u: GHCB at %lx is not a shared page", p->vmpl, v->id, gpa);
-	if (!hv_mailbox()->converts)
+	if (!hv_mailbox()->host.converts)
 		hv_stop(MAILBOX_STOP_GUEST_TERMINATE, p->vmpl, GHCB_TERM_SET_GENERIC,
 			GHCB_TERM_GENERIC_PROTOCOL, 0);
 }

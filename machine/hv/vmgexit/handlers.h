@@ -44,13 +44,4 @@ uint64_t ghcb_msr_terminate(struct vcpu *v, uint64_t request);
 /* Serves the request that is in the current plane's GHCB MSR. */
 void ghcb_msr_protocol(struct vcpu *v, uint64_t request);
 
-/*
- * What we offer, bits of GHCB_HV_FEATURE_*. The list of APIC ids is served but not advertised: the
- * ids are 0 to n-1, and asking for them would only be one more exit.
- */
-#define GHCB_HV_FEATURES_OFFERED                                                   \
-	(GHCB_HV_FEATURE_SNP | GHCB_HV_FEATURE_AP_CREATION |                       \
-	 GHCB_HV_FEATURE_RESTRICTED_INJECTION | GHCB_HV_FEATURE_RESTRICTED_TIMER | \
-	 GHCB_HV_FEATURE_MULTI_VMPL)
-
 #endif

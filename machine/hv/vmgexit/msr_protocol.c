@@ -17,6 +17,13 @@ static uint64_t register_page(struct vcpu *v, uint64_t request)
 	return GHCB_MSR_REG_GPA_RESP | (request & ~GHCB_MSR_INFO_MASK);
 }
 
+static uint64_t features(struct vcpu *v, uint64_t request)
+{
+	(void)v;
+	(void)request;
+	return GHCB_MSR_HV_FEATURES_RESP | hv_mailbox()->host.hv_features << 12;
+}
+
 static const struct {
 	uint64_t info;
 	uint64_t (*handler)(struct vcpu *v, uint64_t request);
@@ -29,8 +36,7 @@ static const struct {
 	{ GHCB_MSR_REG_GPA_REQ, register_page, 0 },
 	{ GHCB_MSR_PSC_REQ, ghcb_msr_page_state, 0 },
 	{ GHCB_MSR_RUN_VMPL_REQ, ghcb_msr_run_vmpl, 0 },
-	{ GHCB_MSR_HV_FEATURES_REQ, NULL,
-	  GHCB_MSR_HV_FEATURES_RESP | GHCB_HV_FEATURES_OFFERED << 12 },
+	{ GHCB_MSR_HV_FEATURES_REQ, features, 0 },
 	{ GHCB_MSR_TERM_REQ, ghcb_msr_terminate, 0 },
 };
 
