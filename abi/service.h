@@ -50,11 +50,15 @@ enum service_status {
 
 /* vtpm */
 enum vtpm_op {
-	VTPM_OP_COMMAND = 1,  /* struct vtpm_command + TPM command -> TPM response */
+	VTPM_OP_COMMAND =
+		1, /* struct vtpm_command, TPM command -> struct vtpm_response, response */
 	VTPM_OP_MANIFEST = 2, /* u32 manifest version -> manifest, from what is cached */
 	VTPM_OP_SELECT = 3,   /* u32 manifest version, selector -> struct vtpm_select_reply, ... */
 	VTPM_OP_REMEMBER = 4, /* struct vtpm_remember, order, what was made -> as to a selector */
 	VTPM_OP_SEEDS = 5,    /* nothing -> struct vtpm_seeds, load */
+	/* Nothing -> what ATTEST_OP_RUNTIME_DATA wants; and what that gave -> nothing. */
+	VTPM_OP_EVIDENCE_OF = 6,
+	VTPM_OP_EVIDENCE = 7,
 };
 
 /* Its capabilities. */
@@ -69,6 +73,16 @@ struct vtpm_command {
 	uint8_t reserved[3];
 };
 ABI_SIZE(struct vtpm_command, 4);
+
+struct vtpm_response {
+	uint32_t flags; /* VTPM_EVIDENCE_ASKED */
+};
+ABI_SIZE(struct vtpm_response, 4);
+/*
+ * The guest has written what its evidence is to be made anew with (docs/profiles.md): VTPM_OP_EVIDENCE_OF,
+ * ATTEST_OP_RUNTIME_DATA, VTPM_OP_EVIDENCE, before the guest gets the response.
+ */
+#define VTPM_EVIDENCE_ASKED 1u
 
 /*
  * What a selector leads to. SELECT_MANIFEST: the manifest follows. SELECT_CREATE: the key has to be
@@ -150,14 +164,16 @@ ABI_SIZE(struct twin_made, 40);
  * attest: each operation is one purpose of a report at VMPL 0, and the service gives each its tag or
  * its form itself (docs/spec/create-and-attest.md, section 6.1). What is called manifest here is the
  * vTPM's, and bytes that are none, or not one that answers the request, get no report
- * (SERVICE_ERR_FORMAT). All answer with a struct attest_reply.
+ * (SERVICE_ERR_FORMAT). All answer with a struct attest_reply, report and certificates, but for
+ * ATTEST_OP_RUNTIME_DATA, which has the runtime data in place of certificates.
  */
 enum attest_op {
 	/* Before the guest runs, asked for by the vtpm. */
 	ATTEST_OP_CA = 1, /* struct attest_request, profile's name, manifest: abi/ca.h */
 	/*
-	 * Data; REPORT_DATA = SHA-256(data), then zeros: how Azure's paravisor binds its runtime
-	 * data (docs/profiles.md).
+	 * struct attest_runtime, TPMT_PUBLIC; REPORT_DATA = SHA-256(runtime data), then zeros: how
+	 * Azure's paravisor binds its runtime data (docs/profiles.md), which the service makes. The
+	 * monitor asks for it, too, when the guest does.
 	 */
 	ATTEST_OP_RUNTIME_DATA = 2,
 	/* The guest's calls: struct attest_request, selector, manifest. */
@@ -174,6 +190,12 @@ struct attest_request {
 	uint32_t reserved; /* 0 */
 };
 ABI_SIZE(struct attest_request, 80);
+
+#define ATTEST_USER_DATA_SIZE 64u
+struct attest_runtime {
+	uint8_t user_data[ATTEST_USER_DATA_SIZE];
+};
+ABI_SIZE(struct attest_runtime, 64);
 
 /* Reply payload: this, then report and certificate table, without padding. */
 struct attest_reply {

@@ -463,8 +463,9 @@ def public_number(manifest):
     return manifest[-66:-34] + manifest[-32:]
 
 
-def verify_evidence(evidence):
-    """What the vTPM stored as Azure's paravisor does: a report over data that has the key."""
+def verify_evidence(evidence, mine):
+    """What the vTPM stored as Azure's paravisor does: a report over data that has the key, and the nonce,
+    which the guest has written to the index for it."""
     blob = (evidence / STORED_REPORT).read_bytes()
     (size,) = struct.unpack_from("<I", blob, 32 + 1184 + 16)
     data = blob[32 + 1184 + 20:32 + 1184 + 20 + size]
@@ -475,6 +476,8 @@ def verify_evidence(evidence):
     modulus = base64.urlsafe_b64decode(key["n"] + "=" * (-len(key["n"]) % 4))
     if modulus != public_number((evidence / "ak/manifest.bin").read_bytes()):
         raise StepFailed("evidence", "the stored report is over another key")
+    if bytes.fromhex(json.loads(data)["user-data"]) != (mine / "nonce.bin").read_bytes():
+        raise StepFailed("evidence", "the stored report does not have the guest's nonce")
 
 
 def verify_certificates(folder, profile):
@@ -502,7 +505,7 @@ def verify(options, image, folder, progress):
         verify_certificates(folder, profile)
         progress.say("openssl verify on the host: they are, and for the vTPM's keys")
     if STORED_REPORT in profile.others:
-        verify_evidence(evidence)
+        verify_evidence(evidence, mine)
         progress.say("the report that the vTPM stores is over its key")
     if EK_CERTIFICATES[0] in profile.certificates:
         words += ["--ek-cert", evidence / EK_CERTIFICATES[0], "--ca", folder / "ca/ca.pem"]

@@ -63,6 +63,7 @@ struct profile_nv {
 	size_t key; /* index into keys, or PROFILE_NO_KEY */
 	size_t blob_offset, blob_size;
 	bool locked;
+	uint32_t user_data; /* EVIDENCE: NV index of a guest that has it made anew; 0: none */
 };
 
 /* What to do when the host's CA is silent, slow or lies. */

@@ -10,6 +10,7 @@
 
 /* TPM 2.0 Library part 2, TPMA_NV. */
 #define NV_PPWRITE (1u << 0)
+#define NV_AUTHWRITE (1u << 2)
 #define NV_TYPE (0xfu << 4)
 #define NV_POLICY_DELETE (1u << 10)
 #define NV_WRITELOCKED (1u << 11)
@@ -17,6 +18,7 @@
 #define NV_WRITEDEFINE (1u << 13)
 #define NV_WRITE_STCLEAR (1u << 14)
 #define NV_READ_ANY (0xfu << 16)
+#define NV_AUTHREAD (1u << 18)
 #define NV_READLOCKED (1u << 28)
 #define NV_WRITTEN (1u << 29)
 #define NV_PLATFORMCREATE (1u << 30)
@@ -86,6 +88,18 @@ static const char *parse_blob(struct profile_parser *p, struct words *line)
 	return nv->blob_size <= PROFILE_NV_SIZE_MAX ? NULL : "the blob is too long";
 }
 
+/* The index whose writing has evidence made anew, if there is one. */
+static const char *parse_user_data(struct profile_nv *nv, struct words *line)
+{
+	struct words ahead = *line;
+
+	if (!words_next(&ahead).length)
+		return NULL;
+	if (!word_number(words_next(line), NV_LAST, &nv->user_data) || nv->user_data < NV_FIRST)
+		return "an NV index is from 0x01000000 to 0x01ffffff";
+	return NULL;
+}
+
 static const char *parse_content(struct profile_parser *p, struct words *line)
 {
 	static const struct {
@@ -98,6 +112,7 @@ static const char *parse_content(struct profile_parser *p, struct words *line)
 	};
 	struct profile_nv *nv = current(p);
 	struct word word = words_next(line);
+	const char *reason;
 
 	if (word_is(word, "blob")) {
 		nv->content = PROFILE_CONTENT_BLOB;
@@ -111,7 +126,10 @@ static const char *parse_content(struct profile_parser *p, struct words *line)
 		if (!word_is(word, kinds[i].name))
 			continue;
 		nv->content = kinds[i].content;
-		return profile_take_key_name(p->profile, line, &nv->key);
+		reason = profile_take_key_name(p->profile, line, &nv->key);
+		if (!reason && nv->content == PROFILE_CONTENT_EVIDENCE)
+			reason = parse_user_data(nv, line);
+		return reason;
 	}
 	return "content is template, certificate, platform-certificate, evidence or blob";
 }
@@ -174,6 +192,24 @@ static const char *check_attributes(const struct profile_nv *nv)
 	return NULL;
 }
 
+/*
+ * Evidence that is made anew is written by an authorization of the index that the vtpm alone knows,
+ * so nobody reads by that.
+ */
+static const char *check_renewed(const struct profile *profile, const struct profile_nv *nv)
+{
+	if (!nv->user_data)
+		return NULL;
+	if (nv->locked || !(nv->attributes & NV_AUTHWRITE) || nv->attributes & NV_AUTHREAD)
+		return "evidence that is made anew wants AUTHWRITE, and neither AUTHREAD nor "
+		       "locked";
+	for (const struct profile_nv *other = profile->nv; other < nv; other++) {
+		if (other->user_data)
+			return "other evidence is made anew already";
+	}
+	return NULL;
+}
+
 const char *profile_end_nv(struct profile_parser *p)
 {
 	const struct profile_nv *nv = current(p);
@@ -188,6 +224,9 @@ const char *profile_end_nv(struct profile_parser *p)
 	if (nv->content == PROFILE_CONTENT_EVIDENCE &&
 	    profile->keys[nv->key].template[1] != TPM_ALG_RSA)
 		return "evidence names an RSA key";
+	reason = check_renewed(profile, nv);
+	if (reason)
+		return reason;
 	if (nv->content == PROFILE_CONTENT_CERTIFICATE &&
 	    profile->certificates == PROFILE_CERTIFICATES_NONE)
 		return "a certificate is wanted, but the profile says certificates none";

@@ -135,11 +135,17 @@ void wire_end(struct bytes_writer *w)
 	w->size = size;
 }
 
+void wire_put_password(struct bytes_writer *w, const void *password, size_t size)
+{
+	bytes_put_be32(w, (uint32_t)(9 + size)); /* bytes that follow */
+	bytes_put_be32(w, TPM_RS_PW);
+	bytes_put_zeros(w, 2 + 1); /* nonce, attributes */
+	wire_put_sized(w, password, size);
+}
+
 void wire_put_empty_password(struct bytes_writer *w)
 {
-	bytes_put_be32(w, 9); /* bytes that follow */
-	bytes_put_be32(w, TPM_RS_PW);
-	bytes_put_zeros(w, 2 + 1 + 2); /* nonce, attributes, password */
+	wire_put_password(w, NULL, 0);
 }
 
 void wire_put_pcrs(struct bytes_writer *w, uint16_t bank, uint32_t mask)

@@ -56,7 +56,8 @@ void wire_take_attest(struct bytes_reader *r, struct wire_attest *attest);
 void wire_begin(struct bytes_writer *w, uint16_t tag, uint32_t code);
 void wire_end(struct bytes_writer *w);
 
-/* An authorization area of one empty password. */
+/* An authorization area of one password, and of an empty one. */
+void wire_put_password(struct bytes_writer *w, const void *password, size_t size);
 void wire_put_empty_password(struct bytes_writer *w);
 
 /* One TPMS_PCR_SELECTION; bit n of mask is PCR n. */

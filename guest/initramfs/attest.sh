@@ -37,7 +37,7 @@ has() {
 
 read_index() {
 	if has "$1"; then
-		run nvread -Q "0x$1" -o "$2"
+		run nvread -Q -C o "0x$1" -o "$2"
 	fi
 }
 
@@ -59,6 +59,11 @@ evidence() {
 	read_index 1C10000 ak-rsa2048.der
 	read_index 1C10002 ak-ecc-p256.der
 	read_index 1C101D0 ak-rsa2048.der
+	if has 1400001; then
+		# As on Azure: what the guest writes here is in the next report.
+		has 1400002 || run nvdefine -Q -C o -s 64 0x1400002
+		run nvwrite -Q -C o -i nonce.bin 0x1400002
+	fi
 	read_index 1400001 evidence.bin
 	# REPORT_DATA of the SVSM's report, for a second report to try the verifier with.
 	cat nonce.bin manifest.bin | sha512sum | cut -c 1-128 | xxd -r -p >binding.bin

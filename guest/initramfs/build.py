@@ -29,7 +29,7 @@ LOADER = "lib64/ld-linux-x86-64.so.2"
 CRYPTO_MODULES = ["ghash-generic", "gcm"]
 TSM_MODULES = ["tsm-report", "tsm"]
 TPM2_TOOLS = ["createek", "createak", "pcrextend", "quote", "startauthsession", "policysecret",
-              "activatecredential", "getcap", "getekcertificate", "nvread"]
+              "activatecredential", "getcap", "getekcertificate", "nvdefine", "nvread", "nvwrite"]
 # Loaded by name at run time, so no list of needed libraries has it.
 TCTI = "libtss2-tcti-device.so.0"
 APPLETS = ["sh", "mount", "cat", "insmod", "nproc", "uname", "cut", "poweroff", "sleep", "echo",

@@ -9,6 +9,7 @@
 #include "monitor/lock/lock.h"
 #include "monitor/mem/guest_copy.h"
 #include "monitor/mem/secret.h"
+#include "monitor/protocol/evidence.h"
 #include "monitor/protocol/protocol.h"
 #include "monitor/protocol/result.h"
 #include "monitor/service/service.h"
@@ -17,6 +18,7 @@
 #define COMMAND_MAX (BUFFER_SIZE - sizeof(struct svsm_vtpm_cmd_req))
 #define RESPONSE_MAX (BUFFER_SIZE - SVSM_VTPM_RESPONSE_HEADER)
 
+_Static_assert(SVSM_VTPM_RESPONSE_HEADER == sizeof(struct vtpm_response), "they share a place");
 _Static_assert(COMMAND_MAX <= VTPM_COMMAND_MAX, "the service takes what fits the guest's buffer");
 
 /* What goes to the service, and what goes back into the guest's buffer. */
@@ -26,8 +28,12 @@ static struct {
 		struct vtpm_command header;
 		uint8_t command[COMMAND_MAX];
 	} request;
+	/* The service's reply; the guest gets the response's size in place of what is about it. */
 	struct {
-		uint32_t size;
+		union {
+			struct vtpm_response about;
+			uint32_t size;
+		};
 		uint8_t bytes[RESPONSE_MAX];
 	} response;
 } buffers = { .lock = { .rank = LOCK_RANK_CALL } };
@@ -72,15 +78,20 @@ static uint32_t decode(const struct svsm_call *call, size_t *size)
 /* The response is written in one piece, and only when there is one that fits. */
 static uint32_t run(gpa_t buffer, size_t command_size)
 {
+	const size_t before = sizeof(buffers.response.about);
 	size_t size = 0;
 	enum service_status status = service_call(SERVICE_VTPM, VTPM_OP_COMMAND, &buffers.request,
 						  sizeof(buffers.request.header) + command_size,
-						  buffers.response.bytes, RESPONSE_MAX, &size);
+						  &buffers.response, sizeof(buffers.response),
+						  &size);
 
 	if (status != SERVICE_OK)
 		return svsm_result_of_service(status);
-	if (size == 0 || size > RESPONSE_MAX)
+	if (size <= before || size > sizeof(buffers.response))
 		return SVSM_ERR_SERVICE_FAILED;
+	if (buffers.response.about.flags & VTPM_EVIDENCE_ASKED)
+		evidence_renew();
+	size -= before;
 	buffers.response.size = (uint32_t)size;
 	if (!guest_copy_out(buffer, &buffers.response, SVSM_VTPM_RESPONSE_HEADER + size))
 		return SVSM_ERR_INVALID_ADDRESS;

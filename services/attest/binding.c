@@ -142,24 +142,31 @@ static enum service_status bind_manifest(uint32_t op, const uint8_t *payload, si
 		       : SERVICE_ERR_FAILED;
 }
 
-static enum service_status bind_runtime(const uint8_t *data, size_t size,
-					uint8_t report_data[PSP_REPORT_DATA_SIZE])
+static enum service_status bind_runtime(const uint8_t *payload, size_t size,
+					struct binding *binding)
 {
-	if (size == 0)
+	const char *error = runtime_make(payload, size, binding->runtime, &binding->runtime_size);
+
+	if (error) {
+		serve_logf("attest: no report over such runtime data: %s", error);
 		return SERVICE_ERR_FORMAT;
-	return report_data_of_runtime(data, size, report_data) ? SERVICE_OK : SERVICE_ERR_FAILED;
+	}
+	return report_data_of_runtime(binding->runtime, binding->runtime_size, binding->report_data)
+		       ? SERVICE_OK
+		       : SERVICE_ERR_FAILED;
 }
 
 enum service_status binding_make(uint32_t op, const uint8_t *payload, size_t size,
-				 uint8_t report_data[PSP_REPORT_DATA_SIZE])
+				 struct binding *binding)
 {
+	binding->runtime_size = 0;
 	switch (op) {
 	case ATTEST_OP_CA:
 	case ATTEST_OP_SERVICES:
 	case ATTEST_OP_SINGLE:
-		return bind_manifest(op, payload, size, report_data);
+		return bind_manifest(op, payload, size, binding->report_data);
 	case ATTEST_OP_RUNTIME_DATA:
-		return bind_runtime(payload, size, report_data);
+		return bind_runtime(payload, size, binding);
 	default:
 		return SERVICE_ERR_UNSUPPORTED;
 	}

@@ -12,12 +12,19 @@
 
 #include "abi/psp.h"
 #include "abi/service.h"
+#include "services/attest/runtime.h"
+
+struct binding {
+	uint8_t report_data[PSP_REPORT_DATA_SIZE];
+	char runtime[RUNTIME_MAX]; /* what goes back beside the report */
+	size_t runtime_size;	   /* 0: certificates go back */
+};
 
 /*
  * REPORT_DATA for a request. Any status but SERVICE_OK: there is no report for it, and unless that is
  * SERVICE_ERR_UNSUPPORTED the log says why.
  */
 enum service_status binding_make(uint32_t op, const uint8_t *payload, size_t size,
-				 uint8_t report_data[PSP_REPORT_DATA_SIZE]);
+				 struct binding *binding);
 
 #endif

@@ -105,39 +105,46 @@ static enum service_status get_report(const struct attest *attest, const struct 
 }
 
 static enum service_status put_reply(struct serve_output *out, const struct psp_report *report,
-				     const struct serve_output *certificates)
+				     const void *beside, size_t beside_size)
 {
 	struct attest_reply header = {
 		.report_size = sizeof(*report),
-		.certificates_size = (uint32_t)certificates->size,
+		.certificates_size = (uint32_t)beside_size,
 	};
 	enum service_status status = serve_append(out, &header, sizeof(header));
 
 	if (status == SERVICE_OK)
 		status = serve_append(out, report, sizeof(*report));
 	if (status == SERVICE_OK)
-		status = serve_append(out, certificates->data, certificates->size);
+		status = serve_append(out, beside, beside_size);
 	return status;
 }
 
-static enum service_status give_report(const struct attest *attest,
-				       const struct psp_report_req *req, struct serve_output *out)
+static enum service_status give_report(const struct attest *attest, const struct binding *binding,
+				       struct serve_output *out)
 {
+	struct psp_report_req req = { .vmpl = 0 };
 	static struct buffer buffer;
 	struct serve_output *certificates = buffer_init(&buffer);
 	struct psp_report report;
-	enum service_status status = get_report(attest, req, &report, certificates);
+	enum service_status status;
 
-	return status == SERVICE_OK ? put_reply(out, &report, certificates) : status;
+	memcpy(req.report_data, binding->report_data, sizeof(req.report_data));
+	status = get_report(attest, &req, &report, certificates);
+	if (status != SERVICE_OK)
+		return status;
+	return binding->runtime_size
+		       ? put_reply(out, &report, binding->runtime, binding->runtime_size)
+		       : put_reply(out, &report, certificates->data, certificates->size);
 }
 
 static enum service_status handle(void *context, uint32_t op, const uint8_t *payload, size_t size,
 				  struct serve_output *out)
 {
-	struct psp_report_req req = { .vmpl = 0 };
-	enum service_status status = binding_make(op, payload, size, req.report_data);
+	static struct binding binding;
+	enum service_status status = binding_make(op, payload, size, &binding);
 
-	return status == SERVICE_OK ? give_report(context, &req, out) : status;
+	return status == SERVICE_OK ? give_report(context, &binding, out) : status;
 }
 
 static bool fetch_key(struct attest *attest)

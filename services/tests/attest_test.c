@@ -362,25 +362,102 @@ static void test_contexts(void **state)
 	stop(&world);
 }
 
-/* REPORT_DATA = SHA-256(data), then zeros. The digest of "abc" is FIPS 180-4's example. */
+static uint32_t ask(struct world *world, uint32_t op, const void *payload, size_t payload_size)
+{
+	uint8_t reply[64];
+	size_t size = sizeof(reply);
+
+	send_request(world, op, payload, payload_size);
+	return receive_reply(world, reply, &size);
+}
+
+/* 64 bytes of a guest's, and a public area: an RSA signing key whose modulus is 0xff bytes. */
+static size_t make_runtime_request(uint8_t data[2048])
+{
+	static const uint8_t area[] = { 0x00, 0x01, 0x00, 0x0b, 0x00, 0x05, 0x04, 0x72,
+					0x00, 0x00, 0x00, 0x10, 0x00, 0x14, 0x00, 0x0b,
+					0x08, 0x00, 0x00, 0x00, 0x00, 0x00, 0x01, 0x00 };
+
+	for (uint8_t i = 0; i < 64; i++)
+		data[i] = (uint8_t)(i + 0xc0);
+	memcpy(data + 64, area, sizeof(area));
+	memset(data + 64 + sizeof(area), 0xff, 256);
+	return 64 + sizeof(area) + 256;
+}
+
+/*
+ * REPORT_DATA = SHA-256(runtime data), then zeros, and the runtime data comes back. 256 bytes of 0xff
+ * are 341 times '_' and then 'w' in base64url (RFC 4648, table 2).
+ */
 static void test_runtime_data(void **state)
 {
-	static const uint8_t digest[64] = {
-		0xba, 0x78, 0x16, 0xbf, 0x8f, 0x01, 0xcf, 0xea, 0x41, 0x41, 0x40,
-		0xde, 0x5d, 0xae, 0x22, 0x23, 0xb0, 0x03, 0x61, 0xa3, 0x96, 0x17,
-		0x7a, 0x9c, 0xb4, 0x10, 0xff, 0x61, 0xf2, 0x00, 0x15, 0xad,
-	};
+	static const char begin[] =
+		"{\"keys\":[{\"kid\":\"HCLAkPub\",\"key_ops\":[\"sign\"],\"kty\":\"RSA\","
+		"\"e\":\"AQAB\",\"n\":\"";
+	static const char end[] =
+		"w\"}],\"vm-configuration\":{\"tpm-enabled\":true},\"user-data\":\""
+		"c0c1c2c3c4c5c6c7c8c9cacbcccdcecfd0d1d2d3d4d5d6d7d8d9dadbdcdddedf"
+		"e0e1e2e3e4e5e6e7e8e9eaebecedeeeff0f1f2f3f4f5f6f7f8f9fafbfcfdfeff\"}";
+	uint8_t reply[8192], data[2048], digest[64] = { 0 };
 	struct psp_report_req req;
+	struct attest_reply sizes;
 	struct world world;
-	uint8_t reply[8192];
+	char text[1024];
 	size_t size = sizeof(reply);
 
 	(void)state;
 	start(&world);
-	send_request(&world, ATTEST_OP_RUNTIME_DATA, "abc", 3);
+	send_request(&world, ATTEST_OP_RUNTIME_DATA, data, make_runtime_request(data));
 	play_amd_sp(&world, HONEST, &req);
 	assert_int_equal(receive_reply(&world, reply, &size), SERVICE_OK);
-	check_reply(reply, size, &req, digest);
+	memset(text, 0, sizeof(text));
+	strcpy(text, begin);
+	memset(text + strlen(text), '_', 341);
+	strcat(text, end);
+	memcpy(&sizes, reply, sizeof(sizes));
+	assert_int_equal(sizes.report_size, sizeof(struct psp_report));
+	assert_int_equal(sizes.certificates_size, strlen(text));
+	assert_int_equal(size, sizeof(sizes) + sizeof(struct psp_report) + strlen(text));
+	assert_memory_equal(reply + size - strlen(text), text, strlen(text));
+	SHA256((const uint8_t *)text, strlen(text), digest);
+	assert_int_equal(req.vmpl, 0);
+	assert_memory_equal(req.report_data, digest, sizeof(digest));
+	stop(&world);
+}
+
+/* Nothing but a key for quotes is bound so, whatever asks. */
+static void test_runtime_refused(void **state)
+{
+	static const struct {
+		size_t at;
+		uint8_t value;
+	} changes[] = {
+		{ 64 + 1, 0x08 },  /* a keyed hash */
+		{ 64 + 1, 0x23 },  /* another type than the rest says */
+		{ 64 + 3, 0x04 },  /* Name algorithm SHA-1 */
+		{ 64 + 5, 0x04 },  /* not restricted */
+		{ 64 + 5, 0x03 },  /* it decrypts */
+		{ 64 + 7, 0x70 },  /* not fixedTPM */
+		{ 64 + 16, 0x04 }, /* 1024 bits */
+		{ 64 + 22, 0x00 }, /* no modulus */
+	};
+	struct world world;
+	uint8_t data[2048];
+	size_t size;
+
+	(void)state;
+	start(&world);
+	size = make_runtime_request(data);
+	for (size_t cut = 0; cut < size; cut++)
+		assert_int_equal(ask(&world, ATTEST_OP_RUNTIME_DATA, data, cut),
+				 SERVICE_ERR_FORMAT);
+	assert_int_equal(ask(&world, ATTEST_OP_RUNTIME_DATA, data, size + 1), SERVICE_ERR_FORMAT);
+	for (size_t i = 0; i < sizeof(changes) / sizeof(changes[0]); i++) {
+		make_runtime_request(data);
+		data[changes[i].at] = changes[i].value;
+		assert_int_equal(ask(&world, ATTEST_OP_RUNTIME_DATA, data, size),
+				 SERVICE_ERR_FORMAT);
+	}
 	stop(&world);
 }
 
@@ -404,15 +481,6 @@ static void test_lies(void **state)
 		assert_int_equal(size, 0);
 	}
 	stop(&world);
-}
-
-static uint32_t ask(struct world *world, uint32_t op, const void *payload, size_t payload_size)
-{
-	uint8_t reply[64];
-	size_t size = sizeof(reply);
-
-	send_request(world, op, payload, payload_size);
-	return receive_reply(world, reply, &size);
 }
 
 static void test_refused(void **state)
@@ -581,6 +649,7 @@ int main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_contexts),
 		cmocka_unit_test(test_runtime_data),
+		cmocka_unit_test(test_runtime_refused),
 		cmocka_unit_test(test_lies),
 		cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_vtpm_plays_another_context),

@@ -95,13 +95,15 @@ static uint32_t be32(const uint8_t *at)
 static uint32_t command(const struct vtpm *vtpm, const void *bytes, size_t size, uint8_t *response,
 			size_t *response_size)
 {
-	uint8_t payload[256] = { 0 };
+	uint8_t payload[256] = { 0 }, reply[sizeof(struct vtpm_response) + 4096];
 
 	memcpy(payload + 4, bytes, size);
-	*response_size = 4096;
-	assert_int_equal(spawn_call(vtpm->channel, VTPM_OP_COMMAND, payload, 4 + size, response,
-				    response_size),
-			 SERVICE_OK);
+	*response_size = sizeof(reply);
+	assert_int_equal(
+		spawn_call(vtpm->channel, VTPM_OP_COMMAND, payload, 4 + size, reply, response_size),
+		SERVICE_OK);
+	*response_size -= sizeof(struct vtpm_response);
+	memcpy(response, reply + sizeof(struct vtpm_response), *response_size);
 	return be32(response + 6);
 }
 

@@ -78,7 +78,8 @@ static void put_item(struct writer *w, char kind, va_list *args)
 
 uint32_t guest_run(struct guest *guest, uint32_t code, const char *format, ...)
 {
-	struct serve_output out = { .data = guest->response, .capacity = sizeof(guest->response) };
+	uint8_t reply[sizeof(struct vtpm_response) + TPM_BUFFER_MAX];
+	struct serve_output out = { .data = reply, .capacity = sizeof(reply) };
 	struct writer w = { .size = sizeof(struct vtpm_command), .tag = 0x8001 };
 	struct bytes_reader r;
 	size_t size;
@@ -97,7 +98,8 @@ uint32_t guest_run(struct guest *guest, uint32_t code, const char *format, ...)
 	put_number(&w, (uint32_t)(size - sizeof(struct vtpm_command)), 4);
 	if (vtpm_handle(guest->vtpm, VTPM_OP_COMMAND, w.data, size, &out) != SERVICE_OK)
 		return TPM_RC_NONE;
-	guest->size = out.size;
+	guest->size = out.size - sizeof(struct vtpm_response);
+	memcpy(guest->response, reply + sizeof(struct vtpm_response), guest->size);
 	r = bytes_reader_init(guest->response, guest->size);
 	bytes_take(&r, 6);
 	return bytes_be32(&r);

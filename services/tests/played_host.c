@@ -20,6 +20,7 @@
 #include "core/base/bytes.h"
 #include "core/base/crc32.h"
 #include "core/tpm/host/tpm_public.h"
+#include "services/attest/runtime.h"
 #include "services/tests/spawn.h"
 
 #define SLOW_MS 600u /* for a byte; less than what the vTPM, in the tests, waits for a message */
@@ -113,6 +114,30 @@ static bool report_to_ca(const uint8_t *payload, size_t size, struct psp_report 
 	return true;
 }
 
+size_t played_host_report(uint32_t op, const uint8_t *payload, size_t size,
+			  uint8_t reply[PLAYED_REPLY_MAX])
+{
+	char beside[RUNTIME_MAX];
+	size_t beside_size = sizeof(table);
+	struct attest_reply sizes = { .report_size = sizeof(struct psp_report) };
+	struct psp_report report;
+
+	memcpy(beside, table, sizeof(table));
+	if (op == ATTEST_OP_CA) {
+		if (!report_to_ca(payload, size, &report))
+			return 0;
+	} else {
+		if (runtime_make(payload, size, beside, &beside_size))
+			return 0;
+		report_over(beside, beside_size, false, &report);
+	}
+	sizes.certificates_size = (uint32_t)beside_size;
+	memcpy(reply, &sizes, sizeof(sizes));
+	memcpy(reply + sizeof(sizes), &report, sizeof(report));
+	memcpy(reply + sizeof(sizes) + sizeof(report), beside, beside_size);
+	return sizeof(sizes) + sizeof(report) + beside_size;
+}
+
 /* One request, answered with a report that nobody signed. */
 static bool play_attest(struct played_host *host)
 {
@@ -121,30 +146,19 @@ static bool play_attest(struct played_host *host)
 	struct service_request request;
 	struct {
 		struct service_reply header;
-		struct attest_reply sizes;
-		struct psp_report report;
-		char table[sizeof(table)];
-	} __attribute__((packed)) reply = {
-		.header = { .size = sizeof(reply) - sizeof(reply.header) },
-		.sizes = { .report_size = sizeof(reply.report),
-			   .certificates_size = sizeof(reply.table) },
-	};
-	struct psp_report report;
+		uint8_t payload[PLAYED_REPLY_MAX];
+	} reply = { 0 };
+	size_t size;
 
 	if (got < (ssize_t)sizeof(request))
 		return false;
 	memcpy(&request, message, sizeof(request));
 	if (request.size != (size_t)got - sizeof(request))
 		return false;
-	if (request.op == ATTEST_OP_CA) {
-		if (!report_to_ca(message + sizeof(request), request.size, &report))
-			return false;
-	} else {
-		report_over(message + 8, request.size, false, &report);
-	}
-	reply.report = report;
-	memcpy(reply.table, table, sizeof(table));
-	return send(host->attest, &reply, sizeof(reply), MSG_NOSIGNAL) == sizeof(reply);
+	reply.header.size = (uint32_t)played_host_report(request.op, message + sizeof(request),
+							 request.size, reply.payload);
+	size = sizeof(reply.header) + reply.header.size;
+	return reply.header.size && send(host->attest, &reply, size, MSG_NOSIGNAL) == (ssize_t)size;
 }
 
 /* ---- Certificates ---- */

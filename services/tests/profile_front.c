@@ -20,6 +20,8 @@
 #include "services/tests/played_host.h"
 #include "services/tests/spawn.h"
 
+#define ABOUT sizeof(struct vtpm_response)
+
 static uint8_t message[SERVICE_MESSAGE_MAX];
 
 static struct sockaddr_un address(const char *path)
@@ -71,7 +73,9 @@ static int relay(const char *path)
 		    fread(message + 14, 1, size - 10, stdin) != size - 10)
 			errx(2, "a command is cut short");
 		size = ask(fd, VTPM_OP_COMMAND, 4 + size);
-		if (fwrite(message, 1, size, stdout) != size || fflush(stdout) != 0)
+		if (size <= ABOUT ||
+		    fwrite(message + ABOUT, 1, size - ABOUT, stdout) != size - ABOUT ||
+		    fflush(stdout) != 0)
 			errx(2, "the response cannot be written");
 		memset(message, 0, 4);
 	}
@@ -117,6 +121,19 @@ static int start(const char *vtpm, const char *profile, const char *name)
 	return channel;
 }
 
+/* As the monitor does before its guest gets the response (monitor/protocol/evidence.c). */
+static void renew_evidence(int vtpm)
+{
+	uint8_t request[2048], reply[PLAYED_REPLY_MAX], nothing[8];
+	size_t size = sizeof(request), none = sizeof(nothing);
+
+	if (spawn_call(vtpm, VTPM_OP_EVIDENCE_OF, NULL, 0, request, &size) != SERVICE_OK)
+		return;
+	size = played_host_report(ATTEST_OP_RUNTIME_DATA, request, size, reply);
+	if (size)
+		spawn_call(vtpm, VTPM_OP_EVIDENCE, reply, size, nothing, &none);
+}
+
 /* One request of a client; false when it has gone. */
 static bool serve_one(int client, int vtpm)
 {
@@ -130,6 +147,8 @@ static bool serve_one(int client, int vtpm)
 	memcpy(&op, message, sizeof(op));
 	if (spawn_call(vtpm, op, message + 4, (size_t)got - 4, reply, &size) != SERVICE_OK)
 		size = 0;
+	if (op == VTPM_OP_COMMAND && size && reply[0] & VTPM_EVIDENCE_ASKED)
+		renew_evidence(vtpm);
 	return send(client, reply, size, MSG_NOSIGNAL) == (ssize_t)size;
 }
 

@@ -47,6 +47,7 @@ static void expect_error(const char *text, unsigned int line, const char *reason
 									      "\n handle " handle \
 									      "\n" /* 6 */
 #define AK KEY("ak-ecc-p256", ECC, "given", "none")
+#define AK_RSA KEY("ak-rsa2048", RSA, "given", "none")
 #define EK(name)                                                                        \
 	"key " name "\n role ek\n hierarchy endorsement\n unique given\n handle none\n" \
 	" template 0023000b000300b20000 00060080004300100003 001000000000\n"
@@ -152,6 +153,35 @@ static void test_platform_certificate(void **state)
 	assert_int_equal(profile.nv[0].key, PROFILE_NO_KEY);
 	expect_error(HEAD AK NV("0x42072001", "platform-certificate ak-ecc-p256", "yes"), 15,
 		     "something follows where the line should end");
+}
+
+/* Evidence that a guest has made anew: the vtpm writes it by an authorization that it alone has. */
+static void test_renewed_evidence(void **state)
+{
+	static const char wants[] =
+		"evidence that is made anew wants AUTHWRITE, and neither AUTHREAD nor locked";
+
+	(void)state;
+	expect_ok(HEAD AK_RSA NV("0x42030005", "evidence ak-rsa2048 0x01400002", "no"));
+	assert_int_equal(profile.nv[0].user_data, 0x01400002);
+	expect_ok(HEAD AK_RSA NV("0x42072001", "evidence ak-rsa2048", "yes"));
+	assert_int_equal(profile.nv[0].user_data, 0);
+	expect_error(HEAD AK_RSA NV("0x42072005", "evidence ak-rsa2048 0x01400002", "no"), 12,
+		     wants);
+	expect_error(HEAD AK_RSA NV("0x42030001", "evidence ak-rsa2048 0x01400002", "no"), 12,
+		     wants);
+	expect_error(HEAD AK_RSA NV("0x42032005", "evidence ak-rsa2048 0x01400002", "yes"), 12,
+		     wants);
+	expect_error(HEAD AK_RSA NV("0x42030005", "evidence ak-rsa2048 0x02400002", "no"), 15,
+		     "an NV index is from 0x01000000 to 0x01ffffff");
+	expect_error(HEAD AK_RSA NV("0x42030005", "evidence ak-rsa2048 0x01400002 1", "no"), 15,
+		     "something follows where the line should end");
+	expect_error(HEAD AK_RSA NV("0x42030005", "template ak-rsa2048 0x01400002", "no"), 15,
+		     "something follows where the line should end");
+	expect_error(HEAD AK_RSA NV("0x42030005", "evidence ak-rsa2048 0x01400002",
+				    "no") "nv 0x01c10004\n attributes 0x42030005\n policy none\n"
+					  " content evidence ak-rsa2048 0x01400003\n locked no\n",
+		     17, "other evidence is made anew already");
 }
 
 static void test_missing(void **state)
@@ -357,6 +387,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_complete),
 		cmocka_unit_test(test_default),
 		cmocka_unit_test(test_unique),
+		cmocka_unit_test(test_renewed_evidence),
 		cmocka_unit_test(test_tpm_profile),
 		cmocka_unit_test(test_tpm_profile_name),
 		cmocka_unit_test(test_platform_certificate),

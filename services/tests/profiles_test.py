@@ -152,8 +152,8 @@ def check_template(vtpm, index, key):
     return template
 
 
-def check_locked(vtpm, indices):
-    expect(vtpm.nv_indices() == set(indices), f"NV indices {vtpm.nv_indices()}")
+def check_locked(vtpm, indices, others=()):
+    expect(vtpm.nv_indices() == {*indices, *others}, f"NV indices {vtpm.nv_indices()}")
     for index in indices:
         text = vtpm.tool("tpm2_nvreadpublic", hex(index))
         expect(f"value: 0x{LOCKED:X}" in text, f"attributes of {index:#x}: {text}")
@@ -233,16 +233,8 @@ def test_google(vtpm):
     expect(len(ecc) == 88 and len(set(ecc[22:54])) > 16, "the ECC unique field")
 
 
-def test_azure(vtpm):
-    check_banks(vtpm, ["sha1", "sha256", "sha384"])
-    check_manifests(vtpm, ["ek-rsa2048", "ak-rsa2048"])
-    expect(vtpm.handles() == {0x81010001, 0x81000003}, "persistent handles")
-    ak = vtpm.key("ak-rsa2048")
-    expect(vtpm.persistent(0x81000003) == ak, "0x81000003 is not the AK")
-    expect(ak[4:8].hex() == "00050472", "attributes of the AK")
-    check_certificate(vtpm, 0x01c101d0, "ak-rsa2048")
-    check_locked(vtpm, [0x01400001, 0x01c101d0])
-    # The report: header of 32 bytes, SNP report of 1184, header of 20, runtime data.
+def check_evidence(vtpm, ak, user_data):
+    """The report: header of 32 bytes, SNP report of 1184, header of 20, runtime data."""
     blob = vtpm.nv(0x01400001)
     expect(blob[:4] == b"HCLA", "the report's signature")
     size, _, kind, digest, length = struct.unpack_from("<5I", blob, 32 + 1184)
@@ -255,7 +247,77 @@ def test_azure(vtpm):
     key, = [key for key in claims["keys"] if key["kid"] == "HCLAkPub"]
     modulus = base64.urlsafe_b64decode(key["n"] + "==")
     expect((int.from_bytes(modulus, "big"),) == key_numbers(ak), "HCLAkPub is not the AK")
-    expect(key["e"] == "AQAB" and claims["user-data"] == "0" * 128, "the runtime data")
+    expect(key["e"] == "AQAB" and claims["user-data"] == user_data.hex(), "the runtime data")
+
+
+def check_renewal(vtpm, ak):
+    """As on Azure (openvmm, vm/devices/tpm): the guest makes the index for its 64 bytes and writes it by
+    the owner; the next report has them."""
+    vtpm.tool("tpm2_nvdefine", "0x01400002", "-C", "o", "-s", "64")
+    expect(vtpm.nv_indices() == {0x01400001, 0x01400002, 0x01c101d0}, "the guest's index")
+    report = vtpm.nv(0x01400001)
+    for data in (bytes(range(64)), bytes([0xfe] * 64)):
+        write(vtpm, "-C", "o", data=data)
+        check_evidence(vtpm, ak, data)
+        expect(vtpm.nv(0x01400001)[32:1216] != report[32:1216], "the report is the old one")
+        report = vtpm.nv(0x01400001)
+    # Through a session that encrypts what is written, and as far as it is written.
+    vtpm.tool("tpm2_startauthsession", "--hmac-session", "-c", "0x81010001", "-S", "session")
+    vtpm.tool("tpm2_sessionconfig", "session", "--enable-decrypt")
+    write(vtpm, "-C", "o", "-P", "session:session", data=b"secret" + bytes(58))
+    vtpm.tool("tpm2_flushcontext", "session")
+    check_evidence(vtpm, ak, b"secret" + bytes(58))
+    write(vtpm, "-C", "o", "--offset", "60", data=b"abcd")
+    check_evidence(vtpm, ak, b"secret" + bytes(54) + b"abcd")
+    check_refusals(vtpm, ak, b"secret" + bytes(54) + b"abcd")
+
+
+def write(vtpm, *how, data, **more):
+    (vtpm.folder / "data").write_bytes(data)
+    vtpm.tool("tpm2_nvwrite", "0x01400002", *how, "-i", "data", **more)
+
+
+def check_refusals(vtpm, ak, data):
+    """Nobody but the vtpm writes the report, and what cannot be read makes no other one."""
+    (vtpm.folder / "other").write_bytes(b"other")
+    for by in (("-C", "0x01400001"), ("-C", "o"), ("-C", "p")):
+        vtpm.tool("tpm2_nvwrite", "0x01400001", *by, "-i", "other", refused=True)
+    for by in "op":
+        vtpm.tool("tpm2_nvundefine", "0x01400001", "-C", by, refused=True)
+    vtpm.tool("tpm2_nvread", "0x01400001", "-C", "0x01400001", refused=True)
+    before = vtpm.nv(0x01400001)
+    write(vtpm, "-C", "p", data=b"not", refused=True)
+    expect(vtpm.nv(0x01400001) == before, "a write that failed has made a report")
+    vtpm.tool("tpm2_nvdefine", "0x01400003", "-C", "o", "-s", "64")
+    vtpm.tool("tpm2_nvwrite", "0x01400003", "-C", "o", "-i", "other")
+    expect(vtpm.nv(0x01400001) == before, "another index has made a report")
+    # Shorter ones have zeros behind them; of a longer one 64 bytes count; one with a password is not read.
+    for size, attributes, wanted in ((5, "ownerread|ownerwrite", b"other" + bytes(59)),
+                                     (200, "ownerread|ownerwrite", bytes([7]) * 64),
+                                     (64, "authread|ownerwrite|ownerread", bytes([8]) * 64)):
+        vtpm.tool("tpm2_nvundefine", "0x01400002", "-C", "o")
+        vtpm.tool("tpm2_nvdefine", "0x01400002", "-C", "o", "-s", str(size), "-a", attributes)
+        write(vtpm, "-C", "o", data=wanted[:size] if size < 64 else wanted[:1] * size)
+        check_evidence(vtpm, ak, wanted)
+    vtpm.tool("tpm2_nvundefine", "0x01400002", "-C", "o")
+    vtpm.tool("tpm2_nvdefine", "0x01400002", "-C", "o", "-s", "64", "-p", "pass", "-a", "authread|ownerwrite")
+    write(vtpm, "-C", "o", data=bytes(64))
+    check_evidence(vtpm, ak, bytes([8]) * 64)
+    lockout = vtpm.tool("tpm2_getcap", "properties-variable")
+    expect("TPM2_PT_LOCKOUT_COUNTER: 0x0" in lockout, "reading has counted as a failed authorization")
+
+
+def test_azure(vtpm):
+    check_banks(vtpm, ["sha1", "sha256", "sha384"])
+    check_manifests(vtpm, ["ek-rsa2048", "ak-rsa2048"])
+    expect(vtpm.handles() == {0x81010001, 0x81000003}, "persistent handles")
+    ak = vtpm.key("ak-rsa2048")
+    expect(vtpm.persistent(0x81000003) == ak, "0x81000003 is not the AK")
+    expect(ak[4:8].hex() == "00050472", "attributes of the AK")
+    check_certificate(vtpm, 0x01c101d0, "ak-rsa2048")
+    check_locked(vtpm, [0x01c101d0], others=[0x01400001])
+    check_evidence(vtpm, ak, bytes(64))
+    check_renewal(vtpm, ak)
     vtpm.tool("tpm2_readpublic", "-c", "0x81000003", "-f", "pem", "-o", "ak.pem")
     vtpm.tool("tpm2_quote", "-c", "0x81000003", "-l", "sha256:0,7", "-q", "11223344", "-m", "msg",
               "-s", "sig", "-o", "pcrs")

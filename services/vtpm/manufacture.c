@@ -163,7 +163,18 @@ static bool find_content(struct vtpm *vtpm, const struct profile_nv *nv,
 	}
 }
 
-static bool make_nv(const struct profile_nv *nv, const struct content *content)
+/* What the vtpm writes later it writes by an authorization that nobody else knows. */
+static bool make_auth(struct vtpm *vtpm, const struct profile_nv *nv, struct tpm_auth *auth)
+{
+	*auth = (struct tpm_auth){ 0 };
+	if (!nv->user_data)
+		return true;
+	*auth = (struct tpm_auth){ vtpm->evidence_auth, sizeof(vtpm->evidence_auth) };
+	return RAND_bytes(vtpm->evidence_auth, sizeof(vtpm->evidence_auth)) == 1 ||
+	       done(TPM_RC_NONE, "random numbers");
+}
+
+static bool make_nv(struct vtpm *vtpm, const struct profile_nv *nv, const struct content *content)
 {
 	struct tpm_nv_public public_area = {
 		.index = nv->index,
@@ -173,7 +184,8 @@ static bool make_nv(const struct profile_nv *nv, const struct content *content)
 		.size = (uint16_t)content->size,
 	};
 
-	return done(tpm_nv_define(&public_area), "NV define") &&
+	return make_auth(vtpm, nv, &public_area.auth) &&
+	       done(tpm_nv_define(&public_area), "NV define") &&
 	       done(tpm_nv_write(nv->index, content->data, content->size), "NV write") &&
 	       (!nv->locked || done(tpm_nv_write_lock(nv->index), "NV lock"));
 }
@@ -189,7 +201,7 @@ static bool make_nv_objects(struct vtpm *vtpm, const struct certificates *certif
 			serve_logf("vtpm: no content for NV index 0x%08x", nv->index);
 			return false;
 		}
-		if (content.size && !make_nv(nv, &content)) {
+		if (content.size && !make_nv(vtpm, nv, &content)) {
 			serve_logf("vtpm: NV index 0x%08x cannot be made", nv->index);
 			return false;
 		}
@@ -217,7 +229,7 @@ bool manufacture_certify(struct vtpm *vtpm, const struct certificates *certifica
 			continue;
 		if (is_defined(nv->index) && !done(tpm_nv_undefine(nv->index), "NV undefine"))
 			return false;
-		if (!make_nv(nv, &content))
+		if (!make_nv(vtpm, nv, &content))
 			return false;
 		serve_logf("vtpm: certificate at 0x%08x", nv->index);
 	}

@@ -7,12 +7,23 @@
 
 #define BUSY_TRIES 3 /* the monitor waits five seconds in each */
 
+bool report_take(struct report *report, const uint8_t *reply, size_t size)
+{
+	struct bytes_reader r = bytes_reader_init(reply, size);
+	struct attest_reply header;
+
+	bytes_copy(&r, &header, sizeof(header));
+	report->report_size = header.report_size;
+	report->report = bytes_take(&r, header.report_size);
+	report->certificates_size = header.certificates_size;
+	report->certificates = bytes_take(&r, header.certificates_size);
+	return bytes_complete(&r) && report->report_size == sizeof(struct psp_report);
+}
+
 bool report_get(struct report *report, uint32_t op, const void *payload, size_t size)
 {
 	struct serve_output reply = { .data = report->buffer, .capacity = sizeof(report->buffer) };
 	enum service_status status = SERVICE_ERR_BUSY;
-	struct attest_reply header;
-	struct bytes_reader r;
 
 	for (int i = 0; i < BUSY_TRIES && status == SERVICE_ERR_BUSY; i++)
 		status = serve_call(VTPM_FD_ATTEST, op, payload, size, &reply);
@@ -20,11 +31,5 @@ bool report_get(struct report *report, uint32_t op, const void *payload, size_t 
 		serve_logf("vtpm: no report, status %u", status);
 		return false;
 	}
-	r = bytes_reader_init(reply.data, reply.size);
-	bytes_copy(&r, &header, sizeof(header));
-	report->report_size = header.report_size;
-	report->report = bytes_take(&r, header.report_size);
-	report->certificates_size = header.certificates_size;
-	report->certificates = bytes_take(&r, header.certificates_size);
-	return bytes_complete(&r) && report->report_size == sizeof(struct psp_report);
+	return report_take(report, reply.data, reply.size);
 }

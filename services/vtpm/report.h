@@ -12,6 +12,9 @@ struct report {
 	uint8_t buffer[SERVE_CALL_MAX];
 };
 
+/* Takes a reply of the attest service apart, in place; false when it is none. */
+bool report_take(struct report *report, const uint8_t *reply, size_t size);
+
 /*
  * One request to the attest service (enum attest_op). False, with a line in the log, when there is
  * no report.

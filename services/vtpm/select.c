@@ -2,7 +2,6 @@
 #include "services/vtpm/select.h"
 
 #include <openssl/rand.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "core/base/bytes.h"
@@ -20,18 +19,6 @@ struct target {
 	uint8_t nv[SELECTOR_TEMPLATE_MAX];
 };
 
-/*
- * A rollback that fails has lost the guest's TPM. The process ends, so that the guest gets errors
- * and never another TPM's answers.
- */
-static void roll_back(struct tpm_checkpoint *checkpoint)
-{
-	if (tpm_rollback(checkpoint))
-		return;
-	serve_log("vtpm: the TPM's state is lost");
-	exit(1);
-}
-
 uint32_t select_allowed(const struct vtpm *vtpm)
 {
 	struct tpm_checkpoint checkpoint;
@@ -44,7 +31,7 @@ uint32_t select_allowed(const struct vtpm *vtpm)
 	if (!tpm_checkpoint(&checkpoint))
 		return TPM_RC_NONE;
 	rc = tpm_endorsement_enabled(&enabled);
-	roll_back(&checkpoint);
+	vtpm_roll_back(&checkpoint);
 	if (rc)
 		return rc;
 	return enabled ? TPM_RC_SUCCESS : TPM_RC_HIERARCHY_1;
@@ -77,7 +64,7 @@ static void select_nv(struct target *target, uint32_t index)
 		return;
 	}
 	rc = read_nv(index, target->nv, sizeof(target->nv), &size);
-	roll_back(&checkpoint);
+	vtpm_roll_back(&checkpoint);
 	if (rc) {
 		target->outcome = SELECT_TPM_ERROR;
 		target->code = rc;

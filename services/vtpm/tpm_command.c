@@ -305,7 +305,7 @@ uint32_t tpm_nv_define(const struct tpm_nv_public *nv)
 	struct command c;
 
 	begin_authorized(&c, TPM_CC_NV_DEFINE_SPACE, TPM_RH_PLATFORM);
-	bytes_put_be16(&c.w, 0); /* auth */
+	wire_put_sized(&c.w, nv->auth.data, nv->auth.size);
 	bytes_put_be16(&c.w, (uint16_t)(14 + nv->policy_size));
 	bytes_put_be32(&c.w, nv->index);
 	bytes_put_be16(&c.w, TPM_ALG_SHA256);
@@ -323,19 +323,34 @@ uint32_t tpm_nv_undefine(uint32_t index)
 	return submit_only(&c);
 }
 
-uint32_t tpm_nv_write(uint32_t index, const uint8_t *data, size_t size)
+static uint32_t nv_write(uint32_t by, struct tpm_auth auth, uint32_t index, const uint8_t *data,
+			 size_t size)
 {
 	uint32_t rc = TPM_RC_SUCCESS;
 	struct command c;
 
 	for (size_t done = 0, piece; done < size && !rc; done += piece) {
 		piece = size - done < TPM_NV_BUFFER_MAX ? size - done : TPM_NV_BUFFER_MAX;
-		begin_authorized2(&c, TPM_CC_NV_WRITE, TPM_RH_PLATFORM, index);
+		begin(&c, TPM_ST_SESSIONS, TPM_CC_NV_WRITE);
+		bytes_put_be32(&c.w, by);
+		bytes_put_be32(&c.w, index);
+		wire_put_password(&c.w, auth.data, auth.size);
 		wire_put_sized(&c.w, data + done, piece);
 		bytes_put_be16(&c.w, (uint16_t)done);
 		rc = submit_only(&c);
 	}
+	OPENSSL_cleanse(&c, sizeof(c)); /* the authorization */
 	return rc;
+}
+
+uint32_t tpm_nv_write(uint32_t index, const uint8_t *data, size_t size)
+{
+	return nv_write(TPM_RH_PLATFORM, (struct tpm_auth){ 0 }, index, data, size);
+}
+
+uint32_t tpm_nv_write_as(uint32_t index, struct tpm_auth auth, const uint8_t *data, size_t size)
+{
+	return nv_write(index, auth, index, data, size);
 }
 
 uint32_t tpm_nv_write_lock(uint32_t index)
@@ -363,7 +378,7 @@ uint32_t tpm_nv_size(uint32_t index, size_t *size)
 	return response.r.bad ? TPM_RC_NONE : TPM_RC_SUCCESS;
 }
 
-uint32_t tpm_nv_read(uint32_t index, uint8_t *data, size_t size)
+static uint32_t nv_read(uint32_t by, uint32_t index, uint8_t *data, size_t size)
 {
 	struct response response;
 	struct command c;
@@ -371,7 +386,7 @@ uint32_t tpm_nv_read(uint32_t index, uint8_t *data, size_t size)
 
 	for (size_t done = 0, piece; done < size && !rc; done += piece) {
 		piece = size - done < TPM_NV_BUFFER_MAX ? size - done : TPM_NV_BUFFER_MAX;
-		begin_authorized2(&c, TPM_CC_NV_READ, index, index);
+		begin_authorized2(&c, TPM_CC_NV_READ, by, index);
 		bytes_put_be16(&c.w, (uint16_t)piece);
 		bytes_put_be16(&c.w, (uint16_t)done);
 		rc = submit(&c, &response);
@@ -383,6 +398,16 @@ uint32_t tpm_nv_read(uint32_t index, uint8_t *data, size_t size)
 			rc = TPM_RC_NONE;
 	}
 	return rc;
+}
+
+uint32_t tpm_nv_read(uint32_t index, uint8_t *data, size_t size)
+{
+	return nv_read(index, index, data, size);
+}
+
+uint32_t tpm_nv_read_by_owner(uint32_t index, uint8_t *data, size_t size)
+{
+	return nv_read(TPM_RH_OWNER, index, data, size);
 }
 
 uint32_t tpm_endorsement_enabled(bool *enabled)

@@ -63,9 +63,16 @@ uint32_t tpm_make_persistent(uint32_t handle, uint32_t persistent);
 /* Lets TPM2_Clear be used again, and clears, both by the platform. */
 uint32_t tpm_platform_clear(void);
 
-/* NV indices by the platform; reading by the index's own authorization. */
+/* An authorization value that the service gives an NV index. */
+struct tpm_auth {
+	const uint8_t *data;
+	size_t size;
+};
+
+/* NV indices by the platform; reading by the index's own, empty authorization. */
 struct tpm_nv_public {
 	uint32_t index, attributes;
+	struct tpm_auth auth;
 	const uint8_t *policy;
 	size_t policy_size;
 	uint16_t size;
@@ -73,9 +80,13 @@ struct tpm_nv_public {
 uint32_t tpm_nv_define(const struct tpm_nv_public *nv);
 uint32_t tpm_nv_undefine(uint32_t index);
 uint32_t tpm_nv_write(uint32_t index, const uint8_t *data, size_t size);
+/* By the authorization of the index itself. */
+uint32_t tpm_nv_write_as(uint32_t index, struct tpm_auth auth, const uint8_t *data, size_t size);
 uint32_t tpm_nv_write_lock(uint32_t index);
 uint32_t tpm_nv_size(uint32_t index, size_t *size);
 uint32_t tpm_nv_read(uint32_t index, uint8_t *data, size_t size);
+/* By the owner's, if it is empty. */
+uint32_t tpm_nv_read_by_owner(uint32_t index, uint8_t *data, size_t size);
 
 /* Whether the endorsement hierarchy is enabled. */
 uint32_t tpm_endorsement_enabled(bool *enabled);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/base/bytes.h"
+#include "services/vtpm/evidence.h"
 #include "services/vtpm/manifest.h"
 #include "services/vtpm/select.h"
 #include "services/vtpm/tpm_command.h"
@@ -25,6 +26,14 @@ bool vtpm_is_profile_template(const struct vtpm *vtpm, const uint8_t *template, 
 			return true;
 	}
 	return false;
+}
+
+void vtpm_roll_back(struct tpm_checkpoint *checkpoint)
+{
+	if (tpm_rollback(checkpoint))
+		return;
+	serve_log("vtpm: the TPM's state is lost");
+	exit(1);
 }
 
 uint32_t vtpm_started(const struct vtpm *vtpm)
@@ -64,18 +73,25 @@ static enum service_status run_command(struct vtpm *vtpm, const uint8_t *payload
 {
 	struct bytes_reader r = bytes_reader_init(payload, size);
 	struct vtpm_command header;
+	struct vtpm_response about = { 0 };
+	uint8_t *response = out->data + sizeof(about);
+	const uint8_t *command;
 
 	if (!bytes_copy(&r, &header, sizeof(header)))
 		return SERVICE_ERR_FORMAT;
 	if (header.reserved[0] || header.reserved[1] || header.reserved[2] || header.locality > 4)
 		return SERVICE_ERR_FORMAT;
-	if (out->capacity < TPM_BUFFER_MAX || bytes_left(&r) > VTPM_COMMAND_MAX)
+	if (out->capacity < sizeof(about) + TPM_BUFFER_MAX || bytes_left(&r) > VTPM_COMMAND_MAX)
 		return SERVICE_ERR_FORMAT;
 	size = bytes_left(&r);
-	return vtpm_execute(vtpm, header.locality, bytes_take(&r, size), size, out->data,
-			    &out->size)
-		       ? SERVICE_OK
-		       : SERVICE_ERR_FAILED;
+	command = bytes_take(&r, size);
+	if (!vtpm_execute(vtpm, header.locality, command, size, response, &out->size))
+		return SERVICE_ERR_FAILED;
+	if (evidence_is_asked(vtpm, command, size, response, out->size))
+		about.flags = VTPM_EVIDENCE_ASKED;
+	memcpy(out->data, &about, sizeof(about));
+	out->size += sizeof(about);
+	return SERVICE_OK;
 }
 
 static enum service_status give_manifest(struct vtpm *vtpm, const uint8_t *payload, size_t size,
@@ -107,6 +123,10 @@ enum service_status vtpm_handle(void *context, uint32_t op, const uint8_t *paylo
 		return select_remember(context, payload, size, out);
 	case VTPM_OP_SEEDS:
 		return select_seeds(context, size, out);
+	case VTPM_OP_EVIDENCE_OF:
+		return evidence_of(context, size, out);
+	case VTPM_OP_EVIDENCE:
+		return evidence_take(context, payload, size);
 	default:
 		return SERVICE_ERR_UNSUPPORTED;
 	}

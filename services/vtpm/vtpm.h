@@ -10,6 +10,7 @@
 /* Payloads: a command; the permanent state with NV memory full (147 663 bytes), a template. */
 #define VTPM_REQUEST_MAX (8u << 10)
 #define VTPM_REPLY_MAX (160u << 10)
+#define VTPM_EVIDENCE_AUTH_SIZE 32u
 #define VTPM_MANIFEST_MAX 4096u /* what Linux takes */
 
 /* Who keeps a vTPM's state (state.h); store is false when it could not. */
@@ -31,6 +32,8 @@ struct vtpm {
 	uint8_t proof_key[TWIN_PROOF_SIZE];
 	bool has_proof_key;
 	const struct state_keeper *keeper; /* NULL: nobody */
+	/* The authorization of the NV index of evidence that a guest has made anew. */
+	uint8_t evidence_auth[VTPM_EVIDENCE_AUTH_SIZE];
 	bool seed_changes; /* within TPM2_ChangeEPS: the cached keys are none of what is stored */
 };
 
@@ -50,6 +53,12 @@ bool vtpm_execute(struct vtpm *vtpm, uint8_t locality, const uint8_t *command, s
 /* One request (abi/service.h, vtpm_op): a serve_handler, its context a struct vtpm. */
 enum service_status vtpm_handle(void *context, uint32_t op, const uint8_t *payload, size_t size,
 				struct serve_output *out);
+
+/*
+ * Sets the TPM back. One that cannot be has lost the guest's TPM: then the process ends, so that the
+ * guest gets errors and never another TPM's answers.
+ */
+void vtpm_roll_back(struct tpm_checkpoint *checkpoint);
 
 /* The public area of a key of the profile, or NULL when the seed has changed since it was made. */
 const struct cache_entry *vtpm_profile_key(struct vtpm *vtpm, size_t index);

@@ -85,7 +85,7 @@ class Service:
         self.requests.send(struct.pack("<II", COMMAND, 4 + len(command)) + bytes(4) + command)
         reply = self.requests.recv(1 << 18)
         assert struct.unpack_from("<I", reply)[0] == 0
-        return struct.unpack_from(">I", reply, 14)[0], reply[18:]
+        return struct.unpack_from(">I", reply, 18)[0], reply[22:]  # behind struct vtpm_response
 
     def nv_public(self, index):
         """Attributes and size, or None."""

@@ -48,7 +48,8 @@ static void take_manifest(size_t size)
 {
 	manifest_size = size - sizeof(struct vtpm_command);
 	memcpy(manifest, message.payload + sizeof(struct vtpm_command), manifest_size);
-	answer(SERVICE_OK, 1); /* a response has at least a byte */
+	memset(message.payload, 0, sizeof(struct vtpm_response) + 1);
+	answer(SERVICE_OK, sizeof(struct vtpm_response) + 1); /* a response has at least a byte */
 }
 
 static void give_selected(void)

@@ -60,8 +60,8 @@ void vtpm_works(void)
 		service->status = vtpm.seeds_status;
 		break;
 	case VTPM_OP_COMMAND:
-		memcpy(service->reply, "response", 8);
-		service->reply_size = 8;
+		memcpy(service->reply, "\0\0\0\0response", 12);
+		service->reply_size = 12;
 		break;
 	default:
 		fail();

@@ -346,7 +346,7 @@ static void a17_response_that_does_not_fit(void **state)
 	struct svsm_vtpm_cmd_req after;
 
 	(void)state;
-	world_service(SERVICE_VTPM)->reply_size = 4093;
+	world_service(SERVICE_VTPM)->reply_size = 4 + 4093;
 	world_put(WORLD_SMALL, &req, sizeof(req));
 	assert_int_equal(world_call(0, VTPM(1), WORLD_SMALL, 0, 0).rax, 0x80001001);
 	world_get(&after, WORLD_SMALL, sizeof(after));

@@ -13,6 +13,7 @@
 #define BUFFER WORLD_SMALL
 #define COMMAND_MAX 4087u
 #define RESPONSE_MAX 4092u
+#define ABOUT 4u /* struct vtpm_response */
 
 static int setup(void **state)
 {
@@ -21,8 +22,8 @@ static int setup(void **state)
 	(void)state;
 	world_start();
 	service = world_service(SERVICE_VTPM);
-	memcpy(service->reply, "TPM says yes", 12);
-	service->reply_size = 12;
+	memcpy(service->reply, "\0\0\0\0TPM says yes", 16);
+	service->reply_size = 16;
 	return 0;
 }
 
@@ -79,6 +80,94 @@ static void command_and_response(void **state)
 	assert_memory_equal(service->payload, "\0\0\0\0cccccccccc", 14);
 	world_get(response, BUFFER, sizeof(response));
 	assert_memory_equal(response, "\x0c\0\0\0TPM says yesc", 17);
+}
+
+/* ---- Evidence that the guest has made anew ---- */
+
+#define RENEWAL "the vtpm's key and the guest's data"
+#define REPORT "a report"
+
+static enum service_status fails[3]; /* of the three steps */
+static char steps[8];
+
+static void step(char name)
+{
+	steps[strlen(steps)] = name;
+}
+
+static void vtpm_renews(void)
+{
+	struct world_service *service = world_service(SERVICE_VTPM);
+
+	service->status = SERVICE_OK;
+	switch (service->op) {
+	case VTPM_OP_COMMAND:
+		memcpy(service->reply, "\1\0\0\0written", 11);
+		service->reply_size = 11;
+		step('c');
+		break;
+	case VTPM_OP_EVIDENCE_OF:
+		assert_int_equal(service->payload_size, 0);
+		memcpy(service->reply, RENEWAL, sizeof(RENEWAL));
+		service->reply_size = sizeof(RENEWAL);
+		service->status = fails[0];
+		step('o');
+		break;
+	case VTPM_OP_EVIDENCE:
+		assert_int_equal(service->payload_size, sizeof(REPORT));
+		assert_memory_equal(service->payload, REPORT, sizeof(REPORT));
+		service->reply_size = 0;
+		service->status = fails[2];
+		step('e');
+		break;
+	default:
+		fail();
+	}
+}
+
+static void attest_makes_all(void)
+{
+	struct world_service *service = world_service(SERVICE_ATTEST);
+
+	assert_int_equal(service->op, ATTEST_OP_RUNTIME_DATA);
+	assert_int_equal(service->payload_size, sizeof(RENEWAL));
+	assert_memory_equal(service->payload, RENEWAL, sizeof(RENEWAL));
+	memcpy(service->reply, REPORT, sizeof(REPORT));
+	service->reply_size = sizeof(REPORT);
+	service->status = fails[1];
+	step('r');
+}
+
+/* Each step gets what the one before gave; whatever fails, the guest has its response. */
+static void evidence(void **state)
+{
+	static const char *const until[] = { "co", "cor", "core", "core" };
+	uint8_t response[12];
+
+	(void)state;
+	world_service(SERVICE_VTPM)->while_working = vtpm_renews;
+	world_service(SERVICE_ATTEST)->while_working = attest_makes_all;
+	for (size_t i = 0; i < sizeof(until) / sizeof(until[0]); i++) {
+		memset(steps, 0, sizeof(steps));
+		for (size_t j = 0; j < 3; j++)
+			fails[j] = i == j ? SERVICE_ERR_BUSY : SERVICE_OK;
+		assert_int_equal(command(8, 0, 10), 0);
+		assert_string_equal(steps, until[i]);
+		world_get(response, BUFFER, sizeof(response));
+		assert_memory_equal(response, "\7\0\0\0writtenc", 12);
+	}
+}
+
+/* Nothing is asked where the vtpm does not say so, whatever else is in there. */
+static void no_evidence(void **state)
+{
+	struct world_service *service = world_service(SERVICE_VTPM);
+
+	(void)state;
+	memcpy(service->reply, "\xfe\xff\xff\xff", 4);
+	assert_int_equal(command(8, 0, 10), 0);
+	assert_int_equal(service->calls, 1);
+	assert_int_equal(world_service(SERVICE_ATTEST)->calls, 0);
 }
 
 static void platform_commands(void **state)
@@ -156,8 +245,8 @@ static void responses_that_fit(void **state)
 	uint32_t size;
 
 	(void)state;
-	memset(service->reply, 'r', RESPONSE_MAX);
-	service->reply_size = RESPONSE_MAX;
+	memset(service->reply + ABOUT, 'r', RESPONSE_MAX);
+	service->reply_size = ABOUT + RESPONSE_MAX;
 	assert_int_equal(command(8, 0, 10), 0);
 	world_get(&size, BUFFER, sizeof(size));
 	assert_int_equal(size, RESPONSE_MAX);
@@ -169,12 +258,15 @@ static void responses_that_fit(void **state)
 static void response_too_large_is_an_error(void **state)
 {
 	(void)state;
-	world_service(SERVICE_VTPM)->reply_size = RESPONSE_MAX + 1;
+	world_service(SERVICE_VTPM)->reply_size = ABOUT + RESPONSE_MAX + 1;
 	assert_int_equal(command(8, 0, 10), 0x80001001);
 	assert_untouched();
-	world_service(SERVICE_VTPM)->reply_size = 0;
-	assert_int_equal(command(8, 0, 10), 0x80001001);
-	assert_untouched();
+	/* No response at all, and not even what is about it. */
+	for (uint32_t size = 0; size <= ABOUT; size++) {
+		world_service(SERVICE_VTPM)->reply_size = size;
+		assert_int_equal(command(8, 0, 10), 0x80001001);
+		assert_untouched();
+	}
 }
 
 static void results_of_the_service(void **state)
@@ -271,6 +363,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(query, setup),
 		cmocka_unit_test_setup(command_and_response, setup),
+		cmocka_unit_test_setup(evidence, setup),
+		cmocka_unit_test_setup(no_evidence, setup),
 		cmocka_unit_test_setup(platform_commands, setup),
 		cmocka_unit_test_setup(localities, setup),
 		cmocka_unit_test_setup(sizes, setup),
