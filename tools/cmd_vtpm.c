@@ -111,6 +111,12 @@ static const struct option_row option_rows[] = {
 	KEY_ROW,
 	OPTION(struct arguments, place.terminate, "terminate", FLAG, NULL,
 	       "end when a connection to the control channel ends"),
+	OPTION(struct arguments, place.daemon.background, "daemon", FLAG, NULL,
+	       "go on in the background when it is ready"),
+	OPTION(struct arguments, place.daemon.pid_file, "pid", FILE, "FILE",
+	       "write the process's id there when it is ready; taken away at the end"),
+	OPTION(struct arguments, place.daemon.log_file, "log", FILE, "FILE",
+	       "append to FILE what would go to standard error"),
 	{ 0 },
 };
 
@@ -217,7 +223,8 @@ static enum cmd_status run_server(struct arguments *a)
 	a->place.stop = open_stop();
 	if (a->place.stop < 0)
 		return cmd_error("vtpm: signals: %s", strerror(errno));
-	ok = (!a->state || open_file(a, &file, &error)) &&
+	ok = daemon_open_log(&a->place.daemon, &error) &&
+	     (!a->state || open_file(a, &file, &error)) &&
 	     serve_tpm(a, a->state ? &file : NULL, &error);
 	state_file_close(&file);
 	close(a->place.stop);
@@ -227,9 +234,15 @@ static enum cmd_status run_server(struct arguments *a)
 static enum cmd_status run_serve(void *arguments)
 {
 	struct arguments *a = arguments;
+	struct host_error error;
 
-	if ((a->port != PORT_UNSET) == (a->place.socket != NULL))
-		return cmd_error("vtpm serve: give one of --port and --socket");
+	if (!daemon_sockets(a->place.sockets, SERVER_CHANNELS, &a->place.socket_count, &error))
+		return cmd_error("vtpm serve: %s", error.text);
+	if ((a->port != PORT_UNSET) + (a->place.socket != NULL) + (a->place.socket_count > 0) != 1)
+		return cmd_error("vtpm serve: give one of --port and --socket, or, by a service "
+				 "manager, sockets");
+	if (a->place.socket_count == 1)
+		a->shape = SHAPE_SWTPM;
 	if (a->key && !a->state)
 		return cmd_error("vtpm serve: --key is for --state");
 	a->place.port = (uint16_t)a->port;
@@ -246,10 +259,11 @@ static const struct command cmd_vtpm_serve = {
 	.about = "Runs the code of the vtpm service as a Linux process: TPM commands on PORT of "
 		 "localhost, control on PORT + 1; or control on a Unix socket, over which the "
 		 "client passes its command channel, as QEMU does. One of --port and --socket must "
-		 "be "
-		 "given.\n\n"
-		 "The TPM has no certificates, for there is nobody to attest it "
-		 "(docs/vtpm-serve.md).",
+		 "be given, unless a service manager passes sockets that listen: one for control, "
+		 "or "
+		 "one for commands and one for control.\n\n"
+		 "The TPM has no certificates but those that socle vtpm certify puts into it, for "
+		 "there is nobody to attest it (docs/vtpm-serve.md).",
 	.groups = (const struct option_group[]){ { NULL, option_rows }, { 0 } },
 	.statuses = statuses,
 	.defaults = &(const struct arguments){ .port = PORT_UNSET },

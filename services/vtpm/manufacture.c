@@ -283,11 +283,14 @@ bool manufacture(struct vtpm *vtpm)
 	return make_new(vtpm) && done(vtpm_started(vtpm), "platform authorization");
 }
 
-bool manufacture_resume(struct vtpm *vtpm, const uint8_t *state, size_t size)
+bool manufacture_resume(struct vtpm *vtpm, const uint8_t *state, size_t size,
+			const struct tpm_state *volatile_state)
 {
 	cache_new_seed(&vtpm->cache);
 	tpm_init(false);
-	if (!state_read(vtpm, state, size)) {
+	if (!state_read(vtpm, state, size) ||
+	    (volatile_state->size &&
+	     !tpm_load_volatile(volatile_state->data, volatile_state->size))) {
 		serve_log("vtpm: the state is none of this profile");
 		return false;
 	}

@@ -16,10 +16,12 @@
 bool manufacture(struct vtpm *vtpm);
 
 /*
- * The same vTPM from a state that was kept (state.h), powered on; TPM2_Startup is the client's.
- * False, with a line in the log, when the state is of no use.
+ * The same vTPM from a state that was kept (state.h), powered on; TPM2_Startup is the client's. With a
+ * volatile state, if its size is not 0, it goes on where it was. False, with a line in the log, when
+ * a state is of no use.
  */
-bool manufacture_resume(struct vtpm *vtpm, const uint8_t *state, size_t size);
+bool manufacture_resume(struct vtpm *vtpm, const uint8_t *state, size_t size,
+			const struct tpm_state *volatile_state);
 
 /*
  * Puts certificates that were had later into the NV objects that the profile has for them, in place

@@ -195,6 +195,12 @@ bool tpm_load_permanent(const uint8_t *state, size_t size)
 	       TPMLIB_SetState(TPMLIB_STATE_PERMANENT, state, (uint32_t)size) == TPM_SUCCESS;
 }
 
+bool tpm_load_volatile(const uint8_t *state, size_t size)
+{
+	return size <= UINT32_MAX &&
+	       TPMLIB_SetState(TPMLIB_STATE_VOLATILE, state, (uint32_t)size) == TPM_SUCCESS;
+}
+
 void tpm_set_locality(uint8_t locality)
 {
 	current_locality = locality;
@@ -232,6 +238,11 @@ static bool get_state(enum TPMLIB_StateType type, struct tpm_state *state)
 bool tpm_permanent_state(struct tpm_state *state)
 {
 	return get_state(TPMLIB_STATE_PERMANENT, state);
+}
+
+bool tpm_volatile_state(struct tpm_state *state)
+{
+	return get_state(TPMLIB_STATE_VOLATILE, state);
 }
 
 void tpm_free_state(struct tpm_state *state)

@@ -48,6 +48,9 @@ void tpm_power_off(void);
 /* The permanent state that the next tpm_power_on() starts from. */
 bool tpm_load_permanent(const uint8_t *state, size_t size);
 
+/* All that it keeps in memory besides, after that: the TPM goes on where it was. */
+bool tpm_load_volatile(const uint8_t *state, size_t size);
+
 /*
  * Executes one command at a locality. response has room for TPM_BUFFER_MAX bytes. False when
  * libtpms gave no response at all.
@@ -63,8 +66,9 @@ struct tpm_state {
 	uint32_t size;
 };
 
-/* The permanent state as it is now; changes nothing. Freed with tpm_free_state(). */
+/* The permanent, and the volatile, state as it is now; changes nothing. Freed with tpm_free_state(). */
 bool tpm_permanent_state(struct tpm_state *state);
+bool tpm_volatile_state(struct tpm_state *state);
 void tpm_free_state(struct tpm_state *state);
 
 /*

@@ -124,12 +124,13 @@ static bool read_profile(struct vtpm_device *device, struct host_error *error)
 	return host_fail(error, "%s:%u: %s", device->profile_path, wrong.line, wrong.reason);
 }
 
-static bool same_profile(const struct vtpm_device *device, struct host_error *error)
+static bool same_profile(const struct vtpm_device *device, const struct file_bytes *state,
+			 struct host_error *error)
 {
 	struct packed_state parts;
 	struct host_error difference;
 
-	if (!unpack_state(&device->state, &parts))
+	if (!unpack_state(state, &parts))
 		return host_fail(error, "the state is damaged");
 	if (profile_text_same((const char *)parts.text, parts.text_size,
 			      (const char *)device->profile_text.data, device->profile_text.size,
@@ -181,6 +182,12 @@ static bool make_new(struct vtpm_device *device, struct host_error *error)
 			 device->profile_path);
 }
 
+static void forget_moved(struct vtpm_device *device)
+{
+	for (int i = 0; i < VTPM_STATES; i++)
+		forget(&device->moved[i]);
+}
+
 bool vtpm_device_open(struct vtpm_device *device, const char *profile, struct state_file *file,
 		      int stop, struct host_error *error)
 {
@@ -192,32 +199,123 @@ bool vtpm_device_open(struct vtpm_device *device, const char *profile, struct st
 		return false;
 	if (file && !state_file_load(file, &device->state, error))
 		return false;
-	return device->state.data ? same_profile(device, error) : make_new(device, error);
+	return device->state.data ? same_profile(device, &device->state, error)
+				  : make_new(device, error);
 }
 
 void vtpm_device_close(struct vtpm_device *device)
 {
 	vtpm_device_power_off(device, true);
+	forget_moved(device);
 	forget(&device->state);
 	file_free(&device->profile_text);
 }
 
-bool vtpm_device_power_on(struct vtpm_device *device, struct host_error *error)
+/* What was stored by vtpm_device_store_volatile(), unless something was taken from elsewhere. */
+static bool find_volatile(struct vtpm_device *device, struct host_error *error)
 {
+	struct file_bytes stored;
+
+	if (!device->file)
+		return true;
+	if (!state_file_take_once(device->file, &stored, error))
+		return false;
+	if (device->moved[VTPM_PERMANENT].data || device->moved[VTPM_VOLATILE].data)
+		forget(&stored);
+	else
+		device->moved[VTPM_VOLATILE] = stored;
+	return true;
+}
+
+static bool start(struct vtpm_device *device, struct host_error *error)
+{
+	const struct file_bytes *moved = device->moved;
+	const struct file_bytes *permanent = moved[VTPM_PERMANENT].data ? &moved[VTPM_PERMANENT]
+									: &device->state;
+	struct tpm_state volatile_state = { moved[VTPM_VOLATILE].data,
+					    (uint32_t)moved[VTPM_VOLATILE].size };
 	struct packed_state parts;
 
-	if (device->on)
-		return true;
 	device->vtpm = (struct vtpm){ .profile = &device->profile };
 	device->orderly = false;
-	if (!unpack_state(&device->state, &parts) ||
-	    !manufacture_resume(&device->vtpm, parts.state, parts.state_size))
+	if (!unpack_state(permanent, &parts) ||
+	    !manufacture_resume(&device->vtpm, parts.state, parts.state_size, &volatile_state))
 		return host_fail(error, "the TPM does not start; the log tells why");
 	device->on = true;
 	if (state_keep(&device->vtpm, &device->keeper))
 		return true;
 	vtpm_device_power_off(device, false);
 	return host_fail(error, "the state cannot be stored");
+}
+
+/* What was taken from elsewhere is good for one start. */
+bool vtpm_device_power_on(struct vtpm_device *device, struct host_error *error)
+{
+	bool ok = device->on || (find_volatile(device, error) && start(device, error));
+
+	forget_moved(device);
+	return ok;
+}
+
+/* From then on cutting power changes nothing: no TPM2_Shutdown comes behind what was given. */
+static bool give_volatile(struct vtpm_device *device, bool open, struct file_bytes *state,
+			  bool *sealed, struct host_error *error)
+{
+	struct tpm_state now;
+	bool ok = tpm_volatile_state(&now) || host_fail(error, "the TPM does not give its state");
+
+	ok = ok && state_file_wrap(device->file, STATE_FILE_VOLATILE, !open, now.data, now.size,
+				   state, sealed, error);
+	tpm_free_state(&now);
+	device->orderly |= ok;
+	return ok;
+}
+
+/* The permanent part is what was stored last, for a TPM stores it before it answers. */
+bool vtpm_device_give_state(struct vtpm_device *device, enum vtpm_state kind, bool open,
+			    struct file_bytes *state, bool *sealed, struct host_error *error)
+{
+	if (!device->on)
+		return host_fail(error, "the TPM is off");
+	return kind == VTPM_VOLATILE ? give_volatile(device, open, state, sealed, error)
+				     : state_file_wrap(device->file, STATE_FILE_PERMANENT, !open,
+						       device->state.data, device->state.size,
+						       state, sealed, error);
+}
+
+bool vtpm_device_take_state(struct vtpm_device *device, enum vtpm_state kind, const uint8_t *state,
+			    size_t size, struct host_error *error)
+{
+	enum state_file_part part = kind == VTPM_VOLATILE ? STATE_FILE_VOLATILE
+							  : STATE_FILE_PERMANENT;
+	struct file_bytes taken = { 0 };
+
+	if (device->on)
+		return host_fail(error, "the TPM is on");
+	if (size && !state_file_unwrap(device->file, part, state, size, &taken, error))
+		return false;
+	if (size && kind == VTPM_PERMANENT && !same_profile(device, &taken, error)) {
+		forget(&taken);
+		return false;
+	}
+	forget(&device->moved[kind]);
+	device->moved[kind] = taken;
+	return true;
+}
+
+/* Without a directory there is nothing that it could outlive. */
+bool vtpm_device_store_volatile(struct vtpm_device *device, struct host_error *error)
+{
+	struct tpm_state now;
+	bool ok = (device->on && tpm_volatile_state(&now)) ||
+		  host_fail(error, "the TPM does not give its state");
+
+	if (!ok)
+		return false;
+	ok = !device->file || state_file_store_once(device->file, now.data, now.size, error);
+	tpm_free_state(&now);
+	device->orderly |= ok;
+	return ok;
 }
 
 /* Directly, not as a client: after that the platform's authorization is the profile's matter. */

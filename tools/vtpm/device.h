@@ -19,6 +19,13 @@
 
 #define VTPM_LOCALITY_MAX 4u
 
+/* The two parts of what a TPM is; together they are all of it. */
+enum vtpm_state {
+	VTPM_PERMANENT, /* with the profile */
+	VTPM_VOLATILE,
+	VTPM_STATES,
+};
+
 struct vtpm_device {
 	const char *profile_path;
 	struct file_bytes profile_text;
@@ -28,8 +35,10 @@ struct vtpm_device {
 	struct state_file *file; /* NULL: the state ends with us */
 	struct file_bytes state; /* what was stored last, with the profile's text before it */
 	int stop;		 /* readable when the process is to end */
+	/* What the next power-on starts from instead, of each kind; size 0: nothing. */
+	struct file_bytes moved[VTPM_STATES];
 	bool on;
-	bool orderly; /* the last command was TPM2_Shutdown, and successful */
+	bool orderly; /* nothing has to be done before power is cut */
 };
 
 /*
@@ -56,6 +65,28 @@ bool vtpm_device_certify(struct vtpm_device *device, const struct certificates *
  * (TPM 2.0 Library part 1, 19.8.6), and what a reset keeps is not kept.
  */
 void vtpm_device_power_off(struct vtpm_device *device, bool orderly);
+
+/*
+ * A part of a TPM that is on, to be moved to another place, for file_free(): sealed by the state's
+ * key, if there is one, unless open; *sealed says so. Once the volatile part was given, cutting power
+ * changes nothing any more.
+ */
+bool vtpm_device_give_state(struct vtpm_device *device, enum vtpm_state kind, bool open,
+			    struct file_bytes *state, bool *sealed, struct host_error *error);
+
+/*
+ * Takes a part that was given elsewhere, for the next power-on of a TPM that is off: there it is
+ * stored, or, if nothing can be started from it, dropped. It must be of the same profile. No bytes
+ * take back what was taken.
+ */
+bool vtpm_device_take_state(struct vtpm_device *device, enum vtpm_state kind, const uint8_t *state,
+			    size_t size, struct host_error *error);
+
+/*
+ * Has the next power-on, of this process or of one after it, start where the TPM is now, unless it
+ * stores anything before. That lies in the state's directory; without one nothing is done.
+ */
+bool vtpm_device_store_volatile(struct vtpm_device *device, struct host_error *error);
 
 /* TPM2_Startup, of TPM_SU_CLEAR or TPM_SU_STATE. A TPM response code. */
 uint32_t vtpm_device_startup(struct vtpm_device *device, uint16_t type);

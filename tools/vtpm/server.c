@@ -221,6 +221,26 @@ static bool listen_on_path(struct loop *loop, struct host_error *error)
 	return true;
 }
 
+/* Sockets that a service manager listens on: one for control, or commands and control. */
+static void listen_on_given(struct loop *loop)
+{
+	size_t count = loop->place->socket_count;
+
+	for (size_t i = 0; i < count; i++)
+		loop->fds[WAIT_LISTENERS + SERVER_CHANNELS - count + i].fd =
+			loop->place->sockets[i];
+	printf("listening\n");
+}
+
+static bool listen_somewhere(struct loop *loop, struct host_error *error)
+{
+	if (loop->place->socket_count) {
+		listen_on_given(loop);
+		return true;
+	}
+	return loop->place->socket ? listen_on_path(loop, error) : listen_on_ports(loop, error);
+}
+
 /* The one that has been silent longest: a client that needs it can come again. */
 static size_t longest_silent(const struct loop *loop)
 {
@@ -238,7 +258,7 @@ static void drop_client(struct loop *loop, size_t index)
 {
 	struct server_client *client = &loop->clients[index];
 
-	if (client->channel == SERVER_COMMANDS && !client->tcp)
+	if (client->adopted)
 		loop->server->has_data = false;
 	if (client->channel == SERVER_CONTROL && client->served && loop->place->terminate)
 		loop->ends = true;
@@ -266,13 +286,21 @@ static void add_client(struct loop *loop, int fd, enum server_channel channel, b
 	loop->fds[WAIT_CLIENTS + loop->count++] = (struct pollfd){ .fd = fd, .events = POLLIN };
 }
 
+static bool is_tcp(int fd)
+{
+	struct sockaddr_storage at = { 0 };
+	socklen_t size = sizeof(at);
+
+	return getsockname(fd, (struct sockaddr *)&at, &size) == 0 && at.ss_family != AF_UNIX;
+}
+
 static void accept_client(struct loop *loop, enum server_channel channel)
 {
 	int fd = accept4(loop->fds[WAIT_LISTENERS + channel].fd, NULL, NULL,
 			 SOCK_CLOEXEC | SOCK_NONBLOCK);
 
 	if (fd >= 0)
-		add_client(loop, fd, channel, !loop->place->socket);
+		add_client(loop, fd, channel, is_tcp(fd));
 }
 
 /* A command channel that came over the control channel. */
@@ -281,6 +309,7 @@ static void adopt_channel(struct loop *loop)
 	if (loop->server->adopted < 0)
 		return;
 	add_client(loop, loop->server->adopted, SERVER_COMMANDS, false);
+	loop->clients[loop->count - 1].adopted = true;
 	loop->server->adopted = -1;
 }
 
@@ -474,10 +503,14 @@ bool server_run(struct server *server, const struct server_shape *shape,
 	for (int i = 0; i < WAIT_CLIENTS; i++)
 		loop->fds[i] = (struct pollfd){ .fd = -1, .events = POLLIN };
 	loop->fds[WAIT_STOP].fd = place->stop;
-	server->listens = !place->socket;
-	ok = place->socket ? listen_on_path(loop, error) : listen_on_ports(loop, error);
+	ok = listen_somewhere(loop, error);
+	server->listens = loop->fds[WAIT_LISTENERS + SERVER_COMMANDS].fd >= 0;
 	fflush(stdout);
-	ok = ok && serve_until_end(loop, error);
+	ok = ok && daemon_ready(&place->daemon, error);
+	if (ok) {
+		ok = serve_until_end(loop, error);
+		daemon_ends(&place->daemon);
+	}
 	while (loop->count > 0)
 		drop_client(loop, loop->count - 1);
 	for (int i = WAIT_LISTENERS; i < WAIT_CLIENTS; i++) {

@@ -7,6 +7,7 @@
 #ifndef SOCLE_TOOLS_VTPM_SERVER_H
 #define SOCLE_TOOLS_VTPM_SERVER_H
 
+#include "tools/vtpm/daemon.h"
 #include "tools/vtpm/device.h"
 
 enum server_answer {
@@ -21,7 +22,7 @@ enum server_channel {
 	SERVER_CHANNELS,
 };
 
-#define SERVER_REQUEST_MAX (128u << 10) /* more than the largest one of any shape */
+#define SERVER_REQUEST_MAX (256u << 10) /* more than the largest one of any shape */
 
 /* Bytes on their way in or out. */
 struct server_buffer {
@@ -33,6 +34,7 @@ struct server_client {
 	int fd;
 	enum server_channel channel;
 	bool tcp;
+	bool adopted; /* a client passed it */
 	struct server_buffer in, out;
 	size_t sent;	    /* of out */
 	bool served;	    /* it made a request */
@@ -77,8 +79,11 @@ extern const struct server_shape server_swtpm;
 struct server_place {
 	const char *socket; /* path of a Unix socket for the control channel; NULL: TCP */
 	uint16_t port;	    /* on localhost; commands here, control on the next; 0: any two */
-	bool terminate;	    /* end when a connection that used the control channel ends */
-	int stop;	    /* readable when the server is to end */
+	int sockets[SERVER_CHANNELS]; /* or these, which listen already, the last for control */
+	size_t socket_count;
+	bool terminate; /* end when a connection that used the control channel ends */
+	int stop;	/* readable when the server is to end */
+	struct daemon daemon;
 };
 
 /*

@@ -26,6 +26,7 @@
 static const char *const names[COPIES] = { "vtpm.state", "vtpm.state.copy" };
 /* What is being written; between two stores it holds their room on the disk. */
 static const char *const next_names[COPIES] = { "vtpm.state.next", "vtpm.state.copy.next" };
+static const char once_name[] = "vtpm.volatile", once_next[] = "vtpm.volatile.next";
 static const char magic[8] = { 'S', 'o', 'c', 'l', 'e', 'T', 'P', 'M' };
 
 enum protection {
@@ -40,7 +41,7 @@ struct header {
 	uint32_t protection; /* enum protection */
 	uint64_t generation;
 	uint32_t body_size;			 /* of the state, without struct body */
-	uint32_t reserved;			 /* 0 */
+	uint32_t part;				 /* enum state_file_part */
 	uint8_t key_check[SHA256_DIGEST_LENGTH]; /* of the key, zeros without one */
 	uint8_t mac[SHA256_DIGEST_LENGTH];	 /* of what stands before it; zeros without a key */
 	uint8_t digest[SHA256_DIGEST_LENGTH];	 /* SHA-256 of what stands before it */
@@ -131,14 +132,15 @@ static bool open_body(const struct state_file *file, struct body *body, size_t s
 	       memcmp(digest, body->tag, sizeof(digest)) == 0;
 }
 
-static bool fill_header(const struct state_file *file, struct header *header, uint64_t generation,
-			size_t state_size)
+static bool fill_header(const struct state_file *file, enum state_file_part part,
+			struct header *header, uint64_t generation, size_t state_size)
 {
 	*header = (struct header){ .version = STATE_VERSION,
 				   .protection = file->sealed ? PROTECTION_SEALED
 							      : PROTECTION_CHECKSUM,
 				   .generation = generation,
-				   .body_size = (uint32_t)state_size };
+				   .body_size = (uint32_t)state_size,
+				   .part = part };
 	memcpy(header->magic, magic, sizeof(magic));
 	if (file->sealed && (!derive(file, "socle vtpm state key", header->key_check) ||
 			     !authenticate(file, header, header->mac)))
@@ -147,7 +149,7 @@ static bool fill_header(const struct state_file *file, struct header *header, ui
 }
 
 /* Why a header is none that this process can use, or NULL. */
-static const char *judge_form(const uint8_t *copy, size_t size)
+static const char *judge_form(enum state_file_part part, const uint8_t *copy, size_t size)
 {
 	static const uint8_t version_1[] = { 'S', 'V', 'S', '1' };
 	struct header header;
@@ -168,7 +170,9 @@ static const char *judge_form(const uint8_t *copy, size_t size)
 	if (header.version != STATE_VERSION)
 		return header.version < STATE_VERSION ? "it has an older format"
 						      : "it has the format of a later version";
-	if (header.reserved || header.body_size != size - sizeof(header) - sizeof(struct body))
+	if (header.part != part)
+		return "it is another part of a TPM's state";
+	if (header.body_size != size - sizeof(header) - sizeof(struct body))
 		return "its size is not what its header says";
 	return NULL;
 }
@@ -193,9 +197,10 @@ static const char *judge_key(const struct state_file *file, const struct header 
 }
 
 /* Opens a copy in place. Why it is of no use, or NULL. */
-static const char *judge_copy(const struct state_file *file, uint8_t *copy, size_t size)
+static const char *judge_copy(const struct state_file *file, enum state_file_part part,
+			      uint8_t *copy, size_t size)
 {
-	const char *reason = judge_form(copy, size);
+	const char *reason = judge_form(part, copy, size);
 	struct header header;
 	struct body *body = (struct body *)(copy + sizeof(header));
 
@@ -256,30 +261,28 @@ static void free_copy(struct file_bytes *copy)
 }
 
 /* A link is no copy, wherever it leads: the first store would put a file in its place. */
-static bool copy_exists(const struct state_file *file, int index)
+static bool copy_exists(const struct state_file *file, const char *name)
 {
 	struct stat st;
 
-	return fstatat(file->directory, names[index], &st, AT_SYMLINK_NOFOLLOW) == 0 ||
-	       errno != ENOENT;
+	return fstatat(file->directory, name, &st, AT_SYMLINK_NOFOLLOW) == 0 || errno != ENOENT;
 }
 
-static bool read_copy(const struct state_file *file, int index, struct file_bytes *copy,
-		      struct host_error *error)
+static bool read_copy(const struct state_file *file, enum state_file_part part, const char *name,
+		      struct file_bytes *copy, struct host_error *error)
 {
 	char path[4096];
 	struct host_error reason;
 	struct stat st;
 	const char *why;
 
-	if (fstatat(file->directory, names[index], &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-	    S_ISLNK(st.st_mode))
-		return host_fail(error, "%s/%s: it is a link", file->path, names[index]);
-	if (snprintf(path, sizeof(path), "%s/%s", file->path, names[index]) >= (int)sizeof(path))
+	if (fstatat(file->directory, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISLNK(st.st_mode))
+		return host_fail(error, "%s/%s: it is a link", file->path, name);
+	if (snprintf(path, sizeof(path), "%s/%s", file->path, name) >= (int)sizeof(path))
 		return host_fail(error, "%s: the name is too long", file->path);
 	if (!file_read(path, COPY_MAX, copy, &reason))
 		return host_fail(error, "%s: %s", path, reason.text);
-	why = judge_copy(file, copy->data, copy->size);
+	why = judge_copy(file, part, copy->data, copy->size);
 	if (!why)
 		return true;
 	free_copy(copy);
@@ -302,12 +305,11 @@ static struct file_bytes *newer(struct file_bytes copies[COPIES])
 	return generation_of(&copies[1]) > generation_of(&copies[0]) ? &copies[1] : &copies[0];
 }
 
-static bool take_state(struct state_file *file, const struct file_bytes *copy,
-		       struct file_bytes *state, struct host_error *error)
+static bool take_state(const struct file_bytes *copy, struct file_bytes *state,
+		       struct host_error *error)
 {
 	size_t before = sizeof(struct header) + sizeof(struct body);
 
-	file->generation = generation_of(copy);
 	state->size = copy->size - before;
 	state->data = malloc(state->size + 1);
 	if (!state->data)
@@ -325,10 +327,10 @@ bool state_file_load(struct state_file *file, struct file_bytes *state, struct h
 
 	*state = (struct file_bytes){ 0 };
 	for (int i = 0; i < COPIES; i++) {
-		if (!copy_exists(file, i))
+		if (!copy_exists(file, names[i]))
 			continue;
 		there++;
-		if (!read_copy(file, i, &copies[i], &reasons[i]))
+		if (!read_copy(file, STATE_FILE_PERMANENT, names[i], &copies[i], &reasons[i]))
 			bad = i;
 	}
 	if (there == 0)
@@ -338,7 +340,8 @@ bool state_file_load(struct state_file *file, struct file_bytes *state, struct h
 	if (bad >= 0)
 		cmd_error("%s; the other copy serves, and both are written anew",
 			  reasons[bad].text);
-	ok = take_state(file, newer(copies), state, error);
+	file->generation = generation_of(newer(copies));
+	ok = take_state(newer(copies), state, error);
 	for (int i = 0; i < COPIES; i++)
 		free_copy(&copies[i]);
 	return ok;
@@ -364,10 +367,10 @@ static bool sync_copy(int fd, const uint8_t *copy, size_t size)
 	       ftruncate(fd, (off_t)size) == 0 && fsync(fd) == 0;
 }
 
-static bool write_copy(const struct state_file *file, int index, const uint8_t *copy, size_t size)
+static bool write_copy(const struct state_file *file, const char *next, const char *name,
+		       const uint8_t *copy, size_t size)
 {
-	int fd = openat(file->directory, next_names[index],
-			O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+	int fd = openat(file->directory, next, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
 	int saved;
 	bool ok;
 
@@ -377,18 +380,16 @@ static bool write_copy(const struct state_file *file, int index, const uint8_t *
 	saved = errno;
 	close(fd);
 	errno = saved;
-	return ok &&
-	       renameat(file->directory, next_names[index], file->directory, names[index]) == 0;
+	return ok && renameat(file->directory, next, file->directory, name) == 0;
 }
 
-static bool build_copy(const struct state_file *file, uint8_t *copy, const uint8_t *state,
-		       size_t size)
+static bool build_copy(const struct state_file *file, enum state_file_part part,
+		       uint64_t generation, uint8_t *copy, const uint8_t *state, size_t size)
 {
 	struct header header;
 	struct body *body = (struct body *)(copy + sizeof(header));
-	uint64_t generation = file->generation + 1;
 
-	if (!fill_header(file, &header, generation, size))
+	if (!fill_header(file, part, &header, generation, size))
 		return false;
 	memcpy(copy, &header, sizeof(header));
 	*body = (struct body){ .generation = generation };
@@ -401,7 +402,7 @@ static bool write_copies(struct state_file *file, const uint8_t *copy, size_t si
 {
 	file->reserved = false;
 	for (int i = 0; i < COPIES; i++) {
-		if (!write_copy(file, i, copy, size))
+		if (!write_copy(file, next_names[i], names[i], copy, size))
 			return host_fail(error, "%s/%s: %s", file->path, names[i], strerror(errno));
 	}
 	if (fsync(file->directory) != 0)
@@ -409,25 +410,121 @@ static bool write_copies(struct state_file *file, const uint8_t *copy, size_t si
 	return true;
 }
 
+/* A whole copy, for free_copy(). */
+static bool make_copy(const struct state_file *file, enum state_file_part part, uint64_t generation,
+		      const uint8_t *state, size_t size, struct file_bytes *copy,
+		      struct host_error *error)
+{
+	if (size > STATE_FILE_MAX)
+		return host_fail(error, "a state of %zu bytes is too large", size);
+	copy->size = sizeof(struct header) + sizeof(struct body) + size;
+	copy->data = malloc(copy->size);
+	if (!copy->data)
+		return host_fail(error, "out of memory");
+	if (build_copy(file, part, generation, copy->data, state, size))
+		return true;
+	free_copy(copy);
+	return host_fail_crypto(error, "cannot seal the state");
+}
+
 bool state_file_store(struct state_file *file, const uint8_t *state, size_t size,
 		      struct host_error *error)
 {
-	size_t copy_size = sizeof(struct header) + sizeof(struct body) + size;
-	uint8_t *copy;
+	struct file_bytes copy = { 0 };
 	bool ok;
 
-	if (size > STATE_FILE_MAX)
-		return host_fail(error, "a state of %zu bytes is too large", size);
-	file->copy_size = copy_size;
-	copy = malloc(copy_size);
-	if (!copy)
-		return host_fail(error, "out of memory");
-	ok = build_copy(file, copy, state, size) ? write_copies(file, copy, copy_size, error)
-						 : host_fail_crypto(error, "cannot seal the state");
-	OPENSSL_cleanse(copy, copy_size);
-	free(copy);
+	if (!make_copy(file, STATE_FILE_PERMANENT, file->generation + 1, state, size, &copy, error))
+		return false;
+	file->copy_size = copy.size;
+	ok = write_copies(file, copy.data, copy.size, error);
+	free_copy(&copy);
 	/* Also after a failure: the copy that was written, if one was, has this number. */
 	file->generation++;
+	return ok;
+}
+
+/* As file, but without a key where that is not to be used. */
+static struct state_file with_key(const struct state_file *file, bool sealed)
+{
+	struct state_file with = { .directory = -1, .sealed = sealed };
+
+	if (sealed)
+		memcpy(with.key, file->key, sizeof(with.key));
+	return with;
+}
+
+bool state_file_wrap(const struct state_file *file, enum state_file_part part, bool seal,
+		     const uint8_t *state, size_t size, struct file_bytes *wrapped, bool *sealed,
+		     struct host_error *error)
+{
+	struct state_file with = with_key(file, seal && file && file->sealed);
+	bool ok = make_copy(&with, part, 0, state, size, wrapped, error);
+
+	*sealed = with.sealed;
+	OPENSSL_cleanse(&with, sizeof(with));
+	return ok;
+}
+
+static bool is_sealed(const struct file_bytes *copy)
+{
+	struct header header;
+
+	if (copy->size < sizeof(header))
+		return false;
+	memcpy(&header, copy->data, sizeof(header));
+	return header.protection == PROTECTION_SEALED;
+}
+
+bool state_file_unwrap(const struct state_file *file, enum state_file_part part,
+		       const uint8_t *wrapped, size_t size, struct file_bytes *state,
+		       struct host_error *error)
+{
+	struct file_bytes copy = { .data = malloc(size + 1), .size = size };
+	struct state_file with;
+	const char *reason;
+	bool ok;
+
+	if (!copy.data)
+		return host_fail(error, "out of memory");
+	memcpy(copy.data, wrapped, size);
+	with = with_key(file, file && file->sealed && is_sealed(&copy));
+	reason = judge_copy(&with, part, copy.data, copy.size);
+	ok = reason ? host_fail(error, "%s", reason) : take_state(&copy, state, error);
+	OPENSSL_cleanse(&with, sizeof(with));
+	free_copy(&copy);
+	return ok;
+}
+
+bool state_file_store_once(const struct state_file *file, const uint8_t *state, size_t size,
+			   struct host_error *error)
+{
+	struct file_bytes copy = { 0 };
+	bool ok;
+
+	if (!make_copy(file, STATE_FILE_VOLATILE, file->generation, state, size, &copy, error))
+		return false;
+	ok = write_copy(file, once_next, once_name, copy.data, copy.size) &&
+	     fsync(file->directory) == 0;
+	free_copy(&copy);
+	return ok || host_fail(error, "%s/%s: %s", file->path, once_name, strerror(errno));
+}
+
+bool state_file_take_once(const struct state_file *file, struct file_bytes *state,
+			  struct host_error *error)
+{
+	struct file_bytes copy = { 0 };
+	bool ok = true;
+
+	*state = (struct file_bytes){ 0 };
+	if (!copy_exists(file, once_name))
+		return true;
+	if (!read_copy(file, STATE_FILE_VOLATILE, once_name, &copy, error))
+		return false;
+	if (generation_of(&copy) == file->generation)
+		ok = take_state(&copy, state, error);
+	free_copy(&copy);
+	if (ok && (unlinkat(file->directory, once_name, 0) != 0 || fsync(file->directory) != 0))
+		ok = host_fail(error, "%s/%s: %s", file->path, once_name, strerror(errno));
 	return ok;
 }
 

@@ -17,6 +17,7 @@
 
 #define STATE_FILE_KEY_SIZE 32u
 #define STATE_FILE_MAX (240u << 10) /* largest state */
+#define STATE_FILE_WRAPPED_MAX (STATE_FILE_MAX + 1024u)
 
 struct state_file {
 	char *path;    /* of the directory */
@@ -45,6 +46,35 @@ bool state_file_load(struct state_file *file, struct file_bytes *state, struct h
 /* Stores a state: both copies are on the disk when this returns true. */
 bool state_file_store(struct state_file *file, const uint8_t *state, size_t size,
 		      struct host_error *error);
+
+/* Which part of a TPM's state is in such bytes; the copies are of the permanent one. */
+enum state_file_part {
+	STATE_FILE_PERMANENT = 0,
+	STATE_FILE_VOLATILE = 1,
+};
+
+/*
+ * A state as one piece of bytes, in the form of a copy, to be moved elsewhere: sealed by the key if
+ * seal, and if there is one; *sealed says so. The caller frees it. file may be NULL: there is no key.
+ */
+bool state_file_wrap(const struct state_file *file, enum state_file_part part, bool seal,
+		     const uint8_t *state, size_t size, struct file_bytes *wrapped, bool *sealed,
+		     struct host_error *error);
+
+/* The state in such bytes, for the caller to free. One that is sealed wants the key. */
+bool state_file_unwrap(const struct state_file *file, enum state_file_part part,
+		       const uint8_t *wrapped, size_t size, struct file_bytes *state,
+		       struct host_error *error);
+
+/*
+ * A volatile state, which is good for one start, beside the copies and in their form; it belongs to the one that
+ * was stored last, and a later one makes it void. state_file_take_once() takes it away; size 0: there
+ * is none, or one that is void.
+ */
+bool state_file_store_once(const struct state_file *file, const uint8_t *state, size_t size,
+			   struct host_error *error);
+bool state_file_take_once(const struct state_file *file, struct file_bytes *state,
+			  struct host_error *error);
 
 /* Sets aside the room on the disk that the next state_file_store() takes. */
 bool state_file_reserve(struct state_file *file);

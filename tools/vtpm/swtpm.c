@@ -6,10 +6,12 @@
  */
 #include <libtpms/tpm_library.h>
 #include <libtpms/tpm_tis.h>
+#include <openssl/crypto.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "services/vtpm/tpm.h"
+#include "tools/cmd.h"
 #include "tools/vtpm/server.h"
 
 enum swtpm_command {
@@ -22,7 +24,10 @@ enum swtpm_command {
 	SWTPM_HASH_DATA = 7,
 	SWTPM_HASH_END = 8,
 	SWTPM_CANCEL = 9,
+	SWTPM_STORE_VOLATILE = 10,
 	SWTPM_RESET_ESTABLISHED = 11,
+	SWTPM_GET_STATE = 12,
+	SWTPM_SET_STATE = 13,
 	SWTPM_STOP = 14,
 	SWTPM_GET_CONFIG = 15,
 	SWTPM_SET_DATA_FD = 16,
@@ -37,17 +42,21 @@ enum swtpm_command {
 #define CAP_SET_LOCALITY (1u << 3)
 #define CAP_HASHING (1u << 4)
 #define CAP_CANCEL (1u << 5)
+#define CAP_STORE_VOLATILE (1u << 6)
 #define CAP_RESET_ESTABLISHED (1u << 7)
+#define CAP_GET_STATE (1u << 8)
+#define CAP_SET_STATE (1u << 9)
 #define CAP_STOP (1u << 10)
 #define CAP_GET_CONFIG (1u << 11)
 #define CAP_SET_DATA_FD (1u << 12)
 #define CAP_SET_BUFFER_SIZE (1u << 13)
 #define CAP_GET_INFO (1u << 14)
 #define CAP_SEND_COMMAND_HEADER (1u << 15)
-#define CAPABILITIES                                                                        \
-	(CAP_INIT | CAP_SHUTDOWN | CAP_GET_ESTABLISHED | CAP_SET_LOCALITY | CAP_HASHING |   \
-	 CAP_CANCEL | CAP_RESET_ESTABLISHED | CAP_STOP | CAP_GET_CONFIG | CAP_SET_DATA_FD | \
-	 CAP_SET_BUFFER_SIZE | CAP_GET_INFO | CAP_SEND_COMMAND_HEADER)
+#define CAPABILITIES                                                                               \
+	(CAP_INIT | CAP_SHUTDOWN | CAP_GET_ESTABLISHED | CAP_SET_LOCALITY | CAP_HASHING |          \
+	 CAP_CANCEL | CAP_STORE_VOLATILE | CAP_GET_STATE | CAP_SET_STATE | CAP_RESET_ESTABLISHED | \
+	 CAP_STOP | CAP_GET_CONFIG | CAP_SET_DATA_FD | CAP_SET_BUFFER_SIZE | CAP_GET_INFO |        \
+	 CAP_SEND_COMMAND_HEADER)
 
 #define CONFIG_FILE_KEY 1u
 
@@ -59,6 +68,7 @@ enum swtpm_command {
 #define RESULT_SIZE 23u
 #define RESULT_IO_ERROR 31u
 #define RESULT_BAD_LOCALITY 61u
+#define RESULT_RETRY 0x800u
 
 #define CODE_SIZE 4u
 #define TPM_HEADER_SIZE 10u
@@ -66,7 +76,16 @@ enum swtpm_command {
 #define SEND_HEADER_SIZE 9u /* code, locality, size */
 #define HASH_DATA_MAX (64u << 10)
 #define INFO_PART_MAX 3072u
-#define INFO_REQUEST_SIZE 16u /* flags, offset, padding */
+#define INFO_REQUEST_SIZE 16u  /* flags, offset, padding */
+#define STATE_REQUEST_SIZE 12u /* flags, kind, and offset or size */
+
+/* Of a request for state, and of the answer to one. */
+#define STATE_OPEN 1u
+#define STATE_SEALED 2u
+/* Kinds of state. */
+#define STATE_PERMANENT 1u
+#define STATE_VOLATILE 2u
+#define STATE_SAVED 3u /* of a TPM 1.2 */
 
 static bool has_send_header(const uint8_t *bytes)
 {
@@ -104,7 +123,7 @@ static enum server_answer handle_data(struct server *server, struct server_clien
 	return SERVER_ON;
 }
 
-/* Bytes of payload that a request must have; those of HASH_DATA say how many follow. */
+/* Bytes of payload that a request must have; in two of them the last say how many follow. */
 static size_t payload_size(uint32_t command)
 {
 	switch (command) {
@@ -117,6 +136,9 @@ static size_t payload_size(uint32_t command)
 		return 1;
 	case SWTPM_GET_INFO:
 		return INFO_REQUEST_SIZE;
+	case SWTPM_GET_STATE:
+	case SWTPM_SET_STATE:
+		return STATE_REQUEST_SIZE;
 	default:
 		return 0;
 	}
@@ -124,17 +146,20 @@ static size_t payload_size(uint32_t command)
 
 static size_t measure_control(const uint8_t *bytes, size_t have)
 {
-	uint32_t command, length;
+	uint32_t command, length, most;
 	size_t size;
 
 	if (have < CODE_SIZE)
 		return CODE_SIZE;
 	command = server_u32_at(bytes);
 	size = CODE_SIZE + payload_size(command);
-	if (command != SWTPM_HASH_DATA || have < size)
+	most = command == SWTPM_HASH_DATA   ? HASH_DATA_MAX
+	       : command == SWTPM_SET_STATE ? STATE_FILE_WRAPPED_MAX
+					    : 0;
+	if (most == 0 || have < size)
 		return size;
-	length = server_u32_at(bytes + CODE_SIZE);
-	return length > HASH_DATA_MAX ? SERVER_BAD : size + length;
+	length = server_u32_at(bytes + size - sizeof(length));
+	return length > most ? SERVER_BAD : size + length;
 }
 
 static uint32_t set_locality(struct server *server, uint8_t locality)
@@ -234,12 +259,82 @@ static void put_info(struct server_client *client, const uint8_t *payload)
 	free(info);
 }
 
+static bool find_kind(uint32_t kind, enum vtpm_state *state)
+{
+	*state = kind == STATE_VOLATILE ? VTPM_VOLATILE : VTPM_PERMANENT;
+	return kind == STATE_PERMANENT || kind == STATE_VOLATILE;
+}
+
+/* A TPM 2.0 has nothing of the third kind: swtpm says that it is not there yet. */
+static uint32_t give_state(struct server *server, const uint8_t *payload, struct file_bytes *state,
+			   bool *sealed)
+{
+	uint32_t kind = server_u32_at(payload + 4);
+	struct host_error error;
+	enum vtpm_state which;
+
+	if (!find_kind(kind, &which))
+		return kind == STATE_SAVED ? RESULT_RETRY : RESULT_FAIL;
+	if (vtpm_device_give_state(server->device, which, server_u32_at(payload) & STATE_OPEN,
+				   state, sealed, &error))
+		return RESULT_OK;
+	cmd_error("vtpm: %s", error.text);
+	return RESULT_FAIL;
+}
+
+/* All that lies behind the offset. */
+static void put_state(struct server *server, struct server_client *client, const uint8_t *payload)
+{
+	uint32_t offset = server_u32_at(payload + 8), length;
+	struct file_bytes state = { 0 };
+	bool sealed = false;
+
+	server_put_u32(client, give_state(server, payload, &state, &sealed));
+	length = offset < state.size ? (uint32_t)(state.size - offset) : 0;
+	server_put_u32(client, sealed ? STATE_SEALED : 0);
+	server_put_u32(client, length);
+	server_put_u32(client, length);
+	if (length)
+		server_put(client, state.data + offset, length);
+	if (state.data)
+		OPENSSL_cleanse(state.data, state.size);
+	file_free(&state);
+}
+
+static uint32_t take_state(struct server *server, const uint8_t *payload, size_t size)
+{
+	struct host_error error;
+	enum vtpm_state kind;
+
+	if (server->device->on)
+		return RESULT_BAD_ORDINAL;
+	if (!find_kind(server_u32_at(payload + 4), &kind))
+		return size || server_u32_at(payload + 4) != STATE_SAVED ? RESULT_BAD_PARAMETER
+									 : RESULT_OK;
+	if (vtpm_device_take_state(server->device, kind, payload + STATE_REQUEST_SIZE, size,
+				   &error))
+		return RESULT_OK;
+	cmd_error("vtpm: the state that a client gives: %s", error.text);
+	return RESULT_BAD_PARAMETER;
+}
+
+static uint32_t store_volatile(struct server *server)
+{
+	struct host_error error;
+
+	if (vtpm_device_store_volatile(server->device, &error))
+		return RESULT_OK;
+	cmd_error("vtpm: %s", error.text);
+	return RESULT_FAIL;
+}
+
 /* What a TPM that is off has no answer to. */
 static bool wants_power(uint32_t command)
 {
 	return command == SWTPM_GET_ESTABLISHED || command == SWTPM_RESET_ESTABLISHED ||
 	       command == SWTPM_HASH_START || command == SWTPM_HASH_DATA ||
-	       command == SWTPM_HASH_END || command == SWTPM_CANCEL;
+	       command == SWTPM_HASH_END || command == SWTPM_CANCEL ||
+	       command == SWTPM_STORE_VOLATILE || command == SWTPM_GET_STATE;
 }
 
 /* Commands whose answer is a result and nothing else. */
@@ -268,6 +363,10 @@ static uint32_t simple_result(struct server *server, struct server_client *clien
 		return reset_established(payload[0]);
 	case SWTPM_SET_DATA_FD:
 		return take_data_channel(server, client);
+	case SWTPM_STORE_VOLATILE:
+		return store_volatile(server);
+	case SWTPM_SET_STATE:
+		return take_state(server, payload, size - CODE_SIZE - STATE_REQUEST_SIZE);
 	default:
 		return RESULT_BAD_ORDINAL;
 	}
@@ -301,6 +400,9 @@ static enum server_answer handle_control(struct server *server, struct server_cl
 		break;
 	case SWTPM_GET_INFO:
 		put_info(client, request + CODE_SIZE);
+		break;
+	case SWTPM_GET_STATE:
+		put_state(server, client, request + CODE_SIZE);
 		break;
 	default:
 		server_put_u32(client, simple_result(server, client, request, size));
