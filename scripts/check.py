@@ -130,6 +130,7 @@ def programs_of(build, slow):
                                             "--build-dir", "build/demo-flipped"]),
             ("keys over many calls", ["tests/guest/probe_test.py", "--programs", build,
                                       "--parts", "tests,hold"]),
+            ("vTPM under OVMF", ["tests/vtpm/firmware_test.py", "--ovmf", f"{build}/tools/socle", "profiles"]),
             ("authority that misbehaves", ["tests/demo/authority_test.py", "--programs", build,
                                            "--build-dir", "build/demo-authority", "--cpus", "1"]),
             ("hostile services under a storm", ["tests/services/hostile_test.py", "--storm", "120",
