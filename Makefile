@@ -13,7 +13,7 @@ export LC_ALL := C.UTF-8
 # Set-up comes before what needs it, whatever make -j says; ninja is told how many JOBS.
 .NOTPARALLEL:
 
-.PHONY: all bench tests demo check check-slow check-attacks check-peers guest guest7 install uninstall format clean \
+.PHONY: all bench tests demo check check-slow check-attacks check-peers check-tpm-applications guest guest7 install uninstall format clean \
 	setup-demo setup-check
 
 all: $(OUT)/build.ninja
@@ -41,6 +41,11 @@ check-attacks: setup-check tests
 # Verifiers of other projects beside ours, over evidence and forgeries; the go command fetches them.
 check-peers: setup-check tests
 	tests/peers/peers_test.py --programs $(OUT)
+
+# Applications that use a TPM, each against swtpm and against `socle vtpm serve`.
+check-tpm-applications: setup-check all
+	@scripts/setup-packages.sh applications
+	tests/vtpm/applications_test.py $(OUT)/tools/socle profiles
 
 # What the vTPM costs, as ratios, in build/bench.json.
 bench: setup-check all guest

@@ -3,9 +3,10 @@
 #
 # Installs the Debian packages that Socle needs, and only those that are missing.
 #
-#	scripts/setup-packages.sh [build] [demo] [check]
+#	scripts/setup-packages.sh [build] [demo] [check] [applications]
 #
 # build: compiling everything. demo: running the demo too. check: the tests and the second compiler.
+# applications: those that are tried with the served vTPM.
 # Without an argument: build and demo. Says nothing when there is nothing to do.
 set -eu
 
@@ -41,6 +42,8 @@ demo="qemu-system-x86 tpm2-tools $tcti_device busybox-static openssl xz-utils zs
 check="$second_compiler strace swtpm swtpm-tools ovmf $tcti_swtpm python3-cryptography python3-jsonschema fish groff-base
 	zsh"
 
+applications="clevis-tpm2 jose tpm2-openssl"
+
 wanted=
 [ $# -gt 0 ] || set -- build demo
 for group in "$@"; do
@@ -48,7 +51,8 @@ for group in "$@"; do
 	build) wanted="$wanted $build" ;;
 	demo) wanted="$wanted $demo" ;;
 	check) wanted="$wanted $check" ;;
-	*) die "unknown group '$group': build, demo or check" ;;
+	applications) wanted="$wanted $applications" ;;
+	*) die "unknown group '$group': build, demo, check or applications" ;;
 	esac
 done
 
