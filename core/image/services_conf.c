@@ -11,6 +11,7 @@
 struct parser {
 	struct conf *conf;
 	struct conf_service *service; /* the one whose properties are being read */
+	unsigned int seen;	      /* which of them were */
 	struct word words[WORDS_MAX];
 	unsigned int word_count;
 	unsigned int line; /* from 1 */
@@ -51,8 +52,9 @@ static bool take_path(struct parser *p, const struct word *word, char to[CONF_PA
 	return true;
 }
 
-static bool take_memory(struct parser *p, const struct word *word, uint32_t *bytes)
+static bool parse_memory(struct parser *p)
 {
+	const struct word *word = &p->words[1];
 	static const struct number_unit units[] = { { "K", 1u << 10 }, { "M", 1u << 20 } };
 	uint64_t value;
 
@@ -62,12 +64,13 @@ static bool take_memory(struct parser *p, const struct word *word, uint32_t *byt
 		return fail(p, "memory is out of range");
 	if (value % ABI_PAGE_SIZE)
 		return fail(p, "memory is no multiple of 4K");
-	*bytes = (uint32_t)value;
+	p->service->memory = (uint32_t)value;
 	return true;
 }
 
-static bool take_budget(struct parser *p, const struct word *word, uint32_t *ms)
+static bool parse_budget(struct parser *p)
 {
+	const struct word *word = &p->words[1];
 	static const struct number_unit units[] = { { "ms", 1 }, { "s", 1000 } };
 	uint64_t value;
 
@@ -75,7 +78,7 @@ static bool take_budget(struct parser *p, const struct word *word, uint32_t *ms)
 		return fail(p, "budget is a number with s or ms");
 	if (value == 0 || value > CONF_BUDGET_MAX_MS)
 		return fail(p, "budget is out of range");
-	*ms = (uint32_t)value;
+	p->service->budget_ms = (uint32_t)value;
 	return true;
 }
 
@@ -124,36 +127,25 @@ static bool parse_service(struct parser *p)
 	service->line = p->line;
 	service->role = SERVICE_ROLES;
 	p->service = service;
+	p->seen = 0;
 	conf->count++;
 	return true;
 }
 
 static bool parse_exec(struct parser *p)
 {
-	if (p->word_count != 2)
-		return fail(p, "exec wants a path");
-	if (p->service->exec[0])
-		return fail(p, "exec is there twice");
 	p->service->exec_line = p->line;
 	return take_path(p, &p->words[1], p->service->exec);
 }
 
 static bool parse_parked(struct parser *p)
 {
-	if (p->word_count != 1)
-		return fail(p, "parked stands alone");
-	if (p->service->parked)
-		return fail(p, "parked is there twice");
 	p->service->parked = true;
 	return true;
 }
 
 static bool parse_required(struct parser *p)
 {
-	if (p->word_count != 1)
-		return fail(p, "required stands alone");
-	if (p->service->required)
-		return fail(p, "required is there twice");
 	p->service->required = true;
 	return true;
 }
@@ -167,10 +159,6 @@ static bool parse_role(struct parser *p)
 	};
 	unsigned int role = 0;
 
-	if (p->word_count != 2)
-		return fail(p, "role wants a name");
-	if (p->service->role != SERVICE_ROLES)
-		return fail(p, "role is there twice");
 	while (role < SERVICE_ROLES && !word_is(p->words[1], names[role]))
 		role++;
 	if (role == SERVICE_ROLES)
@@ -181,24 +169,6 @@ static bool parse_role(struct parser *p)
 	}
 	p->service->role = role;
 	return true;
-}
-
-static bool parse_memory(struct parser *p)
-{
-	if (p->word_count != 2)
-		return fail(p, "memory wants a number");
-	if (p->service->memory)
-		return fail(p, "memory is there twice");
-	return take_memory(p, &p->words[1], &p->service->memory);
-}
-
-static bool parse_budget(struct parser *p)
-{
-	if (p->word_count != 2)
-		return fail(p, "budget wants a time");
-	if (p->service->budget_ms)
-		return fail(p, "budget is there twice");
-	return take_budget(p, &p->words[1], &p->service->budget_ms);
 }
 
 static bool granted(const struct conf *conf, enum conf_grant_kind kind)
@@ -228,7 +198,7 @@ static bool take_descriptor(struct parser *p, const struct word *word, unsigned 
 	return true;
 }
 
-static bool calls_services(const struct conf_service *service)
+bool conf_calls_services(const struct conf_service *service)
 {
 	for (unsigned int i = 0; i < service->grant_count; i++) {
 		if (service->grants[i].kind == GRANT_SERVICE)
@@ -246,7 +216,7 @@ static bool take_granted_service(struct parser *p, struct conf_grant *grant)
 	grant->service = find_service(p->conf, &p->words[3]);
 	if (grant->service + 1 >= p->conf->count)
 		return fail(p, "there is no service of that name before this one");
-	if (calls_services(&p->conf->services[grant->service]))
+	if (conf_calls_services(&p->conf->services[grant->service]))
 		return fail(p, "a service that calls others cannot be called by one");
 	return true;
 }
@@ -311,12 +281,17 @@ static bool parse_words(struct parser *p)
 {
 	static const struct {
 		const char *name;
+		unsigned int words; /* with this one, and once for a service; 0: parse() counts */
+		const char *wants;
 		bool (*parse)(struct parser *p);
 	} properties[] = {
-		{ "exec", parse_exec },	    { "role", parse_role },
-		{ "memory", parse_memory }, { "budget", parse_budget },
-		{ "parked", parse_parked }, { "required", parse_required },
-		{ "grant", parse_grant },
+		{ "exec", 2, "exec wants a path", parse_exec },
+		{ "role", 2, "role wants a name", parse_role },
+		{ "memory", 2, "memory wants a number", parse_memory },
+		{ "budget", 2, "budget wants a time", parse_budget },
+		{ "parked", 1, "parked stands alone", parse_parked },
+		{ "required", 1, "required stands alone", parse_required },
+		{ "grant", 0, NULL, parse_grant },
 	};
 
 	if (word_is(p->words[0], "service"))
@@ -324,8 +299,14 @@ static bool parse_words(struct parser *p)
 	for (size_t i = 0; i < sizeof(properties) / sizeof(properties[0]); i++) {
 		if (!word_is(p->words[0], properties[i].name))
 			continue;
-		return p->service ? properties[i].parse(p)
-				  : fail(p, "a service must be named first");
+		if (!p->service)
+			return fail(p, "a service must be named first");
+		if (properties[i].words && p->word_count != properties[i].words)
+			return fail(p, properties[i].wants);
+		if (properties[i].words && p->seen & 1u << i)
+			return fail(p, "this property is there twice");
+		p->seen |= 1u << i;
+		return properties[i].parse(p);
 	}
 	return fail(p, "unknown word");
 }

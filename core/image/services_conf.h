@@ -77,4 +77,7 @@ struct conf_error {
  */
 bool conf_parse(struct conf *conf, const char *text, size_t size, struct conf_error *error);
 
+/* Whether a service may call others. */
+bool conf_calls_services(const struct conf_service *service);
+
 #endif

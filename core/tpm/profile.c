@@ -29,19 +29,23 @@ static uint16_t bank_algorithm(struct word word)
 	return 0;
 }
 
-static const char *parse_name(struct profile *profile, struct words *line)
+static const char *parse_name(struct profile_parser *p, struct words *line)
 {
+	struct profile *profile = p->profile;
 	return word_name(words_next(line), profile->name, sizeof(profile->name));
 }
 
 /* The TPM library knows its profiles; those that it takes no more words for have such a name. */
-static const char *parse_tpm_profile(struct profile *profile, struct words *line)
+static const char *parse_tpm_profile(struct profile_parser *p, struct words *line)
 {
+	struct profile *profile = p->profile;
+
 	return word_name(words_next(line), profile->tpm_profile, sizeof(profile->tpm_profile));
 }
 
-static const char *parse_banks(struct profile *profile, struct words *line)
+static const char *parse_banks(struct profile_parser *p, struct words *line)
 {
+	struct profile *profile = p->profile;
 	struct word word = words_next(line);
 
 	if (!word.length)
@@ -60,8 +64,9 @@ static const char *parse_banks(struct profile *profile, struct words *line)
 	return NULL;
 }
 
-static const char *parse_platform_auth(struct profile *profile, struct words *line)
+static const char *parse_platform_auth(struct profile_parser *p, struct words *line)
 {
+	struct profile *profile = p->profile;
 	struct word word = words_next(line);
 
 	if (!word_is(word, "random") && !word_is(word, "empty"))
@@ -70,8 +75,9 @@ static const char *parse_platform_auth(struct profile *profile, struct words *li
 	return NULL;
 }
 
-static const char *parse_manifests(struct profile *profile, struct words *line)
+static const char *parse_manifests(struct profile_parser *p, struct words *line)
 {
+	struct profile *profile = p->profile;
 	struct word word = words_next(line);
 
 	if (!word.length)
@@ -88,8 +94,9 @@ static const char *parse_manifests(struct profile *profile, struct words *line)
 	return NULL;
 }
 
-static const char *parse_certificates(struct profile *profile, struct words *line)
+static const char *parse_certificates(struct profile_parser *p, struct words *line)
 {
+	struct profile *profile = p->profile;
 	struct word word = words_next(line);
 
 	if (word_is(word, "none"))
@@ -103,8 +110,9 @@ static const char *parse_certificates(struct profile *profile, struct words *lin
 	return NULL;
 }
 
-static const char *parse_attest_when(struct profile *profile, struct words *line)
+static const char *parse_attest_when(struct profile_parser *p, struct words *line)
 {
+	struct profile *profile = p->profile;
 	struct word word = words_next(line);
 
 	if (!word_is(word, "yes") && !word_is(word, "no"))
@@ -114,8 +122,9 @@ static const char *parse_attest_when(struct profile *profile, struct words *line
 }
 
 /* Seconds, as in services.conf. */
-static const char *parse_timeout(struct profile *profile, struct words *line)
+static const char *parse_timeout(struct profile_parser *p, struct words *line)
 {
+	struct profile *profile = p->profile;
 	static const struct number_unit unit = { "s", 1000 };
 	struct word word = words_next(line);
 	uint64_t ms;
@@ -128,39 +137,24 @@ static const char *parse_timeout(struct profile *profile, struct words *line)
 	return NULL;
 }
 
-const char *profile_global(struct profile_parser *p, struct word keyword, struct words *line)
-{
-	static const struct {
-		const char *name;
-		const char *(*parse)(struct profile *profile, struct words *line);
-	} globals[] = {
-		{ "profile", parse_name },
-		{ "pcr-banks", parse_banks },
-		{ "platform-auth", parse_platform_auth },
-		{ "manifests", parse_manifests },
-		{ "certificates", parse_certificates },
-		{ "attest-when-eh-disabled", parse_attest_when },
-		{ "certificate-timeout", parse_timeout },
-		{ "tpm-profile", parse_tpm_profile },
-	};
-
-	for (size_t i = 0; i < sizeof(globals) / sizeof(globals[0]); i++) {
-		if (!word_is(keyword, globals[i].name))
-			continue;
-		if (p->globals & 1u << i)
-			return "this directive was given before";
-		p->globals |= 1u << i;
-		return globals[i].parse(p->profile, line);
-	}
-	return "unknown keyword";
-}
+static const struct profile_properties globals = {
+	.unknown = "unknown keyword",
+	.list = { { "profile", parse_name },
+		  { "pcr-banks", parse_banks },
+		  { "platform-auth", parse_platform_auth },
+		  { "manifests", parse_manifests },
+		  { "certificates", parse_certificates },
+		  { "attest-when-eh-disabled", parse_attest_when },
+		  { "certificate-timeout", parse_timeout },
+		  { "tpm-profile", parse_tpm_profile } },
+};
 
 /* attest-when-eh-disabled has a default: attestation is about the TPM, not about its use. */
-const char *profile_end_globals(struct profile_parser *p)
+static const char *end_globals(const struct profile_parser *p)
 {
 	const struct profile *profile = p->profile;
 
-	if ((p->globals & REQUIRED_GLOBALS) != REQUIRED_GLOBALS)
+	if ((p->seen & REQUIRED_GLOBALS) != REQUIRED_GLOBALS)
 		return "profile, pcr-banks, platform-auth, manifests or certificates is missing";
 	if (profile->certificates != PROFILE_CERTIFICATES_NONE && !profile->certificate_timeout_ms)
 		return "certificate-timeout is missing";
@@ -177,7 +171,7 @@ static const char *end_block(struct profile_parser *p)
 	case PROFILE_BLOCK_NV:
 		return profile_end_nv(p);
 	default:
-		return profile_end_globals(p);
+		return end_globals(p);
 	}
 }
 
@@ -188,14 +182,22 @@ static bool begins_block(struct word keyword)
 
 static const char *parse_property(struct profile_parser *p, struct word keyword, struct words *line)
 {
-	switch (p->block) {
-	case PROFILE_BLOCK_KEY:
-		return profile_key_property(p, keyword, line);
-	case PROFILE_BLOCK_NV:
-		return profile_nv_property(p, keyword, line);
-	default:
-		return profile_global(p, keyword, line);
+	static const struct profile_properties *const of_blocks[] = {
+		[PROFILE_BLOCK_NONE] = &globals,
+		[PROFILE_BLOCK_KEY] = &profile_key_properties,
+		[PROFILE_BLOCK_NV] = &profile_nv_properties,
+	};
+	const struct profile_properties *known = of_blocks[p->block];
+
+	for (size_t i = 0; known->list[i].name; i++) {
+		if (!word_is(keyword, known->list[i].name))
+			continue;
+		if (p->seen & 1u << i)
+			return "this property was given before";
+		p->seen |= 1u << i;
+		return known->list[i].parse(p, line);
 	}
+	return known->unknown;
 }
 
 /* An error in a block as a whole is reported at the line that starts it. */

@@ -85,6 +85,11 @@ const struct profile_key *profile_find_key(const struct profile *profile, uint32
 	return NULL;
 }
 
+static struct profile_key *current(struct profile_parser *p)
+{
+	return &p->profile->keys[p->profile->key_count - 1];
+}
+
 static const char *take_id(struct words *line, uint32_t *id)
 {
 	struct word word = words_next(line);
@@ -126,8 +131,9 @@ const char *profile_begin_key(struct profile_parser *p, struct words *line)
 	return NULL;
 }
 
-static const char *parse_role(struct profile_key *key, struct words *line)
+static const char *parse_role(struct profile_parser *p, struct words *line)
 {
+	struct profile_key *key = current(p);
 	struct word word = words_next(line);
 
 	if (!word_is(word, "ek") && !word_is(word, "ak"))
@@ -137,14 +143,15 @@ static const char *parse_role(struct profile_key *key, struct words *line)
 }
 
 /* Attestation is about the endorsement hierarchy: no other one ties a key to this TPM's seed. */
-static const char *parse_hierarchy(struct profile_key *key, struct words *line)
+static const char *parse_hierarchy(struct profile_parser *p, struct words *line)
 {
-	(void)key;
+	(void)p;
 	return word_is(words_next(line), "endorsement") ? NULL : "the hierarchy is endorsement";
 }
 
-static const char *parse_template(struct profile_key *key, struct words *line)
+static const char *parse_template(struct profile_parser *p, struct words *line)
 {
+	struct profile_key *key = current(p);
 	const char *reason = NULL;
 	struct word word;
 
@@ -156,8 +163,9 @@ static const char *parse_template(struct profile_key *key, struct words *line)
 	return reason;
 }
 
-static const char *parse_unique(struct profile_key *key, struct words *line)
+static const char *parse_unique(struct profile_parser *p, struct words *line)
 {
+	struct profile_key *key = current(p);
 	struct word word = words_next(line);
 
 	if (word_is(word, "given"))
@@ -171,8 +179,9 @@ static const char *parse_unique(struct profile_key *key, struct words *line)
 	return NULL;
 }
 
-static const char *parse_handle(struct profile_key *key, struct words *line)
+static const char *parse_handle(struct profile_parser *p, struct words *line)
 {
+	struct profile_key *key = current(p);
 	struct word word = words_next(line);
 
 	if (word_is(word, "none"))
@@ -182,28 +191,14 @@ static const char *parse_handle(struct profile_key *key, struct words *line)
 	return NULL;
 }
 
-const char *profile_key_property(struct profile_parser *p, struct word keyword, struct words *line)
-{
-	static const struct {
-		const char *name;
-		const char *(*parse)(struct profile_key *key, struct words *line);
-	} properties[] = {
-		{ "role", parse_role },		{ "hierarchy", parse_hierarchy },
-		{ "template", parse_template }, { "unique", parse_unique },
-		{ "handle", parse_handle },
-	};
-	struct profile_key *key = &p->profile->keys[p->profile->key_count - 1];
-
-	for (size_t i = 0; i < sizeof(properties) / sizeof(properties[0]); i++) {
-		if (!word_is(keyword, properties[i].name))
-			continue;
-		if (p->seen & 1u << i)
-			return "this property was given before";
-		p->seen |= 1u << i;
-		return properties[i].parse(key, line);
-	}
-	return "a key has no such property";
-}
+const struct profile_properties profile_key_properties = {
+	.unknown = "a key has no such property",
+	.list = { { "role", parse_role },
+		  { "hierarchy", parse_hierarchy },
+		  { "template", parse_template },
+		  { "unique", parse_unique },
+		  { "handle", parse_handle } },
+};
 
 /* Makes room for a unique field as long as the key, of zeros. */
 static const char *fill_unique(struct profile_key *key, const struct selector_template *info)
@@ -251,7 +246,7 @@ static const char *check_kind(const struct profile_key *key, const struct select
 
 const char *profile_end_key(struct profile_parser *p)
 {
-	struct profile_key *key = &p->profile->keys[p->profile->key_count - 1];
+	struct profile_key *key = current(p);
 	const char *reason = NULL;
 	struct selector_template info;
 	enum selector_result result;

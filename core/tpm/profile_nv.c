@@ -144,28 +144,13 @@ static const char *parse_locked(struct profile_parser *p, struct words *line)
 	return NULL;
 }
 
-const char *profile_nv_property(struct profile_parser *p, struct word keyword, struct words *line)
-{
-	static const struct {
-		const char *name;
-		const char *(*parse)(struct profile_parser *p, struct words *line);
-	} properties[] = {
-		{ "attributes", parse_attributes },
-		{ "policy", parse_policy },
-		{ "content", parse_content },
-		{ "locked", parse_locked },
-	};
-
-	for (size_t i = 0; i < sizeof(properties) / sizeof(properties[0]); i++) {
-		if (!word_is(keyword, properties[i].name))
-			continue;
-		if (p->seen & 1u << i)
-			return "this property was given before";
-		p->seen |= 1u << i;
-		return properties[i].parse(p, line);
-	}
-	return "an NV object has no such property";
-}
+const struct profile_properties profile_nv_properties = {
+	.unknown = "an NV object has no such property",
+	.list = { { "attributes", parse_attributes },
+		  { "policy", parse_policy },
+		  { "content", parse_content },
+		  { "locked", parse_locked } },
+};
 
 /*
  * Only the platform's authorization defines, writes and locks: what a guest could define again

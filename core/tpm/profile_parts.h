@@ -16,24 +16,31 @@ struct profile_parser {
 	struct profile *profile;
 	enum profile_block block;
 	unsigned int block_line;
-	unsigned int seen;    /* properties of the block */
-	unsigned int globals; /* directives before the first block */
+	unsigned int seen; /* by place: properties of the block, or directives before the first */
 };
 
+#define PROFILE_PROPERTIES_MAX 8u
+
+/* What may stand in a block, each once; parse() returns NULL, or what is wrong. */
+struct profile_properties {
+	const char *unknown; /* what is wrong with any other */
+	struct {
+		const char *name;
+		const char *(*parse)(struct profile_parser *p, struct words *line);
+	} list[PROFILE_PROPERTIES_MAX + 1]; /* up to one without a name */
+};
+
+extern const struct profile_properties profile_key_properties, profile_nv_properties;
+
 /*
- * All return NULL, or what is wrong. begin: the line that starts a block, after its keyword;
- * property: one of its lines; end: the checks once all of the block is read.
+ * All return NULL, or what is wrong. begin: the line that starts a block, after its keyword; end: the
+ * checks once all of the block is read.
  */
 const char *profile_begin_key(struct profile_parser *p, struct words *line);
-const char *profile_key_property(struct profile_parser *p, struct word keyword, struct words *line);
 const char *profile_end_key(struct profile_parser *p);
 
 const char *profile_begin_nv(struct profile_parser *p, struct words *line);
-const char *profile_nv_property(struct profile_parser *p, struct word keyword, struct words *line);
 const char *profile_end_nv(struct profile_parser *p);
-
-const char *profile_global(struct profile_parser *p, struct word keyword, struct words *line);
-const char *profile_end_globals(struct profile_parser *p);
 
 /* Reads the name of a key of this profile. */
 const char *profile_take_key_name(const struct profile *profile, struct words *line, size_t *index);

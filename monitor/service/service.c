@@ -104,11 +104,7 @@ static void make_channels(struct service *service, const struct loader_archive *
 /* A service that calls others waits for them with its own lock held. */
 static enum lock_rank rank_of(const struct conf_service *conf)
 {
-	for (unsigned int i = 0; i < conf->grant_count; i++) {
-		if (conf->grants[i].kind == GRANT_SERVICE)
-			return LOCK_RANK_SERVICE_OUTER;
-	}
-	return LOCK_RANK_SERVICE_INNER;
+	return conf_calls_services(conf) ? LOCK_RANK_SERVICE_OUTER : LOCK_RANK_SERVICE_INNER;
 }
 
 static void load(struct service *service, const struct conf_service *conf,

@@ -125,8 +125,7 @@ static void test_tpm_profile(void **state)
 	assert_string_equal(profile.tpm_profile, "");
 	expect_ok(HEAD "tpm-profile default-v1\n" AK);
 	assert_string_equal(profile.tpm_profile, "default-v1");
-	expect_error(HEAD "tpm-profile a\ntpm-profile a\n" AK, 7,
-		     "this directive was given before");
+	expect_error(HEAD "tpm-profile a\ntpm-profile a\n" AK, 7, "this property was given before");
 }
 
 /* It goes to libtpms within a string of JSON. */
@@ -213,7 +212,7 @@ static void test_missing(void **state)
 static void test_twice(void **state)
 {
 	(void)state;
-	expect_error("profile p\nprofile q\n", 2, "this directive was given before");
+	expect_error("profile p\nprofile q\n", 2, "this property was given before");
 	expect_error("pcr-banks sha1 sha1\n", 1, "this PCR bank was named before");
 	expect_error("manifests 1 1\n", 1, "this manifest version was named before");
 	expect_error(HEAD AK AK, 12, "this key was defined before");
