@@ -26,6 +26,22 @@ static inline gpa_t gpa(uint64_t raw)
 	return (gpa_t){ raw };
 }
 
+static inline va_t va(uint64_t raw)
+{
+	return (va_t){ raw };
+}
+
+/* To the start of a page: that of at, or the next one. */
+static inline uint64_t page_down(uint64_t at)
+{
+	return at & ~(uint64_t)(ABI_PAGE_SIZE - 1);
+}
+
+static inline uint64_t page_up(uint64_t at)
+{
+	return page_down(at + ABI_PAGE_SIZE - 1);
+}
+
 static inline bool gpa_aligned(gpa_t at, uint64_t alignment)
 {
 	return (at.raw & (alignment - 1)) == 0;
@@ -33,7 +49,7 @@ static inline bool gpa_aligned(gpa_t at, uint64_t alignment)
 
 static inline gpa_t gpa_page(gpa_t at)
 {
-	return gpa(at.raw & ~(uint64_t)(ABI_PAGE_SIZE - 1));
+	return gpa(page_down(at.raw));
 }
 
 /* at + size, false when that wraps. */

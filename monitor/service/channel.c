@@ -12,11 +12,6 @@
 #define PIECE_SIZE 256u /* of streams, through the kernel stack */
 #define STREAM_MAX 4096u
 
-static va_t va_at(va_t base, size_t offset)
-{
-	return (va_t){ base.raw + offset };
-}
-
 /* ---- The request channel ---- */
 
 int64_t channel_deliver(struct service *service)
@@ -30,8 +25,8 @@ int64_t channel_deliver(struct service *service)
 	if (!space_check(&service->space, service->read_buffer, size, MAP_WRITE))
 		return -LINUX_EFAULT;
 	space_write(&service->space, service->read_buffer, &header, sizeof(header));
-	space_write(&service->space, va_at(service->read_buffer, sizeof(header)), request->payload,
-		    request->size);
+	space_write(&service->space, va(service->read_buffer.raw + sizeof(header)),
+		    request->payload, request->size);
 	service->request_taken = true;
 	return (int64_t)size;
 }
@@ -203,7 +198,7 @@ static int64_t write_stream(struct service *service, const struct channel *chann
 	while (done < size) {
 		size_t want = piece_size(size - done);
 
-		space_read(&service->space, piece, va_at(from, done), want);
+		space_read(&service->space, piece, va(from.raw + done), want);
 		moved = want;
 		if (channel->kind == CHANNEL_LOG)
 			log_text(service->conf->name, piece, want);
@@ -228,7 +223,7 @@ static int64_t read_host(struct service *service, va_t to, size_t size)
 
 		if (!arch_host_channel_read(piece, want, &moved))
 			return done ? (int64_t)done : -LINUX_ENXIO;
-		space_write(&service->space, va_at(to, done), piece, moved);
+		space_write(&service->space, va(to.raw + done), piece, moved);
 		done += moved;
 		if (moved < want)
 			break;

@@ -19,21 +19,6 @@ struct loader {
 	bool entry_ok;
 };
 
-static uint64_t page_down(uint64_t at)
-{
-	return at & ~PAGE_MASK;
-}
-
-static uint64_t page_up(uint64_t at)
-{
-	return (at + PAGE_MASK) & ~PAGE_MASK;
-}
-
-static va_t va(uint64_t raw)
-{
-	return (va_t){ raw };
-}
-
 static unsigned int rights_of(const struct elf_segment *s)
 {
 	return (s->flags & ELF_FLAG_READ ? MAP_READ : 0) |

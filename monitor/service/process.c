@@ -4,16 +4,6 @@
 #include "monitor/log/log.h"
 #include "monitor/service/linux.h"
 
-static uint64_t page_up(uint64_t at)
-{
-	return (at + ABI_PAGE_SIZE - 1) & ~(uint64_t)(ABI_PAGE_SIZE - 1);
-}
-
-static va_t va(uint64_t raw)
-{
-	return (va_t){ raw };
-}
-
 void process_log_memory(const struct service *service, const char *what)
 {
 	log_printf(LOG_INFO, "service %s is %s, %u of %u KiB used", service->conf->name, what,

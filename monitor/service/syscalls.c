@@ -20,11 +20,6 @@ struct syscall {
 	int64_t (*handler)(struct service *service, const uint64_t arg[6]);
 };
 
-static va_t va(uint64_t raw)
-{
-	return (va_t){ raw };
-}
-
 static int64_t sys_read(struct service *service, const uint64_t arg[6])
 {
 	return channel_read(service, arg[0], va(arg[1]), arg[2]);
