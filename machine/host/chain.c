@@ -36,7 +36,9 @@
 #define PRODUCT_NAME PRODUCT_LINE "-B0"
 #define CRL_ADDRESS "https://kdsintf.amd.com/vcek/v1/" PRODUCT_LINE "/crl"
 
-static const struct chain_tcb made_tcb = { .bootloader = 4, .tee = 0, .snp = 24, .microcode = 219 };
+static const struct report_tcb made_tcb = {
+	.bootloader = 4, .tee = 0, .snp = 24, .microcode = 219
+};
 
 /* The private keys of the two upper certificates exist only while the chain is made. */
 struct making {
@@ -212,32 +214,20 @@ static bool make_chain(struct making *m)
 	       sign_pss(chain->vcek, m->ask_key);
 }
 
-static bool write_cert(const char *dir, const char *name, const X509 *cert,
-		       struct host_error *error)
-{
-	FILE *f = files_create(dir, name, false, error);
-	bool ok;
-
-	if (!f)
-		return false;
-	ok = PEM_write_X509(f, cert) == 1;
-	if (!files_close(f, name, error))
-		return false;
-	return ok || host_fail_crypto(error, "cannot write a certificate");
-}
-
-static bool write_key(const char *dir, const char *name, const EVP_PKEY *key,
+/* A certificate, or a private key. */
+static bool write_pem(const char *dir, const char *name, const X509 *cert, const EVP_PKEY *key,
 		      struct host_error *error)
 {
-	FILE *f = files_create(dir, name, true, error);
+	FILE *f = files_create(dir, name, key, error);
 	bool ok;
 
 	if (!f)
 		return false;
-	ok = PEM_write_PKCS8PrivateKey(f, key, NULL, NULL, 0, NULL, NULL) == 1;
+	ok = (key ? PEM_write_PKCS8PrivateKey(f, key, NULL, NULL, 0, NULL, NULL)
+		  : PEM_write_X509(f, cert)) == 1;
 	if (!files_close(f, name, error))
 		return false;
-	return ok || host_fail_crypto(error, "cannot write a key");
+	return ok || host_fail_crypto(error, name);
 }
 
 static void remove_folder(const char *path)
@@ -253,14 +243,6 @@ static void remove_folder(const char *path)
 	rmdir(path);
 }
 
-static bool write_chain(const struct making *m, const char *dir, struct host_error *error)
-{
-	return write_cert(dir, "ark.pem", m->chain.ark, error) &&
-	       write_cert(dir, "ask.pem", m->chain.ask, error) &&
-	       write_cert(dir, "vcek.pem", m->chain.vcek, error) &&
-	       write_key(dir, "vcek.key", m->chain.vcek_key, error);
-}
-
 /* Makes the chain beside its place and moves it there; whoever comes first wins. */
 static bool create(const char *dir, const char *place, struct host_error *error)
 {
@@ -271,7 +253,8 @@ static bool create(const char *dir, const char *place, struct host_error *error)
 
 	if (ok)
 		ok = make_chain(&m) || host_fail_crypto(error, "cannot make the report keys");
-	ok = ok && write_chain(&m, draft, error);
+	ok = ok && chain_export(&m.chain, draft, error) &&
+	     write_pem(draft, "vcek.key", NULL, m.chain.vcek_key, error);
 	if (ok && rename(draft, place) != 0) {
 		ok = errno == EEXIST || errno == ENOTEMPTY ||
 		     host_fail(error, "cannot make %s: %s", place, strerror(errno));
@@ -315,63 +298,27 @@ static EVP_PKEY *read_key(const char *dir, const char *name)
 	return key;
 }
 
-static const ASN1_OCTET_STRING *extension(const X509 *cert, const char *oid)
-{
-	ASN1_OBJECT *object = OBJ_txt2obj(oid, 1);
-	int at = object ? X509_get_ext_by_OBJ(cert, object, -1) : -1;
-
-	ASN1_OBJECT_free(object);
-	return at < 0 ? NULL : X509_EXTENSION_get_data(X509_get_ext(cert, at));
-}
-
-static bool read_level(const X509 *cert, const char *oid, uint8_t *level)
-{
-	const ASN1_OCTET_STRING *octets = extension(cert, oid);
-	const uint8_t *der = octets ? ASN1_STRING_get0_data(octets) : NULL;
-	ASN1_INTEGER *integer = der ? d2i_ASN1_INTEGER(NULL, &der, ASN1_STRING_length(octets))
-				    : NULL;
-	uint64_t value;
-	bool ok = integer && ASN1_INTEGER_get_uint64(&value, integer) && value <= UINT8_MAX;
-
-	if (ok)
-		*level = (uint8_t)value;
-	ASN1_INTEGER_free(integer);
-	return ok;
-}
-
-static bool read_vcek_extensions(struct chain *chain)
-{
-	const ASN1_OCTET_STRING *hwid = extension(chain->vcek, OID_HWID);
-
-	if (!hwid || ASN1_STRING_length(hwid) != (int)sizeof(chain->chip_id))
-		return false;
-	memcpy(chain->chip_id, ASN1_STRING_get0_data(hwid), sizeof(chain->chip_id));
-	return read_level(chain->vcek, OID_SPL_BOOTLOADER, &chain->tcb.bootloader) &&
-	       read_level(chain->vcek, OID_SPL_TEE, &chain->tcb.tee) &&
-	       read_level(chain->vcek, OID_SPL_SNP, &chain->tcb.snp) &&
-	       read_level(chain->vcek, OID_SPL_MICROCODE, &chain->tcb.microcode);
-}
-
-static bool signed_by(X509 *cert, const X509 *issuer)
-{
-	EVP_PKEY *key = X509_get0_pubkey(issuer);
-
-	return key && X509_check_issued((X509 *)issuer, cert) == X509_V_OK &&
-	       X509_verify(cert, key) == 1;
-}
-
+/* As a verifier would read it, besides the key. */
 static bool load(struct chain *chain, const char *place)
 {
-	chain->ark = read_cert(place, "ark.pem");
-	chain->ask = read_cert(place, "ask.pem");
-	chain->vcek = read_cert(place, "vcek.pem");
-	chain->vcek_key = read_key(place, "vcek.key");
-	if (!chain->ark || !chain->ask || !chain->vcek || !chain->vcek_key)
+	struct amd_chain read = { .ark = read_cert(place, "ark.pem"),
+				  .issuer = read_cert(place, "ask.pem"),
+				  .signer = read_cert(place, "vcek.pem"),
+				  .key = REPORT_KEY_VCEK };
+	struct amd_signer_info info;
+
+	*chain = (struct chain){ .ark = read.ark,
+				 .ask = read.issuer,
+				 .vcek = read.signer,
+				 .vcek_key = read_key(place, "vcek.key") };
+	if (!read.ark || !read.issuer || !read.signer || !chain->vcek_key ||
+	    amd_chain_root_error(&read, true) || amd_chain_error(&read, time(NULL)) ||
+	    amd_chain_signer_info(&read, &info) ||
+	    X509_check_private_key(chain->vcek, chain->vcek_key) != 1)
 		return false;
-	return signed_by(chain->ark, chain->ark) && signed_by(chain->ask, chain->ark) &&
-	       signed_by(chain->vcek, chain->ask) &&
-	       X509_check_private_key(chain->vcek, chain->vcek_key) == 1 &&
-	       read_vcek_extensions(chain);
+	memcpy(chain->chip_id, info.hwid, sizeof(chain->chip_id));
+	chain->tcb = info.tcb;
+	return true;
 }
 
 bool chain_open(struct chain *chain, const char *dir, struct host_error *error)
@@ -404,9 +351,9 @@ void chain_close(struct chain *chain)
 
 bool chain_export(const struct chain *chain, const char *dir, struct host_error *error)
 {
-	return files_make_dir(dir, error) && write_cert(dir, "ark.pem", chain->ark, error) &&
-	       write_cert(dir, "ask.pem", chain->ask, error) &&
-	       write_cert(dir, "vcek.pem", chain->vcek, error);
+	return files_make_dir(dir, error) && write_pem(dir, "ark.pem", chain->ark, NULL, error) &&
+	       write_pem(dir, "ask.pem", chain->ask, NULL, error) &&
+	       write_pem(dir, "vcek.pem", chain->vcek, NULL, error);
 }
 
 uint64_t chain_tcb_version(const struct chain *chain)

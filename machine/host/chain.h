@@ -17,17 +17,13 @@
 
 #include "abi/psp.h"
 #include "core/base/host/error.h"
-
-/* The security patch levels that the VCEK is bound to. */
-struct chain_tcb {
-	uint8_t bootloader, tee, snp, microcode;
-};
+#include "core/snp/report.h"
 
 struct chain {
 	X509 *ark, *ask, *vcek;
 	EVP_PKEY *vcek_key;
 	uint8_t chip_id[PSP_CHIP_ID_SIZE];
-	struct chain_tcb tcb;
+	struct report_tcb tcb; /* the security patch levels that the VCEK is bound to */
 };
 
 /*
