@@ -24,9 +24,10 @@ from pathlib import Path
 
 sys.path[:0] = [str(Path(__file__).resolve().parents[1] / name) for name in ("verify", "lib")]
 from authority import (  # noqa: E402
-    AK_P256, CERTIFICATES, EK_RSA, HELLO, MAGIC, NONCE, REFUSED, REPORT_SIZE, REQUEST,
+    AK_P256, CERTIFICATES, EK_RSA, HELLO, MAGIC, NONCE, REFUSED, REQUEST,
     TAG_SELECTOR, Vtpm, World, certificates_of, context_of, manifest_of, openssl, rsa_public)
 import chains  # noqa: E402
+import report  # noqa: E402
 from results import Results  # noqa: E402
 
 CLIENTS_MAX = 16  # docs/ca.md
@@ -229,12 +230,12 @@ def replayed(world):
 
 
 def test_order_and_framing(world):
-    request = Vtpm.payload(bytes(REPORT_SIZE), world.manifest, b"")
+    request = Vtpm.payload(bytes(report.SIZE), world.manifest, b"")
     refusals = [
         ("a request without a nonce", "no nonce", lambda v: (v.send(REQUEST, request), v.receive())[1]),
-        ("no profile", "empty", lambda v: v.hello(b"")),
-        ("a long profile", "too long", lambda v: v.hello(b"a" * 32)),
-        ("a profile with a line end", "other characters", lambda v: v.hello(b"tcg\nissued")),
+        ("no profile", "profile's name", lambda v: v.hello(b"")),
+        ("a long profile", "profile's name", lambda v: v.hello(b"a" * 32)),
+        ("a profile with a line end", "profile's name", lambda v: v.hello(b"tcg\nissued")),
         ("a damaged message", "damaged", lambda v: (v.send(HELLO, b"tcg", crc=1), v.receive())[1]),
         ("a message without an end", "too long",
          lambda v: (v.send(HELLO, b"tcg", length=1 << 31), v.receive())[1]),

@@ -10,6 +10,8 @@ import struct
 import subprocess
 import zlib
 
+import report
+
 MAGIC = 0x31414353
 HELLO, NONCE, REQUEST, CERTIFICATES, REFUSED = 1, 2, 3, 4, 5
 VTPM_GUID = bytes.fromhex("ebf176c42301a5459641b4e7dde5bfe3")
@@ -17,7 +19,6 @@ TAG_CA, TAG_SELECTOR = 0x52414353, 0x324D5353
 TABLE_GUIDS = {"vcek": "63da758de6644564adc5f4b93be8accd",
                "ask": "4ab7b379bbac4fe4a02f05aef327c782",
                "ark": "c0b406a4a803495297433fb6014cd0ae"}
-REPORT_SIZE = 1184
 
 # Templates up to the key: TCG EK Credential Profile L-1, L-2, H-3, H-4, and attestation keys.
 POLICY_A = "837197674484b3f81a90cc8d46a5d724fd52d76e06520b64f2a1da1b331469aa"
@@ -74,16 +75,9 @@ class Signer:
                                     "DER") for name in TABLE_GUIDS}
 
     def report(self, report_data, measurement=bytes(48), vmpl=0, policy=0x30000, version=3):
-        report = bytearray(REPORT_SIZE)
-        struct.pack_into("<I", report, 0x00, version)
-        struct.pack_into("<Q", report, 0x08, policy)
-        struct.pack_into("<I", report, 0x30, vmpl)
-        struct.pack_into("<I", report, 0x34, 1)
-        report[0x50:0x90] = report_data
-        report[0x90:0xC0] = measurement
-        report[0x188:0x18B] = bytes([0x19, 1, 1])
         path = self.work / "report.bin"
-        path.write_bytes(report)
+        path.write_bytes(report.unsigned(version, (0x19, 1, 1), report_data=report_data,
+                                         measurement=measurement, vmpl=vmpl, policy=policy))
         subprocess.run([self.resign, self.keys, path, self.work / "chain"], check=True)
         return path.read_bytes()
 

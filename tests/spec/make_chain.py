@@ -5,10 +5,15 @@ keys. DER is put together here, since no library lets one choose the salt of a s
 
 import hashlib
 import struct
+import sys
+from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
 import numbers_of
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "lib"))
+import report  # noqa: E402
 
 CHIP_ID = hashlib.sha512(b"socle test vectors/chip").digest()
 TCB = bytes([4, 0, 0, 0, 0, 0, 24, 219])  # boot loader, TEE, reserved, SNP, microcode
@@ -187,20 +192,10 @@ class Chain:
                                 ask_key.sign, 3)
 
     def report(self, report_data, vmpl=0, policy=0x30000):
-        """Version 3 (SNP firmware ABI, ATTESTATION_REPORT)."""
-        report = bytearray(0x4A0)
-        struct.pack_into("<I", report, 0x00, 3)
-        struct.pack_into("<Q", report, 0x08, policy)
-        struct.pack_into("<II", report, 0x30, vmpl, 1)  # ECDSA P-384 with SHA-384
-        report[0x50:0x90], report[0x90:0xC0] = report_data, MEASUREMENT
-        for at in (0x38, 0x180, 0x1E0, 0x1F0):  # current, reported, committed, launch
-            report[at:at + 8] = TCB
-        report[0x188:0x18B] = bytes([0x19, 1, 1])
-        report[0x1A0:0x1E0] = CHIP_ID
-        pair = self.vcek_key.pair(hashlib.sha384(report[:0x2A0]).digest())
-        for at, number in zip((0x2A0, 0x2E8), pair):
-            report[at:at + 72] = number.to_bytes(72, "little")
-        return bytes(report)
+        """Of version 3."""
+        unsigned = report.unsigned(3, (0x19, 1, 1), report_data=report_data, measurement=MEASUREMENT,
+                                   policy=policy, vmpl=vmpl, tcb=TCB, chip=CHIP_ID)
+        return report.sign(unsigned, self.vcek_key.pair)
 
 
 # An authority for endorsement keys (TCG EK Credential Profile).

@@ -8,7 +8,6 @@ emulated VCEK signs, is trusted by both, and by neither when it is spoiled.
 
 import json
 import shutil
-import struct
 import subprocess
 import sys
 import tempfile
@@ -20,6 +19,7 @@ from make_verdicts import pcr_file
 import verify as second
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "lib"))
+import report  # noqa: E402
 from results import Results  # noqa: E402
 
 result = Results("vectors")
@@ -71,13 +71,8 @@ def make_evidence(vector, folder, resign, keys):
     if "quote" in vector:
         (folder / "quote.pcrs").write_bytes(pcr_file(
             {int(n): v for n, v in vector["quote"]["pcrs"]["sha256"].items()}))
-    report = bytearray(0x4A0)
-    struct.pack_into("<I", report, 0, 3)
-    struct.pack_into("<Q", report, 8, 0x30000)
-    struct.pack_into("<I", report, 0x34, 1)
-    report[0x50:0x90] = bytes.fromhex(vector["report_data"])
-    report[0x188:0x18B] = bytes([0x19, 1, 1])
-    (folder / "report.bin").write_bytes(report)
+    (folder / "report.bin").write_bytes(report.unsigned(
+        3, (0x19, 1, 1), report_data=bytes.fromhex(vector["report_data"])))
     (mine(folder) / "measurement.hex").write_text("00" * 48 + "\n")
     subprocess.run([resign, keys, folder / "report.bin", folder], check=True)
     shutil.move(folder / "ark.pem", mine(folder))

@@ -3,16 +3,16 @@
 product, with one thing wrong. The keys are those of the test vectors, so every signature holds."""
 
 import hashlib
-import struct
 import sys
 from pathlib import Path
 
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "spec"))
+sys.path[:0] = [str(Path(__file__).resolve().parents[1] / name) for name in ("spec", "lib")]
 
 import make_chain  # noqa: E402
+import report  # noqa: E402
 from evidence import mine  # noqa: E402
 from make_chain import amd_name, der, extension, integer  # noqa: E402
 
@@ -31,7 +31,6 @@ PRODUCTS = {
               {"3.9": 1, "3.1": 4, "3.2": 2, "3.3": 24, "3.8": 81}),
     "Venice": (0x1A, 0x50, 8, bytes([3, 2, 9, 0, 0, 0, 0, 0]), {"3.9": 3, "3.2": 2, "3.3": 9}),
 }
-TCBS = {"current": 0x38, "reported": 0x180, "committed": 0x1E0, "launch": 0x1F0}
 
 
 class OtherRsaKey(make_chain.RsaKey):
@@ -68,7 +67,7 @@ class Chain:
                         "signer": "SEV-VLEK" if vlek else "SEV-VCEK", "unnamed": (), "unmarked": ("signer",),
                         "name": f"{product}-B0", "cpu": (family, model),
                         "csp": CSP if vlek else None, "hwid": None if vlek else self.chip, **changes}
-        self.report = self.make_report()
+        self.report = report.unsigned(5, self.options["cpu"], vlek=self.vlek, tcb=self.tcb, chip=self.chip)
 
     def extensions(self):
         o = self.options
@@ -104,23 +103,9 @@ class Chain:
                 make("issuer", "ark", authority, self.ask.spki, self.ark, 2),
                 make("signer", "issuer", self.extensions(), self.key.spki, self.ask, 3))
 
-    def make_report(self):
-        report = bytearray(0x4A0)
-        struct.pack_into("<I", report, 0, 5)
-        struct.pack_into("<Q", report, 8, 0x30000)
-        struct.pack_into("<I", report, 0x34, 1)
-        struct.pack_into("<I", report, 0x48, 4 * self.vlek)
-        for at in TCBS.values():
-            report[at:at + 8] = self.tcb
-        report[0x188:0x18A] = bytes(self.options["cpu"])
-        report[0x1A0:0x1E0] = self.chip.ljust(64, b"\0")
-        return report
-
     def write(self, folder):
         """Signed, with the certificates beside it."""
-        pair = self.key.pair(hashlib.sha384(self.report[:0x2A0]).digest())
-        for at, number in zip((0x2A0, 0x2E8), pair):
-            self.report[at:at + 72] = number.to_bytes(72, "little")
+        report.sign(self.report, self.key.pair)
         folder = Path(folder)
         folder.mkdir()
         mine(folder).mkdir()

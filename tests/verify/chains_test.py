@@ -17,9 +17,10 @@ import tempfile
 from pathlib import Path
 
 import chains
+import report
 import verify_test as common
 from evidence import own
-from chains import ASK, ASVK, CSP, TCBS, Chain, OtherRsaKey, crl, der, extension, integer, make_chain
+from chains import ASK, ASVK, CSP, Chain, OtherRsaKey, crl, der, extension, integer, make_chain
 
 UNREAD = ["vcek", "product", "chip-id", "tcb"]  # when the signer's extensions are not those of its kind
 UNKNOWN = "1.3.6.1.4.1.99999.1"
@@ -95,7 +96,7 @@ CASES = [
     # Reserved bytes of each TCB_VERSION, the first and the last.
     *((f"byte {byte} of a {product}'s {which} TCB", spoiled(at + byte, 1, product=product), [], 3,
        ["product"]) for product, free in (("Milan", (2, 5)), ("Turin", (4, 6)), ("Venice", (3, 7)))
-      for byte in free for which, at in TCBS.items()),
+      for byte in free for which, at in report.TCBS.items()),
     # Order and floors; 219 is the microcode of all four.
     ("an older TCB at launch", spoiled(0x1F7, 218), [], 0, []),
     ("a newer TCB at launch", spoiled(0x1F7, 220), [], 3, ["tcb-order"]),

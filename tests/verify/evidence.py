@@ -14,10 +14,10 @@ from pathlib import Path
 
 sys.path[:0] = [str(Path(__file__).resolve().parents[1] / name) for name in ("spec", "lib")]
 
+import report  # noqa: E402
 import rules  # noqa: E402
 from served import Served  # noqa: E402
 
-REPORT_SIZE = 1184
 PCRS = "sha256:0,1,2,3,4,5,6,7,16"
 
 # A restricted signing key of P-256 under the endorsement hierarchy, and tpm2-tools' words for it.
@@ -91,19 +91,14 @@ def challenge(tpm, work):
 
 
 def make_report(work, measurement):
-    """A version 3 report at VMPL 0 (SNP firmware ABI, ATTESTATION_REPORT), not signed yet."""
+    """A version 3 report at VMPL 0, not signed yet."""
     nonce = (mine(work) / "nonce.bin").read_bytes()
     manifest = (work / "manifest.bin").read_bytes()
     context = work / "context.bin"
     context = context.read_bytes() if context.exists() else b""
-    report = bytearray(REPORT_SIZE)
-    struct.pack_into("<I", report, 0x00, 3)
-    struct.pack_into("<Q", report, 0x08, 0x30000)  # SMT allowed, bit 17
-    struct.pack_into("<I", report, 0x34, 1)  # ECDSA P-384 with SHA-384
-    report[0x50:0x90] = hashlib.sha512(nonce + context + manifest).digest()
-    report[0x90:0xC0] = measurement
-    report[0x188:0x18B] = bytes([0x19, 1, 1])
-    (work / "report.bin").write_bytes(report)
+    (work / "report.bin").write_bytes(report.unsigned(
+        3, (0x19, 1, 1), measurement=measurement,
+        report_data=hashlib.sha512(nonce + context + manifest).digest()))
     (mine(work) / "measurement.hex").write_text(measurement.hex() + "\n")
 
 
