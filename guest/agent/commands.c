@@ -16,116 +16,82 @@
 #include "guest/agent/quote.h"
 #include "guest/agent/svsm.h"
 
-/* What both commands may be told. */
-struct options {
-	const char *key, *template, *nonce, *folder, *device, *pcrs;
-	uint32_t nv, manifest_version;
-	bool version_given, help;
-	struct svsm_roots roots;
+/* The options that have a value. */
+enum value {
+	KEY,
+	TEMPLATE,
+	NV,
+	VERSION,
+	NONCE,
+	FOLDER,
+	PCRS,
+	DEVICE,
+	SVSM,
+	TSM,
+	VALUES,
 };
 
-enum option_id {
-	OPTION_HELP = 'h',
-	OPTION_KEY = 'k',
-	OPTION_TEMPLATE = 't',
-	OPTION_NV = 'i',
-	OPTION_VERSION = 'm',
-	OPTION_NONCE = 'n',
-	OPTION_FOLDER = 'o',
-	OPTION_PCRS = 'p',
-	OPTION_DEVICE = 'd',
-	OPTION_SVSM = 's',
-	OPTION_TSM = 'c',
+/* What both commands may be told. */
+struct options {
+	const char *values[VALUES]; /* NULL: the option was not given */
+	uint32_t nv, manifest_version;
+	bool help;
 };
 
 static const struct option attest_options[] = {
-	{ "help", no_argument, NULL, OPTION_HELP },
-	{ "key", required_argument, NULL, OPTION_KEY },
-	{ "template", required_argument, NULL, OPTION_TEMPLATE },
-	{ "nv", required_argument, NULL, OPTION_NV },
-	{ "manifest-version", required_argument, NULL, OPTION_VERSION },
-	{ "nonce", required_argument, NULL, OPTION_NONCE },
-	{ "svsm", required_argument, NULL, OPTION_SVSM },
-	{ "tsm", required_argument, NULL, OPTION_TSM },
+	{ "help", no_argument, NULL, 'h' },
+	{ "key", required_argument, NULL, KEY },
+	{ "template", required_argument, NULL, TEMPLATE },
+	{ "nv", required_argument, NULL, NV },
+	{ "manifest-version", required_argument, NULL, VERSION },
+	{ "nonce", required_argument, NULL, NONCE },
+	{ "svsm", required_argument, NULL, SVSM },
+	{ "tsm", required_argument, NULL, TSM },
 	{ NULL, 0, NULL, 0 },
 };
 
 static const struct option quote_options[] = {
-	{ "help", no_argument, NULL, OPTION_HELP },
-	{ "key", required_argument, NULL, OPTION_KEY },
-	{ "template", required_argument, NULL, OPTION_TEMPLATE },
-	{ "nv", required_argument, NULL, OPTION_NV },
-	{ "nonce", required_argument, NULL, OPTION_NONCE },
-	{ "pcrs", required_argument, NULL, OPTION_PCRS },
-	{ "tpm", required_argument, NULL, OPTION_DEVICE },
+	{ "help", no_argument, NULL, 'h' },
+	{ "key", required_argument, NULL, KEY },
+	{ "template", required_argument, NULL, TEMPLATE },
+	{ "nv", required_argument, NULL, NV },
+	{ "nonce", required_argument, NULL, NONCE },
+	{ "pcrs", required_argument, NULL, PCRS },
+	{ "tpm", required_argument, NULL, DEVICE },
 	{ NULL, 0, NULL, 0 },
 };
 
-/* Decimal, or hexadecimal after 0x; all of the text. */
+/* Decimal, or hexadecimal after 0x; all of the text. What was not given is left as it is. */
 static bool parse_number(const char *text, uint32_t *number)
 {
-	uint64_t value;
+	uint64_t value = *number;
 
-	if (!number_read(text, strlen(text), NUMBER_PREFIXED, 0, UINT32_MAX, &value))
+	if (text && !number_read(text, strlen(text), NUMBER_PREFIXED, 0, UINT32_MAX, &value))
 		return false;
 	*number = (uint32_t)value;
 	return true;
 }
 
 /* False for an option that asks for help, is unknown or has no value that it could have. */
-static bool take_option(struct options *o, int id, const char *value)
-{
-	switch (id) {
-	case OPTION_HELP:
-		o->help = true;
-		return false;
-	case OPTION_KEY:
-		o->key = value;
-		return true;
-	case OPTION_TEMPLATE:
-		o->template = value;
-		return true;
-	case OPTION_NV:
-		return parse_number(value, &o->nv) && (o->nv & TPM_HT_MASK) == TPM_HT_NV_INDEX;
-	case OPTION_VERSION:
-		o->version_given = true;
-		return parse_number(value, &o->manifest_version);
-	case OPTION_NONCE:
-		o->nonce = value;
-		return true;
-	case OPTION_FOLDER:
-		o->folder = value;
-		return true;
-	case OPTION_PCRS:
-		o->pcrs = value;
-		return true;
-	case OPTION_DEVICE:
-		o->device = value;
-		return true;
-	case OPTION_SVSM:
-		o->roots.svsm = value;
-		return true;
-	case OPTION_TSM:
-		o->roots.tsm = value;
-		return true;
-	default:
-		return false;
-	}
-}
-
 static bool take_options(struct options *o, int argc, char **argv, const struct option *known)
 {
 	int id;
 
 	*o = (struct options){
-		.device = TPM_DEVICE,
-		.roots = { .svsm = SVSM_ROOT, .tsm = TSM_ROOT },
+		.values = { [DEVICE] = TPM_DEVICE, [SVSM] = SVSM_ROOT, [TSM] = TSM_ROOT }
 	};
 	while ((id = getopt_long(argc, argv, "ho:", known, NULL)) != -1) {
-		if (!take_option(o, id, optarg))
+		o->help = id == 'h';
+		if (id == 'o')
+			id = FOLDER;
+		if (id >= VALUES)
 			return false;
+		o->values[id] = optarg;
 	}
-	return optind == argc && o->nonce && o->folder;
+	return parse_number(o->values[NV], &o->nv) &&
+	       (!o->values[NV] || (o->nv & TPM_HT_MASK) == TPM_HT_NV_INDEX) &&
+	       parse_number(o->values[VERSION], &o->manifest_version) && optind == argc &&
+	       o->values[NONCE] && o->values[FOLDER];
 }
 
 static bool parse_nonce(const char *text, uint8_t nonce[SVSM_NONCE_SIZE], struct problem *problem)
@@ -155,7 +121,8 @@ static bool make_folder(const char *folder, struct problem *problem)
 /* At most one way to name a key. */
 static bool names_one(const struct options *o, struct problem *problem)
 {
-	int ways = (o->key != NULL) + (o->template != NULL) + (o->nv != 0);
+	int ways = (o->values[KEY] != NULL) + (o->values[TEMPLATE] != NULL) +
+		   (o->values[NV] != NULL);
 
 	return ways <= 1 || problem_set(problem, "--key, --template and --nv exclude each other");
 }
@@ -187,13 +154,13 @@ static bool select_key(const struct options *o, struct svsm_wish *wish, struct p
 	uint8_t template[SELECTOR_TEMPLATE_MAX];
 	size_t size = 0;
 
-	if (o->key)
-		return svsm_select_key(wish, o->key, problem);
+	if (o->values[KEY])
+		return svsm_select_key(wish, o->values[KEY], problem);
 	if (o->nv)
 		svsm_select_nv(wish, o->nv);
-	if (!o->template)
+	if (!o->values[TEMPLATE])
 		return true;
-	return read_template(o->template, template, sizeof(template), &size, problem) &&
+	return read_template(o->values[TEMPLATE], template, sizeof(template), &size, problem) &&
 	       svsm_select_template(wish, template, size, problem);
 }
 
@@ -209,18 +176,21 @@ int command_attest(int argc, char **argv)
 	struct svsm_wish wish = { .manifest_version = 0 };
 	struct problem problem;
 	struct options o;
+	struct svsm_roots roots;
 	bool ok;
 
 	if (!take_options(&o, argc, argv, attest_options))
 		return usage(&o, attest_usage);
+	roots = (struct svsm_roots){ .svsm = o.values[SVSM], .tsm = o.values[TSM] };
 	wish.manifest_version = o.manifest_version;
-	ok = names_one(&o, &problem) && parse_nonce(o.nonce, wish.nonce, &problem) &&
+	ok = names_one(&o, &problem) && parse_nonce(o.values[NONCE], wish.nonce, &problem) &&
 	     select_key(&o, &wish, &problem) &&
-	     svsm_fit(&o.roots, o.version_given, &wish, &problem) &&
-	     make_folder(o.folder, &problem) && svsm_attest_to(&o.roots, &wish, o.folder, &problem);
+	     svsm_fit(&roots, o.values[VERSION] != NULL, &wish, &problem) &&
+	     make_folder(o.values[FOLDER], &problem) &&
+	     svsm_attest_to(&roots, &wish, o.values[FOLDER], &problem);
 	if (ok && wish.key && !wish.selector_size)
 		fprintf(stderr, "socle-guest: attest: no %s: %s by %s, manifest version %u\n",
-			o.roots.svsm, o.key, o.roots.tsm, wish.manifest_version);
+			roots.svsm, o.values[KEY], roots.tsm, wish.manifest_version);
 	return end("attest", ok, &problem);
 }
 
@@ -248,22 +218,22 @@ static bool parse_pcrs(const char *text, uint32_t *mask, struct problem *problem
 static bool fill_quote(const struct options *o, struct quote_wish *wish, uint8_t *template,
 		       struct problem *problem)
 {
-	if (!parse_nonce(o->nonce, wish->nonce, problem))
+	if (!parse_nonce(o->values[NONCE], wish->nonce, problem))
 		return false;
 	wish->nv = o->nv;
 	wish->pcrs = (struct tpm_selection){ .bank = TPM_ALG_SHA256, .mask = QUOTE_PCRS };
-	if (o->pcrs && !parse_pcrs(o->pcrs, &wish->pcrs.mask, problem))
+	if (o->values[PCRS] && !parse_pcrs(o->values[PCRS], &wish->pcrs.mask, problem))
 		return false;
-	if (o->key) {
-		wish->key = svsm_key_id(o->key, problem);
+	if (o->values[KEY]) {
+		wish->key = svsm_key_id(o->values[KEY], problem);
 		if (!wish->key)
 			return false;
 	}
-	if (!o->template)
+	if (!o->values[TEMPLATE])
 		return true;
 	wish->template = template;
-	return read_template(o->template, template, SELECTOR_TEMPLATE_MAX, &wish->template_size,
-			     problem);
+	return read_template(o->values[TEMPLATE], template, SELECTOR_TEMPLATE_MAX,
+			     &wish->template_size, problem);
 }
 
 static const char quote_usage[] =
@@ -281,9 +251,9 @@ int command_quote(int argc, char **argv)
 
 	if (!take_options(&o, argc, argv, quote_options))
 		return usage(&o, quote_usage);
-	ok = (!(o.template && o.nv) ||
+	ok = (!(o.values[TEMPLATE] && o.nv) ||
 	      problem_set(&problem, "--template and --nv exclude each other")) &&
 	     fill_quote(&o, &wish, template, &problem) &&
-	     quote_on(o.device, &wish, o.folder, &problem);
+	     quote_on(o.values[DEVICE], &wish, o.values[FOLDER], &problem);
 	return end("quote", ok, &problem);
 }

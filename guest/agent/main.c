@@ -56,14 +56,11 @@ static int serve(const char *device, struct session *session)
 static int command_serve(int argc, char **argv)
 {
 	static const struct option options[] = {
-		{ "channel", required_argument, NULL, 'c' },
-		{ "script", required_argument, NULL, 's' },
-		{ "folder", required_argument, NULL, 'f' },
-		{ "help", no_argument, NULL, 'h' },
-		{ "tsm", required_argument, NULL, 't' },
-		{ "svsm", required_argument, NULL, 'v' },
-		{ "tpm", required_argument, NULL, 'p' },
-		{ NULL, 0, NULL, 0 },
+		/* The numbers are the places in values[] below. */
+		{ "channel", required_argument, NULL, 0 }, { "script", required_argument, NULL, 1 },
+		{ "folder", required_argument, NULL, 2 },  { "tsm", required_argument, NULL, 3 },
+		{ "svsm", required_argument, NULL, 4 },	   { "tpm", required_argument, NULL, 5 },
+		{ "help", no_argument, NULL, 'h' },	   { NULL, 0, NULL, 0 },
 	};
 	struct session session = {
 		.script = "/lib/socle/attest.sh",
@@ -73,31 +70,14 @@ static int command_serve(int argc, char **argv)
 		.tpm = TPM_DEVICE,
 	};
 	const char *device = NULL;
+	const char **const values[] = { &device,      &session.script, &session.folder,
+					&session.tsm, &session.svsm,   &session.tpm };
 	int option;
 
 	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
-		switch (option) {
-		case 'c':
-			device = optarg;
-			break;
-		case 's':
-			session.script = optarg;
-			break;
-		case 'f':
-			session.folder = optarg;
-			break;
-		case 't':
-			session.tsm = optarg;
-			break;
-		case 'v':
-			session.svsm = optarg;
-			break;
-		case 'p':
-			session.tpm = optarg;
-			break;
-		default:
+		if (option >= (int)(sizeof(values) / sizeof(values[0])))
 			return usage(option == 'h');
-		}
+		*values[option] = optarg;
 	}
 	if (device == NULL || optind != argc)
 		return usage(false);

@@ -129,6 +129,7 @@ struct file_names {
 	const char *const *names;
 	size_t count;
 };
+#define FILE_NAMES(array) ((struct file_names){ array, sizeof(array) / sizeof((array)[0]) })
 
 /* Sends those of `optional` that are there, all of `files`, and DONE. */
 static int send_files(const struct session *session, struct file_names optional,
@@ -143,27 +144,6 @@ static int send_files(const struct session *session, struct file_names optional,
 			return fail(session, "send %s: %s", name, strerror(-rc));
 	}
 	return channel_send(session->channel, CHANNEL_DONE, NULL, 0);
-}
-
-static int send_evidence(const struct session *session)
-{
-	const struct file_names optional = {
-		certificate_files, sizeof(certificate_files) / sizeof(certificate_files[0])
-	};
-	const struct file_names files = { evidence_files,
-					  sizeof(evidence_files) / sizeof(evidence_files[0]) };
-
-	return send_files(session, optional, files);
-}
-
-static int send_key(const struct session *session)
-{
-	const struct file_names optional = {
-		key_optional_files, sizeof(key_optional_files) / sizeof(key_optional_files[0])
-	};
-	const struct file_names files = { key_files, sizeof(key_files) / sizeof(key_files[0]) };
-
-	return send_files(session, optional, files);
 }
 
 static int attest(const struct session *session, const struct frame *frame,
@@ -182,7 +162,7 @@ static int attest(const struct session *session, const struct frame *frame,
 	rc = gather_kernel_report(session, report);
 	if (rc != 0)
 		return fail(session, "kernel report: %s: %s", report->failed, strerror(-rc));
-	return send_evidence(session);
+	return send_files(session, FILE_NAMES(certificate_files), FILE_NAMES(evidence_files));
 }
 
 static int answer_nonce(const struct session *session, const struct frame *frame)
@@ -277,7 +257,23 @@ static int answer_key(const struct session *session, const struct frame *frame)
 		return fail(session, "key: %s", strerror(-rc));
 	if (!gather_key(session, frame, folder, &problem))
 		return fail(session, "key: %s", problem.text);
-	return send_key(session);
+	return send_files(session, FILE_NAMES(key_optional_files), FILE_NAMES(key_files));
+}
+
+static int answer(const struct session *session, const struct frame *frame)
+{
+	switch (frame->type) {
+	case CHANNEL_NONCE:
+		return answer_nonce(session, frame);
+	case CHANNEL_CHALLENGE:
+		return answer_challenge(session, frame);
+	case CHANNEL_KEY:
+		return answer_key(session, frame);
+	case CHANNEL_AUTHORITY:
+		return answer_authority(session, frame);
+	default:
+		return fail(session, "frame of unknown type %u", frame->type);
+	}
 }
 
 int session_serve(const struct session *session)
@@ -287,27 +283,9 @@ int session_serve(const struct session *session)
 
 	while (rc == 0) {
 		rc = channel_receive(session->channel, &frame);
-		if (rc != 0)
+		if (rc != 0 || frame.type == CHANNEL_BYE)
 			break;
-		switch (frame.type) {
-		case CHANNEL_NONCE:
-			rc = answer_nonce(session, &frame);
-			break;
-		case CHANNEL_CHALLENGE:
-			rc = answer_challenge(session, &frame);
-			break;
-		case CHANNEL_KEY:
-			rc = answer_key(session, &frame);
-			break;
-		case CHANNEL_AUTHORITY:
-			rc = answer_authority(session, &frame);
-			break;
-		case CHANNEL_BYE:
-			return 0;
-		default:
-			rc = fail(session, "frame of unknown type %u", frame.type);
-			break;
-		}
+		rc = answer(session, &frame);
 	}
 	return rc;
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/base/bytes.h"
+#include "core/base/conf_words.h"
 #include "core/evidence/host/amd_certificates.h"
 #include "core/evidence/host/cert_table.h"
 #include "core/evidence/host/report_data.h"
@@ -27,24 +28,14 @@ const char *ca_request_read(struct ca_request_parts *parts, const void *payload,
 	return NULL;
 }
 
-static bool profile_character(uint8_t c)
-{
-	return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-';
-}
-
 const char *ca_request_profile(char name[CA_PROFILE_NAME_MAX], const void *data, size_t size)
 {
-	const uint8_t *bytes = data;
+	const struct word word = { data, size };
 
 	memset(name, 0, CA_PROFILE_NAME_MAX);
-	if (size == 0 || size >= CA_PROFILE_NAME_MAX)
-		return "the profile's name is empty or too long";
-	for (size_t i = 0; i < size; i++) {
-		if (!profile_character(bytes[i]))
-			return "the profile's name has other characters than a-z, 0-9 and '-'";
-	}
-	memcpy(name, data, size);
-	return NULL;
+	return word_name(word, name, CA_PROFILE_NAME_MAX)
+		       ? "the profile's name is not 1 to 31 of a-z, 0-9 and -"
+		       : NULL;
 }
 
 static void prefer(X509 **place, X509 *own)

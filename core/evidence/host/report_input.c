@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/hex.h"
 #include "core/evidence/host/report_proto.h"
 
 /* Azure's header: signature, version, sizes and status, 32 bytes in all. */
@@ -63,18 +64,10 @@ static bool squeeze(uint8_t *text, size_t *length, const uint8_t *data, size_t s
 	return *length > 0;
 }
 
-static int hex_digit(uint8_t c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c |= 0x20;
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 static bool is_hex(const uint8_t *text, size_t length)
 {
 	for (size_t i = 0; i < length; i++) {
-		if (hex_digit(text[i]) < 0)
+		if (hex_digit((char)text[i]) < 0)
 			return false;
 	}
 	return length % 2 == 0;
@@ -85,7 +78,8 @@ static size_t decode_hex(uint8_t *text, size_t length)
 {
 	for (size_t i = 0; i < length; i += 2)
 		/* NOLINTNEXTLINE(clang-analyzer-core.UndefinedBinaryOperatorResult): is_hex(). */
-		text[i / 2] = (uint8_t)(hex_digit(text[i]) << 4 | hex_digit(text[i + 1]));
+		text[i / 2] = (uint8_t)(hex_digit((char)text[i]) << 4 |
+					hex_digit((char)text[i + 1]));
 	return length / 2;
 }
 
