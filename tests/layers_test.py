@@ -4,10 +4,12 @@
 
     layers_test.py ROOM OBJECTS...
     layers_test.py --arrows
+    layers_test.py --documents
     layers_test.py --self
 
 ROOM is one of ROOMS below, OBJECTS the folders with the objects of its programs. An upward include, and
-an upward symbol (by nm), is a failure. --arrows looks whether the rooms include only what they may. --self looks whether the check sees what it should.
+an upward symbol (by nm), is a failure. --arrows looks whether the rooms include only what they may, --documents whether
+their documents have the same orders. --self looks whether the check sees what it should.
 """
 
 import re
@@ -73,6 +75,9 @@ ROOMS = {
     """,
 }
 
+# Which of them have a table of their first order.
+DOCUMENTS = {"core": "docs/architecture.md", "monitor": "docs/architecture.md", "machine/hv": "docs/machine.md"}
+
 # What the includes of a room may begin with, besides its own name.
 ARROWS = {
     "abi": (),
@@ -90,6 +95,10 @@ ARROWS = {
 FREESTANDING = ("monitor", "machine/hv", "guest/module")
 
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"', re.MULTILINE)
+
+
+def orders(name):
+    return ROOMS[name] if isinstance(ROOMS[name], tuple) else (ROOMS[name],)
 
 
 class Room:
@@ -175,6 +184,27 @@ def arrows(root, allowed):
                     yield f"{name}: includes {other}"
 
 
+def tables(text):
+    """The cells of the tables of a document, without the heads: rows of each."""
+    found = re.findall(r"^(?:\|.*\n)+", text, re.MULTILINE)
+    return [[[cell.strip() for cell in row.strip("|").split("|")] for row in table.splitlines()[2:]]
+            for table in found]
+
+
+def documented(text, room):
+    """What a document says of a room's order that is not so: in a table of the layers, and, if it has
+    a third column, of who includes their headers."""
+    order = [f"`{layer}`" for layer in room.rank]
+    said = [table for table in tables(text) if [row[0].replace("/`", "`") for row in table] == order]
+    if len(said) != 1:
+        yield f"{len(said)} tables of a document have the order of {room.name}"
+    for layer, _, *users in said[0] if said else ():
+        allowed = room.private.get(layer.strip("`/"))
+        if users and (users == ["all"] if allowed is not None else users != ["all"]) or \
+                users and allowed and users != [", ".join(f"`{user}`" for user in allowed)]:
+            yield f"{room.name}: {layer} is not for {users[0]}"
+
+
 def made_up(folder, order):
     """The complaints about a room of two files, of which the lower uses the upper one."""
     root = Path(folder)
@@ -205,7 +235,14 @@ def look_at_self():
             if wrong != [1, 0]:
                 print(f"arrows: {wrong}")
                 failed += 1
-    print(f"layers: {len(cases) - failed} passed, {failed} failed")
+    room = Room(ROOT, "tests", "low\nhigh\nprivate low to high")
+    low, high, open_low = "|`low/`|a|`high`|\n", "|`high/`|b|all|\n", "|`low/`|a|all|\n"
+    for rows, wanted in ((low + high, 0), (open_low + high, 1), (high + low, 1), (low, 1), ("", 1)):
+        found = list(documented(f"|name|what|who|\n|---|---|---|\n{rows}\n", room))
+        if len(found) != wanted:
+            print(f"documents: {found} for {rows!r}")
+            failed += 1
+    print(f"layers: {len(cases) + 5 - failed} passed, {failed} failed")
     return failed
 
 
@@ -214,10 +251,12 @@ def main():
         return look_at_self()
     if sys.argv[1:] == ["--arrows"]:
         complaints = list(arrows(ROOT, ARROWS))
+    elif sys.argv[1:] == ["--documents"]:
+        complaints = [line for name, document in DOCUMENTS.items()
+                      for line in documented((ROOT / document).read_text(), Room(ROOT, name, orders(name)[0]))]
     else:
         name, *objects = sys.argv[1:]
-        orders = ROOMS[name] if isinstance(ROOMS[name], tuple) else (ROOMS[name],)
-        rooms = [Room(ROOT, name, order) for order in orders]
+        rooms = [Room(ROOT, name, order) for order in orders(name)]
         complaints = [line for room in rooms for line in (*room.misplaced(), *room.includes(),
                                                           *room.symbols(*objects))]
     print("\n".join(complaints))
