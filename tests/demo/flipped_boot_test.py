@@ -14,19 +14,17 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 sys.path[:0] = [str(ROOT / "scripts")]
 import demo  # noqa: E402
 import negatives_test as negatives  # noqa: E402
+from results import Results  # noqa: E402
 
 
-def problems_of(options, good, flipped, folder):
-    """How the verdicts on the flipped image's evidence differ from what they must be."""
-    problems = []
+def judge(result, options, good, flipped, folder):
+    """The verdicts on the flipped image's evidence."""
     for image, wanted in ((good, (4, {"measurement"})), (flipped, (0, set()))):
         status, failing, error = negatives.verify(options.socle, folder / "evidence",
                                                   "--trust-emulated", "--mine", folder / "mine",
                                                   "--image", image)
-        if (status, failing) != wanted:
-            problems.append(f"for the measurement of {image.name}: exit status {status}, failing "
-                            f"{sorted(failing)} {error}")
-    return problems
+        result((status, failing) == wanted, f"for the measurement of {image.name}",
+               f"exit status {status}, failing {sorted(failing)} {error}")
 
 
 def main():
@@ -35,19 +33,17 @@ def main():
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     progress = demo.Progress()
+    result = Results("flipped boot")
     try:
         good, _ = demo.build_image(options, folder)
         flipped = folder / "flipped.igvm"
         negatives.flip_archive_byte(good, flipped)
         demo.run_machine(options, flipped, folder, progress)
-        problems = problems_of(options, good, flipped, folder)
+        judge(result, options, good, flipped, folder)
     except demo.StepFailed as error:
-        problems = [f"{error.step}: {error}"]
+        result(False, error.step, error)
         demo.show_log(folder, error.log or "machine.log")
-    for problem in problems:
-        print(problem)
-    print(f"flipped boot: {int(not problems)} passed, {int(bool(problems))} failed")
-    return 1 if problems else 0
+    return result.finish()
 
 
 if __name__ == "__main__":

@@ -17,8 +17,9 @@ import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-sys.path.insert(0, str(ROOT / "tests/verify"))
+sys.path[:0] = [str(ROOT / "tests" / name) for name in ("verify", "lib")]
 import evidence  # noqa: E402
+from results import Results  # noqa: E402
 
 
 DEMO_FILES = {"socle.igvm", "machine.log", "svsm.log", "guest.log", "timeline.json",
@@ -168,23 +169,15 @@ def main():
     parser.add_argument("--demo", type=Path, default=ROOT / "build/demo")
     options = parser.parse_args()
     socle = options.programs / "tools/socle"
-    passed = failed = 0
+    result = Results("demo negatives")
     for name, wrong in (("files", files_error(options.demo)),
                         ("timeline", timeline_error(options.demo))):
-        if wrong:
-            failed += 1
-            print(f"FAIL {name}: {wrong}")
-        else:
-            passed += 1
+        result(not wrong, name, wrong or "")
 
     def judge(name, status, check, outcome):
-        nonlocal passed, failed
         code, failing, error = outcome
-        if code == status and (check is None or check in failing):
-            passed += 1
-        else:
-            failed += 1
-            print(f"FAIL {name}: exit status {code}, failing {sorted(failing)} {error}")
+        result(code == status and (check is None or check in failing), name,
+               f"exit status {code}, failing {sorted(failing)} {error}")
 
     with tempfile.TemporaryDirectory() as work:
         for name, status, check, spoil, arguments in cases(options.programs, options.demo,
@@ -199,8 +192,7 @@ def main():
             judge(name, status, check, verify(
                 socle, folder, "--trust-emulated", "--mine", evidence.mine(folder), "--certs",
                 folder.parent, "--image", options.demo / "socle.igvm"))
-    print(f"demo negatives: {passed} passed, {failed} failed")
-    return 1 if failed else 0
+    return result.finish()
 
 
 if __name__ == "__main__":

@@ -12,15 +12,17 @@ import subprocess
 import sys
 
 import booted
+from results import Results
 
 TIMEOUT_S = 280
-COUNT = re.compile(r"attest: (\d+) passed, (\d+) failed")
+RESULT = re.compile(r"(ok|not ok) (.*?)(?:: ('.*))?")
+LAST = "all checks"
 OWN = ("nonce.bin",)  # the guest took it for the relying party
 FILE = re.compile(r"file ([a-z.]+) ([0-9a-f]*)")
 
 
 def verified(options, image, certificates, lines):
-    """Whether the folder that the guest filled without svsm/attest is trusted."""
+    """What is wrong with the folder that the guest filled without svsm/attest; empty: nothing."""
     folder, mine = options.work / "stock", options.work / "mine"
     folder.mkdir()
     mine.mkdir()
@@ -30,9 +32,7 @@ def verified(options, image, certificates, lines):
         [options.programs / "tools/socle", "verify", "--trust-emulated", "--mine", mine, "--ark",
          certificates / "ark.pem", "--image", image, "--certs", certificates, folder], check=False,
         capture_output=True, text=True)
-    if verdict.returncode != 0:
-        print(f"FAIL socle verify: {verdict.stdout.strip()} {verdict.stderr.strip()}")
-    return verdict.returncode == 0
+    return f"{verdict.stdout.strip()} {verdict.stderr.strip()}" if verdict.returncode else ""
 
 
 def main():
@@ -44,18 +44,18 @@ def main():
                          [options.work / "module/stock_tpm.ko"])
     certificates = options.work / "certificates"
     lines, problem = booted.boot(options, image, TIMEOUT_S, "--certs-out", certificates)
+    result = Results("attest")
     for line in lines:
-        if not FILE.fullmatch(line) and not COUNT.fullmatch(line):
+        if match := RESULT.fullmatch(line):
+            result(match[1] == "ok", match[2], match[3] or "")
+        elif not FILE.fullmatch(line) and line != LAST:
             print(line)
-    counts = [match for match in map(COUNT.fullmatch, lines) if match]
-    if problem or not counts:
-        print("\n".join([*booted.last_words(options), problem or "the guest says no count"]))
-        print("attest: 0 passed, 1 failed")
-        return 1
-    passed, failed = map(int, counts[-1].groups())
-    ok = verified(options, image, certificates, lines)
-    print(f"attest: {passed + ok} passed, {failed + (not ok)} failed")
-    return 0 if ok and not failed else 1
+    if not result(not problem and LAST in lines, "the guest's checks end", problem or "they do not"):
+        print("\n".join(booted.last_words(options)))
+        return result.finish()
+    wrong = verified(options, image, certificates, lines)
+    result(not wrong, "socle verify", wrong)
+    return result.finish()
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ import statistics
 import sys
 
 import booted
+from results import Results
 
 TIMEOUT_S = 400
 PARTS = {"tests": ("new-and-cached", "own-key", "own-key-3072", "two-at-once",
@@ -64,37 +65,38 @@ def holds(samples):
                    "samples_us": samples[part], "limit_us": HOLD_LIMIT_US}
 
 
-def judge(options, text, problem):
-    """Lines of what failed, the number of all that was looked at, and the measurements."""
-    failed = [f"machine: {problem}"] if problem else []
-    failed += re.findall(r"^FAIL (.*)$", text, re.MULTILINE)
+def judge(result, options, text, problem):
+    """Every result, and the measurements."""
+    result(not problem, "machine", problem or "")
     done = set(re.findall(r"^ok (.*)$", text, re.MULTILINE))
-    named = {line.split(":")[0].split(" ")[0] for line in failed}
-    wanted = [name for part in options.parts for name in PARTS[part]]
-    failed += [f"{name}: not run" for name in wanted if name not in done and name not in named]
-    samples, looked = {}, 1 + len(wanted)
-    result = {"format": 1, "results": [], "holds": []}
+    failed = re.findall(r"^FAIL ([\w-]*)(?:: )?(.*)$", text, re.MULTILINE)
+    for name, detail in failed:
+        result(False, name, detail)
+    for name in (name for part in options.parts for name in PARTS[part]):
+        if name not in dict(failed):
+            result(name in done, name, "not run")
+    samples = {}
     for name, us in TIME.findall(text):
         samples.setdefault(name, []).append(int(us))
-    failed += [f"{part}: nothing was measured" for part, _, _ in HOLDS
-               if part in options.parts and part not in samples]
-    if not failed:
-        result["results"] = list(ratios(samples)) if "times" in options.parts else []
-        result["holds"] = list(holds(samples))
-    looked += len(result["results"]) + len(result["holds"])
-    failed += [f"{r['name']}: {r['ratio']} is above {LIMIT}" for r in result["results"]
-               if r["ratio"] > LIMIT]
-    failed += [f"{h['name']}: {h['us']} us is above {HOLD_LIMIT_US:.0f}" for h in result["holds"]
-               if h["us"] > HOLD_LIMIT_US]
-    result["new_rsa_us"] = samples.get("new_rsa", [])
-    return failed, looked, result
+    for part, name, _ in HOLDS:
+        if part in options.parts and part not in samples:
+            result(False, name, "nothing was measured")
+    found = {"format": 1, "results": [], "holds": [], "new_rsa_us": samples.get("new_rsa", [])}
+    if not result.failed:
+        found["results"] = list(ratios(samples)) if "times" in options.parts else []
+        found["holds"] = list(holds(samples))
+    for r in found["results"]:
+        result(r["ratio"] <= LIMIT, r["name"], f"{r['ratio']} is above {LIMIT}")
+    for h in found["holds"]:
+        result(h["us"] <= HOLD_LIMIT_US, h["name"], f"{h['us']} us is above {HOLD_LIMIT_US:.0f}")
+    return found
 
 
-def show(result):
-    for r in result["results"]:
+def show(found):
+    for r in found["results"]:
         print(f"{r['name']:18} {r['us']:9.0f} us / {r['base_us']:9.0f} us = {r['ratio']:.3f}  "
               f"(limit {LIMIT})")
-    for h in result["holds"]:
+    for h in found["holds"]:
         print(f"{h['name']:18} {h['us']:9.0f} us at most, of {len(h['samples_us'])}  "
               f"(limit {HOLD_LIMIT_US:.0f})")
 
@@ -118,13 +120,11 @@ def main():
     text, problem = boot(options, build(options))
     if problem:
         print("\n".join([*booted.last_words(options), text]))
-    failed, looked, result = judge(options, text, problem)
-    options.json.write_text(json.dumps(result, indent=2) + "\n")
-    show(result)
-    for line in failed:
-        print(f"FAIL {line}")
-    print(f"probe: {max(0, looked - len(failed))} passed, {len(failed)} failed")
-    return 1 if failed else 0
+    result = Results("probe")
+    found = judge(result, options, text, problem)
+    options.json.write_text(json.dumps(found, indent=2) + "\n")
+    show(found)
+    return result.finish()
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-sys.path.insert(0, str(ROOT / "tests/verify"))
+sys.path[:0] = [str(ROOT / "tests" / name) for name in ("verify", "lib")]
 
 import chains  # noqa: E402
 import chains_test  # noqa: E402
@@ -28,6 +28,7 @@ import forgeries  # noqa: E402
 import evidence  # noqa: E402
 import verify_test as common  # noqa: E402
 from evidence import mine, own  # noqa: E402
+from results import Results  # noqa: E402
 
 GO_SEV_GUEST = "github.com/google/go-sev-guest/tools/{}@v0.15.0"
 # The most that a policy may allow, and nothing that it must demand: SMT (bit 16), the bit that is always
@@ -37,22 +38,13 @@ POLICY = "0x230000"
 # Which the peer wants to know beforehand, for its roots and for reports that do not say it.
 STEPPINGS = {"Milan": "Milan-B0", "Genoa": "Genoa-B1", "Turin": "Turin-C1"}
 
-passed = failed = skipped = 0
-
-
-def result(ok, name, detail=""):
-    global passed, failed
-    if ok:
-        passed += 1
-    else:
-        failed += 1
-        print(f"FAIL peers: {name}: {detail}")
+result = Results("peers")
 
 
 def install(work, tool):
-    """A tool of go-sev-guest's, or None with the reason printed."""
+    """A tool of go-sev-guest's, or None with the reason as a result."""
     if not shutil.which("go"):
-        print("skipped peers: there is no go command")
+        result.skip(tool, "there is no go command")
         return None
     program = (work / "bin" / tool).resolve()
     if not program.exists():
@@ -61,7 +53,7 @@ def install(work, tool):
         run = subprocess.run(["go", "install", GO_SEV_GUEST.format(tool)], env=environment, check=False,
                              capture_output=True, text=True)
         if run.returncode != 0:
-            print(f"skipped peers: go install {GO_SEV_GUEST.format(tool)}: {run.stderr.strip().splitlines()[-1:]}")
+            result.skip(tool, f"go install {GO_SEV_GUEST.format(tool)}: {run.stderr.strip().splitlines()[-1:]}")
             return None
     return program
 
@@ -271,7 +263,6 @@ def judge(case, socle, check, work):
 
 
 def main():
-    global skipped
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
     parser.add_argument("--programs", type=Path, required=True, help="Meson build folder")
     parser.add_argument("--shared", type=Path, default=ROOT.parent / "shared")
@@ -280,7 +271,7 @@ def main():
     options.work.mkdir(parents=True, exist_ok=True)
     check, show = (install(options.work, tool) for tool in ("check", "show"))
     if not check or not show:
-        print("peers: 0 passed, 0 failed, 1 skipped")
+        result.finish()
         return 0
     check_certificates(options.work)
     with tempfile.TemporaryDirectory() as top:
@@ -289,8 +280,7 @@ def main():
         if (options.shared / "evidence").is_dir():
             cases.append(genuine_cases(options.shared))
         else:
-            skipped += 1
-            print("skipped peers: genuine evidence: the folder is not there")
+            result.skip("genuine evidence", "the folder is not there")
         socle = options.programs / "tools/socle"
         for case in itertools.chain(*cases):
             judge(case, socle, check, top)
@@ -298,8 +288,7 @@ def main():
         if (options.shared / "evidence").is_dir():
             messages += genuine_cases(options.shared)
         check_messages(messages, socle, show, top)
-    print(f"peers: {passed} passed, {failed} failed, {skipped} skipped")
-    return 1 if failed else 0
+    return result.finish()
 
 
 if __name__ == "__main__":
