@@ -57,7 +57,7 @@ static bool issue_one(const struct ca_authority *ca, struct ca_certificate_reque
 	if (!certificate)
 		return host_fail(error, "issue: OpenSSL cannot make the certificate");
 	ok = ca_authority_record(ca, request->serial, certificate, error) &&
-	     (encode(certificate, der) || host_fail(error, "issue: out of memory"));
+	     (encode(certificate, der) || host_fail(error, "issue: it cannot be encoded"));
 	X509_free(certificate);
 	return ok;
 }

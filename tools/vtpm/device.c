@@ -100,8 +100,10 @@ static bool store(void *context, const uint8_t *state, size_t size)
 	struct vtpm_device *device = context;
 	struct file_bytes packed;
 
-	if (!pack_state(device, state, size, &packed))
+	if (!pack_state(device, state, size, &packed)) {
+		cmd_error("vtpm: out of memory: the state cannot be stored");
 		return false;
+	}
 	if (device->file && !store_in_file(device, &packed)) {
 		forget(&packed);
 		return false;
