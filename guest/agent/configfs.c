@@ -24,7 +24,10 @@
  */
 static const char *volatile held_folder;
 
-/* A folder belongs to whoever has a lock on it, however the processes are numbered. */
+/*
+ * Takes the lock by which an agent owns its folder. A process id would not do, for it may be used
+ * again.
+ */
 static int hold(const char *folder)
 {
 	int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -48,7 +51,10 @@ static bool is_still(int fd, const char *folder)
 	       held.st_dev == named.st_dev;
 }
 
-/* Requests of agents that were killed: the kernel keeps them, and cannot unload what serves them. */
+/*
+ * Removes requests of agents that were killed: the kernel keeps them, and the module that serves
+ * them cannot be unloaded.
+ */
 static void remove_stale(const char *root)
 {
 	DIR *folder = opendir(root);
@@ -87,7 +93,7 @@ static int make_once(struct configfs_item *item, const char *root)
 	item->fd = hold(item->folder);
 	if (item->fd >= 0 && is_still(item->fd, item->folder))
 		return 0;
-	/* Somebody took it for a stale one, between the two calls. */
+	/* Another agent took it for a stale one before it was locked. */
 	if (item->fd >= 0)
 		close(item->fd);
 	rmdir(item->folder);

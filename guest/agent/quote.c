@@ -14,7 +14,7 @@
 #include "guest/agent/file.h"
 
 #define MANIFEST_MAX (16u << 10)
-/* PCRs may change between their reading and the quote; hardly so often. */
+/* How often a PCR may change between the reading and the quote. */
 #define ATTEMPTS 8
 
 /* ---- Files in the formats of tpm2-tools ---- */
@@ -163,7 +163,7 @@ static bool template_of(const struct vtpm_manifest_key *key, size_t unique, stru
 
 enum made { MADE, MADE_OTHER, MADE_NONE };
 
-/* Makes a key; one that is not the attested one is gone again. */
+/* Makes a key, and flushes it when it is not the attested one. */
 static enum made try_template(int fd, const void *template, size_t size,
 			      const struct vtpm_manifest_key *key, uint32_t *handle,
 			      struct problem *problem)

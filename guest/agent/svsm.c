@@ -219,7 +219,7 @@ static bool is_key(uint32_t id, const struct selector_template *info)
 	}
 }
 
-/* Whether a manifest that was not asked for the key alone has it. */
+/* Whether a manifest that lists several keys has this one. */
 static bool has_key(const struct tsm_report *report, uint32_t key, struct problem *problem)
 {
 	struct vtpm_manifest manifest;

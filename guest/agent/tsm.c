@@ -36,7 +36,7 @@ static int ask_vtpm(struct request *request)
 	return tsm_get_outputs(item, request->out);
 }
 
-/* The kernel's own level is the most privileged one that it may ask for; the default is not. */
+/* Level 0 is the default, and the SVSM's. The least that the kernel may ask for is its own. */
 static int set_own_level(struct request *request)
 {
 	struct configfs_blob *level = &request->out->report;

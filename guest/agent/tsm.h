@@ -23,7 +23,7 @@ struct tsm_report {
 		*failed; /* the attribute that a failure came from; "mkdir": the folder's making */
 };
 
-/* What both kinds of item have where the SVSM answers: all three parts. 0, or -errno. */
+/* Reads report, manifest and certificates of an item that the SVSM answered. 0, or -errno. */
 int tsm_get_outputs(struct configfs_item *item, struct tsm_report *out);
 
 /*

@@ -298,7 +298,7 @@ static EVP_PKEY *read_key(const char *dir, const char *name)
 	return key;
 }
 
-/* As a verifier would read it, besides the key. */
+/* Reads the files, and judges the certificates as a verifier would. */
 static bool load(struct chain *chain, const char *place)
 {
 	struct amd_chain read = { .ark = read_cert(place, "ark.pem"),

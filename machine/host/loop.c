@@ -112,7 +112,7 @@ static void doorbell(struct machine *m, uint8_t byte)
 		machine_log(m, "host", "unknown doorbell 0x%02x", byte);
 		break;
 	}
-	/* Whatever rang: a byte may be lost when two CPUs ring at once. */
+	/* Looks at everything, whatever the byte says: one is lost when two CPUs ring at once. */
 	serve_request(m);
 	drain_hv_log(m);
 }

@@ -101,7 +101,10 @@ static void add_socket(struct arguments *args, const char *id, const char *path)
 	free(escaped);
 }
 
-/* A port that leads nowhere would be one whose other end is silent: whoever asks there waits. */
+/*
+ * Without a path there is no port at all: at a port that leads nowhere, programs would wait for an
+ * answer.
+ */
 static void add_channel(struct arguments *args, unsigned int number, const char *id,
 			const char *path)
 {

@@ -95,7 +95,7 @@ static void on_output_line(void *context, const char *line)
 	struct machine *m = context;
 
 	machine_log(m, "qemu", "%s", line);
-	/* QEMU warns of every feature that it does not emulate: not what ends it. */
+	/* A warning, as for every feature that QEMU does not emulate, is not why it ends. */
 	if (!strstr(line, ": warning: "))
 		snprintf(m->last_output, sizeof(m->last_output), "%s", line);
 }

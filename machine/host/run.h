@@ -56,7 +56,7 @@ struct run_options {
 	uint64_t memory;     /* bytes, a multiple of 1 MiB */
 	uint64_t timeout_ns; /* 0: none */
 	uint32_t storm_us;   /* mean interval of a storm of #HV; 0: none */
-	uint32_t hold;	     /* the step of VMPL0 that a race is held before; 0: none */
+	uint32_t hold;	     /* before which step of VMPL0 a vCPU is held; 0: none */
 	struct mailbox_fault_plan faults[MAILBOX_FAULT_COUNT];
 	bool quiet;
 	struct run_marks debug_marks, console_marks;

@@ -26,7 +26,7 @@ static void put(struct text_log *log, char c)
 void text_log_write(struct text_log *log, const char *data, size_t size)
 {
 	if (log->copy) {
-		/* A full disk ends no machine. */
+		/* A full disk must not end the machine. */
 		(void)fwrite(data, 1, size, log->copy);
 		fflush(log->copy);
 	}

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The monitor's side of the capability "amd-sp" (abi/service.h): it owns the message counter of
- * VMPCK0 and the sealed message in flight. A number is half of AES-GCM's initialisation vector, so
- * that two texts under one number would give the key away. The service that seals may crash, be
- * ended between any two instructions, or be hostile: the number of a message is used up before the
- * host first sees the message, and until the AMD-SP has answered, exactly the same bytes are the
- * only thing that can go out. So a busy or forgetful host costs time, never the key.
+ * VMPCK0 and the sealed message in flight. A number is what varies of AES-GCM's initialisation
+ * vector, so two texts sealed under one number would break the cipher. The service that seals may
+ * crash, be ended between any two instructions, or be hostile: the number of a message is used up
+ * before the host first sees the message, and until the AMD-SP has answered, exactly the same bytes
+ * are the only thing that can go out. So a busy or forgetful host costs time, never the key.
  *
  * Guest messages: SEV-SNP Firmware ABI (56860), chapter "Guest messages"; GHCB (56421), 4.1.7/8.
  */
@@ -28,8 +28,8 @@
 #define AMDSP_ATTEMPTS 14u
 
 /*
- * One for the whole monitor. Locking: the capability is granted to one service (conf.h), whose lock
- * the caller holds.
+ * One for the whole monitor. Locking: the capability is granted to one service
+ * (core/image/services_conf.h), whose lock the caller holds.
  */
 struct amdsp {
 	const uint8_t *key; /* VMPCK0, SNP_VMPCK_SIZE bytes */
@@ -46,7 +46,7 @@ void amdsp_init(struct amdsp *sp, const uint8_t key[SNP_VMPCK_SIZE]);
 
 /*
  * One request of the service: an amdsp_op and its payload. Writes at most reply_max bytes of reply
- * payload and sets *reply_size; both are of meaning only with SERVICE_OK. Other results:
+ * payload and sets *reply_size; both mean something only with SERVICE_OK. Other results:
  * SERVICE_ERR_FORMAT for a message whose header is wrong or that carries the wrong number (nothing
  * was sent, the numbers stand), SERVICE_ERR_BUSY when the host is busy or throttles (the same
  * message may be sent again), SERVICE_ERR_FAILED when the host or the AMD-SP failed or the channel

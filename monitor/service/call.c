@@ -81,7 +81,10 @@ static enum service_status check_request(const struct service *service,
 	return SERVICE_OK;
 }
 
-/* A service that did not take the offered request because its buffer is too small may try again. */
+/*
+ * A service whose buffer is too small for the request gets an error from its read(), and may read
+ * again.
+ */
 static void begin(struct service *service, const struct process_request *request)
 {
 	service->request = request;
@@ -93,8 +96,9 @@ static void begin(struct service *service, const struct process_request *request
 }
 
 /*
- * A parked service goes back to its snapshot. A reply that holds the memory which that needs is
- * given up: whoever made the service behave so gets no answer, and the next one does.
+ * A parked service goes back to its snapshot. If the reply holds the memory that this needs, the
+ * reply is dropped: the caller that made the service use so much gets no answer, but the next one
+ * does.
  */
 static enum service_status set_back(struct service *service, struct message *reply)
 {
@@ -142,7 +146,7 @@ static enum service_status finish(struct service *service, struct message *reply
 	return answered ? status : SERVICE_ERR_FAILED;
 }
 
-/* Whoever had the lock: another vCPU may enter the service next, and its memory may go. */
+/* Leaves the address space before the lock: another vCPU may enter it next, or free it. */
 static void leave(struct service *service)
 {
 	user_leave();

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Descriptors of a service: what read(2) and write(2) do on each (abi/service.h). Which there are
- * is said by services.conf and never changes. The request channel answers any misuse with the end
- * of the service; all others with an error number.
+ * Descriptors of a service: what read(2) and write(2) do on each (abi/service.h). services.conf
+ * says which there are; what it grants at-start is taken away when the service is ready. The request
+ * channel answers any misuse with the end of the service; all others with an error number.
  */
 #ifndef SOCLE_MONITOR_SERVICE_CHANNEL_H
 #define SOCLE_MONITOR_SERVICE_CHANNEL_H
@@ -39,7 +39,7 @@ struct channel {
 /*
  * read(2) and write(2) of a running service, whose lock is held. Return bytes moved or minus an
  * enum linux_errno. When the service is no longer running afterwards (it waits for a request, or
- * misused the request channel), the return value is of no meaning.
+ * misused the request channel), the return value means nothing.
  */
 int64_t channel_read(struct service *service, uint64_t fd, va_t to, uint64_t size);
 int64_t channel_write(struct service *service, uint64_t fd, va_t from, uint64_t size);

@@ -54,7 +54,7 @@ struct service {
 	struct address_space space;
 	struct user_context context;
 	struct snapshot snapshot;      /* parked services only */
-	struct secret registers[2];    /* those in both, which die() wipes */
+	struct secret registers[2];    /* of both contexts, for die() to wipe */
 	uint64_t heap_start, heap_end; /* heap_end is the break, not rounded */
 	/* The request channel. */
 	const struct process_request *request; /* NULL: none */
@@ -73,7 +73,7 @@ struct service {
 /* Says in the log what the service is, and how much memory it uses. */
 void process_log_memory(const struct service *service, const char *what);
 
-/* State without the lock: true when a call has a chance. */
+/* Reads the state without the lock: true when a call may succeed. */
 bool process_available(const struct service *service);
 
 /* Changes the state, which others may look at meanwhile. The lock is held. */

@@ -44,8 +44,9 @@ static void read_conf(const struct loader_archive *archive)
 }
 
 /*
- * Each service may have its memory, whatever the others do, if there is enough for all. Where there is
- * not, with very many vCPUs, nothing fails that would not fail later: so it is said, and no more.
+ * Says when the free memory does not cover all budgets, as with very many vCPUs: one service can
+ * then take what another needs. That is no reason to stop, for nothing fails now that would not
+ * fail later.
  */
 static void check_memory(void)
 {
@@ -128,7 +129,10 @@ static void load(struct service *service, const struct conf_service *conf,
 	die(DIE_SERVICE, conf->name);
 }
 
-/* What a service needs to become ready only is out of reach of whoever gets hold of it later. */
+/*
+ * A service loses what it needed only to become ready: whoever takes it over later does not get at
+ * that.
+ */
 static void close_start_channels(struct service *service)
 {
 	const struct conf_service *conf = service->conf;
@@ -161,7 +165,9 @@ static void start(struct service *service)
 		process_log_memory(service, "ready");
 }
 
-/* Whoever measured services.conf knows that a guest which runs has had this service. */
+/*
+ * Who knows services.conf by its measurement can rely on it that a running guest had this service.
+ */
 static void check_required(const struct service *service)
 {
 	if (!service->conf->required || service->state == PROCESS_READY)

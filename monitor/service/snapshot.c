@@ -141,7 +141,7 @@ static bool restore_changed(struct service *service)
 	return whole;
 }
 
-/* Only pages that a service had as its own can be had again: it cannot unmap others. */
+/* Maps again what the service has unmapped since: pages of its own, for it cannot unmap others. */
 static bool restore_missing(struct service *service)
 {
 	const struct snapshot *s = &service->snapshot;
@@ -166,7 +166,7 @@ bool snapshot_restore(struct service *service)
 	const struct snapshot *s = &service->snapshot;
 	bool whole = restore_changed(service);
 
-	/* After the drop, which is where the memory for them comes from. */
+	/* Not before: the memory for them comes from the pages that were dropped. */
 	if (service->space.pages < s->count)
 		whole = restore_missing(service) && whole;
 	service->context = s->context;

@@ -36,8 +36,8 @@ trap_stubs:
 	.endr
 
 /*
- * #HV is counted. Ring 3 is left for it. In ring 0, who was just about to give the CPU away starts
- * over, for else nobody would look at the doorbell before something else comes.
+ * #HV is counted. It ends the run of ring 3. Code of ring 0 that was about to give the CPU away (the
+ * bounds below) starts over, or nobody would look at the doorbell until something else comes.
  *
  * The host may signal again at any instruction, here too, for the guest can write the doorbell page.
  * Then this runs once more on top of itself, and each time takes HV_FRAME_SIZE bytes, whatever is

@@ -19,7 +19,7 @@ ABI_SIZE(struct idt_gate, 16);
 static struct idt_gate idt[ABI_PAGE_SIZE / sizeof(struct idt_gate)]
 	__attribute__((aligned(ABI_PAGE_SIZE)));
 
-/* Of those two nothing comes back, and the stack in use may be what broke. */
+/* #DF and #MC: nothing returns from them, and the stack in use may be what broke. */
 static uint8_t ist_of(unsigned int vector)
 {
 	return vector == VECTOR_DF || vector == VECTOR_MC ? CPU_IST_FATAL : 0;

@@ -23,7 +23,10 @@ bool trap_fix_up(struct trap_frame *frame)
 	return false;
 }
 
-/* Ring 3 is left whatever it was, so that its way back leads past the deadline and the doorbell. */
+/*
+ * Every exception ends the run of ring 3, so that the way back goes past the deadline and the
+ * doorbell.
+ */
 static _Noreturn void handle_user(struct cpu *cpu, struct trap_frame *frame)
 {
 	switch (frame->vector) {

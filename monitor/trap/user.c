@@ -115,7 +115,9 @@ uint64_t user_now_ns(void)
 	return now - cpu->stopped_ns;
 }
 
-/* Sees to it that the timer's #HV comes when it must, or soon after when the host loses one. */
+/*
+ * Arms the timer so that its #HV comes at the deadline, or soon after it when the host loses one.
+ */
 static void keep_timer(struct cpu *cpu, uint64_t deadline_ns, uint64_t left_ns)
 {
 	uint64_t period = left_ns > PERIOD_MAX_NS ? PERIOD_MAX_NS : left_ns;
@@ -156,8 +158,9 @@ static enum user_exit run(struct cpu *cpu, struct user_context *context)
 			return USER_EXIT_FAULT;
 		case USER_RETURN_AGAIN:
 			/*
-			 * #HV may come between a jump to nowhere and the fault that it earns, and
-			 * CPUID be the last instruction that there is room for.
+			 * RIP can be out of range without a fault so far: #HV may come between a
+			 * wild jump and its fault, and CPUID may be the last instruction below the
+			 * limit.
 			 */
 			if (!enterable(context))
 				return refuse(context);

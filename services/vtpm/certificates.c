@@ -18,7 +18,7 @@ static uint64_t deadline(const struct vtpm *vtpm)
 	return host_channel_deadline(vtpm->profile->certificate_timeout_ms);
 }
 
-/* Logs the CA's line, without characters by which it could pass for another line of ours. */
+/* Logs the CA's line. It must not pass for a line of ours, so it keeps no control characters. */
 static void log_refusal(const struct host_message *message)
 {
 	char line[REASON_MAX + 1];

@@ -58,7 +58,10 @@ bool tpm_load_volatile(const uint8_t *state, size_t size);
 bool tpm_execute(uint8_t locality, const uint8_t *command, size_t size, uint8_t *response,
 		 size_t *response_size);
 
-/* The locality of what the next signal that is no command comes from; 0 at first. */
+/*
+ * The locality of what reaches the TPM other than by a command, such as a reset of the
+ * establishment flag; 0 at first.
+ */
 void tpm_set_locality(uint8_t locality);
 
 struct tpm_state {

@@ -26,8 +26,8 @@ static uint32_t start_tpm(void)
 
 /*
  * A TPM tests its algorithms before it first uses them, and libcrypto looks for its own. Those of
- * elliptic curves, whose keys are quick to make, and of a proof are used here, so that they cost no key
- * any time.
+ * elliptic curves, whose keys are quick to make, and of a proof are used here, so that no key has
+ * to wait for it.
  */
 static uint32_t warm_up(const struct twin *twin)
 {

@@ -42,8 +42,8 @@ uint32_t vtpm_started(const struct vtpm *vtpm)
 }
 
 /*
- * Whatever was made from an old seed is no key of this TPM any more. The TPM stores the new seed
- * before it answers, so that has to be known before.
+ * A new endorsement seed makes every cached key void. That it changes has to be known before the
+ * command runs, for the TPM stores the new seed before it answers.
  */
 bool vtpm_execute(struct vtpm *vtpm, uint8_t locality, const uint8_t *command, size_t size,
 		  uint8_t *response, size_t *response_size)
@@ -57,8 +57,9 @@ bool vtpm_execute(struct vtpm *vtpm, uint8_t locality, const uint8_t *command, s
 		cache_new_seed(&vtpm->cache);
 	vtpm->seed_changes = false;
 	/*
-	 * Only a TPM that was left to its client to start says yes to this. It must not go on with
-	 * a platform hierarchy that is open.
+	 * TPM2_Startup(CLEAR) empties the platform's authorization. It succeeds only where the
+	 * client starts the TPM (socle vtpm serve), which must not go on with an open platform
+	 * hierarchy.
 	 */
 	if (answered && tpm_is_startup_clear(command, size) &&
 	    tpm_response_code(response, *response_size) == TPM_RC_SUCCESS && vtpm_started(vtpm)) {

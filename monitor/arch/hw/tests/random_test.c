@@ -26,7 +26,8 @@ static struct {
 	unsigned int stuck_from;   /* the draw from which on the value stays; 0: never */
 	unsigned int again_at;	   /* the draw that repeats the one of again_of; 0: none */
 	unsigned int again_of;
-	bool empty_seed; /* RDSEED has no value */
+	bool empty_seed;    /* RDSEED has no value */
+	unsigned int waits; /* so many times first, RDRAND has none */
 	const uint8_t *secret;
 	size_t secret_size;
 } t;
@@ -38,7 +39,7 @@ struct cpuid_result cpuid_query(uint32_t leaf, uint32_t subleaf)
 
 	if (leaf == 7 && subleaf == 0 && !t.has_seed)
 		all.ebx &= ~(1u << 18);
-	if (leaf == 1 && !t.has_rand)
+	if (leaf == 1 && subleaf == 0 && !t.has_rand)
 		all.ecx &= ~(1u << 30);
 	return all;
 }
@@ -75,6 +76,10 @@ bool random_read_seed(uint64_t *value)
 
 bool random_read_rand(uint64_t *value)
 {
+	if (t.waits) {
+		t.waits--;
+		return false;
+	}
 	*value = ~value_of(++t.rands);
 	return true;
 }
@@ -164,6 +169,19 @@ static bool falls_back_on_rdrand(void)
 	return arch_random_start() && gives(12) && t.rands == 1024 + 2;
 }
 
+/* A thousand times, and no longer: whoever wants random bytes must not wait for ever. */
+static bool waits_for_a_source_that_is_busy(void)
+{
+	t.has_rand = true;
+	if (!arch_random_start())
+		return false;
+	t.waits = 999;
+	if (!gives(8))
+		return false;
+	t.waits = 1001;
+	return !gives(8) && t.waits == 1 && gives(8);
+}
+
 /* What another vCPU draws says nothing about this one's source. */
 static bool keeps_the_vcpus_apart(void)
 {
@@ -218,6 +236,7 @@ TEST(gives_no_value_twice)
 TEST(sees_a_value_again_in_its_window)
 TEST(forgets_it_behind_its_window)
 TEST(falls_back_on_rdrand)
+TEST(waits_for_a_source_that_is_busy)
 TEST(keeps_the_vcpus_apart)
 TEST(registers_what_it_remembers)
 
@@ -232,6 +251,7 @@ int main(void)
 		cmocka_unit_test(sees_a_value_again_in_its_window_),
 		cmocka_unit_test(forgets_it_behind_its_window_),
 		cmocka_unit_test(falls_back_on_rdrand_),
+		cmocka_unit_test(waits_for_a_source_that_is_busy_),
 		cmocka_unit_test(keeps_the_vcpus_apart_),
 		cmocka_unit_test(registers_what_it_remembers_),
 	};

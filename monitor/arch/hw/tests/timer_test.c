@@ -32,6 +32,7 @@ static struct {
 	uint32_t tsc_khz, apic_khz;
 	uint32_t count;
 	uint32_t step;	    /* how far the timer counts between two looks */
+	uint32_t looks;
 	uint64_t apic_base; /* MSR 1Bh */
 	uint32_t unread;    /* this MSR cannot be read */
 } host;
@@ -50,6 +51,7 @@ bool ghcb_msr_read(uint32_t msr, uint64_t *value)
 {
 	if (msr == host.unread)
 		return false;
+	host.looks += msr == CURRENT;
 	*value = msr == CURRENT ? host.count -= host.step : host.apic_base;
 	return true;
 }
@@ -282,8 +284,10 @@ static void without_a_register_there_is_no_timer(void **state)
 		assert_false(start_clock());
 	}
 	host.unread = 0;
-	host.step = 0; /* it does not count */
+	host.step = 0; /* it does not count, which is found out by a first look and 100,000 more */
+	host.looks = 0;
 	assert_false(start_clock());
+	assert_int_equal(host.looks, 100001);
 	/* Then none is armed, but time goes on. */
 	host.writes = 0;
 	arch_timer_arm(cpu, 77, MS);
