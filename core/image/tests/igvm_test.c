@@ -15,15 +15,15 @@
 #include "core/base/crc32.h"
 #include "core/image/igvm.h"
 
-#define HEADERS_MAX 4096u
+#define HEADERS_MAX 16384u
 #define DATA_PAGES 2u
 
 /* A file under construction: offsets in it are those of the specification, written out here. */
 struct sample {
 	uint8_t headers[HEADERS_MAX]; /* fixed and variable */
 	uint32_t size;
-	uint32_t at[96]; /* offset of each variable header */
-	uint32_t fixed;	 /* bytes of the fixed header: 24, or 32 of version 2 */
+	uint32_t at[600]; /* offset of each variable header */
+	uint32_t fixed;	  /* bytes of the fixed header: 24, or 32 of version 2 */
 	unsigned int count;
 };
 
@@ -742,6 +742,21 @@ static void test_pages_twice(void **state)
 	assert_refused(&s, IGVM_ERR_CONTRADICTION, 112, "0x8000000");
 }
 
+/* The search looks at 128 MiB at a time, 1024 times at most. Each range here is in two of these. */
+static void test_pages_scattered(void **state)
+{
+	struct sample s;
+
+	(void)state;
+	start(&s);
+	put_platform(&s, 1, 2);
+	for (uint64_t i = 0; i < 512; i++)
+		put_error_range(&s, ((2 * i + 1) << 27) - 4096, 8192);
+	assert_int_equal(directives_of(&s), 512);
+	put_page(&s, 1024ull << 27, 0, 0, 0);
+	assert_refused(&s, IGVM_ERR_UNSUPPORTED, 24, "more than 1024 ranges");
+}
+
 static void test_parameters(void **state)
 {
 	struct sample s;
@@ -980,6 +995,7 @@ int main(void)
 		cmocka_unit_test(test_page_data),
 		cmocka_unit_test(test_vp_context_and_memory),
 		cmocka_unit_test(test_pages_twice),
+		cmocka_unit_test(test_pages_scattered),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

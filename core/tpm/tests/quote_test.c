@@ -149,6 +149,129 @@ static void a_selection_that_is_cut_off_is_refused(void **state)
 	assert_non_null(tpm_quote_read(&quote, text.data, text.size));
 }
 
+/* ---- What tpm2_quote -o writes: tpm2-tss's structures in memory, little-endian ---- */
+
+struct value_file {
+	uint8_t data[132 + 4 + 14 * (4 + 8 * 66) + 1];
+	size_t size;
+};
+
+static void put_le(struct value_file *file, uint64_t value, size_t size)
+{
+	for (size_t i = 0; i < size; i++)
+		file->data[file->size++] = (uint8_t)(value >> 8 * i);
+}
+
+/* TPML_PCR_SELECTION: a number and 16 places of 8 bytes, of which the first few are in use. */
+static void begin_values(struct value_file *file, uint32_t banks, uint32_t mask, uint32_t lists)
+{
+	*file = (struct value_file){ .size = 0 };
+	put_le(file, banks, 4);
+	for (uint32_t i = 0; i < 16; i++) {
+		put_le(file, SHA256, 2);
+		put_le(file, 3, 1);
+		put_le(file, i < banks ? mask : 0xffffffff, 4);
+		put_le(file, 0, 1);
+	}
+	put_le(file, lists, 4);
+}
+
+/* TPML_DIGEST: a number and 8 places of 66 bytes; the n-th digest of a list begins with n. */
+static void put_digests(struct value_file *file, uint32_t count, uint16_t size)
+{
+	put_le(file, count, 4);
+	for (uint32_t i = 0; i < 8; i++) {
+		put_le(file, size, 2);
+		put_le(file, i, 1);
+		file->size += 63;
+	}
+}
+
+/* In a copy of their size, so that the sanitizer sees a byte too far. */
+static const char *read_values(const struct value_file *file, struct tpm_pcr_values *values)
+{
+	uint8_t *copy = malloc(file->size);
+	const char *error;
+
+	assert_non_null(copy);
+	assert_true(file->size <= sizeof(file->data));
+	memcpy(copy, file->data, file->size);
+	error = tpm_quote_read_values(values, copy, file->size);
+	free(copy);
+	return error;
+}
+
+static void values_are_read_from_their_lists(void **state)
+{
+	struct tpm_pcr_values values;
+	struct value_file file;
+
+	(void)state;
+	begin_values(&file, 1, 0x3ff, 2); /* ten PCRs */
+	put_digests(&file, 8, 32);
+	put_digests(&file, 2, 32);
+	assert_null(read_values(&file, &values));
+	assert_int_equal(values.count, 10);
+	for (uint8_t i = 0; i < 10; i++) {
+		assert_int_equal(values.sizes[i], 32);
+		assert_int_equal(values.digests[i][0], i % 8);
+	}
+	for (size_t size = 0; size < file.size; size++) {
+		struct value_file cut = file;
+
+		cut.size = size;
+		assert_non_null(read_values(&cut, &values));
+	}
+	put_le(&file, 0, 1);
+	assert_non_null(read_values(&file, &values));
+}
+
+/* Four banks of 24 PCRs are all that there may be. */
+static void as_many_values_as_pcrs_are_read(void **state)
+{
+	struct tpm_pcr_values values;
+	struct value_file file;
+
+	(void)state;
+	begin_values(&file, 4, 0xffffff, 12);
+	for (unsigned int i = 0; i < 12; i++)
+		put_digests(&file, 8, 32);
+	assert_null(read_values(&file, &values));
+	assert_int_equal(values.count, 96);
+	begin_values(&file, 4, 0xffffff, 13);
+	for (unsigned int i = 0; i < 12; i++)
+		put_digests(&file, 8, 32);
+	put_digests(&file, 1, 32);
+	assert_string_equal(read_values(&file, &values), "the PCR values are malformed");
+	begin_values(&file, 5, 1, 1);
+	put_digests(&file, 5, 32);
+	assert_string_equal(read_values(&file, &values), "the PCR selection is malformed");
+}
+
+static void a_list_or_a_digest_that_is_too_long_is_refused(void **state)
+{
+	struct tpm_pcr_values values;
+	struct value_file file;
+
+	(void)state;
+	begin_values(&file, 1, 0xff, 1);
+	put_digests(&file, 9, 32);
+	assert_string_equal(read_values(&file, &values), "the PCR values are malformed");
+	begin_values(&file, 1, 1, 1);
+	put_digests(&file, 1, 65);
+	assert_string_equal(read_values(&file, &values), "the PCR values are malformed");
+	/* As long as there is room for: it is not a digest of the bank. */
+	begin_values(&file, 1, 1, 1);
+	put_digests(&file, 1, 64);
+	assert_string_equal(read_values(&file, &values),
+			    "a PCR value does not have the size of its bank's digests");
+	/* What a place holds that is not in use is nobody's. */
+	begin_values(&file, 1, 1, 1);
+	put_digests(&file, 1, 32);
+	memset(file.data + 132 + 4 + 4 + 66, 0xff, 7 * 66);
+	assert_null(read_values(&file, &values));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -156,6 +279,9 @@ int main(void)
 		cmocka_unit_test(a_fifth_bank_is_refused),
 		cmocka_unit_test(a_bitmap_of_more_pcrs_is_refused),
 		cmocka_unit_test(a_selection_that_is_cut_off_is_refused),
+		cmocka_unit_test(values_are_read_from_their_lists),
+		cmocka_unit_test(as_many_values_as_pcrs_are_read),
+		cmocka_unit_test(a_list_or_a_digest_that_is_too_long_is_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

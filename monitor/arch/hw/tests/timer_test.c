@@ -31,7 +31,7 @@ static struct {
 	uint32_t refuses; /* this MSR */
 	uint32_t tsc_khz, apic_khz;
 	uint32_t count;
-	uint32_t step;	    /* how far the timer counts between two looks */
+	uint32_t step; /* how far the timer counts between two looks */
 	uint32_t looks;
 	uint64_t apic_base; /* MSR 1Bh */
 	uint32_t unread;    /* this MSR cannot be read */
