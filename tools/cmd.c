@@ -140,14 +140,3 @@ enum cmd_status cmd_run_command(const struct command *command, const char *path,
 		return run_one_of(command, path, argc, argv);
 	return run_with_options(command, path, argc, argv);
 }
-
-bool cmd_unix_path(const char *text, const char **path)
-{
-	static const char prefix[] = "unix:";
-	const size_t length = sizeof(prefix) - 1;
-
-	if (strncmp(text, prefix, length) != 0 || text[length] == '\0')
-		return false;
-	*path = text + length;
-	return true;
-}

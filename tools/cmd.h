@@ -44,7 +44,4 @@ const char *cmd_last_error(void);
 enum cmd_status cmd_run_command(const struct command *command, const char *path, int argc,
 				char **argv);
 
-/* The path of unix:PATH, within text. */
-bool cmd_unix_path(const char *text, const char **path);
-
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* `socle run`: reads the command line and hands over to the machine's host process. */
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,7 +11,6 @@
 #include "machine/host/run.h"
 #include "machine/mailbox.h"
 #include "tools/cmd.h"
-#include "tools/installed.h"
 #include "tools/options.h"
 
 #define MIB (1ull << 20)
@@ -183,12 +183,26 @@ static bool default_key_dir(struct arguments *args)
 	return true;
 }
 
-/* The hypervisor that was built, or else installed, together with this program. */
+/* The hypervisor that was built, or else installed, together with this program; for free(). */
 static char *find_hv_image(void)
 {
 	static const char *const places[] = { "../machine/hv/hv.bin", "../lib/socle/hv.bin" };
+	char self[PATH_MAX], *slash, *path;
+	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
 
-	return installed_find(places, sizeof(places) / sizeof(places[0]));
+	self[n > 0 ? n : 0] = '\0';
+	slash = strrchr(self, '/');
+	if (!slash)
+		return NULL;
+	*slash = '\0';
+	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+		if (asprintf(&path, "%s/%s", self, places[i]) < 0)
+			return NULL;
+		if (access(path, R_OK) == 0)
+			return path;
+		free(path);
+	}
+	return NULL;
 }
 
 static bool default_hv_image(struct arguments *args)

@@ -102,6 +102,18 @@ static bool read_choice(const struct option_row *row, const char *text, uint64_t
 	return false;
 }
 
+/* The path of unix:PATH, within text. */
+static bool take_unix_path(const char *text, const char **path)
+{
+	static const char prefix[] = "unix:";
+	const size_t length = sizeof(prefix) - 1;
+
+	if (strncmp(text, prefix, length) != 0 || text[length] == '\0')
+		return false;
+	*path = text + length;
+	return true;
+}
+
 /* NULL, or what is wanted instead. */
 static const char *store(const struct option_row *row, void *to, char *value,
 			 char range[OPTION_RANGE_SIZE])
@@ -118,7 +130,7 @@ static const char *store(const struct option_row *row, void *to, char *value,
 		*(const char **)to = value;
 		return NULL;
 	case OPTION_SOCKET:
-		return cmd_unix_path(value, to) ? NULL : "unix:PATH";
+		return take_unix_path(value, to) ? NULL : "unix:PATH";
 	case OPTION_CHOICE:
 		ok = read_choice(row, value, &number);
 		break;

@@ -153,23 +153,6 @@ static void leave(struct service *service)
 	lock_release(&service->lock);
 }
 
-enum service_status call_service(struct service *service, const struct process_request *request,
-				 struct message *reply)
-{
-	enum service_status status;
-
-	*reply = (struct message){ 0 };
-	lock_acquire(&service->lock);
-	status = check_request(service, request);
-	if (status == SERVICE_OK) {
-		begin(service, request);
-		(void)run(service, WHOLE_BUDGET);
-		status = finish(service, reply);
-	}
-	leave(service);
-	return status;
-}
-
 static enum service_status run_slice(struct service *service, uint64_t slice_ns,
 				     struct message *reply, bool *pending)
 {
@@ -194,6 +177,14 @@ enum service_status call_start(struct service *service, const struct process_req
 	}
 	leave(service);
 	return status;
+}
+
+enum service_status call_service(struct service *service, const struct process_request *request,
+				 struct message *reply)
+{
+	bool pending;
+
+	return call_start(service, request, WHOLE_BUDGET, reply, &pending);
 }
 
 enum service_status call_continue(struct service *service, uint64_t slice_ns, struct message *reply,

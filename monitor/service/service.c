@@ -234,19 +234,6 @@ void service_answer_free(struct service_answer *answer)
 	*answer = (struct service_answer){ .status = SERVICE_OK };
 }
 
-void service_ask(enum service_role role, uint32_t op, const void *payload, size_t size,
-		 struct service_answer *answer)
-{
-	const struct process_request request = { .op = op, .payload = payload, .size = size };
-	struct service *service = role_service(role);
-	enum service_status status = SERVICE_ERR_FAILED;
-	struct message message = { 0 };
-
-	if (service)
-		status = call_service(service, &request, &message);
-	take_answer(answer, status, &message);
-}
-
 enum service_status service_call(enum service_role role, uint32_t op, const void *payload,
 				 size_t size, void *reply, size_t reply_max, size_t *reply_size)
 {
@@ -274,20 +261,37 @@ static enum service_progress progress(struct service_answer *answer, enum servic
 	return SERVICE_FINISHED;
 }
 
-enum service_progress service_call_start(enum service_role role, uint32_t op, const void *payload,
-					 size_t size, bool keep, struct service_answer *answer)
+static enum service_progress start_call(enum service_role role,
+					const struct process_request *request, uint64_t slice_ns,
+					struct service_answer *answer)
 {
-	const struct process_request request = {
-		.op = op, .payload = payload, .size = size, .keep = keep
-	};
 	struct service *service = role_service(role);
 	enum service_status status = SERVICE_ERR_FAILED;
 	struct message message = { 0 };
 	bool pending = false;
 
 	if (service)
-		status = call_start(service, &request, SLICE_NS, &message, &pending);
+		status = call_start(service, request, slice_ns, &message, &pending);
 	return progress(answer, status, &message, pending);
+}
+
+void service_ask(enum service_role role, uint32_t op, const void *payload, size_t size,
+		 struct service_answer *answer)
+{
+	const struct process_request request = { .op = op, .payload = payload, .size = size };
+
+	(void)start_call(role, &request, UINT64_MAX,
+			 answer); /* never pending: its budget ends first */
+}
+
+enum service_progress service_call_start(enum service_role role, uint32_t op, const void *payload,
+					 size_t size, bool keep, struct service_answer *answer)
+{
+	const struct process_request request = {
+		.op = op, .payload = payload, .size = size, .keep = keep
+	};
+
+	return start_call(role, &request, SLICE_NS, answer);
 }
 
 enum service_progress service_call_continue(enum service_role role, struct service_answer *answer)

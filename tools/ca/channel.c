@@ -52,29 +52,29 @@ static bool wait_for(const struct ca_channel *channel, short events, int limit_m
 	return ready > 0 && !ca_channel_over(channel);
 }
 
-static bool may_go_on(ssize_t moved)
+/* All of the bytes, in (POLLIN) or out (POLLOUT); false when the other side stalls or is gone. */
+static bool move_all(const struct ca_channel *channel, short events, uint8_t *at, size_t size)
 {
-	return moved < 0 && (errno == EINTR || errno == EAGAIN);
+	while (size > 0) {
+		ssize_t moved;
+
+		if (!wait_for(channel, events, STALL_LIMIT_MS))
+			return false;
+		moved = events == POLLIN ? recv(channel->fd, at, size, MSG_DONTWAIT)
+					 : send(channel->fd, at, size, MSG_NOSIGNAL | MSG_DONTWAIT);
+		if (moved < 0 && (errno == EINTR || errno == EAGAIN))
+			continue;
+		if (moved <= 0)
+			return false;
+		at += moved;
+		size -= (size_t)moved;
+	}
+	return true;
 }
 
 static bool receive_all(const struct ca_channel *channel, void *to, size_t size)
 {
-	uint8_t *at = to;
-
-	while (size > 0) {
-		ssize_t got;
-
-		if (!wait_for(channel, POLLIN, STALL_LIMIT_MS))
-			return false;
-		got = recv(channel->fd, at, size, MSG_DONTWAIT);
-		if (may_go_on(got))
-			continue;
-		if (got <= 0)
-			return false;
-		at += got;
-		size -= (size_t)got;
-	}
-	return true;
+	return move_all(channel, POLLIN, to, size);
 }
 
 /* A header: the first sixteen bytes that begin with the magic number. */
@@ -113,22 +113,7 @@ enum ca_receive ca_channel_receive(const struct ca_channel *channel, struct ca_m
 
 static bool send_all(const struct ca_channel *channel, const void *data, size_t size)
 {
-	const uint8_t *at = data;
-
-	while (size > 0) {
-		ssize_t sent;
-
-		if (!wait_for(channel, POLLOUT, STALL_LIMIT_MS))
-			return false;
-		sent = send(channel->fd, at, size, MSG_NOSIGNAL | MSG_DONTWAIT);
-		if (may_go_on(sent))
-			continue;
-		if (sent <= 0)
-			return false;
-		at += sent;
-		size -= (size_t)sent;
-	}
-	return true;
+	return move_all(channel, POLLOUT, (uint8_t *)data, size);
 }
 
 bool ca_channel_send(const struct ca_channel *channel, uint32_t type, const void *payload,
