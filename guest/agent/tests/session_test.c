@@ -408,7 +408,7 @@ static void test_key_stock(void **state)
 	};
 	struct fixture *f = *state;
 
-	f->session.svsm = "/nonexistent";
+	f->session.svsm = "/nonexistent/svsm/attest";
 	quotes_key(f, names, sizeof(names) / sizeof(names[0]));
 	assert_memory_equal(fake_tsm.inblob, f->nonce, sizeof(f->nonce));
 	assert_memory_equal(fake_tsm.provider, "svsm", 4);

@@ -358,20 +358,22 @@ static void test_no_module_ranges(void **state)
 
 static void test_no_module_refused(void **state)
 {
-	static const char made[] = "cannot make /nonexistent/socle-guest-";
+	static const char made[] = "cannot make /nonexistent/svsm/attest/socle-guest-";
 	struct fixture *f = *state;
 
-	f->roots = (struct svsm_roots){ .svsm = "/nonexistent", .tsm = f->kernel };
+	f->roots = (struct svsm_roots){ .svsm = "/nonexistent/svsm/attest", .tsm = f->kernel };
 	assert_true(svsm_select_key(&f->wish, "ak-rsa2048", &f->problem));
 	assert_false(svsm_fit(&f->roots, true, &f->wish, &f->problem));
-	assert_string_equal(f->problem.text,
-			    "no /nonexistent: manifest version 0 has no ak-rsa2048 then");
+	assert_string_equal(
+		f->problem.text,
+		"no /nonexistent/svsm/attest: manifest version 0 has no ak-rsa2048 then");
 	f->wish = (struct svsm_wish){ .manifest_version = 1 };
 	svsm_select_nv(&f->wish, 0x01c10001);
 	assert_false(svsm_fit(&f->roots, false, &f->wish, &f->problem));
-	assert_string_equal(f->problem.text,
-			    "no /nonexistent: a template or an NV index needs socle_tpm.ko and an "
-			    "SVSM with version 2 of the attestation protocol");
+	assert_string_equal(
+		f->problem.text,
+		"no /nonexistent/svsm/attest: a template or an NV index needs socle_tpm.ko and an "
+		"SVSM with version 2 of the attestation protocol");
 	assert_false(attest(f));
 	assert_memory_equal(f->problem.text, made, strlen(made));
 	assert_non_null(strstr(f->problem.text, ": No such file or directory"));
