@@ -16,11 +16,19 @@ action=$1 build=$2
 top=$(dirname "$0")/..
 root=${DESTDIR:-}${PREFIX:-/usr/local}
 made=$build/command-files
+version=$("$build/tools/socle" --version)
+version=${version##* }
+library=libsocle-verify.so.$version
+# The names that the loader and the compiler look for.
+links="libsocle-verify.so.${version%%.*} libsocle-verify.so"
 
 # Mode, where it goes, and the file.
 list() {
 	echo "755 bin/socle $build/tools/socle"
 	echo "755 bin/socle-guest $build/guest/socle-guest"
+	echo "644 include/socle-verify.h $top/tools/libverify/socle-verify.h"
+	echo "644 lib/$library $build/tools/$library"
+	echo "644 lib/pkgconfig/socle-verify.pc $made/socle-verify.pc"
 	echo "644 lib/socle/hv.bin $build/machine/hv/hv.bin"
 	echo "644 lib/socle/monitor.elf $build/monitor/monitor.elf"
 	echo "755 lib/socle/services $build/services/services"
@@ -39,10 +47,18 @@ list() {
 
 rm -rf "$made"
 "$top"/scripts/command-files.py "$build/tools/socle" "$made"
+sed -e "s|@PREFIX@|${PREFIX:-/usr/local}|" -e "s|@VERSION@|$version|" \
+	"$top/tools/libverify/socle-verify.pc.in" >"$made/socle-verify.pc"
 list | while read -r mode to from; do
 	case $action in
 	install) install -D -m "$mode" "$from" "$root/$to" ;;
 	uninstall) rm -f "$root/$to" ;;
+	esac
+done
+for link in $links; do
+	case $action in
+	install) ln -sf "$library" "$root/lib/$link" ;;
+	uninstall) rm -f "$root/lib/$link" ;;
 	esac
 done
 # Folders of others stay, and these when somebody put a file there.

@@ -69,6 +69,18 @@ bool cmd_read_file(const char *path, size_t max, struct file_bytes *bytes)
 	return false;
 }
 
+bool cmd_read_input(const char *path, size_t max, struct file_bytes *bytes)
+{
+	struct host_error error;
+
+	if (strcmp(path, "-") != 0)
+		return cmd_read_file(path, max, bytes);
+	if (file_read_stdin(max, bytes, &error))
+		return true;
+	cmd_file_error(path, "%s", error.text);
+	return false;
+}
+
 /* "socle" and a path, the name that messages call a command by. */
 static void join(char *name, size_t size, const char *first, const char *second)
 {

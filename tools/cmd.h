@@ -34,6 +34,9 @@ __attribute__((format(printf, 2, 3))) enum cmd_status cmd_file_error(const char 
 /* Reads a regular file of at most max bytes, for file_free(); false after cmd_file_error(). */
 bool cmd_read_file(const char *path, size_t max, struct file_bytes *bytes);
 
+/* The same, but "-" is standard input, to its end. */
+bool cmd_read_input(const char *path, size_t max, struct file_bytes *bytes);
+
 /* The MESSAGE of the last of both, with the file, as it was written; "" before the first. */
 const char *cmd_last_error(void);
 

@@ -13,10 +13,11 @@
 #include "tools/ca/certify.h"
 #include "tools/ca/channel.h"
 #include "tools/ca/issue.h"
+#include "tools/ca/policy_files.h"
 #include "tools/ca/serve.h"
 #include "tools/cmd.h"
 #include "tools/options.h"
-#include "tools/verify/policy.h"
+#include "tools/policy_options.h"
 
 #define ROOT_DAYS 7300L
 #define LEAF_DAYS 3650L
@@ -33,6 +34,9 @@ struct arguments {
 	long days; /* of the authority's own certificate */
 	unsigned int wait, stay;
 	bool once;
+	struct option_measurement measurement;
+	struct option_tcb minimum_tcb;
+	struct option_files crls;
 	struct ca_policy policy;
 	struct ca_certify_order order;
 };
@@ -92,8 +96,8 @@ static const struct option_row issue_rows[] = {
 static const struct option_row policy_rows[] = {
 	OPTION(struct arguments, image, "image", FILE, "FILE",
 	       "the report must measure this IGVM file"),
-	OPTION(struct arguments, policy.report, "measurement", READ, "HEX",
-	       "or have this measurement", .read = policy_read_measurement),
+	OPTION(struct arguments, measurement, "measurement", READ, "HEX",
+	       "or have this measurement", .read = option_read_measurement),
 	OPTION(struct arguments, policy.report.trust_emulated, "trust-emulated", FLAG, NULL,
 	       "accept the roots of the emulated machine"),
 	OPTION(struct arguments, ark, "ark", FILE, "FILE",
@@ -102,13 +106,13 @@ static const struct option_row policy_rows[] = {
 	OPTION(struct arguments, certs, "certs", FOLDER, "DIR",
 	       "read ark.pem, ask.pem and vcek.pem from there instead of taking them from the "
 	       "request"),
-	OPTION(struct arguments, policy.report, "crl", READ, "FILE",
+	OPTION(struct arguments, crls, "crl", READ, "FILE",
 	       "a revocation list of AMD's: no certificate above the report may be revoked; read "
 	       "once",
-	       .repeats = true, .read = policy_read_crl_file),
-	OPTION(struct arguments, policy.report.minimum_tcb, "minimum-tcb", READ,
+	       .repeats = true, .read = option_read_crl_file),
+	OPTION(struct arguments, minimum_tcb, "minimum-tcb", READ,
 	       "FMC,BOOTLOADER,TEE,SNP,MICROCODE", "the least TCB to accept, each 0 to 255",
-	       .read = policy_read_tcb),
+	       .read = option_read_tcb),
 	OPTION(struct arguments, policy.profile, "profile", READ, "NAME",
 	       "serve only vTPMs with this profile", .read = read_profile),
 	{ 0 },
@@ -141,31 +145,26 @@ static const struct option_row certify_rows[] = {
 	{ 0 },
 };
 
-/* The certificates that the authority was given. */
-static bool load_chain(const struct arguments *a, struct amd_chain *chain)
-{
-	const struct evidence_paths paths = { .directory = a->certs, .ark = a->ark };
-
-	if (a->certs)
-		return evidence_load_chain(&paths, chain);
-	if (a->ark)
-		chain->ark = evidence_load_certificate(a->ark);
-	return !a->ark || chain->ark;
-}
-
 /* Nothing is signed before the policy for reports is complete. */
 static bool finish_policy(struct arguments *a)
 {
 	struct policy *report = &a->policy.report;
+	const struct option_tcb *tcb = &a->minimum_tcb;
 
-	if (!a->image == !report->has_measurement) {
+	if (!a->image == !a->measurement.given) {
 		cmd_error("ca: give an image or a measurement, one of them");
 		return false;
 	}
-	if (a->image)
-		report->has_measurement = policy_measure_image(a->image, report->measurement);
-	return report->has_measurement && policy_load_crls(report) &&
-	       load_chain(a, &a->policy.chain);
+	if (a->image && !option_measure_image(a->image, &a->measurement))
+		return false;
+	if (!policy_add(report, POLICY_MEASUREMENTS, "", a->measurement.value,
+			sizeof(a->measurement.value))) {
+		cmd_error("ca: out of memory");
+		return false;
+	}
+	report->minimum_tcb = (struct report_tcb){ tcb->fmc, tcb->bootloader, tcb->tee, tcb->snp,
+						   tcb->microcode };
+	return ca_load_crls(&a->crls, report) && ca_load_chain(a->certs, a->ark, &a->policy.chain);
 }
 
 static enum cmd_status init(void *arguments)

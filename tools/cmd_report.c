@@ -8,7 +8,6 @@
 #include "core/evidence/host/report_input.h"
 #include "tools/cmd.h"
 #include "tools/options.h"
-#include "tools/verify/evidence.h"
 
 struct arguments {
 	const char *file;
@@ -182,6 +181,20 @@ static void print_text(json_t *all)
 	}
 }
 
+static bool load(const char *path, struct report_input *input)
+{
+	struct file_bytes bytes;
+	const char *wrong;
+
+	if (!cmd_read_input(path, REPORT_INPUT_MAX, &bytes))
+		return false;
+	wrong = report_input_read(input, bytes.data, bytes.size);
+	if (wrong)
+		cmd_file_error(path, "%s", wrong);
+	file_free(&bytes);
+	return !wrong;
+}
+
 static enum cmd_status show(void *arguments)
 {
 	const struct arguments *a = arguments;
@@ -189,7 +202,7 @@ static enum cmd_status show(void *arguments)
 	json_t *all;
 	bool ok = true;
 
-	if (!evidence_read_report(a->file, &input))
+	if (!load(a->file, &input))
 		return CMD_MISUSE;
 	all = describe(&input);
 	report_input_free(&input);

@@ -24,7 +24,7 @@
 #include "core/tpm/host/tpm_quote.h"
 #include "core/tpm/selector.h"
 #include "tools/cmd.h"
-#include "tools/verify/checks.h"
+#include "tools/verify/folder.h"
 
 static const char *directory;
 
@@ -359,6 +359,11 @@ bool cmd_read_file(const char *path, size_t max, struct file_bytes *bytes)
 	return true;
 }
 
+bool cmd_read_input(const char *path, size_t max, struct file_bytes *bytes)
+{
+	return cmd_read_file(path, max, bytes);
+}
+
 static void write_file(const char *folder, const char *name, const void *data, size_t size)
 {
 	char path[256];
@@ -386,7 +391,7 @@ static void write_files(const json_t *names, const json_t *files, const char *fo
 }
 
 static void write_evidence(const json_t *vector, const json_t *files,
-			   const struct evidence_paths *paths)
+			   const struct folder_paths *paths)
 {
 	const json_t *challenge = json_object_get(vector, "challenge");
 	char *text;
@@ -415,19 +420,29 @@ static void remove_files(const json_t *names, const char *folder)
 	unlink(path);
 }
 
-static struct policy policy_of(const json_t *vector)
+static enum folder_depth depth_of(const json_t *vector)
 {
 	const char *depth = text_of(vector, "depth");
-	struct policy policy = {
-		.trust_emulated = json_is_true(json_object_get(vector, "trust_emulated")),
-		.depth = strcmp(depth, "report") == 0 ? EVIDENCE_REPORT
-			 : strcmp(depth, "keys") == 0 ? EVIDENCE_KEYS
-						      : EVIDENCE_FULL,
-		.has_measurement = true,
-	};
 
-	assert_true(hex_read(text_of(vector, "measurement"), policy.measurement,
-			     sizeof(policy.measurement)));
+	return strcmp(depth, "report") == 0 ? FOLDER_REPORT
+	       : strcmp(depth, "keys") == 0 ? FOLDER_KEYS
+					    : FOLDER_QUOTE;
+}
+
+static struct socle_policy *policy_of(const json_t *vector)
+{
+	static const char *const depths[] = { "report", "keys", "quote" };
+	json_t *json = json_pack("{s:i, s:s, s:{s:b}, s:{s:s}}", "format", 1, "look_at",
+				 depths[depth_of(vector)], "allow", "emulated",
+				 json_is_true(json_object_get(vector, "trust_emulated")),
+				 "measurements", "expected", text_of(vector, "measurement"));
+	char *text = json_dumps(json, 0), error[SOCLE_ERROR_SIZE] = "";
+	struct socle_policy *policy = socle_policy_read(text, strlen(text), error);
+
+	if (!policy)
+		fail_msg("%s", error);
+	free(text);
+	json_decref(json);
 	return policy;
 }
 
@@ -443,23 +458,26 @@ static void equal_names(const char *vector, const char *const *names, size_t cou
 			 count ? names[0] : "none");
 }
 
-static void check_judgement(const json_t *vector, const struct verdict *verdict)
+#define CHECKS_MAX 64
+
+static void check_judgement(const json_t *vector, const struct socle_verdict *verdict)
 {
 	const json_t *expected = json_object_get(vector, "expected");
-	const char *name = text_of(vector, "name"), *failing[CHECKS_MAX];
-	int status = verdict->first_failure ? (int)verdict->first_failure->class : 0;
+	const char *name = text_of(vector, "name"), *names[CHECKS_MAX], *check, *error;
+	enum socle_status status = socle_verdict_status(verdict);
 	size_t count = 0;
 
-	for (size_t i = 0; i < verdict->count; i++) {
-		if (verdict->results[i].error)
-			failing[count++] = verdict->results[i].name;
+	for (size_t i = 0; (check = socle_verdict_check(verdict, i, NULL, &error, NULL)); i++) {
+		if (error)
+			names[count++] = check;
 	}
-	equal_names(name, failing, count, json_object_get(expected, "failing"));
-	equal_names(name, verdict->bindings, verdict->binding_count,
-		    json_object_get(expected, "bindings"));
+	equal_names(name, names, count, json_object_get(expected, "failing"));
+	for (count = 0; socle_verdict_binding(verdict, count); count++)
+		names[count] = socle_verdict_binding(verdict, count);
+	equal_names(name, names, count, json_object_get(expected, "bindings"));
 	assert_int_equal(status, json_integer_value(json_object_get(expected, "status")));
 	assert_string_equal(text_of(expected, "verdict"),
-			    verdict->first_failure ? "refused" : "trusted");
+			    status == SOCLE_TRUSTED ? "trusted" : "refused");
 }
 
 static void check_verdict(const json_t *vector, const json_t *files, const char *folder,
@@ -467,10 +485,11 @@ static void check_verdict(const json_t *vector, const json_t *files, const char 
 {
 	bool certified = json_object_get(json_object_get(vector, "files"), "ek.crt");
 	char certificate[128], ca[128];
-	struct evidence_paths paths = { .directory = folder, .mine = mine };
-	struct policy policy = policy_of(vector);
-	struct evidence evidence;
-	struct verdict verdict;
+	struct folder_paths paths = { .directory = folder, .mine = mine };
+	struct socle_policy *policy = policy_of(vector);
+	char error[SOCLE_ERROR_SIZE] = "";
+	struct socle_evidence *evidence;
+	struct socle_verdict *verdict;
 
 	snprintf(certificate, sizeof(certificate), "%s/ek.crt", folder);
 	snprintf(ca, sizeof(ca), "%s/ca.crt", mine);
@@ -479,10 +498,15 @@ static void check_verdict(const json_t *vector, const json_t *files, const char 
 		paths.ca = ca;
 	}
 	write_evidence(vector, files, &paths);
-	assert_true(evidence_load(&evidence, &paths, policy.depth));
-	checks_run(&evidence, &policy, &verdict);
-	check_judgement(vector, &verdict);
-	evidence_free(&evidence);
+	evidence = folder_load(&paths, depth_of(vector));
+	assert_non_null(evidence);
+	verdict = socle_verify(evidence, policy, error);
+	if (!verdict)
+		fail_msg("%s", error);
+	check_judgement(vector, verdict);
+	socle_verdict_free(verdict);
+	socle_evidence_free(evidence);
+	socle_policy_free(policy);
 	remove_files(json_object_get(vector, "files"), folder);
 	remove_files(json_object_get(vector, "mine"), mine);
 }

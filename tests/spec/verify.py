@@ -7,7 +7,9 @@ any of its code: Python, and python3-cryptography for the primitives.
               [--certs DIR] [--ark FILE] [--ask FILE] [--vcek FILE] [--asvk FILE] [--vlek FILE]
               [--at TIME] [--csp-id ID] [--vmpl N] [--allow-masked-chip] [--allow-unknown-version]
               [--measurement HEX] [--minimum-tcb F,B,T,S,M] [--ek-cert FILE --ca FILE]
-              [--pcr BANK:N=HEX]... DIRECTORY
+              [--pcr BANK:N=HEX]... [--policy FILE] [--chip-id HEX]... [--host-data HEX]...
+              [--id-key-digest HEX]... [--author-key-digest HEX]... [--family-id HEX]...
+              [--image-id HEX]... [--minimum-svn N] DIRECTORY
 
 The same check names and exit status: 0 trusted, 1 unreadable, 2 to 6 the class of the first check
 that fails. Writes JSON: verdict, status, binding, bindings, failing."""
@@ -58,6 +60,13 @@ TABLE_GUIDS = {"63da758d-e664-4564-adc5-f4b93be8accd": "vcek",
                "4ab7b379-bbac-4fe4-a02f-05aef327c782": "ask",
                "c0b406a4-a803-4952-9743-3fb6014cd0ae": "ark"}
 OWNER = bytes.fromhex("40000001")
+# Of the guest policy, from bit 16 on.
+POLICY_BITS = ("smt", "reserved-one", "migrate-ma", "debug", "single-socket", "cxl-allow",
+               "mem-aes-256-xts", "rapl-disable", "ciphertext-hiding", "page-swap-disable")
+# Rules of a policy that are lists of bytes, and the options that stand for them.
+LISTS = {"measurements": None, "id_key_digests": "--id-key-digest",
+         "author_key_digests": "--author-key-digest", "host_data": "--host-data",
+         "family_ids": "--family-id", "image_ids": "--image-id", "chip_ids": "--chip-id", "keys": None}
 
 
 class Unreadable(Exception):
@@ -646,7 +655,7 @@ class Signer:
 
 class Verifier:
     def __init__(self, evidence, options):
-        self.e, self.options = evidence, options
+        self.e, self.options, self.rules = evidence, options, options.rules
         self.signer = self.signer_error = None
         try:
             self.signer = Signer(evidence.signer, evidence.vlek)
@@ -810,7 +819,26 @@ class Verifier:
 
     def csp_id(self):
         self.signer_readable()
-        demand(self.signer.csp_id == self.options.csp_id)
+        demand(self.signer.csp_id in self.rules["csp_ids"])
+
+    def known_chip(self):
+        demand(self.e.report[0x1A0:0x1E0] in self.rules["chip_ids"])
+
+    def policy_bits(self):
+        names = {name for bit, name in enumerate(POLICY_BITS, 16) if self.u64(8) >> bit & 1}
+        wanted = self.rules["policy_bits"]
+        demand(names >= set(wanted.get("required", ())))
+        demand(names.isdisjoint(wanted.get("forbidden", ())))
+
+    def guest_svn(self):
+        demand(self.u32(4) >= self.rules["minimum_svn"])
+
+    def listed(self, name, first, last):
+        """A check that the bytes of the report are a value of that list."""
+        def check():
+            demand(name != "author_key_digests" or self.u32(0x48) & 1, "author key")
+            demand(self.e.report[first:last] in self.rules[name])
+        return check
 
     def tcb_exact(self):
         self.signer_readable()
@@ -823,8 +851,15 @@ class Verifier:
         demand(self.e.report[0x1E8:0x1EB][::-1] >= self.e.report[0x1EC:0x1EF][::-1], "firmware")
 
     def tcb_minimum(self):
+        floors = self.rules["minimum_tcb"]
         for tcb in map(self.tcb, (0x180, 0x1E0, 0x1F0)):
-            demand(all(tcb.get(p, 0) >= least for p, least in zip(TCB_PARTS, self.options.floor)))
+            demand(all(tcb.get(p, 0) >= least for p, least in floors.get("any", {}).items()))
+        if set(floors) - {"any"}:
+            self.signer_readable()
+            demand(self.signer.product in floors, "product")
+            for tcb in map(self.tcb, (0x180, 0x1E0, 0x1F0)):
+                demand(all(tcb.get(p, 0) >= least
+                           for p, least in floors[self.signer.product].items()))
 
     def policy(self):
         demand(self.u64(8) >> 17 & 7 == 1)
@@ -835,7 +870,7 @@ class Verifier:
     # Class 4.
 
     def measurement(self):
-        demand(self.e.report[0x90:0xC0] == self.options.expected)
+        demand(self.e.report[0x90:0xC0] in self.rules["measurements"])
 
     # Class 5.
 
@@ -880,6 +915,12 @@ class Verifier:
         demand(self.ak is not None)
         demand(self.e.ak is None or same_key(openssl_key(self.ak), self.e.ak))
         demand(self.e.ak_area is None or self.e.ak_area == self.ak.data)
+
+    def known_key(self):
+        demand(self.manifest_error is None or self.e.depth > 1)
+        names = [self.ak.name() if self.ak else None] if self.e.depth > 1 else \
+            [key.name() for key in self.keys]
+        demand(all(name in self.rules["keys"] for name in names))
 
     def ek_certificate(self):
         certificate, ca = self.e.ek_certificate, self.e.ca
@@ -956,14 +997,15 @@ class Verifier:
         found = {}
         for place, digest in zip(quoted, digests):
             found.setdefault(place, digest)
-        for bank, pcr, value in self.options.pcrs:
-            demand(found.get((bank, pcr)) == value)
+        for place, values in self.rules["pcrs"].items():
+            demand(found.get(place) in values)
 
     def checks(self):
         e = self.e
         keys, full = e.depth > 0, e.depth > 1
         selected = keys and (e.selector or e.context)
         values = full and (e.challenged or e.values)
+        wants = self.rules
         return [
             ("root", 2, True, self.root),
             ("chain", 2, True, self.chain),
@@ -974,16 +1016,26 @@ class Verifier:
             ("signing-key", 3, True, self.signing_key),
             ("product", 3, True, self.product),
             ("chip-id", 3, True, self.chip_id),
-            ("csp-id", 3, self.options.csp_id is not None, self.csp_id),
+            ("known-chip", 3, wants["chip_ids"], self.known_chip),
+            ("csp-id", 3, wants["csp_ids"], self.csp_id),
             ("tcb", 3, True, self.tcb_exact),
             ("tcb-order", 3, True, self.tcb_order),
             ("tcb-minimum", 3, True, self.tcb_minimum),
             ("policy", 3, True, self.policy),
+            ("policy-bits", 3, wants["policy_bits"], self.policy_bits),
+            ("guest-svn", 3, wants["minimum_svn"], self.guest_svn),
             ("vmpl", 3, True, self.vmpl),
-            ("measurement", 4, self.options.expected is not None, self.measurement),
+            ("host-data", 3, wants["host_data"], self.listed("host_data", 0xC0, 0xE0)),
+            ("measurement", 4, wants["measurements"], self.measurement),
+            ("id-key", 4, wants["id_key_digests"], self.listed("id_key_digests", 0xE0, 0x110)),
+            ("author-key", 4, wants["author_key_digests"],
+             self.listed("author_key_digests", 0x110, 0x140)),
+            ("family-id", 4, wants["family_ids"], self.listed("family_ids", 0x10, 0x20)),
+            ("image-id", 4, wants["image_ids"], self.listed("image_ids", 0x20, 0x30)),
             ("context", 5, selected, self.check_context),
             ("report-data", 5, keys, self.check_report_data),
             ("manifest", 5, keys, self.manifest),
+            ("known-key", 5, keys and wants["keys"], self.known_key),
             ("ek", 5, e.challenged, self.ek_file),
             ("challenge-ek", 5, e.challenged, self.challenge_ek),
             ("challenge-ak", 5, e.challenged, self.challenge_ak),
@@ -996,7 +1048,7 @@ class Verifier:
             ("quote-signer", 6, full, self.quote_signer),
             ("quote-nonce", 6, full, self.quote_nonce),
             ("quote-pcrs", 6, values, self.quote_pcrs),
-            ("pcr-values", 6, values or full and self.options.pcrs, self.pcr_values),
+            ("pcr-values", 6, values or full and wants["pcrs"], self.pcr_values),
         ]
 
     def run(self):
@@ -1151,11 +1203,14 @@ def quote_signed(key, schemes, digest, message, signature):
     return False
 
 
+BANKS = {"sha256": 0x000B, "sha384": 0x000C, "sha512": 0x000D}
+
+
 def parse_pcr(text):
     match = re.fullmatch(r"(sha256|sha384):(\d+)=([0-9a-fA-F]+)", text)
     if not match:
         raise Unreadable(f"--pcr {text}")
-    return {"sha256": 0x000B, "sha384": 0x000C}[match[1]], int(match[2]), bytes.fromhex(match[3])
+    return match[1], match[2], match[3]
 
 
 def parse_time(text):
@@ -1167,15 +1222,66 @@ def parse_time(text):
     return datetime.datetime.strptime(text, form).replace(tzinfo=datetime.timezone.utc)
 
 
-def read_measurement(options, own):
-    """The expected one; None where none is demanded."""
-    path = None if options.measurement else own.path("measurement", "measurement.hex")
-    if not options.measurement and not path and options.report_only:
-        return None
-    text = options.measurement or own.read("measurement", "measurement.hex").decode(errors="replace")
+def read_measurement(options, policy, own):
+    """What is expected, by the options, the policy, or one's own folder: as a policy has it."""
+    path = own.path("measurement", "measurement.hex")
+    if options.measurement:
+        text = options.measurement
+    elif "measurements" in policy:
+        return policy["measurements"]
+    elif path:
+        text = own.read("measurement", "measurement.hex").decode(errors="replace")
+    elif options.report_only or policy.get("id_key_digests") or policy.get("author_key_digests"):
+        return {}
+    else:
+        raise Unreadable("measurement.hex is missing")
     if not re.fullmatch(r"[0-9a-fA-F]{96}", text.split("\n")[0]):
         raise Unreadable("measurement.hex: no measurement")
-    return bytes.fromhex(text.split("\n")[0])
+    return {"": text.split("\n")[0]}
+
+
+def policy_of(options):
+    """The policy's file, with the rules of options in the place of its own."""
+    policy = json.loads(read_file(options.policy)) if options.policy else {}
+    for name, option in LISTS.items():
+        values = getattr(options, option[2:].replace("-", "_")) if option else None
+        if values:
+            policy[name] = dict(enumerate(values))
+    if options.csp_id:
+        policy["csp_ids"] = dict(enumerate(options.csp_id))
+    if options.minimum_tcb:
+        policy["minimum_tcb"] = {"any": dict(zip(
+            ("fmc", "bootloader", "tee", "snp", "microcode"), map(int, options.minimum_tcb.split(","))))}
+    if options.minimum_svn:
+        policy["minimum_svn"] = options.minimum_svn
+    if options.pcr:
+        policy["pcrs"] = {}
+        for bank, pcr, value in map(parse_pcr, options.pcr):
+            policy["pcrs"].setdefault(bank, {})[pcr] = value
+    for flag, name in (("trust_emulated", "emulated"), ("allow_masked_chip", "masked_chip"),
+                       ("allow_unknown_version", "unknown_version")):
+        setattr(options, flag, getattr(options, flag) or policy.get("allow", {}).get(name, False))
+    if not options.report_only and not options.keys_only:
+        options.report_only = policy.get("look_at") == "report"
+        options.keys_only = policy.get("look_at") == "keys"
+    options.vmpl = options.vmpl or policy.get("vmpl", 0)
+    options.at = options.at or policy.get("at")
+    return policy
+
+
+def rules_of(policy):
+    """The rules as the checks want them."""
+    short = {"bootloader": "bl", "microcode": "ucode"}
+    found = {name: [bytes.fromhex(value) for value in policy.get(name, {}).values()] for name in LISTS}
+    found["csp_ids"] = list(policy.get("csp_ids", {}).values())
+    found["policy_bits"] = policy.get("policy_bits", {})
+    found["minimum_svn"] = policy.get("minimum_svn", 0)
+    found["minimum_tcb"] = {product: {short.get(part, part): least for part, least in tcb.items()}
+                            for product, tcb in policy.get("minimum_tcb", {}).items()}
+    found["pcrs"] = {(BANKS[bank], int(pcr)): [bytes.fromhex(v) for v in
+                                               ([value] if isinstance(value, str) else value)]
+                     for bank, pcrs in policy.get("pcrs", {}).items() for pcr, value in pcrs.items()}
+    return found
 
 
 def verify(arguments):
@@ -1185,23 +1291,25 @@ def verify(arguments):
                  "--allow-unknown-version"):
         parser.add_argument(flag, action="store_true")
     for option in ("--certs", "--ark", "--ask", "--vcek", "--asvk", "--vlek", "--measurement",
-                   "--ek-cert", "--ca", "--cert-chain", "--at", "--csp-id", "--mine", "--nonce",
-                   "--challenge", "--report"):
+                   "--ek-cert", "--ca", "--cert-chain", "--at", "--mine", "--nonce", "--challenge",
+                   "--report", "--policy", "--minimum-tcb"):
         parser.add_argument(option)
     parser.add_argument("--crl", action="append", default=[])
-    parser.add_argument("--minimum-tcb", default="0,0,0,0,0")
+    for option in ["--csp-id", *filter(None, LISTS.values())]:
+        parser.add_argument(option, action="append", default=[])
+    parser.add_argument("--minimum-svn", type=int, default=0)
     parser.add_argument("--vmpl", type=int, default=0)
     parser.add_argument("--pcr", action="append", default=[])
     parser.add_argument("directory")
     options = parser.parse_args([str(a) for a in arguments])
-    options.floor = [int(part) for part in options.minimum_tcb.split(",")]
+    policy = policy_of(options)
     if options.cert_chain:
         options.ark = options.ask = options.asvk = options.cert_chain
     options.time = parse_time(options.at)
-    options.pcrs = [parse_pcr(p) for p in options.pcr]
     options.crls = [crl for path in options.crl for crl in read_crls(path)]
     evidence = Evidence(options)
-    options.expected = read_measurement(options, evidence.own)
+    policy["measurements"] = read_measurement(options, policy, evidence.own)
+    options.rules = rules_of(policy)
     return Verifier(evidence, options).run()
 
 

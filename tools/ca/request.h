@@ -16,7 +16,7 @@
 #include "core/evidence/host/amd_chain.h"
 #include "core/evidence/vtpm_manifest.h"
 #include "tools/ca/certificate.h"
-#include "tools/verify/checks.h"
+#include "tools/libverify/checks.h"
 
 #define CA_PROFILE_NAME_MAX 32u /* with its terminating NUL */
 

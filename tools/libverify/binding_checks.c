@@ -8,7 +8,7 @@
 #include "core/evidence/host/public_key.h"
 #include "core/evidence/host/report_data.h"
 #include "core/evidence/manifest_answer.h"
-#include "tools/verify/subject.h"
+#include "tools/libverify/subject.h"
 
 /* The L-1 endorsement key of the TCG EK Credential Profile: all but the modulus. */
 static const uint8_t ek_l1[] = {
@@ -211,6 +211,26 @@ const char *check_manifest(const struct subject *s)
 	if (s->manifest.version == 0 && !is_ek_l1(&s->manifest.keys[0]))
 		return "its key is not an L-1 endorsement key";
 	return NULL;
+}
+
+static bool is_known(const struct subject *s, const struct subject_key *key)
+{
+	return key->key && subject_find_value(s, POLICY_KEYS, key->name.bytes, key->name.size);
+}
+
+/* The key that signed the quote; where none is looked at, every key that the manifest attests. */
+const char *check_known_key(const struct subject *s)
+{
+	if (s->policy->depth == EVIDENCE_FULL)
+		return is_known(s, &s->ak) ? NULL : "the AK is none of the known keys";
+	for (size_t i = 0; !s->manifest_error && i < s->manifest.count; i++) {
+		struct subject_key key = { 0 };
+
+		take_key(&key, &s->manifest.keys[i]);
+		if (!is_known(s, &key))
+			return "a key of the manifest is none of the known ones";
+	}
+	return s->manifest_error;
 }
 
 static bool same_key(const struct subject_key *key, const EVP_PKEY *other)

@@ -1,29 +1,31 @@
 /* SPDX-License-Identifier: MIT */
 /* Which checks run, in which order, and what follows from them. */
-#include "tools/verify/checks.h"
+#include "tools/libverify/checks.h"
 
-#include "tools/verify/subject.h"
+#include "tools/libverify/subject.h"
 
 enum check_when {
 	ALWAYS,
 	WITH_CRL,
-	WITH_CSP_ID,
-	WITH_MEASUREMENT,
+	WITH_BITS, /* that the policy demands of the guest's */
+	WITH_SVN,
 	WITH_KEYS,	     /* not when only the report is looked at */
 	WITH_SELECTOR,	     /* or a context */
 	WITH_EK_CERTIFICATE, /* of whatever was looked at */
 	WITH_QUOTE,
+	WITH_KNOWN_KEYS,
 	CHALLENGED,
 	NOT_CHALLENGED, /* a quote, but by a key of the manifest */
 	WITH_VALUES,	/* of the quoted PCRs */
 	WITH_DEMANDS,	/* or values that PCRs must have */
+	WITH_LIST,	/* and the lists of a policy behind it: that one has values */
 };
 
 /* In the order of their classes; docs/evidence.md explains each. */
 static const struct check {
 	const char *name;
 	enum check_class class;
-	enum check_when when;
+	unsigned int when; /* enum check_when */
 	const char *(*run)(const struct subject *s);
 } checks[] = {
 	{ "root", CHECK_CHAIN, ALWAYS, check_root },
@@ -35,16 +37,25 @@ static const struct check {
 	{ "signing-key", CHECK_REPORT, ALWAYS, check_signing_key },
 	{ "product", CHECK_REPORT, ALWAYS, check_product },
 	{ "chip-id", CHECK_REPORT, ALWAYS, check_chip_id },
-	{ "csp-id", CHECK_REPORT, WITH_CSP_ID, check_csp_id },
+	{ "known-chip", CHECK_REPORT, WITH_LIST + POLICY_CHIP_IDS, check_known_chip },
+	{ "csp-id", CHECK_REPORT, WITH_LIST + POLICY_CSP_IDS, check_csp_id },
 	{ "tcb", CHECK_REPORT, ALWAYS, check_tcb },
 	{ "tcb-order", CHECK_REPORT, ALWAYS, check_tcb_order },
 	{ "tcb-minimum", CHECK_REPORT, ALWAYS, check_tcb_minimum },
 	{ "policy", CHECK_REPORT, ALWAYS, check_policy },
+	{ "policy-bits", CHECK_REPORT, WITH_BITS, check_policy_bits },
+	{ "guest-svn", CHECK_REPORT, WITH_SVN, check_guest_svn },
 	{ "vmpl", CHECK_REPORT, ALWAYS, check_vmpl },
-	{ "measurement", CHECK_MEASUREMENT, WITH_MEASUREMENT, check_measurement },
+	{ "host-data", CHECK_REPORT, WITH_LIST + POLICY_HOST_DATA, check_host_data },
+	{ "measurement", CHECK_MEASUREMENT, WITH_LIST + POLICY_MEASUREMENTS, check_measurement },
+	{ "id-key", CHECK_MEASUREMENT, WITH_LIST + POLICY_ID_KEYS, check_id_key },
+	{ "author-key", CHECK_MEASUREMENT, WITH_LIST + POLICY_AUTHOR_KEYS, check_author_key },
+	{ "family-id", CHECK_MEASUREMENT, WITH_LIST + POLICY_FAMILY_IDS, check_family_id },
+	{ "image-id", CHECK_MEASUREMENT, WITH_LIST + POLICY_IMAGE_IDS, check_image_id },
 	{ "context", CHECK_BINDING, WITH_SELECTOR, check_context },
 	{ "report-data", CHECK_BINDING, WITH_KEYS, check_report_data },
 	{ "manifest", CHECK_BINDING, WITH_KEYS, check_manifest },
+	{ "known-key", CHECK_BINDING, WITH_KNOWN_KEYS, check_known_key },
 	{ "ek", CHECK_BINDING, CHALLENGED, check_ek },
 	{ "challenge-ek", CHECK_BINDING, CHALLENGED, check_challenge_ek },
 	{ "challenge-ak", CHECK_BINDING, CHALLENGED, check_challenge_ak },
@@ -61,20 +72,25 @@ static const struct check {
 };
 _Static_assert(sizeof(checks) / sizeof(checks[0]) <= CHECKS_MAX, "a verdict holds all checks");
 
-static bool wanted(enum check_when when, const struct subject *s)
+static bool wanted(const struct check *check, const struct subject *s)
 {
+	const struct policy *p = s->policy;
 	const struct evidence *e = s->evidence;
-	bool keys = s->policy->depth != EVIDENCE_REPORT;
-	bool full = s->policy->depth == EVIDENCE_FULL;
+	bool keys = p->depth != EVIDENCE_REPORT;
+	bool full = p->depth == EVIDENCE_FULL;
 	bool values = full && (e->challenged || e->quote_pcrs.size);
 
-	switch (when) {
+	if (check->when >= WITH_LIST)
+		return p->lists[check->when - WITH_LIST].count;
+	switch (check->when) {
 	case WITH_CRL:
-		return s->policy->crls;
-	case WITH_CSP_ID:
-		return s->policy->csp_id;
-	case WITH_MEASUREMENT:
-		return s->policy->has_measurement;
+		return p->crls;
+	case WITH_BITS:
+		return p->bits_required || p->bits_forbidden;
+	case WITH_SVN:
+		return p->minimum_svn;
+	case WITH_KNOWN_KEYS:
+		return keys && p->lists[POLICY_KEYS].count;
 	case WITH_KEYS:
 		return keys;
 	case WITH_SELECTOR:
@@ -90,7 +106,7 @@ static bool wanted(enum check_when when, const struct subject *s)
 	case WITH_VALUES:
 		return values;
 	case WITH_DEMANDS:
-		return values || (full && s->policy->pcr_count);
+		return values || (full && p->pcr_count);
 	default:
 		return true;
 	}
@@ -133,11 +149,12 @@ void checks_run(const struct evidence *evidence, const struct policy *policy,
 	for (size_t i = 0; i < sizeof(checks) / sizeof(checks[0]); i++) {
 		struct check_result *result = &verdict->results[verdict->count];
 
-		if (!wanted(checks[i].when, &subject))
+		if (!wanted(&checks[i], &subject))
 			continue;
 		result->name = checks[i].name;
 		result->class = checks[i].class;
 		result->error = checks[i].run(&subject);
+		subject_describe(&subject, result->name, result->found);
 		verdict->count++;
 		if (result->error && !verdict->first_failure)
 			verdict->first_failure = result;

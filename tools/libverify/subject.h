@@ -4,12 +4,12 @@
  * NULL, or what is wrong as a constant string; checks.c says which run, and docs/evidence.md what
  * each is for.
  */
-#ifndef SOCLE_TOOLS_VERIFY_SUBJECT_H
-#define SOCLE_TOOLS_VERIFY_SUBJECT_H
+#ifndef SOCLE_TOOLS_LIBVERIFY_SUBJECT_H
+#define SOCLE_TOOLS_LIBVERIFY_SUBJECT_H
 
 #include "core/evidence/vtpm_manifest.h"
 #include "core/tpm/host/tpm_quote.h"
-#include "tools/verify/checks.h"
+#include "tools/libverify/checks.h"
 
 /* A key of the manifest. */
 struct subject_key {
@@ -50,6 +50,16 @@ void subject_take_binding(struct subject *s);
 /* Takes apart the quote and its values. After it, the key that has to have signed it is known. */
 void subject_take_quote(struct subject *s);
 
+/* The value of a list of the policy with these bytes; NULL when there is none. */
+const struct policy_value *subject_find_value(const struct subject *s, enum policy_list_kind kind,
+					      const void *bytes, size_t size);
+
+/*
+ * Writes what the evidence has where the check of this name looks: one line, or nothing where there is
+ * nothing to show.
+ */
+void subject_describe(const struct subject *s, const char *check, char text[CHECK_FOUND_SIZE]);
+
 const char *check_root(const struct subject *s);
 const char *check_chain(const struct subject *s);
 const char *check_revocation(const struct subject *s);
@@ -65,11 +75,20 @@ const char *check_tcb_order(const struct subject *s);
 const char *check_tcb_minimum(const struct subject *s);
 const char *check_policy(const struct subject *s);
 const char *check_vmpl(const struct subject *s);
+const char *check_policy_bits(const struct subject *s);
+const char *check_guest_svn(const struct subject *s);
+const char *check_known_chip(const struct subject *s);
+const char *check_id_key(const struct subject *s);
+const char *check_author_key(const struct subject *s);
+const char *check_family_id(const struct subject *s);
+const char *check_image_id(const struct subject *s);
+const char *check_host_data(const struct subject *s);
 const char *check_measurement(const struct subject *s);
 
 const char *check_context(const struct subject *s);
 const char *check_report_data(const struct subject *s);
 const char *check_manifest(const struct subject *s);
+const char *check_known_key(const struct subject *s);
 const char *check_ek(const struct subject *s);
 const char *check_challenge_ek(const struct subject *s);
 const char *check_challenge_ak(const struct subject *s);

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "core/evidence/host/amd_crl.h"
-#include "tools/verify/subject.h"
+#include "tools/libverify/subject.h"
 
 /*
  * AMD's roots are known by their keys, wherever they come from. An emulated one is known by its marks
@@ -97,14 +97,34 @@ const char *check_chip_id(const struct subject *s)
 		       : "the VCEK is of another chip";
 }
 
+const struct policy_value *subject_find_value(const struct subject *s, enum policy_list_kind kind,
+					      const void *bytes, size_t size)
+{
+	const struct policy_list *list = &s->policy->lists[kind];
+
+	for (size_t i = 0; i < list->count; i++) {
+		if (list->values[i].size == size && memcmp(list->values[i].bytes, bytes, size) == 0)
+			return &list->values[i];
+	}
+	return NULL;
+}
+
+const char *check_known_chip(const struct subject *s)
+{
+	return subject_find_value(s, POLICY_CHIP_IDS, s->evidence->report.chip_id, PSP_CHIP_ID_SIZE)
+		       ? NULL
+		       : "the report is from another chip than the known ones";
+}
+
 const char *check_csp_id(const struct subject *s)
 {
 	if (s->signer_error)
 		return s->signer_error;
 	if (s->evidence->chain.key != REPORT_KEY_VLEK)
 		return "the report is not by a VLEK: no cloud stands behind its key";
-	return strcmp(s->signer.csp_id, s->policy->csp_id) == 0 ? NULL
-								: "the VLEK is another cloud's";
+	return subject_find_value(s, POLICY_CSP_IDS, s->signer.csp_id, strlen(s->signer.csp_id))
+		       ? NULL
+		       : "the VLEK is another cloud's";
 }
 
 static struct report_tcb tcb_of(const struct subject *s, uint64_t raw)
@@ -150,14 +170,9 @@ const char *check_tcb_order(const struct subject *s)
 	return NULL;
 }
 
-/*
- * What the host could go back to counts as what it runs, and so does what the guest was started
- * under. The current TCB follows from the order.
- */
-const char *check_tcb_minimum(const struct subject *s)
+static const char *minimum_error(const struct subject *s, const struct report_tcb *minimum)
 {
 	const struct psp_report *r = &s->evidence->report;
-	const struct report_tcb *minimum = &s->policy->minimum_tcb;
 
 	if (!report_tcb_at_least(tcb_of(s, r->reported_tcb), *minimum))
 		return "the reported TCB is below the demanded minimum";
@@ -168,9 +183,44 @@ const char *check_tcb_minimum(const struct subject *s)
 	return NULL;
 }
 
+/*
+ * What the host could go back to counts as what it runs, and so does what the guest was started
+ * under. The current TCB follows from the order.
+ */
+const char *check_tcb_minimum(const struct subject *s)
+{
+	const struct policy *p = s->policy;
+	const char *error = minimum_error(s, &p->minimum_tcb);
+
+	if (error || !p->by_product)
+		return error;
+	if (s->signer_error)
+		return s->signer_error;
+	return p->has_floor[s->signer.product]
+		       ? minimum_error(s, &p->floor[s->signer.product])
+		       : "the policy has no minimum for a TCB of this product";
+}
+
 const char *check_policy(const struct subject *s)
 {
 	return report_policy_error(&s->evidence->report);
+}
+
+const char *check_policy_bits(const struct subject *s)
+{
+	uint64_t bits = s->evidence->report.policy;
+
+	if (s->policy->bits_required & ~bits)
+		return "a required bit of the guest policy is not set";
+	return s->policy->bits_forbidden & bits ? "a forbidden bit of the guest policy is set"
+						: NULL;
+}
+
+const char *check_guest_svn(const struct subject *s)
+{
+	return s->evidence->report.guest_svn >= s->policy->minimum_svn
+		       ? NULL
+		       : "the guest's security version is below the demanded minimum";
 }
 
 const char *check_vmpl(const struct subject *s)
@@ -178,10 +228,59 @@ const char *check_vmpl(const struct subject *s)
 	return s->evidence->report.vmpl == s->policy->vmpl ? NULL : "the report is of another VMPL";
 }
 
+const char *check_host_data(const struct subject *s)
+{
+	const struct psp_report *r = &s->evidence->report;
+
+	return subject_find_value(s, POLICY_HOST_DATA, r->host_data, sizeof(r->host_data))
+		       ? NULL
+		       : "the host gave other data at launch than the expected";
+}
+
 const char *check_measurement(const struct subject *s)
 {
-	return memcmp(s->evidence->report.measurement, s->policy->measurement,
-		      PSP_MEASUREMENT_SIZE) == 0
+	return subject_find_value(s, POLICY_MEASUREMENTS, s->evidence->report.measurement,
+				  PSP_MEASUREMENT_SIZE)
 		       ? NULL
 		       : "the launched image is not the expected one";
+}
+
+const char *check_id_key(const struct subject *s)
+{
+	const struct psp_report *r = &s->evidence->report;
+
+	return subject_find_value(s, POLICY_ID_KEYS, r->id_key_digest, sizeof(r->id_key_digest))
+		       ? NULL
+		       : "no expected key signed the ID block";
+}
+
+/* Without the bit the digest is not of a key that signed anything. */
+const char *check_author_key(const struct subject *s)
+{
+	const struct psp_report *r = &s->evidence->report;
+
+	if (!(r->key_info & PSP_KEY_INFO_AUTHOR_KEY_EN))
+		return "the ID key has no author key";
+	return subject_find_value(s, POLICY_AUTHOR_KEYS, r->author_key_digest,
+				  sizeof(r->author_key_digest))
+		       ? NULL
+		       : "no expected key signed the ID key";
+}
+
+const char *check_family_id(const struct subject *s)
+{
+	const struct psp_report *r = &s->evidence->report;
+
+	return subject_find_value(s, POLICY_FAMILY_IDS, r->family_id, sizeof(r->family_id))
+		       ? NULL
+		       : "the image is of another family than the expected";
+}
+
+const char *check_image_id(const struct subject *s)
+{
+	const struct psp_report *r = &s->evidence->report;
+
+	return subject_find_value(s, POLICY_IMAGE_IDS, r->image_id, sizeof(r->image_id))
+		       ? NULL
+		       : "the image has another id than the expected";
 }

@@ -1,0 +1,284 @@
+/* SPDX-License-Identifier: MIT */
+/* The library's policies and verdicts as its users see them: socle-verify.h. */
+#include <jansson.h>
+#include <openssl/err.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/hex.h"
+#include "core/evidence/host/amd_crl.h"
+#include "tools/libverify/checks.h"
+#include "tools/libverify/socle-verify.h"
+
+#define CRLS_SIZE_MAX (1u << 20)
+
+_Static_assert(SOCLE_ERROR_SIZE == sizeof(struct host_error), "an error is passed on whole");
+
+struct socle_policy {
+	struct policy rules;
+};
+
+struct socle_verdict {
+	struct verdict checks;
+	struct psp_report report;
+	enum report_signing_key key;
+};
+
+const char *socle_verify_version(void)
+{
+	return SOCLE_VERSION;
+}
+
+static bool fail(char *to, const struct host_error *error)
+{
+	if (to)
+		memcpy(to, error->text, sizeof(error->text));
+	return false;
+}
+
+struct socle_policy *socle_policy_read(const char *json, size_t size, char *error)
+{
+	struct socle_policy *policy = calloc(1, sizeof(*policy));
+	struct host_error wrong;
+
+	if (policy && policy_read(&policy->rules, json, size, &wrong))
+		return policy;
+	if (!policy)
+		host_fail(&wrong, "out of memory");
+	socle_policy_free(policy);
+	fail(error, &wrong);
+	return NULL;
+}
+
+bool socle_policy_add_crls(struct socle_policy *policy, const void *data, size_t size, char *error)
+{
+	STACK_OF(X509_CRL) *all = policy->rules.crls
+					  ? sk_X509_CRL_deep_copy(policy->rules.crls, X509_CRL_dup,
+								  X509_CRL_free)
+					  : NULL;
+	struct host_error wrong;
+	const char *why = "more than 1 MiB, which no list has";
+
+	if (policy->rules.crls && !all)
+		why = "out of memory";
+	else if (size <= CRLS_SIZE_MAX)
+		why = amd_crl_read(&all, data, size);
+	if (why) {
+		sk_X509_CRL_pop_free(all, X509_CRL_free);
+		host_fail(&wrong, "%s", why);
+		return fail(error, &wrong);
+	}
+	sk_X509_CRL_pop_free(policy->rules.crls, X509_CRL_free);
+	policy->rules.crls = all;
+	return true;
+}
+
+void socle_policy_free(struct socle_policy *policy)
+{
+	if (!policy)
+		return;
+	policy_free(&policy->rules);
+	free(policy);
+}
+
+/* A part that a depth needs, and whether only where there was a challenge. */
+static const struct needed_part {
+	enum evidence_depth depth;
+	bool challenged;
+	enum socle_part part;
+	const char *what;
+} needed_parts[] = {
+	{ EVIDENCE_REPORT, false, SOCLE_REPORT, "the report" },
+	{ EVIDENCE_REPORT, false, SOCLE_CERT_SIGNER, "the certificate of the report's key" },
+	{ EVIDENCE_REPORT, false, SOCLE_CERT_ISSUER, "the certificate of its issuer" },
+	{ EVIDENCE_REPORT, false, SOCLE_CERT_ARK, "the certificate of the root" },
+	{ EVIDENCE_KEYS, false, SOCLE_OWN_NONCE, "the nonce, which has to be your own" },
+	{ EVIDENCE_KEYS, false, SOCLE_MANIFEST, "the manifest" },
+	{ EVIDENCE_FULL, true, SOCLE_EK, "the challenged EK" },
+	{ EVIDENCE_FULL, true, SOCLE_AK, "the challenged AK" },
+	{ EVIDENCE_FULL, true, SOCLE_ANSWER, "the answer to the challenge" },
+	{ EVIDENCE_FULL, false, SOCLE_QUOTE, "the quote" },
+	{ EVIDENCE_FULL, false, SOCLE_QUOTE_SIGNATURE, "the quote's signature" },
+	{ EVIDENCE_FULL, true, SOCLE_QUOTE_PCRS, "the values of the quoted PCRs" },
+};
+
+static const char *missing_part(const struct socle_evidence *e, enum evidence_depth depth)
+{
+	for (size_t i = 0; i < sizeof(needed_parts) / sizeof(needed_parts[0]); i++) {
+		const struct needed_part *n = &needed_parts[i];
+
+		if (n->depth <= depth && (!n->challenged || e->parts.challenged) &&
+		    !socle_evidence_has(e, n->part))
+			return n->what;
+	}
+	if (depth != EVIDENCE_REPORT && !e->parts.ek_certificate != !e->parts.ca)
+		return e->parts.ca ? "the certificate of an EK"
+				   : "the authorities of the EK's certificate";
+	return NULL;
+}
+
+/* What is looked at: nothing beyond the depth decides anything. */
+static void take_view(struct evidence *view, const struct socle_evidence *e,
+		      enum evidence_depth depth)
+{
+	*view = e->parts;
+	evidence_chain(e, &view->chain);
+	view->root_from_guest = !e->own_root;
+	if (depth == EVIDENCE_REPORT)
+		view->ek_certificate = NULL;
+	if (depth != EVIDENCE_FULL)
+		view->challenged = false;
+}
+
+struct socle_verdict *socle_verify(const struct socle_evidence *evidence,
+				   const struct socle_policy *policy, char *error)
+{
+	const char *missing = missing_part(evidence, policy->rules.depth);
+	struct socle_verdict *verdict = calloc(1, sizeof(*verdict));
+	struct host_error wrong;
+	struct evidence view;
+
+	if (missing || !verdict) {
+		host_fail(&wrong, missing ? "missing: %s" : "out of memory", missing);
+		fail(error, &wrong);
+		free(verdict);
+		return NULL;
+	}
+	ERR_set_mark();
+	take_view(&view, evidence, policy->rules.depth);
+	checks_run(&view, &policy->rules, &verdict->checks);
+	verdict->report = view.report;
+	verdict->key = view.chain.key;
+	amd_chain_free(&view.chain);
+	ERR_pop_to_mark();
+	return verdict;
+}
+
+enum socle_status socle_verdict_status(const struct socle_verdict *verdict)
+{
+	const struct check_result *first = verdict->checks.first_failure;
+
+	return first ? (enum socle_status)first->class : SOCLE_TRUSTED;
+}
+
+bool socle_verdict_emulated(const struct socle_verdict *verdict)
+{
+	return verdict->checks.emulated;
+}
+
+const char *socle_verdict_check(const struct socle_verdict *verdict, size_t index,
+				enum socle_status *status, const char **error, const char **found)
+{
+	const struct check_result *result;
+
+	if (index >= verdict->checks.count)
+		return NULL;
+	result = &verdict->checks.results[index];
+	if (status)
+		*status = (enum socle_status)result->class;
+	if (error)
+		*error = result->error;
+	if (found)
+		*found = result->found[0] ? result->found : NULL;
+	return result->name;
+}
+
+const char *socle_verdict_binding(const struct socle_verdict *verdict, size_t index)
+{
+	return index < verdict->checks.binding_count ? verdict->checks.bindings[index] : NULL;
+}
+
+static json_t *json_hex(const void *data, size_t size)
+{
+	char text[HEX_TEXT_SIZE(PSP_CHIP_ID_SIZE)];
+
+	hex_write(text, data, size);
+	return json_string(text);
+}
+
+static json_t *json_policy_bits(uint64_t policy)
+{
+	json_t *list = json_array();
+
+	for (unsigned int bit = 0; bit < 64; bit++) {
+		const char *name = policy >> bit & 1 ? report_policy_bit(bit) : NULL;
+
+		if (name)
+			json_array_append_new(list, json_string(name));
+	}
+	return list;
+}
+
+/* What the certificate of the report's key says, as far as it says it. */
+static json_t *json_signer(const struct socle_verdict *v)
+{
+	const struct amd_signer_info *signer = &v->checks.signer;
+
+	return json_pack("{s:s, s:s*, s:s*}", "kind", v->key == REPORT_KEY_VLEK ? "vlek" : "vcek",
+			 "product", signer->product_name[0] ? signer->product_name : NULL, "csp_id",
+			 signer->csp_id[0] ? signer->csp_id : NULL);
+}
+
+static json_t *json_report(const struct psp_report *report)
+{
+	return json_pack("{s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:o}", "version",
+			 (json_int_t)report->version, "vmpl", (json_int_t)report->vmpl, "policy",
+			 json_sprintf("%016llx", (unsigned long long)report->policy), "policy_bits",
+			 json_policy_bits(report->policy), "reported_tcb",
+			 json_sprintf("%016llx", (unsigned long long)report->reported_tcb),
+			 "measurement", json_hex(report->measurement, sizeof(report->measurement)),
+			 "report_data", json_hex(report->report_data, sizeof(report->report_data)),
+			 "chip_id", json_hex(report->chip_id, sizeof(report->chip_id)));
+}
+
+static json_t *json_bindings(const struct verdict *verdict)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < verdict->binding_count; i++)
+		json_array_append_new(list, json_string(verdict->bindings[i]));
+	return list;
+}
+
+static json_t *json_checks(const struct verdict *verdict, bool explain)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < verdict->count; i++) {
+		const struct check_result *r = &verdict->results[i];
+
+		json_array_append_new(list,
+				      json_pack("{s:s, s:i, s:s, s:s*, s:s*}", "name", r->name,
+						"class", (int)r->class, "result",
+						r->error ? "fail" : "pass", "error", r->error,
+						"found", explain && r->found[0] ? r->found : NULL));
+	}
+	return list;
+}
+
+char *socle_verdict_json(const struct socle_verdict *verdict, bool explain)
+{
+	const struct verdict *v = &verdict->checks;
+	json_t *root = json_pack("{s:i, s:s, s:b, s:i, s:s*, s:s*, s:o, s:o, s:o, s:o}", "format",
+				 1, "verdict", v->first_failure ? "refused" : "trusted", "emulated",
+				 v->emulated, "status", (int)socle_verdict_status(verdict),
+				 "failed", v->first_failure ? v->first_failure->name : NULL,
+				 "binding", v->bindings[0], "bindings", json_bindings(v), "report",
+				 json_report(&verdict->report), "signer", json_signer(verdict),
+				 "checks", json_checks(v, explain));
+	char *text = root ? json_dumps(root, JSON_INDENT(2)) : NULL;
+
+	json_decref(root);
+	return text;
+}
+
+void socle_verdict_free(struct socle_verdict *verdict)
+{
+	free(verdict);
+}
+
+/* jansson's texts are malloc()'s: nobody here sets other functions. */
+void socle_text_free(char *text)
+{
+	free(text);
+}

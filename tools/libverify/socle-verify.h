@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * libsocle-verify: decides whether the evidence of an SEV-SNP guest, and of the vTPM that an SVSM
+ * gives it, is to be trusted.
+ *
+ *	struct socle_policy *policy = socle_policy_read(json, json_size, error);
+ *	struct socle_evidence *evidence = socle_evidence_new();
+ *	struct socle_verdict *verdict;
+ *
+ *	socle_evidence_add(evidence, SOCLE_REPORT, report, report_size, error);
+ *	socle_evidence_add(evidence, SOCLE_CERT_SIGNER, vcek, vcek_size, error);
+ *	verdict = socle_verify(evidence, policy, error);
+ *	if (verdict && socle_verdict_status(verdict) == SOCLE_TRUSTED)
+ *		...
+ *
+ * The library reads memory and nothing else: no file, no network, no environment. It writes nothing,
+ * ends no process, installs no handler and keeps no state besides the objects below. The clock is
+ * read where the policy does not say the time.
+ *
+ * Threads: an object that is only read (const) may be used by any number of threads at once; whoever
+ * changes or frees one has it alone.
+ *
+ * Errors: a function that can fail has error, NULL or SOCLE_ERROR_SIZE bytes. On failure it holds one
+ * line without a line end, for people, in which nothing but printable characters stands; on success it
+ * is untouched. A refusal is no failure: then there is a verdict, which says so.
+ *
+ * Ownership: what a function takes it copies. What it gives lives as long as the object that it comes
+ * from, and an object until its _free(), which takes NULL, too.
+ *
+ * Compatibility: within libsocle-verify.so.0 symbols, values of enums and the meaning of a policy stay;
+ * more may come.
+ */
+#ifndef SOCLE_VERIFY_H
+#define SOCLE_VERIFY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define SOCLE_ERROR_SIZE 512
+
+/* The version of the library: "0.1.0". */
+const char *socle_verify_version(void);
+
+/* ---- What the relying party demands: docs/policy.md ---- */
+
+struct socle_policy;
+
+/*
+ * A policy is one JSON object. {"format": 1, "look_at": "report"} is the least: what is then demanded
+ * is said in docs/policy.md. A field that is not known, one that is there twice, and a rule that can
+ * never hold are refused: error has the place and the rule. NULL on failure.
+ */
+struct socle_policy *socle_policy_read(const char *json, size_t size, char *error);
+
+/*
+ * Adds the revocation lists in size bytes of PEM or DER, 16 in all: from then on the chain must not be
+ * revoked. On failure none of them counts.
+ */
+bool socle_policy_add_crls(struct socle_policy *policy, const void *data, size_t size, char *error);
+
+void socle_policy_free(struct socle_policy *policy);
+
+/* ---- What it has in its hands: docs/evidence.md ---- */
+
+struct socle_evidence;
+
+enum socle_part {
+	/* From the guest, or whoever sent the evidence. The report comes before everything else. */
+	SOCLE_REPORT = 1,      /* in any of its forms; a table within it is as SOCLE_CERT_TABLE */
+	SOCLE_CERT_TABLE = 2,  /* the host's; empty: there is none */
+	SOCLE_CERT_ARK = 3,    /* PEM or DER; of several certificates, the one that fits */
+	SOCLE_CERT_ISSUER = 4, /* ASK or ASVK, as the report says which key signed it */
+	SOCLE_CERT_SIGNER = 5, /* VCEK or VLEK */
+	SOCLE_MANIFEST = 6,    /* of the vTPM, version 0 or 1 */
+	SOCLE_SELECTOR = 7,
+	SOCLE_CONTEXT = 8,
+	SOCLE_EK = 9,	   /* PEM */
+	SOCLE_AK = 10,	   /* PEM, TPMT_PUBLIC or TPM2B_PUBLIC */
+	SOCLE_ANSWER = 11, /* to the challenge */
+	SOCLE_QUOTE = 12,  /* TPMS_ATTEST */
+	SOCLE_QUOTE_SIGNATURE = 13,
+	SOCLE_QUOTE_PCRS = 14,	   /* as tpm2_quote -o writes them */
+	SOCLE_EK_CERTIFICATE = 15, /* goes with SOCLE_OWN_CA */
+
+	/* The relying party's own: never from the guest. */
+	SOCLE_OWN_NONCE = 64,	  /* 64 bytes */
+	SOCLE_OWN_CHALLENGE = 65, /* JSON: the record of the challenge that it sent */
+	SOCLE_OWN_ROOT = 66,	  /* an ARK, as SOCLE_CERT_ARK: an emulated one has to be its own */
+	SOCLE_OWN_CA = 67,	  /* the authorities that may have certified an EK, PEM or DER */
+};
+
+/* NULL when memory is short. */
+struct socle_evidence *socle_evidence_new(void);
+
+/*
+ * Adds a part, each once. Only its form is looked at, and whether its size (64 KiB at most, 128 of a report) is
+ * bounded: nothing is believed. False when it cannot be what it is said to be; then the evidence is
+ * as it was before.
+ */
+bool socle_evidence_add(struct socle_evidence *evidence, enum socle_part part, const void *data,
+			size_t size, char *error);
+
+/*
+ * Whether this part is there: it was added, or, of a certificate, it is in the host's table, or is one
+ * of those of AMD that the library knows and fits.
+ */
+bool socle_evidence_has(const struct socle_evidence *evidence, enum socle_part part);
+
+/* Which key signed the report, as it says: "vcek", "vlek", or NULL for neither, or without a report. */
+const char *socle_evidence_key(const struct socle_evidence *evidence);
+
+void socle_evidence_free(struct socle_evidence *evidence);
+
+/* ---- What follows ---- */
+
+struct socle_verdict;
+
+/* The class of the first check that failed; the exit status of `socle verify`. */
+enum socle_status {
+	SOCLE_TRUSTED = 0,
+	SOCLE_REFUSED_CHAIN = 2,       /* signature or chain */
+	SOCLE_REFUSED_REPORT = 3,      /* what the report says */
+	SOCLE_REFUSED_MEASUREMENT = 4, /* another image */
+	SOCLE_REFUSED_BINDING = 5,     /* of nonce, context, manifest and keys */
+	SOCLE_REFUSED_QUOTE = 6,
+};
+
+/*
+ * Runs all checks that policy asks for. NULL when a part is missing that they need, and the error says
+ * which: nothing is guessed. Neither argument has to live longer than the call.
+ */
+struct socle_verdict *socle_verify(const struct socle_evidence *evidence,
+				   const struct socle_policy *policy, char *error);
+
+enum socle_status socle_verdict_status(const struct socle_verdict *verdict);
+
+/* An emulated machine's, trusted or not: it proves nothing about any hardware. */
+bool socle_verdict_emulated(const struct socle_verdict *verdict);
+
+/*
+ * The name of a check that ran, in the order of docs/evidence.md; NULL behind the last. Names stay the
+ * same for ever. status is what the verdict has if it is the first to fail; error is NULL, or why it
+ * failed, and found what the evidence has there, or NULL where there is nothing to show: both for people.
+ * Each of the three may be NULL.
+ */
+const char *socle_verdict_check(const struct socle_verdict *verdict, size_t index,
+				enum socle_status *status, const char **error, const char **found);
+
+/* What a trusted one rests on: "challenge", "attested-ak", "ek-certificate", "manifest". NULL behind the last. */
+const char *socle_verdict_binding(const struct socle_verdict *verdict, size_t index);
+
+/*
+ * All of it as one JSON object (docs/verdict.schema.json), with what was found if explain. The caller
+ * frees it with socle_text_free(); NULL when memory is short.
+ */
+char *socle_verdict_json(const struct socle_verdict *verdict, bool explain);
+
+void socle_verdict_free(struct socle_verdict *verdict);
+
+void socle_text_free(char *text);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
