@@ -4,9 +4,10 @@
 
     run.py --programs BUILD [--keep DIR] [NAME]...
 
-A guest writes `ok RULE` or `not ok RULE: ...` to the debug console. Here stands how many rules each
+A guest of tests/machine/guest writes `ok RULE` or `not ok RULE: ...` to the debug console. Here stands how many rules each
 must have proved, how its run must end, and the specification it is about; the values that a rule
-wants are literals in the guest's source. The last line is `machine: N passed, N failed`.
+wants are literals in the guest's source. The portable guests of tests/machine/rules have their part
+in rules.py. The last line is `machine: N passed, N failed`.
 """
 
 import argparse
@@ -16,6 +17,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "lib"))
 import machine  # noqa: E402
+import rules  # noqa: E402
 from results import Results  # noqa: E402
 
 TIMEOUT_S = 60
@@ -110,19 +112,30 @@ def run_guest(programs, name, cpus, features, folder):
     return stop, machine.log_of(logs).splitlines() if stop else [output]
 
 
-def wrong(stop, lines, rules, ending):
+def wrong(stop, lines, wanted, ending):
     """What is not as it must be, as lines of text."""
     if stop is None:
         return ["did not start: " + lines[0]]
     problems = [line for line in lines if line.startswith("not ok")]
     proved = sum(line.startswith("ok ") for line in lines)
-    if proved != rules:
-        problems.append(f"{proved} rules proved, {rules} wanted")
+    if proved != wanted:
+        problems.append(f"{proved} rules proved, {wanted} wanted")
     for key, value in ending.items():
         if stop.get(key) != value:
             problems.append(f"the run ended with {key} = {stop.get(key)}, {value} wanted: "
                             f"{stop.get('message')}")
     return problems
+
+
+def run_guests(result, programs, folder, names):
+    for name, cpus, wanted, features, ending in TESTS:
+        if name not in names:
+            continue
+        stop, lines = run_guest(programs, name, cpus, features, folder)
+        problems = wrong(stop, lines, wanted, ending)
+        result(not problems, name)
+        for problem in problems:
+            print(f"# {problem}", flush=True)
 
 
 def main():
@@ -131,23 +144,18 @@ def main():
     parser.add_argument("--keep", type=Path, help="keep images and logs there")
     parser.add_argument("names", nargs="*", help="tests of these names, and no others")
     options = parser.parse_args()
-    unknown = set(options.names) - {test[0] for test in TESTS}
+    unknown = set(options.names) - {test[0] for test in TESTS} - set(rules.NAMES)
     if unknown:
         parser.error(f"no such test: {', '.join(sorted(unknown))}")
     if options.keep:
         options.keep.mkdir(parents=True)
     result = Results("machine")
     with tempfile.TemporaryDirectory(prefix="socle-machine-") as temporary:
-        folder = options.keep or Path(temporary)
-        for name, cpus, rules, features, ending in TESTS:
-            if options.names and name not in options.names:
-                continue
-            stop, lines = run_guest(options.programs.resolve(), name, cpus, features,
-                                    folder.resolve())
-            problems = wrong(stop, lines, rules, ending)
-            result(not problems, name)
-            for problem in problems:
-                print(f"# {problem}", flush=True)
+        folder = (options.keep or Path(temporary)).resolve()
+        names = options.names or [*(test[0] for test in TESTS), *rules.NAMES]
+        programs = options.programs.resolve()
+        run_guests(result, programs, folder, names)
+        rules.run(result, programs, folder, [name for name in rules.NAMES if name in names])
     return result.finish()
 
 

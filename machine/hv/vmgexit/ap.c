@@ -45,7 +45,7 @@ static bool ap_create(struct ghcb_call *c, uint32_t apic_id, unsigned int vmpl, 
 {
 	struct vcpu *v;
 
-	if (!(c->fields & GHCB_FIELD_RAX) || c->info_2 % ABI_PAGE_SIZE != 0)
+	if (c->info_2 % ABI_PAGE_SIZE != 0)
 		return false;
 	if (!vcpu_set_vmsa(apic_id, vmpl, c->info_2, c->rax, on_init))
 		return false;
@@ -63,6 +63,11 @@ void nae_ap_creation(struct ghcb_call *c)
 
 	if (c->p->vmpl == 0 && fault_strikes(MAILBOX_FAULT_REFUSE_AP_CREATION)) {
 		ghcb_error(c, GHCB_ERROR_INVALID_INPUT);
+		return;
+	}
+	/* SEV_FEATURES, for all but the end of a vCPU. */
+	if ((c->info_1 & REQUEST_MASK) != GHCB_AP_DESTROY && !(c->fields & GHCB_FIELD_RAX)) {
+		ghcb_error(c, GHCB_ERROR_MISSING_INPUT);
 		return;
 	}
 	if (!(c->info_1 & RESERVED_MASK) && vmpl < SNP_VMPL_COUNT && vmpl >= c->p->vmpl) {

@@ -15,6 +15,7 @@
 #define GHCB_FIELD_RDX (1u << 3)
 #define GHCB_FIELD_SCRATCH (1u << 4)
 #define GHCB_FIELD_EXIT (1u << 5) /* exit code and both exit infos */
+#define GHCB_FIELD_XCR0 (1u << 6)
 
 struct ghcb_call {
 	struct vcpu *v;

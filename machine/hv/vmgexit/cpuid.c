@@ -3,11 +3,19 @@
 
 #include "machine/hv/plane/cpuid.h"
 
+#define LEAF_XSAVE 0xdu
+
 void nae_cpuid(struct ghcb_call *c)
 {
 	struct cpuid_machine machine = cpuid_this_machine();
-	struct x86_cpuid r = cpuid_answer((uint32_t)c->rax, (uint32_t)c->rcx, c->v->id, &machine);
+	struct x86_cpuid r;
 
+	/* Sizes in that leaf depend on XCR0 (GHCB specification, CPUID event). */
+	if ((uint32_t)c->rax == LEAF_XSAVE && !(c->fields & GHCB_FIELD_XCR0)) {
+		ghcb_error(c, GHCB_ERROR_MISSING_INPUT);
+		return;
+	}
+	r = cpuid_answer((uint32_t)c->rax, (uint32_t)c->rcx, c->v->id, &machine);
 	c->rax = r.eax;
 	c->rbx = r.ebx;
 	c->rcx = r.ecx;

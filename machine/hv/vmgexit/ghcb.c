@@ -57,6 +57,8 @@ static void take_inputs(struct ghcb_call *c, struct ghcb *page)
 	    is_valid(bitmap, offsetof(struct ghcb, sw_exit_info_1)) &&
 	    is_valid(bitmap, offsetof(struct ghcb, sw_exit_info_2)))
 		c->fields |= GHCB_FIELD_EXIT;
+	if (is_valid(bitmap, offsetof(struct ghcb, xcr0)))
+		c->fields |= GHCB_FIELD_XCR0;
 }
 
 static void put_field(struct ghcb *page, uint16_t offset, uint64_t value)

@@ -44,7 +44,10 @@ void nae_ioio(struct ghcb_call *c)
 		return;
 	}
 	if (c->info_1 & SVM_IOIO_STRING) {
-		string_io(c, &a);
+		if (c->fields & GHCB_FIELD_SCRATCH)
+			string_io(c, &a);
+		else
+			ghcb_error(c, GHCB_ERROR_MISSING_INPUT);
 	} else if (c->info_1 & SVM_IOIO_IN) {
 		ports_read(&a);
 		/* Linux takes RAX as it is: bytes beyond the access stay what they were. */

@@ -104,6 +104,8 @@ gdt:
 	.quad 0x00affb000000ffff	/* 0x20: code, ring 3 */
 gdt_tss:
 	.quad 0, 0			/* 0x28: TSS, filled by guest_start() */
+	.quad 0x00cf9b000000ffff	/* 0x38: code, ring 0, 32-bit */
+	.quad 0x00009b000000ffff	/* 0x40: code, ring 0, 16-bit */
 gdt_end:
 	.globl gdt_pointer
 gdt_pointer:

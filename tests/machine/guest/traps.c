@@ -48,6 +48,11 @@ void user_leave(struct trap_frame *frame)
 	frame->rsp = user_kernel_rsp;
 }
 
+uint64_t traps_tss(void)
+{
+	return (uint64_t)&tss;
+}
+
 void traps_start(void)
 {
 	struct {

@@ -20,6 +20,9 @@ _Noreturn void trap_unhandled(const struct trap_frame *frame);
 /* Loads the IDT, and a TSS with a stack for what comes from ring 3. On one CPU. */
 void traps_start(void);
 
+/* The TSS, which VMPLs of that CPU may have, too. */
+uint64_t traps_tss(void);
+
 /* Runs ring 3 at rip until the handler calls user_leave(). */
 void user_run(uint64_t rip, uint64_t rsp);
 void user_leave(struct trap_frame *frame);

@@ -45,7 +45,7 @@ void vmsa_fill(struct snp_vmsa *vmsa, uint8_t vmpl, void (*entry)(void), const u
 		.ds = data,
 		.fs = data,
 		.gs = data,
-		.gdtr = { 0, 0, 0x37, (uint64_t)gdt },
+		.gdtr = { 0, 0, 0x47, (uint64_t)gdt },
 		.idtr = { 0, 0, idtr.limit, idtr.base },
 		.ldtr = { 0, 0x82, 0xffff, 0 },
 		.tr = { 0, 0x8b, 0xffff, 0 },

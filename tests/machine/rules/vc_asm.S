@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT */
+#define MSR_GHCB 0xc0010130
+#define RUN_VMPL0 0x16
+
+	.text
+/* void vc_execute(const struct vc_jump *jump) */
+	.globl vc_execute
+vc_execute:
+	movq 16(%rdi), %rax
+	movq 24(%rdi), %rcx
+	movq 32(%rdi), %rdx
+	pushq 8(%rdi)
+	pushq (%rdi)
+	lretq
+
+/*
+ * Handlers of protected mode without long mode: they note the exception, and ask for VMPL0. Their
+ * level starts anew each time, so they do not come back.
+ */
+	.code32
+	.globl vc_legacy_vc, vc_legacy_gp, vc_legacy_ud
+vc_legacy_ud:
+	movl $6, vc_legacy_vector
+	movl $0, vc_legacy_error
+	jmp note_eip
+vc_legacy_gp:
+	movl $13, vc_legacy_vector
+	popl vc_legacy_error
+	jmp note_eip
+vc_legacy_vc:
+	movl $29, vc_legacy_vector
+	popl vc_legacy_error
+note_eip:
+	popl vc_legacy_eip
+	movl $MSR_GHCB, %ecx
+	movl $RUN_VMPL0, %eax
+	xorl %edx, %edx
+	wrmsr
+	rep
+	vmmcall
+	jmp .
+	.code64
+
+	.section .bss
+	.balign 8
+	.globl vc_legacy_vector, vc_legacy_error, vc_legacy_eip
+vc_legacy_vector:
+	.skip 4
+vc_legacy_error:
+	.skip 4
+vc_legacy_eip:
+	.skip 4
+
+	.section .note.GNU-stack, "", @progbits
