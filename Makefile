@@ -13,8 +13,8 @@ export LC_ALL := C.UTF-8
 # Set-up comes before what needs it, whatever make -j says; ninja is told how many JOBS.
 .NOTPARALLEL:
 
-.PHONY: all bench tests demo check check-slow check-machine check-attacks check-peers check-tpm-applications \
-	guest guest7 install uninstall format clean \
+.PHONY: all bench tests demo check check-slow check-machine trial-kit check-attacks check-peers \
+	check-tpm-applications guest guest7 install uninstall format clean \
 	setup-demo setup-check
 
 all: $(OUT)/build.ninja
@@ -38,6 +38,10 @@ check-slow: setup-check tests guest guest7
 # Rules of the specifications, by tiny guests on the emulated machine; `check` has them, too.
 check-machine: setup-check tests
 	tests/machine/run.py --programs $(OUT)
+
+# The same guests for a host with SEV-SNP, and what they say here, in build/trial-kit.
+trial-kit: setup-check tests
+	scripts/trial-kit --programs $(OUT)
 
 # Attacks of a guest on Socle, which `check` has, too.
 check-attacks: setup-check tests

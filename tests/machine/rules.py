@@ -9,7 +9,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "lib"))
 import machine  # noqa: E402
 import tap  # noqa: E402
 
-TIMEOUT_S = 60
+TIMEOUT_S = 240
 VMSA, CPUID_PAGE, SECRETS_PAGE = "0x700000", "0x701000", "0x702000"
 
 PASSED = {"reason": "guest_terminated", "vmpl": 0, "set": 10, "code": 0}
@@ -17,6 +17,14 @@ PASSED = {"reason": "guest_terminated", "vmpl": 0, "set": 10, "code": 0}
 IMAGES = {  # SEV_FEATURES, rules
     "rules-plain": (1, 546),
     "rules-restricted": (9, 18),  # feature 3
+}
+
+# On hosts that exist (docs/hosts.md): rules that are skipped. KVM upstream has neither levels nor
+# INVLPGB nor restricted injection.
+HOSTS = {
+    ("rules-plain", "kvm-svsm"): 0,
+    ("rules-restricted", "kvm-svsm"): 0,
+    ("rules-plain", "kvm"): 319,
 }
 
 # Images of one rule that ends the VM: how. APM volume 2, 15.36.10; GHCB specification, 2.3.1.
@@ -35,21 +43,35 @@ ENDINGS = {
 NAMES = [*IMAGES, *ENDINGS]
 
 
-def run_image(programs, name, folder):
-    """Why the machine stopped, None when it did not start, and the lines of the guest's console."""
-    socle = programs / "tools" / "socle"
-    image, logs = folder / f"{name}.igvm", folder / f"{name}.logs"
-    logs.mkdir()
+def build(programs, name, image, vmsa=VMSA):
+    """What is wrong, or nothing."""
     features = IMAGES[name][0] if name in IMAGES else 1
-    output = machine.build(
-        socle, image, "--memory", "64M", "--bare",
-        programs / "tests" / "machine" / "rules" / name, "--vmsa", VMSA, "--cpuid-page",
+    return machine.build(
+        programs / "tools" / "socle", image, "--memory", "64M", "--bare",
+        programs / "tests" / "machine" / "rules" / name, "--vmsa", vmsa, "--cpuid-page",
         CPUID_PAGE, "--secrets-page", SECRETS_PAGE, "--sev-features", features)
+
+
+def run_image(programs, name, host, folder):
+    """Why the machine stopped, None when it did not start, and the lines of the guest's console."""
+    image, logs = folder / f"{name}-{host}.igvm", folder / f"{name}-{host}.logs"
+    logs.mkdir()
+    output = build(programs, name, image)
     if output:
         return None, [output]
-    stop, output = machine.run(socle, image, logs, folder / "keys", "--cpus", 2, "--memory", "64M",
-                               "--hv", programs / "machine" / "hv" / "hv.bin", seconds=TIMEOUT_S)
+    stop, output = machine.run(programs / "tools" / "socle", image, logs, folder / "keys", "--host", host,
+                               "--cpus", 2, "--memory", "64M", "--hv",
+                               programs / "machine" / "hv" / "hv.bin", seconds=TIMEOUT_S)
     return stop, machine.log_of(logs, "guest.log").splitlines() if stop else [output]
+
+
+def status_of(name, stop, lines):
+    """How a run came to its end, in the words of a trial's result."""
+    if stop is None:
+        return "not started: " + " ".join(lines)
+    if stop["reason"] == "timeout":
+        return "hung"
+    return "went on" if any(line.startswith("not ok 1 - end:") for line in lines) else "ended"
 
 
 def ended_otherwise(stop, wanted):
@@ -57,20 +79,23 @@ def ended_otherwise(stop, wanted):
             for key, value in wanted.items() if stop.get(key) != value]
 
 
-def judge_rules(result, name, stop, lines):
+def judge_rules(result, name, host, skipped, stop, lines):
     """Each rule is a result. The rules that it had."""
+    where = f"{name} on {host}"
     try:
         rules, _ = tap.read(lines)
     except tap.Malformed as error:
-        result(False, name, str(error))
+        result(False, where, str(error))
         return []
     for rule in rules:
-        result(rule.ok and not rule.skip, f"{name}: {rule.key}",
+        result(rule.ok and not (rule.skip and skipped == 0), f"{where}: {rule.key}",
                f"skipped: {rule.skip}" if rule.skip else rule.detail)
     wrong = ended_otherwise(stop, PASSED)
     if len(rules) != IMAGES[name][1]:
         wrong.append(f"{len(rules)} rules, {IMAGES[name][1]} wanted")
-    result(not wrong, f"{name}: end", "; ".join(wrong))
+    if sum(bool(rule.skip) for rule in rules) != skipped:
+        wrong.append(f"{sum(bool(rule.skip) for rule in rules)} skipped, {skipped} wanted")
+    result(not wrong, f"{where}: end", "; ".join(wrong))
     return rules
 
 
@@ -91,14 +116,26 @@ def summary(rules):
     return f"{len(rules)} rules, {lower} of them at VMPL 1 to 3, {two} by two vCPUs"
 
 
+def run_rules(result, programs, folder, name, host, skipped):
+    stop, lines = run_image(programs, name, host, folder)
+    if stop is None:
+        result(False, f"{name} on {host}", "did not start: " + " ".join(lines))
+        return []
+    return judge_rules(result, name, host, skipped, stop, lines)
+
+
 def run(result, programs, folder, names):
     rules = []
     for name in names:
-        stop, lines = run_image(programs, name, folder)
+        if name in IMAGES:
+            rules += run_rules(result, programs, folder, name, "strict", 0)
+            for (image, host), skipped in HOSTS.items():
+                if image == name:
+                    run_rules(result, programs, folder, name, host, skipped)
+            continue
+        stop, lines = run_image(programs, name, "strict", folder)
         if stop is None:
             result(False, name, "did not start: " + " ".join(lines))
-        elif name in IMAGES:
-            rules += judge_rules(result, name, stop, lines)
         else:
             judge_ending(result, name, stop, lines)
     if rules:

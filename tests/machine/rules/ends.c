@@ -129,6 +129,7 @@ static uint64_t real_mode(const struct rule_case *c)
 	return actor_run_level(1);
 }
 
+/* The levels are those that act. */
 static const struct rule endings[] = {
 	{ "VMPL3 writes what it may only read", ACCESS, RULE_CPU, LEVEL(3), 1, 0,
 	  write_without_right, 0, 0 },
