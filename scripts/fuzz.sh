@@ -14,7 +14,7 @@ set -eu
 case ${1-} in
 calls) program=monitor/protocol/tests/fuzz-calls longest=8192 ;;
 selector) program=core/tpm/tests/fuzz-selector longest=1100 ;;
-report) program=core/evidence/tests/fuzz-report-input longest=4096 ;;
+report) program=core/evidence/tests/fuzz-report-input longest=16384 ;;
 *)
 	echo "usage: $0 calls|selector|report [SECONDS]" >&2
 	exit 1

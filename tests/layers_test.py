@@ -92,6 +92,7 @@ ARROWS = {
     "tools/verify": ("core/base/", "tools/cmd.h", "tools/policy_options.h",
                      "tools/libverify/socle-verify.h"),
     "tools/cmd_verify.c": ("tools/cmd.h", "tools/options.h", "tools/verify/"),
+    "tools/cmd_policy.c": ("tools/cmd.h", "tools/options.h", "tools/verify/"),
     "guest/module": ("abi/",),
     "guest/agent": ("abi/", "core/"),
     "bench": ("abi/", "core/", "services/"),

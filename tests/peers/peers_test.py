@@ -14,6 +14,7 @@ import argparse
 import itertools
 import os
 import shutil
+import struct
 import subprocess
 import sys
 import tempfile
@@ -30,6 +31,7 @@ import verify_test as common  # noqa: E402
 from evidence import mine, own  # noqa: E402
 from results import Results  # noqa: E402
 
+SNPGUEST = "0.11.0"
 GO_SEV_GUEST = "github.com/google/go-sev-guest/tools/{}@v0.15.0"
 # The most that a policy may allow, and nothing that it must demand: SMT (bit 16), the bit that is always
 # set (17) and CXL (21), but neither migration (18) nor debugging (19).
@@ -56,6 +58,38 @@ def install(work, tool):
             result.skip(tool, f"go install {GO_SEV_GUEST.format(tool)}: {run.stderr.strip().splitlines()[-1:]}")
             return None
     return program
+
+
+def run_or_skip(name, program, command, **options):
+    """Builds a program with another language's tool; None with the reason as a result."""
+    if program.exists():
+        return program
+    if not shutil.which(command[0]):
+        reason = f"there is no {command[0]} command"
+    else:
+        run = subprocess.run([str(word) for word in command], check=False, capture_output=True, text=True,
+                             **options)
+        reason = None if run.returncode == 0 else run.stderr.strip().splitlines()[-1:]
+    if reason:
+        result.skip(name, reason)
+        return None
+    return program
+
+
+def build_writers(work):
+    """Programs that write evidence in the forms of others: name -> program, as far as they can be built."""
+    work = work.resolve()
+    environment = {**os.environ, "CARGO_TARGET_DIR": str(work / "target")}
+    go = {**os.environ, "GOPATH": str(work / "gopath"), "GOFLAGS": "-modcacherw"}
+    return {
+        "snpguest": run_or_skip("snpguest", work / "bin/snpguest", [
+            "cargo", "install", "--quiet", "--locked", "--root", work, "snpguest@" + SNPGUEST], env=environment),
+        "trustee": run_or_skip("Trustee's evidence", work / "target/release/trustee-evidence", [
+            "cargo", "build", "--quiet", "--locked", "--release", "--manifest-path",
+            ROOT / "tests/peers/trustee/Cargo.toml"], env=environment),
+        "tpmtools": run_or_skip("go-tpm-tools' messages", work / "bin/tpmtools", [
+            "go", "build", "-o", work / "bin/tpmtools", "."], env=go, cwd=ROOT / "tests/peers/tpmtools"),
+    }
 
 
 def read_certificate(path):
@@ -253,6 +287,62 @@ def check_messages(cases, socle, show, work):
                f"{case.name}, as the peer's message", run.stderr)
 
 
+def read_table(table):
+    """Certificates of a host's table by name, as far as they have one here."""
+    names = {guid: name for name, guid in common.TABLE_GUIDS.items()}
+    found = {}
+    for at in range(0, len(table), 24):
+        guid, offset, length = table[at:at + 16], *struct.unpack_from("<II", table, at + 16)
+        if not any(guid):
+            break
+        if guid in names:
+            found[names[guid]] = table[offset:offset + length]
+    return found
+
+
+def written(writers, case, work):
+    """The case's evidence in the forms of others, as they write it: name of the form -> file."""
+    attestation, report = work / "attestation", work / "report"
+    attestation.write_bytes(case.attestation())
+    report.write_bytes(attestation.read_bytes()[:1184])
+    table = attestation.read_bytes()[1184:]
+    certificates = []
+    for name, der in read_table(table).items():
+        (work / f"{name}.der").write_bytes(der)
+        certificates += [name.upper(), work / f"{name}.der"]
+
+    def save(form, program, *words):
+        run = subprocess.run([str(word) for word in (program, *words)], check=False, capture_output=True)
+        result(run.returncode == 0, f"{case.name}: {form} is written", run.stderr)
+        (work / form).write_bytes(run.stdout)
+        return form, work / form
+
+    if writers["snpguest"]:
+        yield save("snpguest.json", writers["snpguest"], "display", "report", report, "-o", "json")
+    for kind in ("evidence", "attestation") if writers["trustee"] else ():
+        yield save(f"trustee-{kind}.json", writers["trustee"], kind, report, *certificates)
+    for kind in ("attestation", "svsm") if writers["tpmtools"] else ():
+        run = subprocess.run([writers["tpmtools"], kind, attestation, work / f"{kind}.pb"], check=False,
+                             capture_output=True)
+        result(run.returncode == 0, f"{case.name}: {kind}.pb is written", run.stderr)
+        yield f"{kind}.pb", work / f"{kind}.pb"
+
+
+def check_forms(writers, cases, socle, work):
+    """What others write reads as the same report, with the same table, and has the same verdict."""
+    def shown(path):
+        run = subprocess.run([socle, "report", "show", path], capture_output=True, text=True, check=False)
+        return [line for line in run.stdout.splitlines()[2:]], run.stderr
+
+    for case in cases:
+        for form, path in written(writers, case, work):
+            lines, errors = shown(path)
+            result(lines and lines == shown(work / "report")[0], f"{case.name}: {form}", errors)
+            words = Case(case.name, case.folder, [*case.options, "--report", path], case.product,
+                         case.genuine)
+            result(words.ours(socle) == case.ours(socle), f"{case.name}: {form}: the verdict")
+
+
 def judge(case, socle, check, work):
     ours = case.ours(socle)
     theirs, reason = case.peers(check, work)
@@ -288,6 +378,7 @@ def main():
         if (options.shared / "evidence").is_dir():
             messages += genuine_cases(options.shared)
         check_messages(messages, socle, show, top)
+        check_forms(build_writers(options.work), messages, socle.resolve(), top)
     return result.finish()
 
 

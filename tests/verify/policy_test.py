@@ -329,6 +329,50 @@ def check_explained(e):
         "verdict: trusted (emulated)\n"), "as text", run.stdout)
 
 
+def make(e, *words):
+    return subprocess.run([str(word) for word in (e.socle, "policy", "make", "--evidence", e.folder, *words)],
+                          capture_output=True, text=True, check=False)
+
+
+def check_made(e):
+    """A policy made of evidence: well-formed, met by that evidence and by no other."""
+    path = e.work / "made.json"
+    for words, look_at in (((), "quote"), (("--keys-only",), "keys"), (("--report-only",), "report")):
+        run = make(e, "--mine", e.mine, *words, "-o", path)
+        results(run.returncode == 0 and not run.stdout and "trust on first use" in run.stderr,
+                f"made for {look_at}", run.stderr)
+        policy = json.loads(path.read_text())
+        results(policy["look_at"] == look_at and "first use" in policy["name"], "it says so itself", policy)
+        e.expect_policy(f"the evidence meets it, {look_at}", 0, [], policy)
+        e.expect(f"another image does not, {look_at}", 4, ["measurement"], "--policy", path,
+                 "--measurement", "00" * 48)
+    policy = json.loads(path.read_text())
+    results({name: list(policy[name].values()) for name in FIELDS} ==
+            {name: [e.report[at:at + len(value)].hex()] for name, (at, value) in FIELDS.items()} and
+            policy["chip_ids"] == {"first use": e.report[0x1A0:0x1E0].hex()} and
+            policy["minimum_svn"] == 7 and policy["minimum_tcb"]["Milan"]["microcode"] == e.report[0x187],
+            "what it demands is the report's", policy)
+    quoted = json.loads(make(e, "--mine", e.mine).stdout)
+    results(len(quoted["pcrs"]["sha256"]) > 2 and quoted["keys"], "PCRs and keys", quoted)
+    results(not make(e, "--mine", e.mine, "-q", "-o", path).stderr, "quiet")
+    # What does not hold by itself makes no policy.
+    path.unlink()
+    roots = e.work / "roots"
+    roots.mkdir()
+    (roots / "ark.pem").write_bytes((e.mine / "ark.pem").read_bytes())
+    for name, words, wanted in (("no root of one's own", ("--report-only",), "ark.pem"),
+                                ("no nonce", ("--keys-only", "--mine", roots), "nonce.bin")):
+        run = make(e, *words, "-o", path)
+        results(run.returncode == 1 and wanted in run.stderr and not path.exists(), name, run.stderr)
+    report = e.folder / "report.bin"
+    good = report.read_bytes()
+    report.write_bytes(good[:0x90] + bytes([good[0x90] ^ 1]) + good[0x91:])
+    run = make(e, "--mine", e.mine, "--report-only", "-o", path)
+    results(run.returncode == 1 and "signature" in run.stderr and not path.exists(), "a forged report",
+            run.stderr)
+    report.write_bytes(good)
+
+
 def check_spoiled(e):
     """One byte changed at random: whatever comes of it, one verdict or one line."""
     rng = random.Random(14)
@@ -355,6 +399,7 @@ def main():
         check_options(evidence)
         check_refused(evidence)
         check_explained(evidence)
+        check_made(evidence)
         check_spoiled(evidence)
     if not jsonschema:
         results.skip("the JSON schemas", "python3-jsonschema is not installed")

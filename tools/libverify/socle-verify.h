@@ -115,6 +115,14 @@ const char *socle_evidence_key(const struct socle_evidence *evidence);
 
 void socle_evidence_free(struct socle_evidence *evidence);
 
+/*
+ * A policy that this evidence meets, as JSON: image, keys, chip or cloud, TCB, PCRs, as far as look_at
+ * ("report", "keys", "quote") goes. Nothing has been judged: whoever uses it trusts the evidence on first
+ * use, and at least runs socle_verify() with it once. The caller frees it with socle_text_free(); NULL when
+ * the evidence cannot be read.
+ */
+char *socle_policy_make(const struct socle_evidence *evidence, const char *look_at, char *error);
+
 /* ---- What follows ---- */
 
 struct socle_verdict;

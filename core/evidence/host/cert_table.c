@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "core/evidence/host/cert_table.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "abi/psp.h"
@@ -95,4 +96,30 @@ const char *cert_table_read(struct amd_chain *chain, enum report_signing_key key
 	    (error = take_certificates(&t, chain)))
 		amd_chain_free(chain);
 	return error;
+}
+
+const char *cert_table_write(const struct cert_table_entry *entries, size_t count,
+			     struct file_bytes *table)
+{
+	size_t at = (count + 1) * sizeof(struct psp_cert_entry), size = at;
+	struct psp_cert_entry *written;
+
+	*table = (struct file_bytes){ 0 };
+	if (count == 0)
+		return NULL;
+	for (size_t i = 0; i < count; i++)
+		size += entries[i].size;
+	table->data = calloc(1, size);
+	if (!table->data)
+		return "out of memory";
+	table->size = size;
+	written = (struct psp_cert_entry *)(void *)table->data;
+	for (size_t i = 0; i < count; i++) {
+		written[i] = (struct psp_cert_entry){ .guid = entries[i].guid,
+						      .offset = (uint32_t)at,
+						      .length = (uint32_t)entries[i].size };
+		memcpy(table->data + at, entries[i].data, entries[i].size);
+		at += entries[i].size;
+	}
+	return NULL;
 }

@@ -8,7 +8,10 @@
 #define SOCLE_CORE_EVIDENCE_HOST_CERT_TABLE_H
 
 #include <stddef.h>
+#include <stdint.h>
 
+#include "abi/types.h"
+#include "core/base/host/file.h"
 #include "core/evidence/host/amd_chain.h"
 
 #define CERT_TABLE_ENTRIES_MAX 16u
@@ -22,5 +25,19 @@
  */
 const char *cert_table_read(struct amd_chain *chain, enum report_signing_key key, const void *table,
 			    size_t size);
+
+/* An entry of a table, as who makes one has it. */
+struct cert_table_entry {
+	struct abi_guid guid;
+	const uint8_t *data;
+	size_t size;
+};
+
+/*
+ * A table of these, for file_free(): what tools that keep certificates apart from tables are read into.
+ * With none it is empty. NULL, or what is wrong as a constant string.
+ */
+const char *cert_table_write(const struct cert_table_entry *entries, size_t count,
+			     struct file_bytes *table);
 
 #endif

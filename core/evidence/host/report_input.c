@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/base/hex.h"
+#include "core/evidence/host/report_json.h"
 #include "core/evidence/host/report_proto.h"
 
 /* Azure's header: signature, version, sizes and status, 32 bytes in all. */
@@ -135,7 +136,8 @@ const char *report_input_read(struct report_input *input, const void *data, size
 	if (size > REPORT_INPUT_MAX)
 		return "too large for a report";
 	if (text && squeeze(text, &length, data, size))
-		error = read_text(input, text, length);
+		error = report_json_is(data, size) ? report_json_read(input, data, size)
+						   : read_text(input, text, length);
 	else
 		error = read_binary(input, data, size);
 	free(text);

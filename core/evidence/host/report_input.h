@@ -5,8 +5,9 @@
  *	the 1184 bytes of the SNP firmware ABI, alone;
  *	these and the host's certificate table behind them (go-sev-guest's "bin", an extended request);
  *	the blob of Azure's paravisor, which has the report 32 bytes after its start ("HCLA");
- *	a protocol buffer of go-sev-guest (report_proto.h);
- *	any of them as hexadecimal digits or base64, with blanks and line ends anywhere.
+ *	a protocol buffer of go-sev-guest or go-tpm-tools (report_proto.h);
+ *	JSON of snpguest or Trustee (report_json.h);
+ *	any of them but JSON as hexadecimal digits or base64, with blanks and line ends anywhere.
  */
 #ifndef SOCLE_CORE_EVIDENCE_HOST_REPORT_INPUT_H
 #define SOCLE_CORE_EVIDENCE_HOST_REPORT_INPUT_H

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "core/evidence/host/report_proto.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "core/base/bytes.h"
+#include "core/evidence/host/cert_table.h"
 
 /* Wire types. */
 #define WIRE_VARINT 0u
@@ -148,29 +148,15 @@ static const struct kind {
 
 static const char *make_table(struct report_input *input, const struct field found[KINDS])
 {
-	struct psp_cert_entry *entries;
-	size_t count = 0, at, size = sizeof(*entries);
+	struct cert_table_entry entries[KINDS];
+	size_t count = 0;
 
 	for (size_t i = 0; i < KINDS; i++) {
-		count += found[i].size > 0;
-		size += found[i].size ? sizeof(*entries) + found[i].size : 0;
+		if (found[i].size)
+			entries[count++] = (struct cert_table_entry){ kinds[i].guid, found[i].data,
+								      found[i].size };
 	}
-	input->table.data = calloc(1, size);
-	if (!input->table.data)
-		return "out of memory";
-	input->table.size = size;
-	entries = (struct psp_cert_entry *)(void *)input->table.data;
-	at = (count + 1) * sizeof(*entries);
-	for (size_t i = 0; i < KINDS; i++) {
-		if (found[i].size == 0)
-			continue;
-		*entries++ = (struct psp_cert_entry){ .guid = kinds[i].guid,
-						      .offset = (uint32_t)at,
-						      .length = (uint32_t)found[i].size };
-		memcpy(input->table.data + at, found[i].data, found[i].size);
-		at += found[i].size;
-	}
-	return NULL;
+	return cert_table_write(entries, count, &input->table);
 }
 
 static const char *read_chain(struct report_input *input, const void *data, size_t size)
@@ -192,34 +178,70 @@ static const char *read_chain(struct report_input *input, const void *data, size
 	return make_table(input, found);
 }
 
-#define FIELD_REPORT 1u
-#define FIELD_CHAIN 2u
-
-static const char *read_attestation(struct report_input *input, const void *data, size_t size)
+/* Two fields of a message that holds others: the first has to be there once, the second at most. */
+static const char *read_pair(const void *data, size_t size, uint32_t first, struct field *one,
+			     uint32_t second, struct field *other)
 {
 	struct bytes_reader r = bytes_reader_init(data, size);
-	struct field report = { 0 }, chain = { 0 }, f;
-	const char *error;
+	struct field f;
 
 	while (bytes_left(&r)) {
 		struct field *to = NULL;
 
 		if (!read_field(&r, &f))
 			return "the message cannot be read";
-		if (f.number == FIELD_REPORT)
-			to = &report;
-		else if (f.number == FIELD_CHAIN)
-			to = &chain;
+		if (f.number == first)
+			to = one;
+		else if (f.number == second)
+			to = other;
 		if (!to)
 			continue;
 		if (to->number || f.wire != WIRE_BYTES)
 			return "the message has a field twice, or of another form";
 		*to = f;
 	}
-	error = read_report(input, report.data, report.size);
+	return one->number ? NULL : "the message has no report of SEV-SNP";
+}
+
+#define FIELD_REPORT 1u
+#define FIELD_CHAIN 2u
+
+/* go-sev-guest's Attestation. */
+static const char *read_attestation(struct report_input *input, const void *data, size_t size)
+{
+	struct field report = { 0 }, chain = { 0 };
+	const char *error = read_pair(data, size, FIELD_REPORT, &report, FIELD_CHAIN, &chain);
+
+	if (!error)
+		error = read_report(input, report.data, report.size);
 	if (!error && chain.size)
 		error = read_chain(input, chain.data, chain.size);
 	return error;
+}
+
+/* Of go-tpm-tools' messages: where go-sev-guest's Attestation is in its own, and in the SVSM's. */
+#define FIELD_TPM_FIRST 1u
+#define FIELD_TPM_SNP 8u
+#define FIELD_SVSM_SNP 2u
+
+/* go-tpm-tools has an Attestation and an SevSnpSvsmAttestation; only the report and its certificates are taken. */
+static const char *read_tpm_tools(struct report_input *input, const void *data, size_t size,
+				  uint32_t field)
+{
+	struct field snp = { 0 }, first = { 0 };
+	const char *error = read_pair(data, size, field, &snp, FIELD_TPM_FIRST, &first);
+
+	input->form = "message of go-tpm-tools";
+	return error ? error : read_attestation(input, snp.data, snp.size);
+}
+
+/* The first byte of what the first field holds tells the messages apart: a Report, a TPMT_PUBLIC, or another message. */
+static uint8_t first_of(const void *data, size_t size)
+{
+	struct bytes_reader r = bytes_reader_init(data, size);
+	struct field f;
+
+	return read_field(&r, &f) && f.size ? f.data[0] : 0xff;
 }
 
 /* The first byte of either message, and of what follows: a version is less than 256. */
@@ -238,7 +260,14 @@ const char *report_proto_read(struct report_input *input, const void *data, size
 	const uint8_t *bytes = data;
 
 	input->form = "message of go-sev-guest";
-	if (bytes[0] == TAG_ATTESTATION)
+	if (bytes[0] != TAG_ATTESTATION)
+		return read_report(input, data, size);
+	switch (first_of(data, size)) {
+	case TAG_REPORT:
 		return read_attestation(input, data, size);
-	return read_report(input, data, size);
+	case 0: /* the type of a key, whose high byte is 0 */
+		return read_tpm_tools(input, data, size, FIELD_TPM_SNP);
+	default:
+		return read_tpm_tools(input, data, size, FIELD_SVSM_SNP);
+	}
 }

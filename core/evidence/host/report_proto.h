@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Reports as go-sev-guest's protocol buffers have them (proto/sevsnp.proto there): an Attestation, with
- * certificates, or a Report alone.
+ * certificates, or a Report alone; and as go-tpm-tools' (proto/attest.proto there) have the former within
+ * them: an Attestation, or an SevSnpSvsmAttestation.
  */
 #ifndef SOCLE_CORE_EVIDENCE_HOST_REPORT_PROTO_H
 #define SOCLE_CORE_EVIDENCE_HOST_REPORT_PROTO_H

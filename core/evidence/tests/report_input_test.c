@@ -126,6 +126,182 @@ static void test_base64(void **state)
 	}
 }
 
+/* ---- JSON, as the crate `sev` writes it; tests/peers has that crate write genuine reports ---- */
+
+struct text {
+	char data[16384];
+	size_t size;
+};
+
+__attribute__((format(printf, 2, 3))) static void put(struct text *t, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	t->size += (size_t)vsnprintf(t->data + t->size, sizeof(t->data) - t->size, format, args);
+	va_end(args);
+	assert_in_range(t->size, 0, sizeof(t->data) - 1);
+}
+
+static void put_list(struct text *t, const char *name, size_t offset, size_t size)
+{
+	put(t, "\"%s\":[", name);
+	for (size_t i = 0; i < size; i++)
+		put(t, "%s%u", i ? "," : "", bytes[offset + i]);
+	put(t, "],");
+}
+
+/* Without an FMC: Milan's and Genoa's layout. */
+static void put_tcb(struct text *t, const char *name, size_t offset)
+{
+	put(t, "\"%s\":{\"fmc\":null,\"bootloader\":%u,\"tee\":%u,\"snp\":%u,\"microcode\":%u},",
+	    name, bytes[offset], bytes[offset + 1], bytes[offset + 6], bytes[offset + 7]);
+}
+
+static unsigned long long number_at(size_t offset, size_t size)
+{
+	unsigned long long number = 0;
+
+	for (size_t i = size; i > 0; i--)
+		number = number << 8 | bytes[offset + i - 1];
+	return number;
+}
+
+/* Bytes that JSON has no place for are zero, and numbers below 2^63, as jansson's are. */
+static void zero_reserved(void)
+{
+	static const struct {
+		size_t from, to;
+	} gaps[] = {
+		{ 0x3a, 0x3e },	  { 0x4c, 0x50 },   { 0x182, 0x186 }, { 0x18b, 0x1a0 },
+		{ 0x1e2, 0x1e6 }, { 0x1eb, 0x1ec }, { 0x1ef, 0x1f0 }, { 0x1f2, 0x1f6 },
+		{ 0x208, 0x2a0 }, { 0x330, 0x4a0 }, { 0x0f, 0x10 },   { 0x47, 0x48 },
+		{ 0x1ff, 0x200 }, { 0x207, 0x208 },
+	};
+
+	for (size_t i = 0; i < sizeof(gaps) / sizeof(gaps[0]); i++)
+		memset(bytes + gaps[i].from, 0, gaps[i].to - gaps[i].from);
+}
+
+static void put_report(struct text *t)
+{
+	put(t, "{\"version\":%llu,\"guest_svn\":%llu,\"policy\":%llu,", number_at(0, 4),
+	    number_at(4, 4), number_at(8, 8));
+	put_list(t, "family_id", 0x10, 16);
+	put_list(t, "image_id", 0x20, 16);
+	put(t, "\"vmpl\":%llu,\"sig_algo\":%llu,", number_at(0x30, 4), number_at(0x34, 4));
+	put_tcb(t, "current_tcb", 0x38);
+	put(t, "\"plat_info\":%llu,\"key_info\":%llu,", number_at(0x40, 8), number_at(0x48, 4));
+	put_list(t, "report_data", 0x50, 64);
+	put_list(t, "measurement", 0x90, 48);
+	put_list(t, "host_data", 0xc0, 32);
+	put_list(t, "id_key_digest", 0xe0, 48);
+	put_list(t, "author_key_digest", 0x110, 48);
+	put_list(t, "report_id", 0x140, 32);
+	put_list(t, "report_id_ma", 0x160, 32);
+	put_tcb(t, "reported_tcb", 0x180);
+	put(t, "\"cpuid_fam_id\":%u,\"cpuid_mod_id\":%u,\"cpuid_step\":%u,", bytes[0x188],
+	    bytes[0x189], bytes[0x18a]);
+	put_list(t, "chip_id", 0x1a0, 64);
+	put_tcb(t, "committed_tcb", 0x1e0);
+	put(t, "\"current\":{\"build\":%u,\"minor\":%u,\"major\":%u},", bytes[0x1e8], bytes[0x1e9],
+	    bytes[0x1ea]);
+	put(t, "\"committed\":{\"build\":%u,\"minor\":%u,\"major\":%u},", bytes[0x1ec],
+	    bytes[0x1ed], bytes[0x1ee]);
+	put_tcb(t, "launch_tcb", 0x1f0);
+	put(t, "\"launch_mit_vector\":%llu,\"current_mit_vector\":%llu,\"signature\":{",
+	    number_at(0x1f8, 8), number_at(0x200, 8));
+	put_list(t, "r", 0x2a0, 72);
+	put_list(t, "s", 0x2e8, 72);
+	put(t, "\"more\":0},\"unknown\":[1]}");
+}
+
+/* With one piece of the text, which has to be there, made another. */
+static void refuses_changed(const struct text *good, const char *from, const char *to)
+{
+	const char *at = strstr(good->data, from);
+	struct text t = { .size = 0 };
+
+	assert_non_null(at);
+	put(&t, "%.*s%s%s", (int)(at - good->data), good->data, to, at + strlen(from));
+	refuses(t.data, t.size);
+}
+
+static void test_json(void **state)
+{
+	struct text report = { .size = 0 }, spaced = { .size = 0 };
+
+	(void)state;
+	zero_reserved();
+	put_report(&report);
+	accepts(report.data, report.size, 0);
+	put(&spaced, "\n %s\n", report.data);
+	accepts(spaced.data, spaced.size, 0);
+	for (size_t size = 0; size < report.size; size += 53)
+		refuses(report.data, size);
+	refuses_changed(&report, "\"version\":", "\"verzion\":");
+	refuses_changed(&report, "\"version\":", "\"version\":1,\"version\":");
+	refuses_changed(&report, "\"version\":", "\"version\":4294967296,\"x\":");
+	refuses_changed(&report, "\"version\":", "\"version\":-1,\"x\":");
+	refuses_changed(&report, "\"version\":", "\"version\":\"2\",\"x\":");
+	refuses_changed(&report, "\"measurement\":[", "\"measurement\":[0,");
+	refuses_changed(&report, "\"measurement\":[", "\"measurement\":[256],\"x\":[");
+	refuses_changed(&report, "\"measurement\":[", "\"measurement\":null,\"x\":[");
+	refuses_changed(&report, "\"cpuid_step\":", "\"cpuid_step\":256,\"x\":");
+	refuses_changed(&report, "\"current\":{", "\"current\":{\"build\":300,\"x\":{");
+	refuses_changed(&report, "\"tee\":", "\"teee\":");
+	refuses_changed(&report, "\"signature\":{", "\"signatur\":{");
+	refuses_changed(&report, "\"s\":[", "\"s\":[1,");
+	setup(NULL);
+}
+
+static void test_json_chain(void **state)
+{
+	static const char *const bad[] = {
+		"{}",
+		"[{\"cert_type\":\"VCEK\",\"data\":[]}]",
+		"[{\"cert_type\":\"VCEK\",\"data\":\"AAAA\"}]",
+		"[{\"cert_type\":\"VCEK\",\"data\":[1,256]}]",
+		"[{\"cert_type\":\"VCEK\",\"data\":[1]},{\"cert_type\":\"VCEK\",\"data\":[1]},"
+		"{\"cert_type\":\"VCEK\",\"data\":[1]},{\"cert_type\":\"VCEK\",\"data\":[1]},"
+		"{\"cert_type\":\"VCEK\",\"data\":[1]}]",
+	};
+	static const struct {
+		const char *chain;
+		size_t size;
+	} good[] = {
+		{ "null", 0 },
+		{ "[]", 0 },
+		{ "[{\"cert_type\":\"CRL\",\"data\":[1]},{\"cert_type\":{\"OTHER\":\"x\"},\"data\":"
+		  "[]}]",
+		  0 },
+		{ "[{\"cert_type\":\"VCEK\",\"data\":[1,255]}]", 2 * 24 + 2 },
+	};
+	struct text report = { .size = 0 };
+	struct report_input input;
+
+	(void)state;
+	zero_reserved();
+	put_report(&report);
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		struct text t = { .size = 0 };
+
+		put(&t, "{\"attestation_report\":%s,\"cert_chain\":%s}", report.data, bad[i]);
+		refuses(t.data, t.size);
+	}
+	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+		struct text t = { .size = 0 };
+
+		put(&t, "{\"tee-evidence\":{\"attestation_report\":%s,\"cert_chain\":%s}}",
+		    report.data, good[i].chain);
+		assert_null(read_exact(&input, t.data, t.size));
+		assert_memory_equal(&input.report, bytes, SIZE);
+		assert_int_equal(input.table.size, good[i].size);
+		report_input_free(&input);
+	}
+	setup(NULL);
+}
+
 static void test_too_large(void **state)
 {
 	uint8_t *much = calloc(1, REPORT_INPUT_MAX + 1);
@@ -144,6 +320,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_binary),	  cmocka_unit_test(test_hcl),
 		cmocka_unit_test(test_hex),	  cmocka_unit_test(test_base64),
+		cmocka_unit_test(test_json),	  cmocka_unit_test(test_json_chain),
 		cmocka_unit_test(test_too_large),
 	};
 

@@ -1,0 +1,3 @@
+module socle/verify
+
+go 1.19

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: MIT */
+/* `socle policy make`: a policy that evidence meets, for who has nothing else to start from. */
+#include <stdio.h>
+#include <string.h>
+
+#include "tools/cmd.h"
+#include "tools/options.h"
+#include "tools/verify/folder.h"
+
+struct arguments {
+	struct folder_paths paths;
+	const char *output;
+	unsigned int look_at; /* a depth and 1; 0: a quote */
+	bool quiet;
+};
+
+static const char *const depth_names[] = { "report", "keys", "quote" };
+
+/* It is written only if the evidence holds by it: chain, signature and bindings are not first use's. */
+static bool holds(const struct socle_evidence *evidence, const char *text)
+{
+	char wrong[SOCLE_ERROR_SIZE];
+	struct socle_policy *policy = socle_policy_read(text, strlen(text), wrong);
+	struct socle_verdict *verdict = policy ? socle_verify(evidence, policy, wrong) : NULL;
+	bool ok = verdict && socle_verdict_status(verdict) == SOCLE_TRUSTED;
+	const char *name, *error = NULL;
+
+	if (!verdict)
+		cmd_error("policy: %s", wrong);
+	for (size_t i = 0; verdict && !ok && !error &&
+			   (name = socle_verdict_check(verdict, i, NULL, &error, NULL));
+	     i++) {
+		if (error)
+			cmd_error("policy: the evidence does not hold: %s: %s", name, error);
+	}
+	socle_verdict_free(verdict);
+	socle_policy_free(policy);
+	return ok;
+}
+
+static bool write_policy(const char *path, const char *text)
+{
+	struct host_error error;
+
+	if (path && file_write(path, text, strlen(text), &error))
+		return true;
+	if (path)
+		cmd_file_error(path, "%s", error.text);
+	else if (fputs(text, stdout) != EOF && fflush(stdout) == 0)
+		return true;
+	else
+		cmd_error("policy: cannot write it");
+	return false;
+}
+
+static enum cmd_status make_of(const struct arguments *a, const struct socle_evidence *evidence,
+			       const char *look_at)
+{
+	char wrong[SOCLE_ERROR_SIZE];
+	char *text = socle_policy_make(evidence, look_at, wrong);
+	bool ok;
+
+	if (!text)
+		return cmd_error("policy: %s", wrong);
+	ok = holds(evidence, text) && write_policy(a->output, text);
+	socle_text_free(text);
+	if (ok && !a->quiet)
+		fprintf(stderr,
+			"socle: policy: this is trust on first use: the policy demands what "
+			"this evidence has, and nobody has said that it is right\n");
+	return ok ? CMD_OK : CMD_MISUSE;
+}
+
+static enum cmd_status make(void *arguments)
+{
+	const struct arguments *a = arguments;
+	enum folder_depth depth = a->look_at ? (enum folder_depth)(a->look_at - 1) : FOLDER_QUOTE;
+	struct socle_evidence *evidence;
+	enum cmd_status status = CMD_MISUSE;
+
+	if (!folder_paths_ok(&a->paths))
+		return CMD_MISUSE;
+	evidence = folder_load(&a->paths, depth);
+	if (evidence)
+		status = make_of(a, evidence, depth_names[depth]);
+	socle_evidence_free(evidence);
+	return status;
+}
+
+static const struct option_row option_rows[] = {
+	OPTION(struct arguments, paths.directory, "evidence", FOLDER, "DIR",
+	       "as `socle verify` reads it", .required = true),
+	OPTION(struct arguments, paths.mine, "mine", FOLDER, "DIR",
+	       "your own folder: nonce.bin, challenge.json, ark.pem, as far as they are needed"),
+	OPTION(struct arguments, look_at, "report-only", SET, NULL,
+	       "make rules for the report alone", .set = FOLDER_REPORT + 1),
+	OPTION(struct arguments, look_at, "keys-only", SET, NULL,
+	       "and for the keys of the manifest", .set = FOLDER_KEYS + 1),
+	OPTION(struct arguments, output, "output", FILE, "FILE",
+	       "write it there, not to standard output", .letter = 'o'),
+	OPTION(struct arguments, quiet, "quiet", FLAG, NULL, "write nothing but errors",
+	       .letter = 'q'),
+	{ 0 },
+};
+
+static const struct command policy_make = {
+	.name = "make",
+	.summary = "make a policy that evidence meets",
+	.about =
+		"Makes the policy (docs/policy.md) that demands what this evidence has: image, "
+		"keys, "
+		"chip or cloud, TCB, PCRs. This is trust on first use: the signatures are checked, "
+		"and an emulated root has to be yours, but nobody has said that the image is a "
+		"good "
+		"one. Read it, and take out what may change.",
+	.groups = (const struct option_group[]){ { NULL, option_rows }, { 0 } },
+	.size = sizeof(struct arguments),
+	.run = make,
+};
+
+const struct command cmd_policy = {
+	.name = "policy",
+	.summary = "make policies for `socle verify`",
+	.commands = (const struct command *const[]){ &policy_make, NULL },
+};
