@@ -41,9 +41,12 @@
 struct mailbox_pages {
 	uint64_t gpa;
 	uint32_t count; /* 4 KiB pages */
-	uint32_t type;	/* enum psp_page_type */
+	uint16_t type;	/* enum psp_page_type */
+	uint16_t flags; /* MAILBOX_PAGES_* */
 };
 ABI_SIZE(struct mailbox_pages, 16);
+#define MAILBOX_PAGES_LARGE (1u << 0)	 /* entries of 2 MiB */
+#define MAILBOX_PAGES_CPUID_XF (1u << 1) /* CPUID pages about extended state alone */
 #define MAILBOX_PAGES_MAX 16384u
 
 enum mailbox_state {
@@ -75,7 +78,16 @@ enum mailbox_stop {
 		4,		   /* stop_arg[0] = VMPL, [1] = gPA, [2] = NPF error, [3] = RIP */
 	MAILBOX_STOP_HV_ERROR = 5, /* the hypervisor's own failure; the log says which */
 	MAILBOX_STOP_REBOOT = 6,   /* by a reset port: stop_arg[0] = VMPL, [1] = port */
+	/*
+	 * The AMD-SP refuses a CPUID page: stop_arg[0] = gPA, [1] = number of the entry, or
+	 * MAILBOX_CPUID_HEADER; [2] = leaf in 31:0, subleaf above, [3] = register, 0 for EAX to 3 for
+	 * EDX, or 4 for the reserved field.
+	 */
+	MAILBOX_STOP_CPUID_PAGE = 7,
 };
+
+#define MAILBOX_CPUID_HEADER 0xffffffffu /* the count, or what is reserved beside it */
+#define MAILBOX_NO_VMSA (~0ull)
 
 #define MAILBOX_EXIT_KINDS 64u
 #define MAILBOX_EXIT_NAE (1ull << 63)	       /* in code: an exit of the GHCB page */
@@ -156,7 +168,8 @@ struct mailbox {
 	uint32_t version;
 	uint32_t cpu_count;
 	uint64_t guest_ram_size;
-	uint64_t vmsa_gpa; /* of the first vCPU at VMPL0 */
+	/* By vCPU, of VMPL0: a page of the guest, IGVM_HELD_VMSA_GPA, or MAILBOX_NO_VMSA. */
+	uint64_t vmsa_gpa[MACHINE_CPUS_MAX];
 	uint32_t page_range_count;
 	volatile uint32_t state;
 	uint32_t request;
@@ -176,6 +189,7 @@ struct mailbox {
 		rmp_offset; /* of the table (core/snp/rmp.h) in the hypervisor's RAM, by the hypervisor */
 	volatile uint64_t log_head; /* bytes ever written; the ring index is the remainder */
 	char log[MAILBOX_LOG_SIZE];
+	uint8_t held_vmsa[MACHINE_CPUS_MAX][ABI_PAGE_SIZE]; /* VMSAs that the host holds */
 	uint8_t request_page[ABI_PAGE_SIZE];
 	uint8_t response_page[ABI_PAGE_SIZE];
 	uint8_t certs[4 * ABI_PAGE_SIZE];

@@ -18,67 +18,19 @@ import struct
 import subprocess
 import sys
 import tempfile
-import zlib
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent / "lib"))
+from igvm_file import (ERROR_RANGE, HEADER, ID_BLOCK, Igvm, MEMORY_MAP, PAGE, PAGE_DATA,  # noqa: E402
+                       PARAMETER_AREA, PARAMETER_INSERT, PLATFORM, POLICY, RELOCATABLE, REQUIRED, VP_CONTEXT, seal)
 from results import Results  # noqa: E402
 
-PAGE = 4096
-PLATFORM, POLICY, PAGE_DATA, VP_CONTEXT, REQUIRED = 0x001, 0x101, 0x302, 0x304, 0x305
-PARAMETER_AREA, PARAMETER_INSERT, ID_BLOCK = 0x301, 0x303, 0x30b
-MEMORY_MAP, ERROR_RANGE = 0x30c, 0x30d
 UNKNOWN = 0x3f0
-HEADER = 24
 AREA = struct.pack("<QII", PAGE, 1, 0)  # of one page, with index 1
 VMSA, CPUID_PAGE, SECRETS_PAGE = 0x700000, 0x701000, 0x702000
 RAM = 64 << 20
 VMPL_IN_VMSA, SEV_FEATURES_IN_VMSA = 0x0ca, 0x3b0  # APM volume 2, table B-4
 SECONDS = 20
 LINE = re.compile(r"socle: (?P<file>[^:]*): (?P<what>[^\n]+)\n")
-
-
-class Igvm:
-    """A file taken apart, so that it can be put together wrongly."""
-
-    def __init__(self, data):
-        _, _, offset, size, _, _ = struct.unpack_from("<6I", data)
-        self.headers, at = [], offset
-        while at < offset + size:
-            kind, length = struct.unpack_from("<II", data, at)
-            self.headers.append([kind, bytearray(data[at + 8:at + 8 + length])])
-            at += 8 + -(-length // 8) * 8
-        self.data_start, self.data = at, bytearray(data[at:])
-        self.more = b""  # what version 2 has behind the fixed header
-
-    def find(self, kind):
-        return next(content for k, content in self.headers if k == kind)
-
-    def bytes(self):
-        """The file, with right sizes and checksum whatever the headers say."""
-        fixed_size = HEADER + len(self.more)
-        size = sum(8 + -(-len(content) // 8) * 8 for _, content in self.headers)
-        self.move_data(fixed_size + size - self.data_start)
-        headers = b"".join(struct.pack("<II", kind, len(content)) + content +
-                           bytes(-len(content) % 8) for kind, content in self.headers)
-        start = struct.pack("<4s5I", b"IGVM", 2 if self.more else 1, fixed_size, 0, 0, 0)
-        return seal(start + self.more + headers + self.data, size, fixed_size)
-
-    def move_data(self, distance):
-        """The data section follows the headers: what they say of its place moves along."""
-        for kind, content in self.headers:
-            if kind in (PAGE_DATA, VP_CONTEXT) and len(content) >= 16:
-                (where,) = struct.unpack_from("<I", content, 12)
-                if where:
-                    struct.pack_into("<I", content, 12, where + distance & 0xffffffff)
-        self.data_start += distance
-
-
-def seal(data, header_size, fixed_size=HEADER):
-    """Sizes and checksum of the fixed header, so that what is behind them gets looked at."""
-    data = bytearray(data)
-    struct.pack_into("<III", data, 12, header_size, len(data), 0)
-    struct.pack_into("<I", data, 20, zlib.crc32(data[:fixed_size + header_size]))
-    return bytes(data)
 
 
 def changed(good, *changes):
@@ -209,6 +161,22 @@ def unbootable(good):
         ("a page outside RAM", patch(good, PAGE_DATA, 0, "<Q", RAM), "outside the machine's RAM"),
         ("a VMSA outside RAM", patch(good, VP_CONTEXT, 0, "<Q", 1 << 40),
          "outside the machine's RAM"),
+        ("a VMSA without a vCPU", changed(good, twice(VP_CONTEXT), lambda igvm: struct.pack_into(
+            "<H", igvm.headers[-1][1], 16, 1), lambda igvm: struct.pack_into(
+                "<Q", igvm.headers[-1][1], 0, 0x300000)),
+         "is of vCPU 1, and the machine has 1"),
+        ("parameters outside RAM", changed(good, adding(PARAMETER_AREA, AREA), adding(
+            PARAMETER_INSERT, insert(RAM))), "outside the machine's RAM"),
+        ("errors outside RAM", changed(good, adding(ERROR_RANGE, struct.pack(
+            "<QII", RAM - PAGE, 1, 2 * PAGE))), "outside the machine's RAM"),
+        ("a parameter that does not fit", changed(good, adding(PARAMETER_AREA, AREA), adding(
+            MEMORY_MAP, parameter(1, PAGE - 48))),
+         "MEMORY_MAP does not fit behind byte 4048 of PARAMETER_AREA 1"),
+        ("a region that has to be moved", changed(good, lambda igvm: igvm.headers.insert(2, [
+            RELOCATABLE, struct.pack("<IHBBQQQQQ", 1, 0, 0, 0, PAGE, 0x200000, PAGE, 0x300000,
+                                     0x400000)])), "may not stay there, and this host moves none"),
+        ("an ID block of another launch", changed(good, adding(ID_BLOCK, struct.pack(
+            "<I692x", 1))), "the AMD-SP refuses the SNP_ID_BLOCK with BAD_MEASUREMENT"),
         ("a page over video memory", patch(good, PAGE_DATA, 0, "<Q", 0xb8000), "video memory"),
         ("a VMSA of VMPL1", patch_vmsa(good, VMPL_IN_VMSA, "<B", 1), "not of VMPL 0"),
         ("a VMSA without SNP", patch_vmsa(good, SEV_FEATURES_IN_VMSA, "<Q", 0),

@@ -88,6 +88,15 @@ uint32_t rmp_launch_page(struct rmp *rmp, uint64_t page, bool vmsa)
 	return result;
 }
 
+uint32_t rmp_launch_large(struct rmp *rmp, uint64_t page)
+{
+	uint32_t result = rmp_assign(rmp, page, SNP_PAGE_2M);
+
+	for (uint64_t i = 0; result == SNP_RESULT_OK && i < RMP_PAGES_2M; i++)
+		rmp->entries[page + i].flags |= RMP_VALIDATED;
+	return result;
+}
+
 static struct rmp_outcome done(uint32_t eax)
 {
 	return (struct rmp_outcome){ .status = RMP_DONE, .eax = eax };

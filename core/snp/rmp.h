@@ -77,6 +77,9 @@ uint32_t rmp_smash(struct rmp *rmp, uint64_t page);
 /* A page of the launch (SNP_LAUNCH_UPDATE): assigned, validated, 4 KiB; vmsa for the VMSA. */
 uint32_t rmp_launch_page(struct rmp *rmp, uint64_t page, bool vmsa);
 
+/* The same of 2 MiB, in one entry; page is a multiple of 512. */
+uint32_t rmp_launch_large(struct rmp *rmp, uint64_t page);
+
 /* PVALIDATE at VMPL0, CPL 0. */
 struct rmp_outcome rmp_pvalidate(struct rmp *rmp, uint64_t page, unsigned int size, bool validate);
 

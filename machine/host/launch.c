@@ -4,11 +4,14 @@
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "core/base/bytes.h"
 #include "core/image/host/digest.h"
 #include "core/snp/sev_features.h"
+#include "machine/host/id_block.h"
+#include "machine/host/parameters.h"
 
 #define DEFAULT_POLICY (PSP_POLICY_SMT | PSP_POLICY_RESERVED_ONE)
 
@@ -17,8 +20,7 @@
 #define PC_HOLE_END 0xc0000ull
 
 struct check {
-	const struct host_model *host;
-	uint64_t ram_size;
+	const struct launch_machine *machine;
 	unsigned int vmsa_count;
 	struct host_error *error;
 };
@@ -43,14 +45,22 @@ refuse(struct check *c, const struct igvm_directive *d, const char *format, ...)
 			 directive_name(d), igvm_directive_gpa(d), what, d->header_offset);
 }
 
+/* Whether something is put into the range, rather than only wanted to be RAM. */
+static bool is_loaded(const struct igvm_directive *d)
+{
+	return d->type == IGVM_TYPE_PAGE_DATA || d->type == IGVM_TYPE_VP_CONTEXT ||
+	       d->type == IGVM_TYPE_PARAMETER_INSERT || d->type == IGVM_TYPE_ERROR_RANGE;
+}
+
 static bool check_range(struct check *c, const struct igvm_directive *d)
 {
 	uint64_t gpa = igvm_directive_gpa(d);
 
-	if (!bytes_range_ok(gpa, d->size, c->ram_size))
+	if (d->type == IGVM_TYPE_VP_CONTEXT && gpa == IGVM_HELD_VMSA_GPA)
+		return true;
+	if (!bytes_range_ok(gpa, d->size, c->machine->ram_size))
 		return refuse(c, d, "lies outside the machine's RAM");
-	if (d->type != IGVM_TYPE_REQUIRED_MEMORY && gpa < PC_HOLE_END &&
-	    gpa + d->size > PC_HOLE_START)
+	if (is_loaded(d) && gpa < PC_HOLE_END && gpa + d->size > PC_HOLE_START)
 		return refuse(c, d, "lies where a PC has video memory");
 	return true;
 }
@@ -59,41 +69,52 @@ static bool check_vmsa(struct check *c, const struct igvm_directive *d)
 {
 	struct snp_vmsa vmsa;
 
-	if (++c->vmsa_count > 1)
-		return refuse(c, d, "is a second one; the machine starts one vCPU");
+	c->vmsa_count++;
+	if (d->vp_context.vp_index >= c->machine->cpu_count)
+		return refuse(c, d, "is of vCPU %u, and the machine has %u", d->vp_context.vp_index,
+			      c->machine->cpu_count);
 	memcpy(&vmsa, d->data, sizeof(vmsa));
 	if (vmsa.vmpl != 0)
 		return refuse(c, d, "is not of VMPL 0");
 	if (!(vmsa.sev_features & SNP_FEATURE_SNP))
 		return refuse(c, d, "does not have SNP among its SEV_FEATURES");
-	if (vmsa.sev_features & ~c->host->sev_features)
+	if (vmsa.sev_features & ~c->machine->host->sev_features)
 		return refuse(c, d, "asks for %s, which host %s does not have",
-			      sev_feature_name(vmsa.sev_features & ~c->host->sev_features),
-			      c->host->name);
+			      sev_feature_name(vmsa.sev_features & ~c->machine->host->sev_features),
+			      c->machine->host->name);
 	return true;
 }
 
-static bool is_loaded(uint32_t type)
+/* Nothing is moved here: a region stays where the file has it, if it may be there. */
+static bool check_relocatable(struct check *c, const struct igvm_directive *d)
 {
-	return type == IGVM_TYPE_PAGE_DATA || type == IGVM_TYPE_VP_CONTEXT ||
-	       type == IGVM_TYPE_REQUIRED_MEMORY;
+	const struct igvm_relocatable_region *r = &d->relocatable;
+
+	if (r->gpa < r->minimum_gpa || r->gpa + r->size > r->maximum_gpa)
+		return refuse(c, d, "may not stay there, and this host moves none");
+	return true;
 }
 
 static bool check_directive(struct check *c, const struct igvm_directive *d)
 {
-	if (!is_loaded(d->type))
-		return refuse(c, d, "is nothing that the machine honours");
-	if (!host_model_takes(c->host, d->type))
-		return refuse(c, d, "is nothing that host %s takes", c->host->name);
+	if (!host_model_takes(c->machine->host, d->type))
+		return refuse(c, d, "is nothing that host %s takes", c->machine->host->name);
 	if (!check_range(c, d))
 		return false;
-	return d->type != IGVM_TYPE_VP_CONTEXT || check_vmsa(c, d);
+	switch (d->type) {
+	case IGVM_TYPE_VP_CONTEXT:
+		return check_vmsa(c, d);
+	case IGVM_TYPE_RELOCATABLE_REGION:
+		return check_relocatable(c, d);
+	default:
+		return true;
+	}
 }
 
-bool launch_check(const struct igvm_file *file, const struct host_model *host,
-		  uint64_t guest_ram_size, struct host_error *error)
+bool launch_check(const struct igvm_file *file, const struct launch_machine *machine,
+		  struct host_error *error)
 {
-	struct check c = { .host = host, .ram_size = guest_ram_size, .error = error };
+	struct check c = { .machine = machine, .error = error };
 	const char *refusal = file->has_policy ? psp_policy_refusal(file->policy) : NULL;
 	struct igvm_cursor cursor = { 0 };
 	struct igvm_directive d;
@@ -109,67 +130,187 @@ bool launch_check(const struct igvm_file *file, const struct host_model *host,
 	return ok;
 }
 
-/* Adds pages to the initial RMP; neighbours of one type share an entry. */
-static bool add_pages(struct mailbox *mailbox, uint64_t gpa, uint32_t count,
-		      enum psp_page_type type)
+/* Adds pages to the initial RMP; neighbours of one kind share an entry. */
+static bool add_pages(struct mailbox *mailbox, struct mailbox_pages pages)
 {
 	struct mailbox_pages *last = &mailbox->pages[mailbox->page_range_count];
 
 	if (mailbox->page_range_count > 0) {
 		last--;
-		if (last->type == type &&
-		    last->gpa + (uint64_t)last->count * ABI_PAGE_SIZE == gpa) {
-			last->count += count;
+		if (last->type == pages.type && last->flags == pages.flags &&
+		    last->gpa + (uint64_t)last->count * ABI_PAGE_SIZE == pages.gpa) {
+			last->count += pages.count;
 			return true;
 		}
 		last++;
 	}
 	if (mailbox->page_range_count == MAILBOX_PAGES_MAX)
 		return false;
-	*last = (struct mailbox_pages){ .gpa = gpa, .count = count, .type = type };
+	*last = pages;
 	mailbox->page_range_count++;
 	return true;
 }
 
-static bool load_directive(const struct igvm_directive *d, const struct machine_memory *memory,
-			   const struct psp *psp)
-{
-	uint64_t gpa = igvm_directive_gpa(d);
+/* A parameter area on its way into the guest. */
+struct area {
+	uint8_t *bytes;
+	size_t size;
+	uint32_t index;
+};
 
-	if (d->type == IGVM_TYPE_REQUIRED_MEMORY)
-		return true; /* all RAM is there */
-	if (d->page_type == PSP_PAGE_TYPE_SECRETS)
-		psp_fill_secrets(psp, (struct snp_secrets *)(memory->guest_ram + gpa));
-	else if (d->data)
-		memcpy(memory->guest_ram + gpa, d->data, d->size);
-	if (d->page_type == PSP_PAGE_TYPE_VMSA)
-		memory->mailbox->vmsa_gpa = gpa;
-	if (d->page_type == PSP_PAGE_TYPE_NONE)
-		return true; /* shared with the host: not part of the RMP's private pages */
-	return add_pages(memory->mailbox, gpa, d->size / ABI_PAGE_SIZE, d->page_type);
+struct load {
+	const struct machine_memory *memory;
+	struct psp *psp;
+	struct parameters_facts facts;
+	struct area areas[IGVM_AREAS_MAX];
+	uint32_t area_count;
+	struct igvm_directive id_block; /* of no type: there is none */
+	struct host_error *error;
+};
+
+static struct area *find_area(struct load *l, uint32_t index)
+{
+	struct area *area = l->areas;
+
+	while (area->index != index) /* the reader knows that it is there */
+		area++;
+	return area;
 }
 
-bool launch_load(const struct igvm_file *file, const struct machine_memory *memory,
-		 unsigned int cpu_count, struct psp *psp, struct host_error *error)
+static bool make_area(struct load *l, const struct igvm_directive *d)
 {
-	struct mailbox *mailbox = memory->mailbox;
+	struct area area = { .size = d->area.number_of_bytes, .index = d->area.index };
+
+	area.bytes = calloc(1, area.size);
+	if (!area.bytes)
+		return host_fail(l->error, "out of memory");
+	if (d->data)
+		memcpy(area.bytes, d->data, area.size);
+	l->areas[l->area_count++] = area;
+	return true;
+}
+
+static bool put_pages(struct load *l, const struct igvm_directive *d)
+{
+	struct mailbox_pages pages = { .gpa = igvm_directive_gpa(d),
+				       .count = (uint32_t)(d->size / ABI_PAGE_SIZE),
+				       .type = (uint16_t)d->page_type };
+
+	if (d->page_type == PSP_PAGE_TYPE_NONE)
+		return true; /* shared with the host: not part of the RMP's private pages */
+	if (d->type == IGVM_TYPE_PAGE_DATA && d->page.flags & IGVM_PAGE_FLAG_2MB)
+		pages.flags |= MAILBOX_PAGES_LARGE;
+	if (d->type == IGVM_TYPE_PAGE_DATA && d->page.data_type == IGVM_PAGE_TYPE_CPUID_XF)
+		pages.flags |= MAILBOX_PAGES_CPUID_XF;
+	return add_pages(l->memory->mailbox, pages) ||
+	       host_fail(l->error, "pages lie in more than %u separate ranges", MAILBOX_PAGES_MAX);
+}
+
+static bool load_page(struct load *l, const struct igvm_directive *d)
+{
+	uint8_t *at = l->memory->guest_ram + d->page.gpa;
+
+	if (d->page_type == PSP_PAGE_TYPE_SECRETS)
+		psp_fill_secrets(l->psp, (struct snp_secrets *)at);
+	else if (d->data)
+		memcpy(at, d->data, d->size);
+	return put_pages(l, d);
+}
+
+static bool load_vmsa(struct load *l, const struct igvm_directive *d)
+{
+	struct mailbox *mailbox = l->memory->mailbox;
+
+	mailbox->vmsa_gpa[d->vp_context.vp_index] = d->vp_context.gpa;
+	if (d->vp_context.gpa == IGVM_HELD_VMSA_GPA) {
+		memcpy(mailbox->held_vmsa[d->vp_context.vp_index], d->data, ABI_PAGE_SIZE);
+		return true;
+	}
+	memcpy(l->memory->guest_ram + d->vp_context.gpa, d->data, d->size);
+	return put_pages(l, d);
+}
+
+static bool insert_area(struct load *l, const struct igvm_directive *d)
+{
+	const struct area *area = find_area(l, d->insert.area_index);
+
+	memcpy(l->memory->guest_ram + d->insert.gpa, area->bytes, area->size);
+	return put_pages(l, d);
+}
+
+static bool write_parameter(struct load *l, const struct igvm_directive *d)
+{
+	const struct area *area = find_area(l, d->parameter.area_index);
+
+	return parameters_write(&l->facts, d, area->bytes, area->size, l->error);
+}
+
+static bool load_directive(struct load *l, const struct igvm_directive *d)
+{
+	switch (d->type) {
+	case IGVM_TYPE_PAGE_DATA:
+		return load_page(l, d);
+	case IGVM_TYPE_VP_CONTEXT:
+		return load_vmsa(l, d);
+	case IGVM_TYPE_PARAMETER_AREA:
+		return make_area(l, d);
+	case IGVM_TYPE_PARAMETER_INSERT:
+		return insert_area(l, d);
+	case IGVM_TYPE_SNP_ID_BLOCK:
+		l->id_block = *d;
+		return true;
+	default: /* all RAM is there, and what is not loaded is the host's, so shared */
+		return !igvm_is_parameter(d->type) || write_parameter(l, d);
+	}
+}
+
+/* SNP_LAUNCH_FINISH. */
+static bool finish_launch(struct load *l)
+{
+	const char *refusal = NULL;
+
+	if (l->id_block.type)
+		refusal = id_block_refusal(&l->id_block.id_block, &l->psp->launch);
+	return !refusal ||
+	       host_fail(l->error,
+			 "the AMD-SP refuses the SNP_ID_BLOCK with %s, header at file offset "
+			 "%" PRIu64,
+			 refusal, l->id_block.header_offset);
+}
+
+static bool load_all(struct load *l, const struct igvm_file *file)
+{
 	struct igvm_cursor cursor = { 0 };
 	struct launch_digest digest;
 	struct igvm_directive d;
 
-	launch_digest_init(&digest);
 	while (igvm_next(file, &cursor, &d)) {
-		if (!launch_digest_directive(&digest, &d))
-			return host_fail_crypto(error, "cannot compute the launch digest");
-		if (!load_directive(&d, memory, psp))
-			return host_fail(error, "pages lie in more than %u separate ranges",
-					 MAILBOX_PAGES_MAX);
+		if (!load_directive(l, &d))
+			return false;
 	}
-	memcpy(psp->launch.measurement, digest.value, sizeof(psp->launch.measurement));
-	psp->launch.policy = file->has_policy ? file->policy : DEFAULT_POLICY;
+	if (!launch_digest_file(file, &digest))
+		return host_fail_crypto(l->error, "cannot compute the launch digest");
+	memcpy(l->psp->launch.measurement, digest.value, sizeof(l->psp->launch.measurement));
+	l->psp->launch.policy = file->has_policy ? file->policy : DEFAULT_POLICY;
+	return finish_launch(l);
+}
+
+bool launch_load(const struct igvm_file *file, const struct launch_machine *machine,
+		 const struct machine_memory *memory, struct psp *psp, struct host_error *error)
+{
+	struct load l = { .memory = memory, .psp = psp, .error = error };
+	struct mailbox *mailbox = memory->mailbox;
+	bool ok;
+
+	parameters_machine(&l.facts, machine->cpu_count, machine->ram_size, machine->command_line);
+	for (unsigned int i = 0; i < MACHINE_CPUS_MAX; i++)
+		mailbox->vmsa_gpa[i] = MAILBOX_NO_VMSA;
+	ok = load_all(&l, file);
+	for (uint32_t i = 0; i < l.area_count; i++)
+		free(l.areas[i].bytes);
 	mailbox->version = MAILBOX_VERSION;
-	mailbox->cpu_count = cpu_count;
+	mailbox->cpu_count = machine->cpu_count;
 	mailbox->guest_ram_size = memory->guest_ram_size;
 	mailbox->magic = MAILBOX_MAGIC;
-	return true;
+	return ok;
 }

@@ -22,20 +22,30 @@ struct machine_memory {
 	struct mailbox *mailbox;
 };
 
-/*
- * Checks what igvm_open() cannot know: that the firmware takes the policy, that the host's loader
- * takes all directives, that all pages lie in guest_ram_size bytes of RAM, and that there is one
- * VMSA, which says VMPL 0 and asks for no feature that the host lacks. Writes nothing.
- */
-bool launch_check(const struct igvm_file *file, const struct host_model *host,
-		  uint64_t guest_ram_size, struct host_error *error);
+/* The machine that a file is launched on. */
+struct launch_machine {
+	const struct host_model *host;
+	uint64_t ram_size;
+	unsigned int cpu_count;
+	const char *command_line; /* of the parameter COMMAND_LINE */
+};
 
 /*
- * Launches a file that launch_check() has passed: pages into guest RAM, which is zero before, the
- * initial RMP and the mailbox's other constants into the mailbox, policy and measurement into
- * psp->launch. False only when OpenSSL fails or the file has too many separate ranges.
+ * Checks what igvm_open() cannot know: that the firmware takes the policy, that the host's loader
+ * takes all directives, that all pages lie in RAM, and that the first vCPU has a VMSA, and every VMSA
+ * a vCPU, VMPL 0 and no feature that the host lacks. Writes nothing.
  */
-bool launch_load(const struct igvm_file *file, const struct machine_memory *memory,
-		 unsigned int cpu_count, struct psp *psp, struct host_error *error);
+bool launch_check(const struct igvm_file *file, const struct launch_machine *machine,
+		  struct host_error *error);
+
+/*
+ * Launches a file that launch_check() has passed: pages and parameters into guest RAM, which is zero
+ * before, the initial RMP, VMSAs and the mailbox's other constants into the mailbox, policy,
+ * measurement and what an ID block says into psp->launch. False when a parameter does not fit, when
+ * the AMD-SP refuses the ID block, when the file has too many separate ranges, and when there is no
+ * memory or OpenSSL fails.
+ */
+bool launch_load(const struct igvm_file *file, const struct launch_machine *machine,
+		 const struct machine_memory *memory, struct psp *psp, struct host_error *error);
 
 #endif

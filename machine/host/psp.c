@@ -119,11 +119,13 @@ static bool make_report(const struct psp *psp, const struct psp_report_req *req,
 
 	*report = (struct psp_report){
 		.version = PSP_REPORT_VERSION,
+		.guest_svn = psp->launch.guest_svn,
 		.policy = psp->launch.policy,
 		.vmpl = req->vmpl,
 		.signature_algo = PSP_REPORT_SIG_ALGO_ECDSA_P384_SHA384,
 		.current_tcb = tcb,
 		.platform_info = PLATFORM_ALIAS_CHECK_COMPLETE,
+		.key_info = psp->launch.author_key_enabled ? PSP_KEY_INFO_AUTHOR_KEY_EN : 0,
 		.reported_tcb = tcb,
 		.cpuid_family = CPUID_FAMILY,
 		.cpuid_model = CPUID_MODEL,
@@ -137,6 +139,11 @@ static bool make_report(const struct psp *psp, const struct psp_report_req *req,
 	};
 	memcpy(report->report_data, req->report_data, sizeof(report->report_data));
 	memcpy(report->measurement, psp->launch.measurement, sizeof(report->measurement));
+	memcpy(report->family_id, psp->launch.family_id, sizeof(report->family_id));
+	memcpy(report->image_id, psp->launch.image_id, sizeof(report->image_id));
+	memcpy(report->id_key_digest, psp->launch.id_key_digest, sizeof(report->id_key_digest));
+	memcpy(report->author_key_digest, psp->launch.author_key_digest,
+	       sizeof(report->author_key_digest));
 	memcpy(report->report_id, psp->report_id, sizeof(report->report_id));
 	/* No migration agent. */
 	memset(report->report_id_ma, 0xff, sizeof(report->report_id_ma));

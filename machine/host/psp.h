@@ -31,6 +31,11 @@ enum psp_status {
 struct psp_launch {
 	uint64_t policy;
 	uint8_t measurement[PSP_MEASUREMENT_SIZE];
+	/* Of the ID block; zeros without one. */
+	uint8_t family_id[16], image_id[16];
+	uint32_t guest_svn;
+	bool author_key_enabled;
+	uint8_t id_key_digest[48], author_key_digest[48];
 };
 
 struct psp {

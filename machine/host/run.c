@@ -152,10 +152,19 @@ static bool make_memory(struct machine *m, struct host_error *error)
 	return true;
 }
 
+static struct launch_machine launch_machine_of(const struct run_options *options)
+{
+	return (struct launch_machine){ .host = options->host,
+					.ram_size = options->memory,
+					.cpu_count = options->cpus,
+					.command_line = options->command_line };
+}
+
 /* Reads and checks the IGVM file. The reason does not name it. */
 static bool read_image(struct image *image, const struct run_options *options,
 		       struct host_error *reason)
 {
+	const struct launch_machine machine = launch_machine_of(options);
 	struct igvm_error igvm_error;
 
 	if (!file_read(options->image, IMAGE_SIZE_MAX, &image->bytes, reason))
@@ -163,7 +172,7 @@ static bool read_image(struct image *image, const struct run_options *options,
 	if (!igvm_open(&image->file, image->bytes.data, image->bytes.size, &igvm_error))
 		return host_fail(reason, "%s, at file offset %" PRIu64, igvm_error.text,
 				 igvm_error.offset);
-	return launch_check(&image->file, options->host, options->memory, reason);
+	return launch_check(&image->file, &machine, reason);
 }
 
 static bool open_image(struct image *image, const struct run_options *options,
@@ -177,9 +186,10 @@ static bool open_image(struct image *image, const struct run_options *options,
 
 static bool load_image(struct machine *m, const struct image *image, struct host_error *error)
 {
+	const struct launch_machine machine = launch_machine_of(m->options);
 	struct host_error reason;
 
-	return launch_load(&image->file, &m->memory, m->options->cpus, &m->psp, &reason) ||
+	return launch_load(&image->file, &machine, &m->memory, &m->psp, &reason) ||
 	       host_fail(error, "%s: %s", m->options->image, reason.text);
 }
 
@@ -187,10 +197,14 @@ static bool open_psp(struct machine *m, struct host_error *error)
 {
 	if (!chain_open(&m->chain, m->options->key_dir, error))
 		return false;
-	if (m->options->certs_out && !chain_export(&m->chain, m->options->certs_out, error))
-		return false;
 	return psp_init(&m->psp, &m->chain) ||
 	       host_fail_crypto(error, "cannot start the AMD Secure Processor");
+}
+
+/* When the launch is accepted, and not before: what is refused leaves nothing behind. */
+static bool export_certificates(const struct machine *m, struct host_error *error)
+{
+	return !m->options->certs_out || chain_export(&m->chain, m->options->certs_out, error);
 }
 
 static bool open_logs(struct machine *m, struct host_error *error)
@@ -380,8 +394,8 @@ enum run_status run_machine(const struct run_options *options, struct host_error
 
 	sigprocmask(SIG_SETMASK, NULL, &old);
 	if (open_image(&image, options, error) && make_memory(&m, error) && open_psp(&m, error) &&
-	    load_image(&m, &image, error) && open_logs(&m, error) &&
-	    watch_signals(&m, &old, error) && run(&m, &stop, error))
+	    load_image(&m, &image, error) && export_certificates(&m, error) &&
+	    open_logs(&m, error) && watch_signals(&m, &old, error) && run(&m, &stop, error))
 		status = finish(&m, &stop, error);
 	file_free(&image.bytes);
 	take_down(&m);

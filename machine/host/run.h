@@ -46,6 +46,7 @@ struct run_options {
 	bool own_invlpgb, own_convert; /* but for these choices: */
 	enum host_invlpgb invlpgb;
 	bool converts;
+	const char *command_line;	     /* that an IGVM file may ask for as a parameter */
 	const char *channel, *vmpl0_channel; /* Unix sockets that QEMU listens on, or NULL */
 	const char *log_dir;   /* NULL: console and debug console go to stdout, no timeline */
 	const char *dump_dir;  /* NULL: memory is not written when the machine has ended */

@@ -71,6 +71,26 @@ static void reboot(struct stop *stop, const uint64_t arg[4])
 	add_hex(stop, "port", arg[1]);
 }
 
+static void cpuid_page(struct stop *stop, const uint64_t arg[4])
+{
+	static const char *const registers[] = { "EAX", "EBX", "ECX", "EDX", "a reserved field" };
+
+	add_hex(stop, "gpa", arg[0]);
+	if (arg[1] == MAILBOX_CPUID_HEADER) {
+		set(stop, RUN_MISUSE, "cpuid_page",
+		    "the AMD-SP refuses the CPUID page at gPA 0x%" PRIx64
+		    ": more than 64 entries, or a reserved field",
+		    arg[0]);
+		return;
+	}
+	set(stop, RUN_MISUSE, "cpuid_page",
+	    "the AMD-SP refuses the CPUID page at gPA 0x%" PRIx64 ": %s of leaf 0x%x, subleaf 0x%x,"
+	    " entry %" PRIu64,
+	    arg[0], registers[arg[3] < 4 ? arg[3] : 4], (uint32_t)arg[2], (uint32_t)(arg[2] >> 32),
+	    arg[1]);
+	add_number(stop, "entry", arg[1]);
+}
+
 void stop_from_mailbox(struct stop *stop, const struct mailbox *mailbox, const char *last_debug)
 {
 	const uint64_t *arg = mailbox->stop_arg;
@@ -91,6 +111,9 @@ void stop_from_mailbox(struct stop *stop, const struct mailbox *mailbox, const c
 		break;
 	case MAILBOX_STOP_REBOOT:
 		reboot(stop, arg);
+		break;
+	case MAILBOX_STOP_CPUID_PAGE:
+		cpuid_page(stop, arg);
 		break;
 	default:
 		set(stop, RUN_HV_ERROR, "hv_error", "the hypervisor failed");

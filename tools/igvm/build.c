@@ -7,9 +7,9 @@
 
 #include "abi/psp.h"
 #include "core/base/number.h"
+#include "core/image/acpi.h"
 #include "core/snp/cpu_features.h"
 #include "tools/cmd.h"
-#include "tools/igvm/acpi.h"
 #include "tools/igvm/archive_check.h"
 #include "tools/igvm/archive_writer.h"
 #include "tools/igvm/igvm.h"

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "core/base/bytes.h"
-#include "tools/igvm/acpi.h"
+#include "core/image/acpi.h"
 
 /* The setup header of a bzImage, and the same bytes in boot_params (boot.rst, zero-page.rst). */
 #define HDR_START 0x1f1u

@@ -75,13 +75,6 @@ static void vmsa_fields(const struct host_model *model, char *text)
 /* Of the headers that any host takes, those that this one does not. */
 static void headers_refused(const struct host_model *model, char *text)
 {
-	static const uint32_t others[] = { IGVM_TYPE_RELOCATABLE_REGION,
-					   IGVM_TYPE_PAGE_TABLE_RELOCATION };
-
-	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
-		if (!host_model_takes(model, others[i]))
-			add(text, igvm_type_name(others[i]));
-	}
 	for (const uint32_t *type = HOST_MODEL_DEFAULT->headers; *type; type++) {
 		if (!host_model_takes(model, *type))
 			add(text, igvm_type_name(*type));

@@ -180,7 +180,7 @@ static void play_launch(const struct fake *f)
 {
 	const struct mailbox *m = f->mailbox;
 	bool ok = m->magic == MAILBOX_MAGIC && m->version == 3 && m->cpu_count == 2 &&
-		  m->guest_ram_size == 64u << 20 && m->vmsa_gpa == 0x1004000 &&
+		  m->guest_ram_size == 64u << 20 && m->vmsa_gpa[0] == 0x1004000 &&
 		  f->guest_ram[0x1000000] == 0xa5 && f->guest_ram[0x1000fff] == 0xa5;
 
 	hv_log(f, ok ? "launch is right\n" : "launch is wrong\n");

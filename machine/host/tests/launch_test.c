@@ -15,6 +15,11 @@
 
 #define RAM_SIZE (64ull << 20)
 
+static const struct launch_machine MACHINE = { .host = HOST_MODEL_DEFAULT,
+					       .ram_size = RAM_SIZE,
+					       .cpu_count = 2,
+					       .command_line = "quiet splash" };
+
 static void open_file(const struct make_igvm *make, uint8_t **data, struct igvm_file *file)
 {
 	struct igvm_error error;
@@ -38,7 +43,7 @@ static void assert_refused(const struct make_igvm *make, const char *why)
 	uint8_t *data;
 
 	open_file(make, &data, &file);
-	assert_false(launch_check(&file, HOST_MODEL_DEFAULT, RAM_SIZE, &error));
+	assert_false(launch_check(&file, &MACHINE, &error));
 	assert_says(error.text, why);
 	free(data);
 }
@@ -63,7 +68,7 @@ static void assert_taken(const struct make_igvm *make)
 	uint8_t *data;
 
 	open_file(make, &data, &file);
-	if (!launch_check(&file, HOST_MODEL_DEFAULT, RAM_SIZE, &error))
+	if (!launch_check(&file, &MACHINE, &error))
 		fail_msg("%s", error.text);
 	free(data);
 }
@@ -100,8 +105,10 @@ static void test_outside_ram(void **state)
 	make.pages[0].gpa = 0xffffffffff000;
 	assert_refused(&make, "lies outside");
 	make_igvm_default(&make);
-	make.vmsa_gpa[0] = 0xfffffffff000; /* where KVM keeps its own */
-	assert_refused(&make, "VP_CONTEXT at gPA 0xfffffffff000 lies outside");
+	make.vmsa_gpa[0] = 0xffffffffe000;
+	assert_refused(&make, "VP_CONTEXT at gPA 0xffffffffe000 lies outside");
+	make.vmsa_gpa[0] = 0xfffffffff000; /* where the host holds it */
+	assert_taken(&make);
 	make_igvm_default(&make);
 	make.required_gpa = RAM_SIZE - 0xf000;
 	assert_refused(&make, "REQUIRED_MEMORY at gPA 0x3ff1000 lies outside");
@@ -130,13 +137,15 @@ static void test_pc_hole(void **state)
 /* A feature that a host lacks is refused by its name. */
 static void assert_host(const struct make_igvm *make, const char *host, const char *why)
 {
+	struct launch_machine machine = MACHINE;
 	struct host_error error = { 0 };
 	struct igvm_file file;
 	uint8_t *data;
 	bool ok;
 
 	open_file(make, &data, &file);
-	ok = launch_check(&file, host_model_find(host), RAM_SIZE, &error);
+	machine.host = host_model_find(host);
+	ok = launch_check(&file, &machine, &error);
 	assert_int_equal(ok, why == NULL);
 	if (why)
 		assert_says(error.text, why);
@@ -181,7 +190,12 @@ static void test_vmsa(void **state)
 	make.vmsa_count = 2;
 	make.vmsa_gpa[1] = 0x1005000;
 	make.vmsa_index[1] = 1;
-	assert_refused(&make, "VP_CONTEXT at gPA 0x1005000 is a second one");
+	assert_taken(&make);
+	make.vmsa_index[1] = 0;
+	assert_not_opened(&make, "second VP_CONTEXT with index 0");
+	make.vmsa_index[1] = 2;
+	make.vmsa_index[0] = 1;
+	assert_not_opened(&make, "VP indices");
 	make_igvm_default(&make);
 	make.vmsa_index[0] = 1;
 	assert_not_opened(&make, "VP indices");
@@ -221,8 +235,9 @@ static void load(const struct make_igvm *make, struct loaded *l)
 	memset(l->psp.vmpck, 0x77, sizeof(l->psp.vmpck));
 	l->memory.guest_ram = calloc(1, RAM_SIZE);
 	l->memory.mailbox = calloc(1, sizeof(struct mailbox));
-	assert_true(launch_check(&file, HOST_MODEL_DEFAULT, RAM_SIZE, &error));
-	assert_true(launch_load(&file, &l->memory, 2, &l->psp, &error));
+	assert_true(launch_check(&file, &MACHINE, &error));
+	if (!launch_load(&file, &MACHINE, &l->memory, &l->psp, &error))
+		fail_msg("%s", error.text);
 	free(data);
 }
 
@@ -257,7 +272,8 @@ static void test_load(void **state)
 	assert_int_equal(mailbox->version, 3);
 	assert_int_equal(mailbox->cpu_count, 2);
 	assert_int_equal(mailbox->guest_ram_size, RAM_SIZE);
-	assert_int_equal(mailbox->vmsa_gpa, 0x1004000);
+	assert_int_equal(mailbox->vmsa_gpa[0], 0x1004000);
+	assert_int_equal(mailbox->vmsa_gpa[1], ~0ull);
 	assert_int_equal(mailbox->page_range_count, 4);
 	assert_range(mailbox, 0, 0x1000000, 2, PSP_PAGE_TYPE_NORMAL);
 	assert_range(mailbox, 1, 0x1002000, 1, PSP_PAGE_TYPE_SECRETS);

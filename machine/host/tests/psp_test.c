@@ -202,6 +202,37 @@ static void test_report(void **state)
 	assert_signature(report);
 }
 
+/* What the launch's ID block says (firmware ABI, ATTESTATION_REPORT). */
+static void test_report_of_id_block(void **state)
+{
+	const struct psp_launch before = fixture.psp.launch;
+	struct psp_launch *launch = &fixture.psp.launch;
+	const uint8_t *report;
+	uint8_t page[4096];
+
+	(void)state;
+	launch->guest_svn = 0x01020304;
+	launch->author_key_enabled = true;
+	memset(launch->family_id, 0x22, 16);
+	memset(launch->image_id, 0x33, 16);
+	memset(launch->id_key_digest, 0x44, 48);
+	memset(launch->author_key_digest, 0x55, 48);
+	assert_int_equal(exchange(page, 1, 1, 1, 0), 0);
+	report = page + HEADER + 0x20;
+	assert_int_equal(get_le(report + 4, 4), 0x01020304); /* GUEST_SVN */
+	assert_int_equal(get_le(report + 0x48, 4), 1);	     /* AUTHOR_KEY_EN */
+	for (unsigned int i = 0; i < 16; i++) {
+		assert_int_equal(report[0x10 + i], 0x22); /* FAMILY_ID */
+		assert_int_equal(report[0x20 + i], 0x33); /* IMAGE_ID */
+	}
+	for (unsigned int i = 0; i < 48; i++) {
+		assert_int_equal(report[0xe0 + i], 0x44);  /* ID_KEY_DIGEST */
+		assert_int_equal(report[0x110 + i], 0x55); /* AUTHOR_KEY_DIGEST */
+	}
+	assert_signature(report);
+	*launch = before;
+}
+
 /* Requests use 1, 3, 5, ...; each key has a count of its own. */
 static void test_sequence(void **state)
 {
@@ -397,6 +428,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(test_secrets, fresh_psp),
 		cmocka_unit_test_setup(test_report, fresh_psp),
+		cmocka_unit_test_setup(test_report_of_id_block, fresh_psp),
 		cmocka_unit_test_setup(test_sequence, fresh_psp),
 		cmocka_unit_test_setup(test_overflow, fresh_psp),
 		cmocka_unit_test_setup(test_wrong_key, fresh_psp),

@@ -10,14 +10,16 @@ struct rmp guest_ram;
 
 static void launch_range(const struct mailbox_pages *range)
 {
+	bool large = range->flags & MAILBOX_PAGES_LARGE;
+	bool vmsa = range->type == PSP_PAGE_TYPE_VMSA;
 	uint64_t first = range->gpa >> ABI_PAGE_SHIFT;
 
-	for (uint64_t i = 0; i < range->count; i++) {
-		bool vmsa = range->type == PSP_PAGE_TYPE_VMSA;
+	for (uint64_t i = 0; i < range->count; i += large ? RMP_PAGES_2M : 1) {
 		uint64_t page = first + i;
 
 		if (!guest_is_ram(page << ABI_PAGE_SHIFT) ||
-		    rmp_launch_page(&guest_ram, page, vmsa))
+		    (large ? rmp_launch_large(&guest_ram, page)
+			   : rmp_launch_page(&guest_ram, page, vmsa)))
 			hv_panic("launch page %lx is not RAM or there twice",
 				 page << ABI_PAGE_SHIFT);
 	}

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "machine/hv/plane/cpuid.h"
 
-#include <string.h>
+#include "machine/hv/plane/cpuid_rules.h"
 
 /*
  * No leaf 0xD: QEMU has neither XSAVEC nor XSAVES, and an SNP guest that sees XSAVE without them
@@ -9,6 +9,7 @@
  */
 #define LEAF_STANDARD_MAX 0xcu
 #define LEAF_EXTENDED_MAX 0x8000001fu
+#define LEAF_EXTENDED_STATE 0xdu
 #define PHYSICAL_BITS 48u
 #define PHYSICAL_BITS_LOST 1u /* to the C-bit */
 
@@ -209,20 +210,46 @@ static const struct {
 	{ 0x8000001f, 0 },
 };
 
-void cpuid_fill_page(struct snp_cpuid_page *page, const struct cpuid_machine *machine)
+static void list_leaves(struct snp_cpuid_page *page, bool extended_state)
 {
-	memset(page, 0, sizeof(*page));
 	for (unsigned int i = 0; i < sizeof(listed) / sizeof(listed[0]); i++) {
-		struct x86_cpuid r = cpuid_answer(listed[i].leaf, listed[i].subleaf, 0, machine);
-
-		page->entries[i] = (struct snp_cpuid_entry){
+		if (extended_state && listed[i].leaf != LEAF_EXTENDED_STATE)
+			continue;
+		page->entries[page->count++] = (struct snp_cpuid_entry){
 			.eax_in = listed[i].leaf,
 			.ecx_in = listed[i].subleaf,
-			.eax = r.eax,
-			.ebx = r.ebx,
-			.ecx = r.ecx,
-			.edx = r.edx,
 		};
-		page->count++;
 	}
+}
+
+/* The host fills what has no values; the AMD-SP judges all. */
+static bool fill_entry(struct snp_cpuid_entry *entry, const struct cpuid_machine *machine,
+		       unsigned int *bad)
+{
+	struct x86_cpuid r = cpuid_answer(entry->eax_in, entry->ecx_in, 0, machine);
+
+	if (entry->eax | entry->ebx | entry->ecx | entry->edx)
+		return cpuid_rules_take(entry, &r, bad);
+	entry->eax = r.eax;
+	entry->ebx = r.ebx;
+	entry->ecx = r.ecx;
+	entry->edx = r.edx;
+	*bad = CPUID_RULES_RESERVED;
+	return entry->reserved == 0;
+}
+
+bool cpuid_fill_page(struct snp_cpuid_page *page, bool extended_state,
+		     const struct cpuid_machine *machine, struct cpuid_refusal *refusal)
+{
+	refusal->entry = MAILBOX_CPUID_HEADER;
+	if (page->count > SNP_CPUID_MAX_ENTRIES || page->reserved_004 != 0 ||
+	    page->reserved_008 != 0)
+		return false;
+	if (page->count == 0)
+		list_leaves(page, extended_state);
+	for (refusal->entry = 0; refusal->entry < page->count; refusal->entry++) {
+		if (!fill_entry(&page->entries[refusal->entry], machine, &refusal->reg))
+			return false;
+	}
+	return true;
 }

@@ -30,8 +30,20 @@ static inline struct cpuid_machine cpuid_this_machine(void)
 	};
 }
 
-/* Fills the page that the AMD-SP puts into the guest at launch. */
-void cpuid_fill_page(struct snp_cpuid_page *page, const struct cpuid_machine *machine);
+/* What the AMD-SP does not take in a page: mailbox.h, MAILBOX_STOP_CPUID_PAGE. */
+struct cpuid_refusal {
+	uint32_t entry;
+	unsigned int reg;
+};
+
+/*
+ * Fills a page that is put into the guest at launch, as host and AMD-SP do it together. A page that
+ * lists leaves gets their values where it has zeros, and what it has is judged (cpuid_rules.h); an
+ * empty one gets all leaves, or, when it is for extended state, those of leaf 0xD, if there are any.
+ * False, and *refusal says what, when the AMD-SP refuses it.
+ */
+bool cpuid_fill_page(struct snp_cpuid_page *page, bool extended_state,
+		     const struct cpuid_machine *machine, struct cpuid_refusal *refusal);
 
 /* What the hypervisor answers to the vCPU with that APIC id: as the page, but for that vCPU. */
 struct x86_cpuid cpuid_answer(uint32_t leaf, uint32_t subleaf, uint32_t apic_id,

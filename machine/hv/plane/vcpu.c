@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "machine/hv/plane/vcpu.h"
 
+#include "core/image/igvm.h"
 #include "machine/hv/base/counters.h"
 #include "machine/hv/base/log.h"
 #include "machine/hv/base/page.h"
@@ -25,6 +26,7 @@ static void plane_set_vmsa(struct plane *p, uint64_t gpa, enum plane_state state
 {
 	p->state = state;
 	p->vmsa_gpa = gpa & ~HV_C_BIT;
+	p->held = NULL;
 	p->ghcb_msr = PLANE_GHCB_MSR_RESET;
 	p->ghcb_registered = PLANE_NOT_REGISTERED;
 	p->doorbell_gpa = 0;
@@ -34,7 +36,22 @@ static void plane_set_vmsa(struct plane *p, uint64_t gpa, enum plane_state state
 	p->blocked_rip = PLANE_NO_RIP;
 }
 
-void vcpu_init_all(uint64_t launch_vmsa)
+/* The plane 0 of the launch, if it has a VMSA. */
+static void launch_plane(struct vcpu *v, struct mailbox *mailbox, enum plane_state state)
+{
+	uint64_t gpa = mailbox->vmsa_gpa[v->id];
+	struct plane *p = &v->planes[0];
+
+	if (gpa == MAILBOX_NO_VMSA)
+		return;
+	plane_set_vmsa(p, gpa, state);
+	if (gpa == IGVM_HELD_VMSA_GPA)
+		p->held = (struct snp_vmsa *)mailbox->held_vmsa[v->id];
+	if (!vmsa_of_plane(p))
+		hv_panic("launch VMSA at %lx of vCPU %u cannot run", gpa, v->id);
+}
+
+void vcpu_init_all(struct mailbox *mailbox)
 {
 	for (unsigned int i = 0; i < cpu_count(); i++) {
 		vcpus[i].id = i;
@@ -46,9 +63,8 @@ void vcpu_init_all(uint64_t launch_vmsa)
 			vcpus[i].planes[vmpl].aside = page_take(1);
 		}
 	}
-	if (!vmsa_usable(launch_vmsa))
-		hv_panic("launch VMSA at %lx cannot run", launch_vmsa);
-	plane_set_vmsa(&vcpus[0].planes[0], launch_vmsa, PLANE_READY);
+	for (unsigned int i = 0; i < cpu_count(); i++)
+		launch_plane(&vcpus[i], mailbox, i == 0 ? PLANE_READY : PLANE_ON_INIT);
 }
 
 bool vcpu_switch_plane(struct vcpu *v, unsigned int vmpl)
@@ -57,7 +73,7 @@ bool vcpu_switch_plane(struct vcpu *v, unsigned int vmpl)
 		return false;
 	if (v->planes[vmpl].state == PLANE_NONE || v->planes[vmpl].state == PLANE_ON_INIT)
 		return false;
-	if (!v->planes[vmpl].parked && !vmsa_usable(v->planes[vmpl].vmsa_gpa))
+	if (!v->planes[vmpl].parked && !vmsa_of_plane(&v->planes[vmpl]))
 		return false;
 	v->switch_to = (int)vmpl;
 	return true;

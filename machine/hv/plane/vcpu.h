@@ -53,6 +53,9 @@ struct plane {
 	unsigned int vmpl;     /* its number: what the host is asked for */
 	unsigned int cpu_vmpl; /* what it runs with, as in the VMSA that was loaded last */
 	uint64_t vmsa_gpa;
+	struct snp_vmsa
+		*held; /* the VMSA, where the host holds it in no page of the guest; or NULL */
+	bool held_in_use;
 	uint64_t sev_features;	  /* as in the VMSA that was loaded last */
 	uint64_t ghcb_msr;	  /* MSR C001_0130 as the guest sees it */
 	uint64_t ghcb_registered; /* page the guest registered, or PLANE_NOT_REGISTERED */
@@ -106,8 +109,11 @@ struct vcpu *vcpu_by_apic_id(uint32_t apic_id);
 /* The vCPU of the CPU that runs this; NULL on the boot CPU. */
 struct vcpu *vcpu_self(void);
 
-/* Makes the structures; the launch VMSA belongs to vCPU 0, VMPL0. Once, after npt_init(). */
-void vcpu_init_all(uint64_t launch_vmsa);
+/*
+ * Makes the structures. vCPU 0 is ready with its VMSA of the launch, at VMPL0; any other that the
+ * launch gave one waits for an INIT. Once, after npt_init().
+ */
+void vcpu_init_all(struct mailbox *mailbox);
 
 /*
  * Asks for another plane of this vCPU: the current one waits (its VMSA is written when the exit is

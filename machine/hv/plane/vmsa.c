@@ -29,6 +29,14 @@ bool vmsa_features_known(uint64_t features)
 	return (features & SNP_FEATURE_SNP) && !(features & ~hv_mailbox()->host.sev_features);
 }
 
+/* NULL when VMRUN would refuse it by what it holds. */
+static struct snp_vmsa *runnable(struct snp_vmsa *vmsa)
+{
+	if (vmsa->vmpl >= SNP_VMPL_COUNT || !(vmsa->efer & X86_EFER_SVME))
+		return NULL;
+	return vmsa_features_known(vmsa->sev_features) ? vmsa : NULL;
+}
+
 struct snp_vmsa *vmsa_usable(uint64_t gpa)
 {
 	struct snp_vmsa *vmsa;
@@ -37,9 +45,35 @@ struct snp_vmsa *vmsa_usable(uint64_t gpa)
 	    !rmp_is_vmsa(guest_rmp_table(), guest_page(gpa)))
 		return NULL;
 	vmsa = guest_ptr(gpa, ABI_PAGE_SIZE, GUEST_PRIVATE);
-	if (!vmsa || vmsa->vmpl >= SNP_VMPL_COUNT || !(vmsa->efer & X86_EFER_SVME))
-		return NULL;
-	return vmsa_features_known(vmsa->sev_features) ? vmsa : NULL;
+	return vmsa ? runnable(vmsa) : NULL;
+}
+
+struct snp_vmsa *vmsa_of_plane(const struct plane *p)
+{
+	return p->held ? runnable(p->held) : vmsa_usable(p->vmsa_gpa);
+}
+
+/* The same, of a plane that is loaded: then nobody could take it away. */
+static struct snp_vmsa *vmsa_in_use(const struct plane *p)
+{
+	return p->held ? p->held : guest_ptr(p->vmsa_gpa, ABI_PAGE_SIZE, GUEST_PRIVATE);
+}
+
+static bool is_in_use(const struct plane *p)
+{
+	return p->held ? p->held_in_use : guest_rmp(p->vmsa_gpa)->flags & RMP_VMSA_IN_USE;
+}
+
+static void set_in_use(struct plane *p, bool in_use)
+{
+	struct rmp_entry *entry = p->held ? NULL : guest_rmp(p->vmsa_gpa);
+
+	if (p->held)
+		p->held_in_use = in_use;
+	else if (in_use)
+		entry->flags |= RMP_VMSA_IN_USE;
+	else
+		entry->flags &= (uint8_t)~RMP_VMSA_IN_USE;
 }
 
 static inline void copy_word(uint64_t *cpu, uint64_t *vmsa, bool store)
@@ -217,9 +251,9 @@ static void store_extended(struct snp_vmsa *vmsa)
 
 bool vmsa_load(struct plane *p)
 {
-	struct snp_vmsa *vmsa = vmsa_usable(p->vmsa_gpa);
+	struct snp_vmsa *vmsa = vmsa_of_plane(p);
 
-	if (!vmsa || (guest_rmp(p->vmsa_gpa)->flags & RMP_VMSA_IN_USE))
+	if (!vmsa || is_in_use(p))
 		return false;
 	memset(p->vmcb, 0, sizeof(*p->vmcb));
 	load_state(p, vmsa);
@@ -235,7 +269,7 @@ bool vmsa_load(struct plane *p)
 	p->cpu_vmpl = vmsa->vmpl;
 	p->flat = !(vmsa->cr0 & X86_CR0_PG) || !(vmsa->cr4 & X86_CR4_PAE);
 	control_area_reset(p, vmsa->vintr_ctrl);
-	guest_rmp(p->vmsa_gpa)->flags |= RMP_VMSA_IN_USE;
+	set_in_use(p, true);
 	p->loaded = true;
 	return true;
 }
@@ -283,7 +317,7 @@ static void store_parked(struct plane *p, struct snp_vmsa *vmsa)
 void vmsa_store_remote(struct plane *p, uint64_t exit_code)
 {
 	/* In use until now: neither host nor guest could take the page away. */
-	struct snp_vmsa *vmsa = guest_ptr(p->vmsa_gpa, ABI_PAGE_SIZE, GUEST_PRIVATE);
+	struct snp_vmsa *vmsa = vmsa_in_use(p);
 
 	if (!vmsa)
 		hv_panic("VMSA %lx of VMPL %u vanished while in use", p->vmsa_gpa, p->vmpl);
@@ -301,13 +335,13 @@ void vmsa_store_remote(struct plane *p, uint64_t exit_code)
 	vmsa->exit_info_1 = p->vmcb->exit_info_1;
 	vmsa->exit_info_2 = p->vmcb->exit_info_2;
 	vmsa->exit_int_info = 0;
-	guest_rmp(p->vmsa_gpa)->flags &= (uint8_t)~RMP_VMSA_IN_USE;
+	set_in_use(p, false);
 	p->loaded = false;
 }
 
 void vmsa_store(struct plane *p, uint64_t exit_code)
 {
-	struct snp_vmsa *vmsa = guest_ptr(p->vmsa_gpa, ABI_PAGE_SIZE, GUEST_PRIVATE);
+	struct snp_vmsa *vmsa = vmsa_in_use(p);
 
 	if (vmsa) {
 		store_fpu(vmsa);

@@ -47,18 +47,32 @@ static void cpu_init(struct vcpu *v)
 		local_apic_start(v, &v->planes[vmpl]);
 }
 
-/* The pages that the AMD-SP fills with what the CPU can do. */
+static void fill_cpuid_page(uint64_t gpa, bool extended_state, const struct cpuid_machine *machine)
+{
+	struct snp_cpuid_page *page = guest_ptr(gpa, ABI_PAGE_SIZE, GUEST_PRIVATE);
+	const struct snp_cpuid_entry *entry;
+	struct cpuid_refusal refusal;
+
+	if (cpuid_fill_page(page, extended_state, machine, &refusal))
+		return;
+	if (refusal.entry == MAILBOX_CPUID_HEADER)
+		hv_stop(MAILBOX_STOP_CPUID_PAGE, gpa, refusal.entry, 0, 0);
+	entry = &page->entries[refusal.entry];
+	hv_stop(MAILBOX_STOP_CPUID_PAGE, gpa, refusal.entry,
+		entry->eax_in | (uint64_t)entry->ecx_in << 32, refusal.reg);
+}
+
+/* The pages that host and AMD-SP fill with what the CPU can do. */
 static void fill_cpuid_pages(const struct mailbox *m)
 {
 	struct cpuid_machine machine = cpuid_this_machine();
 
 	for (uint32_t i = 0; i < m->page_range_count; i++) {
-		if (m->pages[i].type != PSP_PAGE_TYPE_CPUID)
-			continue;
-		for (uint64_t n = 0; n < m->pages[i].count; n++)
-			cpuid_fill_page(guest_ptr(m->pages[i].gpa + n * ABI_PAGE_SIZE,
-						  ABI_PAGE_SIZE, GUEST_PRIVATE),
-					&machine);
+		const struct mailbox_pages *pages = &m->pages[i];
+
+		for (uint64_t n = 0; pages->type == PSP_PAGE_TYPE_CPUID && n < pages->count; n++)
+			fill_cpuid_page(pages->gpa + n * ABI_PAGE_SIZE,
+					pages->flags & MAILBOX_PAGES_CPUID_XF, &machine);
 	}
 }
 
@@ -73,7 +87,7 @@ _Noreturn void hv_main(void)
 	guest_init();
 	page_state_init();
 	npt_init();
-	vcpu_init_all(m->vmsa_gpa);
+	vcpu_init_all(m);
 	fill_cpuid_pages(m);
 	chipset_init();
 	trap_load();

@@ -130,9 +130,10 @@ static void test_page(void **state)
 {
 	const struct cpuid_machine machine = { .cpus = 2, .invlpgb = true };
 	static struct snp_cpuid_page page;
+	struct cpuid_refusal refusal;
 
 	(void)state;
-	cpuid_fill_page(&page, &machine);
+	assert_true(cpuid_fill_page(&page, false, &machine, &refusal));
 	assert_in_range(page.count, 20, SNP_CPUID_MAX_ENTRIES);
 	for (uint32_t i = 0; i < page.count; i++) {
 		const struct snp_cpuid_entry *e = &page.entries[i];
@@ -146,13 +147,67 @@ static void test_page(void **state)
 	}
 }
 
+/* A page with contents: what it lists and nothing else, filled where it is zero. */
+static void test_page_with_contents(void **state)
+{
+	const struct cpuid_machine machine = { .cpus = 2, .invlpgb = true };
+	static struct snp_cpuid_page page;
+	struct cpuid_refusal refusal;
+
+	(void)state;
+	page.count = 3;
+	page.entries[0] = (struct snp_cpuid_entry){ .eax_in = 0x8000001f };
+	page.entries[1] = (struct snp_cpuid_entry){ .eax_in = 0x80000008, .eax = 0x2020 };
+	page.entries[2] = (struct snp_cpuid_entry){ .eax_in = 0x40000000, .ebx = 0x6c636f53 };
+	assert_true(cpuid_fill_page(&page, false, &machine, &refusal));
+	assert_int_equal(page.count, 3);
+	assert_int_equal(page.entries[0].eax, 0x3a);
+	assert_int_equal(page.entries[1].eax, 0x2020);
+	assert_int_equal(page.entries[1].ecx, 0);
+	assert_int_equal(page.entries[2].ebx, 0x6c636f53);
+	page.entries[1].eax = 0x4031; /* wider than any */
+	assert_false(cpuid_fill_page(&page, false, &machine, &refusal));
+	assert_int_equal(refusal.entry, 1);
+	assert_int_equal(refusal.reg, 0);
+	page.entries[0].reserved = 1;
+	page.entries[0].eax = 0;
+	page.entries[0].ebx = 0;
+	assert_false(cpuid_fill_page(&page, false, &machine, &refusal));
+	assert_int_equal(refusal.entry, 0);
+	page.count = 65;
+	assert_false(cpuid_fill_page(&page, false, &machine, &refusal));
+	assert_int_equal(refusal.entry, 0xffffffff);
+	page.count = 0;
+	page.reserved_004 = 1;
+	assert_false(cpuid_fill_page(&page, false, &machine, &refusal));
+	assert_int_equal(refusal.entry, 0xffffffff);
+}
+
+/* A page of extended state lists leaf 0xD alone. */
+static void test_extended_state_page(void **state)
+{
+	const struct cpuid_machine machine = { .cpus = 1 };
+	static struct snp_cpuid_page page;
+	struct cpuid_refusal refusal;
+
+	(void)state;
+	assert_true(cpuid_fill_page(&page, true, &machine, &refusal));
+	for (uint32_t i = 0; i < page.count; i++)
+		assert_int_equal(page.entries[i].eax_in, 0xd);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_no_xsave), cmocka_unit_test(test_kept),
-		cmocka_unit_test(test_topology), cmocka_unit_test(test_sev),
-		cmocka_unit_test(test_unknown),	 cmocka_unit_test(test_page),
+		cmocka_unit_test(test_no_xsave),
+		cmocka_unit_test(test_kept),
+		cmocka_unit_test(test_topology),
+		cmocka_unit_test(test_sev),
+		cmocka_unit_test(test_unknown),
+		cmocka_unit_test(test_page),
 		cmocka_unit_test(test_invlpgb),
+		cmocka_unit_test(test_page_with_contents),
+		cmocka_unit_test(test_extended_state_page),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -14,9 +14,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "core/image/acpi.h"
 #include "core/image/archive.h"
 #include "core/image/igvm.h"
-#include "tools/igvm/acpi.h"
 #include "tools/igvm/archive_writer.h"
 #include "tools/igvm/memory_plan.h"
 #include "tools/igvm/page_tables.h"

@@ -1,15 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-#include "tools/igvm/acpi.h"
+#include "core/image/acpi.h"
 
 #include <string.h>
 
-#define OEM_ID "SOCLE "
+#include "core/image/acpi_table.h"
+
 #define OEM_TABLE_ID "SOCLE   "
 #define CREATOR_ID "SOCL"
 
-#define LAPIC_ADDRESS 0xfee00000u
-#define IOAPIC_ADDRESS 0xfec00000u
-#define SCI_IRQ 9u
+#define RSDP_ROOM 64u
 #define PM1A_EVENT_PORT 0x600u
 #define PM1A_CONTROL_PORT 0x604u
 #define PM_TIMER_PORT 0x608u
@@ -26,19 +25,6 @@ struct acpi_rsdp {
 	uint8_t reserved[3];
 } __attribute__((packed));
 ABI_SIZE(struct acpi_rsdp, 36);
-
-struct acpi_header {
-	char signature[4];
-	uint32_t length;
-	uint8_t revision;
-	uint8_t checksum;
-	char oem_id[6];
-	char oem_table_id[8];
-	uint32_t oem_revision;
-	char creator_id[4];
-	uint32_t creator_revision;
-};
-ABI_SIZE(struct acpi_header, 36);
 
 struct acpi_xsdt {
 	struct acpi_header header;
@@ -106,46 +92,6 @@ struct acpi_facs {
 };
 ABI_SIZE(struct acpi_facs, 64);
 
-struct acpi_madt {
-	struct acpi_header header;
-	uint32_t lapic_address;
-	uint32_t flags; /* bit 0: there are 8259s too */
-} __attribute__((packed));
-ABI_SIZE(struct acpi_madt, 44);
-
-struct acpi_madt_lapic {
-	uint8_t type, length;
-	uint8_t processor, apic_id;
-	uint32_t flags; /* bit 0: enabled */
-};
-ABI_SIZE(struct acpi_madt_lapic, 8);
-
-struct acpi_madt_ioapic {
-	uint8_t type, length;
-	uint8_t id, reserved;
-	uint32_t address, gsi_base;
-};
-ABI_SIZE(struct acpi_madt_ioapic, 12);
-
-struct acpi_madt_override {
-	uint8_t type, length;
-	uint8_t bus, source;
-	uint32_t gsi;
-	uint16_t flags;
-} __attribute__((packed));
-ABI_SIZE(struct acpi_madt_override, 10);
-
-struct acpi_madt_lapic_nmi {
-	uint8_t type, length;
-	uint8_t processor; /* 0xff: all */
-	uint16_t flags;
-	uint8_t lint;
-} __attribute__((packed));
-ABI_SIZE(struct acpi_madt_lapic_nmi, 6);
-
-#define MADT_FLAG_PCAT 1u
-#define MADT_LEVEL_HIGH 0xdu
-
 /*
  * The DSDT's AML (ACPI specification, chapter 20):
  *	Name (\_S5, Package () { 0, 0, 0, 0 })
@@ -181,7 +127,7 @@ static const uint8_t aml_com[AML_COM_SIZE] = {
 	0x79, 0x00,					      /* end tag, no checksum */
 };
 
-static uint8_t checksum(const void *table, size_t size)
+uint8_t acpi_checksum(const void *table, size_t size)
 {
 	const uint8_t *bytes = table;
 	uint8_t sum = 0;
@@ -191,45 +137,49 @@ static uint8_t checksum(const void *table, size_t size)
 	return (uint8_t)-sum;
 }
 
-static struct acpi_header header(const char *signature, uint32_t length, uint8_t revision)
+struct acpi_header acpi_header(const char *signature, uint8_t revision)
 {
-	struct acpi_header h = { .length = length, .revision = revision, .oem_revision = 1 };
+	struct acpi_header h = { .revision = revision, .oem_revision = 1, .creator_revision = 1 };
 
 	memcpy(h.signature, signature, sizeof(h.signature));
-	memcpy(h.oem_id, OEM_ID, sizeof(h.oem_id));
+	memcpy(h.oem_id, ACPI_OEM_ID, sizeof(h.oem_id));
 	memcpy(h.oem_table_id, OEM_TABLE_ID, sizeof(h.oem_table_id));
 	memcpy(h.creator_id, CREATOR_ID, sizeof(h.creator_id));
-	h.creator_revision = 1;
 	return h;
+}
+
+void acpi_seal(struct bytes_writer *w, size_t start)
+{
+	struct acpi_header h;
+
+	if (w->bad)
+		return;
+	memcpy(&h, w->data + start, sizeof(h));
+	h.length = (uint32_t)(w->size - start);
+	h.checksum = 0;
+	memcpy(w->data + start, &h, sizeof(h));
+	h.checksum = acpi_checksum(w->data + start, h.length);
+	memcpy(w->data + start, &h, sizeof(h));
 }
 
 /* Where the next table goes, and where the area will lie. */
 struct area {
-	uint8_t *base;
-	uint32_t used;
+	struct bytes_writer w;
 	uint32_t gpa;
 };
 
 /* Appends bytes without alignment: the parts of one table. */
 static void append(struct area *area, const void *data, size_t size)
 {
-	memcpy(area->base + area->used, data, size);
-	area->used += (uint32_t)size;
+	bytes_put(&area->w, data, size);
 }
 
-/* Ends the table that started at start: length and checksum. Returns its address. */
-static uint32_t seal(struct area *area, uint32_t start)
+/* Ends the table that started at start, and aligns what follows. Returns its address. */
+static uint32_t seal(struct area *area, size_t start)
 {
-	struct acpi_header h;
-
-	memcpy(&h, area->base + start, sizeof(h));
-	h.length = area->used - start;
-	h.checksum = 0;
-	memcpy(area->base + start, &h, sizeof(h));
-	h.checksum = checksum(area->base + start, h.length);
-	memcpy(area->base + start, &h, sizeof(h));
-	area->used = (area->used + 15) & ~15u;
-	return area->gpa + start;
+	acpi_seal(&area->w, start);
+	bytes_put_zeros(&area->w, -area->w.size & 15);
+	return area->gpa + (uint32_t)start;
 }
 
 static void append_com(struct area *area, uint8_t number, uint16_t port, uint8_t irq)
@@ -248,8 +198,8 @@ static void append_com(struct area *area, uint8_t number, uint16_t port, uint8_t
 
 static uint32_t build_dsdt(struct area *area)
 {
-	struct acpi_header h = header("DSDT", 0, 2);
-	uint32_t start = area->used;
+	struct acpi_header h = acpi_header("DSDT", 2);
+	size_t start = area->w.size;
 
 	append(area, &h, sizeof(h));
 	append(area, aml_s5, sizeof(aml_s5));
@@ -270,10 +220,10 @@ static struct acpi_address io_address(uint64_t port, uint8_t bytes)
 static uint32_t build_fadt(struct area *area, uint32_t dsdt)
 {
 	struct acpi_fadt fadt = {
-		.header = header("FACP", sizeof(fadt), FADT_REVISION),
+		.header = acpi_header("FACP", FADT_REVISION),
 		.facs = area->gpa + ACPI_FACS_OFFSET,
 		.dsdt = dsdt,
-		.sci_irq = SCI_IRQ,
+		.sci_irq = ACPI_SCI_IRQ,
 		.pm1a_event = PM1A_EVENT_PORT,
 		.pm1a_control = PM1A_CONTROL_PORT,
 		.pm_timer = PM_TIMER_PORT,
@@ -292,7 +242,7 @@ static uint32_t build_fadt(struct area *area, uint32_t dsdt)
 		.x_pm1a_control = io_address(PM1A_CONTROL_PORT, 2),
 		.x_pm_timer = io_address(PM_TIMER_PORT, 4),
 	};
-	uint32_t start = area->used;
+	size_t start = area->w.size;
 
 	append(area, &fadt, sizeof(fadt));
 	return seal(area, start);
@@ -300,47 +250,16 @@ static uint32_t build_fadt(struct area *area, uint32_t dsdt)
 
 static uint32_t build_madt(struct area *area, uint32_t cpu_count)
 {
-	struct acpi_madt madt = { .header = header("APIC", 0, 5),
-				  .lapic_address = LAPIC_ADDRESS,
-				  .flags = MADT_FLAG_PCAT };
-	struct acpi_madt_ioapic ioapic = { .type = 1,
-					   .length = sizeof(ioapic),
-					   .address = IOAPIC_ADDRESS };
-	struct acpi_madt_override timer = {
-		.type = 2, .length = sizeof(timer), .source = 0, .gsi = 2
-	};
-	struct acpi_madt_override sci = { .type = 2,
-					  .length = sizeof(sci),
-					  .source = SCI_IRQ,
-					  .gsi = SCI_IRQ,
-					  .flags = MADT_LEVEL_HIGH };
-	struct acpi_madt_lapic_nmi nmi = {
-		.type = 4, .length = sizeof(nmi), .processor = 0xff, .lint = 1
-	};
-	uint32_t start = area->used;
+	size_t start = area->w.size;
 
-	append(area, &madt, sizeof(madt));
-	for (uint32_t i = 0; i < cpu_count; i++) {
-		struct acpi_madt_lapic lapic = { .type = 0,
-						 .length = sizeof(lapic),
-						 .processor = (uint8_t)i,
-						 .apic_id = (uint8_t)i,
-						 .flags = 1 };
-
-		append(area, &lapic, sizeof(lapic));
-	}
-	append(area, &ioapic, sizeof(ioapic));
-	append(area, &timer, sizeof(timer));
-	append(area, &sci, sizeof(sci));
-	append(area, &nmi, sizeof(nmi));
+	acpi_madt(&area->w, cpu_count);
 	return seal(area, start);
 }
 
 static uint32_t build_xsdt(struct area *area, uint32_t fadt, uint32_t madt)
 {
-	struct acpi_xsdt xsdt = { .header = header("XSDT", sizeof(xsdt), 1),
-				  .entries = { fadt, madt } };
-	uint32_t start = area->used;
+	struct acpi_xsdt xsdt = { .header = acpi_header("XSDT", 1), .entries = { fadt, madt } };
+	size_t start = area->w.size;
 
 	append(area, &xsdt, sizeof(xsdt));
 	return seal(area, start);
@@ -351,20 +270,22 @@ static void build_rsdp(uint8_t *to, uint32_t xsdt)
 	struct acpi_rsdp rsdp = { .revision = 2, .length = sizeof(rsdp), .xsdt_address = xsdt };
 
 	memcpy(rsdp.signature, "RSD PTR ", sizeof(rsdp.signature));
-	memcpy(rsdp.oem_id, OEM_ID, sizeof(rsdp.oem_id));
+	memcpy(rsdp.oem_id, ACPI_OEM_ID, sizeof(rsdp.oem_id));
 	/* The first checksum is that of ACPI 1.0's twenty bytes, the second that of all. */
-	rsdp.checksum = checksum(&rsdp, offsetof(struct acpi_rsdp, length));
-	rsdp.extended_checksum = checksum(&rsdp, sizeof(rsdp));
+	rsdp.checksum = acpi_checksum(&rsdp, offsetof(struct acpi_rsdp, length));
+	rsdp.extended_checksum = acpi_checksum(&rsdp, sizeof(rsdp));
 	memcpy(to, &rsdp, sizeof(rsdp));
 }
 
 void acpi_build(uint8_t tables[ACPI_TABLES_SIZE], uint64_t gpa, uint32_t cpu_count)
 {
-	struct area area = { .base = tables, .used = 64, .gpa = (uint32_t)gpa };
+	struct area area = { .w = bytes_writer_init(tables, ACPI_FACS_OFFSET),
+			     .gpa = (uint32_t)gpa };
 	struct acpi_facs facs = { .length = sizeof(facs), .version = 2 };
 	uint32_t fadt, madt;
 
 	memset(tables, 0, ACPI_TABLES_SIZE);
+	bytes_put_zeros(&area.w, RSDP_ROOM);
 	fadt = build_fadt(&area, build_dsdt(&area));
 	madt = build_madt(&area, cpu_count);
 	build_rsdp(tables, build_xsdt(&area, fadt, madt));
