@@ -2,21 +2,14 @@
 /*
  * The mailbox between the machine's hypervisor (machine/hv) and its host process (machine/host).
  * It lies in the hypervisor's own RAM, which no guest can name, and is shared through the memfd
- * behind that RAM. A byte on the doorbell serial port (COM4) tells the host process to look.
- *
- * The hypervisor's RAM is a DIMM of its own at 4 GiB; guest RAM starts at gPA 0 and its offset in
- * the guest memfd is its gPA.
+ * behind that RAM. A byte on the doorbell serial port tells the host process to look.
  */
 #ifndef SOCLE_MACHINE_MAILBOX_H
 #define SOCLE_MACHINE_MAILBOX_H
 
 #include "abi/psp.h"
+#include "machine/layout.h"
 
-#define MACHINE_HV_BASE 0x100000000ull
-#define MACHINE_HV_SIZE (64ull << 20)
-#define MACHINE_MAILBOX_OFFSET (MACHINE_HV_SIZE - (2ull << 20))
-#define MACHINE_GUEST_RAM_MAX (2ull << 30)
-#define MACHINE_CPUS_MAX 8u /* vCPUs of a guest */
 /*
  * QEMU's first CPU starts the machine and runs no guest. Any other CPU that loads an x87 status
  * word clears a flag of the first one (IGNNE#), in a word that holds whether nested paging is on,
@@ -25,17 +18,10 @@
  */
 #define MACHINE_BOOT_CPUS 1u
 
-#define MACHINE_PORT_CONSOLE 0x3f8u  /* COM1: guest console */
-#define MACHINE_PORT_CHANNEL 0x2f8u  /* COM2: guest <-> host channel */
-#define MACHINE_PORT_VMPL0 0x3e8u    /* COM3: VMPL0 <-> host channel; lower levels read ones */
-#define MACHINE_PORT_DOORBELL 0x2e8u /* COM4: hypervisor -> host process; no guest reaches it */
-#define MACHINE_PORT_DEBUG 0xe9u     /* debug console of VMPL0 */
-#define MACHINE_PORT_HOLD 0xeau	     /* script of a race, with `--hold N`: enum machine_hold */
-#define MACHINE_PORT_EXIT 0xf4u	     /* isa-debug-exit: ends QEMU */
 #define MACHINE_C_BIT 47u
 
 #define MAILBOX_MAGIC 0x584f424c49414d53ull
-#define MAILBOX_VERSION 3u
+#define MAILBOX_VERSION 4u
 
 /* Of the initial RMP. The hypervisor fills CPUID pages before the launch. */
 struct mailbox_pages {
@@ -168,6 +154,7 @@ struct mailbox {
 	uint32_t version;
 	uint32_t cpu_count;
 	uint64_t guest_ram_size;
+	uint64_t flash_size; /* bytes below 4 GiB that the launch fills; 0: there is no flash */
 	/* By vCPU, of VMPL0: a page of the guest, IGVM_HELD_VMSA_GPA, or MAILBOX_NO_VMSA. */
 	uint64_t vmsa_gpa[MACHINE_CPUS_MAX];
 	uint32_t page_range_count;

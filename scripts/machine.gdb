@@ -8,7 +8,7 @@ define physical
 end
 document physical
 physical: from now on x and print read physical memory. On the machine that is the guest-physical
-address, and from 4 GiB on the hypervisor's own. Needs a connection.
+address, and from 128 GiB on the hypervisor's own, the flash of the guest among it. Needs a connection.
 end
 
 define pa

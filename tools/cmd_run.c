@@ -102,8 +102,9 @@ static const struct option_row option_rows[] = {
 	       "write guest.log, svsm.log, machine.log and timeline.json there; without it, both "
 	       "consoles go to standard output"),
 	OPTION(struct arguments, run.dump_dir, "dump", FOLDER, "DIR",
-	       "write what memory holds at the end: ram.bin, the guest's RAM, and rmp.bin, 8 bytes "
-	       "for each of its pages (core/snp/rmp.h)"),
+	       "write what memory holds at the end: ram.bin, the guest's RAM without its holes, "
+	       "and "
+	       "rmp.bin, 8 bytes for each page of addresses up to its end (core/snp/rmp.h)"),
 	OPTION(struct arguments, run.debug_marks, "mark", READ, "NAME=TEXT",
 	       "note the time of the first line of svsm.log that holds TEXT", .repeats = true,
 	       .read = read_mark),

@@ -11,14 +11,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Where a host that keeps the launch VMSA for itself wants it in the file, and measures it. */
-#define HOST_MODEL_VMSA_GPA 0xfffffffff000ull
-
 /* Where the VMSA of a launch may be. */
 enum host_vmsa_place {
-	HOST_VMSA_ANYWHERE,    /* in RAM, or at HOST_MODEL_VMSA_GPA, and then the host holds it */
+	HOST_VMSA_ANYWHERE,    /* in RAM, or at IGVM_HELD_VMSA_GPA, and then the host holds it */
 	HOST_VMSA_IN_RAM,      /* the guest can find it there */
-	HOST_VMSA_HELD_BY_HOST /* at HOST_MODEL_VMSA_GPA and nowhere else */
+	HOST_VMSA_HELD_BY_HOST /* at IGVM_HELD_VMSA_GPA and nowhere else */
 };
 
 /* What the host lets a guest do with INVLPGB and TLBSYNC. */

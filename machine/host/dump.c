@@ -22,13 +22,15 @@ bool dump_write(const struct machine_memory *memory, const void *hv_ram, const c
 		struct host_error *error)
 {
 	uint64_t at = memory->mailbox->rmp_offset;
-	uint64_t size = memory->guest_ram_size / ABI_PAGE_SIZE * sizeof(struct rmp_entry);
+	uint64_t end = machine_ram_end(memory->guest_ram_size);
+	uint64_t size = end / ABI_PAGE_SIZE * sizeof(struct rmp_entry);
+	uint64_t hv_size = machine_hv_size(memory->guest_ram_size);
 
 	if (!files_make_dir(dir, error) ||
 	    !write_part(dir, "ram.bin", memory->guest_ram, memory->guest_ram_size, error))
 		return false;
 	/* Without a table the offset is 0; QEMU wrote it, and QEMU may be anything. */
-	if (at == 0 || at > MACHINE_MAILBOX_OFFSET || size > MACHINE_MAILBOX_OFFSET - at)
+	if (at == 0 || at > hv_size || size > hv_size - at)
 		return true;
 	return write_part(dir, "rmp.bin", (const uint8_t *)hv_ram + at, size, error);
 }

@@ -45,6 +45,23 @@ refuse(struct check *c, const struct igvm_directive *d, const char *format, ...)
 			 directive_name(d), igvm_directive_gpa(d), what, d->header_offset);
 }
 
+static bool in_flash(uint64_t gpa, uint64_t size)
+{
+	uint64_t first = MACHINE_4G - MACHINE_FLASH_MAX;
+
+	return gpa >= first && gpa < MACHINE_4G && size <= MACHINE_4G - gpa;
+}
+
+/* RAM that is one piece. */
+static bool in_ram(uint64_t gpa, uint64_t size, uint64_t ram_size)
+{
+	uint64_t low = machine_ram_low(ram_size), end = machine_ram_end(ram_size);
+
+	return bytes_range_ok(gpa, size, low) ||
+	       (end > low && gpa >= MACHINE_4G &&
+		bytes_range_ok(gpa - MACHINE_4G, size, end - MACHINE_4G));
+}
+
 /* Whether something is put into the range, rather than only wanted to be RAM. */
 static bool is_loaded(const struct igvm_directive *d)
 {
@@ -58,7 +75,7 @@ static bool check_range(struct check *c, const struct igvm_directive *d)
 
 	if (d->type == IGVM_TYPE_VP_CONTEXT && gpa == IGVM_HELD_VMSA_GPA)
 		return true;
-	if (!bytes_range_ok(gpa, d->size, c->machine->ram_size))
+	if (!in_ram(gpa, d->size, c->machine->ram_size) && !in_flash(gpa, d->size))
 		return refuse(c, d, "lies outside the machine's RAM");
 	if (is_loaded(d) && gpa < PC_HOLE_END && gpa + d->size > PC_HOLE_START)
 		return refuse(c, d, "lies where a PC has video memory");
@@ -177,6 +194,16 @@ static struct area *find_area(struct load *l, uint32_t index)
 	return area;
 }
 
+/* Where the bytes of a directive go, which check_range() has passed. */
+static uint8_t *place_of(const struct load *l, const struct igvm_directive *d)
+{
+	uint64_t gpa = igvm_directive_gpa(d);
+
+	if (in_flash(gpa, d->size))
+		return l->memory->flash + (gpa - (MACHINE_4G - MACHINE_FLASH_MAX));
+	return l->memory->guest_ram + machine_ram_offset(l->memory->guest_ram_size, gpa);
+}
+
 static bool make_area(struct load *l, const struct igvm_directive *d)
 {
 	struct area area = { .size = d->area.number_of_bytes, .index = d->area.index };
@@ -208,7 +235,7 @@ static bool put_pages(struct load *l, const struct igvm_directive *d)
 
 static bool load_page(struct load *l, const struct igvm_directive *d)
 {
-	uint8_t *at = l->memory->guest_ram + d->page.gpa;
+	uint8_t *at = place_of(l, d);
 
 	if (d->page_type == PSP_PAGE_TYPE_SECRETS)
 		psp_fill_secrets(l->psp, (struct snp_secrets *)at);
@@ -226,7 +253,7 @@ static bool load_vmsa(struct load *l, const struct igvm_directive *d)
 		memcpy(mailbox->held_vmsa[d->vp_context.vp_index], d->data, ABI_PAGE_SIZE);
 		return true;
 	}
-	memcpy(l->memory->guest_ram + d->vp_context.gpa, d->data, d->size);
+	memcpy(place_of(l, d), d->data, d->size);
 	return put_pages(l, d);
 }
 
@@ -234,7 +261,7 @@ static bool insert_area(struct load *l, const struct igvm_directive *d)
 {
 	const struct area *area = find_area(l, d->insert.area_index);
 
-	memcpy(l->memory->guest_ram + d->insert.gpa, area->bytes, area->size);
+	memcpy(place_of(l, d), area->bytes, area->size);
 	return put_pages(l, d);
 }
 
@@ -295,6 +322,23 @@ static bool load_all(struct load *l, const struct igvm_file *file)
 	return finish_launch(l);
 }
 
+/* The flash is there from its lowest page on that the file names. */
+static uint64_t flash_size(const struct igvm_file *file)
+{
+	struct igvm_cursor cursor = { 0 };
+	struct igvm_directive d;
+	uint64_t size = 0;
+
+	while (igvm_next(file, &cursor, &d)) {
+		uint64_t gpa = igvm_directive_gpa(&d);
+
+		if ((is_loaded(&d) || d.type == IGVM_TYPE_REQUIRED_MEMORY) &&
+		    in_flash(gpa, d.size) && MACHINE_4G - gpa > size)
+			size = MACHINE_4G - gpa;
+	}
+	return size;
+}
+
 bool launch_load(const struct igvm_file *file, const struct launch_machine *machine,
 		 const struct machine_memory *memory, struct psp *psp, struct host_error *error)
 {
@@ -302,7 +346,9 @@ bool launch_load(const struct igvm_file *file, const struct launch_machine *mach
 	struct mailbox *mailbox = memory->mailbox;
 	bool ok;
 
-	parameters_machine(&l.facts, machine->cpu_count, machine->ram_size, machine->command_line);
+	mailbox->flash_size = flash_size(file);
+	parameters_machine(&l.facts, machine->cpu_count, machine->ram_size, mailbox->flash_size,
+			   machine->command_line);
 	for (unsigned int i = 0; i < MACHINE_CPUS_MAX; i++)
 		mailbox->vmsa_gpa[i] = MAILBOX_NO_VMSA;
 	ok = load_all(&l, file);

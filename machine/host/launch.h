@@ -17,8 +17,9 @@
 
 /* The machine's memory, as this process maps it. */
 struct machine_memory {
-	uint8_t *guest_ram; /* of a size that is a multiple of 4 KiB */
+	uint8_t *guest_ram; /* of a size that is a multiple of 4 KiB; its parts follow each other */
 	uint64_t guest_ram_size;
+	uint8_t *flash; /* MACHINE_FLASH_MAX bytes, which end at gPA 4 GiB */
 	struct mailbox *mailbox;
 };
 
@@ -32,7 +33,7 @@ struct launch_machine {
 
 /*
  * Checks what igvm_open() cannot know: that the firmware takes the policy, that the host's loader
- * takes all directives, that all pages lie in RAM, and that the first vCPU has a VMSA, and every VMSA
+ * takes all directives, that all pages lie in RAM or in the flash, and that the first vCPU has a VMSA, and every VMSA
  * a vCPU, VMPL 0 and no feature that the host lacks. Writes nothing.
  */
 bool launch_check(const struct igvm_file *file, const struct launch_machine *machine,

@@ -7,6 +7,7 @@
 
 #include "core/image/acpi.h"
 #include "core/image/device_tree.h"
+#include "machine/layout.h"
 
 /* A PC has video memory there, whatever RAM lies underneath. */
 #define PC_HOLE_START 0xa0000ull
@@ -14,7 +15,6 @@
 
 /* PCI, IOAPIC, local APICs and flash: from the ECAM of QEMU's q35 up to 4 GiB. */
 #define MMIO_START 0xb0000000ull
-#define MMIO_END 0x100000000ull
 
 #define NODE_NAME_MAX 32
 
@@ -25,14 +25,20 @@ static void add_range(struct parameters_facts *facts, uint64_t start, uint64_t e
 }
 
 void parameters_machine(struct parameters_facts *facts, uint32_t cpu_count, uint64_t ram_size,
-			const char *command_line)
+			uint64_t flash_size, const char *command_line)
 {
+	uint64_t end = machine_ram_end(ram_size);
+
 	*facts = (struct parameters_facts){ .cpu_count = cpu_count,
-					    .mmio = { { MMIO_START, MMIO_END - MMIO_START } },
+					    .mmio = { { MMIO_START, MACHINE_4G - MMIO_START } },
 					    .command_line = command_line };
 	add_range(facts, 0, PC_HOLE_START, IGVM_MEMORY_RAM);
 	add_range(facts, PC_HOLE_START, PC_HOLE_END, IGVM_MEMORY_RESERVED);
-	add_range(facts, PC_HOLE_END, ram_size, IGVM_MEMORY_RAM);
+	add_range(facts, PC_HOLE_END, machine_ram_low(ram_size), IGVM_MEMORY_RAM);
+	if (flash_size)
+		add_range(facts, MACHINE_4G - flash_size, MACHINE_4G, IGVM_MEMORY_RESERVED);
+	if (end > MACHINE_4G)
+		add_range(facts, MACHINE_4G, end, IGVM_MEMORY_RAM);
 }
 
 static void put_vp_count(struct bytes_writer *w, const struct parameters_facts *facts)

@@ -32,9 +32,12 @@ struct parameters_facts {
 	const char *command_line;
 };
 
-/* The machine of cpu_count vCPUs and ram_size bytes of RAM. The command line stays the caller's. */
+/*
+ * The machine of cpu_count vCPUs, ram_size bytes of RAM and a flash of flash_size bytes (layout.h). The
+ * command line stays the caller's.
+ */
 void parameters_machine(struct parameters_facts *facts, uint32_t cpu_count, uint64_t ram_size,
-			const char *command_line);
+			uint64_t flash_size, const char *command_line);
 
 /*
  * Writes the parameter of a directive (igvm_is_parameter()) to its area of size bytes. False when it

@@ -17,6 +17,7 @@
 #include "machine/mailbox.h"
 
 #define ARGUMENTS_MAX 64
+#define MAX_MEMORY_GIB 256u /* so that QEMU has room for the hypervisor's RAM at 128 GiB */
 
 /* QEMU emulates 40 physical bits unless told otherwise; the C-bit is bit 47. */
 #define TCG_CPU "EPYC-Milan,+svm,+npt,phys-bits=48"
@@ -64,14 +65,15 @@ static char *escape(const char *value)
 static void add_memory(struct arguments *args, const struct qemu_config *c)
 {
 	add(args, "-m");
-	add(args, "%" PRIu64 "M,slots=1,maxmem=8G", c->memory >> 20);
+	add(args, "%" PRIu64 "M,slots=1,maxmem=%" PRIu64 "G", c->memory >> 20,
+	    (uint64_t)MAX_MEMORY_GIB);
 	add(args, "-object");
 	add(args,
 	    "memory-backend-file,id=guest,share=on,size=%" PRIu64 ",mem-path=/proc/self/fd/%d",
 	    c->memory, c->guest_ram_fd);
 	add(args, "-object");
 	add(args, "memory-backend-file,id=hv,share=on,size=%" PRIu64 ",mem-path=/proc/self/fd/%d",
-	    (uint64_t)MACHINE_HV_SIZE, c->hv_ram_fd);
+	    machine_hv_size(c->memory), c->hv_ram_fd);
 	add(args, "-device");
 	add(args, "pc-dimm,memdev=hv,addr=0x%llx", MACHINE_HV_BASE);
 }
@@ -122,9 +124,10 @@ static void add_devices(struct arguments *args, const struct qemu_config *c)
 	add_serial(args, 0, "console");
 	add_channel(args, 1, "channel", c->channel);
 	add_channel(args, 2, "vmpl0", c->vmpl0_channel);
-	add_serial(args, 3, "doorbell");
 	add(args, "-device");
-	add(args, "isa-debugcon,iobase=0x%x,chardev=debug", MACHINE_PORT_DEBUG);
+	add(args, "isa-serial,index=3,iobase=0x%x,chardev=doorbell", MACHINE_PORT_DOORBELL);
+	add(args, "-device");
+	add(args, "isa-debugcon,iobase=0x%x,chardev=debug", MACHINE_PORT_DEBUG_DEVICE);
 	add(args, "-device");
 	add(args, "isa-debug-exit,iobase=0x%x,iosize=4", MACHINE_PORT_EXIT);
 }
@@ -141,7 +144,7 @@ static void build_arguments(struct arguments *args, const struct qemu_config *c)
 	for (unsigned int i = 0; i < sizeof(fixed) / sizeof(fixed[0]); i++)
 		add(args, "%s", fixed[i]);
 	add(args, "-machine");
-	add(args, "q35,memory-backend=guest");
+	add(args, "q35,memory-backend=guest,max-ram-below-4g=%lluG", MACHINE_RAM_LOW_MAX >> 30);
 	add(args, "-accel");
 	add(args, "%s", tcg ? "tcg,thread=multi" : c->accel);
 	add(args, "-cpu");

@@ -142,9 +142,11 @@ static bool make_memory(struct machine *m, struct host_error *error)
 	if (!map_memory("guest-ram", m->options->memory, &m->guest_ram_fd, &guest_ram, error))
 		return false;
 	m->memory.guest_ram = guest_ram;
-	if (!map_memory("hv-ram", MACHINE_HV_SIZE, &m->hv_ram_fd, &m->hv_ram, error))
+	if (!map_memory("hv-ram", machine_hv_size(m->options->memory), &m->hv_ram_fd, &m->hv_ram,
+			error))
 		return false;
 	m->memory.mailbox = (struct mailbox *)((uint8_t *)m->hv_ram + MACHINE_MAILBOX_OFFSET);
+	m->memory.flash = (uint8_t *)m->hv_ram + MACHINE_FLASH_OFFSET;
 	m->memory.mailbox->storm_us = m->options->storm_us;
 	m->memory.mailbox->hold = m->options->hold;
 	m->memory.mailbox->host = host_of(m->options);
@@ -349,7 +351,7 @@ static void take_down(struct machine *m)
 	if (m->memory.guest_ram)
 		munmap(m->memory.guest_ram, m->memory.guest_ram_size);
 	if (m->hv_ram)
-		munmap(m->hv_ram, MACHINE_HV_SIZE);
+		munmap(m->hv_ram, machine_hv_size(m->options->memory));
 	close_fd(m->guest_ram_fd);
 	close_fd(m->hv_ram_fd);
 	close_fd(m->signal_fd);

@@ -7,7 +7,8 @@
 #include "tools/igvm/elf_image.h"
 
 #define PAGE_MASK (ABI_PAGE_SIZE - 1ull)
-#define IMAGE_MAX (256ull << 20) /* between the first and the last byte */
+#define IMAGE_MAX \
+	(4ull << 30) /* between the first and the last byte; what is between costs nothing */
 
 /* What a guest has beside its program, in one piece. */
 enum area_page {

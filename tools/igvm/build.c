@@ -20,7 +20,7 @@
 #define INPUT_MAX (1u << 30)
 #define MEMORY_DEFAULT (512ull << 20)
 #define MEMORY_MIN (32ull << 20)
-#define MEMORY_MAX (3ull << 30) /* above it a PC has devices */
+#define MEMORY_MAX (1ull << 40)
 #define POLICY_DEFAULT (PSP_POLICY_SMT | PSP_POLICY_RESERVED_ONE)
 #define HOST_CHANNEL_DEFAULT 0x3e8u
 #define DEBUG_CONSOLE_DEFAULT 0xe9u
@@ -121,7 +121,8 @@ static const struct option_row file_rows[] = {
 	OPTION(struct request, quiet, "quiet", FLAG, NULL, "print nothing", .letter = 'q'),
 	OPTION(struct request, writer.policy, "policy", ADDRESS, "N", "guest policy",
 	       .most = UINT64_MAX),
-	OPTION(struct request, memory, "memory", SIZE, "SIZE", "RAM of the guest from address 0",
+	OPTION(struct request, memory, "memory", SIZE, "SIZE",
+	       "RAM of the guest: up to 2 GiB from address 0 on, and the rest from 4 GiB on",
 	       .least = MEMORY_MIN, .most = MEMORY_MAX, .multiple = ABI_PAGE_SIZE_2M),
 	OPTION(struct request, cpus, "cpus", NUMBER, "N",
 	       "vCPUs of the guest, but for a bare program's", .least = 1, .most = ACPI_CPUS_MAX),
@@ -140,7 +141,7 @@ static const struct option_row socle_rows[] = {
 	OPTION(struct request, inputs, "file", READ, "NAME=PATH", "one more file of the archive",
 	       .repeats = true, .read = read_file),
 	OPTION(struct request, base, "base", ADDRESS, "ADDRESS",
-	       "of Socle's 16 MiB; the last of the RAM where it is not given",
+	       "of Socle's 16 MiB; the last of the RAM below 4 GiB where it is not given",
 	       .least = MEMORY_HIGH_START, .most = UINT32_MAX),
 	OPTION(struct request, host_channel, "host-channel", ADDRESS, "PORT",
 	       "of the serial port to the host", PORT),

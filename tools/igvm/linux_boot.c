@@ -296,6 +296,9 @@ static void build_e820(struct e820_map *map, const struct builder *b)
 		e820_hole(map, reserved->gpa, reserved->size, E820_RESERVED);
 	e820_switch(map, high->gpa + high->size, E820_RAM);
 	map->count--; /* the last one has no memory */
+	if (b->plan->ram_count > 2)
+		map->entries[map->count++] = (struct e820_entry){ b->plan->ram[2].gpa,
+								  b->plan->ram[2].size, E820_RAM };
 }
 
 static bool add_cmdline(struct builder *b, struct host_error *error)

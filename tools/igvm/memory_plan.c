@@ -5,9 +5,13 @@
 
 void memory_plan_init(struct memory_plan *plan, uint64_t memory)
 {
+	uint64_t end = memory < MEMORY_BELOW_4G_MAX ? memory : MEMORY_BELOW_4G_MAX;
+
 	*plan = (struct memory_plan){
 		.ram = { { 0, MEMORY_LOW_END },
-			 { MEMORY_SHADOW_START, memory - MEMORY_SHADOW_START } },
+			 { MEMORY_SHADOW_START, end - MEMORY_SHADOW_START },
+			 { MEMORY_4G, memory - end } },
+		.ram_count = memory > end ? 3 : 2,
 	};
 }
 
@@ -18,7 +22,7 @@ static bool overlaps(const struct socle_range *range, uint64_t gpa, uint64_t siz
 
 static bool is_ram(const struct memory_plan *plan, uint64_t gpa, uint64_t size)
 {
-	for (int i = 0; i < 2; i++) {
+	for (uint32_t i = 0; i < plan->ram_count; i++) {
 		const struct socle_range *ram = &plan->ram[i];
 
 		if (gpa >= ram->gpa && size <= ram->size && gpa - ram->gpa <= ram->size - size)

@@ -12,15 +12,22 @@
 /* From here to 1 MiB RAM shadows the ROMs: an operating system searches it, but may not have it. */
 #define MEMORY_SHADOW_START 0xc0000ull
 #define MEMORY_HIGH_START (1ull << 20)
+#define MEMORY_BELOW_4G_MAX (2ull << 30)
+#define MEMORY_4G (4ull << 30)
 #define MEMORY_PLAN_TAKEN_MAX 64u
 
 struct memory_plan {
-	struct socle_range ram[2]; /* below 640 KiB, and from 768 KiB */
+	/* Below 640 KiB, from 768 KiB, and what there is from 4 GiB on. */
+	struct socle_range ram[3];
+	uint32_t ram_count;
 	uint32_t taken_count;
 	struct socle_range taken[MEMORY_PLAN_TAKEN_MAX];
 };
 
-/* A PC with memory bytes of RAM from address 0; more than 1 MiB, whole 2 MiB, below 3 GiB. */
+/*
+ * A PC with memory bytes of RAM; more than 1 MiB, whole 2 MiB. What is beyond 2 GiB lies from 4 GiB
+ * on, behind the devices.
+ */
 void memory_plan_init(struct memory_plan *plan, uint64_t memory);
 
 /* Takes exactly this range; false when it is not free RAM. Both values page-aligned. */

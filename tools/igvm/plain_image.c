@@ -38,12 +38,12 @@ bool bare_image_build(const struct bare_image_options *options, struct igvm_writ
 	return true;
 }
 
-static void mark(uint8_t *loaded, const struct igvm_writer *writer, uint64_t memory)
+static void mark(uint8_t *loaded, const struct igvm_writer *writer, uint64_t end)
 {
 	for (size_t i = 0; i < writer->count; i++) {
 		const struct igvm_writer_item *item = &writer->items[i];
 
-		for (uint64_t at = item->gpa; at < item->gpa + item->size && at < memory;
+		for (uint64_t at = item->gpa; at < item->gpa + item->size && at < end;
 		     at += ABI_PAGE_SIZE)
 			loaded[at / ABI_PAGE_SIZE] = 1;
 	}
@@ -79,6 +79,7 @@ bool plain_linux_build(const struct plain_linux_options *options, struct igvm_wr
 	struct guest_boot boot;
 	struct snp_vmsa vmsa;
 	uint8_t *loaded;
+	uint64_t end;
 
 	memory_plan_init(&plan, options->memory);
 	if (!page_address(options->vmsa_page, "VMSA", error) ||
@@ -88,11 +89,12 @@ bool plain_linux_build(const struct plain_linux_options *options, struct igvm_wr
 	igvm_writer_page(writer, boot.secrets_page, IGVM_PAGE_TYPE_SECRETS, NULL);
 	vmsa_long_mode(&vmsa, &boot.entry, options->sev_features);
 	igvm_writer_vp(writer, options->vmsa_page ? options->vmsa_page : boot.vmsa_page, &vmsa);
-	loaded = calloc(1, options->memory / ABI_PAGE_SIZE);
+	end = plan.ram[plan.ram_count - 1].gpa + plan.ram[plan.ram_count - 1].size;
+	loaded = calloc(1, end / ABI_PAGE_SIZE);
 	if (!loaded)
 		return host_fail(error, "out of memory");
-	mark(loaded, writer, options->memory);
-	for (int i = 0; i < 2; i++)
+	mark(loaded, writer, end);
+	for (uint32_t i = 0; i < plan.ram_count; i++)
 		add_zeros(writer, loaded, plan.ram[i].gpa, plan.ram[i].gpa + plan.ram[i].size);
 	free(loaded);
 	return true;

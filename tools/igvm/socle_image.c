@@ -39,9 +39,12 @@ static uint64_t page_up(uint64_t value)
 static bool place_region(struct layout *l, struct host_error *error)
 {
 	const struct socle_image_options *o = l->options;
-	uint64_t base = o->base ? o->base : o->memory - SOCLE_REGION_SIZE;
+	const struct socle_range *below_4g = &l->plan.ram[1];
+	uint64_t base = o->base;
 
 	memory_plan_init(&l->plan, o->memory);
+	if (base == 0)
+		base = below_4g->gpa + below_4g->size - SOCLE_REGION_SIZE;
 	if (base % ABI_PAGE_SIZE != 0)
 		return host_fail(error, "the base 0x%llx is not a multiple of 4 KiB",
 				 (unsigned long long)base);
@@ -282,8 +285,8 @@ static void fill_params(struct layout *l)
 	if (o->debug_console_port != SOCLE_IMAGE_NO_PORT)
 		p->features |= SOCLE_FEATURE_DEBUG_CONSOLE;
 	p->allow_missing = o->allow_missing;
-	p->ram_count = 2;
-	memcpy(p->ram, l->plan.ram, sizeof(l->plan.ram));
+	p->ram_count = l->plan.ram_count;
+	memcpy(p->ram, l->plan.ram, l->plan.ram_count * sizeof(p->ram[0]));
 }
 
 static void add_region(struct layout *l, uint64_t params_page)

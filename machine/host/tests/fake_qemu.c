@@ -179,7 +179,7 @@ static void play_long_log(const struct fake *f)
 static void play_launch(const struct fake *f)
 {
 	const struct mailbox *m = f->mailbox;
-	bool ok = m->magic == MAILBOX_MAGIC && m->version == 3 && m->cpu_count == 2 &&
+	bool ok = m->magic == MAILBOX_MAGIC && m->version == 4 && m->cpu_count == 2 &&
 		  m->guest_ram_size == 64u << 20 && m->vmsa_gpa[0] == 0x1004000 &&
 		  f->guest_ram[0x1000000] == 0xa5 && f->guest_ram[0x1000fff] == 0xa5;
 
@@ -244,7 +244,7 @@ static void play(const struct fake *f, const char *scenario)
 	if (strcmp(scenario, "dump") == 0)
 		play_dump(f, 0x3000);
 	if (strcmp(scenario, "dump-wild") == 0)
-		play_dump(f, MACHINE_MAILBOX_OFFSET - 0x1ffff);
+		play_dump(f, machine_hv_size(64u << 20) - 0x1ffff);
 	if (strcmp(scenario, "hang") == 0)
 		hang(f);
 	if (strcmp(scenario, "killed") == 0)
@@ -260,7 +260,7 @@ int main(int argc, char **argv)
 		.debug = number_in(argv, "socket,id=debug,", "fd="),
 	};
 	uint8_t *hv_ram = map(number_in(argv, "memory-backend-file,id=hv,", "/fd/"),
-			      MACHINE_HV_SIZE);
+			      machine_hv_size(64u << 20));
 
 	(void)argc;
 	f.mailbox = (struct mailbox *)(hv_ram + MACHINE_MAILBOX_OFFSET);

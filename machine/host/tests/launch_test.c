@@ -116,6 +116,101 @@ static void test_outside_ram(void **state)
 	assert_taken(&make);
 }
 
+struct loaded {
+	struct machine_memory memory;
+	struct psp psp;
+};
+
+static void load(const struct make_igvm *make, struct loaded *l)
+{
+	struct host_error error = { 0 };
+	struct igvm_file file;
+	uint8_t *data;
+
+	open_file(make, &data, &file);
+	*l = (struct loaded){ .memory.guest_ram_size = RAM_SIZE };
+	memset(l->psp.vmpck, 0x77, sizeof(l->psp.vmpck));
+	l->memory.guest_ram = calloc(1, RAM_SIZE);
+	l->memory.flash = calloc(1, MACHINE_FLASH_MAX);
+	l->memory.mailbox = calloc(1, sizeof(struct mailbox));
+	assert_true(launch_check(&file, &MACHINE, &error));
+	if (!launch_load(&file, &MACHINE, &l->memory, &l->psp, &error))
+		fail_msg("%s", error.text);
+	free(data);
+}
+
+static void unload(struct loaded *l)
+{
+	free(l->memory.guest_ram);
+	free(l->memory.flash);
+	free(l->memory.mailbox);
+}
+
+static void assert_range(const struct mailbox *mailbox, unsigned int at, uint64_t gpa,
+			 uint32_t count, uint32_t type)
+{
+	assert_true(at < mailbox->page_range_count);
+	assert_int_equal(mailbox->pages[at].gpa, gpa);
+	assert_int_equal(mailbox->pages[at].count, count);
+	assert_int_equal(mailbox->pages[at].type, type);
+}
+
+/* Below 4 GiB there may be 16 MiB of firmware, and nothing else behind 2 GiB. */
+static void test_flash(void **state)
+{
+	struct make_igvm make;
+	struct loaded l;
+
+	(void)state;
+	make_igvm_default(&make);
+	make.pages[0].gpa = 0xff000000;
+	assert_taken(&make);
+	make.pages[0].gpa = 0xfefff000;
+	assert_refused(&make, "lies outside");
+	make.pages[0].gpa = 0xffffd000;
+	make.pages[1] = (struct make_page){ .gpa = 0xfffff000, .fill = 0x3c };
+	load(&make, &l);
+	assert_int_equal(l.memory.mailbox->flash_size, 0x3000);
+	assert_int_equal(l.memory.flash[0xffd000], 0xa5);
+	assert_int_equal(l.memory.flash[0xffdfff], 0xa5);
+	assert_int_equal(l.memory.flash[0xffe000], 0);
+	assert_int_equal(l.memory.flash[0xffffff], 0x3c);
+	assert_range(l.memory.mailbox, 0, 0xffffd000, 1, PSP_PAGE_TYPE_NORMAL);
+	unload(&l);
+}
+
+/* With 3 GiB of RAM the last of them is from 4 GiB on. */
+static void test_ram_above_4g(void **state)
+{
+	static const struct {
+		uint64_t gpa;
+		bool ram;
+	} places[] = {
+		{ 0x7ffff000, true },  { 0x80000000, false }, { 0xbffff000, false },
+		{ 0x100000000, true }, { 0x13ffff000, true }, { 0x140000000, false },
+	};
+	struct launch_machine machine = MACHINE;
+	struct make_igvm make;
+
+	(void)state;
+	machine.ram_size = 3ull << 30;
+	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+		struct host_error error = { 0 };
+		struct igvm_file file;
+		uint8_t *data;
+
+		make_igvm_default(&make);
+		make.pages[0].gpa = places[i].gpa;
+		open_file(&make, &data, &file);
+		assert_int_equal(launch_check(&file, &machine, &error), places[i].ram);
+		free(data);
+	}
+	assert_int_equal(machine_ram_offset(3ull << 30, 0x7ffff000), 0x7ffff000);
+	assert_int_equal(machine_ram_offset(3ull << 30, 0x100000000), 0x80000000);
+	assert_int_equal(machine_ram_offset(3ull << 30, 0x13ffff000), 0xbffff000);
+	assert_int_equal(machine_ram_offset(3ull << 30, 0x80000000), 3ull << 30);
+}
+
 static void test_pc_hole(void **state)
 {
 	static const uint64_t refused[] = { 0xa0000, 0xb0000, 0xbf000 };
@@ -219,43 +314,6 @@ static void test_policy(void **state)
 	assert_refused(&make, "guest policy 0x80030000 is refused");
 }
 
-struct loaded {
-	struct machine_memory memory;
-	struct psp psp;
-};
-
-static void load(const struct make_igvm *make, struct loaded *l)
-{
-	struct host_error error = { 0 };
-	struct igvm_file file;
-	uint8_t *data;
-
-	open_file(make, &data, &file);
-	*l = (struct loaded){ .memory.guest_ram_size = RAM_SIZE };
-	memset(l->psp.vmpck, 0x77, sizeof(l->psp.vmpck));
-	l->memory.guest_ram = calloc(1, RAM_SIZE);
-	l->memory.mailbox = calloc(1, sizeof(struct mailbox));
-	assert_true(launch_check(&file, &MACHINE, &error));
-	if (!launch_load(&file, &MACHINE, &l->memory, &l->psp, &error))
-		fail_msg("%s", error.text);
-	free(data);
-}
-
-static void unload(struct loaded *l)
-{
-	free(l->memory.guest_ram);
-	free(l->memory.mailbox);
-}
-
-static void assert_range(const struct mailbox *mailbox, unsigned int at, uint64_t gpa,
-			 uint32_t count, uint32_t type)
-{
-	assert_true(at < mailbox->page_range_count);
-	assert_int_equal(mailbox->pages[at].gpa, gpa);
-	assert_int_equal(mailbox->pages[at].count, count);
-	assert_int_equal(mailbox->pages[at].type, type);
-}
-
 static void test_load(void **state)
 {
 	struct make_igvm make;
@@ -269,7 +327,7 @@ static void test_load(void **state)
 	mailbox = l.memory.mailbox;
 	ram = l.memory.guest_ram;
 	assert_int_equal(mailbox->magic, 0x584f424c49414d53);
-	assert_int_equal(mailbox->version, 3);
+	assert_int_equal(mailbox->version, 4);
 	assert_int_equal(mailbox->cpu_count, 2);
 	assert_int_equal(mailbox->guest_ram_size, RAM_SIZE);
 	assert_int_equal(mailbox->vmsa_gpa[0], 0x1004000);
@@ -339,10 +397,11 @@ static void test_measurement(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_overlap),	    cmocka_unit_test(test_outside_ram),
-		cmocka_unit_test(test_pc_hole),	    cmocka_unit_test(test_vmsa),
-		cmocka_unit_test(test_hosts),	    cmocka_unit_test(test_policy),
-		cmocka_unit_test(test_load),	    cmocka_unit_test(test_shared_page),
+		cmocka_unit_test(test_overlap),	     cmocka_unit_test(test_outside_ram),
+		cmocka_unit_test(test_pc_hole),	     cmocka_unit_test(test_flash),
+		cmocka_unit_test(test_ram_above_4g), cmocka_unit_test(test_vmsa),
+		cmocka_unit_test(test_hosts),	     cmocka_unit_test(test_policy),
+		cmocka_unit_test(test_load),	     cmocka_unit_test(test_shared_page),
 		cmocka_unit_test(test_measurement),
 	};
 

@@ -11,7 +11,10 @@ static inline uint64_t page_count(uint64_t bytes)
 	return (bytes + ABI_PAGE_SIZE - 1) / ABI_PAGE_SIZE;
 }
 
-/* count zeroed, consecutive pages; their address is physical, too. Panics when there are none. */
+/*
+ * count consecutive pages, zero as the host process gives them; what nobody touches costs it nothing.
+ * Their address is physical, too. Panics when there are none.
+ */
 void *page_take(uint64_t count);
 
 #endif

@@ -11,6 +11,10 @@
 #define PCI_LPC 0x0000f800u
 #define PCI_COMMAND 0x04u
 #define PCI_COMMAND_BUS_MASTER (1u << 2)
+#define PCI_BAR_FIRST 0x10u
+#define PCI_BAR_LAST 0x27u
+#define PCI_BAR_IO (1u << 0)
+#define PCI_BAR_IO_ADDRESS 0xfffcu
 #define LPC_PMBASE 0x40u
 #define LPC_ACPI_CNTL 0x44u
 #define LPC_ACPI_ENABLE 0x80u
@@ -103,9 +107,31 @@ static void clear_config_bits(unsigned int reg, uint32_t bits, unsigned int firs
 		*value &= ~(bits << 8 * (reg - first));
 }
 
+/* What the register that PCI address selects would read after a write of size bytes at offset. */
+static uint32_t config_after(const struct port_access *a)
+{
+	uint32_t shift = 8 * (a->port - CHIPSET_PORT_PCI_DATA);
+	uint32_t mask = (a->size == 4 ? 0xffffffffu : (1u << 8 * a->size) - 1) << shift;
+
+	return (port_in(CHIPSET_PORT_PCI_DATA, 4) & ~mask) | (a->value << shift & mask);
+}
+
+/* A BAR that puts a device's ports where the machine has its own, and lays it over them. */
+static bool covers_own_ports(const struct port_access *a, unsigned int reg)
+{
+	uint32_t address;
+
+	if (reg < PCI_BAR_FIRST || reg > PCI_BAR_LAST ||
+	    !(port_in(CHIPSET_PORT_PCI_DATA, 4) & PCI_BAR_IO))
+		return false;
+	address = config_after(a) & PCI_BAR_IO_ADDRESS;
+	return address != 0 && address < CHIPSET_PCI_PORTS_FIRST;
+}
+
 /*
- * PCI configuration: no bus mastering, because a device would reach the hypervisor's memory; the
- * host bridge's registers decide what is RAM; the LPC bridge's move ports that we rely on.
+ * PCI configuration: no bus mastering, because a device would reach the hypervisor's memory; no
+ * device at the machine's own ports; the host bridge's registers decide what is RAM; the LPC
+ * bridge's move ports that we rely on.
  */
 static bool filter_pci_data(struct port_access *a)
 {
@@ -118,6 +144,8 @@ static bool filter_pci_data(struct port_access *a)
 	if (device == PCI_HOST_BRIDGE)
 		return false;
 	if (device == PCI_LPC && (reg < LPC_PIRQ_FIRST || reg + a->size - 1 > LPC_PIRQ_LAST))
+		return false;
+	if (covers_own_ports(a, reg))
 		return false;
 	clear_config_bits(PCI_COMMAND, PCI_COMMAND_BUS_MASTER, reg, a->size, &a->value);
 	return true;

@@ -13,6 +13,7 @@
 #define CHIPSET_PM_TIMER 0x608u
 #define CHIPSET_PORT_PCI_ADDRESS 0xcf8u
 #define CHIPSET_PORT_PCI_DATA 0xcfcu
+#define CHIPSET_PCI_PORTS_FIRST 0x1000u /* what guests may give to PCI devices */
 
 /* Places the ACPI registers and turns ACPI mode on. Once, on the boot CPU. */
 void chipset_init(void);

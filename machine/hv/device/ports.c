@@ -8,13 +8,14 @@
 struct port_range {
 	uint16_t first, last;
 	bool vmpl0_only;
+	uint16_t device; /* where QEMU has it; 0: at the same ports */
 	/* NULL: QEMU's. write says whether the write, perhaps changed by it, goes there, too. */
 	uint32_t (*read)(void);
 	bool (*write)(struct port_access *a);
 };
 
 /*
- * Left out on purpose: the doorbell (COM4) and the exit port, which are the hypervisor's; fw_cfg
+ * Left out on purpose: the doorbell and the exit port, which are the hypervisor's; fw_cfg
  * DMA, ISA DMA and memory or PCI hot-plug, which would reach its memory; SMI control and APM.
  */
 static const struct port_range ports[] = {
@@ -26,7 +27,10 @@ static const struct port_range ports[] = {
 	{ .first = 0x0080, .last = 0x0080 }, /* POST code, used as a delay */
 	{ .first = 0x0092, .last = 0x0092, .write = chipset_a20_write }, /* fast A20 */
 	{ .first = 0x00a0, .last = 0x00a1 },				 /* second 8259 */
-	{ .first = MACHINE_PORT_DEBUG, .last = MACHINE_PORT_DEBUG, .vmpl0_only = true },
+	{ .first = MACHINE_PORT_DEBUG,
+	  .last = MACHINE_PORT_DEBUG,
+	  .vmpl0_only = true,
+	  .device = MACHINE_PORT_DEBUG_DEVICE },
 	{ .first = MACHINE_PORT_HOLD,
 	  .last = MACHINE_PORT_HOLD,
 	  .read = hold_read,
@@ -43,7 +47,8 @@ static const struct port_range ports[] = {
 	{ .first = CHIPSET_PORT_PCI_ADDRESS,
 	  .last = CHIPSET_PORT_PCI_DATA + 3,
 	  .write = chipset_pci_write },
-	{ .first = 0x1000, .last = 0x5657 }, /* PCI devices; 0x5658 is the VMware back door */
+	{ .first = CHIPSET_PCI_PORTS_FIRST,
+	  .last = 0x5657 },		     /* PCI devices; 0x5658 is the VMware back door */
 	{ .first = 0x565c, .last = 0xadff }, /* ICH9 PCI hot-plug is at 0xae00 */
 	{ .first = 0xb000, .last = 0xffff },
 };
@@ -59,6 +64,11 @@ static const struct port_range *find(const struct port_access *a)
 	return NULL;
 }
 
+static uint16_t device_port(const struct port_range *r, const struct port_access *a)
+{
+	return r->device != 0 ? (uint16_t)(r->device + (a->port - r->first)) : a->port;
+}
+
 void ports_read(struct port_access *a)
 {
 	const struct port_range *r = find(a);
@@ -66,7 +76,7 @@ void ports_read(struct port_access *a)
 	if (r == NULL)
 		a->value = a->size == 4 ? 0xffffffff : (1u << 8 * a->size) - 1;
 	else
-		a->value = r->read != NULL ? r->read() : port_in(a->port, a->size);
+		a->value = r->read != NULL ? r->read() : port_in(device_port(r, a), a->size);
 }
 
 void ports_write(struct port_access *a)
@@ -74,5 +84,5 @@ void ports_write(struct port_access *a)
 	const struct port_range *r = find(a);
 
 	if (r != NULL && (r->write == NULL || r->write(a)))
-		port_out(a->port, a->size, a->value);
+		port_out(device_port(r, a), a->size, a->value);
 }

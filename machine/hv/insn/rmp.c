@@ -51,7 +51,7 @@ static bool resolve(struct vcpu *v, enum rmp_status status, uint64_t gpa)
 	if (status == RMP_NOT_ASSIGNED && page_state_make_private(v->id, v->current, gpa))
 		return true;
 	hv_log("RMP instruction of VMPL %u on %lx: %s", p->cpu_vmpl, gpa,
-	       status == RMP_NOT_RAM ? "not RAM" : "the page is shared");
+	       !guest_is_ram(gpa) ? "not RAM" : "the page is shared");
 	hv_stop(MAILBOX_STOP_RMP_VIOLATION, p->cpu_vmpl, gpa, VMCB_NPF_RMP, p->vmcb->rip);
 }
 

@@ -7,6 +7,7 @@
 #include "machine/hv/base/page.h"
 
 struct rmp guest_ram;
+struct guest_layout guest_layout;
 
 static void launch_range(const struct mailbox_pages *range)
 {
@@ -29,9 +30,16 @@ void guest_init(void)
 {
 	struct mailbox *m = hv_mailbox();
 
-	if (m->guest_ram_size > MACHINE_GUEST_RAM_MAX || m->guest_ram_size % ABI_PAGE_SIZE)
-		hv_panic("guest RAM of %lx bytes", m->guest_ram_size);
-	guest_ram.count = m->guest_ram_size / ABI_PAGE_SIZE;
+	if (m->guest_ram_size > MACHINE_GUEST_RAM_MAX || m->guest_ram_size % ABI_PAGE_SIZE ||
+	    m->flash_size > MACHINE_FLASH_MAX || m->flash_size % ABI_PAGE_SIZE)
+		hv_panic("guest RAM of %lx bytes, flash of %lx", m->guest_ram_size, m->flash_size);
+	guest_layout.low_end = machine_ram_low(m->guest_ram_size) >> ABI_PAGE_SHIFT;
+	guest_layout.high_end = machine_ram_end(m->guest_ram_size) >> ABI_PAGE_SHIFT;
+	guest_layout.flash = GUEST_PAGE_4G - (m->flash_size >> ABI_PAGE_SHIFT);
+	/* An entry for each page up to the last one, holes among them, which stay untouched. */
+	guest_ram.count = guest_layout.high_end;
+	if (m->flash_size && guest_ram.count < GUEST_PAGE_4G)
+		guest_ram.count = GUEST_PAGE_4G;
 	guest_ram.entries = page_take(page_count(guest_ram.count * sizeof(struct rmp_entry)));
 	m->rmp_offset = (uint64_t)guest_ram.entries - MACHINE_HV_BASE;
 	if (m->page_range_count > MAILBOX_PAGES_MAX)
@@ -49,7 +57,7 @@ void *guest_ptr(uint64_t gpa, size_t size, enum guest_side side)
 		return NULL;
 	if (!!(entry->flags & RMP_ASSIGNED) != (side == GUEST_PRIVATE))
 		return NULL;
-	return (void *)(gpa & ~HV_C_BIT);
+	return (void *)(guest_frame(guest_page(gpa)) + offset);
 }
 
 bool guest_write_shared(uint64_t gpa, const void *from, size_t size)

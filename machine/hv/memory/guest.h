@@ -24,6 +24,13 @@ enum guest_side {
 	GUEST_PRIVATE, /* assigned: only what plays the CPU may touch it */
 };
 
+/* Where there is RAM, by page numbers: from 0 on, from the flash on to 4 GiB, and from 4 GiB on. */
+struct guest_layout {
+	uint64_t low_end, flash, high_end;
+};
+
+extern struct guest_layout guest_layout;
+
 /* Sets up the RMP from the mailbox, with what was launched. Once, on the boot CPU. */
 void guest_init(void);
 
@@ -41,6 +48,8 @@ static inline struct rmp *guest_rmp_table(void)
 	return &guest_ram;
 }
 
+#define GUEST_PAGE_4G (MACHINE_4G >> ABI_PAGE_SHIFT)
+
 /* True when the page of gpa is guest RAM, so neither device memory nor a hole. */
 static inline bool guest_is_ram(uint64_t gpa)
 {
@@ -48,7 +57,19 @@ static inline bool guest_is_ram(uint64_t gpa)
 
 	if (page >= GUEST_HOLE_START >> ABI_PAGE_SHIFT && page < GUEST_HOLE_END >> ABI_PAGE_SHIFT)
 		return false;
-	return page < guest_ram.count;
+	if (page >= GUEST_PAGE_4G)
+		return page < guest_layout.high_end;
+	return page < guest_layout.low_end || page >= guest_layout.flash;
+}
+
+/* Where a page of guest RAM is: for nested page tables, and for this CPU. */
+static inline uint64_t guest_frame(uint64_t page)
+{
+	uint64_t at = page << ABI_PAGE_SHIFT;
+
+	if (page < guest_layout.flash || page >= GUEST_PAGE_4G)
+		return at;
+	return MACHINE_HV_BASE + MACHINE_FLASH_OFFSET + (at - (MACHINE_4G - MACHINE_FLASH_MAX));
 }
 
 /* The RMP entry of a page, NULL outside RAM. */

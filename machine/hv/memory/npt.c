@@ -134,5 +134,8 @@ uint64_t npt_root(unsigned int vcpu, unsigned int vmpl, bool paging, bool *stale
 void npt_init(void)
 {
 	npt_view_init();
-	npt_show(0, guest_rmp_table()->count);
+	npt_show(0, guest_layout.low_end);
+	npt_show(guest_layout.flash, GUEST_PAGE_4G - guest_layout.flash);
+	if (guest_layout.high_end > GUEST_PAGE_4G)
+		npt_show(GUEST_PAGE_4G, guest_layout.high_end - GUEST_PAGE_4G);
 }

@@ -46,7 +46,7 @@ static uint64_t as_used(uint64_t page, uint64_t leaf)
 
 uint64_t npt_private_leaf(uint64_t page, uint8_t rights)
 {
-	uint64_t leaf = page << ABI_PAGE_SHIFT | NPT_TABLE;
+	uint64_t leaf = guest_frame(page) | NPT_TABLE;
 
 	if (!(rights & NPT_MAY_READ))
 		return 0;
@@ -63,7 +63,7 @@ static uint64_t shared_leaf(uint64_t page)
 
 	if (!entry || (entry->flags & RMP_ASSIGNED))
 		return 0;
-	return as_used(page, page << ABI_PAGE_SHIFT | NPT_TABLE);
+	return as_used(page, guest_frame(page) | NPT_TABLE);
 }
 
 bool npt_view_set_leaves(uint64_t page, bool hidden)
@@ -80,7 +80,7 @@ bool npt_view_set_leaves(uint64_t page, bool hidden)
 void npt_expose(uint64_t gpa, bool table)
 {
 	uint64_t page = guest_page(gpa);
-	uint64_t leaf = page << ABI_PAGE_SHIFT | NPT_TABLE;
+	uint64_t leaf = guest_frame(page) | NPT_TABLE;
 
 	/* Walks count as writes. */
 	if (guest_is_ram(gpa))

@@ -25,7 +25,7 @@ void page_state_init(void)
  */
 static void change_bytes(uint64_t page, bool make_private)
 {
-	uint64_t *words = (uint64_t *)(page << ABI_PAGE_SHIFT);
+	uint64_t *words = (uint64_t *)guest_frame(page);
 	uint64_t key = (page + 1) * 0x9e3779b97f4a7c15ull;
 
 	if (hv_mailbox()->host.sides_apart)

@@ -47,6 +47,28 @@ static void test_memory_plan(void **state)
 	assert_int_equal(memory_plan_highest(&plan, 0x1000, 0x203000), 0x202000);
 }
 
+/* A PC of 5 GiB: the rest of its RAM is behind the devices. */
+static void test_memory_plan_above_4g(void **state)
+{
+	struct memory_plan plan;
+
+	(void)state;
+	memory_plan_init(&plan, 5ull << 30);
+	assert_int_equal(plan.ram_count, 3);
+	assert_int_equal(plan.ram[1].gpa + plan.ram[1].size, 0x80000000);
+	assert_int_equal(plan.ram[2].gpa, 0x100000000);
+	assert_int_equal(plan.ram[2].size, 0xc0000000);
+	assert_false(memory_plan_take(&plan, 0x7ffff000, 0x2000));
+	assert_false(memory_plan_take(&plan, 0x80000000, 0x1000));
+	assert_false(memory_plan_take(&plan, 0xfffff000, 0x1000));
+	assert_true(memory_plan_take(&plan, 0x100000000, 0x1000));
+	assert_true(memory_plan_take(&plan, 0x1bffff000, 0x1000));
+	assert_false(memory_plan_take(&plan, 0x1c0000000, 0x1000));
+	assert_int_equal(memory_plan_highest(&plan, 0x1000, UINT64_MAX), 0x7ffff000);
+	memory_plan_init(&plan, 2ull << 30);
+	assert_int_equal(plan.ram_count, 2);
+}
+
 static void test_memory_plan_full(void **state)
 {
 	struct memory_plan plan;
@@ -723,6 +745,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_memory_plan),
+		cmocka_unit_test(test_memory_plan_above_4g),
 		cmocka_unit_test(test_memory_plan_full),
 		cmocka_unit_test(test_page_tables),
 		cmocka_unit_test(test_archive),

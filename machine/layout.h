@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Where everything of the machine lies in physical memory, and at which ports. What a guest has:
+ *
+ *	0		RAM, at most 2 GiB, with the hole of a PC's video memory
+ *	2 GiB		hole: PCI devices, IOAPIC, local APICs
+ *	4 GiB - n	flash: RAM that a launch fills from its start on, at most 16 MiB; else a hole
+ *	4 GiB		RAM beyond 2 GiB
+ *
+ * The machine has all that at the same addresses, but for the flash: there the hypervisor's ROM lies,
+ * and the flash's bytes are in the hypervisor's own memory, which is out of every guest's way:
+ *
+ *	128 GiB		the hypervisor's image and its data, as long as they are
+ *	+ 16 MiB	mailbox
+ *	+ 18 MiB	flash
+ *	+ 34 MiB	pages that the hypervisor takes for its tables
+ */
+#ifndef SOCLE_MACHINE_LAYOUT_H
+#define SOCLE_MACHINE_LAYOUT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define MACHINE_CPUS_MAX 8u /* vCPUs of a guest */
+
+#define MACHINE_RAM_LOW_MAX (2ull << 30)
+#define MACHINE_4G (4ull << 30)
+#define MACHINE_GUEST_RAM_MAX (16ull << 30)
+#define MACHINE_FLASH_MAX (16ull << 20)
+
+#define MACHINE_HV_BASE 0x2000000000ull
+#define MACHINE_HV_IMAGE_MAX (16ull << 20)
+#define MACHINE_MAILBOX_OFFSET MACHINE_HV_IMAGE_MAX
+#define MACHINE_FLASH_OFFSET (18ull << 20) /* of the page at MACHINE_4G - MACHINE_FLASH_MAX */
+#define MACHINE_PAGES_OFFSET (MACHINE_FLASH_OFFSET + MACHINE_FLASH_MAX)
+
+/* Ports of the machine's own, where no device of a PC is and no guest can put one. */
+#define MACHINE_PORT_DOORBELL 0x0e00u	  /* 16550: hypervisor -> host process */
+#define MACHINE_PORT_EXIT 0x0e10u	  /* isa-debug-exit: ends QEMU */
+#define MACHINE_PORT_DEBUG_DEVICE 0x0e20u /* isa-debugcon, behind MACHINE_PORT_DEBUG */
+
+/* Ports that a guest sees. */
+#define MACHINE_PORT_CONSOLE 0x3f8u /* COM1: guest console */
+#define MACHINE_PORT_CHANNEL 0x2f8u /* COM2: guest <-> host channel */
+#define MACHINE_PORT_VMPL0 0x3e8u   /* COM3: VMPL0 <-> host channel; lower levels read ones */
+#define MACHINE_PORT_DEBUG 0xe9u    /* debug console of VMPL0 */
+#define MACHINE_PORT_HOLD 0xeau	    /* script of a race, with `--hold N`: enum machine_hold */
+
+/* How much of so much RAM is below 4 GiB. */
+static inline uint64_t machine_ram_low(uint64_t ram_size)
+{
+	return ram_size < MACHINE_RAM_LOW_MAX ? ram_size : MACHINE_RAM_LOW_MAX;
+}
+
+/* Where the guest's last RAM ends. */
+static inline uint64_t machine_ram_end(uint64_t ram_size)
+{
+	uint64_t low = machine_ram_low(ram_size);
+
+	return ram_size == low ? low : MACHINE_4G + (ram_size - low);
+}
+
+/* The offset of gpa among so much RAM, whose parts follow each other; ram_size where there is none. */
+static inline uint64_t machine_ram_offset(uint64_t ram_size, uint64_t gpa)
+{
+	uint64_t low = machine_ram_low(ram_size);
+
+	if (gpa < low)
+		return gpa;
+	if (gpa >= MACHINE_4G && gpa < machine_ram_end(ram_size))
+		return low + (gpa - MACHINE_4G);
+	return ram_size;
+}
+
+/* The size of the hypervisor's memory: its tables take less than 1/64 of the space that they map. */
+static inline uint64_t machine_hv_size(uint64_t ram_size)
+{
+	uint64_t end = machine_ram_end(ram_size);
+
+	return MACHINE_PAGES_OFFSET + (32ull << 20) + (end < MACHINE_4G ? MACHINE_4G : end) / 64;
+}
+
+#endif
