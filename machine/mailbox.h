@@ -98,13 +98,13 @@ struct mailbox_storm {
 
 /* The host that the machine models: core/image/host_model.h, with what `socle run` overrides. */
 struct mailbox_host {
-	uint64_t hv_features;  /* GHCB_HV_FEATURE_* that it announces */
-	uint64_t sev_features; /* SNP_FEATURE_* that a VMSA may have */
-	uint32_t invlpgb;      /* enum host_invlpgb */
-	uint8_t preempts;      /* an interrupt of VMPL0 makes it run while VMPL2 runs */
-	uint8_t converts;      /* an access to the other side of a page changes the page */
-	uint8_t sides_apart;   /* what becomes shared is zero, what becomes private is noise */
-	uint8_t reserved_017;
+	uint64_t hv_features;	/* GHCB_HV_FEATURE_* that it announces */
+	uint64_t sev_features;	/* SNP_FEATURE_* that a VMSA may have */
+	uint32_t invlpgb;	/* enum host_invlpgb */
+	uint8_t preempts;	/* an interrupt of VMPL0 makes it run while VMPL2 runs */
+	uint8_t converts;	/* an access to the other side of a page changes the page */
+	uint8_t sides_apart;	/* what becomes shared is zero, what becomes private is noise */
+	uint8_t vmsa_not_at_2m; /* AP creation refuses a VMSA at a multiple of 2 MiB */
 };
 ABI_SIZE(struct mailbox_host, 24);
 

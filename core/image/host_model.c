@@ -63,6 +63,7 @@ const struct host_model host_models[HOST_MODELS] = {
 		.sev_features = SNP_FEATURE_SNP | SNP_FEATURE_RESTRICTED_INJECTION |
 				SNP_FEATURE_DEBUG_SWAP,
 		.vmsa_place = HOST_VMSA_HELD_BY_HOST,
+		.vmsa_not_at_2m = true,
 		.invlpgb = HOST_INVLPGB_ON,
 		.preempts = true,
 		.converts = true,
@@ -75,6 +76,7 @@ const struct host_model host_models[HOST_MODELS] = {
 		.hv_features = FEATURES_KVM,
 		.sev_features = SNP_FEATURE_SNP,
 		.vmsa_place = HOST_VMSA_HELD_BY_HOST,
+		.vmsa_not_at_2m = true,
 		.invlpgb = HOST_INVLPGB_HIDDEN,
 		.converts = true,
 		.sides_apart = true,

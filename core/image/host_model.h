@@ -32,6 +32,7 @@ struct host_model {
 	uint64_t hv_features;  /* GHCB_HV_FEATURE_*, as it announces them */
 	uint64_t sev_features; /* SNP_FEATURE_* that a VMSA may ask for; SNP itself it must */
 	enum host_vmsa_place vmsa_place;
+	bool vmsa_not_at_2m;  /* AP creation refuses a VMSA at a multiple of 2 MiB */
 	bool vmsa_fields_all; /* else only those that QEMU hands to KVM may be set */
 	enum host_invlpgb invlpgb;
 	bool preempts;		 /* an interrupt of VMPL0 makes it run while VMPL2 runs */

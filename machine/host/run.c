@@ -131,6 +131,7 @@ static struct mailbox_host host_of(const struct run_options *options)
 		.preempts = model->preempts,
 		.converts = options->own_convert ? options->converts : model->converts,
 		.sides_apart = model->sides_apart,
+		.vmsa_not_at_2m = model->vmsa_not_at_2m,
 	};
 }
 

@@ -2,12 +2,12 @@
 # SPDX-License-Identifier: MIT
 """Machine tests: tiny guests at VMPL0 of the emulated SNP machine, each of which proves one rule.
 
-    run.py --programs BUILD [--keep DIR] [NAME]...
+    run.py --programs BUILD [--qemu PATH] [--keep DIR] [NAME]...
 
-A guest of tests/machine/guest writes `ok RULE` or `not ok RULE: ...` to the debug console. Here stands how many rules each
-must have proved, how its run must end, and the specification it is about; the values that a rule
-wants are literals in the guest's source. The portable guests of tests/machine/rules have their part
-in rules.py. The last line is `machine: N passed, N failed`.
+A guest of tests/machine/guest writes `ok RULE` or `not ok RULE: ...` to the debug console. Here
+stands how many rules each must have proved, how its run must end, and the specification it is about;
+the values that a rule wants are literals in the guest's source. The portable guests of
+tests/machine/rules have their part in rules.py. The last line is `machine: N passed, N failed`.
 """
 
 import argparse
@@ -77,6 +77,8 @@ TESTS = [
     ("request-race", 3, 8, 1, PASSED),  # GHCB specification, SNP Guest Request
     ("planes-at-once-interrupt", 1, 14, 1, PASSED),  # the same
     # A script of the machine, not of the specifications (docs/machine-limits.md).
+    ("ap-creation", 1, 26, 1, PASSED),  # GHCB specification, SNP AP Creation
+    ("cr8", 1, 14, 1, PASSED),  # APM volume 2, 15.21.2 and 16.6.4; volume 3, MOV CRn
     ("hold", 2, 27, 1, PASSED),
     ("hold-absent", 1, 2, 1, PASSED),
 ]
@@ -98,7 +100,7 @@ HOST_OPTIONS = {
 }
 
 
-def run_guest(programs, name, cpus, features, folder):
+def run_guest(programs, qemu, name, cpus, features, folder):
     """What stopped the machine, and what the guest wrote; None when it did not start."""
     socle = programs / "tools" / "socle"
     image = folder / f"{name}.igvm"
@@ -114,7 +116,7 @@ def run_guest(programs, name, cpus, features, folder):
         socle, image, logs, folder / "keys", "--cpus", cpus, "--hv",
         programs / "machine" / "hv" / "hv.bin",
         *(() if "--memory" in HOST_OPTIONS.get(name, []) else ("--memory", "64M")),
-        *HOST_OPTIONS.get(name, []), seconds=TIMEOUT_S)
+        "--qemu", qemu, *HOST_OPTIONS.get(name, []), seconds=TIMEOUT_S)
     return stop, machine.log_of(logs).splitlines() if stop else [output]
 
 
@@ -133,11 +135,11 @@ def wrong(stop, lines, wanted, ending):
     return problems
 
 
-def run_guests(result, programs, folder, names):
+def run_guests(result, qemu, programs, folder, names):
     for name, cpus, wanted, features, ending in TESTS:
         if name not in names:
             continue
-        stop, lines = run_guest(programs, name, cpus, features, folder)
+        stop, lines = run_guest(programs, qemu, name, cpus, features, folder)
         problems = wrong(stop, lines, wanted, ending)
         result(not problems, name)
         for problem in problems:
@@ -147,6 +149,7 @@ def run_guests(result, programs, folder, names):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
     parser.add_argument("--programs", type=Path, required=True, help="Meson build folder")
+    parser.add_argument("--qemu", default="qemu-system-x86_64", help="another QEMU")
     parser.add_argument("--keep", type=Path, help="keep images and logs there")
     parser.add_argument("names", nargs="*", help="tests of these names, and no others")
     options = parser.parse_args()
@@ -160,7 +163,7 @@ def main():
         folder = (options.keep or Path(temporary)).resolve()
         names = options.names or [*(test[0] for test in TESTS), *rules.NAMES]
         programs = options.programs.resolve()
-        run_guests(result, programs, folder, names)
+        run_guests(result, options.qemu, programs, folder, names)
         rules.run(result, programs, folder, [name for name in rules.NAMES if name in names])
     return result.finish()
 

@@ -72,6 +72,11 @@ static void vmsa_fields(const struct host_model *model, char *text)
 	add(text, model->vmsa_fields_all ? "any" : "those that QEMU takes");
 }
 
+static void vmsa_at_2m(const struct host_model *model, char *text)
+{
+	add(text, model->vmsa_not_at_2m ? "refused" : "taken");
+}
+
 /* Of the headers that any host takes, those that this one does not. */
 static void headers_refused(const struct host_model *model, char *text)
 {
@@ -116,6 +121,7 @@ static const struct row rows[] = {
 	{ "SEV_FEATURES of a VMSA", sev_features },
 	{ "VMSA of the launch at", vmsa_place },
 	{ "fields of that VMSA", vmsa_fields },
+	{ "AP creation with a VMSA at a multiple of 2 MiB", vmsa_at_2m },
 	{ "IGVM headers refused", headers_refused },
 	{ "INVLPGB and TLBSYNC", invlpgb },
 	{ "an interrupt of VMPL0 reaches it while VMPL2 runs", preempts },

@@ -145,15 +145,6 @@ int apic_pending(const struct apic *a)
 	return irr;
 }
 
-int apic_held_by_tpr(const struct apic *a)
-{
-	int irr = bit_highest(a->irr), isr = bit_highest(a->isr);
-
-	if (irr < 0 || irr >> 4 > (int)a->tpr >> 4 || (isr >= 0 && irr >> 4 <= isr >> 4))
-		return -1;
-	return irr;
-}
-
 void apic_acknowledge(struct apic *a, uint8_t vector)
 {
 	bit_clear(a->irr, vector);

@@ -93,9 +93,6 @@ void apic_accept(struct apic *a, uint8_t vector, bool level);
 /* Vector of the highest pending interrupt that the priorities let through, or -1. */
 int apic_pending(const struct apic *a);
 
-/* Vector of the highest pending interrupt that only the task priority holds back, or -1. */
-int apic_held_by_tpr(const struct apic *a);
-
 /* The CPU takes the interrupt of apic_pending(): IRR to ISR. */
 void apic_acknowledge(struct apic *a, uint8_t vector);
 

@@ -45,24 +45,13 @@ static bool in_shadow(struct plane *p)
 
 static void window_close(struct vmcb *b)
 {
-	b->intercept_1 &= ~VMCB_INTERCEPT1_VINTR;
 	b->int_control &= ~VMCB_INT_V_IRQ;
 }
 
-/*
- * An exit as soon as IF lets the guest take interrupts, and V_TPR if a vector (not -1) waits for
- * it.
- */
-static void window_open(struct vmcb *b, int held_vector)
+/* An exit as soon as IF lets the guest take interrupts. Every change of its priority exits anyway. */
+static void window_open(struct vmcb *b)
 {
-	uint32_t when = VMCB_INT_V_IGNORE_TPR;
-
-	if (held_vector >= 0)
-		when = (uint32_t)held_vector >> 4 << VMCB_INT_V_PRIO_SHIFT;
-	b->intercept_1 |= VMCB_INTERCEPT1_VINTR;
-	b->int_vector = 0; /* nobody sees it: the exit comes first */
-	b->int_control &= ~(0xfu << VMCB_INT_V_PRIO_SHIFT | VMCB_INT_V_IGNORE_TPR);
-	b->int_control |= VMCB_INT_V_IRQ | when;
+	b->int_control |= VMCB_INT_V_IRQ | VMCB_INT_V_IGNORE_TPR;
 }
 
 static void inject(struct vmcb *b, uint32_t event)
@@ -104,10 +93,9 @@ static void prepare_open_plane(struct vcpu *v, struct plane *p)
 	struct plane_apic *a = p->apic;
 	struct vmcb *b = p->vmcb;
 	bool nmi = a->apic.nmi_pending && !p->nmi_blocked;
-	int held = apic_held_by_tpr(&a->apic);
 
 	window_close(b);
-	if (!nmi && !maskable_pending(a) && held < 0)
+	if (!nmi && !maskable_pending(a))
 		return;
 	if (in_shadow(p) || (nmi && (b->event_inj & SVM_EVENT_VALID))) {
 		timer_retry_soon(v);
@@ -115,11 +103,9 @@ static void prepare_open_plane(struct vcpu *v, struct plane *p)
 	}
 	if (!(b->event_inj & SVM_EVENT_VALID))
 		inject_now(p);
-	/* What is left waits for IF, for another event to be through, or for a lower priority. */
+	/* What is left waits for IF, or for another event to be through. */
 	if (maskable_pending(a))
-		window_open(b, -1);
-	else if (held >= 0)
-		window_open(b, held);
+		window_open(b);
 }
 
 static void prepare_restricted_plane(struct vcpu *v, struct plane *p)

@@ -8,6 +8,8 @@
 #include "machine/hv/memory/stale.h"
 
 #define CR3_INTERCEPT (1u << 3)
+/* QEMU 10 decides by the bit of CR0 whether a read of any control register exits. */
+#define CR3_READ_INTERCEPTS (CR3_INTERCEPT | 1u << 0)
 #define CR0_LOW_MASK 0xffffffffull
 #define CR0_LMSW_MASK 0xfull
 
@@ -19,7 +21,7 @@ bool insn_private_cr3(struct vcpu *v)
 		return false;
 	p->guest_cr3 = p->vmcb->cr3;
 	p->vmcb->cr3 |= HV_C_BIT;
-	p->vmcb->intercept_cr_read |= CR3_INTERCEPT;
+	p->vmcb->intercept_cr_read |= CR3_READ_INTERCEPTS;
 	p->vmcb->intercept_cr_write |= CR3_INTERCEPT;
 	return true;
 }
@@ -28,6 +30,8 @@ void insn_track_cr3(struct plane *p)
 {
 	if (!(p->vmcb->intercept_cr_write & CR3_INTERCEPT))
 		p->guest_cr3 = p->vmcb->cr3;
+	else
+		p->vmcb->intercept_cr_read |= CR3_READ_INTERCEPTS;
 }
 
 static void write_cr3(struct plane *p, uint64_t value)
@@ -36,7 +40,7 @@ static void write_cr3(struct plane *p, uint64_t value)
 	p->vmcb->cr3 = value | HV_C_BIT;
 	if (!(value & HV_C_BIT))
 		return;
-	p->vmcb->intercept_cr_read &= (uint16_t)~CR3_INTERCEPT;
+	p->vmcb->intercept_cr_read &= (uint16_t)~CR3_READ_INTERCEPTS;
 	p->vmcb->intercept_cr_write &= (uint16_t)~CR3_INTERCEPT;
 }
 
@@ -91,6 +95,37 @@ static void write_cr4(struct vcpu *v, uint64_t value, unsigned int length)
 		stale_flush(v->id, p->cpu_vmpl);
 }
 
+/* The next entry looks at what may be delivered now (event/inject.c). */
+static void write_cr8(struct vcpu *v, uint64_t value, unsigned int length)
+{
+	struct vmcb *c = vcpu_plane(v)->vmcb;
+
+	if (value & ~(uint64_t)VMCB_INT_V_TPR_MASK) {
+		exception_inject(v, X86_VECTOR_GP, true, 0);
+		return;
+	}
+	c->int_control = (c->int_control & ~VMCB_INT_V_TPR_MASK) | (uint32_t)value;
+	insn_skip(v, length);
+}
+
+/* SMSW to a register: 16, 32 or 64 bits of CR0. */
+static void read_msw(const struct vmcb *c, const struct insn *insn, uint64_t *reg)
+{
+	if (insn->operand_16 && !insn->wide)
+		*reg = (*reg & ~0xffffull) | (c->cr0 & 0xffff);
+	else
+		*reg = insn->wide ? c->cr0 : (uint32_t)c->cr0;
+}
+
+/*
+ * SMSW to memory, which exits as a read of CR0 does: QEMU does it, for it may read CR0. By the next
+ * exit insn_track_cr3() has the intercept again.
+ */
+static void let_read(struct plane *p)
+{
+	p->vmcb->intercept_cr_read &= (uint16_t)~CR3_READ_INTERCEPTS;
+}
+
 static uint64_t read_cr(const struct plane *p, unsigned int control)
 {
 	switch (control) {
@@ -122,6 +157,13 @@ void insn_control_register(struct vcpu *v)
 		write_cr0(v, value, insn.length);
 	} else if (insn.kind == INSN_MOV_TO_CR && insn.control == 4) {
 		write_cr4(v, value, insn.length);
+	} else if (insn.kind == INSN_MOV_TO_CR && insn.control == 8) {
+		write_cr8(v, value, insn.length);
+	} else if (insn.kind == INSN_SMSW_REGISTER) {
+		read_msw(p->vmcb, &insn, reg);
+		insn_skip(v, insn.length);
+	} else if (insn.kind == INSN_OTHER && (uint32_t)p->vmcb->exit_code == 0) {
+		let_read(p);
 	} else if (insn.kind == INSN_LMSW_REGISTER) {
 		/* LMSW sets PE but never clears it. */
 		value = (p->vmcb->cr0 & ~(CR0_LMSW_MASK & ~X86_CR0_PE)) | (value & CR0_LMSW_MASK);

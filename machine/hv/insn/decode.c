@@ -5,11 +5,15 @@
 
 #define PREFIX_REPNE 0xf2u
 #define PREFIX_REP 0xf3u
+#define PREFIX_LOCK 0xf0u
+#define PREFIX_OPERAND 0x66u
 #define REX_B 0x1u
 #define REX_R 0x4u
+#define REX_W 0x8u
 
 struct prefixes {
 	uint8_t repeat; /* the last of F2 and F3, 0: none */
+	bool lock, operand_16;
 	uint8_t rex;
 	uint8_t opcode; /* the first byte that is no prefix */
 };
@@ -33,6 +37,8 @@ static struct prefixes read_prefixes(struct bytes_reader *r, bool long_mode)
 	while (!r->bad && is_legacy_prefix(byte)) {
 		if (byte == PREFIX_REPNE || byte == PREFIX_REP)
 			p.repeat = byte;
+		p.lock = p.lock || byte == PREFIX_LOCK;
+		p.operand_16 = p.operand_16 || byte == PREFIX_OPERAND;
 		byte = bytes_u8(r);
 	}
 	if (long_mode && (byte & 0xf0) == 0x40) {
@@ -66,6 +72,10 @@ static void decode_0f01(struct bytes_reader *r, const struct prefixes *p, struct
 			out->kind = group_0f01[i].kind;
 	if ((modrm & 0xf8) == 0xf0)
 		out->kind = INSN_LMSW_REGISTER;
+	if ((modrm & 0xf8) == 0xe0)
+		out->kind = INSN_SMSW_REGISTER;
+	out->wide = p->rex & REX_W;
+	out->operand_16 = p->operand_16;
 	out->reg = (modrm & 7u) | (p->rex & REX_B) << 3;
 }
 
@@ -76,7 +86,8 @@ static void decode_cr(struct bytes_reader *r, const struct prefixes *p, enum ins
 	uint8_t modrm = bytes_u8(r);
 
 	out->kind = kind;
-	out->control = (modrm >> 3 & 7u) | (p->rex & REX_R) << 1;
+	/* LOCK MOV CR0 is MOV CR8 in modes that have no REX (APM volume 3, MOV CRn). */
+	out->control = (modrm >> 3 & 7u) | (p->lock ? 8u : (p->rex & REX_R) << 1);
 	out->reg = (modrm & 7u) | (p->rex & REX_B) << 3;
 }
 

@@ -26,13 +26,15 @@ enum insn_kind {
 	INSN_MOV_TO_CR,
 	INSN_MOV_FROM_CR,
 	INSN_LMSW_REGISTER,
+	INSN_SMSW_REGISTER,
 };
 
 struct insn {
 	enum insn_kind kind;
-	unsigned int length;  /* bytes, with prefixes */
-	unsigned int control; /* CR number of a MOV */
-	unsigned int reg;     /* general register: 0 RAX, 1 RCX, 2 RDX, 3 RBX, 4 RSP, 5 RBP, ... */
+	unsigned int length;   /* bytes, with prefixes */
+	unsigned int control;  /* CR number of a MOV */
+	unsigned int reg;      /* general register: 0 RAX, 1 RCX, 2 RDX, 3 RBX, 4 RSP, 5 RBP, ... */
+	bool wide, operand_16; /* of a system instruction: REX.W, and the prefix 66 */
 };
 
 /* Decodes the instruction at the start of size bytes; long_mode: CS.L is set. */

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "machine/hv/base/lapic.h"
 #include "machine/hv/base/page.h"
 #include "machine/hv/base/x86.h"
 
@@ -39,14 +40,23 @@ void control_area_reset(struct plane *p, uint64_t vintr_ctrl)
 	struct vmcb *c = p->vmcb;
 
 	c->intercept_exceptions = 1u << X86_VECTOR_UD;
-	c->intercept_1 = VMCB_INTERCEPT1_INTR | VMCB_INTERCEPT1_NMI | VMCB_INTERCEPT1_CR0_SEL |
-			 VMCB_INTERCEPT1_CPUID | VMCB_INTERCEPT1_HLT | VMCB_INTERCEPT1_INVLPGA |
-			 VMCB_INTERCEPT1_IOIO | VMCB_INTERCEPT1_MSR | VMCB_INTERCEPT1_SHUTDOWN;
+	c->intercept_1 = VMCB_INTERCEPT1_INTR | VMCB_INTERCEPT1_NMI | VMCB_INTERCEPT1_VINTR |
+			 VMCB_INTERCEPT1_CR0_SEL | VMCB_INTERCEPT1_CPUID | VMCB_INTERCEPT1_HLT |
+			 VMCB_INTERCEPT1_INVLPGA | VMCB_INTERCEPT1_IOIO | VMCB_INTERCEPT1_MSR |
+			 VMCB_INTERCEPT1_SHUTDOWN;
 	c->intercept_2 = VMCB_INTERCEPT2_SVM_ALL;
+	/* QEMU 7.2 aborts at a write while V_IRQ is set, and no QEMU knows reserved bits of CR8. */
+	c->intercept_cr_write = VMCB_INTERCEPT_CR8;
 	c->iopm = (uint64_t)io_permissions;
 	c->msrpm = (uint64_t)permissions;
 	c->asid = p->vmpl + 1;
 	c->tlb_control = VMCB_TLB_FLUSH_ALL;
 	c->int_control = VMCB_INT_V_MASKING | (uint32_t)(vintr_ctrl & VMCB_INT_V_TPR_MASK);
+	/*
+	 * Nobody sees this vector: the exit comes before it. But QEMU keeps V_IRQ in a word that other
+	 * threads write without a lock, and a VIRQ that was taken back may still be there, in the guest,
+	 * where it exits for nothing, or after #VMEXIT, where it is one of ours that does nothing.
+	 */
+	c->int_vector = LAPIC_VECTOR_SPURIOUS;
 	c->np_control = VMCB_NP_ENABLE;
 }

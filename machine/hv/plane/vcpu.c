@@ -27,8 +27,6 @@ static void plane_set_vmsa(struct plane *p, uint64_t gpa, enum plane_state state
 	p->state = state;
 	p->vmsa_gpa = gpa & ~HV_C_BIT;
 	p->held = NULL;
-	p->ghcb_msr = PLANE_GHCB_MSR_RESET;
-	p->ghcb_registered = PLANE_NOT_REGISTERED;
 	p->doorbell_gpa = 0;
 	p->nmi_blocked = false;
 	p->event_inj = 0;
@@ -61,6 +59,8 @@ void vcpu_init_all(struct mailbox *mailbox)
 			vcpus[i].planes[vmpl].vmpl = vmpl;
 			vcpus[i].planes[vmpl].vmcb = page_take(1);
 			vcpus[i].planes[vmpl].aside = page_take(1);
+			vcpus[i].planes[vmpl].ghcb_msr = PLANE_GHCB_MSR_RESET;
+			vcpus[i].planes[vmpl].ghcb_registered = PLANE_NOT_REGISTERED;
 		}
 	}
 	for (unsigned int i = 0; i < cpu_count(); i++)
@@ -71,7 +71,7 @@ bool vcpu_switch_plane(struct vcpu *v, unsigned int vmpl)
 {
 	if (vmpl >= SNP_VMPL_COUNT || vmpl == v->current)
 		return false;
-	if (v->planes[vmpl].state == PLANE_NONE || v->planes[vmpl].state == PLANE_ON_INIT)
+	if (v->planes[vmpl].state == PLANE_NONE)
 		return false;
 	if (!v->planes[vmpl].parked && !vmsa_of_plane(&v->planes[vmpl]))
 		return false;
@@ -106,7 +106,7 @@ bool vcpu_set_vmsa(uint32_t apic_id, unsigned int vmpl, uint64_t gpa, uint64_t f
 {
 	struct vcpu *v = other_plane(apic_id, vmpl);
 
-	if (!v || !vmsa_features_known(features) || !vmsa_usable(gpa))
+	if (!v || !vmsa_features_known(features) || !vmsa_place_taken(gpa))
 		return false;
 	unload(v, &v->planes[vmpl]);
 	/* One VMSA cannot be two planes. */

@@ -37,13 +37,16 @@ enum plane_state {
 	PLANE_READY,   /* wants to run */
 	PLANE_HALTED,  /* HLT or AP reset hold: an interrupt or vcpu_wake() makes it ready */
 	PLANE_WAITING, /* asked for another VMPL: runs when asked for, or for an event of its own */
-	PLANE_ON_INIT, /* created, but only to start when an INIT arrives */
+	PLANE_ON_INIT, /* created, to start when an INIT arrives, or when it is asked for */
 };
 
 #define PLANE_NOT_REGISTERED (~0ull)
 #define PLANE_NO_RIP (~0ull)
 
-/* The GHCB MSR of a plane that has just got a VMSA: the answer to "SEV information". */
+/*
+ * The GHCB MSR of a plane at the start: the answer to "SEV information". It is in the VMCB, so another
+ * VMSA leaves it as it is.
+ */
 #define PLANE_GHCB_MSR_RESET                                          \
 	(GHCB_MSR_SEV_INFO_RESP | (uint64_t)GHCB_PROTOCOL_MAX << 48 | \
 	 (uint64_t)GHCB_PROTOCOL_MIN << 32 | (uint64_t)MACHINE_C_BIT << 24)
@@ -126,7 +129,7 @@ bool vcpu_switch_plane(struct vcpu *v, unsigned int vmpl);
  * AP creation: the plane vmpl of the vCPU with that APIC id gets the VMSA at gpa and is ready, or
  * starts on INIT. Kicks that vCPU; its APIC is the caller's to reset. features is what the guest
  * says that the VMSA will have: the host looks whether it can serve them. False: no such vCPU, it
- * cannot, or VMRUN would refuse gpa.
+ * cannot, or gpa is no place for a VMSA. Whether it is one is seen at VMRUN.
  */
 bool vcpu_set_vmsa(uint32_t apic_id, unsigned int vmpl, uint64_t gpa, uint64_t features,
 		   bool on_init);

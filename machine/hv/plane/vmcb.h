@@ -18,9 +18,10 @@
 #define VMCB_INTERCEPT1_SHUTDOWN (1u << 31)
 #define VMCB_INTERCEPT2_SVM_ALL 0x7fu /* VMRUN, VMMCALL, VMLOAD, VMSAVE, STGI, CLGI, SKINIT */
 
+#define VMCB_INTERCEPT_CR8 (1u << 8) /* of control registers */
+
 #define VMCB_INT_V_TPR_MASK 0xfu
 #define VMCB_INT_V_IRQ (1u << 8)
-#define VMCB_INT_V_PRIO_SHIFT 16
 #define VMCB_INT_V_IGNORE_TPR (1u << 20)
 #define VMCB_INT_V_MASKING (1u << 24)
 

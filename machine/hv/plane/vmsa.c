@@ -76,6 +76,17 @@ static void set_in_use(struct plane *p, bool in_use)
 		entry->flags &= (uint8_t)~RMP_VMSA_IN_USE;
 }
 
+/*
+ * KVM refuses one at 2 MiB: on processors with an erratum a large page of the host's there would
+ * collide with the RMP entry (Linux, sev_snp_ap_creation()).
+ */
+bool vmsa_place_taken(uint64_t gpa)
+{
+	if (hv_mailbox()->host.vmsa_not_at_2m && gpa % ABI_PAGE_SIZE_2M == 0)
+		return false;
+	return gpa % ABI_PAGE_SIZE == 0 && guest_is_ram(gpa);
+}
+
 static inline void copy_word(uint64_t *cpu, uint64_t *vmsa, bool store)
 {
 	if (store)

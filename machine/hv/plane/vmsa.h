@@ -17,6 +17,9 @@ struct snp_vmsa *vmsa_usable(uint64_t gpa);
 /* The VMSA of a plane, also where the host holds it; NULL likewise. */
 struct snp_vmsa *vmsa_of_plane(const struct plane *p);
 
+/* Whether the host takes a VMSA at gpa, by the address alone. */
+bool vmsa_place_taken(uint64_t gpa);
+
 /* Whether a VMSA may have these SEV_FEATURES here. */
 bool vmsa_features_known(uint64_t features);
 

@@ -64,23 +64,6 @@ static void test_priorities(void **state)
 	assert_false(e.eoi);
 }
 
-static void test_held_by_tpr(void **state)
-{
-	struct apic a = enabled();
-	struct apic_effects e = { 0 };
-
-	(void)state;
-	apic_accept(&a, 0x41, false);
-	assert_int_equal(apic_held_by_tpr(&a), -1);
-	apic_write(&a, APIC_REG_TPR, 0x40, 0, &e);
-	assert_int_equal(apic_pending(&a), -1);
-	assert_int_equal(apic_held_by_tpr(&a), 0x41);
-	apic_accept(&a, 0x55, false);
-	assert_int_equal(apic_held_by_tpr(&a), -1); /* that one goes through */
-	apic_acknowledge(&a, 0x55);
-	assert_int_equal(apic_held_by_tpr(&a), -1); /* 0x41 waits for an EOI as well */
-}
-
 static void test_level_eoi(void **state)
 {
 	struct apic a = enabled();
@@ -298,13 +281,19 @@ static void test_base(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_reset),	       cmocka_unit_test(test_priorities),
-		cmocka_unit_test(test_held_by_tpr),    cmocka_unit_test(test_level_eoi),
-		cmocka_unit_test(test_timer_one_shot), cmocka_unit_test(test_timer_periodic),
-		cmocka_unit_test(test_timer_masked),   cmocka_unit_test(test_ipi),
-		cmocka_unit_test(test_errors),	       cmocka_unit_test(test_software_disable),
-		cmocka_unit_test(test_destinations),   cmocka_unit_test(test_x2apic),
-		cmocka_unit_test(test_x2apic_faults),  cmocka_unit_test(test_base),
+		cmocka_unit_test(test_reset),
+		cmocka_unit_test(test_priorities),
+		cmocka_unit_test(test_level_eoi),
+		cmocka_unit_test(test_timer_one_shot),
+		cmocka_unit_test(test_timer_periodic),
+		cmocka_unit_test(test_timer_masked),
+		cmocka_unit_test(test_ipi),
+		cmocka_unit_test(test_errors),
+		cmocka_unit_test(test_software_disable),
+		cmocka_unit_test(test_destinations),
+		cmocka_unit_test(test_x2apic),
+		cmocka_unit_test(test_x2apic_faults),
+		cmocka_unit_test(test_base),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
