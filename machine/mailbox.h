@@ -105,8 +105,10 @@ struct mailbox_host {
 	uint8_t converts;	/* an access to the other side of a page changes the page */
 	uint8_t sides_apart;	/* what becomes shared is zero, what becomes private is noise */
 	uint8_t vmsa_not_at_2m; /* AP creation refuses a VMSA at a multiple of 2 MiB */
+	uint32_t invlpgb_count; /* pages that CPUID says it takes after the first */
+	uint32_t reserved_01c;
 };
-ABI_SIZE(struct mailbox_host, 24);
+ABI_SIZE(struct mailbox_host, 32);
 
 /* What a hostile host does when it was asked to (`--fault`): machine/host/fault_plan.c has the names. */
 enum mailbox_fault {
@@ -169,6 +171,8 @@ struct mailbox {
 	uint64_t stop_arg[4];
 	struct mailbox_storm storm;
 	struct mailbox_host host;
+	uint32_t xsave; /* XSAVE and what follows from it is in CPUID */
+	uint32_t reserved;
 	struct mailbox_fault_plan faults[MAILBOX_FAULT_COUNT];
 	struct mailbox_exit_counter exits[MAILBOX_EXIT_KINDS];
 	uint64_t switches[4]; /* VMPL switches into each level */

@@ -142,6 +142,9 @@ static const struct option_row option_rows[] = {
 	       "it "
 	       "could, /N for each N-th (/1)",
 	       .repeats = true, .read = read_fault, OPTION_WORDS(faults, .name)),
+	OPTION(struct arguments, run.xsave, "xsave", FLAG, NULL,
+	       "show the guest XSAVE, and AVX where QEMU has it, also where its IGVM file does not "
+	       "ask for them by the leaves of its CPUID page"),
 	OPTION(struct arguments, run.quiet, "quiet", FLAG, NULL, "no progress on standard output"),
 	{ 0 },
 };

@@ -47,11 +47,11 @@ const struct host_model host_models[HOST_MODELS] = {
 			       GHCB_HV_FEATURE_MULTI_VMPL,
 		.sev_features = SNP_FEATURE_SNP | SNP_FEATURE_RESTRICTED_INJECTION |
 				SNP_FEATURE_DEBUG_SWAP | SNP_FEATURE_PREVENT_HOST_IBS |
-				SNP_FEATURE_BTB_ISOLATION | SNP_FEATURE_SECURE_TSC |
-				SNP_FEATURE_SMT_PROTECTION,
+				SNP_FEATURE_BTB_ISOLATION | SNP_FEATURE_SMT_PROTECTION,
 		.vmsa_place = HOST_VMSA_ANYWHERE,
 		.vmsa_fields_all = true,
 		.invlpgb = HOST_INVLPGB_ON,
+		.invlpgb_count = 7,
 		.preempts = true,
 		.headers = headers_all,
 	},
@@ -93,6 +93,7 @@ const struct host_model host_models[HOST_MODELS] = {
 		.vmsa_place = HOST_VMSA_IN_RAM,
 		.vmsa_fields_all = true,
 		.invlpgb = HOST_INVLPGB_ON,
+		.invlpgb_count = 7,
 		.preempts = true,
 		.headers = headers_all,
 	},

@@ -35,8 +35,9 @@ struct host_model {
 	bool vmsa_not_at_2m;  /* AP creation refuses a VMSA at a multiple of 2 MiB */
 	bool vmsa_fields_all; /* else only those that QEMU hands to KVM may be set */
 	enum host_invlpgb invlpgb;
-	bool preempts;		 /* an interrupt of VMPL0 makes it run while VMPL2 runs */
-	bool converts;		 /* an access to the other side of a page changes the page */
+	unsigned int invlpgb_count; /* pages after the first that CPUID says INVLPGB takes */
+	bool preempts;		    /* an interrupt of VMPL0 makes it run while VMPL2 runs */
+	bool converts;		    /* an access to the other side of a page changes the page */
 	bool sides_apart;	 /* a page's two sides are two pages: what becomes shared is zero */
 	const uint32_t *headers; /* IGVM_TYPE_* that its loader takes, up to a 0 */
 };

@@ -199,6 +199,29 @@ struct rmp_outcome rmp_adjust(struct rmp *rmp, unsigned int vmpl, uint64_t page,
 	return out;
 }
 
+struct rmp_outcome rmp_query(const struct rmp *rmp, unsigned int vmpl, uint64_t page, uint64_t rdx,
+			     struct rmp_answer *answer)
+{
+	const struct rmp_entry *entry = lookup(rmp, page, SNP_PAGE_4K);
+	unsigned int target = (unsigned int)(rdx & SNP_RMPADJUST_VMPL_MASK);
+
+	if (target >= SNP_VMPL_COUNT)
+		return done(SNP_RESULT_FAIL_INPUT);
+	if (target < vmpl)
+		return done(SNP_RESULT_FAIL_PERMISSION);
+	if (!entry)
+		return fault(RMP_NOT_RAM);
+	if (!(entry->flags & RMP_ASSIGNED))
+		return fault(RMP_NOT_ASSIGNED);
+	if (!(entry->flags & RMP_VALIDATED))
+		return fault(RMP_NOT_VALIDATED);
+	answer->size = entry->flags & RMP_SIZE_2M ? SNP_PAGE_2M : SNP_PAGE_4K;
+	answer->rdx = target | (uint64_t)entry->perms[target] << RMP_PERM_SHIFT;
+	if (entry->flags & RMP_VMSA)
+		answer->rdx |= SNP_RMPADJUST_VMSA;
+	return done(SNP_RESULT_OK);
+}
+
 enum rmp_status rmp_access(const struct rmp *rmp, uint64_t page, unsigned int vmpl,
 			   unsigned int perms)
 {

@@ -91,6 +91,18 @@ struct rmp_outcome rmp_pvalidate(struct rmp *rmp, uint64_t page, unsigned int si
 struct rmp_outcome rmp_adjust(struct rmp *rmp, unsigned int vmpl, uint64_t page, unsigned int size,
 			      uint64_t rdx);
 
+struct rmp_answer {
+	unsigned int size; /* SNP_PAGE_* of the entry */
+	uint64_t rdx;	   /* as RMPADJUST has it: level, rights, VMSA */
+};
+
+/*
+ * RMPQUERY at CPL 0 of vmpl: what the entry says of the level that rdx names, of which vmpl may be told
+ * when it is no less privileged. *answer with SNP_RESULT_OK alone.
+ */
+struct rmp_outcome rmp_query(const struct rmp *rmp, unsigned int vmpl, uint64_t page, uint64_t rdx,
+			     struct rmp_answer *answer);
+
 /* Whether vmpl may make a private access with all rights in perms (RMP_PERM_*). */
 enum rmp_status rmp_access(const struct rmp *rmp, uint64_t page, unsigned int vmpl,
 			   unsigned int perms);

@@ -13,6 +13,7 @@
 #include "machine/host/id_block.h"
 #include "machine/host/parameters.h"
 
+#define LEAF_EXTENDED_STATE 0xdu
 #define DEFAULT_POLICY (PSP_POLICY_SMT | PSP_POLICY_RESERVED_ONE)
 
 /* A PC has video memory there, whatever RAM lies underneath. */
@@ -339,6 +340,33 @@ static uint64_t flash_size(const struct igvm_file *file)
 	return size;
 }
 
+static bool lists_extended_state(const struct igvm_directive *d)
+{
+	struct snp_cpuid_page page;
+
+	if (d->type != IGVM_TYPE_PAGE_DATA || d->page_type != PSP_PAGE_TYPE_CPUID || !d->data)
+		return false;
+	memcpy(&page, d->data, sizeof(page));
+	for (uint32_t i = 0; i < page.count && i < SNP_CPUID_MAX_ENTRIES; i++) {
+		if (page.entries[i].eax_in == LEAF_EXTENDED_STATE)
+			return true;
+	}
+	return false;
+}
+
+/* Whether the guest is shown XSAVE: it asks for it by the leaves of its CPUID page. */
+static bool wants_xsave(const struct igvm_file *file)
+{
+	struct igvm_cursor cursor = { 0 };
+	struct igvm_directive d;
+
+	while (igvm_next(file, &cursor, &d)) {
+		if (lists_extended_state(&d))
+			return true;
+	}
+	return false;
+}
+
 bool launch_load(const struct igvm_file *file, const struct launch_machine *machine,
 		 const struct machine_memory *memory, struct psp *psp, struct host_error *error)
 {
@@ -347,6 +375,7 @@ bool launch_load(const struct igvm_file *file, const struct launch_machine *mach
 	bool ok;
 
 	mailbox->flash_size = flash_size(file);
+	mailbox->xsave = machine->xsave || wants_xsave(file);
 	parameters_machine(&l.facts, machine->cpu_count, machine->ram_size, mailbox->flash_size,
 			   machine->command_line);
 	for (unsigned int i = 0; i < MACHINE_CPUS_MAX; i++)

@@ -128,6 +128,7 @@ static struct mailbox_host host_of(const struct run_options *options)
 		.hv_features = model->hv_features,
 		.sev_features = model->sev_features,
 		.invlpgb = options->own_invlpgb ? options->invlpgb : model->invlpgb,
+		.invlpgb_count = model->invlpgb_count,
 		.preempts = model->preempts,
 		.converts = options->own_convert ? options->converts : model->converts,
 		.sides_apart = model->sides_apart,
@@ -158,6 +159,7 @@ static bool make_memory(struct machine *m, struct host_error *error)
 static struct launch_machine launch_machine_of(const struct run_options *options)
 {
 	return (struct launch_machine){ .host = options->host,
+					.xsave = options->xsave,
 					.ram_size = options->memory,
 					.cpu_count = options->cpus,
 					.command_line = options->command_line };

@@ -59,6 +59,7 @@ struct run_options {
 	uint32_t storm_us;   /* mean interval of a storm of #HV; 0: none */
 	uint32_t hold;	     /* before which step of VMPL0 a vCPU is held; 0: none */
 	struct mailbox_fault_plan faults[MAILBOX_FAULT_COUNT];
+	bool xsave; /* the guest is shown XSAVE */
 	bool quiet;
 	struct run_marks debug_marks, console_marks;
 };

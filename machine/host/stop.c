@@ -127,12 +127,14 @@ void stop_qemu_died(struct stop *stop, int wait_status, const char *last_output)
 
 	stop->detail = json_object();
 	if (WIFSIGNALED(wait_status)) {
-		set(stop, RUN_QEMU_DIED, "qemu_died", "QEMU was killed by signal %d%s%s",
+		set(stop, RUN_QEMU_DIED, "qemu_died",
+		    "the emulator failed, not the guest: QEMU was killed by signal %d%s%s",
 		    WTERMSIG(wait_status), colon, last_output);
 		add_number(stop, "signal", (uint64_t)WTERMSIG(wait_status));
 		return;
 	}
-	set(stop, RUN_QEMU_DIED, "qemu_died", "QEMU ended with status %d and without a reason%s%s",
+	set(stop, RUN_QEMU_DIED, "qemu_died",
+	    "the emulator failed, not the guest: QEMU ended with status %d%s%s",
 	    WEXITSTATUS(wait_status), colon, last_output);
 	add_number(stop, "exit_status", (uint64_t)WEXITSTATUS(wait_status));
 }

@@ -31,11 +31,15 @@ TESTS = [
     ("separation", 1, 13, 1, PASSED),  # APM volume 2, 15.34 and 15.36.6
     ("double-validation", 1, 11, 1, PASSED),  # APM volume 3, PVALIDATE
     ("rmpadjust-denied", 1, 15, 1, PASSED),  # APM volume 3, RMPADJUST
+    ("rmpquery", 1, 16, 1, PASSED),  # APM volume 3, RMPQUERY
     # The write of VMPL2 is a nested page fault at that address (APM volume 2, 15.36.10).
     ("vmpl-permission", 1, 8, 1, {"reason": "rmp_violation", "vmpl": 2, "gpa": "0x1000008"}),
     ("size-mismatch", 1, 14, 1, PASSED),  # APM volume 3, PVALIDATE and RMPADJUST
     ("vc-exception", 1, 31, 1, PASSED),  # APM volume 2, 15.35.5
     ("run-vmpl", 1, 19, 1, PASSED),  # GHCB specification, 2.3.1; APM volume 2, appendix B
+    # APM volume 2, 11.5 and table B-4; volume 4, XSAVEC, XSAVES, XRSTOR and XRSTORS
+    ("xsave", 1, 39, 1, PASSED),
+    ("xsave-hidden", 1, 4, 1, PASSED),
     ("fpu-state", 1, 16, 1, PASSED),  # APM volume 2, table B-4
     ("ghcb-errors", 1, 18, 1, PASSED),  # GHCB specification, section 4
     # Nothing in the specifications; QEMU's first CPU fails it (docs/machine-limits.md).
@@ -91,6 +95,7 @@ HOST_OPTIONS = {
     "invlpgb-intercepted": ["--invlpgb", "intercepted"],
     "converting": ["--convert", "yes"],
     "ram-layout": ["--memory", "3G"],
+    "xsave": ["--xsave"],
     "hold": ["--hold", "3"],
     "planes-at-once-interrupt": ["--fault", "planes-at-once-interrupt"],
     "planes-at-once": ["--fault", "planes-at-once=/2"],

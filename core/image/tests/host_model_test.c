@@ -98,6 +98,14 @@ static void invlpgb(const struct host_model *model, char *text)
 	add(text, ways[model->invlpgb]);
 }
 
+static void invlpgb_count(const struct host_model *model, char *text)
+{
+	char number[16];
+
+	sprintf(number, "%u", model->invlpgb_count + 1);
+	add(text, model->invlpgb == HOST_INVLPGB_HIDDEN ? "" : number);
+}
+
 static void preempts(const struct host_model *model, char *text)
 {
 	if (!(model->hv_features & GHCB_HV_FEATURE_MULTI_VMPL))
@@ -124,6 +132,7 @@ static const struct row rows[] = {
 	{ "AP creation with a VMSA at a multiple of 2 MiB", vmsa_at_2m },
 	{ "IGVM headers refused", headers_refused },
 	{ "INVLPGB and TLBSYNC", invlpgb },
+	{ "pages that INVLPGB takes, by CPUID", invlpgb_count },
 	{ "an interrupt of VMPL0 reaches it while VMPL2 runs", preempts },
 	{ "an access to the other side of a page", converts },
 	{ "a page that becomes shared reads", sides },

@@ -264,9 +264,12 @@ static void test_hosts(void **state)
 	assert_host(&make, "kvm-svsm", NULL);
 	assert_host(&make, "hyperv", NULL);
 	make.vmsa.sev_features = 0x201;
-	assert_host(&make, "strict", NULL);
+	assert_host(&make, "strict", "asks for Secure TSC, which host strict does not have");
 	assert_host(&make, "kvm-svsm", "asks for Secure TSC, which host kvm-svsm does not have");
 	assert_host(&make, "hyperv", "asks for Secure TSC, which host hyperv does not have");
+	make.vmsa.sev_features = 0x80e9;
+	assert_host(&make, "strict", NULL);
+	assert_host(&make, "hyperv", "asks for SMT protection, which host hyperv does not have");
 	make.vmsa.sev_features = 0x11;
 	assert_host(&make, "strict", "asks for alternate injection, which host strict does not");
 	make.vmsa.sev_features = 0x3;

@@ -110,8 +110,9 @@ static void test_stops(void **state)
 	assert_run("reboot", 9, "reboot", "the guest rebooted: VMPL 2, by port 0x1001");
 	assert_run("hv-error", 5, "hv_error", "the hypervisor failed");
 	assert_run("unknown-stop", 5, "hv_error", "the hypervisor failed");
-	assert_run("died", 7, "qemu_died",
-		   "QEMU ended with status 3 and without a reason: fake: cannot go on");
+	assert_run(
+		"died", 7, "qemu_died",
+		"the emulator failed, not the guest: QEMU ended with status 3: fake: cannot go on");
 }
 
 static void assert_file(const char *path, size_t size, size_t at, uint8_t want)

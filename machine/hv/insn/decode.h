@@ -27,13 +27,32 @@ enum insn_kind {
 	INSN_MOV_FROM_CR,
 	INSN_LMSW_REGISTER,
 	INSN_SMSW_REGISTER,
+	INSN_RMPQUERY,
+	INSN_XSAVEC, /* these four with an operand in memory */
+	INSN_XSAVES,
+	INSN_XRSTOR,
+	INSN_XRSTORS,
+};
+
+#define INSN_NO_REGISTER 0xffu
+
+/* An operand in memory, as ModRM has it: base + (index << scale) + displacement. */
+struct insn_address {
+	uint8_t base, index; /* general registers, or INSN_NO_REGISTER */
+	uint8_t scale;
+	uint8_t segment; /* the byte of its prefix: 64 FS, 65 GS, ...; 0: none */
+	bool from_next;	 /* the base is RIP after the instruction */
+	bool narrow;	 /* 32 bits wide */
+	bool on_stack;	 /* the base is RSP or RBP: SS unless a prefix says otherwise */
+	int32_t displacement;
 };
 
 struct insn {
 	enum insn_kind kind;
-	unsigned int length;   /* bytes, with prefixes */
-	unsigned int control;  /* CR number of a MOV */
-	unsigned int reg;      /* general register: 0 RAX, 1 RCX, 2 RDX, 3 RBX, 4 RSP, 5 RBP, ... */
+	unsigned int length;  /* bytes, with prefixes */
+	unsigned int control; /* CR number of a MOV */
+	unsigned int reg;     /* general register: 0 RAX, 1 RCX, 2 RDX, 3 RBX, 4 RSP, 5 RBP, ... */
+	struct insn_address address;
 	bool wide, operand_16; /* of a system instruction: REX.W, and the prefix 66 */
 };
 

@@ -52,6 +52,65 @@ bool insn_advance(struct vcpu *v, enum insn_kind kind)
 	return true;
 }
 
+static const struct snp_segment *segment_of(const struct vmcb *c, const struct insn_address *a)
+{
+	switch (a->segment) {
+	case 0x26:
+		return &c->es;
+	case 0x2e:
+		return &c->cs;
+	case 0x36:
+		return &c->ss;
+	case 0x3e:
+		return &c->ds;
+	case 0x64:
+		return &c->fs;
+	case 0x65:
+		return &c->gs;
+	default:
+		return a->on_stack ? &c->ss : &c->ds;
+	}
+}
+
+static uint64_t effective(struct plane *p, const struct insn *insn)
+{
+	const struct insn_address *a = &insn->address;
+	uint64_t at = (uint64_t)(int64_t)a->displacement;
+
+	if (a->from_next)
+		at += p->vmcb->rip + insn->length;
+	if (a->base != INSN_NO_REGISTER)
+		at += *insn_register(p, a->base);
+	if (a->index != INSN_NO_REGISTER)
+		at += *insn_register(p, a->index) << a->scale;
+	return a->narrow ? (uint32_t)at : at;
+}
+
+/* Bits 63:47 are one, or none is, of the first byte and of the last. */
+static bool canonical(uint64_t linear, size_t size)
+{
+	int64_t first = (int64_t)linear >> 47, last = (int64_t)(linear + size - 1) >> 47;
+
+	return first == last && (first == 0 || first == -1);
+}
+
+bool insn_linear(struct vcpu *v, const struct insn *insn, size_t size, uint64_t *linear)
+{
+	struct plane *p = vcpu_plane(v);
+	const struct snp_segment *s = segment_of(p->vmcb, &insn->address);
+	uint64_t at = effective(p, insn);
+
+	if (insn_is_64bit(p->vmcb)) {
+		/* FS and GS have a base there, the others none. */
+		*linear = at + (insn->address.segment == 0x64 || insn->address.segment == 0x65
+					? s->base
+					: 0);
+		return canonical(*linear, size);
+	}
+	*linear = (uint32_t)(s->base + at);
+	return at + size - 1 <= s->limit;
+}
+
 uint64_t *insn_register(struct plane *p, unsigned int reg)
 {
 	uint64_t *const low[8] = {

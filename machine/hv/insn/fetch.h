@@ -21,6 +21,12 @@ void insn_skip(struct vcpu *v, unsigned int length);
  */
 bool insn_advance(struct vcpu *v, enum insn_kind kind);
 
+/*
+ * The linear address of an operand in memory. False: not canonical, or beyond its segment's limit, so
+ * #GP (#SS on the stack).
+ */
+bool insn_linear(struct vcpu *v, const struct insn *insn, size_t size, uint64_t *linear);
+
 /* Whether RIP, operands and registers are 64 bits wide. */
 bool insn_is_64bit(const struct vmcb *c);
 

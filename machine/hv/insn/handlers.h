@@ -11,8 +11,12 @@
 
 /* #UD intercept: what QEMU does not know, by the table, or an invalid instruction. */
 void insn_undefined(struct vcpu *v);
-void insn_rmp(struct vcpu *v, const struct insn *insn);	    /* PVALIDATE, RMPADJUST */
+void insn_rmp(struct vcpu *v, const struct insn *insn);	    /* PVALIDATE, RMPADJUST, RMPQUERY */
 void insn_invlpgb(struct vcpu *v, const struct insn *insn); /* INVLPGB, TLBSYNC */
+void insn_xsave(struct vcpu *v, const struct insn *insn);   /* XSAVEC, XSAVES, XRSTORS, XRSTOR */
+
+/* #GP intercept: XRSTOR of a compacted area, or the guest's own fault. */
+void insn_general_protection(struct vcpu *v);
 
 /* Their intercepts: VMMCALL or VMGEXIT, HLT, RDMSR and WRMSR, writes and reads of CRs. */
 void insn_vmmcall(struct vcpu *v);

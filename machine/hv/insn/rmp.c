@@ -13,7 +13,7 @@
 
 #define RFLAGS_ZF (1ull << 6)
 
-/* The operand of PVALIDATE and RMPADJUST. False: the guest has its fault, or tries again. */
+/* The operand of PVALIDATE, RMPADJUST and RMPQUERY. False: the guest has its fault, or tries again. */
 static bool translate_operand(struct vcpu *v, uint64_t *gpa)
 {
 	struct vmcb *c = vcpu_plane(v)->vmcb;
@@ -67,6 +67,30 @@ static struct rmp_outcome execute(struct vcpu *v, enum insn_kind kind, uint64_t 
 			  rcx > SNP_PAGE_2M ? SNP_PAGE_2M + 1 : (uint32_t)rcx, p->regs.rdx);
 }
 
+/* The registers of RMPQUERY: RCX the size, RDX rights and VMSA bit (APM volume 3). */
+static void query(struct vcpu *v, const struct insn *insn, uint64_t gpa)
+{
+	struct plane *p = vcpu_plane(v);
+	struct rmp_answer answer;
+	struct rmp_outcome out = rmp_query(guest_rmp_table(), p->cpu_vmpl, guest_page(gpa),
+					   p->regs.rdx, &answer);
+
+	/* Where the host fixes it, the instruction comes again. */
+	if (out.status != RMP_DONE) {
+		(void)resolve(v, out.status, gpa);
+		return;
+	}
+	if (out.eax == SNP_RESULT_OK) {
+		p->regs.rcx = answer.size;
+		p->regs.rdx = answer.rdx;
+	}
+	p->vmcb->rax = out.eax;
+	p->vmcb->rflags &= ~RFLAGS_ZF;
+	if (out.eax == SNP_RESULT_OK)
+		p->vmcb->rflags |= RFLAGS_ZF;
+	insn_skip(v, insn->length);
+}
+
 void insn_rmp(struct vcpu *v, const struct insn *insn)
 {
 	struct plane *p = vcpu_plane(v);
@@ -79,6 +103,10 @@ void insn_rmp(struct vcpu *v, const struct insn *insn)
 	}
 	if (hold_strikes(v) || !translate_operand(v, &gpa))
 		return;
+	if (insn->kind == INSN_RMPQUERY) {
+		query(v, insn, gpa);
+		return;
+	}
 	for (out = execute(v, insn->kind, gpa); out.status != RMP_DONE;
 	     out = execute(v, insn->kind, gpa))
 		if (!resolve(v, out.status, gpa))

@@ -8,10 +8,9 @@ static const struct {
 	enum insn_kind kind;
 	void (*handler)(struct vcpu *v, const struct insn *insn);
 } unknown_to_qemu[] = {
-	{ INSN_PVALIDATE, insn_rmp },
-	{ INSN_RMPADJUST, insn_rmp },
-	{ INSN_INVLPGB, insn_invlpgb },
-	{ INSN_TLBSYNC, insn_invlpgb },
+	{ INSN_PVALIDATE, insn_rmp },	{ INSN_RMPADJUST, insn_rmp },	{ INSN_RMPQUERY, insn_rmp },
+	{ INSN_INVLPGB, insn_invlpgb }, { INSN_TLBSYNC, insn_invlpgb }, { INSN_XSAVEC, insn_xsave },
+	{ INSN_XSAVES, insn_xsave },	{ INSN_XRSTORS, insn_xsave },
 };
 
 void insn_undefined(struct vcpu *v)

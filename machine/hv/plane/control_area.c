@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "machine/hv/base/lapic.h"
+#include "machine/hv/base/log.h"
 #include "machine/hv/base/page.h"
 #include "machine/hv/base/x86.h"
 
@@ -40,6 +41,8 @@ void control_area_reset(struct plane *p, uint64_t vintr_ctrl)
 	struct vmcb *c = p->vmcb;
 
 	c->intercept_exceptions = 1u << X86_VECTOR_UD;
+	if (hv_mailbox()->xsave) /* insn/xsave.c */
+		c->intercept_exceptions |= 1u << X86_VECTOR_GP;
 	c->intercept_1 = VMCB_INTERCEPT1_INTR | VMCB_INTERCEPT1_NMI | VMCB_INTERCEPT1_VINTR |
 			 VMCB_INTERCEPT1_CR0_SEL | VMCB_INTERCEPT1_CPUID | VMCB_INTERCEPT1_HLT |
 			 VMCB_INTERCEPT1_INVLPGA | VMCB_INTERCEPT1_IOIO | VMCB_INTERCEPT1_MSR |

@@ -4,8 +4,9 @@
 #include "machine/hv/plane/cpuid_rules.h"
 
 /*
- * No leaf 0xD: QEMU has neither XSAVEC nor XSAVES, and an SNP guest that sees XSAVE without them
- * gives up. So everything that needs XSAVE is hidden as well.
+ * Leaf 0xD only where it is asked for: QEMU has neither XSAVEC nor XSAVES, without which an SNP guest that
+ * sees XSAVE gives up, and the hypervisor takes its time for them (insn/xsave.c). Where it is hidden, so is
+ * everything that needs XSAVE.
  */
 #define LEAF_STANDARD_MAX 0xcu
 #define LEAF_EXTENDED_MAX 0x8000001fu
@@ -15,12 +16,17 @@
 
 /*
  * Leaf 1 ECX: MONITOR, VMX, SMX, EST, TM2, FMA, CMPXCHG16B, xTPR, PDCM, PCID, DCA, TSC deadline,
- * XSAVE, OSXSAVE, AVX, F16C. CMPXCHG16B works, but QEMU 7.2 makes RFLAGS of stale values there: an
- * interrupt right after it shows a guest in virtual-8086 mode.
+ * XSAVE, OSXSAVE, AVX, F16C.
  */
 #define F1_ECX_HIDDEN                                                                       \
 	(1u << 3 | 1u << 5 | 1u << 6 | 1u << 7 | 1u << 8 | 1u << 12 | 1u << 13 | 1u << 14 | \
 	 1u << 15 | 1u << 17 | 1u << 18 | 1u << 24 | 1u << 26 | 1u << 27 | 1u << 28 | 1u << 29)
+#define FLAG_VM (1u << 17)
+#define F1_ECX_CMPXCHG16B (1u << 13)
+#define F1_ECX_XSAVE (1u << 26)
+#define F1_ECX_OF_AVX (1u << 12 | 1u << 28 | 1u << 29) /* FMA, AVX, F16C */
+#define F7_EBX_AVX2 (1u << 5)
+#define FD_EAX_OFFERED (1u << 0 | 1u << 1 | 1u << 3) /* XSAVEOPT, XSAVEC, XSAVES */
 #define F1_ECX_X2APIC (1u << 21)
 #define F1_ECX_HYPERVISOR (1u << 31)
 #define F1_EDX_APIC (1u << 9)
@@ -46,9 +52,26 @@
 #define SEV_EAX_ES (1u << 3)
 #define SEV_EAX_SNP (1u << 4)
 #define SEV_EAX_VMPL (1u << 5)
+#define SEV_EAX_RMPQUERY (1u << 6)
 #define SEV_EBX_LOST_SHIFT 6
 #define SEV_EBX_VMPLS_SHIFT 12
 #define SEV_EBX_COHERENT (1u << 31) /* no cache line eviction needed at page state changes */
+
+/*
+ * QEMU 7.2 computes RFLAGS by the last operation that it wrote down, POPFQ, from the operands of the one
+ * before, ADD: its first operand shows up as flags.
+ */
+bool cpuid_cmpxchg16b_right(void)
+{
+	uint64_t pair[2] __attribute__((aligned(16))) = { 1, 2 };
+	uint64_t flags, operand = FLAG_VM, sum = 0, low = 0, high = 0;
+
+	__asm__ volatile("pushfq; popfq; addq %4, %3; lock cmpxchg16b %5; pushfq; popq %0"
+			 : "=&r"(flags), "+a"(low), "+d"(high), "+r"(sum)
+			 : "r"(operand), "m"(pair), "b"(0ull), "c"(0ull)
+			 : "cc", "memory");
+	return !(flags & FLAG_VM);
+}
 
 /* Bits of an APIC id that number the cores of a package of cpus. */
 static uint32_t core_bits(unsigned int cpus)
@@ -60,24 +83,39 @@ static uint32_t core_bits(unsigned int cpus)
 	return bits;
 }
 
-static void filter_1(struct x86_cpuid *r, uint32_t apic_id, unsigned int cpus)
+/* Bits of leaf 1, ECX, that are hidden on this machine only. */
+static uint32_t shown_1(const struct cpuid_machine *machine)
 {
+	uint32_t shown = machine->cmpxchg16b ? F1_ECX_CMPXCHG16B : 0;
+
+	if (machine->xfeatures)
+		shown |= F1_ECX_XSAVE;
+	if (machine->xfeatures & XSTATE_AVX)
+		shown |= F1_ECX_OF_AVX;
+	return shown;
+}
+
+static void filter_1(struct x86_cpuid *r, uint32_t apic_id, const struct cpuid_machine *machine)
+{
+	unsigned int cpus = machine->cpus;
+
 	r->ebx = (r->ebx & 0xffff) | apic_id << 24 | cpus << 16;
-	r->ecx = (r->ecx & ~F1_ECX_HIDDEN) | F1_ECX_X2APIC | F1_ECX_HYPERVISOR;
+	r->ecx = (r->ecx & ~(F1_ECX_HIDDEN & ~shown_1(machine))) | F1_ECX_X2APIC |
+		 F1_ECX_HYPERVISOR;
 	r->edx |= F1_EDX_APIC;
 	r->edx &= ~F1_EDX_HTT;
 	if (cpus > 1)
 		r->edx |= F1_EDX_HTT;
 }
 
-static void filter_7(struct x86_cpuid *r, uint32_t subleaf)
+static void filter_7(struct x86_cpuid *r, uint32_t subleaf, const struct cpuid_machine *machine)
 {
 	if (subleaf != 0) {
 		*r = (struct x86_cpuid){ 0 };
 		return;
 	}
 	r->eax = 0;
-	r->ebx &= F7_EBX_KEPT;
+	r->ebx &= F7_EBX_KEPT | (machine->xfeatures & XSTATE_AVX ? F7_EBX_AVX2 : 0);
 	r->ecx &= F7_ECX_KEPT;
 	r->edx &= F7_EDX_KEPT;
 }
@@ -96,24 +134,48 @@ static void filter_b(struct x86_cpuid *r, uint32_t subleaf, uint32_t apic_id, un
 	}
 }
 
+static uint32_t area_size(uint64_t xcr0)
+{
+	return xcr0 & XSTATE_AVX ? XSTATE_SIZE_MAX : XSTATE_AVX_OFFSET;
+}
+
+/* Extended state: sizes for XCR0 as it is, and with all that there is (APM volume 3, E.3.9). */
+static void filter_d(struct x86_cpuid *r, uint32_t subleaf, const struct cpuid_machine *machine)
+{
+	*r = (struct x86_cpuid){ 0 };
+	if (subleaf == 0)
+		*r = (struct x86_cpuid){ .eax = (uint32_t)machine->xfeatures,
+					 .ebx = area_size(machine->xcr0),
+					 .ecx = area_size(machine->xfeatures) };
+	else if (subleaf == 1)
+		*r = (struct x86_cpuid){ .eax = FD_EAX_OFFERED, .ebx = area_size(machine->xcr0) };
+	else if (subleaf == 2 && (machine->xfeatures & XSTATE_AVX))
+		*r = (struct x86_cpuid){ .eax = XSTATE_AVX_SIZE, .ebx = XSTATE_AVX_OFFSET };
+}
+
 static void filter_sev(struct x86_cpuid *r)
 {
 	*r = (struct x86_cpuid){
-		.eax = SEV_EAX_SEV | SEV_EAX_ES | SEV_EAX_SNP | SEV_EAX_VMPL,
+		.eax = SEV_EAX_SEV | SEV_EAX_ES | SEV_EAX_SNP | SEV_EAX_VMPL | SEV_EAX_RMPQUERY,
 		.ebx = MACHINE_C_BIT | PHYSICAL_BITS_LOST << SEV_EBX_LOST_SHIFT |
 		       SNP_VMPL_COUNT << SEV_EBX_VMPLS_SHIFT | SEV_EBX_COHERENT,
 	};
 }
 
+static uint32_t standard_max(const struct cpuid_machine *machine)
+{
+	return machine->xfeatures ? LEAF_EXTENDED_STATE : LEAF_STANDARD_MAX;
+}
+
 static void filter_standard(struct x86_cpuid *r, uint32_t leaf, uint32_t subleaf, uint32_t apic_id,
-			    unsigned int cpus)
+			    const struct cpuid_machine *machine)
 {
 	switch (leaf) {
 	case 0:
-		r->eax = LEAF_STANDARD_MAX;
+		r->eax = standard_max(machine);
 		return;
 	case 1:
-		filter_1(r, apic_id, cpus);
+		filter_1(r, apic_id, machine);
 		return;
 	case 2:
 	case 4:
@@ -122,10 +184,13 @@ static void filter_standard(struct x86_cpuid *r, uint32_t leaf, uint32_t subleaf
 		*r = (struct x86_cpuid){ .eax = r->eax & F6_EAX_ARAT };
 		return;
 	case 7:
-		filter_7(r, subleaf);
+		filter_7(r, subleaf, machine);
 		return;
 	case 0xb:
-		filter_b(r, subleaf, apic_id, cpus);
+		filter_b(r, subleaf, apic_id, machine->cpus);
+		return;
+	case LEAF_EXTENDED_STATE:
+		filter_d(r, subleaf, machine);
 		return;
 	default:
 		*r = (struct x86_cpuid){ 0 };
@@ -141,7 +206,7 @@ static void filter_8(struct x86_cpuid *r, const struct cpuid_machine *machine)
 	if (!machine->invlpgb)
 		return;
 	r->ebx |= E8_EBX_INVLPGB;
-	r->edx = CPUID_INVLPGB_COUNT_MAX;
+	r->edx = machine->invlpgb_count;
 }
 
 static void filter_extended(struct x86_cpuid *r, uint32_t leaf, uint32_t apic_id,
@@ -179,8 +244,8 @@ static void filter_extended(struct x86_cpuid *r, uint32_t leaf, uint32_t apic_id
 void cpuid_filter(struct x86_cpuid *raw, uint32_t leaf, uint32_t subleaf, uint32_t apic_id,
 		  const struct cpuid_machine *machine)
 {
-	if (leaf <= LEAF_STANDARD_MAX)
-		filter_standard(raw, leaf, subleaf, apic_id, machine->cpus);
+	if (leaf <= standard_max(machine))
+		filter_standard(raw, leaf, subleaf, apic_id, machine);
 	else if (leaf >= 0x80000000 && leaf <= LEAF_EXTENDED_MAX)
 		filter_extended(raw, leaf, apic_id, machine);
 	else
@@ -207,13 +272,16 @@ static const struct {
 	{ 0x80000006, 0 }, { 0x80000007, 0 }, { 0x80000008, 0 }, { 0x8000000a, 0 },
 	{ 0x80000019, 0 }, { 0x8000001a, 0 }, { 0x8000001d, 0 }, { 0x8000001d, 1 },
 	{ 0x8000001d, 2 }, { 0x8000001d, 3 }, { 0x8000001d, 4 }, { 0x8000001e, 0 },
-	{ 0x8000001f, 0 },
+	{ 0x8000001f, 0 }, { 0xd, 0 },	      { 0xd, 1 },	 { 0xd, 2 },
 };
 
-static void list_leaves(struct snp_cpuid_page *page, bool extended_state)
+static void list_leaves(struct snp_cpuid_page *page, bool extended_state,
+			const struct cpuid_machine *machine)
 {
 	for (unsigned int i = 0; i < sizeof(listed) / sizeof(listed[0]); i++) {
-		if (extended_state && listed[i].leaf != LEAF_EXTENDED_STATE)
+		bool about_state = listed[i].leaf == LEAF_EXTENDED_STATE;
+
+		if (about_state ? !machine->xfeatures : extended_state)
 			continue;
 		page->entries[page->count++] = (struct snp_cpuid_entry){
 			.eax_in = listed[i].leaf,
@@ -246,7 +314,7 @@ bool cpuid_fill_page(struct snp_cpuid_page *page, bool extended_state,
 	    page->reserved_008 != 0)
 		return false;
 	if (page->count == 0)
-		list_leaves(page, extended_state);
+		list_leaves(page, extended_state, machine);
 	for (refusal->entry = 0; refusal->entry < page->count; refusal->entry++) {
 		if (!fill_entry(&page->entries[refusal->entry], machine, &refusal->reg))
 			return false;

@@ -13,19 +13,34 @@
 #include "machine/hv/base/cpu.h"
 #include "machine/hv/base/log.h"
 #include "machine/hv/base/x86.h"
+#include "machine/hv/plane/xstate.h"
 
-#define CPUID_INVLPGB_COUNT_MAX 7u /* pages after the first, as EPYC processors have it */
+#define CPUID_INVLPGB_COUNT_MAX \
+	7u /* pages after the first that the instruction takes, as on EPYC */
 
 /* What CPUID says of this machine besides what the physical CPU says. */
 struct cpuid_machine {
-	unsigned int cpus; /* vCPUs of the guest */
-	bool invlpgb;	   /* INVLPGB and TLBSYNC are offered */
+	unsigned int cpus;	/* vCPUs of the guest */
+	bool invlpgb;		/* INVLPGB and TLBSYNC are offered, */
+	uint32_t invlpgb_count; /* for so many pages after the first */
+	bool cmpxchg16b;	/* QEMU has it right */
+	uint64_t xfeatures;	/* what XCR0 may have; 0: XSAVE is not shown */
+	uint64_t xcr0; /* as it is, for sizes; 0 in the page, which has no XCR0_IN of its own */
 };
+
+/*
+ * Whether CMPXCHG16B leaves RFLAGS right but for ZF. QEMU 7.2 makes them of stale values, so that an
+ * interrupt right after it shows a guest in virtual-8086 mode.
+ */
+bool cpuid_cmpxchg16b_right(void);
 
 static inline struct cpuid_machine cpuid_this_machine(void)
 {
 	return (struct cpuid_machine){
 		.cpus = cpu_count(),
+		.cmpxchg16b = cpuid_cmpxchg16b_right(),
+		.xfeatures = hv_mailbox()->xsave ? xstate_features() : 0,
+		.invlpgb_count = hv_mailbox()->host.invlpgb_count,
 		.invlpgb = hv_mailbox()->host.invlpgb != HOST_INVLPGB_HIDDEN,
 	};
 }

@@ -7,6 +7,7 @@
 #include "machine/hv/base/x86.h"
 #include "machine/hv/memory/guest.h"
 #include "machine/hv/plane/control_area.h"
+#include "machine/hv/plane/xstate.h"
 
 #define X87_TAG_EMPTY 3u
 #define CPUID_1_ECX_OSXSAVE (1u << 27)
@@ -202,6 +203,7 @@ static void load_fpu(const struct snp_vmsa *vmsa)
 		memcpy(f.st[i], &vmsa->x87_registers[10 * i], 10);
 	memcpy(f.xmm, vmsa->xmm_registers, sizeof(f.xmm));
 	__asm__ volatile("fxrstor64 %0" : : "m"(f));
+	xstate_load(vmsa);
 }
 
 static void store_fpu(struct snp_vmsa *vmsa)
@@ -219,6 +221,7 @@ static void store_fpu(struct snp_vmsa *vmsa)
 	for (unsigned int i = 0; i < 8; i++)
 		memcpy(&vmsa->x87_registers[10 * i], f.st[i], 10);
 	memcpy(vmsa->xmm_registers, f.xmm, sizeof(f.xmm));
+	xstate_store(vmsa);
 }
 
 static void load_debug(const struct snp_vmsa *vmsa)
@@ -245,19 +248,20 @@ static bool has_xcr0(void)
 static void load_extended(const struct snp_vmsa *vmsa)
 {
 	x86_wrmsr(X86_MSR_TSC_AUX, vmsa->tsc_aux);
-	/* x87 and SSE, the part of XCR0 whose registers a VMSA's x87 area holds here. */
-	if (has_xcr0())
-		__asm__ volatile("xsetbv" : : "a"((uint32_t)(vmsa->xcr0 & 3) | 1), "d"(0), "c"(0));
+	/* What a VMSA holds the registers of; AVX without SSE is no value of XCR0. */
+	if (has_xcr0()) {
+		uint32_t xcr0 = (uint32_t)(vmsa->xcr0 & xstate_features()) | 1;
+
+		if (!(xcr0 & XSTATE_SSE))
+			xcr0 = 1;
+		__asm__ volatile("xsetbv" : : "a"(xcr0), "d"(0), "c"(0));
+	}
 }
 
 static void store_extended(struct snp_vmsa *vmsa)
 {
-	uint32_t low = 1, high = 0;
-
 	vmsa->tsc_aux = (uint32_t)x86_rdmsr(X86_MSR_TSC_AUX);
-	if (has_xcr0())
-		__asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
-	vmsa->xcr0 = low | (uint64_t)high << 32;
+	vmsa->xcr0 = xstate_xcr0();
 }
 
 bool vmsa_load(struct plane *p)
@@ -316,6 +320,7 @@ static void store_parked(struct plane *p, struct snp_vmsa *vmsa)
 	vmsa->mxcsr = aside->mxcsr;
 	memcpy(vmsa->x87_registers, aside->x87_registers, sizeof(vmsa->x87_registers));
 	memcpy(vmsa->xmm_registers, aside->xmm_registers, sizeof(vmsa->xmm_registers));
+	memcpy(vmsa->ymm_registers, aside->ymm_registers, sizeof(vmsa->ymm_registers));
 	vmsa->dr0 = aside->dr0;
 	vmsa->dr1 = aside->dr1;
 	vmsa->dr2 = aside->dr2;

@@ -11,6 +11,7 @@
 #include "machine/hv/plane/overlap.h"
 
 #define EXIT_EXCEPTION_UD (SVM_EXIT_EXCP_BASE + X86_VECTOR_UD)
+#define EXIT_EXCEPTION_GP (SVM_EXIT_EXCP_BASE + X86_VECTOR_GP)
 #define EXIT_INVLPGA 0x7au
 #define EXIT_VMRUN 0x80u
 #define EXIT_VMLOAD 0x82u
@@ -65,6 +66,7 @@ static const struct {
 	{ SVM_EXIT_MSR, SVM_EXIT_MSR, insn_msr },
 	{ SVM_EXIT_HLT, SVM_EXIT_HLT, insn_hlt },
 	{ EXIT_EXCEPTION_UD, EXIT_EXCEPTION_UD, insn_undefined },
+	{ EXIT_EXCEPTION_GP, EXIT_EXCEPTION_GP, insn_general_protection },
 	{ SVM_EXIT_CPUID, SVM_EXIT_CPUID, reflect },
 	{ SVM_EXIT_VINTR, SVM_EXIT_VINTR, window_open },
 	{ 0, VMCB_EXIT_CR_WRITE_BASE + 0xf, insn_control_register },

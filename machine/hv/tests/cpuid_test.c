@@ -11,7 +11,7 @@
 
 static struct x86_cpuid filtered_for(uint32_t leaf, bool invlpgb)
 {
-	struct cpuid_machine machine = { .cpus = 1, .invlpgb = invlpgb };
+	struct cpuid_machine machine = { .cpus = 1, .invlpgb = invlpgb, .invlpgb_count = 7 };
 	struct x86_cpuid r = { 0xffffffff, 0xffffffff, 0xffffffff, 0xffffffff };
 
 	cpuid_filter(&r, leaf, 0, 0, &machine);
@@ -21,7 +21,7 @@ static struct x86_cpuid filtered_for(uint32_t leaf, bool invlpgb)
 static struct x86_cpuid filtered(uint32_t leaf, uint32_t subleaf, uint32_t apic_id,
 				 unsigned int cpus)
 {
-	struct cpuid_machine machine = { .cpus = cpus, .invlpgb = true };
+	struct cpuid_machine machine = { .cpus = cpus, .invlpgb = true, .invlpgb_count = 7 };
 	struct x86_cpuid r = { 0xffffffff, 0xffffffff, 0xffffffff, 0xffffffff };
 
 	cpuid_filter(&r, leaf, subleaf, apic_id, &machine);
@@ -92,7 +92,7 @@ static void test_sev(void **state)
 	struct x86_cpuid r = filtered(0x8000001f, 0, 0, 1);
 
 	(void)state;
-	assert_int_equal(r.eax, 0x3a); /* SEV, ES, SNP, VMPL; no SME, and nothing we do not do */
+	assert_int_equal(r.eax, 0x7a); /* SEV, ES, SNP, VMPL; no SME, and nothing we do not do */
 	assert_int_equal(r.ebx & 0x3f, 47);
 	assert_int_equal(r.ebx >> 6 & 0x3f, 1);
 	assert_int_equal(r.ebx >> 12 & 0xf, 4);
@@ -128,7 +128,7 @@ static void test_unknown(void **state)
 
 static void test_page(void **state)
 {
-	const struct cpuid_machine machine = { .cpus = 2, .invlpgb = true };
+	const struct cpuid_machine machine = { .cpus = 2, .invlpgb = true, .invlpgb_count = 7 };
 	static struct snp_cpuid_page page;
 	struct cpuid_refusal refusal;
 
@@ -150,7 +150,7 @@ static void test_page(void **state)
 /* A page with contents: what it lists and nothing else, filled where it is zero. */
 static void test_page_with_contents(void **state)
 {
-	const struct cpuid_machine machine = { .cpus = 2, .invlpgb = true };
+	const struct cpuid_machine machine = { .cpus = 2, .invlpgb = true, .invlpgb_count = 7 };
 	static struct snp_cpuid_page page;
 	struct cpuid_refusal refusal;
 
@@ -161,7 +161,7 @@ static void test_page_with_contents(void **state)
 	page.entries[2] = (struct snp_cpuid_entry){ .eax_in = 0x40000000, .ebx = 0x6c636f53 };
 	assert_true(cpuid_fill_page(&page, false, &machine, &refusal));
 	assert_int_equal(page.count, 3);
-	assert_int_equal(page.entries[0].eax, 0x3a);
+	assert_int_equal(page.entries[0].eax, 0x7a);
 	assert_int_equal(page.entries[1].eax, 0x2020);
 	assert_int_equal(page.entries[1].ecx, 0);
 	assert_int_equal(page.entries[2].ebx, 0x6c636f53);

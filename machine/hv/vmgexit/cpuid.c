@@ -15,6 +15,7 @@ void nae_cpuid(struct ghcb_call *c)
 		ghcb_error(c, GHCB_ERROR_MISSING_INPUT);
 		return;
 	}
+	machine.xcr0 = xstate_xcr0();
 	r = cpuid_answer((uint32_t)c->rax, (uint32_t)c->rcx, c->v->id, &machine);
 	c->rax = r.eax;
 	c->rbx = r.ebx;
