@@ -56,8 +56,9 @@ check-tpm-applications: setup-check all
 	@scripts/setup-packages.sh applications
 	tests/vtpm/applications_test.py $(OUT)/tools/socle profiles
 
-# What the vTPM costs, as ratios, in build/bench.json.
+# What an exit of the machine costs, in instructions, and the vTPM, as ratios, in build/bench.json.
 bench: setup-check all guest
+	bench/exit_cost.py --programs $(OUT) --check
 	bench/run.py --programs $(OUT)
 
 # The guest's kernel, module and initramfs.
