@@ -50,6 +50,7 @@ check-attacks: setup-check tests
 # Verifiers of other projects beside ours, over evidence and forgeries; the go command fetches them.
 check-peers: setup-check tests
 	tests/peers/peers_test.py --programs $(OUT)
+	tests/peers/igvm_test.py --programs $(OUT)
 
 # Applications that use a TPM, each against swtpm and against `socle vtpm serve`.
 check-tpm-applications: setup-check all

@@ -53,6 +53,7 @@ const struct host_model host_models[HOST_MODELS] = {
 		.invlpgb = HOST_INVLPGB_ON,
 		.invlpgb_count = 7,
 		.preempts = true,
+		.large_pages = true,
 		.headers = headers_all,
 	},
 	{
@@ -95,6 +96,7 @@ const struct host_model host_models[HOST_MODELS] = {
 		.invlpgb = HOST_INVLPGB_ON,
 		.invlpgb_count = 7,
 		.preempts = true,
+		.large_pages = true,
 		.headers = headers_all,
 	},
 };

@@ -39,6 +39,7 @@ struct host_model {
 	bool preempts;		    /* an interrupt of VMPL0 makes it run while VMPL2 runs */
 	bool converts;		    /* an access to the other side of a page changes the page */
 	bool sides_apart;	 /* a page's two sides are two pages: what becomes shared is zero */
+	bool large_pages;	 /* a page of 2 MiB of the launch is one entry of the RMP */
 	const uint32_t *headers; /* IGVM_TYPE_* that its loader takes, up to a 0 */
 };
 

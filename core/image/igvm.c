@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "core/image/igvm.h"
 
-#include <stdarg.h>
 #include <string.h>
 
 #include "core/base/bytes.h"
@@ -26,18 +25,25 @@ static void put_text(void *context, char c)
 	}
 }
 
-bool igvm_refuse(struct igvm_error *error, enum igvm_error_code code, uint64_t offset,
-		 const char *fmt, ...)
+void igvm_refuse_list(struct igvm_error *error, enum igvm_error_code code, uint64_t offset,
+		      const char *fmt, va_list args)
 {
 	struct text text = { error->text, sizeof(error->text) };
-	va_list args;
 
 	error->code = code;
 	error->offset = offset;
-	va_start(args, fmt);
 	printf_write(put_text, &text, fmt, args);
-	va_end(args);
 	*text.at = '\0';
+}
+
+bool igvm_refuse(struct igvm_error *error, enum igvm_error_code code, uint64_t offset,
+		 const char *fmt, ...)
+{
+	va_list args;
+
+	va_start(args, fmt);
+	igvm_refuse_list(error, code, offset, fmt, args);
+	va_end(args);
 	return false;
 }
 

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* What the parts of the IGVM reader share. Nobody else includes it. */
+/* What the parts of the IGVM reader, and the check for hosts, share. Nobody else includes it. */
 #ifndef SOCLE_CORE_IMAGE_IGVM_CHECK_H
 #define SOCLE_CORE_IMAGE_IGVM_CHECK_H
+
+#include <stdarg.h>
 
 #include "core/image/igvm.h"
 
@@ -56,6 +58,9 @@ const struct igvm_type *igvm_type(uint32_t type);
 __attribute__((format(printf, 4, 5))) bool igvm_refuse(struct igvm_error *error,
 						       enum igvm_error_code code, uint64_t offset,
 						       const char *fmt, ...);
+
+void igvm_refuse_list(struct igvm_error *error, enum igvm_error_code code, uint64_t offset,
+		      const char *fmt, va_list args);
 
 /* Bytes of the fixed header of the file's version. */
 size_t igvm_fixed_size(const struct igvm_file *file);

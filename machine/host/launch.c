@@ -9,7 +9,7 @@
 
 #include "core/base/bytes.h"
 #include "core/image/host/digest.h"
-#include "core/snp/sev_features.h"
+#include "core/image/host_check.h"
 #include "machine/host/id_block.h"
 #include "machine/host/parameters.h"
 
@@ -96,10 +96,6 @@ static bool check_vmsa(struct check *c, const struct igvm_directive *d)
 		return refuse(c, d, "is not of VMPL 0");
 	if (!(vmsa.sev_features & SNP_FEATURE_SNP))
 		return refuse(c, d, "does not have SNP among its SEV_FEATURES");
-	if (vmsa.sev_features & ~c->machine->host->sev_features)
-		return refuse(c, d, "asks for %s, which host %s does not have",
-			      sev_feature_name(vmsa.sev_features & ~c->machine->host->sev_features),
-			      c->machine->host->name);
 	return true;
 }
 
@@ -115,8 +111,6 @@ static bool check_relocatable(struct check *c, const struct igvm_directive *d)
 
 static bool check_directive(struct check *c, const struct igvm_directive *d)
 {
-	if (!host_model_takes(c->machine->host, d->type))
-		return refuse(c, d, "is nothing that host %s takes", c->machine->host->name);
 	if (!check_range(c, d))
 		return false;
 	switch (d->type) {
@@ -135,9 +129,13 @@ bool launch_check(const struct igvm_file *file, const struct launch_machine *mac
 	struct check c = { .machine = machine, .error = error };
 	const char *refusal = file->has_policy ? psp_policy_refusal(file->policy) : NULL;
 	struct igvm_cursor cursor = { 0 };
+	struct igvm_error host_error;
 	struct igvm_directive d;
 	bool ok = true;
 
+	if (!host_check(machine->host, file, &host_error))
+		return host_fail(error, "%s, header at file offset %" PRIu64, host_error.text,
+				 host_error.offset);
 	if (refusal)
 		return host_fail(error, "guest policy 0x%" PRIx64 " is refused: %s", file->policy,
 				 refusal);
@@ -183,6 +181,7 @@ struct load {
 	struct area areas[IGVM_AREAS_MAX];
 	uint32_t area_count;
 	struct igvm_directive id_block; /* of no type: there is none */
+	bool large_pages;		/* as the host has them */
 	struct host_error *error;
 };
 
@@ -226,7 +225,7 @@ static bool put_pages(struct load *l, const struct igvm_directive *d)
 
 	if (d->page_type == PSP_PAGE_TYPE_NONE)
 		return true; /* shared with the host: not part of the RMP's private pages */
-	if (d->type == IGVM_TYPE_PAGE_DATA && d->page.flags & IGVM_PAGE_FLAG_2MB)
+	if (d->type == IGVM_TYPE_PAGE_DATA && d->page.flags & IGVM_PAGE_FLAG_2MB && l->large_pages)
 		pages.flags |= MAILBOX_PAGES_LARGE;
 	if (d->type == IGVM_TYPE_PAGE_DATA && d->page.data_type == IGVM_PAGE_TYPE_CPUID_XF)
 		pages.flags |= MAILBOX_PAGES_CPUID_XF;
@@ -370,7 +369,10 @@ static bool wants_xsave(const struct igvm_file *file)
 bool launch_load(const struct igvm_file *file, const struct launch_machine *machine,
 		 const struct machine_memory *memory, struct psp *psp, struct host_error *error)
 {
-	struct load l = { .memory = memory, .psp = psp, .error = error };
+	struct load l = { .memory = memory,
+			  .psp = psp,
+			  .large_pages = machine->host->large_pages,
+			  .error = error };
 	struct mailbox *mailbox = memory->mailbox;
 	bool ok;
 

@@ -34,8 +34,8 @@ struct launch_machine {
 
 /*
  * Checks what igvm_open() cannot know: that the firmware takes the policy, that the host's loader
- * takes all directives, that all pages lie in RAM or in the flash, and that the first vCPU has a VMSA, and every VMSA
- * a vCPU, VMPL 0 and no feature that the host lacks. Writes nothing.
+ * takes the file (core/image/host_check.h), that all pages lie in RAM or in the flash, and that
+ * the first vCPU has a VMSA, and every VMSA a vCPU and VMPL 0. Writes nothing.
  */
 bool launch_check(const struct igvm_file *file, const struct launch_machine *machine,
 		  struct host_error *error);

@@ -180,8 +180,11 @@ class Guest:
     def build(self):
         return machine.build(
             self.socle, self.image, "--monitor", self.monitor, "--memory", MEMORY, "--cpus",
-            self.run.cpus, "--guest-bare",
+            self.run.cpus, *self.host(), "--guest-bare",
             self.programs / "tests/attacks/guest" / f"attack-{self.run.name}", files=self.archive())
+
+    def host(self):
+        return STRICT if STRICT[0] in self.run.options else HOST
 
     def boot(self):
         return machine.run(

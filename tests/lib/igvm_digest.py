@@ -6,7 +6,7 @@ import struct
 import zlib
 
 PAGE = 4096
-PLATFORM, POLICY, PAGE_DATA, VP_CONTEXT, REQUIRED = 0x1, 0x101, 0x302, 0x304, 0x305
+PAGE_DATA, VP_CONTEXT, PARAMETER_AREA, PARAMETER_INSERT = 0x302, 0x304, 0x301, 0x303
 NORMAL, VMSA, UNMEASURED, SECRETS, CPUID = 1, 2, 4, 5, 6
 
 
@@ -27,8 +27,16 @@ def directives(data):
 
 def pages(data):
     """Yields (page type, gPA, contents) of every 4 KiB page of the launch, in order."""
+    areas = {}
     for kind, content in directives(data):
-        if kind == VP_CONTEXT:
+        if kind == PARAMETER_AREA:
+            size, area = struct.unpack_from('<QI', content)
+            areas[area] = size
+        elif kind == PARAMETER_INSERT:
+            gpa, _, area = struct.unpack('<QII', content)
+            for step in range(0, areas[area], PAGE):
+                yield UNMEASURED, gpa + step, bytes(PAGE)
+        elif kind == VP_CONTEXT:
             gpa, _, where = struct.unpack_from('<QII', content)
             yield VMSA, gpa, data[where:where + PAGE]
         elif kind == PAGE_DATA:
@@ -40,8 +48,6 @@ def pages(data):
             memory = data[where:where + size] if where else bytes(size)
             for step in range(0, size, PAGE):
                 yield measured, gpa + step, memory[step:step + PAGE]
-        else:
-            assert kind in (PLATFORM, POLICY, REQUIRED), hex(kind)
 
 
 def digest(data):

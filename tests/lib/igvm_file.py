@@ -28,7 +28,13 @@ def seal(data, header_size, fixed_size=HEADER):
 class Igvm:
     """A file taken apart, so that it can be put together otherwise."""
 
-    def __init__(self, data):
+    def __init__(self, data=b""):
+        self.more = b""  # what version 2 has behind the fixed header
+        self.headers, self.data_start, self.data = [], HEADER, bytearray()
+        if data:
+            self.take_apart(data)
+
+    def take_apart(self, data):
         _, _, offset, size, _, _ = struct.unpack_from("<6I", data)
         self.headers, at = [], offset
         while at < offset + size:
@@ -36,7 +42,6 @@ class Igvm:
             self.headers.append([kind, bytearray(data[at + 8:at + 8 + length])])
             at += 8 + -(-length // 8) * 8
         self.data_start, self.data = at, bytearray(data[at:])
-        self.more = b""  # what version 2 has behind the fixed header
 
     def find(self, kind):
         return next(content for k, content in self.headers if k == kind)

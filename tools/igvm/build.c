@@ -8,6 +8,7 @@
 #include "abi/psp.h"
 #include "core/base/number.h"
 #include "core/image/acpi.h"
+#include "core/image/host_check.h"
 #include "core/snp/cpu_features.h"
 #include "tools/cmd.h"
 #include "tools/igvm/archive_check.h"
@@ -25,6 +26,7 @@
 #define HOST_CHANNEL_DEFAULT 0x3e8u
 #define DEBUG_CONSOLE_DEFAULT 0xe9u
 #define PAGE_UNSET UINT64_MAX
+#define SOCLE_FEATURES (SNP_FEATURE_SNP | SNP_FEATURE_RESTRICTED_INJECTION)
 
 enum kind {
 	KIND_SOCLE,
@@ -54,6 +56,7 @@ struct request {
 	uint64_t host_channel, debug_console, allow_missing;
 	uint64_t cpuid_page, secrets_page, vmsa_page, sev_features, c_bit;
 	struct igvm_writer_options writer;
+	uint32_t host; /* in host_models */
 	bool quiet;
 };
 
@@ -119,6 +122,9 @@ static const struct option_row file_rows[] = {
 	OPTION(struct request, output, "output", FILE, "FILE", "the IGVM file to write",
 	       .letter = 'o', .required = true),
 	OPTION(struct request, quiet, "quiet", FLAG, NULL, "print nothing", .letter = 'q'),
+	OPTION(struct request, host, "host", CHOICE, NULL,
+	       "for the loader of that host, as `socle run` models it (docs/hosts.md)",
+	       OPTION_WORDS(host_models, .name)),
 	OPTION(struct request, writer.policy, "policy", ADDRESS, "N", "guest policy",
 	       .most = UINT64_MAX),
 	OPTION(struct request, memory, "memory", SIZE, "SIZE",
@@ -190,6 +196,16 @@ static const struct option_group groups[] = {
 	{ 0 },
 };
 
+static const struct host_model *host_of(const struct request *r)
+{
+	return &host_models[r->host];
+}
+
+static bool holds_vmsa(const struct host_model *host)
+{
+	return host->vmsa_place == HOST_VMSA_HELD_BY_HOST;
+}
+
 static bool check_request(const struct request *r)
 {
 	unsigned int kinds = !!r->monitor + !!r->bare + r->plain_linux;
@@ -199,8 +215,10 @@ static bool check_request(const struct request *r)
 		what = "one of --monitor, --bare and --plain-linux is needed";
 	else if (kinds > 1)
 		what = "--monitor, --bare and --plain-linux exclude each other";
-	else if (r->bare && r->vmsa_page == PAGE_UNSET)
+	else if (r->bare && r->vmsa_page == PAGE_UNSET && !holds_vmsa(host_of(r)))
 		what = "--bare needs --vmsa";
+	else if (r->vmsa_page != PAGE_UNSET && holds_vmsa(host_of(r)))
+		what = "--vmsa is not for a host that holds the VMSA";
 	else if (r->plain_linux && (!r->kernel_path || !r->c_bit))
 		what = "--plain-linux needs --kernel and --c-bit";
 	else if (!r->kernel_path && (r->initrd_path || r->cmdline[0]))
@@ -234,7 +252,9 @@ static bool build_socle(const struct request *r, struct work *w, struct host_err
 					 .base = r->base,
 					 .host_channel_port = (uint16_t)r->host_channel,
 					 .debug_console_port = (uint16_t)r->debug_console,
-					 .allow_missing = r->allow_missing };
+					 .allow_missing = r->allow_missing,
+					 .sev_features = SOCLE_FEATURES &
+							 host_of(r)->sev_features };
 
 	return socle_image_build(&o, &w->writer, &w->params, error);
 }
@@ -244,7 +264,7 @@ static bool build_bare(const struct request *r, struct work *w, struct host_erro
 	struct bare_image_options o = { .elf = w->program,
 					.cpuid_page = r->cpuid_page,
 					.secrets_page = r->secrets_page,
-					.vmsa_page = r->vmsa_page,
+					.vmsa_page = r->vmsa_page == PAGE_UNSET ? 0 : r->vmsa_page,
 					.sev_features = r->sev_features };
 
 	return bare_image_build(&o, &w->writer, error);
@@ -278,13 +298,17 @@ static bool build_kind(const struct request *r, struct work *w, struct host_erro
 	}
 }
 
-/* What is written must be readable: that two directives overlap may only show here. */
-static bool check_output(const struct work *w, struct host_error *error)
+/*
+ * What is written must be readable, and what the host's loader takes: that two directives overlap, or
+ * that it does not take them in this order, may only show here.
+ */
+static bool check_output(const struct request *r, const struct work *w, struct host_error *error)
 {
 	struct igvm_file file;
 	struct igvm_error reason;
 
-	if (igvm_open(&file, w->output.data, w->output.size, &reason))
+	if (igvm_open(&file, w->output.data, w->output.size, &reason) &&
+	    host_check(host_of(r), &file, &reason))
 		return true;
 	return host_fail(error, "%s", reason.text);
 }
@@ -367,11 +391,12 @@ static enum cmd_status build(const struct request *r, struct work *w)
 {
 	struct host_error error;
 
+	w->writer.host = host_of(r);
 	if (!read_inputs(r, w))
 		return CMD_MISUSE;
 	if (!build_kind(r, w, &error) ||
 	    !igvm_writer_finish(&w->writer, &r->writer, &w->output, &error) ||
-	    !check_output(w, &error))
+	    !check_output(r, w, &error))
 		return cmd_error("igvm build: %s", error.text);
 	if (!file_write(r->output, w->output.data, w->output.size, &error))
 		return cmd_file_error(r->output, "%s", error.text);

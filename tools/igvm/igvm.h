@@ -7,7 +7,7 @@
 #include "core/image/host/digest.h"
 #include "core/image/igvm.h"
 
-extern const struct command igvm_build, igvm_show, igvm_measure; /* tools/options.h */
+extern const struct command igvm_build, igvm_show, igvm_measure, igvm_check; /* tools/options.h */
 
 /*
  * Reads and checks a file. Reports what is wrong with it and returns false; else the caller ends

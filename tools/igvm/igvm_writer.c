@@ -6,6 +6,7 @@
 
 #include "core/base/bytes.h"
 #include "core/base/crc32.h"
+#include "core/image/igvm.h"
 
 #define COMPATIBILITY_MASK 1u
 #define PADDED(length) (((length) + 7u) & ~7u)
@@ -87,12 +88,23 @@ void igvm_writer_bytes(struct igvm_writer *writer, uint64_t gpa, const void *dat
 	}
 }
 
+static bool host_holds_vmsa(const struct igvm_writer *writer)
+{
+	return writer->host && writer->host->vmsa_place == HOST_VMSA_HELD_BY_HOST;
+}
+
 void igvm_writer_vp(struct igvm_writer *writer, uint64_t gpa, const struct snp_vmsa *vmsa)
 {
+	struct snp_vmsa own = *vmsa;
+
+	if (host_holds_vmsa(writer)) {
+		gpa = IGVM_HELD_VMSA_GPA;
+		own.x87_ftw = 0;
+	}
 	add(writer,
 	    (struct igvm_writer_item){
 		    .type = IGVM_TYPE_VP_CONTEXT, .size = ABI_PAGE_SIZE, .gpa = gpa },
-	    vmsa);
+	    &own);
 }
 
 void igvm_writer_required(struct igvm_writer *writer, struct socle_range range)

@@ -14,6 +14,7 @@
 #include "abi/snp.h"
 #include "core/base/host/error.h"
 #include "core/base/host/file.h"
+#include "core/image/host_model.h"
 
 struct igvm_writer_item {
 	uint32_t type; /* IGVM_TYPE_PAGE_DATA, _VP_CONTEXT or _REQUIRED_MEMORY */
@@ -25,6 +26,7 @@ struct igvm_writer_item {
 };
 
 struct igvm_writer {
+	const struct host_model *host; /* whose loader the file is for; NULL: any that takes it */
 	struct igvm_writer_item *items;
 	size_t count, capacity;
 	bool out_of_memory; /* sticky; igvm_writer_finish() reports it */
@@ -55,7 +57,10 @@ void igvm_writer_zero_2m(struct igvm_writer *writer, uint64_t gpa);
 /* Adds size bytes as pages from gpa, which is page-aligned; the last page is filled with zeros. */
 void igvm_writer_bytes(struct igvm_writer *writer, uint64_t gpa, const void *data, size_t size);
 
-/* Adds the VMSA of vCPU 0. */
+/*
+ * Adds the VMSA of vCPU 0. A host that holds it has it at its own address, without what its loader
+ * does not hand over.
+ */
 void igvm_writer_vp(struct igvm_writer *writer, uint64_t gpa, const struct snp_vmsa *vmsa);
 
 /* Says that the range must be memory; nothing is loaded or measured. */

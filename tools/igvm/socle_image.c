@@ -11,7 +11,6 @@
 
 #define PAGE_MASK (ABI_PAGE_SIZE - 1ull)
 #define LARGE_MASK (ABI_PAGE_SIZE_2M - 1ull)
-#define SEV_FEATURES (SNP_FEATURE_SNP | SNP_FEATURE_RESTRICTED_INJECTION)
 
 /* The entry stub fits the image's first page, the only one with an identity mapping. */
 #define STUB_SIZE ABI_PAGE_SIZE
@@ -302,7 +301,7 @@ static void add_region(struct layout *l, uint64_t params_page)
 	igvm_writer_page(l->writer, p->cpuid_page, IGVM_PAGE_TYPE_CPUID_DATA, NULL);
 	igvm_writer_page(l->writer, p->secrets_page, IGVM_PAGE_TYPE_SECRETS, NULL);
 	igvm_writer_bytes(l->writer, p->archive.gpa, l->options->archive.data, p->archive.size);
-	vmsa_protected_mode(&vmsa, (uint32_t)p->image.gpa, SEV_FEATURES);
+	vmsa_protected_mode(&vmsa, (uint32_t)p->image.gpa, l->options->sev_features);
 	vmsa.rbx = params_page;
 	vmsa.rbp = p->image.gpa;
 	igvm_writer_vp(l->writer, l->vmsa_page, &vmsa);

@@ -25,6 +25,7 @@ struct socle_image_options {
 	uint16_t host_channel_port;  /* or SOCLE_IMAGE_NO_PORT */
 	uint16_t debug_console_port; /* or SOCLE_IMAGE_NO_PORT */
 	uint64_t allow_missing;	     /* SOCLE_MISSING_* */
+	uint64_t sev_features;	     /* of the VMSA */
 };
 
 /* Adds everything to writer, and copies out the parameter block, which says where things are. */

@@ -124,6 +124,11 @@ static void sides(const struct host_model *model, char *text)
 	add(text, model->sides_apart ? "zero" : "the old bytes, scrambled");
 }
 
+static void large_pages(const struct host_model *model, char *text)
+{
+	add(text, model->large_pages ? "one entry of the RMP" : "512 entries");
+}
+
 static const struct row rows[] = {
 	{ "features announced by GHCB", hv_features },
 	{ "SEV_FEATURES of a VMSA", sev_features },
@@ -131,6 +136,7 @@ static const struct row rows[] = {
 	{ "fields of that VMSA", vmsa_fields },
 	{ "AP creation with a VMSA at a multiple of 2 MiB", vmsa_at_2m },
 	{ "IGVM headers refused", headers_refused },
+	{ "a page of 2 MiB of the launch is", large_pages },
 	{ "INVLPGB and TLBSYNC", invlpgb },
 	{ "pages that INVLPGB takes, by CPUID", invlpgb_count },
 	{ "an interrupt of VMPL0 reaches it while VMPL2 runs", preempts },

@@ -233,13 +233,18 @@ static void test_pc_hole(void **state)
 static void assert_host(const struct make_igvm *make, const char *host, const char *why)
 {
 	struct launch_machine machine = MACHINE;
+	struct make_igvm for_host = *make;
 	struct host_error error = { 0 };
 	struct igvm_file file;
 	uint8_t *data;
 	bool ok;
 
-	open_file(make, &data, &file);
 	machine.host = host_model_find(host);
+	if (machine.host->vmsa_place == HOST_VMSA_HELD_BY_HOST) {
+		for_host.vmsa_gpa[0] = 0xfffffffff000;
+		for_host.vmsa.cr0 = 0x31;
+	}
+	open_file(&for_host, &data, &file);
 	ok = launch_check(&file, &machine, &error);
 	assert_int_equal(ok, why == NULL);
 	if (why)

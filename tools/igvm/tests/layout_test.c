@@ -422,7 +422,8 @@ static void test_socle_image(void **state)
 					 .cmdline = "",
 					 .cpu_count = 2,
 					 .memory = MEMORY,
-					 .host_channel_port = 0x3e8 };
+					 .host_channel_port = 0x3e8,
+					 .sev_features = 0x9 };
 	struct igvm_writer_options options = { .policy = 0x30000 };
 	struct igvm_writer writer = { 0 };
 	struct socle_params p, in_memory;
