@@ -14,7 +14,6 @@ import argparse
 import itertools
 import os
 import shutil
-import struct
 import subprocess
 import sys
 import tempfile
@@ -84,9 +83,6 @@ def build_writers(work):
     return {
         "snpguest": run_or_skip("snpguest", work / "bin/snpguest", [
             "cargo", "install", "--quiet", "--locked", "--root", work, "snpguest@" + SNPGUEST], env=environment),
-        "trustee": run_or_skip("Trustee's evidence", work / "target/release/trustee-evidence", [
-            "cargo", "build", "--quiet", "--locked", "--release", "--manifest-path",
-            ROOT / "tests/peers/trustee/Cargo.toml"], env=environment),
         "tpmtools": run_or_skip("go-tpm-tools' messages", work / "bin/tpmtools", [
             "go", "build", "-o", work / "bin/tpmtools", "."], env=go, cwd=ROOT / "tests/peers/tpmtools"),
     }
@@ -287,40 +283,17 @@ def check_messages(cases, socle, show, work):
                f"{case.name}, as the peer's message", run.stderr)
 
 
-def read_table(table):
-    """Certificates of a host's table by name, as far as they have one here."""
-    names = {guid: name for name, guid in common.TABLE_GUIDS.items()}
-    found = {}
-    for at in range(0, len(table), 24):
-        guid, offset, length = table[at:at + 16], *struct.unpack_from("<II", table, at + 16)
-        if not any(guid):
-            break
-        if guid in names:
-            found[names[guid]] = table[offset:offset + length]
-    return found
-
-
 def written(writers, case, work):
     """The case's evidence in the forms of others, as they write it: name of the form -> file."""
     attestation, report = work / "attestation", work / "report"
     attestation.write_bytes(case.attestation())
     report.write_bytes(attestation.read_bytes()[:1184])
-    table = attestation.read_bytes()[1184:]
-    certificates = []
-    for name, der in read_table(table).items():
-        (work / f"{name}.der").write_bytes(der)
-        certificates += [name.upper(), work / f"{name}.der"]
-
-    def save(form, program, *words):
-        run = subprocess.run([str(word) for word in (program, *words)], check=False, capture_output=True)
-        result(run.returncode == 0, f"{case.name}: {form} is written", run.stderr)
-        (work / form).write_bytes(run.stdout)
-        return form, work / form
-
     if writers["snpguest"]:
-        yield save("snpguest.json", writers["snpguest"], "display", "report", report, "-o", "json")
-    for kind in ("evidence", "attestation") if writers["trustee"] else ():
-        yield save(f"trustee-{kind}.json", writers["trustee"], kind, report, *certificates)
+        run = subprocess.run([writers["snpguest"], "display", "report", report, "-o", "json"], check=False,
+                             capture_output=True)
+        result(run.returncode == 0, f"{case.name}: snpguest.json is written", run.stderr)
+        (work / "snpguest.json").write_bytes(run.stdout)
+        yield "snpguest.json", work / "snpguest.json"
     for kind in ("attestation", "svsm") if writers["tpmtools"] else ():
         run = subprocess.run([writers["tpmtools"], kind, attestation, work / f"{kind}.pb"], check=False,
                              capture_output=True)
