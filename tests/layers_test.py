@@ -84,8 +84,8 @@ ARROWS = {
     "core": ("abi/",),
     "monitor": ("abi/", "core/"),
     "services": ("abi/", "core/"),
-    "machine/hv": ("abi/", "core/", "machine/mailbox.h"),
-    "machine/host": ("abi/", "core/", "machine/mailbox.h"),
+    "machine/hv": ("abi/", "core/", "machine/layout.h", "machine/mailbox.h"),
+    "machine/host": ("abi/", "core/", "machine/layout.h", "machine/mailbox.h"),
     "tools": ("abi/", "core/", "machine/host/", "machine/mailbox.h", "services/"),
     # The library stands for itself, and the command knows no more of it than others do.
     "tools/libverify": ("abi/", "core/"),

@@ -93,6 +93,8 @@ static struct cpuid host_cpuid(uint32_t leaf, uint32_t subleaf)
 	ghcb->rcx = subleaf;
 	ghcb_set_valid(0x1f8);
 	ghcb_set_valid(0x308);
+	ghcb->xcr0 = 1;
+	ghcb_set_valid(0x3e8);
 	if (ghcb_exit(0x72, 0, 0).result == 0)
 		r = (struct cpuid){ (uint32_t)ghcb->rax, (uint32_t)ghcb->rbx, (uint32_t)ghcb->rcx,
 				    (uint32_t)ghcb->rdx };

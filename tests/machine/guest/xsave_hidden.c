@@ -21,6 +21,8 @@ static uint32_t cpuid_ecx(uint32_t leaf, uint32_t *eax)
 	ghcb->rcx = 0;
 	ghcb_set_valid(0x1f8);
 	ghcb_set_valid(0x308);
+	ghcb->xcr0 = 1;
+	ghcb_set_valid(0x3e8);
 	(void)ghcb_exit(0x72, 0, 0);
 	*eax = (uint32_t)ghcb->rax;
 	return (uint32_t)ghcb->rcx;
