@@ -200,8 +200,8 @@ def judge_pages(result, parts):
     values = [(e[0], e[1], *e[4:8]) for e in entries]
     result(page[0] == 3 and values[1] == GIVEN and values[2] == OWN,
            "CPUID keeps the values that the file has")
-    # C-bit 47, one bit of addresses lost, four VMPLs: docs/machine-limits.md.
-    result(values[0][:4] == (0x8000001f, 0, 0x3a, 0x8000406f), "and has the asked ones filled in",
+    # RMPQUERY, C-bit 47, one bit of addresses lost, four VMPLs: docs/machine-limits.md.
+    result(values[0][:4] == (0x8000001f, 0, 0x7a, 0x8000406f), "and has the asked ones filled in",
            str(values[0]))
     extended = parts["CPUID_XF"].ljust(PAGE, b"\0")
     result(all(struct.unpack_from("<I", extended, 16 + 48 * i)[0] == 0xd

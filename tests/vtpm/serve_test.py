@@ -77,7 +77,7 @@ def test_swtpm(world):
         result(control_of(control, ESTABLISHED, size=8) == bytes(8), "swtpm: established")
         result(control_of(control, CONFIG, size=8) == bytes(8), "swtpm: configuration")
         result(control_of(control, SW_CANCEL) == bytes(4), "swtpm: cancel")
-        result(control_of(control, 12) == struct.pack(">I", 10), "swtpm: no state blobs")
+        result(control_of(control, 99) == struct.pack(">I", 10), "swtpm: an unknown request")
         result(control_of(control, SW_STOP) == bytes(4) and code(raw(data, GET_RANDOM)) == FAILURE,
                "swtpm: stop")
         result(control_of(control, INIT, bytes(4)) == bytes(4) and
