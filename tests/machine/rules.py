@@ -43,20 +43,24 @@ ENDINGS = {
 NAMES = [*IMAGES, *ENDINGS]
 
 
-def build(programs, name, image, vmsa=VMSA):
-    """What is wrong, or nothing."""
-    features = IMAGES[name][0] if name in IMAGES else 1
+def features_of(name):
+    return IMAGES[name][0] if name in IMAGES else 1
+
+
+def build(programs, name, image, host):
+    """For the loader of that host; KVM's hold the VMSA themselves. What is wrong, or nothing."""
     return machine.build(
-        programs / "tools" / "socle", image, "--memory", "64M", "--bare",
-        programs / "tests" / "machine" / "rules" / name, "--vmsa", vmsa, "--cpuid-page",
-        CPUID_PAGE, "--secrets-page", SECRETS_PAGE, "--sev-features", features)
+        programs / "tools" / "socle", image, "--host", host, "--memory", "64M", "--bare",
+        programs / "tests" / "machine" / "rules" / name,
+        *(() if host.startswith("kvm") else ("--vmsa", VMSA)), "--cpuid-page", CPUID_PAGE,
+        "--secrets-page", SECRETS_PAGE, "--sev-features", features_of(name))
 
 
 def run_image(programs, name, host, folder):
     """Why the machine stopped, None when it did not start, and the lines of the guest's console."""
     image, logs = folder / f"{name}-{host}.igvm", folder / f"{name}-{host}.logs"
     logs.mkdir()
-    output = build(programs, name, image)
+    output = build(programs, name, image, host)
     if output:
         return None, [output]
     stop, output = machine.run(programs / "tools" / "socle", image, logs, folder / "keys", "--host", host,
