@@ -88,7 +88,7 @@ void igvm_writer_bytes(struct igvm_writer *writer, uint64_t gpa, const void *dat
 	}
 }
 
-static bool host_holds_vmsa(const struct igvm_writer *writer)
+bool igvm_writer_vmsa_is_held(const struct igvm_writer *writer)
 {
 	return writer->host && writer->host->vmsa_place == HOST_VMSA_HELD_BY_HOST;
 }
@@ -97,7 +97,7 @@ void igvm_writer_vp(struct igvm_writer *writer, uint64_t gpa, const struct snp_v
 {
 	struct snp_vmsa own = *vmsa;
 
-	if (host_holds_vmsa(writer)) {
+	if (igvm_writer_vmsa_is_held(writer)) {
 		gpa = IGVM_HELD_VMSA_GPA;
 		own.x87_ftw = 0;
 	}

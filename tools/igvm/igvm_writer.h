@@ -57,6 +57,9 @@ void igvm_writer_zero_2m(struct igvm_writer *writer, uint64_t gpa);
 /* Adds size bytes as pages from gpa, which is page-aligned; the last page is filled with zeros. */
 void igvm_writer_bytes(struct igvm_writer *writer, uint64_t gpa, const void *data, size_t size);
 
+/* Whether the host that the file is for holds the VMSA, so that it takes no page of memory. */
+bool igvm_writer_vmsa_is_held(const struct igvm_writer *writer);
+
 /*
  * Adds the VMSA of vCPU 0. A host that holds it has it at its own address, without what its loader
  * does not hand over.

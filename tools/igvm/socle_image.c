@@ -191,7 +191,9 @@ static uint64_t place_rest(struct layout *l, size_t table_pages)
 	p->cpuid_page = params_page + ABI_PAGE_SIZE;
 	p->secrets_page = p->cpuid_page + ABI_PAGE_SIZE;
 	l->vmsa_page = p->secrets_page + ABI_PAGE_SIZE;
-	p->archive = (struct socle_range){ l->vmsa_page + ABI_PAGE_SIZE, l->options->archive.size };
+	p->archive = (struct socle_range){ l->vmsa_page, l->options->archive.size };
+	if (!igvm_writer_vmsa_is_held(l->writer))
+		p->archive.gpa += ABI_PAGE_SIZE;
 	p->free.gpa = page_up(range_end(&p->archive));
 	p->free.size = p->free.gpa < range_end(&p->region) ? range_end(&p->region) - p->free.gpa
 							   : 0;

@@ -161,6 +161,12 @@ void cpu_vmsa(uint64_t vmsa, unsigned int id);
 /* Asks the host to run CPU id on vmsa, and waits until it is up. False when the host refuses. */
 bool cpu_enter(unsigned int id, uint64_t vmsa, uint64_t caa);
 
+/*
+ * Asks the host to run CPU id on what VMRUN must refuse: whether it does not run. A host may refuse it
+ * at once, or take it, for it need not look at what is there.
+ */
+bool cpu_refused(unsigned int id, unsigned int vmpl, uint64_t vmsa);
+
 /* Asks the host to stop CPU id, whose VMSA stays what it is. */
 bool cpu_stop(unsigned int id);
 

@@ -2,6 +2,8 @@
 /* The guest's CPUs: the first is entered by Socle, the others wait for something to do. */
 #include "tests/attacks/guest/attack.h"
 
+#define REFUSAL_PATIENCE 20000000u /* more than ten times what a CPU takes to come up */
+
 struct block {
 	struct cpu cpu;
 	uint8_t stack[CPU_BLOCK_SIZE - sizeof(struct cpu)];
@@ -81,6 +83,21 @@ bool cpu_enter(unsigned int id, uint64_t vmsa, uint64_t caa)
 		return false;
 	while (!__atomic_load_n(&cpu->up, __ATOMIC_SEQ_CST))
 		cpu_relax();
+	return true;
+}
+
+bool cpu_refused(unsigned int id, unsigned int vmpl, uint64_t vmsa)
+{
+	struct cpu *cpu = cpu_at(id);
+
+	__atomic_store_n(&cpu->up, false, __ATOMIC_SEQ_CST);
+	if (vmsa_start(id, vmpl, vmsa) != 0)
+		return true;
+	for (unsigned int i = 0; i < REFUSAL_PATIENCE; i++) {
+		if (__atomic_load_n(&cpu->up, __ATOMIC_SEQ_CST))
+			return false;
+		cpu_relax();
+	}
 	return true;
 }
 

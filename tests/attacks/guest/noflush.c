@@ -14,7 +14,7 @@ static void create_refused(void)
 	expect("its VMPL is the guest's to write", *(volatile uint8_t *)(vmsa + 0xca), 2);
 	*(volatile uint8_t *)(vmsa + 0xca) = 0;
 	expect("VMPL 0", svsm_call(CORE_CREATE_VCPU, vmsa, caa, 1), 0x80001020);
-	expect("the host does not run it", vmsa_start(1, 2, vmsa), 2);
+	expect("VMRUN refuses it", cpu_refused(1, 2, vmsa), true);
 	expect("it is no vCPU", svsm_call(CORE_DELETE_VCPU, vmsa, 0, 0), 0x80000005);
 }
 

@@ -40,8 +40,11 @@ static uint64_t take(uint64_t *next, uint64_t size, uint64_t end)
 	return gpa;
 }
 
+/* None at a multiple of 2 MiB: KVM takes no VMSA there (Linux, sev_snp_ap_creation()). */
 uint64_t page_new(void)
 {
+	if (next_page % LARGE_PAGE == 0)
+		next_page += PAGE;
 	return take(&next_page, PAGE, LARGE_PAGES_START);
 }
 

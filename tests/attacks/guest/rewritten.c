@@ -147,6 +147,12 @@ static void mend_doomed(void)
 	vcpu_replace(DOOMED);
 }
 
+/* Its Socle is gone with the VMSA that the host was told to take: the guest's own loss. */
+static void give_up_spare(void)
+{
+	cpu_at(SPARE)->up = false;
+}
+
 static const struct forgery forgeries[] = {
 	{ "nothing is asked for", 0, 0, 0, no_request, NULL, true },
 	{ "an exit that does not exist", 0x80001234, 0, 0, NULL, NULL, true },
@@ -154,9 +160,11 @@ static const struct forgery forgeries[] = {
 	{ "run VMPL 1", EXIT_RUN_VMPL, 1, 0, NULL, NULL, true },
 	{ "run VMPL 3", EXIT_RUN_VMPL, 3, 0, NULL, NULL, true },
 	{ "run VMPL 4", EXIT_RUN_VMPL, 4, 0, NULL, NULL, true },
+	/* A host takes the address; VMRUN then refuses the page, which the RMP does not know as a VMSA. */
 	{ "start a page of the guest at VMPL 0", 0x80000013, (uint64_t)SPARE << 32 | 1, 0,
-	  fill_vmsa, NULL, true },
-	{ "start it when INIT comes", 0x80000013, (uint64_t)SPARE << 32, 0, fill_vmsa, NULL, true },
+	  fill_vmsa, give_up_spare, false },
+	{ "start it when INIT comes", 0x80000013, (uint64_t)SPARE << 32, 0, fill_vmsa,
+	  give_up_spare, false },
 	{ "stop VMPL 2 of another vCPU", 0x80000013, (uint64_t)DOOMED << 32 | 2u << 16 | 2, 0, NULL,
 	  mend_doomed, false },
 	{ "stop VMPL 0 of this one", 0x80000013, 1ull << 32 | 2, 0, NULL, NULL, true },

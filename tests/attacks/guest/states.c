@@ -263,7 +263,7 @@ static void lose_parked_vmsa(enum way way)
 	expect("the host stops that CPU", cpu_stop(1), true);
 	pages_keep(vmsa, 1, "invalid");
 	change_4k(vmsa, way);
-	expect("the host does not run it", vmsa_start(1, 2, vmsa), 2);
+	expect("VMRUN refuses it", cpu_refused(1, 2, vmsa), true);
 	expect("delete it", svsm_call(CORE_DELETE_VCPU, vmsa, 0, 0), 0x80000003);
 	expect("it is forgotten", svsm_call(CORE_DELETE_VCPU, vmsa, 0, 0), 0x80000005);
 	expect("validate its page", svsm_pvalidate(vmsa | ENTRY_VALIDATE), 0x80000003);
@@ -288,7 +288,7 @@ static void lose_new_vmsa(enum way way)
 	pages_keep(vmsa, 1, "invalid");
 	change_4k(vmsa, way);
 	expect("the host stops the old one", cpu_stop(1), true);
-	expect("the host does not run the new one", vmsa_start(1, 2, vmsa), 2);
+	expect("VMRUN refuses the new one", cpu_refused(1, 2, vmsa), true);
 	expect("delete the new one", svsm_call(CORE_DELETE_VCPU, vmsa, 0, 0), 0x80000003);
 	expect("delete the old one", svsm_call(CORE_DELETE_VCPU, cpu_at(1)->vmsa, 0, 0), 0);
 	cpu_vmsa(cpu_at(1)->vmsa, 1);

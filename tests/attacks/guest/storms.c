@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Storms: #VC, NMIs, IPIs and VMGEXITs of the guest while calls are served, and RMP instructions. */
 #include "tests/attacks/guest/attack.h"
+#include "tests/attacks/guest/lives.h"
 
 #define X2APIC_ICR 0x830u
 #define APIC_BASE 0x1bu
@@ -251,7 +252,10 @@ static void rmp_instructions(void)
 	expect("0", eax, 0);
 	expect("and back", try_rmpadjust(at[0], 0, 0x003, &eax, &fault), false);
 	(void)try_rmpadjust(at[0], 0, SNP_RMPADJUST_VMSA | 3, &eax, &fault);
-	expect("no VMSA by VMPL2", vmsa_start(places.cpus > 1, 2, at[0]), 2);
+	if (places.cpus > 1) {
+		expect("no VMSA by VMPL2", cpu_refused(1, 2, at[0]), true);
+		vcpu_replace(1);
+	}
 }
 
 const struct rule rules[] = {

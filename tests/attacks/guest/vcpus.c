@@ -260,21 +260,22 @@ static void suicide(void)
 	while (!page_valid(vmsa))
 		cpu_relax();
 	expect("delete it once more", vcpu_delete(vmsa), 0x80000005);
-	expect("the host does not run it", vmsa_start(1, 2, vmsa), 2);
+	expect("VMRUN refuses it", cpu_refused(1, 2, vmsa), true);
 	cpu_vmsa(vmsa, 1);
 	expect("create in the same pages", vcpu_create(vmsa, caa, 1), 0);
 	expect("it runs", cpu_enter(1, vmsa, caa), true);
 }
 
-/* What no one made a VMSA the host cannot run: the RMP says no. */
+/* What no one made a VMSA cannot run, whatever the host takes: the RMP says no. */
 static void never_made(void)
 {
 	uint64_t vmsa = vcpu_vmsa_new(1);
 
-	expect("AP creation with a plain page", vmsa_start(1, 2, vmsa), 2);
 	expect("AP creation at VMPL 0", vmsa_start(1, 0, vmsa), 2);
-	expect("AP creation with a page of Socle", vmsa_start(1, 2, places.svsm), 2);
 	expect("AP creation beyond the RAM", vmsa_start(1, 2, places.ram_end), 2);
+	expect("AP creation with a plain page", cpu_refused(1, 2, vmsa), true);
+	expect("AP creation with a page of Socle", cpu_refused(1, 2, places.svsm), true);
+	vcpu_replace(1);
 }
 
 const struct rule rules[] = {
