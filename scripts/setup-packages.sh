@@ -3,10 +3,10 @@
 #
 # Installs the Debian packages that Socle needs, and only those that are missing.
 #
-#	scripts/setup-packages.sh [build] [demo] [check] [applications]
+#	scripts/setup-packages.sh [build] [demo] [check] [applications] [package] [release]
 #
 # build: compiling everything. demo: running the demo too. check: the tests and the second compiler.
-# applications: those that are tried with the served vTPM.
+# applications: what uses a TPM. package: Debian packages. release: clean systems, and building twice.
 # Without an argument: build and demo. Says nothing when there is nothing to do.
 set -eu
 
@@ -43,6 +43,8 @@ check="$second_compiler strace swtpm swtpm-tools ovmf $tcti_swtpm python3-crypto
 	groff-base zsh acpica-tools device-tree-compiler"
 
 applications="clevis-tpm2 jose tpm2-openssl"
+package="debhelper dh-dkms dpkg-dev fakeroot git lintian libzstd-dev zlib1g-dev"
+release="mmdebstrap reprotest faketime disorderfs"
 
 wanted=
 [ $# -gt 0 ] || set -- build demo
@@ -52,7 +54,9 @@ for group in "$@"; do
 	demo) wanted="$wanted $demo" ;;
 	check) wanted="$wanted $check" ;;
 	applications) wanted="$wanted $applications" ;;
-	*) die "unknown group '$group': build, demo, check or applications" ;;
+	package) wanted="$wanted $package" ;;
+	release) wanted="$wanted $release" ;;
+	*) die "unknown group '$group': build, demo, check, applications, package or release" ;;
 	esac
 done
 

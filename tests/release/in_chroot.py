@@ -1,0 +1,119 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Builds the packages in a clean system of Debian's, and installs and uses them in another; root's work.
+
+    in_chroot.py --suite bookworm|trixie FOLDER
+
+The systems are made anew below FOLDER from the distribution's packages, with mmdebstrap; what was built
+stays in FOLDER/packages-SUITE. Where the distribution's kernel knows an SVSM, a guest of it boots under
+Socle, with the module that DKMS built.
+"""
+
+import argparse
+import contextlib
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parents[1]
+TOOLS = ["tpm2-tools", "python3", "qemu-system-x86"]
+KERNEL = "linux-image-cloud-amd64"
+# What else is installed beside the packages. Debian 12's own kernel, 6.1, knows no SVSM.
+SUITES = {
+    "bookworm": ["libtss2-tcti-mssim0"],
+    "trixie": ["libtss2-tcti-mssim0t64", KERNEL, "linux-headers-cloud-amd64", "initramfs-tools", "zstd",
+               "xz-utils"],
+}
+
+
+def make_system(suite, root):
+    subprocess.run(["mmdebstrap", "--quiet", "--variant=apt", suite, root], check=True)
+    shutil.copy("/etc/resolv.conf", root / "etc/resolv.conf")
+
+
+@contextlib.contextmanager
+def mounted(root):
+    """/dev, /proc and /sys are there, and gone afterwards."""
+    places = [("/dev", "--rbind"), ("/proc", "--rbind"), ("/sys", "--rbind")]
+    for place, how in places:
+        subprocess.run(["mount", how, "--make-rslave", place, f"{root}{place}"], check=True)
+    try:
+        yield
+    finally:
+        for place, _ in places:
+            subprocess.run(["umount", "--recursive", "--lazy", f"{root}{place}"], check=True)
+
+
+def inside(root, *words):
+    subprocess.run(["chroot", root, "env", "-i", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C.UTF-8",
+                    "DEBIAN_FRONTEND=noninteractive", "HOME=/root", *words], check=True)
+
+
+def install(root, *words):
+    inside(root, "apt-get", "install", "-y", "-q", "-o", "Dpkg::Use-Pty=0", "--no-install-recommends", *words)
+
+
+@contextlib.contextmanager
+def system(suite, folder, name):
+    """A new system, which is gone afterwards."""
+    root = folder / f"{suite}-{name}"
+    if root.exists():
+        shutil.rmtree(root)
+    make_system(suite, root)
+    with mounted(root):
+        inside(root, "apt-get", "update", "-q")
+        yield root
+    shutil.rmtree(root)
+
+
+def build(suite, folder):
+    """The packages of what is committed, and their lintian report."""
+    packages = folder / f"packages-{suite}"
+    shutil.rmtree(packages, ignore_errors=True)
+    with system(suite, folder, "build") as root:
+        subprocess.run(["git", "clone", "--quiet", "--no-hardlinks", ROOT, root / "socle"], check=True)
+        install(root, "git", "lintian")
+        inside(root, "apt-get", "build-dep", "-y", "-q", "--no-install-recommends", "/socle")
+        inside(root, "/socle/scripts/build-deb.sh", "/packages")
+        shutil.copytree(root / "packages", packages)
+    return packages
+
+
+def left_of(root):
+    """What a purge left of the packages."""
+    return [path for folder in ("usr", "etc", "lib", "var/lib/dkms") for path in (root / folder).rglob("*socle*")
+            if not path.name.startswith("socle-test") and "lib/dpkg" not in str(path)]
+
+
+def use(suite, packages, folder):
+    with system(suite, folder, "use") as root:
+        (root / "packages").mkdir()
+        names = [package.name for package in packages.glob("*.deb") if "-dbgsym_" not in package.name]
+        for file in [packages / name for name in names] + [HERE / "use_packages.py",
+                                                           HERE.parent / "lib/results.py"]:
+            shutil.copy(file, root / "packages")
+        install(root, *TOOLS, *SUITES[suite])
+        install(root, *(f"/packages/{name}" for name in names))
+        kernel = KERNEL in SUITES[suite]
+        inside(root, "python3", "/packages/use_packages.py",
+               *(["--kernel", next((root / "lib/modules").iterdir()).name] if kernel else []))
+        inside(root, "apt-get", "purge", "-y", "-q", *(name.split("_")[0] for name in names))
+        left = left_of(root)
+    if left:
+        sys.exit(f"in_chroot: left after a purge: {left}")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
+    parser.add_argument("--suite", choices=sorted(SUITES), required=True)
+    parser.add_argument("folder", type=Path)
+    options = parser.parse_args()
+    folder = options.folder.resolve()
+    folder.mkdir(parents=True, exist_ok=True)
+    use(options.suite, build(options.suite, folder), folder)
+
+
+if __name__ == "__main__":
+    main()
