@@ -14,8 +14,8 @@ export LC_ALL := C.UTF-8
 .NOTPARALLEL:
 
 .PHONY: all bench tests demo check check-slow check-machine trial-kit check-attacks check-peers \
-	check-tpm-applications guest guest7 install uninstall format clean \
-	setup-demo setup-check
+	check-tpm-applications check-release deb dist guest guest7 install uninstall format clean \
+	setup-demo setup-check setup-release
 
 all: $(OUT)/build.ninja
 	ninja -C $(OUT) -j $(JOBS)
@@ -47,10 +47,12 @@ trial-kit: setup-check tests
 check-attacks: setup-check tests
 	tests/attacks/run.py --programs $(OUT)
 
-# Verifiers of other projects beside ours, over evidence and forgeries; the go command fetches them.
+# What others wrote beside ours, over evidence, forgeries and images; the go and cargo commands fetch it.
+# COCONUT is an image of COCONUT-SVSM, where there is one (docs/peers.md).
 check-peers: setup-check tests
 	tests/peers/peers_test.py --programs $(OUT)
 	tests/peers/igvm_test.py --programs $(OUT)
+	tests/peers/coconut_test.py --programs $(OUT) $(if $(COCONUT),--image $(COCONUT))
 
 # Applications that use a TPM, each against swtpm and against `socle vtpm serve`.
 check-tpm-applications: setup-check all
@@ -75,6 +77,19 @@ guest7: all
 # Below DESTDIR and PREFIX; uninstall removes the same files.
 install uninstall: all
 	PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' scripts/install.sh $@ $(OUT)
+
+# Debian packages of what is committed, with lintian's report, and its sources as one archive.
+deb:
+	@scripts/setup-packages.sh build package
+	scripts/build-deb.sh
+
+dist:
+	scripts/dist.sh
+
+# What CI has no time for, by hand and as root; a dated table of results in docs/release.md.
+check-release:
+	@scripts/setup-packages.sh build demo check package release
+	tests/release/release.py
 
 setup-demo:
 	@scripts/setup-packages.sh build demo
