@@ -116,6 +116,8 @@ static bool check_vmsa(struct host_run *run, const struct igvm_directive *d)
 	uint64_t missing;
 
 	memcpy(&vmsa, d->data, sizeof(vmsa));
+	if (!(vmsa.sev_features & SNP_FEATURE_SNP))
+		return refuse(run, "the VMSA does not have SNP among its SEV_FEATURES");
 	missing = vmsa.sev_features & ~host->sev_features;
 	if (missing)
 		return refuse(run, "the VMSA asks for %s, which host %s does not have",
@@ -167,8 +169,9 @@ static bool check_type(const struct host_run *run, const struct igvm_header *hea
 {
 	const char *name = igvm_type_name(header->type);
 
-	if (!name && !is_kvm(run->host)) /* ignorable, or the reader would have refused it */
-		return true;
+	if (!is_kvm(run->host)) /* one without a name is ignorable: the reader has seen to that */
+		return !name || host_model_takes(run->host, header->type & ~IGVM_TYPE_IGNORABLE) ||
+		       refuse(run, "%s is nothing that host %s takes", name, run->host->name);
 	if (!name || header->type & IGVM_TYPE_IGNORABLE)
 		return refuse(run, "QEMU's parser knows no header of type 0x%x", header->type);
 	return host_model_takes(run->host, header->type) ||

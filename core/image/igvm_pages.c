@@ -78,7 +78,7 @@ bool igvm_check_pages(const struct igvm_file *file, struct igvm_error *error)
 	for (unsigned int i = 0; find_window(file, from, &window); i++) {
 		if (i == WINDOWS_MAX)
 			return igvm_refuse(
-				error, IGVM_ERR_UNSUPPORTED, igvm_fixed_size(file),
+				error, IGVM_ERR_UNSUPPORTED, file->header.variable_header_offset,
 				"pages are scattered over more than %u ranges of 128 MiB",
 				WINDOWS_MAX);
 		if (!check_window(file, window, error))

@@ -206,14 +206,15 @@ static uint8_t *place_of(const struct load *l, const struct igvm_directive *d)
 
 static bool make_area(struct load *l, const struct igvm_directive *d)
 {
-	struct area area = { .size = d->area.number_of_bytes, .index = d->area.index };
+	struct area *area = &l->areas[l->area_count];
 
-	area.bytes = calloc(1, area.size);
-	if (!area.bytes)
+	*area = (struct area){ .size = d->area.number_of_bytes, .index = d->area.index };
+	area->bytes = calloc(1, area->size);
+	if (!area->bytes)
 		return host_fail(l->error, "out of memory");
+	l->area_count++;
 	if (d->data)
-		memcpy(area.bytes, d->data, area.size);
-	l->areas[l->area_count++] = area;
+		memcpy(area->bytes, d->data, area->size);
 	return true;
 }
 

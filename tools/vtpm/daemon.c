@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -65,6 +66,7 @@ static bool go_to_background(const struct daemon *daemon, struct host_error *err
 		return leave_terminal(daemon, error);
 	if (write_pid(daemon, child, error))
 		_exit(0);
+	kill(child, SIGTERM); /* it ends in order: server.c waits for that signal */
 	fprintf(stderr, "socle: vtpm: %s\n", error->text);
 	_exit(1);
 }

@@ -123,7 +123,7 @@ static bool decode_address(struct bytes_reader *r, const struct prefixes *p, boo
 	}
 	a->on_stack = a->base == 4 || a->base == 5;
 	if (mod == 1)
-		a->displacement = (int8_t)bytes_u8(r);
+		a->displacement = (int32_t)(int8_t)bytes_u8(r);
 	else if (mod == 2 || a->base == INSN_NO_REGISTER)
 		a->displacement = (int32_t)bytes_le32(r);
 	return true;

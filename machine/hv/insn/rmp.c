@@ -101,7 +101,7 @@ void insn_rmp(struct vcpu *v, const struct insn *insn)
 		exception_inject(v, X86_VECTOR_GP, true, 0);
 		return;
 	}
-	if (hold_strikes(v) || !translate_operand(v, &gpa))
+	if ((insn->kind != INSN_RMPQUERY && hold_strikes(v)) || !translate_operand(v, &gpa))
 		return;
 	if (insn->kind == INSN_RMPQUERY) {
 		query(v, insn, gpa);

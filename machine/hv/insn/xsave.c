@@ -71,6 +71,7 @@ static bool begin(struct xsave *x)
 {
 	struct plane *p = vcpu_plane(x->v);
 	bool privileged = x->insn->kind == INSN_XSAVES || x->insn->kind == INSN_XRSTORS;
+	bool saves = x->insn->kind == INSN_XSAVEC || x->insn->kind == INSN_XSAVES;
 
 	if (!hv_mailbox()->xsave || !(p->vmcb->cr4 & CR4_OSXSAVE)) {
 		exception_inject(x->v, X86_VECTOR_UD, false, 0);
@@ -87,7 +88,7 @@ static bool begin(struct xsave *x)
 	x->mask = (uint32_t)p->vmcb->rax | p->regs.rdx << 32;
 	x->mask &= xstate_xcr0() & xstate_features();
 	x->access = plane_cpl(p) == 3 ? WALK_USER : 0;
-	if (!insn_linear(x->v, x->insn, XSTATE_AVX_OFFSET, &x->linear)) {
+	if (!insn_linear(x->v, x->insn, saves ? size_of(x->mask) : XSTATE_AVX_OFFSET, &x->linear)) {
 		exception_inject(x->v, x->insn->address.on_stack ? VECTOR_SS : X86_VECTOR_GP, true,
 				 0);
 		return false;
@@ -202,6 +203,9 @@ void insn_general_protection(struct vcpu *v)
 	struct insn insn;
 
 	if (event & SVM_EVENT_VALID) {
+		/* A fault while #DF is delivered is a shutdown (APM volume 2, 8.2.9). */
+		if ((event & SVM_EVENT_VECTOR_MASK) == X86_VECTOR_DF)
+			exception_possible(v, X86_VECTOR_GP);
 		c->event_inj = 0;
 		exception_inject(v, is_contributory(event) ? X86_VECTOR_DF : X86_VECTOR_GP, true,
 				 is_contributory(event) ? 0 : error);

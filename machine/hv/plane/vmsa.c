@@ -266,9 +266,14 @@ static void store_extended(struct snp_vmsa *vmsa)
 
 bool vmsa_load(struct plane *p)
 {
-	struct snp_vmsa *vmsa = vmsa_of_plane(p);
+	const struct snp_vmsa *page = vmsa_of_plane(p);
+	struct snp_vmsa *vmsa = p->aside; /* free: nothing is parked */
 
-	if (!vmsa || is_in_use(p))
+	if (!page || is_in_use(p))
+		return false;
+	/* Read once: until it is in use, other vCPUs may write the page. */
+	memcpy(vmsa, page, sizeof(*vmsa));
+	if (!runnable(vmsa))
 		return false;
 	memset(p->vmcb, 0, sizeof(*p->vmcb));
 	load_state(p, vmsa);

@@ -59,11 +59,13 @@ void xstate_restore(const struct xstate_area *area, uint64_t mask, bool wide)
 void xstate_load(const struct snp_vmsa *vmsa)
 {
 	struct xstate_area area = { .xstate_bv = XSTATE_AVX };
+	uint32_t mxcsr;
 
 	if (!(xstate_features() & XSTATE_AVX))
 		return;
 	/* MXCSR comes along. */
-	__asm__ volatile("stmxcsr %0" : "=m"(area.legacy[XSTATE_MXCSR_OFFSET]));
+	__asm__ volatile("stmxcsr %0" : "=m"(mxcsr));
+	memcpy(&area.legacy[XSTATE_MXCSR_OFFSET], &mxcsr, sizeof(mxcsr));
 	memcpy(area.avx, vmsa->ymm_registers, sizeof(area.avx));
 	set_xcr0(xstate_features());
 	xstate_restore(&area, XSTATE_AVX, true);
