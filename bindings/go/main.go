@@ -71,6 +71,9 @@ func judge(words []string) (C.enum_socle_status, error) {
 	}
 	defer C.socle_policy_free(policy)
 	evidence := C.socle_evidence_new()
+	if evidence == nil {
+		return 0, errors.New("out of memory")
+	}
 	defer C.socle_evidence_free(evidence)
 	for i, part := range []C.enum_socle_part{C.SOCLE_REPORT, C.SOCLE_CERT_SIGNER, C.SOCLE_OWN_ROOT} {
 		if i+1 < len(words) {

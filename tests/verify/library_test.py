@@ -22,7 +22,7 @@ FOLDER = ROOT / "tools/libverify"
 results = Results("libsocle-verify")
 
 # All that it may have of libc: memory, text in memory, and the clock.
-LIBC = {"__cxa_finalize", "calloc", "free", "malloc", "memchr", "memcmp", "memcpy", "memmove", "memset",
+LIBC = {"__cxa_finalize", "calloc", "free", "malloc", "memchr", "memcmp", "bcmp", "memcpy", "memmove", "memset",
         "realloc", "snprintf", "strchr", "strcmp", "strcspn", "strlen", "strncmp", "strnlen", "strtol",
         "time", "timegm", "vsnprintf", "__stack_chk_fail", "__snprintf_chk", "__vsnprintf_chk",
         "__memcpy_chk"}

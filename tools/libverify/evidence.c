@@ -213,7 +213,7 @@ static bool add_challenge(struct socle_evidence *e, const struct blob *b, struct
 	json_t *root = json_loadb((const char *)b->data, b->size, JSON_REJECT_DUPLICATES, &wrong);
 
 	if (!root)
-		return host_fail(error, "%s, line %d", wrong.text, wrong.line);
+		return host_fail(error, "no JSON, line %d, column %d", wrong.line, wrong.column);
 	parts->challenged = json_hex(root, "ek_name", parts->challenge_ek.bytes, TPM_NAME_MAX,
 				     &parts->challenge_ek.size) &&
 			    json_hex(root, "ak_name", parts->challenge_ak.bytes, TPM_NAME_MAX,

@@ -146,6 +146,14 @@ struct socle_verdict *socle_verify(const struct socle_evidence *evidence,
 	}
 	ERR_set_mark();
 	take_view(&view, evidence, policy->rules.depth);
+	if (!view.chain.ark || !view.chain.issuer || !view.chain.signer) {
+		amd_chain_free(&view.chain);
+		ERR_pop_to_mark();
+		host_fail(&wrong, "out of memory");
+		fail(error, &wrong);
+		free(verdict);
+		return NULL;
+	}
 	checks_run(&view, &policy->rules, &verdict->checks);
 	verdict->report = view.report;
 	verdict->key = view.chain.key;

@@ -222,7 +222,7 @@ bool policy_add(struct policy *policy, enum policy_list_kind kind, const char *n
 		const void *bytes, size_t size)
 {
 	struct policy_list *list = &policy->lists[kind];
-	struct policy_value *more;
+	struct policy_value *more, *value;
 
 	if (list->count == POLICY_VALUES_MAX)
 		return false;
@@ -230,10 +230,10 @@ bool policy_add(struct policy *policy, enum policy_list_kind kind, const char *n
 	if (!more)
 		return false;
 	list->values = more;
-	more += list->count++;
-	*more = (struct policy_value){ .size = size };
-	snprintf(more->name, sizeof(more->name), "%s", name);
-	memcpy(more->bytes, bytes, size);
+	value = &list->values[list->count++];
+	*value = (struct policy_value){ .size = size };
+	snprintf(value->name, sizeof(value->name), "%s", name);
+	memcpy(value->bytes, bytes, size);
 	return true;
 }
 
@@ -258,6 +258,9 @@ static bool read_value(struct reader *r, const json_t *value, unsigned int kind,
 		return refuse(r, list_forms[kind].wants);
 	if (kind == POLICY_CHIP_IDS && is_zero(bytes, size))
 		return refuse(r, "it can never hold: no chip has zeros as its id");
+	/* A report without an ID block has them: then any image would do. */
+	if ((kind == POLICY_ID_KEYS || kind == POLICY_AUTHOR_KEYS) && is_zero(bytes, size))
+		return refuse(r, "zeros are no key's digest");
 	return policy_add(r->policy, (enum policy_list_kind)kind, name, bytes, size) ||
 	       refuse(r, "more than 256 values, or no memory for them");
 }

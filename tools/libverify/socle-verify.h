@@ -13,9 +13,10 @@
  *	if (verdict && socle_verdict_status(verdict) == SOCLE_TRUSTED)
  *		...
  *
- * The library reads memory and nothing else: no file, no network, no environment. It writes nothing,
- * ends no process, installs no handler and keeps no state besides the objects below. The clock is
- * read where the policy does not say the time.
+ * The library itself reads memory and nothing else, writes nothing, ends no process, installs no handler
+ * and keeps no state besides the objects below. Under it OpenSSL reads its configuration (openssl.cnf,
+ * OPENSSL_CONF), whose providers do the cryptography: that is part of what you trust; and jansson
+ * reads /dev/urandom once. The clock is read where the policy does not say the time.
  *
  * Threads: an object that is only read (const) may be used by any number of threads at once; whoever
  * changes or frees one has it alone.

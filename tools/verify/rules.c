@@ -206,7 +206,6 @@ static void set_all(json_t *policy, const struct rules *r)
 	set_allowed(policy, "emulated", r->emulated);
 	set_allowed(policy, "masked_chip", r->masked_chip);
 	set_allowed(policy, "unknown_version", r->unknown_version);
-	set_measurement(policy, r);
 	set_tcb(policy, &r->minimum_tcb);
 	set_values(policy, "id_key_digests", "--id-key-digest", &r->id_keys);
 	set_values(policy, "author_key_digests", "--author-key-digest", &r->author_keys);

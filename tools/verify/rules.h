@@ -53,7 +53,7 @@ const char *rules_read_id(void *values, char *text); /* of a family or an image 
 const char *rules_read_chip(void *values, char *text);
 const char *rules_read_csp(void *values, char *text);
 const char *rules_read_time(void *text_pointer, char *text); /* into a const char * */
-const char *rules_read_pcr(void *rules, char *text);	     /* into a struct rules */
+const char *rules_read_pcr(void *to, char *text);	     /* into a struct rules */
 
 /*
  * The policy of rules, with its revocation lists; *depth is how much it looks at. NULL after a line on

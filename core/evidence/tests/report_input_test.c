@@ -262,9 +262,9 @@ static void test_json_chain(void **state)
 		"[{\"cert_type\":\"VCEK\",\"data\":[]}]",
 		"[{\"cert_type\":\"VCEK\",\"data\":\"AAAA\"}]",
 		"[{\"cert_type\":\"VCEK\",\"data\":[1,256]}]",
-		"[{\"cert_type\":\"VCEK\",\"data\":[1]},{\"cert_type\":\"VCEK\",\"data\":[1]},"
-		"{\"cert_type\":\"VCEK\",\"data\":[1]},{\"cert_type\":\"VCEK\",\"data\":[1]},"
-		"{\"cert_type\":\"VCEK\",\"data\":[1]}]",
+		("[{\"cert_type\":\"VCEK\",\"data\":[1]},{\"cert_type\":\"VCEK\",\"data\":[1]},"
+		 "{\"cert_type\":\"VCEK\",\"data\":[1]},{\"cert_type\":\"VCEK\",\"data\":[1]},"
+		 "{\"cert_type\":\"VCEK\",\"data\":[1]}]"),
 	};
 	static const struct {
 		const char *chain;
