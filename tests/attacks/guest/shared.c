@@ -213,7 +213,9 @@ static void replace_exit(const struct words *words)
 
 	over = false;
 	cpu_begin(1, run_often);
-	while (!done) {
+	for (unsigned int tries = 1; !done; tries++) {
+		if (tries % PATIENCE == 0)
+			start_again(1);
 		for (unsigned int i = 0; i < found.ghcb_count && !done; i++) {
 			done = asks_to_run(found.ghcbs[i]);
 			if (done)
