@@ -359,11 +359,14 @@ static void rewrite_log(void)
 	held = 0;
 	if (!holds_first_step())
 		return;
+	/* SPARE's own line comes first: what follows costs it its Socle. */
 	for (unsigned int i = 0; i < sizeof(forgeries) / sizeof(forgeries[0]); i++) {
-		if (forgeries[i].fill == fill_vmsa || forgeries[i].fill == fill_list) {
-			if (id < places.cpus)
-				rewrite_line(id++, &forgeries[i]);
-		}
+		if (forgeries[i].fill == fill_list)
+			rewrite_line(SPARE, &forgeries[i]);
+	}
+	for (unsigned int i = 0; i < sizeof(forgeries) / sizeof(forgeries[0]); i++) {
+		if (forgeries[i].fill == fill_vmsa)
+			rewrite_line(id++, &forgeries[i]);
 	}
 	tell();
 }
