@@ -273,6 +273,8 @@ const struct command cmd_verify = {
 	.operands = operands,
 	.statuses = statuses,
 	.size = sizeof(struct options),
+	.defaults = &(const struct options){ .rules = { .vmpl = RULES_UNSET,
+							.minimum_svn = RULES_UNSET } },
 	.run = run,
 	.refused = refused,
 };

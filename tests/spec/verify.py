@@ -1252,7 +1252,7 @@ def policy_of(options):
     if options.minimum_tcb:
         policy["minimum_tcb"] = {"any": dict(zip(
             ("fmc", "bootloader", "tee", "snp", "microcode"), map(int, options.minimum_tcb.split(","))))}
-    if options.minimum_svn:
+    if options.minimum_svn is not None:
         policy["minimum_svn"] = options.minimum_svn
     if options.pcr:
         policy["pcrs"] = {}
@@ -1264,7 +1264,7 @@ def policy_of(options):
     if not options.report_only and not options.keys_only:
         options.report_only = policy.get("look_at") == "report"
         options.keys_only = policy.get("look_at") == "keys"
-    options.vmpl = options.vmpl or policy.get("vmpl", 0)
+    options.vmpl = policy.get("vmpl", 0) if options.vmpl is None else options.vmpl
     options.at = options.at or policy.get("at")
     return policy
 
@@ -1297,8 +1297,8 @@ def verify(arguments):
     parser.add_argument("--crl", action="append", default=[])
     for option in ["--csp-id", *filter(None, LISTS.values())]:
         parser.add_argument(option, action="append", default=[])
-    parser.add_argument("--minimum-svn", type=int, default=0)
-    parser.add_argument("--vmpl", type=int, default=0)
+    parser.add_argument("--minimum-svn", type=int)
+    parser.add_argument("--vmpl", type=int)
     parser.add_argument("--pcr", action="append", default=[])
     parser.add_argument("directory")
     options = parser.parse_args([str(a) for a in arguments])

@@ -163,6 +163,11 @@ def check_rules(e):
     e.expect_policy("a time before the certificates", 2, ["chain"], changed(good, at="1999-12-31"))
     e.expect_policy("only the report", 3, ["vmpl"],
                     changed(good, look_at="report", vmpl=1, keys=None))
+    # A number of 0 takes the place of a rule as any other.
+    e.expect_policy("--vmpl 0 in the place of a level", 0, [],
+                    changed(good, look_at="report", vmpl=1, keys=None), "--vmpl", "0")
+    e.expect_policy("a higher SVN", 3, ["guest-svn"], changed(good, minimum_svn=8))
+    e.expect_policy("--minimum-svn 0 in its place", 0, [], changed(good, minimum_svn=8), "--minimum-svn", "0")
     e.expect_policy("only keys", 0, [], changed(good, look_at="keys"))
     if len(good["keys"]) > 1:
         e.expect_policy("a key of the manifest that is not known", 5, ["known-key"],
@@ -260,6 +265,9 @@ REFUSED = [
     ("an empty list for a PCR", {"pcrs": {"sha256": {"1": []}}}, "pcrs.sha256.1: it can never", False),
     ("nothing allowed", {"allow": {}}, "allow: nothing is in it", False),
     ("a chip with the id 0", {"chip_ids": {"c": "00" * 64}}, "chip_ids.c: it can never hold", True),
+    ("an ID key of zeros", {"id_key_digests": {"k": "00" * 48}}, "id_key_digests.k: zeros are no key", True),
+    ("an author of zeros", {"author_key_digests": {"k": "00" * 48}}, "author_key_digests.k: zeros are no key",
+     True),
     ("a required and forbidden bit", {"policy_bits": {"required": ["smt"], "forbidden": ["smt"]}},
      "policy_bits: they can never hold", True),
     ("debugging required", {"policy_bits": {"required": ["debug"]}}, "policy_bits: they can never", True),

@@ -199,9 +199,9 @@ static void set_all(json_t *policy, const struct rules *r)
 		set(policy, "look_at", json_string(depth_names[r->look_at - 1]));
 	if (r->at)
 		set(policy, "at", json_string(r->at));
-	if (r->vmpl)
-		set(policy, "vmpl", json_integer(r->vmpl));
-	if (r->minimum_svn)
+	if (r->vmpl != RULES_UNSET)
+		set(policy, "vmpl", json_integer((json_int_t)r->vmpl));
+	if (r->minimum_svn != RULES_UNSET)
 		set(policy, "minimum_svn", json_integer((json_int_t)r->minimum_svn));
 	set_allowed(policy, "emulated", r->emulated);
 	set_allowed(policy, "masked_chip", r->masked_chip);
@@ -278,7 +278,7 @@ static bool options_fit(const struct rules *rules, const struct folder_paths *pa
 		wrong = "--ek-cert and --report-only exclude each other";
 	else if (rules->pcr_count && depth != FOLDER_QUOTE)
 		wrong = "--pcr needs a quote, which was not to be looked at";
-	else if (rules->vmpl && depth != FOLDER_REPORT)
+	else if (rules->vmpl != RULES_UNSET && rules->vmpl && depth != FOLDER_REPORT)
 		wrong = "--vmpl needs --report-only: what a manifest says rests on VMPL 0";
 	if (wrong)
 		cmd_error("verify: %s", wrong);

@@ -28,8 +28,7 @@ struct rules {
 	const char *file;     /* NULL: none */
 	unsigned int look_at; /* RULES_LOOK_AT() of a depth; 0: as the file says, or a quote */
 	bool emulated, masked_chip, unknown_version;
-	uint32_t vmpl;
-	uint64_t minimum_svn;
+	uint64_t vmpl, minimum_svn; /* or RULES_UNSET */
 	const char *at;
 	struct option_measurement measurement;
 	const char *measured_by; /* what gave it */
@@ -41,6 +40,7 @@ struct rules {
 	size_t pcr_count;
 };
 
+#define RULES_UNSET UINT64_MAX /* of a number: no option gave it; 0 replaces what a policy says */
 #define RULES_LOOK_AT(depth) ((unsigned int)(depth) + 1)
 
 /*
