@@ -6,6 +6,7 @@ import os
 import socket
 import struct
 import subprocess
+import time
 from pathlib import Path
 
 # TpmTcpProtocol
@@ -121,3 +122,36 @@ def open_platform(world, folder):
     text = (world.profiles / "tcg.conf").read_text()
     (profiles / "tcg.conf").write_text(text.replace("platform-auth random", "platform-auth empty"))
     return World(world.socle, profiles, world.work)
+
+
+def free_port():
+    """One whose successor is free, too."""
+    while True:
+        with socket.socket() as first, socket.socket() as second:
+            first.bind(("127.0.0.1", 0))
+            port = first.getsockname()[1]
+            with contextlib.suppress(OSError):
+                second.bind(("127.0.0.1", port + 1))
+                return port
+
+
+@contextlib.contextmanager
+def swtpm(work, *options):
+    """swtpm in its own shape, with its state below work; the port of its commands."""
+    port = free_port()
+    folder = work / "swtpm"
+    folder.mkdir()
+    process = subprocess.Popen(["swtpm", "socket", "--tpm2", "--tpmstate", f"dir={folder}", "--server",
+                                f"type=tcp,port={port}", "--ctrl", f"type=tcp,port={port + 1}",
+                                *options], stderr=subprocess.DEVNULL)
+    try:
+        wanted = {f"0100007F:{p:04X}" for p in (port, port + 1)}
+        for _ in range(200):
+            lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+            if wanted <= {line[1] for line in lines if line[3] == "0A"}:
+                break
+            time.sleep(0.05)
+        yield port
+    finally:
+        process.terminate()
+        process.wait()

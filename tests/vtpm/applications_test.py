@@ -10,16 +10,14 @@ import contextlib
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "lib"))
 from results import Results  # noqa: E402
-from served import World  # noqa: E402
+from served import World, swtpm  # noqa: E402
 
 result = Results("vtpm applications")
 
@@ -55,26 +53,6 @@ tss2_provision && tss2_createkey -p HS/SRK/key -t sign,noDa -a ''
 head -c 32 /dev/zero >digest && tss2_sign -p HS/SRK/key -d digest -o signature -f && tss2_verifysignature -p HS/SRK/key -d digest -i signature
 tss2_getrandom -n 16 -o random -f && tss2_createseal -p HS/SRK/sealed -t noDa -a '' -i digest && tss2_unseal -p HS/SRK/sealed -o out -f && cmp out digest"""),
 )
-
-
-def free_port():
-    while True:
-        with socket.socket() as first, socket.socket() as second:
-            first.bind(("127.0.0.1", 0))
-            port = first.getsockname()[1]
-            with contextlib.suppress(OSError):
-                second.bind(("127.0.0.1", port + 1))
-                return port
-
-
-@contextlib.contextmanager
-def swtpm(folder):
-    port = free_port()
-    with subprocess.Popen(["swtpm", "socket", "--tpm2", "--tpmstate", f"dir={folder}", "--server", f"type=tcp,port={port}",
-                           "--ctrl", f"type=tcp,port={port + 1}", "--flags", "not-need-init,startup-clear"]) as process:
-        time.sleep(1)
-        yield port
-        process.terminate()
 
 
 @contextlib.contextmanager
@@ -117,7 +95,7 @@ def main():
                 result.skip(name, f"no {' '.join(missing)}")
                 continue
             state = Path(tempfile.mkdtemp(dir=work))
-            with swtpm(state) as port:
+            with swtpm(state, "--flags", "not-need-init,startup-clear") as port:
                 theirs = run(script, port)
             with ours(world) as port:
                 mine = run(script, port)

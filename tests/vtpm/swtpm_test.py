@@ -19,7 +19,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "lib"))
 from results import Results  # noqa: E402
 from served import (SEND, CAPABILITY, INIT, SHUTDOWN, ESTABLISHED, SET_LOCALITY, SW_CANCEL, SW_STOP, CONFIG, BUFFER,  # noqa: E402
-                    GET_RANDOM, STARTUP, World, raw, code, take)
+                    GET_RANDOM, STARTUP, World, raw, code, swtpm, take)
 
 result = Results("vtpm swtpm")
 
@@ -82,37 +82,6 @@ def answer(connection, request):
         more = connection.recv(65536)
         return data, more
     return data, b""
-
-
-def free_port():
-    while True:
-        with socket.socket() as first, socket.socket() as second:
-            first.bind(("127.0.0.1", 0))
-            port = first.getsockname()[1]
-            with contextlib.suppress(OSError):
-                second.bind(("127.0.0.1", port + 1))
-                return port
-
-
-@contextlib.contextmanager
-def swtpm(work):
-    port = free_port()
-    folder = work / "swtpm"
-    folder.mkdir()
-    process = subprocess.Popen(["swtpm", "socket", "--tpm2", "--tpmstate", f"dir={folder}", "--server",
-                                f"type=tcp,port={port}", "--ctrl", f"type=tcp,port={port + 1}"],
-                               stderr=subprocess.DEVNULL)
-    try:
-        wanted = {f"0100007F:{p:04X}" for p in (port, port + 1)}
-        for _ in range(200):
-            lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
-            if wanted <= {line[1] for line in lines if line[3] == "0A"}:
-                break
-            time.sleep(0.05)
-        yield port
-    finally:
-        process.terminate()
-        process.wait()
 
 
 def without_random(data):
