@@ -312,23 +312,23 @@ static enum psp_page_type page_type(const struct igvm_page_data *page)
 	}
 }
 
+const struct igvm_area *igvm_find_area(const struct igvm_file *file, uint32_t index)
+{
+	for (uint32_t i = 0; i < file->area_count; i++) {
+		if (file->areas[i].index == index)
+			return &file->areas[i];
+	}
+	return NULL;
+}
+
 /* Size and first contents of the area, which was declared before it is inserted. */
 static void decode_insert(const struct igvm_file *file, struct igvm_directive *d)
 {
-	struct igvm_cursor cursor = { 0 };
-	struct igvm_parameter_area area;
-	struct igvm_header header;
+	const struct igvm_area *area = igvm_find_area(file, d->insert.area_index);
 
 	d->page_type = PSP_PAGE_TYPE_UNMEASURED;
-	while (d->size == 0 && igvm_next_header(file, &cursor, &header)) {
-		if ((header.type & ~IGVM_TYPE_IGNORABLE) != IGVM_TYPE_PARAMETER_AREA)
-			continue;
-		memcpy(&area, header.content, sizeof(area));
-		if (area.index != d->insert.area_index)
-			continue;
-		d->size = area.number_of_bytes;
-		d->data = data_at(file, area.file_offset);
-	}
+	d->size = area ? area->size : 0;
+	d->data = area ? area->data : NULL;
 }
 
 static void decode(const struct igvm_file *file, struct igvm_directive *d)

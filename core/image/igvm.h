@@ -42,6 +42,13 @@ struct igvm_error {
 #define IGVM_AREA_SIZE_MAX (16u << 20)	     /* bytes of one of them */
 #define IGVM_HELD_VMSA_GPA 0xfffffffff000ull /* no page of memory: the host holds the VMSA (KVM) */
 
+/* A parameter area that the file declares. */
+struct igvm_area {
+	uint32_t index;
+	uint32_t size;	     /* bytes */
+	const uint8_t *data; /* what it has before parameters are written to it, NULL: zeros */
+};
+
 /* An opened file. The bytes stay the caller's, who keeps them unchanged while this is in use. */
 struct igvm_file {
 	const uint8_t *data;
@@ -54,6 +61,8 @@ struct igvm_file {
 	uint32_t directive_count; /* those that igvm_next() yields */
 	uint32_t vp_count;
 	uint64_t page_count; /* 4 KiB pages that the launch adds, VMSAs included */
+	struct igvm_area areas[IGVM_AREAS_MAX];
+	uint32_t area_count;
 };
 
 /* One header that counts for SEV-SNP and says something to a loader. */

@@ -16,25 +16,18 @@ enum igvm_section {
 	IGVM_SECTION_DIRECTIVE,
 };
 
-struct igvm_area_state {
-	uint32_t index;
-	uint32_t size;
-	bool inserted;
-};
-
 /* What igvm_open() knows while it goes through the variable headers. */
 struct igvm_check {
 	struct igvm_file *file;
 	struct igvm_error *error;
 	uint64_t at; /* file offset of the current variable header */
 	enum igvm_section section;
-	uint32_t masks;	  /* of all platforms so far */
-	uint64_t vtom;	  /* of the platform for SEV-SNP that was passed over, 0: none */
-	bool chosen;	  /* file->platform is set */
-	uint64_t vp_seen; /* bit n: VP_CONTEXT of index n */
+	uint32_t masks;		 /* of all platforms so far */
+	uint64_t vtom;		 /* of the platform for SEV-SNP that was passed over, 0: none */
+	bool chosen;		 /* file->platform is set */
+	uint64_t vp_seen;	 /* bit n: VP_CONTEXT of index n */
+	uint64_t areas_inserted; /* bit n: file->areas[n] is in the guest */
 	bool has_id_block, has_page_tables, has_version;
-	struct igvm_area_state areas[IGVM_AREAS_MAX];
-	uint32_t area_count;
 };
 
 /* What is known of a type. */
@@ -70,6 +63,9 @@ uint64_t igvm_headers_end(const struct igvm_file *file);
 
 /* Bytes of a page, small or large. */
 uint32_t igvm_page_size(const struct igvm_page_data *page);
+
+/* The parameter area that has this index, NULL before its directive was seen. */
+const struct igvm_area *igvm_find_area(const struct igvm_file *file, uint32_t index);
 
 /* True when no page is loaded by two directives of a file whose headers were checked. */
 bool igvm_check_pages(const struct igvm_file *file, struct igvm_error *error);

@@ -178,15 +178,6 @@ static bool check_version(struct igvm_check *c, const void *content, bool counts
 	return true;
 }
 
-static struct igvm_area_state *find_area(struct igvm_check *c, uint32_t index)
-{
-	for (uint32_t i = 0; i < c->area_count; i++) {
-		if (c->areas[i].index == index)
-			return &c->areas[i];
-	}
-	return NULL;
-}
-
 static bool check_area(struct igvm_check *c, const void *content, bool counts)
 {
 	struct igvm_parameter_area area;
@@ -198,23 +189,33 @@ static bool check_area(struct igvm_check *c, const void *content, bool counts)
 	if (area.number_of_bytes > IGVM_AREA_SIZE_MAX)
 		return igvm_refuse(c->error, IGVM_ERR_UNSUPPORTED, c->at,
 				   "PARAMETER_AREA of more than %u bytes", IGVM_AREA_SIZE_MAX);
-	if (find_area(c, area.index))
+	if (igvm_find_area(c->file, area.index))
 		return igvm_refuse(c->error, IGVM_ERR_CONTRADICTION, c->at,
 				   "a second PARAMETER_AREA %u", area.index);
-	if (c->area_count == IGVM_AREAS_MAX)
+	if (c->file->area_count == IGVM_AREAS_MAX)
 		return igvm_refuse(c->error, IGVM_ERR_UNSUPPORTED, c->at,
 				   "more than %u PARAMETER_AREAs", IGVM_AREAS_MAX);
-	c->areas[c->area_count++] =
-		(struct igvm_area_state){ area.index, (uint32_t)area.number_of_bytes, false };
-	return area.file_offset == 0 || check_file_data(c, area.file_offset, area.number_of_bytes);
+	if (area.file_offset != 0 && !check_file_data(c, area.file_offset, area.number_of_bytes))
+		return false;
+	c->file->areas[c->file->area_count++] = (struct igvm_area){
+		.index = area.index,
+		.size = (uint32_t)area.number_of_bytes,
+		.data = area.file_offset ? c->file->data + area.file_offset : NULL,
+	};
+	return true;
+}
+
+static uint64_t area_bit(const struct igvm_check *c, const struct igvm_area *area)
+{
+	return 1ull << (area - c->file->areas);
 }
 
 /* An area that was declared and not put into the guest yet. */
-static struct igvm_area_state *open_area(struct igvm_check *c, uint32_t index)
+static const struct igvm_area *open_area(struct igvm_check *c, uint32_t index)
 {
-	struct igvm_area_state *area = find_area(c, index);
+	const struct igvm_area *area = igvm_find_area(c->file, index);
 
-	if (area && !area->inserted)
+	if (area && !(c->areas_inserted & area_bit(c, area)))
 		return area;
 	igvm_refuse(c->error, IGVM_ERR_CONTRADICTION, c->at,
 		    area ? "PARAMETER_AREA %u is in the guest already"
@@ -226,13 +227,13 @@ static struct igvm_area_state *open_area(struct igvm_check *c, uint32_t index)
 static bool check_insert(struct igvm_check *c, const void *content, bool counts)
 {
 	struct igvm_parameter_insert insert;
-	struct igvm_area_state *area;
+	const struct igvm_area *area;
 
 	memcpy(&insert, content, sizeof(insert));
 	area = open_area(c, insert.area_index);
 	if (!area || !check_address(c, insert.gpa, area->size, ABI_PAGE_SIZE))
 		return false;
-	area->inserted = true;
+	c->areas_inserted |= area_bit(c, area);
 	if (counts)
 		c->file->page_count += area->size / ABI_PAGE_SIZE;
 	return true;
@@ -240,7 +241,7 @@ static bool check_insert(struct igvm_check *c, const void *content, bool counts)
 
 static bool check_parameter(struct igvm_check *c, const void *content, bool counts)
 {
-	const struct igvm_area_state *area;
+	const struct igvm_area *area;
 	struct igvm_parameter parameter;
 
 	(void)counts;

@@ -25,6 +25,7 @@ struct sample {
 	uint32_t at[600]; /* offset of each variable header */
 	uint32_t fixed;	  /* bytes of the fixed header: 24, or 32 of version 2 */
 	unsigned int count;
+	uint32_t ignored; /* bytes of one more header, last, that readers pass over; 0: none */
 };
 
 static void put(struct sample *s, uint32_t value, unsigned int bytes)
@@ -181,20 +182,25 @@ static void set32(uint8_t *at, uint32_t value)
 /* The finished file, on the heap so that the sanitizer sees every byte beyond it. */
 static uint8_t *finish(const struct sample *s, size_t *size)
 {
+	const uint32_t headers = s->size + s->ignored;
 	uint8_t *file;
 
-	*size = s->size + DATA_PAGES * 4096u;
+	*size = headers + DATA_PAGES * 4096u;
 	file = calloc(1, *size);
 	assert_non_null(file);
 	memcpy(file, s->headers, s->size);
 	memcpy(file, "IGVM", 4);
 	set32(file + 4, s->fixed == 24 ? 1 : 2);
 	set32(file + 8, s->fixed);
-	set32(file + 12, s->size - s->fixed);
+	if (s->ignored) {
+		set32(file + s->size, 0x80000399);
+		set32(file + s->size + 4, s->ignored - 8);
+	}
+	set32(file + 12, headers - s->fixed);
 	set32(file + 16, (uint32_t)*size);
 	set32(file + 20, 0);
-	set32(file + 20, core_crc32(0, file, s->size));
-	for (size_t i = s->size; i < *size; i++)
+	set32(file + 20, core_crc32(0, file, headers));
+	for (size_t i = headers; i < *size; i++)
 		file[i] = (uint8_t)(i * 13 + 5);
 	return file;
 }
@@ -757,6 +763,22 @@ static void test_pages_scattered(void **state)
 	assert_refused(&s, IGVM_ERR_UNSUPPORTED, 24, "more than 1024 ranges");
 }
 
+/* Each range is one more walk over all headers, so a file that is long and scattered is refused. */
+static void test_long_and_scattered(void **state)
+{
+	struct sample s;
+
+	(void)state;
+	start(&s);
+	put_platform(&s, 1, 2);
+	for (uint64_t i = 0; i < 500; i++)
+		put_error_range(&s, ((2 * i + 1) << 27) - 4096, 8192);
+	s.ignored = 0x7e000;
+	assert_int_equal(directives_of(&s), 500);
+	s.ignored = 0x84000;
+	assert_refused(&s, IGVM_ERR_UNSUPPORTED, 24, "headers for pages in more than");
+}
+
 static void test_parameters(void **state)
 {
 	struct sample s;
@@ -996,6 +1018,7 @@ int main(void)
 		cmocka_unit_test(test_vp_context_and_memory),
 		cmocka_unit_test(test_pages_twice),
 		cmocka_unit_test(test_pages_scattered),
+		cmocka_unit_test(test_long_and_scattered),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
