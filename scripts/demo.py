@@ -172,7 +172,7 @@ class Machine:
                    "--timeout", str(options.timeout)]
         for option, name, text in MARKS:
             command += [option, f"{name}={text}"]
-        command += options.machine_option
+        command += [*host_option(options), *options.machine_option]
         self.process = subprocess.Popen([str(word) for word in [*command, image]],
                                         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
                                         errors="replace")
@@ -259,6 +259,11 @@ def pack_profile(archive, name, source=None):
     shutil.copy(source or ROOT / f"profiles/{name}.conf", archive / f"profile/{name}.conf")
 
 
+def host_option(options):
+    """An image is built for the host on which it runs."""
+    return ["--host", options.host] if options.host else []
+
+
 def build_image(options, folder, profile=None):
     """socle.igvm, and its measurement as hex. profile: a file in the place of the usual one."""
     archive = folder / "archive"
@@ -274,7 +279,7 @@ def build_image(options, folder, profile=None):
                   "--initrd", options.guest / "initramfs.cpio",
                   "--cmdline", f"{options.cmdline} socle.cpus={options.cpus}",
                   "--cpus", options.cpus, "--memory", options.memory, "-o", image,
-                  *options.image_option])
+                  *host_option(options), *options.image_option])
     shutil.rmtree(archive)
     measurement = run("measure", [options.socle, "igvm", "measure", image]).decode().strip()
     if not re.fullmatch("[0-9a-f]{96}", measurement):
@@ -580,6 +585,7 @@ def parse_arguments():
     parser.add_argument("--memory", default="512M")
     parser.add_argument("--cmdline", default="console=ttyS0 quiet panic=-1")
     parser.add_argument("--timeout", type=int, default=240, help="seconds for the machine")
+    parser.add_argument("--host", help="the machine's host, for which the image is built")
     parser.add_argument("--machine-option", action="append", default=[],
                         help="one more word for socle run")
     parser.add_argument("--image-option", action="append", default=[],
