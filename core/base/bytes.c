@@ -22,7 +22,7 @@ const uint8_t *bytes_take(struct bytes_reader *r, size_t size)
 {
 	const uint8_t *at;
 
-	if (size > bytes_left(r)) {
+	if (r->bad || size > bytes_left(r)) {
 		r->bad = true;
 		return NULL;
 	}

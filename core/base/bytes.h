@@ -27,7 +27,7 @@ size_t bytes_left(const struct bytes_reader *r);
 /* True when nothing was read past the end and nothing is left. */
 bool bytes_complete(const struct bytes_reader *r);
 
-/* The next size bytes in place, or NULL when they are not all there. */
+/* The next size bytes in place, or NULL when they are not all there or the reader is bad. */
 const uint8_t *bytes_take(struct bytes_reader *r, size_t size);
 
 /* Copies the next size bytes; zeros when they are not all there. Returns !bad. */
