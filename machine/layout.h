@@ -35,16 +35,19 @@
 #define MACHINE_PAGES_OFFSET (MACHINE_FLASH_OFFSET + MACHINE_FLASH_MAX)
 
 /* Ports of the machine's own, where no device of a PC is and no guest can put one. */
-#define MACHINE_PORT_DOORBELL 0x0e00u	  /* 16550: hypervisor -> host process */
+#define MACHINE_PORT_DOORBELL 0x0e00u	  /* isa-debugcon: hypervisor -> host process */
 #define MACHINE_PORT_EXIT 0x0e10u	  /* isa-debug-exit: ends QEMU */
 #define MACHINE_PORT_DEBUG_DEVICE 0x0e20u /* isa-debugcon, behind MACHINE_PORT_DEBUG */
 
 /* Ports that a guest sees. */
-#define MACHINE_PORT_CONSOLE 0x3f8u /* COM1: guest console */
-#define MACHINE_PORT_CHANNEL 0x2f8u /* COM2: guest <-> host channel */
-#define MACHINE_PORT_VMPL0 0x3e8u   /* COM3: VMPL0 <-> host channel; lower levels read ones */
-#define MACHINE_PORT_DEBUG 0xe9u    /* debug console of VMPL0 */
-#define MACHINE_PORT_HOLD 0xeau	    /* script of a race, with `--hold N`: enum machine_hold */
+#define MACHINE_PORT_CONSOLE 0x3f8u  /* COM1: guest console */
+#define MACHINE_PORT_CHANNEL 0x2f8u  /* COM2: guest <-> host channel */
+#define MACHINE_PORT_VMPL0 0x3e8u    /* COM3: VMPL0 <-> host channel; lower levels read ones */
+#define MACHINE_PORT_TEST 0x2e8u     /* COM4: tests in the guest <-> host channel */
+#define MACHINE_PORT_DEBUG 0xe9u     /* debug console of VMPL0 */
+#define MACHINE_PORT_HOLD 0xeau	     /* script of a race, with `--hold N`: enum machine_hold */
+#define MACHINE_PORT_ECHO 0xe0u	     /* with `--test-devices`, as QEMU's pc-testdev: four bytes */
+#define MACHINE_PORT_TEST_EXIT 0xf4u /* the same, as QEMU's isa-debug-exit: ends the machine */
 
 /* How much of so much RAM is below 4 GiB. */
 static inline uint64_t machine_ram_low(uint64_t ram_size)

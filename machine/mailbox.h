@@ -21,7 +21,7 @@
 #define MACHINE_C_BIT 47u
 
 #define MAILBOX_MAGIC 0x584f424c49414d53ull
-#define MAILBOX_VERSION 4u
+#define MAILBOX_VERSION 5u
 
 /* Of the initial RMP. The hypervisor fills CPUID pages before the launch. */
 struct mailbox_pages {
@@ -70,6 +70,7 @@ enum mailbox_stop {
 	 * EDX, or 4 for the reserved field.
 	 */
 	MAILBOX_STOP_CPUID_PAGE = 7,
+	MAILBOX_STOP_TEST_EXIT = 8, /* by the exit port: stop_arg[0] = VMPL, [1] = value */
 };
 
 #define MAILBOX_CPUID_HEADER 0xffffffffu /* the count, or what is reserved beside it */
@@ -171,8 +172,8 @@ struct mailbox {
 	uint64_t stop_arg[4];
 	struct mailbox_storm storm;
 	struct mailbox_host host;
-	uint32_t xsave; /* XSAVE and what follows from it is in CPUID */
-	uint32_t reserved;
+	uint32_t xsave;	       /* XSAVE and what follows from it is in CPUID */
+	uint32_t test_devices; /* the ports of tests are there (device/test_ports.h) */
 	struct mailbox_fault_plan faults[MAILBOX_FAULT_COUNT];
 	struct mailbox_exit_counter exits[MAILBOX_EXIT_KINDS];
 	uint64_t switches[4]; /* VMPL switches into each level */

@@ -98,6 +98,13 @@ static const struct option_row option_rows[] = {
 	OPTION(struct arguments, run.vmpl0_channel, "vmpl0-channel", SOCKET, "unix:PATH",
 	       "the same for the serial port that only VMPL0 reaches (without them the machine has "
 	       "no such ports)"),
+	OPTION(struct arguments, run.test_devices, "test-devices", FLAG, NULL,
+	       "let the guest have what tests in a guest want: an echo at ports 0xe0 to 0xe3, and "
+	       "port "
+	       "0xf4, by which it ends the machine with a value"),
+	OPTION(struct arguments, run.test_channel, "test-channel", SOCKET, "unix:PATH",
+	       "listen there for the program at the guest's fourth serial port, which such tests "
+	       "ask"),
 	OPTION(struct arguments, run.log_dir, "log-dir", FOLDER, "DIR",
 	       "write guest.log, svsm.log, machine.log and timeline.json there; without it, both "
 	       "consoles go to standard output"),
@@ -165,6 +172,7 @@ static const struct option_status statuses[] = {
 	{ RUN_QEMU_DIED, "QEMU died" },
 	{ RUN_INTERRUPTED, "interrupted by a signal" },
 	{ RUN_REBOOT, "the guest rebooted, which ends the machine" },
+	{ RUN_TEST_EXIT, "the guest ended it by the port of --test-devices" },
 	{ 0 },
 };
 

@@ -124,8 +124,9 @@ static void add_devices(struct arguments *args, const struct qemu_config *c)
 	add_serial(args, 0, "console");
 	add_channel(args, 1, "channel", c->channel);
 	add_channel(args, 2, "vmpl0", c->vmpl0_channel);
+	add_channel(args, 3, "test", c->test_channel);
 	add(args, "-device");
-	add(args, "isa-serial,index=3,iobase=0x%x,chardev=doorbell", MACHINE_PORT_DOORBELL);
+	add(args, "isa-debugcon,iobase=0x%x,chardev=doorbell", MACHINE_PORT_DOORBELL);
 	add(args, "-device");
 	add(args, "isa-debugcon,iobase=0x%x,chardev=debug", MACHINE_PORT_DEBUG_DEVICE);
 	add(args, "-device");

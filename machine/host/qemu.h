@@ -15,6 +15,7 @@ struct qemu_config {
 	const char *hv_image;
 	const char *channel;	   /* path of the Unix socket behind COM2; NULL: no such port */
 	const char *vmpl0_channel; /* and behind COM3 */
+	const char *test_channel;  /* and behind COM4 */
 	const char *cpu_without;   /* features that its CPU lacks: ",-NAME" each; or NULL */
 	unsigned int cpus;
 	uint64_t memory;

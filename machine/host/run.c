@@ -151,6 +151,7 @@ static bool make_memory(struct machine *m, struct host_error *error)
 	m->memory.flash = (uint8_t *)m->hv_ram + MACHINE_FLASH_OFFSET;
 	m->memory.mailbox->storm_us = m->options->storm_us;
 	m->memory.mailbox->hold = m->options->hold;
+	m->memory.mailbox->test_devices = m->options->test_devices;
 	m->memory.mailbox->host = host_of(m->options);
 	memcpy(m->memory.mailbox->faults, m->options->faults, sizeof(m->options->faults));
 	return true;
@@ -265,6 +266,7 @@ static bool start_qemu(struct machine *m, const struct far_ends *far, struct hos
 		.hv_image = m->options->hv_image,
 		.channel = m->options->channel,
 		.vmpl0_channel = m->options->vmpl0_channel,
+		.test_channel = m->options->test_channel,
 		.cpu_without = m->options->cpu_without,
 		.cpus = m->options->cpus,
 		.memory = m->options->memory,
@@ -373,6 +375,7 @@ static enum run_status finish(struct machine *m, struct stop *stop, struct host_
 
 	remove_socket(m->options->channel);
 	remove_socket(m->options->vmpl0_channel);
+	remove_socket(m->options->test_channel);
 	if (status != RUN_POWEROFF)
 		host_fail(error, "%s", stop->message);
 	timeline_stop(&m->timeline, stop_json(stop));

@@ -26,6 +26,7 @@ enum run_status {
 	RUN_QEMU_DIED = 7,
 	RUN_INTERRUPTED = 8, /* by a signal */
 	RUN_REBOOT = 9,	     /* the guest resets the machine, which does not start again */
+	RUN_TEST_EXIT = 10,  /* the guest wrote to the exit port of the test devices */
 };
 
 /* A line of a log that holds text is an event of the timeline. */
@@ -46,8 +47,9 @@ struct run_options {
 	bool own_invlpgb, own_convert; /* but for these choices: */
 	enum host_invlpgb invlpgb;
 	bool converts;
-	const char *command_line;	     /* that an IGVM file may ask for as a parameter */
-	const char *channel, *vmpl0_channel; /* Unix sockets that QEMU listens on, or NULL */
+	const char *command_line; /* that an IGVM file may ask for as a parameter */
+	/* Unix sockets that QEMU listens on, or NULL */
+	const char *channel, *vmpl0_channel, *test_channel;
 	const char *log_dir;   /* NULL: console and debug console go to stdout, no timeline */
 	const char *dump_dir;  /* NULL: memory is not written when the machine has ended */
 	const char *certs_out; /* NULL: certificates are not written */
@@ -59,7 +61,8 @@ struct run_options {
 	uint32_t storm_us;   /* mean interval of a storm of #HV; 0: none */
 	uint32_t hold;	     /* before which step of VMPL0 a vCPU is held; 0: none */
 	struct mailbox_fault_plan faults[MAILBOX_FAULT_COUNT];
-	bool xsave; /* the guest is shown XSAVE */
+	bool xsave;	   /* the guest is shown XSAVE */
+	bool test_devices; /* the echo and the exit port are there */
 	bool quiet;
 	struct run_marks debug_marks, console_marks;
 };

@@ -71,6 +71,15 @@ static void reboot(struct stop *stop, const uint64_t arg[4])
 	add_hex(stop, "port", arg[1]);
 }
 
+static void test_exit(struct stop *stop, const uint64_t arg[4])
+{
+	set(stop, RUN_TEST_EXIT, "test_exit",
+	    "the guest ended the machine by the exit port: VMPL %" PRIu64 ", value 0x%" PRIx64,
+	    arg[0], arg[1]);
+	add_number(stop, "vmpl", arg[0]);
+	add_number(stop, "value", arg[1]);
+}
+
 static void cpuid_page(struct stop *stop, const uint64_t arg[4])
 {
 	static const char *const registers[] = { "EAX", "EBX", "ECX", "EDX", "a reserved field" };
@@ -114,6 +123,9 @@ void stop_from_mailbox(struct stop *stop, const struct mailbox *mailbox, const c
 		break;
 	case MAILBOX_STOP_CPUID_PAGE:
 		cpuid_page(stop, arg);
+		break;
+	case MAILBOX_STOP_TEST_EXIT:
+		test_exit(stop, arg);
 		break;
 	default:
 		set(stop, RUN_HV_ERROR, "hv_error", "the hypervisor failed");

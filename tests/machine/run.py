@@ -85,6 +85,9 @@ TESTS = [
     ("cr8", 1, 14, 1, PASSED),  # APM volume 2, 15.21.2 and 16.6.4; volume 3, MOV CRn
     ("hold", 2, 27, 1, PASSED),
     ("hold-absent", 1, 2, 1, PASSED),
+    # QEMU's pc-testdev and isa-debug-exit
+    ("test-devices", 1, 17, 1, {"reason": "test_exit", "status": 10, "vmpl": 0, "value": 0xcafe1234}),
+    ("test-devices-absent", 1, 3, 1, PASSED),
 ]
 
 # What the host does differently: options of `socle run`.
@@ -96,6 +99,7 @@ HOST_OPTIONS = {
     "converting": ["--convert", "yes"],
     "ram-layout": ["--memory", "3G"],
     "xsave": ["--xsave"],
+    "test-devices": ["--test-devices"],
     "hold": ["--hold", "3"],
     "planes-at-once-interrupt": ["--fault", "planes-at-once-interrupt"],
     "planes-at-once": ["--fault", "planes-at-once=/2"],

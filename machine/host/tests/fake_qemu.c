@@ -179,7 +179,7 @@ static void play_long_log(const struct fake *f)
 static void play_launch(const struct fake *f)
 {
 	const struct mailbox *m = f->mailbox;
-	bool ok = m->magic == MAILBOX_MAGIC && m->version == 4 && m->cpu_count == 2 &&
+	bool ok = m->magic == MAILBOX_MAGIC && m->version == 5 && m->cpu_count == 2 &&
 		  m->guest_ram_size == 64u << 20 && m->vmsa_gpa[0] == 0x1004000 &&
 		  f->guest_ram[0x1000000] == 0xa5 && f->guest_ram[0x1000fff] == 0xa5;
 
@@ -220,6 +220,7 @@ static void play(const struct fake *f, const char *scenario)
 		{ "terminate", MAILBOX_STOP_GUEST_TERMINATE },
 		{ "shutdown", MAILBOX_STOP_SHUTDOWN },
 		{ "reboot", MAILBOX_STOP_REBOOT },
+		{ "test-exit", MAILBOX_STOP_TEST_EXIT },
 		{ "rmp", MAILBOX_STOP_RMP_VIOLATION },
 		{ "hv-error", MAILBOX_STOP_HV_ERROR },
 		{ "unknown-stop", 99 },

@@ -108,6 +108,8 @@ static void test_stops(void **state)
 		"RMP violation by the guest: VMPL 2, gPA 0x1001, nested page fault error 0x1002, "
 		"RIP 0x1003");
 	assert_run("reboot", 9, "reboot", "the guest rebooted: VMPL 2, by port 0x1001");
+	assert_run("test-exit", 10, "test_exit",
+		   "the guest ended the machine by the exit port: VMPL 2, value 0x1001");
 	assert_run("hv-error", 5, "hv_error", "the hypervisor failed");
 	assert_run("unknown-stop", 5, "hv_error", "the hypervisor failed");
 	assert_run(

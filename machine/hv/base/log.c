@@ -1,15 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "machine/hv/base/log.h"
 
-#include <stdbool.h>
-
 #include "core/base/printf.h"
 #include "machine/hv/base/counters.h"
 #include "machine/hv/base/x86.h"
 
-#define SERIAL_LINE_STATUS 5u
-#define SERIAL_TRANSMIT_EMPTY 0x20u
-#define SERIAL_PATIENCE 100000u
 #define LOG_PATIENCE 10000000u
 #define EXIT_CODE_STOP 0u /* QEMU ends with 2 * code + 1 */
 
@@ -18,10 +13,6 @@ static volatile int stopping;
 
 void hv_event(enum mailbox_event event)
 {
-	/* The host process may be slow; a lost byte only delays it to the next one. */
-	for (unsigned int i = 0; i < SERIAL_PATIENCE; i++)
-		if (port_in(MACHINE_PORT_DOORBELL + SERIAL_LINE_STATUS, 1) & SERIAL_TRANSMIT_EMPTY)
-			break;
 	x86_fence();
 	port_out(MACHINE_PORT_DOORBELL, 1, 'A' + event);
 }

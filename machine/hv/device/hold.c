@@ -17,14 +17,15 @@ static struct {
 	uint64_t until;	      /* of clock_now(): when the host loses its patience */
 } hold;
 
-static bool exists(void)
+bool hold_exists(void)
 {
 	return hv_mailbox()->hold != 0;
 }
 
-uint32_t hold_read(void)
+uint32_t hold_read(const struct port_access *a)
 {
-	return exists() ? hold.state : 0xff;
+	(void)a;
+	return hold.state;
 }
 
 static void arm(const struct vcpu *v)
@@ -37,8 +38,6 @@ static void arm(const struct vcpu *v)
 
 bool hold_write(struct port_access *a)
 {
-	if (!exists())
-		return false;
 	if (a->value == MACHINE_HOLD_ARM && hold.state != MACHINE_HOLD_HELD)
 		arm(a->v);
 	if (a->value == MACHINE_HOLD_GO_ON && hold.state == MACHINE_HOLD_HELD && a->v != hold.v)

@@ -14,7 +14,8 @@
 /*
  * The port (ports.h), one byte wide: enum machine_hold to read, enum machine_hold_command to write.
  */
-uint32_t hold_read(void);
+bool hold_exists(void);
+uint32_t hold_read(const struct port_access *a);
 bool hold_write(struct port_access *a);
 
 /*

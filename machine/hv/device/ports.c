@@ -4,13 +4,15 @@
 #include "machine/hv/base/x86.h"
 #include "machine/hv/device/chipset.h"
 #include "machine/hv/device/hold.h"
+#include "machine/hv/device/test_ports.h"
 
 struct port_range {
 	uint16_t first, last;
 	bool vmpl0_only;
-	uint16_t device; /* where QEMU has it; 0: at the same ports */
+	uint16_t device;      /* where QEMU has it; 0: at the same ports */
+	bool (*exists)(void); /* NULL: always */
 	/* NULL: QEMU's. write says whether the write, perhaps changed by it, goes there, too. */
-	uint32_t (*read)(void);
+	uint32_t (*read)(const struct port_access *a);
 	bool (*write)(struct port_access *a);
 };
 
@@ -27,15 +29,27 @@ static const struct port_range ports[] = {
 	{ .first = 0x0080, .last = 0x0080 }, /* POST code, used as a delay */
 	{ .first = 0x0092, .last = 0x0092, .write = chipset_a20_write }, /* fast A20 */
 	{ .first = 0x00a0, .last = 0x00a1 },				 /* second 8259 */
+	{ .first = MACHINE_PORT_ECHO,
+	  .last = MACHINE_PORT_ECHO + 3,
+	  .exists = test_ports_exist,
+	  .read = test_ports_echo,
+	  .write = test_ports_keep },
 	{ .first = MACHINE_PORT_DEBUG,
 	  .last = MACHINE_PORT_DEBUG,
 	  .vmpl0_only = true,
 	  .device = MACHINE_PORT_DEBUG_DEVICE },
 	{ .first = MACHINE_PORT_HOLD,
 	  .last = MACHINE_PORT_HOLD,
+	  .exists = hold_exists,
 	  .read = hold_read,
 	  .write = hold_write },
 	{ .first = 0x00ed, .last = 0x00ed }, /* delay */
+	{ .first = MACHINE_PORT_TEST_EXIT,
+	  .last = MACHINE_PORT_TEST_EXIT + 3,
+	  .exists = test_ports_exist,
+	  .read = test_ports_exit_read,
+	  .write = test_ports_exit },
+	{ .first = MACHINE_PORT_TEST, .last = MACHINE_PORT_TEST + 7 },
 	{ .first = MACHINE_PORT_CHANNEL, .last = MACHINE_PORT_CHANNEL + 7 },
 	{ .first = MACHINE_PORT_VMPL0, .last = MACHINE_PORT_VMPL0 + 7, .vmpl0_only = true },
 	{ .first = MACHINE_PORT_CONSOLE, .last = MACHINE_PORT_CONSOLE + 7 },
@@ -53,13 +67,18 @@ static const struct port_range ports[] = {
 	{ .first = 0xb000, .last = 0xffff },
 };
 
+static bool is_there(const struct port_range *r, const struct port_access *a)
+{
+	return (!r->vmpl0_only || a->v->current == 0) && (r->exists == NULL || r->exists());
+}
+
 static const struct port_range *find(const struct port_access *a)
 {
 	for (size_t i = 0; i < sizeof(ports) / sizeof(ports[0]); i++) {
 		const struct port_range *r = &ports[i];
 
 		if (a->port >= r->first && (uint32_t)a->port + a->size - 1 <= r->last)
-			return r->vmpl0_only && a->v->current != 0 ? NULL : r;
+			return is_there(r, a) ? r : NULL;
 	}
 	return NULL;
 }
@@ -76,7 +95,7 @@ void ports_read(struct port_access *a)
 	if (r == NULL)
 		a->value = a->size == 4 ? 0xffffffff : (1u << 8 * a->size) - 1;
 	else
-		a->value = r->read != NULL ? r->read() : port_in(device_port(r, a), a->size);
+		a->value = r->read != NULL ? r->read(a) : port_in(device_port(r, a), a->size);
 }
 
 void ports_write(struct port_access *a)
