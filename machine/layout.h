@@ -49,6 +49,8 @@
 #define MACHINE_PORT_ECHO 0xe0u	     /* with `--test-devices`, as QEMU's pc-testdev: four bytes */
 #define MACHINE_PORT_TEST_EXIT 0xf4u /* the same, as QEMU's isa-debug-exit: ends the machine */
 
+#define MACHINE_SVSM_DISK 0xfef00000ull /* page of the virtio device of VMPL0, with `--svsm-disk` */
+
 /* How much of so much RAM is below 4 GiB. */
 static inline uint64_t machine_ram_low(uint64_t ram_size)
 {

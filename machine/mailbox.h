@@ -44,6 +44,10 @@ enum mailbox_state {
 enum mailbox_request {
 	MAILBOX_REQ_GUEST_REQUEST = 1, /* arg[0] = VMPL of the caller; request and response pages */
 	MAILBOX_REQ_EXT_GUEST_REQUEST = 2, /* also certs; arg[1] = pages offered */
+	/* The disk: arg[0] = first sector, arg[1] = bytes of disk[]; result 0, or the host cannot. */
+	MAILBOX_REQ_DISK_READ = 3,
+	MAILBOX_REQ_DISK_WRITE = 4,
+	MAILBOX_REQ_DISK_FLUSH = 5, /* no arguments */
 };
 
 /* Things the host process notes the time of; the doorbell byte is 'A' + event. */
@@ -174,6 +178,7 @@ struct mailbox {
 	struct mailbox_host host;
 	uint32_t xsave;	       /* XSAVE and what follows from it is in CPUID */
 	uint32_t test_devices; /* the ports of tests are there (device/test_ports.h) */
+	uint64_t disk_sectors; /* of the disk of VMPL0, 512 bytes each; 0: there is none */
 	struct mailbox_fault_plan faults[MAILBOX_FAULT_COUNT];
 	struct mailbox_exit_counter exits[MAILBOX_EXIT_KINDS];
 	uint64_t switches[4]; /* VMPL switches into each level */
@@ -185,6 +190,7 @@ struct mailbox {
 	uint8_t request_page[ABI_PAGE_SIZE];
 	uint8_t response_page[ABI_PAGE_SIZE];
 	uint8_t certs[4 * ABI_PAGE_SIZE];
+	uint8_t disk[64u << 10];
 	struct mailbox_pages pages[MAILBOX_PAGES_MAX];
 };
 _Static_assert(sizeof(struct mailbox) <= (1u << 20), "the mailbox fits its place");

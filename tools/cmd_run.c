@@ -98,6 +98,8 @@ static const struct option_row option_rows[] = {
 	OPTION(struct arguments, run.vmpl0_channel, "vmpl0-channel", SOCKET, "unix:PATH",
 	       "the same for the serial port that only VMPL0 reaches (without them the machine has "
 	       "no such ports)"),
+	OPTION(struct arguments, run.svsm_disk, "svsm-disk", FILE, "FILE",
+	       "a disk for VMPL0, the SVSM: the file's bytes, which it reads and writes"),
 	OPTION(struct arguments, run.test_devices, "test-devices", FLAG, NULL,
 	       "let the guest have what tests in a guest want: an echo at ports 0xe0 to 0xe3, and "
 	       "port "

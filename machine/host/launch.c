@@ -381,6 +381,7 @@ bool launch_load(const struct igvm_file *file, const struct launch_machine *mach
 	mailbox->xsave = machine->xsave || wants_xsave(file);
 	parameters_machine(&l.facts, machine->cpu_count, machine->ram_size, mailbox->flash_size,
 			   machine->command_line);
+	l.facts.svsm_disk = machine->svsm_disk;
 	for (unsigned int i = 0; i < MACHINE_CPUS_MAX; i++)
 		mailbox->vmsa_gpa[i] = MAILBOX_NO_VMSA;
 	ok = load_all(&l, file);

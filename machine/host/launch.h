@@ -28,7 +28,8 @@ struct launch_machine {
 	const struct host_model *host;
 	uint64_t ram_size;
 	unsigned int cpu_count;
-	bool xsave; /* the guest is shown XSAVE, also where its file does not ask for it */
+	bool svsm_disk; /* VMPL0 has a disk */
+	bool xsave;	/* the guest is shown XSAVE, also where its file does not ask for it */
 	const char *command_line; /* of the parameter COMMAND_LINE */
 };
 

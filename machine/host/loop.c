@@ -74,6 +74,22 @@ static uint64_t guest_request(struct machine *m, struct mailbox *mailbox)
 	return status;
 }
 
+static uint64_t disk_transfer(struct machine *m, const struct mailbox *mailbox)
+{
+	uint8_t *data = m->memory.mailbox->disk;
+	int failure = EINVAL;
+
+	if (mailbox->arg[1] <= sizeof(mailbox->disk))
+		failure = disk_request(&m->disk, mailbox->request, mailbox->arg[0], mailbox->arg[1],
+				       data);
+	if (failure != 0)
+		machine_log(m, "host", "%s: request %u of the disk, %llu bytes at sector %llu: %s",
+			    m->options->svsm_disk ? m->options->svsm_disk : "no disk",
+			    mailbox->request, (unsigned long long)mailbox->arg[1],
+			    (unsigned long long)mailbox->arg[0], strerror(failure));
+	return (uint64_t)failure;
+}
+
 static void serve_request(struct machine *m)
 {
 	struct mailbox *mailbox = m->memory.mailbox;
@@ -84,6 +100,11 @@ static void serve_request(struct machine *m)
 	case MAILBOX_REQ_GUEST_REQUEST:
 	case MAILBOX_REQ_EXT_GUEST_REQUEST:
 		mailbox->result = guest_request(m, mailbox);
+		break;
+	case MAILBOX_REQ_DISK_READ:
+	case MAILBOX_REQ_DISK_WRITE:
+	case MAILBOX_REQ_DISK_FLUSH:
+		mailbox->result = disk_transfer(m, mailbox);
 		break;
 	default:
 		machine_log(m, "host", "unknown request %u", mailbox->request);

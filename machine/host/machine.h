@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "machine/host/chain.h"
+#include "machine/host/disk.h"
 #include "machine/host/launch.h"
 #include "machine/host/psp.h"
 #include "machine/host/qemu.h"
@@ -28,8 +29,10 @@ struct machine {
 	struct chain chain;
 	struct psp psp;
 	struct machine_memory memory;
+	struct disk disk; /* of VMPL0 */
 	void *hv_ram;
 	int guest_ram_fd, hv_ram_fd;
+	int hardware_info_fd;	   /* a file that the guest asks QEMU for; -1: there is none */
 	int streams[STREAM_COUNT]; /* our ends; -1 after their end */
 	int signal_fd;
 	struct qemu qemu;

@@ -189,6 +189,19 @@ static void tree_serial_ports(struct device_tree *tree)
 	device_tree_end(tree);
 }
 
+/* A virtio device with the MMIO transport (Linux, virtio/mmio.yaml), which raises no interrupt. */
+static void tree_svsm_disk(struct device_tree *tree)
+{
+	const uint32_t reg[] = { 0, (uint32_t)MACHINE_SVSM_DISK, 0, ABI_PAGE_SIZE };
+	char name[NODE_NAME_MAX];
+
+	snprintf(name, sizeof(name), "virtio@%llx", MACHINE_SVSM_DISK);
+	device_tree_node(tree, name);
+	device_tree_text(tree, "compatible", "virtio,mmio");
+	device_tree_cells(tree, "reg", reg, 4);
+	device_tree_end(tree);
+}
+
 static void put_device_tree(struct bytes_writer *w, const struct parameters_facts *facts)
 {
 	const uint32_t two = 2;
@@ -205,6 +218,8 @@ static void put_device_tree(struct bytes_writer *w, const struct parameters_fact
 	for (uint32_t i = 0; i < facts->range_count; i++)
 		tree_memory(&tree, &facts->ranges[i]);
 	tree_serial_ports(&tree);
+	if (facts->svsm_disk)
+		tree_svsm_disk(&tree);
 	size = device_tree_finish(&tree);
 	w->size += size;
 	w->bad |= size == 0;

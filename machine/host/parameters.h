@@ -29,6 +29,7 @@ struct parameters_facts {
 	struct parameters_range ranges[PARAMETERS_RANGES_MAX]; /* ascending */
 	uint32_t range_count;
 	struct socle_range mmio[IGVM_MMIO_RANGES]; /* of no size: there is none */
+	bool svsm_disk;				   /* the device at MACHINE_SVSM_DISK is there */
 	const char *command_line;
 };
 

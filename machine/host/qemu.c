@@ -156,6 +156,10 @@ static void build_arguments(struct arguments *args, const struct qemu_config *c)
 	add(args, "%s", c->hv_image);
 	add_memory(args, c);
 	add_devices(args, c);
+	if (c->hardware_info_fd >= 0) {
+		add(args, "-fw_cfg");
+		add(args, "name=etc/hardware-info,file=/proc/self/fd/%d", c->hardware_info_fd);
+	}
 }
 
 static void keep_open(int fd)
@@ -179,6 +183,7 @@ static void become_qemu(const struct qemu_config *c, char **argv, pid_t parent)
 	setpgid(0, 0);
 	keep_open(c->guest_ram_fd);
 	keep_open(c->hv_ram_fd);
+	keep_open(c->hardware_info_fd);
 	keep_open(c->console_fd);
 	keep_open(c->doorbell_fd);
 	keep_open(c->debug_fd);

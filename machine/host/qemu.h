@@ -21,6 +21,7 @@ struct qemu_config {
 	uint64_t memory;
 	/* Descriptors for QEMU; the caller closes them after qemu_start(). */
 	int guest_ram_fd, hv_ram_fd;	       /* memfds */
+	int hardware_info_fd;		       /* the file that fw_cfg has; -1: none */
 	int console_fd, doorbell_fd, debug_fd; /* stream sockets */
 	int output_fd;			       /* its stdout and stderr */
 };

@@ -22,6 +22,17 @@
 
 #define IMAGE_SIZE_MAX (1ull << 30)
 
+/*
+ * An entry of fw_cfg's etc/hardware-info: edk2's HardwareInfoLib has the format, COCONUT-SVSM's QEMU the
+ * type, which says where a virtio device of the SVSM is.
+ */
+struct hardware_info {
+	uint64_t type, size; /* of what follows */
+	uint64_t address;
+};
+ABI_SIZE(struct hardware_info, 24);
+#define HARDWARE_INFO_SVSM_VIRTIO_MMIO 0x1000u
+
 /* QEMU's ends of the sockets, by enum machine_stream; closed once it runs. */
 struct far_ends {
 	int fds[STREAM_COUNT];
@@ -157,12 +168,32 @@ static bool make_memory(struct machine *m, struct host_error *error)
 	return true;
 }
 
+/* The disk, and what guests read about it: fw_cfg's etc/hardware-info. */
+static bool open_disk(struct machine *m, struct host_error *error)
+{
+	static const struct hardware_info info = { .type = HARDWARE_INFO_SVSM_VIRTIO_MMIO,
+						   .size = sizeof(uint64_t),
+						   .address = MACHINE_SVSM_DISK };
+
+	if (!m->options->svsm_disk)
+		return true;
+	if (!disk_open(&m->disk, m->options->svsm_disk, error))
+		return false;
+	m->memory.mailbox->disk_sectors = m->disk.sectors;
+	m->hardware_info_fd = memfd_create("hardware-info", MFD_CLOEXEC);
+	if (m->hardware_info_fd < 0 ||
+	    write(m->hardware_info_fd, &info, sizeof(info)) != (ssize_t)sizeof(info))
+		return host_fail(error, "cannot make memory: %s", strerror(errno));
+	return true;
+}
+
 static struct launch_machine launch_machine_of(const struct run_options *options)
 {
 	return (struct launch_machine){ .host = options->host,
 					.xsave = options->xsave,
 					.ram_size = options->memory,
 					.cpu_count = options->cpus,
+					.svsm_disk = options->svsm_disk != NULL,
 					.command_line = options->command_line };
 }
 
@@ -272,6 +303,7 @@ static bool start_qemu(struct machine *m, const struct far_ends *far, struct hos
 		.memory = m->options->memory,
 		.guest_ram_fd = m->guest_ram_fd,
 		.hv_ram_fd = m->hv_ram_fd,
+		.hardware_info_fd = m->hardware_info_fd,
 		.console_fd = far->fds[STREAM_CONSOLE],
 		.doorbell_fd = far->fds[STREAM_DOORBELL],
 		.debug_fd = far->fds[STREAM_DEBUG],
@@ -359,6 +391,8 @@ static void take_down(struct machine *m)
 		munmap(m->hv_ram, machine_hv_size(m->options->memory));
 	close_fd(m->guest_ram_fd);
 	close_fd(m->hv_ram_fd);
+	close_fd(m->hardware_info_fd);
+	disk_close(&m->disk);
 	close_fd(m->signal_fd);
 	close_file(m->machine_log);
 	close_file(m->console_log);
@@ -393,6 +427,8 @@ enum run_status run_machine(const struct run_options *options, struct host_error
 	struct machine m = { .options = options,
 			     .guest_ram_fd = -1,
 			     .hv_ram_fd = -1,
+			     .hardware_info_fd = -1,
+			     .disk = { .fd = -1 },
 			     .streams = { -1, -1, -1, -1 },
 			     .signal_fd = -1 };
 	enum run_status status = RUN_MISUSE;
@@ -401,9 +437,10 @@ enum run_status run_machine(const struct run_options *options, struct host_error
 	sigset_t old;
 
 	sigprocmask(SIG_SETMASK, NULL, &old);
-	if (open_image(&image, options, error) && make_memory(&m, error) && open_psp(&m, error) &&
-	    load_image(&m, &image, error) && export_certificates(&m, error) &&
-	    open_logs(&m, error) && watch_signals(&m, &old, error) && run(&m, &stop, error))
+	if (open_image(&image, options, error) && make_memory(&m, error) && open_disk(&m, error) &&
+	    open_psp(&m, error) && load_image(&m, &image, error) &&
+	    export_certificates(&m, error) && open_logs(&m, error) &&
+	    watch_signals(&m, &old, error) && run(&m, &stop, error))
 		status = finish(&m, &stop, error);
 	file_free(&image.bytes);
 	take_down(&m);

@@ -50,6 +50,7 @@ struct run_options {
 	const char *command_line; /* that an IGVM file may ask for as a parameter */
 	/* Unix sockets that QEMU listens on, or NULL */
 	const char *channel, *vmpl0_channel, *test_channel;
+	const char *svsm_disk; /* a file, the disk of VMPL0; NULL: it has none */
 	const char *log_dir;   /* NULL: console and debug console go to stdout, no timeline */
 	const char *dump_dir;  /* NULL: memory is not written when the machine has ended */
 	const char *certs_out; /* NULL: certificates are not written */

@@ -164,6 +164,7 @@ def judge_tables(result, folder, parts, cpus, size):
 
 
 def judge_tree(result, folder, tree, cpus, size):
+    """With two vCPUs the machine has a disk for VMPL0."""
     source, complaints = tree_of(folder, tree)
     result(source and not complaints, "the device tree is one to dtc, which has no warning",
            complaints)
@@ -171,6 +172,8 @@ def judge_tree(result, folder, tree, cpus, size):
            "it has the vCPUs", source)
     low, high = "0x00 0x00 0x00 0xa0000", f"0x00 0xc0000 0x00 {size - 0xc0000:#x}"
     result(f"reg = <{low}>" in source and f"reg = <{high}>" in source, "and the RAM", source)
+    disk = 'virtio@fef00000 {\n\t\tcompatible = "virtio,mmio";\n\t\treg = <0x00 0xfef00000 0x00 0x1000>;'
+    result((disk in source) == (cpus == 2) and source.count("virtio") == 2 * (cpus == 2), "and the disk", source)
     result('bootargs = "console=ttyS0 \\"two words\\"";' in source, "and the command line", source)
 
 
@@ -215,9 +218,11 @@ class Runner:
     def run(self, image, name, cpus, mib):
         logs = self.folder / name
         logs.mkdir()
+        disk = logs / "disk"
+        disk.write_bytes(bytes(512))
         stop, output = machine.run(
             self.socle, image, logs, self.keys, "--cpus", cpus, "--memory", f"{mib}M", "--hv",
-            self.hv, "--append", COMMAND_LINE, seconds=60)
+            self.hv, "--append", COMMAND_LINE, *(("--svsm-disk", disk) if cpus == 2 else ()), seconds=60)
         return stop, output, machine.log_of(logs)
 
 

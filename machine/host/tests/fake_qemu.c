@@ -134,6 +134,38 @@ static void play_requests(const struct fake *f)
 	stop(f, MAILBOX_STOP_POWEROFF);
 }
 
+/* The disk of "disk", eight sectors: what is in the mailbox, and what comes back. */
+static void play_disk(const struct fake *f)
+{
+	static const struct {
+		enum mailbox_request request;
+		uint64_t sector, bytes;
+	} requests[] = {
+		{ MAILBOX_REQ_DISK_WRITE, 7, 512 },	   { MAILBOX_REQ_DISK_FLUSH, 0, 0 },
+		{ MAILBOX_REQ_DISK_READ, 6, 1024 },	   { MAILBOX_REQ_DISK_READ, 8, 512 },
+		{ MAILBOX_REQ_DISK_READ, 0, 65536 + 512 },
+	};
+	struct mailbox *m = f->mailbox;
+	char line[80];
+
+	memset(m->disk, 'x', sizeof(m->disk));
+	for (size_t i = 0; i < sizeof(requests) / sizeof(requests[0]); i++) {
+		m->request = requests[i].request;
+		m->arg[0] = requests[i].sector;
+		m->arg[1] = requests[i].bytes;
+		__atomic_store_n(&m->state, MAILBOX_REQUEST, __ATOMIC_RELEASE);
+		ring(f, MAILBOX_EVENT_REQUEST);
+		while (__atomic_load_n(&m->state, __ATOMIC_ACQUIRE) != MAILBOX_DONE)
+			usleep(1000);
+		snprintf(line, sizeof(line), "disk %llu: %llu %c%c\n",
+			 (unsigned long long)m->disk_sectors, (unsigned long long)m->result,
+			 m->disk[0], m->disk[1023]);
+		hv_log(f, line);
+		m->state = MAILBOX_IDLE;
+	}
+	stop(f, MAILBOX_STOP_POWEROFF);
+}
+
 static void play_logs(const struct fake *f)
 {
 	text(f->debug, "monitor: boot\r\nmonitor: services ");
@@ -232,6 +264,8 @@ static void play(const struct fake *f, const char *scenario)
 	}
 	if (strcmp(scenario, "requests") == 0)
 		play_requests(f);
+	if (strcmp(scenario, "disk") == 0)
+		play_disk(f);
 	if (strcmp(scenario, "logs") == 0)
 		play_logs(f);
 	if (strcmp(scenario, "monitor-ends") == 0)

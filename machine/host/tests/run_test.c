@@ -178,6 +178,36 @@ static void test_requests(void **state)
 	assert_log_has("logs/machine.log", "host: unknown request 77\n");
 }
 
+static void test_disk(void **state)
+{
+	struct run_options options = options_for("disk");
+	struct host_error error = { 0 };
+	char text[8 * 512];
+	FILE *f = fopen("disk", "w");
+
+	(void)state;
+	memset(text, 'o', sizeof(text));
+	assert_non_null(f);
+	assert_int_equal(fwrite(text, 1, sizeof(text), f), sizeof(text));
+	assert_int_equal(fclose(f), 0);
+	options.svsm_disk = "disk";
+	assert_int_equal(run_machine(&options, &error), RUN_POWEROFF);
+	assert_file("disk", sizeof(text), 7 * 512 - 1, 'o');
+	assert_file("disk", sizeof(text), 7 * 512, 'x');
+	assert_file("disk", sizeof(text), 8 * 512 - 1, 'x');
+	assert_log_has("logs/machine.log", "hv: disk 8: 0 xx\n");
+	assert_log_has("logs/machine.log", "hv: disk 8: 0 ox\n");
+	/* EINVAL: beyond its end, and beyond the mailbox. */
+	assert_log_has(
+		"logs/machine.log",
+		"host: disk: request 3 of the disk, 512 bytes at sector 8: Invalid argument\n");
+	assert_log_has("logs/machine.log", "hv: disk 8: 22 ox\n");
+	assert_log_has("logs/machine.log", "66048 bytes at sector 0: Invalid argument\n");
+	options.svsm_disk = "no-disk";
+	assert_int_equal(run_machine(&options, &error), RUN_MISUSE);
+	assert_string_equal(error.text, "no-disk: No such file or directory");
+}
+
 static void assert_order(const json_t *events, const char *before, const char *after)
 {
 	json_int_t a = json_integer_value(json_object_get(json_object_get(events, before), "ns"));
@@ -406,6 +436,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_long_log), cmocka_unit_test(test_launch),
 		cmocka_unit_test(test_timeout),	 cmocka_unit_test(test_signals),
 		cmocka_unit_test(test_misuse),	 cmocka_unit_test(test_dump),
+		cmocka_unit_test(test_disk),
 	};
 
 	if (argc != 2 || !(fake_qemu = realpath(argv[1], NULL)))

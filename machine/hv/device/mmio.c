@@ -2,6 +2,7 @@
 #include "machine/hv/device/mmio.h"
 
 #include "machine/hv/base/x86.h"
+#include "machine/hv/device/svsm_disk.h"
 #include "machine/hv/event/local_apic.h"
 #include "machine/hv/event/pins.h"
 #include "machine/hv/memory/guest.h"
@@ -79,6 +80,7 @@ static const struct {
 	{ IOAPIC_BASE, IOAPIC_BASE + ABI_PAGE_SIZE, ioapic_access },
 	/* Not here: HPET (its messages could be INIT to us), message addresses, ROM. */
 	{ APIC_MMIO_BASE, APIC_MMIO_BASE + ABI_PAGE_SIZE, apic_access },
+	{ MACHINE_SVSM_DISK, MACHINE_SVSM_DISK + ABI_PAGE_SIZE, svsm_disk_access },
 };
 
 bool mmio_access(struct mmio_access *a)

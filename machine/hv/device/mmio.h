@@ -16,7 +16,10 @@ struct mmio_access {
 	uint64_t value; /* in or out */
 };
 
-/* False: RAM, or above 4 GiB, where the hypervisor lives. */
+/*
+ * False: RAM, or above 4 GiB, where the hypervisor lives. The big lock may be free meanwhile: what was
+ * looked at in guest memory has to be looked at again.
+ */
 bool mmio_access(struct mmio_access *a);
 
 #endif

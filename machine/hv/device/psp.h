@@ -12,16 +12,10 @@ struct psp_certs {
 };
 
 /*
- * Waits until no other vCPU has a request on its way, with the big lock dropped meanwhile. After
- * it, and before the lock is dropped again, come the look at the guest's pages and the request.
- */
-void psp_wait(void);
-
-/*
  * Sends one sealed guest message of that VMPL to the AMD-SP and waits for the answer, with the big
  * lock dropped meanwhile: guest pages looked at before must be looked at again. response is the
  * mailbox's page and good until the lock is dropped. request is copied before the lock is dropped,
- * which rests on psp_wait(). certs is NULL for a plain request.
+ * which rests on host_call_wait().  certs is NULL for a plain request.
  * Returns SW_EXITINFO2: 0, or VMM error in 63:32 and firmware error in 31:0.
  */
 uint64_t psp_guest_request(unsigned int vmpl, const uint8_t request[ABI_PAGE_SIZE],

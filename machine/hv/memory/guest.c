@@ -60,18 +60,41 @@ void *guest_ptr(uint64_t gpa, size_t size, enum guest_side side)
 	return (void *)(guest_frame(guest_page(gpa)) + offset);
 }
 
+/* How many of size bytes lie in the page of gpa. */
+static size_t part_in_page(uint64_t gpa, size_t size)
+{
+	size_t part = ABI_PAGE_SIZE - gpa % ABI_PAGE_SIZE;
+
+	return part < size ? part : size;
+}
+
 bool guest_write_shared(uint64_t gpa, const void *from, size_t size)
 {
-	for (size_t done = 0; done < size;) {
-		size_t part = ABI_PAGE_SIZE - (gpa + done) % ABI_PAGE_SIZE;
-		void *at;
+	const uint8_t *bytes = from;
 
-		if (part > size - done)
-			part = size - done;
-		at = guest_ptr(gpa + done, part, GUEST_SHARED);
+	for (size_t done = 0; done < size;) {
+		size_t part = part_in_page(gpa + done, size - done);
+		void *at = guest_ptr(gpa + done, part, GUEST_SHARED);
+
 		if (!at)
 			return false;
-		memcpy(at, (const uint8_t *)from + done, part);
+		memcpy(at, bytes + done, part);
+		done += part;
+	}
+	return true;
+}
+
+bool guest_read_shared(uint64_t gpa, void *to, size_t size)
+{
+	uint8_t *bytes = to;
+
+	for (size_t done = 0; done < size;) {
+		size_t part = part_in_page(gpa + done, size - done);
+		const void *at = guest_ptr(gpa + done, part, GUEST_SHARED);
+
+		if (!at)
+			return false;
+		memcpy(bytes + done, at, part);
 		done += part;
 	}
 	return true;

@@ -87,4 +87,7 @@ void *guest_ptr(uint64_t gpa, size_t size, enum guest_side side);
 /* Writes to shared pages. False, and possibly a part written, when one of them is not shared. */
 bool guest_write_shared(uint64_t gpa, const void *from, size_t size);
 
+/* Reads them, in the same way. */
+bool guest_read_shared(uint64_t gpa, void *to, size_t size);
+
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "machine/hv/vmgexit/handlers.h"
 
+#include "machine/hv/device/host_call.h"
 #include "machine/hv/device/psp.h"
 #include "machine/hv/memory/guest.h"
 
@@ -67,7 +68,7 @@ void nae_guest_request(struct ghcb_call *c)
 	const uint8_t *request, *response;
 	uint64_t result;
 
-	psp_wait();
+	host_call_wait();
 	request = request_page(c);
 	if (request == NULL)
 		return;

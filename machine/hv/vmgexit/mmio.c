@@ -30,6 +30,9 @@ void nae_mmio(struct ghcb_call *c)
 		ghcb_error(c, GHCB_ERROR_INVALID_INPUT);
 		return;
 	}
+	/* The page may have changed sides while a device was waited for. */
 	if (!a.write)
+		data = ghcb_scratch(c, a.size);
+	if (!a.write && data != NULL)
 		memcpy(data, &a.value, a.size);
 }
