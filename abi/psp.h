@@ -16,6 +16,8 @@
 #define PSP_MSG_VERSION 1u
 #define PSP_MSG_REPORT_REQ 5u
 #define PSP_MSG_REPORT_RSP 6u
+#define PSP_MSG_TSC_INFO_REQ 17u
+#define PSP_MSG_TSC_INFO_RSP 18u
 
 /* The IV is seqno, little-endian, followed by four zero bytes. */
 struct psp_msg_header {
@@ -109,6 +111,25 @@ struct psp_report_rsp {
 	struct psp_report report;
 };
 ABI_SIZE(struct psp_report_rsp, 0x20 + 0x4a0);
+
+/* MSG_TSC_INFO_REQ has nothing but reserved bytes. */
+struct psp_tsc_info_req {
+	uint8_t reserved[128];
+};
+ABI_SIZE(struct psp_tsc_info_req, 0x80);
+
+struct psp_tsc_info_rsp {
+	uint32_t status;
+	uint32_t reserved_004;
+	uint64_t tsc_scale; /* for VMSAs that the guest makes, 8.32 bits */
+	uint64_t tsc_offset;
+	uint32_t
+		tsc_factor; /* hundred-thousandths that the mean frequency is below GUEST_TSC_FREQ */
+	uint8_t reserved_01c[100];
+};
+ABI_SIZE(struct psp_tsc_info_rsp, 0x80);
+ABI_OFFSET(struct psp_tsc_info_rsp, tsc_scale, 0x8);
+ABI_OFFSET(struct psp_tsc_info_rsp, tsc_factor, 0x18);
 
 /* Guest policy (SNP_LAUNCH_START); bits 15:0 are the least firmware ABI, major and minor. */
 #define PSP_POLICY_SMT (1ull << 16)

@@ -12,6 +12,7 @@
 /* MSRs */
 #define SNP_MSR_GHCB 0xc0010130u
 #define SNP_MSR_SEV_STATUS 0xc0010131u
+#define SNP_MSR_GUEST_TSC_FREQ 0xc0010134u /* with Secure TSC: MHz, 17:0 */
 
 /*
  * SEV_FEATURES of a VMSA, those that somebody here knows; SEV_STATUS holds the same bits shifted
@@ -24,6 +25,8 @@
 #define SNP_FEATURE_BTB_ISOLATION (1ull << 7)
 #define SNP_FEATURE_SECURE_TSC (1ull << 9)
 #define SNP_FEATURE_SMT_PROTECTION (1ull << 15)
+#define SNP_TSC_SCALE_ONE (1ull << 32)	      /* GUEST_TSC_SCALE of a VMSA: 8.32 bits, */
+#define SNP_TSC_SCALE_MASK ((1ull << 40) - 1) /* and no more */
 #define SNP_SEV_STATUS_SEV (1ull << 0)
 #define SNP_SEV_STATUS_ES (1ull << 1)
 #define SNP_SEV_STATUS_FEATURES_SHIFT 2
@@ -159,6 +162,8 @@ ABI_OFFSET(struct snp_vmsa, rax, 0x1f8);
 ABI_OFFSET(struct snp_vmsa, cr2, 0x240);
 ABI_OFFSET(struct snp_vmsa, g_pat, 0x268);
 ABI_OFFSET(struct snp_vmsa, pkru, 0x2e8);
+ABI_OFFSET(struct snp_vmsa, tsc_scale, 0x2f0);
+ABI_OFFSET(struct snp_vmsa, tsc_offset, 0x2f8);
 ABI_OFFSET(struct snp_vmsa, rcx, 0x308);
 ABI_OFFSET(struct snp_vmsa, rbp, 0x328);
 ABI_OFFSET(struct snp_vmsa, r15, 0x378);

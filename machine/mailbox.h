@@ -179,6 +179,9 @@ struct mailbox {
 	uint32_t xsave;	       /* XSAVE and what follows from it is in CPUID */
 	uint32_t test_devices; /* the ports of tests are there (device/test_ports.h) */
 	uint64_t disk_sectors; /* of the disk of VMPL0, 512 bytes each; 0: there is none */
+	uint32_t secure_tsc;   /* a VMSA of the launch asks for it */
+	/* By the hypervisor: GUEST_TSC_FREQ, and how far below it the TSC is, in 1/100000. */
+	uint32_t tsc_mhz, tsc_factor;
 	struct mailbox_fault_plan faults[MAILBOX_FAULT_COUNT];
 	struct mailbox_exit_counter exits[MAILBOX_EXIT_KINDS];
 	uint64_t switches[4]; /* VMPL switches into each level */

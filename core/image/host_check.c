@@ -12,6 +12,8 @@
 #define CR0_REAL_MODE 0x30u
 #define CR0_PROTECTED_MODE 0x31u
 
+#define EFER_SVME (1ull << 12)
+
 #define NO_OFFSET SIZE_MAX
 
 struct host_run {
@@ -118,6 +120,8 @@ static bool check_vmsa(struct host_run *run, const struct igvm_directive *d)
 	memcpy(&vmsa, d->data, sizeof(vmsa));
 	if (!(vmsa.sev_features & SNP_FEATURE_SNP))
 		return refuse(run, "the VMSA does not have SNP among its SEV_FEATURES");
+	if (!(vmsa.efer & EFER_SVME)) /* KVM sets it, and measures it then (svm_set_efer()) */
+		return refuse(run, "the VMSA does not have EFER.SVME, and VMRUN refuses it so");
 	missing = vmsa.sev_features & ~host->sev_features;
 	if (missing)
 		return refuse(run, "the VMSA asks for %s, which host %s does not have",

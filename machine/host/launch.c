@@ -248,13 +248,17 @@ static bool load_page(struct load *l, const struct igvm_directive *d)
 static bool load_vmsa(struct load *l, const struct igvm_directive *d)
 {
 	struct mailbox *mailbox = l->memory->mailbox;
+	struct snp_vmsa vmsa;
 
+	memcpy(&vmsa, d->data, sizeof(vmsa));
+	psp_fill_vmsa(&vmsa);
+	mailbox->secure_tsc |= (vmsa.sev_features & SNP_FEATURE_SECURE_TSC) != 0;
 	mailbox->vmsa_gpa[d->vp_context.vp_index] = d->vp_context.gpa;
 	if (d->vp_context.gpa == IGVM_HELD_VMSA_GPA) {
-		memcpy(mailbox->held_vmsa[d->vp_context.vp_index], d->data, ABI_PAGE_SIZE);
+		memcpy(mailbox->held_vmsa[d->vp_context.vp_index], &vmsa, sizeof(vmsa));
 		return true;
 	}
-	memcpy(place_of(l, d), d->data, d->size);
+	memcpy(place_of(l, d), &vmsa, sizeof(vmsa));
 	return put_pages(l, d);
 }
 

@@ -68,6 +68,7 @@ static uint64_t guest_request(struct machine *m, struct mailbox *mailbox)
 		return (uint64_t)PSP_VMM_ERR_INVALID_LEN << 32;
 	}
 	memcpy(request, mailbox->request_page, sizeof(request));
+	m->psp.tsc_factor = mailbox->tsc_factor;
 	status = psp_guest_request(&m->psp, request, mailbox->response_page);
 	machine_log(m, "psp", "guest request from VMPL %u: status 0x%x",
 		    (unsigned int)mailbox->arg[0], status);

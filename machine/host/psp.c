@@ -55,6 +55,14 @@ void psp_fill_secrets(const struct psp *psp, struct snp_secrets *secrets)
 	memcpy(secrets->vmpck, psp->vmpck, sizeof(secrets->vmpck));
 }
 
+void psp_fill_vmsa(struct snp_vmsa *vmsa)
+{
+	if (!(vmsa->sev_features & SNP_FEATURE_SECURE_TSC))
+		return;
+	vmsa->tsc_scale = SNP_TSC_SCALE_ONE;
+	vmsa->tsc_offset = 0;
+}
+
 static void make_iv(uint64_t seqno, uint8_t iv[IV_SIZE])
 {
 	memset(iv, 0, IV_SIZE);
@@ -86,16 +94,21 @@ static bool gcm(bool seal, const uint8_t key[SNP_VMPCK_SIZE], struct psp_msg_hea
 	return ok;
 }
 
+/* A kind of request, and what answers it: false when that cannot be made. */
+struct psp_message {
+	uint8_t type, answer_type;
+	uint16_t size, answer_size;
+	bool (*answer)(const struct psp *psp, const void *request, uint8_t vmpck, void *response);
+};
+
 static bool header_ok(const struct psp_msg_header *header)
 {
 	return bytes_are_zero(header->authtag + TAG_SIZE, sizeof(header->authtag) - TAG_SIZE) &&
 	       bytes_are_zero(header->reserved_028, sizeof(header->reserved_028)) &&
 	       header->algo == PSP_MSG_ALGO_AES_256_GCM &&
 	       header->header_version == PSP_MSG_HEADER_VERSION &&
-	       header->header_size == sizeof(*header) && header->type == PSP_MSG_REPORT_REQ &&
-	       header->version == PSP_MSG_VERSION &&
-	       header->size == sizeof(struct psp_report_req) && header->reserved_038 == 0 &&
-	       header->vmpck < SNP_VMPL_COUNT &&
+	       header->header_size == sizeof(*header) && header->version == PSP_MSG_VERSION &&
+	       header->reserved_038 == 0 && header->vmpck < SNP_VMPL_COUNT &&
 	       bytes_are_zero(header->reserved_03d, sizeof(header->reserved_03d));
 }
 
@@ -151,9 +164,11 @@ static bool make_report(const struct psp *psp, const struct psp_report_req *req,
 	return chain_sign_report(psp->chain, report);
 }
 
-static bool answer_report(const struct psp *psp, const struct psp_report_req *req, uint8_t vmpck,
-			  struct psp_report_rsp *rsp)
+static bool answer_report(const struct psp *psp, const void *request, uint8_t vmpck, void *response)
 {
+	const struct psp_report_req *req = request;
+	struct psp_report_rsp *rsp = response;
+
 	*rsp = (struct psp_report_rsp){ .status = request_status(req, vmpck) };
 	if (rsp->status != PSP_STATUS_OK)
 		return true;
@@ -161,23 +176,65 @@ static bool answer_report(const struct psp *psp, const struct psp_report_req *re
 	return make_report(psp, req, &rsp->report);
 }
 
-static bool seal(const struct psp *psp, uint8_t vmpck, uint64_t seqno,
-		 const struct psp_report_rsp *rsp, uint8_t page[ABI_PAGE_SIZE])
+/* Any guest may ask, whether it has Secure TSC or not. */
+static bool answer_tsc_info(const struct psp *psp, const void *request, uint8_t vmpck,
+			    void *response)
+{
+	const struct psp_tsc_info_req *req = request;
+	struct psp_tsc_info_rsp *rsp = response;
+
+	(void)vmpck;
+	*rsp = (struct psp_tsc_info_rsp){ .status = PSP_STATUS_INVALID_PARAMETER };
+	if (bytes_are_zero(req->reserved, sizeof(req->reserved)))
+		*rsp = (struct psp_tsc_info_rsp){ .tsc_scale = SNP_TSC_SCALE_ONE,
+						  .tsc_factor = psp->tsc_factor };
+	return true;
+}
+
+static const struct psp_message messages[] = {
+	{ PSP_MSG_REPORT_REQ, PSP_MSG_REPORT_RSP, sizeof(struct psp_report_req),
+	  sizeof(struct psp_report_rsp), answer_report },
+	{ PSP_MSG_TSC_INFO_REQ, PSP_MSG_TSC_INFO_RSP, sizeof(struct psp_tsc_info_req),
+	  sizeof(struct psp_tsc_info_rsp), answer_tsc_info },
+};
+
+/* Room for any of them. */
+union psp_request {
+	struct psp_report_req report;
+	struct psp_tsc_info_req tsc_info;
+};
+
+union psp_response {
+	struct psp_report_rsp report;
+	struct psp_tsc_info_rsp tsc_info;
+};
+
+static const struct psp_message *find_message(const struct psp_msg_header *header)
+{
+	for (size_t i = 0; i < sizeof(messages) / sizeof(messages[0]); i++) {
+		if (messages[i].type == header->type && messages[i].size == header->size)
+			return &messages[i];
+	}
+	return NULL;
+}
+
+static bool seal(const struct psp *psp, const struct psp_message *message, uint8_t vmpck,
+		 uint64_t seqno, const union psp_response *rsp, uint8_t page[ABI_PAGE_SIZE])
 {
 	struct psp_msg_header header = {
 		.seqno = seqno,
 		.algo = PSP_MSG_ALGO_AES_256_GCM,
 		.header_version = PSP_MSG_HEADER_VERSION,
 		.header_size = sizeof(header),
-		.type = PSP_MSG_REPORT_RSP,
+		.type = message->answer_type,
 		.version = PSP_MSG_VERSION,
-		.size = sizeof(*rsp),
+		.size = message->answer_size,
 		.vmpck = vmpck,
 	};
 
 	memset(page, 0, ABI_PAGE_SIZE);
-	memcpy(page + sizeof(header), rsp, sizeof(*rsp));
-	if (!gcm(true, psp->vmpck[vmpck], &header, page + sizeof(header), sizeof(*rsp)))
+	memcpy(page + sizeof(header), rsp, message->answer_size);
+	if (!gcm(true, psp->vmpck[vmpck], &header, page + sizeof(header), message->answer_size))
 		return false;
 	memcpy(page, &header, sizeof(header));
 	return true;
@@ -186,25 +243,27 @@ static bool seal(const struct psp *psp, uint8_t vmpck, uint64_t seqno,
 enum psp_status psp_guest_request(struct psp *psp, const uint8_t request[ABI_PAGE_SIZE],
 				  uint8_t response[ABI_PAGE_SIZE])
 {
+	const struct psp_message *message;
 	struct psp_msg_header header;
-	struct psp_report_req req;
-	struct psp_report_rsp rsp;
+	union psp_request req;
+	union psp_response rsp;
 	uint8_t page[ABI_PAGE_SIZE];
 	uint64_t *last;
 
 	memcpy(&header, request, sizeof(header));
 	memcpy(&req, request + sizeof(header), sizeof(req));
-	if (!header_ok(&header))
+	message = find_message(&header);
+	if (!header_ok(&header) || !message)
 		return PSP_INVALID_PARAM;
 	last = &psp->last_seqno[header.vmpck];
 	if (*last > UINT64_MAX - 2)
 		return PSP_AEAD_OFLOW;
 	if (header.seqno != *last + 1)
 		return PSP_INVALID_PARAM;
-	if (!gcm(false, psp->vmpck[header.vmpck], &header, (uint8_t *)&req, sizeof(req)))
+	if (!gcm(false, psp->vmpck[header.vmpck], &header, (uint8_t *)&req, message->size))
 		return PSP_BAD_MEASUREMENT;
-	if (!answer_report(psp, &req, header.vmpck, &rsp) ||
-	    !seal(psp, header.vmpck, *last + 2, &rsp, page))
+	if (!message->answer(psp, &req, header.vmpck, &rsp) ||
+	    !seal(psp, message, header.vmpck, *last + 2, &rsp, page))
 		return PSP_HARDWARE;
 	*last += 2;
 	memcpy(response, page, sizeof(page));

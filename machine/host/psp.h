@@ -2,7 +2,7 @@
 /*
  * The AMD Secure Processor as a guest of the emulated machine meets it: the secrets page of the
  * launch, and guest messages (SEV-SNP Firmware ABI, 56860: SNP_LAUNCH_START, SNP_LAUNCH_UPDATE,
- * SNP_GUEST_REQUEST, MSG_REPORT_REQ). Everything in a message is the guest's and untrusted.
+ * SNP_GUEST_REQUEST, MSG_REPORT_REQ, MSG_TSC_INFO_REQ). Everything in a message is the guest's and untrusted.
  */
 #ifndef SOCLE_MACHINE_HOST_PSP_H
 #define SOCLE_MACHINE_HOST_PSP_H
@@ -44,6 +44,7 @@ struct psp {
 	uint8_t vmpck[SNP_VMPL_COUNT][SNP_VMPCK_SIZE];
 	uint64_t last_seqno[SNP_VMPL_COUNT]; /* of each key, of the last answer */
 	uint8_t report_id[32];
+	uint32_t tsc_factor; /* how far the guest's TSC is below GUEST_TSC_FREQ, in 1/100000 */
 };
 
 /* Draws the guest's keys and report id. False when there are no random numbers. */
@@ -52,7 +53,16 @@ bool psp_init(struct psp *psp, const struct chain *chain);
 /* NULL when SNP_LAUNCH_START takes the policy, else why it does not. */
 const char *psp_policy_refusal(uint64_t policy);
 
-/* The page that SNP_LAUNCH_UPDATE writes for page type SECRETS. */
+/*
+ * What SNP_LAUNCH_UPDATE sets in a VMSA that it has measured: with Secure TSC, the scale and offset of
+ * its TSC, which is the processor's here.
+ */
+void psp_fill_vmsa(struct snp_vmsa *vmsa);
+
+/*
+ * The page that SNP_LAUNCH_UPDATE writes for page type SECRETS, but for TSC_FACTOR: the hypervisor
+ * measures that.
+ */
 void psp_fill_secrets(const struct psp *psp, struct snp_secrets *secrets);
 
 /*

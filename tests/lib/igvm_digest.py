@@ -55,7 +55,9 @@ def digest(data):
     for page_type, gpa, memory in pages(data):
         contents = bytes(48)
         if page_type in (NORMAL, VMSA):
-            contents = hashlib.sha384(memory).digest()
+            # GUEST_TSC_SCALE and GUEST_TSC_OFFSET of a VMSA count as 0 (AMD's published firmware).
+            hashed = memory[:0x2f0] + bytes(16) + memory[0x300:] if page_type == VMSA else memory
+            contents = hashlib.sha384(hashed).digest()
         info = value + contents + struct.pack('<HBBIQ', 0x70, page_type, 0, 0, gpa)
         assert len(info) == 0x70
         value = hashlib.sha384(info).digest()

@@ -4,11 +4,25 @@
 #include <openssl/evp.h>
 #include <string.h>
 
+#include "abi/snp.h"
+
 static const uint8_t zero_page[ABI_PAGE_SIZE];
 
 static bool sha384(const void *data, size_t size, uint8_t out[PSP_MEASUREMENT_SIZE])
 {
 	return EVP_Digest(data, size, out, NULL, EVP_sha384(), NULL) == 1;
+}
+
+/* Scale and offset of the TSC are the AMD-SP's, and count as 0 (SNP_LAUNCH_UPDATE). */
+static bool sha384_of_vmsa(const void *contents, uint8_t out[PSP_MEASUREMENT_SIZE])
+{
+	struct snp_vmsa vmsa = { 0 };
+
+	if (contents)
+		memcpy(&vmsa, contents, sizeof(vmsa));
+	vmsa.tsc_scale = 0;
+	vmsa.tsc_offset = 0;
+	return sha384(&vmsa, sizeof(vmsa), out);
 }
 
 void launch_digest_init(struct launch_digest *digest)
@@ -26,10 +40,11 @@ bool launch_digest_page(struct launch_digest *digest, enum psp_page_type type, u
 	};
 
 	memcpy(info.digest_cur, digest->value, sizeof(info.digest_cur));
-	if (type == PSP_PAGE_TYPE_NORMAL || type == PSP_PAGE_TYPE_VMSA) {
-		if (!sha384(contents ? contents : zero_page, ABI_PAGE_SIZE, info.contents))
-			return false;
-	}
+	if (type == PSP_PAGE_TYPE_VMSA && !sha384_of_vmsa(contents, info.contents))
+		return false;
+	if (type == PSP_PAGE_TYPE_NORMAL &&
+	    !sha384(contents ? contents : zero_page, ABI_PAGE_SIZE, info.contents))
+		return false;
 	return sha384(&info, sizeof(info), digest->value);
 }
 

@@ -269,7 +269,7 @@ static void test_hosts(void **state)
 	assert_host(&make, "kvm-svsm", NULL);
 	assert_host(&make, "hyperv", NULL);
 	make.vmsa.sev_features = 0x201;
-	assert_host(&make, "strict", "asks for Secure TSC, which host strict does not have");
+	assert_host(&make, "strict", NULL);
 	assert_host(&make, "kvm-svsm", "asks for Secure TSC, which host kvm-svsm does not have");
 	assert_host(&make, "hyperv", "asks for Secure TSC, which host hyperv does not have");
 	make.vmsa.sev_features = 0x80e9;
@@ -308,6 +308,12 @@ static void test_vmsa(void **state)
 	make_igvm_default(&make);
 	make.vmsa.sev_features = 0x8;
 	assert_refused(&make, "does not have SNP");
+	/* APM volume 2, 15.5.1: EFER.SVME is zero, an illegal state. Of any vCPU of the launch. */
+	make_igvm_default(&make);
+	make.vmsa.efer = 0xd00;
+	assert_refused(&make, "the VMSA does not have EFER.SVME, and VMRUN refuses it so, header");
+	make.vmsa.efer = 0x1d00;
+	assert_taken(&make);
 }
 
 static void test_policy(void **state)
@@ -335,7 +341,7 @@ static void test_load(void **state)
 	mailbox = l.memory.mailbox;
 	ram = l.memory.guest_ram;
 	assert_int_equal(mailbox->magic, 0x584f424c49414d53);
-	assert_int_equal(mailbox->version, 4);
+	assert_int_equal(mailbox->version, 5);
 	assert_int_equal(mailbox->cpu_count, 2);
 	assert_int_equal(mailbox->guest_ram_size, RAM_SIZE);
 	assert_int_equal(mailbox->vmsa_gpa[0], 0x1004000);
@@ -383,10 +389,10 @@ static void test_shared_page(void **state)
 static void test_measurement(void **state)
 {
 	static const uint8_t expected[48] = {
-		0xdb, 0x71, 0xe3, 0x19, 0xfa, 0xa4, 0xf9, 0xad, 0xba, 0x8b, 0x22, 0xe7,
-		0x19, 0x7a, 0x09, 0x74, 0x80, 0xfc, 0x37, 0x23, 0x26, 0xe6, 0x02, 0xd4,
-		0x42, 0x45, 0xad, 0x86, 0xb6, 0x70, 0x05, 0x2c, 0xc6, 0x24, 0xcc, 0xb3,
-		0x3b, 0x72, 0x74, 0xc4, 0x59, 0xe4, 0x7c, 0x2a, 0xa4, 0xcc, 0x22, 0x68,
+		0x88, 0x2b, 0x29, 0x60, 0xde, 0x51, 0xc3, 0xf9, 0x3e, 0x32, 0x58, 0x0e,
+		0x3a, 0xe9, 0x9a, 0x58, 0xf4, 0xf9, 0x20, 0x82, 0x6e, 0x22, 0x01, 0xf6,
+		0xd0, 0x81, 0xee, 0xf2, 0x1c, 0xe4, 0x3c, 0x36, 0x80, 0xb7, 0x44, 0x2e,
+		0xde, 0x91, 0xdc, 0x1f, 0xeb, 0x13, 0x6d, 0xab, 0x4b, 0x20, 0xb5, 0x2b,
 	};
 	struct make_igvm make;
 	struct loaded l;
@@ -402,6 +408,36 @@ static void test_measurement(void **state)
 	unload(&l);
 }
 
+/*
+ * SNP_LAUNCH_UPDATE of a VMSA, as AMD's published firmware has it: GUEST_TSC_SCALE (2F0h) and
+ * GUEST_TSC_OFFSET (2F8h) are measured as 0; with Secure TSC they are the AMD-SP's, else they stay.
+ */
+static void test_secure_tsc(void **state)
+{
+	static const uint64_t one = 1ull << 32, zero;
+	struct loaded with, other, without;
+	struct make_igvm make;
+
+	(void)state;
+	make_igvm_default(&make);
+	make.vmsa.sev_features = 0x201;
+	load(&make, &with);
+	make.vmsa.tsc_scale = 0x123456789;
+	make.vmsa.tsc_offset = 77;
+	load(&make, &other);
+	assert_int_equal(other.memory.mailbox->secure_tsc, 1);
+	assert_memory_equal(other.memory.guest_ram + 0x10042f0, &one, 8);
+	assert_memory_equal(other.memory.guest_ram + 0x10042f8, &zero, 8);
+	assert_memory_equal(other.psp.launch.measurement, with.psp.launch.measurement, 48);
+	make.vmsa.sev_features = 0x1;
+	load(&make, &without);
+	assert_int_equal(without.memory.mailbox->secure_tsc, 0);
+	assert_memory_equal(without.memory.guest_ram + 0x10042f0, &make.vmsa.tsc_scale, 16);
+	unload(&with);
+	unload(&other);
+	unload(&without);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -410,7 +446,7 @@ int main(void)
 		cmocka_unit_test(test_ram_above_4g), cmocka_unit_test(test_vmsa),
 		cmocka_unit_test(test_hosts),	     cmocka_unit_test(test_policy),
 		cmocka_unit_test(test_load),	     cmocka_unit_test(test_shared_page),
-		cmocka_unit_test(test_measurement),
+		cmocka_unit_test(test_measurement),  cmocka_unit_test(test_secure_tsc),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

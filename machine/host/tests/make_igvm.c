@@ -89,6 +89,7 @@ void make_igvm_default(struct make_igvm *make)
 		.vmsa_count = 1,
 	};
 	make->vmsa.sev_features = 0x9;
+	make->vmsa.efer = 0x1000;
 	make->vmsa.rip = 0x1000000;
 }
 

@@ -382,6 +382,57 @@ static void test_request_fields(void **state)
 	assert_int_equal(exchange(page, 0, seqno + 6, 0, 0x80), 0x16);
 }
 
+/*
+ * MSG_TSC_INFO (firmware ABI; types 17 and 18 and the offsets as in Linux, struct snp_tsc_info_resp, and in
+ * AMD's published firmware): 128 reserved bytes ask; a scale of 8.32 bits at 8, the factor at 18h.
+ */
+static void tsc_info(uint8_t page[4096], uint64_t seqno, unsigned int set)
+{
+	uint8_t request[4096];
+
+	plain_request(request, 1, seqno, 0, 0);
+	request[0x34] = 17;
+	request[0x36] = 0x80;
+	memset(request + HEADER, 0, 0x80);
+	if (set < 0x80)
+		request[HEADER + set] = 1;
+	seal(fixture.psp.vmpck[1], request);
+	assert_int_equal(send(request, page), 0);
+	assert_int_equal(get_le(page + 0x20, 8), seqno + 1);
+	assert_int_equal(page[0x34], 18);
+	assert_int_equal(get_le(page + 0x36, 2), 0x80);
+	assert_true(unseal(fixture.psp.vmpck[1], page));
+}
+
+static void test_tsc_info(void **state)
+{
+	static const uint8_t zero[128];
+	uint8_t page[4096];
+
+	(void)state;
+	fixture.psp.tsc_factor = 0x1234;
+	tsc_info(page, 1, 0x80);
+	assert_memory_equal(page + HEADER, zero, 8);
+	assert_int_equal(get_le(page + HEADER + 0x8, 8), 1ull << 32);
+	assert_int_equal(get_le(page + HEADER + 0x10, 8), 0);
+	assert_int_equal(get_le(page + HEADER + 0x18, 4), 0x1234);
+	assert_memory_equal(page + HEADER + 0x1c, zero, 100);
+	for (unsigned int at = 0; at < 0x80; at++) {
+		tsc_info(page, 3 + 2 * at, at);
+		assert_int_equal(get_le(page + HEADER, 4), 0x16);
+		assert_memory_equal(page + HEADER + 4, zero, 0x7c);
+	}
+	/* The size of one kind under the type of the other. */
+	plain_request(page, 1, 259, 1, 0);
+	page[0x34] = 17;
+	seal(fixture.psp.vmpck[1], page);
+	assert_refused(page, PSP_INVALID_PARAM);
+	plain_request(page, 1, 259, 1, 0);
+	page[0x36] = 0x80;
+	seal(fixture.psp.vmpck[1], page);
+	assert_refused(page, PSP_INVALID_PARAM);
+}
+
 static void test_policy(void **state)
 {
 	(void)state;
@@ -436,6 +487,7 @@ int main(void)
 		cmocka_unit_test_setup(test_sealed_wrong, fresh_psp),
 		cmocka_unit_test_setup(test_vmpl_rule, fresh_psp),
 		cmocka_unit_test_setup(test_request_fields, fresh_psp),
+		cmocka_unit_test_setup(test_tsc_info, fresh_psp),
 		cmocka_unit_test(test_policy),
 	};
 

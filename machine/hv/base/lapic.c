@@ -7,6 +7,8 @@
 #define ICR_PENDING 0x1000u
 #define ICR_DESTINATION_SHIFT 24
 #define CALIBRATION_TICKS 2000000u
+#define MEASURE_TICKS 50000000u
+#define MEASURE_LOOKS 16u
 #define TICKS_PER_MICROSECOND 1000u /* QEMU's and KVM's local APICs count nanoseconds */
 /* In ticks: no guest's timer starves the machine, and none fires before its time. */
 #define TIMER_MIN 20000u
@@ -25,20 +27,54 @@ void lapic_init(void)
 	lapic_write(APIC_REG_LVT_TIMER, LAPIC_VECTOR_TIMER);
 }
 
-/* Both clocks run for a while; their ratio is what matters, not their rates. */
-void lapic_calibrate(void)
+/* Both clocks at one moment. */
+struct moment {
+	uint64_t clock;
+	uint32_t count; /* of the timer, which counts down */
+};
+
+/* Of several looks, the one that took the least time: this CPU may be kept waiting in any. */
+static struct moment look(void)
 {
-	uint64_t start, end;
-	uint32_t count;
+	struct moment best = { 0 };
+	uint64_t best_took = ~0ull;
+
+	for (unsigned int i = 0; i < MEASURE_LOOKS; i++) {
+		uint64_t before = clock_now();
+		uint32_t count = lapic_read(APIC_REG_TIMER_CURRENT);
+		uint64_t took = clock_now() - before;
+
+		if (took >= best_took)
+			continue;
+		best_took = took;
+		best = (struct moment){ before + took / 2, count };
+	}
+	return best;
+}
+
+/* Ticks of the timer for each of clock_now(), 32.32 bits, over so many. */
+static uint64_t measure(uint32_t ticks)
+{
+	struct moment start, end;
 
 	lapic_write(APIC_REG_TIMER_INITIAL, 0xffffffff);
-	start = clock_now();
-	do {
-		count = lapic_read(APIC_REG_TIMER_CURRENT);
-		end = clock_now();
-	} while (0xffffffff - count < CALIBRATION_TICKS);
+	start = look();
+	while (start.count - lapic_read(APIC_REG_TIMER_CURRENT) < ticks)
+		x86_pause();
+	end = look();
 	lapic_timer_stop();
-	ticks_per_clock = ((uint64_t)(0xffffffff - count) << 32) / (end - start);
+	return ((uint64_t)(start.count - end.count) << 32) / (end.clock - start.clock);
+}
+
+/* Their ratio is what matters, not their rates. */
+void lapic_calibrate(void)
+{
+	ticks_per_clock = measure(CALIBRATION_TICKS);
+}
+
+uint64_t lapic_clock_khz(void)
+{
+	return (1000ull * TICKS_PER_MICROSECOND << 32) / measure(MEASURE_TICKS);
 }
 
 uint64_t lapic_clocks(uint64_t us)

@@ -69,6 +69,7 @@ static const struct {
 	{ 0xd9, 0, INSN_VMMCALL },
 	{ 0xd9, PREFIX_REP, INSN_VMGEXIT },
 	{ 0xd9, PREFIX_REPNE, INSN_VMGEXIT },
+	{ 0xf9, 0, INSN_RDTSCP },
 	{ 0xfd, PREFIX_REP, INSN_RMPQUERY },
 	{ 0xfe, 0, INSN_INVLPGB },
 	{ 0xfe, PREFIX_REP, INSN_RMPADJUST },
@@ -182,6 +183,9 @@ static void decode_0f(struct bytes_reader *r, const struct prefixes *p, bool lon
 		break;
 	case 0x30:
 		out->kind = INSN_WRMSR;
+		break;
+	case 0x31:
+		out->kind = INSN_RDTSC;
 		break;
 	case 0x32:
 		out->kind = INSN_RDMSR;

@@ -18,10 +18,11 @@ void insn_xsave(struct vcpu *v, const struct insn *insn);   /* XSAVEC, XSAVES, X
 /* #GP intercept: XRSTOR of a compacted area, or the guest's own fault. */
 void insn_general_protection(struct vcpu *v);
 
-/* Their intercepts: VMMCALL or VMGEXIT, HLT, RDMSR and WRMSR, writes and reads of CRs. */
+/* Their intercepts: VMMCALL or VMGEXIT, HLT, RDMSR and WRMSR, RDTSC and RDTSCP, writes and reads of CRs. */
 void insn_vmmcall(struct vcpu *v);
 void insn_hlt(struct vcpu *v);
 void insn_msr(struct vcpu *v);
+void insn_tsc(struct vcpu *v);
 void insn_control_register(struct vcpu *v);
 
 /*

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "machine/hv/insn/handlers.h"
 
+#include "machine/hv/base/log.h"
 #include "machine/hv/base/x86.h"
 #include "machine/hv/event/exception.h"
 #include "machine/hv/event/vc.h"
@@ -62,8 +63,13 @@ static void read_msr(struct vcpu *v, uint32_t msr)
 	struct plane *p = vcpu_plane(v);
 	uint64_t status = SNP_SEV_STATUS_SEV | SNP_SEV_STATUS_ES |
 			  p->sev_features << SNP_SEV_STATUS_FEATURES_SHIFT;
-	const uint64_t *kept = msr == SNP_MSR_SEV_STATUS ? &status : value_of(p, msr);
+	uint64_t mhz = hv_mailbox()->tsc_mhz * p->tsc_scale >> 32;
+	const uint64_t *kept = value_of(p, msr);
 
+	if (msr == SNP_MSR_SEV_STATUS)
+		kept = &status;
+	else if (msr == SNP_MSR_GUEST_TSC_FREQ && (p->sev_features & SNP_FEATURE_SECURE_TSC))
+		kept = &mhz;
 	if (kept == NULL) {
 		vc_raise(v, SVM_EXIT_MSR);
 		return;

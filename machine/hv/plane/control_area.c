@@ -48,6 +48,10 @@ void control_area_reset(struct plane *p, uint64_t vintr_ctrl)
 			 VMCB_INTERCEPT1_INVLPGA | VMCB_INTERCEPT1_IOIO | VMCB_INTERCEPT1_MSR |
 			 VMCB_INTERCEPT1_SHUTDOWN;
 	c->intercept_2 = VMCB_INTERCEPT2_SVM_ALL;
+	if (p->tsc_scale != SNP_TSC_SCALE_ONE) { /* QEMU knows an offset alone */
+		c->intercept_1 |= VMCB_INTERCEPT1_RDTSC;
+		c->intercept_2 |= VMCB_INTERCEPT2_RDTSCP;
+	}
 	/* QEMU 7.2 aborts at a write while V_IRQ is set, and no QEMU knows reserved bits of CR8. */
 	c->intercept_cr_write = VMCB_INTERCEPT_CR8;
 	c->iopm = (uint64_t)io_permissions;

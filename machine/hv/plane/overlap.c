@@ -28,7 +28,7 @@ bool overlap_possible(const struct vcpu *v)
 	const struct plane *p = &v->planes[0];
 	bool sleeps = p->state == PLANE_WAITING || (p->state == PLANE_HALTED && !p->reset_hold);
 
-	return v->current != 0 && sleeps && !p->loaded && vmsa_of_plane(p);
+	return v->current != 0 && sleeps && !p->loaded && !vmsa_refusal(p).what;
 }
 
 static void begin(struct vcpu *v)

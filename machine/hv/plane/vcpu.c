@@ -39,14 +39,17 @@ static void launch_plane(struct vcpu *v, struct mailbox *mailbox, enum plane_sta
 {
 	uint64_t gpa = mailbox->vmsa_gpa[v->id];
 	struct plane *p = &v->planes[0];
+	struct vmsa_refusal refusal;
 
 	if (gpa == MAILBOX_NO_VMSA)
 		return;
 	plane_set_vmsa(p, gpa, state);
 	if (gpa == IGVM_HELD_VMSA_GPA)
 		p->held = (struct snp_vmsa *)mailbox->held_vmsa[v->id];
-	if (!vmsa_of_plane(p))
-		hv_panic("launch VMSA at %lx of vCPU %u cannot run", gpa, v->id);
+	refusal = vmsa_refusal(p);
+	if (refusal.what) /* the launch has looked */
+		hv_panic("launch VMSA at %lx of vCPU %u: %s%s", gpa, v->id, refusal.what,
+			 refusal.feature);
 }
 
 void vcpu_init_all(struct mailbox *mailbox)
@@ -67,16 +70,21 @@ void vcpu_init_all(struct mailbox *mailbox)
 		launch_plane(&vcpus[i], mailbox, i == 0 ? PLANE_READY : PLANE_ON_INIT);
 }
 
-bool vcpu_switch_plane(struct vcpu *v, unsigned int vmpl)
+struct vmsa_refusal vcpu_switch_plane(struct vcpu *v, unsigned int vmpl)
 {
-	if (vmpl >= SNP_VMPL_COUNT || vmpl == v->current)
-		return false;
+	struct vmsa_refusal refusal = { 0 };
+
+	if (vmpl >= SNP_VMPL_COUNT)
+		return (struct vmsa_refusal){ "there is no such level", "" };
+	if (vmpl == v->current)
+		return (struct vmsa_refusal){ "it asks for itself", "" };
 	if (v->planes[vmpl].state == PLANE_NONE)
-		return false;
-	if (!v->planes[vmpl].parked && !vmsa_of_plane(&v->planes[vmpl]))
-		return false;
-	v->switch_to = (int)vmpl;
-	return true;
+		return (struct vmsa_refusal){ "it has no VMSA", "" };
+	if (!v->planes[vmpl].parked)
+		refusal = vmsa_refusal(&v->planes[vmpl]);
+	if (!refusal.what)
+		v->switch_to = (int)vmpl;
+	return refusal;
 }
 
 /* Takes a plane off the CPU that has it loaded, so that its VMSA is no longer in use. */

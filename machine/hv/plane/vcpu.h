@@ -68,6 +68,7 @@ struct plane {
 	uint64_t guest_cr3; /* CR3 as the guest wrote it */
 	bool flat;	    /* no paging with PAE, so no C-bit: all is private */
 	uint64_t xss;
+	uint64_t tsc_scale; /* what the TSC is multiplied with, 8.32 bits */
 	/* While another plane runs: an event that is not delivered yet, and interrupt shadow. */
 	uint32_t event_inj, event_error;
 	uint64_t int_state;
@@ -78,6 +79,14 @@ struct plane {
 	bool parked;	      /* and what would be in the CPU is in aside (overlap.h) */
 	struct snp_vmsa *aside;
 	struct plane_apic *apic;
+};
+
+/*
+ * Why VMRUN does not take a VMSA, or a plane cannot run: two texts that follow each other. what is NULL
+ * when it does.
+ */
+struct vmsa_refusal {
+	const char *what, *feature;
 };
 
 #define VCPU_NO_SWITCH (-1)
@@ -120,10 +129,10 @@ void vcpu_init_all(struct mailbox *mailbox);
 
 /*
  * Asks for another plane of this vCPU: the current one waits (its VMSA is written when the exit is
- * over, with exit code VMGEXIT), vmpl becomes current and ready. False, with no effect, when that
- * plane cannot run: no VMSA, or one that VMRUN would refuse.
+ * over, with exit code VMGEXIT), vmpl becomes current and ready. Without effect when that plane cannot
+ * run: no VMSA, or one that VMRUN would refuse.
  */
-bool vcpu_switch_plane(struct vcpu *v, unsigned int vmpl);
+struct vmsa_refusal vcpu_switch_plane(struct vcpu *v, unsigned int vmpl);
 
 /*
  * AP creation: the plane vmpl of the vCPU with that APIC id gets the VMSA at gpa and is ready, or

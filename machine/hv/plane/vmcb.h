@@ -10,6 +10,7 @@
 #define VMCB_INTERCEPT1_NMI (1u << 1)
 #define VMCB_INTERCEPT1_VINTR (1u << 4)
 #define VMCB_INTERCEPT1_CR0_SEL (1u << 5)
+#define VMCB_INTERCEPT1_RDTSC (1u << 14)
 #define VMCB_INTERCEPT1_CPUID (1u << 18)
 #define VMCB_INTERCEPT1_HLT (1u << 24)
 #define VMCB_INTERCEPT1_INVLPGA (1u << 26)
@@ -17,6 +18,8 @@
 #define VMCB_INTERCEPT1_MSR (1u << 28)
 #define VMCB_INTERCEPT1_SHUTDOWN (1u << 31)
 #define VMCB_INTERCEPT2_SVM_ALL 0x7fu /* VMRUN, VMMCALL, VMLOAD, VMSAVE, STGI, CLGI, SKINIT */
+
+#define VMCB_INTERCEPT2_RDTSCP (1u << 7)
 
 #define VMCB_INTERCEPT_CR8 (1u << 8) /* of control registers */
 

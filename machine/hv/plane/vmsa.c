@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "core/snp/sev_features.h"
 #include "machine/hv/base/log.h"
 #include "machine/hv/base/x86.h"
 #include "machine/hv/memory/guest.h"
@@ -30,31 +31,44 @@ bool vmsa_features_known(uint64_t features)
 	return (features & SNP_FEATURE_SNP) && !(features & ~hv_mailbox()->host.sev_features);
 }
 
-/* NULL when VMRUN would refuse it by what it holds. */
-static struct snp_vmsa *runnable(struct snp_vmsa *vmsa)
+/* By what it holds. */
+static struct vmsa_refusal content_refusal(const struct snp_vmsa *vmsa)
 {
-	if (vmsa->vmpl >= SNP_VMPL_COUNT || !(vmsa->efer & X86_EFER_SVME))
+	uint64_t missing = vmsa->sev_features & ~hv_mailbox()->host.sev_features;
+
+	if (vmsa->vmpl >= SNP_VMPL_COUNT)
+		return (struct vmsa_refusal){ "its VMPL is above 3", "" };
+	if (!(vmsa->efer & X86_EFER_SVME))
+		return (struct vmsa_refusal){ "EFER.SVME is clear", "" };
+	if (!(vmsa->sev_features & SNP_FEATURE_SNP))
+		return (struct vmsa_refusal){ "SEV_FEATURES does not have SNP active", "" };
+	if (missing)
+		return (struct vmsa_refusal){ "SEV_FEATURES has what this host has not: ",
+					      sev_feature_name(missing) };
+	return (struct vmsa_refusal){ 0 };
+}
+
+/* The page of a plane's VMSA, or NULL: RMP and guest RAM do not have one there. */
+static struct snp_vmsa *page_of(const struct plane *p)
+{
+	if (p->held)
+		return p->held;
+	if (p->vmsa_gpa % ABI_PAGE_SIZE || !guest_is_ram(p->vmsa_gpa) ||
+	    !rmp_is_vmsa(guest_rmp_table(), guest_page(p->vmsa_gpa)))
 		return NULL;
-	return vmsa_features_known(vmsa->sev_features) ? vmsa : NULL;
+	return guest_ptr(p->vmsa_gpa, ABI_PAGE_SIZE, GUEST_PRIVATE);
 }
 
-struct snp_vmsa *vmsa_usable(uint64_t gpa)
+struct vmsa_refusal vmsa_refusal(const struct plane *p)
 {
-	struct snp_vmsa *vmsa;
+	const struct snp_vmsa *vmsa = page_of(p);
 
-	if (gpa % ABI_PAGE_SIZE || !guest_is_ram(gpa) ||
-	    !rmp_is_vmsa(guest_rmp_table(), guest_page(gpa)))
-		return NULL;
-	vmsa = guest_ptr(gpa, ABI_PAGE_SIZE, GUEST_PRIVATE);
-	return vmsa ? runnable(vmsa) : NULL;
+	if (!vmsa)
+		return (struct vmsa_refusal){ "no VMSA is there", "" };
+	return content_refusal(vmsa);
 }
 
-struct snp_vmsa *vmsa_of_plane(const struct plane *p)
-{
-	return p->held ? runnable(p->held) : vmsa_usable(p->vmsa_gpa);
-}
-
-/* The same, of a plane that is loaded: then nobody could take it away. */
+/* The VMSA of a plane that is loaded: then nobody could take it away. */
 static struct snp_vmsa *vmsa_in_use(const struct plane *p)
 {
 	return p->held ? p->held : guest_ptr(p->vmsa_gpa, ABI_PAGE_SIZE, GUEST_PRIVATE);
@@ -152,6 +166,15 @@ static inline void copy_state(struct vmcb *c, struct guest_regs *r, struct snp_v
 	copy_word(&r->r13, &vmsa->r13, store);
 	copy_word(&r->r14, &vmsa->r14, store);
 	copy_word(&r->r15, &vmsa->r15, store);
+}
+
+/* The guest's own scale and offset are used with Secure TSC alone (APM volume 2, 15.36.18). */
+static void load_tsc(struct plane *p, const struct snp_vmsa *vmsa)
+{
+	bool secure = vmsa->sev_features & SNP_FEATURE_SECURE_TSC;
+
+	p->tsc_scale = secure ? vmsa->tsc_scale & SNP_TSC_SCALE_MASK : SNP_TSC_SCALE_ONE;
+	p->vmcb->tsc_offset = secure ? vmsa->tsc_offset : 0;
 }
 
 static void load_state(struct plane *p, struct snp_vmsa *vmsa)
@@ -264,17 +287,21 @@ static void store_extended(struct snp_vmsa *vmsa)
 	vmsa->xcr0 = xstate_xcr0();
 }
 
-bool vmsa_load(struct plane *p)
+struct vmsa_refusal vmsa_load(struct plane *p)
 {
-	const struct snp_vmsa *page = vmsa_of_plane(p);
+	const struct snp_vmsa *page = page_of(p);
 	struct snp_vmsa *vmsa = p->aside; /* free: nothing is parked */
+	struct vmsa_refusal refusal;
 
-	if (!page || is_in_use(p))
-		return false;
+	if (!page)
+		return (struct vmsa_refusal){ "no VMSA is there", "" };
+	if (is_in_use(p))
+		return (struct vmsa_refusal){ "it is in use by another CPU", "" };
 	/* Read once: until it is in use, other vCPUs may write the page. */
 	memcpy(vmsa, page, sizeof(*vmsa));
-	if (!runnable(vmsa))
-		return false;
+	refusal = content_refusal(vmsa);
+	if (refusal.what)
+		return refusal;
 	memset(p->vmcb, 0, sizeof(*p->vmcb));
 	load_state(p, vmsa);
 	load_fpu(vmsa);
@@ -288,10 +315,11 @@ bool vmsa_load(struct plane *p)
 	p->sev_features = vmsa->sev_features;
 	p->cpu_vmpl = vmsa->vmpl;
 	p->flat = !(vmsa->cr0 & X86_CR0_PG) || !(vmsa->cr4 & X86_CR4_PAE);
+	load_tsc(p, vmsa);
 	control_area_reset(p, vmsa->vintr_ctrl);
 	set_in_use(p, true);
 	p->loaded = true;
-	return true;
+	return (struct vmsa_refusal){ 0 };
 }
 
 void vmsa_park(struct plane *p)

@@ -9,13 +9,10 @@
 #include "machine/hv/plane/vcpu.h"
 
 /*
- * The VMSA at gpa when VMRUN would take it, or NULL: RMP entry, VMPL, EFER.SVME, SEV_FEATURES.
- * Which VMPL and which features is the VMSA's choice.
+ * Whether VMRUN would take the VMSA of a plane: RMP entry, VMPL, EFER.SVME, SEV_FEATURES. Which VMPL and
+ * which of the features that the host has is the VMSA's choice.
  */
-struct snp_vmsa *vmsa_usable(uint64_t gpa);
-
-/* The VMSA of a plane, also where the host holds it; NULL likewise. */
-struct snp_vmsa *vmsa_of_plane(const struct plane *p);
+struct vmsa_refusal vmsa_refusal(const struct plane *p);
 
 /* Whether the host takes a VMSA at gpa, by the address alone. */
 bool vmsa_place_taken(uint64_t gpa);
@@ -24,10 +21,10 @@ bool vmsa_place_taken(uint64_t gpa);
 bool vmsa_features_known(uint64_t features);
 
 /*
- * Loads the plane from its VMSA on this CPU and marks the page as in use. False: not usable, or in
- * use by another CPU.
+ * Loads the plane from its VMSA on this CPU and marks the page as in use, unless VMRUN refuses it; one
+ * that another CPU has in use, too.
  */
-bool vmsa_load(struct plane *p);
+struct vmsa_refusal vmsa_load(struct plane *p);
 
 /* Stores the plane, which is loaded on this CPU, with the reason of its exit. */
 void vmsa_store(struct plane *p, uint64_t exit_code);

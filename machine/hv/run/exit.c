@@ -71,6 +71,8 @@ static const struct {
 	{ SVM_EXIT_VINTR, SVM_EXIT_VINTR, window_open },
 	{ 0, VMCB_EXIT_CR_WRITE_BASE + 0xf, insn_control_register },
 	{ SVM_EXIT_CR0_SEL_WRITE, SVM_EXIT_CR0_SEL_WRITE, insn_control_register },
+	{ SVM_EXIT_RDTSC, SVM_EXIT_RDTSC, insn_tsc },
+	{ SVM_EXIT_RDTSCP, SVM_EXIT_RDTSCP, insn_tsc },
 	{ SVM_EXIT_SHUTDOWN, SVM_EXIT_SHUTDOWN, shutdown },
 	{ EXIT_INVLPGA, EXIT_INVLPGA, undefined },
 	{ EXIT_VMRUN, EXIT_VMRUN, undefined },

@@ -70,12 +70,15 @@ static void announce(const struct plane *p)
 static bool load_current(struct vcpu *v)
 {
 	struct plane *p = vcpu_plane(v);
+	struct vmsa_refusal refusal = { 0 };
 
-	if (p->parked) {
+	if (p->parked)
 		vmsa_unpark(p);
-	} else if (!p->loaded && !vmsa_load(p)) {
-		hv_log("VMRUN refuses VMSA %lx of vCPU %u, VMPL %u: the plane stops", p->vmsa_gpa,
-		       v->id, p->vmpl);
+	else if (!p->loaded)
+		refusal = vmsa_load(p);
+	if (refusal.what) {
+		hv_log("VMRUN refuses VMSA %lx of vCPU %u, VMPL %u: %s%s; the plane stops",
+		       p->vmsa_gpa, v->id, p->vmpl, refusal.what, refusal.feature);
 		p->state = PLANE_NONE;
 		return false;
 	}

@@ -76,6 +76,30 @@ static void fill_cpuid_pages(const struct mailbox *m)
 	}
 }
 
+/*
+ * The TSC's rate, as GUEST_TSC_FREQ and secrets page have it: whole MHz, and by how much less the mean is
+ * (TSC_FACTOR). A guest with Secure TSC measures nothing itself, so for one it is measured longer.
+ */
+static void find_tsc_rate(struct mailbox *m)
+{
+	uint64_t khz = m->secure_tsc ? lapic_clock_khz() : lapic_clocks(1000);
+	uint64_t mhz = (khz + 999) / 1000;
+
+	m->tsc_mhz = (uint32_t)mhz;
+	m->tsc_factor = (uint32_t)(((mhz * 1000 - khz) * 100000 + mhz * 500) / (mhz * 1000));
+	for (uint32_t i = 0; i < m->page_range_count; i++) {
+		const struct mailbox_pages *pages = &m->pages[i];
+
+		for (uint64_t n = 0; pages->type == PSP_PAGE_TYPE_SECRETS && n < pages->count;
+		     n++) {
+			struct snp_secrets *secrets = guest_ptr(pages->gpa + n * ABI_PAGE_SIZE,
+								ABI_PAGE_SIZE, GUEST_PRIVATE);
+
+			secrets->tsc_factor = m->tsc_factor;
+		}
+	}
+}
+
 _Noreturn void hv_main(void)
 {
 	struct mailbox *m = hv_mailbox();
@@ -93,6 +117,7 @@ _Noreturn void hv_main(void)
 	trap_load();
 	lapic_init();
 	lapic_calibrate();
+	find_tsc_rate(m);
 	pins_init();
 	for (unsigned int i = 0; i < m->cpu_count; i++)
 		cpu_start(i);

@@ -52,7 +52,7 @@ static bool read_msr(struct ghcb_call *c, uint32_t msr, uint64_t *value)
 	if (msr == MSR_APIC_BASE)
 		*value = local_apic(c->p)->base;
 	else if (msr == MSR_TSC)
-		*value = clock_now() + c->p->vmcb->tsc_offset;
+		*value = clock_now(); /* a Secure TSC's offset is not the host's to know */
 	else if (k != NULL)
 		*value = k->value;
 	else

@@ -5,27 +5,28 @@
 #include "machine/hv/base/log.h"
 
 /* The answer is written before the caller's state is put away: it sees it when it resumes. */
-static bool run_vmpl(struct vcpu *v, unsigned int vmpl)
+static bool run_vmpl(struct vcpu *v, uint64_t vmpl)
 {
+	struct vmsa_refusal refusal;
+
 	if (v->current == 0 && fault_strikes(MAILBOX_FAULT_REFUSE_RUN_VMPL))
 		return false;
-	return vcpu_switch_plane(v, vmpl);
+	refusal = vcpu_switch_plane(v, vmpl < SNP_VMPL_COUNT ? (unsigned int)vmpl : SNP_VMPL_COUNT);
+	if (refusal.what && ghcb_refusal_is_news(v))
+		hv_log("VMPL%u of vCPU %u: VMPL%lu cannot run: %s%s", v->current, v->id, vmpl,
+		       refusal.what, refusal.feature);
+	return !refusal.what;
 }
 
 void nae_run_vmpl(struct ghcb_call *c)
 {
-	if (c->info_1 >= SNP_VMPL_COUNT || c->info_1 == c->p->vmpl ||
-	    !run_vmpl(c->v, (unsigned int)c->info_1))
+	if (!run_vmpl(c->v, c->info_1))
 		ghcb_error(c, GHCB_ERROR_INVALID_INPUT);
 }
 
 uint64_t ghcb_msr_run_vmpl(struct vcpu *v, uint64_t request)
 {
-	unsigned int vmpl = request >> 32 & 0xff;
-
-	if (run_vmpl(v, vmpl))
+	if (run_vmpl(v, request >> 32 & 0xff))
 		return GHCB_MSR_RUN_VMPL_RESP;
-	if (ghcb_refusal_is_news(v))
-		hv_log("VMPL%u of vCPU %u: VMPL%u cannot run", v->current, v->id, vmpl);
 	return GHCB_MSR_RUN_VMPL_RESP | GHCB_MSR_FAILED;
 }
