@@ -111,7 +111,8 @@ struct mailbox_host {
 	uint8_t sides_apart;	/* what becomes shared is zero, what becomes private is noise */
 	uint8_t vmsa_not_at_2m; /* AP creation refuses a VMSA at a multiple of 2 MiB */
 	uint32_t invlpgb_count; /* pages that CPUID says it takes after the first */
-	uint32_t reserved_01c;
+	uint8_t features_fixed; /* ... and SEV_FEATURES other than those of the level's first VMSA */
+	uint8_t reserved_01d[3];
 };
 ABI_SIZE(struct mailbox_host, 32);
 

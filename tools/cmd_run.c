@@ -24,7 +24,7 @@ _Static_assert((int)RUN_POWEROFF == CMD_OK && (int)RUN_MISUSE == CMD_MISUSE, "sh
 /* The options, and the strings that were allocated for their defaults. */
 struct arguments {
 	struct run_options run;
-	uint32_t timeout_s, accel, host, convert, invlpgb;
+	uint32_t timeout_s, accel, host, convert, preempt, invlpgb;
 	char *key_dir, *hv_image;
 };
 
@@ -65,12 +65,12 @@ static const char *read_fault(void *plan, char *value)
 static const char *const accels[] = { "tcg", "kvm" };
 
 /* Choices that are the host's until an option makes them. */
-enum { AS_HOST, CONVERT_YES, CONVERT_NO };
+enum { AS_HOST, CHOICE_YES, CHOICE_NO };
 
-static const char *const converts[] = {
+static const char *const yes_no[] = {
 	[AS_HOST] = "host",
-	[CONVERT_YES] = "yes",
-	[CONVERT_NO] = "no",
+	[CHOICE_YES] = "yes",
+	[CHOICE_NO] = "no",
 };
 static const char *const invlpgbs[] = {
 	[AS_HOST] = "host",
@@ -134,7 +134,10 @@ static const struct option_row option_rows[] = {
 	OPTION(struct arguments, convert, "convert", CHOICE, NULL,
 	       "whether the host changes a page at a private access to a shared one and at a "
 	       "shared access to a private one, as KVM and its VMM do, or ends the VM",
-	       OPTION_WORDS(converts)),
+	       OPTION_WORDS(yes_no)),
+	OPTION(struct arguments, preempt, "preempt", CHOICE, NULL,
+	       "whether an interrupt of VMPL0 makes it run while VMPL2 of its vCPU runs",
+	       OPTION_WORDS(yes_no)),
 	OPTION(struct arguments, run.storm_us, "event-storm", NUMBER, "US",
 	       "be a hostile host: raise #HV at VMPL0 about every US microseconds",
 	       .least = STORM_MIN_US, .most = STORM_MAX_US),
@@ -257,7 +260,9 @@ static enum cmd_status run(void *arguments)
 	args->run.accel = accels[args->accel];
 	args->run.host = &host_models[args->host];
 	args->run.own_convert = args->convert != AS_HOST;
-	args->run.converts = args->convert == CONVERT_YES;
+	args->run.converts = args->convert == CHOICE_YES;
+	args->run.own_preempt = args->preempt != AS_HOST;
+	args->run.preempts = args->preempt == CHOICE_YES;
 	args->run.own_invlpgb = args->invlpgb != AS_HOST;
 	args->run.invlpgb = args->run.own_invlpgb ? args->invlpgb - 1 : HOST_INVLPGB_ON;
 	if (default_key_dir(args) && default_hv_image(args))

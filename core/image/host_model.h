@@ -33,6 +33,7 @@ struct host_model {
 	uint64_t sev_features; /* SNP_FEATURE_* that a VMSA may ask for; SNP itself it must */
 	enum host_vmsa_place vmsa_place;
 	bool vmsa_not_at_2m;  /* AP creation refuses a VMSA at a multiple of 2 MiB */
+	bool features_fixed;  /* ... and SEV_FEATURES other than those of the level's first VMSA */
 	bool vmsa_fields_all; /* else only those that QEMU hands to KVM may be set */
 	enum host_invlpgb invlpgb;
 	unsigned int invlpgb_count; /* pages after the first that CPUID says INVLPGB takes */

@@ -140,10 +140,11 @@ static struct mailbox_host host_of(const struct run_options *options)
 		.sev_features = model->sev_features,
 		.invlpgb = options->own_invlpgb ? options->invlpgb : model->invlpgb,
 		.invlpgb_count = model->invlpgb_count,
-		.preempts = model->preempts,
+		.preempts = options->own_preempt ? options->preempts : model->preempts,
 		.converts = options->own_convert ? options->converts : model->converts,
 		.sides_apart = model->sides_apart,
 		.vmsa_not_at_2m = model->vmsa_not_at_2m,
+		.features_fixed = model->features_fixed,
 	};
 }
 

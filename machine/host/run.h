@@ -43,10 +43,10 @@ struct run_options {
 	const char *image;    /* IGVM file */
 	const char *hv_image; /* the hypervisor */
 	const char *qemu, *accel;
-	const struct host_model *host; /* that the machine models */
-	bool own_invlpgb, own_convert; /* but for these choices: */
+	const struct host_model *host;		    /* that the machine models */
+	bool own_invlpgb, own_convert, own_preempt; /* but for these choices: */
 	enum host_invlpgb invlpgb;
-	bool converts;
+	bool converts, preempts;
 	const char *command_line; /* that an IGVM file may ask for as a parameter */
 	/* Unix sockets that QEMU listens on, or NULL */
 	const char *channel, *vmpl0_channel, *test_channel;

@@ -72,6 +72,11 @@ static void vmsa_fields(const struct host_model *model, char *text)
 	add(text, model->vmsa_fields_all ? "any" : "those that QEMU takes");
 }
 
+static void features_fixed(const struct host_model *model, char *text)
+{
+	add(text, model->features_fixed ? "refused" : "taken");
+}
+
 static void vmsa_at_2m(const struct host_model *model, char *text)
 {
 	add(text, model->vmsa_not_at_2m ? "refused" : "taken");
@@ -135,6 +140,8 @@ static const struct row rows[] = {
 	{ "VMSA of the launch at", vmsa_place },
 	{ "fields of that VMSA", vmsa_fields },
 	{ "AP creation with a VMSA at a multiple of 2 MiB", vmsa_at_2m },
+	{ "AP creation with SEV_FEATURES that the first VMSA of that VMPL has not",
+	  features_fixed },
 	{ "IGVM headers refused", headers_refused },
 	{ "a page of 2 MiB of the launch is", large_pages },
 	{ "INVLPGB and TLBSYNC", invlpgb },

@@ -294,7 +294,11 @@ static void list_leaves(struct snp_cpuid_page *page, bool extended_state,
 static bool fill_entry(struct snp_cpuid_entry *entry, const struct cpuid_machine *machine,
 		       unsigned int *bad)
 {
-	struct x86_cpuid r = cpuid_answer(entry->eax_in, entry->ecx_in, 0, machine);
+	struct cpuid_machine as_entry = *machine;
+	struct x86_cpuid r;
+
+	as_entry.xcr0 = entry->xcr0_in;
+	r = cpuid_answer(entry->eax_in, entry->ecx_in, 0, &as_entry);
 
 	if (entry->eax | entry->ebx | entry->ecx | entry->edx)
 		return cpuid_rules_take(entry, &r, bad);

@@ -25,7 +25,7 @@ struct cpuid_machine {
 	uint32_t invlpgb_count; /* for so many pages after the first */
 	bool cmpxchg16b;	/* QEMU has it right */
 	uint64_t xfeatures;	/* what XCR0 may have; 0: XSAVE is not shown */
-	uint64_t xcr0; /* as it is, for sizes; 0 in the page, which has no XCR0_IN of its own */
+	uint64_t xcr0; /* for sizes: as the guest says, by its GHCB or in XCR0_IN of the page */
 };
 
 /*

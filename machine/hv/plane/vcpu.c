@@ -10,6 +10,12 @@
 
 static struct vcpu vcpus[MACHINE_CPUS_MAX];
 
+/*
+ * Of each level, of the whole machine; 0: it has had no VMSA yet. What a VMSA then holds is not the host's
+ * to see.
+ */
+static uint64_t level_features[SNP_VMPL_COUNT];
+
 struct vcpu *vcpu_by_apic_id(uint32_t apic_id)
 {
 	return apic_id < cpu_count() ? &vcpus[apic_id] : NULL;
@@ -50,6 +56,8 @@ static void launch_plane(struct vcpu *v, struct mailbox *mailbox, enum plane_sta
 	if (refusal.what) /* the launch has looked */
 		hv_panic("launch VMSA at %lx of vCPU %u: %s%s", gpa, v->id, refusal.what,
 			 refusal.feature);
+	if (v->id == 0)
+		level_features[0] = vmsa_features(p);
 }
 
 void vcpu_init_all(struct mailbox *mailbox)
@@ -109,17 +117,27 @@ static struct vcpu *other_plane(uint32_t apic_id, unsigned int vmpl)
 	return v;
 }
 
+/* Whether the host can serve a VMSA with these features, and takes them at that level. */
+static bool features_taken(unsigned int vmpl, uint64_t features)
+{
+	if (!vmsa_features_known(features))
+		return false;
+	return !hv_mailbox()->host.features_fixed || level_features[vmpl] == 0 ||
+	       level_features[vmpl] == features;
+}
+
 bool vcpu_set_vmsa(uint32_t apic_id, unsigned int vmpl, uint64_t gpa, uint64_t features,
 		   bool on_init)
 {
 	struct vcpu *v = other_plane(apic_id, vmpl);
 
-	if (!v || !vmsa_features_known(features) || !vmsa_place_taken(gpa))
+	if (!v || !features_taken(vmpl, features) || !vmsa_place_taken(gpa))
 		return false;
 	unload(v, &v->planes[vmpl]);
 	/* One VMSA cannot be two planes. */
 	if (guest_rmp(gpa)->flags & RMP_VMSA_IN_USE)
 		return false;
+	level_features[vmpl] = features;
 	plane_set_vmsa(&v->planes[vmpl], gpa, on_init ? PLANE_ON_INIT : PLANE_READY);
 	cpu_kick(v->id);
 	return true;

@@ -68,6 +68,11 @@ struct vmsa_refusal vmsa_refusal(const struct plane *p)
 	return content_refusal(vmsa);
 }
 
+uint64_t vmsa_features(const struct plane *p)
+{
+	return page_of(p)->sev_features;
+}
+
 /* The VMSA of a plane that is loaded: then nobody could take it away. */
 static struct snp_vmsa *vmsa_in_use(const struct plane *p)
 {

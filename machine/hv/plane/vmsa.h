@@ -14,6 +14,9 @@
  */
 struct vmsa_refusal vmsa_refusal(const struct plane *p);
 
+/* SEV_FEATURES of a VMSA that vmsa_refusal() has nothing against. */
+uint64_t vmsa_features(const struct plane *p);
+
 /* Whether the host takes a VMSA at gpa, by the address alone. */
 bool vmsa_place_taken(uint64_t gpa);
 

@@ -18,11 +18,15 @@
 
 void vmrun(struct vmcb *vmcb, struct guest_regs *regs); /* vmrun.S */
 
-/* A plane that waits is called back by an event of its own, from a less privileged one only. */
+/*
+ * A plane that waits is called back by an event of its own, from a less privileged one only, where the
+ * host does that.
+ */
 static bool wants_to_run(struct vcpu *v, struct plane *p)
 {
 	bool sleeps = p->state == PLANE_HALTED ||
-		      (p->state == PLANE_WAITING && p->vmpl < v->current);
+		      (p->state == PLANE_WAITING && p->vmpl < v->current &&
+		       hv_mailbox()->host.preempts);
 
 	if (sleeps && inject_pending(p))
 		p->state = PLANE_READY;

@@ -196,6 +196,29 @@ static void test_extended_state_page(void **state)
 		assert_int_equal(page.entries[i].eax_in, 0xd);
 }
 
+/*
+ * A listed leaf without values gets those for its own XCR0_IN (firmware ABI, the CPUID page): the legacy
+ * region and the header are 576 bytes, AVX adds 256 (APM volume 2, 11.5).
+ */
+static void test_xcr0_in(void **state)
+{
+	const struct cpuid_machine machine = { .cpus = 1, .xfeatures = 7, .xcr0 = 1 };
+	static struct snp_cpuid_page page;
+	struct cpuid_refusal refusal;
+
+	(void)state;
+	page.count = 3;
+	page.entries[0] = (struct snp_cpuid_entry){ .eax_in = 0xd, .xcr0_in = 1 };
+	page.entries[1] = (struct snp_cpuid_entry){ .eax_in = 0xd, .xcr0_in = 7 };
+	page.entries[2] = (struct snp_cpuid_entry){ .eax_in = 0xd, .ecx_in = 1, .xcr0_in = 7 };
+	assert_true(cpuid_fill_page(&page, false, &machine, &refusal));
+	assert_int_equal(page.entries[0].ebx, 0x240);
+	assert_int_equal(page.entries[1].ebx, 0x340);
+	assert_int_equal(page.entries[2].ebx, 0x340);
+	/* And then the AMD-SP takes them as they are. */
+	assert_true(cpuid_fill_page(&page, false, &machine, &refusal));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -208,6 +231,7 @@ int main(void)
 		cmocka_unit_test(test_invlpgb),
 		cmocka_unit_test(test_page_with_contents),
 		cmocka_unit_test(test_extended_state_page),
+		cmocka_unit_test(test_xcr0_in),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

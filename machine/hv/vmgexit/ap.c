@@ -70,7 +70,8 @@ void nae_ap_creation(struct ghcb_call *c)
 		ghcb_error(c, GHCB_ERROR_MISSING_INPUT);
 		return;
 	}
-	if (!(c->info_1 & RESERVED_MASK) && vmpl < SNP_VMPL_COUNT && vmpl >= c->p->vmpl) {
+	if (!(c->info_1 & RESERVED_MASK) && vmpl < SNP_VMPL_COUNT && vmpl >= c->p->vmpl &&
+	    (vmpl == 0 || ghcb_host_has(GHCB_HV_FEATURE_MULTI_VMPL))) {
 		switch (c->info_1 & REQUEST_MASK) {
 		case GHCB_AP_CREATE_ON_INIT:
 			done = ap_create(c, apic_id, vmpl, true);

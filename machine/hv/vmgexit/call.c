@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "machine/hv/vmgexit/call.h"
 
+#include "machine/hv/base/log.h"
 #include "machine/hv/base/x86.h"
 #include "machine/hv/memory/guest.h"
 
@@ -39,6 +40,11 @@ void *ghcb_scratch(struct ghcb_call *c, uint64_t size)
 	if (data == NULL)
 		ghcb_error(c, GHCB_ERROR_INVALID_SCRATCH);
 	return data;
+}
+
+bool ghcb_host_has(uint64_t features)
+{
+	return !(features & ~hv_mailbox()->host.hv_features);
 }
 
 bool ghcb_refusal_is_news(const struct vcpu *v)

@@ -23,7 +23,7 @@ struct ghcb_call {
 	uint64_t gpa; /* of the GHCB page */
 
 	uint32_t fields; /* GHCB_FIELD_* that the guest marked valid */
-	uint64_t code, info_1, info_2, scratch;
+	uint64_t code, info_1, info_2, scratch, xcr0;
 	uint64_t rax, rbx, rcx, rdx; /* in and out */
 
 	uint64_t result_1, result_2;
@@ -42,6 +42,9 @@ void ghcb_inject_ud(struct ghcb_call *c);
  * otherwise NULL, and the answer is GHCB_ERROR_INVALID_SCRATCH.
  */
 void *ghcb_scratch(struct ghcb_call *c, uint64_t size);
+
+/* Whether the host has all of these GHCB_HV_FEATURE_*. */
+bool ghcb_host_has(uint64_t features);
 
 /* Whether one more refusal of that vCPU is to be logged: the log is not the guest's to fill. */
 bool ghcb_refusal_is_news(const struct vcpu *v);

@@ -10,12 +10,15 @@ void nae_cpuid(struct ghcb_call *c)
 	struct cpuid_machine machine = cpuid_this_machine();
 	struct x86_cpuid r;
 
-	/* Sizes in that leaf depend on XCR0 (GHCB specification, CPUID event). */
+	/*
+	 * Sizes in that leaf depend on XCR0, which a host does not see (GHCB specification, CPUID event). An XSS
+	 * would say nothing: there is no component that it could enable.
+	 */
 	if ((uint32_t)c->rax == LEAF_XSAVE && !(c->fields & GHCB_FIELD_XCR0)) {
 		ghcb_error(c, GHCB_ERROR_MISSING_INPUT);
 		return;
 	}
-	machine.xcr0 = xstate_xcr0();
+	machine.xcr0 = c->xcr0;
 	r = cpuid_answer((uint32_t)c->rax, (uint32_t)c->rcx, c->v->id, &machine);
 	c->rax = r.eax;
 	c->rbx = r.ebx;

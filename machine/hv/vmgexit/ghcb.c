@@ -29,6 +29,7 @@ static const struct {
 	{ offsetof(struct ghcb, rdx), offsetof(struct ghcb_call, rdx), GHCB_FIELD_RDX },
 	{ offsetof(struct ghcb, sw_scratch), offsetof(struct ghcb_call, scratch),
 	  GHCB_FIELD_SCRATCH },
+	{ offsetof(struct ghcb, xcr0), offsetof(struct ghcb_call, xcr0), GHCB_FIELD_XCR0 },
 };
 #define REGISTERS (sizeof(registers) / sizeof(registers[0]))
 
@@ -57,8 +58,6 @@ static void take_inputs(struct ghcb_call *c, struct ghcb *page)
 	    is_valid(bitmap, offsetof(struct ghcb, sw_exit_info_1)) &&
 	    is_valid(bitmap, offsetof(struct ghcb, sw_exit_info_2)))
 		c->fields |= GHCB_FIELD_EXIT;
-	if (is_valid(bitmap, offsetof(struct ghcb, xcr0)))
-		c->fields |= GHCB_FIELD_XCR0;
 }
 
 static void put_field(struct ghcb *page, uint16_t offset, uint64_t value)
@@ -98,38 +97,41 @@ struct nae_exit {
 	uint32_t needs; /* GHCB_FIELD_* besides GHCB_FIELD_EXIT */
 	const char *name;
 	void (*handler)(struct ghcb_call *c); /* NULL: the host has no effect of its own to offer */
+	uint64_t feature; /* GHCB_HV_FEATURE_* without which the host does not know it; 0: none */
 };
 
 static const struct nae_exit exits[] = {
-	{ SVM_EXIT_IOIO, 0, "IOIO", nae_ioio },
-	{ SVM_EXIT_MSR, GHCB_FIELD_RCX, "MSR", nae_msr },
-	{ SVM_EXIT_CPUID, GHCB_FIELD_RAX | GHCB_FIELD_RCX, "CPUID", nae_cpuid },
-	{ GHCB_EXIT_MMIO_READ, GHCB_FIELD_SCRATCH, "MMIO read", nae_mmio },
-	{ GHCB_EXIT_MMIO_WRITE, GHCB_FIELD_SCRATCH, "MMIO write", nae_mmio },
-	{ GHCB_EXIT_RUN_VMPL, 0, "run VMPL", nae_run_vmpl },
-	{ GHCB_EXIT_PSC, GHCB_FIELD_SCRATCH, "page state change", nae_page_state },
-	{ GHCB_EXIT_NMI_COMPLETE, 0, "NMI complete", nae_nmi_complete },
-	{ GHCB_EXIT_AP_RESET_HOLD, 0, "AP reset hold", nae_reset_hold },
-	{ GHCB_EXIT_AP_JUMP_TABLE, 0, "AP jump table", nae_jump_table },
-	{ GHCB_EXIT_GUEST_REQUEST, 0, "guest request", nae_guest_request },
+	{ SVM_EXIT_IOIO, 0, "IOIO", nae_ioio, 0 },
+	{ SVM_EXIT_MSR, GHCB_FIELD_RCX, "MSR", nae_msr, 0 },
+	{ SVM_EXIT_CPUID, GHCB_FIELD_RAX | GHCB_FIELD_RCX, "CPUID", nae_cpuid, 0 },
+	{ GHCB_EXIT_MMIO_READ, GHCB_FIELD_SCRATCH, "MMIO read", nae_mmio, 0 },
+	{ GHCB_EXIT_MMIO_WRITE, GHCB_FIELD_SCRATCH, "MMIO write", nae_mmio, 0 },
+	{ GHCB_EXIT_RUN_VMPL, 0, "run VMPL", nae_run_vmpl, GHCB_HV_FEATURE_MULTI_VMPL },
+	{ GHCB_EXIT_PSC, GHCB_FIELD_SCRATCH, "page state change", nae_page_state, 0 },
+	{ GHCB_EXIT_NMI_COMPLETE, 0, "NMI complete", nae_nmi_complete, 0 },
+	{ GHCB_EXIT_AP_RESET_HOLD, 0, "AP reset hold", nae_reset_hold, 0 },
+	{ GHCB_EXIT_AP_JUMP_TABLE, 0, "AP jump table", nae_jump_table, 0 },
+	{ GHCB_EXIT_GUEST_REQUEST, 0, "guest request", nae_guest_request, 0 },
 	{ GHCB_EXIT_EXT_GUEST_REQUEST, GHCB_FIELD_RAX | GHCB_FIELD_RBX, "extended guest request",
-	  nae_guest_request },
-	{ GHCB_EXIT_AP_CREATION, 0, "AP creation", nae_ap_creation },
-	{ GHCB_EXIT_HV_DOORBELL, 0, "#HV doorbell page", nae_doorbell },
-	{ GHCB_EXIT_HV_IPI, 0, "#HV IPI", nae_ipi },
-	{ GHCB_EXIT_GET_APIC_IDS, GHCB_FIELD_RAX, "get APIC ids", nae_apic_ids },
-	{ GHCB_EXIT_HV_FEATURES, 0, "hypervisor features", features },
-	{ GHCB_EXIT_TERM_REQUEST, 0, "termination request", nae_terminate },
-	{ GHCB_EXIT_UNSUPPORTED, 0, "unsupported #VC", nae_unsupported },
-	{ SVM_EXIT_WBINVD, 0, "WBINVD", NULL },
-	{ SVM_EXIT_DR7_WRITE, 0, "write of DR7", NULL },
-	{ SVM_EXIT_VMMCALL, 0, "VMMCALL", undefined },
+	  nae_guest_request, 0 },
+	{ GHCB_EXIT_AP_CREATION, 0, "AP creation", nae_ap_creation, GHCB_HV_FEATURE_AP_CREATION },
+	{ GHCB_EXIT_HV_DOORBELL, 0, "#HV doorbell page", nae_doorbell,
+	  GHCB_HV_FEATURE_RESTRICTED_INJECTION },
+	{ GHCB_EXIT_HV_IPI, 0, "#HV IPI", nae_ipi, GHCB_HV_FEATURE_RESTRICTED_INJECTION },
+	{ GHCB_EXIT_GET_APIC_IDS, GHCB_FIELD_RAX, "get APIC ids", nae_apic_ids,
+	  GHCB_HV_FEATURE_APIC_ID_LIST },
+	{ GHCB_EXIT_HV_FEATURES, 0, "hypervisor features", features, 0 },
+	{ GHCB_EXIT_TERM_REQUEST, 0, "termination request", nae_terminate, 0 },
+	{ GHCB_EXIT_UNSUPPORTED, 0, "unsupported #VC", nae_unsupported, 0 },
+	{ SVM_EXIT_WBINVD, 0, "WBINVD", NULL, 0 },
+	{ SVM_EXIT_DR7_WRITE, 0, "write of DR7", NULL, 0 },
+	{ SVM_EXIT_VMMCALL, 0, "VMMCALL", undefined, 0 },
 };
 
 static const struct nae_exit *find_exit(uint64_t code)
 {
 	for (size_t i = 0; i < sizeof(exits) / sizeof(exits[0]); i++) {
-		if (exits[i].code == code)
+		if (exits[i].code == code && ghcb_host_has(exits[i].feature))
 			return &exits[i];
 	}
 	return NULL;

@@ -27,17 +27,18 @@ static uint64_t features(struct vcpu *v, uint64_t request)
 static const struct {
 	uint64_t info;
 	uint64_t (*handler)(struct vcpu *v, uint64_t request);
-	uint64_t answer; /* without a handler */
+	uint64_t answer;  /* without a handler */
+	uint64_t feature; /* GHCB_HV_FEATURE_* without which the host does not know it; 0: none */
 } requests[] = {
-	{ GHCB_MSR_SEV_INFO_REQ, NULL, PLANE_GHCB_MSR_RESET },
-	{ GHCB_MSR_CPUID_REQ, ghcb_msr_cpuid, 0 },
-	{ GHCB_MSR_AP_RESET_HOLD_REQ, ghcb_msr_reset_hold, 0 },
-	{ GHCB_MSR_PREF_GPA_REQ, NULL, GHCB_MSR_PREF_GPA_RESP | NO_PREFERENCE },
-	{ GHCB_MSR_REG_GPA_REQ, register_page, 0 },
-	{ GHCB_MSR_PSC_REQ, ghcb_msr_page_state, 0 },
-	{ GHCB_MSR_RUN_VMPL_REQ, ghcb_msr_run_vmpl, 0 },
-	{ GHCB_MSR_HV_FEATURES_REQ, features, 0 },
-	{ GHCB_MSR_TERM_REQ, ghcb_msr_terminate, 0 },
+	{ GHCB_MSR_SEV_INFO_REQ, NULL, PLANE_GHCB_MSR_RESET, 0 },
+	{ GHCB_MSR_CPUID_REQ, ghcb_msr_cpuid, 0, 0 },
+	{ GHCB_MSR_AP_RESET_HOLD_REQ, ghcb_msr_reset_hold, 0, 0 },
+	{ GHCB_MSR_PREF_GPA_REQ, NULL, GHCB_MSR_PREF_GPA_RESP | NO_PREFERENCE, 0 },
+	{ GHCB_MSR_REG_GPA_REQ, register_page, 0, 0 },
+	{ GHCB_MSR_PSC_REQ, ghcb_msr_page_state, 0, 0 },
+	{ GHCB_MSR_RUN_VMPL_REQ, ghcb_msr_run_vmpl, 0, GHCB_HV_FEATURE_MULTI_VMPL },
+	{ GHCB_MSR_HV_FEATURES_REQ, features, 0, 0 },
+	{ GHCB_MSR_TERM_REQ, ghcb_msr_terminate, 0, 0 },
 };
 
 void ghcb_msr_protocol(struct vcpu *v, uint64_t request)
@@ -46,7 +47,7 @@ void ghcb_msr_protocol(struct vcpu *v, uint64_t request)
 
 	counters_exit(v->id, v->current, MAILBOX_EXIT_MSR_PROTOCOL | info);
 	for (size_t i = 0; i < sizeof(requests) / sizeof(requests[0]); i++) {
-		if (requests[i].info != info)
+		if (requests[i].info != info || !ghcb_host_has(requests[i].feature))
 			continue;
 		vcpu_plane(v)->ghcb_msr = requests[i].handler != NULL
 						  ? requests[i].handler(v, request)

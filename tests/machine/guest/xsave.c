@@ -84,8 +84,8 @@ struct cpuid {
 	uint32_t eax, ebx, ecx, edx;
 };
 
-/* By the GHCB, as a #VC handler asks. */
-static struct cpuid host_cpuid(uint32_t leaf, uint32_t subleaf)
+/* By the GHCB, as a #VC handler asks, with an XCR0. */
+static struct cpuid host_cpuid_with(uint32_t leaf, uint32_t subleaf, uint64_t xcr0)
 {
 	struct cpuid r = { 0 };
 
@@ -93,12 +93,17 @@ static struct cpuid host_cpuid(uint32_t leaf, uint32_t subleaf)
 	ghcb->rcx = subleaf;
 	ghcb_set_valid(0x1f8);
 	ghcb_set_valid(0x308);
-	ghcb->xcr0 = 1;
+	ghcb->xcr0 = xcr0;
 	ghcb_set_valid(0x3e8);
 	if (ghcb_exit(0x72, 0, 0).result == 0)
 		r = (struct cpuid){ (uint32_t)ghcb->rax, (uint32_t)ghcb->rbx, (uint32_t)ghcb->rcx,
 				    (uint32_t)ghcb->rdx };
 	return r;
+}
+
+static struct cpuid host_cpuid(uint32_t leaf, uint32_t subleaf)
+{
+	return host_cpuid_with(leaf, subleaf, 1);
 }
 
 static void leaves(void)
@@ -110,6 +115,10 @@ static void leaves(void)
 	check("leaf 0xD: x87, SSE and AVX", r.eax, 7);
 	check("  the size for XCR0", r.ebx, 0x240);
 	check("  the size with all of it", r.ecx, 0x340);
+	/* The GHCB's XCR0 counts, not the CPU's, which is 1 here; KVM takes it likewise. */
+	check("  for another XCR0 in the GHCB", host_cpuid_with(0xd, 0, 7).ebx, 0x340);
+	check("  in subleaf 1", host_cpuid_with(0xd, 1, 7).ebx, 0x340);
+	check("  bits that no XCR0 has", host_cpuid_with(0xd, 0, ~4ull).ebx, 0x240);
 	r = host_cpuid(0xd, 1);
 	check("subleaf 1: XSAVEOPT, XSAVEC, XSAVES", r.eax & 0xb, 0xb);
 	r = host_cpuid(0xd, 2);
@@ -236,7 +245,7 @@ void test_main(void)
 	__asm__ volatile("mov %%cr4, %0" : "=r"(cr4));
 	__asm__ volatile("mov %0, %%cr4" : : "r"(cr4 | 1 << 18));
 	xsetbv(ALL);
-	check("leaf 0xD: the size for XCR0 with AVX", host_cpuid(0xd, 0).ebx, 0x340);
+	check("leaf 0xD: the size for XCR0 with AVX", host_cpuid_with(0xd, 0, ALL).ebx, 0x340);
 	compacted();
 	bad_areas();
 	levels();

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Whether an interrupt of VMPL0 makes it run while VMPL2 of its vCPU runs is the host's choice (`--preempt`);
+ * no specification says that it does. Linux KVM with planes does it: its plane 0 runs whenever it has an
+ * event. VMPL0 is told by EXITCODE in VMPL2's VMSA (APM volume 2, table B-4, 3C0h): 60h an interrupt of the
+ * host's, 403h VMGEXIT. Either way the interrupt is not lost.
+ */
+#include "tests/machine/guest/guest.h"
+
+#define VECTOR 31u	      /* within the table of exceptions */
+#define TICKS 10000000u	      /* 10 ms */
+#define PATIENCE 400000000ull /* of the TSC: more than that at any rate */
+
+static volatile uint64_t taken;
+static volatile bool is_over; /* VMPL2 has waited for all of it */
+
+static void handle(struct trap_frame *frame)
+{
+	/* It interrupts exits of VMPL0's own, so it makes none: one interrupt is all that comes. */
+	(void)frame;
+	taken++;
+}
+
+static uint64_t now(void)
+{
+	uint32_t low, high;
+
+	__asm__ volatile("rdtsc" : "=a"(low), "=d"(high));
+	return low | (uint64_t)high << 32;
+}
+
+static void waits(void)
+{
+	uint64_t start = now();
+
+	while (now() - start < PATIENCE)
+		;
+	is_over = true;
+	for (;;)
+		level2_return();
+}
+
+void test_main(void)
+{
+	trap_handler = handle;
+	check("APIC on", ghcb_msr_write(0x1b, 0xfee00d00) && ghcb_msr_write(0x80f, 0x1ff), 1);
+	check("timer: divide by 1", ghcb_msr_write(0x83e, 0xb), 1);
+	check("timer: once", ghcb_msr_write(0x832, VECTOR), 1);
+	level2_create(waits);
+	level2_start();
+	__asm__ volatile("sti");
+	check("timer: count", ghcb_msr_write(0x838, TICKS), 1);
+	check("VMPL2 ran", level2_run(), 0x017);
+	check("its last exit", *(volatile uint64_t *)(level2_vmsa() + 0x3c0), LAST_EXIT);
+	check("it was over", is_over, LAST_EXIT == 0x403);
+	for (uint64_t start = now(); taken == 0 && now() - start < PATIENCE;)
+		;
+	check("VMPL0's interrupt came", taken, 1);
+	check("VMPL2 runs on", level2_run(), 0x017);
+	check("  to its end", is_over, 1);
+}
