@@ -21,21 +21,16 @@ struct prefixes {
 	uint8_t opcode; /* the first byte that is no prefix */
 };
 
-static bool is_legacy_prefix(uint8_t byte)
-{
-	static const uint8_t prefixes[] = { 0x26, 0x2e, 0x36, 0x3e,	    0x64,      0x65,
-					    0x66, 0x67, 0xf0, PREFIX_REPNE, PREFIX_REP };
-
-	for (size_t i = 0; i < sizeof(prefixes); i++)
-		if (prefixes[i] == byte)
-			return true;
-	return false;
-}
-
 static bool is_segment_prefix(uint8_t byte)
 {
 	return byte == 0x26 || byte == 0x2e || byte == 0x36 || byte == 0x3e || byte == 0x64 ||
 	       byte == 0x65;
+}
+
+static bool is_legacy_prefix(uint8_t byte)
+{
+	return is_segment_prefix(byte) || byte == PREFIX_OPERAND || byte == PREFIX_ADDRESS ||
+	       byte == PREFIX_LOCK || byte == PREFIX_REPNE || byte == PREFIX_REP;
 }
 
 static struct prefixes read_prefixes(struct bytes_reader *r, bool long_mode)

@@ -14,22 +14,27 @@ static uint64_t linear_rip(const struct vmcb *c)
 	return insn_is_64bit(c) ? c->rip : (uint32_t)(c->cs.base + c->rip);
 }
 
-struct insn insn_fetch(struct vcpu *v)
+/* Reads what is at RIP, as far as it can be read: how many bytes. */
+static size_t fetch(struct vcpu *v, uint8_t bytes[INSN_MAX])
 {
-	const struct vmcb *c = vcpu_plane(v)->vmcb;
-	uint64_t at = linear_rip(c);
+	uint64_t at = linear_rip(vcpu_plane(v)->vmcb);
 	size_t left = ABI_PAGE_SIZE - at % ABI_PAGE_SIZE;
 	unsigned int access = WALK_FETCH | (plane_cpl(vcpu_plane(v)) == 3 ? WALK_USER : 0);
-	uint8_t bytes[INSN_MAX];
-	size_t have = INSN_MAX;
 
+	if (walk_read(v, at, bytes, INSN_MAX, access).status == WALK_OK)
+		return INSN_MAX;
 	/* The instruction may end before a next page that is not there. */
-	if (walk_read(v, at, bytes, INSN_MAX, access).status != WALK_OK) {
-		have = left < INSN_MAX ? left : 0;
-		if (!have || walk_read(v, at, bytes, have, access).status != WALK_OK)
-			return (struct insn){ .kind = INSN_OTHER };
-	}
-	return insn_decode(bytes, have, insn_is_64bit(c));
+	if (left < INSN_MAX && walk_read(v, at, bytes, left, access).status == WALK_OK)
+		return left;
+	return 0;
+}
+
+struct insn insn_fetch(struct vcpu *v)
+{
+	uint8_t bytes[INSN_MAX];
+	size_t have = fetch(v, bytes);
+
+	return insn_decode(bytes, have, insn_is_64bit(vcpu_plane(v)->vmcb));
 }
 
 void insn_skip(struct vcpu *v, unsigned int length)
@@ -44,11 +49,22 @@ void insn_skip(struct vcpu *v, unsigned int length)
 
 bool insn_advance(struct vcpu *v, enum insn_kind kind)
 {
-	struct insn insn = insn_fetch(v);
+	struct insn next;
+
+	return insn_advance_to(v, kind, &next);
+}
+
+bool insn_advance_to(struct vcpu *v, enum insn_kind kind, struct insn *next)
+{
+	bool wide = insn_is_64bit(vcpu_plane(v)->vmcb);
+	uint8_t bytes[INSN_MAX];
+	size_t have = fetch(v, bytes);
+	struct insn insn = insn_decode(bytes, have, wide);
 
 	if (insn.kind != kind)
 		return false;
 	insn_skip(v, insn.length);
+	*next = insn_decode(bytes + insn.length, have - insn.length, wide);
 	return true;
 }
 

@@ -21,6 +21,9 @@ void insn_skip(struct vcpu *v, unsigned int length);
  */
 bool insn_advance(struct vcpu *v, enum insn_kind kind);
 
+/* The same; next becomes the instruction behind it, INSN_OTHER where that was not read as well. */
+bool insn_advance_to(struct vcpu *v, enum insn_kind kind, struct insn *next);
+
 /*
  * The linear address of an operand in memory. False: not canonical, or beyond its segment's limit, so
  * #GP (#SS on the stack).

@@ -18,6 +18,9 @@ void insn_xsave(struct vcpu *v, const struct insn *insn);   /* XSAVEC, XSAVES, X
 /* #GP intercept: XRSTOR of a compacted area, or the guest's own fault. */
 void insn_general_protection(struct vcpu *v);
 
+/* VMGEXIT, at RIP. */
+void insn_vmgexit(struct vcpu *v, const struct insn *insn);
+
 /* Their intercepts: VMMCALL or VMGEXIT, HLT, RDMSR and WRMSR, RDTSC and RDTSCP, writes and reads of CRs. */
 void insn_vmmcall(struct vcpu *v);
 void insn_hlt(struct vcpu *v);

@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 #include "machine/hv/insn/handlers.h"
 
+#include "machine/hv/base/counters.h"
 #include "machine/hv/base/log.h"
 #include "machine/hv/base/x86.h"
 #include "machine/hv/event/exception.h"
+#include "machine/hv/event/inject.h"
 #include "machine/hv/event/vc.h"
 #include "machine/hv/insn/fetch.h"
 
+#define DR7_ENABLED 0xffull	 /* breakpoints, local and global */
 #define EFER_WRITABLE 0x1ffffull /* SCE up to the highest bit of this family */
 
 static void write_efer(struct vcpu *v, uint64_t value)
@@ -21,6 +24,37 @@ static void write_efer(struct vcpu *v, uint64_t value)
 	c->efer = (value & EFER_WRITABLE & ~X86_EFER_LMA) | (c->efer & X86_EFER_LMA) |
 		  X86_EFER_SVME;
 	insn_advance(v, INSN_WRMSR);
+}
+
+/*
+ * Whether a CPU would go on with the next instruction at once: no event is to be delivered first, at this
+ * level or a more privileged one, and the guest traces nothing.
+ */
+static bool goes_on(struct vcpu *v)
+{
+	const struct vmcb *c = vcpu_plane(v)->vmcb;
+
+	if ((c->rflags & X86_RFLAGS_TF) || (c->dr7 & DR7_ENABLED) || hv_mailbox()->storm_us)
+		return false;
+	for (unsigned int vmpl = 0; vmpl <= v->current; vmpl++)
+		if (v->planes[vmpl].state != PLANE_NONE && inject_pending(&v->planes[vmpl]))
+			return false;
+	return true;
+}
+
+/*
+ * Guests write it just before each VMGEXIT. A CPU does so without an exit; here it is one, and the
+ * second is saved by doing both at once.
+ */
+static void write_ghcb_msr(struct vcpu *v, uint64_t value)
+{
+	struct insn next;
+
+	vcpu_plane(v)->ghcb_msr = value;
+	if (!insn_advance_to(v, INSN_WRMSR, &next) || next.kind != INSN_VMGEXIT || !goes_on(v))
+		return;
+	counters_exit(v->id, v->current, SVM_EXIT_VMMCALL);
+	insn_vmgexit(v, &next);
 }
 
 /* Where an MSR's value is kept, NULL for those that are #VC. */
@@ -48,6 +82,8 @@ static void write_msr(struct vcpu *v, uint32_t msr, uint64_t value)
 
 	if (msr == X86_MSR_EFER) {
 		write_efer(v, value);
+	} else if (msr == SNP_MSR_GHCB) {
+		write_ghcb_msr(v, value);
 	} else if (kept == NULL) {
 		vc_raise(v, SVM_EXIT_MSR);
 	} else if (msr == X86_MSR_XSS && value != 0) {

@@ -19,7 +19,13 @@
 #include "machine/hv/run/run.h"
 
 #define CPUID_1_ECX_XSAVE (1u << 26)
+#define CPUID_7_EBX_SMEP (1u << 7)
+#define CPUID_7_EBX_SMAP (1u << 20)
+#define CR4_PSE (1ull << 4)
+#define CR4_PGE (1ull << 7)
 #define CR4_OSXSAVE (1ull << 18)
+#define CR4_SMEP (1ull << 20)
+#define CR4_SMAP (1ull << 21)
 
 static volatile bool machine_up; /* all CPUs are ready: guests may run */
 
@@ -32,15 +38,31 @@ static void check_mailbox(const struct mailbox *m)
 		hv_panic("the mailbox is not there: magic %lx version %u", m->magic, m->version);
 }
 
+/*
+ * QEMU flushes its TLB once more, and with it what it knows of translated code, where VMRUN or #VMEXIT changes one
+ * of PSE, PGE, SMEP and SMAP. All guests that matter have them all.
+ */
+static void set_cr4(void)
+{
+	uint32_t structured = x86_cpuid(7, 0).ebx;
+	uint64_t cr4;
+
+	__asm__ volatile("mov %%cr4, %0" : "=r"(cr4));
+	cr4 |= CR4_PSE | CR4_PGE;
+	if (structured & CPUID_7_EBX_SMEP)
+		cr4 |= CR4_SMEP;
+	if (structured & CPUID_7_EBX_SMAP)
+		cr4 |= CR4_SMAP;
+	if (x86_cpuid(1, 0).ecx & CPUID_1_ECX_XSAVE) /* to switch XCR0 between planes */
+		cr4 |= CR4_OSXSAVE;
+	__asm__ volatile("mov %0, %%cr4" : : "r"(cr4));
+}
+
 /* What a CPU needs before it can run guests. */
 static void cpu_init(struct vcpu *v)
 {
-	uint64_t cr4;
-
 	trap_load();
-	__asm__ volatile("mov %%cr4, %0" : "=r"(cr4));
-	if (x86_cpuid(1, 0).ecx & CPUID_1_ECX_XSAVE) /* to switch XCR0 between planes */
-		__asm__ volatile("mov %0, %%cr4" : : "r"(cr4 | CR4_OSXSAVE));
+	set_cr4();
 	x86_wrmsr(X86_MSR_VM_HSAVE_PA, (uint64_t)page_take(1));
 	lapic_init();
 	for (unsigned int vmpl = 0; vmpl < SNP_VMPL_COUNT; vmpl++)
