@@ -106,13 +106,14 @@ struct mailbox_host {
 	uint64_t hv_features;	/* GHCB_HV_FEATURE_* that it announces */
 	uint64_t sev_features;	/* SNP_FEATURE_* that a VMSA may have */
 	uint32_t invlpgb;	/* enum host_invlpgb */
+	uint32_t invlpgb_count; /* pages that CPUID says it takes after the first */
 	uint8_t preempts;	/* an interrupt of VMPL0 makes it run while VMPL2 runs */
 	uint8_t converts;	/* an access to the other side of a page changes the page */
 	uint8_t sides_apart;	/* what becomes shared is zero, what becomes private is noise */
 	uint8_t vmsa_not_at_2m; /* AP creation refuses a VMSA at a multiple of 2 MiB */
-	uint32_t invlpgb_count; /* pages that CPUID says it takes after the first */
 	uint8_t features_fixed; /* ... and SEV_FEATURES other than those of the level's first VMSA */
-	uint8_t reserved_01d[3];
+	uint8_t kvm_clock;	/* KVM's interface for guests is there, as far as its clock */
+	uint8_t reserved_01e[2];
 };
 ABI_SIZE(struct mailbox_host, 32);
 
@@ -183,6 +184,7 @@ struct mailbox {
 	uint32_t secure_tsc;   /* a VMSA of the launch asks for it */
 	/* By the hypervisor: GUEST_TSC_FREQ, and how far below it the TSC is, in 1/100000. */
 	uint32_t tsc_mhz, tsc_factor;
+	uint64_t started_at; /* nanoseconds of the host's clock of the day, since 1970 */
 	struct mailbox_fault_plan faults[MAILBOX_FAULT_COUNT];
 	struct mailbox_exit_counter exits[MAILBOX_EXIT_KINDS];
 	uint64_t switches[4]; /* VMPL switches into each level */

@@ -12,6 +12,7 @@
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "core/base/hex.h"
@@ -140,12 +141,21 @@ static struct mailbox_host host_of(const struct run_options *options)
 		.sev_features = model->sev_features,
 		.invlpgb = options->own_invlpgb ? options->invlpgb : model->invlpgb,
 		.invlpgb_count = model->invlpgb_count,
+		.kvm_clock = model->kvm_clock,
 		.preempts = options->own_preempt ? options->preempts : model->preempts,
 		.converts = options->own_convert ? options->converts : model->converts,
 		.sides_apart = model->sides_apart,
 		.vmsa_not_at_2m = model->vmsa_not_at_2m,
 		.features_fixed = model->features_fixed,
 	};
+}
+
+static uint64_t time_of_day(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
 static bool make_memory(struct machine *m, struct host_error *error)
@@ -165,6 +175,7 @@ static bool make_memory(struct machine *m, struct host_error *error)
 	m->memory.mailbox->hold = m->options->hold;
 	m->memory.mailbox->test_devices = m->options->test_devices;
 	m->memory.mailbox->host = host_of(m->options);
+	m->memory.mailbox->started_at = time_of_day();
 	memcpy(m->memory.mailbox->faults, m->options->faults, sizeof(m->options->faults));
 	return true;
 }

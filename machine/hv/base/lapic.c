@@ -6,7 +6,7 @@
 #define DIVIDE_BY_1 0xbu
 #define ICR_PENDING 0x1000u
 #define ICR_DESTINATION_SHIFT 24
-#define CALIBRATION_TICKS 2000000u
+#define CALIBRATION_TICKS 5000000u
 #define MEASURE_TICKS 50000000u
 #define MEASURE_LOOKS 16u
 #define TICKS_PER_MICROSECOND 1000u /* QEMU's and KVM's local APICs count nanoseconds */
@@ -75,6 +75,11 @@ void lapic_calibrate(void)
 uint64_t lapic_clock_khz(void)
 {
 	return (1000ull * TICKS_PER_MICROSECOND << 32) / measure(MEASURE_TICKS);
+}
+
+uint64_t lapic_nanoseconds_per_clock(void)
+{
+	return ticks_per_clock;
 }
 
 uint64_t lapic_clocks(uint64_t us)

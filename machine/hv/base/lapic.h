@@ -77,6 +77,9 @@ void lapic_calibrate(void);
  */
 uint64_t lapic_clock_khz(void);
 
+/* How long a tick of clock_now() is, as a fixed-point number with 32 bits behind the point. */
+uint64_t lapic_nanoseconds_per_clock(void);
+
 /* Microseconds as ticks of clock_now(). */
 uint64_t lapic_clocks(uint64_t us);
 

@@ -37,6 +37,12 @@
 	 1u << 23 | 1u << 24 | 1u << 29)
 #define F7_ECX_KEPT (1u << 2 | 1u << 22) /* UMIP, RDPID */
 #define F7_EDX_KEPT (1u << 4)		 /* fast short REP MOV */
+/* Linux, Documentation/virt/kvm/x86/cpuid.rst. */
+#define LEAF_HYPERVISOR 0x40000000u
+#define LEAF_KVM_FEATURES 0x40000001u
+#define KVM_FEATURE_NO_IO_DELAY (1u << 1)
+#define KVM_FEATURE_CLOCK (1u << 3)
+#define KVM_FEATURE_CLOCK_STABLE (1u << 24)
 #define F6_EAX_ARAT (1u << 2)
 /* Leaf 0x80000001 ECX: SVM, IBS, XOP, SKINIT, WDT, LWP, FMA4, TCE, NodeId, TBM, performance
  * counters, OSVW, DBX, MWAITX. */
@@ -241,6 +247,23 @@ static void filter_extended(struct x86_cpuid *r, uint32_t leaf, uint32_t apic_id
 	}
 }
 
+/* What KVM says of itself, with a clock for its guests and no more. */
+static struct x86_cpuid hypervisor_leaf(uint32_t leaf)
+{
+	if (leaf == LEAF_HYPERVISOR)
+		return (struct x86_cpuid){ .eax = LEAF_KVM_FEATURES,
+					   .ebx = 0x4b4d564b, /* "KVMKVMKVM" */
+					   .ecx = 0x564b4d56,
+					   .edx = 0x0000004d };
+	return (struct x86_cpuid){ .eax = KVM_FEATURE_NO_IO_DELAY | KVM_FEATURE_CLOCK |
+					  KVM_FEATURE_CLOCK_STABLE };
+}
+
+static bool is_hypervisor_leaf(uint32_t leaf)
+{
+	return leaf == LEAF_HYPERVISOR || leaf == LEAF_KVM_FEATURES;
+}
+
 void cpuid_filter(struct x86_cpuid *raw, uint32_t leaf, uint32_t subleaf, uint32_t apic_id,
 		  const struct cpuid_machine *machine)
 {
@@ -248,6 +271,8 @@ void cpuid_filter(struct x86_cpuid *raw, uint32_t leaf, uint32_t subleaf, uint32
 		filter_standard(raw, leaf, subleaf, apic_id, machine);
 	else if (leaf >= 0x80000000 && leaf <= LEAF_EXTENDED_MAX)
 		filter_extended(raw, leaf, apic_id, machine);
+	else if (machine->kvm_clock && is_hypervisor_leaf(leaf))
+		*raw = hypervisor_leaf(leaf);
 	else
 		*raw = (struct x86_cpuid){ 0 };
 }
@@ -273,6 +298,7 @@ static const struct {
 	{ 0x80000019, 0 }, { 0x8000001a, 0 }, { 0x8000001d, 0 }, { 0x8000001d, 1 },
 	{ 0x8000001d, 2 }, { 0x8000001d, 3 }, { 0x8000001d, 4 }, { 0x8000001e, 0 },
 	{ 0x8000001f, 0 }, { 0xd, 0 },	      { 0xd, 1 },	 { 0xd, 2 },
+	{ LEAF_HYPERVISOR, 0 }, { LEAF_KVM_FEATURES, 0 },
 };
 
 static void list_leaves(struct snp_cpuid_page *page, bool extended_state,
@@ -282,6 +308,8 @@ static void list_leaves(struct snp_cpuid_page *page, bool extended_state,
 		bool about_state = listed[i].leaf == LEAF_EXTENDED_STATE;
 
 		if (about_state ? !machine->xfeatures : extended_state)
+			continue;
+		if (is_hypervisor_leaf(listed[i].leaf) && !machine->kvm_clock)
 			continue;
 		page->entries[page->count++] = (struct snp_cpuid_entry){
 			.eax_in = listed[i].leaf,

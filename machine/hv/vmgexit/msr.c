@@ -3,6 +3,7 @@
 
 #include "machine/hv/base/x86.h"
 #include "machine/hv/event/local_apic.h"
+#include "machine/hv/vmgexit/kvm_clock.h"
 
 #define MSR_TSC 0x10u
 #define MSR_APIC_BASE 0x1bu
@@ -49,7 +50,9 @@ static bool read_msr(struct ghcb_call *c, uint32_t msr, uint64_t *value)
 
 	if (msr >= MSR_X2APIC_FIRST && msr <= MSR_X2APIC_LAST)
 		return apic_msr_read(local_apic(c->p), msr, clock_now(), value);
-	if (msr == MSR_APIC_BASE)
+	if (kvm_clock_has(msr))
+		*value = *kvm_clock_msr(c->p, msr);
+	else if (msr == MSR_APIC_BASE)
 		*value = local_apic(c->p)->base;
 	else if (msr == MSR_TSC)
 		*value = clock_now(); /* a Secure TSC's offset is not the host's to know */
@@ -68,6 +71,10 @@ static bool write_msr(struct ghcb_call *c, uint32_t msr, uint64_t value)
 		if (!apic_msr_write(local_apic(c->p), msr, value, clock_now(), &effects))
 			return false;
 		local_apic_effects(c->v, c->p, &effects);
+		return true;
+	}
+	if (kvm_clock_has(msr)) {
+		kvm_clock_write(c->p, msr, value);
 		return true;
 	}
 	if (msr == MSR_APIC_BASE)
