@@ -53,6 +53,7 @@ check-peers: setup-check tests
 	tests/peers/peers_test.py --programs $(OUT)
 	tests/peers/igvm_test.py --programs $(OUT)
 	tests/peers/eventlog_test.py --programs $(OUT)
+	tests/peers/ear_test.py --programs $(OUT)
 	tests/peers/coconut_test.py --programs $(OUT) $(if $(COCONUT),--image $(COCONUT))
 
 # Applications that use a TPM, each against swtpm and against `socle vtpm serve`.

@@ -5,10 +5,13 @@
  */
 #include <jansson.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "tools/cmd.h"
 #include "tools/options.h"
+#include "tools/verify/ear.h"
 #include "tools/verify/rules.h"
 
 #define VMPL_MAX 3u
@@ -18,6 +21,8 @@ struct options {
 	struct rules rules;
 	const char *image;
 	bool json, quiet, explain;
+	const char *ear, *ear_key;
+	enum ear_profile ear_profile;
 	bool judged; /* the verdict was written, or could not be */
 };
 
@@ -114,6 +119,14 @@ static const struct option_row option_rows[] = {
 	OPTION(struct options, json, "json", FLAG, NULL,
 	       "write the verdict as JSON (docs/verdict.schema.json), one object also where there "
 	       "is none"),
+	OPTION(struct options, ear, "ear", FILE, "FILE",
+	       "write the verdict to this file, too, as an attestation result that others read "
+	       "(EAR, a signed JSON web token); with --ear-key"),
+	OPTION(struct options, ear_key, "ear-key", FILE, "FILE",
+	       "the private key that signs it, in PEM: on P-256 or P-384, or Ed25519"),
+	OPTION(struct options, ear_profile, "ear-profile", CHOICE, "PROFILE",
+	       "how its claims are called: as Veraison has it, or as the IETF's draft 04",
+	       OPTION_WORDS(ear_profile_words)),
 	OPTION(struct options, quiet, "quiet", FLAG, NULL, "write nothing but errors",
 	       .letter = 'q'),
 	{ 0 },
@@ -198,8 +211,57 @@ static void refused(int argc, char **argv)
 		print_json_error();
 }
 
+/* The nonce of the file that the evidence's was read from; false after a line on stderr. */
+static bool read_nonce(const struct options *o, struct file_bytes *nonce)
+{
+	char path[FILE_PATH_MAX];
+	struct host_error error;
+
+	*nonce = (struct file_bytes){ 0 };
+	if (o->paths.nonce)
+		return cmd_read_file(o->paths.nonce, EAR_NONCE_MAX, nonce);
+	if (file_path(path, o->paths.mine, "nonce.bin", &error))
+		return cmd_read_file(path, EAR_NONCE_MAX, nonce);
+	cmd_file_error(o->paths.mine, "%s", error.text);
+	return false;
+}
+
+static bool write_token(const struct options *o, const char *token)
+{
+	struct host_error error;
+
+	if (!token)
+		cmd_file_error(o->ear, "the attestation result cannot be made");
+	else if (file_write(o->ear, token, strlen(token), &error))
+		return true;
+	else
+		cmd_file_error(o->ear, "%s", error.text);
+	return false;
+}
+
+/* A report alone answers no nonce that was looked at. */
+static bool write_ear(const struct options *o, const struct ear_key *key, enum folder_depth depth,
+		      const struct socle_verdict *verdict)
+{
+	struct ear_about about = { .profile = o->ear_profile, .at = time(NULL) };
+	struct file_bytes nonce = { 0 };
+	char *token;
+	bool ok;
+
+	if (depth != FOLDER_REPORT && !read_nonce(o, &nonce))
+		return false;
+	about.nonce = nonce.data;
+	about.nonce_size = nonce.size;
+	token = ear_sign(key, verdict, &about);
+	ok = write_token(o, token);
+	free(token);
+	file_free(&nonce);
+	return ok;
+}
+
 static enum cmd_status judge(struct options *o, const struct socle_evidence *evidence,
-			     const struct socle_policy *policy)
+			     const struct socle_policy *policy, const struct ear_key *key,
+			     enum folder_depth depth)
 {
 	char wrong[SOCLE_ERROR_SIZE];
 	struct socle_verdict *verdict = socle_verify(evidence, policy, wrong);
@@ -208,6 +270,10 @@ static enum cmd_status judge(struct options *o, const struct socle_evidence *evi
 	if (!verdict)
 		return cmd_error("verify: %s", wrong);
 	status = (enum cmd_status)socle_verdict_status(verdict);
+	if (key && !write_ear(o, key, depth, verdict)) {
+		socle_verdict_free(verdict);
+		return CMD_MISUSE;
+	}
 	o->judged = true;
 	if (!print(o, verdict))
 		status = cmd_error("verify: cannot write the verdict");
@@ -215,23 +281,39 @@ static enum cmd_status judge(struct options *o, const struct socle_evidence *evi
 	return status;
 }
 
-static enum cmd_status verify(struct options *o)
+static enum cmd_status verify_with(struct options *o, const struct ear_key *key)
 {
 	struct socle_evidence *evidence;
 	struct socle_policy *policy;
 	enum folder_depth depth;
 	enum cmd_status status = CMD_MISUSE;
 
-	if (!folder_paths_ok(&o->paths))
-		return CMD_MISUSE;
 	policy = rules_policy(&o->rules, o->image, &o->paths, &depth);
 	if (!policy)
 		return CMD_MISUSE;
 	evidence = folder_load(&o->paths, depth);
 	if (evidence)
-		status = judge(o, evidence, policy);
+		status = judge(o, evidence, policy, key, depth);
 	socle_evidence_free(evidence);
 	socle_policy_free(policy);
+	return status;
+}
+
+static enum cmd_status verify(struct options *o)
+{
+	struct ear_key *key = NULL;
+	enum cmd_status status;
+
+	if (!folder_paths_ok(&o->paths))
+		return CMD_MISUSE;
+	if (!o->ear != !o->ear_key)
+		return cmd_error("verify: --ear and --ear-key belong together");
+	if (o->ear_key)
+		key = ear_key_read(o->ear_key);
+	if (o->ear_key && !key)
+		return CMD_MISUSE;
+	status = verify_with(o, key);
+	ear_key_free(key);
 	return status;
 }
 

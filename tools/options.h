@@ -12,7 +12,7 @@
 
 #include "tools/cmd.h"
 
-#define OPTIONS_MAX 48u /* of one command, in all of its groups */
+#define OPTIONS_MAX 64u /* of one command, in all of its groups */
 
 /* What a value is, and what it is stored as. */
 enum option_kind {

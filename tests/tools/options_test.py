@@ -14,7 +14,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "lib"))
 from results import Results  # noqa: E402
 
-OPTIONS_MAX = 40  # tools/options.h
+OPTIONS_MAX = 64  # tools/options.h
 POINTER = 8
 NUMBERS = ("number", "size", "address")
 WIDTHS = {"flag": (1,), "set": (1, 2, 4, 8), "choice": (1, 2, 4, 8),
