@@ -281,7 +281,7 @@ static FILE *open_in(const char *dir, const char *name)
 static X509 *read_cert(const char *dir, const char *name)
 {
 	FILE *f = open_in(dir, name);
-	X509 *cert = f ? PEM_read_X509(f, NULL, NULL, NULL) : NULL;
+	X509 *cert = f ? PEM_read_X509(f, NULL, NULL, (void *)"") : NULL;
 
 	if (f)
 		fclose(f);
@@ -291,7 +291,7 @@ static X509 *read_cert(const char *dir, const char *name)
 static EVP_PKEY *read_key(const char *dir, const char *name)
 {
 	FILE *f = open_in(dir, name);
-	EVP_PKEY *key = f ? PEM_read_PrivateKey(f, NULL, NULL, NULL) : NULL;
+	EVP_PKEY *key = f ? PEM_read_PrivateKey(f, NULL, NULL, (void *)"") : NULL;
 
 	if (f)
 		fclose(f);

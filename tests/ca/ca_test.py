@@ -10,7 +10,10 @@ emulated VCEK after each change, so that only the check that is named can refuse
 import contextlib
 import hashlib
 import os
+import pty
 import re
+import select
+import shutil
 import socket
 import stat
 import struct
@@ -456,13 +459,38 @@ def test_misuse(world):
         result(run.returncode == 1 and pattern in run.stderr, f"misuse: {name}", run.stderr)
 
 
+def test_no_questions(world):
+    """Files in encrypted PEM are refused, and nobody is asked for a passphrase: not on a terminal either."""
+    folder = world.work / "encrypted"
+    for name in ("ca.key", "ca.pem"):
+        shutil.copytree(world.ca, folder)
+        kind = "EC PRIVATE KEY" if name == "ca.key" else "CERTIFICATE"
+        (folder / name).write_text(f"-----BEGIN {kind}-----\nProc-Type: 4,ENCRYPTED\n"
+                                   f"DEK-Info: AES-256-CBC,{'00' * 16}\n\n{'A' * 64}\n-----END {kind}-----\n")
+        child, terminal = pty.fork()
+        if child == 0:
+            os.execv(world.socle, [world.socle, "ca", "serve", "--listen", f"unix:{world.work}/never",
+                                   *world.policy(), str(folder)])
+        said = b""
+        with contextlib.suppress(OSError):  # EIO is its end
+            while select.select([terminal], [], [], 10)[0] and (data := os.read(terminal, 4096)):
+                said += data
+                if b"phrase" in said:
+                    break
+        os.close(terminal)
+        status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        result(status == 1 and said.count(b"\n") == 1 and name.encode() in said and b"phrase" not in said,
+               f"encrypted {name}", (status, said))
+        shutil.rmtree(folder)
+
+
 def main():
     socle, resign, keys = sys.argv[1:4]
     with tempfile.TemporaryDirectory() as work:
         world = World(socle, resign, keys, Path(work))
         for test in (test_truth, test_report_lies, test_chain_lies, test_manifest_lies,
                      test_order_and_framing, test_line_noise, test_connect, test_many, test_stay,
-                     test_issue, test_misuse):
+                     test_issue, test_misuse, test_no_questions):
             test(world)
     return result.finish()
 

@@ -168,7 +168,7 @@ bool ca_authority_open(struct ca_authority *ca, const char *directory, struct ho
 	bio = open_file(directory, "ca.key", &key, error);
 	if (!bio)
 		return false;
-	/* Never prompt: an encrypted key is tried with an empty password. */
+	/* Never prompt: what is encrypted is tried with an empty password. */
 	ca->key = PEM_read_bio_PrivateKey(bio, NULL, NULL, (void *)"");
 	BIO_free(bio);
 	OPENSSL_cleanse(key.data, key.size);
@@ -177,7 +177,7 @@ bool ca_authority_open(struct ca_authority *ca, const char *directory, struct ho
 		return host_fail(error, "ca.key: no private key in PEM");
 	bio = open_file(directory, "ca.pem", &certificate, error);
 	if (bio)
-		ca->certificate = PEM_read_bio_X509(bio, NULL, NULL, NULL);
+		ca->certificate = PEM_read_bio_X509(bio, NULL, NULL, (void *)"");
 	BIO_free(bio);
 	file_free(&certificate);
 	if (bio && ca->certificate && X509_check_private_key(ca->certificate, ca->key) == 1)
