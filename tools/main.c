@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The `socle` command: finds the subcommand that the first argument names and runs it. */
+#include <openssl/crypto.h>
 #include <stdio.h>
 
 #include "tools/cmd.h"
@@ -44,6 +45,12 @@ static enum cmd_status print_tables(void *arguments)
 
 int main(int argc, char **argv)
 {
+	/*
+	 * What OpenSSL does for this command is in this program and its libraries, not in a file that
+	 * OPENSSL_CONF names and that could bring other code (docs/decisions/016-no-openssl-configuration.md).
+	 */
+	if (OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG, NULL) != 1)
+		return cmd_error("OpenSSL does not start");
 	/* One write() per line, since the processes of `socle ca serve` share standard error. */
 	setvbuf(stderr, NULL, _IOLBF, BUFSIZ);
 	return cmd_run_command(&root, "", argc, argv);
