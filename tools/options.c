@@ -165,12 +165,29 @@ static bool take(const struct reader *r, const struct option_row *row, const cha
 	return !wants;
 }
 
+/* Words for one and the same thing: a row of OPTION_SET that was given, and is stored where this one is. */
+static const struct option_row *rival(const struct reader *r, const struct option_row *row)
+{
+	const struct option_row *other;
+
+	for (size_t i = 0; row->kind == OPTION_SET && (other = options_at(r->command, i)); i++) {
+		if (r->seen[i] && other != row && other->kind == OPTION_SET && other->to == row->to)
+			return other;
+	}
+	return NULL;
+}
+
 static bool take_option(struct reader *r, size_t index, char *value)
 {
-	const struct option_row *row = options_at(r->command, index);
+	const struct option_row *row = options_at(r->command, index), *other = rival(r, row);
 
 	if (r->seen[index] && !row->repeats)
 		return fail(r, "is given twice", "--", row->name);
+	if (other) {
+		cmd_error("%s: --%s and --%s exclude each other; see `socle %s --help`", r->path,
+			  other->name, row->name, r->path);
+		return false;
+	}
 	r->seen[index] = true;
 	return take(r, row, "--", value);
 }

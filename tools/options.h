@@ -16,8 +16,9 @@
 
 /* What a value is, and what it is stored as. */
 enum option_kind {
-	OPTION_FLAG,	/* there is none: true, a bool */
-	OPTION_SET,	/* there is none: set, an unsigned integer of any width */
+	OPTION_FLAG, /* there is none: true, a bool */
+	/* There is none: set, an unsigned integer of any width. Two with one member exclude each other. */
+	OPTION_SET,
 	OPTION_TEXT,	/* a const char * into the arguments, as the next three */
 	OPTION_FILE,	/* the name of a file */
 	OPTION_FOLDER,	/* the name of a directory */

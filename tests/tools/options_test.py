@@ -28,6 +28,8 @@ SAMPLES = {"HEX": "00" * 48, "TIME": "2025-01-01", "BANK:N=HEX": "sha256:1=" + "
            "NAME[=WHEN]": "timer-lose", "LIST": "startup-clear"}
 ANY = ("FILE", "DIR")  # of those, what may be called anything
 STATUS_MISUSE = 1
+# Words for one thing: of each two, the second is refused.
+EXCLUSIVE = (("report-only", "keys-only"), ("bare", "json"), ("mssim", "swtpm"))
 
 results = Results("options")
 
@@ -133,6 +135,13 @@ class Command:
         if option["required"]:
             self.refused(f"no {name}", name, *self.needed(without=option))
 
+    def check_exclusive(self):
+        names = {option["name"] for option in self.options}
+        for pair in EXCLUSIVE:
+            for one, other in ((pair, pair[::-1]) if names.issuperset(pair) else ()):
+                self.refused(f"--{one} and --{other}", f"--{one} and --{other} exclude each other", f"--{one}",
+                             f"--{other}")
+
     def check_operands(self):
         operands = [operand["name"] for operand in self.table["operands"]]
         for count, name in enumerate(operands):
@@ -147,6 +156,7 @@ class Command:
             self.refused(word, word, word)
         for option in self.options:
             self.check_option(option)
+        self.check_exclusive()
         self.check_operands()
 
 
