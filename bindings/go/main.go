@@ -4,6 +4,9 @@
 //
 //	go build -o example   # pkg-config finds the library
 //	example POLICY REPORT VCEK_OR_VLEK [OWN_ROOT]
+//
+// The exit status is that of `socle verify`. The last line says whether an emulated machine's root is below it:
+// then it proves nothing about any hardware.
 package main
 
 // #cgo pkg-config: socle-verify
@@ -60,6 +63,17 @@ func printVerdict(verdict *C.struct_socle_verdict) {
 	}
 }
 
+func printConclusion(verdict *C.struct_socle_verdict) {
+	text := "refused"
+	if C.socle_verdict_status(verdict) == C.SOCLE_TRUSTED {
+		text = "trusted"
+	}
+	if C.socle_verdict_emulated(verdict) {
+		text += " (emulated)"
+	}
+	fmt.Println("verdict:", text)
+}
+
 func judge(words []string) (C.enum_socle_status, error) {
 	json, err := os.ReadFile(words[0])
 	if err != nil {
@@ -89,11 +103,12 @@ func judge(words []string) (C.enum_socle_status, error) {
 	}
 	defer C.socle_verdict_free(verdict)
 	printVerdict(verdict)
+	printConclusion(verdict)
 	return C.socle_verdict_status(verdict), nil
 }
 
 func main() {
-	if len(os.Args) < 4 {
+	if len(os.Args) < 4 || len(os.Args) > 5 {
 		fmt.Fprintln(os.Stderr, "usage: example POLICY REPORT VCEK_OR_VLEK [OWN_ROOT]")
 		os.Exit(1)
 	}

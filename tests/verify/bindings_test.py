@@ -10,6 +10,7 @@ import json
 import os
 import re
 import shutil
+import struct
 import subprocess
 import sys
 import tempfile
@@ -20,6 +21,7 @@ sys.path[:0] = [str(ROOT / "bindings/python"), str(ROOT / "tests/lib")]
 from results import Results  # noqa: E402
 
 results = Results("bindings")
+ASK_GUID = bytes.fromhex("4ab7b379bbac4fe4a02f05aef327c782")  # in the order of the text
 
 
 def python_on_vectors(build, vectors):
@@ -92,7 +94,27 @@ def check_parts():
         results.skip("mypy", "it is not installed")
 
 
-def check_go(build, evidence, work):
+def go_on_vector(work, vectors, environment):
+    """Emulated evidence says so on the last line."""
+    everything = json.loads((Path(vectors) / "verdicts.json").read_text())
+    vector = next(v for v in everything["verdicts"] if v["name"] == "attested-ak in a list")
+    for name, key in {**vector["files"], **vector["mine"]}.items():
+        (work / name).write_bytes(bytes.fromhex(everything["files"][key]))
+    # The issuer comes in a table behind the report, as a host hands it out.
+    issuer = (work / "ask.pem").read_bytes()
+    report = work / "attestation.bin"
+    report.write_bytes((work / "report.bin").read_bytes() + ASK_GUID + struct.pack("<II", 48, len(issuer)) +
+                       bytes(24) + issuer)
+    for allowed, status, last in ((True, 0, "verdict: trusted (emulated)"), (False, 2, "verdict: refused (emulated)")):
+        policy = work / "vector.json"
+        policy.write_text(json.dumps({"format": 1, "look_at": "report", "allow": {"emulated": allowed}}))
+        run = subprocess.run([work / "example", policy, report, work / "vcek.pem", work / "ark.pem"],
+                             capture_output=True, text=True, check=False, env=environment)
+        results(run.returncode == status and run.stdout.endswith(last + "\n"), f"Go says so, {last}",
+                f"{run.returncode} {run.stdout} {run.stderr}")
+
+
+def check_go(build, vectors, evidence, work):
     if not shutil.which("go"):
         results.skip("Go", "there is no go command")
         return
@@ -109,15 +131,21 @@ def check_go(build, evidence, work):
     run = subprocess.run([work / "example", policy, ROOT / "none", "x"], capture_output=True, text=True,
                          check=False, env=environment)
     results(run.returncode == 1 and "none" in run.stderr, "Go says what is not there", run.stderr)
+    for words in ((), ("a", "b"), ("a", "b", "c", "d", "e")):
+        run = subprocess.run([work / "example", *words], capture_output=True, text=True, check=False, env=environment)
+        results(run.returncode == 1 and run.stderr.startswith("usage: "), f"Go wants 3 or 4 words, not {len(words)}",
+                run.stderr)
+    go_on_vector(work, vectors, environment)
     if not evidence or not evidence.is_dir():
         results.skip("Go on genuine evidence", "the folder is not there")
         return
-    for vmpl, status in ((1, 0), (0, 3)):
+    for vmpl, status, last in ((1, 0, "verdict: trusted"), (0, 3, "verdict: refused")):
         policy.write_text(json.dumps({"format": 1, "look_at": "report", "vmpl": vmpl}))
         folder = evidence / "milan-v5-vmpl1"
         run = subprocess.run([work / "example", policy, folder / "report.bin", folder / "vcek.pem"],
                              capture_output=True, text=True, check=False, env=environment)
-        results(run.returncode == status and "signature" in run.stdout, f"Go judges, VMPL {vmpl}",
+        results(run.returncode == status and "signature" in run.stdout and run.stdout.splitlines()[-1] == last,
+                f"Go judges, VMPL {vmpl}",
                 f"{run.returncode} {run.stdout} {run.stderr}")
 
 
@@ -129,7 +157,7 @@ def main():
     python_on_vectors(build, sys.argv[2])
     check_parts()
     with tempfile.TemporaryDirectory() as work:
-        check_go(build, Path(sys.argv[3]) if len(sys.argv) > 3 else None, Path(work))
+        check_go(build, sys.argv[2], Path(sys.argv[3]) if len(sys.argv) > 3 else None, Path(work))
     return results.finish()
 
 
