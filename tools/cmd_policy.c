@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /* `socle policy make`: a policy that evidence meets, for who has nothing else to start from. */
+#include <jansson.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "tools/cmd.h"
 #include "tools/options.h"
-#include "tools/verify/folder.h"
+#include "tools/verify/rules.h"
 
 struct arguments {
 	struct folder_paths paths;
+	struct rules rules; /* that the evidence itself does not ask for */
 	const char *output;
 	unsigned int look_at; /* a depth and 1; 0: a quote */
 	bool quiet;
@@ -53,17 +56,37 @@ static bool write_policy(const char *path, const char *text)
 	return false;
 }
 
+/* The text with the rules of options, for free(); NULL after a line on stderr. */
+static char *with_rules(const char *text, const struct rules *rules)
+{
+	json_t *policy = json_loads(text, 0, NULL);
+	char *changed = NULL, *line = NULL;
+
+	if (policy && rules_put(policy, rules))
+		changed = json_dumps(policy, JSON_INDENT(2));
+	if (!changed || asprintf(&line, "%s\n", changed) < 0) {
+		cmd_error("policy: it cannot be put together");
+		line = NULL;
+	}
+	free(changed);
+	json_decref(policy);
+	return line;
+}
+
 static enum cmd_status make_of(const struct arguments *a, const struct socle_evidence *evidence,
 			       const char *look_at)
 {
 	char wrong[SOCLE_ERROR_SIZE];
-	char *text = socle_policy_make(evidence, look_at, wrong);
+	char *made = socle_policy_make(evidence, look_at, wrong);
+	char *text;
 	bool ok;
 
-	if (!text)
+	if (!made)
 		return cmd_error("policy: %s", wrong);
-	ok = holds(evidence, text) && write_policy(a->output, text);
-	socle_text_free(text);
+	text = with_rules(made, &a->rules);
+	socle_text_free(made);
+	ok = text && holds(evidence, text) && write_policy(a->output, text);
+	free(text);
 	if (ok && !a->quiet)
 		fprintf(stderr,
 			"socle: policy: this is trust on first use: the policy demands what "
@@ -96,6 +119,15 @@ static const struct option_row option_rows[] = {
 	       "make rules for the report alone", .set = FOLDER_REPORT + 1),
 	OPTION(struct arguments, look_at, "keys-only", SET, NULL,
 	       "and for the keys of the manifest", .set = FOLDER_KEYS + 1),
+	OPTION(struct arguments, rules.at, "at", READ, "TIME",
+	       "judge certificates at this time, YYYY-MM-DD[THH:MM:SSZ], not now, and have the "
+	       "policy "
+	       "say so",
+	       .read = rules_read_time),
+	OPTION(struct arguments, rules.masked_chip, "allow-masked-chip", FLAG, NULL,
+	       "have it accept a report that does not say which chip it is of"),
+	OPTION(struct arguments, rules.unknown_version, "allow-unknown-version", FLAG, NULL,
+	       "and a later version of the report than 5"),
 	OPTION(struct arguments, output, "output", FILE, "FILE",
 	       "write it there, not to standard output", .letter = 'o'),
 	OPTION(struct arguments, quiet, "quiet", FLAG, NULL, "write nothing but errors",
@@ -115,6 +147,8 @@ static const struct command policy_make = {
 		"one. Read it, and take out what may change.",
 	.groups = (const struct option_group[]){ { NULL, option_rows }, { 0 } },
 	.size = sizeof(struct arguments),
+	.defaults = &(const struct arguments){ .rules = { .vmpl = RULES_UNSET,
+							  .minimum_svn = RULES_UNSET } },
 	.run = make,
 };
 

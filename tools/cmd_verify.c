@@ -112,7 +112,7 @@ static const struct option_row option_rows[] = {
 	       "FMC,BOOTLOADER,TEE,SNP,MICROCODE", "the least TCB to accept, each 0 to 255",
 	       .read = option_read_tcb),
 	OPTION(struct options, rules, "pcr", READ, "BANK:N=HEX",
-	       "PCR N of this bank (sha256, sha384) must have this value", .repeats = true,
+	       "PCR N of this bank (sha256, sha384, sha512) must have this value", .repeats = true,
 	       .read = rules_read_pcr),
 	OPTION(struct options, explain, "explain", FLAG, NULL,
 	       "say for each check what the evidence has there"),

@@ -1207,7 +1207,7 @@ BANKS = {"sha256": 0x000B, "sha384": 0x000C, "sha512": 0x000D}
 
 
 def parse_pcr(text):
-    match = re.fullmatch(r"(sha256|sha384):(\d+)=([0-9a-fA-F]+)", text)
+    match = re.fullmatch(r"(sha256|sha384|sha512):(\d+)=([0-9a-fA-F]+)", text)
     if not match:
         raise Unreadable(f"--pcr {text}")
     return match[1], match[2], match[3]
@@ -1284,6 +1284,13 @@ def rules_of(policy):
     return found
 
 
+def demand_signed_block(wanted):
+    """GUEST_SVN, FAMILY_ID and IMAGE_ID are whoever's signed the ID block: which key has to be demanded."""
+    said = wanted["minimum_svn"] or wanted["family_ids"] or wanted["image_ids"]
+    if said and not wanted["id_key_digests"] and not wanted["author_key_digests"]:
+        raise Unreadable("a rule about an ID block that anybody could have signed")
+
+
 def verify(arguments):
     """The verdict on evidence, or Unreadable."""
     parser = argparse.ArgumentParser(exit_on_error=False)
@@ -1310,6 +1317,7 @@ def verify(arguments):
     evidence = Evidence(options)
     policy["measurements"] = read_measurement(options, policy, evidence.own)
     options.rules = rules_of(policy)
+    demand_signed_block(options.rules)
     return Verifier(evidence, options).run()
 
 

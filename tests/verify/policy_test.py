@@ -10,6 +10,7 @@ python3-jsonschema finds the same files well-formed as `socle verify` does.
 import copy
 import hashlib
 import json
+import os
 import random
 import struct
 import subprocess
@@ -53,7 +54,7 @@ class Evidence:
     """The test vector with an attested AK, and a report that has something in every field."""
 
     def __init__(self, socle, resign, keys, vectors, work):
-        self.socle, self.work = socle, work
+        self.socle, self.work, self.resign, self.keys = socle, work, resign, keys
         self.folder, self.mine = work / "evidence", work / "mine"
         self.folder.mkdir()
         self.mine.mkdir()
@@ -173,8 +174,12 @@ def check_rules(e):
         e.expect_policy("a key of the manifest that is not known", 5, ["known-key"],
                         changed(good, look_at="keys", keys=dict(list(good["keys"].items())[:1])))
     e.expect_policy("an ID key in the place of a measurement", 0, [], changed(good, measurements=None))
-    e.expect_policy("a cloud, where a VCEK signed", 3, ["csp-id"],
-                    changed(good, csp_ids={"a cloud": "cloud"}))
+    for keys in ("id_key_digests", "author_key_digests"):
+        e.expect_policy(f"an ID block's rules with {keys} alone", 0, [], changed(good, **{keys: None}))
+    for cloud in ("cloud", "a cloud of 1"):
+        e.expect_policy("a cloud, where a VCEK signed", 3, ["csp-id"],
+                        changed(good, csp_ids={"a cloud": cloud}))
+        e.expect(f"--csp-id \"{cloud}\"", 3, ["csp-id"], "--policy", e.write(good), "--csp-id", cloud)
 
 
 def check_pcrs(e):
@@ -195,6 +200,8 @@ def check_pcrs(e):
                     changed(e.good, pcrs={"sha512": {"0": "00" * 64}}))
     e.expect("the option in the rule's place", 6, ["pcr-values"], "--policy",
              e.write(changed(e.good, pcrs={"sha256": {str(first): values[first]}})), "--pcr", f"sha256:{first}={other}")
+    for bank, digits in (("sha384", 96), ("sha512", 128)):
+        e.expect(f"--pcr of {bank}", 6, ["pcr-values"], "--policy", e.write(e.good), "--pcr", f"{bank}:0={'0' * digits}")
     code, _, errors = e.verify("--trust-emulated", "--pcr", f"sha256:0={other}", "--pcr",
                                f"sha256:0={values[first]}")
     results(code == 1 and "each PCR of a bank once" in errors, "a PCR by two options", errors)
@@ -202,18 +209,28 @@ def check_pcrs(e):
 
 def check_options(e):
     """Each without a file, and in the place of a file's rule."""
-    measured = ["--trust-emulated", "--measurement", e.report[0x90:0xC0].hex()]
+    bare = ["--trust-emulated", "--measurement", e.report[0x90:0xC0].hex()]
+    signed = ["--id-key-digest", e.good["id_key_digests"]["this one"]]
     for name, option in second.LISTS.items():
         if not option:
             continue
+        measured = bare + signed if name in ("family_ids", "image_ids") else bare
+        if name in ("family_ids", "image_ids"):
+            e.expect(f"{option}, which anybody could have signed", 1, [], *bare, option,
+                     e.good[name]["this one"])
         right, wrong = e.good[name]["this one"], e.good[name]["another"]
         check, status = CHECKS[name]
         e.expect(f"{option}", 0, [], *measured, option, right)
         e.expect(f"{option}, one of two", 0, [], *measured, option, wrong, option, right)
         e.expect(f"{option}, another", status, [check], *measured, option, wrong)
         e.expect(f"{option} beside a policy", status, [check], "--policy", e.write(e.good), option, wrong)
+    measured = bare + signed
+    e.expect("--minimum-svn, which anybody could have signed", 1, [], *bare, "--minimum-svn", "7")
+    e.expect("--minimum-svn 0, which demands nothing", 0, [], *bare, "--minimum-svn", "0")
     e.expect("--minimum-svn", 0, [], *measured, "--minimum-svn", "7")
     e.expect("--minimum-svn, more", 3, ["guest-svn"], *measured, "--minimum-svn", "8")
+    e.expect("--minimum-svn and an author", 0, [], *bare, "--minimum-svn", "7", "--author-key-digest",
+             e.good["author_key_digests"]["this one"])
     e.expect("--minimum-tcb beside a policy", 3, ["tcb-minimum"], "--policy", e.write(e.good),
              "--minimum-tcb", "0,0,0,0,255")
     e.expect("--report-only beside a policy", 0, [], "--policy",
@@ -223,6 +240,34 @@ def check_options(e):
     e.expect("an ID key alone", 0, [], "--trust-emulated", "--id-key-digest",
              e.good["id_key_digests"]["this one"])
     e.expect("neither image nor ID key", 1, [], "--trust-emulated")
+    check_replaced(e)
+
+
+# A rule of the file that is none, and an option that takes its place: it is refused all the same.
+REPLACED = [
+    ({"measurements": 5}, ["--measurement", "00" * 48], "measurements: an object"),
+    ({"measurements": {"m": "00"}}, ["--measurement", "00" * 48], "measurements.m: 96 hexadecimal"),
+    ({"allow": 5}, ["--trust-emulated"], "allow: an object"),
+    ({"allow": {"emulated": "yes"}}, ["--trust-emulated"], "allow.emulated: true or false"),
+    ({"allow": {"everything": True}}, ["--allow-masked-chip"], "allow.everything: there is no"),
+    ({"vmpl": 4}, ["--vmpl", "0"], "vmpl: a number from 0 to 3"),
+    ({"look_at": "all"}, ["--report-only"], "look_at: one of"),
+    ({"at": "now"}, ["--at", "2027-01-02"], "at: YYYY"),
+    ({"minimum_svn": "7"}, ["--minimum-svn", "7"], "minimum_svn: a number"),
+    ({"minimum_tcb": {"Milan": {"fmc": 1}}}, ["--minimum-tcb", "0,0,0,0,0"], "minimum_tcb.Milan: it can never"),
+    ({"host_data": {}}, ["--host-data", "00" * 32], "host_data: it can never hold"),
+    ({"id_key_digests": {"k": "00" * 48}}, ["--id-key-digest", "11" * 48], "id_key_digests.k: zeros"),
+    ({"csp_ids": {"c": "a\nb"}}, ["--csp-id", "c"], "csp_ids.c: a text"),
+    ({"pcrs": {"sha1": {"0": "00" * 20}}}, ["--pcr", "sha256:0=" + "00" * 32], "pcrs.sha1: there is no"),
+]
+
+
+def check_replaced(e):
+    for rule, option, wanted in REPLACED:
+        path = e.write(changed(e.good, **rule))
+        code, found, errors = e.verify("--policy", path, *option)
+        results(code == 1 and errors == f"socle: {path}: {errors.split(': ', 2)[-1]}" and wanted in errors and
+                errors.count("\n") == 1 and found["verdict"] == "error", f"{option[0]} in the place of {rule}", errors)
 
 
 # What is refused: a change of the good policy or a text, what the error says, and whether its form is
@@ -257,6 +302,10 @@ REFUSED = [
     ("a Name of no algorithm", {"keys": {"k": "000a" + "00" * 32}}, "keys.k: the hexadecimal", False),
     ("a Name of another size", {"keys": {"k": "000b" + "00" * 48}}, "keys.k: the hexadecimal", False),
     ("a long cloud", {"csp_ids": {"c": "c" * 65}}, "csp_ids.c: a text", False),
+    ("a cloud with a line's end", {"csp_ids": {"c": "cloud\n"}}, "csp_ids.c: a text", False),
+    ("a cloud that is not ASCII", {"csp_ids": {"c": "cl\u00f6ud"}}, "csp_ids.c: a text", False),
+    ("257 values of PCRs", {"pcrs": {"sha256": {"0": ["00" * 32] * 200, "1": ["00" * 32] * 57}}},
+     "more than 256 values of PCRs", True),
     ("257 values", {"measurements": {str(i): "00" * 48 for i in range(257)}}, "more than 256", False),
     ("PCR 24", {"pcrs": {"sha256": {"24": "00" * 32}}}, "pcrs.sha256.24: a PCR", False),
     ("PCR 07", {"pcrs": {"sha256": {"07": "00" * 32}}}, "pcrs.sha256.07: a PCR", False),
@@ -281,6 +330,9 @@ REFUSED = [
     ("PCRs without a quote", {"look_at": "keys", "pcrs": {"sha256": {"0": "00" * 32}}},
      "pcrs: they can never hold", True),
     ("keys without a manifest", {"look_at": "report"}, "keys: they can never hold", True),
+    *((f"{rule} that anybody could have signed", {name: None for name in (
+        "id_key_digests", "author_key_digests", "minimum_svn", "family_ids", "image_ids") if name != rule},
+       f"{rule}: it is the host's word", False) for rule in ("minimum_svn", "family_ids", "image_ids")),
     ("a field twice", '{"format": 1,\n "format": 1}', "line 2, column", True),
     ("a field twice, below", '{"format": 1, "measurements": {"a": "%s", "a": "%s"}}' % (
         "00" * 48, "11" * 48), "duplicate", True),
@@ -360,6 +412,13 @@ def check_made(e):
             policy["chip_ids"] == {"first use": e.report[0x1A0:0x1E0].hex()} and
             policy["minimum_svn"] == 7 and policy["minimum_tcb"]["Milan"]["microcode"] == e.report[0x187],
             "what it demands is the report's", policy)
+    made = json.loads(make(e, "--mine", e.mine, "--at", "2027-01-02", "--allow-masked-chip",
+                           "--allow-unknown-version").stdout)
+    results(made["at"] == "2027-01-02" and made["allow"] == {
+        "emulated": True, "masked_chip": True, "unknown_version": True}, "rules that are asked for", made)
+    run = make(e, "--mine", e.mine, "--at", "1999-01-02", "-o", e.work / "never.json")
+    results(run.returncode == 1 and "valid yet" in run.stderr and not (e.work / "never.json").exists(),
+            "another time", run.stderr)
     quoted = json.loads(make(e, "--mine", e.mine).stdout)
     results(len(quoted["pcrs"]["sha256"]) > 2 and quoted["keys"], "PCRs and keys", quoted)
     results(not make(e, "--mine", e.mine, "-q", "-o", path).stderr, "quiet")
@@ -379,6 +438,50 @@ def check_made(e):
     results(run.returncode == 1 and "signature" in run.stderr and not path.exists(), "a forged report",
             run.stderr)
     report.write_bytes(good)
+
+
+def check_made_of(e):
+    """Evidence whose floor is not what it reports, without an ID block, and with a masked chip."""
+    path = e.work / "made.json"
+    original = (e.folder / "report.bin").read_bytes()
+    for name, changes, words, wanted in (
+            ("an older TCB at launch", {0x1F0 + 7: -1}, (), lambda p: p["minimum_tcb"]["Milan"]["microcode"] ==
+             original[0x187] - 1),
+            ("an older boot loader at launch", {0x1F0: -1}, (), lambda p:
+             (p["minimum_tcb"]["Milan"]["bootloader"], p["minimum_tcb"]["Milan"]["microcode"]) ==
+             (original[0x180] - 1, original[0x187])),
+            ("no ID block", {at: 0 for at in (*range(0xE0, 0x140), 0x48)}, (), lambda p: not p.keys() & {
+                "id_key_digests", "author_key_digests", "family_ids", "image_ids", "minimum_svn"}),
+            ("a masked chip", {at: 0 for at in range(0x1A0, 0x1E0)}, ("--allow-masked-chip",),
+             lambda p: "chip_ids" not in p and p["allow"]["masked_chip"] is True)):
+        report = bytearray(original)
+        for at in (0x38, 0x180, 0x1E0, 0x1F0) if min(changes.values()) < 0 else ():
+            report[at:at + 8] = original[0x180:0x188]
+        for at, value in changes.items():
+            report[at] = report[at] + value if value else 0
+        (e.folder / "report.bin").write_bytes(report)
+        subprocess.run([e.resign, e.keys, e.folder / "report.bin"], check=True)
+        run = make(e, "--mine", e.mine, "--report-only", *words, "-o", path)
+        policy = json.loads(path.read_text()) if run.returncode == 0 else {}
+        results(policy and wanted(policy), f"made of {name}", policy or run.stderr)
+        e.expect_policy(f"the evidence meets it, {name}", 0, [], policy or {"format": 1})
+        path.unlink(missing_ok=True)
+    run = make(e, "--mine", e.mine, "--report-only", "-o", path)
+    results(run.returncode == 1 and "CHIP_ID is zero" in run.stderr, "a masked chip that nobody allowed", run.stderr)
+    (e.folder / "report.bin").write_bytes(original)
+
+
+def check_configuration(e):
+    """OpenSSL's configuration is not read: this one leaves it without any algorithm."""
+    path = e.work / "openssl.cnf"
+    path.write_text("openssl_conf = all\n[all]\nproviders = providers\n[providers]\nnull = on\n"
+                    "[on]\nactivate = 1\n")
+    environment = {**os.environ, "OPENSSL_CONF": str(path)}
+    run = subprocess.run(["openssl", "dgst", "-sha384", path], env=environment, capture_output=True, check=False)
+    results(run.returncode != 0, "a command that reads it can do nothing", run)
+    run = subprocess.run([str(word) for word in (e.socle, "verify", *e.words("--policy", e.write(e.good)))],
+                         env=environment, capture_output=True, check=False)
+    results(run.returncode == 0, "socle verify does not", run)
 
 
 def check_spoiled(e):
@@ -408,6 +511,8 @@ def main():
         check_refused(evidence)
         check_explained(evidence)
         check_made(evidence)
+        check_made_of(evidence)
+        check_configuration(evidence)
         check_spoiled(evidence)
     if not jsonschema:
         results.skip("the JSON schemas", "python3-jsonschema is not installed")

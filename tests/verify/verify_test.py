@@ -803,6 +803,10 @@ def check_forms(socle, ak, top):
     for name in ("ask.pem", "vcek.pem"):
         shutil.copy(ak / name, work)
     expect(socle, "the kernel's names, certificates beside them", 0, [], trust)
+    # A name that is too long is nobody's, and not that of the file whose name it starts with.
+    (work / "outblob").rename(work / "report")
+    long = f"{work}{'/' * (4095 - len('/report') - len(str(work)))}"
+    expect(socle, "a path that is cut to that of another file", 1, None, [*trust[:-1], long], "socle: ")
 
 
 def check_list(socle, resign, keys, good, listed):

@@ -239,18 +239,6 @@ static void describe_keys(struct line *line, const struct subject *s)
 	}
 }
 
-static const char *bank_name(uint16_t bank)
-{
-	switch (bank) {
-	case TPM_ALG_SHA256:
-		return "sha256";
-	case TPM_ALG_SHA384:
-		return "sha384";
-	default:
-		return "sha512";
-	}
-}
-
 static void describe_pcrs(struct line *line, const struct subject *s)
 {
 	const struct policy *p = s->policy;
@@ -263,7 +251,7 @@ static void describe_pcrs(struct line *line, const struct subject *s)
 		if (i && p->pcrs[i - 1].bank == e->bank && p->pcrs[i - 1].pcr == e->pcr)
 			continue;
 		value = tpm_quote_value(&s->values, e->bank, e->pcr, &size);
-		put(line, "%s%s:%u=", i ? " " : "", bank_name(e->bank), e->pcr);
+		put(line, "%s%s:%u=", i ? " " : "", policy_bank_name(e->bank), e->pcr);
 		if (value)
 			put_hex(line, value, size);
 		else

@@ -324,11 +324,13 @@ bool socle_evidence_has(const struct socle_evidence *evidence, enum socle_part p
 
 	if (part < SOCLE_CERT_ARK || part > SOCLE_CERT_SIGNER)
 		return part > 0 && part <= SOCLE_OWN_CA && evidence->added[part];
+	ERR_set_mark();
 	evidence_chain(evidence, &chain);
 	has = (part == SOCLE_CERT_ARK	   ? chain.ark
 	       : part == SOCLE_CERT_ISSUER ? chain.issuer
 					   : chain.signer) != NULL;
 	amd_chain_free(&chain);
+	ERR_pop_to_mark();
 	return has;
 }
 

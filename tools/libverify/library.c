@@ -52,17 +52,18 @@ struct socle_policy *socle_policy_read(const char *json, size_t size, char *erro
 
 bool socle_policy_add_crls(struct socle_policy *policy, const void *data, size_t size, char *error)
 {
-	STACK_OF(X509_CRL) *all = policy->rules.crls
-					  ? sk_X509_CRL_deep_copy(policy->rules.crls, X509_CRL_dup,
-								  X509_CRL_free)
-					  : NULL;
+	STACK_OF(X509_CRL) *all = NULL;
 	struct host_error wrong;
 	const char *why = "more than 1 MiB, which no list has";
 
+	ERR_set_mark();
+	if (policy->rules.crls)
+		all = sk_X509_CRL_deep_copy(policy->rules.crls, X509_CRL_dup, X509_CRL_free);
 	if (policy->rules.crls && !all)
 		why = "out of memory";
 	else if (size <= CRLS_SIZE_MAX)
 		why = amd_crl_read(&all, data, size);
+	ERR_pop_to_mark();
 	if (why) {
 		sk_X509_CRL_pop_free(all, X509_CRL_free);
 		host_fail(&wrong, "%s", why);
@@ -204,6 +205,31 @@ static json_t *json_hex(const void *data, size_t size)
 	return json_string(text);
 }
 
+/* Takes value; when either is NULL, or memory short, there is no list any more: nothing is left out. */
+static void append(json_t **list, json_t *value)
+{
+	if (json_array_append_new(*list, value) == 0)
+		return;
+	json_decref(*list);
+	*list = NULL;
+}
+
+/* The same for a member. */
+static void put_value(json_t **object, const char *name, json_t *value)
+{
+	if (json_object_set_new(*object, name, value) == 0)
+		return;
+	json_decref(*object);
+	*object = NULL;
+}
+
+/* And for a text that may not be there at all. */
+static void put_text(json_t **object, const char *name, const char *text)
+{
+	if (text)
+		put_value(object, name, json_string(text));
+}
+
 static json_t *json_policy_bits(uint64_t policy)
 {
 	json_t *list = json_array();
@@ -212,7 +238,7 @@ static json_t *json_policy_bits(uint64_t policy)
 		const char *name = policy >> bit & 1 ? report_policy_bit(bit) : NULL;
 
 		if (name)
-			json_array_append_new(list, json_string(name));
+			append(&list, json_string(name));
 	}
 	return list;
 }
@@ -222,9 +248,11 @@ static json_t *json_signer(const struct socle_verdict *v)
 {
 	const struct amd_signer_info *signer = &v->checks.signer;
 
-	return json_pack("{s:s, s:s*, s:s*}", "kind", v->key == REPORT_KEY_VLEK ? "vlek" : "vcek",
-			 "product", signer->product_name[0] ? signer->product_name : NULL, "csp_id",
-			 signer->csp_id[0] ? signer->csp_id : NULL);
+	json_t *object = json_pack("{s:s}", "kind", v->key == REPORT_KEY_VLEK ? "vlek" : "vcek");
+
+	put_text(&object, "product", signer->product_name[0] ? signer->product_name : NULL);
+	put_text(&object, "csp_id", signer->csp_id[0] ? signer->csp_id : NULL);
+	return object;
 }
 
 static json_t *json_report(const struct psp_report *report)
@@ -244,7 +272,7 @@ static json_t *json_bindings(const struct verdict *verdict)
 	json_t *list = json_array();
 
 	for (size_t i = 0; i < verdict->binding_count; i++)
-		json_array_append_new(list, json_string(verdict->bindings[i]));
+		append(&list, json_string(verdict->bindings[i]));
 	return list;
 }
 
@@ -255,11 +283,12 @@ static json_t *json_checks(const struct verdict *verdict, bool explain)
 	for (size_t i = 0; i < verdict->count; i++) {
 		const struct check_result *r = &verdict->results[i];
 
-		json_array_append_new(list,
-				      json_pack("{s:s, s:i, s:s, s:s*, s:s*}", "name", r->name,
-						"class", (int)r->class, "result",
-						r->error ? "fail" : "pass", "error", r->error,
-						"found", explain && r->found[0] ? r->found : NULL));
+		json_t *check = json_pack("{s:s, s:i, s:s}", "name", r->name, "class",
+					  (int)r->class, "result", r->error ? "fail" : "pass");
+
+		put_text(&check, "error", r->error);
+		put_text(&check, "found", explain && r->found[0] ? r->found : NULL);
+		append(&list, check);
 	}
 	return list;
 }
@@ -267,15 +296,19 @@ static json_t *json_checks(const struct verdict *verdict, bool explain)
 char *socle_verdict_json(const struct socle_verdict *verdict, bool explain)
 {
 	const struct verdict *v = &verdict->checks;
-	json_t *root = json_pack("{s:i, s:s, s:b, s:i, s:s*, s:s*, s:o, s:o, s:o, s:o}", "format",
-				 1, "verdict", v->first_failure ? "refused" : "trusted", "emulated",
-				 v->emulated, "status", (int)socle_verdict_status(verdict),
-				 "failed", v->first_failure ? v->first_failure->name : NULL,
-				 "binding", v->bindings[0], "bindings", json_bindings(v), "report",
-				 json_report(&verdict->report), "signer", json_signer(verdict),
-				 "checks", json_checks(v, explain));
-	char *text = root ? json_dumps(root, JSON_INDENT(2)) : NULL;
+	json_t *root = json_pack("{s:i, s:s, s:b, s:i}", "format", 1, "verdict",
+				 v->first_failure ? "refused" : "trusted", "emulated", v->emulated,
+				 "status", (int)socle_verdict_status(verdict));
+	char *text = NULL;
 
+	put_text(&root, "failed", v->first_failure ? v->first_failure->name : NULL);
+	put_text(&root, "binding", v->bindings[0]);
+	put_value(&root, "bindings", json_bindings(v));
+	put_value(&root, "report", json_report(&verdict->report));
+	put_value(&root, "signer", json_signer(verdict));
+	put_value(&root, "checks", json_checks(v, explain));
+	if (root)
+		text = json_dumps(root, JSON_INDENT(2));
 	json_decref(root);
 	return text;
 }

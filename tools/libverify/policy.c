@@ -104,18 +104,25 @@ static bool read_title(struct reader *r, const json_t *value, unsigned int which
 	return json_is_string(value) || refuse(r, "a text is wanted");
 }
 
-static bool read_depth(struct reader *r, const json_t *value, unsigned int which)
+bool policy_depth_named(const char *name, enum evidence_depth *depth)
 {
 	static const char *const names[] = { "report", "keys", "quote" };
 
-	(void)which;
-	for (unsigned int i = 0; json_is_string(value) && i < 3; i++) {
-		if (strcmp(json_string_value(value), names[i]) == 0) {
-			r->policy->depth = (enum evidence_depth)i;
+	for (unsigned int i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		if (strcmp(name, names[i]) == 0) {
+			*depth = (enum evidence_depth)i;
 			return true;
 		}
 	}
-	return refuse(r, "one of report, keys and quote is wanted");
+	return false;
+}
+
+static bool read_depth(struct reader *r, const json_t *value, unsigned int which)
+{
+	(void)which;
+	return (json_is_string(value) &&
+		policy_depth_named(json_string_value(value), &r->policy->depth)) ||
+	       refuse(r, "one of report, keys and quote is wanted");
 }
 
 static bool read_at(struct reader *r, const json_t *value, unsigned int which)
@@ -186,7 +193,7 @@ static const struct list_form {
 	[POLICY_FAMILY_IDS] = { 16, "32 hexadecimal digits are wanted" },
 	[POLICY_IMAGE_IDS] = { 16, "32 hexadecimal digits are wanted" },
 	[POLICY_CHIP_IDS] = { PSP_CHIP_ID_SIZE, "128 hexadecimal digits are wanted" },
-	[POLICY_CSP_IDS] = { 0, "a text of 1 to 64 characters is wanted" },
+	[POLICY_CSP_IDS] = { 0, "a text of 1 to 64 printable characters is wanted" },
 	[POLICY_KEYS] = { 0, "the hexadecimal digits of a TPM's Name are wanted: 000b and 64, "
 			     "000c and 96, or 000d and 128" },
 };
@@ -200,12 +207,22 @@ static bool is_name(const uint8_t *bytes, size_t size)
 	       bytes[1] <= TPM_ALG_SHA512 && size == 2 + digest[bytes[1] - TPM_ALG_SHA256];
 }
 
+/* What a VLEK may have (core/evidence/host/amd_chain.c). */
+static bool is_printable(const char *text)
+{
+	for (; *text; text++) {
+		if (*text < ' ' || *text > '~')
+			return false;
+	}
+	return true;
+}
+
 static bool value_bytes(unsigned int kind, const char *text, uint8_t bytes[TPM_NAME_MAX],
 			size_t *size)
 {
 	*size = strlen(text);
 	if (kind == POLICY_CSP_IDS) {
-		if (*size == 0 || *size > AMD_CSP_ID_MAX)
+		if (*size == 0 || *size > AMD_CSP_ID_MAX || !is_printable(text))
 			return false;
 		memcpy(bytes, text, *size);
 		return true;
@@ -398,18 +415,22 @@ static bool read_floors(struct reader *r, const json_t *value, unsigned int whic
 	return true;
 }
 
-static const struct pcr_bank {
-	const char *name;
-	uint16_t bank;
-	size_t size;
-} pcr_banks[] = {
+const struct policy_bank policy_banks[POLICY_BANKS] = {
 	{ "sha256", TPM_ALG_SHA256, 32 },
 	{ "sha384", TPM_ALG_SHA384, 48 },
 	{ "sha512", TPM_ALG_SHA512, 64 },
 };
-#define PCR_BANKS (sizeof(pcr_banks) / sizeof(pcr_banks[0]))
 
-static bool add_pcr(struct reader *r, const struct pcr_bank *bank, unsigned int pcr,
+const char *policy_bank_name(uint16_t algorithm)
+{
+	for (size_t i = 0; i < POLICY_BANKS; i++) {
+		if (policy_banks[i].algorithm == algorithm)
+			return policy_banks[i].name;
+	}
+	return NULL;
+}
+
+static bool add_pcr(struct reader *r, const struct policy_bank *bank, unsigned int pcr,
 		    const json_t *value)
 {
 	struct policy *p = r->policy;
@@ -423,7 +444,7 @@ static bool add_pcr(struct reader *r, const struct pcr_bank *bank, unsigned int 
 		return refuse(r, "out of memory");
 	p->pcrs = more;
 	more += p->pcr_count;
-	*more = (struct expected_pcr){ .bank = bank->bank, .pcr = pcr, .size = bank->size };
+	*more = (struct expected_pcr){ .bank = bank->algorithm, .pcr = pcr, .size = bank->size };
 	if (!text || !hex_read(text, more->value, more->size))
 		return refuse(r, "as many hexadecimal digits are wanted as the bank's values have");
 	p->pcr_count++;
@@ -431,7 +452,7 @@ static bool add_pcr(struct reader *r, const struct pcr_bank *bank, unsigned int 
 }
 
 /* "HEX", or several of which one will do. */
-static bool read_pcr(struct reader *r, const json_t *value, const struct pcr_bank *bank,
+static bool read_pcr(struct reader *r, const json_t *value, const struct policy_bank *bank,
 		     const char *name)
 {
 	uint64_t pcr = 0;
@@ -463,7 +484,7 @@ static bool read_bank(struct reader *r, const json_t *value, unsigned int which)
 	{
 		size_t length = enter(r, name);
 
-		if (!read_pcr(r, member, &pcr_banks[which], name))
+		if (!read_pcr(r, member, &policy_banks[which], name))
 			return false;
 		leave(r, length);
 	}
@@ -472,11 +493,11 @@ static bool read_bank(struct reader *r, const json_t *value, unsigned int which)
 
 static bool read_pcrs(struct reader *r, const json_t *value, unsigned int which)
 {
-	struct field fields[PCR_BANKS + 1] = { 0 };
+	struct field fields[POLICY_BANKS + 1] = { 0 };
 
 	(void)which;
-	for (unsigned int i = 0; i < PCR_BANKS; i++)
-		fields[i] = (struct field){ pcr_banks[i].name, read_bank, i };
+	for (unsigned int i = 0; i < POLICY_BANKS; i++)
+		fields[i] = (struct field){ policy_banks[i].name, read_bank, i };
 	return read_fields(r, value, fields);
 }
 
@@ -510,6 +531,21 @@ static bool says_which_image(const struct policy *p)
 	       p->lists[POLICY_ID_KEYS].count || p->lists[POLICY_AUTHOR_KEYS].count;
 }
 
+/*
+ * GUEST_SVN, FAMILY_ID and IMAGE_ID come from an ID block, which anybody can sign: the host, too (SNP
+ * firmware ABI, SNP_LAUNCH_FINISH). They mean something where the key that signed it is demanded with them.
+ * The name of the first rule that lacks it, or NULL.
+ */
+static const char *host_word(const struct policy *p)
+{
+	if (p->lists[POLICY_ID_KEYS].count || p->lists[POLICY_AUTHOR_KEYS].count)
+		return NULL;
+	return p->minimum_svn			   ? "minimum_svn"
+	       : p->lists[POLICY_FAMILY_IDS].count ? "family_ids"
+	       : p->lists[POLICY_IMAGE_IDS].count  ? "image_ids"
+						   : NULL;
+}
+
 static bool any_can_hold(const struct policy *p)
 {
 	for (unsigned int i = REPORT_PRODUCT_MILAN; i < POLICY_PRODUCTS; i++) {
@@ -523,8 +559,13 @@ static bool any_can_hold(const struct policy *p)
 /* Rules that hold each by itself, but not with another one. */
 static bool fits_together(const struct policy *p, struct host_error *error)
 {
-	const char *wrong = NULL;
+	const char *wrong = NULL, *unsigned_rule = host_word(p);
 
+	if (unsigned_rule)
+		return host_fail(error,
+				 "%s: it is the host's word without id_key_digests or "
+				 "author_key_digests: whoever signs an ID block writes it",
+				 unsigned_rule);
 	if (p->vmpl && p->depth != EVIDENCE_REPORT)
 		wrong = "vmpl: it can never hold unless look_at is report: what a manifest says "
 			"rests on VMPL 0";

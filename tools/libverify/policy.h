@@ -23,6 +23,9 @@ enum evidence_depth {
 	EVIDENCE_FULL,	 /* and a quote */
 };
 
+/* What look_at says; false for any other word. */
+bool policy_depth_named(const char *name, enum evidence_depth *depth);
+
 #define POLICY_SIZE_MAX (256u << 10) /* of the JSON */
 #define POLICY_NAME_MAX 63u
 #define POLICY_VALUES_MAX 256u /* of one list */
@@ -61,6 +64,18 @@ struct expected_pcr {
 	uint8_t value[64];
 	size_t size;
 };
+
+/* A bank of PCRs that a policy can name. */
+struct policy_bank {
+	const char *name;
+	uint16_t algorithm;
+	size_t size; /* of a value */
+};
+#define POLICY_BANKS 3u
+extern const struct policy_bank policy_banks[POLICY_BANKS];
+
+/* NULL for one that it cannot. */
+const char *policy_bank_name(uint16_t algorithm);
 
 struct policy {
 	bool trust_emulated;

@@ -15,8 +15,10 @@
  *
  * The library itself reads memory and nothing else, writes nothing, ends no process, installs no handler
  * and keeps no state besides the objects below. Under it OpenSSL reads its configuration (openssl.cnf,
- * OPENSSL_CONF), whose providers do the cryptography: that is part of what you trust; and jansson
- * reads /dev/urandom once. The clock is read where the policy does not say the time.
+ * OPENSSL_CONF), whose providers do the cryptography: that is part of what you trust, unless your program
+ * calls OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG, NULL) first, as the command `socle` does. Errors
+ * of yours in OpenSSL's queue stay there, and none is added. jansson reads /dev/urandom once. The clock is
+ * read where the policy does not say the time.
  *
  * Threads: an object that is only read (const) may be used by any number of threads at once; whoever
  * changes or frees one has it alone.

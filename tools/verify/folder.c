@@ -54,7 +54,10 @@ static bool find_folder(const char *path, char real[PATH_MAX])
 	return false;
 }
 
-/* What the guest could have written is not the relying party's, whatever a command line says. */
+/*
+ * A folder that the guest could have written is not the relying party's, even if it is named as such. Files
+ * that are named one by one are taken wherever they lie: who names one has decided.
+ */
 bool folder_paths_ok(const struct folder_paths *paths)
 {
 	char mine[PATH_MAX], directory[PATH_MAX];
@@ -73,10 +76,10 @@ bool folder_paths_ok(const struct folder_paths *paths)
 static const char *kernel_path(const char *directory, const char *name, const char *kernels,
 			       char path[FILE_PATH_MAX])
 {
-	if (access(join(directory, name, path), F_OK) == 0 ||
-	    access(join(directory, kernels, path), F_OK) != 0)
-		join(directory, name, path);
-	return path;
+	if (access(join(directory, name, path), F_OK) != 0 &&
+	    access(join(directory, kernels, path), F_OK) == 0)
+		return join(directory, kernels, path);
+	return join(directory, name, path);
 }
 
 /* Reads a file and adds it as a part; a report may be standard input. False after a line on stderr. */
@@ -203,9 +206,9 @@ static bool add_own_root(struct socle_evidence *evidence, const struct folder_pa
 /* The host's table, as the guest passed it on, in a file: it counts before one behind the report. */
 static bool add_table(struct socle_evidence *evidence, const struct folder_paths *paths)
 {
-	char path[FILE_PATH_MAX];
+	char buffer[FILE_PATH_MAX];
+	const char *path = kernel_path(certificate_folder(paths), "certs.bin", "auxblob", buffer);
 
-	kernel_path(certificate_folder(paths), "certs.bin", "auxblob", path);
 	return access(path, F_OK) != 0 || add_file(evidence, SOCLE_CERT_TABLE, path);
 }
 

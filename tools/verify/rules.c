@@ -15,6 +15,10 @@
 #define CRL_FILE_SIZE_MAX (1u << 20)
 #define PCR_COUNT 24u
 
+/* A digest that says nothing: where a rule is judged that wants some other one beside it. */
+static const char any_digest[] = "1111111111111111111111111111111111111111111111111111111111111111"
+				 "11111111111111111111111111111111";
+
 static const char *add_value(struct rule_values *values, const char *text)
 {
 	if (values->count == RULE_VALUES_MAX)
@@ -55,7 +59,7 @@ const char *rules_read_csp(void *values, char *text)
 	bool ok = strlen(text) >= 1 && strlen(text) <= 64;
 
 	for (const char *c = text; *c; c++)
-		ok = ok && *c > ' ' && *c <= '~';
+		ok = ok && *c >= ' ' && *c <= '~';
 	return ok ? add_value(values, text) : "1 to 64 printable characters";
 }
 
@@ -73,6 +77,7 @@ static const struct pcr_bank {
 } pcr_banks[] = {
 	{ "sha256", 32 },
 	{ "sha384", 48 },
+	{ "sha512", 64 },
 };
 
 static const struct pcr_bank *find_bank(const char *text)
@@ -117,14 +122,72 @@ const char *rules_read_pcr(void *to, char *text)
 	return NULL;
 }
 
-/* An option's rule replaces the file's. */
-static void set(json_t *policy, const char *name, json_t *value)
+static struct socle_policy *read_policy(const char *name, const char *json, size_t size)
 {
-	json_object_set_new(policy, name, value);
+	char wrong[SOCLE_ERROR_SIZE];
+	struct socle_policy *policy = socle_policy_read(json, size, wrong);
+
+	if (!policy && name)
+		cmd_file_error(name, "%s", wrong);
+	else if (!policy)
+		cmd_error("verify: %s", wrong);
+	return policy;
+}
+
+/*
+ * The policy that is put together. Nothing may be left out of it, whatever fails: then it is no policy, and
+ * a line on stderr says why.
+ */
+struct draft {
+	json_t *json;
+	const char *file; /* that it began with; NULL: none */
+	bool ok;
+};
+
+/* Takes value, which may be NULL: then memory was short. */
+static void put(struct draft *d, json_t *object, const char *name, json_t *value)
+{
+	if (json_object_set_new(object, name, value) == 0)
+		return;
+	if (d->ok)
+		cmd_error("out of memory");
+	d->ok = false;
+}
+
+/* Judges one rule of a file alone, in a policy in which any rule could stand. */
+static bool rule_ok(const char *file, const char *name, json_t *value)
+{
+	const bool level = strcmp(name, "vmpl") == 0;
+	json_t *probe = json_pack("{s:i, s:s, s:{s:s}, s:{s:s}}", "format", 1, "look_at",
+				  level ? "report" : "quote", "measurements", "any", any_digest,
+				  "id_key_digests", "any", any_digest);
+	char *text = json_object_set(probe, name, value) == 0 ? json_dumps(probe, 0) : NULL;
+	struct socle_policy *policy = NULL;
+	bool ok;
+
+	if (text)
+		policy = read_policy(file, text, strlen(text));
+	else
+		cmd_error("out of memory");
+	ok = policy;
+	socle_policy_free(policy);
+	free(text);
+	json_decref(probe);
+	return ok;
+}
+
+/* An option's rule replaces the file's, which has to be one all the same. */
+static void set(struct draft *d, const char *name, json_t *value)
+{
+	json_t *replaced = json_object_get(d->json, name);
+
+	if (replaced && d->file && d->ok)
+		d->ok = rule_ok(d->file, name, replaced);
+	put(d, d->json, name, value);
 }
 
 /* Values of options have no names of their own: they are called after the option. */
-static void set_values(json_t *policy, const char *name, const char *option,
+static void set_values(struct draft *d, const char *name, const char *option,
 		       const struct rule_values *values)
 {
 	json_t *object;
@@ -135,44 +198,44 @@ static void set_values(json_t *policy, const char *name, const char *option,
 	object = json_object();
 	for (size_t i = 0; i < values->count; i++) {
 		snprintf(label, sizeof(label), i ? "%s (%zu)" : "%s", option, i + 1);
-		json_object_set_new(object, label, json_string(values->text[i]));
+		put(d, object, label, json_string(values->text[i]));
 	}
-	set(policy, name, object);
+	set(d, name, object);
 }
 
-static void set_measurement(json_t *policy, const struct rules *rules)
+static void set_measurement(struct draft *d, const struct rules *rules)
 {
 	char text[HEX_TEXT_SIZE(OPTION_MEASUREMENT_SIZE)];
 
 	if (!rules->measurement.given)
 		return;
 	hex_write(text, rules->measurement.value, OPTION_MEASUREMENT_SIZE);
-	set(policy, "measurements", json_pack("{s:s}", rules->measured_by, text));
+	set(d, "measurements", json_pack("{s:s}", rules->measured_by, text));
 }
 
-static void set_allowed(json_t *policy, const char *name, bool allowed)
+/* A copy with one member more: what the file has there is judged as it stood. */
+static void set_allowed(struct draft *d, const char *name, bool allowed)
 {
-	json_t *object = json_object_get(policy, "allow");
+	const json_t *there = json_object_get(d->json, "allow");
+	json_t *object;
 
 	if (!allowed)
 		return;
-	if (!json_is_object(object)) {
-		object = json_object();
-		set(policy, "allow", object);
-	}
-	json_object_set_new(object, name, json_true());
+	object = json_is_object(there) ? json_copy((json_t *)there) : json_object();
+	put(d, object, name, json_true());
+	set(d, "allow", object);
 }
 
-static void set_tcb(json_t *policy, const struct option_tcb *tcb)
+static void set_tcb(struct draft *d, const struct option_tcb *tcb)
 {
 	if (tcb->given)
-		set(policy, "minimum_tcb",
+		set(d, "minimum_tcb",
 		    json_pack("{s:{s:i, s:i, s:i, s:i, s:i}}", "any", "fmc", tcb->fmc, "bootloader",
 			      tcb->bootloader, "tee", tcb->tee, "snp", tcb->snp, "microcode",
 			      tcb->microcode));
 }
 
-static void set_pcrs(json_t *policy, const struct rules *rules)
+static void set_pcrs(struct draft *d, const struct rules *rules)
 {
 	json_t *pcrs;
 	char number[8];
@@ -180,41 +243,49 @@ static void set_pcrs(json_t *policy, const struct rules *rules)
 	if (!rules->pcr_count)
 		return;
 	pcrs = json_object();
-	set(policy, "pcrs", pcrs);
 	for (size_t i = 0; i < rules->pcr_count; i++) {
 		const struct rule_pcr *p = &rules->pcrs[i];
 
 		snprintf(number, sizeof(number), "%u", p->pcr);
 		if (!json_object_get(pcrs, p->bank))
-			json_object_set_new(pcrs, p->bank, json_object());
-		json_object_set_new(json_object_get(pcrs, p->bank), number, json_string(p->value));
+			put(d, pcrs, p->bank, json_object());
+		put(d, json_object_get(pcrs, p->bank), number, json_string(p->value));
 	}
+	set(d, "pcrs", pcrs);
 }
 
 static const char *const depth_names[] = { "report", "keys", "quote" };
 
-static void set_all(json_t *policy, const struct rules *r)
+static void set_all(struct draft *d, const struct rules *r)
 {
 	if (r->look_at)
-		set(policy, "look_at", json_string(depth_names[r->look_at - 1]));
+		set(d, "look_at", json_string(depth_names[r->look_at - 1]));
 	if (r->at)
-		set(policy, "at", json_string(r->at));
+		set(d, "at", json_string(r->at));
 	if (r->vmpl != RULES_UNSET)
-		set(policy, "vmpl", json_integer((json_int_t)r->vmpl));
+		set(d, "vmpl", json_integer((json_int_t)r->vmpl));
 	if (r->minimum_svn != RULES_UNSET)
-		set(policy, "minimum_svn", json_integer((json_int_t)r->minimum_svn));
-	set_allowed(policy, "emulated", r->emulated);
-	set_allowed(policy, "masked_chip", r->masked_chip);
-	set_allowed(policy, "unknown_version", r->unknown_version);
-	set_tcb(policy, &r->minimum_tcb);
-	set_values(policy, "id_key_digests", "--id-key-digest", &r->id_keys);
-	set_values(policy, "author_key_digests", "--author-key-digest", &r->author_keys);
-	set_values(policy, "host_data", "--host-data", &r->host_data);
-	set_values(policy, "family_ids", "--family-id", &r->family_ids);
-	set_values(policy, "image_ids", "--image-id", &r->image_ids);
-	set_values(policy, "chip_ids", "--chip-id", &r->chip_ids);
-	set_values(policy, "csp_ids", "--csp-id", &r->csp_ids);
-	set_pcrs(policy, r);
+		set(d, "minimum_svn", json_integer((json_int_t)r->minimum_svn));
+	set_allowed(d, "emulated", r->emulated);
+	set_allowed(d, "masked_chip", r->masked_chip);
+	set_allowed(d, "unknown_version", r->unknown_version);
+	set_tcb(d, &r->minimum_tcb);
+	set_values(d, "id_key_digests", "--id-key-digest", &r->id_keys);
+	set_values(d, "author_key_digests", "--author-key-digest", &r->author_keys);
+	set_values(d, "host_data", "--host-data", &r->host_data);
+	set_values(d, "family_ids", "--family-id", &r->family_ids);
+	set_values(d, "image_ids", "--image-id", &r->image_ids);
+	set_values(d, "chip_ids", "--chip-id", &r->chip_ids);
+	set_values(d, "csp_ids", "--csp-id", &r->csp_ids);
+	set_pcrs(d, r);
+}
+
+bool rules_put(json_t *policy, const struct rules *rules)
+{
+	struct draft d = { .json = policy, .file = rules->file, .ok = true };
+
+	set_all(&d, rules);
+	return d.ok;
 }
 
 static enum folder_depth depth_of(const json_t *policy)
@@ -238,7 +309,7 @@ static bool says_image(const json_t *policy)
 
 /* The measurement to expect: of an image, a number, the file's, or what the own folder says. */
 static bool find_measurement(struct rules *rules, const char *image,
-			     const struct folder_paths *paths, json_t *policy,
+			     const struct folder_paths *paths, struct draft *d,
 			     enum folder_depth depth)
 {
 	struct option_measurement *m = &rules->measurement;
@@ -250,15 +321,15 @@ static bool find_measurement(struct rules *rules, const char *image,
 	rules->measured_by = image ? "--image" : "--measurement";
 	if (image && !option_measure_image(image, m))
 		return false;
-	if (!m->given && !json_object_get(policy, "measurements") &&
+	if (!m->given && !json_object_get(d->json, "measurements") &&
 	    folder_has_measurement(paths)) {
 		rules->measured_by = "measurement.hex";
 		m->given = folder_load_measurement(paths, m->value);
 		if (!m->given)
 			return false;
 	}
-	set_measurement(policy, rules);
-	if (depth == FOLDER_REPORT || says_image(policy))
+	set_measurement(d, rules);
+	if (depth == FOLDER_REPORT || says_image(d->json))
 		return true;
 	cmd_file_error("measurement.hex", "it has to be yours, not the guest's: give --image FILE, "
 					  "--measurement HEX, --policy FILE, or --mine DIR with "
@@ -285,18 +356,6 @@ static bool options_fit(const struct rules *rules, const struct folder_paths *pa
 	return !wrong;
 }
 
-static struct socle_policy *read_policy(const char *name, const char *json, size_t size)
-{
-	char wrong[SOCLE_ERROR_SIZE];
-	struct socle_policy *policy = socle_policy_read(json, size, wrong);
-
-	if (!policy && name)
-		cmd_file_error(name, "%s", wrong);
-	else if (!policy)
-		cmd_error("verify: %s", wrong);
-	return policy;
-}
-
 /* The file alone: it has to be a policy, but for what options may bring. */
 static json_t *load_file(const char *path)
 {
@@ -310,6 +369,8 @@ static json_t *load_file(const char *path)
 	json = json_loadb((const char *)bytes.data, bytes.size, JSON_REJECT_DUPLICATES, &wrong);
 	if (!json_is_object(json)) {
 		policy = read_policy(path, (const char *)bytes.data, bytes.size);
+		if (policy)
+			cmd_error("out of memory");
 		socle_policy_free(policy);
 		json_decref(json);
 		json = NULL;
@@ -357,18 +418,33 @@ static struct socle_policy *with_crls(struct socle_policy *policy, const struct 
 	return policy;
 }
 
+json_t *rules_json(struct rules *rules, const char *image, const struct folder_paths *paths,
+		   enum folder_depth *depth)
+{
+	struct draft d = { .file = rules->file, .ok = true };
+
+	d.json = rules->file ? load_file(rules->file) : json_pack("{s:i}", "format", 1);
+	if (!d.json) {
+		if (!rules->file)
+			cmd_error("out of memory");
+		return NULL;
+	}
+	set_all(&d, rules);
+	*depth = depth_of(d.json);
+	if (d.ok && options_fit(rules, paths, *depth) &&
+	    find_measurement(rules, image, paths, &d, *depth) && d.ok)
+		return d.json;
+	json_decref(d.json);
+	return NULL;
+}
+
 struct socle_policy *rules_policy(struct rules *rules, const char *image,
 				  const struct folder_paths *paths, enum folder_depth *depth)
 {
-	json_t *json = rules->file ? load_file(rules->file) : json_pack("{s:i}", "format", 1);
+	json_t *json = rules_json(rules, image, paths, depth);
 	struct socle_policy *policy = NULL;
 
-	if (!json)
-		return NULL;
-	set_all(json, rules);
-	*depth = depth_of(json);
-	if (options_fit(rules, paths, *depth) &&
-	    find_measurement(rules, image, paths, json, *depth))
+	if (json)
 		policy = with_crls(policy_of(rules, json), &rules->crls);
 	json_decref(json);
 	return policy;

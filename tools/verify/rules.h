@@ -6,11 +6,13 @@
 #ifndef SOCLE_TOOLS_VERIFY_RULES_H
 #define SOCLE_TOOLS_VERIFY_RULES_H
 
+#include <jansson.h>
+
 #include "tools/policy_options.h"
 #include "tools/verify/folder.h"
 
 #define RULE_VALUES_MAX 16u
-#define RULE_PCRS_MAX 48u
+#define RULE_PCRS_MAX 72u
 
 /* The values of an option that may be given more than once, as they stand on the command line. */
 struct rule_values {
@@ -54,6 +56,16 @@ const char *rules_read_chip(void *values, char *text);
 const char *rules_read_csp(void *values, char *text);
 const char *rules_read_time(void *text_pointer, char *text); /* into a const char * */
 const char *rules_read_pcr(void *to, char *text);	     /* into a struct rules */
+
+/*
+ * Puts the rules of options in the place of policy's of the same name, which have to be well-formed all the
+ * same. False after a line on stderr; then policy is of no use. rules->file: what the policy is called.
+ */
+bool rules_put(json_t *policy, const struct rules *rules);
+
+/* The policy of rules as JSON, for rules_policy(); NULL after a line on stderr. */
+json_t *rules_json(struct rules *rules, const char *image, const struct folder_paths *paths,
+		   enum folder_depth *depth);
 
 /*
  * The policy of rules, with its revocation lists; *depth is how much it looks at. NULL after a line on

@@ -38,21 +38,24 @@ static const uint8_t amd_roots[][32] = {
 X509 *amd_chain_read_certificate(const void *data, size_t size)
 {
 	const unsigned char *at = data;
-	X509 *certificate = d2i_X509(NULL, &at, (long)size);
+	X509 *certificate;
 	BIO *bio;
 
-	if (certificate && at == (const unsigned char *)data + size)
-		return certificate;
-	X509_free(certificate);
-	bio = BIO_new_mem_buf(data, (int)size);
-	if (!bio)
-		return NULL;
+	ERR_set_mark();
+	certificate = d2i_X509(NULL, &at, (long)size);
+	if (certificate && at != (const unsigned char *)data + size) {
+		X509_free(certificate);
+		certificate = NULL;
+	}
+	bio = certificate ? NULL : BIO_new_mem_buf(data, (int)size);
 	/*
 	 * With an empty passphrase for encrypted PEM: evidence must not make OpenSSL ask the user
 	 * for one.
 	 */
-	certificate = PEM_read_bio_X509(bio, NULL, NULL, "");
+	if (bio)
+		certificate = PEM_read_bio_X509(bio, NULL, NULL, "");
 	BIO_free(bio);
+	ERR_pop_to_mark();
 	return certificate;
 }
 
@@ -90,12 +93,13 @@ static STACK_OF(X509) * read_all(const void *data, size_t size)
 	BIO *bio = BIO_new_mem_buf(data, (int)size);
 	X509 *certificate;
 
+	ERR_set_mark();
 	while (all && bio && (certificate = PEM_read_bio_X509(bio, NULL, NULL, ""))) {
 		if (sk_X509_push(all, certificate) <= 0)
 			X509_free(certificate);
 	}
 	BIO_free(bio);
-	ERR_clear_error(); /* the end of the text is an error to OpenSSL */
+	ERR_pop_to_mark(); /* the end of the text is an error to OpenSSL */
 	return all;
 }
 

@@ -34,15 +34,13 @@ static const char *read_pem(STACK_OF(X509_CRL) * *lists, BIO *bio)
 	}
 	if (error)
 		return error;
-	if (count && ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_NO_START_LINE) {
-		ERR_clear_error(); /* the end of the text is an error to OpenSSL */
+	/* The end of the text is an error to OpenSSL. */
+	if (count && ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_NO_START_LINE)
 		return NULL;
-	}
-	ERR_clear_error();
 	return "no revocation list in PEM or DER";
 }
 
-const char *amd_crl_read(STACK_OF(X509_CRL) * *lists, const void *data, size_t size)
+static const char *read_lists(STACK_OF(X509_CRL) * *lists, const void *data, size_t size)
 {
 	const unsigned char *at = data;
 	X509_CRL *list = d2i_X509_CRL(NULL, &at, (long)size);
@@ -52,10 +50,19 @@ const char *amd_crl_read(STACK_OF(X509_CRL) * *lists, const void *data, size_t s
 	if (list && at == (const unsigned char *)data + size)
 		return add(lists, list);
 	X509_CRL_free(list);
-	ERR_clear_error();
 	bio = BIO_new_mem_buf(data, (int)size);
 	error = bio ? read_pem(lists, bio) : "out of memory";
 	BIO_free(bio);
+	return error;
+}
+
+const char *amd_crl_read(STACK_OF(X509_CRL) * *lists, const void *data, size_t size)
+{
+	const char *error;
+
+	ERR_set_mark();
+	error = read_lists(lists, data, size);
+	ERR_pop_to_mark();
 	return error;
 }
 

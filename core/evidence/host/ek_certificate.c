@@ -20,13 +20,14 @@ STACK_OF(X509) * ek_certificate_read_ca(const void *data, size_t size)
 	BIO *bio = BIO_new_mem_buf(data, (int)size);
 	X509 *certificate;
 
+	ERR_set_mark();
 	/* With an empty passphrase: OpenSSL must not ask for one. */
 	while (ca && bio && (certificate = PEM_read_bio_X509(bio, NULL, NULL, ""))) {
 		if (sk_X509_push(ca, certificate) <= 0)
 			X509_free(certificate);
 	}
 	BIO_free(bio);
-	ERR_clear_error(); /* the end of the text is an error to OpenSSL */
+	ERR_pop_to_mark(); /* the end of the text is an error to OpenSSL */
 	if (ca && sk_X509_num(ca) == 0 && (certificate = amd_chain_read_certificate(data, size)))
 		sk_X509_push(ca, certificate);
 	if (ca && sk_X509_num(ca) > 0)

@@ -154,12 +154,13 @@ const char *public_key_error(EVP_PKEY *key)
 		error = ec_error(key);
 	if (error)
 		return error;
+	ERR_set_mark();
 	context = EVP_PKEY_CTX_new_from_pkey(NULL, key, NULL);
 	if (!context || EVP_PKEY_public_check(context) != 1)
 		error = type == EVP_PKEY_RSA
 				? "an RSA key's modulus is no product of two large primes"
 				: "a key's point is not on its curve";
 	EVP_PKEY_CTX_free(context);
-	ERR_clear_error();
+	ERR_pop_to_mark();
 	return error;
 }

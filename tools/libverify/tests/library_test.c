@@ -8,6 +8,7 @@
  *
  * VERDICTS is how many each thread makes.
  */
+#include <limits.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -19,6 +20,7 @@
 /* cmocka wants the above first. */
 #include <cmocka.h>
 #include <jansson.h>
+#include <openssl/err.h>
 
 #include "tools/libverify/socle-verify.h"
 
@@ -329,13 +331,147 @@ static void crls_refused(void **state)
 	socle_policy_free(policy);
 }
 
+/* How many more objects jansson gets; LONG_MAX: any number. */
+static long allowance = LONG_MAX;
+
+static void *allowed_malloc(size_t size)
+{
+	if (allowance == LONG_MAX)
+		return malloc(size);
+	return allowance-- > 0 ? malloc(size) : NULL;
+}
+
+/* A text of the library's, and how often it has to be made until no allocation in it fails. */
+static void expect_whole(char *(*make)(const void *), const void *of)
+{
+	char *whole = make(of), *text = NULL;
+	long tries = 0;
+
+	assert_non_null(whole);
+	json_set_alloc_funcs(allowed_malloc, free);
+	for (; !text; tries++) {
+		assert_in_range(tries, 0, 20000);
+		allowance = tries;
+		text = make(of);
+	}
+	allowance = LONG_MAX;
+	json_set_alloc_funcs(malloc, free);
+	assert_in_range(tries, 50, 20000);
+	assert_string_equal(text, whole);
+	socle_text_free(text);
+	socle_text_free(whole);
+}
+
+static char *made_policy(const void *evidence)
+{
+	char error[SOCLE_ERROR_SIZE] = "";
+	char *text = socle_policy_make(evidence, "quote", error);
+
+	assert_true(text || strcmp(error, "out of memory") == 0);
+	return text;
+}
+
+static char *explained(const void *verdict)
+{
+	return socle_verdict_json(verdict, true);
+}
+
+/* Short memory leaves no rule out of a policy, and nothing out of a verdict: then there is none. */
+static void memory_is_short(void **state)
+{
+	json_t *root = load_vectors();
+	const json_t *list = json_object_get(root, "verdicts");
+	size_t made = 0;
+
+	(void)state;
+	for (size_t i = 0; i < json_array_size(list) && made < 3; i++) {
+		const json_t *vector = json_array_get(list, i);
+		struct socle_evidence *evidence = evidence_of(vector,
+							      json_object_get(root, "files"));
+		struct socle_policy *policy = policy_of(vector);
+		struct socle_verdict *verdict = socle_verify(evidence, policy, NULL);
+
+		assert_non_null(verdict);
+		if (i % 7 == 0 && socle_evidence_has(evidence, SOCLE_QUOTE_PCRS)) {
+			expect_whole(made_policy, evidence);
+			expect_whole(explained, verdict);
+			made++;
+		}
+		socle_verdict_free(verdict);
+		socle_policy_free(policy);
+		socle_evidence_free(evidence);
+	}
+	assert_in_range(made, 2, 3);
+	json_decref(root);
+}
+
+static void policy_made(void **state)
+{
+	json_t *root = load_vectors();
+	const json_t *vector = json_array_get(json_object_get(root, "verdicts"), 0);
+	struct socle_evidence *evidence = evidence_of(vector, json_object_get(root, "files")),
+			      *empty = socle_evidence_new();
+	static const char *const words[] = { "", "Quote", "everything", "quote\",\"vmpl\":3,\"x" };
+	char error[SOCLE_ERROR_SIZE];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+		assert_null(socle_policy_make(evidence, words[i], error));
+		assert_string_equal(error, "look_at: one of report, keys and quote is wanted");
+	}
+	assert_null(socle_policy_make(evidence, "all", NULL));
+	assert_null(socle_policy_make(empty, "report", error));
+	assert_string_equal(error, "the report is missing");
+	socle_evidence_free(evidence);
+	socle_evidence_free(empty);
+	json_decref(root);
+}
+
+/* The caller's errors in OpenSSL's queue are the caller's, whatever the library meets there. */
+static void errors_are_kept(void **state)
+{
+	static const char json[] = "{\"format\": 1, \"look_at\": \"report\"}";
+	static const char pem[] = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"
+				  "-----BEGIN X509 CRL-----\nAAAA\n-----END X509 CRL-----\n"
+				  "-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n";
+	struct socle_policy *policy = socle_policy_read(json, strlen(json), NULL);
+	struct shared s;
+	struct socle_evidence *evidence;
+
+	(void)state;
+	ERR_clear_error();
+	load(&s);
+	assert_int_equal(ERR_peek_error(), 0);
+	ERR_raise(ERR_LIB_USER, 1);
+	ERR_raise(ERR_LIB_USER, 2);
+	for (size_t i = 0; i < s.count; i++) {
+		struct socle_verdict *verdict = socle_verify(s.evidence[i], s.policies[i], NULL);
+
+		check_verdict(verdict, json_array_get(s.list, i));
+		socle_verdict_free(verdict);
+		socle_text_free(socle_policy_make(s.evidence[i], "quote", NULL));
+		socle_evidence_has(s.evidence[i], SOCLE_CERT_ISSUER);
+	}
+	evidence = evidence_of(json_array_get(s.list, 0), json_object_get(s.root, "files"));
+	for (int part = 0; part <= SOCLE_OWN_CA; part++)
+		socle_evidence_add(evidence, (enum socle_part)part, pem, strlen(pem), NULL);
+	assert_false(socle_policy_add_crls(policy, pem, strlen(pem), NULL));
+	assert_false(socle_policy_add_crls(policy, "no list", 7, NULL));
+	socle_evidence_free(evidence);
+	socle_policy_free(policy);
+	unload(&s);
+	assert_int_equal(ERR_GET_REASON(ERR_get_error()), 1);
+	assert_int_equal(ERR_GET_REASON(ERR_get_error()), 2);
+	assert_int_equal(ERR_get_error(), 0);
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(threads_share),
-		cmocka_unit_test(parts_refused),
-		cmocka_unit_test(nonce_missing),
-		cmocka_unit_test(crls_refused),
+		cmocka_unit_test(threads_share),   cmocka_unit_test(parts_refused),
+		cmocka_unit_test(nonce_missing),   cmocka_unit_test(crls_refused),
+		cmocka_unit_test(policy_made),	   cmocka_unit_test(errors_are_kept),
+		cmocka_unit_test(memory_is_short),
 	};
 
 	if (argc < 2 || argc > 3) {
