@@ -17,7 +17,8 @@ import enum
 import json
 from typing import Any, NamedTuple, Optional, Union
 
-__all__ = ["Check", "Error", "Evidence", "Part", "Policy", "Status", "Verdict", "library_version", "verify"]
+__all__ = ["Challenge", "Check", "Error", "Evidence", "Part", "Policy", "Status", "Verdict", "answers",
+           "library_version", "verify"]
 
 _ERROR_SIZE = 512
 
@@ -84,6 +85,12 @@ def _load() -> ctypes.CDLL:
             ("socle_evidence_key", text, pointer),
             ("socle_evidence_free", None, pointer),
             ("socle_policy_make", pointer, pointer, text, text),
+            ("socle_challenge_make", pointer, pointer, pointer, text),
+            ("socle_challenge_credential", pointer, pointer, ctypes.POINTER(size)),
+            ("socle_challenge_record", text, pointer),
+            ("socle_challenge_free", None, pointer),
+            ("socle_challenge_open", ctypes.c_bool, text, size, text, size,
+             ctypes.POINTER(ctypes.c_bool), text),
             ("socle_verify", pointer, pointer, pointer, text),
             ("socle_verdict_status", ctypes.c_int, pointer),
             ("socle_verdict_emulated", ctypes.c_bool, pointer),
@@ -176,6 +183,41 @@ class Evidence:
 
     def __del__(self) -> None:
         _library.socle_evidence_free(self._handle)
+
+
+class Challenge:
+    """A secret for the AK and the EK of evidence, which has to be trusted as far as it goes without a quote."""
+
+    def __init__(self, evidence: Evidence, policy: Policy) -> None:
+        self._handle = None
+        error = ctypes.create_string_buffer(_ERROR_SIZE)
+        # pylint: disable-next=protected-access
+        self._handle = _library.socle_challenge_make(evidence._handle, policy._handle, error)
+        if not self._handle:
+            raise _fail(error)
+
+    @property
+    def credential(self) -> bytes:
+        """What the guest is sent, for tpm2_activatecredential."""
+        size = ctypes.c_size_t()
+        data = _library.socle_challenge_credential(self._handle, ctypes.byref(size))
+        return ctypes.string_at(data, size.value)
+
+    @property
+    def record(self) -> bytes:
+        """What is kept and shown to nobody: Part.OWN_CHALLENGE."""
+        return bytes(_library.socle_challenge_record(self._handle))
+
+    def __del__(self) -> None:
+        _library.socle_challenge_free(self._handle)
+
+
+def answers(record: bytes, answer: bytes) -> bool:
+    """Whether this is the answer to the challenge with that record; Error where the record is none."""
+    error, right = ctypes.create_string_buffer(_ERROR_SIZE), ctypes.c_bool()
+    if not _library.socle_challenge_open(record, len(record), answer, len(answer), ctypes.byref(right), error):
+        raise _fail(error)
+    return right.value
 
 
 class Verdict:

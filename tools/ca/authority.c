@@ -26,18 +26,12 @@ static bool write_new(const char *directory, const char *name, mode_t mode, cons
 		      struct host_error *error)
 {
 	char path[FILE_PATH_MAX];
-	bool ok;
-	int fd;
+	struct host_error wrong;
 
 	if (!file_path(path, directory, name, error))
 		return false;
-	fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
-	if (fd < 0)
-		return host_fail(error, "%s: %s", name, strerror(errno));
-	ok = write(fd, text->data, text->length) == (ssize_t)text->length && fsync(fd) == 0;
-	if (close(fd) != 0 || !ok)
-		return host_fail(error, "%s: cannot write it: %s", name, strerror(errno));
-	return true;
+	return file_write_new(path, mode, text->data, text->length, &wrong) ||
+	       host_fail(error, "%s: %.200s", name, wrong.text);
 }
 
 enum pem_kind { PEM_KEY, PEM_CERTIFICATE };

@@ -206,12 +206,16 @@ static bool json_hex(const json_t *object, const char *name, uint8_t *bytes, siz
 	return *size > 0 && *size <= capacity && hex_read(text, bytes, *size);
 }
 
-static bool add_challenge(struct socle_evidence *e, const struct blob *b, struct host_error *error)
+bool evidence_read_challenge(struct evidence *parts, const void *record, size_t size,
+			     struct host_error *error)
 {
-	struct evidence *parts = &e->parts;
 	json_error_t wrong;
-	json_t *root = json_loadb((const char *)b->data, b->size, JSON_REJECT_DUPLICATES, &wrong);
+	json_t *root = NULL;
 
+	if (size > EVIDENCE_PART_SIZE_MAX)
+		return host_fail(error, "%zu bytes, where %u are the most", size,
+				 EVIDENCE_PART_SIZE_MAX);
+	root = json_loadb(record, size, JSON_REJECT_DUPLICATES, &wrong);
 	if (!root)
 		return host_fail(error, "no JSON, line %d, column %d", wrong.line, wrong.column);
 	parts->challenged = json_hex(root, "ek_name", parts->challenge_ek.bytes, TPM_NAME_MAX,
@@ -221,8 +225,17 @@ static bool add_challenge(struct socle_evidence *e, const struct blob *b, struct
 			    json_hex(root, "secret", parts->secret, EVIDENCE_SECRET_MAX,
 				     &parts->secret_size);
 	json_decref(root);
+	if (!parts->challenged)
+		return host_fail(error, "ek_name, ak_name or secret is missing or not hexadecimal");
+	parts->challenged = parts->secret_size >= EVIDENCE_SECRET_MIN;
 	return parts->challenged ||
-	       host_fail(error, "ek_name, ak_name or secret is missing or not hexadecimal");
+	       host_fail(error, "the secret has less than %u bytes: it could be guessed",
+			 EVIDENCE_SECRET_MIN);
+}
+
+static bool add_challenge(struct socle_evidence *e, const struct blob *b, struct host_error *error)
+{
+	return evidence_read_challenge(&e->parts, b->data, b->size, error);
 }
 
 static bool add_ca(struct socle_evidence *e, const struct blob *b, struct host_error *error)

@@ -21,6 +21,7 @@
 #include "tools/libverify/socle-verify.h"
 
 #define EVIDENCE_SECRET_MAX 64u
+#define EVIDENCE_SECRET_MIN 16u
 #define EVIDENCE_PART_SIZE_MAX (64u << 10)
 
 struct evidence {
@@ -56,6 +57,10 @@ struct socle_evidence {
 	X509 *own_root;
 	uint8_t added[SOCLE_OWN_CA + 1]; /* by part, 1: it was */
 };
+
+/* Takes the record of a challenge: names, secret, challenged. False when it is none. */
+bool evidence_read_challenge(struct evidence *parts, const void *record, size_t size,
+			     struct host_error *error);
 
 /*
  * The chain that counts: the relying party's own root, what was added, what the table has, what AMD

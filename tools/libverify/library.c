@@ -8,7 +8,7 @@
 #include "core/base/hex.h"
 #include "core/evidence/host/amd_crl.h"
 #include "tools/libverify/checks.h"
-#include "tools/libverify/socle-verify.h"
+#include "tools/libverify/library.h"
 
 #define CRLS_SIZE_MAX (1u << 20)
 
@@ -29,7 +29,12 @@ const char *socle_verify_version(void)
 	return SOCLE_VERSION;
 }
 
-static bool fail(char *to, const struct host_error *error)
+const struct policy *library_rules(const struct socle_policy *policy)
+{
+	return &policy->rules;
+}
+
+bool library_fail(char *to, const struct host_error *error)
 {
 	if (to)
 		memcpy(to, error->text, sizeof(error->text));
@@ -46,7 +51,7 @@ struct socle_policy *socle_policy_read(const char *json, size_t size, char *erro
 	if (!policy)
 		host_fail(&wrong, "out of memory");
 	socle_policy_free(policy);
-	fail(error, &wrong);
+	library_fail(error, &wrong);
 	return NULL;
 }
 
@@ -67,7 +72,7 @@ bool socle_policy_add_crls(struct socle_policy *policy, const void *data, size_t
 	if (why) {
 		sk_X509_CRL_pop_free(all, X509_CRL_free);
 		host_fail(&wrong, "%s", why);
-		return fail(error, &wrong);
+		return library_fail(error, &wrong);
 	}
 	sk_X509_CRL_pop_free(policy->rules.crls, X509_CRL_free);
 	policy->rules.crls = all;
@@ -131,36 +136,42 @@ static void take_view(struct evidence *view, const struct socle_evidence *e,
 		view->challenged = false;
 }
 
-struct socle_verdict *socle_verify(const struct socle_evidence *evidence,
-				   const struct socle_policy *policy, char *error)
+struct socle_verdict *library_verify(const struct socle_evidence *evidence,
+				     const struct policy *rules, char *error)
 {
-	const char *missing = missing_part(evidence, policy->rules.depth);
+	const char *missing = missing_part(evidence, rules->depth);
 	struct socle_verdict *verdict = calloc(1, sizeof(*verdict));
 	struct host_error wrong;
 	struct evidence view;
 
 	if (missing || !verdict) {
 		host_fail(&wrong, missing ? "missing: %s" : "out of memory", missing);
-		fail(error, &wrong);
+		library_fail(error, &wrong);
 		free(verdict);
 		return NULL;
 	}
 	ERR_set_mark();
-	take_view(&view, evidence, policy->rules.depth);
+	take_view(&view, evidence, rules->depth);
 	if (!view.chain.ark || !view.chain.issuer || !view.chain.signer) {
 		amd_chain_free(&view.chain);
 		ERR_pop_to_mark();
 		host_fail(&wrong, "out of memory");
-		fail(error, &wrong);
+		library_fail(error, &wrong);
 		free(verdict);
 		return NULL;
 	}
-	checks_run(&view, &policy->rules, &verdict->checks);
+	checks_run(&view, rules, &verdict->checks);
 	verdict->report = view.report;
 	verdict->key = view.chain.key;
 	amd_chain_free(&view.chain);
 	ERR_pop_to_mark();
 	return verdict;
+}
+
+struct socle_verdict *socle_verify(const struct socle_evidence *evidence,
+				   const struct socle_policy *policy, char *error)
+{
+	return library_verify(evidence, &policy->rules, error);
 }
 
 enum socle_status socle_verdict_status(const struct socle_verdict *verdict)

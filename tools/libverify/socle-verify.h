@@ -126,6 +126,33 @@ void socle_evidence_free(struct socle_evidence *evidence);
  */
 char *socle_policy_make(const struct socle_evidence *evidence, const char *look_at, char *error);
 
+/* ---- Asking a TPM for proof that it has a key ---- */
+
+struct socle_challenge;
+
+/*
+ * A challenge for the AK among evidence (SOCLE_AK, as a public area), and for the EK of the manifest; where
+ * there are several, for SOCLE_EK. Whoever answers it has both in one TPM. The evidence has to be trusted
+ * by policy as far as that can be before a quote. NULL on failure.
+ */
+struct socle_challenge *socle_challenge_make(const struct socle_evidence *evidence,
+					     const struct socle_policy *policy, char *error);
+
+/* What the guest is sent: as tpm2_makecredential writes it, and tpm2_activatecredential reads. */
+const void *socle_challenge_credential(const struct socle_challenge *challenge, size_t *size);
+
+/* What you keep, and nobody else may see: JSON, for SOCLE_OWN_CHALLENGE. */
+const char *socle_challenge_record(const struct socle_challenge *challenge);
+
+void socle_challenge_free(struct socle_challenge *challenge);
+
+/*
+ * *right: whether answer is that of the challenge with this record, compared in constant time. False where the
+ * record is none. socle_verify() does the same for SOCLE_ANSWER.
+ */
+bool socle_challenge_open(const void *record, size_t record_size, const void *answer, size_t size,
+			  bool *right, char *error);
+
 /* ---- What follows ---- */
 
 struct socle_verdict;

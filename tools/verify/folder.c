@@ -309,6 +309,17 @@ struct socle_evidence *folder_load(const struct folder_paths *paths, enum folder
 	return NULL;
 }
 
+struct socle_evidence *folder_load_unchallenged(const struct folder_paths *paths)
+{
+	struct socle_evidence *evidence = folder_load(paths, FOLDER_KEYS);
+
+	if (evidence && add_optional(evidence, SOCLE_EK, paths, "ek.pub") &&
+	    add(evidence, SOCLE_AK, paths, "ak.pub"))
+		return evidence;
+	socle_evidence_free(evidence);
+	return NULL;
+}
+
 bool folder_has_measurement(const struct folder_paths *paths)
 {
 	return is_mine(paths, "measurement.hex");

@@ -39,6 +39,9 @@ bool folder_paths_ok(const struct folder_paths *paths);
  */
 struct socle_evidence *folder_load(const struct folder_paths *paths, enum folder_depth depth);
 
+/* The same before a quote, and with the keys that a challenge is for: ek.pub, if it is there, and ak.pub. */
+struct socle_evidence *folder_load_unchallenged(const struct folder_paths *paths);
+
 #define FOLDER_MEASUREMENT_SIZE 48u
 
 /* Whether the relying party's folder says which measurement it expects. */

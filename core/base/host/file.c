@@ -121,3 +121,20 @@ bool file_write(const char *path, const void *data, size_t size, struct host_err
 	}
 	return true;
 }
+
+bool file_write_new(const char *path, unsigned int mode, const void *data, size_t size,
+		    struct host_error *error)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, (mode_t)mode);
+	bool ok;
+
+	if (fd < 0)
+		return host_fail(error, "%s", strerror(errno));
+	errno = 0;
+	ok = write(fd, data, size) == (ssize_t)size && fsync(fd) == 0;
+	if (close(fd) == 0 && ok)
+		return true;
+	host_fail(error, "cannot write it: %s", errno ? strerror(errno) : "it is cut short");
+	unlink(path);
+	return false;
+}

@@ -31,4 +31,11 @@ void file_free(struct file_bytes *bytes);
 /* Writes a file, whole or not at all: under another name first, which is then given this one. */
 bool file_write(const char *path, const void *data, size_t size, struct host_error *error);
 
+/*
+ * Makes a file that is not there yet, with this mode at most, whole and on the disk, or not at all. False, with
+ * a line that says what is wrong in error.
+ */
+bool file_write_new(const char *path, unsigned int mode, const void *data, size_t size,
+		    struct host_error *error);
+
 #endif
