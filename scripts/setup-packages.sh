@@ -32,7 +32,14 @@ trixie)
 	# This libcrypto is built with them, and the services link it statically.
 	static_crypto="zlib1g-dev libzstd-dev"
 	;;
-*) die "made for Debian 12 (bookworm) and 13 (trixie); this is '$codename'" ;;
+forky)
+	compiler=gcc-15
+	second_compiler="clang-22 libclang-rt-22-dev"
+	tcti_device=libtss2-tcti-device0t64
+	tcti_swtpm=libtss2-tcti-swtpm0t64
+	static_crypto="zlib1g-dev libzstd-dev"
+	;;
+*) die "made for Debian 12 (bookworm), 13 (trixie) and 14 (forky); this is '$codename'" ;;
 esac
 
 build="gcc $compiler libc6-dev make meson ninja-build pkg-config python3 binutils

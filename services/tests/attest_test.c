@@ -91,7 +91,7 @@ static void start(struct world *world)
 	give(world->amd_sp, SERVICE_OK, key, sizeof(key));
 }
 
-static void stop(struct world *world)
+static void stop_service(struct world *world)
 {
 	close(world->requests);
 	close(world->amd_sp);
@@ -359,7 +359,7 @@ static void test_contexts(void **state)
 		assert_int_equal(receive_reply(&world, reply, &size), SERVICE_OK);
 		check_reply(reply, size, &req, digest);
 	}
-	stop(&world);
+	stop_service(&world);
 }
 
 static uint32_t ask(struct world *world, uint32_t op, const void *payload, size_t payload_size)
@@ -422,7 +422,7 @@ static void test_runtime_data(void **state)
 	SHA256((const uint8_t *)text, strlen(text), digest);
 	assert_int_equal(req.vmpl, 0);
 	assert_memory_equal(req.report_data, digest, sizeof(digest));
-	stop(&world);
+	stop_service(&world);
 }
 
 /* Nothing but a key for quotes is bound so, whatever asks. */
@@ -458,7 +458,7 @@ static void test_runtime_refused(void **state)
 		assert_int_equal(ask(&world, ATTEST_OP_RUNTIME_DATA, data, size),
 				 SERVICE_ERR_FORMAT);
 	}
-	stop(&world);
+	stop_service(&world);
 }
 
 static void test_lies(void **state)
@@ -480,7 +480,7 @@ static void test_lies(void **state)
 				 lie == BUSY ? SERVICE_ERR_BUSY : SERVICE_ERR_FAILED);
 		assert_int_equal(size, 0);
 	}
-	stop(&world);
+	stop_service(&world);
 }
 
 static void test_refused(void **state)
@@ -507,7 +507,7 @@ static void test_refused(void **state)
 	/* Sizes whose sum overflows 32 bits. */
 	memset(asked.data + 68, 0xff, 4);
 	assert_int_equal(ask(&world, ATTEST_OP_SINGLE, asked.data, asked.size), SERVICE_ERR_FORMAT);
-	stop(&world);
+	stop_service(&world);
 }
 
 /* There is no report, and the AMD-SP was not asked for one. */
@@ -545,7 +545,7 @@ static void test_vtpm_plays_another_context(void **state)
 				assert_no_report(&world, &contexts[i], version, &manifest);
 		}
 	}
-	stop(&world);
+	stop_service(&world);
 }
 
 /* Manifests are bound for what they are: not for another version, nor with more behind them. */
@@ -573,7 +573,7 @@ static void test_vtpm_gives_no_manifest(void **state)
 		manifest.data[manifest.size - (contexts[i].manifest == EK ? 314 : 88) + 7] ^= 2;
 		assert_no_report(&world, &contexts[i], version, &manifest);
 	}
-	stop(&world);
+	stop_service(&world);
 }
 
 /* Manifests of whole keys that are not what the context is about. */
@@ -618,7 +618,7 @@ static void test_vtpm_gives_other_keys(void **state)
 		assert_no_report(&world, &context, version_of(m), &manifest);
 		selector.data[8 + 7] ^= m == AK || m == LIST_AK ? 4 : 0;
 	}
-	stop(&world);
+	stop_service(&world);
 }
 
 /* No selector and no name where there is none, a name where there has to be one. */
@@ -641,7 +641,7 @@ static void test_selectors_of_contexts(void **state)
 	ca.selector = name;
 	ca.selector_size = 32;
 	assert_no_report(&world, &ca, 1, &list);
-	stop(&world);
+	stop_service(&world);
 }
 
 int main(int argc, char **argv)

@@ -79,7 +79,7 @@ static void start(struct vtpm *vtpm, const char *rule, enum lie lie)
 	vtpm->status = recv(vtpm->channel, request, sizeof(request), 0) == sizeof(request) ? 0 : -1;
 }
 
-static void stop(struct vtpm *vtpm)
+static void stop_service(struct vtpm *vtpm)
 {
 	close(vtpm->channel);
 	played_host_close(&vtpm->host);
@@ -179,7 +179,7 @@ static void test_honest(void **state)
 		assert_int_equal(vtpm.status, 0);
 		check_certificate(&vtpm, CERTIFICATE_P384, 384);
 		check_certificate(&vtpm, CERTIFICATE_P256, 256);
-		stop(&vtpm);
+		stop_service(&vtpm);
 	}
 }
 
@@ -195,11 +195,11 @@ static void test_lies(void **state)
 			fail_msg("lie %d ended the service", lie);
 		check_no_certificate(&vtpm, CERTIFICATE_P384);
 		check_no_certificate(&vtpm, CERTIFICATE_P256);
-		stop(&vtpm);
+		stop_service(&vtpm);
 		start(&vtpm, "required", lie);
 		if (!vtpm.status)
 			fail_msg("the service started in spite of lie %d", lie);
-		stop(&vtpm);
+		stop_service(&vtpm);
 	}
 }
 
@@ -212,7 +212,7 @@ static uint64_t start_time(enum lie lie)
 	start(&vtpm, "optional", lie);
 	took = clock_ms() - begin;
 	assert_int_equal(vtpm.status, 0);
-	stop(&vtpm);
+	stop_service(&vtpm);
 	return took;
 }
 

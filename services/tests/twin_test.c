@@ -80,7 +80,7 @@ static int start(void **state)
 	return 0;
 }
 
-static int stop(void **state)
+static int end(void **state)
 {
 	(void)state;
 	tpm_power_off();
@@ -1184,7 +1184,7 @@ static void test_fuzzed_selectors(void **state)
 	free_states(&after);
 }
 
-#define CASE(test) cmocka_unit_test_setup_teardown(test, start, stop)
+#define CASE(test) cmocka_unit_test_setup_teardown(test, start, end)
 
 int main(int argc, char **argv)
 {
