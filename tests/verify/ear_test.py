@@ -48,16 +48,17 @@ FAILED = {"root": ("snp", "hardware", 97), "chain": ("snp", "hardware", 99),
 
 # Genuine reports: folder, options, and the claims of the submodule snp, which is all that they have.
 AFFIRMING = {"configuration": 2, "executables": 3, "hardware": 2, "runtime-opaque": 2}
+GENOA_ID_KEY = ("942fd93ebde6ea7a96efadeafc60f1c6b3d10e703b1dafd7"
+                "555b92f7f3d32d0e006767648cba5b102af3d65756af4177")
 GENUINE = [
     ("genoa-vcek", ["--measurement"], "affirming", AFFIRMING),
     ("genoa-vcek", [], "affirming", {k: v for k, v in AFFIRMING.items() if k != "executables"}),
     ("genoa-vcek", ["--measurement", "00" * 48], "contraindicated", {**AFFIRMING, "executables": 33}),
     ("genoa-vcek", ["--minimum-tcb", "0,255,0,0,0"], "contraindicated",
      {"configuration": 2, "hardware": 32}),
-    ("genoa-vcek", ["--minimum-svn", "4294967295"], "contraindicated",
+    ("genoa-vcek", ["--minimum-svn", "4294967295", "--id-key-digest", GENOA_ID_KEY], "contraindicated",
      {"configuration": 2, "hardware": 2, "runtime-opaque": 2, "executables": 32}),
-    ("genoa-vcek", ["--minimum-svn", "1"], "affirming",
-     {k: v for k, v in AFFIRMING.items() if k != "executables"}),
+    ("genoa-vcek", ["--minimum-svn", "1", "--id-key-digest", GENOA_ID_KEY], "affirming", AFFIRMING),
     ("turin-vcek", ["--measurement"], "affirming", AFFIRMING),
     ("milan-v5-vmpl1", [], "contraindicated", {"configuration": 96, "hardware": 2}),
     ("milan-vlek", ["--at", "2025-06-01", "--csp-id", "CN=cc-eu-west-1.amazonaws.com"], "affirming",

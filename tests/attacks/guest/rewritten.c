@@ -81,12 +81,15 @@ static void canary(void)
 		cpu_relax();
 }
 
-/* A page of the guest as the VMSA of VMPL 0: RAX has SEV_FEATURES. */
+/*
+ * A page of the guest as the VMSA of VMPL 0. RAX has SEV_FEATURES: those of Socle's, for a host may take
+ * no others for a level.
+ */
 static void fill_vmsa(volatile struct ghcb *page)
 {
 	vmsa_fill((struct snp_vmsa *)own_vmsa, 0, canary, canary_stack + sizeof(canary_stack));
 	page->sw_exit_info_2 = own_vmsa;
-	page->rax = 1;
+	page->rax = SNP_FEATURE_SNP | SNP_FEATURE_RESTRICTED_INJECTION;
 	set_valid(page, offsetof(struct ghcb, rax));
 }
 
