@@ -4,11 +4,13 @@
 and features they are for.
 
     coconut_test.py --programs BUILD [--image FILE [--digest HEX]] [--tests FILE]... [--cpus N]...
+                    [--igvmmeasure PATH]
 
 --image comes to its request loop on every vCPU; --digest is what COCONUT's own igvmmeasure says of the file.
 --tests is an image of its in-SVSM tests, each of which has to pass; they have a disk and a host to ask, as
-COCONUT's script gives them. Without a file everything is skipped: the project has neither such an image nor a
-way to build it. docs/peers.md has what was run.
+COCONUT's script gives them. --igvmmeasure is that program, which judges these files and what Socle builds for
+KVM. Without a file what needs it is skipped: the project has neither them nor a way to build them. docs/peers.md
+has what was run.
 """
 
 import argparse
@@ -23,7 +25,8 @@ import threading
 import time
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "lib"))
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tests/lib"))
 import machine  # noqa: E402
 from results import Results  # noqa: E402
 
@@ -127,20 +130,48 @@ def judge_tests(socle, image, cpus, folder):
            "  each of them was run or passed over by itself", f"{announced} {len(started)} {len(ignored)}")
 
 
+def built(programs, folder):
+    """What `socle igvm build` makes for KVM with planes: a tiny guest, and Socle itself."""
+    socle, bare, whole = programs / "tools/socle", folder / "bare.igvm", folder / "whole.igvm"
+    guest = programs / "tests/machine/guest/guest-separation"
+    machine.must_build(socle, bare, "--host", "kvm-svsm", "--bare", guest, "--cpuid-page", "0x701000",
+                       "--secrets-page", "0x702000")
+    machine.must_build(socle, whole, "--host", "kvm-svsm", "--monitor", programs / "monitor/monitor.elf",
+                       files={"services/services": programs / "services/services",
+                              "services.conf": ROOT / "services/services.conf",
+                              "profile/tcg.conf": ROOT / "profiles/tcg.conf"})
+    return bare, whole
+
+
+def judge_measured(igvmmeasure, socle, images):
+    """Its digest, of files that it would have KVM take, beside ours."""
+    for image in images:
+        status, output = machine.command(igvmmeasure, "--check-kvm", image, "measure", "-b")
+        result(status == 0 and output.lower() == digest_of(socle, image), f"igvmmeasure: {image.name}",
+               f"{status} {output}")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
     parser.add_argument("--programs", type=Path, required=True)
     parser.add_argument("--image", type=Path)
     parser.add_argument("--digest")
     parser.add_argument("--tests", type=Path, action="append", default=[])
+    parser.add_argument("--igvmmeasure", type=Path)
     parser.add_argument("--cpus", type=int, action="append")
     options = parser.parse_args()
-    socle = options.programs.resolve() / "tools/socle"
-    if not options.image and not options.tests:
+    programs = options.programs.resolve()
+    socle = programs / "tools/socle"
+    if not options.image and not options.tests and not options.igvmmeasure:
         result.skip("COCONUT-SVSM", "no image was given")
         result.finish()
         return 0
     with tempfile.TemporaryDirectory(prefix="socle-coconut-") as name:
+        if options.igvmmeasure:
+            judge_measured(options.igvmmeasure, socle, [*([options.image] if options.image else []), *options.tests,
+                                                        *built(programs, Path(name))])
+        else:
+            result.skip("igvmmeasure", "no path was given")
         if options.image and options.digest:
             result(digest_of(socle, options.image) == options.digest.lower(), "the digest is igvmmeasure's")
         for cpus in (options.cpus or (1, 2, 4, 8)) if options.image else ():
