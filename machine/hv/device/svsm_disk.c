@@ -46,17 +46,30 @@ static bool has_queue(void)
 	return device.queue_sel == 0;
 }
 
+/* What never changes. */
+static const struct {
+	uint32_t offset, value;
+} constants[] = {
+	{ VIRTIO_REG_MAGIC, VIRTIO_MAGIC },
+	{ VIRTIO_REG_VERSION, VIRTIO_VERSION },
+	{ VIRTIO_REG_DEVICE_ID, VIRTIO_DEVICE_BLOCK },
+	{ VIRTIO_REG_VENDOR_ID, VENDOR },
+};
+
+static uint32_t read_constant(uint32_t offset)
+{
+	for (size_t i = 0; i < sizeof(constants) / sizeof(constants[0]); i++)
+		if (constants[i].offset == offset)
+			return constants[i].value;
+	/* No shared memory has the length of all ones. */
+	return offset >= VIRTIO_REG_SHM_LENGTH_LOW && offset <= VIRTIO_REG_SHM_BASE_HIGH
+		       ? 0xffffffff
+		       : 0;
+}
+
 static uint32_t read_register(uint32_t offset)
 {
 	switch (offset) {
-	case VIRTIO_REG_MAGIC:
-		return VIRTIO_MAGIC;
-	case VIRTIO_REG_VERSION:
-		return VIRTIO_VERSION;
-	case VIRTIO_REG_DEVICE_ID:
-		return VIRTIO_DEVICE_BLOCK;
-	case VIRTIO_REG_VENDOR_ID:
-		return VENDOR;
 	case VIRTIO_REG_DEVICE_FEATURES:
 		return device.device_features_sel > 1
 			       ? 0
@@ -70,10 +83,7 @@ static uint32_t read_register(uint32_t offset)
 	case VIRTIO_REG_STATUS:
 		return device.status;
 	default:
-		/* No shared memory has the length of all ones. */
-		return offset >= VIRTIO_REG_SHM_LENGTH_LOW && offset <= VIRTIO_REG_SHM_BASE_HIGH
-			       ? 0xffffffff
-			       : 0;
+		return read_constant(offset);
 	}
 }
 
