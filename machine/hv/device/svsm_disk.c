@@ -150,7 +150,7 @@ static void set_status(uint32_t value)
 
 static void set_driver_features(uint32_t value)
 {
-	if (!(device.status & VIRTIO_STATUS_FEATURES_OK) && device.driver_features_sel <= 1)
+	if (device.driver_features_sel <= 1)
 		set_half(&device.driver_features, device.driver_features_sel == 1, value);
 }
 

@@ -542,6 +542,17 @@ static void test_write(void **state)
 	announce(0);
 	assert_int_equal(answered(1), 0);
 	assert_int_equal(flushes, 1);
+	/* What takes the buffer twice. */
+	memset(at(DATA), 0x3c, DATA_MAX);
+	memset(at(DATA + DATA_MAX), 0xc3, 512);
+	put_request(VIRTIO_BLK_T_OUT, 30, DATA, DATA_MAX + 512);
+	announce(0);
+	assert_int_equal(answered(1), 0);
+	assert_int_equal(disk[30 * 512], 0x3c);
+	assert_int_equal(disk[158 * 512 - 1], 0x3c);
+	assert_int_equal(disk[158 * 512], 0xc3);
+	assert_int_equal(disk[159 * 512 - 1], 0xc3);
+	assert_int_equal(disk[159 * 512], (uint8_t)(159 * 7));
 }
 
 static void test_other_requests(void **state)
@@ -591,8 +602,48 @@ static void test_many(void **state)
 	set(VIRTIO_REG_QUEUE_NOTIFY, 0);
 	assert_int_equal(transfers, QUEUE_SIZE);
 	assert_int_equal(answered(513), 0);
+	words(DRIVER_AREA)[1]++;
 	set(VIRTIO_REG_QUEUE_NOTIFY, 1);
 	assert_int_equal(transfers, QUEUE_SIZE);
+}
+
+/* A driver that has not said that it is ready, and one that begins again with the queue alone. */
+static void test_order(void **state)
+{
+	(void)state;
+	start();
+	set(VIRTIO_REG_STATUS, 0xb);
+	put_request(VIRTIO_BLK_T_IN, 0, DATA, 512);
+	announce(0);
+	assert_int_equal(transfers, 0);
+	set(VIRTIO_REG_STATUS, 0xf);
+	set(VIRTIO_REG_QUEUE_NOTIFY, 0);
+	assert_int_equal(answered(513), 0);
+	set(VIRTIO_REG_QUEUE_READY, 1); /* it is */
+	transfers = 0;
+	put_request(VIRTIO_BLK_T_IN, 0, DATA, 512);
+	announce(0);
+	assert_int_equal(transfers, 1);
+	assert_int_equal(answered(513), 0);
+	assert_int_equal(words(DEVICE_AREA)[1], 2);
+	set(VIRTIO_REG_QUEUE_READY, 0);
+	words(DRIVER_AREA)[1] = 0;
+	words(DEVICE_AREA)[1] = 0;
+	set(VIRTIO_REG_QUEUE_SEL, 1); /* another queue's registers are not this one's */
+	set(VIRTIO_REG_QUEUE_SIZE, 3);
+	set_places(1, 1, 1);
+	set(VIRTIO_REG_QUEUE_SEL, 0);
+	set(VIRTIO_REG_QUEUE_READY, 1);
+	put_request(VIRTIO_BLK_T_IN, 0, DATA, 512);
+	announce(0);
+	assert_int_equal(answered(513), 0);
+	assert_int_equal(words(DEVICE_AREA)[1], 1);
+	/* One cause of an interrupt is acknowledged, and the other stays. */
+	words(DRIVER_AREA)[1] = QUEUE_SIZE + 2;
+	set(VIRTIO_REG_QUEUE_NOTIFY, 0);
+	assert_int_equal(get(VIRTIO_REG_INTERRUPT_STATUS), 3);
+	set(VIRTIO_REG_INTERRUPT_ACK, 1);
+	assert_int_equal(get(VIRTIO_REG_INTERRUPT_STATUS), 2);
 }
 
 /* Requests with bad data: an error each, nothing moved, and the device goes on. */
@@ -632,12 +683,10 @@ static void test_bad_requests(void **state)
 		assert_int_equal(answered(1), 1);
 		assert_int_equal(transfers, 0);
 	}
-	/* More than a request may have, in pieces that may be. */
-	put_request(VIRTIO_BLK_T_IN, 0, DATA, DATA_MAX);
-	for (unsigned int i = 1; i < 7; i++)
-		put_descriptor(i, DATA, 0x40000, VRING_DESC_F_NEXT | VRING_DESC_F_WRITE,
-			       (uint16_t)(i + 1));
-	put_descriptor(7, STATUS, 1, VRING_DESC_F_WRITE, 0);
+	/* A piece that is bad behind more than goes at once. */
+	put_request(VIRTIO_BLK_T_OUT, 0, DATA, DATA_MAX);
+	put_descriptor(1, DATA, DATA_MAX, VRING_DESC_F_NEXT, 3);
+	put_descriptor(3, PRIVATE_PAGE, 512, VRING_DESC_F_NEXT, 2);
 	announce(0);
 	assert_int_equal(answered(1), 1);
 	assert_int_equal(transfers, 0);
@@ -649,6 +698,27 @@ static void test_bad_requests(void **state)
 	put_request(VIRTIO_BLK_T_IN, 0, DATA, 512);
 	announce(0);
 	assert_int_equal(answered(513), 0);
+}
+
+/* More than 1 MiB, in pieces that may be, on a disk that has so much. */
+static void test_too_long(void **state)
+{
+	const uint16_t flags = VRING_DESC_F_NEXT | VRING_DESC_F_WRITE;
+
+	(void)state;
+	start();
+	set(VIRTIO_REG_QUEUE_READY, 0);
+	set(VIRTIO_REG_QUEUE_SIZE, 32);
+	set(VIRTIO_REG_QUEUE_READY, 1);
+	put_request(VIRTIO_BLK_T_IN, 0, DATA, DATA_MAX);
+	put_descriptor(1, DATA, DATA_MAX, flags, 3);
+	for (uint16_t i = 3; i < 19; i++)
+		put_descriptor(i, DATA, DATA_MAX, flags, (uint16_t)(i + 1));
+	put_descriptor(19, STATUS, 1, VRING_DESC_F_WRITE, 0);
+	sectors = 1u << 20;
+	announce(0);
+	assert_int_equal(answered(1), 1);
+	assert_int_equal(transfers, 0);
 }
 
 static void assert_chain_broken(void)
@@ -665,6 +735,7 @@ static void test_broken_chains(void **state)
 	(void)state;
 	start();
 	put_request(VIRTIO_BLK_T_IN, 0, DATA, 512);
+	put_descriptor(QUEUE_SIZE, HEADER, 16, next, 1); /* a good one, but not the table's */
 	announce(QUEUE_SIZE);
 	assert_broken();
 	set_up(state);
@@ -680,18 +751,20 @@ static void test_broken_chains(void **state)
 	set_up(state);
 	start();
 	put_request(VIRTIO_BLK_T_IN, 0, DATA, 512);
-	put_descriptor(1, DATA, 512, VRING_DESC_F_INDIRECT, 0);
+	put_descriptor(1, DATA, 512, next | write | VRING_DESC_F_INDIRECT, 2);
 	assert_chain_broken();
 	set_up(state);
 	start();
 	put_request(VIRTIO_BLK_T_IN, 0, DATA, 512);
-	put_descriptor(2, STATUS, 1, next | write, 3); /* to read, after what is to be written */
-	put_descriptor(3, HEADER, 16, 0, 0);
+	put_descriptor(1, DATA, 512, next | write, 3);
+	put_descriptor(3, HEADER, 16, next, 2); /* to read, after what is to be written */
 	assert_chain_broken();
 	set_up(state);
 	start();
+	put_header(VIRTIO_BLK_T_FLUSH, 0);
 	put_descriptor(0, HEADER, 16, 0, 0); /* no place for a status */
 	assert_chain_broken();
+	assert_int_equal(flushes, 0);
 	set_up(state);
 	start();
 	put_request(VIRTIO_BLK_T_IN, 0, DATA, 512);
@@ -797,7 +870,9 @@ int main(void)
 		cmocka_unit_test_setup(test_write, set_up),
 		cmocka_unit_test_setup(test_other_requests, set_up),
 		cmocka_unit_test_setup(test_many, set_up),
+		cmocka_unit_test_setup(test_order, set_up),
 		cmocka_unit_test_setup(test_bad_requests, set_up),
+		cmocka_unit_test_setup(test_too_long, set_up),
 		cmocka_unit_test_setup(test_broken_chains, set_up),
 		cmocka_unit_test_setup(test_broken_rings, set_up),
 		cmocka_unit_test_setup(test_noise, set_up),
