@@ -15,6 +15,7 @@
 #define CREATE 1ull
 #define DESTROY 2ull
 #define VMSA_BIT (1ull << 16)
+#define DEBUG_SWAP (1ull << 5)
 #define ICR_INIT 0x4500ull
 #define ICR_STARTUP 0x4600ull
 #define PAUSES 3000000ull
@@ -50,6 +51,24 @@ static uint64_t refused(const struct rule_case *c)
 	default:
 		return actor_ap_creation(request(1, 3, CREATE), 0xffffff000, features());
 	}
+}
+
+/*
+ * VMPL3 of the second vCPU again, for features that this level has not had: KVM refuses that, for each
+ * level has those of its first VMSA, and another host may take it. What the VMSA holds stays.
+ */
+static uint64_t changed_features(const struct rule_case *c)
+{
+	uint64_t bad = actor_end(1, 3), answer;
+
+	(void)c;
+	actor_fill_vmsa(1, 3);
+	bad |= rmpadjust((uint64_t)actor_vmsa(1, 3), 0, VMSA_BIT | 1);
+	answer = actor_ap_creation(request(1, 3, CREATE), (uint64_t)actor_vmsa(1, 3),
+				   actor_vmsa(1, 3)->sev_features ^ DEBUG_SWAP);
+	rule_outcome(answer);
+	bad |= answer == (REFUSED | BAD_INPUT) ? 0 : answer;
+	return bad | actor_end(1, 3) | actor_create(1, 3);
 }
 
 static uint64_t missing_features(const struct rule_case *c)
@@ -171,6 +190,8 @@ static const struct rule rules[] = {
 	  REFUSED | BAD_INPUT },
 	{ "other SEV_FEATURES: refused", SECTION, RULE_HOST, 0, 2, 0, refused, BAD_FEATURES,
 	  REFUSED | BAD_INPUT },
+	{ "other SEV_FEATURES than the level had: refused, or taken", SECTION, RULE_HOST, 0, 2,
+	  NEED_LEVELS, changed_features, 0, 0 },
 	{ "SEV_FEATURES not marked valid: refused", SECTION, RULE_HOST, 0, 2, 0, missing_features,
 	  0, REFUSED | MISSING_INPUT },
 	{ "destroyed, and so not run", SECTION, RULE_HOST, LEVELS_ALL, 2, 0, destroyed, 0, 0 },
