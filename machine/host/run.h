@@ -27,6 +27,7 @@ enum run_status {
 	RUN_INTERRUPTED = 8, /* by a signal */
 	RUN_REBOOT = 9,	     /* the guest resets the machine, which does not start again */
 	RUN_TEST_EXIT = 10,  /* the guest wrote to the exit port of the test devices */
+	RUN_HANG = 11,	     /* no vCPU can ever run again */
 };
 
 /* A line of a log that holds text is an event of the timeline. */

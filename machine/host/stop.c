@@ -80,6 +80,17 @@ static void test_exit(struct stop *stop, const uint64_t arg[4])
 	add_number(stop, "value", arg[1]);
 }
 
+static void hang(struct stop *stop, const uint64_t arg[4])
+{
+	set(stop, RUN_HANG, "hang",
+	    "the guest hangs: no vCPU runs, and nothing can wake one; the last to stop was vCPU "
+	    "%" PRIu64 ", VMPL %" PRIu64 ", RIP 0x%" PRIx64,
+	    arg[0], arg[1], arg[2]);
+	add_number(stop, "vcpu", arg[0]);
+	add_number(stop, "vmpl", arg[1]);
+	add_hex(stop, "rip", arg[2]);
+}
+
 static void cpuid_page(struct stop *stop, const uint64_t arg[4])
 {
 	static const char *const registers[] = { "EAX", "EBX", "ECX", "EDX", "a reserved field" };
@@ -120,6 +131,9 @@ void stop_from_mailbox(struct stop *stop, const struct mailbox *mailbox, const c
 		break;
 	case MAILBOX_STOP_REBOOT:
 		reboot(stop, arg);
+		break;
+	case MAILBOX_STOP_HANG:
+		hang(stop, arg);
 		break;
 	case MAILBOX_STOP_CPUID_PAGE:
 		cpuid_page(stop, arg);

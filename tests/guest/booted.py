@@ -61,15 +61,16 @@ def image(options, first, *more):
     return out
 
 
-def build(options, init, extra=()):
-    """An image of Socle with the services that a demo has, and a guest that runs init."""
+def build(options, init, extra=(), cmdline=""):
+    """An image of Socle with the services that a demo has, and a guest that runs init. cmdline: more words
+    for its kernel."""
     programs = options.programs
     return image(
         options, initramfs(options, init, extra), "--monitor", programs / "monitor/monitor.elf",
         "--file", f"services/services={programs / 'services/services'}",
         "--file", f"services.conf={ROOT / 'services/services.conf'}",
         "--file", f"profile/tcg.conf={ROOT / 'profiles/tcg.conf'}",
-        "--cmdline", "console=ttyS0 quiet panic=-1", "--cpus", CPUS)
+        "--cmdline", f"console=ttyS0 quiet panic=-1 {cmdline}".strip(), "--cpus", CPUS)
 
 
 def boot(options, file, seconds, *more, cpus=CPUS):

@@ -253,6 +253,7 @@ static void play(const struct fake *f, const char *scenario)
 		{ "shutdown", MAILBOX_STOP_SHUTDOWN },
 		{ "reboot", MAILBOX_STOP_REBOOT },
 		{ "test-exit", MAILBOX_STOP_TEST_EXIT },
+		{ "guest-hangs", MAILBOX_STOP_HANG },
 		{ "rmp", MAILBOX_STOP_RMP_VIOLATION },
 		{ "hv-error", MAILBOX_STOP_HV_ERROR },
 		{ "unknown-stop", 99 },

@@ -110,6 +110,10 @@ static void test_stops(void **state)
 	assert_run("reboot", 9, "reboot", "the guest rebooted: VMPL 2, by port 0x1001");
 	assert_run("test-exit", 10, "test_exit",
 		   "the guest ended the machine by the exit port: VMPL 2, value 0x1001");
+	assert_run("guest-hangs", 11, "hang",
+		   "the guest hangs: no vCPU runs, and nothing can wake one; the last to stop was "
+		   "vCPU 2, "
+		   "VMPL 4097, RIP 0x1002");
 	assert_run("hv-error", 5, "hv_error", "the hypervisor failed");
 	assert_run("unknown-stop", 5, "hv_error", "the hypervisor failed");
 	assert_run(

@@ -8,8 +8,7 @@
 #include "machine/hv/event/route.h"
 #include "machine/hv/event/timer.h"
 
-/* The plane of this vCPU that a device message is for: the least privileged one there is. */
-static struct plane *message_plane(struct vcpu *v)
+struct plane *host_interrupt_plane(struct vcpu *v)
 {
 	for (unsigned int vmpl = SNP_VMPL_COUNT; vmpl-- > 0;) {
 		if (v->planes[vmpl].state != PLANE_NONE)
@@ -20,7 +19,7 @@ static struct plane *message_plane(struct vcpu *v)
 
 static void extint_interrupt(struct vcpu *v, unsigned int vector)
 {
-	message_plane(v)->apic->extint[vector / 64] |= 1ull << vector % 64;
+	host_interrupt_plane(v)->apic->extint[vector / 64] |= 1ull << vector % 64;
 }
 
 static void route_physical(struct vcpu *v, unsigned int vector)
@@ -38,7 +37,7 @@ static void route_physical(struct vcpu *v, unsigned int vector)
 	else if (vector >= PINS_VECTOR_BASE && vector < PINS_VECTOR_BASE + IOAPIC_PINS)
 		pins_interrupt(v, vector - PINS_VECTOR_BASE);
 	else
-		route_to(v, message_plane(v), APIC_MODE_FIXED, (uint8_t)vector, false);
+		route_to(v, host_interrupt_plane(v), APIC_MODE_FIXED, (uint8_t)vector, false);
 	lapic_write(APIC_REG_EOI, 0);
 }
 

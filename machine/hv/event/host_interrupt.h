@@ -8,6 +8,9 @@
 
 #include "machine/hv/plane/vcpu.h"
 
+/* The plane of this vCPU that a device message is for: the least privileged one there is. */
+struct plane *host_interrupt_plane(struct vcpu *v);
+
 /* Takes and routes those that are pending on this CPU. After an INTR exit and after idling. */
 void host_interrupt(struct vcpu *v);
 

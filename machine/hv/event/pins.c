@@ -65,6 +65,15 @@ void pins_end_level(struct vcpu *v, unsigned int vmpl, uint8_t vector)
 	}
 }
 
+bool pins_open(unsigned int vmpl)
+{
+	for (unsigned int n = 0; n < IOAPIC_PINS; n++) {
+		if (ioapic.pins[n].vmpl == vmpl && ioapic_pin_open(&ioapic.pins[n]))
+			return true;
+	}
+	return false;
+}
+
 uint32_t pins_read(uint32_t offset)
 {
 	if (offset == IOAPIC_MMIO_INDEX)

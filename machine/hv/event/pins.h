@@ -19,6 +19,9 @@ void pins_interrupt(struct vcpu *v, unsigned int n);
 /* A level interrupt with that vector is done at that VMPL: its pins may fire again. */
 void pins_end_level(struct vcpu *v, unsigned int vmpl, uint8_t vector);
 
+/* Whether a pin may interrupt a plane of that VMPL. */
+bool pins_open(unsigned int vmpl);
+
 /* MMIO of the IOAPIC page: index at 0x00, data at 0x10, EOI at 0x40. 32-bit accesses only. */
 uint32_t pins_read(uint32_t offset);
 void pins_write(struct vcpu *v, uint32_t offset, uint32_t value);

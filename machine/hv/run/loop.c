@@ -6,6 +6,7 @@
 #include "machine/hv/base/log.h"
 #include "machine/hv/base/trap.h"
 #include "machine/hv/device/hold.h"
+#include "machine/hv/event/hang.h"
 #include "machine/hv/event/host_interrupt.h"
 #include "machine/hv/event/inject.h"
 #include "machine/hv/memory/npt.h"
@@ -125,6 +126,7 @@ _Noreturn void run_loop(struct vcpu *v)
 	for (;;) {
 		hold_wait(v);
 		if (!choose_plane(v)) {
+			hang_check(v);
 			idle(v);
 			continue;
 		}
