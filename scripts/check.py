@@ -131,6 +131,7 @@ def programs_of(build, slow):
             ("faults that a test sees", ["scripts/mutants", "--repeat"]),
             ("plain Linux, two vCPUs", ["tests/guest/plain_linux_test.py", "--programs", build,
                                         "--cpus", "2"]),
+            ("machine on a newer QEMU", ["tests/machine/run.py", "--programs", build, "--suite", "trixie"]),
             ("ends of a Linux", ["tests/guest/ends_test.py", "--programs", build]),
             ("a CPU that comes back", ["tests/guest/cpus_test.py", "--programs", build]),
             ("NMIs in the SVSM call", ["tests/guest/nmi_test.py", "--programs", build]),

@@ -50,8 +50,8 @@ if [ -s "$dir/version" ] && [ -s "$dir/packages" ]; then
 	exit 0
 fi
 
-command -v apt-get >/dev/null || die "needs apt-get: this script knows only Debian"
-codename=$(. /etc/os-release && echo "${VERSION_CODENAME:-}")
+. "$here/scripts/debian-suite.sh"
+suite_mirror
 case $series-$codename in
 6.12-bookworm) suite=bookworm-backports ;;
 6.12-trixie) suite=trixie ;;
@@ -59,64 +59,18 @@ case $series-$codename in
 *) die "Debian 12 (bookworm) or 13 (trixie) is needed to find a $series kernel, not '$codename'" ;;
 esac
 
-# Where the system gets the release from, whichever way its sources are written, and whether or not
-# it ever downloaded their lists.
-uri=$(apt-get update --print-uris | sed -n "s|^'\([^']*\)/dists/$codename/InRelease'.*|\1|p" |
-	head -n 1)
-[ -n "$uri" ] || die "no configured apt source offers Debian '$codename'"
-
-# The keyring file that the Debian entry names; without one, apt's trusted keys stand.
-source_files() {
-	eval "$(apt-config shell list Dir::Etc::sourcelist/f parts Dir::Etc::sourceparts/d)"
-	ls "$list" "$parts"/*.list "$parts"/*.sources 2>/dev/null || true
-}
-keyring=$(source_files | while read -r file; do
-	case $file in
-	*.sources) awk -v RS= -v s="$codename" '
-		$0 ~ "Suites:[^\n]*[ \t]" s "([ \t\n]|$)" {
-			if (match($0, /Signed-By:[ \t]*\/[^ \t\n]*/)) {
-				key = substr($0, RSTART, RLENGTH)
-				sub(/Signed-By:[ \t]*/, "", key)
-				print key
-			}
-		}' "$file" ;;
-	*) sed -n "s/^deb .*signed-by=\(\/[^] ,]*\).* $codename main.*/\1/p" "$file" ;;
-	esac
-done | head -n 1)
-option=
-if [ -n "$keyring" ]; then
-	[ -r "$keyring" ] || die "the Debian entry's keyring $keyring is not readable"
-	option=" signed-by=$keyring"
-fi
-
 mkdir -p "$dir"
 dir=$(cd "$dir" && pwd)
 apt=$dir/apt
 # What an earlier run left unfinished is of no use.
 rm -rf "$dir/root.new" "$dir/deb"
-mkdir -p "$apt/lists/partial" "$apt/cache/archives/partial" "$dir/deb"
-: >"$apt/status"
-echo "deb [arch=amd64$option] $uri $suite main" >"$apt/sources.list"
+mkdir -p "$dir/deb"
 # What the newer kernel's compiler depends on is of the release that its suite belongs to.
-[ "$series" != 7 ] ||
-	echo "deb [arch=amd64$option] $uri ${suite%-backports} main" >>"$apt/sources.list"
-
-# As the user who runs this: apt's own user could not write here.
-private() {
-	tool=$1
-	shift
-	"$tool" -q -o Dir::State="$apt" -o Dir::State::lists="$apt/lists" \
-		-o Dir::State::status="$apt/status" -o Dir::Cache="$apt/cache" \
-		-o Dir::Etc::sourcelist="$apt/sources.list" -o Dir::Etc::sourceparts=- \
-		-o Dir::Etc::preferences=- -o Dir::Etc::preferencesparts=- \
-		-o APT::Architecture=amd64 -o APT::Architectures=amd64 \
-		-o APT::Sandbox::User=root -o Acquire::Languages=none -o Acquire::Retries=3 "$@"
-}
-
-private apt-get update >"$apt/log" 2>&1 || {
-	tail -n 5 "$apt/log" >&2
-	die "cannot read the package lists of $uri $suite"
-}
+if [ "$series" = 7 ]; then
+	suite_open "$apt" "$suite" "${suite%-backports}"
+else
+	suite_open "$apt" "$suite"
+fi
 
 image=$(private apt-cache pkgnames "linux-image-$series." | grep -- '[0-9]-cloud-amd64$' |
 	sort -V | tail -n 1)

@@ -63,7 +63,7 @@ def build(programs, name, image, host):
         "--secrets-page", SECRETS_PAGE, "--sev-features", features_of(name))
 
 
-def run_image(programs, name, host, folder):
+def run_image(programs, qemu, name, host, folder):
     """Why the machine stopped, None when it did not start, and the lines of the guest's console."""
     image, logs = folder / f"{name}-{host}.igvm", folder / f"{name}-{host}.logs"
     logs.mkdir()
@@ -72,7 +72,7 @@ def run_image(programs, name, host, folder):
         return None, [output]
     stop, output = machine.run(programs / "tools" / "socle", image, logs, folder / "keys", "--host", host,
                                "--cpus", 2, "--memory", "64M", "--hv",
-                               programs / "machine" / "hv" / "hv.bin", seconds=TIMEOUT_S)
+                               programs / "machine" / "hv" / "hv.bin", "--qemu", qemu, seconds=TIMEOUT_S)
     return stop, machine.log_of(logs, "guest.log").splitlines() if stop else [output]
 
 
@@ -131,24 +131,24 @@ def summary(rules):
     return f"{len(rules)} rules, {lower} of them at VMPL 1 to 3, {two} by two vCPUs"
 
 
-def run_rules(result, programs, folder, name, host, skipped):
-    stop, lines = run_image(programs, name, host, folder)
+def run_rules(result, programs, qemu, folder, name, host, skipped):
+    stop, lines = run_image(programs, qemu, name, host, folder)
     if stop is None:
         result(False, f"{name} on {host}", "did not start: " + " ".join(lines))
         return []
     return judge_rules(result, name, host, skipped, stop, lines)
 
 
-def run(result, programs, folder, names):
+def run(result, programs, qemu, folder, names):
     rules = []
     for name in names:
         if name in IMAGES:
-            rules += run_rules(result, programs, folder, name, "strict", 0)
+            rules += run_rules(result, programs, qemu, folder, name, "strict", 0)
             for (image, host), skipped in HOSTS.items():
                 if image == name:
-                    run_rules(result, programs, folder, name, host, skipped)
+                    run_rules(result, programs, qemu, folder, name, host, skipped)
             continue
-        stop, lines = run_image(programs, name, "strict", folder)
+        stop, lines = run_image(programs, qemu, name, "strict", folder)
         if stop is None:
             result(False, name, "did not start: " + " ".join(lines))
         else:

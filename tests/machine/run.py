@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """Machine tests: tiny guests at VMPL0 of the emulated SNP machine, each of which proves one rule.
 
-    run.py --programs BUILD [--qemu PATH] [--keep DIR] [NAME]...
+    run.py --programs BUILD [--qemu PATH | --suite NAME] [--keep DIR] [NAME]...
 
 A guest of tests/machine/guest writes `ok RULE` or `not ok RULE: ...` to the debug console. Here
 stands how many rules each must have proved, how its run must end, and the specification it is about;
@@ -11,11 +11,13 @@ tests/machine/rules have their part in rules.py. The last line is `machine: N pa
 """
 
 import argparse
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "lib"))
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tests/lib"))
 import machine  # noqa: E402
 import rules  # noqa: E402
 from results import Results  # noqa: E402
@@ -177,10 +179,21 @@ def run_guests(result, qemu, programs, folder, names):
             print(f"# {problem}", flush=True)
 
 
+def fetched(suite):
+    """Where it cannot be had, that is a failure, and not a skip."""
+    folder = ROOT / "build" / f"qemu-{suite}"
+    run = subprocess.run([ROOT / "scripts/fetch-qemu.sh", "--suite", suite, "--dir", folder], check=False)
+    if run.returncode:
+        sys.exit(f"machine: the QEMU of {suite} cannot be had")
+    print(f"# {(folder / 'version').read_text().strip()}", flush=True)
+    return folder / "qemu-system-x86_64"
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
     parser.add_argument("--programs", type=Path, required=True, help="Meson build folder")
     parser.add_argument("--qemu", default="qemu-system-x86_64", help="another QEMU")
+    parser.add_argument("--suite", help="the QEMU of that suite of Debian (scripts/fetch-qemu.sh)")
     parser.add_argument("--keep", type=Path, help="keep images and logs there")
     parser.add_argument("names", nargs="*", help="tests of these names, and no others")
     options = parser.parse_args()
@@ -189,13 +202,15 @@ def main():
         parser.error(f"no such test: {', '.join(sorted(unknown))}")
     if options.keep:
         options.keep.mkdir(parents=True)
+    if options.suite:
+        options.qemu = fetched(options.suite)
     result = Results("machine")
     with tempfile.TemporaryDirectory(prefix="socle-machine-") as temporary:
         folder = (options.keep or Path(temporary)).resolve()
         names = options.names or [*(test[0] for test in TESTS), *rules.NAMES]
         programs = options.programs.resolve()
         run_guests(result, options.qemu, programs, folder, names)
-        rules.run(result, programs, folder, [name for name in rules.NAMES if name in names])
+        rules.run(result, programs, options.qemu, folder, [name for name in rules.NAMES if name in names])
     return result.finish()
 
 
