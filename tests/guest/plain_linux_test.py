@@ -1,9 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """The machine treats Socle like any other image: the demo's kernel, the same file, boots at VMPL0
-without Socle, knows where it is, and fetches its own report.
+without Socle, knows where it is, and fetches its own report. With --secure-tsc, for a kernel of 6.14 or
+later, it has Secure TSC: it asks the AMD-SP for the scale and offset of its other CPUs' TSC
+(snp_secure_tsc_prepare()), takes the rate from GUEST_TSC_FREQ, and its clock from the TSC.
 
-    plain_linux_test.py --programs BUILD [--cpus N] [--kernel DIR] [--guest DIR] [--work DIR]
+    plain_linux_test.py --programs BUILD [--cpus N] [--secure-tsc] [--kernel DIR] [--guest DIR] [--work DIR]
 """
 
 import subprocess
@@ -17,6 +19,8 @@ MEMORY = "256M"
 
 # The kernel's words (arch/x86/mm/mem_encrypt.c, arch/x86/coco/sev/core.c).
 KERNEL_SAYS = ("Memory Encryption Features active: AMD SEV SEV-ES SEV-SNP", "SNP running at VMPL0")
+SECURE_TSC_SAYS = ("SEV: Status: SEV SEV-ES SEV-SNP SecureTSC", "clocksource: Switched to clocksource tsc",
+                   "tsc: Detected ")
 REPORT_DATA = b"0123456789abcdef" * 4  # what plain_init asks for
 REPORT_SIZE = 1184
 # Offsets in the report (SEV-SNP firmware ABI specification, ATTESTATION_REPORT).
@@ -28,7 +32,7 @@ def build(options):
     image = booted.image(
         options, booted.initramfs(options, booted.HERE / "plain_init"), "--plain-linux",
         "--cmdline", "console=ttyS0 panic=-1", "--cpus", options.cpus, "--memory", MEMORY,
-        "--c-bit", 47)
+        "--c-bit", 47, *(("--sev-features", "0x201") if options.secure_tsc else ()))
     measure = subprocess.run([options.programs / "tools/socle", "igvm", "measure", image],
                              check=True, stdout=subprocess.PIPE, text=True)
     return image, measure.stdout.strip()
@@ -54,13 +58,15 @@ def report_problems(hexadecimal, measurement):
 def main():
     parser = booted.parser(__doc__, "plain-linux")
     parser.add_argument("--cpus", type=int, default=1)
+    parser.add_argument("--secure-tsc", action="store_true")
     options = parser.parse_args()
     booted.prepare(options)
     image, measurement = build(options)
     lines, problem = booted.boot(options, image, TIMEOUT_S, "--memory", MEMORY, cpus=options.cpus)
     problems = [problem] if problem else []
     log = booted.log_of(options)
-    problems += [f"its log lacks {words!r}" for words in KERNEL_SAYS if words not in log]
+    problems += [f"its log lacks {words!r}" for words in
+                 (*KERNEL_SAYS, *(SECURE_TSC_SAYS if options.secure_tsc else ())) if words not in log]
     problems += [f"it does not say {line!r}" for line in
                  ("provider sev_guest", f"{options.cpus} processors") if line not in lines]
     report = next((line for line in lines if line.startswith("report ")), "report ")
