@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The order in which the monitor comes to life, on the first vCPU. */
+#include "abi/ghcb.h"
 #include "abi/params.h"
 #include "monitor/arch/arch.h"
 #include "monitor/base/die.h"
@@ -89,13 +90,33 @@ static void start_memory(const struct socle_params *params, uint64_t image_gpa, 
 		die(DIE_PARAMS, "the image's page tables are not what they should be");
 }
 
+/* What the host does not announce, for the log: the first of these. */
+static const char *missing_feature(uint64_t have)
+{
+	static const struct {
+		uint64_t feature;
+		const char *missing;
+	} needed[] = {
+		{ GHCB_HV_FEATURE_MULTI_VMPL, "the host lacks multi-VMPL, which an SVSM needs" },
+		{ GHCB_HV_FEATURE_RESTRICTED_INJECTION,
+		  "the host lacks restricted injection, which an SVSM needs" },
+		{ GHCB_HV_FEATURE_AP_CREATION, "the host lacks AP creation, which an SVSM needs" },
+	};
+
+	for (size_t i = 0; i < sizeof(needed) / sizeof(needed[0]); i++) {
+		if (!(have & needed[i].feature))
+			return needed[i].missing;
+	}
+	return "the host lacks a feature that an SVSM needs";
+}
+
 /* Everything that the guest and we cannot do without. */
 static void check_host(unsigned int cpu_count)
 {
 	uint64_t have, features = arch_sev_features();
 
 	if (!arch_host_suffices(&have))
-		die(DIE_UNSUPPORTED, "the host lacks a feature that an SVSM needs");
+		die(DIE_UNSUPPORTED, missing_feature(have));
 	if (!(features & SNP_FEATURE_SNP) || !(features & SNP_FEATURE_RESTRICTED_INJECTION))
 		die(DIE_UNSUPPORTED, "this is no SNP VM with restricted injection");
 	log_printf(LOG_INFO, "VMPL0, %u vCPUs, host features 0x%lx, SEV features 0x%lx", cpu_count,
@@ -116,15 +137,18 @@ static _Noreturn void boot_on_own_stack(void)
 {
 	const struct socle_params *params = boot_params;
 	struct cpu *cpu = cpu_this();
+	bool has_pages;
 
 	cpu_load(cpu);
 	trap_load_idt();
 	if (!trap_seal_idt())
 		die(DIE_BUG, "the IDT cannot be sealed");
-	if (!arch_host_init_cpu(cpu, &monitor_pages))
-		die(DIE_HOST, "no GHCB or doorbell page");
-	arch_ports_init(params);
+	has_pages = arch_host_init_cpu(cpu, &monitor_pages);
+	if (cpu->ghcb) /* enough to say what is missing */
+		arch_ports_init(params);
 	check_host(params->cpu_count);
+	if (!has_pages)
+		die(DIE_HOST, "no GHCB or doorbell page");
 	if (!processor_features(params->allow_missing))
 		die(DIE_UNSUPPORTED, "the processor lacks what this image needs");
 	if (!arch_random_start())

@@ -68,7 +68,9 @@ static char order[512], lines[1024];
 static enum die_reason reason;
 static const char *failing; /* the part that fails */
 static uint64_t sev_features;
-static bool host_suffices;
+static bool host_suffices, no_doorbell;
+static uint64_t host_features;
+static const char *last_words;
 static unsigned int warnings, validated;
 static bool unchanged;
 static struct page_owner *monitor_pages;
@@ -194,7 +196,8 @@ bool arch_host_init_cpu(struct cpu *which, struct page_owner *owner)
 {
 	assert_ptr_equal(which, cpu);
 	assert_ptr_equal(owner, monitor_pages);
-	return part("ghcb");
+	which->ghcb = part("ghcb") ? (void *)&params : NULL; /* not looked at */
+	return which->ghcb && !no_doorbell;
 }
 
 void arch_ports_init(const struct socle_params *block)
@@ -205,7 +208,7 @@ void arch_ports_init(const struct socle_params *block)
 
 bool arch_host_suffices(uint64_t *features)
 {
-	*features = 0x27;
+	*features = host_features;
 	return host_suffices;
 }
 
@@ -289,7 +292,7 @@ _Noreturn void run_loop(void)
 
 _Noreturn void die(enum die_reason why, const char *text)
 {
-	(void)text;
+	last_words = text;
 	reason = why;
 	longjmp(over, 1);
 }
@@ -302,6 +305,8 @@ static int start(void **state)
 	fake_cpu.others[0] = cpu;
 	sev_features = 1u << 0 | 1u << 3;
 	host_suffices = true;
+	no_doorbell = false;
+	host_features = 0x27;
 	failing = NULL;
 	unchanged = false;
 	params = good;
@@ -404,6 +409,17 @@ static void a_host_without_what_an_svsm_needs_ends_the_start(void **state)
 	host_suffices = false;
 	assert_int_equal(boot(), 7);
 	assert_null(strstr(order, "secrets"));
+	/* A host without restricted injection, as upstream KVM, has no doorbell page, and that is said. */
+	no_doorbell = true;
+	host_features = 0x3;
+	assert_int_equal(boot(), 7);
+	assert_non_null(strstr(order, "ports"));
+	assert_string_equal(last_words, "the host lacks multi-VMPL, which an SVSM needs");
+	host_features = 0x23;
+	assert_int_equal(boot(), 7);
+	assert_string_equal(last_words, "the host lacks restricted injection, which an SVSM needs");
+	host_suffices = true;
+	assert_int_equal(boot(), 5);
 }
 
 /* SEV_FEATURES: SNP is bit 0 of them, restricted injection 3. */
