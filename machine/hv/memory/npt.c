@@ -66,6 +66,7 @@ void npt_sync(uint64_t gpa, uint64_t count)
 			change_rights(i, vmpl);
 		shrinks = set_leaves(i, false) || shrinks;
 	}
+	npt_view_fold(page, end - page);
 	if (shrinks)
 		tlb_shootdown();
 	stale_settle(page, count);
@@ -80,6 +81,7 @@ void npt_hide(uint64_t page, uint64_t count)
 			replace_rights(i, vmpl, 0);
 		shrinks = set_leaves(i, true) || shrinks;
 	}
+	npt_view_fold(page, count);
 	if (shrinks)
 		tlb_shootdown();
 }
@@ -91,6 +93,7 @@ void npt_show(uint64_t page, uint64_t count)
 			replace_rights(i, vmpl, rights_by_rmp(i, vmpl));
 		set_leaves(i, false);
 	}
+	npt_view_fold(page, count);
 	stale_settle(page, count);
 }
 

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "machine/hv/base/log.h"
+#include "machine/hv/base/cpu.h"
 #include "machine/hv/base/page.h"
 #include "machine/hv/memory/guest.h"
 
@@ -77,6 +77,33 @@ bool npt_view_set_leaves(uint64_t page, bool hidden)
 	return shrinks;
 }
 
+/* The entry of the second level for 512 leaf entries that may be one page. */
+static uint64_t fold_entry(const uint64_t *leaves)
+{
+	uint64_t link = (uint64_t)leaves | NPT_TABLE;
+
+	if (!(leaves[0] & NPT_PRESENT) || (leaves[0] & (ABI_PAGE_SIZE_2M - ABI_PAGE_SIZE)))
+		return link;
+	for (uint64_t i = 1; i < NPT_ENTRIES; i++)
+		if (leaves[i] != leaves[0] + i * ABI_PAGE_SIZE)
+			return link;
+	return leaves[0] | NPT_LARGE;
+}
+
+static void fold(struct npt_view *view, uint64_t table)
+{
+	view->level2[table] = fold_entry(view->leaves + table * NPT_ENTRIES);
+}
+
+void npt_view_fold(uint64_t page, uint64_t count)
+{
+	for (uint64_t table = page / NPT_ENTRIES; table * NPT_ENTRIES < page + count; table++) {
+		fold(&views.shared, table);
+		for (unsigned int vmpl = 0; vmpl < SNP_VMPL_COUNT; vmpl++)
+			fold(&views.private[vmpl], table);
+	}
+}
+
 void npt_expose(uint64_t gpa, bool table)
 {
 	uint64_t page = guest_page(gpa);
@@ -85,6 +112,8 @@ void npt_expose(uint64_t gpa, bool table)
 	/* Walks count as writes. */
 	if (guest_is_ram(gpa))
 		views.shared.leaves[page] = as_used(page, table ? leaf : leaf & ~NPT_WRITE);
+	if (guest_is_ram(gpa))
+		fold(&views.shared, page / NPT_ENTRIES);
 }
 
 /* A root with low at gPA 0 and high at the C-bit. */
@@ -124,7 +153,7 @@ void npt_view_init(void)
 	uint64_t leaf_pages = page_count(count * sizeof(uint64_t));
 
 	views.uses = page_take(page_count(count));
-	memset(views.uses, hv_mailbox()->cpu_count > 1 ? CODE_WRITTEN : CODE_BOTH, count);
+	memset(views.uses, cpu_count() > 1 ? CODE_WRITTEN : CODE_BOTH, count);
 	link_leaves(&views.shared, page_take(leaf_pages));
 	for (unsigned int vmpl = 0; vmpl < SNP_VMPL_COUNT; vmpl++) {
 		npt_view_make(&views.private[vmpl], page_take(leaf_pages));

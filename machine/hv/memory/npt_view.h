@@ -16,6 +16,7 @@
 #define NPT_WRITE (1ull << 1)
 #define NPT_USER (1ull << 2) /* nested walks are user accesses */
 #define NPT_ACCESSED_DIRTY (3ull << 5)
+#define NPT_LARGE (1ull << 7)
 #define NPT_NO_EXECUTE (1ull << 63)
 #define NPT_TABLE (NPT_PRESENT | NPT_WRITE | NPT_USER | NPT_ACCESSED_DIRTY)
 #define NPT_ENTRIES 512u
@@ -66,6 +67,12 @@ void npt_view_set_use(uint64_t gpa, enum code_use use);
  * it is hidden. Returns whether a right was lost.
  */
 bool npt_view_set_leaves(uint64_t page, bool hidden);
+
+/*
+ * After leaf entries of count pages from page were written, and before anybody waits until what they lost is out
+ * of use: makes one entry of 2 MiB of 512 that say the same, and 512 of it again where they do not.
+ */
+void npt_view_fold(uint64_t page, uint64_t count);
 
 /* Writes a leaf entry. Returns whether a right was lost. */
 static inline bool npt_set_leaf(uint64_t *leaf, uint64_t value)
