@@ -66,9 +66,10 @@ check-tpm-applications: setup-check all
 	@scripts/setup-packages.sh applications
 	tests/vtpm/applications_test.py $(OUT)/tools/socle profiles
 
-# What an exit of the machine costs, in instructions, and the vTPM, as ratios, in build/bench.json.
+# What an exit of the machine costs, in instructions, a Linux on it beside plain QEMU, and the vTPM, as ratios, in build/bench.json.
 bench: setup-check all guest
 	bench/exit_cost.py --programs $(OUT) --check
+	bench/machine_speed.py --programs $(OUT) --check
 	bench/run.py --programs $(OUT)
 
 # The guest's kernel, module and initramfs.
