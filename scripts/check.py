@@ -125,6 +125,7 @@ def programs_of(build, slow):
             ("gcc's analyzer", ["scripts/analyze.py", "--programs", build, "gcc"]),
             ("the igvm crate", ["tests/peers/igvm_test.py", "--programs", build]),
             ("event logs of real machines", ["tests/peers/eventlog_test.py", "--programs", build]),
+            ("verdicts under load", ["tests/verify/serve_load.py", f"{build}/tools/socle", "--seconds", "20"]),
             ("the ear crate", ["tests/peers/ear_test.py", "--programs", build]),
             ("IGVM files, fuzzed", ["scripts/fuzz-igvm.py", "60"]),
             ("verifiers of others", ["tests/peers/peers_test.py", "--programs", build]),

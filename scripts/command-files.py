@@ -30,6 +30,15 @@ def options_of(command):
     return [option for group in command["groups"] for option in group["options"]] + [HELP]
 
 
+def is_group(command):
+    """Some commands take options, and have others below them besides."""
+    return command["commands"] and not command["groups"]
+
+
+def names_below(command):
+    return [below["name"] for below in command["commands"] if "summary" in below]
+
+
 def takes_value(option):
     return option["kind"] not in ("flag", "set")
 
@@ -54,7 +63,8 @@ def bash_values(option):
 
 def bash_operand(command):
     kinds = {operand["kind"] for operand in command["operands"]}
-    return "compgen -d" if kinds == set(FOLDERS) else "compgen -f" if kinds else ":"
+    offer = "compgen -d" if kinds == set(FOLDERS) else "compgen -f" if kinds else ":"
+    return offer + (f" -W '{' '.join(names_below(command))}'" if command["commands"] else "")
 
 
 def bash(tree):
@@ -63,8 +73,8 @@ def bash(tree):
         name = " ".join(path)
         if path:
             paths.append(f"\t\t'{' '.join(path[:-1])}/{path[-1]}') path='{name}' ;;")
-        if command["commands"]:
-            known = [c["name"] for c in command["commands"] if "summary" in c] + ["--help"]
+        if is_group(command):
+            known = names_below(command) + ["--help"]
             words.append(f"\t'{name}') _socle_reply \"$current\" compgen -W '{' '.join(known)}' ;;")
             continue
         known = [form for option in options_of(command) for form in forms(option)]
@@ -126,7 +136,7 @@ def zsh_name(path):
 def zsh(tree):
     functions = []
     for path, command in tree:
-        if command["commands"]:
+        if is_group(command):
             below = [c for c in command["commands"] if "summary" in c]
             names = "\n".join(f"\t\t'{zsh_quote(c['name'])}:{zsh_quote(c['summary'])}'" for c in below)
             cases = "\n".join(f"\t{c['name']}) {zsh_name((*path, c['name']))} ;;" for c in below)
@@ -151,7 +161,10 @@ def zsh(tree):
         specs += [f"':{operand['name']}:_files{' -/' * (operand['kind'] in FOLDERS)}'"
                   for operand in command["operands"]]
         lines = " \\\n\t\t".join(specs)
-        functions.append(f"{zsh_name(path)}() {{\n\t_arguments -S \\\n\t\t{lines}\n}}\n")
+        below = "".join(f"\tif [[ $words[2] == {name} ]] && ((CURRENT > 2)); then\n\t\tshift words\n"
+                        f"\t\t((CURRENT--))\n\t\t{zsh_name((*path, name))}\n\t\treturn\n\tfi\n"
+                        for name in names_below(command))
+        functions.append(f"{zsh_name(path)}() {{\n{below}\t_arguments -S \\\n\t\t{lines}\n}}\n")
     return "#compdef socle\n# made from the tables of socle's options\n\n" + "\n".join(functions) + \
         "\n_socle \"$@\"\n"
 
@@ -162,9 +175,9 @@ def fish_quote(text):
     return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
-def fish_option(path, option):
-    line = f"complete -c socle -n {fish_quote('__socle_at ' + ' '.join(path))}" \
-        f" -l {option['name']}"
+def fish_option(path, option, below=()):
+    at = "; and not ".join(" ".join(("__socle_at", *path, *name)) for name in ((), *((n,) for n in below)))
+    line = f"complete -c socle -n {fish_quote(at)} -l {option['name']}"
     line += f" -s {option['letter']}" if option["letter"] else ""
     if takes_value(option):
         if option["words"]:
@@ -189,8 +202,8 @@ def fish(tree):
             if "summary" in below:
                 lines.append(f"complete -c socle -f -n {fish_quote(' '.join(('__socle_just_at', *path)))}"
                              f" -a {below['name']} -d {fish_quote(below['summary'])}")
-        if not command["commands"]:
-            lines += [fish_option(path, option) for option in options_of(command)]
+        if not is_group(command):
+            lines += [fish_option(path, option, names_below(command)) for option in options_of(command)]
     return "\n".join(lines) + "\n"
 
 
@@ -237,7 +250,15 @@ def page(path, command, version):
     lines.append(".SH EXIT STATUS")
     for status in command["statuses"]:
         lines += [".TP", f"\\fB{status['status']}\\fR", roff(status["meaning"])]
+    if command["commands"]:
+        lines += see_also(path, command)
     return "\n".join(lines) + "\n"
+
+
+def see_also(path, command):
+    return [".SH SEE ALSO", ", ".join(
+        f"\\fB{roff(page_name((*path, name)))}\\fR(1)" for name in names_below(command)
+        if not name.startswith("-"))]
 
 
 def group_page(path, command, version):
@@ -248,9 +269,7 @@ def group_page(path, command, version):
     for below in command["commands"]:
         if "summary" in below:
             lines += [".TP", f"\\fB{roff(below['name'])}\\fR", roff(below["summary"])]
-    lines += [".SH SEE ALSO", ", ".join(
-        f"\\fB{roff(page_name((*path, below['name'])))}\\fR(1)" for below in command["commands"]
-        if "summary" in below and not below["name"].startswith("-"))]
+    lines += see_also(path, command)
     return "\n".join(lines) + "\n"
 
 
@@ -265,7 +284,7 @@ def make(socle):
     for path, command in tree:
         if path and path[-1].startswith("-"):
             continue
-        write = group_page if command["commands"] else page
+        write = group_page if is_group(command) else page
         files[f"{page_name(path)}.1"] = write(path, command, version)
     return files
 

@@ -98,10 +98,20 @@ static enum cmd_status list(const struct command *group, const char *name)
 	return CMD_OK;
 }
 
+static const struct command *find(const struct command *group, const char *name)
+{
+	const struct command *const *c = group->commands;
+
+	while (*c && strcmp(name, (*c)->name) != 0)
+		c++;
+	return *c;
+}
+
 /* NOLINTNEXTLINE(misc-no-recursion): as deep as the tables of commands are. */
 static enum cmd_status run_one_of(const struct command *group, const char *path, int argc,
 				  char **argv)
 {
+	const struct command *command;
 	char name[64], below[64];
 
 	join(name, sizeof(name), "socle", path);
@@ -109,13 +119,11 @@ static enum cmd_status run_one_of(const struct command *group, const char *path,
 		return cmd_error("no command; `%s --help` lists them", name);
 	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)
 		return list(group, name);
-	for (const struct command *const *c = group->commands; *c; c++) {
-		if (strcmp(argv[1], (*c)->name) != 0)
-			continue;
-		join(below, sizeof(below), path, (*c)->name);
-		return cmd_run_command(*c, below, argc - 1, argv + 1);
-	}
-	return cmd_error("unknown command \"%s\"; `%s --help` lists them", argv[1], name);
+	command = find(group, argv[1]);
+	if (!command)
+		return cmd_error("unknown command \"%s\"; `%s --help` lists them", argv[1], name);
+	join(below, sizeof(below), path, command->name);
+	return cmd_run_command(command, below, argc - 1, argv + 1);
 }
 
 static enum cmd_status run_with_options(const struct command *command, const char *path, int argc,
@@ -148,7 +156,7 @@ static enum cmd_status run_with_options(const struct command *command, const cha
 enum cmd_status cmd_run_command(const struct command *command, const char *path, int argc,
 				char **argv)
 {
-	if (command->commands)
+	if (command->commands && (!command->run || (argc > 1 && find(command, argv[1]))))
 		return run_one_of(command, path, argc, argv);
 	return run_with_options(command, path, argc, argv);
 }

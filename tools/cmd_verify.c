@@ -346,11 +346,13 @@ static const struct option_status statuses[] = {
 const struct command cmd_verify = {
 	.name = "verify",
 	.summary = "decide whether evidence is to be trusted",
+	.commands = (const struct command *const[]){ &cmd_verify_serve, NULL },
 	.about =
 		"Decides whether the evidence that a guest left in DIRECTORY is to be trusted. "
 		"Needs no "
 		"network. What it decides by is yours: it comes from these options alone, whatever "
-		"lies in DIRECTORY.",
+		"lies in DIRECTORY.\n"
+		"`socle verify serve` does it for others; a DIRECTORY of that name is ./serve.",
 	.groups = (const struct option_group[]){ { NULL, option_rows }, { 0 } },
 	.operands = operands,
 	.statuses = statuses,

@@ -81,14 +81,15 @@ struct option_status {
 /* A subcommand, or a group of them; what does not apply is 0. */
 struct command {
 	const char *name;
-	const char *summary;		       /* one line for the list of commands */
-	const struct command *const *commands; /* of a group, up to a NULL; then nothing follows */
-	const char *about;		       /* for the help; a line break ends a paragraph */
-	const struct option_group *groups;     /* up to one without rows */
-	const struct option_row *operands;     /* up to one without a name; or NULL */
-	const struct option_status *statuses;  /* up to one without a meaning; NULL: 0 and 1 */
-	const void *defaults;		       /* of what run() gets; NULL: zeros */
-	size_t size;			       /* of it */
+	const char *summary; /* one line for the list of commands */
+	/* Of a group, up to a NULL; then nothing follows, but for a command that others stand below, too. */
+	const struct command *const *commands;
+	const char *about;			 /* for the help; a line break ends a paragraph */
+	const struct option_group *groups;	 /* up to one without rows */
+	const struct option_row *operands;	 /* up to one without a name; or NULL */
+	const struct option_status *statuses;	 /* up to one without a meaning; NULL: 0 and 1 */
+	const void *defaults;			 /* of what run() gets; NULL: zeros */
+	size_t size;				 /* of it */
 	enum cmd_status (*run)(void *arguments); /* one of statuses */
 	/* Is told of arguments that were refused, after the line on standard error; or NULL. */
 	void (*refused)(int argc, char **argv);

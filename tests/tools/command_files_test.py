@@ -83,7 +83,7 @@ def options_of(command):
 
 def check_shell(name, completes, folder, commands):
     for path, command in commands:
-        if command["commands"]:
+        if command["commands"] and not command["groups"]:
             wanted = {below["name"] for below in command["commands"] if "summary" in below}
             offered = {word for word in completes(folder, *path, "") if not word.startswith("--h")}
             results(wanted <= offered and not any(w.startswith("-") and w not in wanted for w in offered),
@@ -106,6 +106,8 @@ def check_bash_files(folder):
                           (("run", "--log-dir", "a-"), {"a-folder"}),
                           (("run", "a-"), {"a-file", "a-folder"}),
                           (("verify", "a-"), {"a-folder"}),
+                          (("verify", "s"), {"serve"}),
+                          (("verify", "serve", "a-"), set()),
                           (("run", "--cpus", "a-"), set()),
                           (("igvm", "build", "-o", "a-"), {"a-file", "a-folder"})):
         offered = bash_completes(folder, *words)
@@ -126,7 +128,7 @@ def check_pages(folder, commands):
                    if f"--{option['name']}" not in text or
                    " ".join(option["help"].split()) not in text]
         missing += [status["meaning"] for status in command["statuses"]
-                    if not command["commands"] and status["meaning"] not in text]
+                    if (command["groups"] or not command["commands"]) and status["meaning"] not in text]
         results(page.returncode == 0 and not page.stderr and not missing, name,
                 (missing, page.stderr))
 

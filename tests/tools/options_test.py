@@ -25,6 +25,7 @@ SAMPLES = {"HEX": "00" * 48, "TIME": "2025-01-01", "BANK:N=HEX": "sha256:1=" + "
            "FMC,BOOTLOADER,TEE,SNP,MICROCODE": "0,0,0,0,0", "FILE": "/nowhere", "DIR": "/nowhere",
            "NAME": "name", "id:HEX": "id:00000000", "TEXT": "text", "SEED": "1",
            "NAME=PATH": "name=/nowhere", "NAME=TEXT": "name=text", "FEATURE": "smap",
+           "URL": "http://127.0.0.1:1", "ADDRESS:PORT": "127.0.0.1:0",
            "NAME[=WHEN]": "timer-lose", "LIST": "startup-clear"}
 ANY = ("FILE", "DIR")  # of those, what may be called anything
 STATUS_MISUSE = 1
@@ -38,7 +39,7 @@ def commands_of(command, path=()):
     """(words, table) of each command that takes options."""
     for below in command["commands"]:
         yield from commands_of(below, (*path, below["name"]))
-    if not command["commands"]:
+    if command["groups"] or not command["commands"]:
         yield path, command
 
 

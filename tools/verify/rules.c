@@ -407,7 +407,7 @@ static bool add_crls(struct socle_policy *policy, const char *path)
 	return ok;
 }
 
-static struct socle_policy *with_crls(struct socle_policy *policy, const struct option_files *files)
+struct socle_policy *rules_with_crls(struct socle_policy *policy, const struct option_files *files)
 {
 	for (size_t i = 0; policy && i < files->count; i++) {
 		if (!add_crls(policy, files->paths[i])) {
@@ -445,7 +445,7 @@ struct socle_policy *rules_policy(struct rules *rules, const char *image,
 	struct socle_policy *policy = NULL;
 
 	if (json)
-		policy = with_crls(policy_of(rules, json), &rules->crls);
+		policy = rules_with_crls(policy_of(rules, json), &rules->crls);
 	json_decref(json);
 	return policy;
 }

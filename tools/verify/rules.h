@@ -74,4 +74,7 @@ json_t *rules_json(struct rules *rules, const char *image, const struct folder_p
 struct socle_policy *rules_policy(struct rules *rules, const char *image,
 				  const struct folder_paths *paths, enum folder_depth *depth);
 
+/* The policy with the revocation lists of files; freed, and NULL, after a line on stderr. NULL stays NULL. */
+struct socle_policy *rules_with_crls(struct socle_policy *policy, const struct option_files *files);
+
 #endif

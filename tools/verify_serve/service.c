@@ -1,0 +1,570 @@
+/* SPDX-License-Identifier: MIT */
+#include "tools/verify_serve/service.h"
+
+#include <arpa/inet.h>
+#include <ctype.h>
+#include <microhttpd.h>
+#include <openssl/rand.h>
+#include <pthread.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "core/base/hex.h"
+#include "core/base/host/clock.h"
+#include "tools/cmd.h"
+
+#define IDLE_S 10u /* nothing came or went on a connection */
+#define STOP_MS 10000u
+#define HEAD_SIZE_MAX (16u << 10)
+/* What of a body that is too long is read, so that its client hears why. */
+#define READ_SIZE_MAX (4u << 20)
+#define TLS_PRIORITY "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2"
+#define JSON "application/json"
+
+/* A connection, for as long as it is open. */
+struct link {
+	struct link *next, *before;
+	int fd;
+	uint64_t ends;
+	bool cut, asked;
+};
+
+struct service {
+	const struct service_options *options;
+	struct MHD_Daemon *daemon;
+	struct metrics metrics;
+	_Atomic bool stopping;
+	pthread_mutex_t lock; /* of the links */
+	struct link *links;
+};
+
+/* A request, from its head to the end of its answer. */
+struct request {
+	uint64_t begun; /* ns */
+	enum endpoint endpoint;
+	unsigned int status; /* of the answer that was given; 0: none yet */
+	char *body;
+	size_t size, room, read;
+	size_t answered; /* bytes */
+	char method[16], path[64];
+	const char *verdict;
+	char word[SOCLE_ERROR_SIZE];
+};
+
+/* ---- Connections, and how long they may stay ---- */
+
+static void link_add(struct service *s, struct MHD_Connection *connection, void **place)
+{
+	const union MHD_ConnectionInfo *info =
+		MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+	struct link *link = calloc(1, sizeof(*link));
+
+	s->metrics.connections++;
+	s->metrics.connections_all++;
+	*place = link;
+	if (!link) /* then nobody asks for an answer, either: memory is short */
+		return;
+	link->fd = info ? info->connect_fd : -1;
+	link->ends = clock_ms() + s->options->request_s * 1000;
+	pthread_mutex_lock(&s->lock);
+	link->next = s->links;
+	if (link->next)
+		link->next->before = link;
+	s->links = link;
+	pthread_mutex_unlock(&s->lock);
+}
+
+static void link_remove(struct service *s, void **place)
+{
+	struct link *link = *place;
+
+	s->metrics.connections--;
+	*place = NULL;
+	if (!link)
+		return;
+	pthread_mutex_lock(&s->lock);
+	if (link->next)
+		link->next->before = link->before;
+	*(link->before ? &link->before->next : &s->links) = link->next;
+	pthread_mutex_unlock(&s->lock);
+	if (!link->asked)
+		s->metrics.connections_idle_closed++;
+	free(link);
+}
+
+static void connection_changed(void *cls, struct MHD_Connection *connection, void **place,
+			       enum MHD_ConnectionNotificationCode what)
+{
+	if (what == MHD_CONNECTION_NOTIFY_STARTED)
+		link_add(cls, connection, place);
+	else
+		link_remove(cls, place);
+}
+
+static struct link *link_of(struct MHD_Connection *connection)
+{
+	const union MHD_ConnectionInfo *info =
+		MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+
+	return info ? info->socket_context : NULL;
+}
+
+/* A request was answered: the next has its own time. */
+static void link_renew(struct service *s, struct MHD_Connection *connection)
+{
+	struct link *link = link_of(connection);
+
+	if (!link)
+		return;
+	pthread_mutex_lock(&s->lock);
+	link->ends = clock_ms() + s->options->request_s * 1000;
+	link->asked = true;
+	pthread_mutex_unlock(&s->lock);
+}
+
+void service_tick(struct service *s)
+{
+	uint64_t now = clock_ms();
+
+	pthread_mutex_lock(&s->lock);
+	for (struct link *link = s->links; link; link = link->next) {
+		if (link->cut || link->fd < 0 || now < link->ends)
+			continue;
+		/* libmicrohttpd closes it when it sees this, which is after link_remove(). */
+		shutdown(link->fd, SHUT_RDWR);
+		link->cut = true;
+		s->metrics.connections_cut++;
+	}
+	pthread_mutex_unlock(&s->lock);
+}
+
+/* ---- The log: one line a request ---- */
+
+/* What a client sent must not make lines or fields. */
+static void clean(char *to, size_t size, const char *from)
+{
+	size_t i = 0;
+
+	for (; from[i] && i < size - 1; i++)
+		to[i] = isgraph((unsigned char)from[i]) && from[i] != '"' && from[i] != '='
+				? from[i]
+				: '?';
+	to[i] = '\0';
+}
+
+static void clean_words(char *text)
+{
+	for (; *text; text++) {
+		if ((unsigned char)*text < ' ' || (unsigned char)*text > '~' || *text == '"')
+			*text = '?';
+	}
+}
+
+static void put_client(char text[INET6_ADDRSTRLEN + 8], struct MHD_Connection *connection)
+{
+	const union MHD_ConnectionInfo *info =
+		MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+	const struct sockaddr *address = info ? info->client_addr : NULL;
+	char host[INET6_ADDRSTRLEN] = "?";
+	unsigned int port = 0;
+
+	if (address && address->sa_family == AF_INET) {
+		const struct sockaddr_in *in = (const struct sockaddr_in *)address;
+
+		inet_ntop(AF_INET, &in->sin_addr, host, sizeof(host));
+		port = ntohs(in->sin_port);
+	} else if (address && address->sa_family == AF_INET6) {
+		const struct sockaddr_in6 *in = (const struct sockaddr_in6 *)address;
+
+		inet_ntop(AF_INET6, &in->sin6_addr, host, sizeof(host));
+		port = ntohs(in->sin6_port);
+	}
+	snprintf(text, INET6_ADDRSTRLEN + 8, "%s:%u", host, port);
+}
+
+static void write_log(const struct request *r, struct MHD_Connection *connection, uint64_t us)
+{
+	char line[1024], client[INET6_ADDRSTRLEN + 8], now[32] = "";
+	time_t seconds = time(NULL);
+	struct tm utc;
+	int length;
+
+	put_client(client, connection);
+	if (gmtime_r(&seconds, &utc))
+		strftime(now, sizeof(now), "%Y-%m-%dT%H:%M:%SZ", &utc);
+	length = snprintf(line, sizeof(line),
+			  "%s client=%s method=%s path=%s status=%u read=%zu written=%zu "
+			  "ms=%llu.%03u%s%s%s%s%s\n",
+			  now, client, r->method, r->path, r->status, r->read, r->answered,
+			  (unsigned long long)(us / 1000), (unsigned int)(us % 1000),
+			  r->verdict ? " verdict=" : "", r->verdict ? r->verdict : "",
+			  r->word[0] ? " why=\"" : "", r->word, r->word[0] ? "\"" : "");
+	/* One call, so that lines of several threads stay apart. A log that is lost stops nobody. */
+	if (length > 0 && write(STDERR_FILENO, line, (size_t)length) < 0)
+		return;
+}
+
+/* ---- Answers ---- */
+
+static enum MHD_Result queue(struct service *s, struct MHD_Connection *connection,
+			     struct request *r, unsigned int status, char *text, const char *type)
+{
+	size_t size = text ? strlen(text) : 0;
+	struct MHD_Response *response;
+	enum MHD_Result result;
+
+	r->status = status;
+	r->answered = size;
+	response = MHD_create_response_from_buffer(size, text, MHD_RESPMEM_MUST_FREE);
+	if (!response) {
+		free(text);
+		return MHD_NO;
+	}
+	MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, type);
+	MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
+	if (status == MHD_HTTP_METHOD_NOT_ALLOWED)
+		MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW,
+					r->endpoint == ENDPOINT_METRICS ? "GET" : "POST");
+	if (status == MHD_HTTP_SERVICE_UNAVAILABLE)
+		MHD_add_response_header(response, MHD_HTTP_HEADER_RETRY_AFTER, "5");
+	if (s->stopping)
+		MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
+	result = MHD_queue_response(connection, status, response);
+	MHD_destroy_response(response);
+	return result;
+}
+
+static enum MHD_Result send_answer(struct service *s, struct MHD_Connection *connection,
+				   struct request *r, struct judge_answer *answer)
+{
+	r->verdict = answer->verdict;
+	snprintf(r->word, sizeof(r->word), "%s", answer->word);
+	clean_words(r->word);
+	return queue(s, connection, r, answer->status, answer->text, JSON);
+}
+
+__attribute__((format(printf, 5, 6))) static enum MHD_Result
+refuse(struct service *s, struct MHD_Connection *connection, struct request *r, unsigned int status,
+       const char *format, ...)
+{
+	struct judge_answer answer;
+	char text[SOCLE_ERROR_SIZE];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	judge_refuse(&answer, status, "%s", text);
+	return send_answer(s, connection, r, &answer);
+}
+
+/* ---- What can be asked for ---- */
+
+static enum MHD_Result give_nonce(struct service *s, struct MHD_Connection *connection,
+				  struct request *r)
+{
+	char hex[HEX_TEXT_SIZE(NONCE_SIZE)], text[256];
+	enum nonce_result result = NONCE_LOST;
+	uint8_t nonce[NONCE_SIZE];
+	bool made = RAND_bytes(nonce, sizeof(nonce)) == 1;
+	char *answer;
+
+	if (r->read)
+		return refuse(s, connection, r, MHD_HTTP_BAD_REQUEST, "no body is wanted");
+	if (made)
+		result = s->options->nonces->put(s->options->nonces, nonce, clock_ms());
+	if (result == NONCE_FULL) {
+		s->metrics.nonces_full++;
+		return refuse(s, connection, r, MHD_HTTP_SERVICE_UNAVAILABLE,
+			      "the store of nonces is full");
+	}
+	if (result != NONCE_OK) {
+		s->metrics.store_lost++;
+		return refuse(s, connection, r, MHD_HTTP_SERVICE_UNAVAILABLE, "%s",
+			      made ? "the store of nonces cannot be reached" : "no random numbers");
+	}
+	s->metrics.nonces_given++;
+	hex_write(hex, nonce, sizeof(nonce));
+	snprintf(text, sizeof(text), "{\"nonce\": \"%s\", \"expires_in\": %u}\n", hex,
+		 NONCE_LIFE_S);
+	answer = strdup(text);
+	return answer ? queue(s, connection, r, MHD_HTTP_OK, answer, JSON) : MHD_NO;
+}
+
+/* What the store says of a request's nonce, which nobody gets a second time, whatever becomes of it. */
+static bool take_nonce(struct service *s, const struct judge_request *request,
+		       struct judge_answer *answer)
+{
+	switch (s->options->nonces->take(s->options->nonces, judge_nonce(request), clock_ms())) {
+	case NONCE_OK:
+		s->metrics.nonces_taken++;
+		return true;
+	case NONCE_UNKNOWN:
+	case NONCE_FULL:
+		s->metrics.nonces_unknown++;
+		judge_refuse(answer, MHD_HTTP_CONFLICT,
+			     "nonce: it is not one of this service's, was used, or is older than "
+			     "%u seconds",
+			     NONCE_LIFE_S);
+		return false;
+	case NONCE_LOST:
+		break;
+	}
+	s->metrics.store_lost++;
+	judge_refuse(answer, MHD_HTTP_SERVICE_UNAVAILABLE, "the store of nonces cannot be reached");
+	return false;
+}
+
+static enum MHD_Result give_verdict(struct service *s, struct MHD_Connection *connection,
+				    struct request *r)
+{
+	struct judge_request *request;
+	struct judge_answer answer;
+
+	request = judge_read(r->body ? r->body : "", r->size, &answer);
+	if (request && take_nonce(s, request, &answer))
+		judge_run(&s->options->judge, request, &answer);
+	judge_free(request);
+	if (answer.status == MHD_HTTP_OK)
+		s->metrics.trusted++;
+	if (answer.status == MHD_HTTP_FORBIDDEN)
+		s->metrics.refused++;
+	return send_answer(s, connection, r, &answer);
+}
+
+static enum MHD_Result give_metrics(struct service *s, struct MHD_Connection *connection,
+				    struct request *r)
+{
+	struct nonce_store *nonces = s->options->nonces;
+	char *text = metrics_text(&s->metrics, nonces->held(nonces, clock_ms()));
+
+	return text ? queue(s, connection, r, MHD_HTTP_OK, text,
+			    "text/plain; version=0.0.4; charset=utf-8")
+		    : MHD_NO;
+}
+
+static const struct endpoint_row {
+	const char *path, *method;
+	bool json; /* its body has to be that */
+	enum MHD_Result (*give)(struct service *s, struct MHD_Connection *connection,
+				struct request *r);
+} endpoints[] = {
+	[ENDPOINT_NONCE] = { "/v1/nonce", "POST", false, give_nonce },
+	[ENDPOINT_VERDICT] = { "/v1/verdict", "POST", true, give_verdict },
+	[ENDPOINT_METRICS] = { "/metrics", "GET", false, give_metrics },
+};
+
+static enum endpoint find_endpoint(const char *path)
+{
+	enum endpoint found = ENDPOINT_NONCE;
+
+	while (found != ENDPOINT_OTHER && strcmp(endpoints[found].path, path) != 0)
+		found++;
+	return found;
+}
+
+/* ---- Requests ---- */
+
+/* "application/json", whatever parameters follow. */
+static bool is_json(struct MHD_Connection *connection)
+{
+	const char *type = MHD_lookup_connection_value(connection, MHD_HEADER_KIND,
+						       MHD_HTTP_HEADER_CONTENT_TYPE);
+	size_t length = strlen(JSON);
+
+	return type && strncasecmp(type, JSON, length) == 0 &&
+	       (type[length] == '\0' || type[length] == ';' || type[length] == ' ');
+}
+
+static bool says_too_long(const struct service *s, struct MHD_Connection *connection)
+{
+	const char *length = MHD_lookup_connection_value(connection, MHD_HEADER_KIND,
+							 MHD_HTTP_HEADER_CONTENT_LENGTH);
+
+	return length && strtoull(length, NULL, 10) > s->options->body_max;
+}
+
+static enum MHD_Result refuse_long(struct service *s, struct MHD_Connection *connection,
+				   struct request *r)
+{
+	return refuse(s, connection, r, MHD_HTTP_CONTENT_TOO_LARGE,
+		      "the request has more than %zu bytes", s->options->body_max);
+}
+
+/* What its head alone is refused for; the answer is queued then, and *result is that of it. */
+static bool head_is_bad(struct service *s, struct MHD_Connection *connection, struct request *r,
+			const char *method, enum MHD_Result *result)
+{
+	const struct endpoint_row *row = &endpoints[r->endpoint];
+
+	if (r->endpoint == ENDPOINT_OTHER)
+		*result = refuse(s, connection, r, MHD_HTTP_NOT_FOUND, "there is no such place");
+	else if (strcmp(method, row->method) != 0)
+		*result = refuse(s, connection, r, MHD_HTTP_METHOD_NOT_ALLOWED, "%s is wanted",
+				 row->method);
+	else if (says_too_long(s, connection))
+		*result = refuse_long(s, connection, r);
+	else if (row->json && !is_json(connection))
+		*result = refuse(s, connection, r, MHD_HTTP_UNSUPPORTED_MEDIA_TYPE,
+				 "Content-Type: " JSON " is wanted");
+	else
+		return false;
+	return true;
+}
+
+static enum MHD_Result begin(struct service *s, struct MHD_Connection *connection, const char *url,
+			     const char *method, void **place)
+{
+	struct request *r = calloc(1, sizeof(*r));
+	enum MHD_Result result;
+
+	if (!r)
+		return MHD_NO;
+	s->metrics.in_flight++;
+	r->begun = clock_ns();
+	r->endpoint = find_endpoint(url);
+	clean(r->method, sizeof(r->method), method);
+	clean(r->path, sizeof(r->path), url);
+	*place = r;
+	return head_is_bad(s, connection, r, method, &result) ? result : MHD_YES;
+}
+
+static bool make_room(struct request *r, size_t size, size_t most)
+{
+	size_t room = r->room ? r->room : 4096;
+	char *body;
+
+	while (room < size)
+		room *= 2;
+	if (room > most)
+		room = most;
+	body = realloc(r->body, room);
+	if (!body)
+		return false;
+	r->body = body;
+	r->room = room;
+	return true;
+}
+
+/* More of the body. What is over the limit is read and dropped: only then does a client hear the answer. */
+static enum MHD_Result take_body(const struct service *s, struct request *r, const char *data,
+				 size_t size)
+{
+	r->read += size;
+	if (r->read > READ_SIZE_MAX)
+		return MHD_NO;
+	if (r->read > s->options->body_max) {
+		free(r->body);
+		r->body = NULL;
+		r->size = r->room = 0;
+		return MHD_YES;
+	}
+	if (r->size + size > r->room && !make_room(r, r->size + size, s->options->body_max))
+		return MHD_NO;
+	memcpy(r->body + r->size, data, size);
+	r->size += size;
+	return MHD_YES;
+}
+
+static enum MHD_Result handle(void *cls, struct MHD_Connection *connection, const char *url,
+			      const char *method, const char *version, const char *data,
+			      size_t *size, void **place)
+{
+	struct service *s = cls;
+	struct request *r = *place;
+
+	(void)version;
+	if (!r)
+		return begin(s, connection, url, method, place);
+	if (*size) {
+		enum MHD_Result result = take_body(s, r, data, *size);
+
+		*size = 0;
+		return result;
+	}
+	if (r->read > s->options->body_max)
+		return refuse_long(s, connection, r);
+	return endpoints[r->endpoint].give(s, connection, r);
+}
+
+static void completed(void *cls, struct MHD_Connection *connection, void **place,
+		      enum MHD_RequestTerminationCode code)
+{
+	struct service *s = cls;
+	struct request *r = *place;
+	uint64_t us;
+
+	if (!r)
+		return;
+	if (code != MHD_REQUEST_TERMINATED_COMPLETED_OK && !r->word[0])
+		snprintf(r->word, sizeof(r->word), "the connection ended before the answer");
+	us = (clock_ns() - r->begun) / 1000;
+	metrics_count(&s->metrics, r->endpoint, r->status, us);
+	write_log(r, connection, us);
+	link_renew(s, connection);
+	free(r->body);
+	free(r);
+	*place = NULL;
+	s->metrics.in_flight--;
+}
+
+/* What libmicrohttpd has to say of single clients is counted, not told. */
+static void ignore(void *cls, const char *format, va_list args)
+{
+	(void)cls, (void)format, (void)args;
+}
+
+struct service *service_start(const struct service_options *options)
+{
+	struct service *s = calloc(1, sizeof(*s));
+
+	if (!s) {
+		cmd_error("verify serve: out of memory");
+		return NULL;
+	}
+	s->options = options;
+	pthread_mutex_init(&s->lock, NULL);
+	s->daemon = MHD_start_daemon(
+		MHD_USE_TLS | MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_ITC | MHD_USE_ERROR_LOG, 0,
+		NULL, NULL, handle, s, MHD_OPTION_EXTERNAL_LOGGER, ignore, NULL,
+		MHD_OPTION_LISTEN_SOCKET, options->listener, MHD_OPTION_HTTPS_MEM_CERT,
+		options->certificate, MHD_OPTION_HTTPS_MEM_KEY, options->key,
+		MHD_OPTION_HTTPS_PRIORITIES, TLS_PRIORITY, MHD_OPTION_THREAD_POOL_SIZE,
+		options->threads, MHD_OPTION_CONNECTION_LIMIT, options->clients,
+		MHD_OPTION_CONNECTION_TIMEOUT, IDLE_S, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+		(size_t)HEAD_SIZE_MAX, MHD_OPTION_NOTIFY_CONNECTION, connection_changed, s,
+		MHD_OPTION_NOTIFY_COMPLETED, completed, s, MHD_OPTION_END);
+	if (s->daemon)
+		return s;
+	cmd_error("verify serve: the service cannot be started: are --tls-cert and --tls-key PEM, "
+		  "and for each other?");
+	pthread_mutex_destroy(&s->lock);
+	free(s);
+	return NULL;
+}
+
+void service_stop(struct service *s)
+{
+	uint64_t until = clock_ms() + STOP_MS;
+	MHD_socket listener;
+
+	s->stopping = true;
+	listener = MHD_quiesce_daemon(s->daemon);
+	if (listener != MHD_INVALID_SOCKET)
+		shutdown(listener, SHUT_RDWR);
+	while (s->metrics.in_flight > 0 && clock_ms() < until) {
+		service_tick(s);
+		usleep(20000);
+	}
+	MHD_stop_daemon(s->daemon);
+	if (listener != MHD_INVALID_SOCKET)
+		close(listener);
+	pthread_mutex_destroy(&s->lock);
+	free(s);
+}
