@@ -49,12 +49,14 @@ check-attacks: setup-check tests
 
 # What others wrote beside ours, over evidence, forgeries and images; the go and cargo commands fetch it.
 # COCONUT is an image of COCONUT-SVSM, COCONUT_TESTS one of its tests, COCONUT_CALLS one with our guest as
-# firmware, IGVMMEASURE its program, where there are such (docs/peers.md).
+# firmware, IGVMMEASURE its program, TRUSTEE a checkout of Trustee, where there
+# are such (docs/peers.md).
 check-peers: setup-check tests
 	tests/peers/peers_test.py --programs $(OUT)
 	tests/peers/igvm_test.py --programs $(OUT)
 	tests/peers/eventlog_test.py --programs $(OUT)
 	tests/peers/ear_test.py --programs $(OUT)
+	tests/peers/trustee_test.py --programs $(OUT) $(if $(TRUSTEE),--trustee $(TRUSTEE))
 	tests/peers/coconut_test.py --programs $(OUT) $(if $(COCONUT),--image $(COCONUT)) \
 		$(if $(COCONUT_TESTS),--tests $(COCONUT_TESTS)) $(if $(IGVMMEASURE),--igvmmeasure $(IGVMMEASURE))
 	tests/peers/core_calls_test.py $(OUT)/tools/socle $(OUT)/monitor/monitor.elf $(OUT)/services/services \
