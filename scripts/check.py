@@ -128,6 +128,7 @@ def programs_of(build, slow):
             ("verdicts under load", ["tests/verify/serve_load.py", f"{build}/tools/socle", "--seconds", "20"]),
             ("the ear crate", ["tests/peers/ear_test.py", "--programs", build]),
             ("IGVM files, fuzzed", ["scripts/fuzz-igvm.py", "60"]),
+            ("readers of evidence, fuzzed", ["scripts/fuzz-verifier.py"]),
             ("verifiers of others", ["tests/peers/peers_test.py", "--programs", build]),
             ("faults that a test sees", ["scripts/mutants", "--repeat"]),
             ("plain Linux, two vCPUs", ["tests/guest/plain_linux_test.py", "--programs", build,

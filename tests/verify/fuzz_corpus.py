@@ -1,0 +1,136 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""What the fuzzers of the verifier's readers begin with, out of the test vectors and of this test's makers.
+
+    fuzz_corpus.py report|policy|evidence|request FOLDER
+"""
+
+import base64
+import json
+import sys
+from pathlib import Path
+
+import chains
+import verify_test as common
+from chains import crl
+
+ROOT = Path(__file__).resolve().parents[2]
+# tools/libverify/socle-verify.h; the report comes first.
+PARTS = {"report.bin": 1, "certs.bin": 2, "ark.pem": 66, "ask.pem": 4, "vcek.pem": 5, "manifest.bin": 6,
+         "selector.bin": 7, "context.bin": 8, "ek.pub": 9, "ak.pub": 10, "answer.bin": 11, "quote.msg": 12,
+         "quote.sig": 13, "quote.pcrs": 14, "ek.crt": 15, "nonce.bin": 64, "challenge.json": 65, "ca.crt": 67}
+
+
+def vectors():
+    """Name, files of the guest, files of the relying party."""
+    everything = json.loads((ROOT / "docs/spec/vectors/verdicts.json").read_text())
+    for vector in everything["verdicts"]:
+        files, own = ({name: bytes.fromhex(everything["files"][key]) for name, key in vector[part].items()}
+                      for part in ("files", "mine"))
+        if "challenge" in vector:
+            own["challenge.json"] = json.dumps(vector["challenge"]).encode()
+        yield vector["name"], files, own
+
+
+def as_json(report):
+    """In snpguest's form, of version 3 and later."""
+    def number(at, size):
+        return int.from_bytes(report[at:at + size], "little")
+
+    def tcb(at):
+        return {"fmc": None, "bootloader": report[at], "tee": report[at + 1], "snp": report[at + 6],
+                "microcode": report[at + 7]}
+
+    def version(at):
+        return {"build": report[at], "minor": report[at + 1], "major": report[at + 2]}
+
+    def array(at, size):
+        return list(report[at:at + size])
+
+    return {"version": number(0, 4), "guest_svn": number(4, 4), "policy": number(8, 8), "family_id": array(16, 16),
+            "image_id": array(32, 16), "vmpl": number(48, 4), "sig_algo": number(52, 4), "current_tcb": tcb(0x38),
+            "plat_info": number(0x40, 8), "key_info": number(0x48, 4), "report_data": array(0x50, 64),
+            "measurement": array(0x90, 48), "host_data": array(0xC0, 32), "id_key_digest": array(0xE0, 48),
+            "author_key_digest": array(0x110, 48), "report_id": array(0x140, 32), "report_id_ma": array(0x160, 32),
+            "reported_tcb": tcb(0x180), "cpuid_fam_id": report[0x188], "cpuid_mod_id": report[0x189],
+            "cpuid_step": report[0x18A], "chip_id": array(0x1A0, 64), "committed_tcb": tcb(0x1E0),
+            "current": version(0x1E8), "committed": version(0x1EC), "launch_tcb": tcb(0x1F0),
+            "signature": {"r": array(0x2A0, 72), "s": array(0x2E8, 72)}}
+
+
+def field(number, data):
+    """Of a protocol buffer, with a length."""
+    length, text = len(data), b""
+    while length >= 128:
+        text, length = text + bytes([length & 127 | 128]), length >> 7
+    return bytes([number << 3 | 2]) + text + bytes([length]) + data
+
+
+def pem_of_list(der):
+    return b"-----BEGIN X509 CRL-----\n" + base64.encodebytes(der) + b"-----END X509 CRL-----\n"
+
+
+def reports():
+    """Forms of a report, tables and revocation lists."""
+    chain = chains.Chain()
+    report = chains.report.sign(chain.report, chain.key.pair)
+    der = dict(zip(("ark", "ask", "vcek"), chain.certificates()))
+    table = common.make_table(der)
+    snp = as_json(report)
+    yield from ((f"raw{i}", data) for i, data in enumerate((
+        report, report + table, report.hex().encode(), base64.b64encode(report + table), table,
+        json.dumps(snp).encode(), json.dumps({"attestation_report": snp, "cert_chain": [
+            {"cert_type": "VCEK", "data": list(der["vcek"][:40])}]}).encode(),
+        json.dumps({"tee-evidence": {"attestation_report": snp, "cert_chain": None}}).encode(),
+        b"HCLA" + bytes(28) + report + bytes(200), field(1, report) + field(2, field(3, der["vcek"])),
+        field(8, field(1, report) + field(2, field(1, der["ark"]))), crl(), pem_of_list(crl()))))
+
+
+def policies():
+    """Every rule once."""
+    full = {"format": 1, "name": "all", "look_at": "quote", "at": "2027-01-02T03:04:05Z",
+            "allow": {"emulated": True, "masked_chip": False, "unknown_version": True}, "vmpl": 0, "minimum_svn": 7,
+            "minimum_tcb": {"any": {"fmc": 0}, "Milan": {"bootloader": 4, "tee": 0, "snp": 24, "microcode": 219},
+                            "Genoa": {"snp": 1}, "Turin": {"fmc": 255}, "Venice": {"fmc": 3}},
+            "policy_bits": {"required": ["reserved-one", "smt"], "forbidden": ["debug", "cxl-allow"]},
+            **{name: {"a": "01" * size, "b": "02" * size} for name, size in (
+                ("measurements", 48), ("id_key_digests", 48), ("author_key_digests", 48), ("host_data", 32),
+                ("family_ids", 16), ("image_ids", 16), ("chip_ids", 64))},
+            "keys": {"ak": "000b" + "03" * 32}, "csp_ids": {"cloud": "CN=cc.example"},
+            "pcrs": {"sha256": {"0": "04" * 32, "7": ["05" * 32, "06" * 32]}, "sha384": {"1": "07" * 48},
+                     "sha512": {"23": "08" * 64}}}
+    yield "all", json.dumps(full).encode()
+    yield "report", json.dumps({"format": 1, "look_at": "report", "vmpl": 3}).encode()
+    yield "keys", json.dumps({"format": 1, "look_at": "keys", "measurements": full["measurements"]}).encode()
+    for name, value in full.items():
+        yield f"just-{name}", json.dumps({"format": 1, "look_at": "report", name: value}).encode()
+
+
+def evidence():
+    for number, (_, files, own) in enumerate(vectors()):
+        every = {**files, **own}
+        data = b"".join(bytes([part]) + len(every[name]).to_bytes(2, "big") + every[name]
+                        for name, part in PARTS.items() if name in every)
+        yield f"vector{number}", bytes([3]) + data  # not judged
+        if number < 8:
+            yield f"judged{number}", bytes([number % 3]) + data
+
+
+def requests():
+    for number, (_, files, own) in enumerate(vectors()):
+        yield f"vector{number}", json.dumps({"nonce": own["nonce.bin"].hex(), "evidence": {
+            name: base64.b64encode(data).decode() for name, data in files.items() if name in PARTS}}).encode()
+
+
+MAKERS = {"report": reports, "policy": policies, "evidence": evidence, "request": requests}
+
+
+def main():
+    folder = Path(sys.argv[2])
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, data in MAKERS[sys.argv[1]]():
+        (folder / name).write_bytes(data)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: MIT */
+/* Whatever a client sends for a verdict, with a nonce that was the service's: the answer is JSON, and of a status that is documented. */
+#include <jansson.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tools/verify_serve/judge.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void hold(bool holds, const char *what)
+{
+	if (holds)
+		return;
+	fprintf(stderr, "fuzz: %s\n", what);
+	abort();
+}
+
+static void hold_answer(const struct judge_answer *answer, const char *const *verdicts)
+{
+	json_t *json = json_loads(answer->text, JSON_REJECT_DUPLICATES, NULL);
+	const char *verdict = json_string_value(json_object_get(json, "verdict"));
+	bool known = false;
+
+	for (; *verdicts; verdicts++)
+		known = known || (verdict && strcmp(verdict, *verdicts) == 0);
+	hold(known && strcmp(verdict, answer->verdict) == 0, "the answer has such a verdict");
+	hold((answer->status == 200) == (strcmp(verdict, "trusted") == 0),
+	     "200 is for trust alone");
+	json_decref(json);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	static const char *const errors[] = { "error", NULL }, *const all[] = { "error", "refused",
+										"trusted", NULL };
+	static const char json[] =
+		"{\"format\": 1, \"look_at\": \"keys\", \"measurements\": {\"expected\": "
+		"\"2490f51633ff4f6d36dd49a521c5d5f54397c7ca9033d839e127c6d8bbdc9dcafc3c2a531fb3"
+		"e49945b22d00dfb598d0\"}}";
+	struct judge judge = { .policy = socle_policy_read(json, strlen(json), NULL) };
+	struct judge_answer answer = { 0 };
+	struct judge_request *request = judge_read((const char *)data, size, &answer);
+
+	hold(judge.policy, "a policy");
+	if (!request) {
+		hold(answer.status == 400, "what cannot be read is 400");
+		hold_answer(&answer, errors);
+	} else {
+		judge_run(&judge, request, &answer);
+		hold(answer.status == 200 || answer.status == 403 || answer.status == 422,
+		     "a status");
+		hold_answer(&answer, all);
+	}
+	free(answer.text);
+	judge_free(request);
+	socle_policy_free((struct socle_policy *)judge.policy);
+	return 0;
+}
