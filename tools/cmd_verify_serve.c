@@ -263,6 +263,7 @@ static enum cmd_status serve(const struct arguments *a, struct opened *o)
 {
 	struct service *service;
 	sigset_t signals;
+	bool told;
 
 	o->options.listener = open_listener(a->listen);
 	if (o->options.listener < 0)
@@ -288,10 +289,11 @@ static enum cmd_status serve(const struct arguments *a, struct opened *o)
 		close(o->options.listener);
 		return CMD_MISUSE;
 	}
-	if (print_port(o->options.listener))
+	told = print_port(o->options.listener);
+	if (told)
 		run_until(service, &signals);
 	service_stop(service);
-	return CMD_OK;
+	return told ? CMD_OK : cmd_error("verify serve: cannot say the port");
 }
 
 static enum cmd_status run(void *arguments)

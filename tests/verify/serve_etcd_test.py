@@ -15,6 +15,7 @@ import http.client
 import json
 import shutil
 import socket
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -39,24 +40,25 @@ def free_port():
 
 
 class Etcd:
-    def __init__(self, folder):
-        self.url = f"http://127.0.0.1:{free_port()}"
+    def __init__(self, folder, *options, context=None):
+        self.url = f"http{'s' * bool(context)}://127.0.0.1:{free_port()}"
+        self.context = context
         peer = f"http://127.0.0.1:{free_port()}"
         self.process = subprocess.Popen(
             ["etcd", "--data-dir", folder / "etcd", "--listen-client-urls", self.url, "--advertise-client-urls",
              self.url, "--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer,
-             "--initial-cluster", f"default={peer}", "--log-level", "error"],
+             "--initial-cluster", f"default={peer}", "--log-level", "error", *map(str, options)],
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         for _ in range(200):
             with contextlib.suppress(OSError):
-                urllib.request.urlopen(self.url + "/health", timeout=1).close()
+                urllib.request.urlopen(self.url + "/health", timeout=1, context=context).close()
                 return
             time.sleep(0.1)
         raise RuntimeError("etcd does not answer")
 
     def ask(self, path, **question):
         with urllib.request.urlopen(urllib.request.Request(
-                self.url + path, json.dumps(question).encode()), timeout=10) as answer:
+                self.url + path, json.dumps(question).encode()), timeout=10, context=self.context) as answer:
             return json.load(answer)
 
     def keys(self):
@@ -173,6 +175,28 @@ def check_gone(etcd, guests, service):
             "what needs no etcd goes on")
 
 
+def check_tls(socle, folder, guests):
+    """etcd that shows a certificate, and wants one."""
+    (folder / "tls").mkdir()
+    pem, key = folder / "tls.pem", folder / "tls.key"
+    context = ssl.create_default_context(cafile=str(pem))
+    context.load_cert_chain(pem, key)
+    etcd = Etcd(folder / "tls", "--cert-file", pem, "--key-file", key, "--trusted-ca-file", pem,
+                "--client-cert-auth", context=context)
+    ca, own = ("--etcd-ca", pem), ("--etcd-cert", pem, "--etcd-key", key)
+    try:
+        for name, options, wanted in (("both certificates", (*ca, *own), 200), ("none of the client's", ca, 503),
+                                      ("an authority that is not known", own, 503)):
+            with serving.service(socle, folder, "--etcd", etcd.url, "--etcd-prefix", PREFIX, *options) as service:
+                code, said = service.ask("POST", NONCE)
+                results(code == wanted, f"etcd by TLS, with {name}", said)
+                if code == 200:
+                    nonce = bytes.fromhex(said["nonce"])
+                    results(service.verdict(nonce, guests.evidence(nonce))[0] == 200, "and a verdict")
+    finally:
+        etcd.end()
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("socle")
@@ -200,6 +224,7 @@ def main():
                 results(other.end() == 0, "SIGTERM ends it with status 0", other.log[-3:])
         finally:
             etcd.end()
+        check_tls(options.socle, folder, guests)
     return results.finish()
 
 
