@@ -297,8 +297,9 @@ static void say(const struct judge *judge, const struct judge_request *request,
 	snprintf(answer->word, sizeof(answer->word), "%s", failed_check(verdict));
 	if (judge->signer)
 		answer->text = with_token(judge, request, verdict, answer->text);
+	/* Text of a certificate that is no UTF-8 is one reason, and the client's; short memory is the other. */
 	if (!answer->text)
-		judge_refuse(answer, HTTP_UNAVAILABLE, "out of memory");
+		judge_refuse(answer, HTTP_UNPROCESSABLE, "the verdict cannot be written");
 }
 
 void judge_run(const struct judge *judge, const struct judge_request *request,
