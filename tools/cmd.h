@@ -22,8 +22,8 @@ enum cmd_status {
 	CMD_REFUSED = 2, /* socle ca: a request */
 };
 
-extern const struct command cmd_ca, cmd_challenge, cmd_eventlog, cmd_igvm, cmd_nonce, cmd_policy,
-	cmd_report, cmd_run, cmd_verify, cmd_verify_serve, cmd_vtpm;
+extern const struct command cmd_ca, cmd_certs, cmd_challenge, cmd_eventlog, cmd_igvm, cmd_nonce,
+	cmd_policy, cmd_report, cmd_run, cmd_verify, cmd_verify_serve, cmd_vtpm;
 
 /* Writes "socle: MESSAGE\n" to stderr, as one line, and returns CMD_MISUSE. */
 __attribute__((format(printf, 1, 2))) enum cmd_status cmd_error(const char *format, ...);

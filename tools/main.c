@@ -31,10 +31,11 @@ static const struct command cmd_tables = {
 
 static const struct command root = {
 	.name = "socle",
-	.commands = (const struct command *const[]){ &cmd_ca, &cmd_challenge, &cmd_eventlog,
-						     &cmd_igvm, &cmd_nonce, &cmd_policy,
-						     &cmd_report, &cmd_run, &cmd_verify, &cmd_vtpm,
-						     &cmd_version, &cmd_tables, NULL },
+	.commands = (const struct command *const[]){ &cmd_ca, &cmd_certs, &cmd_challenge,
+						     &cmd_eventlog, &cmd_igvm, &cmd_nonce,
+						     &cmd_policy, &cmd_report, &cmd_run,
+						     &cmd_verify, &cmd_vtpm, &cmd_version,
+						     &cmd_tables, NULL },
 };
 
 static enum cmd_status print_tables(void *arguments)

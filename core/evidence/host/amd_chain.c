@@ -194,6 +194,11 @@ static bool is_amd_root(const X509 *ark)
 	return false;
 }
 
+const char *amd_chain_known_root_error(const X509 *ark)
+{
+	return is_amd_root(ark) ? NULL : "the root is not one of AMD's";
+}
+
 bool amd_chain_is_emulated(const struct amd_chain *chain)
 {
 	return is_marked(chain) || !is_amd_root(chain->ark);
@@ -290,7 +295,7 @@ static const char *roles_error(const struct amd_chain *chain)
 	return NULL;
 }
 
-const char *amd_chain_error(const struct amd_chain *chain, time_t at)
+const char *amd_chain_authorities_error(const struct amd_chain *chain, time_t at)
 {
 	const char *error = link_error(chain->ark, chain->ark, true, at);
 
@@ -301,10 +306,15 @@ const char *amd_chain_error(const struct amd_chain *chain, time_t at)
 		error = authority_error(chain->ark);
 	if (!error)
 		error = authority_error(chain->issuer);
+	return error ? error : link_error(chain->ark, chain->issuer, true, at);
+}
+
+const char *amd_chain_error(const struct amd_chain *chain, time_t at)
+{
+	const char *error = amd_chain_authorities_error(chain, at);
+
 	if (!error)
 		error = public_key_error(X509_get0_pubkey(chain->signer));
-	if (!error)
-		error = link_error(chain->ark, chain->issuer, true, at);
 	if (!error)
 		error = link_error(chain->issuer, chain->signer, false, at);
 	return error ? error : roles_error(chain);

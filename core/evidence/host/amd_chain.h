@@ -72,6 +72,12 @@ bool amd_chain_is_emulated(const struct amd_chain *chain);
  */
 const char *amd_chain_root_error(const struct amd_chain *chain, bool trust_emulated);
 
+/* The root is one of AMD's, by its public key; nothing below it is looked at. */
+const char *amd_chain_known_root_error(const X509 *ark);
+
+/* As amd_chain_error(), of root and issuer alone: there need be no signer. */
+const char *amd_chain_authorities_error(const struct amd_chain *chain, time_t at);
+
 /*
  * The root signed itself and the issuer, the issuer signed the signer, and they are three;
  * names, dates (at that time), CA flags and critical extensions fit, for the kind of key.

@@ -148,20 +148,27 @@ static bool is_amd_algorithm(const X509_CRL *list)
 	return ok;
 }
 
-static const char *list_error(const struct amd_chain *chain, X509_CRL *list, time_t at)
+const char *amd_crl_list_error(const X509 *root, X509_CRL *list, time_t at)
 {
-	X509 *const certificates[] = { chain->ark, chain->issuer, chain->signer };
 	const char *error;
 
-	if (X509_CRL_verify(list, X509_get0_pubkey(chain->ark)) != 1)
+	if (X509_NAME_cmp(X509_CRL_get_issuer(list), X509_get_subject_name(root)) != 0)
+		return "a revocation list is not by the chain's root";
+	if (X509_CRL_verify(list, X509_get0_pubkey(root)) != 1)
 		return "a revocation list's signature is not by the root";
 	if (!is_amd_algorithm(list))
 		return "a revocation list is not signed with RSASSA-PSS and SHA-384";
 	error = dates_error(list, at);
 	if (!error)
 		error = list_extensions_error(list);
-	if (!error)
-		error = entry_extensions_error(list);
+	return error ? error : entry_extensions_error(list);
+}
+
+static const char *list_error(const struct amd_chain *chain, X509_CRL *list, time_t at)
+{
+	X509 *const certificates[] = { chain->ark, chain->issuer, chain->signer };
+	const char *error = amd_crl_list_error(chain->ark, list, at);
+
 	for (size_t i = 0; !error && i < sizeof(certificates) / sizeof(certificates[0]); i++) {
 		X509_REVOKED *entry;
 

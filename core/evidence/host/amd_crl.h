@@ -28,4 +28,10 @@ const char *amd_crl_read(STACK_OF(X509_CRL) * *lists, const void *data, size_t s
  */
 const char *amd_crl_error(const struct amd_chain *chain, STACK_OF(X509_CRL) * lists, time_t at);
 
+/*
+ * A list is by this root, in force at that time, whole, and has no critical extension that is not known. Which
+ * certificates are in it is not looked at.
+ */
+const char *amd_crl_list_error(const X509 *root, X509_CRL *list, time_t at);
+
 #endif
