@@ -17,7 +17,7 @@ import enum
 import json
 from typing import Any, NamedTuple, Optional, Union
 
-__all__ = ["Challenge", "Check", "Error", "Evidence", "Part", "Policy", "Status", "Verdict", "answers",
+__all__ = ["Chain", "Challenge", "Check", "Error", "Evidence", "Part", "Policy", "Status", "Verdict", "answers",
            "library_version", "verify"]
 
 _ERROR_SIZE = 512
@@ -84,6 +84,9 @@ def _load() -> ctypes.CDLL:
             ("socle_evidence_has", ctypes.c_bool, pointer, ctypes.c_int),
             ("socle_evidence_key", text, pointer),
             ("socle_evidence_free", None, pointer),
+            ("socle_evidence_add_chain", ctypes.c_bool, pointer, pointer, text),
+            ("socle_chain_of", pointer, pointer, text),
+            ("socle_chain_free", None, pointer),
             ("socle_policy_make", pointer, pointer, text, text),
             ("socle_challenge_make", pointer, pointer, pointer, text),
             ("socle_challenge_credential", pointer, pointer, ctypes.POINTER(size)),
@@ -162,6 +165,13 @@ class Evidence:
         if not _library.socle_evidence_add(self._handle, int(part), data, len(data), error):
             raise _fail(error)
 
+    def add_chain(self, chain: "Chain") -> None:
+        """Certificates that were checked before; the report has to be there."""
+        error = ctypes.create_string_buffer(_ERROR_SIZE)
+        # pylint: disable-next=protected-access
+        if not _library.socle_evidence_add_chain(self._handle, chain._handle, error):
+            raise _fail(error)
+
     def has(self, part: Part) -> bool:
         """Whether it is there, or, of a certificate, known."""
         return bool(_library.socle_evidence_has(self._handle, int(part)))
@@ -183,6 +193,21 @@ class Evidence:
 
     def __del__(self) -> None:
         _library.socle_evidence_free(self._handle)
+
+
+class Chain:
+    """The certificates of evidence, checked once for many reports of one chip; Error if they do not hold."""
+
+    def __init__(self, evidence: Evidence) -> None:
+        self._handle = None
+        error = ctypes.create_string_buffer(_ERROR_SIZE)
+        # pylint: disable-next=protected-access
+        self._handle = _library.socle_chain_of(evidence._handle, error)
+        if not self._handle:
+            raise _fail(error)
+
+    def __del__(self) -> None:
+        _library.socle_chain_free(self._handle)
 
 
 class Challenge:

@@ -66,6 +66,7 @@ def judge_vectors(folder):
     judge_challenge(sv, everything, parts, own)
     for what, words in ((lambda: sv.Policy({"format": 2}), "format"),
                         (lambda: sv.Challenge(sv.Evidence(), sv.Policy({"format": 1, "look_at": "report"})), "look_at"),
+                        (lambda: sv.Chain(sv.Evidence()), "missing"),
                         (lambda: sv.answers(b"{}", b""), "ek_name"), (lambda: sv.Policy("{"), "line 1"),
                         (lambda: sv.verify(sv.Evidence(), sv.Policy({"format": 1, "look_at": "report"})),
                          "missing: the report"),
@@ -98,6 +99,17 @@ def judge_challenge(sv, everything, parts, own):
         sv.answers(made.record, secret) and not sv.answers(made.record, secret[:-1]) and \
         not sv.answers(made.record, bytes(32))
     print("ok" if ok else "no", "a challenge")
+    chain, report = sv.Chain(evidence), sv.Evidence()
+    del evidence
+    report.add(sv.Part.REPORT, bytes.fromhex(everything["files"][vector["files"]["report.bin"]]))
+    report.add_chain(chain)
+    verdict = sv.verify(report, sv.Policy({"format": 1, "look_at": "report", "allow": {"emulated": True}}))
+    print("ok" if verdict.trusted and verdict.emulated else "no", "a chain")
+    try:
+        report.add_chain(chain)
+        print("no", "a chain twice")
+    except sv.Error:
+        print("ok", "a chain twice")
 
 
 def check_parts():

@@ -315,19 +315,32 @@ static void take_first(X509 **place, X509 *certificate)
 		*place = certificate;
 }
 
+static void take_chain(struct amd_chain *chain, const struct amd_chain *from)
+{
+	take_first(&chain->ark, from->ark);
+	take_first(&chain->issuer, from->issuer);
+	take_first(&chain->signer, from->signer);
+}
+
 void evidence_chain(const struct socle_evidence *evidence, struct amd_chain *chain)
 {
-	const struct amd_chain *added = &evidence->parts.chain, *table = &evidence->table;
+	const struct amd_chain *added = &evidence->parts.chain, *known = &evidence->known,
+			       *table = &evidence->table;
 
 	*chain = (struct amd_chain){ .key = added->key };
 	take_first(&chain->ark, evidence->own_root);
-	take_first(&chain->ark, added->ark);
-	take_first(&chain->ark, table->ark);
-	take_first(&chain->issuer, added->issuer);
-	take_first(&chain->issuer, table->issuer);
-	take_first(&chain->signer, added->signer);
-	take_first(&chain->signer, table->signer);
+	take_chain(chain, added);
+	take_chain(chain, known);
+	take_chain(chain, table);
 	amd_certificates_fill(chain);
+}
+
+bool evidence_chain_known(const struct socle_evidence *evidence, const struct amd_chain *chain)
+{
+	const struct amd_chain *known = &evidence->known;
+
+	return known->signer && chain->signer == known->signer && chain->issuer == known->issuer &&
+	       chain->ark == known->ark;
 }
 
 bool socle_evidence_has(const struct socle_evidence *evidence, enum socle_part part)
@@ -370,6 +383,7 @@ void socle_evidence_free(struct socle_evidence *evidence)
 	e = &evidence->parts;
 	amd_chain_free(&e->chain);
 	amd_chain_free(&evidence->table);
+	amd_chain_free(&evidence->known);
 	X509_free(evidence->own_root);
 	EVP_PKEY_free(e->ek);
 	EVP_PKEY_free(e->ak);

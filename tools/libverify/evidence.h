@@ -27,6 +27,7 @@
 struct evidence {
 	struct psp_report report;
 	struct amd_chain chain;
+	bool chain_checked;   /* all of it but the dates, and it holds: amd_chain_links_error() */
 	bool root_from_guest; /* nobody but who sent the evidence vouches for the ARK */
 	/* From here on with the depth KEYS. */
 	uint8_t nonce[SVSM_NONCE_SIZE];
@@ -54,6 +55,7 @@ struct socle_evidence {
 	struct evidence
 		parts; /* its chain has what was added as such, its root_from_guest is unset */
 	struct amd_chain table; /* what the host's table has */
+	struct amd_chain known; /* of a socle_chain: it was checked, but for dates */
 	X509 *own_root;
 	uint8_t added[SOCLE_OWN_CA + 1]; /* by part, 1: it was */
 };
@@ -63,9 +65,12 @@ bool evidence_read_challenge(struct evidence *parts, const void *record, size_t 
 			     struct host_error *error);
 
 /*
- * The chain that counts: the relying party's own root, what was added, what the table has, what AMD
- * publishes, in that order for each. The caller frees it.
+ * The chain that counts: the relying party's own root, what was added, what a known chain has, what the table
+ * has, what AMD publishes, in that order for each. The caller frees it.
  */
 void evidence_chain(const struct socle_evidence *evidence, struct amd_chain *chain);
+
+/* Whether this chain, which that gave, is one that was checked before. */
+bool evidence_chain_known(const struct socle_evidence *evidence, const struct amd_chain *chain);
 
 #endif

@@ -129,6 +129,7 @@ static void take_view(struct evidence *view, const struct socle_evidence *e,
 {
 	*view = e->parts;
 	evidence_chain(e, &view->chain);
+	view->chain_checked = evidence_chain_known(e, &view->chain);
 	view->root_from_guest = !e->own_root;
 	if (depth == EVIDENCE_REPORT)
 		view->ek_certificate = NULL;

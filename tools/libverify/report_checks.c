@@ -22,7 +22,10 @@ const char *check_root(const struct subject *s)
 
 const char *check_chain(const struct subject *s)
 {
-	return amd_chain_error(&s->evidence->chain, s->at);
+	const struct evidence *e = s->evidence;
+
+	return e->chain_checked ? amd_chain_dates_error(&e->chain, s->at)
+				: amd_chain_error(&e->chain, s->at);
 }
 
 const char *check_revocation(const struct subject *s)

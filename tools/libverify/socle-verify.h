@@ -119,6 +119,23 @@ const char *socle_evidence_key(const struct socle_evidence *evidence);
 void socle_evidence_free(struct socle_evidence *evidence);
 
 /*
+ * Many reports of one chip, or one cloud, have the same certificates above them. A chain is what evidence has
+ * of them, its own root included, after all was checked but what may be another thing tomorrow: dates and
+ * revocation. socle_verify() of evidence that it was added to spares that. NULL when a certificate is
+ * missing or the chain does not hold. Any number of threads may use one.
+ */
+struct socle_chain;
+struct socle_chain *socle_chain_of(const struct socle_evidence *evidence, char *error);
+void socle_chain_free(struct socle_chain *chain);
+
+/*
+ * Its certificates are for those that are not added one by one. The root is yours if it was where the chain came
+ * from. The report is there before; false when another kind of key signed it, and for a second chain.
+ */
+bool socle_evidence_add_chain(struct socle_evidence *evidence, const struct socle_chain *chain,
+			      char *error);
+
+/*
  * A policy that this evidence meets, as JSON: image, keys, chip or cloud, TCB, PCRs, as far as look_at
  * ("report", "keys", "quote") goes. Nothing has been judged: whoever uses it trusts the evidence on first
  * use, and at least runs socle_verify() with it once. The caller frees it with socle_text_free(); NULL when

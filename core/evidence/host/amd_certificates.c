@@ -3,6 +3,9 @@
 
 #include <openssl/bio.h>
 #include <openssl/pem.h>
+#include <string.h>
+
+#include "core/base/hex.h"
 
 /*
  * AMD's public data, as https://kdsintf.amd.com/vcek/v1/PRODUCT/cert_chain and .../vlek/v1/... hand it
@@ -366,16 +369,38 @@ static X509 *read_pem(const char *pem)
 }
 
 /* The one of this subject, for X509_free(); NULL when it is none of them. */
-static X509 *find(const X509_NAME *subject)
+static X509 *find(X509_NAME *subject)
 {
+	char name[64];
+
+	if (X509_NAME_get_text_by_NID(subject, NID_commonName, name, sizeof(name)) <= 0)
+		return NULL;
 	for (size_t i = 0; i < AMD_CERTIFICATES; i++) {
-		X509 *certificate = read_pem(amd_certificates[i].pem);
+		X509 *certificate = NULL;
+
+		if (strcmp(amd_certificates[i].name, name) == 0)
+			certificate = read_pem(amd_certificates[i].pem);
 
 		if (certificate && X509_NAME_cmp(X509_get_subject_name(certificate), subject) == 0)
 			return certificate;
 		X509_free(certificate);
 	}
 	return NULL;
+}
+
+bool amd_certificates_known(const X509 *certificate)
+{
+	uint8_t digest[32];
+	char text[HEX_TEXT_SIZE(sizeof(digest))];
+
+	if (X509_digest(certificate, EVP_sha256(), digest, NULL) != 1)
+		return false;
+	hex_write(text, digest, sizeof(digest));
+	for (size_t i = 0; i < AMD_CERTIFICATES; i++) {
+		if (strcmp(amd_certificates[i].sha256, text) == 0)
+			return true;
+	}
+	return false;
 }
 
 void amd_certificates_fill(struct amd_chain *chain)

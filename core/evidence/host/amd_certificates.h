@@ -25,4 +25,7 @@ extern const struct amd_certificate amd_certificates[AMD_CERTIFICATES];
  */
 void amd_certificates_fill(struct amd_chain *chain);
 
+/* Whether it is one of these, to the byte. */
+bool amd_certificates_known(const X509 *certificate);
+
 #endif

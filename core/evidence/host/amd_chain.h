@@ -84,6 +84,10 @@ const char *amd_chain_authorities_error(const struct amd_chain *chain, time_t at
  */
 const char *amd_chain_error(const struct amd_chain *chain, time_t at);
 
+/* The two parts of it: what stays as it is, and what time changes. */
+const char *amd_chain_links_error(const struct amd_chain *chain);
+const char *amd_chain_dates_error(const struct amd_chain *chain, time_t at);
+
 /* Reads the extensions of the signer, which must be those of its kind. */
 const char *amd_chain_signer_info(const struct amd_chain *chain, struct amd_signer_info *info);
 

@@ -465,13 +465,169 @@ static void errors_are_kept(void **state)
 	assert_int_equal(ERR_get_error(), 0);
 }
 
+static struct socle_policy *report_policy(const char *more)
+{
+	char json[256], error[SOCLE_ERROR_SIZE] = "";
+	struct socle_policy *policy;
+
+	snprintf(json, sizeof(json),
+		 "{\"format\": 1, \"look_at\": \"report\", \"allow\": {\"emulated\": true}%s}",
+		 more);
+	policy = socle_policy_read(json, strlen(json), error);
+	if (!policy)
+		fail_msg("%s", error);
+	return policy;
+}
+
+/* The named parts of the first vector; as: what its own ark.pem is added as, or 0 for not at all. */
+static struct socle_evidence *some_of(const json_t *root, const char *const *names, int as)
+{
+	const json_t *files = json_object_get(root, "files"),
+		     *vector = json_array_get(json_object_get(root, "verdicts"), 0);
+	struct socle_evidence *evidence = socle_evidence_new();
+	json_t *parts = json_object_get(vector, "files"), *few = json_object();
+	const struct part_name own = { "ark.pem", (enum socle_part)as };
+
+	for (; *names; names++)
+		json_object_set(few, *names, json_object_get(parts, *names));
+	add_named(evidence, few, files, part_names, sizeof(part_names) / sizeof(part_names[0]));
+	if (as)
+		add_named(evidence, json_object_get(vector, "mine"), files, &own, 1);
+	json_decref(few);
+	return evidence;
+}
+
+/* The name of the first check that fails, "" for none; or what was missing. */
+static const char *first_failure(const struct socle_evidence *evidence,
+				 const struct socle_policy *policy)
+{
+	static char text[SOCLE_ERROR_SIZE];
+	struct socle_verdict *verdict = socle_verify(evidence, policy, text);
+	const char *name, *error;
+
+	if (!verdict)
+		return text;
+	text[0] = '\0';
+	for (size_t i = 0; (name = socle_verdict_check(verdict, i, NULL, &error, NULL)); i++) {
+		if (error && !text[0])
+			snprintf(text, sizeof(text), "%s", name);
+	}
+	socle_verdict_free(verdict);
+	return text;
+}
+
+static const char *const whole[] = { "report.bin", "ask.pem", "vcek.pem", NULL };
+static const char *const alone[] = { "report.bin", NULL };
+
+static struct socle_chain *chain_of(const json_t *root, int ark_as)
+{
+	struct socle_evidence *evidence = some_of(root, whole, ark_as);
+	char error[SOCLE_ERROR_SIZE] = "";
+	struct socle_chain *chain = socle_chain_of(evidence, error);
+
+	if (!chain)
+		fail_msg("%s", error);
+	socle_evidence_free(evidence);
+	return chain;
+}
+
+/* A report alone, with a chain that outlives what it was made of, and is let go before its last use. */
+static void chain_kept(void **state)
+{
+	json_t *root = load_vectors();
+	struct socle_chain *chain = chain_of(root, SOCLE_OWN_ROOT);
+	struct socle_policy *now = report_policy(""),
+			    *early = report_policy(", \"at\": \"1999-01-01\"");
+	struct socle_evidence *evidence = some_of(root, alone, 0);
+	char error[SOCLE_ERROR_SIZE] = "";
+
+	(void)state;
+	assert_string_equal(first_failure(evidence, now),
+			    "missing: the certificate of the report's key");
+	assert_true(socle_evidence_add_chain(evidence, chain, error));
+	assert_true(socle_evidence_has(evidence, SOCLE_CERT_SIGNER));
+	assert_string_equal(first_failure(evidence, now), "");
+	assert_false(socle_evidence_add_chain(evidence, chain, error));
+	assert_string_equal(error, "a chain is there already");
+	socle_chain_free(chain);
+	assert_string_equal(first_failure(evidence, now), "");
+	/* Time is not among what was checked once. */
+	assert_string_equal(first_failure(evidence, early), "chain");
+	socle_evidence_free(evidence);
+	socle_policy_free(now);
+	socle_policy_free(early);
+	socle_chain_free(NULL);
+	json_decref(root);
+}
+
+/* What came from the guest makes no root one's own. */
+static void chain_of_guest(void **state)
+{
+	json_t *root = load_vectors();
+	struct socle_chain *guests = chain_of(root, SOCLE_CERT_ARK),
+			   *own = chain_of(root, SOCLE_OWN_ROOT);
+	struct socle_policy *policy = report_policy("");
+	struct socle_evidence *evidence = some_of(root, alone, 0), *empty = socle_evidence_new();
+	char error[SOCLE_ERROR_SIZE] = "";
+
+	(void)state;
+	assert_true(socle_evidence_add_chain(evidence, guests, NULL));
+	assert_string_equal(first_failure(evidence, policy), "root");
+	socle_evidence_free(evidence);
+	assert_false(socle_evidence_add_chain(empty, own, error));
+	assert_string_equal(error, "the report has to come before everything else");
+	evidence = some_of(root, alone, SOCLE_OWN_ROOT);
+	assert_null(socle_chain_of(evidence, error));
+	assert_string_equal(error, "a certificate of the chain is missing");
+	assert_null(socle_chain_of(empty, NULL));
+	socle_evidence_free(evidence);
+	socle_evidence_free(empty);
+	socle_chain_free(guests);
+	socle_chain_free(own);
+	socle_policy_free(policy);
+	json_decref(root);
+}
+
+/* A chain whose signatures do not hold is none, and a part that was added comes before the chain's. */
+static void chain_wrong(void **state)
+{
+	static const char *const unsigned_parts[] = { "report.bin", "ask.pem", NULL };
+	json_t *root = load_vectors();
+	const json_t *vector = json_array_get(json_object_get(root, "verdicts"), 0);
+	const char *key =
+		json_string_value(json_object_get(json_object_get(vector, "files"), "vcek.pem"));
+	struct blob vcek =
+		from_hex(json_string_value(json_object_get(json_object_get(root, "files"), key)));
+	struct socle_evidence *evidence = some_of(root, unsigned_parts, SOCLE_OWN_ROOT);
+	struct socle_chain *chain = chain_of(root, SOCLE_OWN_ROOT);
+	struct socle_policy *policy = report_policy("");
+	char error[SOCLE_ERROR_SIZE] = "";
+
+	(void)state;
+	if (vcek.data[0] == 0x30) /* DER */
+		vcek.data[vcek.size - 1] ^= 1;
+	else /* in the last full line of PEM */
+		vcek.data[vcek.size - 60] = vcek.data[vcek.size - 60] == 'A' ? 'B' : 'A';
+	assert_true(socle_evidence_add(evidence, SOCLE_CERT_SIGNER, vcek.data, vcek.size, error));
+	assert_null(socle_chain_of(evidence, error));
+	assert_string_equal(error, "a certificate's signature is wrong");
+	assert_true(socle_evidence_add_chain(evidence, chain, error));
+	assert_string_equal(first_failure(evidence, policy), "chain");
+	free(vcek.data);
+	socle_chain_free(chain);
+	socle_policy_free(policy);
+	socle_evidence_free(evidence);
+	json_decref(root);
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(threads_share),   cmocka_unit_test(parts_refused),
 		cmocka_unit_test(nonce_missing),   cmocka_unit_test(crls_refused),
 		cmocka_unit_test(policy_made),	   cmocka_unit_test(errors_are_kept),
-		cmocka_unit_test(memory_is_short),
+		cmocka_unit_test(memory_is_short), cmocka_unit_test(chain_kept),
+		cmocka_unit_test(chain_of_guest),  cmocka_unit_test(chain_wrong),
 	};
 
 	if (argc < 2 || argc > 3) {
