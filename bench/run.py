@@ -22,7 +22,8 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-LIMITS = {"create_and_attest_ecc": 6.0, "cached_rsa": 0.05, "command_mix": 1.1, "command_mix_mssim": 1.1,
+# A report with a known chain takes at most a third more than the ECDSA in it; a whole process at most half of another's.
+LIMITS = {"verify_known_chain": 1 / 0.75, "verify_process": 0.5, "create_and_attest_ecc": 6.0, "cached_rsa": 0.05, "command_mix": 1.1, "command_mix_mssim": 1.1,
           **{f"{name}_{shape}": 1.1 for name in ("get_random", "pcr_extend") for shape in ("swtpm", "mssim")}}
 
 
@@ -127,6 +128,68 @@ def command_mix(programs, profile, rounds, shape):
                       for name, command in (("get_random", "GetRandom"), ("pcr_extend", "PCR_Extend")))]
 
 
+def vector_folder(folder):
+    """A report and its certificates, of the test vectors: files that verify_reports takes."""
+    everything = json.loads((ROOT / "docs/spec/vectors/verdicts.json").read_text())
+    vector = next(v for v in everything["verdicts"] if v["expected"]["status"] == 0)
+    for name, key in {**vector["files"], **vector["mine"]}.items():
+        (folder / name).write_bytes(bytes.fromhex(everything["files"][key]))
+    return folder
+
+
+def openssl_verify():
+    """Microseconds of one verification with P-384 by `openssl speed`."""
+    line = output_of("openssl", "speed", "-seconds", "1", "ecdsap384").splitlines()[-1]
+    return 1e6 / float(line.split()[-1])
+
+
+def verify_known_chain(programs, rounds):
+    with tempfile.TemporaryDirectory() as work:
+        folder = vector_folder(Path(work))
+        turns = [(float(output_of(programs / "bench/verify_reports", folder, 1000)), openssl_verify())
+                 for _ in range(rounds)]
+    ours, theirs = (statistics.median(times) for times in zip(*turns))
+    return ratio("verify_known_chain", ours, theirs,
+                 "a verdict on a report whose chain is known / openssl speed's verification with P-384")
+
+
+def time_of(command):
+    """Of a process that writes nowhere, without what Python adds to it."""
+    words = [str(word) for word in command]
+    quiet = [(os.POSIX_SPAWN_OPEN, fd, "/dev/null", os.O_WRONLY, 0) for fd in (1, 2)]
+    start = time.perf_counter()
+    _, status = os.waitpid(os.posix_spawn(words[0], words, os.environ, file_actions=quiet), 0)
+    if status:
+        raise RuntimeError(f"{words[0]} ended with {status}")
+    return (time.perf_counter() - start) * 1e6
+
+
+def verify_process(programs, rounds, evidence):
+    """A genuine report by a whole process, and by one of go-sev-guest's, with all processors, as both are used;
+    None without either."""
+    sys.path.insert(0, str(ROOT / "tests/peers"))
+    try:
+        import peers_test  # pylint: disable=import-outside-toplevel
+    except ImportError as error:
+        print(f"verify_process is not measured: {error}", file=sys.stderr)
+        return None
+    work = ROOT / "build/peers"
+    work.mkdir(parents=True, exist_ok=True)
+    check = peers_test.install(work, "check") if evidence.is_dir() else None
+    if not check:
+        print("verify_process is not measured: no genuine evidence, or no go-sev-guest", file=sys.stderr)
+        return None
+    case = peers_test.Case("genuine", evidence, ["--vmpl", "1"], genuine=True)
+    with tempfile.TemporaryDirectory() as name:
+        (Path(name) / "attestation").write_bytes(case.attestation())
+        ours = [programs / "tools/socle", "verify", "--quiet", "--report-only", "--vmpl", "1", evidence]
+        theirs = [check, "-in", Path(name) / "attestation", "-inform", "bin", "-network=false", "-provisional=true",
+                  "-guest_policy", peers_test.POLICY, "-vmpl", "1", "-product_name", "Milan-B0", "-quiet"]
+        turns = [(time_of(ours), time_of(theirs)) for _ in range(8 * rounds)]
+    mine, other = (statistics.median(times) for times in zip(*turns))
+    return ratio("verify_process", mine, other, "socle verify / go-sev-guest's check, of one genuine report")
+
+
 def in_guest(programs, guest, output):
     """What tests/guest/probe_test.py measures in a guest, with all processors."""
     output.unlink(missing_ok=True)
@@ -169,6 +232,8 @@ def main():
     parser.add_argument("--profile", type=Path, default=ROOT / "profiles/tcg.conf")
     parser.add_argument("--output", type=Path, default=ROOT / "build/bench.json")
     parser.add_argument("--guest", type=Path, default=ROOT / "build/guest")
+    parser.add_argument("--evidence", type=Path, default=ROOT.parent / "shared/evidence/milan-v5-vmpl1",
+                        help="a genuine report by a VCEK of Milan")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--check", action="store_true")
     options = parser.parse_args()
@@ -177,6 +242,7 @@ def main():
         guest = in_guest(options.programs, options.guest, ROOT / "build/guest-times.json")
     else:
         print("no guest is built: nothing is measured in one", file=sys.stderr)
+    processes = verify_process(options.programs, options.rounds, options.evidence)
     steady()
     results = [create_and_attest(options.programs, options.profile, options.rounds),
                cached_rsa(options.programs, options.profile, options.rounds)]
@@ -185,6 +251,8 @@ def main():
             results += command_mix(options.programs, options.profile, options.rounds, shape)
     else:
         print("swtpm is not installed: the mix of commands is not measured", file=sys.stderr)
+    results.append(verify_known_chain(options.programs, options.rounds))
+    results += [processes] if processes else []
     results += guest["results"] if guest else []
     document = {"format": 1, "results": results, "holds": guest["holds"] if guest else []}
     options.output.parent.mkdir(parents=True, exist_ok=True)

@@ -388,19 +388,33 @@ static X509 *find(X509_NAME *subject)
 	return NULL;
 }
 
-bool amd_certificates_known(const X509 *certificate)
+/* The index of a certificate; AMD_CERTIFICATES when it is none of these. */
+static size_t index_of(const X509 *certificate)
 {
 	uint8_t digest[32];
 	char text[HEX_TEXT_SIZE(sizeof(digest))];
 
+	size_t i = 0;
+
 	if (X509_digest(certificate, EVP_sha256(), digest, NULL) != 1)
-		return false;
+		return AMD_CERTIFICATES;
 	hex_write(text, digest, sizeof(digest));
-	for (size_t i = 0; i < AMD_CERTIFICATES; i++) {
-		if (strcmp(amd_certificates[i].sha256, text) == 0)
-			return true;
-	}
-	return false;
+	while (i < AMD_CERTIFICATES && strcmp(amd_certificates[i].sha256, text) != 0)
+		i++;
+	return i;
+}
+
+bool amd_certificates_known(const X509 *certificate)
+{
+	return index_of(certificate) < AMD_CERTIFICATES;
+}
+
+bool amd_certificates_pair(const X509 *root, const X509 *issuer)
+{
+	size_t i = index_of(issuer);
+
+	return i < AMD_CERTIFICATES && i % AMD_CERTIFICATES_A_ROOT && /* its root comes first */
+	       index_of(root) == i - i % AMD_CERTIFICATES_A_ROOT;
 }
 
 void amd_certificates_fill(struct amd_chain *chain)

@@ -16,6 +16,7 @@ struct amd_certificate {
 };
 
 #define AMD_CERTIFICATES 9u
+#define AMD_CERTIFICATES_A_ROOT 3u /* each with the two below it behind it */
 
 extern const struct amd_certificate amd_certificates[AMD_CERTIFICATES];
 
@@ -27,5 +28,8 @@ void amd_certificates_fill(struct amd_chain *chain);
 
 /* Whether it is one of these, to the byte. */
 bool amd_certificates_known(const X509 *certificate);
+
+/* Whether they are one of these roots and the ASK or ASVK below it. */
+bool amd_certificates_pair(const X509 *root, const X509 *issuer);
 
 #endif

@@ -61,6 +61,23 @@ static void test_known(void **state)
 	}
 }
 
+static void test_pairs(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < AMD_CERTIFICATES; i++) {
+		for (size_t k = 0; k < AMD_CERTIFICATES; k++) {
+			X509 *root = read_one(i), *issuer = read_one(k);
+			bool pair = i % 3 == 0 && (k == i + 1 || k == i + 2);
+			struct amd_chain chain = { .ark = root, .issuer = issuer };
+
+			assert_int_equal(amd_certificates_pair(root, issuer), pair);
+			/* 1 January 2027: all are in force then. */
+			assert_int_equal(!amd_chain_authorities_error(&chain, 1798761600), pair);
+			amd_chain_free(&chain);
+		}
+	}
+}
+
 /* Each ARK is one of the pinned roots, and signed itself and both that follow it. */
 static void test_chains(void **state)
 {
@@ -108,9 +125,9 @@ static void test_nothing_to_fill(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_digests),		cmocka_unit_test(test_known),
-		cmocka_unit_test(test_chains),		cmocka_unit_test(test_fill),
-		cmocka_unit_test(test_nothing_to_fill),
+		cmocka_unit_test(test_digests), cmocka_unit_test(test_known),
+		cmocka_unit_test(test_pairs),	cmocka_unit_test(test_chains),
+		cmocka_unit_test(test_fill),	cmocka_unit_test(test_nothing_to_fill),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
