@@ -6,12 +6,14 @@ verdict that is not in DIFFERENCES, with its reason, fails, and so does one that
 
     peers_test.py --programs BUILD [--shared DIR] [--work build/peers]
 
-The peer is go-sev-guest's `check`, of the version below, which the go command fetches and builds in
-the work folder. It judges reports and the certificates above them, and nothing of what an SVSM adds.
+The peers are go-sev-guest's `check` and snpguest's `verify`, of the versions below, which the go and cargo
+commands fetch and build in the work folder, once; snpguest while the other judges. They judge reports and the
+certificates above them, and nothing of what an SVSM adds.
 """
 
 import argparse
-import itertools
+import concurrent.futures
+import json
 import os
 import shutil
 import subprocess
@@ -59,33 +61,36 @@ def install(work, tool):
     return program
 
 
-def run_or_skip(name, program, command, **options):
-    """Builds a program with another language's tool; None with the reason as a result."""
+def build(program, command, **options):
+    """Why a program cannot be built with another language's tool, or None."""
     if program.exists():
-        return program
-    if not shutil.which(command[0]):
-        reason = f"there is no {command[0]} command"
-    else:
-        run = subprocess.run([str(word) for word in command], check=False, capture_output=True, text=True,
-                             **options)
-        reason = None if run.returncode == 0 else run.stderr.strip().splitlines()[-1:]
-    if reason:
-        result.skip(name, reason)
         return None
-    return program
+    if not shutil.which(command[0]):
+        return f"there is no {command[0]} command"
+    run = subprocess.run([str(word) for word in command], check=False, capture_output=True, text=True, **options)
+    return None if run.returncode == 0 else run.stderr.strip().splitlines()[-1:] or ["it cannot be built"]
 
 
-def build_writers(work):
-    """Programs that write evidence in the forms of others: name -> program, as far as they can be built."""
+def build_others(work):
+    """What judges or writes evidence besides go-sev-guest: name -> (program, why it could not be built or None)."""
     work = work.resolve()
-    environment = {**os.environ, "CARGO_TARGET_DIR": str(work / "target")}
+    # Quickly built, not quick: it judges some hundred reports.
+    environment = {**os.environ, "CARGO_TARGET_DIR": str(work / "target"), "CARGO_PROFILE_DEV_DEBUG": "0",
+                   "CARGO_INCREMENTAL": "0"}
     go = {**os.environ, "GOPATH": str(work / "gopath"), "GOFLAGS": "-modcacherw"}
-    return {
-        "snpguest": run_or_skip("snpguest", work / "bin/snpguest", [
-            "cargo", "install", "--quiet", "--locked", "--root", work, "snpguest@" + SNPGUEST], env=environment),
-        "tpmtools": run_or_skip("go-tpm-tools' messages", work / "bin/tpmtools", [
-            "go", "build", "-o", work / "bin/tpmtools", "."], env=go, cwd=ROOT / "tests/peers/tpmtools"),
-    }
+    snpguest, tpmtools = work / "bin/snpguest", work / "bin/tpmtools"
+    return {"tpmtools": (tpmtools, build(tpmtools, ["go", "build", "-o", tpmtools, "."], env=go,
+                                         cwd=ROOT / "tests/peers/tpmtools")),
+            "snpguest": (snpguest, build(snpguest, ["cargo", "install", "--quiet", "--debug", "--locked", "--root",
+                                                    work, "snpguest@" + SNPGUEST], env=environment))}
+
+
+def those_built(others):
+    """Name -> program, or None with the reason as a result."""
+    for name, (_, reason) in others.items():
+        if reason:
+            result.skip(name, reason)
+    return {name: None if reason else program for name, (program, reason) in others.items()}
 
 
 def read_certificate(path):
@@ -131,6 +136,39 @@ class Case:
                                                      *self.options, *folder)],
                              capture_output=True, check=False)
         return run.returncode == 0
+
+    def failing(self, socle):
+        """The checks that fail with us; None where there is no verdict."""
+        folder = own(self.folder) if mine(self.folder).is_dir() else [self.folder]
+        trust = [] if self.genuine else ["--trust-emulated"]
+        run = subprocess.run([str(word) for word in (socle, "verify", "--json", "--report-only", *trust,
+                                                     *self.options, *folder)],
+                             capture_output=True, text=True, check=False)
+        verdict = json.loads(run.stdout)
+        return None if verdict["verdict"] == "error" else \
+            {check["name"] for check in verdict["checks"] if check["result"] == "fail"}
+
+    def snpguest(self, program, work):
+        """Whether it takes the chain and the report; the words that it says. None without certificates."""
+        names = self.chain()
+        if not all(self.file(name).exists() for name in names):
+            return None, ""
+        folder = work / "snpguest-certs"
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir()
+        for name in names:
+            shutil.copy(self.file(name), folder / f"{name}.pem")
+        (work / "snpguest-report").write_bytes((self.folder / "report.bin").read_bytes()[:1184])
+        # An old report does not say it.
+        words = ["--processor-model", self.product.lower()] if (work / "snpguest-report").read_bytes()[0] < 3 else []
+        said = ""
+        for command in (["certs", folder], ["attestation", folder, work / "snpguest-report", *words]):
+            run = subprocess.run([str(word) for word in (program, "verify", *command)], capture_output=True, text=True,
+                                 check=False)
+            said += run.stderr
+            if run.returncode:
+                return False, said.strip()
+        return True, said.strip()
 
     def peers(self, check, work):
         words = [check, "-in", work / "attestation", "-inform", "bin", "-network=false",
@@ -261,6 +299,62 @@ DIFFERENCES = {
 }
 
 
+# Our check -> why snpguest takes what fails there. What it does check, chain, signature and TCB, is not here.
+SNPGUEST_LACKS = {
+    "root": "it takes any root that signed itself",
+    "vcek": "it reads no more of a certificate's extensions than the levels of the TCB",
+    "report-format": "it takes any version, and whatever stands behind the signature",
+    "signing-key": "it does not look at the key that a report names",
+    "product": "it does not hold a report's CPUID against the certificate",
+    "chip-id": "it does not hold the chip's id against the certificate",
+    "csp-id": "it compares no CSP id",
+    "tcb-order": "it looks at the reported TCB alone",
+    "tcb-minimum": "it knows no floor",
+    "policy": "it looks at no guest policy",
+    "vmpl": "it takes any VMPL",
+    "measurement": "its --measurement of 0.11 wants 48 characters where there are 96, so it is not given",
+}
+SNPGUEST_CHAIN = "it looks at signatures alone: no time, name, size or critical extension"
+SNPGUEST_VENICE = "it does not know the product"
+SNPGUEST_DIFFERENCES = {
+    **{f"a {one}": SNPGUEST_CHAIN for one in ("VCEK by an ASVK", "VLEK by an ASK", "VLEK that is called a VCEK",
+                                              "VCEK that is called a VLEK")},
+    **{f"at {time}": SNPGUEST_CHAIN for time in ("2024-12-31T23:59:59Z", "2050-01-01")},
+    **{f"an unknown critical extension of the {who}": SNPGUEST_CHAIN for who in ("ark", "issuer", "signer")},
+    "an issuer of another curve": SNPGUEST_CHAIN,
+    **{f"an issuer of {bits} bits": SNPGUEST_CHAIN for bits in (2048, 3072)},
+    **{f"evidence/milan-vlek --at {time}": SNPGUEST_CHAIN for time in ("2025-12-11", "2024-12-10")},
+    **{name: "it takes any signature algorithm for ECDSA with P-384" for name in (
+        "forged, VLEK False, the last bit of the word at 0x30", "machine: another signature algorithm")},
+    **{name: SNPGUEST_VENICE for name in ("Venice by its VCEK", "Venice by its VLEK", "a floor of Venice's, 3,0,2,9,0",
+                                          "levels that the product does not have")},
+}
+
+
+def judge_snpguest(case, socle, program, work):
+    """Our check that explains a difference, or None."""
+    theirs, said = case.snpguest(program, work)
+    failing = case.failing(socle)
+    if theirs is None:
+        return None  # there is no chain that it could be given
+    name, ours = f"snpguest: {case.name}", failing == set()
+    if ours == theirs:
+        result(case.name not in SNPGUEST_DIFFERENCES, name, "the listed difference is gone")
+        return None
+    # More may fail with what is wrong; one that it would have to see may not be among it.
+    lacks = not ours and failing is not None and failing & SNPGUEST_LACKS.keys()
+    explained = lacks and not failing - SNPGUEST_LACKS.keys() - ({"tcb"} if "vcek" in failing else set())
+    result(explained or case.name in SNPGUEST_DIFFERENCES, name, f"ours {failing}, theirs {theirs}: {said}")
+    return min(lacks) if explained else None
+
+
+def check_snpguest(cases, socle, program, work):
+    used = set()
+    for case in cases:
+        used.update(filter(None, [judge_snpguest(case, socle, program, work)]))
+    result(used, "snpguest: there are differences that its lacks explain", used)
+
+
 def check_certificates(work):
     """AMD's own, as the peer has them."""
     folder = next((work / "gopath/pkg/mod/github.com/google").glob("go-sev-guest@*/verify/trust"), None)
@@ -325,6 +419,15 @@ def judge(case, socle, check, work):
     result(case.name in DIFFERENCES, case.name, f"ours {ours}, theirs {theirs}: {reason}")
 
 
+def all_cases(options, top):
+    """One after the other: some use one folder."""
+    yield from chain_cases(top)
+    yield from Signed(options.programs.resolve(), top).cases()
+    yield from forged_cases(top)
+    if (options.shared / "evidence").is_dir():
+        yield from genuine_cases(options.shared)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
     parser.add_argument("--programs", type=Path, required=True, help="Meson build folder")
@@ -337,21 +440,24 @@ def main():
         result.finish()
         return 0
     check_certificates(options.work)
-    with tempfile.TemporaryDirectory() as top:
+    with tempfile.TemporaryDirectory() as top, concurrent.futures.ThreadPoolExecutor() as pool:
+        building = pool.submit(build_others, options.work)
         top = Path(top)
-        cases = [chain_cases(top), Signed(options.programs.resolve(), top).cases(), forged_cases(top)]
-        if (options.shared / "evidence").is_dir():
-            cases.append(genuine_cases(options.shared))
-        else:
+        (top / "first").mkdir()
+        if not (options.shared / "evidence").is_dir():
             result.skip("genuine evidence", "the folder is not there")
         socle = options.programs / "tools/socle"
-        for case in itertools.chain(*cases):
+        for case in all_cases(options, top / "first"):
             judge(case, socle, check, top)
-        messages = [Case("the machine's own report", top / "machine")]
+        others = those_built(building.result())
+        if others["snpguest"]:
+            (top / "second").mkdir()
+            check_snpguest(all_cases(options, top / "second"), socle.resolve(), others["snpguest"], top)
+        messages = [Case("the machine's own report", top / "first/machine")]
         if (options.shared / "evidence").is_dir():
             messages += genuine_cases(options.shared)
         check_messages(messages, socle, show, top)
-        check_forms(build_writers(options.work), messages, socle.resolve(), top)
+        check_forms(others, messages, socle.resolve(), top)
     return result.finish()
 
 
