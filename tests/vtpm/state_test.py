@@ -28,6 +28,7 @@ result = Results("vtpm state")
 
 COPIES = ("vtpm.state", "vtpm.state.copy")
 NV_UNAVAILABLE = 0x923
+DEFINED = 0x14C  # TPM_RC_NV_DEFINED
 NV_INDEX = 0x01500020
 # TPM_NT_COUNTER; NO_DA, and read and written with its own, empty authorization or the owner's
 COUNT_ATTRIBUTES = 0x02060016
@@ -41,6 +42,9 @@ def password(command, handles, parameters=b""):
 
 
 DEFINE = password(0x12A, [0x40000001], struct.pack(">HHIHIHH", 0, 14, NV_INDEX, 0xB, COUNT_ATTRIBUTES, 0, 8))
+# A larger one at each handle: what makes the state grow.
+GROW = [password(0x12A, [0x40000001], struct.pack(">HHIHIHH", 0, 14, NV_INDEX + 1 + i, 0xB, 0x00040004, 0, 2048))
+        for i in range(24)]
 INCREMENT = password(0x134, [NV_INDEX, NV_INDEX])
 READ = password(0x14E, [NV_INDEX, NV_INDEX], struct.pack(">HH", 8, 0))
 
@@ -209,7 +213,7 @@ class SmallDisk:
 
 
 def test_full_disk(world):
-    """While there is no room, nothing that would need it is begun; when there is, the TPM goes on."""
+    """A state that does not grow has its room; one that would is not begun, until there is room again."""
     with SmallDisk(world.work / "disk") as disk:
         if not disk.mounted:
             result.skip("a full disk", "mounting one needs root")
@@ -222,13 +226,43 @@ def test_full_disk(world):
             value = counter(it)
             result(run(INCREMENT) == 0, "it counts")
             disk.fill()
-            result(run(INCREMENT) == NV_UNAVAILABLE, "a full disk")
+            result([run(INCREMENT) for _ in range(5)] == [0] * 5, "on a full disk it goes on in the room it has")
+            codes = [run(command) for command in GROW]
+            begun = codes.count(0)
+            result(codes == [0] * begun + [NV_UNAVAILABLE] * (len(GROW) - begun) and begun < len(GROW),
+                   "and does not begin what needs more", codes)
             result(run(GET_RANDOM) == 0, "what needs no disk goes on")
-            result(run(INCREMENT) == NV_UNAVAILABLE, "it is still full")
+            result(run(GROW[begun]) == NV_UNAVAILABLE, "it is still full")
             (disk.path / "filler").unlink()
-            result(run(INCREMENT) == 0 and counter(it) == value + 2, "room again is enough", counter(it))
-        with world.served("--state", disk.path / "state") as it:
-            result(counter(it) == value + 2, "and nothing is lost")
+            result(run(GROW[begun]) == 0 and run(INCREMENT) == 0 and counter(it) == value + 7, "room again is enough",
+                   counter(it))
+        with world.served("--state", disk.path / "state") as it, it.client() as client:
+            result(counter(it) == value + 7, "and nothing is lost")
+            again = [code(simulator(client, command)) for command in GROW[:begun + 2]]
+            result(again == [DEFINED] * (begun + 1) + [0], "of what was answered, and nothing else is there", again)
+
+
+def test_links(world):
+    """A backup made by links stays what it was, and a link in the place of the next copy is not followed."""
+    state = world.work / "links"
+    value = make(world, state)
+    with world.served("--state", state) as it, it.client() as client:
+        def count(times):
+            return [code(simulator(client, INCREMENT)) for _ in range(times)]
+
+        result(count(3) == [0] * 3, "three stores")
+        os.link(state / COPIES[0], world.work / "backup")
+        kept = (world.work / "backup").read_bytes()
+        result(count(4) == [0] * 4 and (world.work / "backup").read_bytes() == kept, "a backup by a link is left alone")
+        victim = world.work / "victim"
+        victim.write_text("mine")
+        (state / "vtpm.state.next").unlink()
+        (state / "vtpm.state.next").symlink_to(victim)
+        result(count(2) == [0] * 2 and victim.read_text() == "mine", "a link in the next copy's place is not followed")
+    result(sorted(path.name for path in state.iterdir()) == sorted(COPIES), "room is given back at the end",
+           list(state.iterdir()))
+    with world.served("--state", state) as it:
+        result(counter(it) == value + 9, "nothing is lost by it")
 
 
 def traced(world, state, *options):
@@ -331,6 +365,7 @@ def main():
         test_sealed(world)
         test_profile(world)
         test_full_disk(world)
+        test_links(world)
         test_retry(world)
         test_kill(world, every)
     return result.finish()

@@ -18,13 +18,13 @@
 
 #include "tools/cmd.h"
 
-#define COPIES 2
+#define COPIES STATE_FILE_COPIES
 #define STATE_VERSION 2u /* version 1 had no header of this form */
 #define GCM_NONCE_SIZE 12
 #define GCM_TAG_SIZE 16
 
 static const char *const names[COPIES] = { "vtpm.state", "vtpm.state.copy" };
-/* What is being written; between two stores it holds their room on the disk. */
+/* What is being written; between two stores it holds the next one's room on the disk. */
 static const char *const next_names[COPIES] = { "vtpm.state.next", "vtpm.state.copy.next" };
 static const char once_name[] = "vtpm.volatile", once_next[] = "vtpm.volatile.next";
 static const char magic[8] = { 'S', 'o', 'c', 'l', 'e', 'T', 'P', 'M' };
@@ -243,8 +243,10 @@ bool state_file_open(struct state_file *file, const char *directory, const uint8
 /* The room that was set aside is given back. */
 void state_file_close(struct state_file *file)
 {
-	for (int i = 0; i < COPIES && file->directory >= 0 && file->reserved; i++)
-		unlinkat(file->directory, next_names[i], 0);
+	for (int i = 0; i < COPIES && file->directory >= 0; i++) {
+		if (file->room[i])
+			unlinkat(file->directory, next_names[i], 0);
+	}
 	if (file->directory >= 0)
 		close(file->directory);
 	free(file->path);
@@ -361,26 +363,82 @@ static bool write_all(int fd, const uint8_t *data, size_t size)
 	return true;
 }
 
-static bool sync_copy(int fd, const uint8_t *copy, size_t size)
+/*
+ * Opens what is written next. A file that has another name, too, is somebody's backup and is left alone, and a
+ * link is not followed.
+ */
+static int open_next(const struct state_file *file, const char *next)
 {
-	return fchmod(fd, 0600) == 0 && write_all(fd, copy, size) &&
-	       ftruncate(fd, (off_t)size) == 0 && fsync(fd) == 0;
+	const int flags = O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC;
+	int fd = openat(file->directory, next, flags, 0600);
+	struct stat st;
+
+	if (fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_nlink == 1)
+		return fd;
+	if (fd < 0 && errno != ELOOP)
+		return -1;
+	if (fd >= 0)
+		close(fd);
+	if (unlinkat(file->directory, next, 0) != 0)
+		return -1;
+	return openat(file->directory, next, flags | O_EXCL, 0600);
 }
 
-static bool write_copy(const struct state_file *file, const char *next, const char *name,
-		       const uint8_t *copy, size_t size)
+/* Cutting gives room back, so what has the right size is not cut. */
+static bool cut_copy(int fd, off_t before, size_t size, size_t *room)
 {
-	int fd = openat(file->directory, next, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (before <= (off_t)size)
+		return true;
+	*room = size;
+	return ftruncate(fd, (off_t)size) == 0;
+}
+
+static bool sync_copy(int fd, const uint8_t *copy, size_t size, size_t *room)
+{
+	struct stat st;
+
+	return fstat(fd, &st) == 0 && ((st.st_mode & 07777) == 0600 || fchmod(fd, 0600) == 0) &&
+	       write_all(fd, copy, size) && cut_copy(fd, st.st_size, size, room) && fsync(fd) == 0;
+}
+
+/* room: of the file, which can become less. */
+static bool write_next(const struct state_file *file, const char *next, const uint8_t *copy,
+		       size_t size, size_t *room)
+{
+	int fd = open_next(file, next);
 	int saved;
 	bool ok;
 
 	if (fd < 0)
 		return false;
-	ok = sync_copy(fd, copy, size);
+	ok = sync_copy(fd, copy, size, room);
 	saved = errno;
 	close(fd);
 	errno = saved;
-	return ok && renameat(file->directory, next, file->directory, name) == 0;
+	return ok;
+}
+
+/*
+ * The next copy gets its name. What had it keeps its blocks under the other one, which is cheaper than to free them
+ * and to ask for new ones, if it is of this process: anything else is replaced. So is all where the
+ * file system cannot exchange names.
+ */
+static bool give_name(struct state_file *file, int index)
+{
+	const char *next = next_names[index], *name = names[index];
+	size_t room = file->room[index];
+
+	if (file->held[index] &&
+	    renameat2(file->directory, next, file->directory, name, RENAME_EXCHANGE) == 0) {
+		file->room[index] = file->held[index];
+		file->held[index] = room;
+		return true;
+	}
+	if (renameat(file->directory, next, file->directory, name) != 0)
+		return false;
+	file->room[index] = 0;
+	file->held[index] = room;
+	return true;
 }
 
 static bool build_copy(const struct state_file *file, enum state_file_part part,
@@ -400,9 +458,9 @@ static bool build_copy(const struct state_file *file, enum state_file_part part,
 static bool write_copies(struct state_file *file, const uint8_t *copy, size_t size,
 			 struct host_error *error)
 {
-	file->reserved = false;
 	for (int i = 0; i < COPIES; i++) {
-		if (!write_copy(file, next_names[i], names[i], copy, size))
+		if (!write_next(file, next_names[i], copy, size, &file->room[i]) ||
+		    !give_name(file, i))
 			return host_fail(error, "%s/%s: %s", file->path, names[i], strerror(errno));
 	}
 	if (fsync(file->directory) != 0)
@@ -499,11 +557,13 @@ bool state_file_store_once(const struct state_file *file, const uint8_t *state, 
 			   struct host_error *error)
 {
 	struct file_bytes copy = { 0 };
+	size_t room = 0;
 	bool ok;
 
 	if (!make_copy(file, STATE_FILE_VOLATILE, file->generation, state, size, &copy, error))
 		return false;
-	ok = write_copy(file, once_next, once_name, copy.data, copy.size) &&
+	ok = write_next(file, once_next, copy.data, copy.size, &room) &&
+	     renameat(file->directory, once_next, file->directory, once_name) == 0 &&
 	     fsync(file->directory) == 0;
 	free_copy(&copy);
 	return ok || host_fail(error, "%s/%s: %s", file->path, once_name, strerror(errno));
@@ -528,20 +588,28 @@ bool state_file_take_once(const struct state_file *file, struct file_bytes *stat
 	return ok;
 }
 
-static bool reserve_one(const struct state_file *file, int index)
+/* Beyond the end of the file, so that the next copy need not be cut; where that cannot be, within it. */
+static bool reserve_one(struct state_file *file, int index, size_t size)
 {
-	int fd = openat(file->directory, next_names[index],
-			O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
-	bool ok = fd >= 0 && posix_fallocate(fd, 0, (off_t)file->copy_size + GROWTH_MAX) == 0;
+	int fd = open_next(file, next_names[index]);
+	bool ok = fd >= 0 && (fallocate(fd, FALLOC_FL_KEEP_SIZE, 0, (off_t)size) == 0 ||
+			      (errno == EOPNOTSUPP && posix_fallocate(fd, 0, (off_t)size) == 0));
 
 	if (fd >= 0)
 		close(fd);
+	if (ok)
+		file->room[index] = size;
 	return ok;
 }
 
+/* More is asked for than is wanted, so that a state that grows does not ask each time. */
 bool state_file_reserve(struct state_file *file)
 {
-	if (!file->reserved)
-		file->reserved = reserve_one(file, 0) && reserve_one(file, 1);
-	return file->reserved;
+	size_t wanted = file->copy_size + GROWTH_MAX;
+
+	for (int i = 0; i < COPIES; i++) {
+		if (file->room[i] < wanted && !reserve_one(file, i, wanted + GROWTH_MAX))
+			return false;
+	}
+	return true;
 }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A vTPM's state on disk: two copies in a directory that one process at a time has. Each is written
- * under another name, synced and renamed, and a state is stored when both are: so whatever stops
- * that, each copy is whole and is not older than what was stored last, and either is enough.
+ * under another name, synced and given its name, and a state is stored when both are: so whatever stops
+ * that, each copy is whole and is not older than what was stored last, and either is enough. What
+ * had the name before takes the other one, if this process wrote it, and is the room of the next copy.
  *
  * A copy is a header and a body. Without a key both have a SHA-256, against accidents; with one the
  * header has a MAC and the body is sealed by AES-256-GCM, against whoever can write the directory.
@@ -15,6 +16,7 @@
 #include "core/base/host/error.h"
 #include "core/base/host/file.h"
 
+#define STATE_FILE_COPIES 2
 #define STATE_FILE_KEY_SIZE 32u
 #define STATE_FILE_MAX (240u << 10) /* largest state */
 #define STATE_FILE_WRAPPED_MAX (STATE_FILE_MAX + 1024u)
@@ -26,7 +28,8 @@ struct state_file {
 	uint8_t key[STATE_FILE_KEY_SIZE];
 	uint64_t generation; /* of what was stored last */
 	size_t copy_size;    /* of its copies */
-	bool reserved;	     /* the next state has its room on the disk */
+	/* Room on the disk, in bytes: of what will be the next copies, and of the copies of this process. */
+	size_t room[STATE_FILE_COPIES], held[STATE_FILE_COPIES];
 };
 
 /*
