@@ -327,7 +327,7 @@ static void fill_transient(void)
 
 static uint32_t open_session(void)
 {
-	static const uint8_t nonce[16] = "the caller's own";
+	static const uint8_t nonce[16] = "caller's nonce";
 	uint32_t rc = guest_run(&guest, CC_START_AUTH_SESSION, "dd s w b w w", RH_NULL, RH_NULL,
 				nonce, sizeof(nonce), 0, 0, 0x10, 0xb);
 
