@@ -14,7 +14,7 @@ export LC_ALL := C.UTF-8
 .NOTPARALLEL:
 
 .PHONY: all bench tests demo check check-slow check-machine trial-kit check-attacks check-peers \
-	check-tpm-applications check-release deb dist guest guest7 install uninstall format clean \
+	check-tpm-applications check-tpm-suites check-release deb dist guest guest7 install uninstall format clean \
 	setup-demo setup-check setup-release
 
 all: $(OUT)/build.ninja
@@ -67,6 +67,11 @@ check-peers: setup-check tests
 check-tpm-applications: setup-check all
 	@scripts/setup-packages.sh applications
 	tests/vtpm/applications_test.py $(OUT)/tools/socle profiles
+
+# Test suites of others, with both; SOURCES is a folder of unpacked sources of those in C (docs/vtpm-serve.md).
+check-tpm-suites: setup-check all
+	@scripts/setup-packages.sh suites
+	tests/vtpm/suites_test.py $(OUT)/tools/socle profiles $(if $(SOURCES),--source $(SOURCES))
 
 # What an exit of the machine costs, in instructions, a Linux on it beside plain QEMU, and the vTPM, as ratios, in build/bench.json.
 bench: setup-check all guest

@@ -3,10 +3,11 @@
 #
 # Installs the Debian packages that Socle needs, and only those that are missing.
 #
-#	scripts/setup-packages.sh [build] [demo] [check] [applications] [package] [release]
+#	scripts/setup-packages.sh [build] [demo] [check] [applications] [suites] [package] [release]
 #
 # build: compiling everything. demo: running the demo too. check: the tests and the second compiler.
-# applications: what uses a TPM. package: Debian packages. release: clean systems, and building twice.
+# applications: what uses a TPM. suites: what TPM suites of others need. package: Debian packages.
+# release: clean systems, and building twice.
 # Without an argument: build and demo. Says nothing when there is nothing to do.
 set -eu
 
@@ -51,6 +52,7 @@ check="$second_compiler strace swtpm swtpm-tools ovmf $tcti_swtpm python3-crypto
 	groff-base zsh acpica-tools device-tree-compiler"
 
 applications="clevis-tpm2 jose tpm2-openssl"
+suites="autoconf automake libtool libtss2-dev libwolfssl-dev python3-tpm2-pytss python3-pytest python3-yaml xxd"
 package="debhelper dh-dkms dpkg-dev fakeroot git lintian libzstd-dev zlib1g-dev"
 release="mmdebstrap reprotest faketime disorderfs"
 
@@ -62,9 +64,10 @@ for group in "$@"; do
 	demo) wanted="$wanted $demo" ;;
 	check) wanted="$wanted $check" ;;
 	applications) wanted="$wanted $applications" ;;
+	suites) wanted="$wanted $suites" ;;
 	package) wanted="$wanted $package" ;;
 	release) wanted="$wanted $release" ;;
-	*) die "unknown group '$group': build, demo, check, applications, package or release" ;;
+	*) die "unknown group '$group': build, demo, check, applications, suites, package or release" ;;
 	esac
 done
 
