@@ -1,0 +1,3 @@
+module github.com/google/go-tpm-tools
+
+go 1.20
