@@ -52,8 +52,7 @@ static bool has_avx(void)
 
 #define UPPER_OUT(n) "vextractf128 $1, %%ymm" #n ", " #n "*16(%0)\n\t"
 #define UPPER_IN(n) "vinsertf128 $1, " #n "*16(%0), %%ymm" #n ", %%ymm" #n "\n\t"
-#define ALL(f)                                                                                   \
-	f(0) f(1) f(2) f(3) f(4) f(5) f(6) f(7) f(8) f(9) f(10) f(11) f(12) f(13) f(14) f(15)
+#define ALL(f) f(0) f(1) f(2) f(3) f(4) f(5) f(6) f(7) f(8) f(9) f(10) f(11) f(12) f(13) f(14) f(15)
 
 static void take(struct vectors *v)
 {

@@ -98,7 +98,7 @@ ARROWS = {
     "tools/cmd_policy.c": ("tools/cmd.h", "tools/options.h", "tools/verify/"),
     "guest/module": ("abi/",),
     "guest/agent": ("abi/", "core/"),
-    "bench": ("abi/", "core/", "services/"),
+    "bench": ("abi/", "core/", "services/", "tools/libverify/socle-verify.h"),
 }
 # They have no hosted world, and so nothing of a folder host/.
 FREESTANDING = ("monitor", "machine/hv", "guest/module")

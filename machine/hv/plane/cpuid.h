@@ -24,7 +24,7 @@ struct cpuid_machine {
 	bool invlpgb;		/* INVLPGB and TLBSYNC are offered, */
 	uint32_t invlpgb_count; /* for so many pages after the first */
 	bool cmpxchg16b;	/* QEMU has it right */
-	bool kvm_interface;		/* the leaves of KVM's interface are there */
+	bool kvm_interface;	/* the leaves of KVM's interface are there */
 	uint64_t xfeatures;	/* what XCR0 may have; 0: XSAVE is not shown */
 	uint64_t xcr0; /* for sizes: as the guest says, by its GHCB or in XCR0_IN of the page */
 };
