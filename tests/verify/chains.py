@@ -78,7 +78,7 @@ class Chain:
         if o["hwid"] is not None:
             found.append(extension(OID + "4", o["hwid"]))
         if o["csp"] is not None:
-            found.append(extension(OID + "5", der(0x16, o["csp"].encode())))
+            found.append(extension(OID + "5", der(0x16, o["csp"].encode(errors="surrogateescape"))))
         return found
 
     def certificates(self):

@@ -44,6 +44,7 @@ CASES = [
     ("a VLEK without a CSP id", Chain(vlek=True, csp=None), [], 2, UNREAD),
     ("a VLEK with an empty CSP id", Chain(vlek=True, csp=""), [], 2, UNREAD),
     ("a CSP id with a line's end", Chain(vlek=True, csp="a\nb"), [], 2, UNREAD),
+    ("a CSP id that is no UTF-8", Chain(vlek=True, csp="c\udcff"), [], 2, UNREAD),
     ("a CSP id that is too long", Chain(vlek=True, csp="c" * 65), [], 2, UNREAD),
     ("a VCEK with a CSP id", Chain(csp=CSP), [], 2, UNREAD),
     ("a VCEK without a chip id", Chain(hwid=None), [], 2, UNREAD),

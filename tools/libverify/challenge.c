@@ -167,11 +167,11 @@ struct socle_challenge *socle_challenge_make(const struct socle_evidence *eviden
 	if (challenge && library_rules(policy)->depth == EVIDENCE_REPORT)
 		why = "look_at is report: what a manifest says would be anybody's word";
 	ERR_set_mark();
-	if (why)
-		host_fail(&wrong, "%s", why);
-	else if (!is_trusted(evidence, &before, &wrong))
+	if (!why && !is_trusted(evidence, &before, &wrong))
 		why = wrong.text;
-	else if ((why = make(challenge, evidence, library_rules(policy))))
+	else if (!why)
+		why = make(challenge, evidence, library_rules(policy));
+	if (why && why != wrong.text)
 		host_fail(&wrong, "%s", why);
 	ERR_pop_to_mark();
 	if (!why)

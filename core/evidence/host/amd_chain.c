@@ -406,6 +406,16 @@ static bool extension_spl(const X509 *certificate, const char *oid, uint8_t *val
 	       ((length == 1 && first < 0x80) || (length == 2 && first == 0 && *value >= 0x80));
 }
 
+/* What is shown to people and written as JSON, and no NUL that would end it early. */
+static bool is_printable(const char *text, size_t size)
+{
+	for (size_t i = 0; i < size; i++) {
+		if (text[i] < ' ' || text[i] > '~')
+			return false;
+	}
+	return true;
+}
+
 /* An IA5STRING of one byte's length. */
 static bool extension_text(const X509 *certificate, const char *oid, char *text, size_t capacity)
 {
@@ -416,7 +426,10 @@ static bool extension_text(const X509 *certificate, const char *oid, char *text,
 		return false;
 	bytes_copy(&r, text, length);
 	text[length] = '\0';
-	return bytes_complete(&r) && strlen(text) == length;
+	if (bytes_complete(&r) && is_printable(text, length))
+		return true;
+	text[0] = '\0';
+	return false;
 }
 
 /* The chip's id, bare or as an OCTET STRING, as long as the product has it. */
@@ -429,16 +442,6 @@ static bool extension_hwid(const X509 *certificate, size_t size, uint8_t hwid[PS
 	    (bytes_u8(&r) != V_ASN1_OCTET_STRING || bytes_u8(&r) != size))
 		return false;
 	return bytes_copy(&r, hwid, size) && bytes_complete(&r);
-}
-
-/* Printable ASCII. */
-static bool is_printable(const char *text)
-{
-	for (; *text; text++) {
-		if (*text < ' ' || *text > '~')
-			return false;
-	}
-	return true;
 }
 
 /* Only the parts that the product's TCB_VERSION has; a certificate may have more. */
@@ -475,7 +478,7 @@ static const char *read_owner(const struct amd_chain *chain, struct amd_signer_i
 			return "the VLEK has a chip id: it is a VCEK";
 		return extension_text(chain->signer, OID_CSP_ID, info->csp_id,
 				      sizeof(info->csp_id)) &&
-				       info->csp_id[0] && is_printable(info->csp_id)
+				       info->csp_id[0]
 			       ? NULL
 			       : "the VLEK's CSP id is missing or malformed";
 	}
@@ -492,8 +495,7 @@ const char *amd_chain_signer_info(const struct amd_chain *chain, struct amd_sign
 
 	*info = (struct amd_signer_info){ 0 };
 	if (!extension_text(chain->signer, OID_PRODUCT_NAME, info->product_name,
-			    sizeof(info->product_name)) ||
-	    !is_printable(info->product_name))
+			    sizeof(info->product_name)))
 		return "the certificate names no product";
 	info->product = report_product_named(info->product_name);
 	if (info->product == REPORT_PRODUCT_UNKNOWN)

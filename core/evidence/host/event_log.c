@@ -472,6 +472,8 @@ static bool extend(const struct event_log_bank *bank, uint8_t *pcr, const uint8_
 {
 	uint8_t both[2 * EVENT_LOG_DIGEST_MAX];
 
+	if (!digest)
+		return false;
 	memcpy(both, pcr, bank->size);
 	memcpy(both + bank->size, digest, bank->size);
 	return make_digest(bank, both, 2u * bank->size, pcr);

@@ -219,21 +219,21 @@ static void put_words(struct line *line, uint32_t type, const struct event_words
 }
 
 void event_words_write(const struct event_log_event *event, const struct event_words *words,
-		       char text[EVENT_WORDS_MAX])
+		       char line[EVENT_WORDS_MAX])
 {
 	const struct event_words whole = { event->data, event->size };
-	struct line line = { .text = text };
+	struct line out = { .text = line };
 
-	text[0] = '\0';
+	line[0] = '\0';
 	switch (event->type) {
 	case EVENT_NO_ACTION:
 		return;
 	case EVENT_EFI_BOOT_SERVICES_APPLICATION:
 	case EVENT_EFI_BOOT_SERVICES_DRIVER:
 	case EVENT_EFI_RUNTIME_SERVICES_DRIVER:
-		put(&line, "a program, by its digest");
+		put(&out, "a program, by its digest");
 		return;
 	default:
-		put_words(&line, event->type, words ? words : &whole, &whole);
+		put_words(&out, event->type, words ? words : &whole, &whole);
 	}
 }

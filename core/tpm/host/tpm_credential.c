@@ -113,15 +113,15 @@ static bool point_of(const EVP_PKEY *key, uint8_t *x, uint8_t *y, size_t size)
 }
 
 /* A key of the storage key's curve, whose public half, a TPMS_ECC_POINT, is what is sent (part 1, C.6.4). */
-static bool share_by_ecc(struct making *m, EVP_PKEY *key, struct bytes_writer *out)
+static bool share_by_ecc(struct making *m, EVP_PKEY *peer, struct bytes_writer *out)
 {
 	uint8_t z[COORDINATE_MAX], x[2][COORDINATE_MAX], y[2][COORDINATE_MAX];
 	uint8_t point[4 + 2 * COORDINATE_MAX];
 	struct bytes_writer w = bytes_writer_init(point, sizeof(point));
 	size_t size = wire_curve_size(m->storage->curve);
 	EVP_PKEY *ephemeral = EVP_EC_gen(tpm_curve_name(m->storage->curve));
-	bool ok = ephemeral && size && size <= COORDINATE_MAX && derive(ephemeral, key, z, size) &&
-		  point_of(ephemeral, x[0], y[0], size) && point_of(key, x[1], y[1], size) &&
+	bool ok = ephemeral && size && size <= COORDINATE_MAX && derive(ephemeral, peer, z, size) &&
+		  point_of(ephemeral, x[0], y[0], size) && point_of(peer, x[1], y[1], size) &&
 		  kdfe(m, z, x[0], x[1], size);
 
 	if (ok) {
