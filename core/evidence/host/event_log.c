@@ -125,7 +125,9 @@ static const struct hash *hash_of(uint16_t algorithm)
 static bool make_digest(const struct event_log_bank *bank, const void *data, size_t size,
 			uint8_t *digest)
 {
-	return EVP_Digest(data, size, digest, NULL, hash_of(bank->algorithm)->md(), NULL) == 1;
+	const struct hash *hash = hash_of(bank->algorithm);
+
+	return hash && EVP_Digest(data, size, digest, NULL, hash->md(), NULL) == 1;
 }
 
 static int bank_index(const struct event_log *log, uint16_t algorithm)

@@ -81,7 +81,9 @@ static struct snp_vmsa *vmsa_in_use(const struct plane *p)
 
 static bool is_in_use(const struct plane *p)
 {
-	return p->held ? p->held_in_use : guest_rmp(p->vmsa_gpa)->flags & RMP_VMSA_IN_USE;
+	const struct rmp_entry *entry = p->held ? NULL : guest_rmp(p->vmsa_gpa);
+
+	return p->held ? p->held_in_use : entry && (entry->flags & RMP_VMSA_IN_USE);
 }
 
 static void set_in_use(struct plane *p, bool in_use)
@@ -90,9 +92,9 @@ static void set_in_use(struct plane *p, bool in_use)
 
 	if (p->held)
 		p->held_in_use = in_use;
-	else if (in_use)
+	else if (entry && in_use)
 		entry->flags |= RMP_VMSA_IN_USE;
-	else
+	else if (entry)
 		entry->flags &= (uint8_t)~RMP_VMSA_IN_USE;
 }
 

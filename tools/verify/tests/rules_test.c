@@ -108,6 +108,7 @@ static void expect_whole(const struct rules *rules, size_t fields)
 	int errors;
 
 	assert_false(refused);
+	assert_true(whole != NULL);
 	assert_int_equal(json_object_size(read), fields);
 	json_decref(read);
 	json_set_alloc_funcs(allowed_malloc, free);
