@@ -55,7 +55,7 @@ const struct host_model host_models[HOST_MODELS] = {
 		.invlpgb_count = 7,
 		.preempts = true,
 		.large_pages = true,
-		.kvm_interface = true,
+		.kvm_clock = true,
 		.headers = headers_all,
 	},
 	{
@@ -72,7 +72,7 @@ const struct host_model host_models[HOST_MODELS] = {
 		.preempts = true,
 		.converts = true,
 		.sides_apart = true,
-		.kvm_interface = true,
+		.kvm_clock = true,
 		.headers = headers_kvm_svsm,
 	},
 	{
@@ -86,7 +86,7 @@ const struct host_model host_models[HOST_MODELS] = {
 		.invlpgb = HOST_INVLPGB_HIDDEN,
 		.converts = true,
 		.sides_apart = true,
-		.kvm_interface = true,
+		.kvm_clock = true,
 		.headers = headers_kvm,
 	},
 	{

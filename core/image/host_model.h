@@ -41,7 +41,7 @@ struct host_model {
 	bool converts;		    /* an access to the other side of a page changes the page */
 	bool sides_apart;	 /* a page's two sides are two pages: what becomes shared is zero */
 	bool large_pages;	 /* a page of 2 MiB of the launch is one entry of the RMP */
-	bool kvm_interface;	 /* its interface for guests is KVM's: clock, and EOI by memory */
+	bool kvm_clock;		 /* its interface for guests is KVM's, as far as the clock */
 	const uint32_t *headers; /* IGVM_TYPE_* that its loader takes, up to a 0 */
 };
 

@@ -141,7 +141,7 @@ static struct mailbox_host host_of(const struct run_options *options)
 		.sev_features = model->sev_features,
 		.invlpgb = options->own_invlpgb ? options->invlpgb : model->invlpgb,
 		.invlpgb_count = model->invlpgb_count,
-		.kvm_interface = model->kvm_interface,
+		.kvm_clock = model->kvm_clock,
 		.preempts = options->own_preempt ? options->preempts : model->preempts,
 		.converts = options->own_convert ? options->converts : model->converts,
 		.sides_apart = model->sides_apart,

@@ -111,9 +111,9 @@ static void invlpgb_count(const struct host_model *model, char *text)
 	add(text, model->invlpgb == HOST_INVLPGB_HIDDEN ? "" : number);
 }
 
-static void kvm_interface(const struct host_model *model, char *text)
+static void kvm_clock(const struct host_model *model, char *text)
 {
-	add(text, model->kvm_interface ? "KVM's name in CPUID, its clock, EOI by memory" : "");
+	add(text, model->kvm_clock ? "there, with KVM's name in CPUID" : "");
 }
 
 static void preempts(const struct host_model *model, char *text)
@@ -151,7 +151,7 @@ static const struct row rows[] = {
 	{ "a page of 2 MiB of the launch is", large_pages },
 	{ "INVLPGB and TLBSYNC", invlpgb },
 	{ "pages that INVLPGB takes, by CPUID", invlpgb_count },
-	{ "an interface for guests", kvm_interface },
+	{ "KVM's clock for guests", kvm_clock },
 	{ "an interrupt of VMPL0 reaches it while VMPL2 runs", preempts },
 	{ "an access to the other side of a page", converts },
 	{ "a page that becomes shared reads", sides },

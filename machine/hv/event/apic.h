@@ -96,12 +96,6 @@ int apic_pending(const struct apic *a);
 /* The CPU takes the interrupt of apic_pending(): IRR to ISR. */
 void apic_acknowledge(struct apic *a, uint8_t vector);
 
-/*
- * Whether an EOI would end an interrupt and nothing would follow from it: it is none of a level, and no
- * other waits.
- */
-bool apic_eoi_is_quiet(const struct apic *a);
-
 /* Lets the timer run up to now: raises its interrupt, reloads a periodic one. */
 void apic_timer_advance(struct apic *a, uint64_t now);
 

@@ -3,7 +3,6 @@
 
 #include "machine/hv/base/x86.h"
 #include "machine/hv/event/doorbell.h"
-#include "machine/hv/event/kvm_eoi.h"
 #include "machine/hv/event/local_apic.h"
 #include "machine/hv/event/storm.h"
 #include "machine/hv/event/timer.h"
@@ -98,13 +97,8 @@ static void prepare_open_plane(struct vcpu *v, struct plane *p)
 	window_close(b);
 	if (!nmi && !maskable_pending(a))
 		return;
-	/* Each time later: a slow computer has to get to the guest's next instruction, too. */
-	if (in_shadow(p)) {
-		timer_retry_soon(v, a->shadow_held);
-		return;
-	}
-	if (nmi && (b->event_inj & SVM_EVENT_VALID)) {
-		timer_retry_soon(v, 0);
+	if (in_shadow(p) || (nmi && (b->event_inj & SVM_EVENT_VALID))) {
+		timer_retry_soon(v);
 		return;
 	}
 	if (!(b->event_inj & SVM_EVENT_VALID))
@@ -127,7 +121,7 @@ static void prepare_restricted_plane(struct vcpu *v, struct plane *p)
 	case DOORBELL_FULL:
 		/* Taken again at the next exit, which the guest makes when it has looked. */
 		if (!can_signal)
-			timer_retry_soon(v, 0);
+			timer_retry_soon(v);
 		return;
 	case DOORBELL_SIGNAL:
 		inject(p->vmcb, X86_VECTOR_HV | SVM_EVENT_TYPE_EXCEPTION);
@@ -157,8 +151,6 @@ void inject_before_run(struct vcpu *v)
 		prepare_open_plane(v, p);
 	if (storming && storm_signal(v, (uint8_t)p->apic->apic.lvt[APIC_LVT_TIMER]))
 		inject(p->vmcb, X86_VECTOR_HV | SVM_EVENT_TYPE_EXCEPTION);
-	if (!plane_is_restricted(p))
-		kvm_eoi_offer(p);
 	p->apic->v_tpr = p->apic->apic.tpr >> 4;
 	p->vmcb->int_control = (p->vmcb->int_control & ~VMCB_INT_V_TPR_MASK) | p->apic->v_tpr;
 }

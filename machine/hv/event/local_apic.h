@@ -14,9 +14,8 @@ struct plane_apic {
 	uint64_t extint[4]; /* vectors taken from the 8259s and not injected yet */
 	uint32_t v_tpr;	    /* what the VMCB's V_TPR was set to */
 	unsigned int shadow_held;
-	bool eoi_offered; /* kvm_eoi.h */
-	bool restricted;  /* what the plane was when its APIC started */
-	struct {	  /* timer events that a hostile host (fault_plan.h) has still to deliver */
+	bool restricted; /* what the plane was when its APIC started */
+	struct {	 /* timer events that a hostile host (fault_plan.h) has still to deliver */
 		uint64_t late_at;     /* when a delayed one comes; 0: none is */
 		uint8_t late_vector;  /* its vector */
 		uint8_t again_vector; /* comes when it has been taken once; 0: none */

@@ -96,10 +96,10 @@ void timer_rearm(struct vcpu *v)
 	set(v, first, now);
 }
 
-void timer_retry_soon(struct vcpu *v, unsigned int times)
+void timer_retry_soon(struct vcpu *v)
 {
 	uint64_t now = clock_now();
-	uint64_t soon = now + lapic_clocks((uint64_t)RETRY_MICROSECONDS << times);
+	uint64_t soon = now + lapic_clocks(RETRY_MICROSECONDS);
 	uint64_t armed = deadlines[v->id];
 
 	if (armed == 0 || armed > soon)

@@ -14,11 +14,8 @@ void timer_advance(struct plane *p, uint64_t now);
 /* Sets this CPU's timer to the first deadline that there is. */
 void timer_rearm(struct vcpu *v);
 
-/*
- * It comes back soon: there is something to inject that cannot be injected right now. times: how often it came
- * back already, and each time is twice as far off as the one before.
- */
-void timer_retry_soon(struct vcpu *v, unsigned int times);
+/* It comes back soon: there is something to inject that cannot be injected right now. */
+void timer_retry_soon(struct vcpu *v);
 
 /* LAPIC_VECTOR_TIMER has come. */
 void timer_fired(struct vcpu *v);

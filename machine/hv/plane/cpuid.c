@@ -42,7 +42,6 @@
 #define LEAF_KVM_FEATURES 0x40000001u
 #define KVM_FEATURE_NO_IO_DELAY (1u << 1)
 #define KVM_FEATURE_CLOCK (1u << 3)
-#define KVM_FEATURE_EOI (1u << 6)
 #define KVM_FEATURE_CLOCK_STABLE (1u << 24)
 #define F6_EAX_ARAT (1u << 2)
 /* Leaf 0x80000001 ECX: SVM, IBS, XOP, SKINIT, WDT, LWP, FMA4, TCE, NodeId, TBM, performance
@@ -248,7 +247,7 @@ static void filter_extended(struct x86_cpuid *r, uint32_t leaf, uint32_t apic_id
 	}
 }
 
-/* What KVM says of itself, with its clock and its EOI and no more. */
+/* What KVM says of itself, with a clock for its guests and no more. */
 static struct x86_cpuid hypervisor_leaf(uint32_t leaf)
 {
 	if (leaf == LEAF_HYPERVISOR)
@@ -257,7 +256,7 @@ static struct x86_cpuid hypervisor_leaf(uint32_t leaf)
 					   .ecx = 0x564b4d56,
 					   .edx = 0x0000004d };
 	return (struct x86_cpuid){ .eax = KVM_FEATURE_NO_IO_DELAY | KVM_FEATURE_CLOCK |
-					  KVM_FEATURE_EOI | KVM_FEATURE_CLOCK_STABLE };
+					  KVM_FEATURE_CLOCK_STABLE };
 }
 
 static bool is_hypervisor_leaf(uint32_t leaf)
@@ -272,7 +271,7 @@ void cpuid_filter(struct x86_cpuid *raw, uint32_t leaf, uint32_t subleaf, uint32
 		filter_standard(raw, leaf, subleaf, apic_id, machine);
 	else if (leaf >= 0x80000000 && leaf <= LEAF_EXTENDED_MAX)
 		filter_extended(raw, leaf, apic_id, machine);
-	else if (machine->kvm_interface && is_hypervisor_leaf(leaf))
+	else if (machine->kvm_clock && is_hypervisor_leaf(leaf))
 		*raw = hypervisor_leaf(leaf);
 	else
 		*raw = (struct x86_cpuid){ 0 };
@@ -335,7 +334,7 @@ static void list_leaves(struct snp_cpuid_page *page, bool extended_state,
 
 		if (about_state ? !machine->xfeatures : extended_state)
 			continue;
-		if (is_hypervisor_leaf(listed[i].leaf) && !machine->kvm_interface)
+		if (is_hypervisor_leaf(listed[i].leaf) && !machine->kvm_clock)
 			continue;
 		page->entries[page->count++] = (struct snp_cpuid_entry){
 			.eax_in = listed[i].leaf,

@@ -24,7 +24,7 @@ struct cpuid_machine {
 	bool invlpgb;		/* INVLPGB and TLBSYNC are offered, */
 	uint32_t invlpgb_count; /* for so many pages after the first */
 	bool cmpxchg16b;	/* QEMU has it right */
-	bool kvm_interface;	/* the leaves of KVM's interface are there */
+	bool kvm_clock;		/* the leaves of KVM's interface are there */
 	uint64_t xfeatures;	/* what XCR0 may have; 0: XSAVE is not shown */
 	uint64_t xcr0; /* for sizes: as the guest says, by its GHCB or in XCR0_IN of the page */
 };
@@ -42,7 +42,7 @@ static inline struct cpuid_machine cpuid_this_machine(void)
 		.cmpxchg16b = cpuid_cmpxchg16b_right(),
 		.xfeatures = hv_mailbox()->xsave ? xstate_features() : 0,
 		.invlpgb_count = hv_mailbox()->host.invlpgb_count,
-		.kvm_interface = hv_mailbox()->host.kvm_interface,
+		.kvm_clock = hv_mailbox()->host.kvm_clock,
 		.invlpgb = hv_mailbox()->host.invlpgb != HOST_INVLPGB_HIDDEN,
 	};
 }

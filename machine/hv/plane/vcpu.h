@@ -62,8 +62,8 @@ struct plane {
 	uint64_t sev_features;	  /* as in the VMSA that was loaded last */
 	uint64_t ghcb_msr;	  /* MSR C001_0130 as the guest sees it */
 	uint64_t ghcb_registered; /* page the guest registered, or PLANE_NOT_REGISTERED */
-	uint64_t kvm_wall_clock, kvm_system_time, kvm_eoi; /* MSRs of KVM's interface */
-	uint64_t doorbell_gpa;				   /* #HV doorbell page, 0 when none */
+	uint64_t kvm_wall_clock, kvm_system_time; /* MSRs of KVM's clock */
+	uint64_t doorbell_gpa;			  /* #HV doorbell page, 0 when none */
 	struct vmcb *vmcb;
 	struct guest_regs regs;
 	uint64_t guest_cr3; /* CR3 as the guest wrote it */

@@ -6,7 +6,6 @@
 #include "machine/hv/base/x86.h"
 #include "machine/hv/event/exception.h"
 #include "machine/hv/event/host_interrupt.h"
-#include "machine/hv/event/kvm_eoi.h"
 #include "machine/hv/event/vc.h"
 #include "machine/hv/insn/handlers.h"
 #include "machine/hv/plane/overlap.h"
@@ -88,7 +87,6 @@ void run_exit(struct vcpu *v)
 
 	counters_exit(v->id, v->current, code);
 	insn_track_cr3(p);
-	kvm_eoi_take(v);
 	exception_keep(p->vmcb);
 	for (size_t i = 0; i < sizeof(exits) / sizeof(exits[0]); i++) {
 		if (code >= exits[i].first && code <= exits[i].last) {

@@ -278,30 +278,6 @@ static void test_base(void **state)
 	assert_true(apic_base_write(&a, 0xfee00800));
 }
 
-/* An EOI without an exit: of an edge, and while no other waits, not even behind the priority. */
-static void test_quiet_eoi(void **state)
-{
-	struct apic a = enabled();
-	struct apic_effects e = { 0 };
-
-	(void)state;
-	assert_false(apic_eoi_is_quiet(&a));
-	apic_accept(&a, 0x83, false);
-	assert_false(apic_eoi_is_quiet(&a));
-	apic_acknowledge(&a, 0x83);
-	assert_true(apic_eoi_is_quiet(&a));
-	apic_accept(&a, 0x41, false);
-	assert_false(apic_eoi_is_quiet(&a));
-	apic_write(&a, APIC_REG_EOI, 0, 0, &e);
-	apic_acknowledge(&a, 0x41);
-	assert_true(apic_eoi_is_quiet(&a));
-	apic_write(&a, APIC_REG_EOI, 0, 0, &e);
-	assert_false(apic_eoi_is_quiet(&a));
-	apic_accept(&a, 0x50, true);
-	apic_acknowledge(&a, 0x50);
-	assert_false(apic_eoi_is_quiet(&a));
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -318,7 +294,6 @@ int main(void)
 		cmocka_unit_test(test_x2apic),
 		cmocka_unit_test(test_x2apic_faults),
 		cmocka_unit_test(test_base),
-		cmocka_unit_test(test_quiet_eoi),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -126,35 +126,6 @@ static void test_unknown(void **state)
 	}
 }
 
-/* Names and bits of Linux, arch/x86/include/uapi/asm/kvm_para.h: what KVM offers, as far as it is here. */
-static void test_kvm_interface(void **state)
-{
-	struct cpuid_machine machine = { .cpus = 1, .kvm_interface = true };
-	static struct snp_cpuid_page page;
-	struct cpuid_refusal refusal;
-	struct x86_cpuid r = { 0 };
-	unsigned int found = 0;
-
-	(void)state;
-	cpuid_filter(&r, 0x40000000, 0, 0, &machine);
-	assert_int_equal(r.eax, 0x40000001);
-	assert_memory_equal(&r.ebx, "KVMKVMKVM\0\0\0", 12);
-	cpuid_filter(&r, 0x40000001, 0, 0, &machine);
-	assert_int_equal(r.eax, 1u << 1 | 1u << 3 | 1u << 6 | 1u << 24);
-	assert_int_equal(r.ebx | r.ecx | r.edx, 0);
-	cpuid_filter(&r, 0x40000002, 0, 0, &machine);
-	assert_int_equal(r.eax, 0);
-	assert_true(cpuid_fill_page(&page, false, &machine, &refusal));
-	for (uint32_t i = 0; i < page.count; i++)
-		found += page.entries[i].eax_in >> 28 == 4;
-	assert_int_equal(found, 2);
-	machine.kvm_interface = false;
-	page.count = 0;
-	assert_true(cpuid_fill_page(&page, false, &machine, &refusal));
-	for (uint32_t i = 0; i < page.count; i++)
-		assert_int_not_equal(page.entries[i].eax_in >> 28, 4);
-}
-
 static void test_page(void **state)
 {
 	const struct cpuid_machine machine = { .cpus = 2, .invlpgb = true, .invlpgb_count = 7 };
@@ -257,7 +228,6 @@ int main(void)
 		cmocka_unit_test(test_sev),
 		cmocka_unit_test(test_unknown),
 		cmocka_unit_test(test_page),
-		cmocka_unit_test(test_kvm_interface),
 		cmocka_unit_test(test_invlpgb),
 		cmocka_unit_test(test_page_with_contents),
 		cmocka_unit_test(test_extended_state_page),

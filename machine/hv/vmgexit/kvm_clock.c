@@ -35,8 +35,7 @@ ABI_OFFSET(struct system_time, multiplier, 24);
 
 bool kvm_clock_has(uint32_t msr)
 {
-	return hv_mailbox()->host.kvm_interface &&
-	       (msr == MSR_WALL_CLOCK || msr == MSR_SYSTEM_TIME);
+	return hv_mailbox()->host.kvm_clock && (msr == MSR_WALL_CLOCK || msr == MSR_SYSTEM_TIME);
 }
 
 uint64_t *kvm_clock_msr(struct plane *p, uint32_t msr)

@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "machine/hv/vmgexit/handlers.h"
 
-#include "machine/hv/base/log.h"
 #include "machine/hv/base/x86.h"
-#include "machine/hv/event/kvm_eoi.h"
 #include "machine/hv/event/local_apic.h"
 #include "machine/hv/vmgexit/kvm_clock.h"
 
@@ -45,11 +43,6 @@ static const struct constant_msr *find_constant(uint32_t msr)
 	return NULL;
 }
 
-static bool is_kvm_eoi(uint32_t msr)
-{
-	return msr == KVM_MSR_EOI && hv_mailbox()->host.kvm_interface;
-}
-
 /* False: #GP. */
 static bool read_msr(struct ghcb_call *c, uint32_t msr, uint64_t *value)
 {
@@ -59,8 +52,6 @@ static bool read_msr(struct ghcb_call *c, uint32_t msr, uint64_t *value)
 		return apic_msr_read(local_apic(c->p), msr, clock_now(), value);
 	if (kvm_clock_has(msr))
 		*value = *kvm_clock_msr(c->p, msr);
-	else if (is_kvm_eoi(msr))
-		*value = c->p->kvm_eoi;
 	else if (msr == MSR_APIC_BASE)
 		*value = local_apic(c->p)->base;
 	else if (msr == MSR_TSC)
@@ -84,10 +75,6 @@ static bool write_msr(struct ghcb_call *c, uint32_t msr, uint64_t value)
 	}
 	if (kvm_clock_has(msr)) {
 		kvm_clock_write(c->p, msr, value);
-		return true;
-	}
-	if (is_kvm_eoi(msr)) {
-		kvm_eoi_write(c->p, value);
 		return true;
 	}
 	if (msr == MSR_APIC_BASE)
