@@ -342,17 +342,18 @@ static void second_cpu(void)
 
 static void two_cpus(void)
 {
-	uint64_t good = 0, before;
+	uint64_t good = 0, before, i;
 
 	second_cpu_start(second_cpu);
 	while (looks < 10)
 		__asm__ volatile("pause");
 	before = looks;
-	for (unsigned int i = 0; i < 100; i++)
+	/* A busy computer may not get to that CPU in a hundred requests. */
+	for (i = 0; i < 100 || looks == before; i++)
 		good += request(IN, i % SECTORS, gpa_of(shared->data), 512) == OK &&
 			(i % SECTORS == 5 || i % SECTORS == 6 || i % SECTORS == 63 ||
 			 data_is(0, 512, (uint8_t)(i % SECTORS * 7 + 1)));
-	check("a hundred requests while another CPU looks", good, 100);
+	check("a hundred requests while another CPU looks", good, i);
 	check("  which it did", looks > before, 1);
 	check("  and never saw anything odd", wrong_looks, 0);
 }
