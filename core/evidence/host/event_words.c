@@ -122,18 +122,29 @@ static void put_guid(struct line *line, const uint8_t *g)
 	    g[15]);
 }
 
-/* EFI_LOAD_OPTION, UEFI specification 3.1.3: attributes, length of the paths, description. */
-static void put_load_option(struct line *line, const uint8_t *data, size_t size)
+/*
+ * EFI_LOAD_OPTION, UEFI specification 3.1.3: attributes, length of the paths, description, paths, whose
+ * last node is the end of all. False, and nothing is written, for anything else.
+ */
+static bool put_load_option(struct line *line, const uint8_t *data, size_t size)
 {
+	static const uint8_t end[] = { 0x7f, 0xff, 0x04, 0x00 };
 	struct bytes_reader r = bytes_reader_init(data, size);
+	const uint8_t *description, *paths;
+	size_t length;
 
 	bytes_le32(&r);
-	bytes_le16(&r);
-	if (r.bad)
-		return;
+	length = bytes_le16(&r);
+	description = data + r.pos;
+	while (bytes_left(&r) >= 2 && bytes_le16(&r) != 0)
+		;
+	paths = length >= sizeof(end) ? bytes_take(&r, length) : NULL;
+	if (!paths || memcmp(paths + length - sizeof(end), end, sizeof(end)) != 0)
+		return false;
 	put(line, "boot entry \"");
-	put_utf16(line, data + r.pos, bytes_left(&r));
+	put_utf16(line, description, (size_t)(paths - description));
 	put(line, "\"");
+	return true;
 }
 
 static void put_boot_order(struct line *line, const uint8_t *data, size_t size)
@@ -169,9 +180,7 @@ static void put_variable(struct line *line, const struct variable *v)
 /* Of a variable alone the value may be proved: then nothing says which one it is. */
 static void put_boot_value(struct line *line, const uint8_t *data, size_t size)
 {
-	if (size > 8 && size % 2 == 0 && data[7] == 0)
-		put_load_option(line, data, size);
-	else
+	if (!put_load_option(line, data, size))
 		put_boot_order(line, data, size);
 }
 

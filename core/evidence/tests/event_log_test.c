@@ -125,6 +125,33 @@ static void make_good(struct sample *s)
 	put_event(s, 9, 0xd, "the file", 8, "/boot/vmlinuz", 14);
 }
 
+/* Of a boot variable the value alone is proved: a long boot order is none of the entries, nor the reverse. */
+static void test_boot_values(void **state)
+{
+	static const uint8_t order[] = "\0\0\1\0\2\0\3\0\4\0\5\0";
+	static const uint8_t entry[] = "\1\0\0\0\4\0D\0\0\0\x7f\xff\4\0";
+	static const uint8_t no_end[] = "\1\0\0\0\4\0D\0\0\0\x7f\xff\4\1";
+	struct event_log_event event = { .type = 0x80000002 };
+	char line[EVENT_WORDS_MAX];
+
+	(void)state;
+	event_words_write(&event, &(struct event_words){ order, 12 }, line);
+	assert_string_equal(line, "boot order 0000 0001 0002 0003 0004 0005");
+	event_words_write(&event, &(struct event_words){ entry, 14 }, line);
+	assert_string_equal(line, "boot entry \"D\"");
+	event_words_write(&event, &(struct event_words){ no_end, 14 }, line);
+	assert_null(strstr(line, "boot entry"));
+	for (size_t size = 0; size < 14; size++) {
+		uint8_t *cut = malloc(size ? size : 1);
+
+		assert_non_null(cut);
+		memcpy(cut, entry, size);
+		event_words_write(&event, &(struct event_words){ cut, size }, line);
+		assert_null(strstr(line, "boot entry"));
+		free(cut);
+	}
+}
+
 /* On the heap, so that the sanitizer sees every byte beyond it. */
 static uint8_t *copy_of(const struct sample *s)
 {
@@ -473,6 +500,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_good),
+		cmocka_unit_test(test_boot_values),
 		cmocka_unit_test(test_cut),
 		cmocka_unit_test(test_form),
 		cmocka_unit_test(test_events_of_wrong_form),
