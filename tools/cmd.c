@@ -152,6 +152,20 @@ static enum cmd_status run_with_options(const struct command *command, const cha
 	return status;
 }
 
+enum cmd_status cmd_show(const char *name, json_t *all, bool as_json, void (*print)(json_t *all))
+{
+	bool ok = all != NULL;
+
+	if (ok && as_json)
+		ok = json_dumpf(all, stdout, JSON_INDENT(2)) == 0 && putchar('\n') != EOF;
+	else if (ok)
+		print(all);
+	json_decref(all);
+	return ok && fflush(stdout) == 0 && !ferror(stdout)
+		       ? CMD_OK
+		       : cmd_error("%s: cannot write what it says", name);
+}
+
 /* NOLINTNEXTLINE(misc-no-recursion): the same. */
 enum cmd_status cmd_run_command(const struct command *command, const char *path, int argc,
 				char **argv)

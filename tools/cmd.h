@@ -3,6 +3,7 @@
 #ifndef SOCLE_TOOLS_CMD_H
 #define SOCLE_TOOLS_CMD_H
 
+#include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -40,6 +41,12 @@ bool cmd_read_input(const char *path, size_t max, struct file_bytes *bytes);
 
 /* The MESSAGE of the last of both, with the file, as it was written; "" before the first. */
 const char *cmd_last_error(void);
+
+/*
+ * Ends a command that shows something: writes it to stdout, as one JSON object or by print, and gives it
+ * up. NULL is an object for which there was no memory. name: of the command, for the line on stderr.
+ */
+enum cmd_status cmd_show(const char *name, json_t *all, bool as_json, void (*print)(json_t *all));
 
 /*
  * Runs a command, or the one of a group that argv[1] names. path is the command as it is called,

@@ -140,39 +140,21 @@ static void print_text(json_t *all)
 		printf("problem: %s\n", json_string_value(value));
 }
 
-static json_t *read_log(const char *path)
-{
-	struct host_error error;
-	struct file_bytes bytes;
-	struct event_log log;
-	json_t *all = NULL;
-
-	if (!cmd_read_input(path, EVENT_LOG_MAX, &bytes))
-		return NULL;
-	if (event_log_open(&log, bytes.data, bytes.size, &error))
-		all = describe(&log);
-	else
-		cmd_file_error(path, "%s", error.text);
-	file_free(&bytes);
-	return all;
-}
-
 static enum cmd_status show(void *arguments)
 {
 	const struct arguments *a = arguments;
-	json_t *all = read_log(a->file);
-	bool ok = true;
+	struct host_error error;
+	struct file_bytes bytes;
+	struct event_log log;
+	enum cmd_status status;
 
-	if (!all)
+	if (!cmd_read_input(a->file, EVENT_LOG_MAX, &bytes))
 		return CMD_MISUSE;
-	if (a->json)
-		ok = json_dumpf(all, stdout, JSON_INDENT(2)) == 0 && putchar('\n') != EOF;
-	else
-		print_text(all);
-	json_decref(all);
-	return ok && fflush(stdout) == 0 && !ferror(stdout)
-		       ? CMD_OK
-		       : cmd_error("eventlog: cannot write what it says");
+	status = event_log_open(&log, bytes.data, bytes.size, &error)
+			 ? cmd_show("eventlog", describe(&log), a->json, print_text)
+			 : cmd_file_error(a->file, "%s", error.text);
+	file_free(&bytes);
+	return status;
 }
 
 static const struct option_row option_rows[] = {

@@ -200,20 +200,12 @@ static enum cmd_status show(void *arguments)
 	const struct arguments *a = arguments;
 	struct report_input input;
 	json_t *all;
-	bool ok = true;
 
 	if (!load(a->file, &input))
 		return CMD_MISUSE;
 	all = describe(&input);
 	report_input_free(&input);
-	if (a->json)
-		ok = json_dumpf(all, stdout, JSON_INDENT(2)) == 0 && putchar('\n') != EOF;
-	else
-		print_text(all);
-	json_decref(all);
-	return ok && fflush(stdout) == 0 && !ferror(stdout)
-		       ? CMD_OK
-		       : cmd_error("report: cannot write what it says");
+	return cmd_show("report", all, a->json, print_text);
 }
 
 static const struct option_row option_rows[] = {
