@@ -215,6 +215,17 @@ static void filter_8(struct x86_cpuid *r, const struct cpuid_machine *machine)
 	r->edx = machine->invlpgb_count;
 }
 
+/*
+ * Secure TSC runs at one rate, GUEST_TSC_FREQ, for the guest's whole life (APM volume 2, "Secure
+ * TSC"), and it shows: a Linux whose TSC may vary prefers the host's clock (kvmclock_init()).
+ */
+static void filter_power(struct x86_cpuid *r, const struct cpuid_machine *machine)
+{
+	uint32_t invariant = machine->secure_tsc ? E7_EDX_INVARIANT_TSC : 0;
+
+	*r = (struct x86_cpuid){ .edx = (r->edx & E7_EDX_INVARIANT_TSC) | invariant };
+}
+
 static void filter_extended(struct x86_cpuid *r, uint32_t leaf, uint32_t apic_id,
 			    const struct cpuid_machine *machine)
 {
@@ -231,7 +242,7 @@ static void filter_extended(struct x86_cpuid *r, uint32_t leaf, uint32_t apic_id
 	case 0x8000001d:
 		return;
 	case 0x80000007:
-		*r = (struct x86_cpuid){ .edx = r->edx & E7_EDX_INVARIANT_TSC };
+		filter_power(r, machine);
 		return;
 	case 0x80000008:
 		filter_8(r, machine);

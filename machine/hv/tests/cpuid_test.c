@@ -112,6 +112,21 @@ static void test_invlpgb(void **state)
 	assert_int_equal(r.edx, 0);
 }
 
+/* A CPU whose own TSC may vary: the guest's does not when it is Secure TSC. Bit 8 of 80000007h EDX. */
+static void test_secure_tsc(void **state)
+{
+	struct cpuid_machine machine = { .cpus = 1 };
+	struct x86_cpuid r = { 1, 1, 1, 0xffffffff & ~(1u << 8) };
+
+	(void)state;
+	cpuid_filter(&r, 0x80000007, 0, 0, &machine);
+	assert_int_equal(r.eax | r.ebx | r.ecx | r.edx, 0);
+	machine.secure_tsc = true;
+	cpuid_filter(&r, 0x80000007, 0, 0, &machine);
+	assert_int_equal(r.eax | r.ebx | r.ecx, 0);
+	assert_int_equal(r.edx, 1u << 8);
+}
+
 static void test_unknown(void **state)
 {
 	const uint32_t leaves[] = {
@@ -229,6 +244,7 @@ int main(void)
 		cmocka_unit_test(test_unknown),
 		cmocka_unit_test(test_page),
 		cmocka_unit_test(test_invlpgb),
+		cmocka_unit_test(test_secure_tsc),
 		cmocka_unit_test(test_page_with_contents),
 		cmocka_unit_test(test_extended_state_page),
 		cmocka_unit_test(test_xcr0_in),
