@@ -50,7 +50,8 @@ def show(name, counts, seconds, output):
             print(f"      {line}")
     if failed:  # what passed is named, too, and there may be much of it
         lines = output.splitlines()
-        wrong = [line for line in lines[:-40] if line.startswith(("not ok", "FAIL"))]
+        # A test may be another run of this program, whose lines are set in.
+        wrong = [line for line in lines[:-40] if line.lstrip(" |").startswith(("not ok", "FAIL"))]
         print("\n".join("      | " + line for line in wrong[:40] + lines[-40:]), flush=True)
 
 
