@@ -27,6 +27,7 @@ from served import GET_RANDOM, World, code, simulator  # noqa: E402
 result = Results("vtpm state")
 
 COPIES = ("vtpm.state", "vtpm.state.copy")
+BEFORE_STATE = 128 + 56  # header, and what the body has before the state: state_file.c
 NV_UNAVAILABLE = 0x923
 DEFINED = 0x14C  # TPM_RC_NV_DEFINED
 NV_INDEX = 0x01500020
@@ -115,6 +116,23 @@ def test_corruption(world, count):
         (state / name).unlink()
         with world.served("--state", state) as it:
             result(counter(it) == value, f"a lost {name} costs nothing")
+
+
+def test_every_byte(world):
+    """Each byte before the state itself counts, also those that are not in use."""
+    key = world.work / "every-key"
+    key.write_bytes(bytes(32))
+    for name, options in (("with a checksum", ()), ("sealed", ("--key", key))):
+        state = world.work / f"every byte {name}"
+        make(world, state, *options)
+        good = (state / COPIES[0]).read_bytes()
+        taken = []
+        for at in range(BEFORE_STATE):
+            for copy in COPIES:
+                (state / copy).write_bytes(good[:at] + bytes([good[at] ^ 0x10]) + good[at + 1:])
+            if "no other copy is good" not in (refusal(world, state, *options) or ""):
+                taken.append(at)
+        result(not taken, f"each byte before the state counts, {name}", taken)
 
 
 def test_no_state(world):
@@ -362,6 +380,7 @@ def main():
         world = World(socle, profiles, Path(work))
         test_no_state(world)
         test_corruption(world, 400 if every else 60)
+        test_every_byte(world)
         test_sealed(world)
         test_profile(world)
         test_full_disk(world)

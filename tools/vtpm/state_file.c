@@ -121,11 +121,24 @@ static bool protect_body(const struct state_file *file, struct body *body, size_
 	return SHA256((const uint8_t *)&body->generation, size, body->tag);
 }
 
+/* What stands before generation is in no digest: what of it is not used has to be zeros. */
+static bool unused_is_zero(const struct state_file *file, const struct body *body)
+{
+	static const struct body zeros;
+	size_t tag_size = file->sealed ? GCM_TAG_SIZE : sizeof(body->tag);
+
+	return (file->sealed || memcmp(body->nonce, zeros.nonce, sizeof(body->nonce)) == 0) &&
+	       memcmp(body->reserved, zeros.reserved, sizeof(body->reserved)) == 0 &&
+	       memcmp(body->tag + tag_size, zeros.tag, sizeof(body->tag) - tag_size) == 0;
+}
+
 static bool open_body(const struct state_file *file, struct body *body, size_t state_size)
 {
 	uint8_t digest[SHA256_DIGEST_LENGTH];
 	size_t size = protected_size(state_size);
 
+	if (!unused_is_zero(file, body))
+		return false;
 	if (file->sealed)
 		return cipher_body(file, body, size, false);
 	return SHA256((const uint8_t *)&body->generation, size, digest) &&
