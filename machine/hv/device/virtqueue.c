@@ -123,47 +123,48 @@ bool virtqueue_is_reachable(const struct virtqueue_chain *chain)
 	return true;
 }
 
+/*
+ * How many of the size bytes at offset, counted from the piece first, lie together, and at which
+ * gpa; 0 past the piece before end.
+ */
+static size_t part_at(const struct virtqueue_chain *chain, unsigned int first, unsigned int end,
+		      uint64_t offset, size_t size, uint64_t *gpa)
+{
+	for (unsigned int i = first; i < end; i++) {
+		const struct virtqueue_piece *piece = &chain->pieces[i];
+
+		if (offset < piece->size) {
+			*gpa = piece->gpa + offset;
+			return piece->size - offset < size ? piece->size - offset : size;
+		}
+		offset -= piece->size;
+	}
+	return 0;
+}
+
 bool virtqueue_read(const struct virtqueue_chain *chain, uint64_t offset, void *to, size_t size)
 {
 	uint8_t *bytes = to;
+	uint64_t gpa;
 
-	for (unsigned int i = 0; i < chain->reads && size != 0; i++) {
-		const struct virtqueue_piece *piece = &chain->pieces[i];
-		size_t part;
-
-		if (offset >= piece->size) {
-			offset -= piece->size;
-			continue;
-		}
-		part = piece->size - offset < size ? piece->size - offset : size;
-		if (!guest_read_shared(piece->gpa + offset, bytes, part))
+	for (size_t part; size != 0; size -= part, offset += part, bytes += part) {
+		part = part_at(chain, 0, chain->reads, offset, size, &gpa);
+		if (part == 0 || !guest_read_shared(gpa, bytes, part))
 			return false;
-		bytes += part;
-		size -= part;
-		offset = 0;
 	}
-	return size == 0;
+	return true;
 }
 
 bool virtqueue_write(const struct virtqueue_chain *chain, uint64_t offset, const void *from,
 		     size_t size)
 {
 	const uint8_t *bytes = from;
+	uint64_t gpa;
 
-	for (unsigned int i = chain->reads; i < chain->count && size != 0; i++) {
-		const struct virtqueue_piece *piece = &chain->pieces[i];
-		size_t part;
-
-		if (offset >= piece->size) {
-			offset -= piece->size;
-			continue;
-		}
-		part = piece->size - offset < size ? piece->size - offset : size;
-		if (!guest_write_shared(piece->gpa + offset, bytes, part))
+	for (size_t part; size != 0; size -= part, offset += part, bytes += part) {
+		part = part_at(chain, chain->reads, chain->count, offset, size, &gpa);
+		if (part == 0 || !guest_write_shared(gpa, bytes, part))
 			return false;
-		bytes += part;
-		size -= part;
-		offset = 0;
 	}
-	return size == 0;
+	return true;
 }
