@@ -26,7 +26,8 @@ def directives(data):
 
 
 def pages(data):
-    """Yields (page type, gPA, contents) of every 4 KiB page of the launch, in order."""
+    """Yields (page type, gPA, contents) of every 4 KiB page of the launch, in order. The platform is the one of
+    compatibility mask 1."""
     areas = {}
     for kind, content in directives(data):
         if kind == PARAMETER_AREA:
@@ -40,11 +41,11 @@ def pages(data):
             gpa, _, where = struct.unpack_from('<QII', content)
             yield VMSA, gpa, data[where:where + PAGE]
         elif kind == PAGE_DATA:
-            gpa, _, where, flags, page_type, _ = struct.unpack('<QIIIHH', content)
-            if flags & 4:
+            gpa, mask, where, flags, page_type, _ = struct.unpack('<QIIIHH', content)
+            if flags & 4 or not mask & 1:
                 continue
             size = 0x200000 if flags & 1 else PAGE
-            measured = {0: UNMEASURED if flags & 2 else NORMAL, 1: SECRETS, 2: CPUID}[page_type]
+            measured = {0: UNMEASURED if flags & 2 else NORMAL, 1: SECRETS, 2: CPUID, 3: CPUID}[page_type]
             memory = data[where:where + size] if where else bytes(size)
             for step in range(0, size, PAGE):
                 yield measured, gpa + step, memory[step:step + PAGE]

@@ -6,7 +6,8 @@
 
 A file of every directive (made here, without Socle's code) starts a tiny guest, which says what it
 finds; under two memory sizes and two numbers of vCPUs. ACPI tables are judged by ACPICA's iasl, the
-device tree by dtc, both besides the literals here.
+device tree by dtc, both besides the literals here. The ID block is signed by python3-cryptography over a
+launch digest of our second reader, and read back in a report.
 """
 
 import pathlib
@@ -17,6 +18,8 @@ import sys
 import tempfile
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
+import id_block  # noqa: E402
+import igvm_digest  # noqa: E402
 import igvm_file  # noqa: E402
 import machine  # noqa: E402
 from igvm_file import PAGE  # noqa: E402
@@ -35,7 +38,9 @@ RIP = 0x178  # in a VMSA: APM volume 2, table B-4
 MIB = 1 << 20
 # mov dword [SECOND_FLAG], 1; jmp to itself
 CODE = b"\xc7\x05" + struct.pack("<II", SECOND_FLAG, 1) + b"\xeb\xfe"
-CONFIGURATIONS = [(1, 64), (2, 128)]  # vCPUs, MiB
+POLICY = 0x30000
+FAMILY, IMAGE, SVN = bytes(range(0xa0, 0xb0)), bytes(range(0x10, 0x20)), 0x01020304
+CONFIGURATIONS = [(1, 64, True), (2, 128, True), (1, 128, False), (2, 64, False)]  # vCPUs, MiB, author key
 # Machines read below 4 GiB: RAM with a hole for video memory (tests/machine/guest, PC architecture).
 HOLE = (0xa0, 0x20)
 
@@ -211,6 +216,36 @@ def judge_pages(result, parts):
                for i in range(extended[0])), "CPUID_XF lists extended state alone")
 
 
+class Signer:
+    """Two keys, and what they make of a file."""
+
+    def __init__(self):
+        self.id_key, self.author = id_block.new_key(), id_block.new_key()
+
+    def content(self, image, author=True, policy=POLICY):
+        return id_block.content(self.id_key, self.author if author else None,
+                                bytes.fromhex(igvm_digest.digest(image)), policy, FAMILY, IMAGE, SVN)
+
+    def sign(self, image, author=True):
+        igvm = igvm_file.Igvm(image)
+        igvm.add(igvm_file.ID_BLOCK, self.content(image, author))
+        return igvm.bytes()
+
+
+def judge_report(result, signer, image, author, parts):
+    """ATTESTATION_REPORT of the firmware ABI: offsets and meanings."""
+    report = parts.get("report", b"").ljust(0x4a0, b"\0")
+    wanted = ((0x04, struct.pack("<I", SVN), "GUEST_SVN"), (0x08, struct.pack("<Q", POLICY), "POLICY"),
+              (0x10, FAMILY, "FAMILY_ID"), (0x20, IMAGE, "IMAGE_ID"),
+              (0x48, struct.pack("<I", author), "AUTHOR_KEY_EN, and the VCEK signs"),
+              (0x90, bytes.fromhex(igvm_digest.digest(image)), "MEASUREMENT"),
+              (0xe0, id_block.key_digest(signer.id_key), "ID_KEY_DIGEST"),
+              (0x110, id_block.key_digest(signer.author) if author else bytes(48), "AUTHOR_KEY_DIGEST"))
+    for at, value, name in wanted:
+        result(report[at:at + len(value)] == value, f"the report has the ID block's {name}",
+               report[at:at + len(value)].hex())
+
+
 class Runner:
     def __init__(self, socle, hv, keys, folder):
         self.socle, self.hv, self.keys, self.folder = socle, hv, keys, folder
@@ -244,6 +279,83 @@ def try_cpuid(result, runner, good):
                f"the AMD-SP refuses a CPUID page with {name}", f"{stop} {output}")
 
 
+def same(at, value):
+    def change(block):
+        block[at:at + len(value)] = value
+    return change
+
+
+def flip(at):
+    def change(block):
+        block[at] ^= 1
+    return change
+
+
+def words(at, value):
+    return same(at, struct.pack("<I", value))
+
+
+def without_author(block):
+    block[id_block.AUTHOR_SIGNATURE:] = bytes(id_block.SIZE - id_block.AUTHOR_SIGNATURE)
+
+
+ID_SIGNED, AUTHOR_SIGNED = "BAD_SIGNATURE: the ID key", "BAD_SIGNATURE: the author key"
+# What is changed in a block that was good, and what SNP_LAUNCH_FINISH, or the format, says to it.
+BAD_BLOCKS = [
+    ("of another launch", flip(id_block.DIGEST + 47), "BAD_MEASUREMENT"),
+    ("version 2", words(id_block.VERSION, 2), "INVALID_PARAM: its version"),
+    ("another algorithm of the ID key", words(id_block.ID_ALGORITHM, 2), "INVALID_PARAM: the ID key's algorithm"),
+    ("another algorithm of the author key", words(id_block.AUTHOR_ALGORITHM, 0),
+     "INVALID_PARAM: the author key's algorithm"),
+    ("another family", flip(id_block.FAMILY), ID_SIGNED),
+    ("another image", flip(id_block.IMAGE + 15), ID_SIGNED),
+    ("another SVN", words(id_block.SVN, SVN + 1), ID_SIGNED),
+    ("R of the ID key's signature", flip(id_block.ID_SIGNATURE), ID_SIGNED),
+    ("S of the ID key's signature", flip(id_block.ID_SIGNATURE + 72), ID_SIGNED),
+    ("a signature of zeros", same(id_block.ID_SIGNATURE, bytes(144)), ID_SIGNED),
+    ("R above the curve's order", same(id_block.ID_SIGNATURE + 48, b"\1"), ID_SIGNED),
+    ("S that is the curve's order", same(id_block.ID_SIGNATURE + 72, id_block.ORDER.to_bytes(72, "little")),
+     ID_SIGNED),
+    ("an ID key of another curve", words(id_block.ID_KEY, 1), ID_SIGNED),
+    ("an ID key that is no point", flip(id_block.ID_KEY + 8 + 72), ID_SIGNED),
+    ("an ID key beyond the field", same(id_block.ID_KEY + 8 + 48, b"\1"), ID_SIGNED),
+    ("the author's signature", flip(id_block.AUTHOR_SIGNATURE), AUTHOR_SIGNED),
+    ("an author key that is no point", flip(id_block.AUTHOR_KEY + 8), AUTHOR_SIGNED),
+    ("an author key of another curve", words(id_block.AUTHOR_KEY, 1), AUTHOR_SIGNED),
+    ("an author key of zeros", without_author, AUTHOR_SIGNED),
+    ("an author key that is not enabled", same(id_block.AUTHOR_ENABLED, b"\0"),
+     "SNP_ID_BLOCK has an author key that is not enabled"),
+    ("AuthorKeyEnabled 2", same(id_block.AUTHOR_ENABLED, b"\2"), "AuthorKeyEnabled of SNP_ID_BLOCK"),
+    ("a reserved byte", same(id_block.AUTHOR_ENABLED + 3, b"\1"), "reserved field of SNP_ID_BLOCK"),
+    ("a reserved word of a key", words(id_block.ID_KEY + 4, 1), "reserved field of SNP_ID_BLOCK"),
+]
+
+
+def try_id_blocks(result, runner, signer, good):
+    """Each is refused before the guest runs; so is a good one beside another policy, or by exchanged keys."""
+    blocks = []
+    for name, change, why in BAD_BLOCKS:
+        block = signer.content(good)
+        change(block)
+        blocks.append((name, block, why))
+    blocks.append(("another policy than the file's", signer.content(good, policy=POLICY | 1 << 19), ID_SIGNED))
+    block = signer.content(good)
+    block[id_block.ID_KEY:id_block.AUTHOR_SIGNATURE] = id_block.public(signer.author)
+    blocks.append(("the author's key for the ID key", block, ID_SIGNED))
+    block = signer.content(good)
+    block[id_block.AUTHOR_KEY:] = id_block.public(signer.id_key)
+    blocks.append(("the ID key for the author's key", block, AUTHOR_SIGNED))
+    for name, block, why in blocks:
+        igvm = igvm_file.Igvm(good)
+        igvm.add(igvm_file.ID_BLOCK, block)
+        image = runner.folder / "id-block.igvm"
+        image.write_bytes(igvm.bytes())
+        stop, output, log = runner.run(image, f"id-block {name}".replace(" ", "-"), 1, 64)
+        said = (stop or {}).get("message", "") + output
+        result((stop is None or stop["status"] == 1) and why in said and log == "",
+               f"an SNP_ID_BLOCK with {name} is refused", f"{stop} {output}")
+
+
 def main():
     socle, guest, hv, keys = (pathlib.Path(word).resolve() for word in sys.argv[1:5])
     result = Results("directives")
@@ -254,21 +366,24 @@ def main():
                            "--cpuid-page", hex(CPUID_PAGE), "--secrets-page", hex(SECRETS_PAGE))
         good = image.read_bytes()
         runner = Runner(socle, hv, keys, folder)
-        for cpus, mib in CONFIGURATIONS:
-            print(f"# {cpus} vCPUs, {mib} MiB", flush=True)
-            image.write_bytes(every_directive(good, cpus))
-            stop, output, log = runner.run(image, f"of-{cpus}", cpus, mib)
+        signer = Signer()
+        for cpus, mib, author in CONFIGURATIONS:
+            print(f"# {cpus} vCPUs, {mib} MiB, author key: {author}", flush=True)
+            image.write_bytes(signer.sign(every_directive(good, cpus), author))
+            stop, output, log = runner.run(image, f"of-{cpus}-{mib}", cpus, mib)
             checked = [line for line in log.splitlines() if line.startswith(("ok ", "not ok "))]
             for line in checked:
                 result(line.startswith("ok "), line.partition("ok ")[2])
             parts = shown(log)
             if not result(stop and stop.get("code") == 0 and "end" in parts and
-                          len(checked) == (8 if cpus > 1 else 4), "the guest says all",
+                          len(checked) == (11 if cpus > 1 else 7), "the guest says all",
                           f"{stop} {output} {log[-300:]}"):
                 continue
             judge_parameters(result, folder, parts, cpus, mib * MIB)
             judge_pages(result, parts)
+            judge_report(result, signer, image.read_bytes(), author, parts)
         try_cpuid(result, runner, good)
+        try_id_blocks(result, runner, signer, good)
     return result.finish()
 
 

@@ -4,7 +4,10 @@
  * runner (../directives_test.py), which made the file and knows the machine, judges it. The rules that
  * a guest itself can tell are checked here.
  */
+#include <string.h>
+
 #include "tests/machine/guest/guest.h"
+#include "tests/machine/rules/message.h"
 
 /* Places that the runner puts things at. */
 #define PARAMETERS 0x2000000ull
@@ -16,7 +19,9 @@
 #define SECOND_FLAG 0x2016000ull /* the second vCPU writes 1 there */
 #define LARGE_PAGE 0x2200000ull
 #define CPUID_PAGE 0x701000ull
+#define SECRETS_PAGE 0x702000ull
 #define CPUID_XF_PAGE 0x703000ull
+#define GUEST_REQUEST 0x80000011ull
 
 #define MSR_APIC_BASE 0x1bu
 #define APIC_BASE_X2APIC 0xfee00d00u /* of the boot CPU, enabled, with MSRs */
@@ -98,6 +103,40 @@ static void check_second_vcpu(void)
 	check("and starts it with the file's VMSA", *flag, 1);
 }
 
+static void share(uint8_t *page)
+{
+	(void)pvalidate((uint64_t)page, SNP_PAGE_4K, 0);
+	(void)page_make_shared((uint64_t)page);
+}
+
+/* What the AMD-SP says of the launch, its SNP_ID_BLOCK among it (firmware ABI, MSG_REPORT_REQ). */
+static void show_report(void)
+{
+	static uint8_t request_page[4096] __attribute__((aligned(4096)));
+	static uint8_t response_page[4096] __attribute__((aligned(4096)));
+	static union {
+		struct message_response response;
+		uint8_t page[4096];
+	} answer;
+	const uint8_t *key = ((const struct snp_secrets *)private_view(SECRETS_PAGE))->vmpck[0];
+	struct message_request request = message_report(0, 1);
+	struct ghcb_answer host;
+
+	share(request_page);
+	share(response_page);
+	message_seal(&request, key);
+	message_put((uint64_t)request_page, &request);
+	host = ghcb_exit(GUEST_REQUEST, (uint64_t)request_page, (uint64_t)response_page);
+	check("the host passes a request for a report on", host.result | host.info_2, 0);
+	message_get((uint64_t)response_page, &answer.response);
+	check("the AMD-SP answers it", message_open(&answer.response, key), 1);
+	check("  with a report", answer.response.response.status, PSP_STATUS_OK);
+	memmove(answer.page, &answer.response.response.report, sizeof(struct psp_report));
+	memset(answer.page + sizeof(struct psp_report), 0,
+	       sizeof(answer) - sizeof(struct psp_report));
+	show("= report", answer.page);
+}
+
 void test_main(void)
 {
 	show_parameters();
@@ -108,6 +147,7 @@ void test_main(void)
 	show("= CPUID", private_view(CPUID_PAGE));
 	show("= CPUID_XF", private_view(CPUID_XF_PAGE));
 	check_pages();
+	show_report();
 	check_second_vcpu();
 	say("= end");
 }

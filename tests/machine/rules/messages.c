@@ -6,9 +6,8 @@
  */
 #include <string.h>
 
-#include "abi/psp.h"
 #include "tests/machine/rules/families.h"
-#include "tests/machine/rules/gcm.h"
+#include "tests/machine/rules/message.h"
 
 #define SECTION "SEV-SNP Firmware ABI, SNP_GUEST_REQUEST"
 #define SECRETS_PAGE 0x702000ull
@@ -105,71 +104,31 @@ static void spoil_header(struct psp_msg_header *h, unsigned int how)
 	}
 }
 
-static void to_iv(uint64_t seqno, uint8_t iv[12])
-{
-	memset(iv, 0, 12);
-	memcpy(iv, &seqno, 8);
-}
-
 static void write_request(const struct message *m)
 {
-	struct {
-		struct psp_msg_header header;
-		struct psp_report_req request;
-	} whole = {
-		.header = { .seqno = next_seqno[m->key],
-			    .algo = PSP_MSG_ALGO_AES_256_GCM,
-			    .header_version = PSP_MSG_HEADER_VERSION,
-			    .header_size = PSP_MSG_HEADER_SIZE,
-			    .type = PSP_MSG_REPORT_REQ,
-			    .version = PSP_MSG_VERSION,
-			    .size = sizeof(struct psp_report_req),
-			    .vmpck = (uint8_t)m->key },
-		.request = { .vmpl = m->key },
-	};
-	volatile uint8_t *to = shared_view((uint64_t)request_page);
-	uint8_t iv[12];
+	struct message_request whole = message_report(m->key, next_seqno[m->key]);
 
 	whole.request.report_data[0] = 0x5a;
 	whole.request.vmpl -= m->how == HIGHER_LEVEL;
 	whole.request.vmpl = m->how == LEVEL_FOUR ? 4 : whole.request.vmpl;
 	whole.request.reserved[5] = m->how == RESERVED_BYTES;
 	spoil_header(&whole.header, m->how);
-	to_iv(whole.header.seqno, iv);
-	gcm_seal(&(struct gcm_message){ keys[m->how == OTHER_KEY ? (m->key + 1) % 4 : m->key], iv,
-					(uint8_t *)&whole.header + PSP_MSG_AAD_OFFSET,
-					PSP_MSG_HEADER_SIZE - PSP_MSG_AAD_OFFSET,
-					(uint8_t *)&whole.request, sizeof(whole.request) },
-		 whole.header.authtag);
+	message_seal(&whole, keys[m->how == OTHER_KEY ? (m->key + 1) % 4 : m->key]);
 	whole.header.authtag[3] ^= m->how == TAG;
-	for (size_t i = 0; i < 4096; i++)
-		to[i] = i < sizeof(whole) ? ((uint8_t *)&whole)[i] : 0;
+	message_put((uint64_t)request_page, &whole);
 }
 
 /* What the answer says: its status, or what is wrong with it, from bit 32 on. */
 static uint64_t read_response(const struct message *m)
 {
-	static struct {
-		struct psp_msg_header header;
-		struct psp_report_rsp response;
-	} whole;
-	const volatile uint8_t *from = shared_view((uint64_t)response_page);
-	uint8_t tag[16], iv[12];
+	static struct message_response whole;
 
-	for (size_t i = 0; i < sizeof(whole); i++)
-		((uint8_t *)&whole)[i] = from[i];
+	message_get((uint64_t)response_page, &whole);
 	if (whole.header.seqno != next_seqno[m->key] + 1)
 		return 1ull << 32;
-	if (whole.header.type != PSP_MSG_REPORT_RSP || whole.header.vmpck != m->key ||
-	    whole.header.size > sizeof(whole.response))
+	if (whole.header.type != PSP_MSG_REPORT_RSP || whole.header.vmpck != m->key)
 		return 2ull << 32;
-	to_iv(whole.header.seqno, iv);
-	gcm_open(&(struct gcm_message){ keys[m->key], iv,
-					(uint8_t *)&whole.header + PSP_MSG_AAD_OFFSET,
-					PSP_MSG_HEADER_SIZE - PSP_MSG_AAD_OFFSET,
-					(uint8_t *)&whole.response, whole.header.size },
-		 tag);
-	if (memcmp(tag, whole.header.authtag, sizeof(tag)) != 0)
+	if (!message_open(&whole, keys[m->key]))
 		return 3ull << 32;
 	if (whole.response.status != PSP_STATUS_OK)
 		return whole.response.status;
