@@ -97,8 +97,12 @@ static void prepare_open_plane(struct vcpu *v, struct plane *p)
 	window_close(b);
 	if (!nmi && !maskable_pending(a))
 		return;
-	if (in_shadow(p) || (nmi && (b->event_inj & SVM_EVENT_VALID))) {
-		timer_retry_soon(v);
+	if (in_shadow(p)) {
+		timer_retry_soon(v, a->shadow_held);
+		return;
+	}
+	if (nmi && (b->event_inj & SVM_EVENT_VALID)) {
+		timer_retry_soon(v, 0);
 		return;
 	}
 	if (!(b->event_inj & SVM_EVENT_VALID))
@@ -121,7 +125,7 @@ static void prepare_restricted_plane(struct vcpu *v, struct plane *p)
 	case DOORBELL_FULL:
 		/* Taken again at the next exit, which the guest makes when it has looked. */
 		if (!can_signal)
-			timer_retry_soon(v);
+			timer_retry_soon(v, 0);
 		return;
 	case DOORBELL_SIGNAL:
 		inject(p->vmcb, X86_VECTOR_HV | SVM_EVENT_TYPE_EXCEPTION);

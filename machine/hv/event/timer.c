@@ -82,13 +82,20 @@ static uint64_t earlier(uint64_t a, uint64_t b)
 	return b != 0 && (a == 0 || b < a) ? b : a;
 }
 
+static bool is_looked_at(const struct vcpu *v, const struct plane *p)
+{
+	return p->vmpl <= v->current || p->state == PLANE_HALTED;
+}
+
 void timer_rearm(struct vcpu *v)
 {
 	uint64_t now = clock_now(), first = earlier(storm_deadline(v), overlap_deadline(v));
 
-	for (unsigned int vmpl = 0; vmpl <= v->current; vmpl++) {
+	for (unsigned int vmpl = 0; vmpl < SNP_VMPL_COUNT; vmpl++) {
 		struct plane_apic *a = v->planes[vmpl].apic;
 
+		if (!is_looked_at(v, &v->planes[vmpl]))
+			continue;
 		timer_advance(&v->planes[vmpl], now);
 		first = earlier(first, a->apic.timer_deadline);
 		first = earlier(first, a->fault.late_at);
@@ -96,10 +103,10 @@ void timer_rearm(struct vcpu *v)
 	set(v, first, now);
 }
 
-void timer_retry_soon(struct vcpu *v)
+void timer_retry_soon(struct vcpu *v, unsigned int tries)
 {
 	uint64_t now = clock_now();
-	uint64_t soon = now + lapic_clocks(RETRY_MICROSECONDS);
+	uint64_t soon = now + lapic_clocks(RETRY_MICROSECONDS << tries);
 	uint64_t armed = deadlines[v->id];
 
 	if (armed == 0 || armed > soon)

@@ -49,6 +49,18 @@ static bool choose_plane(struct vcpu *v)
 	return false;
 }
 
+/*
+ * Setting the timer of this CPU takes what is due by then, which no interrupt will announce any more. So the
+ * planes that choose_plane() found without work are looked at again.
+ */
+static bool is_overtaken(struct vcpu *v)
+{
+	for (unsigned int vmpl = 0; vmpl < v->current; vmpl++)
+		if (wants_to_run(v, &v->planes[vmpl]))
+			return true;
+	return false;
+}
+
 static void idle(struct vcpu *v)
 {
 	hv_unlock();
@@ -134,6 +146,8 @@ _Noreturn void run_loop(struct vcpu *v)
 			continue;
 		hold_enter(v);
 		inject_before_run(v);
+		if (is_overtaken(v))
+			continue;
 		enter(v);
 		/* Another vCPU may have taken the plane away between VMRUN and the lock. */
 		if (!vcpu_plane(v)->loaded)
