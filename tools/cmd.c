@@ -152,6 +152,13 @@ static enum cmd_status run_with_options(const struct command *command, const cha
 	return status;
 }
 
+enum cmd_status cmd_shown(const char *name, bool ok)
+{
+	return ok && fflush(stdout) == 0 && !ferror(stdout)
+		       ? CMD_OK
+		       : cmd_error("%s: cannot write what it says", name);
+}
+
 enum cmd_status cmd_show(const char *name, json_t *all, bool as_json, void (*print)(json_t *all))
 {
 	bool ok = all != NULL;
@@ -161,9 +168,7 @@ enum cmd_status cmd_show(const char *name, json_t *all, bool as_json, void (*pri
 	else if (ok)
 		print(all);
 	json_decref(all);
-	return ok && fflush(stdout) == 0 && !ferror(stdout)
-		       ? CMD_OK
-		       : cmd_error("%s: cannot write what it says", name);
+	return cmd_shown(name, ok);
 }
 
 /* NOLINTNEXTLINE(misc-no-recursion): the same. */

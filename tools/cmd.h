@@ -48,6 +48,9 @@ const char *cmd_last_error(void);
  */
 enum cmd_status cmd_show(const char *name, json_t *all, bool as_json, void (*print)(json_t *all));
 
+/* The end of that for what is printed by other means: ok: so far nothing went wrong. */
+enum cmd_status cmd_shown(const char *name, bool ok);
+
 /*
  * Runs a command, or the one of a group that argv[1] names. path is the command as it is called,
  * without "socle "; "" for all of them.

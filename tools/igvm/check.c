@@ -49,7 +49,7 @@ static enum cmd_status check_file(const struct arguments *a, const struct igvm_f
 				      offset);
 	hex_write(hex, digest.value, sizeof(digest.value));
 	printf("%s takes it, measurement %s\n", host->name, hex);
-	return fflush(stdout) == 0 ? CMD_OK : cmd_error("igvm check: cannot write");
+	return cmd_shown("igvm check", true);
 }
 
 static enum cmd_status check(void *arguments)

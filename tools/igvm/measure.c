@@ -38,7 +38,7 @@ static enum cmd_status measure(void *arguments)
 		printf("{\"measurement\": \"%s\"}\n", hex);
 	else
 		printf("%s%s", hex, a->form == FORM_BARE ? "" : "\n");
-	return fflush(stdout) == 0 ? CMD_OK : cmd_error("igvm measure: cannot write the digest");
+	return cmd_shown("igvm measure", true);
 }
 
 static const struct option_row option_rows[] = {

@@ -336,16 +336,14 @@ static json_t *json_id_block(const struct contents *c)
 			 "image_id", image);
 }
 
-static bool print_json(const struct contents *c)
+static json_t *json_contents(const struct contents *c)
 {
 	const struct igvm_file *f = &c->file;
 	json_t *runs = json_array();
-	json_t *root;
-	bool ok;
 
 	for (size_t i = 0; i < c->run_count; i++)
 		json_array_append_new(runs, json_run(&c->runs[i]));
-	root = json_pack("{s:i, s:I, s:s, s:o, s:o, s:s, s:I, s:o, s:o, s:o, s:o}", "format",
+	return json_pack("{s:i, s:I, s:s, s:o, s:o, s:s, s:I, s:o, s:o, s:o, s:o}", "format",
 			 (int)f->header.format_version, "size", (json_int_t)f->size, "platform",
 			 "sev-snp", "platforms", json_platforms(f), "policy",
 			 f->has_policy ? json_hex(f->policy) : json_null(), "measurement",
@@ -353,18 +351,14 @@ static bool print_json(const struct contents *c)
 			 "loader_parameters", json_loader_parameters(c), "id_block",
 			 json_id_block(c), "parameters",
 			 c->has_params ? json_params(&c->params) : json_null());
-	ok = root && json_dumpf(root, stdout, JSON_INDENT(2)) == 0 && putchar('\n') != EOF;
-	json_decref(root);
-	return ok;
 }
 
 static enum cmd_status print(const struct contents *c, bool json)
 {
-	if (json && !print_json(c))
-		return cmd_error("igvm show: cannot write JSON");
-	if (!json)
-		print_text(c);
-	return fflush(stdout) == 0 ? CMD_OK : cmd_error("igvm show: cannot write");
+	if (json)
+		return cmd_show("igvm show", json_contents(c), true, NULL);
+	print_text(c);
+	return cmd_shown("igvm show", true);
 }
 
 struct arguments {
