@@ -10,7 +10,7 @@
 
 #include "core/evidence/host/amd_certificates.h"
 #include "core/evidence/host/report_input.h"
-#include "tools/certs/http.h"
+#include "tools/certs/fetch.h"
 #include "tools/certs/kds.h"
 #include "tools/cmd.h"
 #include "tools/options.h"
@@ -145,7 +145,7 @@ static bool take_cached(struct job *job, enum kds_item item, const char *path, c
 static bool fetch(struct job *job, enum kds_item item, const char *path)
 {
 	const struct arguments *a = job->arguments;
-	const struct http_limits limits = { a->authorities, a->seconds };
+	const struct fetch_limits limits = { a->authorities, a->seconds };
 	char url[URL_MAX], where[KDS_PATH_MAX];
 	struct host_error error;
 	struct file_bytes bytes;
@@ -155,7 +155,7 @@ static bool fetch(struct job *job, enum kds_item item, const char *path)
 	kds_path(&job->wanted, item, where);
 	if (snprintf(url, sizeof(url), "%s%s", a->server, where) >= (int)sizeof(url))
 		return cmd_error("certs: the server's address is too long") == CMD_OK;
-	if (!http_get(url, &limits, kds_item_size_max(item), &bytes, &error)) {
+	if (!fetch_get(url, &limits, kds_item_size_max(item), &bytes, &error)) {
 		cmd_file_error(url, "%s", error.text);
 		return false;
 	}

@@ -150,14 +150,14 @@ static void name_policy(const struct file_bytes *file, char name[NAME_SIZE])
 }
 
 /* Of a policy that was read. */
-static bool looks_at_report_alone(const struct file_bytes *file)
+static bool looks_at(const struct file_bytes *file, const char *what)
 {
 	json_t *json = json_loadb((const char *)file->data, file->size, 0, NULL);
 	const char *look_at = json_string_value(json_object_get(json, "look_at"));
-	bool alone = look_at && strcmp(look_at, "report") == 0;
+	bool so = look_at && strcmp(look_at, what) == 0;
 
 	json_decref(json);
-	return alone;
+	return so;
 }
 
 static bool open_policy(const struct arguments *a, struct opened *o)
@@ -172,11 +172,12 @@ static bool open_policy(const struct arguments *a, struct opened *o)
 	o->policy = socle_policy_read((const char *)file.data, file.size, wrong);
 	if (!o->policy)
 		cmd_file_error(a->policy, "%s", wrong);
-	else if (looks_at_report_alone(&file))
+	else if (looks_at(&file, "report"))
 		cmd_file_error(a->policy, "look_at: a report alone answers no nonce; quote or keys "
 					  "is wanted");
 	else
 		ok = true;
+	o->options.judge.keys_only = ok && looks_at(&file, "keys");
 	file_free(&file);
 	if (ok)
 		o->policy = rules_with_crls(o->policy, &a->crls);
@@ -206,11 +207,14 @@ static bool open_part(enum socle_part part, const char *path, struct file_bytes 
 
 static bool open_store(const struct arguments *a, struct opened *o)
 {
-	o->options.nonces = a->etcd.url_count ? nonces_in_etcd(&a->etcd, a->nonces)
-					      : nonces_in_memory(a->nonces);
+	struct host_error error;
+
+	if (a->etcd.url_count)
+		o->options.nonces = nonces_in_etcd(&a->etcd, a->nonces, &error);
+	else if (!(o->options.nonces = nonces_in_memory(a->nonces)))
+		host_fail(&error, "out of memory for %llu nonces", (unsigned long long)a->nonces);
 	if (!o->options.nonces)
-		cmd_error("verify serve: out of memory for %llu nonces",
-			  (unsigned long long)a->nonces);
+		cmd_error("verify serve: %s", error.text);
 	return o->options.nonces;
 }
 
@@ -372,8 +376,8 @@ static const struct option_status statuses[] = {
 const struct command cmd_verify_serve = {
 	.name = "serve",
 	.summary = "give verdicts over HTTPS",
-	.about = "Gives nonces to whoever asks over HTTPS, and verdicts on evidence that answers "
-		 "them. "
+	.about = "Gives nonces to whoever asks over HTTPS, challenges for keys that no manifest "
+		 "attests, and verdicts on evidence that answers them. "
 		 "A nonce is good once, for 120 seconds. What is demanded of evidence is yours: it "
 		 "comes from these options alone.\n"
 		 "The line \"listening PORT\" says that it is ready. Each request is a line on "

@@ -12,7 +12,6 @@ compared between two quarters of the time: the second, when all has been used on
 import argparse
 import http.client
 import random
-import ssl
 import sys
 import tempfile
 import threading
@@ -27,11 +26,41 @@ GROWTH = 1 << 20  # bytes that are no growth: threads that have not all been bus
 results = Results("verify serve, load")
 
 
+class Connection(http.client.HTTPSConnection):
+    """One that can say what it was at when it was lost."""
+
+    doing, requests, quiet, begun, idle = "nothing", 0, 0.0, 0.0, 0.0
+
+    def connect(self):
+        self.doing, self.requests, self.begun = "connecting", 0, time.monotonic()
+        super().connect()
+        self.quiet = time.monotonic()
+
+    def request(self, method, url, *words, **more):
+        if not self.sock:
+            self.connect()
+        self.doing, self.begun, self.idle = f"{method} {url}", time.monotonic(), time.monotonic() - self.quiet
+        self.requests += 1
+        super().request(method, url, *words, **more)
+
+    def getresponse(self):
+        answer = super().getresponse()
+        self.quiet = time.monotonic()
+        return answer
+
+    def story(self):
+        return f"{self.doing}, request {self.requests}, begun {time.monotonic() - self.begun:.1f} s ago, after " \
+            f"{self.idle:.1f} s without one"
+
+
 class Load:
     def __init__(self, service, guests, rate, clients):
         self.service, self.guests = service, guests
         self.pause = clients / rate if rate else 0
-        self.lock, self.codes, self.wrong, self.lost = threading.Lock(), {}, [], 0
+        self.lock, self.codes, self.wrong, self.lost = threading.Lock(), {}, [], []
+
+    def connect(self):
+        return Connection("127.0.0.1", self.service.port, timeout=serving.SECONDS, context=self.service.context)
 
     def count(self, what, code, wanted):
         with self.lock:
@@ -57,19 +86,19 @@ class Load:
             service.nonce(connection)  # which nobody brings back
 
     def half(self):
-        connection = self.service.connect()
+        connection = self.connect()
         connection.connect()
         connection.sock.sendall(b"POST " + VERDICT.encode() + b" HTTP/1.1\r\nContent-Length: 9999\r\n\r\n{")
         connection.close()
 
     def client(self, index, until):
-        number, connection = index, self.service.connect()
+        number, connection = index, self.connect()
         while (start := time.monotonic()) < until:
             try:
                 self.turn(connection, number)
-            except (OSError, http.client.HTTPException, ssl.SSLError):
+            except (OSError, http.client.HTTPException) as wrong:
                 with self.lock:
-                    self.lost += 1
+                    self.lost.append(f"{connection.story()}: {wrong!r}")
                 connection.close()
             number += 1
             if number % 20 == 0:  # connections come and go

@@ -1,28 +1,25 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * Fetching a small thing by HTTPS. libcurl, which does it, is loaded at the first request: it brings two dozen
- * libraries, which nothing else of the command should wait for at its start.
- */
-#ifndef SOCLE_TOOLS_CERTS_HTTP_H
-#define SOCLE_TOOLS_CERTS_HTTP_H
+/* Fetching a small thing by HTTPS, from a server that may want to be asked again later. */
+#ifndef SOCLE_TOOLS_CERTS_FETCH_H
+#define SOCLE_TOOLS_CERTS_FETCH_H
 
 #include <stdbool.h>
 #include <stddef.h>
 
 #include "core/base/host/file.h"
 
-struct http_limits {
+struct fetch_limits {
 	const char *
 		authorities; /* a file of the CAs that a server's certificate may be by; NULL: the system's */
 	unsigned int seconds; /* for one thing, with all that it was tried again */
 };
 
 /*
- * Fetches what url has, of at most max bytes, for file_free(). HTTPS alone; no redirection is followed. A server
+ * Fetches what url has, of at most max bytes, for file_free(): by tools/http/client.h, and HTTPS alone. A server
  * that is asked too often (429) or not ready (503), and says when to come again, is asked again as far as the
  * time allows. False with a line that says why.
  */
-bool http_get(const char *url, const struct http_limits *limits, size_t max,
-	      struct file_bytes *bytes, struct host_error *error);
+bool fetch_get(const char *url, const struct fetch_limits *limits, size_t max,
+	       struct file_bytes *bytes, struct host_error *error);
 
 #endif

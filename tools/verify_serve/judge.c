@@ -37,6 +37,7 @@ static const struct file_row {
 	{ "context.bin", SOCLE_CONTEXT, NULL },
 	{ "ek.pub", SOCLE_EK, NULL },
 	{ "ak.pub", SOCLE_AK, NULL },
+	{ "answer.bin", SOCLE_ANSWER, NULL },
 	{ "quote.msg", SOCLE_QUOTE, NULL },
 	{ "quote.sig", SOCLE_QUOTE_SIGNATURE, NULL },
 	{ "quote.pcrs", SOCLE_QUOTE_PCRS, NULL },
@@ -302,21 +303,104 @@ static void say(const struct judge *judge, const struct judge_request *request,
 		judge_refuse(answer, HTTP_UNPROCESSABLE, "the verdict cannot be written");
 }
 
-void judge_run(const struct judge *judge, const struct judge_request *request,
-	       struct judge_answer *answer)
+/* NULL after *wrong. */
+static struct socle_evidence *take_evidence(const struct judge *judge,
+					    const struct judge_request *request,
+					    char wrong[2 * SOCLE_ERROR_SIZE])
 {
 	struct socle_evidence *evidence = socle_evidence_new();
-	char wrong[2 * SOCLE_ERROR_SIZE] = "out of memory";
+
+	snprintf(wrong, 2 * SOCLE_ERROR_SIZE, "out of memory");
+	if (evidence && !has_file(request, "report.bin"))
+		snprintf(wrong, 2 * SOCLE_ERROR_SIZE, "missing: the report");
+	else if (evidence && add_all(evidence, judge, request, wrong))
+		return evidence;
+	socle_evidence_free(evidence);
+	return NULL;
+}
+
+/* An answer that nobody asked for is a mistake of the client's, as if it had another nonce in hand. */
+static bool add_record(struct socle_evidence *evidence, const char *record,
+		       char wrong[2 * SOCLE_ERROR_SIZE])
+{
+	const struct file_bytes bytes = { (uint8_t *)record, strlen(record) };
+
+	if (record[0])
+		return add(evidence, SOCLE_OWN_CHALLENGE, "challenge.json", &bytes, wrong);
+	if (!socle_evidence_has(evidence, SOCLE_ANSWER))
+		return true;
+	snprintf(wrong, 2 * SOCLE_ERROR_SIZE, "answer.bin: no challenge was made for this nonce");
+	return false;
+}
+
+void judge_run(const struct judge *judge, const struct judge_request *request, const char *record,
+	       struct judge_answer *answer)
+{
+	char wrong[2 * SOCLE_ERROR_SIZE];
+	struct socle_evidence *evidence = take_evidence(judge, request, wrong);
 	struct socle_verdict *verdict = NULL;
 
-	if (evidence && !has_file(request, "report.bin"))
-		snprintf(wrong, sizeof(wrong), "missing: the report");
-	else if (evidence && add_all(evidence, judge, request, wrong))
+	if (evidence && add_record(evidence, record, wrong))
 		verdict = socle_verify(evidence, judge->policy, wrong);
 	if (verdict)
 		say(judge, request, verdict, answer);
 	else
 		judge_refuse(answer, HTTP_UNPROCESSABLE, "%s", wrong);
 	socle_verdict_free(verdict);
+	socle_evidence_free(evidence);
+}
+
+/* {"credential": BASE64, "expires_in": SECONDS}; NULL when memory is short. */
+static char *credential_text(const struct socle_challenge *challenge)
+{
+	size_t size, room;
+	const void *credential = socle_challenge_credential(challenge, &size);
+	char *encoded, *text = NULL;
+
+	room = (size + 2) / 3 * 4 + 1;
+	encoded = malloc(room);
+	if (!encoded)
+		return NULL;
+	EVP_EncodeBlock((unsigned char *)encoded, credential, (int)size);
+	if (asprintf(&text, "{\"credential\": \"%s\", \"expires_in\": %u}\n", encoded,
+		     NONCE_LIFE_S) < 0)
+		text = NULL;
+	free(encoded);
+	return text;
+}
+
+static void say_challenge(const struct socle_challenge *challenge, char record[NONCE_RECORD_MAX],
+			  struct judge_answer *answer)
+{
+	const char *made = socle_challenge_record(challenge);
+
+	*answer = (struct judge_answer){ .status = HTTP_OK,
+					 .text = credential_text(challenge),
+					 .verdict = "challenged" };
+	if (!answer->text || strlen(made) >= NONCE_RECORD_MAX) {
+		free(answer->text);
+		judge_refuse(answer, HTTP_UNAVAILABLE, "out of memory");
+		return;
+	}
+	snprintf(record, NONCE_RECORD_MAX, "%s", made);
+}
+
+void judge_challenge(const struct judge *judge, const struct judge_request *request,
+		     char record[NONCE_RECORD_MAX], struct judge_answer *answer)
+{
+	char wrong[2 * SOCLE_ERROR_SIZE];
+	struct socle_evidence *evidence = take_evidence(judge, request, wrong);
+	struct socle_challenge *challenge = NULL;
+
+	record[0] = '\0';
+	if (evidence && has_file(request, "answer.bin"))
+		snprintf(wrong, sizeof(wrong), "answer.bin: it answers no challenge yet");
+	else if (evidence)
+		challenge = socle_challenge_make(evidence, judge->policy, wrong);
+	if (challenge)
+		say_challenge(challenge, record, answer);
+	else
+		judge_refuse(answer, HTTP_UNPROCESSABLE, "%s", wrong);
+	socle_challenge_free(challenge);
 	socle_evidence_free(evidence);
 }

@@ -6,7 +6,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-const char *const endpoint_names[ENDPOINTS] = { "nonce", "verdict", "metrics", "other" };
+const char *const endpoint_names[ENDPOINTS] = { "nonce", "challenge", "verdict", "metrics",
+						"other" };
 
 /* Those that are given; the last slot is for what no row has. 0: the client was gone before an answer. */
 static const unsigned int statuses[METRICS_STATUSES] = { 200, 400, 403, 404, 405, 409, 411,
@@ -107,6 +108,8 @@ static void put_all(FILE *out, struct metrics *m, size_t held)
 		"socle_verify_verdicts_total{verdict=\"trusted\"} %" PRIu64 "\n"
 		"socle_verify_verdicts_total{verdict=\"refused\"} %" PRIu64 "\n",
 		m->trusted, m->refused);
+	put_one(out, "challenges_total", "counter", "Challenges that were made.",
+		(int64_t)m->challenges);
 	head(out, "nonces_total", "counter",
 	     "Nonces that were given out, came back in time, came back when they were not known, "
 	     "or were not "

@@ -8,7 +8,14 @@
 #include <stdint.h>
 
 /* What was asked for; the last is everything else. */
-enum endpoint { ENDPOINT_NONCE, ENDPOINT_VERDICT, ENDPOINT_METRICS, ENDPOINT_OTHER, ENDPOINTS };
+enum endpoint {
+	ENDPOINT_NONCE,
+	ENDPOINT_CHALLENGE,
+	ENDPOINT_VERDICT,
+	ENDPOINT_METRICS,
+	ENDPOINT_OTHER,
+	ENDPOINTS
+};
 
 extern const char *const endpoint_names[ENDPOINTS];
 
@@ -19,7 +26,7 @@ struct metrics {
 	_Atomic uint64_t requests[ENDPOINTS][METRICS_STATUSES];
 	_Atomic uint64_t buckets[METRICS_BUCKETS]; /* by how long requests took */
 	_Atomic uint64_t took_us;
-	_Atomic uint64_t trusted, refused;
+	_Atomic uint64_t trusted, refused, challenges;
 	_Atomic uint64_t nonces_given, nonces_taken, nonces_unknown, nonces_full, store_lost;
 	_Atomic uint64_t connections_all, connections_idle_closed, connections_cut;
 	_Atomic int64_t connections, in_flight;

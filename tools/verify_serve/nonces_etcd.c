@@ -4,13 +4,13 @@
  * are base64, numbers of 64 bits are text.
  *
  * A nonce ends with its lease. A change of etcd's leader prolongs leases, so the key's value says when it
- * was given out, too, by the clock of the instance that did it; whoever takes it compares.
+ * was given out, too, by the clock of the instance that did it; whoever takes it compares. Behind a blank
+ * stands the record of its challenge, if there is one.
  */
-#include <curl/curl.h>
 #include <inttypes.h>
 #include <jansson.h>
+#include <openssl/crypto.h>
 #include <openssl/evp.h>
-#include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,112 +18,55 @@
 #include <time.h>
 
 #include "core/base/hex.h"
+#include "tools/http/client.h"
 #include "tools/verify_serve/nonces.h"
 
-#define CONNECT_MS 1000L
-#define ANSWER_MS 3000L
+#define CONNECT_MS 1000u
+#define ANSWER_MS 3000u
 #define ANSWER_SIZE_MAX (64u << 10)
 #define URL_SIZE_MAX 512u
 #define KEY_SIZE_MAX 256u
-#define IDLE_MAX 16u
+#define VALUE_SIZE_MAX (32u + NONCE_RECORD_MAX)
 
 struct etcd {
 	struct nonce_store store;
 	struct etcd_address address;
+	struct http_policy policy;
+	struct http_client *client;
 	uint64_t most;
 	_Atomic uint64_t held;
-	pthread_mutex_t lock; /* of what follows: connections that nobody uses */
-	CURL *idle[IDLE_MAX];
-	size_t idle_count;
+	_Atomic size_t first; /* the address that is asked first */
 };
-
-struct answer {
-	char *text;
-	size_t size;
-};
-
-static size_t take_answer(char *data, size_t one, size_t size, void *to)
-{
-	struct answer *answer = to;
-	char *text;
-
-	if (size > ANSWER_SIZE_MAX - answer->size)
-		return 0;
-	text = realloc(answer->text, answer->size + size + 1);
-	if (!text)
-		return 0;
-	memcpy(text + answer->size, data, size);
-	answer->text = text;
-	answer->size += size;
-	return one * size;
-}
-
-static CURL *connection_get(struct etcd *e)
-{
-	CURL *curl = NULL;
-
-	pthread_mutex_lock(&e->lock);
-	if (e->idle_count)
-		curl = e->idle[--e->idle_count];
-	pthread_mutex_unlock(&e->lock);
-	return curl ? curl : curl_easy_init();
-}
-
-static void connection_put(struct etcd *e, CURL *curl)
-{
-	bool kept = false;
-
-	pthread_mutex_lock(&e->lock);
-	if (e->idle_count < IDLE_MAX) {
-		e->idle[e->idle_count++] = curl;
-		kept = true;
-	}
-	pthread_mutex_unlock(&e->lock);
-	if (!kept)
-		curl_easy_cleanup(curl);
-}
-
-static void set_up(const struct etcd *e, CURL *curl, const char *url, const char *body,
-		   struct answer *answer)
-{
-	curl_easy_reset(curl); /* which keeps the connection */
-	curl_easy_setopt(curl, CURLOPT_URL, url);
-	curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
-	curl_easy_setopt(curl, CURLOPT_NOPROXY, "*");
-	curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
-	curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS, CONNECT_MS);
-	curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, ANSWER_MS);
-	curl_easy_setopt(curl, CURLOPT_FAILONERROR, 1L);
-	curl_easy_setopt(curl, CURLOPT_POSTFIELDS, body);
-	curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, take_answer);
-	curl_easy_setopt(curl, CURLOPT_WRITEDATA, answer);
-	if (e->address.ca)
-		curl_easy_setopt(curl, CURLOPT_CAINFO, e->address.ca);
-	if (e->address.certificate)
-		curl_easy_setopt(curl, CURLOPT_SSLCERT, e->address.certificate);
-	if (e->address.key)
-		curl_easy_setopt(curl, CURLOPT_SSLKEY, e->address.key);
-}
 
 /*
- * What etcd answers. Another address is asked only when nobody has heard the question yet: asked twice, the
- * second answer would be of what the first left.
+ * What etcd answers, asked at the address that answered last, or else at the others. Another is asked only when
+ * nobody has heard the question yet: asked twice, the second answer would be of what the first left.
  */
-static json_t *post(struct etcd *e, CURL *curl, const char *path, const char *body)
+static json_t *post(struct etcd *e, const char *path, const char *body)
 {
-	struct answer answer = { 0 };
-	CURLcode code = CURLE_COULDNT_CONNECT;
+	enum http_outcome outcome = HTTP_UNHEARD;
+	struct http_answer answer = { 0 };
+	size_t first = e->first, i;
+	struct host_error error;
 	json_t *json = NULL;
 	char url[URL_SIZE_MAX];
 
-	for (size_t i = 0; i < e->address.url_count && code == CURLE_COULDNT_CONNECT; i++) {
-		snprintf(url, sizeof(url), "%s%s", e->address.urls[i], path);
-		set_up(e, curl, url, body, &answer);
-		code = curl_easy_perform(curl);
+	for (i = 0; i < e->address.url_count && outcome == HTTP_UNHEARD; i++) {
+		const char *server = e->address.urls[(first + i) % e->address.url_count];
+
+		snprintf(url, sizeof(url), "%s%s", server, path);
+		outcome = http_ask(
+			e->client,
+			&(const struct http_question){
+				.url = url, .json = body, .ms = ANSWER_MS, .max = ANSWER_SIZE_MAX },
+			&answer, &error);
 	}
-	if (code == CURLE_OK && answer.text)
-		json = json_loadb(answer.text, answer.size, JSON_REJECT_DUPLICATES, NULL);
-	free(answer.text);
+	if (outcome == HTTP_ANSWERED && i > 1)
+		e->first = (first + i - 1) % e->address.url_count;
+	if (outcome == HTTP_ANSWERED && answer.status == 200 && answer.bytes.size)
+		json = json_loadb((const char *)answer.bytes.data, answer.bytes.size,
+				  JSON_REJECT_DUPLICATES, NULL);
+	file_free(&answer.bytes);
 	return json;
 }
 
@@ -131,21 +74,17 @@ static json_t *post(struct etcd *e, CURL *curl, const char *path, const char *bo
 static json_t *ask(struct etcd *e, const char *path, json_t *question)
 {
 	char *body = question ? json_dumps(question, JSON_COMPACT) : NULL;
-	CURL *curl = body ? connection_get(e) : NULL;
-	json_t *answer = NULL;
+	json_t *answer = body ? post(e, path, body) : NULL;
 
-	if (curl) {
-		answer = post(e, curl, path, body);
-		connection_put(e, curl);
-	}
 	free(body);
 	json_decref(question);
 	return answer;
 }
 
+/* Of a key or a value. */
 static json_t *json_bytes(const char *text)
 {
-	char encoded[KEY_SIZE_MAX * 2];
+	char encoded[VALUE_SIZE_MAX * 2];
 
 	EVP_EncodeBlock((unsigned char *)encoded, (const unsigned char *)text, (int)strlen(text));
 	return json_string(encoded);
@@ -193,15 +132,17 @@ static void revoke(struct etcd *e, json_t *lease)
 }
 
 /* The key, if it is not there yet, and how many there are then. */
-static json_t *put_question(const struct etcd *e, const uint8_t nonce[NONCE_SIZE], json_t *lease)
+static json_t *put_question(const struct etcd *e, const uint8_t nonce[NONCE_SIZE],
+			    const char *record, json_t *lease)
 {
-	char now[32];
+	char value[VALUE_SIZE_MAX];
 
-	snprintf(now, sizeof(now), "%lld", (long long)time(NULL));
+	snprintf(value, sizeof(value), "%lld%s%s", (long long)time(NULL), record ? " " : "",
+		 record ? record : "");
 	return json_pack("{s:[{s:s, s:s, s:o, s:s}], s:[{s:{s:o, s:o, s:O}}, o]}", "compare",
 			 "target", "CREATE", "result", "EQUAL", "key", json_key(e, nonce),
 			 "createRevision", "0", "success", "requestPut", "key", json_key(e, nonce),
-			 "value", json_bytes(now), "lease", lease, json_count(e));
+			 "value", json_bytes(value), "lease", lease, json_count(e));
 }
 
 static const json_t *response(const json_t *answer, size_t index, const char *name)
@@ -210,7 +151,7 @@ static const json_t *response(const json_t *answer, size_t index, const char *na
 }
 
 static enum nonce_result etcd_put(struct nonce_store *store, const uint8_t nonce[NONCE_SIZE],
-				  uint64_t now)
+				  const char *record, uint64_t now)
 {
 	struct etcd *e = (struct etcd *)store;
 	enum nonce_result result = NONCE_LOST;
@@ -219,7 +160,7 @@ static enum nonce_result etcd_put(struct nonce_store *store, const uint8_t nonce
 	(void)now;
 	if (!lease)
 		return NONCE_LOST;
-	answer = ask(e, "/v3/kv/txn", put_question(e, nonce, lease));
+	answer = ask(e, "/v3/kv/txn", put_question(e, nonce, record, lease));
 	if (json_is_true(json_object_get(answer, "succeeded"))) {
 		uint64_t count =
 			number_of(json_object_get(response(answer, 1, "response_range"), "count"));
@@ -234,29 +175,38 @@ static enum nonce_result etcd_put(struct nonce_store *store, const uint8_t nonce
 	return result;
 }
 
-/* Seconds since 1970 in the value of a key that was deleted. */
-static bool is_young(const json_t *answer)
+/* The value of a key that was deleted; false when it is none that put() could have written. */
+static bool read_value(const json_t *answer, char text[VALUE_SIZE_MAX + 8])
 {
 	const json_t *keys = json_object_get(response(answer, 0, "response_delete_range"),
 					     "prev_kvs");
 	const char *value = json_string_value(json_object_get(json_array_get(keys, 0), "value"));
-	char text[64] = "";
-	int64_t age;
 
-	if (!value || strlen(value) > 40 || strlen(value) % 4 != 0 ||
-	    EVP_DecodeBlock((unsigned char *)text, (const unsigned char *)value,
-			    (int)strlen(value)) < 0)
-		return false;
-	age = (int64_t)time(NULL) - strtoll(text, NULL, 10);
+	memset(text, 0, VALUE_SIZE_MAX + 8);
+	return value && strlen(value) % 4 == 0 && strlen(value) / 4 * 3 <= VALUE_SIZE_MAX + 2 &&
+	       EVP_DecodeBlock((unsigned char *)text, (const unsigned char *)value,
+			       (int)strlen(value)) >= 0;
+}
+
+/* Seconds since 1970, and a record. */
+static bool take_value(const char *text, char record[NONCE_RECORD_MAX])
+{
+	char *end;
+	int64_t age = (int64_t)time(NULL) - strtoll(text, &end, 10);
+
+	if (*end == ' ')
+		snprintf(record, NONCE_RECORD_MAX, "%s", end + 1);
 	/* Another instance's clock may be ahead a little. */
-	return age >= -(int64_t)NONCE_LIFE_S && age <= (int64_t)NONCE_LIFE_S;
+	return (*end == ' ' || *end == '\0') && age >= -(int64_t)NONCE_LIFE_S &&
+	       age <= (int64_t)NONCE_LIFE_S;
 }
 
 static enum nonce_result etcd_take(struct nonce_store *store, const uint8_t nonce[NONCE_SIZE],
-				   uint64_t now)
+				   char record[NONCE_RECORD_MAX], uint64_t now)
 {
 	struct etcd *e = (struct etcd *)store;
 	enum nonce_result result = NONCE_UNKNOWN;
+	char value[VALUE_SIZE_MAX + 8];
 	json_t *answer = ask(e, "/v3/kv/txn",
 			     json_pack("{s:[{s:s, s:s, s:o, s:s}], s:[{s:{s:o, s:b}}]}", "compare",
 				       "target", "VERSION", "result", "GREATER", "key",
@@ -265,10 +215,15 @@ static enum nonce_result etcd_take(struct nonce_store *store, const uint8_t nonc
 				       true));
 
 	(void)now;
+	record[0] = '\0';
 	if (!answer)
 		return NONCE_LOST;
-	if (json_is_true(json_object_get(answer, "succeeded")) && is_young(answer))
+	if (json_is_true(json_object_get(answer, "succeeded")) && read_value(answer, value) &&
+	    take_value(value, record))
 		result = NONCE_OK;
+	else
+		record[0] = '\0';
+	OPENSSL_cleanse(value, sizeof(value));
 	json_decref(answer);
 	return result;
 }
@@ -285,23 +240,32 @@ static void etcd_free(struct nonce_store *store)
 {
 	struct etcd *e = (struct etcd *)store;
 
-	while (e->idle_count)
-		curl_easy_cleanup(e->idle[--e->idle_count]);
-	pthread_mutex_destroy(&e->lock);
+	http_close(e->client);
 	free(e);
-	curl_global_cleanup();
 }
 
-struct nonce_store *nonces_in_etcd(const struct etcd_address *address, size_t most)
+struct nonce_store *nonces_in_etcd(const struct etcd_address *address, size_t most,
+				   struct host_error *error)
 {
-	struct etcd *e = curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK ? malloc(sizeof(*e))
-									   : NULL;
+	struct etcd *e = malloc(sizeof(*e));
 
-	if (!e)
+	if (!e) {
+		host_fail(error, "out of memory");
 		return NULL;
+	}
 	*e = (struct etcd){ { etcd_put, etcd_take, etcd_held, etcd_free },
 			    .address = *address,
-			    .most = most,
-			    .lock = PTHREAD_MUTEX_INITIALIZER };
+			    .policy = { .authorities = address->ca,
+					.certificate = address->certificate,
+					.key = address->key,
+					.connect_ms = CONNECT_MS,
+					.plain = true,
+					.direct = true },
+			    .most = most };
+	e->client = http_open(&e->policy, error);
+	if (!e->client) {
+		free(e);
+		return NULL;
+	}
 	return &e->store;
 }

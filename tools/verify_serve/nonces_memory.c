@@ -5,6 +5,7 @@
  */
 #include <openssl/crypto.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,6 +16,7 @@
 struct entry {
 	uint8_t nonce[NONCE_SIZE];
 	uint64_t ends;
+	char *record;	       /* NULL: none; a secret is in it */
 	uint32_t older, newer; /* of the list; newer is the next of the free ones, too */
 	uint32_t next;	       /* of the chain */
 };
@@ -52,6 +54,13 @@ static void unlist(struct memory *m, uint32_t index)
 	*(e->newer == NONE ? &m->newest : &m->entries[e->newer].older) = e->older;
 }
 
+static void record_free(char *record)
+{
+	if (record)
+		OPENSSL_cleanse(record, strlen(record));
+	free(record);
+}
+
 static void drop(struct memory *m, uint32_t index)
 {
 	struct entry *e = &m->entries[index];
@@ -59,6 +68,8 @@ static void drop(struct memory *m, uint32_t index)
 	unchain(m, index);
 	unlist(m, index);
 	OPENSSL_cleanse(e->nonce, sizeof(e->nonce));
+	record_free(e->record);
+	e->record = NULL;
 	e->newer = m->unused;
 	m->unused = index;
 	m->count--;
@@ -79,7 +90,8 @@ static uint32_t find(struct memory *m, const uint8_t *nonce)
 	return index;
 }
 
-static void add(struct memory *m, const uint8_t *nonce, uint64_t ends)
+/* Takes the record over. */
+static void add(struct memory *m, const uint8_t *nonce, char *record, uint64_t ends)
 {
 	uint32_t index = m->unused, *chain = chain_of(m, nonce);
 	struct entry *e = &m->entries[index];
@@ -87,6 +99,7 @@ static void add(struct memory *m, const uint8_t *nonce, uint64_t ends)
 	m->unused = e->newer;
 	memcpy(e->nonce, nonce, NONCE_SIZE);
 	e->ends = ends;
+	e->record = record;
 	e->next = *chain;
 	*chain = index;
 	e->older = m->newest;
@@ -97,32 +110,41 @@ static void add(struct memory *m, const uint8_t *nonce, uint64_t ends)
 }
 
 static enum nonce_result memory_put(struct nonce_store *store, const uint8_t nonce[NONCE_SIZE],
-				    uint64_t now)
+				    const char *record, uint64_t now)
 {
 	struct memory *m = (struct memory *)store;
+	char *copy = record ? strndup(record, NONCE_RECORD_MAX - 1) : NULL;
 	enum nonce_result result = NONCE_OK;
 
+	if (record && !copy)
+		return NONCE_LOST;
 	pthread_mutex_lock(&m->lock);
 	drop_ended(m, now);
 	if (m->unused == NONE)
 		result = NONCE_FULL;
 	else
-		add(m, nonce, now + NONCE_LIFE_S * 1000);
+		add(m, nonce, copy, now + NONCE_LIFE_S * 1000);
 	pthread_mutex_unlock(&m->lock);
+	if (result != NONCE_OK)
+		record_free(copy);
 	return result;
 }
 
 static enum nonce_result memory_take(struct nonce_store *store, const uint8_t nonce[NONCE_SIZE],
-				     uint64_t now)
+				     char record[NONCE_RECORD_MAX], uint64_t now)
 {
 	struct memory *m = (struct memory *)store;
 	uint32_t index;
 
+	record[0] = '\0';
 	pthread_mutex_lock(&m->lock);
 	drop_ended(m, now);
 	index = find(m, nonce);
-	if (index != NONE)
+	if (index != NONE) {
+		if (m->entries[index].record)
+			snprintf(record, NONCE_RECORD_MAX, "%s", m->entries[index].record);
 		drop(m, index);
+	}
 	pthread_mutex_unlock(&m->lock);
 	return index != NONE ? NONCE_OK : NONCE_UNKNOWN;
 }
@@ -143,6 +165,8 @@ static void memory_free(struct nonce_store *store)
 {
 	struct memory *m = (struct memory *)store;
 
+	while (m->oldest != NONE)
+		drop(m, m->oldest);
 	pthread_mutex_destroy(&m->lock);
 	free(m->chains);
 	free(m);

@@ -4,6 +4,7 @@
 #include <arpa/inet.h>
 #include <ctype.h>
 #include <microhttpd.h>
+#include <openssl/crypto.h>
 #include <openssl/rand.h>
 #include <pthread.h>
 #include <stdarg.h>
@@ -18,7 +19,9 @@
 #include "core/base/hex.h"
 #include "core/base/host/clock.h"
 #include "tools/cmd.h"
+#include "tools/load_library.h"
 
+#define LIBRARY "libmicrohttpd.so.12"
 #define IDLE_S 10u /* nothing came or went on a connection */
 #define STOP_MS 10000u
 #define HEAD_SIZE_MAX (16u << 10)
@@ -35,8 +38,22 @@ struct link {
 	bool cut, asked;
 };
 
+/* What of libmicrohttpd is used. */
+struct mhd_calls {
+	__typeof__(MHD_start_daemon) *start;
+	__typeof__(MHD_quiesce_daemon) *quiesce;
+	__typeof__(MHD_stop_daemon) *stop;
+	__typeof__(MHD_get_connection_info) *info;
+	__typeof__(MHD_lookup_connection_value) *value;
+	__typeof__(MHD_create_response_from_buffer) *response;
+	__typeof__(MHD_add_response_header) *add_header;
+	__typeof__(MHD_queue_response) *queue;
+	__typeof__(MHD_destroy_response) *destroy;
+};
+
 struct service {
 	const struct service_options *options;
+	struct mhd_calls mhd;
 	struct MHD_Daemon *daemon;
 	struct metrics metrics;
 	_Atomic bool stopping;
@@ -61,8 +78,8 @@ struct request {
 
 static void link_add(struct service *s, struct MHD_Connection *connection, void **place)
 {
-	const union MHD_ConnectionInfo *info =
-		MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+	const union MHD_ConnectionInfo *info = s->mhd.info(connection,
+							   MHD_CONNECTION_INFO_CONNECTION_FD);
 	struct link *link = calloc(1, sizeof(*link));
 
 	s->metrics.connections++;
@@ -107,10 +124,10 @@ static void connection_changed(void *cls, struct MHD_Connection *connection, voi
 		link_remove(cls, place);
 }
 
-static struct link *link_of(struct MHD_Connection *connection)
+static struct link *link_of(const struct service *s, struct MHD_Connection *connection)
 {
-	const union MHD_ConnectionInfo *info =
-		MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+	const union MHD_ConnectionInfo *info = s->mhd.info(connection,
+							   MHD_CONNECTION_INFO_SOCKET_CONTEXT);
 
 	return info ? info->socket_context : NULL;
 }
@@ -118,7 +135,7 @@ static struct link *link_of(struct MHD_Connection *connection)
 /* A request was answered: the next has its own time. */
 static void link_renew(struct service *s, struct MHD_Connection *connection)
 {
-	struct link *link = link_of(connection);
+	struct link *link = link_of(s, connection);
 
 	if (!link)
 		return;
@@ -166,10 +183,11 @@ static void clean_words(char *text)
 	}
 }
 
-static void put_client(char text[INET6_ADDRSTRLEN + 8], struct MHD_Connection *connection)
+static void put_client(const struct service *s, char text[INET6_ADDRSTRLEN + 8],
+		       struct MHD_Connection *connection)
 {
-	const union MHD_ConnectionInfo *info =
-		MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+	const union MHD_ConnectionInfo *info = s->mhd.info(connection,
+							   MHD_CONNECTION_INFO_CLIENT_ADDRESS);
 	const struct sockaddr *address = info ? info->client_addr : NULL;
 	char host[INET6_ADDRSTRLEN] = "?";
 	unsigned int port = 0;
@@ -188,14 +206,19 @@ static void put_client(char text[INET6_ADDRSTRLEN + 8], struct MHD_Connection *c
 	snprintf(text, INET6_ADDRSTRLEN + 8, "%s:%u", host, port);
 }
 
-static void write_log(const struct request *r, struct MHD_Connection *connection, uint64_t us)
+/* A line with the longest reason, and all that stands before it: time, client, numbers. */
+#define LINE_SIZE 1024u
+_Static_assert(LINE_SIZE >= SOCLE_ERROR_SIZE + 384, "a line of the log is written whole");
+
+static void write_log(const struct service *s, const struct request *r,
+		      struct MHD_Connection *connection, uint64_t us)
 {
-	char line[1024], client[INET6_ADDRSTRLEN + 8], now[32] = "";
+	char line[LINE_SIZE], client[INET6_ADDRSTRLEN + 8], now[32] = "";
 	time_t seconds = time(NULL);
 	struct tm utc;
 	int length;
 
-	put_client(client, connection);
+	put_client(s, client, connection);
 	if (gmtime_r(&seconds, &utc))
 		strftime(now, sizeof(now), "%Y-%m-%dT%H:%M:%SZ", &utc);
 	length = snprintf(line, sizeof(line),
@@ -221,22 +244,22 @@ static enum MHD_Result queue(struct service *s, struct MHD_Connection *connectio
 
 	r->status = status;
 	r->answered = size;
-	response = MHD_create_response_from_buffer(size, text, MHD_RESPMEM_MUST_FREE);
+	response = s->mhd.response(size, text, MHD_RESPMEM_MUST_FREE);
 	if (!response) {
 		free(text);
 		return MHD_NO;
 	}
-	MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, type);
-	MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
+	s->mhd.add_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, type);
+	s->mhd.add_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
 	if (status == MHD_HTTP_METHOD_NOT_ALLOWED)
-		MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW,
-					r->endpoint == ENDPOINT_METRICS ? "GET" : "POST");
+		s->mhd.add_header(response, MHD_HTTP_HEADER_ALLOW,
+				  r->endpoint == ENDPOINT_METRICS ? "GET" : "POST");
 	if (status == MHD_HTTP_SERVICE_UNAVAILABLE)
-		MHD_add_response_header(response, MHD_HTTP_HEADER_RETRY_AFTER, "5");
+		s->mhd.add_header(response, MHD_HTTP_HEADER_RETRY_AFTER, "5");
 	if (s->stopping)
-		MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
-	result = MHD_queue_response(connection, status, response);
-	MHD_destroy_response(response);
+		s->mhd.add_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
+	result = s->mhd.queue(connection, status, response);
+	s->mhd.destroy(response);
 	return result;
 }
 
@@ -266,6 +289,12 @@ refuse(struct service *s, struct MHD_Connection *connection, struct request *r, 
 
 /* ---- What can be asked for ---- */
 
+static const char *nonce_words(enum nonce_result result)
+{
+	return result == NONCE_FULL ? "the store of nonces is full"
+				    : "the store of nonces cannot be reached";
+}
+
 static enum MHD_Result give_nonce(struct service *s, struct MHD_Connection *connection,
 				  struct request *r)
 {
@@ -278,16 +307,16 @@ static enum MHD_Result give_nonce(struct service *s, struct MHD_Connection *conn
 	if (r->read)
 		return refuse(s, connection, r, MHD_HTTP_BAD_REQUEST, "no body is wanted");
 	if (made)
-		result = s->options->nonces->put(s->options->nonces, nonce, clock_ms());
+		result = s->options->nonces->put(s->options->nonces, nonce, NULL, clock_ms());
 	if (result == NONCE_FULL) {
 		s->metrics.nonces_full++;
-		return refuse(s, connection, r, MHD_HTTP_SERVICE_UNAVAILABLE,
-			      "the store of nonces is full");
+		return refuse(s, connection, r, MHD_HTTP_SERVICE_UNAVAILABLE, "%s",
+			      nonce_words(result));
 	}
 	if (result != NONCE_OK) {
 		s->metrics.store_lost++;
 		return refuse(s, connection, r, MHD_HTTP_SERVICE_UNAVAILABLE, "%s",
-			      made ? "the store of nonces cannot be reached" : "no random numbers");
+			      made ? nonce_words(result) : "no random numbers");
 	}
 	s->metrics.nonces_given++;
 	hex_write(hex, nonce, sizeof(nonce));
@@ -299,9 +328,10 @@ static enum MHD_Result give_nonce(struct service *s, struct MHD_Connection *conn
 
 /* What the store says of a request's nonce, which nobody gets a second time, whatever becomes of it. */
 static bool take_nonce(struct service *s, const struct judge_request *request,
-		       struct judge_answer *answer)
+		       char record[NONCE_RECORD_MAX], struct judge_answer *answer)
 {
-	switch (s->options->nonces->take(s->options->nonces, judge_nonce(request), clock_ms())) {
+	switch (s->options->nonces->take(s->options->nonces, judge_nonce(request), record,
+					 clock_ms())) {
 	case NONCE_OK:
 		s->metrics.nonces_taken++;
 		return true;
@@ -317,19 +347,74 @@ static bool take_nonce(struct service *s, const struct judge_request *request,
 		break;
 	}
 	s->metrics.store_lost++;
-	judge_refuse(answer, MHD_HTTP_SERVICE_UNAVAILABLE, "the store of nonces cannot be reached");
+	judge_refuse(answer, MHD_HTTP_SERVICE_UNAVAILABLE, "%s", nonce_words(NONCE_LOST));
 	return false;
+}
+
+/* Puts the nonce back, with the record of its challenge; nobody had it meanwhile. */
+static void keep_challenge(struct service *s, const struct judge_request *request,
+			   const char *record, struct judge_answer *answer)
+{
+	struct nonce_store *nonces = s->options->nonces;
+	enum nonce_result result = nonces->put(nonces, judge_nonce(request), record, clock_ms());
+
+	if (result == NONCE_OK) {
+		s->metrics.challenges++;
+		return;
+	}
+	free(answer->text);
+	if (result == NONCE_FULL)
+		s->metrics.nonces_full++;
+	else
+		s->metrics.store_lost++;
+	judge_refuse(answer, MHD_HTTP_SERVICE_UNAVAILABLE, "%s", nonce_words(result));
+}
+
+static void make_challenge(struct service *s, const struct judge_request *request,
+			   struct judge_answer *answer)
+{
+	char record[NONCE_RECORD_MAX];
+
+	if (!take_nonce(s, request, record, answer))
+		return;
+	if (record[0])
+		judge_refuse(answer, MHD_HTTP_CONFLICT,
+			     "nonce: a challenge was made for it, which "
+			     "is void now");
+	else
+		judge_challenge(&s->options->judge, request, record, answer);
+	if (answer->status == MHD_HTTP_OK)
+		keep_challenge(s, request, record, answer);
+	OPENSSL_cleanse(record, sizeof(record));
+}
+
+static enum MHD_Result give_challenge(struct service *s, struct MHD_Connection *connection,
+				      struct request *r)
+{
+	struct judge_request *request;
+	struct judge_answer answer;
+
+	if (s->options->judge.keys_only)
+		return refuse(s, connection, r, MHD_HTTP_NOT_FOUND,
+			      "there is no challenge where look_at is keys: no quote is looked at");
+	request = judge_read(r->body ? r->body : "", r->size, &answer);
+	if (request)
+		make_challenge(s, request, &answer);
+	judge_free(request);
+	return send_answer(s, connection, r, &answer);
 }
 
 static enum MHD_Result give_verdict(struct service *s, struct MHD_Connection *connection,
 				    struct request *r)
 {
+	char record[NONCE_RECORD_MAX];
 	struct judge_request *request;
 	struct judge_answer answer;
 
 	request = judge_read(r->body ? r->body : "", r->size, &answer);
-	if (request && take_nonce(s, request, &answer))
-		judge_run(&s->options->judge, request, &answer);
+	if (request && take_nonce(s, request, record, &answer))
+		judge_run(&s->options->judge, request, record, &answer);
+	OPENSSL_cleanse(record, sizeof(record));
 	judge_free(request);
 	if (answer.status == MHD_HTTP_OK)
 		s->metrics.trusted++;
@@ -356,6 +441,7 @@ static const struct endpoint_row {
 				struct request *r);
 } endpoints[] = {
 	[ENDPOINT_NONCE] = { "/v1/nonce", "POST", false, give_nonce },
+	[ENDPOINT_CHALLENGE] = { "/v1/challenge", "POST", true, give_challenge },
 	[ENDPOINT_VERDICT] = { "/v1/verdict", "POST", true, give_verdict },
 	[ENDPOINT_METRICS] = { "/metrics", "GET", false, give_metrics },
 };
@@ -372,10 +458,9 @@ static enum endpoint find_endpoint(const char *path)
 /* ---- Requests ---- */
 
 /* "application/json", whatever parameters follow. */
-static bool is_json(struct MHD_Connection *connection)
+static bool is_json(const struct service *s, struct MHD_Connection *connection)
 {
-	const char *type = MHD_lookup_connection_value(connection, MHD_HEADER_KIND,
-						       MHD_HTTP_HEADER_CONTENT_TYPE);
+	const char *type = s->mhd.value(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_CONTENT_TYPE);
 	size_t length = strlen(JSON);
 
 	return type && strncasecmp(type, JSON, length) == 0 &&
@@ -384,8 +469,8 @@ static bool is_json(struct MHD_Connection *connection)
 
 static bool says_too_long(const struct service *s, struct MHD_Connection *connection)
 {
-	const char *length = MHD_lookup_connection_value(connection, MHD_HEADER_KIND,
-							 MHD_HTTP_HEADER_CONTENT_LENGTH);
+	const char *length = s->mhd.value(connection, MHD_HEADER_KIND,
+					  MHD_HTTP_HEADER_CONTENT_LENGTH);
 
 	return length && strtoull(length, NULL, 10) > s->options->body_max;
 }
@@ -410,7 +495,7 @@ static bool head_is_bad(struct service *s, struct MHD_Connection *connection, st
 				 row->method);
 	else if (says_too_long(s, connection))
 		*result = refuse_long(s, connection, r);
-	else if (row->json && !is_json(connection))
+	else if (row->json && !is_json(s, connection))
 		*result = refuse(s, connection, r, MHD_HTTP_UNSUPPORTED_MEDIA_TYPE,
 				 "Content-Type: " JSON " is wanted");
 	else
@@ -506,7 +591,7 @@ static void completed(void *cls, struct MHD_Connection *connection, void **place
 		snprintf(r->word, sizeof(r->word), "the connection ended before the answer");
 	us = (clock_ns() - r->begun) / 1000;
 	metrics_count(&s->metrics, r->endpoint, r->status, us);
-	write_log(r, connection, us);
+	write_log(s, r, connection, us);
 	link_renew(s, connection);
 	free(r->body);
 	free(r);
@@ -520,17 +605,28 @@ static void ignore(void *cls, const char *format, va_list args)
 	(void)cls, (void)format, (void)args;
 }
 
-struct service *service_start(const struct service_options *options)
+static bool load(struct mhd_calls *calls, struct host_error *error)
 {
-	struct service *s = calloc(1, sizeof(*s));
+	const struct library_symbol symbols[] = {
+		{ "MHD_start_daemon", (void **)&calls->start },
+		{ "MHD_quiesce_daemon", (void **)&calls->quiesce },
+		{ "MHD_stop_daemon", (void **)&calls->stop },
+		{ "MHD_get_connection_info", (void **)&calls->info },
+		{ "MHD_lookup_connection_value", (void **)&calls->value },
+		{ "MHD_create_response_from_buffer", (void **)&calls->response },
+		{ "MHD_add_response_header", (void **)&calls->add_header },
+		{ "MHD_queue_response", (void **)&calls->queue },
+		{ "MHD_destroy_response", (void **)&calls->destroy },
+	};
 
-	if (!s) {
-		cmd_error("verify serve: out of memory");
-		return NULL;
-	}
-	s->options = options;
-	pthread_mutex_init(&s->lock, NULL);
-	s->daemon = MHD_start_daemon(
+	return load_library(LIBRARY, symbols, sizeof(symbols) / sizeof(symbols[0]), error);
+}
+
+static void start_daemon(struct service *s)
+{
+	const struct service_options *options = s->options;
+
+	s->daemon = s->mhd.start(
 		MHD_USE_TLS | MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_ITC | MHD_USE_ERROR_LOG, 0,
 		NULL, NULL, handle, s, MHD_OPTION_EXTERNAL_LOGGER, ignore, NULL,
 		MHD_OPTION_LISTEN_SOCKET, options->listener, MHD_OPTION_HTTPS_MEM_CERT,
@@ -540,6 +636,25 @@ struct service *service_start(const struct service_options *options)
 		MHD_OPTION_CONNECTION_TIMEOUT, IDLE_S, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
 		(size_t)HEAD_SIZE_MAX, MHD_OPTION_NOTIFY_CONNECTION, connection_changed, s,
 		MHD_OPTION_NOTIFY_COMPLETED, completed, s, MHD_OPTION_END);
+}
+
+struct service *service_start(const struct service_options *options)
+{
+	struct service *s = calloc(1, sizeof(*s));
+	struct host_error error;
+
+	if (!s) {
+		cmd_error("verify serve: out of memory");
+		return NULL;
+	}
+	s->options = options;
+	if (!load(&s->mhd, &error)) {
+		cmd_error("verify serve: %s", error.text);
+		free(s);
+		return NULL;
+	}
+	pthread_mutex_init(&s->lock, NULL);
+	start_daemon(s);
 	if (s->daemon)
 		return s;
 	cmd_error("verify serve: the service cannot be started: are --tls-cert and --tls-key PEM, "
@@ -555,14 +670,14 @@ void service_stop(struct service *s)
 	MHD_socket listener;
 
 	s->stopping = true;
-	listener = MHD_quiesce_daemon(s->daemon);
+	listener = s->mhd.quiesce(s->daemon);
 	if (listener != MHD_INVALID_SOCKET)
 		shutdown(listener, SHUT_RDWR);
 	while (s->metrics.in_flight > 0 && clock_ms() < until) {
 		service_tick(s);
 		usleep(20000);
 	}
-	MHD_stop_daemon(s->daemon);
+	s->mhd.stop(s->daemon);
 	if (listener != MHD_INVALID_SOCKET)
 		close(listener);
 	pthread_mutex_destroy(&s->lock);

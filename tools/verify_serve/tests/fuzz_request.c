@@ -49,7 +49,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		hold(answer.status == 400, "what cannot be read is 400");
 		hold_answer(&answer, errors);
 	} else {
-		judge_run(&judge, request, &answer);
+		judge_run(&judge, request, "", &answer);
 		hold(answer.status == 200 || answer.status == 403 || answer.status == 422,
 		     "a status");
 		hold_answer(&answer, all);

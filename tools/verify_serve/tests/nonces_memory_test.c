@@ -29,15 +29,19 @@ static enum nonce_result put(struct nonce_store *s, uint32_t number, bool chaine
 	uint8_t nonce[NONCE_SIZE];
 
 	make(nonce, number, chained);
-	return s->put(s, nonce, now);
+	return s->put(s, nonce, NULL, now);
 }
 
 static enum nonce_result take(struct nonce_store *s, uint32_t number, bool chained, uint64_t now)
 {
 	uint8_t nonce[NONCE_SIZE];
+	char record[NONCE_RECORD_MAX] = "what was there before";
+	enum nonce_result result;
 
 	make(nonce, number, chained);
-	return s->take(s, nonce, now);
+	result = s->take(s, nonce, record, now);
+	assert_string_equal(record, "");
+	return result;
 }
 
 static void test_once(void **state)
@@ -87,6 +91,38 @@ static void test_bound(void **state)
 	assert_int_equal(put(s, 7, false, LIFE_MS), NONCE_FULL);
 	assert_int_equal(take(s, 0, false, LIFE_MS), NONCE_UNKNOWN);
 	assert_int_equal(take(s, 2, false, LIFE_MS), NONCE_OK);
+	s->free(s);
+}
+
+/* The record of a challenge comes back with its nonce, once, and is given up with it. */
+static void test_record(void **state)
+{
+	struct nonce_store *s = nonces_in_memory(2);
+	char record[NONCE_RECORD_MAX], longest[NONCE_RECORD_MAX];
+	uint8_t nonce[NONCE_SIZE];
+
+	(void)state;
+	memset(longest, 'a', sizeof(longest) - 1);
+	longest[sizeof(longest) - 1] = '\0';
+	make(nonce, 1, false);
+	assert_int_equal(s->put(s, nonce, NULL, 0), NONCE_OK);
+	assert_int_equal(take(s, 1, false, 0), NONCE_OK);
+	assert_int_equal(s->put(s, nonce, longest, 5), NONCE_OK);
+	assert_int_equal(s->take(s, nonce, record, 6), NONCE_OK);
+	assert_string_equal(record, longest);
+	assert_int_equal(s->take(s, nonce, record, 6), NONCE_UNKNOWN);
+	assert_string_equal(record, "");
+	/* Its place is used again, by one without a record. */
+	assert_int_equal(put(s, 2, false, 6), NONCE_OK);
+	assert_int_equal(put(s, 3, false, 6), NONCE_OK);
+	assert_int_equal(s->put(s, nonce, "full", 6), NONCE_FULL);
+	assert_int_equal(take(s, 2, false, 6), NONCE_OK);
+	assert_int_equal(take(s, 3, false, 6), NONCE_OK);
+	/* It lives from when it was put, and what is over, or still held at the end, leaks nothing. */
+	assert_int_equal(s->put(s, nonce, "over", 10), NONCE_OK);
+	assert_int_equal(s->take(s, nonce, record, 10 + LIFE_MS), NONCE_UNKNOWN);
+	assert_string_equal(record, "");
+	assert_int_equal(s->put(s, nonce, "held", 10), NONCE_OK);
 	s->free(s);
 }
 
@@ -175,9 +211,9 @@ static void test_threads(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_once),	cmocka_unit_test(test_end),
-		cmocka_unit_test(test_bound),	cmocka_unit_test(test_model),
-		cmocka_unit_test(test_threads),
+		cmocka_unit_test(test_once),  cmocka_unit_test(test_end),
+		cmocka_unit_test(test_bound), cmocka_unit_test(test_record),
+		cmocka_unit_test(test_model), cmocka_unit_test(test_threads),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
