@@ -15,12 +15,12 @@
 #include "tools/cmd.h"
 #include "tools/options.h"
 #include "tools/verify/rules.h"
+#include "tools/verify_serve/links.h"
 #include "tools/verify_serve/service.h"
 
 #define PEM_SIZE_MAX (64u << 10)
 #define POLICY_SIZE_MAX (256u << 10)
 #define BACKLOG 256
-#define TICK_NS 500000000L
 #define NAME_SIZE 72u
 
 struct arguments {
@@ -257,7 +257,7 @@ static const char *text_of(struct file_bytes *bytes)
 /* Until one of these signals comes, which no thread takes but this one. */
 static void run_until(struct service *service, const sigset_t *signals)
 {
-	const struct timespec tick = { .tv_nsec = TICK_NS };
+	const struct timespec tick = { .tv_nsec = LINKS_TICK_MS * 1000000L };
 
 	while (sigtimedwait(signals, NULL, &tick) < 0)
 		service_tick(service);

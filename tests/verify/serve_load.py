@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: MIT
 """`socle verify serve` under load for a while: every nonce is good once, and memory stays flat.
 
-    serve_load.py SOCLE [--seconds N] [--clients N] [--rate N]
+    serve_load.py SOCLE [--seconds N] [--clients N] [--rate N] [--burst N] [--every SECONDS]
 
---rate is how many verdicts are asked for in a second, by all clients together; 0: as many as go. Some requests
+--rate is how many verdicts are asked for in a second, by all clients together; 0: as many as go. --burst is how many
+more come all at once now and then, for a verdict each. Some requests
 are spoiled, some connections end in the middle, so that what these leave behind would be seen, too. Memory is
 compared between two quarters of the time: the second, when all has been used once, and the last.
 """
@@ -22,6 +23,7 @@ import serving
 from serving import VERDICT
 from results import Results  # serving knows where it is
 
+KEEP_S = 7  # the service says for how long it keeps a connection, in Keep-Alive: 10 s
 GROWTH = 1 << 20  # bytes that are no growth: threads that have not all been busy yet
 results = Results("verify serve, load")
 
@@ -37,6 +39,8 @@ class Connection(http.client.HTTPSConnection):
         self.quiet = time.monotonic()
 
     def request(self, method, url, *words, **more):
+        if self.sock and time.monotonic() - self.quiet > KEEP_S:
+            self.close()  # the service may be about to
         if not self.sock:
             self.connect()
         self.doing, self.begun, self.idle = f"{method} {url}", time.monotonic(), time.monotonic() - self.quiet
@@ -106,6 +110,25 @@ class Load:
             time.sleep(max(0.0, self.pause - (time.monotonic() - start)) * random.uniform(0.8, 1.2))
         connection.close()
 
+    def once(self, number):
+        connection = self.connect()
+        try:
+            self.turn(connection, number)
+        except (OSError, http.client.HTTPException) as wrong:
+            with self.lock:
+                self.lost.append(f"{connection.story()}: {wrong!r}")
+        connection.close()
+
+    def bursts(self, size, every, until):
+        while time.monotonic() + every < until:
+            time.sleep(every)
+            # Of those that get what they ask for.
+            many = [threading.Thread(target=self.once, args=(0,)) for _ in range(size)]
+            for one in many:
+                one.start()
+            for one in many:
+                one.join()
+
 
 def main():
     parser = argparse.ArgumentParser()
@@ -113,6 +136,8 @@ def main():
     parser.add_argument("--seconds", type=int, default=20)
     parser.add_argument("--clients", type=int, default=20)
     parser.add_argument("--rate", type=float, default=0)
+    parser.add_argument("--burst", type=int, default=0)
+    parser.add_argument("--every", type=float, default=60)
     options = parser.parse_args()
     guests = serving.Guests()
     with tempfile.TemporaryDirectory() as name:
@@ -123,6 +148,9 @@ def main():
             load, start = Load(service, guests, options.rate, options.clients), time.monotonic()
             clients = [threading.Thread(target=load.client, args=(index, start + options.seconds))
                        for index in range(options.clients)]
+            if options.burst:
+                clients.append(threading.Thread(target=load.bursts, args=(
+                    options.burst, options.every, start + options.seconds)))
             for one in clients:
                 one.start()
             resident = []
@@ -138,9 +166,12 @@ def main():
     quarter = [[size for at, size in resident if options.seconds * n / 4 <= at < options.seconds * (n + 1) / 4]
                for n in range(4)]
     early, late = (max(part, default=0) for part in (quarter[1], quarter[3]))
-    said = f"{sum(load.codes.values())} requests for a verdict in {options.seconds} s by {options.clients} " \
-        f"clients: {dict(sorted((' '.join(map(str, key)), n) for key, n in load.codes.items()))}, {lines} lines, " \
-        f"memory {early / 1048576:.2f} MiB in the second quarter, {late / 1048576:.2f} in the last"
+    sizes = [f"{resident[int((len(resident) - 1) * n / 4)][1] / 1048576:.2f}" for n in range(5)]
+    codes = dict(sorted((" ".join(map(str, key)), n) for key, n in load.codes.items()))
+    said = f"{sum(load.codes.values())} requests for a verdict in {options.seconds} s by {options.clients} clients " \
+        f"and {options.burst} now and then: {codes}, {lines} lines, " \
+        f"{len(load.lost)} lost, {metrics['socle_verify_connections_cut_total']:.0f} cut, memory at each quarter " \
+        f"{' '.join(sizes)} MiB, at most {early / 1048576:.2f} in the second, {late / 1048576:.2f} in the last"
     print(f"# {said}")
     results(not load.wrong and not load.lost and load.codes.get(("verdict", 200), 0) > 0, "each answer is the right one",
             (load.wrong[:5], load.lost))

@@ -11,8 +11,10 @@ SOCLE serves, with sanitizers or without; COMMAND is the `socle` whose `verify` 
 import base64
 import concurrent.futures
 import hashlib
+import http.client
 import json
 import shutil
+import signal
 import socket
 import ssl
 import subprocess
@@ -38,7 +40,7 @@ except ImportError:
     text_string_to_metric_families = None
 
 SCHEMA = json.loads((ROOT / "docs/verdict.schema.json").read_text())
-CLIENTS, LIMIT_S, NONCES, BODY = 100, 2, 150, 64 << 10
+CLIENTS, LIMIT_S, KEEP_S, NONCES, BODY = 100, 2, 10, 150, 64 << 10
 UNKNOWN = "nonce: it is not one of this service's, was used, or is older than 120 seconds"
 
 results = Results("verify serve")
@@ -336,6 +338,30 @@ def check_slow(service, guests):
     results(times[0] > LIMIT_S * 0.4 and times[-1] < LIMIT_S + 4, "slow clients are cut in time", times)
 
 
+def stall(socle, folder):
+    """A service that does not run for a while, as on a busy computer, is no client's fault: what waits for it then is
+    answered. The statuses, and what it says of how long it keeps a connection."""
+    with serving.service(socle, folder) as service:
+        connections = [service.connect() for _ in range(10)]
+        for connection in connections:
+            service.nonce(connection)
+        service.process.send_signal(signal.SIGSTOP)
+        for connection in connections:
+            connection.request("POST", NONCE)
+        time.sleep(KEEP_S + 2)
+        service.process.send_signal(signal.SIGCONT)
+        answers, kept = [], set()
+        for connection in connections:
+            try:
+                answer = connection.getresponse()
+                answers.append(answer.status)
+                kept.add(answer.headers["Keep-Alive"])
+            except (OSError, http.client.HTTPException) as wrong:
+                answers.append(repr(wrong))
+            connection.close()
+        return answers, kept
+
+
 def check_half(service):
     """Clients that go in the middle of a request."""
     for data in (b"", b"POST", HEAD, HEAD + b"Content-Length: 100\r\n\r\n{", b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n"):
@@ -480,32 +506,41 @@ def check_start(socle, folder):
                     f"not started: {name}", f"{run.returncode} {run.stderr}")
 
 
+def check_all(socle, command, folder, guests):
+    with serving.service(socle, folder) as service:
+        check_verdicts(service, guests, Command(command, folder))
+        check_tokens(service, guests, folder)
+        check_many(service, guests)
+        check_metrics(service)
+        results(service.end() == 0, "SIGTERM ends it with status 0", service.log[-20:])
+        check_log(service)
+    with serving.service(socle, folder, "--time", LIMIT_S, "--nonces", NONCES, "--body", BODY) as service:
+        check_requests(service, guests)
+        check_http(service)
+        check_wire(service)
+        check_tls(service)
+        check_half(service)
+        check_slow(service, guests)
+        check_flood(service, guests)
+        results(service.end() == 0, "and it ends in order after all that", service.log[-20:])
+        wrong = [line for line in service.log if not line[:2].isdigit()]
+        results(not wrong, "nothing but requests is in the log", wrong[:20])
+    check_stop(socle, folder, guests)
+    check_start(socle, folder)
+
+
 def main():
     socle, command = sys.argv[1:3]
     guests = serving.Guests()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         serving.prepare(folder, guests)
-        with serving.service(socle, folder) as service:
-            check_verdicts(service, guests, Command(command, folder))
-            check_tokens(service, guests, folder)
-            check_many(service, guests)
-            check_metrics(service)
-            results(service.end() == 0, "SIGTERM ends it with status 0", service.log[-20:])
-            check_log(service)
-        with serving.service(socle, folder, "--time", LIMIT_S, "--nonces", NONCES, "--body", BODY) as service:
-            check_requests(service, guests)
-            check_http(service)
-            check_wire(service)
-            check_tls(service)
-            check_half(service)
-            check_slow(service, guests)
-            check_flood(service, guests)
-            results(service.end() == 0, "and it ends in order after all that", service.log[-20:])
-            wrong = [line for line in service.log if not line[:2].isdigit()]
-            results(not wrong, "nothing but requests is in the log", wrong[:20])
-        check_stop(socle, folder, guests)
-        check_start(socle, folder)
+        with concurrent.futures.ThreadPoolExecutor(1) as pool:
+            stalled = pool.submit(stall, socle, folder)
+            check_all(socle, command, folder, guests)
+            answers, kept = stalled.result()
+        results(answers == [200] * 10, "requests that came while it did not run", answers)
+        results(kept == {f"timeout={KEEP_S}"}, "it says how long a connection is kept", kept)
     return results.finish()
 
 

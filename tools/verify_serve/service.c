@@ -20,6 +20,7 @@
 #include "core/base/host/clock.h"
 #include "tools/cmd.h"
 #include "tools/load_library.h"
+#include "tools/verify_serve/links.h"
 
 #define LIBRARY "libmicrohttpd.so.12"
 #define IDLE_S 10u /* nothing came or went on a connection */
@@ -29,14 +30,6 @@
 #define READ_SIZE_MAX (4u << 20)
 #define TLS_PRIORITY "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2"
 #define JSON "application/json"
-
-/* A connection, for as long as it is open. */
-struct link {
-	struct link *next, *before;
-	int fd;
-	uint64_t ends;
-	bool cut, asked;
-};
 
 /* What of libmicrohttpd is used. */
 struct mhd_calls {
@@ -57,8 +50,8 @@ struct service {
 	struct MHD_Daemon *daemon;
 	struct metrics metrics;
 	_Atomic bool stopping;
-	pthread_mutex_t lock; /* of the links */
-	struct link *links;
+	char keep_alive[32]; /* for how long a client may keep a connection that it does not use */
+	struct links links;
 };
 
 /* A request, from its head to the end of its answer. */
@@ -74,54 +67,32 @@ struct request {
 	char word[SOCLE_ERROR_SIZE];
 };
 
-/* ---- Connections, and how long they may stay ---- */
+/* ---- Connections ---- */
 
-static void link_add(struct service *s, struct MHD_Connection *connection, void **place)
+static void connection_added(struct service *s, struct MHD_Connection *connection, void **place)
 {
 	const union MHD_ConnectionInfo *info = s->mhd.info(connection,
 							   MHD_CONNECTION_INFO_CONNECTION_FD);
-	struct link *link = calloc(1, sizeof(*link));
 
 	s->metrics.connections++;
 	s->metrics.connections_all++;
-	*place = link;
-	if (!link) /* then nobody asks for an answer, either: memory is short */
-		return;
-	link->fd = info ? info->connect_fd : -1;
-	link->ends = clock_ms() + s->options->request_s * 1000;
-	pthread_mutex_lock(&s->lock);
-	link->next = s->links;
-	if (link->next)
-		link->next->before = link;
-	s->links = link;
-	pthread_mutex_unlock(&s->lock);
-}
-
-static void link_remove(struct service *s, void **place)
-{
-	struct link *link = *place;
-
-	s->metrics.connections--;
-	*place = NULL;
-	if (!link)
-		return;
-	pthread_mutex_lock(&s->lock);
-	if (link->next)
-		link->next->before = link->before;
-	*(link->before ? &link->before->next : &s->links) = link->next;
-	pthread_mutex_unlock(&s->lock);
-	if (!link->asked)
-		s->metrics.connections_idle_closed++;
-	free(link);
+	/* Without memory for it nobody asks for an answer, either. */
+	*place = links_add(&s->links, info ? info->connect_fd : -1, clock_ms());
 }
 
 static void connection_changed(void *cls, struct MHD_Connection *connection, void **place,
 			       enum MHD_ConnectionNotificationCode what)
 {
-	if (what == MHD_CONNECTION_NOTIFY_STARTED)
-		link_add(cls, connection, place);
-	else
-		link_remove(cls, place);
+	struct service *s = cls;
+
+	if (what == MHD_CONNECTION_NOTIFY_STARTED) {
+		connection_added(s, connection, place);
+		return;
+	}
+	s->metrics.connections--;
+	if (*place && !links_remove(&s->links, *place))
+		s->metrics.connections_idle_closed++;
+	*place = NULL;
 }
 
 static struct link *link_of(const struct service *s, struct MHD_Connection *connection)
@@ -132,33 +103,9 @@ static struct link *link_of(const struct service *s, struct MHD_Connection *conn
 	return info ? info->socket_context : NULL;
 }
 
-/* A request was answered: the next has its own time. */
-static void link_renew(struct service *s, struct MHD_Connection *connection)
-{
-	struct link *link = link_of(s, connection);
-
-	if (!link)
-		return;
-	pthread_mutex_lock(&s->lock);
-	link->ends = clock_ms() + s->options->request_s * 1000;
-	link->asked = true;
-	pthread_mutex_unlock(&s->lock);
-}
-
 void service_tick(struct service *s)
 {
-	uint64_t now = clock_ms();
-
-	pthread_mutex_lock(&s->lock);
-	for (struct link *link = s->links; link; link = link->next) {
-		if (link->cut || link->fd < 0 || now < link->ends)
-			continue;
-		/* libmicrohttpd closes it when it sees this, which is after link_remove(). */
-		shutdown(link->fd, SHUT_RDWR);
-		link->cut = true;
-		s->metrics.connections_cut++;
-	}
-	pthread_mutex_unlock(&s->lock);
+	s->metrics.connections_cut += links_tick(&s->links, clock_ms());
 }
 
 /* ---- The log: one line a request ---- */
@@ -251,6 +198,8 @@ static enum MHD_Result queue(struct service *s, struct MHD_Connection *connectio
 	}
 	s->mhd.add_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, type);
 	s->mhd.add_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
+	if (!s->stopping)
+		s->mhd.add_header(response, "Keep-Alive", s->keep_alive);
 	if (status == MHD_HTTP_METHOD_NOT_ALLOWED)
 		s->mhd.add_header(response, MHD_HTTP_HEADER_ALLOW,
 				  r->endpoint == ENDPOINT_METRICS ? "GET" : "POST");
@@ -513,6 +462,7 @@ static enum MHD_Result begin(struct service *s, struct MHD_Connection *connectio
 		return MHD_NO;
 	s->metrics.in_flight++;
 	r->begun = clock_ns();
+	links_begin(&s->links, link_of(s, connection));
 	r->endpoint = find_endpoint(url);
 	clean(r->method, sizeof(r->method), method);
 	clean(r->path, sizeof(r->path), url);
@@ -557,6 +507,19 @@ static enum MHD_Result take_body(const struct service *s, struct request *r, con
 	return MHD_YES;
 }
 
+/* However long it takes, the client is not waited for. */
+static enum MHD_Result judge(struct service *s, struct MHD_Connection *connection,
+			     struct request *r)
+{
+	struct link *link = link_of(s, connection);
+	enum MHD_Result result;
+
+	links_judge(&s->links, link);
+	result = endpoints[r->endpoint].give(s, connection, r);
+	links_reply(&s->links, link, clock_ms());
+	return result;
+}
+
 static enum MHD_Result handle(void *cls, struct MHD_Connection *connection, const char *url,
 			      const char *method, const char *version, const char *data,
 			      size_t *size, void **place)
@@ -575,7 +538,7 @@ static enum MHD_Result handle(void *cls, struct MHD_Connection *connection, cons
 	}
 	if (r->read > s->options->body_max)
 		return refuse_long(s, connection, r);
-	return endpoints[r->endpoint].give(s, connection, r);
+	return judge(s, connection, r);
 }
 
 static void completed(void *cls, struct MHD_Connection *connection, void **place,
@@ -592,7 +555,7 @@ static void completed(void *cls, struct MHD_Connection *connection, void **place
 	us = (clock_ns() - r->begun) / 1000;
 	metrics_count(&s->metrics, r->endpoint, r->status, us);
 	write_log(s, r, connection, us);
-	link_renew(s, connection);
+	links_answered(&s->links, link_of(s, connection), clock_ms());
 	free(r->body);
 	free(r);
 	*place = NULL;
@@ -633,13 +596,15 @@ static void start_daemon(struct service *s)
 		options->certificate, MHD_OPTION_HTTPS_MEM_KEY, options->key,
 		MHD_OPTION_HTTPS_PRIORITIES, TLS_PRIORITY, MHD_OPTION_THREAD_POOL_SIZE,
 		options->threads, MHD_OPTION_CONNECTION_LIMIT, options->clients,
-		MHD_OPTION_CONNECTION_TIMEOUT, IDLE_S, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+		/* links_tick() ends them. */
+		MHD_OPTION_CONNECTION_TIMEOUT, 0u, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
 		(size_t)HEAD_SIZE_MAX, MHD_OPTION_NOTIFY_CONNECTION, connection_changed, s,
 		MHD_OPTION_NOTIFY_COMPLETED, completed, s, MHD_OPTION_END);
 }
 
 struct service *service_start(const struct service_options *options)
 {
+	unsigned int quiet_s = options->request_s < IDLE_S ? options->request_s : IDLE_S;
 	struct service *s = calloc(1, sizeof(*s));
 	struct host_error error;
 
@@ -653,13 +618,14 @@ struct service *service_start(const struct service_options *options)
 		free(s);
 		return NULL;
 	}
-	pthread_mutex_init(&s->lock, NULL);
+	snprintf(s->keep_alive, sizeof(s->keep_alive), "timeout=%u", quiet_s);
+	links_init(&s->links, options->request_s * 1000ull, quiet_s * 1000ull);
 	start_daemon(s);
 	if (s->daemon)
 		return s;
 	cmd_error("verify serve: the service cannot be started: are --tls-cert and --tls-key PEM, "
 		  "and for each other?");
-	pthread_mutex_destroy(&s->lock);
+	links_end(&s->links);
 	free(s);
 	return NULL;
 }
@@ -680,6 +646,6 @@ void service_stop(struct service *s)
 	s->mhd.stop(s->daemon);
 	if (listener != MHD_INVALID_SOCKET)
 		close(listener);
-	pthread_mutex_destroy(&s->lock);
+	links_end(&s->links);
 	free(s);
 }
