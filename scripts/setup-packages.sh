@@ -51,7 +51,8 @@ check="$second_compiler strace swtpm swtpm-tools ovmf $tcti_swtpm python3-crypto
 	python3-prometheus-client etcd-server fish
 	groff-base zsh acpica-tools device-tree-compiler"
 
-applications="clevis-tpm2 jose tpm2-openssl"
+applications="clevis-tpm2 clevis-luks cryptsetup-bin jose tpm2-openssl libtpm2-pkcs11-1 libtpm2-pkcs11-tools opensc
+	openssh-client tpm2-initramfs-tool tpm2-abrmd libtss2-tcti-tabrmd0 dbus socat jq xxd swtpm-tools"
 suites="autoconf automake libtool libtss2-dev libwolfssl-dev python3-tpm2-pytss python3-pytest python3-yaml xxd"
 package="debhelper dh-dkms dpkg-dev fakeroot git lintian libzstd-dev zlib1g-dev"
 release="mmdebstrap reprotest faketime disorderfs"

@@ -140,7 +140,7 @@ def swtpm(work, *options):
     """swtpm in its own shape, with its state below work; the port of its commands."""
     port = free_port()
     folder = work / "swtpm"
-    folder.mkdir()
+    folder.mkdir(exist_ok=True)
     process = subprocess.Popen(["swtpm", "socket", "--tpm2", "--tpmstate", f"dir={folder}", "--server",
                                 f"type=tcp,port={port}", "--ctrl", f"type=tcp,port={port + 1}",
                                 *options], stderr=subprocess.DEVNULL)

@@ -3,16 +3,22 @@
 """Applications that use a TPM, unmodified, each against swtpm and against `socle vtpm serve` in the same
 shape: what works with the one works with the other. docs/vtpm-serve.md has a table of what each needs.
 
-    applications_test.py SOCLE PROFILE_DIR
+    applications_test.py SOCLE PROFILE_DIR [--work DIR] [--only WORD]... [--verbose]
+
+Those that Debian 12 does not have come by their languages' own commands (go, cargo, pip) into DIR; what is not
+to be had is skipped by name. --only takes those whose names have the word in them.
 """
 
+import argparse
 import contextlib
+import dataclasses
 import json
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "lib"))
@@ -21,44 +27,203 @@ from served import World, swtpm  # noqa: E402
 
 result = Results("vtpm applications")
 
+HERE = Path(__file__).resolve().parent
 TIME_S = 180
+BUILD_S = 3600
 PROVIDER = "/usr/lib/x86_64-linux-gnu/ossl-modules/tpm2.so"
-# Name, what has to be there, and a script that ends with 0 when all of it works.
+PKCS11 = "/usr/lib/x86_64-linux-gnu/libtpm2_pkcs11.so.1"
+TOKEN = "/usr/lib/x86_64-linux-gnu/cryptsetup/libcryptsetup-token-systemd-tpm2.so"
+STRONGSWAN = "/usr/lib/ipsec/plugins/libstrongswan-tpm.so"
+
+
+class Missing(Exception):
+    """What an application needs and is not there."""
+
+
+@dataclasses.dataclass
+class Application:
+    """script ends with 0 when all of it works. It finds the TPM by $TCTI, and by $SOCKET, which takes raw commands;
+    manager puts tpm2-abrmd between, certified gives the TPM certificates of its endorsement keys before."""
+
+    name: str
+    needs: list
+    script: str
+    manager: bool = False
+    certified: bool = False
+    fetch: tuple = ()
+
+
+DISK = """
+truncate -s 24M disk && printf pass >passphrase
+cryptsetup luksFormat -q --type luks2 --pbkdf pbkdf2 --pbkdf-force-iterations 1000 disk passphrase"""
 APPLICATIONS = (
-    ("tpm2-tools, a key", ["tpm2_createprimary"], """
+    Application("tpm2-tools, a key", ["tpm2_createprimary"], """
 tpm2_createprimary -Q -C o -c primary.ctx && tpm2_create -Q -C primary.ctx -G ecc256:ecdsa-sha256 -u key.pub -r key.priv -c key.ctx
 echo message >message && tpm2_flushcontext -t && tpm2_sign -Q -c key.ctx -g sha256 -o signature message
 tpm2_flushcontext -t && tpm2_verifysignature -Q -c key.ctx -g sha256 -m message -s signature"""),
-    ("tpm2-tools, a secret sealed to PCRs", ["tpm2_createpolicy"], """
+    Application("tpm2-tools, a secret sealed to PCRs", ["tpm2_createpolicy"], """
 echo secret >secret
 tpm2_createpolicy -Q --policy-pcr -l sha256:16 -L policy
 tpm2_createprimary -Q -C o -c primary.ctx && tpm2_create -Q -C primary.ctx -i secret -L policy -u u -r r -c sealed.ctx
 tpm2_flushcontext -t && [ "$(tpm2_unseal -c sealed.ctx -p pcr:sha256:16)" = secret ]
 tpm2_flushcontext -t && tpm2_pcrextend 16:sha256=$(printf %064d 1) && ! tpm2_unseal -c sealed.ctx -p pcr:sha256:16"""),
-    ("tpm2-openssl, RSA", [PROVIDER], """
+    Application("tpm2-openssl, RSA", [PROVIDER], """
 openssl genpkey -provider tpm2 -propquery provider=tpm2 -algorithm RSA -pkeyopt bits:2048 -out key.pem
 openssl pkey -provider tpm2 -provider base -in key.pem -pubout -out public.pem
 echo message | openssl dgst -sha256 -binary >digest
 openssl pkeyutl -provider tpm2 -provider base -sign -inkey key.pem -in digest -pkeyopt digest:sha256 -out signature
 openssl pkeyutl -verify -pubin -inkey public.pem -in digest -pkeyopt digest:sha256 -sigfile signature"""),
-    ("tpm2-openssl, EC", [PROVIDER], """
+    Application("tpm2-openssl, EC", [PROVIDER], """
 openssl genpkey -provider tpm2 -propquery provider=tpm2 -algorithm EC -pkeyopt group:P-256 -out key.pem
 openssl req -provider tpm2 -provider default -propquery '?provider=tpm2' -x509 -key key.pem -subj /CN=tpm -out certificate.pem
 openssl verify -CAfile certificate.pem certificate.pem"""),
-    ("clevis", ["clevis-encrypt-tpm2", "jose"], """
+    Application("clevis", ["clevis-encrypt-tpm2", "jose"], """
 echo secret | clevis encrypt tpm2 '{"pcr_bank":"sha256","pcr_ids":"16"}' >secret.jwe
 tpm2_flushcontext -t && [ "$(clevis decrypt <secret.jwe)" = secret ]"""),
-    ("FAPI", ["tss2_provision"], """
+    Application("clevis, a LUKS disk", ["clevis-luks-bind", "clevis-encrypt-tpm2", "cryptsetup"], DISK + """
+clevis luks bind -y -k passphrase -d disk tpm2 '{"pcr_bank":"sha256","pcr_ids":"16"}'
+tpm2_flushcontext -t && clevis luks pass -d disk -s 1 >unsealed
+cryptsetup open --test-passphrase --key-file unsealed disk"""),
+    Application("clevis-pin-tpm2", ["clevis-pin-tpm2"], """
+echo secret | clevis-pin-tpm2 encrypt '{"pcr_bank":"sha256","pcr_ids":[16]}' >secret.jwe
+tpm2_flushcontext -t && [ "$(clevis-pin-tpm2 decrypt <secret.jwe)" = secret ]
+tpm2_flushcontext -t && tpm2_pcrextend 16:sha256=$(printf %064d 1) && ! clevis-pin-tpm2 decrypt <secret.jwe""",
+                fetch=("cargo", "clevis-pin-tpm2@0.5.1 --locked")),
+    Application("FAPI", ["tss2_provision"], """
 tss2_provision && tss2_createkey -p HS/SRK/key -t sign,noDa -a ''
 head -c 32 /dev/zero >digest && tss2_sign -p HS/SRK/key -d digest -o signature -f && tss2_verifysignature -p HS/SRK/key -d digest -i signature
 tss2_getrandom -n 16 -o random -f && tss2_createseal -p HS/SRK/sealed -t noDa -a '' -i digest && tss2_unseal -p HS/SRK/sealed -o out -f && cmp out digest"""),
+    Application("tpm2-pkcs11 with OpenSSH", ["tpm2_ptool", PKCS11, "ssh-agent", "tpm2-abrmd"], """
+tpm2_ptool init && tpm2_ptool addtoken --pid 1 --sopin sopin --userpin userpin --label token
+tpm2_ptool addkey --algorithm ecc256 --label token --userpin userpin
+ssh-keygen -D $PKCS11 >listed.pub
+printf '#!/bin/sh\\necho userpin\\n' >ask && chmod +x ask
+ssh-agent -P '/usr/lib/*' sh -ec '
+	SSH_ASKPASS=$PWD/ask SSH_ASKPASS_REQUIRE=force ssh-add -s $PKCS11
+	ssh-add -L >agent.pub && echo message >message && ssh-keygen -Y sign -f agent.pub -n file message'
+echo "me $(cut -d " " -f 1,2 listed.pub)" >allowed
+ssh-keygen -Y verify -f allowed -I me -n file -s message.sig <message""", manager=True),
+    Application("tpm2-pkcs11 with OpenSC", ["tpm2_ptool", PKCS11, "pkcs11-tool", "tpm2-abrmd"], """
+tpm2_ptool init && tpm2_ptool addtoken --pid 1 --sopin sopin --userpin userpin --label token
+tpm2_ptool addkey --algorithm rsa2048 --label token --userpin userpin --id 01
+tool="pkcs11-tool --module $PKCS11 --token-label token --login --pin userpin"
+echo message >message && $tool --sign --mechanism SHA256-RSA-PKCS --input-file message --output-file signature
+$tool --read-object --type pubkey --label "" --output-file public.der || $tool --read-object --type pubkey --id $(
+	$tool --list-objects --type pubkey | sed -n 's/^ *ID: *//p') --output-file public.der
+openssl dgst -sha256 -verify public.der -keyform DER -signature signature message""", manager=True),
+    Application("systemd-creds", ["systemd-creds"], """
+echo secret | systemd-creds --tpm2-device=$TCTI --with-key=tpm2 --tpm2-pcrs=16 --name=it encrypt - credential
+[ "$(systemd-creds --tpm2-device=$TCTI --name=it decrypt credential -)" = secret ]
+tpm2_pcrextend 16:sha256=$(printf %064d 1) && ! systemd-creds --tpm2-device=$TCTI --name=it decrypt credential -"""),
+    # cryptsetup's token finds no TPM that is not in /sys; so the disk is opened by tpm2-tools from what the token has.
+    Application("systemd-cryptenroll", ["systemd-cryptenroll", "cryptsetup", "jq"], DISK + """
+PASSWORD=pass systemd-cryptenroll --tpm2-device=$TCTI --tpm2-pcrs=16 disk
+cryptsetup token export --token-id 0 disk >token && jq -r '."tpm2-blob"' token | base64 -d >blob
+size=$((16#$(head -c 2 blob | xxd -p) + 2)) && head -c $size blob >private && tail -c +$((size + 1)) blob >public
+tpm2_createprimary -Q -C o -G ecc -c primary.ctx && tpm2_load -Q -C primary.ctx -u public -r private -c sealed.ctx
+tpm2_flushcontext -t && tpm2_unseal -c sealed.ctx -p pcr:sha256:16 | base64 -w 0 >unsealed
+cryptsetup open --test-passphrase --key-slot 1 --key-file unsealed disk"""),
+    Application("tpm2-initramfs-tool", ["tpm2-initramfs-tool"], """
+tpm2-initramfs-tool seal -T $TCTI --data secret --banks SHA256 --pcrs 16
+[ "$(tpm2-initramfs-tool unseal -T $TCTI --banks SHA256 --pcrs 16)" = secret ]"""),
+    Application("gotpm", ["gotpm"], """
+tool="gotpm --tpm-path $SOCKET"
+for algorithm in rsa ecc; do
+	$tool pubkey owner --algo $algorithm --output $algorithm.pem && openssl pkey -pubin -in $algorithm.pem -noout
+	$tool pubkey endorsement --algo $algorithm --output ek.pem && openssl pkey -pubin -in ek.pem -noout
+	echo secret | $tool seal --algo $algorithm --pcrs 16 --output sealed
+	[ "$($tool unseal --pcrs 16 --input sealed)" = secret ]
+done
+$tool read pcr --hash-algo sha256
+tpm2_pcrextend 16:sha256=$(printf %064d 1) && ! $tool unseal --pcrs 16 --input sealed""",
+                fetch=("go", "github.com/google/go-tpm-tools/cmd/gotpm@v0.3.1")),
+    Application("go-attestation", ["applications"], "applications attestation $SOCKET .", certified=True,
+                fetch=("go", "")),
+    Application("step's TPM (tpmkms)", ["applications"], "applications step $SOCKET .", fetch=("go", "")),
+    Application("go-tpm-keyfiles", ["applications"], "applications keyfile $SOCKET .", fetch=("go", "")),
 )
 
 
-@contextlib.contextmanager
-def ours(world):
-    with world.served("--swtpm", "--flags", "startup-clear", profile="suite") as it:
-        yield it.port
+def fetched(how, work):
+    """What the application needs beside Debian's packages, in work/bin."""
+    kind, what = how
+    if not shutil.which(kind):
+        raise Missing(f"no {kind}")
+    log = work / "fetch.log"
+    environment = dict(os.environ, GOBIN=str(work / "bin"), CARGO_TARGET_DIR=str(work / "target"))
+    if kind == "cargo":
+        commands = [["cargo", "install", "--quiet", "--profile", "dev", "--root", work, *what.split()]]
+        made = work / "bin" / what.split("@")[0]
+    elif what:
+        commands = [["go", "install", what]]
+        made = work / "bin" / what.split("@")[0].rsplit("/", 1)[-1]
+    else:
+        # The versions are those of go.mod; the rest is found by go.
+        shutil.copytree(HERE / "go_applications", work / "go", dirs_exist_ok=True)
+        commands = [["go", "mod", "tidy"], ["go", "build", "-o", work / "bin/", "."]]
+        made = None
+    if made and made.exists():
+        return
+    with open(log, "a", encoding="utf-8") as out:
+        for command in commands:
+            if subprocess.run(list(map(str, command)), cwd=work / "go", env=environment, stdout=out, stderr=out,
+                              stdin=subprocess.DEVNULL, timeout=BUILD_S, check=False).returncode:
+                raise Missing(f"{command[0]} could not make it: see {log}")
+
+
+class Kinds:
+    """The two TPMs, each new, in swtpm's shape, and with certificates where an application wants them."""
+
+    def __init__(self, socle, profiles, work):
+        self.socle, self.work = socle, work
+        self.world = World(socle, profiles, work)
+
+    def new(self):
+        return Path(tempfile.mkdtemp(dir=self.work))
+
+    @contextlib.contextmanager
+    def swtpm(self, certified):
+        folder = self.new()
+        if certified:
+            (folder / "swtpm").mkdir()
+            self.set_swtpm_up(folder)
+        with swtpm(folder, "--flags", "not-need-init,startup-clear") as port:
+            yield port
+
+    @staticmethod
+    def set_swtpm_up(folder):
+        authority = folder / "authority"
+        authority.mkdir()
+        (folder / "localca.conf").write_text(
+            f"statedir = {authority}\nsigningkey = {authority}/key.pem\nissuercert = {authority}/issuer.pem\n"
+            f"certserial = {authority}/serial\n")
+        (folder / "localca.options").write_text("--platform-manufacturer test\n--platform-version 1\n"
+                                                "--platform-model test\n")
+        (folder / "setup.conf").write_text(
+            f"create_certs_tool = {shutil.which('swtpm_localca')}\n"
+            f"create_certs_tool_config = {folder}/localca.conf\n"
+            f"create_certs_tool_options = {folder}/localca.options\n")
+        subprocess.run(["swtpm_setup", "--tpm2", "--tpmstate", folder / "swtpm", "--config", folder / "setup.conf",
+                        "--create-ek-cert", "--create-platform-cert", "--lock-nvram", "--pcr-banks", "-"],
+                       capture_output=True, check=True)
+
+    @contextlib.contextmanager
+    def ours(self, certified):
+        folder = self.new()
+        state = []
+        if certified:
+            state = ["--state", folder / "tpm"]
+            self.certify(folder)
+        with self.world.served("--swtpm", "--flags", "startup-clear", *state, profile="suite") as it:
+            yield it.port
+
+    def certify(self, folder):
+        ca, keys, made = folder / "ca", folder / "keys", folder / "certificates"
+        tpm = ["--profile", self.world.profiles / "suite.conf", "--state", folder / "tpm"]
+        for words in (["ca", "init", ca], ["vtpm", "keys", *tpm, "-o", keys],
+                      ["ca", "certify", "--platform", "ek-rsa2048", "-o", made, ca, keys],
+                      ["vtpm", "certify", *tpm, made]):
+            subprocess.run([str(word) for word in (self.socle, *words)], capture_output=True, check=True)
 
 
 def fapi_config(folder, tcti):
@@ -71,39 +236,101 @@ def fapi_config(folder, tcti):
     (folder / "fapi.json").write_text(json.dumps(config))
 
 
-def run(script, port):
-    """(whether it worked, the last line that it said)"""
-    tcti = f"swtpm:host=127.0.0.1,port={port}"
+# A session bus of its own, on which tpm2-abrmd has the TPM.
+MANAGED = """
+tpm2-abrmd --allow-root --session --tcti=$1 2>/dev/null & manager=$!
+trap 'kill $manager; wait $manager || true' EXIT
+for _ in $(seq 100); do
+	! tpm2_getrandom -T tabrmd:bus_type=session -o /dev/null 8 2>/dev/null || break
+	sleep 0.1
+done
+bash -e -o pipefail -c "$2"
+"""
+
+
+@contextlib.contextmanager
+def raw_socket(path, port):
+    """A Unix socket in front of the TPM's port."""
+    process = subprocess.Popen(["socat", f"UNIX-LISTEN:{path},fork", f"TCP:127.0.0.1:{port}"])
+    try:
+        for _ in range(100):
+            if path.exists():
+                break
+            time.sleep(0.05)
+        yield
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def run(application, port, programs):
+    """(whether it worked, the last lines that it said)"""
+    behind = f"swtpm:host=127.0.0.1,port={port}"
+    tcti = "tabrmd:bus_type=session" if application.manager else behind
+    words = ["bash", "-e", "-o", "pipefail", "-c"]
+    command = [*words, application.script]
+    if application.manager:
+        command = ["dbus-run-session", "--", *words, MANAGED, "managed", behind, application.script]
     with tempfile.TemporaryDirectory() as folder:
         fapi_config(Path(folder), tcti)
-        environment = dict(os.environ, TPM2TOOLS_TCTI=tcti, TPM2OPENSSL_TCTI=tcti, TSS2_LOG="all+none",
-                           TSS2_FAPICONF=str(Path(folder) / "fapi.json"))
-        done = subprocess.run(["bash", "-e", "-o", "pipefail", "-c", script], cwd=folder, env=environment, text=True,
-                              capture_output=True, timeout=TIME_S, check=False)
-        subprocess.run(["tpm2_flushcontext", "-t"], env=environment, capture_output=True, check=False)
-    return done.returncode == 0, (done.stderr + done.stdout).strip()[-300:]
+        environment = dict(os.environ, TCTI=tcti, TPM2TOOLS_TCTI=tcti, TPM2OPENSSL_TCTI=tcti, TPM2_PKCS11_TCTI=tcti,
+                           TPM2_PKCS11_STORE=f"{folder}/store", PKCS11=PKCS11, SYSTEMD_TPM2_DEVICE=tcti,
+                           SOCKET=f"{folder}/tpm", TSS2_LOG="all+none", TSS2_FAPICONF=f"{folder}/fapi.json",
+                           PATH=f"{programs}:{os.environ['PATH']}")
+        (Path(folder) / "store").mkdir()
+        with raw_socket(Path(folder) / "tpm", port):
+            done = subprocess.run(command, cwd=folder, env=environment, text=True, stdin=subprocess.DEVNULL,
+                                  capture_output=True, timeout=TIME_S, check=False)
+    return done.returncode == 0, (done.stderr + done.stdout).strip()
+
+
+def missing_of(application, work):
+    """Why it cannot be tried, or None."""
+    try:
+        if application.fetch:
+            fetched(application.fetch, work)
+    except Missing as reason:
+        return str(reason)
+    path = f"{work / 'bin'}:{os.environ['PATH']}"
+    missing = [need for need in application.needs if not shutil.which(need, path=path) and not Path(need).exists()]
+    return f"no {' '.join(missing)}" if missing else None
 
 
 def main():
-    socle, profiles = sys.argv[1:3]
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
+    parser.add_argument("socle", type=os.path.abspath)
+    parser.add_argument("profiles", type=os.path.abspath)
+    parser.add_argument("--work", type=Path, default=Path("build/applications"))
+    parser.add_argument("--only", action="append", metavar="WORD")
+    parser.add_argument("--verbose", action="store_true", help="what the applications say")
+    options = parser.parse_args()
+    work = options.work.resolve()
+    (work / "go").mkdir(parents=True, exist_ok=True)
     table = []
-    with tempfile.TemporaryDirectory() as work:
-        world = World(socle, profiles, Path(work))
-        for name, needs, script in APPLICATIONS:
-            missing = [need for need in needs if not shutil.which(need) and not Path(need).exists()]
-            if missing:
-                result.skip(name, f"no {' '.join(missing)}")
+    with tempfile.TemporaryDirectory() as folder:
+        kinds = Kinds(options.socle, options.profiles, Path(folder))
+        for application in APPLICATIONS:
+            name = application.name
+            if options.only and not any(word in name for word in options.only):
                 continue
-            state = Path(tempfile.mkdtemp(dir=work))
-            with swtpm(state, "--flags", "not-need-init,startup-clear") as port:
-                theirs = run(script, port)
-            with ours(world) as port:
-                mine = run(script, port)
-            table.append((name, theirs[0], mine[0]))
-            result(mine[0] or not theirs[0], f"{name}: swtpm {theirs[0]}, ours {mine[0]}", mine[1])
-    print(f"{'application':40} swtpm ours")
+            if reason := missing_of(application, work):
+                result.skip(name, reason)
+                continue
+            outcomes = []
+            for tpm in (kinds.swtpm, kinds.ours):
+                with tpm(application.certified) as port:
+                    worked, said = run(application, port, work / "bin")
+                outcomes.append(worked)
+                if options.verbose:
+                    print(said)
+            table.append((name, *outcomes))
+            if any(outcomes):
+                result(outcomes[1], f"{name}: swtpm {outcomes[0]}, ours {outcomes[1]}", said[-600:])
+            else:
+                result(False, f"{name}: works with neither", said[-600:])
+    print(f"{'application':48} swtpm ours")
     for name, theirs, mine in table:
-        print(f"{name:40} {'works' if theirs else 'fails':5} {'works' if mine else 'fails'}")
+        print(f"{name:48} {'works' if theirs else 'fails':5} {'works' if mine else 'fails'}")
     return result.finish()
 
 
