@@ -109,7 +109,7 @@ struct mailbox_host {
 	uint64_t sev_features;	/* SNP_FEATURE_* that a VMSA may have */
 	uint32_t invlpgb;	/* enum host_invlpgb */
 	uint32_t invlpgb_count; /* pages that CPUID says it takes after the first */
-	uint8_t preempts;	/* an interrupt of VMPL0 makes it run while VMPL2 runs */
+	uint8_t preempt;	/* enum host_preempt */
 	uint8_t converts;	/* an access to the other side of a page changes the page */
 	uint8_t sides_apart;	/* what becomes shared is zero, what becomes private is noise */
 	uint8_t vmsa_not_at_2m; /* AP creation refuses a VMSA at a multiple of 2 MiB */

@@ -72,6 +72,12 @@ static const char *const yes_no[] = {
 	[CHOICE_YES] = "yes",
 	[CHOICE_NO] = "no",
 };
+static const char *const preempts[] = {
+	[AS_HOST] = "host",
+	[1 + HOST_PREEMPT_NO] = "no",
+	[1 + HOST_PREEMPT_BETWEEN] = "between",
+	[1 + HOST_PREEMPT_AT_EXITS] = "at-exits",
+};
 static const char *const invlpgbs[] = {
 	[AS_HOST] = "host",
 	[1 + HOST_INVLPGB_ON] = "on",
@@ -136,8 +142,10 @@ static const struct option_row option_rows[] = {
 	       "shared access to a private one, as KVM and its VMM do, or ends the VM",
 	       OPTION_WORDS(yes_no)),
 	OPTION(struct arguments, preempt, "preempt", CHOICE, NULL,
-	       "whether an interrupt of VMPL0 makes it run while VMPL2 of its vCPU runs",
-	       OPTION_WORDS(yes_no)),
+	       "whether an interrupt of VMPL0 makes it run while VMPL2 of its vCPU runs: never, "
+	       "between "
+	       "two instructions of VMPL2's, or also at each VMGEXIT of it",
+	       OPTION_WORDS(preempts)),
 	OPTION(struct arguments, run.storm_us, "event-storm", NUMBER, "US",
 	       "be a hostile host: raise #HV at VMPL0 about every US microseconds",
 	       .least = STORM_MIN_US, .most = STORM_MAX_US),
@@ -265,7 +273,7 @@ static enum cmd_status run(void *arguments)
 	args->run.own_convert = args->convert != AS_HOST;
 	args->run.converts = args->convert == CHOICE_YES;
 	args->run.own_preempt = args->preempt != AS_HOST;
-	args->run.preempts = args->preempt == CHOICE_YES;
+	args->run.preempt = args->run.own_preempt ? args->preempt - 1 : HOST_PREEMPT_NO;
 	args->run.own_invlpgb = args->invlpgb != AS_HOST;
 	args->run.invlpgb = args->run.own_invlpgb ? args->invlpgb - 1 : HOST_INVLPGB_ON;
 	if (default_key_dir(args) && default_hv_image(args))

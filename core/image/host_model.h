@@ -26,6 +26,13 @@ enum host_invlpgb {
 	HOST_INVLPGB_INTERCEPTED /* CPUID bits set, #VC */
 };
 
+/* When an interrupt of VMPL0 makes it run while VMPL2 of its vCPU runs. */
+enum host_preempt {
+	HOST_PREEMPT_NO,
+	HOST_PREEMPT_BETWEEN, /* between two instructions of VMPL2's, but not at a VMGEXIT of it */
+	HOST_PREEMPT_AT_EXITS /* also before VMPL2 is entered again after one, whatever it was for */
+};
+
 struct host_model {
 	const char *name;
 	const char *what;      /* for a list of them */
@@ -37,8 +44,8 @@ struct host_model {
 	bool vmsa_fields_all; /* else only those that QEMU hands to KVM may be set */
 	enum host_invlpgb invlpgb;
 	unsigned int invlpgb_count; /* pages after the first that CPUID says INVLPGB takes */
-	bool preempts;		    /* an interrupt of VMPL0 makes it run while VMPL2 runs */
-	bool converts;		    /* an access to the other side of a page changes the page */
+	enum host_preempt preempt;
+	bool converts;		 /* an access to the other side of a page changes the page */
 	bool sides_apart;	 /* a page's two sides are two pages: what becomes shared is zero */
 	bool large_pages;	 /* a page of 2 MiB of the launch is one entry of the RMP */
 	bool kvm_clock;		 /* its interface for guests is KVM's, as far as the clock */

@@ -142,7 +142,7 @@ static struct mailbox_host host_of(const struct run_options *options)
 		.invlpgb = options->own_invlpgb ? options->invlpgb : model->invlpgb,
 		.invlpgb_count = model->invlpgb_count,
 		.kvm_clock = model->kvm_clock,
-		.preempts = options->own_preempt ? options->preempts : model->preempts,
+		.preempt = options->own_preempt ? options->preempt : model->preempt,
 		.converts = options->own_convert ? options->converts : model->converts,
 		.sides_apart = model->sides_apart,
 		.vmsa_not_at_2m = model->vmsa_not_at_2m,

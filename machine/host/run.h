@@ -47,7 +47,8 @@ struct run_options {
 	const struct host_model *host;		    /* that the machine models */
 	bool own_invlpgb, own_convert, own_preempt; /* but for these choices: */
 	enum host_invlpgb invlpgb;
-	bool converts, preempts;
+	enum host_preempt preempt;
+	bool converts;
 	const char *command_line; /* that an IGVM file may ask for as a parameter */
 	/* Unix sockets that QEMU listens on, or NULL */
 	const char *channel, *vmpl0_channel, *test_channel;

@@ -91,6 +91,8 @@ TESTS = [
     # No specification says so: a choice of the host's (docs/hosts.md).
     ("preempt", 1, 13, 1, PASSED),
     ("preempt-not", 1, 13, 1, PASSED),
+    ("preempt-between", 1, 16, 1, PASSED),
+    ("preempt-at-exits", 1, 16, 1, PASSED),
     ("secure-tsc", 1, 21, 0x201, PASSED),  # APM volume 2, 15.36.18
     ("hold", 2, 27, 1, PASSED),
     ("hold-absent", 1, 2, 1, PASSED),
@@ -107,6 +109,8 @@ HOST_OPTIONS = {
     "invlpgb-intercepted": ["--invlpgb", "intercepted"],
     "converting": ["--convert", "yes"],
     "preempt-not": ["--preempt", "no"],
+    "preempt-between": ["--preempt", "between"],
+    "preempt-at-exits": ["--preempt", "at-exits"],
     "ram-layout": ["--memory", "3G"],
     "xsave": ["--xsave"],
     "test-devices": ["--test-devices"],

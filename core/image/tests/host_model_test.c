@@ -116,12 +116,18 @@ static void kvm_clock(const struct host_model *model, char *text)
 	add(text, model->kvm_clock ? "there, with KVM's name in CPUID" : "");
 }
 
-static void preempts(const struct host_model *model, char *text)
+static void preempt(const struct host_model *model, char *text)
 {
+	static const char *const when[] = {
+		[HOST_PREEMPT_NO] = "no",
+		[HOST_PREEMPT_BETWEEN] = "yes, but not at a VMGEXIT",
+		[HOST_PREEMPT_AT_EXITS] = "yes, at any exit",
+	};
+
 	if (!(model->hv_features & GHCB_HV_FEATURE_MULTI_VMPL))
 		add(text, "there is no VMPL2");
 	else
-		add(text, model->preempts ? "yes" : "no");
+		add(text, when[model->preempt]);
 }
 
 static void converts(const struct host_model *model, char *text)
@@ -152,7 +158,7 @@ static const struct row rows[] = {
 	{ "INVLPGB and TLBSYNC", invlpgb },
 	{ "pages that INVLPGB takes, by CPUID", invlpgb_count },
 	{ "KVM's clock for guests", kvm_clock },
-	{ "an interrupt of VMPL0 reaches it while VMPL2 runs", preempts },
+	{ "an interrupt of VMPL0 reaches it while VMPL2 runs", preempt },
 	{ "an access to the other side of a page", converts },
 	{ "a page that becomes shared reads", sides },
 };

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "machine/hv/event/storm.h"
 
+#include "core/image/host_model.h"
 #include "machine/hv/base/lapic.h"
 #include "machine/hv/base/log.h"
+#include "machine/hv/base/x86.h"
 #include "machine/hv/event/doorbell.h"
 
 #define BURSTS 8u /* one in so many is one */
@@ -38,9 +40,19 @@ static void choose_deadline(struct storm *s, uint64_t now)
 	s->deadline = now + interval / 2 + draw(s) % (interval + 1);
 }
 
+/* Only VMPL0 has restricted injection and a doorbell page beside a VMPL that it can be called from. */
 uint64_t storm_deadline(const struct vcpu *v)
 {
-	return is_target(&v->planes[v->current]) ? storms[v->id].deadline : 0;
+	bool above = hv_mailbox()->host.preempt != HOST_PREEMPT_NO && is_target(&v->planes[0]);
+
+	return is_target(&v->planes[v->current]) || above ? storms[v->id].deadline : 0;
+}
+
+bool storm_awaits(const struct vcpu *v, const struct plane *p)
+{
+	const struct storm *s = &storms[v->id];
+
+	return p->vmpl == 0 && is_target(p) && s->deadline != 0 && clock_now() >= s->deadline;
 }
 
 bool storm_strikes(struct vcpu *v, uint64_t now)

@@ -15,8 +15,14 @@
 
 #define STORM_BURST_MAX 16u
 
-/* When the current plane must be interrupted, in ticks of clock_now(); 0: it need not. */
+/*
+ * When the current plane must be interrupted, in ticks of clock_now(), by a storm of its own or, where
+ * the host preempts, of a more privileged one that waits; 0: it need not.
+ */
 uint64_t storm_deadline(const struct vcpu *v);
+
+/* Whether the storm has something for a plane of v that sleeps. */
+bool storm_awaits(const struct vcpu *v, const struct plane *p);
 
 /* Whether that time has come; if so, the next one is chosen. */
 bool storm_strikes(struct vcpu *v, uint64_t now);

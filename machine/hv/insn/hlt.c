@@ -5,6 +5,8 @@
 
 void insn_hlt(struct vcpu *v)
 {
-	if (insn_advance(v, INSN_HLT))
-		vcpu_plane(v)->state = PLANE_HALTED;
+	if (!insn_advance(v, INSN_HLT))
+		return;
+	vcpu_plane(v)->last_exit = SVM_EXIT_HLT;
+	vcpu_plane(v)->state = PLANE_HALTED;
 }

@@ -17,6 +17,7 @@ void insn_vmgexit(struct vcpu *v, const struct insn *insn)
 	if (hold_strikes(v) || overlaps(v))
 		return;
 	insn_skip(v, insn->length);
+	vcpu_plane(v)->last_exit = SVM_EXIT_VMGEXIT;
 	ghcb_vmgexit(v);
 }
 

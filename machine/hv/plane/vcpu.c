@@ -102,9 +102,9 @@ static void unload(struct vcpu *v, struct plane *p)
 		return;
 	cpu_drive_out(v->id);
 	if (v == vcpu_self() && !p->parked)
-		vmsa_store(p, SVM_EXIT_INTR);
+		vmsa_store(p);
 	else
-		vmsa_store_remote(p, SVM_EXIT_INTR);
+		vmsa_store_remote(p);
 }
 
 /* NULL: there is none, or the plane is the one that asks, which cannot be replaced. */
@@ -171,10 +171,10 @@ void vcpu_wake(struct vcpu *v, struct plane *p)
 	cpu_kick(v->id);
 }
 
-void vcpu_make_current(struct vcpu *v, unsigned int vmpl, uint64_t exit_code)
+void vcpu_make_current(struct vcpu *v, unsigned int vmpl)
 {
 	if (vcpu_plane(v)->loaded)
-		vmsa_store(vcpu_plane(v), exit_code);
+		vmsa_store(vcpu_plane(v));
 	v->current = vmpl;
 	counters_switch(v->id, vmpl);
 }
@@ -193,5 +193,5 @@ void vcpu_switch(struct vcpu *v)
 	v->switch_to = VCPU_NO_SWITCH;
 	vcpu_plane(v)->state = PLANE_WAITING;
 	v->planes[vmpl].state = PLANE_READY;
-	vcpu_make_current(v, vmpl, SVM_EXIT_VMGEXIT);
+	vcpu_make_current(v, vmpl);
 }

@@ -78,6 +78,11 @@ struct plane {
 	bool reset_hold;      /* AP reset hold: no interrupt wakes it, only SIPI */
 	bool loaded;	      /* its state is in the VMCB and in the CPU, not in the VMSA */
 	bool parked;	      /* and what would be in the CPU is in aside (overlap.h) */
+	/*
+	 * EXITCODE of its last exit, for its VMSA: VMGEXIT, HLT, or for all others INTR, where
+	 * hardware has either none or an interrupt of the host's.
+	 */
+	uint64_t last_exit;
 	struct snp_vmsa *aside;
 	struct plane_apic *apic;
 };
@@ -159,11 +164,8 @@ void vcpu_park(struct vcpu *v, unsigned int vmpl);
 /* Makes a halted plane ready and kicks its vCPU. */
 void vcpu_wake(struct vcpu *v, struct plane *p);
 
-/*
- * Makes another plane current. The old one, when it is loaded, goes to its VMSA with the reason of
- * its exit.
- */
-void vcpu_make_current(struct vcpu *v, unsigned int vmpl, uint64_t exit_code);
+/* Makes another plane current. The old one, when it is loaded, goes to its VMSA. */
+void vcpu_make_current(struct vcpu *v, unsigned int vmpl);
 
 /* Does what vcpu_switch_plane() asked for, now that the exit is over. */
 void vcpu_switch(struct vcpu *v);

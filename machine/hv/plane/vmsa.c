@@ -370,7 +370,7 @@ static void store_parked(struct plane *p, struct snp_vmsa *vmsa)
 	p->parked = false;
 }
 
-void vmsa_store_remote(struct plane *p, uint64_t exit_code)
+void vmsa_store_remote(struct plane *p)
 {
 	/* In use until now: neither host nor guest could take the page away. */
 	struct snp_vmsa *vmsa = vmsa_in_use(p);
@@ -387,7 +387,7 @@ void vmsa_store_remote(struct plane *p, uint64_t exit_code)
 	p->int_state = p->vmcb->int_state;
 	vmsa->xss = p->xss;
 	vmsa->vintr_ctrl = p->vmcb->int_control & VMCB_INT_V_TPR_MASK;
-	vmsa->exit_code = exit_code;
+	vmsa->exit_code = p->last_exit;
 	vmsa->exit_info_1 = p->vmcb->exit_info_1;
 	vmsa->exit_info_2 = p->vmcb->exit_info_2;
 	vmsa->exit_int_info = 0;
@@ -395,7 +395,7 @@ void vmsa_store_remote(struct plane *p, uint64_t exit_code)
 	p->loaded = false;
 }
 
-void vmsa_store(struct plane *p, uint64_t exit_code)
+void vmsa_store(struct plane *p)
 {
 	struct snp_vmsa *vmsa = vmsa_in_use(p);
 
@@ -404,5 +404,5 @@ void vmsa_store(struct plane *p, uint64_t exit_code)
 		store_debug(vmsa);
 		store_extended(vmsa);
 	}
-	vmsa_store_remote(p, exit_code);
+	vmsa_store_remote(p);
 }

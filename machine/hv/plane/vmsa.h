@@ -29,8 +29,8 @@ bool vmsa_features_known(uint64_t features);
  */
 struct vmsa_refusal vmsa_load(struct plane *p);
 
-/* Stores the plane, which is loaded on this CPU, with the reason of its exit. */
-void vmsa_store(struct plane *p, uint64_t exit_code);
+/* Stores the plane, which is loaded on this CPU, with the reason of its last exit. */
+void vmsa_store(struct plane *p);
 
 /*
  * The plane, which is loaded on this CPU, has not exited, and another plane runs here meanwhile:
@@ -45,6 +45,6 @@ void vmsa_unpark(struct plane *p);
  * Stores a plane that is loaded on another CPU, outside the guest: without the registers that only
  * that CPU knows (x87, SSE, debug, XCR0), which keep the values of the last load.
  */
-void vmsa_store_remote(struct plane *p, uint64_t exit_code);
+void vmsa_store_remote(struct plane *p);
 
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "machine/hv/run/run.h"
 
+#include "core/image/host_model.h"
 #include "machine/hv/base/fault_plan.h"
 #include "machine/hv/base/lock.h"
 #include "machine/hv/base/log.h"
@@ -9,6 +10,7 @@
 #include "machine/hv/event/hang.h"
 #include "machine/hv/event/host_interrupt.h"
 #include "machine/hv/event/inject.h"
+#include "machine/hv/event/storm.h"
 #include "machine/hv/memory/npt.h"
 #include "machine/hv/memory/stale.h"
 #include "machine/hv/memory/tlb.h"
@@ -20,30 +22,45 @@
 void vmrun(struct vmcb *vmcb, struct guest_regs *regs); /* vmrun.S */
 
 /*
+ * Whether the current plane is to be entered once more before another one preempts it: it has asked
+ * for something by VMGEXIT and not seen the answer. Who looks at its VMSA then finds that exit, and
+ * could take it for a request to itself (docs/planes.md).
+ */
+static bool has_to_go_on(struct vcpu *v)
+{
+	const struct plane *p = vcpu_plane(v);
+
+	return p->state == PLANE_READY && p->loaded && p->last_exit == SVM_EXIT_VMGEXIT &&
+	       hv_mailbox()->host.preempt != HOST_PREEMPT_AT_EXITS;
+}
+
+/*
  * A plane that waits is called back by an event of its own, from a less privileged one only, where the
  * host does that.
  */
 static bool wants_to_run(struct vcpu *v, struct plane *p)
 {
-	bool sleeps = p->state == PLANE_HALTED ||
-		      (p->state == PLANE_WAITING && p->vmpl < v->current &&
-		       hv_mailbox()->host.preempts);
+	bool preempts = p->vmpl < v->current;
+	bool sleeps = p->state == PLANE_HALTED || (p->state == PLANE_WAITING && preempts &&
+						   hv_mailbox()->host.preempt != HOST_PREEMPT_NO);
 
-	if (sleeps && inject_pending(p))
-		p->state = PLANE_READY;
+	if (sleeps && (inject_pending(p) || storm_awaits(v, p))) {
+		if (preempts && has_to_go_on(v))
+			cpu_leave_soon(v->id);
+		else
+			p->state = PLANE_READY;
+	}
 	return p->state == PLANE_READY;
 }
 
 /* The most privileged plane that has work becomes the current one. */
 static bool choose_plane(struct vcpu *v)
 {
-	bool preempted = vcpu_plane(v)->state == PLANE_READY;
-
 	for (unsigned int vmpl = 0; vmpl < SNP_VMPL_COUNT; vmpl++) {
 		if (!wants_to_run(v, &v->planes[vmpl]))
 			continue;
 		if (vmpl != v->current)
-			vcpu_make_current(v, vmpl, preempted ? SVM_EXIT_INTR : SVM_EXIT_HLT);
+			vcpu_make_current(v, vmpl);
 		return true;
 	}
 	return false;
@@ -124,6 +141,7 @@ static void enter(struct vcpu *v)
 	choose_view(v, p);
 	if (tlb_enter(v->id, p->cpu_vmpl))
 		p->vmcb->tlb_control = VMCB_TLB_FLUSH_ALL;
+	p->last_exit = SVM_EXIT_INTR;
 	v->cpu->in_guest = true;
 	hv_unlock();
 	vmrun(p->vmcb, &p->regs);
