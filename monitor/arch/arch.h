@@ -222,9 +222,9 @@ void arch_timer_stop(struct cpu *cpu);
 
 /*
  * Asks the doorbell whether there was an event, with or without #HV, and what it was: the timer sets
- * cpu->tick, everything else is acknowledged and forgotten.
+ * cpu->tick, everything else is acknowledged and forgotten. True when there was one.
  */
-void arch_poll_events(struct cpu *cpu);
+bool arch_poll_events(struct cpu *cpu);
 
 /* Before ring 3 runs: a VMGEXIT of its own finds no exit to ask for. */
 void arch_host_close(struct cpu *cpu);

@@ -74,6 +74,11 @@ bool svsm_protocol_versions(uint32_t protocol, uint32_t *min, uint32_t *max)
 	return table_versions(protocol, min, max) && served(protocol);
 }
 
+bool svsm_call_exists(uint64_t rax)
+{
+	return find(rax) != NULL;
+}
+
 static uint32_t unknown_call(uint64_t rax)
 {
 	uint32_t min, max;

@@ -47,6 +47,9 @@ struct svsm_table_entry {
  */
 void svsm_dispatch(struct svsm_call *call, uint8_t pending);
 
+/* Whether RAX names a call of the table. */
+bool svsm_call_exists(uint64_t rax);
+
 /*
  * Versions of a protocol that the table offers right now: false when it is not offered, or its
  * service is not there.

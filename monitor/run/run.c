@@ -37,7 +37,8 @@ static void refused(struct refusals *refusals, struct cpu *cpu)
 		die(DIE_HOST, "the host does not run the guest");
 }
 
-static void run_guest(struct refusals *refusals, struct cpu *cpu)
+/* Whether it has run, or might have. */
+static bool run_guest(struct refusals *refusals, struct cpu *cpu)
 {
 	enum arch_run result;
 
@@ -52,17 +53,20 @@ static void run_guest(struct refusals *refusals, struct cpu *cpu)
 		refusals->must_run = !serve_has_run(cpu->index);
 	if (result == ARCH_RUN_REFUSED)
 		refused(refusals, cpu);
+	return result == ARCH_RUN_RETURNED;
 }
 
 _Noreturn void run_loop(void)
 {
 	struct cpu *cpu = cpu_this();
 	struct refusals refusals = { .must_run = cpu->index == BOOT_CPU };
+	bool interrupted = false; /* an event came since the guest ran */
 
 	for (;;) {
-		arch_poll_events(cpu);
-		if (serve_vcpu(cpu->index)) {
-			run_guest(&refusals, cpu);
+		interrupted |= arch_poll_events(cpu);
+		if (serve_vcpu(cpu->index, interrupted)) {
+			if (run_guest(&refusals, cpu))
+				interrupted = false;
 		} else {
 			refusals.must_run = false; /* any other one is the guest's work */
 			wait_halt(cpu);

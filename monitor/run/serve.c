@@ -75,10 +75,14 @@ static enum outcome answer(unsigned int cpu, const struct registry_vcpu *vcpu, u
 	return put_results(vcpu->vmsa, &call) ? OUTCOME_GO_ON : OUTCOME_GONE;
 }
 
-/* The VMSA has stopped. The exit code and call_pending say whether it is a call, and only they. */
-static enum outcome serve_stopped(unsigned int cpu, const struct registry_vcpu *vcpu)
+/*
+ * The VMSA has stopped. The exit code and call_pending say whether it is a call, and only they; while
+ * it may have been an event that brought us here, RAX has to agree.
+ */
+static enum outcome serve_stopped(unsigned int cpu, const struct registry_vcpu *vcpu,
+				  bool interrupted)
 {
-	uint64_t exit_code;
+	uint64_t exit_code, rax;
 	uint8_t pending;
 	bool readable;
 
@@ -86,11 +90,15 @@ static enum outcome serve_stopped(unsigned int cpu, const struct registry_vcpu *
 		return OUTCOME_GONE;
 	if (exit_code != SVM_EXIT_VMGEXIT)
 		return OUTCOME_GO_ON;
+	if (interrupted && !read_field(vcpu->vmsa, offsetof(struct snp_vmsa, rax), &rax))
+		return OUTCOME_GONE;
+	if (interrupted && !svsm_call_exists(rax))
+		return OUTCOME_GO_ON;
 	pending = arch_guest_exchange8(vcpu->caa, 0, &readable);
 	return readable && pending ? answer(cpu, vcpu, pending) : OUTCOME_GO_ON;
 }
 
-static enum outcome serve(unsigned int cpu, const struct registry_vcpu *vcpu)
+static enum outcome serve(unsigned int cpu, const struct registry_vcpu *vcpu, bool interrupted)
 {
 	enum outcome outcome = OUTCOME_GO_ON;
 	bool stopped, was;
@@ -98,19 +106,19 @@ static enum outcome serve(unsigned int cpu, const struct registry_vcpu *vcpu)
 	if (!stop(vcpu->vmsa, &stopped))
 		return OUTCOME_GONE;
 	if (stopped)
-		outcome = serve_stopped(cpu, vcpu);
+		outcome = serve_stopped(cpu, vcpu, interrupted);
 	if (outcome == OUTCOME_GO_ON && !arch_vmsa_set_runnable(vcpu->vmsa, true, &was))
 		return OUTCOME_GONE;
 	return outcome;
 }
 
-bool serve_vcpu(unsigned int cpu)
+bool serve_vcpu(unsigned int cpu, bool interrupted)
 {
 	struct registry_vcpu vcpu;
 
 	if (!registry_enter(cpu, &vcpu))
 		return false;
-	switch (serve(cpu, &vcpu)) {
+	switch (serve(cpu, &vcpu, interrupted)) {
 	case OUTCOME_GO_ON:
 		registry_leave(cpu);
 		return true;

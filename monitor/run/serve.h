@@ -23,10 +23,17 @@
  * call_pending taken. A VMSA that may be running is left alone, and so is its call: the host has to
  * come again when it has stopped. It is made runnable again on every path.
  *
+ * The exit code says that the guest has left by VMGEXIT, and nothing that it cannot write says what
+ * for. A host that runs VMPL0 for an event of VMPL0's own does that at any exit of the guest's, also at
+ * one that an NMI's handler makes between the guest's store to call_pending and its request. So while
+ * an event has come since the guest ran (interrupted), registers that name no call of ours are none,
+ * and neither they nor call_pending are touched. docs/planes.md says what is needed of the host beyond
+ * that.
+ *
  * False when there is no guest to go back to: the vCPU has no VMSA, has deleted it, or it is not
  * there any more, which ends this vCPU (registry_end()). Takes locks; the caller holds none.
  */
-bool serve_vcpu(unsigned int cpu);
+bool serve_vcpu(unsigned int cpu, bool interrupted);
 
 /*
  * The exit code of a VMSA that nobody has left yet: VMEXIT_INVALID (APM volume 2, appendix C), which

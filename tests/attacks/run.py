@@ -82,6 +82,8 @@ AT_ONCE = ("--fault", "planes-at-once=/3")
 # VMPL0 of a vCPU may then look at its VMSA at any moment, and DELETE_VCPU of another vCPU says rightly
 # that it is in use. So this is for rules that delete no other vCPU.
 AT_ONCE_INTERRUPT = ("--fault", "planes-at-once-interrupt")
+# Events of VMPL0 while VMPL2 runs: about 2,000 a second.
+EVENTS = ("--event-storm", "500")
 
 
 def race(step, held):
@@ -98,6 +100,10 @@ RUNS = [
     Run("calls", 1, 18),
     Run("calls", 2, 18),
     Run("calls", 4, 18),
+    Run("half-made", 1, 1, EVENTS),
+    Run("half-made", 2, 2, EVENTS),
+    Run("half-made", 2, 2, (*EVENTS, *STRICT)),
+    Run("half-made-registers", 2, 2, (*EVENTS, *STRICT)),
     Run("manifests", 1, 6),
     Run("pvalidate", 1, 16),
     Run("pvalidate", 2, 16),

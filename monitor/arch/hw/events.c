@@ -18,13 +18,13 @@ static uint8_t take_vector(struct ghcb_doorbell *doorbell)
 	return (uint8_t)word;
 }
 
-void arch_poll_events(struct cpu *cpu)
+bool arch_poll_events(struct cpu *cpu)
 {
 	/* In one step: #HV may come in the middle of it. */
 	uint32_t signals = __atomic_exchange_n(&cpu->signals, 0, __ATOMIC_RELAXED);
 
 	if (!cpu->doorbell_set)
-		return;
+		return false;
 
 	/*
 	 * Also what came without #HV: the host signals nothing further before it is taken. At least one
@@ -35,9 +35,10 @@ void arch_poll_events(struct cpu *cpu)
 		uint8_t vector = take_vector(cpu->doorbell);
 
 		if (!vector && i >= signals)
-			return;
+			return i != 0;
 		if (vector == TIMER_VECTOR)
 			cpu->tick = true;
 		timer_end_of_interrupt();
 	}
+	return true;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The run loop: what it does, in order, against a host and a guest that are scripted. Each step is
- * a letter: p looks at events, s serves, l leaves the service's space, t stops the timer, r runs
+ * a letter: p looks at events, s serves, S does so when there was one since the guest ran, l leaves the service's space, t stops the timer, r runs
  * the guest, h halts, w warns. The order is that of run/run.c's and cpu/wait.h's contract.
  */
 #include <setjmp.h>
@@ -28,7 +28,9 @@ static char steps[8 * ROUNDS_MAX];
 static unsigned int count, runs;
 static const char *guest; /* one letter for each serve: g there is one, n there is none */
 static const char *host;  /* one letter for each run: r returned, e event, x refused */
-static bool has_run;	  /* so the VMSA of the boot vCPU says */
+static const char
+	*events;     /* one letter for each look at them: y there was one; then there is none */
+static bool has_run; /* so the VMSA of the boot vCPU says */
 static bool says_it_once; /* and then the opposite */
 static enum die_reason reason;
 static jmp_buf over;
@@ -39,18 +41,19 @@ static void step(char what)
 	steps[count] = '\0';
 }
 
-void arch_poll_events(struct cpu *which)
+bool arch_poll_events(struct cpu *which)
 {
 	assert_ptr_equal(which, cpu);
 	step('p');
+	return *events && *events++ == 'y';
 }
 
-bool serve_vcpu(unsigned int index)
+bool serve_vcpu(unsigned int index, bool interrupted)
 {
 	assert_int_equal(index, cpu->index);
 	if (!*guest)
 		longjmp(over, 1);
-	step('s');
+	step(interrupted ? 'S' : 's');
 	return *guest++ == 'g';
 }
 
@@ -116,6 +119,7 @@ static int start(void **state)
 	fake_cpu_reset(cpu);
 	count = runs = 0;
 	has_run = says_it_once = false;
+	events = "";
 	reason = 0;
 	return 0;
 }
@@ -143,6 +147,18 @@ static void each_round_looks_serves_and_runs(void **state)
 	(void)state;
 	assert_string_equal(run(0, "gg", "r"), "psltrpsltrp");
 	assert_string_equal(run(3, "gg", "r"), "psltrpsltrp");
+}
+
+/* It is what the guest's exit may have been about, until it has run again. */
+static void an_event_is_remembered_until_the_guest_runs(void **state)
+{
+	(void)state;
+	events = "nynnn";
+	assert_string_equal(run(1, "gggg", "r"), "psltrpSltrpsltrpsltrp");
+	events = "ynnyn";
+	assert_string_equal(run(1, "gggg", "eexr"), "pSltrpSltrpSltrwhpSltrp");
+	events = "yn";
+	assert_string_equal(run(1, "ngg", "r"), "pShpSltrpsltrp");
 }
 
 static void a_vcpu_without_a_guest_halts(void **state)
@@ -229,6 +245,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(each_round_looks_serves_and_runs, start, end),
+		cmocka_unit_test_setup_teardown(an_event_is_remembered_until_the_guest_runs, start,
+						end),
 		cmocka_unit_test_setup_teardown(a_vcpu_without_a_guest_halts, start, end),
 		cmocka_unit_test_setup_teardown(an_event_begins_a_new_round, start, end),
 		cmocka_unit_test_setup_teardown(a_refusal_is_waited_out, start, end),

@@ -51,13 +51,16 @@ uint64_t arch_now_ns(void)
 	return t.now_ns;
 }
 
-void arch_poll_events(struct cpu *self)
+bool arch_poll_events(struct cpu *self)
 {
+	bool signalled = cpu->signals != 0;
+
 	assert_ptr_equal(self, cpu);
 	t.polls++;
-	if (cpu->signals && t.tick)
+	if (signalled && t.tick)
 		cpu->tick = true;
 	cpu->signals = 0;
+	return signalled;
 }
 
 void arch_timer_arm(struct cpu *self, uint64_t deadline_ns, uint64_t period_ns)

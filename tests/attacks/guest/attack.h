@@ -86,6 +86,9 @@ struct svsm_regs {
 	uint64_t rax, rcx, rdx, r8, r9;
 };
 
+/* VMGEXIT with this value of the GHCB MSR and these registers; they become what it left in them. */
+void vmgexit_with(uint64_t ghcb_msr, struct svsm_regs *regs);
+
 /* Asks the host for VMPL0, whatever the calling area says. True when the host says that it ran. */
 bool svsm_run(struct svsm_regs *regs);
 

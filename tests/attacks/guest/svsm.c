@@ -9,12 +9,12 @@
 #define PSC_OPERATION_SHIFT 52
 #define SHARED_BUFFER 0x800u
 
-bool svsm_run(struct svsm_regs *regs)
+void vmgexit_with(uint64_t ghcb_msr, struct svsm_regs *regs)
 {
 	register uint64_t r8 __asm__("r8");
 	register uint64_t r9 __asm__("r9");
 
-	msr_write(SNP_MSR_GHCB, RUN_VMPL0_REQUEST);
+	msr_write(SNP_MSR_GHCB, ghcb_msr);
 	r8 = regs->r8; /* not before, for a call may change them */
 	r9 = regs->r9;
 	__asm__ volatile("rep; vmmcall"
@@ -23,6 +23,11 @@ bool svsm_run(struct svsm_regs *regs)
 			 : "memory");
 	regs->r8 = r8;
 	regs->r9 = r9;
+}
+
+bool svsm_run(struct svsm_regs *regs)
+{
+	vmgexit_with(RUN_VMPL0_REQUEST, regs);
 	return msr_read(SNP_MSR_GHCB) == RUN_VMPL0_DONE;
 }
 

@@ -69,7 +69,7 @@ static int tear_down(void **state)
 static void nothing_is_done_for_nothing(void **state)
 {
 	(void)state;
-	arch_poll_events(cpu);
+	assert_false(arch_poll_events(cpu));
 	assert_int_equal(ends, 0);
 	assert_false(cpu->tick);
 }
@@ -79,7 +79,7 @@ static void the_timer_leaves_a_mark(void **state)
 	(void)state;
 	cpu->signals = 1;
 	post(TIMER | NO_FURTHER_SIGNAL);
-	arch_poll_events(cpu);
+	assert_true(arch_poll_events(cpu));
 	assert_true(cpu->tick);
 	assert_int_equal(cpu->signals, 0);
 	assert_int_equal(word(), 0);
@@ -91,7 +91,7 @@ static void other_vectors_are_acknowledged(void **state)
 	(void)state;
 	cpu->signals = 1;
 	post(OTHER | NO_FURTHER_SIGNAL);
-	arch_poll_events(cpu);
+	assert_true(arch_poll_events(cpu));
 	assert_false(cpu->tick);
 	assert_int_equal(ends, 1);
 }
@@ -103,7 +103,7 @@ static void the_timer_is_found_behind_others(void **state)
 	post(OTHER | NO_FURTHER_SIGNAL);
 	queue[queued++] = OTHER;
 	queue[queued++] = TIMER;
-	arch_poll_events(cpu);
+	assert_true(arch_poll_events(cpu));
 	assert_true(cpu->tick);
 	assert_int_equal(ends, 3);
 	assert_int_equal(word(), 0);
@@ -114,11 +114,11 @@ static void an_event_without_a_signal_is_found(void **state)
 {
 	(void)state;
 	post(TIMER | NO_FURTHER_SIGNAL);
-	arch_poll_events(cpu);
+	assert_true(arch_poll_events(cpu));
 	assert_true(cpu->tick);
 	assert_int_equal(ends, 1);
 	post(NO_FURTHER_SIGNAL);
-	arch_poll_events(cpu);
+	assert_false(arch_poll_events(cpu));
 	assert_int_equal(word(), 0);
 	assert_int_equal(ends, 1);
 }
@@ -128,7 +128,7 @@ static void an_erased_vector_is_ended(void **state)
 {
 	(void)state;
 	cpu->signals = 1;
-	arch_poll_events(cpu);
+	assert_true(arch_poll_events(cpu));
 	assert_int_equal(ends, 1);
 	assert_false(cpu->tick);
 	assert_int_equal(cpu->signals, 0);
@@ -140,7 +140,7 @@ static void each_signal_is_ended(void **state)
 	(void)state;
 	cpu->signals = 3;
 	post(TIMER);
-	arch_poll_events(cpu);
+	assert_true(arch_poll_events(cpu));
 	assert_true(cpu->tick);
 	assert_int_equal(ends, 3);
 }
@@ -152,7 +152,7 @@ static void an_endless_host_is_left_alone(void **state)
 	post(OTHER);
 	for (queued = 0; queued < 100; queued++)
 		queue[queued] = OTHER;
-	arch_poll_events(cpu);
+	assert_true(arch_poll_events(cpu));
 	assert_int_equal(ends, 64);
 }
 
@@ -162,7 +162,7 @@ static void without_a_page_nothing_is_touched(void **state)
 	cpu->doorbell_set = false;
 	cpu->doorbell = NULL;
 	cpu->signals = 1;
-	arch_poll_events(cpu);
+	assert_false(arch_poll_events(cpu));
 	assert_int_equal(cpu->signals, 0);
 	assert_int_equal(ends, 0);
 }
