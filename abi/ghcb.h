@@ -128,11 +128,18 @@ ABI_SIZE(struct ghcb_psc_header, 8);
 /* Entry: cur_page 11:0, gfn 51:12, operation 55:52, 2 MiB 56. */
 
 struct ghcb_doorbell_vmpl {
-	uint32_t status; /* 7:0 vector, 8 NMI, 9 MC, 10 level, 14 multiple, 27 IPI, 31 vector 31 */
-	uint32_t irr[7];
+	uint32_t status; /* GHCB_DOORBELL_VMPL_* */
+	uint32_t irr[7]; /* vectors 32 to 255 */
 	uint32_t isr[8];
 };
 ABI_SIZE(struct ghcb_doorbell_vmpl, 64);
+#define GHCB_DOORBELL_VMPL_VECTOR 0xffu
+#define GHCB_DOORBELL_VMPL_NMI (1u << 8)
+#define GHCB_DOORBELL_VMPL_MC (1u << 9)
+#define GHCB_DOORBELL_VMPL_LEVEL (1u << 10)    /* of the vector, which is not in irr */
+#define GHCB_DOORBELL_VMPL_MULTIPLE (1u << 14) /* look into irr and at bit 31 */
+#define GHCB_DOORBELL_VMPL_IPI (1u << 27)
+#define GHCB_DOORBELL_VMPL_VECTOR_31 (1u << 31)
 
 #define GHCB_DOORBELL_FLAG_NMI (1u << 0)
 #define GHCB_DOORBELL_FLAG_MC (1u << 1)

@@ -36,6 +36,7 @@ enum svsm_protocol {
 	SVSM_PROTOCOL_CORE = 0,
 	SVSM_PROTOCOL_ATTEST = 1,
 	SVSM_PROTOCOL_VTPM = 2,
+	SVSM_PROTOCOL_APIC = 3,
 };
 
 enum svsm_core_call {
@@ -59,6 +60,34 @@ enum svsm_vtpm_call {
 	SVSM_VTPM_QUERY = 0,
 	SVSM_VTPM_CMD = 1,
 };
+
+enum svsm_apic_call {
+	SVSM_APIC_QUERY_FEATURES = 0,
+	SVSM_APIC_CONFIGURE = 1,
+	SVSM_APIC_READ_REGISTER = 2,
+	SVSM_APIC_WRITE_REGISTER = 3,
+	SVSM_APIC_CONFIGURE_VECTOR = 4,
+};
+
+/* SVSM_APIC_READ_REGISTER and WRITE_REGISTER: RCX, which is the number of the x2APIC MSR. */
+enum svsm_apic_register {
+	SVSM_APIC_ID = 0x802,
+	SVSM_APIC_TPR = 0x808,
+	SVSM_APIC_PPR = 0x80a,
+	SVSM_APIC_EOI = 0x80b,
+	SVSM_APIC_LDR = 0x80d,
+	SVSM_APIC_ISR = 0x810, /* eight of them */
+	SVSM_APIC_TMR = 0x818, /* eight */
+	SVSM_APIC_IRR = 0x820, /* eight */
+	SVSM_APIC_ICR = 0x830,
+	SVSM_APIC_SELF_IPI = 0x83f,
+};
+
+/* SVSM_APIC_CONFIGURE_VECTOR: RCX. */
+#define SVSM_APIC_VECTOR_MASK 0xffull
+#define SVSM_APIC_VECTOR_ALLOW (1ull << 8)
+#define SVSM_APIC_VECTOR_ALL (1ull << 9)
+#define SVSM_APIC_VECTOR_RESERVED (~0x3ffull)
 
 /* Protocol-specific results of SVSM_CORE_PVALIDATE: base + EAX of the instruction, and these. */
 #define SVSM_ERR_PVALIDATE_FAIL_INPUT (SVSM_ERR_PROTOCOL_BASE + 0x01u)

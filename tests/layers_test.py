@@ -54,6 +54,7 @@ ROOMS = {
         arch/hw, arch/model
         trap
         vcpu
+        apic
         service
         protocol
         run
