@@ -78,6 +78,9 @@ void test_main(void)
 		enough = between + at_exits >= INTERRUPTED;
 	}
 	check("timer: off", ghcb_msr_write(0x838, 0), 1);
+	/* The last interrupt may have come when VMPL2 had said so, and not asked yet. */
+	while (*last_exit() == EXIT_INTR && run() == 0x017)
+		;
 	check("VMPL2 came to its end", asks, 1);
 	check("it was interrupted often enough", between + at_exits >= INTERRUPTED, 1);
 	check("between two instructions", between != 0, 1);
