@@ -42,7 +42,7 @@ static void invalidate(struct vcpu *v)
 }
 
 /*
- * In the order of APM volume 2, 15.7: #UD and the wrong CPL come before the intercept. The host
+ * In the order of APM volume 2, table 15-7: #UD and the wrong CPL come before the intercept. The host
  * intercepts legal INVLPGBs (VMCB 014h bit 0); for the others there is an intercept of its own,
  * which it does not use.
  */

@@ -8,7 +8,7 @@
  *	- CR0.PG, CR4.PGE, CR4.PAE or CR4.PSE changes there, at that VMPL (APM volume 2, 5.5.3);
  *	- INVLPGB, of everything that the VM has, then TLBSYNC on the CPU of the INVLPGB (volume 3);
  *	- the host flushes by TLB_CONTROL (volume 2, 15.16.1);
- *	- the host updates the RMP entry of the page (RMPUPDATE, volume 2, 15.36.8).
+ *	- the host updates the RMP entry of the page (RMPUPDATE, volume 2, 15.36.5).
  *
  * MOV to CR3, INVLPG and a switch of the VMPL end nothing; nor does a flush by another VMPL, nor
  * what the hypervisor flushes for its own sake (tlb_control in vmsa.c, tlb.h).

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Shared pages. The order is that of GHCB specification 56421, 2.3.1 and APM volume 2, 15.36.8: a
+ * Shared pages. The order is that of GHCB specification 56421, 2.3.1 and APM volume 2, 15.36.6: a
  * page is invalidated first, then the host makes it shared, then it is used without C-bit.
  */
 #include "monitor/mem/tests/fake_memory.h"
@@ -169,7 +169,7 @@ static void a_page_that_is_half_way_is_not_used(void **state)
 	assert_int_equal(owner.used, 4);
 }
 
-/* A private page is written with a key that the shared side has not (APM volume 2, 15.34.1). */
+/* A private page is written with a key that the shared side has not (APM volume 2, 15.34.5). */
 static void a_c_bit_that_does_nothing_shows(void **state)
 {
 	gpa_t page;

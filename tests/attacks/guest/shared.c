@@ -289,7 +289,7 @@ static void speak(void)
 /* By each exit that is there to replace; how many. */
 static unsigned int send_ipis(uint8_t vector)
 {
-	/* To VMPL0 of all CPUs but this one: a logical destination (APM volume 2, 16.12). */
+	/* To VMPL0 of all CPUs but this one: a logical destination (APM volume 2, 16.14). */
 	const struct words words = {
 		.code = EXIT_MSR,
 		.info_1 = 1,

@@ -2,7 +2,7 @@
 /*
  * Page state changes that Socle does not know of: the guest asks the host alone, and then uses the
  * page in a call. The host converts what is shared when Socle touches it, so that the page is not
- * validated then; a private page that was shared in between is not either (APM volume 2, 15.36.3).
+ * validated then; a private page that was shared in between is not either (APM volume 2, 15.36.6).
  * The call that needed the page is refused with INVALID_ADDRESS, 0x80000003, and the guest has lost
  * the page, for Socle goes by what it validated.
  */
@@ -326,8 +326,8 @@ static void by_another_cpu(void)
 }
 
 const struct rule rules[] = {
-	{ "invalidate what the host took", "58019 6.2; APM 2, 15.36.3", invalidate, 1 },
-	{ "validate what the host took", "58019 6.2; APM 2, 15.36.3", validate, 1 },
+	{ "invalidate what the host took", "58019 6.2; APM 2, 15.36.6", invalidate, 1 },
+	{ "validate what the host took", "58019 6.2; APM 2, 15.36.6", validate, 1 },
 	{ "a list that the host took", "58019 6.2", lists, 1 },
 	{ "DEPOSIT_MEM and WITHDRAW_MEM lists that the host took", "58019 6.5, 6.6", deposits, 1 },
 	{ "REMAP_CA to what the host took", "58019 6.1", areas, 1 },

@@ -2,7 +2,7 @@
 /*
  * PVALIDATE and RMPADJUST invalidate no TLB (APM volume 3 names no invalidation for either), so a
  * right that is taken away stays with a CPU that has it in a translation. What ends it: volume 2,
- * 5.5.3 (CR4.PGE, CR4.PSE), volume 3, INVLPGB and TLBSYNC, and RMPUPDATE (volume 2, 15.36.8). What
+ * 5.5.3 (CR4.PGE, CR4.PSE), volume 3, INVLPGB and TLBSYNC, and RMPUPDATE (volume 2, 15.36.5). What
  * does not: MOV to CR3 leaves global entries (5.5.2), INVLPG those of other addresses; translations
  * of another VMPL are others. COCONUT-SVSM and OpenHCL flush with INVLPGB and TLBSYNC there too.
  *

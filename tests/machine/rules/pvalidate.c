@@ -150,7 +150,7 @@ static const struct rule small_rules[] = {
 };
 
 static const struct rule large_rules[] = {
-	{ "4 KiB in an entry of 2 MiB: the host splits it", "APM volume 2, 15.36.9", RULE_HOST, 0,
+	{ "4 KiB in an entry of 2 MiB: the host splits it", "APM volume 2, 15.36.11", RULE_HOST, 0,
 	  1, 0, here, OTHER_SIZE, 0 },
 };
 

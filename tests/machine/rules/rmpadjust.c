@@ -179,7 +179,7 @@ static const struct rule small_rules[] = {
 };
 
 static const struct rule large_rules[] = {
-	{ "4 KiB in an entry of 2 MiB: the host splits it", "APM volume 2, 15.36.9", RULE_HOST,
+	{ "4 KiB in an entry of 2 MiB: the host splits it", "APM volume 2, 15.36.11", RULE_HOST,
 	  LEVELS_ABOVE, 1, 0, try_adjust, OTHER_SIZE, 0 },
 	{ "a VMSA of 2 MiB: bad input", SECTION, RULE_CPU, LEVEL(0), 1, 0, try_adjust, WITH_VMSA,
 	  1 },

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What ends a right that was taken away, on the vCPU that had it in a translation: INVLPGB with
- * TLBSYNC (APM volume 3) and an update of the RMP by the host (volume 2, 15.36.8). What only may
+ * TLBSYNC (APM volume 3) and an update of the RMP by the host (volume 2, 15.36.5). What only may
  * keep it is no rule for hardware, and stands in guest/stale.c.
  */
 #include "tests/machine/rules/families.h"
@@ -83,7 +83,7 @@ static uint64_t there(const struct rule_case *c)
 }
 
 #define FLUSH "APM volume 3, INVLPGB and TLBSYNC"
-#define UPDATE "APM volume 2, 15.36.8"
+#define UPDATE "APM volume 2, 15.36.5"
 #define PAGING "APM volume 2, 5.5.3"
 
 static const struct rule rules[] = {
