@@ -10,13 +10,15 @@ skipped: the project has none of it, and docs/peers.md has what was seen.
 """
 
 import argparse
+import base64
 import json
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "lib"))
+sys.path[:0] = [str(Path(__file__).resolve().parents[1] / name) for name in ("lib", "spec")]
+import verify as second  # noqa: E402
 from results import Results  # noqa: E402
 
 EVIDENCE = "attestation-service/tests/e2e/evidence.json"
@@ -74,6 +76,32 @@ def check_azure(socle, folder, path):
     result(found == (2, ["signature"]), "not with another measurement", found)
 
 
+def check_azure_evidence(socle, folder, path):
+    """What its attester sends, by each version: the blob, as a list or in base64url, and the VCEK."""
+    evidence, name = json.loads(path.read_text()), path.stem
+    result("Azure" in shown(socle, path), f"{name} is read as such")
+    result(verify(socle, folder, path) == (0, []), f"{name} is trusted", verify(socle, folder, path))
+    if isinstance(evidence.get("hcl_report"), str):
+        blob, vcek = folder / "blob.txt", folder / "vcek.der"
+        blob.write_text(evidence["hcl_report"])
+        vcek.write_bytes(base64.urlsafe_b64decode(evidence["vcek"]))
+        found = verify(socle, folder, blob, "--vcek", vcek)
+        result(found == (0, []), f"{name}: the blob alone, as it stands there", found)
+        found = second.read_report(blob)[0]
+        result(found == base64.urlsafe_b64decode(evidence["hcl_report"])[32:32 + 0x4A0],
+               f"{name}: the second verifier reads it, too")
+        text = evidence["hcl_report"]
+        changed = dict(evidence, hcl_report=text[:240] + ("A" if text[240] != "A" else "B") + text[241:])
+    else:
+        changed = dict(evidence, report=[*evidence["report"][:176], evidence["report"][176] ^ 1,
+                                         *evidence["report"][177:]])
+    (folder / "changed.json").write_text(json.dumps(changed))
+    found = verify(socle, folder, folder / "changed.json")
+    result(found == (2, ["signature"]), f"{name}: not with another measurement", found)
+    (folder / "changed.json").write_text(json.dumps(dict(evidence, vcek=None)))
+    result(verify(socle, folder, folder / "changed.json") == (1, []), f"{name}: not without its VCEK")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
     parser.add_argument("--programs", type=Path, required=True)
@@ -87,6 +115,8 @@ def main():
     with tempfile.TemporaryDirectory() as name:
         check_evidence(socle, Path(name), options.trustee / EVIDENCE)
         check_azure(socle, Path(name), options.trustee / AZURE)
+        for path in sorted((options.trustee / AZURE).glob("evidence-*.json")):
+            check_azure_evidence(socle, Path(name), path)
     return result.finish()
 
 

@@ -185,6 +185,19 @@ def read_message(data):
         raise Unreadable("a message that is none") from error
 
 
+def read_base64(text):
+    """RFC 4648, 4, or 5, which may go without padding."""
+    if re.search(rb"[-_]", text):
+        if re.search(rb"[+/]", text):
+            raise ValueError("two alphabets")
+        text = text.translate(bytes.maketrans(b"-_", b"+/"))
+        text += b"=" * (-len(text) % 4) if b"=" not in text else b""
+    data = base64.b64decode(text, validate=True)
+    if base64.b64encode(data) != text:
+        raise ValueError("bits left over")
+    return data
+
+
 def read_report(path):
     """A report and the host's table behind it, in any form."""
     try:
@@ -196,12 +209,9 @@ def read_report(path):
     text = re.sub(rb"[ \t\r\n]", b"", data)
     if text and re.fullmatch(rb"[!-~]*", text):
         try:
-            data = bytes.fromhex(text.decode()) if re.fullmatch(rb"([0-9a-fA-F]{2})*", text) else \
-                base64.b64decode(text, validate=True)
+            data = bytes.fromhex(text.decode()) if re.fullmatch(rb"([0-9a-fA-F]{2})*", text) else read_base64(text)
         except ValueError as error:
             raise Unreadable(f"{path}: {error}") from error
-        if not re.fullmatch(rb"([0-9a-fA-F]{2})*", text) and base64.b64encode(data) != text:
-            raise Unreadable(f"{path}: bits left over")
     if data[:4] == b"HCLA":
         data = data[32:32 + 0x4A0]
     if len(data) > 2 and data[0] in (8, 10) and data[1]:

@@ -76,13 +76,17 @@ def reports():
     report = chains.report.sign(chain.report, chain.key.pair)
     der = dict(zip(("ark", "ask", "vcek"), chain.certificates()))
     table = common.make_table(der)
-    snp = as_json(report)
+    snp, azure = as_json(report), b"HCLA" + bytes(28) + report + bytes(200)
     yield from ((f"raw{i}", data) for i, data in enumerate((
         report, report + table, report.hex().encode(), base64.b64encode(report + table), table,
         json.dumps(snp).encode(), json.dumps({"attestation_report": snp, "cert_chain": [
             {"cert_type": "VCEK", "data": list(der["vcek"][:40])}]}).encode(),
         json.dumps({"tee-evidence": {"attestation_report": snp, "cert_chain": None}}).encode(),
-        b"HCLA" + bytes(28) + report + bytes(200), field(1, report) + field(2, field(3, der["vcek"])),
+        azure, base64.urlsafe_b64encode(azure).rstrip(b"="), json.dumps({
+            "hcl_report": base64.urlsafe_b64encode(azure).decode(),
+            "vcek": base64.urlsafe_b64encode(der["vcek"]).decode()}).encode(),
+        json.dumps({"report": list(azure[:1300]), "vcek": "-----BEGIN"}).encode(),
+        field(1, report) + field(2, field(3, der["vcek"])),
         field(8, field(1, report) + field(2, field(1, der["ark"]))), crl(), pem_of_list(crl()))))
 
 

@@ -765,7 +765,9 @@ def check_forms(socle, ak, top):
              "upper hexadecimal digits": tool("xxd", "-p", "-u", "-c", "33", data=report),
              "with a line's end of another system": tool("base64", data=report).replace(b"\n", b"\r\n"),
              "a table behind it": table, "a table behind it, in base64": tool("base64", data=table),
-             "Azure's blob": hcl, "Azure's blob in hexadecimal digits": tool("xxd", "-p", data=hcl)}
+             "Azure's blob": hcl, "Azure's blob in hexadecimal digits": tool("xxd", "-p", data=hcl),
+             "Azure's blob in base64url": tool("basenc", "--base64url", data=hcl),
+             "Azure's blob in base64url without padding": tool("basenc", "--base64url", "-w0", data=hcl).rstrip(b"=")}
     for name, data in forms.items():
         (work / "report.bin").write_bytes(data)
         expect(socle, f"a report as {name}", 0, [], trust)
@@ -776,6 +778,9 @@ def check_forms(socle, ak, top):
         result(code != 0, f"a report as {name}, spoiled", err)
     for name, data in (("half of base64", forms["base64 in one line"][:-3]),
                        ("base64 with bits left over", tool("base64", "-w0", data=report + b"\0")[:-3] + b"B=="),
+                       ("base64 without padding", tool("base64", "-w0", data=report + b"\0").rstrip(b"=")),
+                       ("base64url with bits left over", forms["Azure's blob in base64url without padding"][:-1] + b"_"),
+                       ("two alphabets", forms["Azure's blob in base64url"].replace(b"-", b"+", 1).replace(b"_", b"/", 1)),
                        ("a digit less", forms["hexadecimal digits"].strip()[:-1]),
                        ("half of Azure's blob", hcl[:1200]), ("a letter", b"x"), ("nothing", b""),
                        ("too much", report + bytes(1 << 17)),

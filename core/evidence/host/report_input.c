@@ -24,7 +24,12 @@ static const char *take_table(struct report_input *input, const uint8_t *data, s
 	return NULL;
 }
 
-static const char *read_hcl(struct report_input *input, const uint8_t *data, size_t size)
+bool report_input_is_hcl(const uint8_t *data, size_t size)
+{
+	return size >= strlen(HCL_MAGIC) && memcmp(data, HCL_MAGIC, strlen(HCL_MAGIC)) == 0;
+}
+
+const char *report_input_read_hcl(struct report_input *input, const uint8_t *data, size_t size)
 {
 	if (size < HCL_HEADER_SIZE + sizeof(input->report))
 		return "the blob of a paravisor ends before its report";
@@ -35,8 +40,8 @@ static const char *read_hcl(struct report_input *input, const uint8_t *data, siz
 
 static const char *read_binary(struct report_input *input, const uint8_t *data, size_t size)
 {
-	if (size >= strlen(HCL_MAGIC) && memcmp(data, HCL_MAGIC, strlen(HCL_MAGIC)) == 0)
-		return read_hcl(input, data, size);
+	if (report_input_is_hcl(data, size))
+		return report_input_read_hcl(input, data, size);
 	if (report_proto_is(data, size))
 		return report_proto_read(input, data, size);
 	if (size < sizeof(input->report))
@@ -93,15 +98,32 @@ static int base64_digit(uint8_t c)
 	return at ? (int)(at - digits) : -1;
 }
 
-/* In place, by RFC 4648, 4; 0 when it is no base64, or has bits that belong to no byte. */
-static size_t decode_base64(uint8_t *text, size_t length)
+/* One alphabet, not both in one text: false then. The second becomes the first. */
+static bool one_alphabet(uint8_t *text, size_t length, bool *url)
+{
+	bool first = false;
+
+	*url = false;
+	for (size_t i = 0; i < length; i++) {
+		first = first || text[i] == '+' || text[i] == '/';
+		*url = *url || text[i] == '-' || text[i] == '_';
+		text[i] = text[i] == '-' ? '+' : text[i] == '_' ? '/' : text[i];
+	}
+	return !first || !*url;
+}
+
+size_t report_input_base64(uint8_t *text, size_t length)
 {
 	size_t end = length, size = 0;
 	uint32_t bits = 0;
+	bool url;
 
 	while (length - end < 2 && end > 0 && text[end - 1] == '=')
 		end--;
-	if (length % 4 != 0)
+	if (!one_alphabet(text, end, &url))
+		return 0;
+	/* The second may go without padding (RFC 4648, 3.2). */
+	if (length % 4 != 0 && (!url || end != length || length % 4 == 1))
 		return 0;
 	for (size_t i = 0; i < end; i++) {
 		int digit = base64_digit(text[i]);
@@ -120,7 +142,8 @@ static size_t decode_base64(uint8_t *text, size_t length)
 
 static const char *read_text(struct report_input *input, uint8_t *text, size_t length)
 {
-	size_t size = is_hex(text, length) ? decode_hex(text, length) : decode_base64(text, length);
+	size_t size = is_hex(text, length) ? decode_hex(text, length)
+					   : report_input_base64(text, length);
 
 	return size ? read_binary(input, text, size)
 		    : "text, but neither hexadecimal digits nor base64";

@@ -208,11 +208,73 @@ static const char *read_chain(struct report_input *input, const json_t *list)
 	return error;
 }
 
+/* Bytes of a JSON value, for free(): a list of numbers, or base64url. NULL when it is neither, or empty. */
+static uint8_t *take_bytes(const json_t *value, size_t *size)
+{
+	uint8_t *bytes;
+
+	*size = json_is_string(value) ? json_string_length(value) : json_array_size(value);
+	bytes = *size ? malloc(*size) : NULL;
+	if (!bytes)
+		return NULL;
+	if (json_is_string(value)) {
+		memcpy(bytes, json_string_value(value), *size);
+		*size = report_input_base64(bytes, *size);
+	} else if (!read_list(bytes, *size, value)) {
+		*size = 0;
+	}
+	if (*size)
+		return bytes;
+	free(bytes);
+	return NULL;
+}
+
+/* DER in base64url, or, in the older form, PEM as it is. */
+static const char *read_vcek(struct report_input *input, const json_t *value)
+{
+	const char *text = json_string_value(value), *error;
+	struct cert_table_entry entry = { .guid = PSP_GUID_VCEK };
+	uint8_t *bytes = NULL;
+
+	if (!value || json_is_null(value))
+		return NULL;
+	if (text && strncmp(text, "-----", 5) == 0) {
+		entry.data = (const uint8_t *)text;
+		entry.size = json_string_length(value);
+	} else {
+		entry.data = bytes = text ? take_bytes(value, &entry.size) : NULL;
+	}
+	error = entry.data ? cert_table_write(&entry, 1, &input->table)
+			   : "the VCEK in the JSON is neither base64url nor PEM";
+	free(bytes);
+	return error;
+}
+
+/* Of Trustee's evidence of kind "az-snp-vtpm": the paravisor's blob and the VCEK beside it. */
+static const char *read_azure(struct report_input *input, const json_t *blob, const json_t *vcek)
+{
+	size_t size;
+	uint8_t *bytes = take_bytes(blob, &size);
+	const char *error = "the paravisor's blob in the JSON is none";
+
+	if (bytes && report_input_is_hcl(bytes, size))
+		error = report_input_read_hcl(input, bytes, size);
+	free(bytes);
+	input->form = "JSON of Trustee, with the blob of Azure's paravisor";
+	return error ? error : read_vcek(input, vcek);
+}
+
 /* Trustee's evidence, or the report alone. */
 static const char *read_object(struct report_input *input, const json_t *object)
 {
 	const json_t *report = json_object_get(object, "attestation_report");
+	const json_t *blob = json_object_get(object, "hcl_report");
 	const char *error;
+
+	if (!blob) /* as it was called before there was a version */
+		blob = json_object_get(object, "report");
+	if (!report && blob)
+		return read_azure(input, blob, json_object_get(object, "vcek"));
 
 	if (!report) {
 		input->form = "JSON of snpguest";

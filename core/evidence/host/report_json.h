@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Reports as the crate `sev` writes them in JSON, each field by its name and bytes as lists of numbers:
- * `snpguest display report -o json` alone, and Trustee's evidence of kind "snp" with the certificates, also
- * within what its key broker is sent ("tee-evidence").
+ * `snpguest display report -o json` alone, and Trustee's evidence of kind "snp" with the certificates; and its
+ * evidence of kind "az-snp-vtpm", the blob of Azure's paravisor (as base64url, or in older ones as a list) and the VCEK.
+ * Trustee's also within what its key broker is sent ("tee-evidence").
  */
 #ifndef SOCLE_CORE_EVIDENCE_HOST_REPORT_JSON_H
 #define SOCLE_CORE_EVIDENCE_HOST_REPORT_JSON_H

@@ -95,7 +95,10 @@ static void test_hex(void **state)
 	refuses(text, 3 * 100);
 }
 
-/* By RFC 4648's own examples of padding, behind a report of 'A's, which are zeros. */
+/*
+ * By RFC 4648's own examples of padding, behind a report of 'A's, which are zeros. base64url, section 5, is told by its
+ * two digits, here 62 and 63, and may go without padding.
+ */
 static void test_base64(void **state)
 {
 	static const struct {
@@ -103,10 +106,23 @@ static void test_base64(void **state)
 	} good[] = { { "AAAAZg==", "f" },
 		     { "AAAAZm8=", "fo" },
 		     { "AAAAZm9v", "foo" },
-		     { "AA AA\nZm 9v\r\nYg==", "foob" } };
-	static const char *const bad[] = { "AAAAZg=",  "AAAAZg",   "AAAAZh==",
-					   "AAAAZm9=", "AAAAZ===", "AAAAZm=v",
-					   "AAAA====", "AAAA*m9v", "AAAA-m9v" };
+		     { "AA AA\nZm 9v\r\nYg==", "foob" },
+		     { "AAAA+/+/Zg==", "\xfb\xff\xbf"
+				       "f" },
+		     { "AAAA-_-_Zg==", "\xfb\xff\xbf"
+				       "f" },
+		     { "AAAA-_-_Zg", "\xfb\xff\xbf"
+				     "f" },
+		     { "AAAA-_-_Zm8", "\xfb\xff\xbf"
+				      "fo" },
+		     { "AAAA-_-_Zm9v", "\xfb\xff\xbf"
+				       "foo" } };
+	static const char *const bad[] = {
+		"AAAAZg=",	"AAAAZg",    "AAAAZh==",      "AAAAZm9=",
+		"AAAAZ===",	"AAAAZm=v",  "AAAA====",      "AAAA*m9v",
+		"AAAA+-m9",	"AAAA-/m9",  "AAAA-_-_Zg=",   "AAAA-_-_Zh",
+		"AAAA-_-_Zm9=", "AAAA-_-_Z", "AAAA-_-_Zg===", "AAAA+/+/Zg"
+	};
 	/* 1184 bytes are 1578 digits and 4 bits: 1576 are 1182, and the next group completes it. */
 	char text[1576 + 32];
 	struct report_input input;
@@ -302,6 +318,56 @@ static void test_json_chain(void **state)
 	setup(NULL);
 }
 
+/* Trustee's evidence of kind az-snp-vtpm, in the form of each version; genuine ones are read by tests/peers. */
+static void test_json_azure(void **state)
+{
+	static const char *const bad[] = {
+		"{\"hcl_report\":%s}",
+		"{\"hcl_report\":null}",
+		"{\"hcl_report\":\"\"}",
+		"{\"hcl_report\":\"SENMQQ\"}",
+		"{\"hcl_report\":[72,67,76,65]}",
+		"{\"hcl_report\":[72,67,76,65,256]}",
+		"{\"report\":7}",
+	};
+	static const struct {
+		const char *vcek;
+		size_t size;
+	} good[] = { { "null", 0 },
+		     { "\"AAECAw==\"", 2 * 24 + 4 },
+		     { "\"AAEC_w\"", 2 * 24 + 4 },
+		     { "\"-----BEGIN\"", 2 * 24 + 10 } };
+	static const char *const no_vcek[] = { "7", "[1]", "\"\"", "\"*\"", "{}" };
+	struct report_input input;
+	struct text blob = { .size = 0 };
+
+	(void)state;
+	put(&blob, "[72,67,76,65");
+	for (unsigned int i = 4; i < 32; i++)
+		put(&blob, ",0");
+	for (size_t i = 0; i < SIZE; i++)
+		put(&blob, ",%u", bytes[i]);
+	put(&blob, "]");
+	for (size_t i = 0; i < 2 * (sizeof(good) / sizeof(good[0])); i++) {
+		struct text t = { .size = 0 };
+
+		put(&t, "{\"quote\":{},\"%s\":%s,\"vcek\":%s}", i % 2 ? "report" : "hcl_report",
+		    blob.data, good[i / 2].vcek);
+		assert_null(read_exact(&input, t.data, t.size));
+		assert_memory_equal(&input.report, bytes, SIZE);
+		assert_int_equal(input.table.size, good[i / 2].size);
+		report_input_free(&input);
+	}
+	for (size_t i = 0; i < sizeof(no_vcek) / sizeof(no_vcek[0]); i++) {
+		struct text t = { .size = 0 };
+
+		put(&t, "{\"report\":%s,\"vcek\":%s}", blob.data, no_vcek[i]);
+		refuses(t.data, t.size);
+	}
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		refuses(bad[i], strlen(bad[i]));
+}
+
 static void test_too_large(void **state)
 {
 	uint8_t *much = calloc(1, REPORT_INPUT_MAX + 1);
@@ -318,10 +384,10 @@ static void test_too_large(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_binary),	  cmocka_unit_test(test_hcl),
-		cmocka_unit_test(test_hex),	  cmocka_unit_test(test_base64),
-		cmocka_unit_test(test_json),	  cmocka_unit_test(test_json_chain),
-		cmocka_unit_test(test_too_large),
+		cmocka_unit_test(test_binary),	   cmocka_unit_test(test_hcl),
+		cmocka_unit_test(test_hex),	   cmocka_unit_test(test_base64),
+		cmocka_unit_test(test_json),	   cmocka_unit_test(test_json_chain),
+		cmocka_unit_test(test_json_azure), cmocka_unit_test(test_too_large),
 	};
 
 	return cmocka_run_group_tests(tests, setup, NULL);
