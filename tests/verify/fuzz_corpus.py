@@ -126,7 +126,7 @@ def requests():
         sent = {**files, "ark.pem": own["ark.pem"]}
         yield f"vector{number}", json.dumps({"nonce": own["nonce.bin"].hex(), "evidence": {
             name: base64.b64encode(data).decode() for name, data in sent.items()
-            if name in PARTS and name != "answer.bin"}}).encode()
+            if name in PARTS}}).encode()
 
 
 MAKERS = {"report": reports, "policy": policies, "evidence": evidence, "request": requests}

@@ -32,30 +32,70 @@ static void hold_answer(const struct judge_answer *answer, const char *const *ve
 	json_decref(json);
 }
 
+/* A challenge that was made for keys of nobody's. */
+static const char record[] =
+	"{\"ek_name\": \"000b1111111111111111111111111111111111111111111111111111111111111111\", "
+	"\"ak_name\": \"000b2222222222222222222222222222222222222222222222222222222222222222\", "
+	"\"secret\": \"3333333333333333333333333333333333333333333333333333333333333333\"}";
+
+static struct socle_policy *policy_of(const char *look_at)
+{
+	struct socle_policy *policy;
+	char json[512];
+
+	snprintf(json, sizeof(json),
+		 "{\"format\": 1, \"look_at\": \"%s\", \"measurements\": {\"expected\": "
+		 "\"2490f51633ff4f6d36dd49a521c5d5f54397c7ca9033d839e127c6d8bbdc9dcafc3c2a531fb3"
+		 "e49945b22d00dfb598d0\"}}",
+		 look_at);
+	policy = socle_policy_read(json, strlen(json), NULL);
+	hold(policy, "a policy");
+	return policy;
+}
+
+static void judge_all(const struct judge_request *request, const char *look_at, const char *made)
+{
+	static const char *const all[] = { "error", "refused", "trusted", NULL };
+	struct judge judge = { .policy = policy_of(look_at) };
+	struct judge_answer answer = { 0 };
+
+	judge_run(&judge, request, made, &answer);
+	hold(answer.status == 200 || answer.status == 403 || answer.status == 422, "a status");
+	hold_answer(&answer, all);
+	free(answer.text);
+	socle_policy_free((struct socle_policy *)judge.policy);
+}
+
+static void challenge_all(const struct judge_request *request, const char *const *errors)
+{
+	struct judge judge = { .policy = policy_of("quote") };
+	struct judge_answer answer = { 0 };
+	char made[NONCE_RECORD_MAX];
+
+	judge_challenge(&judge, request, made, &answer);
+	hold(answer.status == 200 || answer.status == 422, "a challenge's status");
+	hold((answer.status == 200) == (made[0] != '\0'), "a record is for a challenge alone");
+	if (answer.status == 422)
+		hold_answer(&answer, errors);
+	free(answer.text);
+	socle_policy_free((struct socle_policy *)judge.policy);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static const char *const errors[] = { "error", NULL }, *const all[] = { "error", "refused",
-										"trusted", NULL };
-	static const char json[] =
-		"{\"format\": 1, \"look_at\": \"keys\", \"measurements\": {\"expected\": "
-		"\"2490f51633ff4f6d36dd49a521c5d5f54397c7ca9033d839e127c6d8bbdc9dcafc3c2a531fb3"
-		"e49945b22d00dfb598d0\"}}";
-	struct judge judge = { .policy = socle_policy_read(json, strlen(json), NULL) };
+	static const char *const errors[] = { "error", NULL };
 	struct judge_answer answer = { 0 };
 	struct judge_request *request = judge_read((const char *)data, size, &answer);
 
-	hold(judge.policy, "a policy");
 	if (!request) {
 		hold(answer.status == 400, "what cannot be read is 400");
 		hold_answer(&answer, errors);
-	} else {
-		judge_run(&judge, request, "", &answer);
-		hold(answer.status == 200 || answer.status == 403 || answer.status == 422,
-		     "a status");
-		hold_answer(&answer, all);
+		free(answer.text);
+		return 0;
 	}
-	free(answer.text);
+	judge_all(request, "keys", "");
+	judge_all(request, "quote", record);
+	challenge_all(request, errors);
 	judge_free(request);
-	socle_policy_free((struct socle_policy *)judge.policy);
 	return 0;
 }
