@@ -175,6 +175,26 @@ def check_gone(etcd, guests, service):
             "what needs no etcd goes on")
 
 
+def check_silent(socle, folder, etcd, guests):
+    """An address that takes no connection, as of a computer that is off: passed over, and asked last from then on."""
+    with socket.socket() as deaf, contextlib.ExitStack() as stack:
+        deaf.bind(("127.0.0.1", 0))
+        deaf.listen(0)
+        for _ in range(4):  # until no more are let in
+            waiting = stack.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(deaf.getsockname())
+        urls = ("--etcd", "http://127.0.0.1:%u" % deaf.getsockname()[1], "--etcd", etcd.url)
+        with serving.service(socle, folder, *urls, "--etcd-prefix", PREFIX + "/silent") as service:
+            code, said = service.ask("POST", NONCE)
+            results(code == 200, "an address that does not answer is passed over", said)
+            start = time.monotonic()
+            nonce = service.nonce()
+            took = time.monotonic() - start
+            results(service.verdict(nonce, guests.evidence(nonce))[0] == 200 and took < 0.9, "and asked last from then on",
+                    took)
+
+
 def check_tls(socle, folder, guests):
     """etcd that shows a certificate, and wants one."""
     (folder / "tls").mkdir()
@@ -219,6 +239,7 @@ def main():
                     serving.service(options.socle, folder, *words) as other:
                 check_shared(etcd, guests, one, other)
                 check_killed(guests, one, other, options.clients, options.seconds)
+                check_silent(options.socle, folder, etcd, guests)
                 check_bound(etcd, guests, other)
                 check_gone(etcd, guests, other)
                 results(other.end() == 0, "SIGTERM ends it with status 0", other.log[-3:])
