@@ -14,7 +14,9 @@ struct link {
 	uint64_t ends;
 	uint64_t moved;	 /* when the last bytes came or went, as far as was seen */
 	uint64_t amount; /* of them, then */
-	bool cut, begun, judged, answered;
+	bool begun, judged, answered;
+	bool told; /* nothing more is read from it, so that libmicrohttpd ends it, with a word of TLS */
+	bool ended; /* the kernel has */
 };
 
 void links_init(struct links *links, uint64_t request_ms, uint64_t quiet_ms)
@@ -121,7 +123,7 @@ static bool has_unread(int fd)
 	return ioctl(fd, SIOCINQ, &size) == 0 && size > 0;
 }
 
-static bool is_over(const struct links *links, struct link *link, uint64_t now)
+static bool is_quiet(const struct links *links, struct link *link, uint64_t now)
 {
 	uint64_t amount = amount_of(link->fd);
 
@@ -129,7 +131,24 @@ static bool is_over(const struct links *links, struct link *link, uint64_t now)
 		link->amount = amount;
 		link->moved = now;
 	}
-	return now >= link->ends || now >= link->moved + links->quiet_ms;
+	return now >= link->moved + links->quiet_ms;
+}
+
+/* Whether it was its first end. One that waits is told; one that does not take its answer would not hear. */
+static bool end_if_over(const struct links *links, struct link *link, uint64_t now)
+{
+	bool before = link->told || link->ended, quiet;
+
+	if (link->ended || link->fd < 0)
+		return false;
+	quiet = is_quiet(links, link, now);
+	link->ended = now >= link->ends || (quiet && link->begun);
+	link->told = link->told || quiet;
+	if (link->ended)
+		shutdown(link->fd, SHUT_RDWR);
+	else if (link->told && !before)
+		shutdown(link->fd, SHUT_RD);
+	return !before && (link->told || link->ended);
 }
 
 size_t links_tick(struct links *links, uint64_t now)
@@ -142,16 +161,9 @@ size_t links_tick(struct links *links, uint64_t now)
 	links->ticked = now;
 	pthread_mutex_lock(&links->lock);
 	for (struct link *link = links->first; link; link = link->next) {
-		if (link->cut || link->fd < 0)
-			continue;
 		link->ends += late;
 		link->moved += late;
-		if (!is_over(links, link, now))
-			continue;
-		/* One that waits is ended as if the client had: with a word of TLS. Who does not read hears none. */
-		shutdown(link->fd, link->begun ? SHUT_RDWR : SHUT_RD);
-		link->cut = true;
-		cut++;
+		cut += end_if_over(links, link, now);
 	}
 	pthread_mutex_unlock(&links->lock);
 	return cut;

@@ -91,6 +91,11 @@ static bool is_ended(const struct pair *p)
 	return recv(p->ours, &byte, 1, MSG_DONTWAIT | MSG_PEEK) == 0;
 }
 
+static bool can_send(const struct pair *p)
+{
+	return send(p->ours, "x", 1, MSG_NOSIGNAL) == 1;
+}
+
 static void test_quiet(void **state)
 {
 	struct pair *p = *state;
@@ -99,7 +104,9 @@ static void test_quiet(void **state)
 	assert_false(is_ended(p));
 	assert_int_equal(pass(p, 1), 1);
 	assert_true(is_ended(p));
+	assert_true(can_send(p));			/* it can still be told */
 	assert_int_equal(pass(p, REQUEST_MS), 0);	/* once */
+	assert_false(can_send(p));			/* who does not go by itself is gone then */
 	assert_false(links_remove(&p->links, p->link)); /* no request was answered */
 	p->link = NULL;
 }
