@@ -15,6 +15,7 @@ import dataclasses
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -32,8 +33,6 @@ TIME_S = 180
 BUILD_S = 3600
 PROVIDER = "/usr/lib/x86_64-linux-gnu/ossl-modules/tpm2.so"
 PKCS11 = "/usr/lib/x86_64-linux-gnu/libtpm2_pkcs11.so.1"
-TOKEN = "/usr/lib/x86_64-linux-gnu/cryptsetup/libcryptsetup-token-systemd-tpm2.so"
-STRONGSWAN = "/usr/lib/ipsec/plugins/libstrongswan-tpm.so"
 
 
 class Missing(Exception):
@@ -43,7 +42,8 @@ class Missing(Exception):
 @dataclasses.dataclass
 class Application:
     """script ends with 0 when all of it works. It finds the TPM by $TCTI, and by $SOCKET, which takes raw commands;
-    manager puts tpm2-abrmd between, certified gives the TPM certificates of its endorsement keys before."""
+    manager puts tpm2-abrmd between, certified gives the TPM certificates of its endorsement keys before, by an
+    authority whose own certificates are in $AUTHORITY. fetch is a language's command and what it is to get."""
 
     name: str
     needs: list
@@ -89,6 +89,43 @@ echo secret | clevis-pin-tpm2 encrypt '{"pcr_bank":"sha256","pcr_ids":[16]}' >se
 tpm2_flushcontext -t && [ "$(clevis-pin-tpm2 decrypt <secret.jwe)" = secret ]
 tpm2_flushcontext -t && tpm2_pcrextend 16:sha256=$(printf %064d 1) && ! clevis-pin-tpm2 decrypt <secret.jwe""",
                 fetch=("cargo", "clevis-pin-tpm2@0.5.1 --locked")),
+    Application("parsec", ["parsec", "parsec-tool"], """
+cat >config.toml <<END
+[core_settings]
+allow_root = true
+[listener]
+listener_type = "DomainSocket"
+timeout = 10000
+socket_path = "$PWD/socket"
+[authenticator]
+auth_type = "UnixPeerCredentials"
+[[key_manager]]
+name = "keys"
+manager_type = "SQLite"
+sqlite_db_path = "$PWD/keys.sqlite3"
+[[provider]]
+provider_type = "Tpm"
+key_info_manager = "keys"
+tcti = "$TCTI"
+owner_hierarchy_auth = ""
+END
+parsec --config config.toml & service=$!
+trap 'kill $service; wait $service || true' EXIT
+export PARSEC_SERVICE_ENDPOINT=unix:$PWD/socket
+for _ in $(seq 200); do ! parsec-tool -t 20 ping || break; sleep 0.1; done
+tool="parsec-tool -t 60 -p 3"
+$tool generate-random --nbytes 16
+$tool create-rsa-key --key-name rsa --for-signing && $tool create-ecc-key --key-name ecc
+$tool create-rsa-key --key-name secret
+for key in rsa ecc; do
+	$tool export-public-key --key-name $key >$key.pem && $tool sign --key-name $key message | base64 -d >signature
+	printf message | openssl dgst -sha256 -verify $key.pem -signature signature
+	$tool create-csr --key-name $key --cn test | openssl req -verify -noout
+done
+[ "$($tool decrypt --key-name secret "$($tool encrypt --key-name secret message)")" = message ]
+$tool delete-key --key-name ecc && ! $tool sign --key-name ecc message""",
+                fetch=("cargo", "parsec-service@1.5.0 --no-default-features --features "
+                       "tpm-provider,unix-peer-credentials-authenticator", "parsec-tool@0.7.0")),
     Application("FAPI", ["tss2_provision"], """
 tss2_provision && tss2_createkey -p HS/SRK/key -t sign,noDa -a ''
 head -c 32 /dev/zero >digest && tss2_sign -p HS/SRK/key -d digest -o signature -f && tss2_verifysignature -p HS/SRK/key -d digest -i signature
@@ -144,31 +181,39 @@ tpm2_pcrextend 16:sha256=$(printf %064d 1) && ! $tool unseal --pcrs 16 --input s
 )
 
 
+def commands_for(kind, what, work):
+    """How one thing is got, and what is there then."""
+    name = what.split("@")[0].rsplit("/", 1)[-1]
+    if kind == "cargo":
+        return [["cargo", "install", "--quiet", "--profile", "dev", "--root", work, *what.split()]], (
+            work / "bin" / name.removesuffix("-service"))
+    if kind == "pip":
+        # Debian's Python, for its packages; none of them is changed.
+        python = work / "python"
+        return [["/usr/bin/python3", "-m", "venv", "--system-site-packages", python],
+                [python / "bin/pip", "install", "--quiet", "--no-deps", what]], None
+    if what:
+        return [["go", "install", what]], work / "bin" / name
+    # The versions are those of go.mod; the rest is found by go.
+    shutil.copytree(HERE / "go_applications", work / "go", dirs_exist_ok=True)
+    return [["go", "mod", "tidy"], ["go", "build", "-o", work / "bin/", "."]], None
+
+
 def fetched(how, work):
-    """What the application needs beside Debian's packages, in work/bin."""
-    kind, what = how
+    """What the application needs beside Debian's packages, in work/bin and work/python/bin."""
+    kind, *all_of_it = how
     if not shutil.which(kind):
         raise Missing(f"no {kind}")
-    log = work / "fetch.log"
     environment = dict(os.environ, GOBIN=str(work / "bin"), CARGO_TARGET_DIR=str(work / "target"))
-    if kind == "cargo":
-        commands = [["cargo", "install", "--quiet", "--profile", "dev", "--root", work, *what.split()]]
-        made = work / "bin" / what.split("@")[0]
-    elif what:
-        commands = [["go", "install", what]]
-        made = work / "bin" / what.split("@")[0].rsplit("/", 1)[-1]
-    else:
-        # The versions are those of go.mod; the rest is found by go.
-        shutil.copytree(HERE / "go_applications", work / "go", dirs_exist_ok=True)
-        commands = [["go", "mod", "tidy"], ["go", "build", "-o", work / "bin/", "."]]
-        made = None
-    if made and made.exists():
-        return
-    with open(log, "a", encoding="utf-8") as out:
-        for command in commands:
-            if subprocess.run(list(map(str, command)), cwd=work / "go", env=environment, stdout=out, stderr=out,
-                              stdin=subprocess.DEVNULL, timeout=BUILD_S, check=False).returncode:
-                raise Missing(f"{command[0]} could not make it: see {log}")
+    for what in all_of_it:
+        commands, made = commands_for(kind, what, work)
+        if made and made.exists():
+            continue
+        with open(work / "fetch.log", "a", encoding="utf-8") as out:
+            for command in commands:
+                if subprocess.run(list(map(str, command)), cwd=work / "go", env=environment, stdout=out, stderr=out,
+                                  stdin=subprocess.DEVNULL, timeout=BUILD_S, check=False).returncode:
+                    raise Missing(f"{kind} could not get {what or 'what go.mod names'}: see {out.name}")
 
 
 class Kinds:
@@ -188,14 +233,14 @@ class Kinds:
             (folder / "swtpm").mkdir()
             self.set_swtpm_up(folder)
         with swtpm(folder, "--flags", "not-need-init,startup-clear") as port:
-            yield port
+            yield port, folder / "authority"
 
     @staticmethod
     def set_swtpm_up(folder):
         authority = folder / "authority"
         authority.mkdir()
         (folder / "localca.conf").write_text(
-            f"statedir = {authority}\nsigningkey = {authority}/key.pem\nissuercert = {authority}/issuer.pem\n"
+            f"statedir = {authority}\nsigningkey = {authority}/key\nissuercert = {authority}/issuer.pem\n"
             f"certserial = {authority}/serial\n")
         (folder / "localca.options").write_text("--platform-manufacturer test\n--platform-version 1\n"
                                                 "--platform-model test\n")
@@ -215,7 +260,7 @@ class Kinds:
             state = ["--state", folder / "tpm"]
             self.certify(folder)
         with self.world.served("--swtpm", "--flags", "startup-clear", *state, profile="suite") as it:
-            yield it.port
+            yield it.port, folder / "authority"
 
     def certify(self, folder):
         ca, keys, made = folder / "ca", folder / "keys", folder / "certificates"
@@ -224,6 +269,8 @@ class Kinds:
                       ["ca", "certify", "--platform", "ek-rsa2048", "-o", made, ca, keys],
                       ["vtpm", "certify", *tpm, made]):
             subprocess.run([str(word) for word in (self.socle, *words)], capture_output=True, check=True)
+        (folder / "authority").mkdir()
+        shutil.copy(ca / "ca.pem", folder / "authority/ca.pem")
 
 
 def fapi_config(folder, tcti):
@@ -263,7 +310,11 @@ def raw_socket(path, port):
         process.wait()
 
 
-def run(application, port, programs):
+def path_of(work):
+    return f"{work / 'bin'}:{os.environ['PATH']}:{work / 'python/bin'}"
+
+
+def run(application, port, authority, programs):
     """(whether it worked, the last lines that it said)"""
     behind = f"swtpm:host=127.0.0.1,port={port}"
     tcti = "tabrmd:bus_type=session" if application.manager else behind
@@ -271,17 +322,33 @@ def run(application, port, programs):
     command = [*words, application.script]
     if application.manager:
         command = ["dbus-run-session", "--", *words, MANAGED, "managed", behind, application.script]
+    if "unshare" in application.needs:
+        command = ["unshare", "--mount", *command]
     with tempfile.TemporaryDirectory() as folder:
         fapi_config(Path(folder), tcti)
         environment = dict(os.environ, TCTI=tcti, TPM2TOOLS_TCTI=tcti, TPM2OPENSSL_TCTI=tcti, TPM2_PKCS11_TCTI=tcti,
                            TPM2_PKCS11_STORE=f"{folder}/store", PKCS11=PKCS11, SYSTEMD_TPM2_DEVICE=tcti,
                            SOCKET=f"{folder}/tpm", TSS2_LOG="all+none", TSS2_FAPICONF=f"{folder}/fapi.json",
-                           PATH=f"{programs}:{os.environ['PATH']}")
+                           AUTHORITY=str(authority), PROGRAMS=str(programs), PATH=path_of(programs.parent))
         (Path(folder) / "store").mkdir()
-        with raw_socket(Path(folder) / "tpm", port):
-            done = subprocess.run(command, cwd=folder, env=environment, text=True, stdin=subprocess.DEVNULL,
-                                  capture_output=True, timeout=TIME_S, check=False)
-    return done.returncode == 0, (done.stderr + done.stdout).strip()
+        log = Path(folder) / "log"
+        with raw_socket(Path(folder) / "tpm", port), open(log, "wb") as out:
+            worked = ended_well(command, cwd=folder, env=environment, stdout=out)
+        return worked, log.read_text(errors="replace").strip()
+
+
+def ended_well(command, **more):
+    """Whether it ended with 0 in time; whatever it left running is gone afterwards."""
+    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=subprocess.STDOUT, start_new_session=True,
+                               **more)
+    try:
+        return process.wait(timeout=TIME_S) == 0
+    except subprocess.TimeoutExpired:
+        return False
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
 
 
 def missing_of(application, work):
@@ -291,8 +358,7 @@ def missing_of(application, work):
             fetched(application.fetch, work)
     except Missing as reason:
         return str(reason)
-    path = f"{work / 'bin'}:{os.environ['PATH']}"
-    missing = [need for need in application.needs if not shutil.which(need, path=path) and not Path(need).exists()]
+    missing = [need for need in application.needs if not shutil.which(need, path=path_of(work)) and not Path(need).exists()]
     return f"no {' '.join(missing)}" if missing else None
 
 
@@ -318,8 +384,8 @@ def main():
                 continue
             outcomes = []
             for tpm in (kinds.swtpm, kinds.ours):
-                with tpm(application.certified) as port:
-                    worked, said = run(application, port, work / "bin")
+                with tpm(application.certified) as (port, authority):
+                    worked, said = run(application, port, authority, work / "bin")
                 outcomes.append(worked)
                 if options.verbose:
                     print(said)
