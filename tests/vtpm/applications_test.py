@@ -331,7 +331,7 @@ def run(application, port, authority, programs):
                            SOCKET=f"{folder}/tpm", TSS2_LOG="all+none", TSS2_FAPICONF=f"{folder}/fapi.json",
                            AUTHORITY=str(authority), PROGRAMS=str(programs), PATH=path_of(programs.parent))
         (Path(folder) / "store").mkdir()
-        log = Path(folder) / "log"
+        log = Path(folder) / "said"
         with raw_socket(Path(folder) / "tpm", port), open(log, "wb") as out:
             worked = ended_well(command, cwd=folder, env=environment, stdout=out)
         return worked, log.read_text(errors="replace").strip()
