@@ -124,6 +124,25 @@ def open_platform(world, folder):
     return World(world.socle, profiles, world.work)
 
 
+# A session bus of its own, on which tpm2-abrmd has the TPM.
+MANAGED = """
+tpm2-abrmd --allow-root --session --tcti=$1 2>/dev/null & manager=$!
+trap 'kill $manager; wait $manager || true' EXIT
+shift
+for _ in $(seq 100); do
+	! tpm2_getrandom -T tabrmd:bus_type=session -o /dev/null 8 2>/dev/null || break
+	sleep 0.1
+done
+"$@"
+"""
+MANAGER = "tabrmd:bus_type=session"
+
+
+def managed(tcti, *command):
+    """The command with a resource manager in front of the TPM behind tcti, which it finds as MANAGER."""
+    return ["dbus-run-session", "--", "bash", "-c", MANAGED, "managed", tcti, *command]
+
+
 def free_port():
     """One whose successor is free, too."""
     while True:

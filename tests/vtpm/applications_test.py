@@ -24,7 +24,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "lib"))
 from results import Results  # noqa: E402
-from served import World, swtpm  # noqa: E402
+from served import MANAGER, World, managed, swtpm  # noqa: E402
 
 result = Results("vtpm applications")
 
@@ -43,13 +43,14 @@ class Missing(Exception):
 class Application:
     """script ends with 0 when all of it works. It finds the TPM by $TCTI, and by $SOCKET, which takes raw commands;
     manager puts tpm2-abrmd between, certified gives the TPM certificates of its endorsement keys before, by an
-    authority whose own certificates are in $AUTHORITY. fetch is a language's command and what it is to get."""
+    authority whose own certificates are in $AUTHORITY: ours, or one of OpenSSL's and swtpm_cert's with an RSA key
+    where the word is RSA (swtpm_setup's has one always). fetch is a language's command and what it is to get."""
 
     name: str
     needs: list
     script: str
     manager: bool = False
-    certified: bool = False
+    certified: str = ""
     fetch: tuple = ()
 
 
@@ -84,11 +85,6 @@ tpm2_flushcontext -t && [ "$(clevis decrypt <secret.jwe)" = secret ]"""),
 clevis luks bind -y -k passphrase -d disk tpm2 '{"pcr_bank":"sha256","pcr_ids":"16"}'
 tpm2_flushcontext -t && clevis luks pass -d disk -s 1 >unsealed
 cryptsetup open --test-passphrase --key-file unsealed disk"""),
-    Application("clevis-pin-tpm2", ["clevis-pin-tpm2"], """
-echo secret | clevis-pin-tpm2 encrypt '{"pcr_bank":"sha256","pcr_ids":[16]}' >secret.jwe
-tpm2_flushcontext -t && [ "$(clevis-pin-tpm2 decrypt <secret.jwe)" = secret ]
-tpm2_flushcontext -t && tpm2_pcrextend 16:sha256=$(printf %064d 1) && ! clevis-pin-tpm2 decrypt <secret.jwe""",
-                fetch=("cargo", "clevis-pin-tpm2@0.5.1 --locked")),
     Application("parsec", ["parsec", "parsec-tool"], """
 cat >config.toml <<END
 [core_settings]
@@ -126,6 +122,32 @@ done
 $tool delete-key --key-name ecc && ! $tool sign --key-name ecc message""",
                 fetch=("cargo", "parsec-service@1.5.0 --no-default-features --features "
                        "tpm-provider,unix-peer-credentials-authenticator", "parsec-tool@0.7.0")),
+    # The last version with an agent in Python. All parts are here, and the tenant asks for a certified key; of
+    # authorities it knows those with RSA keys.
+    Application("keylime", ["keylime_agent", "unshare"], """
+said() { for _ in $(seq 300); do ! grep -q "$1" "$2" || return 0; sleep 0.1; done; tail -n 3 "$2"; return 1; }
+unset REQUESTS_CA_BUNDLE CURL_CA_BUNDLE SSL_CERT_FILE
+mkdir -p keylime/store && cp $AUTHORITY/*.pem keylime/store && echo payload >payload
+ports=$((20000 + RANDOM % 8000))
+sed -e "s/= 8890$/= $ports/; s/= 8891$/= $((ports + 1))/; s/= 8881$/= $((ports + 2))/" \
+	-e "s/= 9002$/= $((ports + 3))/; s/= 8992$/= $((ports + 4))/; s/^tpm_hash_alg = .*/tpm_hash_alg = sha256/" \
+	-e "s,^tpm_cert_store = .*,tpm_cert_store = $PWD/keylime/store/," \
+	$PROGRAMS/../python/lib/python3*/site-packages/keylime/keylime.conf >keylime.conf
+export KEYLIME_DIR=$PWD/keylime KEYLIME_CONFIG=$PWD/keylime.conf
+agent=$(sed -n 's/^agent_uuid = //p' keylime.conf)
+started= && cd keylime
+start() { keylime_$1 >../$1.log 2>&1 & started="$started $!"; said "$2" ../$1.log; }
+start verifier 'Starting server of process'
+start registrar 'Starting Cloud Registrar'
+start agent 'Registration activated'
+! grep 'did not submit an ekcert' ../registrar.log
+said "Starting Cloud Agent" ../agent.log
+keylime_tenant -c add -t 127.0.0.1 -u $agent -f ../payload
+for _ in $(seq 60); do ! keylime_tenant -c status -u $agent 2>&1 | grep '"Get Quote"' || break; sleep 1; done
+keylime_tenant -c status -u $agent 2>&1 | grep '"Get Quote"'
+cmp ../payload "$(find . -name decrypted_payload)"
+kill $started""", certified="RSA",
+                fetch=("pip", "keylime==6.4.3", "cryptography==37.0.4")),
     Application("FAPI", ["tss2_provision"], """
 tss2_provision && tss2_createkey -p HS/SRK/key -t sign,noDa -a ''
 head -c 32 /dev/zero >digest && tss2_sign -p HS/SRK/key -d digest -o signature -f && tss2_verifysignature -p HS/SRK/key -d digest -i signature
@@ -174,7 +196,7 @@ done
 $tool read pcr --hash-algo sha256
 tpm2_pcrextend 16:sha256=$(printf %064d 1) && ! $tool unseal --pcrs 16 --input sealed""",
                 fetch=("go", "github.com/google/go-tpm-tools/cmd/gotpm@v0.3.1")),
-    Application("go-attestation", ["applications"], "applications attestation $SOCKET .", certified=True,
+    Application("go-attestation", ["applications"], "applications attestation $SOCKET .", certified="P-384",
                 fetch=("go", "")),
     Application("step's TPM (tpmkms)", ["applications"], "applications step $SOCKET .", fetch=("go", "")),
     Application("go-tpm-keyfiles", ["applications"], "applications keyfile $SOCKET .", fetch=("go", "")),
@@ -258,19 +280,35 @@ class Kinds:
         state = []
         if certified:
             state = ["--state", folder / "tpm"]
-            self.certify(folder)
+            self.certify(folder, certified)
         with self.world.served("--swtpm", "--flags", "startup-clear", *state, profile="suite") as it:
             yield it.port, folder / "authority"
 
-    def certify(self, folder):
-        ca, keys, made = folder / "ca", folder / "keys", folder / "certificates"
+    def certify(self, folder, by):
+        ca, keys, made = (folder / name for name in ("authority", "keys", "certificates"))
         tpm = ["--profile", self.world.profiles / "suite.conf", "--state", folder / "tpm"]
-        for words in (["ca", "init", ca], ["vtpm", "keys", *tpm, "-o", keys],
-                      ["ca", "certify", "--platform", "ek-rsa2048", "-o", made, ca, keys],
-                      ["vtpm", "certify", *tpm, made]):
-            subprocess.run([str(word) for word in (self.socle, *words)], capture_output=True, check=True)
-        (folder / "authority").mkdir()
-        shutil.copy(ca / "ca.pem", folder / "authority/ca.pem")
+        self.do(self.socle, "vtpm", "keys", *tpm, "-o", keys)
+        if by == "RSA":
+            pem = self.do("tpm2_print", "-t", "TPM2B_PUBLIC", "-f", "pem", keys / "ek-rsa2048.pub")
+            (keys / "ek-rsa2048.pem").write_bytes(pem)
+            ca.mkdir()
+            made.mkdir()
+            self.do("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", ca / "ca.key", "-subj",
+                    "/CN=authority", "-out", ca / "ca.pem")
+            self.do("swtpm_cert", "--tpm2", "--type", "ek", "--pubkey", keys / "ek-rsa2048.pem", "--signkey",
+                    ca / "ca.key", "--issuercert", ca / "ca.pem", "--out-cert", folder / "ek.pem", "--days", "100",
+                    "--serial", "1", "--subject", "CN=tpm", "--tpm-manufacturer", "id:49424D00", "--tpm-model", "test",
+                    "--tpm-version", "id:20191023", "--tpm-spec-family", "2.0", "--tpm-spec-level", "0",
+                    "--tpm-spec-revision", "164")
+            self.do("openssl", "x509", "-in", folder / "ek.pem", "-outform", "DER", "-out", made / "ek-rsa2048.der")
+        else:
+            self.do(self.socle, "ca", "init", ca)
+            self.do(self.socle, "ca", "certify", "--platform", "ek-rsa2048", "-o", made, ca, keys)
+        self.do(self.socle, "vtpm", "certify", *tpm, made)
+
+    @staticmethod
+    def do(*words):
+        return subprocess.run([str(word) for word in words], capture_output=True, check=True).stdout
 
 
 def fapi_config(folder, tcti):
@@ -281,18 +319,6 @@ def fapi_config(folder, tcti):
     for name in ("user", "system", "log"):
         (folder / name).mkdir()
     (folder / "fapi.json").write_text(json.dumps(config))
-
-
-# A session bus of its own, on which tpm2-abrmd has the TPM.
-MANAGED = """
-tpm2-abrmd --allow-root --session --tcti=$1 2>/dev/null & manager=$!
-trap 'kill $manager; wait $manager || true' EXIT
-for _ in $(seq 100); do
-	! tpm2_getrandom -T tabrmd:bus_type=session -o /dev/null 8 2>/dev/null || break
-	sleep 0.1
-done
-bash -e -o pipefail -c "$2"
-"""
 
 
 @contextlib.contextmanager
@@ -317,11 +343,10 @@ def path_of(work):
 def run(application, port, authority, programs):
     """(whether it worked, the last lines that it said)"""
     behind = f"swtpm:host=127.0.0.1,port={port}"
-    tcti = "tabrmd:bus_type=session" if application.manager else behind
-    words = ["bash", "-e", "-o", "pipefail", "-c"]
-    command = [*words, application.script]
+    tcti = MANAGER if application.manager else behind
+    command = ["bash", "-e", "-o", "pipefail", "-c", application.script]
     if application.manager:
-        command = ["dbus-run-session", "--", *words, MANAGED, "managed", behind, application.script]
+        command = managed(behind, *command)
     if "unshare" in application.needs:
         command = ["unshare", "--mount", *command]
     with tempfile.TemporaryDirectory() as folder:

@@ -26,7 +26,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "lib"))
 from results import Results  # noqa: E402
-from served import INIT, POWER_ON, SEND, SESSION_END, STOP, World, number, raw, swtpm, take  # noqa: E402
+from served import (INIT, MANAGER, POWER_ON, SEND, SESSION_END, STOP, World, managed, number,  # noqa: E402
+                    raw, swtpm, take)  # noqa: E402
 
 result = Results("vtpm suites")
 HERE = Path(__file__).resolve().parent
@@ -213,12 +214,12 @@ class Ibm:
 
 
 class Tools:
-    """tpm2-tools' integration tests, by the tools that are installed."""
+    """tpm2-tools' integration tests, by the tools that are installed, with tpm2-abrmd before the TPM."""
 
     name = "tpm2-tools"
 
     def prepare(self, bench, source, folder):
-        need("tpm2", "xxd", "shasum", "python3")
+        need("tpm2", "xxd", "shasum", "python3", "tpm2-abrmd", "dbus-run-session")
         copy_of(source, self.name, folder)
         self.folder = folder
         self.tests = sorted((folder / "test/integration/tests").glob("*.sh"))
@@ -228,11 +229,12 @@ class Tools:
         integration = self.folder / "test/integration"
         for test in self.tests:
             with bench.tpm(kind, "not-need-init") as port, tempfile.TemporaryDirectory() as work:
-                environment = {"TPM2TOOLS_TEST_TCTI": f"swtpm:host=127.0.0.1,port={port}", "PYTHON": sys.executable,
+                environment = {"TPM2TOOLS_TEST_TCTI": MANAGER, "PYTHON": sys.executable,
                                "PATH": f"{integration}:{os.environ['PATH']}", "srcdir": str(self.folder),
                                "abs_srcdir": str(self.folder), "abs_builddir": str(self.folder), "TMPDIR": work,
                                "TPM2_TOOLS_TEST_FIXTURES": str(integration / "fixtures")}
-                passed[test.stem] = call("bash", test, log=log, cwd=integration, env=environment, timeout=120)
+                passed[test.stem] = call(*managed(f"swtpm:host=127.0.0.1,port={port}", "bash", test), log=log,
+                                         cwd=integration, env=environment, timeout=120)
         return passed
 
 
