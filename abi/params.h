@@ -20,7 +20,13 @@
 
 #define SOCLE_FEATURE_DEBUG_CONSOLE (1ull << 0) /* debug_console_port takes bytes of a log */
 #define SOCLE_FEATURE_HOST_CHANNEL (1ull << 1)	/* host_channel_port is a 16550 to the host */
-#define SOCLE_FEATURES_KNOWN (SOCLE_FEATURE_DEBUG_CONSOLE | SOCLE_FEATURE_HOST_CHANNEL)
+/*
+ * An interrupt of VMPL0's makes it run while VMPL2 of its vCPU runs. No host says so in any register; where
+ * it is not true, the VM ends before the guest's first instruction.
+ */
+#define SOCLE_FEATURE_PREEMPTS (1ull << 2)
+#define SOCLE_FEATURES_KNOWN \
+	(SOCLE_FEATURE_DEBUG_CONSOLE | SOCLE_FEATURE_HOST_CHANNEL | SOCLE_FEATURE_PREEMPTS)
 
 /* allow_missing: what the processor may lack. Without it in CPUID there is no start. */
 #define SOCLE_MISSING_SMEP (1ull << 0)

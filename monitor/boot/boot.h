@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What the entry stub knows, as preprocessor constants; main.c checks them against abi/. */
+/* What assembly of this folder knows, as preprocessor constants; main.c and preempt.c check them against abi/. */
 #ifndef SOCLE_MONITOR_BOOT_BOOT_H
 #define SOCLE_MONITOR_BOOT_BOOT_H
 
@@ -18,5 +18,7 @@
 #define CR0_LONG_MODE 0x80010033 /* PG WP NE ET MP PE */
 #define TERMINATE_NO_SNP 0x20100 /* set 0, code 2 */
 #define BOOT_STACK_SIZE 8192
+#define GHCB_RUN_VMPL0 0x016
+#define COUNTING_TURNS 0x20000000
 
 #endif

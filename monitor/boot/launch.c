@@ -10,6 +10,7 @@
 #include "monitor/arch/arch.h"
 #include "monitor/base/die.h"
 #include "monitor/base/direct.h"
+#include "monitor/boot/preempt.h"
 #include "monitor/boot/start.h"
 #include "monitor/log/log.h"
 #include "monitor/mem/guest_pages.h"
@@ -143,6 +144,8 @@ void boot_launch_guest(const struct socle_params *params, struct page_owner *own
 		grant_loaded(&params->loaded[i]);
 	fill_pages(params);
 	set_c_bits(&params->guest.page_tables);
+	if (params->features & SOCLE_FEATURE_PREEMPTS)
+		preempt_try(gpa(params->guest_caa), owner);
 
 	gpa_t vmsa = build_vmsa(&params->guest, owner);
 

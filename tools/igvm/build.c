@@ -57,6 +57,7 @@ struct request {
 	uint64_t cpuid_page, secrets_page, vmsa_page, sev_features, c_bit;
 	struct igvm_writer_options writer;
 	uint32_t host; /* in host_models */
+	uint32_t preempt;
 	bool quiet;
 };
 
@@ -116,6 +117,15 @@ static const char *read_shuffle(void *to, char *seed)
 		       : "a number";
 }
 
+/* Choices that are the host's until an option makes them. */
+enum { AS_HOST, CHOICE_YES, CHOICE_NO };
+
+static const char *const choices[] = {
+	[AS_HOST] = "host",
+	[CHOICE_YES] = "yes",
+	[CHOICE_NO] = "no",
+};
+
 #define PORT .none = true, .set = SOCLE_IMAGE_NO_PORT, .least = 1, .most = UINT16_MAX - 7
 
 static const struct option_row file_rows[] = {
@@ -153,6 +163,11 @@ static const struct option_row socle_rows[] = {
 	       "of the serial port to the host", PORT),
 	OPTION(struct request, debug_console, "debug-console", ADDRESS, "PORT",
 	       "where the monitor's log goes", PORT),
+	OPTION(struct request, preempt, "preempt", CHOICE, NULL,
+	       "whether the host makes VMPL0 run for an interrupt of its own while the guest runs; "
+	       "where "
+	       "it does not, and the image says so, the guest does not start",
+	       OPTION_WORDS(choices)),
 	OPTION(struct request, allow_missing, "allow-missing", READ, "FEATURE",
 	       "start where the CPU has no smep, smap, umip, aes, pclmulqdq or rdrand; once each",
 	       .repeats = true, .read = read_feature, OPTION_WORDS(cpu_features, .name)),
@@ -239,6 +254,13 @@ static bool read_input(const char *path, struct file_bytes *bytes)
 	return !path || cmd_read_file(path, INPUT_MAX, bytes);
 }
 
+static bool preempts(const struct request *r)
+{
+	if (r->preempt == AS_HOST)
+		return host_of(r)->preempt != HOST_PREEMPT_NO;
+	return r->preempt == CHOICE_YES;
+}
+
 static bool build_socle(const struct request *r, struct work *w, struct host_error *error)
 {
 	struct socle_image_options o = { .monitor = w->program,
@@ -252,6 +274,7 @@ static bool build_socle(const struct request *r, struct work *w, struct host_err
 					 .base = r->base,
 					 .host_channel_port = (uint16_t)r->host_channel,
 					 .debug_console_port = (uint16_t)r->debug_console,
+					 .preempts = preempts(r),
 					 .allow_missing = r->allow_missing,
 					 .sev_features = SOCLE_FEATURES &
 							 host_of(r)->sev_features };

@@ -160,6 +160,9 @@ static void print_params(const struct socle_params *p)
 		printf("  %-16s port 0x%x\n", "host channel", p->host_channel_port);
 	if (p->features & SOCLE_FEATURE_DEBUG_CONSOLE)
 		printf("  %-16s port 0x%x\n", "debug console", p->debug_console_port);
+	printf("  %-16s %s\n", "VMPL0's events",
+	       p->features & SOCLE_FEATURE_PREEMPTS ? "reach it while the guest runs"
+						    : "wait until it runs");
 	for (size_t i = 0; i < CPU_FEATURES; i++) {
 		if (p->allow_missing & cpu_features[i].flag)
 			printf("  %-16s %s\n", "may be missing", cpu_features[i].name);

@@ -24,6 +24,7 @@ struct socle_image_options {
 	uint64_t base;		     /* of the region; 0: the last of the RAM */
 	uint16_t host_channel_port;  /* or SOCLE_IMAGE_NO_PORT */
 	uint16_t debug_console_port; /* or SOCLE_IMAGE_NO_PORT */
+	bool preempts;		     /* the host does (SOCLE_FEATURE_PREEMPTS) */
 	uint64_t allow_missing;	     /* SOCLE_MISSING_* */
 	uint64_t sev_features;	     /* of the VMSA */
 };

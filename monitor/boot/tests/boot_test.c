@@ -48,7 +48,7 @@ static const struct socle_params good = {
 	.magic = 0x4d4152504c434f53,
 	.version = 2,
 	.size = sizeof(struct socle_params),
-	.features = 3,
+	.features = 7,
 	.region = { REGION, REGION_SIZE },
 	.image = { IMAGE, 0x100000 },
 	.page_tables = { TABLES, 0x10000 },
@@ -451,7 +451,7 @@ static void a_block_of_another_kind_is_refused(void **state)
 	refused();
 	params.size--;
 	refused();
-	params.features |= 4;
+	params.features |= 8;
 	refused();
 	params.allow_missing = 0x40;
 	refused();

@@ -19,6 +19,7 @@
 #include "monitor/arch/model/model.h"
 #include "monitor/base/die.h"
 #include "monitor/base/direct.h"
+#include "monitor/boot/preempt.h"
 #include "monitor/boot/start.h"
 #include "monitor/mem/guest_pages.h"
 #include "monitor/mem/map.h"
@@ -72,7 +73,7 @@ static struct page_owner owner;
 static enum die_reason reason;
 static bool host_refuses;
 static gpa_t started; /* the VMSA that the host was told of */
-static unsigned int validations[2], adjustments;
+static unsigned int validations[2], adjustments, trials;
 
 void *direct_ptr(gpa_t at)
 {
@@ -89,6 +90,16 @@ _Noreturn void die(enum die_reason why, const char *text)
 	reason = why;
 	mock_assert(0, text, __FILE__, __LINE__);
 	abort();
+}
+
+/* Before there is a VMSA of the guest's, in a page that is its own already. */
+void preempt_try(gpa_t page, struct page_owner *of)
+{
+	assert_int_equal(page.raw, GUEST_CAA);
+	assert_int_equal(guest_pages_state(page), GUEST_PAGE_VALID);
+	assert_ptr_equal(of, &owner);
+	assert_int_equal(started.raw, 0);
+	trials++;
 }
 
 /* The guest is ready when the host hears of it. */
@@ -143,7 +154,7 @@ static int start(void **state)
 	reason = 0;
 	started = gpa(0);
 	host_refuses = false;
-	adjustments = 0;
+	adjustments = trials = 0;
 	memset(validations, 0, sizeof(validations));
 	return 0;
 }
@@ -311,6 +322,18 @@ static void the_first_vcpu_is_as_the_block_says(void **state)
 		assert_false(model_allows(started, vmpl, 1));
 }
 
+/* abi/params.h: a flag of the image, and nothing but that. */
+static void the_host_is_tried_when_the_block_says_so(void **state)
+{
+	launch();
+	assert_int_equal(trials, 0);
+	start(state);
+	params.features = 1 << 2;
+	launch();
+	assert_int_equal(trials, 1);
+	assert_int_not_equal(started.raw, 0);
+}
+
 static void the_registry_knows_the_first_vcpu(void **state)
 {
 	struct registry_vcpu vcpu;
@@ -446,6 +469,7 @@ int main(void)
 		cmocka_unit_test_setup(the_calling_area_starts_empty, start),
 		cmocka_unit_test_setup(present_entries_get_the_c_bit, start),
 		cmocka_unit_test_setup(the_first_vcpu_is_as_the_block_says, start),
+		cmocka_unit_test_setup(the_host_is_tried_when_the_block_says_so, start),
 		cmocka_unit_test_setup(the_registry_knows_the_first_vcpu, start),
 		cmocka_unit_test_setup(memory_for_states_and_vmsa_is_needed, start),
 		cmocka_unit_test_setup(a_page_that_cannot_be_validated_ends_the_start, start),

@@ -423,6 +423,7 @@ static void test_socle_image(void **state)
 					 .cpu_count = 2,
 					 .memory = MEMORY,
 					 .host_channel_port = 0x3e8,
+					 .preempts = true,
 					 .sev_features = 0x9 };
 	struct igvm_writer_options options = { .policy = 0x30000 };
 	struct igvm_writer writer = { 0 };
@@ -443,7 +444,7 @@ static void test_socle_image(void **state)
 	assert_int_equal(p.image.gpa, REGION);
 	assert_int_equal(p.archive.size, sizeof(archive));
 	assert_int_equal(p.free.gpa + p.free.size, MEMORY);
-	assert_int_equal(p.features, SOCLE_FEATURE_HOST_CHANNEL);
+	assert_int_equal(p.features, SOCLE_FEATURE_HOST_CHANNEL | SOCLE_FEATURE_PREEMPTS);
 	assert_int_equal(p.guest.rip, 0);
 	assert_memory_equal(memory + p.archive.gpa, archive, sizeof(archive));
 	assert_int_equal(memory[REGION + 0xfff], 0xf4);
