@@ -204,7 +204,10 @@ bool arch_requests_init(struct page_owner *owner);
  */
 bool arch_random_start(void);
 
-/* Finds out how fast TSC and APIC timer are. On the first vCPU, once. False: there is no timer. */
+/*
+ * Finds out how fast TSC and APIC timer are. On the first vCPU, once. False: there is no timer, and the
+ * monitor must not start.
+ */
 bool arch_clock_init(void);
 
 /* Turns this vCPU's local APIC on, with the timer silent. False when the host has none for us. */

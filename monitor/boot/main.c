@@ -157,7 +157,7 @@ static _Noreturn void boot_on_own_stack(void)
 	if (!arch_requests_init(&monitor_pages))
 		die(DIE_HOST, "no shared pages for guest requests");
 	if (!arch_clock_init())
-		log_printf(LOG_WARNING, "no timer: services run until they answer");
+		die(DIE_UNSUPPORTED, "the host has no APIC timer for VMPL0");
 	cpu->online = true;
 
 	boot_start_others(params->cpu_count, &monitor_pages);

@@ -29,7 +29,7 @@ static _Noreturn void ap_main(void)
 	if (!arch_host_init_cpu(cpu, ap_owner))
 		die(DIE_HOST, "a vCPU got no GHCB or doorbell page");
 	if (!arch_timer_init())
-		log_printf(LOG_WARNING, "vCPU %u has no timer", cpu->index);
+		die(DIE_UNSUPPORTED, "the host has no APIC timer for VMPL0 of a vCPU");
 	__atomic_store_n(&cpu->online, true, __ATOMIC_RELEASE);
 	run_loop();
 }

@@ -60,7 +60,7 @@ enum service_progress {
 
 /*
  * A call that comes back after a slice of time, to go on when service_call_continue() says so. The
- * slices are measured by the monitor's timer; when the host offers none they end at the service's
+ * slices are measured by the monitor's timer; when the host loses its events they end at the service's
  * next system call behind them, so that the call is, in effect, finished at once. payload stays
  * where it is until the call is finished or given up. The service's budget is for all slices
  * together, not for what lies between them. A service that is suspended in somebody's call gives

@@ -34,7 +34,6 @@
 struct clock {
 	uint64_t ns_per_tsc;  /* 32.32 fixed point */
 	uint64_t tick_per_ns; /* of the APIC timer, 32.32 */
-	bool timer;
 };
 
 static struct clock clock = { .ns_per_tsc = ((NS_PER_S / 1000) << 32) / TSC_KHZ_GUESS };
@@ -100,15 +99,16 @@ bool arch_clock_init(void)
 	struct cpuid_result timing = cpuid_query(CPUID_TIMING, 0);
 	uint64_t tsc_khz = timing.eax, apic_khz = timing.ebx, tsc, ticks;
 
-	clock.timer = arch_timer_init() && measure(&tsc, &ticks);
-	if (clock.timer && (!tsc_khz || !apic_khz))
+	if (!arch_timer_init() || !measure(&tsc, &ticks))
+		return false;
+	if (!tsc_khz || !apic_khz)
 		guess_rates(tsc, ticks, &tsc_khz, &apic_khz);
 	if (tsc_khz < TSC_KHZ_MIN || tsc_khz > TSC_KHZ_MAX)
 		tsc_khz = TSC_KHZ_GUESS;
 
 	clock.ns_per_tsc = ((NS_PER_S / 1000) << 32) / tsc_khz;
 	clock.tick_per_ns = (apic_khz << 32) / (NS_PER_S / 1000);
-	return clock.timer;
+	return true;
 }
 
 uint64_t clock_advance(struct cpu_clock *own, uint64_t tsc, uint64_t seen_ns)
@@ -145,8 +145,6 @@ void arch_timer_arm(struct cpu *cpu, uint64_t deadline_ns, uint64_t period_ns)
 	uint64_t ticks = scale(period_ns, clock.tick_per_ns);
 
 	cpu->timer_deadline = 0;
-	if (!clock.timer)
-		return;
 	if (ticks > UINT32_MAX)
 		ticks = UINT32_MAX;
 	cpu->timer_period_ns = period_ns;

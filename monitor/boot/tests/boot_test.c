@@ -375,6 +375,7 @@ static void a_part_that_fails_ends_the_start(void **state)
 		{ "cpuid", 2 },	   { "c-bit", 7 }, { "processor", 7 }, { "random", 7 },
 		{ "validate", 4 }, { "alloc", 2 }, { "owner", 2 },     { "map", 2 },
 		{ "create", 6 },   { "seal", 1 },  { "ghcb", 5 },      { "requests", 5 },
+		{ "clock", 7 },
 	};
 
 	(void)state;
@@ -395,9 +396,6 @@ static void a_part_that_fails_ends_the_start(void **state)
 static void what_can_be_missing_is_said(void **state)
 {
 	(void)state;
-	failing = "clock";
-	assert_int_equal(boot(), 0);
-	assert_int_equal(warnings, 1);
 	failing = "twin";
 	assert_int_equal(boot(), 0);
 	assert_int_equal(warnings, 1);

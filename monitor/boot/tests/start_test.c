@@ -231,9 +231,16 @@ static void a_started_vcpu_comes_to_the_run_loop(void **state)
 	assert_true(runs());
 	assert_string_equal(t.order, "liht");
 	assert_int_equal(t.lines, 0);
-	t.no_timer = true; /* it does without, and says so */
-	assert_true(runs());
-	assert_int_equal(t.lines, 1);
+}
+
+static void without_a_timer_it_ends(void **state)
+{
+	(void)state;
+	assert_true(starts(2));
+	t.no_timer = true;
+	assert_false(runs());
+	assert_int_equal(t.reason, DIE_UNSUPPORTED);
+	assert_false(blocks[1]->online);
 }
 
 static void without_its_pages_it_ends(void **state)
@@ -255,6 +262,7 @@ int main(void)
 		TEST(a_refusal_is_the_end),
 		TEST(a_slow_host_gets_its_time),
 		TEST(a_started_vcpu_comes_to_the_run_loop),
+		TEST(without_a_timer_it_ends),
 		TEST(without_its_pages_it_ends),
 	};
 
