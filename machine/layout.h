@@ -51,6 +51,15 @@
 
 #define MACHINE_SVSM_DISK 0xfef00000ull /* page of the virtio device of VMPL0, with `--svsm-disk` */
 
+/*
+ * Files of QEMU's fw_cfg in which the hypervisor finds what its own fw_cfg has under other names; guests do
+ * not see them.
+ */
+#define MACHINE_FW_CFG_OWN "opt/socle/"
+#define MACHINE_FW_CFG_KERNEL MACHINE_FW_CFG_OWN "kernel"
+#define MACHINE_FW_CFG_INITRD MACHINE_FW_CFG_OWN "initrd"
+#define MACHINE_FW_CFG_APPEND MACHINE_FW_CFG_OWN "append" /* with a 0 at its end */
+
 /* How much of so much RAM is below 4 GiB. */
 static inline uint64_t machine_ram_low(uint64_t ram_size)
 {

@@ -23,6 +23,14 @@
 #define APM_PORT 0xb2u
 #define APM_ACPI_ENABLE 0x02u
 
+#define MCH_PCIEXBAR 0x60u /* 64 bits: where the ECAM is, its size, and whether */
+#define PCIEXBAR_ENABLE 1u
+#define ECAM_SIZE (256u << 20) /* of 256 buses; others are not taken */
+#define ECAM_LAST 0xe0000000u  /* above it are IOAPIC, local APICs and flash */
+#define ECAM_REGISTER_MASK 0xfffu
+#define ECAM_BUS_SHIFT 12
+#define CONFIG_SIZE 0x100u
+
 #define PAM_FIRST 0x90u
 #define PAM_LAST 0x96u
 #define PAM_READ_WRITE 0x33u
@@ -36,6 +44,8 @@
 #define FAST_A20_RESET (1u << 0)
 #define PORT_RESET_CONTROL 0xcf9u
 #define RESET_CONTROL_CPU (1u << 2)
+
+static uint32_t ecam; /* its first address; 0: there is none */
 
 static void pci_write(uint32_t address, unsigned int size, uint32_t value)
 {
@@ -129,9 +139,32 @@ static bool covers_own_ports(const struct port_access *a, unsigned int reg)
 }
 
 /*
+ * The ECAM is where the guest puts it, as far as that is in the hole below 4 GiB; its upper half has to
+ * be 0.
+ */
+static bool move_ecam(unsigned int reg, const struct port_access *a)
+{
+	uint32_t first = a->value & ~(ECAM_SIZE - 1);
+
+	if (a->size != 4 || (reg != MCH_PCIEXBAR && reg != MCH_PCIEXBAR + 4))
+		return false;
+	if (reg != MCH_PCIEXBAR)
+		return a->value == 0;
+	if (!(a->value & PCIEXBAR_ENABLE)) {
+		ecam = 0;
+		return true;
+	}
+	if (a->value != (first | PCIEXBAR_ENABLE) || first > ECAM_LAST ||
+	    first < machine_ram_low(hv_mailbox()->guest_ram_size))
+		return false;
+	ecam = first;
+	return true;
+}
+
+/*
  * PCI configuration: no bus mastering, because a device would reach the hypervisor's memory; no
- * device at the machine's own ports; the host bridge's registers decide what is RAM; the LPC
- * bridge's move ports that we rely on.
+ * device at the machine's own ports; the host bridge's registers decide what is RAM, but for the place of
+ * the ECAM; the LPC bridge's move ports that we rely on.
  */
 static bool filter_pci_data(struct port_access *a)
 {
@@ -142,7 +175,7 @@ static bool filter_pci_data(struct port_access *a)
 	if (!(address & PCI_ENABLE))
 		return true;
 	if (device == PCI_HOST_BRIDGE)
-		return false;
+		return move_ecam(reg, a);
 	if (device == PCI_LPC && (reg < LPC_PIRQ_FIRST || reg + a->size - 1 > LPC_PIRQ_LAST))
 		return false;
 	if (covers_own_ports(a, reg))
@@ -160,4 +193,28 @@ bool chipset_pci_write(struct port_access *a)
 	if (a->value & RESET_CONTROL_CPU)
 		guest_reset(a);
 	return false;
+}
+
+bool chipset_is_ecam(uint64_t gpa)
+{
+	return ecam && gpa >= ecam && gpa - ecam < ECAM_SIZE;
+}
+
+/* What is behind the first 256 bytes of a function has no ports, and is not written. */
+void chipset_ecam_write(struct vcpu *v, uint64_t gpa, unsigned int size, uint32_t value)
+{
+	uint32_t offset = (uint32_t)(gpa - ecam), reg = offset & ECAM_REGISTER_MASK;
+	uint32_t address = port_in(CHIPSET_PORT_PCI_ADDRESS, 4);
+	struct port_access a = { .v = v,
+				 .port = (uint16_t)(CHIPSET_PORT_PCI_DATA + (reg & 3)),
+				 .size = size,
+				 .value = value };
+
+	if (reg >= CONFIG_SIZE || size > 4)
+		return;
+	port_out(CHIPSET_PORT_PCI_ADDRESS, 4,
+		 PCI_ENABLE | (offset & ~ECAM_REGISTER_MASK) >> (ECAM_BUS_SHIFT - 8) | (reg & ~3u));
+	if (filter_pci_data(&a))
+		port_out(a.port, a.size, a.value);
+	port_out(CHIPSET_PORT_PCI_ADDRESS, 4, address);
 }

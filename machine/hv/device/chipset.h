@@ -33,4 +33,10 @@ bool chipset_a20_write(struct port_access *a);
 bool chipset_pm_write(struct port_access *a);
 bool chipset_pci_write(struct port_access *a);
 
+/* Whether the address is in the ECAM, memory-mapped PCI configuration, where the guest has put it. */
+bool chipset_is_ecam(uint64_t gpa);
+
+/* A write of 1, 2, 4 or 8 bytes there, aligned: what is refused by ports is refused here. */
+void chipset_ecam_write(struct vcpu *v, uint64_t gpa, unsigned int size, uint32_t value);
+
 #endif

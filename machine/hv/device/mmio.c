@@ -2,6 +2,7 @@
 #include "machine/hv/device/mmio.h"
 
 #include "machine/hv/base/x86.h"
+#include "machine/hv/device/chipset.h"
 #include "machine/hv/device/svsm_disk.h"
 #include "machine/hv/event/local_apic.h"
 #include "machine/hv/event/pins.h"
@@ -41,6 +42,15 @@ static void device_access(struct mmio_access *a)
 	}
 }
 
+/* PCI devices. Their configuration is read as it is, and written by the rules for its ports. */
+static void pci_access(struct mmio_access *a)
+{
+	if (a->write && chipset_is_ecam(a->gpa))
+		chipset_ecam_write(a->v, a->gpa, a->size, (uint32_t)a->value);
+	else
+		device_access(a);
+}
+
 static void apic_access(struct mmio_access *a)
 {
 	struct plane *p = vcpu_plane(a->v);
@@ -76,7 +86,7 @@ static const struct {
 	uint64_t first, end;
 	void (*access)(struct mmio_access *a);
 } windows[] = {
-	{ 0, IOAPIC_BASE, device_access },
+	{ 0, IOAPIC_BASE, pci_access },
 	{ IOAPIC_BASE, IOAPIC_BASE + ABI_PAGE_SIZE, ioapic_access },
 	/* Not here: HPET (its messages could be INIT to us), message addresses, ROM. */
 	{ APIC_MMIO_BASE, APIC_MMIO_BASE + ABI_PAGE_SIZE, apic_access },

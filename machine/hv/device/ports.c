@@ -3,7 +3,10 @@
 
 #include "machine/hv/base/x86.h"
 #include "machine/hv/device/chipset.h"
+#include "machine/hv/device/cmos.h"
+#include "machine/hv/device/fw_cfg.h"
 #include "machine/hv/device/hold.h"
+#include "machine/hv/device/hotplug.h"
 #include "machine/hv/device/test_ports.h"
 
 struct port_range {
@@ -17,15 +20,15 @@ struct port_range {
 };
 
 /*
- * Left out on purpose: the doorbell and the exit port, which are the hypervisor's; fw_cfg
- * DMA, ISA DMA and memory or PCI hot-plug, which would reach its memory; SMI control and APM.
+ * Left out on purpose: the doorbell and the exit port, which are the hypervisor's; ISA DMA
+ * and PCI hot-plug, which would reach its memory; SMI control and APM.
  */
 static const struct port_range ports[] = {
 	{ .first = 0x0020, .last = 0x0021 }, /* 8259 */
 	{ .first = 0x0040, .last = 0x0043 }, /* 8254 */
 	{ .first = 0x0060, .last = 0x0061 }, /* keyboard, speaker gate */
 	{ .first = 0x0064, .last = 0x0064, .write = chipset_keyboard_write },
-	{ .first = 0x0070, .last = 0x0077 }, /* clock and CMOS */
+	{ .first = CMOS_PORT_INDEX, .last = 0x0077, .read = cmos_read, .write = cmos_write },
 	{ .first = 0x0080, .last = 0x0080 }, /* POST code, used as a delay */
 	{ .first = 0x0092, .last = 0x0092, .write = chipset_a20_write }, /* fast A20 */
 	{ .first = 0x00a0, .last = 0x00a1 },				 /* second 8259 */
@@ -54,10 +57,25 @@ static const struct port_range ports[] = {
 	{ .first = MACHINE_PORT_VMPL0, .last = MACHINE_PORT_VMPL0 + 7, .vmpl0_only = true },
 	{ .first = MACHINE_PORT_CONSOLE, .last = MACHINE_PORT_CONSOLE + 7 },
 	{ .first = 0x04d0, .last = 0x04d1 }, /* edge or level of the 8259s */
-	{ .first = 0x0510, .last = 0x0511 }, /* fw_cfg selector and data */
+	{ .first = FW_CFG_PORT_SELECTOR,
+	  .last = FW_CFG_PORT_DATA,
+	  .read = fw_cfg_read,
+	  .write = fw_cfg_write },
+	{ .first = FW_CFG_PORT_DMA,
+	  .last = FW_CFG_PORT_DMA + 7,
+	  .read = fw_cfg_dma_read,
+	  .write = fw_cfg_dma_write },
 	{ .first = CHIPSET_PM_BASE, .last = CHIPSET_PM_TIMER + 3, .write = chipset_pm_write },
 	{ .first = CHIPSET_PM_BASE + 0x20,
 	  .last = CHIPSET_PM_BASE + 0x2f }, /* general-purpose events */
+	{ .first = HOTPLUG_PORT_MEMORY,
+	  .last = HOTPLUG_PORT_MEMORY_LAST,
+	  .read = hotplug_memory_read,
+	  .write = hotplug_memory_write },
+	{ .first = HOTPLUG_PORT_CPU,
+	  .last = HOTPLUG_PORT_CPU_LAST,
+	  .read = hotplug_cpu_read,
+	  .write = hotplug_cpu_write },
 	{ .first = CHIPSET_PORT_PCI_ADDRESS,
 	  .last = CHIPSET_PORT_PCI_DATA + 3,
 	  .write = chipset_pci_write },

@@ -26,7 +26,8 @@ static bool can_run(struct vcpu *v, const struct plane *p)
 {
 	if (p->state == PLANE_READY || p->parked)
 		return true;
-	if (p->state == PLANE_NONE || p->state == PLANE_ON_INIT || p->reset_hold)
+	if (p->state == PLANE_NONE || p->state == PLANE_ON_INIT || p->state == PLANE_ON_STARTUP ||
+	    p->reset_hold)
 		return false;
 	if (p->apic->apic.nmi_pending && !p->nmi_blocked)
 		return true;

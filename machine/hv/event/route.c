@@ -64,7 +64,7 @@ static bool is_target(const struct apic_ipi *ipi, const struct vcpu *from, const
 
 /*
  * INIT and SIPI never set registers of an SNP guest: INIT starts a vCPU that was created to start
- * on it, SIPI ends an AP reset hold (GHCB specification, "SNP AP Creation", "AP Reset Hold").
+ * on it, INIT and SIPI one that KVM launched, SIPI ends an AP reset hold (GHCB specification, "SNP AP Creation", "AP Reset Hold").
  */
 static void ipi_to(struct vcpu *to, struct plane *p, const struct apic_ipi *ipi)
 {
@@ -79,6 +79,7 @@ static void ipi_to(struct vcpu *to, struct plane *p, const struct apic_ipi *ipi)
 			vcpu_init_signal(to, p->vmpl);
 		return;
 	case APIC_MODE_STARTUP:
+		vcpu_startup_signal(to, p->vmpl);
 		if (p->reset_hold) {
 			p->reset_hold = false;
 			vcpu_wake(to, p);

@@ -160,6 +160,20 @@ void vcpu_init_signal(struct vcpu *v, unsigned int vmpl)
 
 	if (p->state != PLANE_ON_INIT)
 		return;
+	if (p->held && hv_mailbox()->vmsa_on_startup) {
+		p->state = PLANE_ON_STARTUP;
+		return;
+	}
+	p->state = PLANE_READY;
+	cpu_kick(v->id);
+}
+
+void vcpu_startup_signal(struct vcpu *v, unsigned int vmpl)
+{
+	struct plane *p = &v->planes[vmpl];
+
+	if (p->state != PLANE_ON_STARTUP)
+		return;
 	p->state = PLANE_READY;
 	cpu_kick(v->id);
 }

@@ -38,6 +38,7 @@ enum plane_state {
 	PLANE_HALTED,  /* HLT or AP reset hold: an interrupt or vcpu_wake() makes it ready */
 	PLANE_WAITING, /* asked for another VMPL: runs when asked for, or for an event of its own */
 	PLANE_ON_INIT, /* created, to start when an INIT arrives, or when it is asked for */
+	PLANE_ON_STARTUP, /* the INIT has come: starts at the SIPI behind it */
 };
 
 #define PLANE_NOT_REGISTERED (~0ull)
@@ -152,8 +153,14 @@ bool vcpu_set_vmsa(uint32_t apic_id, unsigned int vmpl, uint64_t gpa, uint64_t f
 /* AP destruction: the plane stops; when it is running elsewhere, waits until it has stopped. */
 bool vcpu_clear_vmsa(uint32_t apic_id, unsigned int vmpl);
 
-/* An INIT for the plane: starts it when it is PLANE_ON_INIT, nothing otherwise. */
+/*
+ * An INIT for the plane: starts it when it is PLANE_ON_INIT, or has it wait for a SIPI where the
+ * mailbox's vmsa_on_startup says so of its VMSA; nothing otherwise.
+ */
 void vcpu_init_signal(struct vcpu *v, unsigned int vmpl);
+
+/* A SIPI: starts the plane when it is PLANE_ON_STARTUP, nothing otherwise. */
+void vcpu_startup_signal(struct vcpu *v, unsigned int vmpl);
 
 /*
  * Makes vmpl current, and parks the current plane: it has not exited. What it is next is the

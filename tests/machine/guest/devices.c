@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT */
+/* Ports and device memory by the GHCB's exits. */
+#include "tests/machine/guest/devices.h"
+
+#include "tests/machine/guest/guest.h"
+
+#define SCRATCH 0x3a8u
+#define RAX 0x1f8u
+#define BUFFER 0x800u
+
+uint32_t port_read(uint16_t port, unsigned int size)
+{
+	ghcb->rax = 0;
+	(void)ghcb_exit(0x7b, (uint64_t)port << 16 | size << 4 | 1, 0);
+	return (uint32_t)ghcb->rax;
+}
+
+void port_write(uint16_t port, unsigned int size, uint32_t value)
+{
+	ghcb->rax = value;
+	ghcb_set_valid(RAX);
+	(void)ghcb_exit(0x7b, (uint64_t)port << 16 | size << 4, 0);
+}
+
+static struct ghcb_answer mmio(uint64_t code, uint64_t gpa, unsigned int size)
+{
+	ghcb->sw_scratch = ghcb_gpa() + BUFFER;
+	ghcb_set_valid(SCRATCH);
+	return ghcb_exit(code, gpa, size);
+}
+
+uint64_t memory_read(uint64_t gpa, unsigned int size)
+{
+	volatile uint64_t *buffer = (volatile uint64_t *)ghcb->shared_buffer;
+
+	*buffer = 0;
+	(void)mmio(0x80000001, gpa, size);
+	return *buffer;
+}
+
+void memory_write(uint64_t gpa, unsigned int size, uint64_t value)
+{
+	volatile uint64_t *buffer = (volatile uint64_t *)ghcb->shared_buffer;
+
+	*buffer = value;
+	(void)mmio(0x80000002, gpa, size);
+}
