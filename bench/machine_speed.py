@@ -177,7 +177,7 @@ def start_plain(kernel, first, folder, xsave):
 def build_image(programs, kernel, first, folder):
     image = folder / "guest.igvm"
     subprocess.run([programs / "tools/socle", "igvm", "build", "-q", "-o", image, "--plain-linux",
-                    "--kernel", kernel, "--initrd", first, "--cmdline", CMDLINE, "--cpus", str(CPUS),
+                    "--kernel", kernel, "--initrd", first, "--append", CMDLINE, "--cpus", str(CPUS),
                     "--memory", MEMORY, "--c-bit", "47"], check=True, stdout=subprocess.DEVNULL)
     return image
 

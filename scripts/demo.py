@@ -277,7 +277,7 @@ def build_image(options, folder, profile=None):
                   "--monitor", options.programs / "monitor/monitor.elf", "--archive", archive,
                   "--kernel", options.kernel / "root/boot" / f"vmlinuz-{release}",
                   "--initrd", options.guest / "initramfs.cpio",
-                  "--cmdline", f"{options.cmdline} socle.cpus={options.cpus}",
+                  "--append", f"{options.append} socle.cpus={options.cpus}",
                   "--cpus", options.cpus, "--memory", options.memory, "-o", image,
                   *host_option(options), *options.image_option])
     shutil.rmtree(archive)
@@ -583,7 +583,7 @@ def parse_arguments():
     parser.add_argument("--profile", choices=PROFILES, default="tcg", help="the vTPM's profile")
     parser.add_argument("--cpus", type=int, default=2)
     parser.add_argument("--memory", default="512M")
-    parser.add_argument("--cmdline", default="console=ttyS0 quiet panic=-1")
+    parser.add_argument("--append", default="console=ttyS0 quiet panic=-1")
     parser.add_argument("--timeout", type=int, default=240, help="seconds for the machine")
     parser.add_argument("--host", help="the machine's host, for which the image is built")
     parser.add_argument("--machine-option", action="append", default=[],

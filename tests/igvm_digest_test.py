@@ -111,7 +111,7 @@ class Suite:
 
     def socle_arguments(self):
         return ['--monitor', self.path('monitor'), '--archive', self.path('archive'), '--kernel',
-                self.path('kernel'), '--initrd', self.path('initrd'), '--cmdline', 'quiet',
+                self.path('kernel'), '--initrd', self.path('initrd'), '--append', 'quiet',
                 '--memory', '128M', '--cpus', '2']
 
     def refused(self, *arguments):
@@ -262,7 +262,7 @@ def test_refusals(s):
     s.refused(*out, *s.socle_arguments(), '--base', '0x7001000')
     s.refused(*out, *s.socle_arguments(), '--cpus', '65')
     s.refused(*out, *s.socle_arguments(), '--kernel', s.path('initrd'))
-    s.refused(*out, *s.socle_arguments(), '--cmdline', 'x' * 3000)
+    s.refused(*out, *s.socle_arguments(), '--append', 'x' * 3000)
     s.refused(*out, *s.socle_arguments(), '--file', 'services.conf=' + s.path('initrd'))
     write(s.path('large'), bytes(15 << 20))
     assert 'region' in s.refused(*out, *s.socle_arguments(), '--file', 'x=' + s.path('large'),

@@ -101,7 +101,7 @@ def main():
     start = start_qemu
     if not options.plain_qemu:
         start = start_machine
-        subject = booted.image(options, subject, "--plain-linux", "--cmdline", cmdline(options), "--cpus",
+        subject = booted.image(options, subject, "--plain-linux", "--append", cmdline(options), "--cpus",
                                options.cpus, "--memory", MEMORY, "--c-bit", 47)
     endings = collections.Counter()
     for number in range(1, options.count + 1):

@@ -70,19 +70,19 @@ def build(options, init, extra=(), cmdline=""):
         "--file", f"services/services={programs / 'services/services'}",
         "--file", f"services.conf={ROOT / 'services/services.conf'}",
         "--file", f"profile/tcg.conf={ROOT / 'profiles/tcg.conf'}",
-        "--cmdline", f"console=ttyS0 quiet panic=-1 {cmdline}".strip(), "--cpus", CPUS)
+        "--append", f"console=ttyS0 quiet panic=-1 {cmdline}".strip(), "--cpus", CPUS)
 
 
 def boot(options, file, seconds, *more, cpus=CPUS):
     """The lines that the guest's first program writes to its second serial port, which the kernel
     leaves alone, and what went wrong with the machine, or None. more: options of `socle run`. The
-    lines are in results.log, too."""
+    lines are in results.log, too. file: the image; None where more has firmware."""
     with tempfile.TemporaryDirectory() as folder:
         port = f"{folder}/results"
         machine = subprocess.Popen(
             [options.programs / "tools/socle", "run", "--quiet", "--cpus", str(cpus), "--log-dir",
              options.work, "--report-key-dir", ROOT / "build/report-keys", "--timeout",
-             str(seconds), "--channel", f"unix:{port}", *more, file],
+             str(seconds), "--channel", f"unix:{port}", *more, *([file] if file else [])],
             stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
         try:
             text = read_port(port, machine, seconds)

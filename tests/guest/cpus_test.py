@@ -31,7 +31,7 @@ def build(options, mask, plain):
     if not plain:
         return booted.build(options, init, [words])
     return booted.image(
-        options, booted.initramfs(options, init, [words]), "--plain-linux", "--cmdline",
+        options, booted.initramfs(options, init, [words]), "--plain-linux", "--append",
         "console=ttyS0 panic=-1", "--cpus", booted.CPUS, "--memory", MEMORY, "--c-bit", 47)
 
 

@@ -40,7 +40,7 @@ def build(options, how, words, socle):
     if socle:
         return booted.build(options, init, cmdline=more)
     return booted.image(
-        options, booted.initramfs(options, init), "--plain-linux", "--cmdline",
+        options, booted.initramfs(options, init), "--plain-linux", "--append",
         f"console=ttyS0 quiet panic=-1 {more}", "--cpus", booted.CPUS, "--memory", "256M", "--c-bit", 47)
 
 

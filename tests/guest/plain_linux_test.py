@@ -31,7 +31,7 @@ def build(options):
     """The image, and its launch measurement as hex."""
     image = booted.image(
         options, booted.initramfs(options, booted.HERE / "plain_init"), "--plain-linux",
-        "--cmdline", "console=ttyS0 panic=-1", "--cpus", options.cpus, "--memory", MEMORY,
+        "--append", "console=ttyS0 panic=-1", "--cpus", options.cpus, "--memory", MEMORY,
         "--c-bit", 47, *(("--sev-features", "0x201") if options.secure_tsc else ()))
     measure = subprocess.run([options.programs / "tools/socle", "igvm", "measure", image],
                              check=True, stdout=subprocess.PIPE, text=True)

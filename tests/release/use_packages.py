@@ -92,7 +92,7 @@ def build_image(kernel, initrd, folder):
                "--file", f"services.conf={SHARE / 'services.conf'}",
                "--file", f"profile/tcg.conf={SHARE / 'profile/tcg.conf'}", "--memory", "512M",
                "--kernel", f"/boot/vmlinuz-{kernel}", "--initrd", initrd,
-               "--cmdline", "console=ttyS0 quiet")
+               "--append", "console=ttyS0 quiet")
     results(made.returncode == 0, "socle igvm build of the distribution's kernel", made.stderr)
 
 

@@ -180,7 +180,7 @@ static const struct option_row socle_rows[] = {
 static const struct option_row linux_rows[] = {
 	OPTION(struct request, kernel_path, "kernel", FILE, "BZIMAGE", "the kernel"),
 	OPTION(struct request, initrd_path, "initrd", FILE, "FILE", "its initramfs"),
-	OPTION(struct request, cmdline, "cmdline", TEXT, "TEXT", "its command line"),
+	OPTION(struct request, cmdline, "append", TEXT, "TEXT", "its command line"),
 	{ 0 },
 };
 
@@ -237,7 +237,7 @@ static bool check_request(const struct request *r)
 	else if (r->plain_linux && (!r->kernel_path || !r->c_bit))
 		what = "--plain-linux needs --kernel and --c-bit";
 	else if (!r->kernel_path && (r->initrd_path || r->cmdline[0]))
-		what = "--initrd and --cmdline need --kernel";
+		what = "--initrd and --append need --kernel";
 	else if (!r->monitor &&
 		 (r->inputs.count || r->base || r->bare_guest_path || r->allow_missing))
 		what = "--archive, --file, --base, --guest-bare and --allow-missing need "
