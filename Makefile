@@ -54,6 +54,7 @@ check-attacks: setup-check tests
 check-peers: setup-check tests
 	tests/peers/peers_test.py --programs $(OUT)
 	tests/peers/igvm_test.py --programs $(OUT)
+	tests/peers/firmware_digest_test.py --programs $(OUT)
 	tests/peers/eventlog_test.py --programs $(OUT)
 	tests/peers/ear_test.py --programs $(OUT)
 	tests/peers/trustee_test.py --programs $(OUT) $(if $(TRUSTEE),--trustee $(TRUSTEE))

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "machine/host/fault_plan.h"
+#include "machine/host/qemu.h"
 #include "machine/host/run.h"
 #include "machine/mailbox.h"
 #include "tools/cmd.h"
@@ -18,13 +19,14 @@
 #define STORM_MIN_US 20u
 #define STORM_MAX_US 1000000u
 #define HOLD_MAX 1000000u
+#define SIGNATURE_MAX 0xfffffffu /* 31:28 are reserved */
 
 _Static_assert((int)RUN_POWEROFF == CMD_OK && (int)RUN_MISUSE == CMD_MISUSE, "shared by all");
 
 /* The options, and the strings that were allocated for their defaults. */
 struct arguments {
 	struct run_options run;
-	uint32_t timeout_s, accel, host, convert, preempt, invlpgb;
+	uint32_t timeout_s, accel, convert, preempt, invlpgb;
 	char *key_dir, *hv_image;
 };
 
@@ -38,6 +40,16 @@ static const char *read_cpu_without(void *to, char *value)
 	    used + strlen(value) + sizeof(",-") > sizeof(run->cpu_without))
 		return "the name of a CPU feature";
 	snprintf(run->cpu_without + used, sizeof(run->cpu_without) - used, ",-%s", value);
+	return NULL;
+}
+
+static const char *read_host(void *to, char *value)
+{
+	const struct host_model *host = host_model_find(value);
+
+	if (!host)
+		return "a host of the list that --help shows";
+	*(const struct host_model **)to = host;
 	return NULL;
 }
 
@@ -87,9 +99,21 @@ static const char *const invlpgbs[] = {
 };
 
 static const struct option_row option_rows[] = {
-	OPTION(struct arguments, host, "host", CHOICE, NULL,
-	       "what host to be, by the list below (docs/hosts.md)",
-	       OPTION_WORDS(host_models, .name)),
+	OPTION(struct arguments, run.host, "host", READ, "HOST",
+	       "what host to be, by the list below (docs/hosts.md); kvm with --firmware, else the "
+	       "first",
+	       .read = read_host, OPTION_WORDS(host_models, .name)),
+	OPTION(struct arguments, run.firmware, "firmware", FILE, "FILE",
+	       "launch this firmware, OVMF.fd for one, as QEMU does: with a VMSA for each vCPU"),
+	OPTION(struct arguments, run.kernel, "kernel", FILE, "FILE",
+	       "with --firmware: a kernel that it finds by fw_cfg and starts"),
+	OPTION(struct arguments, run.initrd, "initrd", FILE, "FILE",
+	       "with --kernel: its first file system"),
+	OPTION(struct arguments, run.vcpu_signature, "vcpu-sig", ADDRESS, "N",
+	       "with --firmware: the processor's signature, which is in those VMSAs (EAX of CPUID "
+	       "leaf "
+	       "1)",
+	       .most = SIGNATURE_MAX),
 	OPTION(struct arguments, run.cpus, "cpus", NUMBER, "N", "vCPUs", .least = 1,
 	       .most = MACHINE_CPUS_MAX),
 	OPTION(struct arguments, run, "cpu-without", READ, "FEATURE",
@@ -98,7 +122,7 @@ static const struct option_row option_rows[] = {
 	OPTION(struct arguments, run.memory, "memory", SIZE, "SIZE", "guest memory",
 	       .least = RUN_MEMORY_MIN, .most = MACHINE_GUEST_RAM_MAX, .multiple = MIB),
 	OPTION(struct arguments, run.command_line, "append", TEXT, "TEXT",
-	       "the command line for a file that has a parameter for it"),
+	       "the command line: of --kernel, or for a file that has a parameter for it"),
 	OPTION(struct arguments, run.channel, "channel", SOCKET, "unix:PATH",
 	       "listen there for the program at the guest's second serial port"),
 	OPTION(struct arguments, run.vmpl0_channel, "vmpl0-channel", SOCKET, "unix:PATH",
@@ -170,7 +194,8 @@ static const struct option_row option_rows[] = {
 };
 
 static const struct option_row operands[] = {
-	OPTION(struct arguments, run.image, "FILE.igvm", FILE, NULL, "the IGVM file"),
+	OPTION(struct arguments, run.image, "FILE.igvm", FILE, NULL, "the IGVM file",
+	       .unless = "firmware"),
 	{ 0 },
 };
 
@@ -262,6 +287,18 @@ static enum run_status start(const struct run_options *options)
 	return status;
 }
 
+/* Options that mean something only beside another one. */
+static bool go_together(const struct run_options *run)
+{
+	if (run->kernel && !run->firmware)
+		cmd_error("run: --kernel wants --firmware, which starts it");
+	else if (run->initrd && !run->kernel)
+		cmd_error("run: --initrd wants --kernel, whose it is");
+	else
+		return true;
+	return false;
+}
+
 static enum cmd_status run(void *arguments)
 {
 	struct arguments *args = arguments;
@@ -269,14 +306,15 @@ static enum cmd_status run(void *arguments)
 
 	args->run.timeout_ns = args->timeout_s * 1000000000ull;
 	args->run.accel = accels[args->accel];
-	args->run.host = &host_models[args->host];
+	if (!args->run.host)
+		args->run.host = args->run.firmware ? host_model_find("kvm") : HOST_MODEL_DEFAULT;
 	args->run.own_convert = args->convert != AS_HOST;
 	args->run.converts = args->convert == CHOICE_YES;
 	args->run.own_preempt = args->preempt != AS_HOST;
 	args->run.preempt = args->run.own_preempt ? args->preempt - 1 : HOST_PREEMPT_NO;
 	args->run.own_invlpgb = args->invlpgb != AS_HOST;
 	args->run.invlpgb = args->run.own_invlpgb ? args->invlpgb - 1 : HOST_INVLPGB_ON;
-	if (default_key_dir(args) && default_hv_image(args))
+	if (go_together(&args->run) && default_key_dir(args) && default_hv_image(args))
 		status = start(&args->run);
 	free(args->key_dir);
 	free(args->hv_image);
@@ -295,13 +333,15 @@ static void show_lists(void)
 
 const struct command cmd_run = {
 	.name = "run",
-	.summary = "boot an IGVM file on the emulated SNP machine",
-	.about = "Boots FILE.igvm on the emulated SNP machine and waits until it ends.",
+	.summary = "boot an IGVM file or firmware on the emulated SNP machine",
+	.about = "Boots FILE.igvm, or the firmware of --firmware in its place, on the emulated SNP "
+		 "machine and waits until it ends.",
 	.groups = (const struct option_group[]){ { NULL, option_rows }, { 0 } },
 	.operands = operands,
 	.statuses = statuses,
 	.defaults = &(const struct arguments){ .run = { .qemu = "qemu-system-x86_64",
 							.command_line = "",
+							.vcpu_signature = QEMU_CPU_SIGNATURE,
 							.cpus = 1,
 							.memory = 512 * MIB } },
 	.size = sizeof(struct arguments),

@@ -206,12 +206,25 @@ static bool refuse(const struct reader *r, int id, char **argv)
 	return false;
 }
 
+static bool was_given(const struct reader *r, const char *name)
+{
+	const struct option_row *row;
+
+	for (size_t i = 0; name && (row = options_at(r->command, i)); i++) {
+		if (r->seen[i] && strcmp(row->name, name) == 0)
+			return true;
+	}
+	return false;
+}
+
 /* From operands up to a NULL. */
 static bool take_operands(const struct reader *r, char **operands)
 {
 	const struct option_row *row = r->command->operands;
 
 	for (; row && row->name; row++) {
+		if (was_given(r, row->unless))
+			continue;
 		if (!*operands)
 			return fail(r, "is missing", "", row->name);
 		if (!take(r, row, "", *operands++))

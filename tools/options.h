@@ -35,12 +35,13 @@ struct option_row {
 	const char *name;
 	char letter; /* -letter is the same as --name; 0: there is none */
 	enum option_kind kind;
-	bool required;	   /* as operands are */
-	bool repeats;	   /* may be given more than once */
-	bool none;	   /* the word "none" stands for the number set */
-	const char *value; /* what the help calls the value; NULL where there is none */
-	const char *help;  /* the help adds range, words and default from the table */
-	size_t to, width;  /* the member that gets the value, and its size */
+	bool required;	    /* as operands are */
+	bool repeats;	    /* may be given more than once */
+	bool none;	    /* the word "none" stands for the number set */
+	const char *value;  /* what the help calls the value; NULL where there is none */
+	const char *help;   /* the help adds range, words and default from the table */
+	const char *unless; /* of an operand: the option that stands in its place; or NULL */
+	size_t to, width;   /* the member that gets the value, and its size */
 	uint64_t set, least, most;
 	uint64_t multiple; /* that a number has to be of; 0: of any */
 	/* OPTION_WORDS(): a choice's words, and those that completion offers for what read() takes. */

@@ -9,6 +9,7 @@
 #define CR0_WP (1ull << 16)
 #define CR0_PG (1ull << 31)
 #define CR4_PAE (1ull << 5)
+#define CR4_MCE (1ull << 6)
 #define EFER_LME (1ull << 8)
 #define EFER_LMA (1ull << 10)
 #define EFER_NXE (1ull << 11)
@@ -17,6 +18,8 @@
 #define CODE32 0xc9bu
 #define CODE64 0xa9bu
 #define DATA32 0xc93u
+#define CODE16 0x9bu
+#define DATA16 0x93u
 #define LDT 0x82u
 #define TSS 0x8bu
 
@@ -28,6 +31,10 @@
 #define RESET_MXCSR 0x1f80u
 #define RESET_X87_FCW 0x40u
 #define RESET_X87_FTW 0x5555u
+#define RESET_CS 0xf000u
+
+/* What is not as after a reset: FNINIT's control word, and a tag word that KVM does not hand over. */
+#define KVM_X87_FCW 0x37fu
 
 static void reset(struct snp_vmsa *vmsa, uint64_t sev_features)
 {
@@ -79,4 +86,21 @@ void vmsa_long_mode(struct snp_vmsa *vmsa, const struct socle_guest_entry *entry
 	vmsa->rip = entry->rip;
 	vmsa->rsp = entry->rsp;
 	vmsa->rsi = entry->rsi;
+}
+
+void vmsa_kvm_reset(struct snp_vmsa *vmsa, uint32_t eip, uint32_t signature, uint64_t sev_features)
+{
+	const struct snp_segment data = { .attributes = DATA16, .limit = 0xffff };
+	const struct snp_segment table = { .limit = 0xffff };
+
+	reset(vmsa, sev_features);
+	vmsa->cs = (struct snp_segment){ RESET_CS, CODE16, 0xffff, eip & 0xffff0000 };
+	vmsa->rip = eip & 0xffff;
+	vmsa->ds = vmsa->es = vmsa->ss = vmsa->fs = vmsa->gs = data;
+	vmsa->gdtr = vmsa->idtr = table;
+	vmsa->cr0 = CR0_ET;
+	vmsa->cr4 = CR4_MCE;
+	vmsa->rdx = signature;
+	vmsa->x87_fcw = KVM_X87_FCW;
+	vmsa->x87_ftw = 0;
 }

@@ -11,14 +11,10 @@
 #include "core/image/host/digest.h"
 #include "core/image/host_check.h"
 #include "machine/host/id_block.h"
+#include "machine/host/launch_pages.h"
 #include "machine/host/parameters.h"
 
 #define LEAF_EXTENDED_STATE 0xdu
-#define DEFAULT_POLICY (PSP_POLICY_SMT | PSP_POLICY_RESERVED_ONE)
-
-/* A PC has video memory there, whatever RAM lies underneath. */
-#define PC_HOLE_START 0xa0000ull
-#define PC_HOLE_END 0xc0000ull
 
 struct check {
 	const struct launch_machine *machine;
@@ -46,23 +42,6 @@ refuse(struct check *c, const struct igvm_directive *d, const char *format, ...)
 			 directive_name(d), igvm_directive_gpa(d), what, d->header_offset);
 }
 
-static bool in_flash(uint64_t gpa, uint64_t size)
-{
-	uint64_t first = MACHINE_4G - MACHINE_FLASH_MAX;
-
-	return gpa >= first && gpa < MACHINE_4G && size <= MACHINE_4G - gpa;
-}
-
-/* RAM that is one piece. */
-static bool in_ram(uint64_t gpa, uint64_t size, uint64_t ram_size)
-{
-	uint64_t low = machine_ram_low(ram_size), end = machine_ram_end(ram_size);
-
-	return bytes_range_ok(gpa, size, low) ||
-	       (end > low && gpa >= MACHINE_4G &&
-		bytes_range_ok(gpa - MACHINE_4G, size, end - MACHINE_4G));
-}
-
 /* Whether something is put into the range, rather than only wanted to be RAM. */
 static bool is_loaded(const struct igvm_directive *d)
 {
@@ -76,9 +55,9 @@ static bool check_range(struct check *c, const struct igvm_directive *d)
 
 	if (d->type == IGVM_TYPE_VP_CONTEXT && gpa == IGVM_HELD_VMSA_GPA)
 		return true;
-	if (!in_ram(gpa, d->size, c->machine->ram_size) && !in_flash(gpa, d->size))
+	if (!launch_in_ram(gpa, d->size, c->machine->ram_size) && !launch_in_flash(gpa, d->size))
 		return refuse(c, d, "lies outside the machine's RAM");
-	if (is_loaded(d) && gpa < PC_HOLE_END && gpa + d->size > PC_HOLE_START)
+	if (is_loaded(d) && launch_in_video_memory(gpa, d->size))
 		return refuse(c, d, "lies where a PC has video memory");
 	return true;
 }
@@ -146,27 +125,6 @@ bool launch_check(const struct igvm_file *file, const struct launch_machine *mac
 	return ok;
 }
 
-/* Adds pages to the initial RMP; neighbours of one kind share an entry. */
-static bool add_pages(struct mailbox *mailbox, struct mailbox_pages pages)
-{
-	struct mailbox_pages *last = &mailbox->pages[mailbox->page_range_count];
-
-	if (mailbox->page_range_count > 0) {
-		last--;
-		if (last->type == pages.type && last->flags == pages.flags &&
-		    last->gpa + (uint64_t)last->count * ABI_PAGE_SIZE == pages.gpa) {
-			last->count += pages.count;
-			return true;
-		}
-		last++;
-	}
-	if (mailbox->page_range_count == MAILBOX_PAGES_MAX)
-		return false;
-	*last = pages;
-	mailbox->page_range_count++;
-	return true;
-}
-
 /* A parameter area on its way into the guest. */
 struct area {
 	uint8_t *bytes;
@@ -197,11 +155,7 @@ static struct area *find_area(struct load *l, uint32_t index)
 /* Where the bytes of a directive go, which check_range() has passed. */
 static uint8_t *place_of(const struct load *l, const struct igvm_directive *d)
 {
-	uint64_t gpa = igvm_directive_gpa(d);
-
-	if (in_flash(gpa, d->size))
-		return l->memory->flash + (gpa - (MACHINE_4G - MACHINE_FLASH_MAX));
-	return l->memory->guest_ram + machine_ram_offset(l->memory->guest_ram_size, gpa);
+	return launch_place(l->memory, igvm_directive_gpa(d), d->size);
 }
 
 static bool make_area(struct load *l, const struct igvm_directive *d)
@@ -230,8 +184,7 @@ static bool put_pages(struct load *l, const struct igvm_directive *d)
 		pages.flags |= MAILBOX_PAGES_LARGE;
 	if (d->type == IGVM_TYPE_PAGE_DATA && d->page.data_type == IGVM_PAGE_TYPE_CPUID_XF)
 		pages.flags |= MAILBOX_PAGES_CPUID_XF;
-	return add_pages(l->memory->mailbox, pages) ||
-	       host_fail(l->error, "pages lie in more than %u separate ranges", MAILBOX_PAGES_MAX);
+	return launch_add_pages(l->memory->mailbox, pages, l->error);
 }
 
 static bool load_page(struct load *l, const struct igvm_directive *d)
@@ -323,7 +276,7 @@ static bool load_all(struct load *l, const struct igvm_file *file)
 	if (!launch_digest_file(file, &digest))
 		return host_fail_crypto(l->error, "cannot compute the launch digest");
 	memcpy(l->psp->launch.measurement, digest.value, sizeof(l->psp->launch.measurement));
-	l->psp->launch.policy = file->has_policy ? file->policy : DEFAULT_POLICY;
+	l->psp->launch.policy = file->has_policy ? file->policy : LAUNCH_POLICY_DEFAULT;
 	return finish_launch(l);
 }
 
@@ -338,7 +291,7 @@ static uint64_t flash_size(const struct igvm_file *file)
 		uint64_t gpa = igvm_directive_gpa(&d);
 
 		if ((is_loaded(&d) || d.type == IGVM_TYPE_REQUIRED_MEMORY) &&
-		    in_flash(gpa, d.size) && MACHINE_4G - gpa > size)
+		    launch_in_flash(gpa, d.size) && MACHINE_4G - gpa > size)
 			size = MACHINE_4G - gpa;
 	}
 	return size;
@@ -386,14 +339,9 @@ bool launch_load(const struct igvm_file *file, const struct launch_machine *mach
 	parameters_machine(&l.facts, machine->cpu_count, machine->ram_size, mailbox->flash_size,
 			   machine->command_line);
 	l.facts.svsm_disk = machine->svsm_disk;
-	for (unsigned int i = 0; i < MACHINE_CPUS_MAX; i++)
-		mailbox->vmsa_gpa[i] = MAILBOX_NO_VMSA;
+	launch_begin(machine, memory);
 	ok = load_all(&l, file);
 	for (uint32_t i = 0; i < l.area_count; i++)
 		free(l.areas[i].bytes);
-	mailbox->version = MAILBOX_VERSION;
-	mailbox->cpu_count = machine->cpu_count;
-	mailbox->guest_ram_size = memory->guest_ram_size;
-	mailbox->magic = MAILBOX_MAGIC;
 	return ok;
 }

@@ -31,6 +31,7 @@ struct launch_machine {
 	bool svsm_disk; /* VMPL0 has a disk */
 	bool xsave;	/* the guest is shown XSAVE, also where its file does not ask for it */
 	const char *command_line; /* of the parameter COMMAND_LINE */
+	uint32_t vcpu_signature;  /* EAX of CPUID leaf 1, in VMSAs that the host makes */
 };
 
 /*

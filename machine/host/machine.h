@@ -7,6 +7,7 @@
 
 #include "machine/host/chain.h"
 #include "machine/host/disk.h"
+#include "machine/host/kernel_files.h"
 #include "machine/host/launch.h"
 #include "machine/host/psp.h"
 #include "machine/host/qemu.h"
@@ -26,13 +27,15 @@ enum machine_stream {
 
 struct machine {
 	const struct run_options *options;
+	const char *image; /* the file that was launched */
 	struct chain chain;
 	struct psp psp;
 	struct machine_memory memory;
 	struct disk disk; /* of VMPL0 */
 	void *hv_ram;
 	int guest_ram_fd, hv_ram_fd;
-	int hardware_info_fd;	   /* a file that the guest asks QEMU for; -1: there is none */
+	int hardware_info_fd; /* a file that the guest asks QEMU for; -1: there is none */
+	struct kernel_files kernel;
 	int streams[STREAM_COUNT]; /* our ends; -1 after their end */
 	int signal_fd;
 	struct qemu qemu;

@@ -133,6 +133,14 @@ static void add_devices(struct arguments *args, const struct qemu_config *c)
 	add(args, "isa-debug-exit,iobase=0x%x,iosize=4", MACHINE_PORT_EXIT);
 }
 
+static void add_fw_cfg(struct arguments *args, const char *name, int fd)
+{
+	if (fd < 0)
+		return;
+	add(args, "-fw_cfg");
+	add(args, "name=%s,file=/proc/self/fd/%d", name, fd);
+}
+
 static void build_arguments(struct arguments *args, const struct qemu_config *c)
 {
 	bool tcg = strcmp(c->accel, "tcg") == 0;
@@ -145,21 +153,22 @@ static void build_arguments(struct arguments *args, const struct qemu_config *c)
 	for (unsigned int i = 0; i < sizeof(fixed) / sizeof(fixed[0]); i++)
 		add(args, "%s", fixed[i]);
 	add(args, "-machine");
-	add(args, "q35,memory-backend=guest,max-ram-below-4g=%lluG", MACHINE_RAM_LOW_MAX >> 30);
+	add(args, "q35,hpet=off,memory-backend=guest,max-ram-below-4g=%lluG",
+	    MACHINE_RAM_LOW_MAX >> 30);
 	add(args, "-accel");
 	add(args, "%s", tcg ? "tcg,thread=multi" : c->accel);
 	add(args, "-cpu");
 	add(args, "%s%s", tcg ? TCG_CPU : "host,+svm", c->cpu_without ? c->cpu_without : "");
 	add(args, "-smp");
-	add(args, "%u", MACHINE_BOOT_CPUS + c->cpus);
+	add(args, "%u,sockets=1,threads=1", MACHINE_BOOT_CPUS + c->cpus);
 	add(args, "-bios");
 	add(args, "%s", c->hv_image);
 	add_memory(args, c);
 	add_devices(args, c);
-	if (c->hardware_info_fd >= 0) {
-		add(args, "-fw_cfg");
-		add(args, "name=etc/hardware-info,file=/proc/self/fd/%d", c->hardware_info_fd);
-	}
+	add_fw_cfg(args, "etc/hardware-info", c->hardware_info_fd);
+	add_fw_cfg(args, MACHINE_FW_CFG_KERNEL, c->kernel_fd);
+	add_fw_cfg(args, MACHINE_FW_CFG_INITRD, c->initrd_fd);
+	add_fw_cfg(args, MACHINE_FW_CFG_APPEND, c->append_fd);
 }
 
 static void keep_open(int fd)
@@ -184,6 +193,9 @@ static void become_qemu(const struct qemu_config *c, char **argv, pid_t parent)
 	keep_open(c->guest_ram_fd);
 	keep_open(c->hv_ram_fd);
 	keep_open(c->hardware_info_fd);
+	keep_open(c->kernel_fd);
+	keep_open(c->initrd_fd);
+	keep_open(c->append_fd);
 	keep_open(c->console_fd);
 	keep_open(c->doorbell_fd);
 	keep_open(c->debug_fd);

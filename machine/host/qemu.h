@@ -9,6 +9,9 @@
 
 #include "core/base/host/error.h"
 
+/* EAX of CPUID leaf 1 of the processor that it emulates: family 19h, model 1, stepping 1. */
+#define QEMU_CPU_SIGNATURE 0xa00f11u
+
 struct qemu_config {
 	const char *path; /* found in PATH when it has no slash */
 	const char *accel;
@@ -20,8 +23,10 @@ struct qemu_config {
 	unsigned int cpus;
 	uint64_t memory;
 	/* Descriptors for QEMU; the caller closes them after qemu_start(). */
-	int guest_ram_fd, hv_ram_fd;	       /* memfds */
-	int hardware_info_fd;		       /* the file that fw_cfg has; -1: none */
+	int guest_ram_fd, hv_ram_fd; /* memfds */
+	int hardware_info_fd;	     /* the file that fw_cfg has; -1: none */
+	/* Files that the hypervisor's fw_cfg has (layout.h); -1: none. */
+	int kernel_fd, initrd_fd, append_fd;
 	int console_fd, doorbell_fd, debug_fd; /* stream sockets */
 	int output_fd;			       /* its stdout and stderr */
 };

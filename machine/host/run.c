@@ -19,6 +19,7 @@
 #include "core/base/host/file.h"
 #include "machine/host/dump.h"
 #include "machine/host/files.h"
+#include "machine/host/firmware_launch.h"
 #include "machine/host/machine.h"
 
 #define IMAGE_SIZE_MAX (1ull << 30)
@@ -39,10 +40,13 @@ struct far_ends {
 	int fds[STREAM_COUNT];
 };
 
-/* The IGVM file; the reader keeps pointing into its bytes. */
+/* The IGVM file or the firmware; the reader keeps pointing into its bytes. */
 struct image {
+	const char *path;
 	struct file_bytes bytes;
+	bool is_firmware;
 	struct igvm_file file;
+	struct firmware firmware;
 };
 
 void machine_log(struct machine *m, const char *source, const char *format, ...)
@@ -180,6 +184,19 @@ static bool make_memory(struct machine *m, struct host_error *error)
 	return true;
 }
 
+static bool open_kernel(struct machine *m, struct host_error *error)
+{
+	const struct run_options *options = m->options;
+
+	if (!options->kernel)
+		return true;
+	if (!kernel_files_open(&m->kernel, options->kernel, options->initrd, options->command_line,
+			       error))
+		return false;
+	m->memory.mailbox->kernel_setup_size = m->kernel.setup_size;
+	return true;
+}
+
 /* The disk, and what guests read about it: fw_cfg's etc/hardware-info. */
 static bool open_disk(struct machine *m, struct host_error *error)
 {
@@ -206,18 +223,32 @@ static struct launch_machine launch_machine_of(const struct run_options *options
 					.ram_size = options->memory,
 					.cpu_count = options->cpus,
 					.svsm_disk = options->svsm_disk != NULL,
-					.command_line = options->command_line };
+					.command_line = options->command_line,
+					.vcpu_signature = options->vcpu_signature };
 }
 
-/* Reads and checks the IGVM file. The reason does not name it. */
+static bool read_firmware(struct image *image, const struct run_options *options,
+			  struct host_error *reason)
+{
+	const struct launch_machine machine = launch_machine_of(options);
+	struct firmware_error wrong;
+
+	if (!firmware_open(&image->firmware, image->bytes.data, image->bytes.size, &wrong))
+		return host_fail(reason, "%s, at file offset %" PRIu64, wrong.what, wrong.offset);
+	return firmware_launch_check(&image->firmware, &machine, reason);
+}
+
+/* Reads and checks what is launched. The reason does not name it. */
 static bool read_image(struct image *image, const struct run_options *options,
 		       struct host_error *reason)
 {
 	const struct launch_machine machine = launch_machine_of(options);
 	struct igvm_error igvm_error;
 
-	if (!file_read(options->image, IMAGE_SIZE_MAX, &image->bytes, reason))
+	if (!file_read(image->path, IMAGE_SIZE_MAX, &image->bytes, reason))
 		return false;
+	if (image->is_firmware)
+		return read_firmware(image, options, reason);
 	if (!igvm_open(&image->file, image->bytes.data, image->bytes.size, &igvm_error))
 		return host_fail(reason, "%s, at file offset %" PRIu64, igvm_error.text,
 				 igvm_error.offset);
@@ -229,17 +260,24 @@ static bool open_image(struct image *image, const struct run_options *options,
 {
 	struct host_error reason;
 
+	image->is_firmware = options->firmware != NULL;
+	image->path = image->is_firmware ? options->firmware : options->image;
 	return read_image(image, options, &reason) ||
-	       host_fail(error, "%s: %s", options->image, reason.text);
+	       host_fail(error, "%s: %s", image->path, reason.text);
 }
 
 static bool load_image(struct machine *m, const struct image *image, struct host_error *error)
 {
 	const struct launch_machine machine = launch_machine_of(m->options);
 	struct host_error reason;
+	bool ok;
 
-	return launch_load(&image->file, &machine, &m->memory, &m->psp, &reason) ||
-	       host_fail(error, "%s: %s", m->options->image, reason.text);
+	if (image->is_firmware)
+		ok = firmware_launch_load(&image->firmware, &machine, &m->memory, &m->psp, &reason);
+	else
+		ok = launch_load(&image->file, &machine, &m->memory, &m->psp, &reason);
+	m->image = image->path;
+	return ok || host_fail(error, "%s: %s", image->path, reason.text);
 }
 
 static bool open_psp(struct machine *m, struct host_error *error)
@@ -316,6 +354,9 @@ static bool start_qemu(struct machine *m, const struct far_ends *far, struct hos
 		.guest_ram_fd = m->guest_ram_fd,
 		.hv_ram_fd = m->hv_ram_fd,
 		.hardware_info_fd = m->hardware_info_fd,
+		.kernel_fd = m->kernel.kernel_fd,
+		.initrd_fd = m->kernel.initrd_fd,
+		.append_fd = m->kernel.append_fd,
 		.console_fd = far->fds[STREAM_CONSOLE],
 		.doorbell_fd = far->fds[STREAM_DOORBELL],
 		.debug_fd = far->fds[STREAM_DEBUG],
@@ -346,7 +387,7 @@ static void say_start(struct machine *m)
 	hex_write(hex, m->psp.launch.measurement, sizeof(m->psp.launch.measurement));
 	machine_log(m, "host", "machine_start");
 	machine_log(m, "host", "image %s, vCPUs %u, memory %" PRIu64 " MiB, measurement %s",
-		    m->options->image, m->options->cpus, m->options->memory >> 20, hex);
+		    m->image, m->options->cpus, m->options->memory >> 20, hex);
 	machine_say(m, "started, vCPUs %u, memory %" PRIu64 " MiB, measurement %s",
 		    m->options->cpus, m->options->memory >> 20, hex);
 }
@@ -404,6 +445,7 @@ static void take_down(struct machine *m)
 	close_fd(m->guest_ram_fd);
 	close_fd(m->hv_ram_fd);
 	close_fd(m->hardware_info_fd);
+	kernel_files_close(&m->kernel);
 	disk_close(&m->disk);
 	close_fd(m->signal_fd);
 	close_file(m->machine_log);
@@ -440,6 +482,7 @@ enum run_status run_machine(const struct run_options *options, struct host_error
 			     .guest_ram_fd = -1,
 			     .hv_ram_fd = -1,
 			     .hardware_info_fd = -1,
+			     .kernel = KERNEL_FILES_NONE,
 			     .disk = { .fd = -1 },
 			     .streams = { -1, -1, -1, -1 },
 			     .signal_fd = -1 };
@@ -450,7 +493,7 @@ enum run_status run_machine(const struct run_options *options, struct host_error
 
 	sigprocmask(SIG_SETMASK, NULL, &old);
 	if (open_image(&image, options, error) && make_memory(&m, error) && open_disk(&m, error) &&
-	    open_psp(&m, error) && load_image(&m, &image, error) &&
+	    open_kernel(&m, error) && open_psp(&m, error) && load_image(&m, &image, error) &&
 	    export_certificates(&m, error) && open_logs(&m, error) &&
 	    watch_signals(&m, &old, error) && run(&m, &stop, error))
 		status = finish(&m, &stop, error);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Runs the emulated SNP machine with one IGVM file, from start to end: `socle run`. */
+/* Runs the emulated SNP machine with one IGVM file or firmware, from start to end: `socle run`. */
 #ifndef SOCLE_MACHINE_HOST_RUN_H
 #define SOCLE_MACHINE_HOST_RUN_H
 
@@ -41,15 +41,18 @@ struct run_marks {
 };
 
 struct run_options {
-	const char *image;    /* IGVM file */
-	const char *hv_image; /* the hypervisor */
+	const char *image;	 /* IGVM file */
+	const char *firmware;	 /* or, if not NULL, firmware instead */
+	uint32_t vcpu_signature; /* EAX of CPUID leaf 1, for VMSAs that the host makes */
+	const char *hv_image;	 /* the hypervisor */
 	const char *qemu, *accel;
 	const struct host_model *host;		    /* that the machine models */
 	bool own_invlpgb, own_convert, own_preempt; /* but for these choices: */
 	enum host_invlpgb invlpgb;
 	enum host_preempt preempt;
 	bool converts;
-	const char *command_line; /* that an IGVM file may ask for as a parameter */
+	const char *command_line; /* of kernel, or that an IGVM file may ask for as a parameter */
+	const char *kernel, *initrd; /* that firmware finds and starts; NULL: there is none */
 	/* Unix sockets that QEMU listens on, or NULL */
 	const char *channel, *vmpl0_channel, *test_channel;
 	const char *svsm_disk; /* a file, the disk of VMPL0; NULL: it has none */

@@ -26,7 +26,8 @@ SAMPLES = {"HEX": "00" * 48, "TIME": "2025-01-01", "BANK:N=HEX": "sha256:1=" + "
            "NAME": "name", "id:HEX": "id:00000000", "TEXT": "text", "SEED": "1",
            "NAME=PATH": "name=/nowhere", "NAME=TEXT": "name=text", "FEATURE": "smap",
            "URL": "http://127.0.0.1:1", "ADDRESS:PORT": "127.0.0.1:0",
-           "PRODUCT": "Milan", "NAME[=WHEN]": "timer-lose", "LIST": "startup-clear"}
+           "PRODUCT": "Milan", "NAME[=WHEN]": "timer-lose", "LIST": "startup-clear",
+           "HOST": "kvm"}
 ANY = ("FILE", "DIR")  # of those, what may be called anything
 STATUS_MISUSE = 1
 # Words for one thing: of each two, the second is refused.

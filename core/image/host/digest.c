@@ -4,7 +4,9 @@
 #include <openssl/evp.h>
 #include <string.h>
 
-#include "abi/snp.h"
+#include "core/snp/vmsa.h"
+
+#define RESET_VECTOR 0xfffffff0u
 
 static const uint8_t zero_page[ABI_PAGE_SIZE];
 
@@ -48,19 +50,22 @@ bool launch_digest_page(struct launch_digest *digest, enum psp_page_type type, u
 	return sha384(&info, sizeof(info), digest->value);
 }
 
-bool launch_digest_directive(struct launch_digest *digest, const struct igvm_directive *directive)
+/* Pages of one type that follow each other; contents NULL: zeros. */
+static bool add_pages(struct launch_digest *digest, enum psp_page_type type, uint64_t gpa,
+		      uint64_t size, const uint8_t *contents)
 {
-	uint64_t gpa = igvm_directive_gpa(directive);
-
-	if (directive->page_type == PSP_PAGE_TYPE_NONE)
-		return true;
-	for (uint64_t at = 0; at < directive->size; at += ABI_PAGE_SIZE) {
-		const uint8_t *contents = directive->data ? directive->data + at : NULL;
-
-		if (!launch_digest_page(digest, directive->page_type, gpa + at, contents))
+	for (uint64_t at = 0; at < size; at += ABI_PAGE_SIZE) {
+		if (!launch_digest_page(digest, type, gpa + at, contents ? contents + at : NULL))
 			return false;
 	}
 	return true;
+}
+
+bool launch_digest_directive(struct launch_digest *digest, const struct igvm_directive *directive)
+{
+	return directive->page_type == PSP_PAGE_TYPE_NONE ||
+	       add_pages(digest, directive->page_type, igvm_directive_gpa(directive),
+			 directive->size, directive->data);
 }
 
 bool launch_digest_file(const struct igvm_file *file, struct launch_digest *digest)
@@ -74,4 +79,32 @@ bool launch_digest_file(const struct igvm_file *file, struct launch_digest *dige
 			return false;
 	}
 	return true;
+}
+
+void launch_firmware_vmsa(const struct firmware *firmware, const struct launch_vcpus *vcpus,
+			  uint32_t index, struct snp_vmsa *vmsa)
+{
+	vmsa_kvm_reset(vmsa, index == 0 ? RESET_VECTOR : firmware->ap_start, vcpus->signature,
+		       vcpus->sev_features);
+}
+
+bool launch_digest_firmware(const struct firmware *firmware, const struct launch_vcpus *vcpus,
+			    struct launch_digest *digest)
+{
+	bool ok;
+
+	launch_digest_init(digest);
+	ok = add_pages(digest, PSP_PAGE_TYPE_NORMAL, firmware->gpa, firmware->size, firmware->data);
+	for (uint32_t i = 0; ok && i < firmware->section_count; i++) {
+		const struct firmware_section *s = &firmware->sections[i];
+
+		ok = add_pages(digest, firmware_page_type(s->type), s->gpa, s->size, NULL);
+	}
+	for (uint32_t i = 0; ok && i < vcpus->count; i++) {
+		struct snp_vmsa vmsa;
+
+		launch_firmware_vmsa(firmware, vcpus, i, &vmsa);
+		ok = launch_digest_page(digest, PSP_PAGE_TYPE_VMSA, IGVM_HELD_VMSA_GPA, &vmsa);
+	}
+	return ok;
 }

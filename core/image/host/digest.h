@@ -12,6 +12,8 @@
 #include <stdint.h>
 
 #include "abi/psp.h"
+#include "abi/snp.h"
+#include "core/image/firmware.h"
 #include "core/image/igvm.h"
 
 struct launch_digest {
@@ -33,5 +35,23 @@ bool launch_digest_directive(struct launch_digest *digest, const struct igvm_dir
 
 /* The digest of a whole file. False when OpenSSL fails. */
 bool launch_digest_file(const struct igvm_file *file, struct launch_digest *digest);
+
+/* The vCPUs that QEMU and KVM launch firmware with: a VMSA each, at IGVM_HELD_VMSA_GPA. */
+struct launch_vcpus {
+	uint32_t count;
+	uint32_t signature; /* EAX of CPUID leaf 1 */
+	uint64_t sev_features;
+};
+
+/* The VMSA of one of them: the first starts at the reset vector. */
+void launch_firmware_vmsa(const struct firmware *firmware, const struct launch_vcpus *vcpus,
+			  uint32_t index, struct snp_vmsa *vmsa);
+
+/*
+ * The digest of firmware in the order of QEMU's launch: the image, the sections as the metadata have them,
+ * the VMSAs (target/i386/sev.c, sev_snp_launch_finish()). False when OpenSSL fails.
+ */
+bool launch_digest_firmware(const struct firmware *firmware, const struct launch_vcpus *vcpus,
+			    struct launch_digest *digest);
 
 #endif

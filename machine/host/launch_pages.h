@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT */
+/* What the launches of an IGVM file (launch.h) and of firmware (firmware_launch.h) share. */
+#ifndef SOCLE_MACHINE_HOST_LAUNCH_PAGES_H
+#define SOCLE_MACHINE_HOST_LAUNCH_PAGES_H
+
+#include "machine/host/launch.h"
+
+/* The policy where nobody gives one. */
+#define LAUNCH_POLICY_DEFAULT (PSP_POLICY_SMT | PSP_POLICY_RESERVED_ONE)
+
+/* Whether [gpa, gpa + size) is one piece of so much RAM, or of the flash. */
+bool launch_in_ram(uint64_t gpa, uint64_t size, uint64_t ram_size);
+bool launch_in_flash(uint64_t gpa, uint64_t size);
+
+/* Whether any of it is where a PC has video memory, whatever RAM lies underneath. */
+bool launch_in_video_memory(uint64_t gpa, uint64_t size);
+
+/* The bytes of [gpa, gpa + size), of which one of the first two is true. */
+uint8_t *launch_place(const struct machine_memory *memory, uint64_t gpa, uint64_t size);
+
+/* Adds pages to the initial RMP; neighbours of one kind share an entry. */
+bool launch_add_pages(struct mailbox *mailbox, struct mailbox_pages pages,
+		      struct host_error *error);
+
+/* The mailbox's constants that every launch has; no vCPU has a VMSA yet. */
+void launch_begin(const struct launch_machine *machine, const struct machine_memory *memory);
+
+#endif

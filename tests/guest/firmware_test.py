@@ -1,0 +1,104 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Debian's OVMF and Debian's Linux as an ordinary SNP guest, at VMPL0 without an SVSM: the firmware finds the
+kernel by fw_cfg, Linux comes to its first program, sees the machine's truth, fetches its report, which
+`socle verify` accepts with the digest of the launch, and powers off by ACPI.
+
+    firmware_test.py --programs BUILD [--suite trixie|forky] [--cpus N] [--memory SIZE] [--kernel DIR]
+                     [--guest DIR] [--work DIR]
+
+Where the firmware cannot be had, that is a failure.
+"""
+
+import re
+import subprocess
+import sys
+
+import booted
+from plain_linux_test import KERNEL_SAYS, report_problems
+from results import Results  # booted knows where it is
+
+TIMEOUT_S = 280  # as a busy computer needs; a quiet one takes some 30 s
+APPEND = "console=ttyS0 panic=-1 socle.test=by-fw-cfg"
+MEASUREMENT = re.compile(r"measurement ([0-9a-f]{96})$", re.MULTILINE)
+# EFI's memory that an operating system has for itself, sooner or later, by the kernel's words (e820.c).
+RAM = ("System RAM", "ACPI Tables", "ACPI Non-volatile Storage", "Reserved")
+GIB = 1 << 30
+
+
+def verify(options, report):
+    """What `socle verify` has against the report, which is of VMPL 0."""
+    evidence, mine = options.work / "evidence", options.work / "mine"
+    mine.mkdir()
+    (evidence / "ark.pem").rename(mine / "ark.pem")
+    (evidence / "report.bin").write_bytes(report)
+    measurement = MEASUREMENT.search((options.work / "machine.log").read_text())[1]
+    run = subprocess.run([options.programs / "tools/socle", "verify", "--report-only", "--trust-emulated", "--vmpl", "0",
+                          "--measurement", measurement, "--mine", mine, evidence],
+                         check=False, capture_output=True, text=True)
+    return [] if run.returncode == 0 else [f"socle verify: {run.stdout} {run.stderr}"]
+
+
+def memory_problems(lines, size):
+    """RAM is the guest's, in the pieces that a q35 has, and nothing lies where the hypervisor is."""
+    low, end = min(size, 2 * GIB), 0
+    for line in lines:
+        _, first, last, kind = line.split(" ", 3)
+        first, last = int(first, 16), int(last, 16) + 1
+        if kind in RAM[:3] and not (last <= low or 4 * GIB <= first and last <= 4 * GIB + size - low):
+            return [f"no RAM is there: {line}"]
+        if kind == RAM[0]:
+            end = max(end, last)
+    # The last pages of RAM below 4 GiB are the firmware's.
+    wanted = 4 * GIB + size - low if size > low else low - (1 << 20)
+    return [] if end >= wanted else [f"RAM ends at {end:#x}, {wanted:#x} wanted"]
+
+
+def sizes(text):
+    return int(text[:-1]) << {"M": 20, "G": 30}[text[-1]]
+
+
+def problems_of(options, lines):
+    log = booted.log_of(options)
+    problems = [f"its log lacks {words!r}" for words in KERNEL_SAYS if words not in log]
+    wanted = ("provider sev_guest", "by EFI", f"{options.cpus} processors",
+              f"possible 0-{options.cpus - 1}" if options.cpus > 1 else "possible 0")
+    problems += [f"it does not say {line!r}" for line in wanted if line not in lines]
+    if not any(line.startswith("cmdline ") and APPEND in line for line in lines):
+        problems.append("its command line is not the one that was given")
+    problems += memory_problems([line for line in lines if line.startswith("memory ")], sizes(options.memory))
+    report = next((line for line in lines if line.startswith("report ")), "report ").removeprefix("report ")
+    found = MEASUREMENT.search((options.work / "machine.log").read_text())
+    wrong = report_problems(report, found[1] if found else "")
+    return problems + wrong + ([] if wrong else verify(options, bytes.fromhex(report)))
+
+
+def main():
+    parser = booted.parser(__doc__, "firmware-boot")
+    parser.add_argument("--suite", choices=("trixie", "forky"), default="trixie", help="whose OVMF")
+    parser.add_argument("--cpus", type=int, default=1)
+    parser.add_argument("--memory", default="512M")
+    options = parser.parse_args()
+    booted.prepare(options)
+    result = Results("firmware")
+    name = f"OVMF of {options.suite}, {options.cpus} vCPUs, {options.memory}"
+    folder = booted.ROOT / f"build/ovmf-{options.suite}"
+    fetched = subprocess.run([booted.ROOT / "scripts/fetch-ovmf.sh", "--suite", options.suite, "--dir", folder],
+                             check=False, capture_output=True, text=True)
+    if fetched.returncode:
+        result(False, name, fetched.stderr.strip())
+        return result.finish()
+    release = (options.kernel / "version").read_text().strip()
+    first = booted.initramfs(options, booted.HERE / "firmware_init")
+    lines, problem = booted.boot(
+        options, None, TIMEOUT_S, "--firmware", folder / "OVMF.fd", "--kernel",
+        options.kernel / "root/boot" / f"vmlinuz-{release}", "--initrd", first, "--append", APPEND, "--memory",
+        options.memory, "--certs-out", options.work / "evidence", cpus=options.cpus)
+    problems = [problem] if problem else problems_of(options, lines)
+    if not result(not problems, name, "; ".join(problems)):
+        print("\n".join([*lines, *booted.last_words(options)]))
+    return result.finish()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
