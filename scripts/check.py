@@ -134,9 +134,9 @@ def programs_of(build, slow):
             ("faults that a test sees", ["scripts/mutants", "--repeat"]),
             ("digests of firmware", ["tests/peers/firmware_digest_test.py", "--programs", build]),
             *((f"OVMF of {suite}, {cpus} vCPUs", ["tests/guest/firmware_test.py", "--programs", build, "--suite", suite,
-                                                   "--cpus", cpus, "--memory", memory, "--work",
+                                                   "--cpus", cpus, "--memory", memory, "--build", made, "--work",
                                                    f"build/firmware-{suite}-{cpus}"])
-              for suite, cpus, memory in (("trixie", "1", "3G"), ("forky", "2", "512M"))),
+              for suite, cpus, memory, made in (("trixie", "1", "3G", "OVMF"), ("forky", "2", "512M", "OVMF.amdsev"))),
             ("plain Linux, two vCPUs", ["tests/guest/plain_linux_test.py", "--programs", build,
                                         "--cpus", "2"]),
             ("machine on a newer QEMU", ["tests/machine/run.py", "--programs", build, "--suite", "trixie"]),

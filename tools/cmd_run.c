@@ -109,6 +109,9 @@ static const struct option_row option_rows[] = {
 	       "with --firmware: a kernel that it finds by fw_cfg and starts"),
 	OPTION(struct arguments, run.initrd, "initrd", FILE, "FILE",
 	       "with --kernel: its first file system"),
+	OPTION(struct arguments, run.kernel_hashes, "kernel-hashes", FLAG, NULL,
+	       "with --kernel: launch the firmware with the hashes of kernel, initrd and command "
+	       "line, which it then holds them against"),
 	OPTION(struct arguments, run.vcpu_signature, "vcpu-sig", ADDRESS, "N",
 	       "with --firmware: the processor's signature, which is in those VMSAs (EAX of CPUID "
 	       "leaf "
@@ -294,6 +297,8 @@ static bool go_together(const struct run_options *run)
 		cmd_error("run: --kernel wants --firmware, which starts it");
 	else if (run->initrd && !run->kernel)
 		cmd_error("run: --initrd wants --kernel, whose it is");
+	else if (run->kernel_hashes && !run->kernel)
+		cmd_error("run: --kernel-hashes wants --kernel, whose they are");
 	else
 		return true;
 	return false;

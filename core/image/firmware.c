@@ -28,11 +28,16 @@ static const struct abi_guid guid_metadata = { { 0x66, 0x65, 0x88, 0xdc, 0x4a, 0
 static const struct abi_guid guid_ap_start = { { 0xde, 0x71, 0xf7, 0x00, 0x7e, 0x1a, 0xcb, 0x4f,
 						 0x89, 0x0e, 0x68, 0xc7, 0x7e, 0x2f, 0xb4, 0x4e } };
 
+/* 7255371f-3a3b-4b04-927b-1da6efa8d454: u32 and u32, address and size of the table of kernel hashes */
+static const struct abi_guid guid_hashes = { { 0x1f, 0x37, 0x55, 0x72, 0x3b, 0x3a, 0x04, 0x4b, 0x92,
+					       0x7b, 0x1d, 0xa6, 0xef, 0xa8, 0xd4, 0x54 } };
+
 struct open_run {
 	struct firmware *firmware;
 	struct firmware_error *error;
-	bool has_metadata, has_ap_start;
+	bool has_metadata, has_ap_start, has_hashes;
 	uint32_t metadata; /* how far before the end of the file */
+	uint32_t hashes[2];
 };
 
 static bool refuse(const struct open_run *run, uint64_t offset, const char *what)
@@ -41,27 +46,31 @@ static bool refuse(const struct open_run *run, uint64_t offset, const char *what
 	return false;
 }
 
-/* An entry that is one 32-bit number, and there once. */
-static bool take_number(const struct open_run *run, size_t offset, size_t size, bool *seen,
-			uint32_t *number)
+/* An entry that is so many 32-bit numbers, and there once. */
+static bool take_numbers(const struct open_run *run, size_t offset, size_t size, bool *seen,
+			 uint32_t *numbers, unsigned int count)
 {
 	struct bytes_reader r = bytes_reader_init(run->firmware->data + offset, size);
 
 	if (*seen)
 		return refuse(run, offset, "an entry of the table of GUIDs is there twice");
 	*seen = true;
-	*number = bytes_le32(&r);
+	for (unsigned int i = 0; i < count; i++)
+		numbers[i] = bytes_le32(&r);
 	return bytes_complete(&r) ||
 	       refuse(run, offset, "an entry of the table of GUIDs has the wrong size");
 }
 
-/* One entry: size bytes of data at offset, and its GUID. Others than these two are for others. */
+/* One entry: size bytes of data at offset, and its GUID. Others than these are for others. */
 static bool take_entry(struct open_run *run, size_t offset, size_t size, const uint8_t *guid)
 {
 	if (memcmp(guid, &guid_metadata, sizeof(guid_metadata)) == 0)
-		return take_number(run, offset, size, &run->has_metadata, &run->metadata);
+		return take_numbers(run, offset, size, &run->has_metadata, &run->metadata, 1);
 	if (memcmp(guid, &guid_ap_start, sizeof(guid_ap_start)) == 0)
-		return take_number(run, offset, size, &run->has_ap_start, &run->firmware->ap_start);
+		return take_numbers(run, offset, size, &run->has_ap_start, &run->firmware->ap_start,
+				    1);
+	if (memcmp(guid, &guid_hashes, sizeof(guid_hashes)) == 0)
+		return take_numbers(run, offset, size, &run->has_hashes, run->hashes, 2);
 	return true;
 }
 
@@ -171,6 +180,22 @@ static bool read_metadata(struct open_run *run)
 	return read_sections(run, &r, at + METADATA_HEADER, count);
 }
 
+/* Firmware without a section for it may name a table all the same: no SNP guest has it. */
+static bool read_hash_table(struct open_run *run)
+{
+	struct firmware *f = run->firmware;
+	const struct firmware_section *s = firmware_section(f, FIRMWARE_KERNEL_HASHES);
+	uint32_t gpa = run->hashes[0], size = run->hashes[1];
+
+	if (!s || gpa == 0)
+		return true;
+	f->hash_table = gpa;
+	return (gpa >= s->gpa && bytes_range_ok(gpa - s->gpa, size, s->size) &&
+		size >= KERNEL_HASHES_SIZE) ||
+	       refuse(run, f->size - TABLE_END,
+		      "the table of kernel hashes does not fit its section");
+}
+
 static bool read_all(struct open_run *run)
 {
 	const struct firmware *f = run->firmware;
@@ -192,7 +217,7 @@ static bool read_all(struct open_run *run)
 	if (!firmware_section(f, FIRMWARE_SECRETS) || !firmware_section(f, FIRMWARE_CPUID))
 		return refuse(run, f->size - run->metadata,
 			      "the SEV metadata have no section for secrets or CPUID");
-	return true;
+	return read_hash_table(run);
 }
 
 bool firmware_open(struct firmware *firmware, const void *data, size_t size,
@@ -213,7 +238,7 @@ enum psp_page_type firmware_page_type(uint32_t section_type)
 		return PSP_PAGE_TYPE_CPUID;
 	case FIRMWARE_MEMORY:
 	case FIRMWARE_CALLING_AREA:
-	case FIRMWARE_KERNEL_HASHES: /* while the launch has none */
+	case FIRMWARE_KERNEL_HASHES:
 		return PSP_PAGE_TYPE_ZERO;
 	default:
 		return PSP_PAGE_TYPE_NONE;

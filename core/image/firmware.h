@@ -18,6 +18,9 @@
 #define FIRMWARE_SIZE_MAX (16u << 20)
 #define FIRMWARE_SECTIONS_MAX 32u
 
+/* A table of kernel hashes with its padding (host/kernel_hashes.h). */
+#define KERNEL_HASHES_SIZE 176u
+
 /* Kinds of sections. */
 enum firmware_section_type {
 	FIRMWARE_MEMORY = 1, /* RAM that it takes for validated when it starts */
@@ -39,6 +42,8 @@ struct firmware {
 	size_t size;
 	uint64_t gpa;	   /* of the first byte: the last one is at 4 GiB - 1 */
 	uint32_t ap_start; /* linear address at which all vCPUs but the first start, in real mode */
+	/* Where in its section the table of kernel hashes belongs, for KERNEL_HASHES_SIZE bytes; 0: nowhere. */
+	uint32_t hash_table;
 	uint32_t section_count;
 	struct firmware_section sections[FIRMWARE_SECTIONS_MAX]; /* in the file's order */
 };
@@ -52,7 +57,10 @@ struct firmware_error {
 bool firmware_open(struct firmware *firmware, const void *data, size_t size,
 		   struct firmware_error *error);
 
-/* As what a section's pages are launched (QEMU, snp_metadata_desc_to_page_type()). */
+/*
+ * As what a section's pages are launched (QEMU, snp_metadata_desc_to_page_type()): that of kernel hashes
+ * where the launch has none.
+ */
 enum psp_page_type firmware_page_type(uint32_t section_type);
 
 /* Of this type, the first section; NULL when there is none. */

@@ -14,6 +14,8 @@ bool firmware_launch_check(const struct firmware *firmware, const struct launch_
 		return host_fail(error,
 				 "host %s launches no firmware with VMSAs that are not in RAM",
 				 machine->host->name);
+	if (machine->kernel_hashes && !firmware->hash_table)
+		return host_fail(error, "it has no place for a table of kernel hashes");
 	for (uint32_t i = 0; i < firmware->section_count; i++) {
 		const struct firmware_section *s = &firmware->sections[i];
 
@@ -53,13 +55,19 @@ static bool load_image(const struct firmware *firmware, const struct machine_mem
 			 error);
 }
 
+/* hashes: the page of kernel hashes, or NULL. */
 static bool load_section(const struct firmware_section *s, const struct machine_memory *memory,
-			 const struct psp *psp, struct host_error *error)
+			 const struct psp *psp, const uint8_t *hashes, struct host_error *error)
 {
+	uint8_t *at = launch_place(memory, s->gpa, s->size);
 	enum psp_page_type type = firmware_page_type(s->type);
 
 	if (type == PSP_PAGE_TYPE_SECRETS)
-		psp_fill_secrets(psp, (struct snp_secrets *)launch_place(memory, s->gpa, s->size));
+		psp_fill_secrets(psp, (struct snp_secrets *)at);
+	if (s->type == FIRMWARE_KERNEL_HASHES && hashes) {
+		memcpy(at, hashes, ABI_PAGE_SIZE);
+		type = PSP_PAGE_TYPE_NORMAL;
+	}
 	return add_range(memory->mailbox, type, s->gpa, s->size, error);
 }
 
@@ -82,18 +90,24 @@ bool firmware_launch_load(const struct firmware *firmware, const struct launch_m
 			  struct host_error *error)
 {
 	struct launch_vcpus vcpus = vcpus_of(machine);
+	uint8_t page[ABI_PAGE_SIZE];
+	const uint8_t *hashes = NULL;
 	struct launch_digest digest;
 
+	if (machine->kernel_hashes) {
+		launch_firmware_hashes(firmware, machine->kernel_hashes, page);
+		hashes = page;
+	}
 	memory->mailbox->xsave = machine->xsave;
 	launch_begin(machine, memory);
 	if (!load_image(firmware, memory, error))
 		return false;
 	for (uint32_t i = 0; i < firmware->section_count; i++) {
-		if (!load_section(&firmware->sections[i], memory, psp, error))
+		if (!load_section(&firmware->sections[i], memory, psp, hashes, error))
 			return false;
 	}
 	load_vmsas(firmware, &vcpus, memory->mailbox);
-	if (!launch_digest_firmware(firmware, &vcpus, &digest))
+	if (!launch_digest_firmware(firmware, &vcpus, hashes, &digest))
 		return host_fail_crypto(error, "cannot compute the launch digest");
 	memcpy(psp->launch.measurement, digest.value, sizeof(psp->launch.measurement));
 	psp->launch.policy = LAUNCH_POLICY_DEFAULT;

@@ -19,11 +19,14 @@
 #define SETUP_VERSION_LEAST 0x200u
 #define SETUP_HEADER_END 0x208u
 
-static bool make_file(int *fd, const char *name, const void *data, size_t size,
-		      struct host_error *error)
+/* A copy that QEMU can read, and its hash. */
+static bool make_file(int *fd, uint8_t hash[KERNEL_HASH_SIZE], const char *name, const void *data,
+		      size_t size, struct host_error *error)
 {
 	const uint8_t *at = data;
 
+	if (!kernel_hash(hash, data, size))
+		return host_fail_crypto(error, "cannot compute a hash");
 	*fd = memfd_create(name, MFD_CLOEXEC);
 	if (*fd < 0)
 		return host_fail(error, "cannot make memory: %s", strerror(errno));
@@ -64,7 +67,8 @@ static bool open_kernel(struct kernel_files *files, const char *path, struct hos
 		return host_fail(error, "%s: %s", path, reason.text);
 	wrong = read_setup(&bytes, &files->setup_size);
 	ok = wrong ? host_fail(error, "%s: %s", path, wrong)
-		   : make_file(&files->kernel_fd, "kernel", bytes.data, bytes.size, error);
+		   : make_file(&files->kernel_fd, files->hashes.kernel, "kernel", bytes.data,
+			       bytes.size, error);
 	file_free(&bytes);
 	return ok;
 }
@@ -77,7 +81,8 @@ static bool open_initrd(struct kernel_files *files, const char *path, struct hos
 
 	if (!file_read(path, KERNEL_FILE_MAX, &bytes, &reason))
 		return host_fail(error, "%s: %s", path, reason.text);
-	ok = bytes.size > 0 ? make_file(&files->initrd_fd, "initrd", bytes.data, bytes.size, error)
+	ok = bytes.size > 0 ? make_file(&files->initrd_fd, files->hashes.initrd, "initrd",
+					bytes.data, bytes.size, error)
 			    : host_fail(error, "%s: it is empty", path);
 	file_free(&bytes);
 	return ok;
@@ -86,9 +91,12 @@ static bool open_initrd(struct kernel_files *files, const char *path, struct hos
 bool kernel_files_open(struct kernel_files *files, const char *kernel, const char *initrd,
 		       const char *append, struct host_error *error)
 {
+	if (!kernel_hash(files->hashes.initrd, "", 0))
+		return host_fail_crypto(error, "cannot compute a hash");
 	return open_kernel(files, kernel, error) &&
 	       (!initrd || open_initrd(files, initrd, error)) &&
-	       make_file(&files->append_fd, "append", append, strlen(append) + 1, error);
+	       make_file(&files->append_fd, files->hashes.command_line, "append", append,
+			 strlen(append) + 1, error);
 }
 
 static void close_fd(int fd)

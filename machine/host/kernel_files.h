@@ -7,10 +7,12 @@
 #include <stdint.h>
 
 #include "core/base/host/error.h"
+#include "core/image/host/kernel_hashes.h"
 
 /* Copies of the files, for QEMU to read; each -1 when there is none. */
 struct kernel_files {
 	int kernel_fd, initrd_fd, append_fd;
+	struct kernel_hashes hashes;
 	uint32_t setup_size; /* bytes of the kernel that are its setup; the rest is another item */
 };
 

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "core/base/host/error.h"
+#include "core/image/host/kernel_hashes.h"
 #include "core/image/host_model.h"
 #include "core/image/igvm.h"
 #include "machine/host/psp.h"
@@ -31,7 +32,9 @@ struct launch_machine {
 	bool svsm_disk; /* VMPL0 has a disk */
 	bool xsave;	/* the guest is shown XSAVE, also where its file does not ask for it */
 	const char *command_line; /* of the parameter COMMAND_LINE */
-	uint32_t vcpu_signature;  /* EAX of CPUID leaf 1, in VMSAs that the host makes */
+	/* That firmware is launched with; NULL: none. */
+	const struct kernel_hashes *kernel_hashes;
+	uint32_t vcpu_signature; /* EAX of CPUID leaf 1, in VMSAs that the host makes */
 };
 
 /*

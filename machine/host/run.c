@@ -216,7 +216,8 @@ static bool open_disk(struct machine *m, struct host_error *error)
 	return true;
 }
 
-static struct launch_machine launch_machine_of(const struct run_options *options)
+static struct launch_machine launch_machine_of(const struct run_options *options,
+					       const struct kernel_hashes *hashes)
 {
 	return (struct launch_machine){ .host = options->host,
 					.xsave = options->xsave,
@@ -224,13 +225,17 @@ static struct launch_machine launch_machine_of(const struct run_options *options
 					.cpu_count = options->cpus,
 					.svsm_disk = options->svsm_disk != NULL,
 					.command_line = options->command_line,
+					.kernel_hashes = options->kernel_hashes ? hashes : NULL,
 					.vcpu_signature = options->vcpu_signature };
 }
 
 static bool read_firmware(struct image *image, const struct run_options *options,
 			  struct host_error *reason)
 {
-	const struct launch_machine machine = launch_machine_of(options);
+	const struct kernel_hashes none = {
+		0
+	}; /* whether there is a place is all that counts here */
+	const struct launch_machine machine = launch_machine_of(options, &none);
 	struct firmware_error wrong;
 
 	if (!firmware_open(&image->firmware, image->bytes.data, image->bytes.size, &wrong))
@@ -242,7 +247,7 @@ static bool read_firmware(struct image *image, const struct run_options *options
 static bool read_image(struct image *image, const struct run_options *options,
 		       struct host_error *reason)
 {
-	const struct launch_machine machine = launch_machine_of(options);
+	const struct launch_machine machine = launch_machine_of(options, NULL);
 	struct igvm_error igvm_error;
 
 	if (!file_read(image->path, IMAGE_SIZE_MAX, &image->bytes, reason))
@@ -268,7 +273,7 @@ static bool open_image(struct image *image, const struct run_options *options,
 
 static bool load_image(struct machine *m, const struct image *image, struct host_error *error)
 {
-	const struct launch_machine machine = launch_machine_of(m->options);
+	const struct launch_machine machine = launch_machine_of(m->options, &m->kernel.hashes);
 	struct host_error reason;
 	bool ok;
 

@@ -67,8 +67,9 @@ struct run_options {
 	uint32_t storm_us;   /* mean interval of a storm of #HV; 0: none */
 	uint32_t hold;	     /* before which step of VMPL0 a vCPU is held; 0: none */
 	struct mailbox_fault_plan faults[MAILBOX_FAULT_COUNT];
-	bool xsave;	   /* the guest is shown XSAVE */
-	bool test_devices; /* the echo and the exit port are there */
+	bool xsave;	    /* the guest is shown XSAVE */
+	bool kernel_hashes; /* the launch has the hashes of kernel, initrd and command line */
+	bool test_devices;  /* the echo and the exit port are there */
 	bool quiet;
 	struct run_marks debug_marks, console_marks;
 };

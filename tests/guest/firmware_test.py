@@ -4,8 +4,8 @@
 kernel by fw_cfg, Linux comes to its first program, sees the machine's truth, fetches its report, which
 `socle verify` accepts with the digest of the launch, and powers off by ACPI.
 
-    firmware_test.py --programs BUILD [--suite trixie|forky] [--cpus N] [--memory SIZE] [--kernel DIR]
-                     [--guest DIR] [--work DIR]
+    firmware_test.py --programs BUILD [--suite trixie|forky] [--build OVMF|OVMF.amdsev] [--cpus N]
+                     [--memory SIZE] [--kernel DIR] [--guest DIR] [--work DIR]
 
 Where the firmware cannot be had, that is a failure.
 """
@@ -76,12 +76,14 @@ def problems_of(options, lines):
 def main():
     parser = booted.parser(__doc__, "firmware-boot")
     parser.add_argument("--suite", choices=("trixie", "forky"), default="trixie", help="whose OVMF")
+    parser.add_argument("--build", choices=("OVMF", "OVMF.amdsev"), default="OVMF", help="of its builds, which one; "
+                        "OVMF.amdsev is launched with kernel hashes")
     parser.add_argument("--cpus", type=int, default=1)
     parser.add_argument("--memory", default="512M")
     options = parser.parse_args()
     booted.prepare(options)
     result = Results("firmware")
-    name = f"OVMF of {options.suite}, {options.cpus} vCPUs, {options.memory}"
+    name = f"{options.build} of {options.suite}, {options.cpus} vCPUs, {options.memory}"
     folder = booted.ROOT / f"build/ovmf-{options.suite}"
     fetched = subprocess.run([booted.ROOT / "scripts/fetch-ovmf.sh", "--suite", options.suite, "--dir", folder],
                              check=False, capture_output=True, text=True)
@@ -91,7 +93,8 @@ def main():
     release = (options.kernel / "version").read_text().strip()
     first = booted.initramfs(options, booted.HERE / "firmware_init")
     lines, problem = booted.boot(
-        options, None, TIMEOUT_S, "--firmware", folder / "OVMF.fd", "--kernel",
+        options, None, TIMEOUT_S, "--firmware", folder / f"{options.build}.fd",
+        *(["--kernel-hashes"] if options.build == "OVMF.amdsev" else []), "--kernel",
         options.kernel / "root/boot" / f"vmlinuz-{release}", "--initrd", first, "--append", APPEND, "--memory",
         options.memory, "--certs-out", options.work / "evidence", cpus=options.cpus)
     problems = [problem] if problem else problems_of(options, lines)

@@ -115,6 +115,9 @@ def options(s):
     s.refused("neither", "FILE.igvm is missing")
     s.refused("a kernel without firmware", "--kernel wants --firmware", "--kernel", s.kernel, s.good)
     s.refused("an initrd without a kernel", "--initrd wants --kernel", "--firmware", s.good, "--initrd", s.kernel)
+    s.refused("hashes without a kernel", "--kernel-hashes wants --kernel", "--firmware", s.good, "--kernel-hashes")
+    s.refused("hashes without a place", "no place for a table of kernel hashes", "--firmware", s.good, "--kernel",
+              s.kernel, "--kernel-hashes")
     s.refused("a host with VMSAs in RAM", "host hyperv launches no firmware", "--firmware", s.good, "--host", "hyperv")
     s.taken("firmware alone", "--firmware", s.good)
     s.taken("firmware, kernel and initrd", "--firmware", s.good, "--kernel", s.kernel, "--initrd", s.kernel, "--append",

@@ -23,14 +23,22 @@ from results import Results  # noqa: E402
 
 PEER = "sev-snp-measure==0.0.13"
 STARTED = re.compile(r"machine: started, .* measurement ([0-9a-f]{96})$", re.MULTILINE)
-# (suite, vCPUs, the peer's name of a processor, what it is to `socle run`)
+# (suite, build, vCPUs, the peer's name of a processor, what it is to `socle run`)
 CASES = [
-    ("trixie", 1, "EPYC-Milan", []),
-    ("trixie", 2, "EPYC-Milan", []),
-    ("trixie", 4, "EPYC-Milan", []),
-    ("forky", 1, "EPYC-Milan", []),
-    ("forky", 2, "EPYC-Genoa", ["--vcpu-sig", "0xa10f10"]),
-    ("forky", 4, "EPYC-Rome", ["--vcpu-sig", "0x830f10"]),
+    ("trixie", "OVMF", 1, "EPYC-Milan", []),
+    ("trixie", "OVMF", 2, "EPYC-Milan", []),
+    ("trixie", "OVMF", 4, "EPYC-Milan", []),
+    ("forky", "OVMF", 1, "EPYC-Milan", []),
+    ("forky", "OVMF", 2, "EPYC-Genoa", ["--vcpu-sig", "0xa10f10"]),
+    ("forky", "OVMF", 4, "EPYC-Rome", ["--vcpu-sig", "0x830f10"]),
+    ("forky", "OVMF.amdsev", 1, "EPYC-Milan", []),
+]
+KERNEL, INITRD, APPEND = b"HdrS".rjust(0x206, b"k") + b"\x0f\x02" + bytes(64 << 10), b"initrd" * 1000, "a=b,c quiet"
+# What there is beside the firmware, of these: (build, words for both programs); kernel hashes are ours to ask for.
+HASHED = [
+    ("OVMF", ("--kernel", "kernel", "--initrd", "initrd", "--append", APPEND)),
+    ("OVMF.amdsev", ("--kernel", "kernel", "--initrd", "initrd", "--append", APPEND)),
+    ("OVMF.amdsev", ("--kernel", "kernel")),
 ]
 
 result = Results("firmware digests")
@@ -50,7 +58,7 @@ def install(work):
 def fetch(suite):
     folder = ROOT / f"build/ovmf-{suite}"
     status, output = machine.command(ROOT / "scripts/fetch-ovmf.sh", "--suite", suite, "--dir", folder)
-    return output if status else "", folder / "OVMF.fd"
+    return output if status else "", folder
 
 
 def ours(programs, work, firmware, cpus, options):
@@ -62,9 +70,21 @@ def ours(programs, work, firmware, cpus, options):
     return found[1] if found else output
 
 
-def theirs(program, firmware, cpus, processor):
-    return subprocess.run([program, "--mode", "snp", "--vcpus", str(cpus), "--vcpu-type", processor, "--ovmf", firmware],
-                          check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
+def theirs(program, firmware, cpus, processor, words=()):
+    return subprocess.run([program, "--mode", "snp", "--vcpus", str(cpus), "--vcpu-type", processor, "--ovmf", firmware,
+                           *words], check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
+
+
+def compare_hashed(programs, work, program, folder):
+    (work / "kernel").write_bytes(KERNEL)
+    (work / "initrd").write_bytes(INITRD)
+    for build, words in HASHED:
+        words = [str(work / word) if word in ("kernel", "initrd") else word for word in words]
+        got = ours(programs, work, folder / f"{build}.fd", 2, [*words, "--kernel-hashes"])
+        want = theirs(program, folder / f"{build}.fd", 2, "EPYC-Milan", words)
+        result(got == want, f"{build} with {len(words) // 2} kernel hashes", f"{got}, and the peer says {want}")
+        got = ours(programs, work, folder / f"{build}.fd", 2, words)
+        result(got != want, "  and another one without them", got)
 
 
 def main():
@@ -76,14 +96,18 @@ def main():
     work.mkdir(parents=True, exist_ok=True)
     program, wrong = install(work)
     result(program, PEER, wrong)
-    for suite, cpus, processor, more in CASES if program else []:
-        wrong, firmware = fetch(suite)
+    programs = options.programs.resolve()
+    for suite, build, cpus, processor, more in CASES if program else []:
+        wrong, folder = fetch(suite)
         if wrong:
             result(False, f"OVMF of {suite}", wrong)
             continue
-        got, want = ours(options.programs.resolve(), work, firmware, cpus, more), theirs(program, firmware, cpus,
-                                                                                          processor)
-        result(got == want, f"OVMF of {suite}, {cpus} vCPUs, {processor}", f"{got}, and the peer says {want}")
+        firmware = folder / f"{build}.fd"
+        got, want = ours(programs, work, firmware, cpus, more), theirs(program, firmware, cpus, processor)
+        result(got == want, f"{build} of {suite}, {cpus} vCPUs, {processor}", f"{got}, and the peer says {want}")
+    wrong, folder = fetch("forky")
+    if program and not wrong:
+        compare_hashed(programs, work, program, folder)
     return result.finish()
 
 

@@ -88,18 +88,30 @@ void launch_firmware_vmsa(const struct firmware *firmware, const struct launch_v
 		       vcpus->sev_features);
 }
 
+void launch_firmware_hashes(const struct firmware *firmware, const struct kernel_hashes *hashes,
+			    uint8_t page[ABI_PAGE_SIZE])
+{
+	memset(page, 0, ABI_PAGE_SIZE);
+	kernel_hashes_write(hashes, page + firmware->hash_table % ABI_PAGE_SIZE);
+}
+
+static bool add_section(struct launch_digest *digest, const struct firmware_section *s,
+			const uint8_t *hashes)
+{
+	if (s->type == FIRMWARE_KERNEL_HASHES && hashes)
+		return add_pages(digest, PSP_PAGE_TYPE_NORMAL, s->gpa, s->size, hashes);
+	return add_pages(digest, firmware_page_type(s->type), s->gpa, s->size, NULL);
+}
+
 bool launch_digest_firmware(const struct firmware *firmware, const struct launch_vcpus *vcpus,
-			    struct launch_digest *digest)
+			    const uint8_t *hashes, struct launch_digest *digest)
 {
 	bool ok;
 
 	launch_digest_init(digest);
 	ok = add_pages(digest, PSP_PAGE_TYPE_NORMAL, firmware->gpa, firmware->size, firmware->data);
-	for (uint32_t i = 0; ok && i < firmware->section_count; i++) {
-		const struct firmware_section *s = &firmware->sections[i];
-
-		ok = add_pages(digest, firmware_page_type(s->type), s->gpa, s->size, NULL);
-	}
+	for (uint32_t i = 0; ok && i < firmware->section_count; i++)
+		ok = add_section(digest, &firmware->sections[i], hashes);
 	for (uint32_t i = 0; ok && i < vcpus->count; i++) {
 		struct snp_vmsa vmsa;
 

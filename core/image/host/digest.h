@@ -14,6 +14,7 @@
 #include "abi/psp.h"
 #include "abi/snp.h"
 #include "core/image/firmware.h"
+#include "core/image/host/kernel_hashes.h"
 #include "core/image/igvm.h"
 
 struct launch_digest {
@@ -49,9 +50,14 @@ void launch_firmware_vmsa(const struct firmware *firmware, const struct launch_v
 
 /*
  * The digest of firmware in the order of QEMU's launch: the image, the sections as the metadata have them,
- * the VMSAs (target/i386/sev.c, sev_snp_launch_finish()). False when OpenSSL fails.
+ * the VMSAs (target/i386/sev.c, sev_snp_launch_finish()). hashes is the page of kernel hashes; NULL: it is
+ * launched as zeros. False when OpenSSL fails.
  */
 bool launch_digest_firmware(const struct firmware *firmware, const struct launch_vcpus *vcpus,
-			    struct launch_digest *digest);
+			    const uint8_t *hashes, struct launch_digest *digest);
+
+/* The page of kernel hashes of such firmware, whose hash_table is not 0. */
+void launch_firmware_hashes(const struct firmware *firmware, const struct kernel_hashes *hashes,
+			    uint8_t page[ABI_PAGE_SIZE]);
 
 #endif

@@ -49,6 +49,13 @@ static void put_guid(uint8_t *at, uint32_t a, uint16_t b, uint16_t c, uint64_t d
 #define ENTRY_START (ENTRY_METADATA - 22)
 #define ENTRY_OTHER (ENTRY_START - 26)
 
+/* The size of ENTRY_OTHER: the place of the table of kernel hashes. */
+static void put_hashes(uint32_t gpa, uint32_t size)
+{
+	put(image + ENTRY_OTHER, gpa, 4);
+	put(image + ENTRY_OTHER + 4, size, 4);
+}
+
 static uint8_t *section_at(unsigned int i)
 {
 	return image + SIZE - METADATA + 16 + i * 12;
@@ -68,6 +75,7 @@ static int make(void **state)
 	put(image + ENTRY_START, 0x80b004, 4);
 	put(image + ENTRY_START + 4, 22, 2);
 	put_guid(image + ENTRY_START + 6, 0x00f771de, 0x1a7e, 0x4fcb, 0x890e68c77e2fb44e);
+	put_hashes(0, 0);
 	put(image + ENTRY_OTHER + 8, 26, 2);
 	put_guid(image + ENTRY_OTHER + 10, 0x7255371f, 0x3a3b, 0x4b04, 0x927b1da6efa8d454);
 	memcpy(metadata, "ASEV", 4);
@@ -283,9 +291,46 @@ static void test_neighbours(void **state)
 	assert_int_equal(firmware_section(&f, 0x10)->gpa, 0x830000);
 }
 
+static void test_hashes(void **state)
+{
+	const char *why = "the table of kernel hashes does not fit its section";
+	struct firmware_error error;
+	struct firmware f;
+
+	(void)state;
+	/* Without a section it is nobody's. */
+	put_hashes(0x10c00, 0x400);
+	assert_true(firmware_open(&f, image, SIZE, &error));
+	assert_int_equal(f.hash_table, 0);
+	put(section_at(5) + 4, 0x1000, 4);
+	put(section_at(5) + 8, 0x10, 4);
+	put_hashes(0, 0);
+	assert_true(firmware_open(&f, image, SIZE, &error));
+	assert_int_equal(f.hash_table, 0);
+	put_hashes(0x810c00, 0x400);
+	assert_true(firmware_open(&f, image, SIZE, &error));
+	assert_int_equal(f.hash_table, 0x810c00);
+	put_hashes(0x810f50, 176);
+	assert_true(firmware_open(&f, image, SIZE, &error));
+	for (unsigned int i = 0; i < 5; i++) {
+		static const uint32_t wrong[][2] = { { 0x810f51, 176 },
+						     { 0x810c00, 175 },
+						     { 0x80ffff, 0x400 },
+						     { 0x811000, 0x400 },
+						     { 0x810c00, 0xffffffff } };
+
+		make(NULL);
+		put(section_at(5) + 4, 0x1000, 4);
+		put(section_at(5) + 8, 0x10, 4);
+		put_hashes(wrong[i][0], wrong[i][1]);
+		assert_refused(why, TABLE_END);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(test_hashes, make),
 		cmocka_unit_test_setup(test_good, make),
 		cmocka_unit_test_setup(test_size, make),
 		cmocka_unit_test_setup(test_table, make),

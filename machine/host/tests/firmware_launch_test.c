@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "core/base/bytes.h"
+#include "core/image/host/digest.h"
 #include "machine/host/firmware_launch.h"
 
 #define RAM_SIZE (64ull << 20)
@@ -131,9 +132,52 @@ static void test_load(void **state)
 	free(memory.mailbox);
 }
 
+/* The table: edk2, OvmfPkg/AmdSev/BlobVerifierLibSevHashes; its fields are 50 bytes each behind 18. */
+static void test_hashes(void **state)
+{
+	static const uint8_t empty[4] = { 0xe3, 0xb0, 0xc4, 0x42 }; /* SHA-256 of no bytes */
+	struct launch_machine machine = machine_of("kvm");
+	struct machine_memory memory = { .guest_ram_size = RAM_SIZE };
+	struct kernel_hashes hashes = { .kernel = { 7 } };
+	struct firmware firmware = FIRMWARE;
+	struct launch_digest without, with;
+	struct launch_vcpus vcpus = { .count = 1, .sev_features = 1 };
+	struct host_error error = { 0 };
+	struct psp psp = { 0 };
+	const uint8_t *table;
+
+	(void)state;
+	machine.kernel_hashes = &hashes;
+	assert_false(firmware_launch_check(&firmware, &machine, &error));
+	assert_string_equal(error.text, "it has no place for a table of kernel hashes");
+	firmware.sections[3].type = FIRMWARE_KERNEL_HASHES;
+	firmware.hash_table = 0x80fc00;
+	assert_true(firmware_launch_check(&firmware, &machine, &error));
+	assert_true(kernel_hash(hashes.initrd, "", 0));
+	memory.guest_ram = calloc(1, RAM_SIZE);
+	memory.flash = calloc(1, MACHINE_FLASH_MAX);
+	memory.mailbox = calloc(1, sizeof(*memory.mailbox));
+	assert_true(firmware_launch_load(&firmware, &machine, &memory, &psp, &error));
+	assert_range(memory.mailbox, 4, 0x80f000, 1, PSP_PAGE_TYPE_NORMAL);
+	table = memory.guest_ram + 0x80fc00;
+	assert_int_equal(table[16] | table[17] << 8, 168);
+	assert_memory_equal(table + 18 + 50 + 18, empty, sizeof(empty));
+	assert_int_equal(table[18 + 100 + 18], 7);
+	assert_true(bytes_are_zero(table + 168, 0x400 - 168));
+	assert_true(bytes_are_zero(table - 0xc00, 0xc00));
+	/* They are in the digest. */
+	assert_true(launch_digest_firmware(&firmware, &vcpus, NULL, &without));
+	assert_true(launch_digest_firmware(&firmware, &vcpus, table - 0xc00, &with));
+	assert_memory_not_equal(without.value, with.value, sizeof(with.value));
+	free(memory.guest_ram);
+	free(memory.flash);
+	free(memory.mailbox);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_hashes),
 		cmocka_unit_test(test_check),
 		cmocka_unit_test(test_load),
 	};
