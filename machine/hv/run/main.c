@@ -7,6 +7,7 @@
 #include "machine/hv/base/lapic.h"
 #include "machine/hv/base/log.h"
 #include "machine/hv/base/page.h"
+#include "machine/hv/base/tables.h"
 #include "machine/hv/base/trap.h"
 #include "machine/hv/base/x86.h"
 #include "machine/hv/device/chipset.h"
@@ -61,6 +62,7 @@ static void set_cr4(void)
 /* What a CPU needs before it can run guests. */
 static void cpu_init(struct vcpu *v)
 {
+	tables_load();
 	trap_load();
 	set_cr4();
 	x86_wrmsr(X86_MSR_VM_HSAVE_PA, (uint64_t)page_take(1));
@@ -128,6 +130,8 @@ _Noreturn void hv_main(void)
 
 	check_mailbox(m);
 	cpu_set_count(m->cpu_count);
+	tables_init();
+	tables_load();
 	trap_init();
 	control_area_init();
 	guest_init();
