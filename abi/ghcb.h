@@ -77,6 +77,7 @@ ABI_OFFSET(struct ghcb, protocol_version, 0xffa);
 #define GHCB_HV_FEATURE_RESTRICTED_TIMER (1ull << 3)
 #define GHCB_HV_FEATURE_APIC_ID_LIST (1ull << 4)
 #define GHCB_HV_FEATURE_MULTI_VMPL (1ull << 5)
+#define GHCB_HV_FEATURE_EXTENDED_INTERRUPTS (1ull << 9) /* alternate injection */
 
 /* NAE exits beyond the SVM exit codes. */
 #define GHCB_EXIT_MMIO_READ 0x80000001u
@@ -92,6 +93,9 @@ ABI_OFFSET(struct ghcb, protocol_version, 0xffa);
 #define GHCB_EXIT_HV_IPI 0x80000015u
 #define GHCB_EXIT_GET_APIC_IDS 0x80000017u
 #define GHCB_EXIT_RUN_VMPL 0x80000018u
+#define GHCB_EXIT_CONFIGURE_INT_INJ 0x8000001bu
+#define GHCB_EXIT_DISABLE_ALT_INJ 0x8000001cu
+#define GHCB_EXIT_SPECIFIC_EOI 0x8000001du
 #define GHCB_EXIT_HV_FEATURES 0x8000fffdu
 #define GHCB_EXIT_TERM_REQUEST 0x8000fffeu
 #define GHCB_EXIT_UNSUPPORTED 0x8000ffffu
@@ -106,6 +110,16 @@ ABI_OFFSET(struct ghcb, protocol_version, 0xffa);
 #define GHCB_DOORBELL_SET 1u
 #define GHCB_DOORBELL_QUERY 2u
 #define GHCB_DOORBELL_CLEAR 3u
+
+/*
+ * Alternate injection, exit_info_1. CONFIGURE_INT_INJ: vector 7:0, by which VMPL0 learns of events of
+ * less privileged VMPLs. DISABLE_ALT_INJ: VMPL 23:16, TPR 15:8, interrupt shadow 1, RFLAGS.IF 0.
+ * SPECIFIC_EOI: VMPL 23:16, vector 7:0.
+ */
+#define GHCB_INT_INJ_VMPL_SHIFT 16
+#define GHCB_INT_INJ_TPR_SHIFT 8
+#define GHCB_INT_INJ_SHADOW (1ull << 1)
+#define GHCB_INT_INJ_IF (1ull << 0)
 
 /* exit_info_1[31:0] on return, and exit_info_2 when it is GHCB_RESULT_ERROR. */
 #define GHCB_RESULT_OK 0u

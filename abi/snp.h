@@ -20,6 +20,7 @@
  */
 #define SNP_FEATURE_SNP (1ull << 0)
 #define SNP_FEATURE_RESTRICTED_INJECTION (1ull << 3)
+#define SNP_FEATURE_ALTERNATE_INJECTION (1ull << 4)
 #define SNP_FEATURE_DEBUG_SWAP (1ull << 5)
 #define SNP_FEATURE_PREVENT_HOST_IBS (1ull << 6)
 #define SNP_FEATURE_BTB_ISOLATION (1ull << 7)
@@ -89,10 +90,28 @@
 #define SVM_IOIO_PORT_SHIFT 16
 
 /* EVENTINJ and EXITINTINFO. */
+/*
+ * vintr_ctrl of a VMSA. Without alternate injection only the priority class of V_TPR is the VMSA's (APM
+ * volume 2, 15.36.16, and appendix B, table B-4).
+ */
+#define SNP_VINTR_TPR_MASK 0xfull
+#define SNP_VINTR_IRQ (1ull << 8)
+#define SNP_VINTR_GIF (1ull << 9)
+#define SNP_VINTR_SHADOW (1ull << 10)
+#define SNP_VINTR_PRIORITY_SHIFT 16
+#define SNP_VINTR_PRIORITY_MASK (0xfull << SNP_VINTR_PRIORITY_SHIFT)
+#define SNP_VINTR_IGNORE_TPR (1ull << 20)
+#define SNP_VINTR_NMI_ENABLE (1ull << 26)
+#define SNP_VINTR_VECTOR_SHIFT 32
+#define SNP_VINTR_VECTOR_MASK (0xffull << SNP_VINTR_VECTOR_SHIFT)
+#define SNP_VINTR_BUSY (1ull << 63) /* exit_int_info has what an exit cut: VMRUN refuses it */
+
 #define SVM_EVENT_VECTOR_MASK 0xffu
 #define SVM_EVENT_TYPE_INTR (0u << 8)
 #define SVM_EVENT_TYPE_NMI (2u << 8)
 #define SVM_EVENT_TYPE_EXCEPTION (3u << 8)
+#define SVM_EVENT_TYPE_SOFTWARE (4u << 8)
+#define SVM_EVENT_TYPE_MASK (7u << 8)
 #define SVM_EVENT_ERROR_CODE (1u << 11)
 #define SVM_EVENT_VALID (1u << 31)
 

@@ -21,6 +21,9 @@ const struct fault faults[MAILBOX_FAULT_COUNT] = {
 						     "the same at an interrupt of the host's" },
 	[MAILBOX_FAULT_TLB_CONTROL] = { "tlb-control",
 					"the host flushes all translations at a VMRUN" },
+	[MAILBOX_FAULT_CUT_DELIVERY] = { "cut-delivery",
+					 "an exit cuts the delivery of an event to a VMPL with "
+					 "alternate injection" },
 };
 
 /* The fault that text begins with the name of; *when is what stands behind the equals sign. */

@@ -50,6 +50,9 @@ TESTS = [
     ("code-patching", 2, 19, 1, PASSED),
     # Feature 3: restricted injection.
     ("hv-doorbell", 1, 20, 9, PASSED),  # GHCB specification, 5; APM volume 2, 15.36.16
+    # GHCB specification, extended interrupts; APM volume 2, 15.36.16
+    ("alternate", 1, 41, 9, PASSED),
+    ("alternate-cut", 1, 29, 9, PASSED),
     ("vmrun-vmpl", 1, 34, 1, PASSED),  # APM volume 2, 15.36.7 and table B-4
     ("vmsa-in-use", 2, 19, 1, PASSED),  # APM volume 2, 15.36.12
     # Rights that were taken away: APM volume 2, 5.5.3, and volume 3, INVLPGB and TLBSYNC
@@ -106,6 +109,7 @@ TESTS = [
 
 # What the host does differently: options of `socle run`.
 HOST_OPTIONS = {
+    "alternate-cut": ["--fault", "cut-delivery=/2"],
     "stale-flushed": ["--fault", "tlb-control"],
     "invlpgb-hidden": ["--invlpgb", "hidden"],
     "invlpgb-undefined": ["--invlpgb", "undefined"],
@@ -127,10 +131,13 @@ HOST_OPTIONS = {
 
 # What machine.log has to say: refusals by name. Names of SEV_FEATURES: APM volume 2, table B-4.
 LOG_SAYS = {
+    "alternate": [f"VMPL2 cannot run: {why}" for why in (
+        "it has restricted and alternate injection", "BUSY is set",
+        "it asks for virtual NMI, which this host has not", "EVENTINJ has no event that can be injected")],
     "vmrun-vmpl": [f"VMPL2 cannot run: {why}" for why in (
         "its VMPL is above 3", "EFER.SVME is clear", "SEV_FEATURES does not have SNP active",
         *(f"SEV_FEATURES has what this host has not: {name}" for name in (
-            "virtual TOM", "reflect #VC", "alternate injection", "VMPL supervisor shadow stack",
+            "virtual TOM", "reflect #VC", "VMPL supervisor shadow stack",
             "VMGEXIT parameter", "PMC virtualization", "IBS virtualization",
             "guest intercept control", "VMSA register protection", "Secure AVIC",
             "IBPB on entry", "reserved bit")))],

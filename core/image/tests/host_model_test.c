@@ -37,15 +37,18 @@ static void add(char *text, const char *what)
 
 static void hv_features(const struct host_model *model, char *text)
 {
-	static const char *const names[] = {
-		"SNP",		"AP creation", "restricted injection", "restricted injection timer",
-		"APIC id list", "multi-VMPL"
-	};
+	static const char *const names[] = { "SNP",
+					     "AP creation",
+					     "restricted injection",
+					     "restricted injection timer",
+					     "APIC id list",
+					     "multi-VMPL",
+					     [9] = "extended interrupts" };
 
 	for (unsigned int bit = 0; bit < 64; bit++) {
 		if (!(model->hv_features >> bit & 1))
 			continue;
-		assert_true(bit < sizeof(names) / sizeof(names[0]));
+		assert_true(bit < sizeof(names) / sizeof(names[0]) && names[bit]);
 		add(text, names[bit]);
 	}
 }

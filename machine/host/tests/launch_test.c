@@ -276,7 +276,10 @@ static void test_hosts(void **state)
 	assert_host(&make, "strict", NULL);
 	assert_host(&make, "hyperv", "asks for SMT protection, which host hyperv does not have");
 	make.vmsa.sev_features = 0x11;
-	assert_host(&make, "strict", "asks for alternate injection, which host strict does not");
+	assert_host(&make, "strict", NULL);
+	assert_host(&make, "kvm-svsm",
+		    "asks for alternate injection, which host kvm-svsm does not");
+	assert_host(&make, "hyperv", "asks for alternate injection, which host hyperv does not");
 	make.vmsa.sev_features = 0x3;
 	assert_host(&make, "hyperv", "asks for virtual TOM, which host hyperv does not have");
 }

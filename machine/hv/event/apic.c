@@ -77,6 +77,11 @@ void apic_reset(struct apic *a, uint32_t id, bool bsp, bool x2apic)
 	reset_registers(a);
 }
 
+void apic_enable(struct apic *a)
+{
+	a->svr |= APIC_SVR_ENABLE;
+}
+
 bool apic_base_write(struct apic *a, uint64_t value)
 {
 	const uint64_t mode_mask = APIC_BASE_ENABLE | APIC_BASE_X2APIC;

@@ -71,6 +71,9 @@ struct apic_effects {
  */
 void apic_reset(struct apic *a, uint32_t id, bool bsp, bool x2apic);
 
+/* Enables it in software, with the spurious vector of the reset. */
+void apic_enable(struct apic *a);
+
 /* Reads the 32-bit register at a 16-byte-aligned offset; an unknown one is 0 and an ESR bit. */
 uint32_t apic_read(struct apic *a, uint32_t offset, uint64_t now);
 void apic_write(struct apic *a, uint32_t offset, uint32_t value, uint64_t now,

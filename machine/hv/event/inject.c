@@ -2,6 +2,7 @@
 #include "machine/hv/event/inject.h"
 
 #include "machine/hv/base/x86.h"
+#include "machine/hv/event/alternate.h"
 #include "machine/hv/event/doorbell.h"
 #include "machine/hv/event/local_apic.h"
 #include "machine/hv/event/storm.h"
@@ -112,6 +113,25 @@ static void prepare_open_plane(struct vcpu *v, struct plane *p)
 		window_open(b);
 }
 
+/* The CPU looks at nothing of the host's here, and takes the VMSA's virtual interrupt. */
+static void prepare_alternate_plane(struct vcpu *v, struct plane *p)
+{
+	struct vmcb *b = p->vmcb;
+	int vector = alternate_vector(p);
+
+	window_close(b);
+	if (vector < 0)
+		return;
+	if (in_shadow(p)) {
+		timer_retry_soon(v, p->apic->shadow_held);
+	} else if (!(b->event_inj & SVM_EVENT_VALID) && (b->rflags & X86_RFLAGS_IF)) {
+		p->vintr &= ~SNP_VINTR_IRQ;
+		inject(b, (uint32_t)vector | SVM_EVENT_TYPE_INTR);
+	} else {
+		window_open(b);
+	}
+}
+
 static void prepare_restricted_plane(struct vcpu *v, struct plane *p)
 {
 	struct apic *a = &p->apic->apic;
@@ -147,10 +167,13 @@ void inject_before_run(struct vcpu *v)
 	if (p->apic->restricted != plane_is_restricted(p))
 		local_apic_start(v, p);
 	local_apic_sync_tpr(p);
+	alternate_tell(v);
 	storming = plane_is_restricted(p) && storm_strikes(v, clock_now());
 	timer_rearm(v);
 	if (plane_is_restricted(p))
 		prepare_restricted_plane(v, p);
+	else if (plane_is_alternate(p))
+		prepare_alternate_plane(v, p);
 	else
 		prepare_open_plane(v, p);
 	if (storming && storm_signal(v, (uint8_t)p->apic->apic.lvt[APIC_LVT_TIMER]))
@@ -165,6 +188,9 @@ bool inject_pending(struct plane *p)
 
 	if (p->reset_hold)
 		return false;
+	if (plane_is_alternate(p))
+		return (p->vmcb->event_inj & SVM_EVENT_VALID) ||
+		       ((p->vmcb->rflags & X86_RFLAGS_IF) && alternate_vector(p) >= 0);
 	timer_advance(p, clock_now());
 	if (a->apic.nmi_pending && !p->nmi_blocked)
 		return true;

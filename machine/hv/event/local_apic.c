@@ -14,7 +14,9 @@ void local_apic_start(struct vcpu *v, struct plane *p)
 	bool restricted = plane_is_restricted(p);
 
 	*a = (struct plane_apic){ .restricted = restricted };
-	apic_reset(&a->apic, v->id, v->id == 0, restricted);
+	apic_reset(&a->apic, v->id, v->id == 0, restricted || p->alternate);
+	if (p->alternate) /* it only holds what is for VMPL0 to know, and nobody turns it on */
+		apic_enable(&a->apic);
 	p->apic = a;
 	p->nmi_blocked = false;
 	p->reset_hold = false;

@@ -65,6 +65,17 @@ void pins_end_level(struct vcpu *v, unsigned int vmpl, uint8_t vector)
 	}
 }
 
+bool pins_in_service(unsigned int vmpl, uint8_t vector)
+{
+	for (unsigned int n = 0; n < IOAPIC_PINS; n++) {
+		const struct ioapic_pin *pin = &ioapic.pins[n];
+
+		if (pin->in_service && pin->vmpl == vmpl && (uint8_t)pin->entry == vector)
+			return true;
+	}
+	return false;
+}
+
 bool pins_open(unsigned int vmpl)
 {
 	for (unsigned int n = 0; n < IOAPIC_PINS; n++) {

@@ -13,6 +13,9 @@
 /* All pins masked. Once, on the boot CPU. */
 void pins_init(void);
 
+/* Whether a level-triggered interrupt of that VMPL and vector waits for its end. */
+bool pins_in_service(unsigned int vmpl, uint8_t vector);
+
 /* The interrupt of pin n came to v. */
 void pins_interrupt(struct vcpu *v, unsigned int n);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "machine/hv/event/route.h"
 
+#include "machine/hv/event/alternate.h"
 #include "machine/hv/event/local_apic.h"
 
 /* The plane, NULL when its vCPU does not run yet. */
@@ -17,6 +18,7 @@ void route_to(struct vcpu *v, struct plane *p, enum apic_mode mode, uint8_t vect
 		p->apic->apic.nmi_pending = true;
 	else
 		apic_accept(&p->apic->apic, vector, level);
+	alternate_tell(v);
 	cpu_kick(v->id);
 }
 

@@ -34,6 +34,8 @@ static void plane_set_vmsa(struct plane *p, uint64_t gpa, enum plane_state state
 	p->vmsa_gpa = gpa & ~HV_C_BIT;
 	p->held = NULL;
 	p->doorbell_gpa = 0;
+	p->alternate = false;
+	p->int_inj_vector = 0;
 	p->nmi_blocked = false;
 	p->event_inj = 0;
 	p->int_state = 0;
@@ -139,6 +141,7 @@ bool vcpu_set_vmsa(uint32_t apic_id, unsigned int vmpl, uint64_t gpa, uint64_t f
 		return false;
 	level_features[vmpl] = features;
 	plane_set_vmsa(&v->planes[vmpl], gpa, on_init ? PLANE_ON_INIT : PLANE_READY);
+	v->planes[vmpl].alternate = features & SNP_FEATURE_ALTERNATE_INJECTION;
 	cpu_kick(v->id);
 	return true;
 }

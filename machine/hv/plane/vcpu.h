@@ -65,6 +65,13 @@ struct plane {
 	uint64_t ghcb_registered; /* page the guest registered, or PLANE_NOT_REGISTERED */
 	uint64_t kvm_wall_clock, kvm_system_time; /* MSRs of KVM's clock */
 	uint64_t doorbell_gpa;			  /* #HV doorbell page, 0 when none */
+	/*
+	 * Alternate injection. The host knows of it what AP creation said: it gives the plane's
+	 * interrupts to VMPL0, and tells it by the vector of that plane, 0 when it is not to.
+	 */
+	bool alternate;
+	uint8_t int_inj_vector;
+	uint64_t vintr; /* SNP_VINTR_* as in the VMSA that was loaded last */
 	struct vmcb *vmcb;
 	struct guest_regs regs;
 	uint64_t guest_cr3; /* CR3 as the guest wrote it */
@@ -114,6 +121,12 @@ static inline struct plane *vcpu_plane(struct vcpu *v)
 static inline bool plane_is_restricted(const struct plane *p)
 {
 	return p->sev_features & SNP_FEATURE_RESTRICTED_INJECTION;
+}
+
+/* By its VMSA, as the CPU sees it. */
+static inline bool plane_is_alternate(const struct plane *p)
+{
+	return p->sev_features & SNP_FEATURE_ALTERNATE_INJECTION;
 }
 
 /* Its privilege level: QEMU keeps the CPL in SS, not in the VMCB's own field. */

@@ -31,6 +31,46 @@ bool vmsa_features_known(uint64_t features)
 	return (features & SNP_FEATURE_SNP) && !(features & ~hv_mailbox()->host.sev_features);
 }
 
+/* An event that VMRUN injects, and that this machine can: #VC it delivers by itself, without VMRUN. */
+static bool is_event(uint64_t event)
+{
+	uint32_t vector = event & SVM_EVENT_VECTOR_MASK;
+
+	if (!(event & SVM_EVENT_VALID))
+		return true;
+	switch (event & SVM_EVENT_TYPE_MASK) {
+	case SVM_EVENT_TYPE_INTR:
+	case SVM_EVENT_TYPE_NMI:
+	case SVM_EVENT_TYPE_SOFTWARE:
+		return true;
+	case SVM_EVENT_TYPE_EXCEPTION:
+		return vector != X86_VECTOR_NMI && vector != X86_VECTOR_VC && vector < 32;
+	default:
+		return false;
+	}
+}
+
+static bool is_alternate(const struct snp_vmsa *vmsa)
+{
+	return vmsa->sev_features & SNP_FEATURE_ALTERNATE_INJECTION;
+}
+
+/* What only alternate injection looks at (APM volume 2, 15.36.16). */
+static struct vmsa_refusal alternate_refusal(const struct snp_vmsa *vmsa)
+{
+	const char *what = NULL;
+
+	if (vmsa->sev_features & SNP_FEATURE_RESTRICTED_INJECTION)
+		what = "it has restricted and alternate injection";
+	else if (vmsa->vintr_ctrl & SNP_VINTR_BUSY)
+		what = "BUSY is set";
+	else if (vmsa->vintr_ctrl & SNP_VINTR_NMI_ENABLE)
+		what = "it asks for virtual NMI, which this host has not";
+	else if (!is_event(vmsa->event_inj))
+		what = "EVENTINJ has no event that can be injected";
+	return (struct vmsa_refusal){ what, "" };
+}
+
 /* By what it holds. */
 static struct vmsa_refusal content_refusal(const struct snp_vmsa *vmsa)
 {
@@ -45,6 +85,8 @@ static struct vmsa_refusal content_refusal(const struct snp_vmsa *vmsa)
 	if (missing)
 		return (struct vmsa_refusal){ "SEV_FEATURES has what this host has not: ",
 					      sev_feature_name(missing) };
+	if (is_alternate(vmsa))
+		return alternate_refusal(vmsa);
 	return (struct vmsa_refusal){ 0 };
 }
 
@@ -66,6 +108,13 @@ struct vmsa_refusal vmsa_refusal(const struct plane *p)
 	if (!vmsa)
 		return (struct vmsa_refusal){ "no VMSA is there", "" };
 	return content_refusal(vmsa);
+}
+
+bool vmsa_is_busy(const struct plane *p)
+{
+	const struct snp_vmsa *vmsa = page_of(p);
+
+	return vmsa && is_alternate(vmsa) && (vmsa->vintr_ctrl & SNP_VINTR_BUSY);
 }
 
 uint64_t vmsa_features(const struct plane *p)
@@ -182,6 +231,37 @@ static void load_tsc(struct plane *p, const struct snp_vmsa *vmsa)
 
 	p->tsc_scale = secure ? vmsa->tsc_scale & SNP_TSC_SCALE_MASK : SNP_TSC_SCALE_ONE;
 	p->vmcb->tsc_offset = secure ? vmsa->tsc_offset : 0;
+}
+
+/* With alternate injection the VMSA has its events itself, else what the host kept of them. */
+static void load_events(struct plane *p, const struct snp_vmsa *vmsa)
+{
+	struct vmcb *c = p->vmcb;
+
+	p->vintr = vmsa->vintr_ctrl;
+	if (is_alternate(vmsa)) {
+		p->event_inj = (uint32_t)vmsa->event_inj;
+		p->event_error = (uint32_t)(vmsa->event_inj >> 32);
+		p->int_state = vmsa->vintr_ctrl & SNP_VINTR_SHADOW ? VMCB_INT_STATE_SHADOW : 0;
+	}
+	c->event_inj = p->event_inj;
+	c->event_error = p->event_error;
+	c->int_state = p->int_state;
+}
+
+/* An event that has not arrived yet was cut by this exit, and is for VMPL0 to inject again. */
+static void store_alternate(const struct plane *p, struct snp_vmsa *vmsa)
+{
+	const struct vmcb *c = p->vmcb;
+
+	vmsa->vintr_ctrl |= p->vintr & ~(SNP_VINTR_TPR_MASK | SNP_VINTR_SHADOW);
+	if (c->int_state & VMCB_INT_STATE_SHADOW)
+		vmsa->vintr_ctrl |= SNP_VINTR_SHADOW;
+	vmsa->event_inj = 0;
+	if (!(c->event_inj & SVM_EVENT_VALID))
+		return;
+	vmsa->exit_int_info = c->event_inj | (uint64_t)c->event_error << 32;
+	vmsa->vintr_ctrl |= SNP_VINTR_BUSY;
 }
 
 static void load_state(struct plane *p, struct snp_vmsa *vmsa)
@@ -314,9 +394,7 @@ struct vmsa_refusal vmsa_load(struct plane *p)
 	load_fpu(vmsa);
 	load_debug(vmsa);
 	load_extended(vmsa);
-	p->vmcb->event_inj = p->event_inj;
-	p->vmcb->event_error = p->event_error;
-	p->vmcb->int_state = p->int_state;
+	load_events(p, vmsa);
 	p->guest_cr3 = vmsa->cr3;
 	p->xss = vmsa->xss;
 	p->sev_features = vmsa->sev_features;
@@ -391,6 +469,8 @@ void vmsa_store_remote(struct plane *p)
 	vmsa->exit_info_1 = p->vmcb->exit_info_1;
 	vmsa->exit_info_2 = p->vmcb->exit_info_2;
 	vmsa->exit_int_info = 0;
+	if (plane_is_alternate(p))
+		store_alternate(p, vmsa);
 	set_in_use(p, false);
 	p->loaded = false;
 }

@@ -14,6 +14,9 @@
  */
 struct vmsa_refusal vmsa_refusal(const struct plane *p);
 
+/* Whether BUSY is what VMRUN refuses: VMPL0 can have it run again. */
+bool vmsa_is_busy(const struct plane *p);
+
 /* SEV_FEATURES of a VMSA that vmsa_refusal() has nothing against. */
 uint64_t vmsa_features(const struct plane *p);
 

@@ -7,6 +7,7 @@
 #include "machine/hv/base/log.h"
 #include "machine/hv/base/trap.h"
 #include "machine/hv/device/hold.h"
+#include "machine/hv/event/alternate.h"
 #include "machine/hv/event/hang.h"
 #include "machine/hv/event/host_interrupt.h"
 #include "machine/hv/event/inject.h"
@@ -113,7 +114,7 @@ static bool load_current(struct vcpu *v)
 	if (refusal.what) {
 		hv_log("VMRUN refuses VMSA %lx of vCPU %u, VMPL %u: %s%s; the plane stops",
 		       p->vmsa_gpa, v->id, p->vmpl, refusal.what, refusal.feature);
-		p->state = PLANE_NONE;
+		p->state = vmsa_is_busy(p) ? PLANE_WAITING : PLANE_NONE;
 		return false;
 	}
 	announce(p);
@@ -164,7 +165,7 @@ _Noreturn void run_loop(struct vcpu *v)
 			continue;
 		hold_enter(v);
 		inject_before_run(v);
-		if (is_overtaken(v))
+		if (is_overtaken(v) || alternate_cut(v))
 			continue;
 		enter(v);
 		/* Another vCPU may have taken the plane away between VMRUN and the lock. */

@@ -14,7 +14,9 @@
  */
 void nae_ap_creation(struct ghcb_call *c);
 void nae_apic_ids(struct ghcb_call *c);
+void nae_configure_int_inj(struct ghcb_call *c);
 void nae_cpuid(struct ghcb_call *c);
+void nae_disable_alt_inj(struct ghcb_call *c);
 void nae_doorbell(struct ghcb_call *c);
 void nae_guest_request(struct ghcb_call *c);
 void nae_ioio(struct ghcb_call *c);
@@ -26,6 +28,7 @@ void nae_nmi_complete(struct ghcb_call *c);
 void nae_page_state(struct ghcb_call *c);
 void nae_reset_hold(struct ghcb_call *c);
 void nae_run_vmpl(struct ghcb_call *c);
+void nae_specific_eoi(struct ghcb_call *c);
 void nae_terminate(struct ghcb_call *c);
 void nae_unsupported(struct ghcb_call *c);
 

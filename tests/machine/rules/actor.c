@@ -125,6 +125,11 @@ uint64_t actor_raised_rip(void)
 	return self()->raised_rip;
 }
 
+uint64_t actor_raised_rip_of(unsigned int cpu, unsigned int vmpl)
+{
+	return actor_at(cpu, vmpl)->raised_rip;
+}
+
 static uint64_t enter_user(uint64_t entry)
 {
 	static uint8_t user_stack[4096] __attribute__((aligned(16)));

@@ -46,6 +46,7 @@ bool act_is_done(unsigned int cpu);
 /* At any actor: runs task, and takes what it raises for its result. RIP of the exception, too. */
 uint64_t actor_try(actor_task task, uint64_t arg);
 uint64_t actor_raised_rip(void);
+uint64_t actor_raised_rip_of(unsigned int cpu, unsigned int vmpl);
 
 /* The same in ring 3, for one that never returns but by an exception. */
 uint64_t actor_try_user(void (*entry)(void));

@@ -145,6 +145,8 @@ static void find_features(void)
 		host_has |= NEED_APIC_IDS;
 	if ((features >> 2 & 1) && (rule_sev_features() >> 3 & 1))
 		host_has |= NEED_RESTRICTED;
+	if (features >> 9 & 1)
+		host_has |= NEED_ALTERNATE;
 	if (actor_try(flush, 0) == 0)
 		host_has |= NEED_INVLPGB;
 	if (large_page_renew() == 0 && rule_pvalidate(RULE_LARGE, 1, 1) == 0)
@@ -153,7 +155,7 @@ static void find_features(void)
 
 static const char *const need_names[] = {
 	"multiple VMPLs", "AP creation",	  "a second vCPU",	"RMP entries of 2 MiB",
-	"INVLPGB",	  "restricted injection", "a list of APIC ids",
+	"INVLPGB",	  "restricted injection", "a list of APIC ids", "alternate injection",
 };
 
 static const char *const tag_names[] = { "cpu", "host", "firmware" };

@@ -37,6 +37,7 @@ enum rule_tag { RULE_CPU, RULE_HOST, RULE_FIRMWARE };
 #define NEED_INVLPGB (1u << 4)	  /* INVLPGB, for guests, with nested translations */
 #define NEED_RESTRICTED (1u << 5) /* restricted injection in SEV_FEATURES and at the host */
 #define NEED_APIC_IDS (1u << 6)	  /* list of APIC ids (GHCB feature 4) */
+#define NEED_ALTERNATE (1u << 7)  /* alternate injection of a level (GHCB feature 9) */
 
 #define LEVEL(n) (1u << (n))
 #define LEVELS_LOWER (LEVEL(1) | LEVEL(2) | LEVEL(3))
