@@ -61,10 +61,10 @@ class Run:
     rules: int  # that it must have; 0: it must not start
     options: tuple = ()  # of `socle run`
     ending: dict = dataclasses.field(default_factory=lambda: PASSED)
-    image: tuple = ()  # options of `socle igvm build`
     ends_at: int = 0  # the rule that ends the VM when it holds; 0: none
     held: int = 0  # races that there must have been at least
     errors: tuple = ()  # regular expressions: what Socle may log as an error
+    image: tuple = ()  # options of `socle igvm build`
 
     @property
     def title(self):
