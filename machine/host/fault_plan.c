@@ -22,8 +22,8 @@ const struct fault faults[MAILBOX_FAULT_COUNT] = {
 	[MAILBOX_FAULT_TLB_CONTROL] = { "tlb-control",
 					"the host flushes all translations at a VMRUN" },
 	[MAILBOX_FAULT_CUT_DELIVERY] = { "cut-delivery",
-					 "an exit cuts the delivery of an event to a VMPL with "
-					 "alternate injection" },
+					 "an exit cuts the delivery of an event (alternate "
+					 "injection)" },
 };
 
 /* The fault that text begins with the name of; *when is what stands behind the equals sign. */
