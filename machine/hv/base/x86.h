@@ -34,6 +34,7 @@
 #define X86_MSR_TSC_AUX 0xc0000103u
 #define X86_MSR_VM_HSAVE_PA 0xc0010117u
 
+#define X86_VECTOR_DB 1u
 #define X86_VECTOR_NMI 2u
 #define X86_VECTOR_UD 6u
 #define X86_VECTOR_DF 8u

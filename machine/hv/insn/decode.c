@@ -202,6 +202,8 @@ struct insn insn_decode(const uint8_t *bytes, size_t size, bool long_mode)
 
 	if (p.opcode == 0xf4)
 		out.kind = INSN_HLT;
+	else if (p.opcode == 0xf1 && !p.lock)
+		out.kind = INSN_ICEBP;
 	else if (p.opcode == 0x0f)
 		decode_0f(&r, &p, long_mode, &out);
 	out.length = (unsigned int)r.pos;

@@ -30,6 +30,7 @@ enum insn_kind {
 	INSN_LMSW_REGISTER,
 	INSN_SMSW_REGISTER,
 	INSN_RMPQUERY,
+	INSN_ICEBP,
 	INSN_XSAVEC, /* these four with an operand in memory */
 	INSN_XSAVES,
 	INSN_XRSTOR,

@@ -14,6 +14,7 @@ void insn_undefined(struct vcpu *v);
 void insn_rmp(struct vcpu *v, const struct insn *insn);	    /* PVALIDATE, RMPADJUST, RMPQUERY */
 void insn_invlpgb(struct vcpu *v, const struct insn *insn); /* INVLPGB, TLBSYNC */
 void insn_xsave(struct vcpu *v, const struct insn *insn);   /* XSAVEC, XSAVES, XRSTORS, XRSTOR */
+void insn_icebp(struct vcpu *v, const struct insn *insn);   /* INT1, which QEMU 7.2 does not know */
 
 /* #GP intercept: XRSTOR of a compacted area, or the guest's own fault. */
 void insn_general_protection(struct vcpu *v);

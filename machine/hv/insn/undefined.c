@@ -10,7 +10,7 @@ static const struct {
 } unknown_to_qemu[] = {
 	{ INSN_PVALIDATE, insn_rmp },	{ INSN_RMPADJUST, insn_rmp },	{ INSN_RMPQUERY, insn_rmp },
 	{ INSN_INVLPGB, insn_invlpgb }, { INSN_TLBSYNC, insn_invlpgb }, { INSN_XSAVEC, insn_xsave },
-	{ INSN_XSAVES, insn_xsave },	{ INSN_XRSTORS, insn_xsave },
+	{ INSN_XSAVES, insn_xsave },	{ INSN_XRSTORS, insn_xsave },	{ INSN_ICEBP, insn_icebp },
 };
 
 void insn_undefined(struct vcpu *v)

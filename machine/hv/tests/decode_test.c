@@ -54,6 +54,9 @@ static const struct sample samples[] = {
 	{ { 0xf4 }, 1, true, INSN_HLT, 1, 0, 0 },
 	{ { 0xf3, 0xf4 }, 2, false, INSN_HLT, 2, 0, 0 },
 	{ { 0x90 }, 1, true, INSN_OTHER, 1, 0, 0 },
+	{ { 0xf1 }, 1, true, INSN_ICEBP, 1, 0, 0 },
+	{ { 0x66, 0xf1 }, 2, false, INSN_ICEBP, 2, 0, 0 },
+	{ { 0xf0, 0xf1 }, 2, true, INSN_OTHER, 2, 0, 0 },
 	/* 48 is no prefix outside 64-bit code. */
 	{ { 0x48, 0x0f, 0x32 }, 3, false, INSN_OTHER, 1, 0, 0 },
 };

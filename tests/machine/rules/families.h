@@ -9,7 +9,7 @@ extern const struct rule_family rmpadjust_4k, rmpadjust_4k_only, rmpadjust_2m, r
 extern const struct rule_family pvalidate_4k, pvalidate_4k_only, pvalidate_2m, pvalidate_2m_only;
 extern const struct rule_family stale_rights;
 extern const struct rule_family vc_64bit, vc_compat32, vc_compat16, vc_legacy32, vc_legacy16;
-extern const struct rule_family vc_svm, vc_level;
+extern const struct rule_family vc_svm, vc_level, vc_wide, vc_tables64, vc_tables32, vc_real;
 extern const struct rule_family vmsa_kept;
 extern const struct rule_family in_use;
 extern const struct rule_family creation;

@@ -39,6 +39,32 @@ note_eip:
 	rep
 	vmmcall
 	jmp .
+/* The same in real mode, for each vector: copied to VC_REAL_HANDLERS of VC_REAL_PAGE, where DS is. */
+#define REAL_RESULT 0x400
+	.code16
+	.globl vc_real_handlers, vc_real_handlers_end
+vc_real_handlers:
+	.set vector, 0
+	.rept 32
+	pushw $vector
+	.byte 0xe9
+	.word note_real - 1f
+1:
+	.set vector, vector + 1
+	.endr
+note_real:
+	popw %ax
+	movw %ax, REAL_RESULT
+	popw %ax
+	movw %ax, REAL_RESULT + 2
+	movl $MSR_GHCB, %ecx
+	movl $RUN_VMPL0, %eax
+	xorl %edx, %edx
+	wrmsr
+	rep
+	vmmcall
+	jmp .
+vc_real_handlers_end:
 	.code64
 
 	.section .bss
