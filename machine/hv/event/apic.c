@@ -9,6 +9,7 @@
 #define APIC_LVT_WRITABLE (APIC_LVT_MASKED | (7u << APIC_LVT_MODE_SHIFT) | 0xffu)
 #define APIC_LVT_LINT_EXTRA ((1u << 13) | (1u << 15)) /* polarity, trigger mode */
 #define APIC_ICR_WRITABLE 0xcdfffu
+#define APIC_ICR_RESERVED 0xfff32000u /* #GP in x2APIC mode (APM volume 2, 16.13), as KVM has it */
 #define APIC_VECTOR_FIRST_LEGAL 16u
 #define APIC_MSR_BASE 0x800u
 
@@ -433,6 +434,8 @@ bool apic_msr_write(struct apic *a, uint32_t msr, uint64_t value, uint64_t now,
 	if (!is_x2apic(a))
 		return false;
 	if (offset == APIC_REG_ICR) {
+		if (value & APIC_ICR_RESERVED)
+			return false;
 		apic_send_ipi(a, value & (0xffffffffull << 32 | APIC_ICR_WRITABLE), e);
 		return true;
 	}

@@ -231,6 +231,13 @@ static void test_x2apic(void **state)
 	assert_false(apic_is_destination(&a, 0xff, false));
 	assert_true(apic_is_destination(&a, 0xffffffff, false));
 	assert_true(apic_msr_write(&a, 0x80f, 0x1ff, 0, &e));
+	/* Reserved bits: APM volume 2, 16.13. */
+	assert_false(apic_msr_write(&a, 0x830, 0x500100040ull, 0, &e));
+	assert_false(apic_msr_write(&a, 0x830, 0x580000040ull, 0, &e));
+	assert_false(apic_msr_write(&a, 0x830, 0x500010040ull, 0, &e));
+	assert_false(apic_msr_write(&a, 0x830, 0x500020040ull, 0, &e));
+	assert_false(apic_msr_write(&a, 0x830, 0x500002040ull, 0, &e));
+	assert_false(e.ipi.valid);
 	assert_true(apic_msr_write(&a, 0x830, 0x500000040ull, 0, &e));
 	assert_true(e.ipi.valid);
 	assert_int_equal(e.ipi.destination, 5);

@@ -57,6 +57,11 @@ uint64_t rule_pvalidate(uint64_t gpa, uint64_t size, uint64_t validate)
 	return r.eax | (uint64_t)r.carry << 8;
 }
 
+uint32_t rule_cpuid(uint32_t leaf, unsigned int reg)
+{
+	return (uint32_t)(ghcb_msr_call((uint64_t)leaf << 32 | (uint64_t)reg << 30 | 0x004) >> 32);
+}
+
 void rule_outcome(uint64_t value)
 {
 	has_outcome = true;
@@ -131,6 +136,12 @@ static unsigned int find_second_cpu(unsigned int levels)
 	return NEED_CPU;
 }
 
+/* Linux, Documentation/virt/kvm/x86/cpuid.rst. */
+static bool has_kvm_clock(void)
+{
+	return rule_cpuid(0x40000000, 1) == 0x4b4d564b && (rule_cpuid(0x40000001, 0) >> 3 & 1);
+}
+
 /* What this host has is found by trying. */
 static void find_features(void)
 {
@@ -147,6 +158,8 @@ static void find_features(void)
 		host_has |= NEED_RESTRICTED;
 	if (features >> 9 & 1)
 		host_has |= NEED_ALTERNATE;
+	if (has_kvm_clock())
+		host_has |= NEED_KVM_CLOCK;
 	if (actor_try(flush, 0) == 0)
 		host_has |= NEED_INVLPGB;
 	if (large_page_renew() == 0 && rule_pvalidate(RULE_LARGE, 1, 1) == 0)
@@ -156,6 +169,7 @@ static void find_features(void)
 static const char *const need_names[] = {
 	"multiple VMPLs", "AP creation",	  "a second vCPU",	"RMP entries of 2 MiB",
 	"INVLPGB",	  "restricted injection", "a list of APIC ids", "alternate injection",
+	"KVM's clock",
 };
 
 static const char *const tag_names[] = { "cpu", "host", "firmware" };

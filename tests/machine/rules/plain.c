@@ -37,6 +37,7 @@ const struct rule_family *const rule_families[] = {
 	&messages_lower_3,
 	&doorbell_absent,
 	&creation,
+	&apic_ids,
 	NULL,
 };
 

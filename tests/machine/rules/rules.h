@@ -38,6 +38,7 @@ enum rule_tag { RULE_CPU, RULE_HOST, RULE_FIRMWARE };
 #define NEED_RESTRICTED (1u << 5) /* restricted injection in SEV_FEATURES and at the host */
 #define NEED_APIC_IDS (1u << 6)	  /* list of APIC ids (GHCB feature 4) */
 #define NEED_ALTERNATE (1u << 7)  /* alternate injection of a level (GHCB feature 9) */
+#define NEED_KVM_CLOCK (1u << 8)  /* KVM's clock, by CPUID */
 
 #define LEVEL(n) (1u << (n))
 #define LEVELS_LOWER (LEVEL(1) | LEVEL(2) | LEVEL(3))
@@ -98,6 +99,9 @@ struct ghcb_answer page_state_entry(uint64_t entry);
 
 /* How a rule that permits several outcomes ended: for who compares two hosts. */
 void rule_outcome(uint64_t outcome);
+
+/* A register of a CPUID leaf by the MSR protocol: 0 EAX, 1 EBX, 2 ECX, 3 EDX. */
+uint32_t rule_cpuid(uint32_t leaf, unsigned int reg);
 
 /* Turns the APIC of this vCPU on, in x2APIC mode; true when the host did it. */
 bool apic_start(void);
