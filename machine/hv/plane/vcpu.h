@@ -63,8 +63,8 @@ struct plane {
 	uint64_t sev_features;	  /* as in the VMSA that was loaded last */
 	uint64_t ghcb_msr;	  /* MSR C001_0130 as the guest sees it */
 	uint64_t ghcb_registered; /* page the guest registered, or PLANE_NOT_REGISTERED */
-	uint64_t kvm_wall_clock, kvm_system_time; /* MSRs of KVM's clock */
-	uint64_t doorbell_gpa;			  /* #HV doorbell page, 0 when none */
+	uint64_t kvm_system_time; /* MSR of KVM's clock */
+	uint64_t doorbell_gpa;	  /* #HV doorbell page, 0 when none */
 	/*
 	 * Alternate injection. The host knows of it what AP creation said: it gives the plane's
 	 * interrupts to VMPL0, and tells it by the vector of that plane, 0 when it is not to.

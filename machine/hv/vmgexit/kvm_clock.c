@@ -10,8 +10,6 @@
 #define MSR_WALL_CLOCK 0x4b564d00u
 #define MSR_SYSTEM_TIME 0x4b564d01u
 #define SYSTEM_TIME_ENABLED 1ull
-#define PLACE_ALIGNMENT 4u
-#define VERSION 2u /* an odd one would be an update under way */
 #define NANOSECONDS 1000000000ull
 #define FLAG_TSC_STABLE (1u << 0) /* the same for all vCPUs */
 
@@ -40,39 +38,60 @@ bool kvm_clock_has(uint32_t msr)
 
 uint64_t *kvm_clock_msr(struct plane *p, uint32_t msr)
 {
-	return msr == MSR_WALL_CLOCK ? &p->kvm_wall_clock : &p->kvm_system_time;
+	static uint64_t wall_clock; /* one for the whole VM */
+
+	return msr == MSR_WALL_CLOCK ? &wall_clock : &p->kvm_system_time;
+}
+
+/*
+ * A structure that begins with its version: odd while the rest changes, and KVM goes on from the one that it
+ * finds. To KVM the C-bit is an address bit like any other, beyond all RAM.
+ */
+static void write_versioned(uint64_t gpa, const void *structure, size_t size)
+{
+	const size_t version_size = sizeof(uint32_t);
+	uint32_t version;
+
+	if ((gpa & HV_C_BIT) || !guest_read_shared(gpa, &version, version_size))
+		return;
+	version = (version + 1) | 1;
+	(void)guest_write_shared(gpa, &version, version_size);
+	(void)guest_write_shared(gpa + version_size, (const uint8_t *)structure + version_size,
+				 size - version_size);
+	version++;
+	(void)guest_write_shared(gpa, &version, version_size);
 }
 
 static void write_wall_clock(uint64_t gpa)
 {
 	uint64_t start = hv_mailbox()->started_at;
 	struct wall_clock clock = {
-		.version = VERSION,
 		.seconds = (uint32_t)(start / NANOSECONDS),
 		.nanoseconds = (uint32_t)(start % NANOSECONDS),
 	};
 
-	(void)guest_write_shared(gpa, &clock, sizeof(clock));
+	if (gpa != 0) /* none */
+		write_versioned(gpa, &clock, sizeof(clock));
 }
 
 static void write_system_time(uint64_t gpa)
 {
 	uint64_t multiplier = lapic_nanoseconds_per_clock();
-	struct system_time time = { .version = VERSION, .flags = FLAG_TSC_STABLE };
+	struct system_time time = { .flags = FLAG_TSC_STABLE };
 
+	if (gpa % ABI_PAGE_SIZE + sizeof(time) > ABI_PAGE_SIZE)
+		return;
 	for (; multiplier >> 32; multiplier >>= 1)
 		time.shift++;
 	time.multiplier = (uint32_t)multiplier;
-	(void)guest_write_shared(gpa, &time, sizeof(time));
+	write_versioned(gpa, &time, sizeof(time));
 }
 
 void kvm_clock_write(struct plane *p, uint32_t msr, uint64_t value)
 {
-	uint64_t gpa = value & ~(uint64_t)(PLACE_ALIGNMENT - 1) & ~HV_C_BIT;
-
 	*kvm_clock_msr(p, msr) = value;
 	if (msr == MSR_WALL_CLOCK)
-		write_wall_clock(gpa);
+		write_wall_clock(value);
 	else if (value & SYSTEM_TIME_ENABLED)
-		write_system_time(gpa);
+		write_system_time(value & ~SYSTEM_TIME_ENABLED);
 }

@@ -16,12 +16,12 @@
 /* Whether it is one of the clock's MSRs, and the host has that clock. */
 bool kvm_clock_has(uint32_t msr);
 
-/* Where the value of such an MSR is kept. */
+/* Where the value of such an MSR is kept: that of the wall clock for the whole VM, the other for each plane. */
 uint64_t *kvm_clock_msr(struct plane *p, uint32_t msr);
 
 /*
- * A write to such an MSR. The time is written once: the TSC is the same for all and never stops. A place that is
- * not shared, or crosses a page, gets nothing.
+ * A write to such an MSR. The time is written once: the TSC is the same for all and never stops. As with KVM, any
+ * value is taken, and a place gets nothing that is not shared RAM; nor does system time that crosses a page.
  */
 void kvm_clock_write(struct plane *p, uint32_t msr, uint64_t value);
 

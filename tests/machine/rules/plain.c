@@ -38,6 +38,7 @@ const struct rule_family *const rule_families[] = {
 	&doorbell_absent,
 	&creation,
 	&apic_ids,
+	&kvm_clock,
 	NULL,
 };
 
