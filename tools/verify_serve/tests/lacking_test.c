@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A build without libcurl and libmicrohttpd: what needs them says so, in one line, and does nothing else. */
+/* Without libcurl and libmicrohttpd, in the build or on the computer: what needs them says so, in one line, and does nothing else. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -11,6 +11,7 @@
 
 #include "tools/certs/fetch.h"
 #include "tools/cmd.h"
+#include "tools/load_library.h"
 #include "tools/verify_serve/service.h"
 
 static char said[256];
@@ -54,11 +55,30 @@ static void test_client(void **state)
 	assert_string_equal(error.text, words);
 }
 
+static void test_library(void **state)
+{
+	size_t (*length)(const char *text) = NULL;
+	void *other = NULL;
+	const struct library_symbol good[] = { { "strlen", (void **)&length } },
+				    bad[] = { { "strlen", (void **)&length },
+					      { "no_such_function", &other } };
+	struct host_error error = { 0 };
+
+	(void)state;
+	assert_false(load_library("libnone.so.0", good, 1, &error));
+	assert_string_equal(error.text, "it needs libnone.so.0, which is not there");
+	assert_false(load_library("libc.so.6", bad, 2, &error));
+	assert_string_equal(error.text, "libc.so.6 has no no_such_function");
+	assert_true(load_library("libc.so.6", good, 1, &error));
+	assert_int_equal(length("four"), 4);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_server),
 		cmocka_unit_test(test_client),
+		cmocka_unit_test(test_library),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
