@@ -14,7 +14,7 @@ export LC_ALL := C.UTF-8
 .NOTPARALLEL:
 
 .PHONY: all bench tests demo check check-slow check-machine trial-kit check-attacks check-peers \
-	check-tpm-applications check-tpm-suites check-release deb dist guest guest7 install uninstall format clean \
+	check-tpm-applications check-tpm-suites check-release deb dist sbom guest guest7 install uninstall format clean \
 	setup-demo setup-check setup-release
 
 all: $(OUT)/build.ninja
@@ -102,10 +102,15 @@ deb:
 dist:
 	scripts/dist.sh
 
-# What CI has no time for, by hand and as root; a dated table of results in docs/release.md.
+# What the build consists of, as an SPDX document beside the archive of its sources.
+sbom: all
+	archive=$$(scripts/dist.sh) && out="$${archive%.tar.xz}.spdx.json" && \
+		scripts/sbom.py --programs $(OUT) --archive "$$archive" "$$out" && echo "$$out"
+
+# What CI has no time for, by hand and as root; each part adds its dated row to docs/release.md. PARTS="NAME..." runs some.
 check-release:
 	@scripts/setup-packages.sh build demo check package release
-	tests/release/release.py
+	tests/release/release.py $(PARTS) $(if $(SOURCES),--source $(SOURCES))
 
 setup-demo:
 	@scripts/setup-packages.sh build demo

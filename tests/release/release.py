@@ -2,14 +2,15 @@
 # SPDX-License-Identifier: MIT
 """What is tried before a release, for which CI has no time; by hand, as root.
 
-    release.py [--folder build/release] [--table docs/release.md] [PART]...
+    release.py [--folder build/release] [--table docs/release.md] [--source DIR] [PART]...
 
-Each part has its log in the folder. A run of all parts writes the table anew: the day, the commit, and how each
-part ended.
+Each part has its log in the folder, and adds a row to the table when it ends: the day, the commit, and how it
+ended. Without a name all parts run. --source is for the suites (docs/vtpm-serve.md).
 """
 
 import argparse
 import datetime
+import re
 import subprocess
 import sys
 import time
@@ -19,7 +20,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests/lib"))
 from results import Results  # noqa: E402
 
-# Name, what it shows, and the command; FOLDER is the part's own.
+# Name, what it shows, and the command; FOLDER is the part's own, SOURCE the folder of sources.
 PARTS = (
     ("debian-12", "packages built, installed, used and purged in clean systems of Debian 12",
      ("tests/release/in_chroot.py", "--suite", "bookworm", "FOLDER")),
@@ -27,50 +28,66 @@ PARTS = (
      ("tests/release/in_chroot.py", "--suite", "trixie", "FOLDER")),
     ("reproduce", "sources, packages and an image built twice are the same bytes",
      ("tests/release/reproduce.sh", "FOLDER")),
+    ("sbom", "the SPDX document is valid and complete", ("tests/release/sbom_test.py", "FOLDER")),
     ("applications", "applications with swtpm and with socle vtpm serve", ("make", "check-tpm-applications")),
+    ("suites", "test suites of others with both", ("make", "check-tpm-suites", "SOURCES=SOURCE")),
+    ("kill", "socle vtpm serve killed at every system call", ("tests/vtpm/state_test.py", "build/out/tools/socle",
+                                                             "profiles")),
+    ("firmware", "SeaBIOS and OVMF measure as with swtpm", ("tests/vtpm/firmware_test.py", "build/out/tools/socle",
+                                                           "profiles", "--ovmf")),
 )
+HEAD = """# Runs of make check-release
+
+The newest is the last. Each part adds its row when it ends (`tests/release/release.py`); a commit with `-dirty` had changes
+that were not committed. Seconds are of a computer that may have had other work.
+
+| day | commit | part | what it shows | result | counted | seconds |
+|---|---|---|---|---|---|---|
+"""
 
 
-def run_part(folder, name, command):
-    """Whether it passed, and its seconds."""
-    own = folder / name
+def run_part(folder, source, command):
+    """Whether it passed, its seconds, and what its log's last line of counts says."""
+    own = folder / "work"
     own.mkdir(parents=True, exist_ok=True)
+    words = [word.replace("=SOURCE", f"={source or ''}") for word in command]
     start = time.monotonic()
-    with open(folder / f"{name}.log", "w", encoding="utf-8") as log:
-        run = subprocess.run([str(own / "work") if word == "FOLDER" else word for word in command], cwd=ROOT,
+    path = folder / "log"
+    with open(path, "w", encoding="utf-8") as log:
+        run = subprocess.run([str(own) if word == "FOLDER" else word for word in words], cwd=ROOT,
                              stdout=log, stderr=subprocess.STDOUT, check=False)
-    return run.returncode == 0, round(time.monotonic() - start)
+    counts = re.findall(r"^.*: (\d+ passed, \d+ failed.*)$", path.read_text(errors="replace"), re.MULTILINE)
+    return run.returncode == 0, round(time.monotonic() - start), counts[-1] if counts else ""
 
 
-def write_table(path, rows):
-    commit = subprocess.run(["git", "-C", ROOT, "rev-parse", "--short", "HEAD"], capture_output=True, text=True,
-                            check=True).stdout.strip()
-    lines = ["# The last run of make check-release", "",
-             f"On {datetime.date.today()}, commit {commit}.", "", "| part | what it shows | result | seconds |",
-             "|---|---|---|---|"]
-    lines += [f"| {name} | {shows} | {'passed' if ok else 'failed'} | {seconds} |"
-              for name, shows, ok, seconds in rows]
-    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+def add_row(table, name, shows, ok, counts, seconds):
+    if not table.exists():
+        table.write_text(HEAD, encoding="utf-8")
+    commit = subprocess.run(["git", "-C", ROOT, "describe", "--always", "--dirty", "--exclude=*"], capture_output=True,
+                            text=True, check=True).stdout.strip()
+    with open(table, "a", encoding="utf-8") as out:
+        out.write(f"| {datetime.date.today()} | {commit} | {name} | {shows} | {'passed' if ok else 'failed'} | "
+                  f"{counts} | {seconds} |\n")
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
     parser.add_argument("--folder", type=Path, default=ROOT / "build/release")
     parser.add_argument("--table", type=Path, default=ROOT / "docs/release.md")
-    parser.add_argument("parts", nargs="*", help="these and no others; then no table is written")
+    parser.add_argument("--source", type=Path)
+    parser.add_argument("parts", nargs="*", help="these and no others")
     options = parser.parse_args()
     names = [name for name, _, _ in PARTS]
     if unknown := set(options.parts) - set(names):
         parser.error(f"no such part: {', '.join(sorted(unknown))}; there are {', '.join(names)}")
-    result, rows = Results("release"), []
+    result = Results("release")
     for name, shows, command in PARTS:
         if options.parts and name not in options.parts:
             continue
-        ok, seconds = run_part(options.folder.resolve(), name, command)
-        result(ok, f"{name}: {shows}", f"see {options.folder / name}.log")
-        rows.append((name, shows, ok, seconds))
-    if not options.parts:
-        write_table(options.table, rows)
+        folder = options.folder.resolve() / name
+        ok, seconds, counts = run_part(folder, options.source and options.source.resolve(), command)
+        result(ok, f"{name}: {shows}", f"see {folder / 'log'}")
+        add_row(options.table, name, shows, ok, counts, seconds)
     return result.finish()
 
 
