@@ -32,7 +32,7 @@ PARTS = (
     ("applications", "applications with swtpm and with socle vtpm serve", ("make", "check-tpm-applications")),
     ("suites", "test suites of others with both", ("make", "check-tpm-suites", "SOURCES=SOURCE")),
     ("kill", "socle vtpm serve killed at every system call", ("tests/vtpm/state_test.py", "build/out/tools/socle",
-                                                             "profiles")),
+                                                             "profiles", "--all")),
     ("firmware", "SeaBIOS and OVMF measure as with swtpm", ("tests/vtpm/firmware_test.py", "build/out/tools/socle",
                                                            "profiles", "--ovmf")),
 )
