@@ -23,7 +23,6 @@ bookworm)
 	second_compiler="clang-14 libclang-rt-14-dev clang-format-14 clang-tidy-14"
 	tcti_device=libtss2-tcti-device0
 	tcti_swtpm=libtss2-tcti-swtpm0
-	tcti_tabrmd=libtss2-tcti-tabrmd0
 	static_crypto=
 	;;
 trixie)
@@ -31,7 +30,6 @@ trixie)
 	second_compiler="clang libclang-rt-19-dev"
 	tcti_device=libtss2-tcti-device0t64
 	tcti_swtpm=libtss2-tcti-swtpm0t64
-	tcti_tabrmd=libtss2-tcti-tabrmd0t64
 	# This libcrypto is built with them, and the services link it statically.
 	static_crypto="zlib1g-dev libzstd-dev"
 	;;
@@ -40,7 +38,6 @@ forky)
 	second_compiler="clang-22 libclang-rt-22-dev"
 	tcti_device=libtss2-tcti-device0t64
 	tcti_swtpm=libtss2-tcti-swtpm0t64
-	tcti_tabrmd=libtss2-tcti-tabrmd0t64
 	static_crypto="zlib1g-dev libzstd-dev"
 	;;
 *) die "made for Debian 12 (bookworm), 13 (trixie) and 14 (forky); this is '$codename'" ;;
@@ -55,11 +52,11 @@ check="$second_compiler strace swtpm swtpm-tools ovmf $tcti_swtpm python3-crypto
 	groff-base zsh acpica-tools device-tree-compiler"
 
 applications="clevis-tpm2 clevis-luks cryptsetup-bin jose tpm2-openssl libtpm2-pkcs11-1 libtpm2-pkcs11-tools opensc
-	openssh-client tpm2-initramfs-tool tpm2-abrmd $tcti_tabrmd dbus socat jq xxd swtpm-tools libtss2-dev libclang-dev
+	openssh-client tpm2-initramfs-tool tpm2-abrmd libtss2-tcti-tabrmd0 dbus socat jq xxd swtpm-tools libtss2-dev libclang-dev
 	protobuf-compiler python3-venv python3-alembic python3-cffi python3-gpg python3-gnupg python3-jinja2
 	python3-jsonschema python3-lark python3-packaging python3-psutil python3-requests python3-sqlalchemy
 	python3-tornado python3-yaml python3-zmq"
-suites="tpm2-abrmd $tcti_tabrmd dbus autoconf automake libtool libtss2-dev libwolfssl-dev python3-tpm2-pytss python3-pytest python3-yaml xxd"
+suites="tpm2-abrmd libtss2-tcti-tabrmd0 dbus autoconf automake libtool libtss2-dev libwolfssl-dev python3-tpm2-pytss python3-pytest python3-yaml xxd"
 package="debhelper dh-dkms dpkg-dev fakeroot git lintian libzstd-dev zlib1g-dev"
 release="mmdebstrap reprotest faketime disorderfs"
 

@@ -33,8 +33,8 @@ PARTS = (
     ("suites", "test suites of others with both", ("make", "check-tpm-suites", "SOURCES=SOURCE")),
     ("kill", "socle vtpm serve killed at every system call", ("tests/vtpm/state_test.py", "build/out/tools/socle",
                                                              "profiles", "--all")),
-    ("firmware", "SeaBIOS and OVMF measure as with swtpm", ("tests/vtpm/firmware_test.py", "build/out/tools/socle",
-                                                           "profiles", "--ovmf")),
+    ("firmware", "SeaBIOS and OVMF measure as with swtpm", ("tests/vtpm/firmware_test.py", "--ovmf", "build/out/tools/socle",
+                                                           "profiles")),
 )
 HEAD = """# Runs of make check-release
 
