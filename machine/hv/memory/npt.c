@@ -5,6 +5,8 @@
 #include "machine/hv/memory/stale.h"
 #include "machine/hv/memory/tlb.h"
 
+#define NOBODY (~0u)
+
 static bool may(uint64_t page, unsigned int vmpl, unsigned int perms)
 {
 	return rmp_access(guest_rmp_table(), page, vmpl, perms) == RMP_DONE;
@@ -122,6 +124,21 @@ void npt_set_use(uint64_t gpa, enum code_use use)
 {
 	npt_view_set_use(gpa, use);
 	npt_sync(gpa, 1);
+}
+
+void npt_enter(unsigned int vcpu)
+{
+	static unsigned int first = NOBODY;
+	static bool parted;
+
+	if (first == NOBODY)
+		first = vcpu;
+	if (parted || vcpu == first)
+		return;
+	parted = true;
+	npt_view_part_uses();
+	stale_part_uses();
+	tlb_shootdown();
 }
 
 uint64_t npt_root(unsigned int vcpu, unsigned int vmpl, bool paging, bool *stale)

@@ -147,13 +147,32 @@ void npt_view_make(struct npt_view *view, uint64_t *leaves)
 	view->root_flat = new_root(view, view);
 }
 
+/* Pages of 2 MiB stay what they are: all of their leaf entries change alike. */
+static void forbid_execution(struct npt_view *view, uint64_t count)
+{
+	for (uint64_t table = 0; table * NPT_ENTRIES < count; table++)
+		if (view->level2[table] & NPT_LARGE)
+			view->level2[table] |= NPT_NO_EXECUTE;
+	npt_forbid_execution(view->leaves, count);
+}
+
+void npt_view_part_uses(void)
+{
+	uint64_t count = guest_rmp_table()->count;
+
+	memset(views.uses, CODE_WRITTEN, count);
+	forbid_execution(&views.shared, count);
+	for (unsigned int vmpl = 0; vmpl < SNP_VMPL_COUNT; vmpl++)
+		forbid_execution(&views.private[vmpl], count);
+}
+
 void npt_view_init(void)
 {
 	uint64_t count = guest_rmp_table()->count;
 	uint64_t leaf_pages = page_count(count * sizeof(uint64_t));
 
 	views.uses = page_take(page_count(count));
-	memset(views.uses, cpu_count() > 1 ? CODE_WRITTEN : CODE_BOTH, count);
+	memset(views.uses, CODE_BOTH, count);
 	link_leaves(&views.shared, page_take(leaf_pages));
 	for (unsigned int vmpl = 0; vmpl < SNP_VMPL_COUNT; vmpl++) {
 		npt_view_make(&views.private[vmpl], page_take(leaf_pages));

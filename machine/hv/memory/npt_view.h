@@ -58,6 +58,12 @@ void npt_expose(uint64_t gpa, bool table);
 /* The leaf entry for a page with these rights, as far as its use permits. */
 uint64_t npt_private_leaf(uint64_t page, uint8_t rights);
 
+/*
+ * From now on no page is open to writes and fetches at once, as all are at first: they become CODE_WRITTEN, with
+ * their leaf entries.
+ */
+void npt_view_part_uses(void);
+
 /* What a page of guest RAM is open to, in all views; the leaf entries do not change with it. */
 enum code_use npt_use(uint64_t gpa);
 void npt_view_set_use(uint64_t gpa, enum code_use use);
@@ -73,6 +79,14 @@ bool npt_view_set_leaves(uint64_t page, bool hidden);
  * of use: makes one entry of 2 MiB of 512 that say the same, and 512 of it again where they do not.
  */
 void npt_view_fold(uint64_t page, uint64_t count);
+
+/* Takes the right to execute from count leaf entries. */
+static inline void npt_forbid_execution(uint64_t *leaves, uint64_t count)
+{
+	for (uint64_t i = 0; i < count; i++)
+		if (leaves[i] & NPT_PRESENT)
+			leaves[i] |= NPT_NO_EXECUTE;
+}
 
 /* Writes a leaf entry. Returns whether a right was lost. */
 static inline bool npt_set_leaf(uint64_t *leaf, uint64_t value)

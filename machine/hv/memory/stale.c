@@ -140,6 +140,13 @@ bool stale_set_leaves(uint64_t page)
 	return lost;
 }
 
+void stale_part_uses(void)
+{
+	for (unsigned int i = 0; used && i < TABLES; i++)
+		if (tables[i].leaves)
+			npt_forbid_execution(tables[i].leaves, NPT_ENTRIES);
+}
+
 void stale_settle(uint64_t page, uint64_t count)
 {
 	for (unsigned int i = 0; used && i < TABLES; i++) {

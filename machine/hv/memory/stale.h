@@ -40,6 +40,9 @@ void stale_change(unsigned int vmpl, uint64_t page, uint8_t rights, bool keep);
  */
 bool stale_set_leaves(uint64_t page);
 
+/* npt_view_part_uses() for the leaf entries kept here. */
+void stale_part_uses(void);
+
 /* Ends copies around count pages from page that keep nothing any more. */
 void stale_settle(uint64_t page, uint64_t count);
 

@@ -139,6 +139,7 @@ static void enter(struct vcpu *v)
 {
 	struct plane *p = vcpu_plane(v);
 
+	npt_enter(v->id);
 	choose_view(v, p);
 	if (tlb_enter(v->id, p->cpu_vmpl))
 		p->vmcb->tlb_control = VMCB_TLB_FLUSH_ALL;

@@ -134,9 +134,19 @@ static void test_all_with_less(void **state)
 static void test_use(void **state)
 {
 	(void)state;
-	start(2); /* no page is open to writes and fetches at once */
+	start(2);
+	assert_false(entry(0, TABLE) & NO_EXECUTE);
+	set(1, PAGE, NPT_MAY_READ | NPT_MAY_WRITE);
+	npt_view_part_uses();
+	/* No page is open to writes and fetches at once. */
 	assert_true(is_large(0));
-	assert_true(entry(0, TABLE) & NO_EXECUTE);
+	for (unsigned int vmpl = 0; vmpl < SNP_VMPL_COUNT; vmpl++) {
+		assert_true(vmpl == 1 || (entry(vmpl, TABLE) & NO_EXECUTE));
+		for (uint64_t page = FIRST; page < FIRST + NPT_ENTRIES; page++)
+			assert_true(npt_private_view(vmpl)->leaves[page] & NO_EXECUTE);
+	}
+	assert_int_equal(npt_private_view(0)->leaves[0xa0], 0); /* no RAM */
+	assert_int_equal(npt_use((uint64_t)PAGE << ABI_PAGE_SHIFT), CODE_WRITTEN);
 	npt_view_set_use((uint64_t)PAGE << ABI_PAGE_SHIFT, CODE_EXECUTED);
 	set(0, PAGE, ALL);
 	assert_false(is_large(0));

@@ -270,6 +270,18 @@ static void test_bounded(void **state)
 	expect(1, 2, 2 * NPT_ENTRIES, ALL);
 }
 
+/* Where pages stop being open to writes and fetches at once, that holds for what is kept, too. */
+static void test_parted(void **state)
+{
+	(void)state;
+	guest_sets(2, PAGE, NPT_MAY_READ);
+	assert_true(host_sets(2, PAGE + 1, 0));
+	stale_part_uses();
+	expect(0, 2, PAGE, NPT_MAY_READ | NPT_MAY_WRITE);
+	expect(1, 2, PAGE + 2, NPT_MAY_READ | NPT_MAY_WRITE);
+	expect(0, 2, PAGE + 1, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -281,6 +293,7 @@ int main(void)
 		cmocka_unit_test_setup(test_broadcast, set_up),
 		cmocka_unit_test_setup(test_lost_after_broadcast, set_up),
 		cmocka_unit_test_setup(test_bounded, set_up),
+		cmocka_unit_test_setup(test_parted, set_up),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
