@@ -25,8 +25,11 @@
  * it is not true, the VM ends before the guest's first instruction.
  */
 #define SOCLE_FEATURE_PREEMPTS (1ull << 2)
-#define SOCLE_FEATURES_KNOWN \
-	(SOCLE_FEATURE_DEBUG_CONSOLE | SOCLE_FEATURE_HOST_CHANNEL | SOCLE_FEATURE_PREEMPTS)
+/* The guest's APIC is Socle's: alternate injection, and the APIC protocol. */
+#define SOCLE_FEATURE_GUEST_APIC (1ull << 3)
+#define SOCLE_FEATURES_KNOWN                                                                 \
+	(SOCLE_FEATURE_DEBUG_CONSOLE | SOCLE_FEATURE_HOST_CHANNEL | SOCLE_FEATURE_PREEMPTS | \
+	 SOCLE_FEATURE_GUEST_APIC)
 
 /* allow_missing: what the processor may lack. Without it in CPUID there is no start. */
 #define SOCLE_MISSING_SMEP (1ull << 0)

@@ -83,6 +83,13 @@ enum svsm_apic_register {
 	SVSM_APIC_SELF_IPI = 0x83f,
 };
 
+/* SVSM_APIC_CONFIGURE: RCX. */
+enum svsm_apic_configure {
+	SVSM_APIC_CONFIGURE_QUERY = 0,
+	SVSM_APIC_CONFIGURE_DEREGISTER = 1,
+	SVSM_APIC_CONFIGURE_REGISTER = 2,
+};
+
 /* SVSM_APIC_CONFIGURE_VECTOR: RCX. */
 #define SVSM_APIC_VECTOR_MASK 0xffull
 #define SVSM_APIC_VECTOR_ALLOW (1ull << 8)
@@ -102,6 +109,9 @@ enum svsm_apic_register {
 #define SVSM_ERR_CREATE_VCPU_NOT_FLUSHED (SVSM_ERR_PROTOCOL_BASE + 0x20u)
 /* SVSM_CORE_DELETE_VCPU: the vCPU is running. */
 #define SVSM_ERR_DELETE_VCPU_IN_USE (SVSM_ERR_PROTOCOL_BASE + 0x03u)
+
+/* SVSM_APIC_CONFIGURE: the last registration is gone. */
+#define SVSM_ERR_APIC_CANNOT_REGISTER SVSM_ERR_PROTOCOL_BASE
 
 /*
  * Attestation and vTPM: the service could not do its work; the host keeps the AMD-SP busy. The

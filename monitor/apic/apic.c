@@ -61,13 +61,14 @@ static int highest(const uint32_t *map)
 	return -1;
 }
 
-static unsigned int count(const uint32_t *map)
+/* Whether n, which is in the map, is all that is. */
+static bool is_only(const uint32_t *map, unsigned int n)
 {
-	unsigned int n = 0;
-
-	for (unsigned int i = 0; i < APIC_WORDS; i++)
-		n += (unsigned int)__builtin_popcount(map[i]);
-	return n;
+	for (unsigned int i = 0; i < APIC_WORDS; i++) {
+		if (map[i] != (i == n / 32 ? 1u << n % 32 : 0))
+			return false;
+	}
+	return true;
 }
 
 static uint32_t logical_id(uint32_t id)
@@ -153,7 +154,7 @@ bool apic_offer_lazy(struct apic *a)
 {
 	int vector = highest(a->isr);
 
-	a->lazy = count(a->isr) == 1 && highest(a->irr) < 0 &&
+	a->lazy = vector >= 0 && is_only(a->isr, (unsigned int)vector) && highest(a->irr) < 0 &&
 		  !has(a->host_eoi, (unsigned int)vector);
 	return a->lazy;
 }

@@ -17,6 +17,7 @@
 #include "monitor/base/addr.h"
 
 struct cpu;
+struct ghcb_doorbell_vmpl;
 struct page_owner;
 struct socle_params;
 
@@ -161,6 +162,28 @@ unsigned int arch_cpu_index(void);
 uint64_t arch_sev_features(void);
 uint64_t arch_guest_sev_features(void);
 
+/*
+ * Whether VMSAs of the guest are to have alternate injection from now on: part of
+ * arch_guest_sev_features().
+ */
+void arch_guest_alternate(bool on);
+
+/*
+ * The descriptor of GUEST_VMPL in this vCPU's doorbell page, shared memory of the host's, and the
+ * same when the host says that there is something new in it, else NULL. That is taken then.
+ */
+struct ghcb_doorbell_vmpl *arch_guest_descriptor(void);
+struct ghcb_doorbell_vmpl *arch_guest_interrupts(void);
+
+/*
+ * What the guest's APIC asks of the host for this vCPU, and of another one: that its VMPL0 be
+ * interrupted; that a level-triggered interrupt has ended; that the APIC be the host's from now on. A
+ * host that refuses has the guest wait for ever, which it can without refusing.
+ */
+void arch_kick(unsigned int cpu);
+void arch_specific_eoi(uint8_t vector);
+void arch_alternate_end(uint8_t tpr, bool shadow, bool interrupts);
+
 /* One character of the monitor's log. */
 void arch_log_putc(char c);
 
@@ -219,6 +242,12 @@ bool arch_timer_init(void);
  * which asks for another attempt.
  */
 void arch_timer_arm(struct cpu *cpu, uint64_t deadline_ns, uint64_t period_ns);
+
+/*
+ * Has the host tell this vCPU's VMPL0 by an event what it has for GUEST_VMPL. False when it refuses.
+ * After arch_timer_init(), which turns the APIC on.
+ */
+bool arch_guest_interrupts_init(void);
 
 /* No more of them, if the timer was armed. When the host refuses, the next call tries again. */
 void arch_timer_stop(struct cpu *cpu);

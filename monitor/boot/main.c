@@ -2,6 +2,7 @@
 /* The order in which the monitor comes to life, on the first vCPU. */
 #include "abi/ghcb.h"
 #include "abi/params.h"
+#include "monitor/apic/guest.h"
 #include "monitor/arch/arch.h"
 #include "monitor/base/die.h"
 #include "monitor/base/direct.h"
@@ -123,6 +124,22 @@ static void check_host(unsigned int cpu_count)
 		   have, features);
 }
 
+/* The host has to know alternate injection, and to tell us what it has for the guest. */
+static void start_guest_apic(const struct socle_params *params)
+{
+	uint64_t have;
+
+	if (!(params->features & SOCLE_FEATURE_GUEST_APIC))
+		return;
+	(void)arch_host_suffices(&have);
+	if (!(have & GHCB_HV_FEATURE_EXTENDED_INTERRUPTS))
+		die(DIE_UNSUPPORTED, "the host lacks alternate injection, which this image needs");
+	arch_guest_alternate(true);
+	guest_apic_init(params->cpu_count);
+	if (!arch_guest_interrupts_init())
+		die(DIE_HOST, "the host does not tell of the guest's interrupts");
+}
+
 static void log_memory(void)
 {
 	size_t free_pages, all_pages;
@@ -160,6 +177,7 @@ static _Noreturn void boot_on_own_stack(void)
 		die(DIE_UNSUPPORTED, "the host has no APIC timer for VMPL0");
 	cpu->online = true;
 
+	start_guest_apic(params);
 	boot_start_others(params->cpu_count, &monitor_pages);
 	svsm_vtpm_init();
 	services_start(params);

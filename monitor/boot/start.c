@@ -6,6 +6,7 @@
 #include "monitor/boot/start.h"
 
 #include "core/snp/vmsa.h"
+#include "monitor/apic/guest.h"
 #include "monitor/arch/arch.h"
 #include "monitor/base/die.h"
 #include "monitor/base/direct.h"
@@ -30,6 +31,8 @@ static _Noreturn void ap_main(void)
 		die(DIE_HOST, "a vCPU got no GHCB or doorbell page");
 	if (!arch_timer_init())
 		die(DIE_UNSUPPORTED, "the host has no APIC timer for VMPL0 of a vCPU");
+	if (guest_apic_wanted() && !arch_guest_interrupts_init())
+		die(DIE_HOST, "the host does not tell of the guest's interrupts");
 	__atomic_store_n(&cpu->online, true, __ATOMIC_RELEASE);
 	run_loop();
 }

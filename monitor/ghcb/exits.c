@@ -165,6 +165,31 @@ bool ghcb_set_doorbell(gpa_t page)
 	return leave(begin(), GHCB_EXIT_HV_DOORBELL, GHCB_DOORBELL_SET, page.raw);
 }
 
+bool ghcb_send_ipi(uint64_t icr)
+{
+	return leave(begin(), GHCB_EXIT_HV_IPI, icr, 0);
+}
+
+bool ghcb_configure_int_inj(uint8_t vector)
+{
+	return leave(begin(), GHCB_EXIT_CONFIGURE_INT_INJ, vector, 0);
+}
+
+bool ghcb_specific_eoi(unsigned int vmpl, uint8_t vector)
+{
+	return leave(begin(), GHCB_EXIT_SPECIFIC_EOI,
+		     (uint64_t)vmpl << GHCB_INT_INJ_VMPL_SHIFT | vector, 0);
+}
+
+bool ghcb_disable_alt_inj(unsigned int vmpl, uint8_t tpr, bool shadow, bool interrupts)
+{
+	uint64_t info = (uint64_t)vmpl << GHCB_INT_INJ_VMPL_SHIFT |
+			(uint64_t)tpr << GHCB_INT_INJ_TPR_SHIFT |
+			(shadow ? GHCB_INT_INJ_SHADOW : 0) | (interrupts ? GHCB_INT_INJ_IF : 0);
+
+	return leave(begin(), GHCB_EXIT_DISABLE_ALT_INJ, info, 0);
+}
+
 enum arch_run arch_run_vmpl(unsigned int vmpl)
 {
 	struct ghcb *ghcb = begin();

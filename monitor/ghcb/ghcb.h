@@ -51,6 +51,16 @@ bool ghcb_msr_write(uint32_t msr, uint64_t value);
 /* Tells the host this vCPU's doorbell page. */
 bool ghcb_set_doorbell(gpa_t page);
 
+/*
+ * Alternate injection and IPIs. Each is false when the host refused: an IPI by an x2APIC's ICR; the
+ * vector that tells of less privileged VMPLs; the end of a level-triggered interrupt, and of
+ * alternate injection, of a VMPL.
+ */
+bool ghcb_send_ipi(uint64_t icr);
+bool ghcb_configure_int_inj(uint8_t vector);
+bool ghcb_specific_eoi(unsigned int vmpl, uint8_t vector);
+bool ghcb_disable_alt_inj(unsigned int vmpl, uint8_t tpr, bool shadow, bool interrupts);
+
 /* A guest request; pages are shared. certificates.raw 0: none. Returns SW_EXITINFO2. */
 uint64_t ghcb_guest_request(gpa_t request, gpa_t response, gpa_t certificates, uint64_t *pages);
 

@@ -3,6 +3,8 @@
 
 #include <stddef.h>
 
+#include "monitor/apic/guest.h"
+#include "monitor/arch/arch.h"
 #include "monitor/service/service.h"
 
 /* Every call of Socle. What is not here does not exist, and QUERY_PROTOCOL says so. */
@@ -20,6 +22,11 @@ static const struct svsm_table_entry table[] = {
 	{ SVSM_PROTOCOL_ATTEST, SVSM_ATTEST_SINGLE_SERVICE_EX, 2, svsm_attest_single_service_ex },
 	{ SVSM_PROTOCOL_VTPM, SVSM_VTPM_QUERY, 1, svsm_vtpm_query },
 	{ SVSM_PROTOCOL_VTPM, SVSM_VTPM_CMD, 1, svsm_vtpm_cmd },
+	{ SVSM_PROTOCOL_APIC, SVSM_APIC_QUERY_FEATURES, 1, svsm_apic_query_features },
+	{ SVSM_PROTOCOL_APIC, SVSM_APIC_CONFIGURE, 1, svsm_apic_configure },
+	{ SVSM_PROTOCOL_APIC, SVSM_APIC_READ_REGISTER, 1, svsm_apic_read_register },
+	{ SVSM_PROTOCOL_APIC, SVSM_APIC_WRITE_REGISTER, 1, svsm_apic_write_register },
+	{ SVSM_PROTOCOL_APIC, SVSM_APIC_CONFIGURE_VECTOR, 1, svsm_apic_configure_vector },
 };
 #define TABLE_SIZE (sizeof(table) / sizeof(table[0]))
 
@@ -33,8 +40,16 @@ static uint32_t call_of(uint64_t rax)
 	return (uint32_t)rax;
 }
 
+/* False for a protocol that this image, or this vCPU, does not have whatever the table says. */
+static bool here(uint32_t protocol)
+{
+	return protocol != SVSM_PROTOCOL_APIC || guest_apic_emulated(arch_cpu_index());
+}
+
 static const struct svsm_table_entry *find(uint64_t rax)
 {
+	if (!here(protocol_of(rax)))
+		return NULL;
 	for (size_t i = 0; i < TABLE_SIZE; i++) {
 		if (table[i].protocol == protocol_of(rax) && table[i].call == call_of(rax))
 			return &table[i];
@@ -71,7 +86,7 @@ static bool served(uint32_t protocol)
 
 bool svsm_protocol_versions(uint32_t protocol, uint32_t *min, uint32_t *max)
 {
-	return table_versions(protocol, min, max) && served(protocol);
+	return here(protocol) && table_versions(protocol, min, max) && served(protocol);
 }
 
 bool svsm_call_exists(uint64_t rax)
@@ -83,7 +98,7 @@ static uint32_t unknown_call(uint64_t rax)
 {
 	uint32_t min, max;
 
-	if (table_versions(protocol_of(rax), &min, &max))
+	if (here(protocol_of(rax)) && table_versions(protocol_of(rax), &min, &max))
 		return SVSM_ERR_UNSUPPORTED_CALL;
 	return SVSM_ERR_UNSUPPORTED_PROTOCOL;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* SVSM_CORE_CREATE_VCPU and SVSM_CORE_DELETE_VCPU (58019, sections 6.3 and 6.4). */
+#include "monitor/apic/guest.h"
 #include "monitor/arch/arch.h"
 #include "monitor/mem/guest_pages.h"
 #include "monitor/protocol/protocol.h"
@@ -107,6 +108,7 @@ static uint32_t commit_create(const struct new_vcpu *new)
 	}
 	result = make_vmsa(new->vmsa);
 	if (result == SVSM_SUCCESS) {
+		guest_apic_start(new->cpu);
 		registry_commit(new->vmsa);
 		return result;
 	}

@@ -3,6 +3,7 @@
 
 #include <stddef.h>
 
+#include "monitor/apic/guest.h"
 #include "monitor/arch/arch.h"
 #include "monitor/log/log.h"
 #include "monitor/protocol/protocol.h"
@@ -61,7 +62,7 @@ static bool stop(gpa_t vmsa, bool *stopped)
 	return true;
 }
 
-static enum outcome answer(unsigned int cpu, const struct registry_vcpu *vcpu, uint8_t pending)
+static enum outcome answer(unsigned int cpu, struct registry_vcpu *vcpu, uint8_t pending)
 {
 	struct svsm_call call = {
 		.caller = { .cpu = cpu, .vmpl = GUEST_VMPL, .vmsa = vcpu->vmsa, .caa = vcpu->caa },
@@ -70,6 +71,7 @@ static enum outcome answer(unsigned int cpu, const struct registry_vcpu *vcpu, u
 	if (!take_registers(vcpu->vmsa, &call))
 		return OUTCOME_GONE;
 	svsm_dispatch(&call, pending);
+	vcpu->caa = call.caller.caa; /* it may have asked for another one */
 	if (call.caller_deleted)
 		return OUTCOME_DELETED;
 	return put_results(vcpu->vmsa, &call) ? OUTCOME_GO_ON : OUTCOME_GONE;
@@ -79,8 +81,7 @@ static enum outcome answer(unsigned int cpu, const struct registry_vcpu *vcpu, u
  * The VMSA has stopped. The exit code and call_pending say whether it is a call, and only they; while
  * it may have been an event that brought us here, RAX has to agree.
  */
-static enum outcome serve_stopped(unsigned int cpu, const struct registry_vcpu *vcpu,
-				  bool interrupted)
+static enum outcome serve_stopped(unsigned int cpu, struct registry_vcpu *vcpu, bool interrupted)
 {
 	uint64_t exit_code, rax;
 	uint8_t pending;
@@ -98,7 +99,20 @@ static enum outcome serve_stopped(unsigned int cpu, const struct registry_vcpu *
 	return readable && pending ? answer(cpu, vcpu, pending) : OUTCOME_GO_ON;
 }
 
-static enum outcome serve(unsigned int cpu, const struct registry_vcpu *vcpu, bool interrupted)
+/* The same, with nothing handed to the vCPU by its APIC meanwhile. */
+static enum outcome serve_apic(unsigned int cpu, struct registry_vcpu *vcpu, bool interrupted)
+{
+	enum outcome outcome;
+
+	if (!guest_apic_withdraw(cpu, vcpu))
+		return OUTCOME_GONE;
+	outcome = serve_stopped(cpu, vcpu, interrupted);
+	if (outcome == OUTCOME_GO_ON && !guest_apic_present(cpu, vcpu))
+		return OUTCOME_GONE;
+	return outcome;
+}
+
+static enum outcome serve(unsigned int cpu, struct registry_vcpu *vcpu, bool interrupted)
 {
 	enum outcome outcome = OUTCOME_GO_ON;
 	bool stopped, was;
@@ -106,7 +120,7 @@ static enum outcome serve(unsigned int cpu, const struct registry_vcpu *vcpu, bo
 	if (!stop(vcpu->vmsa, &stopped))
 		return OUTCOME_GONE;
 	if (stopped)
-		outcome = serve_stopped(cpu, vcpu, interrupted);
+		outcome = serve_apic(cpu, vcpu, interrupted);
 	if (outcome == OUTCOME_GO_ON && !arch_vmsa_set_runnable(vcpu->vmsa, true, &was))
 		return OUTCOME_GONE;
 	return outcome;

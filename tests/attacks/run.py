@@ -103,7 +103,12 @@ def rewritten(step, held):
     return Run("rewritten", 4, 4, ("--hold", str(step)), held=held)
 
 
+GUEST_APIC = ("--guest-apic",)
 RUNS = [
+    Run("apic", 1, 20, STRICT, image=GUEST_APIC),
+    Run("apic", 2, 26, STRICT, image=GUEST_APIC),
+    Run("apic", 4, 26, STRICT, image=GUEST_APIC),
+    Run("apic", 2, 26, (*STRICT, "--fault", "cut-delivery=/3"), image=GUEST_APIC),
     Run("calls", 1, 18),
     Run("calls", 2, 18),
     Run("calls", 4, 18),

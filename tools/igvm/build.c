@@ -48,7 +48,7 @@ struct archive_inputs {
 struct request {
 	const char *output;
 	const char *monitor, *bare; /* one of them, or plain_linux */
-	bool plain_linux;
+	bool plain_linux, guest_apic;
 	const char *kernel_path, *initrd_path, *cmdline;
 	const char *bare_guest_path;
 	struct archive_inputs inputs;
@@ -171,6 +171,8 @@ static const struct option_row socle_rows[] = {
 	OPTION(struct request, allow_missing, "allow-missing", READ, "FEATURE",
 	       "start where the CPU has no smep, smap, umip, aes, pclmulqdq or rdrand; once each",
 	       .repeats = true, .read = read_feature, OPTION_WORDS(cpu_features, .name)),
+	OPTION(struct request, guest_apic, "guest-apic", FLAG, NULL,
+	       "the guest's APIC is Socle's, for guests that know the APIC protocol"),
 	OPTION(struct request, bare_guest_path, "guest-bare", FILE, "ELF",
 	       "a guest that starts in 64-bit mode at its entry point; RSI points to Linux's "
 	       "struct cc_blob_sev_info"),
@@ -275,6 +277,7 @@ static bool build_socle(const struct request *r, struct work *w, struct host_err
 					 .host_channel_port = (uint16_t)r->host_channel,
 					 .debug_console_port = (uint16_t)r->debug_console,
 					 .preempts = preempts(r),
+					 .guest_apic = r->guest_apic,
 					 .allow_missing = r->allow_missing,
 					 .sev_features = SOCLE_FEATURES &
 							 host_of(r)->sev_features };

@@ -163,6 +163,8 @@ static void print_params(const struct socle_params *p)
 	printf("  %-16s %s\n", "VMPL0's events",
 	       p->features & SOCLE_FEATURE_PREEMPTS ? "reach it while the guest runs"
 						    : "wait until it runs");
+	if (p->features & SOCLE_FEATURE_GUEST_APIC)
+		printf("  %-16s Socle's\n", "guest's APIC");
 	for (size_t i = 0; i < CPU_FEATURES; i++) {
 		if (p->allow_missing & cpu_features[i].flag)
 			printf("  %-16s %s\n", "may be missing", cpu_features[i].name);

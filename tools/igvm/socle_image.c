@@ -287,6 +287,8 @@ static void fill_params(struct layout *l)
 		p->features |= SOCLE_FEATURE_DEBUG_CONSOLE;
 	if (o->preempts)
 		p->features |= SOCLE_FEATURE_PREEMPTS;
+	if (o->guest_apic)
+		p->features |= SOCLE_FEATURE_GUEST_APIC;
 	p->allow_missing = o->allow_missing;
 	p->ram_count = l->plan.ram_count;
 	memcpy(p->ram, l->plan.ram, l->plan.ram_count * sizeof(p->ram[0]));

@@ -25,6 +25,7 @@ struct socle_image_options {
 	uint16_t host_channel_port;  /* or SOCLE_IMAGE_NO_PORT */
 	uint16_t debug_console_port; /* or SOCLE_IMAGE_NO_PORT */
 	bool preempts;		     /* the host does (SOCLE_FEATURE_PREEMPTS) */
+	bool guest_apic;	     /* SOCLE_FEATURE_GUEST_APIC */
 	uint64_t allow_missing;	     /* SOCLE_MISSING_* */
 	uint64_t sev_features;	     /* of the VMSA */
 };

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "monitor/arch/arch.h"
+#include "monitor/base/limits.h"
 
 struct scripted_failure {
 	unsigned int countdown; /* 0: none */
@@ -22,6 +23,10 @@ static struct {
 	struct model_event journal[MODEL_JOURNAL_MAX];
 	size_t journal_count;
 	uint64_t clock;
+	bool alternate;
+	struct ghcb_doorbell_vmpl descriptors[MONITOR_CPUS_MAX];
+	unsigned int kicks[MONITOR_CPUS_MAX], eois[256];
+	struct model_alternate_end ended;
 } model;
 
 static uint8_t memory[MODEL_SIZE] __attribute__((aligned(ABI_PAGE_SIZE)));
@@ -325,7 +330,52 @@ unsigned int arch_cpu_index(void)
 
 uint64_t arch_guest_sev_features(void)
 {
-	return MODEL_SEV_FEATURES;
+	return MODEL_SEV_FEATURES | (model.alternate ? SNP_FEATURE_ALTERNATE_INJECTION : 0);
+}
+
+void arch_guest_alternate(bool on)
+{
+	model.alternate = on;
+}
+
+struct ghcb_doorbell_vmpl *arch_guest_descriptor(void)
+{
+	return &model.descriptors[model.cpu];
+}
+
+struct ghcb_doorbell_vmpl *arch_guest_interrupts(void)
+{
+	return &model.descriptors[model.cpu];
+}
+
+unsigned int model_kicks(unsigned int cpu)
+{
+	return model.kicks[cpu];
+}
+
+unsigned int model_eois(uint8_t vector)
+{
+	return model.eois[vector];
+}
+
+struct model_alternate_end model_alternate_ended(void)
+{
+	return model.ended;
+}
+
+void arch_kick(unsigned int cpu)
+{
+	model.kicks[cpu]++;
+}
+
+void arch_specific_eoi(uint8_t vector)
+{
+	model.eois[vector]++;
+}
+
+void arch_alternate_end(uint8_t tpr, bool shadow, bool interrupts)
+{
+	model.ended = (struct model_alternate_end){ true, tpr, shadow, interrupts };
 }
 
 void arch_log_putc(char c)

@@ -13,6 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "abi/ghcb.h"
 #include "core/snp/rmp.h"
 #include "monitor/base/addr.h"
 
@@ -75,6 +76,16 @@ struct rmp *model_rmp(void);
 /* The host takes pages away, and gives others of unknown content. */
 void model_host_unassign(gpa_t page, uint64_t pages);
 void model_host_assign(gpa_t page, uint64_t pages);
+
+/* What the guest's APIC has asked of the host: how often for that vCPU, for that vector; and its end. */
+unsigned int model_kicks(unsigned int cpu);
+unsigned int model_eois(uint8_t vector);
+struct model_alternate_end {
+	bool ended;
+	uint8_t tpr;
+	bool shadow, interrupts;
+};
+struct model_alternate_end model_alternate_ended(void);
 
 /* Whether a vCPU of vmpl has all rights in perms (RMP_PERM_*) on the page now. */
 bool model_allows(gpa_t page, unsigned int vmpl, unsigned int perms);

@@ -12,6 +12,7 @@
 
 #include <cmocka.h>
 
+#include "monitor/apic/guest.h"
 #include "monitor/arch/arch.h"
 #include "monitor/base/die.h"
 #include "monitor/base/direct.h"
@@ -246,6 +247,23 @@ bool arch_clock_init(void)
 	return part("clock");
 }
 
+void arch_guest_alternate(bool on)
+{
+	assert_true(on);
+	part("alternate");
+}
+
+void guest_apic_init(uint32_t cpu_count)
+{
+	assert_int_equal(cpu_count, params.cpu_count);
+	part("apic");
+}
+
+bool arch_guest_interrupts_init(void)
+{
+	return part("told");
+}
+
 void boot_start_others(unsigned int count, struct page_owner *owner)
 {
 	assert_int_equal(count, params.cpu_count);
@@ -420,6 +438,24 @@ static void a_host_without_what_an_svsm_needs_ends_the_start(void **state)
 	assert_int_equal(boot(), 5);
 }
 
+/* GHCB feature 9; before another vCPU starts, whose own part it is, too. */
+static void the_guests_apic_is_for_those_who_ask(void **state)
+{
+	(void)state;
+	params.features |= 4;
+	host_features = 0x227;
+	assert_int_equal(boot(), 0);
+	assert_non_null(strstr(order, "clock alternate apic told others "));
+	failing = "told";
+	assert_int_equal(boot(), 5);
+	failing = NULL;
+	host_features = 0x27;
+	assert_int_equal(boot(), 7);
+	assert_string_equal(last_words,
+			    "the host lacks alternate injection, which this image needs");
+	assert_null(strstr(order, "alternate"));
+}
+
 /* SEV_FEATURES: SNP is bit 0 of them, restricted injection 3. */
 static void a_vm_that_is_none_of_ours_ends_the_start(void **state)
 {
@@ -520,6 +556,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(what_can_be_missing_is_said, start, end),
 		cmocka_unit_test_setup_teardown(a_host_without_what_an_svsm_needs_ends_the_start,
 						start, end),
+		cmocka_unit_test_setup_teardown(the_guests_apic_is_for_those_who_ask, start, end),
 		cmocka_unit_test_setup_teardown(a_vm_that_is_none_of_ours_ends_the_start, start,
 						end),
 		cmocka_unit_test_setup_teardown(a_block_of_another_kind_is_refused, start, end),

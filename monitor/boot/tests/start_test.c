@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "monitor/apic/guest.h"
 #include "monitor/arch/arch.h"
 #include "monitor/base/die.h"
 #include "monitor/base/direct.h"
@@ -33,7 +34,8 @@ static struct {
 	unsigned int started, lines, committed;
 	bool refuses, no_memory, no_vmsa, no_rmp;
 	bool no_pages, no_timer; /* of a started vCPU */
-	char order[8];		 /* what it did */
+	bool guest_apic, not_told;
+	char order[8]; /* what it did */
 	jmp_buf out;
 	enum die_reason reason;
 } t;
@@ -146,6 +148,17 @@ bool arch_timer_init(void)
 	return !t.no_timer;
 }
 
+bool guest_apic_wanted(void)
+{
+	return t.guest_apic;
+}
+
+bool arch_guest_interrupts_init(void)
+{
+	did('g');
+	return !t.not_told;
+}
+
 _Noreturn void run_loop(void)
 {
 	assert_true(blocks[1]->online);
@@ -254,6 +267,20 @@ static void without_its_pages_it_ends(void **state)
 	assert_false(blocks[1]->online);
 }
 
+/* Only where the image asks for it, and after the APIC is on. */
+static void it_is_told_of_the_guests_interrupts(void **state)
+{
+	(void)state;
+	assert_true(starts(2));
+	t.guest_apic = true;
+	assert_true(runs());
+	assert_string_equal(t.order, "lihtg");
+	t.not_told = true;
+	assert_false(runs());
+	assert_int_equal(t.reason, DIE_HOST);
+	assert_false(blocks[1]->online);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -264,6 +291,7 @@ int main(void)
 		TEST(a_started_vcpu_comes_to_the_run_loop),
 		TEST(without_a_timer_it_ends),
 		TEST(without_its_pages_it_ends),
+		TEST(it_is_told_of_the_guests_interrupts),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

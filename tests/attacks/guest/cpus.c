@@ -64,10 +64,25 @@ static void cpu_main(void)
 	}
 }
 
+/* SEV_FEATURES as SEV_STATUS shows them. */
+static uint64_t features(void)
+{
+	return msr_read(SNP_MSR_SEV_STATUS) >> SNP_SEV_STATUS_FEATURES_SHIFT;
+}
+
 void cpu_vmsa(uint64_t vmsa, unsigned int id)
 {
 	vmsa_fill((struct snp_vmsa *)vmsa, 2, cpu_main,
 		  cpu_blocks[id].stack + sizeof(cpu_blocks[id].stack));
+	((struct snp_vmsa *)vmsa)->sev_features = features();
+}
+
+/* AP creation with the SEV_FEATURES of all VMSAs of this guest; SW_EXITINFO1 of the answer. */
+static uint32_t start_by_host(unsigned int id, uint64_t vmsa)
+{
+	ghcb_own()->rax = features();
+	ghcb_set_valid(offsetof(struct ghcb, rax));
+	return ghcb_exit(0x80000013, (uint64_t)id << 32 | 2ull << 16 | 1, vmsa).result;
 }
 
 bool cpu_enter(unsigned int id, uint64_t vmsa, uint64_t caa)
@@ -79,7 +94,7 @@ bool cpu_enter(unsigned int id, uint64_t vmsa, uint64_t caa)
 	cpu->vmsa = vmsa;
 	cpu->job = NULL;
 	cpu->recover = 0;
-	if (vmsa_start(id, 2, vmsa) != 0)
+	if (start_by_host(id, vmsa) != 0)
 		return false;
 	while (!__atomic_load_n(&cpu->up, __ATOMIC_SEQ_CST))
 		cpu_relax();

@@ -44,6 +44,19 @@ static void a_guest_has_our_features_but_one(void **state)
 	assert_int_equal(arch_guest_sev_features(), 0x81);
 }
 
+/* And alternate injection, bit 4, while its APIC is ours. */
+static void a_guest_has_alternate_injection_when_it_is_to(void **state)
+{
+	(void)state;
+	fake_cpu_reset(NULL);
+	cpu_write_msr(0xc0010131, 0x3u | 0x9u << 2);
+	arch_guest_alternate(true);
+	assert_int_equal(arch_guest_sev_features(), 0x11);
+	assert_int_equal(arch_sev_features(), 0x9);
+	arch_guest_alternate(false);
+	assert_int_equal(arch_guest_sev_features(), 0x1);
+}
+
 /* Reason set 2 is Socle's. */
 static void the_end_is_asked_for_with_our_reason(void **state)
 {
@@ -59,6 +72,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_vcpu_is_known_by_its_block),
 		cmocka_unit_test(a_guest_has_our_features_but_one),
+		cmocka_unit_test(a_guest_has_alternate_injection_when_it_is_to),
 		cmocka_unit_test(the_end_is_asked_for_with_our_reason),
 	};
 
