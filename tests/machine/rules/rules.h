@@ -52,7 +52,7 @@ struct rule {
 	enum rule_tag tag;
 	uint8_t levels; /* LEVEL(): once for each of them; 0 is LEVEL(0) */
 	uint8_t vcpus;	/* that act: 0 and 1 are the first alone */
-	uint8_t needs;	/* NEED_*, besides what levels and vcpus need */
+	uint16_t needs; /* NEED_*, besides what levels and vcpus need */
 	uint64_t (*run)(const struct rule_case *c);
 	uint64_t arg;
 	uint64_t want;
@@ -70,7 +70,7 @@ struct rule_family {
 	const struct rule *rules;
 	size_t count;
 	uint64_t variant;
-	uint8_t needs; /* of all its rules */
+	uint16_t needs; /* of all its rules */
 };
 
 #define RULE_COUNT(table) (sizeof(table) / sizeof((table)[0]))
