@@ -45,9 +45,10 @@ WHAT = {
     "exchange": "2000 bytes there and back between two processes on one processor, all x87 and vector "
                 "registers in use",
 }
-# Without --xsave; with it the ratios are only reported. A goal is what is wanted, a limit what fails.
+# Without --xsave; with it the ratios are only reported. A goal is what is wanted, a limit what fails: what was
+# measured and a little more, where QEMU leaves the goal out of reach (docs/machine-limits.md, "Speed").
 GOALS = {"boot": 1.4, "forks": 1.5, "loop": 1.05, "exchange": 1.2}
-LIMITS = {"boot": 1.4, "forks": 3.0, "loop": 1.35, "exchange": 2.4}
+LIMITS = {"boot": 1.4, "forks": 2.7, "loop": 1.25, "exchange": 2.05}
 
 
 def first_file_system(programs, folder):
