@@ -337,6 +337,15 @@ static const struct {
 	{ LEAF_KVM_FEATURES, 0 },
 };
 
+/*
+ * The state that the first two leaves of extended state are about, as QEMU fills the page on KVM: x87 alone. Linux takes no
+ * other entry there (snp_cpuid_get_validated_func()), adds the rest itself, and ends where it finds none.
+ */
+static uint64_t xcr0_of(uint32_t leaf, uint32_t subleaf)
+{
+	return leaf == LEAF_EXTENDED_STATE && subleaf < 2 ? XSTATE_X87 : 0;
+}
+
 static void list_leaves(struct snp_cpuid_page *page, bool extended_state,
 			const struct cpuid_machine *machine)
 {
@@ -350,6 +359,7 @@ static void list_leaves(struct snp_cpuid_page *page, bool extended_state,
 		page->entries[page->count++] = (struct snp_cpuid_entry){
 			.eax_in = listed[i].leaf,
 			.ecx_in = listed[i].subleaf,
+			.xcr0_in = xcr0_of(listed[i].leaf, listed[i].subleaf),
 		};
 	}
 }

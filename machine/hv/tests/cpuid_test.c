@@ -234,6 +234,26 @@ static void test_xcr0_in(void **state)
 	assert_true(cpuid_fill_page(&page, false, &machine, &refusal));
 }
 
+/* What a Linux takes: it ends without entries for XCR0 of 1 (or 3), and calculates the size of the others. */
+static void test_state_listed(void **state)
+{
+	const struct cpuid_machine machine = { .cpus = 1, .xfeatures = 7, .xcr0 = 7 };
+	static struct snp_cpuid_page page;
+	struct cpuid_refusal refusal;
+
+	(void)state;
+	assert_true(cpuid_fill_page(&page, true, &machine, &refusal));
+	assert_int_equal(page.count, 3);
+	for (uint32_t i = 0; i < page.count; i++) {
+		assert_int_equal(page.entries[i].eax_in, 0xd);
+		assert_int_equal(page.entries[i].ecx_in, i);
+		assert_int_equal(page.entries[i].xcr0_in, i < 2 ? 1 : 0);
+	}
+	assert_int_equal(page.entries[0].ebx, 0x240);
+	assert_int_equal(page.entries[1].ebx, 0x240);
+	assert_int_equal(page.entries[2].eax, 0x100);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -248,6 +268,7 @@ int main(void)
 		cmocka_unit_test(test_page_with_contents),
 		cmocka_unit_test(test_extended_state_page),
 		cmocka_unit_test(test_xcr0_in),
+		cmocka_unit_test(test_state_listed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
