@@ -62,6 +62,23 @@ class Load:
         self.service, self.guests = service, guests
         self.pause = clients / rate if rate else 0
         self.lock, self.codes, self.wrong, self.lost = threading.Lock(), {}, [], []
+        self.start = time.monotonic()
+
+    def lose(self, story, wrong):
+        """At once, with how much the service has run until then: one that gets no processor has not hung."""
+        spent = Path(f"/proc/{self.service.process.pid}/stat").read_text().rsplit(")", 1)[1].split()[11:13]
+        text = f"{time.monotonic() - self.start:.1f} s, {sum(map(int, spent))} ticks: {story}: {wrong!r}"
+        with self.lock:
+            self.lost.append(text)
+        print(f"# lost after {text}", flush=True)
+
+    def resident(self):
+        """Of its own; None where it does not answer."""
+        try:
+            return self.service.metrics()["socle_verify_resident_bytes"]
+        except (OSError, http.client.HTTPException) as wrong:
+            self.lose("GET /metrics", wrong)
+            return None
 
     def connect(self):
         return Connection("127.0.0.1", self.service.port, timeout=serving.SECONDS, context=self.service.context)
@@ -101,8 +118,7 @@ class Load:
             try:
                 self.turn(connection, number)
             except (OSError, http.client.HTTPException) as wrong:
-                with self.lock:
-                    self.lost.append(f"{connection.story()}: {wrong!r}")
+                self.lose(connection.story(), wrong)
                 connection.close()
             number += 1
             if number % 20 == 0:  # connections come and go
@@ -115,8 +131,7 @@ class Load:
         try:
             self.turn(connection, number)
         except (OSError, http.client.HTTPException) as wrong:
-            with self.lock:
-                self.lost.append(f"{connection.story()}: {wrong!r}")
+            self.lose(connection.story(), wrong)
         connection.close()
 
     def bursts(self, size, every, until):
@@ -156,7 +171,8 @@ def main():
             resident = []
             while any(one.is_alive() for one in clients):
                 time.sleep(min(10.0, options.seconds / 40))
-                resident.append((time.monotonic() - start, service.metrics()["socle_verify_resident_bytes"]))
+                if size := load.resident():
+                    resident.append((time.monotonic() - start, size))
             for one in clients:
                 one.join()
             metrics = service.metrics()
