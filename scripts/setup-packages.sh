@@ -58,7 +58,7 @@ applications="clevis-tpm2 clevis-luks cryptsetup-bin jose tpm2-openssl libtpm2-p
 	python3-tornado python3-yaml python3-zmq"
 suites="tpm2-abrmd libtss2-tcti-tabrmd0 dbus autoconf automake libtool libtss2-dev libwolfssl-dev python3-tpm2-pytss python3-pytest python3-yaml xxd"
 package="debhelper dh-dkms dpkg-dev fakeroot git lintian libzstd-dev zlib1g-dev"
-release="mmdebstrap reprotest faketime disorderfs"
+release="libvirt-daemon libvirt-clients libvirt-daemon-driver-qemu mmdebstrap reprotest faketime disorderfs"
 
 wanted=
 [ $# -gt 0 ] || set -- build demo

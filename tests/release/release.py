@@ -33,6 +33,8 @@ PARTS = (
     ("suites", "test suites of others with both", ("make", "check-tpm-suites", "SOURCES=SOURCE")),
     ("kill", "socle vtpm serve killed at every system call", ("tests/vtpm/state_test.py", "build/out/tools/socle",
                                                              "profiles", "--all")),
+    ("libvirt", "a guest of libvirt's with a TPM of ours", ("tests/vtpm/libvirt_test.py", "build/out/tools/socle",
+                                                          "profiles")),
     ("firmware", "SeaBIOS and OVMF measure as with swtpm", ("tests/vtpm/firmware_test.py", "--ovmf", "build/out/tools/socle",
                                                            "profiles")),
 )
