@@ -14,7 +14,7 @@ export LC_ALL := C.UTF-8
 .NOTPARALLEL:
 
 .PHONY: all bench tests demo check check-slow check-machine trial-kit check-attacks check-peers \
-	check-tpm-applications check-tpm-suites check-release deb dist sbom guest guest7 install uninstall format clean \
+	check-tpm-applications check-tpm-suites check-release deb dist sbom static guest guest7 install uninstall format clean \
 	setup-demo setup-check setup-release
 
 all: $(OUT)/build.ninja
@@ -101,6 +101,10 @@ deb:
 
 dist:
 	scripts/dist.sh
+
+# socle as one static file with what it starts, for people without Debian.
+static:
+	scripts/build-static.sh
 
 # What the build consists of, as an SPDX document beside the archive of its sources.
 sbom: all

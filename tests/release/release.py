@@ -29,6 +29,7 @@ PARTS = (
     ("reproduce", "sources, packages and an image built twice are the same bytes",
      ("tests/release/reproduce.sh", "FOLDER")),
     ("sbom", "the SPDX document is valid and complete", ("tests/release/sbom_test.py", "FOLDER")),
+    ("static", "socle as one static file, used where nothing else is", ("tests/release/static_test.py", "FOLDER")),
     ("applications", "applications with swtpm and with socle vtpm serve", ("make", "check-tpm-applications")),
     ("suites", "test suites of others with both", ("make", "check-tpm-suites", "SOURCES=SOURCE")),
     ("kill", "socle vtpm serve killed at every system call", ("tests/vtpm/state_test.py", "build/out/tools/socle",
