@@ -43,14 +43,13 @@ static const char *read_cpu_without(void *to, char *value)
 	return NULL;
 }
 
+/* Into struct run_options. */
 static const char *read_host(void *to, char *value)
 {
-	const struct host_model *host = host_model_find(value);
+	struct run_options *run = to;
 
-	if (!host)
-		return "a host of the list that --help shows";
-	*(const struct host_model **)to = host;
-	return NULL;
+	run->host = host_model_find(value);
+	return run->host ? NULL : "a host of the list that --help shows";
 }
 
 /* NAME=TEXT, one more of struct run_marks; cuts value in two. */
@@ -99,7 +98,7 @@ static const char *const invlpgbs[] = {
 };
 
 static const struct option_row option_rows[] = {
-	OPTION(struct arguments, run.host, "host", READ, "HOST",
+	OPTION(struct arguments, run, "host", READ, "HOST",
 	       "what host to be, by the list below (docs/hosts.md); kvm with --firmware, else the "
 	       "first",
 	       .read = read_host, OPTION_WORDS(host_models, .name)),

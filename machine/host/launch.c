@@ -135,7 +135,7 @@ struct area {
 struct load {
 	const struct machine_memory *memory;
 	struct psp *psp;
-	struct parameters_facts facts;
+	const struct parameters_facts *facts;
 	struct area areas[IGVM_AREAS_MAX];
 	uint32_t area_count;
 	struct igvm_directive id_block; /* of no type: there is none */
@@ -219,6 +219,7 @@ static bool insert_area(struct load *l, const struct igvm_directive *d)
 {
 	const struct area *area = find_area(l, d->insert.area_index);
 
+	/* NOLINTNEXTLINE(clang-analyzer-core.NonNullParamChecker): the area was made before. */
 	memcpy(place_of(l, d), area->bytes, area->size);
 	return put_pages(l, d);
 }
@@ -227,7 +228,7 @@ static bool write_parameter(struct load *l, const struct igvm_directive *d)
 {
 	const struct area *area = find_area(l, d->parameter.area_index);
 
-	return parameters_write(&l->facts, d, area->bytes, area->size, l->error);
+	return parameters_write(l->facts, d, area->bytes, area->size, l->error);
 }
 
 static bool load_directive(struct load *l, const struct igvm_directive *d)
@@ -327,19 +328,21 @@ static bool wants_xsave(const struct igvm_file *file)
 bool launch_load(const struct igvm_file *file, const struct launch_machine *machine,
 		 const struct machine_memory *memory, struct psp *psp, struct host_error *error)
 {
+	struct parameters_facts facts;
 	struct load l = { .memory = memory,
+			  .facts = &facts,
 			  .psp = psp,
 			  .large_pages = machine->host->large_pages,
 			  .error = error };
 	struct mailbox *mailbox = memory->mailbox;
 	bool ok;
 
+	launch_begin(machine, memory);
 	mailbox->flash_size = flash_size(file);
 	mailbox->xsave = machine->xsave || wants_xsave(file);
-	parameters_machine(&l.facts, machine->cpu_count, machine->ram_size, mailbox->flash_size,
+	parameters_machine(&facts, machine->cpu_count, machine->ram_size, mailbox->flash_size,
 			   machine->command_line);
-	l.facts.svsm_disk = machine->svsm_disk;
-	launch_begin(machine, memory);
+	facts.svsm_disk = machine->svsm_disk;
 	ok = load_all(&l, file);
 	for (uint32_t i = 0; i < l.area_count; i++)
 		free(l.areas[i].bytes);

@@ -21,9 +21,9 @@
 
 #define RAM_END (64ull << 20)
 #define PRIVATE_PAGE TEST_PAGE
-#define ORDER TEST_PAGE + 0x1000 /* of DMA */
-#define DIRECTORY TEST_PAGE + 0x10000
-#define TABLES TEST_PAGE + 0x40000
+#define ORDER (TEST_PAGE + 0x1000) /* of DMA */
+#define DIRECTORY (TEST_PAGE + 0x10000)
+#define TABLES (TEST_PAGE + 0x40000)
 #define TABLES_SIZE 0x40000u
 #define NO_ANSWER 0x12345678u
 
