@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "machine/host/fault_plan.h"
+#include "machine/host/launch.h"
 #include "machine/host/qemu.h"
 #include "machine/host/run.h"
 #include "machine/mailbox.h"
@@ -111,6 +112,9 @@ static const struct option_row option_rows[] = {
 	OPTION(struct arguments, run.kernel_hashes, "kernel-hashes", FLAG, NULL,
 	       "with --kernel: launch the firmware with the hashes of kernel, initrd and command "
 	       "line, which it then holds them against"),
+	OPTION(struct arguments, run.policy, "policy", ADDRESS, "N",
+	       "with --firmware: the guest policy of its launch, which reports show",
+	       .most = UINT64_MAX),
 	OPTION(struct arguments, run.vcpu_signature, "vcpu-sig", ADDRESS, "N",
 	       "with --firmware: the processor's signature, which is in those VMSAs (EAX of CPUID "
 	       "leaf "
@@ -298,6 +302,8 @@ static bool go_together(const struct run_options *run)
 		cmd_error("run: --initrd wants --kernel, whose it is");
 	else if (run->kernel_hashes && !run->kernel)
 		cmd_error("run: --kernel-hashes wants --kernel, whose they are");
+	else if (run->policy != LAUNCH_POLICY_DEFAULT && !run->firmware)
+		cmd_error("run: --policy wants --firmware: an IGVM file has its own");
 	else
 		return true;
 	return false;
@@ -346,6 +352,7 @@ const struct command cmd_run = {
 	.defaults = &(const struct arguments){ .run = { .qemu = "qemu-system-x86_64",
 							.command_line = "",
 							.vcpu_signature = QEMU_CPU_SIGNATURE,
+							.policy = LAUNCH_POLICY_DEFAULT,
 							.cpus = 1,
 							.memory = 512 * MIB } },
 	.size = sizeof(struct arguments),

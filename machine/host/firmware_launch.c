@@ -10,6 +10,11 @@
 bool firmware_launch_check(const struct firmware *firmware, const struct launch_machine *machine,
 			   struct host_error *error)
 {
+	const char *refusal = psp_policy_refusal(machine->policy);
+
+	if (refusal)
+		return host_fail(error, "guest policy 0x%" PRIx64 " is refused: %s",
+				 machine->policy, refusal);
 	if (machine->host->vmsa_place == HOST_VMSA_IN_RAM)
 		return host_fail(error,
 				 "host %s launches no firmware with VMSAs that are not in RAM",
@@ -110,6 +115,6 @@ bool firmware_launch_load(const struct firmware *firmware, const struct launch_m
 	if (!launch_digest_firmware(firmware, &vcpus, hashes, &digest))
 		return host_fail_crypto(error, "cannot compute the launch digest");
 	memcpy(psp->launch.measurement, digest.value, sizeof(psp->launch.measurement));
-	psp->launch.policy = LAUNCH_POLICY_DEFAULT;
+	psp->launch.policy = machine->policy;
 	return true;
 }

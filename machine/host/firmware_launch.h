@@ -10,7 +10,7 @@
 #include "machine/host/launch.h"
 
 /*
- * Checks what firmware_open() cannot know: that all sections lie in RAM, that the host launches with
+ * Checks what firmware_open() cannot know: that the AMD-SP takes the policy, that all sections lie in RAM, that the host launches with
  * VMSAs of its own, and that there is a place for kernel hashes, if there are any. Writes nothing.
  */
 bool firmware_launch_check(const struct firmware *firmware, const struct launch_machine *machine,

@@ -24,6 +24,9 @@ struct machine_memory {
 	struct mailbox *mailbox;
 };
 
+/* The policy where nobody gives one, as with QEMU. */
+#define LAUNCH_POLICY_DEFAULT (PSP_POLICY_SMT | PSP_POLICY_RESERVED_ONE)
+
 /* The machine that a file is launched on. */
 struct launch_machine {
 	const struct host_model *host;
@@ -34,6 +37,7 @@ struct launch_machine {
 	const char *command_line; /* of the parameter COMMAND_LINE */
 	/* That firmware is launched with; NULL: none. */
 	const struct kernel_hashes *kernel_hashes;
+	uint64_t policy;	 /* that firmware is launched with */
 	uint32_t vcpu_signature; /* EAX of CPUID leaf 1, in VMSAs that the host makes */
 };
 

@@ -5,9 +5,6 @@
 
 #include "machine/host/launch.h"
 
-/* The policy where nobody gives one. */
-#define LAUNCH_POLICY_DEFAULT (PSP_POLICY_SMT | PSP_POLICY_RESERVED_ONE)
-
 /* Whether [gpa, gpa + size) is one piece of so much RAM, or of the flash. */
 bool launch_in_ram(uint64_t gpa, uint64_t size, uint64_t ram_size);
 bool launch_in_flash(uint64_t gpa, uint64_t size);

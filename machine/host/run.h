@@ -43,6 +43,7 @@ struct run_marks {
 struct run_options {
 	const char *image;	 /* IGVM file */
 	const char *firmware;	 /* or, if not NULL, firmware instead */
+	uint64_t policy;	 /* of its launch */
 	uint32_t vcpu_signature; /* EAX of CPUID leaf 1, for VMSAs that the host makes */
 	const char *hv_image;	 /* the hypervisor */
 	const char *qemu, *accel;

@@ -19,6 +19,8 @@ from plain_linux_test import KERNEL_SAYS, report_problems
 from results import Results  # booted knows where it is
 
 TIMEOUT_S = 280  # as a busy computer needs; a quiet one takes some 30 s
+POLICY = 0x130000  # SMT, the bit that is always one, a single socket: not the default
+POLICY_AT = 8  # in the report (SEV-SNP firmware ABI specification, ATTESTATION_REPORT)
 APPEND = "console=ttyS0 panic=-1 socle.test=by-fw-cfg"
 MEASUREMENT = re.compile(r"measurement ([0-9a-f]{96})$", re.MULTILINE)
 # EFI's memory that an operating system has for itself, sooner or later, by the kernel's words (e820.c).
@@ -33,8 +35,8 @@ def verify(options, report):
     (evidence / "ark.pem").rename(mine / "ark.pem")
     (evidence / "report.bin").write_bytes(report)
     measurement = MEASUREMENT.search((options.work / "machine.log").read_text())[1]
-    run = subprocess.run([options.programs / "tools/socle", "verify", "--report-only", "--trust-emulated", "--vmpl", "0",
-                          "--measurement", measurement, "--mine", mine, evidence],
+    run = subprocess.run([options.programs / "tools/socle", "verify", "--report-only", "--trust-emulated", "--vmpl",
+                          "0", "--measurement", measurement, "--mine", mine, evidence],
                          check=False, capture_output=True, text=True)
     return [] if run.returncode == 0 else [f"socle verify: {run.stdout} {run.stderr}"]
 
@@ -70,6 +72,8 @@ def problems_of(options, lines):
     report = next((line for line in lines if line.startswith("report ")), "report ").removeprefix("report ")
     found = MEASUREMENT.search((options.work / "machine.log").read_text())
     wrong = report_problems(report, found[1] if found else "")
+    if not wrong and int.from_bytes(bytes.fromhex(report)[POLICY_AT:POLICY_AT + 8], "little") != POLICY:
+        problems.append("the report's policy is not the one that was given")
     return problems + wrong + ([] if wrong else verify(options, bytes.fromhex(report)))
 
 
@@ -94,7 +98,7 @@ def main():
     first = booted.initramfs(options, booted.HERE / "firmware_init")
     lines, problem = booted.boot(
         options, None, TIMEOUT_S, "--firmware", folder / f"{options.build}.fd",
-        *(["--kernel-hashes"] if options.build == "OVMF.amdsev" else []), "--kernel",
+        "--policy", f"{POLICY:#x}", *(["--kernel-hashes"] if options.build == "OVMF.amdsev" else []), "--kernel",
         options.kernel / "root/boot" / f"vmlinuz-{release}", "--initrd", first, "--append", APPEND, "--memory",
         options.memory, "--certs-out", options.work / "evidence", cpus=options.cpus)
     problems = [problem] if problem else problems_of(options, lines)

@@ -94,14 +94,17 @@ def files(s):
             ("itself", firmware((*SECTIONS, (0xffff0000, 0x1000, 1))), "a section overlaps the firmware itself"),
             ("no page", firmware((*SECTIONS, (0x900001, 0x1000, 1))), "not of whole pages"),
             ("beyond RAM", firmware((*SECTIONS, (64 << 20, 0x1000, 1))), "0x4000000 lies outside the machine's RAM"),
-            ("the end of RAM", firmware((*SECTIONS, ((64 << 20) - 0x1000, 0x2000, 1))), "lies outside the machine's RAM"),
+            ("the end of RAM", firmware((*SECTIONS, ((64 << 20) - 0x1000, 0x2000, 1))),
+             "lies outside the machine's RAM"),
             ("video memory", firmware((*SECTIONS, (0x9f000, 0x2000, 1))), "lies outside the machine's RAM")):
         s.refused(f"firmware: {name}", says, "--memory", "64M", "--firmware", s.write("bad.fd", data))
     s.refused("firmware that is not there", "No such file", "--firmware", s.folder / "missing")
     s.refused("firmware that is a folder", "not a regular file", "--firmware", s.folder)
-    for name, data, says in (("short", b"x", "no Linux kernel"), ("another file", kernel(magic=b"HdrX"), "no Linux kernel"),
+    for name, data, says in (("short", b"x", "no Linux kernel"),
+                             ("another file", kernel(magic=b"HdrX"), "no Linux kernel"),
                              ("an old protocol", kernel(version=0x1ff), "older boot protocol"),
-                             ("cut", kernel(size=2560), "cut off"), ("cut, by default", kernel(sectors=0, size=2560), "cut off")):
+                             ("cut", kernel(size=2560), "cut off"),
+                             ("cut, by default", kernel(sectors=0, size=2560), "cut off")):
         s.refused(f"kernel: {name}", says, "--firmware", s.good, "--kernel", s.write("bad", data))
     s.refused("a kernel that is not there", "No such file", "--firmware", s.good, "--kernel", s.folder / "missing")
     s.refused("an initrd that is not there", "No such file", "--firmware", s.good, "--kernel", s.kernel, "--initrd",
@@ -118,6 +121,9 @@ def options(s):
     s.refused("hashes without a kernel", "--kernel-hashes wants --kernel", "--firmware", s.good, "--kernel-hashes")
     s.refused("hashes without a place", "no place for a table of kernel hashes", "--firmware", s.good, "--kernel",
               s.kernel, "--kernel-hashes")
+    s.refused("a policy that no AMD-SP takes", "guest policy 0x10000 is refused", "--firmware", s.good, "--policy",
+              "0x10000")
+    s.refused("a policy for an image", "--policy wants --firmware", "--policy", "0xb0000", s.good)
     s.refused("a host with VMSAs in RAM", "host hyperv launches no firmware", "--firmware", s.good, "--host", "hyperv")
     s.taken("firmware alone", "--firmware", s.good)
     s.taken("firmware, kernel and initrd", "--firmware", s.good, "--kernel", s.kernel, "--initrd", s.kernel, "--append",
