@@ -119,6 +119,8 @@ RUNS = [
     Run("half-made", 2, 2, EVENTS),
     Run("half-made", 2, 2, (*EVENTS, *STRICT)),
     Run("half-made-registers", 2, 2, (*EVENTS, *STRICT)),
+    Run("unchanged", 1, 3, EVENTS),
+    Run("unchanged", 1, 3, (*EVENTS, *STRICT)),
     Run("manifests", 1, 6),
     Run("pvalidate", 1, 16),
     Run("pvalidate", 2, 16),
