@@ -36,13 +36,13 @@ PARTS = (
                                                              "profiles", "--all")),
     ("libvirt", "a guest of libvirt's with a TPM of ours", ("tests/vtpm/libvirt_test.py", "build/out/tools/socle",
                                                           "profiles")),
-    ("firmware", "SeaBIOS and OVMF measure as with swtpm", ("tests/vtpm/firmware_test.py", "--ovmf", "build/out/tools/socle",
-                                                           "profiles")),
+    ("firmware", "SeaBIOS and OVMF measure as with swtpm",
+     ("tests/vtpm/firmware_test.py", "--ovmf", "build/out/tools/socle", "profiles")),
 )
 HEAD = """# Runs of make check-release
 
-The newest is the last. Each part adds its row when it ends (`tests/release/release.py`); a commit with `-dirty` had changes
-that were not committed. Seconds are of a computer that may have had other work.
+The newest is the last. Each part adds its row when it ends (`tests/release/release.py`); a commit with `-dirty` had
+changes that were not committed. Seconds are of a computer that may have had other work.
 
 | day | commit | part | what it shows | result | counted | seconds |
 |---|---|---|---|---|---|---|

@@ -73,7 +73,8 @@ def main():
     else:
         result.skip("an image", "no kernel is here")
     needed = run("readelf", "-d", f"{root}{top}/bin/socle")
-    result("NEEDED" not in needed.stdout and not needed.returncode, "readelf finds no library that it needs", needed.stdout)
+    result("NEEDED" not in needed.stdout and not needed.returncode, "readelf finds no library that it needs",
+           needed.stdout)
     return result.finish()
 
 

@@ -383,7 +383,8 @@ def missing_of(application, work):
             fetched(application.fetch, work)
     except Missing as reason:
         return str(reason)
-    missing = [need for need in application.needs if not shutil.which(need, path=path_of(work)) and not Path(need).exists()]
+    missing = [need for need in application.needs
+               if not shutil.which(need, path=path_of(work)) and not Path(need).exists()]
     return f"no {' '.join(missing)}" if missing else None
 
 

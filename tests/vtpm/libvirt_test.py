@@ -73,7 +73,7 @@ def boot_by_libvirt(home, path, log):
                 break
             time.sleep(0.1)
         else:
-            result(False, "its firmware comes to its end", log.read_text(errors="replace")[-500:] if log.exists() else "")
+            result(False, "its firmware comes to its end", log.exists() and log.read_text(errors="replace")[-500:])
     finally:
         gone = virsh(home, "destroy", NAME)
     result(gone.returncode == 0, "and ends it", gone.stderr)
