@@ -213,7 +213,8 @@ def commands_for(kind, what, work):
         # Debian's Python, for its packages; none of them is changed.
         python = work / "python"
         return [["/usr/bin/python3", "-m", "venv", "--system-site-packages", python],
-                [python / "bin/pip", "install", "--quiet", "--no-deps", what]], None
+                [python / "bin/pip", "install", "--quiet", "--no-deps", what],
+                ["touch", python / what]], python / what
     if what:
         return [["go", "install", what]], work / "bin" / name
     # The versions are those of go.mod; the rest is found by go.
