@@ -35,6 +35,7 @@
 #define VECTORS_LAST 8u
 #define ROUNDS 32u /* with four vCPUs on a busy computer, the limit of a run is near */
 #define PATIENCE 20000000u
+#define HOST_PATIENCE 20000u
 #define COM1 0x3f8u
 #define PIN_COM1 4u
 #define NO_EOI_REQUIRED 2u
@@ -148,6 +149,21 @@ static void on_all(void (*job)(void))
 static void let_in(void)
 {
 	__asm__ volatile("sti; nop; nop; cli" : : : "memory");
+}
+
+/*
+ * Lets in what the host has raised until there were so many in all, and what comes within a while after. A host
+ * runs VMPL0 for it between two instructions, not at the exit by which it was raised (docs/planes.md).
+ */
+static void let_in_from_host(uint64_t count)
+{
+	unsigned int more = 0;
+
+	for (unsigned int i = 0; i < PATIENCE && more < HOST_PATIENCE; i++) {
+		let_in();
+		cpu_relax();
+		more += mine()->taken >= count;
+	}
 }
 
 static void halt(void)
@@ -470,24 +486,23 @@ static void host_vectors(void)
 	for (size_t i = 0; i < sizeof(bad); i++)
 		host_raises(bad[i]);
 	host_raises(NMI);
-	let_in();
+	let_in_from_host(0);
 	expect("none is allowed", mine()->taken + count_of(0, 2), 0);
 	expect("allow 0x61", svsm_call(CONFIGURE_VECTOR, 0x161, 0, 0), 0);
 	for (size_t i = 0; i < sizeof(bad); i++)
 		host_raises(bad[i]);
-	let_in();
+	let_in_from_host(1);
 	expect("0x61 alone", count_of(0, 0x61), mine()->taken);
 	expect("0x61 alone, once", mine()->taken, 1);
 	expect("allow all", svsm_call(CONFIGURE_VECTOR, 0x300, 0, 0), 0);
 	for (size_t i = 0; i < sizeof(bad); i++)
 		host_raises(bad[i]);
-	for (unsigned int i = 0; i < 8; i++)
-		let_in();
+	let_in_from_host(5);
 	expect("from 31 on", mine()->taken, 5);
 	expect("and nothing below", count_of(0, 0x10) + count_of(0, 0x1e) + count_of(0, 2), 0);
 	expect("forbid 0x61", svsm_call(CONFIGURE_VECTOR, 0x61, 0, 0), 0);
 	host_raises(0x61);
-	let_in();
+	let_in_from_host(5);
 	expect("not again", mine()->taken, 5);
 }
 
