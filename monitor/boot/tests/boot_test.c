@@ -442,7 +442,7 @@ static void a_host_without_what_an_svsm_needs_ends_the_start(void **state)
 static void the_guests_apic_is_for_those_who_ask(void **state)
 {
 	(void)state;
-	params.features |= 4;
+	params.features |= SOCLE_FEATURE_GUEST_APIC;
 	host_features = 0x227;
 	assert_int_equal(boot(), 0);
 	assert_non_null(strstr(order, "clock alternate apic told others "));
@@ -485,7 +485,7 @@ static void a_block_of_another_kind_is_refused(void **state)
 	refused();
 	params.size--;
 	refused();
-	params.features |= 8;
+	params.features |= 16;
 	refused();
 	params.allow_missing = 0x40;
 	refused();
