@@ -323,9 +323,10 @@ static uint64_t names_again(uint64_t arg)
 {
 	uint64_t bad = 0;
 
-	for (unsigned int i = 0; i < ROUNDS; i++)
-		bad |= !ghcb_msr_write(SYSTEM_TIME, arg | ENABLED) |
-		       !ghcb_msr_write(WALL_CLOCK, arg);
+	for (unsigned int i = 0; i < ROUNDS; i++) {
+		bad |= !ghcb_msr_write(SYSTEM_TIME, arg | ENABLED);
+		bad |= !ghcb_msr_write(WALL_CLOCK, arg);
+	}
 	return bad;
 }
 
