@@ -10,6 +10,7 @@
 #define TICKS 20000000u /* 20 ms */
 
 static volatile uint64_t woken;
+static volatile bool second_runs;
 
 static void note(struct trap_frame *frame)
 {
@@ -22,6 +23,12 @@ static void halts(void)
 		__asm__ volatile("cli; hlt");
 }
 
+static void second_halts(void)
+{
+	second_runs = true;
+	halts();
+}
+
 void test_main(void)
 {
 	trap_handler = note;
@@ -29,7 +36,10 @@ void test_main(void)
 	check("timer: divide by 1", ghcb_msr_write(0x83e, 0xb), 1);
 	check("timer: once", ghcb_msr_write(0x832, VECTOR), 1);
 	level2_create(halts);
-	second_cpu_start(halts);
+	second_cpu_start(second_halts);
+	/* The first is to be the last that stops; by the end of its timer the second has. */
+	while (!second_runs)
+		__asm__ volatile("pause");
 	check("timer: count", ghcb_msr_write(0x838, TICKS), 1);
 	__asm__ volatile("sti; hlt; cli");
 	check("a timer ends a halt", woken, VECTOR);
