@@ -230,7 +230,8 @@ def show(results):
         fine = fine and not above
         limit = f"goal {result['goal']}, limit {result['limit']}" if result["limit"] else "no limit"
         print(f"{result['name']:18} {result['us'] / 1000:8.1f} ms / {result['base_us'] / 1000:8.1f} ms = "
-              f"{result['ratio']:.2f}, processor time {result['processor_ratio']:.2f}  ({limit}){'  above the limit' if above else ''}")
+              f"{result['ratio']:.2f}, processor time {result['processor_ratio']:.2f}  ({limit})"
+              f"{'  above the limit' if above else ''}")
     return fine
 
 

@@ -97,7 +97,8 @@ def check_good(service, guest):
     nonce = service.nonce()
     files = guest.attest(nonce)
     code, said = challenge(service, nonce, files)
-    results(code == 200 and set(said) == {"credential", "expires_in"} and said["expires_in"] == 120, "one is made", said)
+    results(code == 200 and set(said) == {"credential", "expires_in"} and said["expires_in"] == 120,
+            "one is made", said)
     answer = guest.activate(base64.b64decode(said["credential"]))
     results(len(answer) == 32, "a TPM opens it", answer)
     code, said = service.verdict(nonce, {**files, "answer.bin": answer})
@@ -116,7 +117,8 @@ def check_answers(service, guest):
         change(files, answer)
         said = service.verdict(nonce, files)
         results(said[0] == code and words in (said[1].get("failed") or said[1].get("error") or ""), name, said)
-        results(service.verdict(nonce, {**files, "answer.bin": answer})[0] == 409, f"{name}: and there is no second try")
+        results(service.verdict(nonce, {**files, "answer.bin": answer})[0] == 409,
+                f"{name}: and there is no second try")
 
     other, _, earlier = challenged(service, guest)
     foreign = guest.attest(other, ak="other")
@@ -147,8 +149,8 @@ def check_requests(service, guest):
             ("an AK in PEM", lambda f: f.update({"ak.pub": (guest.made / "ak.pem").read_bytes()}), "a PEM has no Name"),
             ("an AK that is no key", lambda f: f.update({"ak.pub": b"x" * 90}), "ak.pub"),
             ("an AK that decrypts", lambda f: f.update({"ak.pub": f["manifest.bin"]}), "no signing key"),
-            ("an EK that is none of the manifest's", lambda f: f.update({"ek.pub": (guest.made / "ak.pem").read_bytes()}),
-             "the EK is no endorsement key"),
+            ("an EK that is none of the manifest's",
+             lambda f: f.update({"ek.pub": (guest.made / "ak.pem").read_bytes()}), "the EK is no endorsement key"),
             ("an answer beforehand", lambda f: f.update({"answer.bin": bytes(32)}), "it answers no challenge yet"),
             ("no report", lambda f: f.pop("report.bin"), "missing: the report"),
             ("another manifest", lambda f: f.update({"manifest.bin": key.read_bytes()[2:]}),

@@ -191,8 +191,8 @@ def check_silent(socle, folder, etcd, guests):
             start = time.monotonic()
             nonce = service.nonce()
             took = time.monotonic() - start
-            results(service.verdict(nonce, guests.evidence(nonce))[0] == 200 and took < 0.9, "and asked last from then on",
-                    took)
+            results(service.verdict(nonce, guests.evidence(nonce))[0] == 200 and took < 0.9,
+                    "and asked last from then on", took)
 
 
 def check_tls(socle, folder, guests):

@@ -189,8 +189,8 @@ def main():
         f"{len(load.lost)} lost, {metrics['socle_verify_connections_cut_total']:.0f} cut, memory at each quarter " \
         f"{' '.join(sizes)} MiB, at most {early / 1048576:.2f} in the second, {late / 1048576:.2f} in the last"
     print(f"# {said}")
-    results(not load.wrong and not load.lost and load.codes.get(("verdict", 200), 0) > 0, "each answer is the right one",
-            (load.wrong[:5], load.lost))
+    results(not load.wrong and not load.lost and load.codes.get(("verdict", 200), 0) > 0,
+            "each answer is the right one", (load.wrong[:5], load.lost))
     results(early and late <= early + GROWTH, "memory is flat", said)
     results(metrics["socle_verify_requests_in_flight"] == 1, "nothing is left in flight", metrics)
     return results.finish()

@@ -364,7 +364,8 @@ def stall(socle, folder):
 
 def check_half(service):
     """Clients that go in the middle of a request."""
-    for data in (b"", b"POST", HEAD, HEAD + b"Content-Length: 100\r\n\r\n{", b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n"):
+    for data in (b"", b"POST", HEAD, HEAD + b"Content-Length: 100\r\n\r\n{",
+                 b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n"):
         for _ in range(5):
             with tls(service) as connection:
                 connection.sendall(data or b"G")
