@@ -48,7 +48,7 @@ build="gcc $compiler libc6-dev make meson ninja-build pkg-config python3 binutil
 	kmod ca-certificates debian-archive-keyring"
 demo="qemu-system-x86 tpm2-tools $tcti_device busybox-static openssl xz-utils zstd"
 check="$second_compiler strace swtpm swtpm-tools ovmf $tcti_swtpm python3-cryptography python3-jsonschema
-	python3-prometheus-client etcd-server fish
+	python3-prometheus-client python3-venv etcd-server fish
 	groff-base zsh acpica-tools device-tree-compiler"
 
 applications="clevis-tpm2 clevis-luks cryptsetup-bin jose tpm2-openssl libtpm2-pkcs11-1 libtpm2-pkcs11-tools opensc
