@@ -89,7 +89,6 @@
 #define SVM_IOIO_ADDR64 (1u << 9)
 #define SVM_IOIO_PORT_SHIFT 16
 
-/* EVENTINJ and EXITINTINFO. */
 /*
  * vintr_ctrl of a VMSA. Without alternate injection only the priority class of V_TPR is the VMSA's (APM
  * volume 2, 15.36.16, and appendix B, table B-4).
@@ -106,6 +105,7 @@
 #define SNP_VINTR_VECTOR_MASK (0xffull << SNP_VINTR_VECTOR_SHIFT)
 #define SNP_VINTR_BUSY (1ull << 63) /* exit_int_info has what an exit cut: VMRUN refuses it */
 
+/* EVENTINJ and EXITINTINFO. */
 #define SVM_EVENT_VECTOR_MASK 0xffu
 #define SVM_EVENT_TYPE_INTR (0u << 8)
 #define SVM_EVENT_TYPE_NMI (2u << 8)

@@ -117,8 +117,7 @@ static const struct option_row option_rows[] = {
 	       .most = UINT64_MAX),
 	OPTION(struct arguments, run.vcpu_signature, "vcpu-sig", ADDRESS, "N",
 	       "with --firmware: the processor's signature, which is in those VMSAs (EAX of CPUID "
-	       "leaf "
-	       "1)",
+	       "leaf 1)",
 	       .most = SIGNATURE_MAX),
 	OPTION(struct arguments, run.cpus, "cpus", NUMBER, "N", "vCPUs", .least = 1,
 	       .most = MACHINE_CPUS_MAX),
@@ -173,8 +172,7 @@ static const struct option_row option_rows[] = {
 	       OPTION_WORDS(yes_no)),
 	OPTION(struct arguments, preempt, "preempt", CHOICE, NULL,
 	       "whether an interrupt of VMPL0 makes it run while VMPL2 of its vCPU runs: never, "
-	       "between "
-	       "two instructions of VMPL2's, or also at each VMGEXIT of it",
+	       "between two instructions of VMPL2's, or also at each VMGEXIT of it",
 	       OPTION_WORDS(preempts)),
 	OPTION(struct arguments, run.storm_us, "event-storm", NUMBER, "US",
 	       "be a hostile host: raise #HV at VMPL0 about every US microseconds",

@@ -10,8 +10,9 @@
 #include "machine/host/launch.h"
 
 /*
- * Checks what firmware_open() cannot know: that the AMD-SP takes the policy, that all sections lie in RAM, that the host launches with
- * VMSAs of its own, and that there is a place for kernel hashes, if there are any. Writes nothing.
+ * Checks what firmware_open() cannot know: that the AMD-SP takes the policy, that all sections lie in
+ * RAM, that the host launches with VMSAs of its own, and that there is a place for kernel hashes, if
+ * there are any. Writes nothing.
  */
 bool firmware_launch_check(const struct firmware *firmware, const struct launch_machine *machine,
 			   struct host_error *error);

@@ -233,9 +233,8 @@ static struct launch_machine launch_machine_of(const struct run_options *options
 static bool read_firmware(struct image *image, const struct run_options *options,
 			  struct host_error *reason)
 {
-	const struct kernel_hashes none = {
-		0
-	}; /* whether there is a place is all that counts here */
+	/* Whether there is a place for them is all that counts here. */
+	const struct kernel_hashes none = { 0 };
 	const struct launch_machine machine = launch_machine_of(options, &none);
 	struct firmware_error wrong;
 

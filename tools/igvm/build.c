@@ -165,8 +165,7 @@ static const struct option_row socle_rows[] = {
 	       "where the monitor's log goes", PORT),
 	OPTION(struct request, preempt, "preempt", CHOICE, NULL,
 	       "whether the host makes VMPL0 run for an interrupt of its own while the guest runs; "
-	       "where "
-	       "it does not, and the image says so, the guest does not start",
+	       "where it does not, and the image says so, the guest does not start",
 	       OPTION_WORDS(choices)),
 	OPTION(struct request, allow_missing, "allow-missing", READ, "FEATURE",
 	       "start where the CPU has no smep, smap, umip, aes, pclmulqdq or rdrand; once each",

@@ -66,7 +66,8 @@ static bool is_target(const struct apic_ipi *ipi, const struct vcpu *from, const
 
 /*
  * INIT and SIPI never set registers of an SNP guest: INIT starts a vCPU that was created to start
- * on it, INIT and SIPI one that KVM launched, SIPI ends an AP reset hold (GHCB specification, "SNP AP Creation", "AP Reset Hold").
+ * on it, INIT and SIPI one that KVM launched, SIPI ends an AP reset hold (GHCB specification, "SNP
+ * AP Creation", "AP Reset Hold").
  */
 static void ipi_to(struct vcpu *to, struct plane *p, const struct apic_ipi *ipi)
 {
