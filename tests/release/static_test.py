@@ -31,7 +31,7 @@ def image_words(top, memory="512M"):
     return ["-q", "--monitor", f"{top}/lib/socle/monitor.elf", "--file", f"services/services={top}/lib/socle/services",
             "--file", f"services.conf={top}/share/socle/services.conf", "--file",
             f"profile/tcg.conf={top}/share/socle/profile/tcg.conf", "--memory", memory, "--kernel", "/kernel",
-            "--cmdline", "console=ttyS0"]
+            "--append", "console=ttyS0"]
 
 
 def main():
@@ -45,7 +45,6 @@ def main():
     root = folder / "root"
     shutil.rmtree(root, ignore_errors=True)
     root.mkdir(parents=True)
-    (root / "tmp").mkdir()
     with tarfile.open(archive) as unpacked:
         unpacked.extractall(root, filter="data")
     top = "/" + next(path.name for path in root.iterdir() if path.name.startswith("socle-"))
@@ -54,7 +53,7 @@ def main():
     said = run(*inside, "--version")
     result(said.stdout.startswith("socle "), "it runs where nothing else is", said.stderr)
     it = Served([str(word) for word in (*inside, "vtpm", "serve", "--swtpm", "--flags", "startup-clear", "--port", "0",
-                                        "--profile", f"{top}/share/socle/profile/suite.conf", "--state", "/tmp/tpm")])
+                                        "--profile", f"{top}/share/socle/profile/suite.conf", "--state", "/tpm")])
     made = it.tool("swtpm", "tpm2_createprimary", "-C", "e", "-G", "ecc", "-c", folder / "key")
     result(made.returncode == 0, "a TPM for tpm2_createprimary", made.stderr)
     result(it.end() == 0, "which ends with 0")
@@ -62,11 +61,11 @@ def main():
     kernel = next(iter(sorted(Path("/boot").glob("vmlinuz-*")) or (ROOT / "build").glob("kernel*/**/vmlinuz*")), None)
     if kernel:
         shutil.copy(kernel, root / "kernel")
-        built = run(*inside, "igvm", "build", "-o", "/tmp/image", *image_words(top))
+        built = run(*inside, "igvm", "build", "-o", "/image", *image_words(top))
         mine = [word.replace("/kernel", f"{root}/kernel") if word == "/kernel" else word
                 for word in image_words(f"{root}{top}")]
         other = run(options.programs / "tools/socle", "igvm", "build", "-o", folder / "image", *mine)
-        digests = [run(*words).stdout for words in ((*inside, "igvm", "measure", "/tmp/image"), (
+        digests = [run(*words).stdout for words in ((*inside, "igvm", "measure", "/image"), (
             options.programs / "tools/socle", "igvm", "measure", folder / "image"))]
         result(not built.returncode and re.search("[0-9a-f]{96}", digests[0]) and digests[0] == digests[1],
                "an image measures the same by both", (built.stderr, other.stderr, digests))
