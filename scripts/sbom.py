@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """What a build consists of, as an SPDX 2.3 document in JSON: the sources, each program that is installed, and
-what of Debian's packages each is linked with, statically or not, or was made by.
+what of Debian's packages each is linked with, statically or not, loads when it needs it, or was made by.
 
     sbom.py [--programs build/out] [--archive FILE] OUT
 
@@ -69,6 +69,13 @@ def linked_with(build, target):
                 if name.startswith("/") and name.endswith(".a")]
     archives += [output("gcc", f"-print-file-name={name}").strip() for name in IMPLIED]
     return sorted({(owner(name), "STATIC_LINK") for name in archives})
+
+
+def loaded(program):
+    """Packages of the libraries that a program of ours names to load them when it needs them, sorted."""
+    names = re.findall(rb"\0(lib[\w+-]+\.so\.\d+)(?=\0)", Path(program).read_bytes())
+    others = re.findall(r"\((?:NEEDED|SONAME)\).*\[(.*)\]", output("readelf", "-d", program))
+    return sorted({owner(shared(name)) for name in {name.decode() for name in names} - set(others)})
 
 
 class Document:
@@ -140,8 +147,12 @@ def describe(build, archive):
         made = made.format(version=version)
         file = document.file(build / made, name.format(version=version))
         document.relate(file, "GENERATED_FROM", socle)
-        for package, how in linked_with(build, LINKED.get(made, made)):
+        linked = linked_with(build, LINKED.get(made, made))
+        for package, how in linked:
             document.relate(file, how, document.debian(package))
+        # What is linked statically has no loader, whatever its libc names.
+        for package in loaded(build / made) if "DYNAMIC_LINK" in (how for _, how in linked) else []:
+            document.relate(document.debian(package), "OPTIONAL_DEPENDENCY_OF", file)
     for tool in BUILD_TOOLS:
         path = output("sh", "-c", f"command -v {tool}", env={"PATH": "/usr/bin:/bin"}).strip()
         document.relate(document.debian(owner(path), "APPLICATION"), "BUILD_TOOL_OF", socle)

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """The SPDX document of a release: the same each time, valid for PyPI's spdx-tools, which also refuses it damaged,
-with the packages that Debian's dpkg-shlibdeps finds for each program, and with the files' digests by sha1sum.
+with the packages that Debian's dpkg-shlibdeps finds for each program, those that the package recommends for libraries
+which are loaded, and with the files' digests by sha1sum.
 
     sbom_test.py --programs build/out FOLDER
 """
@@ -65,6 +66,19 @@ def check_links(document, programs):
                f"{name}: nothing of others")
 
 
+def check_loaded(document):
+    """debian/control names each by what it is called in one suite or another."""
+    names = {package["SPDXID"]: package["name"] for package in document["packages"]}
+    found = {names[relation["spdxElementId"]] for relation in document["relationships"]
+             if relation["relationshipType"] == "OPTIONAL_DEPENDENCY_OF" and
+             relation["relatedSpdxElement"] == "SPDXRef-File-bin-socle"}
+    stanza = next(part for part in (ROOT / "debian/control").read_text().split("\n\n") if "Package: socle\n" in part)
+    recommended = re.search(r"^Recommends:(.*(?:\n .*)*)", stanza, re.MULTILINE)[1]
+    wanted = [set(re.findall(r"lib[a-z0-9.+-]+", one)) for one in recommended.split(",") if "lib" in one]
+    result(len(found) == len(wanted) > 0 and all(found & one for one in wanted),
+           "socle: the libraries that it loads are those that the package recommends", (found, wanted))
+
+
 def check_digests(document, programs):
     sums = {line.split()[0] for line in run("sha1sum", *(path for path in programs.rglob("*") if path.is_file() and (
         path.name in ("socle", "monitor.elf", "services", "hv.bin", "socle-guest") or
@@ -94,6 +108,7 @@ def main():
     damaged["relationships"][-1]["relatedSpdxElement"] = "SPDXRef-Package-none"
     result(not valid(tool, damaged, folder / "damaged.spdx.json")[0], "one with a dangling relationship is not")
     check_links(document, programs)
+    check_loaded(document)
     check_digests(document, programs)
     refused = run(ROOT / "scripts/sbom.py", "--archive", folder / "none", folder / "3.json")
     result(refused.returncode == 2 and "no archive" in refused.stderr and not (folder / "3.json").exists(),
