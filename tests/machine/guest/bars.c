@@ -8,31 +8,16 @@
 #include "tests/machine/guest/devices.h"
 #include "tests/machine/guest/guest.h"
 
-#define ADDRESS 0xcf8u
-#define DATA 0xcfcu
-#define AHCI (1u << 31 | 0xfa00u)
 #define COMMAND 0x04u
 #define COMMAND_MEMORY 2u
 #define BAR 0x24u
 #define APIC_VERSION 0xfee00030ull
 #define IOAPIC 0xfec00000ull
 
-static uint32_t config_read(uint32_t reg)
-{
-	port_write(ADDRESS, 4, AHCI | reg);
-	return port_read(DATA, 4);
-}
-
-static void config_write(uint32_t reg, uint32_t value)
-{
-	port_write(ADDRESS, 4, AHCI | reg);
-	port_write(DATA, 4, value);
-}
-
 static void lay(uint32_t address)
 {
-	config_write(BAR, address);
-	config_write(COMMAND, COMMAND_MEMORY);
+	pci_write(PCI_AHCI, BAR, address);
+	pci_write(PCI_AHCI, COMMAND, COMMAND_MEMORY);
 }
 
 static void over_memory(void)
@@ -48,7 +33,7 @@ static void over_memory(void)
 	lay(TEST_PAGE + 0x1000);
 	check("laid over private RAM, the RAM is there", *own, 0x5678);
 	*own = 0x9abc;
-	config_write(COMMAND, 0);
+	pci_write(PCI_AHCI, COMMAND, 0);
 	check("  and was written", *own, 0x9abc);
 }
 
@@ -70,7 +55,7 @@ static void over_the_rom(void)
 
 	for (unsigned int i = 0; i < sizeof(pages) / sizeof(pages[0]); i++) {
 		lay(pages[i]);
-		check("laid over the ROM, the machine goes on", config_read(COMMAND) & 7,
+		check("laid over the ROM, the machine goes on", pci_read(PCI_AHCI, COMMAND) & 7,
 		      COMMAND_MEMORY);
 		for (unsigned int n = 0; n < 1000; n++)
 			(void)msr_read(0xc0010131);

@@ -5,11 +5,10 @@
  * (82093AA, redirection entries; APM volume 2, 16.14, logical ids in x2APIC mode). Messages (MSI) no device sends,
  * however its capability is set: none is master of the bus (PCI Local Bus Specification, command register).
  */
+#include "tests/machine/guest/devices.h"
 #include "tests/machine/guest/guest.h"
 
 #define VECTOR 27u
-#define MMIO_WRITE 0x80000002ull
-#define IOIO 0x7bull
 #define MSR 0x7cull
 #define IOAPIC_INDEX 0xfec00000ull
 #define IOAPIC_DATA 0xfec00010ull
@@ -18,8 +17,7 @@
 #define ENTRY_MASKED (1u << 16)
 #define TIMER_COUNTER 0x40
 #define TIMER_COMMAND 0x43
-#define PATIENCE 4000000000ull			    /* of the TSC, a second and more */
-#define PCI_AHCI (1u << 31 | 0x1fu << 11 | 2u << 8) /* 00:1f.2 */
+#define PATIENCE 4000000000ull /* of the TSC, a second and more */
 #define PCI_COMMAND 0x04u
 #define PCI_CAPABILITIES 0x34u
 #define CAPABILITY_MSI 5u
@@ -36,24 +34,7 @@ static volatile struct ghcb *ghcb_of(unsigned int cpu)
 	return cpu == 0 ? ghcb : shared_view((uint64_t)second_ghcb);
 }
 
-/* A whole exit of that CPU; RAX of the answer. What is marked valid and not needed does no harm. */
-static uint64_t exit_of(unsigned int cpu, uint64_t code, uint64_t info_1, uint64_t info_2)
-{
-	volatile struct ghcb *g = ghcb_of(cpu);
-
-	g->protocol_version = 2;
-	g->usage = 0;
-	g->sw_exit_code = code;
-	g->sw_exit_info_1 = info_1;
-	g->sw_exit_info_2 = info_2;
-	g->sw_scratch = (uint64_t)g - SHARED_OFFSET + 0x800;
-	g->valid_bitmap[14] |= 0x3c; /* exit code, infos, scratch area */
-	ghcb_exit_at((uint64_t)g - SHARED_OFFSET);
-	for (size_t i = 0; i < sizeof(g->valid_bitmap); i++)
-		g->valid_bitmap[i] = 0;
-	return g->rax;
-}
-
+/* A whole exit of that CPU, each by its own GHCB. What is marked valid and not needed does no harm. */
 static void write_msr(unsigned int cpu, uint32_t msr, uint64_t value)
 {
 	volatile struct ghcb *g = ghcb_of(cpu);
@@ -61,9 +42,17 @@ static void write_msr(unsigned int cpu, uint32_t msr, uint64_t value)
 	g->rcx = msr;
 	g->rax = (uint32_t)value;
 	g->rdx = value >> 32;
+	g->protocol_version = 2;
+	g->usage = 0;
+	g->sw_exit_code = MSR;
+	g->sw_exit_info_1 = 1;
+	g->sw_exit_info_2 = 0;
 	g->valid_bitmap[7] |= 0x80;  /* RAX */
 	g->valid_bitmap[12] |= 0x06; /* RCX, RDX */
-	(void)exit_of(cpu, MSR, 1, 0);
+	g->valid_bitmap[14] |= 0x1c; /* exit code and its two numbers */
+	ghcb_exit_at((uint64_t)g - SHARED_OFFSET);
+	for (size_t i = 0; i < sizeof(g->valid_bitmap); i++)
+		g->valid_bitmap[i] = 0;
 }
 
 static void start_apic(unsigned int cpu)
@@ -95,12 +84,8 @@ static void second_cpu(void)
 
 static void ioapic_write(uint32_t index, uint32_t value)
 {
-	volatile uint32_t *scratch = (volatile uint32_t *)((uint64_t)ghcb + 0x800);
-
-	*scratch = index;
-	(void)exit_of(0, MMIO_WRITE, IOAPIC_INDEX, 4);
-	*scratch = value;
-	(void)exit_of(0, MMIO_WRITE, IOAPIC_DATA, 4);
+	memory_write(IOAPIC_INDEX, 4, index);
+	memory_write(IOAPIC_DATA, 4, value);
 }
 
 static uint64_t now(void)
@@ -132,32 +117,13 @@ static uint64_t targets(uint32_t destination, uint32_t flags, uint64_t expected)
 	return got;
 }
 
-static uint32_t port_32(uint16_t port, bool read, uint32_t value)
-{
-	ghcb->rax = value;
-	ghcb->valid_bitmap[7] |= 0x80;
-	return (uint32_t)exit_of(0, IOIO, (uint64_t)port << 16 | 1u << 6 | read, 0);
-}
-
-static uint32_t pci_read(uint32_t reg)
-{
-	(void)port_32(0xcf8, false, PCI_AHCI | reg);
-	return port_32(0xcfc, true, 0);
-}
-
-static void pci_write(uint32_t reg, uint32_t value)
-{
-	(void)port_32(0xcf8, false, PCI_AHCI | reg);
-	(void)port_32(0xcfc, false, value);
-}
-
 /* Where its capability is, 0: nowhere. */
 static uint32_t msi_capability(void)
 {
-	uint32_t at = pci_read(PCI_CAPABILITIES) & 0xfc;
+	uint32_t at = pci_read(PCI_AHCI, PCI_CAPABILITIES) & 0xfc;
 
 	for (unsigned int i = 0; at != 0 && i < 16; i++) {
-		uint32_t header = pci_read(at);
+		uint32_t header = pci_read(PCI_AHCI, at);
 
 		if ((header & 0xff) == CAPABILITY_MSI)
 			return at;
@@ -170,12 +136,12 @@ static void check_messages(void)
 {
 	uint32_t msi = msi_capability();
 
-	check("the disk controller is there", pci_read(0) & 0xffff, 0x8086);
+	check("the disk controller is there", pci_read(PCI_AHCI, 0) & 0xffff, 0x8086);
 	check("  and could send messages", msi != 0, 1);
-	pci_write(msi + 4, 0xfee01000); /* to id 1 */
-	check("their address reads as it was written", pci_read(msi + 4), 0xfee01000);
-	pci_write(PCI_COMMAND, pci_read(PCI_COMMAND) | BUS_MASTER);
-	check("it does not become a bus master", pci_read(PCI_COMMAND) & BUS_MASTER, 0);
+	pci_write(PCI_AHCI, msi + 4, 0xfee01000); /* to id 1 */
+	check("their address reads as it was written", pci_read(PCI_AHCI, msi + 4), 0xfee01000);
+	pci_write(PCI_AHCI, PCI_COMMAND, pci_read(PCI_AHCI, PCI_COMMAND) | BUS_MASTER);
+	check("it does not become a bus master", pci_read(PCI_AHCI, PCI_COMMAND) & BUS_MASTER, 0);
 }
 
 void test_main(void)

@@ -22,6 +22,18 @@ void port_write(uint16_t port, unsigned int size, uint32_t value)
 	(void)ghcb_exit(0x7b, (uint64_t)port << 16 | size << 4, 0);
 }
 
+uint32_t pci_read(uint32_t function, uint32_t reg)
+{
+	port_write(PCI_PORT_ADDRESS, 4, PCI_ENABLE | function | reg);
+	return port_read(PCI_PORT_DATA, 4);
+}
+
+void pci_write(uint32_t function, uint32_t reg, uint32_t value)
+{
+	port_write(PCI_PORT_ADDRESS, 4, PCI_ENABLE | function | reg);
+	port_write(PCI_PORT_DATA, 4, value);
+}
+
 static struct ghcb_answer mmio(uint64_t code, uint64_t gpa, unsigned int size)
 {
 	ghcb->sw_scratch = ghcb_gpa() + BUFFER;

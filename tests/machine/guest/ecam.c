@@ -6,9 +6,6 @@
 #include "tests/machine/guest/devices.h"
 #include "tests/machine/guest/guest.h"
 
-#define ADDRESS 0xcf8u
-#define DATA 0xcfcu
-#define ENABLE (1u << 31)
 #define PCIEXBAR 0x60u
 #define ECAM 0xe0000000ull
 #define LPC 0xf8000u  /* 00:1f.0 in the ECAM */
@@ -18,38 +15,26 @@
 #define IDS_HOST_BRIDGE 0x29c08086u
 #define IDS_LPC 0x29188086u
 
-static uint32_t config_read(uint32_t reg)
-{
-	port_write(ADDRESS, 4, ENABLE | reg);
-	return port_read(DATA, 4);
-}
-
-static void config_write(uint32_t reg, uint32_t value)
-{
-	port_write(ADDRESS, 4, ENABLE | reg);
-	port_write(DATA, 4, value);
-}
-
 /* Tries to put it there; whether the host bridge says that it is on. */
 static bool moved(uint32_t value)
 {
-	config_write(PCIEXBAR, value);
-	return config_read(PCIEXBAR) & 1;
+	pci_write(PCI_HOST_BRIDGE, PCIEXBAR, value);
+	return pci_read(PCI_HOST_BRIDGE, PCIEXBAR) & 1;
 }
 
 static void refused(void)
 {
-	check("it is off at first", config_read(PCIEXBAR) & 1, 0);
+	check("it is off at first", pci_read(PCI_HOST_BRIDGE, PCIEXBAR) & 1, 0);
 	check("  and the host bridge is not there", memory_read(ECAM, 4) == IDS_HOST_BRIDGE, 0);
 	check("not over RAM", moved(0x00000001), 0);
 	check("not over IOAPIC and local APICs", moved(0xf0000001), 0);
 	check("not with 128 buses", moved(0xe0000003), 0);
 	check("not at an address that is no multiple of its size", moved(0xe8000001), 0);
-	config_write(PCIEXBAR + 4, 0x20);
-	check("not where the hypervisor is", config_read(PCIEXBAR + 4), 0);
-	port_write(ADDRESS, 4, ENABLE | PCIEXBAR);
-	port_write(DATA, 1, 1);
-	check("not by a part of the register", config_read(PCIEXBAR) & 1, 0);
+	pci_write(PCI_HOST_BRIDGE, PCIEXBAR + 4, 0x20);
+	check("not where the hypervisor is", pci_read(PCI_HOST_BRIDGE, PCIEXBAR + 4), 0);
+	port_write(PCI_PORT_ADDRESS, 4, PCI_ENABLE | PCIEXBAR);
+	port_write(PCI_PORT_DATA, 1, 1);
+	check("not by a part of the register", pci_read(PCI_HOST_BRIDGE, PCIEXBAR) & 1, 0);
 }
 
 static void reads(void)
@@ -66,11 +51,12 @@ static void writes(void)
 {
 	uint32_t pm = (uint32_t)memory_read(ECAM + LPC + 0x40, 4);
 
-	port_write(ADDRESS, 4, ENABLE | PCIEXBAR);
+	port_write(PCI_PORT_ADDRESS, 4, PCI_ENABLE | PCIEXBAR);
 	memory_write(ECAM + SATA + COMMAND, 2, BUS_MASTER | 1);
 	check("a device can be given its ports", memory_read(ECAM + SATA + COMMAND, 2) & 1, 1);
 	check("  and does not become a bus master", memory_read(ECAM + SATA + COMMAND, 2) & 4, 0);
-	check("  and the ports' address is as before", port_read(ADDRESS, 4), ENABLE | PCIEXBAR);
+	check("  and the ports' address is as before", port_read(PCI_PORT_ADDRESS, 4),
+	      PCI_ENABLE | PCIEXBAR);
 	memory_write(ECAM + SATA + COMMAND, 8, ~0ull);
 	check("8 bytes are not written", memory_read(ECAM + SATA + COMMAND, 2) & 7, 1);
 	memory_write(ECAM + LPC + 0x40, 4, 0xb001);
