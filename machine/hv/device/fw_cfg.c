@@ -305,7 +305,7 @@ bool fw_cfg_write(struct port_access *a)
 /* "QEMU CFG", big-endian: the interface is there. */
 uint32_t fw_cfg_dma_read(const struct port_access *a)
 {
-	static const uint8_t signature[8] = "QEMU CFG";
+	static const char signature[] = "QEMU CFG";
 	uint32_t value = 0;
 
 	memcpy(&value, signature + (a->port - FW_CFG_PORT_DMA), a->size);
