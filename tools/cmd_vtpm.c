@@ -15,6 +15,7 @@
 #include "tools/options.h"
 #include "tools/vtpm/provision.h"
 #include "tools/vtpm/server.h"
+#include "tools/vtpm/tpms.h"
 
 #define KEY_FILE_MAX 256u
 #define TPM_SU_CLEAR 0u
@@ -205,7 +206,7 @@ static bool serve_tpm(struct arguments *a, struct state_file *file, struct host_
 
 	if (!device)
 		return host_fail(error, "out of memory");
-	ok = vtpm_device_open(device, a->profile, file, a->place.stop, error) &&
+	ok = tpms_load(error) && vtpm_device_open(device, a->profile, file, a->place.stop, error) &&
 	     start_tpm(device, a->start, error) &&
 	     server_run(&server, shapes[a->shape], &a->place, error);
 	vtpm_device_close(device);
@@ -282,7 +283,7 @@ static bool with_device(const struct arguments *a, struct state_file *file, int 
 
 	if (!device)
 		return host_fail(error, "out of memory");
-	ok = vtpm_device_open(device, a->profile, file, stop, error) &&
+	ok = tpms_load(error) && vtpm_device_open(device, a->profile, file, stop, error) &&
 	     run(device, a->folder, error);
 	vtpm_device_close(device);
 	free(device);

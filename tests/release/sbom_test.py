@@ -73,10 +73,10 @@ def check_loaded(document):
              if relation["relationshipType"] == "OPTIONAL_DEPENDENCY_OF" and
              relation["relatedSpdxElement"] == "SPDXRef-File-bin-socle"}
     stanza = next(part for part in (ROOT / "debian/control").read_text().split("\n\n") if "Package: socle\n" in part)
-    recommended = re.search(r"^Recommends:(.*(?:\n .*)*)", stanza, re.MULTILINE)[1]
-    wanted = [set(re.findall(r"lib[a-z0-9.+-]+", one)) for one in recommended.split(",") if "lib" in one]
+    named = ",".join(re.findall(r"^(?:Depends|Recommends):(.*(?:\n .*)*)", stanza, re.MULTILINE))
+    wanted = [set(re.findall(r"\blib[a-z0-9.+-]+", one)) for one in named.split(",") if re.search(r"\blib", one)]
     result(len(found) == len(wanted) > 0 and all(found & one for one in wanted),
-           "socle: the libraries that it loads are those that the package recommends", (found, wanted))
+           "socle: the libraries that it loads are those that the package names", (found, wanted))
 
 
 def check_digests(document, programs):

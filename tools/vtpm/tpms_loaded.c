@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: MIT */
+/* libtpms's functions by their own names, for the service's code, which is linked with them under Socle. */
+#include <libtpms/tpm_error.h>
+#include <libtpms/tpm_library.h>
+#include <libtpms/tpm_tis.h>
+#include <stdlib.h>
+
+#include "tools/load_library.h"
+#include "tools/vtpm/tpms.h"
+
+#define LIBRARY "libtpms.so.0"
+
+/* As in tpm.c: libtpms before 0.10 has none. */
+TPM_RESULT TPMLIB_SetProfile(const char *profile);
+
+static struct {
+	uint32_t (*version)(void);
+	TPM_RESULT (*choose)(TPMLIB_TPMVersion version);
+	TPM_RESULT (*register_callbacks)(struct libtpms_callbacks *callbacks);
+	TPM_RESULT (*start)(void);
+	void (*end)(void);
+	TPM_RESULT(*process)
+	(unsigned char **response, uint32_t *size, uint32_t *buffer, unsigned char *command,
+	 uint32_t command_size);
+	TPM_RESULT (*get_state)(enum TPMLIB_StateType type, unsigned char **state, uint32_t *size);
+	TPM_RESULT (*set_state)
+	(enum TPMLIB_StateType type, const unsigned char *state, uint32_t size);
+	uint32_t (*set_buffer_size)(uint32_t wanted, uint32_t *least, uint32_t *most);
+	char *(*info)(enum TPMLIB_InfoFlags flags);
+	TPM_RESULT (*hash_start)(void);
+	TPM_RESULT (*hash_data)(const unsigned char *data, uint32_t size);
+	TPM_RESULT (*hash_end)(void);
+	TPM_RESULT (*established)(TPM_BOOL *established);
+	TPM_RESULT (*reset_established)(void);
+	TPM_RESULT (*set_profile)(const char *profile);
+} tpms;
+
+bool tpms_load(struct host_error *error)
+{
+	const struct library_symbol symbols[] = {
+		{ "TPMLIB_GetVersion", (void **)&tpms.version },
+		{ "TPMLIB_ChooseTPMVersion", (void **)&tpms.choose },
+		{ "TPMLIB_RegisterCallbacks", (void **)&tpms.register_callbacks },
+		{ "TPMLIB_MainInit", (void **)&tpms.start },
+		{ "TPMLIB_Terminate", (void **)&tpms.end },
+		{ "TPMLIB_Process", (void **)&tpms.process },
+		{ "TPMLIB_GetState", (void **)&tpms.get_state },
+		{ "TPMLIB_SetState", (void **)&tpms.set_state },
+		{ "TPMLIB_SetBufferSize", (void **)&tpms.set_buffer_size },
+		{ "TPMLIB_GetInfo", (void **)&tpms.info },
+		{ "TPM_IO_Hash_Start", (void **)&tpms.hash_start },
+		{ "TPM_IO_Hash_Data", (void **)&tpms.hash_data },
+		{ "TPM_IO_Hash_End", (void **)&tpms.hash_end },
+		{ "TPM_IO_TpmEstablished_Get", (void **)&tpms.established },
+		{ "TPM_IO_TpmEstablished_Reset", (void **)&tpms.reset_established },
+	};
+	const struct library_symbol later[] = {
+		{ "TPMLIB_SetProfile", (void **)&tpms.set_profile },
+	};
+	struct host_error none;
+
+	if (!load_library(LIBRARY, symbols, sizeof(symbols) / sizeof(symbols[0]), error))
+		return false;
+	load_library(LIBRARY, later, sizeof(later) / sizeof(later[0]), &none);
+	return true;
+}
+
+uint32_t TPMLIB_GetVersion(void)
+{
+	return tpms.version();
+}
+
+TPM_RESULT TPMLIB_ChooseTPMVersion(TPMLIB_TPMVersion version)
+{
+	return tpms.choose(version);
+}
+
+TPM_RESULT TPMLIB_RegisterCallbacks(struct libtpms_callbacks *callbacks)
+{
+	return tpms.register_callbacks(callbacks);
+}
+
+TPM_RESULT TPMLIB_MainInit(void)
+{
+	return tpms.start();
+}
+
+void TPMLIB_Terminate(void)
+{
+	tpms.end();
+}
+
+TPM_RESULT TPMLIB_Process(unsigned char **response, uint32_t *size, uint32_t *buffer,
+			  unsigned char *command, uint32_t command_size)
+{
+	return tpms.process(response, size, buffer, command, command_size);
+}
+
+TPM_RESULT TPMLIB_GetState(enum TPMLIB_StateType type, unsigned char **state, uint32_t *size)
+{
+	return tpms.get_state(type, state, size);
+}
+
+TPM_RESULT TPMLIB_SetState(enum TPMLIB_StateType type, const unsigned char *state, uint32_t size)
+{
+	return tpms.set_state(type, state, size);
+}
+
+uint32_t TPMLIB_SetBufferSize(uint32_t wanted, uint32_t *least, uint32_t *most)
+{
+	return tpms.set_buffer_size(wanted, least, most);
+}
+
+char *TPMLIB_GetInfo(enum TPMLIB_InfoFlags flags)
+{
+	return tpms.info(flags);
+}
+
+TPM_RESULT TPMLIB_SetProfile(const char *profile)
+{
+	return tpms.set_profile ? tpms.set_profile(profile) : TPM_FAIL;
+}
+
+TPM_RESULT TPM_IO_Hash_Start(void)
+{
+	return tpms.hash_start();
+}
+
+TPM_RESULT TPM_IO_Hash_Data(const unsigned char *data, uint32_t size)
+{
+	return tpms.hash_data(data, size);
+}
+
+TPM_RESULT TPM_IO_Hash_End(void)
+{
+	return tpms.hash_end();
+}
+
+TPM_RESULT TPM_IO_TpmEstablished_Get(TPM_BOOL *established)
+{
+	return tpms.established(established);
+}
+
+TPM_RESULT TPM_IO_TpmEstablished_Reset(void)
+{
+	return tpms.reset_established();
+}
