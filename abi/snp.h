@@ -64,6 +64,7 @@
 #define SVM_EXIT_RDTSC 0x6eu
 #define SVM_EXIT_RDPMC 0x6fu
 #define SVM_EXIT_CPUID 0x72u
+#define SVM_EXIT_IRET 0x74u
 #define SVM_EXIT_PAUSE 0x77u
 #define SVM_EXIT_HLT 0x78u
 #define SVM_EXIT_IOIO 0x7bu
@@ -97,6 +98,8 @@
 #define SNP_VINTR_IRQ (1ull << 8)
 #define SNP_VINTR_GIF (1ull << 9)
 #define SNP_VINTR_SHADOW (1ull << 10)
+#define SNP_VINTR_NMI (1ull << 11)	/* one waits */
+#define SNP_VINTR_NMI_MASK (1ull << 12) /* one was taken, and its IRET has not come */
 #define SNP_VINTR_PRIORITY_SHIFT 16
 #define SNP_VINTR_PRIORITY_MASK (0xfull << SNP_VINTR_PRIORITY_SHIFT)
 #define SNP_VINTR_IGNORE_TPR (1ull << 20)

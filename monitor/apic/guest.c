@@ -10,7 +10,8 @@
 #include "monitor/lock/lock.h"
 
 #define CAA_NO_EOI_REQUIRED offsetof(struct svsm_caa, no_eoi_required)
-#define NMI_EVENT (SVM_EVENT_VALID | SVM_EVENT_TYPE_NMI | 2u)
+/* What the CPU has of a vCPU beyond what it is handed: an interrupt shadow, and an NMI that is handled. */
+#define OF_THE_CPU (SNP_VINTR_SHADOW | SNP_VINTR_NMI_MASK)
 #define NOTHING (-1)
 #define RFLAGS_IF (1ull << 9)
 
@@ -122,7 +123,7 @@ static void offer_lazy(struct place *place, gpa_t caa)
 
 /*
  * An event that an exit cut has left IRR for good, and comes again as it was. So does one of EVENTINJ
- * that the CPU has not seen yet. A virtual interrupt that still stands goes back.
+ * that the CPU has not seen yet. A virtual interrupt and a virtual NMI that still stand go back.
  */
 static void take_back(struct place *place, uint64_t vintr, uint64_t event_inj, uint64_t cut)
 {
@@ -134,6 +135,7 @@ static void take_back(struct place *place, uint64_t vintr, uint64_t event_inj, u
 	if (place->queued != NOTHING && (vintr & SNP_VINTR_IRQ))
 		apic_untake(&place->apic, (uint8_t)place->queued);
 	place->queued = NOTHING;
+	place->apic.nmi |= (vintr & SNP_VINTR_NMI) != 0;
 	apic_set_class(&place->apic, vintr & SNP_VINTR_TPR_MASK);
 }
 
@@ -172,15 +174,13 @@ static uint64_t queue(struct place *place)
 	       (uint64_t)vector << SNP_VINTR_VECTOR_SHIFT;
 }
 
-/* NMIs come one at a time; nobody tells us when the guest's handler is through. */
-static uint64_t next_event(struct place *place)
+/* The CPU takes it when the handler of the one before is through (APM volume 2, 15.21.10). */
+static uint64_t queue_nmi(struct place *place)
 {
-	uint64_t event = place->event;
+	bool nmi = place->apic.nmi;
 
-	if (event != 0 || !place->apic.nmi)
-		return event;
 	place->apic.nmi = false;
-	return NMI_EVENT;
+	return SNP_VINTR_NMI_ENABLE | (nmi ? SNP_VINTR_NMI : 0);
 }
 
 bool guest_apic_present(unsigned int cpu, const struct registry_vcpu *vcpu)
@@ -193,9 +193,9 @@ bool guest_apic_present(unsigned int cpu, const struct registry_vcpu *vcpu)
 	if (!read_field(vcpu->vmsa, offsetof(struct snp_vmsa, vintr_ctrl), &vintr))
 		return false;
 	place = begin(cpu);
-	vintr = (vintr & SNP_VINTR_SHADOW) | SNP_VINTR_GIF | place->apic.tpr >> 4;
-	vintr |= queue(place);
-	event = next_event(place);
+	vintr = (vintr & OF_THE_CPU) | SNP_VINTR_GIF | place->apic.tpr >> 4;
+	vintr |= queue(place) | queue_nmi(place);
+	event = place->event;
 	offer_lazy(place, vcpu->caa);
 	finish(place);
 	return write_field(vcpu->vmsa, offsetof(struct snp_vmsa, event_inj), event) &&

@@ -4,7 +4,8 @@
  * protocol 3; APM volume 2, 15.36.16). The run loop calls guest_apic_withdraw() when a VMSA has
  * stopped and guest_apic_present() before it runs again. In between nothing is handed to the CPU, so
  * that IRR and ISR are what they seem. Handed over is an interrupt as V_IRQ, which the CPU takes when
- * IF, interrupt shadow and V_TPR let it; EVENTINJ is for NMIs, and for what an exit has cut.
+ * IF, interrupt shadow and V_TPR let it, and an NMI as V_NMI, which it takes when no other one is
+ * being handled; EVENTINJ is for what an exit has cut.
  *
  * How an IPI reaches a vCPU whose VMPL2 runs or has halted: it stands in the target's IRR, under the
  * target's lock, before the host is asked to interrupt the target's VMPL0. That one leaves for VMPL2

@@ -7,6 +7,7 @@
 #include "machine/hv/event/local_apic.h"
 #include "machine/hv/event/storm.h"
 #include "machine/hv/event/timer.h"
+#include "machine/hv/plane/virtual_nmi.h"
 
 #define SHADOW_PATIENCE 8u
 
@@ -113,18 +114,31 @@ static void prepare_open_plane(struct vcpu *v, struct plane *p)
 		window_open(b);
 }
 
-/* The CPU looks at nothing of the host's here, and takes the VMSA's virtual interrupt. */
+/* The CPU looks at nothing of the host's here, and takes the VMSA's virtual NMI and interrupt. */
 static void prepare_alternate_plane(struct vcpu *v, struct plane *p)
 {
 	struct vmcb *b = p->vmcb;
 	int vector = alternate_vector(p);
+	bool nmi = virtual_nmi_prepare(p);
 
 	window_close(b);
-	if (vector < 0)
+	if (virtual_nmi_soon(p))
+		timer_retry_soon(v, 0);
+	if (vector < 0 && !nmi)
 		return;
 	if (in_shadow(p)) {
 		timer_retry_soon(v, p->apic->shadow_held);
-	} else if (!(b->event_inj & SVM_EVENT_VALID) && (b->rflags & X86_RFLAGS_IF)) {
+		return;
+	}
+	if (nmi && (b->event_inj & SVM_EVENT_VALID)) {
+		timer_retry_soon(v, 0);
+	} else if (nmi) {
+		virtual_nmi_take(p);
+		inject(b, X86_VECTOR_NMI | SVM_EVENT_TYPE_NMI);
+	}
+	if (vector < 0)
+		return;
+	if (!(b->event_inj & SVM_EVENT_VALID) && (b->rflags & X86_RFLAGS_IF)) {
 		p->vintr &= ~SNP_VINTR_IRQ;
 		inject(b, (uint32_t)vector | SVM_EVENT_TYPE_INTR);
 	} else {
@@ -189,7 +203,7 @@ bool inject_pending(struct plane *p)
 	if (p->reset_hold)
 		return false;
 	if (plane_is_alternate(p))
-		return (p->vmcb->event_inj & SVM_EVENT_VALID) ||
+		return (p->vmcb->event_inj & SVM_EVENT_VALID) || virtual_nmi_pending(p) ||
 		       ((p->vmcb->rflags & X86_RFLAGS_IF) && alternate_vector(p) >= 0);
 	timer_advance(p, clock_now());
 	if (a->apic.nmi_pending && !p->nmi_blocked)

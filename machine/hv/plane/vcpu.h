@@ -71,7 +71,8 @@ struct plane {
 	 */
 	bool alternate;
 	uint8_t int_inj_vector;
-	uint64_t vintr; /* SNP_VINTR_* as in the VMSA that was loaded last */
+	uint64_t vintr;	   /* SNP_VINTR_* as in the VMSA that was loaded last */
+	uint64_t iret_rip; /* of an IRET that ends an NMI and may not be through, or PLANE_NO_RIP */
 	struct vmcb *vmcb;
 	struct guest_regs regs;
 	uint64_t guest_cr3; /* CR3 as the guest wrote it */

@@ -8,6 +8,7 @@
 #include "machine/hv/base/x86.h"
 #include "machine/hv/memory/guest.h"
 #include "machine/hv/plane/control_area.h"
+#include "machine/hv/plane/virtual_nmi.h"
 #include "machine/hv/plane/xstate.h"
 
 #define X87_TAG_EMPTY 3u
@@ -64,8 +65,6 @@ static struct vmsa_refusal alternate_refusal(const struct snp_vmsa *vmsa)
 		what = "it has restricted and alternate injection";
 	else if (vmsa->vintr_ctrl & SNP_VINTR_BUSY)
 		what = "BUSY is set";
-	else if (vmsa->vintr_ctrl & SNP_VINTR_NMI_ENABLE)
-		what = "it asks for virtual NMI, which this host has not";
 	else if (!is_event(vmsa->event_inj))
 		what = "EVENTINJ has no event that can be injected";
 	return (struct vmsa_refusal){ what, "" };
@@ -239,6 +238,7 @@ static void load_events(struct plane *p, const struct snp_vmsa *vmsa)
 	struct vmcb *c = p->vmcb;
 
 	p->vintr = vmsa->vintr_ctrl;
+	p->iret_rip = PLANE_NO_RIP;
 	if (is_alternate(vmsa)) {
 		p->event_inj = (uint32_t)vmsa->event_inj;
 		p->event_error = (uint32_t)(vmsa->event_inj >> 32);
@@ -247,13 +247,16 @@ static void load_events(struct plane *p, const struct snp_vmsa *vmsa)
 	c->event_inj = p->event_inj;
 	c->event_error = p->event_error;
 	c->int_state = p->int_state;
+	if (is_alternate(vmsa))
+		virtual_nmi_load(p);
 }
 
 /* An event that has not arrived yet was cut by this exit, and is for VMPL0 to inject again. */
-static void store_alternate(const struct plane *p, struct snp_vmsa *vmsa)
+static void store_alternate(struct plane *p, struct snp_vmsa *vmsa)
 {
 	const struct vmcb *c = p->vmcb;
 
+	virtual_nmi_store(p);
 	vmsa->vintr_ctrl |= p->vintr & ~(SNP_VINTR_TPR_MASK | SNP_VINTR_SHADOW);
 	if (c->int_state & VMCB_INT_STATE_SHADOW)
 		vmsa->vintr_ctrl |= SNP_VINTR_SHADOW;

@@ -9,6 +9,7 @@
 #include "machine/hv/event/vc.h"
 #include "machine/hv/insn/handlers.h"
 #include "machine/hv/plane/overlap.h"
+#include "machine/hv/plane/virtual_nmi.h"
 
 #define EXIT_EXCEPTION_UD (SVM_EXIT_EXCP_BASE + X86_VECTOR_UD)
 #define EXIT_EXCEPTION_GP (SVM_EXIT_EXCP_BASE + X86_VECTOR_GP)
@@ -27,6 +28,12 @@ static void interrupted(struct vcpu *v)
 static void window_open(struct vcpu *v)
 {
 	(void)v;
+}
+
+/* Of a handler of an NMI; it is done as the plane goes on. */
+static void returns(struct vcpu *v)
+{
+	virtual_nmi_iret(vcpu_plane(v));
 }
 
 /* What the guest is to ask for by its GHCB. */
@@ -74,6 +81,7 @@ static const struct {
 	{ SVM_EXIT_RDTSC, SVM_EXIT_RDTSC, insn_tsc },
 	{ SVM_EXIT_RDTSCP, SVM_EXIT_RDTSCP, insn_tsc },
 	{ SVM_EXIT_SHUTDOWN, SVM_EXIT_SHUTDOWN, shutdown },
+	{ SVM_EXIT_IRET, SVM_EXIT_IRET, returns },
 	{ EXIT_INVLPGA, EXIT_INVLPGA, undefined },
 	{ EXIT_VMRUN, EXIT_VMRUN, undefined },
 	{ EXIT_VMLOAD, EXIT_SKINIT, undefined },

@@ -26,9 +26,12 @@
 #define CONFIGURE(what) 0x300000001ull, (what), 0
 #define VECTOR(rcx) 0x300000004ull, (rcx), 0
 
-#define GIF (1ull << 9)
+/* In each VMSA: interrupts are let in, and NMIs are virtual. */
+#define GIF (1ull << 9 | 1ull << 26)
 #define IRQ (1ull << 8)
 #define SHADOW (1ull << 10)
+#define NMI (1ull << 11)
+#define NMI_MASK (1ull << 12)
 #define BUSY (1ull << 63)
 #define QUEUED(v) (GIF | IRQ | (uint64_t)((v) >> 4) << 16 | (uint64_t)(v) << 32)
 
@@ -239,12 +242,29 @@ static void nmi(void **state)
 	(void)state;
 	assert_int_equal(call(2, WRITE(0x830, 1ull << 32 | 0x400)), 0);
 	turn(1);
-	assert_int_equal(get(1, EVENTINJ), 0x80000202);
+	assert_int_equal(get(1, VINTR), GIF | NMI);
 	turn(1); /* not taken: it stays one */
-	assert_int_equal(get(1, EVENTINJ), 0x80000202);
-	take(1);
+	assert_int_equal(get(1, VINTR), GIF | NMI);
+	put(1, VINTR, GIF | NMI_MASK); /* its handler runs, and the next one waits for it */
+	assert_int_equal(call(2, WRITE(0x830, 1ull << 32 | 0x400)), 0);
 	turn(1);
+	assert_int_equal(get(1, VINTR), GIF | NMI | NMI_MASK);
+	put(1, VINTR, GIF | NMI_MASK); /* IRET, and the next one is taken */
+	turn(1);
+	assert_int_equal(get(1, VINTR), GIF | NMI_MASK);
 	assert_int_equal(get(1, EVENTINJ), 0);
+}
+
+/* An exit cuts its delivery: it comes again by EVENTINJ, and another one waits beside it. */
+static void cut_nmi(void **state)
+{
+	(void)state;
+	put(1, VINTR, BUSY | GIF);
+	put(1, EXITINTINFO, 0x80000202);
+	assert_int_equal(call(2, WRITE(0x830, 1ull << 32 | 0x400)), 0);
+	turn(1);
+	assert_int_equal(get(1, EVENTINJ), 0x80000202);
+	assert_int_equal(get(1, VINTR), GIF | NMI);
 }
 
 /* First it stands there, then the target's VMPL0 is called; who is not there is not. */
@@ -370,6 +390,7 @@ int main(void)
 		TEST(cut_delivery),
 		TEST(cut_exception),
 		TEST(nmi),
+		TEST(cut_nmi),
 		TEST(ipi),
 		TEST(host),
 		TEST(registrations),

@@ -170,7 +170,6 @@ static void refusals(struct snp_vmsa *vmsa)
 	} bad[] = {
 		{ "restricted and alternate injection: VMRUN fails", 0x19, 0x200, 0 },
 		{ "BUSY: VMRUN fails", 0x11, 1ull << 63 | 0x200, 0 },
-		{ "virtual NMI, which the host has not: VMRUN fails", 0x11, 1 << 26, 0 },
 		{ "EVENTINJ of type 1: VMRUN fails", 0x11, 0x200, 0x80000141 },
 		{ "an exception above 31: VMRUN fails", 0x11, 0x200, 0x80000341 },
 		{ "an exception 2: VMRUN fails", 0x11, 0x200, 0x80000302 },

@@ -14,16 +14,22 @@
 #define RUN_VMPL0 0x016ull
 #define RAN 0x017ull
 #define DONE 0x600dull
+#define PATIENCE 200000u /* a processor needs none; where IRET is watched by a host it may */
 #define REFUSED 2ull
 #define NOT_KNOWN 6ull
 
 #define IRQ (1ull << 8)
 #define GIF (1ull << 9)
 #define SHADOW (1ull << 10)
+#define NMI (1ull << 11)
+#define NMI_MASK (1ull << 12)
 #define PRIORITY(n) ((uint64_t)(n) << 16)
 #define IGNORE_TPR (1ull << 20)
+#define NMI_ENABLE (1ull << 26)
 #define VECTOR_31 (31ull << 32)
 #define BUSY (1ull << 63)
+#define NMI_SECTION "APM volume 2, 15.21.10"
+#define NMI_PENDING (GIF | NMI_ENABLE | NMI)
 #define PENDING (IRQ | GIF | PRIORITY(1) | VECTOR_31)
 
 #define EVENT(type, vector) (1ull << 31 | (uint64_t)(type) << 8 | (vector))
@@ -33,7 +39,7 @@
 #define RFLAGS_IF 0x200ull
 
 /* What the level does once it runs on. */
-enum what { GOES_ON, LETS_IN, LOWERS_CR8 };
+enum what { GOES_ON, LETS_IN, LOWERS_CR8, RETURNS };
 
 /* What its VMSA has then, and what is asked for. */
 struct attempt {
@@ -47,6 +53,27 @@ static uint64_t outcome;
 static uint8_t doorbell_page[4096] __attribute__((aligned(4096)));
 static bool created[SNP_VMPL_COUNT];
 
+/* IRET to the instruction behind it, as the end of a handler. */
+static void returns(void)
+{
+	__asm__ volatile("movq %%rsp, %%rax\n\t"
+			 "xorl %%ecx, %%ecx\n\t"
+			 "movw %%ss, %%cx\n\t"
+			 "pushq %%rcx\n\t"
+			 "pushq %%rax\n\t"
+			 "pushfq\n\t"
+			 "movw %%cs, %%cx\n\t"
+			 "pushq %%rcx\n\t"
+			 "leaq 1f(%%rip), %%rcx\n\t"
+			 "pushq %%rcx\n\t"
+			 "iretq\n"
+			 "1: nop\n\t"
+			 "nop"
+			 :
+			 :
+			 : "rax", "rcx", "memory");
+}
+
 static uint64_t stop_and(uint64_t what)
 {
 	(void)ghcb_msr_call(RUN_VMPL0);
@@ -56,6 +83,11 @@ static uint64_t stop_and(uint64_t what)
 		break;
 	case LOWERS_CR8:
 		__asm__ volatile("sti; nop; mov %0, %%cr8; nop; cli" : : "r"(4ull));
+		break;
+	case RETURNS:
+		returns();
+		for (unsigned int i = 0; i < PATIENCE; i++)
+			__asm__ volatile("pause");
 		break;
 	default:
 		break;
@@ -235,6 +267,22 @@ static const struct rule rules[] = {
 	  CASE(.vintr = PENDING, .rflags_if = true, .want = MOVED_ON), 0 },
 	{ "an interrupt shadow: after it", SECTION, ON_LEVELS,
 	  CASE(.vintr = PENDING | SHADOW, .rflags_if = true, .want = MOVED_ON), 1 },
+	{ "V_NMI is taken, whatever IF is", NMI_SECTION, ON_LEVELS, CASE(.vintr = NMI_PENDING),
+	  RAISED(2, 0) },
+	{ "V_NMI that was taken is clear, and after IRET not masked", NMI_SECTION, ON_LEVELS,
+	  CASE(.vintr = NMI_PENDING, .want = VINTR_AFTER), GIF | NMI_ENABLE },
+	{ "V_NMI comes before V_IRQ", NMI_SECTION, ON_LEVELS,
+	  CASE(.vintr = NMI_PENDING | PENDING, .rflags_if = true), RAISED(2, 0) },
+	{ "V_NMI while one is handled: not taken", NMI_SECTION, ON_LEVELS,
+	  CASE(.vintr = NMI_PENDING | NMI_MASK, .what = LETS_IN), DONE },
+	{ "V_NMI that waits stays in the VMSA", NMI_SECTION, ON_LEVELS,
+	  CASE(.vintr = NMI_PENDING | NMI_MASK, .want = VINTR_AFTER), NMI_PENDING | NMI_MASK },
+	{ "V_NMI is taken behind IRET", NMI_SECTION, ON_LEVELS,
+	  CASE(.vintr = NMI_PENDING | NMI_MASK, .what = RETURNS), RAISED(2, 0) },
+	{ "EVENTINJ of an NMI, with virtual NMI", NMI_SECTION, ON_LEVELS,
+	  CASE(.vintr = GIF | NMI_ENABLE, .event = EVENT(2, 2)), RAISED(2, 0) },
+	{ "V_NMI_MASK lets interrupts in", NMI_SECTION, ON_LEVELS,
+	  CASE(.vintr = PENDING | NMI_ENABLE | NMI_MASK, .what = LETS_IN), RAISED(31, 0) },
 	{ "BUSY: it does not run", SECTION, ON_LEVELS,
 	  CASE(.vintr = GIF | BUSY, .want = HOW_IT_RUNS), 1ull << 16 | DONE },
 	{ "without the feature: EVENTINJ is not looked at", SECTION, ON_LEVELS,
