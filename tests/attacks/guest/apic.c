@@ -1,213 +1,16 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * A guest whose APIC is Socle's: the APIC protocol (58019, protocol 3; registers as in APM volume 2,
- * chapter 16, in x2APIC mode) on one vCPU and more. Interrupts are let in by STI for a moment or with HLT,
- * and a handler makes its calls with interrupts off, as the code that it interrupts does. What the
- * host raises comes by the host's APIC of this vCPU and by COM1's pin.
- */
-#include "tests/attacks/guest/attack.h"
+/* The APIC protocol on one vCPU and more, as it is to be used: registers, priorities, IPIs, the host. */
+#include "tests/attacks/guest/apic_client.h"
 
-#define QUERY_FEATURES 0x300000000ull
-#define CONFIGURE 0x300000001ull
-#define READ_REGISTER 0x300000002ull
-#define WRITE_REGISTER 0x300000003ull
-#define CONFIGURE_VECTOR 0x300000004ull
-#define INVALID_PARAMETER 0x80000005ull
-#define UNSUPPORTED_PROTOCOL 0x80000001ull
-
-#define ID 0x802
-#define TPR 0x808
-#define PPR 0x80a
-#define EOI 0x80b
-#define LDR 0x80d
-#define ISR 0x810
-#define TMR 0x818
-#define IRR 0x820
-#define ICR 0x830
-#define SELF_IPI 0x83f
-
-#define SELF 0x40000ull
-#define ALL 0x80000ull
-#define OTHERS 0xc0000ull
-#define LOGICAL 0x800ull
-#define NMI 0x400ull
-#define TO(id) ((uint64_t)(id) << 32)
-#define VECTORS_LAST 8u
 #define ROUNDS 32u /* with four vCPUs on a busy computer, the limit of a run is near */
-#define PATIENCE 20000000u
-#define HOST_PATIENCE 20000u
-#define COM1 0x3f8u
-#define PIN_COM1 4u
-#define NO_EOI_REQUIRED 2u
 
-enum way { BY_CALL, BY_FLAG, NOT };
-
-struct gate {
-	uint16_t low, selector, type, middle;
-	uint32_t high, reserved;
-};
-
-/* What the handler of a CPU has seen; that CPU writes it, any reads it. */
-struct seen {
-	uint64_t count[256];
-	uint8_t last[VECTORS_LAST];
-	uint64_t taken;	   /* all of count but NMIs */
-	uint64_t ppr;	   /* of the last one, before its end */
-	uint8_t flag[256]; /* no_eoi_required then */
-	enum way way;	   /* how it is to end; NOT: not at all */
-	bool device_off;   /* it turns COM1's interrupt off */
-};
-
-extern char apic_entries[];
-void apic_interrupt(uint64_t vector);
-
-static struct gate gates[256];
-static struct seen seen[CPUS_MAX];
 static uint64_t handshake; /* atomic */
 static unsigned int target;
 
-static struct seen *mine(void)
-{
-	return &seen[cpu_this()->id];
-}
-
-static uint64_t read_register(uint64_t reg)
-{
-	struct svsm_regs regs = { .rax = READ_REGISTER, .rcx = reg };
-
-	return svsm_call_regs(&regs, 1) && regs.rax == 0 ? regs.rdx : SVSM_NOT_TAKEN | regs.rax;
-}
-
-static uint64_t write_register(uint64_t reg, uint64_t value)
-{
-	return svsm_call(WRITE_REGISTER, reg, value, 0);
-}
-
-static uint8_t *no_eoi_required(void)
-{
-	return (uint8_t *)(cpu_this()->caa + NO_EOI_REQUIRED);
-}
-
-static void end_of_interrupt(void)
-{
-	if (__atomic_exchange_n(no_eoi_required(), 0, __ATOMIC_SEQ_CST) == 0)
-		(void)write_register(EOI, 0);
-}
-
-void apic_interrupt(uint64_t vector)
-{
-	struct seen *s = mine();
-
-	__atomic_fetch_add(&s->count[vector], 1, __ATOMIC_SEQ_CST);
-	if (vector == 2)
-		return;
-	s->last[s->taken++ % VECTORS_LAST] = (uint8_t)vector;
-	s->flag[vector] = __atomic_load_n(no_eoi_required(), __ATOMIC_SEQ_CST);
-	s->ppr = read_register(PPR);
-	if (s->device_off)
-		ghcb_out8(COM1 + 1, 0);
-	if (s->way == BY_FLAG)
-		end_of_interrupt();
-	else if (s->way == BY_CALL)
-		(void)write_register(EOI, 0);
-}
-
-/* The exceptions as they are, and all interrupts, on this CPU. */
-static void load_gates(void)
-{
-	struct {
-		uint16_t limit;
-		uint64_t base;
-	} __attribute__((packed)) table;
-
-	__asm__ volatile("sidt %0" : "=m"(table));
-	for (unsigned int i = 0; i < 256; i++) {
-		uint64_t at = (uint64_t)apic_entries + 16 * i;
-
-		if (i < 31 && i != 2)
-			gates[i] = ((const struct gate *)table.base)[i];
-		else
-			gates[i] = (struct gate){
-				(uint16_t)at,	      0x08, 0x8e00, (uint16_t)(at >> 16),
-				(uint32_t)(at >> 32), 0
-			};
-	}
-	table.limit = sizeof(gates) - 1;
-	table.base = (uint64_t)gates;
-	__asm__ volatile("lidt %0" : : "m"(table));
-}
-
-static void on_all(void (*job)(void))
-{
-	for (unsigned int i = 1; i < places.cpus; i++) {
-		cpu_begin(i, job);
-		cpu_end(i);
-	}
-	job();
-}
-
-static void let_in(void)
-{
-	__asm__ volatile("sti; nop; nop; cli" : : : "memory");
-}
-
-/*
- * Lets in what the host has raised until there were so many in all, and what comes within a while after. A host
- * runs VMPL0 for it between two instructions, not at the exit by which it was raised (docs/planes.md).
- */
-static void let_in_from_host(uint64_t count)
-{
-	unsigned int more = 0;
-
-	for (unsigned int i = 0; i < PATIENCE && more < HOST_PATIENCE; i++) {
-		let_in();
-		cpu_relax();
-		more += mine()->taken >= count;
-	}
-}
-
-static void halt(void)
-{
-	__asm__ volatile("sti; hlt; cli" : : : "memory");
-}
-
-static void allow_none(void)
-{
-	(void)svsm_call(CONFIGURE_VECTOR, 0x200, 0, 0);
-}
-
-/* Nothing waits, nothing is in service, and nothing was seen, on this CPU. */
-static void start_here(void)
-{
-	struct seen *s = mine();
-
-	load_gates();
-	allow_none();
-	s->way = BY_CALL;
-	(void)write_register(TPR, 0);
-	for (unsigned int i = 0; i < 4; i++) {
-		let_in();
-		(void)write_register(EOI, 0);
-	}
-	*s = (struct seen){ .way = BY_CALL };
-}
-
-static void start(void)
+static void begin(void)
 {
 	__atomic_store_n(&handshake, 0, __ATOMIC_SEQ_CST);
-	on_all(start_here);
-}
-
-static uint64_t count_of(unsigned int cpu, uint8_t vector)
-{
-	return __atomic_load_n(&seen[cpu].count[vector], __ATOMIC_SEQ_CST);
-}
-
-static bool comes(unsigned int cpu, uint8_t vector, uint64_t count)
-{
-	for (unsigned int i = 0; i < PATIENCE && count_of(cpu, vector) < count; i++)
-		cpu_relax();
-	return count_of(cpu, vector) >= count;
+	start();
 }
 
 /* ---- One vCPU ---- */
@@ -221,7 +24,7 @@ static void protocol_there(void)
 	regs = (struct svsm_regs){ .rax = CORE_QUERY_PROTOCOL, .rcx = 0x300000002 };
 	expect("query of version 2", svsm_call_regs(&regs, 1), true);
 	expect("none", regs.rcx, 0);
-	expect("call 5", svsm_call(0x300000005, 0, 0, 0), 0x80000002);
+	expect("call 5", svsm_call(0x300000005, 0, 0, 0), UNSUPPORTED_CALL);
 }
 
 static void features(void)
@@ -473,11 +276,6 @@ static void halted_self(void)
 
 /* ---- The host ---- */
 
-static void host_raises(uint64_t vector)
-{
-	(void)ghcb_msr_write(0x830, SELF | vector);
-}
-
 static void host_vectors(void)
 {
 	static const uint8_t bad[] = { 0x10, 0x1e, 31, 0x61, 0x80, 0xff };
@@ -506,24 +304,6 @@ static void host_vectors(void)
 	expect("not again", mine()->taken, 5);
 }
 
-static void mmio_write(uint64_t gpa, uint32_t value)
-{
-	volatile struct ghcb *ghcb = ghcb_own();
-
-	*(volatile uint32_t *)ghcb->shared_buffer = value;
-	ghcb->sw_scratch = ghcb_gpa() + 0x800;
-	ghcb_set_valid(offsetof(struct ghcb, sw_scratch));
-	(void)ghcb_exit(0x80000002, gpa, 4);
-}
-
-static void pin_write(uint32_t low)
-{
-	mmio_write(0xfec00000, 0x10 + 2 * PIN_COM1 + 1);
-	mmio_write(0xfec00010, 0);
-	mmio_write(0xfec00000, 0x10 + 2 * PIN_COM1);
-	mmio_write(0xfec00010, low);
-}
-
 /* The host holds a level-triggered pin back until its end: it comes twice only if that is told. */
 static void level_triggered(void)
 {
@@ -531,7 +311,7 @@ static void level_triggered(void)
 	expect("allow", svsm_call(CONFIGURE_VECTOR, 0x161, 0, 0), 0);
 	mine()->device_off = true;
 	mine()->way = BY_FLAG;
-	pin_write(1 << 15 | 0x61);
+	pin_write(PIN_COM1, PIN_LEVEL | 0x61);
 	for (unsigned int i = 1; i <= 3; i++) {
 		ghcb_out8(COM1 + 1, 2); /* transmitter empty: at once */
 		for (unsigned int n = 0; n < PATIENCE && count_of(0, 0x61) < i; n++)
@@ -539,7 +319,7 @@ static void level_triggered(void)
 		expect("it comes", count_of(0, 0x61), i);
 		expect("no lazy EOI", mine()->flag[0x61], 0);
 	}
-	pin_write(1 << 16);
+	pin_write(PIN_COM1, PIN_MASKED);
 }
 
 /* ---- Several vCPUs ---- */
@@ -564,19 +344,14 @@ static void wait_running(void)
 
 static void wait_for(uint64_t count)
 {
-	for (unsigned int i = 0; i < PATIENCE; i++) {
-		if (__atomic_load_n(&handshake, __ATOMIC_SEQ_CST) >= count)
-			return;
-		cpu_relax();
-	}
-	expect("the others wait", handshake, count);
+	expect("the others wait", reaches(&handshake, count), true);
 }
 
 /* Interrupts and NMIs to the CPU target, each when the one before has arrived; 0x71 is the last. */
 static void send_to_waiting(void (*job)(void))
 {
 	for (target = 1; target < places.cpus; target++) {
-		start();
+		begin();
 		cpu_begin(target, job);
 		wait_for(1);
 		for (unsigned int i = 1; i <= ROUNDS; i++) {
@@ -622,7 +397,7 @@ static void look_at_irr(void)
 
 static void to_closed(void)
 {
-	start();
+	begin();
 	(void)write_register(ICR, TO(1) | 0x51);
 	cpu_begin(1, look_at_irr);
 	cpu_end(1);
@@ -637,7 +412,7 @@ static uint64_t taken_set(uint64_t icr)
 {
 	uint64_t set = 0;
 
-	start();
+	begin();
 	(void)write_register(ICR, icr);
 	on_all(take_what_waits);
 	for (unsigned int i = 0; i < places.cpus; i++)
@@ -670,7 +445,7 @@ static void wait_for_nmi(void)
 
 static void nmi_to_all(void)
 {
-	start();
+	begin();
 	for (unsigned int i = 1; i < places.cpus; i++)
 		cpu_begin(i, wait_for_nmi);
 	wait_for(places.cpus - 1);
@@ -703,7 +478,7 @@ static void storm_here(void)
 
 static void storm(void)
 {
-	start();
+	begin();
 	for (unsigned int i = 1; i < places.cpus; i++)
 		cpu_begin(i, storm_here);
 	storm_here();
