@@ -19,6 +19,7 @@ struct place {
 	struct lock lock;
 	struct apic apic;
 	bool emulated;	/* atomic: read without the lock */
+	bool given;	/* to the host: what is sent to it by others has no way there */
 	int queued;	/* the vector that the VMSA has as V_IRQ, or NOTHING */
 	bool flag;	/* no_eoi_required may be set */
 	uint64_t event; /* withdrawn: what EVENTINJ has to have; not ours to take back */
@@ -74,9 +75,8 @@ void guest_apic_start(unsigned int cpu)
 	place->queued = NOTHING;
 	place->flag = false;
 	place->event = 0;
-	__atomic_store_n(&place->emulated,
-			 __atomic_load_n(&guest.registrations, __ATOMIC_ACQUIRE) != 0,
-			 __ATOMIC_RELEASE);
+	place->given = __atomic_load_n(&guest.registrations, __ATOMIC_ACQUIRE) == 0;
+	__atomic_store_n(&place->emulated, !place->given, __ATOMIC_RELEASE);
 	finish(place);
 }
 
@@ -211,34 +211,42 @@ bool guest_apic_read(unsigned int cpu, uint64_t reg, uint64_t *value)
 	return there;
 }
 
-/* The order is what the header says: first IRR, then the host. */
-static void send(unsigned int from, const struct apic_ipi *ipi)
+/* The order is what the header says: first IRR, then the host. False: this APIC is the host's. */
+static bool send_to(unsigned int from, unsigned int to, const struct apic_ipi *ipi)
 {
-	for (unsigned int to = 0; to < guest.cpu_count; to++) {
-		struct place *place;
+	struct place *place = begin(to);
+	bool emulated = place->emulated, given = place->given;
 
-		if (!apic_reaches(ipi, from, to) || !guest_apic_emulated(to))
-			continue;
-		place = begin(to);
+	if (emulated)
 		apic_request(&place->apic, ipi);
-		finish(place);
-		if (to != from)
-			arch_kick(to);
-	}
+	finish(place);
+	if (emulated && to != from)
+		arch_kick(to);
+	return !given;
 }
 
-bool guest_apic_write(unsigned int cpu, uint64_t reg, uint64_t value)
+static enum guest_apic_result send(unsigned int from, const struct apic_ipi *ipi)
+{
+	enum guest_apic_result result = GUEST_APIC_DONE;
+
+	for (unsigned int to = 0; to < guest.cpu_count; to++)
+		if (apic_reaches(ipi, from, to) && !send_to(from, to, ipi))
+			result = GUEST_APIC_GIVEN;
+	return result;
+}
+
+enum guest_apic_result guest_apic_write(unsigned int cpu, uint64_t reg, uint64_t value)
 {
 	struct place *place = begin(cpu);
 	struct apic_effects e;
 	bool done = apic_write(&place->apic, reg, value, &e);
 
 	finish(place);
-	if (e.sent)
-		send(cpu, &e.ipi);
+	if (!done)
+		return GUEST_APIC_REFUSED;
 	if (e.host_eoi)
 		arch_specific_eoi(e.host_vector);
-	return done;
+	return e.sent ? send(cpu, &e.ipi) : GUEST_APIC_DONE;
 }
 
 bool guest_apic_configure_vector(unsigned int cpu, uint64_t rcx)
@@ -289,6 +297,7 @@ bool guest_apic_settle(unsigned int cpu, gpa_t vmsa)
 	    !read_field(vmsa, offsetof(struct snp_vmsa, sev_features), &features))
 		return false;
 	place = begin(cpu);
+	place->given = true;
 	__atomic_store_n(&place->emulated, false, __ATOMIC_RELEASE);
 	tpr = place->apic.tpr;
 	descriptor = arch_guest_descriptor();

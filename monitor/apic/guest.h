@@ -45,9 +45,14 @@ bool guest_apic_withdraw(unsigned int cpu, const struct registry_vcpu *vcpu);
 /* It runs again: hands it what it can take. False: its VMSA is gone. */
 bool guest_apic_present(unsigned int cpu, const struct registry_vcpu *vcpu);
 
-/* Registers of this CPU's own APIC, by the rules of apic_read() and apic_write(); sends what is sent. */
+/*
+ * Registers of this CPU's own APIC, by the rules of apic_read() and apic_write(); sends what is sent. What
+ * is for a vCPU whose APIC the host has by now cannot be sent, for the host lets VMPL0 interrupt VMPL0s alone;
+ * all others of its destinations have it.
+ */
+enum guest_apic_result { GUEST_APIC_DONE, GUEST_APIC_REFUSED, GUEST_APIC_GIVEN };
 bool guest_apic_read(unsigned int cpu, uint64_t reg, uint64_t *value);
-bool guest_apic_write(unsigned int cpu, uint64_t reg, uint64_t value);
+enum guest_apic_result guest_apic_write(unsigned int cpu, uint64_t reg, uint64_t value);
 bool guest_apic_configure_vector(unsigned int cpu, uint64_t rcx);
 
 /*

@@ -3,11 +3,6 @@
 #include "monitor/apic/guest.h"
 #include "monitor/protocol/protocol.h"
 
-static uint32_t result_of(bool done)
-{
-	return done ? SVSM_SUCCESS : SVSM_ERR_INVALID_PARAMETER;
-}
-
 /* There is nothing beyond the base set. */
 uint32_t svsm_apic_query_features(struct svsm_call *call)
 {
@@ -45,10 +40,20 @@ uint32_t svsm_apic_read_register(struct svsm_call *call)
 
 uint32_t svsm_apic_write_register(struct svsm_call *call)
 {
-	return result_of(guest_apic_write(call->caller.cpu, call->rcx, call->rdx));
+	switch (guest_apic_write(call->caller.cpu, call->rcx, call->rdx)) {
+	case GUEST_APIC_DONE:
+		return SVSM_SUCCESS;
+	case GUEST_APIC_REFUSED:
+		return SVSM_ERR_INVALID_PARAMETER;
+	case GUEST_APIC_GIVEN:
+		break;
+	}
+	return SVSM_ERR_INVALID_REQUEST;
 }
 
 uint32_t svsm_apic_configure_vector(struct svsm_call *call)
 {
-	return result_of(guest_apic_configure_vector(call->caller.cpu, call->rcx));
+	return guest_apic_configure_vector(call->caller.cpu, call->rcx)
+		       ? SVSM_SUCCESS
+		       : SVSM_ERR_INVALID_PARAMETER;
 }
