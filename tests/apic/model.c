@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the monitor's APICs (monitor/apic) do in a sequence: apic-model SEED STEPS. What a CPU has
+ * What the monitor's APICs (monitor/apic) do in a sequence: apic-model SEED STEPS [x2apic]. What a CPU has
  * to do with an APIC is done here as the CPU would: it takes an NMI at once, and an interrupt where
  * it lets one in.
  */
@@ -18,6 +18,7 @@ struct cpu {
 };
 
 static struct cpu cpus[SEQUENCE_CPUS];
+static bool x2apic;
 
 static void fail(const char *what)
 {
@@ -60,6 +61,11 @@ static void take(struct cpu *cpu)
 	}
 }
 
+static uint32_t destination(const struct step *s)
+{
+	return !x2apic && s->destination == 0xff ? 0xffffffff : s->destination;
+}
+
 static void run(const struct step *s)
 {
 	struct cpu *cpu = &cpus[s->cpu];
@@ -72,10 +78,10 @@ static void run(const struct step *s)
 		write_register(cpu, SVSM_APIC_EOI, 0);
 		break;
 	case STEP_SEND:
-		write_register(cpu, SVSM_APIC_ICR,
-			       s->value |
-				       (s->destination == 0xff ? 0xffffffffull << 32
-							       : (uint64_t)s->destination << 32));
+		write_register(cpu, SVSM_APIC_ICR, s->value | (uint64_t)destination(s) << 32);
+		break;
+	case STEP_SELF:
+		write_register(cpu, SVSM_APIC_SELF_IPI, s->value);
 		break;
 	case STEP_DEVICE:
 		if (!apic_host_interrupt(&cpu->apic, (uint8_t)s->value, s->level))
@@ -87,13 +93,18 @@ static void run(const struct step *s)
 	}
 }
 
-static uint32_t reg(const struct cpu *cpu, uint64_t number)
+static uint64_t reg64(const struct cpu *cpu, uint64_t number)
 {
 	uint64_t value;
 
 	if (!apic_read(&cpu->apic, number, &value))
 		fail("a register is missing");
-	return (uint32_t)value;
+	return value;
+}
+
+static uint32_t reg(const struct cpu *cpu, uint64_t number)
+{
+	return (uint32_t)reg64(cpu, number);
 }
 
 static void show(unsigned int n)
@@ -104,6 +115,8 @@ static void show(unsigned int n)
 		[LINE_TPR] = reg(cpu, SVSM_APIC_TPR),
 		[LINE_PPR] = reg(cpu, SVSM_APIC_PPR),
 		[LINE_ICR] = reg(cpu, SVSM_APIC_ICR),
+		[LINE_ICR_HIGH] = x2apic ? (uint32_t)(reg64(cpu, SVSM_APIC_ICR) >> 32) : 0,
+		[LINE_LDR] = x2apic ? reg(cpu, SVSM_APIC_LDR) : 0,
 		[LINE_NMIS] = cpu->nmis,
 		[LINE_TAKEN] = cpu->taken,
 		[LINE_LAST] = cpu->last,
@@ -120,11 +133,12 @@ static void show(unsigned int n)
 
 int main(int argc, char **argv)
 {
-	uint32_t state = argc == 3 ? (uint32_t)strtoul(argv[1], NULL, 0) : 0;
-	unsigned long steps = argc == 3 ? strtoul(argv[2], NULL, 0) : 0;
+	uint32_t state = argc >= 3 ? (uint32_t)strtoul(argv[1], NULL, 0) : 0;
+	unsigned long steps = argc >= 3 ? strtoul(argv[2], NULL, 0) : 0;
 
-	if (state == 0 || steps == 0)
-		fail("apic-model SEED STEPS");
+	x2apic = argc == 4 && strcmp(argv[3], "x2apic") == 0;
+	if (state == 0 || steps == 0 || argc != (x2apic ? 4 : 3))
+		fail("apic-model SEED STEPS [x2apic]");
 	for (unsigned int i = 0; i < SEQUENCE_CPUS; i++) {
 		struct step first = sequence_first(i);
 
@@ -135,7 +149,7 @@ int main(int argc, char **argv)
 		run(&first);
 	}
 	for (unsigned long i = 0; i < steps; i++) {
-		struct step s = sequence_next(&state);
+		struct step s = sequence_next(&state, x2apic);
 
 		run(&s);
 		printf("step %lx kind %x cpu %x\n", i, s.kind, s.cpu);

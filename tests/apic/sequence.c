@@ -32,7 +32,17 @@ static uint32_t destination(uint32_t r, bool logical)
 	return logical ? r >> 8 & 0xff : (r >> 8) % (SEQUENCE_CPUS + 1);
 }
 
-static void make_send(struct step *s, uint32_t *state)
+/* The cluster in 31:16, of which all that there are are in 0; a mask, or an id. */
+static uint32_t x2_destination(uint32_t r, bool logical)
+{
+	if (r % 8 == 0)
+		return 0xffffffff;
+	if (!logical)
+		return r % 8 == 1 ? r >> 8 : (r >> 8) % (SEQUENCE_CPUS + 1);
+	return (r % 8 == 1 ? 1u << 16 : 0) | (r >> 8 & 0xffff);
+}
+
+static void make_send(struct step *s, uint32_t *state, bool x2apic)
 {
 	uint32_t r = next(state);
 	uint32_t shorthand = r & 4 ? r & 3 : 0;
@@ -45,7 +55,9 @@ static void make_send(struct step *s, uint32_t *state)
 		s->value |= ICR_ASSERT;
 	if (nmi)
 		s->value |= ICR_NMI;
-	s->destination = destination(next(state), s->value & ICR_LOGICAL);
+	r = next(state);
+	s->destination = x2apic ? x2_destination(r, s->value & ICR_LOGICAL)
+				: destination(r, s->value & ICR_LOGICAL);
 }
 
 struct step sequence_first(uint32_t cpu)
@@ -58,7 +70,7 @@ struct step sequence_first(uint32_t cpu)
 	};
 }
 
-struct step sequence_next(uint32_t *state)
+struct step sequence_next(uint32_t *state, bool x2apic)
 {
 	static const enum step_kind kinds[16] = {
 		STEP_TPR,  STEP_TPR,  STEP_EOI,	   STEP_EOI,	STEP_EOI,  STEP_EOI,
@@ -74,7 +86,12 @@ struct step sequence_next(uint32_t *state)
 		s.value = r >> 16 & (r & 0x800 ? 0xff : 0x3f);
 		break;
 	case STEP_SEND:
-		make_send(&s, state);
+		if (x2apic && r >> 20 & 1) {
+			s.kind = STEP_SELF;
+			s.value = vector(next(state));
+			break;
+		}
+		make_send(&s, state, x2apic);
 		break;
 	case STEP_DEVICE:
 		s.value = vector(next(state));

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Random sequences of what can be done to the local APICs of some CPUs, the same for the bare-metal
- * image (bare.c), which does it to QEMU's, and for the model (model.c). Both print the registers
- * after each step in the same lines.
+ * image (bare.c), which does it to QEMU's or KVM's, and for the model (model.c). Both print the
+ * registers after each step in the same lines. An xAPIC has another LDR and fewer destinations than
+ * an x2APIC, and no self-IPI.
  */
 #ifndef SOCLE_TESTS_APIC_SEQUENCE_H
 #define SOCLE_TESTS_APIC_SEQUENCE_H
@@ -19,6 +20,7 @@ enum step_kind {
 	STEP_SEND,   /* cpu writes value to its ICR, destination to the upper half */
 	STEP_DEVICE, /* a device raises a vector at cpu, level-triggered or not */
 	STEP_TAKE,   /* cpu lets interrupts in, until none comes */
+	STEP_SELF,   /* cpu writes value to its self-IPI register; x2APIC only */
 	STEP_COUNT,
 };
 
@@ -26,7 +28,7 @@ struct step {
 	enum step_kind kind;
 	uint32_t cpu;
 	uint32_t value;	      /* ICR 31:0, TPR, vector */
-	uint32_t destination; /* as an xAPIC has it, 8 bits; 0xff: all */
+	uint32_t destination; /* as an xAPIC has it, 8 bits, 0xff: all; or as an x2APIC has it */
 	bool level;
 };
 
@@ -36,6 +38,8 @@ enum {
 	LINE_TPR,
 	LINE_PPR,
 	LINE_ICR,
+	LINE_ICR_HIGH, /* of an x2APIC */
+	LINE_LDR,      /* of an x2APIC */
 	LINE_ISR,
 	LINE_TMR = LINE_ISR + 8,
 	LINE_IRR = LINE_TMR + 8,
@@ -49,6 +53,6 @@ enum {
 struct step sequence_first(uint32_t cpu);
 
 /* The next step. *state is the seed at first, not 0. */
-struct step sequence_next(uint32_t *state);
+struct step sequence_next(uint32_t *state, bool x2apic);
 
 #endif

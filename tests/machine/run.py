@@ -11,7 +11,6 @@ tests/machine/rules have their part in rules.py. The last line is `machine: N pa
 """
 
 import argparse
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -20,6 +19,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests/lib"))
 import machine  # noqa: E402
 import rules  # noqa: E402
+import suites  # noqa: E402
 from results import Results  # noqa: E402
 
 TIMEOUT_S = 60
@@ -196,16 +196,6 @@ def run_guests(result, qemu, programs, folder, names):
             print(f"# {problem}", flush=True)
 
 
-def fetched(suite):
-    """Where it cannot be had, that is a failure, and not a skip."""
-    folder = ROOT / "build" / f"qemu-{suite}"
-    run = subprocess.run([ROOT / "scripts/fetch-qemu.sh", "--suite", suite, "--dir", folder], check=False)
-    if run.returncode:
-        sys.exit(f"machine: the QEMU of {suite} cannot be had")
-    print(f"# {(folder / 'version').read_text().strip()}", flush=True)
-    return folder / "qemu-system-x86_64"
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
     parser.add_argument("--programs", type=Path, required=True, help="Meson build folder")
@@ -220,7 +210,7 @@ def main():
     if options.keep:
         options.keep.mkdir(parents=True)
     if options.suite:
-        options.qemu = fetched(options.suite)
+        options.qemu = suites.qemu_of(options.suite)
     result = Results("machine")
     with tempfile.TemporaryDirectory(prefix="socle-machine-") as temporary:
         folder = (options.keep or Path(temporary)).resolve()
