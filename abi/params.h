@@ -10,13 +10,14 @@
 #include "abi/types.h"
 
 #define SOCLE_PARAMS_MAGIC 0x4d4152504c434f53ull /* "SOCLPRAM" */
-#define SOCLE_PARAMS_VERSION 2u
+#define SOCLE_PARAMS_VERSION 3u
 
 /* The monitor's virtual addresses. The image is linked at SOCLE_VA_IMAGE whatever its base is. */
 #define SOCLE_VA_DIRECT \
 	0xffff800000000000ull /* gPA g is at SOCLE_VA_DIRECT + g, never executable */
 #define SOCLE_VA_IMAGE 0xffffffff80000000ull
 #define SOCLE_REGION_SIZE (16u << 20) /* the whole private memory of Socle */
+#define SOCLE_IOAPIC_PINS 24u
 
 #define SOCLE_FEATURE_DEBUG_CONSOLE (1ull << 0) /* debug_console_port takes bytes of a log */
 #define SOCLE_FEATURE_HOST_CHANNEL (1ull << 1)	/* host_channel_port is a 16550 to the host */
@@ -88,12 +89,16 @@ struct socle_params {
 	/* Guest memory that the file loads, thus validated at launch; ascending, outside region. */
 	struct socle_range loaded[SOCLE_PARAMS_LOADED_MAX];
 	uint64_t allow_missing; /* SOCLE_MISSING_* */
+	/* Of the IOAPIC: the interrupt of the host channel's 16550 (docs/spec/host-channel.md). */
+	uint32_t host_channel_pin;
+	uint32_t reserved_56c;
 };
 ABI_OFFSET(struct socle_params, features, 0x10);
 ABI_OFFSET(struct socle_params, cpuid_page, 0x68);
 ABI_OFFSET(struct socle_params, guest, 0x98);
 ABI_OFFSET(struct socle_params, ram, 0xe0);
 ABI_OFFSET(struct socle_params, allow_missing, 0x560);
+ABI_OFFSET(struct socle_params, host_channel_pin, 0x568);
 _Static_assert(sizeof(struct socle_params) <= ABI_PAGE_SIZE, "the parameter block is one page");
 
 /*

@@ -43,6 +43,7 @@
 #define MACHINE_PORT_CONSOLE 0x3f8u  /* COM1: guest console */
 #define MACHINE_PORT_CHANNEL 0x2f8u  /* COM2: guest <-> host channel */
 #define MACHINE_PORT_VMPL0 0x3e8u    /* COM3: VMPL0 <-> host channel; lower levels read ones */
+#define MACHINE_PIN_VMPL0 5u	     /* of the IOAPIC: its interrupt, which is no other port's */
 #define MACHINE_PORT_TEST 0x2e8u     /* COM4: tests in the guest <-> host channel */
 #define MACHINE_PORT_DEBUG 0xe9u     /* debug console of VMPL0 */
 #define MACHINE_PORT_HOLD 0xeau	     /* script of a race, with `--hold N`: enum machine_hold */

@@ -17,6 +17,7 @@
 #include "machine/mailbox.h"
 
 #define ARGUMENTS_MAX 64
+#define VMPL0_SERIAL 2u	    /* COM3 */
 #define MAX_MEMORY_GIB 256u /* so that QEMU has room for the hypervisor's RAM at 128 GiB */
 
 /* QEMU emulates 40 physical bits unless told otherwise; the C-bit is bit 47. */
@@ -84,11 +85,17 @@ static void add_fd_chardev(struct arguments *args, const char *id, int fd)
 	add(args, "socket,id=%s,fd=%d", id, fd);
 }
 
-/* COM1 is number 0. A PC has four places for serial ports; one that nobody takes is empty. */
+/*
+ * COM1 is number 0. A PC has four places for serial ports; one that nobody takes is empty. The interrupts of
+ * COM3 and COM4 are those of COM1 and COM2, but for the port of VMPL0, which shares none with a guest.
+ */
 static void add_serial(struct arguments *args, unsigned int number, const char *id)
 {
 	add(args, "-device");
-	add(args, "isa-serial,index=%u,chardev=%s", number, id);
+	if (number == VMPL0_SERIAL)
+		add(args, "isa-serial,index=%u,irq=%u,chardev=%s", number, MACHINE_PIN_VMPL0, id);
+	else
+		add(args, "isa-serial,index=%u,chardev=%s", number, id);
 }
 
 static void add_socket(struct arguments *args, const char *id, const char *path)
@@ -123,7 +130,7 @@ static void add_devices(struct arguments *args, const struct qemu_config *c)
 	add_fd_chardev(args, "debug", c->debug_fd);
 	add_serial(args, 0, "console");
 	add_channel(args, 1, "channel", c->channel);
-	add_channel(args, 2, "vmpl0", c->vmpl0_channel);
+	add_channel(args, VMPL0_SERIAL, "vmpl0", c->vmpl0_channel);
 	add_channel(args, 3, "test", c->test_channel);
 	add(args, "-device");
 	add(args, "isa-debugcon,iobase=0x%x,chardev=doorbell", MACHINE_PORT_DOORBELL);

@@ -195,6 +195,12 @@ void arch_log_putc(char c);
 bool arch_host_channel_write(const void *from, size_t size, size_t *moved);
 bool arch_host_channel_read(void *to, size_t size, size_t *moved);
 
+/*
+ * Halts until the host channel may have input, or room for output, or an event of another kind came, and for a
+ * tenth of a second at most: whoever waits looks again. There is a channel, and no lock is held.
+ */
+void arch_host_channel_wait(bool room);
+
 /* Ends the VM: GHCB termination request with SVSM's reason. */
 __attribute__((noreturn)) void arch_terminate(uint32_t reason);
 
@@ -212,8 +218,14 @@ void arch_host_negotiate(void);
  */
 bool arch_host_suffices(uint64_t *features);
 
-/* Gives this vCPU its GHCB and its doorbell page. False when the host refused, or no memory. */
-bool arch_host_init_cpu(struct cpu *cpu, struct page_owner *owner);
+/*
+ * Shares pages for the GHCB and the doorbell of a vCPU that does not run yet, or is this one. False when
+ * the host refused, or no memory.
+ */
+bool arch_host_pages(struct cpu *cpu, struct page_owner *owner);
+
+/* Tells the host of this vCPU's own. False when it refused. */
+bool arch_host_init_cpu(struct cpu *cpu);
 
 /* Says where log and host channel are, once there is a GHCB; what was logged before goes out. */
 void arch_ports_init(const struct socle_params *params);

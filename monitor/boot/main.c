@@ -53,7 +53,8 @@ static bool params_sound(const struct socle_params *p)
 	       !(p->allow_missing & ~SOCLE_MISSING_KNOWN) && p->region.size == SOCLE_REGION_SIZE &&
 	       p->ram_count && p->ram_count <= SOCLE_PARAMS_RAM_MAX &&
 	       p->loaded_count <= SOCLE_PARAMS_LOADED_MAX && p->cpu_count &&
-	       p->cpu_count <= MONITOR_CPUS_MAX && in_region(p, p->image.gpa, p->image.size) &&
+	       p->cpu_count <= MONITOR_CPUS_MAX && p->host_channel_pin < SOCLE_IOAPIC_PINS &&
+	       in_region(p, p->image.gpa, p->image.size) &&
 	       in_region(p, p->page_tables.gpa, p->page_tables.size) &&
 	       in_region(p, p->archive.gpa, p->archive.size) &&
 	       in_region(p, p->free.gpa, p->free.size) &&
@@ -160,7 +161,7 @@ static _Noreturn void boot_on_own_stack(void)
 	trap_load_idt();
 	if (!trap_seal_idt())
 		die(DIE_BUG, "the IDT cannot be sealed");
-	has_pages = arch_host_init_cpu(cpu, &monitor_pages);
+	has_pages = arch_host_pages(cpu, &monitor_pages) && arch_host_init_cpu(cpu);
 	if (cpu->ghcb) /* enough to say what is missing */
 		arch_ports_init(params);
 	check_host(params->cpu_count);
@@ -175,8 +176,6 @@ static _Noreturn void boot_on_own_stack(void)
 		die(DIE_HOST, "no shared pages for guest requests");
 	if (!arch_clock_init())
 		die(DIE_UNSUPPORTED, "the host has no APIC timer for VMPL0");
-	cpu->online = true;
-
 	start_guest_apic(params);
 	boot_start_others(params->cpu_count, &monitor_pages);
 	svsm_vtpm_init();

@@ -11,15 +11,11 @@
 #include "monitor/base/die.h"
 #include "monitor/base/direct.h"
 #include "monitor/cpu/cpu.h"
-#include "monitor/log/log.h"
 #include "monitor/run/run.h"
 #include "monitor/trap/trap.h"
 #include "monitor/vcpu/vmsa.h"
 
-#define SAY_AFTER_NS 30000000000ull
 #define VMPL0 0u
-
-static struct page_owner *ap_owner;
 
 static _Noreturn void ap_main(void)
 {
@@ -27,13 +23,12 @@ static _Noreturn void ap_main(void)
 
 	cpu_load(cpu);
 	trap_load_idt();
-	if (!arch_host_init_cpu(cpu, ap_owner))
+	if (!arch_host_init_cpu(cpu))
 		die(DIE_HOST, "a vCPU got no GHCB or doorbell page");
 	if (!arch_timer_init())
 		die(DIE_UNSUPPORTED, "the host has no APIC timer for VMPL0 of a vCPU");
 	if (guest_apic_wanted() && !arch_guest_interrupts_init())
 		die(DIE_HOST, "the host does not tell of the guest's interrupts");
-	__atomic_store_n(&cpu->online, true, __ATOMIC_RELEASE);
 	run_loop();
 }
 
@@ -60,32 +55,17 @@ static gpa_t build_vmsa(unsigned int index, struct page_owner *owner)
 	return page;
 }
 
-/* For ever, if need be: start.h says why. */
-static void wait_online(const struct cpu *cpu)
-{
-	uint64_t start = arch_now_ns();
-	bool said = false;
-
-	while (!__atomic_load_n(&cpu->online, __ATOMIC_ACQUIRE)) {
-		if (arch_now_ns() - start > SAY_AFTER_NS && !said) {
-			log_printf(LOG_WARNING, "vCPU %u does not run yet", cpu->index);
-			said = true;
-		}
-		__builtin_ia32_pause();
-	}
-}
-
 void boot_start_others(unsigned int wanted, struct page_owner *owner)
 {
-	ap_owner = owner;
 	for (unsigned int i = 1; i < wanted; i++) {
 		if (!cpu_create(i, owner))
 			die(DIE_MEMORY, "no memory for a vCPU");
+		if (!arch_host_pages(cpu_at(i), owner))
+			die(DIE_HOST, "no GHCB or doorbell page");
 
 		gpa_t vmsa = build_vmsa(i, owner);
 
 		if (!arch_start_vcpu(i, VMPL0, vmsa, arch_sev_features()))
 			die(DIE_HOST, "the host refuses to start a vCPU");
-		wait_online(cpu_at(i));
 	}
 }

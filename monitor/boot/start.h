@@ -7,10 +7,9 @@
 #include "monitor/mem/alloc.h"
 
 /*
- * Starts vCPUs 1..wanted-1 at VMPL0, one after the other, and waits for each without end: a host that
- * accepts to start a vCPU and does not run it holds the VM before its first guest instruction, which
- * it could do anyway, and a slow or paused one only needs its time. A host that refuses is fatal.
- * Each of them ends in run_loop().
+ * Starts vCPUs 1..wanted-1 at VMPL0, and waits for none of them: all memory that one needs it has before, and
+ * what it does for itself is nobody else's. It runs when the host runs it, and ends in run_loop(), which
+ * looks for a guest first of all. A host that refuses is fatal.
  */
 void boot_start_others(unsigned int wanted, struct page_owner *owner);
 

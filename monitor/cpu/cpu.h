@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * What one vCPU has for itself. Only that vCPU touches it, but for the fields that say otherwise.
- */
+/* What one vCPU has for itself. Once it is started only that vCPU touches it. */
 #ifndef SOCLE_MONITOR_CPU_CPU_H
 #define SOCLE_MONITOR_CPU_CPU_H
 
@@ -46,8 +44,8 @@ struct cpu {
 	struct cpu_tss tss __attribute__((aligned(8)));
 	uint64_t gdt[CPU_GDT_ENTRIES];
 
-	gpa_t ghcb_page; /* 0 until the page is shared and registered */
-	struct ghcb *ghcb;
+	gpa_t ghcb_page;
+	struct ghcb *ghcb; /* NULL until the page is registered */
 	gpa_t doorbell_page;
 	struct ghcb_doorbell *doorbell;
 
@@ -59,9 +57,6 @@ struct cpu {
 	struct cpu_clock clock;
 	uint64_t looked_ns;  /* arch_now_ns() when user_now_ns() was last asked */
 	uint64_t stopped_ns; /* what user_now_ns() leaves out of it */
-
-	/* Read by other vCPUs, atomically. */
-	bool online; /* runs the run loop */
 };
 _Static_assert(sizeof(struct cpu) <= ABI_PAGE_SIZE, "struct cpu is the first page of its block");
 ABI_OFFSET(struct cpu, signals, CPU_SIGNALS);

@@ -127,6 +127,15 @@ bool ghcb_io_write_string(uint16_t port, const void *from, size_t size)
 	return leave(ghcb, SVM_EXIT_IOIO, info, size);
 }
 
+bool ghcb_mmio_write32(uint64_t address, uint32_t value)
+{
+	struct ghcb *ghcb = begin();
+
+	memcpy(ghcb->shared_buffer, &value, sizeof(value));
+	put(ghcb, OFFSET_SCRATCH, cpu_this()->ghcb_page.raw + offsetof(struct ghcb, shared_buffer));
+	return leave(ghcb, GHCB_EXIT_MMIO_WRITE, address, sizeof(value));
+}
+
 bool ghcb_msr_read(uint32_t msr, uint64_t *value)
 {
 	struct ghcb *ghcb = begin();
@@ -195,7 +204,7 @@ enum arch_run arch_run_vmpl(unsigned int vmpl)
 	struct ghcb *ghcb = begin();
 
 	put_exit(ghcb, GHCB_EXIT_RUN_VMPL, vmpl, 0);
-	if (!wait_vmgexit(cpu_this()))
+	if (!wait_other_vmpl(cpu_this()))
 		return ARCH_RUN_EVENT;
 	return succeeded(ghcb) ? ARCH_RUN_RETURNED : ARCH_RUN_REFUSED;
 }

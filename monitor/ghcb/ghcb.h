@@ -45,6 +45,14 @@ bool ghcb_io_write8(uint16_t port, uint8_t value);
 /* REP OUTSB of up to GHCB_SHARED_BUFFER_SIZE bytes. */
 bool ghcb_io_write_string(uint16_t port, const void *from, size_t size);
 
+bool ghcb_mmio_write32(uint64_t address, uint32_t value);
+
+/*
+ * Has that pin of the PC's IOAPIC (82093AA; at FEC0_0000h) interrupt the vCPU of that index at VMPL0, by an edge
+ * and that vector; with vector 0 it interrupts nobody. ioapic.c
+ */
+bool ghcb_ioapic_pin(unsigned int pin, unsigned int cpu, uint8_t vector);
+
 bool ghcb_msr_read(uint32_t msr, uint64_t *value);
 bool ghcb_msr_write(uint32_t msr, uint64_t value);
 

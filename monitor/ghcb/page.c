@@ -46,17 +46,16 @@ bool ghcb_share(struct page_owner *owner, size_t count, gpa_t *first)
 	return true;
 }
 
-bool arch_host_init_cpu(struct cpu *cpu, struct page_owner *owner)
+bool arch_host_pages(struct cpu *cpu, struct page_owner *owner)
 {
-	gpa_t page;
+	return ghcb_share(owner, 1, &cpu->ghcb_page) && ghcb_share(owner, 1, &cpu->doorbell_page);
+}
 
-	if (!ghcb_share(owner, 1, &page) || !ghcb_register(page))
+bool arch_host_init_cpu(struct cpu *cpu)
+{
+	if (!ghcb_register(cpu->ghcb_page))
 		return false;
-	cpu->ghcb_page = page;
-	cpu->ghcb = direct_ptr(page);
-
-	if (!ghcb_share(owner, 1, &cpu->doorbell_page))
-		return false;
+	cpu->ghcb = direct_ptr(cpu->ghcb_page);
 	cpu->doorbell = direct_ptr(cpu->doorbell_page);
 	cpu->doorbell_set = ghcb_set_doorbell(cpu->doorbell_page);
 	return cpu->doorbell_set;

@@ -35,6 +35,11 @@ void lock_acquire(struct lock *lock)
 	held->locks[held->count++] = lock;
 }
 
+bool lock_any_held(void)
+{
+	return held_here()->count != 0;
+}
+
 void lock_release(struct lock *lock)
 {
 	struct held_locks *held = held_here();

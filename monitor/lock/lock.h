@@ -7,6 +7,7 @@
 #ifndef SOCLE_MONITOR_LOCK_LOCK_H
 #define SOCLE_MONITOR_LOCK_LOCK_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* The written order: a CPU that holds one lock may only take locks that stand below it. */
@@ -32,6 +33,12 @@ struct lock {
 
 /* Waits for the lock. The caller holds only locks of lower rank. */
 void lock_acquire(struct lock *lock);
+
+/*
+ * Whether this CPU holds any. Nobody may who gives the CPU away, to an event or to the guest
+ * (cpu/wait.h): for how long is the host's to say, and all others would stand still.
+ */
+bool lock_any_held(void);
 
 /* Releases the lock, which the caller took last of those it holds. */
 void lock_release(struct lock *lock);

@@ -32,7 +32,7 @@ static void refused(struct refusals *refusals, struct cpu *cpu)
 	if (refusals->count++ == 0)
 		log_printf(LOG_WARNING, "vCPU %u: the host refuses to run the guest", cpu->index);
 	if (!refusals->must_run)
-		wait_halt(cpu);
+		wait_event(cpu);
 	else if (refusals->count >= REFUSALS_MAX)
 		die(DIE_HOST, "the host does not run the guest");
 }
@@ -69,7 +69,7 @@ _Noreturn void run_loop(void)
 				interrupted = false;
 		} else {
 			refusals.must_run = false; /* any other one is the guest's work */
-			wait_halt(cpu);
+			wait_event(cpu);
 		}
 	}
 }

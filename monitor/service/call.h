@@ -7,8 +7,8 @@
 #include "monitor/service/process.h"
 
 /*
- * Runs the service, which is marked as running, until it waits for a request or has ended. Its
- * lock is held.
+ * Runs the service, which is marked as running, until it waits for a request or has ended. At the start,
+ * when nobody else knows it.
  */
 void call_run(struct service *service);
 

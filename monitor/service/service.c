@@ -149,18 +149,16 @@ static void close_start_channels(struct service *service)
 
 /*
  * Runs a service up to its first request, where a parked one is copied. One that ends before is
- * not available.
+ * not available. Nobody can call it yet, so it needs no lock, and may wait for the host.
  */
 static void start(struct service *service)
 {
-	lock_acquire(&service->lock);
 	process_set_state(service, PROCESS_RUNNING);
 	call_run(service);
 	user_leave();
 	close_start_channels(service);
 	if (service->state == PROCESS_READY && service->conf->parked && !snapshot_take(service))
 		process_end(service, "there is no memory for its snapshot");
-	lock_release(&service->lock);
 	if (service->state == PROCESS_READY)
 		process_log_memory(service, "ready");
 }

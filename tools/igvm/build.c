@@ -24,6 +24,7 @@
 #define MEMORY_MAX (1ull << 40)
 #define POLICY_DEFAULT (PSP_POLICY_SMT | PSP_POLICY_RESERVED_ONE)
 #define HOST_CHANNEL_DEFAULT 0x3e8u
+#define HOST_CHANNEL_PIN_DEFAULT 5u
 #define DEBUG_CONSOLE_DEFAULT 0xe9u
 #define PAGE_UNSET UINT64_MAX
 #define SOCLE_FEATURES (SNP_FEATURE_SNP | SNP_FEATURE_RESTRICTED_INJECTION)
@@ -53,7 +54,7 @@ struct request {
 	const char *bare_guest_path;
 	struct archive_inputs inputs;
 	uint64_t memory, base, cpus;
-	uint64_t host_channel, debug_console, allow_missing;
+	uint64_t host_channel, host_channel_pin, debug_console, allow_missing;
 	uint64_t cpuid_page, secrets_page, vmsa_page, sev_features, c_bit;
 	struct igvm_writer_options writer;
 	uint32_t host; /* in host_models */
@@ -161,6 +162,9 @@ static const struct option_row socle_rows[] = {
 	       .least = MEMORY_HIGH_START, .most = UINT32_MAX),
 	OPTION(struct request, host_channel, "host-channel", ADDRESS, "PORT",
 	       "of the serial port to the host", PORT),
+	OPTION(struct request, host_channel_pin, "host-channel-pin", NUMBER, "N",
+	       "of the IOAPIC: the interrupt of that port", .least = 0,
+	       .most = SOCLE_IOAPIC_PINS - 1),
 	OPTION(struct request, debug_console, "debug-console", ADDRESS, "PORT",
 	       "where the monitor's log goes", PORT),
 	OPTION(struct request, preempt, "preempt", CHOICE, NULL,
@@ -274,6 +278,7 @@ static bool build_socle(const struct request *r, struct work *w, struct host_err
 					 .memory = r->memory,
 					 .base = r->base,
 					 .host_channel_port = (uint16_t)r->host_channel,
+					 .host_channel_pin = (uint32_t)r->host_channel_pin,
 					 .debug_console_port = (uint16_t)r->debug_console,
 					 .preempts = preempts(r),
 					 .guest_apic = r->guest_apic,
@@ -468,6 +473,7 @@ const struct command igvm_build = {
 					     .memory = MEMORY_DEFAULT,
 					     .cpus = 1,
 					     .host_channel = HOST_CHANNEL_DEFAULT,
+					     .host_channel_pin = HOST_CHANNEL_PIN_DEFAULT,
 					     .debug_console = DEBUG_CONSOLE_DEFAULT,
 					     .vmsa_page = PAGE_UNSET,
 					     .sev_features = SNP_FEATURE_SNP,

@@ -157,7 +157,8 @@ static void print_params(const struct socle_params *p)
 	printf("  %-16s 0x%010" PRIx64 "\n", "secrets page", p->secrets_page);
 	printf("  %-16s %u\n", "vCPUs", p->cpu_count);
 	if (p->features & SOCLE_FEATURE_HOST_CHANNEL)
-		printf("  %-16s port 0x%x\n", "host channel", p->host_channel_port);
+		printf("  %-16s port 0x%x, pin %u\n", "host channel", p->host_channel_port,
+		       p->host_channel_pin);
 	if (p->features & SOCLE_FEATURE_DEBUG_CONSOLE)
 		printf("  %-16s port 0x%x\n", "debug console", p->debug_console_port);
 	printf("  %-16s %s\n", "VMPL0's events",
@@ -284,15 +285,15 @@ static json_t *json_missing(const struct socle_params *p)
 static json_t *json_params(const struct socle_params *p)
 {
 	return json_pack(
-		"{s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:i, s:i, s:i, s:o, s:o, s:o}",
+		"{s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:i, s:i, s:i, s:i, s:o, s:o, s:o}",
 		"version", (int)p->version, "features", json_hex(p->features), "region",
 		json_range(&p->region), "image", json_range(&p->image), "page_tables",
 		json_range(&p->page_tables), "archive", json_range(&p->archive), "free",
 		json_range(&p->free), "cpuid_page", json_hex(p->cpuid_page), "secrets_page",
 		json_hex(p->secrets_page), "cpu_count", (int)p->cpu_count, "host_channel_port",
-		(int)p->host_channel_port, "debug_console_port", (int)p->debug_console_port,
-		"allow_missing", json_missing(p), "ram", json_ranges(p->ram, p->ram_count), "guest",
-		json_guest(p));
+		(int)p->host_channel_port, "host_channel_pin", (int)p->host_channel_pin,
+		"debug_console_port", (int)p->debug_console_port, "allow_missing", json_missing(p),
+		"ram", json_ranges(p->ram, p->ram_count), "guest", json_guest(p));
 }
 
 static json_t *json_run(const struct run *run)

@@ -281,6 +281,7 @@ static void fill_params(struct layout *l)
 	p->cpu_count = o->cpu_count;
 	p->host_channel_port = o->host_channel_port;
 	p->debug_console_port = o->debug_console_port;
+	p->host_channel_pin = o->host_channel_pin;
 	if (o->host_channel_port != SOCLE_IMAGE_NO_PORT)
 		p->features |= SOCLE_FEATURE_HOST_CHANNEL;
 	if (o->debug_console_port != SOCLE_IMAGE_NO_PORT)

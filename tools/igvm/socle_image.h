@@ -23,6 +23,7 @@ struct socle_image_options {
 	uint64_t memory;	     /* bytes of guest RAM from address 0 */
 	uint64_t base;		     /* of the region; 0: the last of the RAM */
 	uint16_t host_channel_port;  /* or SOCLE_IMAGE_NO_PORT */
+	uint32_t host_channel_pin;   /* of the IOAPIC, below SOCLE_IOAPIC_PINS */
 	uint16_t debug_console_port; /* or SOCLE_IMAGE_NO_PORT */
 	bool preempts;		     /* the host does (SOCLE_FEATURE_PREEMPTS) */
 	bool guest_apic;	     /* SOCLE_FEATURE_GUEST_APIC */

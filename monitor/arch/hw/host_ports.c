@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The log's debug console and the 16550 of the host channel, both by IOIO exits. */
 #include "monitor/arch/arch.h"
+#include "monitor/cpu/wait.h"
 #include "monitor/ghcb/ghcb.h"
 
 #define UART_DATA 0u
@@ -13,13 +14,17 @@
 #define STATUS_DATA_READY 0x01u
 #define STATUS_TRANSMIT_EMPTY 0x20u
 #define UART_FIFO_SIZE 16u
-#define TRANSMIT_POLLS 100000u
+#define ENABLE_RECEIVED 0x01u
+#define ENABLE_TRANSMIT_EMPTY 0x02u
+#define CHANNEL_VECTOR 0x42u
+#define WAIT_MAX_NS 100000000ull
 #define LOG_LINE_MAX 512u
 
 static struct {
 	bool ready;
 	uint16_t debug_port;   /* 0: none */
 	uint16_t channel_port; /* 0: none */
+	uint32_t channel_pin;
 	size_t used;
 	char line[LOG_LINE_MAX];
 } ports;
@@ -47,7 +52,7 @@ void arch_log_putc(char c)
 }
 
 /*
- * Makes the 16550 a polled line without parity. False when there is none: an empty bus reads as all
+ * Makes the 16550 a line without parity, that is silent at first. False when there is none: an empty bus reads as all
  * ones, and the four upper bits of the interrupt enable register are always zero (PC16550D).
  */
 static bool start_uart(uint16_t port)
@@ -66,29 +71,16 @@ void arch_ports_init(const struct socle_params *params)
 		ports.debug_port = params->debug_console_port;
 	if (params->features & SOCLE_FEATURE_HOST_CHANNEL && start_uart(params->host_channel_port))
 		ports.channel_port = params->host_channel_port;
+	ports.channel_pin = params->host_channel_pin;
 	ports.ready = true;
 	if (ports.used)
 		flush_log(ports.used);
 }
 
-/* Polls for room, so many times at most. False when the host refuses the access. */
-static bool wait_transmit(bool *room)
-{
-	*room = false;
-	for (unsigned int i = 0; i < TRANSMIT_POLLS && !*room; i++) {
-		uint8_t status;
-
-		if (!ghcb_io_read8(ports.channel_port + UART_LINE_STATUS, &status))
-			return false;
-		*room = status & STATUS_TRANSMIT_EMPTY;
-	}
-	return true;
-}
-
 bool arch_host_channel_write(const void *from, size_t size, size_t *moved)
 {
 	const uint8_t *bytes = from;
-	bool room = true;
+	uint8_t status;
 
 	*moved = 0;
 	if (!ports.channel_port)
@@ -96,9 +88,9 @@ bool arch_host_channel_write(const void *from, size_t size, size_t *moved)
 	while (*moved < size) {
 		size_t step = size - *moved < UART_FIFO_SIZE ? size - *moved : UART_FIFO_SIZE;
 
-		if (!wait_transmit(&room))
+		if (!ghcb_io_read8(ports.channel_port + UART_LINE_STATUS, &status))
 			return false;
-		if (!room)
+		if (!(status & STATUS_TRANSMIT_EMPTY))
 			break;
 		if (!ghcb_io_write_string(ports.channel_port + UART_DATA, bytes + *moved, step))
 			return false;
@@ -124,4 +116,20 @@ bool arch_host_channel_read(void *to, size_t size, size_t *moved)
 		(*moved)++;
 	}
 	return true;
+}
+
+/* What there is by now is an edge of the interrupt like what comes later, for it was off until here. */
+void arch_host_channel_wait(bool room)
+{
+	struct cpu *cpu = cpu_this();
+
+	arch_timer_arm(cpu, WAIT_MAX_NS, WAIT_MAX_NS);
+	if (ghcb_ioapic_pin(ports.channel_pin, cpu->index, CHANNEL_VECTOR) &&
+	    ghcb_io_write8(ports.channel_port + UART_INTERRUPT_ENABLE,
+			   room ? ENABLE_TRANSMIT_EMPTY : ENABLE_RECEIVED))
+		wait_event(cpu);
+	arch_poll_events(cpu);
+	(void)ghcb_io_write8(ports.channel_port + UART_INTERRUPT_ENABLE, 0);
+	(void)ghcb_ioapic_pin(ports.channel_pin, cpu->index, 0);
+	arch_timer_stop(cpu);
 }

@@ -42,7 +42,7 @@ static struct answer answers[4];
 static unsigned int exits;
 static uint64_t msr_at_exit, asked[WORDS];
 static uint8_t valid_at_exit[16], buffer_at_exit[2032];
-static bool silent, event;
+static bool silent, event, locked;
 
 static uint64_t word(unsigned int offset)
 {
@@ -72,6 +72,11 @@ static void host(void)
 		memcpy(page + answers[i].offset, &answers[i].value, sizeof(uint64_t));
 		mark(answers[i].offset);
 	}
+}
+
+bool lock_any_held(void)
+{
+	return locked;
 }
 
 bool wait_vmgexit(struct cpu *which)
@@ -301,6 +306,9 @@ static void another_level_runs(void **state)
 	exits = 0;
 	event = true;
 	assert_int_equal(arch_run_vmpl(2), ARCH_RUN_EVENT);
+	locked = true; /* by us, while the guest has the CPU: never */
+	expect_assert_failure(arch_run_vmpl(2));
+	locked = false;
 	assert_int_equal(exits, 0);
 }
 

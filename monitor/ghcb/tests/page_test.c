@@ -189,10 +189,18 @@ static void a_span_fails_with_one_of_its_pages(void **state)
 	assert_int_equal(calls, 5);
 }
 
+static bool starts(void)
+{
+	return arch_host_pages(cpu, &owner) && arch_host_init_cpu(cpu);
+}
+
 static void a_vcpu_gets_both_its_pages(void **state)
 {
 	(void)state;
-	assert_true(arch_host_init_cpu(cpu, &owner));
+	assert_true(arch_host_pages(cpu, &owner));
+	assert_int_equal(calls, 6);
+	assert_null(cpu->ghcb); /* the host has to know it before it is used */
+	assert_true(arch_host_init_cpu(cpu));
 	assert_int_equal(*step_of(cpu->ghcb_page), NAMED);
 	assert_int_equal(*step_of(cpu->doorbell_page), NAMED);
 	assert_int_not_equal(cpu->ghcb_page.raw, cpu->doorbell_page.raw);
@@ -206,25 +214,25 @@ static void a_vcpu_gets_both_its_pages(void **state)
 static void a_vcpu_without_a_ghcb_has_none(void **state)
 {
 	(void)state;
-	failing = 4; /* the registration */
-	assert_false(arch_host_init_cpu(cpu, &owner));
+	failing = 7; /* the registration */
+	assert_false(starts());
 	assert_null(cpu->ghcb);
 	assert_false(cpu->doorbell_set);
 	calls = 0;
 	failing = 1;
-	assert_false(arch_host_init_cpu(cpu, &owner));
+	assert_false(starts());
 	assert_null(cpu->ghcb);
 }
 
 static void a_vcpu_without_a_doorbell_says_so(void **state)
 {
 	(void)state;
-	failing = 5; /* the second page */
-	assert_false(arch_host_init_cpu(cpu, &owner));
+	failing = 4; /* the second page */
+	assert_false(starts());
 	assert_null(cpu->doorbell);
 	calls = 0;
 	failing = 8; /* telling the host */
-	assert_false(arch_host_init_cpu(cpu, &owner));
+	assert_false(starts());
 	assert_false(cpu->doorbell_set);
 }
 

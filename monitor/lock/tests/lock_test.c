@@ -48,6 +48,22 @@ static void the_order_is_kept(void **state)
 	expect_assert_failure(lock_release(&pages));
 }
 
+/* Of this CPU: what another one holds keeps nobody from waiting. */
+static void it_is_known_whether_one_is_held(void **state)
+{
+	(void)state;
+	assert_false(lock_any_held());
+	lock_acquire(&registry);
+	lock_acquire(&pages);
+	lock_release(&pages);
+	assert_true(lock_any_held());
+	cpu = 1;
+	assert_false(lock_any_held());
+	cpu = 0;
+	lock_release(&registry);
+	assert_false(lock_any_held());
+}
+
 static unsigned long long counter; /* not atomic: the lock must do */
 
 static void *count(void *index)
@@ -77,6 +93,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_order_is_kept),
+		cmocka_unit_test(it_is_known_whether_one_is_held),
 		cmocka_unit_test(one_holder_at_a_time),
 	};
 

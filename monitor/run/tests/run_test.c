@@ -32,6 +32,7 @@ static const char
 	*events;     /* one letter for each look at them: y there was one; then there is none */
 static bool has_run; /* so the VMSA of the boot vCPU says */
 static bool says_it_once; /* and then the opposite */
+static bool locked;
 static enum die_reason reason;
 static jmp_buf over;
 
@@ -92,6 +93,11 @@ enum arch_run arch_run_vmpl(unsigned int vmpl)
 			       : ARCH_RUN_REFUSED;
 }
 
+bool lock_any_held(void)
+{
+	return locked;
+}
+
 void wait_halt(struct cpu *which)
 {
 	assert_ptr_equal(which, cpu);
@@ -140,6 +146,16 @@ static const char *run(unsigned int index, const char *of_guest, const char *of_
 	if (setjmp(over) == 0)
 		run_loop();
 	return steps;
+}
+
+/* No lock waits with this vCPU: the host says for how long that is. */
+static void nobody_sleeps_with_a_lock(void **state)
+{
+	(void)state;
+	locked = true;
+	assert_string_equal(run(1, "nn", "r"), "ps");
+	assert_int_equal(reason, DIE_BUG);
+	locked = false;
 }
 
 static void each_round_looks_serves_and_runs(void **state)
@@ -244,6 +260,7 @@ static void refusals_of_the_guest_end_nothing(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(nobody_sleeps_with_a_lock, start, end),
 		cmocka_unit_test_setup_teardown(each_round_looks_serves_and_runs, start, end),
 		cmocka_unit_test_setup_teardown(an_event_is_remembered_until_the_guest_runs, start,
 						end),

@@ -16,10 +16,13 @@
 #include <cmocka.h>
 
 #include "monitor/arch/arch.h"
+#include "monitor/base/die.h"
+#include "monitor/cpu/wait.h"
 #include "monitor/ghcb/ghcb.h"
 
 #define DEBUG 0x402u
 #define UART 0x3e8u
+#define PIN 5u
 
 static struct cpu *cpu;
 static struct ghcb ghcb_page;
@@ -28,7 +31,11 @@ static size_t log_used, line_used, longest;
 static unsigned int log_writes;
 static uint8_t written[8], enabled, input[64];
 static size_t in_used, in_size;
-static unsigned int busy_polls, polls;
+static unsigned int looks;
+static bool busy;      /* the transmitter is */
+static char steps[64]; /* of a wait, a letter each */
+static const char *refused_step = "";
+static bool locked;
 static const char *refused; /* what the host does not do: a letter for each kind of access */
 static struct socle_params params;
 
@@ -37,10 +44,65 @@ static bool host_does(char what)
 	return !refused || !strchr(refused, what);
 }
 
+static void step(char what)
+{
+	steps[strlen(steps)] = what;
+}
+
+/* The pin is the parameter block's, the vCPU the one that waits. */
+bool ghcb_ioapic_pin(unsigned int pin, unsigned int index, uint8_t vector)
+{
+	assert_int_equal(pin, PIN);
+	assert_int_equal(index, 3);
+	assert_true(vector == 0 || (vector >= 32 && vector != 0x40));
+	step(vector ? 'p' : 'm');
+	return !strchr(refused_step, vector ? 'p' : 'm');
+}
+
+void arch_timer_arm(struct cpu *which, uint64_t deadline_ns, uint64_t period_ns)
+{
+	assert_ptr_equal(which, cpu);
+	assert_int_not_equal(deadline_ns, 0);
+	assert_int_equal(period_ns, 100000000);
+	step('t');
+}
+
+void arch_timer_stop(struct cpu *which)
+{
+	assert_ptr_equal(which, cpu);
+	step('s');
+}
+
+bool arch_poll_events(struct cpu *which)
+{
+	assert_ptr_equal(which, cpu);
+	step('e');
+	return true;
+}
+
+void wait_halt(struct cpu *which)
+{
+	assert_ptr_equal(which, cpu);
+	step('h');
+}
+
+bool lock_any_held(void)
+{
+	return locked;
+}
+
+_Noreturn void die(enum die_reason reason, const char *why)
+{
+	(void)why;
+	_exit(reason == DIE_BUG ? 42 : 1);
+}
+
 bool ghcb_io_write8(uint16_t port, uint8_t value)
 {
 	assert_in_range(port, UART + 1, UART + 3);
 	written[port - UART] = value;
+	if (port == UART + 1)
+		step(value ? value == 1 ? 'i' : 'o' : '0');
 	return host_does('0' + (char)(port - UART));
 }
 
@@ -56,11 +118,11 @@ bool ghcb_io_read8(uint16_t port, uint8_t *value)
 		*value = enabled;
 		return host_does('e');
 	case UART + 5:
-		polls++;
+		looks++;
 		*value = 0xde & ~0x20; /* everything else means nothing here */
 		if (in_used < in_size)
 			*value |= 1;
-		if (polls > busy_polls)
+		if (!busy)
 			*value |= 0x20;
 		return host_does('s');
 	default:
@@ -79,8 +141,8 @@ bool ghcb_io_write_string(uint16_t port, const void *from, size_t size)
 	}
 	assert_int_equal(port, UART);
 	/* Not before the transmitter was seen empty, and no more than it has room for. */
-	assert_true(polls > busy_polls);
-	polls = 0;
+	assert_true(looks != 0 && !busy);
+	looks = 0;
 	if (size > longest)
 		longest = size;
 	memcpy(line_out + line_used, from, size);
@@ -98,6 +160,7 @@ static void init(uint64_t features)
 {
 	params = (struct socle_params){ .features = features,
 					.host_channel_port = UART,
+					.host_channel_pin = PIN,
 					.debug_console_port = DEBUG };
 	arch_ports_init(&params);
 }
@@ -292,7 +355,6 @@ static void writes(void)
 	size_t moved = 0;
 
 	init(2);
-	busy_polls = 3;
 	need(arch_host_channel_write(text, 34, &moved));
 	need(moved == 34 && line_used == 34 && memcmp(line_out, text, 34) == 0);
 	need(longest == 16);
@@ -301,19 +363,18 @@ static void writes(void)
 	need(arch_host_channel_write(text, 16, &moved) && moved == 16 && line_used == 16);
 }
 
-/* A host that never takes anything ends the wait, not the channel. */
+/* A host that takes nothing is no broken channel, and one look at it is enough. */
 static void stuck(void)
 {
 	size_t moved = 9;
 
 	init(2);
-	busy_polls = 1000000;
+	busy = true;
 	in_size = 1; /* data that has come in is no room for what goes out */
 	need(arch_host_channel_write("x", 1, &moved));
 	need(moved == 0 && line_used == 0);
-	need(polls == 100000);
-	polls = 0;
-	busy_polls = 0;
+	need(looks == 1);
+	busy = false;
 	need(arch_host_channel_write("x", 1, &moved) && moved == 1);
 }
 
@@ -362,6 +423,70 @@ static void bytes_come_in_as_they_are_there(void **state)
 	alone(reads);
 }
 
+/*
+ * The interrupt is let in before the port raises it, so that what is there already comes as an edge; afterwards
+ * nothing raises any, nothing goes through and no timer runs.
+ */
+static void waits(void)
+{
+	init(2);
+	cpu->index = 3;
+	memset(steps, 0, sizeof(steps));
+	arch_host_channel_wait(false);
+	need(strcmp(steps, "tpihe0ms") == 0);
+	memset(steps, 0, sizeof(steps));
+	arch_host_channel_wait(true);
+	need(strcmp(steps, "tpohe0ms") == 0);
+}
+
+/* Who is not heard does not sleep. */
+static void waits_in_vain(void)
+{
+	init(2);
+	cpu->index = 3;
+	memset(steps, 0, sizeof(steps));
+	refused_step = "p";
+	arch_host_channel_wait(false);
+	need(strcmp(steps, "tpe0ms") == 0);
+	refused_step = "";
+	memset(steps, 0, sizeof(steps));
+	refused = "1";
+	arch_host_channel_wait(false);
+	need(strcmp(steps, "tpie0ms") == 0);
+}
+
+static void who_waits_is_woken_by_the_interrupt(void **state)
+{
+	(void)state;
+	alone(waits);
+	alone(waits_in_vain);
+}
+
+static void waits_with_a_lock(void)
+{
+	init(2);
+	cpu->index = 3;
+	locked = true;
+	arch_host_channel_wait(false);
+}
+
+static void no_lock_is_held_meanwhile(void **state)
+{
+	int status = 0;
+	pid_t child = fork();
+
+	(void)state;
+	if (child == 0) {
+		cpu = fake_cpu_block();
+		fake_cpu_reset(cpu);
+		cpu->ghcb = &ghcb_page;
+		waits_with_a_lock();
+		_exit(0);
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(WEXITSTATUS(status), 42);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -375,6 +500,8 @@ int main(void)
 		cmocka_unit_test(where_no_uart_answers_there_is_none),
 		cmocka_unit_test(bytes_go_out_as_there_is_room),
 		cmocka_unit_test(bytes_come_in_as_they_are_there),
+		cmocka_unit_test(who_waits_is_woken_by_the_interrupt),
+		cmocka_unit_test(no_lock_is_held_meanwhile),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
