@@ -96,6 +96,8 @@ TESTS = [
     ("cr8", 1, 14, 1, PASSED),  # APM volume 2, 15.21.2 and 16.6.4; volume 3, MOV CRn
     # 82093AA, redirection entries; APM volume 2, 16.14; PCI, command register
     ("device-interrupts", 2, 13, 1, PASSED),
+    # 82093AA, redirection entries; PC16550D
+    ("channel-interrupt", 1, 9, 1, PASSED),
     # No specification says so: a choice of the host's (docs/hosts.md).
     ("preempt", 1, 13, 1, PASSED),
     ("preempt-not", 1, 13, 1, PASSED),
@@ -146,6 +148,10 @@ LOG_SAYS = {
 }
 
 
+# Tests of the serial port of VMPL0, which there is where somebody may be at its other end.
+WITH_CHANNEL = ("channel-interrupt",)
+
+
 def run_guest(programs, qemu, name, cpus, features, folder):
     """What stopped the machine, and what the guest wrote; None when it did not start."""
     socle = programs / "tools" / "socle"
@@ -162,6 +168,7 @@ def run_guest(programs, qemu, name, cpus, features, folder):
         socle, image, logs, folder / "keys", "--cpus", cpus, "--hv",
         programs / "machine" / "hv" / "hv.bin",
         *(() if "--memory" in HOST_OPTIONS.get(name, []) else ("--memory", "64M")),
+        *(("--vmpl0-channel", f"unix:{folder}/channel") if name in WITH_CHANNEL else ()),
         "--qemu", qemu, *HOST_OPTIONS.get(name, []), seconds=TIMEOUT_S)
     if not stop:
         return None, [output]

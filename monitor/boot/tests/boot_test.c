@@ -493,6 +493,8 @@ static void a_block_of_another_kind_is_refused(void **state)
 	refused();
 	params.allow_missing = 0x40;
 	refused();
+	params.host_channel_pin = 24; /* an IOAPIC has 24 */
+	refused();
 	params.region.size += 0x1000;
 	refused();
 	image += 0x1000; /* another image than the one that the block names */

@@ -279,6 +279,44 @@ static void a_vcpu_is_created_for_its_level(void **state)
 	assert_false(arch_start_vcpu(1, 0, gpa(0xabc000), 0x9));
 }
 
+/* The host of the IOAPIC's two registers: an index, and what is written by it. */
+static uint32_t ioapic[64], ioapic_index, ioapic_writes;
+
+static void ioapic_host(void)
+{
+	uint32_t value;
+
+	host();
+	memcpy(&value, buffer_at_exit, sizeof(value));
+	assert_int_equal(asked_word(CODE), 0x80000002); /* MMIO write */
+	assert_int_equal(asked_word(INFO_2), 4);
+	assert_int_equal(asked_word(SCRATCH), PAGE + BUFFER);
+	if (asked_word(INFO_1) == 0xfec00000)
+		ioapic_index = value;
+	else
+		ioapic[ioapic_index] = value;
+	assert_true(asked_word(INFO_1) == 0xfec00000 || asked_word(INFO_1) == 0xfec00010);
+	ioapic_writes++;
+}
+
+/* 82093AA, 3.2.4: the entry of pin n is in registers 10h + 2n and 11h + 2n. */
+static void a_pin_interrupts_whom_it_shall(void **state)
+{
+	(void)state;
+	fake_cpu.vmgexit = ioapic_host;
+	says(0, INFO_1, 0);
+	assert_true(ghcb_ioapic_pin(5, 3, 0x42));
+	assert_int_equal(ioapic[0x1b], 0x03000000);
+	assert_int_equal(ioapic[0x1a], 0x42);
+	assert_true(ghcb_ioapic_pin(23, 0, 0));
+	assert_int_equal(ioapic[0x3f], 0);
+	assert_int_equal(ioapic[0x3e], 0x10000); /* masked */
+	assert_int_equal(ioapic_writes, 8);
+	says(0, INFO_1, 2);
+	assert_false(ghcb_ioapic_pin(5, 3, 0x42));
+	assert_int_equal(ioapic_writes, 9);
+}
+
 static void the_doorbell_page_is_set(void **state)
 {
 	(void)state;
@@ -398,6 +436,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(an_msr_is_read_in_halves, start, end),
 		cmocka_unit_test_setup_teardown(an_msr_is_written_in_halves, start, end),
 		cmocka_unit_test_setup_teardown(a_vcpu_is_created_for_its_level, start, end),
+		cmocka_unit_test_setup_teardown(a_pin_interrupts_whom_it_shall, start, end),
 		cmocka_unit_test_setup_teardown(the_doorbell_page_is_set, start, end),
 		cmocka_unit_test_setup_teardown(another_level_runs, start, end),
 		cmocka_unit_test_setup_teardown(a_plain_guest_request_names_two_pages, start, end),
