@@ -190,16 +190,11 @@ void arch_log_putc(char c);
 /*
  * Writes up to size bytes to, or reads up to size bytes from, the host channel; *moved is how many
  * it took or had, which may be none. False when there is no channel: the parameter block names
- * none, no 16550 answers at its port, or the host refuses the access.
+ * none, no 16550 answers at its port, or the host refuses the access. Where the caller holds no lock,
+ * none means that the vCPU has slept until there may be some, or for a tenth of a second.
  */
 bool arch_host_channel_write(const void *from, size_t size, size_t *moved);
 bool arch_host_channel_read(void *to, size_t size, size_t *moved);
-
-/*
- * Halts until the host channel may have input, or room for output, or an event of another kind came, and for a
- * tenth of a second at most: whoever waits looks again. There is a channel, and no lock is held.
- */
-void arch_host_channel_wait(bool room);
 
 /* Ends the VM: GHCB termination request with SVSM's reason. */
 __attribute__((noreturn)) void arch_terminate(uint32_t reason);

@@ -187,16 +187,6 @@ static size_t piece_size(size_t left)
 	return left < PIECE_SIZE ? left : PIECE_SIZE;
 }
 
-/*
- * Nothing came, or nothing goes. In a call the service is told so at once, for its callers hold locks;
- * one that is not ready yet keeps nobody waiting.
- */
-static void wait_for_host(const struct service *service, bool room)
-{
-	if (!service->request)
-		arch_host_channel_wait(room);
-}
-
 static int64_t write_stream(struct service *service, const struct channel *channel, va_t from,
 			    size_t size)
 {
@@ -218,8 +208,6 @@ static int64_t write_stream(struct service *service, const struct channel *chann
 		if (moved < want)
 			break;
 	}
-	if (!done && size)
-		wait_for_host(service, true);
 	return (int64_t)done;
 }
 
@@ -240,8 +228,6 @@ static int64_t read_host(struct service *service, va_t to, size_t size)
 		if (moved < want)
 			break;
 	}
-	if (!done && size)
-		wait_for_host(service, false);
 	return (int64_t)done;
 }
 

@@ -77,6 +77,26 @@ void arch_ports_init(const struct socle_params *params)
 		flush_log(ports.used);
 }
 
+/*
+ * Sleeps until the port says that, or something else comes: whoever holds no lock and has moved nothing looks
+ * again then. What there is by now is an edge of the interrupt like what comes later, for it was off.
+ */
+static void wait_for(uint8_t what, size_t moved)
+{
+	struct cpu *cpu = cpu_this();
+
+	if (moved || lock_any_held())
+		return;
+	arch_timer_arm(cpu, WAIT_MAX_NS, WAIT_MAX_NS);
+	if (ghcb_ioapic_pin(ports.channel_pin, cpu->index, CHANNEL_VECTOR) &&
+	    ghcb_io_write8(ports.channel_port + UART_INTERRUPT_ENABLE, what))
+		wait_event(cpu);
+	arch_poll_events(cpu);
+	(void)ghcb_io_write8(ports.channel_port + UART_INTERRUPT_ENABLE, 0);
+	(void)ghcb_ioapic_pin(ports.channel_pin, cpu->index, 0);
+	arch_timer_stop(cpu);
+}
+
 bool arch_host_channel_write(const void *from, size_t size, size_t *moved)
 {
 	const uint8_t *bytes = from;
@@ -90,8 +110,10 @@ bool arch_host_channel_write(const void *from, size_t size, size_t *moved)
 
 		if (!ghcb_io_read8(ports.channel_port + UART_LINE_STATUS, &status))
 			return false;
-		if (!(status & STATUS_TRANSMIT_EMPTY))
+		if (!(status & STATUS_TRANSMIT_EMPTY)) {
+			wait_for(ENABLE_TRANSMIT_EMPTY, *moved);
 			break;
+		}
 		if (!ghcb_io_write_string(ports.channel_port + UART_DATA, bytes + *moved, step))
 			return false;
 		*moved += step;
@@ -109,27 +131,13 @@ bool arch_host_channel_read(void *to, size_t size, size_t *moved)
 	while (*moved < size) {
 		if (!ghcb_io_read8(ports.channel_port + UART_LINE_STATUS, &status))
 			return false;
-		if (!(status & STATUS_DATA_READY))
+		if (!(status & STATUS_DATA_READY)) {
+			wait_for(ENABLE_RECEIVED, *moved);
 			break;
+		}
 		if (!ghcb_io_read8(ports.channel_port + UART_DATA, &bytes[*moved]))
 			return false;
 		(*moved)++;
 	}
 	return true;
-}
-
-/* What there is by now is an edge of the interrupt like what comes later, for it was off until here. */
-void arch_host_channel_wait(bool room)
-{
-	struct cpu *cpu = cpu_this();
-
-	arch_timer_arm(cpu, WAIT_MAX_NS, WAIT_MAX_NS);
-	if (ghcb_ioapic_pin(ports.channel_pin, cpu->index, CHANNEL_VECTOR) &&
-	    ghcb_io_write8(ports.channel_port + UART_INTERRUPT_ENABLE,
-			   room ? ENABLE_TRANSMIT_EMPTY : ENABLE_RECEIVED))
-		wait_event(cpu);
-	arch_poll_events(cpu);
-	(void)ghcb_io_write8(ports.channel_port + UART_INTERRUPT_ENABLE, 0);
-	(void)ghcb_ioapic_pin(ports.channel_pin, cpu->index, 0);
-	arch_timer_stop(cpu);
 }

@@ -399,11 +399,6 @@ bool arch_host_channel_read(void *to, size_t size, size_t *moved)
 	return false;
 }
 
-void arch_host_channel_wait(bool room)
-{
-	(void)room;
-}
-
 _Noreturn void arch_terminate(uint32_t reason)
 {
 	(void)reason;

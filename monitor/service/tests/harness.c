@@ -15,7 +15,6 @@
 #include "core/image/elf.h"
 #include "monitor/arch/arch.h"
 #include "monitor/base/direct.h"
-#include "monitor/lock/lock.h"
 #include "monitor/log/log.h"
 #include "monitor/service/linux.h"
 #include "monitor/vcpu/secrets.h"
@@ -173,12 +172,6 @@ bool arch_host_channel_read(void *to, size_t size, size_t *moved)
 	memcpy(to, harness.host_in, *moved);
 	harness.host_in += *moved;
 	return !harness.no_host;
-}
-
-void arch_host_channel_wait(bool room)
-{
-	check(!lock_any_held());
-	harness.host_waits[room]++;
 }
 
 uint64_t arch_guest_request(const void *request, void *response, void *certificates,

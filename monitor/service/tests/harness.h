@@ -39,8 +39,7 @@ struct harness {
 	const char *host_in;
 	char host_out[8192];
 	size_t host_out_size, host_takes;
-	unsigned int host_waits[2]; /* for input; for room */
-	bool no_host;		    /* no such channel */
+	bool no_host; /* no such channel */
 	/* AMD-SP */
 	uint64_t guest_request_result;
 	unsigned int guest_requests;

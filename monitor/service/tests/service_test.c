@@ -645,11 +645,9 @@ static enum user_exit channel_prober(struct user_context *context, unsigned int 
 		return sys(context, LINUX_WRITE, 4, BUFFER, 8);
 	case 1:
 		check(result_of(context) == 0);
-		check(harness.host_waits[1] == 1 && harness.host_waits[0] == 0);
 		return sys(context, LINUX_READ, 4, BUFFER, 8);
 	case 2:
 		check(result_of(context) == 0);
-		check(harness.host_waits[1] == 1 && harness.host_waits[0] == 1);
 		harness.no_host = true;
 		return sys(context, LINUX_WRITE, 4, BUFFER, 8);
 	case 3:
@@ -659,50 +657,6 @@ static enum user_exit channel_prober(struct user_context *context, unsigned int 
 		check(result_of(context) == -LINUX_ENXIO);
 		return ask(context);
 	}
-}
-
-/* In a call there are locks, and nobody waits; nor does who has got something, or wanted nothing. */
-static enum user_exit channel_in_call(struct user_context *context, unsigned int step)
-{
-	switch (step) {
-	case 0:
-		harness.host_in = "x";
-		return sys(context, LINUX_READ, 4, BUFFER, 8);
-	case 1:
-		check(result_of(context) == 1);
-		return sys(context, LINUX_READ, 4, BUFFER, 0);
-	case 2:
-		check(result_of(context) == 0);
-		return ask(context);
-	case 3:
-		check(harness.host_waits[0] == 0);
-		return sys(context, LINUX_READ, 4, BUFFER, 8);
-	case 4:
-		check(result_of(context) == 0);
-		harness.host_takes = 0;
-		return sys(context, LINUX_WRITE, 4, BUFFER, 8);
-	case 5:
-		check(result_of(context) == 0);
-		return sys_reply(context, SERVICE_OK, "done", 4);
-	default:
-		return ask(context);
-	}
-}
-
-static void in_call_body(void)
-{
-	uint8_t reply[16];
-	size_t size;
-
-	begin(CONF_A "grant 4 host-channel\n", channel_in_call, NULL);
-	check(service_call(SERVICE_VTPM, 1, "", 0, reply, sizeof(reply), &size) == SERVICE_OK);
-	check(size == 4 && harness.host_waits[0] == 0 && harness.host_waits[1] == 0);
-}
-
-static void nobody_waits_for_the_host_in_a_call(void **state)
-{
-	(void)state;
-	run_alone(in_call_body);
 }
 
 static void no_channel_body(void)
@@ -1165,7 +1119,6 @@ int main(void)
 		cmocka_unit_test(services_call_each_other),
 		cmocka_unit_test(a_crash_is_an_error_to_the_calling_service),
 		cmocka_unit_test(takes_away_what_was_for_the_start),
-		cmocka_unit_test(nobody_waits_for_the_host_in_a_call),
 		cmocka_unit_test(channels_keep_order_and_sizes),
 		cmocka_unit_test(reaches_the_amdsp),
 		cmocka_unit_test(a_broken_archive_stops_the_start),
