@@ -131,6 +131,54 @@ ABI_SIZE(struct psp_tsc_info_rsp, 0x80);
 ABI_OFFSET(struct psp_tsc_info_rsp, tsc_scale, 0x8);
 ABI_OFFSET(struct psp_tsc_info_rsp, tsc_factor, 0x18);
 
+#define PSP_ID_BLOCK_VERSION 1u
+#define PSP_KEY_ALGO_ECDSA_P384_SHA384 1u
+#define PSP_CURVE_P384 2u
+
+/* What the ID key signs (SNP_LAUNCH_FINISH, ID_BLOCK_PADDR). */
+struct psp_id_block {
+	uint8_t launch_digest[PSP_MEASUREMENT_SIZE];
+	uint8_t family_id[16], image_id[16];
+	uint32_t version;
+	uint32_t guest_svn;
+	uint64_t policy;
+};
+ABI_SIZE(struct psp_id_block, 0x60);
+ABI_OFFSET(struct psp_id_block, version, 0x50);
+ABI_OFFSET(struct psp_id_block, policy, 0x58);
+
+struct psp_signature {
+	uint8_t r[PSP_SIG_COMPONENT_SIZE], s[PSP_SIG_COMPONENT_SIZE]; /* little-endian */
+	uint8_t reserved_090[0x200 - 0x90];
+};
+ABI_SIZE(struct psp_signature, 0x200);
+
+/* What the author key signs, and what digests of keys are over. */
+struct psp_public_key {
+	uint32_t curve;
+	uint8_t qx[PSP_SIG_COMPONENT_SIZE], qy[PSP_SIG_COMPONENT_SIZE]; /* little-endian */
+	uint8_t reserved_094[0x404 - 0x94];
+} __attribute__((packed));
+ABI_SIZE(struct psp_public_key, 0x404);
+
+/* The ID authentication information (ID_AUTH_PADDR). */
+struct psp_id_auth {
+	uint32_t id_key_algo;
+	uint32_t author_key_algo;
+	uint8_t reserved_008[0x40 - 0x8];
+	struct psp_signature id_block_signature;
+	struct psp_public_key id_key;
+	uint8_t reserved_644[0x680 - 0x644];
+	struct psp_signature id_key_signature;
+	struct psp_public_key author_key;
+	uint8_t reserved_c84[0x1000 - 0xc84];
+};
+ABI_SIZE(struct psp_id_auth, 0x1000);
+ABI_OFFSET(struct psp_id_auth, id_block_signature, 0x40);
+ABI_OFFSET(struct psp_id_auth, id_key, 0x240);
+ABI_OFFSET(struct psp_id_auth, id_key_signature, 0x680);
+ABI_OFFSET(struct psp_id_auth, author_key, 0x880);
+
 /* Guest policy (SNP_LAUNCH_START); bits 15:0 are the least firmware ABI, major and minor. */
 #define PSP_POLICY_SMT (1ull << 16)
 #define PSP_POLICY_RESERVED_ONE (1ull << 17)

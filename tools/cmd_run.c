@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "core/evidence/host/report_input.h"
 #include "machine/host/fault_plan.h"
 #include "machine/host/launch.h"
 #include "machine/host/qemu.h"
@@ -74,6 +75,75 @@ static const char *read_fault(void *plan, char *value)
 	return fault_parse(plan, value) ? NULL : "NAME, NAME=N or NAME=/N, each name once";
 }
 
+/* value decoded, if it is exactly size bytes in base64 (RFC 4648), as QEMU wants such properties. */
+static bool read_base64(void *to, size_t size, char *value)
+{
+	size_t got = report_input_base64((uint8_t *)value, strlen(value));
+
+	if (got == size)
+		memcpy(to, value, size);
+	return got == size;
+}
+
+/* These into struct launch_properties. */
+static const char *read_id_block(void *to, char *value)
+{
+	struct launch_properties *properties = to;
+
+	properties->has_id_block = true;
+	return read_base64(&properties->id_block, sizeof(properties->id_block), value)
+		       ? NULL
+		       : "96 bytes in base64";
+}
+
+static const char *read_id_auth(void *to, char *value)
+{
+	struct launch_properties *properties = to;
+
+	properties->has_id_auth = true;
+	return read_base64(&properties->id_auth, sizeof(properties->id_auth), value)
+		       ? NULL
+		       : "4096 bytes in base64";
+}
+
+static const char *read_host_data(void *to, char *value)
+{
+	struct launch_properties *properties = to;
+
+	return read_base64(properties->host_data, sizeof(properties->host_data), value)
+		       ? NULL
+		       : "32 bytes in base64";
+}
+
+static const char *read_workarounds(void *to, char *value)
+{
+	struct launch_properties *properties = to;
+
+	return read_base64(properties->workarounds, sizeof(properties->workarounds), value)
+		       ? NULL
+		       : "16 bytes in base64";
+}
+
+/* What QEMU has to be told of its processor, and the machine knows of its own. */
+static const char *read_c_bit(void *to, char *value)
+{
+	(void)to;
+	return strcmp(value, "47") == 0 ? NULL : "47, where this machine has the C-bit";
+}
+
+static const char *read_reduced_bits(void *to, char *value)
+{
+	(void)to;
+	return strcmp(value, "1") == 0 ? NULL : "1, the C-bit";
+}
+
+static const char *read_sev_device(void *to, char *value)
+{
+	(void)to;
+	(void)value;
+	return "no value at all, for this machine has an AMD-SP of its own";
+}
+
 static const char *const accels[] = { "tcg", "kvm" };
 
 /* Choices that are the host's until an option makes them. */
@@ -112,9 +182,30 @@ static const struct option_row option_rows[] = {
 	OPTION(struct arguments, run.kernel_hashes, "kernel-hashes", FLAG, NULL,
 	       "with --kernel: launch the firmware with the hashes of kernel, initrd and command "
 	       "line, which it then holds them against"),
-	OPTION(struct arguments, run.policy, "policy", ADDRESS, "N",
-	       "with --firmware: the guest policy of its launch, which reports show",
+	OPTION(struct arguments, run.properties.policy, "policy", ADDRESS, "N",
+	       "with --firmware: the guest policy of its launch, which reports show, as QEMU's "
+	       "sev-snp-guest has it",
 	       .most = UINT64_MAX),
+	OPTION(struct arguments, run.properties, "id-block", READ, "BASE64",
+	       "with --firmware: the ID block of its launch, 96 bytes", .read = read_id_block),
+	OPTION(struct arguments, run.properties, "id-auth", READ, "BASE64",
+	       "with --id-block: its ID authentication information, 4096 bytes",
+	       .read = read_id_auth),
+	OPTION(struct arguments, run.properties.author_key_enabled, "author-key-enabled", FLAG,
+	       NULL, "with --id-block: an author key signed the ID key"),
+	OPTION(struct arguments, run.properties, "host-data", READ, "BASE64",
+	       "32 bytes that reports show as HOST_DATA", .read = read_host_data),
+	OPTION(struct arguments, run.properties, "guest-visible-workarounds", READ, "BASE64",
+	       "16 bytes that the secrets page shows as GOSVW", .read = read_workarounds),
+	OPTION(struct arguments, run.properties.vcek_disabled, "vcek-disabled", FLAG, NULL,
+	       "the guest gets no report that the VCEK signs, and there is no VLEK"),
+	OPTION(struct arguments, run, "cbitpos", READ, "47",
+	       "where the C-bit is, as QEMU has to be told; it is nowhere else",
+	       .read = read_c_bit),
+	OPTION(struct arguments, run, "reduced-phys-bits", READ, "1",
+	       "the physical address bits that it costs, likewise", .read = read_reduced_bits),
+	OPTION(struct arguments, run, "sev-device", READ, "PATH",
+	       "is refused, as the machine has an AMD-SP of its own", .read = read_sev_device),
 	OPTION(struct arguments, run.vcpu_signature, "vcpu-sig", ADDRESS, "N",
 	       "with --firmware: the processor's signature, which is in those VMSAs (EAX of CPUID "
 	       "leaf 1)",
@@ -294,14 +385,24 @@ static enum run_status start(const struct run_options *options)
 /* Options that mean something only beside another one. */
 static bool go_together(const struct run_options *run)
 {
+	const struct launch_properties *properties = &run->properties;
+
 	if (run->kernel && !run->firmware)
 		cmd_error("run: --kernel wants --firmware, which starts it");
 	else if (run->initrd && !run->kernel)
 		cmd_error("run: --initrd wants --kernel, whose it is");
 	else if (run->kernel_hashes && !run->kernel)
 		cmd_error("run: --kernel-hashes wants --kernel, whose they are");
-	else if (run->policy != LAUNCH_POLICY_DEFAULT && !run->firmware)
+	else if (properties->policy != LAUNCH_POLICY_DEFAULT && !run->firmware)
 		cmd_error("run: --policy wants --firmware: an IGVM file has its own");
+	else if (properties->has_id_block && !run->firmware)
+		cmd_error("run: --id-block wants --firmware: an IGVM file has its own");
+	else if (properties->has_id_block && !properties->has_id_auth)
+		cmd_error("run: --id-block wants --id-auth, which signs it");
+	else if (properties->has_id_auth && !properties->has_id_block)
+		cmd_error("run: --id-auth wants --id-block, which it signs");
+	else if (properties->author_key_enabled && !properties->has_id_block)
+		cmd_error("run: --author-key-enabled wants --id-block, whose key it signs");
 	else
 		return true;
 	return false;
@@ -350,7 +451,7 @@ const struct command cmd_run = {
 	.defaults = &(const struct arguments){ .run = { .qemu = "qemu-system-x86_64",
 							.command_line = "",
 							.vcpu_signature = QEMU_CPU_SIGNATURE,
-							.policy = LAUNCH_POLICY_DEFAULT,
+							.properties.policy = LAUNCH_POLICY_DEFAULT,
 							.cpus = 1,
 							.memory = 512 * MIB } },
 	.size = sizeof(struct arguments),

@@ -5,16 +5,18 @@
 #include <string.h>
 
 #include "core/image/host/digest.h"
+#include "machine/host/id_block.h"
 #include "machine/host/launch_pages.h"
 
 bool firmware_launch_check(const struct firmware *firmware, const struct launch_machine *machine,
 			   struct host_error *error)
 {
-	const char *refusal = psp_policy_refusal(machine->policy);
+	const uint64_t policy = machine->properties.policy;
+	const char *refusal = psp_policy_refusal(policy);
 
 	if (refusal)
-		return host_fail(error, "guest policy 0x%" PRIx64 " is refused: %s",
-				 machine->policy, refusal);
+		return host_fail(error, "guest policy 0x%" PRIx64 " is refused: %s", policy,
+				 refusal);
 	if (machine->host->vmsa_place == HOST_VMSA_IN_RAM)
 		return host_fail(error,
 				 "host %s launches no firmware with VMSAs that are not in RAM",
@@ -90,6 +92,18 @@ static void load_vmsas(const struct firmware *firmware, const struct launch_vcpu
 	mailbox->vmsa_on_startup = true;
 }
 
+/* SNP_LAUNCH_FINISH. */
+static bool finish(const struct launch_properties *properties, struct psp_launch *launch,
+		   struct host_error *error)
+{
+	const char *refusal = NULL;
+
+	if (properties->has_id_block)
+		refusal = id_block_refusal(&properties->id_block, &properties->id_auth,
+					   properties->author_key_enabled, launch);
+	return !refusal || host_fail(error, "the AMD-SP refuses the ID block with %s", refusal);
+}
+
 bool firmware_launch_load(const struct firmware *firmware, const struct launch_machine *machine,
 			  const struct machine_memory *memory, struct psp *psp,
 			  struct host_error *error)
@@ -104,7 +118,7 @@ bool firmware_launch_load(const struct firmware *firmware, const struct launch_m
 		hashes = page;
 	}
 	memory->mailbox->xsave = machine->xsave;
-	launch_begin(machine, memory);
+	launch_begin(machine, memory, psp);
 	if (!load_image(firmware, memory, error))
 		return false;
 	for (uint32_t i = 0; i < firmware->section_count; i++) {
@@ -115,6 +129,6 @@ bool firmware_launch_load(const struct firmware *firmware, const struct launch_m
 	if (!launch_digest_firmware(firmware, &vcpus, hashes, &digest))
 		return host_fail_crypto(error, "cannot compute the launch digest");
 	memcpy(psp->launch.measurement, digest.value, sizeof(psp->launch.measurement));
-	psp->launch.policy = machine->policy;
-	return true;
+	psp->launch.policy = machine->properties.policy;
+	return finish(&machine->properties, &psp->launch, error);
 }

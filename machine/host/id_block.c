@@ -8,38 +8,8 @@
 #include <openssl/params.h>
 #include <string.h>
 
-#define VERSION 1u
-#define ALGORITHM_ECDSA_P384_SHA384 1u
-#define CURVE_P384 2u
 #define COORDINATE_SIZE 48u
 #define POINT_SIZE (1 + 2 * COORDINATE_SIZE)
-
-/* What the ID key signs. */
-struct id_block {
-	uint8_t launch_digest[48];
-	uint8_t family_id[16], image_id[16];
-	uint32_t version;
-	uint32_t guest_svn;
-	uint64_t policy;
-};
-ABI_SIZE(struct id_block, 0x60);
-
-/* What the author key signs, and what digests of keys are over. */
-struct public_key {
-	uint32_t curve;
-	uint8_t qx[72], qy[72];
-	uint8_t reserved_094[0x404 - 0x94];
-} __attribute__((packed));
-ABI_SIZE(struct public_key, 0x404);
-
-static struct public_key key_structure(const struct igvm_public_key *key)
-{
-	struct public_key structure = { .curve = key->curve };
-
-	memcpy(structure.qx, key->qx, sizeof(structure.qx));
-	memcpy(structure.qy, key->qy, sizeof(structure.qy));
-	return structure;
-}
 
 /* A little-endian number of 72 bytes as a coordinate, big-endian; false when it is too large. */
 static bool coordinate(uint8_t to[COORDINATE_SIZE], const uint8_t from[72])
@@ -54,7 +24,7 @@ static bool coordinate(uint8_t to[COORDINATE_SIZE], const uint8_t from[72])
 }
 
 /* NULL when it is no point of the curve. */
-static EVP_PKEY *read_key(const struct igvm_public_key *key)
+static EVP_PKEY *read_key(const struct psp_public_key *key)
 {
 	uint8_t point[POINT_SIZE] = { POINT_CONVERSION_UNCOMPRESSED };
 	OSSL_PARAM params[] = {
@@ -66,7 +36,7 @@ static EVP_PKEY *read_key(const struct igvm_public_key *key)
 	EVP_PKEY_CTX *context;
 	EVP_PKEY *result = NULL;
 
-	if (key->curve != CURVE_P384 || !coordinate(point + 1, key->qx) ||
+	if (key->curve != PSP_CURVE_P384 || !coordinate(point + 1, key->qx) ||
 	    !coordinate(point + 1 + COORDINATE_SIZE, key->qy))
 		return NULL;
 	context = EVP_PKEY_CTX_new_from_name(NULL, "EC", NULL);
@@ -78,7 +48,7 @@ static EVP_PKEY *read_key(const struct igvm_public_key *key)
 }
 
 /* As DER, which the caller frees; its size, 0 when there is none. */
-static int read_signature(const struct igvm_signature *signature, uint8_t **der)
+static int read_signature(const struct psp_signature *signature, uint8_t **der)
 {
 	BIGNUM *r = BN_lebin2bn(signature->r, sizeof(signature->r), NULL);
 	BIGNUM *s = BN_lebin2bn(signature->s, sizeof(signature->s), NULL);
@@ -96,7 +66,7 @@ static int read_signature(const struct igvm_signature *signature, uint8_t **der)
 }
 
 /* ECDSA P-384 with SHA-384 by key over size bytes of data. */
-static bool signed_by(const struct igvm_public_key *key, const struct igvm_signature *signature,
+static bool signed_by(const struct psp_public_key *key, const struct psp_signature *signature,
 		      const void *data, size_t size)
 {
 	EVP_MD_CTX *context = EVP_MD_CTX_new();
@@ -113,52 +83,78 @@ static bool signed_by(const struct igvm_public_key *key, const struct igvm_signa
 	return ok;
 }
 
-static bool key_digest(const struct public_key *key, uint8_t digest[48])
+static bool key_digest(const struct psp_public_key *key, uint8_t digest[48])
 {
 	return EVP_Digest(key, sizeof(*key), digest, NULL, EVP_sha384(), NULL) == 1;
 }
 
-static const char *check_fields(const struct igvm_snp_id_block *block,
-				const struct psp_launch *launch)
+static const char *check_fields(const struct psp_id_block *block, const struct psp_id_auth *auth,
+				bool author_key_enabled, const struct psp_launch *launch)
 {
 	if (memcmp(block->launch_digest, launch->measurement, sizeof(block->launch_digest)) != 0)
 		return "BAD_MEASUREMENT: its launch digest is not that of the launch";
-	if (block->version != VERSION)
+	if (block->version != PSP_ID_BLOCK_VERSION)
 		return "INVALID_PARAM: its version is not 1";
-	if (block->id_key_algorithm != ALGORITHM_ECDSA_P384_SHA384)
+	if (block->policy != launch->policy)
+		return "POLICY_FAILURE: its policy is not that of the launch";
+	if (auth->id_key_algo != PSP_KEY_ALGO_ECDSA_P384_SHA384)
 		return "INVALID_PARAM: the ID key's algorithm is not ECDSA P-384 with SHA-384";
-	if (block->author_key_enabled && block->author_key_algorithm != ALGORITHM_ECDSA_P384_SHA384)
+	if (author_key_enabled && auth->author_key_algo != PSP_KEY_ALGO_ECDSA_P384_SHA384)
 		return "INVALID_PARAM: the author key's algorithm is not ECDSA P-384 with SHA-384";
 	return NULL;
 }
 
-const char *id_block_refusal(const struct igvm_snp_id_block *block, struct psp_launch *launch)
+const char *id_block_refusal(const struct psp_id_block *block, const struct psp_id_auth *auth,
+			     bool author_key_enabled, struct psp_launch *launch)
 {
-	const struct public_key id_key = key_structure(&block->id_key);
-	const struct public_key author_key = key_structure(&block->author_key);
-	const char *refusal = check_fields(block, launch);
+	const char *refusal = check_fields(block, auth, author_key_enabled, launch);
 	struct psp_launch result = *launch;
-	struct id_block signed_part = { .version = block->version,
-					.guest_svn = block->guest_svn,
-					.policy = launch->policy };
 
-	memcpy(signed_part.launch_digest, block->launch_digest, sizeof(signed_part.launch_digest));
-	memcpy(signed_part.family_id, block->family_id, sizeof(signed_part.family_id));
-	memcpy(signed_part.image_id, block->image_id, sizeof(signed_part.image_id));
 	if (refusal)
 		return refusal;
-	if (!signed_by(&block->id_key, &block->id_key_signature, &signed_part, sizeof(signed_part)))
-		return "BAD_SIGNATURE: the ID key did not sign it with the file's policy";
-	if (block->author_key_enabled &&
-	    !signed_by(&block->author_key, &block->author_key_signature, &id_key, sizeof(id_key)))
+	if (!signed_by(&auth->id_key, &auth->id_block_signature, block, sizeof(*block)))
+		return "BAD_SIGNATURE: the ID key did not sign it with the launch's policy";
+	if (author_key_enabled && !signed_by(&auth->author_key, &auth->id_key_signature,
+					     &auth->id_key, sizeof(auth->id_key)))
 		return "BAD_SIGNATURE: the author key did not sign the ID key";
 	result.guest_svn = block->guest_svn;
-	result.author_key_enabled = block->author_key_enabled;
+	result.author_key_enabled = author_key_enabled;
 	memcpy(result.family_id, block->family_id, sizeof(result.family_id));
 	memcpy(result.image_id, block->image_id, sizeof(result.image_id));
-	if (!key_digest(&id_key, result.id_key_digest) ||
-	    (block->author_key_enabled && !key_digest(&author_key, result.author_key_digest)))
+	if (!key_digest(&auth->id_key, result.id_key_digest) ||
+	    (author_key_enabled && !key_digest(&auth->author_key, result.author_key_digest)))
 		return "SHA-384 is not available";
 	*launch = result;
 	return NULL;
+}
+
+static void copy_key(struct psp_public_key *to, const struct igvm_public_key *from)
+{
+	to->curve = from->curve;
+	memcpy(to->qx, from->qx, sizeof(to->qx));
+	memcpy(to->qy, from->qy, sizeof(to->qy));
+}
+
+static void copy_signature(struct psp_signature *to, const struct igvm_signature *from)
+{
+	memcpy(to->r, from->r, sizeof(to->r));
+	memcpy(to->s, from->s, sizeof(to->s));
+}
+
+const char *id_block_igvm_refusal(const struct igvm_snp_id_block *file, struct psp_launch *launch)
+{
+	struct psp_id_block block = { .version = file->version,
+				      .guest_svn = file->guest_svn,
+				      .policy = launch->policy };
+	struct psp_id_auth auth = { .id_key_algo = file->id_key_algorithm,
+				    .author_key_algo = file->author_key_algorithm };
+
+	memcpy(block.launch_digest, file->launch_digest, sizeof(block.launch_digest));
+	memcpy(block.family_id, file->family_id, sizeof(block.family_id));
+	memcpy(block.image_id, file->image_id, sizeof(block.image_id));
+	copy_key(&auth.id_key, &file->id_key);
+	copy_signature(&auth.id_block_signature, &file->id_key_signature);
+	copy_key(&auth.author_key, &file->author_key);
+	copy_signature(&auth.id_key_signature, &file->author_key_signature);
+	return id_block_refusal(&block, &auth, file->author_key_enabled != 0, launch);
 }

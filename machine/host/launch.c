@@ -256,7 +256,7 @@ static bool finish_launch(struct load *l)
 	const char *refusal = NULL;
 
 	if (l->id_block.type)
-		refusal = id_block_refusal(&l->id_block.id_block, &l->psp->launch);
+		refusal = id_block_igvm_refusal(&l->id_block.id_block, &l->psp->launch);
 	return !refusal ||
 	       host_fail(l->error,
 			 "the AMD-SP refuses the SNP_ID_BLOCK with %s, header at file offset "
@@ -337,7 +337,7 @@ bool launch_load(const struct igvm_file *file, const struct launch_machine *mach
 	struct mailbox *mailbox = memory->mailbox;
 	bool ok;
 
-	launch_begin(machine, memory);
+	launch_begin(machine, memory, psp);
 	mailbox->flash_size = flash_size(file);
 	mailbox->xsave = machine->xsave || wants_xsave(file);
 	parameters_machine(&facts, machine->cpu_count, machine->ram_size, mailbox->flash_size,

@@ -13,6 +13,7 @@
 #include "core/image/host/kernel_hashes.h"
 #include "core/image/host_model.h"
 #include "core/image/igvm.h"
+#include "machine/host/launch_properties.h"
 #include "machine/host/psp.h"
 #include "machine/mailbox.h"
 
@@ -24,9 +25,6 @@ struct machine_memory {
 	struct mailbox *mailbox;
 };
 
-/* The policy where nobody gives one, as with QEMU. */
-#define LAUNCH_POLICY_DEFAULT (PSP_POLICY_SMT | PSP_POLICY_RESERVED_ONE)
-
 /* The machine that a file is launched on. */
 struct launch_machine {
 	const struct host_model *host;
@@ -37,8 +35,8 @@ struct launch_machine {
 	const char *command_line; /* of the parameter COMMAND_LINE */
 	/* That firmware is launched with; NULL: none. */
 	const struct kernel_hashes *kernel_hashes;
-	uint64_t policy;	 /* that firmware is launched with */
 	uint32_t vcpu_signature; /* EAX of CPUID leaf 1, in VMSAs that the host makes */
+	struct launch_properties properties;
 };
 
 /*

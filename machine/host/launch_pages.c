@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "machine/host/launch_pages.h"
 
+#include <string.h>
+
 #include "core/base/bytes.h"
 
 #define PC_HOLE_START 0xa0000ull
@@ -55,8 +57,10 @@ bool launch_add_pages(struct mailbox *mailbox, struct mailbox_pages pages, struc
 	return true;
 }
 
-void launch_begin(const struct launch_machine *machine, const struct machine_memory *memory)
+void launch_begin(const struct launch_machine *machine, const struct machine_memory *memory,
+		  struct psp *psp)
 {
+	const struct launch_properties *properties = &machine->properties;
 	struct mailbox *mailbox = memory->mailbox;
 
 	for (unsigned int i = 0; i < MACHINE_CPUS_MAX; i++)
@@ -65,4 +69,7 @@ void launch_begin(const struct launch_machine *machine, const struct machine_mem
 	mailbox->cpu_count = machine->cpu_count;
 	mailbox->guest_ram_size = memory->guest_ram_size;
 	mailbox->magic = MAILBOX_MAGIC;
+	memcpy(psp->launch.workarounds, properties->workarounds, sizeof(psp->launch.workarounds));
+	memcpy(psp->launch.host_data, properties->host_data, sizeof(psp->launch.host_data));
+	psp->launch.vcek_disabled = properties->vcek_disabled;
 }

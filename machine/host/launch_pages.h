@@ -19,7 +19,11 @@ uint8_t *launch_place(const struct machine_memory *memory, uint64_t gpa, uint64_
 bool launch_add_pages(struct mailbox *mailbox, struct mailbox_pages pages,
 		      struct host_error *error);
 
-/* The mailbox's constants that every launch has; no vCPU has a VMSA yet. */
-void launch_begin(const struct launch_machine *machine, const struct machine_memory *memory);
+/*
+ * SNP_LAUNCH_START: the mailbox's constants that every launch has, while no vCPU has a VMSA, and into psp what
+ * the AMD-SP knows of a guest before its pages.
+ */
+void launch_begin(const struct launch_machine *machine, const struct machine_memory *memory,
+		  struct psp *psp);
 
 #endif

@@ -52,6 +52,7 @@ void psp_fill_secrets(const struct psp *psp, struct snp_secrets *secrets)
 	memset(secrets, 0, sizeof(*secrets));
 	secrets->version = SECRETS_VERSION;
 	secrets->fms = CPUID_FMS;
+	memcpy(secrets->gosvw, psp->launch.workarounds, sizeof(secrets->gosvw));
 	memcpy(secrets->vmpck, psp->vmpck, sizeof(secrets->vmpck));
 }
 
@@ -113,14 +114,16 @@ static bool header_ok(const struct psp_msg_header *header)
 }
 
 /* The status inside the answer, which is sealed like a report. */
-static uint32_t request_status(const struct psp_report_req *req, uint8_t vmpck)
+static uint32_t request_status(const struct psp *psp, const struct psp_report_req *req,
+			       uint8_t vmpck)
 {
 	/* A key speaks for its own level and for those below it, never for one above. */
 	if (req->vmpl < vmpck || req->vmpl >= SNP_VMPL_COUNT)
 		return PSP_STATUS_INVALID_PARAMETER;
 	if (req->flags > REQ_KEY_VLEK || !bytes_are_zero(req->reserved, sizeof(req->reserved)))
 		return PSP_STATUS_INVALID_PARAMETER;
-	if ((req->flags & REQ_KEY_MASK) == REQ_KEY_VLEK)
+	/* There is no VLEK, so the key is the VCEK in whatever else is asked for. */
+	if ((req->flags & REQ_KEY_MASK) == REQ_KEY_VLEK || psp->launch.vcek_disabled)
 		return PSP_STATUS_INVALID_KEY;
 	return PSP_STATUS_OK;
 }
@@ -152,6 +155,7 @@ static bool make_report(const struct psp *psp, const struct psp_report_req *req,
 	};
 	memcpy(report->report_data, req->report_data, sizeof(report->report_data));
 	memcpy(report->measurement, psp->launch.measurement, sizeof(report->measurement));
+	memcpy(report->host_data, psp->launch.host_data, sizeof(report->host_data));
 	memcpy(report->family_id, psp->launch.family_id, sizeof(report->family_id));
 	memcpy(report->image_id, psp->launch.image_id, sizeof(report->image_id));
 	memcpy(report->id_key_digest, psp->launch.id_key_digest, sizeof(report->id_key_digest));
@@ -169,7 +173,7 @@ static bool answer_report(const struct psp *psp, const void *request, uint8_t vm
 	const struct psp_report_req *req = request;
 	struct psp_report_rsp *rsp = response;
 
-	*rsp = (struct psp_report_rsp){ .status = request_status(req, vmpck) };
+	*rsp = (struct psp_report_rsp){ .status = request_status(psp, req, vmpck) };
 	if (rsp->status != PSP_STATUS_OK)
 		return true;
 	rsp->size = sizeof(rsp->report);

@@ -30,6 +30,9 @@ enum psp_status {
 /* What the launch fixed for the life of the guest. */
 struct psp_launch {
 	uint64_t policy;
+	uint8_t workarounds[16]; /* GOSVW of the secrets page */
+	uint8_t host_data[32];
+	bool vcek_disabled; /* the guest gets nothing that the VCEK signs */
 	uint8_t measurement[PSP_MEASUREMENT_SIZE];
 	/* Of the ID block; zeros without one. */
 	uint8_t family_id[16], image_id[16];

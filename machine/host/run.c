@@ -226,7 +226,7 @@ static struct launch_machine launch_machine_of(const struct run_options *options
 					.svsm_disk = options->svsm_disk != NULL,
 					.command_line = options->command_line,
 					.kernel_hashes = options->kernel_hashes ? hashes : NULL,
-					.policy = options->policy,
+					.properties = options->properties,
 					.vcpu_signature = options->vcpu_signature };
 }
 

@@ -9,6 +9,7 @@
 
 #include "core/base/host/error.h"
 #include "core/image/host_model.h"
+#include "machine/host/launch_properties.h"
 #include "machine/mailbox.h"
 
 #define RUN_MARKS_MAX 16u
@@ -43,9 +44,9 @@ struct run_marks {
 struct run_options {
 	const char *image;	 /* IGVM file */
 	const char *firmware;	 /* or, if not NULL, firmware instead */
-	uint64_t policy;	 /* of its launch */
 	uint32_t vcpu_signature; /* EAX of CPUID leaf 1, for VMSAs that the host makes */
-	const char *hv_image;	 /* the hypervisor */
+	struct launch_properties properties;
+	const char *hv_image; /* the hypervisor */
 	const char *qemu, *accel;
 	const struct host_model *host;		    /* that the machine models */
 	bool own_invlpgb, own_convert, own_preempt; /* but for these choices: */

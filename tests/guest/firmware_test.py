@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """Debian's OVMF and Debian's Linux as an ordinary SNP guest, at VMPL0 without an SVSM: the firmware finds the
 kernel by fw_cfg, Linux comes to its first program, sees the machine's truth, fetches its report, which
-`socle verify` accepts with the digest of the launch, and powers off by ACPI.
+`socle verify` accepts with the digest of the launch, its ID block and the host's data, and powers off by ACPI.
 
     firmware_test.py --programs BUILD [--suite trixie|forky] [--build OVMF|OVMF.amdsev] [--cpus N]
                      [--memory SIZE] [--kernel DIR] [--guest DIR] [--work DIR]
@@ -10,13 +10,15 @@ kernel by fw_cfg, Linux comes to its first program, sees the machine's truth, fe
 Where the firmware cannot be had, that is a failure.
 """
 
+import base64
 import re
 import subprocess
 import sys
 
 import booted
+import id_block  # booted knows where it is, and the next
 from plain_linux_test import KERNEL_SAYS, report_problems
-from results import Results  # booted knows where it is
+from results import Results
 
 TIMEOUT_S = 280  # as a busy computer needs; a quiet one takes some 30 s
 POLICY = 0x130000  # SMT, the bit that is always one, a single socket: not the default
@@ -36,7 +38,7 @@ def verify(options, report):
     (evidence / "report.bin").write_bytes(report)
     measurement = MEASUREMENT.search((options.work / "machine.log").read_text())[1]
     run = subprocess.run([options.programs / "tools/socle", "verify", "--report-only", "--trust-emulated", "--vmpl",
-                          "0", "--measurement", measurement, "--mine", mine, evidence],
+                          "0", "--measurement", measurement, *options.demands, "--mine", mine, evidence],
                          check=False, capture_output=True, text=True)
     return [] if run.returncode == 0 else [f"socle verify: {run.stdout} {run.stderr}"]
 
@@ -77,6 +79,24 @@ def problems_of(options, lines):
     return problems + wrong + ([] if wrong else verify(options, bytes.fromhex(report)))
 
 
+def launch_properties(options, words):
+    """An ID block for the launch that these words ask for, as options of `socle run`, and what `socle verify`
+    then demands. The digest is known from a start that ends at once."""
+    output = subprocess.run([options.programs / "tools/socle", "run", *words, "--cpus", str(options.cpus), "--timeout",
+                             "1", "--log-dir", options.work / "digest", "--report-key-dir",
+                             booted.ROOT / "build/report-keys"], check=False, capture_output=True, text=True).stdout
+    digest = bytes.fromhex(re.search(r"measurement ([0-9a-f]{96})$", output, re.MULTILINE)[1])
+    key, author, data = id_block.new_key(), id_block.new_key(), bytes(range(32))
+    block, auth = id_block.properties(key, author, digest, POLICY, b"family".ljust(16), b"image".ljust(16), 7)
+    given = {"--id-block": block, "--id-auth": auth, "--host-data": data}
+    demands = {"--host-data": data, "--id-key-digest": id_block.key_digest(key),
+               "--author-key-digest": id_block.key_digest(author), "--family-id": b"family".ljust(16),
+               "--image-id": b"image".ljust(16)}
+    return (["--author-key-enabled",
+             *(word for name, value in given.items() for word in (name, base64.b64encode(value).decode()))],
+            ["--minimum-svn", "7", *(word for name, value in demands.items() for word in (name, value.hex()))])
+
+
 def main():
     parser = booted.parser(__doc__, "firmware-boot")
     parser.add_argument("--suite", choices=("trixie", "forky"), default="trixie", help="whose OVMF")
@@ -96,11 +116,13 @@ def main():
         return result.finish()
     release = (options.kernel / "version").read_text().strip()
     first = booted.initramfs(options, booted.HERE / "firmware_init")
-    lines, problem = booted.boot(
-        options, None, TIMEOUT_S, "--firmware", folder / f"{options.build}.fd",
-        "--policy", f"{POLICY:#x}", *(["--kernel-hashes"] if options.build == "OVMF.amdsev" else []), "--kernel",
-        options.kernel / "root/boot" / f"vmlinuz-{release}", "--initrd", first, "--append", APPEND, "--memory",
-        options.memory, "--certs-out", options.work / "evidence", cpus=options.cpus)
+    words = ["--firmware", folder / f"{options.build}.fd", "--policy", f"{POLICY:#x}",
+             *(["--kernel-hashes"] if options.build == "OVMF.amdsev" else []), "--kernel",
+             options.kernel / "root/boot" / f"vmlinuz-{release}", "--initrd", first, "--append", APPEND, "--memory",
+             options.memory]
+    properties, options.demands = launch_properties(options, words)
+    lines, problem = booted.boot(options, None, TIMEOUT_S, *words, *properties, "--certs-out", options.work / "evidence",
+                                 cpus=options.cpus)
     problems = [problem] if problem else problems_of(options, lines)
     if not result(not problems, name, "; ".join(problems)):
         print("\n".join([*lines, *booted.last_words(options)]))

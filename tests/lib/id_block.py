@@ -60,3 +60,15 @@ def content(id_key, author, digest, policy, family, image, svn):
         block[AUTHOR_SIGNATURE:AUTHOR_KEY] = signature(author, firmware_key(public(id_key)))
         block[AUTHOR_KEY:] = public(author)
     return block
+
+
+def properties(id_key, author, digest, policy, family, image, svn):
+    """What QEMU's sev-snp-guest has as id-block and id-auth; author None: no author key."""
+    def padded(pair_of_numbers):
+        return pair_of_numbers.ljust(0x200, b"\0")
+    block = signed_part(digest, family, image, svn, policy)
+    auth = struct.pack("<II", ECDSA_P384_SHA384, ECDSA_P384_SHA384 if author else 0).ljust(0x40, b"\0")
+    auth += padded(signature(id_key, block)) + firmware_key(public(id_key)).ljust(0x440, b"\0")
+    if author:
+        auth += padded(signature(author, firmware_key(public(id_key)))) + firmware_key(public(author))
+    return block, auth.ljust(0x1000, b"\0")

@@ -8,6 +8,7 @@ The firmware is made here, with nothing in it but what a loader reads: the layou
 What is wrong with the file itself has each its case in core/image/tests/firmware_test.c.
 """
 
+import base64
 import pathlib
 import struct
 import subprocess
@@ -16,6 +17,7 @@ import tempfile
 import uuid
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
+import id_block  # noqa: E402
 from results import Results  # noqa: E402
 
 SIZE = 0x20000
@@ -124,11 +126,39 @@ def options(s):
     s.refused("a policy that no AMD-SP takes", "guest policy 0x10000 is refused", "--firmware", s.good, "--policy",
               "0x10000")
     s.refused("a policy for an image", "--policy wants --firmware", "--policy", "0xb0000", s.good)
+    properties(s)
     s.refused("a host with VMSAs in RAM", "host hyperv launches no firmware", "--firmware", s.good, "--host", "hyperv")
     s.taken("firmware alone", "--firmware", s.good)
     s.taken("firmware, kernel and initrd", "--firmware", s.good, "--kernel", s.kernel, "--initrd", s.kernel, "--append",
             "a,b=c")
     s.taken("the smallest memory", "--firmware", s.good, "--memory", "64M")
+
+
+def text(data):
+    return base64.b64encode(data).decode()
+
+
+def properties(s):
+    """QEMU's sev-snp-guest has them, and its own words for most of this (target/i386/sev.c)."""
+    block, auth = id_block.properties(id_block.new_key(), None, bytes(48), 0x30000, bytes(16), bytes(16), 0)
+    signed = ["--firmware", s.good, "--id-block", text(block), "--id-auth", text(auth)]
+    for name, size in (("id-block", 96), ("id-auth", 4096), ("host-data", 32), ("guest-visible-workarounds", 16)):
+        for what, value in (("too little", text(bytes(size - 1))), ("too much", text(bytes(size + 1))),
+                            ("nothing", ""), ("no base64", "#" * 8), ("half a digit", text(bytes(size))[:-1] + "%")):
+            s.refused(f"{name}: {what}", f"--{name} wants {size} bytes in base64", "--firmware", s.good, f"--{name}",
+                      value)
+    s.refused("an ID block for an image", "--id-block wants --firmware", "--id-block", text(block), s.good)
+    s.refused("an ID block alone", "--id-block wants --id-auth", *signed[:4])
+    s.refused("its authentication alone", "--id-auth wants --id-block", *signed[:2], *signed[4:])
+    s.refused("an author key without a block", "--author-key-enabled wants --id-block", *signed[:2],
+              "--author-key-enabled")
+    s.refused("an ID block of another launch", "refuses the ID block with BAD_MEASUREMENT", *signed)
+    s.refused("the C-bit elsewhere", "--cbitpos wants 47", *signed[:2], "--cbitpos", "51")
+    s.refused("more address bits lost", "--reduced-phys-bits wants 1", *signed[:2], "--reduced-phys-bits", "5")
+    s.refused("a device of AMD's", "--sev-device wants no value at all", *signed[:2], "--sev-device", "/dev/sev")
+    s.taken("what QEMU wants and the machine knows", *signed[:2], "--cbitpos", "47", "--reduced-phys-bits", "1")
+    s.taken("host data and workarounds", *signed[:2], "--host-data", text(bytes(32)), "--guest-visible-workarounds",
+            text(bytes(16)), "--vcek-disabled")
 
 
 def main():

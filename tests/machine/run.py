@@ -11,6 +11,7 @@ tests/machine/rules have their part in rules.py. The last line is `machine: N pa
 """
 
 import argparse
+import base64
 import sys
 import tempfile
 from pathlib import Path
@@ -91,6 +92,9 @@ TESTS = [
     ("reset-vector", 1, 13, 1, PASSED),
     ("request-race", 3, 8, 1, PASSED),  # GHCB specification, SNP Guest Request
     ("planes-at-once-interrupt", 1, 14, 1, PASSED),  # the same
+    # SEV-SNP Firmware ABI, SNP_LAUNCH_START, SNP_LAUNCH_FINISH, MSG_REPORT_REQ
+    ("launch-properties", 1, 11, 1, PASSED),
+    ("vcek-disabled", 1, 11, 1, PASSED),
     # A script of the machine, not of the specifications (docs/machine-limits.md).
     ("ap-creation", 1, 26, 1, PASSED),  # GHCB specification, SNP AP Creation
     ("cr8", 1, 14, 1, PASSED),  # APM volume 2, 15.21.2 and 16.6.4; volume 3, MOV CRn
@@ -111,6 +115,10 @@ TESTS = [
     ("test-devices-absent", 1, 3, 1, PASSED),
 ]
 
+# As tests/machine/guest/launch_properties.c wants them.
+PROPERTIES = ["--host-data", base64.b64encode(bytes(range(0x40, 0x60))).decode(),
+              "--guest-visible-workarounds", base64.b64encode(bytes(range(0xa0, 0xb0))).decode()]
+
 # What the host does differently: options of `socle run`.
 HOST_OPTIONS = {
     "alternate-cut": ["--fault", "cut-delivery=/2"],
@@ -128,6 +136,8 @@ HOST_OPTIONS = {
     "hold": ["--hold", "3"],
     "planes-at-once-interrupt": ["--fault", "planes-at-once-interrupt"],
     "planes-at-once": ["--fault", "planes-at-once=/2"],
+    "launch-properties": PROPERTIES,
+    "vcek-disabled": [*PROPERTIES, "--vcek-disabled"],
     "host-faults": ["--fault", "timer-lose=2", "--fault", "timer-delay=3",
                     "--fault", "timer-repeat=4", "--fault", "refuse-ap-creation=1",
                     "--fault", "refuse-run-vmpl=2"],

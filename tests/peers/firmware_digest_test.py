@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """The launch digest of Debian's OVMF is what sev-snp-measure says: for 1, 2 and 4 vCPUs, of each processor whose
-signature it knows by name.
+signature it knows by name. ID blocks of its program are taken; QEMU's own list of properties is that of options.
 
     firmware_digest_test.py --programs BUILD [--work build/peers]
 
@@ -10,14 +10,18 @@ scripts/fetch-ovmf.sh the firmware. Where one of them cannot be had, that is a f
 """
 
 import argparse
+import base64
 import re
 import subprocess
 import sys
 import venv
 from pathlib import Path
 
+from cryptography.hazmat.primitives import serialization
+
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests/lib"))
+import id_block  # noqa: E402
 import machine  # noqa: E402
 from results import Results  # noqa: E402
 
@@ -87,6 +91,43 @@ def compare_hashed(programs, work, program, folder):
         result(got != want, "  and another one without them", got)
 
 
+def compare_id_block(programs, work, create, firmware):
+    """The peer's ID block and authentication, as QEMU takes them, are taken, and a changed one is not."""
+    keys = [work / "id.pem", work / "author.pem"]
+    for path in keys:
+        path.write_bytes(id_block.new_key().private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()))
+    digest = ours(programs, work, firmware, 2, [])
+    text = subprocess.run([create, "--measurement", base64.b64encode(bytes.fromhex(digest)), "--idkey", keys[0],
+                           "--authorkey", keys[1]], check=True, stdout=subprocess.PIPE, text=True).stdout
+    block, auth = re.match("id-block=([^,]*),id-auth=(.*)", text).groups()
+    flipped = bytearray(base64.b64decode(auth))
+    flipped[0x640] ^= 1  # the last byte of the ID key
+    for name, words, want in (
+            ("with its author", ["--id-block", block, "--id-auth", auth, "--author-key-enabled"], digest),
+            ("without", ["--id-block", block, "--id-auth", auth], digest),
+            ("for another policy", ["--id-block", block, "--id-auth", auth, "--policy", "0xb0000"], "POLICY_FAILURE"),
+            ("with another author", ["--id-block", block, "--id-auth", base64.b64encode(flipped).decode(),
+                                     "--author-key-enabled"], "BAD_SIGNATURE: the author"),
+            ("with another key", ["--id-block", block, "--id-auth", base64.b64encode(flipped).decode()], digest)):
+        got = ours(programs, work, firmware, 2, words)
+        result(want in got, f"ID block of {PEER} {name}", got)
+
+
+def compare_properties(programs):
+    """Each property that QEMU's sev-snp-guest has is an option."""
+    folder = ROOT / "build/qemu-forky"
+    status, output = machine.command(ROOT / "scripts/fetch-qemu.sh", "--suite", "forky", "--dir", folder)
+    if status:
+        result(False, "QEMU of forky", output)
+        return
+    _, output = machine.command(folder / "qemu-system-x86_64", "-object", "sev-snp-guest,help")
+    names = re.findall("^  ([a-z-]+)=", output, re.MULTILINE)
+    _, known = machine.command(programs / "tools/socle", "run", "--help")
+    missing = [name for name in names if f"--{name} " not in known]
+    result(len(names) >= 9 and not missing, f"{len(names)} properties of QEMU are options", f"{missing} of {names}")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
     parser.add_argument("--programs", type=Path, required=True, help="Meson build folder")
@@ -108,6 +149,8 @@ def main():
     wrong, folder = fetch("forky")
     if program and not wrong:
         compare_hashed(programs, work, program, folder)
+        compare_id_block(programs, work, program.with_name("snp-create-id-block"), folder / "OVMF.fd")
+    compare_properties(programs)
     return result.finish()
 
 

@@ -6,6 +6,7 @@ option gives one line that names it, exit status 1, and nothing else; --help say
     options_test.py SOCLE
 """
 
+import base64
 import json
 import subprocess
 import sys
@@ -27,7 +28,8 @@ SAMPLES = {"HEX": "00" * 48, "TIME": "2025-01-01", "BANK:N=HEX": "sha256:1=" + "
            "NAME=PATH": "name=/nowhere", "NAME=TEXT": "name=text", "FEATURE": "smap",
            "URL": "http://127.0.0.1:1", "ADDRESS:PORT": "127.0.0.1:0",
            "PRODUCT": "Milan", "NAME[=WHEN]": "timer-lose", "LIST": "startup-clear",
-           "HOST": "kvm"}
+           "HOST": "kvm", "47": "47", "1": "1", "PATH": "/dev/sev"}
+BYTES = {"id-block": 96, "id-auth": 4096, "host-data": 32, "guest-visible-workarounds": 16}  # of BASE64
 ANY = ("FILE", "DIR")  # of those, what may be called anything
 STATUS_MISUSE = 1
 # Words for one thing: of each two, the second is refused.
@@ -58,7 +60,8 @@ def good(option):
         multiple = int(option["multiple"])
         value = str(-(-int(option["least"]) // multiple) * multiple)
     if option["kind"] == "read":
-        value = SAMPLES[option["value"]]
+        value = SAMPLES[option["value"]] if option["value"] != "BASE64" else \
+            base64.b64encode(bytes(BYTES[option["name"]])).decode()
     return [f"--{option['name']}", "/nowhere" if value is None else value]
 
 

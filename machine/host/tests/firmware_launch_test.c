@@ -40,7 +40,7 @@ static struct launch_machine machine_of(const char *host)
 	return (struct launch_machine){ .host = host_model_find(host),
 					.ram_size = RAM_SIZE,
 					.cpu_count = 3,
-					.policy = 0x130000,
+					.properties.policy = 0x130000,
 					.vcpu_signature = 0xa00f11 };
 }
 
@@ -54,10 +54,10 @@ static void test_check(void **state)
 	assert_true(firmware_launch_check(&firmware, &kvm, &error));
 	assert_false(firmware_launch_check(&firmware, &hyperv, &error));
 	assert_non_null(strstr(error.text, "host hyperv launches no firmware"));
-	kvm.policy = 0x10000;
+	kvm.properties.policy = 0x10000;
 	assert_false(firmware_launch_check(&firmware, &kvm, &error));
 	assert_non_null(strstr(error.text, "guest policy 0x10000 is refused: bit 17"));
-	kvm.policy = 0x30000;
+	kvm.properties.policy = 0x30000;
 	firmware.sections[3].gpa = RAM_SIZE - 0x1000;
 	assert_true(firmware_launch_check(&firmware, &kvm, &error));
 	firmware.sections[3].gpa = RAM_SIZE;

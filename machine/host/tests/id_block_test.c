@@ -137,7 +137,7 @@ static void test_taken(void **state)
 	static const uint8_t none[48];
 	struct fixture *f = *state;
 
-	assert_null(id_block_refusal(&f->block, &f->launch));
+	assert_null(id_block_igvm_refusal(&f->block, &f->launch));
 	assert_int_equal(f->launch.guest_svn, 7);
 	assert_true(f->launch.author_key_enabled);
 	assert_memory_equal(f->launch.family_id, f->block.family_id, 16);
@@ -149,7 +149,7 @@ static void test_taken(void **state)
 	memset(&f->block.author_key, 0, sizeof(f->block.author_key));
 	memset(&f->block.author_key_signature, 0, sizeof(f->block.author_key_signature));
 	memset(f->launch.author_key_digest, 0, 48);
-	assert_null(id_block_refusal(&f->block, &f->launch));
+	assert_null(id_block_igvm_refusal(&f->block, &f->launch));
 	assert_false(f->launch.author_key_enabled);
 	assert_memory_equal(f->launch.author_key_digest, none, 48);
 }
@@ -157,7 +157,7 @@ static void test_taken(void **state)
 static void assert_refused(struct fixture *f, const char *why)
 {
 	struct psp_launch before = f->launch;
-	const char *refusal = id_block_refusal(&f->block, &f->launch);
+	const char *refusal = id_block_igvm_refusal(&f->block, &f->launch);
 
 	assert_non_null(refusal);
 	if (strncmp(refusal, why, strlen(why)) != 0)
@@ -185,7 +185,22 @@ static void test_fields(void **state)
 		1; /* the block's policy is the file's, so the signature is not over it */
 	assert_refused(f, "BAD_SIGNATURE");
 	f->launch.policy ^= 1;
-	assert_null(id_block_refusal(&f->block, &f->launch));
+	assert_null(id_block_igvm_refusal(&f->block, &f->launch));
+}
+
+/* A block that is not an IGVM file's says for which policy it is. */
+static void test_policy(void **state)
+{
+	static const struct psp_id_auth no_auth = { .id_key_algo = 1 };
+	struct fixture *f = *state;
+	struct psp_id_block block = { .version = 1, .policy = POLICY + 1 };
+
+	memcpy(block.launch_digest, f->launch.measurement, sizeof(block.launch_digest));
+	assert_string_equal(id_block_refusal(&block, &no_auth, false, &f->launch),
+			    "POLICY_FAILURE: its policy is not that of the launch");
+	block.policy = POLICY;
+	assert_non_null(strstr(id_block_refusal(&block, &no_auth, false, &f->launch),
+			       "BAD_SIGNATURE: the ID key"));
 }
 
 /* Any byte of what is signed, and of both signatures and keys. */
@@ -213,7 +228,7 @@ static void test_signatures(void **state)
 			bytes[at] ^= 0x10;
 		}
 	}
-	assert_null(id_block_refusal(&f->block, &f->launch));
+	assert_null(id_block_igvm_refusal(&f->block, &f->launch));
 }
 
 /* A signature by another key, and an author of another ID key. */
@@ -240,6 +255,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_taken, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_fields, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_policy, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_signatures, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_other_keys, setup, teardown),
 	};

@@ -149,6 +149,8 @@ static void test_secrets(void **state)
 	(void)state;
 	psp_fill_secrets(&fixture.psp, &secrets);
 	assert_int_equal(get_le(bytes, 4), 3);
+	assert_memory_equal(bytes + 0x10, fixture.psp.launch.workarounds, 16);
+	assert_int_equal(bytes[0x10], 0x60);
 	for (unsigned int i = 0; i < 4; i++) {
 		assert_memory_equal(bytes + 0x20 + 0x20 * i, fixture.psp.vmpck[i], 32);
 		for (unsigned int j = 0; j < i; j++)
@@ -189,7 +191,9 @@ static void test_report(void **state)
 	for (unsigned int i = 0; i < 64; i++)
 		assert_int_equal(report[0x50 + i], 0x5a); /* REPORT_DATA */
 	for (unsigned int i = 0; i < 48; i++)
-		assert_int_equal(report[0x90 + i], 0x11 + i);		 /* MEASUREMENT */
+		assert_int_equal(report[0x90 + i], 0x11 + i); /* MEASUREMENT */
+	for (unsigned int i = 0; i < 32; i++)
+		assert_int_equal(report[0xc0 + i], 0xd0);		 /* HOST_DATA */
 	assert_int_equal(get_le(report + 0x38, 8), 0xdb18000000000004);	 /* CURRENT_TCB */
 	assert_int_equal(get_le(report + 0x180, 8), 0xdb18000000000004); /* REPORTED_TCB */
 	assert_int_equal(get_le(report + 0x1e0, 8), 0xdb18000000000004);
@@ -378,6 +382,11 @@ static void test_request_fields(void **state)
 	}
 	assert_int_equal(exchange(page, 0, seqno, 0, 1), 0);	    /* VCEK, by name */
 	assert_int_equal(exchange(page, 0, seqno + 2, 0, 2), 0x27); /* VLEK: there is none */
+	fixture.psp.launch.vcek_disabled = true;
+	assert_int_equal(exchange(page, 0, seqno + 4, 0, 1), 0x27);
+	assert_int_equal(exchange(page, 0, seqno + 6, 0, 0), 0x27);
+	fixture.psp.launch.vcek_disabled = false;
+	seqno += 4;
 	assert_int_equal(exchange(page, 0, seqno + 4, 0, 3), 0x16);
 	assert_int_equal(exchange(page, 0, seqno + 6, 0, 0x80), 0x16);
 }
@@ -455,6 +464,8 @@ static int fresh_psp(void **state)
 	fixture.psp.launch.policy = 0x30000;
 	for (unsigned int i = 0; i < 48; i++)
 		fixture.psp.launch.measurement[i] = (uint8_t)(0x11 + i);
+	memset(fixture.psp.launch.workarounds, 0x60, sizeof(fixture.psp.launch.workarounds));
+	memset(fixture.psp.launch.host_data, 0xd0, sizeof(fixture.psp.launch.host_data));
 	return 0;
 }
 
