@@ -77,6 +77,7 @@ enum mailbox_stop {
 	MAILBOX_STOP_TEST_EXIT = 8, /* by the exit port: stop_arg[0] = VMPL, [1] = value */
 	/* No vCPU can ever run again: stop_arg[0] = the last one that stopped, [1] = VMPL, [2] = RIP. */
 	MAILBOX_STOP_HANG = 9,
+	MAILBOX_STOP_PANIC = 10, /* the guest's kernel says so, by pvpanic: stop_arg[0] = VMPL */
 };
 
 #define MAILBOX_CPUID_HEADER 0xffffffffu /* the count, or what is reserved beside it */

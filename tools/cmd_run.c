@@ -28,7 +28,7 @@ _Static_assert((int)RUN_POWEROFF == CMD_OK && (int)RUN_MISUSE == CMD_MISUSE, "sh
 /* The options, and the strings that were allocated for their defaults. */
 struct arguments {
 	struct run_options run;
-	uint32_t timeout_s, accel, convert, preempt, invlpgb;
+	uint32_t timeout_s, accel, on_reboot, convert, preempt, invlpgb;
 	char *key_dir, *hv_image;
 };
 
@@ -168,6 +168,11 @@ static const char *const invlpgbs[] = {
 	[1 + HOST_INVLPGB_INTERCEPTED] = "intercepted",
 };
 
+static const char *const on_reboots[] = {
+	[RUN_EXIT_ON_REBOOT] = "exit",
+	[RUN_RESTART_ON_REBOOT] = "restart",
+};
+
 static const struct option_row option_rows[] = {
 	OPTION(struct arguments, run, "host", READ, "HOST",
 	       "what host to be, by the list below (docs/hosts.md); kvm with --firmware, else the "
@@ -245,6 +250,11 @@ static const struct option_row option_rows[] = {
 	       .read = read_mark),
 	OPTION(struct arguments, run.console_marks, "mark-guest", READ, "NAME=TEXT",
 	       "the same for guest.log", .repeats = true, .read = read_mark),
+	OPTION(struct arguments, on_reboot, "on-reboot", CHOICE, NULL,
+	       "when the guest resets the machine by a port: end with status 9, or measure and "
+	       "launch "
+	       "the same anew",
+	       OPTION_WORDS(on_reboots)),
 	OPTION(struct arguments, timeout_s, "timeout", NUMBER, "SECONDS",
 	       "end the machine when the guest runs longer", .least = 1, .most = TIMEOUT_MAX_S),
 	OPTION(struct arguments, run.certs_out, "certs-out", FOLDER, "DIR",
@@ -306,8 +316,9 @@ static const struct option_status statuses[] = {
 	  "the time of --timeout is over, and the guest still runs, or runs in circles" },
 	{ RUN_QEMU_DIED, "the emulator, QEMU, failed or was killed: no end of the guest's" },
 	{ RUN_INTERRUPTED, "interrupted by a signal" },
-	{ RUN_REBOOT, "the guest reset the machine by a port, which does not start again" },
+	{ RUN_REBOOT, "the guest reset the machine by a port, with --on-reboot exit" },
 	{ RUN_HANG, "the guest hangs: no vCPU runs, and nothing can wake one" },
+	{ RUN_PANIC, "the guest's kernel panicked, and said so by pvpanic" },
 	{ RUN_TEST_EXIT, "the guest ended it by the port of --test-devices" },
 	{ 0 },
 };
@@ -415,6 +426,7 @@ static enum cmd_status run(void *arguments)
 
 	args->run.timeout_ns = args->timeout_s * 1000000000ull;
 	args->run.accel = accels[args->accel];
+	args->run.on_reboot = args->on_reboot;
 	if (!args->run.host)
 		args->run.host = args->run.firmware ? host_model_find("kvm") : HOST_MODEL_DEFAULT;
 	args->run.own_convert = args->convert != AS_HOST;

@@ -133,6 +133,8 @@ static void add_devices(struct arguments *args, const struct qemu_config *c)
 	add_channel(args, VMPL0_SERIAL, "vmpl0", c->vmpl0_channel);
 	add_channel(args, 3, "test", c->test_channel);
 	add(args, "-device");
+	add(args, "pvpanic,events=1"); /* the panic; not that another kernel takes over */
+	add(args, "-device");
 	add(args, "isa-debugcon,iobase=0x%x,chardev=doorbell", MACHINE_PORT_DOORBELL);
 	add(args, "-device");
 	add(args, "isa-debugcon,iobase=0x%x,chardev=debug", MACHINE_PORT_DEBUG_DEVICE);

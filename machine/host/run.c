@@ -180,6 +180,8 @@ static bool make_memory(struct machine *m, struct host_error *error)
 	m->memory.mailbox->test_devices = m->options->test_devices;
 	m->memory.mailbox->host = host_of(m->options);
 	m->memory.mailbox->started_at = time_of_day();
+	m->memory.mailbox->kernel_setup_size = m->kernel.setup_size;
+	m->memory.mailbox->disk_sectors = m->disk.sectors;
 	memcpy(m->memory.mailbox->faults, m->options->faults, sizeof(m->options->faults));
 	return true;
 }
@@ -188,13 +190,8 @@ static bool open_kernel(struct machine *m, struct host_error *error)
 {
 	const struct run_options *options = m->options;
 
-	if (!options->kernel)
-		return true;
-	if (!kernel_files_open(&m->kernel, options->kernel, options->initrd, options->command_line,
-			       error))
-		return false;
-	m->memory.mailbox->kernel_setup_size = m->kernel.setup_size;
-	return true;
+	return !options->kernel || kernel_files_open(&m->kernel, options->kernel, options->initrd,
+						     options->command_line, error);
 }
 
 /* The disk, and what guests read about it: fw_cfg's etc/hardware-info. */
@@ -208,7 +205,6 @@ static bool open_disk(struct machine *m, struct host_error *error)
 		return true;
 	if (!disk_open(&m->disk, m->options->svsm_disk, error))
 		return false;
-	m->memory.mailbox->disk_sectors = m->disk.sectors;
 	m->hardware_info_fd = memfd_create("hardware-info", MFD_CLOEXEC);
 	if (m->hardware_info_fd < 0 ||
 	    write(m->hardware_info_fd, &info, sizeof(info)) != (ssize_t)sizeof(info))
@@ -285,10 +281,8 @@ static bool load_image(struct machine *m, const struct image *image, struct host
 	return ok || host_fail(error, "%s: %s", image->path, reason.text);
 }
 
-static bool open_psp(struct machine *m, struct host_error *error)
+static bool start_psp(struct machine *m, struct host_error *error)
 {
-	if (!chain_open(&m->chain, m->options->key_dir, error))
-		return false;
 	return psp_init(&m->psp, &m->chain) ||
 	       host_fail_crypto(error, "cannot start the AMD Secure Processor");
 }
@@ -371,6 +365,11 @@ static bool start_qemu(struct machine *m, const struct far_ends *far, struct hos
 	return qemu_start(&m->qemu, &config, error);
 }
 
+static bool start_timeline(struct machine *m, struct host_error *error)
+{
+	return timeline_init(&m->timeline) || host_fail(error, "out of memory");
+}
+
 static bool watch_signals(struct machine *m, sigset_t *old, struct host_error *error)
 {
 	sigset_t set;
@@ -401,17 +400,13 @@ static void say_start(struct machine *m)
 static bool run(struct machine *m, struct stop *stop, struct host_error *error)
 {
 	struct far_ends far = { { -1, -1, -1, -1 } };
-	bool ok = make_streams(m, &far, error);
+	bool ok = make_streams(m, &far, error) && start_qemu(m, &far, error);
 
-	if (ok)
-		ok = timeline_init(&m->timeline) || host_fail(error, "out of memory");
-	ok = ok && start_qemu(m, &far, error);
 	close_far_ends(&far);
 	if (!ok)
 		return false;
 	say_start(m);
 	machine_loop(m, stop);
-	timeline_event(&m->timeline, "end");
 	machine_log(m, "host", "end: %s", stop->message);
 	machine_say(m, "%s", stop->message);
 	return true;
@@ -438,17 +433,38 @@ static void close_file(FILE *f)
 		fclose(f);
 }
 
-static void take_down(struct machine *m)
+static void remove_sockets(const struct run_options *options)
+{
+	remove_socket(options->channel);
+	remove_socket(options->vmpl0_channel);
+	remove_socket(options->test_channel);
+}
+
+/* Forgets what one life of the guest had, so that another one may begin. */
+static void end_life(struct machine *m)
 {
 	qemu_kill(&m->qemu);
-	for (unsigned int i = 0; i < STREAM_COUNT; i++)
+	for (unsigned int i = 0; i < STREAM_COUNT; i++) {
 		close_fd(m->streams[i]);
+		m->streams[i] = -1;
+	}
 	if (m->memory.guest_ram)
 		munmap(m->memory.guest_ram, m->memory.guest_ram_size);
 	if (m->hv_ram)
 		munmap(m->hv_ram, machine_hv_size(m->options->memory));
 	close_fd(m->guest_ram_fd);
 	close_fd(m->hv_ram_fd);
+	m->guest_ram_fd = m->hv_ram_fd = -1;
+	m->memory = (struct machine_memory){ 0 };
+	m->hv_ram = NULL;
+	m->hv_log_tail = 0;
+	m->last_debug[0] = m->last_output[0] = '\0';
+	OPENSSL_cleanse(&m->psp, sizeof(m->psp));
+}
+
+static void take_down(struct machine *m)
+{
+	end_life(m);
 	close_fd(m->hardware_info_fd);
 	kernel_files_close(&m->kernel);
 	disk_close(&m->disk);
@@ -458,7 +474,6 @@ static void take_down(struct machine *m)
 	close_file(m->debug_log);
 	timeline_free(&m->timeline);
 	chain_close(&m->chain);
-	OPENSSL_cleanse(&m->psp, sizeof(m->psp));
 }
 
 /* Writes what is left of a run: timeline.json, and why it ended. */
@@ -466,9 +481,8 @@ static enum run_status finish(struct machine *m, struct stop *stop, struct host_
 {
 	enum run_status status = stop->status;
 
-	remove_socket(m->options->channel);
-	remove_socket(m->options->vmpl0_channel);
-	remove_socket(m->options->test_channel);
+	remove_sockets(m->options);
+	timeline_event(&m->timeline, "end");
 	if (status != RUN_POWEROFF)
 		host_fail(error, "%s", stop->message);
 	timeline_stop(&m->timeline, stop_json(stop));
@@ -479,6 +493,33 @@ static enum run_status finish(struct machine *m, struct stop *stop, struct host_
 		status = RUN_MISUSE;
 	stop_free(stop);
 	return status;
+}
+
+/* Memory and the AMD-SP as a guest finds them, and the image in them. */
+static bool launch(struct machine *m, const struct image *image, struct host_error *error)
+{
+	return make_memory(m, error) && start_psp(m, error) && load_image(m, image, error);
+}
+
+/*
+ * Runs what is launched, and launches and runs it again as often as the guest resets the machine, if that is
+ * wanted. False when something did not start.
+ */
+static bool live(struct machine *m, const struct image *image, struct stop *stop,
+		 struct host_error *error)
+{
+	for (;;) {
+		if (!run(m, stop, error))
+			return false;
+		if (stop->status != RUN_REBOOT || m->options->on_reboot != RUN_RESTART_ON_REBOOT)
+			return true;
+		stop_free(stop);
+		m->timeline.restarts++;
+		remove_sockets(m->options);
+		end_life(m);
+		if (!launch(m, image, error))
+			return false;
+	}
 }
 
 enum run_status run_machine(const struct run_options *options, struct host_error *error)
@@ -497,10 +538,11 @@ enum run_status run_machine(const struct run_options *options, struct host_error
 	sigset_t old;
 
 	sigprocmask(SIG_SETMASK, NULL, &old);
-	if (open_image(&image, options, error) && make_memory(&m, error) && open_disk(&m, error) &&
-	    open_kernel(&m, error) && open_psp(&m, error) && load_image(&m, &image, error) &&
+	if (open_image(&image, options, error) && open_disk(&m, error) && open_kernel(&m, error) &&
+	    chain_open(&m.chain, options->key_dir, error) && launch(&m, &image, error) &&
 	    export_certificates(&m, error) && open_logs(&m, error) &&
-	    watch_signals(&m, &old, error) && run(&m, &stop, error))
+	    watch_signals(&m, &old, error) && start_timeline(&m, error) &&
+	    live(&m, &image, &stop, error))
 		status = finish(&m, &stop, error);
 	file_free(&image.bytes);
 	take_down(&m);

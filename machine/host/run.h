@@ -26,9 +26,16 @@ enum run_status {
 	RUN_TIMEOUT = 6,
 	RUN_QEMU_DIED = 7,
 	RUN_INTERRUPTED = 8, /* by a signal */
-	RUN_REBOOT = 9,	     /* the guest resets the machine, which does not start again */
+	RUN_REBOOT = 9,	     /* the guest resets the machine, which is not to start again */
 	RUN_TEST_EXIT = 10,  /* the guest wrote to the exit port of the test devices */
 	RUN_HANG = 11,	     /* no vCPU can ever run again */
+	RUN_PANIC = 12,	     /* the guest's kernel panicked, and said so */
+};
+
+/* What becomes of a machine that the guest resets. */
+enum run_on_reboot {
+	RUN_EXIT_ON_REBOOT,
+	RUN_RESTART_ON_REBOOT, /* the same is launched anew, with new keys */
 };
 
 /* A line of a log that holds text is an event of the timeline. */
@@ -69,6 +76,7 @@ struct run_options {
 	uint32_t storm_us;   /* mean interval of a storm of #HV; 0: none */
 	uint32_t hold;	     /* before which step of VMPL0 a vCPU is held; 0: none */
 	struct mailbox_fault_plan faults[MAILBOX_FAULT_COUNT];
+	enum run_on_reboot on_reboot;
 	bool xsave;	    /* the guest is shown XSAVE */
 	bool kernel_hashes; /* the launch has the hashes of kernel, initrd and command line */
 	bool test_devices;  /* the echo and the exit port are there */
@@ -76,7 +84,11 @@ struct run_options {
 	struct run_marks debug_marks, console_marks;
 };
 
-/* Runs until the machine ends. For any status but RUN_POWEROFF, error says what happened. */
+/*
+ * Runs until the machine ends, and starts it again after a reset if it shall: from the image, firmware and kernel as
+ * they were read, in a new QEMU. The time that timeout_ns gives is for all of it. For any status but RUN_POWEROFF, error
+ * says what happened.
+ */
 enum run_status run_machine(const struct run_options *options, struct host_error *error);
 
 #endif

@@ -91,6 +91,13 @@ static void hang(struct stop *stop, const uint64_t arg[4])
 	add_hex(stop, "rip", arg[2]);
 }
 
+static void panicked(struct stop *stop, const uint64_t arg[4])
+{
+	set(stop, RUN_PANIC, "panic", "the guest's kernel panicked: VMPL %" PRIu64 ", by pvpanic",
+	    arg[0]);
+	add_number(stop, "vmpl", arg[0]);
+}
+
 static void cpuid_page(struct stop *stop, const uint64_t arg[4])
 {
 	static const char *const registers[] = { "EAX", "EBX", "ECX", "EDX", "a reserved field" };
@@ -134,6 +141,9 @@ void stop_from_mailbox(struct stop *stop, const struct mailbox *mailbox, const c
 		break;
 	case MAILBOX_STOP_HANG:
 		hang(stop, arg);
+		break;
+	case MAILBOX_STOP_PANIC:
+		panicked(stop, arg);
 		break;
 	case MAILBOX_STOP_CPUID_PAGE:
 		cpuid_page(stop, arg);

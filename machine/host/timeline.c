@@ -92,11 +92,11 @@ static json_t *storm(const struct mailbox *mailbox)
 
 static char *to_text(const struct timeline *timeline, const struct mailbox *mailbox)
 {
-	json_t *root = json_pack("{s:i, s:I, s:O, s:o, s:o, s:o*, s:O?}", "format", 1,
+	json_t *root = json_pack("{s:i, s:I, s:O, s:i, s:o, s:o, s:o*, s:O?}", "format", 1,
 				 "start_monotonic_ns", (json_int_t)timeline->start_ns, "events",
-				 timeline->events, "exits", exits(mailbox), "switches",
-				 four(mailbox->switches), "storm", storm(mailbox), "stop",
-				 timeline->stop);
+				 timeline->events, "restarts", (int)timeline->restarts, "exits",
+				 exits(mailbox), "switches", four(mailbox->switches), "storm",
+				 storm(mailbox), "stop", timeline->stop);
 	char *text = root ? json_dumps(root, JSON_INDENT(2)) : NULL;
 
 	json_decref(root);

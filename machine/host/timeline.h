@@ -13,7 +13,8 @@
 /*
  * The file, format 1:
  *	"start_monotonic_ns"	CLOCK_MONOTONIC at machine start
- *	"events"		name -> {"ns": since machine start, "monotonic_ns"}
+ *	"events"		name -> {"ns": since machine start, "monotonic_ns"}, of the first time
+ *	"restarts"		launches after the first; exits, switches and storm are of the last one
  *	"exits"			[{"kind", "code": hex, "by_vmpl": [4]}], of the hypervisor's counters
  *	"switches"		[4], VMPL switches into each level
  *	"storm"			{"interval_us", "user", "kernel", "nested", "timer"}: mailbox.h; only when
@@ -24,6 +25,7 @@ struct timeline {
 	uint64_t start_ns;
 	json_t *events;
 	json_t *stop;
+	unsigned int restarts; /* launches after the first */
 };
 
 /* Starts the clock and notes the event machine_start. False when out of memory. */

@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """The ends of a Linux, told apart by exit status, message and timeline.json: power-off, reboot, reboot by a
-triple fault, panic, halt; and, apart from all of these, the death of the emulator.
+triple fault, panic, halt; a reboot that starts again; and, apart from all of these, the death of the emulator.
 
     ends_test.py --programs BUILD [--kernel DIR] [--guest DIR] [--work DIR] [NAME]...
 """
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from results import Results  # booted knows where it is
 
 TIMEOUT_S = 60
 PLAIN, SOCLE = False, True
+STARTED = re.compile("started, .* measurement ([0-9a-f]{96})$")
 
 # Name, what the kernel is told besides `ends=`, under Socle or not, and what `socle run` says: exit
 # status, reason, and a part of its message. A Linux reboots by the chipset's port, or, where it is told
@@ -88,6 +90,25 @@ def emulator_dies(options, image):
                  "the emulator failed, not the guest: QEMU was killed by signal 6")
 
 
+def starts_again(options, image):
+    """Three starts, each with the digest of the first; then a signal ends what would go on for ever."""
+    digests = []
+    with subprocess.Popen([*command(options, image, PLAIN)[:-1], "--on-reboot", "restart", image],
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        for line in process.stdout:
+            found = STARTED.search(line)
+            digests += [found[1]] if found else []
+            if len(digests) == 3:
+                process.terminate()
+                break
+        errors = process.stderr.read()
+    timeline = json.loads((options.work / "timeline.json").read_text())
+    boots = booted.log_of(options).count("reboot: Restarting system")
+    ok = process.returncode == 8 and len(digests) == 3 and len(set(digests)) == 1 and timeline["restarts"] == 2 and \
+        boots == 2
+    return "" if ok else f"{process.returncode}, {digests}, {boots} reboots, {timeline['stop']}, {errors.strip()}"
+
+
 def main():
     parser = booted.parser(__doc__, "ends")
     parser.add_argument("names", nargs="*")
@@ -100,6 +121,9 @@ def main():
         image = build(options, how, words, socle)
         run = subprocess.run(command(options, image, socle), capture_output=True, text=True, check=False)
         result(not (problem := wrong(options, run, *ending)), name, problem)
+    booted.prepare(options)
+    problem = starts_again(options, build(options, "reboot", "", PLAIN))
+    result(not problem, "reboot, and started again", problem)
     booted.prepare(options)
     problem = emulator_dies(options, build(options, "poweroff", "", PLAIN))
     result(not problem, "the emulator", problem)

@@ -82,6 +82,8 @@ TESTS = [
     # QEMU's and any PC's reset ports: the 8042's pulse of its output port, and the ICH9's RST_CNT.
     ("reboot-keyboard", 1, 1, 1, {"reason": "reboot", "status": 9, "vmpl": 0, "port": "0x64"}),
     ("reboot-chipset", 1, 2, 1, {"reason": "reboot", "status": 9, "vmpl": 0, "port": "0xcf9"}),
+    # QEMU, docs/specs/pvpanic
+    ("panic", 1, 2, 1, {"reason": "panic", "status": 12, "vmpl": 0}),
     # APM volume 3, HLT: nothing is left that ends it.
     ("hang", 2, 10, 1, {"reason": "hang", "status": 11, "vmpl": 2}),
     ("ram-layout", 1, 19, 1, PASSED),  # APM volume 2, 15.35.5; GHCB specification, 4

@@ -228,6 +228,25 @@ static void play_dump(const struct fake *f, uint64_t offset)
 	stop(f, MAILBOX_STOP_POWEROFF);
 }
 
+/* Resets the machine twice, and then powers it off: each life finds new memory, and leaves something in it. */
+static void play_reboots(const struct fake *f)
+{
+	FILE *lives = fopen("lives", "a+");
+	char line[80];
+	long count;
+
+	if (!lives || fputc('x', lives) == EOF || fflush(lives) != 0)
+		die("lives");
+	count = ftell(lives);
+	fclose(lives);
+	snprintf(line, sizeof(line), "life %ld: %02x %02x %llu\n", count, f->guest_ram[0x2000],
+		 f->guest_ram[0x1000000], (unsigned long long)f->mailbox->log_head);
+	hv_log(f, line);
+	text(f->console, "a life\n");
+	f->guest_ram[0x2000] = 0x77;
+	stop(f, count < 3 ? MAILBOX_STOP_REBOOT : MAILBOX_STOP_POWEROFF);
+}
+
 static void hang(const struct fake *f)
 {
 	FILE *out = fopen("fake.pid", "w");
@@ -254,6 +273,7 @@ static void play(const struct fake *f, const char *scenario)
 		{ "reboot", MAILBOX_STOP_REBOOT },
 		{ "test-exit", MAILBOX_STOP_TEST_EXIT },
 		{ "guest-hangs", MAILBOX_STOP_HANG },
+		{ "panic", MAILBOX_STOP_PANIC },
 		{ "rmp", MAILBOX_STOP_RMP_VIOLATION },
 		{ "hv-error", MAILBOX_STOP_HV_ERROR },
 		{ "unknown-stop", 99 },
@@ -281,6 +301,8 @@ static void play(const struct fake *f, const char *scenario)
 		play_dump(f, 0x3000);
 	if (strcmp(scenario, "dump-wild") == 0)
 		play_dump(f, machine_hv_size(64u << 20) - 0x1ffff);
+	if (strcmp(scenario, "reboots") == 0)
+		play_reboots(f);
 	if (strcmp(scenario, "hang") == 0)
 		hang(f);
 	if (strcmp(scenario, "killed") == 0)

@@ -114,11 +114,40 @@ static void test_stops(void **state)
 		   "the guest hangs: no vCPU runs, and nothing can wake one; the last to stop was "
 		   "vCPU 2, "
 		   "VMPL 4097, RIP 0x1002");
+	assert_run("panic", 12, "panic", "the guest's kernel panicked: VMPL 2, by pvpanic");
 	assert_run("hv-error", 5, "hv_error", "the hypervisor failed");
 	assert_run("unknown-stop", 5, "hv_error", "the hypervisor failed");
 	assert_run(
 		"died", 7, "qemu_died",
 		"the emulator failed, not the guest: QEMU ended with status 3: fake: cannot go on");
+}
+
+/* Each life has new memory and new keys, and the same launch; logs and time go on. */
+static void test_reboots(void **state)
+{
+	struct run_options options = options_for("reboots");
+	struct host_error error = { 0 };
+	json_t *timeline;
+	char *text;
+
+	(void)state;
+	options.on_reboot = RUN_RESTART_ON_REBOOT;
+	assert_int_equal(run_machine(&options, &error), RUN_POWEROFF);
+	assert_log_has("logs/machine.log", "hv: life 1: 00 a5 0\n");
+	assert_log_has("logs/machine.log", "end: the guest rebooted: VMPL 2, by port 0x1001\n");
+	assert_log_has("logs/machine.log", "hv: life 2: 00 a5 0\n");
+	assert_log_has("logs/machine.log", "hv: life 3: 00 a5 0\n");
+	text = read_text("logs/guest.log");
+	assert_string_equal(text, "a life\na life\na life\n");
+	free(text);
+	assert_stop("poweroff", 0);
+	timeline = read_timeline();
+	assert_int_equal(json_integer_value(json_object_get(timeline, "restarts")), 2);
+	json_decref(timeline);
+	assert_int_equal(unlink("lives"), 0);
+	options.on_reboot = RUN_EXIT_ON_REBOOT;
+	assert_int_equal(run_machine(&options, &error), RUN_REBOOT);
+	assert_int_equal(unlink("lives"), 0);
 }
 
 static void assert_file(const char *path, size_t size, size_t at, uint8_t want)
@@ -440,7 +469,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_long_log), cmocka_unit_test(test_launch),
 		cmocka_unit_test(test_timeout),	 cmocka_unit_test(test_signals),
 		cmocka_unit_test(test_misuse),	 cmocka_unit_test(test_dump),
-		cmocka_unit_test(test_disk),
+		cmocka_unit_test(test_disk),	 cmocka_unit_test(test_reboots),
 	};
 
 	if (argc != 2 || !(fake_qemu = realpath(argv[1], NULL)))

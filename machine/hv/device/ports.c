@@ -7,6 +7,7 @@
 #include "machine/hv/device/fw_cfg.h"
 #include "machine/hv/device/hold.h"
 #include "machine/hv/device/hotplug.h"
+#include "machine/hv/device/pvpanic.h"
 #include "machine/hv/device/test_ports.h"
 
 struct port_range {
@@ -57,6 +58,7 @@ static const struct port_range ports[] = {
 	{ .first = MACHINE_PORT_VMPL0, .last = MACHINE_PORT_VMPL0 + 7, .vmpl0_only = true },
 	{ .first = MACHINE_PORT_CONSOLE, .last = MACHINE_PORT_CONSOLE + 7 },
 	{ .first = 0x04d0, .last = 0x04d1 }, /* edge or level of the 8259s */
+	{ .first = PVPANIC_PORT, .last = PVPANIC_PORT, .write = pvpanic_write },
 	{ .first = FW_CFG_PORT_SELECTOR,
 	  .last = FW_CFG_PORT_DATA,
 	  .read = fw_cfg_read,
