@@ -3,11 +3,11 @@
 #
 # Installs the Debian packages that Socle needs, and only those that are missing.
 #
-#	scripts/setup-packages.sh [build] [demo] [check] [applications] [suites] [package] [release]
+#	scripts/setup-packages.sh [build] [demo] [check] [applications] [suites] [package] [release] [disks]
 #
 # build: compiling everything. demo: running the demo too. check: the tests and the second compiler.
 # applications: what uses a TPM. suites: what TPM suites of others need. package: Debian packages.
-# release: clean systems, and building twice.
+# release: clean systems, and building twice. disks: making disks for guests.
 # Without an argument: build and demo. Says nothing when there is nothing to do.
 set -eu
 
@@ -60,6 +60,8 @@ suites="tpm2-abrmd libtss2-tcti-tabrmd0 dbus autoconf automake libtool libtss2-d
 package="debhelper dh-dkms dpkg-dev fakeroot git lintian libzstd-dev zlib1g-dev"
 release="libvirt-daemon libvirt-clients libvirt-daemon-driver-qemu mmdebstrap reprotest faketime disorderfs"
 
+disks="mmdebstrap genext2fs e2fsprogs uidmap mtools dosfstools fdisk binutils qemu-utils"
+
 wanted=
 [ $# -gt 0 ] || set -- build demo
 for group in "$@"; do
@@ -71,7 +73,8 @@ for group in "$@"; do
 	suites) wanted="$wanted $suites" ;;
 	package) wanted="$wanted $package" ;;
 	release) wanted="$wanted $release" ;;
-	*) die "unknown group '$group': build, demo, check, applications, suites, package or release" ;;
+	disks) wanted="$wanted $disks" ;;
+	*) die "unknown group '$group': build, demo, check, applications, suites, package, release or disks" ;;
 	esac
 done
 

@@ -239,8 +239,9 @@ static const struct option_row option_rows[] = {
 	       "listen there for the program at the guest's fourth serial port, which such tests "
 	       "ask"),
 	OPTION(struct arguments, run.log_dir, "log-dir", FOLDER, "DIR",
-	       "write guest.log, svsm.log, machine.log and timeline.json there; without it, both "
-	       "consoles go to standard output"),
+	       "write guest.log, svsm.log, machine.log and timeline.json there; without it, the "
+	       "guest's console is on standard input and output, with the SVSM's lines marked, and "
+	       "Ctrl-A X leaves"),
 	OPTION(struct arguments, run.dump_dir, "dump", FOLDER, "DIR",
 	       "write what memory holds at the end: ram.bin, the guest's RAM without its holes, "
 	       "and "
@@ -315,7 +316,7 @@ static const struct option_status statuses[] = {
 	{ RUN_TIMEOUT,
 	  "the time of --timeout is over, and the guest still runs, or runs in circles" },
 	{ RUN_QEMU_DIED, "the emulator, QEMU, failed or was killed: no end of the guest's" },
-	{ RUN_INTERRUPTED, "interrupted by a signal" },
+	{ RUN_INTERRUPTED, "interrupted by a signal, or left by Ctrl-A X" },
 	{ RUN_REBOOT, "the guest reset the machine by a port, with --on-reboot exit" },
 	{ RUN_HANG, "the guest hangs: no vCPU runs, and nothing can wake one" },
 	{ RUN_PANIC, "the guest's kernel panicked, and said so by pvpanic" },

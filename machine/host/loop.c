@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <string.h>
 #include <sys/signalfd.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "core/base/host/clock.h"
@@ -14,7 +15,9 @@
 #define NS_PER_MS 1000000u
 #define STOP_GRACE_NS (5000ull * NS_PER_MS) /* between the stop event and QEMU's own end */
 
-enum poll_slot { SLOT_SIGNAL = STREAM_COUNT, SLOT_QEMU, SLOT_COUNT };
+#define TICK_MS 1000
+
+enum poll_slot { SLOT_SIGNAL = STREAM_COUNT, SLOT_QEMU, SLOT_KEYS, SLOT_COUNT };
 
 static void note_event(struct machine *m, const char *name)
 {
@@ -143,6 +146,8 @@ static void take_bytes(struct machine *m, enum machine_stream stream, const char
 {
 	switch (stream) {
 	case STREAM_CONSOLE:
+		if (!m->options->log_dir)
+			stdio_console_guest(&m->stdio, data, size);
 		text_log_write(&m->console, data, size);
 		break;
 	case STREAM_DEBUG:
@@ -202,6 +207,39 @@ static int take_signal(struct machine *m)
 	return (int)info.ssi_signo;
 }
 
+/* Hands keys on to the guest; true when the user leaves. */
+static bool take_keys(struct machine *m)
+{
+	char keys[256];
+	ssize_t n = read(m->stdio.in, keys, sizeof(keys));
+	size_t size = n > 0 ? (size_t)n : 0;
+
+	if (n <= 0) { /* no more keys: the terminal has gone */
+		if (n == 0 || (errno != EINTR && errno != EAGAIN))
+			m->stdio.in = -1;
+		return false;
+	}
+	if (stdio_console_keys(&m->stdio, keys, &size))
+		return true;
+	/* A guest that takes none of many keys loses some. */
+	if (m->streams[STREAM_CONSOLE] >= 0 && size > 0 &&
+	    send(m->streams[STREAM_CONSOLE], keys, size, MSG_NOSIGNAL) < 0)
+		machine_log(m, "host", "%zu keys are lost: %s", size, strerror(errno));
+	return false;
+}
+
+/* Of all kinds and levels. */
+static uint64_t exits_so_far(const struct mailbox *mailbox)
+{
+	uint64_t count = 0;
+
+	for (unsigned int i = 0; i < MAILBOX_EXIT_KINDS; i++) {
+		for (unsigned int vmpl = 0; vmpl < SNP_VMPL_COUNT; vmpl++)
+			count += mailbox->exits[i].count[vmpl];
+	}
+	return count;
+}
+
 /* Milliseconds until deadline for poll(), rounded up; 0 is for no deadline. */
 static int remaining_ms(uint64_t deadline_ns)
 {
@@ -221,6 +259,7 @@ static void fill_poll(const struct machine *m, struct pollfd fds[SLOT_COUNT])
 		fds[i] = (struct pollfd){ .fd = m->streams[i], .events = POLLIN };
 	fds[SLOT_SIGNAL] = (struct pollfd){ .fd = m->signal_fd, .events = POLLIN };
 	fds[SLOT_QEMU] = (struct pollfd){ .fd = m->qemu.pidfd, .events = POLLIN };
+	fds[SLOT_KEYS] = (struct pollfd){ .fd = m->stdio.in, .events = POLLIN };
 }
 
 static void ended(struct machine *m, int wait_status, struct stop *stop)
@@ -236,6 +275,14 @@ static void kill_qemu(struct machine *m)
 {
 	qemu_kill(&m->qemu);
 	drain_streams(m);
+}
+
+/* How long poll() waits. */
+static int wait_ms(const struct machine *m, uint64_t deadline_ns)
+{
+	int ms = remaining_ms(deadline_ns);
+
+	return stdio_console_ticks(&m->stdio) && (ms < 0 || ms > TICK_MS) ? TICK_MS : ms;
 }
 
 /* The machine gets until the end of options->timeout_ns, and a short while once it has stopped. */
@@ -265,7 +312,7 @@ void machine_loop(struct machine *m, struct stop *stop)
 
 	for (;;) {
 		fill_poll(m, fds);
-		if (poll(fds, SLOT_COUNT, remaining_ms(deadline(m, stopped_ns))) < 0)
+		if (poll(fds, SLOT_COUNT, wait_ms(m, deadline(m, stopped_ns))) < 0)
 			continue;
 		for (unsigned int i = 0; i < STREAM_COUNT; i++) {
 			if (fds[i].revents)
@@ -276,6 +323,12 @@ void machine_loop(struct machine *m, struct stop *stop)
 			stop_interrupted(stop, signal);
 			return;
 		}
+		if (fds[SLOT_KEYS].revents && take_keys(m)) {
+			kill_qemu(m);
+			stop_left(stop);
+			return;
+		}
+		stdio_console_tick(&m->stdio, clock_ns(), exits_so_far(m->memory.mailbox));
 		if (fds[SLOT_QEMU].revents) {
 			ended(m, qemu_reap(&m->qemu), stop);
 			return;

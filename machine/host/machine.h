@@ -12,6 +12,7 @@
 #include "machine/host/psp.h"
 #include "machine/host/qemu.h"
 #include "machine/host/run.h"
+#include "machine/host/stdio_console.h"
 #include "machine/host/stop.h"
 #include "machine/host/text_log.h"
 #include "machine/host/timeline.h"
@@ -40,6 +41,7 @@ struct machine {
 	int signal_fd;
 	struct qemu qemu;
 	struct timeline timeline;
+	struct stdio_console stdio;
 	FILE *machine_log; /* these may be NULL */
 	FILE *console_log, *debug_log;
 	struct text_log console, debug, output, hv_log;

@@ -67,17 +67,13 @@ void machine_log(struct machine *m, const char *source, const char *format, ...)
 
 void machine_say(struct machine *m, const char *format, ...)
 {
-	uint64_t ms = timeline_now(&m->timeline) / 1000000;
+	char line[512];
 	va_list args;
 
-	if (m->options->quiet)
-		return;
-	printf("[%4" PRIu64 ".%03" PRIu64 "] machine: ", ms / 1000, ms % 1000);
 	va_start(args, format);
-	vprintf(format, args);
+	vsnprintf(line, sizeof(line), format, args);
 	va_end(args);
-	putchar('\n');
-	fflush(stdout);
+	stdio_console_machine(&m->stdio, timeline_now(&m->timeline) / 1000000, line);
 }
 
 static void check_marks(struct machine *m, const struct run_marks *marks, const char *line)
@@ -101,6 +97,8 @@ static void on_debug_line(void *context, const char *line)
 	struct machine *m = context;
 
 	check_marks(m, &m->options->debug_marks, line);
+	if (!m->options->log_dir)
+		stdio_console_svsm(&m->stdio, line);
 	snprintf(m->last_debug, sizeof(m->last_debug), "%s", line);
 	for (char *c = m->last_debug; *c; c++)
 		*c = *c >= ' ' && *c <= '~' ? *c : '.';
@@ -301,11 +299,10 @@ static bool open_logs(struct machine *m, struct host_error *error)
 	m->debug = (struct text_log){ .on_line = on_debug_line, .context = m };
 	m->output = (struct text_log){ .on_line = on_output_line, .context = m };
 	m->hv_log = (struct text_log){ .on_line = on_hv_line, .context = m };
-	if (!dir) {
-		m->console.copy = m->options->quiet ? NULL : stdout;
-		m->debug.copy = m->console.copy;
+	if (!m->options->quiet)
+		stdio_console_open(&m->stdio, dir ? STDIO_CONSOLE_LINES : STDIO_CONSOLE_ALL);
+	if (!dir)
 		return true;
-	}
 	if (!files_make_dir(dir, error))
 		return false;
 	m->machine_log = files_create(dir, "machine.log", false, error);
@@ -469,6 +466,7 @@ static void take_down(struct machine *m)
 	kernel_files_close(&m->kernel);
 	disk_close(&m->disk);
 	close_fd(m->signal_fd);
+	stdio_console_close(&m->stdio);
 	close_file(m->machine_log);
 	close_file(m->console_log);
 	close_file(m->debug_log);
@@ -531,6 +529,7 @@ enum run_status run_machine(const struct run_options *options, struct host_error
 			     .kernel = KERNEL_FILES_NONE,
 			     .disk = { .fd = -1 },
 			     .streams = { -1, -1, -1, -1 },
+			     .stdio = { .in = -1 },
 			     .signal_fd = -1 };
 	enum run_status status = RUN_MISUSE;
 	struct image image = { 0 };

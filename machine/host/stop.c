@@ -187,6 +187,11 @@ void stop_interrupted(struct stop *stop, int signal)
 	    strsignal(signal));
 }
 
+void stop_left(struct stop *stop)
+{
+	set(stop, RUN_INTERRUPTED, "interrupted", "left by Ctrl-A X");
+}
+
 json_t *stop_json(const struct stop *stop)
 {
 	json_t *json = json_pack("{s:s, s:i, s:s}", "reason", stop->reason, "status", stop->status,

@@ -28,6 +28,7 @@ void stop_qemu_died(struct stop *stop, int wait_status, const char *last_output)
 
 void stop_timeout(struct stop *stop, uint64_t timeout_ns);
 void stop_interrupted(struct stop *stop, int signal);
+void stop_left(struct stop *stop); /* by the key for it */
 
 /* The object "stop" of timeline.json; a new reference. */
 json_t *stop_json(const struct stop *stop);

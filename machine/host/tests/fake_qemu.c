@@ -3,6 +3,7 @@
  * Stands in for QEMU and the hypervisor in it: takes QEMU's arguments, finds memory and sockets in
  * them, and plays the scenario that -bios names.
  */
+#include <ctype.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -247,6 +248,20 @@ static void play_reboots(const struct fake *f)
 	stop(f, count < 3 ? MAILBOX_STOP_REBOOT : MAILBOX_STOP_POWEROFF);
 }
 
+/* A guest that answers each key with the same in capitals, until Q. */
+static void play_keys(const struct fake *f)
+{
+	char key;
+
+	f->mailbox->exits[3].count[0] = 5;
+	text(f->debug, "ready\n");
+	while (read(f->console, &key, 1) == 1 && key != 'q') {
+		key = (char)toupper(key);
+		put(f->console, &key, 1);
+	}
+	stop(f, MAILBOX_STOP_POWEROFF);
+}
+
 static void hang(const struct fake *f)
 {
 	FILE *out = fopen("fake.pid", "w");
@@ -301,6 +316,8 @@ static void play(const struct fake *f, const char *scenario)
 		play_dump(f, 0x3000);
 	if (strcmp(scenario, "dump-wild") == 0)
 		play_dump(f, machine_hv_size(64u << 20) - 0x1ffff);
+	if (strcmp(scenario, "keys") == 0)
+		play_keys(f);
 	if (strcmp(scenario, "reboots") == 0)
 		play_reboots(f);
 	if (strcmp(scenario, "hang") == 0)

@@ -1,0 +1,87 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+#
+# Makes a small Debian system out of its packages, with mmdebstrap, without root's rights: a file system, its kernel
+# and first file system, under build/debian-trixie. Nothing of this project is in it.
+#
+#	scripts/make-debian.sh [--suite trixie] [--dir DIR]
+#
+# Leaves DIR/root.ext4 (a file system of 768 MiB, label "debian-root"), DIR/vmlinuz, DIR/initrd.img and DIR/version (that
+# of the kernel) and DIR/packages (name, version and architecture of each). With those there, it does nothing. The system has a login
+# on the first serial port, for root without a password, and no network.
+set -eu
+
+here=$(cd "$(dirname "$0")/.." && pwd)
+suite=trixie
+dir=
+while [ $# -gt 0 ]; do
+	case $1 in
+	--suite) suite=$2 ;;
+	--dir) dir=$2 ;;
+	*)
+		echo "usage: $0 [--suite trixie] [--dir DIR]" >&2
+		exit 1
+		;;
+	esac
+	shift 2
+done
+: "${dir:=$here/build/debian-$suite}"
+
+die() {
+	echo "make-debian: $*" >&2
+	exit 1
+}
+
+if [ -s "$dir/version" ] && [ -s "$dir/root.ext4" ]; then
+	echo "debian: kernel $(cat "$dir/version") of $suite"
+	exit 0
+fi
+
+. "$here/scripts/debian-suite.sh"
+suite_mirror
+mkdir -p "$dir"
+dir=$(cd "$dir" && pwd)
+work=$dir/work
+# What an earlier run left unfinished is of no use.
+rm -rf "$work"
+mkdir "$work"
+
+# The first file system has what the root file system is on, and no more: an emulated processor takes long to unpack one.
+# What packages bring of documents is of no use here.
+# shellcheck disable=SC2016 # $1 is the system's folder, for the hook
+mmdebstrap --quiet --variant=minbase --format=ext2 \
+	--include=systemd-sysv,udev,login,kmod,linux-image-cloud-amd64,initramfs-tools,zstd \
+	--dpkgopt=force-unsafe-io --dpkgopt='path-exclude=/usr/share/doc/*' \
+	--dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/locale/*' \
+	--essential-hook='mkdir -p "$1/etc/initramfs-tools/conf.d" "$1/usr/share/initramfs-tools/modules.d"
+		echo MODULES=list >"$1/etc/initramfs-tools/conf.d/disk"
+		printf "%s\n" virtio_pci virtio_blk ext4 >"$1/usr/share/initramfs-tools/modules.d/disk"' \
+	--customize-hook='echo debian >"$1/etc/hostname"
+		echo "LABEL=debian-root / ext4 errors=remount-ro 0 1" >"$1/etc/fstab"
+		chroot "$1" passwd --quiet --delete root
+		rm -f "$1/etc/machine-id"' \
+	--customize-hook="copy-out /boot $work" \
+	--customize-hook="chroot \"\$1\" dpkg-query -W -f '\${Package} \${Version} \${Architecture}\n' >$work/packages" \
+	"$suite" "$work/root.ext4" "deb [arch=amd64$option] $uri $suite main" >"$work/log" 2>&1 || {
+	tail -n 5 "$work/log" >&2
+	die "mmdebstrap made no system of $suite"
+}
+# It is as large as what is in it. With a journal it is what its name says.
+truncate -s 768M "$work/root.ext4"
+{
+	tune2fs -j -L debian-root "$work/root.ext4"
+	e2fsck -f -y "$work/root.ext4" || [ $? -eq 1 ]
+	resize2fs "$work/root.ext4"
+} >>"$work/log" 2>&1 || {
+	tail -n 5 "$work/log" >&2
+	die "the file system cannot be made larger"
+}
+for kernel in "$work"/boot/vmlinuz-*; do
+	release=${kernel##*/vmlinuz-}
+done
+mv "$work/boot/vmlinuz-$release" "$dir/vmlinuz"
+mv "$work/boot/initrd.img-$release" "$dir/initrd.img"
+mv "$work/root.ext4" "$work/packages" "$dir"
+rm -rf "$work"
+echo "$release" >"$dir/version"
+echo "debian: kernel $release of $suite"
