@@ -87,12 +87,12 @@ static inline uint64_t machine_ram_offset(uint64_t ram_size, uint64_t gpa)
 	return ram_size;
 }
 
-/* The size of the hypervisor's memory: its tables take less than 1/64 of the space that they map. */
+/* The size of the hypervisor's memory: its tables take less than 1/32 of the space that they map. */
 static inline uint64_t machine_hv_size(uint64_t ram_size)
 {
 	uint64_t end = machine_ram_end(ram_size);
 
-	return MACHINE_PAGES_OFFSET + (32ull << 20) + (end < MACHINE_4G ? MACHINE_4G : end) / 64;
+	return MACHINE_PAGES_OFFSET + (32ull << 20) + (end < MACHINE_4G ? MACHINE_4G : end) / 32;
 }
 
 #endif

@@ -54,6 +54,17 @@ static const char *read_host(void *to, char *value)
 	return run->host ? NULL : "a host of the list that --help shows";
 }
 
+/* One more of the guest's disks, and of its other devices. */
+static const char *read_disk(void *devices, char *value)
+{
+	return devices_parse_disk(devices, value);
+}
+
+static const char *read_device(void *devices, char *value)
+{
+	return devices_parse_other(devices, value);
+}
+
 /* NAME=TEXT, one more of struct run_marks; cuts value in two. */
 static const char *read_mark(void *to, char *value)
 {
@@ -229,6 +240,16 @@ static const struct option_row option_rows[] = {
 	OPTION(struct arguments, run.vmpl0_channel, "vmpl0-channel", SOCKET, "unix:PATH",
 	       "the same for the serial port that only VMPL0 reaches (without them the machine has "
 	       "no such ports)"),
+	OPTION(struct arguments, run.devices, "disk", READ, "FILE[,WHAT=...]",
+	       "a disk for the guest, with format=raw or qcow2 (what it begins like), "
+	       "bus=virtio-blk, "
+	       "virtio-scsi, nvme or ahci (virtio-blk), snapshot=on, which keeps nothing; a comma "
+	       "in FILE is "
+	       "written twice",
+	       .repeats = true, .read = read_disk),
+	OPTION(struct arguments, run.devices, "device", READ, "NAME",
+	       "another device for the guest; networks are QEMU's user network", .repeats = true,
+	       .read = read_device, OPTION_WORDS(device_names)),
 	OPTION(struct arguments, run.svsm_disk, "svsm-disk", FILE, "FILE",
 	       "a disk for VMPL0, the SVSM: the file's bytes, which it reads and writes"),
 	OPTION(struct arguments, run.test_devices, "test-devices", FLAG, NULL,

@@ -71,8 +71,8 @@ def unpack_module(path, to):
         shutil.copyfile(path, to)
 
 
-def add_modules(stage, kernel, own):
-    """Our module and the kernel's, each after those it depends on, in /lib/modules/order."""
+def add_modules(stage, kernel, own, more):
+    """Our module, the kernel's and more of those, each after those it depends on, in /lib/modules/order."""
     release = (kernel / "version").read_text().strip()
     available = find_modules(kernel, release)
     builtin = next((kernel / "root").glob(f"**/{release}/modules.builtin")).read_text()
@@ -98,6 +98,8 @@ def add_modules(stage, kernel, own):
             add(name)
     add(next((name for name in TSM_MODULES if name in available), TSM_MODULES[-1]))
     add("sev-guest")
+    for name in more:
+        add(name)
     shutil.copyfile(own, folder / own.name)
     order.append(own.name)
     magic = output_of("modinfo", "-F", "vermagic", folder / own.name).split()
@@ -199,7 +201,7 @@ def fill(stage, args):
         add_program(stage, path, f"lib/socle/{path.name}")
     add_program(stage, HERE / "attest.sh", "lib/socle/attest.sh")
     add_agent(stage, args.agent)
-    add_modules(stage, args.kernel, args.module)
+    add_modules(stage, args.kernel, args.module, args.kernel_module)
     add_tpm2_tools(stage)
     check_tpm2_tools(stage)
     add_openssl(stage)
@@ -241,6 +243,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--kernel", type=pathlib.Path, required=True)
     parser.add_argument("--module", type=pathlib.Path, required=True)
+    parser.add_argument("--kernel-module", action="append", default=[], help="one more of the kernel's, by its name")
     parser.add_argument("--agent", type=pathlib.Path, required=True)
     parser.add_argument("--init", type=pathlib.Path, default=HERE / "init")
     parser.add_argument("--extra", type=pathlib.Path, action="append", default=[],

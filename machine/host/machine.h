@@ -32,7 +32,8 @@ struct machine {
 	struct chain chain;
 	struct psp psp;
 	struct machine_memory memory;
-	struct disk disk; /* of VMPL0 */
+	struct disk disk;	      /* of VMPL0 */
+	struct guest_devices devices; /* as they were checked */
 	void *hv_ram;
 	int guest_ram_fd, hv_ram_fd;
 	int hardware_info_fd; /* a file that the guest asks QEMU for; -1: there is none */

@@ -11,12 +11,13 @@
 #include <string.h>
 #include <sys/pidfd.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "machine/mailbox.h"
 
-#define ARGUMENTS_MAX 64
+#define ARGUMENTS_MAX 192
 #define VMPL0_SERIAL 2u	    /* COM3 */
 #define MAX_MEMORY_GIB 256u /* so that QEMU has room for the hypervisor's RAM at 128 GiB */
 
@@ -142,6 +143,95 @@ static void add_devices(struct arguments *args, const struct qemu_config *c)
 	add(args, "isa-debug-exit,iobase=0x%x,iosize=4", MACHINE_PORT_EXIT);
 }
 
+/* Places on the bus: those before are QEMU's own, and its IOMMU's, which takes the first that is free. */
+#define FIRST_SLOT 3u
+
+/* Modern, and behind the IOMMU. */
+#define VIRTIO "disable-legacy=on,iommu_platform=on,vectors=0"
+
+static void add_disk(struct arguments *args, const struct guest_disk *disk, unsigned int n,
+		     unsigned int slot)
+{
+	static const char *const drivers[DISK_FORMATS] = {
+		[DISK_FORMAT_RAW] = "raw", [DISK_FORMAT_QCOW2] = "qcow2"
+	};
+	struct stat st;
+	bool is_block = stat(disk->path, &st) == 0 && S_ISBLK(st.st_mode);
+	char *escaped = escape(disk->path);
+
+	add(args, "-drive");
+	if (escaped)
+		add(args,
+		    "if=none,id=disk%u,snapshot=%s,driver=%s,file.driver=%s,file.locking=on,"
+		    "file.filename=%s",
+		    n, disk->snapshot ? "on" : "off", drivers[disk->format],
+		    is_block ? "host_device" : "file", escaped);
+	else
+		args->bad = true;
+	free(escaped);
+	add(args, "-device");
+	switch (disk->bus) {
+	case DEVICE_BUS_VIRTIO_BLK:
+		add(args, "virtio-blk-pci,drive=disk%u,addr=0x%x," VIRTIO, n, slot);
+		return;
+	case DEVICE_BUS_VIRTIO_SCSI:
+		add(args, "virtio-scsi-pci,id=scsi%u,addr=0x%x," VIRTIO, n, slot);
+		add(args, "-device");
+		add(args, "scsi-hd,drive=disk%u,bus=scsi%u.0", n, n);
+		return;
+	case DEVICE_BUS_NVME:
+		add(args, "nvme,drive=disk%u,serial=disk%u,addr=0x%x", n, n, slot);
+		return;
+	case DEVICE_BUS_AHCI:
+		add(args, "ich9-ahci,id=ahci%u,addr=0x%x", n, slot);
+		add(args, "-device");
+		add(args, "ide-hd,drive=disk%u,bus=ahci%u.0", n, n);
+		return;
+	default:
+		args->bad = true;
+	}
+}
+
+static void add_other(struct arguments *args, enum device_kind kind, unsigned int n,
+		      unsigned int slot)
+{
+	if (kind != DEVICE_VIRTIO_RNG) {
+		add(args, "-netdev");
+		add(args, "user,id=net%u", n);
+	}
+	add(args, "-device");
+	switch (kind) {
+	case DEVICE_VIRTIO_NET:
+		add(args, "virtio-net-pci,netdev=net%u,romfile=,addr=0x%x," VIRTIO, n, slot);
+		return;
+	case DEVICE_VIRTIO_RNG:
+		add(args, "virtio-rng-pci,addr=0x%x," VIRTIO, slot);
+		return;
+	case DEVICE_E1000:
+		add(args, "e1000,netdev=net%u,romfile=,addr=0x%x", n, slot);
+		return;
+	default:
+		args->bad = true;
+	}
+}
+
+/* Nobody reaches memory without the IOMMU; its reports come by the trace. */
+static void add_guest_devices(struct arguments *args, const struct guest_devices *devices)
+{
+	unsigned int slot = FIRST_SLOT;
+
+	if (!devices_exist(devices))
+		return;
+	add(args, "-device");
+	add(args, "amd-iommu,intremap=on");
+	add(args, "-trace");
+	add(args, "amdvi_page_fault");
+	for (unsigned int i = 0; i < devices->disk_count; i++)
+		add_disk(args, &devices->disks[i], i, slot++);
+	for (unsigned int i = 0; i < devices->other_count; i++)
+		add_other(args, devices->others[i], i, slot++);
+}
+
 static void add_fw_cfg(struct arguments *args, const char *name, int fd)
 {
 	if (fd < 0)
@@ -174,6 +264,7 @@ static void build_arguments(struct arguments *args, const struct qemu_config *c)
 	add(args, "%s", c->hv_image);
 	add_memory(args, c);
 	add_devices(args, c);
+	add_guest_devices(args, c->devices);
 	add_fw_cfg(args, "etc/hardware-info", c->hardware_info_fd);
 	add_fw_cfg(args, MACHINE_FW_CFG_KERNEL, c->kernel_fd);
 	add_fw_cfg(args, MACHINE_FW_CFG_INITRD, c->initrd_fd);

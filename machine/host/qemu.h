@@ -8,6 +8,7 @@
 #include <sys/types.h>
 
 #include "core/base/host/error.h"
+#include "machine/host/devices.h"
 
 /* EAX of CPUID leaf 1 of the processor that it emulates: family 19h, model 1, stepping 1. */
 #define QEMU_CPU_SIGNATURE 0xa00f11u
@@ -19,7 +20,8 @@ struct qemu_config {
 	const char *channel;	   /* path of the Unix socket behind COM2; NULL: no such port */
 	const char *vmpl0_channel; /* and behind COM3 */
 	const char *test_channel;  /* and behind COM4 */
-	const char *cpu_without;   /* features that its CPU lacks: ",-NAME" each; or NULL */
+	const struct guest_devices *devices;
+	const char *cpu_without; /* features that its CPU lacks: ",-NAME" each; or NULL */
 	unsigned int cpus;
 	uint64_t memory;
 	/* Descriptors for QEMU; the caller closes them after qemu_start(). */

@@ -176,6 +176,7 @@ static bool make_memory(struct machine *m, struct host_error *error)
 	m->memory.mailbox->storm_us = m->options->storm_us;
 	m->memory.mailbox->hold = m->options->hold;
 	m->memory.mailbox->test_devices = m->options->test_devices;
+	m->memory.mailbox->devices = devices_exist(&m->devices);
 	m->memory.mailbox->host = host_of(m->options);
 	m->memory.mailbox->started_at = time_of_day();
 	m->memory.mailbox->kernel_setup_size = m->kernel.setup_size;
@@ -345,6 +346,7 @@ static bool start_qemu(struct machine *m, const struct far_ends *far, struct hos
 		.vmpl0_channel = m->options->vmpl0_channel,
 		.test_channel = m->options->test_channel,
 		.cpu_without = m->options->cpu_without,
+		.devices = &m->devices,
 		.cpus = m->options->cpus,
 		.memory = m->options->memory,
 		.guest_ram_fd = m->guest_ram_fd,
@@ -523,6 +525,7 @@ static bool live(struct machine *m, const struct image *image, struct stop *stop
 enum run_status run_machine(const struct run_options *options, struct host_error *error)
 {
 	struct machine m = { .options = options,
+			     .devices = options->devices,
 			     .guest_ram_fd = -1,
 			     .hv_ram_fd = -1,
 			     .hardware_info_fd = -1,
@@ -537,7 +540,8 @@ enum run_status run_machine(const struct run_options *options, struct host_error
 	sigset_t old;
 
 	sigprocmask(SIG_SETMASK, NULL, &old);
-	if (open_image(&image, options, error) && open_disk(&m, error) && open_kernel(&m, error) &&
+	if (open_image(&image, options, error) && devices_check(&m.devices, error) &&
+	    open_disk(&m, error) && open_kernel(&m, error) &&
 	    chain_open(&m.chain, options->key_dir, error) && launch(&m, &image, error) &&
 	    export_certificates(&m, error) && open_logs(&m, error) &&
 	    watch_signals(&m, &old, error) && start_timeline(&m, error) &&

@@ -9,6 +9,7 @@
 
 #include "core/base/host/error.h"
 #include "core/image/host_model.h"
+#include "machine/host/devices.h"
 #include "machine/host/launch_properties.h"
 #include "machine/mailbox.h"
 
@@ -64,7 +65,8 @@ struct run_options {
 	const char *kernel, *initrd; /* that firmware finds and starts; NULL: there is none */
 	/* Unix sockets that QEMU listens on, or NULL */
 	const char *channel, *vmpl0_channel, *test_channel;
-	const char *svsm_disk; /* a file, the disk of VMPL0; NULL: it has none */
+	const char *svsm_disk;	      /* a file, the disk of VMPL0; NULL: it has none */
+	struct guest_devices devices; /* of the guest */
 	const char *log_dir;   /* NULL: console and debug console go to stdout, no timeline */
 	const char *dump_dir;  /* NULL: memory is not written when the machine has ended */
 	const char *certs_out; /* NULL: certificates are not written */

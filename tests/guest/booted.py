@@ -42,13 +42,15 @@ def run(*command):
                    stdout=subprocess.DEVNULL)
 
 
-def initramfs(options, init, extra=()):
-    """The first file system of a guest that runs init, which begins with common.sh."""
+def initramfs(options, init, extra=(), modules=()):
+    """The first file system of a guest that runs init, which begins with common.sh. modules: more of the
+    kernel's."""
     out = options.work / "initramfs.cpio"
     run("guest/initramfs/build.py", "--kernel", options.kernel, "--module",
         options.guest / "socle_tpm.ko", "--agent", options.programs / "guest/socle-guest",
         "--init", init, *(word for path in (HERE / "common.sh", *extra)
-                          for word in ("--extra", path)), "--out", out)
+                          for word in ("--extra", path)),
+        *(word for name in modules for word in ("--kernel-module", name)), "--out", out)
     return out
 
 

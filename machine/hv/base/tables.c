@@ -9,6 +9,7 @@
 #define PAGE_TABLE 0x63u /* present, writable, accessed, dirty */
 #define PAGE_1G 0xe3u	 /* the same, and a page of 1 GiB */
 #define GIB_SHIFT 30
+#define ROOT_ENTRIES 256u /* 128 TiB: up to the C-bit, and what an address in 64 bits may be */
 
 /* As in rom.S: none, 32-bit code, data, 64-bit code. */
 static const uint64_t segments[] = { 0, 0x00cf9b000000ffff, 0x00cf93000000ffff,
@@ -16,15 +17,16 @@ static const uint64_t segments[] = { 0, 0x00cf9b000000ffff, 0x00cf93000000ffff,
 
 static uint64_t *root;
 
-/* 512 GiB, each address its own. */
+/* Each address its own: memory, and the devices of a guest, wherever it puts them. */
 void tables_init(void)
 {
-	uint64_t *gibs = page_take(1);
+	uint64_t *gibs = page_take(ROOT_ENTRIES);
 
 	root = page_take(1);
-	for (uint64_t i = 0; i < ENTRIES; i++)
+	for (uint64_t i = 0; i < ROOT_ENTRIES * ENTRIES; i++)
 		gibs[i] = i << GIB_SHIFT | PAGE_1G;
-	root[0] = (uint64_t)gibs | PAGE_TABLE;
+	for (uint64_t i = 0; i < ROOT_ENTRIES; i++)
+		root[i] = (uint64_t)&gibs[i * ENTRIES] | PAGE_TABLE;
 }
 
 void tables_load(void)

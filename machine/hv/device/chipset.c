@@ -3,11 +3,18 @@
 
 #include "machine/hv/base/log.h"
 #include "machine/hv/base/x86.h"
+#include "machine/hv/memory/iommu.h"
 
 #define PCI_ENABLE (1u << 31)
 #define PCI_LPC_ADDRESS (PCI_ENABLE | 0x1fu << 11) /* 00:1f.0 */
 #define PCI_DEVICE_MASK 0x00ffff00u
 #define PCI_HOST_BRIDGE 0x00000000u
+#define PCI_FUNCTIONS 256u /* of a bus */
+#define PCI_FUNCTION_SHIFT 8
+#define PCI_CLASS 0x08u
+#define PCI_CLASS_SHIFT 16
+#define PCI_CLASS_IOMMU 0x0806u
+#define PCI_NOTHING 0xffffffffu
 #define PCI_LPC 0x0000f800u
 #define PCI_COMMAND 0x04u
 #define PCI_COMMAND_BUS_MASTER (1u << 2)
@@ -45,7 +52,8 @@
 #define PORT_RESET_CONTROL 0xcf9u
 #define RESET_CONTROL_CPU (1u << 2)
 
-static uint32_t ecam; /* its first address; 0: there is none */
+static uint32_t ecam;		     /* its first address; 0: there is none */
+static uint32_t iommu = PCI_NOTHING; /* its address, as PCI_DEVICE_MASK has it */
 
 static void pci_write(uint32_t address, unsigned int size, uint32_t value)
 {
@@ -53,8 +61,25 @@ static void pci_write(uint32_t address, unsigned int size, uint32_t value)
 	port_out((uint16_t)(CHIPSET_PORT_PCI_DATA + (address & 3)), size, value);
 }
 
+static uint32_t pci_read(uint32_t address)
+{
+	port_out(CHIPSET_PORT_PCI_ADDRESS, 4, address);
+	return port_in(CHIPSET_PORT_PCI_DATA, 4);
+}
+
+static void find_iommu(void)
+{
+	for (uint32_t n = 0; n < PCI_FUNCTIONS; n++) {
+		uint32_t device = n << PCI_FUNCTION_SHIFT;
+
+		if (pci_read(PCI_ENABLE | device | PCI_CLASS) >> PCI_CLASS_SHIFT == PCI_CLASS_IOMMU)
+			iommu = device;
+	}
+}
+
 void chipset_init(void)
 {
+	find_iommu();
 	pci_write(PCI_LPC_ADDRESS | LPC_PMBASE, 4, CHIPSET_PM_BASE | 1);
 	pci_write(PCI_LPC_ADDRESS | LPC_ACPI_CNTL, 1, LPC_ACPI_ENABLE);
 	port_out(APM_PORT, 1, APM_ACPI_ENABLE);
@@ -162,7 +187,7 @@ static bool move_ecam(unsigned int reg, const struct port_access *a)
 }
 
 /*
- * PCI configuration: no bus mastering, because a device would reach the hypervisor's memory; no
+ * PCI configuration: no bus mastering without an IOMMU, because a device would reach the hypervisor's memory; no
  * device at the machine's own ports; the host bridge's registers decide what is RAM, but for the place of
  * the ECAM; the LPC bridge's move ports that we rely on.
  */
@@ -174,13 +199,16 @@ static bool filter_pci_data(struct port_access *a)
 
 	if (!(address & PCI_ENABLE))
 		return true;
+	if (device == iommu)
+		return false;
 	if (device == PCI_HOST_BRIDGE)
 		return move_ecam(reg, a);
 	if (device == PCI_LPC && (reg < LPC_PIRQ_FIRST || reg + a->size - 1 > LPC_PIRQ_LAST))
 		return false;
 	if (covers_own_ports(a, reg))
 		return false;
-	clear_config_bits(PCI_COMMAND, PCI_COMMAND_BUS_MASTER, reg, a->size, &a->value);
+	if (!iommu_exists())
+		clear_config_bits(PCI_COMMAND, PCI_COMMAND_BUS_MASTER, reg, a->size, &a->value);
 	return true;
 }
 
@@ -195,15 +223,35 @@ bool chipset_pci_write(struct port_access *a)
 	return false;
 }
 
+uint32_t chipset_pci_read(const struct port_access *a)
+{
+	uint32_t address = port_in(CHIPSET_PORT_PCI_ADDRESS, 4);
+
+	if (a->port >= CHIPSET_PORT_PCI_DATA && (address & PCI_ENABLE) &&
+	    (address & PCI_DEVICE_MASK) == iommu)
+		return a->size == 4 ? PCI_NOTHING : (1u << 8 * a->size) - 1;
+	return port_in(a->port, a->size);
+}
+
 bool chipset_is_ecam(uint64_t gpa)
 {
 	return ecam && gpa >= ecam && gpa - ecam < ECAM_SIZE;
 }
 
+static uint32_t ecam_device(uint64_t gpa)
+{
+	return ((uint32_t)(gpa - ecam) & ~ECAM_REGISTER_MASK) >> (ECAM_BUS_SHIFT - 8);
+}
+
+bool chipset_ecam_hidden(uint64_t gpa)
+{
+	return ecam_device(gpa) == iommu;
+}
+
 /* What is behind the first 256 bytes of a function has no ports, and is not written. */
 void chipset_ecam_write(struct vcpu *v, uint64_t gpa, unsigned int size, uint32_t value)
 {
-	uint32_t offset = (uint32_t)(gpa - ecam), reg = offset & ECAM_REGISTER_MASK;
+	uint32_t reg = (uint32_t)(gpa - ecam) & ECAM_REGISTER_MASK;
 	uint32_t address = port_in(CHIPSET_PORT_PCI_ADDRESS, 4);
 	struct port_access a = { .v = v,
 				 .port = (uint16_t)(CHIPSET_PORT_PCI_DATA + (reg & 3)),
@@ -212,8 +260,7 @@ void chipset_ecam_write(struct vcpu *v, uint64_t gpa, unsigned int size, uint32_
 
 	if (reg >= CONFIG_SIZE || size > 4)
 		return;
-	port_out(CHIPSET_PORT_PCI_ADDRESS, 4,
-		 PCI_ENABLE | (offset & ~ECAM_REGISTER_MASK) >> (ECAM_BUS_SHIFT - 8) | (reg & ~3u));
+	port_out(CHIPSET_PORT_PCI_ADDRESS, 4, PCI_ENABLE | ecam_device(gpa) | (reg & ~3u));
 	if (filter_pci_data(&a))
 		port_out(a.port, a.size, a.value);
 	port_out(CHIPSET_PORT_PCI_ADDRESS, 4, address);

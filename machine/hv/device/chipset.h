@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What firmware would have done to QEMU's q35 board, and what no guest may do to it: there is no
- * IOMMU, no SMM firmware and one board for hypervisor and guest.
+ * SMM firmware and one board for hypervisor and guest.
  */
 #ifndef SOCLE_MACHINE_HV_DEVICE_CHIPSET_H
 #define SOCLE_MACHINE_HV_DEVICE_CHIPSET_H
@@ -33,8 +33,14 @@ bool chipset_a20_write(struct port_access *a);
 bool chipset_pm_write(struct port_access *a);
 bool chipset_pci_write(struct port_access *a);
 
+/* Reads PCI and reset control: a device that is not the guest's reads as none. */
+uint32_t chipset_pci_read(const struct port_access *a);
+
 /* Whether the address is in the ECAM, memory-mapped PCI configuration, where the guest has put it. */
 bool chipset_is_ecam(uint64_t gpa);
+
+/* Whether what is read there is not the guest's to see. */
+bool chipset_ecam_hidden(uint64_t gpa);
 
 /* A write of 1, 2, 4 or 8 bytes there, aligned: what is refused by ports is refused here. */
 void chipset_ecam_write(struct vcpu *v, uint64_t gpa, unsigned int size, uint32_t value);

@@ -128,6 +128,9 @@ static void read_tables(void)
 	loader = read_file("etc/table-loader", &loader_file);
 	if (tables && loader)
 		fw_cfg_patch_acpi(tables, tables_file.size, loader, loader_file.size, cpu_count());
+	/* The hypervisor's IOMMU. */
+	if (tables && loader)
+		fw_cfg_drop_acpi(tables, tables_file.size, loader, loader_file.size, "IVRS");
 }
 
 static void read_smbios(void)

@@ -152,6 +152,90 @@ void fw_cfg_patch_acpi(uint8_t *tables, size_t size, uint8_t *loader, size_t loa
 	}
 }
 
+/* The next command of that kind for ACPI's tables from *at on, which becomes the place behind it. */
+static uint8_t *next_command(uint8_t *loader, size_t size, size_t *at, uint32_t kind,
+			     struct fw_cfg_loader_command *c)
+{
+	while (*at + sizeof(*c) <= size) {
+		uint8_t *found = loader + *at;
+
+		*at += sizeof(*c);
+		memcpy(c, found, sizeof(*c));
+		/* Both have the file that they change first. */
+		if (c->command == kind &&
+		    strncmp(c->checksum.file, ACPI_FILE, sizeof(c->checksum.file)) == 0)
+			return found;
+	}
+	return NULL;
+}
+
+/* The command for the checksum of a table, by its signature; NULL when there is none. */
+static uint8_t *find_table(const uint8_t *tables, size_t size, uint8_t *loader, size_t loader_size,
+			   const char *signature, struct fw_cfg_loader_command *c)
+{
+	uint8_t *found;
+	size_t at = 0;
+
+	while ((found = next_command(loader, loader_size, &at, FW_CFG_LOADER_ADD_CHECKSUM, c)))
+		if (c->checksum.length >= ACPI_HEADER && c->checksum.start <= size &&
+		    c->checksum.length <= size - c->checksum.start &&
+		    memcmp(tables + c->checksum.start, signature, 4) == 0)
+			return found;
+	return NULL;
+}
+
+/* The command for the pointer at that offset. */
+static uint8_t *find_pointer(uint8_t *loader, size_t size, uint32_t offset)
+{
+	struct fw_cfg_loader_command c;
+	uint8_t *found;
+	size_t at = 0;
+
+	while ((found = next_command(loader, size, &at, FW_CFG_LOADER_ADD_POINTER, &c)))
+		if (c.pointer.offset == offset)
+			return found;
+	return NULL;
+}
+
+static void make_nothing(uint8_t *command)
+{
+	if (command)
+		store32(command, FW_CFG_LOADER_NOTHING);
+}
+
+/* Takes the pointer to that table out of a list, whose entries are 32 bits wide. */
+static void drop_pointer(uint8_t *tables, uint8_t *loader, size_t loader_size, uint8_t *command,
+			 struct fw_cfg_loader_command *list, uint32_t table)
+{
+	uint32_t end = list->checksum.start + list->checksum.length;
+
+	for (uint32_t at = list->checksum.start + ACPI_HEADER; at + 4 <= end; at += 4) {
+		if (load32(tables + at) != table || !find_pointer(loader, loader_size, at))
+			continue;
+		store32(tables + at, load32(tables + end - 4));
+		store32(tables + end - 4, 0);
+		make_nothing(find_pointer(loader, loader_size, end - 4));
+		list->checksum.length -= 4;
+		store32(tables + list->checksum.start + ACPI_LENGTH, list->checksum.length);
+		memcpy(command, list, sizeof(*list));
+		return;
+	}
+}
+
+void fw_cfg_drop_acpi(uint8_t *tables, size_t size, uint8_t *loader, size_t loader_size,
+		      const char *signature)
+{
+	struct fw_cfg_loader_command table, list;
+	uint8_t *command = find_table(tables, size, loader, loader_size, signature, &table);
+	uint8_t *list_command = find_table(tables, size, loader, loader_size, "RSDT", &list);
+
+	if (!command || !list_command)
+		return;
+	drop_pointer(tables, loader, loader_size, list_command, &list, table.checksum.start);
+	memset(tables + table.checksum.start, 0, table.checksum.length);
+	make_nothing(command);
+}
+
 /* One byte, or, where that is all ones, two bytes elsewhere (DSP0134, 7.5). */
 static void set_count(uint8_t *processor, uint8_t length, unsigned int at, unsigned int wide,
 		      unsigned int cpu_count)

@@ -31,9 +31,16 @@ struct fw_cfg_loader_command {
 			char file[FW_CFG_NAME_SIZE];
 			uint32_t offset, start, length;
 		} checksum; /* FW_CFG_LOADER_ADD_CHECKSUM */
+		struct {
+			char to[FW_CFG_NAME_SIZE], from[FW_CFG_NAME_SIZE];
+			uint32_t offset;
+			uint8_t size;
+		} pointer; /* FW_CFG_LOADER_ADD_POINTER */
 	};
 };
 ABI_SIZE(struct fw_cfg_loader_command, 128);
+#define FW_CFG_LOADER_NOTHING 0u
+#define FW_CFG_LOADER_ADD_POINTER 2u
 #define FW_CFG_LOADER_ADD_CHECKSUM 3u
 
 /*
@@ -51,6 +58,13 @@ void fw_cfg_hide(uint8_t *directory, size_t size, const char *prefix);
  */
 void fw_cfg_patch_acpi(uint8_t *tables, size_t size, uint8_t *loader, size_t loader_size,
 		       unsigned int cpu_count);
+
+/*
+ * Takes the table of that signature out of ACPI's, and out of the list of tables that has it: the last table of the
+ * list gets its place there, and loader has NOTHING in the place of the commands that are void.
+ */
+void fw_cfg_drop_acpi(uint8_t *tables, size_t size, uint8_t *loader, size_t loader_size,
+		      const char *signature);
 
 /* Sets the number of processors of the sockets in SMBIOS tables (DSP0134, type 4). */
 void fw_cfg_patch_smbios(uint8_t *tables, size_t size, unsigned int cpu_count);

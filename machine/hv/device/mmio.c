@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "machine/hv/device/mmio.h"
 
+#include "machine/hv/base/log.h"
 #include "machine/hv/base/x86.h"
 #include "machine/hv/device/chipset.h"
 #include "machine/hv/device/svsm_disk.h"
@@ -9,7 +10,6 @@
 #include "machine/hv/memory/guest.h"
 
 #define IOAPIC_BASE 0xfec00000ull
-#define MMIO_END 0x100000000ull
 
 static void device_access(struct mmio_access *a)
 {
@@ -45,8 +45,12 @@ static void device_access(struct mmio_access *a)
 /* PCI devices. Their configuration is read as it is, and written by the rules for its ports. */
 static void pci_access(struct mmio_access *a)
 {
-	if (a->write && chipset_is_ecam(a->gpa))
+	if (!chipset_is_ecam(a->gpa))
+		device_access(a);
+	else if (a->write)
 		chipset_ecam_write(a->v, a->gpa, a->size, (uint32_t)a->value);
+	else if (chipset_ecam_hidden(a->gpa))
+		a->value = ~0ull;
 	else
 		device_access(a);
 }
@@ -91,12 +95,23 @@ static const struct {
 	/* Not here: HPET (its messages could be INIT to us), message addresses, ROM. */
 	{ APIC_MMIO_BASE, APIC_MMIO_BASE + ABI_PAGE_SIZE, apic_access },
 	{ MACHINE_SVSM_DISK, MACHINE_SVSM_DISK + ABI_PAGE_SIZE, svsm_disk_access },
+	{ MACHINE_4G, HV_C_BIT, pci_access },
 };
+
+static bool is_own(uint64_t gpa)
+{
+	return gpa >= MACHINE_HV_BASE &&
+	       gpa - MACHINE_HV_BASE < machine_hv_size(hv_mailbox()->guest_ram_size);
+}
 
 bool mmio_access(struct mmio_access *a)
 {
-	if (a->gpa >= MMIO_END || guest_is_ram(a->gpa))
+	if (a->gpa >= HV_C_BIT || guest_is_ram(a->gpa))
 		return false;
+	if (is_own(a->gpa)) {
+		a->value = ~0ull;
+		return true;
+	}
 	for (size_t i = 0; i < sizeof(windows) / sizeof(windows[0]); i++) {
 		if (a->gpa >= windows[i].first && a->gpa < windows[i].end) {
 			windows[i].access(a);

@@ -17,7 +17,7 @@ struct mmio_access {
 };
 
 /*
- * False: RAM, or above 4 GiB, where the hypervisor lives. The big lock may be free meanwhile: what was
+ * False: RAM, or an address that no guest has. The big lock may be free meanwhile: what was
  * looked at in guest memory has to be looked at again.
  */
 bool mmio_access(struct mmio_access *a);

@@ -80,6 +80,7 @@ static const struct port_range ports[] = {
 	  .write = hotplug_cpu_write },
 	{ .first = CHIPSET_PORT_PCI_ADDRESS,
 	  .last = CHIPSET_PORT_PCI_DATA + 3,
+	  .read = chipset_pci_read,
 	  .write = chipset_pci_write },
 	{ .first = CHIPSET_PCI_PORTS_FIRST,
 	  .last = 0x5657 },		     /* PCI devices; 0x5658 is the VMware back door */

@@ -3,6 +3,7 @@
 
 #include "machine/hv/event/ioapic.h"
 #include "machine/hv/event/route.h"
+#include "machine/hv/memory/iommu.h"
 
 #define PHYSICAL_IOAPIC 0xfec00000ull
 #define BROADCAST 0xffffffffu
@@ -15,16 +16,25 @@ static void physical_write(uint32_t reg, uint32_t value)
 	*(volatile uint32_t *)(PHYSICAL_IOAPIC + IOAPIC_MMIO_DATA) = value;
 }
 
-/* Makes the physical entry what the guest's entry asks for; masked first, so it is never half. */
+/*
+ * Makes the physical entry what the guest's entry asks for; masked first, so it is never half. As an edge it forgets
+ * that a level waits for its end, which it does not learn through QEMU's IOMMU: messages from there are edges.
+ */
 static void update_pin(unsigned int n, unsigned int cpu)
 {
 	const struct ioapic_pin *pin = &ioapic.pins[n];
 	uint32_t reg = IOAPIC_REG_ENTRY + 2 * n;
 	uint32_t entry = (PINS_VECTOR_BASE + n) |
 			 (uint32_t)(pin->entry & (IOAPIC_ENTRY_LOW_ACTIVE | IOAPIC_ENTRY_LEVEL));
+	uint32_t cpu_id = cpu_apic_id(cpu);
 
+	physical_write(reg, (PINS_VECTOR_BASE + n) | (uint32_t)IOAPIC_ENTRY_MASKED);
 	physical_write(reg, entry | (uint32_t)IOAPIC_ENTRY_MASKED);
-	physical_write(reg + 1, cpu_apic_id(cpu) << 24);
+	if (iommu_exists()) {
+		iommu_set_interrupt(PINS_VECTOR_BASE + n, (uint8_t)(PINS_VECTOR_BASE + n), cpu_id);
+		cpu_id = 0; /* the IOMMU takes no other message */
+	}
+	physical_write(reg + 1, cpu_id << 24);
 	if (ioapic_pin_open(pin))
 		physical_write(reg, entry);
 }

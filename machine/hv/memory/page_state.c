@@ -5,6 +5,7 @@
 
 #include "machine/hv/base/log.h"
 #include "machine/hv/base/page.h"
+#include "machine/hv/memory/iommu.h"
 #include "machine/hv/memory/npt.h"
 
 #define CONVERSIONS_LOGGED 64u /* the log is not the guest's to fill */
@@ -15,6 +16,19 @@ static uint8_t *attributes; /* one for each page */
 void page_state_init(void)
 {
 	attributes = page_take(page_count(guest_rmp_table()->count));
+}
+
+/*
+ * The host's choice for pages, and with it whether devices reach them. A page that it has not given out as shared
+ * they do not reach, though nobody may have it yet.
+ */
+static void set_attributes(uint64_t page, uint64_t count, bool make_private)
+{
+	memset(&attributes[page], make_private ? 0 : ATTRIBUTE_SHARED, count);
+	if (make_private)
+		iommu_unmap(page, count);
+	else
+		iommu_map(page, count);
 }
 
 /*
@@ -63,12 +77,18 @@ static bool has_flag(uint64_t page, uint8_t flag)
 
 static bool page_state_4k(uint64_t page, bool make_private)
 {
-	attributes[page] = make_private ? 0 : ATTRIBUTE_SHARED;
-	if (has_flag(page, RMP_ASSIGNED) == make_private)
-		return true;
-	if (has_flag(page, RMP_SIZE_2M))
-		rmp_smash(guest_rmp_table(), page);
-	return change_side(page, SNP_PAGE_4K, make_private);
+	bool ok = true;
+
+	if (make_private)
+		set_attributes(page, 1, true);
+	if (has_flag(page, RMP_ASSIGNED) != make_private) {
+		if (has_flag(page, RMP_SIZE_2M))
+			rmp_smash(guest_rmp_table(), page);
+		ok = change_side(page, SNP_PAGE_4K, make_private);
+	}
+	if (ok && !make_private)
+		set_attributes(page, 1, false);
+	return ok;
 }
 
 /* Whether all pages of a 2 MiB page are as one would have to be to change as a whole. */
@@ -96,8 +116,12 @@ bool page_state_change(uint64_t gpa, bool huge, bool make_private)
 		if (!guest_is_ram((page + i) << ABI_PAGE_SHIFT))
 			return false;
 	if (huge && uniform(page, !make_private)) {
-		memset(&attributes[page], make_private ? 0 : ATTRIBUTE_SHARED, count);
-		return change_side(page, SNP_PAGE_2M, make_private);
+		if (make_private)
+			set_attributes(page, count, true);
+		ok = change_side(page, SNP_PAGE_2M, make_private);
+		if (ok && !make_private)
+			set_attributes(page, count, false);
+		return ok;
 	}
 	for (uint64_t i = 0; i < count; i++)
 		ok = page_state_4k(page + i, make_private) && ok;

@@ -13,6 +13,7 @@
 #include "machine/hv/device/chipset.h"
 #include "machine/hv/event/local_apic.h"
 #include "machine/hv/event/pins.h"
+#include "machine/hv/memory/iommu.h"
 #include "machine/hv/memory/npt.h"
 #include "machine/hv/memory/page_state.h"
 #include "machine/hv/plane/control_area.h"
@@ -136,6 +137,7 @@ _Noreturn void hv_main(void)
 	control_area_init();
 	guest_init();
 	page_state_init();
+	iommu_init();
 	npt_init();
 	vcpu_init_all(m);
 	fill_cpuid_pages(m);

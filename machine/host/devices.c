@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: MIT */
+#include "machine/host/devices.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/*
+ * QEMU's users of a file lock single bytes of it (block/file-posix.c): from 100 on what they do with it, from 200 on
+ * what nobody else may do meanwhile. First of each is reading, then writing, writing without change, and resizing.
+ */
+#define LOCK_DONE 100
+#define LOCK_FORBIDDEN 200
+#define LOCK_WRITING 1
+#define LOCKS 4
+
+const char *const device_buses[DEVICE_BUSES] = {
+	[DEVICE_BUS_VIRTIO_BLK] = "virtio-blk",
+	[DEVICE_BUS_VIRTIO_SCSI] = "virtio-scsi",
+	[DEVICE_BUS_NVME] = "nvme",
+	[DEVICE_BUS_AHCI] = "ahci",
+};
+
+const char *const device_names[DEVICE_KINDS] = {
+	[DEVICE_VIRTIO_NET] = "virtio-net",
+	[DEVICE_VIRTIO_RNG] = "virtio-rng",
+	[DEVICE_E1000] = "e1000",
+};
+
+static const char *const formats[DISK_FORMATS] = {
+	[DISK_FORMAT_RAW] = "raw",
+	[DISK_FORMAT_QCOW2] = "qcow2",
+};
+
+static const char *const switches[] = { "off", "on" };
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+/* The index of a word, or count. */
+static size_t find_word(const char *const *words, size_t count, const char *word)
+{
+	size_t i = 0;
+
+	while (i < count && (!words[i] || strcmp(words[i], word) != 0))
+		i++;
+	return i;
+}
+
+/* Cuts value behind its first part, in which two commas become one; what is left, or NULL. */
+static char *cut(char *value)
+{
+	char *to = value;
+
+	for (; *value; value++) {
+		if (*value == ',' && value[1] != ',')
+			break;
+		if (*value == ',')
+			value++;
+		*to++ = *value;
+	}
+	if (!*value)
+		value = NULL;
+	*to = '\0';
+	return value ? value + 1 : NULL;
+}
+
+static bool read_disk_option(struct guest_disk *disk, char *option)
+{
+	char *value = strchr(option, '=');
+	size_t word;
+
+	if (!value)
+		return false;
+	*value++ = '\0';
+	if (strcmp(option, "format") == 0) {
+		word = find_word(formats, COUNT(formats), value);
+		disk->format = (enum disk_format)word;
+		return word < COUNT(formats);
+	}
+	if (strcmp(option, "bus") == 0) {
+		word = find_word(device_buses, COUNT(device_buses), value);
+		disk->bus = (enum device_bus)word;
+		return word < COUNT(device_buses);
+	}
+	if (strcmp(option, "snapshot") == 0) {
+		word = find_word(switches, COUNT(switches), value);
+		disk->snapshot = word == 1;
+		return word < COUNT(switches);
+	}
+	return false;
+}
+
+const char *devices_parse_disk(struct guest_devices *devices, char *value)
+{
+	struct guest_disk disk = { .path = value };
+	char *rest = cut(value);
+
+	if (devices->disk_count == COUNT(devices->disks))
+		return "no more disks, there are too many";
+	while (rest) {
+		char *option = rest;
+
+		rest = cut(option);
+		if (!read_disk_option(&disk, option))
+			break;
+	}
+	if (rest || disk.path[0] == '\0')
+		return "FILE[,format=raw|qcow2][,bus=virtio-blk|virtio-scsi|nvme|ahci]"
+		       "[,snapshot=on|off]";
+	devices->disks[devices->disk_count++] = disk;
+	return NULL;
+}
+
+const char *devices_parse_other(struct guest_devices *devices, const char *value)
+{
+	size_t kind = find_word(device_names, COUNT(device_names), value);
+
+	if (devices->other_count == COUNT(devices->others))
+		return "no more devices, there are too many";
+	if (kind == COUNT(device_names))
+		return "virtio-net, virtio-rng or e1000";
+	devices->others[devices->other_count++] = (enum device_kind)kind;
+	return NULL;
+}
+
+bool devices_exist(const struct guest_devices *devices)
+{
+	return devices->disk_count != 0 || devices->other_count != 0;
+}
+
+/* Whether another process has a lock of any kind on one of count bytes. */
+static bool is_locked(int fd, off_t first, off_t count)
+{
+	struct flock lock = {
+		.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = first, .l_len = count
+	};
+
+	return fcntl(fd, F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
+}
+
+static bool is_in_use(int fd, const struct guest_disk *disk)
+{
+	return is_locked(fd, LOCK_DONE + LOCK_WRITING, LOCKS - LOCK_WRITING) ||
+	       is_locked(fd, LOCK_FORBIDDEN, disk->snapshot ? LOCK_WRITING : LOCKS);
+}
+
+/* The reason does not name the file. */
+static bool check_file(int fd, struct guest_disk *disk, struct stat *st, struct host_error *reason)
+{
+	static const char magic[4] = { 'Q', 'F', 'I', '\xfb' };
+	char start[sizeof(magic)] = { 0 };
+	bool is_qcow2;
+
+	if (fstat(fd, st) != 0 || !(S_ISREG(st->st_mode) || S_ISBLK(st->st_mode)))
+		return host_fail(reason, "no disk: neither a regular file nor a block device");
+	if (is_in_use(fd, disk))
+		return host_fail(reason, "another machine has this disk");
+	if (pread(fd, start, sizeof(start), 0) < 0)
+		return host_fail(reason, "cannot read it: %s", strerror(errno));
+	is_qcow2 = memcmp(start, magic, sizeof(magic)) == 0;
+	if (disk->format == DISK_FORMAT_QCOW2 && !is_qcow2)
+		return host_fail(reason, "no qcow2 disk: it does not begin as one");
+	if (disk->format == DISK_FORMAT_PROBE)
+		disk->format = is_qcow2 ? DISK_FORMAT_QCOW2 : DISK_FORMAT_RAW;
+	if (S_ISREG(st->st_mode) && st->st_size == 0)
+		return host_fail(reason, "no disk: the file is empty");
+	return true;
+}
+
+static bool check_disk(struct guest_disk *disk, struct stat *st, struct host_error *error)
+{
+	struct host_error reason;
+	int fd = open(disk->path, (disk->snapshot ? O_RDONLY : O_RDWR) | O_CLOEXEC | O_NONBLOCK);
+	bool ok = fd >= 0 ? check_file(fd, disk, st, &reason)
+			  : host_fail(&reason, "%s", strerror(errno));
+
+	if (fd >= 0)
+		close(fd);
+	return ok || host_fail(error, "%s: %s", disk->path, reason.text);
+}
+
+bool devices_check(struct guest_devices *devices, struct host_error *error)
+{
+	struct stat files[DEVICES_MAX];
+
+	for (size_t i = 0; i < devices->disk_count; i++) {
+		const struct guest_disk *disk = &devices->disks[i];
+
+		if (!check_disk(&devices->disks[i], &files[i], error))
+			return false;
+		for (size_t j = 0; j < i; j++)
+			if (files[i].st_dev == files[j].st_dev &&
+			    files[i].st_ino == files[j].st_ino &&
+			    !(disk->snapshot && devices->disks[j].snapshot))
+				return host_fail(error, "%s: this disk is there twice", disk->path);
+	}
+	return true;
+}
