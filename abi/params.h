@@ -60,6 +60,18 @@ struct socle_guest_entry {
 };
 ABI_SIZE(struct socle_guest_entry, 64);
 
+/*
+ * The pages of socle_params.host, which a loader fills by parameters of the IGVM file: each of these is a
+ * parameter area of its own.
+ */
+#define SOCLE_HOST_COUNT 0x0000u /* u32: vCPUs */
+#define SOCLE_HOST_COUNT_SIZE 0x1000u
+#define SOCLE_HOST_MAP 0x1000u /* the memory map, struct igvm_memory_map_entry */
+#define SOCLE_HOST_MAP_SIZE 0x1000u
+#define SOCLE_HOST_MADT 0x2000u /* an ACPI table */
+#define SOCLE_HOST_MADT_SIZE 0x1000u
+#define SOCLE_HOST_SIZE 0x3000u
+
 #define SOCLE_PARAMS_RAM_MAX 8u
 #define SOCLE_PARAMS_LOADED_MAX 64u
 
@@ -82,7 +94,7 @@ struct socle_params {
 	uint64_t guest_cpuid_page; /* pages of the guest that the monitor fills before launch */
 	uint64_t guest_secrets_page;
 	uint64_t guest_caa;
-	struct socle_guest_entry guest; /* rip 0: no guest, only for tests */
+	struct socle_guest_entry guest; /* rip 0: firmware, or only for tests no guest */
 	uint32_t ram_count;
 	uint32_t loaded_count;
 	struct socle_range ram[SOCLE_PARAMS_RAM_MAX]; /* ascending; region lies in one of them */
@@ -92,6 +104,19 @@ struct socle_params {
 	/* Of the IOAPIC: the interrupt of the host channel's 16550 (docs/spec/host-channel.md). */
 	uint32_t host_channel_pin;
 	uint32_t reserved_56c;
+	/*
+	 * SOCLE_HOST_SIZE bytes in region that the host fills and the launch does not measure. Size 0: there
+	 * are none. Else RAM and vCPUs are what the host says there, and above stands only what holds
+	 * whatever it says: cpu_count 0, and region as the only RAM, which need not be the host's RAM.
+	 */
+	struct socle_range host;
+	/*
+	 * The guest's firmware, memory that the file loads too, with the reset vector before its end. Size 0:
+	 * none. With it the guest's first vCPU starts in the state of the VMSA guest_vmsa, a page in region,
+	 * but for what is the processor's or Socle's, and all RAM that is not loaded is left to the firmware.
+	 */
+	struct socle_range firmware;
+	uint64_t guest_vmsa;
 };
 ABI_OFFSET(struct socle_params, features, 0x10);
 ABI_OFFSET(struct socle_params, cpuid_page, 0x68);
@@ -99,6 +124,9 @@ ABI_OFFSET(struct socle_params, guest, 0x98);
 ABI_OFFSET(struct socle_params, ram, 0xe0);
 ABI_OFFSET(struct socle_params, allow_missing, 0x560);
 ABI_OFFSET(struct socle_params, host_channel_pin, 0x568);
+ABI_OFFSET(struct socle_params, host, 0x570);
+ABI_OFFSET(struct socle_params, firmware, 0x580);
+ABI_OFFSET(struct socle_params, guest_vmsa, 0x590);
 _Static_assert(sizeof(struct socle_params) <= ABI_PAGE_SIZE, "the parameter block is one page");
 
 /*

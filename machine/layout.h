@@ -4,16 +4,19 @@
  *
  *	0		RAM, at most 2 GiB, with the hole of a PC's video memory
  *	2 GiB		hole: PCI devices, IOAPIC, local APICs
+ *	4048 MiB	memory that a launch asks for, at most 16 MiB; else a hole
  *	4 GiB - n	flash: RAM that a launch fills from its start on, at most 16 MiB; else a hole
  *	4 GiB		RAM beyond 2 GiB
  *
- * The machine has all that at the same addresses, but for the flash: there the hypervisor's ROM lies,
- * and the flash's bytes are in the hypervisor's own memory, which is out of every guest's way:
+ * The machine has all that at the same addresses, but for the flash, where the hypervisor's ROM lies, and
+ * the memory at 4048 MiB, where none of QEMU's is: their bytes are in the hypervisor's own memory, which
+ * is out of every guest's way:
  *
  *	128 GiB		the hypervisor's image and its data, as long as they are
  *	+ 16 MiB	mailbox
  *	+ 18 MiB	flash
- *	+ 34 MiB	pages that the hypervisor takes for its tables
+ *	+ 34 MiB	what is at 4048 MiB
+ *	+ 50 MiB	pages that the hypervisor takes for its tables
  */
 #ifndef SOCLE_MACHINE_LAYOUT_H
 #define SOCLE_MACHINE_LAYOUT_H
@@ -27,12 +30,19 @@
 #define MACHINE_4G (4ull << 30)
 #define MACHINE_GUEST_RAM_MAX (16ull << 30)
 #define MACHINE_FLASH_MAX (16ull << 20)
+/*
+ * QEMU makes RAM where a file has pages and no memory is (backends/igvm.c, qigvm_prepare_memory()). Here
+ * that is possible at one place, which a q35 leaves free: OVMF's window for PCI ends at 0xfc000000.
+ */
+#define MACHINE_EXTRA_BASE 0xfd000000ull
+#define MACHINE_EXTRA_MAX (16ull << 20)
 
 #define MACHINE_HV_BASE 0x2000000000ull
 #define MACHINE_HV_IMAGE_MAX (16ull << 20)
 #define MACHINE_MAILBOX_OFFSET MACHINE_HV_IMAGE_MAX
 #define MACHINE_FLASH_OFFSET (18ull << 20) /* of the page at MACHINE_4G - MACHINE_FLASH_MAX */
-#define MACHINE_PAGES_OFFSET (MACHINE_FLASH_OFFSET + MACHINE_FLASH_MAX)
+#define MACHINE_EXTRA_OFFSET (MACHINE_FLASH_OFFSET + MACHINE_FLASH_MAX)
+#define MACHINE_PAGES_OFFSET (MACHINE_EXTRA_OFFSET + MACHINE_EXTRA_MAX)
 
 /* Ports of the machine's own, where no device of a PC is and no guest can put one. */
 #define MACHINE_PORT_DOORBELL 0x0e00u	  /* isa-debugcon: hypervisor -> host process */

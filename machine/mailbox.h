@@ -168,6 +168,8 @@ struct mailbox {
 	uint32_t cpu_count;
 	uint64_t guest_ram_size;
 	uint64_t flash_size; /* bytes below 4 GiB that the launch fills; 0: there is no flash */
+	uint64_t
+		extra_size; /* bytes from MACHINE_EXTRA_BASE on that the launch asks for; 0: none */
 	/* By vCPU, of VMPL0: a page of the guest, IGVM_HELD_VMSA_GPA, or MAILBOX_NO_VMSA. */
 	uint64_t vmsa_gpa[MACHINE_CPUS_MAX];
 	uint32_t page_range_count;

@@ -137,6 +137,9 @@ def programs_of(build, slow):
                                                    "--cpus", cpus, "--memory", memory, "--build", made, "--work",
                                                    f"build/firmware-{suite}-{cpus}"])
               for suite, cpus, memory, made in (("trixie", "1", "3G", "OVMF"), ("forky", "2", "512M", "OVMF.amdsev"))),
+            *((f"OVMF of {suite} under Socle", ["tests/guest/svsm_firmware_test.py", "--programs", build, "--suite", suite,
+                                                "--sizes", made, "--work", f"build/svsm-firmware-{suite}"])
+              for suite, made in (("forky", "1:256M,4:3G"), ("trixie", "2:512M"))),
             ("plain Linux, two vCPUs", ["tests/guest/plain_linux_test.py", "--programs", build,
                                         "--cpus", "2"]),
             ("machine on a newer QEMU", ["tests/machine/run.py", "--programs", build, "--suite", "trixie"]),

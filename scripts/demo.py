@@ -3,7 +3,7 @@
 """The demo: builds socle.igvm, boots it on the emulated SNP machine, attests the guest, verifies.
 
 	scripts/demo.py --programs BUILD --kernel DIR --guest DIR [--build-dir build/demo] [--cpus N]
-		[--profile tcg|google|azure|aws]
+		[--profile tcg|google|azure|aws] [--firmware OVMF.fd]
 
 BUILD is the Meson build folder, --kernel what scripts/fetch-kernel.sh left, --guest what
 scripts/build-guest.sh left. The last line of the output is the verdict.
@@ -172,6 +172,8 @@ class Machine:
                    "--timeout", str(options.timeout)]
         for option, name, text in MARKS:
             command += [option, f"{name}={text}"]
+        if options.firmware:
+            command += kernel_options(options)
         command += [*host_option(options), *options.machine_option]
         self.process = subprocess.Popen([str(word) for word in [*command, image]],
                                         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
@@ -264,6 +266,14 @@ def host_option(options):
     return ["--host", options.host] if options.host else []
 
 
+def kernel_options(options):
+    """For the image, which holds the kernel, or for the machine, whose firmware finds it."""
+    release = (options.kernel / "version").read_text().strip()
+    return ["--kernel", options.kernel / "root/boot" / f"vmlinuz-{release}",
+            "--initrd", options.guest / "initramfs.cpio",
+            "--append", f"{options.append} socle.cpus={options.cpus}"]
+
+
 def build_image(options, folder, profile=None):
     """socle.igvm, and its measurement as hex. profile: a file in the place of the usual one."""
     archive = folder / "archive"
@@ -271,15 +281,12 @@ def build_image(options, folder, profile=None):
     services.mkdir(parents=True)
     shutil.copy(options.programs / "services/services", services / "services")
     pack_profile(archive, options.profile.name, profile)
-    release = (options.kernel / "version").read_text().strip()
     image = folder / "socle.igvm"
+    guest = ["--firmware", options.firmware] if options.firmware else [
+        *kernel_options(options), "--cpus", options.cpus, "--memory", options.memory]
     run("image", [options.socle, "igvm", "build",
                   "--monitor", options.programs / "monitor/monitor.elf", "--archive", archive,
-                  "--kernel", options.kernel / "root/boot" / f"vmlinuz-{release}",
-                  "--initrd", options.guest / "initramfs.cpio",
-                  "--append", f"{options.append} socle.cpus={options.cpus}",
-                  "--cpus", options.cpus, "--memory", options.memory, "-o", image,
-                  *host_option(options), *options.image_option])
+                  *guest, "-o", image, *host_option(options), *options.image_option])
     shutil.rmtree(archive)
     measurement = run("measure", [options.socle, "igvm", "measure", image]).decode().strip()
     if not re.fullmatch("[0-9a-f]{96}", measurement):
@@ -585,6 +592,7 @@ def parse_arguments():
     parser.add_argument("--memory", default="512M")
     parser.add_argument("--append", default="console=ttyS0 quiet panic=-1")
     parser.add_argument("--timeout", type=int, default=240, help="seconds for the machine")
+    parser.add_argument("--firmware", type=pathlib.Path, help="boot it at VMPL2, and the kernel by it")
     parser.add_argument("--host", help="the machine's host, for which the image is built")
     parser.add_argument("--machine-option", action="append", default=[],
                         help="one more word for socle run")
@@ -594,6 +602,8 @@ def parse_arguments():
                         help="also keep what is not evidence: ak.name, report-vmpl2.bin")
     options = parser.parse_args()
     options.profile = PROFILES[options.profile]
+    if options.firmware and not options.host:
+        options.host = "kvm-svsm"  # which changes pages, as firmware that reads its flash wants it
     options.socle = options.socle or options.programs / "tools/socle"
     return options
 

@@ -192,11 +192,12 @@ static const struct option_row option_rows[] = {
 	OPTION(struct arguments, run.firmware, "firmware", FILE, "FILE",
 	       "launch this firmware, OVMF.fd for one, as QEMU does: with a VMSA for each vCPU"),
 	OPTION(struct arguments, run.kernel, "kernel", FILE, "FILE",
-	       "with --firmware: a kernel that it finds by fw_cfg and starts"),
+	       "a kernel that the firmware, of --firmware or of the file, finds by fw_cfg and "
+	       "starts"),
 	OPTION(struct arguments, run.initrd, "initrd", FILE, "FILE",
 	       "with --kernel: its first file system"),
 	OPTION(struct arguments, run.kernel_hashes, "kernel-hashes", FLAG, NULL,
-	       "with --kernel: launch the firmware with the hashes of kernel, initrd and command "
+	       "with both: launch the firmware with the hashes of kernel, initrd and command "
 	       "line, which it then holds them against"),
 	OPTION(struct arguments, run.properties.policy, "policy", ADDRESS, "N",
 	       "with --firmware: the guest policy of its launch, which reports show, as QEMU's "
@@ -420,12 +421,10 @@ static bool go_together(const struct run_options *run)
 {
 	const struct launch_properties *properties = &run->properties;
 
-	if (run->kernel && !run->firmware)
-		cmd_error("run: --kernel wants --firmware, which starts it");
-	else if (run->initrd && !run->kernel)
+	if (run->initrd && !run->kernel)
 		cmd_error("run: --initrd wants --kernel, whose it is");
-	else if (run->kernel_hashes && !run->kernel)
-		cmd_error("run: --kernel-hashes wants --kernel, whose they are");
+	else if (run->kernel_hashes && !(run->kernel && run->firmware))
+		cmd_error("run: --kernel-hashes wants --kernel, whose they are, and --firmware");
 	else if (properties->policy != LAUNCH_POLICY_DEFAULT && !run->firmware)
 		cmd_error("run: --policy wants --firmware: an IGVM file has its own");
 	else if (properties->has_id_block && !run->firmware)

@@ -19,6 +19,7 @@
 struct check {
 	const struct launch_machine *machine;
 	unsigned int vmsa_count;
+	bool has_firmware;
 	struct host_error *error;
 };
 
@@ -55,7 +56,8 @@ static bool check_range(struct check *c, const struct igvm_directive *d)
 
 	if (d->type == IGVM_TYPE_VP_CONTEXT && gpa == IGVM_HELD_VMSA_GPA)
 		return true;
-	if (!launch_in_ram(gpa, d->size, c->machine->ram_size) && !launch_in_flash(gpa, d->size))
+	if (!launch_in_ram(gpa, d->size, c->machine->ram_size) && !launch_in_flash(gpa, d->size) &&
+	    !launch_in_extra(gpa, d->size))
 		return refuse(c, d, "lies outside the machine's RAM");
 	if (is_loaded(d) && launch_in_video_memory(gpa, d->size))
 		return refuse(c, d, "lies where a PC has video memory");
@@ -92,6 +94,7 @@ static bool check_directive(struct check *c, const struct igvm_directive *d)
 {
 	if (!check_range(c, d))
 		return false;
+	c->has_firmware |= is_loaded(d) && launch_in_flash(igvm_directive_gpa(d), d->size);
 	switch (d->type) {
 	case IGVM_TYPE_VP_CONTEXT:
 		return check_vmsa(c, d);
@@ -122,6 +125,8 @@ bool launch_check(const struct igvm_file *file, const struct launch_machine *mac
 		ok = check_directive(&c, &d);
 	if (ok && c.vmsa_count == 0)
 		ok = host_fail(error, "there is no VP_CONTEXT, so nothing to start");
+	if (ok && machine->kernel && !c.has_firmware)
+		ok = host_fail(error, "--kernel is for firmware, and there is none in the file");
 	return ok;
 }
 
@@ -281,21 +286,25 @@ static bool load_all(struct load *l, const struct igvm_file *file)
 	return finish_launch(l);
 }
 
-/* The flash is there from its lowest page on that the file names. */
-static uint64_t flash_size(const struct igvm_file *file)
+/*
+ * The flash is there from its lowest page on that the file names, and the extra memory up to its highest
+ * one.
+ */
+static void size_memory(const struct igvm_file *file, struct mailbox *mailbox)
 {
 	struct igvm_cursor cursor = { 0 };
 	struct igvm_directive d;
-	uint64_t size = 0;
 
 	while (igvm_next(file, &cursor, &d)) {
-		uint64_t gpa = igvm_directive_gpa(&d);
+		uint64_t gpa = igvm_directive_gpa(&d), end = gpa + d.size - MACHINE_EXTRA_BASE;
 
-		if ((is_loaded(&d) || d.type == IGVM_TYPE_REQUIRED_MEMORY) &&
-		    launch_in_flash(gpa, d.size) && MACHINE_4G - gpa > size)
-			size = MACHINE_4G - gpa;
+		if (!is_loaded(&d) && d.type != IGVM_TYPE_REQUIRED_MEMORY)
+			continue;
+		if (launch_in_flash(gpa, d.size) && MACHINE_4G - gpa > mailbox->flash_size)
+			mailbox->flash_size = MACHINE_4G - gpa;
+		if (launch_in_extra(gpa, d.size) && end > mailbox->extra_size)
+			mailbox->extra_size = end;
 	}
-	return size;
 }
 
 static bool lists_extended_state(const struct igvm_directive *d)
@@ -338,7 +347,7 @@ bool launch_load(const struct igvm_file *file, const struct launch_machine *mach
 	bool ok;
 
 	launch_begin(machine, memory, psp);
-	mailbox->flash_size = flash_size(file);
+	size_memory(file, mailbox);
 	mailbox->xsave = machine->xsave || wants_xsave(file);
 	parameters_machine(&facts, machine->cpu_count, machine->ram_size, mailbox->flash_size,
 			   machine->command_line);

@@ -22,6 +22,7 @@ struct machine_memory {
 	uint8_t *guest_ram; /* of a size that is a multiple of 4 KiB; its parts follow each other */
 	uint64_t guest_ram_size;
 	uint8_t *flash; /* MACHINE_FLASH_MAX bytes, which end at gPA 4 GiB */
+	uint8_t *extra; /* MACHINE_EXTRA_MAX bytes, from gPA MACHINE_EXTRA_BASE on */
 	struct mailbox *mailbox;
 };
 
@@ -33,6 +34,7 @@ struct launch_machine {
 	bool svsm_disk; /* VMPL0 has a disk */
 	bool xsave;	/* the guest is shown XSAVE, also where its file does not ask for it */
 	const char *command_line; /* of the parameter COMMAND_LINE */
+	bool kernel; /* there is one for the firmware to find, so the file must have firmware */
 	/* That firmware is launched with; NULL: none. */
 	const struct kernel_hashes *kernel_hashes;
 	uint32_t vcpu_signature; /* EAX of CPUID leaf 1, in VMSAs that the host makes */
@@ -41,7 +43,7 @@ struct launch_machine {
 
 /*
  * Checks what igvm_open() cannot know: that the firmware takes the policy, that the host's loader
- * takes the file (core/image/host_check.h), that all pages lie in RAM or in the flash, and that
+ * takes the file (core/image/host_check.h), that all pages lie in RAM, in the flash or in the extra memory, and that
  * the first vCPU has a VMSA, and every VMSA a vCPU and VMPL 0. Writes nothing.
  */
 bool launch_check(const struct igvm_file *file, const struct launch_machine *machine,

@@ -15,6 +15,12 @@ bool launch_in_flash(uint64_t gpa, uint64_t size)
 	return gpa >= first && gpa < MACHINE_4G && size <= MACHINE_4G - gpa;
 }
 
+bool launch_in_extra(uint64_t gpa, uint64_t size)
+{
+	return gpa >= MACHINE_EXTRA_BASE &&
+	       bytes_range_ok(gpa - MACHINE_EXTRA_BASE, size, MACHINE_EXTRA_MAX);
+}
+
 bool launch_in_ram(uint64_t gpa, uint64_t size, uint64_t ram_size)
 {
 	uint64_t low = machine_ram_low(ram_size), end = machine_ram_end(ram_size);
@@ -33,6 +39,8 @@ uint8_t *launch_place(const struct machine_memory *memory, uint64_t gpa, uint64_
 {
 	if (launch_in_flash(gpa, size))
 		return memory->flash + (gpa - (MACHINE_4G - MACHINE_FLASH_MAX));
+	if (launch_in_extra(gpa, size))
+		return memory->extra + (gpa - MACHINE_EXTRA_BASE);
 	return memory->guest_ram + machine_ram_offset(memory->guest_ram_size, gpa);
 }
 

@@ -5,14 +5,15 @@
 
 #include "machine/host/launch.h"
 
-/* Whether [gpa, gpa + size) is one piece of so much RAM, or of the flash. */
+/* Whether [gpa, gpa + size) is one piece of so much RAM, of the flash, or of the extra memory. */
 bool launch_in_ram(uint64_t gpa, uint64_t size, uint64_t ram_size);
 bool launch_in_flash(uint64_t gpa, uint64_t size);
+bool launch_in_extra(uint64_t gpa, uint64_t size);
 
 /* Whether any of it is where a PC has video memory, whatever RAM lies underneath. */
 bool launch_in_video_memory(uint64_t gpa, uint64_t size);
 
-/* The bytes of [gpa, gpa + size), of which one of the first two is true. */
+/* The bytes of [gpa, gpa + size), of which one of the first three is true. */
 uint8_t *launch_place(const struct machine_memory *memory, uint64_t gpa, uint64_t size);
 
 /* Adds pages to the initial RMP; neighbours of one kind share an entry. */

@@ -173,6 +173,7 @@ static bool make_memory(struct machine *m, struct host_error *error)
 		return false;
 	m->memory.mailbox = (struct mailbox *)((uint8_t *)m->hv_ram + MACHINE_MAILBOX_OFFSET);
 	m->memory.flash = (uint8_t *)m->hv_ram + MACHINE_FLASH_OFFSET;
+	m->memory.extra = (uint8_t *)m->hv_ram + MACHINE_EXTRA_OFFSET;
 	m->memory.mailbox->storm_us = m->options->storm_us;
 	m->memory.mailbox->hold = m->options->hold;
 	m->memory.mailbox->test_devices = m->options->test_devices;
@@ -220,6 +221,7 @@ static struct launch_machine launch_machine_of(const struct run_options *options
 					.cpu_count = options->cpus,
 					.svsm_disk = options->svsm_disk != NULL,
 					.command_line = options->command_line,
+					.kernel = options->kernel != NULL,
 					.kernel_hashes = options->kernel_hashes ? hashes : NULL,
 					.properties = options->properties,
 					.vcpu_signature = options->vcpu_signature };

@@ -11,11 +11,12 @@
 
 /* Reason codes of the GHCB termination request, in the set of Socle. */
 enum die_reason {
-	DIE_BUG = 1,	       /* an assertion of ours failed */
-	DIE_PARAMS = 2,	       /* the parameter block or the archive contradicts itself */
-	DIE_EXCEPTION = 3,     /* an exception in ring 0 that nothing expects */
-	DIE_RMP = 4,	       /* PVALIDATE or RMPADJUST of our own memory failed */
-	DIE_HOST = 5,	       /* the host broke the GHCB protocol */
+	DIE_BUG = 1,	   /* an assertion of ours failed */
+	DIE_PARAMS = 2,	   /* the parameter block or the archive contradicts itself */
+	DIE_EXCEPTION = 3, /* an exception in ring 0 that nothing expects */
+	DIE_RMP = 4,	   /* PVALIDATE or RMPADJUST of our own memory failed */
+	DIE_HOST =
+		5, /* the host broke the GHCB protocol, or its parameters contradict themselves */
 	DIE_MEMORY = 6,	       /* no memory while starting */
 	DIE_UNSUPPORTED = 7,   /* the CPU or the host lacks what we cannot do without */
 	DIE_SERVICE = 8,       /* a service could not be loaded while starting */

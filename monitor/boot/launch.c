@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The guest's start. All of its RAM is validated, zeroed and granted before its first instruction,
- * so it never meets a page that is not ready; what the file loaded is valid since the launch and
- * only granted.
+ * The guest's start. What the file loaded is valid since the launch and only granted. All other RAM is
+ * validated, zeroed and granted before the guest's first instruction, so that it never meets a page that
+ * is not ready; but for firmware, which does that itself by SVSM_CORE_PVALIDATE, and takes it for an error
+ * where RAM is valid already.
  */
 #include <string.h>
 
@@ -12,6 +13,7 @@
 #include "monitor/base/direct.h"
 #include "monitor/boot/preempt.h"
 #include "monitor/boot/start.h"
+#include "monitor/cpu/cpuid.h"
 #include "monitor/log/log.h"
 #include "monitor/mem/guest_pages.h"
 #include "monitor/mem/map.h"
@@ -21,6 +23,7 @@
 #include "monitor/vcpu/secrets.h"
 #include "monitor/vcpu/vmsa.h"
 
+#define LEAF_FEATURES 0x1u
 #define PAGES_OF_2M (ABI_PAGE_SIZE_2M / ABI_PAGE_SIZE)
 
 static void start_page_states(const struct socle_params *params, struct page_owner *owner)
@@ -118,7 +121,16 @@ static void set_c_bits(const struct socle_range *tables)
 	}
 }
 
-static gpa_t build_vmsa(const struct socle_guest_entry *entry, struct page_owner *owner)
+/* As a processor comes out of reset: EDX is its signature (APM volume 2, 14.1.3). */
+static void firmware_vmsa(struct snp_vmsa *vmsa, gpa_t measured)
+{
+	*vmsa = *(const struct snp_vmsa *)direct_ptr(measured);
+	vmsa->sev_features = arch_guest_sev_features();
+	vmsa->efer |= SNP_VMSA_EFER_SVME;
+	vmsa->rdx = cpuid_query(LEAF_FEATURES, 0).eax;
+}
+
+static gpa_t build_vmsa(const struct socle_params *params, struct page_owner *owner)
 {
 	struct snp_vmsa *vmsa;
 	gpa_t page;
@@ -126,8 +138,12 @@ static gpa_t build_vmsa(const struct socle_guest_entry *entry, struct page_owner
 	if (!vmsa_alloc(owner, &page))
 		die(DIE_MEMORY, "no memory for the guest's VMSA");
 	vmsa = direct_ptr(page);
-	vmsa_long_mode(vmsa, entry, arch_guest_sev_features());
-	vmsa->cr3 |= map_c_bit();
+	if (params->firmware.size) {
+		firmware_vmsa(vmsa, gpa(params->guest_vmsa));
+	} else {
+		vmsa_long_mode(vmsa, &params->guest, arch_guest_sev_features());
+		vmsa->cr3 |= map_c_bit();
+	}
 	vmsa->vmpl = GUEST_VMPL;
 	vmsa->exit_code = SERVE_NEVER_LEFT;
 	if (!vmsa_commit(page))
@@ -138,7 +154,7 @@ static gpa_t build_vmsa(const struct socle_guest_entry *entry, struct page_owner
 void boot_launch_guest(const struct socle_params *params, struct page_owner *owner)
 {
 	start_page_states(params, owner);
-	for (uint32_t i = 0; i < params->ram_count; i++)
+	for (uint32_t i = 0; !params->firmware.size && i < params->ram_count; i++)
 		validate_ram(&params->ram[i]);
 	for (uint32_t i = 0; i < params->loaded_count; i++)
 		grant_loaded(&params->loaded[i]);
@@ -147,7 +163,7 @@ void boot_launch_guest(const struct socle_params *params, struct page_owner *own
 	if (params->features & SOCLE_FEATURE_PREEMPTS)
 		preempt_try(gpa(params->guest_caa), owner);
 
-	gpa_t vmsa = build_vmsa(&params->guest, owner);
+	gpa_t vmsa = build_vmsa(params, owner);
 
 	if (!registry_init(params->cpu_count, vmsa, gpa(params->guest_caa)))
 		die(DIE_PARAMS, "the guest's first calling area is not its memory");

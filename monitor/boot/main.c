@@ -7,6 +7,7 @@
 #include "monitor/base/die.h"
 #include "monitor/base/direct.h"
 #include "monitor/boot/boot.h"
+#include "monitor/boot/host_memory.h"
 #include "monitor/boot/processor.h"
 #include "monitor/boot/start.h"
 #include "monitor/cpu/cpu.h"
@@ -27,11 +28,14 @@ ABI_OFFSET(struct snp_cpuid_entry, ebx, CPUID_ENTRY_EBX);
 _Static_assert(sizeof(struct snp_cpuid_entry) == CPUID_ENTRY_SIZE, "CPUID entry size");
 _Static_assert(SNP_CPUID_MAX_ENTRIES == CPUID_ENTRIES_MAX, "CPUID entries");
 
+#define ADDRESS_MAX \
+	(1ull << 46) /* as much as the direct map has room for, and more than any VM has */
 #define OWNER_PAGES_MAX (SOCLE_REGION_SIZE / ABI_PAGE_SIZE)
 
 /* link.ld: everything below is read-only, everything from here on is not executable. */
 extern const char image_read_only_end[];
 
+static struct socle_params completed;	/* by what the host says, where the block leaves it to it */
 static struct page_owner monitor_pages; /* page tables, per-vCPU blocks, GHCBs, VMSAs */
 static const struct socle_params *boot_params;
 /* Launched as zeros, and never used: for processor_c_bit() alone. */
@@ -45,6 +49,14 @@ static bool in_region(const struct socle_params *params, uint64_t page, uint64_t
 	       gpa_within(gpa(page), size, gpa(params->region.gpa), params->region.size);
 }
 
+/* How many vCPUs there are: the block says it, or where the host does. */
+static bool host_or_counts(const struct socle_params *p)
+{
+	if (p->host.size)
+		return p->host.size == SOCLE_HOST_SIZE && in_region(p, p->host.gpa, p->host.size);
+	return p->cpu_count && p->cpu_count <= MONITOR_CPUS_MAX;
+}
+
 /* The block is measured, so a wrong one is our own builder's: this finds mistakes, not attacks. */
 static bool params_sound(const struct socle_params *p)
 {
@@ -52,14 +64,15 @@ static bool params_sound(const struct socle_params *p)
 	       p->size == sizeof(*p) && !(p->features & ~SOCLE_FEATURES_KNOWN) &&
 	       !(p->allow_missing & ~SOCLE_MISSING_KNOWN) && p->region.size == SOCLE_REGION_SIZE &&
 	       p->ram_count && p->ram_count <= SOCLE_PARAMS_RAM_MAX &&
-	       p->loaded_count <= SOCLE_PARAMS_LOADED_MAX && p->cpu_count &&
-	       p->cpu_count <= MONITOR_CPUS_MAX && p->host_channel_pin < SOCLE_IOAPIC_PINS &&
+	       p->loaded_count <= SOCLE_PARAMS_LOADED_MAX && host_or_counts(p) &&
+	       p->host_channel_pin < SOCLE_IOAPIC_PINS &&
 	       in_region(p, p->image.gpa, p->image.size) &&
 	       in_region(p, p->page_tables.gpa, p->page_tables.size) &&
 	       in_region(p, p->archive.gpa, p->archive.size) &&
 	       in_region(p, p->free.gpa, p->free.size) &&
 	       in_region(p, p->cpuid_page, ABI_PAGE_SIZE) &&
-	       in_region(p, p->secrets_page, ABI_PAGE_SIZE);
+	       in_region(p, p->secrets_page, ABI_PAGE_SIZE) &&
+	       (!p->firmware.size || in_region(p, p->guest_vmsa, ABI_PAGE_SIZE));
 }
 
 /* Pages that the file did not load become ours: nobody else's content survives in them. */
@@ -125,6 +138,28 @@ static void check_host(unsigned int cpu_count)
 		   have, features);
 }
 
+/*
+ * RAM and vCPUs as the host says, where the block says neither. The host could write to its pages until
+ * they were launched, and then nobody.
+ */
+static const struct socle_params *complete_params(const struct socle_params *params)
+{
+	uint64_t limit = map_c_bit() < ADDRESS_MAX ? map_c_bit() : ADDRESS_MAX;
+	const char *wrong;
+
+	if (!params->host.size)
+		return params;
+	completed = *params;
+	wrong = host_memory_read(&completed, direct_ptr(gpa(params->host.gpa)), limit);
+	if (wrong)
+		die(DIE_HOST, wrong);
+	for (uint32_t i = 0; i < completed.ram_count; i++) {
+		if (!map_direct_add(completed.ram[i]))
+			die(DIE_MEMORY, "no memory for tables of as much RAM as the host says");
+	}
+	return &completed;
+}
+
 /* The host has to know alternate injection, and to tell us what it has for the guest. */
 static void start_guest_apic(const struct socle_params *params)
 {
@@ -164,6 +199,7 @@ static _Noreturn void boot_on_own_stack(void)
 	has_pages = arch_host_pages(cpu, &monitor_pages) && arch_host_init_cpu(cpu);
 	if (cpu->ghcb) /* enough to say what is missing */
 		arch_ports_init(params);
+	params = complete_params(params);
 	check_host(params->cpu_count);
 	if (!has_pages)
 		die(DIE_HOST, "no GHCB or doorbell page");
@@ -184,7 +220,7 @@ static _Noreturn void boot_on_own_stack(void)
 		log_printf(LOG_WARNING, "the vtpm has no twin that makes keys for attestation");
 	log_printf(LOG_INFO, "services ready");
 	log_memory();
-	if (params->guest.rip) {
+	if (params->guest.rip || params->firmware.size) {
 		boot_launch_guest(params, &monitor_pages);
 		log_printf(LOG_INFO, "starting the guest at VMPL2");
 	}

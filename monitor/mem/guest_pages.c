@@ -9,6 +9,7 @@
 #define STATE_BITS 2u
 #define STATE_MASK 3u
 #define STATES_PER_BYTE (8u / STATE_BITS)
+#define STATE_OF_EACH 0x55u /* times a state: that state in each place of a byte */
 #define PAGES_2M (ABI_PAGE_SIZE_2M / ABI_PAGE_SIZE)
 
 /* A zeroed array says "taken", so that what nobody has declared is nobody's. */
@@ -115,10 +116,15 @@ size_t guest_pages_memory(const struct socle_params *params)
 
 static void range_set(const struct socle_range *range, enum guest_page_state to)
 {
-	uint64_t first = range->gpa / ABI_PAGE_SIZE;
+	uint64_t at = range->gpa / ABI_PAGE_SIZE, end = at + range->size / ABI_PAGE_SIZE;
+	uint64_t whole;
 
-	for (uint64_t i = 0; i < range->size / ABI_PAGE_SIZE; i++)
-		state_set(first + i, to);
+	for (; at < end && at % STATES_PER_BYTE; at++)
+		state_set(at, to);
+	whole = (end - at) / STATES_PER_BYTE;
+	memset(pages.states + at / STATES_PER_BYTE, (int)(to * STATE_OF_EACH), whole);
+	for (at += whole * STATES_PER_BYTE; at < end; at++)
+		state_set(at, to);
 }
 
 bool guest_pages_init(const struct socle_params *params, void *memory, size_t size)

@@ -159,6 +159,51 @@ bool map_direct_shared(gpa_t page, bool shared)
 	return done;
 }
 
+/* One page of 2 MiB, if there is nothing yet. */
+static bool add_large(gpa_t at)
+{
+	uint64_t *entry = table_make_at(&kernel.tables, SOCLE_VA_DIRECT + at.raw, 1,
+					KERNEL_TABLE_FLAGS, kernel.owner);
+
+	if (!entry)
+		return false;
+	if (!(*entry & PTE_PRESENT))
+		*entry = at.raw | kernel.tables.c_bit | PTE_LARGE |
+			 leaf_flags(MAP_READ | MAP_WRITE);
+	return true;
+}
+
+static bool add_small(gpa_t at)
+{
+	uint64_t *entry = table_make(&kernel.tables, SOCLE_VA_DIRECT + at.raw, KERNEL_TABLE_FLAGS,
+				     kernel.owner);
+
+	if (entry && !(*entry & PTE_PRESENT))
+		*entry = at.raw | kernel.tables.c_bit | leaf_flags(MAP_READ | MAP_WRITE);
+	return entry != NULL;
+}
+
+/* Adds what goes at once; its size, or 0. */
+static uint64_t add_next(gpa_t at, uint64_t left)
+{
+	if (gpa_aligned(at, ABI_PAGE_SIZE_2M) && left >= ABI_PAGE_SIZE_2M && add_large(at))
+		return ABI_PAGE_SIZE_2M;
+	return add_small(at) ? ABI_PAGE_SIZE : 0;
+}
+
+bool map_direct_add(struct socle_range range)
+{
+	uint64_t at = 0, size = 1;
+
+	if (!gpa_aligned(gpa(range.gpa | range.size), ABI_PAGE_SIZE))
+		return false;
+	lock_acquire(&kernel.lock);
+	for (; at < range.size && size; at += size)
+		size = add_next(gpa(range.gpa + at), range.size - at);
+	lock_release(&kernel.lock);
+	return at >= range.size && size;
+}
+
 bool map_direct_sealed(gpa_t page)
 {
 	unsigned int level;

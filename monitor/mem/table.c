@@ -52,15 +52,15 @@ static bool add_table(const struct table_root *tables, uint64_t *entry, uint64_t
 	return true;
 }
 
-uint64_t *table_make(const struct table_root *tables, uint64_t va, uint64_t flags,
-		     struct page_owner *owner)
+uint64_t *table_make_at(const struct table_root *tables, uint64_t va, unsigned int to,
+			uint64_t flags, struct page_owner *owner)
 {
 	for (;;) {
 		unsigned int level;
 		uint64_t *entry = table_find(tables, va, &level);
 
-		if (level == 0)
-			return entry;
+		if (level <= to)
+			return level == to ? entry : NULL;
 
 		bool done = *entry & PTE_PRESENT ? split(tables, entry, level, flags, owner)
 						 : add_table(tables, entry, flags, owner);
@@ -68,4 +68,10 @@ uint64_t *table_make(const struct table_root *tables, uint64_t va, uint64_t flag
 		if (!done)
 			return NULL;
 	}
+}
+
+uint64_t *table_make(const struct table_root *tables, uint64_t va, uint64_t flags,
+		     struct page_owner *owner)
+{
+	return table_make_at(tables, va, 0, flags, owner);
 }

@@ -51,7 +51,7 @@ struct request {
 	const char *monitor, *bare; /* one of them, or plain_linux */
 	bool plain_linux, guest_apic;
 	const char *kernel_path, *initrd_path, *cmdline;
-	const char *bare_guest_path;
+	const char *bare_guest_path, *firmware_path;
 	struct archive_inputs inputs;
 	uint64_t memory, base, cpus;
 	uint64_t host_channel, host_channel_pin, debug_console, allow_missing;
@@ -64,7 +64,7 @@ struct request {
 
 /* The inputs' bytes, and what is made of them. */
 struct work {
-	struct file_bytes program, kernel, bare_guest, initrd, archive, output;
+	struct file_bytes program, kernel, bare_guest, firmware, initrd, archive, output;
 	struct igvm_writer writer;
 	struct socle_params params;
 };
@@ -176,6 +176,10 @@ static const struct option_row socle_rows[] = {
 	       .repeats = true, .read = read_feature, OPTION_WORDS(cpu_features, .name)),
 	OPTION(struct request, guest_apic, "guest-apic", FLAG, NULL,
 	       "the guest's APIC is Socle's, for guests that know the APIC protocol"),
+	OPTION(struct request, firmware_path, "firmware", FILE, "FILE",
+	       "firmware of the guest, OVMF.fd for one; RAM and vCPUs are then what the host says "
+	       "at "
+	       "the start, and --memory and --cpus say nothing"),
 	OPTION(struct request, bare_guest_path, "guest-bare", FILE, "ELF",
 	       "a guest that starts in 64-bit mode at its entry point; RSI points to Linux's "
 	       "struct cc_blob_sev_info"),
@@ -243,10 +247,13 @@ static bool check_request(const struct request *r)
 		what = "--plain-linux needs --kernel and --c-bit";
 	else if (!r->kernel_path && (r->initrd_path || r->cmdline[0]))
 		what = "--initrd and --append need --kernel";
-	else if (!r->monitor &&
-		 (r->inputs.count || r->base || r->bare_guest_path || r->allow_missing))
-		what = "--archive, --file, --base, --guest-bare and --allow-missing need "
-		       "--monitor";
+	else if (!r->monitor && (r->inputs.count || r->base || r->bare_guest_path ||
+				 r->firmware_path || r->allow_missing))
+		what = "--archive, --file, --base, --guest-bare, --firmware and --allow-missing "
+		       "need --monitor";
+	else if (r->firmware_path && (r->kernel_path || r->bare_guest_path))
+		what = "--firmware excludes --kernel and --guest-bare: `socle run --kernel` gives "
+		       "it a kernel";
 	else if (r->kernel_path && r->bare_guest_path)
 		what = "--kernel and --guest-bare exclude each other";
 	if (what)
@@ -272,6 +279,7 @@ static bool build_socle(const struct request *r, struct work *w, struct host_err
 					 .archive = w->archive,
 					 .kernel = w->kernel,
 					 .bare_guest = w->bare_guest,
+					 .firmware = w->firmware,
 					 .initrd = w->initrd,
 					 .cmdline = r->cmdline,
 					 .cpu_count = (uint32_t)r->cpus,
@@ -373,6 +381,8 @@ static void print_budget(const struct request *r, const struct work *w)
 		print_part("guest kernel", w->kernel.size);
 	if (w->bare_guest.size)
 		print_part("guest, ELF file", w->bare_guest.size);
+	if (w->firmware.size)
+		print_part("guest firmware", w->firmware.size);
 	if (w->initrd.size)
 		print_part("guest initramfs", w->initrd.size);
 	print_part("IGVM file", w->output.size);
@@ -414,6 +424,7 @@ static bool read_inputs(const struct request *r, struct work *w)
 	return read_input(r->monitor ? r->monitor : r->bare, &w->program) &&
 	       read_input(r->kernel_path, &w->kernel) &&
 	       read_input(r->bare_guest_path, &w->bare_guest) &&
+	       read_input(r->firmware_path, &w->firmware) &&
 	       read_input(r->initrd_path, &w->initrd) && pack_archive(r, w);
 }
 
@@ -441,6 +452,7 @@ static void free_work(struct work *w)
 	file_free(&w->program);
 	file_free(&w->kernel);
 	file_free(&w->bare_guest);
+	file_free(&w->firmware);
 	file_free(&w->initrd);
 	file_free(&w->archive);
 	file_free(&w->output);

@@ -116,12 +116,43 @@ void igvm_writer_required(struct igvm_writer *writer, struct socle_range range)
 	    NULL);
 }
 
-/* Required memory first, then by address, VP contexts last: KVM wants them there. */
+void igvm_writer_parameter(struct igvm_writer *writer, uint64_t gpa, uint32_t size, uint32_t type)
+{
+	const uint32_t types[] = { IGVM_TYPE_PARAMETER_AREA, type, IGVM_TYPE_PARAMETER_INSERT };
+
+	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++)
+		add(writer,
+		    (struct igvm_writer_item){
+			    .type = types[i], .size = size, .gpa = gpa, .area = writer->areas },
+		    NULL);
+	writer->areas++;
+}
+
+/* Classes of directives, in the order of the file: KVM wants VP contexts last. */
+enum { CLASS_AREA, CLASS_PARAMETER, CLASS_REQUIRED, CLASS_PAGE, CLASS_VP };
+
+static int class_of(const struct igvm_writer_item *item)
+{
+	switch (item->type) {
+	case IGVM_TYPE_PARAMETER_AREA:
+		return CLASS_AREA;
+	case IGVM_TYPE_REQUIRED_MEMORY:
+		return CLASS_REQUIRED;
+	case IGVM_TYPE_PAGE_DATA:
+	case IGVM_TYPE_PARAMETER_INSERT:
+		return CLASS_PAGE;
+	case IGVM_TYPE_VP_CONTEXT:
+		return CLASS_VP;
+	default:
+		return CLASS_PARAMETER;
+	}
+}
+
+/* Within a class, by address. */
 static int compare_items(const void *a, const void *b)
 {
 	const struct igvm_writer_item *x = a, *y = b;
-	int x_class = x->type == IGVM_TYPE_VP_CONTEXT ? 2 : x->type == IGVM_TYPE_PAGE_DATA;
-	int y_class = y->type == IGVM_TYPE_VP_CONTEXT ? 2 : y->type == IGVM_TYPE_PAGE_DATA;
+	int x_class = class_of(x), y_class = class_of(y);
 
 	if (x_class != y_class)
 		return x_class - y_class;
@@ -166,7 +197,7 @@ bool igvm_writer_ranges(const struct igvm_writer *writer, struct socle_range *ra
 	for (size_t i = 0; i < writer->count; i++) {
 		const struct igvm_writer_item *item = &writer->items[i];
 
-		if (item->type != IGVM_TYPE_REQUIRED_MEMORY)
+		if (class_of(item) >= CLASS_PAGE)
 			sorted[sorted_count++] = (struct socle_range){ item->gpa, item->size };
 	}
 	qsort(sorted, sorted_count, sizeof(*sorted), compare_ranges);
@@ -193,18 +224,20 @@ static uint64_t next_random(uint64_t *state)
 	return z ^ z >> 31;
 }
 
+/* Parameters stay before all that another order is for: their areas have to be known first. */
 static void put_in_order(struct igvm_writer *writer, const struct igvm_writer_options *options)
 {
+	size_t first = 2 * (size_t)writer->areas, count = writer->count - first;
 	uint64_t state = options->seed;
 
 	qsort(writer->items, writer->count, sizeof(writer->items[0]), compare_items);
 	if (options->order == IGVM_ORDER_REVERSE) {
-		for (size_t i = 0; i < writer->count / 2; i++)
-			swap_items(writer, i, writer->count - 1 - i);
+		for (size_t i = 0; i < count / 2; i++)
+			swap_items(writer, first + i, writer->count - 1 - i);
 	}
 	if (options->order == IGVM_ORDER_SHUFFLE) {
-		for (size_t i = writer->count; i > 1; i--)
-			swap_items(writer, i - 1, next_random(&state) % i);
+		for (size_t i = count; i > 1; i--)
+			swap_items(writer, first + i - 1, first + next_random(&state) % i);
 	}
 }
 
@@ -245,6 +278,11 @@ static void put_item(struct output *out, const struct igvm_writer_item *item)
 	struct igvm_required_memory required = { .gpa = item->gpa,
 						 .compatibility_mask = COMPATIBILITY_MASK,
 						 .number_of_bytes = item->size };
+	struct igvm_parameter_area area = { .number_of_bytes = item->size, .index = item->area };
+	struct igvm_parameter_insert insert = { .gpa = item->gpa,
+						.compatibility_mask = COMPATIBILITY_MASK,
+						.area_index = item->area };
+	struct igvm_parameter parameter = { .area_index = item->area };
 
 	switch (item->type) {
 	case IGVM_TYPE_PAGE_DATA:
@@ -255,8 +293,17 @@ static void put_item(struct output *out, const struct igvm_writer_item *item)
 		vp.file_offset = put_contents(out, item);
 		put_header(out, item->type, &vp, sizeof(vp));
 		break;
-	default:
+	case IGVM_TYPE_REQUIRED_MEMORY:
 		put_header(out, item->type, &required, sizeof(required));
+		break;
+	case IGVM_TYPE_PARAMETER_AREA:
+		put_header(out, item->type, &area, sizeof(area));
+		break;
+	case IGVM_TYPE_PARAMETER_INSERT:
+		put_header(out, item->type, &insert, sizeof(insert));
+		break;
+	default:
+		put_header(out, item->type, &parameter, sizeof(parameter));
 		break;
 	}
 }
@@ -281,8 +328,14 @@ static uint32_t content_length(uint32_t type)
 		return sizeof(struct igvm_page_data);
 	case IGVM_TYPE_VP_CONTEXT:
 		return sizeof(struct igvm_vp_context);
-	default:
+	case IGVM_TYPE_REQUIRED_MEMORY:
 		return sizeof(struct igvm_required_memory);
+	case IGVM_TYPE_PARAMETER_AREA:
+		return sizeof(struct igvm_parameter_area);
+	case IGVM_TYPE_PARAMETER_INSERT:
+		return sizeof(struct igvm_parameter_insert);
+	default:
+		return sizeof(struct igvm_parameter);
 	}
 }
 

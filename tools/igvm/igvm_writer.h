@@ -17,11 +17,12 @@
 #include "core/image/host_model.h"
 
 struct igvm_writer_item {
-	uint32_t type; /* IGVM_TYPE_PAGE_DATA, _VP_CONTEXT or _REQUIRED_MEMORY */
+	uint32_t type; /* IGVM_TYPE_PAGE_DATA, _VP_CONTEXT, _REQUIRED_MEMORY, or of a parameter */
 	uint32_t size; /* bytes of guest memory */
 	uint64_t gpa;
 	uint32_t flags;
 	uint16_t data_type;
+	uint32_t area; /* of a parameter: its index */
 	uint8_t *data; /* owned; NULL: zeros */
 };
 
@@ -29,6 +30,7 @@ struct igvm_writer {
 	const struct host_model *host; /* whose loader the file is for; NULL: any that takes it */
 	struct igvm_writer_item *items;
 	size_t count, capacity;
+	uint32_t areas;	    /* of parameters */
 	bool out_of_memory; /* sticky; igvm_writer_finish() reports it */
 };
 
@@ -65,6 +67,12 @@ bool igvm_writer_vmsa_is_held(const struct igvm_writer *writer);
  * does not hand over.
  */
 void igvm_writer_vp(struct igvm_writer *writer, uint64_t gpa, const struct snp_vmsa *vmsa);
+
+/*
+ * Adds size bytes from gpa on, both of whole pages, in which the loader writes the parameter
+ * (IGVM_TYPE_MEMORY_MAP ...) from their start on. They are not measured.
+ */
+void igvm_writer_parameter(struct igvm_writer *writer, uint64_t gpa, uint32_t size, uint32_t type);
 
 /* Says that the range must be memory; nothing is loaded or measured. */
 void igvm_writer_required(struct igvm_writer *writer, struct socle_range range);

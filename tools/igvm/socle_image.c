@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/image/firmware.h"
 #include "core/snp/vmsa.h"
 #include "tools/igvm/bare_program.h"
 #include "tools/igvm/elf_image.h"
@@ -11,6 +12,10 @@
 
 #define PAGE_MASK (ABI_PAGE_SIZE - 1ull)
 #define LARGE_MASK (ABI_PAGE_SIZE_2M - 1ull)
+
+#define RESET_VECTOR \
+	16u /* how far before the end of firmware a processor starts (SDM volume 3, 10.1.4) */
+#define GUEST_VMPL 2u
 
 /* The entry stub fits the image's first page, the only one with an identity mapping. */
 #define STUB_SIZE ABI_PAGE_SIZE
@@ -35,18 +40,39 @@ static uint64_t page_up(uint64_t value)
 	return (value + PAGE_MASK) & ~PAGE_MASK;
 }
 
+static bool base_aligned(uint64_t base, struct host_error *error)
+{
+	return base % ABI_PAGE_SIZE == 0 ||
+	       host_fail(error, "the base 0x%llx is not a multiple of 4 KiB",
+			 (unsigned long long)base);
+}
+
+/* Beside firmware it is wherever it was asked for, as long as all of it has 32-bit addresses. */
+static bool place_beside_firmware(struct layout *l, struct host_error *error)
+{
+	uint64_t base = l->options->base ? l->options->base : SOCLE_IMAGE_FIRMWARE_BASE;
+
+	if (!base_aligned(base, error))
+		return false;
+	if (base < MEMORY_HIGH_START || base > MEMORY_4G - SOCLE_REGION_SIZE)
+		return host_fail(error, "no 16 MiB of memory at 0x%llx", (unsigned long long)base);
+	l->params.region = (struct socle_range){ base, SOCLE_REGION_SIZE };
+	return true;
+}
+
 static bool place_region(struct layout *l, struct host_error *error)
 {
 	const struct socle_image_options *o = l->options;
 	const struct socle_range *below_4g = &l->plan.ram[1];
 	uint64_t base = o->base;
 
+	if (o->firmware.size)
+		return place_beside_firmware(l, error);
 	memory_plan_init(&l->plan, o->memory);
 	if (base == 0)
 		base = below_4g->gpa + below_4g->size - SOCLE_REGION_SIZE;
-	if (base % ABI_PAGE_SIZE != 0)
-		return host_fail(error, "the base 0x%llx is not a multiple of 4 KiB",
-				 (unsigned long long)base);
+	if (!base_aligned(base, error))
+		return false;
 	if (base < MEMORY_HIGH_START || !memory_plan_take(&l->plan, base, SOCLE_REGION_SIZE))
 		return host_fail(error, "no 16 MiB of RAM at 0x%llx", (unsigned long long)base);
 	l->params.region = (struct socle_range){ base, SOCLE_REGION_SIZE };
@@ -191,6 +217,11 @@ static uint64_t place_rest(struct layout *l, size_t table_pages)
 	p->cpuid_page = params_page + ABI_PAGE_SIZE;
 	p->secrets_page = p->cpuid_page + ABI_PAGE_SIZE;
 	l->vmsa_page = p->secrets_page + ABI_PAGE_SIZE;
+	if (p->firmware.size) {
+		p->guest_vmsa = l->vmsa_page;
+		p->host = (struct socle_range){ p->guest_vmsa + ABI_PAGE_SIZE, SOCLE_HOST_SIZE };
+		l->vmsa_page = range_end(&p->host);
+	}
 	p->archive = (struct socle_range){ l->vmsa_page, l->options->archive.size };
 	if (!igvm_writer_vmsa_is_held(l->writer))
 		p->archive.gpa += ABI_PAGE_SIZE;
@@ -247,6 +278,57 @@ static bool add_linux(struct layout *l, struct guest_boot *boot, struct host_err
 	return linux_boot_build(&options, &l->plan, l->writer, boot, error);
 }
 
+static bool add_loaded(struct layout *l, struct host_error *error)
+{
+	struct socle_params *p = &l->params;
+
+	return igvm_writer_ranges(l->writer, p->loaded, SOCLE_PARAMS_LOADED_MAX,
+				  &p->loaded_count) ||
+	       host_fail(error, "the guest's pages are more than %u ranges",
+			 SOCLE_PARAMS_LOADED_MAX);
+}
+
+/* Pages of zeros, as QEMU launches them; Socle fills those for secrets and CPUID. */
+static bool add_section(struct layout *l, const struct firmware_section *s,
+			struct host_error *error)
+{
+	if (touches_region(l, s->gpa, s->size))
+		return host_fail(error, "the firmware has a section where Socle is, at 0x%x",
+				 s->gpa);
+	for (uint64_t at = 0; at < s->size; at += ABI_PAGE_SIZE)
+		igvm_writer_page(l->writer, s->gpa + at, IGVM_PAGE_TYPE_NORMAL, NULL);
+	return true;
+}
+
+static bool add_firmware(struct layout *l, struct host_error *error)
+{
+	const struct file_bytes *file = &l->options->firmware;
+	const struct firmware_section *caa;
+	struct socle_params *p = &l->params;
+	struct firmware_error wrong;
+	struct firmware firmware;
+
+	if (!firmware_open(&firmware, file->data, file->size, &wrong))
+		return host_fail(error, "the firmware: %s, at file offset %llu", wrong.what,
+				 (unsigned long long)wrong.offset);
+	caa = firmware_section(&firmware, FIRMWARE_CALLING_AREA);
+	if (!caa)
+		return host_fail(error, "the firmware names no calling area, so it knows no SVSM");
+	if (touches_region(l, firmware.gpa, firmware.size))
+		return host_fail(error, "the firmware, at 0x%llx, is where Socle is",
+				 (unsigned long long)firmware.gpa);
+	for (uint32_t i = 0; i < firmware.section_count; i++) {
+		if (!add_section(l, &firmware.sections[i], error))
+			return false;
+	}
+	igvm_writer_bytes(l->writer, firmware.gpa, firmware.data, firmware.size);
+	p->firmware = (struct socle_range){ firmware.gpa, firmware.size };
+	p->guest_cpuid_page = firmware_section(&firmware, FIRMWARE_CPUID)->gpa;
+	p->guest_secrets_page = firmware_section(&firmware, FIRMWARE_SECRETS)->gpa;
+	p->guest_caa = caa->gpa;
+	return add_loaded(l, error);
+}
+
 static bool add_guest(struct layout *l, struct host_error *error)
 {
 	const struct socle_image_options *o = l->options;
@@ -254,6 +336,8 @@ static bool add_guest(struct layout *l, struct host_error *error)
 	struct guest_boot boot;
 	bool ok;
 
+	if (o->firmware.size)
+		return add_firmware(l, error);
 	if (o->kernel.size == 0 && o->bare_guest.size == 0)
 		return true;
 	ok = o->kernel.size ? add_linux(l, &boot, error)
@@ -264,10 +348,7 @@ static bool add_guest(struct layout *l, struct host_error *error)
 	p->guest_cpuid_page = boot.cpuid_page;
 	p->guest_secrets_page = boot.secrets_page;
 	p->guest_caa = boot.caa_page;
-	if (!igvm_writer_ranges(l->writer, p->loaded, SOCLE_PARAMS_LOADED_MAX, &p->loaded_count))
-		return host_fail(error, "the guest's pages are more than %u ranges",
-				 SOCLE_PARAMS_LOADED_MAX);
-	return true;
+	return add_loaded(l, error);
 }
 
 static void fill_params(struct layout *l)
@@ -278,7 +359,6 @@ static void fill_params(struct layout *l)
 	p->magic = SOCLE_PARAMS_MAGIC;
 	p->version = SOCLE_PARAMS_VERSION;
 	p->size = sizeof(*p);
-	p->cpu_count = o->cpu_count;
 	p->host_channel_port = o->host_channel_port;
 	p->debug_console_port = o->debug_console_port;
 	p->host_channel_pin = o->host_channel_pin;
@@ -291,8 +371,31 @@ static void fill_params(struct layout *l)
 	if (o->guest_apic)
 		p->features |= SOCLE_FEATURE_GUEST_APIC;
 	p->allow_missing = o->allow_missing;
+	if (o->firmware.size) {
+		p->ram_count = 1;
+		p->ram[0] = p->region;
+		return;
+	}
+	p->cpu_count = o->cpu_count;
 	p->ram_count = l->plan.ram_count;
 	memcpy(p->ram, l->plan.ram, l->plan.ram_count * sizeof(p->ram[0]));
+}
+
+/* VMPL2's first VMSA: a processor's after its reset, with what is known only when it starts left out. */
+static void add_firmware_start(struct layout *l)
+{
+	const struct socle_params *p = &l->params;
+	struct snp_vmsa vmsa;
+
+	vmsa_kvm_reset(&vmsa, (uint32_t)(range_end(&p->firmware) - RESET_VECTOR), 0, 0);
+	vmsa.vmpl = GUEST_VMPL;
+	igvm_writer_bytes(l->writer, p->guest_vmsa, &vmsa, sizeof(vmsa));
+	igvm_writer_parameter(l->writer, p->host.gpa + SOCLE_HOST_COUNT, SOCLE_HOST_COUNT_SIZE,
+			      IGVM_TYPE_VP_COUNT_PARAMETER);
+	igvm_writer_parameter(l->writer, p->host.gpa + SOCLE_HOST_MAP, SOCLE_HOST_MAP_SIZE,
+			      IGVM_TYPE_MEMORY_MAP);
+	igvm_writer_parameter(l->writer, p->host.gpa + SOCLE_HOST_MADT, SOCLE_HOST_MADT_SIZE,
+			      IGVM_TYPE_MADT);
 }
 
 static void add_region(struct layout *l, uint64_t params_page)
@@ -308,6 +411,8 @@ static void add_region(struct layout *l, uint64_t params_page)
 	igvm_writer_page(l->writer, p->cpuid_page, IGVM_PAGE_TYPE_CPUID_DATA, NULL);
 	igvm_writer_page(l->writer, p->secrets_page, IGVM_PAGE_TYPE_SECRETS, NULL);
 	igvm_writer_bytes(l->writer, p->archive.gpa, l->options->archive.data, p->archive.size);
+	if (p->firmware.size)
+		add_firmware_start(l);
 	vmsa_protected_mode(&vmsa, (uint32_t)p->image.gpa, l->options->sev_features);
 	vmsa.rbx = params_page;
 	vmsa.rbp = p->image.gpa;

@@ -12,16 +12,25 @@
 
 #define SOCLE_IMAGE_NO_PORT 0u
 
+/*
+ * Where Socle is beside firmware: neither RAM, which old firmware would take for its own, nor where a PC's
+ * devices are. OVMF's window for PCI ends below, at 0xfc000000 (OvmfPkg/Library/PlatformInitLib), and the
+ * IOAPIC is above. QEMU makes RAM where a file has pages and nothing else is.
+ */
+#define SOCLE_IMAGE_FIRMWARE_BASE 0xfd000000u
+
 struct socle_image_options {
 	struct file_bytes monitor; /* ELF64, linked at SOCLE_VA_IMAGE */
 	struct file_bytes archive;
 	struct file_bytes kernel;     /* of Linux; size 0: none */
 	struct file_bytes bare_guest; /* ELF64, instead of a kernel; size 0: none */
+	struct file_bytes firmware;   /* instead of both; size 0: none */
 	struct file_bytes initrd;
 	const char *cmdline;
+	/* With firmware these two are the host's to say, when the image starts. */
 	uint32_t cpu_count;
-	uint64_t memory;	     /* bytes of guest RAM from address 0 */
-	uint64_t base;		     /* of the region; 0: the last of the RAM */
+	uint64_t memory; /* bytes of guest RAM from address 0 */
+	uint64_t base;	 /* of the region; 0: the last of the RAM, or SOCLE_IMAGE_FIRMWARE_BASE */
 	uint16_t host_channel_port;  /* or SOCLE_IMAGE_NO_PORT */
 	uint32_t host_channel_pin;   /* of the IOAPIC, below SOCLE_IOAPIC_PINS */
 	uint16_t debug_console_port; /* or SOCLE_IMAGE_NO_PORT */

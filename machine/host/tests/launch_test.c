@@ -114,12 +114,40 @@ static void test_outside_ram(void **state)
 	assert_refused(&make, "REQUIRED_MEMORY at gPA 0x3ff1000 lies outside");
 	make.required_gpa = RAM_SIZE - 0x10000;
 	assert_taken(&make);
+	/* The one place where a file has memory of its own. */
+	make.required_gpa = 0xfdff0000;
+	assert_taken(&make);
+	make.required_gpa = 0xfdff1000;
+	assert_refused(&make, "lies outside");
+	make.required_gpa = 0xfcfff000;
+	assert_refused(&make, "lies outside");
 }
 
 struct loaded {
 	struct machine_memory memory;
 	struct psp psp;
 };
+
+static void test_kernel(void **state)
+{
+	struct launch_machine machine = MACHINE;
+	struct host_error error = { 0 };
+	struct make_igvm make;
+	struct igvm_file file;
+	uint8_t *data;
+
+	(void)state;
+	machine.kernel = true;
+	make_igvm_default(&make);
+	open_file(&make, &data, &file);
+	assert_false(launch_check(&file, &machine, &error));
+	assert_says(error.text, "--kernel is for firmware");
+	free(data);
+	make.pages[0].gpa = 0xfffff000;
+	open_file(&make, &data, &file);
+	assert_true(launch_check(&file, &machine, &error));
+	free(data);
+}
 
 static void load(const struct make_igvm *make, struct loaded *l)
 {
@@ -132,6 +160,7 @@ static void load(const struct make_igvm *make, struct loaded *l)
 	memset(l->psp.vmpck, 0x77, sizeof(l->psp.vmpck));
 	l->memory.guest_ram = calloc(1, RAM_SIZE);
 	l->memory.flash = calloc(1, MACHINE_FLASH_MAX);
+	l->memory.extra = calloc(1, MACHINE_EXTRA_MAX);
 	l->memory.mailbox = calloc(1, sizeof(struct mailbox));
 	assert_true(launch_check(&file, &MACHINE, &error));
 	if (!launch_load(&file, &MACHINE, &l->memory, &l->psp, &error))
@@ -143,6 +172,7 @@ static void unload(struct loaded *l)
 {
 	free(l->memory.guest_ram);
 	free(l->memory.flash);
+	free(l->memory.extra);
 	free(l->memory.mailbox);
 }
 
@@ -389,6 +419,30 @@ static void test_shared_page(void **state)
 /*
  * SHA-384 chain over PAGE_INFO (firmware ABI, SNP_LAUNCH_UPDATE), computed with Python's hashlib.
  */
+/* Up to its last page that is asked for, by whatever directive. */
+static void test_extra_memory(void **state)
+{
+	struct make_igvm make;
+	struct loaded l;
+
+	(void)state;
+	make_igvm_default(&make);
+	load(&make, &l);
+	assert_int_equal(l.memory.mailbox->extra_size, 0);
+	unload(&l);
+	make.required_gpa = 0xfd000000; /* 16 pages */
+	load(&make, &l);
+	assert_int_equal(l.memory.mailbox->extra_size, 0x10000);
+	unload(&l);
+	make.pages[0].gpa = 0xfd012000;
+	load(&make, &l);
+	assert_int_equal(l.memory.mailbox->extra_size, 0x13000);
+	assert_int_equal(l.memory.mailbox->flash_size, 0);
+	assert_int_equal(l.memory.extra[0x12000], 0xa5);
+	assert_int_equal(l.memory.extra[0x12fff], 0xa5);
+	unload(&l);
+}
+
 static void test_measurement(void **state)
 {
 	static const uint8_t expected[48] = {
@@ -449,7 +503,8 @@ int main(void)
 		cmocka_unit_test(test_ram_above_4g), cmocka_unit_test(test_vmsa),
 		cmocka_unit_test(test_hosts),	     cmocka_unit_test(test_policy),
 		cmocka_unit_test(test_load),	     cmocka_unit_test(test_shared_page),
-		cmocka_unit_test(test_measurement),  cmocka_unit_test(test_secure_tsc),
+		cmocka_unit_test(test_measurement),  cmocka_unit_test(test_extra_memory),
+		cmocka_unit_test(test_kernel),	     cmocka_unit_test(test_secure_tsc),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

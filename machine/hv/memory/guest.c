@@ -31,14 +31,17 @@ void guest_init(void)
 	struct mailbox *m = hv_mailbox();
 
 	if (m->guest_ram_size > MACHINE_GUEST_RAM_MAX || m->guest_ram_size % ABI_PAGE_SIZE ||
-	    m->flash_size > MACHINE_FLASH_MAX || m->flash_size % ABI_PAGE_SIZE)
-		hv_panic("guest RAM of %lx bytes, flash of %lx", m->guest_ram_size, m->flash_size);
+	    m->flash_size > MACHINE_FLASH_MAX || m->flash_size % ABI_PAGE_SIZE ||
+	    m->extra_size > MACHINE_EXTRA_MAX || m->extra_size % ABI_PAGE_SIZE)
+		hv_panic("guest RAM of %lx bytes, flash of %lx, extra memory of %lx",
+			 m->guest_ram_size, m->flash_size, m->extra_size);
 	guest_layout.low_end = machine_ram_low(m->guest_ram_size) >> ABI_PAGE_SHIFT;
 	guest_layout.high_end = machine_ram_end(m->guest_ram_size) >> ABI_PAGE_SHIFT;
 	guest_layout.flash = GUEST_PAGE_4G - (m->flash_size >> ABI_PAGE_SHIFT);
+	guest_layout.extra_pages = m->extra_size >> ABI_PAGE_SHIFT;
 	/* An entry for each page up to the last one, holes among them, which stay untouched. */
 	guest_ram.count = guest_layout.high_end;
-	if (m->flash_size && guest_ram.count < GUEST_PAGE_4G)
+	if ((m->flash_size || m->extra_size) && guest_ram.count < GUEST_PAGE_4G)
 		guest_ram.count = GUEST_PAGE_4G;
 	guest_ram.entries = page_take(page_count(guest_ram.count * sizeof(struct rmp_entry)));
 	m->rmp_offset = (uint64_t)guest_ram.entries - MACHINE_HV_BASE;

@@ -24,9 +24,12 @@ enum guest_side {
 	GUEST_PRIVATE, /* assigned: only what plays the CPU may touch it */
 };
 
-/* Where there is RAM, by page numbers: from 0 on, from the flash on to 4 GiB, and from 4 GiB on. */
+/*
+ * Where there is RAM, by page numbers: from 0 on, so many pages from GUEST_PAGE_EXTRA on, from the flash on to
+ * 4 GiB, and from 4 GiB on.
+ */
 struct guest_layout {
-	uint64_t low_end, flash, high_end;
+	uint64_t low_end, extra_pages, flash, high_end;
 };
 
 extern struct guest_layout guest_layout;
@@ -49,6 +52,7 @@ static inline struct rmp *guest_rmp_table(void)
 }
 
 #define GUEST_PAGE_4G (MACHINE_4G >> ABI_PAGE_SHIFT)
+#define GUEST_PAGE_EXTRA (MACHINE_EXTRA_BASE >> ABI_PAGE_SHIFT)
 
 /* True when the page of gpa is guest RAM, so neither device memory nor a hole. */
 static inline bool guest_is_ram(uint64_t gpa)
@@ -59,7 +63,8 @@ static inline bool guest_is_ram(uint64_t gpa)
 		return false;
 	if (page >= GUEST_PAGE_4G)
 		return page < guest_layout.high_end;
-	return page < guest_layout.low_end || page >= guest_layout.flash;
+	return page < guest_layout.low_end || page >= guest_layout.flash ||
+	       page - GUEST_PAGE_EXTRA < guest_layout.extra_pages;
 }
 
 /* Where a page of guest RAM is: for nested page tables, and for this CPU. */
@@ -67,8 +72,10 @@ static inline uint64_t guest_frame(uint64_t page)
 {
 	uint64_t at = page << ABI_PAGE_SHIFT;
 
-	if (page < guest_layout.flash || page >= GUEST_PAGE_4G)
+	if (page < GUEST_PAGE_EXTRA || page >= GUEST_PAGE_4G)
 		return at;
+	if (page < guest_layout.flash)
+		return MACHINE_HV_BASE + MACHINE_EXTRA_OFFSET + (at - MACHINE_EXTRA_BASE);
 	return MACHINE_HV_BASE + MACHINE_FLASH_OFFSET + (at - (MACHINE_4G - MACHINE_FLASH_MAX));
 }
 

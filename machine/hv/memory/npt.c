@@ -155,6 +155,7 @@ void npt_init(void)
 {
 	npt_view_init();
 	npt_show(0, guest_layout.low_end);
+	npt_show(GUEST_PAGE_EXTRA, guest_layout.extra_pages);
 	npt_show(guest_layout.flash, GUEST_PAGE_4G - guest_layout.flash);
 	if (guest_layout.high_end > GUEST_PAGE_4G)
 		npt_show(GUEST_PAGE_4G, guest_layout.high_end - GUEST_PAGE_4G);

@@ -16,6 +16,7 @@
 #include "monitor/arch/arch.h"
 #include "monitor/base/die.h"
 #include "monitor/base/direct.h"
+#include "monitor/boot/host_memory.h"
 #include "monitor/boot/processor.h"
 #include "monitor/boot/start.h"
 #include "monitor/cpu/cpuid.h"
@@ -38,6 +39,8 @@
 #define ARCHIVE (REGION + 0x300000)
 #define FREE (REGION + 0xfff000)
 #define C_BIT 51u
+#define HOST (REGION + 0x400000)
+#define HOST_CPUS 7u /* where the host says how many */
 
 void boot_main(uint64_t params_gpa, uint64_t image_gpa, uint32_t c_bit);
 
@@ -88,9 +91,12 @@ static bool part(const char *name)
 void *direct_ptr(gpa_t at)
 {
 	static struct snp_cpuid_page cpuid_page;
+	static uint8_t host_pages[SOCLE_HOST_SIZE];
 
 	if (at.raw == params.cpuid_page)
 		return &cpuid_page;
+	if (at.raw == HOST)
+		return host_pages;
 	assert_int_equal(at.raw, PARAMS);
 	return &params;
 }
@@ -207,6 +213,36 @@ bool arch_host_init_cpu(struct cpu *which)
 	return which->ghcb && !no_doorbell;
 }
 
+/* The block itself, or, where the host completes it, a copy. */
+static bool is_block(const struct socle_params *block)
+{
+	return params.host.size ? block != &params && block->cpu_count == HOST_CPUS
+				: block == &params;
+}
+
+uint64_t map_c_bit(void)
+{
+	return 1ull << C_BIT;
+}
+
+const char *host_memory_read(struct socle_params *to, const void *pages, uint64_t limit)
+{
+	assert_ptr_not_equal(to, &params);
+	assert_ptr_equal(pages, direct_ptr(gpa(params.host.gpa)));
+	assert_int_equal(limit, 1ull << 46); /* the C-bit is above it here */
+	to->cpu_count = HOST_CPUS;
+	to->ram_count = 2;
+	to->ram[0] = (struct socle_range){ 0, 0x5000 };
+	to->ram[1] = (struct socle_range){ 0x100000, 0x7000 };
+	return part("host") ? NULL : "the host's words";
+}
+
+bool map_direct_add(struct socle_range range)
+{
+	assert_int_equal(range.size, range.gpa ? 0x7000 : 0x5000);
+	return part("ram");
+}
+
 void arch_ports_init(const struct socle_params *block)
 {
 	assert_ptr_equal(block, &params);
@@ -238,7 +274,7 @@ void log_printf(enum log_level level, const char *fmt, ...)
 
 void secrets_init(const struct socle_params *block)
 {
-	assert_ptr_equal(block, &params);
+	assert_true(is_block(block));
 	part("secrets");
 }
 
@@ -272,7 +308,7 @@ bool arch_guest_interrupts_init(void)
 
 void boot_start_others(unsigned int count, struct page_owner *owner)
 {
-	assert_int_equal(count, params.cpu_count);
+	assert_int_equal(count, params.host.size ? HOST_CPUS : params.cpu_count);
 	assert_ptr_equal(owner, monitor_pages);
 	part("others");
 }
@@ -285,7 +321,7 @@ void svsm_vtpm_init(void)
 
 void services_start(const struct socle_params *block)
 {
-	assert_ptr_equal(block, &params);
+	assert_true(is_block(block));
 	part("services");
 }
 
@@ -302,7 +338,7 @@ void page_alloc_stats(size_t *free_pages, size_t *all_pages)
 
 void boot_launch_guest(const struct socle_params *block, struct page_owner *owner)
 {
-	assert_ptr_equal(block, &params);
+	assert_true(is_block(block));
 	assert_ptr_equal(owner, monitor_pages);
 	part("guest");
 }
@@ -472,6 +508,32 @@ static void a_vm_that_is_none_of_ours_ends_the_start(void **state)
 	assert_int_equal(boot(), 0);
 }
 
+/* A block of version 3: RAM and vCPUs from the host, and firmware in the place of a kernel. */
+static void leave_it_to_the_host(void)
+{
+	params.host = (struct socle_range){ HOST, 0x3000 };
+	params.cpu_count = 0;
+	params.guest.rip = 0;
+	params.firmware = (struct socle_range){ 0xffc00000, 0x400000 };
+	params.guest_vmsa = REGION + 0x500000;
+}
+
+static void the_host_completes_the_block(void **state)
+{
+	(void)state;
+	leave_it_to_the_host();
+	assert_int_equal(boot(), 0);
+	assert_non_null(strstr(order, "ghcb ports host ram ram processor "));
+	assert_non_null(strstr(order, "twin guest run"));
+	assert_non_null(strstr(lines, "VMPL0, 7 vCPUs"));
+	assert_int_equal(params.cpu_count, 0);
+	failing = "host";
+	assert_int_equal(boot(), 5);
+	assert_string_equal(last_words, "the host's words");
+	failing = "ram";
+	assert_int_equal(boot(), 6);
+}
+
 static void refused(void)
 {
 	assert_int_equal(boot(), 2);
@@ -485,7 +547,7 @@ static void a_block_of_another_kind_is_refused(void **state)
 	(void)state;
 	params.magic++;
 	refused();
-	params.version = 1;
+	params.version = 2;
 	refused();
 	params.size--;
 	refused();
@@ -517,6 +579,22 @@ static void counts_have_bounds(void **state)
 	params.ram_count = 8;
 	params.loaded_count = 64;
 	params.cpu_count = MONITOR_CPUS_MAX;
+	assert_int_equal(boot(), 0);
+}
+
+static void what_is_the_hosts_lies_in_the_region(void **state)
+{
+	(void)state;
+	leave_it_to_the_host();
+	params.host.size = 0x2000;
+	refused();
+	leave_it_to_the_host();
+	params.host.gpa = REGION + REGION_SIZE - 0x2000;
+	refused();
+	leave_it_to_the_host();
+	params.guest_vmsa = REGION + REGION_SIZE;
+	refused();
+	params.guest_vmsa = 8; /* without firmware nobody looks */
 	assert_int_equal(boot(), 0);
 }
 
@@ -567,6 +645,8 @@ int main(void)
 						end),
 		cmocka_unit_test_setup_teardown(a_block_of_another_kind_is_refused, start, end),
 		cmocka_unit_test_setup_teardown(counts_have_bounds, start, end),
+		cmocka_unit_test_setup_teardown(the_host_completes_the_block, start, end),
+		cmocka_unit_test_setup_teardown(what_is_the_hosts_lies_in_the_region, start, end),
 		cmocka_unit_test_setup_teardown(places_are_in_the_region, start, end),
 	};
 

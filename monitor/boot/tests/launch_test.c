@@ -21,6 +21,7 @@
 #include "monitor/base/direct.h"
 #include "monitor/boot/preempt.h"
 #include "monitor/boot/start.h"
+#include "monitor/cpu/cpuid.h"
 #include "monitor/mem/guest_pages.h"
 #include "monitor/mem/map.h"
 #include "monitor/vcpu/registry.h"
@@ -78,6 +79,14 @@ static unsigned int validations[2], adjustments, trials;
 void *direct_ptr(gpa_t at)
 {
 	return model_memory(at);
+}
+
+/* Of the processor, in the page that the AMD-SP checked. */
+struct cpuid_result cpuid_query(uint32_t leaf, uint32_t subleaf)
+{
+	assert_int_equal(leaf, 1);
+	assert_int_equal(subleaf, 0);
+	return (struct cpuid_result){ .eax = 0x800f12 };
 }
 
 uint64_t map_c_bit(void)
@@ -322,6 +331,42 @@ static void the_first_vcpu_is_as_the_block_says(void **state)
 		assert_false(model_allows(started, vmpl, 1));
 }
 
+/*
+ * Firmware: only what is loaded is the guest's already, all other RAM it validates itself. The VMSA is the
+ * measured one, a page of the region, but for what is not known before.
+ */
+static void firmware_validates_its_ram_itself(void **state)
+{
+	struct snp_vmsa *measured = (struct snp_vmsa *)model_memory(gpa(REGION + 0x90000));
+	const struct snp_vmsa *vmsa;
+
+	(void)state;
+	memset(measured, 0, sizeof(*measured));
+	measured->rip = 0xfff0;
+	measured->cs = (struct snp_segment){ 0xf000, 0x9b, 0xffff, 0xffff0000 };
+	measured->rdx = 0x55;
+	params.guest.rip = 0;
+	params.guest.page_tables.size = 0;
+	params.firmware = (struct socle_range){ LOADED_2, LOADED_2_SIZE };
+	params.guest_vmsa = REGION + 0x90000;
+	params.guest_caa = LOADED + 0x1000;
+	launch();
+	assert_int_equal(validations[0] + validations[1], 0);
+	assert_int_equal(guest_pages_state(gpa(LOADED_2)), GUEST_PAGE_VALID);
+	assert_true(model_allows(gpa(LOADED_2), 2, ALL_RIGHTS));
+	assert_int_equal(guest_pages_state(gpa(0)), GUEST_PAGE_INVALID);
+	assert_false(model_allows(gpa(0), 2, 1));
+	vmsa = (const struct snp_vmsa *)model_memory(started);
+	assert_int_equal(vmsa->rip, 0xfff0);
+	assert_int_equal(vmsa->cs.base, 0xffff0000);
+	assert_int_equal(vmsa->rdx, 0x800f12);
+	assert_int_equal(vmsa->vmpl, 2);
+	assert_int_equal(vmsa->exit_code, UINT64_MAX);
+	assert_int_equal(vmsa->sev_features, MODEL_SEV_FEATURES);
+	assert_int_equal(vmsa->efer, 0x1000);
+	assert_int_equal(vmsa->cr3, 0);
+}
+
 /* abi/params.h: a flag of the image, and nothing but that. */
 static void the_host_is_tried_when_the_block_says_so(void **state)
 {
@@ -469,6 +514,7 @@ int main(void)
 		cmocka_unit_test_setup(the_calling_area_starts_empty, start),
 		cmocka_unit_test_setup(present_entries_get_the_c_bit, start),
 		cmocka_unit_test_setup(the_first_vcpu_is_as_the_block_says, start),
+		cmocka_unit_test_setup(firmware_validates_its_ram_itself, start),
 		cmocka_unit_test_setup(the_host_is_tried_when_the_block_says_so, start),
 		cmocka_unit_test_setup(the_registry_knows_the_first_vcpu, start),
 		cmocka_unit_test_setup(memory_for_states_and_vmsa_is_needed, start),

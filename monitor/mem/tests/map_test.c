@@ -101,6 +101,57 @@ static void a_shared_page_has_no_c_bit(void **state)
 	assert_false(map_direct_shared(gpa(0x40000000), true));
 }
 
+/* The leaf that the direct map has for an address, of whatever level. */
+static uint64_t leaf(uint64_t at)
+{
+	uint64_t entry = ROOT;
+
+	for (int shift = 39; shift >= 12; shift -= 9) {
+		uint64_t index = (0xffff800000000000 + at) >> shift & 511;
+
+		entry = *fake_entry(entry & 0x00007ffffffff000ull, (unsigned int)index);
+		if (!(entry & P) || (entry & PS))
+			break;
+	}
+	return entry;
+}
+
+/* Its rights and sizes are those that the image's own tables have; what is there stays. */
+static void added_ram_is_in_large_pages(void **state)
+{
+	(void)state;
+	init();
+	assert_true(map_direct_add((struct socle_range){ 0x401ff000, 0x403000 }));
+	assert_int_equal(leaf(0x401fe000), 0);
+	assert_int_equal(leaf(0x401ff000), 0x401ff000 | C_BIT | P | W | NX);
+	assert_int_equal(leaf(0x40200000), 0x40200000 | C_BIT | P | W | PS | NX);
+	assert_int_equal(leaf(0x40400000), 0x40400000 | C_BIT | P | W | PS | NX);
+	assert_int_equal(leaf(0x40600000), 0x40600000 | C_BIT | P | W | NX);
+	assert_int_equal(leaf(0x40602000), 0);
+	/* Around a piece in small pages, and pages that are read-only. */
+	assert_true(map_direct_add((struct socle_range){ 0x40000000, 0x200000 }));
+	assert_int_equal(leaf(0x40000000), 0x40000000 | C_BIT | P | W | NX);
+	assert_int_equal(leaf(0x401ff000), 0x401ff000 | C_BIT | P | W | NX);
+	assert_true(map_direct_add((struct socle_range){ TEXT, 0x1000 }));
+	assert_int_equal(leaf(TEXT), TEXT | C_BIT | P | NX);
+	assert_true(map_direct_add((struct socle_range){ 0x60000000, 0 }));
+	assert_false(map_direct_add((struct socle_range){ 0x60000800, 0x1000 }));
+	assert_false(map_direct_add((struct socle_range){ 0x60000000, 0x1800 }));
+	assert_int_equal(leaf(0x60000000), 0);
+}
+
+static void ram_without_memory_for_tables_is_refused(void **state)
+{
+	uint32_t limit = tables_owner.limit;
+
+	(void)state;
+	init();
+	tables_owner.limit = tables_owner.used;
+	assert_false(map_direct_add((struct socle_range){ 0x180000000, 0x200000 }));
+	assert_false(map_direct_add((struct socle_range){ 0x180000000, 0x1000 }));
+	tables_owner.limit = limit;
+}
+
 static void kernel_pages_only_lose_rights(void **state)
 {
 	va_t data = { SOCLE_VA_IMAGE + 0x1000 }, text = { SOCLE_VA_IMAGE };
@@ -368,6 +419,8 @@ int main(void)
 		cmocka_unit_test_setup(text_and_archive_are_sealed_and_nothing_else, start),
 		cmocka_unit_test_setup(a_split_page_maps_as_before, start),
 		cmocka_unit_test_setup(a_shared_page_has_no_c_bit, start),
+		cmocka_unit_test_setup(added_ram_is_in_large_pages, start),
+		cmocka_unit_test_setup(ram_without_memory_for_tables_is_refused, start),
 		cmocka_unit_test_setup(kernel_pages_only_lose_rights, start),
 		cmocka_unit_test_setup(kernel_pages_are_mapped_once, start),
 		cmocka_unit_test_setup(a_space_keeps_its_rules, start),

@@ -612,6 +612,179 @@ static void test_bare_guest(void **state)
 	assert_socle_refused(&o, "are not free RAM");
 }
 
+/*
+ * Firmware of 64 KiB as edk2 lays it out: the table of GUIDs 32 bytes before its end, with SEV metadata
+ * (sections: two of memory, secrets, CPUID, a calling area) and where other processors start.
+ */
+#define FIRMWARE_SIZE 0x10000u
+#define FIRMWARE_AT (0x100000000ull - FIRMWARE_SIZE)
+
+static void store(uint8_t *at, unsigned int bytes, uint32_t value)
+{
+	memcpy(at, &value, bytes);
+}
+
+static void make_firmware(uint8_t *firmware, uint32_t sections)
+{
+	static const uint8_t table[] = { 0xde, 0x82, 0xb5, 0x96, 0xb2, 0x1f, 0xf7, 0x45,
+					 0xba, 0xea, 0xa3, 0x66, 0xc5, 0x5a, 0x08, 0x2d };
+	static const uint8_t metadata[] = { 0x66, 0x65, 0x88, 0xdc, 0x4a, 0x98, 0x98, 0x47,
+					    0xa7, 0x5e, 0x55, 0x85, 0xa7, 0xbf, 0x67, 0xcc };
+	static const uint8_t ap_start[] = { 0xde, 0x71, 0xf7, 0x00, 0x7e, 0x1a, 0xcb, 0x4f,
+					    0x89, 0x0e, 0x68, 0xc7, 0x7e, 0x2f, 0xb4, 0x4e };
+	const uint32_t words[] = {
+		0x56455341, 16 + sections * 12, 1,	sections, 0x800000, 0x9000,
+		1,	    0x80a000,		0x3000, 1,	  0x80d000, 0x1000,
+		2,	    0x80e000,		0x1000, 3,	  0x80f000, 0x1000,
+		4
+	};
+	uint8_t *end = firmware + FIRMWARE_SIZE - 32;
+
+	memset(firmware, 0xf4, FIRMWARE_SIZE);
+	memcpy(end - 16, table, 16);
+	store(end - 18, 2, 18 + 22 + 22);
+	memcpy(end - 34, metadata, 16);
+	store(end - 36, 2, 22);
+	store(end - 40, 4, 0x1000); /* so far before the file's end */
+	memcpy(end - 56, ap_start, 16);
+	store(end - 58, 2, 22);
+	store(end - 62, 4, 0x80b004);
+	memcpy(firmware + FIRMWARE_SIZE - 0x1000, words, sizeof(words));
+}
+
+static const struct igvm_directive *find_page(const struct file_bytes *bytes, uint64_t gpa)
+{
+	static struct igvm_directive d;
+	struct igvm_cursor cursor = { 0 };
+	struct igvm_error error;
+	static struct igvm_file file;
+
+	assert_true(igvm_open(&file, bytes->data, bytes->size, &error));
+	while (igvm_next(&file, &cursor, &d)) {
+		if (d.type == IGVM_TYPE_PAGE_DATA && d.page.gpa == gpa)
+			return &d;
+	}
+	return NULL;
+}
+
+/* The parameters that a loader fills, each in an area of its own, which is put to its page. */
+static void assert_host_pages(const struct file_bytes *bytes, const struct socle_params *p)
+{
+	static const uint32_t types[] = { 0x307, 0x30c, 0x309 }; /* VP_COUNT, MEMORY_MAP, MADT */
+	struct igvm_cursor cursor = { 0 };
+	struct igvm_directive d;
+	struct igvm_error error;
+	struct igvm_file file;
+	uint32_t parameters = 0, inserts = 0;
+
+	assert_true(igvm_open(&file, bytes->data, bytes->size, &error));
+	while (igvm_next(&file, &cursor, &d)) {
+		if (igvm_is_parameter(d.type)) {
+			assert_int_equal(d.type, types[d.parameter.area_index]);
+			assert_int_equal(d.parameter.byte_offset, 0);
+			parameters++;
+		} else if (d.type == IGVM_TYPE_PARAMETER_INSERT) {
+			assert_int_equal(d.insert.gpa, p->host.gpa + d.insert.area_index * 4096);
+			assert_int_equal(d.size, 4096);
+			inserts++;
+		}
+	}
+	assert_int_equal(parameters, 3);
+	assert_int_equal(inserts, 3);
+	assert_int_equal(p->host.size, 3 * 4096);
+}
+
+static void test_firmware_guest(void **state)
+{
+	static uint8_t elf[MONITOR_SIZE], firmware[FIRMWARE_SIZE];
+	uint8_t archive[4096] = { 0x33 };
+	struct socle_image_options o = { .monitor = { elf, sizeof(elf) },
+					 .archive = { archive, sizeof(archive) },
+					 .firmware = { firmware, sizeof(firmware) },
+					 .cmdline = "",
+					 .cpu_count = 2,
+					 .memory = MEMORY };
+	struct igvm_writer_options options = { .policy = 0x30000 };
+	struct igvm_writer writer = { 0 };
+	const struct igvm_directive *d;
+	struct socle_params p;
+	struct file_bytes bytes;
+	struct host_error error;
+	struct snp_vmsa vmsa;
+
+	(void)state;
+	make_monitor(elf);
+	make_firmware(firmware, 5);
+	assert_true(socle_image_build(&o, &writer, &p, &error));
+	assert_true(igvm_writer_finish(&writer, &options, &bytes, &error));
+
+	/* What the host says when it starts is not in the block. */
+	assert_int_equal(p.cpu_count, 0);
+	assert_int_equal(p.ram_count, 1);
+	assert_int_equal(p.ram[0].gpa, 0xfd000000);
+	assert_int_equal(p.ram[0].size, 16u << 20);
+	assert_int_equal(p.region.gpa, 0xfd000000);
+	assert_host_pages(&bytes, &p);
+
+	assert_int_equal(p.firmware.gpa, FIRMWARE_AT);
+	assert_int_equal(p.firmware.size, FIRMWARE_SIZE);
+	assert_int_equal(p.guest_secrets_page, 0x80d000);
+	assert_int_equal(p.guest_cpuid_page, 0x80e000);
+	assert_int_equal(p.guest_caa, 0x80f000);
+	assert_int_equal(p.loaded_count, 3);
+	assert_int_equal(p.loaded[0].gpa, 0x800000);
+	assert_int_equal(p.loaded[0].size, 0x9000);
+	assert_int_equal(p.loaded[1].size, 0x6000);
+	assert_int_equal(p.loaded[2].gpa, FIRMWARE_AT);
+	for (uint64_t at = 0; at < FIRMWARE_SIZE; at += 4096) {
+		d = find_page(&bytes, FIRMWARE_AT + at);
+		assert_non_null(d);
+		assert_memory_equal(d->data, firmware + at, 4096);
+	}
+	assert_null(find_page(&bytes, 0x80f000)->data);
+	assert_int_equal(find_page(&bytes, 0x80d000)->page_type, PSP_PAGE_TYPE_NORMAL);
+	assert_null(find_page(&bytes, 0x809000)); /* which OVMF shares with the host */
+
+	/* VMPL2's first VMSA: a processor's reset state, at 4 GiB - 16 (APM volume 2, 14.1.3). */
+	d = find_page(&bytes, p.guest_vmsa);
+	assert_non_null(d->data);
+	memcpy(&vmsa, d->data, sizeof(vmsa));
+	assert_int_equal(vmsa.vmpl, 2);
+	assert_int_equal(vmsa.cs.base + vmsa.rip, 0xfffffff0);
+	assert_int_equal(vmsa.cs.selector, 0xf000);
+	assert_int_equal(vmsa.cr0 & 0x80000001, 0);
+	file_free(&bytes);
+	igvm_writer_free(&writer);
+}
+
+static void test_firmware_guest_refusals(void **state)
+{
+	static uint8_t elf[MONITOR_SIZE], firmware[FIRMWARE_SIZE];
+	uint8_t archive[4096] = { 0x33 };
+	const struct socle_image_options good = { .monitor = { elf, sizeof(elf) },
+						  .archive = { archive, sizeof(archive) },
+						  .firmware = { firmware, sizeof(firmware) },
+						  .cmdline = "" };
+	struct socle_image_options o = good;
+
+	(void)state;
+	make_monitor(elf);
+	make_firmware(firmware, 4);
+	assert_socle_refused(&o, "it knows no SVSM");
+	make_firmware(firmware, 5);
+	o.firmware.size--;
+	assert_socle_refused(&o, "multiple of 64 KiB");
+	o = good;
+	o.base = 0xfd000123;
+	assert_socle_refused(&o, "multiple of 4 KiB");
+	o.base = 0xff001000;
+	assert_socle_refused(&o, "no 16 MiB of memory");
+	o.base = 0xff000000;
+	assert_socle_refused(&o, "is where Socle is");
+	o.base = 0x80a000;
+	assert_socle_refused(&o, "a section where Socle is");
+}
+
 /* A kernel as boot.rst describes it: one sector of setup code, four pages of payload. */
 #define KERNEL_SETUP 1024u
 #define KERNEL_SIZE (KERNEL_SETUP + 16384u)
@@ -755,6 +928,8 @@ int main(void)
 		cmocka_unit_test(test_socle_image),
 		cmocka_unit_test(test_socle_image_refusals),
 		cmocka_unit_test(test_bare_guest),
+		cmocka_unit_test(test_firmware_guest),
+		cmocka_unit_test(test_firmware_guest_refusals),
 		cmocka_unit_test(test_linux_boot),
 		cmocka_unit_test(test_linux_boot_moves),
 		cmocka_unit_test(test_shuffle),
