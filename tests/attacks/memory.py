@@ -62,7 +62,7 @@ def symbols(elf):
 
 
 class Memory:
-    def __init__(self, folder, image, monitor, cpus):
+    def __init__(self, folder, image, monitor, cpus, features=1):
         self.ram = (folder / "ram.bin").read_bytes()
         self.rmp = (folder / "rmp.bin").read_bytes()
         self.launched = list(igvm_digest.pages(image.read_bytes()))
@@ -70,6 +70,7 @@ class Memory:
         self.constants = list(constants(monitor.read_bytes()))
         self.symbols = symbols(monitor)
         self.cpus = cpus
+        self.features = features
 
     def entry(self, gpa):
         """Flags, and what VMPL 1, 2 and 3 may do."""
@@ -152,7 +153,7 @@ class Memory:
         held = self.params.vmsa == HELD_VMSA
         if not held and self.params.vmsa not in pages:
             yield "the VMSA of the launch is none any more"
-        if sorted(kinds) != sorted([(0, 9)] * (self.cpus - held) + [(2, 1)]):
+        if sorted(kinds) != sorted([(0, 9)] * (self.cpus - held) + [(2, self.features)]):
             yield f"VMPL and SEV_FEATURES of the VMSAs in Socle's region are {kinds}"
 
     def wrong_guest(self, kept):

@@ -65,6 +65,7 @@ class Run:
     held: int = 0  # races that there must have been at least
     errors: tuple = ()  # regular expressions: what Socle may log as an error
     image: tuple = ()  # options of `socle igvm build`
+    features: int = 1  # SEV_FEATURES of the guest's first VMSA at the end
 
     @property
     def title(self):
@@ -104,6 +105,7 @@ def rewritten(step, held):
 
 
 GUEST_APIC = ("--guest-apic",)
+ALTERNATE = 0x11  # the APIC is not handed over to the host
 RUNS = [
     Run("apic", 1, 20, STRICT, image=GUEST_APIC),
     Run("apic", 2, 26, STRICT, image=GUEST_APIC),
@@ -113,6 +115,8 @@ RUNS = [
     Run("apic-input", 2, 31, STRICT, image=GUEST_APIC),
     Run("apic-input", 4, 31, STRICT, image=GUEST_APIC),
     Run("apic-input", 2, 31, (*STRICT, "--fault", "cut-delivery=/3"), image=GUEST_APIC),
+    Run("apic-storm", 2, 6, STRICT, image=GUEST_APIC, features=ALTERNATE),
+    Run("apic-storm", 4, 6, (*STRICT, "--fault", "cut-delivery=/3"), image=GUEST_APIC, features=ALTERNATE),
     Run("calls", 1, 18),
     Run("calls", 2, 18),
     Run("calls", 4, 18),
@@ -166,6 +170,7 @@ RUNS = [
     Run("pvalidate", 2, 16, AT_ONCE_INTERRUPT),
 ]
 SLOW_RUNS = [
+    Run("apic-storm-long", 4, 6, STRICT, image=GUEST_APIC, features=ALTERNATE),
     Run("cycles", 2, 4),
     *(race(step, held) for step, held in ((3, 80), (5, 30), (6, 30), (10, 10), (15, 1))),
     rewritten(1, 3),
@@ -234,7 +239,7 @@ class Guest:
         if races_held(lines) < self.run.held:
             problems.append(f"{races_held(lines)} races were held, {self.run.held} wanted")
         if not ending and self.run.rules and not self.run.ends_at:
-            memory = Memory(self.folder, self.image, self.monitor, self.run.cpus)
+            memory = Memory(self.folder, self.image, self.monitor, self.run.cpus, self.run.features)
             problems += memory.wrong(kept_pages(lines))
         return passed, problems
 
