@@ -23,23 +23,11 @@ LINE = re.compile(r"^cost (\d+) (.*)$")
 GROWTH = 1.1
 TIMEOUT_S = 240
 
-# One thread for all processors, which -icount needs.
-QEMU = """#!/bin/sh
-for word; do
-	shift
-	[ "$word" = tcg,thread=multi ] && word=tcg,thread=single
-	set -- "$@" "$word"
-done
-exec qemu-system-x86_64 -icount shift=0,sleep=off "$@"
-"""
-
 
 def measure(programs, folder):
     """Instructions by kind of exit."""
-    socle, image, logs, qemu = (programs / "tools" / "socle", folder / "image.igvm", folder / "logs",
-                                folder / "qemu")
-    qemu.write_text(QEMU)
-    qemu.chmod(0o755)
+    socle, image, logs = programs / "tools" / "socle", folder / "image.igvm", folder / "logs"
+    qemu = machine.icount_qemu(folder / "qemu")
     logs.mkdir()
     machine.must_build(socle, image, "--memory", "64M", "--bare",
                        programs / "tests" / "machine" / "rules" / "exit-cost", "--vmsa", "0x700000",

@@ -104,6 +104,12 @@ struct mailbox_storm {
 	uint64_t timer; /* of all these: with the vector of the plane's own timer; else with none */
 };
 
+/* Events of VMPL0 in steps (hv/event/sweep.h): how often it was gone through, and what was running. */
+struct mailbox_sweep {
+	uint64_t whole;
+	uint64_t at[4]; /* by VMPL */
+};
+
 /* The host that the machine models: core/image/host_model.h, with what `socle run` overrides. */
 struct mailbox_host {
 	uint64_t hv_features;	/* GHCB_HV_FEATURE_* that it announces */
@@ -183,7 +189,9 @@ struct mailbox {
 	uint32_t storm_us; /* mean interval of the storm in microseconds; 0: none */
 	uint64_t stop_arg[4];
 	struct mailbox_storm storm;
+	struct mailbox_sweep sweep;
 	struct mailbox_host host;
+	uint32_t sweeps;       /* the host goes through them */
 	uint32_t xsave;	       /* XSAVE and what follows from it is in CPUID */
 	uint32_t test_devices; /* the ports of tests are there (device/test_ports.h) */
 	uint64_t disk_sectors; /* of the disk of VMPL0, 512 bytes each; 0: there is none */

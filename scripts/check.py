@@ -160,6 +160,7 @@ def programs_of(build, slow):
                                                 f"{build}/tools/socle",
                                                 f"{build}/monitor/monitor.elf",
                                                 f"{build}/tests/services/hostile"]),
+            ("an event at each instruction", ["tests/attacks/sweep_test.py", "--programs", build]),
             ("attacks, more of them", ["tests/attacks/run.py", "--programs", build, "--slow"]),
             ("bad input, more of it", ["tests/bad_input_test.py", f"{build}/tools/socle-checked",
                                        f"{build}/tests/machine/guest/guest-separation",

@@ -301,6 +301,10 @@ static const struct option_row option_rows[] = {
 	OPTION(struct arguments, run.storm_us, "event-storm", NUMBER, "US",
 	       "be a hostile host: raise #HV at VMPL0 about every US microseconds",
 	       .least = STORM_MIN_US, .most = STORM_MAX_US),
+	OPTION(struct arguments, run.event_sweep, "event-sweep", FLAG, NULL,
+	       "raise an event of VMPL0 each time that it was called, a little later each time, "
+	       "until "
+	       "it has come everywhere between two calls; and again"),
 	OPTION(struct arguments, run.hold, "hold", NUMBER, "N",
 	       "let the guest hold a vCPU before the N-th RMP instruction or VMGEXIT of its VMPL0, "
 	       "by port 0xea (docs/machine-limits.md)",

@@ -76,6 +76,7 @@ struct run_options {
 	uint64_t memory;     /* bytes, a multiple of 1 MiB */
 	uint64_t timeout_ns; /* 0: none */
 	uint32_t storm_us;   /* mean interval of a storm of #HV; 0: none */
+	bool event_sweep;    /* events of VMPL0 in steps (hv/event/sweep.h) */
 	uint32_t hold;	     /* before which step of VMPL0 a vCPU is held; 0: none */
 	struct mailbox_fault_plan faults[MAILBOX_FAULT_COUNT];
 	enum run_on_reboot on_reboot;

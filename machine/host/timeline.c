@@ -90,13 +90,21 @@ static json_t *storm(const struct mailbox *mailbox)
 			 (json_int_t)s->nested, "timer", (json_int_t)s->timer);
 }
 
+static json_t *sweep(const struct mailbox *mailbox)
+{
+	if (mailbox->sweeps == 0)
+		return NULL;
+	return json_pack("{s:I, s:o}", "whole", (json_int_t)mailbox->sweep.whole, "by_vmpl",
+			 four(mailbox->sweep.at));
+}
+
 static char *to_text(const struct timeline *timeline, const struct mailbox *mailbox)
 {
-	json_t *root = json_pack("{s:i, s:I, s:O, s:i, s:o, s:o, s:o*, s:O?}", "format", 1,
+	json_t *root = json_pack("{s:i, s:I, s:O, s:i, s:o, s:o, s:o*, s:o*, s:O?}", "format", 1,
 				 "start_monotonic_ns", (json_int_t)timeline->start_ns, "events",
 				 timeline->events, "restarts", (int)timeline->restarts, "exits",
 				 exits(mailbox), "switches", four(mailbox->switches), "storm",
-				 storm(mailbox), "stop", timeline->stop);
+				 storm(mailbox), "sweep", sweep(mailbox), "stop", timeline->stop);
 	char *text = root ? json_dumps(root, JSON_INDENT(2)) : NULL;
 
 	json_decref(root);

@@ -19,6 +19,7 @@
  *	"switches"		[4], VMPL switches into each level
  *	"storm"			{"interval_us", "user", "kernel", "nested", "timer"}: mailbox.h; only when
  *				there was one
+ *	"sweep"			{"whole", "by_vmpl": [4]}: mailbox.h; only when there was one
  *	"stop"			{"reason", "status", "message", and what the reason adds}
  */
 struct timeline {

@@ -10,6 +10,24 @@ READY = "services ready"  # of Socle's log: it has started
 SECONDS = 60
 
 
+# One thread for all processors, which -icount needs.
+ICOUNT_QEMU = """#!/bin/sh
+for word; do
+	shift
+	[ "$word" = tcg,thread=multi ] && word=tcg,thread=single
+	set -- "$@" "$word"
+done
+exec qemu-system-x86_64 -icount shift=0,sleep=off "$@"
+"""
+
+
+def icount_qemu(path):
+    """A QEMU for `socle run --qemu` at that path, whose clock counts instructions."""
+    path.write_text(ICOUNT_QEMU)
+    path.chmod(0o755)
+    return path
+
+
 def command(*words):
     """Exit status and output of a program."""
     run = subprocess.run([str(word) for word in words], stdin=subprocess.DEVNULL,

@@ -5,6 +5,7 @@
 #include "machine/hv/base/x86.h"
 #include "machine/hv/event/local_apic.h"
 #include "machine/hv/event/storm.h"
+#include "machine/hv/event/sweep.h"
 #include "machine/hv/plane/overlap.h"
 
 #define RETRY_MICROSECONDS 20u
@@ -91,6 +92,7 @@ void timer_rearm(struct vcpu *v)
 {
 	uint64_t now = clock_now(), first = earlier(storm_deadline(v), overlap_deadline(v));
 
+	first = earlier(first, sweep_deadline(v, now));
 	for (unsigned int vmpl = 0; vmpl < SNP_VMPL_COUNT; vmpl++) {
 		struct plane_apic *a = v->planes[vmpl].apic;
 

@@ -12,6 +12,7 @@
 #include "machine/hv/event/host_interrupt.h"
 #include "machine/hv/event/inject.h"
 #include "machine/hv/event/storm.h"
+#include "machine/hv/event/sweep.h"
 #include "machine/hv/memory/npt.h"
 #include "machine/hv/memory/stale.h"
 #include "machine/hv/memory/tlb.h"
@@ -150,6 +151,7 @@ static void enter(struct vcpu *v)
 	v->cpu->in_guest = false;
 	hv_lock();
 	p->vmcb->tlb_control = 0;
+	sweep_look(v);
 }
 
 _Noreturn void run_loop(struct vcpu *v)

@@ -3,12 +3,15 @@
 
 #include "machine/hv/base/fault_plan.h"
 #include "machine/hv/base/log.h"
+#include "machine/hv/event/sweep.h"
 
 /* The answer is written before the caller's state is put away: it sees it when it resumes. */
 static bool run_vmpl(struct vcpu *v, uint64_t vmpl)
 {
 	struct vmsa_refusal refusal;
 
+	if (v->current != 0 && vmpl == 0)
+		sweep_begin(v);
 	if (v->current == 0 && fault_strikes(MAILBOX_FAULT_REFUSE_RUN_VMPL))
 		return false;
 	refusal = vcpu_switch_plane(v, vmpl < SNP_VMPL_COUNT ? (unsigned int)vmpl : SNP_VMPL_COUNT);
