@@ -118,7 +118,7 @@ def files(s):
 def options(s):
     s.refused("firmware and an image", "one argument too many", "--firmware", s.good, s.good)
     s.refused("neither", "FILE.igvm is missing")
-    s.refused("a kernel without firmware", "--kernel is for firmware, and there is none in the file", "--kernel", s.kernel, s.good)
+    s.refused("a kernel, and firmware as the image", "not an IGVM file", "--kernel", s.kernel, s.good)
     s.refused("an initrd without a kernel", "--initrd wants --kernel", "--firmware", s.good, "--initrd", s.kernel)
     s.refused("hashes without a kernel", "--kernel-hashes wants --kernel", "--firmware", s.good, "--kernel-hashes")
     s.refused("hashes without a place", "no place for a table of kernel hashes", "--firmware", s.good, "--kernel",
