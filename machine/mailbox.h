@@ -122,7 +122,8 @@ struct mailbox_host {
 	uint8_t vmsa_not_at_2m; /* AP creation refuses a VMSA at a multiple of 2 MiB */
 	uint8_t features_fixed; /* ... and SEV_FEATURES other than those of the level's first VMSA */
 	uint8_t kvm_clock;	/* KVM's interface for guests is there, as far as its clock */
-	uint8_t reserved_01e[2];
+	uint8_t kvm_eoi;	/* ... and that interrupts are ended in memory */
+	uint8_t reserved_01f;
 };
 ABI_SIZE(struct mailbox_host, 32);
 

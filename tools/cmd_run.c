@@ -28,7 +28,7 @@ _Static_assert((int)RUN_POWEROFF == CMD_OK && (int)RUN_MISUSE == CMD_MISUSE, "sh
 /* The options, and the strings that were allocated for their defaults. */
 struct arguments {
 	struct run_options run;
-	uint32_t timeout_s, accel, on_reboot, convert, preempt, invlpgb;
+	uint32_t timeout_s, accel, on_reboot, convert, kvm_eoi, preempt, invlpgb;
 	char *key_dir, *hv_image;
 };
 
@@ -294,6 +294,9 @@ static const struct option_row option_rows[] = {
 	       "whether the host changes a page at a private access to a shared one and at a "
 	       "shared access to a private one, as KVM and its VMM do, or ends the VM",
 	       OPTION_WORDS(yes_no)),
+	OPTION(struct arguments, kvm_eoi, "kvm-eoi", CHOICE, NULL,
+	       "whether guests may end an interrupt in memory, as KVM offers it (docs/hosts.md)",
+	       OPTION_WORDS(yes_no)),
 	OPTION(struct arguments, preempt, "preempt", CHOICE, NULL,
 	       "whether an interrupt of VMPL0 makes it run while VMPL2 of its vCPU runs: never, "
 	       "between two instructions of VMPL2's, or also at each VMGEXIT of it",
@@ -429,6 +432,9 @@ static bool go_together(const struct run_options *run)
 		cmd_error("run: --initrd wants --kernel, whose it is");
 	else if (run->kernel_hashes && !(run->kernel && run->firmware))
 		cmd_error("run: --kernel-hashes wants --kernel, whose they are, and --firmware");
+	else if (run->kvm_eoi && !run->host->kvm_clock)
+		cmd_error("run: --kvm-eoi yes wants a host that is like KVM, and %s is not",
+			  run->host->name);
 	else if (properties->policy != LAUNCH_POLICY_DEFAULT && !run->firmware)
 		cmd_error("run: --policy wants --firmware: an IGVM file has its own");
 	else if (properties->has_id_block && !run->firmware)
@@ -456,6 +462,8 @@ static enum cmd_status run(void *arguments)
 		args->run.host = args->run.firmware ? host_model_find("kvm") : HOST_MODEL_DEFAULT;
 	args->run.own_convert = args->convert != AS_HOST;
 	args->run.converts = args->convert == CHOICE_YES;
+	args->run.own_kvm_eoi = args->kvm_eoi != AS_HOST;
+	args->run.kvm_eoi = args->kvm_eoi == CHOICE_YES;
 	args->run.own_preempt = args->preempt != AS_HOST;
 	args->run.preempt = args->run.own_preempt ? args->preempt - 1 : HOST_PREEMPT_NO;
 	args->run.own_invlpgb = args->invlpgb != AS_HOST;

@@ -73,6 +73,7 @@ const struct host_model host_models[HOST_MODELS] = {
 		.converts = true,
 		.sides_apart = true,
 		.kvm_clock = true,
+		.kvm_eoi = true,
 		.headers = headers_kvm_svsm,
 	},
 	{
@@ -87,6 +88,7 @@ const struct host_model host_models[HOST_MODELS] = {
 		.converts = true,
 		.sides_apart = true,
 		.kvm_clock = true,
+		.kvm_eoi = true,
 		.headers = headers_kvm,
 	},
 	{

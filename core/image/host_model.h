@@ -49,6 +49,7 @@ struct host_model {
 	bool sides_apart;	 /* a page's two sides are two pages: what becomes shared is zero */
 	bool large_pages;	 /* a page of 2 MiB of the launch is one entry of the RMP */
 	bool kvm_clock;		 /* its interface for guests is KVM's, as far as the clock */
+	bool kvm_eoi;		 /* and that interrupts are ended in memory */
 	const uint32_t *headers; /* IGVM_TYPE_* that its loader takes, up to a 0 */
 };
 

@@ -144,6 +144,7 @@ static struct mailbox_host host_of(const struct run_options *options)
 		.invlpgb = options->own_invlpgb ? options->invlpgb : model->invlpgb,
 		.invlpgb_count = model->invlpgb_count,
 		.kvm_clock = model->kvm_clock,
+		.kvm_eoi = options->own_kvm_eoi ? options->kvm_eoi : model->kvm_eoi,
 		.preempt = options->own_preempt ? options->preempt : model->preempt,
 		.converts = options->own_convert ? options->converts : model->converts,
 		.sides_apart = model->sides_apart,

@@ -56,11 +56,11 @@ struct run_options {
 	struct launch_properties properties;
 	const char *hv_image; /* the hypervisor */
 	const char *qemu, *accel;
-	const struct host_model *host;		    /* that the machine models */
-	bool own_invlpgb, own_convert, own_preempt; /* but for these choices: */
+	const struct host_model *host;				 /* that the machine models */
+	bool own_invlpgb, own_convert, own_preempt, own_kvm_eoi; /* but for these choices: */
 	enum host_invlpgb invlpgb;
 	enum host_preempt preempt;
-	bool converts;
+	bool converts, kvm_eoi;
 	const char *command_line; /* of kernel, or that an IGVM file may ask for as a parameter */
 	const char *kernel, *initrd; /* that firmware finds and starts; NULL: there is none */
 	/* Unix sockets that QEMU listens on, or NULL */

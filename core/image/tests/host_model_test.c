@@ -119,6 +119,11 @@ static void kvm_clock(const struct host_model *model, char *text)
 	add(text, model->kvm_clock ? "there, with KVM's name in CPUID" : "");
 }
 
+static void kvm_eoi(const struct host_model *model, char *text)
+{
+	add(text, model->kvm_eoi ? "there" : "");
+}
+
 static void preempt(const struct host_model *model, char *text)
 {
 	static const char *const when[] = {
@@ -161,6 +166,7 @@ static const struct row rows[] = {
 	{ "INVLPGB and TLBSYNC", invlpgb },
 	{ "pages that INVLPGB takes, by CPUID", invlpgb_count },
 	{ "KVM's clock for guests", kvm_clock },
+	{ "KVM's end of an interrupt in memory", kvm_eoi },
 	{ "an interrupt of VMPL0 reaches it while VMPL2 runs", preempt },
 	{ "an access to the other side of a page", converts },
 	{ "a page that becomes shared reads", sides },

@@ -170,6 +170,13 @@ static void end_of_interrupt(struct apic *a, struct apic_effects *e)
 	}
 }
 
+bool apic_ends_without_effect(const struct apic *a)
+{
+	int vector = bit_highest(a->isr);
+
+	return vector >= 0 && bit_highest(a->irr) < 0 && !bit_get(a->tmr, (unsigned int)vector);
+}
+
 /* Divide configuration: 000 is 2, 001 is 4 ... 110 is 128, 111 is 1. */
 static unsigned int timer_shift(const struct apic *a)
 {

@@ -99,6 +99,12 @@ int apic_pending(const struct apic *a);
 /* The CPU takes the interrupt of apic_pending(): IRR to ISR. */
 void apic_acknowledge(struct apic *a, uint8_t vector);
 
+/*
+ * Whether an EOI now would do nothing but end the interrupt in service: there is one, it is edge-triggered, and none
+ * waits behind it.
+ */
+bool apic_ends_without_effect(const struct apic *a);
+
 /* Lets the timer run up to now: raises its interrupt, reloads a periodic one. */
 void apic_timer_advance(struct apic *a, uint64_t now);
 

@@ -15,7 +15,11 @@ struct plane_apic {
 	uint32_t v_tpr;	    /* what the VMCB's V_TPR was set to */
 	unsigned int shadow_held;
 	bool restricted; /* what the plane was when its APIC started */
-	struct {	 /* timer events that a hostile host (fault_plan.h) has still to deliver */
+	struct {
+		uint64_t msr; /* as the guest wrote it */
+		bool offered; /* the guest may end its interrupt in memory (pv_eoi.h) */
+	} pv_eoi;
+	struct { /* timer events that a hostile host (fault_plan.h) has still to deliver */
 		uint64_t late_at;     /* when a delayed one comes; 0: none is */
 		uint8_t late_vector;  /* its vector */
 		uint8_t again_vector; /* comes when it has been taken once; 0: none */

@@ -42,6 +42,7 @@
 #define LEAF_KVM_FEATURES 0x40000001u
 #define KVM_FEATURE_NO_IO_DELAY (1u << 1)
 #define KVM_FEATURE_CLOCK (1u << 3)
+#define KVM_FEATURE_PV_EOI (1u << 6)
 #define KVM_FEATURE_CLOCK_STABLE (1u << 24)
 #define F6_EAX_ARAT (1u << 2)
 /* Leaf 0x80000001 ECX: SVM, IBS, XOP, SKINIT, WDT, LWP, FMA4, TCE, NodeId, TBM, performance
@@ -258,8 +259,8 @@ static void filter_extended(struct x86_cpuid *r, uint32_t leaf, uint32_t apic_id
 	}
 }
 
-/* What KVM says of itself, with a clock for its guests and no more. */
-static struct x86_cpuid hypervisor_leaf(uint32_t leaf)
+/* What KVM says of itself, with a clock for its guests, perhaps the end of interrupts in memory, and no more. */
+static struct x86_cpuid hypervisor_leaf(uint32_t leaf, const struct cpuid_machine *machine)
 {
 	if (leaf == LEAF_HYPERVISOR)
 		return (struct x86_cpuid){ .eax = LEAF_KVM_FEATURES,
@@ -267,7 +268,8 @@ static struct x86_cpuid hypervisor_leaf(uint32_t leaf)
 					   .ecx = 0x564b4d56,
 					   .edx = 0x0000004d };
 	return (struct x86_cpuid){ .eax = KVM_FEATURE_NO_IO_DELAY | KVM_FEATURE_CLOCK |
-					  KVM_FEATURE_CLOCK_STABLE };
+					  KVM_FEATURE_CLOCK_STABLE |
+					  (machine->kvm_eoi ? KVM_FEATURE_PV_EOI : 0) };
 }
 
 static bool is_hypervisor_leaf(uint32_t leaf)
@@ -283,7 +285,7 @@ void cpuid_filter(struct x86_cpuid *raw, uint32_t leaf, uint32_t subleaf, uint32
 	else if (leaf >= 0x80000000 && leaf <= LEAF_EXTENDED_MAX)
 		filter_extended(raw, leaf, apic_id, machine);
 	else if (machine->kvm_clock && is_hypervisor_leaf(leaf))
-		*raw = hypervisor_leaf(leaf);
+		*raw = hypervisor_leaf(leaf, machine);
 	else
 		*raw = (struct x86_cpuid){ 0 };
 }

@@ -25,6 +25,7 @@ struct cpuid_machine {
 	uint32_t invlpgb_count; /* for so many pages after the first */
 	bool cmpxchg16b;	/* QEMU has it right */
 	bool kvm_clock;		/* the leaves of KVM's interface are there */
+	bool kvm_eoi;		/* ... and say that interrupts are ended in memory */
 	bool secure_tsc;	/* a guest has the TSC that the host cannot slow down */
 	uint64_t xfeatures;	/* what XCR0 may have; 0: XSAVE is not shown */
 	uint64_t xcr0; /* for sizes: as the guest says, by its GHCB or in XCR0_IN of the page */
@@ -44,6 +45,7 @@ static inline struct cpuid_machine cpuid_this_machine(void)
 		.xfeatures = hv_mailbox()->xsave ? xstate_features() : 0,
 		.invlpgb_count = hv_mailbox()->host.invlpgb_count,
 		.kvm_clock = hv_mailbox()->host.kvm_clock,
+		.kvm_eoi = hv_mailbox()->host.kvm_eoi,
 		.secure_tsc = hv_mailbox()->secure_tsc,
 		.invlpgb = hv_mailbox()->host.invlpgb != HOST_INVLPGB_HIDDEN,
 	};

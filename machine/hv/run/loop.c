@@ -11,6 +11,7 @@
 #include "machine/hv/event/hang.h"
 #include "machine/hv/event/host_interrupt.h"
 #include "machine/hv/event/inject.h"
+#include "machine/hv/event/pv_eoi.h"
 #include "machine/hv/event/storm.h"
 #include "machine/hv/event/sweep.h"
 #include "machine/hv/memory/npt.h"
@@ -145,12 +146,14 @@ static void enter(struct vcpu *v)
 	if (tlb_enter(v->id, p->cpu_vmpl))
 		p->vmcb->tlb_control = VMCB_TLB_FLUSH_ALL;
 	p->last_exit = SVM_EXIT_INTR;
+	pv_eoi_offer(p);
 	v->cpu->in_guest = true;
 	hv_unlock();
 	vmrun(p->vmcb, &p->regs);
 	v->cpu->in_guest = false;
 	hv_lock();
 	p->vmcb->tlb_control = 0;
+	pv_eoi_take(p);
 	sweep_look(v);
 }
 

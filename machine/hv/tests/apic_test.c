@@ -64,6 +64,30 @@ static void test_priorities(void **state)
 	assert_false(e.eoi);
 }
 
+/* When KVM lets a guest end an interrupt in memory: apic_sync_pv_eoi_to_guest() in its lapic.c. */
+static void test_end_without_effect(void **state)
+{
+	struct apic a = enabled();
+	struct apic_effects e = { 0 };
+
+	(void)state;
+	assert_false(apic_ends_without_effect(&a)); /* nothing is in service */
+	apic_accept(&a, 0x61, false);
+	assert_false(apic_ends_without_effect(&a));
+	apic_acknowledge(&a, 0x61);
+	assert_true(apic_ends_without_effect(&a));
+	apic_accept(&a, 0x41, false); /* waits for the end */
+	assert_false(apic_ends_without_effect(&a));
+	apic_write(&a, APIC_REG_EOI, 0, 0, &e);
+	apic_acknowledge(&a, 0x41);
+	assert_true(apic_ends_without_effect(&a));
+	apic_accept(&a, 0x71, true); /* level: a device waits for the end */
+	apic_acknowledge(&a, 0x71);
+	assert_false(apic_ends_without_effect(&a));
+	apic_write(&a, APIC_REG_EOI, 0, 0, &e);
+	assert_true(apic_ends_without_effect(&a));
+}
+
 static void test_level_eoi(void **state)
 {
 	struct apic a = enabled();
@@ -290,6 +314,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_reset),
 		cmocka_unit_test(test_priorities),
+		cmocka_unit_test(test_end_without_effect),
 		cmocka_unit_test(test_level_eoi),
 		cmocka_unit_test(test_timer_one_shot),
 		cmocka_unit_test(test_timer_periodic),

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "machine/hv/vmgexit/handlers.h"
 
+#include "machine/hv/base/log.h"
 #include "machine/hv/base/x86.h"
 #include "machine/hv/event/local_apic.h"
+#include "machine/hv/event/pv_eoi.h"
 #include "machine/hv/vmgexit/kvm_clock.h"
 
 #define MSR_TSC 0x10u
@@ -43,6 +45,11 @@ static const struct constant_msr *find_constant(uint32_t msr)
 	return NULL;
 }
 
+static bool has_pv_eoi(uint32_t msr)
+{
+	return hv_mailbox()->host.kvm_eoi && msr == PV_EOI_MSR;
+}
+
 /* False: #GP. */
 static bool read_msr(struct ghcb_call *c, uint32_t msr, uint64_t *value)
 {
@@ -52,6 +59,8 @@ static bool read_msr(struct ghcb_call *c, uint32_t msr, uint64_t *value)
 		return apic_msr_read(local_apic(c->p), msr, clock_now(), value);
 	if (kvm_clock_has(msr))
 		*value = *kvm_clock_msr(c->p, msr);
+	else if (has_pv_eoi(msr))
+		*value = c->p->apic->pv_eoi.msr;
 	else if (msr == MSR_APIC_BASE)
 		*value = local_apic(c->p)->base;
 	else if (msr == MSR_TSC)
@@ -77,6 +86,8 @@ static bool write_msr(struct ghcb_call *c, uint32_t msr, uint64_t value)
 		kvm_clock_write(c->p, msr, value);
 		return true;
 	}
+	if (has_pv_eoi(msr))
+		return pv_eoi_write(c->p, value);
 	if (msr == MSR_APIC_BASE)
 		return apic_base_write(local_apic(c->p), value);
 	/* The clock is the machine's: a guest that sets it is not heard. */
