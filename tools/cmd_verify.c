@@ -110,6 +110,10 @@ static const struct option_row option_rows[] = {
 	       "a certificate that must be for an EK of the manifest; with --ca"),
 	OPTION(struct options, paths.ca, "ca", FILE, "FILE",
 	       "the authorities that may have issued it"),
+	OPTION(struct options, paths.event_log, "eventlog", FILE, "FILE",
+	       "the log of the boot, which has to replay to the quoted PCRs; without it "
+	       "eventlog.bin "
+	       "of DIRECTORY, if it is there"),
 	OPTION(struct options, rules.minimum_tcb, "minimum-tcb", READ,
 	       "FMC,BOOTLOADER,TEE,SNP,MICROCODE", "the least TCB to accept, each 0 to 255",
 	       .read = option_read_tcb),
@@ -152,12 +156,29 @@ static void print_checks(const struct socle_verdict *verdict, bool explain)
 	}
 }
 
+/* Claims are shown to who asks for all there is. */
+static void print_boot(const struct socle_verdict *verdict, bool explain)
+{
+	static const char *const names[] = {
+		[SOCLE_PROVED] = "proved", [SOCLE_NAMED] = "named", [SOCLE_CLAIMED] = "claimed"
+	};
+	enum socle_standing standing;
+	const char *words;
+	unsigned int pcr;
+
+	for (size_t i = 0; (words = socle_verdict_boot(verdict, i, &pcr, &standing)); i++) {
+		if (explain || standing != SOCLE_CLAIMED)
+			printf("  boot  PCR %-2u  %-7s  %s\n", pcr, names[standing], words);
+	}
+}
+
 static void print_text(const struct socle_verdict *verdict, bool explain)
 {
 	const char *binding;
 	size_t i = 0;
 
 	print_checks(verdict, explain);
+	print_boot(verdict, explain);
 	for (; (binding = socle_verdict_binding(verdict, i)); i++)
 		printf("%s%s", i ? ", " : "binding: ", binding);
 	printf("%sverdict: %s\n", i ? "\n" : "", verdict_text(verdict));
@@ -356,6 +377,7 @@ static const struct option_status statuses[] = {
 	{ SOCLE_REFUSED_MEASUREMENT, "measurement" },
 	{ SOCLE_REFUSED_BINDING, "binding of nonce, context, manifest and keys" },
 	{ SOCLE_REFUSED_QUOTE, "quote" },
+	{ SOCLE_REFUSED_BOOT, "event log, and what was booted" },
 	{ 0 },
 };
 

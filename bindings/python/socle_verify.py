@@ -17,8 +17,8 @@ import enum
 import json
 from typing import Any, NamedTuple, Optional, Union
 
-__all__ = ["Chain", "Challenge", "Check", "Error", "Evidence", "Part", "Policy", "Status", "Verdict", "answers",
-           "library_version", "verify"]
+__all__ = ["BootEvent", "Chain", "Challenge", "Check", "Error", "Evidence", "Part", "Policy", "Standing", "Status",
+           "Verdict", "answers", "library_version", "verify"]
 
 _ERROR_SIZE = 512
 
@@ -41,6 +41,7 @@ class Part(enum.IntEnum):
     QUOTE_SIGNATURE = 13
     QUOTE_PCRS = 14
     EK_CERTIFICATE = 15
+    EVENT_LOG = 16
     OWN_NONCE = 64
     OWN_CHALLENGE = 65
     OWN_ROOT = 66
@@ -56,6 +57,15 @@ class Status(enum.IntEnum):
     REFUSED_MEASUREMENT = 4
     REFUSED_BINDING = 5
     REFUSED_QUOTE = 6
+    REFUSED_BOOT = 7
+
+
+class Standing(enum.IntEnum):
+    """How far the words of a measured event are to be believed."""
+
+    PROVED = 1
+    NAMED = 2
+    CLAIMED = 3
 
 
 class Check(NamedTuple):
@@ -65,6 +75,14 @@ class Check(NamedTuple):
     status: Status
     error: Optional[str]
     found: Optional[str]
+
+
+class BootEvent(NamedTuple):
+    """What an event of the boot says; what is CLAIMED is for no decision."""
+
+    pcr: int
+    standing: Standing
+    words: str
 
 
 class Error(ValueError):
@@ -100,6 +118,7 @@ def _load() -> ctypes.CDLL:
             ("socle_verdict_check", text, pointer, size, ctypes.POINTER(ctypes.c_int),
              ctypes.POINTER(text), ctypes.POINTER(text)),
             ("socle_verdict_binding", text, pointer, size),
+            ("socle_verdict_boot", text, pointer, size, ctypes.POINTER(ctypes.c_uint), ctypes.POINTER(ctypes.c_int)),
             ("socle_verdict_json", pointer, pointer, ctypes.c_bool),
             ("socle_verdict_free", None, pointer),
             ("socle_text_free", None, pointer)):
@@ -286,6 +305,16 @@ class Verdict:
         found: list[str] = []
         while name := _library.socle_verdict_binding(self._handle, len(found)):
             found.append(name.decode())
+        return found
+
+    @property
+    def boot(self) -> list[BootEvent]:
+        """What was booted, by an event log that holds."""
+        found: list[BootEvent] = []
+        pcr, standing = ctypes.c_uint(), ctypes.c_int()
+        while words := _library.socle_verdict_boot(self._handle, len(found), ctypes.byref(pcr),
+                                                   ctypes.byref(standing)):
+            found.append(BootEvent(pcr.value, Standing(standing.value), words.decode()))
         return found
 
     def json(self, explain: bool = False) -> dict[str, Any]:

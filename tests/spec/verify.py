@@ -33,6 +33,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa, utils
 
+import event_log
 import rules
 
 # SHA-256 of the public keys (SubjectPublicKeyInfo) of ARK-Milan, ARK-Genoa and ARK-Turin.
@@ -357,6 +358,7 @@ class Evidence:
         self.read_chain(options)
         self.depth = 0 if options.report_only else 1 if options.keys_only else 2
         self.challenged, self.ek_certificate = False, None
+        self.log_path, self.log = options.eventlog, b""
         if self.depth > 0:
             self.read_keys(options)
         if self.depth > 1:
@@ -412,6 +414,7 @@ class Evidence:
             self.read_ak(self.directory / "ak.pub")
         self.quote, self.signature = self.file("quote.msg"), self.file("quote.sig")
         self.values = self.file("quote.pcrs", not self.challenged)
+        self.log = read_file(self.log_path) if self.log_path else self.file("eventlog.bin", True)
         if not self.challenged:
             return
         self.answer = self.file("answer.bin")
@@ -1010,6 +1013,53 @@ class Verifier:
         for place, values in self.rules["pcrs"].items():
             demand(found.get(place) in values)
 
+    # Class 7.
+
+    def take_boot(self):
+        quoted = {}
+        if self.values_error is None:
+            places = [(bank, n) for bank, mask in self.values[0] for n in range(24) if mask >> n & 1]
+            quoted = dict(zip(places, self.values[1]))
+        self.boot = event_log.Boot(self.e.log, quoted)
+
+    def by_log(self, check, *arguments):
+        def run():
+            try:
+                check(*arguments)
+            except event_log.Refused as error:
+                raise Failed(str(error)) from error
+        return run
+
+    def event_log(self):
+        demand(self.boot.error is None, self.boot.error)
+
+    def event_log_quote(self):
+        demand(self.boot.error is None and self.boot.quote_error is None)
+
+    def boot_checks(self):
+        wants = self.rules["boot"]
+        if self.e.depth < 2:
+            return []
+        if not self.e.log:
+            if wants:
+                raise Unreadable("the event log is missing")
+            return []
+        self.take_boot()
+        digests = {name: [bytes.fromhex(v) for v in wants.get(name, {}).values()]
+                   for name in ("signers", "programs", "files")}
+        lines = list(wants.get("command_lines", {}).values())
+        texts = lines + list(wants.get("words", {}).values())
+        b = self.boot
+        return [
+            ("event-log", 7, True, self.event_log),
+            ("event-log-quote", 7, True, self.event_log_quote),
+            ("secure-boot", 7, "secure_boot" in wants, self.by_log(b.secure_boot, wants.get("secure_boot"))),
+            ("boot-signers", 7, digests["signers"], self.by_log(b.signers, digests["signers"])),
+            ("boot-programs", 7, digests["programs"], self.by_log(b.programs, digests["programs"])),
+            ("boot-files", 7, digests["files"] or texts, self.by_log(b.files, digests["files"], texts)),
+            ("boot-command-line", 7, lines, self.by_log(b.command_line, lines)),
+        ]
+
     def checks(self):
         e = self.e
         keys, full = e.depth > 0, e.depth > 1
@@ -1059,6 +1109,7 @@ class Verifier:
             ("quote-nonce", 6, full, self.quote_nonce),
             ("quote-pcrs", 6, values, self.quote_pcrs),
             ("pcr-values", 6, values or full and wants["pcrs"], self.pcr_values),
+            *self.boot_checks(),
         ]
 
     def run(self):
@@ -1286,6 +1337,7 @@ def rules_of(policy):
     found["csp_ids"] = list(policy.get("csp_ids", {}).values())
     found["policy_bits"] = policy.get("policy_bits", {})
     found["minimum_svn"] = policy.get("minimum_svn", 0)
+    found["boot"] = policy.get("boot", {})
     found["minimum_tcb"] = {product: {short.get(part, part): least for part, least in tcb.items()}
                             for product, tcb in policy.get("minimum_tcb", {}).items()}
     found["pcrs"] = {(BANKS[bank], int(pcr)): [bytes.fromhex(v) for v in
@@ -1309,7 +1361,7 @@ def verify(arguments):
         parser.add_argument(flag, action="store_true")
     for option in ("--certs", "--ark", "--ask", "--vcek", "--asvk", "--vlek", "--measurement",
                    "--ek-cert", "--ca", "--cert-chain", "--at", "--mine", "--nonce", "--challenge",
-                   "--report", "--policy", "--minimum-tcb"):
+                   "--report", "--policy", "--minimum-tcb", "--eventlog"):
         parser.add_argument(option)
     parser.add_argument("--crl", action="append", default=[])
     for option in ["--csp-id", *filter(None, LISTS.values())]:

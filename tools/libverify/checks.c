@@ -2,6 +2,8 @@
 /* Which checks run, in which order, and what follows from them. */
 #include "tools/libverify/checks.h"
 
+#include <stdlib.h>
+
 #include "tools/libverify/subject.h"
 
 enum check_when {
@@ -15,10 +17,14 @@ enum check_when {
 	WITH_QUOTE,
 	WITH_KNOWN_KEYS,
 	CHALLENGED,
-	NOT_CHALLENGED, /* a quote, but by a key of the manifest */
-	WITH_VALUES,	/* of the quoted PCRs */
-	WITH_DEMANDS,	/* or values that PCRs must have */
-	WITH_LIST,	/* and the lists of a policy behind it: that one has values */
+	NOT_CHALLENGED,	  /* a quote, but by a key of the manifest */
+	WITH_VALUES,	  /* of the quoted PCRs */
+	WITH_DEMANDS,	  /* or values that PCRs must have */
+	WITH_LOG,	  /* of events, and a quote */
+	WITH_SECURE_BOOT, /* that the policy demands, or its absence */
+	WITH_FILES,	  /* or texts that the policy has for what the system measured */
+	WITH_COMMAND_LINES,
+	WITH_LIST, /* and the lists of a policy behind it: that one has values */
 };
 
 /* In the order of their classes; docs/evidence.md explains each. */
@@ -69,6 +75,13 @@ static const struct check {
 	{ "quote-nonce", CHECK_QUOTE, WITH_QUOTE, check_quote_nonce },
 	{ "quote-pcrs", CHECK_QUOTE, WITH_VALUES, check_quote_pcrs },
 	{ "pcr-values", CHECK_QUOTE, WITH_DEMANDS, check_pcr_values },
+	{ "event-log", CHECK_BOOT, WITH_LOG, check_event_log },
+	{ "event-log-quote", CHECK_BOOT, WITH_LOG, check_event_log_quote },
+	{ "secure-boot", CHECK_BOOT, WITH_SECURE_BOOT, check_secure_boot },
+	{ "boot-signers", CHECK_BOOT, WITH_LIST + POLICY_BOOT_SIGNERS, check_boot_signers },
+	{ "boot-programs", CHECK_BOOT, WITH_LIST + POLICY_BOOT_PROGRAMS, check_boot_programs },
+	{ "boot-files", CHECK_BOOT, WITH_FILES, check_boot_files },
+	{ "boot-command-line", CHECK_BOOT, WITH_COMMAND_LINES, check_boot_command_line },
 };
 _Static_assert(sizeof(checks) / sizeof(checks[0]) <= CHECKS_MAX, "a verdict holds all checks");
 
@@ -80,6 +93,8 @@ static bool wanted(const struct check *check, const struct subject *s)
 	bool full = p->depth == EVIDENCE_FULL;
 	bool values = full && (e->challenged || e->quote_pcrs.size);
 
+	if (check->when >= WITH_LIST + POLICY_BOOT_SIGNERS && !full)
+		return false;
 	if (check->when >= WITH_LIST)
 		return p->lists[check->when - WITH_LIST].count;
 	switch (check->when) {
@@ -107,6 +122,16 @@ static bool wanted(const struct check *check, const struct subject *s)
 		return values;
 	case WITH_DEMANDS:
 		return values || (full && p->pcr_count);
+	case WITH_LOG:
+		return full && e->event_log.size;
+	case WITH_SECURE_BOOT:
+		return full && p->secure_boot;
+	case WITH_FILES:
+		return full &&
+		       (p->lists[POLICY_BOOT_FILES].count || p->texts[POLICY_BOOT_WORDS].count ||
+			p->texts[POLICY_BOOT_COMMAND_LINES].count);
+	case WITH_COMMAND_LINES:
+		return full && p->texts[POLICY_BOOT_COMMAND_LINES].count;
 	default:
 		return true;
 	}
@@ -117,8 +142,17 @@ static void take_apart(struct subject *s)
 	s->signer_error = amd_chain_signer_info(&s->evidence->chain, &s->signer);
 	if (s->policy->depth != EVIDENCE_REPORT)
 		subject_take_binding(s);
-	if (s->policy->depth == EVIDENCE_FULL)
-		subject_take_quote(s);
+	if (s->policy->depth != EVIDENCE_FULL)
+		return;
+	subject_take_quote(s);
+	subject_take_boot(s);
+}
+
+void checks_free(struct verdict *verdict)
+{
+	free(verdict->boot);
+	verdict->boot = NULL;
+	verdict->boot_count = 0;
 }
 
 /* What holds when no check has failed; the first is what the trust in the quote rests on. */
@@ -141,11 +175,12 @@ void checks_run(const struct evidence *evidence, const struct policy *policy,
 {
 	struct subject subject = { .evidence = evidence,
 				   .policy = policy,
-				   .at = policy->at ? policy->at : time(NULL) };
+				   .at = policy->at ? policy->at : time(NULL),
+				   .boot_errors = verdict->boot_errors };
 
+	*verdict = (struct verdict){ .emulated = amd_chain_is_emulated(&evidence->chain) };
 	take_apart(&subject);
-	*verdict = (struct verdict){ .emulated = amd_chain_is_emulated(&evidence->chain),
-				     .signer = subject.signer };
+	verdict->signer = subject.signer;
 	for (size_t i = 0; i < sizeof(checks) / sizeof(checks[0]); i++) {
 		struct check_result *result = &verdict->results[verdict->count];
 
@@ -160,4 +195,5 @@ void checks_run(const struct evidence *evidence, const struct policy *policy,
 			verdict->first_failure = result;
 	}
 	name_bindings(verdict, &subject);
+	subject_describe_boot(&subject, verdict);
 }

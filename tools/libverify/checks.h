@@ -11,6 +11,7 @@
 #include <stdint.h>
 #include <time.h>
 
+#include "core/evidence/host/event_words.h"
 #include "tools/libverify/evidence.h"
 #include "tools/libverify/policy.h"
 
@@ -20,6 +21,7 @@ enum check_class {
 	CHECK_MEASUREMENT = 4,
 	CHECK_BINDING = 5, /* nonce, context, manifest, keys */
 	CHECK_QUOTE = 6,
+	CHECK_BOOT = 7, /* what was booted, by the event log */
 };
 
 #define CHECK_FOUND_SIZE 512u
@@ -32,8 +34,32 @@ struct check_result {
 		[CHECK_FOUND_SIZE]; /* what the evidence has there, for people; "": nothing to show */
 };
 
-#define CHECKS_MAX 48u
+#define CHECKS_MAX 56u
 #define BINDINGS_MAX 3u
+
+/* What is wrong with a boot names the event: so these have texts of their own. */
+enum boot_check {
+	BOOT_LOG,
+	BOOT_QUOTE,
+	BOOT_SIGNERS,
+	BOOT_PROGRAMS,
+	BOOT_FILES,
+	BOOT_CHECKS,
+};
+
+/* How far the words of an event are to be believed. */
+enum boot_standing {
+	BOOT_PROVED = 1,  /* they are what was measured */
+	BOOT_NAMED = 2,	  /* the digest is one of the policy's, which has the words */
+	BOOT_CLAIMED = 3, /* anybody's */
+};
+
+/* An event of a log that holds. */
+struct boot_line {
+	uint32_t number, pcr;
+	enum boot_standing standing;
+	char words[EVENT_WORDS_MAX];
+};
 
 /* What is trusted, beyond the report itself, and by what. */
 struct verdict {
@@ -47,7 +73,14 @@ struct verdict {
 	 */
 	const char *bindings[BINDINGS_MAX];
 	size_t binding_count;
+	struct host_error boot_errors[BOOT_CHECKS];
+	struct boot_line *boot; /* NULL: there was no log, or it does not hold */
+	size_t boot_count;
+	enum policy_secure_boot secure_boot; /* as the log proves it */
 };
+
+/* What a verdict holds besides itself. */
+void checks_free(struct verdict *verdict);
 
 /* Runs every check that policy asks for; a failed one does not keep the others from running. */
 void checks_run(const struct evidence *evidence, const struct policy *policy,

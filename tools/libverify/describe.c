@@ -259,6 +259,51 @@ static void describe_pcrs(struct line *line, const struct subject *s)
 	}
 }
 
+static void describe_log(struct line *line, const struct subject *s)
+{
+	if (s->boot_known)
+		put(line, "%u events", s->log.event_count);
+}
+
+static void describe_secure_boot(struct line *line, const struct subject *s)
+{
+	enum policy_secure_boot found = s->boot_known ? subject_secure_boot(s) : SECURE_BOOT_UNSAID;
+
+	if (found)
+		put(line, "%s", found == SECURE_BOOT_ON ? "on" : "off");
+}
+
+/* What the firmware started, by the first bank. */
+static void describe_programs(struct line *line, const struct subject *s)
+{
+	struct event_log_cursor cursor = { 0 };
+	struct event_log_event event;
+	const char *between = "";
+
+	while (s->boot_known && event_log_next(&s->log, &cursor, &event)) {
+		if (event.pcr != 4 || event.type != EVENT_EFI_BOOT_SERVICES_APPLICATION)
+			continue;
+		put(line, "%sevent %u: ", between, event.number);
+		put_hex(line, event.digests[0], s->log.banks[0].size);
+		between = ", ";
+	}
+}
+
+/* How many events there are in each of the PCRs that a loader or a system extends. */
+static void describe_files(struct line *line, const struct subject *s)
+{
+	unsigned int counts[EVENT_LOG_PCRS] = { 0 };
+	struct event_log_cursor cursor = { 0 };
+	struct event_log_event event;
+
+	while (s->boot_known && event_log_next(&s->log, &cursor, &event))
+		counts[event.pcr] += event.type != EVENT_NO_ACTION;
+	for (unsigned int i = 8; i < 14; i++) {
+		if (counts[i])
+			put(line, "%sPCR %u: %u", line->length ? ", " : "", i, counts[i]);
+	}
+}
+
 static const struct description {
 	const char *check;
 	void (*describe)(struct line *line, const struct subject *s);
@@ -288,6 +333,10 @@ static const struct description {
 	{ "manifest", describe_manifest },
 	{ "known-key", describe_keys },
 	{ "pcr-values", describe_pcrs },
+	{ "event-log", describe_log },
+	{ "secure-boot", describe_secure_boot },
+	{ "boot-programs", describe_programs },
+	{ "boot-files", describe_files },
 };
 
 /* Names out of certificates are the evidence's, and must not forge lines. */

@@ -188,6 +188,14 @@ static bool add_ek_certificate(struct socle_evidence *e, const struct blob *b,
 	return e->parts.ek_certificate || host_fail(error, "no certificate in PEM or DER");
 }
 
+/* What is in it is judged with the quote. */
+static bool add_event_log(struct socle_evidence *e, const struct blob *b, struct host_error *error)
+{
+	if (b->size == 0)
+		return host_fail(error, "an empty event log");
+	return keep(&e->parts.event_log, b, error);
+}
+
 static bool add_nonce(struct socle_evidence *e, const struct blob *b, struct host_error *error)
 {
 	if (b->size != sizeof(e->parts.nonce))
@@ -262,6 +270,7 @@ static part_reader *const part_readers[SOCLE_OWN_CA + 1] = {
 	[SOCLE_QUOTE_SIGNATURE] = add_quote_signature,
 	[SOCLE_QUOTE_PCRS] = add_quote_pcrs,
 	[SOCLE_EK_CERTIFICATE] = add_ek_certificate,
+	[SOCLE_EVENT_LOG] = add_event_log,
 	[SOCLE_OWN_NONCE] = add_nonce,
 	[SOCLE_OWN_CHALLENGE] = add_challenge,
 	[SOCLE_OWN_ROOT] = add_own_root,
@@ -276,7 +285,9 @@ struct socle_evidence *socle_evidence_new(void)
 static bool add_part(struct socle_evidence *e, unsigned int part, const struct blob *b,
 		     struct host_error *error)
 {
-	const size_t most = part == SOCLE_REPORT ? REPORT_INPUT_MAX : EVIDENCE_PART_SIZE_MAX;
+	const size_t most = part == SOCLE_REPORT      ? REPORT_INPUT_MAX
+			    : part == SOCLE_EVENT_LOG ? EVIDENCE_LOG_SIZE_MAX
+						      : EVIDENCE_PART_SIZE_MAX;
 
 	if (part > SOCLE_OWN_CA || !part_readers[part])
 		return host_fail(error, "part %u is not known", part);
@@ -397,6 +408,7 @@ void socle_evidence_free(struct socle_evidence *evidence)
 	file_free(&e->quote);
 	file_free(&e->quote_signature);
 	file_free(&e->quote_pcrs);
+	file_free(&e->event_log);
 	OPENSSL_cleanse(e->secret, sizeof(e->secret));
 	free(evidence);
 }

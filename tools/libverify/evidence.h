@@ -23,6 +23,7 @@
 #define EVIDENCE_SECRET_MAX 64u
 #define EVIDENCE_SECRET_MIN 16u
 #define EVIDENCE_PART_SIZE_MAX (64u << 10)
+#define EVIDENCE_LOG_SIZE_MAX (512u << 10) /* of an event log; real ones have up to some 100 KiB */
 
 struct evidence {
 	struct psp_report report;
@@ -47,6 +48,7 @@ struct evidence {
 	size_t secret_size;
 	struct file_bytes answer;
 	struct file_bytes quote, quote_signature;
+	struct file_bytes event_log;  /* empty: there is none */
 	struct file_bytes quote_pcrs; /* empty where there is no challenge and no such part */
 };
 

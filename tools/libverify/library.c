@@ -108,8 +108,10 @@ static const struct needed_part {
 	{ EVIDENCE_FULL, true, SOCLE_QUOTE_PCRS, "the values of the quoted PCRs" },
 };
 
-static const char *missing_part(const struct socle_evidence *e, enum evidence_depth depth)
+static const char *missing_part(const struct socle_evidence *e, const struct policy *rules)
 {
+	const enum evidence_depth depth = rules->depth;
+
 	for (size_t i = 0; i < sizeof(needed_parts) / sizeof(needed_parts[0]); i++) {
 		const struct needed_part *n = &needed_parts[i];
 
@@ -117,6 +119,9 @@ static const char *missing_part(const struct socle_evidence *e, enum evidence_de
 		    !socle_evidence_has(e, n->part))
 			return n->what;
 	}
+	if (depth == EVIDENCE_FULL && policy_has_boot(rules) &&
+	    !socle_evidence_has(e, SOCLE_EVENT_LOG))
+		return "the event log, which the policy's boot rules are about";
 	if (depth != EVIDENCE_REPORT && !e->parts.ek_certificate != !e->parts.ca)
 		return e->parts.ca ? "the certificate of an EK"
 				   : "the authorities of the EK's certificate";
@@ -140,7 +145,7 @@ static void take_view(struct evidence *view, const struct socle_evidence *e,
 struct socle_verdict *library_verify(const struct socle_evidence *evidence,
 				     const struct policy *rules, char *error)
 {
-	const char *missing = missing_part(evidence, rules->depth);
+	const char *missing = missing_part(evidence, rules);
 	struct socle_verdict *verdict = calloc(1, sizeof(*verdict));
 	struct host_error wrong;
 	struct evidence view;
@@ -288,6 +293,28 @@ static json_t *json_bindings(const struct verdict *verdict)
 	return list;
 }
 
+/* NULL where memory is short. */
+static json_t *json_boot(const struct verdict *verdict)
+{
+	static const char *const standings[] = {
+		[BOOT_PROVED] = "proved", [BOOT_NAMED] = "named", [BOOT_CLAIMED] = "claimed"
+	};
+	json_t *list = json_array(), *boot;
+
+	for (size_t i = 0; i < verdict->boot_count; i++) {
+		const struct boot_line *line = &verdict->boot[i];
+
+		append(&list, json_pack("{s:I, s:I, s:s, s:s}", "event", (json_int_t)line->number,
+					"pcr", (json_int_t)line->pcr, "standing",
+					standings[line->standing], "words", line->words));
+	}
+	boot = json_pack("{s:o}", "events", list);
+	if (boot && verdict->secure_boot)
+		put_value(&boot, "secure_boot",
+			  json_boolean(verdict->secure_boot == SECURE_BOOT_ON));
+	return boot;
+}
+
 static json_t *json_checks(const struct verdict *verdict, bool explain)
 {
 	json_t *list = json_array();
@@ -319,14 +346,34 @@ char *socle_verdict_json(const struct socle_verdict *verdict, bool explain)
 	put_value(&root, "report", json_report(&verdict->report));
 	put_value(&root, "signer", json_signer(verdict));
 	put_value(&root, "checks", json_checks(v, explain));
+	if (v->boot)
+		put_value(&root, "boot", json_boot(v));
 	if (root)
 		text = json_dumps(root, JSON_INDENT(2));
 	json_decref(root);
 	return text;
 }
 
+const char *socle_verdict_boot(const struct socle_verdict *verdict, size_t index, unsigned int *pcr,
+			       enum socle_standing *standing)
+{
+	const struct boot_line *line;
+
+	if (index >= verdict->checks.boot_count)
+		return NULL;
+	line = &verdict->checks.boot[index];
+	if (pcr)
+		*pcr = line->pcr;
+	if (standing)
+		*standing = (enum socle_standing)line->standing;
+	return line->words;
+}
+
 void socle_verdict_free(struct socle_verdict *verdict)
 {
+	if (!verdict)
+		return;
+	checks_free(&verdict->checks);
 	free(verdict);
 }
 

@@ -3,6 +3,7 @@
 #include "tools/libverify/policy.h"
 
 #include <jansson.h>
+#include <openssl/evp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -196,6 +197,9 @@ static const struct list_form {
 	[POLICY_CSP_IDS] = { 0, "a text of 1 to 64 printable characters is wanted" },
 	[POLICY_KEYS] = { 0, "the hexadecimal digits of a TPM's Name are wanted: 000b and 64, "
 			     "000c and 96, or 000d and 128" },
+	[POLICY_BOOT_SIGNERS] = { 32, "64 hexadecimal digits are wanted" },
+	[POLICY_BOOT_PROGRAMS] = { 0, "64, 96 or 128 hexadecimal digits are wanted" },
+	[POLICY_BOOT_FILES] = { 0, "64, 96 or 128 hexadecimal digits are wanted" },
 };
 
 /* The algorithm of a Name says how long it is. */
@@ -232,7 +236,15 @@ static bool value_bytes(unsigned int kind, const char *text, uint8_t bytes[TPM_N
 	*size /= 2;
 	if (!hex_read(text, bytes, *size))
 		return false;
-	return kind == POLICY_KEYS ? is_name(bytes, *size) : *size == list_forms[kind].size;
+	switch (kind) {
+	case POLICY_KEYS:
+		return is_name(bytes, *size);
+	case POLICY_BOOT_PROGRAMS:
+	case POLICY_BOOT_FILES:
+		return *size == 32 || *size == 48 || *size == 64;
+	default:
+		return *size == list_forms[kind].size;
+	}
 }
 
 bool policy_add(struct policy *policy, enum policy_list_kind kind, const char *name,
@@ -501,6 +513,114 @@ static bool read_pcrs(struct reader *r, const json_t *value, unsigned int which)
 	return read_fields(r, value, fields);
 }
 
+static bool read_secure_boot(struct reader *r, const json_t *value, unsigned int which)
+{
+	(void)which;
+	if (!json_is_boolean(value))
+		return refuse(r, "true or false is wanted");
+	r->policy->secure_boot = json_is_true(value) ? SECURE_BOOT_ON : SECURE_BOOT_OFF;
+	return true;
+}
+
+/* Form 0 and 1 are ASCII, 2 and 3 are UTF-16, of which each second has a NUL behind it. */
+static bool digest_text(struct policy_text *text)
+{
+	static const EVP_MD *(*const hashes[POLICY_BANKS])(void) = { EVP_sha256, EVP_sha384,
+								     EVP_sha512 };
+	const size_t length = strlen(text->text);
+	uint8_t wide[2 * POLICY_TEXT_MAX + 2] = { 0 };
+	bool ok = true;
+
+	for (size_t i = 0; i < length; i++)
+		wide[2 * i] = (uint8_t)text->text[i];
+	for (unsigned int form = 0; form < POLICY_TEXT_FORMS; form++) {
+		const void *bytes = form < 2 ? (const void *)text->text : wide;
+		size_t size = (length + form % 2) * (form < 2 ? 1 : 2);
+
+		for (unsigned int bank = 0; bank < POLICY_BANKS; bank++)
+			ok = ok && EVP_Digest(bytes, size, text->digests[form][bank], NULL,
+					      hashes[bank](), NULL) == 1;
+	}
+	return ok;
+}
+
+static bool add_text(struct policy_texts *list, const char *name, const char *text)
+{
+	struct policy_text *more;
+
+	if (list->count == POLICY_VALUES_MAX)
+		return false;
+	more = realloc(list->values, (list->count + 1) * sizeof(*more));
+	if (!more)
+		return false;
+	list->values = more;
+	more += list->count;
+	*more = (struct policy_text){ .text = malloc(strlen(text) + 1) };
+	if (!more->text)
+		return false;
+	list->count++;
+	memcpy(more->text, text, strlen(text) + 1);
+	snprintf(more->name, sizeof(more->name), "%s", name);
+	return digest_text(more);
+}
+
+static bool read_text(struct reader *r, const json_t *value, unsigned int kind, const char *name)
+{
+	const char *text = json_string_value(value);
+
+	if (strlen(name) == 0 || strlen(name) > POLICY_NAME_MAX)
+		return refuse(r, "a name of 1 to 63 bytes is wanted");
+	if (!text || !text[0] || strlen(text) > POLICY_TEXT_MAX || !is_printable(text))
+		return refuse(r, "a text of 1 to 4096 printable characters is wanted");
+	return add_text(&r->policy->texts[kind], name, text) ||
+	       refuse(r, "more than 256 values, or no memory for them");
+}
+
+/* {"NAME": "TEXT", ...} */
+static bool read_texts(struct reader *r, const json_t *value, unsigned int kind)
+{
+	const char *name;
+	json_t *member;
+
+	if (!json_is_object(value))
+		return refuse(r, "an object with names and texts is wanted");
+	if (json_object_size(value) == 0)
+		return refuse(r, "it can never hold: no text will do");
+	json_object_foreach((json_t *)value, name, member)
+	{
+		size_t length = enter(r, name);
+
+		if (!read_text(r, member, kind, name))
+			return false;
+		leave(r, length);
+	}
+	return true;
+}
+
+static bool read_boot(struct reader *r, const json_t *value, unsigned int which)
+{
+	static const struct field fields[] = {
+		{ "secure_boot", read_secure_boot, 0 },
+		{ "signers", read_list, POLICY_BOOT_SIGNERS },
+		{ "programs", read_list, POLICY_BOOT_PROGRAMS },
+		{ "files", read_list, POLICY_BOOT_FILES },
+		{ "words", read_texts, POLICY_BOOT_WORDS },
+		{ "command_lines", read_texts, POLICY_BOOT_COMMAND_LINES },
+		{ 0 },
+	};
+
+	(void)which;
+	return read_fields(r, value, fields);
+}
+
+bool policy_has_boot(const struct policy *policy)
+{
+	return policy->secure_boot || policy->lists[POLICY_BOOT_SIGNERS].count ||
+	       policy->lists[POLICY_BOOT_PROGRAMS].count ||
+	       policy->lists[POLICY_BOOT_FILES].count || policy->texts[POLICY_BOOT_WORDS].count ||
+	       policy->texts[POLICY_BOOT_COMMAND_LINES].count;
+}
+
 static const struct field policy_fields[] = {
 	{ "format", read_format, 0 },
 	{ "name", read_title, 0 },
@@ -521,6 +641,7 @@ static const struct field policy_fields[] = {
 	{ "csp_ids", read_list, POLICY_CSP_IDS },
 	{ "keys", read_list, POLICY_KEYS },
 	{ "pcrs", read_pcrs, 0 },
+	{ "boot", read_boot, 0 },
 	{ 0 },
 };
 
@@ -574,6 +695,10 @@ static bool fits_together(const struct policy *p, struct host_error *error)
 			"author key, look_at has to be report";
 	else if (p->pcr_count && p->depth != EVIDENCE_FULL)
 		wrong = "pcrs: they can never hold unless look_at is quote";
+	else if (policy_has_boot(p) && p->depth != EVIDENCE_FULL)
+		wrong = "boot: it can never hold unless look_at is quote";
+	else if (p->lists[POLICY_BOOT_SIGNERS].count && p->secure_boot != SECURE_BOOT_ON)
+		wrong = "boot.signers: nobody asks for signatures unless secure_boot is true";
 	else if (p->lists[POLICY_KEYS].count && p->depth == EVIDENCE_REPORT)
 		wrong = "keys: they can never hold where look_at is report";
 	else if (p->bits_required & p->bits_forbidden)
@@ -629,6 +754,11 @@ void policy_free(struct policy *policy)
 	sk_X509_CRL_pop_free(policy->crls, X509_CRL_free);
 	for (size_t i = 0; i < POLICY_LISTS; i++)
 		free(policy->lists[i].values);
+	for (size_t i = 0; i < POLICY_TEXT_LISTS; i++) {
+		for (size_t k = 0; k < policy->texts[i].count; k++)
+			free(policy->texts[i].values[k].text);
+		free(policy->texts[i].values);
+	}
 	free(policy->pcrs);
 	*policy = (struct policy){ 0 };
 }

@@ -47,14 +47,27 @@ enum policy_list_kind {
 	POLICY_FAMILY_IDS,
 	POLICY_IMAGE_IDS,
 	POLICY_CHIP_IDS,
-	POLICY_CSP_IDS, /* text, as long as size says */
-	POLICY_KEYS,	/* Names of TPM keys */
+	POLICY_CSP_IDS,	      /* text, as long as size says */
+	POLICY_KEYS,	      /* Names of TPM keys */
+	POLICY_BOOT_SIGNERS,  /* SHA-256 of certificates */
+	POLICY_BOOT_PROGRAMS, /* digests of a bank of PCRs */
+	POLICY_BOOT_FILES,
 	POLICY_LISTS,
 };
 
 struct policy_list {
 	struct policy_value *values;
 	size_t count;
+};
+
+#define POLICY_TEXT_MAX 4096u /* bytes */
+#define POLICY_TEXT_FORMS 4u  /* in ASCII and in UTF-16, each without and with a NUL */
+
+/* Lists of texts that were measured while the system started. */
+enum policy_text_kind {
+	POLICY_BOOT_WORDS,
+	POLICY_BOOT_COMMAND_LINES,
+	POLICY_TEXT_LISTS,
 };
 
 /* A value that a PCR may have; of several for one PCR, one will do. */
@@ -73,6 +86,20 @@ struct policy_bank {
 };
 #define POLICY_BANKS 3u
 extern const struct policy_bank policy_banks[POLICY_BANKS];
+
+/* A text, and what it is measured as: by form and by bank. */
+struct policy_text {
+	char name[POLICY_NAME_MAX + 1];
+	char *text;
+	uint8_t digests[POLICY_TEXT_FORMS][POLICY_BANKS][64];
+};
+
+struct policy_texts {
+	struct policy_text *values;
+	size_t count;
+};
+
+enum policy_secure_boot { SECURE_BOOT_UNSAID, SECURE_BOOT_OFF, SECURE_BOOT_ON };
 
 /* NULL for one that it cannot. */
 const char *policy_bank_name(uint16_t algorithm);
@@ -94,7 +121,12 @@ struct policy {
 	struct policy_list lists[POLICY_LISTS];
 	struct expected_pcr *pcrs;
 	size_t pcr_count;
+	enum policy_secure_boot secure_boot;
+	struct policy_texts texts[POLICY_TEXT_LISTS];
 };
+
+/* Whether what was booted decides anything, so that there has to be an event log. */
+bool policy_has_boot(const struct policy *policy);
 
 /*
  * Reads a policy; false when it is none, with the place and the rule. policy_free() is due either

@@ -88,6 +88,7 @@ enum socle_part {
 	SOCLE_QUOTE_SIGNATURE = 13,
 	SOCLE_QUOTE_PCRS = 14,	   /* as tpm2_quote -o writes them */
 	SOCLE_EK_CERTIFICATE = 15, /* goes with SOCLE_OWN_CA */
+	SOCLE_EVENT_LOG = 16,	   /* of the boot: binary_bios_measurements, as Linux has it */
 
 	/* The relying party's own: never from the guest. */
 	SOCLE_OWN_NONCE = 64,	  /* 64 bytes */
@@ -100,8 +101,8 @@ enum socle_part {
 struct socle_evidence *socle_evidence_new(void);
 
 /*
- * Adds a part, each once. Only its form is looked at, and whether its size (64 KiB at most, 128 of a report) is
- * bounded: nothing is believed. False when it cannot be what it is said to be; then the evidence is
+ * Adds a part, each once. Only its form is looked at, and whether its size (64 KiB at most, 128 of a report, 512
+ * of an event log) is bounded: nothing is believed. False when it cannot be what it is said to be; then the evidence is
  * as it was before.
  */
 bool socle_evidence_add(struct socle_evidence *evidence, enum socle_part part, const void *data,
@@ -182,6 +183,7 @@ enum socle_status {
 	SOCLE_REFUSED_MEASUREMENT = 4, /* another image */
 	SOCLE_REFUSED_BINDING = 5,     /* of nonce, context, manifest and keys */
 	SOCLE_REFUSED_QUOTE = 6,
+	SOCLE_REFUSED_BOOT = 7, /* the event log, or what it says was booted */
 };
 
 /*
@@ -207,6 +209,23 @@ const char *socle_verdict_check(const struct socle_verdict *verdict, size_t inde
 
 /* What a trusted one rests on: "challenge", "attested-ak", "ek-certificate", "manifest". NULL behind the last. */
 const char *socle_verdict_binding(const struct socle_verdict *verdict, size_t index);
+
+/*
+ * How far the words of a measured event are to be believed: they are what was measured; or the policy has the digest,
+ * and these words for it; or whoever sent the log says so, and nothing else does, which is for no decision.
+ */
+enum socle_standing {
+	SOCLE_PROVED = 1,
+	SOCLE_NAMED = 2,
+	SOCLE_CLAIMED = 3,
+};
+
+/*
+ * What an event of the boot says, in the log's order: one line; NULL behind the last, and where there was no event
+ * log, or one that does not hold. pcr and standing may be NULL.
+ */
+const char *socle_verdict_boot(const struct socle_verdict *verdict, size_t index, unsigned int *pcr,
+			       enum socle_standing *standing);
 
 /*
  * All of it as one JSON object (docs/verdict.schema.json), with what was found if explain. The caller

@@ -7,6 +7,7 @@
 #ifndef SOCLE_TOOLS_LIBVERIFY_SUBJECT_H
 #define SOCLE_TOOLS_LIBVERIFY_SUBJECT_H
 
+#include "core/evidence/host/event_log.h"
 #include "core/evidence/vtpm_manifest.h"
 #include "core/tpm/host/tpm_quote.h"
 #include "tools/libverify/checks.h"
@@ -42,6 +43,11 @@ struct subject {
 	const char *quote_error;
 	struct tpm_pcr_values values;
 	const char *values_error;
+
+	struct event_log log;
+	bool boot_known;       /* the log holds, and replays to the quoted values */
+	unsigned int replayed; /* bit n: bank n of the log does, in every PCR that it extends */
+	struct host_error *boot_errors; /* by enum boot_check */
 };
 
 /* Takes apart what the bindings are about: selector, context, manifest, and the keys in it. */
@@ -49,6 +55,15 @@ void subject_take_binding(struct subject *s);
 
 /* Takes apart the quote and its values. After it, the key that has to have signed it is known. */
 void subject_take_quote(struct subject *s);
+
+/* Takes apart the event log, if there is one, and holds it against the quoted values. */
+void subject_take_boot(struct subject *s);
+
+/* What the firmware said before it came to boot, of a log that holds. */
+enum policy_secure_boot subject_secure_boot(const struct subject *s);
+
+/* Puts what was booted into the verdict, if the log holds; short memory leaves it out as a whole. */
+void subject_describe_boot(const struct subject *s, struct verdict *verdict);
 
 /* The value of a list of the policy with these bytes; NULL when there is none. */
 const struct policy_value *subject_find_value(const struct subject *s, enum policy_list_kind kind,
@@ -103,5 +118,13 @@ const char *check_quote_signer(const struct subject *s);
 const char *check_quote_nonce(const struct subject *s);
 const char *check_quote_pcrs(const struct subject *s);
 const char *check_pcr_values(const struct subject *s);
+
+const char *check_event_log(const struct subject *s);
+const char *check_event_log_quote(const struct subject *s);
+const char *check_secure_boot(const struct subject *s);
+const char *check_boot_signers(const struct subject *s);
+const char *check_boot_programs(const struct subject *s);
+const char *check_boot_files(const struct subject *s);
+const char *check_boot_command_line(const struct subject *s);
 
 #endif

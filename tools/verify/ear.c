@@ -53,7 +53,7 @@ struct claim_rule {
 	enum attester who;
 	enum claim claim;
 	int failed;
-	bool weak; /* that it passed is no reason to claim anything: the host's word */
+	bool weak; /* that it passed is no reason to claim anything */
 };
 
 static const struct claim_rule rules[] = {
@@ -74,6 +74,13 @@ static const struct claim_rule rules[] = {
 	{ "ek-certificate", VTPM, INSTANCE, 97, false },
 	{ "ek-certificate-key", VTPM, INSTANCE, 97, false },
 	{ "pcr-values", VTPM, EXECUTABLES, 33, false },
+	{ "event-log", VTPM, EXECUTABLES, 33, true },
+	{ "event-log-quote", VTPM, EXECUTABLES, 33, true },
+	{ "secure-boot", VTPM, CONFIGURATION, 96, false },
+	{ "boot-signers", VTPM, EXECUTABLES, 33, true },
+	{ "boot-programs", VTPM, EXECUTABLES, 33, false },
+	{ "boot-files", VTPM, EXECUTABLES, 33, false },
+	{ "boot-command-line", VTPM, CONFIGURATION, 96, false },
 };
 
 /* Of all others, by the class. */

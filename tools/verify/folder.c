@@ -13,6 +13,7 @@
 
 #define REPORT_SIZE_MAX (128u << 10)
 #define FILE_SIZE_MAX (64u << 10)
+#define LOG_SIZE_MAX (512u << 10)
 
 /* A path that is too long is the directory's own, which is no file to read: never another's. */
 static const char *join(const char *directory, const char *name, char path[FILE_PATH_MAX])
@@ -89,8 +90,10 @@ static bool add_file(struct socle_evidence *evidence, enum socle_part part, cons
 	struct file_bytes bytes;
 	bool ok;
 
-	if (!(part == SOCLE_REPORT ? cmd_read_input(path, REPORT_SIZE_MAX, &bytes)
-				   : cmd_read_file(path, FILE_SIZE_MAX, &bytes)))
+	if (!(part == SOCLE_REPORT
+		      ? cmd_read_input(path, REPORT_SIZE_MAX, &bytes)
+		      : cmd_read_file(path, part == SOCLE_EVENT_LOG ? LOG_SIZE_MAX : FILE_SIZE_MAX,
+				      &bytes)))
 		return false;
 	ok = socle_evidence_add(evidence, part, bytes.data, bytes.size, wrong);
 	file_free(&bytes);
@@ -280,6 +283,12 @@ static bool add_attested(struct socle_evidence *evidence, const struct folder_pa
 	       add_optional(evidence, SOCLE_QUOTE_PCRS, paths, "quote.pcrs");
 }
 
+static bool add_event_log(struct socle_evidence *evidence, const struct folder_paths *paths)
+{
+	return paths->event_log ? add_file(evidence, SOCLE_EVENT_LOG, paths->event_log)
+				: add_optional(evidence, SOCLE_EVENT_LOG, paths, "eventlog.bin");
+}
+
 static bool add_all(struct socle_evidence *evidence, const struct folder_paths *paths,
 		    enum folder_depth depth)
 {
@@ -291,6 +300,8 @@ static bool add_all(struct socle_evidence *evidence, const struct folder_paths *
 		return false;
 	if (depth == FOLDER_KEYS)
 		return true;
+	if (!add_event_log(evidence, paths))
+		return false;
 	/* Whether it made a challenge is the relying party's word. */
 	return paths->challenge || is_mine(paths, "challenge.json")
 		       ? add_challenged(evidence, paths)

@@ -25,6 +25,7 @@ struct folder_paths {
 	const char *ask, *vcek;	  /* above a report that a VCEK signed */
 	const char *asvk, *vlek;  /* above one that a VLEK signed */
 	const char *ek_certificate, *ca; /* NULL: none */
+	const char *event_log;		 /* of the boot; NULL: eventlog.bin, if it is there */
 };
 
 /* Both folders are there, and the relying party's is not the guest's; false after a line on stderr. */

@@ -41,6 +41,7 @@ static const struct file_row {
 	{ "quote.msg", SOCLE_QUOTE, NULL },
 	{ "quote.sig", SOCLE_QUOTE_SIGNATURE, NULL },
 	{ "quote.pcrs", SOCLE_QUOTE_PCRS, NULL },
+	{ "eventlog.bin", SOCLE_EVENT_LOG, NULL },
 	{ "ek.crt", SOCLE_EK_CERTIFICATE, NULL },
 };
 

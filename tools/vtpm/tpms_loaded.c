@@ -23,7 +23,7 @@ static struct {
 	(unsigned char **response, uint32_t *size, uint32_t *buffer, unsigned char *command,
 	 uint32_t command_size);
 	TPM_RESULT (*get_state)(enum TPMLIB_StateType type, unsigned char **state, uint32_t *size);
-	TPM_RESULT (*set_state)
+	TPM_RESULT(*set_state)
 	(enum TPMLIB_StateType type, const unsigned char *state, uint32_t size);
 	uint32_t (*set_buffer_size)(uint32_t wanted, uint32_t *least, uint32_t *most);
 	char *(*info)(enum TPMLIB_InfoFlags flags);

@@ -326,6 +326,34 @@ static bool hashed(const struct event_log *log, const struct event_log_event *ev
 	return true;
 }
 
+bool event_log_hashes(const struct event_log *log, const struct event_log_event *event,
+		      const void *data, size_t size)
+{
+	struct event_words words;
+
+	return hashed(log, event, data, size, &words);
+}
+
+/* systemd's stub hashes a name in ASCII, with its NUL, and logs it in UTF-16. */
+static bool hashed_as_ascii(const struct event_log *log, const struct event_log_event *event,
+			    struct event_words *words)
+{
+	char text[64];
+	size_t size = event->size / 2;
+
+	if (event->type != EVENT_IPL || event->size % 2 || size == 0 || size > sizeof(text))
+		return false;
+	for (size_t i = 0; i < size; i++) {
+		text[i] = (char)event->data[2 * i];
+		if (event->data[2 * i + 1] || (text[i] == '\0') != (i == size - 1))
+			return false;
+	}
+	if (!event_log_hashes(log, event, text, size))
+		return false;
+	*words = (struct event_words){ event->data, event->size };
+	return true;
+}
+
 /* VariableData of a UEFI_VARIABLE_DATA, section 10.4.3. */
 static bool variable_value(const struct event_log_event *event, struct event_words *value)
 {
@@ -384,7 +412,8 @@ enum event_proof event_log_proof(const struct event_log *log, const struct event
 			return EVENT_PROVED;
 		return EVENT_REFUTED;
 	default:
-		return data_hashed(log, event, words) || hashed_behind_prefix(log, event, words)
+		return data_hashed(log, event, words) || hashed_behind_prefix(log, event, words) ||
+				       hashed_as_ascii(log, event, words)
 			       ? EVENT_PROVED
 			       : EVENT_CLAIMED;
 	}
@@ -402,7 +431,17 @@ static bool in_its_pcr(const struct event_log_event *event)
 		return event->pcr == 1;
 	case EVENT_EFI_VARIABLE_AUTHORITY:
 		return event->pcr == 7;
+	case EVENT_EFI_VARIABLE_DRIVER_CONFIG:
+		return event->pcr < 8 && event->pcr % 2;
+	case EVENT_SEPARATOR:
+	case EVENT_ACTION:
+	case EVENT_EFI_ACTION:
+	case EVENT_EFI_SPDM_DEVICE_POLICY:
+	case EVENT_EFI_SPDM_DEVICE_AUTHORITY:
+		return event->type < EVENT_EFI_VARIABLE_DRIVER_CONFIG || event->pcr < 8;
 	default:
+		if (event->pcr == 7) /* their data prove nothing, not even what they are */
+			return false;
 		return event->type < EVENT_EFI_VARIABLE_DRIVER_CONFIG || event->pcr < 8;
 	}
 }
@@ -420,10 +459,8 @@ static bool behind_separator_ok(const struct event_log_event *event)
 	case 1:
 		return event->type == EVENT_EFI_VARIABLE_BOOT ||
 		       event->type == EVENT_EFI_VARIABLE_BOOT2;
-	case 7:
-		return event->type != EVENT_EFI_VARIABLE_DRIVER_CONFIG;
 	default:
-		return true;
+		return event->type != EVENT_EFI_VARIABLE_DRIVER_CONFIG;
 	}
 }
 
@@ -442,7 +479,10 @@ static const char *judge_event(const struct event_log *log, const struct event_l
 	if (*separated & bit && !behind_separator_ok(event))
 		return "it may not come behind the PCR's separator";
 	if (event->type != EVENT_SEPARATOR)
-		return NULL;
+		return event->pcr < 8 && !(*separated & bit) &&
+				       event_log_hashes(log, event, "\0\0\0", 4)
+			       ? "a separator under another name"
+			       : NULL;
 	if (event->size != 4)
 		return "a separator of another size";
 	if (!bytes_are_zero(event->data, event->size))

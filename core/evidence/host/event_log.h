@@ -124,11 +124,16 @@ bool event_log_next(const struct event_log *log, struct event_log_cursor *cursor
 enum event_proof event_log_proof(const struct event_log *log, const struct event_log_event *event,
 				 struct event_words *words);
 
+/* Whether the event's digests, in every bank, are of these bytes. */
+bool event_log_hashes(const struct event_log *log, const struct event_log_event *event,
+		      const void *data, size_t size);
+
 /*
  * What the events say of themselves and of their order: each in a PCR of its type, no data that their
  * digests refute (section 10.4.1), one separator in each of PCRs 0 to 7, of the value for a boot that went well, and
- * none of the firmware's own events behind it (section 3.3.4). False, and *error names the
- * event.
+ * none of the firmware's own events behind it (section 3.3.4). A log's types are hashed by nothing: so what is a
+ * separator by its digest has to be called one, or all behind it could pass for the firmware's; and in PCR 7 are
+ * only types that their data prove, or a variable could be passed over. False, and *error names the event.
  */
 bool event_log_judge(const struct event_log *log, struct host_error *error);
 

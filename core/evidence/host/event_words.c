@@ -6,12 +6,9 @@
 #include <string.h>
 
 #include "core/base/bytes.h"
+#include "core/evidence/host/uefi_variable.h"
 
 #define BOOT_ORDER_SHOWN 16u
-
-/* EFI_GLOBAL_VARIABLE, UEFI specification 3.3. */
-static const uint8_t global_variable[16] = { 0x61, 0xdf, 0xe4, 0x8b, 0xca, 0x93, 0xd2, 0x11,
-					     0xaa, 0x0d, 0x00, 0xe0, 0x98, 0x03, 0x2b, 0x8c };
 
 struct line {
 	char *text;
@@ -78,43 +75,6 @@ static void put_text(struct line *line, const uint8_t *data, size_t size)
 		put_ascii(line, data, size);
 }
 
-struct variable {
-	const uint8_t *vendor, *name, *value;
-	size_t name_size, value_size; /* bytes */
-};
-
-/* A UEFI_VARIABLE_DATA that is complete but for a last byte, which shim forgets. */
-static bool take_variable(const struct event_words *words, struct variable *v)
-{
-	struct bytes_reader r = bytes_reader_init(words->data, words->size);
-	uint64_t name, value;
-
-	v->vendor = bytes_take(&r, 16);
-	name = bytes_le64(&r);
-	value = bytes_le64(&r);
-	if (r.bad || name > words->size / 2 || value > words->size)
-		return false;
-	v->name_size = 2 * (size_t)name;
-	v->name = bytes_take(&r, v->name_size);
-	v->value_size = bytes_left(&r) < value ? bytes_left(&r) : (size_t)value;
-	v->value = bytes_take(&r, v->value_size);
-	return v->value != NULL;
-}
-
-static bool named(const struct variable *v, const char *name)
-{
-	const size_t length = strlen(name);
-
-	if (memcmp(v->vendor, global_variable, sizeof(global_variable)) != 0 ||
-	    v->name_size != 2 * length)
-		return false;
-	for (size_t i = 0; i < length; i++) {
-		if (v->name[2 * i] != (uint8_t)name[i] || v->name[2 * i + 1] != 0)
-			return false;
-	}
-	return true;
-}
-
 static void put_guid(struct line *line, const uint8_t *g)
 {
 	put(line, "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", g[3],
@@ -158,11 +118,11 @@ static void put_boot_order(struct line *line, const uint8_t *data, size_t size)
 		put(line, " and %zu more", bytes_left(&r) / 2);
 }
 
-static void put_variable(struct line *line, const struct variable *v)
+static void put_variable(struct line *line, const struct uefi_variable *v)
 {
-	if (named(v, "SecureBoot") && v->value_size == 1) {
-		put(line, "secure boot is %s", v->value[0] ? "on" : "off");
-	} else if (named(v, "BootOrder")) {
+	if (uefi_variable_is(v, &uefi_global_variable, "SecureBoot") && v->value_size <= 1) {
+		put(line, "secure boot is %s", v->value_size && v->value[0] ? "on" : "off");
+	} else if (uefi_variable_is(v, &uefi_global_variable, "BootOrder")) {
 		put_boot_order(line, v->value, v->value_size);
 	} else if (v->name_size == 16 && v->name[0] == 'B' && v->name[2] == 'o') {
 		put_utf16(line, v->name, v->name_size);
@@ -201,7 +161,7 @@ static void put_partitions(struct line *line, const struct event_words *words)
 static void put_words(struct line *line, uint32_t type, const struct event_words *words,
 		      const struct event_words *whole)
 {
-	struct variable v;
+	struct uefi_variable v;
 
 	switch (type) {
 	case EVENT_SEPARATOR:
@@ -215,7 +175,7 @@ static void put_words(struct line *line, uint32_t type, const struct event_words
 		/* fallthrough */
 	case EVENT_EFI_VARIABLE_DRIVER_CONFIG:
 	case EVENT_EFI_VARIABLE_AUTHORITY:
-		if (take_variable(words, &v))
+		if (uefi_variable_read(&v, words->data, words->size))
 			put_variable(line, &v);
 		break;
 	case EVENT_EFI_GPT_EVENT:
