@@ -26,7 +26,8 @@ READERS = {
     "selector": ("core/tpm/tests/fuzz_selector.c", ["core/tpm/selector.c", "core/evidence/vtpm_manifest.c"]),
     "policy": ("tools/libverify/tests/fuzz_policy.c", ["tools/libverify/policy.c"]),
     "evidence": ("tools/libverify/tests/fuzz_evidence.c", [
-        "tools/libverify/evidence.c", "core/tpm/host/tpm_quote.c", "core/tpm/host/tpm_public.c",
+        "tools/libverify/evidence.c", "tools/libverify/boot_checks.c", "core/evidence/host/event_log.c",
+        "core/evidence/host/event_words.c", "core/tpm/host/tpm_quote.c", "core/tpm/host/tpm_public.c",
         "core/evidence/vtpm_manifest.c"]),
     "request": ("tools/verify_serve/tests/fuzz_request.c", ["tools/verify_serve/judge.c"]),
 }

@@ -69,14 +69,14 @@ class Event:
 
 
 def variable(data):
-    """(vendor, name, value) of a UEFI_VARIABLE_DATA, or None."""
+    """(vendor, name, value, whether no byte is missing) of a UEFI_VARIABLE_DATA, or None."""
     if len(data) < 32:
         return None
     name, value = struct.unpack_from("<QQ", data, 16)
     if name > len(data) // 2 or value > len(data) or len(data) < 32 + 2 * name:
         return None
     text = data[32:32 + 2 * name].decode("utf-16-le", errors="replace")
-    return data[:16], text, data[32 + 2 * name:][:value]
+    return data[:16], text, data[32 + 2 * name:][:value], len(data) - 32 - 2 * name >= value
 
 
 def read(data):
@@ -188,7 +188,8 @@ class Boot:
 
     def secure_boot(self, wanted):
         self.holds()
-        said = [v[2] for v in (variable(e.words()) for e in self.events if e.pcr == 7 and e.type == CONFIG)
+        said = [v[2] if v[3] else b"??" for v in (variable(e.words()) for e in self.events
+                                                  if e.pcr == 7 and e.type == CONFIG)
                 if v and v[:2] == (GLOBAL, "SecureBoot")]
         need(len(said) == 1 and len(said[0]) < 2 and any(said[0]) == wanted, "secure boot")
 

@@ -10,6 +10,7 @@ import json
 import sys
 from pathlib import Path
 
+import boots
 import chains
 import verify_test as common
 from chains import crl
@@ -18,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[2]
 # tools/libverify/socle-verify.h; the report comes first.
 PARTS = {"report.bin": 1, "certs.bin": 2, "ark.pem": 66, "ask.pem": 4, "vcek.pem": 5, "manifest.bin": 6,
          "selector.bin": 7, "context.bin": 8, "ek.pub": 9, "ak.pub": 10, "answer.bin": 11, "quote.msg": 12,
-         "quote.sig": 13, "quote.pcrs": 14, "ek.crt": 15, "nonce.bin": 64, "challenge.json": 65, "ca.crt": 67}
+         "quote.sig": 13, "quote.pcrs": 14, "ek.crt": 15, "eventlog.bin": 16, "nonce.bin": 64, "challenge.json": 65, "ca.crt": 67}
 
 
 def vectors():
@@ -100,6 +101,9 @@ def policies():
             **{name: {"a": "01" * size, "b": "02" * size} for name, size in (
                 ("measurements", 48), ("id_key_digests", 48), ("author_key_digests", 48), ("host_data", 32),
                 ("family_ids", 16), ("image_ids", 16), ("chip_ids", 64))},
+            "boot": {"secure_boot": True, "signers": {"a": "09" * 32}, "programs": {"p": "0a" * 48},
+                     "files": {"f": "0b" * 32, "g": "0c" * 64}, "words": {"w": "set root=hd0"},
+                     "command_lines": {"c": "root=/dev/vda ro"}},
             "keys": {"ak": "000b" + "03" * 32}, "csp_ids": {"cloud": "CN=cc.example"},
             "pcrs": {"sha256": {"0": "04" * 32, "7": ["05" * 32, "06" * 32]}, "sha384": {"1": "07" * 48},
                      "sha512": {"23": "08" * 64}}}
@@ -118,6 +122,21 @@ def evidence():
         yield f"vector{number}", bytes([3]) + data  # not judged
         if number < 8:
             yield f"judged{number}", bytes([number % 3]) + data
+    yield from boot_evidence()
+
+
+def boot_evidence():
+    """What a log is judged with: the quote is of its values."""
+    world = boots.World()
+    for number, make in enumerate((boots.direct, boots.grub, boots.unified)):
+        log = make()
+        every = world.attested().files
+        every.update(boots.quote_files(world.ak, boots.make_attestation.NONCE, {0x000B: log.pcrs()}))
+        every["eventlog.bin"] = log.bytes()
+        data = b"".join(bytes([part]) + len(every[name]).to_bytes(2, "big") + every[name]
+                        for name, part in PARTS.items() if name in every)
+        yield f"boot{number}", bytes([2]) + data
+        yield f"ruled{number}", bytes([0x82]) + data
 
 
 def requests():

@@ -137,7 +137,7 @@ enum policy_secure_boot subject_secure_boot(const struct subject *s)
 		    !uefi_variable_read(&v, words.data, words.size) ||
 		    !uefi_variable_is(&v, &uefi_global_variable, "SecureBoot"))
 			continue;
-		if (found || v.value_size > 1)
+		if (found || !v.whole || v.value_size > 1)
 			return SECURE_BOOT_UNSAID;
 		/* Without a value there is no secure boot. */
 		found = v.value_size && v.value[0] ? SECURE_BOOT_ON : SECURE_BOOT_OFF;

@@ -120,7 +120,8 @@ static void put_boot_order(struct line *line, const uint8_t *data, size_t size)
 
 static void put_variable(struct line *line, const struct uefi_variable *v)
 {
-	if (uefi_variable_is(v, &uefi_global_variable, "SecureBoot") && v->value_size <= 1) {
+	if (uefi_variable_is(v, &uefi_global_variable, "SecureBoot") && v->whole &&
+	    v->value_size <= 1) {
 		put(line, "secure boot is %s", v->value_size && v->value[0] ? "on" : "off");
 	} else if (uefi_variable_is(v, &uefi_global_variable, "BootOrder")) {
 		put_boot_order(line, v->value, v->value_size);

@@ -25,6 +25,7 @@ bool uefi_variable_read(struct uefi_variable *v, const void *data, size_t size)
 	v->name = bytes_take(&r, v->name_size);
 	v->value_size = bytes_left(&r) < value ? bytes_left(&r) : (size_t)value;
 	v->value = bytes_take(&r, v->value_size);
+	v->whole = v->value_size == value;
 	return v->value != NULL;
 }
 

@@ -20,6 +20,7 @@ struct uefi_variable {
 	const uint8_t *vendor; /* a GUID */
 	const uint8_t *name, *value;
 	size_t name_size, value_size; /* bytes; the name is UTF-16 without a NUL */
+	bool whole;		      /* no byte is missing */
 };
 
 /* Takes apart what is complete but for a last byte, which shim forgets. */

@@ -436,7 +436,7 @@ static void test_words_are_the_digests(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
-		const uint32_t pcr = types[i] == 8 ? 0 : 7;
+		const uint32_t pcr = types[i] == 8 ? 0 : types[i] == 0x80000006 ? 5 : 7;
 
 		begin(&s);
 		put_event(&s, pcr, types[i], "good", 4, "evil", 4);
@@ -458,6 +458,62 @@ static void test_words_are_the_digests(void **state)
 	put_whole(&s, 5, 0x80000007, "Exit", 4);
 	s.bytes[s.last + 60] ^= 1;
 	assert_judged(&s, "not what its digest is of");
+}
+
+/* Types are hashed by nothing: what they would hide or pass for is refused. */
+static void test_types_are_nobodys_digest(void **state)
+{
+	static const struct {
+		uint32_t pcr, type;
+	} elsewhere[] = {
+		{ 7, 6 }, { 7, 0xd }, { 7, 0x80000006 }, { 2, 0x80000001 }, { 4, 0x80000001 }
+	};
+	struct sample s;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(elsewhere) / sizeof(elsewhere[0]); i++) {
+		begin(&s);
+		put_whole(&s, elsewhere[i].pcr, elsewhere[i].type, secure_boot,
+			  sizeof(secure_boot));
+		put_separators(&s, 0, 7);
+		assert_judged(&s, "never in this PCR");
+	}
+	begin(&s);
+	put_separators(&s, 0, 6);
+	put_whole(&s, 7, 0x80000007, "\0\0\0\0", 4);
+	put_whole(&s, 7, 0x80000001, secure_boot, sizeof(secure_boot));
+	put_separators(&s, 7, 7);
+	assert_judged(&s, "a separator under another name");
+}
+
+/* As systemd's stub hashes and logs the name of a section. */
+static void test_ascii_in_utf16(void **state)
+{
+	static const char wide[] = ".\0l\0i\0n\0u\0x\0\0";
+	struct event_log_cursor cursor = { 0 };
+	struct event_log_event event;
+	struct event_words words;
+	struct host_error error;
+	struct event_log log;
+	struct sample s;
+	char line[EVENT_WORDS_MAX];
+
+	(void)state;
+	begin(&s);
+	put_event(&s, 11, 0xd, ".linux", 7, wide, 14);
+	put_event(&s, 11, 0xd, "a kernel", 8, wide, 14);
+	put_event(&s, 11, 0xd, ".linuy", 7, wide, 14);
+	assert_true(event_log_open(&log, s.bytes, s.size, &error));
+	assert_true(event_log_next(&log, &cursor, &event));
+	assert_int_equal(event_log_proof(&log, &event, &words), EVENT_PROVED);
+	event_words_write(&event, &words, line);
+	assert_string_equal(line, ".linux");
+	assert_true(event_log_hashes(&log, &event, ".linux", 7));
+	assert_false(event_log_hashes(&log, &event, ".linux", 6));
+	for (unsigned int i = 0; i < 2; i++) {
+		assert_true(event_log_next(&log, &cursor, &event));
+		assert_int_equal(event_log_proof(&log, &event, &words), EVENT_CLAIMED);
+	}
 }
 
 static void test_words_are_printable(void **state)
@@ -508,6 +564,8 @@ int main(void)
 		cmocka_unit_test(test_replay),
 		cmocka_unit_test(test_separators),
 		cmocka_unit_test(test_words_are_the_digests),
+		cmocka_unit_test(test_types_are_nobodys_digest),
+		cmocka_unit_test(test_ascii_in_utf16),
 		cmocka_unit_test(test_words_are_printable),
 	};
 

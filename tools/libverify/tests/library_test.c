@@ -242,7 +242,7 @@ static void expect_refused(struct socle_evidence *evidence, int part, const void
 /* Parts in a wrong order, twice, too large, unknown or none. */
 static void parts_refused(void **state)
 {
-	static const uint8_t large[(128 << 10) + 1];
+	static const uint8_t large[(128 << 10) + 1], huge[(512 << 10) + 1];
 	struct socle_evidence *evidence = socle_evidence_new();
 	struct socle_policy *policy;
 	json_t *root = load_vectors();
@@ -263,7 +263,9 @@ static void parts_refused(void **state)
 	assert_string_equal(socle_evidence_key(evidence), "vcek");
 	expect_refused(evidence, SOCLE_REPORT, report.data, report.size, "there already");
 	expect_refused(evidence, 0, "x", 1, "not known");
-	expect_refused(evidence, 16, "x", 1, "not known");
+	expect_refused(evidence, SOCLE_EVENT_LOG + 1, "x", 1, "not known");
+	expect_refused(evidence, SOCLE_EVENT_LOG, NULL, 0, "empty");
+	expect_refused(evidence, SOCLE_EVENT_LOG, huge, sizeof(huge), "are the most");
 	expect_refused(evidence, SOCLE_OWN_CA + 1, "x", 1, "not known");
 	expect_refused(evidence, -1, "x", 1, "not known");
 	expect_refused(evidence, SOCLE_QUOTE, large, (64 << 10) + 1, "are the most");
