@@ -7,11 +7,13 @@
 
 #include "tools/cmd.h"
 #include "tools/options.h"
+#include "tools/policy_predict.h"
 #include "tools/verify/rules.h"
 
 struct arguments {
 	struct folder_paths paths;
 	struct rules rules; /* that the evidence itself does not ask for */
+	struct predict_files files;
 	const char *output;
 	unsigned int look_at; /* a depth and 1; 0: a quote */
 	bool quiet;
@@ -94,6 +96,25 @@ static enum cmd_status make_of(const struct arguments *a, const struct socle_evi
 	return ok ? CMD_OK : CMD_MISUSE;
 }
 
+/* Nothing is trusted on first use here: the files are the relying party's. */
+static enum cmd_status predict(const struct arguments *a)
+{
+	json_t *policy = predict_policy(&a->files);
+	char *text = NULL, *line = NULL;
+	bool ok;
+
+	if (!policy)
+		return CMD_MISUSE;
+	text = json_dumps(policy, JSON_INDENT(2));
+	json_decref(policy);
+	if (text && asprintf(&line, "%s\n", text) < 0)
+		line = NULL;
+	free(text);
+	ok = line && write_policy(a->output, line);
+	free(line);
+	return ok ? CMD_OK : CMD_MISUSE;
+}
+
 static enum cmd_status make(void *arguments)
 {
 	const struct arguments *a = arguments;
@@ -101,6 +122,10 @@ static enum cmd_status make(void *arguments)
 	struct socle_evidence *evidence;
 	enum cmd_status status = CMD_MISUSE;
 
+	if (!a->paths.directory == !predict_wanted(&a->files))
+		return cmd_error("policy: give --evidence, or the files of a boot");
+	if (!a->paths.directory)
+		return predict(a);
 	if (!folder_paths_ok(&a->paths))
 		return CMD_MISUSE;
 	evidence = folder_load(&a->paths, depth);
@@ -112,7 +137,18 @@ static enum cmd_status make(void *arguments)
 
 static const struct option_row option_rows[] = {
 	OPTION(struct arguments, paths.directory, "evidence", FOLDER, "DIR",
-	       "as `socle verify` reads it", .required = true),
+	       "as `socle verify` reads it"),
+	OPTION(struct arguments, files.kernel, "kernel", FILE, "FILE",
+	       "without evidence: what a boot with this kernel will measure, as QEMU's -kernel "
+	       "gives it "
+	       "to the firmware"),
+	OPTION(struct arguments, files.initrd, "initrd", FILE, "FILE",
+	       "with this first file system"),
+	OPTION(struct arguments, files.command_line, "append", TEXT, "TEXT", "and command line"),
+	OPTION(struct arguments, files.uki, "uki", FILE, "FILE",
+	       "or with this unified kernel, a PE file with systemd's stub"),
+	OPTION(struct arguments, files.loader, "loader", FILE, "FILE",
+	       "which this loader starts, as systemd-boot"),
 	OPTION(struct arguments, paths.mine, "mine", FOLDER, "DIR",
 	       "your own folder: nonce.bin, challenge.json, ark.pem, as far as they are needed"),
 	OPTION(struct arguments, look_at, "report-only", SET, NULL,
@@ -139,12 +175,15 @@ static const struct command policy_make = {
 	.name = "make",
 	.summary = "make a policy that evidence meets",
 	.about =
-		"Makes the policy (docs/policy.md) that demands what this evidence has: image, "
+		"Makes a policy (docs/policy.md). With --evidence one that demands what this "
+		"evidence has: image, "
 		"keys, "
 		"chip or cloud, TCB, PCRs. This is trust on first use: the signatures are checked, "
 		"and an emulated root has to be yours, but nobody has said that the image is a "
 		"good "
-		"one. Read it, and take out what may change.",
+		"one. Read it, and take out what may change.\n"
+		"With --kernel or --uki one with the rules that such a boot will meet, by the "
+		"files alone.",
 	.groups = (const struct option_group[]){ { NULL, option_rows }, { 0 } },
 	.size = sizeof(struct arguments),
 	.defaults = &(const struct arguments){ .rules = { .vmpl = RULES_UNSET,

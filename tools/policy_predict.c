@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What OVMF, systemd's stub and the kernel's EFI stub measure (edk2 2026.08, systemd 252 to 257, Linux 6.12), judged by
+ * their logs in tests/peers/measured_boot_test.py.
+ */
+#include "tools/policy_predict.h"
+
+#include <openssl/evp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/hex.h"
+#include "core/image/host/pe_image.h"
+#include "tools/cmd.h"
+
+#define FILE_MAX (1u << 30)
+#define DIGEST_SIZE 32u
+#define COMMAND_LINE_MAX 4096u
+
+/* What OVMF puts before the command line of a kernel that has a first file system. */
+#define INITRD_WORD "initrd=initrd "
+
+struct draft {
+	json_t *programs, *files, *lines;
+	uint8_t pcr9[DIGEST_SIZE], pcr11[DIGEST_SIZE];
+};
+
+static bool hash(const void *data, size_t size, uint8_t digest[DIGEST_SIZE])
+{
+	return EVP_Digest(data, size, digest, NULL, EVP_sha256(), NULL) == 1;
+}
+
+static bool extend(uint8_t pcr[DIGEST_SIZE], const uint8_t digest[DIGEST_SIZE])
+{
+	uint8_t both[2 * DIGEST_SIZE];
+
+	memcpy(both, pcr, DIGEST_SIZE);
+	memcpy(both + DIGEST_SIZE, digest, DIGEST_SIZE);
+	return hash(both, sizeof(both), pcr);
+}
+
+static bool put(json_t *object, const char *name, const uint8_t digest[DIGEST_SIZE])
+{
+	char text[HEX_TEXT_SIZE(DIGEST_SIZE)];
+
+	hex_write(text, digest, DIGEST_SIZE);
+	return json_object_set_new(object, name, json_string(text)) == 0;
+}
+
+/* A PE file by its Authenticode hash. */
+static bool add_image(struct draft *d, const struct pe_image *image, const char *name)
+{
+	uint8_t digest[DIGEST_SIZE];
+
+	return pe_image_digest(image, EVP_sha256(), digest) && put(d->programs, name, digest);
+}
+
+static bool add_program(struct draft *d, const char *path, const char *name)
+{
+	struct host_error error;
+	struct file_bytes bytes;
+	struct pe_image image;
+	bool ok;
+
+	if (!cmd_read_file(path, FILE_MAX, &bytes))
+		return false;
+	ok = pe_image_open(&image, bytes.data, bytes.size, &error);
+	if (!ok)
+		cmd_file_error(path, "%s", error.text);
+	ok = ok && add_image(d, &image, name);
+	file_free(&bytes);
+	return ok;
+}
+
+/* ---- A kernel that the firmware is given ---- */
+
+/* As load options are: UTF-16 with a NUL. */
+static bool measure_line(struct draft *d, const char *line)
+{
+	uint8_t wide[2 * (COMMAND_LINE_MAX + sizeof(INITRD_WORD))] = { 0 }, digest[DIGEST_SIZE];
+	const size_t length = strlen(line);
+
+	for (size_t i = 0; i < length; i++)
+		wide[2 * i] = (uint8_t)line[i];
+	return hash(wide, 2 * length + 2, digest) && extend(d->pcr9, digest) &&
+	       json_object_set_new(d->lines, "predicted", json_string(line)) == 0;
+}
+
+static bool add_initrd(struct draft *d, const char *path)
+{
+	uint8_t digest[DIGEST_SIZE];
+	struct file_bytes bytes;
+	bool ok;
+
+	if (!cmd_read_file(path, FILE_MAX, &bytes))
+		return false;
+	ok = hash(bytes.data, bytes.size, digest) && extend(d->pcr9, digest) &&
+	     put(d->files, "initrd", digest);
+	file_free(&bytes);
+	return ok;
+}
+
+static bool predict_direct(struct draft *d, const struct predict_files *files)
+{
+	char line[COMMAND_LINE_MAX + sizeof(INITRD_WORD)];
+	const char *words = files->command_line ? files->command_line : "";
+
+	if (strlen(words) > COMMAND_LINE_MAX) {
+		cmd_error("policy: --append: more than %u bytes", COMMAND_LINE_MAX);
+		return false;
+	}
+	snprintf(line, sizeof(line), "%s%s", files->initrd ? INITRD_WORD : "", words);
+	return add_program(d, files->kernel, "kernel") && (!line[0] || measure_line(d, line)) &&
+	       (!files->initrd || add_initrd(d, files->initrd));
+}
+
+/* ---- A unified kernel ---- */
+
+/* In the order in which the stub measures them; those that it lacks are passed over. */
+static const char *const sections[] = { ".linux",  ".osrel",   ".cmdline", ".initrd", ".ucode",
+					".splash", ".dtb",     ".dtbauto", ".hwids",  ".uname",
+					".sbat",   ".pcrpkey", ".profile", ".efifw" };
+
+static bool add_section(struct draft *d, const struct pe_image *image, const char *name)
+{
+	const struct pe_section *s = pe_image_section(image, name);
+	uint8_t digest[DIGEST_SIZE];
+
+	if (!s || s->size == 0)
+		return true;
+	return hash(name, strlen(name) + 1, digest) && extend(d->pcr11, digest) &&
+	       hash(image->data + s->at, s->size, digest) && extend(d->pcr11, digest) &&
+	       put(d->files, name, digest);
+}
+
+/* The kernel within is started by the firmware's LoadImage(), which measures it like any program. */
+static bool add_inner(struct draft *d, const struct pe_image *image)
+{
+	const struct pe_section *s = pe_image_section(image, ".linux");
+	struct host_error error;
+	struct pe_image inner;
+
+	if (s && pe_image_open(&inner, image->data + s->at, s->size, &error))
+		return add_image(d, &inner, "kernel");
+	cmd_error("policy: --uki: its .linux is no kernel");
+	return false;
+}
+
+static bool predict_sections(struct draft *d, const struct pe_image *image)
+{
+	for (size_t i = 0; i < sizeof(sections) / sizeof(sections[0]); i++) {
+		if (!add_section(d, image, sections[i]))
+			return false;
+	}
+	return add_image(d, image, "unified kernel") && add_inner(d, image);
+}
+
+static bool predict_unified(struct draft *d, const struct predict_files *files)
+{
+	struct host_error error;
+	struct file_bytes bytes;
+	struct pe_image image;
+	bool ok;
+
+	if (files->loader && !add_program(d, files->loader, "loader"))
+		return false;
+	if (!cmd_read_file(files->uki, FILE_MAX, &bytes))
+		return false;
+	ok = pe_image_open(&image, bytes.data, bytes.size, &error);
+	if (!ok)
+		cmd_file_error(files->uki, "%s", error.text);
+	ok = ok && predict_sections(d, &image);
+	file_free(&bytes);
+	return ok;
+}
+
+bool predict_wanted(const struct predict_files *files)
+{
+	return files->kernel || files->initrd || files->command_line || files->uki || files->loader;
+}
+
+static bool files_ok(const struct predict_files *files)
+{
+	if (!files->kernel == !files->uki)
+		return cmd_error("policy: give one of --kernel and --uki"), false;
+	if (files->uki && (files->initrd || files->command_line))
+		return cmd_error("policy: --initrd and --append are for --kernel"), false;
+	if (files->kernel && files->loader)
+		return cmd_error("policy: --loader is for --uki"), false;
+	return true;
+}
+
+static json_t *compose(struct draft *d, bool direct)
+{
+	json_t *boot = json_pack("{s:O}", "programs", d->programs), *pcrs = json_object();
+	bool ok = boot && put(pcrs, direct ? "9" : "11", direct ? d->pcr9 : d->pcr11);
+
+	if (json_object_size(d->files))
+		ok = ok && json_object_set(boot, "files", d->files) == 0;
+	if (json_object_size(d->lines))
+		ok = ok && json_object_set(boot, "command_lines", d->lines) == 0;
+	if (ok)
+		return json_pack("{s:i, s:s, s:o, s:{s:o}}", "format", 1, "name",
+				 "predicted from the files of a boot", "boot", boot, "pcrs",
+				 "sha256", pcrs);
+	json_decref(boot);
+	json_decref(pcrs);
+	return NULL;
+}
+
+json_t *predict_policy(const struct predict_files *files)
+{
+	struct draft d = { json_object(), json_object(), json_object(), { 0 }, { 0 } };
+	json_t *policy = NULL;
+
+	if (files_ok(files) &&
+	    (files->kernel ? predict_direct(&d, files) : predict_unified(&d, files)))
+		policy = compose(&d, files->kernel);
+	json_decref(d.programs);
+	json_decref(d.files);
+	json_decref(d.lines);
+	return policy;
+}
