@@ -23,7 +23,8 @@
 
 struct draft {
 	json_t *programs, *files, *lines;
-	uint8_t pcr9[DIGEST_SIZE], pcr11[DIGEST_SIZE];
+	uint8_t pcr9[DIGEST_SIZE];
+	uint8_t pcr11[2][DIGEST_SIZE]; /* with .sbat, and without */
 };
 
 static bool hash(const void *data, size_t size, uint8_t digest[DIGEST_SIZE])
@@ -40,12 +41,17 @@ static bool extend(uint8_t pcr[DIGEST_SIZE], const uint8_t digest[DIGEST_SIZE])
 	return hash(both, sizeof(both), pcr);
 }
 
-static bool put(json_t *object, const char *name, const uint8_t digest[DIGEST_SIZE])
+static json_t *hex_text(const uint8_t digest[DIGEST_SIZE])
 {
 	char text[HEX_TEXT_SIZE(DIGEST_SIZE)];
 
 	hex_write(text, digest, DIGEST_SIZE);
-	return json_object_set_new(object, name, json_string(text)) == 0;
+	return json_string(text);
+}
+
+static bool put(json_t *object, const char *name, const uint8_t digest[DIGEST_SIZE])
+{
+	return json_object_set_new(object, name, hex_text(digest)) == 0;
 }
 
 /* A PE file by its Authenticode hash. */
@@ -73,6 +79,19 @@ static bool add_program(struct draft *d, const char *path, const char *name)
 	return ok;
 }
 
+/* What a policy may have as a text. */
+static bool add_text(struct draft *d, const char *option, const char *line)
+{
+	for (const char *c = line; *c; c++) {
+		if (*c < ' ' || *c > '~') {
+			cmd_error("policy: %s: a command line with what is not printable ASCII",
+				  option);
+			return false;
+		}
+	}
+	return json_object_set_new(d->lines, "predicted", json_string(line)) == 0;
+}
+
 /* ---- A kernel that the firmware is given ---- */
 
 /* As load options are: UTF-16 with a NUL. */
@@ -84,7 +103,7 @@ static bool measure_line(struct draft *d, const char *line)
 	for (size_t i = 0; i < length; i++)
 		wide[2 * i] = (uint8_t)line[i];
 	return hash(wide, 2 * length + 2, digest) && extend(d->pcr9, digest) &&
-	       json_object_set_new(d->lines, "predicted", json_string(line)) == 0;
+	       add_text(d, "--append", line);
 }
 
 static bool add_initrd(struct draft *d, const char *path)
@@ -117,21 +136,46 @@ static bool predict_direct(struct draft *d, const struct predict_files *files)
 
 /* ---- A unified kernel ---- */
 
-/* In the order in which the stub measures them; those that it lacks are passed over. */
-static const char *const sections[] = { ".linux",  ".osrel",   ".cmdline", ".initrd", ".ucode",
-					".splash", ".dtb",     ".dtbauto", ".hwids",  ".uname",
-					".sbat",   ".pcrpkey", ".profile", ".efifw" };
+/*
+ * In the order in which the stub measures them; those that it lacks are passed over. Stubs before systemd 254 pass over
+ * .sbat, which all have.
+ */
+static const char *const sections[] = { ".linux",   ".osrel",	".cmdline", ".initrd", ".ucode",
+					".splash",  ".dtb",	".uname",   ".sbat",   ".pcrpkey",
+					".profile", ".dtbauto", ".hwids",   ".efifw" };
 
 static bool add_section(struct draft *d, const struct pe_image *image, const char *name)
 {
 	const struct pe_section *s = pe_image_section(image, name);
-	uint8_t digest[DIGEST_SIZE];
+	uint8_t digest[DIGEST_SIZE], named[DIGEST_SIZE];
+	const bool sbat = strcmp(name, ".sbat") == 0;
 
 	if (!s || s->size == 0)
 		return true;
-	return hash(name, strlen(name) + 1, digest) && extend(d->pcr11, digest) &&
-	       hash(image->data + s->at, s->size, digest) && extend(d->pcr11, digest) &&
+	return hash(name, strlen(name) + 1, named) && hash(image->data + s->at, s->size, digest) &&
+	       extend(d->pcr11[0], named) && extend(d->pcr11[0], digest) &&
+	       (sbat || (extend(d->pcr11[1], named) && extend(d->pcr11[1], digest))) &&
 	       put(d->files, name, digest);
+}
+
+/* Loader, stub and kernel measure it once more as text, without what ends the file that it came from. */
+static bool add_line(struct draft *d, const struct pe_image *image)
+{
+	const struct pe_section *s = pe_image_section(image, ".cmdline");
+	char line[COMMAND_LINE_MAX + 1];
+	size_t size = s ? s->size : 0;
+
+	while (size && memchr(" \t\n", image->data[s->at + size - 1], 4))
+		size--;
+	if (size > COMMAND_LINE_MAX) {
+		cmd_error("policy: --uki: a command line of more than %u bytes", COMMAND_LINE_MAX);
+		return false;
+	}
+	if (size == 0)
+		return true;
+	memcpy(line, image->data + s->at, size);
+	line[size] = '\0';
+	return add_text(d, "--uki", line);
 }
 
 /* The kernel within is started by the firmware's LoadImage(), which measures it like any program. */
@@ -153,7 +197,7 @@ static bool predict_sections(struct draft *d, const struct pe_image *image)
 		if (!add_section(d, image, sections[i]))
 			return false;
 	}
-	return add_image(d, image, "unified kernel") && add_inner(d, image);
+	return add_line(d, image) && add_image(d, image, "unified kernel") && add_inner(d, image);
 }
 
 static bool predict_unified(struct draft *d, const struct predict_files *files)
@@ -193,8 +237,11 @@ static bool files_ok(const struct predict_files *files)
 
 static json_t *compose(struct draft *d, bool direct)
 {
-	json_t *boot = json_pack("{s:O}", "programs", d->programs), *pcrs = json_object();
-	bool ok = boot && put(pcrs, direct ? "9" : "11", direct ? d->pcr9 : d->pcr11);
+	json_t *boot = json_pack("{s:O}", "programs", d->programs);
+	json_t *pcrs = direct ? json_pack("{s:o}", "9", hex_text(d->pcr9))
+			      : json_pack("{s:[o, o]}", "11", hex_text(d->pcr11[0]),
+					  hex_text(d->pcr11[1]));
+	bool ok = boot && pcrs;
 
 	if (json_object_size(d->files))
 		ok = ok && json_object_set(boot, "files", d->files) == 0;
@@ -211,7 +258,7 @@ static json_t *compose(struct draft *d, bool direct)
 
 json_t *predict_policy(const struct predict_files *files)
 {
-	struct draft d = { json_object(), json_object(), json_object(), { 0 }, { 0 } };
+	struct draft d = { json_object(), json_object(), json_object(), { 0 }, { { 0 } } };
 	json_t *policy = NULL;
 
 	if (files_ok(files) &&

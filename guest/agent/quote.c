@@ -309,15 +309,45 @@ bool quote_to(int fd, const struct quote_wish *wish, const char *folder, struct 
 	       quote_by(fd, wish, &key, folder, problem);
 }
 
+#define LOG_MAX (512u << 10) /* as much as socle verify takes */
+
+int quote_keep_log(const char *device, const char *security, const char *folder)
+{
+	const char *number = device + strlen(device);
+	char from[FILE_PATH_MAX], to[FILE_PATH_MAX];
+	uint8_t *log;
+	ssize_t size;
+	int rc = file_path(to, folder, "eventlog.bin");
+
+	while (number > device && number[-1] >= '0' && number[-1] <= '9')
+		number--;
+	if (rc != 0 || snprintf(from, sizeof(from), "%s/tpm%s/binary_bios_measurements", security,
+				number) >= (int)sizeof(from))
+		return -ENAMETOOLONG;
+	log = malloc(LOG_MAX);
+	if (log == NULL)
+		return -ENOMEM;
+	size = file_read(from, log, LOG_MAX);
+	if (size > 0)
+		rc = file_write(to, log, (size_t)size);
+	else if (unlink(to) != 0 && errno != ENOENT)
+		rc = -errno;
+	free(log);
+	return size == -EFBIG ? -EFBIG : rc;
+}
+
 bool quote_on(const char *device, const struct quote_wish *wish, const char *folder,
 	      struct problem *problem)
 {
-	int fd = open(device, O_RDWR | O_CLOEXEC);
+	int fd = open(device, O_RDWR | O_CLOEXEC), rc;
 	bool ok;
 
 	if (fd < 0)
 		return problem_set(problem, "%s: %s", device, strerror(errno));
 	ok = quote_to(fd, wish, folder, problem);
 	close(fd);
-	return ok;
+	if (!ok)
+		return false;
+	rc = quote_keep_log(device, "/sys/kernel/security", folder);
+	return rc == 0 || problem_set(problem, "%s/eventlog.bin: %s", folder, strerror(-rc));
 }

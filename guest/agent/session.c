@@ -37,11 +37,12 @@ static const char *const key_files[] = {
 	"ak/manifest.bin", "ak/report.bin", "ak/quote.msg", "ak/quote.sig", "ak/quote.pcrs",
 };
 
-/* And these, where the key was selected and where the host gave certificates. */
+/* And these, where the key was selected, the host gave certificates, and firmware kept a log. */
 static const char *const key_optional_files[] = {
 	"ak/selector.bin",
 	"ak/context.bin",
 	"ak/certs.bin",
+	"ak/eventlog.bin",
 };
 
 /* Tells the host that a step failed. Returns 0 when the host could be told. */

@@ -11,10 +11,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
+#include <errno.h>
 
 #include "abi/tpm.h"
 #include "core/tpm/host/tpm_public.h"
@@ -158,7 +160,7 @@ static void test_ecc(void **state)
 
 	attest(f, ak_ecc, sizeof(ak_ecc));
 	assert_true(quote(f));
-	assert_quote_good(f, 11);
+	assert_quote_good(f, 15);
 	assert_slots_free(f);
 }
 
@@ -170,7 +172,7 @@ static void test_rsa(void **state)
 	attest(f, ak_rsa, sizeof(ak_rsa));
 	f->wish.key = SVSM_KEY_AK_RSA2048;
 	assert_true(quote(f));
-	assert_quote_good(f, 11);
+	assert_quote_good(f, 15);
 	assert_int_equal(get(f, "quote.sig", signature, sizeof(signature)), 256);
 }
 
@@ -200,7 +202,7 @@ static void test_zero_unique(void **state)
 
 	attest(f, template, template_with_unique(template, 0));
 	assert_true(quote(f));
-	assert_quote_good(f, 11);
+	assert_quote_good(f, 15);
 	assert_slots_free(f);
 }
 
@@ -218,7 +220,7 @@ static void test_given_template(void **state)
 	f->wish.template = template;
 	f->wish.template_size = size;
 	assert_true(quote(f));
-	assert_quote_good(f, 11);
+	assert_quote_good(f, 15);
 	assert_slots_free(f);
 }
 
@@ -287,7 +289,7 @@ static void test_nv_template(void **state)
 	attest(f, template, size);
 	f->wish.nv = NV_INDEX;
 	assert_true(quote(f));
-	assert_quote_good(f, 11);
+	assert_quote_good(f, 15);
 	f->wish.nv = NV_INDEX + 1;
 	assert_false(quote(f));
 	assert_string_equal(f->problem.text, "TPM2_NV_ReadPublic: TPM error 0x18b");
@@ -345,7 +347,7 @@ static void test_manifest_version_1(void **state)
 	n += f->attested.size;
 	put(f, "manifest.bin", list, n);
 	assert_true(quote(f));
-	assert_quote_good(f, 11);
+	assert_quote_good(f, 15);
 	put(f, "manifest.bin", list, n - 1);
 	assert_false(quote(f));
 	assert_string_equal(f->problem.text, "manifest.bin: it is cut short");
@@ -437,6 +439,30 @@ static void test_plain_signature(void **state)
 	assert_int_equal(plain(&signature, "\0\x05\0\x0b\0\2ab", 8, to), 0);
 }
 
+/* The log of tpmrm1 is tpm1's; one that is gone leaves none. */
+static void test_log(void **state)
+{
+	struct fixture *f = *state;
+	char tpm[128], log[160];
+	uint8_t bytes[16];
+
+	snprintf(tpm, sizeof(tpm), "%s/tpm1", f->folder);
+	assert_int_equal(mkdir(tpm, 0700), 0);
+	put(f, "tpm1/binary_bios_measurements", "a log", 5);
+	assert_int_equal(quote_keep_log("/dev/tpmrm1", f->folder, f->folder), 0);
+	assert_int_equal(get(f, "eventlog.bin", bytes, sizeof(bytes)), 5);
+	assert_memory_equal(bytes, "a log", 5);
+	assert_int_equal(quote_keep_log("/dev/tpm0", f->folder, f->folder), 0);
+	snprintf(log, sizeof(log), "%s/eventlog.bin", f->folder);
+	assert_int_equal(access(log, F_OK), -1);
+	assert_int_equal(quote_keep_log("/dev/tpm0", f->folder, f->folder), 0);
+	snprintf(log, sizeof(log), "%s/binary_bios_measurements", tpm);
+	assert_int_equal(truncate(log, (512 << 10) + 1), 0);
+	assert_int_equal(quote_keep_log("/dev/tpm1", f->folder, f->folder), -EFBIG);
+	assert_int_equal(unlink(log), 0);
+	assert_int_equal(rmdir(tpm), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -452,6 +478,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_manifest_version_1, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_bank_not_there, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_nonsense, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_log, setup, teardown),
 		cmocka_unit_test(test_plain_signature),
 	};
 
