@@ -117,6 +117,7 @@ RUNS = [
     Run("apic-input", 2, 31, (*STRICT, "--fault", "cut-delivery=/3"), image=GUEST_APIC),
     Run("apic-storm", 2, 6, STRICT, image=GUEST_APIC, features=ALTERNATE),
     Run("apic-storm", 4, 6, (*STRICT, "--fault", "cut-delivery=/3"), image=GUEST_APIC, features=ALTERNATE),
+    *(Run("apic-system", cpus, 5, STRICT, image=GUEST_APIC, features=ALTERNATE) for cpus in (1, 2, 4)),
     Run("calls", 1, 18),
     Run("calls", 2, 18),
     Run("calls", 4, 18),
