@@ -15,7 +15,7 @@ VMSA, CPUID_PAGE, SECRETS_PAGE = "0x700000", "0x701000", "0x702000"
 PASSED = {"reason": "guest_terminated", "vmpl": 0, "set": 10, "code": 0}
 
 IMAGES = {  # SEV_FEATURES, rules
-    "rules-plain": (1, 953),
+    "rules-plain": (1, 1031),
     "rules-restricted": (9, 130),  # feature 3
 }
 
@@ -24,7 +24,7 @@ IMAGES = {  # SEV_FEATURES, rules
 HOSTS = {
     ("rules-plain", "kvm-svsm"): 0,
     ("rules-restricted", "kvm-svsm"): 111,  # no alternate injection
-    ("rules-plain", "kvm"): 557,
+    ("rules-plain", "kvm"): 635,
 }
 
 # Where the specifications let a host choose: what the rule of that name comes to on each.

@@ -11,6 +11,7 @@
 #define PAUSES_MAX 2000000000ull /* some seconds, also where two vCPUs share a CPU */
 #define GRANT_ALL 0xf00ull
 #define VMSA_BIT (1ull << 16)
+#define VECTOR_NMI 2u
 #define RUN_VMPL 0x016ull
 #define RUN_VMPL_DONE 0x017ull
 
@@ -20,6 +21,7 @@ struct actor {
 	volatile struct ghcb *ghcb; /* NULL until it is registered */
 	uint64_t *guard;	    /* stack pointer of the innermost actor_guard() */
 	uint64_t raised_rip;
+	uint64_t stray_nmis;
 	actor_task task;
 	uint64_t arg, result;
 	bool busy; /* atomic */
@@ -98,6 +100,10 @@ static void note_exception(struct trap_frame *frame)
 		(void)__atomic_add_fetch(&hv_counts[a->cpu], 1, __ATOMIC_SEQ_CST);
 		return;
 	}
+	if (a != NULL && a->guard == NULL && frame->vector == VECTOR_NMI) {
+		a->stray_nmis++;
+		return;
+	}
 	if (a == NULL || a->guard == NULL)
 		trap_unhandled(frame);
 	a->raised_rip = frame->rip;
@@ -149,6 +155,14 @@ uint64_t actor_hv_count(unsigned int cpu)
 	return __atomic_load_n(&hv_counts[cpu], __ATOMIC_SEQ_CST);
 }
 
+uint64_t actor_stray_nmis(unsigned int cpu, unsigned int vmpl)
+{
+	uint64_t count = actor_at(cpu, vmpl)->stray_nmis;
+
+	actor_at(cpu, vmpl)->stray_nmis = 0;
+	return count;
+}
+
 uint64_t actor_run_level(unsigned int vmpl)
 {
 	return ghcb_msr_call(RUN_VMPL | (uint64_t)vmpl << 32);
@@ -166,18 +180,30 @@ static void lower_level(void)
 	}
 }
 
-static uint64_t act_here(unsigned int vmpl, actor_task task, uint64_t arg)
+void actor_order(unsigned int cpu, unsigned int vmpl, actor_task task, uint64_t arg)
 {
-	struct actor *a = actor_at(actor_cpu(), vmpl);
+	struct actor *a = actor_at(cpu, vmpl);
 
-	if (vmpl == 0)
-		return actor_try(task, arg);
 	a->task = task;
 	a->arg = arg;
 	a->busy = true;
+}
+
+uint64_t actor_resume(unsigned int vmpl)
+{
+	const struct actor *a = actor_at(actor_cpu(), vmpl);
+
 	if (actor_run_level(vmpl) != RUN_VMPL_DONE || __atomic_load_n(&a->busy, __ATOMIC_ACQUIRE))
 		return ACTOR_DOES_NOT_RUN;
 	return a->result;
+}
+
+static uint64_t act_here(unsigned int vmpl, actor_task task, uint64_t arg)
+{
+	if (vmpl == 0)
+		return actor_try(task, arg);
+	actor_order(actor_cpu(), vmpl, task, arg);
+	return actor_resume(vmpl);
 }
 
 /* VMPL0 of the second vCPU. */

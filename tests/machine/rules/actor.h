@@ -51,6 +51,13 @@ uint64_t actor_raised_rip_of(unsigned int cpu, unsigned int vmpl);
 /* The same in ring 3, for one that never returns but by an exception. */
 uint64_t actor_try_user(void (*entry)(void));
 
+/*
+ * The same by hand, for a level of this vCPU that may be preempted: what it does once it is run, and
+ * the result when it was run to its end, which actor_resume() does.
+ */
+void actor_order(unsigned int cpu, unsigned int vmpl, actor_task task, uint64_t arg);
+uint64_t actor_resume(unsigned int vmpl);
+
 /* VMSA page of an actor. VMPL0 of the first vCPU runs on the one of the launch. */
 struct snp_vmsa *actor_vmsa(unsigned int cpu, unsigned int vmpl);
 
@@ -65,6 +72,9 @@ uint64_t actor_run_level(unsigned int vmpl);
 
 /* How often #HV came on that vCPU. It ends no task. */
 uint64_t actor_hv_count(unsigned int cpu);
+
+/* How many NMIs came to an actor between two tasks since it was asked last; they end none. */
+uint64_t actor_stray_nmis(unsigned int cpu, unsigned int vmpl);
 
 unsigned int actor_cpu(void);
 unsigned int actor_level(void);

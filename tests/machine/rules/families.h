@@ -17,6 +17,7 @@ extern const struct rule_family ghcb_pages, ghcb_private, ghcb_msr;
 extern const struct rule_family messages_0, messages_1, messages_2, messages_3;
 extern const struct rule_family messages_header, messages_lower_1, messages_lower_3;
 extern const struct rule_family alternate, alternate_announced;
+extern const struct rule_family planes;
 extern const struct rule_family kvm_clock, apic_ids;
 extern const struct rule_family doorbell_absent, doorbell, doorbell_private;
 
