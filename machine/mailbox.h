@@ -127,6 +127,18 @@ struct mailbox_host {
 };
 ABI_SIZE(struct mailbox_host, 32);
 
+#define MAILBOX_PINS 24u /* of the IOAPIC */
+
+/*
+ * Whose the interrupts of devices are (`--device-plane`): one more than a VMPL. 0: those of a pin are
+ * whose entry was written last, and others are the least privileged plane's.
+ */
+struct mailbox_device_planes {
+	uint8_t all, pins[MAILBOX_PINS]; /* a pin's own goes before all */
+	uint8_t reserved_019[7];
+};
+ABI_SIZE(struct mailbox_device_planes, 32);
+
 /* What a hostile host does when it was asked to (`--fault`): machine/host/fault_plan.c has the names. */
 enum mailbox_fault {
 	MAILBOX_FAULT_TIMER_LOSE,
@@ -193,6 +205,7 @@ struct mailbox {
 	struct mailbox_sweep sweep;
 	struct mailbox_host host;
 	uint32_t sweeps;       /* the host goes through them */
+	struct mailbox_device_planes device_planes;
 	uint32_t xsave;	       /* XSAVE and what follows from it is in CPUID */
 	uint32_t test_devices; /* the ports of tests are there (device/test_ports.h) */
 	uint64_t disk_sectors; /* of the disk of VMPL0, 512 bytes each; 0: there is none */

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "core/base/number.h"
 #include "core/evidence/host/report_input.h"
 #include "machine/host/fault_plan.h"
 #include "machine/host/launch.h"
@@ -77,6 +78,28 @@ static const char *read_mark(void *to, char *value)
 		return "no more marks, there are too many";
 	*equals = '\0';
 	marks->marks[marks->count++] = (struct run_mark){ .name = value, .text = equals + 1 };
+	return NULL;
+}
+
+/* [PIN=]VMPL, into struct mailbox_device_planes; each is said once. */
+static const char *read_device_plane(void *to, char *value)
+{
+	static const char wanted[] = "VMPL or PIN=VMPL, 0 to 3 and 0 to 23, each once";
+	struct mailbox_device_planes *planes = to;
+	const char *equals = strchr(value, '='), *level = equals ? equals + 1 : value;
+	uint8_t *plane = &planes->all;
+	uint64_t vmpl, pin;
+
+	if (equals) {
+		if (!number_read(value, (size_t)(equals - value), NUMBER_PREFIXED, 0,
+				 MAILBOX_PINS - 1, &pin))
+			return wanted;
+		plane = &planes->pins[pin];
+	}
+	if (!number_read(level, strlen(level), NUMBER_PREFIXED, 0, SNP_VMPL_COUNT - 1, &vmpl) ||
+	    *plane)
+		return wanted;
+	*plane = (uint8_t)(vmpl + 1);
 	return NULL;
 }
 
@@ -301,6 +324,11 @@ static const struct option_row option_rows[] = {
 	       "whether an interrupt of VMPL0 makes it run while VMPL2 of its vCPU runs: never, "
 	       "between two instructions of VMPL2's, or also at each VMGEXIT of it",
 	       OPTION_WORDS(preempts)),
+	OPTION(struct arguments, run.device_planes, "device-plane", READ, "[PIN=]VMPL",
+	       "give interrupts of devices, or of the one at a pin of the IOAPIC, to that VMPL, "
+	       "which "
+	       "alone can route them; without it they are the one's that routed them last",
+	       .repeats = true, .read = read_device_plane),
 	OPTION(struct arguments, run.storm_us, "event-storm", NUMBER, "US",
 	       "be a hostile host: raise #HV at VMPL0 about every US microseconds",
 	       .least = STORM_MIN_US, .most = STORM_MAX_US),

@@ -175,6 +175,7 @@ static bool make_memory(struct machine *m, struct host_error *error)
 	m->memory.mailbox = (struct mailbox *)((uint8_t *)m->hv_ram + MACHINE_MAILBOX_OFFSET);
 	m->memory.flash = (uint8_t *)m->hv_ram + MACHINE_FLASH_OFFSET;
 	m->memory.extra = (uint8_t *)m->hv_ram + MACHINE_EXTRA_OFFSET;
+	m->memory.mailbox->device_planes = m->options->device_planes;
 	m->memory.mailbox->storm_us = m->options->storm_us;
 	m->memory.mailbox->sweeps = m->options->event_sweep;
 	m->memory.mailbox->hold = m->options->hold;

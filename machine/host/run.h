@@ -78,6 +78,7 @@ struct run_options {
 	uint32_t storm_us;   /* mean interval of a storm of #HV; 0: none */
 	bool event_sweep;    /* events of VMPL0 in steps (hv/event/sweep.h) */
 	uint32_t hold;	     /* before which step of VMPL0 a vCPU is held; 0: none */
+	struct mailbox_device_planes device_planes; /* whose the interrupts of devices are */
 	struct mailbox_fault_plan faults[MAILBOX_FAULT_COUNT];
 	enum run_on_reboot on_reboot;
 	bool xsave;	    /* the guest is shown XSAVE */

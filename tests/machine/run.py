@@ -105,6 +105,7 @@ TESTS = [
     ("device-interrupts", 2, 13, 1, PASSED),
     # 82093AA, redirection entries; PC16550D
     ("channel-interrupt", 1, 9, 1, PASSED),
+    ("device-plane", 1, 24, 1, PASSED),  # KVM's planes (docs/planes.md)
     # No specification says so: a choice of the host's (docs/hosts.md).
     ("preempt", 1, 13, 1, PASSED),
     ("preempt-not", 1, 13, 1, PASSED),
@@ -136,6 +137,7 @@ HOST_OPTIONS = {
     "ram-layout": ["--memory", "3G"],
     "xsave": ["--xsave"],
     "test-devices": ["--test-devices"],
+    "device-plane": ["--device-plane", "2", "--device-plane", "4=0", "--device-plane", "10=3"],
     "hold": ["--hold", "3"],
     "planes-at-once-interrupt": ["--fault", "planes-at-once-interrupt"],
     "planes-at-once": ["--fault", "planes-at-once=/2"],

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "machine/hv/event/host_interrupt.h"
 
+#include "machine/hv/base/log.h"
 #include "machine/hv/base/trap.h"
 #include "machine/hv/event/ioapic.h"
 #include "machine/hv/event/local_apic.h"
@@ -10,6 +11,10 @@
 
 struct plane *host_interrupt_plane(struct vcpu *v)
 {
+	unsigned int all = hv_mailbox()->device_planes.all;
+
+	if (all != 0)
+		return v->planes[all - 1].apic ? &v->planes[all - 1] : NULL;
 	for (unsigned int vmpl = SNP_VMPL_COUNT; vmpl-- > 0;) {
 		if (v->planes[vmpl].state != PLANE_NONE)
 			return &v->planes[vmpl];
@@ -19,12 +24,16 @@ struct plane *host_interrupt_plane(struct vcpu *v)
 
 static void extint_interrupt(struct vcpu *v, unsigned int vector)
 {
-	host_interrupt_plane(v)->apic->extint[vector / 64] |= 1ull << vector % 64;
+	struct plane *p = host_interrupt_plane(v);
+
+	if (p)
+		p->apic->extint[vector / 64] |= 1ull << vector % 64;
 }
 
 static void route_physical(struct vcpu *v, unsigned int vector)
 {
 	bool from_apic = lapic_read(APIC_REG_ISR + (vector / 32 << 4)) >> vector % 32 & 1;
+	struct plane *p = host_interrupt_plane(v);
 
 	if (vector == LAPIC_VECTOR_SPURIOUS)
 		return;
@@ -36,8 +45,8 @@ static void route_physical(struct vcpu *v, unsigned int vector)
 		timer_fired(v);
 	else if (vector >= PINS_VECTOR_BASE && vector < PINS_VECTOR_BASE + IOAPIC_PINS)
 		pins_interrupt(v, vector - PINS_VECTOR_BASE);
-	else
-		route_to(v, host_interrupt_plane(v), APIC_MODE_FIXED, (uint8_t)vector, false);
+	else if (p)
+		route_to(v, p, APIC_MODE_FIXED, (uint8_t)vector, false);
 	lapic_write(APIC_REG_EOI, 0);
 }
 

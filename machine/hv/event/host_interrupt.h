@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Physical interrupts. Those of IOAPIC pins go to the planes that programmed them; messages of
- * devices, and interrupts of the 8259s, to the least privileged plane that has a VMSA.
+ * devices, and interrupts of the 8259s, to the least privileged plane that has a VMSA, or to that of
+ * `--device-plane`.
  */
 #ifndef SOCLE_MACHINE_HV_EVENT_HOST_INTERRUPT_H
 #define SOCLE_MACHINE_HV_EVENT_HOST_INTERRUPT_H
 
 #include "machine/hv/plane/vcpu.h"
 
-/* The plane of this vCPU that a device message is for: the least privileged one there is. */
+/* The plane of this vCPU that a device message is for. NULL: it has none, and the message is gone. */
 struct plane *host_interrupt_plane(struct vcpu *v);
 
 /* Takes and routes those that are pending on this CPU. After an INTR exit and after idling. */

@@ -26,6 +26,11 @@ static bool is_entry(uint32_t index)
 	return index >= IOAPIC_REG_ENTRY && index < IOAPIC_REG_ENTRY + 2 * IOAPIC_PINS;
 }
 
+int ioapic_selected(const struct ioapic *io)
+{
+	return is_entry(io->index) ? (int)(io->index - IOAPIC_REG_ENTRY) / 2 : -1;
+}
+
 uint32_t ioapic_read(const struct ioapic *io)
 {
 	if (is_entry(io->index)) {

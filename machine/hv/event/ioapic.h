@@ -42,6 +42,9 @@ void ioapic_reset(struct ioapic *io);
 /* The data register, as index selects. */
 uint32_t ioapic_read(const struct ioapic *io);
 
+/* The pin whose entry the index selects, or -1. */
+int ioapic_selected(const struct ioapic *io);
+
 /* Returns the pin whose entry changed, or -1. */
 int ioapic_write(struct ioapic *io, uint32_t value, unsigned int vmpl);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "machine/hv/event/local_apic.h"
 
+#include "machine/hv/base/log.h"
 #include "machine/hv/base/x86.h"
 #include "machine/hv/event/pins.h"
 #include "machine/hv/event/route.h"
@@ -41,6 +42,14 @@ static void update_lint0(const struct apic *a)
 		    APIC_MODE_EXTINT << APIC_LVT_MODE_SHIFT | (open ? 0 : APIC_LVT_MASKED));
 }
 
+/* Whose LINT0 counts: anybody's, or that of the plane of devices. */
+static bool takes_8259(const struct plane *p)
+{
+	unsigned int all = hv_mailbox()->device_planes.all;
+
+	return all == 0 || all - 1 == p->vmpl;
+}
+
 void local_apic_effects(struct vcpu *v, struct plane *p, const struct apic_effects *e)
 {
 	if (e->ipi.valid)
@@ -49,6 +58,6 @@ void local_apic_effects(struct vcpu *v, struct plane *p, const struct apic_effec
 		pins_end_level(v, p->vmpl, e->eoi_vector);
 	if (e->timer)
 		timer_rearm(v);
-	if (e->lint0)
+	if (e->lint0 && takes_8259(p))
 		update_lint0(&p->apic->apic);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "machine/hv/event/pins.h"
 
+#include "machine/hv/base/log.h"
 #include "machine/hv/event/ioapic.h"
 #include "machine/hv/event/route.h"
 #include "machine/hv/memory/iommu.h"
@@ -39,8 +40,25 @@ static void update_pin(unsigned int n, unsigned int cpu)
 		physical_write(reg, entry);
 }
 
+/* Whose a pin is for good, or -1: whoever writes its entry. */
+static int owner_of(unsigned int n)
+{
+	const struct mailbox_device_planes *planes = &hv_mailbox()->device_planes;
+
+	return (planes->pins[n] ? planes->pins[n] : planes->all) - 1;
+}
+
+static bool may_write(unsigned int vmpl)
+{
+	int pin = ioapic_selected(&ioapic);
+	int owner = pin < 0 ? -1 : owner_of((unsigned int)pin);
+
+	return owner < 0 || (unsigned int)owner == vmpl;
+}
+
 void pins_init(void)
 {
+	_Static_assert(MAILBOX_PINS == IOAPIC_PINS, "each has an owner");
 	ioapic_reset(&ioapic);
 	for (unsigned int n = 0; n < IOAPIC_PINS; n++)
 		update_pin(n, 0);
@@ -118,6 +136,8 @@ void pins_write(struct vcpu *v, uint32_t offset, uint32_t value)
 		ioapic.index = value & 0xff;
 		return;
 	case IOAPIC_MMIO_DATA:
+		if (!may_write(v->current))
+			return;
 		pin = ioapic_write(&ioapic, value, v->current);
 		if (pin >= 0)
 			update_pin((unsigned int)pin, pin_cpu(&ioapic.pins[pin]));

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The IOAPIC: a proxy. What it is to the guest is ioapic.h; here the physical one is made to do
- * what the guest's entries ask for. A pin belongs to the VMPL that programmed its entry last.
+ * what the guest's entries ask for. A pin belongs to the VMPL that programmed its entry last, or by
+ * `--device-plane` to one, which alone can write its entry.
  */
 #ifndef SOCLE_MACHINE_HV_EVENT_PINS_H
 #define SOCLE_MACHINE_HV_EVENT_PINS_H
