@@ -26,6 +26,7 @@ struct socle_tpm {
 	struct mutex lock;    /* of page and response_size */
 	u8 *page;	      /* the request, then the response */
 	size_t response_size; /* 0: none waits to be read */
+	bool in_turns;	      /* the SVSM takes long commands so */
 };
 
 /* What the page held may have been a secret of the guest: it does not stay. The lock is held. */
@@ -42,7 +43,7 @@ static int run_command(struct socle_tpm *tpm, const u8 *command, size_t size)
 		.rcx = virt_to_phys(tpm->page),
 	};
 	const struct svsm_vtpm_cmd_req request = {
-		.command = SVSM_VTPM_SEND_COMMAND,
+		.command = SVSM_VTPM_SEND_COMMAND | (tpm->in_turns ? SVSM_VTPM_IN_TURNS : 0),
 		.locality = 0,
 		.size = size,
 	};
@@ -51,7 +52,8 @@ static int run_command(struct socle_tpm *tpm, const u8 *command, size_t size)
 
 	memcpy(tpm->page, &request, sizeof(request));
 	memcpy(tpm->page + sizeof(request), command, size);
-	rc = svsm_call(&regs);
+	/* Until it is done the page stays as it is: that is how the SVSM knows the command. */
+	rc = tpm->in_turns ? svsm_call_resumable(&regs) : svsm_call(&regs);
 	if (rc)
 		return rc;
 	if (regs.rax != SVSM_SUCCESS) {
@@ -127,8 +129,8 @@ static const struct tpm_class_ops socle_tpm_ops = {
 	.req_canceled = socle_tpm_req_canceled,
 };
 
-/* The SVSM speaks the vTPM protocol, and its platform takes commands. */
-static int query_vtpm(struct device *dev)
+/* The SVSM speaks the vTPM protocol, and its platform takes commands; in turns, too, or not. */
+static int query_vtpm(struct device *dev, bool *in_turns)
 {
 	struct svsm_regs regs = {
 		.rax = svsm_call_id(SVSM_PROTOCOL_VTPM, SVSM_VTPM_QUERY),
@@ -144,6 +146,7 @@ static int query_vtpm(struct device *dev)
 		dev_err(dev, "the SVSM's vTPM takes no commands (%d, %#llx)\n", rc, regs.rax);
 		return -ENODEV;
 	}
+	*in_turns = regs.rdx & SVSM_VTPM_QUERY_IN_TURNS;
 	return 0;
 }
 
@@ -158,7 +161,8 @@ static int socle_tpm_probe(struct platform_device *pdev)
 	struct device *dev = &pdev->dev;
 	struct socle_tpm *tpm;
 	struct tpm_chip *chip;
-	int rc = query_vtpm(dev);
+	bool in_turns;
+	int rc = query_vtpm(dev, &in_turns);
 
 	if (rc)
 		return rc;
@@ -166,6 +170,7 @@ static int socle_tpm_probe(struct platform_device *pdev)
 	if (!tpm)
 		return -ENOMEM;
 	mutex_init(&tpm->lock);
+	tpm->in_turns = in_turns;
 	tpm->page = (u8 *)get_zeroed_page(GFP_KERNEL);
 	if (!tpm->page)
 		return -ENOMEM;

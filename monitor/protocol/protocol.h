@@ -84,5 +84,6 @@ uint32_t svsm_vtpm_cmd(struct svsm_call *call);
  * its VMSA. The caller holds no lock.
  */
 void svsm_attest_forget_vcpu(gpa_t vmsa);
+void svsm_vtpm_forget_vcpu(gpa_t vmsa);
 
 #endif

@@ -17,17 +17,21 @@
 #define BUFFER_SIZE ABI_PAGE_SIZE
 #define COMMAND_MAX (BUFFER_SIZE - sizeof(struct svsm_vtpm_cmd_req))
 #define RESPONSE_MAX (BUFFER_SIZE - SVSM_VTPM_RESPONSE_HEADER)
+/* A response is dropped when other callers have found it waiting this many times. */
+#define WAITS_MAX 1000u
 
 _Static_assert(SVSM_VTPM_RESPONSE_HEADER == sizeof(struct vtpm_response), "they share a place");
 _Static_assert(COMMAND_MAX <= VTPM_COMMAND_MAX, "the service takes what fits the guest's buffer");
 
+struct request {
+	struct vtpm_command header;
+	uint8_t command[COMMAND_MAX];
+};
+
 /* What goes to the service, and what goes back into the guest's buffer. */
 static struct {
 	struct lock lock;
-	struct {
-		struct vtpm_command header;
-		uint8_t command[COMMAND_MAX];
-	} request;
+	struct request request;
 	/* The service's reply; the guest gets the response's size in place of what is about it. */
 	struct {
 		union {
@@ -38,18 +42,33 @@ static struct {
 	} response;
 } buffers = { .lock = { .rank = LOCK_RANK_CALL } };
 
+/*
+ * The one command that is under way in turns (docs/spec/vtpm-in-turns.md), behind the same lock. It belongs to the
+ * page and the bytes that it came with; a TPM cannot take back half a command, so what its caller gives up
+ * comes to its end all the same, by whoever calls next, and nobody gets its response.
+ */
+static struct {
+	bool under_way, done, given_up;
+	unsigned int waits; /* how often others found it done */
+	gpa_t buffer, vmsa; /* vmsa: of the vCPU that brought it last */
+	struct request request;
+	size_t size; /* of the command */
+	struct service_answer answer;
+} turns;
+
 void svsm_vtpm_init(void)
 {
-	static struct secret secrets[2];
+	static struct secret secrets[3];
 
 	secret_add(&secrets[0], &buffers.request, sizeof(buffers.request));
 	secret_add(&secrets[1], &buffers.response, sizeof(buffers.response));
+	secret_add(&secrets[2], &turns.request, sizeof(turns.request));
 }
 
 uint32_t svsm_vtpm_query(struct svsm_call *call)
 {
 	call->rcx = service_available(SERVICE_VTPM) ? SVSM_VTPM_QUERY_COMMANDS : 0;
-	call->rdx = 0;
+	call->rdx = service_available(SERVICE_VTPM) ? SVSM_VTPM_QUERY_IN_TURNS : 0;
 	return SVSM_SUCCESS;
 }
 
@@ -57,14 +76,15 @@ uint32_t svsm_vtpm_query(struct svsm_call *call)
  * Locality 0 only: higher ones are for a dynamic root of trust and for firmware, and whoever can
  * make this call at VMPL2 is neither.
  */
-static uint32_t decode(const struct svsm_call *call, size_t *size)
+static uint32_t decode(const struct svsm_call *call, size_t *size, bool *in_turns)
 {
 	struct svsm_vtpm_cmd_req req;
 	gpa_t buffer = gpa(call->rcx);
 
 	if (!guest_range_ok(buffer, BUFFER_SIZE) || !guest_copy_in(&req, buffer, sizeof(req)))
 		return SVSM_ERR_INVALID_ADDRESS;
-	if (req.command != SVSM_VTPM_SEND_COMMAND)
+	*in_turns = req.command & SVSM_VTPM_IN_TURNS;
+	if ((req.command & ~SVSM_VTPM_IN_TURNS) != SVSM_VTPM_SEND_COMMAND)
 		return SVSM_ERR_INVALID_REQUEST;
 	if (req.locality != 0 || req.size == 0 || req.size > COMMAND_MAX)
 		return SVSM_ERR_INVALID_PARAMETER;
@@ -76,17 +96,10 @@ static uint32_t decode(const struct svsm_call *call, size_t *size)
 }
 
 /* The response is written in one piece, and only when there is one that fits. */
-static uint32_t run(gpa_t buffer, size_t command_size)
+static uint32_t respond(gpa_t buffer, size_t size)
 {
 	const size_t before = sizeof(buffers.response.about);
-	size_t size = 0;
-	enum service_status status = service_call(SERVICE_VTPM, VTPM_OP_COMMAND, &buffers.request,
-						  sizeof(buffers.request.header) + command_size,
-						  &buffers.response, sizeof(buffers.response),
-						  &size);
 
-	if (status != SERVICE_OK)
-		return svsm_result_of_service(status);
 	if (size <= before || size > sizeof(buffers.response))
 		return SVSM_ERR_SERVICE_FAILED;
 	if (buffers.response.about.flags & VTPM_EVIDENCE_ASKED)
@@ -98,15 +111,109 @@ static uint32_t run(gpa_t buffer, size_t command_size)
 	return SVSM_SUCCESS;
 }
 
+static uint32_t run(gpa_t buffer, size_t command_size)
+{
+	size_t size = 0;
+	enum service_status status = service_call(SERVICE_VTPM, VTPM_OP_COMMAND, &buffers.request,
+						  sizeof(buffers.request.header) + command_size,
+						  &buffers.response, sizeof(buffers.response),
+						  &size);
+
+	return status == SERVICE_OK ? respond(buffer, size) : svsm_result_of_service(status);
+}
+
+/* ---- In turns. The lock is held. ---- */
+
+static void end_turns(void)
+{
+	service_answer_free(&turns.answer);
+	explicit_bzero(&turns, sizeof(turns));
+}
+
+static void go_on(enum service_progress progress)
+{
+	turns.done = progress == SERVICE_FINISHED;
+	if (turns.done && turns.given_up)
+		end_turns();
+}
+
+static bool is_ours(gpa_t buffer, size_t size)
+{
+	return !turns.given_up && turns.buffer.raw == buffer.raw && turns.size == size &&
+	       memcmp(turns.request.command, buffers.request.command, size) == 0;
+}
+
+/* A turn for another one's command. True when it is out of the way. */
+static bool make_way(const struct svsm_call *call)
+{
+	if (turns.buffer.raw == call->rcx || turns.waits == WAITS_MAX)
+		turns.given_up = true;
+	if (turns.done && turns.given_up)
+		end_turns();
+	else if (turns.done)
+		turns.waits++;
+	else
+		go_on(service_call_continue(SERVICE_VTPM, &turns.answer));
+	return !turns.under_way;
+}
+
+static void begin_turns(const struct svsm_call *call, size_t size)
+{
+	turns.under_way = true;
+	turns.buffer = gpa(call->rcx);
+	turns.size = size;
+	memcpy(&turns.request, &buffers.request, sizeof(turns.request.header) + size);
+	go_on(service_call_start(SERVICE_VTPM, VTPM_OP_COMMAND, &turns.request,
+				 sizeof(turns.request.header) + size, false, &turns.answer));
+}
+
+static uint32_t take_answer(gpa_t buffer)
+{
+	enum service_status status = turns.answer.status;
+	size_t size = turns.answer.size;
+
+	if (status == SERVICE_OK && size <= sizeof(buffers.response))
+		memcpy(&buffers.response, turns.answer.payload, size);
+	end_turns();
+	return status == SERVICE_OK ? respond(buffer, size) : svsm_result_of_service(status);
+}
+
+static uint32_t run_in_turns(const struct svsm_call *call, size_t size)
+{
+	gpa_t buffer = gpa(call->rcx);
+	bool ours = turns.under_way && is_ours(buffer, size);
+
+	if (turns.under_way && !ours && !make_way(call))
+		return SVSM_ERR_INCOMPLETE;
+	if (!ours)
+		begin_turns(call, size);
+	else if (!turns.done)
+		go_on(service_call_continue(SERVICE_VTPM, &turns.answer));
+	turns.vmsa = call->caller.vmsa;
+	turns.waits = 0;
+	return turns.done ? take_answer(buffer) : SVSM_ERR_INCOMPLETE;
+}
+
+void svsm_vtpm_forget_vcpu(gpa_t vmsa)
+{
+	lock_acquire(&buffers.lock);
+	if (turns.under_way && turns.vmsa.raw == vmsa.raw) {
+		turns.given_up = true;
+		go_on(turns.done ? SERVICE_FINISHED : SERVICE_PENDING);
+	}
+	lock_release(&buffers.lock);
+}
+
 uint32_t svsm_vtpm_cmd(struct svsm_call *call)
 {
+	bool in_turns = false;
 	uint32_t result;
 	size_t size;
 
 	lock_acquire(&buffers.lock);
-	result = decode(call, &size);
+	result = decode(call, &size, &in_turns);
 	if (result == SVSM_SUCCESS)
-		result = run(gpa(call->rcx), size);
+		result = in_turns ? run_in_turns(call, size) : run(gpa(call->rcx), size);
 	/* Commands carry authorization values: nothing of one stays longer than it takes. */
 	explicit_bzero(&buffers.request, sizeof(buffers.request));
 	explicit_bzero(&buffers.response, sizeof(buffers.response));

@@ -161,6 +161,20 @@ static enum service_status run_slice(struct service *service, uint64_t slice_ns,
 	return *pending ? SERVICE_OK : finish(service, reply);
 }
 
+/*
+ * Somebody else wants the service: what it is in the middle of comes to its end first. A parked one is
+ * prepared for one caller at a time, who has it set back.
+ */
+static void finish_first(struct service *service)
+{
+	if (!service->suspended || service->snapshot.pages)
+		return;
+	(void)run(service, WHOLE_BUDGET); /* it ends with its budget, if not before */
+	service->suspended = false;
+	service->kept = true;
+	(void)finish(service, &service->kept_reply);
+}
+
 enum service_status call_start(struct service *service, const struct process_request *request,
 			       uint64_t slice_ns, struct message *reply, bool *pending)
 {
@@ -169,6 +183,7 @@ enum service_status call_start(struct service *service, const struct process_req
 	*reply = (struct message){ 0 };
 	*pending = false;
 	lock_acquire(&service->lock);
+	finish_first(service);
 	status = check_request(service, request);
 	if (status == SERVICE_OK) {
 		service->task = *request;
@@ -195,8 +210,14 @@ enum service_status call_continue(struct service *service, uint64_t slice_ns, st
 	*reply = (struct message){ 0 };
 	*pending = false;
 	lock_acquire(&service->lock);
-	if (service->suspended)
+	if (service->suspended) {
 		status = run_slice(service, slice_ns, reply, pending);
+	} else if (service->kept) {
+		*reply = service->kept_reply;
+		status = reply->data ? SERVICE_OK : SERVICE_ERR_FAILED;
+		service->kept_reply = (struct message){ 0 };
+		service->kept = false;
+	}
 	leave(service);
 	return status;
 }

@@ -28,6 +28,7 @@ static void free_messages(struct service *service)
 	for (unsigned int i = 0; i < CONF_FDS; i++)
 		message_free(&service->channels[i].reply);
 	message_free(&service->reply);
+	message_free(&service->kept_reply);
 }
 
 void process_free(struct service *service)

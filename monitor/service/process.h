@@ -64,6 +64,9 @@ struct service {
 	bool suspended;
 	struct process_request task;
 	uint64_t budget_left_ns;
+	/* What a run came to that somebody else brought to its end, for whoever continues it. */
+	bool kept;
+	struct message kept_reply;
 	struct message reply; /* header and payload, valid when answered */
 	va_t read_buffer;     /* of the read() that a ready service waits in */
 	size_t read_size;

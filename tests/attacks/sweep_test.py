@@ -19,6 +19,7 @@ import machine  # noqa: E402
 from results import Results  # noqa: E402
 
 RULES = 3
+SECONDS = 600  # ten of a processor are enough, which a busy computer may not have at once
 HOSTS = (run.STRICT, ())
 
 
@@ -26,6 +27,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
     parser.add_argument("--programs", type=Path, required=True, help="Meson build folder")
     options = parser.parse_args()
+    run.TIMEOUT_S = SECONDS
     result = Results("sweep")
     with tempfile.TemporaryDirectory(prefix="socle-sweep-") as temporary:
         folder = Path(temporary)

@@ -61,11 +61,12 @@ static void query(void **state)
 	(void)state;
 	assert_int_equal(call.rax, 0);
 	assert_int_equal(call.rcx, 0x100);
-	assert_int_equal(call.rdx, 0);
+	assert_int_equal(call.rdx, 0x8000000000000000);
 	world_service(SERVICE_VTPM)->available = false;
 	call = world_call(0, VTPM(SVSM_VTPM_QUERY), 5, 6, 7);
 	assert_int_equal(call.rax, 0);
 	assert_int_equal(call.rcx, 0);
+	assert_int_equal(call.rdx, 0);
 }
 
 static void command_and_response(void **state)
@@ -170,9 +171,151 @@ static void no_evidence(void **state)
 	assert_int_equal(world_service(SERVICE_ATTEST)->calls, 0);
 }
 
+/* ---- In turns: bit 31 of the request's command ---- */
+
+#define IN_TURNS 0x80000008u
+#define OTHER (BUFFER + 0x1000)
+#define INCOMPLETE 0x80000000u
+
+static uint32_t in_turns_at(uint64_t at, uint32_t size)
+{
+	put_request(at, IN_TURNS, 0, size);
+	return command_at(at);
+}
+
+static void assert_answered(uint64_t at)
+{
+	uint8_t response[17];
+
+	world_get(response, at, sizeof(response));
+	assert_memory_equal(response, "\x0c\0\0\0TPM says yesc", 17);
+}
+
+static void in_turns(void **state)
+{
+	struct world_service *service = world_service(SERVICE_VTPM);
+
+	(void)state;
+	assert_int_equal(in_turns_at(BUFFER, 10), 0); /* short enough for one */
+	assert_answered(BUFFER);
+	service->slices = 3;
+	for (unsigned int i = 0; i < 3; i++) {
+		assert_int_equal(in_turns_at(BUFFER, 10), INCOMPLETE);
+		assert_untouched();
+	}
+	assert_int_equal(in_turns_at(BUFFER, 10), 0);
+	assert_answered(BUFFER);
+	assert_int_equal(service->calls, 2);
+	assert_int_equal(service->payload_size, 14);
+	assert_int_equal(in_turns_at(BUFFER, 10), 0); /* the same again is another one */
+	assert_int_equal(service->calls, 3);
+}
+
+/* Who does not know of turns has the answer at once, and the other one's waits. */
+static void a_stock_call_finishes_the_other_first(void **state)
+{
+	struct world_service *service = world_service(SERVICE_VTPM);
+
+	(void)state;
+	service->slices = 100;
+	assert_int_equal(in_turns_at(BUFFER, 10), INCOMPLETE);
+	put_request(OTHER, 8, 0, 11);
+	assert_int_equal(command_at(OTHER), 0);
+	assert_answered(OTHER);
+	assert_int_equal(service->calls, 2);
+	assert_int_equal(in_turns_at(BUFFER, 10), 0);
+	assert_answered(BUFFER);
+	assert_int_equal(service->calls, 2); /* it was run once */
+}
+
+/* A second one works on the first, then waits until that has fetched its answer. */
+static void two_in_turns(void **state)
+{
+	struct world_service *service = world_service(SERVICE_VTPM);
+
+	(void)state;
+	service->slices = 2;
+	assert_int_equal(in_turns_at(BUFFER, 10), INCOMPLETE);
+	for (unsigned int i = 0; i < 5; i++)
+		assert_int_equal(in_turns_at(OTHER, 11), INCOMPLETE);
+	assert_int_equal(service->calls, 1);
+	assert_int_equal(in_turns_at(BUFFER, 10), 0);
+	assert_answered(BUFFER);
+	assert_int_equal(in_turns_at(OTHER, 11), 0);
+	assert_answered(OTHER);
+	assert_int_equal(service->calls, 2);
+}
+
+/* Its answer is nobody's: not even that of the call that brings the same bytes later. */
+static void changed_bytes_give_it_up(void **state)
+{
+	struct world_service *service = world_service(SERVICE_VTPM);
+
+	(void)state;
+	service->slices = 2;
+	assert_int_equal(in_turns_at(BUFFER, 10), INCOMPLETE);
+	assert_int_equal(in_turns_at(BUFFER, 12), INCOMPLETE);
+	assert_int_equal(in_turns_at(BUFFER, 12), 0);
+	assert_int_equal(service->calls, 2);
+	assert_int_equal(service->payload_size, 16);
+	service->slices = 1;
+	assert_int_equal(in_turns_at(BUFFER, 10), INCOMPLETE);
+	put_request(BUFFER, IN_TURNS, 0, 10);
+	*model_memory(gpa(BUFFER + 9 + 9)) = 'd'; /* its last byte */
+	assert_int_equal(command_at(BUFFER), 0);
+	assert_int_equal(service->calls, 4);
+	assert_int_equal(service->payload[13], 'd');
+}
+
+static void a_deleted_vcpu_gives_it_up(void **state)
+{
+	struct world_service *service = world_service(SERVICE_VTPM);
+
+	(void)state;
+	service->slices = 1;
+	assert_int_equal(in_turns_at(BUFFER, 10), INCOMPLETE);
+	svsm_vtpm_forget_vcpu(gpa(WORLD_SMALL)); /* no VMSA of anybody's */
+	assert_int_equal(in_turns_at(BUFFER, 10), 0);
+	assert_int_equal(service->calls, 1);
+	service->slices = 1;
+	assert_int_equal(in_turns_at(BUFFER, 10), INCOMPLETE);
+	svsm_vtpm_forget_vcpu(gpa(WORLD_BOOT_VMSA));
+	assert_int_equal(in_turns_at(BUFFER, 10), 0);
+	assert_int_equal(service->calls, 3);
+}
+
+/* Who never comes back keeps nobody for ever. */
+static void a_forgotten_answer_is_dropped(void **state)
+{
+	struct world_service *service = world_service(SERVICE_VTPM);
+	unsigned int turns = 0;
+
+	(void)state;
+	service->slices = 1;
+	assert_int_equal(in_turns_at(BUFFER, 10), INCOMPLETE);
+	while (in_turns_at(OTHER, 11) == INCOMPLETE)
+		turns++;
+	assert_int_equal(turns, 1001);
+	assert_answered(OTHER);
+}
+
+static void a_service_that_fails_in_a_turn(void **state)
+{
+	struct world_service *service = world_service(SERVICE_VTPM);
+
+	(void)state;
+	service->slices = 1;
+	assert_int_equal(in_turns_at(BUFFER, 10), INCOMPLETE);
+	service->available = false;
+	assert_int_equal(in_turns_at(BUFFER, 10), 0x80001001);
+	assert_untouched();
+}
+
 static void platform_commands(void **state)
 {
-	static const uint32_t others[] = { 0, 1, 2, 7, 9, 11, 20, 0x80000008, UINT32_MAX };
+	static const uint32_t others[] = {
+		0, 1, 2, 7, 9, 11, 20, 0x80000009, 0x40000008, UINT32_MAX
+	};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
@@ -365,6 +508,13 @@ int main(void)
 		cmocka_unit_test_setup(command_and_response, setup),
 		cmocka_unit_test_setup(evidence, setup),
 		cmocka_unit_test_setup(no_evidence, setup),
+		cmocka_unit_test_setup(in_turns, setup),
+		cmocka_unit_test_setup(a_stock_call_finishes_the_other_first, setup),
+		cmocka_unit_test_setup(two_in_turns, setup),
+		cmocka_unit_test_setup(changed_bytes_give_it_up, setup),
+		cmocka_unit_test_setup(a_deleted_vcpu_gives_it_up, setup),
+		cmocka_unit_test_setup(a_forgotten_answer_is_dropped, setup),
+		cmocka_unit_test_setup(a_service_that_fails_in_a_turn, setup),
 		cmocka_unit_test_setup(platform_commands, setup),
 		cmocka_unit_test_setup(localities, setup),
 		cmocka_unit_test_setup(sizes, setup),

@@ -608,6 +608,26 @@ static void can_be_given_up(void **state)
 	run_alone(abort_body);
 }
 
+/* Answers what it is asked after some turns: 50 system calls; "loop" never. */
+static enum user_exit idler(struct user_context *context, unsigned int step)
+{
+	char text[4] = { 0 };
+
+	if (step == 0)
+		return ask(context);
+	peek(context, text, BUFFER + 8, 4);
+	if (text[0] == 'l' || ++context->regs.r12 % 52 < 50)
+		return sys(context, LINUX_GETPID, 0, 0, 0);
+	if (context->regs.r12 % 52 == 50)
+		return sys_reply(context, SERVICE_OK, text, 4);
+	return ask(context);
+}
+
+static enum service_status ask_vtpm(const char *payload)
+{
+	return service_call(SERVICE_VTPM, 7, payload, 4, reply, sizeof(reply), &reply_size);
+}
+
 static void not_parked_body(void)
 {
 	struct service_answer answer;
@@ -619,6 +639,41 @@ static void not_parked_body(void)
 	service_call_abort(SERVICE_VTPM);
 	check(logged("service a ended: its caller gave up"));
 	check(!service_available(SERVICE_VTPM));
+}
+
+/*
+ * One that is not parked finishes for whoever comes, once, and the answer waits for the one who began; also
+ * when it broke meanwhile, or did not answer in time.
+ */
+static void not_parked_finishes_body(void)
+{
+	struct service_answer answer;
+	size_t before;
+
+	begin(NOT_PARKED, idler);
+	before = free_pages();
+	for (int i = 0; i < 3; i++) {
+		check(start(SERVICE_VTPM, "work", &answer) == SERVICE_PENDING);
+		check(ask_vtpm("next") == SERVICE_OK && memcmp(reply, "next", 4) == 0);
+		check(ask_vtpm("more") == SERVICE_OK && memcmp(reply, "more", 4) == 0);
+		check(service_call_continue(SERVICE_VTPM, &answer) == SERVICE_FINISHED);
+		check(answer.status == SERVICE_OK && memcmp(answer.payload, "work", 4) == 0);
+		service_answer_free(&answer);
+		check(service_call_continue(SERVICE_VTPM, &answer) == SERVICE_FINISHED);
+		check(answer.status == SERVICE_ERR_FAILED); /* it was given away */
+		check(free_pages() == before);
+	}
+	check(start(SERVICE_VTPM, "loop", &answer) == SERVICE_PENDING);
+	check(ask_vtpm("next") == SERVICE_ERR_FAILED);
+	check(logged("it ran past its budget"));
+	check(service_call_continue(SERVICE_VTPM, &answer) == SERVICE_FINISHED);
+	check(answer.status == SERVICE_ERR_FAILED && answer.payload == NULL);
+}
+
+static void not_parked_finishes_for_others(void **state)
+{
+	(void)state;
+	run_alone(not_parked_finishes_body);
 }
 
 static void not_parked_ends_with_its_call(void **state)
@@ -678,6 +733,7 @@ int main(void)
 		cmocka_unit_test(all_slices_share_the_budget),
 		cmocka_unit_test(can_be_given_up),
 		cmocka_unit_test(not_parked_ends_with_its_call),
+		cmocka_unit_test(not_parked_finishes_for_others),
 		cmocka_unit_test(a_request_waits_for_a_late_reader),
 	};
 

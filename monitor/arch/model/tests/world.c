@@ -72,8 +72,10 @@ static void launch(void)
 void world_start(void)
 {
 	/* What an earlier world left unfinished. */
-	for (uint64_t page = 0; page < MODEL_SIZE; page += ABI_PAGE_SIZE)
+	for (uint64_t page = 0; page < MODEL_SIZE; page += ABI_PAGE_SIZE) {
 		svsm_attest_forget_vcpu(gpa(page));
+		svsm_vtpm_forget_vcpu(gpa(page));
+	}
 	model_reset();
 	memset(services, 0, sizeof(services));
 	for (size_t i = 0; i < SERVICE_ROLES; i++)
@@ -95,22 +97,6 @@ bool service_available(enum service_role role)
 	return services[role].available;
 }
 
-static enum service_status take_request(struct world_service *service, uint32_t op,
-					const void *payload, size_t size)
-{
-	need(size <= sizeof(service->payload), "request size");
-	if (!service->available)
-		return SERVICE_ERR_FAILED;
-	if (service->suspended)
-		return SERVICE_ERR_BUSY;
-	service->calls++;
-	service->op = op;
-	if (size)
-		memcpy(service->payload, payload, size);
-	service->payload_size = size;
-	return SERVICE_OK;
-}
-
 /* A copy of exactly the reply's size, on the heap, so that sanitizers watch over it. */
 static void answer_now(struct world_service *service, struct service_answer *answer)
 {
@@ -128,6 +114,27 @@ static void answer_now(struct world_service *service, struct service_answer *ans
 	memcpy(copy, service->reply, service->reply_size);
 	answer->payload = copy;
 	answer->size = service->reply_size;
+}
+
+static enum service_status take_request(struct world_service *service, uint32_t op,
+					const void *payload, size_t size)
+{
+	need(size <= sizeof(service->payload), "request size");
+	if (!service->available)
+		return SERVICE_ERR_FAILED;
+	if (service->suspended && service == &services[SERVICE_TWIN])
+		return SERVICE_ERR_BUSY;
+	if (service->suspended) { /* it comes to its end first (service/call.h) */
+		service->suspended = false;
+		service->is_kept = true;
+		answer_now(service, &service->kept);
+	}
+	service->calls++;
+	service->op = op;
+	if (size)
+		memcpy(service->payload, payload, size);
+	service->payload_size = size;
+	return SERVICE_OK;
 }
 
 void service_ask(enum service_role role, uint32_t op, const void *payload, size_t size,
@@ -179,6 +186,10 @@ enum service_progress service_call_continue(enum service_role role, struct servi
 	struct world_service *service = &services[role];
 
 	*answer = (struct service_answer){ .status = SERVICE_ERR_FAILED };
+	if (service->is_kept) {
+		*answer = service->kept;
+		service->is_kept = false;
+	}
 	if (!service->suspended)
 		return SERVICE_FINISHED;
 	if (service->slices > 0) {
