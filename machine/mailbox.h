@@ -204,7 +204,9 @@ struct mailbox {
 	struct mailbox_storm storm;
 	struct mailbox_sweep sweep;
 	struct mailbox_host host;
-	uint32_t sweeps;       /* the host goes through them */
+	uint32_t sweeps; /* the host goes through them */
+	uint32_t
+		every_us; /* or an event comes each time that so many microseconds went by; 0: none */
 	struct mailbox_device_planes device_planes;
 	uint32_t xsave;	       /* XSAVE and what follows from it is in CPUID */
 	uint32_t test_devices; /* the ports of tests are there (device/test_ports.h) */

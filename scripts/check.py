@@ -161,6 +161,7 @@ def programs_of(build, slow):
                                                 f"{build}/monitor/monitor.elf",
                                                 f"{build}/tests/services/hostile"]),
             ("an event at each instruction", ["tests/attacks/sweep_test.py", "--programs", build]),
+            ("the longest turn", ["tests/attacks/turns_test.py", "--programs", build]),
             ("attacks, more of them", ["tests/attacks/run.py", "--programs", build, "--slow"]),
             ("bad input, more of it", ["tests/bad_input_test.py", f"{build}/tools/socle-checked",
                                        f"{build}/tests/machine/guest/guest-separation",

@@ -336,6 +336,10 @@ static const struct option_row option_rows[] = {
 	       "raise an event of VMPL0 each time that it was called, a little later each time, "
 	       "until "
 	       "it has come everywhere between two calls; and again"),
+	OPTION(struct arguments, run.every_us, "event-every", NUMBER, "US",
+	       "raise one each time that the guest's levels have run for US microseconds, once "
+	       "VMPL0 was called",
+	       .least = STORM_MIN_US, .most = STORM_MAX_US),
 	OPTION(struct arguments, run.hold, "hold", NUMBER, "N",
 	       "let the guest hold a vCPU before the N-th RMP instruction or VMGEXIT of its VMPL0, "
 	       "by port 0xea (docs/machine-limits.md)",

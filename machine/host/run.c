@@ -178,6 +178,7 @@ static bool make_memory(struct machine *m, struct host_error *error)
 	m->memory.mailbox->device_planes = m->options->device_planes;
 	m->memory.mailbox->storm_us = m->options->storm_us;
 	m->memory.mailbox->sweeps = m->options->event_sweep;
+	m->memory.mailbox->every_us = m->options->every_us;
 	m->memory.mailbox->hold = m->options->hold;
 	m->memory.mailbox->test_devices = m->options->test_devices;
 	m->memory.mailbox->devices = devices_exist(&m->devices);

@@ -77,6 +77,7 @@ struct run_options {
 	uint64_t timeout_ns; /* 0: none */
 	uint32_t storm_us;   /* mean interval of a storm of #HV; 0: none */
 	bool event_sweep;    /* events of VMPL0 in steps (hv/event/sweep.h) */
+	uint32_t every_us;   /* or one in so many microseconds; 0: none */
 	uint32_t hold;	     /* before which step of VMPL0 a vCPU is held; 0: none */
 	struct mailbox_device_planes device_planes; /* whose the interrupts of devices are */
 	struct mailbox_fault_plan faults[MAILBOX_FAULT_COUNT];

@@ -92,7 +92,7 @@ static json_t *storm(const struct mailbox *mailbox)
 
 static json_t *sweep(const struct mailbox *mailbox)
 {
-	if (mailbox->sweeps == 0)
+	if (mailbox->sweeps == 0 && mailbox->every_us == 0)
 		return NULL;
 	return json_pack("{s:I, s:o}", "whole", (json_int_t)mailbox->sweep.whole, "by_vmpl",
 			 four(mailbox->sweep.at));

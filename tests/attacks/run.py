@@ -43,6 +43,9 @@ service attest
 	grant 4 amd-sp
 """
 
+# These run with all of them.
+ALL_SERVICES = ("services", "rewritten", "turns", "turns-3072")
+
 # And a vtpm that says what the guest tells it to (tests/services/taken_over.c).
 TAKEN_OVER = """
 service vtpm
@@ -128,6 +131,8 @@ RUNS = [
     Run("half-made", 2, 2, EVENTS),
     Run("half-made", 2, 2, (*EVENTS, *STRICT)),
     Run("half-made-registers", 2, 2, (*EVENTS, *STRICT)),
+    Run("turns", 1, 3),
+    Run("turns", 2, 4),
     Run("unchanged", 1, 3, EVENTS),
     Run("unchanged", 1, 3, (*EVENTS, *STRICT)),
     Run("manifests", 1, 6),
@@ -199,14 +204,14 @@ class Guest:
         """Files of Socle's archive: all services, or the least, or beside that a false vtpm."""
         files = {"services/services": self.programs / "services" / "services",
                  "services.conf": self.folder / "services.conf"}
-        if self.run.name in ("services", "rewritten"):
+        if self.run.name in ALL_SERVICES:
             files["services.conf"] = ROOT / "services" / "services.conf"
         elif self.run.name == "manifests":
             files["services/taken-over"] = self.programs / "tests" / "services" / "taken-over"
             files["services.conf"].write_text(LEAST + TAKEN_OVER)
         else:
             files["services.conf"].write_text(LEAST)
-        if self.run.name in ("services", "rewritten", "manifests"):
+        if self.run.name in (*ALL_SERVICES, "manifests"):
             files["profile/tcg.conf"] = ROOT / "profiles" / "tcg.conf"
         return files
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "machine/hv/event/sweep.h"
 
+#include "machine/hv/base/lapic.h"
 #include "machine/hv/base/log.h"
 #include "machine/hv/base/x86.h"
 #include "machine/hv/event/local_apic.h"
@@ -17,6 +18,8 @@ void sweep_begin(struct vcpu *v)
 {
 	struct sweep *s = &sweeps[v->id];
 
+	if (s->left == 0 && hv_mailbox()->every_us)
+		s->left = lapic_clocks(hv_mailbox()->every_us);
 	if (!hv_mailbox()->sweeps)
 		return;
 	if (s->left != 0) {
@@ -48,7 +51,7 @@ void sweep_look(struct vcpu *v)
 		s->left = s->deadline - now;
 		return;
 	}
-	s->left = 0;
+	s->left = lapic_clocks(hv_mailbox()->every_us);
 	hv_mailbox()->sweep.at[v->current]++;
 	apic_accept(apic, (uint8_t)apic->lvt[APIC_LVT_TIMER], false);
 }

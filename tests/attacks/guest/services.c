@@ -45,7 +45,7 @@ static void query(void)
 	expect("the call is taken", svsm_call_regs(&regs, 1), true);
 	expect("result", regs.rax, 0);
 	expect("TPM_SEND_COMMAND and no other", regs.rcx, 0x100);
-	expect("no feature", regs.rdx, 0);
+	expect("commands in turns, and no other feature", regs.rdx, 0x8000000000000000);
 }
 
 static void command_buffer(void)
