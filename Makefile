@@ -78,6 +78,7 @@ check-tpm-suites: setup-check all
 # What an exit of the machine costs, in instructions, a Linux on it beside plain QEMU, and the vTPM, as ratios, in build/bench.json.
 bench: setup-check all guest
 	bench/exit_cost.py --programs $(OUT) --check
+	bench/interrupts.py --programs $(OUT) --check
 	bench/machine_speed.py --programs $(OUT) --check
 	bench/run.py --programs $(OUT)
 
