@@ -13,7 +13,7 @@ export LC_ALL := C.UTF-8
 # Set-up comes before what needs it, whatever make -j says; ninja is told how many JOBS.
 .NOTPARALLEL:
 
-.PHONY: all bench tests demo check check-slow check-machine trial-kit check-attacks check-peers \
+.PHONY: all bench tests demo demo-disk check check-slow check-machine trial-kit check-attacks check-peers \
 	check-tpm-applications check-tpm-suites check-release deb dist sbom static guest guest7 install uninstall format clean \
 	setup-demo setup-check setup-release
 
@@ -27,6 +27,11 @@ tests: all
 # Boots an unmodified Linux under Socle on the emulated SNP machine and attests it.
 demo: setup-demo all guest
 	scripts/demo.py --programs $(OUT) --cpus $(CPUS)
+
+# Boots a Debian from a disk under OVMF, as an ordinary SNP guest, to its login and power-off.
+demo-disk: setup-demo all
+	@scripts/setup-packages.sh disks
+	scripts/demo-disk.py --programs $(OUT) --cpus $(CPUS)
 
 # All tests but the slow ones. The last line counts them.
 check: setup-check tests guest

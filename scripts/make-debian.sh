@@ -46,6 +46,12 @@ work=$dir/work
 rm -rf "$work"
 mkdir "$work"
 
+# What would cost an emulated processor seconds, and nobody asks for.
+unwanted="apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer e2scrub_reap.service fstrim.timer
+	getty-static.service systemd-tmpfiles-clean.timer systemd-networkd.service systemd-networkd.socket
+	systemd-network-generator.service systemd-hwdb-update.service systemd-pstore.service systemd-firstboot.service
+	systemd-tpm2-setup.service systemd-tpm2-setup-early.service dev-hugepages.mount dev-mqueue.mount
+	sys-kernel-debug.mount sys-kernel-tracing.mount sys-fs-fuse-connections.mount"
 # The first file system has what the root file system is on, and no more: an emulated processor takes long to unpack one.
 # What packages bring of documents is of no use here.
 # shellcheck disable=SC2016 # $1 is the system's folder, for the hook
@@ -59,7 +65,12 @@ mmdebstrap --quiet --variant=minbase --format=ext2 \
 	--customize-hook='echo debian >"$1/etc/hostname"
 		echo "LABEL=debian-root / ext4 errors=remount-ro 0 1" >"$1/etc/fstab"
 		chroot "$1" passwd --quiet --delete root
-		rm -f "$1/etc/machine-id"' \
+		rm -f "$1/etc/machine-id"
+		mkdir -p "$1/etc/systemd/system" "$1/etc/modprobe.d"
+		for unit in '"$unwanted"'; do
+			ln -sf /dev/null "$1/etc/systemd/system/$unit"
+		done
+		printf "blacklist %s\n" ahci kvm_amd powernow_k8 >"$1/etc/modprobe.d/disk.conf"' \
 	--customize-hook="copy-out /boot $work" \
 	--customize-hook="chroot \"\$1\" dpkg-query -W -f '\${Package} \${Version} \${Architecture}\n' >$work/packages" \
 	"$suite" "$work/root.ext4" "deb [arch=amd64$option] $uri $suite main" >"$work/log" 2>&1 || {

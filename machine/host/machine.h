@@ -28,7 +28,9 @@ enum machine_stream {
 
 struct machine {
 	const struct run_options *options;
-	const char *image; /* the file that was launched */
+	const char *image;	 /* the file that was launched */
+	const char *accel;	 /* what QEMU runs it by */
+	const char *kvm_refusal; /* why not by KVM, if that was asked for; or NULL */
 	struct chain chain;
 	struct psp psp;
 	struct machine_memory memory;

@@ -17,6 +17,7 @@
 
 #include "core/base/hex.h"
 #include "core/base/host/file.h"
+#include "machine/host/accel.h"
 #include "machine/host/dump.h"
 #include "machine/host/files.h"
 #include "machine/host/firmware_launch.h"
@@ -346,7 +347,7 @@ static bool start_qemu(struct machine *m, const struct far_ends *far, struct hos
 {
 	const struct qemu_config config = {
 		.path = m->options->qemu,
-		.accel = m->options->accel,
+		.accel = m->accel,
 		.hv_image = m->options->hv_image,
 		.channel = m->options->channel,
 		.vmpl0_channel = m->options->vmpl0_channel,
@@ -395,6 +396,10 @@ static void say_start(struct machine *m)
 
 	hex_write(hex, m->psp.launch.measurement, sizeof(m->psp.launch.measurement));
 	machine_log(m, "host", "machine_start");
+	if (m->kvm_refusal) {
+		machine_log(m, "host", "runs by TCG, not by KVM: %s", m->kvm_refusal);
+		machine_say(m, "runs by TCG, not by KVM: %s", m->kvm_refusal);
+	}
 	machine_log(m, "host", "image %s, vCPUs %u, memory %" PRIu64 " MiB, measurement %s",
 		    m->image, m->options->cpus, m->options->memory >> 20, hex);
 	machine_say(m, "started, vCPUs %u, memory %" PRIu64 " MiB, measurement %s",
@@ -501,6 +506,17 @@ static enum run_status finish(struct machine *m, struct stop *stop, struct host_
 	return status;
 }
 
+/* KVM where it is wanted and can run a hypervisor, TCG otherwise. */
+static void choose_accel(struct machine *m)
+{
+	m->accel = m->options->accel;
+	if (strcmp(m->accel, "kvm") != 0)
+		return;
+	m->kvm_refusal = accel_kvm_refusal("");
+	if (m->kvm_refusal)
+		m->accel = "tcg";
+}
+
 /* Memory and the AMD-SP as a guest finds them, and the image in them. */
 static bool launch(struct machine *m, const struct image *image, struct host_error *error)
 {
@@ -545,6 +561,7 @@ enum run_status run_machine(const struct run_options *options, struct host_error
 	struct stop stop = { 0 };
 	sigset_t old;
 
+	choose_accel(&m);
 	sigprocmask(SIG_SETMASK, NULL, &old);
 	if (open_image(&image, options, error) && devices_check(&m.devices, error) &&
 	    open_disk(&m, error) && open_kernel(&m, error) &&

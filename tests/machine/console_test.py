@@ -6,69 +6,36 @@ afterwards. The machine is a stand-in (machine/host/tests/fake_qemu.c), the term
     console_test.py SOCLE FAKE_QEMU KEYS
 """
 
-import os
 import pathlib
-import pty
-import select
 import subprocess
 import sys
 import tempfile
-import termios
-import time
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(ROOT / "tests/lib"), str(ROOT / "scripts")]
 from firmware_input_test import firmware  # noqa: E402
 from results import Results  # noqa: E402
+from terminal import Terminal  # noqa: E402
 
 LIMIT_S = 30
 LEFT, POWEROFF = 8, 0
 
 
-class Terminal:
-    def __init__(self, words, folder):
-        self.master, self.slave = pty.openpty()
-        self.before = termios.tcgetattr(self.slave)
-        self.process = subprocess.Popen(words, cwd=folder, stdin=self.slave, stdout=self.slave, stderr=subprocess.PIPE)
-        self.text = b""
-
-    def wait_for(self, words):
-        """Whether the screen has these words within the limit, behind those that were waited for before."""
-        end = time.monotonic() + LIMIT_S
-        while words not in self.text and time.monotonic() < end:
-            if select.select([self.master], [], [], 0.2)[0]:
-                self.text += os.read(self.master, 4096)
-        found, _, rest = self.text.partition(words)
-        ok = len(found) < len(self.text)
-        self.text = rest if ok else self.text
-        return ok
-
-    def type(self, keys):
-        os.write(self.master, keys)
-
-    def end(self):
-        """The exit status, what standard error has, and whether the terminal is as it was."""
-        _, errors = self.process.communicate(timeout=LIMIT_S)
-        same = termios.tcgetattr(self.slave) == self.before
-        os.close(self.master)
-        os.close(self.slave)
-        return self.process.returncode, errors.decode(), same
-
-
 def on_terminal(result, words, folder):
     t = Terminal(words, folder)
-    result(t.wait_for(b"\x1b[36msvsm| \x1b[0mready\r\n"), "the SVSM's line is marked, in a colour", t.text)
-    result(t.wait_for(b"\r\x1b[Knothing printed for 2 s, 5 exits of the guest"), "a line of progress", t.text)
+    result(t.wait_for(b"\x1b[36msvsm| \x1b[0mready\r\n", LIMIT_S) is not None, "the SVSM's line is marked, in a colour", t.text)
+    result(t.wait_for(b"\r\x1b[Knothing printed for 2 s, 5 exits of the guest", LIMIT_S) is not None, "a line of progress", t.text)
     t.type(b"a\x03\x01\x01b")
-    result(t.wait_for(b"\r\x1b[KA"), "it goes away for the guest's answer to a key", t.text)
-    result(t.wait_for(b"\x03\x01B"), "  also to Ctrl-C and Ctrl-A", t.text)
+    result(t.wait_for(b"\r\x1b[KA", LIMIT_S) is not None, "it goes away for the guest's answer to a key", t.text)
+    result(t.wait_for(b"\x03\x01B", LIMIT_S) is not None, "  also to Ctrl-C and Ctrl-A", t.text)
     t.type(b"\x01x")
-    status, errors, same = t.end()
+    status, errors, same = t.end(LIMIT_S)
     result(status == LEFT and errors == "socle: left by Ctrl-A X\n", "Ctrl-A X leaves", (status, errors))
     result(same, "  and the terminal is as it was")
     t = Terminal(words, folder)
-    t.wait_for(b"ready")
+    t.wait_for(b"ready", LIMIT_S)
     t.type(b"q")
-    status, errors, same = t.end()
+    status, errors, same = t.end(LIMIT_S)
     result(status == POWEROFF and not errors and same, "so it is when the guest ends it", (status, errors, same))
 
 

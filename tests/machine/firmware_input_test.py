@@ -128,6 +128,8 @@ def options(s):
     s.refused("a policy that no AMD-SP takes", "guest policy 0x10000 is refused", "--firmware", s.good, "--policy",
               "0x10000")
     s.refused("a policy for an image", "--policy wants --firmware", "--policy", "0xb0000", s.good)
+    s.refused("a command line without a kernel", "--append wants --kernel", "--firmware", s.good, "--append", "quiet")
+    s.refused("a processor for an image", "--vcpu-sig wants --firmware", "--vcpu-sig", "0x830f10", s.good)
     properties(s)
     s.refused("a host with VMSAs in RAM", "host hyperv launches no firmware", "--firmware", s.good, "--host", "hyperv")
     s.taken("firmware alone", "--firmware", s.good)
