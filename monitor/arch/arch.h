@@ -196,6 +196,9 @@ void arch_log_putc(char c);
 bool arch_host_channel_write(const void *from, size_t size, size_t *moved);
 bool arch_host_channel_read(void *to, size_t size, size_t *moved);
 
+/* The start is over: from now on the host channel interrupts nobody. */
+void arch_host_channel_mute(void);
+
 /* Ends the VM: GHCB termination request with SVSM's reason. */
 __attribute__((noreturn)) void arch_terminate(uint32_t reason);
 

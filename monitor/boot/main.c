@@ -216,6 +216,7 @@ static _Noreturn void boot_on_own_stack(void)
 	boot_start_others(params->cpu_count, &monitor_pages);
 	svsm_vtpm_init();
 	services_start(params);
+	arch_host_channel_mute();
 	if (!twin_prepare())
 		log_printf(LOG_WARNING, "the vtpm has no twin that makes keys for attestation");
 	log_printf(LOG_INFO, "services ready");

@@ -25,6 +25,7 @@ static struct {
 	uint16_t debug_port;   /* 0: none */
 	uint16_t channel_port; /* 0: none */
 	uint32_t channel_pin;
+	uint8_t enabled; /* which interrupts the port raises */
 	size_t used;
 	char line[LOG_LINE_MAX];
 } ports;
@@ -69,17 +70,30 @@ void arch_ports_init(const struct socle_params *params)
 {
 	if (params->features & SOCLE_FEATURE_DEBUG_CONSOLE)
 		ports.debug_port = params->debug_console_port;
-	if (params->features & SOCLE_FEATURE_HOST_CHANNEL && start_uart(params->host_channel_port))
+	if (params->features & SOCLE_FEATURE_HOST_CHANNEL &&
+	    start_uart(params->host_channel_port)) {
 		ports.channel_port = params->host_channel_port;
-	ports.channel_pin = params->host_channel_pin;
+		ports.channel_pin = params->host_channel_pin;
+		(void)ghcb_ioapic_pin(ports.channel_pin, cpu_this()->index, CHANNEL_VECTOR);
+	}
 	ports.ready = true;
 	if (ports.used)
 		flush_log(ports.used);
 }
 
+static bool enable(uint8_t what)
+{
+	bool done = what == ports.enabled ||
+		    ghcb_io_write8(ports.channel_port + UART_INTERRUPT_ENABLE, what);
+
+	ports.enabled = done ? what : 0;
+	return done;
+}
+
 /*
  * Sleeps until the port says that, or something else comes: whoever holds no lock and has moved nothing looks
- * again then. What there is by now is an edge of the interrupt like what comes later, for it was off.
+ * again then. What has come since the look was an edge of the interrupt, and what is there when that is let in
+ * is one. A timer that runs for the service is as good as one for this.
  */
 static void wait_for(uint8_t what, size_t moved)
 {
@@ -87,14 +101,17 @@ static void wait_for(uint8_t what, size_t moved)
 
 	if (moved || lock_any_held())
 		return;
-	arch_timer_arm(cpu, WAIT_MAX_NS, WAIT_MAX_NS);
-	if (ghcb_ioapic_pin(ports.channel_pin, cpu->index, CHANNEL_VECTOR) &&
-	    ghcb_io_write8(ports.channel_port + UART_INTERRUPT_ENABLE, what))
+	if (!cpu->timer_deadline)
+		arch_timer_arm(cpu, WAIT_MAX_NS, WAIT_MAX_NS);
+	if (enable(what))
 		wait_event(cpu);
 	arch_poll_events(cpu);
-	(void)ghcb_io_write8(ports.channel_port + UART_INTERRUPT_ENABLE, 0);
-	(void)ghcb_ioapic_pin(ports.channel_pin, cpu->index, 0);
-	arch_timer_stop(cpu);
+}
+
+void arch_host_channel_mute(void)
+{
+	if (ports.channel_port && enable(0))
+		(void)ghcb_ioapic_pin(ports.channel_pin, 0, 0);
 }
 
 bool arch_host_channel_write(const void *from, size_t size, size_t *moved)

@@ -325,6 +325,11 @@ void services_start(const struct socle_params *block)
 	part("services");
 }
 
+void arch_host_channel_mute(void)
+{
+	part("mute");
+}
+
 bool twin_prepare(void)
 {
 	return part("twin");
@@ -398,7 +403,7 @@ static void everything_comes_in_its_order(void **state)
 	assert_string_equal(
 		order, "negotiate cpuid c-bit validate alloc owner map idt create load gates seal "
 		       "ghcb ports processor random secrets requests clock others vtpm "
-		       "services twin guest "
+		       "services mute twin guest "
 		       "run ");
 	assert_int_equal(warnings, 0);
 	assert_string_equal(lines, "VMPL0, 1 vCPUs, host features 0x27, SEV features 0x9\n"
