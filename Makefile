@@ -13,7 +13,7 @@ export LC_ALL := C.UTF-8
 # Set-up comes before what needs it, whatever make -j says; ninja is told how many JOBS.
 .NOTPARALLEL:
 
-.PHONY: all bench tests demo demo-disk check check-slow check-machine trial-kit check-attacks check-peers \
+.PHONY: all bench tests demo demo-disk check check-slow check-guests check-machine trial-kit check-attacks check-peers \
 	check-tpm-applications check-tpm-suites check-release deb dist sbom static guest guest7 install uninstall format clean \
 	setup-demo setup-check setup-release
 
@@ -39,6 +39,10 @@ check: setup-check tests guest
 
 check-slow: setup-check tests guest guest7
 	scripts/check.py --programs $(OUT) --slow
+
+# Ordinary SNP guests by firmware, of every kind, from disks too: 15 minutes on a quiet computer. check-slow has a sample.
+check-guests: setup-check tests guest guest7
+	tests/guest/matrix.py --programs $(OUT)
 
 # Rules of the specifications, by tiny guests on the emulated machine; `check` has them, too.
 check-machine: setup-check tests
@@ -127,7 +131,7 @@ setup-demo:
 	@scripts/setup-packages.sh build demo
 
 setup-check:
-	@scripts/setup-packages.sh build demo check
+	@scripts/setup-packages.sh build demo check disks
 
 $(OUT)/build.ninja:
 	meson setup $(OUT)

@@ -133,10 +133,7 @@ def programs_of(build, slow):
             ("verifiers of others", ["tests/peers/peers_test.py", "--programs", build]),
             ("faults that a test sees", ["scripts/mutants", "--repeat"]),
             ("digests of firmware", ["tests/peers/firmware_digest_test.py", "--programs", build]),
-            *((f"OVMF of {suite}, {cpus} vCPUs", ["tests/guest/firmware_test.py", "--programs", build, "--suite", suite,
-                                                   "--cpus", cpus, "--memory", memory, "--build", made, "--work",
-                                                   f"build/firmware-{suite}-{cpus}"])
-              for suite, cpus, memory, made in (("trixie", "1", "3G", "OVMF"), ("forky", "2", "512M", "OVMF.amdsev"))),
+            ("guests by firmware, a sample", ["tests/guest/matrix.py", "--programs", build, "--sample"]),
             *((f"OVMF of {suite} under Socle", ["tests/guest/svsm_firmware_test.py", "--programs", build, "--suite", suite,
                                                 "--sizes", made, "--work", f"build/svsm-firmware-{suite}"])
               for suite, made in (("forky", "1:256M,4:3G"), ("trixie", "2:512M"))),

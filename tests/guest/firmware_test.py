@@ -1,16 +1,17 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """Debian's OVMF and Debian's Linux as an ordinary SNP guest, at VMPL0 without an SVSM: the firmware finds the
-kernel by fw_cfg, Linux comes to its first program, sees the machine's truth, fetches its report, which
+kernel by fw_cfg, or GRUB or systemd-boot on a disk, which have it; Linux comes to its first program, sees the machine's truth, fetches its report, which
 `socle verify` accepts with the digest of the launch, its ID block and the host's data, and powers off by ACPI.
 
-    firmware_test.py --programs BUILD [--suite trixie|forky] [--build OVMF|OVMF.amdsev] [--cpus N]
-                     [--memory SIZE] [--kernel DIR] [--guest DIR] [--work DIR]
+    firmware_test.py --programs BUILD [--suite trixie|forky] [--build OVMF|OVMF.amdsev] [--way fw_cfg|grub|systemd-boot]
+                     [--cpus N] [--memory SIZE] [--qemu FILE] [--kernel DIR] [--guest DIR] [--work DIR]
 
-Where the firmware cannot be had, that is a failure.
+It says how far the boot came, its time and its exits. Where firmware or loaders cannot be had, that is a failure.
 """
 
 import base64
+import json
 import re
 import subprocess
 import sys
@@ -23,7 +24,11 @@ from results import Results
 TIMEOUT_S = 280  # as a busy computer needs; a quiet one takes some 30 s
 POLICY = 0x130000  # SMT, the bit that is always one, a single socket: not the default
 POLICY_AT = 8  # in the report (SEV-SNP firmware ABI specification, ATTESTATION_REPORT)
-APPEND = "console=ttyS0 panic=-1 socle.test=by-fw-cfg"
+APPEND = "console=ttyS0 panic=-1 socle.test=by-"
+WAYS = ("fw_cfg", "grub", "systemd-boot")
+# Where a boot has come to, by lines of the kernel's (init/main.c); the first and the last are the machine's.
+STEPS = ("vmpl0_entry", "kernel", "userspace", "end")
+MARKS = ("--mark-guest", "kernel=Linux version ", "--mark-guest", "userspace=Run /init as init process")
 MEASUREMENT = re.compile(r"measurement ([0-9a-f]{96})$", re.MULTILINE)
 # EFI's memory that an operating system has for itself, sooner or later, by the kernel's words (e820.c).
 RAM = ("System RAM", "ACPI Tables", "ACPI Non-volatile Storage", "Reserved")
@@ -68,7 +73,7 @@ def problems_of(options, lines):
     wanted = ("provider sev_guest", "by EFI", f"{options.cpus} processors",
               f"possible 0-{options.cpus - 1}" if options.cpus > 1 else "possible 0")
     problems += [f"it does not say {line!r}" for line in wanted if line not in lines]
-    if not any(line.startswith("cmdline ") and APPEND in line for line in lines):
+    if not any(line.startswith("cmdline ") and APPEND + options.way in line for line in lines):
         problems.append("its command line is not the one that was given")
     problems += memory_problems([line for line in lines if line.startswith("memory ")], sizes(options.memory))
     report = next((line for line in lines if line.startswith("report ")), "report ").removeprefix("report ")
@@ -97,6 +102,36 @@ def launch_properties(options, words):
             ["--minimum-svn", "7", *(word for name, value in demands.items() for word in (name, value.hex()))])
 
 
+def progress(options):
+    """How far the boot came and when, and what it exited for."""
+    path = options.work / "timeline.json"
+    if not path.exists():
+        return "it did not start"
+    timeline = json.loads(path.read_text())
+    steps = [f"{name} {timeline['events'][name]['ns'] / 1e9:.1f} s" for name in STEPS if name in timeline["events"]]
+    exits = sorted(((sum(kind["by_vmpl"]), kind["kind"]) for kind in timeline["exits"]), reverse=True)
+    kinds = ", ".join(f"{kind} {count}" for count, kind in exits[:8])
+    return f"{', '.join(steps)}; {sum(count for count, _ in exits)} exits: {kinds}"
+
+
+def fetch(*words):
+    """What is wrong, if it cannot be had."""
+    done = subprocess.run([booted.ROOT / "scripts" / words[0], *words[1:]], check=False, capture_output=True, text=True)
+    return (done.stderr.strip() or "no reason") if done.returncode else ""
+
+
+def start_words(options, first):
+    """Options of `socle run` by which the firmware comes to the kernel and its first file system."""
+    release = (options.kernel / "version").read_text().strip()
+    kernel, append = options.kernel / "root/boot" / f"vmlinuz-{release}", APPEND + options.way
+    if options.way == "fw_cfg":
+        return ["--kernel", kernel, "--initrd", first, "--append", append]
+    disk = options.work / "disk.img"
+    booted.run("scripts/make-disk.py", "--loader", options.way, "--kernel", kernel, "--initrd", first, "--append", append,
+               disk)
+    return ["--disk", disk]
+
+
 def main():
     parser = booted.parser(__doc__, "firmware-boot")
     parser.add_argument("--suite", choices=("trixie", "forky"), default="trixie", help="whose OVMF")
@@ -104,28 +139,30 @@ def main():
                         "OVMF.amdsev is launched with kernel hashes")
     parser.add_argument("--cpus", type=int, default=1)
     parser.add_argument("--memory", default="512M")
+    parser.add_argument("--way", choices=WAYS, default="fw_cfg", help="by which the firmware comes to the kernel")
+    parser.add_argument("--qemu", default="qemu-system-x86_64")
+    parser.add_argument("--seconds", type=int, default=TIMEOUT_S, help="after which it is given up")
     options = parser.parse_args()
     booted.prepare(options)
     result = Results("firmware")
-    name = f"{options.build} of {options.suite}, {options.cpus} vCPUs, {options.memory}"
+    name = f"{options.build} of {options.suite}, by {options.way}, {options.cpus} vCPUs, {options.memory}"
     folder = booted.ROOT / f"build/ovmf-{options.suite}"
-    fetched = subprocess.run([booted.ROOT / "scripts/fetch-ovmf.sh", "--suite", options.suite, "--dir", folder],
-                             check=False, capture_output=True, text=True)
-    if fetched.returncode:
-        result(False, name, fetched.stderr.strip())
+    missing = fetch("fetch-ovmf.sh", "--suite", options.suite, "--dir", folder) or \
+        (fetch("fetch-loaders.sh") if options.way != "fw_cfg" else "")
+    if missing:
+        result(False, name, missing)
         return result.finish()
-    release = (options.kernel / "version").read_text().strip()
     first = booted.initramfs(options, booted.HERE / "firmware_init")
     words = ["--firmware", folder / f"{options.build}.fd", "--policy", f"{POLICY:#x}",
-             *(["--kernel-hashes"] if options.build == "OVMF.amdsev" else []), "--kernel",
-             options.kernel / "root/boot" / f"vmlinuz-{release}", "--initrd", first, "--append", APPEND, "--memory",
-             options.memory]
+             *(["--kernel-hashes"] if options.build == "OVMF.amdsev" else []), *start_words(options, first),
+             "--memory", options.memory, "--qemu", options.qemu]
     properties, options.demands = launch_properties(options, words)
-    lines, problem = booted.boot(options, None, TIMEOUT_S, *words, *properties, "--certs-out", options.work / "evidence",
-                                 cpus=options.cpus)
+    lines, problem = booted.boot(options, None, options.seconds, *words, *properties, *MARKS, "--certs-out",
+                                 options.work / "evidence", cpus=options.cpus)
     problems = [problem] if problem else problems_of(options, lines)
     if not result(not problems, name, "; ".join(problems)):
         print("\n".join([*lines, *booted.last_words(options)]))
+    print(f"# {progress(options)}", flush=True)
     return result.finish()
 
 

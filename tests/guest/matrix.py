@@ -1,0 +1,113 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Ordinary SNP guests of every kind that are to boot: firmware, kernel, way of boot, number of vCPUs and memory, each pair
+of them in one guest at least, by tests/guest/firmware_test.py; some on newer QEMUs; and a Debian that writes to its disk,
+starts again and finds it.
+
+    matrix.py --programs BUILD [--sample] [--list] [--kernel DIR] [--kernel7 DIR] [--guest DIR] [--guest7 DIR]
+
+--sample takes fewer, in which each of their values is there once at least. Each boot
+says how far it came, when, and by how many exits.
+"""
+
+import argparse
+import itertools
+import pathlib
+import subprocess
+import sys
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tests/lib"))
+from results import Results  # noqa: E402
+
+FACTORS = {
+    "firmware": ("trixie OVMF", "forky OVMF", "forky OVMF.amdsev"),
+    "kernel": ("6", "7"),
+    "way": ("fw_cfg", "grub", "systemd-boot"),
+    "cpus": ("1", "2", "4"),
+    "memory": ("256M", "512M", "3G", "4G"),
+}
+# (suite of QEMU, guest)
+NEWER_QEMUS = (("trixie", ("trixie OVMF", "6", "systemd-boot", "2", "512M")),
+               ("forky", ("forky OVMF", "7", "systemd-boot", "2", "512M")))
+
+
+def possible(guest):
+    """The GRUB in the amdsev build is empty, and it looks at no disk."""
+    return guest[0] != "forky OVMF.amdsev" or guest[2] == "fw_cfg"
+
+
+def tuples(guest, size):
+    """All that a guest has of so many factors at once."""
+    return set(itertools.combinations(enumerate(guest), size))
+
+
+def cover(size):
+    """Few guests that together have what any has of so many factors: each time the one that brings most."""
+    guests = [guest for guest in itertools.product(*FACTORS.values()) if possible(guest)]
+    wanted = set().union(*(tuples(guest, size) for guest in guests))
+    while wanted:
+        best = max(guests, key=lambda guest: len(tuples(guest, size) & wanted))
+        wanted -= tuples(best, size)
+        yield best
+
+
+class Matrix:
+    def __init__(self, options):
+        self.options, self.result = options, Results("guests")
+
+    def run(self, name, *words):
+        start = time.monotonic()
+        done = subprocess.run([str(word) for word in words], check=False, capture_output=True, text=True)
+        said = [line for line in done.stdout.splitlines() if line.startswith("# ")]
+        problem = [line for line in (done.stdout + done.stderr).splitlines() if not line.startswith(("# ", "ok "))]
+        self.result(done.returncode == 0, name, "\n".join(problem[:30]))
+        print("\n".join([*said, f"# {time.monotonic() - start:.0f} s in all"]), flush=True)
+
+    def boot(self, guest, number, qemu=None):
+        firmware, kernel, way, cpus, memory = guest
+        suite, build = firmware.split()
+        options = self.options
+        words = ["--suite", suite, "--build", build, "--way", way, "--cpus", cpus, "--memory", memory, "--kernel",
+                 options.kernel7 if kernel == "7" else options.kernel, "--guest",
+                 options.guest7 if kernel == "7" else options.guest, "--work", options.work / str(number)]
+        name = ", ".join((firmware, f"Linux {kernel}", way, f"{cpus} vCPUs", memory))
+        if qemu:
+            folder = ROOT / f"build/qemu-{qemu}"
+            fetched = subprocess.run([ROOT / "scripts/fetch-qemu.sh", "--suite", qemu, "--dir", folder], check=False,
+                                     capture_output=True, text=True)
+            name += f", QEMU of {qemu}"
+            if fetched.returncode:
+                self.result(False, name, fetched.stderr.strip())
+                return
+            words += ["--qemu", folder / "qemu-system-x86_64"]
+        self.run(name, ROOT / "tests/guest/firmware_test.py", "--programs", options.programs, *words)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
+    parser.add_argument("--programs", type=pathlib.Path, required=True, help="Meson build folder")
+    parser.add_argument("--sample", action="store_true")
+    parser.add_argument("--list", action="store_true", help="name the guests, and start none")
+    for name, default in (("kernel", "kernel"), ("kernel7", "kernel7"), ("guest", "guest"), ("guest7", "guest7"),
+                          ("work", "guests")):
+        parser.add_argument(f"--{name}", type=pathlib.Path, default=ROOT / "build" / default)
+    options = parser.parse_args()
+    guests = list(cover(1 if options.sample else 2))
+    if options.list:
+        print("\n".join(", ".join(guest) for guest in guests))
+        return 0
+    matrix = Matrix(options)
+    for number, guest in enumerate(guests):
+        matrix.boot(guest, number)
+    if not options.sample:
+        for qemu, guest in NEWER_QEMUS:
+            matrix.boot(guest, f"qemu-{qemu}", qemu)
+        matrix.run("a Debian that writes, starts again and finds it", ROOT / "scripts/demo-disk.py", "--programs",
+                   options.programs, "--reboot", "--quiet", "--work", options.work / "debian")
+    return matrix.result.finish()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
