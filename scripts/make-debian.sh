@@ -52,6 +52,7 @@ unwanted="apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_a
 	systemd-network-generator.service systemd-hwdb-update.service systemd-pstore.service systemd-firstboot.service
 	systemd-tpm2-setup.service systemd-tpm2-setup-early.service dev-hugepages.mount dev-mqueue.mount
 	sys-kernel-debug.mount sys-kernel-tracing.mount sys-fs-fuse-connections.mount"
+unwanted=$(echo "$unwanted" | tr -s '\n\t' '  ')
 # The first file system has what the root file system is on, and no more: an emulated processor takes long to unpack one.
 # What packages bring of documents is of no use here.
 # shellcheck disable=SC2016 # $1 is the system's folder, for the hook
@@ -67,12 +68,11 @@ mmdebstrap --quiet --variant=minbase --format=ext2 \
 		chroot "$1" passwd --quiet --delete root
 		rm -f "$1/etc/machine-id"
 		mkdir -p "$1/etc/systemd/system" "$1/etc/modprobe.d"
-		for unit in '"$unwanted"'; do
-			ln -sf /dev/null "$1/etc/systemd/system/$unit"
-		done
 		printf "blacklist %s\n" ahci kvm_amd powernow_k8 >"$1/etc/modprobe.d/disk.conf"' \
+	--customize-hook="for unit in $unwanted; do ln -sf /dev/null \"\$1/etc/systemd/system/\$unit\"; done" \
 	--customize-hook="copy-out /boot $work" \
-	--customize-hook="chroot \"\$1\" dpkg-query -W -f '\${Package} \${Version} \${Architecture}\n' >$work/packages" \
+	--customize-hook='chroot "$1" dpkg-query -W -f "\${Package} \${Version} \${Architecture}\n" >"$1/packages"' \
+	--customize-hook="copy-out /packages $work" --customize-hook='rm "$1/packages"' \
 	"$suite" "$work/root.ext4" "deb [arch=amd64$option] $uri $suite main" >"$work/log" 2>&1 || {
 	tail -n 5 "$work/log" >&2
 	die "mmdebstrap made no system of $suite"
