@@ -17,6 +17,7 @@
  *	+ 18 MiB	flash
  *	+ 34 MiB	what is at 4048 MiB
  *	+ 50 MiB	pages that the hypervisor takes for its tables
+ *	behind them	the guest's pages that devices may reach, while they may
  */
 #ifndef SOCLE_MACHINE_LAYOUT_H
 #define SOCLE_MACHINE_LAYOUT_H
@@ -97,12 +98,29 @@ static inline uint64_t machine_ram_offset(uint64_t ram_size, uint64_t gpa)
 	return ram_size;
 }
 
-/* The size of the hypervisor's memory: its tables take less than 1/32 of the space that they map. */
-static inline uint64_t machine_hv_size(uint64_t ram_size)
+/* Where the guest's addresses end, flash among them. */
+static inline uint64_t machine_guest_end(uint64_t ram_size)
 {
 	uint64_t end = machine_ram_end(ram_size);
 
-	return MACHINE_PAGES_OFFSET + (32ull << 20) + (end < MACHINE_4G ? MACHINE_4G : end) / 32;
+	return end < MACHINE_4G ? MACHINE_4G : end;
+}
+
+/*
+ * Where in the hypervisor's memory the page of gPA 0 is while devices may reach it; others follow by their addresses.
+ * Before it the hypervisor's tables take less than 1/8 of the space that they map.
+ */
+static inline uint64_t machine_shown_offset(uint64_t ram_size)
+{
+	uint64_t tables = (32ull << 20) + machine_guest_end(ram_size) / 8;
+
+	return (MACHINE_PAGES_OFFSET + tables + (2ull << 20) - 1) & ~((2ull << 20) - 1);
+}
+
+/* The size of the hypervisor's memory. */
+static inline uint64_t machine_hv_size(uint64_t ram_size)
+{
+	return machine_shown_offset(ram_size) + machine_guest_end(ram_size);
 }
 
 #endif

@@ -59,6 +59,17 @@ enum mailbox_event {
 	MAILBOX_EVENT_STOP = 4, /* the machine ends: stop_reason and stop_arg */
 };
 
+/*
+ * Where an IOMMU's tables send a device that wants what it may not reach: addresses without memory, which tell the
+ * host process which device wanted what, when QEMU traces that it cannot read them. Of the table that
+ * ends the walk: its level, 1 for that of pages, and which entry of all of that level; then the address goes on with
+ * the index in a table one level below, 8 bytes each.
+ */
+#define MACHINE_NO_PAGE_TABLE (1ull << 51)
+#define MACHINE_NO_PAGE_FUNCTION_SHIFT 43 /* 8 bits: device and function of bus 0 */
+#define MACHINE_NO_PAGE_LEVEL_SHIFT 40	  /* 3 bits */
+#define MACHINE_NO_PAGE_INDEX_MASK 0xfffffffull
+
 enum mailbox_stop {
 	MAILBOX_STOP_NONE = 0,
 	MAILBOX_STOP_POWEROFF = 1, /* by the guest, through the platform's power management */
@@ -224,6 +235,8 @@ struct mailbox {
 	uint64_t switches[4]; /* VMPL switches into each level */
 	uint64_t
 		rmp_offset; /* of the table (core/snp/rmp.h) in the hypervisor's RAM, by the hypervisor */
+	/* By the hypervisor, of a byte for each page: not 0 where devices may reach it (layout.h). */
+	uint64_t shown_offset;	    /* 0: there are none */
 	volatile uint64_t log_head; /* bytes ever written; the ring index is the remainder */
 	char log[MAILBOX_LOG_SIZE];
 	uint8_t held_vmsa[MACHINE_CPUS_MAX][ABI_PAGE_SIZE]; /* VMSAs that the host holds */

@@ -48,9 +48,10 @@ struct machine {
 	FILE *machine_log; /* these may be NULL */
 	FILE *console_log, *debug_log;
 	struct text_log console, debug, output, hv_log;
-	uint64_t hv_log_tail;  /* bytes of the mailbox's ring taken so far */
-	char last_output[256]; /* of QEMU */
-	char last_debug[256];  /* the last line of VMPL0's debug console, printable */
+	uint64_t hv_log_tail;	 /* bytes of the mailbox's ring taken so far */
+	char last_output[256];	 /* of QEMU */
+	unsigned int dma_faults; /* told so far */
+	char last_debug[256];	 /* the last line of VMPL0's debug console, printable */
 };
 
 /* One line in machine.log, with the time; source says whose it is. */

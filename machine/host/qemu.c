@@ -15,6 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "machine/host/dma_fault.h"
 #include "machine/mailbox.h"
 
 #define ARGUMENTS_MAX 192
@@ -225,7 +226,7 @@ static void add_guest_devices(struct arguments *args, const struct guest_devices
 	add(args, "-device");
 	add(args, "amd-iommu,intremap=on");
 	add(args, "-trace");
-	add(args, "amdvi_page_fault");
+	add(args, "%s", DMA_FAULT_EVENT);
 	for (unsigned int i = 0; i < devices->disk_count; i++)
 		add_disk(args, &devices->disks[i], i, slot++);
 	for (unsigned int i = 0; i < devices->other_count; i++)

@@ -18,12 +18,14 @@
 #include "core/base/hex.h"
 #include "core/base/host/file.h"
 #include "machine/host/accel.h"
+#include "machine/host/dma_fault.h"
 #include "machine/host/dump.h"
 #include "machine/host/files.h"
 #include "machine/host/firmware_launch.h"
 #include "machine/host/machine.h"
 
 #define IMAGE_SIZE_MAX (1ull << 30)
+#define DMA_FAULTS_MAX 64u
 
 /*
  * An entry of fw_cfg's etc/hardware-info: edk2's HardwareInfoLib has the format, COCONUT-SVSM's QEMU the
@@ -105,10 +107,30 @@ static void on_debug_line(void *context, const char *line)
 		*c = *c >= ' ' && *c <= '~' ? *c : '.';
 }
 
+/* A guest can make as many as it likes. */
+static void tell_dma_fault(struct machine *m, const struct dma_fault *fault)
+{
+	if (m->dma_faults > DMA_FAULTS_MAX)
+		return;
+	if (m->dma_faults++ == DMA_FAULTS_MAX) {
+		machine_log(m, "host", "more DMA by devices is refused, and not told");
+		return;
+	}
+	machine_log(m, "host",
+		    "DMA by device 00:%02x.%x is refused: %s 0x%" PRIx64 " is not shared",
+		    fault->function >> 3, fault->function & 7,
+		    fault->shift > ABI_PAGE_SHIFT ? "memory from" : "page", fault->gpa);
+}
+
 static void on_output_line(void *context, const char *line)
 {
 	struct machine *m = context;
+	struct dma_fault fault;
 
+	if (dma_fault_parse(line, &fault)) {
+		tell_dma_fault(m, &fault);
+		return;
+	}
 	machine_log(m, "qemu", "%s", line);
 	/* A warning, as for every feature that QEMU does not emulate, is not why it ends. */
 	if (!strstr(line, ": warning: "))

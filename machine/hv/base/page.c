@@ -6,7 +6,7 @@
 void *page_take(uint64_t count)
 {
 	static uint64_t next;
-	uint64_t end = MACHINE_HV_BASE + machine_hv_size(hv_mailbox()->guest_ram_size);
+	uint64_t end = MACHINE_HV_BASE + machine_shown_offset(hv_mailbox()->guest_ram_size);
 	uint64_t at = next ? next : MACHINE_HV_BASE + MACHINE_PAGES_OFFSET;
 
 	if (count > (end - at) / ABI_PAGE_SIZE)

@@ -67,19 +67,25 @@ static uint32_t pci_read(uint32_t address)
 	return port_in(CHIPSET_PORT_PCI_DATA, 4);
 }
 
-static void find_iommu(void)
+/* The IOMMU, and what may be behind it. */
+static void find_devices(void)
 {
 	for (uint32_t n = 0; n < PCI_FUNCTIONS; n++) {
 		uint32_t device = n << PCI_FUNCTION_SHIFT;
+		uint32_t class = pci_read(PCI_ENABLE | device | PCI_CLASS) >> PCI_CLASS_SHIFT;
 
-		if (pci_read(PCI_ENABLE | device | PCI_CLASS) >> PCI_CLASS_SHIFT == PCI_CLASS_IOMMU)
+		if (pci_read(PCI_ENABLE | device) == PCI_NOTHING)
+			continue;
+		if (class == PCI_CLASS_IOMMU)
 			iommu = device;
+		else
+			iommu_add_device(n);
 	}
 }
 
 void chipset_init(void)
 {
-	find_iommu();
+	find_devices();
 	pci_write(PCI_LPC_ADDRESS | LPC_PMBASE, 4, CHIPSET_PM_BASE | 1);
 	pci_write(PCI_LPC_ADDRESS | LPC_ACPI_CNTL, 1, LPC_ACPI_ENABLE);
 	port_out(APM_PORT, 1, APM_ACPI_ENABLE);

@@ -45,6 +45,11 @@ void guest_init(void)
 		guest_ram.count = GUEST_PAGE_4G;
 	guest_ram.entries = page_take(page_count(guest_ram.count * sizeof(struct rmp_entry)));
 	m->rmp_offset = (uint64_t)guest_ram.entries - MACHINE_HV_BASE;
+	if (m->devices) {
+		guest_layout.shown = page_take(page_count(guest_ram.count));
+		guest_layout.shown_at = MACHINE_HV_BASE + machine_shown_offset(m->guest_ram_size);
+		m->shown_offset = (uint64_t)guest_layout.shown - MACHINE_HV_BASE;
+	}
 	if (m->page_range_count > MAILBOX_PAGES_MAX)
 		hv_panic("%u launch ranges", m->page_range_count);
 	for (uint32_t i = 0; i < m->page_range_count; i++)

@@ -26,10 +26,14 @@ enum guest_side {
 
 /*
  * Where there is RAM, by page numbers: from 0 on, so many pages from GUEST_PAGE_EXTRA on, from the flash on to
- * 4 GiB, and from 4 GiB on.
+ * 4 GiB, and from 4 GiB on. A machine with devices has a place of its own for each page while they may reach it
+ * (shown, not 0): shown_at is that of page 0. A device that goes on with a request when the page is private
+ * writes there, and nobody looks.
  */
 struct guest_layout {
 	uint64_t low_end, extra_pages, flash, high_end;
+	uint8_t *shown; /* for each page; NULL: there are no devices */
+	uint64_t shown_at;
 };
 
 extern struct guest_layout guest_layout;
@@ -72,6 +76,8 @@ static inline uint64_t guest_frame(uint64_t page)
 {
 	uint64_t at = page << ABI_PAGE_SHIFT;
 
+	if (guest_layout.shown && guest_layout.shown[page])
+		return guest_layout.shown_at + at;
 	if (page < GUEST_PAGE_EXTRA || page >= GUEST_PAGE_4G)
 		return at;
 	if (page < guest_layout.flash)

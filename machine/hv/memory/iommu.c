@@ -16,8 +16,10 @@
 #define CONTROL_COMMANDS (1ull << 12)
 #define LENGTH_SHIFT 56 /* of a ring: the power of two of entries */
 
-#define DEVICES \
+#define FUNCTIONS \
 	65536u /* each bus, device and function: one without an entry would not be translated */
+#define DEVICES_MAX 32u /* that there are */
+#define NO_FUNCTION 0xffu
 #define DTE_VALID (1ull << 0)
 #define DTE_TRANSLATION_VALID (1ull << 1)
 #define DTE_INTERRUPT_VALID (1ull << 0) /* in the third quarter, as what follows */
@@ -28,16 +30,12 @@
 #define PTE_LEVEL_SHIFT 9
 #define PTE_READ (1ull << 61)
 #define PTE_WRITE (1ull << 62)
-#define PTE_TABLE (PTE_PRESENT | PTE_READ | PTE_WRITE)
 #define PTE_ADDRESS 0xffffffffff000ull
-/*
- * Not present, and yet not 0: QEMU ends a walk at a 0 without a word. With a next level it goes on, and
- * reports a fault.
- */
-#define PTE_MISSING (1ull << PTE_LEVEL_SHIFT)
+#define PTE_GOES_ON (PTE_PRESENT | PTE_READ | PTE_WRITE)
 #define PTE_ENTRIES 512u
 #define LEVELS \
 	6u /* all 64 bits of an address: with fewer, QEMU 7.2 leaves the rest out of account */
+#define LEVEL2_GIB_SHIFT 18 /* pages of a table of the second level: 1 GiB */
 
 #define COMMAND_INVALIDATE_PAGES (3ull << 60)
 #define COMMAND_DOMAIN_SHIFT 32
@@ -64,7 +62,15 @@ struct command {
 };
 ABI_SIZE(struct command, 16);
 
-static uint64_t *root; /* NULL: there is no IOMMU */
+/* Tables of one device. Those of the second level follow each other, one for each GiB of a guest's addresses. */
+struct device {
+	unsigned int function; /* as its requests name it */
+	uint64_t *root, *level2;
+};
+
+static struct device devices[DEVICES_MAX];
+static unsigned int device_count;
+static uint64_t *nobody; /* the root for all others; NULL: there is no IOMMU */
 static struct command *commands;
 static uint32_t *interrupts;
 
@@ -75,47 +81,111 @@ static void write_register(unsigned int reg, uint64_t value)
 
 bool iommu_exists(void)
 {
-	return root != NULL;
+	return nobody != NULL;
 }
 
-static uint64_t *make_table(void)
+/*
+ * An entry of the table of that level for what is not to be reached. QEMU 7.2 reports no fault of an IOMMU, but
+ * traces a table that it cannot read: so it is sent on to a table where no memory is, at an address
+ * that says which device wanted what (machine/host/dma_fault.h).
+ */
+static uint64_t missing(unsigned int function, unsigned int level, uint64_t index)
 {
-	uint64_t *table = page_take(1);
+	return MACHINE_NO_PAGE_TABLE | (uint64_t)function << MACHINE_NO_PAGE_FUNCTION_SHIFT |
+	       (uint64_t)level << MACHINE_NO_PAGE_LEVEL_SHIFT |
+	       (index & MACHINE_NO_PAGE_INDEX_MASK) << ABI_PAGE_SHIFT |
+	       (uint64_t)(level > 1 ? level - 1 : 1) << PTE_LEVEL_SHIFT | PTE_GOES_ON;
+}
 
-	for (unsigned int i = 0; i < PTE_ENTRIES; i++)
-		table[i] = PTE_MISSING;
+static bool is_missing(uint64_t entry)
+{
+	return entry & MACHINE_NO_PAGE_TABLE;
+}
+
+/* The entry of a table for the next lower one, of that level. */
+static uint64_t link_to(const uint64_t *table, unsigned int level)
+{
+	return (uint64_t)table | (uint64_t)level << PTE_LEVEL_SHIFT | PTE_GOES_ON;
+}
+
+/* count tables of a level, where nothing is to be reached, for what begins at first, counted in entries. */
+static uint64_t *make_tables(unsigned int function, unsigned int level, uint64_t first,
+			     uint64_t count)
+{
+	uint64_t *table = page_take(count);
+
+	for (uint64_t i = 0; i < count * PTE_ENTRIES; i++)
+		table[i] = missing(function, level, first + i);
 	return table;
 }
 
-/* The same entry for all: also for the IOAPIC, and for messages of devices that QEMU does not name. */
+/* Tables with nothing to reach; *level2 becomes those of the second level. */
+static uint64_t *make_root(unsigned int function, uint64_t **level2)
+{
+	uint64_t gibs = (guest_rmp_table()->count >> LEVEL2_GIB_SHIFT) + 1;
+	uint64_t *table = make_tables(function, 3, 0, 1);
+
+	*level2 = make_tables(function, 2, 0, gibs);
+	for (uint64_t i = 0; i < gibs; i++)
+		table[i] = link_to(*level2 + i * PTE_ENTRIES, 2);
+	for (unsigned int level = 4; level <= LEVELS; level++) {
+		uint64_t *upper = make_tables(function, level, 0, 1);
+
+		upper[0] = link_to(table, level - 1);
+		table = upper;
+	}
+	return table;
+}
+
+static struct device_entry entry_for(const uint64_t *root)
+{
+	return (struct device_entry){ {
+		link_to(root, LEVELS) | DTE_VALID | DTE_TRANSLATION_VALID,
+		DOMAIN,
+		(uint64_t)interrupts | DTE_INTERRUPT_VALID | DTE_INTERRUPT_REMAP |
+			INTERRUPTS_LOG << DTE_INTERRUPT_LENGTH_SHIFT,
+		0,
+	} };
+}
+
+void iommu_add_device(unsigned int function)
+{
+	struct device *d = &devices[device_count];
+
+	if (!hv_mailbox()->devices)
+		return;
+	if (device_count == DEVICES_MAX)
+		hv_panic("more than %u devices", DEVICES_MAX);
+	device_count++;
+	d->function = function;
+	d->root = make_root(function, &d->level2);
+}
+
+/* One entry for all that are not there: also for the IOAPIC, and for messages of devices that QEMU does not name. */
 static struct device_entry *make_device_table(void)
 {
-	struct device_entry *table = page_take(page_count(DEVICES * sizeof(*table)));
+	struct device_entry *table = page_take(page_count(FUNCTIONS * sizeof(*table)));
 
-	for (unsigned int i = 0; i < DEVICES; i++)
-		table[i] = (struct device_entry){
-			{ (uint64_t)root | DTE_VALID | DTE_TRANSLATION_VALID |
-				  (uint64_t)LEVELS << PTE_LEVEL_SHIFT | PTE_READ | PTE_WRITE,
-			  DOMAIN,
-			  (uint64_t)interrupts | DTE_INTERRUPT_VALID | DTE_INTERRUPT_REMAP |
-				  INTERRUPTS_LOG << DTE_INTERRUPT_LENGTH_SHIFT,
-			  0 }
-		};
+	for (unsigned int i = 0; i < FUNCTIONS; i++)
+		table[i] = entry_for(nobody);
+	for (unsigned int i = 0; i < device_count; i++)
+		table[devices[i].function] = entry_for(devices[i].root);
 	return table;
 }
 
 void iommu_init(void)
 {
-	struct device_entry *devices;
+	struct device_entry *table;
+	uint64_t *level2;
 
 	if (!hv_mailbox()->devices)
 		return;
-	root = make_table();
+	nobody = make_root(NO_FUNCTION, &level2);
 	interrupts = page_take(page_count(IOMMU_INTERRUPTS * sizeof(*interrupts)));
 	commands = page_take(page_count(sizeof(*commands) << COMMANDS_LOG));
-	devices = make_device_table();
+	table = make_device_table();
 	write_register(REG_DEVICE_TABLE,
-		       (uint64_t)devices | (page_count(DEVICES * sizeof(*devices)) - 1));
+		       (uint64_t)table | (page_count(FUNCTIONS * sizeof(*table)) - 1));
 	write_register(REG_COMMAND_BASE,
 		       (uint64_t)commands | (uint64_t)COMMANDS_LOG << LENGTH_SHIFT);
 	write_register(REG_COMMAND_HEAD, 0);
@@ -135,45 +205,38 @@ static void invalidate(void)
 	write_register(REG_COMMAND_TAIL, tail * sizeof(*commands));
 }
 
-/* The entry for a page; NULL where its table is not there, unless it is to be made. */
-static volatile uint64_t *find_entry(uint64_t page, bool make)
+static volatile uint64_t *find_entry(const struct device *d, uint64_t page, bool make)
 {
-	uint64_t *table = root;
+	uint64_t table = page / PTE_ENTRIES;
+	volatile uint64_t *entry = &d->level2[table];
 
-	for (unsigned int level = LEVELS; level > 1; level--) {
-		uint64_t *entry = &table[page >> 9 * (level - 1) & (PTE_ENTRIES - 1)];
-
-		if (*entry == PTE_MISSING && !make)
-			return NULL;
-		if (*entry == PTE_MISSING)
-			*(volatile uint64_t *)entry = (uint64_t)make_table() | PTE_TABLE |
-						      (uint64_t)(level - 1) << PTE_LEVEL_SHIFT;
-		table = (uint64_t *)(*entry & PTE_ADDRESS);
-	}
-	return &table[page & (PTE_ENTRIES - 1)];
+	if (is_missing(*entry) && !make)
+		return NULL;
+	if (is_missing(*entry))
+		*entry = link_to(make_tables(d->function, 1, table * PTE_ENTRIES, 1), 1);
+	return (uint64_t *)(*entry & PTE_ADDRESS) + page % PTE_ENTRIES;
 }
 
 void iommu_map(uint64_t page, uint64_t count)
 {
-	if (!iommu_exists())
-		return;
-	for (uint64_t i = page; i < page + count; i++)
-		*find_entry(i, true) = guest_frame(i) | PTE_TABLE;
+	for (unsigned int n = 0; n < device_count; n++)
+		for (uint64_t i = page; i < page + count; i++)
+			*find_entry(&devices[n], i, true) = guest_frame(i) | PTE_GOES_ON;
 }
 
 void iommu_unmap(uint64_t page, uint64_t count)
 {
 	bool lost = false;
 
-	if (!iommu_exists())
-		return;
-	for (uint64_t i = page; i < page + count; i++) {
-		volatile uint64_t *entry = find_entry(i, false);
+	for (unsigned int n = 0; n < device_count; n++) {
+		for (uint64_t i = page; i < page + count; i++) {
+			volatile uint64_t *entry = find_entry(&devices[n], i, false);
 
-		if (!entry || *entry == PTE_MISSING)
-			continue;
-		*entry = PTE_MISSING;
-		lost = true;
+			if (!entry || is_missing(*entry))
+				continue;
+			*entry = missing(devices[n].function, 1, i);
+			lost = true;
+		}
 	}
 	if (lost)
 		invalidate();

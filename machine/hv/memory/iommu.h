@@ -17,7 +17,13 @@
 /* Whether the machine has one. */
 bool iommu_exists(void);
 
-/* Turns it on, with no page mapped and no interrupt let through. Once, on the boot CPU. */
+/*
+ * A device of bus 0, by device (7:3) and function (2:0). Those that are not named before iommu_init() reach nothing.
+ * On the boot CPU, after guest_init(), as the next.
+ */
+void iommu_add_device(unsigned int function);
+
+/* Turns it on, with no page mapped and no interrupt let through. Once. */
 void iommu_init(void);
 
 /*

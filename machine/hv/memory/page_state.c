@@ -19,19 +19,6 @@ void page_state_init(void)
 }
 
 /*
- * The host's choice for pages, and with it whether devices reach them. A page that it has not given out as shared
- * they do not reach, though nobody may have it yet.
- */
-static void set_attributes(uint64_t page, uint64_t count, bool make_private)
-{
-	memset(&attributes[page], make_private ? 0 : ATTRIBUTE_SHARED, count);
-	if (make_private)
-		iommu_unmap(page, count);
-	else
-		iommu_map(page, count);
-}
-
-/*
  * What the memory encryption does to a page that changes sides: the other side sees other bytes.
  * Going back and forth without a write gives the old bytes again, as on hardware. A host that keeps
  * the sides of a page in two places gives out a cleared page at each change, which the encryption
@@ -52,21 +39,43 @@ static void change_bytes(uint64_t page, bool make_private)
 	}
 }
 
-/* Changes the side of one 4 KiB page or one whole 2 MiB page; the RMP has the right size. */
-static bool change_side(uint64_t page, unsigned int size, bool make_private)
+/* The page goes to where devices reach it, or away from there, with its bytes. */
+static void move(uint64_t page, bool show)
+{
+	uint64_t from = guest_frame(page), to;
+
+	if (guest_layout.shown)
+		guest_layout.shown[page] = show;
+	to = guest_frame(page);
+	if (to != from)
+		memcpy((void *)to, (const void *)from, ABI_PAGE_SIZE);
+}
+
+/*
+ * Changes the side of one 4 KiB page or one whole 2 MiB page; the RMP has the right size. show: devices reach it
+ * then. Nobody may look while the bytes change.
+ */
+static bool change_side(uint64_t page, unsigned int size, bool make_private, bool show)
 {
 	uint64_t count = size == SNP_PAGE_2M ? RMP_PAGES_2M : 1;
 	struct rmp *rmp = guest_rmp_table();
-	uint32_t result = make_private ? rmp_assign(rmp, page, size)
-				       : rmp_unassign(rmp, page, size);
+	bool changes = !!(rmp->entries[page].flags & RMP_ASSIGNED) != make_private;
+	uint32_t result = SNP_RESULT_OK;
 
+	if (changes)
+		result = make_private ? rmp_assign(rmp, page, size) : rmp_unassign(rmp, page, size);
 	if (result != SNP_RESULT_OK)
 		return false;
-	/* Nobody may look while the bytes change. */
+	iommu_unmap(page, count);
 	npt_hide(page, count);
-	for (uint64_t i = 0; i < count; i++)
-		change_bytes(page + i, make_private);
+	for (uint64_t i = page; i < page + count; i++) {
+		move(i, show);
+		if (changes)
+			change_bytes(i, make_private);
+	}
 	npt_show(page, count);
+	if (show)
+		iommu_map(page, count);
 	return true;
 }
 
@@ -77,18 +86,14 @@ static bool has_flag(uint64_t page, uint8_t flag)
 
 static bool page_state_4k(uint64_t page, bool make_private)
 {
-	bool ok = true;
+	bool is_shown = attributes[page] == ATTRIBUTE_SHARED;
 
-	if (make_private)
-		set_attributes(page, 1, true);
-	if (has_flag(page, RMP_ASSIGNED) != make_private) {
-		if (has_flag(page, RMP_SIZE_2M))
-			rmp_smash(guest_rmp_table(), page);
-		ok = change_side(page, SNP_PAGE_4K, make_private);
-	}
-	if (ok && !make_private)
-		set_attributes(page, 1, false);
-	return ok;
+	attributes[page] = make_private ? 0 : ATTRIBUTE_SHARED;
+	if (has_flag(page, RMP_ASSIGNED) == make_private && is_shown != make_private)
+		return true;
+	if (has_flag(page, RMP_ASSIGNED) != make_private && has_flag(page, RMP_SIZE_2M))
+		rmp_smash(guest_rmp_table(), page);
+	return change_side(page, SNP_PAGE_4K, make_private, !make_private);
 }
 
 /* Whether all pages of a 2 MiB page are as one would have to be to change as a whole. */
@@ -116,12 +121,8 @@ bool page_state_change(uint64_t gpa, bool huge, bool make_private)
 		if (!guest_is_ram((page + i) << ABI_PAGE_SHIFT))
 			return false;
 	if (huge && uniform(page, !make_private)) {
-		if (make_private)
-			set_attributes(page, count, true);
-		ok = change_side(page, SNP_PAGE_2M, make_private);
-		if (ok && !make_private)
-			set_attributes(page, count, false);
-		return ok;
+		memset(&attributes[page], make_private ? 0 : ATTRIBUTE_SHARED, count);
+		return change_side(page, SNP_PAGE_2M, make_private, !make_private);
 	}
 	for (uint64_t i = 0; i < count; i++)
 		ok = page_state_4k(page + i, make_private) && ok;
@@ -145,8 +146,8 @@ static bool assign_on_fault(uint64_t gpa)
 		return false;
 	if (first + RMP_PAGES_2M <= guest_rmp_table()->count && uniform(first, false) &&
 	    all_private_by_attribute(first))
-		return change_side(first, SNP_PAGE_2M, true);
-	return change_side(page, SNP_PAGE_4K, true);
+		return change_side(first, SNP_PAGE_2M, true, false);
+	return change_side(page, SNP_PAGE_4K, true, false);
 }
 
 static bool convert(unsigned int vcpu, unsigned int vmpl, uint64_t gpa, bool make_private)

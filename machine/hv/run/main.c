@@ -137,11 +137,11 @@ _Noreturn void hv_main(void)
 	control_area_init();
 	guest_init();
 	page_state_init();
-	iommu_init();
 	npt_init();
 	vcpu_init_all(m);
 	fill_cpuid_pages(m);
 	chipset_init();
+	iommu_init();
 	trap_load();
 	lapic_init();
 	lapic_calibrate();

@@ -1,0 +1,70 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""What QEMU's devices reach: guests that point them at what they may and may not reach, and what the machine says.
+
+    dma_test.py SOCLE GUEST HV KEYS [QEMU]
+"""
+
+import pathlib
+import sys
+import tempfile
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
+import machine  # noqa: E402
+from results import Results  # noqa: E402
+
+SECTOR, SECTORS, RULES = 512, 64, 16
+VMSA, CPUID_PAGE, SECRETS_PAGE = 0x700000, 0x701000, 0x702000
+REFUSED = "DMA by device 00:03.0 is refused: page 0x1002000 is not shared"
+# A QEMU whose first disk takes its time: one request a second.
+SLOW = """#!/bin/sh
+for word; do
+	shift
+	case $word in
+	if=none,id=disk0,*) word=$word,throttling.iops-total=1 ;;
+	esac
+	set -- "$@" "$word"
+done
+exec {qemu} "$@"
+"""
+
+
+def contents():
+    return b"".join(bytes([(7 * n + 1) & 0xff]) * SECTOR for n in range(SECTORS))
+
+
+def try_guest(result, socle, image, hv, keys, folder, qemu):
+    disk, logs, slow = folder / "disk.raw", folder / "logs", folder / "qemu"
+    disk.write_bytes(contents())
+    slow.write_text(SLOW.format(qemu=qemu))
+    slow.chmod(0o755)
+    stop, output = machine.run(socle, image, logs, keys, "--memory", "64M", "--hv", hv, "--qemu", slow, "--disk", disk)
+    lines = machine.log_of(logs).splitlines()
+    for line in lines:
+        if line.startswith(("ok ", "not ok ")):
+            result(line.startswith("ok "), line.partition("ok ")[2])
+    result(stop and stop.get("code") == 0 and sum(line.startswith("ok ") for line in lines) == RULES,
+           f"{RULES} rules, and the guest ends", f"{stop} {output} {lines[-3:]} "
+           f"{sum(line.startswith('ok ') for line in lines)}")
+    log = machine.log_of(logs, "machine.log")
+    result(log.count(REFUSED) >= 2, "the machine says what was refused, with device and page", log)
+    # Sector 8 may have been written, with what QEMU takes for a page that it cannot read.
+    after = disk.read_bytes()
+    result(after in (contents(), contents()[:8 * SECTOR] + bytes(SECTOR) + contents()[9 * SECTOR:]),
+           "and nothing of a private page is on the disk")
+
+
+def main():
+    socle, guest, hv, keys = (pathlib.Path(word).resolve() for word in sys.argv[1:5])
+    qemu = sys.argv[5] if len(sys.argv) > 5 else "qemu-system-x86_64"
+    result = Results("dma")
+    with tempfile.TemporaryDirectory(prefix="socle-dma-") as name:
+        folder = pathlib.Path(name)
+        image = machine.must_build(socle, folder / "guest.igvm", "--memory", "64M", "--bare", guest, "--vmsa",
+                                   hex(VMSA), "--cpuid-page", hex(CPUID_PAGE), "--secrets-page", hex(SECRETS_PAGE))
+        try_guest(result, socle, image, hv, keys, folder, qemu)
+    return result.finish()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
