@@ -71,7 +71,8 @@ class Matrix:
         options = self.options
         words = ["--suite", suite, "--build", build, "--way", way, "--cpus", cpus, "--memory", memory, "--kernel",
                  options.kernel7 if kernel == "7" else options.kernel, "--guest",
-                 options.guest7 if kernel == "7" else options.guest, "--work", options.work / str(number)]
+                 options.guest7 if kernel == "7" else options.guest, "--work", options.work / str(number), "--seconds",
+                 options.seconds]
         name = ", ".join((firmware, f"Linux {kernel}", way, f"{cpus} vCPUs", memory))
         if qemu:
             folder = ROOT / f"build/qemu-{qemu}"
@@ -90,6 +91,7 @@ def main():
     parser.add_argument("--programs", type=pathlib.Path, required=True, help="Meson build folder")
     parser.add_argument("--sample", action="store_true")
     parser.add_argument("--list", action="store_true", help="name the guests, and start none")
+    parser.add_argument("--seconds", default="280", help="after which a boot is given up")
     for name, default in (("kernel", "kernel"), ("kernel7", "kernel7"), ("guest", "guest"), ("guest7", "guest7"),
                           ("work", "guests")):
         parser.add_argument(f"--{name}", type=pathlib.Path, default=ROOT / "build" / default)
