@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""A Debian from a disk, as an ordinary SNP guest without an SVSM: OVMF finds systemd-boot on the disk, and that a unified
-kernel image; the system comes to its login, is logged into, attests itself by Debian's own kernel, and powers off.
+"""A Debian from a disk, as an ordinary SNP guest without an SVSM: OVMF finds systemd-boot on the disk, and that a
+unified kernel image; the system comes to its login, is logged into, attests itself by Debian's own kernel, and
+powers off.
 
     demo-disk.py --programs BUILD [--cpus N] [--memory SIZE] [--suite trixie|forky] [--loader NAME] [--timeout SECONDS]
                  [--reboot] [--quiet]
 
-Firmware, loaders and system are Debian's packages, fetched and made below build/ the first time. With --reboot the guest
-writes a file, resets the machine, is launched anew and finds it. The last line says how it ended.
+Firmware, loaders and system are Debian's packages, fetched and made below build/ the first time. With --reboot the
+guest writes a file, resets the machine, is launched anew and finds it. The last line says how it ended.
 """
 
 import argparse

@@ -10,7 +10,7 @@ import time
 
 
 class Terminal:
-    """words: the command. show: takes bytes as they are printed; None: nobody does. all: everything that was printed."""
+    """words: the command. show: takes bytes as they are printed; None: nobody does. all: whatever was printed."""
 
     def __init__(self, words, folder=None, show=None):
         self.master, self.slave = pty.openpty()
@@ -45,8 +45,8 @@ class Terminal:
         os.write(self.master, keys)
 
     def end(self, seconds):
-        """The exit status, what standard error has, and whether the terminal is as it was. A program that is still there
-        after so long is killed."""
+        """The exit status, what standard error has, and whether the terminal is as it was. A program that is still
+        there after so long is killed."""
         limit = time.monotonic() + seconds
         while self.process.poll() is None and time.monotonic() < limit:
             self.read(0.2)

@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """Debian's OVMF and Debian's Linux as an ordinary SNP guest, at VMPL0 without an SVSM: the firmware finds the
-kernel by fw_cfg, or GRUB or systemd-boot on a disk, which have it; Linux comes to its first program, sees the machine's truth, fetches its report, which
-`socle verify` accepts with the digest of the launch, its ID block and the host's data, and powers off by ACPI.
+kernel by fw_cfg, or GRUB or systemd-boot on a disk, which have it; Linux comes to its first program, sees the machine's
+truth, fetches its report, which `socle verify` accepts with the digest of the launch, its ID block and the host's data,
+and powers off by ACPI.
 
     firmware_test.py --programs BUILD [--suite trixie|forky] [--build OVMF|OVMF.amdsev] [--way fw_cfg|grub|systemd-boot]
                      [--cpus N] [--memory SIZE] [--qemu FILE] [--kernel DIR] [--guest DIR] [--work DIR]
@@ -127,8 +128,8 @@ def start_words(options, first):
     if options.way == "fw_cfg":
         return ["--kernel", kernel, "--initrd", first, "--append", append]
     disk = options.work / "disk.img"
-    booted.run("scripts/make-disk.py", "--loader", options.way, "--kernel", kernel, "--initrd", first, "--append", append,
-               disk)
+    booted.run("scripts/make-disk.py", "--loader", options.way, "--kernel", kernel, "--initrd", first, "--append",
+               append, disk)
     return ["--disk", disk]
 
 

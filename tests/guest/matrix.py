@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Ordinary SNP guests of every kind that are to boot: firmware, kernel, way of boot, number of vCPUs and memory, each pair
-of them in one guest at least, by tests/guest/firmware_test.py; some on newer QEMUs; and a Debian that writes to its disk,
-starts again and finds it.
+"""Ordinary SNP guests of every kind that are to boot: firmware, kernel, way of boot, number of vCPUs and memory, each
+pair of them in one guest at least, by tests/guest/firmware_test.py; some on newer QEMUs; and a Debian that writes to
+its disk, starts again and finds it.
 
     matrix.py --programs BUILD [--sample] [--list] [--kernel DIR] [--kernel7 DIR] [--guest DIR] [--guest7 DIR]
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""`socle run` on a terminal and off one: marks, colour, keys, Ctrl-A X, the line of progress, and the terminal as it was
-afterwards. The machine is a stand-in (machine/host/tests/fake_qemu.c), the terminal one of the kernel's.
+"""`socle run` on a terminal and off one: marks, colour, keys, Ctrl-A X, the line of progress, and the terminal as it
+was afterwards. The machine is a stand-in (machine/host/tests/fake_qemu.c), the terminal one of the kernel's.
 
     console_test.py SOCLE FAKE_QEMU KEYS
 """
@@ -21,19 +21,24 @@ LIMIT_S = 30
 LEFT, POWEROFF = 8, 0
 
 
+class Screen(Terminal):
+    def sees(self, words):
+        return self.wait_for(words, LIMIT_S) is not None
+
+
 def on_terminal(result, words, folder):
-    t = Terminal(words, folder)
-    result(t.wait_for(b"\x1b[36msvsm| \x1b[0mready\r\n", LIMIT_S) is not None, "the SVSM's line is marked, in a colour", t.text)
-    result(t.wait_for(b"\r\x1b[Knothing printed for 2 s, 5 exits of the guest", LIMIT_S) is not None, "a line of progress", t.text)
+    t = Screen(words, folder)
+    result(t.sees(b"\x1b[36msvsm| \x1b[0mready\r\n"), "the SVSM's line is marked, in a colour", t.text)
+    result(t.sees(b"\r\x1b[Knothing printed for 2 s, 5 exits of the guest"), "a line of progress", t.text)
     t.type(b"a\x03\x01\x01b")
-    result(t.wait_for(b"\r\x1b[KA", LIMIT_S) is not None, "it goes away for the guest's answer to a key", t.text)
-    result(t.wait_for(b"\x03\x01B", LIMIT_S) is not None, "  also to Ctrl-C and Ctrl-A", t.text)
+    result(t.sees(b"\r\x1b[KA"), "it goes away for the guest's answer to a key", t.text)
+    result(t.sees(b"\x03\x01B"), "  also to Ctrl-C and Ctrl-A", t.text)
     t.type(b"\x01x")
     status, errors, same = t.end(LIMIT_S)
     result(status == LEFT and errors == "socle: left by Ctrl-A X\n", "Ctrl-A X leaves", (status, errors))
     result(same, "  and the terminal is as it was")
-    t = Terminal(words, folder)
-    t.wait_for(b"ready", LIMIT_S)
+    t = Screen(words, folder)
+    t.sees(b"ready")
     t.type(b"q")
     status, errors, same = t.end(LIMIT_S)
     result(status == POWEROFF and not errors and same, "so it is when the guest ends it", (status, errors, same))
@@ -43,7 +48,8 @@ def off_terminal(result, words, folder):
     run = subprocess.run([*words, "--timeout", "4"], cwd=folder, input="q\x01x", capture_output=True, text=True,
                          check=False)
     result("svsm| ready\n" in run.stdout, "the SVSM's line is marked in a file, too", run.stdout)
-    result("\x1b" not in run.stdout and "nothing printed" not in run.stdout, "  without colour and progress", run.stdout)
+    result("\x1b" not in run.stdout and "nothing printed" not in run.stdout, "  without colour and progress",
+           run.stdout)
     result(run.returncode == 6, "  and standard input is left alone", (run.returncode, run.stderr))
     run = subprocess.run([*words, "--timeout", "1", "--quiet"], cwd=folder, capture_output=True, text=True, check=False)
     result(not run.stdout, "nothing with --quiet", run.stdout)
