@@ -8,16 +8,17 @@
 #define REGISTERS 0xfed80000ull /* where QEMU has them */
 #define REG_DEVICE_TABLE 0x0000u
 #define REG_COMMAND_BASE 0x0008u
+#define REG_EVENT_BASE 0x0010u
 #define REG_CONTROL 0x0018u
 #define REG_COMMAND_HEAD 0x2000u
 #define REG_COMMAND_TAIL 0x2008u
 
-#define CONTROL_ENABLE (1ull << 0)
-#define CONTROL_COMMANDS (1ull << 12)
-#define LENGTH_SHIFT 56 /* of a ring: the power of two of entries */
+#define CONTROL (1ull << 0 | 1ull << 2 | 1ull << 12) /* it is on, and so are events and commands */
+#define LENGTH_SHIFT 56				     /* of a ring: the power of two of entries */
 
 #define FUNCTIONS \
 	65536u /* each bus, device and function: one without an entry would not be translated */
+#define FUNCTIONS_OF_BUS 256u
 #define DEVICES_MAX 32u /* that there are */
 #define NO_FUNCTION 0xffu
 #define DTE_VALID (1ull << 0)
@@ -37,10 +38,14 @@
 	6u /* all 64 bits of an address: with fewer, QEMU 7.2 leaves the rest out of account */
 #define LEVEL2_GIB_SHIFT 18 /* pages of a table of the second level: 1 GiB */
 
+#define COMMAND_UNKNOWN (15ull << 60)
+#define COMMAND_INVALIDATE_DEVICE (2ull << 60)
 #define COMMAND_INVALIDATE_PAGES (3ull << 60)
 #define COMMAND_DOMAIN_SHIFT 32
 #define INVALIDATE_ALL (0x7ffffffffffff000ull | 3) /* all sizes, directories as well */
 #define COMMANDS_LOG 8u
+#define EVENT_SIZE 16u
+#define EVENTS_LOG 9u /* MACHINE_EVENTS */
 
 #define IRTE_VALID (1u << 0)
 #define IRTE_DESTINATION_SHIFT 8
@@ -51,6 +56,8 @@
 
 _Static_assert(IOMMU_INTERRUPTS == 1u << INTERRUPTS_LOG,
 	       "the table's length is what its entry says");
+
+_Static_assert(MACHINE_EVENTS == 1u << EVENTS_LOG, "the log's length is what its register says");
 
 struct device_entry {
 	uint64_t quarter[4];
@@ -73,6 +80,7 @@ static unsigned int device_count;
 static uint64_t *nobody; /* the root for all others; NULL: there is no IOMMU */
 static struct command *commands;
 static uint32_t *interrupts;
+static bool reports_faults; /* in the event log, as it has to */
 
 static void write_register(unsigned int reg, uint64_t value)
 {
@@ -84,13 +92,26 @@ bool iommu_exists(void)
 	return nobody != NULL;
 }
 
+/* QEMU carries a command out within the write that announces it. */
+static void command(uint64_t low, uint64_t high)
+{
+	static unsigned int tail;
+
+	commands[tail] = (struct command){ { low, high } };
+	tail = (tail + 1) % (1u << COMMANDS_LOG);
+	write_register(REG_COMMAND_TAIL, tail * sizeof(*commands));
+}
+
 /*
- * An entry of the table of that level for what is not to be reached. QEMU 7.2 reports no fault of an IOMMU, but
- * traces a table that it cannot read: so it is sent on to a table where no memory is, at an address
- * that says which device wanted what (machine/host/dma_fault.h).
+ * An entry of the table of that level for what is not to be reached. A QEMU that reports no faults, as 7.2 and 10.0, still
+ * traces a table that it cannot read: so a device is sent on to a table where no memory is, at an address
+ * that says which device wanted what (machine/host/dma_fault.h). Otherwise it is just not present, but has a next
+ * level: at a 0 QEMU may end a walk without a word.
  */
 static uint64_t missing(unsigned int function, unsigned int level, uint64_t index)
 {
+	if (reports_faults)
+		return 1ull << PTE_LEVEL_SHIFT;
 	return MACHINE_NO_PAGE_TABLE | (uint64_t)function << MACHINE_NO_PAGE_FUNCTION_SHIFT |
 	       (uint64_t)level << MACHINE_NO_PAGE_LEVEL_SHIFT |
 	       (index & MACHINE_NO_PAGE_INDEX_MASK) << ABI_PAGE_SHIFT |
@@ -99,7 +120,7 @@ static uint64_t missing(unsigned int function, unsigned int level, uint64_t inde
 
 static bool is_missing(uint64_t entry)
 {
-	return entry & MACHINE_NO_PAGE_TABLE;
+	return !(entry & PTE_PRESENT) || (entry & MACHINE_NO_PAGE_TABLE);
 }
 
 /* The entry of a table for the next lower one, of that level. */
@@ -150,15 +171,11 @@ static struct device_entry entry_for(const uint64_t *root)
 
 void iommu_add_device(unsigned int function)
 {
-	struct device *d = &devices[device_count];
-
 	if (!hv_mailbox()->devices)
 		return;
 	if (device_count == DEVICES_MAX)
 		hv_panic("more than %u devices", DEVICES_MAX);
-	device_count++;
-	d->function = function;
-	d->root = make_root(function, &d->level2);
+	devices[device_count++].function = function;
 }
 
 /* One entry for all that are not there: also for the IOAPIC, and for messages of devices that QEMU does not name. */
@@ -173,38 +190,45 @@ static struct device_entry *make_device_table(void)
 	return table;
 }
 
+/* With nothing to translate by yet: commands and log. An unknown command shows whether events are logged. */
+static void start_rings(struct mailbox *m)
+{
+	const volatile uint64_t *log = page_take(page_count(EVENT_SIZE << EVENTS_LOG));
+
+	commands = page_take(page_count(sizeof(*commands) << COMMANDS_LOG));
+	write_register(REG_COMMAND_BASE,
+		       (uint64_t)commands | (uint64_t)COMMANDS_LOG << LENGTH_SHIFT);
+	write_register(REG_EVENT_BASE, (uint64_t)log | (uint64_t)EVENTS_LOG << LENGTH_SHIFT);
+	write_register(REG_COMMAND_HEAD, 0);
+	write_register(REG_COMMAND_TAIL, 0);
+	write_register(REG_CONTROL, CONTROL);
+	command(COMMAND_UNKNOWN, 0);
+	reports_faults = log[0] != 0;
+	m->event_log_offset = (uint64_t)log - MACHINE_HV_BASE;
+}
+
 void iommu_init(void)
 {
+	struct mailbox *m = hv_mailbox();
 	struct device_entry *table;
 	uint64_t *level2;
 
-	if (!hv_mailbox()->devices)
+	if (!m->devices)
 		return;
-	nobody = make_root(NO_FUNCTION, &level2);
 	interrupts = page_take(page_count(IOMMU_INTERRUPTS * sizeof(*interrupts)));
-	commands = page_take(page_count(sizeof(*commands) << COMMANDS_LOG));
+	start_rings(m);
+	nobody = make_root(NO_FUNCTION, &level2);
+	for (unsigned int i = 0; i < device_count; i++)
+		devices[i].root = make_root(devices[i].function, &devices[i].level2);
 	table = make_device_table();
 	write_register(REG_DEVICE_TABLE,
 		       (uint64_t)table | (page_count(FUNCTIONS * sizeof(*table)) - 1));
-	write_register(REG_COMMAND_BASE,
-		       (uint64_t)commands | (uint64_t)COMMANDS_LOG << LENGTH_SHIFT);
-	write_register(REG_COMMAND_HEAD, 0);
-	write_register(REG_COMMAND_TAIL, 0);
-	write_register(REG_CONTROL, CONTROL_ENABLE | CONTROL_COMMANDS);
+	/* QEMU 11 translates for a device when it has been told of its entry, and not before. */
+	for (unsigned int i = 0; i < FUNCTIONS_OF_BUS; i++)
+		command(COMMAND_INVALIDATE_DEVICE | i, 0);
 }
 
-/* QEMU carries a command out within the write that announces it. */
-static void invalidate(void)
-{
-	static unsigned int tail;
-
-	commands[tail] = (struct command){ { COMMAND_INVALIDATE_PAGES |
-						     (uint64_t)DOMAIN << COMMAND_DOMAIN_SHIFT,
-					     INVALIDATE_ALL } };
-	tail = (tail + 1) % (1u << COMMANDS_LOG);
-	write_register(REG_COMMAND_TAIL, tail * sizeof(*commands));
-}
-
+/* The entry for a page; NULL where its table is not there, unless it is to be made. */
 static volatile uint64_t *find_entry(const struct device *d, uint64_t page, bool make)
 {
 	uint64_t table = page / PTE_ENTRIES;
@@ -239,7 +263,8 @@ void iommu_unmap(uint64_t page, uint64_t count)
 		}
 	}
 	if (lost)
-		invalidate();
+		command(COMMAND_INVALIDATE_PAGES | (uint64_t)DOMAIN << COMMAND_DOMAIN_SHIFT,
+			INVALIDATE_ALL);
 }
 
 void iommu_set_interrupt(unsigned int index, uint8_t vector, uint32_t apic_id)
