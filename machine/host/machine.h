@@ -7,6 +7,7 @@
 
 #include "machine/host/chain.h"
 #include "machine/host/disk.h"
+#include "machine/host/dma_fault.h"
 #include "machine/host/kernel_files.h"
 #include "machine/host/launch.h"
 #include "machine/host/psp.h"
@@ -51,6 +52,7 @@ struct machine {
 	uint64_t hv_log_tail;	 /* bytes of the mailbox's ring taken so far */
 	char last_output[256];	 /* of QEMU */
 	unsigned int dma_faults; /* told so far */
+	struct dma_fault last_dma_fault;
 	unsigned int dma_events; /* of the IOMMU's log, looked at so far */
 	char last_debug[256];	 /* the last line of VMPL0's debug console, printable */
 };

@@ -148,7 +148,7 @@ static void add_devices(struct arguments *args, const struct qemu_config *c)
 #define FIRST_SLOT 3u
 
 /* Modern, and behind the IOMMU. */
-#define VIRTIO "disable-legacy=on,iommu_platform=on,vectors=0"
+#define VIRTIO "disable-legacy=on,iommu_platform=on"
 
 static void add_disk(struct arguments *args, const struct guest_disk *disk, unsigned int n,
 		     unsigned int slot)

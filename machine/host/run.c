@@ -107,11 +107,13 @@ static void on_debug_line(void *context, const char *line)
 		*c = *c >= ' ' && *c <= '~' ? *c : '.';
 }
 
-/* A guest can make as many as it likes. */
+/* A guest can make as many as it likes, and a device tries some several times. */
 static void tell_dma_fault(struct machine *m, const struct dma_fault *fault)
 {
-	if (m->dma_faults > DMA_FAULTS_MAX)
+	if (m->dma_faults > DMA_FAULTS_MAX ||
+	    (fault->function == m->last_dma_fault.function && fault->gpa == m->last_dma_fault.gpa))
 		return;
+	m->last_dma_fault = *fault;
 	if (m->dma_faults++ == DMA_FAULTS_MAX) {
 		machine_log(m, "host", "more DMA by devices is refused, and not told");
 		return;
@@ -595,6 +597,7 @@ enum run_status run_machine(const struct run_options *options, struct host_error
 			     .hardware_info_fd = -1,
 			     .kernel = KERNEL_FILES_NONE,
 			     .disk = { .fd = -1 },
+			     .last_dma_fault = { .gpa = UINT64_MAX },
 			     .streams = { -1, -1, -1, -1 },
 			     .stdio = { .in = -1 },
 			     .signal_fd = -1 };

@@ -74,7 +74,7 @@ def main():
     release = (options.kernel / "version").read_text().strip()
     more = ["--qemu", options.qemu, "--disk", f"{disk},bus={options.bus}"]
     if options.by == "image":
-        file = booted.image(options, first, "--plain-linux", "--append", APPEND, "--cpus", options.cpus)
+        file = booted.image(options, first, "--plain-linux", "--c-bit", 47, "--append", APPEND, "--cpus", options.cpus)
     else:
         file = None
         folder = booted.ROOT / "build/ovmf-trixie"

@@ -47,7 +47,7 @@ def try_guest(result, socle, image, hv, keys, folder, qemu):
            f"{RULES} rules, and the guest ends", f"{stop} {output} {lines[-3:]} "
            f"{sum(line.startswith('ok ') for line in lines)}")
     log = machine.log_of(logs, "machine.log")
-    result(log.count(REFUSED) >= 2, "the machine says what was refused, with device and page", log)
+    result(REFUSED in log, "the machine says what was refused, with device and page", log)
     # Sector 8 may have been written, with what QEMU takes for a page that it cannot read.
     after = disk.read_bytes()
     result(after in (contents(), contents()[:8 * SECTOR] + bytes(SECTOR) + contents()[9 * SECTOR:]),

@@ -3,6 +3,7 @@
 
 #include "machine/hv/base/log.h"
 #include "machine/hv/base/x86.h"
+#include "machine/hv/device/msi.h"
 #include "machine/hv/memory/iommu.h"
 
 #define PCI_ENABLE (1u << 31)
@@ -67,6 +68,14 @@ static uint32_t pci_read(uint32_t address)
 	return port_in(CHIPSET_PORT_PCI_DATA, 4);
 }
 
+/* One that may be behind the IOMMU. Without one, none sends messages, and their registers are its own. */
+static void add_device(uint32_t function, uint32_t device)
+{
+	iommu_add_device(function);
+	if (hv_mailbox()->devices)
+		msi_add_device(device);
+}
+
 /* The IOMMU, and what may be behind it. */
 static void find_devices(void)
 {
@@ -79,7 +88,7 @@ static void find_devices(void)
 		if (class == PCI_CLASS_IOMMU)
 			iommu = device;
 		else
-			iommu_add_device(n);
+			add_device(n, device);
 	}
 }
 
@@ -215,7 +224,7 @@ static bool filter_pci_data(struct port_access *a)
 		return false;
 	if (!iommu_exists())
 		clear_config_bits(PCI_COMMAND, PCI_COMMAND_BUS_MASTER, reg, a->size, &a->value);
-	return true;
+	return msi_config_write(device, reg, a->size, &a->value, a->v->current);
 }
 
 bool chipset_pci_write(struct port_access *a)
@@ -229,14 +238,24 @@ bool chipset_pci_write(struct port_access *a)
 	return false;
 }
 
+/* Makes what a device says of size bytes at reg what the guest sees. */
+static void see_config(uint32_t device, unsigned int reg, unsigned int size, uint32_t *value)
+{
+	if (device == iommu)
+		*value = size == 4 ? PCI_NOTHING : (1u << 8 * size) - 1;
+	else
+		msi_config_read(device, reg, size, value);
+}
+
 uint32_t chipset_pci_read(const struct port_access *a)
 {
 	uint32_t address = port_in(CHIPSET_PORT_PCI_ADDRESS, 4);
+	uint32_t value = port_in(a->port, a->size);
 
-	if (a->port >= CHIPSET_PORT_PCI_DATA && (address & PCI_ENABLE) &&
-	    (address & PCI_DEVICE_MASK) == iommu)
-		return a->size == 4 ? PCI_NOTHING : (1u << 8 * a->size) - 1;
-	return port_in(a->port, a->size);
+	if (a->port >= CHIPSET_PORT_PCI_DATA && (address & PCI_ENABLE))
+		see_config(address & PCI_DEVICE_MASK,
+			   (address & 0xfc) + (a->port - CHIPSET_PORT_PCI_DATA), a->size, &value);
+	return value;
 }
 
 bool chipset_is_ecam(uint64_t gpa)
@@ -249,9 +268,17 @@ static uint32_t ecam_device(uint64_t gpa)
 	return ((uint32_t)(gpa - ecam) & ~ECAM_REGISTER_MASK) >> (ECAM_BUS_SHIFT - 8);
 }
 
-bool chipset_ecam_hidden(uint64_t gpa)
+uint64_t chipset_ecam_seen(uint64_t gpa, unsigned int size, uint64_t value)
 {
-	return ecam_device(gpa) == iommu;
+	uint32_t reg = (uint32_t)(gpa - ecam) & ECAM_REGISTER_MASK;
+	uint32_t low = (uint32_t)value, high = (uint32_t)(value >> 32);
+
+	if (reg >= CONFIG_SIZE)
+		return ecam_device(gpa) == iommu ? ~0ull : value;
+	see_config(ecam_device(gpa), reg, size < 4 ? size : 4, &low);
+	if (size == 8)
+		see_config(ecam_device(gpa), reg + 4, 4, &high);
+	return (uint64_t)high << 32 | low;
 }
 
 /* What is behind the first 256 bytes of a function has no ports, and is not written. */

@@ -39,8 +39,8 @@ uint32_t chipset_pci_read(const struct port_access *a);
 /* Whether the address is in the ECAM, memory-mapped PCI configuration, where the guest has put it. */
 bool chipset_is_ecam(uint64_t gpa);
 
-/* Whether what is read there is not the guest's to see. */
-bool chipset_ecam_hidden(uint64_t gpa);
+/* What the guest sees of size bytes there where the device says value. */
+uint64_t chipset_ecam_seen(uint64_t gpa, unsigned int size, uint64_t value);
 
 /* A write of 1, 2, 4 or 8 bytes there, aligned: what is refused by ports is refused here. */
 void chipset_ecam_write(struct vcpu *v, uint64_t gpa, unsigned int size, uint32_t value);

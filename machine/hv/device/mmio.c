@@ -4,6 +4,7 @@
 #include "machine/hv/base/log.h"
 #include "machine/hv/base/x86.h"
 #include "machine/hv/device/chipset.h"
+#include "machine/hv/device/msi.h"
 #include "machine/hv/device/svsm_disk.h"
 #include "machine/hv/event/local_apic.h"
 #include "machine/hv/event/pins.h"
@@ -45,14 +46,17 @@ static void device_access(struct mmio_access *a)
 /* PCI devices. Their configuration is read as it is, and written by the rules for its ports. */
 static void pci_access(struct mmio_access *a)
 {
-	if (!chipset_is_ecam(a->gpa))
-		device_access(a);
-	else if (a->write)
+	if (!chipset_is_ecam(a->gpa)) {
+		if (!msi_table_access(a))
+			device_access(a);
+		return;
+	}
+	if (a->write) {
 		chipset_ecam_write(a->v, a->gpa, a->size, (uint32_t)a->value);
-	else if (chipset_ecam_hidden(a->gpa))
-		a->value = ~0ull;
-	else
-		device_access(a);
+		return;
+	}
+	device_access(a);
+	a->value = chipset_ecam_seen(a->gpa, a->size, a->value);
 }
 
 static void apic_access(struct mmio_access *a)

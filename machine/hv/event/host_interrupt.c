@@ -5,9 +5,11 @@
 #include "machine/hv/base/trap.h"
 #include "machine/hv/event/ioapic.h"
 #include "machine/hv/event/local_apic.h"
+#include "machine/hv/event/messages.h"
 #include "machine/hv/event/pins.h"
 #include "machine/hv/event/route.h"
 #include "machine/hv/event/timer.h"
+#include "machine/hv/memory/iommu.h"
 
 struct plane *host_interrupt_plane(struct vcpu *v)
 {
@@ -45,6 +47,8 @@ static void route_physical(struct vcpu *v, unsigned int vector)
 		timer_fired(v);
 	else if (vector >= PINS_VECTOR_BASE && vector < PINS_VECTOR_BASE + IOAPIC_PINS)
 		pins_interrupt(v, vector - PINS_VECTOR_BASE);
+	else if (iommu_exists())
+		messages_interrupt((uint8_t)vector);
 	else if (p)
 		route_to(v, p, APIC_MODE_FIXED, (uint8_t)vector, false);
 	lapic_write(APIC_REG_EOI, 0);
