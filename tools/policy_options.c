@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 #include "tools/policy_options.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "core/base/hex.h"
 #include "core/base/number.h"
+#include "tools/cmd.h"
 #include "tools/igvm/igvm.h"
 
 #define TCB_PARTS 5
@@ -49,6 +51,25 @@ const char *option_read_crl_file(void *files, char *path)
 	return NULL;
 }
 
+/* By its firmware, where it has one: it is part of what was measured. */
+static bool name_image(const char *path, const struct igvm_file *file,
+		       struct option_measurement *measurement)
+{
+	char hash[IGVM_FIRMWARE_HASH];
+	struct socle_params params;
+
+	snprintf(measurement->name, sizeof(measurement->name), "--image");
+	if (!igvm_params(file, &params) || !params.firmware.size)
+		return true;
+	if (!igvm_firmware(file, &params, hash)) {
+		cmd_file_error(path, "SHA-256 is not available");
+		return false;
+	}
+	snprintf(measurement->name, sizeof(measurement->name),
+		 "--image, with firmware of SHA-256 %s", hash);
+	return true;
+}
+
 /* The whole file is read, for its digest covers all of it. */
 bool option_measure_image(const char *path, struct option_measurement *measurement)
 {
@@ -58,7 +79,8 @@ bool option_measure_image(const char *path, struct option_measurement *measureme
 
 	if (!igvm_load(path, &bytes, &file))
 		return false;
-	measurement->given = igvm_digest(path, &file, &digest);
+	measurement->given = igvm_digest(path, &file, &digest) &&
+			     name_image(path, &file, measurement);
 	if (measurement->given)
 		memcpy(measurement->value, digest.value, sizeof(measurement->value));
 	file_free(&bytes);

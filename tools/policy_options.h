@@ -13,6 +13,7 @@
 struct option_measurement {
 	bool given;
 	uint8_t value[OPTION_MEASUREMENT_SIZE];
+	char name[128]; /* of an image: what to call it in a policy */
 };
 
 /* The parts of a TCB, in the order of struct report_tcb. */
@@ -41,7 +42,10 @@ const char *option_read_measurement(void *measurement, char *text);
 /* One more file of revocation lists, for a struct option_files. */
 const char *option_read_crl_file(void *files, char *path);
 
-/* The measurement of an IGVM file; false after a line on stderr that names it. */
+/*
+ * The measurement of an IGVM file, and which firmware it has, if any; false after a line on stderr that names
+ * the file.
+ */
 bool option_measure_image(const char *path, struct option_measurement *measurement);
 
 #endif

@@ -26,7 +26,7 @@
 #define LEAF_FEATURES 0x1u
 #define PAGES_OF_2M (ABI_PAGE_SIZE_2M / ABI_PAGE_SIZE)
 
-static void start_page_states(const struct socle_params *params, struct page_owner *owner)
+void boot_take_memory(const struct socle_params *params, struct page_owner *owner)
 {
 	size_t size = guest_pages_memory(params);
 	size_t count = (size + ABI_PAGE_SIZE - 1) / ABI_PAGE_SIZE;
@@ -153,7 +153,6 @@ static gpa_t build_vmsa(const struct socle_params *params, struct page_owner *ow
 
 void boot_launch_guest(const struct socle_params *params, struct page_owner *owner)
 {
-	start_page_states(params, owner);
 	for (uint32_t i = 0; !params->firmware.size && i < params->ram_count; i++)
 		validate_ram(&params->ram[i]);
 	for (uint32_t i = 0; i < params->loaded_count; i++)

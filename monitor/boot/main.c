@@ -176,6 +176,11 @@ static void start_guest_apic(const struct socle_params *params)
 		die(DIE_HOST, "the host does not tell of the guest's interrupts");
 }
 
+static bool has_guest(const struct socle_params *params)
+{
+	return params->guest.rip || params->firmware.size;
+}
+
 static void log_memory(void)
 {
 	size_t free_pages, all_pages;
@@ -215,13 +220,15 @@ static _Noreturn void boot_on_own_stack(void)
 	start_guest_apic(params);
 	boot_start_others(params->cpu_count, &monitor_pages);
 	svsm_vtpm_init();
+	if (has_guest(params))
+		boot_take_memory(params, &monitor_pages);
 	services_start(params);
 	arch_host_channel_mute();
 	if (!twin_prepare())
 		log_printf(LOG_WARNING, "the vtpm has no twin that makes keys for attestation");
 	log_printf(LOG_INFO, "services ready");
 	log_memory();
-	if (params->guest.rip || params->firmware.size) {
+	if (has_guest(params)) {
 		boot_launch_guest(params, &monitor_pages);
 		log_printf(LOG_INFO, "starting the guest at VMPL2");
 	}

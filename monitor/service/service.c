@@ -12,6 +12,8 @@
 #include "monitor/vcpu/secrets.h"
 
 #define SLICE_NS (SERVICE_SLICE_MS * 1000000ull)
+/* How much RAM a page of states is about: two bits for each of its pages (mem/guest_pages.h). */
+#define RAM_OF_STATES (4ull * ABI_PAGE_SIZE * ABI_PAGE_SIZE)
 
 /* All services of this monitor. Filled by services_start(); later only behind each one's lock. */
 static struct {
@@ -44,17 +46,37 @@ static void read_conf(const struct loader_archive *archive)
 }
 
 /*
- * Says when the free memory does not cover all budgets, as with very many vCPUs: one service can
- * then take what another needs. That is no reason to stop, for nothing fails now that would not
- * fail later.
+ * Where the host says how much RAM and how many vCPUs there are, it can say so much that services lack what
+ * they may have. What grows with RAM is the states of its pages.
  */
-static void check_memory(void)
+static void refuse_size(const struct socle_params *params, size_t missing)
+{
+	const struct socle_range *last = &params->ram[params->ram_count - 1];
+	uint64_t end = last->gpa + last->size, less = missing * RAM_OF_STATES;
+
+	log_printf(
+		LOG_ERROR,
+		"%u vCPUs and RAM up to 0x%lx leave the services %zu KiB too little; with so many "
+		"vCPUs there is room for RAM up to 0x%lx",
+		params->cpu_count, end, missing * (ABI_PAGE_SIZE >> 10),
+		end > less ? end - less : 0);
+	die(DIE_MEMORY, "the host has more RAM or vCPUs than Socle has memory for");
+}
+
+/*
+ * Says when the free memory does not cover all budgets, as with very many vCPUs: one service can
+ * then take what another needs. Where the image itself says how many there are, that is no reason to
+ * stop, for nothing fails now that would not fail later.
+ */
+static void check_memory(const struct socle_params *params)
 {
 	size_t free_pages, all_pages, wanted = 0;
 
 	page_alloc_stats(&free_pages, &all_pages);
 	for (unsigned int i = 0; i < services.conf.count; i++)
 		wanted += services.conf.services[i].memory / ABI_PAGE_SIZE;
+	if (wanted > free_pages && params->host.size)
+		refuse_size(params, wanted - free_pages);
 	if (wanted > free_pages)
 		log_printf(LOG_WARNING,
 			   "the services may have %zu KiB in all, where %zu KiB are free: "
@@ -183,7 +205,7 @@ void services_start(const struct socle_params *params)
 	};
 
 	read_conf(&archive);
-	check_memory();
+	check_memory(params);
 	amdsp_init(&services.amdsp, secrets_vmpck0());
 	for (unsigned int i = 0; i < services.conf.count; i++) {
 		const struct conf_service *conf = &services.conf.services[i];

@@ -44,6 +44,7 @@ struct contents {
 	struct igvm_snp_id_block id_block;
 	bool has_params;
 	struct socle_params params;
+	char firmware[IGVM_FIRMWARE_HASH]; /* where the block names one */
 };
 
 static const char *kind_of(const struct igvm_directive *d)
@@ -105,19 +106,6 @@ static void add_directive(struct contents *c, const struct igvm_directive *d)
 	}
 }
 
-/* Remembers the first measured page that is a parameter block. */
-static void look_for_params(struct contents *c, const struct igvm_directive *d)
-{
-	if (c->has_params || !d->data || d->page_type != PSP_PAGE_TYPE_NORMAL)
-		return;
-	memcpy(&c->params, d->data, sizeof(c->params));
-	c->has_params = c->params.magic == SOCLE_PARAMS_MAGIC &&
-			c->params.version == SOCLE_PARAMS_VERSION &&
-			c->params.size == sizeof(c->params) &&
-			c->params.ram_count <= SOCLE_PARAMS_RAM_MAX &&
-			c->params.loaded_count <= SOCLE_PARAMS_LOADED_MAX;
-}
-
 static bool gather(struct contents *c)
 {
 	struct igvm_cursor cursor = { 0 };
@@ -133,9 +121,13 @@ static bool gather(struct contents *c)
 		cmd_file_error(c->path, "out of memory");
 		return false;
 	}
-	while (igvm_next(&c->file, &cursor, &d)) {
+	while (igvm_next(&c->file, &cursor, &d))
 		add_directive(c, &d);
-		look_for_params(c, &d);
+	c->has_params = igvm_params(&c->file, &c->params);
+	if (c->has_params && c->params.firmware.size &&
+	    !igvm_firmware(&c->file, &c->params, c->firmware)) {
+		cmd_file_error(c->path, "SHA-256 is not available");
+		return false;
 	}
 	return true;
 }
@@ -145,7 +137,27 @@ static void print_range(const char *name, const struct socle_range *range)
 	printf("  %-16s 0x%010" PRIx64 "  %8" PRIu64 " KiB\n", name, range->gpa, range->size >> 10);
 }
 
-static void print_params(const struct socle_params *p)
+static void print_firmware(const struct socle_params *p, const char *hash)
+{
+	print_range("firmware", &p->firmware);
+	printf("  %-16s %s\n", "its SHA-256", hash);
+	printf("  %-16s 0x%010" PRIx64 "\n", "its first VMSA", p->guest_vmsa);
+	printf("  %-16s 0x%010" PRIx64 ": vCPUs, memory map, MADT\n", "the host's word",
+	       p->host.gpa);
+}
+
+static void print_guest(const struct socle_params *p)
+{
+	if (p->guest.rip != 0)
+		printf("  %-16s 0x%010" PRIx64 ", boot data 0x%" PRIx64 "\n", "guest entry",
+		       p->guest.rip, p->guest.rsi);
+	printf("  %-16s CPUID 0x%" PRIx64 ", secrets 0x%" PRIx64 ", CAA 0x%" PRIx64 "\n",
+	       "guest pages", p->guest_cpuid_page, p->guest_secrets_page, p->guest_caa);
+	for (uint32_t i = 0; i < p->loaded_count; i++)
+		print_range("guest loaded", &p->loaded[i]);
+}
+
+static void print_params(const struct socle_params *p, const char *firmware)
 {
 	printf("\nSocle's parameters, version %u\n", p->version);
 	print_range("region", &p->region);
@@ -155,7 +167,8 @@ static void print_params(const struct socle_params *p)
 	print_range("free", &p->free);
 	printf("  %-16s 0x%010" PRIx64 "\n", "CPUID page", p->cpuid_page);
 	printf("  %-16s 0x%010" PRIx64 "\n", "secrets page", p->secrets_page);
-	printf("  %-16s %u\n", "vCPUs", p->cpu_count);
+	if (!p->host.size)
+		printf("  %-16s %u\n", "vCPUs", p->cpu_count);
 	if (p->features & SOCLE_FEATURE_HOST_CHANNEL)
 		printf("  %-16s port 0x%x, pin %u\n", "host channel", p->host_channel_port,
 		       p->host_channel_pin);
@@ -172,14 +185,10 @@ static void print_params(const struct socle_params *p)
 	}
 	for (uint32_t i = 0; i < p->ram_count; i++)
 		print_range("RAM", &p->ram[i]);
-	if (p->guest.rip == 0)
-		return;
-	printf("  %-16s 0x%010" PRIx64 ", boot data 0x%" PRIx64 "\n", "guest entry", p->guest.rip,
-	       p->guest.rsi);
-	printf("  %-16s CPUID 0x%" PRIx64 ", secrets 0x%" PRIx64 ", CAA 0x%" PRIx64 "\n",
-	       "guest pages", p->guest_cpuid_page, p->guest_secrets_page, p->guest_caa);
-	for (uint32_t i = 0; i < p->loaded_count; i++)
-		print_range("guest loaded", &p->loaded[i]);
+	if (p->firmware.size)
+		print_firmware(p, firmware);
+	if (p->guest.rip || p->firmware.size)
+		print_guest(p);
 }
 
 static void print_platforms(const struct igvm_file *f)
@@ -232,7 +241,7 @@ static void print_text(const struct contents *c)
 	}
 	print_parameters(c);
 	if (c->has_params)
-		print_params(&c->params);
+		print_params(&c->params, c->firmware);
 }
 
 static json_t *json_hex(uint64_t value)
@@ -282,10 +291,21 @@ static json_t *json_missing(const struct socle_params *p)
 	return array;
 }
 
-static json_t *json_params(const struct socle_params *p)
+static json_t *json_firmware(const struct socle_params *p, const char *hash)
+{
+	if (p->firmware.size == 0)
+		return json_null();
+	return json_pack("{s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o}", "image",
+			 json_range(&p->firmware), "sha256", hash, "vmsa", json_hex(p->guest_vmsa),
+			 "host", json_range(&p->host), "cpuid_page", json_hex(p->guest_cpuid_page),
+			 "secrets_page", json_hex(p->guest_secrets_page), "caa",
+			 json_hex(p->guest_caa), "loaded", json_ranges(p->loaded, p->loaded_count));
+}
+
+static json_t *json_params(const struct socle_params *p, const char *firmware)
 {
 	return json_pack(
-		"{s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:i, s:i, s:i, s:i, s:o, s:o, s:o}",
+		"{s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:i, s:i, s:i, s:i, s:o, s:o, s:o, s:o}",
 		"version", (int)p->version, "features", json_hex(p->features), "region",
 		json_range(&p->region), "image", json_range(&p->image), "page_tables",
 		json_range(&p->page_tables), "archive", json_range(&p->archive), "free",
@@ -293,7 +313,8 @@ static json_t *json_params(const struct socle_params *p)
 		json_hex(p->secrets_page), "cpu_count", (int)p->cpu_count, "host_channel_port",
 		(int)p->host_channel_port, "host_channel_pin", (int)p->host_channel_pin,
 		"debug_console_port", (int)p->debug_console_port, "allow_missing", json_missing(p),
-		"ram", json_ranges(p->ram, p->ram_count), "guest", json_guest(p));
+		"ram", json_ranges(p->ram, p->ram_count), "guest", json_guest(p), "firmware",
+		json_firmware(p, firmware));
 }
 
 static json_t *json_run(const struct run *run)
@@ -356,7 +377,7 @@ static json_t *json_contents(const struct contents *c)
 			 c->digest, "pages", (json_int_t)f->page_count, "runs", runs,
 			 "loader_parameters", json_loader_parameters(c), "id_block",
 			 json_id_block(c), "parameters",
-			 c->has_params ? json_params(&c->params) : json_null());
+			 c->has_params ? json_params(&c->params, c->firmware) : json_null());
 }
 
 static enum cmd_status print(const struct contents *c, bool json)

@@ -318,7 +318,7 @@ static bool find_measurement(struct rules *rules, const char *image,
 		cmd_error("--image and --measurement exclude each other");
 		return false;
 	}
-	rules->measured_by = image ? "--image" : "--measurement";
+	rules->measured_by = image ? m->name : "--measurement";
 	if (image && !option_measure_image(image, m))
 		return false;
 	if (!m->given && !json_object_get(d->json, "measurements") &&

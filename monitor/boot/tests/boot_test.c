@@ -330,6 +330,13 @@ void arch_host_channel_mute(void)
 	part("mute");
 }
 
+void boot_take_memory(const struct socle_params *block, struct page_owner *owner)
+{
+	assert_true(is_block(block));
+	assert_ptr_equal(owner, monitor_pages);
+	part("memory");
+}
+
 bool twin_prepare(void)
 {
 	return part("twin");
@@ -403,7 +410,7 @@ static void everything_comes_in_its_order(void **state)
 	assert_string_equal(
 		order, "negotiate cpuid c-bit validate alloc owner map idt create load gates seal "
 		       "ghcb ports processor random secrets requests clock others vtpm "
-		       "services mute twin guest "
+		       "memory services mute twin guest "
 		       "run ");
 	assert_int_equal(warnings, 0);
 	assert_string_equal(lines, "VMPL0, 1 vCPUs, host features 0x27, SEV features 0x9\n"
@@ -418,6 +425,7 @@ static void without_a_guest_none_is_launched(void **state)
 	params.guest.rip = 0;
 	assert_int_equal(boot(), 0);
 	assert_null(strstr(order, "guest"));
+	assert_null(strstr(order, "memory"));
 	assert_non_null(strstr(order, "twin run"));
 }
 

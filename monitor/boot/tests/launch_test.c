@@ -170,6 +170,7 @@ static int start(void **state)
 
 static void launch(void)
 {
+	boot_take_memory(&params, &owner);
 	boot_launch_guest(&params, &owner);
 }
 

@@ -36,6 +36,8 @@ static enum user_exit echo(struct user_context *context, unsigned int step)
 	return sys_reply(context, SERVICE_OK, message, size);
 }
 
+static bool from_host; /* the sizes of RAM and the number of vCPUs */
+
 static void begin(const char *conf, program a, program b)
 {
 	struct socle_params params;
@@ -47,6 +49,12 @@ static void begin(const char *conf, program a, program b)
 		harness_add_program("b", 1, b);
 	harness_add_packed("data/file", "0123456789", 10);
 	params = harness_params();
+	if (from_host) {
+		params.host.size = SOCLE_HOST_SIZE;
+		params.cpu_count = 5;
+		params.ram_count = 2;
+		params.ram[1] = (struct socle_range){ 0x100000000, 0x40000000 };
+	}
 	services_start(&params);
 }
 
@@ -1001,6 +1009,35 @@ static void memory_not_for_all_body(void)
 	check(logged("the services may have 8196 KiB in all, where 8192 KiB are free"));
 }
 
+static void a_host_with_just_enough_body(void)
+{
+	from_host = true;
+	begin(CONF_A "service b\nexec b\nmemory 7680K\nbudget 1s\n", echo, echo);
+	check(!logged("too little"));
+}
+
+static void start_with_too_much(void)
+{
+	from_host = true;
+	begin(CONF_A "service b\nexec b\nmemory 7684K\nbudget 1s\n", echo, echo);
+}
+
+/* As many pages less as are missing, each with the states of 16384 (guest_pages.h): 64 MiB. */
+static void a_host_with_too_much_body(void)
+{
+	check(dies(start_with_too_much) == DIE_MEMORY);
+	check(logged(
+		"5 vCPUs and RAM up to 0x140000000 leave the services 4 KiB too little; with so "
+		"many vCPUs there is room for RAM up to 0x13c000000"));
+}
+
+static void a_host_has_no_more_than_there_is_memory_for(void **state)
+{
+	(void)state;
+	run_alone(a_host_with_just_enough_body);
+	run_alone(a_host_with_too_much_body);
+}
+
 static void says_when_memory_is_not_for_all(void **state)
 {
 	(void)state;
@@ -1123,6 +1160,7 @@ int main(void)
 		cmocka_unit_test(reaches_the_amdsp),
 		cmocka_unit_test(a_broken_archive_stops_the_start),
 		cmocka_unit_test(says_when_memory_is_not_for_all),
+		cmocka_unit_test(a_host_has_no_more_than_there_is_memory_for),
 		cmocka_unit_test(no_guest_without_what_is_required),
 	};
 
