@@ -12,6 +12,7 @@ of tpm2-tools computes them; before that OVMF has no driver for this TPM, and it
 Where the firmware cannot be had, that is a failure.
 """
 
+import hashlib
 import re
 import subprocess
 import sys
@@ -47,15 +48,18 @@ def of(lines, name):
 
 
 def verify(options, image, report):
-    """What `socle verify` has against the SVSM's report, for this very image."""
+    """What `socle verify` has against the SVSM's report, for this very image; and it names the firmware."""
     evidence, mine = options.work / "evidence", options.work / "mine"
     mine.mkdir(exist_ok=True)
     (evidence / "ark.pem").replace(mine / "ark.pem")
     (evidence / "report.bin").write_bytes(report)
     run = subprocess.run([options.programs / "tools/socle", "verify", "--report-only", "--trust-emulated", "--vmpl",
-                          "0", "--image", image, "--mine", mine, evidence],
+                          "0", "--image", image, "--explain", "--mine", mine, evidence],
                          check=False, capture_output=True, text=True)
-    return [] if run.returncode == 0 else [f"socle verify: {run.stdout} {run.stderr}"]
+    if run.returncode:
+        return [f"socle verify: {run.stdout} {run.stderr}"]
+    named = f"with firmware of SHA-256 {hashlib.sha256(options.firmware.read_bytes()).hexdigest()}"
+    return [] if named in run.stdout else [f"socle verify does not name the firmware: {run.stdout}"]
 
 
 def replay(options, log):
@@ -121,7 +125,8 @@ def main():
         result(False, f"OVMF of {options.suite}", fetched.stderr.strip())
         return result.finish()
     first = booted.initramfs(options, booted.HERE / "svsm_firmware_init")
-    image = build(options, folder / "OVMF.fd")
+    options.firmware = folder / "OVMF.fd"
+    image = build(options, options.firmware)
     for size in options.sizes.split(","):
         cpus, memory = size.split(":")
         boot(options, result, image, first, int(cpus), memory)

@@ -282,7 +282,7 @@ static bool read_value(struct reader *r, const json_t *value, unsigned int kind,
 	size_t size = 0;
 
 	if (strlen(name) == 0 || strlen(name) > POLICY_NAME_MAX)
-		return refuse(r, "a name of 1 to 63 bytes is wanted");
+		return refuse(r, "a name of 1 to 127 bytes is wanted");
 	if (!text || !value_bytes(kind, text, bytes, &size))
 		return refuse(r, list_forms[kind].wants);
 	if (kind == POLICY_CHIP_IDS && is_zero(bytes, size))

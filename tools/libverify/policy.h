@@ -27,7 +27,7 @@ enum evidence_depth {
 bool policy_depth_named(const char *name, enum evidence_depth *depth);
 
 #define POLICY_SIZE_MAX (256u << 10) /* of the JSON */
-#define POLICY_NAME_MAX 63u
+#define POLICY_NAME_MAX 127u
 #define POLICY_VALUES_MAX 256u /* of one list */
 #define POLICY_PRODUCTS (REPORT_PRODUCT_VENICE + 1)
 
