@@ -100,11 +100,15 @@ class Suite:
     def __init__(self, arguments, folder):
         self.socle, self.hv, monitor, services, self.keys = arguments
         self.folder, self.result = folder, Results("firmware under Socle")
-        path = folder / "firmware.fd"
-        path.write_bytes(firmware())
-        self.image = machine.must_build(
-            self.socle, folder / "socle.igvm", "--monitor", monitor, "--firmware", path, "--preempt", "no",
-            files={"services/services": services, "services.conf": ROOT / "services/services.conf",
+        self.monitor, self.services = monitor, services
+        self.firmware = folder / "firmware.fd"
+        self.firmware.write_bytes(firmware())
+        self.image = self.build("socle.igvm", "--preempt", "no")
+
+    def build(self, name, *options):
+        return machine.must_build(
+            self.socle, self.folder / name, "--monitor", self.monitor, "--firmware", self.firmware, *options,
+            files={"services/services": self.services, "services.conf": ROOT / "services/services.conf",
                    "profile/tcg.conf": ROOT / "profiles/tcg.conf"})
 
     def measure(self, path):
@@ -132,6 +136,15 @@ class Suite:
                 continue
             self.run(name, path, says, "--memory", "64M")
 
+    def hosts(self):
+        """Rows of docs/hosts.md: an image for upstream KVM starts there, and says why it ends."""
+        path = self.build("kvm.igvm", "--host", "kvm")
+        self.run("upstream KVM", path, "the host lacks multi-VMPL, which an SVSM needs", "--host", "kvm")
+        path = self.build("preempt.igvm", "--preempt", "yes")
+        self.run("VMPL0 does not run for its interrupts", path, "the image says that it does", "--preempt", "no")
+        path = self.build("kvm-svsm.igvm", "--host", "kvm-svsm")
+        self.run("KVM with planes", path, None, "--host", "kvm-svsm")
+
     def sizes(self):
         for cpus, memory in ((1, "64M"), (2, "3G"), (8, "16G")):
             self.run(f"{cpus} vCPUs, {memory}", self.image, None, "--cpus", cpus, "--memory", memory)
@@ -142,6 +155,7 @@ def main():
         suite = Suite(sys.argv[1:], pathlib.Path(folder))
         suite.hostile()
         suite.sizes()
+        suite.hosts()
         return suite.result.finish()
 
 

@@ -484,6 +484,9 @@ static void a_host_without_what_an_svsm_needs_ends_the_start(void **state)
 	assert_int_equal(boot(), 7);
 	assert_non_null(strstr(order, "ports"));
 	assert_string_equal(last_words, "the host lacks multi-VMPL, which an SVSM needs");
+	host_features = 0x25;
+	assert_int_equal(boot(), 7);
+	assert_string_equal(last_words, "the host lacks AP creation, which an SVSM needs");
 	host_features = 0x23;
 	assert_int_equal(boot(), 7);
 	assert_string_equal(last_words, "the host lacks restricted injection, which an SVSM needs");
