@@ -385,7 +385,7 @@ static bool name_text(const struct subject *s, const struct event_log_event *eve
 	const struct policy_text *text = listed_text(s, kind, event);
 
 	if (text)
-		snprintf(words, EVENT_WORDS_MAX, "%s \"%s\": %.400s", what, text->name, text->text);
+		snprintf(words, EVENT_WORDS_MAX, "%s \"%s\": %.350s", what, text->name, text->text);
 	return text;
 }
 
