@@ -98,7 +98,7 @@ ARROWS = {
                            "tools/verify/ear.h", "tools/libverify/socle-verify.h"),
     "tools/cmd_verify_serve.c": ("core/base/", "tools/cmd.h", "tools/options.h", "tools/verify/",
                                  "tools/verify_serve/"),
-    "tools/cmd_policy.c": ("tools/cmd.h", "tools/options.h", "tools/verify/"),
+    "tools/cmd_policy.c": ("tools/cmd.h", "tools/options.h", "tools/policy_predict.h", "tools/verify/"),
     "guest/module": ("abi/",),
     "guest/agent": ("abi/", "core/"),
     "bench": ("abi/", "core/", "services/", "tools/libverify/socle-verify.h"),

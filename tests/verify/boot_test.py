@@ -302,7 +302,7 @@ def check_refused_policies(judge):
             ("no command line", {"command_lines": {}}, "boot.command_lines: it can never hold"),
             ("an empty command line", {"command_lines": {"c": ""}}, "boot.command_lines.c: a text of 1 to 4096"),
             ("a command line of two lines", {"command_lines": {"c": "a\nb"}}, "boot.command_lines.c: a text"),
-            ("a long name", {"words": {"n" * 64: "x"}}, "a name of 1 to 63"),
+            ("a long name", {"words": {"n" * 128: "x"}}, "a name of 1 to 127"),
             ("257 words", {"words": {str(i): "x" for i in range(257)}}, "more than 256")):
         words = judge.words(boots.direct())
         words = ["--policy", boots.write_policy(f"{words[-1]}.json", boot), *words[1:]]
