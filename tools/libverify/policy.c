@@ -275,14 +275,22 @@ static bool is_zero(const uint8_t *bytes, size_t size)
 	return any == 0;
 }
 
+static bool check_name(struct reader *r, const char *name)
+{
+	_Static_assert(POLICY_NAME_MAX == 127, "as the words say");
+	if (strlen(name) == 0 || strlen(name) > POLICY_NAME_MAX)
+		return refuse(r, "a name of 1 to 127 bytes is wanted");
+	return true;
+}
+
 static bool read_value(struct reader *r, const json_t *value, unsigned int kind, const char *name)
 {
 	const char *text = json_string_value(value);
 	uint8_t bytes[TPM_NAME_MAX] = { 0 };
 	size_t size = 0;
 
-	if (strlen(name) == 0 || strlen(name) > POLICY_NAME_MAX)
-		return refuse(r, "a name of 1 to 127 bytes is wanted");
+	if (!check_name(r, name))
+		return false;
 	if (!text || !value_bytes(kind, text, bytes, &size))
 		return refuse(r, list_forms[kind].wants);
 	if (kind == POLICY_CHIP_IDS && is_zero(bytes, size))
@@ -568,8 +576,8 @@ static bool read_text(struct reader *r, const json_t *value, unsigned int kind, 
 {
 	const char *text = json_string_value(value);
 
-	if (strlen(name) == 0 || strlen(name) > POLICY_NAME_MAX)
-		return refuse(r, "a name of 1 to 63 bytes is wanted");
+	if (!check_name(r, name))
+		return false;
 	if (!text || !text[0] || strlen(text) > POLICY_TEXT_MAX || !is_printable(text))
 		return refuse(r, "a text of 1 to 4096 printable characters is wanted");
 	return add_text(&r->policy->texts[kind], name, text) ||
