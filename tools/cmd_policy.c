@@ -149,6 +149,8 @@ static const struct option_row option_rows[] = {
 	       "or with this unified kernel, a PE file with systemd's stub"),
 	OPTION(struct arguments, files.loader, "loader", FILE, "FILE",
 	       "which this loader starts, as systemd-boot"),
+	OPTION(struct arguments, files.no_secure_boot, "no-secure-boot", FLAG, NULL,
+	       "by firmware without keys: secure boot is off, and PCR 7 known"),
 	OPTION(struct arguments, paths.mine, "mine", FOLDER, "DIR",
 	       "your own folder: nonce.bin, challenge.json, ark.pem, as far as they are needed"),
 	OPTION(struct arguments, look_at, "report-only", SET, NULL,

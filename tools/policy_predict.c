@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "core/base/hex.h"
+#include "core/evidence/host/uefi_variable.h"
 #include "core/image/host/pe_image.h"
 #include "tools/cmd.h"
 
@@ -23,7 +24,7 @@
 
 struct draft {
 	json_t *programs, *files, *lines;
-	uint8_t pcr9[DIGEST_SIZE];
+	uint8_t pcr4[DIGEST_SIZE], pcr9[DIGEST_SIZE];
 	uint8_t pcr11[2][DIGEST_SIZE]; /* with .sbat, and without */
 };
 
@@ -54,12 +55,61 @@ static bool put(json_t *object, const char *name, const uint8_t digest[DIGEST_SI
 	return json_object_set_new(object, name, hex_text(digest)) == 0;
 }
 
+static bool extend_with(uint8_t pcr[DIGEST_SIZE], const void *data, size_t size)
+{
+	uint8_t digest[DIGEST_SIZE];
+
+	return hash(data, size, digest) && extend(pcr, digest);
+}
+
+/* What firmware measures when it comes to boot something, and then hands over. */
+static bool begin_boot(struct draft *d)
+{
+	static const char action[] = "Calling EFI Application from Boot Option";
+
+	return extend_with(d->pcr4, action, sizeof(action) - 1) &&
+	       extend_with(d->pcr4, "\0\0\0", 4);
+}
+
 /* A PE file by its Authenticode hash. */
 static bool add_image(struct draft *d, const struct pe_image *image, const char *name)
 {
 	uint8_t digest[DIGEST_SIZE];
 
-	return pe_image_digest(image, EVP_sha256(), digest) && put(d->programs, name, digest);
+	return pe_image_digest(image, EVP_sha256(), digest) && extend(d->pcr4, digest) &&
+	       put(d->programs, name, digest);
+}
+
+/* ---- Firmware without keys ---- */
+
+/* A UEFI_VARIABLE_DATA, whose name is ASCII. */
+static bool measure_variable(uint8_t pcr[DIGEST_SIZE], const struct uefi_guid *vendor,
+			     const char *name, size_t value_size)
+{
+	uint8_t data[32 + 2 * 16 + 1] = { 0 };
+	const size_t length = strlen(name);
+
+	memcpy(data, vendor->bytes, sizeof(vendor->bytes));
+	data[16] = (uint8_t)length;
+	data[24] = (uint8_t)value_size;
+	for (size_t i = 0; i < length; i++)
+		data[32 + 2 * i] = (uint8_t)name[i];
+	return extend_with(pcr, data, 32 + 2 * length + value_size);
+}
+
+/* PCR 7 of firmware that keeps no variables, or that keeps them and has a SecureBoot of 0: value_size 0 or 1. */
+static json_t *without_keys(size_t value_size)
+{
+	uint8_t pcr[DIGEST_SIZE] = { 0 };
+
+	return measure_variable(pcr, &uefi_global_variable, "SecureBoot", value_size) &&
+			       measure_variable(pcr, &uefi_global_variable, "PK", 0) &&
+			       measure_variable(pcr, &uefi_global_variable, "KEK", 0) &&
+			       measure_variable(pcr, &uefi_image_security_database, "db", 0) &&
+			       measure_variable(pcr, &uefi_image_security_database, "dbx", 0) &&
+			       extend_with(pcr, "\0\0\0", 4)
+		       ? hex_text(pcr)
+		       : NULL;
 }
 
 static bool add_program(struct draft *d, const char *path, const char *name)
@@ -130,7 +180,9 @@ static bool predict_direct(struct draft *d, const struct predict_files *files)
 		return false;
 	}
 	snprintf(line, sizeof(line), "%s%s", files->initrd ? INITRD_WORD : "", words);
-	return add_program(d, files->kernel, "kernel") && (!line[0] || measure_line(d, line)) &&
+	/* OVMF loads, and so measures, the kernel before it comes to boot it. */
+	return add_program(d, files->kernel, "kernel") && begin_boot(d) &&
+	       (!line[0] || measure_line(d, line)) &&
 	       (!files->initrd || add_initrd(d, files->initrd));
 }
 
@@ -207,7 +259,7 @@ static bool predict_unified(struct draft *d, const struct predict_files *files)
 	struct pe_image image;
 	bool ok;
 
-	if (files->loader && !add_program(d, files->loader, "loader"))
+	if (!begin_boot(d) || (files->loader && !add_program(d, files->loader, "loader")))
 		return false;
 	if (!cmd_read_file(files->uki, FILE_MAX, &bytes))
 		return false;
@@ -221,7 +273,8 @@ static bool predict_unified(struct draft *d, const struct predict_files *files)
 
 bool predict_wanted(const struct predict_files *files)
 {
-	return files->kernel || files->initrd || files->command_line || files->uki || files->loader;
+	return files->kernel || files->initrd || files->command_line || files->uki ||
+	       files->loader || files->no_secure_boot;
 }
 
 static bool files_ok(const struct predict_files *files)
@@ -235,13 +288,22 @@ static bool files_ok(const struct predict_files *files)
 	return true;
 }
 
-static json_t *compose(struct draft *d, bool direct)
+static bool put_no_secure_boot(json_t *boot, json_t *pcrs)
+{
+	json_t *values = json_pack("[o, o]", without_keys(0), without_keys(1));
+
+	return json_object_set_new(boot, "secure_boot", json_false()) == 0 &&
+	       json_object_set_new(pcrs, "7", values) == 0;
+}
+
+static json_t *compose(struct draft *d, const struct predict_files *files)
 {
 	json_t *boot = json_pack("{s:O}", "programs", d->programs);
-	json_t *pcrs = direct ? json_pack("{s:o}", "9", hex_text(d->pcr9))
-			      : json_pack("{s:[o, o]}", "11", hex_text(d->pcr11[0]),
-					  hex_text(d->pcr11[1]));
-	bool ok = boot && pcrs;
+	json_t *pcrs = files->kernel ? json_pack("{s:o}", "9", hex_text(d->pcr9))
+				     : json_pack("{s:[o, o]}", "11", hex_text(d->pcr11[0]),
+						 hex_text(d->pcr11[1]));
+	bool ok = boot && pcrs && put(pcrs, "4", d->pcr4) &&
+		  (!files->no_secure_boot || put_no_secure_boot(boot, pcrs));
 
 	if (json_object_size(d->files))
 		ok = ok && json_object_set(boot, "files", d->files) == 0;
@@ -258,12 +320,12 @@ static json_t *compose(struct draft *d, bool direct)
 
 json_t *predict_policy(const struct predict_files *files)
 {
-	struct draft d = { json_object(), json_object(), json_object(), { 0 }, { { 0 } } };
+	struct draft d = { json_object(), json_object(), json_object(), { 0 }, { 0 }, { { 0 } } };
 	json_t *policy = NULL;
 
 	if (files_ok(files) &&
 	    (files->kernel ? predict_direct(&d, files) : predict_unified(&d, files)))
-		policy = compose(&d, files->kernel);
+		policy = compose(&d, files);
 	json_decref(d.programs);
 	json_decref(d.files);
 	json_decref(d.lines);

@@ -11,6 +11,7 @@ struct predict_files {
 		*command_line; /* the firmware is given them, QEMU's -kernel and so on */
 	const char *uki;       /* or it starts this unified kernel */
 	const char *loader;    /* which starts it in turn; NULL: the firmware does */
+	bool no_secure_boot;   /* the firmware has no keys */
 };
 
 /* Whether there is anything to predict. */

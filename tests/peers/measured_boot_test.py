@@ -13,6 +13,7 @@ the package systemd-boot-efi (nothing is installed), objcopy, mkfs.vfat and mtoo
 
 import argparse
 import contextlib
+import hashlib
 import json
 import re
 import shutil
@@ -182,11 +183,19 @@ def check_direct(options, world):
     boot = Boot(options, "direct", *words, "-append", LINE)
     if not boot.ok:
         return
-    policy = make_policy(options, "--kernel", options.vmlinuz, "--initrd", options.initrd, "--append", LINE)
-    check_boot("direct", boot, policy["pcrs"]["sha256"])
+    policy = make_policy(options, "--kernel", options.vmlinuz, "--initrd", options.initrd, "--append", LINE,
+                         "--no-secure-boot")
     # QEMU writes into the kernel's header here, as it does for no SNP guest (target/i386, x86_load_linux()).
-    policy["boot"].pop("programs")
-    policy["boot"]["secure_boot"] = False
+    kernel = bytes.fromhex(policy["boot"].pop("programs")["kernel"])
+    four = policy["pcrs"]["sha256"].pop("4")
+    check_boot("direct", boot, policy["pcrs"]["sha256"])
+    digests = [kernel if event.type == boots.APPLICATION else event.digests[0x000B]
+               for event in second.event_log.judge(boot.log)[1] if event.pcr == 4]
+    value = bytes(32)
+    for digest in digests:
+        value = hashlib.sha256(value + digest).digest()
+    results(value.hex() == four and len(digests) == 3, "direct: PCR 4 is what was predicted, for that kernel as it was",
+            (value.hex(), four))
     said = judge(options, world, boot, "direct", policy, 0, [])
     lines = [e["words"] for e in said["boot"]["events"] if e["standing"] == "named"]
     results(lines == [f"command line \"predicted\": initrd=initrd {LINE}", "file \"initrd\""],
@@ -253,7 +262,7 @@ def check_unified(options, world):
     if not stub:
         return
     loader, unified = stub / "systemd-bootx64.efi", make_unified(options, stub, LINE)
-    policy = make_policy(options, "--uki", unified, "--loader", loader)
+    policy = make_policy(options, "--uki", unified, "--loader", loader, "--no-secure-boot")
     if MEASURE.exists():
         results(measured(options) in policy["pcrs"]["sha256"]["11"], "unified: PCR 11 is systemd-measure's",
                 policy["pcrs"])
@@ -261,7 +270,6 @@ def check_unified(options, world):
     if not boot.ok:
         return
     check_boot("unified", boot, policy["pcrs"]["sha256"])
-    policy["boot"]["secure_boot"] = False
     said = judge(options, world, boot, "unified", policy, 0, [])
     named = {e["words"] for e in said["boot"]["events"] if e["standing"] == "named"}
     results({'program "loader"', 'program "unified kernel"', 'program "kernel"', 'file ".linux"',

@@ -12,8 +12,9 @@ struct uefi_guid {
 };
 
 extern const struct uefi_guid
-	uefi_global_variable;		      /* EFI_GLOBAL_VARIABLE, UEFI specification 3.3 */
-extern const struct uefi_guid uefi_shim_lock; /* shim's own, as its sources have it */
+	uefi_global_variable; /* EFI_GLOBAL_VARIABLE, UEFI specification 3.3 */
+extern const struct uefi_guid uefi_image_security_database; /* and 32.6.1: of db and dbx */
+extern const struct uefi_guid uefi_shim_lock;		    /* shim's own, as its sources have it */
 
 /* What is in it, in place. */
 struct uefi_variable {
