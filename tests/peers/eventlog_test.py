@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """Event logs of real machines, as `socle eventlog show` and tpm2_eventlog read them: the same events with
-the same digests, and the same PCRs. Then the same logs forged: each is refused with its reason, or its
+the same digests, and the same PCRs, and what `socle verify` and policies say of them. Then the same logs forged: each is refused with its reason, or its
 PCRs are others. The logs are test data of Google's go-eventlog, which the go command fetches into the
 work folder.
 
@@ -9,6 +9,7 @@ work folder.
 """
 
 import argparse
+import hashlib
 import json
 import os
 import re
@@ -19,7 +20,9 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-sys.path.insert(0, str(ROOT / "tests/lib"))
+sys.path[:0] = [str(ROOT / "tests" / name) for name in ("lib", "verify", "spec")]
+import boots  # noqa: E402
+import verify as second  # noqa: E402
 from results import Results  # noqa: E402
 
 MODULE = "github.com/google/go-eventlog@v0.0.2"
@@ -193,6 +196,57 @@ def forge_events(judge, log, genuine):
         judge.refuses(name, data, why, genuine)
 
 
+class Verifier:
+    """Both of them, on evidence whose quote is of the values that tpm2_eventlog has for a log."""
+
+    def __init__(self, socle, work):
+        self.socle, self.work, self.world = socle, work / "evidence", boots.World()
+
+    def expect(self, name, path, pcrs, boot, status, failing):
+        values = {0x000B: {int(n): bytes.fromhex(value) for n, value in pcrs.items()}}
+        words = ["--trust-emulated", "--eventlog", path, *self.world.quoted(self.work, values)]
+        if boot:
+            words[:0] = ["--policy", boots.write_policy(self.work.parent / "policy.json", boot)]
+        run = subprocess.run([str(word) for word in (self.socle, "verify", "--json", *words)], check=False,
+                             capture_output=True, text=True)
+        said = json.loads(run.stdout)
+        fails = [check["name"] for check in said["checks"] if check["result"] == "fail"]
+        verdict = second.verify(words)
+        results((run.returncode, fails) == (status, failing) == (verdict["status"], verdict["failing"]),
+                f"{path.name}, {name}: {failing or 'trusted'}, by both verifiers", (said["checks"], verdict))
+        return said
+
+
+def signers_of(data):
+    """SHA-256 of the certificates that firmware and shim found something signed by, as the log has them."""
+    log, found = second.event_log, {}
+    for event in log.judge(data)[1]:
+        if event.type != log.AUTHORITY:
+            continue
+        vendor, name, value, _ = log.variable(event.words())
+        if not (vendor == log.SHIM and name in log.SETTINGS):
+            # A certificate is a SEQUENCE, before which the owner stands where there is one.
+            der = value if value[:2] == b"\x30\x82" else value[16:]
+            found[f"signer {len(found)}"] = hashlib.sha256(der).hexdigest()
+    return found
+
+
+def check_verdicts(verifier, path, pcrs):
+    """A real machine's log as evidence, and what a policy says of it."""
+    said = verifier.expect("no rule", path, pcrs, None, 0, [])
+    on = said["boot"].get("secure_boot")
+    results(on is not None, f"{path.name}: it says whether secure boot is on", said["boot"])
+    signers = signers_of(path.read_bytes())
+    rules = {"secure_boot": on, **({"signers": signers} if on and signers else {})}
+    verifier.expect(f"secure boot {on}, {len(signers)} signers", path, pcrs, rules, 0, [])
+    verifier.expect("secure boot otherwise", path, pcrs, {"secure_boot": not on}, 7, ["secure-boot"])
+    if on and signers:
+        verifier.expect("other signers", path, pcrs, {"secure_boot": True, "signers": {"another": "00" * 32}}, 7,
+                        ["boot-signers"])
+    verifier.expect("another PCR 4", path, {**pcrs, "4": "00" * 32}, None, 7, ["event-log-quote"])
+    return on, len(signers)
+
+
 def no_action(log, data):
     digests = b"".join(struct.pack("<H", bank) + bytes(size) for bank, size in log.sizes.items())
     return struct.pack("<III", 0, 3, len(log.sizes)) + digests + struct.pack("<I", len(data)) + data
@@ -206,6 +260,7 @@ def main():
     options.work.mkdir(parents=True, exist_ok=True)
     folder = fetch(options.work)
     judge = Judge(options.programs / "tools/socle", options.work)
+    verifier, seen = Verifier(options.programs / "tools/socle", options.work), set()
     for path in sorted(folder.glob("*.bin")) if folder else []:
         said = judge.read(path.read_bytes())
         if path.name in LEGACY:
@@ -222,7 +277,11 @@ def main():
             for banks in (pcrs, said["pcrs"]):
                 results(len({bank.pop("0") for bank in banks.values()}) == 2, f"{path.name}: PCR 0 is left out")
         results(said["pcrs"] == pcrs and pcrs, f"{path.name}: PCRs as tpm2_eventlog", "")
+        if "sha256" in pcrs and path.name not in WITHOUT_PCR_0:
+            seen.add(check_verdicts(verifier, path, pcrs["sha256"]))
     if folder:
+        results(any(on and signers for on, signers in seen) and any(not on for on, _ in seen),
+                "there are logs with secure boot and signers, and without", seen)
         genuine = (folder / "ubuntu-2404-amd-sevsnp.bin").read_bytes()
         log = Log(genuine)
         results(log.bytes() == genuine, "a log taken apart and put together is the same")

@@ -149,7 +149,7 @@ def judge(data):
         if event.type == SEPARATOR:
             need(event.data == bytes(4) and not (behind and event.pcr < 8), "separator")
             separated.add(event.pcr)
-        elif event.pcr < 8 and not behind:
+        elif event.pcr < 8 and not behind and event.type != 7:
             need(not event.is_of(bytes(4)), "a separator by another name")
     need(separated >= set(range(8)), "no separator")
     return banks, [event for event in events if event.type != NO_ACTION], start

@@ -478,8 +478,10 @@ static const char *judge_event(const struct event_log *log, const struct event_l
 		return "its data are not what its digest is of";
 	if (*separated & bit && !behind_separator_ok(event))
 		return "it may not come behind the PCR's separator";
+	/* A part of a root of trust may be four zeros; nothing but the firmware's own name rests on PCR 0's order. */
 	if (event->type != EVENT_SEPARATOR)
 		return event->pcr < 8 && !(*separated & bit) &&
+				       event->type != EVENT_S_CRTM_CONTENTS &&
 				       event_log_hashes(log, event, "\0\0\0", 4)
 			       ? "a separator under another name"
 			       : NULL;
