@@ -552,24 +552,35 @@ static bool digest_text(struct policy_text *text)
 	return ok;
 }
 
-static bool add_text(struct policy_texts *list, const char *name, const char *text)
+/* Room for one more; NULL when the list is full, or memory short. */
+static struct policy_text *next_text(struct policy_texts *list)
 {
 	struct policy_text *more;
 
 	if (list->count == POLICY_VALUES_MAX)
-		return false;
+		return NULL;
 	more = realloc(list->values, (list->count + 1) * sizeof(*more));
 	if (!more)
-		return false;
+		return NULL;
 	list->values = more;
-	more += list->count;
-	*more = (struct policy_text){ .text = malloc(strlen(text) + 1) };
-	if (!more->text)
+	return &list->values[list->count];
+}
+
+static bool add_text(struct policy_texts *list, const char *name, const char *text)
+{
+	struct policy_text *value = next_text(list);
+	const size_t size = strlen(text) + 1;
+
+	if (!value)
+		return false;
+	memset(value, 0, sizeof(*value));
+	value->text = malloc(size);
+	if (!value->text)
 		return false;
 	list->count++;
-	memcpy(more->text, text, strlen(text) + 1);
-	snprintf(more->name, sizeof(more->name), "%s", name);
-	return digest_text(more);
+	memcpy(value->text, text, size);
+	snprintf(value->name, sizeof(value->name), "%s", name);
+	return digest_text(value);
 }
 
 static bool read_text(struct reader *r, const json_t *value, unsigned int kind, const char *name)
