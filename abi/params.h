@@ -22,7 +22,7 @@
 #define SOCLE_FEATURE_DEBUG_CONSOLE (1ull << 0) /* debug_console_port takes bytes of a log */
 #define SOCLE_FEATURE_HOST_CHANNEL (1ull << 1)	/* host_channel_port is a 16550 to the host */
 /*
- * An interrupt of VMPL0's makes it run while VMPL2 of its vCPU runs. No host says so in any register; where
+ * An interrupt of VMPL0's makes it run while the guest's level of its vCPU runs. No host says so in any register; where
  * it is not true, the VM ends before the guest's first instruction.
  */
 #define SOCLE_FEATURE_PREEMPTS (1ull << 2)
@@ -41,6 +41,8 @@
 #define SOCLE_MISSING_RDRAND (1ull << 5)
 #define SOCLE_MISSING_KNOWN 0x3full
 
+#define SOCLE_GUEST_VMPL_DEFAULT 2u
+
 struct socle_range {
 	uint64_t gpa;
 	uint64_t size; /* bytes; 0: absent */
@@ -48,7 +50,7 @@ struct socle_range {
 ABI_SIZE(struct socle_range, 16);
 
 /*
- * How the guest's first vCPU starts at VMPL2: in long mode, paging on, interrupts off, flat 64-bit
+ * How the guest's first vCPU starts: in long mode, paging on, interrupts off, flat 64-bit
  * segments. The page tables in page_tables come without C-bit; the monitor sets it in every
  * present entry before the guest runs.
  */
@@ -103,7 +105,7 @@ struct socle_params {
 	uint64_t allow_missing; /* SOCLE_MISSING_* */
 	/* Of the IOAPIC: the interrupt of the host channel's 16550 (docs/spec/host-channel.md). */
 	uint32_t host_channel_pin;
-	uint32_t reserved_56c;
+	uint32_t guest_vmpl; /* 1 to 3: at which all vCPUs of the guest run */
 	/*
 	 * SOCLE_HOST_SIZE bytes in region that the host fills and the launch does not measure. Size 0: there
 	 * are none. Else RAM and vCPUs are what the host says there, and above stands only what holds
@@ -124,6 +126,7 @@ ABI_OFFSET(struct socle_params, guest, 0x98);
 ABI_OFFSET(struct socle_params, ram, 0xe0);
 ABI_OFFSET(struct socle_params, allow_missing, 0x560);
 ABI_OFFSET(struct socle_params, host_channel_pin, 0x568);
+ABI_OFFSET(struct socle_params, guest_vmpl, 0x56c);
 ABI_OFFSET(struct socle_params, host, 0x570);
 ABI_OFFSET(struct socle_params, firmware, 0x580);
 ABI_OFFSET(struct socle_params, guest_vmsa, 0x590);

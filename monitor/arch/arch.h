@@ -15,14 +15,12 @@
 #include "abi/psp.h"
 #include "abi/snp.h"
 #include "monitor/base/addr.h"
+#include "monitor/base/levels.h"
 
 struct cpu;
 struct ghcb_doorbell_vmpl;
 struct page_owner;
 struct socle_params;
-
-/* The privilege level at which every vCPU of the guest runs. */
-#define GUEST_VMPL 2u
 
 enum arch_page_size {
 	ARCH_PAGE_4K = SNP_PAGE_4K,
@@ -169,7 +167,7 @@ uint64_t arch_guest_sev_features(void);
 void arch_guest_alternate(bool on);
 
 /*
- * The descriptor of GUEST_VMPL in this vCPU's doorbell page, shared memory of the host's, and the
+ * The descriptor of the guest's level in this vCPU's doorbell page, shared memory of the host's, and the
  * same when the host says that there is something new in it, else NULL. That is taken then.
  */
 struct ghcb_doorbell_vmpl *arch_guest_descriptor(void);
@@ -254,7 +252,7 @@ bool arch_timer_init(void);
 void arch_timer_arm(struct cpu *cpu, uint64_t deadline_ns, uint64_t period_ns);
 
 /*
- * Has the host tell this vCPU's VMPL0 by an event what it has for GUEST_VMPL. False when it refuses.
+ * Has the host tell this vCPU's VMPL0 by an event what it has for the guest's level. False when it refuses.
  * After arch_timer_init(), which turns the APIC on.
  */
 bool arch_guest_interrupts_init(void);

@@ -144,7 +144,7 @@ static gpa_t build_vmsa(const struct socle_params *params, struct page_owner *ow
 		vmsa_long_mode(vmsa, &params->guest, arch_guest_sev_features());
 		vmsa->cr3 |= map_c_bit();
 	}
-	vmsa->vmpl = GUEST_VMPL;
+	vmsa->vmpl = guest_vmpl();
 	vmsa->exit_code = SERVE_NEVER_LEFT;
 	if (!vmsa_commit(page))
 		die(DIE_RMP, "a page of ours cannot become the guest's VMSA");
@@ -166,6 +166,6 @@ void boot_launch_guest(const struct socle_params *params, struct page_owner *own
 
 	if (!registry_init(params->cpu_count, vmsa, gpa(params->guest_caa)))
 		die(DIE_PARAMS, "the guest's first calling area is not its memory");
-	if (!arch_start_vcpu(BOOT_CPU, GUEST_VMPL, vmsa, arch_guest_sev_features()))
+	if (!arch_start_vcpu(BOOT_CPU, guest_vmpl(), vmsa, arch_guest_sev_features()))
 		die(DIE_HOST, "the host refuses the guest's first vCPU");
 }

@@ -230,7 +230,7 @@ static _Noreturn void boot_on_own_stack(void)
 	log_memory();
 	if (has_guest(params)) {
 		boot_launch_guest(params, &monitor_pages);
-		log_printf(LOG_INFO, "starting the guest at VMPL2");
+		log_printf(LOG_INFO, "starting the guest at VMPL%u", guest_vmpl());
 	}
 	run_loop();
 }
@@ -254,7 +254,8 @@ void boot_main(uint64_t params_gpa, uint64_t image_gpa, uint32_t c_bit)
 	const struct socle_params *params = direct_ptr(gpa(params_gpa));
 
 	arch_host_negotiate();
-	if (!params_sound(params) || params->image.gpa != image_gpa)
+	if (!params_sound(params) || params->image.gpa != image_gpa ||
+	    !levels_init(params->guest_vmpl))
 		die(DIE_PARAMS, "the parameter block contradicts itself");
 	if (!cpuid_init(direct_ptr(gpa(params->cpuid_page))))
 		die(DIE_PARAMS, "the CPUID page is empty");

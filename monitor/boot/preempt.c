@@ -40,10 +40,10 @@ static gpa_t make_vmsa(gpa_t page, struct page_owner *owner)
 		die(DIE_MEMORY, "no memory for a VMSA at VMPL2");
 	vmsa = direct_ptr(at);
 	vmsa_protected_mode(vmsa, (uint32_t)page.raw, arch_guest_sev_features());
-	vmsa->vmpl = GUEST_VMPL;
+	vmsa->vmpl = guest_vmpl();
 	if (!vmsa_commit(at))
 		die(DIE_RMP, "a page of ours cannot become a VMSA at VMPL2");
-	if (!arch_start_vcpu(BOOT_CPU, GUEST_VMPL, at, arch_guest_sev_features()))
+	if (!arch_start_vcpu(BOOT_CPU, guest_vmpl(), at, arch_guest_sev_features()))
 		die(DIE_HOST, "the host refuses a vCPU at VMPL2");
 	return at;
 }
@@ -55,7 +55,7 @@ static uint64_t run(struct trial *trial)
 
 	vmsa->exit_code = SERVE_NEVER_LEFT;
 	trial->cpu->tick = false;
-	if (arch_run_vmpl(GUEST_VMPL) == ARCH_RUN_REFUSED && ++trial->refusals == REFUSALS_MAX)
+	if (arch_run_vmpl(guest_vmpl()) == ARCH_RUN_REFUSED && ++trial->refusals == REFUSALS_MAX)
 		die(DIE_HOST, "the host does not run VMPL2");
 	arch_poll_events(trial->cpu);
 	return vmsa->exit_code;

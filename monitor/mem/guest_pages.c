@@ -218,11 +218,11 @@ uint32_t guest_pages_revoke(gpa_t page, enum arch_page_size size)
 
 /*
  * The specification grants to the caller's VMPL and to the ones above it. Between Socle and its
- * guest there is VMPL1, where no vCPU can ever be: CREATE_VCPU wants GUEST_VMPL.
+ * guest no vCPU can ever be: CREATE_VCPU wants guest_vmpl().
  */
 uint32_t guest_pages_grant(gpa_t page, enum arch_page_size size)
 {
-	return arch_rmpadjust(page, size, GUEST_VMPL, SNP_RMPADJUST_PERMS_ALL);
+	return arch_rmpadjust(page, size, guest_vmpl(), SNP_RMPADJUST_PERMS_ALL);
 }
 
 /*

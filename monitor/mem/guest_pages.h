@@ -89,7 +89,7 @@ uint32_t guest_pages_invalidate(gpa_t page, enum arch_page_size size, bool *chan
  */
 uint32_t guest_pages_revoke(gpa_t page, enum arch_page_size size);
 
-/* Gives VMPL2 all rights on the page, which becomes a normal page if it was a VMSA. */
+/* Gives the guest's level all rights on the page, which becomes a normal page if it was a VMSA. */
 uint32_t guest_pages_grant(gpa_t page, enum arch_page_size size);
 
 /*

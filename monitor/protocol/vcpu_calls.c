@@ -66,7 +66,7 @@ static uint32_t check_vmsa(gpa_t vmsa)
 	    !arch_guest_read(&efer, gpa(vmsa.raw + offsetof(struct snp_vmsa, efer)), 8) ||
 	    !arch_guest_read(&features, gpa(vmsa.raw + offsetof(struct snp_vmsa, sev_features)), 8))
 		return SVSM_ERR_INVALID_ADDRESS;
-	if (vmpl != GUEST_VMPL || !(efer & SNP_VMSA_EFER_SVME) ||
+	if (vmpl != guest_vmpl() || !(efer & SNP_VMSA_EFER_SVME) ||
 	    features != arch_guest_sev_features())
 		return SVSM_ERR_INVALID_PARAMETER;
 	return SVSM_SUCCESS;
@@ -89,7 +89,7 @@ static uint32_t make_vmsa(gpa_t vmsa)
 	if (result != SVSM_SUCCESS)
 		return result;
 	/* Linux reads SEV_FEATURES there once more when it asks the host to start the vCPU. */
-	return svsm_result_of_page(arch_rmpadjust(vmsa, ARCH_PAGE_4K, GUEST_VMPL,
+	return svsm_result_of_page(arch_rmpadjust(vmsa, ARCH_PAGE_4K, guest_vmpl(),
 						  SNP_RMPADJUST_VMSA | SNP_RMPADJUST_READ));
 }
 
@@ -127,7 +127,7 @@ uint32_t svsm_core_create_vcpu(struct svsm_call *call)
 
 /*
  * A caller that deletes its own VMSA gets no answer. A VMSA of a more privileged level than the
- * caller's cannot be in the registry, where all are of GUEST_VMPL.
+ * caller's cannot be in the registry, where all are of guest_vmpl().
  */
 uint32_t svsm_core_delete_vcpu(struct svsm_call *call)
 {

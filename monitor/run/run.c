@@ -44,7 +44,7 @@ static bool run_guest(struct refusals *refusals, struct cpu *cpu)
 
 	user_leave();
 	arch_timer_stop(cpu);
-	result = arch_run_vmpl(GUEST_VMPL);
+	result = arch_run_vmpl(guest_vmpl());
 	/*
 	 * Asked until it has, and never again: a guest that runs can have the host enter this VMSA while
 	 * it is served, as another vCPU's, which leaves the exit code of one that cannot run.

@@ -9,9 +9,6 @@
 #include "monitor/protocol/protocol.h"
 #include "monitor/vcpu/registry.h"
 
-/* RMPADJUST must name a less privileged VMPL. This one has no right on a VMSA, and gets none. */
-#define VMPL_WITHOUT_RIGHTS 1u
-
 enum outcome {
 	OUTCOME_GO_ON,	 /* the guest runs on */
 	OUTCOME_DELETED, /* it deleted itself: nobody is to be answered */
@@ -55,7 +52,8 @@ static bool stop(gpa_t vmsa, bool *stopped)
 	*stopped = false;
 	if (!arch_vmsa_set_runnable(vmsa, false, &runnable))
 		return false;
-	eax = arch_rmpadjust(vmsa, ARCH_PAGE_4K, VMPL_WITHOUT_RIGHTS, SNP_RMPADJUST_VMSA);
+	/* It must name a less privileged VMPL. That one has no right on a VMSA, and gets none. */
+	eax = arch_rmpadjust(vmsa, ARCH_PAGE_4K, level_without_rights(), SNP_RMPADJUST_VMSA);
 	if (eax == ARCH_RESULT_FAULT || !arch_vmsa_set_runnable(vmsa, false, &runnable))
 		return false;
 	*stopped = eax == SNP_RESULT_OK && !runnable;
@@ -65,7 +63,10 @@ static bool stop(gpa_t vmsa, bool *stopped)
 static enum outcome answer(unsigned int cpu, struct registry_vcpu *vcpu, uint8_t pending)
 {
 	struct svsm_call call = {
-		.caller = { .cpu = cpu, .vmpl = GUEST_VMPL, .vmsa = vcpu->vmsa, .caa = vcpu->caa },
+		.caller = { .cpu = cpu,
+			    .vmpl = guest_vmpl(),
+			    .vmsa = vcpu->vmsa,
+			    .caa = vcpu->caa },
 	};
 
 	if (!take_registers(vcpu->vmsa, &call))

@@ -62,7 +62,7 @@ def symbols(elf):
 
 
 class Memory:
-    def __init__(self, folder, image, monitor, cpus, features=1):
+    def __init__(self, folder, image, monitor, cpus, vmpl=2, features=1):
         self.ram = (folder / "ram.bin").read_bytes()
         self.rmp = (folder / "rmp.bin").read_bytes()
         self.launched = list(igvm_digest.pages(image.read_bytes()))
@@ -70,7 +70,7 @@ class Memory:
         self.constants = list(constants(monitor.read_bytes()))
         self.symbols = symbols(monitor)
         self.cpus = cpus
-        self.features = features
+        self.vmpl, self.features = vmpl, features
 
     def entry(self, gpa):
         """Flags, and what VMPL 1, 2 and 3 may do."""
@@ -153,13 +153,17 @@ class Memory:
         held = self.params.vmsa == HELD_VMSA
         if not held and self.params.vmsa not in pages:
             yield "the VMSA of the launch is none any more"
-        if sorted(kinds) != sorted([(0, 9)] * (self.cpus - held) + [(2, self.features)]):
+        if sorted(kinds) != sorted([(0, 9)] * (self.cpus - held) + [(self.vmpl, self.features)]):
             yield f"VMPL and SEV_FEATURES of the VMSAs in Socle's region are {kinds}"
+
+    def rights(self, right):
+        """Of VMPL 1, 2 and 3, where the guest's level has this one and no other has any."""
+        return [right if vmpl == self.vmpl else 0 for vmpl in (1, 2, 3)]
 
     def wrong_guest(self, kept):
         """The guest's pages are private, valid and its own, but for those it has said otherwise of."""
-        want = {"shared": (0, [0, 0, 0]), "vmsa": (ASSIGNED | VALIDATED | VMSA, [0, READ, 0]),
-                "valid": (ASSIGNED | VALIDATED, [0, ALL, 0]), "hole": (0, [0, 0, 0]),
+        want = {"shared": (0, [0, 0, 0]), "vmsa": (ASSIGNED | VALIDATED | VMSA, self.rights(READ)),
+                "valid": (ASSIGNED | VALIDATED, self.rights(ALL)), "hole": (0, [0, 0, 0]),
                 "invalid": (ASSIGNED, [0, 0, 0]), "lost": (ASSIGNED | VALIDATED, [0, 0, 0])}
         for gpa in range(0, len(self.ram), PAGE):
             if gpa in self.params.region:

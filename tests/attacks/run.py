@@ -68,11 +68,12 @@ class Run:
     held: int = 0  # races that there must have been at least
     errors: tuple = ()  # regular expressions: what Socle may log as an error
     image: tuple = ()  # options of `socle igvm build`
+    vmpl: int = 2  # of the guest
     features: int = 1  # SEV_FEATURES of the guest's first VMSA at the end
 
     @property
     def title(self):
-        return " ".join((f"{self.name}:{self.cpus}", *self.options))
+        return " ".join((f"{self.name}:{self.cpus}", *(() if self.vmpl == 2 else (f"VMPL {self.vmpl}",)), *self.options))
 
 
 # The write of a CPU whose translation was ended: a nested page fault at VMPL 2.
@@ -166,6 +167,10 @@ RUNS = [
     Run("stale-refused", 4, 1, ("--hold", "2"), WRITE_FAULTS, 1),
     Run("stale-older", 2, 1, (), WRITE_FAULTS, 1),
     Run("stale-older", 4, 1, (), WRITE_FAULTS, 1),
+    Run("calls", 2, 18, vmpl=3),
+    Run("pvalidate", 2, 16, vmpl=1),
+    Run("services", 2, 11, vmpl=1),
+    Run("vcpus", 2, 19, vmpl=3),
     race(1, 100),
     race(2, 100),
     race(4, 50),
@@ -178,6 +183,9 @@ RUNS = [
 SLOW_RUNS = [
     Run("apic-storm-long", 4, 6, STRICT, image=GUEST_APIC, features=ALTERNATE),
     Run("cycles", 2, 4),
+    *(Run("apic", 2, 26, STRICT, image=GUEST_APIC, vmpl=vmpl) for vmpl in (1, 3)),
+    *(Run(name, 2, rules, vmpl=vmpl) for name, rules, vmpl in (
+        ("calls", 18, 1), ("pvalidate", 16, 3), ("services", 11, 3), ("vcpus", 19, 1), ("states", 15, 1), ("states", 15, 3))),
     *(race(step, held) for step, held in ((3, 80), (5, 30), (6, 30), (10, 10), (15, 1))),
     rewritten(1, 3),
     rewritten(6, 15),
@@ -218,7 +226,7 @@ class Guest:
     def build(self):
         return machine.build(
             self.socle, self.image, "--monitor", self.monitor, "--memory", MEMORY, "--cpus",
-            self.run.cpus, *self.host(), *self.run.image, "--guest-bare",
+            self.run.cpus, *self.host(), *self.run.image, "--guest-vmpl", self.run.vmpl, "--guest-bare",
             self.programs / "tests/attacks/guest" / f"attack-{self.run.name}", files=self.archive())
 
     def host(self):
@@ -240,12 +248,12 @@ class Guest:
             return 0, [f"did not start: {output}"]
         lines = machine.log_of(self.folder, "guest.log").splitlines()
         passed, problems = judge_tap(lines, self.run)
-        ending = judge_ending(stop, self.run.ending)
+        ending = judge_ending(stop, self.run.ending | ({"vmpl": self.run.vmpl} if self.run.ending is PASSED else {}))
         problems += ending + judge_log(machine.log_of(self.folder).splitlines(), self.run.errors)
         if races_held(lines) < self.run.held:
             problems.append(f"{races_held(lines)} races were held, {self.run.held} wanted")
         if not ending and self.run.rules and not self.run.ends_at:
-            memory = Memory(self.folder, self.image, self.monitor, self.run.cpus, self.run.features)
+            memory = Memory(self.folder, self.image, self.monitor, self.run.cpus, self.run.vmpl, self.run.features)
             problems += memory.wrong(kept_pages(lines))
         return passed, problems
 

@@ -53,7 +53,7 @@ struct request {
 	const char *kernel_path, *initrd_path, *cmdline;
 	const char *bare_guest_path, *firmware_path;
 	struct archive_inputs inputs;
-	uint64_t memory, base, cpus;
+	uint64_t memory, base, cpus, guest_vmpl;
 	uint64_t host_channel, host_channel_pin, debug_console, allow_missing;
 	uint64_t cpuid_page, secrets_page, vmsa_page, sev_features, c_bit;
 	struct igvm_writer_options writer;
@@ -174,6 +174,8 @@ static const struct option_row socle_rows[] = {
 	OPTION(struct request, allow_missing, "allow-missing", READ, "FEATURE",
 	       "start where the CPU has no smep, smap, umip, aes, pclmulqdq or rdrand; once each",
 	       .repeats = true, .read = read_feature, OPTION_WORDS(cpu_features, .name)),
+	OPTION(struct request, guest_vmpl, "guest-vmpl", NUMBER, "N", "the guest's level",
+	       .least = 1, .most = SNP_VMPL_COUNT - 1),
 	OPTION(struct request, guest_apic, "guest-apic", FLAG, NULL,
 	       "the guest's APIC is Socle's, for guests that know the APIC protocol"),
 	OPTION(struct request, firmware_path, "firmware", FILE, "FILE",
@@ -290,6 +292,7 @@ static bool build_socle(const struct request *r, struct work *w, struct host_err
 					 .debug_console_port = (uint16_t)r->debug_console,
 					 .preempts = preempts(r),
 					 .guest_apic = r->guest_apic,
+					 .guest_vmpl = (uint32_t)r->guest_vmpl,
 					 .allow_missing = r->allow_missing,
 					 .sev_features = SOCLE_FEATURES &
 							 host_of(r)->sev_features };
@@ -484,6 +487,7 @@ const struct command igvm_build = {
 	.defaults = &(const struct request){ .cmdline = "",
 					     .memory = MEMORY_DEFAULT,
 					     .cpus = 1,
+					     .guest_vmpl = SOCLE_GUEST_VMPL_DEFAULT,
 					     .host_channel = HOST_CHANNEL_DEFAULT,
 					     .host_channel_pin = HOST_CHANNEL_PIN_DEFAULT,
 					     .debug_console = DEBUG_CONSOLE_DEFAULT,

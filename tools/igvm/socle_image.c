@@ -371,6 +371,7 @@ static void fill_params(struct layout *l)
 	if (o->guest_apic)
 		p->features |= SOCLE_FEATURE_GUEST_APIC;
 	p->allow_missing = o->allow_missing;
+	p->guest_vmpl = o->guest_vmpl;
 	if (o->firmware.size) {
 		p->ram_count = 1;
 		p->ram[0] = p->region;

@@ -7,7 +7,7 @@
 /* Events of VMPL0 that mean nothing but that it has to look: of its guest's, and of another vCPU. */
 #define LOOK_VECTOR 0x41u
 #define ICR_DESTINATION_SHIFT 32
-#define GUEST_EVENTS (1u << (GUEST_VMPL - 1))
+#define GUEST_EVENTS (1u << (guest_vmpl() - 1))
 
 bool arch_guest_interrupts_init(void)
 {
@@ -18,7 +18,7 @@ struct ghcb_doorbell_vmpl *arch_guest_descriptor(void)
 {
 	struct cpu *cpu = cpu_this();
 
-	return cpu->doorbell_set ? &cpu->doorbell->vmpl[GUEST_VMPL - 1] : NULL;
+	return cpu->doorbell_set ? &cpu->doorbell->vmpl[guest_vmpl() - 1] : NULL;
 }
 
 struct ghcb_doorbell_vmpl *arch_guest_interrupts(void)
@@ -41,10 +41,10 @@ void arch_kick(unsigned int cpu)
 
 void arch_specific_eoi(uint8_t vector)
 {
-	(void)ghcb_specific_eoi(GUEST_VMPL, vector);
+	(void)ghcb_specific_eoi(guest_vmpl(), vector);
 }
 
 void arch_alternate_end(uint8_t tpr, bool shadow, bool interrupts)
 {
-	(void)ghcb_disable_alt_inj(GUEST_VMPL, tpr, shadow, interrupts);
+	(void)ghcb_disable_alt_inj(guest_vmpl(), tpr, shadow, interrupts);
 }

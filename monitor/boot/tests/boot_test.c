@@ -61,6 +61,7 @@ static const struct socle_params good = {
 	.cpuid_page = CPUID,
 	.secrets_page = SECRETS,
 	.cpu_count = 1,
+	.guest_vmpl = 2,
 	.guest.rip = 0x100000,
 	.ram_count = 1,
 };
@@ -572,6 +573,10 @@ static void a_block_of_another_kind_is_refused(void **state)
 	params.allow_missing = 0x40;
 	refused();
 	params.host_channel_pin = 24; /* an IOAPIC has 24 */
+	refused();
+	params.guest_vmpl = 0;
+	refused();
+	params.guest_vmpl = 4;
 	refused();
 	params.region.size += 0x1000;
 	refused();

@@ -126,6 +126,7 @@ static void find_places(const struct cc_blob *blob)
 		.c_bit = 1ull << (cpuid_entry(cpuid, CPUID_LEAF_SEV, 0)->ebx & 63),
 		.secrets_page = blob->secrets,
 		.caa = secrets->svsm_caa,
+		.vmpl = secrets->svsm_guest_vmpl,
 		.cpus = cpuid_entry(cpuid, CPUID_LEAF_TOPOLOGY, 1)->ebx,
 	};
 	if (places.cpus > CPUS_MAX)

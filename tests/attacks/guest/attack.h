@@ -47,6 +47,7 @@ struct places {
 	uint64_t c_bit;		    /* its mask */
 	uint64_t secrets_page, caa; /* the guest's first calling area */
 	unsigned int cpus;	    /* that the VM has */
+	unsigned int vmpl;	    /* of this guest */
 };
 extern struct places places;
 

@@ -72,7 +72,7 @@ static uint64_t features(void)
 
 void cpu_vmsa(uint64_t vmsa, unsigned int id)
 {
-	vmsa_fill((struct snp_vmsa *)vmsa, 2, cpu_main,
+	vmsa_fill((struct snp_vmsa *)vmsa, (uint8_t)places.vmpl, cpu_main,
 		  cpu_blocks[id].stack + sizeof(cpu_blocks[id].stack));
 	((struct snp_vmsa *)vmsa)->sev_features = features();
 }
@@ -82,7 +82,7 @@ static uint32_t start_by_host(unsigned int id, uint64_t vmsa)
 {
 	ghcb_own()->rax = features();
 	ghcb_set_valid(offsetof(struct ghcb, rax));
-	return ghcb_exit(0x80000013, (uint64_t)id << 32 | 2ull << 16 | 1, vmsa).result;
+	return ghcb_exit(0x80000013, (uint64_t)id << 32 | places.vmpl << 16 | 1, vmsa).result;
 }
 
 bool cpu_enter(unsigned int id, uint64_t vmsa, uint64_t caa)
@@ -119,7 +119,7 @@ bool cpu_refused(unsigned int id, unsigned int vmpl, uint64_t vmsa)
 bool cpu_stop(unsigned int id)
 {
 	cpu_at(id)->up = false;
-	return ghcb_exit(0x80000013, (uint64_t)id << 32 | 2ull << 16 | 2, 0).result == 0;
+	return ghcb_exit(0x80000013, (uint64_t)id << 32 | places.vmpl << 16 | 2, 0).result == 0;
 }
 
 void cpu_begin(unsigned int id, void (*job)(void))

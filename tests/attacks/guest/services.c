@@ -245,10 +245,10 @@ static void secrets(void)
 		for (unsigned int i = 0; i < SNP_VMPCK_SIZE; i++)
 			bits[level] |= page->vmpck[level][i];
 	}
-	expect("VMPCK0 is not there", bits[0], 0);
-	expect("VMPCK1 is not there", bits[1], 0);
-	expect("VMPCK2 is", bits[2] != 0, true);
-	expect("guest VMPL", page->svsm_guest_vmpl, 2);
+	for (unsigned int level = 0; level < SNP_VMPL_COUNT; level++)
+		expect("VMPCKs of its level and of less privileged ones, and no other",
+		       bits[level] != 0, level >= places.vmpl);
+	expect("guest VMPL", page->svsm_guest_vmpl, places.vmpl);
 	expect("version of the core protocol", page->svsm_max_version, 1);
 }
 

@@ -241,7 +241,8 @@ static void running_vmsa(void)
 {
 	expect("by MSR", psc_msr(cpu_at(1)->vmsa, PSC_SHARED), false);
 	expect("by list", psc_list(cpu_at(1)->vmsa, PSC_SHARED, false), false);
-	expect("its VMPL is what it was", *(volatile uint8_t *)(cpu_at(1)->vmsa + 0xca), 2);
+	expect("its VMPL is what it was", *(volatile uint8_t *)(cpu_at(1)->vmsa + 0xca),
+	       places.vmpl);
 }
 
 static void start_on_another_page(void)

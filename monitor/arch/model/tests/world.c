@@ -230,7 +230,7 @@ struct svsm_call world_call(unsigned int cpu, uint64_t rax, uint64_t rcx, uint64
 		.rcx = rcx,
 		.rdx = rdx,
 		.r8 = r8,
-		.caller = { .cpu = cpu, .vmpl = GUEST_VMPL, .vmsa = vcpu.vmsa, .caa = vcpu.caa },
+		.caller = { .cpu = cpu, .vmpl = guest_vmpl(), .vmsa = vcpu.vmsa, .caa = vcpu.caa },
 	};
 
 	put_svme(vcpu.vmsa, false);
