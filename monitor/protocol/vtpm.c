@@ -172,7 +172,7 @@ static uint32_t take_answer(gpa_t buffer)
 	enum service_status status = turns.answer.status;
 	size_t size = turns.answer.size;
 
-	if (status == SERVICE_OK && size <= sizeof(buffers.response))
+	if (status == SERVICE_OK && size != 0 && size <= sizeof(buffers.response))
 		memcpy(&buffers.response, turns.answer.payload, size);
 	end_turns();
 	return status == SERVICE_OK ? respond(buffer, size) : svsm_result_of_service(status);
