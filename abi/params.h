@@ -119,6 +119,12 @@ struct socle_params {
 	 */
 	struct socle_range firmware;
 	uint64_t guest_vmsa;
+	/*
+	 * Where the firmware reads what RAM and vCPUs there are, byte addresses within a loaded page: a list of
+	 * struct igvm_memory_map_entry, with one of no pages at its end, and a u32. 0: nowhere.
+	 */
+	uint64_t guest_map, guest_count;
+	uint32_t guest_map_entries, reserved_5a4;
 };
 ABI_OFFSET(struct socle_params, features, 0x10);
 ABI_OFFSET(struct socle_params, cpuid_page, 0x68);

@@ -32,11 +32,23 @@ static const struct abi_guid guid_ap_start = { { 0xde, 0x71, 0xf7, 0x00, 0x7e, 0
 static const struct abi_guid guid_hashes = { { 0x1f, 0x37, 0x55, 0x72, 0x3b, 0x3a, 0x04, 0x4b, 0x92,
 					       0x7b, 0x1d, 0xa6, 0xef, 0xa8, 0xd4, 0x54 } };
 
+/* 784fa70e-3176-4677-8a20-04b68699e374: u32, how far before the file's end the IGVM metadata are */
+static const struct abi_guid guid_igvm = { { 0x0e, 0xa7, 0x4f, 0x78, 0x76, 0x31, 0x77, 0x46, 0x8a,
+					     0x20, 0x04, 0xb6, 0x86, 0x99, 0xe3, 0x74 } };
+
+/* "IGVM"; header and sections as the SEV metadata have them. An area, and what lies at which offset in it. */
+#define IGVM_SIGNATURE 0x4d564749u
+#define IGVM_SECTION_AREA 0x100u
+#define IGVM_SECTION_MAP 0x101u
+#define IGVM_SECTION_COUNT 0x102u
+#define IGVM_SECTIONS_MAX 16u
+#define MAP_ENTRY_SIZE 24u
+
 struct open_run {
 	struct firmware *firmware;
 	struct firmware_error *error;
-	bool has_metadata, has_ap_start, has_hashes;
-	uint32_t metadata; /* how far before the end of the file */
+	bool has_metadata, has_ap_start, has_hashes, has_igvm;
+	uint32_t metadata, igvm; /* how far before the end of the file */
 	uint32_t hashes[2];
 };
 
@@ -69,6 +81,8 @@ static bool take_entry(struct open_run *run, size_t offset, size_t size, const u
 	if (memcmp(guid, &guid_ap_start, sizeof(guid_ap_start)) == 0)
 		return take_numbers(run, offset, size, &run->has_ap_start, &run->firmware->ap_start,
 				    1);
+	if (memcmp(guid, &guid_igvm, sizeof(guid_igvm)) == 0)
+		return take_numbers(run, offset, size, &run->has_igvm, &run->igvm, 1);
 	if (memcmp(guid, &guid_hashes, sizeof(guid_hashes)) == 0)
 		return take_numbers(run, offset, size, &run->has_hashes, run->hashes, 2);
 	return true;
@@ -196,6 +210,76 @@ static bool read_hash_table(struct open_run *run)
 		      "the table of kernel hashes does not fit its section");
 }
 
+/* The sections of the IGVM metadata, by their type; those that are not there are empty. */
+struct igvm_sections {
+	struct firmware_section area, map, count;
+};
+
+static bool read_igvm_sections(const struct open_run *run, struct igvm_sections *sections)
+{
+	const struct firmware *f = run->firmware;
+	size_t at = f->size - run->igvm;
+	struct bytes_reader r = bytes_reader_init(f->data + at, run->igvm);
+	uint32_t signature = bytes_le32(&r), length = bytes_le32(&r), version = bytes_le32(&r);
+	uint32_t count = bytes_le32(&r);
+
+	if (r.bad || signature != IGVM_SIGNATURE || version != METADATA_VERSION ||
+	    count > IGVM_SECTIONS_MAX || length != METADATA_HEADER + count * METADATA_SECTION)
+		return refuse(run, at, "there are no IGVM metadata where the table of GUIDs says");
+	for (uint32_t i = 0; i < count; i++) {
+		struct firmware_section s = { .gpa = bytes_le32(&r), .size = bytes_le32(&r) };
+
+		s.type = bytes_le32(&r);
+		if (s.type == IGVM_SECTION_AREA)
+			sections->area = s;
+		else if (s.type == IGVM_SECTION_MAP)
+			sections->map = s;
+		else if (s.type == IGVM_SECTION_COUNT)
+			sections->count = s;
+	}
+	return !r.bad || refuse(run, at, "the IGVM metadata are cut off");
+}
+
+/* Whether it lies in the area, all of which is memory that the launch loads. */
+static bool in_area(const struct firmware *f, const struct firmware_section *area,
+		    const struct firmware_section *part)
+{
+	if (!bytes_range_ok(part->gpa, part->size, area->size))
+		return false;
+	for (uint32_t i = 0; i < f->section_count; i++) {
+		const struct firmware_section *s = &f->sections[i];
+
+		if (s->type == FIRMWARE_MEMORY && area->gpa >= s->gpa &&
+		    bytes_range_ok(area->gpa - s->gpa, area->size, s->size))
+			return true;
+	}
+	return false;
+}
+
+static bool read_igvm(struct open_run *run)
+{
+	struct firmware *f = run->firmware;
+	struct igvm_sections s = { 0 };
+
+	if (!run->has_igvm)
+		return true;
+	if (run->igvm > f->size)
+		return refuse(run, f->size - TABLE_END, "the IGVM metadata lie outside the file");
+	if (!read_igvm_sections(run, &s))
+		return false;
+	if (!s.map.size && !s.count.size)
+		return true;
+	if (s.area.gpa % ABI_PAGE_SIZE || s.area.size != ABI_PAGE_SIZE ||
+	    (s.map.size && (s.map.size % MAP_ENTRY_SIZE || !in_area(f, &s.area, &s.map))) ||
+	    (s.count.size && (s.count.size < sizeof(uint32_t) || !in_area(f, &s.area, &s.count))))
+		return refuse(run, f->size - run->igvm,
+			      "the IGVM metadata name what does not fit their area, or no memory");
+	f->map = s.map.size ? s.area.gpa + s.map.gpa : 0;
+	f->map_size = s.map.size;
+	f->count = s.count.size ? s.area.gpa + s.count.gpa : 0;
+	return true;
+}
+
 static bool read_all(struct open_run *run)
 {
 	const struct firmware *f = run->firmware;
@@ -217,7 +301,7 @@ static bool read_all(struct open_run *run)
 	if (!firmware_section(f, FIRMWARE_SECRETS) || !firmware_section(f, FIRMWARE_CPUID))
 		return refuse(run, f->size - run->metadata,
 			      "the SEV metadata have no section for secrets or CPUID");
-	return read_hash_table(run);
+	return read_hash_table(run) && read_igvm(run);
 }
 
 bool firmware_open(struct firmware *firmware, const void *data, size_t size,

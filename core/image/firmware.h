@@ -3,7 +3,8 @@
  * Reader of firmware that says by itself how an SNP guest is launched with it, as OVMF does. A table
  * of GUIDs, read from its end, lies before the last 32 bytes; an entry of it leads to the SEV
  * metadata, a list of sections of guest memory (edk2, OvmfPkg/ResetVector: Ia16/ResetVectorVtf0.asm
- * and X64/OvmfSevMetadata.asm). The file is untrusted: firmware_open() checks all of it.
+ * and X64/OvmfSevMetadata.asm). Another entry may lead to the IGVM metadata (X64/IgvmMetadata.nasm.inc), for
+ * what it reads of its memory's size. The file is untrusted: firmware_open() checks all of it.
  */
 #ifndef SOCLE_CORE_IMAGE_FIRMWARE_H
 #define SOCLE_CORE_IMAGE_FIRMWARE_H
@@ -44,6 +45,12 @@ struct firmware {
 	uint32_t ap_start; /* linear address at which all vCPUs but the first start, in real mode */
 	/* Where in its section the table of kernel hashes belongs, for KERNEL_HASHES_SIZE bytes; 0: nowhere. */
 	uint32_t hash_table;
+	/*
+	 * Where it looks for what an SVSM tells it of memory and vCPUs, pages of a FIRMWARE_MEMORY section:
+	 * a list of struct igvm_memory_map_entry, which one of no pages ends, of map_size bytes, and a 32-bit
+	 * number; 0: nowhere.
+	 */
+	uint32_t map, map_size, count;
 	uint32_t section_count;
 	struct firmware_section sections[FIRMWARE_SECTIONS_MAX]; /* in the file's order */
 };

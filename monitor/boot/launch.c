@@ -7,6 +7,7 @@
  */
 #include <string.h>
 
+#include "abi/igvm.h"
 #include "core/snp/vmsa.h"
 #include "monitor/arch/arch.h"
 #include "monitor/base/die.h"
@@ -24,6 +25,8 @@
 #include "monitor/vcpu/vmsa.h"
 
 #define LEAF_FEATURES 0x1u
+#define PC_HOLE_START 0xa0000u
+#define PC_HOLE_END 0x100000u
 #define PAGES_OF_2M (ABI_PAGE_SIZE_2M / ABI_PAGE_SIZE)
 
 void boot_take_memory(const struct socle_params *params, struct page_owner *owner)
@@ -109,6 +112,78 @@ static void fill_pages(const struct socle_params *params)
 	memset(guest_page(params->guest_caa), 0, ABI_PAGE_SIZE);
 }
 
+/* The start of RAM, with the hole of a PC's video memory, which firmware knows and wants to be no end. */
+static bool is_low_hole(const struct socle_range *before, const struct socle_range *after)
+{
+	return before->gpa == 0 && before->gpa + before->size >= PC_HOLE_START &&
+	       after->gpa <= PC_HOLE_END;
+}
+
+static bool same_start(const struct socle_range *a, const struct socle_range *b)
+{
+	return b->size && a->gpa == b->gpa;
+}
+
+/*
+ * The map for the firmware: RAM, and Socle as what nobody may have. Its entries, or 0 when they are more than
+ * max with the one of no pages that ends them.
+ */
+static uint32_t make_map(const struct socle_params *p, struct igvm_memory_map_entry *map,
+			 uint32_t max)
+{
+	uint32_t count = 0;
+
+	for (uint32_t i = 0; i < p->ram_count; i++) {
+		const struct socle_range *r = &p->ram[i];
+		uint64_t first = r->gpa / ABI_PAGE_SIZE, end = first + r->size / ABI_PAGE_SIZE;
+
+		if (same_start(r, &p->firmware))
+			continue;
+		if (i && is_low_hole(&p->ram[i - 1], r)) {
+			map[count - 1].pages = end;
+			continue;
+		}
+		if (count + 1 >= max)
+			return 0;
+		map[count++] = (struct igvm_memory_map_entry){
+			.first_page = first,
+			.pages = end - first,
+			.type = same_start(r, &p->region) ? IGVM_MEMORY_RESERVED : IGVM_MEMORY_RAM,
+		};
+	}
+	return count;
+}
+
+/* Bytes of a loaded page of the guest, which is valid and nobody's yet but ours. */
+static void *guest_bytes(uint64_t at)
+{
+	return (uint8_t *)guest_page(page_down(at)) + at % ABI_PAGE_SIZE;
+}
+
+/*
+ * Firmware that asks an SVSM for the size of its memory gets what was checked; it finds the rest out by
+ * itself. Without an answer it asks the host.
+ */
+static void tell_sizes(const struct socle_params *params)
+{
+	struct igvm_memory_map_entry map[SOCLE_PARAMS_RAM_MAX] = { 0 };
+	uint32_t max = params->guest_map_entries, count;
+
+	if (!params->guest_map)
+		return;
+	if (max > SOCLE_PARAMS_RAM_MAX)
+		max = SOCLE_PARAMS_RAM_MAX;
+	count = make_map(params, map, max);
+	if (!count) {
+		log_printf(LOG_WARNING, "the firmware has no room for the map of its memory");
+		return;
+	}
+	memcpy(guest_bytes(params->guest_map), map, (count + 1) * sizeof(map[0]));
+	if (params->guest_count)
+		memcpy(guest_bytes(params->guest_count), &params->cpu_count,
+		       sizeof(params->cpu_count));
+}
+
 static void set_c_bits(const struct socle_range *tables)
 {
 	for (uint64_t at = 0; at < tables->size; at += ABI_PAGE_SIZE) {
@@ -158,6 +233,7 @@ void boot_launch_guest(const struct socle_params *params, struct page_owner *own
 	for (uint32_t i = 0; i < params->loaded_count; i++)
 		grant_loaded(&params->loaded[i]);
 	fill_pages(params);
+	tell_sizes(params);
 	set_c_bits(&params->guest.page_tables);
 	if (params->features & SOCLE_FEATURE_PREEMPTS)
 		preempt_try(gpa(params->guest_caa), owner);

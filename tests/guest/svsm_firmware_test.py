@@ -28,6 +28,8 @@ MEASURING = {"trixie": False, "forky": True}
 # What OVMF measures into: its code, variables and their end, boot attempts, the table of partitions, the keys
 # of secure boot (TCG PC Client Platform Firmware Profile 1.06, 3.3.4); and Linux's EFI stub, its initrd (9).
 MEASURED = (0, 1, 2, 3, 4, 5, 6, 7, 9)
+# OVMF 2026.08 reads its memory map from Socle, which is reserved there.
+SOCLE = "memory 0xfd000000 0xfdffffff Reserved"
 ZEROS = "0" * 64
 
 
@@ -93,6 +95,8 @@ def problems_of(options, image, lines, cpus, memory):
     if not any(line.startswith("cmdline ") and APPEND in line for line in lines):
         problems.append("its command line is not the one that was given")
     problems += memory_problems([line for line in lines if line.startswith("memory ")], sizes(memory))
+    if MEASURING[options.suite] and SOCLE not in lines:
+        problems.append("Socle is not reserved in its memory map")
     problems += measured_problems(options, lines, MEASURING[options.suite])
     if not of(lines, "manifest"):
         problems.append("its report comes without a manifest")

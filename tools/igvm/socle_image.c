@@ -326,6 +326,9 @@ static bool add_firmware(struct layout *l, struct host_error *error)
 	p->guest_cpuid_page = firmware_section(&firmware, FIRMWARE_CPUID)->gpa;
 	p->guest_secrets_page = firmware_section(&firmware, FIRMWARE_SECRETS)->gpa;
 	p->guest_caa = caa->gpa;
+	p->guest_map = firmware.map;
+	p->guest_map_entries = firmware.map_size / sizeof(struct igvm_memory_map_entry);
+	p->guest_count = firmware.count;
 	return add_loaded(l, error);
 }
 

@@ -327,10 +327,115 @@ static void test_hashes(void **state)
 	}
 }
 
+/* The IGVM metadata of OVMF 2026.08: a page of a memory section, eight entries of a map, a number behind them. */
+#define IGVM 0x700u /* before the end */
+#define ENTRY_IGVM (ENTRY_OTHER - 22)
+#define OUTSIDE "the IGVM metadata name what does not fit their area, or no memory"
+#define NONE "there are no IGVM metadata where the table of GUIDs says"
+
+static uint8_t *const igvm = image + SIZE - IGVM;
+
+static void put_igvm_section(unsigned int i, uint32_t base, uint32_t size, uint32_t type)
+{
+	put(igvm + 16 + 12 * i, base, 4);
+	put(igvm + 16 + 12 * i + 4, size, 4);
+	put(igvm + 16 + 12 * i + 8, type, 4);
+}
+
+static int make_igvm(void **state)
+{
+	make(state);
+	put(image + FOOTER, 18 + 22 + 22 + 26 + 22, 2);
+	put(image + ENTRY_IGVM, IGVM, 4);
+	put(image + ENTRY_IGVM + 4, 22, 2);
+	put_guid(image + ENTRY_IGVM + 6, 0x784fa70e, 0x3176, 0x4677, 0x8a2004b68699e374);
+	memcpy(igvm, "IGVM", 4);
+	put(igvm + 4, 16 + 12 * 4, 4);
+	put(igvm + 8, 1, 4);
+	put(igvm + 12, 4, 4);
+	put_igvm_section(0, 0x812000, 0x1000, 0x100);
+	put_igvm_section(1, 0, 192, 0x101);
+	put_igvm_section(2, 192, 16, 0x102);
+	put_igvm_section(3, 0x813000, 0x1000, 0x200);
+	return 0;
+}
+
+static void igvm_refused(const char *why, uint64_t offset)
+{
+	assert_refused_at(image, SIZE, why, offset);
+	make_igvm(NULL);
+}
+
+static void igvm_taken(uint32_t map, uint32_t map_size, uint32_t count)
+{
+	struct firmware_error error;
+	struct firmware f;
+
+	if (!firmware_open(&f, image, SIZE, &error))
+		fail_msg("%s", error.what);
+	assert_int_equal(f.map, map);
+	assert_int_equal(f.map_size, map_size);
+	assert_int_equal(f.count, count);
+	make_igvm(NULL);
+}
+
+static void test_igvm(void **state)
+{
+	make(state);
+	igvm_taken(0, 0, 0); /* without: nothing is said */
+	igvm_taken(0x812000, 192, 0x8120c0);
+	put(igvm + 12, 2, 4); /* no number */
+	put(igvm + 4, 16 + 12 * 2, 4);
+	igvm_taken(0x812000, 192, 0);
+	put(igvm + 12, 0, 4);
+	put(igvm + 4, 16, 4);
+	igvm_taken(0, 0, 0);
+	igvm[0] = 'J';
+	igvm_refused(NONE, SIZE - IGVM);
+	put(igvm + 4, 16 + 12 * 3, 4);
+	igvm_refused(NONE, SIZE - IGVM);
+	put(igvm + 8, 2, 4);
+	igvm_refused(NONE, SIZE - IGVM);
+	put(igvm + 12, 17, 4);
+	put(igvm + 4, 16 + 12 * 17, 4);
+	igvm_refused(NONE, SIZE - IGVM);
+	put(image + ENTRY_IGVM, SIZE + 1, 4);
+	igvm_refused("the IGVM metadata lie outside the file", TABLE_END);
+	put(image + ENTRY_IGVM, 8, 4); /* its header is cut off */
+	igvm_refused(NONE, SIZE - 8);
+}
+
+static void test_igvm_places(void **state)
+{
+	(void)state;
+	put_igvm_section(0, 0x812800, 0x1000, 0x100);
+	igvm_refused(OUTSIDE, SIZE - IGVM);
+	put_igvm_section(0, 0x80d000, 0x1000, 0x100); /* the secrets */
+	igvm_refused(OUTSIDE, SIZE - IGVM);
+	put_igvm_section(0, 0x900000, 0x1000, 0x100);
+	igvm_refused(OUTSIDE, SIZE - IGVM);
+	put_igvm_section(0, 0, 0, 0x100);
+	igvm_refused(OUTSIDE, SIZE - IGVM);
+	put_igvm_section(1, 4096 - 168, 192, 0x101);
+	igvm_refused(OUTSIDE, SIZE - IGVM);
+	put_igvm_section(1, 0xffffffff, 192, 0x101);
+	igvm_refused(OUTSIDE, SIZE - IGVM);
+	put_igvm_section(1, 0, 191, 0x101);
+	igvm_refused(OUTSIDE, SIZE - IGVM);
+	put_igvm_section(2, 4096 - 3, 4, 0x102);
+	igvm_refused(OUTSIDE, SIZE - IGVM);
+	put_igvm_section(2, 192, 3, 0x102);
+	igvm_refused(OUTSIDE, SIZE - IGVM);
+	put_igvm_section(2, 4096 - 4, 4, 0x102);
+	igvm_taken(0x812000, 192, 0x812ffc);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(test_hashes, make),
+		cmocka_unit_test_setup(test_igvm, make_igvm),
+		cmocka_unit_test_setup(test_igvm_places, make_igvm),
 		cmocka_unit_test_setup(test_good, make),
 		cmocka_unit_test_setup(test_size, make),
 		cmocka_unit_test_setup(test_table, make),

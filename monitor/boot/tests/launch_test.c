@@ -368,6 +368,68 @@ static void firmware_validates_its_ram_itself(void **state)
 	assert_int_equal(vmsa->cr3, 0);
 }
 
+struct map_entry {
+	uint64_t first, pages;
+	uint16_t type, flags;
+	uint32_t reserved;
+};
+
+static void with_sizes_to_tell(unsigned int entries)
+{
+	params.guest.rip = 0;
+	params.guest.page_tables.size = 0;
+	params.firmware = (struct socle_range){ 0xf00000, 0x100000 };
+	params.guest_vmsa = REGION + 0x90000;
+	params.guest_caa = LOADED + 0x1000;
+	params.guest_map = LOADED + 0x4000;
+	params.guest_count = LOADED + 0x4000 + 24ull * entries;
+	params.guest_map_entries = entries;
+	params.ram_count = 5;
+	params.ram[0] = (struct socle_range){ 0, 0xa0000 };
+	params.ram[1] = (struct socle_range){ 0xc0000, 8 * MIB - 0xc0000 };
+	params.ram[2] = (struct socle_range){ 10 * MIB, 2 * MIB };
+	params.ram[3] = (struct socle_range){ REGION, REGION_SIZE };
+	params.ram[4] = params.firmware;
+}
+
+/* IGVM's memory map: RAM (0) in one piece over a PC's video memory, Socle as reserved (1), no firmware. */
+static void firmware_is_told_its_sizes(void **state)
+{
+	const struct map_entry *map = (const struct map_entry *)model_memory(gpa(LOADED + 0x4000));
+
+	(void)state;
+	with_sizes_to_tell(8);
+	launch();
+	assert_int_equal(map[0].first, 0);
+	assert_int_equal(map[0].pages, 8 * MIB / 0x1000);
+	assert_int_equal(map[0].type, 0);
+	assert_int_equal(map[1].first, 10 * MIB / 0x1000);
+	assert_int_equal(map[1].pages, 2 * MIB / 0x1000);
+	assert_int_equal(map[2].first, REGION / 0x1000);
+	assert_int_equal(map[2].pages, REGION_SIZE / 0x1000);
+	assert_int_equal(map[2].type, 1);
+	assert_int_equal(map[3].pages, 0);
+	assert_memory_equal(&map[8], &(uint32_t){ CPUS }, 4);
+}
+
+/* Three entries, and one that ends them. */
+static void a_map_that_has_no_room_is_not_begun(void **state)
+{
+	(void)state;
+	with_sizes_to_tell(3);
+	launch();
+	assert_true(all_are(LOADED + 0x4000, 0x3c, 0x1000));
+	start(state);
+	with_sizes_to_tell(4);
+	launch();
+	assert_true(all_are(LOADED + 0x4000 + 3 * 24 + 8, 0, 8));
+	start(state);
+	with_sizes_to_tell(4);
+	params.guest_map = 0;
+	launch();
+	assert_true(all_are(LOADED + 0x4000, 0x3c, 0x1000));
+}
+
 /* abi/params.h: a flag of the image, and nothing but that. */
 static void the_host_is_tried_when_the_block_says_so(void **state)
 {
@@ -516,6 +578,8 @@ int main(void)
 		cmocka_unit_test_setup(present_entries_get_the_c_bit, start),
 		cmocka_unit_test_setup(the_first_vcpu_is_as_the_block_says, start),
 		cmocka_unit_test_setup(firmware_validates_its_ram_itself, start),
+		cmocka_unit_test_setup(firmware_is_told_its_sizes, start),
+		cmocka_unit_test_setup(a_map_that_has_no_room_is_not_begun, start),
 		cmocka_unit_test_setup(the_host_is_tried_when_the_block_says_so, start),
 		cmocka_unit_test_setup(the_registry_knows_the_first_vcpu, start),
 		cmocka_unit_test_setup(memory_for_states_and_vmsa_is_needed, start),
