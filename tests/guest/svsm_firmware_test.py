@@ -21,7 +21,7 @@ import booted
 from firmware_test import memory_problems, sizes
 from results import Results  # booted knows where it is
 
-TIMEOUT_S = 300  # as a busy computer needs; a quiet one takes some 30 s
+TIMEOUT_S = 600  # as a busy computer needs; a quiet one takes some 30 s
 HOST = "kvm-svsm"  # the hosts that change a page when firmware reads its flash
 APPEND = "console=ttyS0 panic=-1 socle.test=by-fw-cfg"
 MEASURING = {"trixie": False, "forky": True}
