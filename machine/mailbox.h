@@ -90,6 +90,11 @@ enum mailbox_stop {
 	/* No vCPU can ever run again: stop_arg[0] = the last one that stopped, [1] = VMPL, [2] = RIP. */
 	MAILBOX_STOP_HANG = 9,
 	MAILBOX_STOP_PANIC = 10, /* the guest's kernel says so, by pvpanic: stop_arg[0] = VMPL */
+	/*
+	 * The processor lacks what the hypervisor needs: stop_arg[0] = leaf of CPUID, [1] = register, 0 for EAX to 3 for
+	 * EDX, [2] = the field's bits, [3] = up to 8 characters of a name.
+	 */
+	MAILBOX_STOP_CPU_LACKS = 11,
 };
 
 #define MAILBOX_CPUID_HEADER 0xffffffffu /* the count, or what is reserved beside it */

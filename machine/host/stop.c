@@ -118,6 +118,19 @@ static void cpuid_page(struct stop *stop, const uint64_t arg[4])
 	add_number(stop, "entry", arg[1]);
 }
 
+static void cpu_lacks(struct stop *stop, const uint64_t arg[4])
+{
+	static const char *const registers[] = { "EAX", "EBX", "ECX", "EDX" };
+	char name[sizeof(arg[3]) + 1] = "";
+
+	memcpy(name, &arg[3], sizeof(arg[3]));
+	set(stop, RUN_MISUSE, "cpu_lacks",
+	    "the processor that the emulator shows lacks what the machine needs: %s, CPUID leaf "
+	    "0x%" PRIx64 ", %s, bits 0x%" PRIx64,
+	    name, arg[0], registers[arg[1] & 3], arg[2]);
+	json_object_set_new(stop->detail, "name", json_string(name));
+}
+
 void stop_from_mailbox(struct stop *stop, const struct mailbox *mailbox, const char *last_debug)
 {
 	const uint64_t *arg = mailbox->stop_arg;
@@ -144,6 +157,9 @@ void stop_from_mailbox(struct stop *stop, const struct mailbox *mailbox, const c
 		break;
 	case MAILBOX_STOP_PANIC:
 		panicked(stop, arg);
+		break;
+	case MAILBOX_STOP_CPU_LACKS:
+		cpu_lacks(stop, arg);
 		break;
 	case MAILBOX_STOP_CPUID_PAGE:
 		cpuid_page(stop, arg);

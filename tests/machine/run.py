@@ -82,6 +82,9 @@ TESTS = [
     # QEMU's and any PC's reset ports: the 8042's pulse of its output port, and the ICH9's RST_CNT.
     ("reboot-keyboard", 1, 1, 1, {"reason": "reboot", "status": 9, "vmpl": 0, "port": "0x64"}),
     ("reboot-chipset", 1, 2, 1, {"reason": "reboot", "status": 9, "vmpl": 0, "port": "0xcf9"}),
+    # APM volume 3, appendix E: what the hypervisor cannot do without. The guest does not start.
+    ("no-svm", 1, 0, 1, {"reason": "cpu_lacks", "status": 1, "name": "SVM"}),
+    ("no-npt", 1, 0, 1, {"reason": "cpu_lacks", "status": 1, "name": "NPT"}),
     # QEMU, docs/specs/pvpanic
     ("panic", 1, 2, 1, {"reason": "panic", "status": 12, "vmpl": 0}),
     # APM volume 3, HLT: nothing is left that ends it.
@@ -141,6 +144,8 @@ HOST_OPTIONS = {
     "hold": ["--hold", "3"],
     "planes-at-once-interrupt": ["--fault", "planes-at-once-interrupt"],
     "planes-at-once": ["--fault", "planes-at-once=/2"],
+    "no-svm": ["--cpu-without", "svm"],
+    "no-npt": ["--cpu-without", "npt"],
     "launch-properties": PROPERTIES,
     "vcek-disabled": [*PROPERTIES, "--vcek-disabled"],
     "host-faults": ["--fault", "timer-lose=2", "--fault", "timer-delay=3",

@@ -18,6 +18,7 @@
 #include "machine/hv/memory/page_state.h"
 #include "machine/hv/plane/control_area.h"
 #include "machine/hv/plane/cpuid.h"
+#include "machine/hv/run/cpu_needs.h"
 #include "machine/hv/run/run.h"
 
 #define CPUID_1_ECX_XSAVE (1u << 26)
@@ -130,6 +131,7 @@ _Noreturn void hv_main(void)
 	struct mailbox *m = hv_mailbox();
 
 	check_mailbox(m);
+	cpu_needs_check();
 	cpu_set_count(m->cpu_count);
 	tables_init();
 	tables_load();
