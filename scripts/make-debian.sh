@@ -46,7 +46,8 @@ work=$dir/work
 rm -rf "$work"
 mkdir "$work"
 
-# What would cost an emulated processor seconds, and nobody asks for.
+# What would cost an emulated processor seconds, and nobody asks for. With .updated as old as /usr systemd makes nothing
+# of that anew, and what waits for a slow processor has time.
 unwanted="apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer e2scrub_reap.service fstrim.timer
 	getty-static.service systemd-tmpfiles-clean.timer systemd-networkd.service systemd-networkd.socket
 	systemd-network-generator.service systemd-hwdb-update.service systemd-pstore.service systemd-firstboot.service
@@ -67,9 +68,12 @@ mmdebstrap --quiet --variant=minbase --format=ext2 \
 		echo "LABEL=debian-root / ext4 errors=remount-ro 0 1" >"$1/etc/fstab"
 		chroot "$1" passwd --quiet --delete root
 		rm -f "$1/etc/machine-id"
-		mkdir -p "$1/etc/systemd/system" "$1/etc/modprobe.d"
+		mkdir -p "$1/etc/systemd/system" "$1/etc/systemd/system.conf.d" "$1/etc/modprobe.d"
+		printf "[Manager]\n%s\n" DefaultTimeoutStartSec=30min DefaultDeviceTimeoutSec=30min \
+			>"$1/etc/systemd/system.conf.d/slow.conf"
 		printf "blacklist %s\n" ahci kvm_amd powernow_k8 >"$1/etc/modprobe.d/disk.conf"' \
 	--customize-hook="for unit in $unwanted; do ln -sf /dev/null \"\$1/etc/systemd/system/\$unit\"; done" \
+	--customize-hook='touch -r "$1/usr" "$1/etc/.updated" "$1/var/.updated"' \
 	--customize-hook="copy-out /boot $work" \
 	--customize-hook='chroot "$1" dpkg-query -W -f "\${Package} \${Version} \${Architecture}\n" >"$1/packages"' \
 	--customize-hook="copy-out /packages $work" --customize-hook='rm "$1/packages"' \
