@@ -30,6 +30,7 @@ REPORT = "/sys/kernel/config/tsm/report/demo"
 REPORT_SIZE, REPORT_DATA_AT = 1184, 0x50
 MEASUREMENT = re.compile(rb"measurement ([0-9a-f]{96})")
 PROMPT = b"# "
+ESCAPES = re.compile("\x1b\\[[?0-9;]*[A-Za-z]|\r")
 
 
 class DemoError(Exception):
@@ -57,7 +58,7 @@ class Guest:
     """The machine on a terminal of its own, and the shell in it once somebody has logged in."""
 
     def __init__(self, options, disk):
-        self.options, self.started = options, time.monotonic()
+        self.options, self.started, self.commands = options, time.monotonic(), 0
         words = [options.programs / "tools/socle", "run", "--firmware", ROOT / f"build/ovmf-{options.suite}/OVMF.fd",
                  "--disk", disk, "--cpus", options.cpus, "--memory", options.memory, "--report-key-dir",
                  ROOT / "build/report-keys", "--certs-out", options.work / "evidence", "--timeout", options.timeout]
@@ -79,13 +80,14 @@ class Guest:
         self.options.say(f"login prompt after {time.monotonic() - self.started:.0f} s")
         self.terminal.type(b"root\r")
         self.wait(PROMPT)
-        self.run("stty -echo; PS1='# '")
-        self.run("true")
+        self.run("stty -echo")
 
     def run(self, command):
         """What the command prints."""
-        self.terminal.type(command.encode() + b"\r")
-        return self.wait(PROMPT).decode(errors="replace").replace("\r", "")
+        self.commands += 1
+        # What the shell echoes is not what it prints.
+        self.terminal.type(f"{command}; echo e''nd-{self.commands}\r".encode())
+        return ESCAPES.sub("", self.wait(f"end-{self.commands}\r\n".encode()).decode(errors="replace"))
 
     def report(self, nonce):
         """By configfs, as the kernel's sev-guest makes it."""
