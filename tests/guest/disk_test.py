@@ -20,6 +20,7 @@ PATTERN_AT, PATTERN = 512 * 4096, (b"socle\n" * (1 << 18))[:1 << 20]  # as disk_
 MODULES = {"virtio-blk": ["virtio_blk"], "virtio-scsi": ["virtio_scsi", "sd_mod"], "nvme": ["nvme"],
            "ahci": ["ahci", "sd_mod"]}
 APPEND = "console=ttyS0 panic=-1"
+NO_BRIDGE = "pci=noacpi"  # the tables of an image name no host bridge: Linux looks for itself
 
 
 def make_disk(options):
@@ -74,7 +75,8 @@ def main():
     release = (options.kernel / "version").read_text().strip()
     more = ["--qemu", options.qemu, "--disk", f"{disk},bus={options.bus}"]
     if options.by == "image":
-        file = booted.image(options, first, "--plain-linux", "--c-bit", 47, "--append", APPEND, "--cpus", options.cpus)
+        file = booted.image(options, first, "--plain-linux", "--c-bit", 47, "--append", f"{APPEND} {NO_BRIDGE}",
+                            "--cpus", options.cpus)
     else:
         file = None
         folder = booted.ROOT / "build/ovmf-trixie"

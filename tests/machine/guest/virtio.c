@@ -6,9 +6,13 @@
 
 #define COMMAND 0x04u
 #define COMMAND_MEMORY_MASTER 6u
+#define BAR1 0x14u /* with the table for MSI-X at its start */
+#define TABLE 0xc0010000u
 #define BAR4 0x20u
 #define CAPABILITIES 0x34u
 #define VENDOR_SPECIFIC 9u
+#define MSIX 0x11u
+#define MSIX_ENABLE (1u << 31)
 #define COMMON 1u
 #define NOTIFY 2u
 
@@ -18,6 +22,7 @@
 #define STATUS 0x14u
 #define QUEUE_SELECT 0x16u
 #define QUEUE_SIZE 0x18u
+#define QUEUE_VECTOR 0x1au
 #define QUEUE_ENABLE 0x1cu
 #define QUEUE_DESCRIPTORS 0x20u
 #define QUEUE_AVAILABLE 0x28u
@@ -56,7 +61,8 @@ struct request {
 };
 
 static uint64_t place;
-static uint32_t common, notify;
+static uint32_t common, notify, msix;
+static bool has_message;
 static uint16_t asked;
 
 static volatile struct rings *rings(void)
@@ -89,6 +95,8 @@ static void find_structures(void)
 			common = where;
 		if ((head & 0xff) == VENDOR_SPECIFIC && head >> 24 == NOTIFY)
 			notify = where;
+		if ((head & 0xff) == MSIX)
+			msix = at;
 		at = head >> 8 & 0xfc;
 	}
 }
@@ -98,6 +106,7 @@ void virtio_place(uint64_t gpa)
 	place = gpa;
 	(void)page_make_shared(place);
 	(void)page_make_shared(place + 0x1000);
+	pci_write(VIRTIO_FUNCTION, BAR1, TABLE);
 	pci_write(VIRTIO_FUNCTION, BAR4, VIRTIO_BAR);
 	pci_write(VIRTIO_FUNCTION, BAR4 + 4, 0);
 	pci_write(VIRTIO_FUNCTION, COMMAND, COMMAND_MEMORY_MASTER);
@@ -123,6 +132,7 @@ static void write_address(uint32_t reg, uint64_t address)
 uint8_t virtio_start_at(uint64_t descriptors, uint64_t available, uint64_t used)
 {
 	asked = 0;
+	has_message = false;
 	virtio_set_status(0);
 	while (virtio_status() != 0)
 		;
@@ -150,6 +160,19 @@ uint8_t virtio_start(void)
 			       place + offsetof(struct rings, used));
 }
 
+void virtio_set_message(uint64_t address, uint32_t data)
+{
+	has_message = true;
+	pci_write(VIRTIO_FUNCTION, msix, pci_read(VIRTIO_FUNCTION, msix) | MSIX_ENABLE);
+	memory_write(TABLE + 12, 4, 1);
+	memory_write(TABLE, 4, (uint32_t)address);
+	memory_write(TABLE + 4, 4, address >> 32);
+	memory_write(TABLE + 8, 4, data);
+	memory_write(TABLE + 12, 4, 0);
+	memory_write(common + QUEUE_SELECT, 2, 0);
+	memory_write(common + QUEUE_VECTOR, 2, 0);
+}
+
 void virtio_notify(void)
 {
 	memory_write(notify, 2, 0);
@@ -173,7 +196,7 @@ void virtio_ask(uint32_t type, uint64_t sector, uint64_t gpa, uint32_t size)
 	d[2].address = place + 0x1000 + offsetof(struct request, status);
 	d[2].length = 1;
 	d[2].flags = WRITE;
-	rings()->available.flags = 1; /* no interrupts */
+	rings()->available.flags = !has_message; /* no interrupts */
 	rings()->available.ring[asked % ENTRIES] = 0;
 	asked++;
 	__asm__ volatile("mfence" : : : "memory");

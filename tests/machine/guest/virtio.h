@@ -43,6 +43,12 @@ uint8_t virtio_wait(void);
 /* Both. */
 uint8_t virtio_request(uint32_t type, uint64_t sector, uint64_t gpa, uint32_t size);
 
+/*
+ * Between start and request: the queue's message, the first entry of the table for MSI-X (PCI Local Bus specification
+ * 3.0, 6.8.2). It is what the device sends with each answer.
+ */
+void virtio_set_message(uint64_t address, uint32_t data);
+
 /* Tells the device to look at its ring, again. */
 void virtio_notify(void);
 
