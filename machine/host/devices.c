@@ -96,17 +96,17 @@ const char *devices_parse_disk(struct guest_devices *devices, char *value)
 {
 	struct guest_disk disk = { .path = value };
 	char *rest = cut(value);
+	bool ok = disk.path[0] != '\0';
 
 	if (devices->disk_count == COUNT(devices->disks))
 		return "no more disks, there are too many";
-	while (rest) {
+	while (ok && rest) {
 		char *option = rest;
 
 		rest = cut(option);
-		if (!read_disk_option(&disk, option))
-			break;
+		ok = read_disk_option(&disk, option);
 	}
-	if (rest || disk.path[0] == '\0')
+	if (!ok)
 		return "FILE[,format=raw|qcow2][,bus=virtio-blk|virtio-scsi|nvme|ahci]"
 		       "[,snapshot=on|off]";
 	devices->disks[devices->disk_count++] = disk;

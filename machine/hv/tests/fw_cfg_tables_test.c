@@ -235,12 +235,85 @@ static void test_smbios(void **state)
 	assert_int_equal(tables[13 + 0x25], 3);
 }
 
+#define RSDT_AT 16u
+#define IVRS_AT 128u
+
+/* RSDT with three tables, of which the second is an IVRS: pointers, then checksums. */
+static void make_list(struct acpi *a, uint8_t *loader)
+{
+	memset(a->tables, 0, sizeof(a->tables));
+	memset(loader, 0, 6 * 128);
+	memcpy(a->tables + RSDT_AT, "RSDT", 4);
+	put(a->tables + RSDT_AT + 4, 36 + 3 * 4, 4);
+	memcpy(a->tables + IVRS_AT, "IVRS", 4);
+	put(a->tables + IVRS_AT + 4, 104, 4);
+	for (unsigned int i = 0; i < 3; i++) {
+		uint32_t at = RSDT_AT + 36 + 4 * i;
+
+		put(a->tables + at, (uint32_t[]){ 400, IVRS_AT, 300 }[i], 4);
+		put(loader + 128 * i, 2, 4);
+		strcpy((char *)loader + 128 * i + 4, "etc/acpi/tables");
+		strcpy((char *)loader + 128 * i + 60, "etc/acpi/tables");
+		put(loader + 128 * i + 116, at, 4);
+		loader[128 * i + 120] = 4;
+	}
+	put_checksum(loader + 384, "etc/acpi/tables", RSDT_AT, 36 + 3 * 4);
+	put_checksum(loader + 512, "etc/acpi/tables", IVRS_AT, 104);
+	put_checksum(loader + 640, "etc/acpi/rsdp", 0, 20);
+}
+
+static void test_drop(void **state)
+{
+	uint8_t loader[6 * 128], before[6 * 128];
+	struct acpi a;
+
+	(void)state;
+	make_list(&a, loader);
+	memcpy(before, loader, sizeof(loader));
+	fw_cfg_drop_acpi(a.tables, sizeof(a.tables), loader, sizeof(loader), "DMAR");
+	assert_memory_equal(loader, before, sizeof(loader));
+	fw_cfg_drop_acpi(a.tables, sizeof(a.tables), loader, sizeof(loader), "IVRS");
+	assert_int_equal(get(a.tables + RSDT_AT + 4, 4), 36 + 2 * 4);
+	assert_int_equal(get(a.tables + RSDT_AT + 36, 4), 400);
+	assert_int_equal(get(a.tables + RSDT_AT + 40, 4), 300);
+	assert_int_equal(get(a.tables + RSDT_AT + 44, 4), 0);
+	assert_int_equal(get(loader, 4), 2);
+	assert_int_equal(get(loader + 128, 4), 2);
+	assert_int_equal(get(loader + 256, 4), 0); /* the pointer that was the last */
+	assert_int_equal(get(loader + 384 + 68, 4), 36 + 2 * 4);
+	assert_int_equal(get(loader + 512, 4), 0);
+	assert_int_equal(get(loader + 640, 4), 3);
+	for (unsigned int i = 0; i < 104; i++)
+		assert_int_equal(a.tables[IVRS_AT + i], 0);
+}
+
+/* A list that lies outside, and one that says more than there is. */
+static void test_drop_wrong(void **state)
+{
+	uint8_t loader[6 * 128], before[6 * 128];
+	struct acpi a;
+
+	(void)state;
+	make_list(&a, loader);
+	put(loader + 384 + 68, sizeof(a.tables), 4);
+	memcpy(before, loader, sizeof(loader));
+	fw_cfg_drop_acpi(a.tables, sizeof(a.tables), loader, sizeof(loader), "IVRS");
+	assert_memory_equal(loader, before, sizeof(loader));
+	make_list(&a, loader);
+	for (size_t size = 0; size < sizeof(loader); size += 64) {
+		make_list(&a, loader);
+		fw_cfg_drop_acpi(a.tables, IVRS_AT + 103, loader, size, "IVRS");
+		assert_memory_equal(a.tables + IVRS_AT, "IVRS", 4);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_directory), cmocka_unit_test(test_short_directory),
-		cmocka_unit_test(test_acpi),	  cmocka_unit_test(test_broken_acpi),
-		cmocka_unit_test(test_smbios),
+		cmocka_unit_test(test_directory),  cmocka_unit_test(test_short_directory),
+		cmocka_unit_test(test_acpi),	   cmocka_unit_test(test_broken_acpi),
+		cmocka_unit_test(test_smbios),	   cmocka_unit_test(test_drop),
+		cmocka_unit_test(test_drop_wrong),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
