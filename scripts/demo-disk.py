@@ -87,7 +87,7 @@ class Guest:
         self.commands += 1
         # What the shell echoes is not what it prints.
         self.terminal.type(f"{command}; echo e''nd-{self.commands}\r".encode())
-        return ESCAPES.sub("", self.wait(f"end-{self.commands}\r\n".encode()).decode(errors="replace"))
+        return ESCAPES.sub("", self.wait(f"end-{self.commands}\r".encode()).decode(errors="replace"))
 
     def report(self, nonce):
         """By configfs, as the kernel's sev-guest makes it."""
