@@ -137,6 +137,10 @@ def programs_of(build, slow):
             *((f"OVMF of {suite} under Socle", ["tests/guest/svsm_firmware_test.py", "--programs", build, "--suite", suite,
                                                 "--sizes", made, "--work", f"build/svsm-firmware-{suite}"])
               for suite, made in (("forky", "1:256M,4:3G"), ("trixie", "2:512M"))),
+            *((f"a disk by {bus}, {cpus} vCPUs", ["tests/guest/disk_test.py", "--programs", build, "--by", "firmware", "--bus",
+                                                  bus, "--cpus", cpus, "--format", made, "--work",
+                                                  f"build/disk-{bus}-{cpus}"])
+              for bus, cpus, made in (("virtio-blk", "1", "raw"), ("nvme", "2", "qcow2"))),
             ("plain Linux, two vCPUs", ["tests/guest/plain_linux_test.py", "--programs", build,
                                         "--cpus", "2"]),
             ("machine on a newer QEMU", ["tests/machine/run.py", "--programs", build, "--suite", "trixie"]),

@@ -15,7 +15,6 @@
 
 #define RESET_VECTOR \
 	16u /* how far before the end of firmware a processor starts (SDM volume 3, 10.1.4) */
-#define GUEST_VMPL 2u
 
 /* The entry stub fits the image's first page, the only one with an identity mapping. */
 #define STUB_SIZE ABI_PAGE_SIZE
@@ -385,14 +384,14 @@ static void fill_params(struct layout *l)
 	memcpy(p->ram, l->plan.ram, l->plan.ram_count * sizeof(p->ram[0]));
 }
 
-/* VMPL2's first VMSA: a processor's after its reset, with what is known only when it starts left out. */
+/* The guest's first VMSA: a processor's after its reset, with what is known only when it starts left out. */
 static void add_firmware_start(struct layout *l)
 {
 	const struct socle_params *p = &l->params;
 	struct snp_vmsa vmsa;
 
 	vmsa_kvm_reset(&vmsa, (uint32_t)(range_end(&p->firmware) - RESET_VECTOR), 0, 0);
-	vmsa.vmpl = GUEST_VMPL;
+	vmsa.vmpl = (uint8_t)p->guest_vmpl;
 	igvm_writer_bytes(l->writer, p->guest_vmsa, &vmsa, sizeof(vmsa));
 	igvm_writer_parameter(l->writer, p->host.gpa + SOCLE_HOST_COUNT, SOCLE_HOST_COUNT_SIZE,
 			      IGVM_TYPE_VP_COUNT_PARAMETER);
