@@ -65,7 +65,6 @@ enum mailbox_event {
  * ends the walk: its level, 1 for that of pages, and which entry of all of that level; then the address goes on with
  * the index in a table one level below, 8 bytes each.
  */
-#define MACHINE_EVENTS 512u
 #define MACHINE_NO_PAGE_TABLE (1ull << 51)
 #define MACHINE_NO_PAGE_FUNCTION_SHIFT 43 /* 8 bits: device and function of bus 0 */
 #define MACHINE_NO_PAGE_LEVEL_SHIFT 40	  /* 3 bits */
@@ -241,8 +240,6 @@ struct mailbox {
 	uint64_t switches[4]; /* VMPL switches into each level */
 	uint64_t
 		rmp_offset; /* of the table (core/snp/rmp.h) in the hypervisor's RAM, by the hypervisor */
-	/* By the hypervisor, of the IOMMU's log of MACHINE_EVENTS events, 16 bytes each; nothing is taken out. */
-	uint64_t event_log_offset;
 	/* By the hypervisor, of a byte for each page: not 0 where devices may reach it (layout.h). */
 	uint64_t shown_offset;	    /* 0: there are none */
 	volatile uint64_t log_head; /* bytes ever written; the ring index is the remainder */

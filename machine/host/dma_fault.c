@@ -8,8 +8,6 @@
 
 #define LEVEL_BITS 9u
 #define LEVELS 6u
-#define EVENT_TYPE_SHIFT 60
-#define EVENT_PAGE_FAULT 2u
 
 bool dma_fault_parse(const char *line, struct dma_fault *fault)
 {
@@ -30,18 +28,5 @@ bool dma_fault_parse(const char *line, struct dma_fault *fault)
 	fault->function = address >> MACHINE_NO_PAGE_FUNCTION_SHIFT & 0xff;
 	fault->shift = ABI_PAGE_SHIFT + (level > 1 ? (level - 2) * LEVEL_BITS : 0);
 	fault->gpa = (level > 1 ? index << LEVEL_BITS | below : index) << fault->shift;
-	return true;
-}
-
-bool dma_fault_decode(const uint8_t event[DMA_FAULT_EVENT_SIZE], struct dma_fault *fault)
-{
-	uint64_t words[2];
-
-	memcpy(words, event, sizeof(words));
-	if (words[0] >> EVENT_TYPE_SHIFT != EVENT_PAGE_FAULT)
-		return false;
-	*fault = (struct dma_fault){ .function = words[0] & 0xff,
-				     .gpa = words[1] & ~(uint64_t)(ABI_PAGE_SIZE - 1),
-				     .shift = ABI_PAGE_SHIFT };
 	return true;
 }

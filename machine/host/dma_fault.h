@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * What a device wanted and did not reach: out of a line that QEMU's trace writes, or, where QEMU reports faults as an IOMMU
- * does, out of an event.
- */
+/* What a device wanted and did not reach: out of a line that QEMU's trace writes. */
 #ifndef SOCLE_MACHINE_HOST_DMA_FAULT_H
 #define SOCLE_MACHINE_HOST_DMA_FAULT_H
 
@@ -17,11 +14,6 @@ struct dma_fault {
 	uint64_t gpa;
 	unsigned int shift; /* how exact gpa is: what is below that bit is not known */
 };
-
-#define DMA_FAULT_EVENT_SIZE 16u
-
-/* An event of an AMD-Vi's log (48882, IO_PAGE_FAULT). False: it is another one, or there is none. */
-bool dma_fault_decode(const uint8_t event[DMA_FAULT_EVENT_SIZE], struct dma_fault *fault);
 
 /* False: the line says nothing of the kind. */
 bool dma_fault_parse(const char *line, struct dma_fault *fault);

@@ -140,7 +140,6 @@ static void doorbell(struct machine *m, uint8_t byte)
 	/* Looks at everything, whatever the byte says: one is lost when two CPUs ring at once. */
 	serve_request(m);
 	drain_hv_log(m);
-	machine_drain_events(m);
 }
 
 static void take_bytes(struct machine *m, enum machine_stream stream, const char *data, size_t size)
@@ -192,7 +191,6 @@ static void drain_streams(struct machine *m)
 			;
 	}
 	drain_hv_log(m);
-	machine_drain_events(m);
 	text_log_flush(&m->console);
 	text_log_flush(&m->debug);
 	text_log_flush(&m->output);

@@ -53,8 +53,7 @@ struct machine {
 	char last_output[256];	 /* of QEMU */
 	unsigned int dma_faults; /* told so far */
 	struct dma_fault last_dma_fault;
-	unsigned int dma_events; /* of the IOMMU's log, looked at so far */
-	char last_debug[256];	 /* the last line of VMPL0's debug console, printable */
+	char last_debug[256]; /* the last line of VMPL0's debug console, printable */
 };
 
 /* One line in machine.log, with the time; source says whose it is. */
@@ -63,9 +62,6 @@ __attribute__((format(printf, 3, 4))) void machine_log(struct machine *m, const 
 
 /* A line of progress for the user, with the time. */
 __attribute__((format(printf, 2, 3))) void machine_say(struct machine *m, const char *format, ...);
-
-/* Tells what the IOMMU's log has that is new. */
-void machine_drain_events(struct machine *m);
 
 /* Serves the machine until QEMU has ended, and says why. */
 void machine_loop(struct machine *m, struct stop *stop);

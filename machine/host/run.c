@@ -124,26 +124,6 @@ static void tell_dma_fault(struct machine *m, const struct dma_fault *fault)
 		    fault->shift > ABI_PAGE_SHIFT ? "memory from" : "page", fault->gpa);
 }
 
-/* QEMU wrote the offset, and QEMU may be anything. The first event that is none is the end. */
-void machine_drain_events(struct machine *m)
-{
-	static const uint8_t none[DMA_FAULT_EVENT_SIZE];
-	uint64_t at = m->memory.mailbox->event_log_offset;
-	struct dma_fault fault;
-
-	if (at == 0 || at > machine_hv_size(m->options->memory) - MACHINE_EVENTS * sizeof(none))
-		return;
-	for (; m->dma_events < MACHINE_EVENTS; m->dma_events++) {
-		const uint8_t *event = (const uint8_t *)m->hv_ram + at +
-				       m->dma_events * sizeof(none);
-
-		if (memcmp(event, none, sizeof(none)) == 0)
-			return;
-		if (dma_fault_decode(event, &fault))
-			tell_dma_fault(m, &fault);
-	}
-}
-
 static void on_output_line(void *context, const char *line)
 {
 	struct machine *m = context;

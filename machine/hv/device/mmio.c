@@ -9,6 +9,7 @@
 #include "machine/hv/event/local_apic.h"
 #include "machine/hv/event/pins.h"
 #include "machine/hv/memory/guest.h"
+#include "machine/hv/memory/iommu.h"
 
 #define IOAPIC_BASE 0xfec00000ull
 
@@ -49,6 +50,7 @@ static void pci_access(struct mmio_access *a)
 	if (!chipset_is_ecam(a->gpa)) {
 		if (!msi_table_access(a))
 			device_access(a);
+		iommu_tell_faults();
 		return;
 	}
 	if (a->write) {

@@ -12,6 +12,8 @@
 #define REG_CONTROL 0x0018u
 #define REG_COMMAND_HEAD 0x2000u
 #define REG_COMMAND_TAIL 0x2008u
+#define REG_EVENT_HEAD 0x2010u
+#define REG_EVENT_TAIL 0x2018u
 
 #define CONTROL (1ull << 0 | 1ull << 2 | 1ull << 12) /* it is on, and so are events and commands */
 #define LENGTH_SHIFT 56				     /* of a ring: the power of two of entries */
@@ -44,8 +46,10 @@
 #define COMMAND_DOMAIN_SHIFT 32
 #define INVALIDATE_ALL (0x7ffffffffffff000ull | 3) /* all sizes, directories as well */
 #define COMMANDS_LOG 8u
-#define EVENT_SIZE 16u
-#define EVENTS_LOG 9u /* MACHINE_EVENTS */
+#define EVENTS_LOG 9u
+#define EVENT_TYPE_SHIFT 60
+#define EVENT_PAGE_FAULT 2u
+#define EVENTS_LOGGED 64u /* the log is not the guest's to fill */
 
 #define IRTE_VALID (1u << 0)
 #define IRTE_DESTINATION_SHIFT 8
@@ -57,8 +61,6 @@
 _Static_assert(IOMMU_INTERRUPTS == 1u << INTERRUPTS_LOG,
 	       "the table's length is what its entry says");
 
-_Static_assert(MACHINE_EVENTS == 1u << EVENTS_LOG, "the log's length is what its register says");
-
 struct device_entry {
 	uint64_t quarter[4];
 };
@@ -68,6 +70,11 @@ struct command {
 	uint64_t half[2];
 };
 ABI_SIZE(struct command, 16);
+
+struct event {
+	uint64_t half[2];
+};
+ABI_SIZE(struct event, 16);
 
 /* Tables of one device. Those of the second level follow each other, one for each GiB of a guest's addresses. */
 struct device {
@@ -79,6 +86,7 @@ static struct device devices[DEVICES_MAX];
 static unsigned int device_count;
 static uint64_t *nobody; /* the root for all others; NULL: there is no IOMMU */
 static struct command *commands;
+static volatile struct event *events;
 static uint32_t *interrupts;
 static bool reports_faults; /* in the event log, as it has to */
 
@@ -191,20 +199,18 @@ static struct device_entry *make_device_table(void)
 }
 
 /* With nothing to translate by yet: commands and log. An unknown command shows whether events are logged. */
-static void start_rings(struct mailbox *m)
+static void start_rings(void)
 {
-	const volatile uint64_t *log = page_take(page_count(EVENT_SIZE << EVENTS_LOG));
-
+	events = page_take(page_count(sizeof(*events) << EVENTS_LOG));
 	commands = page_take(page_count(sizeof(*commands) << COMMANDS_LOG));
 	write_register(REG_COMMAND_BASE,
 		       (uint64_t)commands | (uint64_t)COMMANDS_LOG << LENGTH_SHIFT);
-	write_register(REG_EVENT_BASE, (uint64_t)log | (uint64_t)EVENTS_LOG << LENGTH_SHIFT);
+	write_register(REG_EVENT_BASE, (uint64_t)events | (uint64_t)EVENTS_LOG << LENGTH_SHIFT);
 	write_register(REG_COMMAND_HEAD, 0);
 	write_register(REG_COMMAND_TAIL, 0);
 	write_register(REG_CONTROL, CONTROL);
 	command(COMMAND_UNKNOWN, 0);
-	reports_faults = log[0] != 0;
-	m->event_log_offset = (uint64_t)log - MACHINE_HV_BASE;
+	reports_faults = events[0].half[0] != 0;
 }
 
 void iommu_init(void)
@@ -216,7 +222,7 @@ void iommu_init(void)
 	if (!m->devices)
 		return;
 	interrupts = page_take(page_count(IOMMU_INTERRUPTS * sizeof(*interrupts)));
-	start_rings(m);
+	start_rings();
 	nobody = make_root(NO_FUNCTION, &level2);
 	for (unsigned int i = 0; i < device_count; i++)
 		devices[i].root = make_root(devices[i].function, &devices[i].level2);
@@ -276,4 +282,37 @@ void iommu_set_interrupt(unsigned int index, uint8_t vector, uint32_t apic_id)
 void iommu_clear_interrupt(unsigned int index)
 {
 	((volatile uint32_t *)interrupts)[index] = 0;
+}
+
+/* The same fault again is not told again: a device tries some several times. */
+static void tell_fault(uint64_t function, uint64_t gpa)
+{
+	static uint64_t last_function, last_gpa = UINT64_MAX;
+	static unsigned int told;
+
+	if ((function == last_function && gpa == last_gpa) || told++ >= EVENTS_LOGGED)
+		return;
+	last_function = function;
+	last_gpa = gpa;
+	hv_log("DMA by device 00:%02x.%x is refused: page 0x%lx is not shared",
+	       (unsigned int)(function >> 3 & 0x1f), (unsigned int)(function & 7), gpa);
+}
+
+void iommu_tell_faults(void)
+{
+	static uint64_t head;
+	uint64_t tail;
+
+	if (!reports_faults)
+		return;
+	tail = *(volatile uint64_t *)(REGISTERS + REG_EVENT_TAIL) % (sizeof(*events) << EVENTS_LOG);
+	if (tail == head)
+		return;
+	for (; head != tail; head = (head + sizeof(*events)) % (sizeof(*events) << EVENTS_LOG)) {
+		volatile struct event *e = &events[head / sizeof(*events)];
+
+		if (e->half[0] >> EVENT_TYPE_SHIFT == EVENT_PAGE_FAULT)
+			tell_fault(e->half[0], e->half[1] & ~(uint64_t)(ABI_PAGE_SIZE - 1));
+	}
+	write_register(REG_EVENT_HEAD, head);
 }

@@ -33,6 +33,9 @@ void iommu_init(void);
 void iommu_map(uint64_t page, uint64_t count);
 void iommu_unmap(uint64_t page, uint64_t count);
 
+/* Writes into the log what devices wanted and did not reach, where QEMU reports that as an IOMMU does. */
+void iommu_tell_faults(void);
+
 /*
  * A message with data index, which is below IOMMU_INTERRUPTS and of a device or of the IOAPIC, becomes
  * that vector at the CPU with that APIC id.
