@@ -9,6 +9,19 @@
 #define LEVEL_BITS 9u
 #define LEVELS 6u
 
+static bool parse_page(const char *line, struct dma_fault *fault)
+{
+	const char *at = strstr(line, DMA_FAULT_PAGE);
+
+	at = at ? strstr(at, "0x") : NULL;
+	if (!at)
+		return false;
+	*fault = (struct dma_fault){ .function = DMA_FAULT_NO_DEVICE,
+				     .gpa = strtoull(at, NULL, 16) & ~(uint64_t)(ABI_PAGE_SIZE - 1),
+				     .shift = ABI_PAGE_SHIFT };
+	return true;
+}
+
 bool dma_fault_parse(const char *line, struct dma_fault *fault)
 {
 	const char *at = strstr(line, DMA_FAULT_EVENT);
@@ -17,7 +30,7 @@ bool dma_fault_parse(const char *line, struct dma_fault *fault)
 
 	at = at ? strstr(at, "0x") : NULL;
 	if (!at)
-		return false;
+		return parse_page(line, fault);
 	address = strtoull(at, NULL, 16);
 	level = address >> MACHINE_NO_PAGE_LEVEL_SHIFT & 7;
 	if (!(address & MACHINE_NO_PAGE_TABLE) || address >> 52 != 0 || level == 0 ||

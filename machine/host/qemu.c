@@ -259,6 +259,8 @@ static void add_guest_devices(struct arguments *args, const char *qemu,
 	    help_has(qemu, "amd-iommu", "dma-remap=") ? ",dma-remap=on" : "");
 	add(args, "-trace");
 	add(args, "%s", DMA_FAULT_EVENT);
+	add(args, "-trace");
+	add(args, "%s", DMA_FAULT_PAGE);
 	for (unsigned int i = 0; i < devices->disk_count; i++)
 		add_disk(args, &devices->disks[i], i, slot++);
 	for (unsigned int i = 0; i < devices->other_count; i++)

@@ -118,10 +118,15 @@ static void tell_dma_fault(struct machine *m, const struct dma_fault *fault)
 		machine_log(m, "host", "more DMA by devices is refused, and not told");
 		return;
 	}
-	machine_log(m, "host",
-		    "DMA by device 00:%02x.%x is refused: %s 0x%" PRIx64 " is not shared",
-		    fault->function >> 3, fault->function & 7,
-		    fault->shift > ABI_PAGE_SHIFT ? "memory from" : "page", fault->gpa);
+	if (fault->function == DMA_FAULT_NO_DEVICE)
+		machine_log(m, "host",
+			    "DMA by a device is refused: page 0x%" PRIx64 " is not shared",
+			    fault->gpa);
+	else
+		machine_log(m, "host",
+			    "DMA by device 00:%02x.%x is refused: %s 0x%" PRIx64 " is not shared",
+			    fault->function >> 3, fault->function & 7,
+			    fault->shift > ABI_PAGE_SHIFT ? "memory from" : "page", fault->gpa);
 }
 
 static void on_output_line(void *context, const char *line)

@@ -149,7 +149,7 @@ static void test_faults(void **state)
 		{ "0x8c20000002ff8", 0x5ff000, 12 },  /* 2 MiB: entry 2, and the last page of it */
 		{ "0x8c30000008000", 0x200000000, 21 }, /* 1 GiB: entry 8 */
 	};
-	static const char *const none[] = { "amdvi_page_fault error: 0x8c10001002010",
+	static const char *const none[] = { "amdvi_page_fault error: page fault nowhere",
 					    "amdvi_get_pte_hwerror at addr nowhere",
 					    "amdvi_get_pte_hwerror at addr 0x1002010",
 					    "amdvi_get_pte_hwerror at addr 0x8c00001002010",
@@ -166,6 +166,9 @@ static void test_faults(void **state)
 		assert_int_equal(fault.gpa, lines[i].gpa);
 		assert_int_equal(fault.shift, lines[i].shift);
 	}
+	assert_true(dma_fault_parse("1@2.3:amdvi_page_fault error: address 0x1002034", &fault));
+	assert_int_equal(fault.function, DMA_FAULT_NO_DEVICE);
+	assert_int_equal(fault.gpa, 0x1002000);
 	for (size_t i = 0; i < sizeof(none) / sizeof(none[0]); i++)
 		assert_false(dma_fault_parse(none[i], &fault));
 }

@@ -284,18 +284,17 @@ void iommu_clear_interrupt(unsigned int index)
 	((volatile uint32_t *)interrupts)[index] = 0;
 }
 
-/* The same fault again is not told again: a device tries some several times. */
-static void tell_fault(uint64_t function, uint64_t gpa)
+/* QEMU 11 leaves the address out, and traces it. A device's next one is told when another device had one. */
+static void tell_fault(uint64_t function)
 {
-	static uint64_t last_function, last_gpa = UINT64_MAX;
+	static uint64_t last_function = UINT64_MAX;
 	static unsigned int told;
 
-	if ((function == last_function && gpa == last_gpa) || told++ >= EVENTS_LOGGED)
+	if (function == last_function || told++ >= EVENTS_LOGGED)
 		return;
 	last_function = function;
-	last_gpa = gpa;
-	hv_log("DMA by device 00:%02x.%x is refused: page 0x%lx is not shared",
-	       (unsigned int)(function >> 3 & 0x1f), (unsigned int)(function & 7), gpa);
+	hv_log("DMA by device 00:%02x.%x is refused", (unsigned int)(function >> 3 & 0x1f),
+	       (unsigned int)(function & 7));
 }
 
 void iommu_tell_faults(void)
@@ -312,7 +311,7 @@ void iommu_tell_faults(void)
 		volatile struct event *e = &events[head / sizeof(*events)];
 
 		if (e->half[0] >> EVENT_TYPE_SHIFT == EVENT_PAGE_FAULT)
-			tell_fault(e->half[0], e->half[1] & ~(uint64_t)(ABI_PAGE_SIZE - 1));
+			tell_fault(e->half[0] & 0xff);
 	}
 	write_register(REG_EVENT_HEAD, head);
 }
