@@ -26,6 +26,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 MIB, GIB = 1 << 20, 1 << 30
 REGION = 0xfd000000
 RAM, RESERVED = 0, 1
+SECONDS = 150  # as a busy computer needs for eight vCPUs; a quiet one takes two
 # Real mode: mov ecx, 0xc0010130; mov eax, 0x7a100; xor edx, edx; wrmsr; rep vmmcall: a request to end the VM, with
 # set 10 and code 7 (GHCB 2.3.1). It starts 16 bytes before the end, with a jump to where it has room.
 END_VM = bytes.fromhex("66b9300101c0" "66b800a10700" "6631d2" "0f30" "f30f01d9")
@@ -116,7 +117,7 @@ class Suite:
 
     def run(self, name, path, says, *options):
         logs = self.folder / "logs"
-        stop, output = machine.run(self.socle, path, logs, self.keys, "--hv", self.hv, *options)
+        stop, output = machine.run(self.socle, path, logs, self.keys, "--hv", self.hv, *options, seconds=SECONDS)
         log = machine.log_of(logs)
         if says is None:
             ok = stop and stop["reason"] == "guest_terminated" and "starting the guest" in log and \
