@@ -30,7 +30,7 @@ SAMPLES = {"HEX": "00" * 48, "TIME": "2025-01-01", "BANK:N=HEX": "sha256:1=" + "
            "PRODUCT": "Milan", "NAME[=WHEN]": "timer-lose", "LIST": "startup-clear",
            "HOST": "kvm", "47": "47", "1": "1", "PATH": "/dev/sev"}
 BYTES = {"id-block": 96, "id-auth": 4096, "host-data": 32, "guest-visible-workarounds": 16}  # of BASE64
-ANY = ("FILE", "FILE[,WHAT=...]", "DIR")  # of those, what may be called anything
+ANY = ("FILE", "DIR", "FILE[,WHAT=...]")  # of those, what may be called anything
 STATUS_MISUSE = 1
 # Words for one thing: of each two, the second is refused.
 EXCLUSIVE = (("report-only", "keys-only"), ("bare", "json"), ("mssim", "swtpm"))
