@@ -62,8 +62,8 @@ def problems_of(options, lines, before, disk):
 
 def main():
     parser = booted.parser(__doc__, "disk-boot")
-    parser.add_argument("--by", choices=("image", "firmware"), default="firmware", help="what starts the kernel; without firmware
-                        there is no disk yet (docs/firmware.md)")
+    parser.add_argument("--by", choices=("image", "firmware"), default="firmware",
+                        help="what starts the kernel; an image finds no disk yet (docs/firmware.md)")
     parser.add_argument("--bus", choices=MODULES, default="virtio-blk")
     parser.add_argument("--format", choices=("raw", "qcow2"), default="raw")
     parser.add_argument("--cpus", type=int, default=1)
