@@ -701,6 +701,7 @@ static void test_firmware_guest(void **state)
 	struct socle_image_options o = { .monitor = { elf, sizeof(elf) },
 					 .archive = { archive, sizeof(archive) },
 					 .firmware = { firmware, sizeof(firmware) },
+					 .guest_vmpl = SOCLE_GUEST_VMPL_DEFAULT,
 					 .cmdline = "",
 					 .cpu_count = 2,
 					 .memory = MEMORY };
