@@ -199,7 +199,8 @@ static void pass_token(struct thread *t)
 {
 	unsigned int id = cpu_this()->id, next = (id + 1) % places.cpus;
 
-	sleep_until(t, TICKS + 1); /* from then on CPUs are idle */
+	sleep_until(t, TICKS + 1);
+	sleep_until(t, get(&ticks) + 2); /* the others are done by then, so CPUs are idle meanwhile */
 	while (get(&passes) < PASSES) {
 		if (get(&token_at) == id) {
 			t->progress++;
