@@ -22,8 +22,8 @@
 #define SOCLE_FEATURE_DEBUG_CONSOLE (1ull << 0) /* debug_console_port takes bytes of a log */
 #define SOCLE_FEATURE_HOST_CHANNEL (1ull << 1)	/* host_channel_port is a 16550 to the host */
 /*
- * An interrupt of VMPL0's makes it run while the guest's level of its vCPU runs. No host says so in any register; where
- * it is not true, the VM ends before the guest's first instruction.
+ * An interrupt of VMPL0's makes it run while the guest's level of its vCPU runs. No host says so in
+ * any register; where it is not true, the VM ends before the guest's first instruction.
  */
 #define SOCLE_FEATURE_PREEMPTS (1ull << 2)
 /* The guest's APIC is Socle's: alternate injection, and the APIC protocol. */
@@ -63,8 +63,8 @@ struct socle_guest_entry {
 ABI_SIZE(struct socle_guest_entry, 64);
 
 /*
- * The pages of socle_params.host, which a loader fills by parameters of the IGVM file: each of these is a
- * parameter area of its own.
+ * The pages of socle_params.host, which a loader fills by parameters of the IGVM file: each of
+ * these is a parameter area of its own.
  */
 #define SOCLE_HOST_COUNT 0x0000u /* u32: vCPUs */
 #define SOCLE_HOST_COUNT_SIZE 0x1000u
@@ -107,21 +107,24 @@ struct socle_params {
 	uint32_t host_channel_pin;
 	uint32_t guest_vmpl; /* 1 to 3: at which all vCPUs of the guest run */
 	/*
-	 * SOCLE_HOST_SIZE bytes in region that the host fills and the launch does not measure. Size 0: there
-	 * are none. Else RAM and vCPUs are what the host says there, and above stands only what holds
-	 * whatever it says: cpu_count 0, and region as the only RAM, which need not be the host's RAM.
+	 * SOCLE_HOST_SIZE bytes in region that the host fills and the launch does not measure. Size
+	 * 0: there are none. Else RAM and vCPUs are what the host says there, and above stands only
+	 * what holds whatever it says: cpu_count 0, and region as the only RAM, which need not be
+	 * the host's RAM.
 	 */
 	struct socle_range host;
 	/*
-	 * The guest's firmware, memory that the file loads too, with the reset vector before its end. Size 0:
-	 * none. With it the guest's first vCPU starts in the state of the VMSA guest_vmsa, a page in region,
-	 * but for what is the processor's or Socle's, and all RAM that is not loaded is left to the firmware.
+	 * The guest's firmware, memory that the file loads too, with the reset vector before its
+	 * end. Size 0: none. With it the guest's first vCPU starts in the state of the VMSA
+	 * guest_vmsa, a page in region, but for what is the processor's or Socle's, and all RAM
+	 * that is not loaded is left to the firmware.
 	 */
 	struct socle_range firmware;
 	uint64_t guest_vmsa;
 	/*
-	 * Where the firmware reads what RAM and vCPUs there are, byte addresses within a loaded page: a list of
-	 * struct igvm_memory_map_entry, with one of no pages at its end, and a u32. 0: nowhere.
+	 * Where the firmware reads what RAM and vCPUs there are, byte addresses within a loaded
+	 * page: a list of struct igvm_memory_map_entry, with one of no pages at its end, and a u32.
+	 * 0: nowhere.
 	 */
 	uint64_t guest_map, guest_count;
 	uint32_t guest_map_entries, reserved_5a4;

@@ -222,9 +222,9 @@ ABI_OFFSET(struct psp_page_info, length, 0x60);
 ABI_OFFSET(struct psp_page_info, gpa, 0x68);
 
 /*
- * Certificate table of an extended guest request (GHCB specification, section 4.1.8.1). The bytes of a
- * GUID are in the order of its text, as tables of hosts have them, and those of go-sev-guest and
- * virtee's sev; not as UEFI stores a GUID.
+ * Certificate table of an extended guest request (GHCB specification, section 4.1.8.1). The bytes
+ * of a GUID are in the order of its text, as tables of hosts have them, and those of go-sev-guest
+ * and virtee's sev; not as UEFI stores a GUID.
  */
 struct psp_cert_entry {
 	struct abi_guid guid;

@@ -91,8 +91,8 @@
 #define SVM_IOIO_PORT_SHIFT 16
 
 /*
- * vintr_ctrl of a VMSA. Without alternate injection only the priority class of V_TPR is the VMSA's (APM
- * volume 2, 15.36.16, and appendix B, table B-4).
+ * vintr_ctrl of a VMSA. Without alternate injection only the priority class of V_TPR is the VMSA's
+ * (APM volume 2, 15.36.16, and appendix B, table B-4).
  */
 #define SNP_VINTR_TPR_MASK 0xfull
 #define SNP_VINTR_IRQ (1ull << 8)

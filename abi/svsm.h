@@ -250,8 +250,9 @@ ABI_SIZE(struct svsm_services_entry, 24);
 #define SVSM_VTPM_SEND_COMMAND 8u
 #define SVSM_VTPM_QUERY_COMMANDS (1ull << SVSM_VTPM_SEND_COMMAND)
 /*
- * SVSM_VTPM_QUERY, RDX: the SVSM takes commands in turns (docs/spec/vtpm-in-turns.md). A request asks for that by
- * the bit in its command: the call may then return SVSM_ERR_INCOMPLETE, and be made again.
+ * SVSM_VTPM_QUERY, RDX: the SVSM takes commands in turns (docs/spec/vtpm-in-turns.md). A request
+ * asks for that by the bit in its command: the call may then return SVSM_ERR_INCOMPLETE, and be
+ * made again.
  */
 #define SVSM_VTPM_QUERY_IN_TURNS (1ull << 63)
 #define SVSM_VTPM_IN_TURNS (1u << 31)

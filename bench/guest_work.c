@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The whole user space of the guest of machine_speed.py: does what is to be measured, and says on the
- * second serial port how long each took by the guest's clock; with work=NAME on the kernel's command line
- * it does that one alone, with work=none nothing, and with floor=OPTIONS everything as a guest of floor/floor.c. Compiled without vector instructions, so
- * that the registers that exchange() fills stay as they are.
+ * The whole user space of the guest of machine_speed.py: does what is to be measured, and says on
+ * the second serial port how long each took by the guest's clock; with work=NAME on the kernel's
+ * command line it does that one alone, with work=none nothing, and with floor=OPTIONS everything as
+ * a guest of floor/floor.c. Compiled without vector instructions, so that the registers that
+ * exchange() fills stay as they are.
  */
 #include <cpuid.h>
 #include <fcntl.h>

@@ -8,9 +8,9 @@
  *	4 GiB - n	flash: RAM that a launch fills from its start on, at most 16 MiB; else a hole
  *	4 GiB		RAM beyond 2 GiB
  *
- * The machine has all that at the same addresses, but for the flash, where the hypervisor's ROM lies, and
- * the memory at 4048 MiB, where none of QEMU's is: their bytes are in the hypervisor's own memory, which
- * is out of every guest's way:
+ * The machine has all that at the same addresses, but for the flash, where the hypervisor's ROM
+ * lies, and the memory at 4048 MiB, where none of QEMU's is: their bytes are in the hypervisor's
+ * own memory, which is out of every guest's way:
  *
  *	128 GiB		the hypervisor's image and its data, as long as they are
  *	+ 16 MiB	mailbox
@@ -32,8 +32,9 @@
 #define MACHINE_GUEST_RAM_MAX (16ull << 30)
 #define MACHINE_FLASH_MAX (16ull << 20)
 /*
- * QEMU makes RAM where a file has pages and no memory is (backends/igvm.c, qigvm_prepare_memory()). Here
- * that is possible at one place, which a q35 leaves free: OVMF's window for PCI ends at 0xfc000000.
+ * QEMU makes RAM where a file has pages and no memory is (backends/igvm.c, qigvm_prepare_memory()).
+ * Here that is possible at one place, which a q35 leaves free: OVMF's window for PCI ends at
+ * 0xfc000000.
  */
 #define MACHINE_EXTRA_BASE 0xfd000000ull
 #define MACHINE_EXTRA_MAX (16ull << 20)
@@ -64,8 +65,8 @@
 #define MACHINE_SVSM_DISK 0xfef00000ull /* page of the virtio device of VMPL0, with `--svsm-disk` */
 
 /*
- * Files of QEMU's fw_cfg in which the hypervisor finds what its own fw_cfg has under other names; guests do
- * not see them.
+ * Files of QEMU's fw_cfg in which the hypervisor finds what its own fw_cfg has under other names;
+ * guests do not see them.
  */
 #define MACHINE_FW_CFG_OWN "opt/socle/"
 #define MACHINE_FW_CFG_KERNEL MACHINE_FW_CFG_OWN "kernel"
@@ -107,8 +108,9 @@ static inline uint64_t machine_guest_end(uint64_t ram_size)
 }
 
 /*
- * Where in the hypervisor's memory the page of gPA 0 is while devices may reach it; others follow by their addresses.
- * Before it the hypervisor's tables take less than 1/8 of the space that they map.
+ * Where in the hypervisor's memory the page of gPA 0 is while devices may reach it; others follow
+ * by their addresses. Before it the hypervisor's tables take less than 1/8 of the space that they
+ * map.
  */
 static inline uint64_t machine_shown_offset(uint64_t ram_size)
 {

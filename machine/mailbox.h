@@ -60,10 +60,10 @@ enum mailbox_event {
 };
 
 /*
- * Where an IOMMU's tables send a device that wants what it may not reach: addresses without memory, which tell the
- * host process which device wanted what, when QEMU traces that it cannot read them. Of the table that
- * ends the walk: its level, 1 for that of pages, and which entry of all of that level; then the address goes on with
- * the index in a table one level below, 8 bytes each.
+ * Where an IOMMU's tables send a device that wants what it may not reach: addresses without memory,
+ * which tell the host process which device wanted what, when QEMU traces that it cannot read them.
+ * Of the table that ends the walk: its level, 1 for that of pages, and which entry of all of that
+ * level; then the address goes on with the index in a table one level below, 8 bytes each.
  */
 #define MACHINE_NO_PAGE_TABLE (1ull << 51)
 #define MACHINE_NO_PAGE_FUNCTION_SHIFT 43 /* 8 bits: device and function of bus 0 */
@@ -81,8 +81,8 @@ enum mailbox_stop {
 	MAILBOX_STOP_REBOOT = 6,   /* by a reset port: stop_arg[0] = VMPL, [1] = port */
 	/*
 	 * The AMD-SP refuses a CPUID page: stop_arg[0] = gPA, [1] = number of the entry, or
-	 * MAILBOX_CPUID_HEADER; [2] = leaf in 31:0, subleaf above, [3] = register, 0 for EAX to 3 for
-	 * EDX, or 4 for the reserved field.
+	 * MAILBOX_CPUID_HEADER; [2] = leaf in 31:0, subleaf above, [3] = register, 0 for EAX to 3
+	 * for EDX, or 4 for the reserved field.
 	 */
 	MAILBOX_STOP_CPUID_PAGE = 7,
 	MAILBOX_STOP_TEST_EXIT = 8, /* by the exit port: stop_arg[0] = VMPL, [1] = value */
@@ -90,8 +90,9 @@ enum mailbox_stop {
 	MAILBOX_STOP_HANG = 9,
 	MAILBOX_STOP_PANIC = 10, /* the guest's kernel says so, by pvpanic: stop_arg[0] = VMPL */
 	/*
-	 * The processor lacks what the hypervisor needs: stop_arg[0] = leaf of CPUID, [1] = register, 0 for EAX to 3 for
-	 * EDX, [2] = the field's bits, [3] = up to 8 characters of a name.
+	 * The processor lacks what the hypervisor needs: stop_arg[0] = leaf of CPUID, [1] =
+	 * register, 0 for EAX to 3 for EDX, [2] = the field's bits, [3] = up to 8 characters of a
+	 * name.
 	 */
 	MAILBOX_STOP_CPU_LACKS = 11,
 };
@@ -146,8 +147,8 @@ ABI_SIZE(struct mailbox_host, 32);
 #define MAILBOX_PINS 24u /* of the IOAPIC */
 
 /*
- * Whose the interrupts of devices are (`--device-plane`): one more than a VMPL. 0: those of a pin are
- * whose entry was written last, and others are the least privileged plane's.
+ * Whose the interrupts of devices are (`--device-plane`): one more than a VMPL. 0: those of a pin
+ * are whose entry was written last, and others are the least privileged plane's.
  */
 struct mailbox_device_planes {
 	uint8_t all, pins[MAILBOX_PINS]; /* a pin's own goes before all */

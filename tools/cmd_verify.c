@@ -341,9 +341,9 @@ static enum cmd_status verify(struct options *o)
 }
 
 /*
- * A verdict needs no cipher, and nothing encrypted is read; none of its words are OpenSSL's. Setting all of that up would
- * take a quarter of its time. The random numbers that blind a verification's points come from a generator by a hash,
- * which is there anyhow.
+ * A verdict needs no cipher, and nothing encrypted is read; none of its words are OpenSSL's.
+ * Setting all of that up would take a quarter of its time. The random numbers that blind a
+ * verification's points come from a generator by a hash, which is there anyhow.
  */
 static bool start_openssl(void)
 {

@@ -43,8 +43,8 @@ const char *option_read_measurement(void *measurement, char *text);
 const char *option_read_crl_file(void *files, char *path);
 
 /*
- * The measurement of an IGVM file, and which firmware it has, if any; false after a line on stderr that names
- * the file.
+ * The measurement of an IGVM file, and which firmware it has, if any; false after a line on stderr
+ * that names the file.
  */
 bool option_measure_image(const char *path, struct option_measurement *measurement);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What OVMF, systemd's stub and the kernel's EFI stub measure (edk2 2026.08, systemd 252 to 257, Linux 6.12), judged by
- * their logs in tests/peers/measured_boot_test.py.
+ * What OVMF, systemd's stub and the kernel's EFI stub measure (edk2 2026.08, systemd 252 to 257,
+ * Linux 6.12), judged by their logs in tests/peers/measured_boot_test.py.
  */
 #include "tools/policy_predict.h"
 
@@ -189,8 +189,8 @@ static bool predict_direct(struct draft *d, const struct predict_files *files)
 /* ---- A unified kernel ---- */
 
 /*
- * In the order in which the stub measures them; those that it lacks are passed over. Stubs before systemd 254 pass over
- * .sbat, which all have.
+ * In the order in which the stub measures them; those that it lacks are passed over. Stubs before
+ * systemd 254 pass over .sbat, which all have.
  */
 static const char *const sections[] = { ".linux",   ".osrel",	".cmdline", ".initrd", ".ucode",
 					".splash",  ".dtb",	".uname",   ".sbat",   ".pcrpkey",

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT OR GPL-2.0-only
 /*
- * The least that a Linux in a virtual machine costs on plain QEMU: each CPU of the running kernel goes on as the
- * guest of a hypervisor that does nothing. Its nested page tables map all memory to itself, and nothing is
- * intercepted but what is asked for. What machine_speed.py --floor measures so is below what any hypervisor reaches
- * that keeps its guest from something.
+ * The least that a Linux in a virtual machine costs on plain QEMU: each CPU of the running kernel
+ * goes on as the guest of a hypervisor that does nothing. Its nested page tables map all memory to
+ * itself, and nothing is intercepted but what is asked for. What machine_speed.py --floor measures
+ * so is below what any hypervisor reaches that keeps its guest from something.
  *
  *	leaf=1|2|3	nested pages of 1 GiB, 2 MiB or 4 KiB
  *	exits=1		CPUID leaves the guest, and each interrupt does three times: as it comes, and twice before its
@@ -72,75 +72,76 @@ static struct floor_cpu {
 
 void floor_enter(struct floor_cpu *cpu);
 
+/* What the code below calls these numbers: the formatter cannot cope with them within its strings. */
+#define FLOOR_SYMBOL(name, value) asm(".set floor_" #name ", " __stringify(value))
+FLOOR_SYMBOL(rflags, SAVED_RFLAGS);
+FLOOR_SYMBOL(rsp, SAVED_RSP);
+FLOOR_SYMBOL(rip, SAVED_RIP);
+FLOOR_SYMBOL(exit_cpuid, EXIT_CPUID);
+FLOOR_SYMBOL(exitcode, EXITCODE);
+FLOOR_SYMBOL(exit_intr, EXIT_INTR);
+FLOOR_SYMBOL(exit_iret, EXIT_IRET);
+FLOOR_SYMBOL(rax, SAVED_RAX);
+FLOOR_SYMBOL(events, INTR | IRET);
+FLOOR_SYMBOL(intercepts, INTERCEPTS_1);
+FLOOR_SYMBOL(irets, EXITS_OF_IRET);
+
 /*
- * Returns as the guest. The hypervisor's stack holds the VMCB's address, linear and physical, R15 and R14 of the
- * guest and the structure. An exit that was not asked for stops the CPU.
+ * Returns as the guest. The hypervisor's stack holds the VMCB's address, linear and physical, R15
+ * and R14 of the guest and the structure. An exit that was not asked for stops the CPU.
  */
-asm(
-	".text\n"
-	".type floor_enter, @function\n"
-	"floor_enter:\n"
-	"	movq (%rdi), %rdx\n"
-	"	pushfq\n"
-	"	popq " __stringify(
-		SAVED_RFLAGS) "(%rdx)\n"
-			      "	movq %rsp, " __stringify(
-				      SAVED_RSP) "(%rdx)\n"
-						 "	leaq .Lguest(%rip), %rax\n"
-						 "	movq %rax, " __stringify(
-							 SAVED_RIP) "(%rdx)\n"
-								    "	movq 16(%rdi), %rsp\n"
-								    "	movq 24(%rdi), %rax\n"
-								    "	movq %rax, %cr3\n"
-								    "	movq 8(%rdi), %rax\n"
-								    "	movq %rdx, (%rsp)\n"
-								    "	movq %rax, 8(%rsp)\n"
-								    "	movq %rdi, 32(%rsp)\n"
-								    "	vmrun\n"
-								    ".Lexit:\n"
-								    "	movq %r15, 16(%rsp)\n"
-								    "	movq %r14, 24(%rsp)\n"
-								    "	movq (%rsp), %r15\n"
-								    "	movq 32(%rsp), %r14\n"
-								    "	cmpl $" __stringify(EXIT_CPUID) ", " __stringify(
-									    EXITCODE) "(%r15)\n"
-										      "	je "
-										      ".Lcpuid\n"
-										      "	cmpl "
-										      "$" __stringify(
-											      EXIT_INTR) ", " __stringify(EXITCODE) "(%r15)\n"
-																    "	je .Lintr\n"
-																    "	cmpl $" __stringify(
-																	    EXIT_IRET) ", " __stringify(EXITCODE) "(%r15)\n"
-																						  "	je .Liret\n"
-																						  ".Lstop:\n"
-																						  "	hlt\n"
-																						  "	jmp .Lstop\n"
-																						  ".Lcpuid:\n"
-																						  "	movl " __stringify(SAVED_RAX) "(%r15), %eax\n"
-																										      "	cpuid\n"
-																										      "	movq %rax, " __stringify(SAVED_RAX) "(%r15)\n"
-																															    "	addq $2, " __stringify(
-																																    SAVED_RIP) "(%r15)\n"
-																																	       "	jmp .Lagain\n"
-																																	       ".Lintr:\n" /* the guest takes it now */
-																																	       "	xorl $" __stringify(INTR | IRET) ", " __stringify(INTERCEPTS_1) "(%r15)\n"
-																																											"	movq $" __stringify(
-																																												EXITS_OF_IRET) ", 32(%r14)\n"
-																																													       "	jmp .Lagain\n"
-																																													       ".Liret:\n"
-																																													       "	decq 32(%r14)\n"
-																																													       "	jnz .Lagain\n"
-																																													       "	xorl $" __stringify(
-																																														       INTR | IRET) ", " __stringify(INTERCEPTS_1) "(%r15)\n"
-																																																				   ".Lagain:\n"
-																																																				   "	movq 8(%rsp), %rax\n"
-																																																				   "	movq 16(%rsp), %r15\n"
-																																																				   "	movq 24(%rsp), %r14\n"
-																																																				   "	vmrun\n"
-																																																				   "	jmp .Lexit\n"
-																																																				   ".Lguest:\n" ASM_RET
-																																																				   ".size floor_enter, . - floor_enter\n");
+asm(".text\n"
+    ".type floor_enter, @function\n"
+    "floor_enter:\n"
+    "	movq (%rdi), %rdx\n"
+    "	pushfq\n"
+    "	popq floor_rflags(%rdx)\n"
+    "	movq %rsp, floor_rsp(%rdx)\n"
+    "	leaq .Lguest(%rip), %rax\n"
+    "	movq %rax, floor_rip(%rdx)\n"
+    "	movq 16(%rdi), %rsp\n"
+    "	movq 24(%rdi), %rax\n"
+    "	movq %rax, %cr3\n"
+    "	movq 8(%rdi), %rax\n"
+    "	movq %rdx, (%rsp)\n"
+    "	movq %rax, 8(%rsp)\n"
+    "	movq %rdi, 32(%rsp)\n"
+    "	vmrun\n"
+    ".Lexit:\n"
+    "	movq %r15, 16(%rsp)\n"
+    "	movq %r14, 24(%rsp)\n"
+    "	movq (%rsp), %r15\n"
+    "	movq 32(%rsp), %r14\n"
+    "	cmpl $floor_exit_cpuid, floor_exitcode(%r15)\n"
+    "	je .Lcpuid\n"
+    "	cmpl $floor_exit_intr, floor_exitcode(%r15)\n"
+    "	je .Lintr\n"
+    "	cmpl $floor_exit_iret, floor_exitcode(%r15)\n"
+    "	je .Liret\n"
+    ".Lstop:\n"
+    "	hlt\n"
+    "	jmp .Lstop\n"
+    ".Lcpuid:\n"
+    "	movl floor_rax(%r15), %eax\n"
+    "	cpuid\n"
+    "	movq %rax, floor_rax(%r15)\n"
+    "	addq $2, floor_rip(%r15)\n"
+    "	jmp .Lagain\n"
+    ".Lintr:\n" /* the guest takes it now */
+    "	xorl $floor_events, floor_intercepts(%r15)\n"
+    "	movq $floor_irets, 32(%r14)\n"
+    "	jmp .Lagain\n"
+    ".Liret:\n"
+    "	decq 32(%r14)\n"
+    "	jnz .Lagain\n"
+    "	xorl $floor_events, floor_intercepts(%r15)\n"
+    ".Lagain:\n"
+    "	movq 8(%rsp), %rax\n"
+    "	movq 16(%rsp), %r15\n"
+    "	movq 24(%rsp), %r14\n"
+    "	vmrun\n"
+    "	jmp .Lexit\n"
+    ".Lguest:\n" ASM_RET ".size floor_enter, . - floor_enter\n");
 STACK_FRAME_NON_STANDARD(floor_enter); /* it goes on elsewhere */
 
 static u64 *table(void)

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Reader of firmware that says by itself how an SNP guest is launched with it, as OVMF does. A table
- * of GUIDs, read from its end, lies before the last 32 bytes; an entry of it leads to the SEV
+ * Reader of firmware that says by itself how an SNP guest is launched with it, as OVMF does. A
+ * table of GUIDs, read from its end, lies before the last 32 bytes; an entry of it leads to the SEV
  * metadata, a list of sections of guest memory (edk2, OvmfPkg/ResetVector: Ia16/ResetVectorVtf0.asm
- * and X64/OvmfSevMetadata.asm). Another entry may lead to the IGVM metadata (X64/IgvmMetadata.nasm.inc), for
- * what it reads of its memory's size. The file is untrusted: firmware_open() checks all of it.
+ * and X64/OvmfSevMetadata.asm). Another entry may lead to the IGVM metadata
+ * (X64/IgvmMetadata.nasm.inc), for what it reads of its memory's size. The file is untrusted:
+ * firmware_open() checks all of it.
  */
 #ifndef SOCLE_CORE_IMAGE_FIRMWARE_H
 #define SOCLE_CORE_IMAGE_FIRMWARE_H
@@ -46,9 +47,9 @@ struct firmware {
 	/* Where in its section the table of kernel hashes belongs, for KERNEL_HASHES_SIZE bytes; 0: nowhere. */
 	uint32_t hash_table;
 	/*
-	 * Where it looks for what an SVSM tells it of memory and vCPUs, pages of a FIRMWARE_MEMORY section:
-	 * a list of struct igvm_memory_map_entry, which one of no pages ends, of map_size bytes, and a 32-bit
-	 * number; 0: nowhere.
+	 * Where it looks for what an SVSM tells it of memory and vCPUs, pages of a FIRMWARE_MEMORY
+	 * section: a list of struct igvm_memory_map_entry, which one of no pages ends, of map_size
+	 * bytes, and a 32-bit number; 0: nowhere.
 	 */
 	uint32_t map, map_size, count;
 	uint32_t section_count;
@@ -65,8 +66,8 @@ bool firmware_open(struct firmware *firmware, const void *data, size_t size,
 		   struct firmware_error *error);
 
 /*
- * As what a section's pages are launched (QEMU, snp_metadata_desc_to_page_type()): that of kernel hashes
- * where the launch has none.
+ * As what a section's pages are launched (QEMU, snp_metadata_desc_to_page_type()): that of kernel
+ * hashes where the launch has none.
  */
 enum psp_page_type firmware_page_type(uint32_t section_type);
 

@@ -12,8 +12,8 @@
 #include "guest/agent/tpm.h"
 
 /*
- * The PCRs that say what was booted, all that a boot's event log extends, and the demo's own. Not 10, which IMA extends
- * at any time.
+ * The PCRs that say what was booted, all that a boot's event log extends, and the demo's own. Not
+ * 10, which IMA extends at any time.
  */
 #define QUOTE_PCRS 0xfbffu
 
@@ -35,15 +35,16 @@ struct quote_wish {
 bool quote_to(int fd, const struct quote_wish *wish, const char *folder, struct problem *problem);
 
 /*
- * The same with a device that is opened for it. The log of the boot that Linux keeps beside it becomes eventlog.bin; where
- * there is none, there is no such file afterwards.
+ * The same with a device that is opened for it. The log of the boot that Linux keeps beside it
+ * becomes eventlog.bin; where there is none, there is no such file afterwards.
  */
 bool quote_on(const char *device, const struct quote_wish *wish, const char *folder,
 	      struct problem *problem);
 
 /*
- * Copies the log that Linux keeps in securityfs for the TPM with the number at the end of its device's name to
- * eventlog.bin in folder, and takes away an older one where there is none. 0, or -errno.
+ * Copies the log that Linux keeps in securityfs for the TPM with the number at the end of its
+ * device's name to eventlog.bin in folder, and takes away an older one where there is none. 0, or
+ * -errno.
  */
 int quote_keep_log(const char *device, const char *security, const char *folder);
 

@@ -6,8 +6,9 @@
 #include <stddef.h>
 
 /*
- * NULL when it can, else why not, as text. root is where the system's files are, "" but in tests: the processor has SVM
- * (/proc/cpuinfo), KVM of AMD lets guests have it (/sys/module/kvm_amd/parameters/nested), and /dev/kvm may be opened.
+ * NULL when it can, else why not, as text. root is where the system's files are, "" but in tests:
+ * the processor has SVM (/proc/cpuinfo), KVM of AMD lets guests have it
+ * (/sys/module/kvm_amd/parameters/nested), and /dev/kvm may be opened.
  */
 const char *accel_kvm_refusal(const char *root);
 

@@ -8,8 +8,9 @@
 #include <unistd.h>
 
 /*
- * QEMU's users of a file lock single bytes of it (block/file-posix.c): from 100 on what they do with it, from 200 on
- * what nobody else may do meanwhile. First of each is reading, then writing, writing without change, and resizing.
+ * QEMU's users of a file lock single bytes of it (block/file-posix.c): from 100 on what they do
+ * with it, from 200 on what nobody else may do meanwhile. First of each is reading, then writing,
+ * writing without change, and resizing.
  */
 #define LOCK_DONE 100
 #define LOCK_FORBIDDEN 200

@@ -52,8 +52,8 @@ struct guest_devices {
 };
 
 /*
- * One more disk: FILE[,format=raw|qcow2][,bus=NAME][,snapshot=on|off], cut to pieces, of which FILE, where a comma is
- * written twice, is kept. NULL, or what is wanted instead.
+ * One more disk: FILE[,format=raw|qcow2][,bus=NAME][,snapshot=on|off], cut to pieces, of which
+ * FILE, where a comma is written twice, is kept. NULL, or what is wanted instead.
  */
 const char *devices_parse_disk(struct guest_devices *devices, char *value);
 
@@ -64,8 +64,9 @@ const char *devices_parse_other(struct guest_devices *devices, const char *value
 bool devices_exist(const struct guest_devices *devices);
 
 /*
- * Before QEMU starts: looks at each disk's file, finds out its format, and refuses what QEMU would not open: what is no
- * file or of another format, what somebody else writes, and the same file twice.
+ * Before QEMU starts: looks at each disk's file, finds out its format, and refuses what QEMU would
+ * not open: what is no file or of another format, what somebody else writes, and the same file
+ * twice.
  */
 bool devices_check(struct guest_devices *devices, struct host_error *error);
 

@@ -20,8 +20,8 @@ static bool write_part(const char *dir, const char *name, const void *data, size
 }
 
 /*
- * Pages that devices may reach are in another place meanwhile: brings them back. QEMU wrote the offset, and QEMU may be
- * anything.
+ * Pages that devices may reach are in another place meanwhile: brings them back. QEMU wrote the
+ * offset, and QEMU may be anything.
  */
 static void gather_shown(const struct machine_memory *memory, const uint8_t *hv_ram)
 {

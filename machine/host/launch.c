@@ -287,8 +287,8 @@ static bool load_all(struct load *l, const struct igvm_file *file)
 }
 
 /*
- * The flash is there from its lowest page on that the file names, and the extra memory up to its highest
- * one.
+ * The flash is there from its lowest page on that the file names, and the extra memory up to its
+ * highest one.
  */
 static void size_memory(const struct igvm_file *file, struct mailbox *mailbox)
 {

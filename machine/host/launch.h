@@ -43,15 +43,15 @@ struct launch_machine {
 
 /*
  * Checks what igvm_open() cannot know: that the firmware takes the policy, that the host's loader
- * takes the file (core/image/host_check.h), that all pages lie in RAM, in the flash or in the extra memory, and that
- * the first vCPU has a VMSA, and every VMSA a vCPU and VMPL 0. Writes nothing.
+ * takes the file (core/image/host_check.h), that all pages lie in RAM, in the flash or in the extra
+ * memory, and that the first vCPU has a VMSA, and every VMSA a vCPU and VMPL 0. Writes nothing.
  */
 bool launch_check(const struct igvm_file *file, const struct launch_machine *machine,
 		  struct host_error *error);
 
 /*
- * Launches a file that launch_check() has passed: pages and parameters into guest RAM, which is zero
- * before, the initial RMP, VMSAs and the mailbox's other constants into the mailbox, policy,
+ * Launches a file that launch_check() has passed: pages and parameters into guest RAM, which is
+ * zero before, the initial RMP, VMSAs and the mailbox's other constants into the mailbox, policy,
  * measurement and what an ID block says into psp->launch. False when a parameter does not fit, when
  * the AMD-SP refuses the ID block, when the file has too many separate ranges, and when there is no
  * memory or OpenSSL fails.

@@ -21,8 +21,8 @@ bool launch_add_pages(struct mailbox *mailbox, struct mailbox_pages pages,
 		      struct host_error *error);
 
 /*
- * SNP_LAUNCH_START: the mailbox's constants that every launch has, while no vCPU has a VMSA, and into psp what
- * the AMD-SP knows of a guest before its pages.
+ * SNP_LAUNCH_START: the mailbox's constants that every launch has, while no vCPU has a VMSA, and
+ * into psp what the AMD-SP knows of a guest before its pages.
  */
 void launch_begin(const struct launch_machine *machine, const struct machine_memory *memory,
 		  struct psp *psp);

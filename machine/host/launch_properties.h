@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a VMM hands to the AMD-SP beside the pages of a launch: the properties of QEMU's object sev-snp-guest
- * (qapi/qom.json, SevSnpGuestProperties) that go into SNP_LAUNCH_START and SNP_LAUNCH_FINISH.
+ * What a VMM hands to the AMD-SP beside the pages of a launch: the properties of QEMU's object
+ * sev-snp-guest (qapi/qom.json, SevSnpGuestProperties) that go into SNP_LAUNCH_START and
+ * SNP_LAUNCH_FINISH.
  */
 #ifndef SOCLE_MACHINE_HOST_LAUNCH_PROPERTIES_H
 #define SOCLE_MACHINE_HOST_LAUNCH_PROPERTIES_H

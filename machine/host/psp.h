@@ -2,7 +2,8 @@
 /*
  * The AMD Secure Processor as a guest of the emulated machine meets it: the secrets page of the
  * launch, and guest messages (SEV-SNP Firmware ABI, 56860: SNP_LAUNCH_START, SNP_LAUNCH_UPDATE,
- * SNP_GUEST_REQUEST, MSG_REPORT_REQ, MSG_TSC_INFO_REQ). Everything in a message is the guest's and untrusted.
+ * SNP_GUEST_REQUEST, MSG_REPORT_REQ, MSG_TSC_INFO_REQ). Everything in a message is the guest's and
+ * untrusted.
  */
 #ifndef SOCLE_MACHINE_HOST_PSP_H
 #define SOCLE_MACHINE_HOST_PSP_H
@@ -57,8 +58,8 @@ bool psp_init(struct psp *psp, const struct chain *chain);
 const char *psp_policy_refusal(uint64_t policy);
 
 /*
- * What SNP_LAUNCH_UPDATE sets in a VMSA that it has measured: with Secure TSC, the scale and offset of
- * its TSC, which is the processor's here.
+ * What SNP_LAUNCH_UPDATE sets in a VMSA that it has measured: with Secure TSC, the scale and offset
+ * of its TSC, which is the processor's here.
  */
 void psp_fill_vmsa(struct snp_vmsa *vmsa);
 

@@ -88,8 +88,9 @@ static void add_fd_chardev(struct arguments *args, const char *id, int fd)
 }
 
 /*
- * COM1 is number 0. A PC has four places for serial ports; one that nobody takes is empty. The interrupts of
- * COM3 and COM4 are those of COM1 and COM2, but for the port of VMPL0, which shares none with a guest.
+ * COM1 is number 0. A PC has four places for serial ports; one that nobody takes is empty. The
+ * interrupts of COM3 and COM4 are those of COM1 and COM2, but for the port of VMPL0, which shares
+ * none with a guest.
  */
 static void add_serial(struct arguments *args, unsigned int number, const char *id)
 {
@@ -244,8 +245,8 @@ static bool help_has(const char *qemu, const char *device, const char *word)
 }
 
 /*
- * Nobody reaches memory without the IOMMU; what it refuses comes by the trace. QEMU 11 translates for no device
- * unless asked to, where earlier ones do for all.
+ * Nobody reaches memory without the IOMMU; what it refuses comes by the trace. QEMU 11 translates
+ * for no device unless asked to, where earlier ones do for all.
  */
 static void add_guest_devices(struct arguments *args, const char *qemu,
 			      const struct guest_devices *devices)

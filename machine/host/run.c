@@ -28,8 +28,8 @@
 #define DMA_FAULTS_MAX 64u
 
 /*
- * An entry of fw_cfg's etc/hardware-info: edk2's HardwareInfoLib has the format, COCONUT-SVSM's QEMU the
- * type, which says where a virtio device of the SVSM is.
+ * An entry of fw_cfg's etc/hardware-info: edk2's HardwareInfoLib has the format, COCONUT-SVSM's
+ * QEMU the type, which says where a virtio device of the SVSM is.
  */
 struct hardware_info {
 	uint64_t type, size; /* of what follows */
@@ -553,8 +553,8 @@ static bool launch(struct machine *m, const struct image *image, struct host_err
 }
 
 /*
- * Runs what is launched, and launches and runs it again as often as the guest resets the machine, if that is
- * wanted. False when something did not start.
+ * Runs what is launched, and launches and runs it again as often as the guest resets the machine,
+ * if that is wanted. False when something did not start.
  */
 static bool live(struct machine *m, const struct image *image, struct stop *stop,
 		 struct host_error *error)

@@ -90,9 +90,9 @@ struct run_options {
 };
 
 /*
- * Runs until the machine ends, and starts it again after a reset if it shall: from the image, firmware and kernel as
- * they were read, in a new QEMU. The time that timeout_ns gives is for all of it. For any status but RUN_POWEROFF, error
- * says what happened.
+ * Runs until the machine ends, and starts it again after a reset if it shall: from the image,
+ * firmware and kernel as they were read, in a new QEMU. The time that timeout_ns gives is for all
+ * of it. For any status but RUN_POWEROFF, error says what happened.
  */
 enum run_status run_machine(const struct run_options *options, struct host_error *error);
 

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Standard output and input of a run. The guest's console is shown byte for byte, the SVSM's lines are marked, and
- * lines of the machine's own stand between them; none breaks another's line. On a terminal the marks have a colour, a
- * line of progress stands while nothing is printed, and keys go to the guest: Ctrl-A X leaves, Ctrl-A Ctrl-A or
- * Ctrl-A A is one Ctrl-A, as with QEMU's -nographic.
+ * Standard output and input of a run. The guest's console is shown byte for byte, the SVSM's lines
+ * are marked, and lines of the machine's own stand between them; none breaks another's line. On a
+ * terminal the marks have a colour, a line of progress stands while nothing is printed, and keys go
+ * to the guest: Ctrl-A X leaves, Ctrl-A Ctrl-A or Ctrl-A A is one Ctrl-A, as with QEMU's
+ * -nographic.
  */
 #ifndef SOCLE_MACHINE_HOST_STDIO_CONSOLE_H
 #define SOCLE_MACHINE_HOST_STDIO_CONSOLE_H
@@ -44,8 +45,8 @@ void stdio_console_svsm(struct stdio_console *c, const char *line);
 void stdio_console_machine(struct stdio_console *c, uint64_t ms, const char *line);
 
 /*
- * When nothing has been printed for a while, shows for how long on a terminal, with a number that moves while the guest
- * does something.
+ * When nothing has been printed for a while, shows for how long on a terminal, with a number that
+ * moves while the guest does something.
  */
 void stdio_console_tick(struct stdio_console *c, uint64_t now_ns, uint64_t exits);
 
@@ -53,8 +54,8 @@ void stdio_console_tick(struct stdio_console *c, uint64_t now_ns, uint64_t exits
 bool stdio_console_ticks(const struct stdio_console *c);
 
 /*
- * Keys that were read become bytes for the guest, at most as many, in place; *size is how many. True when the user
- * leaves.
+ * Keys that were read become bytes for the guest, at most as many, in place; *size is how many.
+ * True when the user leaves.
  */
 bool stdio_console_keys(struct stdio_console *c, char *keys, size_t *size);
 

@@ -122,8 +122,9 @@ static void offer_lazy(struct place *place, gpa_t caa)
 }
 
 /*
- * An event that an exit cut has left IRR for good, and comes again as it was. So does one of EVENTINJ
- * that the CPU has not seen yet. A virtual interrupt and a virtual NMI that still stand go back.
+ * An event that an exit cut has left IRR for good, and comes again as it was. So does one of
+ * EVENTINJ that the CPU has not seen yet. A virtual interrupt and a virtual NMI that still stand go
+ * back.
  */
 static void take_back(struct place *place, uint64_t vintr, uint64_t event_inj, uint64_t cut)
 {

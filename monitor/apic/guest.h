@@ -2,16 +2,16 @@
 /*
  * The APICs of all of the guest's vCPUs, for an image whose guest knows the APIC protocol (58019,
  * protocol 3; APM volume 2, 15.36.16). The run loop calls guest_apic_withdraw() when a VMSA has
- * stopped and guest_apic_present() before it runs again. In between nothing is handed to the CPU, so
- * that IRR and ISR are what they seem. Handed over is an interrupt as V_IRQ, which the CPU takes when
- * IF, interrupt shadow and V_TPR let it, and an NMI as V_NMI, which it takes when no other one is
- * being handled; EVENTINJ is for what an exit has cut.
+ * stopped and guest_apic_present() before it runs again. In between nothing is handed to the CPU,
+ * so that IRR and ISR are what they seem. Handed over is an interrupt as V_IRQ, which the CPU takes
+ * when IF, interrupt shadow and V_TPR let it, and an NMI as V_NMI, which it takes when no other one
+ * is being handled; EVENTINJ is for what an exit has cut.
  *
- * How an IPI reaches a vCPU whose VMPL2 runs or has halted: it stands in the target's IRR, under the
- * target's lock, before the host is asked to interrupt the target's VMPL0. That one leaves for VMPL2
- * only by wait_vmgexit(), which does not leave while an event is pending, and has looked at IRR after
- * it took the events before that. So the interrupt is in the VMSA when VMPL2 is entered, or VMPL0 is
- * called back.
+ * How an IPI reaches a vCPU whose VMPL2 runs or has halted: it stands in the target's IRR, under
+ * the target's lock, before the host is asked to interrupt the target's VMPL0. That one leaves for
+ * VMPL2 only by wait_vmgexit(), which does not leave while an event is pending, and has looked at
+ * IRR after it took the events before that. So the interrupt is in the VMSA when VMPL2 is entered,
+ * or VMPL0 is called back.
  *
  * The lock of each APIC has LOCK_RANK_APIC; no two are held at once, and none across an exit.
  */
@@ -37,8 +37,9 @@ void guest_apic_start(unsigned int cpu);
 bool guest_apic_emulated(unsigned int cpu);
 
 /*
- * The vCPU has stopped, by the proof of run/serve.h, and is this CPU's: what it was handed and did not
- * take is waiting again, and what it and the host have done since is known. False: its VMSA is gone.
+ * The vCPU has stopped, by the proof of run/serve.h, and is this CPU's: what it was handed and did
+ * not take is waiting again, and what it and the host have done since is known. False: its VMSA is
+ * gone.
  */
 bool guest_apic_withdraw(unsigned int cpu, const struct registry_vcpu *vcpu);
 
@@ -46,9 +47,9 @@ bool guest_apic_withdraw(unsigned int cpu, const struct registry_vcpu *vcpu);
 bool guest_apic_present(unsigned int cpu, const struct registry_vcpu *vcpu);
 
 /*
- * Registers of this CPU's own APIC, by the rules of apic_read() and apic_write(); sends what is sent. What
- * is for a vCPU whose APIC the host has by now cannot be sent, for the host lets VMPL0 interrupt VMPL0s alone;
- * all others of its destinations have it.
+ * Registers of this CPU's own APIC, by the rules of apic_read() and apic_write(); sends what is
+ * sent. What is for a vCPU whose APIC the host has by now cannot be sent, for the host lets VMPL0
+ * interrupt VMPL0s alone; all others of its destinations have it.
  */
 enum guest_apic_result { GUEST_APIC_DONE, GUEST_APIC_REFUSED, GUEST_APIC_GIVEN };
 bool guest_apic_read(unsigned int cpu, uint64_t reg, uint64_t *value);
@@ -56,8 +57,9 @@ enum guest_apic_result guest_apic_write(unsigned int cpu, uint64_t reg, uint64_t
 bool guest_apic_configure_vector(unsigned int cpu, uint64_t rcx);
 
 /*
- * Registrations, which start at one. With none left each vCPU's APIC goes to the host at the next of
- * these calls from it, with IRR, ISR and NMI; guest_apic_register() is false then, and changes nothing.
+ * Registrations, which start at one. With none left each vCPU's APIC goes to the host at the next
+ * of these calls from it, with IRR, ISR and NMI; guest_apic_register() is false then, and changes
+ * nothing.
  */
 bool guest_apic_register(void);
 void guest_apic_deregister(void);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Everything that only a CPU, or the host behind it, can do. arch/hw and ghcb do it with
- * instructions and exits, and only they see each other's headers; arch/model does it in plain C over
- * the RMP rules of core/, so that the protocols of the monitor run as a host process under unit tests
- * and fuzzers. Inline assembly is nowhere else but in base/cpu_ops.h, boot/ and trap/.
+ * instructions and exits, and only they see each other's headers; arch/model does it in plain C
+ * over the RMP rules of core/, so that the protocols of the monitor run as a host process under
+ * unit tests and fuzzers. Inline assembly is nowhere else but in base/cpu_ops.h, boot/ and trap/.
  */
 #ifndef SOCLE_MONITOR_ARCH_ARCH_H
 #define SOCLE_MONITOR_ARCH_ARCH_H
@@ -167,16 +167,16 @@ uint64_t arch_guest_sev_features(void);
 void arch_guest_alternate(bool on);
 
 /*
- * The descriptor of the guest's level in this vCPU's doorbell page, shared memory of the host's, and the
- * same when the host says that there is something new in it, else NULL. That is taken then.
+ * The descriptor of the guest's level in this vCPU's doorbell page, shared memory of the host's,
+ * and the same when the host says that there is something new in it, else NULL. That is taken then.
  */
 struct ghcb_doorbell_vmpl *arch_guest_descriptor(void);
 struct ghcb_doorbell_vmpl *arch_guest_interrupts(void);
 
 /*
  * What the guest's APIC asks of the host for this vCPU, and of another one: that its VMPL0 be
- * interrupted; that a level-triggered interrupt has ended; that the APIC be the host's from now on. A
- * host that refuses has the guest wait for ever, which it can without refusing.
+ * interrupted; that a level-triggered interrupt has ended; that the APIC be the host's from now on.
+ * A host that refuses has the guest wait for ever, which it can without refusing.
  */
 void arch_kick(unsigned int cpu);
 void arch_specific_eoi(uint8_t vector);
@@ -188,8 +188,8 @@ void arch_log_putc(char c);
 /*
  * Writes up to size bytes to, or reads up to size bytes from, the host channel; *moved is how many
  * it took or had, which may be none. False when there is no channel: the parameter block names
- * none, no 16550 answers at its port, or the host refuses the access. Where the caller holds no lock,
- * none means that the vCPU has slept until there may be some, or for a tenth of a second.
+ * none, no 16550 answers at its port, or the host refuses the access. Where the caller holds no
+ * lock, none means that the vCPU has slept until there may be some, or for a tenth of a second.
  */
 bool arch_host_channel_write(const void *from, size_t size, size_t *moved);
 bool arch_host_channel_read(void *to, size_t size, size_t *moved);
@@ -209,14 +209,14 @@ __attribute__((noreturn)) void arch_terminate(uint32_t reason);
 void arch_host_negotiate(void);
 
 /*
- * Whether the host has all that an SVSM cannot do without; *features are its own, GHCB_HV_FEATURE_*,
- * none when the answer is none.
+ * Whether the host has all that an SVSM cannot do without; *features are its own,
+ * GHCB_HV_FEATURE_*, none when the answer is none.
  */
 bool arch_host_suffices(uint64_t *features);
 
 /*
- * Shares pages for the GHCB and the doorbell of a vCPU that does not run yet, or is this one. False when
- * the host refused, or no memory.
+ * Shares pages for the GHCB and the doorbell of a vCPU that does not run yet, or is this one. False
+ * when the host refused, or no memory.
  */
 bool arch_host_pages(struct cpu *cpu, struct page_owner *owner);
 
@@ -230,14 +230,14 @@ void arch_ports_init(const struct socle_params *params);
 bool arch_requests_init(struct page_owner *owner);
 
 /*
- * The start-up tests of arch_random(), on the first vCPU. False: what the CPU gives is stuck, and the
- * monitor must not start. True also where it offers none.
+ * The start-up tests of arch_random(), on the first vCPU. False: what the CPU gives is stuck, and
+ * the monitor must not start. True also where it offers none.
  */
 bool arch_random_start(void);
 
 /*
- * Finds out how fast TSC and APIC timer are. On the first vCPU, once. False: there is no timer, and the
- * monitor must not start.
+ * Finds out how fast TSC and APIC timer are. On the first vCPU, once. False: there is no timer, and
+ * the monitor must not start.
  */
 bool arch_clock_init(void);
 
@@ -252,8 +252,8 @@ bool arch_timer_init(void);
 void arch_timer_arm(struct cpu *cpu, uint64_t deadline_ns, uint64_t period_ns);
 
 /*
- * Has the host tell this vCPU's VMPL0 by an event what it has for the guest's level. False when it refuses.
- * After arch_timer_init(), which turns the APIC on.
+ * Has the host tell this vCPU's VMPL0 by an event what it has for the guest's level. False when it
+ * refuses. After arch_timer_init(), which turns the APIC on.
  */
 bool arch_guest_interrupts_init(void);
 
@@ -261,8 +261,8 @@ bool arch_guest_interrupts_init(void);
 void arch_timer_stop(struct cpu *cpu);
 
 /*
- * Asks the doorbell whether there was an event, with or without #HV, and what it was: the timer sets
- * cpu->tick, everything else is acknowledged and forgotten. True when there was one.
+ * Asks the doorbell whether there was an event, with or without #HV, and what it was: the timer
+ * sets cpu->tick, everything else is acknowledged and forgotten. True when there was one.
  */
 bool arch_poll_events(struct cpu *cpu);
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The privilege level of the guest: at which every vCPU of it runs, and whose rights its pages have. The
- * image says it (abi/params.h). No vCPU is ever at a level between it and Socle, nor at a less
- * privileged one: CREATE_VCPU makes none there.
+ * The privilege level of the guest: at which every vCPU of it runs, and whose rights its pages
+ * have. The image says it (abi/params.h). No vCPU is ever at a level between it and Socle, nor at a
+ * less privileged one: CREATE_VCPU makes none there.
  */
 #ifndef SOCLE_MONITOR_BASE_LEVELS_H
 #define SOCLE_MONITOR_BASE_LEVELS_H

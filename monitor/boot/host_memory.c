@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Every number here is the host's. What it says wrongly about RAM costs its guest memory or its start,
- * never Socle or what the launch measured: RAM over either is refused, and so is a map that has two
- * meanings. IGVM (igvm_defs, IGVM_VHS_MEMORY_MAP_ENTRY): entries are sorted, one of no pages ends them.
+ * Every number here is the host's. What it says wrongly about RAM costs its guest memory or its
+ * start, never Socle or what the launch measured: RAM over either is refused, and so is a map that
+ * has two meanings. IGVM (igvm_defs, IGVM_VHS_MEMORY_MAP_ENTRY): entries are sorted, one of no
+ * pages ends them.
  */
 #include "monitor/boot/host_memory.h"
 

@@ -6,9 +6,10 @@
 #include "abi/params.h"
 
 /*
- * Completes a block that leaves RAM and vCPUs to the host: ram[], ram_count and cpu_count. pages are
- * SOCLE_HOST_SIZE bytes that nobody else writes any more; RAM ends at or below limit, above which an
- * address means something else. Returns NULL, or what is wrong with the host's words, in one line.
+ * Completes a block that leaves RAM and vCPUs to the host: ram[], ram_count and cpu_count. pages
+ * are SOCLE_HOST_SIZE bytes that nobody else writes any more; RAM ends at or below limit, above
+ * which an address means something else. Returns NULL, or what is wrong with the host's words, in
+ * one line.
  */
 const char *host_memory_read(struct socle_params *params, const void *pages, uint64_t limit);
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The guest's start. What the file loaded is valid since the launch and only granted. All other RAM is
- * validated, zeroed and granted before the guest's first instruction, so that it never meets a page that
- * is not ready; but for firmware, which does that itself by SVSM_CORE_PVALIDATE, and takes it for an error
- * where RAM is valid already.
+ * The guest's start. What the file loaded is valid since the launch and only granted. All other RAM
+ * is validated, zeroed and granted before the guest's first instruction, so that it never meets a
+ * page that is not ready; but for firmware, which does that itself by SVSM_CORE_PVALIDATE, and
+ * takes it for an error where RAM is valid already.
  */
 #include <string.h>
 
@@ -125,8 +125,8 @@ static bool same_start(const struct socle_range *a, const struct socle_range *b)
 }
 
 /*
- * The map for the firmware: RAM, and Socle as what nobody may have. Its entries, or 0 when they are more than
- * max with the one of no pages that ends them.
+ * The map for the firmware: RAM, and Socle as what nobody may have. Its entries, or 0 when they are
+ * more than max with the one of no pages that ends them.
  */
 static uint32_t make_map(const struct socle_params *p, struct igvm_memory_map_entry *map,
 			 uint32_t max)
@@ -161,8 +161,8 @@ static void *guest_bytes(uint64_t at)
 }
 
 /*
- * Firmware that asks an SVSM for the size of its memory gets what was checked; it finds the rest out by
- * itself. Without an answer it asks the host.
+ * Firmware that asks an SVSM for the size of its memory gets what was checked; it finds the rest
+ * out by itself. Without an answer it asks the host.
  */
 static void tell_sizes(const struct socle_params *params)
 {

@@ -139,8 +139,8 @@ static void check_host(unsigned int cpu_count)
 }
 
 /*
- * RAM and vCPUs as the host says, where the block says neither. The host could write to its pages until
- * they were launched, and then nobody.
+ * RAM and vCPUs as the host says, where the block says neither. The host could write to its pages
+ * until they were launched, and then nobody.
  */
 static const struct socle_params *complete_params(const struct socle_params *params)
 {

@@ -62,8 +62,8 @@ static uint64_t run(struct trial *trial)
 }
 
 /*
- * A host may have us run while VMPL2 goes on on another CPU: its VMSA is in use then. That is no order
- * to be relied on, but its timer did reach us.
+ * A host may have us run while VMPL2 goes on on another CPU: its VMSA is in use then. That is no
+ * order to be relied on, but its timer did reach us.
  */
 static void run_once(struct trial *trial)
 {

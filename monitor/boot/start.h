@@ -7,21 +7,22 @@
 #include "monitor/mem/alloc.h"
 
 /*
- * Starts vCPUs 1..wanted-1 at VMPL0, and waits for none of them: all memory that one needs it has before, and
- * what it does for itself is nobody else's. It runs when the host runs it, and ends in run_loop(), which
- * looks for a guest first of all. A host that refuses is fatal.
+ * Starts vCPUs 1..wanted-1 at VMPL0, and waits for none of them: all memory that one needs it has
+ * before, and what it does for itself is nobody else's. It runs when the host runs it, and ends in
+ * run_loop(), which looks for a guest first of all. A host that refuses is fatal.
  */
 void boot_start_others(unsigned int wanted, struct page_owner *owner);
 
 /*
- * Takes the memory that grows with the guest's, for the states of its pages, and starts them. Before the
- * services have theirs, of which not less than they may have must be left.
+ * Takes the memory that grows with the guest's, for the states of its pages, and starts them.
+ * Before the services have theirs, of which not less than they may have must be left.
  */
 void boot_take_memory(const struct socle_params *params, struct page_owner *owner);
 
 /*
  * Prepares the guest and starts its first vCPU at VMPL2: memory validated, zeroed and granted, its
- * pages filled, its VMSA known to the host. After boot_take_memory(), and when the services are ready.
+ * pages filled, its VMSA known to the host. After boot_take_memory(), and when the services are
+ * ready.
  */
 void boot_launch_guest(const struct socle_params *params, struct page_owner *owner);
 

@@ -31,9 +31,9 @@ _Noreturn void ghcb_terminate(uint8_t set, uint8_t code);
 /* ---- Shared pages. page.c ---- */
 
 /*
- * Allocates count pages in a row and makes them shared: PVALIDATE off, page state change, C=0 in the
- * direct map, zeroed. False: no memory or the host refused; pages that are half-way are never used
- * again.
+ * Allocates count pages in a row and makes them shared: PVALIDATE off, page state change, C=0 in
+ * the direct map, zeroed. False: no memory or the host refused; pages that are half-way are never
+ * used again.
  */
 bool ghcb_share(struct page_owner *owner, size_t count, gpa_t *first);
 
@@ -48,8 +48,8 @@ bool ghcb_io_write_string(uint16_t port, const void *from, size_t size);
 bool ghcb_mmio_write32(uint64_t address, uint32_t value);
 
 /*
- * Has that pin of the PC's IOAPIC (82093AA; at FEC0_0000h) interrupt the vCPU of that index at VMPL0, by an edge
- * and that vector; with vector 0 it interrupts nobody. ioapic.c
+ * Has that pin of the PC's IOAPIC (82093AA; at FEC0_0000h) interrupt the vCPU of that index at
+ * VMPL0, by an edge and that vector; with vector 0 it interrupts nobody. ioapic.c
  */
 bool ghcb_ioapic_pin(unsigned int pin, unsigned int cpu, uint8_t vector);
 

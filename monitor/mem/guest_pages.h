@@ -69,9 +69,9 @@ uint32_t guest_pages_validate(gpa_t page, enum arch_page_size size, bool ignore_
 			      bool *changed);
 
 /*
- * Empties taken pages that are valid, and makes them GUEST_PAGE_VALID: revoke, zero, grant. They are
- * revoked first because that makes sure that none is a VMSA. A failure may leave some as they were.
- * Returns SNP_RESULT_* or ARCH_RESULT_FAULT.
+ * Empties taken pages that are valid, and makes them GUEST_PAGE_VALID: revoke, zero, grant. They
+ * are revoked first because that makes sure that none is a VMSA. A failure may leave some as they
+ * were. Returns SNP_RESULT_* or ARCH_RESULT_FAULT.
  */
 uint32_t guest_pages_prepare(gpa_t page, enum arch_page_size size);
 

@@ -54,9 +54,9 @@ bool map_kernel_protect(va_t va, size_t pages, unsigned int rights);
 bool map_direct_shared(gpa_t page, bool shared);
 
 /*
- * Adds RAM to the direct map, writable and not executable, in pages of 2 MiB where that is possible.
- * Pages that it shows already are left alone. False: the range is not of whole pages, or there is no
- * memory for a table.
+ * Adds RAM to the direct map, writable and not executable, in pages of 2 MiB where that is
+ * possible. Pages that it shows already are left alone. False: the range is not of whole pages, or
+ * there is no memory for a table.
  */
 bool map_direct_add(struct socle_range range);
 

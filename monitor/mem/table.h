@@ -64,8 +64,8 @@ uint64_t *table_at(gpa_t page);
 uint64_t *table_find(const struct table_root *tables, uint64_t va, unsigned int *level);
 
 /*
- * The entry of va at that level, which is not present or maps a page, making tables as table_make() does.
- * NULL also when there are smaller pages already.
+ * The entry of va at that level, which is not present or maps a page, making tables as table_make()
+ * does. NULL also when there are smaller pages already.
  */
 uint64_t *table_make_at(const struct table_root *tables, uint64_t va, unsigned int to,
 			uint64_t flags, struct page_owner *owner);

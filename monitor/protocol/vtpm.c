@@ -43,9 +43,10 @@ static struct {
 } buffers = { .lock = { .rank = LOCK_RANK_CALL } };
 
 /*
- * The one command that is under way in turns (docs/spec/vtpm-in-turns.md), behind the same lock. It belongs to the
- * page and the bytes that it came with; a TPM cannot take back half a command, so what its caller gives up
- * comes to its end all the same, by whoever calls next, and nobody gets its response.
+ * The one command that is under way in turns (docs/spec/vtpm-in-turns.md), behind the same lock. It
+ * belongs to the page and the bytes that it came with; a TPM cannot take back half a command, so
+ * what its caller gives up comes to its end all the same, by whoever calls next, and nobody gets
+ * its response.
  */
 static struct {
 	bool under_way, done, given_up;

@@ -18,9 +18,9 @@
 
 /*
  * A host that refuses to run the guest may have its reasons: the guest stopped this vCPU at it, or
- * has not started it yet. So we halt and ask again when woken. Only the guest's first VMSA, which we
- * started ourselves, must run at least once; whether it did is its own to say, for a guest that runs
- * can write refusals into the GHCB page.
+ * has not started it yet. So we halt and ask again when woken. Only the guest's first VMSA, which
+ * we started ourselves, must run at least once; whether it did is its own to say, for a guest that
+ * runs can write refusals into the GHCB page.
  */
 struct refusals {
 	bool must_run; /* the first VMSA, which is there and has not run yet */
@@ -46,8 +46,8 @@ static bool run_guest(struct refusals *refusals, struct cpu *cpu)
 	arch_timer_stop(cpu);
 	result = arch_run_vmpl(guest_vmpl());
 	/*
-	 * Asked until it has, and never again: a guest that runs can have the host enter this VMSA while
-	 * it is served, as another vCPU's, which leaves the exit code of one that cannot run.
+	 * Asked until it has, and never again: a guest that runs can have the host enter this VMSA
+	 * while it is served, as another vCPU's, which leaves the exit code of one that cannot run.
 	 */
 	if (refusals->must_run)
 		refusals->must_run = !serve_has_run(cpu->index);

@@ -79,8 +79,8 @@ static enum outcome answer(unsigned int cpu, struct registry_vcpu *vcpu, uint8_t
 }
 
 /*
- * The VMSA has stopped. The exit code and call_pending say whether it is a call, and only they; while
- * it may have been an event that brought us here, RAX has to agree.
+ * The VMSA has stopped. The exit code and call_pending say whether it is a call, and only they;
+ * while it may have been an event that brought us here, RAX has to agree.
  */
 static enum outcome serve_stopped(unsigned int cpu, struct registry_vcpu *vcpu, bool interrupted)
 {

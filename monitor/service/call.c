@@ -162,8 +162,8 @@ static enum service_status run_slice(struct service *service, uint64_t slice_ns,
 }
 
 /*
- * Somebody else wants the service: what it is in the middle of comes to its end first. A parked one is
- * prepared for one caller at a time, who has it set back.
+ * Somebody else wants the service: what it is in the middle of comes to its end first. A parked one
+ * is prepared for one caller at a time, who has it set back.
  */
 static void finish_first(struct service *service)
 {

@@ -7,8 +7,8 @@
 #include "monitor/service/process.h"
 
 /*
- * Runs the service, which is marked as running, until it waits for a request or has ended. At the start,
- * when nobody else knows it.
+ * Runs the service, which is marked as running, until it waits for a request or has ended. At the
+ * start, when nobody else knows it.
  */
 void call_run(struct service *service);
 
@@ -23,8 +23,9 @@ enum service_status call_service(struct service *service, const struct process_r
 /*
  * The same in slices of about slice_ns: with *pending the slice was too short, the service is
  * suspended, its lock is free, and call_continue() or call_abort() is next; the request's payload
- * stays where it is until then. A suspended service that is parked answers everybody else SERVICE_ERR_BUSY;
- * any other comes to the end of what it does first, and its reply waits for call_continue().
+ * stays where it is until then. A suspended service that is parked answers everybody else
+ * SERVICE_ERR_BUSY; any other comes to the end of what it does first, and its reply waits for
+ * call_continue().
  */
 enum service_status call_start(struct service *service, const struct process_request *request,
 			       uint64_t slice_ns, struct message *reply, bool *pending);

@@ -46,8 +46,8 @@ static void read_conf(const struct loader_archive *archive)
 }
 
 /*
- * Where the host says how much RAM and how many vCPUs there are, it can say so much that services lack what
- * they may have. What grows with RAM is the states of its pages.
+ * Where the host says how much RAM and how many vCPUs there are, it can say so much that services
+ * lack what they may have. What grows with RAM is the states of its pages.
  */
 static void refuse_size(const struct socle_params *params, size_t missing)
 {
@@ -65,8 +65,8 @@ static void refuse_size(const struct socle_params *params, size_t missing)
 
 /*
  * Says when the free memory does not cover all budgets, as with very many vCPUs: one service can
- * then take what another needs. Where the image itself says how many there are, that is no reason to
- * stop, for nothing fails now that would not fail later.
+ * then take what another needs. Where the image itself says how many there are, that is no reason
+ * to stop, for nothing fails now that would not fail later.
  */
 static void check_memory(const struct socle_params *params)
 {

@@ -60,12 +60,12 @@ enum service_progress {
 
 /*
  * A call that comes back after a slice of time, to go on when service_call_continue() says so. The
- * slices are measured by the monitor's timer; when the host loses its events they end at the service's
- * next system call behind them, so that the call is, in effect, finished at once. payload stays
- * where it is until the call is finished or given up. The service's budget is for all slices
- * together, not for what lies between them. A parked service that is suspended in somebody's call gives
- * SERVICE_ERR_BUSY to all others, so it is for the callers to take turns; any other finishes that call
- * for whoever comes, and has the answer when it is continued. With keep a parked service
+ * slices are measured by the monitor's timer; when the host loses its events they end at the
+ * service's next system call behind them, so that the call is, in effect, finished at once. payload
+ * stays where it is until the call is finished or given up. The service's budget is for all slices
+ * together, not for what lies between them. A parked service that is suspended in somebody's call
+ * gives SERVICE_ERR_BUSY to all others, so it is for the callers to take turns; any other finishes
+ * that call for whoever comes, and has the answer when it is continued. With keep a parked service
  * is prepared: what SERVICE_OK leaves it as is what it is set back to from then on.
  */
 enum service_progress service_call_start(enum service_role role, uint32_t op, const void *payload,

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Bare metal: does a sequence to the local APICs of this machine, in xAPIC or in x2APIC mode, and
- * prints their registers after each step. The command line ends in SEED STEPS or SEED STEPS x2apic. It
- * knows nothing of Socle's own APIC: what it prints is the machine's.
+ * prints their registers after each step. The command line ends in SEED STEPS or SEED STEPS x2apic.
+ * It knows nothing of Socle's own APIC: what it prints is the machine's.
  */
 #include "tests/apic/sequence.h"
 
@@ -36,8 +36,8 @@
 #define INIT_PAUSE 1000000u
 
 /*
- * A device's message: a store, with a mask of CPUs in the address. QEMU takes that of a CPU for one, too; a
- * store to the first page, as an id of 0 would have it, is one to the CPU's own APIC.
+ * A device's message: a store, with a mask of CPUs in the address. QEMU takes that of a CPU for
+ * one, too; a store to the first page, as an id of 0 would have it, is one to the CPU's own APIC.
  */
 #define MSI_MASK_SHIFT 12
 #define MSI_LOGICAL (1u << 2)
@@ -322,8 +322,8 @@ static void print_line(uint32_t cpu)
 }
 
 /*
- * Whether the CPU takes an interrupt that waits when IF is set, which is no matter of its APIC: a host that
- * does not see the window cannot judge what is taken when.
+ * Whether the CPU takes an interrupt that waits when IF is set, which is no matter of its APIC: a
+ * host that does not see the window cannot judge what is taken when.
  */
 static bool has_window(void)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the monitor's APICs (monitor/apic) do in a sequence: apic-model SEED STEPS [x2apic]. What a CPU has
- * to do with an APIC is done here as the CPU would: it takes an NMI at once, and an interrupt where
- * it lets one in.
+ * What the monitor's APICs (monitor/apic) do in a sequence: apic-model SEED STEPS [x2apic]. What a
+ * CPU has to do with an APIC is done here as the CPU would: it takes an NMI at once, and an
+ * interrupt where it lets one in.
  */
 #include <stdio.h>
 #include <stdlib.h>

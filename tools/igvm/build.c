@@ -340,8 +340,8 @@ static bool build_kind(const struct request *r, struct work *w, struct host_erro
 }
 
 /*
- * What is written must be readable, and what the host's loader takes: that two directives overlap, or
- * that it does not take them in this order, may only show here.
+ * What is written must be readable, and what the host's loader takes: that two directives overlap,
+ * or that it does not take them in this order, may only show here.
  */
 static bool check_output(const struct request *r, const struct work *w, struct host_error *error)
 {

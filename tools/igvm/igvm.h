@@ -21,8 +21,8 @@ bool igvm_load(const char *path, struct file_bytes *bytes, struct igvm_file *fil
 bool igvm_params(const struct igvm_file *file, struct socle_params *params);
 
 /*
- * The SHA-256 of the firmware that the block names, as the file loads it: that of the firmware's own file.
- * False when there is no memory or OpenSSL fails.
+ * The SHA-256 of the firmware that the block names, as the file loads it: that of the firmware's
+ * own file. False when there is no memory or OpenSSL fails.
  */
 #define IGVM_FIRMWARE_HASH HEX_TEXT_SIZE(32)
 bool igvm_firmware(const struct igvm_file *file, const struct socle_params *params,

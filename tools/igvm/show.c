@@ -305,17 +305,18 @@ static json_t *json_firmware(const struct socle_params *p, const char *hash)
 
 static json_t *json_params(const struct socle_params *p, const char *firmware)
 {
-	return json_pack(
-		"{s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:i, s:i, s:i, s:i, s:i, s:o, s:o, s:o, s:o}",
-		"version", (int)p->version, "features", json_hex(p->features), "region",
-		json_range(&p->region), "image", json_range(&p->image), "page_tables",
-		json_range(&p->page_tables), "archive", json_range(&p->archive), "free",
-		json_range(&p->free), "cpuid_page", json_hex(p->cpuid_page), "secrets_page",
-		json_hex(p->secrets_page), "cpu_count", (int)p->cpu_count, "host_channel_port",
-		(int)p->host_channel_port, "host_channel_pin", (int)p->host_channel_pin,
-		"debug_console_port", (int)p->debug_console_port, "guest_vmpl", (int)p->guest_vmpl,
-		"allow_missing", json_missing(p), "ram", json_ranges(p->ram, p->ram_count), "guest",
-		json_guest(p), "firmware", json_firmware(p, firmware));
+	return json_pack("{s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:i, s:i, s:i, s:i, s:i, "
+			 "s:o, s:o, s:o, s:o}",
+			 "version", (int)p->version, "features", json_hex(p->features), "region",
+			 json_range(&p->region), "image", json_range(&p->image), "page_tables",
+			 json_range(&p->page_tables), "archive", json_range(&p->archive), "free",
+			 json_range(&p->free), "cpuid_page", json_hex(p->cpuid_page),
+			 "secrets_page", json_hex(p->secrets_page), "cpu_count", (int)p->cpu_count,
+			 "host_channel_port", (int)p->host_channel_port, "host_channel_pin",
+			 (int)p->host_channel_pin, "debug_console_port", (int)p->debug_console_port,
+			 "guest_vmpl", (int)p->guest_vmpl, "allow_missing", json_missing(p), "ram",
+			 json_ranges(p->ram, p->ram_count), "guest", json_guest(p), "firmware",
+			 json_firmware(p, firmware));
 }
 
 static json_t *json_run(const struct run *run)

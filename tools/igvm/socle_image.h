@@ -13,9 +13,10 @@
 #define SOCLE_IMAGE_NO_PORT 0u
 
 /*
- * Where Socle is beside firmware: neither RAM, which old firmware would take for its own, nor where a PC's
- * devices are. OVMF's window for PCI ends below, at 0xfc000000 (OvmfPkg/Library/PlatformInitLib), and the
- * IOAPIC is above. QEMU makes RAM where a file has pages and nothing else is.
+ * Where Socle is beside firmware: neither RAM, which old firmware would take for its own, nor where
+ * a PC's devices are. OVMF's window for PCI ends below, at 0xfc000000
+ * (OvmfPkg/Library/PlatformInitLib), and the IOAPIC is above. QEMU makes RAM where a file has pages
+ * and nothing else is.
  */
 #define SOCLE_IMAGE_FIRMWARE_BASE 0xfd000000u
 

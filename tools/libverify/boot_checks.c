@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Checks on the event log: that it holds and replays to the quoted values, and what it says was booted.
+ * Checks on the event log: that it holds and replays to the quoted values, and what it says was
+ * booted.
  *
- * A replay proves digests and their order, neither types nor what stands beside a digest. What was measured before
- * a component runs was measured by those before it; what that component itself extends later may be anything, the
- * digest of a good file included. So a rule never looks for a good event: it passes over none. Each event of a PCR
- * that a rule is about has to be one of the policy's, and the first that is not is where trust ends.
+ * A replay proves digests and their order, neither types nor what stands beside a digest. What was
+ * measured before a component runs was measured by those before it; what that component itself
+ * extends later may be anything, the digest of a good file included. So a rule never looks for a
+ * good event: it passes over none. Each event of a PCR that a rule is about has to be one of the
+ * policy's, and the first that is not is where trust ends.
  */
 #include <openssl/evp.h>
 #include <stdio.h>

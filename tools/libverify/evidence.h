@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a relying party has in its hands: parts from the attested guest, and its own record of what it
- * asked (docs/evidence.md lists both). Adding one checks that it has a form that can be read; it
+ * What a relying party has in its hands: parts from the attested guest, and its own record of what
+ * it asked (docs/evidence.md lists both). Adding one checks that it has a form that can be read; it
  * decides nothing.
  */
 #ifndef SOCLE_TOOLS_LIBVERIFY_EVIDENCE_H
@@ -67,8 +67,8 @@ bool evidence_read_challenge(struct evidence *parts, const void *record, size_t 
 			     struct host_error *error);
 
 /*
- * The chain that counts: the relying party's own root, what was added, what a known chain has, what the table
- * has, what AMD publishes, in that order for each. The caller frees it.
+ * The chain that counts: the relying party's own root, what was added, what a known chain has, what
+ * the table has, what AMD publishes, in that order for each. The caller frees it.
  */
 void evidence_chain(const struct socle_evidence *evidence, struct amd_chain *chain);
 

@@ -672,9 +672,9 @@ static bool says_which_image(const struct policy *p)
 }
 
 /*
- * GUEST_SVN, FAMILY_ID and IMAGE_ID come from an ID block, which anybody can sign: the host, too (SNP
- * firmware ABI, SNP_LAUNCH_FINISH). They mean something where the key that signed it is demanded with them.
- * The name of the first rule that lacks it, or NULL.
+ * GUEST_SVN, FAMILY_ID and IMAGE_ID come from an ID block, which anybody can sign: the host, too
+ * (SNP firmware ABI, SNP_LAUNCH_FINISH). They mean something where the key that signed it is
+ * demanded with them. The name of the first rule that lacks it, or NULL.
  */
 static const char *host_word(const struct policy *p)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the relying party demands, as the checks want it, and how it is read from JSON: docs/policy.md
- * has each rule.
+ * What the relying party demands, as the checks want it, and how it is read from JSON:
+ * docs/policy.md has each rule.
  */
 #ifndef SOCLE_TOOLS_LIBVERIFY_POLICY_H
 #define SOCLE_TOOLS_LIBVERIFY_POLICY_H

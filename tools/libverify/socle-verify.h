@@ -13,25 +13,25 @@
  *	if (verdict && socle_verdict_status(verdict) == SOCLE_TRUSTED)
  *		...
  *
- * The library itself reads memory and nothing else, writes nothing, ends no process, installs no handler
- * and keeps no state besides the objects below. Under it OpenSSL reads its configuration (openssl.cnf,
- * OPENSSL_CONF), whose providers do the cryptography: that is part of what you trust, unless your program
- * calls OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG, NULL) first, as the command `socle` does. Errors
- * of yours in OpenSSL's queue stay there, and none is added. jansson reads /dev/urandom once. The clock is
- * read where the policy does not say the time.
+ * The library itself reads memory and nothing else, writes nothing, ends no process, installs no
+ * handler and keeps no state besides the objects below. Under it OpenSSL reads its configuration
+ * (openssl.cnf, OPENSSL_CONF), whose providers do the cryptography: that is part of what you trust,
+ * unless your program calls OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG, NULL) first, as the
+ * command `socle` does. Errors of yours in OpenSSL's queue stay there, and none is added. jansson
+ * reads /dev/urandom once. The clock is read where the policy does not say the time.
  *
- * Threads: an object that is only read (const) may be used by any number of threads at once; whoever
- * changes or frees one has it alone.
+ * Threads: an object that is only read (const) may be used by any number of threads at once;
+ * whoever changes or frees one has it alone.
  *
- * Errors: a function that can fail has error, NULL or SOCLE_ERROR_SIZE bytes. On failure it holds one
- * line without a line end, for people, in which nothing but printable characters stands; on success it
- * is untouched. A refusal is no failure: then there is a verdict, which says so.
+ * Errors: a function that can fail has error, NULL or SOCLE_ERROR_SIZE bytes. On failure it holds
+ * one line without a line end, for people, in which nothing but printable characters stands; on
+ * success it is untouched. A refusal is no failure: then there is a verdict, which says so.
  *
- * Ownership: what a function takes it copies. What it gives lives as long as the object that it comes
- * from, and an object until its _free(), which takes NULL, too.
+ * Ownership: what a function takes it copies. What it gives lives as long as the object that it
+ * comes from, and an object until its _free(), which takes NULL, too.
  *
- * Compatibility: within libsocle-verify.so.0 symbols, values of enums and the meaning of a policy stay;
- * more may come.
+ * Compatibility: within libsocle-verify.so.0 symbols, values of enums and the meaning of a policy
+ * stay; more may come.
  */
 #ifndef SOCLE_VERIFY_H
 #define SOCLE_VERIFY_H
@@ -53,15 +53,15 @@ const char *socle_verify_version(void);
 struct socle_policy;
 
 /*
- * A policy is one JSON object. {"format": 1, "look_at": "report"} is the least: what is then demanded
- * is said in docs/policy.md. A field that is not known, one that is there twice, and a rule that can
- * never hold are refused: error has the place and the rule. NULL on failure.
+ * A policy is one JSON object. {"format": 1, "look_at": "report"} is the least: what is then
+ * demanded is said in docs/policy.md. A field that is not known, one that is there twice, and a
+ * rule that can never hold are refused: error has the place and the rule. NULL on failure.
  */
 struct socle_policy *socle_policy_read(const char *json, size_t size, char *error);
 
 /*
- * Adds the revocation lists in size bytes of PEM or DER, 16 in all: from then on the chain must not be
- * revoked. On failure none of them counts.
+ * Adds the revocation lists in size bytes of PEM or DER, 16 in all: from then on the chain must not
+ * be revoked. On failure none of them counts.
  */
 bool socle_policy_add_crls(struct socle_policy *policy, const void *data, size_t size, char *error);
 
@@ -101,16 +101,16 @@ enum socle_part {
 struct socle_evidence *socle_evidence_new(void);
 
 /*
- * Adds a part, each once. Only its form is looked at, and whether its size (64 KiB at most, 128 of a report, 512
- * of an event log) is bounded: nothing is believed. False when it cannot be what it is said to be; then the evidence is
- * as it was before.
+ * Adds a part, each once. Only its form is looked at, and whether its size (64 KiB at most, 128 of
+ * a report, 512 of an event log) is bounded: nothing is believed. False when it cannot be what it
+ * is said to be; then the evidence is as it was before.
  */
 bool socle_evidence_add(struct socle_evidence *evidence, enum socle_part part, const void *data,
 			size_t size, char *error);
 
 /*
- * Whether this part is there: it was added, or, of a certificate, it is in the host's table, or is one
- * of those of AMD that the library knows and fits.
+ * Whether this part is there: it was added, or, of a certificate, it is in the host's table, or is
+ * one of those of AMD that the library knows and fits.
  */
 bool socle_evidence_has(const struct socle_evidence *evidence, enum socle_part part);
 
@@ -120,27 +120,28 @@ const char *socle_evidence_key(const struct socle_evidence *evidence);
 void socle_evidence_free(struct socle_evidence *evidence);
 
 /*
- * Many reports of one chip, or one cloud, have the same certificates above them. A chain is what evidence has
- * of them, its own root included, after all was checked but what may be another thing tomorrow: dates and
- * revocation. socle_verify() of evidence that it was added to spares that. NULL when a certificate is
- * missing or the chain does not hold. Any number of threads may use one.
+ * Many reports of one chip, or one cloud, have the same certificates above them. A chain is what
+ * evidence has of them, its own root included, after all was checked but what may be another thing
+ * tomorrow: dates and revocation. socle_verify() of evidence that it was added to spares that. NULL
+ * when a certificate is missing or the chain does not hold. Any number of threads may use one.
  */
 struct socle_chain;
 struct socle_chain *socle_chain_of(const struct socle_evidence *evidence, char *error);
 void socle_chain_free(struct socle_chain *chain);
 
 /*
- * Its certificates are for those that are not added one by one. The root is yours if it was where the chain came
- * from. The report is there before; false when another kind of key signed it, and for a second chain.
+ * Its certificates are for those that are not added one by one. The root is yours if it was where
+ * the chain came from. The report is there before; false when another kind of key signed it, and
+ * for a second chain.
  */
 bool socle_evidence_add_chain(struct socle_evidence *evidence, const struct socle_chain *chain,
 			      char *error);
 
 /*
- * A policy that this evidence meets, as JSON: image, keys, chip or cloud, TCB, PCRs, as far as look_at
- * ("report", "keys", "quote") goes. Nothing has been judged: whoever uses it trusts the evidence on first
- * use, and at least runs socle_verify() with it once. The caller frees it with socle_text_free(); NULL when
- * the evidence cannot be read.
+ * A policy that this evidence meets, as JSON: image, keys, chip or cloud, TCB, PCRs, as far as
+ * look_at ("report", "keys", "quote") goes. Nothing has been judged: whoever uses it trusts the
+ * evidence on first use, and at least runs socle_verify() with it once. The caller frees it with
+ * socle_text_free(); NULL when the evidence cannot be read.
  */
 char *socle_policy_make(const struct socle_evidence *evidence, const char *look_at, char *error);
 
@@ -149,9 +150,9 @@ char *socle_policy_make(const struct socle_evidence *evidence, const char *look_
 struct socle_challenge;
 
 /*
- * A challenge for the AK among evidence (SOCLE_AK, as a public area), and for the EK of the manifest; where
- * there are several, for SOCLE_EK. Whoever answers it has both in one TPM. The evidence has to be trusted
- * by policy as far as that can be before a quote. NULL on failure.
+ * A challenge for the AK among evidence (SOCLE_AK, as a public area), and for the EK of the
+ * manifest; where there are several, for SOCLE_EK. Whoever answers it has both in one TPM. The
+ * evidence has to be trusted by policy as far as that can be before a quote. NULL on failure.
  */
 struct socle_challenge *socle_challenge_make(const struct socle_evidence *evidence,
 					     const struct socle_policy *policy, char *error);
@@ -165,8 +166,8 @@ const char *socle_challenge_record(const struct socle_challenge *challenge);
 void socle_challenge_free(struct socle_challenge *challenge);
 
 /*
- * *right: whether answer is that of the challenge with this record, compared in constant time. False where the
- * record is none. socle_verify() does the same for SOCLE_ANSWER.
+ * *right: whether answer is that of the challenge with this record, compared in constant time.
+ * False where the record is none. socle_verify() does the same for SOCLE_ANSWER.
  */
 bool socle_challenge_open(const void *record, size_t record_size, const void *answer, size_t size,
 			  bool *right, char *error);
@@ -187,8 +188,8 @@ enum socle_status {
 };
 
 /*
- * Runs all checks that policy asks for. NULL when a part is missing that they need, and the error says
- * which: nothing is guessed. Neither argument has to live longer than the call.
+ * Runs all checks that policy asks for. NULL when a part is missing that they need, and the error
+ * says which: nothing is guessed. Neither argument has to live longer than the call.
  */
 struct socle_verdict *socle_verify(const struct socle_evidence *evidence,
 				   const struct socle_policy *policy, char *error);
@@ -199,10 +200,10 @@ enum socle_status socle_verdict_status(const struct socle_verdict *verdict);
 bool socle_verdict_emulated(const struct socle_verdict *verdict);
 
 /*
- * The name of a check that ran, in the order of docs/evidence.md; NULL behind the last. Names stay the
- * same for ever. status is what the verdict has if it is the first to fail; error is NULL, or why it
- * failed, and found what the evidence has there, or NULL where there is nothing to show: both for people.
- * Each of the three may be NULL.
+ * The name of a check that ran, in the order of docs/evidence.md; NULL behind the last. Names stay
+ * the same for ever. status is what the verdict has if it is the first to fail; error is NULL, or
+ * why it failed, and found what the evidence has there, or NULL where there is nothing to show:
+ * both for people. Each of the three may be NULL.
  */
 const char *socle_verdict_check(const struct socle_verdict *verdict, size_t index,
 				enum socle_status *status, const char **error, const char **found);
@@ -211,8 +212,9 @@ const char *socle_verdict_check(const struct socle_verdict *verdict, size_t inde
 const char *socle_verdict_binding(const struct socle_verdict *verdict, size_t index);
 
 /*
- * How far the words of a measured event are to be believed: they are what was measured; or the policy has the digest,
- * and these words for it; or whoever sent the log says so, and nothing else does, which is for no decision.
+ * How far the words of a measured event are to be believed: they are what was measured; or the
+ * policy has the digest, and these words for it; or whoever sent the log says so, and nothing else
+ * does, which is for no decision.
  */
 enum socle_standing {
 	SOCLE_PROVED = 1,
@@ -221,15 +223,15 @@ enum socle_standing {
 };
 
 /*
- * What an event of the boot says, in the log's order: one line; NULL behind the last, and where there was no event
- * log, or one that does not hold. pcr and standing may be NULL.
+ * What an event of the boot says, in the log's order: one line; NULL behind the last, and where
+ * there was no event log, or one that does not hold. pcr and standing may be NULL.
  */
 const char *socle_verdict_boot(const struct socle_verdict *verdict, size_t index, unsigned int *pcr,
 			       enum socle_standing *standing);
 
 /*
- * All of it as one JSON object (docs/verdict.schema.json), with what was found if explain. The caller
- * frees it with socle_text_free(); NULL when memory is short.
+ * All of it as one JSON object (docs/verdict.schema.json), with what was found if explain. The
+ * caller frees it with socle_text_free(); NULL when memory is short.
  */
 char *socle_verdict_json(const struct socle_verdict *verdict, bool explain);
 

@@ -70,8 +70,8 @@ const struct policy_value *subject_find_value(const struct subject *s, enum poli
 					      const void *bytes, size_t size);
 
 /*
- * Writes what the evidence has where the check of this name looks: one line, or nothing where there is
- * nothing to show.
+ * Writes what the evidence has where the check of this name looks: one line, or nothing where there
+ * is nothing to show.
  */
 void subject_describe(const struct subject *s, const char *check, char text[CHECK_FOUND_SIZE]);
 

@@ -154,8 +154,8 @@ static void make_vectors(const struct socle_verdict *verdict, struct vector vect
 }
 
 /*
- * The tier of a submodule. Whoever looks at one alone must not trust what was refused for the other: a
- * refusal is one of both, and no worse claim has to stand for it.
+ * The tier of a submodule. Whoever looks at one alone must not trust what was refused for the
+ * other: a refusal is one of both, and no worse claim has to stand for it.
  */
 static enum tier status_of(const struct vector *v, bool trusted)
 {

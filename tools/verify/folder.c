@@ -56,8 +56,8 @@ static bool find_folder(const char *path, char real[PATH_MAX])
 }
 
 /*
- * A folder that the guest could have written is not the relying party's, even if it is named as such. Files
- * that are named one by one are taken wherever they lie: who names one has decided.
+ * A folder that the guest could have written is not the relying party's, even if it is named as
+ * such. Files that are named one by one are taken wherever they lie: who names one has decided.
  */
 bool folder_paths_ok(const struct folder_paths *paths)
 {
@@ -133,8 +133,8 @@ static bool add_report(struct socle_evidence *evidence, const struct folder_path
 }
 
 /*
- * What only the relying party can know: the file that was named, or the one in its folder. False after
- * a line on stderr, also when it gave neither.
+ * What only the relying party can know: the file that was named, or the one in its folder. False
+ * after a line on stderr, also when it gave neither.
  */
 static bool add_own(struct socle_evidence *evidence, enum socle_part part,
 		    const struct folder_paths *paths, const char *given, const char *name,

@@ -32,11 +32,11 @@ struct folder_paths {
 bool folder_paths_ok(const struct folder_paths *paths);
 
 /*
- * Loads what is to be looked at, for socle_evidence_free(). The guest's folder may have the names of
- * Linux's configfs (outblob, manifestblob, auxblob). The report says which certificates are above it:
- * ask.pem and vcek.pem, or asvk.pem and vlek.pem. A certificate for which there is no PEM file is taken
- * from certs.bin, the host's table, which lies where the PEM files would. NULL after one line on stderr
- * that names the file.
+ * Loads what is to be looked at, for socle_evidence_free(). The guest's folder may have the names
+ * of Linux's configfs (outblob, manifestblob, auxblob). The report says which certificates are
+ * above it: ask.pem and vcek.pem, or asvk.pem and vlek.pem. A certificate for which there is no PEM
+ * file is taken from certs.bin, the host's table, which lies where the PEM files would. NULL after
+ * one line on stderr that names the file.
  */
 struct socle_evidence *folder_load(const struct folder_paths *paths, enum folder_depth depth);
 

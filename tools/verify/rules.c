@@ -135,8 +135,8 @@ static struct socle_policy *read_policy(const char *name, const char *json, size
 }
 
 /*
- * The policy that is put together. Nothing may be left out of it, whatever fails: then it is no policy, and
- * a line on stderr says why.
+ * The policy that is put together. Nothing may be left out of it, whatever fails: then it is no
+ * policy, and a line on stderr says why.
  */
 struct draft {
 	json_t *json;

@@ -17,8 +17,8 @@
 #define HTTP_UNAVAILABLE 503u
 
 /*
- * The files of a guest's folder, by the names that docs/evidence.md has for them. The report comes first: it
- * says which key signed it, and so which certificates are looked at.
+ * The files of a guest's folder, by the names that docs/evidence.md has for them. The report comes
+ * first: it says which key signed it, and so which certificates are looked at.
  */
 static const struct file_row {
 	const char *name;

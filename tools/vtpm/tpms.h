@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Where libtpms comes from. Only `socle vtpm` needs it, and every other command would wait for it at its start,
- * `socle verify` for a twentieth of its time: so the dynamic program loads it, and its functions are called through
- * pointers (tpms_loaded.c). A static program has it within (tpms_linked.c).
+ * Where libtpms comes from. Only `socle vtpm` needs it, and every other command would wait for it
+ * at its start, `socle verify` for a twentieth of its time: so the dynamic program loads it, and
+ * its functions are called through pointers (tpms_loaded.c). A static program has it within
+ * (tpms_linked.c).
  */
 #ifndef SOCLE_TOOLS_VTPM_TPMS_H
 #define SOCLE_TOOLS_VTPM_TPMS_H

@@ -4,10 +4,10 @@
  * /sys/kernel/security/tpm0/binary_bios_measurements: TCG PC Client Platform Firmware Profile
  * Specification 1.06, section 10, the crypto-agile form alone.
  *
- * A log is anybody's word. Replayed against quoted PCRs it proves its digests; what an event *says* is
- * proved only where its digest is the hash of those very bytes. event_log_open() checks the form of the
- * whole file, so that reading its events afterwards cannot fail, and event_log_judge() what its events
- * say of themselves and of their order.
+ * A log is anybody's word. Replayed against quoted PCRs it proves its digests; what an event *says*
+ * is proved only where its digest is the hash of those very bytes. event_log_open() checks the form
+ * of the whole file, so that reading its events afterwards cannot fail, and event_log_judge() what
+ * its events say of themselves and of their order.
  */
 #ifndef SOCLE_CORE_EVIDENCE_HOST_EVENT_LOG_H
 #define SOCLE_CORE_EVIDENCE_HOST_EVENT_LOG_H
@@ -129,17 +129,18 @@ bool event_log_hashes(const struct event_log *log, const struct event_log_event 
 		      const void *data, size_t size);
 
 /*
- * What the events say of themselves and of their order: each in a PCR of its type, no data that their
- * digests refute (section 10.4.1), one separator in each of PCRs 0 to 7, of the value for a boot that went well, and
- * none of the firmware's own events behind it (section 3.3.4). A log's types are hashed by nothing: so what is a
- * separator by its digest has to be called one, or all behind it could pass for the firmware's; and in PCR 7 are
- * only types that their data prove, or a variable could be passed over. False, and *error names the event.
+ * What the events say of themselves and of their order: each in a PCR of its type, no data that
+ * their digests refute (section 10.4.1), one separator in each of PCRs 0 to 7, of the value for a
+ * boot that went well, and none of the firmware's own events behind it (section 3.3.4). A log's
+ * types are hashed by nothing: so what is a separator by its digest has to be called one, or all
+ * behind it could pass for the firmware's; and in PCR 7 are only types that their data prove, or a
+ * variable could be passed over. False, and *error names the event.
  */
 bool event_log_judge(const struct event_log *log, struct host_error *error);
 
 /*
- * What the PCRs of a bank hold after all events. False when the log has no such bank, or no memory was
- * left. A PCR that no event extends has the value of a start: zeros, or ones for 17 to 22.
+ * What the PCRs of a bank hold after all events. False when the log has no such bank, or no memory
+ * was left. A PCR that no event extends has the value of a start: zeros, or ones for 17 to 22.
  */
 bool event_log_replay(const struct event_log *log, uint16_t algorithm,
 		      uint8_t pcrs[EVENT_LOG_PCRS][EVENT_LOG_DIGEST_MAX], size_t *digest_size);

@@ -83,8 +83,8 @@ static void put_guid(struct line *line, const uint8_t *g)
 }
 
 /*
- * EFI_LOAD_OPTION, UEFI specification 3.1.3: attributes, length of the paths, description, paths, whose
- * last node is the end of all. False, and nothing is written, for anything else.
+ * EFI_LOAD_OPTION, UEFI specification 3.1.3: attributes, length of the paths, description, paths,
+ * whose last node is the end of all. False, and nothing is written, for anything else.
  */
 static bool put_load_option(struct line *line, const uint8_t *data, size_t size)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The reader of event logs against logs made by hand, and against forged ones. What real machines wrote is
- * compared with tpm2_eventlog in tests/peers/eventlog_test.py.
+ * The reader of event logs against logs made by hand, and against forged ones. What real machines
+ * wrote is compared with tpm2_eventlog in tests/peers/eventlog_test.py.
  */
 #include <setjmp.h>
 #include <stdarg.h>

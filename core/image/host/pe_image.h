@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Reader of PE files, as UEFI starts them (PE format, Microsoft; Authenticode PE image format): their Authenticode hash,
- * which firmware measures and signatures are over, and their sections, which unified kernels consist of. The file is
- * untrusted: pe_image_open() checks all that the rest rests on.
+ * Reader of PE files, as UEFI starts them (PE format, Microsoft; Authenticode PE image format):
+ * their Authenticode hash, which firmware measures and signatures are over, and their sections,
+ * which unified kernels consist of. The file is untrusted: pe_image_open() checks all that the rest
+ * rests on.
  */
 #ifndef SOCLE_CORE_IMAGE_HOST_PE_IMAGE_H
 #define SOCLE_CORE_IMAGE_HOST_PE_IMAGE_H

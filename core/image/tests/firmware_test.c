@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The reader of firmware against images made by hand, and against every way to break them. The layout is that
- * of edk2's OvmfPkg/ResetVector; the sections are those of Debian's OVMF 2025.02.
+ * The reader of firmware against images made by hand, and against every way to break them. The
+ * layout is that of edk2's OvmfPkg/ResetVector; the sections are those of Debian's OVMF 2025.02.
  */
 #include <setjmp.h>
 #include <stdarg.h>

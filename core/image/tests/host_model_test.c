@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The models of hosts, against docs/hosts.md, which names the public sources that each cell was read
- * from: the page's table is written out here once more from the models, and has to be the same.
+ * The models of hosts, against docs/hosts.md, which names the public sources that each cell was
+ * read from: the page's table is written out here once more from the models, and has to be the
+ * same.
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The reader of PE files against one made by hand, whose hash is made by hand as well, and against spoiled ones. What
- * firmware measures of real files is compared in tests/peers/measured_boot_test.py.
+ * The reader of PE files against one made by hand, whose hash is made by hand as well, and against
+ * spoiled ones. What firmware measures of real files is compared in
+ * tests/peers/measured_boot_test.py.
  */
 #include <setjmp.h>
 #include <stdarg.h>

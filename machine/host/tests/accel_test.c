@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What `--accel kvm` looks at, in files made here: the formats are Linux's (arch/x86/kernel/cpu/proc.c, a module's bool
- * or int parameter).
+ * What `--accel kvm` looks at, in files made here: the formats are Linux's
+ * (arch/x86/kernel/cpu/proc.c, a module's bool or int parameter).
  */
 #include <setjmp.h>
 #include <stdarg.h>

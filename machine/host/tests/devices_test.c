@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What `--disk` takes, and what is wrong with a file. The locks are those of QEMU's block/file-posix.c: byte 100 and what
- * follows, byte 200 and what follows. What an IOMMU refuses: the line is
- * QEMU's (hw/i386/trace-events).
+ * What `--disk` takes, and what is wrong with a file. The locks are those of QEMU's
+ * block/file-posix.c: byte 100 and what follows, byte 200 and what follows. What an IOMMU refuses:
+ * the line is QEMU's (hw/i386/trace-events).
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Firmware into the machine's memory: what lands where, and in which order. That the digest is QEMU's is
- * sev-snp-measure's to say (tests/peers/firmware_digest_test.py).
+ * Firmware into the machine's memory: what lands where, and in which order. That the digest is
+ * QEMU's is sev-snp-measure's to say (tests/peers/firmware_digest_test.py).
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -392,8 +392,9 @@ static void test_request_fields(void **state)
 }
 
 /*
- * MSG_TSC_INFO (firmware ABI; types 17 and 18 and the offsets as in Linux, struct snp_tsc_info_resp, and in
- * AMD's published firmware): 128 reserved bytes ask; a scale of 8.32 bits at 8, the factor at 18h.
+ * MSG_TSC_INFO (firmware ABI; types 17 and 18 and the offsets as in Linux, struct
+ * snp_tsc_info_resp, and in AMD's published firmware): 128 reserved bytes ask; a scale of 8.32 bits
+ * at 8, the factor at 18h.
  */
 static void tsc_info(uint8_t page[4096], uint64_t seqno, unsigned int set)
 {

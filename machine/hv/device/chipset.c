@@ -179,8 +179,8 @@ static bool covers_own_ports(const struct port_access *a, unsigned int reg)
 }
 
 /*
- * The ECAM is where the guest puts it, as far as that is in the hole below 4 GiB; its upper half has to
- * be 0.
+ * The ECAM is where the guest puts it, as far as that is in the hole below 4 GiB; its upper half
+ * has to be 0.
  */
 static bool move_ecam(unsigned int reg, const struct port_access *a)
 {
@@ -202,9 +202,9 @@ static bool move_ecam(unsigned int reg, const struct port_access *a)
 }
 
 /*
- * PCI configuration: no bus mastering without an IOMMU, because a device would reach the hypervisor's memory; no
- * device at the machine's own ports; the host bridge's registers decide what is RAM, but for the place of
- * the ECAM; the LPC bridge's move ports that we rely on.
+ * PCI configuration: no bus mastering without an IOMMU, because a device would reach the
+ * hypervisor's memory; no device at the machine's own ports; the host bridge's registers decide
+ * what is RAM, but for the place of the ECAM; the LPC bridge's move ports that we rely on.
  */
 static bool filter_pci_data(struct port_access *a)
 {

@@ -117,8 +117,8 @@ static uint8_t *read_file(const char *name, struct fw_cfg_file *file)
 }
 
 /*
- * ACPI's tables are made by QEMU when one of their files is first selected, as the devices then are; so
- * are these.
+ * ACPI's tables are made by QEMU when one of their files is first selected, as the devices then
+ * are; so are these.
  */
 static void read_tables(void)
 {
@@ -316,8 +316,8 @@ uint32_t fw_cfg_dma_read(const struct port_access *a)
 }
 
 /*
- * To shared pages of the guest alone, each looked at when its turn has come. False: one of them is none, and
- * what was before it is written.
+ * To shared pages of the guest alone, each looked at when its turn has come. False: one of them is
+ * none, and what was before it is written.
  */
 static bool read_to_guest(uint64_t gpa, uint32_t length)
 {

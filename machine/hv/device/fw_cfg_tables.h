@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What QEMU tells by fw_cfg about its own machine, changed into what is true of the guest's: one
- * processor less, and no memory but the guest's. The bytes are QEMU's, and are checked all the same.
+ * processor less, and no memory but the guest's. The bytes are QEMU's, and are checked all the
+ * same.
  */
 #ifndef SOCLE_MACHINE_HV_DEVICE_FW_CFG_TABLES_H
 #define SOCLE_MACHINE_HV_DEVICE_FW_CFG_TABLES_H
@@ -44,7 +45,8 @@ ABI_SIZE(struct fw_cfg_loader_command, 128);
 #define FW_CFG_LOADER_ADD_CHECKSUM 3u
 
 /*
- * Finds a file in a directory of size bytes, a big-endian count and entries. False: it is not there.
+ * Finds a file in a directory of size bytes, a big-endian count and entries. False: it is not
+ * there.
  */
 bool fw_cfg_find(const uint8_t *directory, size_t size, const char *name, struct fw_cfg_file *file);
 
@@ -52,16 +54,17 @@ bool fw_cfg_find(const uint8_t *directory, size_t size, const char *name, struct
 void fw_cfg_hide(uint8_t *directory, size_t size, const char *prefix);
 
 /*
- * Takes out of ACPI's tables processors whose APIC id is cpu_count or more (MADT and SRAT), and memory
- * that may be plugged in (SRAT). A table that gets shorter leaves zeros behind; loader, a list of commands,
- * learns the new lengths.
+ * Takes out of ACPI's tables processors whose APIC id is cpu_count or more (MADT and SRAT), and
+ * memory that may be plugged in (SRAT). A table that gets shorter leaves zeros behind; loader, a
+ * list of commands, learns the new lengths.
  */
 void fw_cfg_patch_acpi(uint8_t *tables, size_t size, uint8_t *loader, size_t loader_size,
 		       unsigned int cpu_count);
 
 /*
- * Takes the table of that signature out of ACPI's, and out of the list of tables that has it: the last table of the
- * list gets its place there, and loader has NOTHING in the place of the commands that are void.
+ * Takes the table of that signature out of ACPI's, and out of the list of tables that has it: the
+ * last table of the list gets its place there, and loader has NOTHING in the place of the commands
+ * that are void.
  */
 void fw_cfg_drop_acpi(uint8_t *tables, size_t size, uint8_t *loader, size_t loader_size,
 		      const char *signature);

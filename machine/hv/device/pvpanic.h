@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * By what a guest's kernel says that it has panicked: QEMU's pvpanic on ISA, which its DSDT announces (QEMU,
- * docs/specs/pvpanic).
+ * By what a guest's kernel says that it has panicked: QEMU's pvpanic on ISA, which its DSDT
+ * announces (QEMU, docs/specs/pvpanic).
  */
 #ifndef SOCLE_MACHINE_HV_DEVICE_PVPANIC_H
 #define SOCLE_MACHINE_HV_DEVICE_PVPANIC_H

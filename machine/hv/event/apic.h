@@ -100,8 +100,8 @@ int apic_pending(const struct apic *a);
 void apic_acknowledge(struct apic *a, uint8_t vector);
 
 /*
- * Whether an EOI now would do nothing but end the interrupt in service: there is one, it is edge-triggered, and none
- * waits behind it.
+ * Whether an EOI now would do nothing but end the interrupt in service: there is one, it is
+ * edge-triggered, and none waits behind it.
  */
 bool apic_ends_without_effect(const struct apic *a);
 

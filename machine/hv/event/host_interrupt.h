@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Physical interrupts. Those of IOAPIC pins and messages of devices go to the planes that programmed them,
- * interrupts of the 8259s to the least privileged plane that has a VMSA; or all to that of `--device-plane`.
+ * Physical interrupts. Those of IOAPIC pins and messages of devices go to the planes that
+ * programmed them, interrupts of the 8259s to the least privileged plane that has a VMSA; or all to
+ * that of `--device-plane`.
  */
 #ifndef SOCLE_MACHINE_HV_EVENT_HOST_INTERRUPT_H
 #define SOCLE_MACHINE_HV_EVENT_HOST_INTERRUPT_H

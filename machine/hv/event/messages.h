@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Messages of devices (MSI, MSI-X), which the guest addresses to its own APICs. A device sends something else:
- * the number of a place here, which the IOMMU turns into a vector of the hypervisor's own.
+ * Messages of devices (MSI, MSI-X), which the guest addresses to its own APICs. A device sends
+ * something else: the number of a place here, which the IOMMU turns into a vector of the
+ * hypervisor's own.
  */
 #ifndef SOCLE_MACHINE_HV_EVENT_MESSAGES_H
 #define SOCLE_MACHINE_HV_EVENT_MESSAGES_H
@@ -17,10 +18,9 @@
 #define MESSAGES_ADDRESS 0xfee00000u
 
 /*
- * From now on the message of that place is what the guest's address and data say, for the VMPL that wrote them or that of
- * `--device-plane`. Takes a
- * place where *place is MESSAGES_NONE. False: there is no place left, or the message is none for an APIC; the place is
- * then given back.
+ * From now on the message of that place is what the guest's address and data say, for the VMPL that
+ * wrote them or that of `--device-plane`. Takes a place where *place is MESSAGES_NONE. False: there
+ * is no place left, or the message is none for an APIC; the place is then given back.
  */
 bool messages_set(uint8_t *place, uint64_t address, uint32_t data, unsigned int writer);
 

@@ -18,8 +18,9 @@ static void physical_write(uint32_t reg, uint32_t value)
 }
 
 /*
- * Makes the physical entry what the guest's entry asks for; masked first, so it is never half. As an edge it forgets
- * that a level waits for its end, which it does not learn through QEMU's IOMMU: messages from there are edges.
+ * Makes the physical entry what the guest's entry asks for; masked first, so it is never half. As
+ * an edge it forgets that a level waits for its end, which it does not learn through QEMU's IOMMU:
+ * messages from there are edges.
  */
 static void update_pin(unsigned int n, unsigned int cpu)
 {

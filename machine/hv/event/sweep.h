@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Events of VMPL0 in steps: each time that a less privileged level has asked for VMPL0, one comes after one tick
- * of clock_now() more than the last time, of those that go by while the vCPU's levels run. When VMPL0 was
- * asked for again before that, it has come everywhere, and begins anew. Under QEMU's -icount, where a tick is an
- * instruction, that is each instruction between two requests. Or, all the same where, at equal distances of that
- * time. mailbox.h counts them.
+ * Events of VMPL0 in steps: each time that a less privileged level has asked for VMPL0, one comes
+ * after one tick of clock_now() more than the last time, of those that go by while the vCPU's
+ * levels run. When VMPL0 was asked for again before that, it has come everywhere, and begins anew.
+ * Under QEMU's -icount, where a tick is an instruction, that is each instruction between two
+ * requests. Or, all the same where, at equal distances of that time. mailbox.h counts them.
  */
 #ifndef SOCLE_MACHINE_HV_EVENT_SWEEP_H
 #define SOCLE_MACHINE_HV_EVENT_SWEEP_H

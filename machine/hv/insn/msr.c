@@ -27,8 +27,8 @@ static void write_efer(struct vcpu *v, uint64_t value)
 }
 
 /*
- * Whether a CPU would go on with the next instruction at once: no event is to be delivered first, at this
- * level or a more privileged one, and the guest traces nothing.
+ * Whether a CPU would go on with the next instruction at once: no event is to be delivered first,
+ * at this level or a more privileged one, and the guest traces nothing.
  */
 static bool goes_on(struct vcpu *v)
 {

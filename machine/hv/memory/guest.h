@@ -25,10 +25,10 @@ enum guest_side {
 };
 
 /*
- * Where there is RAM, by page numbers: from 0 on, so many pages from GUEST_PAGE_EXTRA on, from the flash on to
- * 4 GiB, and from 4 GiB on. A machine with devices has a place of its own for each page while they may reach it
- * (shown, not 0): shown_at is that of page 0. A device that goes on with a request when the page is private
- * writes there, and nobody looks.
+ * Where there is RAM, by page numbers: from 0 on, so many pages from GUEST_PAGE_EXTRA on, from the
+ * flash on to 4 GiB, and from 4 GiB on. A machine with devices has a place of its own for each page
+ * while they may reach it (shown, not 0): shown_at is that of page 0. A device that goes on with a
+ * request when the page is private writes there, and nobody looks.
  */
 struct guest_layout {
 	uint64_t low_end, extra_pages, flash, high_end;

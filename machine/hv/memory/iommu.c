@@ -111,10 +111,11 @@ static void command(uint64_t low, uint64_t high)
 }
 
 /*
- * An entry of the table of that level for what is not to be reached. A QEMU that reports no faults, as 7.2 and 10.0, still
- * traces a table that it cannot read: so a device is sent on to a table where no memory is, at an address
- * that says which device wanted what (machine/host/dma_fault.h). Otherwise it is just not present, but has a next
- * level: at a 0 QEMU may end a walk without a word.
+ * An entry of the table of that level for what is not to be reached. A QEMU that reports no faults,
+ * as 7.2 and 10.0, still traces a table that it cannot read: so a device is sent on to a table
+ * where no memory is, at an address that says which device wanted what (machine/host/dma_fault.h).
+ * Otherwise it is just not present, but has a next level: at a 0 QEMU may end a walk without a
+ * word.
  */
 static uint64_t missing(unsigned int function, unsigned int level, uint64_t index)
 {

@@ -52,8 +52,8 @@ static void move(uint64_t page, bool show)
 }
 
 /*
- * Changes the side of one 4 KiB page or one whole 2 MiB page; the RMP has the right size. show: devices reach it
- * then. Nobody may look while the bytes change.
+ * Changes the side of one 4 KiB page or one whole 2 MiB page; the RMP has the right size. show:
+ * devices reach it then. Nobody may look while the bytes change.
  */
 static bool change_side(uint64_t page, unsigned int size, bool make_private, bool show)
 {

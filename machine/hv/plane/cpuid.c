@@ -4,9 +4,9 @@
 #include "machine/hv/plane/cpuid_rules.h"
 
 /*
- * Leaf 0xD only where it is asked for: QEMU has neither XSAVEC nor XSAVES, without which an SNP guest that
- * sees XSAVE gives up, and the hypervisor takes its time for them (insn/xsave.c). Where it is hidden, so is
- * everything that needs XSAVE.
+ * Leaf 0xD only where it is asked for: QEMU has neither XSAVEC nor XSAVES, without which an SNP
+ * guest that sees XSAVE gives up, and the hypervisor takes its time for them (insn/xsave.c). Where
+ * it is hidden, so is everything that needs XSAVE.
  */
 #define LEAF_STANDARD_MAX 0xcu
 #define LEAF_EXTENDED_MAX 0x8000001fu
@@ -65,8 +65,8 @@
 #define SEV_EBX_COHERENT (1u << 31) /* no cache line eviction needed at page state changes */
 
 /*
- * QEMU 7.2 computes RFLAGS by the last operation that it wrote down, POPFQ, from the operands of the one
- * before, ADD: its first operand shows up as flags.
+ * QEMU 7.2 computes RFLAGS by the last operation that it wrote down, POPFQ, from the operands of
+ * the one before, ADD: its first operand shows up as flags.
  */
 bool cpuid_cmpxchg16b_right(void)
 {
@@ -340,8 +340,9 @@ static const struct {
 };
 
 /*
- * The state that the first two leaves of extended state are about, as QEMU fills the page on KVM: x87 alone. Linux takes no
- * other entry there (snp_cpuid_get_validated_func()), adds the rest itself, and ends where it finds none.
+ * The state that the first two leaves of extended state are about, as QEMU fills the page on KVM:
+ * x87 alone. Linux takes no other entry there (snp_cpuid_get_validated_func()), adds the rest
+ * itself, and ends where it finds none.
  */
 static uint64_t xcr0_of(uint32_t leaf, uint32_t subleaf)
 {

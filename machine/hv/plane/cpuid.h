@@ -32,8 +32,8 @@ struct cpuid_machine {
 };
 
 /*
- * Whether CMPXCHG16B leaves RFLAGS right but for ZF. QEMU 7.2 makes them of stale values, so that an
- * interrupt right after it shows a guest in virtual-8086 mode.
+ * Whether CMPXCHG16B leaves RFLAGS right but for ZF. QEMU 7.2 makes them of stale values, so that
+ * an interrupt right after it shows a guest in virtual-8086 mode.
  */
 bool cpuid_cmpxchg16b_right(void);
 
@@ -60,8 +60,8 @@ struct cpuid_refusal {
 /*
  * Fills a page that is put into the guest at launch, as host and AMD-SP do it together. A page that
  * lists leaves gets their values where it has zeros, and what it has is judged (cpuid_rules.h); an
- * empty one gets all leaves, or, when it is for extended state, those of leaf 0xD, if there are any.
- * False, and *refusal says what, when the AMD-SP refuses it.
+ * empty one gets all leaves, or, when it is for extended state, those of leaf 0xD, if there are
+ * any. False, and *refusal says what, when the AMD-SP refuses it.
  */
 bool cpuid_fill_page(struct snp_cpuid_page *page, bool extended_state,
 		     const struct cpuid_machine *machine, struct cpuid_refusal *refusal);

@@ -45,8 +45,8 @@ enum plane_state {
 #define PLANE_NO_RIP (~0ull)
 
 /*
- * The GHCB MSR of a plane at the start: the answer to "SEV information". It is in the VMCB, so another
- * VMSA leaves it as it is.
+ * The GHCB MSR of a plane at the start: the answer to "SEV information". It is in the VMCB, so
+ * another VMSA leaves it as it is.
  */
 #define PLANE_GHCB_MSR_RESET                                          \
 	(GHCB_MSR_SEV_INFO_RESP | (uint64_t)GHCB_PROTOCOL_MAX << 48 | \
@@ -97,8 +97,8 @@ struct plane {
 };
 
 /*
- * Why VMRUN does not take a VMSA, or a plane cannot run: two texts that follow each other. what is NULL
- * when it does.
+ * Why VMRUN does not take a VMSA, or a plane cannot run: two texts that follow each other. what is
+ * NULL when it does.
  */
 struct vmsa_refusal {
 	const char *what, *feature;
@@ -150,8 +150,8 @@ void vcpu_init_all(struct mailbox *mailbox);
 
 /*
  * Asks for another plane of this vCPU: the current one waits (its VMSA is written when the exit is
- * over, with exit code VMGEXIT), vmpl becomes current and ready. Without effect when that plane cannot
- * run: no VMSA, or one that VMRUN would refuse.
+ * over, with exit code VMGEXIT), vmpl becomes current and ready. Without effect when that plane
+ * cannot run: no VMSA, or one that VMRUN would refuse.
  */
 struct vmsa_refusal vcpu_switch_plane(struct vcpu *v, unsigned int vmpl);
 

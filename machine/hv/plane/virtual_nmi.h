@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * NMI virtualization (APM volume 2, 15.21.10) of a plane with alternate injection, by VINTR_CTRL of its
- * VMSA: V_NMI waits, V_NMI_MASK keeps it out from the moment that one is taken until IRET is through.
- * QEMU has none of it, so the IRET that ends a handler makes an exit here.
+ * NMI virtualization (APM volume 2, 15.21.10) of a plane with alternate injection, by VINTR_CTRL of
+ * its VMSA: V_NMI waits, V_NMI_MASK keeps it out from the moment that one is taken until IRET is
+ * through. QEMU has none of it, so the IRET that ends a handler makes an exit here.
  */
 #ifndef SOCLE_MACHINE_HV_PLANE_VIRTUAL_NMI_H
 #define SOCLE_MACHINE_HV_PLANE_VIRTUAL_NMI_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the hypervisor needs of a processor, which is QEMU's by version and model, or KVM's: held against CPUID before
- * anything is started.
+ * What the hypervisor needs of a processor, which is QEMU's by version and model, or KVM's: held
+ * against CPUID before anything is started.
  */
 #ifndef SOCLE_MACHINE_HV_RUN_CPU_NEEDS_H
 #define SOCLE_MACHINE_HV_RUN_CPU_NEEDS_H

@@ -38,8 +38,8 @@ static bool has_to_go_on(struct vcpu *v)
 }
 
 /*
- * A plane that waits is called back by an event of its own, from a less privileged one only, where the
- * host does that.
+ * A plane that waits is called back by an event of its own, from a less privileged one only, where
+ * the host does that.
  */
 static bool wants_to_run(struct vcpu *v, struct plane *p)
 {
@@ -70,8 +70,8 @@ static bool choose_plane(struct vcpu *v)
 }
 
 /*
- * Setting the timer of this CPU takes what is due by then, which no interrupt will announce any more. So the
- * planes that choose_plane() found without work are looked at again.
+ * Setting the timer of this CPU takes what is due by then, which no interrupt will announce any
+ * more. So the planes that choose_plane() found without work are looked at again.
  */
 static bool is_overtaken(struct vcpu *v)
 {

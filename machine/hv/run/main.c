@@ -42,8 +42,8 @@ static void check_mailbox(const struct mailbox *m)
 }
 
 /*
- * QEMU flushes its TLB once more, and with it what it knows of translated code, where VMRUN or #VMEXIT changes one
- * of PSE, PGE, SMEP and SMAP. All guests that matter have them all.
+ * QEMU flushes its TLB once more, and with it what it knows of translated code, where VMRUN or
+ * #VMEXIT changes one of PSE, PGE, SMEP and SMAP. All guests that matter have them all.
  */
 static void set_cr4(void)
 {
@@ -103,8 +103,9 @@ static void fill_cpuid_pages(const struct mailbox *m)
 }
 
 /*
- * The TSC's rate, as GUEST_TSC_FREQ and secrets page have it: whole MHz, and by how much less the mean is
- * (TSC_FACTOR). A guest with Secure TSC measures nothing itself, so for one it is measured longer.
+ * The TSC's rate, as GUEST_TSC_FREQ and secrets page have it: whole MHz, and by how much less the
+ * mean is (TSC_FACTOR). A guest with Secure TSC measures nothing itself, so for one it is measured
+ * longer.
  */
 static void find_tsc_rate(struct mailbox *m)
 {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the machine's fw_cfg changes in QEMU's directory and tables. Layouts: QEMU, docs/specs/fw_cfg and
- * hw/acpi/bios-linker-loader.c; ACPI 6.5, 5.2.12 and 5.2.16; SMBIOS (DSP0134), 7.5.
+ * What the machine's fw_cfg changes in QEMU's directory and tables. Layouts: QEMU,
+ * docs/specs/fw_cfg and hw/acpi/bios-linker-loader.c; ACPI 6.5, 5.2.12 and 5.2.16; SMBIOS
+ * (DSP0134), 7.5.
  */
 #include <setjmp.h>
 #include <stdarg.h>

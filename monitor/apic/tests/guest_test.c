@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The guest's APICs in the run loop's turn: 58019, APIC protocol and calling area; APM volume 2,
- * 15.36.16 and table B-4 for what is where in a VMSA. The test is the CPU: it takes what the VMSA has
- * by clearing V_IRQ or EVENTINJ.
+ * 15.36.16 and table B-4 for what is where in a VMSA. The test is the CPU: it takes what the VMSA
+ * has by clearing V_IRQ or EVENTINJ.
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -53,8 +53,9 @@ void arch_log_putc(char c)
 }
 
 /*
- * Makes the 16550 a line without parity, that is silent at first. False when there is none: an empty bus reads as all
- * ones, and the four upper bits of the interrupt enable register are always zero (PC16550D).
+ * Makes the 16550 a line without parity, that is silent at first. False when there is none: an
+ * empty bus reads as all ones, and the four upper bits of the interrupt enable register are always
+ * zero (PC16550D).
  */
 static bool start_uart(uint16_t port)
 {
@@ -91,9 +92,9 @@ static bool enable(uint8_t what)
 }
 
 /*
- * Sleeps until the port says that, or something else comes: whoever holds no lock and has moved nothing looks
- * again then. What has come since the look was an edge of the interrupt, and what is there when that is let in
- * is one. A timer that runs for the service is as good as one for this.
+ * Sleeps until the port says that, or something else comes: whoever holds no lock and has moved
+ * nothing looks again then. What has come since the look was an edge of the interrupt, and what is
+ * there when that is let in is one. A timer that runs for the service is as good as one for this.
  */
 static void wait_for(uint8_t what, size_t moved)
 {

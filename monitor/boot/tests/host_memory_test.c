@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a hostile host can say of memory and vCPUs (abi/params.h, IGVM's MEMORY_MAP, ACPI's MADT): each lie
- * is refused by its name, and what is accepted is made of whole, ascending pieces apart from Socle and the
- * firmware. Types of entries are igvm_defs' (0 memory, 1 reserved, 2 persistent, 3 protectable).
+ * What a hostile host can say of memory and vCPUs (abi/params.h, IGVM's MEMORY_MAP, ACPI's MADT):
+ * each lie is refused by its name, and what is accepted is made of whole, ascending pieces apart
+ * from Socle and the firmware. Types of entries are igvm_defs' (0 memory, 1 reserved, 2 persistent,
+ * 3 protectable).
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -333,8 +333,8 @@ static void the_first_vcpu_is_as_the_block_says(void **state)
 }
 
 /*
- * Firmware: only what is loaded is the guest's already, all other RAM it validates itself. The VMSA is the
- * measured one, a page of the region, but for what is not known before.
+ * Firmware: only what is loaded is the guest's already, all other RAM it validates itself. The VMSA
+ * is the measured one, a page of the region, but for what is not known before.
  */
 static void firmware_validates_its_ram_itself(void **state)
 {

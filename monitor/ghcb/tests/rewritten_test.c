@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The GHCB page is shared, so VMPL2 can write it as well as the host can (docs/shared-pages.md). Here
- * somebody does, between any two instructions: the process is single-stepped (TF, APM volume 2,
- * 13.1.4), and at the N-th step the page becomes another one, for every N.
+ * The GHCB page is shared, so VMPL2 can write it as well as the host can (docs/shared-pages.md).
+ * Here somebody does, between any two instructions: the process is single-stepped (TF, APM volume
+ * 2, 13.1.4), and at the N-th step the page becomes another one, for every N.
  *
- * From VMGEXIT on that is another answer: what was read is of the one or of the other, never a third
- * thing. Before VMGEXIT it is another request: the host sees that, or ours, or some of each; we see
- * no difference, for nothing that was written is read back. The same for the start of a vCPU, whose
- * pages are somebody else's from the moment at which they are shared.
+ * From VMGEXIT on that is another answer: what was read is of the one or of the other, never a
+ * third thing. Before VMGEXIT it is another request: the host sees that, or ours, or some of each;
+ * we see no difference, for nothing that was written is read back. The same for the start of a
+ * vCPU, whose pages are somebody else's from the moment at which they are shared.
  *
  * The build has no sanitizers here: what is stepped are the monitor's instructions, not theirs.
  */

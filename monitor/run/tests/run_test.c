@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The run loop: what it does, in order, against a host and a guest that are scripted. Each step is
- * a letter: p looks at events, s serves, S does so when there was one since the guest ran, l leaves the service's space, t stops the timer, r runs
- * the guest, h halts, w warns. The order is that of run/run.c's and cpu/wait.h's contract.
+ * a letter: p looks at events, s serves, S does so when there was one since the guest ran, l leaves
+ * the service's space, t stops the timer, r runs the guest, h halts, w warns. The order is that of
+ * run/run.c's and cpu/wait.h's contract.
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -642,8 +642,8 @@ static void not_parked_body(void)
 }
 
 /*
- * One that is not parked finishes for whoever comes, once, and the answer waits for the one who began; also
- * when it broke meanwhile, or did not answer in time.
+ * One that is not parked finishes for whoever comes, once, and the answer waits for the one who
+ * began; also when it broke meanwhile, or did not answer in time.
  */
 static void not_parked_finishes_body(void)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A client of the APIC protocol (58019, protocol 3; docs/spec/apic-client.md), for the guests whose APIC
- * is Socle's. Interrupts are let in by STI for a moment or with HLT, and a handler makes its calls with
- * interrupts off, as the code that it interrupts does.
+ * A client of the APIC protocol (58019, protocol 3; docs/spec/apic-client.md), for the guests whose
+ * APIC is Socle's. Interrupts are let in by STI for a moment or with HLT, and a handler makes its
+ * calls with interrupts off, as the code that it interrupts does.
  */
 #ifndef SOCLE_TESTS_ATTACKS_APIC_CLIENT_H
 #define SOCLE_TESTS_ATTACKS_APIC_CLIENT_H
@@ -91,8 +91,9 @@ void on_others(void (*job)(void));
 void let_in(void);
 
 /*
- * Lets in what the host has raised until there were so many in all, and what comes within a while after.
- * A host runs VMPL0 for it between two instructions, not at the exit by which it was raised (docs/planes.md).
+ * Lets in what the host has raised until there were so many in all, and what comes within a while
+ * after. A host runs VMPL0 for it between two instructions, not at the exit by which it was raised
+ * (docs/planes.md).
  */
 void let_in_from_host(uint64_t count);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The APIC protocol with what it must refuse, and with changes in the middle of what it does: nothing
- * is lost, nothing comes twice, and what is refused has no effect.
+ * The APIC protocol with what it must refuse, and with changes in the middle of what it does:
+ * nothing is lost, nothing comes twice, and what is refused has no effect.
  */
 #include "tests/attacks/guest/apic_client.h"
 #include "tests/attacks/guest/lives.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A storm of IPIs and NMIs between all vCPUs by the APIC protocol, for STORM_SECONDS of the host's clock.
- * Each sender does what chance says, again and again:
+ * A storm of IPIs and NMIs between all vCPUs by the APIC protocol, for STORM_SECONDS of the host's
+ * clock. Each sender does what chance says, again and again:
  *
  *	acknowledged	sends one of its own vector, waits until the other's handler has said so
  *	replied		the same, halted: the handler answers by an IPI
@@ -9,8 +9,8 @@
  *	burst		sends several at once, interrupts or NMIs, and waits for one of them: those that
  *			waited already when the next came are one with it, and are counted apart
  *
- * What was acknowledged must have been handled exactly once. Handlers let higher classes in, and each
- * vCPU keeps some out by CR8 now and then.
+ * What was acknowledged must have been handled exactly once. Handlers let higher classes in, and
+ * each vCPU keeps some out by CR8 now and then.
  */
 #include "tests/attacks/guest/apic_client.h"
 

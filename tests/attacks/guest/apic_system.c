@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A small system of several processors whose interrupts are the SVSM's (docs/spec/apic-client.md). A
- * timer of the host, the i8254 at pin 2 of the IOAPIC, ticks at CPU 0 by the one vector that is allowed;
- * CPU 0 passes the tick on by IPI. Each CPU has threads, which the tick preempts, and halts when none
- * can run. Threads call functions on other CPUs, and wake those.
+ * A small system of several processors whose interrupts are the SVSM's (docs/spec/apic-client.md).
+ * A timer of the host, the i8254 at pin 2 of the IOAPIC, ticks at CPU 0 by the one vector that is
+ * allowed; CPU 0 passes the tick on by IPI. Each CPU has threads, which the tick preempts, and
+ * halts when none can run. Threads call functions on other CPUs, and wake those.
  *
- * A thread belongs to its CPU, for its stack is within the CPU's block (layout.h). What is per CPU is
- * touched by that CPU alone, with interrupts off.
+ * A thread belongs to its CPU, for its stack is within the CPU's block (layout.h). What is per CPU
+ * is touched by that CPU alone, with interrupts off.
  */
 #include "tests/attacks/guest/apic_system.h"
 #include "tests/attacks/guest/apic_client.h"
@@ -200,7 +200,8 @@ static void pass_token(struct thread *t)
 	unsigned int id = cpu_this()->id, next = (id + 1) % places.cpus;
 
 	sleep_until(t, TICKS + 1);
-	sleep_until(t, get(&ticks) + 2); /* the others are done by then, so CPUs are idle meanwhile */
+	sleep_until(t,
+		    get(&ticks) + 2); /* the others are done by then, so CPUs are idle meanwhile */
 	while (get(&passes) < PASSES) {
 		if (get(&token_at) == id) {
 			t->progress++;

@@ -166,8 +166,8 @@ void cpu_vmsa(uint64_t vmsa, unsigned int id);
 bool cpu_enter(unsigned int id, uint64_t vmsa, uint64_t caa);
 
 /*
- * Asks the host to run CPU id on what VMRUN must refuse: whether it does not run. A host may refuse it
- * at once, or take it, for it need not look at what is there.
+ * Asks the host to run CPU id on what VMRUN must refuse: whether it does not run. A host may refuse
+ * it at once, or take it, for it need not look at what is there.
  */
 bool cpu_refused(unsigned int id, unsigned int vmpl, uint64_t vmsa);
 
@@ -187,8 +187,8 @@ static inline void cpu_relax(void)
 /* What the start of a program does, and the end of each rule. */
 
 /*
- * Gives each CPU a GHCB, and starts all but this one, unless the host withholds INVLPGB. False: this
- * VM is not what it should be.
+ * Gives each CPU a GHCB, and starts all but this one, unless the host withholds INVLPGB. False:
+ * this VM is not what it should be.
  */
 bool cpus_start(void);
 

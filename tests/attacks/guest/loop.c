@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A guest that computes, and calls VMPL0 before and behind: what events of VMPL0 take from it is measured in
- * instructions, by bench/interrupts.py.
+ * A guest that computes, and calls VMPL0 before and behind: what events of VMPL0 take from it is
+ * measured in instructions, by bench/interrupts.py.
  */
 #include "tests/attacks/guest/attack.h"
 

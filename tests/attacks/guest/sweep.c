@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * An event of VMPL0 at each instruction from one call to the next: in VMPL2 on its way to the call, in VMPL0, and
- * in VMPL2 behind it (`socle run --event-sweep`, under QEMU's -icount; ../sweep_test.py). The call is answered
- * once, its five registers are the answer's, the others stay, and what is the guest's own on the way comes once:
- * an interrupt in the shadow of STI, a #VC.
+ * An event of VMPL0 at each instruction from one call to the next: in VMPL2 on its way to the call,
+ * in VMPL0, and in VMPL2 behind it (`socle run --event-sweep`, under QEMU's -icount;
+ * ../sweep_test.py). The call is answered once, its five registers are the answer's, the others
+ * stay, and what is the guest's own on the way comes once: an interrupt in the shadow of STI, a
+ * #VC.
  */
 #include "tests/attacks/guest/attack.h"
 

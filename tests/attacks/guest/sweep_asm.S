@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * void sweep_call(struct sweep_regs *regs, uint8_t *call_pending) and its like: a call as Linux makes it (store,
- * WRMSR, VMGEXIT), with all registers from regs, and all of them, and RFLAGS, put there behind it. CF and DF
- * are set. _sti has STI before VMGEXIT, whose shadow covers that; _cpuid has two CPUIDs around it.
+ * void sweep_call(struct sweep_regs *regs, uint8_t *call_pending) and its like: a call as Linux
+ * makes it (store, WRMSR, VMGEXIT), with all registers from regs, and all of them, and RFLAGS, put
+ * there behind it. CF and DF are set. _sti has STI before VMGEXIT, whose shadow covers that; _cpuid
+ * has two CPUIDs around it.
  */
 	.text
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The serial port of VMPL0 has an interrupt that is no other port's: pin 5 of the IOAPIC, by an edge, for
- * the level that has programmed the pin (82093AA, redirection entries). What is there when the port's own enable
- * bit is set makes an edge like what comes later (PC16550D, interrupt enable and modem control registers; in
- * its loopback mode the port receives what it sends).
+ * The serial port of VMPL0 has an interrupt that is no other port's: pin 5 of the IOAPIC, by an
+ * edge, for the level that has programmed the pin (82093AA, redirection entries). What is there
+ * when the port's own enable bit is set makes an edge like what comes later (PC16550D, interrupt
+ * enable and modem control registers; in its loopback mode the port receives what it sends).
  */
 #include "tests/machine/guest/devices.h"
 #include "tests/machine/guest/guest.h"

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A device's interrupts belong to a plane (`--device-plane 2 --device-plane 4=0 --device-plane 10=3`): the timer at
- * pin 2 to VMPL2, COM1 at pin 4 to VMPL0, and pin 10 to VMPL3, which never is. Nobody else can route them, and
- * they wait for their plane (QEMU's branch for KVM's planes, -machine device-plane; docs/planes.md).
+ * A device's interrupts belong to a plane (`--device-plane 2 --device-plane 4=0 --device-plane
+ * 10=3`): the timer at pin 2 to VMPL2, COM1 at pin 4 to VMPL0, and pin 10 to VMPL3, which never is.
+ * Nobody else can route them, and they wait for their plane (QEMU's branch for KVM's planes,
+ * -machine device-plane; docs/planes.md).
  */
 #include "tests/machine/guest/devices.h"
 #include "tests/machine/guest/guest.h"

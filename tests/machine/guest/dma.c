@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A device of QEMU's reaches what the guest has made shared, and nothing else: what is private is out of its reach
- * (APM volume 2, 15.36.10: an IOMMU holds a device's accesses against the RMP), also when it becomes so while a request
- * is under way. Disk and delay are the test's (dma_test.py): sector n holds bytes of 7 * n + 1, a request takes a second
- * where another was before it.
+ * A device of QEMU's reaches what the guest has made shared, and nothing else: what is private is
+ * out of its reach (APM volume 2, 15.36.10: an IOMMU holds a device's accesses against the RMP),
+ * also when it becomes so while a request is under way. Disk and delay are the test's
+ * (dma_test.py): sector n holds bytes of 7 * n + 1, a request takes a second where another was
+ * before it.
  */
 #include "tests/machine/guest/devices.h"
 #include "tests/machine/guest/guest.h"

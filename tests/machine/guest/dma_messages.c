@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A device's messages (MSI-X; PCI Local Bus specification 3.0, 6.8.2) go to the vCPU whose APIC id their address names, with
- * the vector in their data (APM volume 2, 16.11), and the guest reads its table as it wrote it.
+ * A device's messages (MSI-X; PCI Local Bus specification 3.0, 6.8.2) go to the vCPU whose APIC id
+ * their address names, with the vector in their data (APM volume 2, 16.11), and the guest reads its
+ * table as it wrote it.
  */
 #include "tests/machine/guest/devices.h"
 #include "tests/machine/guest/guest.h"

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a guest may do wrong with a device of QEMU's: rings and data where neither is to be, memory of a device laid over
- * what is not a device's, messages that are none, a reset or worse in the middle of a request. Each harms the
- * guest's device at most: after it the device starts anew and reads its disk. Addresses are those of QEMU's q35 and of
- * machine/layout.h.
+ * What a guest may do wrong with a device of QEMU's: rings and data where neither is to be, memory
+ * of a device laid over what is not a device's, messages that are none, a reset or worse in the
+ * middle of a request. Each harms the guest's device at most: after it the device starts anew and
+ * reads its disk. Addresses are those of QEMU's q35 and of machine/layout.h.
  */
 #include "tests/machine/guest/devices.h"
 #include "tests/machine/guest/guest.h"

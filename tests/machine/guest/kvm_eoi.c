@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The end of an interrupt that KVM takes from memory: Linux, Documentation/virt/kvm/x86/msr.rst,
- * MSR_KVM_PV_EOI_EN, and where that says nothing, KVM itself (kvm_lapic_set_pv_eoi() and apic_sync_pv_eoi_to_guest()
- * in arch/x86/kvm/lapic.c). The byte is looked at while the interrupt is in service, and an interrupt of the same
- * vector comes only if the one before has ended.
+ * MSR_KVM_PV_EOI_EN, and where that says nothing, KVM itself (kvm_lapic_set_pv_eoi() and
+ * apic_sync_pv_eoi_to_guest() in arch/x86/kvm/lapic.c). The byte is looked at while the interrupt
+ * is in service, and an interrupt of the same vector comes only if the one before has ended.
  */
 #include "tests/machine/guest/guest.h"
 

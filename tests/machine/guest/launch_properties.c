@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a VMM says of a guest at its launch, as the guest meets it: GOSVW in the secrets page, HOST_DATA in reports,
- * and no report where it disabled the VCEK (SEV-SNP Firmware ABI: SNP_LAUNCH_START, SNP_LAUNCH_FINISH,
- * MSG_REPORT_REQ). That KEY_SEL 0 and 1 are INVALID_KEY then was seen by others on a host of AWS; KVM and QEMU hand
- * the values through.
+ * What a VMM says of a guest at its launch, as the guest meets it: GOSVW in the secrets page,
+ * HOST_DATA in reports, and no report where it disabled the VCEK (SEV-SNP Firmware ABI:
+ * SNP_LAUNCH_START, SNP_LAUNCH_FINISH, MSG_REPORT_REQ). That KEY_SEL 0 and 1 are INVALID_KEY then
+ * was seen by others on a host of AWS; KVM and QEMU hand the values through.
  */
 #include "tests/machine/guest/guest.h"
 #include "tests/machine/rules/message.h"

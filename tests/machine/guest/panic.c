@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The end by pvpanic (QEMU, docs/specs/pvpanic): the port says which events it knows, one that it is not told of
- * changes nothing, and the panic ends the machine.
+ * The end by pvpanic (QEMU, docs/specs/pvpanic): the port says which events it knows, one that it
+ * is not told of changes nothing, and the panic ends the machine.
  */
 #include "tests/machine/guest/guest.h"
 

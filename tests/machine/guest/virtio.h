@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A virtio-blk device of QEMU's by PCI, polled (Virtio 1.2, 4.1 and 5.2). Rings and requests are in shared pages
- * of the test's.
+ * A virtio-blk device of QEMU's by PCI, polled (Virtio 1.2, 4.1 and 5.2). Rings and requests are in
+ * shared pages of the test's.
  */
 #ifndef SOCLE_TESTS_MACHINE_VIRTIO_H
 #define SOCLE_TESTS_MACHINE_VIRTIO_H
@@ -44,8 +44,8 @@ uint8_t virtio_wait(void);
 uint8_t virtio_request(uint32_t type, uint64_t sector, uint64_t gpa, uint32_t size);
 
 /*
- * Between start and request: the queue's message, the first entry of the table for MSI-X (PCI Local Bus specification
- * 3.0, 6.8.2). It is what the device sends with each answer.
+ * Between start and request: the queue's message, the first entry of the table for MSI-X (PCI Local
+ * Bus specification 3.0, 6.8.2). It is what the device sends with each answer.
  */
 void virtio_set_message(uint64_t address, uint32_t data);
 

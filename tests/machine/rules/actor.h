@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Actors: each of two vCPUs at each of four VMPLs, with a stack, a VMSA and a GHCB of its own. VMPL0
- * of the first vCPU tells the others what to do, one at a time unless it says otherwise.
+ * Actors: each of two vCPUs at each of four VMPLs, with a stack, a VMSA and a GHCB of its own.
+ * VMPL0 of the first vCPU tells the others what to do, one at a time unless it says otherwise.
  */
 #ifndef SOCLE_TESTS_MACHINE_ACTOR_H
 #define SOCLE_TESTS_MACHINE_ACTOR_H
@@ -52,8 +52,8 @@ uint64_t actor_raised_rip_of(unsigned int cpu, unsigned int vmpl);
 uint64_t actor_try_user(void (*entry)(void));
 
 /*
- * The same by hand, for a level of this vCPU that may be preempted: what it does once it is run, and
- * the result when it was run to its end, which actor_resume() does.
+ * The same by hand, for a level of this vCPU that may be preempted: what it does once it is run,
+ * and the result when it was run to its end, which actor_resume() does.
  */
 void actor_order(unsigned int cpu, unsigned int vmpl, actor_task task, uint64_t arg);
 uint64_t actor_resume(unsigned int vmpl);

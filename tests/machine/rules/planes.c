@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Planes: each VMPL of a vCPU has an APIC and pending events of its own, and the most privileged one
- * that can run does (GHCB specification, "Run VMPL" and "SNP AP Creation"; the series "KVM Planes +
- * SEV-SNP Support" of June 2026, by patch: docs/planes.md). The vector is 31, the last one that the image
- * has a gate for; an interrupt ends the task that it comes in.
+ * Planes: each VMPL of a vCPU has an APIC and pending events of its own, and the most privileged
+ * one that can run does (GHCB specification, "Run VMPL" and "SNP AP Creation"; the series "KVM
+ * Planes + SEV-SNP Support" of June 2026, by patch: docs/planes.md). The vector is 31, the last one
+ * that the image has a gate for; an interrupt ends the task that it comes in.
  */
 #include "tests/machine/rules/families.h"
 
@@ -290,8 +290,8 @@ static uint64_t ipi_across(const struct rule_case *c)
 }
 
 /*
- * It comes as soon as the plane runs, before its task has begun; less privileged ones are not run before, for
- * it would preempt them.
+ * It comes as soon as the plane runs, before its task has begun; less privileged ones are not run
+ * before, for it would preempt them.
  */
 static uint64_t nmi_across(const struct rule_case *c)
 {

@@ -222,8 +222,9 @@ static uint64_t load(const uint8_t *at, unsigned int bytes)
 }
 
 /*
- * ACPI specification, 5.2.12: the local APICs' address and "there are 8259s"; then, behind the vCPUs, the
- * IOAPIC, IRQ 0 at its pin 2, IRQ 9 level-triggered and active high, and NMI at LINT1 of every vCPU.
+ * ACPI specification, 5.2.12: the local APICs' address and "there are 8259s"; then, behind the
+ * vCPUs, the IOAPIC, IRQ 0 at its pin 2, IRQ 9 level-triggered and active high, and NMI at LINT1 of
+ * every vCPU.
  */
 static void assert_madt(const uint8_t *madt, uint32_t cpus)
 {
@@ -613,8 +614,9 @@ static void test_bare_guest(void **state)
 }
 
 /*
- * Firmware of 64 KiB as edk2 lays it out: the table of GUIDs 32 bytes before its end, with SEV metadata
- * (sections: two of memory, secrets, CPUID, a calling area) and where other processors start.
+ * Firmware of 64 KiB as edk2 lays it out: the table of GUIDs 32 bytes before its end, with SEV
+ * metadata (sections: two of memory, secrets, CPUID, a calling area) and where other processors
+ * start.
  */
 #define FIRMWARE_SIZE 0x10000u
 #define FIRMWARE_AT (0x100000000ull - FIRMWARE_SIZE)
@@ -886,10 +888,10 @@ static void test_linux_boot_moves(void **state)
 }
 
 /*
- * The shuffle draws from splitmix64. Its first five numbers for the seed 1234567, as others publish them:
- * 6457827717110365317, 3203168211198807973, 9817491932198370423, 4593380528125082431,
- * 16408922859458223821. Their remainders by 6, 5, 4, 3 and 2 say with whom the last, the one before it
- * and so on change places.
+ * The shuffle draws from splitmix64. Its first five numbers for the seed 1234567, as others publish
+ * them: 6457827717110365317, 3203168211198807973, 9817491932198370423, 4593380528125082431,
+ * 16408922859458223821. Their remainders by 6, 5, 4, 3 and 2 say with whom the last, the one before
+ * it and so on change places.
  */
 static void test_shuffle(void **state)
 {

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Parts of evidence, any bytes each: a part's number, its length in two bytes, its bytes, and so on. The first byte
- * says by a policy of which depth all that could be added is judged, or that it is not, which is far faster, and with
- * its highest bit, whether by rules about the boot, too. What is
- * trusted at a depth is so at the one above it.
+ * Parts of evidence, any bytes each: a part's number, its length in two bytes, its bytes, and so
+ * on. The first byte says by a policy of which depth all that could be added is judged, or that it
+ * is not, which is far faster, and with its highest bit, whether by rules about the boot, too. What
+ * is trusted at a depth is so at the one above it.
  */
 #include <stdint.h>
 #include <stdio.h>

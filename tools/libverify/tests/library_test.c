@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * libsocle-verify as its users have it: through its header alone, on the test vectors of docs/spec, by
- * several threads at once. What the vectors expect was made, and is judged once more, by the second verifier
- * (tests/spec).
+ * libsocle-verify as its users have it: through its header alone, on the test vectors of docs/spec,
+ * by several threads at once. What the vectors expect was made, and is judged once more, by the
+ * second verifier (tests/spec).
  *
  *	library_test DIRECTORY [VERDICTS]
  *

@@ -442,8 +442,9 @@ static bool writes_nothing(void)
 }
 
 /*
- * The pin is open for the whole start. What the port raises is changed only where the wait is for another
- * thing, and then what is there already is an edge; without a timer that runs, there is one for the wait.
+ * The pin is open for the whole start. What the port raises is changed only where the wait is for
+ * another thing, and then what is there already is an edge; without a timer that runs, there is one
+ * for the wait.
  */
 static void waits(void)
 {
