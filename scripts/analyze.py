@@ -34,8 +34,7 @@ NOTES = HERE / "gcc.txt"
 NODES = 80000
 # Arguments with a value that only say where the results go.
 OUTPUT = ("-o", "-MF", "-MQ", "-MT")
-DROPPED = re.compile(r"ccache|-MD|-Werror|-O.|-g|-c|-f(no-)?sanitize.*|-fdiagnostics-color.*|-flto.*|-ffat-lto-objects|"
-                     r"--param=.*")
+DROPPED = re.compile(r"ccache|-MD|-Werror|-O.|-g|-c|-f(no-)?sanitize.*|-fdiagnostics-color.*")
 FINDING = re.compile(r"^(?P<path>\S+?):(?P<line>\d+):\d+: (?:warning|error): "
                      r"(?P<text>.*?) \[(?P<check>[^][]+)\]$", re.MULTILINE)
 # What is not asked of tests. One that meets NULL where something should be dies, and has failed;

@@ -18,17 +18,16 @@ void hv_event(enum mailbox_event event);
  * One line of the log, formatted by core/base/printf; the newline is added. Goes to the ring of the
  * mailbox. Any lock state: lines of two CPUs do not mix.
  */
-__attribute__((cold)) void hv_log(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+void hv_log(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 /*
  * Ends the machine: writes stop_reason and stop_arg, rings, and makes QEMU exit. The first caller
  * wins; what stop_arg means is said in machine/mailbox.h.
  */
-__attribute__((cold)) _Noreturn void hv_stop(enum mailbox_stop reason, uint64_t arg0, uint64_t arg1,
-					     uint64_t arg2, uint64_t arg3);
+_Noreturn void hv_stop(enum mailbox_stop reason, uint64_t arg0, uint64_t arg1, uint64_t arg2,
+		       uint64_t arg3);
 
 /* The hypervisor's own failure: logs why, then hv_stop(MAILBOX_STOP_HV_ERROR). */
-__attribute__((cold)) _Noreturn void hv_panic(const char *fmt, ...)
-	__attribute__((format(printf, 1, 2)));
+_Noreturn void hv_panic(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 #endif
