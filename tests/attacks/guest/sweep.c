@@ -18,6 +18,8 @@
 #define CF_DF 0x401u
 #define CORE_VERSIONS 0x100000001ull
 #define ANSWERED 5u
+#define RFLAGS_IF 0x200u
+#define AGAINS_MAX 3u
 
 /* In the order of sweep_asm.S. */
 struct sweep_regs {
@@ -29,13 +31,21 @@ typedef void sweep_function(struct sweep_regs *regs, uint8_t *call_pending);
 sweep_function sweep_call, sweep_call_sti, sweep_call_cpuid;
 extern const char sweep_call_sti_behind[];
 
-static volatile uint64_t interrupts, vcs, elsewhere;
+static volatile uint64_t interrupts, agains, vcs, elsewhere;
 static void (*usual_handler)(struct trap_frame *frame);
 
 static void take(struct trap_frame *frame)
 {
 	uint64_t ghcb_msr;
 
+	/*
+	 * QEMU may deliver what EVENTINJ injected once more before the handler's first instruction
+	 * (docs/machine-limits.md). No processor, and no other fault, interrupts what has IF clear.
+	 */
+	if (frame->vector == VECTOR && !(frame->rflags & RFLAGS_IF)) {
+		agains++;
+		return;
+	}
 	if (frame->vector == VECTOR) {
 		ghcb_msr = msr_read(SNP_MSR_GHCB);
 		interrupts++;
@@ -58,7 +68,7 @@ static void begin(void)
 
 	usual_handler = trap_handler;
 	trap_handler = take;
-	interrupts = vcs = elsewhere = 0;
+	interrupts = agains = vcs = elsewhere = 0;
 	expect("read the APIC's base", ghcb_msr_read(APIC_BASE, &base), true);
 	expect("x2APIC mode", ghcb_msr_write(APIC_BASE, base | APIC_X2APIC_ON), true);
 	expect("APIC on", ghcb_msr_write(X2APIC_SPURIOUS, 0x1ff), true);
@@ -126,7 +136,9 @@ static void own_interrupts(void)
 		one(sweep_call_sti, i);
 		expect("  and came once", interrupts, i + 1);
 	}
-	note("%lu of %u interrupts elsewhere than behind VMGEXIT", elsewhere, ROUNDS);
+	expect("hardly any again, by QEMU", agains <= AGAINS_MAX, true);
+	note("%lu of %u interrupts elsewhere than behind VMGEXIT, %lu again by QEMU", elsewhere,
+	     ROUNDS, agains);
 	trap_handler = usual_handler;
 }
 
