@@ -32,20 +32,12 @@ static void pin(uint32_t entry)
 	memory_write(IOAPIC_DATA, 4, entry);
 }
 
-static uint64_t now(void)
-{
-	uint32_t low, high;
-
-	__asm__ volatile("rdtsc" : "=a"(low), "=d"(high));
-	return low | (uint64_t)high << 32;
-}
-
 /* How many come in that time; where some are wanted, until they are there. */
 static uint64_t interrupts(uint64_t wanted)
 {
 	taken = 0;
-	for (uint64_t start = now();
-	     now() - start < PATIENCE / (wanted ? 1 : 8) && taken < (wanted ? wanted : 1);)
+	for (uint64_t start = tsc_read();
+	     tsc_read() - start < PATIENCE / (wanted ? 1 : 8) && taken < (wanted ? wanted : 1);)
 		__asm__ volatile("sti; nop; cli; pause" : : : "memory");
 	return taken;
 }

@@ -88,18 +88,10 @@ static void ioapic_write(uint32_t index, uint32_t value)
 	memory_write(IOAPIC_DATA, 4, value);
 }
 
-static uint64_t now(void)
-{
-	uint32_t low, high;
-
-	__asm__ volatile("rdtsc" : "=a"(low), "=d"(high));
-	return low | (uint64_t)high << 32;
-}
-
 /* Who gets the timer's interrupt, which goes off once: bit 0 the first vCPU, bit 1 the second. */
 static uint64_t targets(uint32_t destination, uint32_t flags, uint64_t expected)
 {
-	uint64_t start = now(), got = 0;
+	uint64_t start = tsc_read(), got = 0;
 
 	received[0] = received[1] = 0;
 	ioapic_write(TIMER_ENTRY, ENTRY_MASKED);
@@ -110,7 +102,7 @@ static uint64_t targets(uint32_t destination, uint32_t flags, uint64_t expected)
 	ghcb_out8(TIMER_COUNTER, 0x03);
 	/* Where none is wanted there is no telling when it would have come. */
 	while ((got != expected || expected == 0) &&
-	       now() - start < PATIENCE / (expected ? 1 : 8)) {
+	       tsc_read() - start < PATIENCE / (expected ? 1 : 8)) {
 		__asm__ volatile("sti; nop; cli; pause" : : : "memory");
 		got = (uint64_t)(received[0] != 0) | (uint64_t)(received[1] != 0) << 1;
 	}

@@ -72,15 +72,10 @@ static const struct {
 
 static void settle(void)
 {
-	uint32_t low, high;
-	uint64_t start;
+	uint64_t start = tsc_read();
 
-	__asm__ volatile("rdtsc" : "=a"(low), "=d"(high));
-	start = (uint64_t)high << 32 | low;
-	do {
+	while (tsc_read() - start < SETTLED)
 		(void)virtio_status();
-		__asm__ volatile("rdtsc" : "=a"(low), "=d"(high));
-	} while (((uint64_t)high << 32 | low) - start < SETTLED);
 }
 
 static bool holds(uint64_t gpa, uint8_t byte)

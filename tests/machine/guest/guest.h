@@ -32,6 +32,15 @@ void check(const char *rule, uint64_t got, uint64_t want);
 /* Writes text as it is, without a result. */
 void say(const char *text);
 
+/* Not ordered against what is done before it. */
+static inline uint64_t tsc_read(void)
+{
+	uint32_t low, high;
+
+	__asm__ volatile("rdtsc" : "=a"(low), "=d"(high));
+	return (uint64_t)high << 32 | low;
+}
+
 /* The GHCB page, registered and shared by guest_start(). */
 extern volatile struct ghcb *ghcb;
 

@@ -27,14 +27,6 @@ static void note(struct trap_frame *frame)
 		(void)ghcb_msr_write(0x80b, 0);
 }
 
-static uint64_t now(void)
-{
-	uint32_t low, high;
-
-	__asm__ volatile("rdtsc" : "=a"(low), "=d"(high));
-	return low | (uint64_t)high << 32;
-}
-
 static bool start_apic(uint64_t vector)
 {
 	return ghcb_msr_write(0x1b, 0xfee00d00) && ghcb_msr_write(0x80f, 0x1ff) &&
@@ -50,9 +42,9 @@ static void halt(void)
 static void waits_for_level0(void)
 {
 	for (;;) {
-		uint64_t before = round, start = now();
+		uint64_t before = round, start = tsc_read();
 
-		while (round == before && now() - start < PATIENCE)
+		while (round == before && tsc_read() - start < PATIENCE)
 			;
 		if (round != before)
 			continue;
@@ -104,7 +96,7 @@ void test_main(void)
 	__asm__ volatile("sti");
 	(void)level2_run();
 	__asm__ volatile("cli");
-	for (uint64_t start = now(); level2_interrupts == 0 && now() - start < PATIENCE;)
+	for (uint64_t start = tsc_read(); level2_interrupts == 0 && tsc_read() - start < PATIENCE;)
 		halt();
 	check("VMPL0's timer came while VMPL2 ran", interrupts, 1);
 	check("VMPL2's own ends its HLT while VMPL0 is in HLT", level2_interrupts, 1);

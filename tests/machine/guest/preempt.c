@@ -21,19 +21,11 @@ static void handle(struct trap_frame *frame)
 	taken++;
 }
 
-static uint64_t now(void)
-{
-	uint32_t low, high;
-
-	__asm__ volatile("rdtsc" : "=a"(low), "=d"(high));
-	return low | (uint64_t)high << 32;
-}
-
 static void waits(void)
 {
-	uint64_t start = now();
+	uint64_t start = tsc_read();
 
-	while (now() - start < PATIENCE)
+	while (tsc_read() - start < PATIENCE)
 		;
 	is_over = true;
 	for (;;)
@@ -53,7 +45,7 @@ void test_main(void)
 	check("VMPL2 ran", level2_run(), 0x017);
 	check("its last exit", *(volatile uint64_t *)(level2_vmsa() + 0x3c0), LAST_EXIT);
 	check("it was over", is_over, LAST_EXIT == 0x403);
-	for (uint64_t start = now(); taken == 0 && now() - start < PATIENCE;)
+	for (uint64_t start = tsc_read(); taken == 0 && tsc_read() - start < PATIENCE;)
 		;
 	check("VMPL0's interrupt came", taken, 1);
 	check("VMPL2 runs on", level2_run(), 0x017);

@@ -89,17 +89,9 @@ static void idle_for(unsigned int pauses)
 		__asm__ volatile("pause");
 }
 
-static uint64_t now(void)
-{
-	uint32_t low, high;
-
-	__asm__ volatile("rdtsc" : "=a"(low), "=d"(high));
-	return low | (uint64_t)high << 32;
-}
-
 void test_main(void)
 {
-	uint64_t start = now();
+	uint64_t start = tsc_read();
 
 	for (unsigned int i = 0; i < 2; i++) {
 		share(ghcbs[i]);
@@ -109,7 +101,7 @@ void test_main(void)
 	write_header(shared_view((uint64_t)requests[0]));
 	cpu_start(1, asks);
 	cpu_start(2, keeps_busy);
-	while (rounds < ROUNDS && (now() - start < PATIENCE || !right || !refused)) {
+	while (rounds < ROUNDS && (tsc_read() - start < PATIENCE || !right || !refused)) {
 		(void)page_make_private((uint64_t)requests[0]);
 		idle_for(500); /* to have waited until it is private */
 		(void)page_make_shared((uint64_t)requests[0]);

@@ -75,14 +75,6 @@ static volatile struct request *request(void)
 	return shared_view(place + 0x1000);
 }
 
-static uint64_t now(void)
-{
-	uint32_t low, high;
-
-	__asm__ volatile("rdtsc" : "=a"(low), "=d"(high));
-	return (uint64_t)high << 32 | low;
-}
-
 static void find_structures(void)
 {
 	uint32_t at = pci_read(VIRTIO_FUNCTION, CAPABILITIES) & 0xfc;
@@ -212,9 +204,9 @@ bool virtio_answered(void)
 
 uint8_t virtio_wait(void)
 {
-	uint64_t start = now();
+	uint64_t start = tsc_read();
 
-	while (!virtio_answered() && now() - start < PATIENCE)
+	while (!virtio_answered() && tsc_read() - start < PATIENCE)
 		if (virtio_status() & VIRTIO_STATUS_NEEDS_RESET)
 			return VIRTIO_NO_ANSWER;
 	return request()->status;
