@@ -461,33 +461,40 @@ static enum run_status start(const struct run_options *options)
 /* Options that mean something only beside another one. */
 static bool go_together(const struct run_options *run)
 {
-	const struct launch_properties *properties = &run->properties;
+	const struct launch_properties *launch = &run->properties;
+	const bool has_append = run->command_line[0] != '\0';
+	const struct {
+		bool wrong;
+		const char *why;
+	} rules[] = {
+		{ run->initrd && !run->kernel, "--initrd wants --kernel, whose it is" },
+		{ run->kernel_hashes && !(run->kernel && run->firmware),
+		  "--kernel-hashes wants --kernel, whose they are, and --firmware" },
+		{ run->kvm_eoi && !run->host->kvm_clock,
+		  "--kvm-eoi yes wants a --host that is like KVM" },
+		{ run->firmware && !run->kernel && has_append,
+		  "--append wants --kernel beside --firmware, whose command line it is" },
+		{ run->vcpu_signature != QEMU_CPU_SIGNATURE && !run->firmware,
+		  "--vcpu-sig wants --firmware: an IGVM file has its own VMSAs" },
+		{ launch->policy != LAUNCH_POLICY_DEFAULT && !run->firmware,
+		  "--policy wants --firmware: an IGVM file has its own" },
+		{ launch->has_id_block && !run->firmware,
+		  "--id-block wants --firmware: an IGVM file has its own" },
+		{ launch->has_id_block && !launch->has_id_auth,
+		  "--id-block wants --id-auth, which signs it" },
+		{ launch->has_id_auth && !launch->has_id_block,
+		  "--id-auth wants --id-block, which it signs" },
+		{ launch->author_key_enabled && !launch->has_id_block,
+		  "--author-key-enabled wants --id-block, whose key it signs" },
+	};
 
-	if (run->initrd && !run->kernel)
-		cmd_error("run: --initrd wants --kernel, whose it is");
-	else if (run->kernel_hashes && !(run->kernel && run->firmware))
-		cmd_error("run: --kernel-hashes wants --kernel, whose they are, and --firmware");
-	else if (run->kvm_eoi && !run->host->kvm_clock)
-		cmd_error("run: --kvm-eoi yes wants a host that is like KVM, and %s is not",
-			  run->host->name);
-	else if (run->firmware && !run->kernel && run->command_line[0] != '\0')
-		cmd_error(
-			"run: --append wants --kernel beside --firmware, whose command line it is");
-	else if (run->vcpu_signature != QEMU_CPU_SIGNATURE && !run->firmware)
-		cmd_error("run: --vcpu-sig wants --firmware: an IGVM file has its own VMSAs");
-	else if (properties->policy != LAUNCH_POLICY_DEFAULT && !run->firmware)
-		cmd_error("run: --policy wants --firmware: an IGVM file has its own");
-	else if (properties->has_id_block && !run->firmware)
-		cmd_error("run: --id-block wants --firmware: an IGVM file has its own");
-	else if (properties->has_id_block && !properties->has_id_auth)
-		cmd_error("run: --id-block wants --id-auth, which signs it");
-	else if (properties->has_id_auth && !properties->has_id_block)
-		cmd_error("run: --id-auth wants --id-block, which it signs");
-	else if (properties->author_key_enabled && !properties->has_id_block)
-		cmd_error("run: --author-key-enabled wants --id-block, whose key it signs");
-	else
-		return true;
-	return false;
+	for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++) {
+		if (!rules[i].wrong)
+			continue;
+		cmd_error("run: %s", rules[i].why);
+		return false;
+	}
+	return true;
 }
 
 static enum cmd_status run(void *arguments)

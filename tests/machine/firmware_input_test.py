@@ -120,7 +120,7 @@ def options(s):
     s.refused("neither", "FILE.igvm is missing")
     s.refused("a kernel, and firmware as the image", "not an IGVM file", "--kernel", s.kernel, s.good)
     s.refused("an initrd without a kernel", "--initrd wants --kernel", "--firmware", s.good, "--initrd", s.kernel)
-    s.refused("KVM's end of an interrupt elsewhere", "--kvm-eoi yes wants a host that is like KVM, and hyperv is not",
+    s.refused("KVM's end of an interrupt elsewhere", "--kvm-eoi yes wants a --host that is like KVM",
               "--host", "hyperv", "--kvm-eoi", "yes", s.good)
     s.refused("hashes without a kernel", "--kernel-hashes wants --kernel", "--firmware", s.good, "--kernel-hashes")
     s.refused("hashes without a place", "no place for a table of kernel hashes", "--firmware", s.good, "--kernel",
