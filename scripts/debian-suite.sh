@@ -46,6 +46,7 @@ suite_open() {
 	shift
 	mkdir -p "$apt/lists/partial" "$apt/cache/archives/partial"
 	: >"$apt/status"
+	: >"$apt/packages"
 	: >"$apt/sources.list"
 	for name; do
 		echo "deb [arch=amd64$option] $uri $name main" >>"$apt/sources.list"
@@ -54,6 +55,19 @@ suite_open() {
 		tail -n 5 "$apt/log" >&2
 		die "cannot read the package lists of $uri $*"
 	}
+}
+
+# suite_unpack ROOT PACKAGE [VERSION]: downloads it, unpacks it into ROOT, and notes its name, version and SHA-256 in
+# $apt/packages. Sets version, and deb, the file.
+suite_unpack() {
+	(cd "$apt/cache/archives" && private apt-get download "$2${3:+=$3}") >>"$apt/log" 2>&1 || {
+		tail -n 5 "$apt/log" >&2
+		die "cannot download $2${3:+ $3} from $uri"
+	}
+	deb=$(ls -t "$apt/cache/archives/${2}_"*.deb | head -n 1)
+	version=$(dpkg-deb -f "$deb" Version)
+	dpkg-deb -x "$deb" "$1"
+	echo "$2 $version $(sha256sum "$deb" | cut -d' ' -f1)" >>"$apt/packages"
 }
 
 # As the user who runs this: apt's own user could not write here.

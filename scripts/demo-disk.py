@@ -121,10 +121,10 @@ def demo(options):
         guest.log_in()
         if options.reboot:
             word = secrets.token_hex(8)
-            guest.run(f"echo {word} >/root/written; sync")
+            guest.run(f"echo {word} >written; sync")
             guest.terminal.type(b"systemctl reboot\r")
             guest.log_in()
-            if word not in guest.run("cat /root/written"):
+            if word not in guest.run("cat written"):
                 raise DemoError("the file that it wrote before it was started again is not there")
             options.say("started again, it finds what it has written")
         if f"{options.cpus}" not in guest.run("nproc").split():

@@ -63,8 +63,7 @@ mkdir -p "$dir"
 dir=$(cd "$dir" && pwd)
 apt=$dir/apt
 # What an earlier run left unfinished is of no use.
-rm -rf "$dir/root.new" "$dir/deb"
-mkdir -p "$dir/deb"
+rm -rf "$dir/root.new"
 # What the newer kernel's compiler depends on is of the release that its suite belongs to.
 if [ "$series" = 7 ]; then
 	suite_open "$apt" "$suite" "${suite%-backports}"
@@ -110,15 +109,8 @@ unpack_compiler() {
 }
 [ "$series" != 7 ] || unpack_compiler
 
-: >"$apt/packages"
 for package in "$image" "$headers" $companions; do
-	(cd "$dir/deb" && private apt-get download "$package=$version") >>"$apt/log" 2>&1 || {
-		tail -n 5 "$apt/log" >&2
-		die "cannot download $package $version from $uri $suite"
-	}
-	deb=$(ls -t "$dir/deb/${package}_"*.deb | head -n 1)
-	dpkg-deb -x "$deb" "$dir/root.new"
-	echo "$package $version $(sha256sum "$deb" | cut -d' ' -f1)" >>"$apt/packages"
+	suite_unpack "$dir/root.new" "$package" "$version"
 done
 
 # From 7.x on the kernel lies beside its modules.
@@ -126,7 +118,7 @@ if [ ! -e "$dir/root.new/boot/vmlinuz-$release" ]; then
 	mkdir -p "$dir/root.new/boot"
 	cp "$dir/root.new/usr/lib/modules/$release/vmlinuz" "$dir/root.new/boot/vmlinuz-$release"
 fi
-rm -rf "$dir/root" "$dir/deb"
+rm -rf "$dir/root"
 mv "$dir/root.new" "$dir/root"
 [ ! -e "$apt/chroot" ] || mv "$apt/chroot" "$dir/chroot"
 mv "$apt/packages" "$dir/packages"

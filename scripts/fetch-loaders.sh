@@ -41,17 +41,9 @@ dir=$(cd "$dir" && pwd)
 rm -rf "$dir/root" "$dir/apt"
 suite_open "$dir/apt" "$suite"
 
-: >"$apt/packages"
 versions=
 for package in systemd-boot-efi grub-efi-amd64-signed; do
-	(cd "$apt/cache/archives" && private apt-get download "$package") >>"$apt/log" 2>&1 || {
-		tail -n 5 "$apt/log" >&2
-		die "cannot download $package from $uri $suite"
-	}
-	set -- "$apt"/cache/archives/"$package"_*.deb
-	version=$(dpkg-deb -f "$1" Version)
-	dpkg-deb -x "$1" "$dir/root"
-	echo "$package $version $(sha256sum "$1" | cut -d' ' -f1)" >>"$apt/packages"
+	suite_unpack "$dir/root" "$package"
 	versions="$versions${versions:+, }$package $version"
 done
 mv "$dir/root/usr/lib/systemd/boot/efi/systemd-bootx64.efi" "$dir/root/usr/lib/systemd/boot/efi/linuxx64.efi.stub" "$dir"

@@ -52,17 +52,9 @@ dir=$(cd "$dir" && pwd)
 rm -rf "$dir/root" "$dir/apt"
 suite_open "$dir/apt" "$suite"
 
-: >"$apt/packages"
 for package in $packages; do
-	(cd "$apt/cache/archives" && private apt-get download "$package") >>"$apt/log" 2>&1 || {
-		tail -n 5 "$apt/log" >&2
-		die "cannot download $package from $uri $suite"
-	}
-	set -- "$apt"/cache/archives/"$package"_*.deb
-	version=$(dpkg-deb -f "$1" Version)
+	suite_unpack "$dir/root" "$package"
 	dpkg --compare-versions "$version" ge "$least" || die "$package of $suite is $version: $least or newer is needed"
-	dpkg-deb -x "$1" "$dir/root"
-	echo "$package $version $(sha256sum "$1" | cut -d' ' -f1)" >>"$apt/packages"
 done
 for file in $files; do
 	mv "$dir/root/usr/share/ovmf/$file" "$dir/$file" || die "$file is not in $packages of $suite"

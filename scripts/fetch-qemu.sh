@@ -54,7 +54,6 @@ private apt-get install --download-only --yes --no-install-recommends qemu-syste
 	tail -n 5 "$apt/log" >&2
 	die "cannot download qemu-system-x86 from $uri $suite"
 }
-: >"$apt/packages"
 # base-files first: it makes /lib and /lib64 links to /usr.
 (cd "$apt/cache/archives" && private apt-get download base-files) >>"$apt/log" 2>&1 ||
 	die "cannot download base-files from $uri $suite"
