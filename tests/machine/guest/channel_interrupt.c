@@ -12,8 +12,6 @@
 #define VECTOR 27u
 #define PIN_ENTRY (0x10u + 2 * 5)
 #define ENTRY_MASKED (1u << 16)
-#define IOAPIC_INDEX 0xfec00000ull
-#define IOAPIC_DATA 0xfec00010ull
 #define PATIENCE 4000000000ull /* of the TSC, a second and more */
 
 static volatile uint64_t taken;
@@ -24,12 +22,6 @@ static void note(struct trap_frame *frame)
 		trap_unhandled(frame);
 	taken++;
 	(void)ghcb_msr_write(0x80b, 0);
-}
-
-static void pin(uint32_t entry)
-{
-	memory_write(IOAPIC_INDEX, 4, PIN_ENTRY);
-	memory_write(IOAPIC_DATA, 4, entry);
 }
 
 /* How many come in that time; where some are wanted, until they are there. */
@@ -56,22 +48,21 @@ void test_main(void)
 {
 	trap_handler = note;
 	check("APIC on", ghcb_msr_write(0x1b, 0xfee00d00) && ghcb_msr_write(0x80f, 0x1ff), 1);
-	memory_write(IOAPIC_INDEX, 4, PIN_ENTRY + 1);
-	memory_write(IOAPIC_DATA, 4, 0);
+	ioapic_write(PIN_ENTRY + 1, 0);
 	ghcb_out8(COM3 + 3, 0x03);
 	ghcb_out8(COM3 + 1, 0);
 	ghcb_out8(COM3 + 2, 0x07);
 	ghcb_out8(COM3 + 4, 0x10); /* loopback */
-	pin(VECTOR);
+	ioapic_write(PIN_ENTRY, VECTOR);
 	check("without data there is no interrupt for it", enable(0x01, 0), 0);
 	ghcb_out8(COM3, 'x');
 	check("data that came before", enable(0x01, 1), 1);
 	check("  and it raises no second one", interrupts(0), 0);
 	check("  is there", ghcb_in8(COM3), 'x');
 	check("an empty transmitter", enable(0x02, 1), 1);
-	pin(VECTOR | ENTRY_MASKED);
+	ioapic_write(PIN_ENTRY, VECTOR | ENTRY_MASKED);
 	check("nothing comes by a masked pin", enable(0x02, 0), 0);
-	pin(VECTOR);
+	ioapic_write(PIN_ENTRY, VECTOR);
 	ghcb_out8(COM3 + 1, 0x01);
 	check("data that has not come yet", interrupts(0), 0);
 	ghcb_out8(COM3, 'y');

@@ -9,8 +9,6 @@
 #include "tests/machine/guest/guest.h"
 
 #define VECTOR 31u
-#define IOAPIC_INDEX 0xfec00000ull
-#define IOAPIC_DATA 0xfec00010ull
 #define ENTRY(pin) (0x10u + 2 * (pin))
 #define MASKED 0x10000u
 #define PIN_TIMER 2u
@@ -42,19 +40,11 @@ static void apic_on(void)
 	(void)ghcb_msr_write(0x80f, 0x1ff);
 }
 
-static uint32_t entry_of(unsigned int pin)
-{
-	memory_write(IOAPIC_INDEX, 4, ENTRY(pin));
-	return (uint32_t)memory_read(IOAPIC_DATA, 4);
-}
-
 static void route(unsigned int pin, uint32_t entry)
 {
-	memory_write(IOAPIC_INDEX, 4, ENTRY(pin) + 1);
-	memory_write(IOAPIC_DATA, 4, 0);
-	memory_write(IOAPIC_INDEX, 4, ENTRY(pin));
-	memory_write(IOAPIC_DATA, 4, entry);
-	result = entry_of(pin);
+	ioapic_write(ENTRY(pin) + 1, 0);
+	ioapic_write(ENTRY(pin), entry);
+	result = ioapic_read(ENTRY(pin));
 }
 
 static void let_in(void)

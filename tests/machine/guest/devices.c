@@ -4,6 +4,9 @@
 
 #include "tests/machine/guest/guest.h"
 
+#define IOAPIC_INDEX 0xfec00000ull
+#define IOAPIC_DATA 0xfec00010ull
+
 #define SCRATCH 0x3a8u
 #define RAX 0x1f8u
 #define BUFFER 0x800u
@@ -56,4 +59,16 @@ void memory_write(uint64_t gpa, unsigned int size, uint64_t value)
 
 	*buffer = value;
 	(void)mmio(0x80000002, gpa, size);
+}
+
+uint32_t ioapic_read(uint32_t index)
+{
+	memory_write(IOAPIC_INDEX, 4, index);
+	return (uint32_t)memory_read(IOAPIC_DATA, 4);
+}
+
+void ioapic_write(uint32_t index, uint32_t value)
+{
+	memory_write(IOAPIC_INDEX, 4, index);
+	memory_write(IOAPIC_DATA, 4, value);
 }

@@ -21,4 +21,8 @@ void pci_write(uint32_t function, uint32_t reg, uint32_t value);
 uint64_t memory_read(uint64_t gpa, unsigned int size);
 void memory_write(uint64_t gpa, unsigned int size, uint64_t value);
 
+/* Registers of the IOAPIC, by its index and data windows (82093AA, 3.1). */
+uint32_t ioapic_read(uint32_t index);
+void ioapic_write(uint32_t index, uint32_t value);
+
 #endif
