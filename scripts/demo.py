@@ -75,6 +75,7 @@ PROFILES = {profile.name: profile for profile in (
 # What comes of an attested key.
 KEY_FILES = ("selector.bin", "context.bin", "manifest.bin", "report.bin", "certs.bin", "quote.msg",
              "quote.sig", "quote.pcrs")
+EVENT_LOG = "eventlog.bin"  # where firmware has measured
 
 # Lines of the logs that are events of timeline.json.
 MARKS = (("--mark", "services_ready", "services ready"),
@@ -381,6 +382,8 @@ def attest_key(line, folder, mine, options):
         if f"ak/{name}" not in files:
             raise StepFailed("key", f"the guest did not send ak/{name}", "guest.log")
         (folder / name).write_bytes(files[f"ak/{name}"])
+    if f"ak/{EVENT_LOG}" in files:
+        (folder / EVENT_LOG).write_bytes(files[f"ak/{EVENT_LOG}"])
 
 
 def verify_in_guest(line, authority, options):
@@ -533,6 +536,11 @@ def verify(options, image, folder, progress):
         "--trust-emulated", "--mine", mine / "ak", "--image", image, evidence / "ak"])
     progress.say(f"socle verify: {len(verdict['checks'])} checks passed on {profile.key}, "
                  "without a round trip")
+    if (evidence / "ak" / EVENT_LOG).exists():
+        passed = [check["name"] for check in verdict["checks"] if check["result"] == "pass"]
+        if "event-log-quote" not in passed:
+            raise StepFailed("verify", "the event log was not held against the quote")
+        progress.say("the log of what was booted replays to the quoted PCRs")
 
 
 def shown(word):

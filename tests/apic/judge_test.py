@@ -56,15 +56,20 @@ def run_qemu(qemu, accel, image, words, seconds=TIMEOUT_S):
 
 # One thread: an NMI of another CPU has arrived when that CPU's next instruction runs.
 TCG, KVM = "tcg,thread=single", "kvm"
+NO_X2APIC = "this QEMU has no x2APIC under TCG"
 # Reads as zero there (QEMU 10.0 and 11.1, in x2APIC mode).
 TCG_UNKNOWN = ("ICR 63:32",)
 
 
 def why_not(qemu, accel, image, x2apic):
-    """Why this one cannot judge, None: it can."""
-    lines, said = run_qemu(qemu, accel, image, ["1", "1", *(["x2apic"] if x2apic else [])], PROBE_S)
+    """
+    Why this one cannot judge, None: it can. TCG always can, but that one before 9.0 knows no x2APIC; KVM's may
+    be one within another hypervisor's, which does what it likes.
+    """
+    words = ["1", "1", *(["x2apic"] if x2apic else [])]
+    lines, said = run_qemu(qemu, accel, image, words, TIMEOUT_S if accel == TCG else PROBE_S)
     if x2apic and "x2apic" in said:
-        return "this QEMU has no x2APIC under TCG"
+        return NO_X2APIC
     if lines[:1] == ["no window"]:
         return "an interrupt that waits is not taken here when IF is set"
     if "end" not in lines:
@@ -145,8 +150,10 @@ def main():
 
     for name, accel, x2apic in judges(qemu):
         reason = why_not(qemu, accel, args.image, x2apic)
-        if reason is not None:
+        if reason == NO_X2APIC or reason is not None and accel == KVM:
             result.skip(name, reason)
+            continue
+        if not result(reason is None, f"{name} judges", reason):
             continue
         for seed in SEEDS[:args.seeds]:
             ours = judge(result, f"{name}: seed {seed}, {args.steps} steps",

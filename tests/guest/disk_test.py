@@ -55,7 +55,7 @@ def problems_of(options, lines, before, disk):
         problems.append("it is no SNP guest")
     if "AMD-Vi" in booted.log_of(options) or "IVRS" in booted.log_of(options) or "AMD-Vi" in said:
         problems.append("it has found an IOMMU")
-    if "reached" in (options.work / "machine.log").read_text():
+    if "DMA by" in (options.work / "machine.log").read_text():
         problems.append("a device met a page that is not shared")
     return problems
 

@@ -19,6 +19,7 @@ import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests/lib"))
+import suites  # noqa: E402
 from results import Results  # noqa: E402
 
 FACTORS = {
@@ -53,6 +54,9 @@ def cover(size):
         yield best
 
 
+DEBIAN = "a Debian that writes, starts again and finds it"
+
+
 class Matrix:
     def __init__(self, options):
         self.options, self.result = options, Results("guests")
@@ -75,14 +79,8 @@ class Matrix:
                  options.seconds]
         name = ", ".join((firmware, f"Linux {kernel}", way, f"{cpus} vCPUs", memory))
         if qemu:
-            folder = ROOT / f"build/qemu-{qemu}"
-            fetched = subprocess.run([ROOT / "scripts/fetch-qemu.sh", "--suite", qemu, "--dir", folder], check=False,
-                                     capture_output=True, text=True)
             name += f", QEMU of {qemu}"
-            if fetched.returncode:
-                self.result(False, name, fetched.stderr.strip())
-                return
-            words += ["--qemu", folder / "qemu-system-x86_64"]
+            words += ["--qemu", suites.qemu_of(qemu)]
         self.run(name, ROOT / "tests/guest/firmware_test.py", "--programs", options.programs, *words)
 
 
@@ -99,6 +97,8 @@ def main():
     guests = list(cover(1 if options.sample else 2))
     if options.list:
         print("\n".join(", ".join(guest) for guest in guests))
+        if not options.sample:
+            print("\n".join([*(", ".join((*guest, f"QEMU of {qemu}")) for qemu, guest in NEWER_QEMUS), DEBIAN]))
         return 0
     matrix = Matrix(options)
     for number, guest in enumerate(guests):
@@ -106,7 +106,7 @@ def main():
     if not options.sample:
         for qemu, guest in NEWER_QEMUS:
             matrix.boot(guest, f"qemu-{qemu}", qemu)
-        matrix.run("a Debian that writes, starts again and finds it", ROOT / "scripts/demo-disk.py", "--programs",
+        matrix.run(DEBIAN, ROOT / "scripts/demo-disk.py", "--programs",
                    options.programs, "--reboot", "--quiet", "--work", options.work / "debian")
     return matrix.result.finish()
 
