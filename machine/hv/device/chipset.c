@@ -182,7 +182,7 @@ static bool covers_own_ports(const struct port_access *a, unsigned int reg)
  * The ECAM is where the guest puts it, as far as that is in the hole below 4 GiB; its upper half
  * has to be 0.
  */
-static bool move_ecam(unsigned int reg, const struct port_access *a)
+static bool move_ecam(unsigned int reg, struct port_access *a)
 {
 	uint32_t first = a->value & ~(ECAM_SIZE - 1);
 
@@ -191,6 +191,8 @@ static bool move_ecam(unsigned int reg, const struct port_access *a)
 	if (reg != MCH_PCIEXBAR)
 		return a->value == 0;
 	if (!(a->value & PCIEXBAR_ENABLE)) {
+		/* With a reserved length QEMU would leave it where it is. */
+		a->value = 0;
 		ecam = 0;
 		return true;
 	}
@@ -227,12 +229,20 @@ static bool filter_pci_data(struct port_access *a)
 	return msi_config_write(device, reg, a->size, &a->value, a->v->current);
 }
 
+/*
+ * The address is one of 32 bits, of which the lowest two are 0 (PCI Local Bus specification 3.0,
+ * 3.2.2.3.2): QEMU adds them to the register, which then is another one than it was looked at as.
+ */
 bool chipset_pci_write(struct port_access *a)
 {
 	if (a->port >= CHIPSET_PORT_PCI_DATA)
 		return filter_pci_data(a);
-	if (a->port != PORT_RESET_CONTROL)
+	if (a->port == CHIPSET_PORT_PCI_ADDRESS && a->size == 4) {
+		a->value &= ~3u;
 		return true;
+	}
+	if (a->port != PORT_RESET_CONTROL)
+		return false;
 	if (a->value & RESET_CONTROL_CPU)
 		guest_reset(a);
 	return false;

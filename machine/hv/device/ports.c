@@ -78,7 +78,12 @@ static const struct port_range ports[] = {
 	  .last = HOTPLUG_PORT_CPU_LAST,
 	  .read = hotplug_cpu_read,
 	  .write = hotplug_cpu_write },
+	/* In two, so that no access takes the end of the one and the start of the other. */
 	{ .first = CHIPSET_PORT_PCI_ADDRESS,
+	  .last = CHIPSET_PORT_PCI_ADDRESS + 3,
+	  .read = chipset_pci_read,
+	  .write = chipset_pci_write },
+	{ .first = CHIPSET_PORT_PCI_DATA,
 	  .last = CHIPSET_PORT_PCI_DATA + 3,
 	  .read = chipset_pci_read,
 	  .write = chipset_pci_write },

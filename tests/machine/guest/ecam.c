@@ -37,6 +37,25 @@ static void refused(void)
 	check("not by a part of the register", pci_read(PCI_HOST_BRIDGE, PCIEXBAR) & 1, 0);
 }
 
+/* QEMU adds the lowest bits of the address to the register: then COMMAND is in what is written to 0. */
+static void low_bits(void)
+{
+	port_write(PCI_PORT_ADDRESS, 4, PCI_ENABLE | PCI_AHCI | 2);
+	check("the lowest bits of an address are 0", port_read(PCI_PORT_ADDRESS, 4),
+	      PCI_ENABLE | PCI_AHCI);
+	port_write(PCI_PORT_DATA, 4, BUS_MASTER << 16);
+	check("no device becomes a bus master by them", pci_read(PCI_AHCI, COMMAND) & BUS_MASTER,
+	      0);
+	port_write(PCI_PORT_ADDRESS, 4, PCI_ENABLE | PCI_HOST_BRIDGE | PCIEXBAR | 3);
+	port_write(PCI_PORT_DATA, 4, 0xc0000000);
+	check("nor is it put anywhere by them",
+	      memory_read(0xc0000000, 4) == IDS_HOST_BRIDGE ||
+		      memory_read(ECAM, 4) == IDS_HOST_BRIDGE,
+	      0);
+	check("with a reserved length it is off", moved(0xe0000001) && moved(0xe0000006), 0);
+	check("  and gone", memory_read(ECAM, 4) == IDS_HOST_BRIDGE, 0);
+}
+
 static void reads(void)
 {
 	check("where it may be, it is on", moved(0xe0000001), 1);
@@ -72,6 +91,7 @@ static void writes(void)
 void test_main(void)
 {
 	refused();
+	low_bits();
 	reads();
 	writes();
 }
