@@ -7,6 +7,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "core/base/bytes.h"
+
 /*
  * QEMU's users of a file lock single bytes of it (block/file-posix.c): from 100 on what they do
  * with it, from 200 on what nobody else may do meanwhile. First of each is reading, then writing,
@@ -16,6 +18,10 @@
 #define LOCK_FORBIDDEN 200
 #define LOCK_WRITING 1
 #define LOCKS 4
+
+#define QCOW2_HEADER_SIZE 104u /* of version 3; of version 2 less */
+#define QCOW2_INCOMPATIBLE_AT 72u
+#define QCOW2_EXTERNAL_DATA (1u << 2)
 
 const char *const device_buses[DEVICE_BUSES] = {
 	[DEVICE_BUS_VIRTIO_BLK] = "virtio-blk",
@@ -147,11 +153,29 @@ static bool is_in_use(int fd, const struct guest_disk *disk)
 	       is_locked(fd, LOCK_FORBIDDEN, disk->snapshot ? LOCK_WRITING : LOCKS);
 }
 
+/*
+ * Whether a qcow2's header names other files: one that it is based on, or one with its data
+ * (QEMU, docs/interop/qcow2.txt). A disk is whoever's word who made it, and QEMU would open any file
+ * that its user may.
+ */
+static bool names_files(const uint8_t header[QCOW2_HEADER_SIZE])
+{
+	struct bytes_reader r = bytes_reader_init(header, QCOW2_HEADER_SIZE);
+	uint32_t version;
+	uint64_t backing;
+
+	bytes_take(&r, 4);
+	version = bytes_be32(&r);
+	backing = bytes_be64(&r);
+	r.pos = QCOW2_INCOMPATIBLE_AT;
+	return backing || (version >= 3 && bytes_be64(&r) & QCOW2_EXTERNAL_DATA);
+}
+
 /* The reason does not name the file. */
 static bool check_file(int fd, struct guest_disk *disk, struct stat *st, struct host_error *reason)
 {
 	static const char magic[4] = { 'Q', 'F', 'I', '\xfb' };
-	char start[sizeof(magic)] = { 0 };
+	uint8_t start[QCOW2_HEADER_SIZE] = { 0 };
 	bool is_qcow2;
 
 	if (fstat(fd, st) != 0 || !(S_ISREG(st->st_mode) || S_ISBLK(st->st_mode)))
@@ -165,6 +189,8 @@ static bool check_file(int fd, struct guest_disk *disk, struct stat *st, struct 
 		return host_fail(reason, "no qcow2 disk: it does not begin as one");
 	if (disk->format == DISK_FORMAT_PROBE)
 		disk->format = is_qcow2 ? DISK_FORMAT_QCOW2 : DISK_FORMAT_RAW;
+	if (disk->format == DISK_FORMAT_QCOW2 && names_files(start))
+		return host_fail(reason, "a qcow2 that names another file is not taken");
 	if (S_ISREG(st->st_mode) && st->st_size == 0)
 		return host_fail(reason, "no disk: the file is empty");
 	return true;

@@ -100,7 +100,7 @@ static void test_files(void **state)
 {
 	struct host_error error = { 0 };
 	struct guest_devices d;
-	char text[2][64];
+	char text[2][64], header[104];
 	int fd;
 
 	(void)state;
@@ -121,6 +121,19 @@ static void test_files(void **state)
 	assert_true(is_wrong("/dev/null", "neither a regular file"));
 	assert_true(is_wrong("empty", "empty"));
 	assert_true(is_wrong("raw,format=qcow2", "does not begin as one"));
+	/* As qemu-img makes them: version 3, with a backing file at 0x200; with an external data file; version 2 has no such bit. */
+	write_file("backed", "QFI\xfb\0\0\0\3\0\0\0\0\0\0\2\0", 16);
+	assert_true(is_wrong("backed", "names another file"));
+	assert_true(is_wrong("backed,format=qcow2", "names another file"));
+	assert_false(is_wrong("backed,format=raw", ""));
+	memset(header, 0, sizeof(header));
+	memcpy(header, "QFI\xfb\0\0\0\3", 8);
+	header[79] = 4;
+	write_file("external", header, sizeof(header));
+	assert_true(is_wrong("external", "names another file"));
+	header[7] = 2;
+	write_file("old", header, sizeof(header));
+	assert_false(is_wrong("old", ""));
 	fd = lock("raw", 101); /* somebody writes it */
 	assert_true(is_wrong("raw", "another machine"));
 	assert_true(is_wrong("raw,snapshot=on", "another machine"));
