@@ -196,9 +196,28 @@ static const char *const sections[] = { ".linux",   ".osrel",	".cmdline", ".init
 					".splash",  ".dtb",	".uname",   ".sbat",   ".pcrpkey",
 					".profile", ".dtbauto", ".hwids",   ".efifw" };
 
+/*
+ * What the stub measures is what it finds in memory, one of each. One that comes twice belongs to a
+ * profile among several, of which the boot chooses.
+ */
+static bool sections_ok(const struct pe_image *image)
+{
+	for (size_t i = 0; i < sizeof(sections) / sizeof(sections[0]); i++) {
+		const struct pe_section *s = pe_image_section(image, sections[i], NULL);
+
+		if (s && pe_image_section(image, sections[i], s))
+			return cmd_error("policy: --uki: %s is there twice", sections[i]), false;
+		if (s && s->grows)
+			return cmd_error("policy: --uki: %s is larger in memory than in the file",
+					 sections[i]),
+			       false;
+	}
+	return true;
+}
+
 static bool add_section(struct draft *d, const struct pe_image *image, const char *name)
 {
-	const struct pe_section *s = pe_image_section(image, name);
+	const struct pe_section *s = pe_image_section(image, name, NULL);
 	uint8_t digest[DIGEST_SIZE], named[DIGEST_SIZE];
 	const bool sbat = strcmp(name, ".sbat") == 0;
 
@@ -213,7 +232,7 @@ static bool add_section(struct draft *d, const struct pe_image *image, const cha
 /* Loader, stub and kernel measure it once more as text, without what ends the file that it came from. */
 static bool add_line(struct draft *d, const struct pe_image *image)
 {
-	const struct pe_section *s = pe_image_section(image, ".cmdline");
+	const struct pe_section *s = pe_image_section(image, ".cmdline", NULL);
 	char line[COMMAND_LINE_MAX + 1];
 	size_t size = s ? s->size : 0;
 
@@ -225,6 +244,10 @@ static bool add_line(struct draft *d, const struct pe_image *image)
 	}
 	if (size == 0)
 		return true;
+	if (memchr(image->data + s->at, '\0', size)) {
+		cmd_error("policy: --uki: a command line with a NUL in it");
+		return false;
+	}
 	memcpy(line, image->data + s->at, size);
 	line[size] = '\0';
 	return add_text(d, "--uki", line);
@@ -233,7 +256,7 @@ static bool add_line(struct draft *d, const struct pe_image *image)
 /* The kernel within is started by the firmware's LoadImage(), which measures it like any program. */
 static bool add_inner(struct draft *d, const struct pe_image *image)
 {
-	const struct pe_section *s = pe_image_section(image, ".linux");
+	const struct pe_section *s = pe_image_section(image, ".linux", NULL);
 	struct host_error error;
 	struct pe_image inner;
 
@@ -245,6 +268,8 @@ static bool add_inner(struct draft *d, const struct pe_image *image)
 
 static bool predict_sections(struct draft *d, const struct pe_image *image)
 {
+	if (!sections_ok(image))
+		return false;
 	for (size_t i = 0; i < sizeof(sections) / sizeof(sections[0]); i++) {
 		if (!add_section(d, image, sections[i]))
 			return false;

@@ -76,7 +76,8 @@ static const char *take_sections(struct pe_image *image, size_t at, unsigned int
 					  .file_size = read32(image, at + 16),
 					  .size = read32(image, at + 8) };
 		memcpy(s->name, image->data + at, 8);
-		if (s->size > s->file_size)
+		s->grows = s->size > s->file_size;
+		if (s->grows)
 			s->size = s->file_size;
 		image->section_count += s->file_size != 0;
 	}
@@ -166,16 +167,14 @@ bool pe_image_digest(const struct pe_image *image, const EVP_MD *md, uint8_t *di
 	return ok;
 }
 
-const struct pe_section *pe_image_section(const struct pe_image *image, const char *name)
+const struct pe_section *pe_image_section(const struct pe_image *image, const char *name,
+					  const struct pe_section *behind)
 {
-	const struct pe_section *found = NULL;
+	size_t i = behind ? (size_t)(behind - image->sections) + 1 : 0;
 
-	for (size_t i = 0; i < image->section_count; i++) {
-		if (strcmp(image->sections[i].name, name) != 0)
-			continue;
-		if (found)
-			return NULL;
-		found = &image->sections[i];
+	for (; i < image->section_count; i++) {
+		if (strcmp(image->sections[i].name, name) == 0)
+			return &image->sections[i];
 	}
-	return found;
+	return NULL;
 }

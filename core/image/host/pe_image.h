@@ -21,6 +21,7 @@ struct pe_section {
 	char name[9];
 	size_t at, file_size; /* in the file */
 	size_t size;	      /* of what is in it: what pads it in the file is not */
+	bool grows;	      /* it is larger in memory, with zeros at its end */
 };
 
 /* An opened file. The bytes stay the caller's, who keeps them unchanged while this is in use. */
@@ -41,7 +42,8 @@ bool pe_image_open(struct pe_image *image, const void *data, size_t size, struct
 /* The Authenticode hash by this function. False when OpenSSL fails. */
 bool pe_image_digest(const struct pe_image *image, const EVP_MD *md, uint8_t *digest);
 
-/* The section of this name; NULL when there is not exactly one. */
-const struct pe_section *pe_image_section(const struct pe_image *image, const char *name);
+/* The first section of this name, behind another one of it or from the start (NULL); NULL: there is none. */
+const struct pe_section *pe_image_section(const struct pe_image *image, const char *name,
+					  const struct pe_section *behind);
 
 #endif

@@ -122,13 +122,21 @@ static void test_sections(void **state)
 	make(file);
 	assert_true(pe_image_open(&image, file, SIZE, &error));
 	assert_int_equal(image.section_count, 2);
-	assert_int_equal(pe_image_section(&image, ".linux")->at, 0x300);
-	assert_int_equal(pe_image_section(&image, ".linux")->size, 0x1f0);
-	assert_int_equal(pe_image_section(&image, ".osrel")->size, 0x80);
-	assert_null(pe_image_section(&image, ".initrd"));
+	assert_int_equal(pe_image_section(&image, ".linux", NULL)->at, 0x300);
+	assert_int_equal(pe_image_section(&image, ".linux", NULL)->size, 0x1f0);
+	assert_int_equal(pe_image_section(&image, ".osrel", NULL)->size, 0x80);
+	assert_null(pe_image_section(&image, ".initrd", NULL));
 	memcpy(file + SECTIONS + 40, ".linux", 6);
 	assert_true(pe_image_open(&image, file, SIZE, &error));
-	assert_null(pe_image_section(&image, ".linux"));
+	assert_non_null(pe_image_section(&image, ".linux", NULL));
+	assert_non_null(
+		pe_image_section(&image, ".linux", pe_image_section(&image, ".linux", NULL)));
+	assert_null(pe_image_section(&image, ".linux", &image.sections[1]));
+	assert_false(image.sections[1].grows);
+	file[SECTIONS + 9] =
+		3; /* its size in memory, 0x300 and more: beyond the 0x200 of the file */
+	assert_true(pe_image_open(&image, file, SIZE, &error));
+	assert_true(image.sections[1].grows);
 }
 
 static void test_refused(void **state)
