@@ -328,12 +328,14 @@ int quote_keep_log(const char *device, const char *security, const char *folder)
 	if (log == NULL)
 		return -ENOMEM;
 	size = file_read(from, log, LOG_MAX);
+	if (size < 0 && size != -ENOENT)
+		fprintf(stderr, "socle-guest: %s is left out: %s\n", from, strerror((int)-size));
 	if (size > 0)
 		rc = file_write(to, log, (size_t)size);
 	else if (unlink(to) != 0 && errno != ENOENT)
 		rc = -errno;
 	free(log);
-	return size == -EFBIG ? -EFBIG : rc;
+	return rc;
 }
 
 bool quote_on(const char *device, const struct quote_wish *wish, const char *folder,
