@@ -26,6 +26,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "tests" / name) for name in ("lib", "verify", "spec")]
 import boots  # noqa: E402
 import verify as second  # noqa: E402
+import suites  # noqa: E402
 from results import Results  # noqa: E402
 
 results = Results("measured boot by real firmware")
@@ -151,8 +152,8 @@ def make_policy(options, *words):
 
 
 def judge(options, world, boot, name, policy, status, failing):
-    """The quote is of all that the log extends, with the values that the guest's kernel read."""
-    quoted = {0x000B: {n: value for n, value in boot.pcrs.items() if n in boot.by_tpm2_tools()}}
+    """The quote is of what an agent quotes, with the values that the guest's kernel read."""
+    quoted = {0x000B: {n: boot.pcrs[n] for n in (*range(10), *range(11, 15))}}
     words = world.quoted(boot.folder / "evidence", quoted)
     path = boot.folder / "policy.json"
     path.write_text(json.dumps({**policy, "allow": {"emulated": True}}))
@@ -196,29 +197,19 @@ def check_direct(options, world):
         value = hashlib.sha256(value + digest).digest()
     results(value.hex() == four and len(digests) == 3, "direct: PCR 4 is what was predicted, for that kernel as it was",
             (value.hex(), four))
+    patched = [event.digests[0x000B].hex() for event in second.event_log.judge(boot.log)[1]
+               if event.pcr == 4 and event.type == boots.APPLICATION]
+    policy["boot"]["programs"] = {"kernel, as QEMU gave it": patched[0]}
     said = judge(options, world, boot, "direct", policy, 0, [])
     lines = [e["words"] for e in said["boot"]["events"] if e["standing"] == "named"]
     results(lines == [f"command line \"predicted\": initrd=initrd {LINE}", "file \"initrd\""],
             "direct: the command line in words", lines)
     other = make_policy(options, "--kernel", options.vmlinuz, "--initrd", options.initrd, "--append", LINE + " ro")
-    del other["pcrs"], other["boot"]["programs"]
+    del other["pcrs"]
+    other["boot"]["programs"] = policy["boot"]["programs"]
     judge(options, world, boot, "direct, another command line", other, 7, ["boot-files", "boot-command-line"])
     policy["boot"]["secure_boot"] = True
     judge(options, world, boot, "direct, with secure boot demanded", policy, 7, ["secure-boot"])
-
-
-def fetch_stub(work):
-    """The folder of systemd's EFI programs, or None with the reason as a result."""
-    folder = work / "systemd-boot"
-    if not list(folder.glob("*.deb")):
-        folder.mkdir(exist_ok=True)
-        run = subprocess.run(["apt-get", "download", "systemd-boot-efi"], cwd=folder, capture_output=True, text=True,
-                             check=False)
-        if run.returncode != 0:
-            results.skip("a unified kernel", f"apt-get download systemd-boot-efi: {run.stderr.strip()[-200:]}")
-            return None
-        subprocess.run(["dpkg", "-x", next(folder.glob("*.deb")), folder], check=True)
-    return folder / "usr/lib/systemd/boot/efi"
 
 
 def make_unified(options, stub, line):
@@ -254,18 +245,19 @@ def measured(options):
 
 
 def check_unified(options, world):
-    missing = [tool for tool in ("apt-get", "objcopy", "mkfs.vfat", "mcopy") if not shutil.which(tool)]
+    missing = [tool for tool in ("objcopy", "mkfs.vfat", "mcopy") if not shutil.which(tool)]
     if missing:
         results.skip("a unified kernel", f"there is no {missing[0]}")
         return
-    stub = fetch_stub(options.work)
-    if not stub:
-        return
+    stub = options.work / "loaders"
+    subprocess.run([ROOT / "scripts/fetch-loaders.sh", "--dir", stub], check=True, stdout=subprocess.DEVNULL)
     loader, unified = stub / "systemd-bootx64.efi", make_unified(options, stub, LINE)
     policy = make_policy(options, "--uki", unified, "--loader", loader, "--no-secure-boot")
     if MEASURE.exists():
         results(measured(options) in policy["pcrs"]["sha256"]["11"], "unified: PCR 11 is systemd-measure's",
                 policy["pcrs"])
+    else:
+        results.skip("PCR 11 by systemd-measure", f"there is no {MEASURE}")
     boot = Boot(options, "unified", "-drive", f"file={make_disk(options.work, loader, unified)},format=raw,if=virtio")
     if not boot.ok:
         return
@@ -285,16 +277,14 @@ def main():
     parser.add_argument("--programs", type=Path, required=True, help="Meson build folder")
     parser.add_argument("--kernel", type=Path, default=ROOT / "build/kernel")
     parser.add_argument("--ovmf", type=Path, default=ROOT / "build/ovmf-forky")
-    parser.add_argument("--qemu", type=Path, default=ROOT / "build/qemu-forky/qemu-system-x86_64",
-                        help="Debian 12's 7.2 runs this kernel without KVM only at times")
+    parser.add_argument("--qemu", type=Path,
+                        help="forky's unless it is given: Debian 12's 7.2 runs this kernel without KVM only at times")
     parser.add_argument("--work", type=Path, default=ROOT / "build/peers")
     options = parser.parse_args()
+    for command in (("fetch-kernel.sh", "--dir", options.kernel), ("fetch-ovmf.sh", "--suite", "forky", "--dir", options.ovmf)):
+        subprocess.run([ROOT / "scripts" / command[0], *command[1:]], check=True, stdout=subprocess.DEVNULL)
     kernels = sorted((options.kernel / "root/boot").glob("vmlinuz-*"))
-    if not kernels or not (options.ovmf / "OVMF.fd").exists():
-        results.skip("real firmware", "no kernel (scripts/fetch-kernel.sh), or no OVMF (scripts/fetch-ovmf.sh)")
-        return results.finish()
-    if not options.qemu.exists():
-        options.qemu = "qemu-system-x86_64"
+    options.qemu = options.qemu or suites.qemu_of("forky")
     options.work = options.work / "measured-boot"
     options.work.mkdir(parents=True, exist_ok=True)
     options.vmlinuz, options.initrd = kernels[-1], make_initrd(options.work)

@@ -14,10 +14,12 @@ IN_7 = {SEPARATOR, ACTION, EFI_ACTION, CONFIG, AUTHORITY, 0x800000E3, 0x800000E4
 PREFIXES = (b"grub_cmd: ", b"kernel_cmdline: ", b"module_cmdline: ", b"grub_cmd ", b"grub_kernel_cmdline ")
 GLOBAL = bytes.fromhex("61dfe48bca93d211aa0d00e098032b8c")
 SHIM = bytes.fromhex("50ab5d6046e00043abb63dd810dd8b23")
-SETTINGS = ("SbatLevel", "MokListTrusted", "MokSBState")
+SETTINGS = ("SbatLevel", "MokListTrusted")
 SECTIONS = (".linux", ".osrel", ".cmdline", ".initrd", ".ucode", ".splash", ".dtb", ".dtbauto", ".uname", ".sbat",
             ".pcrpkey", ".profile", ".hwids", ".efifw")
 SYSTEM = (8, 9, 11, 12, 13)
+# Of these a log says all.
+LOGGED = (*range(10), *range(11, 15))
 
 
 class Refused(Exception):
@@ -54,6 +56,9 @@ class Event:
             need(bank in banks and bank not in self.digests, "bank")
             self.digests[bank] = c.take(HASHES[bank]().digest_size)
         self.data = c.take(c.number(4))
+
+    def is_of_in_any(self, data):
+        return any(HASHES[bank](data).digest() == digest for bank, digest in self.digests.items())
 
     def is_of(self, data):
         return all(HASHES[bank](data).digest() == digest for bank, digest in self.digests.items())
@@ -150,7 +155,7 @@ def judge(data):
             need(event.data == bytes(4) and not (behind and event.pcr < 8), "separator")
             separated.add(event.pcr)
         elif event.pcr < 8 and not behind and event.type != 7:
-            need(not event.is_of(bytes(4)), "a separator by another name")
+            need(not event.is_of_in_any(bytes(4)), "a separator by another name")
     need(separated >= set(range(8)), "no separator")
     return banks, [event for event in events if event.type != NO_ACTION], start
 
@@ -169,6 +174,7 @@ class Boot:
 
     def __init__(self, data, quoted):
         self.error = self.quote_error = None
+        self.quoted = quoted
         self.events, self.replayed = [], []
         try:
             banks, self.events, start = judge(data)
@@ -177,7 +183,10 @@ class Boot:
             return
         for bank in banks:
             if any(place[0] == bank for place in quoted):
-                if any(quoted.get((bank, pcr)) != value for pcr, value in replay(self.events, bank, start).items()):
+                values = replay(self.events, bank, start)
+                rest = {pcr: bytes(HASHES[bank]().digest_size) for pcr in LOGGED
+                        if pcr not in values and (bank, pcr) in quoted}
+                if any(quoted.get((bank, pcr)) != value for pcr, value in {**values, **rest}.items()):
                     self.quote_error = "another value"
                 self.replayed.append(bank)
         if not set(self.replayed) - {0x0004}:
@@ -188,23 +197,27 @@ class Boot:
 
     def secure_boot(self, wanted):
         self.holds()
-        said = [v[2] if v[3] else b"??" for v in (variable(e.words()) for e in self.events
-                                                  if e.pcr == 7 and e.type == CONFIG)
+        said = [v[2] if v[3] and e.type == CONFIG else b"??"
+                for e, v in ((e, variable(e.words())) for e in self.events if e.pcr == 7)
                 if v and v[:2] == (GLOBAL, "SecureBoot")]
         need(len(said) == 1 and len(said[0]) < 2 and any(said[0]) == wanted, "secure boot")
 
     def signers(self, wanted):
         self.holds()
-        behind, found = False, False
+        behind, found, before = False, False, set()
         for event in self.events:
             if event.pcr != 7 or event.type == SEPARATOR:
                 behind = behind or event.pcr == 7
                 continue
             if not behind and event.type != AUTHORITY:
-                continue
+                it = variable(event.words())
+                if it is None or it[:2] not in before:
+                    before.add(it and it[:2])
+                    continue
             what = variable(event.words()) if event.type == AUTHORITY else None
             need(what, "it says nothing of who signed")
-            if what[0] == SHIM and what[1] in SETTINGS:
+            if what[0] == SHIM and (what[1] in SETTINGS or
+                                    what[1] == "MokSBState" and what[3] and not any(what[2])):
                 continue
             need(any(hashlib.sha256(value).digest() in wanted for value in (what[2], what[2][16:])), "another signer")
             found = True
@@ -229,8 +242,12 @@ class Boot:
                 found = True
         need(found, "no program")
 
+    def all_quoted(self):
+        need(all((bank, pcr) in self.quoted for bank in self.replayed for pcr in SYSTEM), "not quoted")
+
     def files(self, files, texts):
         self.holds()
+        self.all_quoted()
         for event in self.events:
             section = event.pcr == 11 and any(event.is_of(name.encode() + b"\0") for name in SECTIONS)
             need(event.pcr not in SYSTEM or section or event.is_of(bytes(4)) or self.listed(event, files) or
@@ -238,4 +255,5 @@ class Boot:
 
     def command_line(self, texts):
         self.holds()
+        self.all_quoted()
         need(any(event.pcr in SYSTEM and self.measured(event, texts) for event in self.events), "no command line")

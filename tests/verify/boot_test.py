@@ -60,7 +60,7 @@ class Judge:
         """Of the evidence with this log, which may be bytes; what was quoted follows from it unless it is given."""
         self.count += 1
         folder = self.work / str(self.count)
-        words = self.world.quoted(folder, quoted or {0x000B: log.pcrs()})
+        words = self.world.quoted(folder, quoted or {0x000B: log.quoted()})
         if log:
             (folder / "eventlog.bin").write_bytes(log if isinstance(log, bytes) else log.bytes())
         if boot:
@@ -113,11 +113,11 @@ def check_ways(judge):
                      judge.words(evil, changed(policy, words=None) if way != "grub" else policy), "in PCR")
         judge.expect(f"{way}, SHA-384 alone quoted", 7,
                      ["boot-programs", "boot-files"],
-                     judge.words(log, policy, {0x000C: log.pcrs(0x000C)}), "a program that is none")
-        both = {bank: log.pcrs(bank) for bank in (0x000B, 0x000C)}
+                     judge.words(log, policy, {0x000C: log.quoted(0x000C)}), "a program that is none")
+        both = {bank: log.quoted(bank) for bank in (0x000B, 0x000C)}
         judge.expect(f"{way}, two banks quoted", 0, [], judge.words(log, policy, both))
-    judge.expect("no log, and no rule", 0, [], judge.words(None, None, {0x000B: boots.direct().pcrs()}))
-    judge.expect("no log, and a rule", 1, [], judge.words(None, POLICIES["direct"], {0x000B: boots.direct().pcrs()}),
+    judge.expect("no log, and no rule", 0, [], judge.words(None, None, {0x000B: boots.direct().quoted()}))
+    judge.expect("no log, and a rule", 1, [], judge.words(None, POLICIES["direct"], {0x000B: boots.direct().quoted()}),
                  "missing: the event log")
 
 
@@ -137,18 +137,21 @@ def check_rules(judge):
             ("no words for GRUB's", grub, changed(POLICIES["grub"], words=None), ["boot-files"], "in PCR 8"),
             ("a section less", unified, changed(POLICIES["unified"], files=digests(b"a kernel", b"an initrd")),
              ["boot-files"], "in PCR 11"),
-            ("files, and no command line", direct, {"files": digests(b"an initrd")}, ["boot-files"], "in PCR 9"),
+            ("files, and no command line", direct, {"programs": PROGRAMS["direct"], "files": digests(b"an initrd")},
+             ["boot-files"], "in PCR 9"),
             ("a command line that is not there", direct,
-             {"files": digests(b"an initrd", boots.wide(LINES["direct"])), "command_lines": {"c": "quiet"}},
+             {"programs": PROGRAMS["direct"], "files": digests(b"an initrd", boots.wide(LINES["direct"])),
+              "command_lines": {"c": "quiet"}},
              ["boot-command-line"], "no command line"),
     ):
         judge.expect(name, 7, failing, judge.words(log, boot), why)
     for name, log, boot in (
             ("SHA-256 in one rule, SHA-384 in another", direct,
              changed(good, files={"i": sha(b"an initrd", "sha384")})),
-            ("a command line as a digest", direct, {"files": digests(b"an initrd", boots.wide(LINES["direct"]))}),
+            ("a command line as a digest", direct,
+             {"programs": PROGRAMS["direct"], "files": digests(b"an initrd", boots.wide(LINES["direct"]))}),
     ):
-        judge.expect(name, 0, [], judge.words(log, boot, {b: log.pcrs(b) for b in (0x000B, 0x000C)}))
+        judge.expect(name, 0, [], judge.words(log, boot, {b: log.quoted(b) for b in (0x000B, 0x000C)}))
 
 
 def appended(log, *events):
@@ -189,6 +192,71 @@ def check_late(judge):
     log.events[at] = (7, boots.TAG, *log.events[at][2:])
     judge.expect("secure boot passed over", 7, ["event-log", "event-log-quote", "secure-boot"],
                  judge.words(log, {"secure_boot": True}), "such an event is never in this PCR")
+
+
+def renamed(log, name, kind):
+    """The same boot, whose log calls its PCR 7 events of that variable otherwise."""
+    log.events = [(pcr, kind if pcr == 7 and name in hashed else old, hashed, data)
+                  for pcr, old, hashed, data in log.events]
+    return log
+
+
+def check_other_boots(judge):
+    """A TPM that holds what another boot measured, and logs about it."""
+    evil = boots.direct("console=ttyS0 init=/bin/sh")
+    quoted = appended(evil, (12, boots.IPL, boots.wide(LINES["direct"]), b"x")).quoted()
+    left_out = evil.bytes([event for event in evil.events if event[0] != 9])
+    judge.expect("a PCR that the log leaves out", 7, ["event-log-quote", "boot-programs", "boot-files", "boot-command-line"],
+                 judge.words(left_out, changed(POLICIES["direct"], secure_boot=None), {0x000B: quoted}), "PCR 9 the quoted")
+    judge.expect("a PCR that quote and log leave out", 7, ["boot-files", "boot-command-line"],
+                 judge.words(left_out, POLICIES["direct"], {0x000B: {n: v for n, v in quoted.items() if n != 9}}),
+                 "PCR 9, where loaders and kernels measure, was not quoted")
+    off = boots.grub()
+    off.add(7, boots.AUTHORITY, boots.variable(boots.SHIM, "MokSBState", b"\1"))
+    rule = {"secure_boot": True, "signers": POLICIES["grub"]["signers"]}
+    judge.expect("shim that verifies no more", 7, ["boot-signers"], judge.words(off, rule), "none of the policy's")
+    still = boots.grub()
+    still.add(7, boots.AUTHORITY, boots.variable(boots.SHIM, "MokSBState", b"\0"))
+    judge.expect("shim that goes on verifying", 0, [], judge.words(still, rule))
+    # Set up anew: secure boot on and then off, before the separator.
+    twice = boots.grub()
+    at = next(i for i, event in enumerate(twice.events) if event[:2] == (7, boots.SEPARATOR))
+    twice.events.insert(at, (7, boots.EFI_ACTION, boots.variable(boots.GLOBAL, "SecureBoot", b"\0"),
+                             boots.variable(boots.GLOBAL, "SecureBoot", b"\0")))
+    judge.expect("secure boot that is turned off under another name", 7, ["secure-boot"],
+                 judge.words(twice, {"secure_boot": True}), "or not once")
+    driver = boots.variable(boots.DATABASE, "db", boots.signature(b"another certificate"))
+    for kind in (boots.AUTHORITY, boots.CONFIG, boots.EFI_ACTION):
+        early = boots.grub()
+        early.events.insert(at, (7, kind, driver, driver))
+        judge.expect(f"a driver's signer, called {kind:#x}", 7, ["boot-signers"], judge.words(early, rule))
+    judge.expect("no name but the firmware's own for secure boot", 7, ["secure-boot"],
+                 judge.words(renamed(boots.grub(), boots.wide("SecureBoot", False), boots.EFI_ACTION), {"secure_boot": True}),
+                 "or not once")
+    # What is no separator in a bank that nobody quoted.
+    junk = boots.direct()
+    at = next(i for i, event in enumerate(junk.events) if event[:2] == (5, boots.SEPARATOR))
+    zeros = {0x000B: hashlib.sha256(bytes(4)).digest(), 0x000C: b"junk" * 12}
+    junk.events[at] = (5, boots.TAG, zeros, b"x")
+    junk.add(5, boots.CONFIG, boots.variable(boots.GLOBAL, "SecureBoot", b"\1")).add(5, boots.SEPARATOR, bytes(4))
+    judge.expect("a separator hidden by another bank", 7, BAD, judge.words(junk), "a separator under another name")
+    # A system extends the firmware's words where they may stand.
+    for pcr, kind in ((1, boots.BOOT), (7, boots.AUTHORITY)):
+        late = appended(boots.direct(), (pcr, kind, boots.variable(boots.GLOBAL, "SecureBoot", b"\1")))
+        said = judge.expect(f"secure boot by the system, in PCR {pcr}", 0, [], judge.words(late))
+        results(not any(e["words"] == "secure boot is on" for e in said["boot"]["events"]),
+                f"nothing proves it, in PCR {pcr}", said["boot"])
+    # An event that extends nothing may be of any PCR.
+    for pcr in (24, 0x7FFFFFFF, 0xFFFFFFFF):
+        odd = boots.direct()
+        odd.add(pcr, boots.NO_ACTION, b"", b"SP800-155 Event\0")
+        judge.expect(f"an event that extends nothing, of PCR {pcr:#x}", 0, [],
+                     judge.words(odd.bytes(), POLICIES["direct"], {0x000B: boots.direct().quoted()}))
+    words = judge.words(boots.direct(), POLICIES["direct"])
+    path = Path(words[-1]) / "quote.sig"
+    path.write_bytes(path.read_bytes()[:-1] + bytes([path.read_bytes()[-1] ^ 1]))
+    said = judge.expect("a quote that nobody signed", 6, ["quote-signature"], words)
+    results("boot" not in said, "it says nothing of what was booted", said.get("boot"))
 
 
 BAD = ["event-log", "event-log-quote"]
@@ -261,10 +329,10 @@ def forgeries(log):
     yield "a command line less", without(line), False, "PCR 9 the quoted value"
     yield "two variables swapped", swapped(boot, db), False, "PCR 7 the quoted value"
     yield "command line and initrd swapped", swapped(line, initrd), False, "PCR 9 the quoted value"
-    yield "an event in another PCR", with_event(initrd, pcr=8), False, "was not quoted"
+    yield "an event in another PCR", with_event(initrd, pcr=8), False, "PCR 8 the quoted value"
     yield "another boot's end", log.bytes(events[:-3] + boots.direct("quiet").events[-3:]), False, "PCR 9 the quoted"
-    yield "a PCR that was not quoted", log.bytes(events + [(14, boots.IPL, b"x", b"x")]), False, \
-        "PCR 14, which the log extends, was not quoted"
+    yield "a PCR that was not quoted", log.bytes(events + [(15, boots.IPL, b"x", b"x")]), False, \
+        "PCR 15, which the log extends, was not quoted"
     one = boots.Log((0x0004,))
     one.events = events
     yield "SHA-1 alone", one.bytes(), False, "no bank of SHA-256 or better"
@@ -272,7 +340,7 @@ def forgeries(log):
 
 def check_forged(judge):
     log = boots.direct()
-    quoted = {0x000B: log.pcrs()}
+    quoted = {0x000B: log.quoted()}
     count = 0
     for name, forged, form, why in forgeries(log):
         judge.expect(f"forged: {name}", 7, BAD if form else BAD[1:], judge.words(forged, None, quoted), why)
@@ -298,6 +366,8 @@ def check_refused_policies(judge):
             ("a short digest", {"programs": {"p": "00" * 20}}, "boot.programs.p: 64, 96 or 128"),
             ("a SHA-384 signer", {"secure_boot": True, "signers": {"s": "00" * 48}}, "boot.signers.s: 64 hex"),
             ("signers without secure boot", {"signers": {"s": "00" * 32}}, "boot.signers: nobody asks"),
+            ("a command line and no program", {"command_lines": {"c": "quiet"}}, "boot: files, words and command_lines mean"),
+            ("files and no program", {"files": {"f": "00" * 32}}, "boot: files, words and command_lines mean"),
             ("no file", {"files": {}}, "boot.files: it can never hold"),
             ("no command line", {"command_lines": {}}, "boot.command_lines: it can never hold"),
             ("an empty command line", {"command_lines": {"c": ""}}, "boot.command_lines.c: a text of 1 to 4096"),
@@ -325,6 +395,7 @@ def main():
         check_ways(judge)
         check_rules(judge)
         check_late(judge)
+        check_other_boots(judge)
         check_forged(judge)
         check_refused_policies(judge)
     if not jsonschema:

@@ -69,6 +69,10 @@ class Log:
                 values[event[0]] = HASHES[bank](old + self.digest(event, bank)).digest()
         return values
 
+    def quoted(self, bank=0x000B):
+        """What an agent quotes of them: also what nothing was extended into."""
+        return {**{n: bytes(HASHES[bank]().digest_size) for n in (*range(10), *range(11, 15))}, **self.pcrs(bank)}
+
 
 def signature(certificate, owner=bytes(range(16))):
     return owner + certificate

@@ -131,7 +131,7 @@ def boot_evidence():
     for number, make in enumerate((boots.direct, boots.grub, boots.unified)):
         log = make()
         every = world.attested().files
-        every.update(boots.quote_files(world.ak, boots.make_attestation.NONCE, {0x000B: log.pcrs()}))
+        every.update(boots.quote_files(world.ak, boots.make_attestation.NONCE, {0x000B: log.quoted()}))
         every["eventlog.bin"] = log.bytes()
         data = b"".join(bytes([part]) + len(every[name]).to_bytes(2, "big") + every[name]
                         for name, part in PARTS.items() if name in every)

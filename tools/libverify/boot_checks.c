@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/bytes.h"
 #include "core/evidence/host/uefi_variable.h"
 #include "tools/libverify/subject.h"
 
@@ -22,6 +23,12 @@
 
 /* Where loaders and kernel measure: GRUB and Linux in 8 and 9, systemd's loader and stub in 11 to 13. */
 #define SYSTEM_PCRS (1u << 8 | 1u << 9 | 1u << 11 | 1u << 12 | 1u << 13)
+/*
+ * Those of which the log says all: what it leaves out has the value of a start. Linux's IMA and
+ * systemd extend others, and log it elsewhere; nothing here rests on them.
+ */
+#define LOGGED_PCRS (0xffu | SYSTEM_PCRS | 1u << 14)
+#define VARIABLES_MAX 64u /* that firmware measures of its own; there are some ten */
 
 static const char *fail(const struct subject *s, enum boot_check check,
 			const struct event_log_event *event, const char *why)
@@ -45,8 +52,9 @@ static const char *replay_error(const struct subject *s, size_t bank)
 		return "out of memory";
 	for (unsigned int i = 0; i < EVENT_LOG_PCRS; i++) {
 		const uint8_t *value = tpm_quote_value(&s->values, algorithm, i, &quoted_size);
+		const bool extended = s->log.extended >> i & 1;
 
-		if (!(s->log.extended >> i & 1))
+		if (!extended && (!value || !(LOGGED_PCRS >> i & 1)))
 			continue;
 		if (!value) {
 			host_fail(error, "PCR %u, which the log extends, was not quoted", i);
@@ -133,13 +141,15 @@ enum policy_secure_boot subject_secure_boot(const struct subject *s)
 	struct uefi_variable v;
 
 	while (event_log_next(&s->log, &cursor, &event)) {
-		/* The judge lets no variable of the firmware's stand behind the separator. */
-		if (event.pcr != 7 || event.type != EVENT_EFI_VARIABLE_DRIVER_CONFIG ||
+		/* By its bytes: a type is anybody's word. */
+		if (event.pcr != 7 || event.type == EVENT_NO_ACTION ||
 		    event_log_proof(&s->log, &event, &words) != EVENT_PROVED ||
 		    !uefi_variable_read(&v, words.data, words.size) ||
 		    !uefi_variable_is(&v, &uefi_global_variable, "SecureBoot"))
 			continue;
-		if (found || !v.whole || v.value_size > 1)
+		/* The judge lets no variable of the firmware's stand behind the separator. */
+		if (found || event.type != EVENT_EFI_VARIABLE_DRIVER_CONFIG || !v.whole ||
+		    v.value_size > 1)
 			return SECURE_BOOT_UNSAID;
 		/* Without a value there is no secure boot. */
 		found = v.value_size && v.value[0] ? SECURE_BOOT_ON : SECURE_BOOT_OFF;
@@ -180,10 +190,16 @@ static bool is_known_signer(const struct subject *s, const struct uefi_variable 
 		is_listed(s, POLICY_BOOT_SIGNERS, v->value + owner, v->value_size - owner));
 }
 
-/* Variables of shim's that say which generations and settings count, and who signed nothing. */
+/*
+ * Variables of shim's that say which generations and lists count, and who signed nothing. With
+ * MokSBState set shim verifies no more (mok.c and shim.c of its sources).
+ */
 static bool is_setting(const struct uefi_variable *v)
 {
-	static const char *const names[] = { "SbatLevel", "MokListTrusted", "MokSBState" };
+	static const char *const names[] = { "SbatLevel", "MokListTrusted" };
+
+	if (uefi_variable_is(v, &uefi_shim_lock, "MokSBState"))
+		return v->whole && bytes_are_zero(v->value, v->value_size);
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		if (uefi_variable_is(v, &uefi_shim_lock, names[i]))
@@ -211,9 +227,45 @@ static const char *signer_error(const struct subject *s, const struct event_log_
 	return NULL;
 }
 
+/* Variables that firmware has measured so far. */
+struct measured {
+	struct uefi_variable variables[VARIABLES_MAX];
+	size_t count;
+};
+
+static bool is_same(const struct uefi_variable *a, const struct uefi_variable *b)
+{
+	return memcmp(a->vendor, b->vendor, sizeof(struct uefi_guid)) == 0 &&
+	       a->name_size == b->name_size && memcmp(a->name, b->name, a->name_size) == 0;
+}
+
+/*
+ * Whether a variable comes again, by its bytes and not its type: firmware measures each of its own
+ * once, and a second one of that name is who signed what it loaded.
+ */
+static bool comes_again(const struct subject *s, const struct event_log_event *event,
+			struct measured *before)
+{
+	struct event_words words;
+	struct uefi_variable v;
+
+	if (event_log_proof(&s->log, event, &words) != EVENT_PROVED ||
+	    !uefi_variable_read(&v, words.data, words.size))
+		return false;
+	for (size_t i = 0; i < before->count; i++) {
+		if (is_same(&v, &before->variables[i]))
+			return true;
+	}
+	if (before->count == VARIABLES_MAX)
+		return true;
+	before->variables[before->count++] = v;
+	return false;
+}
+
 const char *check_boot_signers(const struct subject *s)
 {
 	struct event_log_cursor cursor = { 0 };
+	struct measured before = { .count = 0 };
 	struct event_log_event event;
 	bool behind = false, found = false;
 
@@ -226,7 +278,8 @@ const char *check_boot_signers(const struct subject *s)
 			continue;
 		if (event.type == EVENT_SEPARATOR)
 			behind = true;
-		else if (behind || event.type == EVENT_EFI_VARIABLE_AUTHORITY)
+		else if (behind || event.type == EVENT_EFI_VARIABLE_AUTHORITY ||
+			 comes_again(s, &event, &before))
 			error = signer_error(s, &event, &found);
 		if (error)
 			return fail(s, BOOT_SIGNERS, &event, error);
@@ -334,13 +387,33 @@ static bool is_separator(const struct subject *s, const struct event_log_event *
 	return event_log_hashes(&s->log, event, "\0\0\0", 4);
 }
 
+/* What is not quoted may hold anything, and no log has to mention it. */
+static const char *unquoted_error(const struct subject *s)
+{
+	struct host_error *error = &s->boot_errors[BOOT_FILES];
+	size_t size;
+
+	for (size_t bank = 0; bank < s->log.bank_count; bank++) {
+		for (unsigned int i = 0; s->replayed >> bank & 1 && i < EVENT_LOG_PCRS; i++) {
+			if (!(SYSTEM_PCRS >> i & 1) ||
+			    tpm_quote_value(&s->values, s->log.banks[bank].algorithm, i, &size))
+				continue;
+			host_fail(error,
+				  "PCR %u, where loaders and kernels measure, was not quoted", i);
+			return error->text;
+		}
+	}
+	return NULL;
+}
+
 const char *check_boot_files(const struct subject *s)
 {
 	struct event_log_cursor cursor = { 0 };
+	const char *error = s->boot_known ? unquoted_error(s) : UNKNOWN;
 	struct event_log_event event;
 
-	if (!s->boot_known)
-		return UNKNOWN;
+	if (error)
+		return error;
 	while (event_log_next(&s->log, &cursor, &event)) {
 		if (event.type == EVENT_NO_ACTION || !(SYSTEM_PCRS >> event.pcr & 1) ||
 		    is_separator(s, &event) || section_of(s, &event) ||
@@ -357,10 +430,11 @@ const char *check_boot_files(const struct subject *s)
 const char *check_boot_command_line(const struct subject *s)
 {
 	struct event_log_cursor cursor = { 0 };
+	const char *error = s->boot_known ? unquoted_error(s) : UNKNOWN;
 	struct event_log_event event;
 
-	if (!s->boot_known)
-		return UNKNOWN;
+	if (error)
+		return error;
 	while (event_log_next(&s->log, &cursor, &event)) {
 		if (event.type != EVENT_NO_ACTION && SYSTEM_PCRS >> event.pcr & 1 &&
 		    listed_text(s, POLICY_BOOT_COMMAND_LINES, &event))

@@ -170,6 +170,16 @@ static void name_bindings(struct verdict *verdict, const struct subject *s)
 		verdict->bindings[verdict->binding_count++] = "manifest";
 }
 
+/* Whether nothing failed on which what was booted rests. */
+static bool rests_on_quote(const struct verdict *verdict)
+{
+	for (size_t i = 0; i < verdict->count; i++) {
+		if (verdict->results[i].error && verdict->results[i].class < CHECK_BOOT)
+			return false;
+	}
+	return true;
+}
+
 void checks_run(const struct evidence *evidence, const struct policy *policy,
 		struct verdict *verdict)
 {
@@ -195,5 +205,6 @@ void checks_run(const struct evidence *evidence, const struct policy *policy,
 			verdict->first_failure = result;
 	}
 	name_bindings(verdict, &subject);
-	subject_describe_boot(&subject, verdict);
+	if (rests_on_quote(verdict))
+		subject_describe_boot(&subject, verdict);
 }

@@ -296,8 +296,10 @@ static void describe_files(struct line *line, const struct subject *s)
 	struct event_log_cursor cursor = { 0 };
 	struct event_log_event event;
 
-	while (s->boot_known && event_log_next(&s->log, &cursor, &event))
-		counts[event.pcr] += event.type != EVENT_NO_ACTION;
+	while (s->boot_known && event_log_next(&s->log, &cursor, &event)) {
+		if (event.type != EVENT_NO_ACTION) /* whose PCR may be any number */
+			counts[event.pcr]++;
+	}
 	for (unsigned int i = 8; i < 14; i++) {
 		if (counts[i])
 			put(line, "%sPCR %u: %u", line->length ? ", " : "", i, counts[i]);

@@ -697,6 +697,13 @@ static bool any_can_hold(const struct policy *p)
 }
 
 /* Rules that hold each by itself, but not with another one. */
+/* Whether there are rules about what a loader or a system measured. */
+static bool names_measured(const struct policy *p)
+{
+	return p->lists[POLICY_BOOT_FILES].count || p->texts[POLICY_BOOT_WORDS].count ||
+	       p->texts[POLICY_BOOT_COMMAND_LINES].count;
+}
+
 static bool fits_together(const struct policy *p, struct host_error *error)
 {
 	const char *wrong = NULL, *unsigned_rule = host_word(p);
@@ -718,6 +725,10 @@ static bool fits_together(const struct policy *p, struct host_error *error)
 		wrong = "boot: it can never hold unless look_at is quote";
 	else if (p->lists[POLICY_BOOT_SIGNERS].count && p->secure_boot != SECURE_BOOT_ON)
 		wrong = "boot.signers: nobody asks for signatures unless secure_boot is true";
+	else if (names_measured(p) && !p->lists[POLICY_BOOT_PROGRAMS].count &&
+		 !p->lists[POLICY_BOOT_SIGNERS].count)
+		wrong = "boot: files, words and command_lines mean nothing without programs or "
+			"signers: whatever else was started can have measured them";
 	else if (p->lists[POLICY_KEYS].count && p->depth == EVIDENCE_REPORT)
 		wrong = "keys: they can never hold where look_at is report";
 	else if (p->bits_required & p->bits_forbidden)

@@ -224,7 +224,7 @@ enum socle_standing {
 
 /*
  * What an event of the boot says, in the log's order: one line; NULL behind the last, and where
- * there was no event log, or one that does not hold. pcr and standing may be NULL.
+ * there was no event log, one that does not hold, or evidence that failed before it. pcr and standing may be NULL.
  */
 const char *socle_verdict_boot(const struct socle_verdict *verdict, size_t index, unsigned int *pcr,
 			       enum socle_standing *standing);

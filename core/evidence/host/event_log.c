@@ -6,6 +6,7 @@
 
 #include "abi/tpm.h"
 #include "core/base/bytes.h"
+#include "core/evidence/host/uefi_variable.h"
 
 #define SPEC_ID "Spec ID Event03" /* with its NUL */
 #define STARTUP_LOCALITY "StartupLocality"
@@ -334,6 +335,23 @@ bool event_log_hashes(const struct event_log *log, const struct event_log_event 
 	return hashed(log, event, data, size, &words);
 }
 
+/*
+ * Whether a digest is of these bytes in any bank. For what an event must not be: digests in banks
+ * that nobody quoted may be anything.
+ */
+static bool hashed_in_any(const struct event_log *log, const struct event_log_event *event,
+			  const void *data, size_t size)
+{
+	uint8_t digest[EVENT_LOG_DIGEST_MAX];
+
+	for (size_t i = 0; i < log->bank_count; i++) {
+		if (make_digest(&log->banks[i], data, size, digest) &&
+		    memcmp(digest, event->digests[i], log->banks[i].size) == 0)
+			return true;
+	}
+	return false;
+}
+
 /* systemd's stub hashes a name in ASCII, with its NUL, and logs it in UTF-16. */
 static bool hashed_as_ascii(const struct event_log *log, const struct event_log_event *event,
 			    struct event_words *words)
@@ -352,23 +370,6 @@ static bool hashed_as_ascii(const struct event_log *log, const struct event_log_
 		return false;
 	*words = (struct event_words){ event->data, event->size };
 	return true;
-}
-
-/* VariableData of a UEFI_VARIABLE_DATA, section 10.4.3. */
-static bool variable_value(const struct event_log_event *event, struct event_words *value)
-{
-	struct bytes_reader r = bytes_reader_init(event->data, event->size);
-	uint64_t name, size;
-
-	bytes_take(&r, 16);
-	name = bytes_le64(&r);
-	size = bytes_le64(&r);
-	if (r.bad || name > event->size / 2 || size > event->size)
-		return false;
-	bytes_take(&r, 2 * (size_t)name);
-	value->size = (size_t)size;
-	value->data = bytes_take(&r, value->size);
-	return value->data != NULL;
 }
 
 static bool hashed_behind_prefix(const struct event_log *log, const struct event_log_event *event,
@@ -398,7 +399,7 @@ enum event_proof event_log_proof(const struct event_log *log, const struct event
 				 struct event_words *words)
 {
 	const struct event_type_row *row = type_row(event->type);
-	struct event_words value;
+	struct uefi_variable v;
 
 	switch (row ? row->hashed : HASHED_MAYBE) {
 	case HASHED_OTHER:
@@ -407,8 +408,8 @@ enum event_proof event_log_proof(const struct event_log *log, const struct event
 		return data_hashed(log, event, words) ? EVENT_PROVED : EVENT_REFUTED;
 	case HASHED_VALUE:
 		if (data_hashed(log, event, words) ||
-		    (variable_value(event, &value) &&
-		     hashed(log, event, value.data, value.size, words)))
+		    (uefi_variable_read(&v, event->data, event->size) && v.whole &&
+		     hashed(log, event, v.value, v.value_size, words)))
 			return EVENT_PROVED;
 		return EVENT_REFUTED;
 	default:
@@ -467,11 +468,12 @@ static bool behind_separator_ok(const struct event_log_event *event)
 static const char *judge_event(const struct event_log *log, const struct event_log_event *event,
 			       uint32_t *separated)
 {
-	const uint32_t bit = 1u << event->pcr;
 	struct event_words words;
+	uint32_t bit;
 
-	if (event->type == EVENT_NO_ACTION)
+	if (event->type == EVENT_NO_ACTION) /* whose PCR may be any number */
 		return NULL;
+	bit = 1u << event->pcr;
 	if (!in_its_pcr(event))
 		return "such an event is never in this PCR";
 	if (event_log_proof(log, event, &words) == EVENT_REFUTED)
@@ -482,7 +484,7 @@ static const char *judge_event(const struct event_log *log, const struct event_l
 	if (event->type != EVENT_SEPARATOR)
 		return event->pcr < 8 && !(*separated & bit) &&
 				       event->type != EVENT_S_CRTM_CONTENTS &&
-				       event_log_hashes(log, event, "\0\0\0", 4)
+				       hashed_in_any(log, event, "\0\0\0", 4)
 			       ? "a separator under another name"
 			       : NULL;
 	if (event->size != 4)

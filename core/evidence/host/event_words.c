@@ -118,14 +118,25 @@ static void put_boot_order(struct line *line, const uint8_t *data, size_t size)
 		put(line, " and %zu more", bytes_left(&r) / 2);
 }
 
-static void put_variable(struct line *line, const struct uefi_variable *v)
+/* Boot0000 to BootFFFF, UEFI specification 3.3. */
+static bool is_boot_entry(const struct uefi_variable *v)
 {
-	if (uefi_variable_is(v, &uefi_global_variable, "SecureBoot") && v->whole &&
-	    v->value_size <= 1) {
+	static const uint8_t name[] = { 'B', 0, 'o', 0, 'o', 0, 't', 0 };
+
+	return memcmp(v->vendor, &uefi_global_variable, sizeof(uefi_global_variable)) == 0 &&
+	       v->name_size == 16 && memcmp(v->name, name, sizeof(name)) == 0;
+}
+
+/* What it says of secure boot is the firmware's word only where the firmware measures that. */
+static void put_variable(struct line *line, const struct event_log_event *event,
+			 const struct uefi_variable *v)
+{
+	if (event->pcr == 7 && event->type == EVENT_EFI_VARIABLE_DRIVER_CONFIG && v->whole &&
+	    v->value_size <= 1 && uefi_variable_is(v, &uefi_global_variable, "SecureBoot")) {
 		put(line, "secure boot is %s", v->value_size && v->value[0] ? "on" : "off");
 	} else if (uefi_variable_is(v, &uefi_global_variable, "BootOrder")) {
 		put_boot_order(line, v->value, v->value_size);
-	} else if (v->name_size == 16 && v->name[0] == 'B' && v->name[2] == 'o') {
+	} else if (is_boot_entry(v)) {
 		put_utf16(line, v->name, v->name_size);
 		put(line, ": ");
 		put_load_option(line, v->value, v->value_size);
@@ -159,17 +170,17 @@ static void put_partitions(struct line *line, const struct event_words *words)
 	put(line, " of %llu partitions", (unsigned long long)count);
 }
 
-static void put_words(struct line *line, uint32_t type, const struct event_words *words,
-		      const struct event_words *whole)
+static void put_words(struct line *line, const struct event_log_event *event,
+		      const struct event_words *words)
 {
 	struct uefi_variable v;
 
-	switch (type) {
+	switch (event->type) {
 	case EVENT_SEPARATOR:
 		break;
 	case EVENT_EFI_VARIABLE_BOOT:
 	case EVENT_EFI_VARIABLE_BOOT2:
-		if (words->data != whole->data) {
+		if (words->data != event->data) {
 			put_boot_value(line, words->data, words->size);
 			break;
 		}
@@ -177,7 +188,7 @@ static void put_words(struct line *line, uint32_t type, const struct event_words
 	case EVENT_EFI_VARIABLE_DRIVER_CONFIG:
 	case EVENT_EFI_VARIABLE_AUTHORITY:
 		if (uefi_variable_read(&v, words->data, words->size))
-			put_variable(line, &v);
+			put_variable(line, event, &v);
 		break;
 	case EVENT_EFI_GPT_EVENT:
 	case EVENT_EFI_GPT_EVENT2:
@@ -204,6 +215,6 @@ void event_words_write(const struct event_log_event *event, const struct event_w
 		put(&out, "a program, by its digest");
 		return;
 	default:
-		put_words(&out, event->type, words ? words : &whole, &whole);
+		put_words(&out, event, words ? words : &whole);
 	}
 }
