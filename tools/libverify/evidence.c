@@ -184,7 +184,7 @@ static bool add_quote_pcrs(struct socle_evidence *e, const struct blob *b, struc
 static bool add_ek_certificate(struct socle_evidence *e, const struct blob *b,
 			       struct host_error *error)
 {
-	e->parts.ek_certificate = amd_chain_read_certificate(b->data, b->size);
+	e->parts.ek_certificate = ek_certificate_read(b->data, b->size);
 	return e->parts.ek_certificate || host_fail(error, "no certificate in PEM or DER");
 }
 

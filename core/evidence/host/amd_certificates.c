@@ -2,10 +2,10 @@
 #include "core/evidence/host/amd_certificates.h"
 
 #include <openssl/bio.h>
-#include <openssl/pem.h>
 #include <string.h>
 
 #include "core/base/hex.h"
+#include "core/evidence/host/certificate.h"
 
 /*
  * AMD's public data, as https://kdsintf.amd.com/vcek/v1/PRODUCT/cert_chain and .../vlek/v1/... hand it
@@ -362,7 +362,7 @@ const struct amd_certificate amd_certificates[AMD_CERTIFICATES] = {
 static X509 *read_pem(const char *pem)
 {
 	BIO *bio = BIO_new_mem_buf(pem, -1);
-	X509 *certificate = bio ? PEM_read_bio_X509(bio, NULL, NULL, "") : NULL;
+	X509 *certificate = bio ? certificate_read_pem(bio) : NULL;
 
 	BIO_free(bio);
 	return certificate;

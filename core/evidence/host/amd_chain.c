@@ -5,12 +5,12 @@
 #include <openssl/ecdsa.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
-#include <openssl/pem.h>
 #include <openssl/x509v3.h>
 #include <string.h>
 
 #include "core/base/bytes.h"
 #include "core/evidence/host/amd_certificates.h"
+#include "core/evidence/host/certificate.h"
 #include "core/evidence/host/public_key.h"
 
 /* AMD 57230, certificate extensions. */
@@ -36,32 +36,16 @@ static const uint8_t amd_roots[][32] = {
 	  0xf5, 0x3f, 0x90, 0x33, 0x9c, 0x70, 0xe9, 0xd7, 0xad, 0x08 },
 };
 
-/* All of the bytes as DER; NULL, and errors of OpenSSL's, when they are not that. */
-static X509 *read_der(const void *data, size_t size)
-{
-	const unsigned char *at = data;
-	X509 *certificate = d2i_X509(NULL, &at, (long)size);
-
-	if (!certificate || at == (const unsigned char *)data + size)
-		return certificate;
-	X509_free(certificate);
-	return NULL;
-}
-
 X509 *amd_chain_read_certificate(const void *data, size_t size)
 {
 	X509 *certificate;
 	BIO *bio;
 
 	ERR_set_mark();
-	certificate = read_der(data, size);
+	certificate = certificate_read_der(data, size);
 	bio = certificate ? NULL : BIO_new_mem_buf(data, (int)size);
-	/*
-	 * With an empty passphrase for encrypted PEM: evidence must not make OpenSSL ask the user
-	 * for one.
-	 */
 	if (bio)
-		certificate = PEM_read_bio_X509(bio, NULL, NULL, "");
+		certificate = certificate_read_pem(bio);
 	BIO_free(bio);
 	ERR_pop_to_mark();
 	return certificate;
@@ -101,7 +85,7 @@ static STACK_OF(X509) * read_all(const void *data, size_t size)
 	BIO *bio = BIO_new_mem_buf(data, (int)size);
 	X509 *certificate;
 
-	while (all && bio && (certificate = PEM_read_bio_X509(bio, NULL, NULL, ""))) {
+	while (all && bio && (certificate = certificate_read_pem(bio))) {
 		if (sk_X509_push(all, certificate) <= 0)
 			X509_free(certificate);
 	}
@@ -134,7 +118,7 @@ X509 *amd_chain_pick_certificate(const void *data, size_t size, enum amd_chain_p
 	X509 *found;
 
 	ERR_set_mark(); /* the end of PEM text is an error to OpenSSL */
-	found = read_der(data, size);
+	found = certificate_read_der(data, size);
 	if (!found) {
 		all = read_all(data, size);
 		found = pick(all, place, key);
@@ -268,7 +252,7 @@ static const char *dates_error(const X509 *certificate, time_t at)
  */
 static const char *authority_error(const X509 *certificate)
 {
-	EVP_PKEY *key = X509_get0_pubkey(certificate);
+	EVP_PKEY *key = certificate_key(certificate);
 	const char *error = amd_certificates_known(certificate) ? NULL : public_key_error(key);
 
 	if (!error && (EVP_PKEY_get_base_id(key) != EVP_PKEY_RSA || EVP_PKEY_get_bits(key) != 4096))
@@ -288,7 +272,7 @@ static const char *link_error(X509 *issuer, X509 *subject, bool issued_is_ca)
 {
 	if (X509_NAME_cmp(X509_get_issuer_name(subject), X509_get_subject_name(issuer)))
 		return "a certificate was issued under another name than its issuer's";
-	if (X509_verify(subject, X509_get0_pubkey(issuer)) != 1)
+	if (X509_verify(subject, certificate_key(issuer)) != 1)
 		return "a certificate's signature is wrong";
 	if (!signed_as_amd_does(subject))
 		return "a certificate is not signed with RSASSA-PSS and SHA-384";
@@ -322,8 +306,7 @@ static const char *authorities_links_error(const struct amd_chain *chain)
 	if (amd_certificates_pair(chain->ark, chain->issuer))
 		return NULL;
 	error = link_error(chain->ark, chain->ark, true);
-	if (!error &&
-	    EVP_PKEY_eq(X509_get0_pubkey(chain->ark), X509_get0_pubkey(chain->issuer)) == 1)
+	if (!error && EVP_PKEY_eq(certificate_key(chain->ark), certificate_key(chain->issuer)) == 1)
 		error = "the root stands in its ASK's place";
 	if (!error)
 		error = authority_error(chain->ark);
@@ -358,7 +341,7 @@ const char *amd_chain_links_error(const struct amd_chain *chain)
 	const char *error = authorities_links_error(chain);
 
 	if (!error)
-		error = public_key_error(X509_get0_pubkey(chain->signer));
+		error = public_key_error(certificate_key(chain->signer));
 	if (!error)
 		error = link_error(chain->issuer, chain->signer, false);
 	return error ? error : roles_error(chain);
@@ -531,7 +514,7 @@ static bool is_p384(const EVP_PKEY *key)
 const char *amd_chain_signature_error(const struct amd_chain *chain,
 				      const struct psp_report *report)
 {
-	EVP_PKEY *key = X509_get0_pubkey(chain->signer);
+	EVP_PKEY *key = certificate_key(chain->signer);
 	EVP_MD_CTX *context = EVP_MD_CTX_new();
 	ECDSA_SIG *signature = report_signature(report);
 	unsigned char *der = NULL;

@@ -33,7 +33,10 @@ struct amd_signer_info {
 	char csp_id[AMD_CSP_ID_MAX + 1]; /* of a VLEK: the cloud that it was given to */
 };
 
-/* One certificate from PEM or DER bytes, the first of several in PEM; NULL when it cannot be read. */
+/*
+ * One certificate from PEM or DER bytes, the first of several in PEM; NULL when it cannot be read. Its key is
+ * certificate_key() (certificate.h), as with the next.
+ */
 X509 *amd_chain_read_certificate(const void *data, size_t size);
 
 /* Which certificate of a chain. */

@@ -7,6 +7,8 @@
 #include <openssl/rsa.h>
 #include <openssl/x509v3.h>
 
+#include "core/evidence/host/certificate.h"
+
 static const char *add(STACK_OF(X509_CRL) * *lists, X509_CRL *list)
 {
 	if (!*lists)
@@ -154,7 +156,7 @@ const char *amd_crl_list_error(const X509 *root, X509_CRL *list, time_t at)
 
 	if (X509_NAME_cmp(X509_CRL_get_issuer(list), X509_get_subject_name(root)) != 0)
 		return "a revocation list is not by the chain's root";
-	if (X509_CRL_verify(list, X509_get0_pubkey(root)) != 1)
+	if (X509_CRL_verify(list, certificate_key(root)) != 1)
 		return "a revocation list's signature is not by the root";
 	if (!is_amd_algorithm(list))
 		return "a revocation list is not signed with RSASSA-PSS and SHA-384";

@@ -9,10 +9,35 @@
 #include <stdbool.h>
 #include <string.h>
 
-#include "core/evidence/host/amd_chain.h"
-
 /* tcg-kp-EKCertificate */
 #define EK_USAGE "2.23.133.8.1"
+
+/* By OpenSSL alone, which is to find the keys when it looks for the way to an authority. */
+static X509 *read_one(const void *data, size_t size)
+{
+	const unsigned char *at = data;
+	X509 *certificate = d2i_X509(NULL, &at, (long)size);
+	BIO *bio;
+
+	if (certificate && at == (const unsigned char *)data + size)
+		return certificate;
+	X509_free(certificate);
+	bio = BIO_new_mem_buf(data, (int)size);
+	/* With an empty passphrase: OpenSSL must not ask for one. */
+	certificate = bio ? PEM_read_bio_X509(bio, NULL, NULL, "") : NULL;
+	BIO_free(bio);
+	return certificate;
+}
+
+X509 *ek_certificate_read(const void *data, size_t size)
+{
+	X509 *certificate;
+
+	ERR_set_mark();
+	certificate = read_one(data, size);
+	ERR_pop_to_mark();
+	return certificate;
+}
 
 STACK_OF(X509) * ek_certificate_read_ca(const void *data, size_t size)
 {
@@ -28,7 +53,7 @@ STACK_OF(X509) * ek_certificate_read_ca(const void *data, size_t size)
 	}
 	BIO_free(bio);
 	ERR_pop_to_mark(); /* the end of the text is an error to OpenSSL */
-	if (ca && sk_X509_num(ca) == 0 && (certificate = amd_chain_read_certificate(data, size)))
+	if (ca && sk_X509_num(ca) == 0 && (certificate = ek_certificate_read(data, size)))
 		sk_X509_push(ca, certificate);
 	if (ca && sk_X509_num(ca) > 0)
 		return ca;

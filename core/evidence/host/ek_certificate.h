@@ -14,6 +14,9 @@
  */
 const char *ek_certificate_error(X509 *certificate, STACK_OF(X509) * ca, time_t at);
 
+/* One certificate from PEM or DER bytes, the first of several in PEM; NULL when it cannot be read. */
+X509 *ek_certificate_read(const void *data, size_t size);
+
 /* All certificates of PEM text, or the one of DER; NULL when there is none. */
 STACK_OF(X509) * ek_certificate_read_ca(const void *data, size_t size);
 
