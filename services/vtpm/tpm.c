@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "services/vtpm/rsa_factors.h"
+
 /*
  * libtpms chooses its TPM 1.2 back end through this table. Socle serves TPM 2.0 only, and an empty
  * table of this name keeps half a megabyte of TPM 1.2 out of the image.
@@ -187,6 +189,7 @@ bool tpm_power_on(void)
 void tpm_power_off(void)
 {
 	TPMLIB_Terminate();
+	rsa_factors_forget();
 }
 
 bool tpm_load_permanent(const uint8_t *state, size_t size)

@@ -1,14 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /* libtpms's functions by their own names, for the service's code, which is linked with them under Socle. */
+#include <dlfcn.h>
 #include <libtpms/tpm_error.h>
 #include <libtpms/tpm_library.h>
 #include <libtpms/tpm_tis.h>
 #include <stdlib.h>
 
+#include "services/vtpm/rsa_factors.h"
 #include "tools/load_library.h"
 #include "tools/vtpm/tpms.h"
 
 #define LIBRARY "libtpms.so.0"
+
+int RSA_set0_crt_params(RSA *key, BIGNUM *dp, BIGNUM *dq, BIGNUM *q_inverse);
 
 /* As in tpm.c: libtpms before 0.10 has none. */
 TPM_RESULT TPMLIB_SetProfile(const char *profile);
@@ -144,4 +148,14 @@ TPM_RESULT TPM_IO_TpmEstablished_Get(TPM_BOOL *established)
 TPM_RESULT TPM_IO_TpmEstablished_Reset(void)
 {
 	return tpms.reset_established();
+}
+
+/* libtpms's call of libcrypto's finds this one, which the executable exports. */
+int RSA_set0_crt_params(RSA *key, BIGNUM *dp, BIGNUM *dq, BIGNUM *q_inverse)
+{
+	static rsa_set_crt_function set;
+
+	if (!set)
+		*(void **)&set = dlsym(RTLD_NEXT, "RSA_set0_crt_params");
+	return set ? rsa_factors_set_crt(key, dp, dq, q_inverse, set) : 0;
 }
