@@ -154,6 +154,7 @@ def programs_of(build, slow):
                                             "--build-dir", "build/demo-flipped"]),
             ("keys over many calls", ["tests/guest/probe_test.py", "--programs", build,
                                       "--parts", "tests,hold"]),
+            ("vTPM under load", ["tests/vtpm/load_test.py", f"{build}/tools/socle", "profiles"]),
             ("vTPM under OVMF", ["tests/vtpm/firmware_test.py", "--ovmf", f"{build}/tools/socle", "profiles"]),
             ("authority that misbehaves", ["tests/demo/authority_test.py", "--programs", build,
                                            "--build-dir", "build/demo-authority", "--cpus", "1"]),
