@@ -35,12 +35,37 @@ static const char *parse_name(struct profile_parser *p, struct words *line)
 	return word_name(words_next(line), profile->name, sizeof(profile->name));
 }
 
-/* The TPM library knows its profiles; those that it takes no more words for have such a name. */
+/* The words of the line as they stand there; what they mean is the TPM library's matter. */
+static const char *take_json(struct word word, struct words *line, char *json)
+{
+	const char *start = word.at, *end = start;
+	size_t size;
+
+	for (; word.length; word = words_next(line))
+		end = word.at + word.length;
+	size = (size_t)(end - start);
+	if (end[-1] != '}')
+		return "a tpm-profile in braces ends with one, on its line";
+	if (size >= PROFILE_TPM_PROFILE_MAX)
+		return "a tpm-profile has at most 2047 bytes";
+	for (size_t i = 0; i < size; i++) {
+		if ((start[i] < ' ' && start[i] != '\t') || start[i] > '~')
+			return "a tpm-profile has printable characters of ASCII only";
+	}
+	memcpy(json, start, size);
+	json[size] = '\0';
+	return NULL;
+}
+
+/* The TPM library knows its profiles by name, and takes others as JSON. */
 static const char *parse_tpm_profile(struct profile_parser *p, struct words *line)
 {
 	struct profile *profile = p->profile;
+	struct word word = words_next(line);
 
-	return word_name(words_next(line), profile->tpm_profile, sizeof(profile->tpm_profile));
+	if (word.length && *word.at == '{')
+		return take_json(word, line, profile->tpm_profile);
+	return word_name(word, profile->tpm_profile, PROFILE_NAME_MAX);
 }
 
 static const char *parse_banks(struct profile_parser *p, struct words *line)

@@ -15,6 +15,7 @@
 
 #define PROFILE_SIZE_MAX (32u << 10)
 #define PROFILE_NAME_MAX 32
+#define PROFILE_TPM_PROFILE_MAX 2048u
 #define PROFILE_KEYS_MAX 10
 #define PROFILE_BANKS_MAX 4
 #define PROFILE_NV_MAX 24
@@ -77,8 +78,9 @@ enum profile_certificates {
 
 struct profile {
 	char name[PROFILE_NAME_MAX];
-	char tpm_profile[PROFILE_NAME_MAX]; /* of libtpms, by which the TPM is made; "": none */
-	uint16_t banks[PROFILE_BANKS_MAX];  /* TPM_ALG_ID */
+	/* Of libtpms, by which the TPM is made: a name, or JSON in braces; "": none. */
+	char tpm_profile[PROFILE_TPM_PROFILE_MAX];
+	uint16_t banks[PROFILE_BANKS_MAX]; /* TPM_ALG_ID */
 	size_t bank_count;
 	bool platform_auth_random;
 	unsigned int manifests; /* PROFILE_MANIFEST_VERSION(n) of each that is offered */

@@ -144,6 +144,52 @@ static void test_tpm_profile_name(void **state)
 	}
 }
 
+/* As it stands there, from brace to brace. */
+static void test_tpm_profile_json(void **state)
+{
+	(void)state;
+	expect_ok(HEAD "tpm-profile {\"Name\":\"custom\"}\n" AK);
+	assert_string_equal(profile.tpm_profile, "{\"Name\":\"custom\"}");
+	expect_ok(HEAD "  tpm-profile \t{ \"a\" :\t\"b#c\" } \t # of ours\n" AK);
+	assert_string_equal(profile.tpm_profile, "{ \"a\" :\t\"b#c\" }");
+	expect_ok(HEAD "tpm-profile {}\n" AK);
+	assert_string_equal(profile.tpm_profile, "{}");
+	expect_error(HEAD "tpm-profile {\n}\n" AK, 6,
+		     "a tpm-profile in braces ends with one, on its line");
+	expect_error(HEAD "tpm-profile {\"a\": #}\n" AK, 6,
+		     "a tpm-profile in braces ends with one, on its line");
+	expect_error(HEAD "tpm-profile {} x\n" AK, 6,
+		     "a tpm-profile in braces ends with one, on its line");
+	expect_error(HEAD "tpm-profile {\"\xc3\xa4\"}\n" AK, 6,
+		     "a tpm-profile has printable characters of ASCII only");
+	expect_error(HEAD "tpm-profile {\x01}\n" AK, 6,
+		     "a tpm-profile has printable characters of ASCII only");
+	expect_error(HEAD "tpm-profile {\x7f}\n" AK, 6,
+		     "a tpm-profile has printable characters of ASCII only");
+	expect_error(HEAD "tpm-profile {}\ntpm-profile {}\n" AK, 7,
+		     "this property was given before");
+}
+
+/* 2047 bytes, and one more. */
+static void test_tpm_profile_size(void **state)
+{
+	char text[sizeof(HEAD) + PROFILE_TPM_PROFILE_MAX + 400], json[PROFILE_TPM_PROFILE_MAX + 1];
+
+	(void)state;
+	memset(json, 'x', sizeof(json));
+	json[0] = '{';
+	json[PROFILE_TPM_PROFILE_MAX - 2] = '}';
+	json[PROFILE_TPM_PROFILE_MAX - 1] = '\0';
+	snprintf(text, sizeof(text), HEAD "tpm-profile %s\n" AK, json);
+	expect_ok(text);
+	assert_string_equal(profile.tpm_profile, json);
+	json[PROFILE_TPM_PROFILE_MAX - 2] = 'x';
+	json[PROFILE_TPM_PROFILE_MAX - 1] = '}';
+	json[PROFILE_TPM_PROFILE_MAX] = '\0';
+	snprintf(text, sizeof(text), HEAD "tpm-profile %s\n" AK, json);
+	expect_error(text, 6, "a tpm-profile has at most 2047 bytes");
+}
+
 static void test_platform_certificate(void **state)
 {
 	(void)state;
@@ -389,6 +435,8 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_renewed_evidence),
 		cmocka_unit_test(test_tpm_profile),
 		cmocka_unit_test(test_tpm_profile_name),
+		cmocka_unit_test(test_tpm_profile_json),
+		cmocka_unit_test(test_tpm_profile_size),
 		cmocka_unit_test(test_platform_certificate),
 		cmocka_unit_test(test_missing),
 		cmocka_unit_test(test_twice),

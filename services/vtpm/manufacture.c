@@ -28,14 +28,15 @@ static void log_library(const char *what, const char *needs)
 		   version >> 8 & 0xff, version & 0xff);
 }
 
-static bool choose_profile(const char *name)
+static bool choose_profile(const char *profile)
 {
 	char what[PROFILE_NAME_MAX + sizeof("tpm-profile ")];
 
-	if (!name[0] || tpm_choose_profile(name))
+	if (!profile[0] || tpm_choose_profile(profile))
 		return true;
-	snprintf(what, sizeof(what), "tpm-profile %s", name);
-	log_library(what, "a libtpms, from 0.10 on, that has it");
+	snprintf(what, sizeof(what), "tpm-profile %.*s", (int)PROFILE_NAME_MAX,
+		 profile[0] == '{' ? "{...}" : profile);
+	log_library(what, "a libtpms, from 0.10 on, that takes it");
 	return false;
 }
 

@@ -167,13 +167,17 @@ void tpm_store_with(tpm_store_function store, void *context)
 	keeper.context = context;
 }
 
-bool tpm_choose_profile(const char *name)
+bool tpm_choose_profile(const char *profile)
 {
 	char json[96];
 
+	if (!TPMLIB_SetProfile)
+		return false;
+	if (*profile == '{')
+		return TPMLIB_SetProfile(profile) == TPM_SUCCESS;
 	/* A name is letters, digits and '-': there is nothing in it that JSON would quote. */
-	snprintf(json, sizeof(json), "{\"Name\":\"%s\"}", name);
-	return TPMLIB_SetProfile && TPMLIB_SetProfile(json) == TPM_SUCCESS;
+	snprintf(json, sizeof(json), "{\"Name\":\"%s\"}", profile);
+	return TPMLIB_SetProfile(json) == TPM_SUCCESS;
 }
 
 uint32_t tpm_library_version(void)

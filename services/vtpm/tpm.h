@@ -33,10 +33,10 @@ typedef bool (*tpm_store_function)(void *context, const uint8_t *permanent, size
 void tpm_store_with(tpm_store_function store, void *context);
 
 /*
- * A new TPM will be made by this profile of libtpms, which it then keeps. False where libtpms has no
- * such profile, or is older than 0.10 and has none.
+ * A new TPM will be made by this profile of libtpms, a name or its JSON, and keeps it in its permanent state.
+ * False where libtpms takes no such profile, or is older than 0.10 and has none.
  */
-bool tpm_choose_profile(const char *name);
+bool tpm_choose_profile(const char *profile);
 
 /* The version of libtpms, as 0.9.2 is 0x000902. */
 uint32_t tpm_library_version(void);

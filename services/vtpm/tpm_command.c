@@ -8,12 +8,14 @@
 #include "core/tpm/wire.h"
 
 #define TPM_SU_CLEAR 0u
+#define TPM_CAP_PCRS 5u
 #define TPM_CAP_TPM_PROPERTIES 6u
 #define TPM_PT_STARTUP_CLEAR 0x201u
 #define TPMA_STARTUP_CLEAR_EH_ENABLE (1u << 2)
 #define TPM_PLATFORM_AUTH_SIZE 32u
 #define TPM_NV_BUFFER_MAX 1024u
 #define TRIES 3
+#define BANKS_MAX 8u
 
 /* A command under construction. Its own commands are all far smaller than the buffer. */
 struct command {
@@ -129,18 +131,55 @@ static bool has_bank(const uint16_t *banks, size_t count, uint16_t algorithm)
 	return false;
 }
 
+/* Those that the TPM has: a profile of libtpms may have left some out. More than BANKS_MAX are a malformed answer. */
+static uint32_t read_banks(uint16_t banks[BANKS_MAX], size_t *count)
+{
+	struct response response;
+	struct command c;
+	uint32_t rc;
+
+	begin(&c, TPM_ST_NO_SESSIONS, TPM_CC_GET_CAPABILITY);
+	bytes_put_be32(&c.w, TPM_CAP_PCRS);
+	bytes_put_be32(&c.w, 0);
+	bytes_put_be32(&c.w, BANKS_MAX);
+	rc = submit(&c, &response);
+	if (rc)
+		return rc;
+	bytes_take(&response.r, 1 + 4); /* moreData, capability */
+	*count = bytes_be32(&response.r);
+	if (*count > BANKS_MAX)
+		return TPM_RC_NONE;
+	for (size_t i = 0; i < *count; i++) {
+		banks[i] = bytes_be16(&response.r);
+		bytes_take(&response.r, bytes_u8(&response.r));
+	}
+	return response.r.bad ? TPM_RC_NONE : TPM_RC_SUCCESS;
+}
+
+/* A bank that is wanted is named also where the TPM lacks it, for it to say so. */
 uint32_t tpm_pcr_allocate(const uint16_t *banks, size_t count)
 {
-	static const uint16_t implemented[] = { TPM_ALG_SHA1, TPM_ALG_SHA256, TPM_ALG_SHA384,
-						TPM_ALG_SHA512 };
+	static const uint16_t known[] = { TPM_ALG_SHA1, TPM_ALG_SHA256, TPM_ALG_SHA384,
+					  TPM_ALG_SHA512 };
+	const size_t known_count = sizeof(known) / sizeof(known[0]);
+	uint16_t of_tpm[BANKS_MAX];
+	bool wanted[sizeof(known) / sizeof(known[0])], named[sizeof(known) / sizeof(known[0])];
+	size_t of_tpm_count, named_count = 0;
 	struct command c;
+	uint32_t rc = read_banks(of_tpm, &of_tpm_count);
 
+	if (rc)
+		return rc;
+	for (size_t i = 0; i < known_count; i++) {
+		wanted[i] = has_bank(banks, count, known[i]);
+		named[i] = wanted[i] || has_bank(of_tpm, of_tpm_count, known[i]);
+		named_count += named[i];
+	}
 	begin_authorized(&c, TPM_CC_PCR_ALLOCATE, TPM_RH_PLATFORM);
-	bytes_put_be32(&c.w, sizeof(implemented) / sizeof(implemented[0]));
-	for (size_t i = 0; i < sizeof(implemented) / sizeof(implemented[0]); i++) {
-		bool wanted = has_bank(banks, count, implemented[i]);
-
-		wire_put_pcrs(&c.w, implemented[i], wanted ? (1u << TPM_PCR_COUNT) - 1 : 0);
+	bytes_put_be32(&c.w, (uint32_t)named_count);
+	for (size_t i = 0; i < known_count; i++) {
+		if (named[i])
+			wire_put_pcrs(&c.w, known[i], wanted[i] ? (1u << TPM_PCR_COUNT) - 1 : 0);
 	}
 	return submit_only(&c);
 }
