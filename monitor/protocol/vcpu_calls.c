@@ -139,6 +139,5 @@ uint32_t svsm_core_delete_vcpu(struct svsm_call *call)
 	result = registry_delete(vmsa, call->caller.cpu, &call->caller_deleted);
 	if (result == REGISTRY_OK || result == REGISTRY_GONE)
 		svsm_attest_forget_vcpu(vmsa);
-	svsm_vtpm_forget_vcpu(vmsa);
 	return result_of_registry(result);
 }

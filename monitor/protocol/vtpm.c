@@ -6,6 +6,7 @@
  */
 #include <string.h>
 
+#include "core/base/crc32.h"
 #include "monitor/lock/lock.h"
 #include "monitor/mem/guest_copy.h"
 #include "monitor/mem/secret.h"
@@ -19,6 +20,8 @@
 #define RESPONSE_MAX (BUFFER_SIZE - SVSM_VTPM_RESPONSE_HEADER)
 /* A response is dropped when other callers have found it waiting this many times. */
 #define WAITS_MAX 1000u
+/* For so many calls more it is remembered whose it was. */
+#define REMEMBERED_MAX 100000u
 
 _Static_assert(SVSM_VTPM_RESPONSE_HEADER == sizeof(struct vtpm_response), "they share a place");
 _Static_assert(COMMAND_MAX <= VTPM_COMMAND_MAX, "the service takes what fits the guest's buffer");
@@ -51,19 +54,32 @@ static struct {
 static struct {
 	bool under_way, done, given_up;
 	unsigned int waits; /* how often others found it done */
-	gpa_t buffer, vmsa; /* vmsa: of the vCPU that brought it last */
+	gpa_t buffer;
 	struct request request;
 	size_t size; /* of the command */
 	struct service_answer answer;
 } turns;
 
+/*
+ * Whose response was dropped: that call is not to have its command run again, and is told once. A
+ * checksum, for the command itself may hold what is not to stay; a guest that makes one that fits has
+ * a call of its own refused.
+ */
+static struct {
+	unsigned int left; /* calls until it is forgotten; 0: there is none */
+	gpa_t buffer;
+	size_t size;
+	uint32_t checksum;
+} dropped;
+
 void svsm_vtpm_init(void)
 {
-	static struct secret secrets[3];
+	static struct secret secrets[4];
 
 	secret_add(&secrets[0], &buffers.request, sizeof(buffers.request));
 	secret_add(&secrets[1], &buffers.response, sizeof(buffers.response));
-	secret_add(&secrets[2], &turns.request, sizeof(turns.request));
+	secret_add(&secrets[2], &turns, sizeof(turns));
+	secret_add(&secrets[3], &dropped, sizeof(dropped));
 }
 
 uint32_t svsm_vtpm_query(struct svsm_call *call)
@@ -96,6 +112,18 @@ static uint32_t decode(const struct svsm_call *call, size_t *size, bool *in_turn
 	return SVSM_SUCCESS;
 }
 
+/* Also where nobody gets the response: the guest has written what asks for it. */
+static void renew_if_asked(const void *reply, size_t size)
+{
+	struct vtpm_response about;
+
+	if (size <= sizeof(about))
+		return;
+	memcpy(&about, reply, sizeof(about));
+	if (about.flags & VTPM_EVIDENCE_ASKED)
+		evidence_renew();
+}
+
 /* The response is written in one piece, and only when there is one that fits. */
 static uint32_t respond(gpa_t buffer, size_t size)
 {
@@ -103,8 +131,6 @@ static uint32_t respond(gpa_t buffer, size_t size)
 
 	if (size <= before || size > sizeof(buffers.response))
 		return SVSM_ERR_SERVICE_FAILED;
-	if (buffers.response.about.flags & VTPM_EVIDENCE_ASKED)
-		evidence_renew();
 	size -= before;
 	buffers.response.size = (uint32_t)size;
 	if (!guest_copy_out(buffer, &buffers.response, SVSM_VTPM_RESPONSE_HEADER + size))
@@ -120,7 +146,10 @@ static uint32_t run(gpa_t buffer, size_t command_size)
 						  &buffers.response, sizeof(buffers.response),
 						  &size);
 
-	return status == SERVICE_OK ? respond(buffer, size) : svsm_result_of_service(status);
+	if (status != SERVICE_OK)
+		return svsm_result_of_service(status);
+	renew_if_asked(&buffers.response, size);
+	return respond(buffer, size);
 }
 
 /* ---- In turns. The lock is held. ---- */
@@ -134,8 +163,32 @@ static void end_turns(void)
 static void go_on(enum service_progress progress)
 {
 	turns.done = progress == SERVICE_FINISHED;
+	if (turns.done)
+		renew_if_asked(turns.answer.payload, turns.answer.size);
 	if (turns.done && turns.given_up)
 		end_turns();
+}
+
+static void drop_response(void)
+{
+	dropped.left = REMEMBERED_MAX;
+	dropped.buffer = turns.buffer;
+	dropped.size = turns.size;
+	dropped.checksum = core_crc32(0, turns.request.command, turns.size);
+	end_turns();
+}
+
+/* Whether it is the call whose response was dropped, which is then known. Any other counts. */
+static bool was_dropped(gpa_t buffer, size_t size)
+{
+	if (dropped.left == 0)
+		return false;
+	dropped.left--;
+	if (dropped.buffer.raw != buffer.raw)
+		return false;
+	dropped.left = 0; /* other bytes in its page give it up */
+	return dropped.size == size &&
+	       dropped.checksum == core_crc32(0, buffers.request.command, size);
 }
 
 static bool is_ours(gpa_t buffer, size_t size)
@@ -144,24 +197,26 @@ static bool is_ours(gpa_t buffer, size_t size)
 	       memcmp(turns.request.command, buffers.request.command, size) == 0;
 }
 
-/* A turn for another one's command. True when it is out of the way. */
-static bool make_way(const struct svsm_call *call)
+/* For another command at buffer: false when one is under way yet, which may have had a turn. */
+static bool make_way(gpa_t buffer)
 {
-	if (turns.buffer.raw == call->rcx || turns.waits == WAITS_MAX)
+	if (turns.buffer.raw == buffer.raw)
 		turns.given_up = true;
-	if (turns.done && turns.given_up)
-		end_turns();
-	else if (turns.done)
-		turns.waits++;
-	else
+	if (!turns.done) {
 		go_on(service_call_continue(SERVICE_VTPM, &turns.answer));
+		return false;
+	}
+	if (turns.given_up)
+		end_turns();
+	else if (turns.waits++ == WAITS_MAX)
+		drop_response();
 	return !turns.under_way;
 }
 
-static void begin_turns(const struct svsm_call *call, size_t size)
+static void begin_turns(gpa_t buffer, size_t size)
 {
 	turns.under_way = true;
-	turns.buffer = gpa(call->rcx);
+	turns.buffer = buffer;
 	turns.size = size;
 	memcpy(&turns.request, &buffers.request, sizeof(turns.request.header) + size);
 	go_on(service_call_start(SERVICE_VTPM, VTPM_OP_COMMAND, &turns.request,
@@ -179,30 +234,39 @@ static uint32_t take_answer(gpa_t buffer)
 	return status == SERVICE_OK ? respond(buffer, size) : svsm_result_of_service(status);
 }
 
-static uint32_t run_in_turns(const struct svsm_call *call, size_t size)
+static uint32_t run_in_turns(gpa_t buffer, size_t size)
 {
-	gpa_t buffer = gpa(call->rcx);
 	bool ours = turns.under_way && is_ours(buffer, size);
 
-	if (turns.under_way && !ours && !make_way(call))
+	if (turns.under_way && !ours && !make_way(buffer))
 		return SVSM_ERR_INCOMPLETE;
 	if (!ours)
-		begin_turns(call, size);
+		begin_turns(buffer, size);
 	else if (!turns.done)
 		go_on(service_call_continue(SERVICE_VTPM, &turns.answer));
-	turns.vmsa = call->caller.vmsa;
 	turns.waits = 0;
 	return turns.done ? take_answer(buffer) : SVSM_ERR_INCOMPLETE;
 }
 
-void svsm_vtpm_forget_vcpu(gpa_t vmsa)
+/* ---- The call ---- */
+
+/* The service has finished what was under way first: what it came to is taken from it at once. */
+static uint32_t run_at_once(gpa_t buffer, size_t size)
 {
-	lock_acquire(&buffers.lock);
-	if (turns.under_way && turns.vmsa.raw == vmsa.raw) {
-		turns.given_up = true;
-		go_on(turns.done ? SERVICE_FINISHED : SERVICE_PENDING);
-	}
-	lock_release(&buffers.lock);
+	uint32_t result = run(buffer, size);
+
+	if (turns.under_way)
+		(void)make_way(buffer);
+	return result;
+}
+
+static uint32_t run_either_way(gpa_t buffer, size_t size, bool in_turns)
+{
+	bool is_lost = was_dropped(buffer, size);
+
+	if (!in_turns)
+		return run_at_once(buffer, size);
+	return is_lost ? SVSM_ERR_SERVICE_FAILED : run_in_turns(buffer, size);
 }
 
 uint32_t svsm_vtpm_cmd(struct svsm_call *call)
@@ -214,7 +278,7 @@ uint32_t svsm_vtpm_cmd(struct svsm_call *call)
 	lock_acquire(&buffers.lock);
 	result = decode(call, &size, &in_turns);
 	if (result == SVSM_SUCCESS)
-		result = in_turns ? run_in_turns(call, size) : run(gpa(call->rcx), size);
+		result = run_either_way(gpa(call->rcx), size, in_turns);
 	/* Commands carry authorization values: nothing of one stays longer than it takes. */
 	explicit_bzero(&buffers.request, sizeof(buffers.request));
 	explicit_bzero(&buffers.response, sizeof(buffers.response));

@@ -145,7 +145,6 @@ bool serve_vcpu(unsigned int cpu, bool interrupted)
 	}
 	registry_end(cpu);
 	svsm_attest_forget_vcpu(vcpu.vmsa);
-	svsm_vtpm_forget_vcpu(vcpu.vmsa);
 	log_printf(LOG_WARNING, "vCPU %u ends: its VMSA is not there any more", cpu);
 	return false;
 }

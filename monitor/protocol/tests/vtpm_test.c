@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "monitor/arch/model/tests/world.h"
+#include "monitor/vcpu/registry.h"
 
 #define BUFFER WORLD_SMALL
 #define COMMAND_MAX 4087u
@@ -255,6 +256,8 @@ static void changed_bytes_give_it_up(void **state)
 	service->slices = 2;
 	assert_int_equal(in_turns_at(BUFFER, 10), INCOMPLETE);
 	assert_int_equal(in_turns_at(BUFFER, 12), INCOMPLETE);
+	assert_int_equal(in_turns_at(BUFFER, 12), INCOMPLETE); /* its last turn, and no other's */
+	assert_int_equal(service->calls, 1);
 	assert_int_equal(in_turns_at(BUFFER, 12), 0);
 	assert_int_equal(service->calls, 2);
 	assert_int_equal(service->payload_size, 16);
@@ -262,41 +265,130 @@ static void changed_bytes_give_it_up(void **state)
 	assert_int_equal(in_turns_at(BUFFER, 10), INCOMPLETE);
 	put_request(BUFFER, IN_TURNS, 0, 10);
 	*model_memory(gpa(BUFFER + 9 + 9)) = 'd'; /* its last byte */
+	assert_int_equal(command_at(BUFFER), INCOMPLETE);
 	assert_int_equal(command_at(BUFFER), 0);
 	assert_int_equal(service->calls, 4);
 	assert_int_equal(service->payload[13], 'd');
 }
 
-static void a_deleted_vcpu_gives_it_up(void **state)
+/*
+ * Linux takes a CPU offline and deletes its vCPU while the task, on another CPU by then, goes on; and
+ * a call that is refused deletes nobody. Either way the command was run once.
+ */
+static void a_deleted_vcpu_takes_no_command_along(void **state)
 {
+	const uint64_t vmsa = WORLD_LARGE, caa = WORLD_LARGE + 0x1000;
 	struct world_service *service = world_service(SERVICE_VTPM);
+	struct registry_vcpu vcpu;
 
 	(void)state;
-	service->slices = 1;
-	assert_int_equal(in_turns_at(BUFFER, 10), INCOMPLETE);
-	svsm_vtpm_forget_vcpu(gpa(WORLD_SMALL)); /* no VMSA of anybody's */
-	assert_int_equal(in_turns_at(BUFFER, 10), 0);
+	world_create(1, vmsa, caa);
+	service->slices = 2;
+	put_request(BUFFER, IN_TURNS, 0, 10);
+	assert_int_equal((uint32_t)world_call(1, VTPM(SVSM_VTPM_CMD), BUFFER, 0, 0).rax,
+			 INCOMPLETE);
+	assert_true(registry_enter(1, &vcpu)); /* it is being served */
+	assert_int_equal(world_core(SVSM_CORE_DELETE_VCPU, vmsa, 0, 0), 0x80001003);
+	registry_leave(1);
+	assert_int_equal((uint32_t)world_call(1, VTPM(SVSM_VTPM_CMD), BUFFER, 0, 0).rax,
+			 INCOMPLETE);
+	assert_int_equal(command_at(BUFFER), 0);
 	assert_int_equal(service->calls, 1);
 	service->slices = 1;
-	assert_int_equal(in_turns_at(BUFFER, 10), INCOMPLETE);
-	svsm_vtpm_forget_vcpu(gpa(WORLD_BOOT_VMSA));
-	assert_int_equal(in_turns_at(BUFFER, 10), 0);
-	assert_int_equal(service->calls, 3);
+	put_request(BUFFER, IN_TURNS, 0, 10);
+	assert_int_equal((uint32_t)world_call(1, VTPM(SVSM_VTPM_CMD), BUFFER, 0, 0).rax,
+			 INCOMPLETE);
+	assert_int_equal(world_core(SVSM_CORE_DELETE_VCPU, vmsa, 0, 0), 0);
+	assert_int_equal(command_at(BUFFER), 0);
+	assert_answered(BUFFER);
+	assert_int_equal(service->calls, 2);
 }
 
-/* Who never comes back keeps nobody for ever. */
-static void a_forgotten_answer_is_dropped(void **state)
+/* A command at BUFFER whose response others have found waiting too often, and one at OTHER since. */
+static void drop_a_response(void)
 {
 	struct world_service *service = world_service(SERVICE_VTPM);
 	unsigned int turns = 0;
 
-	(void)state;
 	service->slices = 1;
 	assert_int_equal(in_turns_at(BUFFER, 10), INCOMPLETE);
 	while (in_turns_at(OTHER, 11) == INCOMPLETE)
 		turns++;
 	assert_int_equal(turns, 1001);
 	assert_answered(OTHER);
+	assert_int_equal(service->calls, 2);
+}
+
+/* Who never comes back keeps nobody for ever, and who does has nothing run again. */
+static void a_forgotten_answer_is_dropped(void **state)
+{
+	struct world_service *service = world_service(SERVICE_VTPM);
+
+	(void)state;
+	drop_a_response();
+	service->slices = 1;
+	assert_int_equal(in_turns_at(OTHER, 11), INCOMPLETE); /* under way meanwhile */
+	assert_int_equal(in_turns_at(BUFFER, 10), 0x80001001);
+	assert_untouched();
+	assert_int_equal(in_turns_at(OTHER, 11), 0);
+	assert_int_equal(service->calls, 3);
+	assert_int_equal(in_turns_at(BUFFER, 10), 0); /* the same again is another one */
+	assert_int_equal(service->calls, 4);
+}
+
+/* Other bytes, or a call without turns, are no second time; nor are the same a hundred thousand calls later. */
+static void a_dropped_answer_is_its_own_calls(void **state)
+{
+	struct world_service *service = world_service(SERVICE_VTPM);
+
+	(void)state;
+	drop_a_response();
+	assert_int_equal(in_turns_at(BUFFER, 11), 0);
+	assert_int_equal(in_turns_at(BUFFER, 10), 0);
+	service->calls = 0;
+	drop_a_response();
+	assert_int_equal(command(8, 0, 10), 0);
+	assert_int_equal(in_turns_at(BUFFER, 10), 0);
+	service->calls = 0;
+	drop_a_response();
+	put_request(BUFFER, IN_TURNS, 0, 10);
+	*model_memory(gpa(BUFFER + 9)) = 'd';
+	assert_int_equal(command_at(BUFFER), 0);
+	assert_int_equal(service->payload[4], 'd');
+	service->calls = 0;
+	drop_a_response();
+	for (unsigned int i = 0; i < 99999; i++)
+		assert_int_equal(in_turns_at(OTHER, 11), 0);
+	assert_int_equal(in_turns_at(BUFFER, 10), 0x80001001);
+	service->calls = 0;
+	drop_a_response();
+	for (unsigned int i = 0; i < 100000; i++)
+		assert_int_equal(in_turns_at(OTHER, 11), 0);
+	assert_int_equal(in_turns_at(BUFFER, 10), 0);
+}
+
+/* What the guest has written asks for evidence, whoever gets the response, and once. */
+static void evidence_of_what_nobody_fetches(void **state)
+{
+	struct world_service *service = world_service(SERVICE_VTPM);
+
+	(void)state;
+	service->while_working = vtpm_renews;
+	world_service(SERVICE_ATTEST)->while_working = attest_makes_all;
+	memset(fails, 0, sizeof(fails));
+	memset(steps, 0, sizeof(steps));
+	put_request(BUFFER, IN_TURNS, 0, 10);
+	service->op = VTPM_OP_COMMAND;
+	service->slices = 1;
+	assert_int_equal(command_at(BUFFER), INCOMPLETE);
+	assert_string_equal(steps, "c"); /* a turn of it */
+	assert_int_equal(in_turns_at(BUFFER, 11), INCOMPLETE);
+	assert_string_equal(steps, "ccore");
+	memset(steps, 0, sizeof(steps));
+	service->slices = 1;
+	assert_int_equal(in_turns_at(BUFFER, 12), INCOMPLETE);
+	assert_int_equal(in_turns_at(BUFFER, 12), 0);
+	assert_string_equal(steps, "ccore");
 }
 
 static void a_service_that_fails_in_a_turn(void **state)
@@ -512,8 +604,10 @@ int main(void)
 		cmocka_unit_test_setup(a_stock_call_finishes_the_other_first, setup),
 		cmocka_unit_test_setup(two_in_turns, setup),
 		cmocka_unit_test_setup(changed_bytes_give_it_up, setup),
-		cmocka_unit_test_setup(a_deleted_vcpu_gives_it_up, setup),
+		cmocka_unit_test_setup(a_deleted_vcpu_takes_no_command_along, setup),
 		cmocka_unit_test_setup(a_forgotten_answer_is_dropped, setup),
+		cmocka_unit_test_setup(a_dropped_answer_is_its_own_calls, setup),
+		cmocka_unit_test_setup(evidence_of_what_nobody_fetches, setup),
 		cmocka_unit_test_setup(a_service_that_fails_in_a_turn, setup),
 		cmocka_unit_test_setup(platform_commands, setup),
 		cmocka_unit_test_setup(localities, setup),

@@ -7,6 +7,7 @@
 
 #include "monitor/base/die.h"
 #include "monitor/mem/guest_pages.h"
+#include "monitor/mem/secret.h"
 #include "monitor/vcpu/registry.h"
 
 static struct world_service services[SERVICE_ROLES];
@@ -69,13 +70,23 @@ static void launch(void)
 	validate(WORLD_LAST_PAGE, ARCH_PAGE_4K);
 }
 
+/* As die() does, whose list has the state of commands in turns. */
+static void forget_commands(void)
+{
+	static bool listed;
+
+	if (!listed)
+		svsm_vtpm_init();
+	listed = true;
+	secret_wipe();
+}
+
 void world_start(void)
 {
 	/* What an earlier world left unfinished. */
-	for (uint64_t page = 0; page < MODEL_SIZE; page += ABI_PAGE_SIZE) {
+	for (uint64_t page = 0; page < MODEL_SIZE; page += ABI_PAGE_SIZE)
 		svsm_attest_forget_vcpu(gpa(page));
-		svsm_vtpm_forget_vcpu(gpa(page));
-	}
+	forget_commands();
 	model_reset();
 	memset(services, 0, sizeof(services));
 	for (size_t i = 0; i < SERVICE_ROLES; i++)
