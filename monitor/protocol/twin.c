@@ -10,6 +10,7 @@ static struct {
 	uint64_t generation; /* of the seeds that it was loaded with, or is being loaded with */
 	/* The creation under way. */
 	bool loading;
+	bool creates_next;	     /* it has the seeds; the key is for the next slice */
 	struct service_answer seeds; /* what it is being loaded with; the vtpm's */
 	const uint8_t *order;	     /* its caller's */
 	size_t order_size;
@@ -56,14 +57,13 @@ bool twin_prepare(void)
 	return finish_loading(&answer);
 }
 
-/* The twin has stopped, at the end of a slice or of its work. */
+/* The twin has stopped, at the end of a slice or of its work. Loading and creating are no one slice. */
 static uint32_t go_on(enum service_progress progress, struct service_answer *answer)
 {
 	if (progress == SERVICE_FINISHED && twin.loading) {
 		twin.loading = false;
-		if (!finish_loading(answer))
-			return SVSM_ERR_SERVICE_FAILED;
-		progress = start_creating(answer);
+		twin.creates_next = finish_loading(answer);
+		return twin.creates_next ? SVSM_ERR_INCOMPLETE : SVSM_ERR_SERVICE_FAILED;
 	}
 	return progress == SERVICE_PENDING ? SVSM_ERR_INCOMPLETE : SVSM_SUCCESS;
 }
@@ -74,12 +74,17 @@ uint32_t twin_start(uint64_t generation, const uint8_t *order, size_t size,
 	twin.order = order;
 	twin.order_size = size;
 	twin.loading = !twin.loaded || twin.generation != generation;
+	twin.creates_next = false;
 	return go_on(twin.loading ? start_loading(answer) : start_creating(answer), answer);
 }
 
 uint32_t twin_continue(struct service_answer *answer)
 {
-	return go_on(service_call_continue(SERVICE_TWIN, answer), answer);
+	bool creates = twin.creates_next;
+
+	twin.creates_next = false;
+	return go_on(creates ? start_creating(answer) : service_call_continue(SERVICE_TWIN, answer),
+		     answer);
 }
 
 void twin_abort(void)
@@ -87,6 +92,7 @@ void twin_abort(void)
 	service_call_abort(SERVICE_TWIN);
 	service_answer_free(&twin.seeds);
 	twin.loading = false;
+	twin.creates_next = false;
 }
 
 uint64_t twin_generation(void)
