@@ -21,6 +21,12 @@
 #define TPM_MESSAGE_MIN 10u /* tag, size, code */
 #define COMMAND_MAX (ABI_PAGE_SIZE - sizeof(struct svsm_vtpm_cmd_req))
 #define RESPONSE_MAX (ABI_PAGE_SIZE - SVSM_VTPM_RESPONSE_HEADER)
+/*
+ * A task that is killed waits for its command all the same: only with the response does the TPM core
+ * know what the command made in the TPM and has to be flushed. So long the core waits for a TPM that
+ * makes a key (TPM2_DURATION_LONG_LONG).
+ */
+#define PATIENCE_MS 300000
 
 struct socle_tpm {
 	struct mutex lock;    /* of page and response_size */
@@ -53,7 +59,7 @@ static int run_command(struct socle_tpm *tpm, const u8 *command, size_t size)
 	memcpy(tpm->page, &request, sizeof(request));
 	memcpy(tpm->page + sizeof(request), command, size);
 	/* Until it is done the page stays as it is: that is how the SVSM knows the command. */
-	rc = tpm->in_turns ? svsm_call_resumable(&regs) : svsm_call(&regs);
+	rc = tpm->in_turns ? svsm_call_resumable(&regs, PATIENCE_MS) : svsm_call(&regs);
 	if (rc)
 		return rc;
 	if (regs.rax != SVSM_SUCCESS) {

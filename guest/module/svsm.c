@@ -125,11 +125,12 @@ bool svsm_present(void)
 
 /*
  * Makes the call until the SVSM is done with it. Resumable: its turns are many, and have no limit
- * but that of the task's life.
+ * but that of the task's life, and patience_ms of one that is being killed.
  */
-static int svsm_call_to_end(struct svsm_regs *regs, bool resumable)
+static int svsm_call_to_end(struct svsm_regs *regs, bool resumable, unsigned int patience_ms)
 {
 	unsigned long end = jiffies + msecs_to_jiffies(SVSM_BUSY_MS);
+	unsigned long patience = jiffies + msecs_to_jiffies(patience_ms);
 
 	for (;;) {
 		struct svsm_regs attempt = *regs;
@@ -141,7 +142,8 @@ static int svsm_call_to_end(struct svsm_regs *regs, bool resumable)
 			*regs = attempt;
 			return 0;
 		}
-		if (resumable && fatal_signal_pending(current))
+		if (resumable && fatal_signal_pending(current) &&
+		    time_after_eq(jiffies, patience))
 			return -EINTR;
 		/* Work goes on only while the SVSM is called; it is busy without our help. */
 		if (resumable && attempt.rax == SVSM_ERR_INCOMPLETE)
@@ -155,12 +157,12 @@ static int svsm_call_to_end(struct svsm_regs *regs, bool resumable)
 
 int svsm_call(struct svsm_regs *regs)
 {
-	return svsm_call_to_end(regs, false);
+	return svsm_call_to_end(regs, false, 0);
 }
 
-int svsm_call_resumable(struct svsm_regs *regs)
+int svsm_call_resumable(struct svsm_regs *regs, unsigned int patience_ms)
 {
-	return svsm_call_to_end(regs, true);
+	return svsm_call_to_end(regs, true, patience_ms);
 }
 
 int svsm_query_protocol(u32 protocol, u32 version)

@@ -30,6 +30,7 @@
 #define KILLS 10
 #define NEW_KEYS 3
 #define KILL_AFTER_US 60000
+#define TPM_PLACES 3 /* for transient objects, in libtpms (MAX_LOADED_OBJECTS) */
 
 #define SIGN_ATTRIBUTES 0x00050072u
 #define RH_OWNER 0x40000001u
@@ -158,6 +159,76 @@ static pid_t attest_on(int cpu, const struct template *t, struct outcome *out)
 static bool same(const struct outcome *a, const struct outcome *b)
 {
 	return a->size == b->size && memcmp(a->manifest, b->manifest, a->size) == 0;
+}
+
+/* ---- Commands of the guest's own to its TPM ---- */
+
+struct message {
+	size_t size;
+	uint8_t data[4096];
+};
+
+static void add(struct message *m, uint32_t value, size_t size)
+{
+	while (size-- > 0)
+		m->data[m->size++] = (uint8_t)(value >> (8 * size));
+}
+
+/* Sends a command and takes its response in its place. False unless the TPM says success. */
+static bool exchange(int fd, struct message *m)
+{
+	ssize_t got;
+
+	m->data[2] = m->data[3] = 0;
+	m->data[4] = (uint8_t)(m->size >> 8);
+	m->data[5] = (uint8_t)m->size;
+	if (write(fd, m->data, m->size) != (ssize_t)m->size)
+		return false;
+	got = read(fd, m->data, sizeof(m->data));
+	return got >= 10 && memcmp(m->data + 6, "\0\0\0\0", 4) == 0;
+}
+
+static uint32_t handle_of(const struct message *m)
+{
+	return (uint32_t)m->data[10] << 24 | (uint32_t)m->data[11] << 16 |
+	       (uint32_t)m->data[12] << 8 | m->data[13];
+}
+
+static bool create(int fd, uint32_t hierarchy, const struct template *t, uint32_t *handle)
+{
+	struct message m = { .size = 0 };
+
+	add(&m, 0x8002, 2);
+	add(&m, 0, 4);
+	add(&m, CC_CREATE_PRIMARY, 4);
+	add(&m, hierarchy, 4);
+	add(&m, 9, 4);
+	add(&m, 0x40000009, 4); /* empty password */
+	add(&m, 0, 2);		/* no nonce, no attributes, no HMAC */
+	add(&m, 0, 1);
+	add(&m, 0, 2);
+	add(&m, 4, 2); /* neither authorization nor data */
+	add(&m, 0, 4);
+	add(&m, (uint32_t)t->size, 2);
+	memcpy(m.data + m.size, t->data, t->size);
+	m.size += t->size;
+	add(&m, 0, 2); /* no outside information, no creation PCRs */
+	add(&m, 0, 4);
+	if (!exchange(fd, &m))
+		return false;
+	*handle = handle_of(&m);
+	return true;
+}
+
+static bool with_handle(int fd, uint32_t code, uint32_t handle)
+{
+	struct message m = { .size = 0 };
+
+	add(&m, 0x8001, 2);
+	add(&m, 0, 4);
+	add(&m, code, 4);
+	add(&m, handle, 4);
+	return exchange(fd, &m);
 }
 
 /* ---- Tests ---- */
@@ -324,6 +395,49 @@ static bool test_meanwhile(struct problem *problem)
 	return ok && (answers > 2 * NEW_KEYS || problem_set(problem, "only %d answers", answers));
 }
 
+/* Kills one that has the TPM make a key; as kill_one(). */
+static int kill_creation(void)
+{
+	struct template t = new_rsa(2048);
+	pid_t child = fork();
+	uint32_t handle;
+	int status, fd;
+
+	if (child == 0) {
+		fd = open(TPM_DEVICE, O_RDWR | O_CLOEXEC);
+		_exit(fd >= 0 && create(fd, RH_OWNER, &t, &handle) ? 0 : 1);
+	}
+	usleep(KILL_AFTER_US);
+	if (child < 0 || kill(child, SIGKILL) != 0 || waitpid(child, &status, 0) != child)
+		return -1;
+	if (WIFSIGNALED(status))
+		return 1;
+	return WEXITSTATUS(status) == 0 ? 0 : -1;
+}
+
+/* A key that was made for a task that is no more takes none of the TPM's few places for good. */
+static bool test_tpm_killed(struct problem *problem)
+{
+	struct template t = new_rsa(2048);
+	uint32_t handle;
+	int killed = 0, fd;
+	bool ok;
+
+	for (int i = 0; killed < TPM_PLACES && i < TPM_PLACES * KILLS; i++) {
+		int one = kill_creation();
+
+		if (one < 0)
+			return problem_set(problem, "behind %d that were killed one fails", killed);
+		killed += one;
+	}
+	if (killed < TPM_PLACES)
+		return problem_set(problem, "only %d were killed in time", killed);
+	fd = open(TPM_DEVICE, O_RDWR | O_CLOEXEC);
+	ok = fd >= 0 && create(fd, RH_OWNER, &t, &handle);
+	close(fd);
+	return ok || problem_set(problem, "the TPM makes no key any more");
+}
+
 static int run_tests(void)
 {
 	static const struct {
@@ -333,7 +447,7 @@ static int run_tests(void)
 		{ "new-and-cached", test_cached },	    { "own-key", test_own },
 		{ "own-key-3072", test_own_3072 },	    { "two-at-once", test_two },
 		{ "two-of-one-template", test_two_of_one }, { "caller-killed", test_killed },
-		{ "tpm-meanwhile", test_meanwhile },
+		{ "tpm-caller-killed", test_tpm_killed },   { "tpm-meanwhile", test_meanwhile },
 	};
 
 	for (size_t i = 0; i < sizeof(tests) / sizeof(tests[0]); i++) {
@@ -345,74 +459,6 @@ static int run_tests(void)
 }
 
 /* ---- The sequence that a guest would need without a selector ---- */
-
-struct message {
-	size_t size;
-	uint8_t data[4096];
-};
-
-static void add(struct message *m, uint32_t value, size_t size)
-{
-	while (size-- > 0)
-		m->data[m->size++] = (uint8_t)(value >> (8 * size));
-}
-
-/* Sends a command and takes its response in its place. False unless the TPM says success. */
-static bool exchange(int fd, struct message *m)
-{
-	ssize_t got;
-
-	m->data[2] = m->data[3] = 0;
-	m->data[4] = (uint8_t)(m->size >> 8);
-	m->data[5] = (uint8_t)m->size;
-	if (write(fd, m->data, m->size) != (ssize_t)m->size)
-		return false;
-	got = read(fd, m->data, sizeof(m->data));
-	return got >= 10 && memcmp(m->data + 6, "\0\0\0\0", 4) == 0;
-}
-
-static uint32_t handle_of(const struct message *m)
-{
-	return (uint32_t)m->data[10] << 24 | (uint32_t)m->data[11] << 16 |
-	       (uint32_t)m->data[12] << 8 | m->data[13];
-}
-
-static bool create(int fd, uint32_t hierarchy, const struct template *t, uint32_t *handle)
-{
-	struct message m = { .size = 0 };
-
-	add(&m, 0x8002, 2);
-	add(&m, 0, 4);
-	add(&m, CC_CREATE_PRIMARY, 4);
-	add(&m, hierarchy, 4);
-	add(&m, 9, 4);
-	add(&m, 0x40000009, 4); /* empty password */
-	add(&m, 0, 2);		/* no nonce, no attributes, no HMAC */
-	add(&m, 0, 1);
-	add(&m, 0, 2);
-	add(&m, 4, 2); /* neither authorization nor data */
-	add(&m, 0, 4);
-	add(&m, (uint32_t)t->size, 2);
-	memcpy(m.data + m.size, t->data, t->size);
-	m.size += t->size;
-	add(&m, 0, 2); /* no outside information, no creation PCRs */
-	add(&m, 0, 4);
-	if (!exchange(fd, &m))
-		return false;
-	*handle = handle_of(&m);
-	return true;
-}
-
-static bool with_handle(int fd, uint32_t code, uint32_t handle)
-{
-	struct message m = { .size = 0 };
-
-	add(&m, 0x8001, 2);
-	add(&m, 0, 4);
-	add(&m, code, 4);
-	add(&m, handle, 4);
-	return exchange(fd, &m);
-}
 
 static bool sequence(int fd, const struct template *t)
 {

@@ -19,7 +19,8 @@ from results import Results
 
 TIMEOUT_S = 400
 PARTS = {"tests": ("new-and-cached", "own-key", "own-key-3072", "two-at-once",
-                   "two-of-one-template", "caller-killed", "tpm-meanwhile"),
+                   "two-of-one-template", "caller-killed", "tpm-caller-killed",
+                   "tpm-meanwhile"),
          "times": (), "hold": (), "hold3072": ()}
 # Name, sample and base, and what they are.
 LIMIT = 0.60
