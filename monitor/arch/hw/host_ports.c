@@ -25,7 +25,6 @@ static struct {
 	uint16_t debug_port;   /* 0: none */
 	uint16_t channel_port; /* 0: none */
 	uint32_t channel_pin;
-	uint8_t enabled; /* which interrupts the port raises */
 	size_t used;
 	char line[LOG_LINE_MAX];
 } ports;
@@ -82,19 +81,16 @@ void arch_ports_init(const struct socle_params *params)
 		flush_log(ports.used);
 }
 
-static bool enable(uint8_t what)
+static bool raise_interrupts(uint8_t what)
 {
-	bool done = what == ports.enabled ||
-		    ghcb_io_write8(ports.channel_port + UART_INTERRUPT_ENABLE, what);
-
-	ports.enabled = done ? what : 0;
-	return done;
+	return ghcb_io_write8(ports.channel_port + UART_INTERRUPT_ENABLE, what);
 }
 
 /*
  * Sleeps until the port says that, or something else comes: whoever holds no lock and has moved
- * nothing looks again then. What has come since the look was an edge of the interrupt, and what is
- * there when that is let in is one. A timer that runs for the service is as good as one for this.
+ * nothing looks again then. What is there by now is an edge of the interrupt, for the port raised
+ * none before, whatever it was left with. A timer that runs for the service is as good as one for
+ * this, and without one an edge that the host loses would be missed for ever.
  */
 static void wait_for(uint8_t what, size_t moved)
 {
@@ -104,15 +100,18 @@ static void wait_for(uint8_t what, size_t moved)
 		return;
 	if (!cpu->timer_deadline)
 		arch_timer_arm(cpu, WAIT_MAX_NS, WAIT_MAX_NS);
-	if (enable(what))
+	if (cpu->timer_deadline && raise_interrupts(0) && raise_interrupts(what))
 		wait_event(cpu);
 	arch_poll_events(cpu);
 }
 
+/* Either is enough, so that one which the host refuses does not keep the other from it. */
 void arch_host_channel_mute(void)
 {
-	if (ports.channel_port && enable(0))
-		(void)ghcb_ioapic_pin(ports.channel_pin, 0, 0);
+	if (!ports.channel_port)
+		return;
+	(void)raise_interrupts(0);
+	(void)ghcb_ioapic_pin(ports.channel_pin, 0, 0);
 }
 
 bool arch_host_channel_write(const void *from, size_t size, size_t *moved)

@@ -65,6 +65,7 @@ void arch_timer_arm(struct cpu *which, uint64_t deadline_ns, uint64_t period_ns)
 	assert_int_not_equal(deadline_ns, 0);
 	assert_int_equal(period_ns, 100000000);
 	step('t');
+	which->timer_deadline = strchr(refused_step, 't') ? 0 : deadline_ns;
 }
 
 void arch_timer_stop(struct cpu *which)
@@ -442,9 +443,8 @@ static bool writes_nothing(void)
 }
 
 /*
- * The pin is open for the whole start. What the port raises is changed only where the wait is for
- * another thing, and then what is there already is an edge; without a timer that runs, there is one
- * for the wait.
+ * The pin is open for the whole start. Each wait begins with a port that raises nothing, so that what
+ * is there already is an edge, and with a timer: the service's, or one for the wait.
  */
 static void waits(void)
 {
@@ -452,19 +452,17 @@ static void waits(void)
 	init(2);
 	need(strcmp(steps, "0p") == 0);
 	locked = false;
-	need(reads_nothing() && strcmp(steps, "tihe") == 0);
-	cpu->timer_deadline = 1;
-	need(reads_nothing() && strcmp(steps, "he") == 0);
+	need(reads_nothing() && strcmp(steps, "t0ihe") == 0);
+	need(reads_nothing() && strcmp(steps, "0ihe") == 0);
 	busy = true;
-	need(writes_nothing() && strcmp(steps, "ohe") == 0);
-	need(writes_nothing() && strcmp(steps, "he") == 0);
-	need(reads_nothing() && strcmp(steps, "ihe") == 0);
+	need(writes_nothing() && strcmp(steps, "0ohe") == 0);
+	need(reads_nothing() && strcmp(steps, "0ihe") == 0);
 	memset(steps, 0, sizeof(steps));
 	arch_host_channel_mute();
 	need(strcmp(steps, "0m") == 0);
 }
 
-/* Who is not heard does not sleep, and tries again the next time; nor is the pin open at a port that may speak. */
+/* Who is not heard, or has no timer to wake it, does not sleep, and tries again the next time. */
 static void waits_in_vain(void)
 {
 	cpu->index = 3;
@@ -472,10 +470,28 @@ static void waits_in_vain(void)
 	init(2);
 	locked = false;
 	refused = "1";
-	need(reads_nothing() && strcmp(steps, "ie") == 0);
-	need(reads_nothing() && strcmp(steps, "ie") == 0);
+	need(reads_nothing() && strcmp(steps, "0e") == 0);
+	need(reads_nothing() && strcmp(steps, "0e") == 0);
 	refused = NULL;
-	need(reads_nothing() && strcmp(steps, "ihe") == 0);
+	need(reads_nothing() && strcmp(steps, "0ihe") == 0);
+	cpu->timer_deadline = 0;
+	refused_step = "t";
+	need(reads_nothing() && strcmp(steps, "te") == 0);
+	refused_step = "";
+	need(reads_nothing() && strcmp(steps, "t0ihe") == 0);
+}
+
+/* Whatever it believes of the port, and though the host refuses the one or the other. */
+static void is_mute_twice(void)
+{
+	cpu->index = 3;
+	init(2);
+	memset(steps, 0, sizeof(steps));
+	refused = "1";
+	refused_step = "m";
+	arch_host_channel_mute();
+	arch_host_channel_mute();
+	need(strcmp(steps, "0m0m") == 0);
 }
 
 /* Nor who has something, wants nothing, has others wait for a lock, or has no channel. */
@@ -508,6 +524,7 @@ static void who_waits_is_woken_by_the_interrupt(void **state)
 	alone(waits);
 	alone(waits_in_vain);
 	alone(waits_for_nothing);
+	alone(is_mute_twice);
 	alone(is_mute_without_a_channel);
 }
 
