@@ -220,7 +220,10 @@ bool arch_host_suffices(uint64_t *features);
  */
 bool arch_host_pages(struct cpu *cpu, struct page_owner *owner);
 
-/* Tells the host of this vCPU's own. False when it refused. */
+/*
+ * Tells the host of this vCPU's own, as far as it has them: with a GHCB alone it can still log why it
+ * ends. False when one is missing or the host refused.
+ */
 bool arch_host_init_cpu(struct cpu *cpu);
 
 /* Says where log and host channel are, once there is a GHCB; what was logged before goes out. */

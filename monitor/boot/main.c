@@ -125,8 +125,11 @@ static const char *missing_feature(uint64_t have)
 	return "the host lacks a feature that an SVSM needs";
 }
 
-/* Everything that the guest and we cannot do without. */
-static void check_host(unsigned int cpu_count)
+/*
+ * Everything that the guest and we cannot do without. A host that lacks a feature has no doorbell
+ * page because of that, so the feature is what is said.
+ */
+static void check_host(bool has_pages)
 {
 	uint64_t have, features = arch_sev_features();
 
@@ -134,8 +137,17 @@ static void check_host(unsigned int cpu_count)
 		die(DIE_UNSUPPORTED, missing_feature(have));
 	if (!(features & SNP_FEATURE_SNP) || !(features & SNP_FEATURE_RESTRICTED_INJECTION))
 		die(DIE_UNSUPPORTED, "this is no SNP VM with restricted injection");
+	if (!has_pages)
+		die(DIE_HOST, "no GHCB or doorbell page");
+}
+
+static void log_host(unsigned int cpu_count)
+{
+	uint64_t have;
+
+	(void)arch_host_suffices(&have);
 	log_printf(LOG_INFO, "VMPL0, %u vCPUs, host features 0x%lx, SEV features 0x%lx", cpu_count,
-		   have, features);
+		   have, arch_sev_features());
 }
 
 /*
@@ -201,13 +213,13 @@ static _Noreturn void boot_on_own_stack(void)
 	trap_load_idt();
 	if (!trap_seal_idt())
 		die(DIE_BUG, "the IDT cannot be sealed");
-	has_pages = arch_host_pages(cpu, &monitor_pages) && arch_host_init_cpu(cpu);
+	has_pages = arch_host_pages(cpu, &monitor_pages);
+	has_pages = arch_host_init_cpu(cpu) && has_pages;
 	if (cpu->ghcb) /* enough to say what is missing */
 		arch_ports_init(params);
+	check_host(has_pages);
 	params = complete_params(params);
-	check_host(params->cpu_count);
-	if (!has_pages)
-		die(DIE_HOST, "no GHCB or doorbell page");
+	log_host(params->cpu_count);
 	if (!processor_features(params->allow_missing))
 		die(DIE_UNSUPPORTED, "the processor lacks what this image needs");
 	if (!arch_random_start())

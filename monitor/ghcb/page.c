@@ -46,16 +46,29 @@ bool ghcb_share(struct page_owner *owner, size_t count, gpa_t *first)
 	return true;
 }
 
+/* One that is half-way is nobody's page. */
+static bool share_one(struct page_owner *owner, gpa_t *page)
+{
+	gpa_t shared;
+
+	if (!ghcb_share(owner, 1, &shared))
+		return false;
+	*page = shared;
+	return true;
+}
+
 bool arch_host_pages(struct cpu *cpu, struct page_owner *owner)
 {
-	return ghcb_share(owner, 1, &cpu->ghcb_page) && ghcb_share(owner, 1, &cpu->doorbell_page);
+	return share_one(owner, &cpu->ghcb_page) && share_one(owner, &cpu->doorbell_page);
 }
 
 bool arch_host_init_cpu(struct cpu *cpu)
 {
-	if (!ghcb_register(cpu->ghcb_page))
+	if (!cpu->ghcb_page.raw || !ghcb_register(cpu->ghcb_page))
 		return false;
 	cpu->ghcb = direct_ptr(cpu->ghcb_page);
+	if (!cpu->doorbell_page.raw)
+		return false;
 	cpu->doorbell = direct_ptr(cpu->doorbell_page);
 	cpu->doorbell_set = ghcb_set_doorbell(cpu->doorbell_page);
 	return cpu->doorbell_set;

@@ -73,7 +73,7 @@ static char order[512], lines[1024];
 static enum die_reason reason;
 static const char *failing; /* the part that fails */
 static uint64_t sev_features;
-static bool host_suffices, no_doorbell;
+static bool host_suffices, no_doorbell, no_pages;
 static uint64_t host_features;
 static const char *last_words;
 static unsigned int warnings, validated;
@@ -204,7 +204,7 @@ bool arch_host_pages(struct cpu *which, struct page_owner *owner)
 {
 	assert_ptr_equal(which, cpu);
 	assert_ptr_equal(owner, monitor_pages);
-	return true;
+	return !no_pages;
 }
 
 bool arch_host_init_cpu(struct cpu *which)
@@ -377,7 +377,7 @@ static int start(void **state)
 	fake_cpu.others[0] = cpu;
 	sev_features = 1u << 0 | 1u << 3;
 	host_suffices = true;
-	no_doorbell = false;
+	no_doorbell = no_pages = false;
 	host_features = 0x27;
 	failing = NULL;
 	unchanged = false;
@@ -495,6 +495,33 @@ static void a_host_without_what_an_svsm_needs_ends_the_start(void **state)
 	assert_int_equal(boot(), 5);
 }
 
+/* A block of version 3: RAM and vCPUs from the host, and firmware in the place of a kernel. */
+static void leave_it_to_the_host(void)
+{
+	params.host = (struct socle_range){ HOST, 0x3000 };
+	params.cpu_count = 0;
+	params.guest.rip = 0;
+	params.firmware = (struct socle_range){ 0xffc00000, 0x400000 };
+	params.guest_vmsa = REGION + 0x500000;
+}
+
+/* A GHCB is enough to say so; and what the host says of RAM and vCPUs is not looked at before. */
+static void a_host_without_pages_ends_the_start(void **state)
+{
+	(void)state;
+	leave_it_to_the_host();
+	no_pages = true;
+	assert_int_equal(boot(), 5);
+	assert_string_equal(last_words, "no GHCB or doorbell page");
+	assert_non_null(strstr(order, "ghcb ports "));
+	assert_null(strstr(order, "host"));
+	no_pages = false;
+	no_doorbell = true;
+	assert_int_equal(boot(), 5);
+	assert_string_equal(last_words, "no GHCB or doorbell page");
+	assert_null(strstr(order, "host"));
+}
+
 /* GHCB feature 9; before another vCPU starts, whose own part it is, too. */
 static void the_guests_apic_is_for_those_who_ask(void **state)
 {
@@ -523,16 +550,6 @@ static void a_vm_that_is_none_of_ours_ends_the_start(void **state)
 	assert_int_equal(boot(), 7);
 	sev_features = 1u << 0 | 1u << 3;
 	assert_int_equal(boot(), 0);
-}
-
-/* A block of version 3: RAM and vCPUs from the host, and firmware in the place of a kernel. */
-static void leave_it_to_the_host(void)
-{
-	params.host = (struct socle_range){ HOST, 0x3000 };
-	params.cpu_count = 0;
-	params.guest.rip = 0;
-	params.firmware = (struct socle_range){ 0xffc00000, 0x400000 };
-	params.guest_vmsa = REGION + 0x500000;
 }
 
 static void the_host_completes_the_block(void **state)
@@ -661,6 +678,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(what_can_be_missing_is_said, start, end),
 		cmocka_unit_test_setup_teardown(a_host_without_what_an_svsm_needs_ends_the_start,
 						start, end),
+		cmocka_unit_test_setup_teardown(a_host_without_pages_ends_the_start, start, end),
 		cmocka_unit_test_setup_teardown(the_guests_apic_is_for_those_who_ask, start, end),
 		cmocka_unit_test_setup_teardown(a_vm_that_is_none_of_ours_ends_the_start, start,
 						end),

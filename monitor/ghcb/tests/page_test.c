@@ -189,9 +189,12 @@ static void a_span_fails_with_one_of_its_pages(void **state)
 	assert_int_equal(calls, 5);
 }
 
+/* As the first vCPU does: with what it has. */
 static bool starts(void)
 {
-	return arch_host_pages(cpu, &owner) && arch_host_init_cpu(cpu);
+	bool shared = arch_host_pages(cpu, &owner);
+
+	return arch_host_init_cpu(cpu) && shared;
 }
 
 static void a_vcpu_gets_both_its_pages(void **state)
@@ -218,10 +221,12 @@ static void a_vcpu_without_a_ghcb_has_none(void **state)
 	assert_false(starts());
 	assert_null(cpu->ghcb);
 	assert_false(cpu->doorbell_set);
-	calls = 0;
+	end(state);
+	start(state);
 	failing = 1;
 	assert_false(starts());
 	assert_null(cpu->ghcb);
+	assert_int_equal(registered, 0);
 }
 
 static void a_vcpu_without_a_doorbell_says_so(void **state)
@@ -230,7 +235,10 @@ static void a_vcpu_without_a_doorbell_says_so(void **state)
 	failing = 4; /* the second page */
 	assert_false(starts());
 	assert_null(cpu->doorbell);
-	calls = 0;
+	assert_int_equal(doorbell, 0);
+	assert_ptr_equal(cpu->ghcb, direct_ptr(cpu->ghcb_page)); /* by which it can say so */
+	end(state);
+	start(state);
 	failing = 8; /* telling the host */
 	assert_false(starts());
 	assert_false(cpu->doorbell_set);
