@@ -148,6 +148,8 @@ static void add_devices(struct arguments *args, const struct qemu_config *c)
 /* Places on the bus: those before are QEMU's own, and its IOMMU's, which takes the first that is free. */
 #define FIRST_SLOT 3u
 
+#define IOMMU "amd-iommu"
+
 /* Modern, and behind the IOMMU. */
 #define VIRTIO "disable-legacy=on,iommu_platform=on"
 
@@ -217,47 +219,75 @@ static void add_other(struct arguments *args, enum device_kind kind, unsigned in
 	}
 }
 
-/* Whether QEMU's help for a device has that word. */
-static bool help_has(const char *qemu, const char *device, const char *word)
+/* In the child. */
+static void become_help(const char *qemu, const char *device, int output)
 {
-	char text[4096] = { 0 }, help[64];
-	int fds[2];
-	pid_t pid;
+	char help[64];
+
+	snprintf(help, sizeof(help), "%s,help", device);
+	dup2(output, STDOUT_FILENO);
+	execlp(qemu, qemu, "-device", help, (char *)NULL);
+	_exit(127);
+}
+
+/* What QEMU says of a device's options, as text of less than size bytes. False: nothing to rely on. */
+static bool read_help(const char *qemu, const char *device, char *text, size_t size)
+{
 	size_t n = 0;
-	ssize_t got;
+	ssize_t got = 1;
+	int fds[2], status = -1;
+	pid_t pid;
 
 	if (pipe2(fds, O_CLOEXEC) != 0)
 		return false;
-	snprintf(help, sizeof(help), "%s,help", device);
 	pid = fork();
-	if (pid == 0) {
-		dup2(fds[1], STDOUT_FILENO);
-		execlp(qemu, qemu, "-device", help, (char *)NULL);
-		_exit(127);
-	}
+	if (pid == 0)
+		become_help(qemu, device, fds[1]);
 	close(fds[1]);
-	while (n < sizeof(text) - 1 && (got = read(fds[0], text + n, sizeof(text) - 1 - n)) > 0)
-		n += (size_t)got;
+	while (pid > 0 && n < size && got != 0) {
+		got = read(fds[0], text + n, size - n);
+		if (got < 0 && errno != EINTR)
+			break;
+		n += got > 0 ? (size_t)got : 0;
+	}
 	close(fds[0]);
-	while (pid > 0 && waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+	while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
 		;
-	return strstr(text, word) != NULL;
+	if (got != 0 || n == size || status != 0)
+		return false;
+	text[n] = '\0';
+	return strstr(text, device) != NULL;
 }
 
 /*
- * Nobody reaches memory without the IOMMU; what it refuses comes by the trace. QEMU 11 translates
- * for no device unless asked to, where earlier ones do for all.
+ * QEMU 11 translates for no device unless asked to, where earlier ones do for all, and do not know
+ * the word. Who is not sure does not start: devices would reach all memory.
  */
-static void add_guest_devices(struct arguments *args, const char *qemu,
-			      const struct guest_devices *devices)
+static bool find_iommu_option(const struct qemu_config *c, const char **option,
+			      struct host_error *error)
+{
+	static char text[16384];
+
+	*option = "";
+	if (!devices_exist(c->devices))
+		return true;
+	if (!read_help(c->path, IOMMU, text, sizeof(text)))
+		return host_fail(error, "%s does not say what its " IOMMU " can do", c->path);
+	if (strstr(text, "dma-remap="))
+		*option = ",dma-remap=on";
+	return true;
+}
+
+/* Nobody reaches memory without the IOMMU; what it refuses comes by the trace. */
+static void add_guest_devices(struct arguments *args, const struct guest_devices *devices,
+			      const char *iommu_option)
 {
 	unsigned int slot = FIRST_SLOT;
 
 	if (!devices_exist(devices))
 		return;
 	add(args, "-device");
-	add(args, "amd-iommu,intremap=on%s",
-	    help_has(qemu, "amd-iommu", "dma-remap=") ? ",dma-remap=on" : "");
+	add(args, IOMMU ",intremap=on%s", iommu_option);
 	add(args, "-trace");
 	add(args, "%s", DMA_FAULT_EVENT);
 	add(args, "-trace");
@@ -276,7 +306,8 @@ static void add_fw_cfg(struct arguments *args, const char *name, int fd)
 	add(args, "name=%s,file=/proc/self/fd/%d", name, fd);
 }
 
-static void build_arguments(struct arguments *args, const struct qemu_config *c)
+static void build_arguments(struct arguments *args, const struct qemu_config *c,
+			    const char *iommu_option)
 {
 	bool tcg = strcmp(c->accel, "tcg") == 0;
 	static const char *const fixed[] = { "-nodefaults", "-no-user-config",
@@ -300,7 +331,7 @@ static void build_arguments(struct arguments *args, const struct qemu_config *c)
 	add(args, "%s", c->hv_image);
 	add_memory(args, c);
 	add_devices(args, c);
-	add_guest_devices(args, c->path, c->devices);
+	add_guest_devices(args, c->devices, iommu_option);
 	add_fw_cfg(args, "etc/hardware-info", c->hardware_info_fd);
 	add_fw_cfg(args, MACHINE_FW_CFG_KERNEL, c->kernel_fd);
 	add_fw_cfg(args, MACHINE_FW_CFG_INITRD, c->initrd_fd);
@@ -381,10 +412,13 @@ static bool spawn(struct qemu *qemu, const struct qemu_config *c, char **argv,
 bool qemu_start(struct qemu *qemu, const struct qemu_config *config, struct host_error *error)
 {
 	struct arguments args = { 0 };
+	const char *iommu_option;
 	bool ok;
 
 	*qemu = (struct qemu){ .pidfd = -1 };
-	build_arguments(&args, config);
+	if (!find_iommu_option(config, &iommu_option, error))
+		return false;
+	build_arguments(&args, config, iommu_option);
 	ok = (!args.bad || host_fail(error, "out of memory")) &&
 	     spawn(qemu, config, args.argv, error);
 	free_arguments(&args);

@@ -30,6 +30,19 @@ for word; do
 done
 exec {qemu} "$@"
 """
+# One whose IOMMU is gone by the time it starts, and those that do not say what it can do.
+NO_IOMMU = """#!/bin/sh
+for word; do
+	shift
+	case $word in
+	amd-iommu,intremap*) word=usb-ehci ;;
+	esac
+	set -- "$@" "$word"
+done
+exec {qemu} "$@"
+"""
+NO_HELP = {"fails": "exit 1", "says nothing": "exit 0", "speaks of others": "echo intel-iommu options:; exit 0",
+           "says it, and fails": '"{qemu}" "$@"; exit 1', "never ends": "yes amd-iommu"}
 
 
 def refused(log, page):
@@ -59,15 +72,37 @@ def run_guest(result, what, socle, image, hv, keys, folder, qemu):
 
 
 def try_dma(result, *arguments, folder, qemu):
-    slow = folder / "qemu"
-    slow.write_text(SLOW.format(qemu=qemu))
-    slow.chmod(0o755)
-    disk, log = run_guest(result, "dma", *arguments, folder, slow)
+    disk, log = run_guest(result, "dma", *arguments, folder, wrapper(folder, SLOW, qemu))
     result(refused(log, 0x1002000), "the machine says what was refused, with device and page", log)
     # Sector 8 may have been written, with what QEMU takes for a page that it cannot read.
     after = disk.read_bytes()
     result(after in (contents(), contents()[:8 * SECTOR] + bytes(SECTOR) + contents()[9 * SECTOR:]),
            "and nothing of a private page is on the disk")
+    try_without_iommu(result, *arguments, folder, qemu)
+
+
+def wrapper(folder, text, qemu):
+    path = folder / "qemu"
+    path.write_text(text.replace("{qemu}", str(qemu)))
+    path.chmod(0o755)
+    return path
+
+
+def try_without_iommu(result, socle, image, hv, keys, folder, qemu):
+    """What cannot be relied on is not started: devices would reach the hypervisor's memory."""
+    disk, logs = folder / "disk.raw", folder / "logs"
+    arguments = ("--memory", "64M", "--hv", hv, "--disk", disk)
+    stop, output = machine.run(socle, image, logs, keys, *arguments, "--qemu", wrapper(folder, NO_IOMMU, qemu),
+                               seconds=SECONDS)
+    log = machine.log_of(logs, "machine.log")
+    result("there are devices that reach memory, and no IOMMU" in log and "hypervisor up" not in log,
+           "no guest starts without the IOMMU", f"{stop} {output} {log}")
+    for name, does in NO_HELP.items():
+        text = f'#!/bin/sh\ncase "$*" in\n*,help) {does} ;;\nesac\nexec {qemu} "$@"\n'
+        status, output = machine.command(socle, "run", "--quiet", "--report-key-dir", keys, "--timeout", 20, "--qemu",
+                                         wrapper(folder, text, qemu), *arguments, image)
+        result(status == 1 and "does not say what its amd-iommu can do" in output,
+               f"nor on a QEMU whose help {name}", f"{status} {output}")
 
 
 def try_misuse(result, *arguments, folder, qemu):

@@ -4,23 +4,13 @@
 #include "machine/hv/base/log.h"
 #include "machine/hv/base/x86.h"
 #include "machine/hv/device/msi.h"
+#include "machine/hv/device/pci_config.h"
 #include "machine/hv/memory/iommu.h"
 
-#define PCI_ENABLE (1u << 31)
-#define PCI_LPC_ADDRESS (PCI_ENABLE | 0x1fu << 11) /* 00:1f.0 */
 #define PCI_DEVICE_MASK 0x00ffff00u
 #define PCI_HOST_BRIDGE 0x00000000u
-#define PCI_FUNCTIONS 256u /* of a bus */
-#define PCI_FUNCTION_SHIFT 8
-#define PCI_CLASS 0x08u
-#define PCI_CLASS_SHIFT 16
+#define PCI_LPC 0x0000f800u /* 00:1f.0 */
 #define PCI_CLASS_IOMMU 0x0806u
-#define PCI_NOTHING 0xffffffffu
-#define PCI_LPC 0x0000f800u
-#define PCI_COMMAND 0x04u
-#define PCI_COMMAND_BUS_MASTER (1u << 2)
-#define PCI_BAR_FIRST 0x10u
-#define PCI_BAR_LAST 0x27u
 #define PCI_BAR_IO (1u << 0)
 #define PCI_BAR_IO_ADDRESS 0xfffcu
 #define LPC_PMBASE 0x40u
@@ -56,18 +46,6 @@
 static uint32_t ecam;		     /* its first address; 0: there is none */
 static uint32_t iommu = PCI_NOTHING; /* its address, as PCI_DEVICE_MASK has it */
 
-static void pci_write(uint32_t address, unsigned int size, uint32_t value)
-{
-	port_out(CHIPSET_PORT_PCI_ADDRESS, 4, address & ~3u);
-	port_out((uint16_t)(CHIPSET_PORT_PCI_DATA + (address & 3)), size, value);
-}
-
-static uint32_t pci_read(uint32_t address)
-{
-	port_out(CHIPSET_PORT_PCI_ADDRESS, 4, address);
-	return port_in(CHIPSET_PORT_PCI_DATA, 4);
-}
-
 /* One that may be behind the IOMMU. Without one, none sends messages, and their registers are its own. */
 static void add_device(uint32_t function, uint32_t device)
 {
@@ -76,35 +54,36 @@ static void add_device(uint32_t function, uint32_t device)
 		msi_add_device(device);
 }
 
-/* The IOMMU, and what may be behind it. */
+/* The IOMMU, and what may be behind it. Without it devices would reach the hypervisor's memory. */
 static void find_devices(void)
 {
 	for (uint32_t n = 0; n < PCI_FUNCTIONS; n++) {
 		uint32_t device = n << PCI_FUNCTION_SHIFT;
-		uint32_t class = pci_read(PCI_ENABLE | device | PCI_CLASS) >> PCI_CLASS_SHIFT;
+		uint32_t class = pci_config_read(device, PCI_CLASS) >> PCI_CLASS_SHIFT;
 
-		if (pci_read(PCI_ENABLE | device) == PCI_NOTHING)
+		if (pci_config_read(device, PCI_ID) == PCI_NOTHING)
 			continue;
 		if (class == PCI_CLASS_IOMMU)
 			iommu = device;
 		else
 			add_device(n, device);
 	}
+	if (hv_mailbox()->devices && iommu == PCI_NOTHING)
+		hv_panic("there are devices that reach memory, and no IOMMU");
 }
 
 void chipset_init(void)
 {
 	find_devices();
-	pci_write(PCI_LPC_ADDRESS | LPC_PMBASE, 4, CHIPSET_PM_BASE | 1);
-	pci_write(PCI_LPC_ADDRESS | LPC_ACPI_CNTL, 1, LPC_ACPI_ENABLE);
+	pci_config_write(PCI_LPC, LPC_PMBASE, 4, CHIPSET_PM_BASE | 1);
+	pci_config_write(PCI_LPC, LPC_ACPI_CNTL, 1, LPC_ACPI_ENABLE);
 	port_out(APM_PORT, 1, APM_ACPI_ENABLE);
-	port_out(CHIPSET_PORT_PCI_ADDRESS, 4, 0);
 }
 
 void chipset_show_shadow_ram(void)
 {
 	for (uint32_t reg = PAM_FIRST; reg <= PAM_LAST; reg++)
-		pci_write(PCI_ENABLE | reg, 1, PAM_READ_WRITE);
+		pci_config_write(PCI_HOST_BRIDGE, reg, 1, PAM_READ_WRITE);
 }
 
 /* There is no firmware to start again: an SNP guest starts by a launch. */
@@ -160,10 +139,10 @@ static void clear_config_bits(unsigned int reg, uint32_t bits, unsigned int firs
 /* What the register that PCI address selects would read after a write of size bytes at offset. */
 static uint32_t config_after(const struct port_access *a)
 {
-	uint32_t shift = 8 * (a->port - CHIPSET_PORT_PCI_DATA);
+	uint32_t shift = 8 * (a->port - PCI_PORT_DATA);
 	uint32_t mask = (a->size == 4 ? 0xffffffffu : (1u << 8 * a->size) - 1) << shift;
 
-	return (port_in(CHIPSET_PORT_PCI_DATA, 4) & ~mask) | (a->value << shift & mask);
+	return (port_in(PCI_PORT_DATA, 4) & ~mask) | (a->value << shift & mask);
 }
 
 /* A BAR that puts a device's ports where the machine has its own, and lays it over them. */
@@ -171,8 +150,7 @@ static bool covers_own_ports(const struct port_access *a, unsigned int reg)
 {
 	uint32_t address;
 
-	if (reg < PCI_BAR_FIRST || reg > PCI_BAR_LAST ||
-	    !(port_in(CHIPSET_PORT_PCI_DATA, 4) & PCI_BAR_IO))
+	if (reg < PCI_BAR_FIRST || reg >= PCI_BAR_END || !(port_in(PCI_PORT_DATA, 4) & PCI_BAR_IO))
 		return false;
 	address = config_after(a) & PCI_BAR_IO_ADDRESS;
 	return address != 0 && address < CHIPSET_PCI_PORTS_FIRST;
@@ -210,9 +188,9 @@ static bool move_ecam(unsigned int reg, struct port_access *a)
  */
 static bool filter_pci_data(struct port_access *a)
 {
-	uint32_t address = port_in(CHIPSET_PORT_PCI_ADDRESS, 4);
+	uint32_t address = port_in(PCI_PORT_ADDRESS, 4);
 	uint32_t device = address & PCI_DEVICE_MASK;
-	unsigned int reg = (address & 0xfc) + (a->port - CHIPSET_PORT_PCI_DATA);
+	unsigned int reg = (address & 0xfc) + (a->port - PCI_PORT_DATA);
 
 	if (!(address & PCI_ENABLE))
 		return true;
@@ -235,9 +213,9 @@ static bool filter_pci_data(struct port_access *a)
  */
 bool chipset_pci_write(struct port_access *a)
 {
-	if (a->port >= CHIPSET_PORT_PCI_DATA)
+	if (a->port >= PCI_PORT_DATA)
 		return filter_pci_data(a);
-	if (a->port == CHIPSET_PORT_PCI_ADDRESS && a->size == 4) {
+	if (a->port == PCI_PORT_ADDRESS && a->size == 4) {
 		a->value &= ~3u;
 		return true;
 	}
@@ -259,12 +237,12 @@ static void see_config(uint32_t device, unsigned int reg, unsigned int size, uin
 
 uint32_t chipset_pci_read(const struct port_access *a)
 {
-	uint32_t address = port_in(CHIPSET_PORT_PCI_ADDRESS, 4);
+	uint32_t address = port_in(PCI_PORT_ADDRESS, 4);
 	uint32_t value = port_in(a->port, a->size);
 
-	if (a->port >= CHIPSET_PORT_PCI_DATA && (address & PCI_ENABLE))
-		see_config(address & PCI_DEVICE_MASK,
-			   (address & 0xfc) + (a->port - CHIPSET_PORT_PCI_DATA), a->size, &value);
+	if (a->port >= PCI_PORT_DATA && (address & PCI_ENABLE))
+		see_config(address & PCI_DEVICE_MASK, (address & 0xfc) + (a->port - PCI_PORT_DATA),
+			   a->size, &value);
 	return value;
 }
 
@@ -295,16 +273,15 @@ uint64_t chipset_ecam_seen(uint64_t gpa, unsigned int size, uint64_t value)
 void chipset_ecam_write(struct vcpu *v, uint64_t gpa, unsigned int size, uint32_t value)
 {
 	uint32_t reg = (uint32_t)(gpa - ecam) & ECAM_REGISTER_MASK;
-	uint32_t address = port_in(CHIPSET_PORT_PCI_ADDRESS, 4);
-	struct port_access a = { .v = v,
-				 .port = (uint16_t)(CHIPSET_PORT_PCI_DATA + (reg & 3)),
-				 .size = size,
-				 .value = value };
+	uint32_t address = port_in(PCI_PORT_ADDRESS, 4);
+	struct port_access a = {
+		.v = v, .port = (uint16_t)(PCI_PORT_DATA + (reg & 3)), .size = size, .value = value
+	};
 
 	if (reg >= CONFIG_SIZE || size > 4)
 		return;
-	port_out(CHIPSET_PORT_PCI_ADDRESS, 4, PCI_ENABLE | ecam_device(gpa) | (reg & ~3u));
+	port_out(PCI_PORT_ADDRESS, 4, PCI_ENABLE | ecam_device(gpa) | (reg & ~3u));
 	if (filter_pci_data(&a))
 		port_out(a.port, a.size, a.value);
-	port_out(CHIPSET_PORT_PCI_ADDRESS, 4, address);
+	port_out(PCI_PORT_ADDRESS, 4, address);
 }

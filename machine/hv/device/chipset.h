@@ -11,8 +11,6 @@
 #define CHIPSET_PM_BASE 0x600u	  /* ACPI PM registers, as QEMU's own tables say */
 #define CHIPSET_PM_CONTROL 0x604u /* PM1_CNT */
 #define CHIPSET_PM_TIMER 0x608u
-#define CHIPSET_PORT_PCI_ADDRESS 0xcf8u
-#define CHIPSET_PORT_PCI_DATA 0xcfcu
 #define CHIPSET_PCI_PORTS_FIRST 0x1000u /* what guests may give to PCI devices */
 
 /* Places the ACPI registers and turns ACPI mode on. Once, on the boot CPU. */

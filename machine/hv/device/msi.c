@@ -3,18 +3,12 @@
 
 #include <string.h>
 
+#include "machine/hv/base/log.h"
 #include "machine/hv/base/page.h"
-#include "machine/hv/base/x86.h"
-#include "machine/hv/device/chipset.h"
+#include "machine/hv/device/pci_config.h"
 #include "machine/hv/event/messages.h"
+#include "machine/hv/memory/iommu.h"
 
-#define DEVICES_MAX 32u
-#define PCI_ENABLE (1u << 31)
-#define PCI_STATUS 0x04u
-#define PCI_STATUS_CAPABILITIES (1u << 20)
-#define PCI_CAPABILITIES 0x34u
-#define PCI_BAR_FIRST 0x10u
-#define PCI_BAR_END 0x28u
 #define PCI_BAR_64 4u
 #define PCI_BAR_KIND 7u
 #define CAPABILITIES_MAX 48u
@@ -57,33 +51,12 @@ struct msi_device {
 	uint64_t table;	 /* gPA */
 };
 
-static struct msi_device devices[DEVICES_MAX];
+static struct msi_device devices[IOMMU_DEVICES_MAX];
 static unsigned int device_count;
-
-/* Configuration of a device, without a change of what the guest has selected. */
-static uint32_t config(uint32_t device, unsigned int reg, unsigned int size, bool write,
-		       uint32_t value)
-{
-	uint32_t selected = port_in(CHIPSET_PORT_PCI_ADDRESS, 4);
-	uint16_t port = (uint16_t)(CHIPSET_PORT_PCI_DATA + (reg & 3));
-
-	port_out(CHIPSET_PORT_PCI_ADDRESS, 4, PCI_ENABLE | device | (reg & 0xfc));
-	if (write)
-		port_out(port, size, value);
-	else
-		value = port_in(port, size);
-	port_out(CHIPSET_PORT_PCI_ADDRESS, 4, selected);
-	return value;
-}
-
-static uint32_t config_read(uint32_t device, unsigned int reg)
-{
-	return config(device, reg, 4, false, 0);
-}
 
 static void found_msix(struct msi_device *d, unsigned int at, uint32_t head)
 {
-	uint32_t table = config_read(d->address, at + 4);
+	uint32_t table = pci_config_read(d->address, at + 4);
 
 	/* So no entry lies in two pages. QEMU's tables are whole pages. */
 	if ((table & ~MSIX_BAR_MASK) % MSIX_ENTRY != 0)
@@ -101,16 +74,18 @@ static void found_msix(struct msi_device *d, unsigned int at, uint32_t head)
 
 void msi_add_device(uint32_t device)
 {
-	struct msi_device *d = &devices[device_count];
+	struct msi_device *d;
 	unsigned int at;
 
-	if (device_count == DEVICES_MAX ||
-	    !(config_read(device, PCI_STATUS) & PCI_STATUS_CAPABILITIES))
+	if (device_count == IOMMU_DEVICES_MAX)
+		hv_panic("more than %u devices send messages", IOMMU_DEVICES_MAX);
+	if (!(pci_config_read(device, PCI_COMMAND) & PCI_STATUS_CAPABILITIES))
 		return;
+	d = &devices[device_count];
 	d->address = device;
-	at = config_read(device, PCI_CAPABILITIES) & 0xfc;
+	at = pci_config_read(device, PCI_CAPABILITIES) & 0xfc;
 	for (unsigned int n = 0; at && n < CAPABILITIES_MAX; n++) {
-		uint32_t head = config_read(device, at);
+		uint32_t head = pci_config_read(device, at);
 
 		if ((head & 0xff) == CAPABILITY_MSI) {
 			d->msi = at;
@@ -152,10 +127,10 @@ static void program_msi(struct msi_device *d, unsigned int vmpl)
 	memcpy(&address, d->msi_registers, data_at);
 	memcpy(&data, d->msi_registers + data_at, sizeof(data));
 	(void)messages_set(&d->msi_place, address, data, vmpl); /* without a place it is dropped */
-	config(d->address, d->msi + MSI_ADDRESS, 4, true, MESSAGES_ADDRESS);
+	pci_config_write(d->address, d->msi + MSI_ADDRESS, 4, MESSAGES_ADDRESS);
 	if (d->msi_64)
-		config(d->address, d->msi + MSI_ADDRESS + 4, 4, true, 0);
-	config(d->address, d->msi + MSI_ADDRESS + data_at, 2, true, d->msi_place);
+		pci_config_write(d->address, d->msi + MSI_ADDRESS + 4, 4, 0);
+	pci_config_write(d->address, d->msi + MSI_ADDRESS + data_at, 2, d->msi_place);
 }
 
 /* Takes those bits of the capability's first 32 out of a value that is at reg. */
@@ -217,9 +192,9 @@ static uint64_t table_of(struct msi_device *d)
 	if (!d->moved)
 		return d->table;
 	d->moved = false;
-	bar = config_read(d->address, d->bar);
+	bar = pci_config_read(d->address, d->bar);
 	if ((bar & PCI_BAR_KIND) == PCI_BAR_64)
-		bar |= (uint64_t)config_read(d->address, d->bar + 4) << 32;
+		bar |= (uint64_t)pci_config_read(d->address, d->bar + 4) << 32;
 	d->table = (bar & ~0xfull) + d->offset;
 	return d->table;
 }

@@ -7,6 +7,7 @@
 #include "machine/hv/device/fw_cfg.h"
 #include "machine/hv/device/hold.h"
 #include "machine/hv/device/hotplug.h"
+#include "machine/hv/device/pci_config.h"
 #include "machine/hv/device/pvpanic.h"
 #include "machine/hv/device/test_ports.h"
 
@@ -79,12 +80,12 @@ static const struct port_range ports[] = {
 	  .read = hotplug_cpu_read,
 	  .write = hotplug_cpu_write },
 	/* In two, so that no access takes the end of the one and the start of the other. */
-	{ .first = CHIPSET_PORT_PCI_ADDRESS,
-	  .last = CHIPSET_PORT_PCI_ADDRESS + 3,
+	{ .first = PCI_PORT_ADDRESS,
+	  .last = PCI_PORT_ADDRESS + 3,
 	  .read = chipset_pci_read,
 	  .write = chipset_pci_write },
-	{ .first = CHIPSET_PORT_PCI_DATA,
-	  .last = CHIPSET_PORT_PCI_DATA + 3,
+	{ .first = PCI_PORT_DATA,
+	  .last = PCI_PORT_DATA + 3,
 	  .read = chipset_pci_read,
 	  .write = chipset_pci_write },
 	{ .first = CHIPSET_PCI_PORTS_FIRST,

@@ -21,7 +21,6 @@
 #define FUNCTIONS \
 	65536u /* each bus, device and function: one without an entry would not be translated */
 #define FUNCTIONS_OF_BUS 256u
-#define DEVICES_MAX 32u /* that there are */
 #define NO_FUNCTION 0xffu
 #define DTE_VALID (1ull << 0)
 #define DTE_TRANSLATION_VALID (1ull << 1)
@@ -82,16 +81,18 @@ struct device {
 	uint64_t *root, *level2;
 };
 
-static struct device devices[DEVICES_MAX];
+static struct device devices[IOMMU_DEVICES_MAX];
 static unsigned int device_count;
 static uint64_t *nobody; /* the root for all others; NULL: there is no IOMMU */
-static struct command *commands;
+static volatile struct command *commands;
 static volatile struct event *events;
 static uint32_t *interrupts;
 static bool reports_faults; /* in the event log, as it has to */
 
+/* What was written to its rings and tables is there before it is told of it. */
 static void write_register(unsigned int reg, uint64_t value)
 {
+	__asm__ volatile("" : : : "memory");
 	*(volatile uint64_t *)(REGISTERS + reg) = value;
 }
 
@@ -100,14 +101,27 @@ bool iommu_exists(void)
 	return nobody != NULL;
 }
 
-/* QEMU carries a command out within the write that announces it. */
+static uint64_t read_register(unsigned int reg)
+{
+	return *(volatile uint64_t *)(REGISTERS + reg);
+}
+
+/*
+ * QEMU carries a command out within the write that announces it. An IOMMU that does not is none to
+ * rely on: devices would go on by translations that they no longer have.
+ */
 static void command(uint64_t low, uint64_t high)
 {
 	static unsigned int tail;
 
-	commands[tail] = (struct command){ { low, high } };
+	commands[tail].half[0] = low;
+	commands[tail].half[1] = high;
 	tail = (tail + 1) % (1u << COMMANDS_LOG);
 	write_register(REG_COMMAND_TAIL, tail * sizeof(*commands));
+	/* QEMU's head shows the end of the ring before it shows its beginning again. */
+	if (read_register(REG_COMMAND_HEAD) % (sizeof(*commands) << COMMANDS_LOG) !=
+	    tail * sizeof(*commands))
+		hv_panic("the IOMMU does not take its commands");
 }
 
 /*
@@ -182,8 +196,8 @@ void iommu_add_device(unsigned int function)
 {
 	if (!hv_mailbox()->devices)
 		return;
-	if (device_count == DEVICES_MAX)
-		hv_panic("more than %u devices", DEVICES_MAX);
+	if (device_count == IOMMU_DEVICES_MAX)
+		hv_panic("more than %u devices", IOMMU_DEVICES_MAX);
 	devices[device_count++].function = function;
 }
 
@@ -305,7 +319,7 @@ void iommu_tell_faults(void)
 
 	if (!reports_faults)
 		return;
-	tail = *(volatile uint64_t *)(REGISTERS + REG_EVENT_TAIL) % (sizeof(*events) << EVENTS_LOG);
+	tail = read_register(REG_EVENT_TAIL) % (sizeof(*events) << EVENTS_LOG);
 	if (tail == head)
 		return;
 	for (; head != tail; head = (head + sizeof(*events)) % (sizeof(*events) << EVENTS_LOG)) {

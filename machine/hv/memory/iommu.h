@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #define IOMMU_INTERRUPTS 2048u
+#define IOMMU_DEVICES_MAX 32u /* that the machine may have */
 
 /* Whether the machine has one. */
 bool iommu_exists(void);
@@ -24,7 +25,10 @@ bool iommu_exists(void);
  */
 void iommu_add_device(unsigned int function);
 
-/* Turns it on, with no page mapped and no interrupt let through. Once. */
+/*
+ * Turns it on, with no page mapped and no interrupt let through. Once. Panics where there have to be
+ * devices behind it and it does not do what it is told.
+ */
 void iommu_init(void);
 
 /*
