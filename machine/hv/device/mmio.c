@@ -44,7 +44,7 @@ static void device_access(struct mmio_access *a)
 	}
 }
 
-/* PCI devices. Their configuration is read as it is, and written by the rules for its ports. */
+/* PCI devices, but for their tables of messages. Configuration is by the rules for its ports. */
 static void pci_access(struct mmio_access *a)
 {
 	if (!chipset_is_ecam(a->gpa)) {

@@ -479,7 +479,9 @@ bool apic_is_destination(const struct apic *a, uint32_t destination, bool logica
 {
 	if (!(a->base & APIC_BASE_ENABLE))
 		return false;
-	if (destination == 0xffffffff || (!is_x2apic(a) && destination == 0xff))
+	if (!is_x2apic(a))
+		destination = apic_destination_of(destination);
+	if (destination == APIC_BROADCAST)
 		return true;
 	return logical ? is_logical_destination(a, destination) : destination == a->id;
 }

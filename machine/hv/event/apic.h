@@ -108,6 +108,14 @@ bool apic_ends_without_effect(const struct apic *a);
 /* Lets the timer run up to now: raises its interrupt, reloads a periodic one. */
 void apic_timer_advance(struct apic *a, uint64_t now);
 
+#define APIC_BROADCAST 0xffffffffu
+
+/* A destination of 8 bits, as xAPICs, entries of the IOAPIC and messages have it: 0xff is all. */
+static inline uint32_t apic_destination_of(uint32_t destination)
+{
+	return destination == 0xff ? APIC_BROADCAST : destination;
+}
+
 /* True when an IPI or a device interrupt with that destination is for this APIC. */
 bool apic_is_destination(const struct apic *a, uint32_t destination, bool logical);
 

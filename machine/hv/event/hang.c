@@ -5,6 +5,7 @@
 #include "machine/hv/base/x86.h"
 #include "machine/hv/event/host_interrupt.h"
 #include "machine/hv/event/local_apic.h"
+#include "machine/hv/event/messages.h"
 #include "machine/hv/event/pins.h"
 
 /* By #HV, whatever RFLAGS.IF is; that its own timer is late or lost is the host's doing. */
@@ -15,7 +16,8 @@ static bool doorbell_rings(struct vcpu *v, const struct plane *p)
 	if (p->doorbell_gpa == 0)
 		return false;
 	return a->apic.timer_deadline != 0 || a->fault.late_at != 0 ||
-	       apic_pending(&a->apic) >= 0 || pins_open(p->vmpl) || host_interrupt_plane(v) == p;
+	       apic_pending(&a->apic) >= 0 || pins_open(p->vmpl) || messages_open(p->vmpl) ||
+	       host_interrupt_plane(v) == p;
 }
 
 /*

@@ -9,7 +9,10 @@
 
 #include "machine/hv/plane/vcpu.h"
 
-/* The plane of this vCPU that a device message is for. NULL: it has none, and the message is gone. */
+/*
+ * The plane of this vCPU that an interrupt of the 8259s is for, and a message of a device where there
+ * is no IOMMU. NULL: it has none, and the interrupt is gone.
+ */
 struct plane *host_interrupt_plane(struct vcpu *v);
 
 /* Takes and routes those that are pending on this CPU. After an INTR exit and after idling. */

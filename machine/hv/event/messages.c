@@ -10,7 +10,6 @@
 #define ADDRESS_DESTINATION_SHIFT 12
 #define ADDRESS_LOGICAL (1u << 2)
 #define DATA_MODE_SHIFT 8
-#define BROADCAST 0xffffffffu
 #define REFUSALS_LOGGED 32u /* the log is not the guest's to fill */
 
 struct message {
@@ -49,7 +48,8 @@ bool messages_set(uint8_t *place, uint64_t address, uint32_t data, unsigned int 
 			     .logical = address & ADDRESS_LOGICAL,
 			     .mode = data >> DATA_MODE_SHIFT & 7,
 			     .vector = (uint8_t)data,
-			     .destination = address >> ADDRESS_DESTINATION_SHIFT & 0xff,
+			     .destination = apic_destination_of(
+				     address >> ADDRESS_DESTINATION_SHIFT & 0xff),
 			     .vmpl = vmpl };
 
 	if ((address & ADDRESS_MASK) != MESSAGES_ADDRESS)
@@ -60,8 +60,6 @@ bool messages_set(uint8_t *place, uint64_t address, uint32_t data, unsigned int 
 		*place = free_place();
 	if (*place == MESSAGES_NONE)
 		return refuse(place, "there are too many", address, data);
-	if (m.destination == 0xff)
-		m.destination = BROADCAST;
 	messages[*place] = m;
 	iommu_set_interrupt(*place, *place,
 			    cpu_apic_id(route_first(vmpl, m.destination, m.logical)));
@@ -75,6 +73,14 @@ void messages_clear(uint8_t *place)
 	iommu_clear_interrupt(*place);
 	messages[*place].used = false;
 	*place = MESSAGES_NONE;
+}
+
+bool messages_open(unsigned int vmpl)
+{
+	for (unsigned int i = MESSAGES_FIRST; i < MESSAGES_END; i++)
+		if (messages[i].used && messages[i].vmpl == vmpl)
+			return true;
+	return false;
 }
 
 void messages_interrupt(uint8_t vector)

@@ -27,6 +27,9 @@ bool messages_set(uint8_t *place, uint64_t address, uint32_t data, unsigned int 
 /* Gives it back, if there is one. */
 void messages_clear(uint8_t *place);
 
+/* Whether a device may send a message to that VMPL. */
+bool messages_open(unsigned int vmpl);
+
 /* That vector came. */
 void messages_interrupt(uint8_t vector);
 

@@ -7,7 +7,6 @@
 #include "machine/hv/memory/iommu.h"
 
 #define PHYSICAL_IOAPIC 0xfec00000ull
-#define BROADCAST 0xffffffffu
 
 static struct ioapic ioapic;
 
@@ -65,20 +64,22 @@ void pins_init(void)
 		update_pin(n, 0);
 }
 
+static uint32_t destination_of(const struct ioapic_pin *pin)
+{
+	return apic_destination_of((uint32_t)(pin->entry >> IOAPIC_ENTRY_DESTINATION_SHIFT));
+}
+
 void pins_interrupt(struct vcpu *v, unsigned int n)
 {
 	struct ioapic_pin *pin = &ioapic.pins[n];
 	uint64_t entry = pin->entry;
-	uint32_t destination = (uint32_t)(entry >> IOAPIC_ENTRY_DESTINATION_SHIFT);
 	bool level = entry & IOAPIC_ENTRY_LEVEL;
 
 	if (level) {
 		pin->in_service = true;
 		update_pin(n, v->id);
 	}
-	if (destination == 0xff)
-		destination = BROADCAST;
-	route_to_all(pin->vmpl, destination, entry & IOAPIC_ENTRY_LOGICAL,
+	route_to_all(pin->vmpl, destination_of(pin), entry & IOAPIC_ENTRY_LOGICAL,
 		     entry >> IOAPIC_ENTRY_MODE_SHIFT & 7, (uint8_t)entry, level);
 }
 
@@ -124,8 +125,7 @@ uint32_t pins_read(uint32_t offset)
 /* The CPU that serves a pin: that of the first destination, so that no kick is needed. */
 static unsigned int pin_cpu(const struct ioapic_pin *pin)
 {
-	return route_first(pin->vmpl, (uint32_t)(pin->entry >> IOAPIC_ENTRY_DESTINATION_SHIFT),
-			   pin->entry & IOAPIC_ENTRY_LOGICAL);
+	return route_first(pin->vmpl, destination_of(pin), pin->entry & IOAPIC_ENTRY_LOGICAL);
 }
 
 void pins_write(struct vcpu *v, uint32_t offset, uint32_t value)
