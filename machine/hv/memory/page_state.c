@@ -84,16 +84,24 @@ static bool has_flag(uint64_t page, uint8_t flag)
 	return guest_rmp_table()->entries[page].flags & flag;
 }
 
+/* Once the pages have changed, and not where that was refused. */
+static void set_attributes(uint64_t page, uint64_t count, bool make_private)
+{
+	memset(&attributes[page], make_private ? 0 : ATTRIBUTE_SHARED, count);
+}
+
 static bool page_state_4k(uint64_t page, bool make_private)
 {
 	bool is_shown = attributes[page] == ATTRIBUTE_SHARED;
 
-	attributes[page] = make_private ? 0 : ATTRIBUTE_SHARED;
-	if (has_flag(page, RMP_ASSIGNED) == make_private && is_shown != make_private)
-		return true;
-	if (has_flag(page, RMP_ASSIGNED) != make_private && has_flag(page, RMP_SIZE_2M))
-		rmp_smash(guest_rmp_table(), page);
-	return change_side(page, SNP_PAGE_4K, make_private, !make_private);
+	if (has_flag(page, RMP_ASSIGNED) != make_private || is_shown == make_private) {
+		if (has_flag(page, RMP_ASSIGNED) != make_private && has_flag(page, RMP_SIZE_2M))
+			rmp_smash(guest_rmp_table(), page);
+		if (!change_side(page, SNP_PAGE_4K, make_private, !make_private))
+			return false;
+	}
+	set_attributes(page, 1, make_private);
+	return true;
 }
 
 /* Whether all pages of a 2 MiB page are as one would have to be to change as a whole. */
@@ -121,8 +129,10 @@ bool page_state_change(uint64_t gpa, bool huge, bool make_private)
 		if (!guest_is_ram((page + i) << ABI_PAGE_SHIFT))
 			return false;
 	if (huge && uniform(page, !make_private)) {
-		memset(&attributes[page], make_private ? 0 : ATTRIBUTE_SHARED, count);
-		return change_side(page, SNP_PAGE_2M, make_private, !make_private);
+		if (!change_side(page, SNP_PAGE_2M, make_private, !make_private))
+			return false;
+		set_attributes(page, count, make_private);
+		return true;
 	}
 	for (uint64_t i = 0; i < count; i++)
 		ok = page_state_4k(page + i, make_private) && ok;
