@@ -472,6 +472,8 @@ static bool go_together(const struct run_options *run)
 		  "--kernel-hashes wants --kernel, whose they are, and --firmware" },
 		{ run->kvm_eoi && !run->host->kvm_clock,
 		  "--kvm-eoi yes wants a --host that is like KVM" },
+		{ run->event_sweep && run->every_us,
+		  "--event-sweep and --event-every raise the same event: one of them" },
 		{ run->firmware && !run->kernel && has_append,
 		  "--append wants --kernel beside --firmware, whose command line it is" },
 		{ run->vcpu_signature != QEMU_CPU_SIGNATURE && !run->firmware,

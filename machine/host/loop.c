@@ -207,6 +207,18 @@ static int take_signal(struct machine *m)
 	return (int)info.ssi_signo;
 }
 
+/* A guest that takes none of many keys loses some. */
+static void send_keys(struct machine *m, const char *keys, size_t size)
+{
+	ssize_t sent = send(m->streams[STREAM_CONSOLE], keys, size, MSG_NOSIGNAL);
+
+	if (sent < 0)
+		machine_log(m, "host", "%zu keys are lost: %s", size, strerror(errno));
+	else if ((size_t)sent < size)
+		machine_log(m, "host", "%zu keys are lost, the guest takes no more",
+			    size - (size_t)sent);
+}
+
 /* Hands keys on to the guest; true when the user leaves. */
 static bool take_keys(struct machine *m)
 {
@@ -214,17 +226,15 @@ static bool take_keys(struct machine *m)
 	ssize_t n = read(m->stdio.in, keys, sizeof(keys));
 	size_t size = n > 0 ? (size_t)n : 0;
 
-	if (n <= 0) { /* no more keys: the terminal has gone */
+	if (n <= 0) { /* no more keys: the terminal has gone, or is another one's */
 		if (n == 0 || (errno != EINTR && errno != EAGAIN))
-			m->stdio.in = -1;
+			stdio_console_end_keys(&m->stdio);
 		return false;
 	}
 	if (stdio_console_keys(&m->stdio, keys, &size))
 		return true;
-	/* A guest that takes none of many keys loses some. */
-	if (m->streams[STREAM_CONSOLE] >= 0 && size > 0 &&
-	    send(m->streams[STREAM_CONSOLE], keys, size, MSG_NOSIGNAL) < 0)
-		machine_log(m, "host", "%zu keys are lost: %s", size, strerror(errno));
+	if (m->streams[STREAM_CONSOLE] >= 0)
+		send_keys(m, keys, size);
 	return false;
 }
 

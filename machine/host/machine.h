@@ -53,7 +53,7 @@ struct machine {
 	char last_output[256];	 /* of QEMU */
 	unsigned int dma_faults; /* told so far */
 	struct dma_fault last_dma_fault;
-	char last_debug[256]; /* the last line of VMPL0's debug console, printable */
+	char last_debug[256]; /* the last line of VMPL0's debug console */
 };
 
 /* One line in machine.log, with the time; source says whose it is. */

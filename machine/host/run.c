@@ -103,8 +103,6 @@ static void on_debug_line(void *context, const char *line)
 	if (!m->options->log_dir)
 		stdio_console_svsm(&m->stdio, line);
 	snprintf(m->last_debug, sizeof(m->last_debug), "%s", line);
-	for (char *c = m->last_debug; *c; c++)
-		*c = *c >= ' ' && *c <= '~' ? *c : '.';
 }
 
 /* A guest can make as many as it likes, and a device tries some several times. */
@@ -435,6 +433,12 @@ static void say_start(struct machine *m)
 		    m->options->cpus, m->options->memory >> 20, hex);
 }
 
+static void say_end(struct machine *m, const struct stop *stop)
+{
+	machine_log(m, "host", "end: %s", stop->message);
+	machine_say(m, "%s", stop->message);
+}
+
 /* From the start of QEMU to its end. False when it did not start. */
 static bool run(struct machine *m, struct stop *stop, struct host_error *error)
 {
@@ -446,8 +450,7 @@ static bool run(struct machine *m, struct stop *stop, struct host_error *error)
 		return false;
 	say_start(m);
 	machine_loop(m, stop);
-	machine_log(m, "host", "end: %s", stop->message);
-	machine_say(m, "%s", stop->message);
+	say_end(m, stop);
 	return true;
 }
 
@@ -529,7 +532,8 @@ static enum run_status finish(struct machine *m, struct stop *stop, struct host_
 	if (m->options->log_dir &&
 	    !timeline_write(&m->timeline, m->memory.mailbox, m->options->log_dir, error))
 		status = status == RUN_POWEROFF ? RUN_MISUSE : status;
-	if (m->options->dump_dir && !dump_write(&m->memory, m->hv_ram, m->options->dump_dir, error))
+	if (m->options->dump_dir && m->memory.mailbox &&
+	    !dump_write(&m->memory, m->hv_ram, m->options->dump_dir, error))
 		status = RUN_MISUSE;
 	stop_free(stop);
 	return status;
@@ -554,23 +558,25 @@ static bool launch(struct machine *m, const struct image *image, struct host_err
 
 /*
  * Runs what is launched, and launches and runs it again as often as the guest resets the machine,
- * if that is wanted. False when something did not start.
+ * if that is wanted. False when it did not start the first time; later that is how the run ends.
  */
 static bool live(struct machine *m, const struct image *image, struct stop *stop,
 		 struct host_error *error)
 {
-	for (;;) {
-		if (!run(m, stop, error))
-			return false;
-		if (stop->status != RUN_REBOOT || m->options->on_reboot != RUN_RESTART_ON_REBOOT)
-			return true;
+	bool ok = run(m, stop, error);
+
+	while (ok && stop->status == RUN_REBOOT && m->options->on_reboot == RUN_RESTART_ON_REBOOT) {
 		stop_free(stop);
-		m->timeline.restarts++;
 		remove_sockets(m->options);
 		end_life(m);
-		if (!launch(m, image, error))
-			return false;
+		if (launch(m, image, error) && run(m, stop, error)) {
+			m->timeline.restarts++;
+			continue;
+		}
+		stop_not_restarted(stop, error->text);
+		say_end(m, stop);
 	}
+	return ok;
 }
 
 enum run_status run_machine(const struct run_options *options, struct host_error *error)

@@ -26,6 +26,8 @@ static bool make_raw(struct stdio_console *c)
 	raw = c->before;
 	raw.c_iflag &= ~(tcflag_t)(BRKINT | ICRNL | INPCK | ISTRIP | IXON);
 	raw.c_lflag &= ~(tcflag_t)(ECHO | ICANON | IEXTEN | ISIG);
+	raw.c_cc[VMIN] = 1; /* with 0 a read may end with no key, as if there were none any more */
+	raw.c_cc[VTIME] = 0;
 	return tcsetattr(STDIN_FILENO, TCSADRAIN, &raw) == 0;
 }
 
@@ -40,14 +42,20 @@ void stdio_console_open(struct stdio_console *c, enum stdio_console_mode mode)
 		c->in = STDIN_FILENO;
 }
 
+void stdio_console_end_keys(struct stdio_console *c)
+{
+	if (c->in >= 0)
+		tcsetattr(c->in, TCSADRAIN, &c->before);
+	c->in = -1;
+}
+
 void stdio_console_close(struct stdio_console *c)
 {
 	if (c->out && c->progress)
 		fputs(ERASE, c->out);
 	if (c->out)
 		fflush(c->out);
-	if (c->in >= 0)
-		tcsetattr(c->in, TCSADRAIN, &c->before);
+	stdio_console_end_keys(c);
 	*c = (struct stdio_console){ .in = -1 };
 }
 
@@ -71,13 +79,6 @@ void stdio_console_guest(struct stdio_console *c, const char *data, size_t size)
 	c->in_line = data[size - 1] != '\n';
 }
 
-/* What is no text in a line would move what stands around it. */
-static void put_text(FILE *out, const char *text)
-{
-	for (; *text; text++)
-		fputc((unsigned char)*text < ' ' || *text == '\x7f' ? '.' : *text, out);
-}
-
 static void print_line(struct stdio_console *c, const char *colour, const char *mark,
 		       const char *line)
 {
@@ -87,7 +88,7 @@ static void print_line(struct stdio_console *c, const char *colour, const char *
 	if (c->in_line)
 		fputc('\n', c->out);
 	fprintf(c->out, c->terminal ? "%s%s" NO_COLOUR : "%.0s%s", colour, mark);
-	put_text(c->out, line);
+	fputs(line, c->out);
 	fputc('\n', c->out);
 	fflush(c->out);
 	c->in_line = false;

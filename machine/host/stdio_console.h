@@ -37,10 +37,16 @@ enum stdio_console_mode {
 void stdio_console_open(struct stdio_console *c, enum stdio_console_mode mode);
 void stdio_console_close(struct stdio_console *c);
 
+/* No more keys are read, and the terminal is as it was. */
+void stdio_console_end_keys(struct stdio_console *c);
+
 /* Bytes of the guest's console. */
 void stdio_console_guest(struct stdio_console *c, const char *data, size_t size);
 
-/* One line of the SVSM's, and one of the machine's, of ms after its start; without a line end. */
+/*
+ * One line of the SVSM's, and one of the machine's, of ms after its start; without a line end, and of
+ * printable characters (printable.h).
+ */
 void stdio_console_svsm(struct stdio_console *c, const char *line);
 void stdio_console_machine(struct stdio_console *c, uint64_t ms, const char *line);
 

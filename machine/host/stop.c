@@ -5,6 +5,8 @@
 #include <string.h>
 #include <sys/wait.h>
 
+#include "machine/host/printable.h"
+
 __attribute__((format(printf, 4, 5))) static void set(struct stop *stop, enum run_status status,
 						      const char *reason, const char *format, ...)
 {
@@ -15,6 +17,7 @@ __attribute__((format(printf, 4, 5))) static void set(struct stop *stop, enum ru
 	va_start(args, format);
 	vsnprintf(stop->message, sizeof(stop->message), format, args);
 	va_end(args);
+	make_printable(stop->message);
 }
 
 static void add_number(struct stop *stop, const char *name, uint64_t value)
@@ -124,6 +127,7 @@ static void cpu_lacks(struct stop *stop, const uint64_t arg[4])
 	char name[sizeof(arg[3]) + 1] = "";
 
 	memcpy(name, &arg[3], sizeof(arg[3]));
+	make_printable(name);
 	set(stop, RUN_MISUSE, "cpu_lacks",
 	    "the processor that the emulator shows lacks what the machine needs: %s, CPUID leaf "
 	    "0x%" PRIx64 ", %s, bits 0x%" PRIx64,
@@ -189,6 +193,13 @@ void stop_qemu_died(struct stop *stop, int wait_status, const char *last_output)
 	    "the emulator failed, not the guest: QEMU ended with status %d%s%s",
 	    WEXITSTATUS(wait_status), colon, last_output);
 	add_number(stop, "exit_status", (uint64_t)WEXITSTATUS(wait_status));
+}
+
+void stop_not_restarted(struct stop *stop, const char *why)
+{
+	stop->detail = json_object();
+	set(stop, RUN_MISUSE, "not_restarted", "the guest rebooted and is not started again: %s",
+	    why);
 }
 
 void stop_timeout(struct stop *stop, uint64_t timeout_ns)

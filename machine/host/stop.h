@@ -26,6 +26,9 @@ void stop_from_mailbox(struct stop *stop, const struct mailbox *mailbox, const c
 /* QEMU ended without a reason of the hypervisor's. wait_status as of waitpid(). */
 void stop_qemu_died(struct stop *stop, int wait_status, const char *last_output);
 
+/* After a reset, because of that. */
+void stop_not_restarted(struct stop *stop, const char *why);
+
 void stop_timeout(struct stop *stop, uint64_t timeout_ns);
 void stop_interrupted(struct stop *stop, int signal);
 void stop_left(struct stop *stop); /* by the key for it */

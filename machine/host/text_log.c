@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 #include "machine/host/text_log.h"
 
+#include "machine/host/printable.h"
+
 void text_log_flush(struct text_log *log)
 {
 	if (log->length == 0)
 		return;
 	log->line[log->length] = '\0';
 	log->length = 0;
+	make_printable(log->line);
 	log->on_line(log->context, log->line);
 }
 

@@ -8,7 +8,7 @@
 
 #define TEXT_LOG_LINE_MAX 1024 /* a longer line is handed on in pieces */
 
-/* Takes one line, without its end. */
+/* Takes one line, without its end, as printable ASCII (printable.h). */
 typedef void (*text_log_line)(void *context, const char *line);
 
 struct text_log {

@@ -114,8 +114,9 @@ static char *to_text(const struct timeline *timeline, const struct mailbox *mail
 bool timeline_write(const struct timeline *timeline, const struct mailbox *mailbox, const char *dir,
 		    struct host_error *error)
 {
+	static struct mailbox none; /* no life has counted anything */
 	char *path = files_path(dir, FILE_NAME);
-	char *text = to_text(timeline, mailbox);
+	char *text = to_text(timeline, mailbox ? mailbox : &none);
 	struct host_error file_error;
 	bool ok;
 

@@ -122,6 +122,8 @@ def options(s):
     s.refused("an initrd without a kernel", "--initrd wants --kernel", "--firmware", s.good, "--initrd", s.kernel)
     s.refused("KVM's end of an interrupt elsewhere", "--kvm-eoi yes wants a --host that is like KVM",
               "--host", "hyperv", "--kvm-eoi", "yes", s.good)
+    s.refused("two plans for one event", "--event-sweep and --event-every", "--event-sweep", "--event-every", "100",
+              "--firmware", s.good)
     s.refused("hashes without a kernel", "--kernel-hashes wants --kernel", "--firmware", s.good, "--kernel-hashes")
     s.refused("hashes without a place", "no place for a table of kernel hashes", "--firmware", s.good, "--kernel",
               s.kernel, "--kernel-hashes")

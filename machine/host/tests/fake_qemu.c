@@ -289,6 +289,7 @@ static void play(const struct fake *f, const char *scenario)
 		{ "test-exit", MAILBOX_STOP_TEST_EXIT },
 		{ "guest-hangs", MAILBOX_STOP_HANG },
 		{ "panic", MAILBOX_STOP_PANIC },
+		{ "cpu-lacks", MAILBOX_STOP_CPU_LACKS },
 		{ "rmp", MAILBOX_STOP_RMP_VIOLATION },
 		{ "hv-error", MAILBOX_STOP_HV_ERROR },
 		{ "unknown-stop", 99 },
@@ -324,6 +325,8 @@ static void play(const struct fake *f, const char *scenario)
 		hang(f);
 	if (strcmp(scenario, "killed") == 0)
 		raise(SIGSEGV);
+	if (strcmp(scenario, "died-rudely") == 0)
+		die("\x1b[2J\xff");
 	die("cannot go on");
 }
 
@@ -339,6 +342,8 @@ int main(int argc, char **argv)
 
 	(void)argc;
 	f.mailbox = (struct mailbox *)(hv_ram + MACHINE_MAILBOX_OFFSET);
+	if (strcmp(value_of(argv, "-bios"), "vanishes") == 0 && unlink(argv[0]) == 0)
+		stop(&f, MAILBOX_STOP_REBOOT);
 	f.guest_ram = map(number_in(argv, "memory-backend-file,id=guest,", "/fd/"), 64u << 20);
 	play(&f, value_of(argv, "-bios"));
 	return 0;

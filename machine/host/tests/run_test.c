@@ -122,6 +122,18 @@ static void test_stops(void **state)
 		"the emulator failed, not the guest: QEMU ended with status 3: fake: cannot go on");
 }
 
+/* What others wrote is printable in messages, and so timeline.json can hold them. */
+static void test_texts_of_others(void **state)
+{
+	(void)state;
+	assert_run("died-rudely", 7, "qemu_died",
+		   "the emulator failed, not the guest: QEMU ended with status 3: fake: .[2J.");
+	assert_log_has("logs/machine.log", "qemu: fake: .[2J.\n");
+	assert_run("cpu-lacks", 1, "cpu_lacks",
+		   "the processor that the emulator shows lacks what the machine needs: .., CPUID "
+		   "leaf 0x2, EBX, bits 0x1002");
+}
+
 /* Each life has new memory and new keys, and the same launch; logs and time go on. */
 static void test_reboots(void **state)
 {
@@ -148,6 +160,25 @@ static void test_reboots(void **state)
 	options.on_reboot = RUN_EXIT_ON_REBOOT;
 	assert_int_equal(run_machine(&options, &error), RUN_REBOOT);
 	assert_int_equal(unlink("lives"), 0);
+}
+
+/* A guest that cannot be started again has ended all the same: log, timeline and dump say how. */
+static void test_not_restarted(void **state)
+{
+	struct run_options options = options_for("vanishes");
+	struct host_error error = { 0 };
+
+	(void)state;
+	assert_int_equal(symlink(fake_qemu, "qemu"), 0);
+	options.qemu = "./qemu";
+	options.on_reboot = RUN_RESTART_ON_REBOOT;
+	options.dump_dir = "dump/vanished";
+	assert_int_equal(run_machine(&options, &error), RUN_MISUSE);
+	assert_string_equal(error.text, "the guest rebooted and is not started again: cannot start "
+					"./qemu: No such file or directory");
+	assert_stop("not_restarted", 1);
+	assert_log_has("logs/machine.log", "end: the guest rebooted and is not started again");
+	assert_int_equal(access("dump/vanished/ram.bin", F_OK), 0);
 }
 
 static void assert_file(const char *path, size_t size, size_t at, uint8_t want)
@@ -464,12 +495,20 @@ static int tear_down(void **state)
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_stops),	 cmocka_unit_test(test_killed),
-		cmocka_unit_test(test_requests), cmocka_unit_test(test_logs),
-		cmocka_unit_test(test_long_log), cmocka_unit_test(test_launch),
-		cmocka_unit_test(test_timeout),	 cmocka_unit_test(test_signals),
-		cmocka_unit_test(test_misuse),	 cmocka_unit_test(test_dump),
-		cmocka_unit_test(test_disk),	 cmocka_unit_test(test_reboots),
+		cmocka_unit_test(test_stops),
+		cmocka_unit_test(test_killed),
+		cmocka_unit_test(test_requests),
+		cmocka_unit_test(test_logs),
+		cmocka_unit_test(test_long_log),
+		cmocka_unit_test(test_launch),
+		cmocka_unit_test(test_timeout),
+		cmocka_unit_test(test_signals),
+		cmocka_unit_test(test_misuse),
+		cmocka_unit_test(test_dump),
+		cmocka_unit_test(test_disk),
+		cmocka_unit_test(test_reboots),
+		cmocka_unit_test(test_texts_of_others),
+		cmocka_unit_test(test_not_restarted),
 	};
 
 	if (argc != 2 || !(fake_qemu = realpath(argv[1], NULL)))
