@@ -90,7 +90,7 @@ ARROWS = {
     "tools": ("abi/", "core/", "machine/host/", "machine/mailbox.h", "services/"),
     # The library stands for itself, and the command knows no more of it than others do.
     "tools/libverify": ("abi/", "core/"),
-    "tools/verify": ("core/base/", "tools/cmd.h", "tools/policy_options.h",
+    "tools/verify": ("core/base/", "core/evidence/limits.h", "tools/cmd.h", "tools/policy_options.h",
                      "tools/libverify/socle-verify.h"),
     "tools/cmd_verify.c": ("tools/cmd.h", "tools/options.h", "tools/verify/"),
     "tools/http": ("core/base/", "tools/load_library.h"),

@@ -289,7 +289,7 @@ static enum cmd_status run(void *arguments)
 
 	if (strncmp(job.arguments->server, "https://", 8) != 0)
 		return cmd_error("certs: --server wants https://HOST, without a slash at its end");
-	if (!cmd_read_input(path, REPORT_INPUT_MAX, &bytes))
+	if (!cmd_read_input(path, EVIDENCE_REPORT_SIZE_MAX, &bytes))
 		return CMD_MISUSE;
 	wrong = report_input_read(&input, bytes.data, bytes.size);
 	file_free(&bytes);

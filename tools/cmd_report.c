@@ -186,7 +186,7 @@ static bool load(const char *path, struct report_input *input)
 	struct file_bytes bytes;
 	const char *wrong;
 
-	if (!cmd_read_input(path, REPORT_INPUT_MAX, &bytes))
+	if (!cmd_read_input(path, EVIDENCE_REPORT_SIZE_MAX, &bytes))
 		return false;
 	wrong = report_input_read(input, bytes.data, bytes.size);
 	if (wrong)

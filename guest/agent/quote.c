@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "core/evidence/limits.h"
 #include "core/evidence/vtpm_manifest.h"
 #include "core/tpm/profile.h"
 #include "core/tpm/wire.h"
@@ -309,8 +310,6 @@ bool quote_to(int fd, const struct quote_wish *wish, const char *folder, struct 
 	       quote_by(fd, wish, &key, folder, problem);
 }
 
-#define LOG_MAX (512u << 10) /* as much as socle verify takes */
-
 int quote_keep_log(const char *device, const char *security, const char *folder)
 {
 	const char *number = device + strlen(device);
@@ -324,10 +323,10 @@ int quote_keep_log(const char *device, const char *security, const char *folder)
 	if (rc != 0 || snprintf(from, sizeof(from), "%s/tpm%s/binary_bios_measurements", security,
 				number) >= (int)sizeof(from))
 		return -ENAMETOOLONG;
-	log = malloc(LOG_MAX);
+	log = malloc(EVIDENCE_LOG_SIZE_MAX);
 	if (log == NULL)
 		return -ENOMEM;
-	size = file_read(from, log, LOG_MAX);
+	size = file_read(from, log, EVIDENCE_LOG_SIZE_MAX);
 	if (size < 0 && size != -ENOENT)
 		fprintf(stderr, "socle-guest: %s is left out: %s\n", from, strerror((int)-size));
 	if (size > 0)

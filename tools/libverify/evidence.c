@@ -285,7 +285,7 @@ struct socle_evidence *socle_evidence_new(void)
 static bool add_part(struct socle_evidence *e, unsigned int part, const struct blob *b,
 		     struct host_error *error)
 {
-	const size_t most = part == SOCLE_REPORT      ? REPORT_INPUT_MAX
+	const size_t most = part == SOCLE_REPORT      ? EVIDENCE_REPORT_SIZE_MAX
 			    : part == SOCLE_EVENT_LOG ? EVIDENCE_LOG_SIZE_MAX
 						      : EVIDENCE_PART_SIZE_MAX;
 

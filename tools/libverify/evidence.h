@@ -16,14 +16,13 @@
 #include "abi/svsm.h"
 #include "core/base/host/file.h"
 #include "core/evidence/host/amd_chain.h"
+#include "core/evidence/limits.h"
 #include "core/tpm/host/tpm_public.h"
 #include "tools/libverify/policy.h"
 #include "tools/libverify/socle-verify.h"
 
 #define EVIDENCE_SECRET_MAX 64u
 #define EVIDENCE_SECRET_MIN 16u
-#define EVIDENCE_PART_SIZE_MAX (64u << 10)
-#define EVIDENCE_LOG_SIZE_MAX (512u << 10) /* of an event log; real ones have up to some 100 KiB */
 
 struct evidence {
 	struct psp_report report;

@@ -9,11 +9,8 @@
 #include <unistd.h>
 
 #include "core/base/hex.h"
+#include "core/evidence/limits.h"
 #include "tools/cmd.h"
-
-#define REPORT_SIZE_MAX (128u << 10)
-#define FILE_SIZE_MAX (64u << 10)
-#define LOG_SIZE_MAX (512u << 10)
 
 /* A path that is too long is the directory's own, which is no file to read: never another's. */
 static const char *join(const char *directory, const char *name, char path[FILE_PATH_MAX])
@@ -90,10 +87,11 @@ static bool add_file(struct socle_evidence *evidence, enum socle_part part, cons
 	struct file_bytes bytes;
 	bool ok;
 
-	if (!(part == SOCLE_REPORT
-		      ? cmd_read_input(path, REPORT_SIZE_MAX, &bytes)
-		      : cmd_read_file(path, part == SOCLE_EVENT_LOG ? LOG_SIZE_MAX : FILE_SIZE_MAX,
-				      &bytes)))
+	if (!(part == SOCLE_REPORT ? cmd_read_input(path, EVIDENCE_REPORT_SIZE_MAX, &bytes)
+				   : cmd_read_file(path,
+						   part == SOCLE_EVENT_LOG ? EVIDENCE_LOG_SIZE_MAX
+									   : EVIDENCE_PART_SIZE_MAX,
+						   &bytes)))
 		return false;
 	ok = socle_evidence_add(evidence, part, bytes.data, bytes.size, wrong);
 	file_free(&bytes);
@@ -344,7 +342,7 @@ bool folder_load_measurement(const struct folder_paths *paths,
 	struct file_bytes bytes;
 	bool ok;
 
-	if (!cmd_read_file(path, FILE_SIZE_MAX, &bytes))
+	if (!cmd_read_file(path, EVIDENCE_PART_SIZE_MAX, &bytes))
 		return false;
 	snprintf(text, sizeof(text), "%.*s", (int)strnlen((const char *)bytes.data, bytes.size),
 		 (const char *)bytes.data);

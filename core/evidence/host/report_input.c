@@ -151,12 +151,12 @@ static const char *read_text(struct report_input *input, uint8_t *text, size_t l
 
 const char *report_input_read(struct report_input *input, const void *data, size_t size)
 {
-	uint8_t *text = size && size <= REPORT_INPUT_MAX ? malloc(size) : NULL;
+	uint8_t *text = size && size <= EVIDENCE_REPORT_SIZE_MAX ? malloc(size) : NULL;
 	const char *error;
 	size_t length;
 
 	*input = (struct report_input){ 0 };
-	if (size > REPORT_INPUT_MAX)
+	if (size > EVIDENCE_REPORT_SIZE_MAX)
 		return "too large for a report";
 	if (text && squeeze(text, &length, data, size))
 		error = report_json_is(data, size) ? report_json_read(input, data, size)

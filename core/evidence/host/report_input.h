@@ -15,6 +15,7 @@
 #include <stdbool.h>
 
 #include "core/base/host/file.h"
+#include "core/evidence/limits.h"
 #include "core/snp/report.h"
 
 struct report_input {
@@ -24,11 +25,9 @@ struct report_input {
 	const char *form; /* for people */
 };
 
-/* Of anything, larger inputs than this are none. */
-#define REPORT_INPUT_MAX (128u << 10)
-
 /*
- * NULL, or what is wrong as a constant string. What the report says is not looked at. The caller ends
+ * NULL, or what is wrong as a constant string; what has more than EVIDENCE_REPORT_SIZE_MAX bytes is
+ * no report in any form. What the report says is not looked at. The caller ends
  * with report_input_free() on success.
  */
 const char *report_input_read(struct report_input *input, const void *data, size_t size);

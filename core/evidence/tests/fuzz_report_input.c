@@ -54,7 +54,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct report_input input;
 
 	if (!report_input_read(&input, data, size)) {
-		if (!is_text(data, size) && 2 * size <= REPORT_INPUT_MAX)
+		if (!is_text(data, size) && 2 * size <= EVIDENCE_REPORT_SIZE_MAX)
 			check_hex(&input, data, size);
 		if (input.table.size)
 			read_table(&input);

@@ -370,14 +370,14 @@ static void test_json_azure(void **state)
 
 static void test_too_large(void **state)
 {
-	uint8_t *much = calloc(1, REPORT_INPUT_MAX + 1);
+	uint8_t *much = calloc(1, EVIDENCE_REPORT_SIZE_MAX + 1);
 	struct report_input input;
 
 	(void)state;
 	assert_non_null(much);
-	assert_null(report_input_read(&input, much, REPORT_INPUT_MAX));
+	assert_null(report_input_read(&input, much, EVIDENCE_REPORT_SIZE_MAX));
 	report_input_free(&input);
-	assert_non_null(report_input_read(&input, much, REPORT_INPUT_MAX + 1));
+	assert_non_null(report_input_read(&input, much, EVIDENCE_REPORT_SIZE_MAX + 1));
 	free(much);
 }
 
