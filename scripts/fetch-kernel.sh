@@ -4,9 +4,10 @@
 # Gets one exact version of Debian's unmodified cloud kernel with its headers, and unpacks them
 # under build/kernel (series 6.12) or build/kernel7 (the newest 7.x). The system's own apt state is
 # neither changed nor needed up to date: the mirror and the keyring come from the configured Debian
-# entry, all else lies under build/.
+# entry, all else lies under build/. The cloud kernel has no drivers for most of what is no cloud's: --flavour generic gets
+# the kernel that has them, under build/kernel-generic, of series 6.12 and without headers.
 #
-#	scripts/fetch-kernel.sh [--series 6.12|7] [--dir DIR]
+#	scripts/fetch-kernel.sh [--series 6.12|7] [--flavour cloud|generic] [--dir DIR]
 #
 # Leaves DIR/root (the unpacked packages), DIR/version (the kernel's release name) and
 # DIR/packages (name, version and SHA-256 of each package). With those there, it does nothing.
@@ -15,26 +16,30 @@
 set -eu
 
 usage() {
-	echo "usage: $0 [--series 6.12|7] [--dir DIR]" >&2
+	echo "usage: $0 [--series 6.12|7] [--flavour cloud|generic] [--dir DIR]" >&2
 	exit 1
 }
 series=6.12
+flavour=cloud
 here=$(cd "$(dirname "$0")/.." && pwd)
 dir=
 while [ $# -gt 0 ]; do
 	[ -n "${2:-}" ] || usage
 	case $1 in
 	--series) series=$2 ;;
+	--flavour) flavour=$2 ;;
 	--dir) dir=$2 ;;
 	*) usage ;;
 	esac
 	shift 2
 done
-case $series in
-6.12) : "${dir:=$here/build/kernel}" ;;
-7) : "${dir:=$here/build/kernel7}" ;;
+case $series-$flavour in
+6.12-cloud) default=kernel ending=cloud-amd64 ;;
+6.12-generic) default=kernel-generic ending=amd64 ;;
+7-cloud) default=kernel7 ending=cloud-amd64 ;;
 *) usage ;;
 esac
+: "${dir:=$here/build/$default}"
 
 die() {
 	echo "fetch-kernel: $*" >&2
@@ -71,18 +76,22 @@ else
 	suite_open "$apt" "$suite"
 fi
 
-image=$(private apt-cache pkgnames "linux-image-$series." | grep -- '[0-9]-cloud-amd64$' |
+image=$(private apt-cache pkgnames "linux-image-$series." | grep -- "[0-9]-$ending\$" |
 	sort -V | tail -n 1)
-[ -n "$image" ] || die "$uri $suite has no linux-image-$series.*-cloud-amd64"
+[ -n "$image" ] || die "$uri $suite has no linux-image-$series.*-$ending"
 release=${image#linux-image-}
 version=$(private apt-cache show "$image" | sed -n 's/^Version: //p' | sort -V | tail -n 1)
 headers=linux-headers-$release
+wanted=$image
 
 # The headers and, from 7.x on, the image name companions of the same version.
-companions=$(private apt-cache show "$headers=$version" "$image=$version" |
-	sed -n 's/^Depends: //p' | tr ',' '\n' | sed -n 's/^ *\(linux-[^ ]*\).*/\1/p' |
-	grep -E '^linux-(headers|kbuild|base|binary|modules)-[0-9]' | sort -u)
-[ -n "$companions" ] || die "$headers $version names no companion packages"
+if [ "$flavour" = cloud ]; then
+	companions=$(private apt-cache show "$headers=$version" "$image=$version" |
+		sed -n 's/^Depends: //p' | tr ',' '\n' | sed -n 's/^ *\(linux-[^ ]*\).*/\1/p' |
+		grep -E '^linux-(headers|kbuild|base|binary|modules)-[0-9]' | sort -u)
+	[ -n "$companions" ] || die "$headers $version names no companion packages"
+	wanted="$image $headers $companions"
+fi
 
 # Everything that compiles, down to the shell, as if nothing were installed. Only the files are
 # wanted: no package is configured.
@@ -109,7 +118,7 @@ unpack_compiler() {
 }
 [ "$series" != 7 ] || unpack_compiler
 
-for package in "$image" "$headers" $companions; do
+for package in $wanted; do
 	suite_unpack "$dir/root.new" "$package" "$version"
 done
 

@@ -66,6 +66,11 @@ static const char *read_device(void *devices, char *value)
 	return devices_parse_other(devices, value);
 }
 
+static const char *read_network(void *devices, char *value)
+{
+	return devices_parse_network(devices, value);
+}
+
 /* NAME=TEXT, one more of struct run_marks; cuts value in two. */
 static const char *read_mark(void *to, char *value)
 {
@@ -271,9 +276,14 @@ static const struct option_row option_rows[] = {
 	       "in FILE is "
 	       "written twice",
 	       .repeats = true, .read = read_disk),
-	OPTION(struct arguments, run.devices, "device", READ, "NAME",
-	       "another device for the guest; networks are QEMU's user network", .repeats = true,
-	       .read = read_device, OPTION_WORDS(device_names)),
+	OPTION(struct arguments, run.devices, "device", READ, "NAME[,netdev=ID]",
+	       "another device for the guest; one for a network is on that of --netdev, or on a "
+	       "user network of QEMU's alone",
+	       .repeats = true, .read = read_device, OPTION_WORDS(device_names)),
+	OPTION(struct arguments, run.devices, "netdev", READ, "user,id=ID[,WHAT=...]",
+	       "QEMU's user network for one device, with its restrict=on and "
+	       "hostfwd=[tcp|udp]:[ADDRESS]:PORT-[ADDRESS]:PORT, from the host to the guest",
+	       .repeats = true, .read = read_network),
 	OPTION(struct arguments, run.svsm_disk, "svsm-disk", FILE, "FILE",
 	       "a disk for VMPL0, the SVSM: the file's bytes, which it reads and writes"),
 	OPTION(struct arguments, run.test_devices, "test-devices", FLAG, NULL,

@@ -3,7 +3,7 @@
 r"""Builds the initramfs of the demo's guest: busybox, the kernel's modules, ours, the agent, and
 unmodified tpm2-tools and openssl with the libraries that they load.
 
-	guest/initramfs/build.py --kernel build/kernel --module KO --agent ELF --out FILE \
+	guest/initramfs/build.py --kernel build/kernel [--module KO] --agent ELF --out FILE \
 		[--init SCRIPT] [--extra FILE]...
 
 The same inputs give the same bytes. The archive is not compressed: an emulated processor would
@@ -72,7 +72,8 @@ def unpack_module(path, to):
 
 
 def add_modules(stage, kernel, own, more):
-    """Our module, the kernel's and more of those, each after those it depends on, in /lib/modules/order."""
+    """Our module if there is one, the kernel's and more of those, each after those it depends on, in
+    /lib/modules/order."""
     release = (kernel / "version").read_text().strip()
     available = find_modules(kernel, release)
     builtin = next((kernel / "root").glob(f"**/{release}/modules.builtin")).read_text()
@@ -100,11 +101,12 @@ def add_modules(stage, kernel, own, more):
     add("sev-guest")
     for name in more:
         add(name)
-    shutil.copyfile(own, folder / own.name)
-    order.append(own.name)
-    magic = output_of("modinfo", "-F", "vermagic", folder / own.name).split()
-    if magic[0] != release:
-        raise BuildError(f"{own} is for {magic[0]}, not for {release}")
+    if own:
+        shutil.copyfile(own, folder / own.name)
+        order.append(own.name)
+        magic = output_of("modinfo", "-F", "vermagic", folder / own.name).split()
+        if magic[0] != release:
+            raise BuildError(f"{own} is for {magic[0]}, not for {release}")
     (folder / "order").write_text("\n".join(order) + "\n")
 
 
@@ -242,7 +244,7 @@ def newc(stage):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--kernel", type=pathlib.Path, required=True)
-    parser.add_argument("--module", type=pathlib.Path, required=True)
+    parser.add_argument("--module", type=pathlib.Path, help="socle_tpm.ko; without it the guest has none")
     parser.add_argument("--kernel-module", action="append", default=[], help="one more of the kernel's, by its name")
     parser.add_argument("--agent", type=pathlib.Path, required=True)
     parser.add_argument("--init", type=pathlib.Path, default=HERE / "init")

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "core/base/bytes.h"
+#include "machine/host/suboptions.h"
 
 /*
  * QEMU's users of a file lock single bytes of it (block/file-posix.c): from 100 on what they do
@@ -45,54 +46,25 @@ static const char *const switches[] = { "off", "on" };
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
-/* The index of a word, or count. */
-static size_t find_word(const char *const *words, size_t count, const char *word)
-{
-	size_t i = 0;
-
-	while (i < count && (!words[i] || strcmp(words[i], word) != 0))
-		i++;
-	return i;
-}
-
-/* Cuts value behind its first part, in which two commas become one; what is left, or NULL. */
-static char *cut(char *value)
-{
-	char *to = value;
-
-	for (; *value; value++) {
-		if (*value == ',' && value[1] != ',')
-			break;
-		if (*value == ',')
-			value++;
-		*to++ = *value;
-	}
-	if (!*value)
-		value = NULL;
-	*to = '\0';
-	return value ? value + 1 : NULL;
-}
-
 static bool read_disk_option(struct guest_disk *disk, char *option)
 {
-	char *value = strchr(option, '=');
+	char *value = suboption_value(option);
 	size_t word;
 
 	if (!value)
 		return false;
-	*value++ = '\0';
 	if (strcmp(option, "format") == 0) {
-		word = find_word(formats, COUNT(formats), value);
+		word = suboption_word(formats, COUNT(formats), value);
 		disk->format = (enum disk_format)word;
 		return word < COUNT(formats);
 	}
 	if (strcmp(option, "bus") == 0) {
-		word = find_word(device_buses, COUNT(device_buses), value);
+		word = suboption_word(device_buses, COUNT(device_buses), value);
 		disk->bus = (enum device_bus)word;
 		return word < COUNT(device_buses);
 	}
 	if (strcmp(option, "snapshot") == 0) {
-		word = find_word(switches, COUNT(switches), value);
+		word = suboption_word(switches, COUNT(switches), value);
 		disk->snapshot = word == 1;
 		return word < COUNT(switches);
 	}
@@ -102,7 +74,7 @@ static bool read_disk_option(struct guest_disk *disk, char *option)
 const char *devices_parse_disk(struct guest_devices *devices, char *value)
 {
 	struct guest_disk disk = { .path = value };
-	char *rest = cut(value);
+	char *rest = suboption_cut(value);
 	bool ok = disk.path[0] != '\0';
 
 	if (devices->disk_count == COUNT(devices->disks))
@@ -110,7 +82,7 @@ const char *devices_parse_disk(struct guest_devices *devices, char *value)
 	while (ok && rest) {
 		char *option = rest;
 
-		rest = cut(option);
+		rest = suboption_cut(option);
 		ok = read_disk_option(&disk, option);
 	}
 	if (!ok)
@@ -120,15 +92,53 @@ const char *devices_parse_disk(struct guest_devices *devices, char *value)
 	return NULL;
 }
 
-const char *devices_parse_other(struct guest_devices *devices, const char *value)
+static bool read_other_option(struct guest_other *other, char *option)
 {
-	size_t kind = find_word(device_names, COUNT(device_names), value);
+	const char *value = suboption_value(option);
+
+	return value && strcmp(option, "netdev") == 0 && other->kind != DEVICE_VIRTIO_RNG &&
+	       !other->netdev[0] && network_id_read(other->netdev, value);
+}
+
+const char *devices_parse_other(struct guest_devices *devices, char *value)
+{
+	char *rest = suboption_cut(value);
+	size_t kind = suboption_word(device_names, COUNT(device_names), value);
+	struct guest_other other = { .kind = (enum device_kind)kind };
+	bool ok = kind < COUNT(device_names);
 
 	if (devices->other_count == COUNT(devices->others))
 		return "no more devices, there are too many";
-	if (kind == COUNT(device_names))
-		return "virtio-net, virtio-rng or e1000";
-	devices->others[devices->other_count++] = (enum device_kind)kind;
+	while (ok && rest) {
+		char *option = rest;
+
+		rest = suboption_cut(option);
+		ok = read_other_option(&other, option);
+	}
+	if (!ok)
+		return "virtio-net[,netdev=ID], e1000[,netdev=ID] or virtio-rng";
+	devices->others[devices->other_count++] = other;
+	return NULL;
+}
+
+const char *devices_parse_network(struct guest_devices *devices, char *value)
+{
+	struct guest_network network;
+	const char *wanted = network_parse(&network, value);
+
+	if (devices->network_count == COUNT(devices->networks))
+		return "no more networks, there are too many";
+	if (!wanted)
+		devices->networks[devices->network_count++] = network;
+	return wanted;
+}
+
+const struct guest_network *devices_network(const struct guest_devices *devices,
+					    const struct guest_other *other)
+{
+	for (size_t i = 0; i < devices->network_count; i++)
+		if (strcmp(devices->networks[i].id, other->netdev) == 0)
+			return &devices->networks[i];
 	return NULL;
 }
 
@@ -208,7 +218,40 @@ static bool check_disk(struct guest_disk *disk, struct stat *st, struct host_err
 	return ok || host_fail(error, "%s: %s", disk->path, reason.text);
 }
 
-bool devices_check(struct guest_devices *devices, struct host_error *error)
+/* How many devices are on the network of that id. */
+static unsigned int users_of(const struct guest_devices *devices, const char *id)
+{
+	unsigned int users = 0;
+
+	for (size_t i = 0; i < devices->other_count; i++)
+		users += strcmp(devices->others[i].netdev, id) == 0;
+	return users;
+}
+
+static bool check_networks(const struct guest_devices *devices, struct host_error *error)
+{
+	for (size_t i = 0; i < devices->other_count; i++) {
+		const struct guest_other *other = &devices->others[i];
+
+		if (other->netdev[0] && !devices_network(devices, other))
+			return host_fail(error, "--device %s,netdev=%s wants --netdev user,id=%s",
+					 device_names[other->kind], other->netdev, other->netdev);
+	}
+	for (size_t i = 0; i < devices->network_count; i++) {
+		const char *id = devices->networks[i].id;
+
+		for (size_t j = 0; j < i; j++)
+			if (strcmp(devices->networks[j].id, id) == 0)
+				return host_fail(error, "--netdev %s is there twice", id);
+		if (users_of(devices, id) != 1)
+			return host_fail(error,
+					 "--netdev %s wants one device with netdev=%s, and has %u",
+					 id, id, users_of(devices, id));
+	}
+	return networks_check(devices->networks, devices->network_count, error);
+}
+
+static bool check_disks(struct guest_devices *devices, struct host_error *error)
 {
 	struct stat files[DEVICES_MAX];
 
@@ -224,4 +267,9 @@ bool devices_check(struct guest_devices *devices, struct host_error *error)
 				return host_fail(error, "%s: this disk is there twice", disk->path);
 	}
 	return true;
+}
+
+bool devices_check(struct guest_devices *devices, struct host_error *error)
+{
+	return check_disks(devices, error) && check_networks(devices, error);
 }

@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "core/base/host/error.h"
+#include "machine/host/network.h"
 
 #define DEVICES_MAX 8u /* disks, and the same of other devices */
 
@@ -37,18 +38,26 @@ struct guest_disk {
 
 /* Other devices, by their names. */
 enum device_kind {
-	DEVICE_VIRTIO_NET, /* with QEMU's user network, as e1000 */
+	DEVICE_VIRTIO_NET,
 	DEVICE_VIRTIO_RNG,
 	DEVICE_E1000,
 	DEVICE_KINDS,
 };
 extern const char *const device_names[DEVICE_KINDS];
 
+struct guest_other {
+	enum device_kind kind;
+	/* Of virtio-net and e1000: the network that it is on; "": one of QEMU's user networks alone. */
+	char netdev[NETWORK_ID_SIZE];
+};
+
 struct guest_devices {
 	struct guest_disk disks[DEVICES_MAX];
 	size_t disk_count;
-	enum device_kind others[DEVICES_MAX];
+	struct guest_other others[DEVICES_MAX];
 	size_t other_count;
+	struct guest_network networks[DEVICES_MAX];
+	size_t network_count;
 };
 
 /*
@@ -57,8 +66,18 @@ struct guest_devices {
  */
 const char *devices_parse_disk(struct guest_devices *devices, char *value);
 
-/* One more of the other devices, by its name; NULL, or what is wanted instead. */
-const char *devices_parse_other(struct guest_devices *devices, const char *value);
+/*
+ * One more of the other devices: NAME[,netdev=ID], the latter for what is on a network; cuts value. NULL, or
+ * what is wanted instead.
+ */
+const char *devices_parse_other(struct guest_devices *devices, char *value);
+
+/* One more network, as network_parse() has it; NULL, or what is wanted instead. */
+const char *devices_parse_network(struct guest_devices *devices, char *value);
+
+/* The network that a device names; NULL: none. */
+const struct guest_network *devices_network(const struct guest_devices *devices,
+					    const struct guest_other *other);
 
 /* Whether there are any. */
 bool devices_exist(const struct guest_devices *devices);
@@ -66,7 +85,7 @@ bool devices_exist(const struct guest_devices *devices);
 /*
  * Before QEMU starts: looks at each disk's file, finds out its format, and refuses what QEMU would
  * not open: what is no file or of another format, what somebody else writes, and the same file
- * twice.
+ * twice; and networks that no device is on, or more than one, or whose ports others have.
  */
 bool devices_check(struct guest_devices *devices, struct host_error *error);
 

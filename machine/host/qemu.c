@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "machine/host/qemu.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -15,6 +16,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "core/base/number.h"
 #include "machine/host/dma_fault.h"
 #include "machine/mailbox.h"
 
@@ -196,15 +198,44 @@ static void add_disk(struct arguments *args, const struct guest_disk *disk, unsi
 	}
 }
 
-static void add_other(struct arguments *args, enum device_kind kind, unsigned int n,
+/* ADDRESS:PORT in base-10; no address where any, or the guest's first one, is meant. */
+static void write_end(char *to, size_t size, const struct in_addr *address, uint16_t port)
+{
+	char text[INET_ADDRSTRLEN] = "";
+
+	if (address->s_addr != htonl(INADDR_ANY))
+		inet_ntop(AF_INET, address, text, sizeof(text));
+	snprintf(to, size, "%s:%u", text, port);
+}
+
+static void add_network(struct arguments *args, const struct guest_network *network, unsigned int n)
+{
+	char text[64 * (NETWORK_FORWARDS_MAX + 1)], host[32], guest[32];
+	size_t used = (size_t)snprintf(text, sizeof(text), "user,id=net%u", n);
+
+	if (network && network->restricted)
+		used += (size_t)snprintf(text + used, sizeof(text) - used, ",restrict=on");
+	for (size_t i = 0; network && i < network->forward_count; i++) {
+		const struct host_forward *forward = &network->forwards[i];
+
+		write_end(host, sizeof(host), &forward->host, forward->host_port);
+		write_end(guest, sizeof(guest), &forward->guest, forward->guest_port);
+		used += (size_t)snprintf(text + used, sizeof(text) - used, ",hostfwd=%s:%s-%s",
+					 forward->udp ? "udp" : "tcp", host, guest);
+	}
+	add(args, "-netdev");
+	add(args, "%s", text);
+}
+
+static void add_other(struct arguments *args, const struct guest_devices *devices, unsigned int n,
 		      unsigned int slot)
 {
-	if (kind != DEVICE_VIRTIO_RNG) {
-		add(args, "-netdev");
-		add(args, "user,id=net%u", n);
-	}
+	const struct guest_other *other = &devices->others[n];
+
+	if (other->kind != DEVICE_VIRTIO_RNG)
+		add_network(args, devices_network(devices, other), n);
 	add(args, "-device");
-	switch (kind) {
+	switch (other->kind) {
 	case DEVICE_VIRTIO_NET:
 		add(args, "virtio-net-pci,netdev=net%u,romfile=,addr=0x%x," VIRTIO, n, slot);
 		return;
@@ -220,18 +251,15 @@ static void add_other(struct arguments *args, enum device_kind kind, unsigned in
 }
 
 /* In the child. */
-static void become_help(const char *qemu, const char *device, int output)
+static void become_asked(const char *qemu, const char *option, const char *value, int output)
 {
-	char help[64];
-
-	snprintf(help, sizeof(help), "%s,help", device);
 	dup2(output, STDOUT_FILENO);
-	execlp(qemu, qemu, "-device", help, (char *)NULL);
+	execlp(qemu, qemu, option, value, (char *)NULL);
 	_exit(127);
 }
 
-/* What QEMU says of a device's options, as text of less than size bytes. False: nothing to rely on. */
-static bool read_help(const char *qemu, const char *device, char *text, size_t size)
+/* What QEMU, called with these arguments, says in less than size bytes. False: nothing to rely on. */
+static bool ask(const char *qemu, const char *option, const char *value, char *text, size_t size)
 {
 	size_t n = 0;
 	ssize_t got = 1;
@@ -242,7 +270,7 @@ static bool read_help(const char *qemu, const char *device, char *text, size_t s
 		return false;
 	pid = fork();
 	if (pid == 0)
-		become_help(qemu, device, fds[1]);
+		become_asked(qemu, option, value, fds[1]);
 	close(fds[1]);
 	while (pid > 0 && n < size && got != 0) {
 		got = read(fds[0], text + n, size - n);
@@ -256,7 +284,27 @@ static bool read_help(const char *qemu, const char *device, char *text, size_t s
 	if (got != 0 || n == size || status != 0)
 		return false;
 	text[n] = '\0';
-	return strstr(text, device) != NULL;
+	return true;
+}
+
+uint32_t qemu_version(const char *qemu)
+{
+	static const char before[] = "QEMU emulator version ";
+	char text[256], *at, *dot;
+	uint64_t major, minor;
+	size_t digits;
+
+	if (!ask(qemu, "--version", NULL, text, sizeof(text)))
+		return 0;
+	at = strstr(text, before);
+	if (!at)
+		return 0;
+	at += strlen(before);
+	dot = at + number_at(at, strlen(at), NUMBER_DECIMAL, &major);
+	if (dot == at || *dot != '.')
+		return 0;
+	digits = number_at(dot + 1, strlen(dot + 1), NUMBER_DECIMAL, &minor);
+	return digits && major <= 0xff && minor <= 0xff ? (uint32_t)(major << 8 | minor) : 0;
 }
 
 /*
@@ -271,7 +319,7 @@ static bool find_iommu_option(const struct qemu_config *c, const char **option,
 	*option = "";
 	if (!devices_exist(c->devices))
 		return true;
-	if (!read_help(c->path, IOMMU, text, sizeof(text)))
+	if (!ask(c->path, "-device", IOMMU ",help", text, sizeof(text)) || !strstr(text, IOMMU))
 		return host_fail(error, "%s does not say what its " IOMMU " can do", c->path);
 	if (strstr(text, "dma-remap="))
 		*option = ",dma-remap=on";
@@ -295,7 +343,7 @@ static void add_guest_devices(struct arguments *args, const struct guest_devices
 	for (unsigned int i = 0; i < devices->disk_count; i++)
 		add_disk(args, &devices->disks[i], i, slot++);
 	for (unsigned int i = 0; i < devices->other_count; i++)
-		add_other(args, devices->others[i], i, slot++);
+		add_other(args, devices, i, slot++);
 }
 
 static void add_fw_cfg(struct arguments *args, const char *name, int fd)

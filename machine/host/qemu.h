@@ -38,6 +38,9 @@ struct qemu {
 	int pidfd; /* readable when it has ended */
 };
 
+/* Its version, major << 8 | minor, by what it says of itself; 0 when that cannot be known. */
+uint32_t qemu_version(const char *path);
+
 /* Starts QEMU, which will not survive this process. */
 bool qemu_start(struct qemu *qemu, const struct qemu_config *config, struct host_error *error);
 

@@ -44,10 +44,10 @@ def run(*command):
 
 def initramfs(options, init, extra=(), modules=()):
     """The first file system of a guest that runs init, which begins with common.sh. modules: more of the
-    kernel's."""
+    kernel's. Without a folder as options.guest it has no module of this project."""
     out = options.work / "initramfs.cpio"
-    run("guest/initramfs/build.py", "--kernel", options.kernel, "--module",
-        options.guest / "socle_tpm.ko", "--agent", options.programs / "guest/socle-guest",
+    own = ["--module", options.guest / "socle_tpm.ko"] if options.guest else []
+    run("guest/initramfs/build.py", "--kernel", options.kernel, *own, "--agent", options.programs / "guest/socle-guest",
         "--init", init, *(word for path in (HERE / "common.sh", *extra)
                           for word in ("--extra", path)),
         *(word for name in modules for word in ("--kernel-module", name)), "--out", out)

@@ -62,9 +62,11 @@ static void test_parse(void **state)
 	}
 	strcpy(text, "a");
 	assert_non_null(devices_parse_disk(&d, text));
-	assert_null(devices_parse_other(&d, "e1000"));
-	assert_int_equal(d.others[0], DEVICE_E1000);
-	assert_non_null(devices_parse_other(&d, "e100"));
+	strcpy(text, "e1000");
+	assert_null(devices_parse_other(&d, text));
+	assert_int_equal(d.others[0].kind, DEVICE_E1000);
+	strcpy(text, "e100");
+	assert_non_null(devices_parse_other(&d, text));
 }
 
 static void write_file(const char *name, const char *bytes, size_t size)
