@@ -21,7 +21,7 @@
 #define MACHINE_C_BIT 47u
 
 #define MAILBOX_MAGIC 0x584f424c49414d53ull
-#define MAILBOX_VERSION 7u
+#define MAILBOX_VERSION 8u
 
 /* Of the initial RMP. The hypervisor fills CPUID pages before the launch. */
 struct mailbox_pages {
@@ -232,7 +232,9 @@ struct mailbox {
 	uint32_t secure_tsc;   /* a VMSA of the launch asks for it */
 	/* All but the first vCPU start by INIT and SIPI, as KVM's do; else by INIT alone. */
 	uint32_t vmsa_on_startup;
-	uint32_t devices;	    /* there are some that reach memory, behind an IOMMU */
+	uint32_t devices; /* there are some that reach memory, behind an IOMMU */
+	/* Of QEMU, major << 8 | minor, whose list of CPU features holds (run/cpu_needs.h); 0: none. */
+	uint32_t qemu_version;
 	uint32_t kernel_setup_size; /* how much of MACHINE_FW_CFG_KERNEL fw_cfg calls the setup */
 	/* By the hypervisor: GUEST_TSC_FREQ, and how far below it the TSC is, in 1/100000. */
 	uint32_t tsc_mhz, tsc_factor;

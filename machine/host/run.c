@@ -439,12 +439,43 @@ static void say_end(struct machine *m, const struct stop *stop)
 	machine_say(m, "%s", stop->message);
 }
 
+/* A disk with snapshot=on ends with its QEMU, and a restart is a new one. */
+static void warn_of_restarts(struct machine *m)
+{
+	if (m->options->on_reboot != RUN_RESTART_ON_REBOOT)
+		return;
+	for (size_t i = 0; i < m->devices.disk_count; i++) {
+		const struct guest_disk *disk = &m->devices.disks[i];
+
+		if (!disk->snapshot)
+			continue;
+		machine_log(m, "host",
+			    "%s has snapshot=on: each restart loses what is written to it",
+			    disk->path);
+		machine_say(m, "%s has snapshot=on: each restart loses what is written to it",
+			    disk->path);
+	}
+}
+
+/*
+ * Whose list of CPU features the hypervisor shall hold against its processor: that of the software
+ * emulation's version, unless features were taken away on purpose.
+ */
+static uint32_t version_to_hold(const struct machine *m)
+{
+	const bool own = strcmp(m->accel, "tcg") == 0 && m->options->cpu_without[0] == '\0';
+
+	return own ? qemu_version(m->options->qemu) : 0;
+}
+
 /* From the start of QEMU to its end. False when it did not start. */
 static bool run(struct machine *m, struct stop *stop, struct host_error *error)
 {
 	struct far_ends far = { { -1, -1, -1, -1 } };
-	bool ok = make_streams(m, &far, error) && start_qemu(m, &far, error);
+	bool ok = make_streams(m, &far, error);
 
+	m->memory.mailbox->qemu_version = version_to_hold(m);
+	ok = ok && start_qemu(m, &far, error);
 	close_far_ends(&far);
 	if (!ok)
 		return false;
@@ -563,8 +594,10 @@ static bool launch(struct machine *m, const struct image *image, struct host_err
 static bool live(struct machine *m, const struct image *image, struct stop *stop,
 		 struct host_error *error)
 {
-	bool ok = run(m, stop, error);
+	bool ok;
 
+	warn_of_restarts(m);
+	ok = run(m, stop, error);
 	while (ok && stop->status == RUN_REBOOT && m->options->on_reboot == RUN_RESTART_ON_REBOOT) {
 		stop_free(stop);
 		remove_sockets(m->options);

@@ -124,14 +124,18 @@ static void cpuid_page(struct stop *stop, const uint64_t arg[4])
 static void cpu_lacks(struct stop *stop, const uint64_t arg[4])
 {
 	static const char *const registers[] = { "EAX", "EBX", "ECX", "EDX" };
-	char name[sizeof(arg[3]) + 1] = "";
+	char name[sizeof(arg[3]) + 1] = "", since[64] = "";
+	uint32_t version = (uint32_t)(arg[1] >> 32);
 
 	memcpy(name, &arg[3], sizeof(arg[3]));
 	make_printable(name);
+	if (version)
+		snprintf(since, sizeof(since), ", which QEMU has from %u.%u on", version >> 8,
+			 version & 0xff);
 	set(stop, RUN_MISUSE, "cpu_lacks",
 	    "the processor that the emulator shows lacks what the machine needs: %s, CPUID leaf "
-	    "0x%" PRIx64 ", %s, bits 0x%" PRIx64,
-	    name, arg[0], registers[arg[1] & 3], arg[2]);
+	    "0x%" PRIx64 ", %s, bits 0x%" PRIx64 "%s",
+	    name, arg[0], registers[arg[1] & 3], arg[2], since);
 	json_object_set_new(stop->detail, "name", json_string(name));
 }
 

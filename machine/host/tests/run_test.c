@@ -181,6 +181,45 @@ static void test_not_restarted(void **state)
 	assert_int_equal(access("dump/vanished/ram.bin", F_OK), 0);
 }
 
+/* Said once, of each disk that forgets, where the guest may start again. */
+static void test_forgetful_disks(void **state)
+{
+	static const char line[] =
+		"disk has snapshot=on: each restart loses what is written to it\n";
+	struct run_options options = options_for("reboots");
+	struct host_error error = { 0 };
+	FILE *f = fopen("disk", "w");
+	char *log, *at;
+
+	(void)state;
+	assert_non_null(f);
+	fputs("x", f);
+	fclose(f);
+	options.devices.disks[0] = (struct guest_disk){ .path = "disk", .snapshot = true };
+	options.devices.disk_count = 1;
+	options.on_reboot = RUN_RESTART_ON_REBOOT;
+	assert_int_equal(run_machine(&options, &error), RUN_POWEROFF);
+	log = read_text("logs/machine.log");
+	at = strstr(log, line);
+	assert_non_null(at);
+	assert_null(strstr(at + 1, line));
+	free(log);
+	assert_int_equal(unlink("lives"), 0);
+	options.devices.disks[0].snapshot = false;
+	assert_int_equal(run_machine(&options, &error), RUN_POWEROFF);
+	log = read_text("logs/machine.log");
+	assert_null(strstr(log, "snapshot=on"));
+	free(log);
+	assert_int_equal(unlink("lives"), 0);
+	options.devices.disks[0].snapshot = true;
+	options.on_reboot = RUN_EXIT_ON_REBOOT;
+	assert_int_equal(run_machine(&options, &error), RUN_REBOOT);
+	log = read_text("logs/machine.log");
+	assert_null(strstr(log, "snapshot=on"));
+	free(log);
+	assert_int_equal(unlink("lives"), 0);
+}
+
 static void assert_file(const char *path, size_t size, size_t at, uint8_t want)
 {
 	FILE *f = fopen(path, "r");
@@ -509,6 +548,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_reboots),
 		cmocka_unit_test(test_texts_of_others),
 		cmocka_unit_test(test_not_restarted),
+		cmocka_unit_test(test_forgetful_disks),
 	};
 
 	if (argc != 2 || !(fake_qemu = realpath(argv[1], NULL)))
