@@ -8,7 +8,8 @@ powers off.
                  [--reboot] [--quiet]
 
 Firmware, loaders and system are Debian's packages, fetched and made below build/ the first time. With --reboot the
-guest writes a file, resets the machine, is launched anew and finds it. The last line says how it ended.
+guest has a second disk with packages, installs them by apt, writes a file, resets the machine, is launched anew, and finds
+both. The last line says how it ended.
 """
 
 import argparse
@@ -30,7 +31,12 @@ REPORT = "/sys/kernel/config/tsm/report/demo"
 REPORT_SIZE, REPORT_DATA_AT = 1184, 0x50
 MEASUREMENT = re.compile(rb"measurement ([0-9a-f]{96})")
 PROMPT = b"# "
-ESCAPES = re.compile("\x1b\\[[?0-9;]*[A-Za-z]|\r")
+# What the guest installs, and what then proves it: dpkg's word, and the program's.
+INSTALL = "mount -o ro -L debian-debs /mnt && apt-get -q -y install /mnt/*.deb </dev/null && umount /mnt && echo installed"
+INSTALLED = "dpkg-query -W -f '${Package} ${Status}\\n' jq libjq1 libonig5; echo '{\"a\": [6, 7]}' | jq '.a[0] * .a[1]'"
+INSTALLED_SAYS = [*(f"{name} install ok installed" for name in ("jq", "libjq1", "libonig5")), "42"]
+# What is on the terminal beside the guest's words: its colours, and the machine's line of progress.
+ESCAPES = re.compile("\x1b\\[[?0-9;]*[A-Za-z]|\r|nothing printed for [0-9]+ s, [0-9]+ exits of the guest")
 
 
 class DemoError(Exception):
@@ -46,7 +52,7 @@ def call(*words):
 
 def make_disk(options):
     for words in (["scripts/fetch-ovmf.sh", "--suite", options.suite], ["scripts/fetch-loaders.sh"],
-                  ["scripts/make-debian.sh"]):
+                  ["scripts/make-debian.sh"], *([["scripts/make-package-disk.sh"]] if options.reboot else [])):
         options.say(call(ROOT / words[0], *words[1:]).strip())
     disk, system = options.work / f"{options.loader}.img", ROOT / "build/debian-trixie"
     call(ROOT / "scripts/make-disk.py", "--loader", options.loader, "--kernel", system / "vmlinuz", "--initrd",
@@ -62,7 +68,8 @@ class Guest:
         words = [options.programs / "tools/socle", "run", "--firmware", ROOT / f"build/ovmf-{options.suite}/OVMF.fd",
                  "--disk", disk, "--cpus", options.cpus, "--memory", options.memory, "--report-key-dir",
                  ROOT / "build/report-keys", "--certs-out", options.work / "evidence", "--timeout", options.timeout]
-        words += ["--on-reboot", "restart"] if options.reboot else []
+        if options.reboot:
+            words += ["--disk", f"{ROOT / 'build/debian-trixie/packages.img'},format=raw", "--on-reboot", "restart"]
         self.terminal = Terminal(words, show=None if options.quiet else self.show)
 
     @staticmethod
@@ -115,18 +122,30 @@ def verify(options, report, measurement):
                 "--measurement", measurement, "--mine", mine, evidence).strip().splitlines()[-1]
 
 
+def install_and_reboot(options, guest):
+    if "jq" in guest.run("dpkg-query -W jq 2>/dev/null"):
+        raise DemoError("the package is there before it was installed")
+    said = guest.run(INSTALL).strip().splitlines()
+    if said[-1:] != ["installed"]:
+        raise DemoError(f"apt installed nothing: {' / '.join(said[-3:])}")
+    word = secrets.token_hex(8)
+    guest.run(f"echo {word} >written; sync")
+    guest.terminal.type(b"systemctl reboot\r")
+    guest.log_in()
+    if word not in guest.run("cat written"):
+        raise DemoError("the file that it wrote before it was started again is not there")
+    said = guest.run(INSTALLED).split("\n")
+    if [line for line in said if line] != INSTALLED_SAYS:
+        raise DemoError(f"what it installed is not there any more: {' / '.join(said)}")
+    options.say("started again, it finds the packages that it has installed, and what it has written")
+
+
 def demo(options):
     guest = Guest(options, make_disk(options))
     try:
         guest.log_in()
         if options.reboot:
-            word = secrets.token_hex(8)
-            guest.run(f"echo {word} >written; sync")
-            guest.terminal.type(b"systemctl reboot\r")
-            guest.log_in()
-            if word not in guest.run("cat written"):
-                raise DemoError("the file that it wrote before it was started again is not there")
-            options.say("started again, it finds what it has written")
+            install_and_reboot(options, guest)
         if f"{options.cpus}" not in guest.run("nproc").split():
             raise DemoError("it has another number of processors")
         nonce = secrets.token_bytes(64)
