@@ -108,6 +108,20 @@ static const char *read_device_plane(void *to, char *value)
 	return NULL;
 }
 
+/* One more feature that the host does not announce. */
+static const char *read_lacks(void *to, char *value)
+{
+	uint64_t *lacks = to;
+
+	for (unsigned int i = 0; i < HOST_FEATURES; i++) {
+		if (strcmp(host_features[i].name, value) != 0)
+			continue;
+		*lacks |= host_features[i].bit;
+		return NULL;
+	}
+	return "the name of a feature of hypervisors (docs/hosts.md)";
+}
+
 /* One more fault of the plan. */
 static const char *read_fault(void *plan, char *value)
 {
@@ -361,6 +375,9 @@ static const struct option_row option_rows[] = {
 	       "INVLPGB and TLBSYNC: in CPUID and working (on), neither, in CPUID but #UD, or in "
 	       "CPUID but #VC",
 	       OPTION_WORDS(invlpgbs)),
+	OPTION(struct arguments, run.lacks, "lacks", READ, "FEATURE",
+	       "be a host that lacks this of its features, and knows no event or request of it",
+	       .repeats = true, .read = read_lacks, OPTION_WORDS(host_features, .name)),
 	OPTION(struct arguments, run.faults, "fault", READ, "NAME[=WHEN]",
 	       "be a hostile host: do what the list below says; WHEN is N for the N-th time that "
 	       "it "

@@ -7,6 +7,15 @@
 #include "abi/igvm.h"
 #include "abi/snp.h"
 
+const struct host_feature host_features[HOST_FEATURES] = {
+	{ "ap-creation", GHCB_HV_FEATURE_AP_CREATION },
+	{ "restricted-injection", GHCB_HV_FEATURE_RESTRICTED_INJECTION },
+	{ "restricted-injection-timer", GHCB_HV_FEATURE_RESTRICTED_TIMER },
+	{ "apic-id-list", GHCB_HV_FEATURE_APIC_ID_LIST },
+	{ "multi-vmpl", GHCB_HV_FEATURE_MULTI_VMPL },
+	{ "extended-interrupts", GHCB_HV_FEATURE_EXTENDED_INTERRUPTS },
+};
+
 /* Linux, arch/x86/kvm/svm/sev.c, GHCB_HV_FT_SUPPORTED. */
 #define FEATURES_KVM (GHCB_HV_FEATURE_SNP | GHCB_HV_FEATURE_AP_CREATION)
 

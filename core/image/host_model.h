@@ -53,6 +53,17 @@ struct host_model {
 	const uint32_t *headers; /* IGVM_TYPE_* that its loader takes, up to a 0 */
 };
 
+/* A feature of hypervisors (GHCB specification, hypervisor features), as options name it. */
+struct host_feature {
+	const char *name;
+	uint64_t bit; /* GHCB_HV_FEATURE_* */
+};
+
+#define HOST_FEATURES 6u
+
+/* What a host may lack; all of them announce SNP. */
+extern const struct host_feature host_features[HOST_FEATURES];
+
 #define HOST_MODELS 4u
 
 /* The table, the default first. */

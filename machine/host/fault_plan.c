@@ -24,6 +24,8 @@ const struct fault faults[MAILBOX_FAULT_COUNT] = {
 	[MAILBOX_FAULT_CUT_DELIVERY] = { "cut-delivery",
 					 "an exit cuts the delivery of an event (alternate "
 					 "injection)" },
+	[MAILBOX_FAULT_REFUSE_APIC] = { "refuse-apic",
+					"the host refuses an access of VMPL0 to its APIC" },
 };
 
 /* The fault that text begins with the name of; *when is what stands behind the equals sign. */

@@ -167,7 +167,7 @@ static struct mailbox_host host_of(const struct run_options *options)
 	const struct host_model *model = options->host;
 
 	return (struct mailbox_host){
-		.hv_features = model->hv_features,
+		.hv_features = model->hv_features & ~options->lacks,
 		.sev_features = model->sev_features,
 		.invlpgb = options->own_invlpgb ? options->invlpgb : model->invlpgb,
 		.invlpgb_count = model->invlpgb_count,

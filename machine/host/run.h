@@ -61,6 +61,7 @@ struct run_options {
 	enum host_invlpgb invlpgb;
 	enum host_preempt preempt;
 	bool converts, kvm_eoi;
+	uint64_t lacks; /* GHCB_HV_FEATURE_* that it does not announce, though the model does */
 	const char *command_line; /* of kernel, or that an IGVM file may ask for as a parameter */
 	const char *kernel, *initrd; /* that firmware finds and starts; NULL: there is none */
 	/* Unix sockets that QEMU listens on, or NULL */

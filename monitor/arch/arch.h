@@ -221,10 +221,12 @@ bool arch_host_suffices(uint64_t *features);
 bool arch_host_pages(struct cpu *cpu, struct page_owner *owner);
 
 /*
- * Tells the host of this vCPU's own, as far as it has them: with a GHCB alone it can still log why it
- * ends. False when one is missing or the host refused.
+ * Tells the host of this vCPU's own, as far as it has them: first of the GHCB page, with which alone
+ * it can still log why it ends; then, by an exit with it that only a host with restricted injection
+ * knows, of the doorbell page. False when the page is missing or the host refused.
  */
-bool arch_host_init_cpu(struct cpu *cpu);
+bool arch_host_name_ghcb(struct cpu *cpu);
+bool arch_host_name_doorbell(struct cpu *cpu);
 
 /* Says where log and host channel are, once there is a GHCB; what was logged before goes out. */
 void arch_ports_init(const struct socle_params *params);

@@ -125,11 +125,8 @@ static const char *missing_feature(uint64_t have)
 	return "the host lacks a feature that an SVSM needs";
 }
 
-/*
- * Everything that the guest and we cannot do without. A host that lacks a feature has no doorbell
- * page because of that, so the feature is what is said.
- */
-static void check_host(bool has_pages)
+/* Everything that the guest and we cannot do without. */
+static void check_host(void)
 {
 	uint64_t have, features = arch_sev_features();
 
@@ -137,8 +134,6 @@ static void check_host(bool has_pages)
 		die(DIE_UNSUPPORTED, missing_feature(have));
 	if (!(features & SNP_FEATURE_SNP) || !(features & SNP_FEATURE_RESTRICTED_INJECTION))
 		die(DIE_UNSUPPORTED, "this is no SNP VM with restricted injection");
-	if (!has_pages)
-		die(DIE_HOST, "no GHCB or doorbell page");
 }
 
 static void log_host(unsigned int cpu_count)
@@ -214,10 +209,12 @@ static _Noreturn void boot_on_own_stack(void)
 	if (!trap_seal_idt())
 		die(DIE_BUG, "the IDT cannot be sealed");
 	has_pages = arch_host_pages(cpu, &monitor_pages);
-	has_pages = arch_host_init_cpu(cpu) && has_pages;
+	has_pages = arch_host_name_ghcb(cpu) && has_pages;
 	if (cpu->ghcb) /* enough to say what is missing */
 		arch_ports_init(params);
-	check_host(has_pages);
+	check_host();
+	if (!has_pages || !arch_host_name_doorbell(cpu))
+		die(DIE_HOST, "no GHCB or doorbell page");
 	params = complete_params(params);
 	log_host(params->cpu_count);
 	if (!processor_features(params->allow_missing))

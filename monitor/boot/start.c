@@ -23,7 +23,7 @@ static _Noreturn void ap_main(void)
 
 	cpu_load(cpu);
 	trap_load_idt();
-	if (!arch_host_init_cpu(cpu))
+	if (!arch_host_name_ghcb(cpu) || !arch_host_name_doorbell(cpu))
 		die(DIE_HOST, "a vCPU got no GHCB or doorbell page");
 	if (!arch_timer_init())
 		die(DIE_UNSUPPORTED, "the host has no APIC timer for VMPL0 of a vCPU");

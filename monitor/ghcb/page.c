@@ -62,12 +62,17 @@ bool arch_host_pages(struct cpu *cpu, struct page_owner *owner)
 	return share_one(owner, &cpu->ghcb_page) && share_one(owner, &cpu->doorbell_page);
 }
 
-bool arch_host_init_cpu(struct cpu *cpu)
+bool arch_host_name_ghcb(struct cpu *cpu)
 {
 	if (!cpu->ghcb_page.raw || !ghcb_register(cpu->ghcb_page))
 		return false;
 	cpu->ghcb = direct_ptr(cpu->ghcb_page);
-	if (!cpu->doorbell_page.raw)
+	return true;
+}
+
+bool arch_host_name_doorbell(struct cpu *cpu)
+{
+	if (!cpu->ghcb || !cpu->doorbell_page.raw)
 		return false;
 	cpu->doorbell = direct_ptr(cpu->doorbell_page);
 	cpu->doorbell_set = ghcb_set_doorbell(cpu->doorbell_page);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "machine/hv/vmgexit/handlers.h"
 
+#include "machine/hv/base/fault_plan.h"
 #include "machine/hv/base/log.h"
 #include "machine/hv/base/x86.h"
 #include "machine/hv/event/local_apic.h"
@@ -50,12 +51,17 @@ static bool has_pv_eoi(uint32_t msr)
 	return hv_mailbox()->host.kvm_eoi && msr == PV_EOI_MSR;
 }
 
+static bool is_apic(uint32_t msr)
+{
+	return msr >= MSR_X2APIC_FIRST && msr <= MSR_X2APIC_LAST;
+}
+
 /* False: #GP. */
 static bool read_msr(struct ghcb_call *c, uint32_t msr, uint64_t *value)
 {
 	const struct constant_msr *k = find_constant(msr);
 
-	if (msr >= MSR_X2APIC_FIRST && msr <= MSR_X2APIC_LAST)
+	if (is_apic(msr))
 		return apic_msr_read(local_apic(c->p), msr, clock_now(), value);
 	if (kvm_clock_has(msr))
 		*value = *kvm_clock_msr(c->p, msr);
@@ -76,7 +82,7 @@ static bool write_msr(struct ghcb_call *c, uint32_t msr, uint64_t value)
 {
 	struct apic_effects effects = { 0 };
 
-	if (msr >= MSR_X2APIC_FIRST && msr <= MSR_X2APIC_LAST) {
+	if (is_apic(msr)) {
 		if (!apic_msr_write(local_apic(c->p), msr, value, clock_now(), &effects))
 			return false;
 		local_apic_effects(c->v, c->p, &effects);
@@ -101,6 +107,10 @@ void nae_msr(struct ghcb_call *c)
 
 	if (c->info_1 > 1) {
 		ghcb_error(c, GHCB_ERROR_INVALID_INPUT);
+		return;
+	}
+	if (is_apic(msr) && c->v->current == 0 && fault_strikes(MAILBOX_FAULT_REFUSE_APIC)) {
+		ghcb_inject_gp(c);
 		return;
 	}
 	if (c->info_1 == 1) {

@@ -194,7 +194,7 @@ static bool starts(void)
 {
 	bool shared = arch_host_pages(cpu, &owner);
 
-	return arch_host_init_cpu(cpu) && shared;
+	return arch_host_name_ghcb(cpu) && arch_host_name_doorbell(cpu) && shared;
 }
 
 static void a_vcpu_gets_both_its_pages(void **state)
@@ -203,7 +203,9 @@ static void a_vcpu_gets_both_its_pages(void **state)
 	assert_true(arch_host_pages(cpu, &owner));
 	assert_int_equal(calls, 6);
 	assert_null(cpu->ghcb); /* the host has to know it before it is used */
-	assert_true(arch_host_init_cpu(cpu));
+	assert_true(arch_host_name_ghcb(cpu));
+	assert_int_equal(doorbell, 0); /* not before it is known to have restricted injection */
+	assert_true(arch_host_name_doorbell(cpu));
 	assert_int_equal(*step_of(cpu->ghcb_page), NAMED);
 	assert_int_equal(*step_of(cpu->doorbell_page), NAMED);
 	assert_int_not_equal(cpu->ghcb_page.raw, cpu->doorbell_page.raw);

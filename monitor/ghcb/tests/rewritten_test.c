@@ -537,7 +537,8 @@ static bool start_rewritten(unsigned int n)
 
 	take_back_pages();
 	begin(forge_shared_pages, n);
-	done = arch_host_pages(cpu, &owner) && arch_host_init_cpu(cpu);
+	done = arch_host_pages(cpu, &owner) && arch_host_name_ghcb(cpu) &&
+	       arch_host_name_doorbell(cpu);
 	set_trap_flag(false);
 	return done;
 }
