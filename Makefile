@@ -88,6 +88,7 @@ check-tpm-suites: setup-check all
 bench: setup-check all guest
 	bench/exit_cost.py --programs $(OUT) --check
 	bench/interrupts.py --programs $(OUT) --check
+	bench/start.py --programs $(OUT) --rounds 5 --check
 	bench/machine_speed.py --programs $(OUT) --check
 	bench/run.py --programs $(OUT)
 

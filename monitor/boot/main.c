@@ -75,16 +75,28 @@ static bool params_sound(const struct socle_params *p)
 	       (!p->firmware.size || in_region(p, p->guest_vmsa, ABI_PAGE_SIZE));
 }
 
+/* As much at once as goes, or page by page where the host has small ones. */
+static void validate_own(uint64_t at, enum arch_page_size size)
+{
+	bool changed;
+	uint32_t result = arch_pvalidate(gpa(at), size, true, &changed);
+
+	if (result == SNP_RESULT_OK && changed)
+		return;
+	if (size != ARCH_PAGE_2M || result != SNP_RESULT_FAIL_SIZEMISMATCH)
+		die(DIE_RMP, "a page of the monitor's region cannot be validated");
+	for (uint64_t page = 0; page < ABI_PAGE_SIZE_2M; page += ABI_PAGE_SIZE)
+		validate_own(at + page, ARCH_PAGE_4K);
+}
+
 /* Pages that the file did not load become ours: nobody else's content survives in them. */
 static void validate_free(const struct socle_range *range)
 {
-	for (uint64_t at = 0; at < range->size; at += ABI_PAGE_SIZE) {
-		bool changed;
+	for (uint64_t at = range->gpa, end = range->gpa + range->size; at < end;) {
+		bool large = gpa_aligned(gpa(at), ABI_PAGE_SIZE_2M) && end - at >= ABI_PAGE_SIZE_2M;
 
-		if (arch_pvalidate(gpa(range->gpa + at), ARCH_PAGE_4K, true, &changed) !=
-			    SNP_RESULT_OK ||
-		    !changed)
-			die(DIE_RMP, "a page of the monitor's region cannot be validated");
+		validate_own(at, large ? ARCH_PAGE_2M : ARCH_PAGE_4K);
+		at += large ? ABI_PAGE_SIZE_2M : ABI_PAGE_SIZE;
 	}
 }
 

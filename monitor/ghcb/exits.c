@@ -127,6 +127,21 @@ bool ghcb_io_write_string(uint16_t port, const void *from, size_t size)
 	return leave(ghcb, SVM_EXIT_IOIO, info, size);
 }
 
+bool ghcb_io_read_string(uint16_t port, void *to, size_t size)
+{
+	struct ghcb *ghcb = begin();
+	uint64_t info = (uint64_t)port << SVM_IOIO_PORT_SHIFT | SVM_IOIO_STRING | SVM_IOIO_REP |
+			SVM_IOIO_SIZE8 | SVM_IOIO_ADDR64 | SVM_IOIO_IN;
+
+	if (!size || size > sizeof(ghcb->shared_buffer))
+		return false;
+	put(ghcb, OFFSET_SCRATCH, cpu_this()->ghcb_page.raw + offsetof(struct ghcb, shared_buffer));
+	if (!leave(ghcb, SVM_EXIT_IOIO, info, size))
+		return false;
+	memcpy(to, ghcb->shared_buffer, size);
+	return true;
+}
+
 bool ghcb_mmio_write32(uint64_t address, uint32_t value)
 {
 	struct ghcb *ghcb = begin();

@@ -45,6 +45,9 @@ bool ghcb_io_write8(uint16_t port, uint8_t value);
 /* REP OUTSB of up to GHCB_SHARED_BUFFER_SIZE bytes. */
 bool ghcb_io_write_string(uint16_t port, const void *from, size_t size);
 
+/* REP INSB of as many; what to gets is the host's word. */
+bool ghcb_io_read_string(uint16_t port, void *to, size_t size);
+
 bool ghcb_mmio_write32(uint64_t address, uint32_t value);
 
 /*

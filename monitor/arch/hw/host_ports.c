@@ -6,10 +6,16 @@
 
 #define UART_DATA 0u
 #define UART_INTERRUPT_ENABLE 1u
-#define UART_FIFO_CONTROL 2u
+#define UART_INTERRUPT_ID 2u /* read */
+#define UART_FIFO_CONTROL 2u /* written */
 #define UART_LINE_CONTROL 3u
 #define UART_LINE_STATUS 5u
 #define FIFO_ENABLE_CLEAR 0x07u
+#define FIFO_ENABLE 0x01u
+#define FIFO_TRIGGER_SHIFT 6
+#define ID_MASK 0x0fu
+#define ID_RECEIVED 0x04u /* as many bytes as the trigger says, or more */
+#define ID_PAUSE 0x0cu	  /* fewer, and nobody has read or sent any for a while: at least one */
 #define LINE_8N1 0x03u
 #define STATUS_DATA_READY 0x01u
 #define STATUS_TRANSMIT_EMPTY 0x20u
@@ -25,6 +31,11 @@ static struct {
 	uint16_t debug_port;   /* 0: none */
 	uint16_t channel_port; /* 0: none */
 	uint32_t channel_pin;
+	uint8_t enabled; /* which interrupts the port was last told to raise */
+	uint8_t trigger; /* how many bytes make an interrupt */
+	uint8_t known;	 /* bytes that are there to read, at least */
+	bool told;	 /* of them, by the port's interrupt */
+	bool silent;	 /* at the last look the port told of none */
 	size_t used;
 	char line[LOG_LINE_MAX];
 } ports;
@@ -83,6 +94,7 @@ void arch_ports_init(const struct socle_params *params)
 
 static bool raise_interrupts(uint8_t what)
 {
+	ports.enabled = what;
 	return ghcb_io_write8(ports.channel_port + UART_INTERRUPT_ENABLE, what);
 }
 
@@ -138,23 +150,104 @@ bool arch_host_channel_write(const void *from, size_t size, size_t *moved)
 	return true;
 }
 
+/*
+ * Has the port interrupt when as many bytes are there as its FIFO can tell of, but no more than are
+ * wanted: the last of a message make one, too.
+ */
+static bool set_trigger(size_t wanted)
+{
+	static const uint8_t levels[] = { 1, 4, 8, 14 };
+	uint8_t i = sizeof(levels) - 1;
+
+	while (i && levels[i] > wanted)
+		i--;
+	if (ports.trigger == levels[i])
+		return true;
+	ports.trigger = levels[i];
+	return ghcb_io_write8(ports.channel_port + UART_FIFO_CONTROL,
+			      (uint8_t)(FIFO_ENABLE | i << FIFO_TRIGGER_SHIFT));
+}
+
+/* What the port's interrupt says of bytes, of which then one exit fetches all. */
+static bool look_at_interrupt(void)
+{
+	uint8_t id;
+
+	if (!ghcb_io_read8(ports.channel_port + UART_INTERRUPT_ID, &id))
+		return false;
+	id &= ID_MASK;
+	ports.known = id == ID_RECEIVED ? ports.trigger : id == ID_PAUSE;
+	ports.told = ports.known;
+	return true;
+}
+
+/*
+ * Finds out how many bytes are there, at least. A port that twice told of none is asked for one: it
+ * may not tell.
+ */
+static bool look(void)
+{
+	uint8_t status;
+
+	if (ports.enabled & ENABLE_RECEIVED) {
+		bool silent = ports.silent;
+
+		if (!look_at_interrupt())
+			return false;
+		ports.silent = !ports.known;
+		if (ports.known || !silent)
+			return true;
+	}
+	if (!ghcb_io_read8(ports.channel_port + UART_LINE_STATUS, &status))
+		return false;
+	ports.known = status & STATUS_DATA_READY;
+	ports.told = false;
+	return true;
+}
+
+/* Reads some of those. */
+static bool take(uint8_t *to, size_t size)
+{
+	bool done = size > 1 ? ghcb_io_read_string(ports.channel_port + UART_DATA, to, size)
+			     : ghcb_io_read8(ports.channel_port + UART_DATA, to);
+
+	ports.known -= (uint8_t)size;
+	return done;
+}
+
+/* Reads of what is there as much as is wanted, or as can be told without waiting. */
+static bool take_next(uint8_t *to, size_t wanted, size_t *taken)
+{
+	*taken = 0;
+	if (!set_trigger(wanted) || (!ports.known && !look()))
+		return false;
+	*taken = wanted < ports.known ? wanted : ports.known;
+	return !*taken || take(to, *taken);
+}
+
+/* Those that an interrupt told of are read: others make another one, which is cheaper to wait for. */
+static bool all_told(void)
+{
+	return ports.told && !ports.known;
+}
+
 bool arch_host_channel_read(void *to, size_t size, size_t *moved)
 {
-	uint8_t *bytes = to, status;
+	uint8_t *bytes = to;
 
 	*moved = 0;
 	if (!ports.channel_port)
 		return false;
-	while (*moved < size) {
-		if (!ghcb_io_read8(ports.channel_port + UART_LINE_STATUS, &status))
+	while (*moved < size && !(*moved && all_told())) {
+		size_t taken;
+
+		if (!take_next(bytes + *moved, size - *moved, &taken))
 			return false;
-		if (!(status & STATUS_DATA_READY)) {
+		if (!taken) {
 			wait_for(ENABLE_RECEIVED, *moved);
 			break;
 		}
-		if (!ghcb_io_read8(ports.channel_port + UART_DATA, &bytes[*moved]))
-			return false;
-		(*moved)++;
+		*moved += taken;
 	}
 	return true;
 }

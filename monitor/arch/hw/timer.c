@@ -29,7 +29,8 @@
 #define TSC_KHZ_MAX 10000000u
 #define TSC_KHZ_GUESS 3000000u
 #define CALIBRATION_TICKS 5000000u
-#define CALIBRATION_READS 100000u
+#define CALIBRATION_READS 1024u
+#define SPINS_MAX (1u << 18) /* some 0.4 ms */
 
 struct clock {
 	uint64_t ns_per_tsc;  /* 32.32 fixed point */
@@ -57,6 +58,15 @@ bool arch_timer_init(void)
 	       ghcb_msr_write(MSR_X2APIC_LVT_TIMER, LVT_MASKED | TIMER_VECTOR);
 }
 
+/* Without an exit, which is what each look at the timer takes: a little longer each time. */
+static void spin(unsigned int turn)
+{
+	uint32_t spins = turn < 18 ? 1u << turn : SPINS_MAX;
+
+	for (volatile uint32_t i = 0; i < spins; i++)
+		;
+}
+
 /* Lets the APIC timer count and reads how far the TSC went meanwhile. */
 static bool measure(uint64_t *tsc, uint64_t *ticks)
 {
@@ -69,6 +79,7 @@ static bool measure(uint64_t *tsc, uint64_t *ticks)
 	uint64_t start = cpu_read_tsc();
 
 	for (unsigned int i = 0; i < CALIBRATION_READS; i++) {
+		spin(i);
 		if (!ghcb_msr_read(MSR_X2APIC_CURRENT, &now))
 			return false;
 		*tsc = cpu_read_tsc() - start;

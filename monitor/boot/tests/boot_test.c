@@ -76,7 +76,8 @@ static uint64_t sev_features;
 static bool host_suffices, no_pages;
 static uint64_t host_features;
 static const char *last_words;
-static unsigned int warnings, validated;
+static unsigned int warnings, validated, large;
+static bool small_pages, failing_large;
 static bool unchanged;
 static struct page_owner *monitor_pages;
 static jmp_buf over;
@@ -134,10 +135,13 @@ bool arch_random_start(void)
 uint32_t arch_pvalidate(gpa_t page, enum arch_page_size size, bool validate, bool *changed)
 {
 	assert_int_equal(page.raw, params.free.gpa + 0x1000 * validated);
-	assert_int_equal(size, 0);
 	assert_true(validate);
 	*changed = !unchanged;
-	return ++validated == 1 && !part("validate") ? 6 : 0;
+	if (size && small_pages)
+		return 6; /* FAIL_SIZEMISMATCH */
+	validated += size ? 512 : 1;
+	large += size;
+	return (validated == 1 && !part("validate")) || (size && failing_large) ? 1 : 0;
 }
 
 bool page_alloc_init(gpa_t first, size_t pages)
@@ -382,6 +386,7 @@ static int start(void **state)
 	fake_cpu_reset(cpu);
 	fake_cpu.others[0] = cpu;
 	sev_features = 1u << 0 | 1u << 3;
+	small_pages = failing_large = false;
 	host_suffices = true;
 	no_pages = false;
 	host_features = 0x27;
@@ -404,7 +409,7 @@ static enum die_reason boot(void)
 {
 	order[0] = lines[0] = '\0';
 	reason = 0;
-	warnings = validated = 0;
+	warnings = validated = large = 0;
 	if (setjmp(over) == 0)
 		boot_main(PARAMS, image, C_BIT);
 	return reason;
@@ -442,6 +447,29 @@ static void all_free_pages_become_ours(void **state)
 	params.free = (struct socle_range){ FREE - 0x2000, 0x3000 };
 	assert_int_equal(boot(), 0);
 	assert_int_equal(validated, 3);
+}
+
+/* Whatever is aligned and whole; page by page before and behind it, and where the host has small ones. */
+static void free_memory_is_validated_in_2_mib(void **state)
+{
+	(void)state;
+	params.free = (struct socle_range){ REGION + 0x1ff000, 0x402000 };
+	assert_int_equal(boot(), 0);
+	assert_int_equal(validated, 1026);
+	assert_int_equal(large, 2);
+	small_pages = true;
+	assert_int_equal(boot(), 0);
+	assert_int_equal(validated, 1026);
+	assert_int_equal(large, 0);
+	unchanged = true;
+	params.free = (struct socle_range){ REGION + 0x200000, 0x200000 };
+	assert_int_equal(boot(), 4);
+	small_pages = false;
+	assert_int_equal(boot(), 4);
+	unchanged = false;
+	failing_large = true; /* another error is no reason to try it otherwise */
+	assert_int_equal(boot(), 4);
+	assert_int_equal(validated, 512);
 }
 
 static void a_part_that_fails_ends_the_start(void **state)
@@ -678,6 +706,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(everything_comes_in_its_order, start, end),
 		cmocka_unit_test_setup_teardown(without_a_guest_none_is_launched, start, end),
 		cmocka_unit_test_setup_teardown(all_free_pages_become_ours, start, end),
+		cmocka_unit_test_setup_teardown(free_memory_is_validated_in_2_mib, start, end),
 		cmocka_unit_test_setup_teardown(a_part_that_fails_ends_the_start, start, end),
 		cmocka_unit_test_setup_teardown(what_can_be_missing_is_said, start, end),
 		cmocka_unit_test_setup_teardown(a_host_without_what_an_svsm_needs_ends_the_start,

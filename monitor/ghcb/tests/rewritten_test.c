@@ -236,6 +236,16 @@ static struct outcome write_string(void)
 	return (struct outcome){ .done = ghcb_io_write_string(0x402, "a line of the log", 17) };
 }
 
+/* What it reads is anybody's, but the caller's bytes behind it are not. */
+static struct outcome read_string(void)
+{
+	uint8_t text[18] = { [17] = 0x5a };
+	struct outcome o = { .done = ghcb_io_read_string(0x3e8, text, 17) };
+
+	assert_int_equal(text[17], 0x5a);
+	return o;
+}
+
 static struct outcome create_vcpu(void)
 {
 	return (struct outcome){ .done = arch_start_vcpu(1, 2, gpa(0x9000), 0x9) };
@@ -328,6 +338,7 @@ static void yes_is_what_somebody_said(void **state)
 	check(write_msr, is_told);
 	check(write_port, is_told);
 	check(write_string, is_told);
+	check(read_string, is_told);
 	check(create_vcpu, is_told);
 	check(name_doorbell, is_told);
 	check(run_guest, is_told);

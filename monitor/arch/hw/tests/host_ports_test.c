@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The log's port and the host channel against a 16550 of a few lines (National's PC16550D: register
- * n is at port + n; 3 line control, 1 interrupt enable, 2 FIFO control, 5 line status with data
- * ready in bit 0 and the empty transmitter in bit 5; FIFOs of 16 bytes). Each test is a process of
- * its own, for the ports are set up once.
+ * n is at port + n; 3 line control, 1 interrupt enable, 2 FIFO control with the trigger of 1, 4, 8 or
+ * 14 bytes in 7:6, and where it is read the interrupt's identity in 3:0, 4 for the trigger and Ch for
+ * a pause; 5 line status with data ready in bit 0 and the empty transmitter in bit 5; FIFOs of 16
+ * bytes). Each test is a process of its own, for the ports are set up once.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -29,9 +30,11 @@ static struct ghcb ghcb_page;
 static char log_out[4096], line_out[256];
 static size_t log_used, line_used, longest;
 static unsigned int log_writes;
-static uint8_t written[8], enabled, input[64];
+static uint8_t written[8], enabled, input[256];
 static size_t in_used, in_size;
-static unsigned int looks;
+static unsigned int looks, singles, strings, identities;
+static bool paused;    /* since the last byte that came or was read */
+static bool dumb;      /* it has no interrupt to tell of */
 static bool busy;      /* the transmitter is */
 static char steps[64]; /* of a wait, a letter each */
 static const char *refused_step = "";
@@ -108,6 +111,35 @@ bool ghcb_io_write8(uint16_t port, uint8_t value)
 	return host_does('0' + (char)(port - UART));
 }
 
+static size_t there(void)
+{
+	return in_size - in_used < 16 ? in_size - in_used : 16;
+}
+
+/* A pause goes before the trigger, as QEMU has it. */
+static uint8_t identity(void)
+{
+	static const uint8_t levels[] = { 1, 4, 8, 14 };
+
+	if (dumb || !there())
+		return 0x01;
+	if (paused)
+		return 0x0c;
+	return there() >= levels[written[2] >> 6] ? 0x04 : 0x01;
+}
+
+/* No more than it was said to have. */
+bool ghcb_io_read_string(uint16_t port, void *to, size_t size)
+{
+	assert_int_equal(port, UART);
+	assert_in_range(size, 2, there());
+	memcpy(to, input + in_used, size);
+	in_used += size;
+	strings++;
+	paused = false;
+	return host_does('r');
+}
+
 bool ghcb_io_read8(uint16_t port, uint8_t *value)
 {
 	switch (port) {
@@ -115,10 +147,17 @@ bool ghcb_io_read8(uint16_t port, uint8_t *value)
 		/* Nothing is to be had there before it says so. */
 		assert_true(in_used < in_size);
 		*value = input[in_used++];
+		singles++;
+		paused = false;
 		return host_does('d');
 	case UART + 1:
 		*value = enabled;
 		return host_does('e');
+	case UART + 2:
+		identities++;
+		assert_int_equal(written[1] & 1, 1); /* it tells of what is enabled only */
+		*value = 0xc0 | identity();
+		return host_does('i');
 	case UART + 5:
 		looks++;
 		*value = 0xde & ~0x20; /* everything else means nothing here */
@@ -419,10 +458,84 @@ static void reads(void)
 	need(!arch_host_channel_read(bytes, 4, &moved) && moved == 0);
 }
 
+/* Of 100 bytes that come as fast as they are read, all but the last by strings; what it took, in exits. */
+static void reads_many(void)
+{
+	uint8_t bytes[128];
+	size_t done = 0, moved, calls = 0;
+
+	init(2);
+	locked = false;
+	cpu->timer_deadline = 1;
+	need(arch_host_channel_read(bytes, 100, &moved) && moved == 0); /* now data is told of */
+	for (unsigned int i = 0; i < 100; i++)
+		input[i] = (uint8_t)(i * 7);
+	in_size = 100;
+	looks = identities = 0;
+	while (done < 100 && calls < 100) {
+		need(arch_host_channel_read(bytes + done, 100 - done, &moved));
+		done += moved;
+		calls++;
+	}
+	/* Seven times 14, then the last two one by one: each told of once. */
+	need(done == 100 && memcmp(bytes, input, 100) == 0);
+	need(strings == 7 && singles == 2 && identities == 9 && looks == 0);
+}
+
+/* What is left behind a whole number of 14 is told of by a lower trigger, and never read beyond the want. */
+static void reads_the_rest(void)
+{
+	uint8_t bytes[16];
+	size_t moved;
+
+	init(2);
+	locked = false;
+	cpu->timer_deadline = 1;
+	need(arch_host_channel_read(bytes, 13, &moved) && moved == 0);
+	need(written[2] >> 6 == 2);
+	memcpy(input, "abcdefghijklmnopqrst", 20);
+	in_size = 20;
+	need(arch_host_channel_read(bytes, 13, &moved) && moved == 8);
+	need(arch_host_channel_read(bytes + 8, 5, &moved) && moved == 4);
+	need(written[2] >> 6 == 1);
+	need(arch_host_channel_read(bytes + 12, 1, &moved) && moved == 1);
+	need(memcmp(bytes, "abcdefghijklm", 13) == 0 && in_used == 13 && strings == 2);
+	refused = "r";
+	need(!arch_host_channel_read(bytes, 4, &moved) && moved == 0);
+	refused = "i";
+	need(!arch_host_channel_read(bytes, 4, &moved) && moved == 0);
+	refused = "2";
+	need(!arch_host_channel_read(bytes, 16, &moved) && moved == 0);
+}
+
+/* Fewer than were waited for, and then a pause; and a port that never tells is asked the second time. */
+static void reads_after_a_pause(void)
+{
+	uint8_t bytes[16];
+	size_t moved;
+
+	init(2);
+	locked = false;
+	cpu->timer_deadline = 1;
+	need(arch_host_channel_read(bytes, 16, &moved) && moved == 0);
+	memcpy(input, "abc", 3);
+	in_size = 3;
+	paused = true;
+	need(arch_host_channel_read(bytes, 16, &moved) && moved == 1 && bytes[0] == 'a');
+	need(looks == 1);
+	dumb = true;
+	need(arch_host_channel_read(bytes, 16, &moved) && moved == 0);
+	need(arch_host_channel_read(bytes, 16, &moved) && moved == 2 &&
+	     memcmp(bytes, "bc", 2) == 0);
+}
+
 static void bytes_come_in_as_they_are_there(void **state)
 {
 	(void)state;
 	alone(reads);
+	alone(reads_many);
+	alone(reads_the_rest);
+	alone(reads_after_a_pause);
 }
 
 static bool reads_nothing(void)
