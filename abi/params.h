@@ -10,7 +10,7 @@
 #include "abi/types.h"
 
 #define SOCLE_PARAMS_MAGIC 0x4d4152504c434f53ull /* "SOCLPRAM" */
-#define SOCLE_PARAMS_VERSION 3u
+#define SOCLE_PARAMS_VERSION 4u
 
 /* The monitor's virtual addresses. The image is linked at SOCLE_VA_IMAGE whatever its base is. */
 #define SOCLE_VA_DIRECT \
@@ -42,6 +42,11 @@
 #define SOCLE_MISSING_KNOWN 0x3full
 
 #define SOCLE_GUEST_VMPL_DEFAULT 2u
+
+/* lower_calls: protocols of the SVSM that levels of the guest below its first one may use. */
+#define SOCLE_LOWER_ATTEST (1u << 0)
+#define SOCLE_LOWER_VTPM (1u << 1)
+#define SOCLE_LOWER_KNOWN 0x3u
 
 struct socle_range {
 	uint64_t gpa;
@@ -105,7 +110,8 @@ struct socle_params {
 	uint64_t allow_missing; /* SOCLE_MISSING_* */
 	/* Of the IOAPIC: the interrupt of the host channel's 16550 (docs/spec/host-channel.md). */
 	uint32_t host_channel_pin;
-	uint32_t guest_vmpl; /* 1 to 3: at which all vCPUs of the guest run */
+	/* 1 to 3: the guest's first level. Less privileged ones are the guest's own to make. */
+	uint32_t guest_vmpl;
 	/*
 	 * SOCLE_HOST_SIZE bytes in region that the host fills and the launch does not measure. Size
 	 * 0: there are none. Else RAM and vCPUs are what the host says there, and above stands only
@@ -127,7 +133,8 @@ struct socle_params {
 	 * 0: nowhere.
 	 */
 	uint64_t guest_map, guest_count;
-	uint32_t guest_map_entries, reserved_5a4;
+	uint32_t guest_map_entries;
+	uint32_t lower_calls; /* SOCLE_LOWER_* */
 };
 ABI_OFFSET(struct socle_params, features, 0x10);
 ABI_OFFSET(struct socle_params, cpuid_page, 0x68);
@@ -139,6 +146,7 @@ ABI_OFFSET(struct socle_params, guest_vmpl, 0x56c);
 ABI_OFFSET(struct socle_params, host, 0x570);
 ABI_OFFSET(struct socle_params, firmware, 0x580);
 ABI_OFFSET(struct socle_params, guest_vmsa, 0x590);
+ABI_OFFSET(struct socle_params, lower_calls, 0x5ac);
 _Static_assert(sizeof(struct socle_params) <= ABI_PAGE_SIZE, "the parameter block is one page");
 
 /*

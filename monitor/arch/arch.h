@@ -63,6 +63,14 @@ uint32_t arch_pvalidate(gpa_t page, enum arch_page_size size, bool validate, boo
 uint32_t arch_rmpadjust(gpa_t page, enum arch_page_size size, unsigned int vmpl, uint64_t perms);
 
 /*
+ * RMPQUERY (APM volume 3): what the RMP has for vmpl on the private page at page, and the size of
+ * its entry: *rights are SNP_RMPADJUST_* of it, with SNP_RMPADJUST_VMSA for a VMSA. Returns EAX or
+ * ARCH_RESULT_FAULT, which is also what it is where the processor has no RMPQUERY (CPUID
+ * 8000_001F EAX[6]); then *rights are none.
+ */
+uint32_t arch_rmpquery(gpa_t page, unsigned int vmpl, enum arch_page_size *size, uint64_t *rights);
+
+/*
  * Ends every translation of this VM's pages that any CPU holds: INVLPGB for the whole VM, then
  * TLBSYNC, which waits until all CPUs have answered. Returns true only when both were executed.
  *

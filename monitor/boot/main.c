@@ -276,7 +276,7 @@ void boot_main(uint64_t params_gpa, uint64_t image_gpa, uint32_t c_bit)
 
 	arch_host_negotiate();
 	if (!params_sound(params) || params->image.gpa != image_gpa ||
-	    !levels_init(params->guest_vmpl))
+	    !levels_init(params->guest_vmpl, params->lower_calls))
 		die(DIE_PARAMS, "the parameter block contradicts itself");
 	if (!cpuid_init(direct_ptr(gpa(params->cpuid_page))))
 		die(DIE_PARAMS, "the CPUID page is empty");

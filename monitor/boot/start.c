@@ -15,8 +15,6 @@
 #include "monitor/trap/trap.h"
 #include "monitor/vcpu/vmsa.h"
 
-#define VMPL0 0u
-
 static _Noreturn void ap_main(void)
 {
 	struct cpu *cpu = cpu_this();

@@ -14,32 +14,34 @@ static size_t in_page(gpa_t at, size_t size)
 	return size < left ? size : left;
 }
 
-static bool readable(gpa_t at)
+static bool page_ok(unsigned int vmpl, gpa_t page, uint64_t rights)
 {
-	enum guest_page_state state = guest_pages_state(at);
+	enum guest_page_state state = guest_pages_state(page);
 
-	return state == GUEST_PAGE_VALID || state == GUEST_PAGE_CALLING;
+	if (state != GUEST_PAGE_VALID && state != GUEST_PAGE_CALLING)
+		return false;
+	return (guest_pages_rights(page, ARCH_PAGE_4K, vmpl) & rights) == rights;
 }
 
-bool guest_range_ok(gpa_t at, uint64_t size)
+bool guest_range_ok(unsigned int vmpl, gpa_t at, uint64_t size, uint64_t rights)
 {
 	gpa_t end;
 
 	if (size == 0 || !gpa_add(at, size - 1, &end))
 		return false;
 	for (uint64_t page = gpa_page(at).raw;; page += ABI_PAGE_SIZE) {
-		if (!readable(gpa(page)))
+		if (!page_ok(vmpl, gpa(page), rights))
 			return false;
 		if (page == gpa_page(end).raw)
 			return true;
 	}
 }
 
-bool guest_copy_in(void *to, gpa_t from, size_t size)
+bool guest_copy_in(unsigned int vmpl, void *to, gpa_t from, size_t size)
 {
 	uint8_t *at = to;
 
-	if (!guest_range_ok(from, size)) {
+	if (!guest_range_ok(vmpl, from, size, SNP_RMPADJUST_READ)) {
 		memset(to, 0, size);
 		return false;
 	}
@@ -47,7 +49,7 @@ bool guest_copy_in(void *to, gpa_t from, size_t size)
 		gpa_t next = gpa(from.raw + done);
 		size_t part = in_page(next, size - done);
 
-		if (!guest_pages_copy_in(at + done, next, part)) {
+		if (!guest_pages_copy_in(vmpl, at + done, next, part)) {
 			memset(to, 0, size);
 			return false;
 		}
@@ -56,17 +58,17 @@ bool guest_copy_in(void *to, gpa_t from, size_t size)
 	return true;
 }
 
-bool guest_copy_out(gpa_t to, const void *from, size_t size)
+bool guest_copy_out(unsigned int vmpl, gpa_t to, const void *from, size_t size)
 {
 	const uint8_t *at = from;
 
-	if (!guest_range_ok(to, size))
+	if (!guest_range_ok(vmpl, to, size, SNP_RMPADJUST_WRITE))
 		return false;
 	for (size_t done = 0; done < size;) {
 		gpa_t next = gpa(to.raw + done);
 		size_t part = in_page(next, size - done);
 
-		if (!guest_pages_copy_out(next, at + done, part))
+		if (!guest_pages_copy_out(vmpl, next, at + done, part))
 			return false;
 		done += part;
 	}

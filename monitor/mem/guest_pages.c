@@ -218,11 +218,26 @@ uint32_t guest_pages_revoke(gpa_t page, enum arch_page_size size)
 
 /*
  * The specification grants to the caller's VMPL and to the ones above it. Between Socle and its
- * guest no vCPU can ever be: CREATE_VCPU wants guest_vmpl().
+ * guest's first level no vCPU can ever be: CREATE_VCPU makes none there. And no less privileged
+ * level has a page validated that it could not write before.
  */
 uint32_t guest_pages_grant(gpa_t page, enum arch_page_size size)
 {
 	return arch_rmpadjust(page, size, guest_vmpl(), SNP_RMPADJUST_PERMS_ALL);
+}
+
+uint64_t guest_pages_rights(gpa_t page, enum arch_page_size size, unsigned int vmpl)
+{
+	enum arch_page_size found;
+	uint64_t rights;
+
+	if (!level_is_lower(vmpl))
+		return SNP_RMPADJUST_PERMS_ALL;
+	if (arch_rmpquery(page, vmpl, &found, &rights) != SNP_RESULT_OK)
+		return 0;
+	if ((rights & SNP_RMPADJUST_VMSA) || (size == ARCH_PAGE_2M && found != ARCH_PAGE_2M))
+		return 0;
+	return rights;
 }
 
 /*
@@ -253,10 +268,13 @@ static uint32_t prepare(gpa_t page, enum arch_page_size size)
 	return eax == SNP_RESULT_OK ? zero_and_grant(page, size) : eax;
 }
 
-uint32_t guest_pages_prepare(gpa_t page, enum arch_page_size size)
+uint32_t guest_pages_prepare(gpa_t page, enum arch_page_size size, unsigned int vmpl)
 {
+	uint64_t rights = guest_pages_rights(page, size, vmpl);
 	uint32_t eax = prepare(page, size);
 
+	if (eax == SNP_RESULT_OK && level_is_lower(vmpl))
+		eax = arch_rmpadjust(page, size, vmpl, rights);
 	if (eax != SNP_RESULT_OK)
 		give_back(page, size);
 	guest_pages_set(page, page_count(size), GUEST_PAGE_VALID);
@@ -316,30 +334,31 @@ uint32_t guest_pages_invalidate(gpa_t page, enum arch_page_size size, bool *chan
 	return eax;
 }
 
-static bool copyable(gpa_t at, size_t size)
+static bool copyable(gpa_t at, size_t size, unsigned int vmpl, uint64_t right)
 {
 	enum guest_page_state state = state_get(at.raw / ABI_PAGE_SIZE);
 
 	return (state == GUEST_PAGE_VALID || state == GUEST_PAGE_CALLING) &&
-	       size <= ABI_PAGE_SIZE - at.raw % ABI_PAGE_SIZE;
+	       size <= ABI_PAGE_SIZE - at.raw % ABI_PAGE_SIZE &&
+	       (guest_pages_rights(gpa_page(at), ARCH_PAGE_4K, vmpl) & right);
 }
 
-bool guest_pages_copy_in(void *to, gpa_t at, size_t size)
+bool guest_pages_copy_in(unsigned int vmpl, void *to, gpa_t at, size_t size)
 {
 	bool ok;
 
 	lock_acquire(&pages.lock);
-	ok = copyable(at, size) && arch_guest_read(to, at, size);
+	ok = copyable(at, size, vmpl, SNP_RMPADJUST_READ) && arch_guest_read(to, at, size);
 	lock_release(&pages.lock);
 	return ok;
 }
 
-bool guest_pages_copy_out(gpa_t at, const void *from, size_t size)
+bool guest_pages_copy_out(unsigned int vmpl, gpa_t at, const void *from, size_t size)
 {
 	bool ok;
 
 	lock_acquire(&pages.lock);
-	ok = copyable(at, size) && arch_guest_write(at, from, size);
+	ok = copyable(at, size, vmpl, SNP_RMPADJUST_WRITE) && arch_guest_write(at, from, size);
 	lock_release(&pages.lock);
 	return ok;
 }

@@ -69,11 +69,12 @@ uint32_t guest_pages_validate(gpa_t page, enum arch_page_size size, bool ignore_
 			      bool *changed);
 
 /*
- * Empties taken pages that are valid, and makes them GUEST_PAGE_VALID: revoke, zero, grant. They
- * are revoked first because that makes sure that none is a VMSA. A failure may leave some as they
- * were. Returns SNP_RESULT_* or ARCH_RESULT_FAULT.
+ * Empties taken pages that are valid, and makes them GUEST_PAGE_VALID: revoke, zero, grant, and
+ * give vmpl, if it is a less privileged level, the rights that it had. They are revoked first
+ * because that makes sure that none is a VMSA. A failure may leave some as they were. Returns
+ * SNP_RESULT_* or ARCH_RESULT_FAULT.
  */
-uint32_t guest_pages_prepare(gpa_t page, enum arch_page_size size);
+uint32_t guest_pages_prepare(gpa_t page, enum arch_page_size size, unsigned int vmpl);
 
 /*
  * Takes taken pages, which were GUEST_PAGE_VALID, away from the guest: revoke, then PVALIDATE, and
@@ -89,15 +90,25 @@ uint32_t guest_pages_invalidate(gpa_t page, enum arch_page_size size, bool *chan
  */
 uint32_t guest_pages_revoke(gpa_t page, enum arch_page_size size);
 
-/* Gives the guest's level all rights on the page, which becomes a normal page if it was a VMSA. */
+/*
+ * Gives the guest's first level all rights on the page, which becomes a normal page if it was a
+ * VMSA. The rights of other levels stay what they are: they are the first level's to give.
+ */
 uint32_t guest_pages_grant(gpa_t page, enum arch_page_size size);
 
 /*
- * Copies size bytes from or to guest memory while the lock is held, so that the page cannot change
- * its role meanwhile. [at, at + size) lies within one page. False when the page is not valid guest
- * memory or the access faulted.
+ * SNP_RMPADJUST_* of vmpl on pages that are the guest's: all for its first level, and for a less
+ * privileged one what the RMP says. None where the RMP's entry is of less than size, or is a
+ * VMSA's, or cannot be asked. Who has taken a page knows that only the guest itself changes them.
  */
-bool guest_pages_copy_in(void *to, gpa_t at, size_t size);
-bool guest_pages_copy_out(gpa_t at, const void *from, size_t size);
+uint64_t guest_pages_rights(gpa_t page, enum arch_page_size size, unsigned int vmpl);
+
+/*
+ * Copies size bytes from or to guest memory while the lock is held, so that the page cannot change
+ * its role meanwhile, for who runs at vmpl. [at, at + size) lies within one page. False when the
+ * page is not valid guest memory, or not for vmpl to read or write, or the access faulted.
+ */
+bool guest_pages_copy_in(unsigned int vmpl, void *to, gpa_t at, size_t size);
+bool guest_pages_copy_out(unsigned int vmpl, gpa_t at, const void *from, size_t size);
 
 #endif

@@ -8,6 +8,7 @@
 
 #include <string.h>
 
+#include "abi/snp.h"
 #include "core/base/bytes.h"
 #include "core/evidence/services_manifest.h"
 #include "monitor/lock/lock.h"
@@ -42,11 +43,11 @@ static const struct abi_guid vtpm_guid = SVSM_GUID_VTPM;
 
 /* ---- Decoding ---- */
 
-static bool buffer_ok(const struct svsm_loc *loc)
+static bool buffer_ok(unsigned int vmpl, const struct svsm_loc *loc)
 {
 	uint32_t size = loc->size < PART_MAX ? loc->size : PART_MAX;
 
-	return size == 0 || guest_range_ok(gpa(loc->gpa), size);
+	return size == 0 || guest_range_ok(vmpl, gpa(loc->gpa), size, SNP_RMPADJUST_WRITE);
 }
 
 static bool reserved_ok(const struct svsm_attest_op_ex *op)
@@ -59,13 +60,13 @@ static bool reserved_ok(const struct svsm_attest_op_ex *op)
 /*
  * The vtpm interprets the selector; here it is only copied. One that selects nothing counts as none.
  */
-static uint32_t decode_selector(struct attest_call *out)
+static uint32_t decode_selector(unsigned int vmpl, struct attest_call *out)
 {
 	const struct svsm_loc *selector = &out->block.selector;
 
 	if (selector->size == 0)
 		return SVSM_SUCCESS;
-	if (!guest_copy_in(out->selector, gpa(selector->gpa), selector->size))
+	if (!guest_copy_in(vmpl, out->selector, gpa(selector->gpa), selector->size))
 		return SVSM_ERR_INVALID_ADDRESS;
 	if (selector_is_none(out->selector, selector->size))
 		explicit_bzero(out->selector, sizeof(out->selector));
@@ -77,19 +78,21 @@ static uint32_t decode_selector(struct attest_call *out)
 static uint32_t decode(const struct svsm_call *call, size_t op_size, struct attest_call *out)
 {
 	const struct svsm_attest_op *op = &out->block.base;
+	unsigned int vmpl = call->caller.vmpl;
 
 	memset(out, 0, sizeof(*out));
-	if (!guest_copy_in(&out->block, gpa(call->rcx), op_size))
+	if (!guest_copy_in(vmpl, &out->block, gpa(call->rcx), op_size))
 		return SVSM_ERR_INVALID_ADDRESS;
 	if (!reserved_ok(&out->block) || op->nonce.size != SVSM_NONCE_SIZE)
 		return SVSM_ERR_INVALID_PARAMETER;
 	if (out->block.selector.size > SVSM_SELECTOR_MAX)
 		return SVSM_ERR_ATTEST_SELECTOR;
-	if (!guest_copy_in(out->nonce, gpa(op->nonce.gpa), SVSM_NONCE_SIZE))
+	if (!guest_copy_in(vmpl, out->nonce, gpa(op->nonce.gpa), SVSM_NONCE_SIZE))
 		return SVSM_ERR_INVALID_ADDRESS;
-	if (!buffer_ok(&op->report) || !buffer_ok(&op->manifest) || !buffer_ok(&op->certificates))
+	if (!buffer_ok(vmpl, &op->report) || !buffer_ok(vmpl, &op->manifest) ||
+	    !buffer_ok(vmpl, &op->certificates))
 		return SVSM_ERR_INVALID_ADDRESS;
-	return decode_selector(out);
+	return decode_selector(vmpl, out);
 }
 
 /* The vTPM is the one service that has a manifest. */
@@ -154,9 +157,10 @@ static bool parse_reply(size_t size, struct parts *parts)
 	return bytes_complete(&r) && sizes.report_size != 0;
 }
 
-static bool write_part(const struct svsm_loc *loc, const uint8_t *part, uint32_t size)
+static bool write_part(unsigned int vmpl, const struct svsm_loc *loc, const uint8_t *part,
+		       uint32_t size)
 {
-	return size == 0 || guest_copy_out(gpa(loc->gpa), part, size);
+	return size == 0 || guest_copy_out(vmpl, gpa(loc->gpa), part, size);
 }
 
 /*
@@ -166,6 +170,8 @@ static bool write_part(const struct svsm_loc *loc, const uint8_t *part, uint32_t
 static uint32_t deliver(struct svsm_call *call, const struct svsm_attest_op *op,
 			struct parts *parts)
 {
+	unsigned int vmpl = call->caller.vmpl;
+
 	if (op->certificates.size == 0)
 		parts->certificates_size = 0;
 	call->rcx = parts->manifest_size;
@@ -174,9 +180,9 @@ static uint32_t deliver(struct svsm_call *call, const struct svsm_attest_op *op,
 	if (parts->report_size > op->report.size || parts->manifest_size > op->manifest.size ||
 	    parts->certificates_size > op->certificates.size)
 		return SVSM_ERR_INVALID_PARAMETER;
-	if (!write_part(&op->report, parts->report, parts->report_size) ||
-	    !write_part(&op->manifest, parts->manifest, parts->manifest_size) ||
-	    !write_part(&op->certificates, parts->certificates, parts->certificates_size))
+	if (!write_part(vmpl, &op->report, parts->report, parts->report_size) ||
+	    !write_part(vmpl, &op->manifest, parts->manifest, parts->manifest_size) ||
+	    !write_part(vmpl, &op->certificates, parts->certificates, parts->certificates_size))
 		return SVSM_ERR_INVALID_ADDRESS;
 	return SVSM_SUCCESS;
 }

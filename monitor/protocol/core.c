@@ -10,7 +10,7 @@ uint32_t svsm_core_remap_ca(struct svsm_call *call)
 
 	if (!gpa_aligned(caa, ABI_PAGE_SIZE))
 		return SVSM_ERR_INVALID_PARAMETER;
-	if (registry_remap(call->caller.cpu, caa) != REGISTRY_OK)
+	if (registry_remap(call->caller.cpu, call->caller.vmpl, caa) != REGISTRY_OK)
 		return SVSM_ERR_INVALID_ADDRESS;
 	call->caller.caa = caa;
 	return SVSM_SUCCESS;
@@ -27,7 +27,7 @@ uint32_t svsm_core_deposit_mem(struct svsm_call *call)
 
 	if (!gpa_aligned(gpa(call->rcx), 8))
 		return SVSM_ERR_INVALID_PARAMETER;
-	if (!guest_copy_in(&list, gpa(call->rcx), sizeof(list)))
+	if (!guest_copy_in(call->caller.vmpl, &list, gpa(call->rcx), sizeof(list)))
 		return SVSM_ERR_INVALID_ADDRESS;
 	if (list.entries == 0 || list.next >= list.entries ||
 	    list.entries > (room - sizeof(list)) / sizeof(uint64_t))
@@ -43,7 +43,7 @@ uint32_t svsm_core_withdraw_mem(struct svsm_call *call)
 
 	if (!gpa_aligned(gpa(call->rcx), 8) || room < 2 * sizeof(uint64_t))
 		return SVSM_ERR_INVALID_PARAMETER;
-	if (!guest_copy_out(gpa(call->rcx), &entries, sizeof(entries)))
+	if (!guest_copy_out(call->caller.vmpl, gpa(call->rcx), &entries, sizeof(entries)))
 		return SVSM_ERR_INVALID_ADDRESS;
 	return SVSM_SUCCESS;
 }
@@ -52,7 +52,8 @@ uint32_t svsm_core_query_protocol(struct svsm_call *call)
 {
 	uint32_t version = (uint32_t)call->rcx;
 	uint32_t min, max;
-	bool offered = svsm_protocol_versions((uint32_t)(call->rcx >> 32), &min, &max);
+	bool offered = svsm_protocol_versions(call->caller.vmpl, (uint32_t)(call->rcx >> 32), &min,
+					      &max);
 
 	if (offered && version >= min && version <= max)
 		call->rcx = (uint64_t)max << 32 | min;

@@ -3,6 +3,7 @@
 
 #include <stddef.h>
 
+#include "abi/params.h"
 #include "monitor/apic/guest.h"
 #include "monitor/arch/arch.h"
 #include "monitor/service/service.h"
@@ -40,15 +41,38 @@ static uint32_t call_of(uint64_t rax)
 	return (uint32_t)rax;
 }
 
-/* False for a protocol that this image, or this vCPU, does not have whatever the table says. */
-static bool here(uint32_t protocol)
+/*
+ * What less privileged levels of the guest have: the core protocol, which acts for them on what is
+ * theirs, and of the services what the image grants. The APIC is the first level's.
+ */
+static bool lower_has(uint32_t protocol)
 {
+	switch (protocol) {
+	case SVSM_PROTOCOL_CORE:
+		return true;
+	case SVSM_PROTOCOL_ATTEST:
+		return level_lower_may(SOCLE_LOWER_ATTEST);
+	case SVSM_PROTOCOL_VTPM:
+		return level_lower_may(SOCLE_LOWER_VTPM);
+	default:
+		return false;
+	}
+}
+
+/*
+ * False for a protocol that this image, this vCPU, or this level does not have whatever the table
+ * says.
+ */
+static bool here(unsigned int vmpl, uint32_t protocol)
+{
+	if (level_is_lower(vmpl))
+		return lower_has(protocol);
 	return protocol != SVSM_PROTOCOL_APIC || guest_apic_emulated(arch_cpu_index());
 }
 
-static const struct svsm_table_entry *find(uint64_t rax)
+static const struct svsm_table_entry *find(unsigned int vmpl, uint64_t rax)
 {
-	if (!here(protocol_of(rax)))
+	if (!here(vmpl, protocol_of(rax)))
 		return NULL;
 	for (size_t i = 0; i < TABLE_SIZE; i++) {
 		if (table[i].protocol == protocol_of(rax) && table[i].call == call_of(rax))
@@ -84,34 +108,34 @@ static bool served(uint32_t protocol)
 	return true;
 }
 
-bool svsm_protocol_versions(uint32_t protocol, uint32_t *min, uint32_t *max)
+bool svsm_protocol_versions(unsigned int vmpl, uint32_t protocol, uint32_t *min, uint32_t *max)
 {
-	return here(protocol) && table_versions(protocol, min, max) && served(protocol);
+	return here(vmpl, protocol) && table_versions(protocol, min, max) && served(protocol);
 }
 
 bool svsm_call_exists(uint64_t rax)
 {
-	return find(rax) != NULL;
+	return find(guest_vmpl(), rax) != NULL;
 }
 
-static uint32_t unknown_call(uint64_t rax)
+static uint32_t unknown_call(unsigned int vmpl, uint64_t rax)
 {
 	uint32_t min, max;
 
-	if (here(protocol_of(rax)) && table_versions(protocol_of(rax), &min, &max))
+	if (here(vmpl, protocol_of(rax)) && table_versions(protocol_of(rax), &min, &max))
 		return SVSM_ERR_UNSUPPORTED_CALL;
 	return SVSM_ERR_UNSUPPORTED_PROTOCOL;
 }
 
 void svsm_dispatch(struct svsm_call *call, uint8_t pending)
 {
-	const struct svsm_table_entry *entry = find(call->rax);
+	const struct svsm_table_entry *entry = find(call->caller.vmpl, call->rax);
 
 	call->caller_deleted = false;
 	if (pending != 1)
 		call->rax = SVSM_ERR_INVALID_FORMAT;
 	else if (!entry)
-		call->rax = unknown_call(call->rax);
+		call->rax = unknown_call(call->caller.vmpl, call->rax);
 	else
 		call->rax = entry->handler(call);
 }

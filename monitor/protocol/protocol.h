@@ -47,14 +47,14 @@ struct svsm_table_entry {
  */
 void svsm_dispatch(struct svsm_call *call, uint8_t pending);
 
-/* Whether RAX names a call of the table. */
+/* Whether RAX names a call of the table, be it for each level of the guest to make or not. */
 bool svsm_call_exists(uint64_t rax);
 
 /*
- * Versions of a protocol that the table offers right now: false when it is not offered, or its
- * service is not there.
+ * Versions of a protocol that the table offers to that level right now: false when it is not
+ * offered, or its service is not there.
  */
-bool svsm_protocol_versions(uint32_t protocol, uint32_t *min, uint32_t *max);
+bool svsm_protocol_versions(unsigned int vmpl, uint32_t protocol, uint32_t *min, uint32_t *max);
 
 /* Once, during the start: what vTPM commands leave in the monitor's memory is die()'s to wipe. */
 void svsm_vtpm_init(void);

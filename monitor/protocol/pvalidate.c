@@ -11,12 +11,14 @@
 #include "monitor/protocol/result.h"
 
 struct list {
+	unsigned int vmpl; /* of the caller */
 	gpa_t at;
 	uint32_t entries;
 	uint32_t next;
 };
 
 struct entry {
+	unsigned int vmpl; /* of the caller */
 	gpa_t page;
 	enum arch_page_size size;
 	uint64_t pages; /* of 4 KiB */
@@ -28,31 +30,38 @@ struct entry {
  * The header's reserved bytes are not looked at: Linux leaves there what the last call put into
  * its calling area.
  */
-static uint32_t decode_list(uint64_t rcx, struct list *list)
+static uint32_t decode_list(const struct svsm_call *call, struct list *list)
 {
+	uint64_t rcx = call->rcx;
 	struct svsm_pvalidate_list header;
 	uint64_t room;
 
 	if (!gpa_aligned(gpa(rcx), 8))
 		return SVSM_ERR_INVALID_PARAMETER;
 	room = ABI_PAGE_SIZE - rcx % ABI_PAGE_SIZE;
-	if (!guest_copy_in(&header, gpa(rcx), sizeof(header)))
+	if (!guest_copy_in(call->caller.vmpl, &header, gpa(rcx), sizeof(header)))
 		return SVSM_ERR_INVALID_ADDRESS;
 	if (header.entries == 0 || header.next >= header.entries)
 		return SVSM_ERR_INVALID_PARAMETER;
 	if (header.entries > (room - sizeof(header)) / sizeof(uint64_t))
 		return SVSM_ERR_INVALID_PARAMETER;
-	*list = (struct list){ .at = gpa(rcx), .entries = header.entries, .next = header.next };
+	*list = (struct list){
+		.vmpl = call->caller.vmpl,
+		.at = gpa(rcx),
+		.entries = header.entries,
+		.next = header.next,
+	};
 	return SVSM_SUCCESS;
 }
 
-static uint32_t decode_entry(uint64_t raw, struct entry *entry)
+static uint32_t decode_entry(unsigned int vmpl, uint64_t raw, struct entry *entry)
 {
 	uint64_t size = raw & SVSM_PVALIDATE_SIZE_MASK;
 
 	if (size > SNP_PAGE_2M || (raw & SVSM_PVALIDATE_RESERVED))
 		return SVSM_ERR_INVALID_PARAMETER;
 	*entry = (struct entry){
+		.vmpl = vmpl,
 		.page = gpa_page(gpa(raw)),
 		.size = size == SNP_PAGE_2M ? ARCH_PAGE_2M : ARCH_PAGE_4K,
 		.pages = size == SNP_PAGE_2M ? ABI_PAGE_SIZE_2M / ABI_PAGE_SIZE : 1,
@@ -95,9 +104,33 @@ static uint32_t invalidate(const struct entry *e)
 static uint32_t unchanged(const struct entry *e)
 {
 	if (e->validate && e->ignore_unchanged)
-		return svsm_result_of_page(guest_pages_prepare(e->page, e->size));
+		return svsm_result_of_page(guest_pages_prepare(e->page, e->size, e->vmpl));
 	guest_pages_set(e->page, e->pages, e->validate ? GUEST_PAGE_VALID : GUEST_PAGE_INVALID);
 	return e->ignore_unchanged ? SVSM_SUCCESS : SVSM_ERR_PVALIDATE_UNCHANGED;
+}
+
+/*
+ * Whether the caller may have the taken pages changed, which were in state from. The specification
+ * asks nobody; but a page that a less privileged level cannot write is the first level's, and one
+ * that is not validated has no rights, so it is the first level that has it validated.
+ */
+static bool may_change(const struct entry *e, enum guest_page_state from)
+{
+	if (!level_is_lower(e->vmpl))
+		return true;
+	return from == GUEST_PAGE_VALID &&
+	       (guest_pages_rights(e->page, e->size, e->vmpl) & SNP_RMPADJUST_WRITE);
+}
+
+static bool take(const struct entry *e, enum guest_page_state from, enum guest_page_state *found)
+{
+	if (!guest_pages_take(e->page, e->pages, from, found))
+		return false;
+	if (may_change(e, from))
+		return true;
+	guest_pages_set(e->page, e->pages, from);
+	*found = GUEST_PAGE_TAKEN; /* by somebody else, as far as the caller is told */
+	return false;
 }
 
 static uint32_t perform(const struct entry *e)
@@ -106,9 +139,9 @@ static uint32_t perform(const struct entry *e)
 	enum guest_page_state to = e->validate ? GUEST_PAGE_VALID : GUEST_PAGE_INVALID;
 	enum guest_page_state found;
 
-	if (guest_pages_take(e->page, e->pages, from, &found))
+	if (take(e, from, &found))
 		return e->validate ? validate(e) : invalidate(e);
-	if (found == to && guest_pages_take(e->page, e->pages, to, &found))
+	if (found == to && take(e, to, &found))
 		return unchanged(e);
 	if (found == GUEST_PAGE_TAKEN || found == GUEST_PAGE_CALLING)
 		return SVSM_ERR_INVALID_ADDRESS;
@@ -134,9 +167,9 @@ static uint32_t next_entry(const struct list *list, struct entry *entry)
 	uint64_t offset = sizeof(struct svsm_pvalidate_list) + list->next * sizeof(uint64_t);
 	uint64_t raw;
 
-	if (!guest_copy_in(&raw, gpa(list->at.raw + offset), sizeof(raw)))
+	if (!guest_copy_in(list->vmpl, &raw, gpa(list->at.raw + offset), sizeof(raw)))
 		return SVSM_ERR_INVALID_ADDRESS;
-	return decode_entry(raw, entry);
+	return decode_entry(list->vmpl, raw, entry);
 }
 
 static uint32_t perform_list(struct list *list)
@@ -164,7 +197,7 @@ static uint32_t perform_list(struct list *list)
 uint32_t svsm_core_pvalidate(struct svsm_call *call)
 {
 	struct list list;
-	uint32_t result = decode_list(call->rcx, &list);
+	uint32_t result = decode_list(call, &list);
 	uint16_t next;
 	gpa_t next_at;
 
@@ -173,7 +206,7 @@ uint32_t svsm_core_pvalidate(struct svsm_call *call)
 	result = perform_list(&list);
 	next = (uint16_t)list.next;
 	next_at = gpa(list.at.raw + offsetof(struct svsm_pvalidate_list, next));
-	if (!guest_copy_out(next_at, &next, sizeof(next)) && result == SVSM_SUCCESS)
+	if (!guest_copy_out(list.vmpl, next_at, &next, sizeof(next)) && result == SVSM_SUCCESS)
 		return SVSM_ERR_INVALID_ADDRESS;
 	return result;
 }

@@ -6,6 +6,7 @@
  */
 #include <string.h>
 
+#include "abi/snp.h"
 #include "core/base/crc32.h"
 #include "monitor/lock/lock.h"
 #include "monitor/mem/guest_copy.h"
@@ -16,6 +17,7 @@
 #include "monitor/service/service.h"
 
 #define BUFFER_SIZE ABI_PAGE_SIZE
+#define BUFFER_RIGHTS (SNP_RMPADJUST_READ | SNP_RMPADJUST_WRITE)
 #define COMMAND_MAX (BUFFER_SIZE - sizeof(struct svsm_vtpm_cmd_req))
 #define RESPONSE_MAX (BUFFER_SIZE - SVSM_VTPM_RESPONSE_HEADER)
 /* A response is dropped when other callers have found it waiting this many times. */
@@ -96,9 +98,11 @@ uint32_t svsm_vtpm_query(struct svsm_call *call)
 static uint32_t decode(const struct svsm_call *call, size_t *size, bool *in_turns)
 {
 	struct svsm_vtpm_cmd_req req;
+	unsigned int vmpl = call->caller.vmpl;
 	gpa_t buffer = gpa(call->rcx);
 
-	if (!guest_range_ok(buffer, BUFFER_SIZE) || !guest_copy_in(&req, buffer, sizeof(req)))
+	if (!guest_range_ok(vmpl, buffer, BUFFER_SIZE, BUFFER_RIGHTS) ||
+	    !guest_copy_in(vmpl, &req, buffer, sizeof(req)))
 		return SVSM_ERR_INVALID_ADDRESS;
 	*in_turns = req.command & SVSM_VTPM_IN_TURNS;
 	if ((req.command & ~SVSM_VTPM_IN_TURNS) != SVSM_VTPM_SEND_COMMAND)
@@ -106,7 +110,7 @@ static uint32_t decode(const struct svsm_call *call, size_t *size, bool *in_turn
 	if (req.locality != 0 || req.size == 0 || req.size > COMMAND_MAX)
 		return SVSM_ERR_INVALID_PARAMETER;
 	buffers.request.header = (struct vtpm_command){ .locality = req.locality };
-	if (!guest_copy_in(buffers.request.command, gpa(buffer.raw + sizeof(req)), req.size))
+	if (!guest_copy_in(vmpl, buffers.request.command, gpa(buffer.raw + sizeof(req)), req.size))
 		return SVSM_ERR_INVALID_ADDRESS;
 	*size = req.size;
 	return SVSM_SUCCESS;
@@ -125,7 +129,7 @@ static void renew_if_asked(const void *reply, size_t size)
 }
 
 /* The response is written in one piece, and only when there is one that fits. */
-static uint32_t respond(gpa_t buffer, size_t size)
+static uint32_t respond(const struct svsm_call *call, size_t size)
 {
 	const size_t before = sizeof(buffers.response.about);
 
@@ -133,12 +137,13 @@ static uint32_t respond(gpa_t buffer, size_t size)
 		return SVSM_ERR_SERVICE_FAILED;
 	size -= before;
 	buffers.response.size = (uint32_t)size;
-	if (!guest_copy_out(buffer, &buffers.response, SVSM_VTPM_RESPONSE_HEADER + size))
+	if (!guest_copy_out(call->caller.vmpl, gpa(call->rcx), &buffers.response,
+			    SVSM_VTPM_RESPONSE_HEADER + size))
 		return SVSM_ERR_INVALID_ADDRESS;
 	return SVSM_SUCCESS;
 }
 
-static uint32_t run(gpa_t buffer, size_t command_size)
+static uint32_t run(const struct svsm_call *call, size_t command_size)
 {
 	size_t size = 0;
 	enum service_status status = service_call(SERVICE_VTPM, VTPM_OP_COMMAND, &buffers.request,
@@ -149,7 +154,7 @@ static uint32_t run(gpa_t buffer, size_t command_size)
 	if (status != SERVICE_OK)
 		return svsm_result_of_service(status);
 	renew_if_asked(&buffers.response, size);
-	return respond(buffer, size);
+	return respond(call, size);
 }
 
 /* ---- In turns. The lock is held. ---- */
@@ -223,7 +228,7 @@ static void begin_turns(gpa_t buffer, size_t size)
 				 sizeof(turns.request.header) + size, false, &turns.answer));
 }
 
-static uint32_t take_answer(gpa_t buffer)
+static uint32_t take_answer(const struct svsm_call *call)
 {
 	enum service_status status = turns.answer.status;
 	size_t size = turns.answer.size;
@@ -231,11 +236,12 @@ static uint32_t take_answer(gpa_t buffer)
 	if (status == SERVICE_OK && size != 0 && size <= sizeof(buffers.response))
 		memcpy(&buffers.response, turns.answer.payload, size);
 	end_turns();
-	return status == SERVICE_OK ? respond(buffer, size) : svsm_result_of_service(status);
+	return status == SERVICE_OK ? respond(call, size) : svsm_result_of_service(status);
 }
 
-static uint32_t run_in_turns(gpa_t buffer, size_t size)
+static uint32_t run_in_turns(const struct svsm_call *call, size_t size)
 {
+	gpa_t buffer = gpa(call->rcx);
 	bool ours = turns.under_way && is_ours(buffer, size);
 
 	if (turns.under_way && !ours && !make_way(buffer))
@@ -245,28 +251,28 @@ static uint32_t run_in_turns(gpa_t buffer, size_t size)
 	else if (!turns.done)
 		go_on(service_call_continue(SERVICE_VTPM, &turns.answer));
 	turns.waits = 0;
-	return turns.done ? take_answer(buffer) : SVSM_ERR_INCOMPLETE;
+	return turns.done ? take_answer(call) : SVSM_ERR_INCOMPLETE;
 }
 
 /* ---- The call ---- */
 
 /* The service has finished what was under way first: what it came to is taken from it at once. */
-static uint32_t run_at_once(gpa_t buffer, size_t size)
+static uint32_t run_at_once(const struct svsm_call *call, size_t size)
 {
-	uint32_t result = run(buffer, size);
+	uint32_t result = run(call, size);
 
 	if (turns.under_way)
-		(void)make_way(buffer);
+		(void)make_way(gpa(call->rcx));
 	return result;
 }
 
-static uint32_t run_either_way(gpa_t buffer, size_t size, bool in_turns)
+static uint32_t run_either_way(const struct svsm_call *call, size_t size, bool in_turns)
 {
-	bool is_lost = was_dropped(buffer, size);
+	bool is_lost = was_dropped(gpa(call->rcx), size);
 
 	if (!in_turns)
-		return run_at_once(buffer, size);
-	return is_lost ? SVSM_ERR_SERVICE_FAILED : run_in_turns(buffer, size);
+		return run_at_once(call, size);
+	return is_lost ? SVSM_ERR_SERVICE_FAILED : run_in_turns(call, size);
 }
 
 uint32_t svsm_vtpm_cmd(struct svsm_call *call)
@@ -278,7 +284,7 @@ uint32_t svsm_vtpm_cmd(struct svsm_call *call)
 	lock_acquire(&buffers.lock);
 	result = decode(call, &size, &in_turns);
 	if (result == SVSM_SUCCESS)
-		result = run_either_way(gpa(call->rcx), size, in_turns);
+		result = run_either_way(call, size, in_turns);
 	/* Commands carry authorization values: nothing of one stays longer than it takes. */
 	explicit_bzero(&buffers.request, sizeof(buffers.request));
 	explicit_bzero(&buffers.response, sizeof(buffers.response));

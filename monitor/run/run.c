@@ -38,13 +38,13 @@ static void refused(struct refusals *refusals, struct cpu *cpu)
 }
 
 /* Whether it has run, or might have. */
-static bool run_guest(struct refusals *refusals, struct cpu *cpu)
+static bool run_guest(struct refusals *refusals, struct cpu *cpu, unsigned int vmpl)
 {
 	enum arch_run result;
 
 	user_leave();
 	arch_timer_stop(cpu);
-	result = arch_run_vmpl(guest_vmpl());
+	result = arch_run_vmpl(vmpl);
 	/*
 	 * Asked until it has, and never again: a guest that runs can have the host enter this VMSA
 	 * while it is served, as another vCPU's, which leaves the exit code of one that cannot run.
@@ -63,9 +63,12 @@ _Noreturn void run_loop(void)
 	bool interrupted = false; /* an event came since the guest ran */
 
 	for (;;) {
+		unsigned int vmpl;
+
 		interrupted |= arch_poll_events(cpu);
-		if (serve_vcpu(cpu->index, interrupted)) {
-			if (run_guest(&refusals, cpu))
+		vmpl = serve_vcpu(cpu->index, interrupted);
+		if (vmpl != VMPL0) {
+			if (run_guest(&refusals, cpu, vmpl))
 				interrupted = false;
 		} else {
 			refusals.must_run = false; /* any other one is the guest's work */

@@ -6,14 +6,28 @@
 #include "monitor/apic/guest.h"
 #include "monitor/arch/arch.h"
 #include "monitor/log/log.h"
+#include "monitor/mem/guest_pages.h"
 #include "monitor/protocol/protocol.h"
 #include "monitor/vcpu/registry.h"
 
 enum outcome {
-	OUTCOME_GO_ON,	 /* the guest runs on */
-	OUTCOME_DELETED, /* it deleted itself: nobody is to be answered */
-	OUTCOME_GONE,	 /* its VMSA is not there any more */
+	OUTCOME_GO_ON,	  /* the guest runs on */
+	OUTCOME_ANSWERED, /* and it has made a call */
+	OUTCOME_DELETED,  /* it deleted itself: nobody is to be answered */
+	OUTCOME_GONE,	  /* its VMSA is not there any more */
 };
+
+/* A vCPU of the guest, whose turn it is. */
+struct turn {
+	unsigned int cpu, vmpl;
+	struct registry_vcpu vcpu;
+	bool doubtful; /* its exit may not be what brought us here: RAX has to name a call */
+};
+
+static bool goes_on(enum outcome outcome)
+{
+	return outcome == OUTCOME_GO_ON || outcome == OUTCOME_ANSWERED;
+}
 
 static bool read_field(gpa_t vmsa, size_t offset, uint64_t *value)
 {
@@ -52,7 +66,7 @@ static bool stop(gpa_t vmsa, bool *stopped)
 	*stopped = false;
 	if (!arch_vmsa_set_runnable(vmsa, false, &runnable))
 		return false;
-	/* It must name a less privileged VMPL. That one has no right on a VMSA, and gets none. */
+	/* It must name a less privileged VMPL. That one needs no right on a VMSA, and has none then. */
 	eax = arch_rmpadjust(vmsa, ARCH_PAGE_4K, level_without_rights(), SNP_RMPADJUST_VMSA);
 	if (eax == ARCH_RESULT_FAULT || !arch_vmsa_set_runnable(vmsa, false, &runnable))
 		return false;
@@ -60,11 +74,12 @@ static bool stop(gpa_t vmsa, bool *stopped)
 	return true;
 }
 
-static enum outcome answer(unsigned int cpu, struct registry_vcpu *vcpu, uint8_t pending)
+static enum outcome answer(struct turn *turn, uint8_t pending)
 {
+	struct registry_vcpu *vcpu = &turn->vcpu;
 	struct svsm_call call = {
-		.caller = { .cpu = cpu,
-			    .vmpl = guest_vmpl(),
+		.caller = { .cpu = turn->cpu,
+			    .vmpl = turn->vmpl,
 			    .vmsa = vcpu->vmsa,
 			    .caa = vcpu->caa },
 	};
@@ -75,78 +90,135 @@ static enum outcome answer(unsigned int cpu, struct registry_vcpu *vcpu, uint8_t
 	vcpu->caa = call.caller.caa; /* it may have asked for another one */
 	if (call.caller_deleted)
 		return OUTCOME_DELETED;
-	return put_results(vcpu->vmsa, &call) ? OUTCOME_GO_ON : OUTCOME_GONE;
+	return put_results(vcpu->vmsa, &call) ? OUTCOME_ANSWERED : OUTCOME_GONE;
+}
+
+/* call_pending, which becomes 0. An area that its own level cannot use any more is none. */
+static uint8_t take_pending(const struct turn *turn)
+{
+	const uint64_t use = SNP_RMPADJUST_READ | SNP_RMPADJUST_WRITE;
+	gpa_t caa = turn->vcpu.caa;
+	bool readable;
+	uint8_t pending;
+
+	if ((guest_pages_rights(caa, ARCH_PAGE_4K, turn->vmpl) & use) != use)
+		return 0;
+	pending = arch_guest_exchange8(caa, 0, &readable);
+	return readable ? pending : 0;
 }
 
 /*
  * The VMSA has stopped. The exit code and call_pending say whether it is a call, and only they;
- * while it may have been an event that brought us here, RAX has to agree.
+ * while it may have been something else that brought us here, RAX has to agree.
  */
-static enum outcome serve_stopped(unsigned int cpu, struct registry_vcpu *vcpu, bool interrupted)
+static enum outcome serve_stopped(struct turn *turn)
 {
+	gpa_t vmsa = turn->vcpu.vmsa;
 	uint64_t exit_code, rax;
 	uint8_t pending;
-	bool readable;
 
-	if (!read_field(vcpu->vmsa, offsetof(struct snp_vmsa, exit_code), &exit_code))
+	if (!read_field(vmsa, offsetof(struct snp_vmsa, exit_code), &exit_code))
 		return OUTCOME_GONE;
 	if (exit_code != SVM_EXIT_VMGEXIT)
 		return OUTCOME_GO_ON;
-	if (interrupted && !read_field(vcpu->vmsa, offsetof(struct snp_vmsa, rax), &rax))
+	if (turn->doubtful && !read_field(vmsa, offsetof(struct snp_vmsa, rax), &rax))
 		return OUTCOME_GONE;
-	if (interrupted && !svsm_call_exists(rax))
+	if (turn->doubtful && !svsm_call_exists(rax))
 		return OUTCOME_GO_ON;
-	pending = arch_guest_exchange8(vcpu->caa, 0, &readable);
-	return readable && pending ? answer(cpu, vcpu, pending) : OUTCOME_GO_ON;
+	pending = take_pending(turn);
+	return pending ? answer(turn, pending) : OUTCOME_GO_ON;
 }
 
-/* The same, with nothing handed to the vCPU by its APIC meanwhile. */
-static enum outcome serve_apic(unsigned int cpu, struct registry_vcpu *vcpu, bool interrupted)
+/* The same of the first level, with nothing handed to the vCPU by its APIC meanwhile. */
+static enum outcome serve_first(struct turn *turn)
 {
 	enum outcome outcome;
 
-	if (!guest_apic_withdraw(cpu, vcpu))
+	if (!guest_apic_withdraw(turn->cpu, &turn->vcpu))
 		return OUTCOME_GONE;
-	outcome = serve_stopped(cpu, vcpu, interrupted);
-	if (outcome == OUTCOME_GO_ON && !guest_apic_present(cpu, vcpu))
+	outcome = serve_stopped(turn);
+	if (goes_on(outcome) && !guest_apic_present(turn->cpu, &turn->vcpu))
 		return OUTCOME_GONE;
 	return outcome;
 }
 
-static enum outcome serve(unsigned int cpu, struct registry_vcpu *vcpu, bool interrupted)
+/*
+ * The same of another level. Each exit of it is looked at once: while its VMSA stays where it is, who
+ * comes here are others, and what it had begun at that exit is no call of theirs.
+ */
+static enum outcome serve_lower(struct turn *turn)
 {
-	enum outcome outcome = OUTCOME_GO_ON;
+	enum outcome outcome = serve_stopped(turn);
+
+	if (goes_on(outcome) &&
+	    !write_field(turn->vcpu.vmsa, offsetof(struct snp_vmsa, exit_code), SERVE_NEVER_LEFT))
+		return OUTCOME_GONE;
+	return outcome;
+}
+
+/* False: it is another level's VMSA that nobody has left since it was looked at, or that is gone. */
+static bool has_left(const struct turn *turn, enum outcome *outcome)
+{
+	uint64_t exit_code;
+
+	*outcome = OUTCOME_GO_ON;
+	if (!level_is_lower(turn->vmpl))
+		return true;
+	if (!read_field(turn->vcpu.vmsa, offsetof(struct snp_vmsa, exit_code), &exit_code))
+		*outcome = OUTCOME_GONE;
+	return *outcome == OUTCOME_GO_ON && exit_code != SERVE_NEVER_LEFT;
+}
+
+static enum outcome serve(struct turn *turn)
+{
+	gpa_t vmsa = turn->vcpu.vmsa;
+	enum outcome outcome;
 	bool stopped, was;
 
-	if (!stop(vcpu->vmsa, &stopped))
+	if (!has_left(turn, &outcome))
+		return outcome;
+	if (!stop(vmsa, &stopped))
 		return OUTCOME_GONE;
 	if (stopped)
-		outcome = serve_apic(cpu, vcpu, interrupted);
-	if (outcome == OUTCOME_GO_ON && !arch_vmsa_set_runnable(vcpu->vmsa, true, &was))
+		outcome = level_is_lower(turn->vmpl) ? serve_lower(turn) : serve_first(turn);
+	if (goes_on(outcome) && !arch_vmsa_set_runnable(vmsa, true, &was))
 		return OUTCOME_GONE;
 	return outcome;
 }
 
-bool serve_vcpu(unsigned int cpu, bool interrupted)
+static enum outcome serve_level(struct turn *turn)
 {
-	struct registry_vcpu vcpu;
+	enum outcome outcome;
 
-	if (!registry_enter(cpu, &vcpu))
-		return false;
-	switch (serve(cpu, &vcpu, interrupted)) {
-	case OUTCOME_GO_ON:
-		registry_leave(cpu);
-		return true;
-	case OUTCOME_DELETED:
-		registry_leave(cpu);
-		return false;
-	case OUTCOME_GONE:
-		break;
+	if (!registry_enter(turn->cpu, turn->vmpl, &turn->vcpu))
+		return OUTCOME_DELETED;
+	outcome = serve(turn);
+	if (outcome != OUTCOME_GONE) {
+		registry_leave(turn->cpu, turn->vmpl);
+		return outcome;
 	}
-	registry_end(cpu);
-	svsm_attest_forget_vcpu(vcpu.vmsa);
-	log_printf(LOG_WARNING, "vCPU %u ends: its VMSA is not there any more", cpu);
-	return false;
+	registry_end(turn->cpu, turn->vmpl);
+	svsm_attest_forget_vcpu(turn->vcpu.vmsa);
+	log_printf(LOG_WARNING, "vCPU %u ends at VMPL%u: its VMSA is not there any more", turn->cpu,
+		   turn->vmpl);
+	return outcome;
+}
+
+unsigned int serve_vcpu(unsigned int cpu, bool interrupted)
+{
+	unsigned int to_run = VMPL0;
+	bool called = false;
+
+	for (unsigned int vmpl = guest_vmpl(); vmpl < SNP_VMPL_COUNT; vmpl++) {
+		struct turn turn = { .cpu = cpu, .vmpl = vmpl, .doubtful = interrupted || called };
+		enum outcome outcome = serve_level(&turn);
+		bool answered = outcome == OUTCOME_ANSWERED;
+
+		if (goes_on(outcome) && (to_run == VMPL0 || (answered && !called)))
+			to_run = vmpl;
+		called |= answered;
+	}
+	return to_run;
 }
 
 bool serve_has_run(unsigned int cpu)
@@ -155,9 +227,9 @@ bool serve_has_run(unsigned int cpu)
 	struct registry_vcpu vcpu;
 	bool there;
 
-	if (!registry_enter(cpu, &vcpu))
+	if (!registry_enter(cpu, guest_vmpl(), &vcpu))
 		return true;
 	there = read_field(vcpu.vmsa, offsetof(struct snp_vmsa, exit_code), &exit_code);
-	registry_leave(cpu);
+	registry_leave(cpu, guest_vmpl());
 	return !there || exit_code != SERVE_NEVER_LEFT;
 }

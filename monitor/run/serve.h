@@ -10,7 +10,8 @@
 #include <stdint.h>
 
 /*
- * Serves the call of the vCPU's current VMSA, if it made one (58019, calling sequence). The host
+ * Serves the calls of the vCPU's current VMSAs, one for each level of the guest that it has, if they
+ * made any (58019, calling sequence). The host
  * may have us run at any time: while the VMSA runs on another CPU, and after an exit that was no
  * call. So a call is taken only from a VMSA that is proved to have stopped and to stay so:
  *
@@ -30,10 +31,17 @@
  * and neither they nor call_pending are touched. docs/planes.md says what is needed of the host beyond
  * that.
  *
- * False when there is no guest to go back to: the vCPU has no VMSA, has deleted it, or it is not
- * there any more, which ends this vCPU (registry_end()). Takes locks; the caller holds none.
+ * Levels are looked at from the first on. An exit of a less privileged one is looked at once, for
+ * afterwards it is others that come; and where a more privileged one has just made a call, RAX has to
+ * name one as it has while an event has come.
+ *
+ * Returns the level to be run: the most privileged one that was answered, and where none was, the
+ * most privileged one that there is. So a level that an event has interrupted goes on when the
+ * guest's first level says so, if that has a vCPU here (docs/planes.md). VMPL0 when there is no guest
+ * to go back to: the vCPU has no VMSA, has deleted it, or it is not there any more, which ends this
+ * vCPU (registry_end()). Takes locks; the caller holds none.
  */
-bool serve_vcpu(unsigned int cpu, bool interrupted);
+unsigned int serve_vcpu(unsigned int cpu, bool interrupted);
 
 /*
  * The exit code of a VMSA that nobody has left yet: VMEXIT_INVALID (APM volume 2, appendix C), which
@@ -42,7 +50,7 @@ bool serve_vcpu(unsigned int cpu, bool interrupted);
 #define SERVE_NEVER_LEFT UINT64_MAX
 
 /*
- * True when the VMSA of this vCPU, which the guest cannot write, has the code of an exit. For one
+ * True when the VMSA of this vCPU's first level, which the guest cannot write, has the code of an exit. For one
  * that was built with SERVE_NEVER_LEFT that means that the guest has run; what the GHCB page says about
  * it may be the guest's word. True also without a VMSA. Takes locks; the caller holds none.
  */

@@ -11,7 +11,7 @@
 /* One VMSA; used is false for a free place. */
 struct place {
 	struct registry_vcpu vcpu;
-	unsigned int cpu;
+	unsigned int cpu, vmpl;
 	bool used;
 	bool made; /* committed: before that it is only reserved */
 	bool boot;
@@ -22,9 +22,10 @@ static struct {
 	struct lock lock;
 	uint32_t cpu_count;
 	struct place places[REGISTRY_VMSAS_MAX];
-	struct place *current[MONITOR_CPUS_MAX]; /* NULL: the CPU has no vCPU of the guest */
-	struct place
-		*entered[MONITOR_CPUS_MAX]; /* may differ from current: a newer one was added */
+	/* By APIC id and level. NULL: there is no such vCPU of the guest. */
+	struct place *current[MONITOR_CPUS_MAX][SNP_VMPL_COUNT];
+	/* May differ from current: a newer one was added. */
+	struct place *entered[MONITOR_CPUS_MAX][SNP_VMPL_COUNT];
 } registry = { .lock = { .rank = LOCK_RANK_REGISTRY } };
 
 static struct place *find_free(void)
@@ -54,9 +55,14 @@ static struct place *find_reserved(gpa_t vmsa)
 	return place;
 }
 
-static struct place *find_entered(unsigned int cpu)
+static bool is_vcpu(unsigned int cpu, unsigned int vmpl)
 {
-	return cpu < registry.cpu_count ? registry.entered[cpu] : NULL;
+	return cpu < registry.cpu_count && vmpl < SNP_VMPL_COUNT;
+}
+
+static struct place *find_entered(unsigned int cpu, unsigned int vmpl)
+{
+	return is_vcpu(cpu, vmpl) ? registry.entered[cpu][vmpl] : NULL;
 }
 
 /* ---- Calling areas ---- */
@@ -66,10 +72,12 @@ static bool has_caa(const struct place *place, gpa_t caa)
 	return place->used && place->vcpu.caa.raw == caa.raw;
 }
 
-static bool cpu_has_caa(unsigned int cpu, gpa_t caa)
+static bool vcpu_has_caa(unsigned int cpu, unsigned int vmpl, gpa_t caa)
 {
 	for (size_t i = 0; i < REGISTRY_VMSAS_MAX; i++) {
-		if (has_caa(&registry.places[i], caa) && registry.places[i].cpu == cpu)
+		const struct place *place = &registry.places[i];
+
+		if (has_caa(place, caa) && place->cpu == cpu && place->vmpl == vmpl)
 			return true;
 	}
 	return false;
@@ -85,17 +93,30 @@ static void release_caa(gpa_t caa)
 	guest_pages_set(caa, 1, GUEST_PAGE_VALID);
 }
 
+/* What by would have to have to use the area itself. */
+static bool can_use(gpa_t caa, unsigned int by)
+{
+	const uint64_t use = SNP_RMPADJUST_READ | SNP_RMPADJUST_WRITE;
+
+	return (guest_pages_rights(caa, ARCH_PAGE_4K, by) & use) == use;
+}
+
 /*
  * Nobody else may have the page before its byte is written, and no call be pending in it before it
  * is anybody's calling area.
  */
-static enum registry_result hold_caa(unsigned int cpu, gpa_t caa)
+static enum registry_result hold_caa(unsigned int cpu, unsigned int vmpl, unsigned int by,
+				     gpa_t caa)
 {
-	bool shared = cpu_has_caa(cpu, caa), ok;
+	bool shared = vcpu_has_caa(cpu, vmpl, caa), ok;
 	enum guest_page_state found;
 
 	if (!shared && !guest_pages_take(caa, 1, GUEST_PAGE_VALID, &found))
 		return REGISTRY_ADDRESS;
+	if (!shared && !can_use(caa, by)) {
+		guest_pages_set(caa, 1, GUEST_PAGE_VALID);
+		return REGISTRY_ADDRESS;
+	}
 	(void)arch_guest_exchange8(caa, 0, &ok);
 	if (!shared)
 		guest_pages_set(caa, 1, ok ? GUEST_PAGE_CALLING : GUEST_PAGE_VALID);
@@ -104,11 +125,12 @@ static enum registry_result hold_caa(unsigned int cpu, gpa_t caa)
 
 /* ---- Start and service ---- */
 
-static void fill(struct place *place, unsigned int cpu, gpa_t vmsa, gpa_t caa)
+static void fill(struct place *place, unsigned int cpu, unsigned int vmpl, gpa_t vmsa, gpa_t caa)
 {
 	*place = (struct place){
 		.vcpu = { .vmsa = vmsa, .caa = caa },
 		.cpu = cpu,
+		.vmpl = vmpl,
 		.used = true,
 	};
 }
@@ -116,15 +138,17 @@ static void fill(struct place *place, unsigned int cpu, gpa_t vmsa, gpa_t caa)
 static void make_current(struct place *place)
 {
 	place->made = true;
-	registry.current[place->cpu] = place;
+	registry.current[place->cpu][place->vmpl] = place;
 }
 
 static void start_empty(uint32_t cpu_count)
 {
 	for (size_t i = 0; i < REGISTRY_VMSAS_MAX; i++)
 		registry.places[i] = (struct place){ .used = false };
-	for (size_t i = 0; i < MONITOR_CPUS_MAX; i++)
-		registry.current[i] = registry.entered[i] = NULL;
+	for (size_t i = 0; i < MONITOR_CPUS_MAX; i++) {
+		for (size_t vmpl = 0; vmpl < SNP_VMPL_COUNT; vmpl++)
+			registry.current[i][vmpl] = registry.entered[i][vmpl] = NULL;
+	}
 	registry.cpu_count = cpu_count;
 }
 
@@ -138,7 +162,7 @@ bool registry_init(uint32_t cpu_count, gpa_t boot_vmsa, gpa_t boot_caa)
 		return false;
 	lock_acquire(&registry.lock);
 	start_empty(cpu_count);
-	fill(&registry.places[0], 0, boot_vmsa, boot_caa);
+	fill(&registry.places[0], 0, guest_vmpl(), boot_vmsa, boot_caa);
 	registry.places[0].boot = true;
 	make_current(&registry.places[0]);
 	lock_release(&registry.lock);
@@ -146,53 +170,55 @@ bool registry_init(uint32_t cpu_count, gpa_t boot_vmsa, gpa_t boot_caa)
 	return true;
 }
 
-bool registry_enter(unsigned int cpu, struct registry_vcpu *vcpu)
+bool registry_enter(unsigned int cpu, unsigned int vmpl, struct registry_vcpu *vcpu)
 {
 	struct place *place = NULL;
 
 	lock_acquire(&registry.lock);
-	if (cpu < registry.cpu_count)
-		place = registry.current[cpu];
+	if (is_vcpu(cpu, vmpl))
+		place = registry.current[cpu][vmpl];
 	if (place) {
 		place->entered = true;
-		registry.entered[cpu] = place;
+		registry.entered[cpu][vmpl] = place;
 		*vcpu = place->vcpu;
 	}
 	lock_release(&registry.lock);
 	return place != NULL;
 }
 
-void registry_leave(unsigned int cpu)
+void registry_leave(unsigned int cpu, unsigned int vmpl)
 {
 	struct place *place;
 
 	lock_acquire(&registry.lock);
-	place = find_entered(cpu);
+	place = find_entered(cpu, vmpl);
 	if (place) {
 		place->entered = false;
-		registry.entered[cpu] = NULL;
+		registry.entered[cpu][vmpl] = NULL;
 	}
 	lock_release(&registry.lock);
 }
 
 static void forget(struct place *place)
 {
+	struct place **current = &registry.current[place->cpu][place->vmpl];
+	struct place **entered = &registry.entered[place->cpu][place->vmpl];
 	gpa_t caa = place->vcpu.caa;
 
-	if (registry.current[place->cpu] == place)
-		registry.current[place->cpu] = NULL;
-	if (registry.entered[place->cpu] == place)
-		registry.entered[place->cpu] = NULL;
+	if (*current == place)
+		*current = NULL;
+	if (*entered == place)
+		*entered = NULL;
 	*place = (struct place){ .used = false };
 	release_caa(caa);
 }
 
-void registry_end(unsigned int cpu)
+void registry_end(unsigned int cpu, unsigned int vmpl)
 {
 	struct place *place;
 
 	lock_acquire(&registry.lock);
-	place = find_entered(cpu);
+	place = find_entered(cpu, vmpl);
 	if (place)
 		forget(place);
 	lock_release(&registry.lock);
@@ -210,29 +236,31 @@ bool registry_is_vmsa(gpa_t page)
 
 /* ---- Creation ---- */
 
-static enum registry_result reserve(unsigned int cpu, gpa_t vmsa, gpa_t caa)
+static enum registry_result reserve(unsigned int cpu, unsigned int vmpl, unsigned int by,
+				    gpa_t vmsa, gpa_t caa)
 {
 	struct place *place = find_free();
 	enum registry_result result;
 
-	if (cpu >= registry.cpu_count)
+	if (!is_vcpu(cpu, vmpl))
 		return REGISTRY_UNKNOWN;
-	if (registry.current[cpu] && registry.current[cpu]->boot)
+	if (registry.current[cpu][vmpl] && registry.current[cpu][vmpl]->boot)
 		return REGISTRY_BOOT;
 	if (!place)
 		return REGISTRY_FULL;
-	result = hold_caa(cpu, caa);
+	result = hold_caa(cpu, vmpl, by, caa);
 	if (result == REGISTRY_OK)
-		fill(place, cpu, vmsa, caa);
+		fill(place, cpu, vmpl, vmsa, caa);
 	return result;
 }
 
-enum registry_result registry_reserve(unsigned int cpu, gpa_t vmsa, gpa_t caa)
+enum registry_result registry_reserve(unsigned int cpu, unsigned int vmpl, unsigned int by,
+				      gpa_t vmsa, gpa_t caa)
 {
 	enum registry_result result;
 
 	lock_acquire(&registry.lock);
-	result = reserve(cpu, vmsa, caa);
+	result = reserve(cpu, vmpl, by, vmsa, caa);
 	lock_release(&registry.lock);
 	return result;
 }
@@ -275,16 +303,17 @@ static enum registry_result release_vmsa(const struct place *place)
 	return eax == SNP_RESULT_FAIL_INUSE ? REGISTRY_IN_USE : REGISTRY_FAULT;
 }
 
-static enum registry_result delete_locked(gpa_t vmsa, unsigned int caller, bool *own)
+static enum registry_result delete_locked(gpa_t vmsa, unsigned int caller, unsigned int vmpl,
+					  bool *own)
 {
 	struct place *place = find_vmsa(vmsa);
 	enum registry_result result;
 
-	if (!place || !place->made)
+	if (!place || !place->made || place->vmpl < vmpl)
 		return REGISTRY_UNKNOWN;
 	if (place->boot)
 		return REGISTRY_BOOT;
-	*own = find_entered(caller) == place;
+	*own = find_entered(caller, vmpl) == place;
 	if (place->entered && !*own)
 		return REGISTRY_IN_USE;
 	result = release_vmsa(place);
@@ -295,13 +324,13 @@ static enum registry_result delete_locked(gpa_t vmsa, unsigned int caller, bool 
 	return result;
 }
 
-enum registry_result registry_delete(gpa_t vmsa, unsigned int caller, bool *own)
+enum registry_result registry_delete(gpa_t vmsa, unsigned int caller, unsigned int vmpl, bool *own)
 {
 	enum registry_result result;
 
 	*own = false;
 	lock_acquire(&registry.lock);
-	result = delete_locked(vmsa, caller, own);
+	result = delete_locked(vmsa, caller, vmpl, own);
 	lock_release(&registry.lock);
 	*own = *own && result == REGISTRY_OK;
 	return result;
@@ -316,7 +345,7 @@ static enum registry_result remap(struct place *place, gpa_t caa)
 
 	if (old.raw == caa.raw)
 		return REGISTRY_OK;
-	result = hold_caa(place->cpu, caa);
+	result = hold_caa(place->cpu, place->vmpl, place->vmpl, caa);
 	if (result != REGISTRY_OK)
 		return result;
 	place->vcpu.caa = caa;
@@ -324,13 +353,13 @@ static enum registry_result remap(struct place *place, gpa_t caa)
 	return REGISTRY_OK;
 }
 
-enum registry_result registry_remap(unsigned int cpu, gpa_t caa)
+enum registry_result registry_remap(unsigned int cpu, unsigned int vmpl, gpa_t caa)
 {
 	enum registry_result result = REGISTRY_UNKNOWN;
 	struct place *place;
 
 	lock_acquire(&registry.lock);
-	place = find_entered(cpu);
+	place = find_entered(cpu, vmpl);
 	if (place)
 		result = remap(place, caa);
 	lock_release(&registry.lock);

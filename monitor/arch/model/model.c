@@ -197,6 +197,27 @@ uint32_t arch_rmpadjust(gpa_t page, enum arch_page_size size, unsigned int vmpl,
 	return out.status == RMP_DONE ? out.eax : ARCH_RESULT_FAULT;
 }
 
+uint32_t arch_rmpquery(gpa_t page, unsigned int vmpl, enum arch_page_size *size, uint64_t *rights)
+{
+	struct rmp_answer answer = { 0 };
+	struct rmp_outcome out;
+	uint32_t eax;
+
+	assert_page(page);
+	*size = ARCH_PAGE_4K;
+	*rights = 0;
+	if (!allowed(MODEL_RMPQUERY, page, ABI_PAGE_SIZE, vmpl, &eax))
+		return eax;
+	out = rmp_query(&model.rmp, 0, page.raw / ABI_PAGE_SIZE, vmpl, &answer);
+	if (out.status == RMP_NOT_ASSIGNED)
+		model_host_assign(page, 1); /* and it is not validated then */
+	if (out.status != RMP_DONE)
+		return ARCH_RESULT_FAULT;
+	*size = answer.size == SNP_PAGE_2M ? ARCH_PAGE_2M : ARCH_PAGE_4K;
+	*rights = answer.rdx & ~SNP_RMPADJUST_VMPL_MASK;
+	return out.eax;
+}
+
 bool arch_flush_guest_tlb(void)
 {
 	uint32_t eax;

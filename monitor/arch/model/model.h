@@ -30,12 +30,13 @@ enum model_op {
 	MODEL_EXCHANGE,
 	MODEL_PVALIDATE,
 	MODEL_RMPADJUST,
+	MODEL_RMPQUERY,
 	MODEL_FLUSH,
 	MODEL_RUNNABLE,
 	MODEL_OPS,
 };
 
-/* One operation. argument: the bit of PVALIDATE and of RUNNABLE, the operand of RMPADJUST. */
+/* One operation. argument: the bit of PVALIDATE and of RUNNABLE, the operand of RMPADJUST and RMPQUERY. */
 struct model_event {
 	enum model_op op;
 	gpa_t at;
@@ -58,7 +59,7 @@ void model_set_hook(model_hook hook, void *context);
 /* Makes the nth operation of that kind from now on fail, 1 being the next; 0 none. */
 void model_fail(enum model_op op, unsigned int nth);
 
-/* PVALIDATE and RMPADJUST return this EAX at the nth time from now on, and do nothing. */
+/* PVALIDATE, RMPADJUST and RMPQUERY return this EAX at the nth time from now on, and do nothing. */
 void model_fail_with(enum model_op op, unsigned int nth, uint32_t eax);
 
 /* Which vCPU arch_cpu_index() says. */

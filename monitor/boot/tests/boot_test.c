@@ -50,7 +50,7 @@ const char image_read_only_end[1] = { 0 };
 
 static const struct socle_params good = {
 	.magic = 0x4d4152504c434f53,
-	.version = 3,
+	.version = 4,
 	.size = sizeof(struct socle_params),
 	.features = 7,
 	.region = { REGION, REGION_SIZE },
@@ -626,6 +626,8 @@ static void a_block_of_another_kind_is_refused(void **state)
 	params.guest_vmpl = 0;
 	refused();
 	params.guest_vmpl = 4;
+	refused();
+	params.lower_calls = 4;
 	refused();
 	params.region.size += 0x1000;
 	refused();

@@ -448,11 +448,11 @@ static void the_registry_knows_the_first_vcpu(void **state)
 
 	(void)state;
 	launch();
-	assert_true(registry_enter(0, &vcpu));
-	registry_leave(0);
+	assert_true(registry_enter(0, 2, &vcpu));
+	registry_leave(0, 2);
 	assert_int_equal(vcpu.vmsa.raw, started.raw);
 	assert_int_equal(vcpu.caa.raw, GUEST_CAA);
-	assert_false(registry_enter(1, &vcpu));
+	assert_false(registry_enter(1, 2, &vcpu));
 	assert_true(registry_is_vmsa(started));
 }
 

@@ -48,7 +48,8 @@ static void ranges(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		if (guest_range_ok(gpa(cases[i].at), cases[i].size) != cases[i].ok)
+		if (guest_range_ok(2, gpa(cases[i].at), cases[i].size, SNP_RMPADJUST_READ) !=
+		    cases[i].ok)
 			fail_msg("case %zu", i);
 	}
 }
@@ -60,11 +61,11 @@ static void copies_cross_pages(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(out); i++)
 		out[i] = (uint8_t)(i * 7 + i / 256);
-	assert_true(guest_copy_out(gpa(WORLD_SMALL + 0x801), out, sizeof(out)));
+	assert_true(guest_copy_out(2, gpa(WORLD_SMALL + 0x801), out, sizeof(out)));
 	assert_memory_equal(model_memory(gpa(WORLD_SMALL + 0x801)), out, sizeof(out));
 	assert_int_equal(*model_memory(gpa(WORLD_SMALL + 0x800)), 0);
 	assert_int_equal(*model_memory(gpa(WORLD_SMALL + 0x801 + sizeof(out))), 0);
-	assert_true(guest_copy_in(in, gpa(WORLD_SMALL + 0x801), sizeof(in)));
+	assert_true(guest_copy_in(2, in, gpa(WORLD_SMALL + 0x801), sizeof(in)));
 	assert_memory_equal(in, out, sizeof(in));
 }
 
@@ -74,7 +75,7 @@ static void refused_copy_in_gives_zeros(void **state)
 
 	(void)state;
 	memset(in, 0xff, sizeof(in));
-	assert_false(guest_copy_in(in, gpa(WORLD_REGION - 8), sizeof(in)));
+	assert_false(guest_copy_in(2, in, gpa(WORLD_REGION - 8), sizeof(in)));
 	for (size_t i = 0; i < sizeof(in); i++)
 		assert_int_equal(in[i], 0);
 }
@@ -85,7 +86,7 @@ static void refused_copy_out_writes_nothing(void **state)
 	uint64_t at = WORLD_SMALL + MIB - 0x1000; /* the page after it is not validated */
 
 	(void)state;
-	assert_false(guest_copy_out(gpa(at), ones, sizeof(ones)));
+	assert_false(guest_copy_out(2, gpa(at), ones, sizeof(ones)));
 	assert_int_equal(*model_memory(gpa(at)), 0);
 }
 
@@ -97,11 +98,11 @@ static void fault_in_the_middle(void **state)
 	memset(in, 0xff, sizeof(in));
 	world_put(WORLD_SMALL, "secret", 6);
 	model_fail(MODEL_READ, 2);
-	assert_false(guest_copy_in(in, gpa(WORLD_SMALL), sizeof(in)));
+	assert_false(guest_copy_in(2, in, gpa(WORLD_SMALL), sizeof(in)));
 	assert_int_equal(in[0], 0);
 	assert_int_equal(in[sizeof(in) - 1], 0);
 	model_fail(MODEL_WRITE, 2);
-	assert_false(guest_copy_out(gpa(WORLD_SMALL), in, sizeof(in)));
+	assert_false(guest_copy_out(2, gpa(WORLD_SMALL), in, sizeof(in)));
 }
 
 static void host_takes_the_page(void **state)
@@ -110,8 +111,8 @@ static void host_takes_the_page(void **state)
 
 	(void)state;
 	model_host_unassign(gpa(WORLD_SMALL + 0x1000), 1);
-	assert_false(guest_copy_in(in, gpa(WORLD_SMALL + 0xfff), 2));
-	assert_true(guest_copy_in(in, gpa(WORLD_SMALL + 0xffe), 2));
+	assert_false(guest_copy_in(2, in, gpa(WORLD_SMALL + 0xfff), 2));
+	assert_true(guest_copy_in(2, in, gpa(WORLD_SMALL + 0xffe), 2));
 }
 
 static void taken_pages_are_not_copied(void **state)
@@ -121,11 +122,11 @@ static void taken_pages_are_not_copied(void **state)
 
 	(void)state;
 	assert_true(guest_pages_take(gpa(WORLD_SMALL + 0x1000), 1, GUEST_PAGE_VALID, &found));
-	assert_false(guest_copy_in(in, gpa(WORLD_SMALL + 0xfff), 2));
-	assert_false(guest_pages_copy_in(in, gpa(WORLD_SMALL + 0x1000), 1));
-	assert_false(guest_pages_copy_out(gpa(WORLD_SMALL + 0x1000), in, 1));
+	assert_false(guest_copy_in(2, in, gpa(WORLD_SMALL + 0xfff), 2));
+	assert_false(guest_pages_copy_in(2, in, gpa(WORLD_SMALL + 0x1000), 1));
+	assert_false(guest_pages_copy_out(2, gpa(WORLD_SMALL + 0x1000), in, 1));
 	guest_pages_set(gpa(WORLD_SMALL + 0x1000), 1, GUEST_PAGE_VALID);
-	assert_true(guest_copy_in(in, gpa(WORLD_SMALL + 0xfff), 2));
+	assert_true(guest_copy_in(2, in, gpa(WORLD_SMALL + 0xfff), 2));
 }
 
 int main(void)

@@ -360,7 +360,7 @@ static void prepare_makes_sure_that_it_is_no_vmsa(void **state)
 	size_t count;
 
 	(void)state;
-	assert_int_equal(guest_pages_prepare(gpa(WORLD_SMALL), ARCH_PAGE_4K), SNP_RESULT_OK);
+	assert_int_equal(guest_pages_prepare(gpa(WORLD_SMALL), ARCH_PAGE_4K, 2), SNP_RESULT_OK);
 	journal = model_journal(&count);
 	assert_int_equal(count, 5);
 	for (size_t i = 0; i < 3; i++) {
@@ -371,12 +371,12 @@ static void prepare_makes_sure_that_it_is_no_vmsa(void **state)
 	assert_int_equal(journal[4].argument, 0xf02);
 	model_fail_with(MODEL_RMPADJUST, 1, SNP_RESULT_FAIL_INUSE);
 	*model_memory(gpa(WORLD_SMALL)) = 0x42;
-	assert_int_equal(guest_pages_prepare(gpa(WORLD_SMALL), ARCH_PAGE_4K),
+	assert_int_equal(guest_pages_prepare(gpa(WORLD_SMALL), ARCH_PAGE_4K, 2),
 			 SNP_RESULT_FAIL_INUSE);
 	assert_int_equal(*model_memory(gpa(WORLD_SMALL)), 0x42);
 	/* The guest has its page all the same. */
 	model_fail(MODEL_ZERO, 1);
-	assert_int_equal(guest_pages_prepare(gpa(WORLD_SMALL), ARCH_PAGE_4K), ARCH_RESULT_FAULT);
+	assert_int_equal(guest_pages_prepare(gpa(WORLD_SMALL), ARCH_PAGE_4K, 2), ARCH_RESULT_FAULT);
 	assert_true(world_guest_owns(WORLD_SMALL));
 	assert_int_equal(state_at(WORLD_SMALL), GUEST_PAGE_VALID);
 }
@@ -386,11 +386,11 @@ static void copies_stay_in_one_page(void **state)
 	uint8_t byte[2] = { 0, 0 };
 
 	(void)state;
-	assert_true(guest_pages_copy_in(byte, gpa(WORLD_SMALL + 0xffe), 2));
-	assert_false(guest_pages_copy_in(byte, gpa(WORLD_SMALL + 0xfff), 2));
-	assert_false(guest_pages_copy_out(gpa(WORLD_SMALL + 0xfff), byte, 2));
-	assert_false(guest_pages_copy_out(gpa(WORLD_REGION), byte, 1));
-	assert_false(guest_pages_copy_in(byte, gpa(WORLD_INVALID), 1));
+	assert_true(guest_pages_copy_in(2, byte, gpa(WORLD_SMALL + 0xffe), 2));
+	assert_false(guest_pages_copy_in(2, byte, gpa(WORLD_SMALL + 0xfff), 2));
+	assert_false(guest_pages_copy_out(2, gpa(WORLD_SMALL + 0xfff), byte, 2));
+	assert_false(guest_pages_copy_out(2, gpa(WORLD_REGION), byte, 1));
+	assert_false(guest_pages_copy_in(2, byte, gpa(WORLD_INVALID), 1));
 }
 
 int main(void)

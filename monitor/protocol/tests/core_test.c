@@ -156,8 +156,8 @@ static gpa_t caa_of(unsigned int cpu)
 {
 	struct registry_vcpu vcpu = { { 0 }, { 0 } };
 
-	assert_true(registry_enter(cpu, &vcpu));
-	registry_leave(cpu);
+	assert_true(registry_enter(cpu, 2, &vcpu));
+	registry_leave(cpu, 2);
 	return vcpu.caa;
 }
 

@@ -100,9 +100,9 @@ static struct svsm_call call_as(struct bytes_reader *r, uint64_t rax, uint64_t r
 	struct registry_vcpu vcpu;
 	struct svsm_call call;
 
-	if (!registry_enter(cpu, &vcpu))
+	if (!registry_enter(cpu, 2, &vcpu))
 		cpu = 0;
-	registry_leave(cpu);
+	registry_leave(cpu, 2);
 	call = world_call(cpu, rax, rcx, rdx, r8);
 	/* Only the extended attestation may take several calls, and only it has the TPM's codes. */
 	if (rax == ATTEST(SVSM_ATTEST_SINGLE_SERVICE_EX))

@@ -313,8 +313,8 @@ static bool is_calling_area(uint64_t page)
 	bool found = false;
 
 	for (unsigned int cpu = 0; cpu < WORLD_CPUS && !found; cpu++) {
-		found = registry_enter(cpu, &vcpu) && vcpu.caa.raw == page;
-		registry_leave(cpu);
+		found = registry_enter(cpu, 2, &vcpu) && vcpu.caa.raw == page;
+		registry_leave(cpu, 2);
 	}
 	return found;
 }
@@ -385,9 +385,9 @@ static void check_result(uint64_t vmsa, const struct registers *regs)
 {
 	struct registry_vcpu vcpu;
 	uint64_t rax = get(vmsa + offsetof(struct snp_vmsa, rax));
-	bool there = registry_enter(1, &vcpu);
+	bool there = registry_enter(1, 2, &vcpu);
 
-	registry_leave(1);
+	registry_leave(1, 2);
 	if (!there || moved(vmsa))
 		return;
 	hold(rax == regs->rax || rax == 0 || (rax >= 0x80000001 && rax <= 0x80001fff),

@@ -3,7 +3,8 @@
  * The run loop: what it does, in order, against a host and a guest that are scripted. Each step is
  * a letter: p looks at events, s serves, S does so when there was one since the guest ran, l leaves
  * the service's space, t stops the timer, r runs the guest, h halts, w warns. The order is that of
- * run/run.c's and cpu/wait.h's contract.
+ * run/run.c's and cpu/wait.h's contract. What runs is the level that was served, VMPL2 or, by an R,
+ * another one.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -27,8 +28,9 @@
 static struct cpu *cpu;
 static char steps[8 * ROUNDS_MAX];
 static unsigned int count, runs;
-static const char *guest; /* one letter for each serve: g there is one, n there is none */
-static const char *host;  /* one letter for each run: r returned, e event, x refused */
+static const char *guest;  /* one letter for each serve: g VMPL2, 3 VMPL3, n there is none */
+static unsigned int level; /* that serve has said */
+static const char *host;   /* one letter for each run: r returned, e event, x refused */
 static const char
 	*events;     /* one letter for each look at them: y there was one; then there is none */
 static bool has_run; /* so the VMSA of the boot vCPU says */
@@ -50,13 +52,15 @@ bool arch_poll_events(struct cpu *which)
 	return *events && *events++ == 'y';
 }
 
-bool serve_vcpu(unsigned int index, bool interrupted)
+unsigned int serve_vcpu(unsigned int index, bool interrupted)
 {
 	assert_int_equal(index, cpu->index);
 	if (!*guest)
 		longjmp(over, 1);
 	step(interrupted ? 'S' : 's');
-	return *guest++ == 'g';
+	level = *guest == 'g' ? 2 : *guest == '3' ? 3 : VMPL0;
+	guest++;
+	return level;
 }
 
 bool serve_has_run(unsigned int index)
@@ -84,8 +88,8 @@ enum arch_run arch_run_vmpl(unsigned int vmpl)
 {
 	char answer = *host;
 
-	assert_int_equal(vmpl, 2);
-	step('r');
+	assert_int_equal(vmpl, level);
+	step(vmpl == 2 ? 'r' : 'R');
 	runs++;
 	if (host[1])
 		host++; /* the last one stays */
@@ -164,6 +168,13 @@ static void each_round_looks_serves_and_runs(void **state)
 	(void)state;
 	assert_string_equal(run(0, "gg", "r"), "psltrpsltrp");
 	assert_string_equal(run(3, "gg", "r"), "psltrpsltrp");
+}
+
+static void the_level_that_was_served_runs(void **state)
+{
+	(void)state;
+	assert_string_equal(run(1, "g33g", "r"), "psltrpsltRpsltRpsltrp");
+	assert_string_equal(run(1, "3g", "xr"), "psltRwhpsltrp");
 }
 
 /* It is what the guest's exit may have been about, until it has run again. */
@@ -263,6 +274,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(nobody_sleeps_with_a_lock, start, end),
 		cmocka_unit_test_setup_teardown(each_round_looks_serves_and_runs, start, end),
+		cmocka_unit_test_setup_teardown(the_level_that_was_served_runs, start, end),
 		cmocka_unit_test_setup_teardown(an_event_is_remembered_until_the_guest_runs, start,
 						end),
 		cmocka_unit_test_setup_teardown(a_vcpu_without_a_guest_halts, start, end),

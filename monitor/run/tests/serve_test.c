@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "monitor/apic/guest.h"
 #include "monitor/arch/model/tests/world.h"
 #include "monitor/mem/guest_pages.h"
 #include "monitor/run/serve.h"
@@ -20,7 +21,9 @@
 #define CAA (WORLD_SMALL + 0x11000)
 #define VMSA2 (WORLD_SMALL + 0x20000)
 #define CAA2 (WORLD_SMALL + 0x21000)
+#define EXIT_INTR 0x60u
 #define EXIT_VMGEXIT 0x403u
+#define NOT_A_CALL 0x7e5a1000ull
 #define QUERY_CORE_1 1ull /* RCX of QUERY_PROTOCOL: protocol 0, version 1 */
 #define CORE_VERSIONS 0x100000001ull
 #define NOT_A_RESULT 0x1234567800000006ull
@@ -34,7 +37,9 @@ enum field {
 	R8 = 0x340,
 	R9 = 0x348,
 	R10 = 0x350,
+	VINTR = 0x3b8,
 	EXIT_CODE = 0x3c0,
+	EVENT_INJ = 0x3e0,
 };
 
 static uint64_t get(uint64_t vmsa, enum field field)
@@ -415,7 +420,7 @@ static void assert_ended(uint64_t vmsa, uint64_t caa)
 {
 	struct registry_vcpu vcpu;
 
-	assert_false(registry_enter(1, &vcpu));
+	assert_false(registry_enter(1, 2, &vcpu));
 	assert_false(registry_is_vmsa(gpa(vmsa)));
 	assert_int_equal(guest_pages_state(gpa(vmsa)), GUEST_PAGE_TAKEN);
 	assert_int_equal(guest_pages_state(gpa(caa)), GUEST_PAGE_VALID);
@@ -485,11 +490,180 @@ static void boot_vcpu_can_end(void **state)
 	(void)state;
 	model_host_unassign(gpa(WORLD_BOOT_VMSA), 1);
 	assert_false(serve_vcpu(0, false));
-	assert_false(registry_enter(0, &vcpu));
+	assert_false(registry_enter(0, 2, &vcpu));
 	assert_int_equal(guest_pages_state(gpa(WORLD_BOOT_VMSA)), GUEST_PAGE_TAKEN);
 	assert_int_equal(guest_pages_state(gpa(WORLD_BOOT_CAA)), GUEST_PAGE_VALID);
 	assert_true(serve_vcpu(1, false));
 	assert_answered(VMSA, CAA);
+}
+
+/* ---- Two levels on one vCPU: VMPL2 at VMSA and VMPL3 at VMSA2 ---- */
+
+static int setup_two(void **state)
+{
+	setup(state);
+	put(VMSA, EXIT_CODE, EXIT_INTR);
+	*model_memory(gpa(CAA)) = 0;
+	world_create_lower(1, VMSA2, CAA2);
+	ask(VMSA2, CAA2);
+	return 0;
+}
+
+/* Who called runs again, and its exit has been looked at. */
+static void the_second_is_answered_and_runs(void **state)
+{
+	(void)state;
+	assert_int_equal(serve_vcpu(1, false), 3);
+	assert_answered(VMSA2, CAA2);
+	assert_true(svme(VMSA));
+	assert_int_equal(serve_vcpu(1, false), 2);
+}
+
+static void without_a_call_the_first_runs(void **state)
+{
+	static const uint64_t codes[] = { 0x60, 0x78, 0x400, 0x403 };
+
+	(void)state;
+	*model_memory(gpa(CAA2)) = 0;
+	for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++) {
+		put(VMSA2, EXIT_CODE, codes[i]);
+		assert_int_equal(serve_vcpu(1, i % 2), 2);
+		assert_untouched(VMSA2);
+	}
+}
+
+/* Both have called: each is answered, and the more privileged one runs. */
+static void the_first_goes_before_the_second(void **state)
+{
+	(void)state;
+	ask(VMSA, CAA);
+	assert_int_equal(serve_vcpu(1, false), 2);
+	assert_answered(VMSA, CAA);
+	assert_answered(VMSA2, CAA2);
+}
+
+/*
+ * The second has stopped on its way to a call, at an exit that was for somebody else: the first has
+ * called, or an event came. Whoever comes afterwards, that exit stays one of somebody else's.
+ */
+static void an_exit_of_the_second_is_looked_at_once(void **state)
+{
+	for (unsigned int event = 0; event < 2; event++) {
+		setup_two(state);
+		if (!event)
+			ask(VMSA, CAA);
+		put(VMSA2, RAX, NOT_A_CALL);
+		assert_int_equal(serve_vcpu(1, event), 2);
+		for (unsigned int i = 0; i < 3; i++) {
+			assert_int_equal(serve_vcpu(1, false), 2);
+			assert_int_equal(get(VMSA2, RAX), NOT_A_CALL);
+			assert_int_equal(*model_memory(gpa(CAA2)), 1);
+			assert_true(svme(VMSA2));
+		}
+		/* It goes on, and makes the call. */
+		put(VMSA2, RAX, 6);
+		put(VMSA2, EXIT_CODE, EXIT_VMGEXIT);
+		assert_int_equal(serve_vcpu(1, false), 3);
+		assert_answered(VMSA2, CAA2);
+	}
+}
+
+/* Nobody else could have brought us here, so what does not exist is said not to. */
+static void the_second_is_told_of_calls_that_do_not_exist(void **state)
+{
+	(void)state;
+	put(VMSA2, RAX, 8);
+	assert_int_equal(serve_vcpu(1, false), 3);
+	assert_int_equal(get(VMSA2, RAX), 0x80000002);
+	put(VMSA2, RAX, 2ull << 32); /* the vTPM, which this image does not grant */
+	put(VMSA2, EXIT_CODE, EXIT_VMGEXIT);
+	*model_memory(gpa(CAA2)) = 1;
+	assert_int_equal(serve_vcpu(1, true), 3);
+	assert_int_equal(get(VMSA2, RAX), 0x80000001);
+}
+
+/* An area that the first has taken back is the first's: no byte of it changes. */
+static void an_area_that_the_second_has_lost(void **state)
+{
+	static const unsigned int no_use[] = { 0, 1, 2, 12, 13 };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(no_use) / sizeof(no_use[0]); i++) {
+		world_share_as(CAA2, no_use[i]);
+		put(VMSA2, EXIT_CODE, EXIT_VMGEXIT);
+		assert_int_equal(serve_vcpu(1, false), 2);
+		assert_untouched(VMSA2);
+		assert_int_equal(*model_memory(gpa(CAA2)), 1);
+	}
+	world_share(CAA2);
+	put(VMSA2, EXIT_CODE, EXIT_VMGEXIT);
+	assert_int_equal(serve_vcpu(1, false), 3);
+}
+
+/* Whichever access to its VMSA faults first: that level of this vCPU ends, and no other. */
+static void a_second_whose_vmsa_is_gone_ends(void **state)
+{
+	struct registry_vcpu vcpu;
+
+	for (unsigned int nth = 1; nth <= 3; nth++) {
+		setup_two(state);
+		*model_memory(gpa(CAA2)) = 0;
+		model_fail(nth == 3 ? MODEL_WRITE : MODEL_READ, nth == 3 ? 1 : nth + 1);
+		assert_int_equal(serve_vcpu(1, false), 2);
+		assert_false(registry_enter(1, 3, &vcpu));
+		assert_int_equal(guest_pages_state(gpa(VMSA2)), GUEST_PAGE_TAKEN);
+		assert_int_equal(guest_pages_state(gpa(CAA2)), GUEST_PAGE_VALID);
+		ask(VMSA, CAA);
+		assert_int_equal(serve_vcpu(1, false), 2);
+		assert_answered(VMSA, CAA);
+	}
+}
+
+/* Only the second is on this vCPU, and it deletes itself at last. */
+static void a_vcpu_of_the_second_alone(void **state)
+{
+	(void)state;
+	world_create_lower(2, WORLD_SMALL + 0x30000, WORLD_SMALL + 0x31000);
+	assert_int_equal(serve_vcpu(2, false), 3);
+	ask(WORLD_SMALL + 0x30000, WORLD_SMALL + 0x31000);
+	assert_int_equal(serve_vcpu(2, true), 3);
+	assert_answered(WORLD_SMALL + 0x30000, WORLD_SMALL + 0x31000);
+	put(WORLD_SMALL + 0x30000, RAX, 3);
+	put(WORLD_SMALL + 0x30000, RCX, WORLD_SMALL + 0x30000);
+	put(WORLD_SMALL + 0x30000, EXIT_CODE, EXIT_VMGEXIT);
+	*model_memory(gpa(WORLD_SMALL + 0x31000)) = 1;
+	assert_int_equal(serve_vcpu(2, false), 0);
+	assert_int_equal(serve_vcpu(2, false), 0);
+}
+
+/* One that runs on another CPU is left alone, and its exit is looked at when it has stopped. */
+static void a_second_that_runs_is_not_looked_at(void **state)
+{
+	(void)state;
+	model_rmp()->entries[VMSA2 / 4096].flags |= RMP_VMSA_IN_USE;
+	assert_int_equal(serve_vcpu(1, false), 2);
+	assert_untouched(VMSA2);
+	model_rmp()->entries[VMSA2 / 4096].flags &= (uint8_t)~RMP_VMSA_IN_USE;
+	assert_int_equal(serve_vcpu(1, false), 3);
+	assert_answered(VMSA2, CAA2);
+}
+
+/* APM volume 2, 15.36.16: what Socle's APIC hands over is for the first level's VMSA. */
+static void the_second_gets_no_interrupt_of_the_first(void **state)
+{
+	(void)state;
+	guest_apic_init(WORLD_CPUS);
+	guest_apic_start(1);
+	model_set_cpu(1);
+	put(VMSA2, VINTR, 0x1234);
+	put(VMSA2, EVENT_INJ, 0x5678);
+	put(VMSA, VINTR, 0);
+	assert_int_equal(guest_apic_write(1, 0x83f, 0x40), GUEST_APIC_DONE); /* self-IPI */
+	assert_int_equal(serve_vcpu(1, false), 3);
+	assert_int_equal(get(VMSA2, VINTR), 0x1234);
+	assert_int_equal(get(VMSA2, EVENT_INJ), 0x5678);
+	assert_int_equal(get(VMSA, VINTR) >> 32 & 0xff, 0x40); /* V_INTR_VECTOR */
+	guest_apic_init(0);
 }
 
 int main(void)
@@ -517,6 +691,16 @@ int main(void)
 		cmocka_unit_test_setup(one_whose_vmsa_is_gone_ends, setup),
 		cmocka_unit_test_setup(has_run_when_it_was_left, setup),
 		cmocka_unit_test_setup(boot_vcpu_can_end, setup),
+		cmocka_unit_test_setup(the_second_is_answered_and_runs, setup_two),
+		cmocka_unit_test_setup(without_a_call_the_first_runs, setup_two),
+		cmocka_unit_test_setup(the_first_goes_before_the_second, setup_two),
+		cmocka_unit_test_setup(an_exit_of_the_second_is_looked_at_once, setup_two),
+		cmocka_unit_test_setup(the_second_is_told_of_calls_that_do_not_exist, setup_two),
+		cmocka_unit_test_setup(an_area_that_the_second_has_lost, setup_two),
+		cmocka_unit_test_setup(a_second_whose_vmsa_is_gone_ends, setup_two),
+		cmocka_unit_test_setup(a_vcpu_of_the_second_alone, setup_two),
+		cmocka_unit_test_setup(a_second_that_runs_is_not_looked_at, setup_two),
+		cmocka_unit_test_setup(the_second_gets_no_interrupt_of_the_first, setup_two),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -47,18 +47,21 @@ static void put_secret(uint8_t *to)
 
 /* ---- The guest ---- */
 
-bool guest_range_ok(gpa_t at, size_t size)
+bool guest_range_ok(unsigned int vmpl, gpa_t at, uint64_t size, uint64_t rights)
 {
+	(void)vmpl;
+	(void)rights;
 	(void)at;
 	(void)size;
 	return true;
 }
 
-bool guest_copy_in(void *to, gpa_t from, size_t size)
+bool guest_copy_in(unsigned int vmpl, void *to, gpa_t from, size_t size)
 {
 	const struct svsm_vtpm_cmd_req req = { .command = SVSM_VTPM_SEND_COMMAND,
 					       .size = COMMAND_SIZE };
 
+	(void)vmpl;
 	if (from.raw == 0) {
 		memcpy(to, &req, size);
 		return true;
@@ -71,8 +74,9 @@ bool guest_copy_in(void *to, gpa_t from, size_t size)
 	return true;
 }
 
-bool guest_copy_out(gpa_t to, const void *from, size_t size)
+bool guest_copy_out(unsigned int vmpl, gpa_t to, const void *from, size_t size)
 {
+	(void)vmpl;
 	(void)to;
 	(void)from;
 	(void)size;

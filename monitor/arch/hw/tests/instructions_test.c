@@ -33,6 +33,7 @@
 
 static const uint8_t pvalidate[] = { 0xf2, 0x0f, 0x01, 0xff };
 static const uint8_t rmpadjust[] = { 0xf3, 0x0f, 0x01, 0xfe };
+static const uint8_t rmpquery[] = { 0xf3, 0x0f, 0x01, 0xfd };
 static const uint8_t invlpgb[] = { 0x0f, 0x01, 0xfe };
 static const uint8_t tlbsync[] = { 0x0f, 0x01, 0xff };
 
@@ -42,14 +43,15 @@ static uint8_t *memory;
 static struct {
 	uint32_t eax;
 	bool carry;
-	unsigned int vector; /* 0: none */
-	bool sync_too;	     /* the exception comes at TLBSYNC, not at INVLPGB */
+	unsigned int vector;		 /* 0: none */
+	bool sync_too;			 /* the exception comes at TLBSYNC, not at INVLPGB */
+	uint64_t answer_rcx, answer_rdx; /* of RMPQUERY */
 	char order[8];
 	unsigned int count;
 	uint64_t rax, rcx, rdx;
 } cpu;
 
-static uint32_t flush_features;
+static uint32_t flush_features, sev_features;
 static unsigned int warnings;
 
 void *direct_ptr(gpa_t at)
@@ -59,8 +61,10 @@ void *direct_ptr(gpa_t at)
 
 struct cpuid_result cpuid_query(uint32_t leaf, uint32_t subleaf)
 {
-	assert_int_equal(leaf, 0x80000008);
 	assert_int_equal(subleaf, 0);
+	if (leaf == 0x8000001f)
+		return (struct cpuid_result){ .eax = sev_features };
+	assert_int_equal(leaf, 0x80000008);
 	return (struct cpuid_result){ .ebx = flush_features };
 }
 
@@ -97,6 +101,10 @@ static void play(greg_t *registers, size_t length, char name, unsigned int vecto
 		return;
 	registers[REG_RAX] = cpu.eax;
 	registers[REG_EFL] = (registers[REG_EFL] & ~(greg_t)CF) | cpu.carry;
+	if (name == 'q') {
+		registers[REG_RCX] = (greg_t)cpu.answer_rcx;
+		registers[REG_RDX] = (greg_t)cpu.answer_rdx;
+	}
 }
 
 static void exception(int signal, siginfo_t *info, void *context)
@@ -110,6 +118,8 @@ static void exception(int signal, siginfo_t *info, void *context)
 		play(registers, sizeof(pvalidate), 'p', cpu.vector);
 	else if (memcmp(code, rmpadjust, sizeof(rmpadjust)) == 0)
 		play(registers, sizeof(rmpadjust), 'r', cpu.vector);
+	else if (memcmp(code, rmpquery, sizeof(rmpquery)) == 0)
+		play(registers, sizeof(rmpquery), 'q', cpu.vector);
 	else if (memcmp(code, invlpgb, sizeof(invlpgb)) == 0)
 		play(registers, sizeof(invlpgb), 'i', cpu.sync_too ? 0 : cpu.vector);
 	else if (memcmp(code, tlbsync, sizeof(tlbsync)) == 0)
@@ -201,6 +211,59 @@ static void rmpadjust_names_level_and_rights(void **state)
 	assert_int_equal(arch_rmpadjust(gpa(0x6000), ARCH_PAGE_4K, 1, 0), 0x100);
 	cpu.vector = PF;
 	assert_int_equal(arch_rmpadjust(gpa(0x6000), ARCH_PAGE_4K, 1, 0), 0x100);
+}
+
+/* RAX the address, RDX VMPL 7:0; RCX the size of the entry, RDX rights 15:8, VMSA 16. */
+static void rmpquery_says_rights_and_size(void **state)
+{
+	enum arch_page_size size;
+	uint64_t rights;
+
+	(void)state;
+	start();
+	sev_features = 1u << 6;
+	cpu.answer_rdx = 0x10303;
+	assert_int_equal(arch_rmpquery(gpa(0x6000), 3, &size, &rights), 0);
+	assert_int_equal(cpu.rax, (uint64_t)(uintptr_t)memory + 0x6000);
+	assert_int_equal(cpu.rdx, 3);
+	assert_int_equal(size, ARCH_PAGE_4K);
+	assert_int_equal(rights, 0x10300);
+	cpu.answer_rcx = 1;
+	cpu.answer_rdx = 0xf02;
+	assert_int_equal(arch_rmpquery(gpa(0x6000), 2, &size, &rights), 0);
+	assert_int_equal(size, ARCH_PAGE_2M);
+	assert_int_equal(rights, 0xf00);
+}
+
+/* What is not known is no right: an error, an exception, a processor without the instruction. */
+static void rmpquery_without_an_answer(void **state)
+{
+	static const unsigned int vectors[] = { VC, PF };
+	enum arch_page_size size;
+	uint64_t rights;
+
+	(void)state;
+	start();
+	sev_features = 1u << 6;
+	cpu.answer_rdx = 0xf03;
+	cpu.eax = 1;
+	assert_int_equal(arch_rmpquery(gpa(0x6000), 3, &size, &rights), 1);
+	assert_int_equal(rights, 0);
+	cpu.eax = 0;
+	for (size_t i = 0; i < 2; i++) {
+		cpu.vector = vectors[i];
+		assert_int_equal(arch_rmpquery(gpa(0x6000), 3, &size, &rights), 0x100);
+		assert_int_equal(rights, 0);
+	}
+	cpu.vector = cpu.count = 0;
+	sev_features = ~(1u << 6);
+	warnings = 0;
+	assert_int_equal(arch_rmpquery(gpa(0x6000), 3, &size, &rights), 0x100);
+	assert_int_equal(arch_rmpquery(gpa(0x6000), 3, &size, &rights), 0x100);
+	assert_int_equal(rights, 0);
+	assert_int_equal(cpu.count, 0);
+	assert_int_equal(warnings, 1);
+	warnings = 0;
 }
 
 /* RAX: 2 the guest's ASID, 3 global entries, 5 nested ones; ECX and EDX more pages and an ASID. */
@@ -356,6 +419,8 @@ int main(void)
 		cmocka_unit_test(pvalidate_says_whether_it_changed_the_page),
 		cmocka_unit_test(pvalidate_that_fails_changed_nothing),
 		cmocka_unit_test(rmpadjust_names_level_and_rights),
+		cmocka_unit_test(rmpquery_says_rights_and_size),
+		cmocka_unit_test(rmpquery_without_an_answer),
 		cmocka_unit_test(a_flush_is_invlpgb_then_tlbsync),
 		cmocka_unit_test(a_flush_that_is_withheld_is_none),
 		cmocka_unit_test(guest_memory_is_copied_to_the_byte),

@@ -231,24 +231,30 @@ static void put_svme(gpa_t vmsa, bool svme)
 
 struct svsm_call world_call(unsigned int cpu, uint64_t rax, uint64_t rcx, uint64_t rdx, uint64_t r8)
 {
+	return world_level_call(guest_vmpl(), cpu, rax, rcx, rdx, r8);
+}
+
+struct svsm_call world_level_call(unsigned int vmpl, unsigned int cpu, uint64_t rax, uint64_t rcx,
+				  uint64_t rdx, uint64_t r8)
+{
 	struct registry_vcpu vcpu;
 
 	model_set_cpu(cpu);
-	need(registry_enter(cpu, &vcpu), "the caller has a vCPU");
+	need(registry_enter(cpu, vmpl, &vcpu), "the caller has a vCPU");
 
 	struct svsm_call call = {
 		.rax = rax,
 		.rcx = rcx,
 		.rdx = rdx,
 		.r8 = r8,
-		.caller = { .cpu = cpu, .vmpl = guest_vmpl(), .vmsa = vcpu.vmsa, .caa = vcpu.caa },
+		.caller = { .cpu = cpu, .vmpl = vmpl, .vmsa = vcpu.vmsa, .caa = vcpu.caa },
 	};
 
 	put_svme(vcpu.vmsa, false);
 	svsm_dispatch(&call, 1);
 	if (!call.caller_deleted)
 		put_svme(vcpu.vmsa, true);
-	registry_leave(cpu);
+	registry_leave(cpu, vmpl);
 	return call;
 }
 
@@ -271,7 +277,12 @@ void world_get(void *to, uint64_t at, size_t size)
 
 void world_put_vmsa(uint64_t page)
 {
-	struct snp_vmsa vmsa = { .vmpl = 2,
+	world_put_vmsa_of(page, (uint8_t)guest_vmpl());
+}
+
+void world_put_vmsa_of(uint64_t page, uint8_t vmpl)
+{
+	struct snp_vmsa vmsa = { .vmpl = vmpl,
 				 .efer = 1ull << 12,
 				 .sev_features = MODEL_SEV_FEATURES };
 
@@ -282,6 +293,28 @@ void world_create(unsigned int cpu, uint64_t vmsa, uint64_t caa)
 {
 	world_put_vmsa(vmsa);
 	need(world_core(SVSM_CORE_CREATE_VCPU, vmsa, caa, cpu) == SVSM_SUCCESS, "create vCPU");
+}
+
+void world_share_as(uint64_t page, unsigned int perms)
+{
+	uint64_t rdx = 3 | (uint64_t)perms << RMP_PERM_SHIFT;
+	struct rmp_outcome out;
+
+	out = rmp_adjust(model_rmp(), guest_vmpl(), page / ABI_PAGE_SIZE, SNP_PAGE_4K, rdx);
+	need(out.status == RMP_DONE && out.eax == SNP_RESULT_OK, "RMPADJUST of the first level");
+}
+
+void world_share(uint64_t page)
+{
+	world_share_as(page, RMP_PERM_ALL);
+}
+
+void world_create_lower(unsigned int cpu, uint64_t vmsa, uint64_t caa)
+{
+	world_put_vmsa_of(vmsa, 3);
+	need(world_core(SVSM_CORE_CREATE_VCPU, vmsa, caa, cpu) == SVSM_SUCCESS,
+	     "create a vCPU at VMPL3");
+	world_share(caa);
 }
 
 void world_put_list(uint64_t list, uint16_t count, uint16_t next, const uint64_t *entries)

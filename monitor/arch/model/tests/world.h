@@ -66,6 +66,10 @@ struct world_service *world_service(enum service_role role);
 struct svsm_call world_call(unsigned int cpu, uint64_t rax, uint64_t rcx, uint64_t rdx,
 			    uint64_t r8);
 
+/* The same of a level of that vCPU. */
+struct svsm_call world_level_call(unsigned int vmpl, unsigned int cpu, uint64_t rax, uint64_t rcx,
+				  uint64_t rdx, uint64_t r8);
+
 /* The same, for its result only, from the boot vCPU. */
 uint32_t world_core(uint32_t call, uint64_t rcx, uint64_t rdx, uint64_t r8);
 
@@ -73,11 +77,20 @@ uint32_t world_core(uint32_t call, uint64_t rcx, uint64_t rdx, uint64_t r8);
 void world_put(uint64_t at, const void *from, size_t size);
 void world_get(void *to, uint64_t at, size_t size);
 
-/* Makes the page a good VMSA image for the guest. */
+/* Makes the page a good VMSA image for the guest, at its first level or at another one. */
 void world_put_vmsa(uint64_t page);
+void world_put_vmsa_of(uint64_t page, uint8_t vmpl);
 
 /* Creates a vCPU for cpu at these pages; aborts when that fails. */
 void world_create(unsigned int cpu, uint64_t vmsa, uint64_t caa);
+
+/*
+ * A second level: VMPL3 of cpu at these pages, made by the boot vCPU, which gives it the calling
+ * area. And what the first level gives to VMPL3 by RMPADJUST, on 4 KiB: all rights, or these.
+ */
+void world_create_lower(unsigned int cpu, uint64_t vmsa, uint64_t caa);
+void world_share(uint64_t page);
+void world_share_as(uint64_t page, unsigned int perms);
 
 /* A list for PVALIDATE at list: entries, next, and the entries. */
 void world_put_list(uint64_t list, uint16_t count, uint16_t next, const uint64_t *entries);
