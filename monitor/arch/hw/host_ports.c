@@ -22,6 +22,7 @@
 #define UART_FIFO_SIZE 16u
 #define ENABLE_RECEIVED 0x01u
 #define ENABLE_TRANSMIT_EMPTY 0x02u
+#define ENABLED_UNKNOWN 0xffu
 #define CHANNEL_VECTOR 0x42u
 #define WAIT_MAX_NS 100000000ull
 #define LOG_LINE_MAX 512u
@@ -31,7 +32,7 @@ static struct {
 	uint16_t debug_port;   /* 0: none */
 	uint16_t channel_port; /* 0: none */
 	uint32_t channel_pin;
-	uint8_t enabled; /* which interrupts the port was last told to raise */
+	uint8_t enabled; /* which interrupts the port raises, where that is known */
 	uint8_t trigger; /* how many bytes make an interrupt */
 	uint8_t known;	 /* bytes that are there to read, at least */
 	bool told;	 /* of them, by the port's interrupt */
@@ -92,17 +93,26 @@ void arch_ports_init(const struct socle_params *params)
 		flush_log(ports.used);
 }
 
-static bool raise_interrupts(uint8_t what)
+static bool write_enable(uint8_t what)
 {
-	ports.enabled = what;
 	return ghcb_io_write8(ports.channel_port + UART_INTERRUPT_ENABLE, what);
+}
+
+/* From silence to one thing, so that what is there already is an edge of the interrupt. */
+static bool enable(uint8_t what)
+{
+	bool done = what == ports.enabled ||
+		    ((ports.enabled == 0 || write_enable(0)) && (what == 0 || write_enable(what)));
+
+	ports.enabled = done ? what : ENABLED_UNKNOWN;
+	return done;
 }
 
 /*
  * Sleeps until the port says that, or something else comes: whoever holds no lock and has moved
- * nothing looks again then. What is there by now is an edge of the interrupt, for the port raised
- * none before, whatever it was left with. A timer that runs for the service is as good as one for
- * this, and without one an edge that the host loses would be missed for ever.
+ * nothing looks again then. What has come since the look was an edge of the interrupt, and what is
+ * there when that is let in is one. A timer that runs for the service is as good as one for this, and
+ * without one an edge that the host loses would be missed for ever.
  */
 static void wait_for(uint8_t what, size_t moved)
 {
@@ -112,17 +122,18 @@ static void wait_for(uint8_t what, size_t moved)
 		return;
 	if (!cpu->timer_deadline)
 		arch_timer_arm(cpu, WAIT_MAX_NS, WAIT_MAX_NS);
-	if (cpu->timer_deadline && raise_interrupts(0) && raise_interrupts(what))
+	if (cpu->timer_deadline && enable(what))
 		wait_event(cpu);
 	arch_poll_events(cpu);
 }
 
-/* Either is enough, so that one which the host refuses does not keep the other from it. */
+/* Whatever it believes of the port; either is enough, so that one which the host refuses does not keep the other from it. */
 void arch_host_channel_mute(void)
 {
 	if (!ports.channel_port)
 		return;
-	(void)raise_interrupts(0);
+	ports.enabled = ENABLED_UNKNOWN;
+	(void)enable(0);
 	(void)ghcb_ioapic_pin(ports.channel_pin, 0, 0);
 }
 
@@ -189,7 +200,7 @@ static bool look(void)
 {
 	uint8_t status;
 
-	if (ports.enabled & ENABLE_RECEIVED) {
+	if (ports.enabled == ENABLE_RECEIVED) {
 		bool silent = ports.silent;
 
 		if (!look_at_interrupt())
