@@ -158,9 +158,9 @@ class Authority:
 
 
 class Machine:
-    """A running `socle run`."""
+    """A running `socle run`. more: words for it."""
 
-    def __init__(self, options, image, folder, certificates, progress):
+    def __init__(self, options, image, folder, certificates, progress, more=()):
         self.folder = folder
         self.progress = progress
         self.socket_folder = tempfile.mkdtemp(prefix="socle-")
@@ -173,9 +173,7 @@ class Machine:
                    "--timeout", str(options.timeout)]
         for option, name, text in MARKS:
             command += [option, f"{name}={text}"]
-        if options.firmware:
-            command += kernel_options(options)
-        command += [*host_option(options), *options.machine_option]
+        command += [*more, *host_option(options), *options.machine_option]
         self.process = subprocess.Popen([str(word) for word in [*command, image]],
                                         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
                                         errors="replace")
@@ -373,8 +371,8 @@ def challenge_guest(line, folder, mine, ak_name, options):
 
 def attest_key(line, folder, mine, options):
     """Names a key: its attestation and a quote by it come back together, for a nonce of its own."""
-    folder.mkdir()
-    mine.mkdir()
+    folder.mkdir(exist_ok=True)
+    mine.mkdir(exist_ok=True)
     nonce = new_nonce(mine)
     line.send(channel.KEY, nonce + options.profile.request())
     files = line.files(time.monotonic() + options.timeout)
@@ -418,10 +416,10 @@ def make_folders(folder):
     return evidence, mine
 
 
-def run_machine(options, image, folder, progress):
-    """Boots the image and attests the guest; the files that are not evidence."""
+def run_machine(options, image, folder, progress, more=(), talk=attest):
+    """Boots the image and attests the guest: what talk() has from it, and when. more: words for the machine."""
     evidence, mine = make_folders(folder)
-    machine = Machine(options, image, folder, evidence, progress)
+    machine = Machine(options, image, folder, evidence, progress, more)
     authority = line = None
     try:
         machine.wait_for(machine.vmpl0_socket)
@@ -431,7 +429,7 @@ def run_machine(options, image, folder, progress):
             authority = Authority(options, image, folder / "ca", mine / "ark.pem",
                                   machine.vmpl0_socket, progress)
         line = channel.Channel(machine.socket, machine.alive, time.monotonic() + 30)
-        others = attest(line, authority, evidence, mine, options, progress)
+        others = talk(line, authority, evidence, mine, options, progress)
         marks = {"evidence": time.monotonic_ns()}
         if authority:
             authority.check()
@@ -454,8 +452,8 @@ def run_machine(options, image, folder, progress):
             authority.stop()
 
 
-def run_verify(options, output, words):
-    """`socle verify` on a folder of evidence: its JSON, also in the file output."""
+def judge(options, output, words):
+    """`socle verify` on a folder of evidence: its status, and its JSON, also in the file output."""
     result = subprocess.run([str(word) for word in (options.socle, "verify", "--json", *words)],
                             capture_output=True, text=True)
     output.write_text(result.stdout)
@@ -466,8 +464,14 @@ def run_verify(options, output, words):
         verdict = json.loads(result.stdout)
     except ValueError as error:
         raise StepFailed("verify", "no verdict") from error
-    if result.returncode != 0:
-        raise StepFailed("verify", f"exit status {result.returncode}", output.name)
+    return result.returncode, verdict
+
+
+def run_verify(options, output, words):
+    """The verdict, which has to be that the evidence is trusted."""
+    status, verdict = judge(options, output, words)
+    if status != 0:
+        raise StepFailed("verify", f"exit status {status}", output.name)
     return verdict
 
 
@@ -568,7 +572,8 @@ def demo(options, progress):
     (mine / "measurement.hex").write_text(measurement + "\n")
     progress.say(f"socle.igvm is built: {image.stat().st_size >> 10} KiB, "
                  f"measurement {measurement[:16]}...")
-    others, marks = run_machine(options, image, folder, progress)
+    others, marks = run_machine(options, image, folder, progress,
+                                kernel_options(options) if options.firmware else ())
     if options.keep:
         for name, content in others.items():
             (folder / name).write_bytes(content)

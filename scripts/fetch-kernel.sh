@@ -7,20 +7,24 @@
 # entry, all else lies under build/. The cloud kernel has no drivers for most of what is no cloud's: --flavour generic gets
 # the kernel that has them, under build/kernel-generic, of series 6.12 and without headers.
 #
-#	scripts/fetch-kernel.sh [--series 6.12|7] [--flavour cloud|generic] [--dir DIR]
+#	scripts/fetch-kernel.sh [--series 6.12|7] [--flavour cloud|generic] [--suite trixie] [--dir DIR]
+#
+# With --suite trixie it is the cloud kernel of a Debian 13 (scripts/make-debian.sh), under build/kernel-trixie, whatever
+# the system is.
 #
 # Leaves DIR/root (the unpacked packages), DIR/version (the kernel's release name) and
 # DIR/packages (name, version and SHA-256 of each package). With those there, it does nothing.
-# Series 7 is of a suite with another compiler: DIR/root then holds that compiler too, complete
-# enough to chroot into, and DIR/chroot says so.
+# A suite that is not the system's own has another compiler: DIR/root then holds that compiler too, complete
+# enough to chroot into, and DIR/chroot says so. Series 7 always has its own.
 set -eu
 
 usage() {
-	echo "usage: $0 [--series 6.12|7] [--flavour cloud|generic] [--dir DIR]" >&2
+	echo "usage: $0 [--series 6.12|7] [--flavour cloud|generic] [--suite trixie] [--dir DIR]" >&2
 	exit 1
 }
 series=6.12
 flavour=cloud
+suite=
 here=$(cd "$(dirname "$0")/.." && pwd)
 dir=
 while [ $# -gt 0 ]; do
@@ -28,15 +32,17 @@ while [ $# -gt 0 ]; do
 	case $1 in
 	--series) series=$2 ;;
 	--flavour) flavour=$2 ;;
+	--suite) suite=$2 ;;
 	--dir) dir=$2 ;;
 	*) usage ;;
 	esac
 	shift 2
 done
-case $series-$flavour in
-6.12-cloud) default=kernel ending=cloud-amd64 ;;
-6.12-generic) default=kernel-generic ending=amd64 ;;
-7-cloud) default=kernel7 ending=cloud-amd64 ;;
+case $series-$flavour-$suite in
+6.12-cloud-) default=kernel ending=cloud-amd64 ;;
+6.12-cloud-trixie) default=kernel-trixie ending=cloud-amd64 ;;
+6.12-generic-) default=kernel-generic ending=amd64 ;;
+7-cloud-) default=kernel7 ending=cloud-amd64 ;;
 *) usage ;;
 esac
 : "${dir:=$here/build/$default}"
@@ -58,10 +64,15 @@ fi
 . "$here/scripts/debian-suite.sh"
 suite_mirror
 case $series-$codename in
-6.12-bookworm) suite=bookworm-backports ;;
+6.12-bookworm) : "${suite:=bookworm-backports}" ;;
 6.12-trixie) suite=trixie ;;
 7-bookworm | 7-trixie) suite=trixie-backports ;;
 *) die "Debian 12 (bookworm) or 13 (trixie) is needed to find a $series kernel, not '$codename'" ;;
+esac
+# The system's own compiler will do for a kernel of its own suite and that one's backports.
+own_compiler=
+case $series-$suite in
+"6.12-$codename" | "6.12-$codename-backports") own_compiler=yes ;;
 esac
 
 mkdir -p "$dir"
@@ -70,10 +81,10 @@ apt=$dir/apt
 # What an earlier run left unfinished is of no use.
 rm -rf "$dir/root.new"
 # What the newer kernel's compiler depends on is of the release that its suite belongs to.
-if [ "$series" = 7 ]; then
-	suite_open "$apt" "$suite" "${suite%-backports}"
-else
+if [ -n "$own_compiler" ] || [ "$suite" = "${suite%-backports}" ]; then
 	suite_open "$apt" "$suite"
+else
+	suite_open "$apt" "$suite" "${suite%-backports}"
 fi
 
 image=$(private apt-cache pkgnames "linux-image-$series." | grep -- "[0-9]-$ending\$" |
@@ -116,7 +127,7 @@ unpack_compiler() {
 	[ -e "$dir/root.new/usr/bin/sh" ] || ln -s dash "$dir/root.new/usr/bin/sh"
 	echo "$compiler" >"$apt/chroot"
 }
-[ "$series" != 7 ] || unpack_compiler
+[ -n "$own_compiler" ] || unpack_compiler
 
 for package in $wanted; do
 	suite_unpack "$dir/root.new" "$package" "$version"

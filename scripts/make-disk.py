@@ -3,7 +3,8 @@
 """Makes a disk that UEFI firmware boots Linux from: a GPT with an EFI system partition and, if there is one, a root
 file system.
 
-    make-disk.py --loader systemd-boot|grub --kernel FILE --initrd FILE --append TEXT [--root FILE] [--loaders DIR] OUT
+    make-disk.py --loader systemd-boot|grub --kernel FILE --initrd FILE --append TEXT [--root FILE] [--loaders DIR]
+                 [--keep-uki FILE] OUT
 
 systemd-boot starts a unified kernel image, which is made here: the stub of systemd with kernel, first file system
 and command line as sections of it (UAPI group, "Unified Kernel Image"). GRUB finds kernel, file system and its configuration
@@ -71,8 +72,9 @@ def unified_kernel(folder, options):
         words += ["--add-section", f"{name}={path}", "--set-section-flags", f"{name}=data,readonly",
                   "--change-section-vma", f"{name}={base + end:#x}"]
         end += path.stat().st_size
-    run("objcopy", *words, stub, folder / "linux.efi")
-    return folder / "linux.efi"
+    out = options.keep_uki or folder / "linux.efi"
+    run("objcopy", *words, stub, out)
+    return out
 
 
 def grub_configuration(folder, options):
@@ -148,6 +150,7 @@ def main():
     parser.add_argument("--append", required=True, help="the kernel's command line")
     parser.add_argument("--root", type=pathlib.Path, help="a root file system: the second partition")
     parser.add_argument("--loaders", type=pathlib.Path, default=ROOT / "build/loaders")
+    parser.add_argument("--keep-uki", type=pathlib.Path, help="where the unified kernel image is left, too")
     parser.add_argument("out", type=pathlib.Path)
     options = parser.parse_args()
     try:
