@@ -13,6 +13,7 @@
 #include "core/base/hex.h"
 #include "core/evidence/host/uefi_variable.h"
 #include "core/image/host/pe_image.h"
+#include "core/image/host/stub_initrd.h"
 #include "tools/cmd.h"
 
 #define FILE_MAX (1u << 30)
@@ -24,7 +25,8 @@
 
 struct draft {
 	json_t *programs, *files, *lines;
-	uint8_t pcr4[DIGEST_SIZE], pcr9[DIGEST_SIZE];
+	uint8_t pcr4[DIGEST_SIZE];
+	uint8_t pcr9[2][DIGEST_SIZE];  /* of a unified kernel: by enum stub_initrd_age */
 	uint8_t pcr11[2][DIGEST_SIZE]; /* with .sbat, and without */
 };
 
@@ -145,15 +147,15 @@ static bool add_text(struct draft *d, const char *option, const char *line)
 /* ---- A kernel that the firmware is given ---- */
 
 /* As load options are: UTF-16 with a NUL. */
-static bool measure_line(struct draft *d, const char *line)
+static bool measure_line(struct draft *d, const char *option, const char *line)
 {
 	uint8_t wide[2 * (COMMAND_LINE_MAX + sizeof(INITRD_WORD))] = { 0 }, digest[DIGEST_SIZE];
 	const size_t length = strlen(line);
 
 	for (size_t i = 0; i < length; i++)
 		wide[2 * i] = (uint8_t)line[i];
-	return hash(wide, 2 * length + 2, digest) && extend(d->pcr9, digest) &&
-	       add_text(d, "--append", line);
+	return hash(wide, 2 * length + 2, digest) && extend(d->pcr9[0], digest) &&
+	       extend(d->pcr9[1], digest) && add_text(d, option, line);
 }
 
 static bool add_initrd(struct draft *d, const char *path)
@@ -164,7 +166,7 @@ static bool add_initrd(struct draft *d, const char *path)
 
 	if (!cmd_read_file(path, FILE_MAX, &bytes))
 		return false;
-	ok = hash(bytes.data, bytes.size, digest) && extend(d->pcr9, digest) &&
+	ok = hash(bytes.data, bytes.size, digest) && extend(d->pcr9[0], digest) &&
 	     put(d->files, "initrd", digest);
 	file_free(&bytes);
 	return ok;
@@ -182,7 +184,7 @@ static bool predict_direct(struct draft *d, const struct predict_files *files)
 	snprintf(line, sizeof(line), "%s%s", files->initrd ? INITRD_WORD : "", words);
 	/* OVMF loads, and so measures, the kernel before it comes to boot it. */
 	return add_program(d, files->kernel, "kernel") && begin_boot(d) &&
-	       (!line[0] || measure_line(d, line)) &&
+	       (!line[0] || measure_line(d, "--append", line)) &&
 	       (!files->initrd || add_initrd(d, files->initrd));
 }
 
@@ -250,7 +252,31 @@ static bool add_line(struct draft *d, const struct pe_image *image)
 	}
 	memcpy(line, image->data + s->at, size);
 	line[size] = '\0';
-	return add_text(d, "--uki", line);
+	return measure_line(d, "--uki", line);
+}
+
+/* What the kernel measures of the first file system that it got from the stub, of either age. */
+static bool add_stub_initrd(struct draft *d, const struct pe_image *image)
+{
+	static const char *const names[] = {
+		[STUB_INITRD_257] = "initrd",
+		[STUB_INITRD_BEFORE_257] = "initrd by a stub before systemd 257",
+	};
+
+	for (enum stub_initrd_age age = STUB_INITRD_257; age <= STUB_INITRD_BEFORE_257; age++) {
+		uint8_t digest[DIGEST_SIZE];
+
+		switch (stub_initrd_digest(image, age, EVP_sha256(), digest)) {
+		case STUB_INITRD_NONE:
+			break;
+		case STUB_INITRD_ERROR:
+			return false;
+		case STUB_INITRD_DIGEST:
+			if (!extend(d->pcr9[age], digest) || !put(d->files, names[age], digest))
+				return false;
+		}
+	}
+	return true;
 }
 
 /* The kernel within is started by the firmware's LoadImage(), which measures it like any program. */
@@ -274,7 +300,8 @@ static bool predict_sections(struct draft *d, const struct pe_image *image)
 		if (!add_section(d, image, sections[i]))
 			return false;
 	}
-	return add_line(d, image) && add_image(d, image, "unified kernel") && add_inner(d, image);
+	return add_line(d, image) && add_stub_initrd(d, image) &&
+	       add_image(d, image, "unified kernel") && add_inner(d, image);
 }
 
 static bool predict_unified(struct draft *d, const struct predict_files *files)
@@ -321,13 +348,26 @@ static bool put_no_secure_boot(json_t *boot, json_t *pcrs)
 	       json_object_set_new(pcrs, "7", values) == 0;
 }
 
+/* One of two values. */
+static bool put_either(json_t *pcrs, const char *name, uint8_t digests[2][DIGEST_SIZE])
+{
+	return json_object_set_new(
+		       pcrs, name,
+		       json_pack("[o, o]", hex_text(digests[0]), hex_text(digests[1]))) == 0;
+}
+
+/* Of a unified kernel without a command line PCR 9 has whatever the loader gives it. */
+static bool put_by_stub(struct draft *d, json_t *pcrs)
+{
+	return (!json_object_size(d->lines) || put_either(pcrs, "9", d->pcr9)) &&
+	       put_either(pcrs, "11", d->pcr11);
+}
+
 static json_t *compose(struct draft *d, const struct predict_files *files)
 {
-	json_t *boot = json_pack("{s:O}", "programs", d->programs);
-	json_t *pcrs = files->kernel ? json_pack("{s:o}", "9", hex_text(d->pcr9))
-				     : json_pack("{s:[o, o]}", "11", hex_text(d->pcr11[0]),
-						 hex_text(d->pcr11[1]));
+	json_t *boot = json_pack("{s:O}", "programs", d->programs), *pcrs = json_object();
 	bool ok = boot && pcrs && put(pcrs, "4", d->pcr4) &&
+		  (files->kernel ? put(pcrs, "9", d->pcr9[0]) : put_by_stub(d, pcrs)) &&
 		  (!files->no_secure_boot || put_no_secure_boot(boot, pcrs));
 
 	if (json_object_size(d->files))
@@ -345,7 +385,9 @@ static json_t *compose(struct draft *d, const struct predict_files *files)
 
 json_t *predict_policy(const struct predict_files *files)
 {
-	struct draft d = { json_object(), json_object(), json_object(), { 0 }, { 0 }, { { 0 } } };
+	struct draft d = {
+		json_object(), json_object(), json_object(), { 0 }, { { 0 } }, { { 0 } }
+	};
 	json_t *policy = NULL;
 
 	if (files_ok(files) &&
