@@ -49,7 +49,7 @@ struct archive_inputs {
 struct request {
 	const char *output;
 	const char *monitor, *bare; /* one of them, or plain_linux */
-	bool plain_linux, guest_apic;
+	bool plain_linux, guest_apic, kernel_hashes;
 	const char *kernel_path, *initrd_path, *cmdline;
 	const char *bare_guest_path, *firmware_path;
 	struct archive_inputs inputs;
@@ -182,6 +182,10 @@ static const struct option_row socle_rows[] = {
 	       "firmware of the guest, OVMF.fd for one; RAM and vCPUs are then what the host says "
 	       "at "
 	       "the start, and --memory and --cpus say nothing"),
+	OPTION(struct request, kernel_hashes, "kernel-hashes", FLAG, NULL,
+	       "the firmware starts no other kernel than --kernel, --initrd and --append say, "
+	       "which "
+	       "`socle run --kernel` gives it"),
 	OPTION(struct request, bare_guest_path, "guest-bare", FILE, "ELF",
 	       "a guest that starts in 64-bit mode at its entry point; RSI points to Linux's "
 	       "struct cc_blob_sev_info"),
@@ -253,7 +257,9 @@ static bool check_request(const struct request *r)
 				 r->firmware_path || r->allow_missing))
 		what = "--archive, --file, --base, --guest-bare, --firmware and --allow-missing "
 		       "need --monitor";
-	else if (r->firmware_path && (r->kernel_path || r->bare_guest_path))
+	else if (r->kernel_hashes && !(r->firmware_path && r->kernel_path))
+		what = "--kernel-hashes wants --kernel, whose they are, and --firmware";
+	else if (r->firmware_path && ((r->kernel_path && !r->kernel_hashes) || r->bare_guest_path))
 		what = "--firmware excludes --kernel and --guest-bare: `socle run --kernel` gives "
 		       "it a kernel";
 	else if (r->kernel_path && r->bare_guest_path)
@@ -275,14 +281,26 @@ static bool preempts(const struct request *r)
 	return r->preempt == CHOICE_YES;
 }
 
+/* As firmware and QEMU have them; the command line with its NUL. */
+static bool hash_kernel(const struct request *r, const struct work *w, struct kernel_hashes *hashes)
+{
+	return kernel_hash(hashes->kernel, w->kernel.data, w->kernel.size) &&
+	       kernel_hash(hashes->initrd, w->initrd.size ? w->initrd.data : NULL,
+			   w->initrd.size) &&
+	       kernel_hash(hashes->command_line, r->cmdline, strlen(r->cmdline) + 1);
+}
+
 static bool build_socle(const struct request *r, struct work *w, struct host_error *error)
 {
+	const struct file_bytes none = { 0 };
+	struct kernel_hashes hashes;
 	struct socle_image_options o = { .monitor = w->program,
 					 .archive = w->archive,
-					 .kernel = w->kernel,
+					 .kernel = r->firmware_path ? none : w->kernel,
 					 .bare_guest = w->bare_guest,
 					 .firmware = w->firmware,
-					 .initrd = w->initrd,
+					 .kernel_hashes = r->kernel_hashes ? &hashes : NULL,
+					 .initrd = r->firmware_path ? none : w->initrd,
 					 .cmdline = r->cmdline,
 					 .cpu_count = (uint32_t)r->cpus,
 					 .memory = r->memory,
@@ -297,6 +315,8 @@ static bool build_socle(const struct request *r, struct work *w, struct host_err
 					 .sev_features = SOCLE_FEATURES &
 							 host_of(r)->sev_features };
 
+	if (r->kernel_hashes && !hash_kernel(r, w, &hashes))
+		return host_fail_crypto(error, "cannot compute a hash");
 	return socle_image_build(&o, &w->writer, &w->params, error);
 }
 
@@ -381,13 +401,15 @@ static void print_budget(const struct request *r, const struct work *w)
 	if (w->archive.size)
 		print_part("archive", w->archive.size);
 	if (w->kernel.size)
-		print_part("guest kernel", w->kernel.size);
+		print_part(r->kernel_hashes ? "guest kernel, by its hash" : "guest kernel",
+			   w->kernel.size);
 	if (w->bare_guest.size)
 		print_part("guest, ELF file", w->bare_guest.size);
 	if (w->firmware.size)
 		print_part("guest firmware", w->firmware.size);
 	if (w->initrd.size)
-		print_part("guest initramfs", w->initrd.size);
+		print_part(r->kernel_hashes ? "guest initramfs, by its hash" : "guest initramfs",
+			   w->initrd.size);
 	print_part("IGVM file", w->output.size);
 	if (r->monitor)
 		print_socle_budget(w);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/image/firmware.h"
+#include "core/image/host/digest.h"
 #include "core/snp/vmsa.h"
 #include "tools/igvm/bare_program.h"
 #include "tools/igvm/elf_image.h"
@@ -287,15 +288,36 @@ static bool add_loaded(struct layout *l, struct host_error *error)
 			 SOCLE_PARAMS_LOADED_MAX);
 }
 
-/* Pages of zeros, as QEMU launches them; Socle fills those for secrets and CPUID. */
-static bool add_section(struct layout *l, const struct firmware_section *s,
+/*
+ * Pages of zeros, as QEMU launches them; Socle fills those for secrets and CPUID. hashes: the page of kernel
+ * hashes, or NULL.
+ */
+static bool add_section(struct layout *l, const struct firmware_section *s, const uint8_t *hashes,
 			struct host_error *error)
 {
 	if (touches_region(l, s->gpa, s->size))
 		return host_fail(error, "the firmware has a section where Socle is, at 0x%x",
 				 s->gpa);
 	for (uint64_t at = 0; at < s->size; at += ABI_PAGE_SIZE)
-		igvm_writer_page(l->writer, s->gpa + at, IGVM_PAGE_TYPE_NORMAL, NULL);
+		igvm_writer_page(l->writer, s->gpa + at, IGVM_PAGE_TYPE_NORMAL,
+				 s->type == FIRMWARE_KERNEL_HASHES ? hashes : NULL);
+	return true;
+}
+
+static bool add_sections(struct layout *l, const struct firmware *firmware,
+			 struct host_error *error)
+{
+	const struct kernel_hashes *hashes = l->options->kernel_hashes;
+	uint8_t page[ABI_PAGE_SIZE];
+
+	if (hashes && !firmware->hash_table)
+		return host_fail(error, "the firmware has no place for a table of kernel hashes");
+	if (hashes)
+		launch_firmware_hashes(firmware, hashes, page);
+	for (uint32_t i = 0; i < firmware->section_count; i++) {
+		if (!add_section(l, &firmware->sections[i], hashes ? page : NULL, error))
+			return false;
+	}
 	return true;
 }
 
@@ -316,10 +338,8 @@ static bool add_firmware(struct layout *l, struct host_error *error)
 	if (touches_region(l, firmware.gpa, firmware.size))
 		return host_fail(error, "the firmware, at 0x%llx, is where Socle is",
 				 (unsigned long long)firmware.gpa);
-	for (uint32_t i = 0; i < firmware.section_count; i++) {
-		if (!add_section(l, &firmware.sections[i], error))
-			return false;
-	}
+	if (!add_sections(l, &firmware, error))
+		return false;
 	igvm_writer_bytes(l->writer, firmware.gpa, firmware.data, firmware.size);
 	p->firmware = (struct socle_range){ firmware.gpa, firmware.size };
 	p->guest_cpuid_page = firmware_section(&firmware, FIRMWARE_CPUID)->gpa;

@@ -7,6 +7,7 @@
 #define SOCLE_TOOLS_IGVM_SOCLE_IMAGE_H
 
 #include "abi/params.h"
+#include "core/image/host/kernel_hashes.h"
 #include "tools/igvm/igvm_writer.h"
 #include "tools/igvm/linux_boot.h"
 
@@ -26,6 +27,8 @@ struct socle_image_options {
 	struct file_bytes kernel;     /* of Linux; size 0: none */
 	struct file_bytes bare_guest; /* ELF64, instead of a kernel; size 0: none */
 	struct file_bytes firmware;   /* instead of both; size 0: none */
+	/* With firmware: the only kernel that it starts, from whoever gives it; NULL: any. */
+	const struct kernel_hashes *kernel_hashes;
 	struct file_bytes initrd;
 	const char *cmdline;
 	/* With firmware these two are the host's to say, when the image starts. */

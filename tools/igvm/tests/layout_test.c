@@ -16,6 +16,7 @@
 
 #include "core/image/acpi.h"
 #include "core/image/archive.h"
+#include "core/image/firmware.h"
 #include "core/image/igvm.h"
 #include "tools/igvm/archive_writer.h"
 #include "tools/igvm/memory_plan.h"
@@ -654,6 +655,25 @@ static void make_firmware(uint8_t *firmware, uint32_t sections)
 	memcpy(firmware + FIRMWARE_SIZE - 0x1000, words, sizeof(words));
 }
 
+/* A sixth section, for kernel hashes, and where in it: in the table of GUIDs behind the two that are there. */
+static void add_hash_table(uint8_t *firmware)
+{
+	static const uint8_t hashes[] = { 0x1f, 0x37, 0x55, 0x72, 0x3b, 0x3a, 0x04, 0x4b,
+					  0x92, 0x7b, 0x1d, 0xa6, 0xef, 0xa8, 0xd4, 0x54 };
+	const uint32_t section[] = { 0x810000, 0x1000, 0x10 };
+	uint8_t *end = firmware + FIRMWARE_SIZE - 32;
+	uint8_t *metadata = firmware + FIRMWARE_SIZE - 0x1000;
+
+	store(metadata + 4, 4, 16 + 6 * 12);
+	store(metadata + 12, 4, 6);
+	memcpy(metadata + 16 + 5 * 12, section, sizeof(section));
+	store(end - 18, 2, 18 + 22 + 22 + 26);
+	memcpy(end - 78, hashes, 16);
+	store(end - 80, 2, 26);
+	store(end - 84, 4, 0x400);
+	store(end - 88, 4, 0x810c00);
+}
+
 static const struct igvm_directive *find_page(const struct file_bytes *bytes, uint64_t gpa)
 {
 	static struct igvm_directive d;
@@ -756,6 +776,51 @@ static void test_firmware_guest(void **state)
 	assert_int_equal(vmsa.cs.base + vmsa.rip, 0xfffffff0);
 	assert_int_equal(vmsa.cs.selector, 0xf000);
 	assert_int_equal(vmsa.cr0 & 0x80000001, 0);
+	file_free(&bytes);
+	igvm_writer_free(&writer);
+}
+
+/*
+ * The page of kernel hashes is the one that QEMU launches (core/image/host/kernel_hashes.h), and what firmware without a
+ * place for it makes of it is refused.
+ */
+static void test_kernel_hashes(void **state)
+{
+	static uint8_t elf[MONITOR_SIZE], firmware[FIRMWARE_SIZE];
+	uint8_t archive[4096] = { 0x33 }, table[KERNEL_HASHES_SIZE];
+	const struct kernel_hashes hashes = { .kernel = { 1 }, .initrd = { 2 } };
+	struct socle_image_options o = { .monitor = { elf, sizeof(elf) },
+					 .archive = { archive, sizeof(archive) },
+					 .firmware = { firmware, sizeof(firmware) },
+					 .guest_vmpl = SOCLE_GUEST_VMPL_DEFAULT,
+					 .cmdline = "",
+					 .kernel_hashes = &hashes };
+	struct igvm_writer_options options = { .policy = 0x30000 };
+	struct igvm_writer writer = { 0 };
+	struct socle_params p;
+	struct file_bytes bytes;
+	struct host_error error;
+
+	(void)state;
+	make_monitor(elf);
+	make_firmware(firmware, 5);
+	assert_socle_refused(&o, "no place for a table of kernel hashes");
+	add_hash_table(firmware);
+	assert_true(socle_image_build(&o, &writer, &p, &error));
+	assert_true(igvm_writer_finish(&writer, &options, &bytes, &error));
+	kernel_hashes_write(&hashes, table);
+	assert_memory_equal(find_page(&bytes, 0x810000)->data + 0xc00, table, sizeof(table));
+	assert_int_equal(find_page(&bytes, 0x810000)->page_type, PSP_PAGE_TYPE_NORMAL);
+	assert_null(find_page(&bytes, 0x80f000)->data);
+	file_free(&bytes);
+	igvm_writer_free(&writer);
+
+	/* Whoever wants none has the page all the same, as zeros: the firmware then starts no kernel. */
+	o.kernel_hashes = NULL;
+	memset(&writer, 0, sizeof(writer));
+	assert_true(socle_image_build(&o, &writer, &p, &error));
+	assert_true(igvm_writer_finish(&writer, &options, &bytes, &error));
+	assert_null(find_page(&bytes, 0x810000)->data);
 	file_free(&bytes);
 	igvm_writer_free(&writer);
 }
@@ -933,6 +998,7 @@ int main(void)
 		cmocka_unit_test(test_bare_guest),
 		cmocka_unit_test(test_firmware_guest),
 		cmocka_unit_test(test_firmware_guest_refusals),
+		cmocka_unit_test(test_kernel_hashes),
 		cmocka_unit_test(test_linux_boot),
 		cmocka_unit_test(test_linux_boot_moves),
 		cmocka_unit_test(test_shuffle),
