@@ -59,6 +59,9 @@ enum vtpm_op {
 	/* Nothing -> what ATTEST_OP_RUNTIME_DATA wants; and what that gave -> nothing. */
 	VTPM_OP_EVIDENCE_OF = 6,
 	VTPM_OP_EVIDENCE = 7,
+	/* Primes that are found ahead: nothing -> struct prime_order, or nothing; struct prime_found -> nothing. */
+	VTPM_OP_AHEAD_NEXT = 8,
+	VTPM_OP_AHEAD_FOUND = 9,
 };
 
 /* Its capabilities. */
@@ -75,7 +78,7 @@ struct vtpm_command {
 ABI_SIZE(struct vtpm_command, 4);
 
 struct vtpm_response {
-	uint32_t flags; /* VTPM_EVIDENCE_ASKED */
+	uint32_t flags; /* VTPM_EVIDENCE_ASKED, VTPM_AHEAD_WAITS */
 };
 ABI_SIZE(struct vtpm_response, 4);
 /*
@@ -83,6 +86,8 @@ ABI_SIZE(struct vtpm_response, 4);
  * ATTEST_OP_RUNTIME_DATA, VTPM_OP_EVIDENCE, before the guest gets the response.
  */
 #define VTPM_EVIDENCE_ASKED 1u
+/* There is a prime to be found ahead: VTPM_OP_AHEAD_NEXT has it. */
+#define VTPM_AHEAD_WAITS 2u
 
 /*
  * What a selector leads to. SELECT_MANIFEST: the manifest follows. SELECT_CREATE: the key has to be
@@ -159,6 +164,43 @@ struct twin_made {
 	uint8_t mac[TWIN_PROOF_SIZE];
 };
 ABI_SIZE(struct twin_made, 40);
+
+/*
+ * ahead: finds primes of RSA keys before anybody asks for the keys. It has no TPM of the guest's, no
+ * seed and no grant but the log: a prime is a function of its order alone, and the order is a secret
+ * as the key is. Its first request has it test what it does, on a TPM of its own.
+ */
+enum ahead_op {
+	AHEAD_OP_FIND = 1, /* struct prime_order -> struct prime_found */
+};
+
+#define PRIME_BITS_MAX 2048u /* of RSA 4096 */
+#define PRIME_SEED_SIZE 48u  /* AES-256 key and counter */
+
+/* The deterministic generator that libtpms draws a primary key from (SP 800-90A, CTR_DRBG). */
+struct prime_state {
+	uint64_t reseed_counter;
+	uint8_t seed[PRIME_SEED_SIZE];
+	uint32_t last_value[4];
+	uint32_t level;	   /* by which rules numbers are drawn: libtpms's SEED_COMPAT_LEVEL */
+	uint32_t reserved; /* 0 */
+};
+ABI_SIZE(struct prime_state, 80);
+
+/* The next prime of so many bits that fits the exponent. */
+struct prime_order {
+	struct prime_state state;
+	uint32_t bits; /* a multiple of 64 */
+	uint32_t exponent;
+};
+ABI_SIZE(struct prime_order, 88);
+
+struct prime_found {
+	struct prime_order order;
+	struct prime_state after;	     /* the generator, once the prime is found */
+	uint64_t words[PRIME_BITS_MAX / 64]; /* the prime, its lowest word first; zeros above */
+};
+ABI_SIZE(struct prime_found, 424);
 
 /*
  * attest: each operation is one purpose of a report at VMPL 0, and the service gives each its tag or

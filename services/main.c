@@ -13,6 +13,7 @@ static const struct {
 	const char *name;
 	enum serve_end (*main)(void);
 } services[] = {
+	{ "ahead", ahead_main },
 	{ "attest", attest_main },
 	{ "twin", twin_main },
 	{ "vtpm", vtpm_main },

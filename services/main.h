@@ -5,6 +5,7 @@
 
 #include "services/common/serve.h"
 
+enum serve_end ahead_main(void);
 enum serve_end attest_main(void);
 enum serve_end twin_main(void);
 enum serve_end vtpm_main(void);

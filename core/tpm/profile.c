@@ -195,14 +195,32 @@ static const char *end_block(struct profile_parser *p)
 		return profile_end_key(p);
 	case PROFILE_BLOCK_NV:
 		return profile_end_nv(p);
+	case PROFILE_BLOCK_AHEAD:
+		return profile_end_ahead(p);
 	default:
 		return end_globals(p);
 	}
 }
 
-static bool begins_block(struct word keyword)
+typedef const char *begin_function(struct profile_parser *p, struct words *line);
+
+/* NULL for a word that begins none. */
+static begin_function *find_block(struct word keyword)
 {
-	return word_is(keyword, "key") || word_is(keyword, "nv");
+	static const struct {
+		const char *name;
+		begin_function *begin;
+	} blocks[] = {
+		{ "key", profile_begin_key },
+		{ "nv", profile_begin_nv },
+		{ "ahead", profile_begin_ahead },
+	};
+
+	for (size_t i = 0; i < sizeof(blocks) / sizeof(blocks[0]); i++) {
+		if (word_is(keyword, blocks[i].name))
+			return blocks[i].begin;
+	}
+	return NULL;
 }
 
 static const char *parse_property(struct profile_parser *p, struct word keyword, struct words *line)
@@ -211,6 +229,7 @@ static const char *parse_property(struct profile_parser *p, struct word keyword,
 		[PROFILE_BLOCK_NONE] = &globals,
 		[PROFILE_BLOCK_KEY] = &profile_key_properties,
 		[PROFILE_BLOCK_NV] = &profile_nv_properties,
+		[PROFILE_BLOCK_AHEAD] = &profile_ahead_properties,
 	};
 	const struct profile_properties *known = of_blocks[p->block];
 
@@ -240,16 +259,16 @@ static bool finish_block(struct profile_parser *p, struct profile_error *error)
 static bool parse_line(struct profile_parser *p, struct words *line, struct profile_error *error)
 {
 	struct word keyword = words_next(line);
+	begin_function *begin = find_block(keyword);
 
 	if (!keyword.length)
 		return true;
-	if (begins_block(keyword)) {
+	if (begin) {
 		if (!finish_block(p, error))
 			return false;
 		p->seen = 0;
 		p->block_line = error->line;
-		error->reason = word_is(keyword, "key") ? profile_begin_key(p, line)
-							: profile_begin_nv(p, line);
+		error->reason = begin(p, line);
 	} else {
 		error->reason = parse_property(p, keyword, line);
 	}

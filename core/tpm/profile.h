@@ -21,6 +21,7 @@
 #define PROFILE_NV_MAX 24
 #define PROFILE_TEMPLATE_MAX 640
 #define PROFILE_DIGEST_MAX 64
+#define PROFILE_AHEAD_MAX 4
 #define PROFILE_BLOBS_MAX 4096u /* bytes of all blobs together */
 #define PROFILE_NV_SIZE_MAX 2048u
 #define PROFILE_NO_KEY PROFILE_KEYS_MAX
@@ -67,6 +68,13 @@ struct profile_nv {
 	uint32_t user_data; /* EVIDENCE: NV index of a guest that has it made anew; 0: none */
 };
 
+/* A primary key whose primes are found before a guest makes it. */
+struct profile_ahead {
+	uint32_t hierarchy; /* TPM_RH_OWNER or TPM_RH_ENDORSEMENT */
+	uint8_t template[PROFILE_TEMPLATE_MAX];
+	size_t template_size;
+};
+
 /* What to do when the host's CA is silent, slow or lies. */
 enum profile_certificates {
 	PROFILE_CERTIFICATES_NONE,     /* there is none to ask */
@@ -91,6 +99,8 @@ struct profile {
 	size_t key_count;
 	struct profile_nv nv[PROFILE_NV_MAX];
 	size_t nv_count;
+	struct profile_ahead ahead[PROFILE_AHEAD_MAX];
+	size_t ahead_count;
 	uint8_t blobs[PROFILE_BLOBS_MAX];
 	size_t blobs_size;
 };

@@ -149,18 +149,24 @@ static const char *parse_hierarchy(struct profile_parser *p, struct words *line)
 	return word_is(words_next(line), "endorsement") ? NULL : "the hierarchy is endorsement";
 }
 
-static const char *parse_template(struct profile_parser *p, struct words *line)
+const char *profile_take_template(struct words *line, uint8_t template[PROFILE_TEMPLATE_MAX],
+				  size_t *size)
 {
-	struct profile_key *key = current(p);
 	const char *reason = NULL;
 	struct word word;
 
 	for (word = words_next(line); word.length && !reason; word = words_next(line))
-		reason = word_bytes(word, key->template, sizeof(key->template),
-				    &key->template_size);
-	if (!reason && !key->template_size)
+		reason = word_bytes(word, template, PROFILE_TEMPLATE_MAX, size);
+	if (!reason && !*size)
 		reason = "the template is empty";
 	return reason;
+}
+
+static const char *parse_template(struct profile_parser *p, struct words *line)
+{
+	struct profile_key *key = current(p);
+
+	return profile_take_template(line, key->template, &key->template_size);
 }
 
 static const char *parse_unique(struct profile_parser *p, struct words *line)

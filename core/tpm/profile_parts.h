@@ -8,8 +8,9 @@
 
 enum profile_block {
 	PROFILE_BLOCK_NONE,
-	PROFILE_BLOCK_KEY, /* the last of profile->keys */
-	PROFILE_BLOCK_NV,  /* the last of profile->nv */
+	PROFILE_BLOCK_KEY,   /* the last of profile->keys */
+	PROFILE_BLOCK_NV,    /* the last of profile->nv */
+	PROFILE_BLOCK_AHEAD, /* the last of profile->ahead */
 };
 
 struct profile_parser {
@@ -30,7 +31,8 @@ struct profile_properties {
 	} list[PROFILE_PROPERTIES_MAX + 1]; /* up to one without a name */
 };
 
-extern const struct profile_properties profile_key_properties, profile_nv_properties;
+extern const struct profile_properties profile_key_properties, profile_nv_properties,
+	profile_ahead_properties;
 
 /*
  * All return NULL, or what is wrong. begin: the line that starts a block, after its keyword; end: the
@@ -41,6 +43,13 @@ const char *profile_end_key(struct profile_parser *p);
 
 const char *profile_begin_nv(struct profile_parser *p, struct words *line);
 const char *profile_end_nv(struct profile_parser *p);
+
+const char *profile_begin_ahead(struct profile_parser *p, struct words *line);
+const char *profile_end_ahead(struct profile_parser *p);
+
+/* Reads a template, one block's only one, whose size is 0 before. */
+const char *profile_take_template(struct words *line, uint8_t template[PROFILE_TEMPLATE_MAX],
+				  size_t *size);
 
 /* Reads the name of a key of this profile. */
 const char *profile_take_key_name(const struct profile *profile, struct words *line, size_t *index);

@@ -352,6 +352,44 @@ static void test_rules(void **state)
 		     "evidence names an RSA key");
 }
 
+#define STORAGE "0001000b00030072000000060080004300100800000000000000"
+
+static void test_ahead(void **state)
+{
+	(void)state;
+	expect_ok(HEAD AK "ahead owner\n template " STORAGE "\n"
+			  "ahead endorsement\n template " STORAGE "\n");
+	assert_int_equal(profile.ahead_count, 2);
+	assert_int_equal(profile.ahead[0].hierarchy, 0x40000001);
+	assert_int_equal(profile.ahead[1].hierarchy, 0x4000000b);
+	assert_int_equal(profile.ahead[0].template_size, 26);
+	assert_int_equal(profile.ahead[0].template[1], 1);
+	expect_error(HEAD AK "ahead null\n", 12, "what is found ahead is owner's or endorsement's");
+	expect_error(HEAD AK "ahead platform\n", 12,
+		     "what is found ahead is owner's or endorsement's");
+	expect_error(HEAD AK "ahead\n", 12, "what is found ahead is owner's or endorsement's");
+	expect_error(HEAD AK "ahead owner x\n", 12, "something follows where the line should end");
+	expect_error(HEAD AK "ahead owner\n", 12, "what is found ahead lacks its template");
+	expect_error(HEAD AK "ahead owner\n unique zero\n", 13,
+		     "what is found ahead has no such property");
+	expect_error(HEAD AK "ahead owner\n template\n", 13, "the template is empty");
+	expect_error(HEAD AK "ahead owner\n template " STORAGE "\n template " STORAGE "\n", 14,
+		     "this property was given before");
+	expect_error(HEAD AK "ahead owner\n template " STORAGE "00\n", 12,
+		     "bytes follow the template");
+	expect_error(HEAD AK "ahead owner\n template " ECC "\n", 12,
+		     "only RSA keys have primes to be found ahead");
+	expect_error(HEAD AK "ahead owner\n template " STORAGE "\n"
+			     "ahead owner\n template " STORAGE "\n",
+		     14, "this key is found ahead already");
+	expect_error(HEAD AK "ahead owner\n template " STORAGE "\n"
+			     "ahead owner\n template " RSA "\n"
+			     "ahead endorsement\n template " STORAGE "\n"
+			     "ahead endorsement\n template " RSA "\n"
+			     "ahead endorsement\n",
+		     20, "too many keys to find ahead");
+}
+
 static void test_limits(void **state)
 {
 	char text[8192] = HEAD AK, line[64];
@@ -442,6 +480,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_twice),
 		cmocka_unit_test(test_malformed),
 		cmocka_unit_test(test_rules),
+		cmocka_unit_test(test_ahead),
 		cmocka_unit_test(test_limits),
 		cmocka_unit_test(test_files),
 		cmocka_unit_test(test_changed_bytes),

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The vtpm service: a TPM 2.0 behind request messages (abi/service.h, vtpm_op); and its
- * twin, which makes keys for attestation (twin_op).
+ * The vtpm service: a TPM 2.0 behind request messages (abi/service.h, vtpm_op); its
+ * twin, which makes keys for attestation (twin_op); and what finds primes ahead (ahead_op).
  */
 #include <unistd.h>
 
 #include "services/common/serve.h"
 #include "services/main.h"
+#include "services/vtpm/finder.h"
 #include "services/vtpm/manufacture.h"
 #include "services/vtpm/twin.h"
 #include "services/vtpm/vtpm.h"
@@ -43,6 +44,14 @@ enum serve_end vtpm_main(void)
 		return SERVE_FAILED;
 	serve_logf("vtpm: ready, profile %s", profile.name);
 	return serve(vtpm_handle, &vtpm, VTPM_REQUEST_MAX, VTPM_REPLY_MAX);
+}
+
+enum serve_end ahead_main(void)
+{
+	static struct finder finder;
+
+	return serve(finder_handle, &finder, sizeof(struct prime_order),
+		     sizeof(struct prime_found));
 }
 
 enum serve_end twin_main(void)

@@ -200,16 +200,16 @@ uint32_t tpm_randomise_platform_auth(void)
 	return rc;
 }
 
-/* A primary key of the endorsement hierarchy, without authorization, with or without data. */
-static uint32_t create_primary(const uint8_t *template, size_t template_size, const void *data,
-			       size_t data_size, struct response *response)
+/* A primary key without authorization, with or without data. */
+static uint32_t create_primary(uint32_t hierarchy, const uint8_t *template, size_t template_size,
+			       const void *data, size_t data_size, struct response *response)
 {
 	struct command c;
 	uint32_t rc;
 
 	if (template_size > TPM_PUBLIC_MAX)
 		return TPM_RC_NONE;
-	begin_authorized(&c, TPM_CC_CREATE_PRIMARY, TPM_RH_ENDORSEMENT);
+	begin_authorized(&c, TPM_CC_CREATE_PRIMARY, hierarchy);
 	bytes_put_be16(&c.w, (uint16_t)(4 + data_size)); /* inSensitive: empty userAuth, data */
 	bytes_put_be16(&c.w, 0);
 	wire_put_sized(&c.w, data, data_size);
@@ -242,11 +242,11 @@ static bool take_creation(struct bytes_reader *r, struct tpm_primary *primary)
 	return true;
 }
 
-uint32_t tpm_create_primary(const uint8_t *template, size_t template_size,
-			    struct tpm_primary *primary)
+uint32_t tpm_create_primary_of(uint32_t hierarchy, const uint8_t *template, size_t template_size,
+			       struct tpm_primary *primary)
 {
 	struct response response;
-	uint32_t rc = create_primary(template, template_size, NULL, 0, &response);
+	uint32_t rc = create_primary(hierarchy, template, template_size, NULL, 0, &response);
 
 	if (rc)
 		return rc;
@@ -260,6 +260,12 @@ uint32_t tpm_create_primary(const uint8_t *template, size_t template_size,
 	return TPM_RC_SUCCESS;
 }
 
+uint32_t tpm_create_primary(const uint8_t *template, size_t template_size,
+			    struct tpm_primary *primary)
+{
+	return tpm_create_primary_of(TPM_RH_ENDORSEMENT, template, template_size, primary);
+}
+
 uint32_t tpm_create_hmac_key(const uint8_t key[TPM_HMAC_SIZE], uint32_t *handle)
 {
 	/*
@@ -269,8 +275,55 @@ uint32_t tpm_create_hmac_key(const uint8_t key[TPM_HMAC_SIZE], uint32_t *handle)
 	static const uint8_t template[] = { 0x00, 0x08, 0x00, 0x0b, 0x00, 0x05, 0x04, 0x40,
 					    0x00, 0x00, 0x00, 0x05, 0x00, 0x0b, 0x00, 0x00 };
 	struct response response;
-	uint32_t rc = create_primary(template, sizeof(template), key, TPM_HMAC_SIZE, &response);
+	uint32_t rc = create_primary(TPM_RH_ENDORSEMENT, template, sizeof(template), key,
+				     TPM_HMAC_SIZE, &response);
 
+	if (rc)
+		return rc;
+	*handle = bytes_be32(&response.r);
+	return response.r.bad ? TPM_RC_NONE : TPM_RC_SUCCESS;
+}
+
+uint32_t tpm_create_child(uint32_t parent, struct tpm_child *child)
+{
+	/* fixedTPM, fixedParent, userWithAuth, noDA; no scheme: it holds data. */
+	static const uint8_t template[] = { 0x00, 0x08, 0x00, 0x0b, 0x00, 0x00, 0x04,
+					    0x52, 0x00, 0x00, 0x00, 0x10, 0x00, 0x00 };
+	struct response response;
+	struct command c;
+	size_t begin;
+	uint32_t rc;
+
+	begin_authorized(&c, TPM_CC_CREATE, parent);
+	bytes_put_be16(&c.w, 4 + 1); /* inSensitive: empty userAuth, a byte */
+	bytes_put_be16(&c.w, 0);
+	wire_put_sized(&c.w, "", 1);
+	wire_put_sized(&c.w, template, sizeof(template));
+	bytes_put_be16(&c.w, 0); /* outsideInfo */
+	bytes_put_be32(&c.w, 0); /* creationPCR */
+	rc = submit(&c, &response);
+	if (rc)
+		return rc;
+	bytes_be32(&response.r); /* parameterSize */
+	begin = response.r.pos;
+	bytes_take(&response.r, bytes_be16(&response.r));
+	bytes_take(&response.r, bytes_be16(&response.r));
+	child->size = response.r.pos - begin;
+	if (response.r.bad || child->size > sizeof(child->data))
+		return TPM_RC_NONE;
+	memcpy(child->data, response.data + begin, child->size);
+	return TPM_RC_SUCCESS;
+}
+
+uint32_t tpm_load(uint32_t parent, const struct tpm_child *child, uint32_t *handle)
+{
+	struct response response;
+	struct command c;
+	uint32_t rc;
+
+	begin_authorized(&c, TPM_CC_LOAD, parent);
+	bytes_put(&c.w, child->data, child->size);
+	rc = submit(&c, &response);
 	if (rc)
 		return rc;
 	*handle = bytes_be32(&response.r);

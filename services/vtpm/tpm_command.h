@@ -16,6 +16,7 @@
 #define TPM_HMAC_SIZE 32u
 #define TPM_CREATION_MAX 160u /* a SHA-512 digest, and a ticket with another */
 #define TPM_ATTEST_MAX 512u
+#define TPM_CHILD_MAX 512u
 
 uint32_t tpm_startup_clear(void);
 uint32_t tpm_shutdown_clear(void);
@@ -38,6 +39,9 @@ struct tpm_primary {
 /* A primary key of the endorsement hierarchy; it stays loaded. */
 uint32_t tpm_create_primary(const uint8_t *template, size_t template_size,
 			    struct tpm_primary *primary);
+/* The same in any hierarchy. */
+uint32_t tpm_create_primary_of(uint32_t hierarchy, const uint8_t *template, size_t template_size,
+			       struct tpm_primary *primary);
 uint32_t tpm_flush(uint32_t handle);
 
 /*
@@ -45,6 +49,16 @@ uint32_t tpm_flush(uint32_t handle);
  * loaded. Being restricted, it signs what the TPM says of itself and nothing that looks like it.
  */
 uint32_t tpm_create_hmac_key(const uint8_t key[TPM_HMAC_SIZE], uint32_t *handle);
+
+/* An object that is wrapped by its parent: TPM2B_PRIVATE and TPM2B_PUBLIC. */
+struct tpm_child {
+	uint8_t data[TPM_CHILD_MAX];
+	size_t size;
+};
+
+/* Seals a byte under a storage key without authorization; and loads what is wrapped. It stays loaded. */
+uint32_t tpm_create_child(uint32_t parent, struct tpm_child *child);
+uint32_t tpm_load(uint32_t parent, const struct tpm_child *child, uint32_t *handle);
 
 /* A TPM's word that it has made an object of this Name, signed by an HMAC key. */
 struct tpm_certified {

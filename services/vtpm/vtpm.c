@@ -41,6 +41,17 @@ uint32_t vtpm_started(const struct vtpm *vtpm)
 	return vtpm->profile->platform_auth_random ? tpm_randomise_platform_auth() : TPM_RC_SUCCESS;
 }
 
+/* Primes of other seeds are of no use to anybody, and secret still. */
+static void renew_ahead(struct vtpm *vtpm, uint32_t code)
+{
+	unsigned int changed = ahead_changed_by(code);
+
+	if (!changed || !vtpm->ahead.under_way)
+		return;
+	ahead_forget(&vtpm->ahead, changed);
+	ahead_learn(&vtpm->ahead, vtpm->profile);
+}
+
 /*
  * A new endorsement seed makes every cached key void. That it changes has to be known before the
  * command runs, for the TPM stores the new seed before it answers.
@@ -56,6 +67,8 @@ bool vtpm_execute(struct vtpm *vtpm, uint8_t locality, const uint8_t *command, s
 	    (!answered || tpm_response_code(response, *response_size) == TPM_RC_SUCCESS))
 		cache_new_seed(&vtpm->cache);
 	vtpm->seed_changes = false;
+	if (answered && tpm_response_code(response, *response_size) == TPM_RC_SUCCESS)
+		renew_ahead(vtpm, tpm_command_code(command, size));
 	/*
 	 * TPM2_Startup(CLEAR) empties the platform's authorization. It succeeds only where the
 	 * client starts the TPM (socle vtpm serve), which must not go on with an open platform
@@ -89,7 +102,9 @@ static enum service_status run_command(struct vtpm *vtpm, const uint8_t *payload
 	if (!vtpm_execute(vtpm, header.locality, command, size, response, &out->size))
 		return SERVICE_ERR_FAILED;
 	if (evidence_is_asked(vtpm, command, size, response, out->size))
-		about.flags = VTPM_EVIDENCE_ASKED;
+		about.flags |= VTPM_EVIDENCE_ASKED;
+	if (vtpm->ahead.under_way && ahead_next(&vtpm->ahead))
+		about.flags |= VTPM_AHEAD_WAITS;
 	memcpy(out->data, &about, sizeof(about));
 	out->size += sizeof(about);
 	return SERVICE_OK;
@@ -110,6 +125,36 @@ static enum service_status give_manifest(struct vtpm *vtpm, const uint8_t *paylo
 	return manifest_of_profile(vtpm, version, out);
 }
 
+/* The first to ask is who finds primes from then on. */
+static enum service_status next_ahead(struct vtpm *vtpm, size_t size, struct serve_output *out)
+{
+	const struct prime_order *order;
+
+	if (size)
+		return SERVICE_ERR_FORMAT;
+	if (!vtpm->ahead.under_way) {
+		ahead_init(&vtpm->ahead);
+		ahead_learn(&vtpm->ahead, vtpm->profile);
+	}
+	order = ahead_next(&vtpm->ahead);
+	return order ? serve_append(out, order, sizeof(*order)) : SERVICE_OK;
+}
+
+static enum service_status take_ahead(struct vtpm *vtpm, const uint8_t *payload, size_t size)
+{
+	struct bytes_reader r = bytes_reader_init(payload, size);
+	struct prime_found found;
+	enum service_status status = SERVICE_ERR_FORMAT;
+
+	bytes_copy(&r, &found, sizeof(found));
+	if (bytes_complete(&r) && prime_ok(&found)) {
+		ahead_take(&vtpm->ahead, &found);
+		status = SERVICE_OK;
+	}
+	explicit_bzero(&found, sizeof(found));
+	return status;
+}
+
 enum service_status vtpm_handle(void *context, uint32_t op, const uint8_t *payload, size_t size,
 				struct serve_output *out)
 {
@@ -128,6 +173,10 @@ enum service_status vtpm_handle(void *context, uint32_t op, const uint8_t *paylo
 		return evidence_of(context, size, out);
 	case VTPM_OP_EVIDENCE:
 		return evidence_take(context, payload, size);
+	case VTPM_OP_AHEAD_NEXT:
+		return next_ahead(context, size, out);
+	case VTPM_OP_AHEAD_FOUND:
+		return take_ahead(context, payload, size);
 	default:
 		return SERVICE_ERR_UNSUPPORTED;
 	}

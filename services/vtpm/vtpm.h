@@ -5,6 +5,7 @@
 
 #include "core/tpm/profile.h"
 #include "services/common/serve.h"
+#include "services/vtpm/ahead.h"
 #include "services/vtpm/cache.h"
 
 /* Payloads: a command; the permanent state with NV memory full (147 663 bytes), a template. */
@@ -28,6 +29,7 @@ struct vtpm {
 		size_t size;
 	} templates[PROFILE_KEYS_MAX];
 	struct cache cache;
+	struct ahead ahead;
 	/* By which the twin that was given the seeds last certifies keys. */
 	uint8_t proof_key[TWIN_PROOF_SIZE];
 	bool has_proof_key;

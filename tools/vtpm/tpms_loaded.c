@@ -26,6 +26,7 @@ static struct {
 	TPM_RESULT(*process)
 	(unsigned char **response, uint32_t *size, uint32_t *buffer, unsigned char *command,
 	 uint32_t command_size);
+	TPM_RESULT (*cancel)(void);
 	TPM_RESULT (*get_state)(enum TPMLIB_StateType type, unsigned char **state, uint32_t *size);
 	TPM_RESULT(*set_state)
 	(enum TPMLIB_StateType type, const unsigned char *state, uint32_t size);
@@ -48,6 +49,7 @@ bool tpms_load(struct host_error *error)
 		{ "TPMLIB_MainInit", (void **)&tpms.start },
 		{ "TPMLIB_Terminate", (void **)&tpms.end },
 		{ "TPMLIB_Process", (void **)&tpms.process },
+		{ "TPMLIB_CancelCommand", (void **)&tpms.cancel },
 		{ "TPMLIB_GetState", (void **)&tpms.get_state },
 		{ "TPMLIB_SetState", (void **)&tpms.set_state },
 		{ "TPMLIB_SetBufferSize", (void **)&tpms.set_buffer_size },
@@ -98,6 +100,11 @@ TPM_RESULT TPMLIB_Process(unsigned char **response, uint32_t *size, uint32_t *bu
 			  unsigned char *command, uint32_t command_size)
 {
 	return tpms.process(response, size, buffer, command, command_size);
+}
+
+TPM_RESULT TPMLIB_CancelCommand(void)
+{
+	return tpms.cancel();
 }
 
 TPM_RESULT TPMLIB_GetState(enum TPMLIB_StateType type, unsigned char **state, uint32_t *size)
