@@ -141,6 +141,9 @@ def programs_of(build, slow):
                                                   bus, "--cpus", cpus, "--format", made, "--work",
                                                   f"build/disk-{bus}-{cpus}"])
               for bus, cpus, made in (("virtio-blk", "1", "raw"), ("nvme", "2", "qcow2"))),
+            *((f"a disk without firmware, started by {by}", ["tests/guest/disk_test.py", "--programs", build, "--by", by,
+                                                             "--cpus", "2", "--work", f"build/disk-{by}"])
+              for by in ("image", "socle")),
             *((f"a network by {device}", ["tests/guest/net_test.py", "--programs", build, "--device", device, "--cpus",
                                           cpus, "--work", f"build/net-{device}"])
               for device, cpus in (("virtio-net", "1"), ("e1000", "2"))),

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "core/image/acpi_pci.h"
 #include "core/image/acpi_table.h"
 
 #define OEM_TABLE_ID "SOCLE   "
@@ -95,8 +96,8 @@ ABI_SIZE(struct acpi_facs, 64);
 /*
  * The DSDT's AML (ACPI specification, chapter 20):
  *	Name (\_S5, Package () { 0, 0, 0, 0 })
- *	Scope (\_SB) { Device (COM1) {...} Device (COM2) {...} }
- * and each COM device
+ *	Scope (\_SB) { Device (COM1) {...} Device (COM2) {...} Device (PCI0) {...} }
+ * the last being acpi_pci.c's, and each COM device
  *	Name (_HID, EisaId ("PNP0501"))  Name (_UID, n)
  *	Name (_CRS, ResourceTemplate () { IO (Decode16, port, port, 1, 8) IRQNoFlags () { irq } })
  */
@@ -113,9 +114,8 @@ static const uint8_t aml_s5[] = {
 	0x00, 0x00, 0x00, 0x00,	     /* ZeroOp each: SLP_TYPa 0 */
 };
 
-static const uint8_t aml_scope[] = {
-	0x10, 0x43, 0x06, '\\', '_', 'S', 'B', '_', /* ScopeOp, PkgLength 0x63 */
-};
+static const uint8_t aml_scope[] = { 0x10 }; /* ScopeOp */
+static const uint8_t aml_scope_name[] = { '\\', '_', 'S', 'B', '_' };
 
 static const uint8_t aml_com[AML_COM_SIZE] = {
 	0x5b, 0x82, 0x2c, 'C',	'O',  'M',  '1',		    /* DeviceOp, PkgLength 44 */
@@ -199,13 +199,17 @@ static void append_com(struct area *area, uint8_t number, uint16_t port, uint8_t
 static uint32_t build_dsdt(struct area *area)
 {
 	struct acpi_header h = acpi_header("DSDT", 2);
-	size_t start = area->w.size;
+	size_t start = area->w.size, scope;
 
 	append(area, &h, sizeof(h));
 	append(area, aml_s5, sizeof(aml_s5));
 	append(area, aml_scope, sizeof(aml_scope));
+	scope = acpi_aml_begin(&area->w);
+	append(area, aml_scope_name, sizeof(aml_scope_name));
 	append_com(area, 1, 0x3f8, 4);
 	append_com(area, 2, 0x2f8, 3);
+	acpi_pci(&area->w);
+	acpi_aml_end(&area->w, scope);
 	return seal(area, start);
 }
 

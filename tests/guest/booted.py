@@ -66,13 +66,34 @@ def image(options, first, *more):
 def build(options, init, extra=(), cmdline=""):
     """An image of Socle with the services that a demo has, and a guest that runs init. cmdline: more words
     for its kernel."""
+    return with_socle(options, initramfs(options, init, extra), f"console=ttyS0 quiet panic=-1 {cmdline}".strip(), CPUS)
+
+
+def with_socle(options, first, append, cpus):
+    """The same of that first file system."""
     programs = options.programs
     return image(
-        options, initramfs(options, init, extra), "--monitor", programs / "monitor/monitor.elf",
+        options, first, "--monitor", programs / "monitor/monitor.elf",
         "--file", f"services/services={programs / 'services/services'}",
         "--file", f"services.conf={ROOT / 'services/services.conf'}",
-        "--file", f"profile/tcg.conf={ROOT / 'profiles/tcg.conf'}",
-        "--append", f"console=ttyS0 quiet panic=-1 {cmdline}".strip(), "--cpus", CPUS)
+        "--file", f"profile/tcg.conf={ROOT / 'profiles/tcg.conf'}", "--append", append, "--cpus", cpus)
+
+
+STARTS = ("firmware", "image", "socle")
+
+
+def started(options, first, append):
+    """Of a guest of this kernel and first file system: the image, and options of `socle run`. options.by, one of STARTS, says
+    what starts the kernel: OVMF of trixie, an image of the two at VMPL0, or one of Socle and the two."""
+    if options.by == "image":
+        return image(options, first, "--plain-linux", "--c-bit", 47, "--append", append, "--cpus", options.cpus), []
+    if options.by == "socle":
+        return with_socle(options, first, append, options.cpus), []
+    folder = ROOT / "build/ovmf-trixie"
+    run("scripts/fetch-ovmf.sh", "--suite", "trixie", "--dir", folder)
+    release = (options.kernel / "version").read_text().strip()
+    return None, ["--firmware", folder / "OVMF.fd", "--kernel", options.kernel / "root/boot" / f"vmlinuz-{release}",
+                  "--initrd", first, "--append", append]
 
 
 def boot(options, file, seconds, *more, cpus=CPUS):

@@ -3,8 +3,8 @@
 """Debian's Linux as an SNP guest at VMPL0 with a disk of QEMU's, by its own driver: it reads what the host has written
 and writes what the host then reads.
 
-    disk_test.py --programs BUILD [--by image|firmware] [--bus NAME] [--format raw|qcow2] [--cpus N]
-                 [--qemu PATH] [--kernel DIR] [--guest DIR] [--work DIR]
+    disk_test.py --programs BUILD [--by firmware|image|socle] [--bus NAME] [--format raw|qcow2] [--cpus N]
+                 [--qemu PATH] [--seconds N] [--kernel DIR] [--guest DIR] [--work DIR]
 """
 
 import hashlib
@@ -20,7 +20,6 @@ PATTERN_AT, PATTERN = 512 * 4096, (b"socle\n" * (1 << 18))[:1 << 20]  # as disk_
 MODULES = {"virtio-blk": ["virtio_blk"], "virtio-scsi": ["virtio_scsi", "sd_mod"], "nvme": ["nvme"],
            "ahci": ["ahci", "sd_mod"]}
 APPEND = "console=ttyS0 panic=-1"
-NO_BRIDGE = "pci=noacpi"  # the tables of an image name no host bridge: Linux looks for itself
 
 
 def make_disk(options):
@@ -62,29 +61,20 @@ def problems_of(options, lines, before, disk):
 
 def main():
     parser = booted.parser(__doc__, "disk-boot")
-    parser.add_argument("--by", choices=("image", "firmware"), default="firmware",
-                        help="what starts the kernel; an image finds no disk yet (docs/firmware.md)")
+    parser.add_argument("--by", choices=booted.STARTS, default="firmware", help="what starts the kernel")
     parser.add_argument("--bus", choices=MODULES, default="virtio-blk")
     parser.add_argument("--format", choices=("raw", "qcow2"), default="raw")
     parser.add_argument("--cpus", type=int, default=1)
     parser.add_argument("--qemu", default="qemu-system-x86_64")
+    parser.add_argument("--seconds", type=int, default=TIMEOUT_S, help="after which it is given up")
     options = parser.parse_args()
     booted.prepare(options)
     result = Results("disk")
     before, disk = make_disk(options)
     first = booted.initramfs(options, booted.HERE / "disk_init", modules=MODULES[options.bus])
-    release = (options.kernel / "version").read_text().strip()
-    more = ["--qemu", options.qemu, "--disk", f"{disk},bus={options.bus}"]
-    if options.by == "image":
-        file = booted.image(options, first, "--plain-linux", "--c-bit", 47, "--append", f"{APPEND} {NO_BRIDGE}",
-                            "--cpus", options.cpus)
-    else:
-        file = None
-        folder = booted.ROOT / "build/ovmf-trixie"
-        booted.run("scripts/fetch-ovmf.sh", "--suite", "trixie", "--dir", folder)
-        more += ["--firmware", folder / "OVMF.fd", "--kernel", options.kernel / "root/boot" / f"vmlinuz-{release}",
-                 "--initrd", first, "--append", APPEND]
-    lines, problem = booted.boot(options, file, TIMEOUT_S, *more, cpus=options.cpus)
+    file, more = booted.started(options, first, APPEND)
+    more += ["--qemu", options.qemu, "--disk", f"{disk},bus={options.bus}"]
+    lines, problem = booted.boot(options, file, options.seconds, *more, cpus=options.cpus)
     problems = [problem] if problem else problems_of(options, lines, before, disk)
     name = f"{options.format} disk by {options.bus}, started by {options.by}, {options.cpus} vCPUs"
     if not result(not problems, name, "; ".join(problems)):

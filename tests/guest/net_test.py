@@ -4,7 +4,8 @@
 come from the host and go back, a port of the host's leads into the guest, /dev/hwrng gives what the host has; and a PC's clock
 and serial ports are there.
 
-    net_test.py --programs BUILD [--device virtio-net|e1000] [--cpus N] [--qemu PATH] [--kernel DIR] [--guest DIR] [--work DIR]
+    net_test.py --programs BUILD [--device virtio-net|e1000] [--by firmware|image|socle] [--cpus N] [--qemu PATH]
+                [--kernel DIR] [--guest DIR] [--work DIR] [--seconds N]
 
 The cloud kernel has no e1000: --device e1000 takes Debian's generic one (scripts/fetch-kernel.sh).
 """
@@ -130,6 +131,8 @@ def other_problems(options, lines, began):
 def main():
     parser = booted.parser(__doc__, "net-boot")
     parser.add_argument("--device", choices=MODULES, default="virtio-net")
+    parser.add_argument("--by", choices=booted.STARTS, default="firmware", help="what starts the kernel")
+    parser.add_argument("--seconds", type=int, default=TIMEOUT_S, help="after which it is given up")
     parser.add_argument("--cpus", type=int, default=1)
     parser.add_argument("--qemu", default="qemu-system-x86_64")
     options = parser.parse_args()
@@ -140,19 +143,16 @@ def main():
     result = Results("network")
     first = booted.initramfs(options, booted.HERE / "net_init", [booted.HERE / "net_address"],
                              ["virtio_pci", "virtio_rng", *MODULES[options.device]])
-    folder = booted.ROOT / "build/ovmf-trixie"
-    booted.run("scripts/fetch-ovmf.sh", "--suite", "trixie", "--dir", folder)
-    release = (options.kernel / "version").read_text().strip()
     host, began = Host(), time.time()
     ports = f"down={host.down.getsockname()[1]} up={host.up.getsockname()[1]}"
+    file, more = booted.started(options, first, f"console=ttyS0 panic=-1 {ports}")
     lines, problem = booted.boot(
-        options, None, TIMEOUT_S, "--qemu", options.qemu, "--firmware", folder / "OVMF.fd", "--kernel",
-        options.kernel / "root/boot" / f"vmlinuz-{release}", "--initrd", first, "--append",
-        f"console=ttyS0 panic=-1 {ports}", "--netdev", f"user,id=net,hostfwd=tcp:127.0.0.1:{host.forward}-:7",
-        "--device", f"{options.device},netdev=net", "--device", "virtio-rng", cpus=options.cpus)
+        options, file, options.seconds, *more, "--qemu", options.qemu, "--netdev",
+        f"user,id=net,hostfwd=tcp:127.0.0.1:{host.forward}-:7", "--device", f"{options.device},netdev=net", "--device",
+        "virtio-rng", cpus=options.cpus)
     host.end()
     problems = [problem] if problem else [*network_problems(options, lines, host), *other_problems(options, lines, began)]
-    if not result(not problems, f"{options.device} and virtio-rng, {options.cpus} vCPUs", "; ".join(problems)):
+    if not result(not problems, f"{options.device} and virtio-rng, started by {options.by}, {options.cpus} vCPUs", "; ".join(problems)):
         print("\n".join([*lines, *booted.last_words(options)]))
     return result.finish()
 
