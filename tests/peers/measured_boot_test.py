@@ -212,53 +212,40 @@ def check_direct(options, world):
     judge(options, world, boot, "direct, with secure boot demanded", policy, 7, ["secure-boot"])
 
 
-def make_unified(options, stub, line):
-    """systemd's stub with sections, as its manual has them."""
-    parts = {".osrel": (b"ID=test\n", 0x20000), ".cmdline": (line.encode(), 0x30000),
-             ".linux": (options.vmlinuz.read_bytes(), 0x2000000), ".initrd": (options.initrd.read_bytes(), 0x4000000)}
-    command = ["objcopy"]
-    for name, (data, place) in parts.items():
-        path = options.work / f"section{name}"
-        path.write_bytes(data)
-        command += ["--add-section", f"{name}={path}", "--change-section-vma", f"{name}={place:#x}"]
-    subprocess.run([*command, stub / "linuxx64.efi.stub", options.work / "unified.efi"], check=True)
-    return options.work / "unified.efi"
-
-
-def make_disk(work, loader, unified):
-    disk = work / "disk"
-    with open(disk, "wb") as file:
-        file.truncate(64 << 20)
-    for command in (["mkfs.vfat", disk], ["mmd", "-i", disk, "::/EFI", "::/EFI/BOOT", "::/EFI/Linux"],
-                    ["mcopy", "-i", disk, loader, "::/EFI/BOOT/BOOTX64.EFI"],
-                    ["mcopy", "-i", disk, unified, "::/EFI/Linux/ours.efi"]):
-        subprocess.run([str(word) for word in command], check=True, stdout=subprocess.DEVNULL)
-    return disk
+def make_unified(options, line):
+    """A unified kernel of systemd's stub, its loader, and the disk that both are on."""
+    loaders, unified, disk = (options.work / name for name in ("loaders", "unified.efi", "disk"))
+    subprocess.run([ROOT / "scripts/fetch-loaders.sh", "--dir", loaders], check=True, stdout=subprocess.DEVNULL)
+    subprocess.run([ROOT / "scripts/make-disk.py", "--loader", "systemd-boot", "--kernel", options.vmlinuz,
+                    "--initrd", options.initrd, "--append", line, "--loaders", loaders, "--keep-uki", unified, disk],
+                   check=True)
+    return loaders / "systemd-bootx64.efi", unified, disk
 
 
 def measured(options):
     """PCR 11 by systemd-measure, before any phase of the system."""
-    words = [f"--{name}={options.work / f'section.{name}'}" for name in ("linux", "osrel", "cmdline", "initrd")]
+    sections = {name: options.work / f"section.{name}" for name in ("linux", "osrel", "cmdline", "initrd")}
+    dumps = [f"--dump-section=.{name}={path}" for name, path in sections.items()]
+    subprocess.run(["objcopy", *dumps, options.work / "unified.efi", "/dev/null"], check=True)
+    words = [f"--{name}={path}" for name, path in sections.items()]
     run = subprocess.run([MEASURE, "calculate", "--bank=sha256", "--phase=", *words], capture_output=True, text=True,
                          check=True)
     return re.search(r"11:sha256=(\w+)", run.stdout)[1]
 
 
 def check_unified(options, world):
-    missing = [tool for tool in ("objcopy", "mkfs.vfat", "mcopy") if not shutil.which(tool)]
+    missing = [tool for tool in ("objcopy", "mkfs.fat", "mcopy", "sfdisk") if not shutil.which(tool)]
     if missing:
         results.skip("a unified kernel", f"there is no {missing[0]}")
         return
-    stub = options.work / "loaders"
-    subprocess.run([ROOT / "scripts/fetch-loaders.sh", "--dir", stub], check=True, stdout=subprocess.DEVNULL)
-    loader, unified = stub / "systemd-bootx64.efi", make_unified(options, stub, LINE)
+    loader, unified, disk = make_unified(options, LINE)
     policy = make_policy(options, "--uki", unified, "--loader", loader, "--no-secure-boot")
     if MEASURE.exists():
         results(measured(options) in policy["pcrs"]["sha256"]["11"], "unified: PCR 11 is systemd-measure's",
                 policy["pcrs"])
     else:
         results.skip("PCR 11 by systemd-measure", f"there is no {MEASURE}")
-    boot = Boot(options, "unified", "-drive", f"file={make_disk(options.work, loader, unified)},format=raw,if=virtio")
+    boot = Boot(options, "unified", "-drive", f"file={disk},format=raw,if=virtio")
     if not boot.ok:
         return
     check_boot("unified", boot, policy["pcrs"]["sha256"])
@@ -266,7 +253,8 @@ def check_unified(options, world):
     named = {e["words"] for e in said["boot"]["events"] if e["standing"] == "named"}
     results({'program "loader"', 'program "unified kernel"', 'program "kernel"', 'file ".linux"',
              f'command line "predicted": {LINE}'} <= named, "unified: loader, kernel and command line in words", named)
-    other = make_policy(options, "--uki", make_unified(options, stub, LINE + " init=/bin/sh"), "--loader", loader)
+    loader, unified, _ = make_unified(options, LINE + " init=/bin/sh")
+    other = make_policy(options, "--uki", unified, "--loader", loader)
     del other["pcrs"]
     judge(options, world, boot, "unified, another command line", other, 7,
           ["boot-programs", "boot-files", "boot-command-line"])

@@ -287,9 +287,9 @@ static void a_deleted_vcpu_takes_no_command_along(void **state)
 	put_request(BUFFER, IN_TURNS, 0, 10);
 	assert_int_equal((uint32_t)world_call(1, VTPM(SVSM_VTPM_CMD), BUFFER, 0, 0).rax,
 			 INCOMPLETE);
-	assert_true(registry_enter(1, &vcpu)); /* it is being served */
+	assert_true(registry_enter(1, 2, &vcpu)); /* it is being served */
 	assert_int_equal(world_core(SVSM_CORE_DELETE_VCPU, vmsa, 0, 0), 0x80001003);
-	registry_leave(1);
+	registry_leave(1, 2);
 	assert_int_equal((uint32_t)world_call(1, VTPM(SVSM_VTPM_CMD), BUFFER, 0, 0).rax,
 			 INCOMPLETE);
 	assert_int_equal(command_at(BUFFER), 0);
