@@ -226,7 +226,8 @@ def measured(options):
     """PCR 11 by systemd-measure, before any phase of the system."""
     sections = {name: options.work / f"section.{name}" for name in ("linux", "osrel", "cmdline", "initrd")}
     dumps = [f"--dump-section=.{name}={path}" for name, path in sections.items()]
-    subprocess.run(["objcopy", *dumps, options.work / "unified.efi", "/dev/null"], check=True)
+    subprocess.run(["objcopy", *dumps, options.work / "unified.efi", options.work / "copy.efi"],
+                   check=True)
     words = [f"--{name}={path}" for name, path in sections.items()]
     run = subprocess.run([MEASURE, "calculate", "--bank=sha256", "--phase=", *words], capture_output=True, text=True,
                          check=True)

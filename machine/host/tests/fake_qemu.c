@@ -355,5 +355,9 @@ int main(int argc, char **argv)
 		puts("QEMU emulator version 10.3.91 (a stand-in)");
 		return 0;
 	}
+	if (argc > 2 && strcmp(argv[1], "-device") == 0 && strcmp(argv[2], "amd-iommu,help") == 0) {
+		puts("amd-iommu options:\n  intremap=<OnOffAuto>");
+		return 0;
+	}
 	return stand_in(argv);
 }

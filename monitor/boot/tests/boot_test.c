@@ -589,7 +589,7 @@ static void the_host_completes_the_block(void **state)
 	(void)state;
 	leave_it_to_the_host();
 	assert_int_equal(boot(), 0);
-	assert_non_null(strstr(order, "ghcb ports host ram ram doorbell processor "));
+	assert_non_null(strstr(order, "ghcb ports doorbell host ram ram processor "));
 	assert_non_null(strstr(order, "twin guest run"));
 	assert_non_null(strstr(lines, "VMPL0, 7 vCPUs"));
 	assert_int_equal(params.cpu_count, 0);
