@@ -66,6 +66,7 @@ check-peers: setup-check tests
 	tests/peers/firmware_digest_test.py --programs $(OUT)
 	tests/peers/eventlog_test.py --programs $(OUT)
 	tests/peers/measured_boot_test.py --programs $(OUT)
+	tests/peers/firmware_pcr_test.py --programs $(OUT)
 	tests/peers/ear_test.py --programs $(OUT)
 	tests/peers/trustee_test.py --programs $(OUT) $(if $(TRUSTEE),--trustee $(TRUSTEE))
 	tests/peers/coconut_test.py --programs $(OUT) $(if $(COCONUT),--image $(COCONUT)) \

@@ -55,18 +55,19 @@ const char *option_read_crl_file(void *files, char *path)
 static bool name_image(const char *path, const struct igvm_file *file,
 		       struct option_measurement *measurement)
 {
-	char hash[IGVM_FIRMWARE_HASH];
+	_Static_assert(sizeof(measurement->firmware) == IGVM_FIRMWARE_HASH, "a hash and its NUL");
 	struct socle_params params;
 
+	measurement->firmware[0] = '\0';
 	snprintf(measurement->name, sizeof(measurement->name), "--image");
 	if (!igvm_params(file, &params) || !params.firmware.size)
 		return true;
-	if (!igvm_firmware(file, &params, hash)) {
+	if (!igvm_firmware(file, &params, measurement->firmware)) {
 		cmd_file_error(path, "SHA-256 is not available");
 		return false;
 	}
 	snprintf(measurement->name, sizeof(measurement->name),
-		 "--image, with firmware of SHA-256 %s", hash);
+		 "--image, with firmware of SHA-256 %s", measurement->firmware);
 	return true;
 }
 

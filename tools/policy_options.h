@@ -13,7 +13,8 @@
 struct option_measurement {
 	bool given;
 	uint8_t value[OPTION_MEASUREMENT_SIZE];
-	char name[128]; /* of an image: what to call it in a policy */
+	char name[128];	   /* of an image: what to call it in a policy */
+	char firmware[65]; /* of an image: the SHA-256 of its firmware; empty: it has none */
 };
 
 /* The parts of a TCB, in the order of struct report_tcb. */

@@ -12,11 +12,14 @@
 
 #include "core/base/hex.h"
 #include "core/evidence/host/uefi_variable.h"
+#include "core/image/host/firmware_volumes.h"
 #include "core/image/host/pe_image.h"
 #include "core/image/host/stub_initrd.h"
 #include "tools/cmd.h"
+#include "tools/policy_options.h"
 
 #define FILE_MAX (1u << 30)
+#define FLASH_MAX (64u << 20)
 #define DIGEST_SIZE 32u
 #define COMMAND_LINE_MAX 4096u
 
@@ -24,7 +27,7 @@
 #define INITRD_WORD "initrd=initrd "
 
 struct draft {
-	json_t *programs, *files, *lines;
+	json_t *measurements, *firmware, *programs, *files, *lines;
 	uint8_t pcr4[DIGEST_SIZE];
 	uint8_t pcr9[2][DIGEST_SIZE];  /* of a unified kernel: by enum stub_initrd_age */
 	uint8_t pcr11[2][DIGEST_SIZE]; /* with .sbat, and without */
@@ -80,6 +83,91 @@ static bool add_image(struct draft *d, const struct pe_image *image, const char 
 
 	return pe_image_digest(image, EVP_sha256(), digest) && extend(d->pcr4, digest) &&
 	       put(d->programs, name, digest);
+}
+
+/* ---- What OVMF measures of itself ---- */
+
+/* As UTF-16 with its NUL. */
+static bool put_version(struct draft *d, const char *version)
+{
+	uint8_t wide[2 * (FIRMWARE_VERSION_MAX + 1)] = { 0 }, digest[DIGEST_SIZE];
+	char name[FIRMWARE_VERSION_MAX + sizeof("version ")];
+	const size_t length = strlen(version);
+
+	if (length > FIRMWARE_VERSION_MAX)
+		return cmd_error("policy: --firmware-version: more than %u characters",
+				 FIRMWARE_VERSION_MAX),
+		       false;
+	for (size_t i = 0; i < length; i++)
+		wide[2 * i] = (uint8_t)version[i];
+	snprintf(name, sizeof(name), "version %s", version);
+	return hash(wide, 2 * length + 2, digest) && put(d->firmware, name, digest);
+}
+
+static bool put_volume(struct draft *d, const char *name, const struct firmware_part *part)
+{
+	uint8_t digest[DIGEST_SIZE];
+
+	return hash(part->data, part->size, digest) && put(d->firmware, name, digest);
+}
+
+static bool predict_volumes(struct draft *d, const struct predict_files *files,
+			    const struct file_bytes *flash)
+{
+	const char *version = files->firmware_version;
+	struct firmware_volumes volumes;
+	struct host_error error;
+	bool ok;
+
+	if (!firmware_volumes_open(&volumes, flash->data, flash->size, &error)) {
+		cmd_file_error(files->firmware, "%s", error.text);
+		return false;
+	}
+	if (!version)
+		version = volumes.version;
+	ok = *version && put_version(d, version) &&
+	     put_volume(d, "volume of the first phase", &volumes.pei) &&
+	     put_volume(d, "volume of the second phase", &volumes.dxe);
+	if (!*version)
+		cmd_file_error(files->firmware,
+			       "it does not say its version: give --firmware-version");
+	firmware_volumes_close(&volumes);
+	return ok;
+}
+
+/* The image by its measurement, which has to have this firmware within. */
+static bool predict_image(struct draft *d, const struct predict_files *files,
+			  const struct file_bytes *flash)
+{
+	char found[HEX_TEXT_SIZE(DIGEST_SIZE)], value[HEX_TEXT_SIZE(OPTION_MEASUREMENT_SIZE)];
+	struct option_measurement measurement;
+	uint8_t digest[DIGEST_SIZE];
+
+	if (!files->image)
+		return true;
+	if (!option_measure_image(files->image, &measurement) ||
+	    (flash->size && !hash(flash->data, flash->size, digest)))
+		return false;
+	hex_write(found, digest, sizeof(digest));
+	if (flash->size && strcmp(found, measurement.firmware) != 0) {
+		cmd_file_error(files->image, "its firmware is not that of --firmware");
+		return false;
+	}
+	hex_write(value, measurement.value, sizeof(measurement.value));
+	return json_object_set_new(d->measurements, measurement.name, json_string(value)) == 0;
+}
+
+static bool predict_firmware(struct draft *d, const struct predict_files *files)
+{
+	struct file_bytes flash = { 0 };
+	bool ok;
+
+	if (files->firmware && !cmd_read_file(files->firmware, FLASH_MAX, &flash))
+		return false;
+	ok = (!files->firmware || predict_volumes(d, files, &flash)) &&
+	     predict_image(d, files, &flash);
+	file_free(&flash);
+	return ok;
 }
 
 /* ---- Firmware without keys ---- */
@@ -326,7 +414,7 @@ static bool predict_unified(struct draft *d, const struct predict_files *files)
 bool predict_wanted(const struct predict_files *files)
 {
 	return files->kernel || files->initrd || files->command_line || files->uki ||
-	       files->loader || files->no_secure_boot;
+	       files->loader || files->no_secure_boot || files->firmware || files->firmware_version;
 }
 
 static bool files_ok(const struct predict_files *files)
@@ -337,6 +425,8 @@ static bool files_ok(const struct predict_files *files)
 		return cmd_error("policy: --initrd and --append are for --kernel"), false;
 	if (files->kernel && files->loader)
 		return cmd_error("policy: --loader is for --uki"), false;
+	if (files->firmware_version && !files->firmware)
+		return cmd_error("policy: --firmware-version is for --firmware"), false;
 	return true;
 }
 
@@ -363,36 +453,56 @@ static bool put_by_stub(struct draft *d, json_t *pcrs)
 	       put_either(pcrs, "11", d->pcr11);
 }
 
+static json_t *whole(const struct draft *d, json_t *boot, json_t *pcrs)
+{
+	json_t *policy = json_pack("{s:i, s:s, s:O, s:{s:O}}", "format", 1, "name",
+				   "predicted from the files of a boot", "boot", boot, "pcrs",
+				   "sha256", pcrs);
+
+	if (!policy || !json_object_size(d->measurements) ||
+	    json_object_set(policy, "measurements", d->measurements) == 0)
+		return policy;
+	json_decref(policy);
+	return NULL;
+}
+
 static json_t *compose(struct draft *d, const struct predict_files *files)
 {
 	json_t *boot = json_pack("{s:O}", "programs", d->programs), *pcrs = json_object();
-	bool ok = boot && pcrs && put(pcrs, "4", d->pcr4) &&
+	static const uint8_t start[DIGEST_SIZE];
+	/* GRUB measures into the first of these two, and loaders what overrides a unified kernel into the second. */
+	bool ok = boot && pcrs && put(pcrs, "4", d->pcr4) && put(pcrs, "8", start) &&
+		  put(pcrs, "12", start) &&
 		  (files->kernel ? put(pcrs, "9", d->pcr9[0]) : put_by_stub(d, pcrs)) &&
 		  (!files->no_secure_boot || put_no_secure_boot(boot, pcrs));
+	json_t *policy;
 
+	if (json_object_size(d->firmware))
+		ok = ok && json_object_set(boot, "firmware", d->firmware) == 0;
 	if (json_object_size(d->files))
 		ok = ok && json_object_set(boot, "files", d->files) == 0;
 	if (json_object_size(d->lines))
 		ok = ok && json_object_set(boot, "command_lines", d->lines) == 0;
-	if (ok)
-		return json_pack("{s:i, s:s, s:o, s:{s:o}}", "format", 1, "name",
-				 "predicted from the files of a boot", "boot", boot, "pcrs",
-				 "sha256", pcrs);
+	policy = ok ? whole(d, boot, pcrs) : NULL;
 	json_decref(boot);
 	json_decref(pcrs);
-	return NULL;
+	return policy;
 }
 
 json_t *predict_policy(const struct predict_files *files)
 {
-	struct draft d = {
-		json_object(), json_object(), json_object(), { 0 }, { { 0 } }, { { 0 } }
-	};
+	struct draft d = { .measurements = json_object(),
+			   .firmware = json_object(),
+			   .programs = json_object(),
+			   .files = json_object(),
+			   .lines = json_object() };
 	json_t *policy = NULL;
 
-	if (files_ok(files) &&
+	if (files_ok(files) && predict_firmware(&d, files) &&
 	    (files->kernel ? predict_direct(&d, files) : predict_unified(&d, files)))
 		policy = compose(&d, files);
+	json_decref(d.measurements);
+	json_decref(d.firmware);
 	json_decref(d.programs);
 	json_decref(d.files);
 	json_decref(d.lines);

@@ -7,6 +7,9 @@
 #include <stdbool.h>
 
 struct predict_files {
+	const char *image;	      /* the IGVM file; NULL: the policy says nothing of it */
+	const char *firmware;	      /* the flash that OVMF is in; NULL: it is not said */
+	const char *firmware_version; /* as it measures it; NULL: it is found in the flash */
 	const char *kernel, *initrd,
 		*command_line; /* the firmware is given them, QEMU's -kernel and so on */
 	const char *uki;       /* or it starts this unified kernel */

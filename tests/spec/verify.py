@@ -1046,7 +1046,7 @@ class Verifier:
             return []
         self.take_boot()
         digests = {name: [bytes.fromhex(v) for v in wants.get(name, {}).values()]
-                   for name in ("signers", "programs", "files")}
+                   for name in ("signers", "firmware", "programs", "files")}
         lines = list(wants.get("command_lines", {}).values())
         texts = lines + list(wants.get("words", {}).values())
         b = self.boot
@@ -1055,6 +1055,7 @@ class Verifier:
             ("event-log-quote", 7, True, self.event_log_quote),
             ("secure-boot", 7, "secure_boot" in wants, self.by_log(b.secure_boot, wants.get("secure_boot"))),
             ("boot-signers", 7, digests["signers"], self.by_log(b.signers, digests["signers"])),
+            ("boot-firmware", 7, digests["firmware"], self.by_log(b.firmware, digests["firmware"])),
             ("boot-programs", 7, digests["programs"], self.by_log(b.programs, digests["programs"])),
             ("boot-files", 7, digests["files"] or texts, self.by_log(b.files, digests["files"], texts)),
             ("boot-command-line", 7, lines, self.by_log(b.command_line, lines)),

@@ -154,6 +154,46 @@ def check_rules(judge):
         judge.expect(name, 0, [], judge.words(log, boot, {b: log.quoted(b) for b in (0x000B, 0x000C)}))
 
 
+def by_firmware(version=b"edk2 by hand", first=b"first phase", second=b"second phase", *later):
+    """A boot by OVMF, which measures two volumes; another name of one is other bytes in it."""
+    log = boots.direct()
+    at = next(i for i, event in enumerate(log.events) if event[:2] == (0, boots.VERSION))
+    wide = boots.wide(version.decode())
+    log.events[at:at + 2] = [(0, boots.VERSION, wide, wide), *((0, boots.BLOB, volume, bytes(16)) for volume in (first, second)),
+                             *later]
+    return log
+
+
+def check_firmware(judge):
+    """What OVMF measures of itself: its first phase writes into its own volume, and nothing else may be another."""
+    listed = digests(boots.wide("edk2 by hand"), b"first phase", b"second phase")
+    rule, other = {"firmware": listed}, {"measurements": {"another": "00" * 48}}
+    said = judge.expect("the firmware", 0, [], judge.words(by_firmware(), rule))
+    named = [e["words"] for e in said["boot"]["events"] if e["standing"] == "named"]
+    results(named == [f'firmware "the {i}th"' for i in range(3)], "the firmware is named", named)
+    judge.expect("a first phase that wrote into its volume", 0, [],
+                 judge.words(by_firmware(first=b"first phase, and what it wrote"), rule))
+    later = (0, boots.BLOB, b"a third", bytes(16))
+    for name, log, why in (
+            ("another version", by_firmware(b"another"), "event 1, in PCR 0: the firmware measured of itself"),
+            ("another second phase", by_firmware(second=b"patched"), "did not measure itself to its end"),
+            ("both phases others", by_firmware(first=b"patched", second=b"patched"), "event 3, in PCR 0"),
+            ("a third volume", by_firmware(b"edk2 by hand", b"first phase", b"second phase", later), "to its end"),
+            ("a third volume behind another first", by_firmware(b"edk2 by hand", b"patched", b"second phase", later), "event 4"),
+            ("a volume by another name", by_firmware(b"edk2 by hand", b"first phase", b"second phase", (0, boots.TAG, b"x", b"x")),
+             "event 4, in PCR 0: the firmware measured")):
+        judge.expect(f"firmware: {name}", 7, ["boot-firmware"], judge.words(log, rule), why)
+    # Patched firmware can extend what the good one would, and have its log: the launch measurement is another.
+    words = judge.words(by_firmware(), rule, **other)
+    (Path(f"{words[-1]}.mine") / "measurement.hex").unlink()
+    judge.expect("patched firmware with the log of the good one", 4, ["measurement"], words, "not the expected one")
+    words = judge.words(by_firmware(), rule, id_key_digests={"a key": "11" * 48})
+    (Path(f"{words[-1]}.mine") / "measurement.hex").unlink()
+    code, _, errors = judge.run(words)
+    results(code == 1 and "boot.firmware: it means nothing without measurements" in errors,
+            "policy: firmware, and no measurement", errors)
+
+
 def appended(log, *events):
     """What the system extends later, and writes into its log."""
     for event in events:
@@ -394,6 +434,7 @@ def main():
         judge = Judge(sys.argv[1], Path(work))
         check_ways(judge)
         check_rules(judge)
+        check_firmware(judge)
         check_late(judge)
         check_other_boots(judge)
         check_forged(judge)

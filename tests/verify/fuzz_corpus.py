@@ -102,7 +102,7 @@ def policies():
                 ("measurements", 48), ("id_key_digests", 48), ("author_key_digests", 48), ("host_data", 32),
                 ("family_ids", 16), ("image_ids", 16), ("chip_ids", 64))},
             "boot": {"secure_boot": True, "signers": {"a": "09" * 32}, "programs": {"p": "0a" * 48},
-                     "files": {"f": "0b" * 32, "g": "0c" * 64}, "words": {"w": "set root=hd0"},
+                     "firmware": {"v": "0e" * 32}, "files": {"f": "0b" * 32, "g": "0c" * 64}, "words": {"w": "set root=hd0"},
                      "command_lines": {"c": "root=/dev/vda ro"}},
             "keys": {"ak": "000b" + "03" * 32}, "csp_ids": {"cloud": "CN=cc.example"},
             "pcrs": {"sha256": {"0": "04" * 32, "7": ["05" * 32, "06" * 32]}, "sha384": {"1": "07" * 48},

@@ -387,6 +387,38 @@ static bool is_separator(const struct subject *s, const struct event_log_event *
 	return event_log_hashes(&s->log, event, "\0\0\0", 4);
 }
 
+/*
+ * OVMF's first phase runs where its volume was unpacked to, and has written to its own variables there before it
+ * measures that volume: in an SNP guest (and not in others) what it found out about SEV, and where it keeps its
+ * buffer for the SVSM. So this one volume, which what comes next is not, may be another than the file's.
+ */
+static bool may_differ(const struct event_log_event *event)
+{
+	return event->type == EVENT_EFI_PLATFORM_FIRMWARE_BLOB ||
+	       event->type == EVENT_EFI_PLATFORM_FIRMWARE_BLOB2;
+}
+
+/* The launch measurement, which has to be one of the policy's, is of the firmware that measured all this. */
+const char *check_boot_firmware(const struct subject *s)
+{
+	struct event_log_cursor cursor = { 0 };
+	struct event_log_event event;
+	bool differed = false, found = false;
+
+	if (!s->boot_known)
+		return UNKNOWN;
+	while (event_log_next(&s->log, &cursor, &event)) {
+		if (event.pcr != 0 || event.type == EVENT_NO_ACTION || is_separator(s, &event))
+			continue;
+		found = listed_digest(s, POLICY_BOOT_FIRMWARE, &event);
+		if (!found && (differed || !may_differ(&event)))
+			return fail(s, BOOT_FIRMWARE, &event,
+				    "the firmware measured of itself what is none of the policy's");
+		differed = differed || !found;
+	}
+	return found ? NULL : "the firmware did not measure itself to its end";
+}
+
 /* What is not quoted may hold anything, and no log has to mention it. */
 static const char *unquoted_error(const struct subject *s)
 {
@@ -467,6 +499,8 @@ static bool name_text(const struct subject *s, const struct event_log_event *eve
 
 static bool name_event(const struct subject *s, const struct event_log_event *event, char *words)
 {
+	if (event->pcr == 0)
+		return name_digest(s, event, POLICY_BOOT_FIRMWARE, "firmware", words);
 	if (event->pcr == 4)
 		return name_digest(s, event, POLICY_BOOT_PROGRAMS, "program", words);
 	return SYSTEM_PCRS >> event->pcr & 1 &&

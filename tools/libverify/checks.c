@@ -79,6 +79,7 @@ static const struct check {
 	{ "event-log-quote", CHECK_BOOT, WITH_LOG, check_event_log_quote },
 	{ "secure-boot", CHECK_BOOT, WITH_SECURE_BOOT, check_secure_boot },
 	{ "boot-signers", CHECK_BOOT, WITH_LIST + POLICY_BOOT_SIGNERS, check_boot_signers },
+	{ "boot-firmware", CHECK_BOOT, WITH_LIST + POLICY_BOOT_FIRMWARE, check_boot_firmware },
 	{ "boot-programs", CHECK_BOOT, WITH_LIST + POLICY_BOOT_PROGRAMS, check_boot_programs },
 	{ "boot-files", CHECK_BOOT, WITH_FILES, check_boot_files },
 	{ "boot-command-line", CHECK_BOOT, WITH_COMMAND_LINES, check_boot_command_line },

@@ -273,6 +273,23 @@ static void describe_secure_boot(struct line *line, const struct subject *s)
 		put(line, "%s", found == SECURE_BOOT_ON ? "on" : "off");
 }
 
+/* What the firmware measured of itself, by the first bank. */
+static void describe_firmware(struct line *line, const struct subject *s)
+{
+	struct event_log_cursor cursor = { 0 };
+	struct event_log_event event;
+	const char *between = "";
+
+	while (s->boot_known && event_log_next(&s->log, &cursor, &event)) {
+		if (event.pcr != 0 || event.type == EVENT_NO_ACTION ||
+		    event.type == EVENT_SEPARATOR)
+			continue;
+		put(line, "%sevent %u: ", between, event.number);
+		put_hex(line, event.digests[0], s->log.banks[0].size);
+		between = ", ";
+	}
+}
+
 /* What the firmware started, by the first bank. */
 static void describe_programs(struct line *line, const struct subject *s)
 {
@@ -337,6 +354,7 @@ static const struct description {
 	{ "pcr-values", describe_pcrs },
 	{ "event-log", describe_log },
 	{ "secure-boot", describe_secure_boot },
+	{ "boot-firmware", describe_firmware },
 	{ "boot-programs", describe_programs },
 	{ "boot-files", describe_files },
 };

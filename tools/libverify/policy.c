@@ -198,6 +198,7 @@ static const struct list_form {
 	[POLICY_KEYS] = { 0, "the hexadecimal digits of a TPM's Name are wanted: 000b and 64, "
 			     "000c and 96, or 000d and 128" },
 	[POLICY_BOOT_SIGNERS] = { 32, "64 hexadecimal digits are wanted" },
+	[POLICY_BOOT_FIRMWARE] = { 0, "64, 96 or 128 hexadecimal digits are wanted" },
 	[POLICY_BOOT_PROGRAMS] = { 0, "64, 96 or 128 hexadecimal digits are wanted" },
 	[POLICY_BOOT_FILES] = { 0, "64, 96 or 128 hexadecimal digits are wanted" },
 };
@@ -239,6 +240,7 @@ static bool value_bytes(unsigned int kind, const char *text, uint8_t bytes[TPM_N
 	switch (kind) {
 	case POLICY_KEYS:
 		return is_name(bytes, *size);
+	case POLICY_BOOT_FIRMWARE:
 	case POLICY_BOOT_PROGRAMS:
 	case POLICY_BOOT_FILES:
 		return *size == 32 || *size == 48 || *size == 64;
@@ -621,6 +623,7 @@ static bool read_boot(struct reader *r, const json_t *value, unsigned int which)
 	static const struct field fields[] = {
 		{ "secure_boot", read_secure_boot, 0 },
 		{ "signers", read_list, POLICY_BOOT_SIGNERS },
+		{ "firmware", read_list, POLICY_BOOT_FIRMWARE },
 		{ "programs", read_list, POLICY_BOOT_PROGRAMS },
 		{ "files", read_list, POLICY_BOOT_FILES },
 		{ "words", read_texts, POLICY_BOOT_WORDS },
@@ -635,6 +638,7 @@ static bool read_boot(struct reader *r, const json_t *value, unsigned int which)
 bool policy_has_boot(const struct policy *policy)
 {
 	return policy->secure_boot || policy->lists[POLICY_BOOT_SIGNERS].count ||
+	       policy->lists[POLICY_BOOT_FIRMWARE].count ||
 	       policy->lists[POLICY_BOOT_PROGRAMS].count ||
 	       policy->lists[POLICY_BOOT_FILES].count || policy->texts[POLICY_BOOT_WORDS].count ||
 	       policy->texts[POLICY_BOOT_COMMAND_LINES].count;
@@ -725,6 +729,8 @@ static bool fits_together(const struct policy *p, struct host_error *error)
 		wrong = "boot: it can never hold unless look_at is quote";
 	else if (p->lists[POLICY_BOOT_SIGNERS].count && p->secure_boot != SECURE_BOOT_ON)
 		wrong = "boot.signers: nobody asks for signatures unless secure_boot is true";
+	else if (p->lists[POLICY_BOOT_FIRMWARE].count && !p->lists[POLICY_MEASUREMENTS].count)
+		wrong = "boot.firmware: it means nothing without measurements";
 	else if (names_measured(p) && !p->lists[POLICY_BOOT_PROGRAMS].count &&
 		 !p->lists[POLICY_BOOT_SIGNERS].count)
 		wrong = "boot: files, words and command_lines mean nothing without programs or "

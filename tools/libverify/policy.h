@@ -50,7 +50,8 @@ enum policy_list_kind {
 	POLICY_CSP_IDS,	      /* text, as long as size says */
 	POLICY_KEYS,	      /* Names of TPM keys */
 	POLICY_BOOT_SIGNERS,  /* SHA-256 of certificates */
-	POLICY_BOOT_PROGRAMS, /* digests of a bank of PCRs */
+	POLICY_BOOT_FIRMWARE, /* digests of a bank of PCRs */
+	POLICY_BOOT_PROGRAMS, /* and so are these */
 	POLICY_BOOT_FILES,
 	POLICY_LISTS,
 };

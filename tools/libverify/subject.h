@@ -123,6 +123,7 @@ const char *check_event_log(const struct subject *s);
 const char *check_event_log_quote(const struct subject *s);
 const char *check_secure_boot(const struct subject *s);
 const char *check_boot_signers(const struct subject *s);
+const char *check_boot_firmware(const struct subject *s);
 const char *check_boot_programs(const struct subject *s);
 const char *check_boot_files(const struct subject *s);
 const char *check_boot_command_line(const struct subject *s);

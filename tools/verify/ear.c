@@ -79,6 +79,7 @@ static const struct claim_rule rules[] = {
 	{ "secure-boot", VTPM, CONFIGURATION, 96, false },
 	{ "boot-signers", VTPM, EXECUTABLES, 33, true },
 	{ "boot-programs", VTPM, EXECUTABLES, 33, false },
+	{ "boot-firmware", VTPM, EXECUTABLES, 33, false },
 	{ "boot-files", VTPM, EXECUTABLES, 33, false },
 	{ "boot-command-line", VTPM, CONFIGURATION, 96, false },
 };
