@@ -43,6 +43,8 @@ check-slow: setup-check tests guest guest7
 # Ordinary SNP guests by firmware, of every kind, from disks too: 15 minutes on a quiet computer. check-slow has a sample.
 check-guests: setup-check tests guest guest7
 	tests/guest/matrix.py --programs $(OUT)
+	scripts/fetch-ovmf.sh --suite forky --dir build/ovmf-forky
+	tests/demo/predicted_boot_test.py --programs $(OUT) --firmware build/ovmf-forky/OVMF.fd --build-dir build/predicted-boot
 
 # Rules of the specifications, by tiny guests on the emulated machine; `check` has them, too.
 check-machine: setup-check tests
