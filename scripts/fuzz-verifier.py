@@ -23,6 +23,8 @@ from results import Results  # noqa: E402
 READERS = {
     "report": ("core/evidence/tests/fuzz_report_input.c", [f"core/evidence/host/{name}.c" for name in (
         "report_input", "report_json", "report_proto", "cert_table", "amd_crl")]),
+    "log": ("core/evidence/tests/fuzz_event_log.c", [f"core/evidence/host/{name}.c" for name in (
+        "event_log", "event_words", "uefi_variable")]),
     "selector": ("core/tpm/tests/fuzz_selector.c", ["core/tpm/selector.c", "core/evidence/vtpm_manifest.c"]),
     "policy": ("tools/libverify/tests/fuzz_policy.c", ["tools/libverify/policy.c"]),
     "evidence": ("tools/libverify/tests/fuzz_evidence.c", [

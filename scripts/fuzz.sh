@@ -3,11 +3,11 @@
 #
 # Fuzzes by coverage (libFuzzer): builds the fuzzer with clang, runs it, and says what it reached.
 #
-#	scripts/fuzz.sh calls|selector|report|igvm|policy|evidence|request [SECONDS]
+#	scripts/fuzz.sh calls|selector|report|log|igvm|policy|evidence|request [SECONDS]
 #
 # calls: a hostile guest and host against the monitor's protocols on the model, any calls in any
 # order (monitor/protocol/tests/fuzz_calls.c). selector: core/tpm/selector's parser. report: what may be
-# a report, a host's table or a revocation list (core/evidence/host). igvm: the reader of IGVM files, from
+# a report, a host's table or a revocation list (core/evidence/host). log: the event log of a boot. igvm: the reader of IGVM files, from
 # small ones with every header. policy, evidence: what libsocle-verify reads, and judges. request: what a client of
 # `socle verify serve` sends.
 # The corpus grows in build/fuzz/NAME; an input that breaks something is left in build/fuzz.
@@ -17,12 +17,13 @@ case ${1-} in
 calls) program=monitor/protocol/tests/fuzz-calls longest=8192 ;;
 selector) program=core/tpm/tests/fuzz-selector longest=1100 ;;
 report) program=core/evidence/tests/fuzz-report-input longest=16384 ;;
+log) program=core/evidence/tests/fuzz-event-log longest=16384 ;;
 igvm) program=core/image/tests/fuzz-igvm longest=16384 ;;
 policy) program=tools/libverify/tests/fuzz-policy longest=8192 ;;
 evidence) program=tools/libverify/tests/fuzz-evidence longest=16384 ;;
 request) program=tools/verify_serve/tests/fuzz-request longest=32768 ;;
 *)
-	echo "usage: $0 calls|selector|report|igvm|policy|evidence|request [SECONDS]" >&2
+	echo "usage: $0 calls|selector|report|log|igvm|policy|evidence|request [SECONDS]" >&2
 	exit 1
 	;;
 esac
@@ -34,7 +35,7 @@ ninja -C $build -j 2 $program
 mkdir -p "build/fuzz/$1"
 case $1 in
 igvm) core/image/tests/igvm_corpus.py build/fuzz/igvm ;;
-report | policy | evidence | request) tests/verify/fuzz_corpus.py "$1" "build/fuzz/$1" ;;
+report | log | policy | evidence | request) tests/verify/fuzz_corpus.py "$1" "build/fuzz/$1" ;;
 esac
 # One input is a whole session. From nothing it would take hours to grow that long.
 [ -n "$(ls "build/fuzz/$1")" ] || for i in 1 2 3 4 5 6 7 8; do

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """What the fuzzers of the verifier's readers begin with, out of the test vectors and of this test's makers.
 
-    fuzz_corpus.py report|policy|evidence|request FOLDER
+    fuzz_corpus.py report|log|policy|evidence|request FOLDER
 """
 
 import base64
@@ -139,6 +139,13 @@ def boot_evidence():
         yield f"ruled{number}", bytes([0x82]) + data
 
 
+def logs():
+    """Of each way to boot, in one bank and in two."""
+    for make in (boots.direct, boots.grub, boots.unified):
+        yield f"{make.__name__}-two", make().bytes()
+        yield f"{make.__name__}-one", make(banks=(0x000B,)).bytes()
+
+
 def requests():
     """With the root as a client's, so that all checks run, and refuse it."""
     for number, (_, files, own) in enumerate(vectors()):
@@ -148,7 +155,7 @@ def requests():
             if name in PARTS}}).encode()
 
 
-MAKERS = {"report": reports, "policy": policies, "evidence": evidence, "request": requests}
+MAKERS = {"report": reports, "log": logs, "policy": policies, "evidence": evidence, "request": requests}
 
 
 def main():

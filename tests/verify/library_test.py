@@ -72,6 +72,7 @@ def check_symbols(library):
     libc = {name.split("@")[0] for name in used if "@GLIBC" in name}
     results(libc and libc <= LIBC, "it asks libc for memory, text and the time alone", libc - LIBC)
     results("TEXTREL" not in text_of("readelf", "-d", library), "it can stand anywhere")
+    results("NODELETE" in text_of("readelf", "-d", library), "it stays, since OpenSSL has a function of it to call")
 
 
 def check_values(work):

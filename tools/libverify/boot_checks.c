@@ -389,8 +389,8 @@ static bool is_separator(const struct subject *s, const struct event_log_event *
 
 /*
  * OVMF's first phase runs where its volume was unpacked to, and has written to its own variables there before it
- * measures that volume: in an SNP guest (and not in others) what it found out about SEV, and where it keeps its
- * buffer for the SVSM. So this one volume, which what comes next is not, may be another than the file's.
+ * measures that volume: in an SNP guest (and not in others) that there is an SVSM's TPM, and where its buffer for
+ * it is (edk2, Tpm2DeviceLibDTpm). So this one volume may be another than the file's, and none behind it.
  */
 static bool may_differ(const struct event_log_event *event)
 {
