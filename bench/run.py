@@ -100,7 +100,11 @@ def running(command, **more):
         yield process
     finally:
         process.terminate()
-        process.wait()
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:  # swtpm 0.10 may go on when its client has just left
+            process.kill()
+            process.wait()
 
 
 def command_mix(programs, profile, rounds, shape):

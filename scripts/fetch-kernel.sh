@@ -15,7 +15,7 @@
 # Leaves DIR/root (the unpacked packages), DIR/version (the kernel's release name) and
 # DIR/packages (name, version and SHA-256 of each package). With those there, it does nothing.
 # A suite that is not the system's own has another compiler: DIR/root then holds that compiler too, complete
-# enough to chroot into, and DIR/chroot says so. Series 7 always has its own.
+# enough to chroot into, and DIR/chroot says so. Series 7 has its own on all but forky.
 set -eu
 
 usage() {
@@ -65,14 +65,15 @@ fi
 suite_mirror
 case $series-$codename in
 6.12-bookworm) : "${suite:=bookworm-backports}" ;;
-6.12-trixie) suite=trixie ;;
+6.12-trixie | 6.12-forky) suite=trixie ;;
 7-bookworm | 7-trixie) suite=trixie-backports ;;
-*) die "Debian 12 (bookworm) or 13 (trixie) is needed to find a $series kernel, not '$codename'" ;;
+7-forky) suite=forky ;;
+*) die "Debian 12 (bookworm), 13 (trixie) or 14 (forky) is needed to find a $series kernel, not '$codename'" ;;
 esac
 # The system's own compiler will do for a kernel of its own suite and that one's backports.
 own_compiler=
 case $series-$suite in
-"6.12-$codename" | "6.12-$codename-backports") own_compiler=yes ;;
+"6.12-$codename" | "6.12-$codename-backports" | 7-forky) own_compiler=yes ;;
 esac
 
 mkdir -p "$dir"
@@ -80,7 +81,7 @@ dir=$(cd "$dir" && pwd)
 apt=$dir/apt
 # What an earlier run left unfinished is of no use.
 rm -rf "$dir/root.new"
-# What the newer kernel's compiler depends on is of the release that its suite belongs to.
+# What another compiler depends on is of the release that its suite belongs to.
 if [ -n "$own_compiler" ] || [ "$suite" = "${suite%-backports}" ]; then
 	suite_open "$apt" "$suite"
 else

@@ -4,7 +4,9 @@
 #include "services/vtpm/rsa_factors.h"
 
 #include <openssl/bn.h>
+#include <openssl/core_names.h>
 #include <openssl/evp.h>
+#include <openssl/param_build.h>
 #include <openssl/rsa.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -221,6 +223,103 @@ static void test_a_refusal_is_passed_on(void **state)
 	RSA_free(empty);
 }
 
+/* From all numbers of a key, as libtpms 0.10 gives them, or without one; its primes alone may be exchanged. */
+static EVP_PKEY *from_data(const RSA *from, bool exchanged, const char *without,
+			   rsa_from_data_function function)
+{
+	const BIGNUM *n, *e, *d, *p, *q, *dp, *dq, *q_inverse;
+	OSSL_PARAM_BLD *builder = OSSL_PARAM_BLD_new();
+	EVP_PKEY_CTX *context = EVP_PKEY_CTX_new_from_name(NULL, "RSA", NULL);
+	EVP_PKEY *key = NULL;
+	OSSL_PARAM *params;
+
+	RSA_get0_key(from, &n, &e, &d);
+	RSA_get0_factors(from, &p, &q);
+	RSA_get0_crt_params(from, &dp, &dq, &q_inverse);
+	const struct {
+		const char *name;
+		const BIGNUM *number;
+	} parts[] = { { OSSL_PKEY_PARAM_RSA_N, n },
+		      { OSSL_PKEY_PARAM_RSA_E, e },
+		      { OSSL_PKEY_PARAM_RSA_D, d },
+		      { OSSL_PKEY_PARAM_RSA_FACTOR1, exchanged ? q : p },
+		      { OSSL_PKEY_PARAM_RSA_FACTOR2, exchanged ? p : q },
+		      { OSSL_PKEY_PARAM_RSA_EXPONENT1, dp },
+		      { OSSL_PKEY_PARAM_RSA_EXPONENT2, dq },
+		      { OSSL_PKEY_PARAM_RSA_COEFFICIENT1, q_inverse } };
+	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+		if (!without || strcmp(parts[i].name, without) != 0)
+			assert_int_equal(
+				OSSL_PARAM_BLD_push_BN(builder, parts[i].name, parts[i].number), 1);
+	}
+	params = OSSL_PARAM_BLD_to_param(builder);
+	assert_int_equal(EVP_PKEY_fromdata_init(context), 1);
+	assert_int_equal(rsa_factors_from_data(context, &key, EVP_PKEY_KEYPAIR, params, function),
+			 1);
+	OSSL_PARAM_free(params);
+	OSSL_PARAM_BLD_free(builder);
+	EVP_PKEY_CTX_free(context);
+	return key;
+}
+
+static void assert_first_is(const EVP_PKEY *key, const BIGNUM *wanted)
+{
+	BIGNUM *first = NULL;
+
+	assert_int_equal(EVP_PKEY_get_bn_param(key, OSSL_PKEY_PARAM_RSA_FACTOR1, &first), 1);
+	assert_int_equal(BN_cmp(first, wanted), 0);
+	BN_free(first);
+}
+
+static void test_primes_change_places(void **state)
+{
+	const BIGNUM *p;
+
+	(void)state;
+	for (int i = 0; i < KEYS; i++) {
+		for (int exchanged = 0; exchanged < 2; exchanged++) {
+			EVP_PKEY *key = from_data(whole[i], exchanged, NULL, EVP_PKEY_fromdata);
+
+			RSA_get0_factors(whole[i], &p, NULL);
+			assert_first_is(key, p);
+			assert_signs_as((RSA *)EVP_PKEY_get0_RSA(key), whole[i]);
+			EVP_PKEY_free(key);
+		}
+	}
+}
+
+static BIGNUM *first_given;
+
+static int note_first(EVP_PKEY_CTX *context, EVP_PKEY **key, int selection, OSSL_PARAM *params)
+{
+	const OSSL_PARAM *first = OSSL_PARAM_locate(params, OSSL_PKEY_PARAM_RSA_FACTOR1);
+
+	(void)context;
+	(void)key;
+	(void)selection;
+	return !first || OSSL_PARAM_get_BN(first, &first_given);
+}
+
+static void test_primes_stay_where_nothing_tells_their_order(void **state)
+{
+	static const char *const names[] = { OSSL_PKEY_PARAM_RSA_E, OSSL_PKEY_PARAM_RSA_EXPONENT1,
+					     OSSL_PKEY_PARAM_RSA_FACTOR1,
+					     OSSL_PKEY_PARAM_RSA_FACTOR2 };
+	const BIGNUM *q;
+
+	(void)state;
+	RSA_get0_factors(whole[0], NULL, &q);
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		assert_null(from_data(whole[0], true, names[i], note_first));
+		if (i == 2)
+			assert_null(first_given);
+		else
+			assert_int_equal(BN_cmp(first_given, q), 0);
+		BN_free(first_given);
+		first_given = NULL;
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -231,6 +330,8 @@ int main(void)
 		cmocka_unit_test(test_another_public_exponent_gives_none),
 		cmocka_unit_test(test_primes_that_are_there_stay),
 		cmocka_unit_test(test_a_refusal_is_passed_on),
+		cmocka_unit_test(test_primes_change_places),
+		cmocka_unit_test(test_primes_stay_where_nothing_tells_their_order),
 	};
 	BIGNUM *e = BN_new();
 	int failed;

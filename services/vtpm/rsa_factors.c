@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-#define OPENSSL_SUPPRESS_DEPRECATED /* libtpms 0.9 makes its keys by these functions */
+#define OPENSSL_SUPPRESS_DEPRECATED /* libtpms 0.9 makes its keys by such functions */
 #include "services/vtpm/rsa_factors.h"
 
 #include <openssl/bn.h>
+#include <openssl/core_names.h>
+#include <openssl/params.h>
 #include <openssl/rsa.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -118,4 +120,56 @@ int rsa_factors_set_crt(RSA *key, BIGNUM *dp, BIGNUM *dq, BIGNUM *q_inverse,
 	if (k)
 		set_factors(key, k);
 	return done;
+}
+
+static BIGNUM *number_of(const OSSL_PARAM *param)
+{
+	BIGNUM *number = NULL;
+
+	if (!param || !OSSL_PARAM_get_BN(param, &number))
+		return NULL;
+	BN_set_flags(number, BN_FLG_CONSTTIME);
+	return number;
+}
+
+/* Whether e*dp is 1 modulo p - 1. */
+static bool fits(const OSSL_PARAM *prime, const BIGNUM *e, const BIGNUM *dp, BN_CTX *context)
+{
+	BIGNUM *p = number_of(prime), *product = BN_new();
+	bool ok = p && product && BN_sub_word(p, 1) && BN_mod_mul(product, e, dp, p, context) &&
+		  BN_is_one(product);
+
+	BN_clear_free(p);
+	BN_clear_free(product);
+	return ok;
+}
+
+static bool are_exchanged(const OSSL_PARAM *params, const OSSL_PARAM *first,
+			  const OSSL_PARAM *second)
+{
+	BIGNUM *e = number_of(OSSL_PARAM_locate_const(params, OSSL_PKEY_PARAM_RSA_E));
+	BIGNUM *dp = number_of(OSSL_PARAM_locate_const(params, OSSL_PKEY_PARAM_RSA_EXPONENT1));
+	BN_CTX *context = BN_CTX_secure_new();
+	bool exchanged = e && dp && context && !fits(first, e, dp, context) &&
+			 fits(second, e, dp, context);
+
+	BN_CTX_free(context);
+	BN_clear_free(dp);
+	BN_free(e);
+	return exchanged;
+}
+
+int rsa_factors_from_data(EVP_PKEY_CTX *context, EVP_PKEY **key, int selection, OSSL_PARAM *params,
+			  rsa_from_data_function from_data)
+{
+	OSSL_PARAM *first = OSSL_PARAM_locate(params, OSSL_PKEY_PARAM_RSA_FACTOR1);
+	OSSL_PARAM *second = OSSL_PARAM_locate(params, OSSL_PKEY_PARAM_RSA_FACTOR2);
+
+	if (first && second && are_exchanged(params, first, second)) {
+		const char *name = first->key;
+
+		first->key = second->key;
+		second->key = name;
+	}
+	return from_data(context, key, selection, params);
 }

@@ -4,8 +4,18 @@
 
 int __wrap_RSA_set0_crt_params(RSA *key, BIGNUM *dp, BIGNUM *dq, BIGNUM *q_inverse);
 int __real_RSA_set0_crt_params(RSA *key, BIGNUM *dp, BIGNUM *dq, BIGNUM *q_inverse);
+int __wrap_EVP_PKEY_fromdata(EVP_PKEY_CTX *context, EVP_PKEY **key, int selection,
+			     OSSL_PARAM *params);
+int __real_EVP_PKEY_fromdata(EVP_PKEY_CTX *context, EVP_PKEY **key, int selection,
+			     OSSL_PARAM *params);
 
 int __wrap_RSA_set0_crt_params(RSA *key, BIGNUM *dp, BIGNUM *dq, BIGNUM *q_inverse)
 {
 	return rsa_factors_set_crt(key, dp, dq, q_inverse, __real_RSA_set0_crt_params);
+}
+
+int __wrap_EVP_PKEY_fromdata(EVP_PKEY_CTX *context, EVP_PKEY **key, int selection,
+			     OSSL_PARAM *params)
+{
+	return rsa_factors_from_data(context, key, selection, params, __real_EVP_PKEY_fromdata);
 }

@@ -4,6 +4,7 @@
 #include <libtpms/tpm_error.h>
 #include <libtpms/tpm_library.h>
 #include <libtpms/tpm_tis.h>
+#include <openssl/evp.h>
 #include <stdlib.h>
 
 #include "services/vtpm/rsa_factors.h"
@@ -157,7 +158,7 @@ TPM_RESULT TPM_IO_TpmEstablished_Reset(void)
 	return tpms.reset_established();
 }
 
-/* libtpms's call of libcrypto's finds this one, which the executable exports. */
+/* libtpms's calls of libcrypto's find these, which the executable exports. */
 int RSA_set0_crt_params(RSA *key, BIGNUM *dp, BIGNUM *dq, BIGNUM *q_inverse)
 {
 	static rsa_set_crt_function set;
@@ -165,4 +166,13 @@ int RSA_set0_crt_params(RSA *key, BIGNUM *dp, BIGNUM *dq, BIGNUM *q_inverse)
 	if (!set)
 		*(void **)&set = dlsym(RTLD_NEXT, "RSA_set0_crt_params");
 	return set ? rsa_factors_set_crt(key, dp, dq, q_inverse, set) : 0;
+}
+
+int EVP_PKEY_fromdata(EVP_PKEY_CTX *context, EVP_PKEY **key, int selection, OSSL_PARAM params[])
+{
+	static rsa_from_data_function from_data;
+
+	if (!from_data)
+		*(void **)&from_data = dlsym(RTLD_NEXT, "EVP_PKEY_fromdata");
+	return from_data ? rsa_factors_from_data(context, key, selection, params, from_data) : 0;
 }
