@@ -26,6 +26,8 @@ PARTS = (
      ("tests/release/in_chroot.py", "--suite", "bookworm", "FOLDER")),
     ("debian-13", "the same of Debian 13, with a guest of its own kernel, initramfs and DKMS under Socle",
      ("tests/release/in_chroot.py", "--suite", "trixie", "FOLDER")),
+    *((f"readme-{number}", f"the README's three ways in, in a clean system of Debian {number}",
+       ("tests/release/readme_test.py", "--suite", suite, "FOLDER")) for number, suite in ((12, "bookworm"), (13, "trixie"))),
     ("reproduce", "sources, packages and an image built twice are the same bytes",
      ("tests/release/reproduce.sh", "FOLDER")),
     ("sbom", "the SPDX document is valid and complete", ("tests/release/sbom_test.py", "FOLDER")),
