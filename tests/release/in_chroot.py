@@ -29,7 +29,7 @@ SUITES = {
 
 
 def make_system(suite, root):
-    subprocess.run(["mmdebstrap", "--quiet", "--variant=apt", suite, root], check=True)
+    subprocess.run(["mmdebstrap", "--quiet", "--variant=apt", "--dpkgopt=force-unsafe-io", suite, root], check=True)
     shutil.copy("/etc/resolv.conf", root / "etc/resolv.conf")
 
 
