@@ -178,6 +178,18 @@ bool cpu_stop(unsigned int id);
 void cpu_begin(unsigned int id, void (*job)(void));
 void cpu_end(unsigned int id);
 
+/* Turns this CPU's APIC on, in x2APIC mode. Fails the rule where the host does not do it. */
+void cpu_apic_on(void);
+
+/* This CPU's TSC, once everything before has been done. */
+static inline uint64_t cpu_tsc(void)
+{
+	uint32_t low, high;
+
+	__asm__ volatile("lfence; rdtsc" : "=a"(low), "=d"(high));
+	return low | (uint64_t)high << 32;
+}
+
 /* A pause in which other CPUs run. */
 static inline void cpu_relax(void)
 {

@@ -2,6 +2,9 @@
 /* The guest's CPUs: the first is entered by Socle, the others wait for something to do. */
 #include "tests/attacks/guest/attack.h"
 
+#define APIC_BASE 0x1bu
+#define APIC_X2APIC_ON 0xc00ull
+#define X2APIC_SPURIOUS 0x80fu
 #define REFUSAL_PATIENCE 2000000u /* many times what a CPU takes to come up */
 
 struct block {
@@ -134,6 +137,15 @@ void cpu_end(unsigned int id)
 }
 
 /* A host without INVLPGB has Socle refuse every other CPU: then there are none. */
+void cpu_apic_on(void)
+{
+	uint64_t base = 0;
+
+	expect("read the APIC's base", ghcb_msr_read(APIC_BASE, &base), true);
+	expect("x2APIC mode", ghcb_msr_write(APIC_BASE, base | APIC_X2APIC_ON), true);
+	expect("APIC on", ghcb_msr_write(X2APIC_SPURIOUS, 0x1ff), true);
+}
+
 static bool start_cpu(unsigned int id)
 {
 	uint64_t vmsa = (uint64_t)vmsa_pages[id], caa = (uint64_t)caa_pages[id];

@@ -8,9 +8,6 @@
 #include "tests/attacks/guest/attack.h"
 
 #define X2APIC_ICR 0x830u
-#define APIC_BASE 0x1bu
-#define APIC_X2APIC_ON 0xc00ull
-#define X2APIC_SPURIOUS 0x80fu
 #define ICR_NMI 0x400ull
 #define NMI_COMPLETE 0x80000003ull
 #define EXITS 2000u
@@ -99,26 +96,14 @@ static void nmi(struct trap_frame *frame)
 	msr_write(SNP_MSR_GHCB, ghcb_msr);
 }
 
-static uint64_t now(void)
-{
-	uint32_t low, high;
-
-	__asm__ volatile("rdtsc" : "=a"(low), "=d"(high));
-	return low | (uint64_t)high << 32;
-}
-
 static void send_nmis(void)
 {
-	uint64_t base = 0;
-
-	expect("read the APIC's base", ghcb_msr_read(APIC_BASE, &base), true);
-	expect("x2APIC mode", ghcb_msr_write(APIC_BASE, base | APIC_X2APIC_ON), true);
-	expect("APIC on", ghcb_msr_write(X2APIC_SPURIOUS, 0x1ff), true);
-	for (uint64_t next = now(); !over; cpu_relax()) {
-		if (now() < next)
+	cpu_apic_on();
+	for (uint64_t next = cpu_tsc(); !over; cpu_relax()) {
+		if (cpu_tsc() < next)
 			continue;
 		(void)ghcb_msr_write(X2APIC_ICR, ICR_NMI); /* to CPU 0 */
-		next = now() + NMI_PERIOD;
+		next = cpu_tsc() + NMI_PERIOD;
 	}
 }
 
@@ -130,12 +115,9 @@ static void spin(void)
 
 static void nmi_storm(void)
 {
-	uint64_t base = 0;
 	unsigned int calls = 0;
 
-	expect("read the APIC's base", ghcb_msr_read(APIC_BASE, &base), true);
-	expect("x2APIC mode", ghcb_msr_write(APIC_BASE, base | APIC_X2APIC_ON), true);
-	expect("APIC on", ghcb_msr_write(X2APIC_SPURIOUS, 0x1ff), true);
+	cpu_apic_on();
 	(void)ghcb_exit(NMI_COMPLETE, 0, 0);
 	nmis = hits = 0;
 	over = false;

@@ -7,22 +7,14 @@
 
 #define TURNS 200000000ull
 
-static uint64_t now(void)
-{
-	uint32_t low, high;
-
-	__asm__ volatile("lfence; rdtsc" : "=a"(low), "=d"(high));
-	return low | (uint64_t)high << 32;
-}
-
 static void loop(void)
 {
 	uint64_t turns = TURNS, start;
 
 	expect("a call before", svsm_alive(), true);
-	start = now();
+	start = cpu_tsc();
 	__asm__ volatile("1: decq %0; jnz 1b" : "+r"(turns));
-	note("loop %lu", now() - start);
+	note("loop %lu", cpu_tsc() - start);
 	expect("a call behind", svsm_alive(), true);
 }
 

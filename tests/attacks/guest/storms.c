@@ -4,9 +4,6 @@
 #include "tests/attacks/guest/lives.h"
 
 #define X2APIC_ICR 0x830u
-#define APIC_BASE 0x1bu
-#define APIC_X2APIC_ON 0xc00ull
-#define X2APIC_SPURIOUS 0x80fu
 #define ICR_NMI 0x400ull
 #define ICR_INIT 0x4500ull
 #define ICR_FIXED_VECTOR 0xf0ull
@@ -72,18 +69,9 @@ static void vc_storm(void)
 	expect("each CPUID was a #VC", vcs, CALLS);
 }
 
-static void apic_on(void)
-{
-	uint64_t base = 0;
-
-	expect("read the APIC's base", ghcb_msr_read(APIC_BASE, &base), true);
-	expect("x2APIC mode", ghcb_msr_write(APIC_BASE, base | APIC_X2APIC_ON), true);
-	expect("APIC on", ghcb_msr_write(X2APIC_SPURIOUS, 0x1ff), true);
-}
-
 static void send_nmis(void)
 {
-	apic_on();
+	cpu_apic_on();
 	while (!over)
 		(void)ghcb_msr_write(X2APIC_ICR, ICR_NMI);
 }
@@ -91,7 +79,7 @@ static void send_nmis(void)
 /* CPU 1 sends NMIs to CPU 0, whose handler tells the host that it is done. */
 static void nmi_storm(void)
 {
-	apic_on();
+	cpu_apic_on();
 	begin_storm();
 	cpu_begin(1, send_nmis);
 	for (unsigned int i = 0; i < CALLS || nmis == 0; i++) {
@@ -109,7 +97,7 @@ static void nmi_storm(void)
 /* Interrupts stay masked; INIT without a vCPU to start, and IPIs to CPUs that are not there. */
 static void send_ipis(void)
 {
-	apic_on();
+	cpu_apic_on();
 	while (!over) {
 		(void)ghcb_msr_write(X2APIC_ICR, ICR_FIXED_VECTOR);
 		(void)ghcb_msr_write(X2APIC_ICR, 200ull << 32 | ICR_NMI);
@@ -120,7 +108,7 @@ static void send_ipis(void)
 static void ipi_storm(void)
 {
 	over = false;
-	apic_on();
+	cpu_apic_on();
 	cpu_begin(1, send_ipis);
 	make_calls();
 	over = true;

@@ -9,10 +9,7 @@
 #include "tests/attacks/guest/attack.h"
 
 #define X2APIC_EOI 0x80bu
-#define X2APIC_SPURIOUS 0x80fu
 #define X2APIC_SELF_IPI 0x83fu
-#define APIC_BASE 0x1bu
-#define APIC_X2APIC_ON 0xc00ull
 #define VECTOR 31u	  /* within the table of exceptions */
 #define CPUID_ERROR 0x72u /* #VC of CPUID */
 #define CF_DF 0x401u
@@ -64,14 +61,10 @@ static void take(struct trap_frame *frame)
 
 static void begin(void)
 {
-	uint64_t base = 0;
-
 	usual_handler = trap_handler;
 	trap_handler = take;
 	interrupts = agains = vcs = elsewhere = 0;
-	expect("read the APIC's base", ghcb_msr_read(APIC_BASE, &base), true);
-	expect("x2APIC mode", ghcb_msr_write(APIC_BASE, base | APIC_X2APIC_ON), true);
-	expect("APIC on", ghcb_msr_write(X2APIC_SPURIOUS, 0x1ff), true);
+	cpu_apic_on();
 }
 
 /* One call, and what is left of the registers. */

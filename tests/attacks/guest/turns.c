@@ -25,14 +25,6 @@ static const uint8_t get_random[] = { 0x80, 0x01, 0, 0, 0, 12, 0, 0, 0x01, 0x7b,
 
 static uint64_t longest;
 
-static uint64_t now(void)
-{
-	uint32_t low, high;
-
-	__asm__ volatile("lfence; rdtsc" : "=a"(low), "=d"(high));
-	return low | (uint64_t)high << 32;
-}
-
 static uint32_t word(uint64_t at)
 {
 	uint32_t value;
@@ -51,8 +43,8 @@ static void put(uint64_t page, uint32_t how, const uint8_t *command, uint32_t si
 
 static uint64_t turn(uint64_t page)
 {
-	uint64_t start = now(), result = svsm_call(VTPM_CMD, page, 0, 0);
-	uint64_t took = now() - start;
+	uint64_t start = cpu_tsc(), result = svsm_call(VTPM_CMD, page, 0, 0);
+	uint64_t took = cpu_tsc() - start;
 
 	if (took > longest)
 		longest = took;
@@ -115,9 +107,9 @@ static void stock_call(void)
 
 	expect("the first turn", turn(page), INCOMPLETE);
 	at_once(get_random, sizeof(get_random));
-	start = now();
+	start = cpu_tsc();
 	expect("what was finished for another", svsm_call(VTPM_CMD, page, 0, 0), 0);
-	took = now() - start;
+	took = cpu_tsc() - start;
 	expect_response("TPM2_CreatePrimary", page);
 	note("fetched in %lu", took);
 	at_once(flush, sizeof(flush));

@@ -5,10 +5,7 @@
  */
 #include "tests/attacks/guest/attack.h"
 
-#define APIC_BASE 0x1bu
-#define APIC_X2APIC_ON 0xc00ull
 #define X2APIC_EOI 0x80bu
-#define X2APIC_SPURIOUS 0x80fu
 #define X2APIC_LVT_TIMER 0x832u
 #define X2APIC_INITIAL 0x838u
 #define X2APIC_DIVIDE 0x83eu
@@ -25,14 +22,6 @@
 
 static volatile uint64_t interrupts, vcs;
 static void (*usual_handler)(struct trap_frame *frame);
-
-static uint64_t now(void)
-{
-	uint32_t low, high;
-
-	__asm__ volatile("rdtsc" : "=a"(low), "=d"(high));
-	return low | (uint64_t)high << 32;
-}
 
 static void take(struct trap_frame *frame)
 {
@@ -56,14 +45,10 @@ static void take(struct trap_frame *frame)
 
 static void begin(void)
 {
-	uint64_t base = 0;
-
 	usual_handler = trap_handler;
 	trap_handler = take;
 	interrupts = vcs = 0;
-	expect("read the APIC's base", ghcb_msr_read(APIC_BASE, &base), true);
-	expect("x2APIC mode", ghcb_msr_write(APIC_BASE, base | APIC_X2APIC_ON), true);
-	expect("APIC on", ghcb_msr_write(X2APIC_SPURIOUS, 0x1ff), true);
+	cpu_apic_on();
 	expect("divide by 1", ghcb_msr_write(X2APIC_DIVIDE, DIVIDE_BY_1), true);
 	expect("timer: once", ghcb_msr_write(X2APIC_LVT_TIMER, VECTOR), true);
 }
@@ -167,10 +152,10 @@ static void own_interrupts(void)
 {
 	begin();
 	for (unsigned int i = 0; i < INTERRUPTS; i++) {
-		uint64_t start = now();
+		uint64_t start = cpu_tsc();
 
 		expect("timer: count", ghcb_msr_write(X2APIC_INITIAL, SOON), true);
-		while (interrupts == i && now() - start < PATIENCE)
+		while (interrupts == i && cpu_tsc() - start < PATIENCE)
 			__asm__ volatile("sti; nop; nop; cli" : : : "memory");
 		expect("one interrupt", interrupts, i + 1);
 	}
