@@ -38,6 +38,7 @@
 #define CC_CREATE_PRIMARY 0x131u
 #define CC_READ_PUBLIC 0x173u
 #define CC_FLUSH_CONTEXT 0x165u
+#define CC_GET_CAPABILITY 0x17au
 
 static const struct svsm_roots roots = { .svsm = SVSM_ROOT, .tsm = TSM_ROOT };
 
@@ -395,18 +396,43 @@ static bool test_meanwhile(struct problem *problem)
 	return ok && (answers > 2 * NEW_KEYS || problem_set(problem, "only %d answers", answers));
 }
 
-/* Kills one that has the TPM make a key; as kill_one(). */
+/* How many objects the TPM itself holds: every task's, and what nobody has any more. */
+static bool count_objects(uint32_t *count, struct problem *problem)
+{
+	struct message m = { .size = 0 };
+	int fd = open("/dev/tpm0", O_RDWR | O_CLOEXEC);
+	bool ok;
+
+	add(&m, 0x8001, 2);
+	add(&m, 0, 4);
+	add(&m, CC_GET_CAPABILITY, 4);
+	add(&m, 1, 4); /* handles, from the first of a transient object on */
+	add(&m, 0x80000000, 4);
+	add(&m, 8, 4);
+	ok = fd >= 0 && exchange(fd, &m);
+	close(fd);
+	*count = m.data[18]; /* behind header, whether there are more, and what it is about */
+	return ok || problem_set(problem, "the TPM does not say what it holds");
+}
+
+/* Kills one that has the TPM make a key, once it has begun; as kill_one(). */
 static int kill_creation(void)
 {
 	struct template t = new_rsa(2048);
-	pid_t child = fork();
+	volatile bool *begins = &outcomes[3].ok;
 	uint32_t handle;
 	int status, fd;
+	pid_t child;
 
+	*begins = false;
+	child = fork();
 	if (child == 0) {
 		fd = open(TPM_DEVICE, O_RDWR | O_CLOEXEC);
+		*begins = true;
 		_exit(fd >= 0 && create(fd, RH_OWNER, &t, &handle) ? 0 : 1);
 	}
+	while (child > 0 && !*begins)
+		usleep(1000);
 	usleep(KILL_AFTER_US);
 	if (child < 0 || kill(child, SIGKILL) != 0 || waitpid(child, &status, 0) != child)
 		return -1;
@@ -419,7 +445,7 @@ static int kill_creation(void)
 static bool test_tpm_killed(struct problem *problem)
 {
 	struct template t = new_rsa(2048);
-	uint32_t handle;
+	uint32_t handle, left;
 	int killed = 0, fd;
 	bool ok;
 
@@ -435,7 +461,11 @@ static bool test_tpm_killed(struct problem *problem)
 	fd = open(TPM_DEVICE, O_RDWR | O_CLOEXEC);
 	ok = fd >= 0 && create(fd, RH_OWNER, &t, &handle);
 	close(fd);
-	return ok || problem_set(problem, "the TPM makes no key any more");
+	if (!ok)
+		return problem_set(problem, "the TPM makes no key any more");
+	if (!count_objects(&left, problem))
+		return false;
+	return left == 0 || problem_set(problem, "%u objects are left in the TPM", left);
 }
 
 static int run_tests(void)
