@@ -58,11 +58,10 @@ def start_machine(options, image, folder):
 
 def start_qemu(options, first, folder):
     """The same without the machine."""
-    release = (options.kernel / "version").read_text().strip()
     command = ["qemu-system-x86_64", "-nodefaults", "-no-user-config", "-no-reboot", "-display",
                "none", "-machine", "q35", "-accel", f"tcg,thread={options.plain_qemu}", "-cpu",
-               QEMU_CPU, "-smp", str(options.cpus), "-m", MEMORY, "-kernel",
-               options.kernel / "root/boot" / f"vmlinuz-{release}", "-initrd", first, "-append",
+               QEMU_CPU, "-smp", str(options.cpus), "-m", MEMORY, "-kernel", booted.vmlinuz(options), "-initrd", first,
+               "-append",
                cmdline(options), "-serial", f"file:{folder / 'guest.log'}", "-serial",
                f"file:{folder / 'results.log'}"]
     try:

@@ -54,12 +54,40 @@ def initramfs(options, init, extra=(), modules=()):
     return out
 
 
+def vmlinuz(options):
+    """The kernel's file."""
+    return options.kernel / "root/boot" / f"vmlinuz-{(options.kernel / 'version').read_text().strip()}"
+
+
+def fetch(*words):
+    """What is wrong, if that script cannot fetch it."""
+    done = subprocess.run([ROOT / "scripts" / words[0], *words[1:]], check=False, capture_output=True, text=True)
+    return (done.stderr.strip() or "no reason") if done.returncode else ""
+
+
+def ovmf(suite, build="OVMF"):
+    """The file of a build of Debian's OVMF, and what is wrong, if it cannot be had."""
+    folder = ROOT / f"build/ovmf-{suite}"
+    return folder / f"{build}.fd", fetch("fetch-ovmf.sh", "--suite", suite, "--dir", folder)
+
+
+def verify_report(options, report, *demands):
+    """What `socle verify` says of a guest's report of VMPL 0, and what it has against it. The chain is what
+    `--certs-out` has left in the folder evidence."""
+    evidence, mine = options.work / "evidence", options.work / "mine"
+    mine.mkdir(exist_ok=True)
+    (evidence / "ark.pem").replace(mine / "ark.pem")
+    (evidence / "report.bin").write_bytes(report)
+    done = subprocess.run([options.programs / "tools/socle", "verify", "--report-only", "--trust-emulated", "--vmpl",
+                           "0", *demands, "--mine", mine, evidence], check=False, capture_output=True, text=True)
+    return done.stdout, [f"socle verify: {done.stdout} {done.stderr}"] if done.returncode else []
+
+
 def image(options, first, *more):
     """An image of the kernel with this first file system. more: options of `socle igvm build`."""
-    release = (options.kernel / "version").read_text().strip()
     out = options.work / "guest.igvm"
     run(options.programs / "tools/socle", "igvm", "build", "-q", "-o", out,
-        "--kernel", options.kernel / "root/boot" / f"vmlinuz-{release}", "--initrd", first, *more)
+        "--kernel", vmlinuz(options), "--initrd", first, *more)
     return out
 
 

@@ -8,7 +8,6 @@ and writes what the host then reads.
 """
 
 import hashlib
-import subprocess
 import sys
 
 import booted

@@ -111,13 +111,13 @@ def starts_again(options, image):
 
 def reported_panic(options):
     """Under firmware there is pvpanic in the DSDT, and the kernel's driver tells the host of a panic."""
-    folder = booted.ROOT / "build/ovmf-trixie"
-    booted.run("scripts/fetch-ovmf.sh", "--suite", "trixie", "--dir", folder)
-    release = (options.kernel / "version").read_text().strip()
+    firmware, missing = booted.ovmf("trixie")
+    if missing:
+        return missing
     first = booted.initramfs(options, booted.HERE / "ends_init", modules=["pvpanic-mmio"])
     run = subprocess.run([
-        *command(options, folder / "OVMF.fd", PLAIN)[:-1], "--firmware", folder / "OVMF.fd", "--kernel",
-        options.kernel / "root/boot" / f"vmlinuz-{release}", "--initrd", first, "--append",
+        *command(options, firmware, PLAIN)[:-1], "--firmware", firmware, "--kernel", booted.vmlinuz(options), "--initrd",
+        first, "--append",
         "console=ttyS0 panic=-1 ends=panic"], capture_output=True, text=True, check=False)
     return wrong(options, run, 12, "panic", "the guest's kernel panicked: VMPL 0, by pvpanic")
 

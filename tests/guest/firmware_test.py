@@ -38,15 +38,8 @@ GIB = 1 << 30
 
 def verify(options, report):
     """What `socle verify` has against the report, which is of VMPL 0."""
-    evidence, mine = options.work / "evidence", options.work / "mine"
-    mine.mkdir()
-    (evidence / "ark.pem").rename(mine / "ark.pem")
-    (evidence / "report.bin").write_bytes(report)
     measurement = MEASUREMENT.search((options.work / "machine.log").read_text())[1]
-    run = subprocess.run([options.programs / "tools/socle", "verify", "--report-only", "--trust-emulated", "--vmpl",
-                          "0", "--measurement", measurement, *options.demands, "--mine", mine, evidence],
-                         check=False, capture_output=True, text=True)
-    return [] if run.returncode == 0 else [f"socle verify: {run.stdout} {run.stderr}"]
+    return booted.verify_report(options, report, "--measurement", measurement, *options.demands)[1]
 
 
 def memory_problems(lines, size):
@@ -115,16 +108,9 @@ def progress(options):
     return f"{', '.join(steps)}; {sum(count for count, _ in exits)} exits: {kinds}"
 
 
-def fetch(*words):
-    """What is wrong, if it cannot be had."""
-    done = subprocess.run([booted.ROOT / "scripts" / words[0], *words[1:]], check=False, capture_output=True, text=True)
-    return (done.stderr.strip() or "no reason") if done.returncode else ""
-
-
 def start_words(options, first):
     """Options of `socle run` by which the firmware comes to the kernel and its first file system."""
-    release = (options.kernel / "version").read_text().strip()
-    kernel, append = options.kernel / "root/boot" / f"vmlinuz-{release}", APPEND + options.way
+    kernel, append = booted.vmlinuz(options), APPEND + options.way
     if options.way == "fw_cfg":
         return ["--kernel", kernel, "--initrd", first, "--append", append]
     disk = options.work / "disk.img"
@@ -147,14 +133,13 @@ def main():
     booted.prepare(options)
     result = Results("firmware")
     name = f"{options.build} of {options.suite}, by {options.way}, {options.cpus} vCPUs, {options.memory}"
-    folder = booted.ROOT / f"build/ovmf-{options.suite}"
-    missing = fetch("fetch-ovmf.sh", "--suite", options.suite, "--dir", folder) or \
-        (fetch("fetch-loaders.sh") if options.way != "fw_cfg" else "")
+    firmware, missing = booted.ovmf(options.suite, options.build)
+    missing = missing or (booted.fetch("fetch-loaders.sh") if options.way != "fw_cfg" else "")
     if missing:
         result(False, name, missing)
         return result.finish()
     first = booted.initramfs(options, booted.HERE / "firmware_init")
-    words = ["--firmware", folder / f"{options.build}.fd", "--policy", f"{POLICY:#x}",
+    words = ["--firmware", firmware, "--policy", f"{POLICY:#x}",
              *(["--kernel-hashes"] if options.build == "OVMF.amdsev" else []), *start_words(options, first),
              "--memory", options.memory, "--qemu", options.qemu]
     properties, options.demands = launch_properties(options, words)

@@ -51,17 +51,9 @@ def of(lines, name):
 
 def verify(options, image, report):
     """What `socle verify` has against the SVSM's report, for this very image; and it names the firmware."""
-    evidence, mine = options.work / "evidence", options.work / "mine"
-    mine.mkdir(exist_ok=True)
-    (evidence / "ark.pem").replace(mine / "ark.pem")
-    (evidence / "report.bin").write_bytes(report)
-    run = subprocess.run([options.programs / "tools/socle", "verify", "--report-only", "--trust-emulated", "--vmpl",
-                          "0", "--image", image, "--explain", "--mine", mine, evidence],
-                         check=False, capture_output=True, text=True)
-    if run.returncode:
-        return [f"socle verify: {run.stdout} {run.stderr}"]
+    said, problems = booted.verify_report(options, report, "--image", image, "--explain")
     named = f"with firmware of SHA-256 {hashlib.sha256(options.firmware.read_bytes()).hexdigest()}"
-    return [] if named in run.stdout else [f"socle verify does not name the firmware: {run.stdout}"]
+    return problems or ([] if named in said else [f"socle verify does not name the firmware: {said}"])
 
 
 def replay(options, log):
@@ -105,11 +97,9 @@ def problems_of(options, image, lines, cpus, memory):
 
 def boot(options, result, image, first, cpus, memory):
     name = f"OVMF of {options.suite} under Socle, {cpus} vCPUs, {memory}"
-    release = (options.kernel / "version").read_text().strip()
     lines, problem = booted.boot(
-        options, image, TIMEOUT_S, "--host", HOST, "--kernel", options.kernel / "root/boot" / f"vmlinuz-{release}",
-        "--initrd", first, "--append", APPEND, "--memory", memory, "--certs-out", options.work / "evidence",
-        cpus=cpus)
+        options, image, TIMEOUT_S, "--host", HOST, "--kernel", booted.vmlinuz(options), "--initrd", first, "--append",
+        APPEND, "--memory", memory, "--certs-out", options.work / "evidence", cpus=cpus)
     problems = [problem] if problem else problems_of(options, image, lines, cpus, memory)
     if not result(not problems, name, "; ".join(problems)):
         print("\n".join([*lines, *booted.last_words(options)]))
@@ -122,14 +112,11 @@ def main():
     options = parser.parse_args()
     booted.prepare(options)
     result = Results("firmware under Socle")
-    folder = booted.ROOT / f"build/ovmf-{options.suite}"
-    fetched = subprocess.run([booted.ROOT / "scripts/fetch-ovmf.sh", "--suite", options.suite, "--dir", folder],
-                             check=False, capture_output=True, text=True)
-    if fetched.returncode:
-        result(False, f"OVMF of {options.suite}", fetched.stderr.strip())
+    options.firmware, missing = booted.ovmf(options.suite)
+    if missing:
+        result(False, f"OVMF of {options.suite}", missing)
         return result.finish()
     first = booted.initramfs(options, booted.HERE / "svsm_firmware_init")
-    options.firmware = folder / "OVMF.fd"
     image = build(options, options.firmware)
     for size in options.sizes.split(","):
         cpus, memory = size.split(":")
