@@ -21,8 +21,12 @@
 #define LOCKS 4
 
 #define QCOW2_HEADER_SIZE 104u /* of version 3; of version 2 less */
-#define QCOW2_INCOMPATIBLE_AT 72u
-#define QCOW2_EXTERNAL_DATA (1u << 2)
+#define QCOW2_CLUSTER_BITS_MIN 9u
+#define QCOW2_CLUSTER_BITS_MAX 21u /* that QEMU takes */
+/* Of its incompatible features: */
+#define QCOW2_CORRUPT (1ull << 1)
+#define QCOW2_EXTERNAL_DATA (1ull << 2)
+#define QCOW2_KNOWN 0x1full
 
 const char *const device_buses[DEVICE_BUSES] = {
 	[DEVICE_BUS_VIRTIO_BLK] = "virtio-blk",
@@ -164,21 +168,53 @@ static bool is_in_use(int fd, const struct guest_disk *disk)
 }
 
 /*
- * Whether a qcow2's header names other files: one that it is based on, or one with its data
- * (QEMU, docs/interop/qcow2.txt). A disk is whoever's word who made it, and QEMU would open any file
- * that its user may.
+ * What is wrong with a qcow2 by its header, of a file of so many bytes (QEMU, docs/interop/qcow2.txt); NULL:
+ * nothing that shows there. One that names another file, to be based on or for its data, is not taken: a disk
+ * is whoever's word who made it, and QEMU would open any file that its user may.
  */
-static bool names_files(const uint8_t header[QCOW2_HEADER_SIZE])
+static const char *qcow2_wrong(const uint8_t header[QCOW2_HEADER_SIZE], uint64_t file_size)
 {
 	struct bytes_reader r = bytes_reader_init(header, QCOW2_HEADER_SIZE);
-	uint32_t version;
-	uint64_t backing;
+	uint32_t version, cluster_bits, encryption, l1_entries;
+	uint64_t backing, size, l1, refcounts, incompatible, cluster;
 
-	bytes_take(&r, 4);
+	bytes_take(&r, 4); /* the magic number */
 	version = bytes_be32(&r);
 	backing = bytes_be64(&r);
-	r.pos = QCOW2_INCOMPATIBLE_AT;
-	return backing || (version >= 3 && bytes_be64(&r) & QCOW2_EXTERNAL_DATA);
+	bytes_take(&r, 4); /* length of the backing file's name */
+	cluster_bits = bytes_be32(&r);
+	size = bytes_be64(&r);
+	encryption = bytes_be32(&r);
+	l1_entries = bytes_be32(&r);
+	l1 = bytes_be64(&r);
+	refcounts = bytes_be64(&r);
+	bytes_take(&r, 16); /* size of the latter, snapshots */
+	incompatible = version >= 3 ? bytes_be64(&r) : 0;
+	if (version != 2 && version != 3)
+		return "its version is neither 2 nor 3";
+	if (backing || incompatible & QCOW2_EXTERNAL_DATA)
+		return "it names another file";
+	if (incompatible & QCOW2_CORRUPT)
+		return "it is marked as corrupt";
+	if (incompatible & ~QCOW2_KNOWN)
+		return "it has features that are not known";
+	if (encryption)
+		return "it is encrypted";
+	if (cluster_bits < QCOW2_CLUSTER_BITS_MIN || cluster_bits > QCOW2_CLUSTER_BITS_MAX || !size)
+		return "its header makes no sense";
+	cluster = 1ull << cluster_bits;
+	if (l1 % cluster || refcounts % cluster || !refcounts || refcounts >= file_size ||
+	    (l1_entries && (l1 >= file_size || l1_entries * 8ull > file_size - l1)))
+		return "it is cut off, or its header makes no sense";
+	return NULL;
+}
+
+/* The size of a file or a block device, whose position is nobody's. */
+static uint64_t size_of(int fd)
+{
+	off_t size = lseek(fd, 0, SEEK_END);
+
+	return size > 0 ? (uint64_t)size : 0;
 }
 
 /* The reason does not name the file. */
@@ -186,6 +222,7 @@ static bool check_file(int fd, struct guest_disk *disk, struct stat *st, struct 
 {
 	static const char magic[4] = { 'Q', 'F', 'I', '\xfb' };
 	uint8_t start[QCOW2_HEADER_SIZE] = { 0 };
+	const char *wrong;
 	bool is_qcow2;
 
 	if (fstat(fd, st) != 0 || !(S_ISREG(st->st_mode) || S_ISBLK(st->st_mode)))
@@ -199,11 +236,10 @@ static bool check_file(int fd, struct guest_disk *disk, struct stat *st, struct 
 		return host_fail(reason, "no qcow2 disk: it does not begin as one");
 	if (disk->format == DISK_FORMAT_PROBE)
 		disk->format = is_qcow2 ? DISK_FORMAT_QCOW2 : DISK_FORMAT_RAW;
-	if (disk->format == DISK_FORMAT_QCOW2 && names_files(start))
-		return host_fail(reason, "a qcow2 that names another file is not taken");
-	if (S_ISREG(st->st_mode) && st->st_size == 0)
-		return host_fail(reason, "no disk: the file is empty");
-	return true;
+	if (size_of(fd) == 0)
+		return host_fail(reason, "no disk: it is empty");
+	wrong = disk->format == DISK_FORMAT_QCOW2 ? qcow2_wrong(start, size_of(fd)) : NULL;
+	return !wrong || host_fail(reason, "no qcow2 disk that is taken: %s", wrong);
 }
 
 static bool check_disk(struct guest_disk *disk, struct stat *st, struct host_error *error)

@@ -9,7 +9,10 @@ What is wrong with the file itself has each its case in core/image/tests/firmwar
 """
 
 import base64
+import fcntl
+import os
 import pathlib
+import socket
 import struct
 import subprocess
 import sys
@@ -167,12 +170,49 @@ def properties(s):
             text(bytes(16)), "--vcek-disabled")
 
 
+def lock_of(path, byte):
+    """A user of the file as QEMU marks one (block/file-posix.c); it is one while it is open."""
+    user = path.open("r+b")
+    fcntl.fcntl(user, fcntl.F_OFD_SETLK, struct.pack("hhqqi", fcntl.F_RDLCK, os.SEEK_SET, byte, 1, 0))
+    return user
+
+
+def devices(s):
+    """Each by the whole command; what is wrong with a file or a network has its cases in machine/host/tests."""
+    def wrong(name, says, *words):
+        s.refused(name, says, "--firmware", s.good, *words)
+
+    disk, empty = s.write("disk", bytes(4096)), s.write("empty", b"")
+    qcow2 = s.write("qcow2", struct.pack(">4sIQIIQ", b"QFI\xfb", 3, 0, 0, 16, 1 << 20))
+    wrong("a disk that is missing", "No such file", "--disk", s.folder / "missing")
+    wrong("a disk that is a folder", "Is a directory", "--disk", s.folder)
+    wrong("a disk that is empty", "it is empty", "--disk", empty)
+    wrong("a disk of another format", "does not begin as one", "--disk", f"{disk},format=qcow2")
+    wrong("a qcow2 that is cut off", "it is cut off", "--disk", qcow2)
+    wrong("a disk that is there twice", "there twice", "--disk", disk, "--disk", disk)
+    wrong("a disk of no known format", "format=raw|qcow2", "--disk", f"{disk},format=vmdk")
+    with lock_of(disk, 101):
+        wrong("a disk that another machine writes", "another machine has this disk", "--disk", disk)
+    s.taken("a disk", "--firmware", s.good, "--disk", disk)
+    wrong("a device of no known name", "virtio-net[,netdev=ID], e1000", "--device", "rtl8139")
+    wrong("a network that is not there", "wants --netdev user,id=a", "--device", "e1000,netdev=a")
+    wrong("a network without a device", "wants one device with netdev=a, and has 0", "--netdev", "user,id=a")
+    wrong("a network of another kind", "--netdev wants user,id=ID", "--netdev", "tap,id=a")
+    wrong("a network that runs a program", "--netdev wants user,id=ID", "--netdev",
+          "user,id=a,guestfwd=tcp:10.0.2.100:1-cmd:true")
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        network = ["--device", "virtio-net,netdev=a", "--netdev", f"user,id=a,hostfwd=tcp:127.0.0.1:{other.getsockname()[1]}-:1"]
+        wrong("a port that another program has", "cannot forward TCP port", *network)
+    s.taken("the port, once it is free", "--firmware", s.good, *network)
+
+
 def main():
     socle, hv, keys = sys.argv[1:4]
     with tempfile.TemporaryDirectory(prefix="socle-firmware-") as folder:
         suite = Suite(socle, hv, keys, pathlib.Path(folder))
         files(suite)
         options(suite)
+        devices(suite)
         return suite.result.finish()
 
 
