@@ -56,7 +56,7 @@ struct guest_devices {
 	size_t disk_count;
 	struct guest_other others[DEVICES_MAX];
 	size_t other_count;
-	struct guest_network networks[DEVICES_MAX];
+	struct guest_network networks[NETWORKS_MAX];
 	size_t network_count;
 };
 

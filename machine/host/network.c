@@ -122,33 +122,34 @@ static int take_port(const struct host_forward *forward)
 	return -1;
 }
 
-/* The ports from that forward on, held together, as two of them may be the same. */
-static bool check_ports(const struct guest_network *networks, size_t count, size_t first,
-			struct host_error *error)
+/* Takes a network's ports into fds, from *taken on. */
+static bool take_ports(const struct guest_network *network, int *fds, size_t *taken,
+		       struct host_error *error)
 {
-	const struct host_forward *forward;
-	bool ok;
-	int fd;
+	for (size_t i = 0; i < network->forward_count; i++) {
+		const struct host_forward *forward = &network->forwards[i];
+		int fd = take_port(forward);
 
-	while (count && first == networks->forward_count) {
-		networks++;
-		count--;
-		first = 0;
+		if (fd < 0)
+			return host_fail(error,
+					 "--netdev %s: cannot forward %s port %u of the host: %s",
+					 network->id, forward->udp ? "UDP" : "TCP",
+					 forward->host_port, strerror(errno));
+		fds[(*taken)++] = fd;
 	}
-	if (!count)
-		return true;
-	forward = &networks->forwards[first];
-	fd = take_port(forward);
-	if (fd < 0)
-		return host_fail(error, "--netdev %s: cannot forward %s port %u of the host: %s",
-				 networks->id, forward->udp ? "UDP" : "TCP", forward->host_port,
-				 strerror(errno));
-	ok = check_ports(networks, count, first + 1, error);
-	close(fd);
-	return ok;
+	return true;
 }
 
+/* All ports are held together, as two of them may be the same. */
 bool networks_check(const struct guest_network *networks, size_t count, struct host_error *error)
 {
-	return check_ports(networks, count, 0, error);
+	int fds[NETWORKS_MAX * NETWORK_FORWARDS_MAX];
+	size_t taken = 0;
+	bool ok = true;
+
+	for (size_t i = 0; ok && i < count; i++)
+		ok = take_ports(&networks[i], fds, &taken, error);
+	while (taken)
+		close(fds[--taken]);
+	return ok;
 }

@@ -13,6 +13,7 @@
 
 #include "core/base/host/error.h"
 
+#define NETWORKS_MAX 8u
 #define NETWORK_ID_SIZE 32u /* with its end */
 #define NETWORK_FORWARDS_MAX 16u
 
@@ -40,7 +41,7 @@ const char *network_parse(struct guest_network *network, char *value);
 bool network_id_read(char to[NETWORK_ID_SIZE], const char *text);
 
 /*
- * Before QEMU starts: whether the ports of the host are free, of all networks together. One that another
+ * Before QEMU starts: whether the ports of the host are free, of up to NETWORKS_MAX networks together. One that another
  * program takes afterwards is QEMU's to refuse.
  */
 bool networks_check(const struct guest_network *networks, size_t count, struct host_error *error);

@@ -287,14 +287,14 @@ static bool ask(const char *qemu, const char *option, const char *value, char *t
 	return true;
 }
 
-uint32_t qemu_version(const char *qemu)
+uint32_t qemu_version(const char *path)
 {
 	static const char before[] = "QEMU emulator version ";
 	char text[256], *at, *dot;
 	uint64_t major, minor;
 	size_t digits;
 
-	if (!ask(qemu, "--version", NULL, text, sizeof(text)))
+	if (!ask(path, "--version", NULL, text, sizeof(text)))
 		return 0;
 	at = strstr(text, before);
 	if (!at)

@@ -117,11 +117,10 @@ def started(options, first, append):
         return image(options, first, "--plain-linux", "--c-bit", 47, "--append", append, "--cpus", options.cpus), []
     if options.by == "socle":
         return with_socle(options, first, append, options.cpus), []
-    folder = ROOT / "build/ovmf-trixie"
-    run("scripts/fetch-ovmf.sh", "--suite", "trixie", "--dir", folder)
-    release = (options.kernel / "version").read_text().strip()
-    return None, ["--firmware", folder / "OVMF.fd", "--kernel", options.kernel / "root/boot" / f"vmlinuz-{release}",
-                  "--initrd", first, "--append", append]
+    firmware, missing = ovmf("trixie")
+    if missing:
+        sys.exit(f"OVMF: {missing}")
+    return None, ["--firmware", firmware, "--kernel", vmlinuz(options), "--initrd", first, "--append", append]
 
 
 def boot(options, file, seconds, *more, cpus=CPUS):

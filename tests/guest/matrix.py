@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """Ordinary SNP guests of every kind that are to boot: firmware, kernel, way of boot, number of vCPUs and memory, each
-pair of them in one guest at least, by tests/guest/firmware_test.py; some on newer QEMUs; and a Debian that writes to
-its disk, starts again and finds it.
+pair of them in one guest at least, by tests/guest/firmware_test.py; some on newer QEMUs; and a Debian that
+installs packages and writes to its disk, starts again and finds both.
 
     matrix.py --programs BUILD [--sample] [--list] [--kernel DIR] [--kernel7 DIR] [--guest DIR] [--guest7 DIR]
 
@@ -54,7 +54,7 @@ def cover(size):
         yield best
 
 
-DEBIAN = "a Debian that writes, starts again and finds it"
+DEBIAN = "a Debian that installs packages and writes, starts again and finds both"
 
 
 class Matrix:
