@@ -29,7 +29,7 @@
 
 #define MACHINE_RAM_LOW_MAX (2ull << 30)
 #define MACHINE_4G (4ull << 30)
-#define MACHINE_GUEST_RAM_MAX (16ull << 30)
+#define MACHINE_GUEST_RAM_MAX (64ull << 30)
 #define MACHINE_FLASH_MAX (16ull << 20)
 /*
  * QEMU makes RAM where a file has pages and no memory is (backends/igvm.c, qigvm_prepare_memory()).

@@ -124,34 +124,53 @@ static bool same_start(const struct socle_range *a, const struct socle_range *b)
 	return b->size && a->gpa == b->gpa;
 }
 
-/*
- * The map for the firmware: RAM, and Socle as what nobody may have. Its entries, or 0 when they are
- * more than max with the one of no pages that ends them.
- */
-static uint32_t make_map(const struct socle_params *p, struct igvm_memory_map_entry *map,
-			 uint32_t max)
-{
-	uint32_t count = 0;
+/* The map for the firmware as it is written. */
+struct map_writer {
+	struct igvm_memory_map_entry *entries;
+	uint32_t count, max; /* max: with the one of no pages that ends them */
+	bool full;
+};
 
+static void add_entry(struct map_writer *map, const struct socle_range *range, uint16_t type)
+{
+	map->full |= map->count + 1 >= map->max;
+	if (map->full)
+		return;
+	map->entries[map->count++] = (struct igvm_memory_map_entry){
+		.first_page = range->gpa / ABI_PAGE_SIZE,
+		.pages = range->size / ABI_PAGE_SIZE,
+		.type = type,
+	};
+}
+
+static void add_ram(struct map_writer *map, const struct socle_params *p, uint32_t i)
+{
+	const struct socle_range *r = &p->ram[i];
+
+	if (i && map->count && is_low_hole(&p->ram[i - 1], r))
+		map->entries[map->count - 1].pages = (r->gpa + r->size) / ABI_PAGE_SIZE;
+	else
+		add_entry(map, r,
+			  same_start(r, &p->region) ? IGVM_MEMORY_RESERVED : IGVM_MEMORY_RAM);
+}
+
+/*
+ * The map for the firmware: RAM, and Socle as what nobody may have, with what it has taken of RAM.
+ * False when there is no room for it.
+ */
+static bool make_map(const struct socle_params *p, const struct socle_range *grown,
+		     struct map_writer *map)
+{
 	for (uint32_t i = 0; i < p->ram_count; i++) {
 		const struct socle_range *r = &p->ram[i];
-		uint64_t first = r->gpa / ABI_PAGE_SIZE, end = first + r->size / ABI_PAGE_SIZE;
 
 		if (same_start(r, &p->firmware))
 			continue;
-		if (i && is_low_hole(&p->ram[i - 1], r)) {
-			map[count - 1].pages = end;
-			continue;
-		}
-		if (count + 1 >= max)
-			return 0;
-		map[count++] = (struct igvm_memory_map_entry){
-			.first_page = first,
-			.pages = end - first,
-			.type = same_start(r, &p->region) ? IGVM_MEMORY_RESERVED : IGVM_MEMORY_RAM,
-		};
+		add_ram(map, p, i);
+		if (grown->size && r->gpa + r->size == grown->gpa)
+			add_entry(map, grown, IGVM_MEMORY_RESERVED);
 	}
-	return count;
+	return map->count && !map->full;
 }
 
 /* Bytes of a loaded page of the guest, which is valid and nobody's yet but ours. */
@@ -164,21 +183,22 @@ static void *guest_bytes(uint64_t at)
  * Firmware that asks an SVSM for the size of its memory gets what was checked; it finds the rest
  * out by itself. Without an answer it asks the host.
  */
-static void tell_sizes(const struct socle_params *params)
+static void tell_sizes(const struct socle_params *params, const struct socle_range *grown)
 {
-	struct igvm_memory_map_entry map[SOCLE_PARAMS_RAM_MAX] = { 0 };
-	uint32_t max = params->guest_map_entries, count;
+	struct igvm_memory_map_entry entries[SOCLE_PARAMS_RAM_MAX + 1] = { 0 };
+	struct map_writer map = { .entries = entries, .max = SOCLE_PARAMS_RAM_MAX + 1 };
 
 	if (!params->guest_map)
 		return;
-	if (max > SOCLE_PARAMS_RAM_MAX)
-		max = SOCLE_PARAMS_RAM_MAX;
-	count = make_map(params, map, max);
-	if (!count) {
+	if (map.max > params->guest_map_entries)
+		map.max = params->guest_map_entries;
+	if (!make_map(params, grown, &map)) {
+		if (grown->size)
+			die(DIE_MEMORY, "the firmware cannot be told which RAM Socle takes");
 		log_printf(LOG_WARNING, "the firmware has no room for the map of its memory");
 		return;
 	}
-	memcpy(guest_bytes(params->guest_map), map, (count + 1) * sizeof(map[0]));
+	memcpy(guest_bytes(params->guest_map), entries, (map.count + 1) * sizeof(entries[0]));
 	if (params->guest_count)
 		memcpy(guest_bytes(params->guest_count), &params->cpu_count,
 		       sizeof(params->cpu_count));
@@ -226,14 +246,15 @@ static gpa_t build_vmsa(const struct socle_params *params, struct page_owner *ow
 	return page;
 }
 
-void boot_launch_guest(const struct socle_params *params, struct page_owner *owner)
+void boot_launch_guest(const struct socle_params *params, const struct socle_range *grown,
+		       struct page_owner *owner)
 {
 	for (uint32_t i = 0; !params->firmware.size && i < params->ram_count; i++)
 		validate_ram(&params->ram[i]);
 	for (uint32_t i = 0; i < params->loaded_count; i++)
 		grant_loaded(&params->loaded[i]);
 	fill_pages(params);
-	tell_sizes(params);
+	tell_sizes(params, grown);
 	set_c_bits(&params->guest.page_tables);
 	if (params->features & SOCLE_FEATURE_PREEMPTS)
 		preempt_try(gpa(params->guest_caa), owner);

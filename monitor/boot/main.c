@@ -7,6 +7,7 @@
 #include "monitor/base/die.h"
 #include "monitor/base/direct.h"
 #include "monitor/boot/boot.h"
+#include "monitor/boot/growth.h"
 #include "monitor/boot/host_memory.h"
 #include "monitor/boot/processor.h"
 #include "monitor/boot/start.h"
@@ -30,11 +31,12 @@ _Static_assert(SNP_CPUID_MAX_ENTRIES == CPUID_ENTRIES_MAX, "CPUID entries");
 
 #define ADDRESS_MAX \
 	(1ull << 46) /* as much as the direct map has room for, and more than any VM has */
-#define OWNER_PAGES_MAX (SOCLE_REGION_SIZE / ABI_PAGE_SIZE)
+#define OWNER_PAGES_MAX (SOCLE_REGION_SIZE / ABI_PAGE_SIZE + PAGE_ALLOC_MORE_MAX)
 
 /* link.ld: everything below is read-only, everything from here on is not executable. */
 extern const char image_read_only_end[];
 
+static struct socle_range grown;	/* RAM that Socle has taken; size 0: none */
 static struct socle_params completed;	/* by what the host says, where the block leaves it to it */
 static struct page_owner monitor_pages; /* page tables, per-vCPU blocks, GHCBs, VMSAs */
 static const struct socle_params *boot_params;
@@ -158,6 +160,34 @@ static void log_host(unsigned int cpu_count)
 }
 
 /*
+ * Takes RAM for what grows with the VM, where the region is not made for as much. Firmware has to
+ * be told, for it would use it else.
+ */
+static void grow(struct socle_params *params)
+{
+	uint64_t size = growth_size(params);
+	const char *wrong;
+
+	if (!size)
+		return;
+	if (!params->guest_map) {
+		log_printf(
+			LOG_ERROR,
+			"the firmware cannot be told which RAM Socle takes: there is room for %u "
+			"GiB and %u vCPUs",
+			GROWTH_FREE_GIB, GROWTH_FREE_CPUS);
+		die(DIE_MEMORY, "the host has more RAM or vCPUs than Socle has memory for");
+	}
+	wrong = growth_cut(params, size, &grown);
+	if (wrong)
+		die(DIE_HOST, wrong);
+	validate_free(&grown);
+	if (!page_alloc_add(gpa(grown.gpa), grown.size / ABI_PAGE_SIZE))
+		die(DIE_BUG, "the RAM that was taken cannot be counted");
+	log_printf(LOG_INFO, "takes %lu KiB of RAM at 0x%lx", grown.size >> 10, grown.gpa);
+}
+
+/*
  * RAM and vCPUs as the host says, where the block says neither. The host could write to its pages
  * until they were launched, and then nobody.
  */
@@ -176,6 +206,7 @@ static const struct socle_params *complete_params(const struct socle_params *par
 		if (!map_direct_add(completed.ram[i]))
 			die(DIE_MEMORY, "no memory for tables of as much RAM as the host says");
 	}
+	grow(&completed);
 	return &completed;
 }
 
@@ -250,7 +281,7 @@ static _Noreturn void boot_on_own_stack(void)
 	log_printf(LOG_INFO, "services ready");
 	log_memory();
 	if (has_guest(params)) {
-		boot_launch_guest(params, &monitor_pages);
+		boot_launch_guest(params, &grown, &monitor_pages);
 		log_printf(LOG_INFO, "starting the guest at VMPL%u", guest_vmpl());
 	}
 	run_loop();

@@ -22,8 +22,9 @@ void boot_take_memory(const struct socle_params *params, struct page_owner *owne
 /*
  * Prepares the guest and starts its first vCPU at VMPL2: memory validated, zeroed and granted, its
  * pages filled, its VMSA known to the host. After boot_take_memory(), and when the services are
- * ready.
+ * ready. grown is RAM that is not the guest's, which its firmware is told.
  */
-void boot_launch_guest(const struct socle_params *params, struct page_owner *owner);
+void boot_launch_guest(const struct socle_params *params, const struct socle_range *grown,
+		       struct page_owner *owner);
 
 #endif

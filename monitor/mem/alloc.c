@@ -8,14 +8,15 @@
 #include "monitor/base/direct.h"
 #include "monitor/lock/lock.h"
 
-#define PAGES_MAX (SOCLE_REGION_SIZE / ABI_PAGE_SIZE)
+#define PAGES_MAX (SOCLE_REGION_SIZE / ABI_PAGE_SIZE + PAGE_ALLOC_MORE_MAX)
 #define OWNER_NOBODY 0u
 
 /* One byte for each page of the pool says whose it is. */
 struct page_pool {
 	struct lock lock;
-	gpa_t first;
-	size_t pages;
+	gpa_t first, more; /* two pieces: pages of the region, and then those that were added */
+	size_t of_first;
+	size_t pages; /* of both */
 	size_t free;
 	size_t low; /* no page below it is free */
 	uint8_t owner_of[PAGES_MAX];
@@ -27,7 +28,9 @@ static struct page_pool pool = { .lock = { .rank = LOCK_RANK_PAGES } };
 
 static gpa_t page_at(size_t index)
 {
-	return gpa(pool.first.raw + (uint64_t)index * ABI_PAGE_SIZE);
+	return index < pool.of_first
+		       ? gpa(pool.first.raw + (uint64_t)index * ABI_PAGE_SIZE)
+		       : gpa(pool.more.raw + (uint64_t)(index - pool.of_first) * ABI_PAGE_SIZE);
 }
 
 bool page_alloc_init(gpa_t first, size_t pages)
@@ -36,10 +39,26 @@ bool page_alloc_init(gpa_t first, size_t pages)
 		return false;
 
 	pool.first = first;
-	pool.pages = pages;
+	pool.pages = pool.of_first = pages;
 	pool.free = pages;
 	for (size_t i = 0; i < pages; i++)
 		memset(direct_ptr(page_at(i)), 0, ABI_PAGE_SIZE);
+	return true;
+}
+
+bool page_alloc_add(gpa_t first, size_t pages)
+{
+	if (!gpa_aligned(first, ABI_PAGE_SIZE) || pool.pages != pool.of_first ||
+	    pages > PAGES_MAX - pool.pages)
+		return false;
+
+	lock_acquire(&pool.lock);
+	pool.more = first;
+	for (size_t i = pool.of_first; i < pool.of_first + pages; i++)
+		memset(direct_ptr(page_at(i)), 0, ABI_PAGE_SIZE);
+	pool.pages += pages;
+	pool.free += pages;
+	lock_release(&pool.lock);
 	return true;
 }
 
@@ -65,6 +84,8 @@ static size_t find_free(size_t start, size_t count, size_t alignment)
 	size_t run = 0;
 
 	for (size_t i = start; i < pool.pages; i++) {
+		if (i == pool.of_first)
+			run = 0;
 		if (!run && (page_at(i).raw >> ABI_PAGE_SHIFT & (alignment - 1)))
 			continue;
 		run = pool.owner_of[i] == OWNER_NOBODY ? run + 1 : 0;
@@ -117,10 +138,16 @@ bool page_alloc(struct page_owner *owner, gpa_t *page)
 /* Index of a page of the pool; pool.pages for any other address. */
 static size_t page_index(gpa_t page)
 {
-	if (!gpa_aligned(page, ABI_PAGE_SIZE) ||
-	    !gpa_within(page, ABI_PAGE_SIZE, pool.first, (uint64_t)pool.pages * ABI_PAGE_SIZE))
+	uint64_t first = (uint64_t)pool.of_first * ABI_PAGE_SIZE;
+	uint64_t more = (uint64_t)(pool.pages - pool.of_first) * ABI_PAGE_SIZE;
+
+	if (!gpa_aligned(page, ABI_PAGE_SIZE))
 		return pool.pages;
-	return (page.raw - pool.first.raw) >> ABI_PAGE_SHIFT;
+	if (gpa_within(page, ABI_PAGE_SIZE, pool.first, first))
+		return (page.raw - pool.first.raw) >> ABI_PAGE_SHIFT;
+	if (gpa_within(page, ABI_PAGE_SIZE, pool.more, more))
+		return pool.of_first + ((page.raw - pool.more.raw) >> ABI_PAGE_SHIFT);
+	return pool.pages;
 }
 
 static bool owns(const struct page_owner *owner, gpa_t page)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Pages of Socle's region, and nothing smaller: there is no heap. Every page has an owner with a
+ * Pages of Socle's region, and of what it takes beside it, and nothing smaller: there is no heap. Every page has an owner with a
  * budget, and running out, of the budget or of the region, is an error to handle. Free pages are
  * zero: a page is wiped when it is given back. Lock "pages".
  */
@@ -29,6 +29,14 @@ struct page_owner {
  * this. Called once. False when there are more than it can count.
  */
 bool page_alloc_init(gpa_t first, size_t pages);
+
+#define PAGE_ALLOC_MORE_MAX 2496u /* docs/budget.md */
+
+/*
+ * Gives it more, elsewhere: under the same conditions, once, and up to PAGE_ALLOC_MORE_MAX pages.
+ * They follow the others, so what fits into the region is there. False otherwise.
+ */
+bool page_alloc_add(gpa_t first, size_t pages);
 
 /* Registers an owner, which stays where it is for ever. False when there are too many. */
 bool page_owner_init(struct page_owner *owner, const char *name, uint32_t limit, bool secret);

@@ -30,6 +30,7 @@ MEASURING = {"trixie": False, "forky": True}
 MEASURED = (0, 1, 2, 3, 4, 5, 6, 7, 9)
 # OVMF 2026.08 reads its memory map from Socle, which is reserved there.
 SOCLE = "memory 0xfd000000 0xfdffffff Reserved"
+GIB = 1 << 30
 ZEROS = "0" * 64
 
 
@@ -86,9 +87,14 @@ def problems_of(options, image, lines, cpus, memory):
                 if line not in lines]
     if not any(line.startswith("cmdline ") and APPEND in line for line in lines):
         problems.append("its command line is not the one that was given")
-    problems += memory_problems([line for line in lines if line.startswith("memory ")], sizes(memory))
+    # docs/budget.md: of more than 16 GiB, the end is Socle's.
+    taken = max(sizes(memory) // GIB - 16, 0) * (96 << 10)
+    problems += memory_problems([line for line in lines if line.startswith("memory ")], sizes(memory) - taken)
     if MEASURING[options.suite] and SOCLE not in lines:
         problems.append("Socle is not reserved in its memory map")
+    end = sizes(memory) + 2 * GIB
+    if taken and f"memory {end - taken:#x} {end - 1:#x} Reserved" not in lines:
+        problems.append("what Socle took of the RAM is not reserved")
     problems += measured_problems(options, lines, MEASURING[options.suite])
     if not of(lines, "manifest"):
         problems.append("its report comes without a manifest")

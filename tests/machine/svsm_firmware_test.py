@@ -54,6 +54,7 @@ def madt(ids):
 GOOD_MAP = entry(0, 0xa0000) + entry(0xa0000, 0x20000, RESERVED) + entry(0xc0000, 64 * MIB - 0xc0000)
 # What is said -> vCPUs, map, MADT; and what Socle says to it: nothing, when it is right.
 TOO_MUCH = "more RAM than Socle has room to keep account of"
+NO_MEMORY = (TOO_MUCH, "more vCPUs than that", "RAM up to the addresses' end in little pieces")
 SAID = {
     "the machine's own words": (1, GOOD_MAP, madt([0]), None),
     "no vCPU": (0, GOOD_MAP, madt([0]), "number of vCPUs is not 1 to 64"),
@@ -75,7 +76,11 @@ SAID = {
     "RAM over the firmware": (1, GOOD_MAP + entry(4 * GIB - 4096, 4096), madt([0]), "where the firmware is"),
     "RAM over the APICs": (1, GOOD_MAP + entry(0xfee00000, 4096), madt([0]), "where the APICs are"),
     "no RAM where the firmware starts": (1, entry(0, 8 * MIB), madt([0]), "lacks RAM that the firmware starts with"),
-    TOO_MUCH: (1, GOOD_MAP + entry(4 * GIB, 1 << 36), madt([0]), "there is room for RAM up to 0x"),
+    # Of larger machines Socle takes RAM, which this firmware cannot be told (docs/budget.md).
+    TOO_MUCH: (1, GOOD_MAP + entry(4 * GIB, 1 << 36), madt([0]), "there is room for 16 GiB and 8 vCPUs"),
+    "more vCPUs than that": (9, GOOD_MAP, madt(range(9)), "there is room for 16 GiB and 8 vCPUs"),
+    "RAM up to the addresses' end in little pieces": (
+        1, GOOD_MAP + entry(1 << 45, MIB), madt([0]), "no memory for the states of the guest's pages"),
 }
 
 
@@ -158,7 +163,7 @@ class Suite:
             if self.measure(path) != digest:
                 self.result(False, name, "what the host says is measured")
                 continue
-            self.run(name, path, says, "--memory", "64M", code=0x6 if name == TOO_MUCH else 0x5)
+            self.run(name, path, says, "--memory", "64M", code=0x6 if name in NO_MEMORY else 0x5)
 
     def hosts(self):
         """Rows of docs/hosts.md: an image for upstream KVM starts there, and says why it ends."""

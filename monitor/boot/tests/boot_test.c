@@ -78,6 +78,8 @@ static uint64_t host_features;
 static const char *last_words;
 static unsigned int warnings, validated, large;
 static bool small_pages, failing_large;
+static uint32_t host_cpus;
+static uint64_t growth, grown_valid, added; /* RAM that is taken, and how far */
 static bool unchanged;
 static struct page_owner *monitor_pages;
 static jmp_buf over;
@@ -134,9 +136,14 @@ bool arch_random_start(void)
 
 uint32_t arch_pvalidate(gpa_t page, enum arch_page_size size, bool validate, bool *changed)
 {
-	assert_int_equal(page.raw, params.free.gpa + 0x1000 * validated);
 	assert_true(validate);
 	*changed = !unchanged;
+	if (growth && page.raw < params.free.gpa) {
+		assert_int_equal(page.raw, 0x107000 + grown_valid);
+		grown_valid += 0x1000;
+		return 0;
+	}
+	assert_int_equal(page.raw, params.free.gpa + 0x1000 * validated);
 	if (size && small_pages)
 		return 6; /* FAIL_SIZEMISMATCH */
 	validated += size ? 512 : 1;
@@ -151,10 +158,18 @@ bool page_alloc_init(gpa_t first, size_t pages)
 	return part("alloc");
 }
 
+bool page_alloc_add(gpa_t first, size_t pages)
+{
+	assert_int_equal(first.raw, 0x107000);
+	assert_int_equal(grown_valid, growth);
+	added = pages * 0x1000;
+	return true;
+}
+
 bool page_owner_init(struct page_owner *owner, const char *name, uint32_t limit, bool secret)
 {
 	(void)name;
-	assert_int_equal(limit, 4096);
+	assert_int_equal(limit, 4096 + 2496);
 	assert_false(secret);
 	monitor_pages = owner;
 	return part("owner");
@@ -227,7 +242,7 @@ bool arch_host_name_doorbell(struct cpu *which)
 /* The block itself, or, where the host completes it, a copy. */
 static bool is_block(const struct socle_params *block)
 {
-	return params.host.size ? block != &params && block->cpu_count == HOST_CPUS
+	return params.host.size ? block != &params && block->cpu_count == host_cpus
 				: block == &params;
 }
 
@@ -241,16 +256,16 @@ const char *host_memory_read(struct socle_params *to, const void *pages, uint64_
 	assert_ptr_not_equal(to, &params);
 	assert_ptr_equal(pages, direct_ptr(gpa(params.host.gpa)));
 	assert_int_equal(limit, 1ull << 46); /* the C-bit is above it here */
-	to->cpu_count = HOST_CPUS;
+	to->cpu_count = host_cpus;
 	to->ram_count = 2;
 	to->ram[0] = (struct socle_range){ 0, 0x5000 };
-	to->ram[1] = (struct socle_range){ 0x100000, 0x7000 };
+	to->ram[1] = (struct socle_range){ 0x100000, 0x7000 + growth };
 	return part("host") ? NULL : "the host's words";
 }
 
 bool map_direct_add(struct socle_range range)
 {
-	assert_int_equal(range.size, range.gpa ? 0x7000 : 0x5000);
+	assert_int_equal(range.size, range.gpa ? 0x7000 + growth : 0x5000);
 	return part("ram");
 }
 
@@ -319,7 +334,7 @@ bool arch_guest_interrupts_init(void)
 
 void boot_start_others(unsigned int count, struct page_owner *owner)
 {
-	assert_int_equal(count, params.host.size ? HOST_CPUS : params.cpu_count);
+	assert_int_equal(count, params.host.size ? host_cpus : params.cpu_count);
 	assert_ptr_equal(owner, monitor_pages);
 	part("others");
 }
@@ -359,8 +374,10 @@ void page_alloc_stats(size_t *free_pages, size_t *all_pages)
 	*all_pages = 3;
 }
 
-void boot_launch_guest(const struct socle_params *block, struct page_owner *owner)
+void boot_launch_guest(const struct socle_params *block, const struct socle_range *grown,
+		       struct page_owner *owner)
 {
+	assert_int_equal(grown->size, growth);
 	assert_true(is_block(block));
 	assert_ptr_equal(owner, monitor_pages);
 	part("guest");
@@ -390,6 +407,8 @@ static int start(void **state)
 	host_suffices = true;
 	no_pages = false;
 	host_features = 0x27;
+	host_cpus = HOST_CPUS;
+	growth = 0;
 	failing = NULL;
 	unchanged = false;
 	params = good;
@@ -410,6 +429,7 @@ static enum die_reason boot(void)
 	order[0] = lines[0] = '\0';
 	reason = 0;
 	warnings = validated = large = 0;
+	added = grown_valid = 0;
 	if (setjmp(over) == 0)
 		boot_main(PARAMS, image, C_BIT);
 	return reason;
@@ -600,6 +620,23 @@ static void the_host_completes_the_block(void **state)
 	assert_int_equal(boot(), 6);
 }
 
+/* Ten vCPUs are two more than the region is for; the RAM is told of by the firmware's map. */
+static void more_than_the_region_is_for_takes_ram(void **state)
+{
+	(void)state;
+	leave_it_to_the_host();
+	host_cpus = 10;
+	growth = 2 * 0x18000;
+	params.guest_map = 0x801000;
+	assert_int_equal(boot(), 0);
+	assert_int_equal(added, growth);
+	assert_non_null(strstr(lines, "takes 192 KiB of RAM at 0x107000"));
+	params.guest_map = 0; /* firmware that cannot be told */
+	assert_int_equal(boot(), 6);
+	assert_int_equal(added, 0);
+	assert_non_null(strstr(lines, "there is room for 16 GiB and 8 vCPUs"));
+}
+
 static void refused(void)
 {
 	assert_int_equal(boot(), 2);
@@ -722,6 +759,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(the_host_completes_the_block, start, end),
 		cmocka_unit_test_setup_teardown(what_is_the_hosts_lies_in_the_region, start, end),
 		cmocka_unit_test_setup_teardown(places_are_in_the_region, start, end),
+		cmocka_unit_test_setup_teardown(more_than_the_region_is_for_takes_ram, start, end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -70,6 +70,7 @@ static const struct socle_params good = {
 };
 
 static struct socle_params params;
+static struct socle_range grown;
 static struct page_owner owner;
 static enum die_reason reason;
 static bool host_refuses;
@@ -154,6 +155,7 @@ static int start(void **state)
 	memset(model_memory(gpa(OUR_CPUID)), 0x1d, 0x1000);
 	memset(model_memory(gpa(OUR_SECRETS)), 0x5e, 0x1000);
 	params = good;
+	grown = (struct socle_range){ 0 };
 	secrets_init(&params);
 	if (!pool && (!page_alloc_init(gpa(POOL), POOL_PAGES) ||
 		      !page_owner_init(&owner, "launch", POOL_PAGES, false)))
@@ -171,7 +173,7 @@ static int start(void **state)
 static void launch(void)
 {
 	boot_take_memory(&params, &owner);
-	boot_launch_guest(&params, &owner);
+	boot_launch_guest(&params, &grown, &owner);
 }
 
 /* That the launch ends in die() with this reason. */
@@ -412,6 +414,39 @@ static void firmware_is_told_its_sizes(void **state)
 	assert_memory_equal(&map[8], &(uint32_t){ CPUS }, 4);
 }
 
+/* What Socle takes off the end of a piece is reserved behind it; off the first too, over the video memory. */
+static void firmware_is_told_what_is_taken(void **state)
+{
+	const struct map_entry *map = (const struct map_entry *)model_memory(gpa(LOADED + 0x4000));
+
+	(void)state;
+	with_sizes_to_tell(8);
+	params.ram[2].size = 2 * MIB - 0x18000;
+	grown = (struct socle_range){ 12 * MIB - 0x18000, 0x18000 };
+	launch();
+	assert_int_equal(map[1].pages, (2 * MIB - 0x18000) / 0x1000);
+	assert_int_equal(map[2].first, (12 * MIB - 0x18000) / 0x1000);
+	assert_int_equal(map[2].pages, 0x18);
+	assert_int_equal(map[2].type, 1);
+	assert_int_equal(map[3].first, REGION / 0x1000);
+	assert_int_equal(map[4].pages, 0);
+	start(state);
+	with_sizes_to_tell(8);
+	params.ram[1].size -= 0x18000;
+	grown = (struct socle_range){ 8 * MIB - 0x18000, 0x18000 };
+	launch();
+	assert_int_equal(map[0].pages, (8 * MIB - 0x18000) / 0x1000);
+	assert_int_equal(map[1].first, (8 * MIB - 0x18000) / 0x1000);
+	assert_int_equal(map[1].type, 1);
+	assert_int_equal(map[2].first, 10 * MIB / 0x1000);
+	/* Firmware that cannot be told would use it. */
+	start(state);
+	with_sizes_to_tell(4);
+	params.ram[2].size = 2 * MIB - 0x18000;
+	grown = (struct socle_range){ 12 * MIB - 0x18000, 0x18000 };
+	dies(DIE_MEMORY);
+}
+
 /* Three entries, and one that ends them. */
 static void a_map_that_has_no_room_is_not_begun(void **state)
 {
@@ -579,6 +614,7 @@ int main(void)
 		cmocka_unit_test_setup(the_first_vcpu_is_as_the_block_says, start),
 		cmocka_unit_test_setup(firmware_validates_its_ram_itself, start),
 		cmocka_unit_test_setup(firmware_is_told_its_sizes, start),
+		cmocka_unit_test_setup(firmware_is_told_what_is_taken, start),
 		cmocka_unit_test_setup(a_map_that_has_no_room_is_not_begun, start),
 		cmocka_unit_test_setup(the_host_is_tried_when_the_block_says_so, start),
 		cmocka_unit_test_setup(the_registry_knows_the_first_vcpu, start),

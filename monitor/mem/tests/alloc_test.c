@@ -20,7 +20,7 @@ static int start(void **state)
 	done = true;
 	fake_memory_fill(0xa5);
 	/* More pages than the region of 16 MiB has, and what is no page. */
-	assert_false(page_alloc_init(gpa(FAKE_BASE), 4097));
+	assert_false(page_alloc_init(gpa(FAKE_BASE), 4096 + 2496 + 1));
 	assert_false(page_alloc_init(gpa(FAKE_BASE + 8), POOL_PAGES));
 	assert_true(page_alloc_init(gpa(FAKE_BASE), POOL_PAGES));
 	assert_true(page_owner_init(&owner, "owner", 8, false));
@@ -186,6 +186,46 @@ static void dying_wipes_secret_pages_only(void **state)
 	page_free(&secret, hidden);
 }
 
+/* Two pieces: no span lies over both, what fits into the first is there, and each page is known by its address. */
+static void more_is_apart_from_the_rest(void **state)
+{
+	size_t free_before, all_before, free_pages, all_pages;
+	gpa_t first, page, span[POOL_PAGES + 1];
+	unsigned int count = 0;
+
+	(void)state;
+	page_alloc_stats(&free_before, &all_before);
+	assert_false(page_alloc_add(gpa(FAKE_BASE + 0x100008), 4));
+	assert_false(page_alloc_add(gpa(FAKE_BASE + 0x100000), 4096 + 2496));
+	assert_true(page_alloc_add(gpa(FAKE_BASE + 0x100000), 4));
+	assert_false(page_alloc_add(gpa(FAKE_BASE + 0x200000), 4));
+	page_alloc_stats(&free_pages, &all_pages);
+	assert_int_equal(free_pages, free_before + 4);
+	assert_int_equal(all_pages, all_before + 4);
+	assert_true(page_alloc_span(&other, 3, 1, &first) && first.raw < FAKE_BASE + 0x100000);
+	page_free_span(&other, first, 3);
+	while (page_alloc(&other, &page) && page.raw < FAKE_BASE + 0x100000)
+		span[count++] = page;
+	assert_int_equal(page.raw, FAKE_BASE + 0x100000);
+	assert_true(is_filled(page, 0));
+	assert_true(page_owned(&other, page));
+	assert_false(page_owned(&other, gpa(FAKE_BASE + 0x104000)));
+	assert_false(page_owned(&other, gpa(FAKE_BASE + POOL_PAGES * 0x1000)));
+	/* The last page of the first piece and the first of the second are free, and are no span. */
+	page_free(&other, page);
+	page_free(&other, span[--count]);
+	assert_true(page_alloc_span(&other, 2, 1, &first));
+	assert_int_equal(first.raw, FAKE_BASE + 0x100000);
+	page_free_span(&other, first, 2);
+	assert_true(page_alloc_span(&secret, 2, 1, &first));
+	memset(direct_ptr(first), 0x77, 2 * ABI_PAGE_SIZE);
+	page_wipe_secret();
+	assert_true(is_filled(first, 0));
+	page_free_span(&secret, first, 2);
+	while (count)
+		page_free(&other, span[--count]);
+}
+
 static void owners_are_counted(void **state)
 {
 	static struct page_owner many[PAGE_OWNERS_MAX];
@@ -209,6 +249,7 @@ int main(void)
 		cmocka_unit_test(pages_below_a_span_are_found),
 		cmocka_unit_test(freeing_what_one_does_not_have_is_a_bug),
 		cmocka_unit_test(dying_wipes_secret_pages_only),
+		cmocka_unit_test(more_is_apart_from_the_rest),
 		cmocka_unit_test(owners_are_counted),
 	};
 
