@@ -160,6 +160,23 @@ def test_relocation(s):
     assert new['parameters']['guest']['rip'] == plan['parameters']['guest']['rip']
 
 
+def test_lower_calls(s):
+    """What less privileged levels of the guest may call is measured, in the block, and shown."""
+    seen = set()
+    for granted in ([], ['attest'], ['vtpm'], ['attest', 'vtpm']):
+        options = [f'--lower-calls={name}' for name in granted]
+        data = s.build('lower.igvm', *s.socle_arguments(), *options)
+        shown = json.loads(s.run('show', '--json', s.path('lower.igvm')).stdout)
+        text = s.run('show', s.path('lower.igvm')).stdout
+        assert shown['parameters']['lower_calls'] == granted
+        assert [line.split()[-1] for line in text.splitlines() if 'lower ones call' in line] == granted
+        block = next(page for page in memory_of(data).values() if page.startswith(b'SOCLPRAM'))
+        assert struct.unpack_from('<I', block, 8) == (4,)
+        assert struct.unpack_from('<I', block, 0x5ac) == (('attest' in granted) + 2 * ('vtpm' in granted),)
+        seen.add(digest(data))
+    assert len(seen) == 4
+
+
 def test_boot_data(s):
     """What a kernel finds when it is entered (boot.rst, zero-page.rst)."""
     memory = memory_of(read(s.path('a.igvm')))
@@ -260,6 +277,9 @@ def test_refusals(s):
     s.refused(*out, *s.socle_arguments(), '--memory', '33M')
     s.refused(*out, *s.socle_arguments(), '--memory', '-1')
     s.refused(*out, *s.socle_arguments(), '--base', '0x7001000')
+    s.refused(*out, *s.socle_arguments(), '--lower-calls', 'apic')
+    s.refused(*out, *s.socle_arguments(), '--lower-calls', 'attest,vtpm')
+    s.refused(*out, '--bare', s.path('bare'), '--vmsa', '0x200000', '--lower-calls', 'vtpm')
     s.refused(*out, *s.socle_arguments(), '--cpus', '65')
     s.refused(*out, *s.socle_arguments(), '--kernel', s.path('initrd'))
     s.refused(*out, *s.socle_arguments(), '--append', 'x' * 3000)
@@ -273,7 +293,7 @@ def test_refusals(s):
 
 def main():
     suite = Suite(sys.argv[1], sys.argv[2])
-    for test in (test_images, test_reproducible, test_relocation, test_boot_data,
+    for test in (test_images, test_reproducible, test_relocation, test_lower_calls, test_boot_data,
                  test_plain_linux, test_refusals):
         test(suite)
         print('ok', test.__name__)

@@ -14,6 +14,7 @@
 #include "tools/igvm/archive_check.h"
 #include "tools/igvm/archive_writer.h"
 #include "tools/igvm/igvm.h"
+#include "tools/igvm/lower_calls.h"
 #include "tools/igvm/plain_image.h"
 #include "tools/igvm/socle_image.h"
 #include "tools/options.h"
@@ -54,6 +55,7 @@ struct request {
 	const char *bare_guest_path, *firmware_path;
 	struct archive_inputs inputs;
 	uint64_t memory, base, cpus, guest_vmpl;
+	uint32_t lower_calls;
 	uint64_t host_channel, host_channel_pin, debug_console, allow_missing;
 	uint64_t cpuid_page, secrets_page, vmsa_page, sev_features, c_bit;
 	struct igvm_writer_options writer;
@@ -106,6 +108,17 @@ static const char *read_feature(void *flags, char *name)
 		return "a feature that Socle rests on";
 	*(uint64_t *)flags |= feature->flag;
 	return NULL;
+}
+
+static const char *read_lower_call(void *flags, char *name)
+{
+	for (size_t i = 0; i < LOWER_CALLS; i++) {
+		if (strcmp(name, lower_calls[i].name) == 0) {
+			*(uint32_t *)flags |= lower_calls[i].flag;
+			return NULL;
+		}
+	}
+	return "attest or vtpm";
 }
 
 static const char *read_shuffle(void *to, char *seed)
@@ -174,8 +187,12 @@ static const struct option_row socle_rows[] = {
 	OPTION(struct request, allow_missing, "allow-missing", READ, "FEATURE",
 	       "start where the CPU has no smep, smap, umip, aes, pclmulqdq or rdrand; once each",
 	       .repeats = true, .read = read_feature, OPTION_WORDS(cpu_features, .name)),
-	OPTION(struct request, guest_vmpl, "guest-vmpl", NUMBER, "N", "the guest's level",
+	OPTION(struct request, guest_vmpl, "guest-vmpl", NUMBER, "N", "the guest's first level",
 	       .least = 1, .most = SNP_VMPL_COUNT - 1),
+	OPTION(struct request, lower_calls, "lower-calls", READ, "PROTOCOL",
+	       "what less privileged levels of the guest may call beside the core protocol: attest "
+	       "or vtpm; once each",
+	       .repeats = true, .read = read_lower_call, OPTION_WORDS(lower_calls, .name)),
 	OPTION(struct request, guest_apic, "guest-apic", FLAG, NULL,
 	       "the guest's APIC is Socle's, for guests that know the APIC protocol"),
 	OPTION(struct request, firmware_path, "firmware", FILE, "FILE",
@@ -254,9 +271,9 @@ static bool check_request(const struct request *r)
 	else if (!r->kernel_path && (r->initrd_path || r->cmdline[0]))
 		what = "--initrd and --append need --kernel";
 	else if (!r->monitor && (r->inputs.count || r->base || r->bare_guest_path ||
-				 r->firmware_path || r->allow_missing))
-		what = "--archive, --file, --base, --guest-bare, --firmware and --allow-missing "
-		       "need --monitor";
+				 r->firmware_path || r->allow_missing || r->lower_calls))
+		what = "--archive, --file, --base, --guest-bare, --firmware, --allow-missing and "
+		       "--lower-calls need --monitor";
 	else if (r->kernel_hashes && !(r->firmware_path && r->kernel_path))
 		what = "--kernel-hashes wants --kernel, whose they are, and --firmware";
 	else if (r->firmware_path && ((r->kernel_path && !r->kernel_hashes) || r->bare_guest_path))
@@ -311,6 +328,7 @@ static bool build_socle(const struct request *r, struct work *w, struct host_err
 					 .preempts = preempts(r),
 					 .guest_apic = r->guest_apic,
 					 .guest_vmpl = (uint32_t)r->guest_vmpl,
+					 .lower_calls = r->lower_calls,
 					 .allow_missing = r->allow_missing,
 					 .sev_features = SOCLE_FEATURES &
 							 host_of(r)->sev_features };

@@ -15,6 +15,7 @@
 #include "core/snp/cpu_features.h"
 #include "tools/cmd.h"
 #include "tools/igvm/igvm.h"
+#include "tools/igvm/lower_calls.h"
 #include "tools/options.h"
 
 /* Directives that follow each other in the file and in memory, and are of one kind. */
@@ -178,6 +179,10 @@ static void print_params(const struct socle_params *p, const char *firmware)
 	       p->features & SOCLE_FEATURE_PREEMPTS ? "reach it while the guest runs"
 						    : "wait until it runs");
 	printf("  %-16s VMPL%u\n", "guest's level", p->guest_vmpl);
+	for (size_t i = 0; i < LOWER_CALLS; i++) {
+		if (p->lower_calls & lower_calls[i].flag)
+			printf("  %-16s %s\n", "lower ones call", lower_calls[i].name);
+	}
 	if (p->features & SOCLE_FEATURE_GUEST_APIC)
 		printf("  %-16s Socle's\n", "guest's APIC");
 	for (size_t i = 0; i < CPU_FEATURES; i++) {
@@ -292,6 +297,17 @@ static json_t *json_missing(const struct socle_params *p)
 	return array;
 }
 
+static json_t *json_lower_calls(const struct socle_params *p)
+{
+	json_t *array = json_array();
+
+	for (size_t i = 0; i < LOWER_CALLS; i++) {
+		if (p->lower_calls & lower_calls[i].flag)
+			json_array_append_new(array, json_string(lower_calls[i].name));
+	}
+	return array;
+}
+
 static json_t *json_firmware(const struct socle_params *p, const char *hash)
 {
 	if (p->firmware.size == 0)
@@ -306,7 +322,7 @@ static json_t *json_firmware(const struct socle_params *p, const char *hash)
 static json_t *json_params(const struct socle_params *p, const char *firmware)
 {
 	return json_pack("{s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:i, s:i, s:i, s:i, s:i, "
-			 "s:o, s:o, s:o, s:o}",
+			 "s:o, s:o, s:o, s:o, s:o}",
 			 "version", (int)p->version, "features", json_hex(p->features), "region",
 			 json_range(&p->region), "image", json_range(&p->image), "page_tables",
 			 json_range(&p->page_tables), "archive", json_range(&p->archive), "free",
@@ -314,9 +330,9 @@ static json_t *json_params(const struct socle_params *p, const char *firmware)
 			 "secrets_page", json_hex(p->secrets_page), "cpu_count", (int)p->cpu_count,
 			 "host_channel_port", (int)p->host_channel_port, "host_channel_pin",
 			 (int)p->host_channel_pin, "debug_console_port", (int)p->debug_console_port,
-			 "guest_vmpl", (int)p->guest_vmpl, "allow_missing", json_missing(p), "ram",
-			 json_ranges(p->ram, p->ram_count), "guest", json_guest(p), "firmware",
-			 json_firmware(p, firmware));
+			 "guest_vmpl", (int)p->guest_vmpl, "lower_calls", json_lower_calls(p),
+			 "allow_missing", json_missing(p), "ram", json_ranges(p->ram, p->ram_count),
+			 "guest", json_guest(p), "firmware", json_firmware(p, firmware));
 }
 
 static json_t *json_run(const struct run *run)

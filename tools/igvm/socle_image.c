@@ -394,6 +394,7 @@ static void fill_params(struct layout *l)
 		p->features |= SOCLE_FEATURE_GUEST_APIC;
 	p->allow_missing = o->allow_missing;
 	p->guest_vmpl = o->guest_vmpl;
+	p->lower_calls = o->lower_calls;
 	if (o->firmware.size) {
 		p->ram_count = 1;
 		p->ram[0] = p->region;

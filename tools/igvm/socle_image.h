@@ -41,6 +41,7 @@ struct socle_image_options {
 	bool preempts;		     /* the host does (SOCLE_FEATURE_PREEMPTS) */
 	bool guest_apic;	     /* SOCLE_FEATURE_GUEST_APIC */
 	uint32_t guest_vmpl;	     /* 1 to 3 */
+	uint32_t lower_calls;	     /* SOCLE_LOWER_* */
 	uint64_t allow_missing;	     /* SOCLE_MISSING_* */
 	uint64_t sev_features;	     /* of the VMSA */
 };
