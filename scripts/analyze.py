@@ -145,6 +145,8 @@ def main():
     build = options.programs.resolve()
     files = compilations(build)
     chosen = options.file or list(files)
+    if strangers := [path for path in chosen if path not in files]:
+        parser.error(f"the build has no {', '.join(strangers)}")
     known = notes() if options.tool == "gcc" else set()
 
     def look(path):
