@@ -44,7 +44,7 @@ service attest
 """
 
 # These run with all of them.
-ALL_SERVICES = ("services", "rewritten", "turns", "turns-3072")
+ALL_SERVICES = ("levels-granted", "services", "rewritten", "turns", "turns-3072")
 
 # And a vtpm that says what the guest tells it to (tests/services/taken_over.c).
 TAKEN_OVER = """
@@ -132,6 +132,15 @@ RUNS = [
     Run("half-made", 2, 2, EVENTS),
     Run("half-made", 2, 2, (*EVENTS, *STRICT)),
     Run("half-made-registers", 2, 2, (*EVENTS, *STRICT)),
+    Run("levels", 1, 15),
+    Run("levels", 2, 16),
+    Run("levels", 2, 16, vmpl=1),
+    Run("levels", 1, 15, (*EVENTS, *STRICT)),
+    Run("levels", 1, 15, EVENTS),
+    Run("levels", 2, 16, STRICT, image=GUEST_APIC, features=ALTERNATE),
+    Run("levels-granted", 1, 4, image=("--lower-calls", "attest", "--lower-calls", "vtpm")),
+    Run("levels-read", 1, 1, (), {"reason": "rmp_violation", "vmpl": 3}, 1),
+    Run("levels-write", 1, 1, (), {"reason": "rmp_violation", "vmpl": 3}, 1),
     Run("turns", 1, 3),
     Run("turns", 2, 4),
     Run("unchanged", 1, 3, EVENTS),

@@ -76,6 +76,9 @@ uint64_t page_new_2m(void);
  */
 void pages_keep(uint64_t gpa, unsigned int count, const char *what);
 
+/* Whether pages_keep() has said that it is otherwise. */
+bool page_kept(uint64_t gpa);
+
 /* Fills a page with a pattern of its own, and says whether all of it is still there. */
 void page_fill(uint64_t gpa);
 bool page_filled(uint64_t gpa);

@@ -85,6 +85,15 @@ void pages_keep(uint64_t gpa, unsigned int count, const char *what)
 	kept[kept_count++].what = what;
 }
 
+bool page_kept(uint64_t gpa)
+{
+	for (unsigned int i = 0; i < kept_count; i++) {
+		if (gpa >= kept[i].gpa && gpa - kept[i].gpa < kept[i].count * PAGE)
+			return true;
+	}
+	return false;
+}
+
 void pages_check(void)
 {
 	for (unsigned int i = 0; i < used_count; i++) {

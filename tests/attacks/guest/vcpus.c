@@ -56,9 +56,8 @@ static void expect_vmsa_refused(const char *what, unsigned int offset, uint64_t 
 
 static void vmsa_vmpl(void)
 {
-	for (unsigned int vmpl = 0; vmpl < SNP_VMPL_COUNT; vmpl++)
-		if (vmpl != places.vmpl)
-			expect_vmsa_refused("another VMPL", VMSA_VMPL, vmpl, 1);
+	for (unsigned int vmpl = 0; vmpl < places.vmpl; vmpl++)
+		expect_vmsa_refused("a more privileged VMPL", VMSA_VMPL, vmpl, 1);
 	expect_vmsa_refused("VMPL 4", VMSA_VMPL, 4, 1);
 	expect_vmsa_refused("VMPL 0x82", VMSA_VMPL, 0x82, 1);
 }
@@ -284,7 +283,7 @@ const struct rule rules[] = {
 	{ "DELETE_VCPU of every page of Socle", "58019 6.4", delete_all_of_socle, 1 },
 	{ "CREATE_VCPU: VMSA that is not the guest's", "58019 6.3", vmsa_addresses, 2 },
 	{ "CREATE_VCPU: calling area that is not the guest's", "58019 6.3", area_addresses, 2 },
-	{ "CREATE_VCPU: its own VMPL and no other", "58019 6.3", vmsa_vmpl, 2 },
+	{ "CREATE_VCPU: no VMPL above its own", "58019 6.3", vmsa_vmpl, 2 },
 	{ "CREATE_VCPU: EFER.SVME is set", "58019 6.3", vmsa_efer, 2 },
 	{ "CREATE_VCPU: the boot vCPU's SEV_FEATURES", "58019 6.3", vmsa_features, 2 },
 	{ "CREATE_VCPU: pages that are not valid", "58019 6.3", pages_not_valid, 2 },
