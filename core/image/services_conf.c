@@ -156,6 +156,7 @@ static bool parse_role(struct parser *p)
 		[SERVICE_VTPM] = "vtpm",
 		[SERVICE_ATTEST] = "attest",
 		[SERVICE_TWIN] = "twin",
+		[SERVICE_AHEAD] = "ahead",
 	};
 	unsigned int role = 0;
 

@@ -28,6 +28,7 @@ enum service_role {
 	SERVICE_VTPM,
 	SERVICE_ATTEST,
 	SERVICE_TWIN, /* always parked */
+	SERVICE_AHEAD,
 	SERVICE_ROLES,
 };
 

@@ -14,6 +14,7 @@
 #include "monitor/cpu/cpu.h"
 #include "monitor/cpu/cpuid.h"
 #include "monitor/log/log.h"
+#include "monitor/protocol/ahead.h"
 #include "monitor/protocol/protocol.h"
 #include "monitor/protocol/twin.h"
 #include "monitor/run/run.h"
@@ -278,6 +279,8 @@ static _Noreturn void boot_on_own_stack(void)
 	arch_host_channel_mute();
 	if (!twin_prepare())
 		log_printf(LOG_WARNING, "the vtpm has no twin that makes keys for attestation");
+	if (params->features & SOCLE_FEATURE_PREEMPTS)
+		ahead_start();
 	log_printf(LOG_INFO, "services ready");
 	log_memory();
 	if (has_guest(params)) {

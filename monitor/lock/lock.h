@@ -34,6 +34,9 @@ struct lock {
 /* Waits for the lock. The caller holds only locks of lower rank. */
 void lock_acquire(struct lock *lock);
 
+/* Takes the lock if nobody has it, and nobody waits for it; else false. Of what is held the same is true. */
+bool lock_try(struct lock *lock);
+
 /*
  * Whether this CPU holds any. Nobody may who gives the CPU away, to an event or to the guest
  * (cpu/wait.h): for how long is the host's to say, and all others would stand still.

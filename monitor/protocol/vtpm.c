@@ -8,9 +8,11 @@
 
 #include "abi/snp.h"
 #include "core/base/crc32.h"
+#include "monitor/arch/arch.h"
 #include "monitor/lock/lock.h"
 #include "monitor/mem/guest_copy.h"
 #include "monitor/mem/secret.h"
+#include "monitor/protocol/ahead.h"
 #include "monitor/protocol/evidence.h"
 #include "monitor/protocol/protocol.h"
 #include "monitor/protocol/result.h"
@@ -116,8 +118,8 @@ static uint32_t decode(const struct svsm_call *call, size_t *size, bool *in_turn
 	return SVSM_SUCCESS;
 }
 
-/* Also where nobody gets the response: the guest has written what asks for it. */
-static void renew_if_asked(const void *reply, size_t size)
+/* Also where nobody gets the response: what the command has asked for is asked. */
+static void do_what_is_asked(const void *reply, size_t size)
 {
 	struct vtpm_response about;
 
@@ -126,6 +128,8 @@ static void renew_if_asked(const void *reply, size_t size)
 	memcpy(&about, reply, sizeof(about));
 	if (about.flags & VTPM_EVIDENCE_ASKED)
 		evidence_renew();
+	if (about.flags & VTPM_AHEAD_WAITS)
+		ahead_wake(arch_cpu_index());
 }
 
 /* The response is written in one piece, and only when there is one that fits. */
@@ -153,7 +157,7 @@ static uint32_t run(const struct svsm_call *call, size_t command_size)
 
 	if (status != SERVICE_OK)
 		return svsm_result_of_service(status);
-	renew_if_asked(&buffers.response, size);
+	do_what_is_asked(&buffers.response, size);
 	return respond(call, size);
 }
 
@@ -169,7 +173,7 @@ static void go_on(enum service_progress progress)
 {
 	turns.done = progress == SERVICE_FINISHED;
 	if (turns.done)
-		renew_if_asked(turns.answer.payload, turns.answer.size);
+		do_what_is_asked(turns.answer.payload, turns.answer.size);
 	if (turns.done && turns.given_up)
 		end_turns();
 }

@@ -10,11 +10,13 @@
 #include "monitor/cpu/cpu.h"
 #include "monitor/cpu/wait.h"
 #include "monitor/log/log.h"
+#include "monitor/protocol/ahead.h"
 #include "monitor/run/serve.h"
 #include "monitor/trap/trap.h"
 #include "monitor/trap/user.h"
 
 #define REFUSALS_MAX 100u
+#define PERIOD_MIN_NS 1000000ull
 
 /*
  * A host that refuses to run the guest may have its reasons: the guest stopped this vCPU at it, or
@@ -37,13 +39,29 @@ static void refused(struct refusals *refusals, struct cpu *cpu)
 		die(DIE_HOST, "the host does not run the guest");
 }
 
+/* Has the timer bring this vCPU back where there is work ahead for it. False: there is none. */
+static bool come_back(struct cpu *cpu)
+{
+	uint64_t due = ahead_due(cpu->index), now;
+
+	if (!due)
+		return false;
+	if (cpu->timer_deadline == due && !cpu->tick)
+		return true;
+	cpu->tick = false;
+	now = arch_now_ns();
+	arch_timer_arm(cpu, due, due > now + PERIOD_MIN_NS ? due - now : PERIOD_MIN_NS);
+	return true;
+}
+
 /* Whether it has run, or might have. */
 static bool run_guest(struct refusals *refusals, struct cpu *cpu, unsigned int vmpl)
 {
 	enum arch_run result;
 
 	user_leave();
-	arch_timer_stop(cpu);
+	if (!come_back(cpu))
+		arch_timer_stop(cpu);
 	result = arch_run_vmpl(vmpl);
 	/*
 	 * Asked until it has, and never again: a guest that runs can have the host enter this VMSA
@@ -66,12 +84,14 @@ _Noreturn void run_loop(void)
 		unsigned int vmpl;
 
 		interrupted |= arch_poll_events(cpu);
+		interrupted |= ahead_turn(cpu->index);
 		vmpl = serve_vcpu(cpu->index, interrupted);
 		if (vmpl != VMPL0) {
 			if (run_guest(&refusals, cpu, vmpl))
 				interrupted = false;
 		} else {
 			refusals.must_run = false; /* any other one is the guest's work */
+			come_back(cpu);
 			wait_event(cpu);
 		}
 	}

@@ -175,6 +175,19 @@ static void finish_first(struct service *service)
 	(void)finish(service, &service->kept_reply);
 }
 
+/* The lock is held. */
+static enum service_status start(struct service *service, const struct process_request *request,
+				 uint64_t slice_ns, struct message *reply, bool *pending)
+{
+	enum service_status status = check_request(service, request);
+
+	if (status != SERVICE_OK)
+		return status;
+	service->task = *request;
+	begin(service, &service->task);
+	return run_slice(service, slice_ns, reply, pending);
+}
+
 enum service_status call_start(struct service *service, const struct process_request *request,
 			       uint64_t slice_ns, struct message *reply, bool *pending)
 {
@@ -184,12 +197,21 @@ enum service_status call_start(struct service *service, const struct process_req
 	*pending = false;
 	lock_acquire(&service->lock);
 	finish_first(service);
-	status = check_request(service, request);
-	if (status == SERVICE_OK) {
-		service->task = *request;
-		begin(service, &service->task);
-		status = run_slice(service, slice_ns, reply, pending);
-	}
+	status = start(service, request, slice_ns, reply, pending);
+	leave(service);
+	return status;
+}
+
+enum service_status call_try(struct service *service, const struct process_request *request,
+			     struct message *reply)
+{
+	enum service_status status;
+	bool pending = false;
+
+	*reply = (struct message){ 0 };
+	if (!lock_try(&service->lock))
+		return SERVICE_ERR_BUSY;
+	status = start(service, request, WHOLE_BUDGET, reply, &pending);
 	leave(service);
 	return status;
 }

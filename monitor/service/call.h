@@ -21,6 +21,13 @@ enum service_status call_service(struct service *service, const struct process_r
 				 struct message *reply);
 
 /*
+ * The same, but SERVICE_ERR_BUSY where somebody uses the service, or is about to, or has it suspended: who
+ * asks waits for nobody.
+ */
+enum service_status call_try(struct service *service, const struct process_request *request,
+			     struct message *reply);
+
+/*
  * The same in slices of about slice_ns: with *pending the slice was too short, the service is
  * suspended, its lock is free, and call_continue() or call_abort() is next; the request's payload
  * stays where it is until then. A suspended service that is parked answers everybody else

@@ -254,21 +254,42 @@ void service_answer_free(struct service_answer *answer)
 	*answer = (struct service_answer){ .status = SERVICE_OK };
 }
 
+static enum service_status copy_answer(struct service_answer *answer, void *reply, size_t reply_max,
+				       size_t *reply_size)
+{
+	enum service_status status = answer->status;
+
+	*reply_size = answer->size;
+	if (answer->size > reply_max)
+		status = SERVICE_ERR_NO_MEMORY;
+	else if (answer->size)
+		memcpy(reply, answer->payload, answer->size);
+	service_answer_free(answer);
+	return status;
+}
+
 enum service_status service_call(enum service_role role, uint32_t op, const void *payload,
 				 size_t size, void *reply, size_t reply_max, size_t *reply_size)
 {
 	struct service_answer answer;
-	enum service_status status;
 
 	service_ask(role, op, payload, size, &answer);
-	status = answer.status;
-	*reply_size = answer.size;
-	if (answer.size > reply_max)
-		status = SERVICE_ERR_NO_MEMORY;
-	else if (answer.size)
-		memcpy(reply, answer.payload, answer.size);
-	service_answer_free(&answer);
-	return status;
+	return copy_answer(&answer, reply, reply_max, reply_size);
+}
+
+enum service_status service_try(enum service_role role, uint32_t op, const void *payload,
+				size_t size, void *reply, size_t reply_max, size_t *reply_size)
+{
+	const struct process_request request = { .op = op, .payload = payload, .size = size };
+	struct service *service = role_service(role);
+	enum service_status status = SERVICE_ERR_FAILED;
+	struct service_answer answer;
+	struct message message = { 0 };
+
+	if (service)
+		status = call_try(service, &request, &message);
+	take_answer(&answer, status, &message);
+	return copy_answer(&answer, reply, reply_max, reply_size);
 }
 
 static enum service_progress progress(struct service_answer *answer, enum service_status status,

@@ -21,6 +21,7 @@
 #include "monitor/boot/start.h"
 #include "monitor/cpu/cpuid.h"
 #include "monitor/log/log.h"
+#include "monitor/protocol/ahead.h"
 #include "monitor/protocol/protocol.h"
 #include "monitor/protocol/twin.h"
 #include "monitor/run/run.h"
@@ -363,6 +364,11 @@ void boot_take_memory(const struct socle_params *block, struct page_owner *owner
 	part("memory");
 }
 
+void ahead_start(void)
+{
+	part("ahead");
+}
+
 bool twin_prepare(void)
 {
 	return part("twin");
@@ -442,7 +448,7 @@ static void everything_comes_in_its_order(void **state)
 	assert_string_equal(
 		order, "negotiate cpuid c-bit validate alloc owner map idt create load gates seal "
 		       "ghcb ports doorbell processor random secrets requests clock others vtpm "
-		       "memory services mute twin guest "
+		       "memory services mute twin ahead guest "
 		       "run ");
 	assert_int_equal(warnings, 0);
 	assert_string_equal(lines, "VMPL0, 1 vCPUs, host features 0x27, SEV features 0x9\n"
@@ -458,7 +464,16 @@ static void without_a_guest_none_is_launched(void **state)
 	assert_int_equal(boot(), 0);
 	assert_null(strstr(order, "guest"));
 	assert_null(strstr(order, "memory"));
-	assert_non_null(strstr(order, "twin run"));
+	assert_non_null(strstr(order, "twin ahead run"));
+}
+
+/* Whose timer does not reach VMPL0 while the guest runs does nothing ahead. */
+static void nothing_is_done_ahead_without_the_flag(void **state)
+{
+	(void)state;
+	params.features &= ~SOCLE_FEATURE_PREEMPTS;
+	assert_int_equal(boot(), 0);
+	assert_non_null(strstr(order, "twin guest run"));
 }
 
 static void all_free_pages_become_ours(void **state)
@@ -610,7 +625,7 @@ static void the_host_completes_the_block(void **state)
 	leave_it_to_the_host();
 	assert_int_equal(boot(), 0);
 	assert_non_null(strstr(order, "ghcb ports doorbell host ram ram processor "));
-	assert_non_null(strstr(order, "twin guest run"));
+	assert_non_null(strstr(order, "twin ahead guest run"));
 	assert_non_null(strstr(lines, "VMPL0, 7 vCPUs"));
 	assert_int_equal(params.cpu_count, 0);
 	failing = "host";
@@ -744,6 +759,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(everything_comes_in_its_order, start, end),
 		cmocka_unit_test_setup_teardown(without_a_guest_none_is_launched, start, end),
+		cmocka_unit_test_setup_teardown(nothing_is_done_ahead_without_the_flag, start, end),
 		cmocka_unit_test_setup_teardown(all_free_pages_become_ours, start, end),
 		cmocka_unit_test_setup_teardown(free_memory_is_validated_in_2_mib, start, end),
 		cmocka_unit_test_setup_teardown(a_part_that_fails_ends_the_start, start, end),

@@ -64,6 +64,28 @@ static void it_is_known_whether_one_is_held(void **state)
 	assert_false(lock_any_held());
 }
 
+static void a_try_does_not_wait(void **state)
+{
+	(void)state;
+	assert_true(lock_try(&registry));
+	expect_assert_failure(lock_try(&registry));
+	cpu = 1;
+	assert_false(lock_try(&registry));
+	assert_false(lock_any_held());
+	cpu = 0;
+	/* Its order is that of any other. */
+	assert_true(lock_try(&pages));
+	lock_release(&pages);
+	lock_release(&registry);
+	assert_true(lock_try(&pages));
+	expect_assert_failure(lock_try(&registry));
+	lock_release(&pages);
+	assert_false(lock_any_held());
+	/* What it did not get it left as it was. */
+	lock_acquire(&registry);
+	lock_release(&registry);
+}
+
 static unsigned long long counter; /* not atomic: the lock must do */
 
 static void *count(void *index)
@@ -94,6 +116,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_order_is_kept),
 		cmocka_unit_test(it_is_known_whether_one_is_held),
+		cmocka_unit_test(a_try_does_not_wait),
 		cmocka_unit_test(one_holder_at_a_time),
 	};
 

@@ -2,9 +2,9 @@
 /*
  * The run loop: what it does, in order, against a host and a guest that are scripted. Each step is
  * a letter: p looks at events, s serves, S does so when there was one since the guest ran, l leaves
- * the service's space, t stops the timer, r runs the guest, h halts, w warns. The order is that of
- * run/run.c's and cpu/wait.h's contract. What runs is the level that was served, VMPL2 or, by an R,
- * another one.
+ * the service's space, a does work ahead, A arms the timer for it, t stops the timer, r runs the guest, h halts, w
+ * warns. The order is that of run/run.c's and cpu/wait.h's contract. What runs is the level that was served, VMPL2
+ * or, by an R, another one.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -18,6 +18,7 @@
 #include "monitor/base/die.h"
 #include "monitor/cpu/wait.h"
 #include "monitor/log/log.h"
+#include "monitor/protocol/ahead.h"
 #include "monitor/run/run.h"
 #include "monitor/run/serve.h"
 #include "monitor/trap/trap.h"
@@ -32,8 +33,11 @@ static const char *guest;  /* one letter for each serve: g VMPL2, 3 VMPL3, n the
 static unsigned int level; /* that serve has said */
 static const char *host;   /* one letter for each run: r returned, e event, x refused */
 static const char
-	*events;     /* one letter for each look at them: y there was one; then there is none */
-static bool has_run; /* so the VMSA of the boot vCPU says */
+	*events; /* one letter for each look at them: y there was one; then there is none */
+static const char *
+	work; /* one letter for each look for work ahead: y it was done, n it waits; then there is none */
+static uint64_t now_ns, due_ns, armed_ns;
+static bool has_run;	  /* so the VMSA of the boot vCPU says */
 static bool says_it_once; /* and then the opposite */
 static bool locked;
 static enum die_reason reason;
@@ -50,6 +54,34 @@ bool arch_poll_events(struct cpu *which)
 	assert_ptr_equal(which, cpu);
 	step('p');
 	return *events && *events++ == 'y';
+}
+
+bool ahead_turn(unsigned int index)
+{
+	assert_int_equal(index, cpu->index);
+	if (*work == 'y')
+		step('a');
+	return *work == 'y';
+}
+
+uint64_t ahead_due(unsigned int index)
+{
+	assert_int_equal(index, cpu->index);
+	return *work && *work++ ? due_ns : 0;
+}
+
+uint64_t arch_now_ns(void)
+{
+	return now_ns;
+}
+
+void arch_timer_arm(struct cpu *which, uint64_t deadline_ns, uint64_t period_ns)
+{
+	assert_ptr_equal(which, cpu);
+	assert_int_equal(deadline_ns, due_ns);
+	cpu->timer_deadline = deadline_ns;
+	armed_ns = period_ns;
+	step('A');
 }
 
 unsigned int serve_vcpu(unsigned int index, bool interrupted)
@@ -130,7 +162,10 @@ static int start(void **state)
 	fake_cpu_reset(cpu);
 	count = runs = 0;
 	has_run = says_it_once = false;
-	events = "";
+	events = work = "";
+	now_ns = 1000;
+	due_ns = 200001000;
+	armed_ns = 0;
 	reason = 0;
 	return 0;
 }
@@ -202,6 +237,38 @@ static void an_event_begins_a_new_round(void **state)
 	(void)state;
 	assert_string_equal(run(1, "ggg", "eer"), "psltrpsltrpsltrp");
 	assert_int_equal(reason, 0);
+}
+
+/* Work ahead is an event of VMPL0's own, and its timer is armed once for each time. */
+static void work_ahead_is_come_back_for(void **state)
+{
+	(void)state;
+	work = "n";
+	assert_string_equal(run(1, "gg", "r"), "pslArpsltrp");
+	assert_int_equal(armed_ns, 200000000);
+	cpu->timer_deadline = 0;
+	work = "nnn";
+	assert_string_equal(run(1, "ggg", "r"), "pslArpslrpslrp");
+	/* What took the timer has it armed anew, and so has a tick that came early; never for nothing. */
+	work = "nnn";
+	cpu->timer_deadline = 77;
+	assert_string_equal(run(1, "gg", "r"), "pslArpslrp");
+	cpu->tick = true;
+	now_ns = due_ns - 5;
+	work = "nn";
+	assert_string_equal(run(1, "gg", "r"), "pslArpslrp");
+	assert_int_equal(armed_ns, 1000000);
+	assert_false(cpu->tick);
+	/* Done, the guest's registers are held against an event; due in the past, it comes soon. */
+	work = "y";
+	cpu->timer_deadline = 0;
+	now_ns = due_ns + 1;
+	assert_string_equal(run(1, "gg", "r"), "paSlArpsltrp");
+	assert_int_equal(armed_ns, 1000000);
+	/* A vCPU without a guest halts no longer than that. */
+	work = "n";
+	cpu->timer_deadline = 0;
+	assert_string_equal(run(1, "nn", "r"), "psAhpshp");
 }
 
 /* The guest has stopped this vCPU at the host, or not started it yet: one line, and no busy loop. */
@@ -279,6 +346,7 @@ int main(void)
 						end),
 		cmocka_unit_test_setup_teardown(a_vcpu_without_a_guest_halts, start, end),
 		cmocka_unit_test_setup_teardown(an_event_begins_a_new_round, start, end),
+		cmocka_unit_test_setup_teardown(work_ahead_is_come_back_for, start, end),
 		cmocka_unit_test_setup_teardown(a_refusal_is_waited_out, start, end),
 		cmocka_unit_test_setup_teardown(the_guest_must_run_once, start, end),
 		cmocka_unit_test_setup_teardown(refusals_of_the_guest_end_nothing, start, end),

@@ -179,6 +179,15 @@ enum service_status service_call(enum service_role role, uint32_t op, const void
 	return status;
 }
 
+enum service_status service_try(enum service_role role, uint32_t op, const void *payload,
+				size_t size, void *reply, size_t reply_max, size_t *reply_size)
+{
+	*reply_size = 0;
+	if (services[role].in_use || services[role].suspended)
+		return SERVICE_ERR_BUSY;
+	return service_call(role, op, payload, size, reply, reply_max, reply_size);
+}
+
 enum service_progress service_call_start(enum service_role role, uint32_t op, const void *payload,
 					 size_t size, bool keep, struct service_answer *answer)
 {

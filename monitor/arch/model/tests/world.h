@@ -52,6 +52,7 @@ struct world_service {
 	void (*while_working)(void);
 	unsigned int slices; /* calls in slices: how many are not the last */
 	bool suspended;
+	bool in_use;  /* by somebody else: service_try() finds it busy */
 	bool is_kept; /* what a suspended one came to, for another one's sake */
 	struct service_answer kept;
 	unsigned int aborts;

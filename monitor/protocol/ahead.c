@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: MIT */
+#include "monitor/protocol/ahead.h"
+
+#include <string.h>
+
+#include "monitor/arch/arch.h"
+#include "monitor/base/limits.h"
+#include "monitor/log/log.h"
+#include "monitor/mem/secret.h"
+#include "monitor/service/service.h"
+
+#define NOBODY UINT32_MAX /* and work that comes is whose vCPU it comes to */
+#define NEVER (UINT32_MAX - 1)
+/* From one step to the next, however short it was: as when the vtpm is somebody else's at the moment. */
+#define PAUSE_NS 100000000ull
+
+enum step {
+	STEP_ASK,     /* the vtpm for an order */
+	STEP_BEGIN,   /* the search for a prime */
+	STEP_GO_ON,   /* with it: the service is suspended */
+	STEP_DELIVER, /* the prime */
+	STEP_DONE,    /* nothing is left to be found */
+	STEP_FAILED,  /* and nothing will be */
+};
+
+/* The work of one vCPU at a time, which alone touches what is below. It gives it away when it is done. */
+static uint32_t worker = NEVER;
+static struct {
+	enum step step;
+	uint64_t due_ns;
+	struct prime_order order;
+	struct prime_found found;
+} work;
+
+static bool is_worker(unsigned int cpu)
+{
+	return __atomic_load_n(&worker, __ATOMIC_ACQUIRE) == cpu;
+}
+
+static enum step ask(void)
+{
+	size_t size = 0;
+
+	switch (service_try(SERVICE_VTPM, VTPM_OP_AHEAD_NEXT, NULL, 0, &work.order,
+			    sizeof(work.order), &size)) {
+	case SERVICE_OK:
+		return size == sizeof(work.order) ? STEP_BEGIN : size ? STEP_FAILED : STEP_DONE;
+	case SERVICE_ERR_BUSY:
+		return STEP_ASK;
+	default:
+		return STEP_FAILED;
+	}
+}
+
+static enum step after_slice(enum service_progress progress, struct service_answer *answer)
+{
+	bool found = answer->status == SERVICE_OK && answer->size == sizeof(work.found);
+
+	if (progress == SERVICE_PENDING)
+		return STEP_GO_ON;
+	if (found)
+		memcpy(&work.found, answer->payload, sizeof(work.found));
+	service_answer_free(answer);
+	return found ? STEP_DELIVER : STEP_FAILED;
+}
+
+static enum step search(enum step step)
+{
+	struct service_answer answer;
+	enum service_progress progress;
+
+	if (step == STEP_BEGIN)
+		progress = service_call_start(SERVICE_AHEAD, AHEAD_OP_FIND, &work.order,
+					      sizeof(work.order), false, &answer);
+	else
+		progress = service_call_continue(SERVICE_AHEAD, &answer);
+	return after_slice(progress, &answer);
+}
+
+/* A prime that is not wanted any more is not an error. */
+static enum step deliver(void)
+{
+	size_t size;
+
+	switch (service_try(SERVICE_VTPM, VTPM_OP_AHEAD_FOUND, &work.found, sizeof(work.found),
+			    NULL, 0, &size)) {
+	case SERVICE_OK:
+		return STEP_ASK;
+	case SERVICE_ERR_BUSY:
+		return STEP_DELIVER;
+	default:
+		return STEP_FAILED;
+	}
+}
+
+static enum step take(enum step step)
+{
+	switch (step) {
+	case STEP_ASK:
+		return ask();
+	case STEP_BEGIN:
+	case STEP_GO_ON:
+		return search(step);
+	case STEP_DELIVER:
+		return deliver();
+	default:
+		return step;
+	}
+}
+
+/* Nothing of a prime stays here once the vtpm has it. */
+static void end(void)
+{
+	explicit_bzero(&work.order, sizeof(work.order));
+	explicit_bzero(&work.found, sizeof(work.found));
+	if (work.step == STEP_FAILED)
+		log_printf(LOG_WARNING, "no primes are found ahead from here on");
+	__atomic_store_n(&worker, work.step == STEP_FAILED ? NEVER : NOBODY, __ATOMIC_RELEASE);
+}
+
+static void work_on(void)
+{
+	uint64_t start = arch_now_ns(), pause;
+
+	work.step = take(work.step);
+	pause = (arch_now_ns() - start) * AHEAD_SHARE;
+	work.due_ns = start + (pause > PAUSE_NS ? pause : PAUSE_NS);
+	if (work.step == STEP_DONE || work.step == STEP_FAILED)
+		end();
+}
+
+void ahead_start(void)
+{
+	static struct secret secrets[2];
+
+	if (!service_available(SERVICE_VTPM) || !service_available(SERVICE_AHEAD))
+		return;
+	secret_add(&secrets[0], &work.order, sizeof(work.order));
+	secret_add(&secrets[1], &work.found, sizeof(work.found));
+	work.step = STEP_ASK;
+	worker = BOOT_CPU;
+	work_on();
+}
+
+/*
+ * Whether there is work at all only the vtpm knows, which is asked with the first order. That the last worker
+ * may be about to end is no loss: the vtpm says it with every response.
+ */
+void ahead_wake(unsigned int cpu)
+{
+	uint32_t nobody = NOBODY;
+
+	if (__atomic_compare_exchange_n(&worker, &nobody, cpu, false, __ATOMIC_ACQUIRE,
+					__ATOMIC_RELAXED))
+		work.step = STEP_ASK;
+}
+
+bool ahead_turn(unsigned int cpu)
+{
+	if (!is_worker(cpu) || arch_now_ns() < work.due_ns)
+		return false;
+	work_on();
+	return true;
+}
+
+uint64_t ahead_due(unsigned int cpu)
+{
+	return is_worker(cpu) ? work.due_ns : 0;
+}

@@ -1,0 +1,298 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Work ahead: what it asks of the two services, when, and how much of a vCPU it takes. The services and the clock
+ * are the test's own.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "monitor/arch/arch.h"
+#include "monitor/log/log.h"
+#include "monitor/mem/secret.h"
+#include "monitor/protocol/ahead.h"
+#include "monitor/service/service.h"
+
+#define MS 1000000ull
+#define S (1000 * MS)
+
+static uint64_t now_ns = 5 * S;
+static unsigned int waiting; /* orders that the vtpm has */
+static unsigned int slices;  /* that a search wants beyond its first */
+static unsigned int left;    /* of this search */
+static uint64_t slice_ns;
+static unsigned int delivered, asked, begun, warnings;
+static bool vtpm_busy, has_service;
+static enum service_status search_status, vtpm_status;
+static size_t found_size, order_size;
+static struct prime_found found;
+
+uint64_t arch_now_ns(void)
+{
+	return now_ns;
+}
+
+void log_printf(enum log_level level, const char *fmt, ...)
+{
+	(void)fmt;
+	assert_int_equal(level, LOG_WARNING);
+	warnings++;
+}
+
+void secret_add(struct secret *secret, void *at, size_t size)
+{
+	(void)secret;
+	assert_non_null(at);
+	assert_true(size == sizeof(struct prime_order) || size == sizeof(struct prime_found));
+}
+
+bool service_available(enum service_role role)
+{
+	return role == SERVICE_VTPM || has_service;
+}
+
+enum service_status service_try(enum service_role role, uint32_t op, const void *payload,
+				size_t size, void *reply, size_t reply_max, size_t *reply_size)
+{
+	assert_int_equal(role, SERVICE_VTPM);
+	now_ns += MS;
+	*reply_size = 0;
+	if (vtpm_busy)
+		return SERVICE_ERR_BUSY;
+	if (vtpm_status)
+		return vtpm_status;
+	if (op == VTPM_OP_AHEAD_FOUND) {
+		assert_int_equal(size, sizeof(found));
+		assert_memory_equal(payload, &found, sizeof(found));
+		delivered++;
+		waiting--;
+		return SERVICE_OK;
+	}
+	assert_int_equal(op, VTPM_OP_AHEAD_NEXT);
+	assert_int_equal(size, 0);
+	assert_int_equal(reply_max, sizeof(struct prime_order));
+	asked++;
+	if (!waiting)
+		return SERVICE_OK;
+	memset(reply, (int)waiting, order_size);
+	*reply_size = order_size;
+	return SERVICE_OK;
+}
+
+static enum service_progress go_on(struct service_answer *answer)
+{
+	*answer = (struct service_answer){ .status = SERVICE_OK };
+	now_ns += slice_ns;
+	if (left) {
+		left--;
+		return SERVICE_PENDING;
+	}
+	answer->status = search_status;
+	if (search_status == SERVICE_OK) {
+		answer->payload = (const uint8_t *)&found;
+		answer->size = found_size;
+	}
+	return SERVICE_FINISHED;
+}
+
+enum service_progress service_call_start(enum service_role role, uint32_t op, const void *payload,
+					 size_t size, bool keep, struct service_answer *answer)
+{
+	assert_int_equal(role, SERVICE_AHEAD);
+	assert_int_equal(op, AHEAD_OP_FIND);
+	assert_int_equal(size, sizeof(struct prime_order));
+	assert_int_equal(*(const uint8_t *)payload, waiting);
+	assert_false(keep);
+	begun++;
+	left = slices;
+	memset(&found, 0x40 + (int)waiting, sizeof(found));
+	return go_on(answer);
+}
+
+enum service_progress service_call_continue(enum service_role role, struct service_answer *answer)
+{
+	assert_int_equal(role, SERVICE_AHEAD);
+	return go_on(answer);
+}
+
+void service_answer_free(struct service_answer *answer)
+{
+	*answer = (struct service_answer){ .status = SERVICE_OK };
+}
+
+static int start(void **state)
+{
+	(void)state;
+	now_ns += 5 * S;
+	slices = 3;
+	slice_ns = 10 * MS;
+	vtpm_busy = false;
+	has_service = true;
+	search_status = vtpm_status = SERVICE_OK;
+	found_size = sizeof(found);
+	order_size = sizeof(struct prime_order);
+	waiting = delivered = asked = begun = warnings = 0;
+	return 0;
+}
+
+/* As the run loop does it, the guest running until it is due. Returns how many turns there were. */
+static unsigned int run(unsigned int cpu, unsigned int most)
+{
+	unsigned int turns = 0;
+
+	for (; ahead_due(cpu) && turns < most; turns++) {
+		assert_false(ahead_due(cpu) > now_ns && ahead_turn(cpu));
+		if (now_ns < ahead_due(cpu))
+			now_ns = ahead_due(cpu);
+		assert_true(ahead_turn(cpu));
+	}
+	return turns;
+}
+
+/* Before the image says that the timer comes, nobody works, whatever the vtpm says. Has to be first. */
+static void nothing_without_a_start(void **state)
+{
+	(void)state;
+	waiting = 1;
+	ahead_wake(0);
+	assert_int_equal(ahead_due(0), 0);
+	assert_false(ahead_turn(0));
+	has_service = false;
+	ahead_start();
+	assert_int_equal(ahead_due(0), 0);
+	assert_int_equal(asked, 0);
+}
+
+static void all_is_found_and_then_nothing_is_due(void **state)
+{
+	(void)state;
+	waiting = 2;
+	ahead_start();
+	assert_int_equal(asked, 1);
+	assert_int_equal(ahead_due(1), 0); /* it is the first vCPU's */
+	assert_false(ahead_turn(1));
+	assert_true(ahead_due(0) > now_ns);
+	assert_int_equal(run(0, 100), 12); /* twice four slices, a delivery and a question */
+	assert_int_equal(delivered, 2);
+	assert_int_equal(begun, 2);
+	assert_int_equal(asked, 3);
+	assert_int_equal(ahead_due(0), 0);
+	assert_int_equal(warnings, 0);
+}
+
+/* Whoever hears of new work has it, until it is done. */
+static void work_is_one_vcpus_at_a_time(void **state)
+{
+	(void)state;
+	waiting = 1;
+	ahead_wake(3);
+	ahead_wake(1);
+	assert_int_equal(ahead_due(1), 0);
+	assert_true(run(3, 100) > 5);
+	assert_int_equal(delivered, 1);
+	waiting = 1;
+	ahead_wake(1);
+	assert_int_equal(ahead_due(3), 0);
+	run(1, 100);
+	assert_int_equal(delivered, 2);
+	/* A call for nothing is one question. */
+	ahead_wake(2);
+	assert_int_equal(run(2, 100), 1);
+}
+
+/* However often it is asked for, and however long a step takes. */
+static void no_more_than_a_twentieth(void **state)
+{
+	uint64_t began, worked = 0;
+
+	(void)state;
+	waiting = UINT8_MAX;
+	ahead_wake(0);
+	slice_ns = 37 * MS;
+	began = now_ns;
+	for (int i = 0; i < 400; i++) {
+		uint64_t before = now_ns;
+
+		ahead_wake(0);
+		if (ahead_turn(0))
+			worked += now_ns - before;
+		else
+			now_ns += 3 * MS;
+		if (i % 7 == 0 && !waiting)
+			waiting = UINT8_MAX;
+	}
+	now_ns = ahead_due(0);
+	assert_true(worked > 0);
+	assert_true(worked * AHEAD_SHARE <= now_ns - began);
+	waiting = 1;
+	run(0, 1000);
+}
+
+/* A vtpm that is in use is not waited for, and not asked more often than ten times a second. */
+static void a_busy_vtpm_is_not_waited_for(void **state)
+{
+	uint64_t began;
+
+	(void)state;
+	waiting = 1;
+	vtpm_busy = true;
+	ahead_wake(0);
+	began = now_ns;
+	assert_int_equal(run(0, 50), 50);
+	assert_true(now_ns - began >= 49 * 100 * MS);
+	assert_int_equal(begun, 0);
+	vtpm_busy = false;
+	run(0, 5); /* up to the delivery */
+	assert_int_equal(begun, 1);
+	vtpm_busy = true;
+	assert_int_equal(run(0, 20), 20);
+	assert_int_equal(delivered, 0);
+	vtpm_busy = false;
+	run(0, 100);
+	assert_int_equal(delivered, 1);
+	assert_int_equal(ahead_due(0), 0);
+}
+
+static void fails_for_good(void)
+{
+	waiting = 1;
+	ahead_start();
+	run(0, 100);
+	assert_int_equal(warnings, 1);
+	ahead_wake(0);
+	assert_int_equal(ahead_due(0), 0);
+	assert_int_equal(delivered, 0);
+	(void)start(NULL);
+}
+
+/* A libtpms that takes no primes, a service that is gone: one line, and nothing more. */
+static void what_fails_is_not_tried_again(void **state)
+{
+	(void)state;
+	search_status = SERVICE_ERR_UNSUPPORTED;
+	fails_for_good();
+	found_size--;
+	fails_for_good();
+	order_size--;
+	fails_for_good();
+	vtpm_status = SERVICE_ERR_FAILED;
+	fails_for_good();
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(nothing_without_a_start, start),
+		cmocka_unit_test_setup(all_is_found_and_then_nothing_is_due, start),
+		cmocka_unit_test_setup(work_is_one_vcpus_at_a_time, start),
+		cmocka_unit_test_setup(no_more_than_a_twentieth, start),
+		cmocka_unit_test_setup(a_busy_vtpm_is_not_waited_for, start),
+		cmocka_unit_test_setup(what_fails_is_not_tried_again, start),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
