@@ -28,6 +28,7 @@ static uint32_t worker = NEVER;
 static struct {
 	enum step step;
 	uint64_t due_ns;
+	unsigned int delivered; /* since the worker began */
 	struct prime_order order;
 	struct prime_found found;
 } work;
@@ -85,6 +86,7 @@ static enum step deliver(void)
 	switch (service_try(SERVICE_VTPM, VTPM_OP_AHEAD_FOUND, &work.found, sizeof(work.found),
 			    NULL, 0, &size)) {
 	case SERVICE_OK:
+		work.delivered++;
 		return STEP_ASK;
 	case SERVICE_ERR_BUSY:
 		return STEP_DELIVER;
@@ -115,6 +117,9 @@ static void end(void)
 	explicit_bzero(&work.found, sizeof(work.found));
 	if (work.step == STEP_FAILED)
 		log_printf(LOG_WARNING, "no primes are found ahead from here on");
+	else if (work.delivered)
+		log_printf(LOG_INFO, "%u primes were found ahead", work.delivered);
+	work.delivered = 0;
 	__atomic_store_n(&worker, work.step == STEP_FAILED ? NEVER : NOBODY, __ATOMIC_RELEASE);
 }
 
