@@ -21,6 +21,7 @@ static struct {
 	struct service list[CONF_SERVICES_MAX];
 	struct service *roles[SERVICE_ROLES];
 	struct amdsp amdsp;
+	bool spare_fits; /* there is memory for what can be done without */
 } services;
 
 static struct archive_entry need_file(const struct loader_archive *archive, const char *name)
@@ -63,6 +64,12 @@ static void refuse_size(const struct socle_params *params, size_t missing)
 	die(DIE_MEMORY, "the host has more RAM or vCPUs than Socle has memory for");
 }
 
+/* Work ahead is for memory that all others leave. */
+static bool is_spare(const struct conf_service *conf)
+{
+	return conf->role == SERVICE_AHEAD;
+}
+
 /*
  * Says when the free memory does not cover all budgets, as with very many vCPUs: one service can
  * then take what another needs. Where the image itself says how many there are, that is no reason
@@ -70,11 +77,15 @@ static void refuse_size(const struct socle_params *params, size_t missing)
  */
 static void check_memory(const struct socle_params *params)
 {
-	size_t free_pages, all_pages, wanted = 0;
+	size_t free_pages, all_pages, wanted = 0, spare = 0;
 
 	page_alloc_stats(&free_pages, &all_pages);
-	for (unsigned int i = 0; i < services.conf.count; i++)
-		wanted += services.conf.services[i].memory / ABI_PAGE_SIZE;
+	for (unsigned int i = 0; i < services.conf.count; i++) {
+		const struct conf_service *conf = &services.conf.services[i];
+
+		*(is_spare(conf) ? &spare : &wanted) += conf->memory / ABI_PAGE_SIZE;
+	}
+	services.spare_fits = wanted + spare <= free_pages;
 	if (wanted > free_pages && params->host.size)
 		refuse_size(params, wanted - free_pages);
 	if (wanted > free_pages)
@@ -211,6 +222,11 @@ void services_start(const struct socle_params *params)
 		const struct conf_service *conf = &services.conf.services[i];
 		struct service *service = &services.list[i];
 
+		if (is_spare(conf) && !services.spare_fits) {
+			log_printf(LOG_INFO, "service %s is not started: others need the memory",
+				   conf->name);
+			continue;
+		}
 		load(service, conf, &archive);
 		if (conf->role < SERVICE_ROLES)
 			services.roles[conf->role] = service;

@@ -82,14 +82,21 @@ static void learn(struct ahead *ahead, struct ahead_key *key, const struct profi
 
 void ahead_learn(struct ahead *ahead, const struct profile *profile)
 {
-	struct tpm_checkpoint checkpoint;
-
-	if (!prime_wrapped() || !profile->ahead_count || !tpm_checkpoint(&checkpoint))
+	if (!prime_wrapped())
 		return;
 	for (size_t i = 0; i < profile->ahead_count; i++) {
 		if (!ahead->keys[i].primes[0].wanted)
 			learn(ahead, &ahead->keys[i], &profile->ahead[i]);
 	}
+}
+
+void ahead_learn_unseen(struct ahead *ahead, const struct profile *profile)
+{
+	struct tpm_checkpoint checkpoint;
+
+	if (!prime_wrapped() || !profile->ahead_count || !tpm_checkpoint(&checkpoint))
+		return;
+	ahead_learn(ahead, profile);
 	vtpm_roll_back(&checkpoint);
 }
 

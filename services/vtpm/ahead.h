@@ -51,10 +51,12 @@ struct ahead {
 void ahead_init(struct ahead *ahead);
 
 /*
- * Learns the orders of all keys of the profile's list that have none. The TPM is left as it was found
- * (vtpm_roll_back()). A hierarchy that the guest has taken or disabled has no order.
+ * Learns the orders of all keys of the profile's list that have none. A hierarchy that the guest has taken or
+ * disabled has no order. A TPM of one's own may keep the traces; a guest's is left as it was found
+ * (vtpm_roll_back()).
  */
 void ahead_learn(struct ahead *ahead, const struct profile *profile);
+void ahead_learn_unseen(struct ahead *ahead, const struct profile *profile);
 
 /* Wipes what belongs to these hierarchies. */
 void ahead_forget(struct ahead *ahead, unsigned int hierarchies);

@@ -49,7 +49,7 @@ static void renew_ahead(struct vtpm *vtpm, uint32_t code)
 	if (!changed || !vtpm->ahead.under_way)
 		return;
 	ahead_forget(&vtpm->ahead, changed);
-	ahead_learn(&vtpm->ahead, vtpm->profile);
+	ahead_learn_unseen(&vtpm->ahead, vtpm->profile);
 }
 
 /*
@@ -134,7 +134,7 @@ static enum service_status next_ahead(struct vtpm *vtpm, size_t size, struct ser
 		return SERVICE_ERR_FORMAT;
 	if (!vtpm->ahead.under_way) {
 		ahead_init(&vtpm->ahead);
-		ahead_learn(&vtpm->ahead, vtpm->profile);
+		ahead_learn_unseen(&vtpm->ahead, vtpm->profile);
 	}
 	order = ahead_next(&vtpm->ahead);
 	return order ? serve_append(out, order, sizeof(*order)) : SERVICE_OK;

@@ -670,9 +670,34 @@ static void not_parked_finishes_body(void)
 	check(answer.status == SERVICE_ERR_FAILED && answer.payload == NULL);
 }
 
+/* Who only tries has no part in it: what is under way stays so, and its answer with who began. */
+static void a_try_finishes_nothing_body(void)
+{
+	struct service_answer answer;
+	size_t size;
+
+	begin(NOT_PARKED, idler);
+	check(service_try(SERVICE_VTPM, 7, "next", 4, reply, sizeof(reply), &size) == SERVICE_OK);
+	check(size == 4 && memcmp(reply, "next", 4) == 0);
+	check(service_try(SERVICE_VTPM, 7, "next", 4, reply, 3, &size) == SERVICE_ERR_NO_MEMORY);
+	check(size == 4);
+	check(start(SERVICE_VTPM, "work", &answer) == SERVICE_PENDING);
+	check(service_try(SERVICE_VTPM, 7, "next", 4, reply, sizeof(reply), &size) ==
+	      SERVICE_ERR_BUSY);
+	check(size == 0);
+	while (service_call_continue(SERVICE_VTPM, &answer) == SERVICE_PENDING)
+		;
+	check(answer.status == SERVICE_OK && memcmp(answer.payload, "work", 4) == 0);
+	service_answer_free(&answer);
+	check(service_try(SERVICE_VTPM, 7, "next", 4, reply, sizeof(reply), &size) == SERVICE_OK);
+	check(service_try(SERVICE_ATTEST, 7, "next", 4, reply, sizeof(reply), &size) ==
+	      SERVICE_ERR_FAILED);
+}
+
 static void not_parked_finishes_for_others(void **state)
 {
 	(void)state;
+	run_alone(a_try_finishes_nothing_body);
 	run_alone(not_parked_finishes_body);
 }
 

@@ -1009,6 +1009,29 @@ static void memory_not_for_all_body(void)
 	check(logged("the services may have 8196 KiB in all, where 8192 KiB are free"));
 }
 
+/* Work ahead is done where there is memory for it beside all others, and else the start goes on without. */
+static void spare_with_memory_body(void)
+{
+	begin(CONF_A "service b\nexec b\nrole ahead\nmemory 7680K\nbudget 1s\n", echo, echo);
+	check(service_available(SERVICE_AHEAD));
+	check(!logged("is not started"));
+}
+
+static void spare_without_memory_body(void)
+{
+	begin(CONF_A "service b\nexec b\nrole ahead\nmemory 7684K\nbudget 1s\n", echo, echo);
+	check(!service_available(SERVICE_AHEAD));
+	check(logged("service b is not started: others need the memory"));
+	check(!logged("one can take what another needs"));
+	check(call_a("hello") == SERVICE_OK);
+}
+
+static void spare_of_a_host_body(void)
+{
+	from_host = true;
+	spare_without_memory_body();
+}
+
 static void a_host_with_just_enough_body(void)
 {
 	from_host = true;
@@ -1043,6 +1066,14 @@ static void says_when_memory_is_not_for_all(void **state)
 	(void)state;
 	run_alone(memory_for_all_body);
 	run_alone(memory_not_for_all_body);
+}
+
+static void work_ahead_has_what_others_leave(void **state)
+{
+	(void)state;
+	run_alone(spare_with_memory_body);
+	run_alone(spare_without_memory_body);
+	run_alone(spare_of_a_host_body);
 }
 
 static void a_broken_archive_stops_the_start(void **state)
@@ -1160,6 +1191,7 @@ int main(void)
 		cmocka_unit_test(reaches_the_amdsp),
 		cmocka_unit_test(a_broken_archive_stops_the_start),
 		cmocka_unit_test(says_when_memory_is_not_for_all),
+		cmocka_unit_test(work_ahead_has_what_others_leave),
 		cmocka_unit_test(a_host_has_no_more_than_there_is_memory_for),
 		cmocka_unit_test(no_guest_without_what_is_required),
 	};
