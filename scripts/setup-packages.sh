@@ -44,7 +44,7 @@ forky)
 esac
 
 build="gcc $compiler libc6-dev make meson ninja-build pkg-config python3 binutils
-	libssl-dev libjansson-dev libtpms-dev libmicrohttpd-dev libcurl4-openssl-dev libcmocka-dev $static_crypto
+	libssl-dev libjansson-dev liblzma-dev libtpms-dev libmicrohttpd-dev libcurl4-openssl-dev libcmocka-dev $static_crypto
 	kmod ca-certificates debian-archive-keyring"
 demo="qemu-system-x86 tpm2-tools $tcti_device busybox-static openssl xz-utils zstd mount"
 check="$second_compiler strace swtpm swtpm-tools ovmf $tcti_swtpm python3-cryptography python3-jsonschema

@@ -16,6 +16,7 @@
 #include "core/image/host/pe_image.h"
 #include "core/image/host/stub_initrd.h"
 #include "tools/cmd.h"
+#include "tools/liblzma.h"
 #include "tools/policy_options.h"
 
 #define FILE_MAX (1u << 30)
@@ -119,7 +120,8 @@ static bool predict_volumes(struct draft *d, const struct predict_files *files,
 	struct host_error error;
 	bool ok;
 
-	if (!firmware_volumes_open(&volumes, flash->data, flash->size, &error)) {
+	if (!liblzma_load(&error) ||
+	    !firmware_volumes_open(&volumes, flash->data, flash->size, &error)) {
 		cmd_file_error(files->firmware, "%s", error.text);
 		return false;
 	}

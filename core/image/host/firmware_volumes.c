@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "core/base/bytes.h"
-#include "core/image/host/lzma.h"
+#include "core/image/host/unlzma.h"
 
 #define FLASH_BLOCK 4096u
 #define VOLUME_ALIGN 8u
@@ -202,7 +202,7 @@ static const char *unpack(struct firmware_volumes *v, const struct firmware_part
 	if (v->pei.data || v->dxe.data)
 		return "it has several compressed files with its volumes";
 	file_free(&v->unpacked);
-	if (!lzma_read(packed->data, packed->size, FIRMWARE_UNPACKED_MAX, &v->unpacked, error))
+	if (!unlzma(packed->data, packed->size, FIRMWARE_UNPACKED_MAX, &v->unpacked, error))
 		return error->text;
 	wrong = take_unpacked(v);
 	return wrong;
