@@ -242,6 +242,13 @@ static void twin_replies(struct bytes_reader *r, struct world_service *service)
 	service->slices = bytes_u8(r) % 4;
 }
 
+/* A prime, into which the monitor does not look. */
+static void ahead_replies(struct bytes_reader *r, struct world_service *service)
+{
+	service->reply_size = bytes_u8(r) & 1 ? sizeof(struct prime_found) : bytes_u8(r);
+	service->slices = bytes_u8(r) % 4;
+}
+
 /*
  * The low bits of the seed generation say what becomes of a key that was made: the vtpm takes it,
  * or answers as to a selector.
@@ -265,6 +272,7 @@ static void service_answers(struct bytes_reader *r)
 		[SERVICE_VTPM] = vtpm_replies,
 		[SERVICE_ATTEST] = attest_replies,
 		[SERVICE_TWIN] = twin_replies,
+		[SERVICE_AHEAD] = ahead_replies,
 	};
 	unsigned int role = bytes_u8(r) % SERVICE_ROLES;
 	struct world_service *service = world_service(role);
