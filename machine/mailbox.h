@@ -148,8 +148,8 @@ ABI_SIZE(struct mailbox_host, 32);
 
 /*
  * Whose the interrupts of devices are (`--device-plane`): one more than a VMPL. 0: those of a pin
- * and of a device's message are whose entry was written last, those of the 8259s the least privileged
- * plane's.
+ * and of a device's message are whose entry was written last, those of the 8259s the least
+ * privileged plane's.
  */
 struct mailbox_device_planes {
 	uint8_t all, pins[MAILBOX_PINS]; /* a pin's own goes before all */

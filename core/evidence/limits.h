@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* How large the parts of evidence may be, for who keeps them in the guest, reads their files and judges them. */
+/* How large the parts of evidence may be, for who keeps, reads and judges them. */
 #ifndef SOCLE_CORE_EVIDENCE_LIMITS_H
 #define SOCLE_CORE_EVIDENCE_LIMITS_H
 

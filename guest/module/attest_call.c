@@ -186,7 +186,8 @@ static int attempt(struct buffers *buffers, const struct attest_request *request
 	int rc;
 
 	fill_request(buffers, request);
-	rc = svsm_call_resumable(&regs, 0); /* nothing stays of a creation that nobody goes on with */
+	/* Nothing stays of a creation that nobody goes on with. */
+	rc = svsm_call_resumable(&regs, 0);
 	if (rc)
 		return rc;
 	*result = regs.rax;

@@ -22,9 +22,9 @@
 #define COMMAND_MAX (ABI_PAGE_SIZE - sizeof(struct svsm_vtpm_cmd_req))
 #define RESPONSE_MAX (ABI_PAGE_SIZE - SVSM_VTPM_RESPONSE_HEADER)
 /*
- * A task that is killed waits for its command all the same: only with the response does the TPM core
- * know what the command made in the TPM and has to be flushed. So long the core waits for a TPM that
- * makes a key (TPM2_DURATION_LONG_LONG).
+ * A task that is killed waits for its command all the same: only with the response does the TPM
+ * core know what the command made in the TPM and has to be flushed. So long the core waits for a
+ * TPM that makes a key (TPM2_DURATION_LONG_LONG).
  */
 #define PATIENCE_MS 300000
 

@@ -30,8 +30,8 @@ int svsm_call(struct svsm_regs *regs);
 /*
  * As svsm_call(), for a call that takes the SVSM many turns (SVSM_ERR_INCOMPLETE) and whose length
  * nobody knows: other tasks and interrupts have the CPU between turns, and it ends with -EINTR when
- * the task is being killed and the call has taken patience_ms or more. The call's memory stays as it
- * is until the end.
+ * the task is being killed and the call has taken patience_ms or more. The call's memory stays as
+ * it is until the end.
  */
 int svsm_call_resumable(struct svsm_regs *regs, unsigned int patience_ms);
 

@@ -44,8 +44,8 @@ void stdio_console_end_keys(struct stdio_console *c);
 void stdio_console_guest(struct stdio_console *c, const char *data, size_t size);
 
 /*
- * One line of the SVSM's, and one of the machine's, of ms after its start; without a line end, and of
- * printable characters (printable.h).
+ * One line of the SVSM's, and one of the machine's, of ms after its start; without a line end, and
+ * of printable characters (printable.h).
  */
 void stdio_console_svsm(struct stdio_console *c, const char *line);
 void stdio_console_machine(struct stdio_console *c, uint64_t ms, const char *line);

@@ -80,8 +80,8 @@ uint32_t svsm_vtpm_query(struct svsm_call *call);
 uint32_t svsm_vtpm_cmd(struct svsm_call *call);
 
 /*
- * A vCPU was deleted: the key that it had begun to have made and left unfinished is given up. vmsa is
- * the page that was its VMSA. The caller holds no lock.
+ * A vCPU was deleted: the key that it had begun to have made and left unfinished is given up. vmsa
+ * is the page that was its VMSA. The caller holds no lock.
  */
 void svsm_attest_forget_vcpu(gpa_t vmsa);
 

@@ -57,7 +57,10 @@ bool twin_prepare(void)
 	return finish_loading(&answer);
 }
 
-/* The twin has stopped, at the end of a slice or of its work. Loading and creating are no one slice. */
+/*
+ * The twin has stopped, at the end of a slice or of its work. Loading and creating are no one
+ * slice.
+ */
 static uint32_t go_on(enum service_progress progress, struct service_answer *answer)
 {
 	if (progress == SERVICE_FINISHED && twin.loading) {

@@ -66,8 +66,8 @@ static struct {
 
 /*
  * Whose response was dropped: that call is not to have its command run again, and is told once. A
- * checksum, for the command itself may hold what is not to stay; a guest that makes one that fits has
- * a call of its own refused.
+ * checksum, for the command itself may hold what is not to stay; a guest that makes one that fits
+ * has a call of its own refused.
  */
 static struct {
 	unsigned int left; /* calls until it is forgotten; 0: there is none */

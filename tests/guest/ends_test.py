@@ -116,8 +116,8 @@ def reported_panic(options):
         return missing
     first = booted.initramfs(options, booted.HERE / "ends_init", modules=["pvpanic-mmio"])
     run = subprocess.run([
-        *command(options, firmware, PLAIN)[:-1], "--firmware", firmware, "--kernel", booted.vmlinuz(options), "--initrd",
-        first, "--append",
+        *command(options, firmware, PLAIN)[:-1], "--firmware", firmware, "--kernel", booted.vmlinuz(options),
+        "--initrd", first, "--append",
         "console=ttyS0 panic=-1 ends=panic"], capture_output=True, text=True, check=False)
     return wrong(options, run, 12, "panic", "the guest's kernel panicked: VMPL 0, by pvpanic")
 

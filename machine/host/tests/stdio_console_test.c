@@ -139,7 +139,10 @@ static void on_terminal(const char *name)
 	_exit(0);
 }
 
-/* A read waits for a key, whatever the terminal was set to; and it is as it was when there are no more. */
+/*
+ * A read waits for a key, whatever the terminal was set to; and it is as it was when there are no
+ * more.
+ */
 static void test_terminal(void **state)
 {
 	int master = posix_openpt(O_RDWR | O_NOCTTY), status = -1;

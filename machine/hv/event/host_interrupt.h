@@ -10,8 +10,8 @@
 #include "machine/hv/plane/vcpu.h"
 
 /*
- * The plane of this vCPU that an interrupt of the 8259s is for, and a message of a device where there
- * is no IOMMU. NULL: it has none, and the interrupt is gone.
+ * The plane of this vCPU that an interrupt of the 8259s is for, and a message of a device where
+ * there is no IOMMU. NULL: it has none, and the interrupt is gone.
  */
 struct plane *host_interrupt_plane(struct vcpu *v);
 

@@ -26,8 +26,8 @@ bool iommu_exists(void);
 void iommu_add_device(unsigned int function);
 
 /*
- * Turns it on, with no page mapped and no interrupt let through. Once. Panics where there have to be
- * devices behind it and it does not do what it is told.
+ * Turns it on, with no page mapped and no interrupt let through. Once. Panics where there have to
+ * be devices behind it and it does not do what it is told.
  */
 void iommu_init(void);
 

@@ -111,8 +111,8 @@ static bool enable(uint8_t what)
 /*
  * Sleeps until the port says that, or something else comes: whoever holds no lock and has moved
  * nothing looks again then. What has come since the look was an edge of the interrupt, and what is
- * there when that is let in is one. A timer that runs for the service is as good as one for this, and
- * without one an edge that the host loses would be missed for ever.
+ * there when that is let in is one. A timer that runs for the service is as good as one for this,
+ * and without one an edge that the host loses would be missed for ever.
  */
 static void wait_for(uint8_t what, size_t moved)
 {
@@ -127,7 +127,10 @@ static void wait_for(uint8_t what, size_t moved)
 	arch_poll_events(cpu);
 }
 
-/* Whatever it believes of the port; either is enough, so that one which the host refuses does not keep the other from it. */
+/*
+ * Whatever it believes of the port; either is enough, so that one which the host refuses does not
+ * keep the other from it.
+ */
 void arch_host_channel_mute(void)
 {
 	if (!ports.channel_port)

@@ -272,8 +272,8 @@ static void changed_bytes_give_it_up(void **state)
 }
 
 /*
- * Linux takes a CPU offline and deletes its vCPU while the task, on another CPU by then, goes on; and
- * a call that is refused deletes nobody. Either way the command was run once.
+ * Linux takes a CPU offline and deletes its vCPU while the task, on another CPU by then, goes on;
+ * and a call that is refused deletes nobody. Either way the command was run once.
  */
 static void a_deleted_vcpu_takes_no_command_along(void **state)
 {
@@ -304,7 +304,9 @@ static void a_deleted_vcpu_takes_no_command_along(void **state)
 	assert_int_equal(service->calls, 2);
 }
 
-/* A command at BUFFER whose response others have found waiting too often, and one at OTHER since. */
+/*
+ * A command at BUFFER whose response others have found waiting too often, and one at OTHER since.
+ */
 static void drop_a_response(void)
 {
 	struct world_service *service = world_service(SERVICE_VTPM);
@@ -336,7 +338,10 @@ static void a_forgotten_answer_is_dropped(void **state)
 	assert_int_equal(service->calls, 4);
 }
 
-/* Other bytes, or a call without turns, are no second time; nor are the same a hundred thousand calls later. */
+/*
+ * Other bytes, or a call without turns, are no second time; nor are the same a hundred thousand
+ * calls later.
+ */
 static void a_dropped_answer_is_its_own_calls(void **state)
 {
 	struct world_service *service = world_service(SERVICE_VTPM);
