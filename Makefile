@@ -13,8 +13,8 @@ export LC_ALL := C.UTF-8
 # Set-up comes before what needs it, whatever make -j says; ninja is told how many JOBS.
 .NOTPARALLEL:
 
-.PHONY: all bench tests demo demo-disk check check-slow check-guests check-machine trial-kit check-attacks check-peers \
-	check-tpm-applications check-tpm-suites check-release deb dist sbom static guest guest7 install uninstall format clean \
+.PHONY: all bench tests demo demo-firmware demo-disk check check-slow check-guests check-machine trial-kit check-attacks check-peers \
+	check-firmware check-tpm-applications check-tpm-suites check-release deb dist sbom static guest guest7 install uninstall format clean \
 	setup-demo setup-check setup-release
 
 all: $(OUT)/build.ninja
@@ -27,6 +27,12 @@ tests: all
 # Boots an unmodified Linux under Socle on the emulated SNP machine and attests it.
 demo: setup-demo all guest
 	scripts/demo.py --programs $(OUT) --cpus $(CPUS)
+
+# Boots a Debian from a disk by OVMF under Socle, and attests it, firmware, loader and kernel with it; then once more, with
+# the kernel's command line changed by the host, which the verifier does not trust.
+demo-firmware: setup-demo all
+	@scripts/setup-packages.sh disks
+	scripts/demo-vm.py --programs $(OUT) --cpus $(CPUS)
 
 # Boots a Debian from a disk under OVMF, as an ordinary SNP guest, to its login and power-off.
 demo-disk: setup-demo all
@@ -45,6 +51,10 @@ check-guests: setup-check tests guest guest7
 	tests/guest/matrix.py --programs $(OUT)
 	scripts/fetch-ovmf.sh --suite forky --dir build/ovmf-forky
 	tests/demo/predicted_boot_test.py --programs $(OUT) --firmware build/ovmf-forky/OVMF.fd --build-dir build/predicted-boot
+
+# Guests under Socle by firmware: each way of boot, measured, and judged by policies made of the files. check-slow has a sample.
+check-firmware: setup-check tests guest guest7
+	tests/guest/matrix.py --programs $(OUT) --under-socle
 
 # Rules of the specifications, by tiny guests on the emulated machine; `check` has them, too.
 check-machine: setup-check tests

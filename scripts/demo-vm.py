@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """A user's VM under Socle, attested, and then the same VM with its command line changed by the host.
 
-    demo-vm.py --programs BUILD [--build-dir build/demo] [--cpus N] [--memory SIZE] [--timeout SECONDS]
+    demo-vm.py --programs BUILD [--build-dir build/demo-firmware] [--cpus N] [--memory SIZE] [--timeout SECONDS]
 
 The VM is a Debian on a disk: OVMF 2026.08, which Socle's image has, finds systemd-boot on the disk, and that a unified
 kernel image. The relying party has those files and says from them what will be measured (`socle policy make`); it sends
@@ -42,7 +42,11 @@ def fetch(progress, step, script, *words):
 
 def prepare(options, progress):
     """Debian's packages, below build/."""
-    fetch(progress, "firmware", "fetch-ovmf.sh", "--suite", SUITE)
+    try:
+        fetch(progress, "firmware", "fetch-ovmf.sh", "--suite", SUITE)
+    except StepFailed as error:
+        raise StepFailed("firmware", f"OVMF 2026.08 of Debian's {SUITE} cannot be had ({error}); `make demo-direct` "
+                         "boots a guest without firmware") from error
     fetch(progress, "loader", "fetch-loaders.sh")
     fetch(progress, "system", "make-debian.sh")
     fetch(progress, "kernel's headers", "fetch-kernel.sh", "--suite", "trixie")
@@ -155,12 +159,12 @@ def demo_vm(options, progress):
 def parse_arguments():
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
     parser.add_argument("--programs", type=pathlib.Path, required=True, help="Meson build folder")
-    parser.add_argument("--build-dir", type=pathlib.Path, default=ROOT / "build/demo")
+    parser.add_argument("--build-dir", type=pathlib.Path, default=ROOT / "build/demo-firmware")
     parser.add_argument("--work", type=pathlib.Path, default=ROOT / "build/demo-system",
                         help="what is made once and used again")
     parser.add_argument("--cpus", type=int, default=2)
     parser.add_argument("--memory", default="512M")
-    parser.add_argument("--timeout", type=int, default=600, help="seconds for the machine, each time")
+    parser.add_argument("--timeout", type=int, default=1200, help="seconds for the machine, each time")
     options = parser.parse_args()
     options.programs = options.programs.resolve()
     options.build_dir, options.work = options.build_dir.resolve(), options.work.resolve()

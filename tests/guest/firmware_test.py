@@ -108,14 +108,23 @@ def progress(options):
     return f"{', '.join(steps)}; {sum(count for count, _ in exits)} exits: {kinds}"
 
 
+def kernel_words(options, first, append):
+    """The kernel, its first file system and its command line, as options of `socle run` and others have them."""
+    return ["--kernel", booted.vmlinuz(options), "--initrd", first, "--append", append]
+
+
+def make_disk(options, first, append, disk):
+    """One that boots them; a unified kernel image that is on it lies beside it, too."""
+    unified = ["--keep-uki", disk.with_suffix(".efi")] if options.way == "systemd-boot" else []
+    booted.run("scripts/make-disk.py", "--loader", options.way, *kernel_words(options, first, append), *unified, disk)
+
+
 def start_words(options, first):
     """Options of `socle run` by which the firmware comes to the kernel and its first file system."""
-    kernel, append = booted.vmlinuz(options), APPEND + options.way
     if options.way == "fw_cfg":
-        return ["--kernel", kernel, "--initrd", first, "--append", append]
+        return kernel_words(options, first, APPEND + options.way)
     disk = options.work / "disk.img"
-    booted.run("scripts/make-disk.py", "--loader", options.way, "--kernel", kernel, "--initrd", first, "--append",
-               append, disk)
+    make_disk(options, first, APPEND + options.way, disk)
     return ["--disk", disk]
 
 

@@ -4,10 +4,12 @@
 pair of them in one guest at least, by tests/guest/firmware_test.py; some on newer QEMUs; and a Debian that
 installs packages and writes to its disk, starts again and finds both.
 
-    matrix.py --programs BUILD [--sample] [--list] [--kernel DIR] [--kernel7 DIR] [--guest DIR] [--guest7 DIR]
+    matrix.py --programs BUILD [--sample | --under-socle] [--list] [--kernel DIR] [--kernel7 DIR] [--guest DIR]
+              [--guest7 DIR]
 
 --sample takes fewer, in which each of their values is there once at least. Each boot
-says how far it came, when, and by how many exits.
+says how far it came, when, and by how many exits. --under-socle takes guests under Socle instead, at VMPL2, by
+tests/guest/svsm_firmware_test.py: each way of boot with each kernel, and each firmware.
 """
 
 import argparse
@@ -54,6 +56,12 @@ def cover(size):
         yield best
 
 
+# (firmware, kernel, way, sizes by one image); 2025.02 measures nothing.
+UNDER_SOCLE = (("forky OVMF", "6", "systemd-boot", "1:256M,4:3G"), ("forky OVMF", "6", "grub", "2:512M"),
+               ("forky OVMF", "6", "fw_cfg", "1:256M,2:512M,4:3G,8:16G"), ("forky OVMF.amdsev", "6", "fw_cfg", "2:512M"),
+               *(("forky OVMF", "7", way, "2:512M") for way in ("systemd-boot", "grub", "fw_cfg")),
+               *(("trixie OVMF", "6", way, "2:512M") for way in ("systemd-boot", "fw_cfg")))
+
 DEBIAN = "a Debian that installs packages and writes, starts again and finds both"
 
 
@@ -69,13 +77,24 @@ class Matrix:
         self.result(done.returncode == 0, name, "\n".join(problem[:30]))
         print("\n".join([*said, f"# {time.monotonic() - start:.0f} s in all"]), flush=True)
 
-    def boot(self, guest, number, qemu=None):
-        firmware, kernel, way, cpus, memory = guest
+    def kind_words(self, firmware, kernel, way, number):
+        """What the two tests take alike."""
         suite, build = firmware.split()
         options = self.options
-        words = ["--suite", suite, "--build", build, "--way", way, "--cpus", cpus, "--memory", memory, "--kernel",
-                 options.kernel7 if kernel == "7" else options.kernel, "--guest",
-                 options.guest7 if kernel == "7" else options.guest, "--work", options.work / str(number), "--seconds",
+        return ["--suite", suite, "--build", build, "--way", way, "--kernel",
+                options.kernel7 if kernel == "7" else options.kernel, "--guest",
+                options.guest7 if kernel == "7" else options.guest, "--work", options.work / str(number)]
+
+    def boot_under_socle(self, guest, number):
+        firmware, kernel, way, made = guest
+        self.run(", ".join((firmware, f"Linux {kernel}", way, made, "under Socle")),
+                 ROOT / "tests/guest/svsm_firmware_test.py", "--programs", self.options.programs, "--sizes", made,
+                 *self.kind_words(firmware, kernel, way, f"socle-{number}"))
+
+    def boot(self, guest, number, qemu=None):
+        firmware, kernel, way, cpus, memory = guest
+        options = self.options
+        words = [*self.kind_words(firmware, kernel, way, number), "--cpus", cpus, "--memory", memory, "--seconds",
                  options.seconds]
         name = ", ".join((firmware, f"Linux {kernel}", way, f"{cpus} vCPUs", memory))
         if qemu:
@@ -88,22 +107,23 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
     parser.add_argument("--programs", type=pathlib.Path, required=True, help="Meson build folder")
     parser.add_argument("--sample", action="store_true")
+    parser.add_argument("--under-socle", action="store_true")
     parser.add_argument("--list", action="store_true", help="name the guests, and start none")
     parser.add_argument("--seconds", default="280", help="after which a boot is given up")
     for name, default in (("kernel", "kernel"), ("kernel7", "kernel7"), ("guest", "guest"), ("guest7", "guest7"),
                           ("work", "guests")):
         parser.add_argument(f"--{name}", type=pathlib.Path, default=ROOT / "build" / default)
     options = parser.parse_args()
-    guests = list(cover(1 if options.sample else 2))
+    guests = UNDER_SOCLE if options.under_socle else list(cover(1 if options.sample else 2))
     if options.list:
         print("\n".join(", ".join(guest) for guest in guests))
-        if not options.sample:
+        if not options.sample and not options.under_socle:
             print("\n".join([*(", ".join((*guest, f"QEMU of {qemu}")) for qemu, guest in NEWER_QEMUS), DEBIAN]))
         return 0
     matrix = Matrix(options)
     for number, guest in enumerate(guests):
-        matrix.boot(guest, number)
-    if not options.sample:
+        (matrix.boot_under_socle if options.under_socle else matrix.boot)(guest, number)
+    if not options.sample and not options.under_socle:
         for qemu, guest in NEWER_QEMUS:
             matrix.boot(guest, f"qemu-{qemu}", qemu)
         matrix.run(DEBIAN, ROOT / "scripts/demo-disk.py", "--programs",
