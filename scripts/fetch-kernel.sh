@@ -63,11 +63,12 @@ fi
 
 . "$here/scripts/debian-suite.sh"
 suite_mirror
-case $series-$codename in
-6.12-bookworm) : "${suite:=bookworm-backports}" ;;
-6.12-trixie | 6.12-forky) suite=trixie ;;
-7-bookworm | 7-trixie) suite=trixie-backports ;;
-7-forky) suite=forky ;;
+case $series-$codename-$suite in
+6.12-*-trixie) ;;
+6.12-bookworm-) suite=bookworm-backports ;;
+6.12-trixie- | 6.12-forky-) suite=trixie ;;
+7-bookworm- | 7-trixie-) suite=trixie-backports ;;
+7-forky-) suite=forky ;;
 *) die "Debian 12 (bookworm), 13 (trixie) or 14 (forky) is needed to find a $series kernel, not '$codename'" ;;
 esac
 # The system's own compiler will do for a kernel of its own suite and that one's backports.

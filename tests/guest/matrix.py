@@ -89,7 +89,7 @@ class Matrix:
         firmware, kernel, way, made = guest
         self.run(", ".join((firmware, f"Linux {kernel}", way, made, "under Socle")),
                  ROOT / "tests/guest/svsm_firmware_test.py", "--programs", self.options.programs, "--sizes", made,
-                 *self.kind_words(firmware, kernel, way, f"socle-{number}"))
+                 "--seconds", self.options.seconds, *self.kind_words(firmware, kernel, way, f"socle-{number}"))
 
     def boot(self, guest, number, qemu=None):
         firmware, kernel, way, cpus, memory = guest
@@ -109,7 +109,7 @@ def main():
     parser.add_argument("--sample", action="store_true")
     parser.add_argument("--under-socle", action="store_true")
     parser.add_argument("--list", action="store_true", help="name the guests, and start none")
-    parser.add_argument("--seconds", default="280", help="after which a boot is given up")
+    parser.add_argument("--seconds", default="600", help="after which a boot is given up")
     for name, default in (("kernel", "kernel"), ("kernel7", "kernel7"), ("guest", "guest"), ("guest7", "guest7"),
                           ("work", "guests")):
         parser.add_argument(f"--{name}", type=pathlib.Path, default=ROOT / "build" / default)

@@ -20,8 +20,11 @@ import subprocess
 import sys
 
 import booted
-from firmware_test import APPEND, WAYS, fetch, kernel_words, make_disk, memory_problems, sizes, start_words
-from results import Results  # booted knows where it is
+
+sys.path.insert(0, str(booted.ROOT / "tests/spec"))
+import event_log  # noqa: E402
+from firmware_test import APPEND, WAYS, kernel_words, make_disk, memory_problems, sizes, start_words  # noqa: E402
+from results import Results  # noqa: E402 booted knows where it is
 
 TIMEOUT_S = 600  # as a busy computer needs; a quiet one takes some 30 s
 HOST = "kvm-svsm"  # the hosts that change a page when firmware reads its flash
@@ -39,7 +42,8 @@ ZEROS = "0" * 64
 NONCE = b"\x5a" * 64  # as svsm_firmware_init has it
 READ = 4 << 20  # as much of a disk as svsm_firmware_init reads
 NOT_WHAT_WAS_BOOTED = 7  # the exit status
-GRUB = "grubx64.efi"
+SHA256 = 0x000B
+LOAD_OPTIONS = b"LOADED_IMAGE::LoadOptions\0"  # the kernel's event of its command line
 
 
 def build(options, first):
@@ -72,22 +76,30 @@ def make_policy(options, *words):
     return json.loads(made.stdout)
 
 
-def grub_rules(options, first, append):
-    return {}
+def grub_policy(options, first, append, log):
+    """Nobody predicts GRUB: from the files are the programs, the kernel, the initrd and the command line; the commands and files
+    of GRUB's own are as the log has them."""
+    kernel = kernel_words(options, first, append)[1]
+    programs = {path.name: make_policy(options, "--kernel", path)["boot"]["programs"]["kernel"]
+                for path in (booted.ROOT / "build/loaders/grubx64.efi", kernel)}
+    events = event_log.judge(log)[1]
+    booted_with = APPEND + options.way
+    words = {(event.words() or b"").decode() for event in events if event.pcr == 8}
+    words = {text.replace(booted_with, append) for text in words}
+    lines = {name: f"{start}/vmlinuz {append}" for name, start in (("GRUB's", ""), ("the kernel's", "BOOT_IMAGE="))}
+    files = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in (kernel, first)}
+    measured = {event.digests[SHA256].hex() for event in events if event.pcr == 9}
+    assert f"linux /vmlinuz {append}" in words and set(files.values()) <= measured, (words, files, measured)
+    files |= {f"read {n}": event.digests[SHA256].hex() for n, event in enumerate(events)
+              if event.pcr == 9 and not event.data.endswith(LOAD_OPTIONS)}
+    return {"format": 1, "boot": {"secure_boot": False, "programs": programs, "files": files, "command_lines": lines,
+                                  "words": {str(n): text for n, text in enumerate(sorted(words - set(lines.values())))}}}
 
 
-def grub_policy(options, first, append):
-    """GRUB is predicted by nobody: the programs that are started, each command of its configuration, and each file."""
-    programs = {}
-    for path in (booted.ROOT / "build/loaders" / GRUB, kernel_words(options, first, append)[1]):
-        programs[path.name] = make_policy(options, "--kernel", path)["boot"]["programs"]["kernel"]
-    return {"format": 1, "boot": {"secure_boot": False, "programs": programs, **grub_rules(options, first, append)}}
-
-
-def predicted(options, first, append):
+def policy_for(options, first, append, log):
     """The policy for a boot of this command line."""
     if options.way == "grub":
-        return grub_policy(options, first, append)
+        return grub_policy(options, first, append, log)
     if options.way == "fw_cfg":
         return make_policy(options, *kernel_words(options, first, append))
     disk = options.work / "predicted.img"
@@ -128,13 +140,13 @@ def verify(options, image, lines, first):
     """What is wrong with how `socle verify` judges: it trusts this image, whose firmware it names, and a boot by the policy
     for it, and none by the policy for another command line."""
     folders, measuring = receive(options, lines), MEASURING[options.suite]
-    append = APPEND + options.way
-    status, failing, found = judge(options, image, folders, predicted(options, first, append) if measuring else None)
+    append, log = APPEND + options.way, of(lines, "evidence eventlog.bin")
+    status, failing, found = judge(options, image, folders, policy_for(options, first, append, log) if measuring else None)
     problems = [f"socle verify: {failing}"] if status else []
     named = f"with firmware of SHA-256 {hashlib.sha256(options.firmware.read_bytes()).hexdigest()}"
     problems += [] if named in found else [f"socle verify does not name the firmware: {found}"]
     if measuring:
-        status, failing, _ = judge(options, image, folders, predicted(options, first, append + OTHER))
+        status, failing, _ = judge(options, image, folders, policy_for(options, first, append + OTHER, log))
         if status != NOT_WHAT_WAS_BOOTED or "boot-command-line" not in failing:
             problems.append(f"by the policy for another command line: {status}, {failing}")
     return problems
@@ -187,7 +199,7 @@ def problems_of(options, image, lines, first, cpus, memory):
 
 def boot(options, result, image, first, cpus, memory):
     name = f"{options.build} of {options.suite} under Socle, by {options.way}, {cpus} vCPUs, {memory}"
-    lines, problem = booted.boot(options, image, TIMEOUT_S, "--host", HOST, *start_words(options, first), "--memory",
+    lines, problem = booted.boot(options, image, options.seconds, "--host", HOST, *start_words(options, first), "--memory",
                                  memory, "--certs-out", options.work / "evidence", cpus=cpus)
     problems = [problem] if problem else problems_of(options, image, lines, first, cpus, memory)
     if not result(not problems, name, "; ".join(problems)):
@@ -201,6 +213,7 @@ def main():
                         "the image with OVMF.amdsev has the hashes of its kernel")
     parser.add_argument("--way", choices=WAYS, default="fw_cfg", help="by which the firmware comes to the kernel")
     parser.add_argument("--sizes", default="2:512M", help="machines: vCPUs and memory")
+    parser.add_argument("--seconds", type=int, default=TIMEOUT_S, help="after which a boot is given up")
     options = parser.parse_args()
     booted.prepare(options)
     result = Results("firmware under Socle")
