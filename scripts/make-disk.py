@@ -73,7 +73,7 @@ def unified_kernel(folder, options):
                   "--change-section-vma", f"{name}={base + end:#x}"]
         end += path.stat().st_size
     out = options.keep_uki or folder / "linux.efi"
-    run("objcopy", *words, stub, out)
+    run("objcopy", "--preserve-dates", *words, stub, out)  # or the time of now is in its header
     return out
 
 

@@ -203,7 +203,7 @@ def boot(options, result, image, first, cpus, memory):
                                  memory, "--certs-out", options.work / "evidence", cpus=cpus)
     problems = [problem] if problem else problems_of(options, image, lines, first, cpus, memory)
     if not result(not problems, name, "; ".join(problems)):
-        print("\n".join([*lines, *booted.last_words(options)]))
+        print("\n".join([*(line[:200] for line in lines), *booted.last_words(options)]))
 
 
 def main():
