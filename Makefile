@@ -13,7 +13,7 @@ export LC_ALL := C.UTF-8
 # Set-up comes before what needs it, whatever make -j says; ninja is told how many JOBS.
 .NOTPARALLEL:
 
-.PHONY: all bench tests demo demo-firmware demo-disk check check-slow check-guests check-machine trial-kit check-attacks check-peers \
+.PHONY: all bench tests demo demo-direct demo-firmware demo-disk check check-slow check-guests check-machine trial-kit check-attacks check-peers \
 	check-firmware check-tpm-applications check-tpm-suites check-release deb dist sbom static guest guest7 install uninstall format clean \
 	setup-demo setup-check setup-release
 
@@ -25,7 +25,9 @@ tests: all
 	ninja -C $(OUT) -j $(JOBS) meson-test-prereq
 
 # Boots an unmodified Linux under Socle on the emulated SNP machine and attests it.
-demo: setup-demo all guest
+demo: demo-direct
+
+demo-direct: setup-demo all guest
 	scripts/demo.py --programs $(OUT) --cpus $(CPUS)
 
 # Boots a Debian from a disk by OVMF under Socle, and attests it, firmware, loader and kernel with it; then once more, with

@@ -19,8 +19,6 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 PORT = "ttyS1"
 UNIT = "socle-guest@.service"
 SYSTEM = "/etc/systemd/system"
-# The rule loads the module while the system starts, in a file system that has no initramfs hook.
-DROP_IN = "[Unit]\nWants=dev-tpmrm0.device\nAfter=dev-tpmrm0.device\n"
 
 
 class PutError(Exception):
@@ -98,10 +96,11 @@ def put_agent(files, options, work):
     enabled = f"{SYSTEM}/multi-user.target.wants"
     files.make_folder(enabled)
     files.link(f"{enabled}/{UNIT.replace('@', f'@{PORT}')}", f"/usr/lib/systemd/system/{UNIT}")
-    (work / "drop-in").write_text(DROP_IN + ("SuccessAction=poweroff\n" if options.power_off else ""))
-    folder = f"{SYSTEM}/{UNIT.replace('@', f'@{PORT}')}.d"
-    files.make_folder(folder)
-    files.put(work / "drop-in", f"{folder}/disk.conf")
+    if options.power_off:
+        (work / "drop-in").write_text("[Unit]\nSuccessAction=poweroff\n")
+        folder = f"{SYSTEM}/{UNIT.replace('@', f'@{PORT}')}.d"
+        files.make_folder(folder)
+        files.put(work / "drop-in", f"{folder}/power-off.conf")
 
 
 def put(options, work):
