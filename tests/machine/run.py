@@ -76,6 +76,7 @@ TESTS = [
     ("shared-refused", 1, 2, 1, {"reason": "rmp_violation", "vmpl": 0, "gpa": "0x1000008"}),
     ("plane-stops", 1, 15, 1, PASSED),  # APM volume 2, 15.36.12
     ("halt-timer", 1, 11, 1, PASSED),  # APM volume 3, HLT
+    ("pic-start", 1, 4, 1, PASSED),  # 8259A data sheet
     # VMPL2 ends the guest: VMPL0 has lost its VMSA (APM volume 2, 15.36.12).
     ("vmsa-lost", 1, 13, 1, {"reason": "guest_terminated", "vmpl": 2, "set": 10, "code": 0}),
     ("host-faults", 1, 17, 9, PASSED),

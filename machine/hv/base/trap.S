@@ -64,12 +64,13 @@ trap_idle_end:
 	ret
 
 /* Lets pending interrupts and NMIs in. Comes and leaves with GIF = 0 and IF = 0. */
-	.globl trap_window
+	.globl trap_window, trap_window_end
 trap_window:
 	stgi
 	sti
 	nop
 	nop
+trap_window_end:
 	cli
 	clgi
 	ret

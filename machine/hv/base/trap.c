@@ -9,6 +9,11 @@
 #define TRAP_STUB_SIZE 16u
 #define TRAP_CODE_SELECTOR 0x18u
 #define TRAP_FIRST_INTERRUPT 32u
+/* Vectors of an 8259 whose own are 0 on, as they are until it is initialized, and while it is. */
+#define PIC_LINES 8u
+#define PIC_COMMAND 0x20u
+#define PIC_SECOND_COMMAND 0xa0u
+#define PIC_EOI 0x20u
 
 struct trap_gate {
 	uint16_t offset_0, selector;
@@ -23,7 +28,7 @@ struct trap_frame {
 	uint64_t vector, error, rip, cs, rflags, rsp, ss;
 };
 
-extern const char trap_stubs[], trap_idle_start[], trap_idle_end[];
+extern const char trap_stubs[], trap_idle_start[], trap_idle_end[], trap_window_end[];
 void trap_handle(struct trap_frame *frame);
 
 static struct trap_gate gates[TRAP_VECTORS] __attribute__((aligned(16)));
@@ -53,6 +58,36 @@ void trap_load(void)
 	__asm__ volatile("lidt %0; clgi" : : "m"(idtr) : "memory");
 }
 
+static bool within(uint64_t rip, const char *start, const char *end)
+{
+	return rip >= (uint64_t)start && rip <= (uint64_t)end;
+}
+
+/*
+ * Where interrupts are let in an exception's vector is an interrupt's all the same: the guest owns the 8259s, and gives
+ * them theirs. (A stub with an error code would take the frame of an interrupt for another; those vectors
+ * are left to the panic.)
+ */
+static bool is_interrupt(const struct trap_frame *frame, bool idling)
+{
+	static const uint32_t error_codes = 1u << 8 | 0x1fu << 10 | 1u << 17 | 3u << 29;
+
+	if (frame->vector >= TRAP_FIRST_INTERRUPT)
+		return true;
+	return frame->vector != X86_VECTOR_NMI && !(error_codes >> frame->vector & 1) &&
+	       (idling || within(frame->rip, (const char *)trap_window, trap_window_end));
+}
+
+/*
+ * QEMU's 8259s interrupt between ICW1 and ICW2, too, by vectors from 0 on. Real ones have no requests then (8259A
+ * data sheet): such an interrupt is ended, and is nobody's.
+ */
+static void end_uninitialized(void)
+{
+	port_out(PIC_SECOND_COMMAND, 1, PIC_EOI);
+	port_out(PIC_COMMAND, 1, PIC_EOI);
+}
+
 /* Called by the stubs of trap.S. */
 void trap_handle(struct trap_frame *frame)
 {
@@ -60,10 +95,12 @@ void trap_handle(struct trap_frame *frame)
 	bool idling = frame->rip >= (uint64_t)trap_idle_start &&
 		      frame->rip < (uint64_t)trap_idle_end;
 
-	if (frame->vector != X86_VECTOR_NMI && frame->vector < TRAP_FIRST_INTERRUPT)
+	if (frame->vector != X86_VECTOR_NMI && !is_interrupt(frame, idling))
 		hv_panic("exception %lu error %lx at %lx in the hypervisor, rsp %lx", frame->vector,
 			 frame->error, frame->rip, frame->rsp);
-	if (frame->vector != X86_VECTOR_NMI)
+	if (frame->vector < PIC_LINES && frame->vector != X86_VECTOR_NMI)
+		end_uninitialized();
+	else if (frame->vector != X86_VECTOR_NMI)
 		cpu->taken[frame->vector / 64] |= 1ull << (frame->vector % 64);
 	/* Work has come: an NMI between the check for work and HLT must not put us to sleep. */
 	if (idling)
