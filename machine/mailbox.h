@@ -21,7 +21,7 @@
 #define MACHINE_C_BIT 47u
 
 #define MAILBOX_MAGIC 0x584f424c49414d53ull
-#define MAILBOX_VERSION 8u
+#define MAILBOX_VERSION 9u
 
 /* Of the initial RMP. The hypervisor fills CPUID pages before the launch. */
 struct mailbox_pages {
@@ -169,6 +169,7 @@ enum mailbox_fault {
 	MAILBOX_FAULT_TLB_CONTROL,
 	MAILBOX_FAULT_CUT_DELIVERY,
 	MAILBOX_FAULT_REFUSE_APIC,
+	MAILBOX_FAULT_RESET_PLANE,
 	MAILBOX_FAULT_COUNT,
 };
 

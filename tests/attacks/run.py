@@ -128,6 +128,9 @@ RUNS = [
     Run("calls", 1, 18, NO_PREEMPT, image=NO_PREEMPT),
     Run("calls", 1, 0, NO_PREEMPT, NO_TIMER),
     Run("calls", 1, 0, ("--fault", "timer-lose"), NO_TIMER),
+    # A host that resets one plane parts nobody from anything (docs/reset.md).
+    Run("calls", 2, 18, ("--fault", "reset-plane=/3")),
+    Run("services", 1, 10, ("--fault", "reset-plane=/5")),
     Run("half-made", 1, 1, EVENTS),
     Run("half-made", 2, 2, EVENTS),
     Run("half-made", 2, 2, (*EVENTS, *STRICT)),

@@ -1,0 +1,63 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""kexec of a stock Linux under Socle, which ends: where, and that Socle and its TPM are none the worse for it. What
+docs/guest.md says of it is this test's to hold.
+
+    kexec_test.py --programs BUILD [--kernel DIR] [--guest DIR] [--work DIR] [--firmware OVMF.fd]
+"""
+
+import json
+import pathlib
+import subprocess
+import sys
+
+import booted
+from results import Results  # booted knows where it is
+
+TIMEOUT_S = 900  # as a busy computer needs
+
+
+def build(options):
+    """The image, and for firmware what it finds the kernel by."""
+    release = (options.kernel / "version").read_text().strip()
+    kernel = options.kernel / "root/boot" / f"vmlinuz-{release}"
+    (options.work / "kernel").write_bytes(kernel.read_bytes())
+    first = booted.initramfs(options, booted.HERE / "kexec_init",
+                             [options.work / "kernel", options.programs / "tests/guest/kexec-now"])
+    socle = ("--monitor", options.programs / "monitor/monitor.elf",
+             "--file", f"services/services={options.programs / 'services/services'}",
+             "--file", f"services.conf={booted.ROOT / 'services/services.conf'}",
+             "--file", f"profile/tcg.conf={booted.ROOT / 'profiles/tcg.conf'}")
+    append = "console=ttyS0 panic=-1"
+    if not options.firmware:
+        return booted.image(options, first, *socle, "--append", append, "--cpus", 1), ("--memory", "512M")
+    image = options.work / "guest.igvm"
+    booted.run(options.programs / "tools/socle", "igvm", "build", "-q", "-o", image, "--host", "kvm-svsm", *socle,
+               "--firmware", options.firmware)
+    return image, ("--host", "kvm-svsm", "--memory", "512M", "--kernel", kernel, "--initrd", first, "--append", append)
+
+
+def main():
+    parser = booted.parser(__doc__, "kexec")
+    parser.add_argument("--firmware", type=pathlib.Path)
+    options = parser.parse_args()
+    booted.prepare(options)
+    result = Results("kexec")
+    image, more = build(options)
+    words = [options.programs / "tools/socle", "run", "--log-dir", options.work, "--report-key-dir",
+             booted.ROOT / "build/report-keys", "--timeout", TIMEOUT_S, *more, image]
+    run = subprocess.run([str(word) for word in words], capture_output=True, text=True, check=False)
+    stop = json.loads((options.work / "timeline.json").read_text())["stop"]
+    log = booted.log_of(options)
+    begun, _, after = log.partition("@kexec begins")
+    print(f"# {stop}\n# {run.stderr.strip()}")
+    result("starting the guest" in (options.work / "svsm.log").read_text() and begun != log, "the first kernel comes to kexec",
+           log[-500:])
+    result("@kexec failed" not in after, "the second one is started", after[-500:])
+    result("socle.second" not in after, "and comes to nothing", after[-500:])
+    result(stop.get("vmpl") == 2, "it is the guest that ends", str(stop))
+    return result.finish()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
