@@ -78,29 +78,40 @@ static bool params_sound(const struct socle_params *p)
 	       (!p->firmware.size || in_region(p, p->guest_vmsa, ABI_PAGE_SIZE));
 }
 
-/* As much at once as goes, or page by page where the host has small ones. */
-static void validate_own(uint64_t at, enum arch_page_size size)
+/* False: the host has small pages there. Whatever else goes wrong ends the VM. */
+static bool validated(uint64_t at, enum arch_page_size size)
 {
 	bool changed;
 	uint32_t result = arch_pvalidate(gpa(at), size, true, &changed);
 
-	if (result == SNP_RESULT_OK && changed)
-		return;
-	if (size != ARCH_PAGE_2M || result != SNP_RESULT_FAIL_SIZEMISMATCH)
+	if (size == ARCH_PAGE_2M && result == SNP_RESULT_FAIL_SIZEMISMATCH)
+		return false;
+	if (result != SNP_RESULT_OK || !changed)
 		die(DIE_RMP, "a page of the monitor's region cannot be validated");
-	for (uint64_t page = 0; page < ABI_PAGE_SIZE_2M; page += ABI_PAGE_SIZE)
-		validate_own(at + page, ARCH_PAGE_4K);
+	return true;
+}
+
+/* As much at once as goes, or page by page where the host has small ones. Returns its bytes. */
+static uint64_t validate_own(uint64_t at, uint64_t left)
+{
+	uint64_t done = 0;
+
+	if (!gpa_aligned(gpa(at), ABI_PAGE_SIZE_2M) || left < ABI_PAGE_SIZE_2M) {
+		(void)validated(at, ARCH_PAGE_4K);
+		return ABI_PAGE_SIZE;
+	}
+	if (validated(at, ARCH_PAGE_2M))
+		return ABI_PAGE_SIZE_2M;
+	for (; done < ABI_PAGE_SIZE_2M; done += ABI_PAGE_SIZE)
+		(void)validated(at + done, ARCH_PAGE_4K);
+	return done;
 }
 
 /* Pages that the file did not load become ours: nobody else's content survives in them. */
 static void validate_free(const struct socle_range *range)
 {
-	for (uint64_t at = range->gpa, end = range->gpa + range->size; at < end;) {
-		bool large = gpa_aligned(gpa(at), ABI_PAGE_SIZE_2M) && end - at >= ABI_PAGE_SIZE_2M;
-
-		validate_own(at, large ? ARCH_PAGE_2M : ARCH_PAGE_4K);
-		at += large ? ABI_PAGE_SIZE_2M : ABI_PAGE_SIZE;
-	}
+	for (uint64_t at = 0; at < range->size;)
+		at += validate_own(range->gpa + at, range->size - at);
 }
 
 static void start_memory(const struct socle_params *params, uint64_t image_gpa, uint64_t c_bit)

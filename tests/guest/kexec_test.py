@@ -14,7 +14,7 @@ import sys
 import booted
 from results import Results  # booted knows where it is
 
-TIMEOUT_S = 900  # as a busy computer needs
+TIMEOUT_S = 1500  # as a busy computer needs
 
 
 def build(options):

@@ -190,7 +190,7 @@ static void dying_wipes_secret_pages_only(void **state)
 static void more_is_apart_from_the_rest(void **state)
 {
 	size_t free_before, all_before, free_pages, all_pages;
-	gpa_t first, page, span[POOL_PAGES + 1];
+	gpa_t first, page = { 0 }, span[POOL_PAGES + 1] = { 0 };
 	unsigned int count = 0;
 
 	(void)state;
