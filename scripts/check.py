@@ -157,6 +157,8 @@ def programs_of(build, slow):
                ["tests/apic/judge_test.py", f"{build}/tests/apic/apic-image.elf", f"{build}/tests/apic/apic-model",
                 "--suite", suite, "--steps", "1000"]) for suite in ("trixie", "forky")),
             ("ends of a Linux", ["tests/guest/ends_test.py", "--programs", build]),
+            ("a reset under Socle", ["tests/guest/reset_test.py", "--programs", build]),
+            ("kexec under Socle", ["tests/guest/kexec_test.py", "--programs", build]),
             ("a CPU that comes back", ["tests/guest/cpus_test.py", "--programs", build]),
             ("NMIs in the SVSM call", ["tests/guest/nmi_test.py", "--programs", build]),
             ("demo, archive byte flipped", ["tests/demo/flipped_boot_test.py", "--programs", build,

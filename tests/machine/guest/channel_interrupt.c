@@ -44,6 +44,30 @@ static uint64_t enable(uint8_t what, uint64_t wanted)
 	return got;
 }
 
+/* What the interrupt identification register says in its four lowest bits, once that is wanted. */
+static uint8_t identity(uint8_t wanted)
+{
+	uint8_t id = ghcb_in8(COM3 + 2) & 0x0f;
+
+	for (uint64_t start = tsc_read(); id != wanted && tsc_read() - start < PATIENCE;)
+		id = ghcb_in8(COM3 + 2) & 0x0f;
+	return id;
+}
+
+/* With a trigger of 14 bytes (FIFO control, 7:6): fewer are told of after a pause, as Ch; none, as 1. */
+static void told_by_the_identity(void)
+{
+	ghcb_out8(COM3 + 2, 0xc7);
+	ghcb_out8(COM3 + 1, 0x01);
+	check("no data to tell of", identity(0x01), 0x01);
+	for (uint8_t i = 0; i < 3; i++)
+		ghcb_out8(COM3, 'a' + i);
+	check("fewer than the trigger, after a pause", identity(0x0c), 0x0c);
+	check("  the first of them", ghcb_in8(COM3), 'a');
+	check("  and another pause", identity(0x0c), 0x0c);
+	ghcb_out8(COM3 + 1, 0);
+}
+
 void test_main(void)
 {
 	trap_handler = note;
@@ -68,5 +92,6 @@ void test_main(void)
 	ghcb_out8(COM3, 'y');
 	check("data that comes", interrupts(1), 1);
 	ghcb_out8(COM3 + 1, 0);
+	told_by_the_identity();
 	trap_handler = NULL;
 }
