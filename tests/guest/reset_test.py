@@ -33,6 +33,7 @@ def run(options, image):
             digests += [found[1]] if found else []
             if len(digests) == LIVES + 1:
                 process.terminate()
+                process.stdout.read()  # until it has said why it ends, and written it down
                 break
     return digests
 
