@@ -66,6 +66,8 @@ def start(programs, folder, options):
         certifier.wait()
     if certifier.returncode or not stop or stop["reason"] != "guest_terminated" or stop["vmpl"] != 2:
         raise RuntimeError(f"no start with certificates: {stop} {output} {said} {complaint}")
+    if "no certificates" in machine.log_of(logs):
+        raise RuntimeError(f"it has none: {machine.log_of(logs)}")
     return json.loads((logs / "timeline.json").read_text()), machine.log_of(logs, "machine.log")
 
 
