@@ -348,8 +348,9 @@ static const struct option_row option_rows[] = {
 	       "whether guests may end an interrupt in memory, as KVM offers it (docs/hosts.md)",
 	       OPTION_WORDS(yes_no)),
 	OPTION(struct arguments, preempt, "preempt", CHOICE, NULL,
-	       "whether an interrupt of VMPL0 makes it run while VMPL2 of its vCPU runs: never, "
-	       "between two instructions of VMPL2's, or also at each VMGEXIT of it",
+	       "whether an interrupt of VMPL0 makes it run while the guest's level of its vCPU "
+	       "runs: never, "
+	       "between two instructions of the guest's, or also at each VMGEXIT of it",
 	       OPTION_WORDS(preempts)),
 	OPTION(struct arguments, run.device_planes, "device-plane", READ, "[PIN=]VMPL",
 	       "give interrupts of devices, or of the one at a pin of the IOAPIC, to that VMPL, "

@@ -26,11 +26,11 @@ enum host_invlpgb {
 	HOST_INVLPGB_INTERCEPTED /* CPUID bits set, #VC */
 };
 
-/* When an interrupt of VMPL0 makes it run while VMPL2 of its vCPU runs. */
+/* When an interrupt of VMPL0 makes it run while the guest's level of its vCPU runs. */
 enum host_preempt {
 	HOST_PREEMPT_NO,
-	HOST_PREEMPT_BETWEEN, /* between two instructions of VMPL2's, but not at a VMGEXIT of it */
-	HOST_PREEMPT_AT_EXITS /* also before VMPL2 is entered again after one, whatever it was for */
+	HOST_PREEMPT_BETWEEN, /* between two instructions of that, but not at a VMGEXIT of it */
+	HOST_PREEMPT_AT_EXITS /* also before that is entered again after one, whatever it was for */
 };
 
 struct host_model {

@@ -7,10 +7,10 @@
  * when IF, interrupt shadow and V_TPR let it, and an NMI as V_NMI, which it takes when no other one
  * is being handled; EVENTINJ is for what an exit has cut.
  *
- * How an IPI reaches a vCPU whose VMPL2 runs or has halted: it stands in the target's IRR, under
+ * How an IPI reaches a vCPU whose guest runs or has halted: it stands in the target's IRR, under
  * the target's lock, before the host is asked to interrupt the target's VMPL0. That one leaves for
- * VMPL2 only by wait_vmgexit(), which does not leave while an event is pending, and has looked at
- * IRR after it took the events before that. So the interrupt is in the VMSA when VMPL2 is entered,
+ * the guest only by wait_vmgexit(), which does not leave while an event is pending, and has looked at
+ * IRR after it took the events before that. So the interrupt is in the VMSA when that is entered,
  * or VMPL0 is called back.
  *
  * The lock of each APIC has LOCK_RANK_APIC; no two are held at once, and none across an exit.

@@ -15,7 +15,6 @@
 
 #define PERIOD_NS 1000000ull
 #define REFUSALS_MAX 100u
-#define VMPL_WITHOUT_RIGHTS 1u /* RMPADJUST names one, and this one gets none */
 
 _Static_assert(GHCB_RUN_VMPL0 == GHCB_MSR_RUN_VMPL_REQ, "counting.S asks for VMPL0");
 _Static_assert(MSR_GHCB_NUMBER == SNP_MSR_GHCB, "by the GHCB MSR");
@@ -37,14 +36,14 @@ static gpa_t make_vmsa(gpa_t page, struct page_owner *owner)
 	if (page.raw > UINT32_MAX)
 		die(DIE_PARAMS, "the guest's first calling area is not below 4 GiB");
 	if (!vmsa_alloc(owner, &at))
-		die(DIE_MEMORY, "no memory for a VMSA at VMPL2");
+		die(DIE_MEMORY, "no memory for a VMSA at the guest's level");
 	vmsa = direct_ptr(at);
 	vmsa_protected_mode(vmsa, (uint32_t)page.raw, arch_guest_sev_features());
 	vmsa->vmpl = guest_vmpl();
 	if (!vmsa_commit(at))
-		die(DIE_RMP, "a page of ours cannot become a VMSA at VMPL2");
+		die(DIE_RMP, "a page of ours cannot become a VMSA at the guest's level");
 	if (!arch_start_vcpu(BOOT_CPU, guest_vmpl(), at, arch_guest_sev_features()))
-		die(DIE_HOST, "the host refuses a vCPU at VMPL2");
+		die(DIE_HOST, "the host refuses a vCPU at the guest's level");
 	return at;
 }
 
@@ -56,13 +55,13 @@ static uint64_t run(struct trial *trial)
 	vmsa->exit_code = SERVE_NEVER_LEFT;
 	trial->cpu->tick = false;
 	if (arch_run_vmpl(guest_vmpl()) == ARCH_RUN_REFUSED && ++trial->refusals == REFUSALS_MAX)
-		die(DIE_HOST, "the host does not run VMPL2");
+		die(DIE_HOST, "the host does not run the guest's level");
 	arch_poll_events(trial->cpu);
 	return vmsa->exit_code;
 }
 
 /*
- * A host may have us run while VMPL2 goes on on another CPU: its VMSA is in use then. That is no
+ * A host may have us run while the guest's level goes on on another CPU: its VMSA is in use then. That is no
  * order to be relied on, but its timer did reach us.
  */
 static void run_once(struct trial *trial)
@@ -74,15 +73,15 @@ static void run_once(struct trial *trial)
 	if (trial->brought_back)
 		arch_timer_stop(trial->cpu);
 	else if (exit_code == SVM_EXIT_VMGEXIT)
-		die(DIE_UNSUPPORTED, "VMPL0's timer does not reach it while VMPL2 runs, and the "
-				     "image says that it does");
+		die(DIE_UNSUPPORTED, "VMPL0's timer does not reach it while the guest's level "
+				     "runs, and the image says that it does");
 }
 
 /* A page that VMRUN takes for a VMSA must not outlive this; that it does not run is proved with it. */
 static bool is_unmade(const struct trial *trial)
 {
-	return trial->brought_back &&
-	       arch_rmpadjust(trial->vmsa, ARCH_PAGE_4K, VMPL_WITHOUT_RIGHTS, 0) == SNP_RESULT_OK;
+	return trial->brought_back && arch_rmpadjust(trial->vmsa, ARCH_PAGE_4K,
+						     level_without_rights(), 0) == SNP_RESULT_OK;
 }
 
 void preempt_try(gpa_t page, struct page_owner *owner)

@@ -95,7 +95,7 @@ uint32_t svsm_vtpm_query(struct svsm_call *call)
 
 /*
  * Locality 0 only: higher ones are for a dynamic root of trust and for firmware, and whoever can
- * make this call at VMPL2 is neither.
+ * make this call is neither.
  */
 static uint32_t decode(const struct svsm_call *call, size_t *size, bool *in_turns)
 {

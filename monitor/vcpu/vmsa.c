@@ -26,5 +26,6 @@ bool vmsa_alloc(struct page_owner *owner, gpa_t *page)
 bool vmsa_commit(gpa_t page)
 {
 	/* RMPADJUST must name a less privileged VMPL, which gets no right by this. */
-	return arch_rmpadjust(page, ARCH_PAGE_4K, 1, SNP_RMPADJUST_VMSA) == SNP_RESULT_OK;
+	return arch_rmpadjust(page, ARCH_PAGE_4K, level_without_rights(), SNP_RMPADJUST_VMSA) ==
+	       SNP_RESULT_OK;
 }

@@ -93,7 +93,7 @@ AT_ONCE_INTERRUPT = ("--fault", "planes-at-once-interrupt")
 NO_PREEMPT = ("--preempt", "no")
 NO_TIMER = {"reason": "guest_terminated", "vmpl": 0, "set": 2, "code": 7, "message":
             "the guest asked to be terminated: VMPL 0, reason set 2, code 0x7: socle: the monitor ends: "
-            "VMPL0's timer does not reach it while VMPL2 runs, and the image says that it does"}
+            "VMPL0's timer does not reach it while the guest's level runs, and the image says that it does"}
 # Events of VMPL0 while VMPL2 runs: about 2,000 a second.
 EVENTS = ("--event-storm", "500")
 

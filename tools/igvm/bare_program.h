@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A small program that brings its own everything: its segments lie at their physical addresses.
- * At VMPL0 it is an image of its own (plain_image.h), at VMPL2 it is the guest of Socle.
+ * At VMPL0 it is an image of its own (plain_image.h), beneath that it is the guest of Socle.
  */
 #ifndef SOCLE_TOOLS_IGVM_BARE_PROGRAM_H
 #define SOCLE_TOOLS_IGVM_BARE_PROGRAM_H

@@ -35,7 +35,7 @@ static _Alignas(4096) uint8_t memory[2][4096]; /* at CAA and VMSA */
 static struct cpu *cpu;
 static const char *script; /* its last letter stays */
 static bool in_use, is_vmsa, freed, timer_on, has_timer, takes_vmsa, host_refuses;
-static unsigned int runs;
+static unsigned int runs, level, without_rights; /* the guest's, and one that is not */
 static enum die_reason reason;
 
 void *direct_ptr(gpa_t at)
@@ -77,7 +77,7 @@ uint32_t arch_rmpadjust(gpa_t page, enum arch_page_size size, unsigned int vmpl,
 {
 	assert_int_equal(page.raw, VMSA);
 	assert_int_equal(size, ARCH_PAGE_4K);
-	assert_int_equal(vmpl, 1);
+	assert_int_equal(vmpl, without_rights);
 	assert_int_equal(perms, 0); /* no VMSA any more, and no right */
 	if (in_use)
 		return FAIL_INUSE;
@@ -101,11 +101,11 @@ static uint64_t field(size_t offset, size_t size)
 bool arch_start_vcpu(uint32_t apic_id, unsigned int vmpl, gpa_t vmsa, uint64_t sev_features)
 {
 	assert_int_equal(apic_id, 0);
-	assert_int_equal(vmpl, 2);
+	assert_int_equal(vmpl, level);
 	assert_int_equal(vmsa.raw, VMSA);
 	assert_int_equal(sev_features, 0x21);
 	assert_true(is_vmsa);
-	assert_int_equal(field(0x0ca, 1), 2);	    /* VMPL */
+	assert_int_equal(field(0x0ca, 1), level);   /* VMPL */
 	assert_int_equal(field(0x0d0, 8), 0x1000);  /* EFER: SVME, no long mode */
 	assert_int_equal(field(0x158, 8) >> 31, 0); /* CR0: no paging */
 	assert_int_equal(field(0x158, 8) & 1, 1);   /* but protected mode */
@@ -148,7 +148,7 @@ enum arch_run arch_run_vmpl(unsigned int vmpl)
 {
 	uint64_t code = NEVER_LEFT;
 
-	assert_int_equal(vmpl, 2);
+	assert_int_equal(vmpl, level);
 	assert_true(is_vmsa);
 	assert_int_equal(field(0x3c0, 8), NEVER_LEFT);
 	runs++;
@@ -173,6 +173,9 @@ bool arch_poll_events(struct cpu *which)
 static int start(void **state)
 {
 	(void)state;
+	level = 2;
+	without_rights = 1;
+	assert_true(levels_init(2, 0));
 	cpu = fake_cpu_block();
 	fake_cpu_reset(cpu);
 	memset(memory, 0, sizeof(memory));
@@ -255,6 +258,22 @@ static void vmpl2_goes_on_elsewhere(void **state)
 	assert_over(2);
 }
 
+/* Each level that the image can say: it is that level's promise, and no right of it stays. */
+static void whichever_level_is_the_guests(void **state)
+{
+	static const unsigned int of_none[] = { 0, 2, 1, 1 };
+
+	for (unsigned int guest = 1; guest <= 3; guest++) {
+		assert_true(levels_init(guest, 0));
+		level = guest;
+		without_rights = of_none[guest];
+		try("IIni");
+		assert_over(4);
+		end(state);
+		start(state);
+	}
+}
+
 static void a_host_that_refuses(void **state)
 {
 	(void)state;
@@ -286,13 +305,10 @@ static void what_is_missing(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(the_timer_brings_vmpl0_back),
-		TEST(it_has_to_be_the_timer_and_in_time),
-		TEST(vmpl2_comes_back_by_itself),
-		TEST(the_timer_comes_with_the_request),
-		TEST(vmpl2_goes_on_elsewhere),
-		TEST(a_host_that_refuses),
-		TEST(what_is_missing),
+		TEST(the_timer_brings_vmpl0_back), TEST(it_has_to_be_the_timer_and_in_time),
+		TEST(vmpl2_comes_back_by_itself),  TEST(the_timer_comes_with_the_request),
+		TEST(vmpl2_goes_on_elsewhere),	   TEST(whichever_level_is_the_guests),
+		TEST(a_host_that_refuses),	   TEST(what_is_missing),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

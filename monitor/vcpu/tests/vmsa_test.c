@@ -6,6 +6,7 @@
 #include "monitor/mem/tests/fake_memory.h"
 
 #include "monitor/arch/arch.h"
+#include "monitor/base/levels.h"
 #include "monitor/vcpu/vmsa.h"
 
 /* The array starts on 2 MiB, and so does its third page of 2 MiB. */
@@ -14,12 +15,13 @@
 
 static struct page_owner owner;
 static uint32_t answer;
+static unsigned int without_rights = 1; /* the level that RMPADJUST has to name */
 
 uint32_t arch_rmpadjust(gpa_t page, enum arch_page_size size, unsigned int vmpl, uint64_t perms)
 {
 	check_expected(page.raw);
 	assert_int_equal(size, 0);
-	assert_int_equal(vmpl, 1);
+	assert_int_equal(vmpl, without_rights);
 	assert_int_equal(perms, 0x10000);
 	return answer;
 }
@@ -82,12 +84,26 @@ static void a_page_becomes_a_vmsa_by_rmpadjust(void **state)
 	}
 }
 
+/* It is not the guest's, whichever that is. */
+static void rmpadjust_names_no_level_of_the_guests(void **state)
+{
+	(void)state;
+	answer = 0;
+	for (unsigned int guest = 1; guest <= 3; guest++) {
+		assert_true(levels_init(guest, 0));
+		without_rights = guest == 1 ? 2 : 1;
+		expect_value(arch_rmpadjust, page.raw, LARGE + 0x1000);
+		assert_true(vmsa_commit(gpa(LARGE + 0x1000)));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_vmsa_never_starts_a_large_page),
 		cmocka_unit_test(memory_that_is_out_is_said),
 		cmocka_unit_test(a_page_becomes_a_vmsa_by_rmpadjust),
+		cmocka_unit_test(rmpadjust_names_no_level_of_the_guests),
 	};
 
 	return cmocka_run_group_tests(tests, start, NULL);
