@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Attacks of a guest at VMPL2 on Socle: tiny guests, each with a table of rules, on the SNP machine.
+"""Attacks of a guest on Socle: tiny guests, each with a table of rules, on the SNP machine.
 
     run.py --programs BUILD [--slow | --races [STEP]] [--keep DIR] [NAME[:CPUS]]...
 
@@ -88,13 +88,13 @@ AT_ONCE = ("--fault", "planes-at-once=/3")
 # VMPL0 of a vCPU may then look at its VMSA at any moment, and DELETE_VCPU of another vCPU says rightly
 # that it is in use. So this is for rules that delete no other vCPU.
 AT_ONCE_INTERRUPT = ("--fault", "planes-at-once-interrupt")
-# A host that does not run VMPL0 for its timer while VMPL2 runs: the VM ends before the guest's first
+# A host that does not run VMPL0 for its timer while the guest's level runs: the VM ends before the guest's first
 # instruction, by reason set 2, code 7 (docs/debugging.md); an image that was built for it starts.
 NO_PREEMPT = ("--preempt", "no")
 NO_TIMER = {"reason": "guest_terminated", "vmpl": 0, "set": 2, "code": 7, "message":
             "the guest asked to be terminated: VMPL 0, reason set 2, code 0x7: socle: the monitor ends: "
             "VMPL0's timer does not reach it while the guest's level runs, and the image says that it does"}
-# Events of VMPL0 while VMPL2 runs: about 2,000 a second.
+# Events of VMPL0 while the guest's level runs: about 2,000 a second.
 EVENTS = ("--event-storm", "500")
 
 

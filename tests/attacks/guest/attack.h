@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Attacks of a guest at VMPL2 on its SVSM. Each program here is a guest of Socle with a table of
+ * Attacks of a guest on its SVSM, at whichever level the image says. Each program here is a guest of Socle with a table of
  * rules, and says on COM1, in TAP, which of them hold. Nothing in it knows the machine: packed by
  * `socle igvm build --guest-bare`, it runs on any SNP host that offers a 16550 at 0x3f8.
  *

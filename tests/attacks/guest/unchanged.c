@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Events of VMPL0 come while VMPL2 runs, and VMPL2 goes on as if they had not: registers, exceptions and
+ * Events of VMPL0 come while the guest's level runs, and it goes on as if they had not: registers, exceptions and
  * interrupts of its own that are on their way.
  */
 #include "tests/attacks/guest/attack.h"
