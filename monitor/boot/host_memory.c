@@ -12,8 +12,9 @@
 #include <string.h>
 
 #include "abi/igvm.h"
-#include "monitor/base/addr.h"
+#include "core/base/bytes.h"
 #include "monitor/base/limits.h"
+#include "monitor/base/ranges.h"
 
 #define MAP_ENTRIES (SOCLE_HOST_MAP_SIZE / sizeof(struct igvm_memory_map_entry))
 
@@ -34,11 +35,6 @@ struct reading {
 	uint64_t end; /* of the map's entries so far */
 };
 
-static bool overlap(const struct socle_range *a, const struct socle_range *b)
-{
-	return a->gpa < b->gpa + b->size && b->gpa < a->gpa + a->size;
-}
-
 /* Appends to ram[], or to the range that ends where this one starts. */
 static const char *add_ram(struct socle_params *p, const struct socle_range *range)
 {
@@ -58,11 +54,11 @@ static const char *take_ram(struct reading *r, const struct socle_range *range)
 {
 	const struct socle_params *p = r->params;
 
-	if (overlap(range, &p->region))
+	if (ranges_overlap(range, &p->region))
 		return "the host's memory map has RAM where Socle is";
-	if (overlap(range, &p->firmware))
+	if (ranges_overlap(range, &p->firmware))
 		return "the host's memory map has RAM where the firmware is";
-	if (overlap(range, &devices))
+	if (ranges_overlap(range, &devices))
 		return "the host's memory map has RAM where the APICs are";
 	return add_ram(r->params, range);
 }
@@ -104,13 +100,9 @@ static const char *check_loaded(const struct socle_params *p)
 {
 	for (uint32_t i = 0; i < p->loaded_count; i++) {
 		const struct socle_range *l = &p->loaded[i];
-		bool found = gpa_within(gpa(l->gpa), l->size, gpa(p->firmware.gpa),
-					p->firmware.size);
 
-		for (uint32_t j = 0; j < p->ram_count && !found; j++)
-			found = gpa_within(gpa(l->gpa), l->size, gpa(p->ram[j].gpa),
-					   p->ram[j].size);
-		if (!found)
+		if (!range_within_any(l, &p->firmware, 1) &&
+		    !range_within_any(l, p->ram, p->ram_count))
 			return "the host's memory map lacks RAM that the firmware starts with";
 	}
 	return NULL;
@@ -143,33 +135,32 @@ static const char *read_count(struct reading *r)
 	return NULL;
 }
 
-static uint32_t load32(const uint8_t *at)
-{
-	uint32_t value;
-
-	memcpy(&value, at, sizeof(value));
-	return value;
-}
-
 /* The APIC id of an entry that is a usable processor's. */
-static bool processor_of(const uint8_t *entry, uint32_t *id)
+static bool processor_of(struct bytes_reader r, uint32_t *id)
 {
-	if (entry[0] == MADT_LOCAL_APIC && entry[1] >= 8) {
-		*id = entry[3];
-		return load32(entry + 4) & MADT_ENABLED;
+	uint8_t type = bytes_u8(&r);
+	uint32_t flags = 0;
+
+	(void)bytes_u8(&r); /* the length, which the reader has */
+	if (type == MADT_LOCAL_APIC) {
+		(void)bytes_u8(&r); /* the processor's UID */
+		*id = bytes_u8(&r);
+		flags = bytes_le32(&r);
+	} else if (type == MADT_LOCAL_X2APIC) {
+		(void)bytes_le16(&r); /* reserved */
+		*id = bytes_le32(&r);
+		flags = bytes_le32(&r);
+		(void)bytes_le32(&r); /* the UID */
 	}
-	if (entry[0] == MADT_LOCAL_X2APIC && entry[1] >= 16) {
-		*id = load32(entry + 4);
-		return load32(entry + 8) & MADT_ENABLED;
-	}
-	return false;
+	return !r.bad && (flags & MADT_ENABLED);
 }
 
 /* Each of the ids 0 to cpu_count - 1 once: the host is asked for vCPUs by these. */
 static const char *read_madt(const struct reading *r)
 {
 	const uint8_t *table = r->pages + SOCLE_HOST_MADT;
-	uint32_t length = load32(table + MADT_LENGTH), count = 0, id;
+	struct bytes_reader header = bytes_reader_init(table + MADT_LENGTH, sizeof(uint32_t));
+	uint32_t length = bytes_le32(&header), count = 0, id;
 	uint64_t seen = 0;
 
 	_Static_assert(MONITOR_CPUS_MAX <= 64, "a bit for each vCPU");
@@ -179,7 +170,7 @@ static const char *read_madt(const struct reading *r)
 		size = length - at >= 2 ? table[at + 1] : 0;
 		if (size < 2 || size > length - at)
 			return "the host's MADT has an entry of a wrong size";
-		if (!processor_of(table + at, &id))
+		if (!processor_of(bytes_reader_init(table + at, size), &id))
 			continue;
 		if (id >= r->params->cpu_count)
 			return "the host's MADT has an APIC id that is not below the number of "

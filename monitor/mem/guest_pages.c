@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "abi/svsm.h"
+#include "monitor/base/ranges.h"
 #include "monitor/lock/lock.h"
 
 #define STATE_BITS 2u
@@ -64,20 +65,9 @@ static bool ranges_ok(const struct socle_range *ranges, uint32_t count)
 	return true;
 }
 
-static bool overlaps(const struct socle_range *a, const struct socle_range *b)
-{
-	return a->gpa < b->gpa + b->size && b->gpa < a->gpa + a->size;
-}
-
 static bool in_ram(const struct socle_params *params, const struct socle_range *range)
 {
-	for (uint32_t i = 0; i < params->ram_count; i++) {
-		const struct socle_range *ram = &params->ram[i];
-
-		if (gpa_within(gpa(range->gpa), range->size, gpa(ram->gpa), ram->size))
-			return true;
-	}
-	return false;
+	return range_within_any(range, params->ram, params->ram_count);
 }
 
 static bool params_ok(const struct socle_params *params)
@@ -93,7 +83,7 @@ static bool params_ok(const struct socle_params *params)
 		return false;
 	for (uint32_t i = 0; i < params->loaded_count; i++) {
 		if (!in_ram(params, &params->loaded[i]) ||
-		    overlaps(&params->loaded[i], &params->region))
+		    ranges_overlap(&params->loaded[i], &params->region))
 			return false;
 	}
 	return true;
