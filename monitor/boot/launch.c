@@ -124,6 +124,15 @@ static bool same_start(const struct socle_range *a, const struct socle_range *b)
 	return b->size && a->gpa == b->gpa;
 }
 
+/* Plain RAM on both sides of it: what is Socle's or the firmware is no part of a piece of RAM. */
+static bool goes_on_behind_the_hole(const struct socle_params *p, uint32_t i)
+{
+	const struct socle_range *after = &p->ram[i], *before = after - 1;
+
+	return i && is_low_hole(before, after) && !same_start(before, &p->firmware) &&
+	       !same_start(before, &p->region) && !same_start(after, &p->region);
+}
+
 /* The map for the firmware as it is written. */
 struct map_writer {
 	struct igvm_memory_map_entry *entries;
@@ -147,7 +156,7 @@ static void add_ram(struct map_writer *map, const struct socle_params *p, uint32
 {
 	const struct socle_range *r = &p->ram[i];
 
-	if (i && map->count && is_low_hole(&p->ram[i - 1], r))
+	if (goes_on_behind_the_hole(p, i))
 		map->entries[map->count - 1].pages = (r->gpa + r->size) / ABI_PAGE_SIZE;
 	else
 		add_entry(map, r,
@@ -183,7 +192,7 @@ static void *guest_bytes(uint64_t at)
  * Firmware that asks an SVSM for the size of its memory gets what was checked; it finds the rest
  * out by itself. Without an answer it asks the host.
  */
-static void tell_sizes(const struct socle_params *params, const struct socle_range *grown)
+static void tell_map(const struct socle_params *params, const struct socle_range *grown)
 {
 	struct igvm_memory_map_entry entries[SOCLE_PARAMS_RAM_MAX + 1] = { 0 };
 	struct map_writer map = { .entries = entries, .max = SOCLE_PARAMS_RAM_MAX + 1 };
@@ -199,6 +208,12 @@ static void tell_sizes(const struct socle_params *params, const struct socle_ran
 		return;
 	}
 	memcpy(guest_bytes(params->guest_map), entries, (map.count + 1) * sizeof(entries[0]));
+}
+
+/* Each is told where there is a place for it. */
+static void tell_sizes(const struct socle_params *params, const struct socle_range *grown)
+{
+	tell_map(params, grown);
 	if (params->guest_count)
 		memcpy(guest_bytes(params->guest_count), &params->cpu_count,
 		       sizeof(params->cpu_count));

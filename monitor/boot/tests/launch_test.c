@@ -453,16 +453,72 @@ static void a_map_that_has_no_room_is_not_begun(void **state)
 	(void)state;
 	with_sizes_to_tell(3);
 	launch();
-	assert_true(all_are(LOADED + 0x4000, 0x3c, 0x1000));
+	assert_true(all_are(LOADED + 0x4000, 0x3c, 3 * 24));
+	assert_memory_equal(model_memory(gpa(LOADED + 0x4000 + 3 * 24)), &(uint32_t){ CPUS }, 4);
+	assert_true(all_are(LOADED + 0x4000 + 3 * 24 + 4, 0x3c, 0x1000 - 3 * 24 - 4));
 	start(state);
 	with_sizes_to_tell(4);
 	launch();
 	assert_true(all_are(LOADED + 0x4000 + 3 * 24 + 8, 0, 8));
-	start(state);
+}
+
+/* abi/params.h: each has a place of its own, and 0 is none. */
+static void the_count_is_told_without_a_map(void **state)
+{
+	(void)state;
 	with_sizes_to_tell(4);
 	params.guest_map = 0;
 	launch();
+	assert_true(all_are(LOADED + 0x4000, 0x3c, 4 * 24));
+	assert_memory_equal(model_memory(gpa(LOADED + 0x4000 + 4 * 24)), &(uint32_t){ CPUS }, 4);
+	start(state);
+	with_sizes_to_tell(8);
+	params.guest_count = 0;
+	launch();
+	assert_true(all_are(LOADED + 0x4000 + 4 * 24, 0x3c, 0x1000 - 4 * 24));
+	start(state);
+	with_sizes_to_tell(8);
+	params.guest_map = params.guest_count = 0;
+	launch();
 	assert_true(all_are(LOADED + 0x4000, 0x3c, 0x1000));
+}
+
+/* Where RAM ends at the video memory, what follows may be Socle: that is no RAM behind the hole. */
+static void socle_behind_the_hole_is_reserved(void **state)
+{
+	const struct map_entry *map = (const struct map_entry *)model_memory(gpa(LOADED + 0x4000));
+
+	(void)state;
+	with_sizes_to_tell(8);
+	params.region = (struct socle_range){ 0xc0000, 0x40000 };
+	params.ram[1] = params.region;
+	params.ram[2] = (struct socle_range){ 1 * MIB, 7 * MIB };
+	params.ram[3] = (struct socle_range){ 10 * MIB, 3 * MIB };
+	launch();
+	assert_int_equal(map[0].first, 0);
+	assert_int_equal(map[0].pages, 0xa0);
+	assert_int_equal(map[0].type, 0);
+	assert_int_equal(map[1].first, 0xc0);
+	assert_int_equal(map[1].pages, 0x40);
+	assert_int_equal(map[1].type, 1);
+	assert_int_equal(map[2].first, 0x100);
+	assert_int_equal(map[2].pages, 0x700);
+}
+
+/* What is skipped has no entry that another range could be added to. */
+static void firmware_before_the_hole_is_no_ram(void **state)
+{
+	const struct map_entry *map = (const struct map_entry *)model_memory(gpa(LOADED + 0x4000));
+
+	(void)state;
+	with_sizes_to_tell(8);
+	params.firmware = params.ram[0];
+	params.ram_count = 4;
+	launch();
+	assert_int_equal(map[0].first, 0xc0);
+	assert_int_equal(map[0].pages, 0x740);
+	assert_int_equal(map[0].type, 0);
+	assert_int_equal(map[1].first, 10 * MIB / 0x1000);
 }
 
 /* abi/params.h: a flag of the image, and nothing but that. */
@@ -616,6 +672,9 @@ int main(void)
 		cmocka_unit_test_setup(firmware_is_told_its_sizes, start),
 		cmocka_unit_test_setup(firmware_is_told_what_is_taken, start),
 		cmocka_unit_test_setup(a_map_that_has_no_room_is_not_begun, start),
+		cmocka_unit_test_setup(the_count_is_told_without_a_map, start),
+		cmocka_unit_test_setup(socle_behind_the_hole_is_reserved, start),
+		cmocka_unit_test_setup(firmware_before_the_hole_is_no_ram, start),
 		cmocka_unit_test_setup(the_host_is_tried_when_the_block_says_so, start),
 		cmocka_unit_test_setup(the_registry_knows_the_first_vcpu, start),
 		cmocka_unit_test_setup(memory_for_states_and_vmsa_is_needed, start),
