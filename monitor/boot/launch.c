@@ -156,7 +156,7 @@ static void add_ram(struct map_writer *map, const struct socle_params *p, uint32
 {
 	const struct socle_range *r = &p->ram[i];
 
-	if (goes_on_behind_the_hole(p, i))
+	if (map->count && goes_on_behind_the_hole(p, i))
 		map->entries[map->count - 1].pages = (r->gpa + r->size) / ABI_PAGE_SIZE;
 	else
 		add_entry(map, r,
