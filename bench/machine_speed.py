@@ -17,6 +17,7 @@ import contextlib
 import json
 import os
 import pathlib
+import re
 import shutil
 import socket
 import statistics
@@ -38,6 +39,7 @@ TIMEOUT_S = 120
 CMDLINE = "console=ttyS0 panic=-1 quiet no_timer_check"
 # The machine's processor, as far as it shows it to a guest (docs/machine-limits.md).
 PLAIN_CPU = {False: "EPYC-Milan,-cx16,phys-bits=48,-xsave", True: "EPYC-Milan,-cx16,phys-bits=48"}
+ESCAPES = re.compile("\x1b\\[[0-9;=]*[A-Za-z]")  # OVMF clears the screen of each serial port
 FIRMWARE_ENDS = b"Booting from ROM"  # SeaBIOS, before it starts the kernel
 
 WHAT = {
@@ -83,7 +85,7 @@ def lines_of(port):
             data += more
             *lines, data = data.split(b"\n")
             for line in lines:
-                yield time.monotonic(), line.decode(errors="replace").strip()
+                yield time.monotonic(), ESCAPES.sub("", line.decode(errors="replace")).strip()
 
 
 def listen(path, process):

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "machine/hv/insn/handlers.h"
 
+#include "machine/hv/base/log.h"
 #include "machine/hv/base/x86.h"
 #include "machine/hv/event/exception.h"
 #include "machine/hv/insn/fetch.h"
@@ -8,10 +9,21 @@
 #include "machine/hv/memory/stale.h"
 
 #define CR3_INTERCEPT (1u << 3)
-/* QEMU 10 decides by the bit of CR0 whether a read of any control register exits. */
-#define CR3_READ_INTERCEPTS (CR3_INTERCEPT | 1u << 0)
+#define CR0_INTERCEPT (1u << 0)
+#define QEMU_8 (8u << 8)
 #define CR0_LOW_MASK 0xffffffffull
 #define CR0_LMSW_MASK 0xfull
+
+/*
+ * QEMU 10 decides by the bit of CR0 whether a read of any control register exits; 7.2 by that of each, and
+ * firmware whose CR3 is without C-bit reads all of them at each of its exceptions.
+ */
+static uint16_t cr3_read_intercepts(void)
+{
+	const uint32_t version = hv_mailbox()->qemu_version;
+
+	return version && version < QEMU_8 ? CR3_INTERCEPT : CR3_INTERCEPT | CR0_INTERCEPT;
+}
 
 bool insn_private_cr3(struct vcpu *v)
 {
@@ -21,7 +33,7 @@ bool insn_private_cr3(struct vcpu *v)
 		return false;
 	p->guest_cr3 = p->vmcb->cr3;
 	p->vmcb->cr3 |= HV_C_BIT;
-	p->vmcb->intercept_cr_read |= CR3_READ_INTERCEPTS;
+	p->vmcb->intercept_cr_read |= cr3_read_intercepts();
 	p->vmcb->intercept_cr_write |= CR3_INTERCEPT;
 	return true;
 }
@@ -31,7 +43,7 @@ void insn_track_cr3(struct plane *p)
 	if (!(p->vmcb->intercept_cr_write & CR3_INTERCEPT))
 		p->guest_cr3 = p->vmcb->cr3;
 	else
-		p->vmcb->intercept_cr_read |= CR3_READ_INTERCEPTS;
+		p->vmcb->intercept_cr_read |= cr3_read_intercepts();
 }
 
 static void write_cr3(struct plane *p, uint64_t value)
@@ -40,7 +52,7 @@ static void write_cr3(struct plane *p, uint64_t value)
 	p->vmcb->cr3 = value | HV_C_BIT;
 	if (!(value & HV_C_BIT))
 		return;
-	p->vmcb->intercept_cr_read &= (uint16_t)~CR3_READ_INTERCEPTS;
+	p->vmcb->intercept_cr_read &= (uint16_t)~cr3_read_intercepts();
 	p->vmcb->intercept_cr_write &= (uint16_t)~CR3_INTERCEPT;
 }
 
@@ -123,7 +135,7 @@ static void read_msw(const struct vmcb *c, const struct insn *insn, uint64_t *re
  */
 static void let_read(struct plane *p)
 {
-	p->vmcb->intercept_cr_read &= (uint16_t)~CR3_READ_INTERCEPTS;
+	p->vmcb->intercept_cr_read &= (uint16_t)~cr3_read_intercepts();
 }
 
 static uint64_t read_cr(const struct plane *p, unsigned int control)

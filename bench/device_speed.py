@@ -1,0 +1,196 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""What the machine costs a Linux that firmware starts, and its disk and network: OVMF 2026.08, the same kernel and first
+file system on it as an ordinary SNP guest, without Socle, and on the plain QEMU that it runs on, in turns. Ratios of
+medians of one run, for times alone say more about the computer than about the machine.
+
+    device_speed.py --programs BUILD [--rounds N] [--check] [--only machine|plain [--work NAME]] [--json FILE]
+
+With --work the guest does that one alone, or none: the difference is its exits. With --check it fails when a ratio misses its limit.
+"""
+
+import argparse
+import json
+import pathlib
+import random
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+import machine_speed
+from machine_speed import ROOT, Start, ended, listen, median
+
+sys.path[:0] = [str(ROOT / "guest/initramfs")]
+import build as initramfs  # noqa: E402
+
+CPUS = 1
+MEMORY = "512M"
+TIMEOUT_S = 900
+DISK_SIZE = 64 << 20  # as device_work.c has it
+CMDLINE = "console=ttyS0 panic=-1 quiet no_timer_check"
+MODULES = ["virtio_pci", "virtio_blk", "virtio_net"]
+# virtio as the machine has it.
+VIRTIO = "disable-legacy=on,iommu_platform=on"
+
+WHAT = {
+    "boot": "the firmware's first instruction to the first program's, by the host's clock",
+    "sequential": "32 MiB of a disk by virtio-blk, 1 MiB at a time",
+    "random": "500 times 4 KiB of it, anywhere",
+    "trips": "500 bytes to the host and back by virtio-net, one at a time",
+}
+# Time of the machine / of plain QEMU: of a disk's rates, a third and a fifth are wanted.
+GOALS = {"boot": 4.0, "sequential": 3.0, "random": 5.0, "trips": 3.0}
+# What was measured when each was first there, by the time of processors, as the computer was busy, and what it is to be
+# undercut by: rates by 1.4, times by 0.7.
+FIRST = {"boot": 3.67, "sequential": 4.0, "random": 8.1, "trips": 4.03}
+BETTER = {"boot": 0.7, "sequential": 1 / 1.4, "random": 1 / 1.4, "trips": 0.7}
+
+
+def limit(name):
+    return min(GOALS[name], BETTER[name] * FIRST[name])
+
+
+class Echo:
+    """Gives each byte back at a port of this computer, to whoever comes."""
+
+    def __init__(self):
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def accept(self):
+        while True:
+            guest, _ = self.listener.accept()
+            guest.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            threading.Thread(target=self.serve, args=(guest,), daemon=True).start()
+
+    @staticmethod
+    def serve(guest):
+        with guest:
+            while data := guest.recv(4096):
+                guest.sendall(data)
+
+
+def first_file_system(programs, kernel, folder):
+    stage = folder / "stage"
+    for name in ("dev", "sys"):
+        (stage / name).mkdir(parents=True)
+    initramfs.add_program(stage, programs / "bench/device_work", "init")
+    initramfs.add_modules(stage, kernel, None, MODULES)
+    out = folder / "initramfs.cpio"
+    out.write_bytes(initramfs.newc(stage))
+    return out
+
+
+class Bench:
+    def __init__(self, options, folder):
+        self.options, self.folder, self.echo = options, folder, Echo()
+        release = (options.kernel / "version").read_text().strip()
+        self.kernel = options.kernel / "root/boot" / f"vmlinuz-{release}"
+        self.first = first_file_system(options.programs, options.kernel, folder)
+        self.firmware = ROOT / "build/ovmf-forky"
+        subprocess.run([ROOT / "scripts/fetch-ovmf.sh", "--suite", "forky", "--dir", self.firmware], check=True,
+                       stdout=subprocess.DEVNULL)
+        self.disk = folder / "disk.raw"
+        self.disk.write_bytes(random.Random(4).randbytes(DISK_SIZE))
+        self.append = f"{CMDLINE} port={self.echo.port}" + (f" work={options.work}" if options.work else "")
+
+    def machine(self, work):
+        start, path, logs = Start(), f"{work}/port", work / "logs"
+        process = subprocess.Popen(
+            [self.options.programs / "tools/socle", "run", "--quiet", "--cpus", str(CPUS), "--memory", MEMORY, "--log-dir",
+             logs, "--report-key-dir", self.folder / "keys", "--channel", f"unix:{path}", "--firmware",
+             self.firmware / "OVMF.fd", "--kernel", self.kernel, "--initrd", self.first, "--append", self.append, "--disk",
+             f"{self.disk},format=raw,snapshot=on", "--device", "virtio-net", "--timeout", str(TIMEOUT_S)],
+            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        with listen(path, process) as port:
+            port.settimeout(TIMEOUT_S)
+            start.follow(port, process.pid)
+        ended(process)
+        timeline = json.loads((logs / "timeline.json").read_text())
+        start.booted(timeline["events"]["vmpl0_entry"]["monotonic_ns"] / 1e9)
+        start.exits = {exit["kind"]: sum(exit["by_vmpl"]) for exit in timeline["exits"]}
+        return start
+
+    def plain(self, work):
+        start, path = Start(), f"{work}/port"
+        words = ["qemu-system-x86_64", "-nodefaults", "-no-user-config", "-no-reboot", "-display", "none", "-machine", "q35",
+                 "-accel", "tcg,thread=multi", "-cpu", machine_speed.PLAIN_CPU[False], "-smp", str(CPUS), "-m", MEMORY,
+                 "-bios", self.firmware / "OVMF.fd", "-kernel", self.kernel, "-initrd", self.first, "-append", self.append,
+                 "-serial", f"file:{work}/console", "-chardev", f"socket,id=port,path={path},server=on,wait=on",
+                 "-device", "isa-serial,index=1,chardev=port",
+                 "-drive", f"if=none,id=disk,driver=raw,snapshot=on,file.driver=file,file.filename={self.disk}",
+                 "-device", f"virtio-blk-pci,drive=disk,addr=3,{VIRTIO}",
+                 "-netdev", "user,id=net", "-device", f"virtio-net-pci,netdev=net,romfile=,addr=4,{VIRTIO}"]
+        process = subprocess.Popen([str(word) for word in words], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                                   stderr=subprocess.PIPE, text=True)
+        with listen(path, process) as port:  # the guest starts when somebody listens
+            began = time.monotonic()
+            port.settimeout(TIMEOUT_S)
+            start.follow(port, process.pid)
+        ended(process)
+        start.booted(began)
+        return start
+
+
+def tell(side, start):
+    """What one start measured, and its exits, as it ends."""
+    times = ", ".join(f"{name} {median([start], name):.2f} s ({median([start], name, 'used'):.2f})" for name in WHAT
+                      if start.times[name])
+    print(f"# {side}: {times}", flush=True)
+    if hasattr(start, "exits"):
+        kinds = sorted(start.exits.items(), key=lambda kind: -kind[1])
+        print(f"# {sum(start.exits.values())} exits: {', '.join(f'{kind} {count}' for kind, count in kinds)}", flush=True)
+
+
+def gather(options):
+    """Starts of both, in turns."""
+    sides = {"machine": Bench.machine, "plain": Bench.plain}
+    starts = {side: [] for side in sides}
+    with tempfile.TemporaryDirectory(prefix="socle-speed-") as name:
+        bench = Bench(options, pathlib.Path(name))
+        for number in range(options.rounds):
+            for side in ("plain", "machine") if number % 2 == 0 else ("machine", "plain"):
+                if options.only and side != options.only:
+                    continue
+                work = bench.folder / f"{side}-{number}"
+                work.mkdir()
+                starts[side].append(sides[side](bench, work))
+                tell(side, starts[side][-1])
+    return starts
+
+
+def results_of(starts):
+    for name, what in WHAT.items():
+        machine, plain = median(starts["machine"], name), median(starts["plain"], name)
+        used, plain_used = (median(starts[side], name, "used") for side in ("machine", "plain"))
+        yield {"name": f"device_{name}", "what": what, "us": machine * 1e6, "base_us": plain * 1e6,
+               "ratio": round(machine / plain, 3), "processor_ratio": round(used / max(plain_used, 0.01), 3),
+               "goal": GOALS[name], "limit": round(limit(name), 3)}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--programs", type=pathlib.Path, required=True)
+    parser.add_argument("--kernel", type=pathlib.Path, default=ROOT / "build/kernel")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--only", choices=["machine", "plain"], help="one of the two, without ratios; it says what each start takes")
+    parser.add_argument("--work", choices=[*list(WHAT)[1:], "none"], help="with --only: of what the guest does, that alone")
+    parser.add_argument("--check", action="store_true")
+    parser.add_argument("--json", type=pathlib.Path, help="write what was measured there")
+    options = parser.parse_args()
+    options.programs, options.kernel = options.programs.resolve(), options.kernel.resolve()
+    starts = gather(options)
+    if options.only:
+        return 0
+    results = list(results_of(starts))
+    if options.json:
+        options.json.write_text(json.dumps(results, indent=2) + "\n")
+    return 0 if machine_speed.show(results) or not options.check else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
