@@ -134,8 +134,8 @@ def install_and_reboot(options, guest):
     guest.log_in()
     if word not in guest.run("cat written"):
         raise DemoError("the file that it wrote before it was started again is not there")
-    said = guest.run(INSTALLED).split("\n")
-    if [line for line in said if line] != INSTALLED_SAYS:
+    said = guest.run(INSTALLED).strip().splitlines()  # behind the prompt
+    if said[-len(INSTALLED_SAYS):] != INSTALLED_SAYS:
         raise DemoError(f"what it installed is not there any more: {' / '.join(said)}")
     options.say("started again, it finds the packages that it has installed, and what it has written")
 
