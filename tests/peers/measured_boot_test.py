@@ -211,8 +211,9 @@ def check_direct(options, world):
     policy["boot"]["programs"] = {"kernel, as QEMU gave it": patched[0]}
     said = judge(options, world, boot, "direct", policy, 0, [])
     lines = [e["words"] for e in said["boot"]["events"] if e["standing"] == "named"]
-    results(lines == ['program "kernel, as QEMU gave it"', f'command line "predicted": initrd=initrd {LINE}',
-                      'file "initrd"'], "direct: kernel, command line and initrd in words", lines)
+    results(lines == [*(f'firmware "{name}"' for name in policy["boot"]["firmware"]), 'program "kernel, as QEMU gave it"',
+                      f'command line "predicted": initrd=initrd {LINE}', 'file "initrd"'],
+            "direct: firmware, kernel and command line in words", lines)
     other = make_policy(options, "--kernel", options.vmlinuz, "--initrd", options.initrd, "--append", LINE + " ro")
     del other["pcrs"]
     other["boot"]["programs"] = policy["boot"]["programs"]
