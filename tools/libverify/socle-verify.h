@@ -14,7 +14,9 @@
  *		...
  *
  * The library itself reads memory and nothing else, writes nothing, ends no process, installs no
- * handler and keeps no state besides the objects below. Under it OpenSSL reads its configuration
+ * handler and keeps no state besides the objects below, and a library context of OpenSSL's without
+ * algorithms, in which certificates are read; it stays loaded after dlclose(), for OpenSSL calls it
+ * when a certificate is freed. Under it OpenSSL reads its configuration
  * (openssl.cnf, OPENSSL_CONF), whose providers do the cryptography: that is part of what you trust,
  * unless your program calls OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG, NULL) first, as the
  * command `socle` does. Errors of yours in OpenSSL's queue stay there, and none is added. jansson
