@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A certificate's key is the one that OpenSSL decodes, and where it decodes none there is none: kinds of keys,
- * and each of their bits changed.
+ * and their bits changed.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -19,6 +19,9 @@
 #include "core/evidence/host/certificate.h"
 
 #define DER_MAX 4096
+/* What says the kind of key, of which each bit is changed; of the numbers behind it one in so many. */
+#define HEAD_BITS (8u * 32)
+#define STRIDE 23u
 
 static const struct kind {
 	const char *type, *group, *encoding;
@@ -134,7 +137,7 @@ static void test_changed(void **state)
 	for (size_t i = 0; i < KINDS; i++) {
 		size_t size = make(&kinds[i], der, &at, &key_size);
 
-		for (size_t bit = 0; bit < 8 * key_size; bit++) {
+		for (size_t bit = 0; bit < 8 * key_size; bit += bit < HEAD_BITS ? 1 : STRIDE) {
 			der[at + bit / 8] ^= (uint8_t)(1u << bit % 8);
 			compare(der, size);
 			der[at + bit / 8] ^= (uint8_t)(1u << bit % 8);
