@@ -197,26 +197,47 @@ static int open_stop(void)
 	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
-static bool serve_tpm(struct arguments *a, struct state_file *file, struct host_error *error)
+struct serving {
+	const struct arguments *a;
+	struct state_file file;
+	struct vtpm_device device;
+};
+
+/* What is wrong with the command, the profile or the place to listen has been said before anything is on the disk. */
+static bool prepare(void *context, struct host_error *error)
+{
+	struct serving *s = context;
+
+	return (!s->a->state || open_file(s->a, &s->file, error)) &&
+	       vtpm_device_open(&s->device, s->a->profile, s->a->state ? &s->file : NULL,
+				s->a->place.stop, error) &&
+	       start_tpm(&s->device, s->a->start, error);
+}
+
+static bool serve_tpm(const struct arguments *a, struct host_error *error)
 {
 	static const struct server_shape *const shapes[] = { &server_mssim, &server_swtpm };
-	struct vtpm_device *device = calloc(1, sizeof(*device));
-	struct server server = { .device = device, .adopted = -1 };
+	struct serving *s = calloc(1, sizeof(*s));
 	bool ok;
 
-	if (!device)
+	if (!s)
 		return host_fail(error, "out of memory");
-	ok = tpms_load(error) && vtpm_device_open(device, a->profile, file, a->place.stop, error) &&
-	     start_tpm(device, a->start, error) &&
-	     server_run(&server, shapes[a->shape], &a->place, error);
-	vtpm_device_close(device);
-	free(device);
+	s->a = a;
+	s->file.directory = -1;
+	ok = tpms_load(error) && vtpm_device_profile_check(a->profile, error) &&
+	     server_run(&(struct server){ .device = &s->device,
+					  .adopted = -1,
+					  .prepare = prepare,
+					  .context = s },
+			shapes[a->shape], &a->place, error);
+	vtpm_device_close(&s->device);
+	state_file_close(&s->file);
+	free(s);
 	return ok;
 }
 
 static enum cmd_status run_server(struct arguments *a)
 {
-	struct state_file file = { .directory = -1 };
 	struct host_error error;
 	bool ok;
 
@@ -224,10 +245,7 @@ static enum cmd_status run_server(struct arguments *a)
 	a->place.stop = open_stop();
 	if (a->place.stop < 0)
 		return cmd_error("vtpm: signals: %s", strerror(errno));
-	ok = daemon_open_log(&a->place.daemon, &error) &&
-	     (!a->state || open_file(a, &file, &error)) &&
-	     serve_tpm(a, a->state ? &file : NULL, &error);
-	state_file_close(&file);
+	ok = daemon_open_log(&a->place.daemon, &error) && serve_tpm(a, &error);
 	close(a->place.stop);
 	return ok ? CMD_OK : cmd_error("vtpm: %s", error.text);
 }
@@ -299,7 +317,7 @@ static enum cmd_status run_offline(struct arguments *a, offline run)
 
 	if (stop < 0)
 		return cmd_error("vtpm: signals: %s", strerror(errno));
-	ok = open_file(a, &file, &error);
+	ok = vtpm_device_profile_check(a->profile, &error) && open_file(a, &file, &error);
 	ok = ok && with_device(a, &file, stop, run, &error);
 	state_file_close(&file);
 	close(stop);

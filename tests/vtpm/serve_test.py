@@ -236,6 +236,44 @@ def test_misuse(world):
         result(run.returncode == 1 and pattern in run.stderr, f"misuse: {name}", run.stderr)
 
 
+def contents(folder):
+    return {path.relative_to(folder): path.read_bytes() if path.is_file() else b"" for path in folder.rglob("*")}
+
+
+def test_nothing_changes(world):
+    """What is wrong is said in one line, and whatever is on the disk stays as it was."""
+    folder = world.work / "untouched"
+    (folder / "folder").mkdir(parents=True)
+    for name, data in (("file", b"of somebody"), ("short", bytes(31)), ("long", bytes(33)), ("empty", b""),
+                       ("big", b"#" * 40000), ("random", os.urandom(2000))):
+        (folder / name).write_bytes(data)
+    left = socket.socket(socket.AF_UNIX)
+    left.bind(str(folder / "left"))
+    left.close()
+    before = contents(folder)
+    good = ["--profile", world.profiles / "tcg.conf"]
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        cases = [*(("profile " + name, ["--profile", name, "--port", 0], name)
+                   for name in ("none", "folder", "empty", "big", "random")),
+                 *(("key " + name, [*good, "--port", 0, "--key", name], name)
+                   for name in ("none", "folder", "empty", "short", "long")),
+                 *(("state " + name, [*good, "--port", 0, "--state", name], name) for name in ("file", "none/state")),
+                 ("a port that is taken", [*good, "--port", taken.getsockname()[1]], "Address already in use"),
+                 *(("socket " + name[:9], [*good, "--socket", name], name) for name in ("file", "folder", "none/s", "s" * 120)),
+                 ("log folder", [*good, "--port", 0, "--log", "folder"], "folder")]
+        for name, options, pattern in cases:
+            state = [] if "--state" in options else ["--state", "state"]
+            run = subprocess.run([world.socle, "vtpm", "serve", *map(str, options), *state], capture_output=True, text=True,
+                                 timeout=30, check=False, cwd=folder)
+            result(run.returncode == 1 and pattern in run.stderr and run.stderr.count("\n") == 1, f"one line: {name}", run.stderr)
+            result(contents(folder) == before, f"nothing changes: {name}", contents(folder).keys() ^ before.keys())
+    it = subprocess.Popen([world.socle, "vtpm", "serve", *map(str, good), "--socket", "left"], stdout=subprocess.PIPE,
+                          stderr=subprocess.DEVNULL, text=True, cwd=folder)
+    result(it.stdout.readline() == "listening left\n", "a socket that was left is taken over")
+    it.terminate()
+    result(it.wait(timeout=20) == 0 and not (folder / "left").exists(), "and removed at the end")
+
+
 def issue(world, resign, keys, manifest):
     """The authority's certificates for the keys of a manifest."""
     work = world.work / "issue"

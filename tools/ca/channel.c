@@ -11,6 +11,7 @@
 
 #include "core/base/frame.h"
 #include "core/base/host/clock.h"
+#include "core/base/host/unix_socket.h"
 
 #define STALL_LIMIT_MS 30000
 #define FOREVER (-1) /* as poll() has it */
@@ -149,17 +150,6 @@ static int try_connect(const struct sockaddr_un *at)
 	return -1;
 }
 
-/* A server that has ended leaves its socket file behind, and bind() would fail. */
-static void remove_stale(const struct sockaddr_un *at)
-{
-	int fd = try_connect(at);
-
-	if (fd >= 0)
-		close(fd);
-	else if (errno == ECONNREFUSED)
-		unlink(at->sun_path);
-}
-
 int ca_channel_listen(const char *path)
 {
 	struct sockaddr_un at;
@@ -167,7 +157,7 @@ int ca_channel_listen(const char *path)
 
 	if (!set_address(&at, path))
 		return -1;
-	remove_stale(&at);
+	unix_socket_remove_stale(path);
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (fd >= 0 && bind(fd, (struct sockaddr *)&at, sizeof(at)) == 0 &&
 	    listen(fd, BACKLOG) == 0)

@@ -126,6 +126,20 @@ static bool read_profile(struct vtpm_device *device, struct host_error *error)
 	return host_fail(error, "%s:%u: %s", device->profile_path, wrong.line, wrong.reason);
 }
 
+bool vtpm_device_profile_check(const char *profile, struct host_error *error)
+{
+	struct vtpm_device *device = calloc(1, sizeof(*device));
+	bool ok;
+
+	if (!device)
+		return host_fail(error, "out of memory");
+	device->profile_path = profile;
+	ok = read_profile(device, error);
+	file_free(&device->profile_text);
+	free(device);
+	return ok;
+}
+
 static bool same_profile(const struct vtpm_device *device, const struct file_bytes *state,
 			 struct host_error *error)
 {

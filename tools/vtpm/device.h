@@ -41,6 +41,9 @@ struct vtpm_device {
 	bool orderly; /* nothing has to be done before power is cut */
 };
 
+/* Whether the profile is one, before anything is made for it. */
+bool vtpm_device_profile_check(const char *profile, struct host_error *error);
+
 /*
  * A vTPM, off: from the state in file, or a new one. stop is a descriptor that is readable when the
  * process is to end. file stays the caller's. vtpm_device_close() ends in both cases.

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "core/base/host/clock.h"
+#include "core/base/host/unix_socket.h"
 #include "tools/cmd.h"
 
 #define CLIENTS_MAX 128u
@@ -34,6 +35,7 @@ struct loop {
 	struct server_client clients[CLIENTS_MAX];
 	size_t count; /* of clients */
 	bool ends;
+	bool has_path; /* the socket is of this server */
 };
 
 /* Room for size bytes in all. Authorizations pass through: nothing is left where it was. */
@@ -170,31 +172,19 @@ static bool listen_on_ports(struct loop *loop, struct host_error *error)
 	uint16_t wanted = loop->place->port;
 
 	for (unsigned int i = 0; i < (wanted ? 1 : PORT_TRIES); i++) {
-		if (listen_pair(loop, wanted)) {
-			printf("listening %u\n",
-			       port_of(loop->fds[WAIT_LISTENERS + SERVER_COMMANDS].fd));
+		if (listen_pair(loop, wanted))
 			return true;
-		}
 	}
 	return host_fail(error, "port %u: %s", wanted, strerror(errno));
 }
 
-/* A socket that nobody listens on any more is in the way of the next one. */
 static bool bind_path(int fd, const struct sockaddr_un *at)
 {
-	int probe;
-	bool dead;
-
 	if (bind(fd, (const struct sockaddr *)at, sizeof(*at)) == 0)
 		return true;
 	if (errno != EADDRINUSE)
 		return false;
-	probe = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	dead = probe >= 0 && connect(probe, (const struct sockaddr *)at, sizeof(*at)) != 0 &&
-	       errno == ECONNREFUSED;
-	if (probe >= 0)
-		close(probe);
-	if (dead && unlink(at->sun_path) == 0)
+	if (unix_socket_remove_stale(at->sun_path))
 		return bind(fd, (const struct sockaddr *)at, sizeof(*at)) == 0;
 	errno = EADDRINUSE;
 	return false;
@@ -210,14 +200,14 @@ static bool listen_on_path(struct loop *loop, struct host_error *error)
 		return host_fail(error, "%s: the name is too long for a socket", path);
 	memcpy(at.sun_path, path, strlen(path) + 1);
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd < 0 || !bind_path(fd, &at) || listen(fd, BACKLOG) != 0) {
+	loop->has_path = fd >= 0 && bind_path(fd, &at);
+	if (!loop->has_path || listen(fd, BACKLOG) != 0) {
 		host_fail(error, "%s: %s", path, strerror(errno));
 		if (fd >= 0)
 			close(fd);
 		return false;
 	}
 	loop->fds[WAIT_LISTENERS + SERVER_CONTROL].fd = fd;
-	printf("listening %s\n", path);
 	return true;
 }
 
@@ -229,7 +219,6 @@ static void listen_on_given(struct loop *loop)
 	for (size_t i = 0; i < count; i++)
 		loop->fds[WAIT_LISTENERS + SERVER_CHANNELS - count + i].fd =
 			loop->place->sockets[i];
-	printf("listening\n");
 }
 
 static bool listen_somewhere(struct loop *loop, struct host_error *error)
@@ -239,6 +228,17 @@ static bool listen_somewhere(struct loop *loop, struct host_error *error)
 		return true;
 	}
 	return loop->place->socket ? listen_on_path(loop, error) : listen_on_ports(loop, error);
+}
+
+static void say_where(const struct loop *loop)
+{
+	if (loop->place->socket_count)
+		printf("listening\n");
+	else if (loop->place->socket)
+		printf("listening %s\n", loop->place->socket);
+	else
+		printf("listening %u\n", port_of(loop->fds[WAIT_LISTENERS + SERVER_COMMANDS].fd));
+	fflush(stdout);
 }
 
 /* The one that has been silent longest: a client that needs it can come again. */
@@ -505,7 +505,9 @@ bool server_run(struct server *server, const struct server_shape *shape,
 	loop->fds[WAIT_STOP].fd = place->stop;
 	ok = listen_somewhere(loop, error);
 	server->listens = loop->fds[WAIT_LISTENERS + SERVER_COMMANDS].fd >= 0;
-	fflush(stdout);
+	ok = ok && server->prepare(server->context, error);
+	if (ok)
+		say_where(loop);
 	ok = ok && daemon_ready(&place->daemon, error);
 	if (ok) {
 		ok = serve_until_end(loop, error);
@@ -517,7 +519,7 @@ bool server_run(struct server *server, const struct server_shape *shape,
 		if (loop->fds[i].fd >= 0)
 			close(loop->fds[i].fd);
 	}
-	if (ok && place->socket)
+	if (loop->has_path)
 		unlink(place->socket);
 	free(loop);
 	return ok;

@@ -49,6 +49,9 @@ struct server {
 	int adopted;	  /* command channel that a client passed, for the loop to take; or -1 */
 	bool has_data;	  /* such a channel is there */
 	bool listens;	  /* for command channels, so that none can be passed */
+	/* Makes the device ready, once nothing but it can keep the server from serving. */
+	bool (*prepare)(void *context, struct host_error *error);
+	void *context;
 };
 
 /*
@@ -88,7 +91,7 @@ struct server_place {
 
 /*
  * Serves until a client, or stop, ends it. "listening PORT" (or PATH) is written to standard output
- * when it is so. False after a failure.
+ * when it is so and the device is ready. False after a failure; one to listen leaves the device alone.
  */
 bool server_run(struct server *server, const struct server_shape *shape,
 		const struct server_place *place, struct host_error *error);
