@@ -28,6 +28,7 @@ GET_STATE, SET_STATE, SET_DATA_FD, INFO = 12, 13, 16, 18
 PERMANENT, VOLATILE, SAVED = 1, 2, 3
 BAD_ORDINAL = struct.pack(">I", 10)
 QUIET_S = 0.15
+LOCK_STORAGE = 1 << 16  # of the capabilities
 PCR_READ_17 = bytes.fromhex("8001000000140000017e" "00000001" "000b" "03" "000002")
 
 
@@ -90,12 +91,20 @@ def without_random(data):
     return data if at < 0 else data[:at + 12] + bytes(8) + data[at + 20:]
 
 
+def without_later(name, answers):
+    """CMD_LOCK_STORAGE, which swtpm 0.8 and later can do, and we cannot (docs/vtpm-serve.md)."""
+    if name != "capabilities":
+        return answers
+    result_code, capabilities = struct.unpack(">II", answers[0])
+    return struct.pack(">II", result_code, capabilities & ~LOCK_STORAGE), answers[1]
+
+
 def test_side_by_side(world):
     with swtpm(world.work) as port, world.served("--swtpm") as it:
         with it.client(1) as ours, socket.create_connection(("127.0.0.1", port + 1)) as theirs:
             for state, requests in (("off", OFF), ("on", ON)):
                 for name, request in requests:
-                    mine, other = answer(ours, request), answer(theirs, request)
+                    mine, other = answer(ours, request), without_later(name, answer(theirs, request))
                     result(mine == other, f"{state}: {name}", (mine, other))
                 if state == "off":
                     with it.client() as data, socket.create_connection(("127.0.0.1", port)) as swtpm_data:
