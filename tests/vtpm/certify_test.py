@@ -76,9 +76,11 @@ def check_in_tpm(world, place):
         result(wanted <= found, "tpm2_getcap tells of each certificate", sorted(map(hex, found)))
         two = [place.work / "two.rsa", place.work / "two.ecc"]
         tool("tpm2_getekcertificate", "-o", two[0], "-o", two[1])
-        for path, name in zip(two, ("ek-rsa2048", "ek-ecc-p256")):
-            result(path.exists() and path.read_bytes() == (place.certificates / f"{name}.der").read_bytes(),
-                   f"tpm2_getekcertificate gives that of {name}")
+        # An older version of tpm2-tools knows the RSA and the P-256 key alone; a newer one gives two of all.
+        given = {path.read_bytes() for path in two if path.exists()}
+        certificates = {name: (place.certificates / f"{name}.der").read_bytes() for name in PLACES}
+        result(len(given) == 2 and given <= set(certificates.values()) and certificates["ek-rsa2048"] in given,
+               "tpm2_getekcertificate gives two of them", [name for name, der in certificates.items() if der in given])
         for name, (index, handle) in PLACES.items():
             pem, public = place.work / f"{name}.pem", place.work / f"{name}.public.pem"
             der = tool("tpm2_nvread", hex(index)).stdout
@@ -131,7 +133,8 @@ def test_beside_swtpm(world, place):
         purpose = [re.search(r"X509v3 Extended Key Usage: .*\n +(.*)", text)[1] for text in (mine, other)]
         result(purpose[0] == purpose[1], f"{name}: one purpose with swtpm_cert's", purpose)
         if kind == "platform":
-            result(purpose[0] == "2.23.133.8.2", "the platform's purpose", purpose)
+            # Newer versions of OpenSSL have a name for it.
+            result(purpose[0] in ("2.23.133.8.2", "Platform Attribute Certificate"), "the platform's purpose", purpose)
         folder = place.work / f"by-swtpm-{kind}"
         folder.mkdir()
         (folder / f"{name}.der").write_bytes(theirs)
