@@ -49,7 +49,7 @@ build="gcc $compiler libc6-dev make meson ninja-build pkg-config python3 binutil
 demo="qemu-system-x86 tpm2-tools $tcti_device busybox-static openssl xz-utils zstd mount"
 check="$second_compiler strace swtpm swtpm-tools ovmf $tcti_swtpm python3-cryptography python3-jsonschema
 	python3-prometheus-client python3-venv etcd-server fish
-	groff-base zsh acpica-tools device-tree-compiler"
+	groff-base zsh acpica-tools device-tree-compiler xxd"
 
 applications="clevis-tpm2 clevis-luks cryptsetup-bin jose tpm2-openssl libtpm2-pkcs11-1 libtpm2-pkcs11-tools opensc
 	openssh-client tpm2-initramfs-tool tpm2-abrmd libtss2-tcti-tabrmd0 dbus socat jq xxd swtpm-tools libtss2-dev libclang-dev

@@ -24,6 +24,7 @@ results = Results("libsocle-verify")
 # All that it may have of libc: memory, text in memory, and the clock.
 LIBC = {"__cxa_finalize", "calloc", "free", "malloc", "memchr", "memcmp", "bcmp", "memcpy", "memmove", "memset",
         "realloc", "snprintf", "strchr", "strcmp", "strcspn", "strlen", "strncmp", "strnlen", "strtol",
+        "__isoc23_strtol",  # what newer headers call it
         "time", "timegm", "vsnprintf", "__stack_chk_fail", "__snprintf_chk", "__vsnprintf_chk",
         "__memcpy_chk"}
 
