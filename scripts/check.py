@@ -166,6 +166,7 @@ def programs_of(build, slow):
             ("keys over many calls", ["tests/guest/probe_test.py", "--programs", build,
                                       "--parts", "tests,hold"]),
             ("vTPM under load", ["tests/vtpm/load_test.py", f"{build}/tools/socle", "profiles"]),
+            ("primes found ahead", ["tests/guest/ahead_test.py", "--programs", build]),
             ("vTPM under OVMF", ["tests/vtpm/firmware_test.py", "--ovmf", f"{build}/tools/socle", "profiles"]),
             ("authority that misbehaves", ["tests/demo/authority_test.py", "--programs", build,
                                            "--build-dir", "build/demo-authority", "--cpus", "1"]),

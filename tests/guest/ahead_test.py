@@ -16,7 +16,7 @@ import sys
 import booted
 from results import Results
 
-TIMEOUT_S = 500
+TIMEOUT_S = 900
 FOUND = re.compile(r"(\d+) primes were found ahead")
 
 
