@@ -139,6 +139,11 @@ const struct prime_order *ahead_next(const struct ahead *ahead)
 	return NULL;
 }
 
+bool ahead_waits(const struct ahead *ahead)
+{
+	return ahead->under_way && ahead_next(ahead);
+}
+
 /* The second prime is drawn from the state that the first one leaves. */
 static void want_next(struct ahead *ahead, const struct prime_found *found)
 {

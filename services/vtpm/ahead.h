@@ -64,6 +64,9 @@ void ahead_forget(struct ahead *ahead, unsigned int hierarchies);
 /* What a command that has succeeded changed of the seeds: hierarchies, for ahead_forget(). */
 unsigned int ahead_changed_by(uint32_t command_code);
 
+/* Whether somebody finds primes, and has some to find. */
+bool ahead_waits(const struct ahead *ahead);
+
 /* The first order that is not done, in the profile's order; NULL: there is none. */
 const struct prime_order *ahead_next(const struct ahead *ahead);
 

@@ -87,9 +87,10 @@ static enum service_status run_command(struct vtpm *vtpm, const uint8_t *payload
 {
 	struct bytes_reader r = bytes_reader_init(payload, size);
 	struct vtpm_command header;
-	struct vtpm_response about = { 0 };
+	struct vtpm_response about;
 	uint8_t *response = out->data + sizeof(about);
 	const uint8_t *command;
+	bool evidence;
 
 	if (!bytes_copy(&r, &header, sizeof(header)))
 		return SERVICE_ERR_FORMAT;
@@ -101,10 +102,9 @@ static enum service_status run_command(struct vtpm *vtpm, const uint8_t *payload
 	command = bytes_take(&r, size);
 	if (!vtpm_execute(vtpm, header.locality, command, size, response, &out->size))
 		return SERVICE_ERR_FAILED;
-	if (evidence_is_asked(vtpm, command, size, response, out->size))
-		about.flags |= VTPM_EVIDENCE_ASKED;
-	if (vtpm->ahead.under_way && ahead_next(&vtpm->ahead))
-		about.flags |= VTPM_AHEAD_WAITS;
+	evidence = evidence_is_asked(vtpm, command, size, response, out->size);
+	about.flags = (evidence ? VTPM_EVIDENCE_ASKED : 0) |
+		      (ahead_waits(&vtpm->ahead) ? VTPM_AHEAD_WAITS : 0);
 	memcpy(out->data, &about, sizeof(about));
 	out->size += sizeof(about);
 	return SERVICE_OK;
