@@ -105,6 +105,7 @@ bench: setup-check all guest
 	bench/exit_cost.py --programs $(OUT) --check
 	bench/interrupts.py --programs $(OUT) --check
 	bench/start.py --programs $(OUT) --rounds 5 --check
+	bench/ahead.py --programs $(OUT) --check
 	bench/machine_speed.py --programs $(OUT) --check
 	bench/run.py --programs $(OUT)
 	bench/device_speed.py --programs $(OUT) --check
