@@ -52,7 +52,7 @@ static void accepts_the_delivered_file(void **state)
 	size = fread(text, 1, sizeof(text), file);
 	fclose(file);
 	assert_true(conf_parse(&conf, text, size, &error));
-	assert_int_equal(conf.count, 3);
+	assert_int_equal(conf.count, 4);
 	assert_string_equal(conf.services[0].name, "attest");
 	assert_int_equal(conf.services[0].role, SERVICE_ATTEST);
 	assert_int_equal(find_grant(&conf.services[0], GRANT_LOG)->fd, SERVICE_FD_LOG);
@@ -65,20 +65,26 @@ static void accepts_the_delivered_file(void **state)
 	/* What guests make it compute leaves it only as a reply. */
 	assert_int_equal(conf.services[1].grant_count, 1);
 	assert_int_equal(find_grant(&conf.services[1], GRANT_LOG)->fd, SERVICE_FD_LOG);
-	assert_string_equal(conf.services[2].name, "vtpm");
-	assert_string_equal(conf.services[2].exec, "services/services");
-	assert_int_equal(conf.services[2].role, SERVICE_VTPM);
-	assert_false(conf.services[2].parked);
-	assert_true(conf.services[2].required);
+	/* It has secrets of the vtpm's, and no way to anybody. */
+	assert_string_equal(conf.services[2].name, "ahead");
+	assert_int_equal(conf.services[2].role, SERVICE_AHEAD);
+	assert_false(conf.services[2].required);
+	assert_int_equal(conf.services[2].grant_count, 1);
 	assert_int_equal(find_grant(&conf.services[2], GRANT_LOG)->fd, SERVICE_FD_LOG);
-	assert_int_equal(find_grant(&conf.services[2], GRANT_HOST_CHANNEL)->fd, 4);
-	assert_int_equal(find_grant(&conf.services[2], GRANT_SERVICE)->fd, 5);
-	assert_int_equal(find_grant(&conf.services[2], GRANT_SERVICE)->service, 0);
+	assert_string_equal(conf.services[3].name, "vtpm");
+	assert_string_equal(conf.services[3].exec, "services/services");
+	assert_int_equal(conf.services[3].role, SERVICE_VTPM);
+	assert_false(conf.services[3].parked);
+	assert_true(conf.services[3].required);
+	assert_int_equal(find_grant(&conf.services[3], GRANT_LOG)->fd, SERVICE_FD_LOG);
+	assert_int_equal(find_grant(&conf.services[3], GRANT_HOST_CHANNEL)->fd, 4);
+	assert_int_equal(find_grant(&conf.services[3], GRANT_SERVICE)->fd, 5);
+	assert_int_equal(find_grant(&conf.services[3], GRANT_SERVICE)->service, 0);
 	/* With these it could have anything attested, and tell the host what it knows. */
-	assert_true(find_grant(&conf.services[2], GRANT_HOST_CHANNEL)->at_start);
-	assert_true(find_grant(&conf.services[2], GRANT_SERVICE)->at_start);
-	assert_false(find_grant(&conf.services[2], GRANT_LOG)->at_start);
-	assert_string_equal(find_grant(&conf.services[2], GRANT_FILE)->path, "profile/tcg.conf");
+	assert_true(find_grant(&conf.services[3], GRANT_HOST_CHANNEL)->at_start);
+	assert_true(find_grant(&conf.services[3], GRANT_SERVICE)->at_start);
+	assert_false(find_grant(&conf.services[3], GRANT_LOG)->at_start);
+	assert_string_equal(find_grant(&conf.services[3], GRANT_FILE)->path, "profile/tcg.conf");
 }
 
 static void reads_every_property(void **state)
