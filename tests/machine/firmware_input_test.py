@@ -28,6 +28,8 @@ METADATA = uuid.UUID("dc886566-984a-4798-a75e-5585a7bf67cc")
 START = uuid.UUID("00f771de-1a7e-4fcb-890e-68c77e2fb44e")
 TABLE = uuid.UUID("96b582de-1fb2-45f7-baea-a366c55a082d")
 SECTIONS = ((0x800000, 0x9000, 1), (0x80d000, 0x1000, 2), (0x80e000, 0x1000, 3), (0x80f000, 0x1000, 4))
+# Of a stand-in for QEMU: what it is asked before it is started.
+ASKED = 'case "$*" in --version | "-device amd-iommu,help") echo amd-iommu; exit 0 ;; esac\n'
 FREE = 0x1000  # how far before the end the metadata are
 
 
@@ -59,7 +61,7 @@ class Suite:
         self.words = [socle, "run", "--hv", hv, "--report-key-dir", keys, "--timeout", "20"]
         self.folder, self.result = folder, Results("firmware input")
         self.started = folder / "started"
-        self.qemu = self.write("qemu", f"#!/bin/sh\n: >{self.started}\nexit 3\n".encode())
+        self.qemu = self.write("qemu", f"#!/bin/sh\n{ASKED}: >{self.started}\nexit 3\n".encode())
         self.qemu.chmod(0o755)
         self.good = self.write("good.fd", firmware())
         self.kernel = self.write("kernel", kernel())
