@@ -197,7 +197,7 @@ def check_hostile(case, others):
             ("none such", raw(404), "has none such (status 404)", ()),
             ("an error", raw(500), "(status 500)", ()),
             ("too often, without a time", raw(429), "asked too often (status 429)", ()),
-            ("too often, for a day", raw(429, Retry_After="86400"), "86400 s", ("--timeout", "5")),
+            ("too often, for hours", raw(429, Retry_After="7200"), "7200 s", ("--timeout", "5")),
             ("too often, at no time", raw(429, Retry_After="soon"), "asked too often", ()),
             ("too often, for ever", raw(429, Retry_After="1"), "", ("--timeout", "2")),
             ("slow", raw(wait=5), "imed out", ("--timeout", "1")),
