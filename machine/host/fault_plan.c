@@ -26,9 +26,8 @@ const struct fault faults[MAILBOX_FAULT_COUNT] = {
 					 "injection)" },
 	[MAILBOX_FAULT_REFUSE_APIC] = { "refuse-apic",
 					"the host refuses an access of VMPL0 to its APIC" },
-	[MAILBOX_FAULT_RESET_PLANE] = { "reset-plane", "the host makes a VMPL anew, of the VMSA "
-						       "that it has, where "
-						       "VMPL0 asks for it to run" },
+	[MAILBOX_FAULT_RESET_PLANE] = { "reset-plane", "the host makes a VMPL anew where VMPL0 "
+						       "asks for it to run" },
 };
 
 /* The fault that text begins with the name of; *when is what stands behind the equals sign. */

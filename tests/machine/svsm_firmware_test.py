@@ -94,7 +94,7 @@ LACKS = {
     "AP creation": [("", ["--lacks", "ap-creation"], f"the host lacks AP creation, {NEEDS}")],
     "APIC timer at VMPL0": [("", ["--fault", "refuse-apic"], "the host has no APIC timer for VMPL0"),
                             ("", ["--lacks", "restricted-injection-timer"], None)],
-    "VMPL0 runs for its interrupts while VMPL2 runs": [
+    "VMPL0 runs for its interrupts while the guest's level runs": [
         ("preempt", ["--preempt", "no"], "the image says that it does"), ("", ["--preempt", "no"], None)],
     "alternate injection, with its events": [
         ("apic", ["--lacks", "extended-interrupts"], "the host lacks alternate injection, which this image needs"),

@@ -168,7 +168,7 @@ static const struct row rows[] = {
 	{ "pages that INVLPGB takes, by CPUID", invlpgb_count },
 	{ "KVM's clock for guests", kvm_clock },
 	{ "KVM's end of an interrupt in memory", kvm_eoi },
-	{ "an interrupt of VMPL0 reaches it while VMPL2 runs", preempt },
+	{ "an interrupt of VMPL0 reaches it while the guest's level runs", preempt },
 	{ "an access to the other side of a page", converts },
 	{ "a page that becomes shared reads", sides },
 };

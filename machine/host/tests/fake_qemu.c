@@ -212,7 +212,7 @@ static void play_long_log(const struct fake *f)
 static void play_launch(const struct fake *f)
 {
 	const struct mailbox *m = f->mailbox;
-	bool ok = m->magic == MAILBOX_MAGIC && m->version == 8 && m->cpu_count == 2 &&
+	bool ok = m->magic == MAILBOX_MAGIC && m->version == MAILBOX_VERSION && m->cpu_count == 2 &&
 		  m->qemu_version == 0x0a03 && m->guest_ram_size == 64u << 20 &&
 		  m->vmsa_gpa[0] == 0x1004000 && f->guest_ram[0x1000000] == 0xa5 &&
 		  f->guest_ram[0x1000fff] == 0xa5;

@@ -374,7 +374,7 @@ static void test_load(void **state)
 	mailbox = l.memory.mailbox;
 	ram = l.memory.guest_ram;
 	assert_int_equal(mailbox->magic, 0x584f424c49414d53);
-	assert_int_equal(mailbox->version, 8);
+	assert_int_equal(mailbox->version, MAILBOX_VERSION);
 	assert_int_equal(mailbox->cpu_count, 2);
 	assert_int_equal(mailbox->guest_ram_size, RAM_SIZE);
 	assert_int_equal(mailbox->vmsa_gpa[0], 0x1004000);
