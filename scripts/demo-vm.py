@@ -167,7 +167,7 @@ def parse_arguments():
                         help="what is made once and used again")
     parser.add_argument("--cpus", type=int, default=2)
     parser.add_argument("--memory", default="512M")
-    parser.add_argument("--timeout", type=int, default=1200, help="seconds for the machine, each time")
+    parser.add_argument("--timeout", type=int, default=420, help="seconds for the machine, each time")
     options = parser.parse_args()
     options.programs = options.programs.resolve()
     options.build_dir, options.work = options.build_dir.resolve(), options.work.resolve()

@@ -26,7 +26,7 @@ import event_log  # noqa: E402
 from firmware_test import APPEND, WAYS, kernel_words, make_disk, memory_problems, sizes, start_words  # noqa: E402
 from results import Results  # noqa: E402 booted knows where it is
 
-TIMEOUT_S = 1200  # as a busy computer needs; a quiet one takes some 30 s
+TIMEOUT_S = 400  # of one boot, of which check.py grants two and more
 HOST = "kvm-svsm"  # the hosts that change a page when firmware reads its flash
 OTHER = " init=/bin/sh"  # what makes another command line
 MEASURING = {"trixie": False, "forky": True}
