@@ -230,6 +230,35 @@ uint64_t guest_pages_rights(gpa_t page, enum arch_page_size size, unsigned int v
 	return rights;
 }
 
+static bool has_rights(unsigned int vmpl, gpa_t page, enum arch_page_size size, uint64_t use)
+{
+	return (guest_pages_rights(page, size, vmpl) & use) == use;
+}
+
+/* What is not validated, or Socle's, or nothing, is not asked for: no level has a right there. */
+static bool may_take(unsigned int vmpl, gpa_t page, enum arch_page_size size, uint64_t use)
+{
+	return !level_is_lower(vmpl) ||
+	       (guest_pages_state(page) == GUEST_PAGE_VALID && has_rights(vmpl, page, size, use));
+}
+
+bool guest_pages_take_for(unsigned int vmpl, gpa_t page, enum arch_page_size size, uint64_t use,
+			  enum guest_page_state *found)
+{
+	uint64_t count = page_count(size);
+
+	*found = GUEST_PAGE_TAKEN;
+	if (!may_take(vmpl, page, size, use))
+		return false;
+	if (!guest_pages_take(page, count, GUEST_PAGE_VALID, found))
+		return false;
+	if (has_rights(vmpl, page, size, use))
+		return true;
+	guest_pages_set(page, count, GUEST_PAGE_VALID);
+	*found = GUEST_PAGE_TAKEN; /* by somebody else, as far as the caller is told */
+	return false;
+}
+
 /*
  * Gives the guest what it had before. A page of 2 MiB may have fallen apart meanwhile: then of each
  * page that is still there.

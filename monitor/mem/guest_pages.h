@@ -49,6 +49,15 @@ enum guest_page_state guest_pages_state(gpa_t at);
 bool guest_pages_take(gpa_t page, uint64_t count, enum guest_page_state from,
 		      enum guest_page_state *found);
 
+/*
+ * The same of valid pages for who runs at vmpl and has to have the rights use on them, SNP_RMPADJUST_*. He is
+ * asked before they are taken, so that no level makes another's calls fail by naming the other's pages; and
+ * once more afterwards, when nobody but the guest changes them. *found is GUEST_PAGE_TAKEN for
+ * pages that are not vmpl's.
+ */
+bool guest_pages_take_for(unsigned int vmpl, gpa_t page, enum arch_page_size size, uint64_t use,
+			  enum guest_page_state *found);
+
 /* Gives count taken pages their new state. Only who took them may. Takes the lock. */
 void guest_pages_set(gpa_t page, uint64_t count, enum guest_page_state to);
 

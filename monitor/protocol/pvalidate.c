@@ -110,26 +110,19 @@ static uint32_t unchanged(const struct entry *e)
 }
 
 /*
- * Whether the caller may have the taken pages changed, which were in state from. The specification
- * asks nobody; but a page that a less privileged level cannot write is the first level's, and one
- * that is not validated has no rights, so it is the first level that has it validated.
+ * The specification asks nobody; but a page that a less privileged level cannot write is the first
+ * level's, and one that is not validated has no rights, so it is the first level that has it
+ * validated. Neither is taken for the other.
  */
-static bool may_change(const struct entry *e, enum guest_page_state from)
-{
-	if (!level_is_lower(e->vmpl))
-		return true;
-	return from == GUEST_PAGE_VALID &&
-	       (guest_pages_rights(e->page, e->size, e->vmpl) & SNP_RMPADJUST_WRITE);
-}
-
 static bool take(const struct entry *e, enum guest_page_state from, enum guest_page_state *found)
 {
-	if (!guest_pages_take(e->page, e->pages, from, found))
-		return false;
-	if (may_change(e, from))
-		return true;
-	guest_pages_set(e->page, e->pages, from);
-	*found = GUEST_PAGE_TAKEN; /* by somebody else, as far as the caller is told */
+	if (from == GUEST_PAGE_VALID)
+		return guest_pages_take_for(e->vmpl, e->page, e->size, SNP_RMPADJUST_WRITE, found);
+	if (!level_is_lower(e->vmpl))
+		return guest_pages_take(e->page, e->pages, from, found);
+	*found = guest_pages_state(e->page);
+	if (*found == GUEST_PAGE_INVALID)
+		*found = GUEST_PAGE_TAKEN; /* by somebody else, as far as the caller is told */
 	return false;
 }
 

@@ -134,23 +134,24 @@ static uint32_t make_vmsa(const struct new_vcpu *new)
 						  SNP_RMPADJUST_VMSA | SNP_RMPADJUST_READ));
 }
 
-/* The page is taken. It must be one that the caller can write: else it is not its own to give. */
+/* The page is taken. */
 static uint32_t reserve(struct new_vcpu *new)
 {
 	new->rights = guest_pages_rights(new->vmsa, ARCH_PAGE_4K, new->by);
-	if (!(new->rights &SNP_RMPADJUST_WRITE))
-		return SVSM_ERR_INVALID_ADDRESS;
 	return result_of_registry(
 		registry_reserve(new->cpu, new->vmpl, new->by, new->vmsa, new->caa));
 }
 
-/* Until it is committed nobody is served by the new vCPU, and nobody else gets its pages. */
+/*
+ * The page must be one that the caller can write: else it is not its own to give. Until it is
+ * committed nobody is served by the new vCPU, and nobody else gets its pages.
+ */
 static uint32_t commit_create(struct new_vcpu *new)
 {
 	enum guest_page_state found;
 	uint32_t result;
 
-	if (!guest_pages_take(new->vmsa, 1, GUEST_PAGE_VALID, &found))
+	if (!guest_pages_take_for(new->by, new->vmsa, ARCH_PAGE_4K, SNP_RMPADJUST_WRITE, &found))
 		return SVSM_ERR_INVALID_ADDRESS;
 	result = reserve(new);
 	if (result != SVSM_SUCCESS) {

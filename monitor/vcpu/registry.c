@@ -93,30 +93,22 @@ static void release_caa(gpa_t caa)
 	guest_pages_set(caa, 1, GUEST_PAGE_VALID);
 }
 
-/* What by would have to have to use the area itself. */
-static bool can_use(gpa_t caa, unsigned int by)
-{
-	const uint64_t use = SNP_RMPADJUST_READ | SNP_RMPADJUST_WRITE;
-
-	return (guest_pages_rights(caa, ARCH_PAGE_4K, by) & use) == use;
-}
-
 /*
  * Nobody else may have the page before its byte is written, and no call be pending in it before it
- * is anybody's calling area.
+ * is anybody's calling area. Who could not write that byte gets it written by nobody, also where
+ * the area is this vCPU's already: the first level may have taken it back.
  */
 static enum registry_result hold_caa(unsigned int cpu, unsigned int vmpl, unsigned int by,
 				     gpa_t caa)
 {
+	const uint64_t use = SNP_RMPADJUST_READ | SNP_RMPADJUST_WRITE;
 	bool shared = vcpu_has_caa(cpu, vmpl, caa), ok;
 	enum guest_page_state found;
 
-	if (!shared && !guest_pages_take(caa, 1, GUEST_PAGE_VALID, &found))
+	if (shared && (guest_pages_rights(caa, ARCH_PAGE_4K, by) & use) != use)
 		return REGISTRY_ADDRESS;
-	if (!shared && !can_use(caa, by)) {
-		guest_pages_set(caa, 1, GUEST_PAGE_VALID);
+	if (!shared && !guest_pages_take_for(by, caa, ARCH_PAGE_4K, use, &found))
 		return REGISTRY_ADDRESS;
-	}
 	(void)arch_guest_exchange8(caa, 0, &ok);
 	if (!shared)
 		guest_pages_set(caa, 1, ok ? GUEST_PAGE_CALLING : GUEST_PAGE_VALID);

@@ -70,8 +70,8 @@ bool registry_is_vmsa(gpa_t page);
 
 /*
  * Makes room for a VMSA and its calling area before the work. The caller has taken the page vmsa.
- * The calling area is a valid page of the guest that by may read and write, or one of this vCPU
- * already; it becomes GUEST_PAGE_CALLING, and its call_pending 0, so that the host cannot pretend a call. Nobody is
+ * The calling area is a valid page of the guest, or one of this vCPU already, that by may read and
+ * write; it becomes GUEST_PAGE_CALLING, and its call_pending 0, so that the host cannot pretend a call. Nobody is
  * served by it before registry_commit(); registry_cancel() undoes it. Any result but REGISTRY_OK
  * changes nothing.
  */

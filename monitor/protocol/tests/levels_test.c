@@ -194,6 +194,20 @@ static void a_vcpu_of_pages_that_are_the_others(void **state)
 	assert_false(registry_is_vmsa(gpa(LIST)));
 }
 
+/* An area of its own that the first level has taken back is the first's: no byte of it changes. */
+static void an_area_that_was_taken_back(void **state)
+{
+	(void)state;
+	world_create_lower(1, PAGE, PAGE2);
+	fill(PAGE2, 0);
+	world_put_vmsa_of(LIST, 3);
+	assert_int_equal(lower_create(LIST, PAGE2, 1), 0x80000003);
+	assert_int_equal(*model_memory(gpa(PAGE2)), 0x77);
+	world_share_as(PAGE2, 3);
+	assert_int_equal(lower_create(LIST, PAGE2, 1), 0);
+	assert_int_equal(*model_memory(gpa(PAGE2)), 0);
+}
+
 /* The calling area of one level is not that of another, on the same APIC id either. */
 static void areas_are_of_a_level(void **state)
 {
@@ -398,6 +412,59 @@ static void a_right_that_goes_meanwhile(void **state)
 	assert_untouched(PAGE, 0);
 }
 
+/*
+ * A page that VMPL3 cannot write is not taken for it, for a moment either: the calls of VMPL2 would
+ * fail on it meanwhile.
+ */
+static bool nobody_has_taken_it(void *context, const struct model_event *event)
+{
+	unsigned int *seen = context;
+
+	if (event->op != MODEL_RMPQUERY || event->at.raw != PAGE)
+		return true;
+	/* The sixth is of who copies the level of a new VMSA, and has the lock. */
+	if (++*seen != 6)
+		assert_int_equal(guest_pages_state(gpa(PAGE)), GUEST_PAGE_VALID);
+	return true;
+}
+
+static void nothing_is_taken_that_is_not_its_own(void **state)
+{
+	unsigned int seen = 0;
+
+	(void)state;
+	fill(PAGE, 1);
+	world_share(PAGE2);
+	world_put_vmsa_of(PAGE2, 3);
+	model_set_hook(nobody_has_taken_it, &seen);
+	assert_int_equal(lower_pvalidate(PAGE), 0x80000003);
+	assert_int_equal(lower_pvalidate(PAGE | VALIDATE), 0x80000003);
+	assert_int_equal(lower_create(PAGE2, PAGE, 2), 0x80000003);
+	assert_int_equal(lower(CORE(SVSM_CORE_REMAP_CA), PAGE, 0, 0), 0x80000003);
+	assert_int_equal(seen, 4);
+	world_put_vmsa_of(PAGE, 3);
+	assert_int_equal(lower_create(PAGE, PAGE2, 2), 0x80000003);
+	assert_int_equal(seen, 7);
+	model_set_hook(NULL, NULL);
+}
+
+/* Nor is one that is not validated: nothing is asked of the RMP, and its state never changes. */
+static void nothing_is_asked_of_what_is_not_valid(void **state)
+{
+	const struct model_event *journal;
+	size_t count;
+
+	(void)state;
+	for (uint64_t page = WORLD_INVALID; page < WORLD_REGION; page += 4 * MIB) {
+		model_journal_clear();
+		assert_int_equal(lower_pvalidate(page | VALIDATE), 0x80000003);
+		assert_int_equal(lower_pvalidate(page), 0x80000003);
+		journal = model_journal(&count);
+		for (size_t i = 0; i < count; i++)
+			assert_int_not_equal(journal[i].at.raw, page);
+	}
+}
+
 /* ---- Memory that calls read and write ---- */
 
 static void remap_ca_to_what_it_can_use(void **state)
@@ -555,6 +622,7 @@ int main(void)
 		TEST(nobody_makes_a_level_above_his_own),
 		TEST(a_level_that_changes_meanwhile),
 		TEST(a_vcpu_of_pages_that_are_the_others),
+		TEST(an_area_that_was_taken_back),
 		TEST(areas_are_of_a_level),
 		TEST(the_second_does_not_replace_itself),
 		TEST(a_second_level_has_no_apic_of_socles),
@@ -568,6 +636,8 @@ int main(void)
 		TEST(what_is_not_valid_is_not_the_seconds),
 		TEST(large_pages),
 		TEST(a_right_that_goes_meanwhile),
+		TEST(nothing_is_taken_that_is_not_its_own),
+		TEST(nothing_is_asked_of_what_is_not_valid),
 		TEST(remap_ca_to_what_it_can_use),
 		TEST(calls_do_not_copy_for_it),
 		TEST(it_has_the_core_protocol_alone),
