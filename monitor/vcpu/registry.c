@@ -12,6 +12,7 @@
 struct place {
 	struct registry_vcpu vcpu;
 	unsigned int cpu, vmpl;
+	unsigned int by; /* the level that made it */
 	bool used;
 	bool made; /* committed: before that it is only reserved */
 	bool boot;
@@ -35,6 +36,18 @@ static struct place *find_free(void)
 			return &registry.places[i];
 	}
 	return NULL;
+}
+
+/* Whether by has made as many as it may. */
+static bool has_its_share(unsigned int by)
+{
+	unsigned int made = 0;
+
+	if (!level_is_lower(by))
+		return false;
+	for (size_t i = 0; i < REGISTRY_VMSAS_MAX; i++)
+		made += registry.places[i].used && registry.places[i].by == by;
+	return made >= REGISTRY_VMSAS_LOWER_MAX;
 }
 
 static struct place *find_vmsa(gpa_t vmsa)
@@ -117,12 +130,14 @@ static enum registry_result hold_caa(unsigned int cpu, unsigned int vmpl, unsign
 
 /* ---- Start and service ---- */
 
-static void fill(struct place *place, unsigned int cpu, unsigned int vmpl, gpa_t vmsa, gpa_t caa)
+static void fill(struct place *place, unsigned int cpu, unsigned int vmpl, unsigned int by,
+		 gpa_t vmsa, gpa_t caa)
 {
 	*place = (struct place){
 		.vcpu = { .vmsa = vmsa, .caa = caa },
 		.cpu = cpu,
 		.vmpl = vmpl,
+		.by = by,
 		.used = true,
 	};
 }
@@ -154,7 +169,7 @@ bool registry_init(uint32_t cpu_count, gpa_t boot_vmsa, gpa_t boot_caa)
 		return false;
 	lock_acquire(&registry.lock);
 	start_empty(cpu_count);
-	fill(&registry.places[0], 0, guest_vmpl(), boot_vmsa, boot_caa);
+	fill(&registry.places[0], 0, guest_vmpl(), guest_vmpl(), boot_vmsa, boot_caa);
 	registry.places[0].boot = true;
 	make_current(&registry.places[0]);
 	lock_release(&registry.lock);
@@ -238,11 +253,11 @@ static enum registry_result reserve(unsigned int cpu, unsigned int vmpl, unsigne
 		return REGISTRY_UNKNOWN;
 	if (registry.current[cpu][vmpl] && registry.current[cpu][vmpl]->boot)
 		return REGISTRY_BOOT;
-	if (!place)
+	if (!place || has_its_share(by))
 		return REGISTRY_FULL;
 	result = hold_caa(cpu, vmpl, by, caa);
 	if (result == REGISTRY_OK)
-		fill(place, cpu, vmpl, vmsa, caa);
+		fill(place, cpu, vmpl, by, vmsa, caa);
 	return result;
 }
 

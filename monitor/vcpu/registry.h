@@ -25,6 +25,8 @@
 #include "monitor/base/limits.h"
 
 #define REGISTRY_VMSAS_MAX (4u * MONITOR_CPUS_MAX)
+/* Of those, what each less privileged level may have made itself: the first level finds room always. */
+#define REGISTRY_VMSAS_LOWER_MAX MONITOR_CPUS_MAX
 
 struct registry_vcpu {
 	gpa_t vmsa;

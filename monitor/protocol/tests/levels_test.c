@@ -208,6 +208,31 @@ static void an_area_that_was_taken_back(void **state)
 	assert_int_equal(*model_memory(gpa(PAGE2)), 0);
 }
 
+/* It has its share of the places for VMSAs, which ends, and a deleted one gives its place back. */
+static void it_leaves_room_for_the_first(void **state)
+{
+	uint64_t page = WORLD_SMALL + 0x80000, result = 0;
+	unsigned int made = 0;
+
+	(void)state;
+	world_share(PAGE2);
+	for (; page < WORLD_SMALL + MIB; page += ABI_PAGE_SIZE) {
+		world_share(page);
+		world_put_vmsa_of(page, 3);
+		result = lower_create(page, PAGE2, 2);
+		if (result)
+			break;
+		made++;
+	}
+	assert_int_equal(result, 0x80000006);
+	assert_int_equal(made, 64);
+	assert_true(world_guest_owns(page));
+	assert_int_equal(lower_rights(page), 15);
+	world_create(3, PAGE, UPPER);
+	assert_int_equal(lower(CORE(SVSM_CORE_DELETE_VCPU), page - ABI_PAGE_SIZE, 0, 0), 0);
+	assert_int_equal(lower_create(page, PAGE2, 2), 0);
+}
+
 /* The calling area of one level is not that of another, on the same APIC id either. */
 static void areas_are_of_a_level(void **state)
 {
@@ -623,6 +648,7 @@ int main(void)
 		TEST(a_level_that_changes_meanwhile),
 		TEST(a_vcpu_of_pages_that_are_the_others),
 		TEST(an_area_that_was_taken_back),
+		TEST(it_leaves_room_for_the_first),
 		TEST(areas_are_of_a_level),
 		TEST(the_second_does_not_replace_itself),
 		TEST(a_second_level_has_no_apic_of_socles),
