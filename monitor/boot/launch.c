@@ -19,7 +19,6 @@
 #include "monitor/mem/guest_pages.h"
 #include "monitor/mem/map.h"
 #include "monitor/mem/table.h"
-#include "monitor/run/serve.h"
 #include "monitor/vcpu/registry.h"
 #include "monitor/vcpu/secrets.h"
 #include "monitor/vcpu/vmsa.h"
@@ -255,7 +254,7 @@ static gpa_t build_vmsa(const struct socle_params *params, struct page_owner *ow
 		vmsa->cr3 |= map_c_bit();
 	}
 	vmsa->vmpl = guest_vmpl();
-	vmsa->exit_code = SERVE_NEVER_LEFT;
+	vmsa->exit_code = VMSA_NEVER_LEFT;
 	if (!vmsa_commit(page))
 		die(DIE_RMP, "a page of ours cannot become the guest's VMSA");
 	return page;

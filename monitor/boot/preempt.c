@@ -10,7 +10,6 @@
 #include "monitor/base/direct.h"
 #include "monitor/boot/boot.h"
 #include "monitor/cpu/cpu.h"
-#include "monitor/run/serve.h"
 #include "monitor/vcpu/vmsa.h"
 
 #define PERIOD_NS 1000000ull
@@ -47,12 +46,12 @@ static gpa_t make_vmsa(gpa_t page, struct page_owner *owner)
 	return at;
 }
 
-/* Its exit code; SERVE_NEVER_LEFT when it has not left, be it that it was not even entered. */
+/* Its exit code; VMSA_NEVER_LEFT when it has not left, be it that it was not even entered. */
 static uint64_t run(struct trial *trial)
 {
 	volatile struct snp_vmsa *vmsa = direct_ptr(trial->vmsa);
 
-	vmsa->exit_code = SERVE_NEVER_LEFT;
+	vmsa->exit_code = VMSA_NEVER_LEFT;
 	trial->cpu->tick = false;
 	if (arch_run_vmpl(guest_vmpl()) == ARCH_RUN_REFUSED && ++trial->refusals == REFUSALS_MAX)
 		die(DIE_HOST, "the host does not run the guest's level");
@@ -67,7 +66,7 @@ static uint64_t run(struct trial *trial)
 static void run_once(struct trial *trial)
 {
 	uint64_t exit_code = run(trial);
-	bool ran = exit_code != SERVE_NEVER_LEFT || !vmsa_commit(trial->vmsa);
+	bool ran = exit_code != VMSA_NEVER_LEFT || !vmsa_commit(trial->vmsa);
 
 	trial->brought_back |= trial->cpu->tick && ran && exit_code != SVM_EXIT_VMGEXIT;
 	if (trial->brought_back)

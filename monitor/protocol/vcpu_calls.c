@@ -7,6 +7,7 @@
 #include "monitor/protocol/protocol.h"
 #include "monitor/protocol/result.h"
 #include "monitor/vcpu/registry.h"
+#include "monitor/vcpu/vmsa.h"
 
 struct new_vcpu {
 	gpa_t vmsa;
@@ -111,6 +112,20 @@ static uint32_t check_vmsa(const struct new_vcpu *new)
 }
 
 /*
+ * The run loop looks at an exit of a less privileged level once (run/serve.h): what a VMSA says that nobody
+ * has entered yet is none.
+ */
+static uint32_t forget_exit(const struct new_vcpu *new)
+{
+	const uint64_t never = VMSA_NEVER_LEFT;
+	gpa_t at = gpa(new->vmsa.raw + offsetof(struct snp_vmsa, exit_code));
+
+	if (level_is_lower(new->vmpl) && !arch_guest_write(at, &never, sizeof(never)))
+		return SVSM_ERR_INVALID_ADDRESS;
+	return SVSM_SUCCESS;
+}
+
+/*
  * In this order: first nobody but VMPL0 can write the page, by whatever translation, then it is
  * checked, then it is a VMSA. A check before that would be of something that the guest changes
  * afterwards; and a CPU that could still write a VMSA would be at VMPL0 with its next entry.
@@ -124,6 +139,8 @@ static uint32_t make_vmsa(const struct new_vcpu *new)
 	if (!arch_flush_guest_tlb())
 		return SVSM_ERR_CREATE_VCPU_NOT_FLUSHED;
 	result = check_vmsa(new);
+	if (result == SVSM_SUCCESS)
+		result = forget_exit(new);
 	if (result != SVSM_SUCCESS)
 		return result;
 	/*

@@ -9,6 +9,7 @@
 #include "monitor/mem/guest_pages.h"
 #include "monitor/protocol/protocol.h"
 #include "monitor/vcpu/registry.h"
+#include "monitor/vcpu/vmsa.h"
 
 enum outcome {
 	OUTCOME_GO_ON,	  /* the guest runs on */
@@ -151,7 +152,7 @@ static enum outcome serve_lower(struct turn *turn)
 	enum outcome outcome = serve_stopped(turn);
 
 	if (goes_on(outcome) &&
-	    !write_field(turn->vcpu.vmsa, offsetof(struct snp_vmsa, exit_code), SERVE_NEVER_LEFT))
+	    !write_field(turn->vcpu.vmsa, offsetof(struct snp_vmsa, exit_code), VMSA_NEVER_LEFT))
 		return OUTCOME_GONE;
 	return outcome;
 }
@@ -166,7 +167,7 @@ static bool has_left(const struct turn *turn, enum outcome *outcome)
 		return true;
 	if (!read_field(turn->vcpu.vmsa, offsetof(struct snp_vmsa, exit_code), &exit_code))
 		*outcome = OUTCOME_GONE;
-	return *outcome == OUTCOME_GO_ON && exit_code != SERVE_NEVER_LEFT;
+	return *outcome == OUTCOME_GO_ON && exit_code != VMSA_NEVER_LEFT;
 }
 
 static enum outcome serve(struct turn *turn)
@@ -223,7 +224,7 @@ unsigned int serve_vcpu(unsigned int cpu, bool interrupted)
 
 bool serve_has_run(unsigned int cpu)
 {
-	uint64_t exit_code = SERVE_NEVER_LEFT;
+	uint64_t exit_code = VMSA_NEVER_LEFT;
 	struct registry_vcpu vcpu;
 	bool there;
 
@@ -231,5 +232,5 @@ bool serve_has_run(unsigned int cpu)
 		return true;
 	there = read_field(vcpu.vmsa, offsetof(struct snp_vmsa, exit_code), &exit_code);
 	registry_leave(cpu, guest_vmpl());
-	return !there || exit_code != SERVE_NEVER_LEFT;
+	return !there || exit_code != VMSA_NEVER_LEFT;
 }

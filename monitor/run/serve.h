@@ -44,14 +44,8 @@
 unsigned int serve_vcpu(unsigned int cpu, bool interrupted);
 
 /*
- * The exit code of a VMSA that nobody has left yet: VMEXIT_INVALID (APM volume 2, appendix C), which
- * is no exit of a guest that ran.
- */
-#define SERVE_NEVER_LEFT UINT64_MAX
-
-/*
  * True when the VMSA of this vCPU's first level, which the guest cannot write, has the code of an exit. For one
- * that was built with SERVE_NEVER_LEFT that means that the guest has run; what the GHCB page says about
+ * that was built with VMSA_NEVER_LEFT that means that the guest has run; what the GHCB page says about
  * it may be the guest's word. True also without a VMSA. Takes locks; the caller holds none.
  */
 bool serve_has_run(unsigned int cpu);

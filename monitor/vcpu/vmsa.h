@@ -5,6 +5,12 @@
 
 #include "monitor/mem/alloc.h"
 
+/*
+ * The exit code of a VMSA that nobody has left yet: VMEXIT_INVALID (APM volume 2, appendix C), which
+ * is no exit of a guest that ran.
+ */
+#define VMSA_NEVER_LEFT UINT64_MAX
+
 /* A page that can become a VMSA; core/snp/vmsa.h fills it. False when memory is out. */
 bool vmsa_alloc(struct page_owner *owner, gpa_t *page);
 

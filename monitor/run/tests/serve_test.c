@@ -582,6 +582,24 @@ static void the_second_is_told_of_calls_that_do_not_exist(void **state)
 	assert_int_equal(get(VMSA2, RAX), 0x80000001);
 }
 
+/* The exit that its maker wrote into a VMSA is none: nobody has entered it yet. */
+static void a_second_that_has_not_run_has_made_no_call(void **state)
+{
+	const uint64_t page = WORLD_SMALL + 0x30000;
+
+	(void)state;
+	world_put_vmsa_of(page, 3);
+	ask(page, CAA2);
+	assert_int_equal(world_core(SVSM_CORE_CREATE_VCPU, page, CAA2, 1), 0);
+	*model_memory(gpa(CAA2)) = 1;
+	assert_int_equal(serve_vcpu(1, false), 2);
+	assert_untouched(page);
+	assert_int_equal(*model_memory(gpa(CAA2)), 1);
+	put(page, EXIT_CODE, EXIT_VMGEXIT);
+	assert_int_equal(serve_vcpu(1, false), 3);
+	assert_answered(page, CAA2);
+}
+
 /* An area that the first has taken back is the first's: no byte of it changes. */
 static void an_area_that_the_second_has_lost(void **state)
 {
@@ -696,6 +714,7 @@ int main(void)
 		cmocka_unit_test_setup(the_first_goes_before_the_second, setup_two),
 		cmocka_unit_test_setup(an_exit_of_the_second_is_looked_at_once, setup_two),
 		cmocka_unit_test_setup(the_second_is_told_of_calls_that_do_not_exist, setup_two),
+		cmocka_unit_test_setup(a_second_that_has_not_run_has_made_no_call, setup_two),
 		cmocka_unit_test_setup(an_area_that_the_second_has_lost, setup_two),
 		cmocka_unit_test_setup(a_second_whose_vmsa_is_gone_ends, setup_two),
 		cmocka_unit_test_setup(a_vcpu_of_the_second_alone, setup_two),
