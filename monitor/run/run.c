@@ -6,6 +6,7 @@
 #include "monitor/run/run.h"
 #include "monitor/arch/arch.h"
 #include "monitor/base/die.h"
+#include "monitor/base/levels.h"
 #include "monitor/base/limits.h"
 #include "monitor/cpu/cpu.h"
 #include "monitor/cpu/wait.h"
@@ -79,7 +80,7 @@ static bool run_guest(struct refusals *refusals, struct cpu *cpu, unsigned int v
  * Serves the guest, and does work ahead besides where that took no time: a turn of a long call and a slice of
  * this together would hold the vCPU for twice as long as either may. Left out, it is due still.
  */
-static unsigned int serve_and_work(struct cpu *cpu, bool interrupted)
+static unsigned int serve_and_work(struct cpu *cpu, unsigned int interrupted)
 {
 	uint64_t start = arch_now_ns();
 	unsigned int vmpl = serve_vcpu(cpu->index, interrupted);
@@ -89,20 +90,30 @@ static unsigned int serve_and_work(struct cpu *cpu, bool interrupted)
 	return vmpl;
 }
 
+/*
+ * The levels whose exit may still be one that an event has found, when vmpl has run: the first, until it has run
+ * itself. An exit of another one was looked at before vmpl ran, and counts no more (run/serve.h).
+ */
+static unsigned int still_interrupted(unsigned int vmpl)
+{
+	return vmpl == guest_vmpl() ? 0 : 1u << guest_vmpl();
+}
+
 _Noreturn void run_loop(void)
 {
 	struct cpu *cpu = cpu_this();
 	struct refusals refusals = { .must_run = cpu->index == BOOT_CPU };
-	bool interrupted = false; /* an event came since the guest ran */
+	unsigned int interrupted = 0; /* the levels that have not run since an event, by bits */
 
 	for (;;) {
 		unsigned int vmpl;
 
-		interrupted |= arch_poll_events(cpu);
+		if (arch_poll_events(cpu))
+			interrupted = SERVE_ALL_LEVELS;
 		vmpl = serve_and_work(cpu, interrupted);
 		if (vmpl != VMPL0) {
 			if (run_guest(&refusals, cpu, vmpl))
-				interrupted = false;
+				interrupted &= still_interrupted(vmpl);
 		} else {
 			refusals.must_run = false; /* any other one is the guest's work */
 			come_back(cpu);

@@ -205,16 +205,40 @@ static enum outcome serve_level(struct turn *turn)
 	return outcome;
 }
 
-unsigned int serve_vcpu(unsigned int cpu, bool interrupted)
+/*
+ * Whether a less privileged level of the vCPU has an exit that nobody has looked at: then that may be
+ * what brings us here, and not vmpl's.
+ */
+static bool lower_has_left(unsigned int cpu, unsigned int vmpl)
+{
+	while (++vmpl < SNP_VMPL_COUNT) {
+		uint64_t exit_code = VMSA_NEVER_LEFT;
+		struct registry_vcpu vcpu;
+		bool there;
+
+		if (!registry_enter(cpu, vmpl, &vcpu))
+			continue;
+		there = read_field(vcpu.vmsa, offsetof(struct snp_vmsa, exit_code), &exit_code);
+		registry_leave(cpu, vmpl);
+		if (!there || exit_code != VMSA_NEVER_LEFT)
+			return true;
+	}
+	return false;
+}
+
+unsigned int serve_vcpu(unsigned int cpu, unsigned int interrupted)
 {
 	unsigned int to_run = VMPL0;
 	bool called = false;
 
 	for (unsigned int vmpl = guest_vmpl(); vmpl < SNP_VMPL_COUNT; vmpl++) {
-		struct turn turn = { .cpu = cpu, .vmpl = vmpl, .doubtful = interrupted || called };
-		enum outcome outcome = serve_level(&turn);
-		bool answered = outcome == OUTCOME_ANSWERED;
+		struct turn turn = { .cpu = cpu, .vmpl = vmpl };
+		enum outcome outcome;
+		bool answered;
 
+		turn.doubtful = called || interrupted & 1u << vmpl || lower_has_left(cpu, vmpl);
+		outcome = serve_level(&turn);
+		answered = outcome == OUTCOME_ANSWERED;
 		if (goes_on(outcome) && (to_run == VMPL0 || (answered && !called)))
 			to_run = vmpl;
 		called |= answered;

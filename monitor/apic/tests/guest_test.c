@@ -70,7 +70,7 @@ static void turn(unsigned int cpu)
 {
 	model_set_cpu(cpu);
 	put(cpu, EXIT_CODE, 0x60);
-	assert_true(serve_vcpu(cpu, false));
+	assert_int_equal(serve_vcpu(cpu, 0), 2);
 }
 
 static uint64_t call(unsigned int cpu, uint64_t rax, uint64_t rcx, uint64_t rdx)
@@ -81,7 +81,7 @@ static uint64_t call(unsigned int cpu, uint64_t rax, uint64_t rcx, uint64_t rdx)
 	put(cpu, RDX, rdx);
 	put(cpu, EXIT_CODE, 0x403);
 	*model_memory(gpa(CAA(cpu))) = 1;
-	assert_true(serve_vcpu(cpu, false));
+	assert_int_equal(serve_vcpu(cpu, 0), 2);
 	return get(cpu, RAX);
 }
 
@@ -369,7 +369,7 @@ static void pages_that_go(void **state)
 			put(1, EXIT_CODE, 0x60);
 			model_fail(ops[i], nth);
 			model_set_cpu(1);
-			(void)serve_vcpu(1, false);
+			(void)serve_vcpu(1, 0);
 			model_fail(ops[i], 0);
 			assert_int_equal(reg(2, 0x802), 2);
 		}

@@ -375,7 +375,7 @@ static void check_control_call(unsigned int cpu, uint64_t vmsa, uint64_t caa)
 	if (moved(vmsa) || moved(caa))
 		return;
 	ask(vmsa, caa, &regs);
-	hold(serve_vcpu(cpu, false), "a control call ends its vCPU", vmsa);
+	hold(serve_vcpu(cpu, 0), "a control call ends its vCPU", vmsa);
 	hold(get(vmsa + offsetof(struct snp_vmsa, rax)) == 0 &&
 		     get(vmsa + offsetof(struct snp_vmsa, rcx)) == 0x100000001,
 	     "a control call is not answered", vmsa);
@@ -400,7 +400,7 @@ static void check_world(unsigned int cpu)
 {
 	check_control_call(0, WORLD_BOOT_VMSA, WORLD_BOOT_CAA);
 	check_control_call(2, CONTROL_VMSA, CONTROL_CAA);
-	(void)serve_vcpu(cpu, false);
+	(void)serve_vcpu(cpu, 0);
 	for (uint64_t page = 0; page < MODEL_SIZE; page += ABI_PAGE_SIZE)
 		check_page(page);
 }
@@ -430,7 +430,7 @@ static bool run(uint64_t base, const struct scenario *scenario)
 	struct registers regs = start(base, scenario);
 
 	model_set_hook(moves, NULL);
-	(void)serve_vcpu(1, false);
+	(void)serve_vcpu(1, 0);
 	if (now.exchanged)
 		exchange();
 	model_set_hook(NULL, NULL);
@@ -470,7 +470,7 @@ static bool has_a_part(const struct scenario *scenario, uint64_t page)
 	now.nth = 0;
 	(void)start(WORLD_SMALL, scenario);
 	model_journal_clear();
-	(void)serve_vcpu(1, false);
+	(void)serve_vcpu(1, 0);
 	journal = model_journal(&count);
 	for (size_t i = 0; i < count && !found; i++)
 		found = gpa_page(journal[i].at).raw == page;
@@ -568,7 +568,7 @@ static void boot_vmsa(void **state)
 			(void)start(WORLD_SMALL, &scenarios[0]);
 			ask(WORLD_BOOT_VMSA, WORLD_BOOT_CAA, &regs);
 			model_set_hook(moves, NULL);
-			(void)serve_vcpu(0, false);
+			(void)serve_vcpu(0, 0);
 			if (now.exchanged)
 				exchange();
 			model_set_hook(NULL, NULL);

@@ -29,9 +29,10 @@
 static struct cpu *cpu;
 static char steps[8 * ROUNDS_MAX];
 static unsigned int count, runs;
-static const char *guest;  /* one letter for each serve: g VMPL2, 3 VMPL3, n there is none */
-static unsigned int level; /* that serve has said */
-static const char *host;   /* one letter for each run: r returned, e event, x refused */
+static const char *guest;      /* one letter for each serve: g VMPL2, 3 VMPL3, n there is none */
+static unsigned int level;     /* that serve has said */
+static bool lower_interrupted; /* VMPL3, at the last serve */
+static const char *host;       /* one letter for each run: r returned, e event, x refused */
 static const char
 	*events; /* one letter for each look at them: y there was one; then there is none */
 static const char *
@@ -84,12 +85,14 @@ void arch_timer_arm(struct cpu *which, uint64_t deadline_ns, uint64_t period_ns)
 	step('A');
 }
 
-unsigned int serve_vcpu(unsigned int index, bool interrupted)
+unsigned int serve_vcpu(unsigned int index, unsigned int interrupted)
 {
 	assert_int_equal(index, cpu->index);
 	if (!*guest)
 		longjmp(over, 1);
-	step(interrupted ? 'S' : 's');
+	step(interrupted & 1u << 2 ? 'S' : 's');
+	assert_int_equal(interrupted & ~0xeu, 0);
+	lower_interrupted = interrupted & 1u << 3;
 	now_ns += serve_ns;
 	level = *guest == 'g' ? 2 : *guest == '3' ? 3 : VMPL0;
 	guest++;
@@ -225,6 +228,26 @@ static void an_event_is_remembered_until_the_guest_runs(void **state)
 	assert_string_equal(run(1, "ngg", "r"), "pShpSltrpsltrp");
 }
 
+/* A run of VMPL3 says nothing of VMPL2's exit; and whoever runs, that of VMPL3 has been looked at. */
+static void an_event_is_remembered_until_the_first_level_runs(void **state)
+{
+	(void)state;
+	events = "yn";
+	assert_string_equal(run(1, "3", "r"), "pSltRp");
+	assert_true(lower_interrupted);
+	events = "ynnn";
+	assert_string_equal(run(1, "3g", "r"), "pSltRpSltrp");
+	assert_false(lower_interrupted);
+	events = "ynnn";
+	assert_string_equal(run(1, "33gg", "r"), "pSltRpSltRpSltrpsltrp");
+	events = "ynn";
+	assert_string_equal(run(1, "33", "xr"), "pSltRwhpSltRp");
+	assert_true(lower_interrupted);
+	events = "yn";
+	assert_string_equal(run(1, "g3", "r"), "pSltrpsltRp");
+	assert_false(lower_interrupted);
+}
+
 static void a_vcpu_without_a_guest_halts(void **state)
 {
 	(void)state;
@@ -354,6 +377,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(the_level_that_was_served_runs, start, end),
 		cmocka_unit_test_setup_teardown(an_event_is_remembered_until_the_guest_runs, start,
 						end),
+		cmocka_unit_test_setup_teardown(an_event_is_remembered_until_the_first_level_runs,
+						start, end),
 		cmocka_unit_test_setup_teardown(a_vcpu_without_a_guest_halts, start, end),
 		cmocka_unit_test_setup_teardown(an_event_begins_a_new_round, start, end),
 		cmocka_unit_test_setup_teardown(work_ahead_is_come_back_for, start, end),

@@ -106,7 +106,7 @@ static void serves_a_call(void **state)
 	(void)state;
 	put(VMSA, RBX, 0x4444);
 	put(VMSA, R10, 0x5555);
-	assert_true(serve_vcpu(1, false));
+	assert_int_equal(serve_vcpu(1, 0), 2);
 	assert_answered(VMSA, CAA);
 	assert_int_equal(get(VMSA, RBX), 0x4444);
 	assert_int_equal(get(VMSA, R10), 0x5555);
@@ -118,7 +118,7 @@ static void serves_the_boot_vcpu(void **state)
 {
 	(void)state;
 	ask(WORLD_BOOT_VMSA, WORLD_BOOT_CAA);
-	assert_true(serve_vcpu(0, false));
+	assert_int_equal(serve_vcpu(0, 0), 2);
 	assert_answered(WORLD_BOOT_VMSA, WORLD_BOOT_CAA);
 	assert_true(world_guest_barred(WORLD_BOOT_VMSA));
 }
@@ -143,7 +143,7 @@ static void proves_before_it_reads(void **state)
 	size_t count;
 
 	(void)state;
-	assert_true(serve_vcpu(1, false));
+	assert_int_equal(serve_vcpu(1, 0), 2);
 	journal = model_journal(&count);
 	assert_int_equal(count, sizeof(order) / sizeof(order[0]));
 	for (size_t i = 0; i < count; i++) {
@@ -166,12 +166,12 @@ static void other_exits_are_no_call(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++) {
 		put(VMSA, EXIT_CODE, codes[i]);
-		assert_true(serve_vcpu(1, false));
+		assert_int_equal(serve_vcpu(1, 0), 2);
 		assert_untouched(VMSA);
 		assert_int_equal(*model_memory(gpa(CAA)), 1);
 	}
 	put(VMSA, EXIT_CODE, EXIT_VMGEXIT);
-	assert_true(serve_vcpu(1, false));
+	assert_int_equal(serve_vcpu(1, 0), 2);
 	assert_answered(VMSA, CAA);
 }
 
@@ -180,13 +180,13 @@ static void no_call_without_pending(void **state)
 {
 	(void)state;
 	*model_memory(gpa(CAA)) = 0;
-	assert_true(serve_vcpu(1, false));
+	assert_int_equal(serve_vcpu(1, 0), 2);
 	assert_untouched(VMSA);
 	ask(VMSA, CAA);
-	assert_true(serve_vcpu(1, false));
+	assert_int_equal(serve_vcpu(1, 0), 2);
 	put(VMSA, RAX, 6);
 	put(VMSA, RCX, QUERY_CORE_1);
-	assert_true(serve_vcpu(1, false));
+	assert_int_equal(serve_vcpu(1, 0), 2);
 	assert_untouched(VMSA);
 }
 
@@ -204,7 +204,7 @@ static void interrupted_at_another_exit(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(none) / sizeof(none[0]); i++) {
 		put(VMSA, RAX, none[i]);
-		assert_true(serve_vcpu(1, true));
+		assert_int_equal(serve_vcpu(1, SERVE_ALL_LEVELS), 2);
 		assert_int_equal(get(VMSA, RAX), none[i]);
 		assert_int_equal(get(VMSA, RCX), QUERY_CORE_1);
 		assert_int_equal(*model_memory(gpa(CAA)), 1);
@@ -212,7 +212,7 @@ static void interrupted_at_another_exit(void **state)
 	}
 	/* Without an event it is a call, and there is no such one. */
 	put(VMSA, RAX, 8);
-	assert_true(serve_vcpu(1, false));
+	assert_int_equal(serve_vcpu(1, 0), 2);
 	assert_int_equal(get(VMSA, RAX), 0x80000002);
 	assert_int_equal(*model_memory(gpa(CAA)), 0);
 }
@@ -221,7 +221,7 @@ static void interrupted_at_another_exit(void **state)
 static void interrupted_at_a_call(void **state)
 {
 	(void)state;
-	assert_true(serve_vcpu(1, true));
+	assert_int_equal(serve_vcpu(1, SERVE_ALL_LEVELS), 2);
 	assert_answered(VMSA, CAA);
 }
 
@@ -230,7 +230,7 @@ static void interrupted_at_another_exit_and_gone(void **state)
 	(void)state;
 	put(VMSA, RAX, 8);
 	model_fail(MODEL_READ, 2);
-	assert_false(serve_vcpu(1, true));
+	assert_int_equal(serve_vcpu(1, SERVE_ALL_LEVELS), 0);
 	assert_int_equal(*model_memory(gpa(CAA)), 1);
 }
 
@@ -239,7 +239,7 @@ static void pending_is_one(void **state)
 {
 	(void)state;
 	*model_memory(gpa(CAA)) = 2;
-	assert_true(serve_vcpu(1, false));
+	assert_int_equal(serve_vcpu(1, 0), 2);
 	assert_int_equal(get(VMSA, RAX), 0x80000004);
 	assert_int_equal(get(VMSA, RCX), QUERY_CORE_1);
 	assert_int_equal(*model_memory(gpa(CAA)), 0);
@@ -251,10 +251,10 @@ static void call_of_one_that_runs_waits(void **state)
 {
 	(void)state;
 	model_fail_with(MODEL_RMPADJUST, 1, SNP_RESULT_FAIL_INUSE);
-	assert_true(serve_vcpu(1, false));
+	assert_int_equal(serve_vcpu(1, 0), 2);
 	assert_untouched(VMSA);
 	assert_int_equal(*model_memory(gpa(CAA)), 1);
-	assert_true(serve_vcpu(1, false));
+	assert_int_equal(serve_vcpu(1, 0), 2);
 	assert_answered(VMSA, CAA);
 }
 
@@ -264,7 +264,7 @@ static void other_results_prove_nothing(void **state)
 	(void)state;
 	for (uint32_t eax = 1; eax < 8; eax++) {
 		model_fail_with(MODEL_RMPADJUST, 1, eax);
-		assert_true(serve_vcpu(1, false));
+		assert_int_equal(serve_vcpu(1, 0), 2);
 		assert_untouched(VMSA);
 		assert_int_equal(*model_memory(gpa(CAA)), 1);
 	}
@@ -283,11 +283,11 @@ static void efer_written_back_proves_nothing(void **state)
 {
 	(void)state;
 	model_set_hook(exit_writes_efer, NULL);
-	assert_true(serve_vcpu(1, false));
+	assert_int_equal(serve_vcpu(1, 0), 2);
 	model_set_hook(NULL, NULL);
 	assert_untouched(VMSA);
 	assert_int_equal(*model_memory(gpa(CAA)), 1);
-	assert_true(serve_vcpu(1, false));
+	assert_int_equal(serve_vcpu(1, 0), 2);
 	assert_answered(VMSA, CAA);
 }
 
@@ -309,7 +309,7 @@ static void stopped_while_it_is_served(void **state)
 
 	(void)state;
 	model_set_hook(stays_stopped, &seen);
-	assert_true(serve_vcpu(1, false));
+	assert_int_equal(serve_vcpu(1, 0), 2);
 	model_set_hook(NULL, NULL);
 	assert_int_equal(seen, 12);
 	assert_true(svme(VMSA));
@@ -320,9 +320,9 @@ static void without_a_vcpu(void **state)
 	size_t count;
 
 	(void)state;
-	assert_false(serve_vcpu(2, false));
-	assert_false(serve_vcpu(WORLD_CPUS, false));
-	assert_false(serve_vcpu(UINT32_MAX, false));
+	assert_int_equal(serve_vcpu(2, 0), 0);
+	assert_int_equal(serve_vcpu(WORLD_CPUS, 0), 0);
+	assert_int_equal(serve_vcpu(UINT32_MAX, 0), 0);
 	(void)model_journal(&count);
 	assert_int_equal(count, 0);
 }
@@ -333,17 +333,17 @@ static void one_that_deletes_itself(void **state)
 	(void)state;
 	put(VMSA, RAX, 3);
 	put(VMSA, RCX, VMSA);
-	assert_false(serve_vcpu(1, false));
+	assert_int_equal(serve_vcpu(1, 0), 0);
 	assert_int_equal(get(VMSA, RAX), 3);
 	assert_int_equal(get(VMSA, RCX), VMSA);
 	assert_false(svme(VMSA));
 	assert_int_equal(guest_pages_state(gpa(VMSA)), GUEST_PAGE_VALID);
 	assert_true(world_guest_owns(VMSA));
-	assert_false(serve_vcpu(1, false));
+	assert_int_equal(serve_vcpu(1, 0), 0);
 	/* And its pages serve for the next one. */
 	world_create(1, VMSA, CAA);
 	ask(VMSA, CAA);
-	assert_true(serve_vcpu(1, false));
+	assert_int_equal(serve_vcpu(1, 0), 2);
 	assert_answered(VMSA, CAA);
 }
 
@@ -363,7 +363,7 @@ static void one_that_fails_to_delete_itself(void **state)
 		put(VMSA, RCX, VMSA);
 		model_fail_with(MODEL_RMPADJUST, 2, cases[i][0]);
 		model_set_hook(stays_stopped, &seen);
-		assert_true(serve_vcpu(1, false));
+		assert_int_equal(serve_vcpu(1, 0), 2);
 		model_set_hook(NULL, NULL);
 		assert_int_equal(seen, 12);
 		assert_int_equal(get(VMSA, RAX), cases[i][1]);
@@ -378,13 +378,13 @@ static void next_call_in_the_new_area(void **state)
 	(void)state;
 	put(VMSA, RAX, 0);
 	put(VMSA, RCX, CAA2);
-	assert_true(serve_vcpu(1, false));
+	assert_int_equal(serve_vcpu(1, 0), 2);
 	assert_int_equal(get(VMSA, RAX), 0);
 	ask(VMSA, CAA);
-	assert_true(serve_vcpu(1, false));
+	assert_int_equal(serve_vcpu(1, 0), 2);
 	assert_untouched(VMSA);
 	ask(VMSA, CAA2);
-	assert_true(serve_vcpu(1, false));
+	assert_int_equal(serve_vcpu(1, 0), 2);
 	assert_answered(VMSA, CAA2);
 }
 
@@ -394,11 +394,11 @@ static void only_the_newest_is_served(void **state)
 	(void)state;
 	world_create(1, VMSA2, CAA);
 	ask(VMSA, CAA);
-	assert_true(serve_vcpu(1, false));
+	assert_int_equal(serve_vcpu(1, 0), 2);
 	assert_untouched(VMSA);
 	assert_int_equal(*model_memory(gpa(CAA)), 1);
 	ask(VMSA2, CAA);
-	assert_true(serve_vcpu(1, false));
+	assert_int_equal(serve_vcpu(1, 0), 2);
 	assert_answered(VMSA2, CAA);
 	assert_untouched(VMSA);
 }
@@ -408,11 +408,11 @@ static void unreadable_calling_area(void **state)
 {
 	(void)state;
 	model_fail(MODEL_EXCHANGE, 1);
-	assert_true(serve_vcpu(1, false));
+	assert_int_equal(serve_vcpu(1, 0), 2);
 	assert_untouched(VMSA);
 	assert_int_equal(*model_memory(gpa(CAA)), 1);
 	model_host_unassign(gpa(CAA), 1);
-	assert_true(serve_vcpu(1, false));
+	assert_int_equal(serve_vcpu(1, 0), 2);
 	assert_untouched(VMSA);
 }
 
@@ -442,20 +442,20 @@ static void one_whose_vmsa_is_gone_ends(void **state)
 		setup(state);
 		world_create(2, VMSA2, CAA2);
 		model_set_hook(fails_at, &countdown);
-		assert_false(serve_vcpu(1, false));
+		assert_int_equal(serve_vcpu(1, 0), 0);
 		model_set_hook(NULL, NULL);
 		assert_int_equal(countdown, 0);
 		assert_ended(VMSA, CAA);
-		assert_false(serve_vcpu(1, false));
+		assert_int_equal(serve_vcpu(1, 0), 0);
 		ask(VMSA2, CAA2);
-		assert_true(serve_vcpu(2, false));
+		assert_int_equal(serve_vcpu(2, 0), 2);
 		assert_answered(VMSA2, CAA2);
 		/* The page is nobody's for ever; the APIC id may come again. */
 		assert_int_equal(world_core(SVSM_CORE_DELETE_VCPU, VMSA, 0, 0), 0x80000005);
 		assert_int_equal(world_core(SVSM_CORE_CREATE_VCPU, VMSA, CAA, 1), 0x80000003);
 		world_create(1, WORLD_SMALL + 0x30000, CAA);
 		ask(WORLD_SMALL + 0x30000, CAA);
-		assert_true(serve_vcpu(1, false));
+		assert_int_equal(serve_vcpu(1, 0), 2);
 		assert_answered(WORLD_SMALL + 0x30000, CAA);
 	}
 }
@@ -468,7 +468,7 @@ static void has_run_when_it_was_left(void **state)
 	(void)state;
 	put(WORLD_BOOT_VMSA, EXIT_CODE, UINT64_MAX);
 	assert_false(serve_has_run(0));
-	assert_true(serve_vcpu(0, false));
+	assert_int_equal(serve_vcpu(0, 0), 2);
 	assert_false(serve_has_run(0));
 	for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++) {
 		put(WORLD_BOOT_VMSA, EXIT_CODE, codes[i]);
@@ -479,7 +479,7 @@ static void has_run_when_it_was_left(void **state)
 	put(WORLD_BOOT_VMSA, EXIT_CODE, UINT64_MAX);
 	model_fail(MODEL_READ, 1);
 	assert_true(serve_has_run(0));
-	assert_true(serve_vcpu(0, false));
+	assert_int_equal(serve_vcpu(0, 0), 2);
 }
 
 /* The boot vCPU too: its VMSA is Socle's page, which a guest has asked the host to take away. */
@@ -489,11 +489,11 @@ static void boot_vcpu_can_end(void **state)
 
 	(void)state;
 	model_host_unassign(gpa(WORLD_BOOT_VMSA), 1);
-	assert_false(serve_vcpu(0, false));
+	assert_int_equal(serve_vcpu(0, 0), 0);
 	assert_false(registry_enter(0, 2, &vcpu));
 	assert_int_equal(guest_pages_state(gpa(WORLD_BOOT_VMSA)), GUEST_PAGE_TAKEN);
 	assert_int_equal(guest_pages_state(gpa(WORLD_BOOT_CAA)), GUEST_PAGE_VALID);
-	assert_true(serve_vcpu(1, false));
+	assert_int_equal(serve_vcpu(1, 0), 2);
 	assert_answered(VMSA, CAA);
 }
 
@@ -513,10 +513,10 @@ static int setup_two(void **state)
 static void the_second_is_answered_and_runs(void **state)
 {
 	(void)state;
-	assert_int_equal(serve_vcpu(1, false), 3);
+	assert_int_equal(serve_vcpu(1, 0), 3);
 	assert_answered(VMSA2, CAA2);
 	assert_true(svme(VMSA));
-	assert_int_equal(serve_vcpu(1, false), 2);
+	assert_int_equal(serve_vcpu(1, 0), 2);
 }
 
 static void without_a_call_the_first_runs(void **state)
@@ -527,7 +527,7 @@ static void without_a_call_the_first_runs(void **state)
 	*model_memory(gpa(CAA2)) = 0;
 	for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++) {
 		put(VMSA2, EXIT_CODE, codes[i]);
-		assert_int_equal(serve_vcpu(1, i % 2), 2);
+		assert_int_equal(serve_vcpu(1, i % 2 ? SERVE_ALL_LEVELS : 0), 2);
 		assert_untouched(VMSA2);
 	}
 }
@@ -537,7 +537,7 @@ static void the_first_goes_before_the_second(void **state)
 {
 	(void)state;
 	ask(VMSA, CAA);
-	assert_int_equal(serve_vcpu(1, false), 2);
+	assert_int_equal(serve_vcpu(1, 0), 2);
 	assert_answered(VMSA, CAA);
 	assert_answered(VMSA2, CAA2);
 }
@@ -553,9 +553,9 @@ static void an_exit_of_the_second_is_looked_at_once(void **state)
 		if (!event)
 			ask(VMSA, CAA);
 		put(VMSA2, RAX, NOT_A_CALL);
-		assert_int_equal(serve_vcpu(1, event), 2);
+		assert_int_equal(serve_vcpu(1, event ? SERVE_ALL_LEVELS : 0), 2);
 		for (unsigned int i = 0; i < 3; i++) {
-			assert_int_equal(serve_vcpu(1, false), 2);
+			assert_int_equal(serve_vcpu(1, 0), 2);
 			assert_int_equal(get(VMSA2, RAX), NOT_A_CALL);
 			assert_int_equal(*model_memory(gpa(CAA2)), 1);
 			assert_true(svme(VMSA2));
@@ -563,9 +563,49 @@ static void an_exit_of_the_second_is_looked_at_once(void **state)
 		/* It goes on, and makes the call. */
 		put(VMSA2, RAX, 6);
 		put(VMSA2, EXIT_CODE, EXIT_VMGEXIT);
-		assert_int_equal(serve_vcpu(1, false), 3);
+		assert_int_equal(serve_vcpu(1, 0), 3);
 		assert_answered(VMSA2, CAA2);
 	}
+}
+
+/*
+ * The first has stopped on its way to a call, at an exit by which it had the second run, and the second calls:
+ * that is no call of the first's, until it makes one. So it is where the event that found it is an older one.
+ */
+static void an_exit_of_the_first_that_is_not_what_brings_us(void **state)
+{
+	for (unsigned int event = 0; event < 2; event++) {
+		setup_two(state);
+		put(VMSA, EXIT_CODE, EXIT_VMGEXIT);
+		put(VMSA, RAX, NOT_A_CALL);
+		*model_memory(gpa(CAA)) = 1;
+		if (event)
+			put(VMSA2, EXIT_CODE, UINT64_MAX);
+		assert_int_equal(serve_vcpu(1, event ? 1u << 2 : 0), event ? 2 : 3);
+		assert_int_equal(get(VMSA, RAX), NOT_A_CALL);
+		assert_int_equal(get(VMSA, RCX), QUERY_CORE_1);
+		assert_int_equal(*model_memory(gpa(CAA)), 1);
+		assert_true(svme(VMSA));
+		if (!event)
+			assert_answered(VMSA2, CAA2);
+		/* It has gone on, and made one that there is not. */
+		assert_int_equal(serve_vcpu(1, 1u << 3), 2);
+		assert_int_equal(get(VMSA, RAX), 0x80000002);
+		assert_int_equal(*model_memory(gpa(CAA)), 0);
+	}
+}
+
+/* A second whose exit cannot be read may be what brings us; it ends, and the first is not answered for it. */
+static void a_second_that_is_gone_is_in_doubt(void **state)
+{
+	(void)state;
+	put(VMSA, EXIT_CODE, EXIT_VMGEXIT);
+	put(VMSA, RAX, NOT_A_CALL);
+	*model_memory(gpa(CAA)) = 1;
+	model_host_unassign(gpa(VMSA2), 1);
+	assert_int_equal(serve_vcpu(1, 0), 2);
+	assert_int_equal(get(VMSA, RAX), NOT_A_CALL);
+	assert_int_equal(*model_memory(gpa(CAA)), 1);
 }
 
 /* Nobody else could have brought us here, so what does not exist is said not to. */
@@ -573,12 +613,12 @@ static void the_second_is_told_of_calls_that_do_not_exist(void **state)
 {
 	(void)state;
 	put(VMSA2, RAX, 8);
-	assert_int_equal(serve_vcpu(1, false), 3);
+	assert_int_equal(serve_vcpu(1, 0), 3);
 	assert_int_equal(get(VMSA2, RAX), 0x80000002);
 	put(VMSA2, RAX, 2ull << 32); /* the vTPM, which this image does not grant */
 	put(VMSA2, EXIT_CODE, EXIT_VMGEXIT);
 	*model_memory(gpa(CAA2)) = 1;
-	assert_int_equal(serve_vcpu(1, true), 3);
+	assert_int_equal(serve_vcpu(1, SERVE_ALL_LEVELS), 3);
 	assert_int_equal(get(VMSA2, RAX), 0x80000001);
 }
 
@@ -592,11 +632,11 @@ static void a_second_that_has_not_run_has_made_no_call(void **state)
 	ask(page, CAA2);
 	assert_int_equal(world_core(SVSM_CORE_CREATE_VCPU, page, CAA2, 1), 0);
 	*model_memory(gpa(CAA2)) = 1;
-	assert_int_equal(serve_vcpu(1, false), 2);
+	assert_int_equal(serve_vcpu(1, 0), 2);
 	assert_untouched(page);
 	assert_int_equal(*model_memory(gpa(CAA2)), 1);
 	put(page, EXIT_CODE, EXIT_VMGEXIT);
-	assert_int_equal(serve_vcpu(1, false), 3);
+	assert_int_equal(serve_vcpu(1, 0), 3);
 	assert_answered(page, CAA2);
 }
 
@@ -609,13 +649,13 @@ static void an_area_that_the_second_has_lost(void **state)
 	for (size_t i = 0; i < sizeof(no_use) / sizeof(no_use[0]); i++) {
 		world_share_as(CAA2, no_use[i]);
 		put(VMSA2, EXIT_CODE, EXIT_VMGEXIT);
-		assert_int_equal(serve_vcpu(1, false), 2);
+		assert_int_equal(serve_vcpu(1, 0), 2);
 		assert_untouched(VMSA2);
 		assert_int_equal(*model_memory(gpa(CAA2)), 1);
 	}
 	world_share(CAA2);
 	put(VMSA2, EXIT_CODE, EXIT_VMGEXIT);
-	assert_int_equal(serve_vcpu(1, false), 3);
+	assert_int_equal(serve_vcpu(1, 0), 3);
 }
 
 /* Whichever access to its VMSA faults first: that level of this vCPU ends, and no other. */
@@ -626,13 +666,13 @@ static void a_second_whose_vmsa_is_gone_ends(void **state)
 	for (unsigned int nth = 1; nth <= 3; nth++) {
 		setup_two(state);
 		*model_memory(gpa(CAA2)) = 0;
-		model_fail(nth == 3 ? MODEL_WRITE : MODEL_READ, nth == 3 ? 1 : nth + 1);
-		assert_int_equal(serve_vcpu(1, false), 2);
+		model_fail(nth == 3 ? MODEL_WRITE : MODEL_READ, nth == 3 ? 1 : nth + 2);
+		assert_int_equal(serve_vcpu(1, 0), 2);
 		assert_false(registry_enter(1, 3, &vcpu));
 		assert_int_equal(guest_pages_state(gpa(VMSA2)), GUEST_PAGE_TAKEN);
 		assert_int_equal(guest_pages_state(gpa(CAA2)), GUEST_PAGE_VALID);
 		ask(VMSA, CAA);
-		assert_int_equal(serve_vcpu(1, false), 2);
+		assert_int_equal(serve_vcpu(1, 0), 2);
 		assert_answered(VMSA, CAA);
 	}
 }
@@ -642,16 +682,16 @@ static void a_vcpu_of_the_second_alone(void **state)
 {
 	(void)state;
 	world_create_lower(2, WORLD_SMALL + 0x30000, WORLD_SMALL + 0x31000);
-	assert_int_equal(serve_vcpu(2, false), 3);
+	assert_int_equal(serve_vcpu(2, 0), 3);
 	ask(WORLD_SMALL + 0x30000, WORLD_SMALL + 0x31000);
-	assert_int_equal(serve_vcpu(2, true), 3);
+	assert_int_equal(serve_vcpu(2, SERVE_ALL_LEVELS), 3);
 	assert_answered(WORLD_SMALL + 0x30000, WORLD_SMALL + 0x31000);
 	put(WORLD_SMALL + 0x30000, RAX, 3);
 	put(WORLD_SMALL + 0x30000, RCX, WORLD_SMALL + 0x30000);
 	put(WORLD_SMALL + 0x30000, EXIT_CODE, EXIT_VMGEXIT);
 	*model_memory(gpa(WORLD_SMALL + 0x31000)) = 1;
-	assert_int_equal(serve_vcpu(2, false), 0);
-	assert_int_equal(serve_vcpu(2, false), 0);
+	assert_int_equal(serve_vcpu(2, 0), 0);
+	assert_int_equal(serve_vcpu(2, 0), 0);
 }
 
 /* One that runs on another CPU is left alone, and its exit is looked at when it has stopped. */
@@ -659,10 +699,10 @@ static void a_second_that_runs_is_not_looked_at(void **state)
 {
 	(void)state;
 	model_rmp()->entries[VMSA2 / 4096].flags |= RMP_VMSA_IN_USE;
-	assert_int_equal(serve_vcpu(1, false), 2);
+	assert_int_equal(serve_vcpu(1, 0), 2);
 	assert_untouched(VMSA2);
 	model_rmp()->entries[VMSA2 / 4096].flags &= (uint8_t)~RMP_VMSA_IN_USE;
-	assert_int_equal(serve_vcpu(1, false), 3);
+	assert_int_equal(serve_vcpu(1, 0), 3);
 	assert_answered(VMSA2, CAA2);
 }
 
@@ -677,7 +717,7 @@ static void the_second_gets_no_interrupt_of_the_first(void **state)
 	put(VMSA2, EVENT_INJ, 0x5678);
 	put(VMSA, VINTR, 0);
 	assert_int_equal(guest_apic_write(1, 0x83f, 0x40), GUEST_APIC_DONE); /* self-IPI */
-	assert_int_equal(serve_vcpu(1, false), 3);
+	assert_int_equal(serve_vcpu(1, 0), 3);
 	assert_int_equal(get(VMSA2, VINTR), 0x1234);
 	assert_int_equal(get(VMSA2, EVENT_INJ), 0x5678);
 	assert_int_equal(get(VMSA, VINTR) >> 32 & 0xff, 0x40); /* V_INTR_VECTOR */
@@ -713,6 +753,8 @@ int main(void)
 		cmocka_unit_test_setup(without_a_call_the_first_runs, setup_two),
 		cmocka_unit_test_setup(the_first_goes_before_the_second, setup_two),
 		cmocka_unit_test_setup(an_exit_of_the_second_is_looked_at_once, setup_two),
+		cmocka_unit_test_setup(an_exit_of_the_first_that_is_not_what_brings_us, setup_two),
+		cmocka_unit_test_setup(a_second_that_is_gone_is_in_doubt, setup_two),
 		cmocka_unit_test_setup(the_second_is_told_of_calls_that_do_not_exist, setup_two),
 		cmocka_unit_test_setup(a_second_that_has_not_run_has_made_no_call, setup_two),
 		cmocka_unit_test_setup(an_area_that_the_second_has_lost, setup_two),
