@@ -259,16 +259,40 @@ bool guest_pages_take_for(unsigned int vmpl, gpa_t page, enum arch_page_size siz
 	return false;
 }
 
-/*
- * Gives the guest what it had before. A page of 2 MiB may have fallen apart meanwhile: then of each
- * page that is still there.
- */
-static void give_back(gpa_t page, enum arch_page_size size)
+void guest_pages_keep_rights(gpa_t page, enum arch_page_size size, struct guest_page_rights *kept)
 {
-	if (guest_pages_grant(page, size) != SNP_RESULT_FAIL_SIZEMISMATCH)
-		return;
-	for (uint64_t i = 0; i < page_count(size); i++)
-		(void)guest_pages_grant(gpa(page.raw + i * ABI_PAGE_SIZE), ARCH_PAGE_4K);
+	for (unsigned int vmpl = 0; vmpl < SNP_VMPL_COUNT; vmpl++)
+		kept->of[vmpl] = level_is_lower(vmpl) ? guest_pages_rights(page, size, vmpl) : 0;
+}
+
+/* What a level had none of, or what could not be asked, is left as it is: revoked, or never changed. */
+static uint32_t give_back_as(gpa_t page, enum arch_page_size size,
+			     const struct guest_page_rights *kept)
+{
+	uint32_t eax = guest_pages_grant(page, size);
+
+	for (unsigned int vmpl = 0; vmpl < SNP_VMPL_COUNT && eax == SNP_RESULT_OK; vmpl++) {
+		if (kept->of[vmpl])
+			eax = arch_rmpadjust(page, size, vmpl, kept->of[vmpl]);
+	}
+	return eax;
+}
+
+uint32_t guest_pages_give_back(gpa_t page, enum arch_page_size size,
+			       const struct guest_page_rights *kept)
+{
+	uint32_t eax = give_back_as(page, size, kept);
+
+	if (eax != SNP_RESULT_FAIL_SIZEMISMATCH)
+		return eax;
+	eax = SNP_RESULT_OK;
+	for (uint64_t i = 0; i < page_count(size); i++) {
+		gpa_t part = gpa(page.raw + i * ABI_PAGE_SIZE);
+		uint32_t of_part = give_back_as(part, ARCH_PAGE_4K, kept);
+
+		eax = eax == SNP_RESULT_OK ? of_part : eax;
+	}
+	return eax;
 }
 
 /* Zeroes before granting: the host may have put a page here that once was Socle's. */
@@ -289,13 +313,15 @@ static uint32_t prepare(gpa_t page, enum arch_page_size size)
 
 uint32_t guest_pages_prepare(gpa_t page, enum arch_page_size size, unsigned int vmpl)
 {
-	uint64_t rights = guest_pages_rights(page, size, vmpl);
-	uint32_t eax = prepare(page, size);
+	struct guest_page_rights kept;
+	uint32_t eax;
 
+	guest_pages_keep_rights(page, size, &kept);
+	eax = prepare(page, size);
 	if (eax == SNP_RESULT_OK && level_is_lower(vmpl))
-		eax = arch_rmpadjust(page, size, vmpl, rights);
+		eax = arch_rmpadjust(page, size, vmpl, kept.of[vmpl]);
 	if (eax != SNP_RESULT_OK)
-		give_back(page, size);
+		(void)guest_pages_give_back(page, size, &kept);
 	guest_pages_set(page, page_count(size), GUEST_PAGE_VALID);
 	return eax;
 }
@@ -311,7 +337,7 @@ static uint32_t unvalidate(gpa_t page, enum arch_page_size size)
 	return eax;
 }
 
-/* As give_back(), for pages that were validated. */
+/* As guest_pages_give_back(), for pages that were validated. */
 static void undo_validation(gpa_t page, enum arch_page_size size)
 {
 	if (unvalidate(page, size) != SNP_RESULT_FAIL_SIZEMISMATCH)
@@ -339,13 +365,16 @@ uint32_t guest_pages_validate(gpa_t page, enum arch_page_size size, bool ignore_
 
 uint32_t guest_pages_invalidate(gpa_t page, enum arch_page_size size, bool *changed)
 {
-	uint32_t eax = guest_pages_revoke(page, size);
+	struct guest_page_rights kept;
+	uint32_t eax;
 
+	guest_pages_keep_rights(page, size, &kept);
+	eax = guest_pages_revoke(page, size);
 	*changed = false;
 	if (eax == SNP_RESULT_OK)
 		eax = arch_pvalidate(page, size, false, changed);
 	if (eax != SNP_RESULT_OK) {
-		give_back(page, size);
+		(void)guest_pages_give_back(page, size, &kept);
 		guest_pages_set(page, page_count(size), GUEST_PAGE_VALID);
 	} else if (*changed) {
 		guest_pages_set(page, page_count(size), GUEST_PAGE_INVALID);

@@ -80,7 +80,8 @@ uint32_t guest_pages_validate(gpa_t page, enum arch_page_size size, bool ignore_
 /*
  * Empties taken pages that are valid, and makes them GUEST_PAGE_VALID: revoke, zero, grant, and
  * give vmpl, if it is a less privileged level, the rights that it had. They are revoked first
- * because that makes sure that none is a VMSA. A failure may leave some as they were. Returns
+ * because that makes sure that none is a VMSA. A failure may leave some as they were, and gives all levels
+ * their rights again. Returns
  * SNP_RESULT_* or ARCH_RESULT_FAULT.
  */
 uint32_t guest_pages_prepare(gpa_t page, enum arch_page_size size, unsigned int vmpl);
@@ -88,7 +89,7 @@ uint32_t guest_pages_prepare(gpa_t page, enum arch_page_size size, unsigned int 
 /*
  * Takes taken pages, which were GUEST_PAGE_VALID, away from the guest: revoke, then PVALIDATE, and
  * gives them their state. The caller calls arch_flush_guest_tlb() afterwards. A failure leaves them
- * validated and gives the guest its rights again. Returns SNP_RESULT_* or ARCH_RESULT_FAULT; with
+ * validated and gives all levels their rights again. Returns SNP_RESULT_* or ARCH_RESULT_FAULT; with
  * SNP_RESULT_OK and *changed false nobody has the pages any more.
  */
 uint32_t guest_pages_invalidate(gpa_t page, enum arch_page_size size, bool *changed);
@@ -111,6 +112,21 @@ uint32_t guest_pages_grant(gpa_t page, enum arch_page_size size);
  * VMSA's, or cannot be asked. Who has taken a page knows that only the guest itself changes them.
  */
 uint64_t guest_pages_rights(gpa_t page, enum arch_page_size size, unsigned int vmpl);
+
+/* SNP_RMPADJUST_* by level; 0 for those that are not less privileged than the guest's first. */
+struct guest_page_rights {
+	uint64_t of[SNP_VMPL_COUNT];
+};
+
+/* guest_pages_rights() of each less privileged level, before they are revoked. */
+void guest_pages_keep_rights(gpa_t page, enum arch_page_size size, struct guest_page_rights *kept);
+
+/*
+ * guest_pages_grant(), and each less privileged level gets what was kept. Pages of 2 MiB that have fallen
+ * apart meanwhile get it each. Returns as guest_pages_grant().
+ */
+uint32_t guest_pages_give_back(gpa_t page, enum arch_page_size size,
+			       const struct guest_page_rights *kept);
 
 /*
  * Copies size bytes from or to guest memory while the lock is held, so that the page cannot change

@@ -13,9 +13,9 @@ struct new_vcpu {
 	gpa_t vmsa;
 	gpa_t caa;
 	unsigned int cpu;
-	unsigned int by; /* the caller's level */
-	uint8_t vmpl;	 /* that the VMSA has to have */
-	uint64_t rights; /* of the caller on the VMSA's page */
+	unsigned int by;	       /* the caller's level */
+	uint8_t vmpl;		       /* that the VMSA has to have */
+	struct guest_page_rights kept; /* on the VMSA's page */
 };
 
 static uint32_t result_of_registry(enum registry_result result)
@@ -75,11 +75,7 @@ static uint32_t decode_create(const struct svsm_call *call, struct new_vcpu *new
 /* A page that cannot be granted again stays taken: the guest loses it, nobody else gets it. */
 static void give_back(const struct new_vcpu *new)
 {
-	uint32_t eax = guest_pages_grant(new->vmsa, ARCH_PAGE_4K);
-
-	if (eax == SNP_RESULT_OK && level_is_lower(new->by))
-		eax = arch_rmpadjust(new->vmsa, ARCH_PAGE_4K, new->by, new->rights);
-	if (eax == SNP_RESULT_OK)
+	if (guest_pages_give_back(new->vmsa, ARCH_PAGE_4K, &new->kept) == SNP_RESULT_OK)
 		guest_pages_set(new->vmsa, 1, GUEST_PAGE_VALID);
 }
 
@@ -154,7 +150,7 @@ static uint32_t make_vmsa(const struct new_vcpu *new)
 /* The page is taken. */
 static uint32_t reserve(struct new_vcpu *new)
 {
-	new->rights = guest_pages_rights(new->vmsa, ARCH_PAGE_4K, new->by);
+	guest_pages_keep_rights(new->vmsa, ARCH_PAGE_4K, &new->kept);
 	return result_of_registry(
 		registry_reserve(new->cpu, new->vmpl, new->by, new->vmsa, new->caa));
 }
@@ -209,6 +205,8 @@ uint32_t svsm_core_delete_vcpu(struct svsm_call *call)
 	result = registry_delete(vmsa, call->caller.cpu, call->caller.vmpl, &call->caller_deleted);
 	if (result == REGISTRY_UNKNOWN)
 		return result_of_registry(result);
+	if (result == REGISTRY_OK)
+		(void)arch_flush_guest_tlb(); /* for the guest's own sake, as after PVALIDATE */
 	if (result == REGISTRY_OK || result == REGISTRY_GONE)
 		svsm_attest_forget_vcpu(vmsa);
 	return result_of_registry(result);

@@ -289,8 +289,22 @@ void registry_cancel(gpa_t vmsa)
 /* ---- Deletion ---- */
 
 /*
- * Makes the VMSA a normal page of the guest, which gives rights and takes none, so no TLB needs to
- * forget anything. Without EFER.SVME the host cannot enter it any more; when it runs already,
+ * The page is the first level's alone, whatever that has let others do with the VMSA. One of which that
+ * cannot be said is nobody's.
+ */
+static enum registry_result bar_lower(gpa_t page)
+{
+	for (unsigned int vmpl = 0; vmpl < SNP_VMPL_COUNT; vmpl++) {
+		if (level_is_lower(vmpl) &&
+		    arch_rmpadjust(page, ARCH_PAGE_4K, vmpl, 0) != SNP_RESULT_OK)
+			return REGISTRY_GONE;
+	}
+	return REGISTRY_OK;
+}
+
+/*
+ * Makes the VMSA a normal page of the guest. The caller flushes: a less privileged level may lose
+ * rights. Without EFER.SVME the host cannot enter it any more; when it runs already,
  * RMPADJUST refuses, and it must be able to go on.
  */
 static enum registry_result release_vmsa(const struct place *place)
@@ -302,7 +316,7 @@ static enum registry_result release_vmsa(const struct place *place)
 	if (arch_vmsa_set_runnable(vmsa, false, &was))
 		eax = guest_pages_grant(vmsa, ARCH_PAGE_4K);
 	if (eax == SNP_RESULT_OK)
-		return REGISTRY_OK;
+		return bar_lower(vmsa);
 	if (eax == ARCH_RESULT_FAULT)
 		return REGISTRY_GONE;
 	if (!place->entered)

@@ -86,7 +86,7 @@ void registry_cancel(gpa_t vmsa);
 
 /*
  * Deletes a VMSA: makes it unrunnable and a normal page of the guest again, and only then forgets
- * it, and its calling area if no other VMSA has it. One that is more privileged than the caller, who
+ * it, and its calling area if no other VMSA has it. The page is the first level's alone, after the caller's flush. One that is more privileged than the caller, who
  * runs at vmpl, is unknown. *own is true when caller has entered just this VMSA. With REGISTRY_GONE it is forgotten as by registry_end(), unless it is the caller's own,
  * which the run loop ends; with any other failure it stays what it was.
  */

@@ -140,9 +140,9 @@ static void nobody_makes_a_level_above_his_own(void **state)
 		assert_int_equal(registry_is_vmsa(gpa(PAGE)), cases[i].result == 0);
 		if (cases[i].result == 0)
 			continue;
-		/* The caller has it as before; what it gave to others it gives anew. */
+		/* Both have it as before. */
 		assert_true(world_guest_owns(PAGE));
-		assert_int_equal(lower_rights(PAGE), cases[i].by == 3 ? 15 : 0);
+		assert_int_equal(lower_rights(PAGE), 15);
 		assert_int_equal(guest_pages_state(gpa(PAGE)), GUEST_PAGE_VALID);
 	}
 }
@@ -284,6 +284,29 @@ static void an_undone_creation_gives_both_back(void **state)
 	}
 }
 
+/* Whoever made the call, and whichever step of it failed: VMPL3 has what it had. */
+static void failures_take_no_right_of_the_second(void **state)
+{
+	static const uint64_t entries[] = { PAGE, PAGE | VALIDATE | IGNORE_CF };
+
+	(void)state;
+	for (unsigned int nth = 1; nth <= 4; nth++) {
+		world_share_as(PAGE, 3);
+		world_put_vmsa_of(PAGE, 3);
+		model_fail_with(MODEL_RMPADJUST, nth, SNP_RESULT_FAIL_PERMISSION);
+		assert_int_equal(world_core(SVSM_CORE_CREATE_VCPU, PAGE, PAGE2, 2), 0x80001002);
+		assert_int_equal(lower_rights(PAGE), 3);
+	}
+	for (unsigned int nth = 1; nth <= 6; nth++) {
+		fill(PAGE, 3);
+		world_put_list(LIST, 1, 0, &entries[nth > 3]);
+		model_fail_with(MODEL_RMPADJUST, nth > 3 ? nth - 3 : nth,
+				SNP_RESULT_FAIL_PERMISSION);
+		assert_int_equal(world_core(SVSM_CORE_PVALIDATE, LIST, 0, 0), 0x80001002);
+		assert_untouched(PAGE, 3);
+	}
+}
+
 /* ---- DELETE_VCPU ---- */
 
 static void the_second_deletes_none_of_the_first(void **state)
@@ -333,6 +356,26 @@ static void the_first_deletes_the_second(void **state)
 	assert_int_equal(guest_pages_state(gpa(CAA)), GUEST_PAGE_VALID);
 	assert_true(registry_enter(0, 2, &vcpu));
 	registry_leave(0, 2);
+}
+
+/* Whatever VMPL3 might do with the VMSA; and a page of which it keeps a right is nobody's. */
+static void a_deleted_ones_page_is_the_firsts_alone(void **state)
+{
+	struct registry_vcpu vcpu;
+
+	(void)state;
+	for (unsigned int fails = 0; fails < 2; fails++) {
+		setup(NULL);
+		model_rmp()->entries[VMSA / ABI_PAGE_SIZE].perms[3] = 1;
+		if (fails)
+			model_fail_with(MODEL_RMPADJUST, 2, SNP_RESULT_FAIL_PERMISSION);
+		assert_int_equal(world_core(SVSM_CORE_DELETE_VCPU, VMSA, 0, 0),
+				 fails ? 0x80000003 : 0);
+		assert_int_equal(lower_rights(VMSA), fails ? 1 : 0);
+		assert_int_equal(guest_pages_state(gpa(VMSA)),
+				 fails ? GUEST_PAGE_TAKEN : GUEST_PAGE_VALID);
+		assert_false(registry_enter(0, 3, &vcpu));
+	}
 }
 
 static void the_second_deletes_itself(void **state)
@@ -653,9 +696,11 @@ int main(void)
 		TEST(the_second_does_not_replace_itself),
 		TEST(a_second_level_has_no_apic_of_socles),
 		TEST(an_undone_creation_gives_both_back),
+		TEST(failures_take_no_right_of_the_second),
 		TEST(the_second_deletes_none_of_the_first),
 		TEST(the_second_ends_no_command_of_the_first),
 		TEST(the_first_deletes_the_second),
+		TEST(a_deleted_ones_page_is_the_firsts_alone),
 		TEST(the_second_deletes_itself),
 		TEST(pvalidate_reaches_what_it_can_write),
 		TEST(an_emptied_page_keeps_its_rights),

@@ -69,9 +69,9 @@ static void invalidates_in_order(void **state)
 		enum model_op op;
 		uint64_t argument;
 	} order[] = {
-		{ MODEL_READ, 0 },	{ MODEL_READ, 0 },	{ MODEL_RMPADJUST, 1 },
-		{ MODEL_RMPADJUST, 2 }, { MODEL_RMPADJUST, 3 }, { MODEL_PVALIDATE, 0 },
-		{ MODEL_FLUSH, 0 },	{ MODEL_WRITE, 0 },
+		{ MODEL_READ, 0 },	{ MODEL_READ, 0 },	{ MODEL_RMPQUERY, 0 },
+		{ MODEL_RMPADJUST, 1 }, { MODEL_RMPADJUST, 2 }, { MODEL_RMPADJUST, 3 },
+		{ MODEL_PVALIDATE, 0 }, { MODEL_FLUSH, 0 },	{ MODEL_WRITE, 0 },
 	};
 	const struct model_event *journal;
 	size_t count;

@@ -79,11 +79,17 @@ static void create_checks_what_the_guest_cannot_change(void **state)
 		enum model_op op;
 		uint64_t argument;
 	} order[] = {
-		{ MODEL_READ, 0 },	{ MODEL_EXCHANGE, 0 },
-		{ MODEL_RMPADJUST, 1 }, { MODEL_RMPADJUST, 2 },
-		{ MODEL_RMPADJUST, 3 }, { MODEL_FLUSH, 0 },
-		{ MODEL_READ, 0 },	{ MODEL_READ, 0 },
-		{ MODEL_READ, 0 },	{ MODEL_RMPADJUST, 0x10102 },
+		{ MODEL_READ, 0 },
+		{ MODEL_RMPQUERY, 0 },
+		{ MODEL_EXCHANGE, 0 },
+		{ MODEL_RMPADJUST, 1 },
+		{ MODEL_RMPADJUST, 2 },
+		{ MODEL_RMPADJUST, 3 },
+		{ MODEL_FLUSH, 0 },
+		{ MODEL_READ, 0 },
+		{ MODEL_READ, 0 },
+		{ MODEL_READ, 0 },
+		{ MODEL_RMPADJUST, 0x10102 },
 	};
 	const struct model_event *journal;
 	size_t count;
