@@ -1354,6 +1354,12 @@ def demand_signed_block(wanted):
         raise Unreadable("a rule about an ID block that anybody could have signed")
 
 
+def demand_launch(policy):
+    """What firmware measured of itself is its own word: which was launched has to be demanded."""
+    if policy.get("boot", {}).get("firmware") and not policy.get("measurements"):
+        raise Unreadable("boot.firmware without measurements")
+
+
 def verify(arguments):
     """The verdict on evidence, or Unreadable."""
     parser = argparse.ArgumentParser(exit_on_error=False)
@@ -1379,6 +1385,7 @@ def verify(arguments):
     options.crls = [crl for path in options.crl for crl in read_crls(path)]
     evidence = Evidence(options)
     policy["measurements"] = read_measurement(options, policy, evidence.own)
+    demand_launch(policy)
     options.rules = rules_of(policy)
     demand_signed_block(options.rules)
     return Verifier(evidence, options).run()
