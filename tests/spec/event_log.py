@@ -7,8 +7,11 @@ import struct
 HASHES = {0x0004: hashlib.sha1, 0x000B: hashlib.sha256, 0x000C: hashlib.sha384, 0x000D: hashlib.sha512}
 NO_ACTION, SEPARATOR, ACTION, IPL, CONFIG, AUTHORITY, EFI_ACTION = 3, 4, 5, 0xD, 0x80000001, 0x800000E0, 0x80000007
 BOOT = (0x80000002, 0x8000000C)
+VERSION = 8
 # Types whose digest is of their data, and those of which it is of something else.
 OF_DATA = {4, 5, 8, 0x12, CONFIG, *BOOT, 0x80000006, EFI_ACTION, 0x8000000D, AUTHORITY, 0x800000E3, 0x800000E4}
+# Of a variable the last byte may be missing: shim leaves it out.
+CUT = {CONFIG, *BOOT, AUTHORITY}
 OF_OTHER = {3, *(0x80000000 | n for n in (3, 4, 5, 8, 9, 0xA, 0xB, 0x10, 0xE1, 0xE2))}
 VOLUMES = (0x80000008, 0x8000000A)
 IN_7 = {SEPARATOR, ACTION, EFI_ACTION, CONFIG, AUTHORITY, 0x800000E3, 0x800000E4}
@@ -66,7 +69,7 @@ class Event:
 
     def words(self):
         """What was hashed, as far as the data have it, or None."""
-        tries = [self.data] + [self.data[:-1]] * (len(self.data) > 0)
+        tries = [self.data] + [self.data[:-1]] * (len(self.data) > 0 and (self.type in CUT or self.type not in OF_DATA))
         if self.type in BOOT:
             tries.append(variable(self.data)[2] if variable(self.data) else None)
         elif self.type not in OF_DATA:
@@ -235,13 +238,16 @@ class Boot:
     def firmware(self, wanted):
         """One volume may be another: OVMF's first phase has written into its own, as it runs there."""
         self.holds()
-        differed = found = False
+        version = differed = whole = False
         for event in self.events:
             if event.pcr == 0 and event.type != SEPARATOR:
+                need(not event.is_of_in_any(bytes(4)), "a separator by another name")
                 found = self.listed(event, wanted)
-                need(found or (not differed and event.type in VOLUMES), "another firmware")
+                need(found or (version and not differed and event.type in VOLUMES), "another firmware")
+                version = version or event.type == VERSION
                 differed = differed or not found
-        need(found, "no firmware")
+                whole = found and event.type in VOLUMES
+        need(version and whole, "no firmware")
 
     def programs(self, wanted):
         self.holds()

@@ -164,6 +164,22 @@ def by_firmware(version=b"edk2 by hand", first=b"first phase", second=b"second p
     return log
 
 
+def retyped(log, kind, old=boots.VERSION):
+    log.events = [(pcr, kind if (pcr, name) == (0, old) else name, *rest) for pcr, name, *rest in log.events]
+    return log
+
+
+def without_volumes(log):
+    log.events = [event for event in log.events if event[:2] != (0, boots.BLOB)]
+    return log
+
+
+def late_firmware():
+    """Another second phase, whose separator is called its contents, so that the system can extend the good one."""
+    log = retyped(by_firmware(second=b"patched"), boots.CONTENTS, boots.SEPARATOR)
+    return appended(log, (0, boots.BLOB, b"second phase", bytes(16)), (0, boots.SEPARATOR, bytes(4)))
+
+
 def check_firmware(judge):
     """What OVMF measures of itself: its first phase writes into its own volume, and nothing else may be another."""
     listed = digests(boots.wide("edk2 by hand"), b"first phase", b"second phase")
@@ -181,7 +197,13 @@ def check_firmware(judge):
             ("a third volume", by_firmware(b"edk2 by hand", b"first phase", b"second phase", later), "to its end"),
             ("a third volume behind another first", by_firmware(b"edk2 by hand", b"patched", b"second phase", later), "event 4"),
             ("a volume by another name", by_firmware(b"edk2 by hand", b"first phase", b"second phase", (0, boots.TAG, b"x", b"x")),
-             "event 4, in PCR 0: the firmware measured")):
+             "event 4, in PCR 0: the firmware measured"),
+            ("the good second phase, late", late_firmware(), "in PCR 0: a separator under another name"),
+            ("a version that is called a volume", retyped(by_firmware(b"another"), boots.BLOB), "event 1, in PCR 0"),
+            ("its version, called a volume", retyped(by_firmware(), boots.BLOB), "to its end"),
+            ("nothing but its version", without_volumes(by_firmware()), "to its end"),
+            ("nothing but its version, called a volume", retyped(without_volumes(by_firmware()), boots.BLOB),
+             "to its end")):
         judge.expect(f"firmware: {name}", 7, ["boot-firmware"], judge.words(log, rule), why)
     # Patched firmware can extend what the good one would, and have its log: the launch measurement is another.
     words = judge.words(by_firmware(), rule, **other)
@@ -189,9 +211,7 @@ def check_firmware(judge):
     judge.expect("patched firmware with the log of the good one", 4, ["measurement"], words, "not the expected one")
     words = judge.words(by_firmware(), rule, id_key_digests={"a key": "11" * 48})
     (Path(f"{words[-1]}.mine") / "measurement.hex").unlink()
-    code, _, errors = judge.run(words)
-    results(code == 1 and "boot.firmware: it means nothing without measurements" in errors,
-            "policy: firmware, and no measurement", errors)
+    judge.expect("policy: firmware, and no measurement", 1, [], words, "boot.firmware: it means nothing without measurements")
 
 
 def appended(log, *events):
@@ -355,6 +375,9 @@ def forgeries(log):
     yield "a separator that failed", with_event(find(3, boots.SEPARATOR), hashed=b"\1\0\0\0", data=b"\1\0\0\0"), True, \
         "the firmware failed"
     yield "a long separator", with_event(find(3, boots.SEPARATOR), hashed=bytes(5), data=bytes(5)), True, "another size"
+    yield "a separator of three bytes", with_event(find(3, boots.SEPARATOR), hashed=bytes(3)), True, "not what its digest"
+    yield "an action of a byte less", with_event(find(4, boots.EFI_ACTION), hashed=b"Calling", data=b"Calling\0"), True, \
+        "not what its digest"
     yield "no separator", without(find(2, boots.SEPARATOR)), True, "PCR 2 has no separator"
     yield "two separators", log.bytes(events + [events[find(6, boots.SEPARATOR)]]), True, "behind the PCR's separator"
     yield "a variable behind the separator", log.bytes(events + [events[boot]]), True, "behind the PCR's separator"

@@ -15,7 +15,7 @@ import rules  # noqa: E402
 
 HASHES = {0x0004: hashlib.sha1, 0x000B: hashlib.sha256, 0x000C: hashlib.sha384, 0x000D: hashlib.sha512}
 NAMES = {"sha1": 0x0004, "sha256": 0x000B, "sha384": 0x000C, "sha512": 0x000D}
-NO_ACTION, SEPARATOR, ACTION, TAG, VERSION, IPL = 3, 4, 5, 6, 8, 0xD
+NO_ACTION, SEPARATOR, ACTION, TAG, CONTENTS, VERSION, IPL = 3, 4, 5, 6, 7, 8, 0xD
 CONFIG, BOOT, APPLICATION, GPT, EFI_ACTION, BLOB = (0x80000000 | n for n in (1, 2, 3, 6, 7, 8))
 AUTHORITY = 0x800000E0
 GLOBAL = bytes.fromhex("61dfe48bca93d211aa0d00e098032b8c")

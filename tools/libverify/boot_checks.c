@@ -390,9 +390,10 @@ static bool is_separator(const struct subject *s, const struct event_log_event *
 /*
  * OVMF's first phase runs where its volume was unpacked to, and has written to its own variables there before it
  * measures that volume: in an SNP guest (and not in others) that there is an SVSM's TPM, and where its buffer for
- * it is (edk2, Tpm2DeviceLibDTpm). So this one volume may be another than the file's, and none behind it.
+ * it is (edk2, Tpm2DeviceLibDTpm). So this one volume may be another than the file's, and neither the version before
+ * it nor what comes behind it.
  */
-static bool may_differ(const struct event_log_event *event)
+static bool is_volume(const struct event_log_event *event)
 {
 	return event->type == EVENT_EFI_PLATFORM_FIRMWARE_BLOB ||
 	       event->type == EVENT_EFI_PLATFORM_FIRMWARE_BLOB2;
@@ -403,20 +404,28 @@ const char *check_boot_firmware(const struct subject *s)
 {
 	struct event_log_cursor cursor = { 0 };
 	struct event_log_event event;
-	bool differed = false, found = false;
+	bool version = false, differed = false, whole = false;
 
 	if (!s->boot_known)
 		return UNKNOWN;
 	while (event_log_next(&s->log, &cursor, &event)) {
-		if (event.pcr != 0 || event.type == EVENT_NO_ACTION || is_separator(s, &event))
+		bool found;
+
+		if (event.pcr != 0 || event.type == EVENT_NO_ACTION ||
+		    event.type == EVENT_SEPARATOR)
 			continue;
+		/* An EV_S_CRTM_CONTENTS may be one in a log that holds, and behind it the system has its say. */
+		if (event_log_hashes_in_any(&s->log, &event, "\0\0\0", 4))
+			return fail(s, BOOT_FIRMWARE, &event, "a separator under another name");
 		found = listed_digest(s, POLICY_BOOT_FIRMWARE, &event);
-		if (!found && (differed || !may_differ(&event)))
+		if (!found && (!version || differed || !is_volume(&event)))
 			return fail(s, BOOT_FIRMWARE, &event,
 				    "the firmware measured of itself what is none of the policy's");
+		version = version || event.type == EVENT_S_CRTM_VERSION;
 		differed = differed || !found;
+		whole = found && is_volume(&event);
 	}
-	return found ? NULL : "the firmware did not measure itself to its end";
+	return version && whole ? NULL : "the firmware did not measure itself to its end";
 }
 
 /* What is not quoted may hold anything, and no log has to mention it. */

@@ -29,8 +29,9 @@ static const struct hash hashes[] = {
 enum hashed {
 	HASHED_OTHER, /* something else */
 	HASHED_MAYBE, /* the type does not say */
-	HASHED_DATA,  /* the data, which may come without their last byte or a NUL behind them */
-	HASHED_VALUE, /* the data, or of a UEFI variable its value alone */
+	HASHED_DATA,  /* the data */
+	HASHED_CUT,   /* the data of a UEFI variable, which may lack their last byte */
+	HASHED_VALUE, /* the same, or the variable's value alone */
 };
 
 struct event_type_row {
@@ -57,7 +58,7 @@ static const struct event_type_row types[] = {
 	{ EVENT_NONHOST_INFO, HASHED_MAYBE, "EV_NONHOST_INFO" },
 	{ EVENT_OMIT_BOOT_DEVICE_EVENTS, HASHED_DATA, "EV_OMIT_BOOT_DEVICE_EVENTS" },
 	{ EVENT_POST_CODE2, HASHED_MAYBE, "EV_POST_CODE2" },
-	{ EVENT_EFI_VARIABLE_DRIVER_CONFIG, HASHED_DATA, "EV_EFI_VARIABLE_DRIVER_CONFIG" },
+	{ EVENT_EFI_VARIABLE_DRIVER_CONFIG, HASHED_CUT, "EV_EFI_VARIABLE_DRIVER_CONFIG" },
 	{ EVENT_EFI_VARIABLE_BOOT, HASHED_VALUE, "EV_EFI_VARIABLE_BOOT" },
 	{ EVENT_EFI_BOOT_SERVICES_APPLICATION, HASHED_OTHER, "EV_EFI_BOOT_SERVICES_APPLICATION" },
 	{ EVENT_EFI_BOOT_SERVICES_DRIVER, HASHED_OTHER, "EV_EFI_BOOT_SERVICES_DRIVER" },
@@ -71,7 +72,7 @@ static const struct event_type_row types[] = {
 	{ EVENT_EFI_VARIABLE_BOOT2, HASHED_VALUE, "EV_EFI_VARIABLE_BOOT2" },
 	{ EVENT_EFI_GPT_EVENT2, HASHED_DATA, "EV_EFI_GPT_EVENT2" },
 	{ EVENT_EFI_HCRTM_EVENT, HASHED_OTHER, "EV_EFI_HCRTM_EVENT" },
-	{ EVENT_EFI_VARIABLE_AUTHORITY, HASHED_DATA, "EV_EFI_VARIABLE_AUTHORITY" },
+	{ EVENT_EFI_VARIABLE_AUTHORITY, HASHED_CUT, "EV_EFI_VARIABLE_AUTHORITY" },
 	{ EVENT_EFI_SPDM_FIRMWARE_BLOB, HASHED_OTHER, "EV_EFI_SPDM_FIRMWARE_BLOB" },
 	{ EVENT_EFI_SPDM_FIRMWARE_CONFIG, HASHED_OTHER, "EV_EFI_SPDM_FIRMWARE_CONFIG" },
 	{ EVENT_EFI_SPDM_DEVICE_POLICY, HASHED_DATA, "EV_EFI_SPDM_DEVICE_POLICY" },
@@ -335,12 +336,8 @@ bool event_log_hashes(const struct event_log *log, const struct event_log_event 
 	return hashed(log, event, data, size, &words);
 }
 
-/*
- * Whether a digest is of these bytes in any bank. For what an event must not be: digests in banks
- * that nobody quoted may be anything.
- */
-static bool hashed_in_any(const struct event_log *log, const struct event_log_event *event,
-			  const void *data, size_t size)
+bool event_log_hashes_in_any(const struct event_log *log, const struct event_log_event *event,
+			     const void *data, size_t size)
 {
 	uint8_t digest[EVENT_LOG_DIGEST_MAX];
 
@@ -388,8 +385,9 @@ static bool hashed_behind_prefix(const struct event_log *log, const struct event
 	return false;
 }
 
-static bool data_hashed(const struct event_log *log, const struct event_log_event *event,
-			struct event_words *words)
+/* Without their last byte, as shim has it, or a NUL behind them. */
+static bool cut_hashed(const struct event_log *log, const struct event_log_event *event,
+		       struct event_words *words)
 {
 	return hashed(log, event, event->data, event->size, words) ||
 	       (event->size > 0 && hashed(log, event, event->data, event->size - 1, words));
@@ -405,15 +403,18 @@ enum event_proof event_log_proof(const struct event_log *log, const struct event
 	case HASHED_OTHER:
 		return EVENT_CLAIMED;
 	case HASHED_DATA:
-		return data_hashed(log, event, words) ? EVENT_PROVED : EVENT_REFUTED;
+		return hashed(log, event, event->data, event->size, words) ? EVENT_PROVED
+									   : EVENT_REFUTED;
+	case HASHED_CUT:
+		return cut_hashed(log, event, words) ? EVENT_PROVED : EVENT_REFUTED;
 	case HASHED_VALUE:
-		if (data_hashed(log, event, words) ||
+		if (cut_hashed(log, event, words) ||
 		    (uefi_variable_read(&v, event->data, event->size) && v.whole &&
 		     hashed(log, event, v.value, v.value_size, words)))
 			return EVENT_PROVED;
 		return EVENT_REFUTED;
 	default:
-		return data_hashed(log, event, words) || hashed_behind_prefix(log, event, words) ||
+		return cut_hashed(log, event, words) || hashed_behind_prefix(log, event, words) ||
 				       hashed_as_ascii(log, event, words)
 			       ? EVENT_PROVED
 			       : EVENT_CLAIMED;
@@ -484,7 +485,7 @@ static const char *judge_event(const struct event_log *log, const struct event_l
 	if (event->type != EVENT_SEPARATOR)
 		return event->pcr < 8 && !(*separated & bit) &&
 				       event->type != EVENT_S_CRTM_CONTENTS &&
-				       hashed_in_any(log, event, "\0\0\0", 4)
+				       event_log_hashes_in_any(log, event, "\0\0\0", 4)
 			       ? "a separator under another name"
 			       : NULL;
 	if (event->size != 4)

@@ -129,6 +129,13 @@ bool event_log_hashes(const struct event_log *log, const struct event_log_event 
 		      const void *data, size_t size);
 
 /*
+ * Whether a digest is of these bytes in any bank. For what an event must not be: digests in banks
+ * that nobody quoted may be anything.
+ */
+bool event_log_hashes_in_any(const struct event_log *log, const struct event_log_event *event,
+			     const void *data, size_t size);
+
+/*
  * What the events say of themselves and of their order: each in a PCR of its type, no data that
  * their digests refute (section 10.4.1), one separator in each of PCRs 0 to 7, of the value for a
  * boot that went well, and none of the firmware's own events behind it (section 3.3.4). A log's

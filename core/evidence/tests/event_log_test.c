@@ -445,8 +445,12 @@ static void test_words_are_the_digests(void **state)
 		begin(&s);
 		put_event(&s, pcr, types[i], "variabl", 7, "variable", 8); /* shim's */
 		put_separators(&s, 0, 7);
-		assert_judged(&s, NULL);
+		assert_judged(&s, types[i] == 0x80000001 ? NULL : "not what its digest is of");
 	}
+	begin(&s);
+	put_event(&s, 0, 4, "\0\0\0", 3, "\0\0\0\0", 4);
+	put_separators(&s, 1, 7);
+	assert_judged(&s, "not what its digest is of");
 	make_good(&s);
 	put_whole(&s, 8, 0x80000001, secure_boot, sizeof(secure_boot));
 	assert_judged(&s, "never in this PCR");
