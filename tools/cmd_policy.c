@@ -115,6 +115,13 @@ static enum cmd_status predict(const struct arguments *a)
 	return ok ? CMD_OK : CMD_MISUSE;
 }
 
+/* Whether an option is given that is about evidence. */
+static bool evidence_wanted(const struct arguments *a)
+{
+	return a->paths.mine || a->look_at || a->rules.at || a->rules.masked_chip ||
+	       a->rules.unknown_version;
+}
+
 static enum cmd_status make(void *arguments)
 {
 	const struct arguments *a = arguments;
@@ -124,6 +131,9 @@ static enum cmd_status make(void *arguments)
 
 	if (!a->paths.directory == !predict_wanted(&a->files))
 		return cmd_error("policy: give --evidence, or the files of a boot");
+	if (!a->paths.directory && evidence_wanted(a))
+		return cmd_error("policy: --mine, --report-only, --keys-only, --at and --allow-... "
+				 "are for --evidence");
 	if (!a->paths.directory)
 		return predict(a);
 	if (!folder_paths_ok(&a->paths))

@@ -34,6 +34,15 @@ struct draft {
 	uint8_t pcr11[2][DIGEST_SIZE]; /* with .sbat, and without */
 };
 
+static bool is_printable(const char *text)
+{
+	for (; *text; text++) {
+		if (*text < ' ' || *text > '~')
+			return false;
+	}
+	return true;
+}
+
 static bool hash(const void *data, size_t size, uint8_t digest[DIGEST_SIZE])
 {
 	return EVP_Digest(data, size, digest, NULL, EVP_sha256(), NULL) == 1;
@@ -224,13 +233,10 @@ static bool add_program(struct draft *d, const char *path, const char *name)
 /* What a policy may have as a text. */
 static bool add_text(struct draft *d, const char *option, const char *line)
 {
-	for (const char *c = line; *c; c++) {
-		if (*c < ' ' || *c > '~') {
-			cmd_error("policy: %s: a command line with what is not printable ASCII",
-				  option);
-			return false;
-		}
-	}
+	if (!is_printable(line))
+		return cmd_error("policy: %s: a command line with what is not printable ASCII",
+				 option),
+		       false;
 	return json_object_set_new(d->lines, "predicted", json_string(line)) == 0;
 }
 
@@ -292,19 +298,26 @@ static const char *const sections[] = { ".linux",   ".osrel",	".cmdline", ".init
  * What the stub measures is what it finds in memory, one of each. One that comes twice belongs to a
  * profile among several, of which the boot chooses.
  */
+static bool section_ok(const struct pe_image *image, const char *name)
+{
+	const struct pe_section *s = pe_image_section(image, name, NULL);
+
+	if (s && pe_image_section(image, name, s))
+		return cmd_error("policy: --uki: %s is there twice", name), false;
+	if (s && s->grows)
+		return cmd_error("policy: --uki: %s is larger in memory than in the file", name),
+		       false;
+	return true;
+}
+
+/* .pcrsig is not measured, but handed on with the first file system. */
 static bool sections_ok(const struct pe_image *image)
 {
 	for (size_t i = 0; i < sizeof(sections) / sizeof(sections[0]); i++) {
-		const struct pe_section *s = pe_image_section(image, sections[i], NULL);
-
-		if (s && pe_image_section(image, sections[i], s))
-			return cmd_error("policy: --uki: %s is there twice", sections[i]), false;
-		if (s && s->grows)
-			return cmd_error("policy: --uki: %s is larger in memory than in the file",
-					 sections[i]),
-			       false;
+		if (!section_ok(image, sections[i]))
+			return false;
 	}
-	return true;
+	return section_ok(image, ".pcrsig");
 }
 
 static bool add_section(struct draft *d, const struct pe_image *image, const char *name)
@@ -416,7 +429,8 @@ static bool predict_unified(struct draft *d, const struct predict_files *files)
 bool predict_wanted(const struct predict_files *files)
 {
 	return files->kernel || files->initrd || files->command_line || files->uki ||
-	       files->loader || files->no_secure_boot || files->firmware || files->firmware_version;
+	       files->loader || files->no_secure_boot || files->image || files->firmware ||
+	       files->firmware_version;
 }
 
 static bool files_ok(const struct predict_files *files)
@@ -429,6 +443,8 @@ static bool files_ok(const struct predict_files *files)
 		return cmd_error("policy: --loader is for --uki"), false;
 	if (files->firmware_version && !files->firmware)
 		return cmd_error("policy: --firmware-version is for --firmware"), false;
+	if (files->firmware_version && !is_printable(files->firmware_version))
+		return cmd_error("policy: --firmware-version: what is not printable ASCII"), false;
 	return true;
 }
 

@@ -440,6 +440,56 @@ def check_made(e):
     report.write_bytes(good)
 
 
+def unified(*sections):
+    """A PE file of these sections, (name, content, size in memory or None): its headers alone mean something."""
+    optional = struct.pack("<H", 0x20B) + bytes(58) + struct.pack("<I", 0x400) + bytes(44) + bytes(4)
+    head = b"MZ" + bytes(58) + struct.pack("<I", 64) + b"PE\0\0" + struct.pack("<HH", 0x8664, len(sections)) + \
+        bytes(12) + struct.pack("<HH", len(optional), 0) + optional
+    body = b""
+    for name, content, size in sections:
+        head += struct.pack("<8s6I", name.encode(), len(content) if size is None else size, 0, len(content),
+                            0x400 + len(body), 0, 0) + bytes(8)
+        body += content
+    return head.ljust(0x400, b"\0") + body
+
+
+def check_predicted(e):
+    """What a prediction refuses, and that no option is passed over."""
+    kernel, uki = e.work / "kernel.efi", e.work / "uki.efi"
+    inner = unified((".text", b"code", None))
+    kernel.write_bytes(inner)
+
+    def run(name, wanted, *words):
+        run = subprocess.run([str(word) for word in (e.socle, "policy", "make", *words)], capture_output=True,
+                             text=True, check=False)
+        results((run.returncode == 0 and not run.stderr) if wanted is None else
+                run.returncode == 1 and wanted in run.stderr and not run.stdout, f"predicted: {name}", run.stderr)
+
+    run("a kernel", None, "--kernel", kernel)
+    run("evidence and an image", "give --evidence, or the files", "--evidence", e.folder, "--mine", e.mine, "--image", kernel)
+    run("an image alone", "give one of --kernel and --uki", "--image", kernel)
+    for option in (("--mine", e.mine), ("--report-only",), ("--keys-only",), ("--at", "2027-01-02"),
+                   ("--allow-masked-chip",), ("--allow-unknown-version",)):
+        run(f"with {option[0]}", "are for --evidence", "--kernel", kernel, *option)
+    for name, version in (("a letter of another alphabet", "vers\u00efon"), ("a tab", "a\tb"), ("a delete", "a\x7f")):
+        results(version_refused(e, kernel, version), f"predicted: a version with {name}")
+    good = ((".linux", inner, None), (".pcrsig", b"{}", None))
+    for name, sections, wanted in (
+            ("a unified kernel", good, None),
+            ("two .pcrsig", (*good, (".pcrsig", b"{1}", None)), ".pcrsig is there twice"),
+            ("a .pcrsig that grows", (good[0], (".pcrsig", b"{}", 3)), ".pcrsig is larger in memory"),
+            ("two .linux", (*good, good[0]), ".linux is there twice")):
+        uki.write_bytes(unified(*sections))
+        run(name, wanted, "--uki", uki)
+
+
+def version_refused(e, kernel, version):
+    """By a firmware that is none otherwise: what is typed is read before any file."""
+    run = subprocess.run([e.socle, "policy", "make", "--kernel", kernel, "--firmware", kernel, "--firmware-version", version],
+                         capture_output=True, text=True, check=False)
+    return run.returncode == 1 and "--firmware-version: what is not printable ASCII" in run.stderr
+
+
 def check_made_of(e):
     """Evidence whose floor is not what it reports, without an ID block, and with a masked chip."""
     path = e.work / "made.json"
@@ -511,6 +561,7 @@ def main():
         check_refused(evidence)
         check_explained(evidence)
         check_made(evidence)
+        check_predicted(evidence)
         check_made_of(evidence)
         check_configuration(evidence)
         check_spoiled(evidence)
