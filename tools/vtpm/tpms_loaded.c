@@ -5,6 +5,7 @@
 #include <libtpms/tpm_library.h>
 #include <libtpms/tpm_tis.h>
 #include <openssl/evp.h>
+#include <pthread.h>
 #include <stdlib.h>
 
 #include "services/vtpm/rsa_factors.h"
@@ -158,21 +159,30 @@ TPM_RESULT TPM_IO_TpmEstablished_Reset(void)
 	return tpms.reset_established();
 }
 
+/* libcrypto's own, for the functions below. Threads of the executable that have no TPM come by here, too. */
+static struct {
+	pthread_once_t once;
+	rsa_set_crt_function set_crt;
+	rsa_from_data_function from_data;
+} next = { .once = PTHREAD_ONCE_INIT };
+
+static void find_next(void)
+{
+	*(void **)&next.set_crt = dlsym(RTLD_NEXT, "RSA_set0_crt_params");
+	*(void **)&next.from_data = dlsym(RTLD_NEXT, "EVP_PKEY_fromdata");
+}
+
 /* libtpms's calls of libcrypto's find these, which the executable exports. */
 int RSA_set0_crt_params(RSA *key, BIGNUM *dp, BIGNUM *dq, BIGNUM *q_inverse)
 {
-	static rsa_set_crt_function set;
-
-	if (!set)
-		*(void **)&set = dlsym(RTLD_NEXT, "RSA_set0_crt_params");
-	return set ? rsa_factors_set_crt(key, dp, dq, q_inverse, set) : 0;
+	pthread_once(&next.once, find_next);
+	return next.set_crt ? rsa_factors_set_crt(key, dp, dq, q_inverse, next.set_crt) : 0;
 }
 
 int EVP_PKEY_fromdata(EVP_PKEY_CTX *context, EVP_PKEY **key, int selection, OSSL_PARAM params[])
 {
-	static rsa_from_data_function from_data;
-
-	if (!from_data)
-		*(void **)&from_data = dlsym(RTLD_NEXT, "EVP_PKEY_fromdata");
-	return from_data ? rsa_factors_from_data(context, key, selection, params, from_data) : 0;
+	pthread_once(&next.once, find_next);
+	return next.from_data
+		       ? rsa_factors_from_data(context, key, selection, params, next.from_data)
+		       : 0;
 }
