@@ -23,6 +23,7 @@
 #define FILE_PAD 0xf0u
 
 #define VERSION_MIN 4u
+#define PACKED_MAX 16u /* OVMF has one; each costs a decoder */
 
 /* As they stand in memory. */
 static const uint8_t lzma_guid[GUID_SIZE] = { 0x98, 0x58, 0x4e, 0xee, 0x14, 0x39, 0x59, 0x42,
@@ -180,6 +181,13 @@ static const char *take_volume(struct firmware_volumes *v, const struct firmware
 	return NULL;
 }
 
+struct search {
+	struct firmware_volumes *volumes;
+	struct host_error *error;
+	unsigned int packed; /* how many sections were unpacked, and to how many bytes */
+	size_t unpacked;
+};
+
 static const char *take_unpacked(struct firmware_volumes *v)
 {
 	struct walk sections = { { v->unpacked.data, v->unpacked.size }, 0 };
@@ -193,23 +201,25 @@ static const char *take_unpacked(struct firmware_volumes *v)
 	return error;
 }
 
-/* Of several compressed files the first with volumes of these names counts. */
-static const char *unpack(struct firmware_volumes *v, const struct firmware_part *packed,
-			  struct host_error *error)
+/* Those before the one with volumes of these names are passed over. Behind it there is none. */
+static const char *unpack(struct search *s, const struct firmware_part *packed)
 {
-	const char *wrong;
+	struct firmware_volumes *v = s->volumes;
 
 	if (v->pei.data || v->dxe.data)
-		return "it has several compressed files with its volumes";
+		return "it has something compressed behind its volumes";
+	if (s->packed == PACKED_MAX)
+		return "it has too much that is compressed";
 	file_free(&v->unpacked);
-	if (!unlzma(packed->data, packed->size, FIRMWARE_UNPACKED_MAX, &v->unpacked, error))
-		return error->text;
-	wrong = take_unpacked(v);
-	return wrong;
+	if (!unlzma(packed->data, packed->size, FIRMWARE_UNPACKED_MAX - s->unpacked, &v->unpacked,
+		    s->error))
+		return s->error->text;
+	s->packed++;
+	s->unpacked += v->unpacked.size;
+	return take_unpacked(v);
 }
 
-static const char *search_file(struct firmware_volumes *v, const struct firmware_part *file,
-			       struct host_error *error)
+static const char *search_file(struct search *s, const struct firmware_part *file)
 {
 	struct walk sections = { *file, 0 };
 	const char *wrong = NULL;
@@ -217,20 +227,19 @@ static const char *search_file(struct firmware_volumes *v, const struct firmware
 
 	while (!wrong && next_section(&sections, &section)) {
 		if (is_named(section.guid, lzma_guid))
-			wrong = unpack(v, &section.body, error);
+			wrong = unpack(s, &section.body);
 	}
 	return wrong;
 }
 
-static const char *search_volume(struct firmware_volumes *v, struct walk *files,
-				 struct host_error *error)
+static const char *search_volume(struct search *s, struct walk *files)
 {
 	const char *wrong = NULL;
 	struct piece file;
 
 	while (!wrong && next_file(files, &file)) {
 		if (file.type != FILE_PAD)
-			wrong = search_file(v, &file.body, error);
+			wrong = search_file(s, &file.body);
 	}
 	return wrong;
 }
@@ -238,6 +247,7 @@ static const char *search_volume(struct firmware_volumes *v, struct walk *files,
 static const char *search(struct firmware_volumes *v, const struct firmware_part *flash,
 			  struct host_error *error)
 {
+	struct search s = { .volumes = v, .error = error };
 	const char *wrong = NULL;
 	size_t at = 0;
 
@@ -248,7 +258,7 @@ static const char *search(struct firmware_volumes *v, const struct firmware_part
 
 		if (open_volume(&rest, &files, &name)) {
 			at += align(files.all.size, FLASH_BLOCK);
-			wrong = search_volume(v, &files, error);
+			wrong = search_volume(&s, &files);
 		} else {
 			at += FLASH_BLOCK;
 		}
@@ -258,41 +268,40 @@ static const char *search(struct firmware_volumes *v, const struct firmware_part
 
 /* ---- The version ---- */
 
-/* How many printable characters of UTF-16 there are before a NUL; 0: something else comes first. */
-static size_t text_length(const struct firmware_part *part, size_t at)
-{
-	size_t length = 0;
+/* Printable texts in UTF-16 with a NUL behind them: how many, and the last of them. */
+struct texts {
+	unsigned int count;
+	const uint8_t *text;
+	size_t length; /* characters */
+};
 
-	for (; at + 1 < part->size; at += 2, length++) {
-		if (part->data[at + 1] != 0 || (part->data[at] && part->data[at] < ' ') ||
-		    part->data[at] > '~')
-			return 0;
-		if (part->data[at] == 0)
-			return length;
+static void find_texts(struct texts *t, const struct firmware_part *module)
+{
+	size_t start = 0;
+
+	for (size_t at = 0; at + 1 < module->size; at += 2) {
+		const uint8_t low = module->data[at], high = module->data[at + 1];
+
+		if (high == 0 && low >= ' ' && low <= '~')
+			continue;
+		if (high == 0 && low == 0 && (at - start) / 2 >= VERSION_MIN)
+			*t = (struct texts){ t->count + 1, module->data + start, (at - start) / 2 };
+		start = at + 2;
 	}
-	return 0;
 }
 
-/* The only text of the module; more than one, or one that is too long, leaves none. */
-static void take_version(struct firmware_volumes *v, const struct firmware_part *module)
+/* The only text that there is; more than one, or one that is too long, leaves none. */
+static void take_version(struct firmware_volumes *v, const struct texts *t)
 {
-	size_t found = 0, length = 0;
-	unsigned int count = 0;
-
-	for (size_t at = 0; at + 1 < module->size; at += 2 * (length + 1)) {
-		length = text_length(module, at);
-		if (length < VERSION_MIN)
-			continue;
-		found = at;
-		count++;
-	}
-	length = count == 1 ? text_length(module, found) : 0;
-	for (size_t i = 0; length <= FIRMWARE_VERSION_MAX && i < length; i++)
-		v->version[i] = (char)module->data[found + 2 * i];
+	if (t->count != 1 || t->length > FIRMWARE_VERSION_MAX)
+		return;
+	for (size_t i = 0; i < t->length; i++)
+		v->version[i] = (char)t->text[2 * i];
 }
 
 static void find_version(struct firmware_volumes *v)
 {
+	struct texts texts = { 0 };
 	struct piece file, section;
 	const uint8_t *name;
 	struct walk files;
@@ -306,9 +315,10 @@ static void find_version(struct firmware_volumes *v)
 			continue;
 		while (next_section(&sections, &section)) {
 			if (section.type == SECTION_PE32 || section.type == SECTION_TE)
-				take_version(v, &section.body);
+				find_texts(&texts, &section.body);
 		}
 	}
+	take_version(v, &texts);
 }
 
 bool firmware_volumes_open(struct firmware_volumes *volumes, const void *flash, size_t size,
