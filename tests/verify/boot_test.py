@@ -8,6 +8,7 @@
 
 import hashlib
 import json
+import re
 import struct
 import subprocess
 import sys
@@ -212,6 +213,19 @@ def check_firmware(judge):
     words = judge.words(by_firmware(), rule, id_key_digests={"a key": "11" * 48})
     (Path(f"{words[-1]}.mine") / "measurement.hex").unlink()
     judge.expect("policy: firmware, and no measurement", 1, [], words, "boot.firmware: it means nothing without measurements")
+
+
+def check_explained(judge):
+    """The digests that --explain shows are of a bank that was quoted."""
+    log, rule = by_firmware(), {"firmware": {"v": sha(boots.wide("edk2 by hand"), "sha384"), "1": sha(b"first phase", "sha384"),
+                                             "2": sha(b"second phase", "sha384")},
+                                "programs": {"k": sha(b"a kernel", "sha384")}}
+    words = judge.words(log, rule, {0x000C: log.quoted(0x000C)})
+    code, said, errors = judge.run(["--explain", *words])
+    found = {c["name"]: c.get("found", "") for c in said["checks"]}
+    for name, parts in (("boot-firmware", (b"first phase", b"second phase")), ("boot-programs", (b"a kernel",))):
+        results(code == 0 and all(sha(part, "sha384") in found[name] for part in parts) and
+                found[name].count(", ") == len(re.findall("event", found[name])) - 1, f"explained: {name}", (found, errors))
 
 
 def appended(log, *events):
@@ -458,6 +472,7 @@ def main():
         check_ways(judge)
         check_rules(judge)
         check_firmware(judge)
+        check_explained(judge)
         check_late(judge)
         check_other_boots(judge)
         check_forged(judge)

@@ -273,36 +273,45 @@ static void describe_secure_boot(struct line *line, const struct subject *s)
 		put(line, "%s", found == SECURE_BOOT_ON ? "on" : "off");
 }
 
-/* What the firmware measured of itself, by the first bank. */
+/* Of the first bank whose values were quoted; what is in others is anybody's word. */
+static void put_event(struct line *line, const struct subject *s,
+		      const struct event_log_event *event)
+{
+	const char *between = line->length ? ", " : "";
+
+	for (size_t bank = 0; bank < s->log.bank_count; bank++) {
+		if (!(s->replayed >> bank & 1))
+			continue;
+		put(line, "%sevent %u: ", between, event->number);
+		put_hex(line, event->digests[bank], s->log.banks[bank].size);
+		return;
+	}
+}
+
+/* What the firmware measured of itself. */
 static void describe_firmware(struct line *line, const struct subject *s)
 {
 	struct event_log_cursor cursor = { 0 };
 	struct event_log_event event;
-	const char *between = "";
 
 	while (s->boot_known && event_log_next(&s->log, &cursor, &event)) {
 		if (event.pcr != 0 || event.type == EVENT_NO_ACTION ||
 		    event.type == EVENT_SEPARATOR)
 			continue;
-		put(line, "%sevent %u: ", between, event.number);
-		put_hex(line, event.digests[0], s->log.banks[0].size);
-		between = ", ";
+		put_event(line, s, &event);
 	}
 }
 
-/* What the firmware started, by the first bank. */
+/* What the firmware started. */
 static void describe_programs(struct line *line, const struct subject *s)
 {
 	struct event_log_cursor cursor = { 0 };
 	struct event_log_event event;
-	const char *between = "";
 
 	while (s->boot_known && event_log_next(&s->log, &cursor, &event)) {
 		if (event.pcr != 4 || event.type != EVENT_EFI_BOOT_SERVICES_APPLICATION)
 			continue;
-		put(line, "%sevent %u: ", between, event.number);
-		put_hex(line, event.digests[0], s->log.banks[0].size);
-		between = ", ";
+		put_event(line, s, &event);
 	}
 }
 
