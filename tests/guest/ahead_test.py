@@ -24,13 +24,7 @@ def boot(options):
     wait = options.work / "wait"
     wait.write_text(f"{options.wait}\n")
     first = booted.initramfs(options, booted.HERE / "ahead_init", [wait])
-    programs = options.programs
-    image = booted.image(
-        options, first, "--monitor", programs / "monitor/monitor.elf",
-        "--file", f"services/services={programs / 'services/services'}",
-        "--file", f"services.conf={booted.ROOT / 'services/services.conf'}",
-        "--file", f"profile/tcg.conf={booted.ROOT / 'profiles/tcg.conf'}", "--preempt", options.preempt,
-        "--append", "console=ttyS0 quiet panic=-1", "--cpus", booted.CPUS)
+    image = booted.with_socle(options, first, "console=ttyS0 quiet panic=-1", booted.CPUS, "--preempt", options.preempt)
     return booted.boot(options, image, TIMEOUT_S)
 
 

@@ -71,16 +71,13 @@ def ovmf(suite, build="OVMF"):
     return folder / f"{build}.fd", fetch("fetch-ovmf.sh", "--suite", suite, "--dir", folder)
 
 
-def verify_report(options, report, *demands):
-    """What `socle verify` says of a guest's report of VMPL 0, and what it has against it. The chain is what
-    `--certs-out` has left in the folder evidence."""
+def part_evidence(options):
+    """The folders of the evidence and of the relying party's own, to which the root of the chain goes that `--certs-out`
+    has left in the first."""
     evidence, mine = options.work / "evidence", options.work / "mine"
     mine.mkdir(exist_ok=True)
     (evidence / "ark.pem").replace(mine / "ark.pem")
-    (evidence / "report.bin").write_bytes(report)
-    done = subprocess.run([options.programs / "tools/socle", "verify", "--report-only", "--trust-emulated", "--vmpl",
-                           "0", *demands, "--mine", mine, evidence], check=False, capture_output=True, text=True)
-    return done.stdout, [f"socle verify: {done.stdout} {done.stderr}"] if done.returncode else []
+    return evidence, mine
 
 
 def image(options, first, *more):
@@ -97,14 +94,17 @@ def build(options, init, extra=(), cmdline=""):
     return with_socle(options, initramfs(options, init, extra), f"console=ttyS0 quiet panic=-1 {cmdline}".strip(), CPUS)
 
 
-def with_socle(options, first, append, cpus):
-    """The same of that first file system."""
-    programs = options.programs
-    return image(
-        options, first, "--monitor", programs / "monitor/monitor.elf",
-        "--file", f"services/services={programs / 'services/services'}",
-        "--file", f"services.conf={ROOT / 'services/services.conf'}",
-        "--file", f"profile/tcg.conf={ROOT / 'profiles/tcg.conf'}", "--append", append, "--cpus", cpus)
+def socle(options):
+    """Options of `socle igvm build` for Socle with the services that a demo has."""
+    return ("--monitor", options.programs / "monitor/monitor.elf",
+            "--file", f"services/services={options.programs / 'services/services'}",
+            "--file", f"services.conf={ROOT / 'services/services.conf'}",
+            "--file", f"profile/tcg.conf={ROOT / 'profiles/tcg.conf'}")
+
+
+def with_socle(options, first, append, cpus, *more):
+    """The same of that first file system. more: options of `socle igvm build`."""
+    return image(options, first, *socle(options), "--append", append, "--cpus", cpus, *more)
 
 
 STARTS = ("firmware", "image", "socle")

@@ -39,7 +39,12 @@ GIB = 1 << 30
 def verify(options, report):
     """What `socle verify` has against the report, which is of VMPL 0."""
     measurement = MEASUREMENT.search((options.work / "machine.log").read_text())[1]
-    return booted.verify_report(options, report, "--measurement", measurement, *options.demands)[1]
+    evidence, mine = booted.part_evidence(options)
+    (evidence / "report.bin").write_bytes(report)
+    done = subprocess.run([options.programs / "tools/socle", "verify", "--report-only", "--trust-emulated", "--vmpl", "0",
+                           "--measurement", measurement, *options.demands, "--mine", mine, evidence], check=False,
+                          capture_output=True, text=True)
+    return [f"socle verify: {done.stdout} {done.stderr}"] if done.returncode else []
 
 
 def memory_problems(lines, size):

@@ -51,11 +51,7 @@ def build(options, first):
     programs, out = options.programs, options.work / "socle.igvm"
     hashes = ["--kernel-hashes", *kernel_words(options, first, APPEND + options.way)]
     booted.run(programs / "tools/socle", "igvm", "build", "-q", "-o", out, "--host", HOST,
-               "--monitor", programs / "monitor/monitor.elf",
-               "--file", f"services/services={programs / 'services/services'}",
-               "--file", f"services.conf={booted.ROOT / 'services/services.conf'}",
-               "--file", f"profile/tcg.conf={booted.ROOT / 'profiles/tcg.conf'}", "--firmware", options.firmware,
-               *(hashes if options.build == "OVMF.amdsev" else []))
+               *booted.socle(options), "--firmware", options.firmware, *(hashes if options.build == "OVMF.amdsev" else []))
     return out
 
 
@@ -111,9 +107,7 @@ def policy_for(options, first, append, log):
 
 def receive(options, lines):
     """The evidence as a folder, and the relying party's own."""
-    evidence, mine = options.work / "evidence", options.work / "mine"
-    mine.mkdir(exist_ok=True)
-    (evidence / "ark.pem").replace(mine / "ark.pem")
+    evidence, mine = booted.part_evidence(options)
     (mine / "nonce.bin").write_bytes(NONCE)
     for line in lines:
         if line.startswith("evidence "):
