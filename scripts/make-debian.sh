@@ -7,7 +7,8 @@
 #	scripts/make-debian.sh [--suite trixie] [--dir DIR]
 #
 # Leaves DIR/root.ext4 (a file system of 768 MiB, label "debian-root"), DIR/vmlinuz, DIR/initrd.img and DIR/version (that
-# of the kernel) and DIR/packages (name, version and architecture of each). With those there, it does nothing. The system has a login
+# of the kernel) and DIR/packages (name, version and architecture of each). With those there, it does nothing, unless DIR/made-by says that another
+# state of this script made them. The system has a login
 # on the first serial port, for root without a password, and no network.
 set -eu
 
@@ -32,7 +33,9 @@ die() {
 	exit 1
 }
 
-if [ -s "$dir/version" ] && [ -s "$dir/root.ext4" ]; then
+# The packages that it asks for and what it makes of them are all in here.
+made_by=$(sha256sum <"$here/scripts/make-debian.sh")
+if [ -s "$dir/version" ] && [ -s "$dir/root.ext4" ] && [ "$(cat "$dir/made-by" 2>/dev/null)" = "$made_by" ]; then
 	echo "debian: kernel $(cat "$dir/version") of $suite"
 	exit 0
 fi
@@ -42,8 +45,8 @@ suite_mirror
 mkdir -p "$dir"
 dir=$(cd "$dir" && pwd)
 work=$dir/work
-# What an earlier run left unfinished is of no use.
-rm -rf "$work"
+# What an earlier run left unfinished is of no use, nor what another state of this script made.
+rm -rf "$work" "$dir/version" "$dir/made-by"
 mkdir "$work"
 
 # What would cost an emulated processor seconds, and nobody asks for. With .updated as old as /usr systemd makes nothing
@@ -101,5 +104,6 @@ mv "$work/boot/vmlinuz-$release" "$dir/vmlinuz"
 mv "$work/boot/initrd.img-$release" "$dir/initrd.img"
 mv "$work/root.ext4" "$work/packages" "$dir"
 rm -rf "$work"
+echo "$made_by" >"$dir/made-by"
 echo "$release" >"$dir/version"
 echo "debian: kernel $release of $suite"
