@@ -76,6 +76,8 @@ own_compiler=
 case $series-$suite in
 "6.12-$codename" | "6.12-$codename-backports" | 7-forky) own_compiler=yes ;;
 esac
+# Without headers nothing is compiled.
+[ "$flavour" = cloud ] || own_compiler=yes
 
 mkdir -p "$dir"
 dir=$(cd "$dir" && pwd)
