@@ -105,12 +105,15 @@ def put_agent(files, options, work):
 
 def put(options, work):
     unfinished = options.out.with_name(options.out.name + ".new")
-    run("cp", "--sparse=always", options.root, unfinished)
-    files = FileSystem(unfinished)
-    put_module(files, options, work)
-    put_agent(files, options, work)
-    run("e2fsck", "-f", "-n", unfinished)
-    unfinished.rename(options.out)
+    try:
+        run("cp", "--sparse=always", options.root, unfinished)
+        files = FileSystem(unfinished)
+        put_module(files, options, work)
+        put_agent(files, options, work)
+        run("e2fsck", "-f", "-n", unfinished)
+        unfinished.rename(options.out)
+    finally:
+        unfinished.unlink(missing_ok=True)
 
 
 def main():
