@@ -35,7 +35,7 @@ static bool goes_on(struct vcpu *v)
 	const struct vmcb *c = vcpu_plane(v)->vmcb;
 
 	if ((c->rflags & X86_RFLAGS_TF) || (c->dr7 & DR7_ENABLED) || hv_mailbox()->storm_us ||
-	    hv_mailbox()->sweeps)
+	    hv_mailbox()->sweeps || hv_mailbox()->every_us)
 		return false;
 	for (unsigned int vmpl = 0; vmpl <= v->current; vmpl++)
 		if (v->planes[vmpl].state != PLANE_NONE && inject_pending(&v->planes[vmpl]))
