@@ -21,7 +21,7 @@
 #define MACHINE_C_BIT 47u
 
 #define MAILBOX_MAGIC 0x584f424c49414d53ull
-#define MAILBOX_VERSION 9u
+#define MAILBOX_VERSION 10u
 
 /* Of the initial RMP. The hypervisor fills CPUID pages before the launch. */
 struct mailbox_pages {
@@ -235,8 +235,10 @@ struct mailbox {
 	/* All but the first vCPU start by INIT and SIPI, as KVM's do; else by INIT alone. */
 	uint32_t vmsa_on_startup;
 	uint32_t devices; /* there are some that reach memory, behind an IOMMU */
-	/* Of QEMU, major << 8 | minor, whose list of CPU features holds (run/cpu_needs.h); 0: none. */
+	/* Of QEMU, major << 8 | minor, whose software emulation this is; 0: none's, or not known. */
 	uint32_t qemu_version;
+	uint32_t
+		cpu_reduced; /* its CPU lacks features on purpose: no list of that version's holds */
 	uint32_t kernel_setup_size; /* how much of MACHINE_FW_CFG_KERNEL fw_cfg calls the setup */
 	/* By the hypervisor: GUEST_TSC_FREQ, and how far below it the TSC is, in 1/100000. */
 	uint32_t tsc_mhz, tsc_factor;

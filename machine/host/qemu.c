@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -16,11 +17,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "core/base/host/clock.h"
 #include "core/base/number.h"
 #include "machine/host/dma_fault.h"
 #include "machine/mailbox.h"
 
 #define ARGUMENTS_MAX 192
+#define ANSWER_S 10u	    /* for what QEMU says of itself at once */
 #define VMPL0_SERIAL 2u	    /* COM3 */
 #define MAX_MEMORY_GIB 256u /* so that QEMU has room for the hypervisor's RAM at 128 GiB */
 
@@ -258,53 +261,111 @@ static void become_asked(const char *qemu, const char *option, const char *value
 	_exit(127);
 }
 
-/* What QEMU, called with these arguments, says in less than size bytes. False: nothing to rely on. */
-static bool ask(const char *qemu, const char *option, const char *value, char *text, size_t size)
+/* Waits for what there is to read, or, of a process, its end, until then by clock_ms(). */
+static bool becomes_ready(int fd, uint64_t until)
 {
-	size_t n = 0;
-	ssize_t got = 1;
+	struct pollfd wanted = { .fd = fd, .events = POLLIN };
+	uint64_t now;
+	int n = -1;
+
+	while (n < 0 && (now = clock_ms()) < until) {
+		n = poll(&wanted, 1, (int)(until - now));
+		if (n < 0 && errno != EINTR)
+			return false;
+	}
+	return n > 0;
+}
+
+/* Up to the end, or size bytes, or that time. Whether the end came. */
+static bool read_answer(int fd, uint64_t until, char *text, size_t size, size_t *used)
+{
+	ssize_t got;
+
+	for (*used = 0; *used < size && becomes_ready(fd, until);
+	     *used += got > 0 ? (size_t)got : 0) {
+		got = read(fd, text + *used, size - *used);
+		if (got == 0)
+			return true;
+		if (got < 0 && errno != EINTR)
+			return false;
+	}
+	return false;
+}
+
+/* Its wait status. Who does not end in time is ended. */
+static int wait_or_end(pid_t pid, uint64_t until)
+{
+	int status = -1, pidfd = pidfd_open(pid, 0);
+
+	if (pidfd < 0 || !becomes_ready(pidfd, until))
+		kill(pid, SIGKILL);
+	if (pidfd >= 0)
+		close(pidfd);
+	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
+	return status;
+}
+
+enum answer {
+	ANSWER_WHOLE,
+	ANSWER_NONE, /* nothing to rely on */
+	ANSWER_LATE, /* nor an end, in ANSWER_S; error says so */
+};
+
+/* What QEMU, called with these arguments, says in less than size bytes. */
+static enum answer ask(const char *qemu, const char *option, const char *value, char *text,
+		       size_t size, struct host_error *error)
+{
+	const uint64_t until = clock_ms() + ANSWER_S * 1000u;
 	int fds[2], status = -1;
+	bool whole = false;
+	size_t n = 0;
 	pid_t pid;
 
 	if (pipe2(fds, O_CLOEXEC) != 0)
-		return false;
+		return ANSWER_NONE;
 	pid = fork();
 	if (pid == 0)
 		become_asked(qemu, option, value, fds[1]);
 	close(fds[1]);
-	while (pid > 0 && n < size && got != 0) {
-		got = read(fds[0], text + n, size - n);
-		if (got < 0 && errno != EINTR)
-			break;
-		n += got > 0 ? (size_t)got : 0;
-	}
+	if (pid > 0)
+		whole = read_answer(fds[0], until, text, size, &n);
 	close(fds[0]);
-	while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
-		;
-	if (got != 0 || n == size || status != 0)
-		return false;
+	if (pid > 0)
+		status = wait_or_end(pid, until);
+	if (clock_ms() >= until) {
+		host_fail(error, "%s %s: no answer in %u seconds", qemu, option, ANSWER_S);
+		return ANSWER_LATE;
+	}
+	if (!whole || status != 0)
+		return ANSWER_NONE;
 	text[n] = '\0';
-	return true;
+	return ANSWER_WHOLE;
 }
 
-uint32_t qemu_version(const char *path)
+bool qemu_version(const char *path, uint32_t *version, struct host_error *error)
 {
 	static const char before[] = "QEMU emulator version ";
 	char text[256], *at, *dot;
 	uint64_t major, minor;
+	enum answer answer;
 	size_t digits;
 
-	if (!ask(path, "--version", NULL, text, sizeof(text)))
-		return 0;
+	*version = 0;
+	answer = ask(path, "--version", NULL, text, sizeof(text), error);
+	if (answer != ANSWER_WHOLE)
+		return answer != ANSWER_LATE;
 	at = strstr(text, before);
 	if (!at)
-		return 0;
+		return true;
 	at += strlen(before);
 	dot = at + number_at(at, strlen(at), NUMBER_DECIMAL, &major);
 	if (dot == at || *dot != '.')
-		return 0;
+		return true;
 	digits = number_at(dot + 1, strlen(dot + 1), NUMBER_DECIMAL, &minor);
-	return digits && major <= 0xff && minor <= 0xff ? (uint32_t)(major << 8 | minor) : 0;
+	if (digits && major <= 0xff && minor <= 0xff)
+		*version = (uint32_t)(major << 8 | minor);
+	return true;
 }
 
 /*
@@ -315,11 +376,15 @@ static bool find_iommu_option(const struct qemu_config *c, const char **option,
 			      struct host_error *error)
 {
 	static char text[16384];
+	enum answer answer;
 
 	*option = "";
 	if (!devices_exist(c->devices))
 		return true;
-	if (!ask(c->path, "-device", IOMMU ",help", text, sizeof(text)) || !strstr(text, IOMMU))
+	answer = ask(c->path, "-device", IOMMU ",help", text, sizeof(text), error);
+	if (answer == ANSWER_LATE)
+		return false;
+	if (answer == ANSWER_NONE || !strstr(text, IOMMU))
 		return host_fail(error, "%s does not say what its " IOMMU " can do", c->path);
 	if (strstr(text, "dma-remap="))
 		*option = ",dma-remap=on";

@@ -38,8 +38,11 @@ struct qemu {
 	int pidfd; /* readable when it has ended */
 };
 
-/* Its version, major << 8 | minor, by what it says of itself; 0 when that cannot be known. */
-uint32_t qemu_version(const char *path);
+/*
+ * Its version, major << 8 | minor, by what it says of itself; 0 when that cannot be known. False, with a line,
+ * when it neither answers nor ends in some seconds, as it would not when started.
+ */
+bool qemu_version(const char *path, uint32_t *version, struct host_error *error);
 
 /* Starts QEMU, which will not survive this process. */
 bool qemu_start(struct qemu *qemu, const struct qemu_config *config, struct host_error *error);

@@ -457,15 +457,15 @@ static void warn_of_restarts(struct machine *m)
 	}
 }
 
-/*
- * Whose list of CPU features the hypervisor shall hold against its processor: that of the software
- * emulation's version, unless features were taken away on purpose.
- */
-static uint32_t version_to_hold(const struct machine *m)
+/* Whose software emulation the hypervisor runs on, and whether it lacks features on purpose. */
+static bool name_processor(const struct machine *m, struct host_error *error)
 {
-	const bool own = strcmp(m->accel, "tcg") == 0 && m->options->cpu_without[0] == '\0';
+	struct mailbox *mailbox = m->memory.mailbox;
 
-	return own ? qemu_version(m->options->qemu) : 0;
+	mailbox->cpu_reduced = m->options->cpu_without[0] != '\0';
+	mailbox->qemu_version = 0;
+	return strcmp(m->accel, "tcg") != 0 ||
+	       qemu_version(m->options->qemu, &mailbox->qemu_version, error);
 }
 
 /* From the start of QEMU to its end. False when it did not start. */
@@ -474,7 +474,7 @@ static bool run(struct machine *m, struct stop *stop, struct host_error *error)
 	struct far_ends far = { { -1, -1, -1, -1 } };
 	bool ok = make_streams(m, &far, error);
 
-	m->memory.mailbox->qemu_version = version_to_hold(m);
+	ok = ok && name_processor(m, error);
 	ok = ok && start_qemu(m, &far, error);
 	close_far_ends(&far);
 	if (!ok)

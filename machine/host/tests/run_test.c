@@ -498,6 +498,17 @@ static void test_misuse(void **state)
 	assert_misuse(&options, "Not a directory");
 }
 
+/* Who does not say what he is, and does not end, is not waited for. */
+static void test_silent(void **state)
+{
+	struct run_options options = options_for("poweroff");
+
+	(void)state;
+	assert_int_equal(symlink(fake_qemu, "silent"), 0);
+	options.qemu = "./silent";
+	assert_misuse(&options, "./silent --version: no answer in 10 seconds");
+}
+
 static void write_file(const char *path, const uint8_t *data, size_t size)
 {
 	FILE *f = fopen(path, "w");
@@ -534,21 +545,14 @@ static int tear_down(void **state)
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_stops),
-		cmocka_unit_test(test_killed),
-		cmocka_unit_test(test_requests),
-		cmocka_unit_test(test_logs),
-		cmocka_unit_test(test_long_log),
-		cmocka_unit_test(test_launch),
-		cmocka_unit_test(test_timeout),
-		cmocka_unit_test(test_signals),
-		cmocka_unit_test(test_misuse),
-		cmocka_unit_test(test_dump),
-		cmocka_unit_test(test_disk),
-		cmocka_unit_test(test_reboots),
-		cmocka_unit_test(test_texts_of_others),
-		cmocka_unit_test(test_not_restarted),
-		cmocka_unit_test(test_forgetful_disks),
+		cmocka_unit_test(test_stops),	      cmocka_unit_test(test_killed),
+		cmocka_unit_test(test_requests),      cmocka_unit_test(test_logs),
+		cmocka_unit_test(test_long_log),      cmocka_unit_test(test_launch),
+		cmocka_unit_test(test_timeout),	      cmocka_unit_test(test_signals),
+		cmocka_unit_test(test_misuse),	      cmocka_unit_test(test_silent),
+		cmocka_unit_test(test_dump),	      cmocka_unit_test(test_disk),
+		cmocka_unit_test(test_reboots),	      cmocka_unit_test(test_texts_of_others),
+		cmocka_unit_test(test_not_restarted), cmocka_unit_test(test_forgetful_disks),
 	};
 
 	if (argc != 2 || !(fake_qemu = realpath(argv[1], NULL)))

@@ -132,7 +132,7 @@ _Noreturn void hv_main(void)
 	struct mailbox *m = hv_mailbox();
 
 	check_mailbox(m);
-	cpu_needs_check(m->qemu_version);
+	cpu_needs_check(m->cpu_reduced ? 0 : m->qemu_version);
 	cpu_set_count(m->cpu_count);
 	tables_init();
 	tables_load();
