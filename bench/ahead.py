@@ -39,7 +39,12 @@ class Service:
             high = {as_: os.dup(fd) for as_, fd in given.items()}
             for as_, fd in high.items():
                 os.dup2(fd, as_)
-        self.process = subprocess.Popen([programs / "services/vtpm", name], close_fds=False, preexec_fn=descriptors)
+        try:
+            self.process = subprocess.Popen([programs / "services/vtpm", name], close_fds=False,
+                                            preexec_fn=descriptors)
+        finally:
+            if profile:
+                os.close(given[PROFILE])
         self.channel = ours
         self.channel.settimeout(60)
         theirs.close()
