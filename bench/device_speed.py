@@ -6,10 +6,12 @@ medians of one run, for times alone say more about the computer than about the m
 
     device_speed.py --programs BUILD [--rounds N] [--check] [--only machine|plain [--work NAME]] [--json FILE]
 
-With --work the guest does that one alone, or none: the difference is its exits. With --check it fails when a ratio misses its limit.
+With --work the guest does that one alone, or none: the difference is its exits. With --check it fails when a ratio is more than
+WORSE times the first one; whether an aim is met is only said.
 """
 
 import argparse
+import contextlib
 import json
 import pathlib
 import random
@@ -43,14 +45,9 @@ WHAT = {
 }
 # Time of the machine / of plain QEMU: of a disk's rates, a third and a fifth are wanted.
 GOALS = {"boot": 4.0, "sequential": 3.0, "random": 5.0, "trips": 3.0}
-# What was measured when each was first there, by the time of processors, as the computer was busy, and what it is to be
-# undercut by: rates by 1.4, times by 0.7.
-FIRST = {"boot": 3.67, "sequential": 4.0, "random": 8.1, "trips": 4.03}
-BETTER = {"boot": 0.7, "sequential": 1 / 1.4, "random": 1 / 1.4, "trips": 0.7}
-
-
-def limit(name):
-    return min(GOALS[name], BETTER[name] * FIRST[name])
+# The first ratios of three starts each, by the clock, on a computer of two processors.
+FIRST = {"boot": 1.78, "sequential": 4.16, "random": 5.11, "trips": 4.88}
+WORSE = 1.2
 
 
 class Echo:
@@ -72,6 +69,17 @@ class Echo:
         with guest:
             while data := guest.recv(4096):
                 guest.sendall(data)
+
+
+@contextlib.contextmanager
+def ends(process):
+    """It ends well behind what is done with it, or, where that fails, at once."""
+    try:
+        yield
+        ended(process)
+    finally:
+        process.terminate()  # `socle run` takes its QEMU with it
+        process.wait()
 
 
 def first_file_system(programs, kernel, folder):
@@ -106,10 +114,9 @@ class Bench:
              self.firmware / "OVMF.fd", "--kernel", self.kernel, "--initrd", self.first, "--append", self.append, "--disk",
              f"{self.disk},format=raw,snapshot=on", "--device", "virtio-net", "--timeout", str(TIMEOUT_S)],
             stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-        with listen(path, process) as port:
+        with ends(process), listen(path, process) as port:
             port.settimeout(TIMEOUT_S)
             start.follow(port, process.pid)
-        ended(process)
         timeline = json.loads((logs / "timeline.json").read_text())
         start.booted(timeline["events"]["vmpl0_entry"]["monotonic_ns"] / 1e9)
         start.exits = {exit["kind"]: sum(exit["by_vmpl"]) for exit in timeline["exits"]}
@@ -127,11 +134,10 @@ class Bench:
                  "-netdev", "user,id=net", "-device", f"virtio-net-pci,netdev=net,romfile=,addr=4,{VIRTIO}"]
         process = subprocess.Popen([str(word) for word in words], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                                    stderr=subprocess.PIPE, text=True)
-        with listen(path, process) as port:  # the guest starts when somebody listens
+        with ends(process), listen(path, process) as port:  # the guest starts when somebody listens
             began = time.monotonic()
             port.settimeout(TIMEOUT_S)
             start.follow(port, process.pid)
-        ended(process)
         start.booted(began)
         return start
 
@@ -169,7 +175,7 @@ def results_of(starts):
         used, plain_used = (median(starts[side], name, "used") for side in ("machine", "plain"))
         yield {"name": f"device_{name}", "what": what, "us": machine * 1e6, "base_us": plain * 1e6,
                "ratio": round(machine / plain, 3), "processor_ratio": round(used / max(plain_used, 0.01), 3),
-               "goal": GOALS[name], "limit": round(limit(name), 3)}
+               "goal": GOALS[name], "limit": round(WORSE * FIRST[name], 3)}
 
 
 def main():
@@ -189,7 +195,11 @@ def main():
     results = list(results_of(starts))
     if options.json:
         options.json.write_text(json.dumps(results, indent=2) + "\n")
-    return 0 if machine_speed.show(results) or not options.check else 1
+    fine = machine_speed.show(results)
+    for result in results:
+        met = "is met" if result["ratio"] <= result["goal"] else "is not met"
+        print(f"{result['name']:18} the aim of {result['goal']} {met}")
+    return 0 if fine or not options.check else 1
 
 
 if __name__ == "__main__":
