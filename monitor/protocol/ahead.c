@@ -61,6 +61,7 @@ static enum step after_slice(enum service_progress progress, struct service_answ
 		return STEP_GO_ON;
 	if (found)
 		memcpy(&work.found, answer->payload, sizeof(work.found));
+	explicit_bzero(&work.order, sizeof(work.order));
 	service_answer_free(answer);
 	return found ? STEP_DELIVER : STEP_FAILED;
 }
@@ -86,6 +87,7 @@ static enum step deliver(void)
 	switch (service_try(SERVICE_VTPM, VTPM_OP_AHEAD_FOUND, &work.found, sizeof(work.found),
 			    NULL, 0, &size)) {
 	case SERVICE_OK:
+		explicit_bzero(&work.found, sizeof(work.found));
 		work.delivered++;
 		return STEP_ASK;
 	case SERVICE_ERR_BUSY:
@@ -110,7 +112,6 @@ static enum step take(enum step step)
 	}
 }
 
-/* Nothing of a prime stays here once the vtpm has it. */
 static void end(void)
 {
 	explicit_bzero(&work.order, sizeof(work.order));

@@ -5,6 +5,10 @@
  * it; together they take at most one part in AHEAD_SHARE of that vCPU's time, however often it is
  * asked. Only where the image says that VMPL0's timer reaches it while the guest runs.
  *
+ * Nobody takes over from a vCPU that has work: where the host does not run it any more, nothing more is found
+ * until it does. The guest's commands then search for themselves. An order stays here until its search has
+ * ended, and a prime until the vtpm has it.
+ *
  * vCPUs are given by their index. No function here waits for a service that others use.
  */
 #ifndef SOCLE_MONITOR_PROTOCOL_AHEAD_H

@@ -30,6 +30,7 @@ static bool vtpm_busy, has_service;
 static enum service_status search_status, vtpm_status;
 static size_t found_size, order_size;
 static struct prime_found found;
+static const uint8_t *order_kept, *found_kept; /* by what is tested */
 
 uint64_t arch_now_ns(void)
 {
@@ -47,6 +48,7 @@ void secret_add(struct secret *secret, void *at, size_t size)
 {
 	(void)secret;
 	assert_non_null(at);
+	*(size == sizeof(struct prime_order) ? &order_kept : &found_kept) = at;
 	assert_true(size == sizeof(struct prime_order) || size == sizeof(struct prime_found));
 }
 
@@ -260,6 +262,36 @@ static void a_busy_vtpm_is_not_waited_for(void **state)
 	assert_int_equal(ahead_due(0), 0);
 }
 
+static bool is_empty(const uint8_t *at, size_t size)
+{
+	while (size && !at[size - 1])
+		size--;
+	return !size;
+}
+
+/* Also of a worker that goes on, or that the host stops in between. */
+static void nothing_is_kept_longer_than_it_takes(void **state)
+{
+	(void)state;
+	waiting = 2;
+	ahead_start();
+	assert_false(is_empty(order_kept, sizeof(struct prime_order)));
+	assert_int_equal(run(0, 4), 4); /* the search */
+	assert_true(is_empty(order_kept, sizeof(struct prime_order)));
+	assert_false(is_empty(found_kept, sizeof(found)));
+	vtpm_busy = true;
+	assert_int_equal(run(0, 1), 1);
+	assert_false(is_empty(found_kept, sizeof(found)));
+	vtpm_busy = false;
+	assert_int_equal(run(0, 1), 1); /* the delivery */
+	assert_int_equal(delivered, 1);
+	assert_true(is_empty(found_kept, sizeof(found)));
+	ahead_wake(1); /* nobody takes over */
+	assert_int_equal(ahead_due(1), 0);
+	run(0, 100);
+	assert_int_equal(delivered, 2);
+}
+
 static void fails_for_good(void)
 {
 	waiting = 1;
@@ -294,6 +326,7 @@ int main(void)
 		cmocka_unit_test_setup(work_is_one_vcpus_at_a_time, start),
 		cmocka_unit_test_setup(no_more_than_a_twentieth, start),
 		cmocka_unit_test_setup(a_busy_vtpm_is_not_waited_for, start),
+		cmocka_unit_test_setup(nothing_is_kept_longer_than_it_takes, start),
 		cmocka_unit_test_setup(what_fails_is_not_tried_again, start),
 	};
 
