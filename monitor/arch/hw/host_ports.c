@@ -33,7 +33,7 @@ static struct {
 	uint16_t channel_port; /* 0: none */
 	uint32_t channel_pin;
 	uint8_t enabled; /* which interrupts the port raises, where that is known */
-	uint8_t trigger; /* how many bytes make an interrupt */
+	uint8_t trigger; /* how many bytes make an interrupt; 0: not known */
 	uint8_t known;	 /* bytes that are there to read, at least */
 	bool told;	 /* of them, by the port's interrupt */
 	bool silent;	 /* at the last look the port told of none */
@@ -177,9 +177,12 @@ static bool set_trigger(size_t wanted)
 		i--;
 	if (ports.trigger == levels[i])
 		return true;
+	ports.trigger = 0;
+	if (!ghcb_io_write8(ports.channel_port + UART_FIFO_CONTROL,
+			    (uint8_t)(FIFO_ENABLE | i << FIFO_TRIGGER_SHIFT)))
+		return false;
 	ports.trigger = levels[i];
-	return ghcb_io_write8(ports.channel_port + UART_FIFO_CONTROL,
-			      (uint8_t)(FIFO_ENABLE | i << FIFO_TRIGGER_SHIFT));
+	return true;
 }
 
 /* What the port's interrupt says of bytes, of which then one exit fetches all. */

@@ -508,6 +508,35 @@ static void reads_the_rest(void)
 	need(!arch_host_channel_read(bytes, 16, &moved) && moved == 0);
 }
 
+/* What the host refused is tried again, not believed: more would be read than is there. */
+static void reads_after_a_refusal(void)
+{
+	uint8_t bytes[16];
+	size_t moved;
+
+	init(2);
+	locked = false;
+	cpu->timer_deadline = 1;
+	need(arch_host_channel_read(bytes, 1, &moved) && moved == 0);
+	need(written[2] >> 6 == 0);
+	refused = "2";
+	need(!arch_host_channel_read(bytes, 16, &moved) && moved == 0);
+	refused = NULL;
+	written[2] = 0x01; /* the host has not done it */
+	memcpy(input, "abcde", 5);
+	in_size = 5;
+	need(arch_host_channel_read(bytes, 16, &moved) && moved == 0);
+	need(written[2] >> 6 == 3);
+	/* Nor is the last one that it did, for a refused one may have been done. */
+	refused = "2";
+	need(!arch_host_channel_read(bytes, 4, &moved) && moved == 0);
+	refused = NULL;
+	written[2] = 0x01;
+	in_size = 0;
+	need(arch_host_channel_read(bytes, 16, &moved) && moved == 0);
+	need(written[2] >> 6 == 3);
+}
+
 /* Fewer than were waited for, and then a pause; and a port that never tells is asked the second time. */
 static void reads_after_a_pause(void)
 {
@@ -535,6 +564,7 @@ static void bytes_come_in_as_they_are_there(void **state)
 	alone(reads);
 	alone(reads_many);
 	alone(reads_the_rest);
+	alone(reads_after_a_refusal);
 	alone(reads_after_a_pause);
 }
 
