@@ -14,7 +14,7 @@
 enum lock_rank {
 	LOCK_RANK_CALL = 1,	 /* protocol: buffers of the calls that end in a service */
 	LOCK_RANK_SERVICE_OUTER, /* service: one that calls other services (vtpm) */
-	LOCK_RANK_SERVICE_INNER, /* service: one that calls none (attest, twin) */
+	LOCK_RANK_SERVICE_INNER, /* service: one that calls none (attest, twin, ahead) */
 	LOCK_RANK_REGISTRY,	 /* vcpu/registry */
 	LOCK_RANK_APIC,		 /* apic/guest: of each vCPU, one at a time */
 	LOCK_RANK_GUEST_PAGES,	 /* mem/guest_pages */
