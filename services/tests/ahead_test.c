@@ -17,6 +17,9 @@
 #include <time.h>
 
 #include <cmocka.h>
+#include <fcntl.h>
+#include <libtpms/tpm_library.h>
+#include <stdio.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -26,7 +29,6 @@
 #include "services/vtpm/manufacture.h"
 #include "services/vtpm/tpm_command.h"
 
-#define CC_CHANGE_PPS 0x125u
 #define CC_STARTUP 0x144u
 #define FIRST_TRANSIENT 0x80000000u
 
@@ -385,6 +387,167 @@ static void test_clear_forgets(void **state)
 	assert_false(holds(before[0][0].words, 128));
 }
 
+/* ---- Nothing of keys that are gone ---- */
+
+#define PRIME_SIZE 128u
+
+/* A prime as it stands in memory, with each byte inverted, so that this is no copy of it. */
+struct hidden {
+	uint8_t bytes[PRIME_SIZE];
+};
+
+static bool equals(const uint8_t *at, const struct hidden *prime)
+{
+	size_t i = 0;
+
+	while (i < PRIME_SIZE && (at[i] ^ prime->bytes[i]) == 0xff)
+		i++;
+	return i == PRIME_SIZE;
+}
+
+/* Numbers of libcrypto begin at whole words. */
+static bool part_holds(int memory, uintmax_t at, uintmax_t end, const struct hidden *prime)
+{
+	static uint8_t window[1 << 16];
+	bool held = false;
+
+	for (; !held && at + PRIME_SIZE <= end; at += sizeof(window) - PRIME_SIZE) {
+		size_t wanted = end - at < sizeof(window) ? end - at : sizeof(window);
+		ssize_t size = pread(memory, window, wanted, (off_t)at);
+
+		for (ssize_t i = 0; !held && i + (ssize_t)PRIME_SIZE <= size; i += 8)
+			held = equals(window + i, prime);
+		explicit_bzero(window, sizeof(window));
+	}
+	return held;
+}
+
+/* Where the program's own variables are, among them libtpms's objects, of which a flushed one stays until the next. */
+static bool is_static(uintmax_t at, uintmax_t end)
+{
+	return at <= (uintptr_t)&vtpm && (uintptr_t)&vtpm < end;
+}
+
+/* Whether the prime is anywhere in what was allocated; the sanitizers' tables are far larger. */
+static bool heap_holds(const struct hidden *prime)
+{
+	FILE *maps = fopen("/proc/self/maps", "r");
+	int memory = open("/proc/self/mem", O_RDONLY);
+	bool held = false;
+	char line[512], rights[5];
+
+	assert_true(maps && memory >= 0);
+	while (!held && fgets(line, sizeof(line), maps)) {
+		uintmax_t at, end, inode;
+
+		if (sscanf(line, "%jx-%jx %4s %*x %*s %ju", &at, &end, rights, &inode) == 4 &&
+		    strncmp(rights, "rw", 2) == 0 && inode == 0 && end - at < 1u << 30 &&
+		    !strstr(line, "[stack]") && !is_static(at, end))
+			held = part_holds(memory, at, end, prime);
+	}
+	fclose(maps);
+	close(memory);
+	return held;
+}
+
+/* Makes the signing key, uses it and flushes it. What is found ahead is forgotten, so as to be no copy. */
+static struct hidden use_a_key(void)
+{
+	struct hidden prime;
+	uint32_t rc;
+
+	find_all();
+	for (size_t i = 0; i < PRIME_SIZE; i++)
+		prime.bytes[i] = 0xff ^
+				 ((const uint8_t *)vtpm.ahead.keys[1].primes[0].found.words)[i];
+	assert_int_equal(create(RH_ENDORSEMENT, "", "", &profile.ahead[1]), 0);
+	/* The first use wants to be repeated, as above. */
+	for (int i = 0; i < 2; i++)
+		rc = guest_run(&guest, TPM_CC_QUOTE, "d a s w d", FIRST_TRANSIENT, "", "",
+			       (size_t)0, 0x10, 0);
+	assert_int_equal(rc, 0);
+	flush(FIRST_TRANSIENT);
+	ahead_forget(&vtpm.ahead, AHEAD_ALL);
+	return prime;
+}
+
+/* Only a libtpms 0.9 leaves a key's primes to be found, which are kept for its next use (rsa_factors.h). */
+static bool keeps_primes(void)
+{
+	return TPMLIB_GetVersion() < 0x000a00;
+}
+
+static void test_no_prime_stays(void **state)
+{
+	struct hidden prime = use_a_key();
+
+	(void)state;
+	assert_true(heap_holds(&prime) || !keeps_primes());
+	/* A command that fails ends no key. */
+	assert_int_not_equal(guest_run(&guest, CC_CLEAR, "d a", RH_OWNER, ""), 0);
+	assert_true(heap_holds(&prime) || !keeps_primes());
+	clear();
+	assert_false(heap_holds(&prime));
+	prime = use_a_key();
+	assert_true(heap_holds(&prime) || !keeps_primes());
+	assert_int_equal(guest_run(&guest, TPM_CC_CHANGE_PPS, "d a", RH_PLATFORM, ""), 0);
+	assert_false(heap_holds(&prime));
+}
+
+/* A guest for which nobody finds anything ahead has keys, too. */
+static void test_no_prime_stays_of_others(void **state)
+{
+	struct hidden prime = use_a_key();
+
+	(void)state;
+	vtpm.ahead.under_way = false;
+	clear();
+	assert_false(heap_holds(&prime));
+}
+
+/* ---- A command that gives no answer may have changed what it would have changed ---- */
+
+static bool gives_no_answer;
+
+bool __real_tpm_execute(uint8_t locality, const uint8_t *command, size_t size, uint8_t *response,
+			size_t *response_size);
+bool __wrap_tpm_execute(uint8_t locality, const uint8_t *command, size_t size, uint8_t *response,
+			size_t *response_size);
+bool __wrap_tpm_execute(uint8_t locality, const uint8_t *command, size_t size, uint8_t *response,
+			size_t *response_size)
+{
+	return !gives_no_answer &&
+	       __real_tpm_execute(locality, command, size, response, response_size);
+}
+
+static void run_unanswered(uint32_t code)
+{
+	uint8_t command[] = { 0x80, 0x02, 0, 0, 0, 10, 0, 0, 1, (uint8_t)code };
+	uint8_t response[TPM_BUFFER_MAX];
+	size_t size;
+
+	gives_no_answer = true;
+	assert_false(vtpm_execute(&vtpm, 0, command, sizeof(command), response, &size));
+	gives_no_answer = false;
+}
+
+static void test_unanswered(void **state)
+{
+	struct prime_order order;
+
+	(void)state;
+	assert_int_equal(find_all(), 4);
+	run_unanswered(CC_GET_RANDOM);
+	run_unanswered(TPM_CC_CHANGE_PPS);
+	assert_true(vtpm.ahead.keys[0].primes[0].known && vtpm.ahead.keys[1].primes[0].known);
+	run_unanswered(CC_CHANGE_EPS);
+	assert_true(vtpm.ahead.keys[0].primes[0].known);
+	assert_false(vtpm.ahead.keys[1].primes[0].wanted);
+	run_unanswered(CC_CLEAR);
+	assert_false(vtpm.ahead.keys[0].primes[0].wanted);
+	assert_false(next(&order)); /* nor is anything learned anew */
+}
+
 static void test_change_eps_forgets(void **state)
 {
 	struct prime_found before[2];
@@ -398,7 +561,7 @@ static void test_change_eps_forgets(void **state)
 	assert_false(holds(before[1].words, 128));
 	prove_same(RH_ENDORSEMENT, &profile.ahead[1]);
 	/* The platform's seed is nobody's here. */
-	assert_int_equal(guest_run(&guest, CC_CHANGE_PPS, "d a", RH_PLATFORM, ""), 0);
+	assert_int_equal(guest_run(&guest, TPM_CC_CHANGE_PPS, "d a", RH_PLATFORM, ""), 0);
 	assert_int_equal(find_all(), 0);
 }
 
@@ -636,6 +799,9 @@ int main(int argc, char **argv)
 		CASE(test_wrong_auth),
 		CASE(test_null_hierarchy),
 		CASE(test_clear_forgets),
+		CASE(test_no_prime_stays),
+		CASE(test_no_prime_stays_of_others),
+		CASE(test_unanswered),
 		CASE(test_change_eps_forgets),
 		CASE(test_reset_forgets),
 		CASE(test_owned),

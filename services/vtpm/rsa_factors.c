@@ -26,8 +26,16 @@ static void forget(struct known_key *k)
 	*k = (struct known_key){ 0 };
 }
 
+/*
+ * libtpms 0.9 keeps a prime of keys that it has signed with, too, beside their private exponents, and has this to end
+ * it; within a shared library it cannot be reached.
+ */
+void ExpDCacheFree(void) __attribute__((weak));
+
 void rsa_factors_forget(void)
 {
+	if (ExpDCacheFree)
+		ExpDCacheFree();
 	for (size_t i = 0; i < KNOWN_MAX; i++)
 		forget(&known[i]);
 }

@@ -33,7 +33,11 @@ typedef int (*rsa_from_data_function)(EVP_PKEY_CTX *context, EVP_PKEY **key, int
 int rsa_factors_from_data(EVP_PKEY_CTX *context, EVP_PKEY **key, int selection, OSSL_PARAM *params,
 			  rsa_from_data_function from_data);
 
-/* Forgets the primes of the keys that were used last. */
+/*
+ * Forgets the primes of the keys that were used last, here and in libtpms: whoever runs commands does so behind one that ends keys
+ * for good. TPM2_FlushContext is none: a resource manager (Linux's /dev/tpmrm0) flushes a key behind each
+ * command, and loads it again for the next, which would have to find the primes each time.
+ */
 void rsa_factors_forget(void);
 
 #endif

@@ -7,6 +7,7 @@
 #include "core/base/bytes.h"
 #include "services/vtpm/evidence.h"
 #include "services/vtpm/manifest.h"
+#include "services/vtpm/rsa_factors.h"
 #include "services/vtpm/select.h"
 #include "services/vtpm/tpm_command.h"
 
@@ -41,15 +42,23 @@ uint32_t vtpm_started(const struct vtpm *vtpm)
 	return vtpm->profile->platform_auth_random ? tpm_randomise_platform_auth() : TPM_RC_SUCCESS;
 }
 
-/* Primes of other seeds are of no use to anybody, and secret still. */
-static void renew_ahead(struct vtpm *vtpm, uint32_t code)
+/* Primes of keys that are gone are of no use to anybody, and secret still. */
+static void forget_primes(struct vtpm *vtpm, uint32_t code)
 {
 	unsigned int changed = ahead_changed_by(code);
 
-	if (!changed || !vtpm->ahead.under_way)
-		return;
-	ahead_forget(&vtpm->ahead, changed);
-	ahead_learn_unseen(&vtpm->ahead, vtpm->profile);
+	if (changed || code == TPM_CC_CHANGE_PPS || code == TPM_CC_EVICT_CONTROL)
+		rsa_factors_forget();
+	if (changed)
+		ahead_forget(&vtpm->ahead, changed);
+}
+
+/* What the command may have changed is forgotten. A TPM that gave no answer is not asked for new orders. */
+static void renew_primes(struct vtpm *vtpm, uint32_t code, bool answered)
+{
+	forget_primes(vtpm, code);
+	if (answered && ahead_changed_by(code) && vtpm->ahead.under_way)
+		ahead_learn_unseen(&vtpm->ahead, vtpm->profile);
 }
 
 /*
@@ -59,16 +68,17 @@ static void renew_ahead(struct vtpm *vtpm, uint32_t code)
 bool vtpm_execute(struct vtpm *vtpm, uint8_t locality, const uint8_t *command, size_t size,
 		  uint8_t *response, size_t *response_size)
 {
+	uint32_t code = tpm_command_code(command, size);
 	bool answered;
 
-	vtpm->seed_changes = tpm_command_code(command, size) == TPM_CC_CHANGE_EPS;
+	vtpm->seed_changes = code == TPM_CC_CHANGE_EPS;
 	answered = tpm_execute(locality, command, size, response, response_size);
-	if (vtpm->seed_changes &&
-	    (!answered || tpm_response_code(response, *response_size) == TPM_RC_SUCCESS))
-		cache_new_seed(&vtpm->cache);
+	if (!answered || tpm_response_code(response, *response_size) == TPM_RC_SUCCESS) {
+		if (vtpm->seed_changes)
+			cache_new_seed(&vtpm->cache);
+		renew_primes(vtpm, code, answered);
+	}
 	vtpm->seed_changes = false;
-	if (answered && tpm_response_code(response, *response_size) == TPM_RC_SUCCESS)
-		renew_ahead(vtpm, tpm_command_code(command, size));
 	/*
 	 * TPM2_Startup(CLEAR) empties the platform's authorization. It succeeds only where the
 	 * client starts the TPM (socle vtpm serve), which must not go on with an open platform
