@@ -57,7 +57,8 @@ static struct {
  */
 static struct {
 	bool under_way, done, given_up;
-	unsigned int waits; /* how often others found it done */
+	unsigned int vmpl;  /* whose it is */
+	unsigned int waits; /* how often others of that level found it done */
 	gpa_t buffer;
 	struct request request;
 	size_t size; /* of the command */
@@ -71,6 +72,7 @@ static struct {
  */
 static struct {
 	unsigned int left; /* calls until it is forgotten; 0: there is none */
+	unsigned int vmpl;
 	gpa_t buffer;
 	size_t size;
 	uint32_t checksum;
@@ -181,6 +183,7 @@ static void go_on(enum service_progress progress)
 static void drop_response(void)
 {
 	dropped.left = REMEMBERED_MAX;
+	dropped.vmpl = turns.vmpl;
 	dropped.buffer = turns.buffer;
 	dropped.size = turns.size;
 	dropped.checksum = core_crc32(0, turns.request.command, turns.size);
@@ -188,28 +191,45 @@ static void drop_response(void)
 }
 
 /* Whether it is the call whose response was dropped, which is then known. Any other counts. */
-static bool was_dropped(gpa_t buffer, size_t size)
+static bool was_dropped(unsigned int vmpl, gpa_t buffer, size_t size)
 {
 	if (dropped.left == 0)
 		return false;
 	dropped.left--;
-	if (dropped.buffer.raw != buffer.raw)
+	if (dropped.vmpl != vmpl || dropped.buffer.raw != buffer.raw)
 		return false;
 	dropped.left = 0; /* other bytes in its page give it up */
 	return dropped.size == size &&
 	       dropped.checksum == core_crc32(0, buffers.request.command, size);
 }
 
-static bool is_ours(gpa_t buffer, size_t size)
+/* A page is one level's, so far as others' calls are concerned: none takes another's response, nor gives it up. */
+static bool is_same_place(unsigned int vmpl, gpa_t buffer)
 {
-	return !turns.given_up && turns.buffer.raw == buffer.raw && turns.size == size &&
+	return turns.vmpl == vmpl && turns.buffer.raw == buffer.raw;
+}
+
+static bool is_ours(unsigned int vmpl, gpa_t buffer, size_t size)
+{
+	return !turns.given_up && is_same_place(vmpl, buffer) && turns.size == size &&
 	       memcmp(turns.request.command, buffers.request.command, size) == 0;
 }
 
-/* For another command at buffer: false when one is under way yet, which may have had a turn. */
-static bool make_way(gpa_t buffer)
+/*
+ * Another command found a response that waits: true when that is to be dropped. One of a level above waits for
+ * none of those beneath it, which in turn have nothing dropped of it.
+ */
+static bool has_waited(unsigned int vmpl)
 {
-	if (turns.buffer.raw == buffer.raw)
+	if (vmpl != turns.vmpl)
+		return vmpl < turns.vmpl;
+	return turns.waits++ == WAITS_MAX;
+}
+
+/* For another command at buffer: false when one is under way yet, which may have had a turn. */
+static bool make_way(unsigned int vmpl, gpa_t buffer)
+{
+	if (is_same_place(vmpl, buffer))
 		turns.given_up = true;
 	if (!turns.done) {
 		go_on(service_call_continue(SERVICE_VTPM, &turns.answer));
@@ -217,14 +237,15 @@ static bool make_way(gpa_t buffer)
 	}
 	if (turns.given_up)
 		end_turns();
-	else if (turns.waits++ == WAITS_MAX)
+	else if (has_waited(vmpl))
 		drop_response();
 	return !turns.under_way;
 }
 
-static void begin_turns(gpa_t buffer, size_t size)
+static void begin_turns(unsigned int vmpl, gpa_t buffer, size_t size)
 {
 	turns.under_way = true;
+	turns.vmpl = vmpl;
 	turns.buffer = buffer;
 	turns.size = size;
 	memcpy(&turns.request, &buffers.request, sizeof(turns.request.header) + size);
@@ -245,13 +266,14 @@ static uint32_t take_answer(const struct svsm_call *call)
 
 static uint32_t run_in_turns(const struct svsm_call *call, size_t size)
 {
+	unsigned int vmpl = call->caller.vmpl;
 	gpa_t buffer = gpa(call->rcx);
-	bool ours = turns.under_way && is_ours(buffer, size);
+	bool ours = turns.under_way && is_ours(vmpl, buffer, size);
 
-	if (turns.under_way && !ours && !make_way(buffer))
+	if (turns.under_way && !ours && !make_way(vmpl, buffer))
 		return SVSM_ERR_INCOMPLETE;
 	if (!ours)
-		begin_turns(buffer, size);
+		begin_turns(vmpl, buffer, size);
 	else if (!turns.done)
 		go_on(service_call_continue(SERVICE_VTPM, &turns.answer));
 	turns.waits = 0;
@@ -266,13 +288,13 @@ static uint32_t run_at_once(const struct svsm_call *call, size_t size)
 	uint32_t result = run(call, size);
 
 	if (turns.under_way)
-		(void)make_way(gpa(call->rcx));
+		(void)make_way(call->caller.vmpl, gpa(call->rcx));
 	return result;
 }
 
 static uint32_t run_either_way(const struct svsm_call *call, size_t size, bool in_turns)
 {
-	bool is_lost = was_dropped(gpa(call->rcx), size);
+	bool is_lost = was_dropped(call->caller.vmpl, gpa(call->rcx), size);
 
 	if (!in_turns)
 		return run_at_once(call, size);

@@ -648,6 +648,55 @@ static void the_image_grants_services(void **state)
 	assert_int_equal(world_service(SERVICE_VTPM)->calls, 2);
 }
 
+/* However often the second asks, the first's response waits; the first waits for none of the second's. */
+static void responses_in_turns_are_of_a_level(void **state)
+{
+	struct world_service *vtpm = world_service(SERVICE_VTPM);
+
+	(void)state;
+	assert_true(levels_init(2, SOCLE_LOWER_VTPM));
+	vtpm->slices = 1;
+	vtpm->reply_size = 20;
+	put_command(UPPER);
+	put_command(PAGE);
+	world_share(PAGE);
+	assert_int_equal(world_call(1, VTPM(SVSM_VTPM_CMD), UPPER, 0, 0).rax, 0x80000000);
+	for (unsigned int i = 0; i < 3000; i++)
+		assert_int_equal(lower(VTPM(SVSM_VTPM_CMD), PAGE, 0, 0), 0x80000000);
+	assert_int_equal(vtpm->calls, 1);
+	assert_int_equal(world_call(1, VTPM(SVSM_VTPM_CMD), UPPER, 0, 0).rax, 0);
+	/* The other way round: one turn ends the second's command, and what it came to is in nobody's way. */
+	put_command(UPPER); /* where the response was */
+	vtpm->slices = 1;
+	assert_int_equal(lower(VTPM(SVSM_VTPM_CMD), PAGE, 0, 0), 0x80000000);
+	assert_int_equal(world_call(1, VTPM(SVSM_VTPM_CMD), UPPER, 0, 0).rax, 0x80000000);
+	assert_int_equal(vtpm->calls, 2);
+	vtpm->slices = 1;
+	assert_int_equal(world_call(1, VTPM(SVSM_VTPM_CMD), UPPER, 0, 0).rax, 0x80000000);
+	assert_int_equal(vtpm->calls, 3);
+	assert_int_equal(world_call(1, VTPM(SVSM_VTPM_CMD), UPPER, 0, 0).rax, 0);
+	/* Whose response was dropped is told so, once. */
+	assert_int_equal(lower(VTPM(SVSM_VTPM_CMD), PAGE, 0, 0), 0x80001001);
+	assert_int_equal(vtpm->calls, 3);
+}
+
+/* A page that both can use: the same command of the other level is another one, and gives up nothing. */
+static void a_shared_page_is_each_levels_own(void **state)
+{
+	struct world_service *vtpm = world_service(SERVICE_VTPM);
+
+	(void)state;
+	assert_true(levels_init(2, SOCLE_LOWER_VTPM));
+	vtpm->slices = 1;
+	vtpm->reply_size = 20;
+	put_command(LIST);
+	assert_int_equal(world_call(1, VTPM(SVSM_VTPM_CMD), LIST, 0, 0).rax, 0x80000000);
+	for (unsigned int i = 0; i < 4; i++)
+		assert_int_equal(lower(VTPM(SVSM_VTPM_CMD), LIST, 0, 0), 0x80000000);
+	assert_int_equal(world_call(1, VTPM(SVSM_VTPM_CMD), LIST, 0, 0).rax, 0);
+	assert_int_equal(vtpm->calls, 1);
+}
+
 static void levels_that_are_none(void **state)
 {
 	(void)state;
@@ -713,6 +762,8 @@ int main(void)
 		TEST(calls_do_not_copy_for_it),
 		TEST(it_has_the_core_protocol_alone),
 		TEST(the_image_grants_services),
+		TEST(responses_in_turns_are_of_a_level),
+		TEST(a_shared_page_is_each_levels_own),
 		TEST(levels_that_are_none),
 		TEST(without_an_answer_it_has_no_page),
 	};
