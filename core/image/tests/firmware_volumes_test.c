@@ -292,10 +292,10 @@ static void test_packed(void **state)
 }
 
 /* The section of the first phase: 4 bytes, and its volume. */
-#define DAMAGE(name, at, value, size)            \
-	static void name(uint8_t *unpacked)      \
-	{                                        \
-		put(unpacked + at, value, size); \
+#define DAMAGE(name, at, value, size)              \
+	static void name(uint8_t *unpacked)        \
+	{                                          \
+		put(unpacked + (at), value, size); \
 	}
 
 DAMAGE(section_of_0, 0, 0, 3)
