@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""kexec of a stock Linux under Socle, which ends: that the first kernel gives way to the second, and by what that one ends.
-The first row of docs/guest.md's table is this test's to hold; with another kernel or --firmware it only says how it ends.
+"""kexec of a stock Linux under Socle, which ends: that the first kernel gives way to the second, and by what that one
+ends. The first row of docs/guest.md's table is this test's to hold, with Linux 6.12; with --firmware it only says how it
+ends.
 
     kexec_test.py --programs BUILD [--kernel DIR] [--guest DIR] [--work DIR] [--firmware OVMF.fd]
 """
@@ -15,7 +16,8 @@ import booted
 from results import Results  # booted knows where it is
 
 TIMEOUT_S = 1500  # as a busy computer needs
-GIVES_WAY = "kexec_core: Starting new kernel"  # the first kernel's last line (Linux, kernel/kexec_core.c, kernel_kexec())
+# The first kernel's last line (Linux, kernel/kexec_core.c, kernel_kexec()).
+GIVES_WAY = "kexec_core: Starting new kernel"
 ENDS = "rmp_violation"  # of the second: it takes a page as private that the first had shared
 
 

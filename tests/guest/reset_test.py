@@ -74,19 +74,22 @@ def main():
     each("PCRs: as they start", "before", "pcr16", lambda value: value == ZEROS)
     extended = each("  and extended by the guest", "after", "pcr16", lambda value: value not in (None, ZEROS))
     result(len(set(extended)) == 1, "  to the same value in each life", str(extended))
-    indices = each("NV: no index of the guest's", "before", "indices", lambda value: INDEX not in value and value != "failed")
+    indices = each("NV: no index of the guest's", "before", "indices",
+                   lambda value: value not in (None, "failed") and INDEX not in value)
     result(len(set(indices)) == 1, "  the same ones in each life", str(indices))
-    each("  and then that one", "after", "indices", lambda value: INDEX in value)
+    each("  and then that one", "after", "indices", lambda value: INDEX in (value or ""))
     each("counters: a new one, at the count of all that were", "after", "nv", lambda value: value == "0000000000000001")
     each("sessions: none", "before", "sessions", lambda value: value == "0")
     each("  and one that the guest saves", "after", "sessions", lambda value: value == "1")
     resets = each("resetCount: that of a TPM that was just made", "before", "resets", lambda value: value not in (None, ""))
     result(len(set(resets)) == 1, "  the same in each life", str(resets))
     clocks = [[int(life.get((when, "clock")) or 0) for when in ("before", "after")] for life in lives]
-    ahead = [clock[0] - 1000 * float(life.get(("before", "uptime"), 0)) for clock, life in zip(clocks, lives, strict=True)]
+    ahead = [clock[0] - 1000 * float(life.get(("before", "uptime")) or 0)
+             for clock, life in zip(clocks, lives, strict=True)]
     result(all(0 < before < after for before, after in clocks), "clock: goes in each life", str(clocks))
     # One that went on would have all of the life before, ahead of the kernel's.
-    result(all(value < clocks[0][1] for value in ahead), "  and begins with it", f"ahead of the kernel's by {ahead} ms")
+    result(all(value < clocks[0][1] for value in ahead), "  and begins with it",
+           f"ahead of the kernel's by {ahead} ms")
     print(f"# clock {clocks} ms, NV indices {set(indices)}, resetCount {set(resets)}")
     manifests = each("attested keys: there are such", "boot", "manifest", lambda value: re.fullmatch("[0-9a-f]{64}", value or ""))
     result(len(set(manifests)) == LIVES, "  others in each life", str(manifests))
