@@ -1360,6 +1360,14 @@ def demand_launch(policy):
         raise Unreadable("boot.firmware without measurements")
 
 
+def demand_starters(policy):
+    """Files and words are measured by programs, any of which says what it likes."""
+    boot = policy.get("boot", {})
+    if any(name in boot for name in ("files", "words", "command_lines")) and \
+            not boot.get("programs") and not boot.get("signers"):
+        raise Unreadable("what programs measure, without programs or signers")
+
+
 def verify(arguments):
     """The verdict on evidence, or Unreadable."""
     parser = argparse.ArgumentParser(exit_on_error=False)
@@ -1379,6 +1387,7 @@ def verify(arguments):
     parser.add_argument("directory")
     options = parser.parse_args([str(a) for a in arguments])
     policy = policy_of(options)
+    demand_starters(policy)
     if options.cert_chain:
         options.ark = options.ask = options.asvk = options.cert_chain
     options.time = parse_time(options.at)

@@ -455,6 +455,8 @@ def check_refused_policies(judge):
         words = ["--policy", boots.write_policy(f"{words[-1]}.json", boot), *words[1:]]
         code, _, errors = judge.run(words)
         results(code == 1 and why in errors, f"policy: {name}: {why}", errors)
+        if " and no program" in name:
+            judge.expect(f"policy: {name}, by both verifiers", 1, [], words)
         if jsonschema and "signers without" not in name:
             try:
                 jsonschema.validate(json.loads(Path(words[1]).read_text()), SCHEMAS["policy"])
