@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Messages between the vtpm service and the host's certificate authority (`socle ca serve`) over
- * Socle's host channel, before the guest runs; each is a frame (abi/frame.h). Nothing the CA says is
- * believed: a certificate is kept only if it is for the key it was asked for.
+ * Socle's host channel, before the guest runs; each is a frame (abi/frame.h). Nothing the CA says
+ * is believed: a certificate is kept only if it is for the key it was asked for.
  */
 #ifndef SOCLE_ABI_CA_H
 #define SOCLE_ABI_CA_H

@@ -112,8 +112,8 @@ ABI_OFFSET(struct ghcb, protocol_version, 0xffa);
 #define GHCB_DOORBELL_CLEAR 3u
 
 /*
- * Alternate injection, exit_info_1. CONFIGURE_INT_INJ: vector 7:0, by which VMPL0 learns of events of
- * less privileged VMPLs. DISABLE_ALT_INJ: VMPL 23:16, TPR 15:8, interrupt shadow 1, RFLAGS.IF 0.
+ * Alternate injection, exit_info_1. CONFIGURE_INT_INJ: vector 7:0, by which VMPL0 learns of events
+ * of less privileged VMPLs. DISABLE_ALT_INJ: VMPL 23:16, TPR 15:8, interrupt shadow 1, RFLAGS.IF 0.
  * SPECIFIC_EOI: VMPL 23:16, vector 7:0.
  */
 #define GHCB_INT_INJ_VMPL_SHIFT 16

@@ -123,8 +123,8 @@ struct psp_tsc_info_rsp {
 	uint32_t reserved_004;
 	uint64_t tsc_scale; /* for VMSAs that the guest makes, 8.32 bits */
 	uint64_t tsc_offset;
-	uint32_t
-		tsc_factor; /* hundred-thousandths that the mean frequency is below GUEST_TSC_FREQ */
+	/* Hundred-thousandths that the mean frequency is below GUEST_TSC_FREQ. */
+	uint32_t tsc_factor;
 	uint8_t reserved_01c[100];
 };
 ABI_SIZE(struct psp_tsc_info_rsp, 0x80);

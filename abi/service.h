@@ -28,8 +28,8 @@ struct service_request {
 ABI_SIZE(struct service_request, 8);
 
 /*
- * Set in operations that only the monitor asks for. The monitor refuses a service that writes such a
- * request to the channel of another one (EPERM).
+ * Set in operations that only the monitor asks for. The monitor refuses a service that writes such
+ * a request to the channel of another one (EPERM).
  */
 #define SERVICE_OP_MONITOR 0x40000000
 
@@ -59,7 +59,10 @@ enum vtpm_op {
 	/* Nothing -> what ATTEST_OP_RUNTIME_DATA wants; and what that gave -> nothing. */
 	VTPM_OP_EVIDENCE_OF = 6,
 	VTPM_OP_EVIDENCE = 7,
-	/* Primes that are found ahead: nothing -> struct prime_order, or nothing; struct prime_found -> nothing. */
+	/*
+	 * Primes that are found ahead: nothing -> struct prime_order, or nothing; struct
+	 * prime_found -> nothing.
+	 */
 	VTPM_OP_AHEAD_NEXT = 8,
 	VTPM_OP_AHEAD_FOUND = 9,
 };
@@ -82,8 +85,9 @@ struct vtpm_response {
 };
 ABI_SIZE(struct vtpm_response, 4);
 /*
- * The guest has written what its evidence is to be made anew with (docs/profiles.md): VTPM_OP_EVIDENCE_OF,
- * ATTEST_OP_RUNTIME_DATA, VTPM_OP_EVIDENCE, before the guest gets the response.
+ * The guest has written what its evidence is to be made anew with (docs/profiles.md):
+ * VTPM_OP_EVIDENCE_OF, ATTEST_OP_RUNTIME_DATA, VTPM_OP_EVIDENCE, before the guest gets the
+ * response.
  */
 #define VTPM_EVIDENCE_ASKED 1u
 /* There is a prime to be found ahead: VTPM_OP_AHEAD_NEXT has it. */
@@ -137,13 +141,13 @@ enum twin_op {
 #define TWIN_PROOF_SIZE 32u
 
 /*
- * The permanent state that follows has the endorsement seed, which is all that matters to a key, and
- * whatever else the TPM keeps for good, NV memory and authorizations among it.
+ * The permanent state that follows has the endorsement seed, which is all that matters to a key,
+ * and whatever else the TPM keeps for good, NV memory and authorizations among it.
  */
 struct twin_load {
 	/*
-	 * The HMAC key by which the twin's TPM certifies what it makes, new with each load and known
-	 * to the vtpm alone besides.
+	 * The HMAC key by which the twin's TPM certifies what it makes, new with each load and
+	 * known to the vtpm alone besides.
 	 */
 	uint8_t proof_key[TWIN_PROOF_SIZE];
 };
@@ -155,8 +159,8 @@ struct twin_order {
 ABI_SIZE(struct twin_order, 32);
 
 /*
- * The public area follows, then a TPMS_ATTEST of TPM2_CertifyCreation with the challenge. mac is that
- * command's signature: HMAC with SHA-256 by the proof key.
+ * The public area follows, then a TPMS_ATTEST of TPM2_CertifyCreation with the challenge. mac is
+ * that command's signature: HMAC with SHA-256 by the proof key.
  */
 struct twin_made {
 	uint32_t public_size;
@@ -166,9 +170,9 @@ struct twin_made {
 ABI_SIZE(struct twin_made, 40);
 
 /*
- * ahead: finds primes of RSA keys before anybody asks for the keys. It has no TPM of the guest's, no
- * seed and no grant but the log: a prime is a function of its order alone, and the order is a secret
- * as the key is. Its first request has it test what it does, on a TPM of its own.
+ * ahead: finds primes of RSA keys before anybody asks for the keys. It has no TPM of the guest's,
+ * no seed and no grant but the log: a prime is a function of its order alone, and the order is a
+ * secret as the key is. Its first request has it test what it does, on a TPM of its own.
  */
 enum ahead_op {
 	AHEAD_OP_FIND = 1, /* struct prime_order -> struct prime_found */
@@ -203,9 +207,9 @@ struct prime_found {
 ABI_SIZE(struct prime_found, 424);
 
 /*
- * attest: each operation is one purpose of a report at VMPL 0, and the service gives each its tag or
- * its form itself (docs/spec/create-and-attest.md, section 6.1). What is called manifest here is the
- * vTPM's, and bytes that are none, or not one that answers the request, get no report
+ * attest: each operation is one purpose of a report at VMPL 0, and the service gives each its tag
+ * or its form itself (docs/spec/create-and-attest.md, section 6.1). What is called manifest here is
+ * the vTPM's, and bytes that are none, or not one that answers the request, get no report
  * (SERVICE_ERR_FORMAT). All answer with a struct attest_reply, report and certificates, but for
  * ATTEST_OP_RUNTIME_DATA, which has the runtime data in place of certificates.
  */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Numbers of the TPM 2.0 Library specification, part 2. TPM structures are big-endian and of varying size, so there are no structures here.
+ * Numbers of the TPM 2.0 Library specification, part 2. TPM structures are big-endian and of
+ * varying size, so there are no structures here.
  */
 #ifndef SOCLE_ABI_TPM_H
 #define SOCLE_ABI_TPM_H

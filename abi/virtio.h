@@ -68,7 +68,10 @@ ABI_SIZE(struct virtio_descriptor, 16);
 #define VIRTIO_DESCRIPTOR_INDIRECT 4u
 #define VIRTIO_DESCRIPTOR_ALIGN 16u
 
-/* The driver's area: flags, index, and a ring of heads; the device's: the same, and a ring of these. */
+/*
+ * The driver's area: flags, index, and a ring of heads; the device's: the same, and a ring of
+ * these.
+ */
 struct virtio_used {
 	uint32_t head;
 	uint32_t length; /* bytes that the device wrote */

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The whole user space of the guest of device_speed.py: reads a disk, talks to the host by a network, and says on
- * the second serial port how long each took by the guest's clock. port=N on the kernel's command line is where
- * the host echoes bytes, at 10.0.2.2; with work=NAME it does that one alone, with work=none nothing.
+ * The whole user space of the guest of device_speed.py: reads a disk, talks to the host by a
+ * network, and says on the second serial port how long each took by the guest's clock. port=N on
+ * the kernel's command line is where the host echoes bytes, at 10.0.2.2; with work=NAME it does
+ * that one alone, with work=none nothing.
  */
 #include <arpa/inet.h>
 #include <fcntl.h>

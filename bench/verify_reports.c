@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * How long libsocle-verify takes for a report whose chain it knows: evidence, chain and verdict, and all of it
- * freed. Prints the median in microseconds.
+ * How long libsocle-verify takes for a report whose chain it knows: evidence, chain and verdict,
+ * and all of it freed. Prints the median in microseconds.
  *
  *	verify_reports DIRECTORY ROUNDS
  *

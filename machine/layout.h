@@ -5,7 +5,8 @@
  *	0		RAM, at most 2 GiB, with the hole of a PC's video memory
  *	2 GiB		hole: PCI devices, IOAPIC, local APICs
  *	4048 MiB	memory that a launch asks for, at most 16 MiB; else a hole
- *	4 GiB - n	flash: RAM that a launch fills from its start on, at most 16 MiB; else a hole
+ *	4 GiB - n	flash: RAM that a launch fills from its start on, at most 16 MiB; or a
+ *			hole
  *	4 GiB		RAM beyond 2 GiB
  *
  * The machine has all that at the same addresses, but for the flash, where the hypervisor's ROM
@@ -87,7 +88,9 @@ static inline uint64_t machine_ram_end(uint64_t ram_size)
 	return ram_size == low ? low : MACHINE_4G + (ram_size - low);
 }
 
-/* The offset of gpa among so much RAM, whose parts follow each other; ram_size where there is none. */
+/*
+ * The offset of gpa among so much RAM, whose parts follow each other; ram_size where there is none.
+ */
 static inline uint64_t machine_ram_offset(uint64_t ram_size, uint64_t gpa)
 {
 	uint64_t low = machine_ram_low(ram_size);

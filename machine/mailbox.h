@@ -44,7 +44,9 @@ enum mailbox_state {
 enum mailbox_request {
 	MAILBOX_REQ_GUEST_REQUEST = 1, /* arg[0] = VMPL of the caller; request and response pages */
 	MAILBOX_REQ_EXT_GUEST_REQUEST = 2, /* also certs; arg[1] = pages offered */
-	/* The disk: arg[0] = first sector, arg[1] = bytes of disk[]; result 0, or the host cannot. */
+	/*
+	 * The disk: arg[0] = first sector, arg[1] = bytes of disk[]; result 0, or the host cannot.
+	 */
 	MAILBOX_REQ_DISK_READ = 3,
 	MAILBOX_REQ_DISK_WRITE = 4,
 	MAILBOX_REQ_DISK_FLUSH = 5, /* no arguments */
@@ -86,7 +88,10 @@ enum mailbox_stop {
 	 */
 	MAILBOX_STOP_CPUID_PAGE = 7,
 	MAILBOX_STOP_TEST_EXIT = 8, /* by the exit port: stop_arg[0] = VMPL, [1] = value */
-	/* No vCPU can ever run again: stop_arg[0] = the last one that stopped, [1] = VMPL, [2] = RIP. */
+	/*
+	 * No vCPU can ever run again: stop_arg[0] = the last one that stopped, [1] = VMPL, [2] =
+	 * RIP.
+	 */
 	MAILBOX_STOP_HANG = 9,
 	MAILBOX_STOP_PANIC = 10, /* the guest's kernel says so, by pvpanic: stop_arg[0] = VMPL */
 	/*
@@ -121,7 +126,9 @@ struct mailbox_storm {
 	uint64_t timer; /* of all these: with the vector of the plane's own timer; else with none */
 };
 
-/* Events of VMPL0 in steps (hv/event/sweep.h): how often it was gone through, and what was running. */
+/*
+ * Events of VMPL0 in steps (hv/event/sweep.h): how often it was gone through, and what was running.
+ */
 struct mailbox_sweep {
 	uint64_t whole;
 	uint64_t at[4]; /* by VMPL */
@@ -137,7 +144,7 @@ struct mailbox_host {
 	uint8_t converts;	/* an access to the other side of a page changes the page */
 	uint8_t sides_apart;	/* what becomes shared is zero, what becomes private is noise */
 	uint8_t vmsa_not_at_2m; /* AP creation refuses a VMSA at a multiple of 2 MiB */
-	uint8_t features_fixed; /* ... and SEV_FEATURES other than those of the level's first VMSA */
+	uint8_t features_fixed; /* ... and SEV_FEATURES that the level's first VMSA has not */
 	uint8_t kvm_clock;	/* KVM's interface for guests is there, as far as its clock */
 	uint8_t kvm_eoi;	/* ... and that interrupts are ended in memory */
 	uint8_t reserved_01f;
@@ -157,7 +164,10 @@ struct mailbox_device_planes {
 };
 ABI_SIZE(struct mailbox_device_planes, 32);
 
-/* What a hostile host does when it was asked to (`--fault`): machine/host/fault_plan.c has the names. */
+/*
+ * What a hostile host does when it was asked to (`--fault`): machine/host/fault_plan.c has the
+ * names.
+ */
 enum mailbox_fault {
 	MAILBOX_FAULT_TIMER_LOSE,
 	MAILBOX_FAULT_TIMER_DELAY,
@@ -224,9 +234,8 @@ struct mailbox {
 	struct mailbox_storm storm;
 	struct mailbox_sweep sweep;
 	struct mailbox_host host;
-	uint32_t sweeps; /* the host goes through them */
-	uint32_t
-		every_us; /* or an event comes each time that so many microseconds went by; 0: none */
+	uint32_t sweeps;   /* the host goes through them */
+	uint32_t every_us; /* or an event comes whenever so many microseconds went by; 0: none */
 	struct mailbox_device_planes device_planes;
 	uint32_t xsave;	       /* XSAVE and what follows from it is in CPUID */
 	uint32_t test_devices; /* the ports of tests are there (device/test_ports.h) */
@@ -235,10 +244,11 @@ struct mailbox {
 	/* All but the first vCPU start by INIT and SIPI, as KVM's do; else by INIT alone. */
 	uint32_t vmsa_on_startup;
 	uint32_t devices; /* there are some that reach memory, behind an IOMMU */
-	/* Of QEMU, major << 8 | minor, whose software emulation this is; 0: none's, or not known. */
+	/*
+	 * Of QEMU, major << 8 | minor, whose software emulation this is; 0: none's, or not known.
+	 */
 	uint32_t qemu_version;
-	uint32_t
-		cpu_reduced; /* its CPU lacks features on purpose: no list of that version's holds */
+	uint32_t cpu_reduced;	    /* its CPU lacks features on purpose, so that no list holds */
 	uint32_t kernel_setup_size; /* how much of MACHINE_FW_CFG_KERNEL fw_cfg calls the setup */
 	/* By the hypervisor: GUEST_TSC_FREQ, and how far below it the TSC is, in 1/100000. */
 	uint32_t tsc_mhz, tsc_factor;
@@ -246,9 +256,11 @@ struct mailbox {
 	struct mailbox_fault_plan faults[MAILBOX_FAULT_COUNT];
 	struct mailbox_exit_counter exits[MAILBOX_EXIT_KINDS];
 	uint64_t switches[4]; /* VMPL switches into each level */
-	uint64_t
-		rmp_offset; /* of the table (core/snp/rmp.h) in the hypervisor's RAM, by the hypervisor */
-	/* By the hypervisor, of a byte for each page: not 0 where devices may reach it (layout.h). */
+	/* By the hypervisor: of the table (core/snp/rmp.h) in its RAM. */
+	uint64_t rmp_offset;
+	/*
+	 * By the hypervisor, of a byte for each page: not 0 where devices may reach it (layout.h).
+	 */
 	uint64_t shown_offset;	    /* 0: there are none */
 	volatile uint64_t log_head; /* bytes ever written; the ring index is the remainder */
 	char log[MAILBOX_LOG_SIZE];

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 #
-# Formats the C files with clang-format 14; with --check only says which are not formatted. Other
+# Formats the C files with clang-format 14; with --check only says what is not formatted. Other
 # versions format otherwise, so they do not count. guest/module has the kernel's style.
 #
 #	scripts/format.sh [--check]
@@ -11,6 +11,13 @@ cd "$(dirname "$0")/.."
 [ $# -eq 0 ] || [ "$*" = --check ] || {
 	echo "usage: $0 [--check]" >&2
 	exit 1
+}
+
+# What clang-format leaves alone, comments and assembly among it: the file, and the number of the line.
+long_lines() {
+	find . -path ./build -prune -o -name '*.[chS]' -print | while read -r file; do
+		expand -t 8 "$file" | awk -v file="$file" 'length > 100 { print file ":" NR ": over 100 columns" }'
+	done
 }
 
 files() {
@@ -37,4 +44,7 @@ if [ -z "$tool" ]; then
 	echo "format: 0 passed, 0 failed, 1 skipped"
 	exit 0
 fi
+long=$(long_lines)
+[ -z "$long" ] || echo "$long" >&2
 files | xargs -n 16 -P 2 "$tool" --dry-run -Werror
+[ -z "$long" ]

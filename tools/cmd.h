@@ -14,8 +14,8 @@ struct command; /* tools/options.h */
 
 /*
  * How a subcommand ended: the exit status. Those that all of them share have names here; others are
- * a subcommand's own, with other names and the same numbers (enum run_status, enum check_class), and
- * its table says what they mean.
+ * a subcommand's own, with other names and the same numbers (enum run_status, enum check_class),
+ * and its table says what they mean.
  */
 enum cmd_status {
 	CMD_OK = 0,
@@ -43,8 +43,9 @@ bool cmd_read_input(const char *path, size_t max, struct file_bytes *bytes);
 const char *cmd_last_error(void);
 
 /*
- * Ends a command that shows something: writes it to stdout, as one JSON object or by print, and gives it
- * up. NULL is an object for which there was no memory. name: of the command, for the line on stderr.
+ * Ends a command that shows something: writes it to stdout, as one JSON object or by print, and
+ * gives it up. NULL is an object for which there was no memory. name: of the command, for the line
+ * on stderr.
  */
 enum cmd_status cmd_show(const char *name, json_t *all, bool as_json, void (*print)(json_t *all));
 

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* `socle certs fetch`: the certificates above a report, and AMD's revocation list, out of a cache or from AMD. */
+/*
+ * `socle certs fetch`: the certificates above a report, and AMD's revocation list, out of a cache
+ * or from AMD.
+ */
 #include <errno.h>
 #include <openssl/pem.h>
 #include <stdio.h>
@@ -59,7 +62,10 @@ static bool make_folder(const char *path)
 	}
 }
 
-/* --cache, or where the XDG base directory specification has caches: relative paths there mean nothing. */
+/*
+ * --cache, or where the XDG base directory specification has caches: relative paths there mean
+ * nothing.
+ */
 static bool find_cache(const struct arguments *a, char path[FILE_PATH_MAX])
 {
 	const char *xdg = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
@@ -127,7 +133,10 @@ static bool take_built_in(struct job *job)
 	return ok && say(job, KDS_CHAIN, "built in");
 }
 
-/* What the cache has is judged as what is fetched is. *why: what was wrong with it, if it was there. */
+/*
+ * What the cache has is judged as what is fetched is. *why: what was wrong with it, if it was
+ * there.
+ */
 static bool take_cached(struct job *job, enum kds_item item, const char *path, const char **why)
 {
 	struct host_error error;

@@ -21,7 +21,10 @@ struct arguments {
 
 static const char *const depth_names[] = { "report", "keys", "quote" };
 
-/* It is written only if the evidence holds by it: chain, signature and bindings are not first use's. */
+/*
+ * It is written only if the evidence holds by it: chain, signature and bindings are not first
+ * use's.
+ */
 static bool holds(const struct socle_evidence *evidence, const char *text)
 {
 	char wrong[SOCLE_ERROR_SIZE];

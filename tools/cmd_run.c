@@ -128,7 +128,9 @@ static const char *read_fault(void *plan, char *value)
 	return fault_parse(plan, value) ? NULL : "NAME, NAME=N or NAME=/N, each name once";
 }
 
-/* value decoded, if it is exactly size bytes in base64 (RFC 4648), as QEMU wants such properties. */
+/*
+ * value decoded, if it is exactly size bytes in base64 (RFC 4648), as QEMU wants such properties.
+ */
 static bool read_base64(void *to, size_t size, char *value)
 {
 	size_t got = report_input_base64((uint8_t *)value, strlen(value));

@@ -203,7 +203,10 @@ struct serving {
 	struct vtpm_device device;
 };
 
-/* What is wrong with the command, the profile or the place to listen has been said before anything is on the disk. */
+/*
+ * What is wrong with the command, the profile or the place to listen has been said before anything
+ * is on the disk.
+ */
 static bool prepare(void *context, struct host_error *error)
 {
 	struct serving *s = context;

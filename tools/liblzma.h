@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Where liblzma comes from, which `socle policy make --firmware` alone needs: as libtpms does (vtpm/tpms.h). */
+/*
+ * Where liblzma comes from, which `socle policy make --firmware` alone needs: as libtpms does
+ * (vtpm/tpms.h).
+ */
 #ifndef SOCLE_TOOLS_LIBLZMA_H
 #define SOCLE_TOOLS_LIBLZMA_H
 

@@ -47,9 +47,10 @@ static enum cmd_status print_tables(void *arguments)
 int main(int argc, char **argv)
 {
 	/*
-	 * What OpenSSL does for this command is in this program and its libraries, not in a file that
-	 * OPENSSL_CONF names and that could bring other code (docs/decisions/016-no-openssl-configuration.md).
-	 * At the end the kernel takes all back, more quickly than OpenSSL.
+	 * What OpenSSL does for this command is in this program and its libraries, not in a file
+	 * that OPENSSL_CONF names and that could bring other code
+	 * (docs/decisions/016-no-openssl-configuration.md). At the end the kernel takes all back,
+	 * more quickly than OpenSSL.
 	 */
 	if (OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG | OPENSSL_INIT_NO_ATEXIT, NULL) != 1)
 		return cmd_error("OpenSSL does not start");

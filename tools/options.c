@@ -165,7 +165,10 @@ static bool take(const struct reader *r, const struct option_row *row, const cha
 	return !wants;
 }
 
-/* Words for one and the same thing: a row of OPTION_SET that was given, and is stored where this one is. */
+/*
+ * Words for one and the same thing: a row of OPTION_SET that was given, and is stored where this
+ * one is.
+ */
 static const struct option_row *rival(const struct reader *r, const struct option_row *row)
 {
 	const struct option_row *other;

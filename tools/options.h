@@ -17,7 +17,10 @@
 /* What a value is, and what it is stored as. */
 enum option_kind {
 	OPTION_FLAG, /* there is none: true, a bool */
-	/* There is none: set, an unsigned integer of any width. Two with one member exclude each other. */
+	/*
+	 * There is none: set, an unsigned integer of any width. Two with one member exclude each
+	 * other.
+	 */
 	OPTION_SET,
 	OPTION_TEXT,	/* a const char * into the arguments, as the next three */
 	OPTION_FILE,	/* the name of a file */
@@ -44,7 +47,9 @@ struct option_row {
 	size_t to, width;   /* the member that gets the value, and its size */
 	uint64_t set, least, most;
 	uint64_t multiple; /* that a number has to be of; 0: of any */
-	/* OPTION_WORDS(): a choice's words, and those that completion offers for what read() takes. */
+	/*
+	 * OPTION_WORDS(): a choice's words, and those that completion offers for what read() takes.
+	 */
 	const char *const *words;
 	size_t word_count, word_distance;
 	/* Stores at to what value says, which it may cut; NULL, or what it wants instead. */
@@ -52,8 +57,8 @@ struct option_row {
 };
 
 /*
- * A row: the member that gets the value, name, kind without OPTION_, what stands for the value (NULL
- * where there is none), help, and whatever else its kind wants.
+ * A row: the member that gets the value, name, kind without OPTION_, what stands for the value
+ * (NULL where there is none), help, and whatever else its kind wants.
  */
 #define OPTION(structure, member, option, what, shown, text, ...)                   \
 	{                                                                           \
@@ -62,7 +67,9 @@ struct option_row {
 		.kind = OPTION_##what, .value = shown, .help = text, __VA_ARGS__    \
 	}
 
-/* For a row: an array of words, or of structures that have one as the member that is named (.name). */
+/*
+ * For a row: an array of words, or of structures that have one as the member that is named (.name).
+ */
 #define OPTION_WORDS(array, ...)                                                            \
 	.words = &(array)[0] __VA_ARGS__, .word_count = sizeof(array) / sizeof((array)[0]), \
 	.word_distance = sizeof((array)[0])
@@ -83,7 +90,10 @@ struct option_status {
 struct command {
 	const char *name;
 	const char *summary; /* one line for the list of commands */
-	/* Of a group, up to a NULL; then nothing follows, but for a command that others stand below, too. */
+	/*
+	 * Of a group, up to a NULL; then nothing follows, but for a command that others stand
+	 * below, too.
+	 */
 	const struct command *const *commands;
 	const char *about;			 /* for the help; a line break ends a paragraph */
 	const struct option_group *groups;	 /* up to one without rows */

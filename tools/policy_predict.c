@@ -198,7 +198,10 @@ static bool measure_variable(uint8_t pcr[DIGEST_SIZE], const struct uefi_guid *v
 	return extend_with(pcr, data, 32 + 2 * length + value_size);
 }
 
-/* PCR 7 of firmware that keeps no variables, or that keeps them and has a SecureBoot of 0: value_size 0 or 1. */
+/*
+ * PCR 7 of firmware that keeps no variables, or that keeps them and has a SecureBoot of 0:
+ * value_size 0 or 1.
+ */
 static json_t *without_keys(size_t value_size)
 {
 	uint8_t pcr[DIGEST_SIZE] = { 0 };
@@ -334,7 +337,10 @@ static bool add_section(struct draft *d, const struct pe_image *image, const cha
 	       put(d->files, name, digest);
 }
 
-/* Loader, stub and kernel measure it once more as text, without what ends the file that it came from. */
+/*
+ * Loader, stub and kernel measure it once more as text, without what ends the file that it came
+ * from.
+ */
 static bool add_line(struct draft *d, const struct pe_image *image)
 {
 	const struct pe_section *s = pe_image_section(image, ".cmdline", NULL);
@@ -382,7 +388,9 @@ static bool add_stub_initrd(struct draft *d, const struct pe_image *image)
 	return true;
 }
 
-/* The kernel within is started by the firmware's LoadImage(), which measures it like any program. */
+/*
+ * The kernel within is started by the firmware's LoadImage(), which measures it like any program.
+ */
 static bool add_inner(struct draft *d, const struct pe_image *image)
 {
 	const struct pe_section *s = pe_image_section(image, ".linux", NULL);
@@ -488,7 +496,10 @@ static json_t *compose(struct draft *d, const struct predict_files *files)
 {
 	json_t *boot = json_pack("{s:O}", "programs", d->programs), *pcrs = json_object();
 	static const uint8_t start[DIGEST_SIZE];
-	/* GRUB measures into the first of these two, and loaders what overrides a unified kernel into the second. */
+	/*
+	 * GRUB measures into the first of these two, and loaders what overrides a unified kernel
+	 * into the second.
+	 */
 	bool ok = boot && pcrs && put(pcrs, "4", d->pcr4) && put(pcrs, "8", start) &&
 		  put(pcrs, "12", start) &&
 		  (files->kernel ? put(pcrs, "9", d->pcr9[0]) : put_by_stub(d, pcrs)) &&

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* What a boot will measure, from the files that it starts with: `socle policy make` without evidence. */
+/*
+ * What a boot will measure, from the files that it starts with: `socle policy make` without
+ * evidence.
+ */
 #ifndef SOCLE_TOOLS_POLICY_PREDICT_H
 #define SOCLE_TOOLS_POLICY_PREDICT_H
 

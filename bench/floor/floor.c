@@ -6,8 +6,8 @@
  * so is below what any hypervisor reaches that keeps its guest from something.
  *
  *	leaf=1|2|3	nested pages of 1 GiB, 2 MiB or 4 KiB
- *	exits=1		CPUID leaves the guest, and each interrupt does three times: as it comes, and twice before its
- *			handler is left, as the end of an interrupt does on SNP
+ *	exits=1		CPUID leaves the guest, and each interrupt does three times: as it comes,
+ *			and twice before its handler is left, as the end of an interrupt does on SNP
  */
 #include <asm/desc.h>
 #include <asm/msr.h>
@@ -72,7 +72,9 @@ static struct floor_cpu {
 
 void floor_enter(struct floor_cpu *cpu);
 
-/* What the code below calls these numbers: the formatter cannot cope with them within its strings. */
+/*
+ * What the code below calls these numbers: the formatter cannot cope with them within its strings.
+ */
 #define FLOOR_SYMBOL(name, value) asm(".set floor_" #name ", " __stringify(value))
 FLOOR_SYMBOL(rflags, SAVED_RFLAGS);
 FLOOR_SYMBOL(rsp, SAVED_RSP);

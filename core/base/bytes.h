@@ -51,7 +51,9 @@ struct bytes_writer {
 /* A writer into room bytes at data, which the caller keeps alive. */
 struct bytes_writer bytes_writer_init(void *data, size_t room);
 
-/* Room for size bytes in place, filled with zeros; NULL when there is none, or the writer is bad. */
+/*
+ * Room for size bytes in place, filled with zeros; NULL when there is none, or the writer is bad.
+ */
 uint8_t *bytes_put_zeros(struct bytes_writer *w, size_t size);
 
 void bytes_put(struct bytes_writer *w, const void *data, size_t size);

@@ -42,8 +42,8 @@ size_t frame_room(const struct frame_parser *parser);
 size_t frame_push(struct frame_parser *parser, const void *data, size_t size);
 
 /*
- * The next whole frame of this kind. Bytes that are no frame, or one with a wrong length or checksum, are
- * skipped up to the next magic. False when more bytes are needed.
+ * The next whole frame of this kind. Bytes that are no frame, or one with a wrong length or
+ * checksum, are skipped up to the next magic. False when more bytes are needed.
  */
 bool frame_next(struct frame_parser *parser, const struct frame_kind *kind, struct frame *frame);
 

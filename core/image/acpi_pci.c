@@ -4,13 +4,16 @@
 #include <stdint.h>
 
 /*
- * The device in ASL (ACPI specification 6.5, 6.1, 6.2.13, 6.4 and chapter 20; PCI firmware specification, 4.1):
+ * The device in ASL (ACPI specification 6.5, 6.1, 6.2.13, 6.4 and chapter 20; PCI firmware
+ * specification, 4.1):
  *	Device (PCI0) {
  *		Name (_HID, EisaId ("PNP0A08"))  Name (_CID, EisaId ("PNP0A03"))  Name (_UID, 0)
  *		Name (_CRS, ResourceTemplate () {
  *			WordBusNumber (0 to 0xff)  IO (Decode16, 0xcf8, 0xcf8, 1, 8)
- *			WordIO (0 to 0xcf7)  WordIO (0xd00 to 0xffff)  DWordMemory (0xc0000000 to 0xdfffffff) })
- *		Name (_PRT, Package () { Package () { device << 16 | 0xffff, pin, 0, interrupt }, ... })
+ *			WordIO (0 to 0xcf7)  WordIO (0xd00 to 0xffff)
+ *			DWordMemory (0xc0000000 to 0xdfffffff) })
+ *		Name (_PRT, Package () {
+ *			Package () { device << 16 | 0xffff, pin, 0, interrupt }, ... })
  *	}
  */
 #define AML_PACKAGE_LENGTH 3u /* bytes: the first says that two follow */

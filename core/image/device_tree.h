@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Writer of flattened device trees (Devicetree Specification 0.4, chapter 5): nodes and properties in
- * the order in which they are asked for.
+ * Writer of flattened device trees (Devicetree Specification 0.4, chapter 5): nodes and properties
+ * in the order in which they are asked for.
  */
 #ifndef SOCLE_CORE_IMAGE_DEVICE_TREE_H
 #define SOCLE_CORE_IMAGE_DEVICE_TREE_H

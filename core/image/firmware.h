@@ -44,7 +44,10 @@ struct firmware {
 	size_t size;
 	uint64_t gpa;	   /* of the first byte: the last one is at 4 GiB - 1 */
 	uint32_t ap_start; /* linear address at which all vCPUs but the first start, in real mode */
-	/* Where in its section the table of kernel hashes belongs, for KERNEL_HASHES_SIZE bytes; 0: nowhere. */
+	/*
+	 * Where in its section the table of kernel hashes belongs, for KERNEL_HASHES_SIZE bytes; 0:
+	 * nowhere.
+	 */
 	uint32_t hash_table;
 	/*
 	 * Where it looks for what an SVSM tells it of memory and vCPUs, pages of a FIRMWARE_MEMORY

@@ -28,7 +28,9 @@ struct host_run {
 		offsetof(struct snp_vmsa, member), sizeof(((struct snp_vmsa *)NULL)->member) \
 	}
 
-/* What QEMU hands to KVM out of a VMSA; all else must be 0 (check_vmsa_supported() in its sev.c). */
+/*
+ * What QEMU hands to KVM out of a VMSA; all else must be 0 (check_vmsa_supported() in its sev.c).
+ */
 static const struct {
 	size_t offset, size;
 } vmsa_fields[] = {

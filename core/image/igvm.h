@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Reader of IGVM files for SEV-SNP (abi/igvm.h), the only one of the project. The file is untrusted:
- * igvm_open() checks all of it, so that reading its directives afterwards cannot fail.
+ * Reader of IGVM files for SEV-SNP (abi/igvm.h), the only one of the project. The file is
+ * untrusted: igvm_open() checks all of it, so that reading its directives afterwards cannot fail.
  *
- * A file may be made for several platforms. Its one for SEV-SNP without vTOM is chosen, and only the
- * headers whose compatibility mask has that platform's bit count. All types of the format are
+ * A file may be made for several platforms. Its one for SEV-SNP without vTOM is chosen, and only
+ * the headers whose compatibility mask has that platform's bit count. All types of the format are
  * known; what only other platforms use, and what the file itself marks as ignorable and the format
  * does not define, is passed over.
  */
@@ -77,8 +77,8 @@ struct igvm_directive {
 	 */
 	uint64_t size;
 	/*
-	 * The bytes of the page or parameter area in the file, NULL: zeros. Of PARAMETER_INSERT: its
-	 * area's, before parameters are written to it.
+	 * The bytes of the page or parameter area in the file, NULL: zeros. Of PARAMETER_INSERT:
+	 * its area's, before parameters are written to it.
 	 */
 	const uint8_t *data;
 	union {

@@ -60,7 +60,10 @@ enum report_product report_product_named(const char *name);
 /* Its name without a stepping; NULL for an unknown one. */
 const char *report_product_name(enum report_product product);
 
-/* The product with this CPUID family and model (extended ones included), which report version 3 has. */
+/*
+ * The product with this CPUID family and model (extended ones included), which report version 3
+ * has.
+ */
 enum report_product report_product_of_cpu(uint8_t family, uint8_t model);
 
 /* Bytes of a chip's id in this product: the rest of CHIP_ID is zero. */

@@ -97,8 +97,8 @@ struct rmp_answer {
 };
 
 /*
- * RMPQUERY at CPL 0 of vmpl: what the entry says of the level that rdx names, of which vmpl may be told
- * when it is no less privileged. *answer with SNP_RESULT_OK alone.
+ * RMPQUERY at CPL 0 of vmpl: what the entry says of the level that rdx names, of which vmpl may be
+ * told when it is no less privileged. *answer with SNP_RESULT_OK alone.
  */
 struct rmp_outcome rmp_query(const struct rmp *rmp, unsigned int vmpl, uint64_t page, uint64_t rdx,
 			     struct rmp_answer *answer);

@@ -33,7 +33,9 @@
 #define RESET_X87_FTW 0x5555u
 #define RESET_CS 0xf000u
 
-/* What is not as after a reset: FNINIT's control word, and a tag word that KVM does not hand over. */
+/*
+ * What is not as after a reset: FNINIT's control word, and a tag word that KVM does not hand over.
+ */
 #define KVM_X87_FCW 0x37fu
 
 static void reset(struct snp_vmsa *vmsa, uint64_t sev_features)

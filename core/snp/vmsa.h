@@ -17,9 +17,9 @@ void vmsa_long_mode(struct snp_vmsa *vmsa, const struct socle_guest_entry *entry
 		    uint64_t sev_features);
 
 /*
- * Real mode at the linear address eip, the state in which QEMU and KVM launch a vCPU of an SNP guest
- * with firmware. signature is what CPUID says in EAX of leaf 1, which a processor has in EDX after a
- * reset. VMPL 0.
+ * Real mode at the linear address eip, the state in which QEMU and KVM launch a vCPU of an SNP
+ * guest with firmware. signature is what CPUID says in EAX of leaf 1, which a processor has in EDX
+ * after a reset. VMPL 0.
  */
 void vmsa_kvm_reset(struct snp_vmsa *vmsa, uint32_t eip, uint32_t signature, uint64_t sev_features);
 

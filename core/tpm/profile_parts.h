@@ -35,8 +35,8 @@ extern const struct profile_properties profile_key_properties, profile_nv_proper
 	profile_ahead_properties;
 
 /*
- * All return NULL, or what is wrong. begin: the line that starts a block, after its keyword; end: the
- * checks once all of the block is read.
+ * All return NULL, or what is wrong. begin: the line that starts a block, after its keyword; end:
+ * the checks once all of the block is read.
  */
 const char *profile_begin_key(struct profile_parser *p, struct words *line);
 const char *profile_end_key(struct profile_parser *p);

@@ -19,8 +19,8 @@
 #define TRIES 8
 
 /*
- * What a signal has to remove. A handler gets no argument, so this is the one thing of the agent that
- * is global; it makes one item at a time.
+ * What a signal has to remove. A handler gets no argument, so this is the one thing of the agent
+ * that is global; it makes one item at a time.
  */
 static const char *volatile held_folder;
 

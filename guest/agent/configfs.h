@@ -24,12 +24,14 @@ struct configfs_item {
 
 /*
  * Makes a folder of a random name below root, having removed those that agents left there that were
- * killed: nobody has a lock on them. One item at a time. 0, or -errno; folder and attribute tell what
- * was tried.
+ * killed: nobody has a lock on them. One item at a time. 0, or -errno; folder and attribute tell
+ * what was tried.
  */
 int configfs_make(struct configfs_item *item, const char *root);
 
-/* From now on SIGHUP, SIGINT and SIGTERM remove the item that there is, and then end the process. */
+/*
+ * From now on SIGHUP, SIGINT and SIGTERM remove the item that there is, and then end the process.
+ */
 void configfs_remove_on_signals(void);
 
 /* Sets an attribute in one write; gets one whole. 0, or -errno. */

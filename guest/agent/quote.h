@@ -43,9 +43,9 @@ bool quote_on(const char *device, const struct quote_wish *wish, const char *fol
 
 /*
  * Copies the log that Linux keeps in securityfs for the TPM with the number at the end of its
- * device's name to eventlog.bin in folder, and takes away an older one where there is none. One that
- * it may not read, or that is larger than any verifier takes, is left out with a line on standard
- * error: a quote is worth something without. 0, or -errno of writing.
+ * device's name to eventlog.bin in folder, and takes away an older one where there is none. One
+ * that it may not read, or that is larger than any verifier takes, is left out with a line on
+ * standard error: a quote is worth something without. 0, or -errno of writing.
  */
 int quote_keep_log(const char *device, const char *security, const char *folder);
 

@@ -8,7 +8,7 @@
  *	manifest_version	WO: 0 to begin with
  *	manifest_selector	WO, binary: at most SVSM_SELECTOR_MAX bytes, none to begin with
  *	outblob			RO, binary: the report
- *	manifestblob, auxblob	RO, binary: the manifest; the host's certificates, which may be empty
+ *	manifestblob, auxblob	RO, binary: the manifest; the host's certificates, or nothing
  *	generation		RO: counts writes
  *	service_error		RO: the SVSM's result code for the last request, hexadecimal
  *

@@ -2,9 +2,9 @@
 /*
  * The emulated machine's key chain, made as AMD makes its own: ARK signs itself and the ASK, the
  * ASK signs the VCEK (RSA-4096, PSS with SHA-384), the VCEK (P-384) signs reports. Each certificate
- * has AMD's names, so that every verifier that is given this root can judge what is below it, and is
- * marked as emulated (core/evidence/host/amd_chain.h); nothing leads to a key of AMD's. Versioned Chip
- * Endorsement Key Certificate and KDS Interface Specification (57230).
+ * has AMD's names, so that every verifier that is given this root can judge what is below it, and
+ * is marked as emulated (core/evidence/host/amd_chain.h); nothing leads to a key of AMD's.
+ * Versioned Chip Endorsement Key Certificate and KDS Interface Specification (57230).
  */
 #ifndef SOCLE_MACHINE_HOST_CHAIN_H
 #define SOCLE_MACHINE_HOST_CHAIN_H

@@ -168,9 +168,10 @@ static bool is_in_use(int fd, const struct guest_disk *disk)
 }
 
 /*
- * What is wrong with a qcow2 by its header, of a file of so many bytes (QEMU, docs/interop/qcow2.txt); NULL:
- * nothing that shows there. One that names another file, to be based on or for its data, is not taken: a disk
- * is whoever's word who made it, and QEMU would open any file that its user may.
+ * What is wrong with a qcow2 by its header, of a file of so many bytes (QEMU,
+ * docs/interop/qcow2.txt); NULL: nothing that shows there. One that names another file, to be based
+ * on or for its data, is not taken: a disk is whoever's word who made it, and QEMU would open any
+ * file that its user may.
  */
 static const char *qcow2_wrong(const uint8_t header[QCOW2_HEADER_SIZE], uint64_t file_size)
 {

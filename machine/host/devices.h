@@ -47,7 +47,10 @@ extern const char *const device_names[DEVICE_KINDS];
 
 struct guest_other {
 	enum device_kind kind;
-	/* Of virtio-net and e1000: the network that it is on; "": one of QEMU's user networks alone. */
+	/*
+	 * Of virtio-net and e1000: the network that it is on; "": one of QEMU's user networks
+	 * alone.
+	 */
 	char netdev[NETWORK_ID_SIZE];
 };
 
@@ -67,8 +70,8 @@ struct guest_devices {
 const char *devices_parse_disk(struct guest_devices *devices, char *value);
 
 /*
- * One more of the other devices: NAME[,netdev=ID], the latter for what is on a network; cuts value. NULL, or
- * what is wanted instead.
+ * One more of the other devices: NAME[,netdev=ID], the latter for what is on a network; cuts value.
+ * NULL, or what is wanted instead.
  */
 const char *devices_parse_other(struct guest_devices *devices, char *value);
 

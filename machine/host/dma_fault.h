@@ -6,7 +6,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* The trace events of QEMU's that there have to be: the second is of a QEMU that logs events, and names no device. */
+/*
+ * The trace events of QEMU's that there have to be: the second is of a QEMU that logs events, and
+ * names no device.
+ */
 #define DMA_FAULT_EVENT "amdvi_get_pte_hwerror"
 #define DMA_FAULT_PAGE "amdvi_page_fault"
 #define DMA_FAULT_NO_DEVICE 0x100u

@@ -6,10 +6,10 @@
 #include "machine/host/launch.h"
 
 /*
- * Writes into dir, which is made if it is not there: ram.bin, the guest's RAM from gPA 0 without its
- * holes, private pages in plain; and rmp.bin, a struct rmp_entry (core/snp/rmp.h) for each page up to
- * the last one, holes among them, unless the hypervisor ended before it made the table. hv_ram is the
- * hypervisor's RAM.
+ * Writes into dir, which is made if it is not there: ram.bin, the guest's RAM from gPA 0 without
+ * its holes, private pages in plain; and rmp.bin, a struct rmp_entry (core/snp/rmp.h) for each page
+ * up to the last one, holes among them, unless the hypervisor ended before it made the table.
+ * hv_ram is the hypervisor's RAM.
  */
 bool dump_write(const struct machine_memory *memory, const void *hv_ram, const char *dir,
 		struct host_error *error);

@@ -18,7 +18,9 @@
 const char *id_block_refusal(const struct psp_id_block *block, const struct psp_id_auth *auth,
 			     bool author_key_enabled, struct psp_launch *launch);
 
-/* The same for the block of an IGVM file, which has no policy of its own: the launch's is signed. */
+/*
+ * The same for the block of an IGVM file, which has no policy of its own: the launch's is signed.
+ */
 const char *id_block_igvm_refusal(const struct igvm_snp_id_block *file, struct psp_launch *launch);
 
 #endif

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The kernel that firmware finds by fw_cfg and starts: `-kernel`, `-initrd` and `-append` of QEMU. */
+/*
+ * The kernel that firmware finds by fw_cfg and starts: `-kernel`, `-initrd` and `-append` of QEMU.
+ */
 #ifndef SOCLE_MACHINE_HOST_KERNEL_FILES_H
 #define SOCLE_MACHINE_HOST_KERNEL_FILES_H
 

@@ -110,7 +110,10 @@ static int take_port(const struct host_forward *forward)
 
 	if (fd < 0)
 		return -1;
-	/* What an earlier connection has left is in nobody's way. For UDP it would let two have one port. */
+	/*
+	 * What an earlier connection has left is in nobody's way. For UDP it would let two have one
+	 * port.
+	 */
 	if (!forward->udp)
 		setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
 	if (bind(fd, (const struct sockaddr *)&at, sizeof(at)) == 0 &&

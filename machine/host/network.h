@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The guest's networks, by the argument of QEMU's `-netdev user` (QEMU, "Network options"). It is read
- * whole, and QEMU gets what it means, written anew.
+ * The guest's networks, by the argument of QEMU's `-netdev user` (QEMU, "Network options"). It is
+ * read whole, and QEMU gets what it means, written anew.
  */
 #ifndef SOCLE_MACHINE_HOST_NETWORK_H
 #define SOCLE_MACHINE_HOST_NETWORK_H
@@ -32,17 +32,20 @@ struct guest_network {
 };
 
 /*
- * user,id=ID[,restrict=on|off][,hostfwd=[tcp|udp]:[HOST]:PORT-[GUEST]:PORT]..., addresses being IPv4's.
- * Cuts value. NULL, or what is wanted instead.
+ * user,id=ID[,restrict=on|off][,hostfwd=[tcp|udp]:[HOST]:PORT-[GUEST]:PORT]..., addresses being
+ * IPv4's. Cuts value. NULL, or what is wanted instead.
  */
 const char *network_parse(struct guest_network *network, char *value);
 
-/* Copies an id, as QEMU has them: a letter, then letters, digits, '-', '.' and '_'. False for another text. */
+/*
+ * Copies an id, as QEMU has them: a letter, then letters, digits, '-', '.' and '_'. False for
+ * another text.
+ */
 bool network_id_read(char to[NETWORK_ID_SIZE], const char *text);
 
 /*
- * Before QEMU starts: whether the ports of the host are free, of up to NETWORKS_MAX networks together. One that another
- * program takes afterwards is QEMU's to refuse.
+ * Before QEMU starts: whether the ports of the host are free, of up to NETWORKS_MAX networks
+ * together. One that another program takes afterwards is QEMU's to refuse.
  */
 bool networks_check(const struct guest_network *networks, size_t count, struct host_error *error);
 

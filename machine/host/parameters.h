@@ -34,15 +34,15 @@ struct parameters_facts {
 };
 
 /*
- * The machine of cpu_count vCPUs, ram_size bytes of RAM and a flash of flash_size bytes (layout.h). The
- * command line stays the caller's.
+ * The machine of cpu_count vCPUs, ram_size bytes of RAM and a flash of flash_size bytes (layout.h).
+ * The command line stays the caller's.
  */
 void parameters_machine(struct parameters_facts *facts, uint32_t cpu_count, uint64_t ram_size,
 			uint64_t flash_size, const char *command_line);
 
 /*
- * Writes the parameter of a directive (igvm_is_parameter()) to its area of size bytes. False when it
- * does not fit behind the directive's byte offset.
+ * Writes the parameter of a directive (igvm_is_parameter()) to its area of size bytes. False when
+ * it does not fit behind the directive's byte offset.
  */
 bool parameters_write(const struct parameters_facts *facts, const struct igvm_directive *directive,
 		      uint8_t *area, size_t size, struct host_error *error);

@@ -150,7 +150,10 @@ static void add_devices(struct arguments *args, const struct qemu_config *c)
 	add(args, "isa-debug-exit,iobase=0x%x,iosize=4", MACHINE_PORT_EXIT);
 }
 
-/* Places on the bus: those before are QEMU's own, and its IOMMU's, which takes the first that is free. */
+/*
+ * Places on the bus: those before are QEMU's own, and its IOMMU's, which takes the first that is
+ * free.
+ */
 #define FIRST_SLOT 3u
 
 #define IOMMU "amd-iommu"

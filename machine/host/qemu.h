@@ -39,8 +39,8 @@ struct qemu {
 };
 
 /*
- * Its version, major << 8 | minor, by what it says of itself; 0 when that cannot be known. False, with a line,
- * when it neither answers nor ends in some seconds, as it would not when started.
+ * Its version, major << 8 | minor, by what it says of itself; 0 when that cannot be known. False,
+ * with a line, when it neither answers nor ends in some seconds, as it would not when started.
  */
 bool qemu_version(const char *path, uint32_t *version, struct host_error *error);
 

@@ -13,12 +13,15 @@
 /*
  * The file, format 1:
  *	"start_monotonic_ns"	CLOCK_MONOTONIC at machine start
- *	"events"		name -> {"ns": since machine start, "monotonic_ns"}, of the first time
- *	"restarts"		launches after the first; exits, switches and storm are of the last one
- *	"exits"			[{"kind", "code": hex, "by_vmpl": [4]}], of the hypervisor's counters
+ *	"events"		name -> {"ns": since machine start, "monotonic_ns"}, of the first
+ *				time
+ *	"restarts"		launches after the first; exits, switches and storm are of the last
+ *				one
+ *	"exits"			[{"kind", "code": hex, "by_vmpl": [4]}], of the hypervisor's
+ *				counters
  *	"switches"		[4], VMPL switches into each level
- *	"storm"			{"interval_us", "user", "kernel", "nested", "timer"}: mailbox.h; only when
- *				there was one
+ *	"storm"			{"interval_us", "user", "kernel", "nested", "timer"}: mailbox.h;
+ *				only when there was one
  *	"sweep"			{"whole", "by_vmpl": [4]}: mailbox.h; only when there was one
  *	"stop"			{"reason", "status", "message", and what the reason adds}
  */

@@ -13,10 +13,10 @@
  *	                         handed to the CPU, which did not take it
  *
  * Invariants:
- *  1. A vector is taken only when its class (its upper four bits) is above that of every one in ISR, so
- *     ISR has at most one of each class, and the last taken is the highest.
- *  2. host_level is within IRR and host_eoi within ISR: the level-sensitive ones that the host raised
- *     and whose EOI it still waits for.
+ *  1. A vector is taken only when its class (its upper four bits) is above that of every one in
+ *     ISR, so ISR has at most one of each class, and the last taken is the highest.
+ *  2. host_level is within IRR and host_eoi within ISR: the level-sensitive ones that the host
+ *     raised and whose EOI it still waits for.
  *  3. lazy is set only while ISR has exactly one vector, whose EOI the host does not wait for.
  *  4. Nothing that a host raised stands in IRR unless its vector was allowed then, and never one
  *     below APIC_VECTOR_FIRST.

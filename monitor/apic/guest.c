@@ -10,7 +10,10 @@
 #include "monitor/lock/lock.h"
 
 #define CAA_NO_EOI_REQUIRED offsetof(struct svsm_caa, no_eoi_required)
-/* What the CPU has of a vCPU beyond what it is handed: an interrupt shadow, and an NMI that is handled. */
+/*
+ * What the CPU has of a vCPU beyond what it is handed: an interrupt shadow, and an NMI that is
+ * handled.
+ */
 #define OF_THE_CPU (SNP_VINTR_SHADOW | SNP_VINTR_NMI_MASK)
 #define NOTHING (-1)
 #define RFLAGS_IF (1ull << 9)
@@ -96,7 +99,9 @@ static bool write_field(gpa_t vmsa, size_t offset, uint64_t value)
 	return arch_guest_write(gpa(vmsa.raw + offset), &value, sizeof(value));
 }
 
-/* The flag as the guest left it, cleared in the same step. One that cannot be read was not cleared. */
+/*
+ * The flag as the guest left it, cleared in the same step. One that cannot be read was not cleared.
+ */
 static void end_lazy(struct place *place, gpa_t caa)
 {
 	struct apic_effects e; /* of an interrupt whose end the host waits for no flag was set */

@@ -9,9 +9,9 @@
  *
  * How an IPI reaches a vCPU whose guest runs or has halted: it stands in the target's IRR, under
  * the target's lock, before the host is asked to interrupt the target's VMPL0. That one leaves for
- * the guest only by wait_vmgexit(), which does not leave while an event is pending, and has looked at
- * IRR after it took the events before that. So the interrupt is in the VMSA when that is entered,
- * or VMPL0 is called back.
+ * the guest only by wait_vmgexit(), which does not leave while an event is pending, and has looked
+ * at IRR after it took the events before that. So the interrupt is in the VMSA when that is
+ * entered, or VMPL0 is called back.
  *
  * The lock of each APIC has LOCK_RANK_APIC; no two are held at once, and none across an exit.
  */
@@ -24,7 +24,9 @@
 #include "monitor/apic/apic.h"
 #include "monitor/vcpu/registry.h"
 
-/* Once, before the guest runs. Without it there is no APIC of Socle's, and all below does nothing. */
+/*
+ * Once, before the guest runs. Without it there is no APIC of Socle's, and all below does nothing.
+ */
 void guest_apic_init(uint32_t cpu_count);
 
 /* Whether that was done. */

@@ -44,7 +44,9 @@ enum arch_page_size {
  * sure what it is (mem/guest_pages.h).
  */
 
-/* A page is named by the address of its first byte, though the instructions would take any of it. */
+/*
+ * A page is named by the address of its first byte, though the instructions would take any of it.
+ */
 
 /* What PVALIDATE and RMPADJUST return beside EAX: they raised an exception and did nothing. */
 #define ARCH_RESULT_FAULT 0x100u
@@ -209,8 +211,8 @@ void arch_host_channel_mute(void);
 __attribute__((noreturn)) void arch_terminate(uint32_t reason);
 
 /*
- * ---- The host as start, ring 3 and run loop need it: not in the model. Nothing of it may be called
- * from an exception handler, for it uses this vCPU's GHCB page. ----
+ * ---- The host as start, ring 3 and run loop need it: not in the model. Nothing of it may be
+ * called from an exception handler, for it uses this vCPU's GHCB page. ----
  */
 
 /* Checks that the host speaks version 2 of the GHCB protocol, or ends the VM. */
@@ -229,9 +231,9 @@ bool arch_host_suffices(uint64_t *features);
 bool arch_host_pages(struct cpu *cpu, struct page_owner *owner);
 
 /*
- * Tells the host of this vCPU's own, as far as it has them: first of the GHCB page, with which alone
- * it can still log why it ends; then, by an exit with it that only a host with restricted injection
- * knows, of the doorbell page. False when the page is missing or the host refused.
+ * Tells the host of this vCPU's own, as far as it has them: first of the GHCB page, with which
+ * alone it can still log why it ends; then, by an exit with it that only a host with restricted
+ * injection knows, of the doorbell page. False when the page is missing or the host refused.
  */
 bool arch_host_name_ghcb(struct cpu *cpu);
 bool arch_host_name_doorbell(struct cpu *cpu);

@@ -30,8 +30,9 @@ bool level_is_lower(unsigned int vmpl);
 bool level_lower_may(uint32_t calls);
 
 /*
- * For RMPADJUST of a VMSA, which has to name a level and leaves that one, and no other, without rights: a level
- * other than VMPL0 and the guest's first, which may read the VMSAs that it has made.
+ * For RMPADJUST of a VMSA, which has to name a level and leaves that one, and no other, without
+ * rights: a level other than VMPL0 and the guest's first, which may read the VMSAs that it has
+ * made.
  */
 unsigned int level_without_rights(void);
 

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* What assembly of this folder knows, as preprocessor constants; main.c and preempt.c check them against abi/. */
+/*
+ * What assembly of this folder knows, as preprocessor constants; main.c and preempt.c check them
+ * against abi/.
+ */
 #ifndef SOCLE_MONITOR_BOOT_BOOT_H
 #define SOCLE_MONITOR_BOOT_BOOT_H
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What counts at the guest's level while VMPL0 waits for its timer (preempt.c): 32-bit code without paging or
- * stack, which runs wherever it is copied to. Some tenths of a second on hardware and more in emulation,
- * both many periods; and then it asks for VMPL0 by the MSR protocol (GHCB specification, 2.3.1).
+ * What counts at the guest's level while VMPL0 waits for its timer (preempt.c): 32-bit code without
+ * paging or stack, which runs wherever it is copied to. Some tenths of a second on hardware and
+ * more in emulation, both many periods; and then it asks for VMPL0 by the MSR protocol (GHCB
+ * specification, 2.3.1).
  */
 #include "monitor/boot/boot.h"
 

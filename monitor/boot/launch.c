@@ -52,7 +52,9 @@ static void validate_4k(gpa_t page)
 		die(DIE_RMP, "a page of the guest's RAM cannot be validated");
 }
 
-/* Validates 2 MiB at once, or page by page where the host has small ones. The caller has taken it. */
+/*
+ * Validates 2 MiB at once, or page by page where the host has small ones. The caller has taken it.
+ */
 static void validate_2m(gpa_t page)
 {
 	bool changed;
@@ -111,7 +113,10 @@ static void fill_pages(const struct socle_params *params)
 	memset(guest_page(params->guest_caa), 0, ABI_PAGE_SIZE);
 }
 
-/* The start of RAM, with the hole of a PC's video memory, which firmware knows and wants to be no end. */
+/*
+ * The start of RAM, with the hole of a PC's video memory, which firmware knows and wants to be no
+ * end.
+ */
 static bool is_low_hole(const struct socle_range *before, const struct socle_range *after)
 {
 	return before->gpa == 0 && before->gpa + before->size >= PC_HOLE_START &&

@@ -60,8 +60,8 @@ static uint64_t run(struct trial *trial)
 }
 
 /*
- * A host may have us run while the guest's level goes on on another CPU: its VMSA is in use then. That is no
- * order to be relied on, but its timer did reach us.
+ * A host may have us run while the guest's level goes on on another CPU: its VMSA is in use then.
+ * That is no order to be relied on, but its timer did reach us.
  */
 static void run_once(struct trial *trial)
 {
@@ -76,7 +76,9 @@ static void run_once(struct trial *trial)
 				     "runs, and the image says that it does");
 }
 
-/* A page that VMRUN takes for a VMSA must not outlive this; that it does not run is proved with it. */
+/*
+ * A page that VMRUN takes for a VMSA must not outlive this; that it does not run is proved with it.
+ */
 static bool is_unmade(const struct trial *trial)
 {
 	return trial->brought_back && arch_rmpadjust(trial->vmsa, ARCH_PAGE_4K,

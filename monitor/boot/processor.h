@@ -10,8 +10,8 @@
 
 /*
  * True when the page, of the file's launch and mapped with the C-bit that the CPUID page names, is
- * one that the launch validated: PVALIDATE finds nothing to change there. A bit that is none would be
- * part of the address, and no page of that address was launched.
+ * one that the launch validated: PVALIDATE finds nothing to change there. A bit that is none would
+ * be part of the address, and no page of that address was launched.
  */
 bool processor_c_bit(gpa_t launched);
 

@@ -20,11 +20,11 @@ void boot_start_others(unsigned int wanted, struct page_owner *owner);
 void boot_take_memory(const struct socle_params *params, struct page_owner *owner);
 
 /*
- * Prepares the guest and starts its first vCPU, at its first level: what is loaded granted, other RAM
- * validated, zeroed and granted unless the guest is firmware, which asks for it; its pages filled, the
- * promise of the host tried out where the image makes one (preempt.h), its VMSA known to the host.
- * After boot_take_memory(), and when the services are ready. grown is RAM that is not the guest's, which
- * its firmware is told.
+ * Prepares the guest and starts its first vCPU, at its first level: what is loaded granted, other
+ * RAM validated, zeroed and granted unless the guest is firmware, which asks for it; its pages
+ * filled, the promise of the host tried out where the image makes one (preempt.h), its VMSA known
+ * to the host. After boot_take_memory(), and when the services are ready. grown is RAM that is not
+ * the guest's, which its firmware is told.
  */
 void boot_launch_guest(const struct socle_params *params, const struct socle_range *grown,
 		       struct page_owner *owner);

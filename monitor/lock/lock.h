@@ -34,7 +34,10 @@ struct lock {
 /* Waits for the lock. The caller holds only locks of lower rank. */
 void lock_acquire(struct lock *lock);
 
-/* Takes the lock if nobody has it, and nobody waits for it; else false. Of what is held the same is true. */
+/*
+ * Takes the lock if nobody has it, and nobody waits for it; else false. Of what is held the same is
+ * true.
+ */
 bool lock_try(struct lock *lock);
 
 /*

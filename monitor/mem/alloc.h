@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Pages of Socle's region, and of what it takes beside it, and nothing smaller: there is no heap. Every page has an owner with a
- * budget, and running out, of the budget or of the region, is an error to handle. Free pages are
- * zero: a page is wiped when it is given back. Lock "pages".
+ * Pages of Socle's region, and of what it takes beside it, and nothing smaller: there is no heap.
+ * Every page has an owner with a budget, and running out, of the budget or of the region, is an
+ * error to handle. Free pages are zero: a page is wiped when it is given back. Lock "pages".
  */
 #ifndef SOCLE_MONITOR_MEM_ALLOC_H
 #define SOCLE_MONITOR_MEM_ALLOC_H

@@ -265,7 +265,10 @@ void guest_pages_keep_rights(gpa_t page, enum arch_page_size size, struct guest_
 		kept->of[vmpl] = level_is_lower(vmpl) ? guest_pages_rights(page, size, vmpl) : 0;
 }
 
-/* What a level had none of, or what could not be asked, is left as it is: revoked, or never changed. */
+/*
+ * What a level had none of, or what could not be asked, is left as it is: revoked, or never
+ * changed.
+ */
 static uint32_t give_back_as(gpa_t page, enum arch_page_size size,
 			     const struct guest_page_rights *kept)
 {

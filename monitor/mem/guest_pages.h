@@ -50,10 +50,10 @@ bool guest_pages_take(gpa_t page, uint64_t count, enum guest_page_state from,
 		      enum guest_page_state *found);
 
 /*
- * The same of valid pages for who runs at vmpl and has to have the rights use on them, SNP_RMPADJUST_*. He is
- * asked before they are taken, so that no level makes another's calls fail by naming the other's pages; and
- * once more afterwards, when nobody but the guest changes them. *found is GUEST_PAGE_TAKEN for
- * pages that are not vmpl's.
+ * The same of valid pages for who runs at vmpl and has to have the rights use on them,
+ * SNP_RMPADJUST_*. He is asked before they are taken, so that no level makes another's calls fail
+ * by naming the other's pages; and once more afterwards, when nobody but the guest changes them.
+ * *found is GUEST_PAGE_TAKEN for pages that are not vmpl's.
  */
 bool guest_pages_take_for(unsigned int vmpl, gpa_t page, enum arch_page_size size, uint64_t use,
 			  enum guest_page_state *found);
@@ -80,17 +80,16 @@ uint32_t guest_pages_validate(gpa_t page, enum arch_page_size size, bool ignore_
 /*
  * Empties taken pages that are valid, and makes them GUEST_PAGE_VALID: revoke, zero, grant, and
  * give vmpl, if it is a less privileged level, the rights that it had. They are revoked first
- * because that makes sure that none is a VMSA. A failure may leave some as they were, and gives all levels
- * their rights again. Returns
- * SNP_RESULT_* or ARCH_RESULT_FAULT.
+ * because that makes sure that none is a VMSA. A failure may leave some as they were, and gives all
+ * levels their rights again. Returns SNP_RESULT_* or ARCH_RESULT_FAULT.
  */
 uint32_t guest_pages_prepare(gpa_t page, enum arch_page_size size, unsigned int vmpl);
 
 /*
  * Takes taken pages, which were GUEST_PAGE_VALID, away from the guest: revoke, then PVALIDATE, and
  * gives them their state. The caller calls arch_flush_guest_tlb() afterwards. A failure leaves them
- * validated and gives all levels their rights again. Returns SNP_RESULT_* or ARCH_RESULT_FAULT; with
- * SNP_RESULT_OK and *changed false nobody has the pages any more.
+ * validated and gives all levels their rights again. Returns SNP_RESULT_* or ARCH_RESULT_FAULT;
+ * with SNP_RESULT_OK and *changed false nobody has the pages any more.
  */
 uint32_t guest_pages_invalidate(gpa_t page, enum arch_page_size size, bool *changed);
 
@@ -122,8 +121,8 @@ struct guest_page_rights {
 void guest_pages_keep_rights(gpa_t page, enum arch_page_size size, struct guest_page_rights *kept);
 
 /*
- * guest_pages_grant(), and each less privileged level gets what was kept. Pages of 2 MiB that have fallen
- * apart meanwhile get it each. Returns as guest_pages_grant().
+ * guest_pages_grant(), and each less privileged level gets what was kept. Pages of 2 MiB that have
+ * fallen apart meanwhile get it each. Returns as guest_pages_grant().
  */
 uint32_t guest_pages_give_back(gpa_t page, enum arch_page_size size,
 			       const struct guest_page_rights *kept);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Memory of the monitor's own image that holds secrets at times: a TPM command on its way, the
- * registers of a service. die() may come at any instruction, so it wipes all of it, whatever it holds
- * then. Pages have the same by their owner (alloc.h).
+ * registers of a service. die() may come at any instruction, so it wipes all of it, whatever it
+ * holds then. Pages have the same by their owner (alloc.h).
  */
 #ifndef SOCLE_MONITOR_MEM_SECRET_H
 #define SOCLE_MONITOR_MEM_SECRET_H

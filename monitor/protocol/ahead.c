@@ -11,7 +11,10 @@
 
 #define NOBODY UINT32_MAX /* and work that comes is whose vCPU it comes to */
 #define NEVER (UINT32_MAX - 1)
-/* From one step to the next, however short it was: as when the vtpm is somebody else's at the moment. */
+/*
+ * From one step to the next, however short it was: as when the vtpm is somebody else's at the
+ * moment.
+ */
 #define PAUSE_NS 100000000ull
 
 enum step {
@@ -23,7 +26,10 @@ enum step {
 	STEP_FAILED,  /* and nothing will be */
 };
 
-/* The work of one vCPU at a time, which alone touches what is below. It gives it away when it is done. */
+/*
+ * The work of one vCPU at a time, which alone touches what is below. It gives it away when it is
+ * done.
+ */
 static uint32_t worker = NEVER;
 static struct {
 	enum step step;
@@ -149,8 +155,8 @@ void ahead_start(void)
 }
 
 /*
- * Whether there is work at all only the vtpm knows, which is asked with the first order. That the last worker
- * may be about to end is no loss: the vtpm says it with every response.
+ * Whether there is work at all only the vtpm knows, which is asked with the first order. That the
+ * last worker may be about to end is no loss: the vtpm says it with every response.
  */
 void ahead_wake(unsigned int cpu)
 {

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Work ahead: primes of RSA keys that the guest will want (services/vtpm/ahead.h), found while it runs. One
- * vCPU does it, in slices by its timer, each no longer than SERVICE_SLICE_MS and what begins and ends
- * it; together they take at most one part in AHEAD_SHARE of that vCPU's time, however often it is
- * asked. Only where the image says that VMPL0's timer reaches it while the guest runs.
+ * Work ahead: primes of RSA keys that the guest will want (services/vtpm/ahead.h), found while it
+ * runs. One vCPU does it, in slices by its timer, each no longer than SERVICE_SLICE_MS and what
+ * begins and ends it; together they take at most one part in AHEAD_SHARE of that vCPU's time,
+ * however often it is asked. Only where the image says that VMPL0's timer reaches it while the
+ * guest runs.
  *
- * Nobody takes over from a vCPU that has work: where the host does not run it any more, nothing more is found
- * until it does. The guest's commands then search for themselves. An order stays here until its search has
- * ended, and a prime until the vtpm has it.
+ * Nobody takes over from a vCPU that has work: where the host does not run it any more, nothing
+ * more is found until it does. The guest's commands then search for themselves. An order stays here
+ * until its search has ended, and a prime until the vtpm has it.
  *
  * vCPUs are given by their index. No function here waits for a service that others use.
  */
@@ -20,12 +21,15 @@
 #define AHEAD_SHARE 20u /* 5 % */
 
 /*
- * Once, when the services are up, before the guest runs: learns what there is to be found, which is the first
- * vCPU's work from then on.
+ * Once, when the services are up, before the guest runs: learns what there is to be found, which is
+ * the first vCPU's work from then on.
  */
 void ahead_start(void);
 
-/* The vtpm has said that something waits: this vCPU's work, unless it is another one's. Locks may be held. */
+/*
+ * The vtpm has said that something waits: this vCPU's work, unless it is another one's. Locks may
+ * be held.
+ */
 void ahead_wake(unsigned int cpu);
 
 /* A slice of it, if it is this vCPU's and due. True when it was. The caller holds no lock. */

@@ -58,7 +58,8 @@ static bool reserved_ok(const struct svsm_attest_op_ex *op)
 }
 
 /*
- * The vtpm interprets the selector; here it is only copied. One that selects nothing counts as none.
+ * The vtpm interprets the selector; here it is only copied. One that selects nothing counts as
+ * none.
  */
 static uint32_t decode_selector(unsigned int vmpl, struct attest_call *out)
 {
@@ -111,7 +112,9 @@ static void append(const void *data, size_t size)
 	buffers.size += size;
 }
 
-/* What the call asked for, and what the vtpm says to it: what that may mean is attest's to judge. */
+/*
+ * What the call asked for, and what the vtpm says to it: what that may mean is attest's to judge.
+ */
 static void make_request(const struct attest_call *in, uint32_t version, const uint8_t *manifest,
 			 size_t manifest_size)
 {

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Evidence in the vTPM's NV memory that the guest has made anew (docs/profiles.md). The vtpm does not
- * reach the attest service after its start, so the monitor stands between: the vtpm says of which key
- * and with which 64 bytes, the attest service makes all that is bound, and the vtpm stores it.
+ * Evidence in the vTPM's NV memory that the guest has made anew (docs/profiles.md). The vtpm does
+ * not reach the attest service after its start, so the monitor stands between: the vtpm says of
+ * which key and with which 64 bytes, the attest service makes all that is bound, and the vtpm
+ * stores it.
  */
 #ifndef SOCLE_MONITOR_PROTOCOL_EVIDENCE_H
 #define SOCLE_MONITOR_PROTOCOL_EVIDENCE_H

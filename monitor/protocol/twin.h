@@ -21,9 +21,9 @@
 bool twin_prepare(void);
 
 /*
- * Starts the creation of a key by an order of the vtpm's: of the seeds that the vtpm has, known to be
- * of this generation. SVSM_ERR_INCOMPLETE: it goes on with twin_continue(), or ends with twin_abort(), and
- * the order stays where it is until then. SVSM_SUCCESS: *answer is the twin's to
+ * Starts the creation of a key by an order of the vtpm's: of the seeds that the vtpm has, known to
+ * be of this generation. SVSM_ERR_INCOMPLETE: it goes on with twin_continue(), or ends with
+ * twin_abort(), and the order stays where it is until then. SVSM_SUCCESS: *answer is the twin's to
  * TWIN_OP_CREATE, whatever that is, for the caller to free. Another result: there is no answer.
  */
 uint32_t twin_start(uint64_t generation, const uint8_t *order, size_t size,

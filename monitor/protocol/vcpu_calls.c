@@ -39,10 +39,10 @@ static uint32_t result_of_registry(enum registry_result result)
 }
 
 /*
- * A vCPU is at the level of its caller or at a less privileged one, and no vCPU replaces itself. The
- * level decides what the vCPU is to be, so it is looked at first, where the guest can still change
- * it, and the VMSA is held to it afterwards; one that cannot be is refused then, as its other
- * fields are.
+ * A vCPU is at the level of its caller or at a less privileged one, and no vCPU replaces itself.
+ * The level decides what the vCPU is to be, so it is looked at first, where the guest can still
+ * change it, and the VMSA is held to it afterwards; one that cannot be is refused then, as its
+ * other fields are.
  */
 static uint32_t decode_level(const struct svsm_call *call, struct new_vcpu *new)
 {
@@ -108,8 +108,8 @@ static uint32_t check_vmsa(const struct new_vcpu *new)
 }
 
 /*
- * The run loop looks at an exit of a less privileged level once (run/serve.h): what a VMSA says that nobody
- * has entered yet is none.
+ * The run loop looks at an exit of a less privileged level once (run/serve.h): what a VMSA says
+ * that nobody has entered yet is none.
  */
 static uint32_t forget_exit(const struct new_vcpu *new)
 {
@@ -192,8 +192,8 @@ uint32_t svsm_core_create_vcpu(struct svsm_call *call)
 }
 
 /*
- * A caller that deletes its own VMSA gets no answer. One of a more privileged level than the caller's
- * is none that it could delete, or learn of: nothing of that vCPU is touched.
+ * A caller that deletes its own VMSA gets no answer. One of a more privileged level than the
+ * caller's is none that it could delete, or learn of: nothing of that vCPU is touched.
  */
 uint32_t svsm_core_delete_vcpu(struct svsm_call *call)
 {

@@ -203,7 +203,10 @@ static bool was_dropped(unsigned int vmpl, gpa_t buffer, size_t size)
 	       dropped.checksum == core_crc32(0, buffers.request.command, size);
 }
 
-/* A page is one level's, so far as others' calls are concerned: none takes another's response, nor gives it up. */
+/*
+ * A page is one level's, so far as others' calls are concerned: none takes another's response, nor
+ * gives it up.
+ */
 static bool is_same_place(unsigned int vmpl, gpa_t buffer)
 {
 	return turns.vmpl == vmpl && turns.buffer.raw == buffer.raw;
@@ -216,8 +219,8 @@ static bool is_ours(unsigned int vmpl, gpa_t buffer, size_t size)
 }
 
 /*
- * Another command found a response that waits: true when that is to be dropped. One of a level above waits for
- * none of those beneath it, which in turn have nothing dropped of it.
+ * Another command found a response that waits: true when that is to be dropped. One of a level
+ * above waits for none of those beneath it, which in turn have nothing dropped of it.
  */
 static bool has_waited(unsigned int vmpl)
 {

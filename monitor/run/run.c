@@ -77,8 +77,9 @@ static bool run_guest(struct refusals *refusals, struct cpu *cpu, unsigned int v
 }
 
 /*
- * Serves the guest, and does work ahead besides where that took no time: a turn of a long call and a slice of
- * this together would hold the vCPU for twice as long as either may. Left out, it is due still.
+ * Serves the guest, and does work ahead besides where that took no time: a turn of a long call and
+ * a slice of this together would hold the vCPU for twice as long as either may. Left out, it is due
+ * still.
  */
 static unsigned int serve_and_work(struct cpu *cpu, unsigned int interrupted)
 {
@@ -91,8 +92,9 @@ static unsigned int serve_and_work(struct cpu *cpu, unsigned int interrupted)
 }
 
 /*
- * The levels whose exit may still be one that an event has found, when vmpl has run: the first, until it has run
- * itself. An exit of another one was looked at before vmpl ran, and counts no more (run/serve.h).
+ * The levels whose exit may still be one that an event has found, when vmpl has run: the first,
+ * until it has run itself. An exit of another one was looked at before vmpl ran, and counts no more
+ * (run/serve.h).
  */
 static unsigned int still_interrupted(unsigned int vmpl)
 {

@@ -67,7 +67,10 @@ static bool stop(gpa_t vmsa, bool *stopped)
 	*stopped = false;
 	if (!arch_vmsa_set_runnable(vmsa, false, &runnable))
 		return false;
-	/* It must name a less privileged VMPL. That one needs no right on a VMSA, and has none then. */
+	/*
+	 * It must name a less privileged VMPL. That one needs no right on a VMSA, and has none
+	 * then.
+	 */
 	eax = arch_rmpadjust(vmsa, ARCH_PAGE_4K, level_without_rights(), SNP_RMPADJUST_VMSA);
 	if (eax == ARCH_RESULT_FAULT || !arch_vmsa_set_runnable(vmsa, false, &runnable))
 		return false;
@@ -144,8 +147,8 @@ static enum outcome serve_first(struct turn *turn)
 }
 
 /*
- * The same of another level. Each exit of it is looked at once: while its VMSA stays where it is, who
- * comes here are others, and what it had begun at that exit is no call of theirs.
+ * The same of another level. Each exit of it is looked at once: while its VMSA stays where it is,
+ * who comes here are others, and what it had begun at that exit is no call of theirs.
  */
 static enum outcome serve_lower(struct turn *turn)
 {
@@ -157,7 +160,9 @@ static enum outcome serve_lower(struct turn *turn)
 	return outcome;
 }
 
-/* False: it is another level's VMSA that nobody has left since it was looked at, or that is gone. */
+/*
+ * False: it is another level's VMSA that nobody has left since it was looked at, or that is gone.
+ */
 static bool has_left(const struct turn *turn, enum outcome *outcome)
 {
 	uint64_t exit_code;
@@ -206,8 +211,8 @@ static enum outcome serve_level(struct turn *turn)
 }
 
 /*
- * Whether a less privileged level of the vCPU has an exit that nobody has looked at: then that may be
- * what brings us here, and not vmpl's.
+ * Whether a less privileged level of the vCPU has an exit that nobody has looked at: then that may
+ * be what brings us here, and not vmpl's.
  */
 static bool lower_has_left(unsigned int cpu, unsigned int vmpl)
 {

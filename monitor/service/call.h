@@ -21,8 +21,8 @@ enum service_status call_service(struct service *service, const struct process_r
 				 struct message *reply);
 
 /*
- * The same, but SERVICE_ERR_BUSY where somebody uses the service, or is about to, or has it suspended: who
- * asks waits for nobody.
+ * The same, but SERVICE_ERR_BUSY where somebody uses the service, or is about to, or has it
+ * suspended: who asks waits for nobody.
  */
 enum service_status call_try(struct service *service, const struct process_request *request,
 			     struct message *reply);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Descriptors of a service: what read(2) and write(2) do on each (abi/service.h). services.conf
- * says which there are; what it grants at-start is taken away when the service is ready. The request
- * channel answers any misuse with the end of the service; all others with an error number.
+ * says which there are; what it grants at-start is taken away when the service is ready. The
+ * request channel answers any misuse with the end of the service; all others with an error number.
  */
 #ifndef SOCLE_MONITOR_SERVICE_CHANNEL_H
 #define SOCLE_MONITOR_SERVICE_CHANNEL_H

@@ -34,7 +34,10 @@ bool service_available(enum service_role role);
 enum service_status service_call(enum service_role role, uint32_t op, const void *payload,
 				 size_t size, void *reply, size_t reply_max, size_t *reply_size);
 
-/* The same, but SERVICE_ERR_BUSY where others use the service or have it suspended: nobody is waited for. */
+/*
+ * The same, but SERVICE_ERR_BUSY where others use the service or have it suspended: nobody is
+ * waited for.
+ */
 enum service_status service_try(enum service_role role, uint32_t op, const void *payload,
 				size_t size, void *reply, size_t reply_max, size_t *reply_size);
 

@@ -3,9 +3,9 @@
  * Ways into ring 0, and the one way into ring 3, which looks for events first.
  *
  * All of them are gates, so that ring 0 never runs on a stack pointer of ring 3, and RSP always
- * tells the vCPU (cpu_layout.h): nothing here needs GS, which stays the service's. So #HV and NMI may
- * come anywhere, on the stack of what they interrupt, and that keeps its registers. What moves RSP
- * here does it in one instruction.
+ * tells the vCPU (cpu_layout.h): nothing here needs GS, which stays the service's. So #HV and NMI
+ * may come anywhere, on the stack of what they interrupt, and that keeps its registers. What moves
+ * RSP here does it in one instruction.
  */
 #include "monitor/base/cpu_layout.h"
 
@@ -36,12 +36,13 @@ trap_stubs:
 	.endr
 
 /*
- * #HV is counted. It ends the run of ring 3. Code of ring 0 that was about to give the CPU away (the
- * bounds below) starts over, or nobody would look at the doorbell until something else comes.
+ * #HV is counted. It ends the run of ring 3. Code of ring 0 that was about to give the CPU away
+ * (the bounds below) starts over, or nobody would look at the doorbell until something else comes.
  *
- * The host may signal again at any instruction, here too, for the guest can write the doorbell page.
- * Then this runs once more on top of itself, and each time takes HV_FRAME_SIZE bytes, whatever is
- * interrupted: it calls nothing, and the CPU aligns the stack to 16. cpu_layout.h has the room.
+ * The host may signal again at any instruction, here too, for the guest can write the doorbell
+ * page. Then this runs once more on top of itself, and each time takes HV_FRAME_SIZE bytes,
+ * whatever is interrupted: it calls nothing, and the CPU aligns the stack to 16. cpu_layout.h has
+ * the room.
  */
 trap_hv:
 	pushq	%rax
@@ -109,8 +110,8 @@ trap_common:
 
 /*
  * int user_resume(struct cpu *cpu, const struct user_regs *regs): into ring 3. Returns, through
- * user_return(), what that is given; or at once with 0 when an event is pending. Nothing else enters
- * ring 3, so no event that came in ring 0 waits until ring 3 comes back.
+ * user_return(), what that is given; or at once with 0 when an event is pending. Nothing else
+ * enters ring 3, so no event that came in ring 0 waits until ring 3 comes back.
  */
 	.globl	user_resume, user_resume_begin, user_resume_end, user_resume_abort
 user_resume:

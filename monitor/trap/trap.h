@@ -38,8 +38,8 @@ bool trap_seal_idt(void);
 void trap_load_idt(void);
 
 /*
- * Called by entry.S for every exception but #HV of ring 0, which it answers itself. Returns for ring
- * 0 only: who comes from ring 3 goes back there through user_enter().
+ * Called by entry.S for every exception but #HV of ring 0, which it answers itself. Returns for
+ * ring 0 only: who comes from ring 3 goes back there through user_enter().
  */
 void trap_handle(struct trap_frame *frame);
 

@@ -50,11 +50,11 @@ struct user_context {
 };
 
 /*
- * The time that services are charged for, on this vCPU: arch_now_ns() less what the vCPU was stopped
- * for, since a host that pauses the VM is none of the service's fault. While a service runs its vCPU
- * looks at the clock at every period of the timer; what lies between two looks counts for a quarter
- * of a second at most. So a host that sends no events lets a service run longer, on a vCPU that the
- * host could have stopped just as well. Values of two vCPUs do not compare.
+ * The time that services are charged for, on this vCPU: arch_now_ns() less what the vCPU was
+ * stopped for, since a host that pauses the VM is none of the service's fault. While a service runs
+ * its vCPU looks at the clock at every period of the timer; what lies between two looks counts for
+ * a quarter of a second at most. So a host that sends no events lets a service run longer, on a
+ * vCPU that the host could have stopped just as well. Values of two vCPUs do not compare.
  */
 uint64_t user_now_ns(void);
 

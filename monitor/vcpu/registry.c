@@ -289,8 +289,8 @@ void registry_cancel(gpa_t vmsa)
 /* ---- Deletion ---- */
 
 /*
- * The page is the first level's alone, whatever that has let others do with the VMSA. One of which that
- * cannot be said is nobody's.
+ * The page is the first level's alone, whatever that has let others do with the VMSA. One of which
+ * that cannot be said is nobody's.
  */
 static enum registry_result bar_lower(gpa_t page)
 {

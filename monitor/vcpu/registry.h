@@ -25,7 +25,10 @@
 #include "monitor/base/limits.h"
 
 #define REGISTRY_VMSAS_MAX (4u * MONITOR_CPUS_MAX)
-/* Of those, what each less privileged level may have made itself: the first level finds room always. */
+/*
+ * Of those, what each less privileged level may have made itself: the first level finds room
+ * always.
+ */
 #define REGISTRY_VMSAS_LOWER_MAX MONITOR_CPUS_MAX
 
 struct registry_vcpu {
@@ -45,9 +48,10 @@ enum registry_result {
 };
 
 /*
- * Starts with the boot vCPU, APIC id 0 at the guest's first level, whose VMSA is granted to nobody already. Its calling area
- * is taken from the guest's valid pages. False when cpu_count is more than MONITOR_CPUS_MAX or
- * the calling area is no valid page of the guest. After guest_pages_init().
+ * Starts with the boot vCPU, APIC id 0 at the guest's first level, whose VMSA is granted to nobody
+ * already. Its calling area is taken from the guest's valid pages. False when cpu_count is more
+ * than MONITOR_CPUS_MAX or the calling area is no valid page of the guest. After
+ * guest_pages_init().
  */
 bool registry_init(uint32_t cpu_count, gpa_t boot_vmsa, gpa_t boot_caa);
 
@@ -73,9 +77,9 @@ bool registry_is_vmsa(gpa_t page);
 /*
  * Makes room for a VMSA and its calling area before the work. The caller has taken the page vmsa.
  * The calling area is a valid page of the guest, or one of this vCPU already, that by may read and
- * write; it becomes GUEST_PAGE_CALLING, and its call_pending 0, so that the host cannot pretend a call. Nobody is
- * served by it before registry_commit(); registry_cancel() undoes it. Any result but REGISTRY_OK
- * changes nothing.
+ * write; it becomes GUEST_PAGE_CALLING, and its call_pending 0, so that the host cannot pretend a
+ * call. Nobody is served by it before registry_commit(); registry_cancel() undoes it. Any result
+ * but REGISTRY_OK changes nothing.
  */
 enum registry_result registry_reserve(unsigned int cpu, unsigned int vmpl, unsigned int by,
 				      gpa_t vmsa, gpa_t caa);
@@ -86,16 +90,18 @@ void registry_cancel(gpa_t vmsa);
 
 /*
  * Deletes a VMSA: makes it unrunnable and a normal page of the guest again, and only then forgets
- * it, and its calling area if no other VMSA has it. The page is the first level's alone, after the caller's flush. One that is more privileged than the caller, who
- * runs at vmpl, is unknown. *own is true when caller has entered just this VMSA. With REGISTRY_GONE it is forgotten as by registry_end(), unless it is the caller's own,
- * which the run loop ends; with any other failure it stays what it was.
+ * it, and its calling area if no other VMSA has it. The page is the first level's alone, after the
+ * caller's flush. One that is more privileged than the caller, who runs at vmpl, is unknown. *own
+ * is true when caller has entered just this VMSA. With REGISTRY_GONE it is forgotten as by
+ * registry_end(), unless it is the caller's own, which the run loop ends; with any other failure it
+ * stays what it was.
  */
 enum registry_result registry_delete(gpa_t vmsa, unsigned int caller, unsigned int vmpl, bool *own);
 
 /*
- * Gives the entered VMSA of the vCPU another calling area, by the rules of registry_reserve(); the old
- * one becomes a plain page of the guest if no other VMSA has it. Any result but REGISTRY_OK changes
- * nothing.
+ * Gives the entered VMSA of the vCPU another calling area, by the rules of registry_reserve(); the
+ * old one becomes a plain page of the guest if no other VMSA has it. Any result but REGISTRY_OK
+ * changes nothing.
  */
 enum registry_result registry_remap(unsigned int cpu, unsigned int vmpl, gpa_t caa);
 

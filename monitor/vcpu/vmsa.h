@@ -6,8 +6,8 @@
 #include "monitor/mem/alloc.h"
 
 /*
- * The exit code of a VMSA that nobody has left yet: VMEXIT_INVALID (APM volume 2, appendix C), which
- * is no exit of a guest that ran.
+ * The exit code of a VMSA that nobody has left yet: VMEXIT_INVALID (APM volume 2, appendix C),
+ * which is no exit of a guest that ran.
  */
 #define VMSA_NEVER_LEFT UINT64_MAX
 

@@ -21,8 +21,8 @@ struct binding {
 };
 
 /*
- * REPORT_DATA for a request. Any status but SERVICE_OK: there is no report for it, and unless that is
- * SERVICE_ERR_UNSUPPORTED the log says why.
+ * REPORT_DATA for a request. Any status but SERVICE_OK: there is no report for it, and unless that
+ * is SERVICE_ERR_UNSUPPORTED the log says why.
  */
 enum service_status binding_make(uint32_t op, const uint8_t *payload, size_t size,
 				 struct binding *binding);

@@ -37,9 +37,9 @@ enum serve_end {
 };
 
 /*
- * Serves until the channel closes, or no request can be read or answered any more. Requests and replies have
- * payloads of at most request_max and reply_max bytes: the buffers count against the service's
- * memory, so each says how much it needs.
+ * Serves until the channel closes, or no request can be read or answered any more. Requests and
+ * replies have payloads of at most request_max and reply_max bytes: the buffers count against the
+ * service's memory, so each says how much it needs.
  */
 enum serve_end serve(serve_handler handler, void *context, size_t request_max, size_t reply_max);
 

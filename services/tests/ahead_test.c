@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Primes found ahead change no byte of what a TPM answers, nor of what it keeps: each key is made by a search
- * and by primes found ahead, and response and volatile state, in which libtpms writes out private parts and
- * seeds of loaded keys, are compared byte for byte. libtpms itself is the judge of keys across: it
- * loads a child under its parent only if the parent's secrets are the same. The vTPM runs within the
- * test, with a clock that stands still.
+ * Primes found ahead change no byte of what a TPM answers, nor of what it keeps: each key is made
+ * by a search and by primes found ahead, and response and volatile state, in which libtpms writes
+ * out private parts and seeds of loaded keys, are compared byte for byte. libtpms itself is the
+ * judge of keys across: it loads a child under its parent only if the parent's secrets are the
+ * same. The vTPM runs within the test, with a clock that stands still.
  *
  *	ahead_test AHEAD
  */
@@ -422,7 +422,10 @@ static bool part_holds(int memory, uintmax_t at, uintmax_t end, const struct hid
 	return held;
 }
 
-/* Where the program's own variables are, among them libtpms's objects, of which a flushed one stays until the next. */
+/*
+ * Where the program's own variables are, among them libtpms's objects, of which a flushed one stays
+ * until the next.
+ */
 static bool is_static(uintmax_t at, uintmax_t end)
 {
 	return at <= (uintptr_t)&vtpm && (uintptr_t)&vtpm < end;
@@ -450,7 +453,10 @@ static bool heap_holds(const struct hidden *prime)
 	return held;
 }
 
-/* Makes the signing key, uses it and flushes it. What is found ahead is forgotten, so as to be no copy. */
+/*
+ * Makes the signing key, uses it and flushes it. What is found ahead is forgotten, so as to be no
+ * copy.
+ */
 static struct hidden use_a_key(void)
 {
 	struct hidden prime;
@@ -471,7 +477,10 @@ static struct hidden use_a_key(void)
 	return prime;
 }
 
-/* Only a libtpms 0.9 leaves a key's primes to be found, which are kept for its next use (rsa_factors.h). */
+/*
+ * Only a libtpms 0.9 leaves a key's primes to be found, which are kept for its next use
+ * (rsa_factors.h).
+ */
 static bool keeps_primes(void)
 {
 	return TPMLIB_GetVersion() < 0x000a00;

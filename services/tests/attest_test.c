@@ -386,8 +386,8 @@ static size_t make_runtime_request(uint8_t data[2048])
 }
 
 /*
- * REPORT_DATA = SHA-256(runtime data), then zeros, and the runtime data comes back. 256 bytes of 0xff
- * are 341 times '_' and then 'w' in base64url (RFC 4648, table 2).
+ * REPORT_DATA = SHA-256(runtime data), then zeros, and the runtime data comes back. 256 bytes of
+ * 0xff are 341 times '_' and then 'w' in base64url (RFC 4648, table 2).
  */
 static void test_runtime_data(void **state)
 {
@@ -523,8 +523,8 @@ static void assert_no_report(struct world *world, const struct context *context,
 }
 
 /*
- * A vtpm that lies, or was broken into: what it calls its manifest is what stands behind the nonce in
- * another context, so that a report over it would read as one of that context. In every context,
+ * A vtpm that lies, or was broken into: what it calls its manifest is what stands behind the nonce
+ * in another context, so that a report over it would read as one of that context. In every context,
  * with every other one, in either version.
  */
 static void test_vtpm_plays_another_context(void **state)

@@ -48,8 +48,8 @@ struct played_host {
 #define PLAYED_REPLY_MAX 4096
 
 /*
- * The attest service's reply to a request, with a report that nobody signed; runtime data is made by
- * the service's own code. Returns its size, 0 where the request is not what it should be.
+ * The attest service's reply to a request, with a report that nobody signed; runtime data is made
+ * by the service's own code. Returns its size, 0 where the request is not what it should be.
  */
 size_t played_host_report(uint32_t op, const uint8_t *payload, size_t size,
 			  uint8_t reply[PLAYED_REPLY_MAX]);

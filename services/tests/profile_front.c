@@ -3,7 +3,7 @@
  * A vtpm service whose host the test plays, behind a socket, for tpm2-tools and scripts.
  *
  *	profile_front VTPM PROFILE NAME SOCKET	serves until its standard input ends
- *	profile_front --tcti SOCKET		relays TPM commands, as tpm2-tss's "cmd" transport wants
+ *	profile_front --tcti SOCKET		relays TPM commands, as tpm2-tss's "cmd" wants
  *	profile_front --call SOCKET OP HEX	one request of abi/service.h; its reply on stdout
  */
 #include <err.h>

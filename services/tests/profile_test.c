@@ -38,8 +38,8 @@ static void expect_error(const char *text, unsigned int line, const char *reason
 	assert_int_equal(error.line, line);
 }
 
-#define HEAD \
-	"profile p\npcr-banks sha256\nplatform-auth random\nmanifests 1\ncertificates none\n" /* 5 */
+/* Of 5 lines. */
+#define HEAD "profile p\npcr-banks sha256\nplatform-auth random\nmanifests 1\ncertificates none\n"
 #define ECC "0023000b00050072000000100018000b0003001000000000"
 #define RSA "0001000b00050072000000100014000b0800000000000000"
 #define KEY(name, template, unique, handle)                                                       \

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Keys are made by libcrypto, whose primes are what has to be found, and whose signatures have to be the same. */
+/*
+ * Keys are made by libcrypto, whose primes are what has to be found, and whose signatures have to
+ * be the same.
+ */
 #define OPENSSL_SUPPRESS_DEPRECATED
 #include "services/vtpm/rsa_factors.h"
 
@@ -223,7 +226,10 @@ static void test_a_refusal_is_passed_on(void **state)
 	RSA_free(empty);
 }
 
-/* From all numbers of a key, as libtpms 0.10 gives them, or without one; its primes alone may be exchanged. */
+/*
+ * From all numbers of a key, as libtpms 0.10 gives them, or without one; its primes alone may be
+ * exchanged.
+ */
 static EVP_PKEY *from_data(const RSA *from, bool exchanged, const char *without,
 			   rsa_from_data_function function)
 {

@@ -142,8 +142,8 @@ static void an_answer_of_the_firmware_is_opened(void **state)
 }
 
 /*
- * Whatever byte is another one, of the header up to 60h, the text or the tag, which has 16 bytes in a
- * field of 32: the others are zero.
+ * Whatever byte is another one, of the header up to 60h, the text or the tag, which has 16 bytes in
+ * a field of 32: the others are zero.
  */
 static void nothing_else_is_opened(void **state)
 {

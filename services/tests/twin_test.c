@@ -683,8 +683,10 @@ static void test_nv_selectors(void **state)
 	assert_int_equal(guest_nv(&guest, 0x01500000, 0x80040002, "", ak_p384, sizeof(ak_p384)), 0);
 	select_key_of(selector, size, key, &key_size);
 	prove_same_key("", ak_p384, sizeof(ak_p384), key, key_size);
-	/* The guest's first use of it, whatever was read for the selector: TPM_RC_RETRY, once. From 0.10 on
-	 * libtpms goes on. */
+	/*
+	 * The guest's first use of it, whatever was read for the selector: TPM_RC_RETRY, once.
+	 * From 0.10 on libtpms goes on.
+	 */
 	assert_int_equal(guest_run(&guest, CC_NV_READ_LOCK, "dd a", 0x01500000, 0x01500000, ""),
 			 tpm_library_version() < 0x000a00 ? 0x922 : 0);
 	assert_int_equal(guest_run(&guest, CC_NV_READ_LOCK, "dd a", 0x01500000, 0x01500000, ""), 0);

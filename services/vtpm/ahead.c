@@ -111,8 +111,9 @@ void ahead_forget(struct ahead *ahead, unsigned int hierarchies)
 }
 
 /*
- * TPM2_Clear has a new seed for the owner, and new proofs for both; a reset leaves the seeds as they are,
- * and is where all that was computed before it ends. No key of the platform's is found ahead.
+ * TPM2_Clear has a new seed for the owner, and new proofs for both; a reset leaves the seeds as
+ * they are, and is where all that was computed before it ends. No key of the platform's is found
+ * ahead.
  */
 unsigned int ahead_changed_by(uint32_t command_code)
 {

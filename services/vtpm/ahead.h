@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Primes found ahead of the guest's TPM2_CreatePrimary. What is kept is only what the search for
- * a prime comes to, the prime and the generator's state after it: libtpms runs every command in full, with
- * its authorizations, errors, creation data and tickets, and takes the prime from here instead of
- * searching when it asks with the very state that the prime was found for. That state
- * libtpms has made of the hierarchy's seed, the whole template and the sensitive data, so nothing
- * that makes another key can be forgotten in a comparison of ours.
+ * Primes found ahead of the guest's TPM2_CreatePrimary. What is kept is only what the search for a
+ * prime comes to, the prime and the generator's state after it: libtpms runs every command in full,
+ * with its authorizations, errors, creation data and tickets, and takes the prime from here instead
+ * of searching when it asks with the very state that the prime was found for. That state libtpms
+ * has made of the hierarchy's seed, the whole template and the sensitive data, so nothing that
+ * makes another key can be forgotten in a comparison of ours.
  *
- * An order is had by a TPM2_CreatePrimary that libtpms cancels when it would search. Orders and primes
- * are secret as the keys are, and wiped with the seed that they come from. The room is that of the
- * profile's list: a guest adds nothing to it.
+ * An order is had by a TPM2_CreatePrimary that libtpms cancels when it would search. Orders and
+ * primes are secret as the keys are, and wiped with the seed that they come from. The room is that
+ * of the profile's list: a guest adds nothing to it.
  */
 #ifndef SOCLE_SERVICES_VTPM_AHEAD_H
 #define SOCLE_SERVICES_VTPM_AHEAD_H
@@ -47,13 +47,15 @@ struct ahead {
 #define AHEAD_ENDORSEMENT 2u
 #define AHEAD_ALL (AHEAD_OWNER | AHEAD_ENDORSEMENT)
 
-/* Has libtpms take primes from here; ahead, which is zeros, stays where it is while the TPM is on. */
+/*
+ * Has libtpms take primes from here; ahead, which is zeros, stays where it is while the TPM is on.
+ */
 void ahead_init(struct ahead *ahead);
 
 /*
- * Learns the orders of all keys of the profile's list that have none. A hierarchy that the guest has taken or
- * disabled has no order. A TPM of one's own may keep the traces; a guest's is left as it was found
- * (vtpm_roll_back()).
+ * Learns the orders of all keys of the profile's list that have none. A hierarchy that the guest
+ * has taken or disabled has no order. A TPM of one's own may keep the traces; a guest's is left as
+ * it was found (vtpm_roll_back()).
  */
 void ahead_learn(struct ahead *ahead, const struct profile *profile);
 void ahead_learn_unseen(struct ahead *ahead, const struct profile *profile);
@@ -71,8 +73,8 @@ bool ahead_waits(const struct ahead *ahead);
 const struct prime_order *ahead_next(const struct ahead *ahead);
 
 /*
- * Keeps a prime, if its order is one of ours still. The first one says that primes from here do what a search
- * does (finder.h): before it none is taken, nor kept of the guest's own searches.
+ * Keeps a prime, if its order is one of ours still. The first one says that primes from here do
+ * what a search does (finder.h): before it none is taken, nor kept of the guest's own searches.
  */
 void ahead_take(struct ahead *ahead, const struct prime_found *found);
 

@@ -108,7 +108,9 @@ bool evidence_is_asked(const struct vtpm *vtpm, const uint8_t *command, size_t s
 	       tpm_response_code(response, response_size) == TPM_RC_SUCCESS;
 }
 
-/* By the owner, as it is written on Azure, or as anybody could. What is short has zeros behind it. */
+/*
+ * By the owner, as it is written on Azure, or as anybody could. What is short has zeros behind it.
+ */
 static uint32_t read_user_data(uint32_t index, uint8_t data[ATTEST_USER_DATA_SIZE])
 {
 	size_t size = 0;

@@ -16,8 +16,8 @@ bool evidence_is_asked(const struct vtpm *vtpm, const uint8_t *command, size_t s
 		       const uint8_t *response, size_t response_size);
 
 /*
- * VTPM_OP_EVIDENCE_OF and VTPM_OP_EVIDENCE. Reading what the guest wrote leaves no trace in the TPM;
- * where nothing comes of it, the log says why, and the evidence stays what it was.
+ * VTPM_OP_EVIDENCE_OF and VTPM_OP_EVIDENCE. Reading what the guest wrote leaves no trace in the
+ * TPM; where nothing comes of it, the log says why, and the evidence stays what it was.
  */
 enum service_status evidence_of(struct vtpm *vtpm, size_t size, struct serve_output *out);
 enum service_status evidence_take(struct vtpm *vtpm, const uint8_t *payload, size_t size);

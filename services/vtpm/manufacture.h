@@ -8,17 +8,17 @@
 
 /*
  * Manufactures a TPM with a fresh seed by the profile of vtpm, which is zeros but for that and for
- * attested: PCR banks, the keys of the profile, persistent handles, certificates from the host's CA,
- * NV objects; starts it with TPM2_Startup(CLEAR); and gives the platform hierarchy an authorization
- * that nobody knows, if the profile says so: from then on no guest can replace the endorsement seed.
- * False, with a line in the log, when the profile cannot be kept to.
+ * attested: PCR banks, the keys of the profile, persistent handles, certificates from the host's
+ * CA, NV objects; starts it with TPM2_Startup(CLEAR); and gives the platform hierarchy an
+ * authorization that nobody knows, if the profile says so: from then on no guest can replace the
+ * endorsement seed. False, with a line in the log, when the profile cannot be kept to.
  */
 bool manufacture(struct vtpm *vtpm);
 
 /*
- * The same vTPM from a state that was kept (state.h), powered on; TPM2_Startup is the client's. With a
- * volatile state, if its size is not 0, it goes on where it was. False, with a line in the log, when
- * a state is of no use.
+ * The same vTPM from a state that was kept (state.h), powered on; TPM2_Startup is the client's.
+ * With a volatile state, if its size is not 0, it goes on where it was. False, with a line in the
+ * log, when a state is of no use.
  */
 bool manufacture_resume(struct vtpm *vtpm, const uint8_t *state, size_t size,
 			const struct tpm_state *volatile_state);

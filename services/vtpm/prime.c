@@ -159,7 +159,10 @@ static uint32_t ask(generator *generate, struct number *number, const struct pri
 	return rc;
 }
 
-/* A number that is random rather than derived from a seed comes without a state, or with another one. */
+/*
+ * A number that is random rather than derived from a seed comes without a state, or with another
+ * one.
+ */
 static uint32_t wrap(generator *generate, struct number *number, uint32_t bits, uint32_t exponent,
 		     struct drbg *drbg)
 {

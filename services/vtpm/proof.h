@@ -2,8 +2,8 @@
 /*
  * What the twin says, and why it is believed. The twin is another process: that it was asked for a
  * key is no reason to vouch for what comes back. Its TPM has to certify, by a key that only the two
- * have and over a challenge of this vtpm, that it has made an object with this Name, and the Name is
- * computed here.
+ * have and over a challenge of this vtpm, that it has made an object with this Name, and the Name
+ * is computed here.
  *
  * A signature by the new key itself would prove less: whoever says that a key of his own is the
  * TPM's can sign with it. And many keys may sign or decrypt only by a policy that a twin cannot

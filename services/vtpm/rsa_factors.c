@@ -27,8 +27,8 @@ static void forget(struct known_key *k)
 }
 
 /*
- * libtpms 0.9 keeps a prime of keys that it has signed with, too, beside their private exponents, and has this to end
- * it; within a shared library it cannot be reached.
+ * libtpms 0.9 keeps a prime of keys that it has signed with, too, beside their private exponents,
+ * and has this to end it; within a shared library it cannot be reached.
  */
 void ExpDCacheFree(void) __attribute__((weak));
 
@@ -50,8 +50,8 @@ static const struct known_key *find(const BIGNUM *n)
 }
 
 /*
- * p divides 2^(e*dp) - 2, since e*dp is 1 modulo p - 1, and q hardly ever does. Exponentiation, gcd and division
- * take the same time for all values where their operands are marked.
+ * p divides 2^(e*dp) - 2, since e*dp is 1 modulo p - 1, and q hardly ever does. Exponentiation, gcd
+ * and division take the same time for all values where their operands are marked.
  */
 static bool compute(struct known_key *k, const BIGNUM *e, const BIGNUM *dp, BN_CTX *context)
 {

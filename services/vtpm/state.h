@@ -18,8 +18,8 @@
 bool state_read(struct vtpm *vtpm, const uint8_t *state, size_t size);
 
 /*
- * Gives the state to keeper, which outlives the vTPM, now and from now on whenever the TPM stores it.
- * The TPM goes into failure mode when it cannot be stored.
+ * Gives the state to keeper, which outlives the vTPM, now and from now on whenever the TPM stores
+ * it. The TPM goes into failure mode when it cannot be stored.
  */
 bool state_keep(struct vtpm *vtpm, const struct state_keeper *keeper);
 

@@ -33,8 +33,8 @@ typedef bool (*tpm_store_function)(void *context, const uint8_t *permanent, size
 void tpm_store_with(tpm_store_function store, void *context);
 
 /*
- * A new TPM will be made by this profile of libtpms, a name or its JSON, and keeps it in its permanent state.
- * False where libtpms takes no such profile, or is older than 0.10 and has none.
+ * A new TPM will be made by this profile of libtpms, a name or its JSON, and keeps it in its
+ * permanent state. False where libtpms takes no such profile, or is older than 0.10 and has none.
  */
 bool tpm_choose_profile(const char *profile);
 
@@ -69,7 +69,10 @@ struct tpm_state {
 	uint32_t size;
 };
 
-/* The permanent, and the volatile, state as it is now; changes nothing. Freed with tpm_free_state(). */
+/*
+ * The permanent, and the volatile, state as it is now; changes nothing. Freed with
+ * tpm_free_state().
+ */
 bool tpm_permanent_state(struct tpm_state *state);
 bool tpm_volatile_state(struct tpm_state *state);
 void tpm_free_state(struct tpm_state *state);

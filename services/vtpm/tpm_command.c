@@ -131,7 +131,10 @@ static bool has_bank(const uint16_t *banks, size_t count, uint16_t algorithm)
 	return false;
 }
 
-/* Those that the TPM has: a profile of libtpms may have left some out. More than BANKS_MAX are a malformed answer. */
+/*
+ * Those that the TPM has: a profile of libtpms may have left some out. More than BANKS_MAX are a
+ * malformed answer.
+ */
 static uint32_t read_banks(uint16_t banks[BANKS_MAX], size_t *count)
 {
 	struct response response;
@@ -269,8 +272,9 @@ uint32_t tpm_create_primary(const uint8_t *template, size_t template_size,
 uint32_t tpm_create_hmac_key(const uint8_t key[TPM_HMAC_SIZE], uint32_t *handle)
 {
 	/*
-	 * userWithAuth, noDA, restricted, sign; neither fixedTPM nor fixedParent, which a restricted
-	 * symmetric key can have only when the TPM chose its value (part 2, section 8.3.3.6).
+	 * userWithAuth, noDA, restricted, sign; neither fixedTPM nor fixedParent, which a
+	 * restricted symmetric key can have only when the TPM chose its value (part 2, section
+	 * 8.3.3.6).
 	 */
 	static const uint8_t template[] = { 0x00, 0x08, 0x00, 0x0b, 0x00, 0x05, 0x04, 0x40,
 					    0x00, 0x00, 0x00, 0x05, 0x00, 0x0b, 0x00, 0x00 };

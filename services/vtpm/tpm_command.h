@@ -31,7 +31,9 @@ struct tpm_primary {
 	uint32_t handle;
 	uint8_t public_area[TPM_PUBLIC_MAX]; /* TPMT_PUBLIC */
 	size_t public_size;
-	/* What TPM2_CertifyCreation wants: creationHash and creationTicket, as they are marshalled. */
+	/*
+	 * What TPM2_CertifyCreation wants: creationHash and creationTicket, as they are marshalled.
+	 */
 	uint8_t creation[TPM_CREATION_MAX];
 	size_t creation_hash_size, creation_size;
 };
@@ -56,7 +58,10 @@ struct tpm_child {
 	size_t size;
 };
 
-/* Seals a byte under a storage key without authorization; and loads what is wrapped. It stays loaded. */
+/*
+ * Seals a byte under a storage key without authorization; and loads what is wrapped. It stays
+ * loaded.
+ */
 uint32_t tpm_create_child(uint32_t parent, struct tpm_child *child);
 uint32_t tpm_load(uint32_t parent, const struct tpm_child *child, uint32_t *handle);
 

@@ -53,7 +53,10 @@ static void forget_primes(struct vtpm *vtpm, uint32_t code)
 		ahead_forget(&vtpm->ahead, changed);
 }
 
-/* What the command may have changed is forgotten. A TPM that gave no answer is not asked for new orders. */
+/*
+ * What the command may have changed is forgotten. A TPM that gave no answer is not asked for new
+ * orders.
+ */
 static void renew_primes(struct vtpm *vtpm, uint32_t code, bool answered)
 {
 	forget_primes(vtpm, code);

@@ -57,8 +57,8 @@ enum service_status vtpm_handle(void *context, uint32_t op, const uint8_t *paylo
 				struct serve_output *out);
 
 /*
- * Sets the TPM back. One that cannot be has lost the guest's TPM: then the process ends, so that the
- * guest gets errors and never another TPM's answers.
+ * Sets the TPM back. One that cannot be has lost the guest's TPM: then the process ends, so that
+ * the guest gets errors and never another TPM's answers.
  */
 void vtpm_roll_back(struct tpm_checkpoint *checkpoint);
 

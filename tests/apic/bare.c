@@ -44,7 +44,9 @@
 #define MSI_LEVEL (1u << 15)
 #define MSI_ASSERT (1u << 14)
 
-/* The log is memory, for an exit for each character takes minutes on some hosts. Zeros follow it. */
+/*
+ * The log is memory, for an exit for each character takes minutes on some hosts. Zeros follow it.
+ */
 #define LOG 0x400000u
 #define LOG_END 0xf00000u
 #define DEBUG_EXIT 0xf4

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* kexec_now KERNEL COMMAND-LINE: loads that kernel, without a first file system, and starts it. Where that fails, why. */
+/*
+ * kexec_now KERNEL COMMAND-LINE: loads that kernel, without a first file system, and starts it.
+ * Where that fails, why.
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/kexec.h>

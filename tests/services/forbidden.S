@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What ring 3 must not have, for mode P of hostile.c: in slots of 16 bytes, in the order of FORBIDDEN in
- * hostile_test.py, which has the exception that each earns. RAX is the address of a buffer, RCX and RDX
- * are 0.
+ * What ring 3 must not have, for mode P of hostile.c: in slots of 16 bytes, in the order of
+ * FORBIDDEN in hostile_test.py, which has the exception that each earns. RAX is the address of a
+ * buffer, RCX and RDX are 0.
  */
 	.macro	forbid code:vararg
 	.balign	16

@@ -6,8 +6,8 @@
  *
  * No C library: what is done here must be exactly these instructions.
  *
- *	C	the caller: at its start it calls the services on descriptors 8, 9, ... twice each, and
- *		logs both statuses: "8=44 9=00". Then it waits for requests
+ *	C	the caller: at its start it calls the services on descriptors 8, 9, ... twice each,
+ *		and logs both statuses: "8=44 9=00". Then it waits for requests
  *	e	echoes (the control)
  *	c	stores near address 0
  *	x	jumps into its own data
@@ -31,33 +31,36 @@
  *	z	replies with a size that lies
  *	q	leaves
  *	p	offers the kernel every bad pointer it can think of, then echoes
- *	f	makes a system call with DF, NT, AC and ID set, and one whose two bytes lie on two pages;
- *		leaves with an error if it does not find what SYSCALL leaves; then echoes
+ *	f	makes a system call with DF, NT, AC and ID set, and one whose two bytes lie on two
+ *		pages; leaves with an error if it does not find what SYSCALL leaves; then echoes
  *	a	takes all the memory it can get, then echoes
- *	A	sends the AMD-SP (descriptor 4) a message that is not sealed with the key, then another
- *		under the same number: the first fails, the second closes the channel. Then echoes
+ *	A	sends the AMD-SP (descriptor 4) a message that is not sealed with the key, then
+ *		another under the same number: the first fails, the second closes the channel. Then
+ *		echoes
  *	W	replies before any request, at its start
  *	b	executes CPUID for ever
  *	T	executes CPUID with the trap flag set
- *	R	makes system calls with its stack pointer in every stack of the monitor and everywhere
- *		else that is not its own, then echoes
- *	D	makes system calls with selectors of its own in DS, ES, FS and GS, behind a load of SS, and
- *		with x87 and SSE exceptions unmasked and one of them waiting, leaves all that, and echoes
- *	B	says in the log that it waits, and does so until its TSC leaps, as it does when the host
- *		was stopped for a while; then echoes
+ *	R	makes system calls with its stack pointer in every stack of the monitor and
+ *		everywhere else that is not its own, then echoes
+ *	D	makes system calls with selectors of its own in DS, ES, FS and GS, behind a load of
+ *		SS, and with x87 and SSE exceptions unmasked and one of them waiting, leaves all
+ *		that, and echoes
+ *	B	says in the log that it waits, and does so until its TSC leaps, as it does when the
+ *		host was stopped for a while; then echoes
  *	K	leaves with an error if any of what D does, or its own last run, can be seen in its
  *		registers; then echoes
- *	M	takes all the memory that mmap() gives, leaves with an error if it is not zero, gives a page
- *		back and reads it
+ *	M	takes all the memory that mmap() gives, leaves with an error if it is not zero,
+ *		gives a page back and reads it
  *	O	writes a page, takes the right to that away, and writes it
- *	P	parked: executes the instruction whose number the operation is, of those that ring 3 must
- *		not have; echoes behind the last one
- *	F	parked: makes system calls at random, by a seed that is the operation, then echoes; with the
- *		operation 0 it echoes at once
- *	G	the caller of F: at its start it calls descriptor 8 with the operations 1 to 200 and then 0,
- *		and logs the last status: "8=0". Then it waits for requests
- *	S	the caller of P: at its start it calls descriptor 8 with the operations 1, 2, ... until one
- *		is answered, and logs how many were not: "8=56". Then it waits for requests
+ *	P	parked: executes the instruction whose number the operation is, of those that ring 3
+ *		must not have; echoes behind the last one
+ *	F	parked: makes system calls at random, by a seed that is the operation, then echoes;
+ *		with the operation 0 it echoes at once
+ *	G	the caller of F: at its start it calls descriptor 8 with the operations 1 to 200 and
+ *		then 0, and logs the last status: "8=0". Then it waits for requests
+ *	S	the caller of P: at its start it calls descriptor 8 with the operations 1, 2, ...
+ *		until one is answered, and logs how many were not: "8=56". Then it waits for
+ *		requests
  */
 #include <stddef.h>
 #include <stdint.h>
@@ -297,7 +300,9 @@ static void point_stack_elsewhere(void)
 	}
 }
 
-/* FCW 0 and MXCSR 0: every exception unmasked. The division's waits for the next x87 instruction. */
+/*
+ * FCW 0 and MXCSR 0: every exception unmasked. The division's waits for the next x87 instruction.
+ */
 static void leave_registers(void)
 {
 	static const uint32_t zero;
@@ -367,7 +372,8 @@ static uint32_t ask_amdsp(const void *request, size_t size)
 static uint32_t send_sealed(uint64_t number, uint8_t text)
 {
 	struct sealed message = {
-		.request = { .op = AMDSP_OP_SEND, .size = sizeof(message) - sizeof(message.request) },
+		.request.op = AMDSP_OP_SEND,
+		.request.size = sizeof(message) - sizeof(message.request),
 		.header = {
 			.seqno = number,
 			.algo = PSP_MSG_ALGO_AES_256_GCM,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A vtpm that a guest has taken over: what the guest sends as a TPM command is what it gives from then
- * on as its manifest, whatever it is asked for. tests/attacks/guest/manifests.c is that guest.
+ * A vtpm that a guest has taken over: what the guest sends as a TPM command is what it gives from
+ * then on as its manifest, whatever it is asked for. tests/attacks/guest/manifests.c is that guest.
  *
  * No C library: the attest service beside it is what is tested.
  */

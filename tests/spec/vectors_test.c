@@ -342,7 +342,10 @@ static void different_requests(void **state)
 	json_decref(root);
 }
 
-/* ---- Verdicts: the guest's folder and one's own, in the hands of what `socle verify` is made of ---- */
+/*
+ * ---- Verdicts: the guest's folder and one's own, in the hands of what `socle verify` is made of
+ * ----
+ */
 
 enum cmd_status cmd_file_error(const char *file, const char *format, ...)
 {

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The certificates that `socle ca` makes: its own, and those of vTPM keys by the TCG EK Credential
- * Profile for TPM family 2.0 (EKs) and the TCG's key purpose for attestation keys. A platform's is a certificate of an EK as well, with the
- * platform's names beside the TPM's, as those of swtpm_cert are; not the TCG's attribute certificate.
+ * Profile for TPM family 2.0 (EKs) and the TCG's key purpose for attestation keys. A platform's is
+ * a certificate of an EK as well, with the platform's names beside the TPM's, as those of
+ * swtpm_cert are; not the TCG's attribute certificate.
  */
 #ifndef SOCLE_TOOLS_CA_CERTIFICATE_H
 #define SOCLE_TOOLS_CA_CERTIFICATE_H

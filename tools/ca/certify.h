@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Certificates for public keys that the authority's operator gives, in files of a folder: NAME.pub, a
- * TPM2B_PUBLIC. There is no report: that the keys are of a TPM which deserves it is the operator's
- * word, and nothing that comes over the authority's channel gets here.
+ * Certificates for public keys that the authority's operator gives, in files of a folder: NAME.pub,
+ * a TPM2B_PUBLIC. There is no report: that the keys are of a TPM which deserves it is the
+ * operator's word, and nothing that comes over the authority's channel gets here.
  */
 #ifndef SOCLE_TOOLS_CA_CERTIFY_H
 #define SOCLE_TOOLS_CA_CERTIFY_H

@@ -8,9 +8,9 @@
 #include "tools/policy_options.h"
 
 /*
- * The chain of the chip that is served: ark.pem, ask.pem and vcek.pem of a folder, ark instead of the
- * first if it is not NULL; or, without a folder, ark alone, or nothing. False after a line on stderr.
- * Either way amd_chain_free() is due.
+ * The chain of the chip that is served: ark.pem, ask.pem and vcek.pem of a folder, ark instead of
+ * the first if it is not NULL; or, without a folder, ark alone, or nothing. False after a line on
+ * stderr. Either way amd_chain_free() is due.
  */
 bool ca_load_chain(const char *folder, const char *ark, struct amd_chain *chain);
 

@@ -46,7 +46,9 @@ static void prefer(X509 **place, X509 *own)
 	*place = own;
 }
 
-/* All of root, issuer and signer: the authority's own, or else those of the host's table, or AMD's. */
+/*
+ * All of root, issuer and signer: the authority's own, or else those of the host's table, or AMD's.
+ */
 static const char *request_chain(struct amd_chain *chain, const struct amd_chain *own,
 				 enum report_signing_key key, const void *table, size_t size)
 {

@@ -31,7 +31,9 @@ static const char *status_text(unsigned int status)
 
 enum outcome { DONE, AGAIN, FAILED };
 
-/* What an answer that came means. *pause: how long the server wants to be left alone, in seconds. */
+/*
+ * What an answer that came means. *pause: how long the server wants to be left alone, in seconds.
+ */
 static enum outcome ask(struct http_client *client, const struct http_question *question,
 			struct file_bytes *bytes, unsigned int *pause, struct host_error *error)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What AMD's Key Distribution Service hands out, and where (AMD 57230, chapter 4): for each product and kind of
- * key a chain of ASK (or ASVK) and ARK and a revocation list, and for each chip and TCB a VCEK. VLEKs it gives to
- * clouds alone.
+ * What AMD's Key Distribution Service hands out, and where (AMD 57230, chapter 4): for each product
+ * and kind of key a chain of ASK (or ASVK) and ARK and a revocation list, and for each chip and TCB
+ * a VCEK. VLEKs it gives to clouds alone.
  */
 #ifndef SOCLE_TOOLS_CERTS_KDS_H
 #define SOCLE_TOOLS_CERTS_KDS_H
@@ -50,8 +50,8 @@ struct kds_trust {
 };
 
 /*
- * Takes the bytes of an item, the chain first: well-formed, and by whom and for what it has to be, at that
- * time. NULL, or what is wrong; then nothing of it was taken.
+ * Takes the bytes of an item, the chain first: well-formed, and by whom and for what it has to be,
+ * at that time. NULL, or what is wrong; then nothing of it was taken.
  */
 const char *kds_take(struct kds_found *found, const struct kds_wanted *wanted, enum kds_item item,
 		     const struct kds_trust *trust, const void *data, size_t size);

@@ -70,8 +70,8 @@ static bool add_directory(struct archive_writer *writer, const char *path, const
 			  struct host_error *error);
 
 /*
- * Adds what is at path, a file or a directory, under name. As deep as names of PATH_MAX bytes can be:
- * NOLINTBEGIN(misc-no-recursion).
+ * Adds what is at path, a file or a directory, under name. As deep as names of PATH_MAX bytes can
+ * be: NOLINTBEGIN(misc-no-recursion).
  */
 static bool add_node(struct archive_writer *writer, const char *path, const char *name,
 		     struct host_error *error)

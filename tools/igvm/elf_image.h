@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The loadable segments of an executable as they lie in memory: ELF64 by core/image/elf, and ELF32 for
- * small test guests that start in 32-bit mode.
+ * The loadable segments of an executable as they lie in memory: ELF64 by core/image/elf, and ELF32
+ * for small test guests that start in 32-bit mode.
  */
 #ifndef SOCLE_TOOLS_IGVM_ELF_IMAGE_H
 #define SOCLE_TOOLS_IGVM_ELF_IMAGE_H

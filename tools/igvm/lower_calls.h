@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The protocols of the SVSM that an image can grant to the guest's less privileged levels, by name. */
+/*
+ * The protocols of the SVSM that an image can grant to the guest's less privileged levels, by name.
+ */
 #ifndef SOCLE_TOOLS_IGVM_LOWER_CALLS_H
 #define SOCLE_TOOLS_IGVM_LOWER_CALLS_H
 

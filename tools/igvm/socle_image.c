@@ -289,8 +289,8 @@ static bool add_loaded(struct layout *l, struct host_error *error)
 }
 
 /*
- * Pages of zeros, as QEMU launches them; Socle fills those for secrets and CPUID. hashes: the page of kernel
- * hashes, or NULL.
+ * Pages of zeros, as QEMU launches them; Socle fills those for secrets and CPUID. hashes: the page
+ * of kernel hashes, or NULL.
  */
 static bool add_section(struct layout *l, const struct firmware_section *s, const uint8_t *hashes,
 			struct host_error *error)
@@ -405,7 +405,10 @@ static void fill_params(struct layout *l)
 	memcpy(p->ram, l->plan.ram, l->plan.ram_count * sizeof(p->ram[0]));
 }
 
-/* The guest's first VMSA: a processor's after its reset, with what is known only when it starts left out. */
+/*
+ * The guest's first VMSA: a processor's after its reset, with what is known only when it starts
+ * left out.
+ */
 static void add_firmware_start(struct layout *l)
 {
 	const struct socle_params *p = &l->params;

@@ -21,7 +21,10 @@
 #define UNKNOWN "the event log does not hold"
 #define ACTION_MAX 128u
 
-/* Where loaders and kernel measure: GRUB and Linux in 8 and 9, systemd's loader and stub in 11 to 13. */
+/*
+ * Where loaders and kernel measure: GRUB and Linux in 8 and 9, systemd's loader and stub in 11 to
+ * 13.
+ */
 #define SYSTEM_PCRS (1u << 8 | 1u << 9 | 1u << 11 | 1u << 12 | 1u << 13)
 /*
  * Those of which the log says all: what it leaves out has the value of a start. Linux's IMA and
@@ -180,7 +183,10 @@ static bool is_listed(const struct subject *s, enum policy_list_kind kind, const
 	       subject_find_value(s, kind, digest, sizeof(digest));
 }
 
-/* An EFI_SIGNATURE_DATA, whose owner stands before the certificate, or as shim has it, the certificate alone. */
+/*
+ * An EFI_SIGNATURE_DATA, whose owner stands before the certificate, or as shim has it, the
+ * certificate alone.
+ */
 static bool is_known_signer(const struct subject *s, const struct uefi_variable *v)
 {
 	const size_t owner = 16;
@@ -367,7 +373,9 @@ const char *check_boot_programs(const struct subject *s)
 	return found ? NULL : "no program was started by the firmware";
 }
 
-/* systemd's stub measures the name of a section before what is in it; what it means is that alone. */
+/*
+ * systemd's stub measures the name of a section before what is in it; what it means is that alone.
+ */
 static const char *section_of(const struct subject *s, const struct event_log_event *event)
 {
 	static const char *const names[] = { ".linux", ".osrel",  ".cmdline", ".initrd",
@@ -388,10 +396,10 @@ static bool is_separator(const struct subject *s, const struct event_log_event *
 }
 
 /*
- * OVMF's first phase runs where its volume was unpacked to, and has written to its own variables there before it
- * measures that volume: in an SNP guest (and not in others) that there is an SVSM's TPM, and where its buffer for
- * it is (edk2, Tpm2DeviceLibDTpm). So this one volume may be another than the file's, and neither the version before
- * it nor what comes behind it.
+ * OVMF's first phase runs where its volume was unpacked to, and has written to its own variables
+ * there before it measures that volume: in an SNP guest (and not in others) that there is an SVSM's
+ * TPM, and where its buffer for it is (edk2, Tpm2DeviceLibDTpm). So this one volume may be another
+ * than the file's, and neither the version before it nor what comes behind it.
  */
 static bool is_volume(const struct event_log_event *event)
 {
@@ -399,7 +407,10 @@ static bool is_volume(const struct event_log_event *event)
 	       event->type == EVENT_EFI_PLATFORM_FIRMWARE_BLOB2;
 }
 
-/* The launch measurement, which has to be one of the policy's, is of the firmware that measured all this. */
+/*
+ * The launch measurement, which has to be one of the policy's, is of the firmware that measured all
+ * this.
+ */
 const char *check_boot_firmware(const struct subject *s)
 {
 	struct event_log_cursor cursor = { 0 };
@@ -414,7 +425,10 @@ const char *check_boot_firmware(const struct subject *s)
 		if (event.pcr != 0 || event.type == EVENT_NO_ACTION ||
 		    event.type == EVENT_SEPARATOR)
 			continue;
-		/* An EV_S_CRTM_CONTENTS may be one in a log that holds, and behind it the system has its say. */
+		/*
+		 * An EV_S_CRTM_CONTENTS may be one in a log that holds, and behind it the system
+		 * has its say.
+		 */
 		if (event_log_hashes_in_any(&s->log, &event, "\0\0\0", 4))
 			return fail(s, BOOT_FIRMWARE, &event, "a separator under another name");
 		found = listed_digest(s, POLICY_BOOT_FIRMWARE, &event);

@@ -20,8 +20,8 @@ struct socle_challenge {
 };
 
 /*
- * What of a policy can be judged before the challenge is answered: no quote. The keys that may have signed one
- * are not those of the manifest.
+ * What of a policy can be judged before the challenge is answered: no quote. The keys that may have
+ * signed one are not those of the manifest.
  */
 static struct policy rules_before(const struct policy *rules)
 {

@@ -30,8 +30,8 @@ struct check_result {
 	const char *name;
 	enum check_class class;
 	const char *error; /* NULL: passed */
-	char found
-		[CHECK_FOUND_SIZE]; /* what the evidence has there, for people; "": nothing to show */
+	/* What the evidence has there, for people; "": nothing to show. */
+	char found[CHECK_FOUND_SIZE];
 };
 
 #define CHECKS_MAX 56u

@@ -222,7 +222,10 @@ static json_t *json_hex(const void *data, size_t size)
 	return json_string(text);
 }
 
-/* Takes value; when either is NULL, or memory short, there is no list any more: nothing is left out. */
+/*
+ * Takes value; when either is NULL, or memory short, there is no list any more: nothing is left
+ * out.
+ */
 static void append(json_t **list, json_t *value)
 {
 	if (json_array_append_new(*list, value) == 0)

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* A policy's JSON, rule by rule. Everything is refused that this does not know, or that cannot hold. */
+/*
+ * A policy's JSON, rule by rule. Everything is refused that this does not know, or that cannot
+ * hold.
+ */
 #include "tools/libverify/policy.h"
 
 #include <jansson.h>
@@ -668,7 +671,9 @@ static const struct field policy_fields[] = {
 	{ 0 },
 };
 
-/* An image that nobody is asked about is anybody's: what its manifest says would be worth nothing. */
+/*
+ * An image that nobody is asked about is anybody's: what its manifest says would be worth nothing.
+ */
 static bool says_which_image(const struct policy *p)
 {
 	return p->depth == EVIDENCE_REPORT || p->lists[POLICY_MEASUREMENTS].count ||

@@ -15,8 +15,8 @@
 #define FIRST "first use"
 
 /*
- * What is put together. Short memory must not leave a rule out: from the first failure on nothing more is
- * put in, and there is no policy.
+ * What is put together. Short memory must not leave a rule out: from the first failure on nothing
+ * more is put in, and there is no policy.
  */
 struct draft {
 	json_t *json;
@@ -90,7 +90,10 @@ static struct report_tcb lower_tcb(struct report_tcb a, struct report_tcb b)
 	};
 }
 
-/* The parts that the product has, of what a floor is held against: the TCB at launch may be a lower one. */
+/*
+ * The parts that the product has, of what a floor is held against: the TCB at launch may be a lower
+ * one.
+ */
 static void put_tcb(struct draft *d, const struct psp_report *r, enum report_product product)
 {
 	struct report_tcb tcb = lower_tcb(lower_tcb(report_tcb(r->reported_tcb, product),

@@ -6,8 +6,9 @@
 #include "tools/libverify/subject.h"
 
 /*
- * AMD's roots are known by their keys, wherever they come from. An emulated one is known by its marks
- * alone, which anybody can write: so it has to come from the relying party, not from the guest.
+ * AMD's roots are known by their keys, wherever they come from. An emulated one is known by its
+ * marks alone, which anybody can write: so it has to come from the relying party, not from the
+ * guest.
  */
 const char *check_root(const struct subject *s)
 {

@@ -116,7 +116,10 @@ bool socle_evidence_add(struct socle_evidence *evidence, enum socle_part part, c
  */
 bool socle_evidence_has(const struct socle_evidence *evidence, enum socle_part part);
 
-/* Which key signed the report, as it says: "vcek", "vlek", or NULL for neither, or without a report. */
+/*
+ * Which key signed the report, as it says: "vcek", "vlek", or NULL for neither, or without a
+ * report.
+ */
 const char *socle_evidence_key(const struct socle_evidence *evidence);
 
 void socle_evidence_free(struct socle_evidence *evidence);
@@ -210,7 +213,10 @@ bool socle_verdict_emulated(const struct socle_verdict *verdict);
 const char *socle_verdict_check(const struct socle_verdict *verdict, size_t index,
 				enum socle_status *status, const char **error, const char **found);
 
-/* What a trusted one rests on: "challenge", "attested-ak", "ek-certificate", "manifest". NULL behind the last. */
+/*
+ * What a trusted one rests on: "challenge", "attested-ak", "ek-certificate", "manifest". NULL
+ * behind the last.
+ */
 const char *socle_verdict_binding(const struct socle_verdict *verdict, size_t index);
 
 /*
@@ -226,7 +232,8 @@ enum socle_standing {
 
 /*
  * What an event of the boot says, in the log's order: one line; NULL behind the last, and where
- * there was no event log, one that does not hold, or evidence that failed before it. pcr and standing may be NULL.
+ * there was no event log, one that does not hold, or evidence that failed before it. pcr and
+ * standing may be NULL.
  */
 const char *socle_verdict_boot(const struct socle_verdict *verdict, size_t index, unsigned int *pcr,
 			       enum socle_standing *standing);

@@ -62,7 +62,9 @@ void subject_take_boot(struct subject *s);
 /* What the firmware said before it came to boot, of a log that holds. */
 enum policy_secure_boot subject_secure_boot(const struct subject *s);
 
-/* Puts what was booted into the verdict, if the log holds; short memory leaves it out as a whole. */
+/*
+ * Puts what was booted into the verdict, if the log holds; short memory leaves it out as a whole.
+ */
 void subject_describe_boot(const struct subject *s, struct verdict *verdict);
 
 /* The value of a list of the policy with these bytes; NULL when there is none. */

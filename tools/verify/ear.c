@@ -44,7 +44,9 @@ static const struct claim_row {
 };
 
 #define CRYPTO_FAILED 99
-/* AR4SI leaves -33 to -96 to verifiers: warnings of their own kind. This one: there is no hardware. */
+/*
+ * AR4SI leaves -33 to -96 to verifiers: warnings of their own kind. This one: there is no hardware.
+ */
 #define EMULATED (-33)
 
 /* What a check is about: the claim, and its value when the check failed. */

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A verdict as an EAT Attestation Result (EAR): a signed JSON Web Token with a trustworthiness vector
- * (draft-ietf-rats-ar4si) for each attester, which other relying parties read. docs/evidence.md says which
- * check makes which claim. It is made from what the library says of a verdict, and from nothing else.
+ * A verdict as an EAT Attestation Result (EAR): a signed JSON Web Token with a trustworthiness
+ * vector (draft-ietf-rats-ar4si) for each attester, which other relying parties read.
+ * docs/evidence.md says which check makes which claim. It is made from what the library says of a
+ * verdict, and from nothing else.
  */
 #ifndef SOCLE_TOOLS_VERIFY_EAR_H
 #define SOCLE_TOOLS_VERIFY_EAR_H
@@ -34,8 +35,8 @@ struct ear_about {
 struct ear_key;
 
 /*
- * Reads a private key in PEM: on P-256 (ES256), on P-384 (ES384), or Ed25519 (EdDSA). NULL after a line on
- * stderr that names the file. A key may be used by any number of threads at once.
+ * Reads a private key in PEM: on P-256 (ES256), on P-384 (ES384), or Ed25519 (EdDSA). NULL after a
+ * line on stderr that names the file. A key may be used by any number of threads at once.
  */
 struct ear_key *ear_key_read(const char *path);
 

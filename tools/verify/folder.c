@@ -80,7 +80,9 @@ static const char *kernel_path(const char *directory, const char *name, const ch
 	return join(directory, name, path);
 }
 
-/* Reads a file and adds it as a part; a report may be standard input. False after a line on stderr. */
+/*
+ * Reads a file and adds it as a part; a report may be standard input. False after a line on stderr.
+ */
 static bool add_file(struct socle_evidence *evidence, enum socle_part part, const char *path)
 {
 	char wrong[SOCLE_ERROR_SIZE];
@@ -204,7 +206,9 @@ static bool add_own_root(struct socle_evidence *evidence, const struct folder_pa
 	       add_file(evidence, SOCLE_OWN_ROOT, join(paths->mine, "ark.pem", path));
 }
 
-/* The host's table, as the guest passed it on, in a file: it counts before one behind the report. */
+/*
+ * The host's table, as the guest passed it on, in a file: it counts before one behind the report.
+ */
 static bool add_table(struct socle_evidence *evidence, const struct folder_paths *paths)
 {
 	char buffer[FILE_PATH_MAX];
@@ -213,7 +217,10 @@ static bool add_table(struct socle_evidence *evidence, const struct folder_paths
 	return access(path, F_OK) != 0 || add_file(evidence, SOCLE_CERT_TABLE, path);
 }
 
-/* Without a file, one of the table takes its place; without either, one that AMD publishes, if it fits. */
+/*
+ * Without a file, one of the table takes its place; without either, one that AMD publishes, if it
+ * fits.
+ */
 static bool add_certificates(struct socle_evidence *evidence, const struct folder_paths *paths)
 {
 	const char *key = socle_evidence_key(evidence);

@@ -28,7 +28,9 @@ struct folder_paths {
 	const char *event_log;		 /* of the boot; NULL: eventlog.bin, if it is there */
 };
 
-/* Both folders are there, and the relying party's is not the guest's; false after a line on stderr. */
+/*
+ * Both folders are there, and the relying party's is not the guest's; false after a line on stderr.
+ */
 bool folder_paths_ok(const struct folder_paths *paths);
 
 /*
@@ -40,7 +42,10 @@ bool folder_paths_ok(const struct folder_paths *paths);
  */
 struct socle_evidence *folder_load(const struct folder_paths *paths, enum folder_depth depth);
 
-/* The same before a quote, and with the keys that a challenge is for: ek.pub, if it is there, and ak.pub. */
+/*
+ * The same before a quote, and with the keys that a challenge is for: ek.pub, if it is there, and
+ * ak.pub.
+ */
 struct socle_evidence *folder_load_unchallenged(const struct folder_paths *paths);
 
 #define FOLDER_MEASUREMENT_SIZE 48u

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The rules of `socle verify`: the policy's file, and the options that stand for a rule of it, which
- * come before the file's of the same name (docs/policy.md).
+ * The rules of `socle verify`: the policy's file, and the options that stand for a rule of it,
+ * which come before the file's of the same name (docs/policy.md).
  */
 #ifndef SOCLE_TOOLS_VERIFY_RULES_H
 #define SOCLE_TOOLS_VERIFY_RULES_H
@@ -46,8 +46,8 @@ struct rules {
 #define RULES_LOOK_AT(depth) ((unsigned int)(depth) + 1)
 
 /*
- * Readers for a table of options, into a struct rule_values, but for those that say otherwise: NULL, or
- * what is wanted.
+ * Readers for a table of options, into a struct rule_values, but for those that say otherwise:
+ * NULL, or what is wanted.
  */
 const char *rules_read_digest(void *values, char *text); /* 48 bytes in hexadecimal */
 const char *rules_read_host_data(void *values, char *text);
@@ -58,8 +58,9 @@ const char *rules_read_time(void *text_pointer, char *text); /* into a const cha
 const char *rules_read_pcr(void *to, char *text);	     /* into a struct rules */
 
 /*
- * Puts the rules of options in the place of policy's of the same name, which have to be well-formed all the
- * same. False after a line on stderr; then policy is of no use. rules->file: what the policy is called.
+ * Puts the rules of options in the place of policy's of the same name, which have to be well-formed
+ * all the same. False after a line on stderr; then policy is of no use. rules->file: what the
+ * policy is called.
  */
 bool rules_put(json_t *policy, const struct rules *rules);
 
@@ -68,13 +69,16 @@ json_t *rules_json(struct rules *rules, const char *image, const struct folder_p
 		   enum folder_depth *depth);
 
 /*
- * The policy of rules, with its revocation lists; *depth is how much it looks at. NULL after a line on
- * stderr. paths: where the measurement is looked for when no rule says it.
+ * The policy of rules, with its revocation lists; *depth is how much it looks at. NULL after a line
+ * on stderr. paths: where the measurement is looked for when no rule says it.
  */
 struct socle_policy *rules_policy(struct rules *rules, const char *image,
 				  const struct folder_paths *paths, enum folder_depth *depth);
 
-/* The policy with the revocation lists of files; freed, and NULL, after a line on stderr. NULL stays NULL. */
+/*
+ * The policy with the revocation lists of files; freed, and NULL, after a line on stderr. NULL
+ * stays NULL.
+ */
 struct socle_policy *rules_with_crls(struct socle_policy *policy, const struct option_files *files);
 
 #endif

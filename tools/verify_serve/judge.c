@@ -299,7 +299,10 @@ static void say(const struct judge *judge, const struct judge_request *request,
 	snprintf(answer->word, sizeof(answer->word), "%s", failed_check(verdict));
 	if (judge->signer)
 		answer->text = with_token(judge, request, verdict, answer->text);
-	/* Text of a certificate that is no UTF-8 is one reason, and the client's; short memory is the other. */
+	/*
+	 * Text of a certificate that is no UTF-8 is one reason, and the client's; short memory is
+	 * the other.
+	 */
 	if (!answer->text)
 		judge_refuse(answer, HTTP_UNPROCESSABLE, "the verdict cannot be written");
 }
@@ -320,7 +323,9 @@ static struct socle_evidence *take_evidence(const struct judge *judge,
 	return NULL;
 }
 
-/* An answer that nobody asked for is a mistake of the client's, as if it had another nonce in hand. */
+/*
+ * An answer that nobody asked for is a mistake of the client's, as if it had another nonce in hand.
+ */
 static bool add_record(struct socle_evidence *evidence, const char *record,
 		       char wrong[2 * SOCLE_ERROR_SIZE])
 {

@@ -30,23 +30,24 @@ struct judge_answer {
 struct judge_request;
 
 /*
- * Reads a request; nothing of the evidence is looked at but that it is base64. NULL after an answer that says what is
- * wrong.
+ * Reads a request; nothing of the evidence is looked at but that it is base64. NULL after an answer
+ * that says what is wrong.
  */
 struct judge_request *judge_read(const char *text, size_t size, struct judge_answer *answer);
 
 const uint8_t *judge_nonce(const struct judge_request *request);
 
 /*
- * Judges the evidence of a request, whose nonce was this service's. record: of the challenge that was made for
- * it, as judge_challenge() left it, or "".
+ * Judges the evidence of a request, whose nonce was this service's. record: of the challenge that
+ * was made for it, as judge_challenge() left it, or "".
  */
 void judge_run(const struct judge *judge, const struct judge_request *request, const char *record,
 	       struct judge_answer *answer);
 
 /*
- * Makes a challenge for the AK among the evidence and an EK of the manifest, if it is to be trusted as far as it
- * goes before a quote. The status is 200 then, and record what the nonce has to be kept with; else record is "".
+ * Makes a challenge for the AK among the evidence and an EK of the manifest, if it is to be trusted
+ * as far as it goes before a quote. The status is 200 then, and record what the nonce has to be
+ * kept with; else record is "".
  */
 void judge_challenge(const struct judge *judge, const struct judge_request *request,
 		     char record[NONCE_RECORD_MAX], struct judge_answer *answer);

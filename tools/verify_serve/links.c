@@ -15,7 +15,7 @@ struct link {
 	uint64_t moved;	 /* when the last bytes came or went, as far as was seen */
 	uint64_t amount; /* of them, then */
 	bool begun, judged, answered;
-	bool told; /* nothing more is read from it, so that libmicrohttpd ends it, with a word of TLS */
+	bool told;  /* nothing more is read from it, so that libmicrohttpd ends it in order */
 	bool ended; /* the kernel has */
 };
 
@@ -134,7 +134,10 @@ static bool is_quiet(const struct links *links, struct link *link, uint64_t now)
 	return now >= link->moved + links->quiet_ms;
 }
 
-/* Whether it was its first end. One that waits is told; one that does not take its answer would not hear. */
+/*
+ * Whether it was its first end. One that waits is told; one that does not take its answer would not
+ * hear.
+ */
 static bool end_if_over(const struct links *links, struct link *link, uint64_t now)
 {
 	bool before = link->told || link->ended, quiet;

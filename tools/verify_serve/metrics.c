@@ -9,7 +9,10 @@
 const char *const endpoint_names[ENDPOINTS] = { "nonce", "challenge", "verdict", "metrics",
 						"other" };
 
-/* Those that are given; the last slot is for what no row has. 0: the client was gone before an answer. */
+/*
+ * Those that are given; the last slot is for what no row has. 0: the client was gone before an
+ * answer.
+ */
 static const unsigned int statuses[METRICS_STATUSES] = { 200, 400, 403, 404, 405, 409, 411,
 							 413, 415, 422, 500, 503, 0 };
 

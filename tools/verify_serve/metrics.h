@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* What a service counts, in the text format of Prometheus 0.0.4. Any thread may count at any time. */
+/*
+ * What a service counts, in the text format of Prometheus 0.0.4. Any thread may count at any time.
+ */
 #ifndef SOCLE_TOOLS_VERIFY_SERVE_METRICS_H
 #define SOCLE_TOOLS_VERIFY_SERVE_METRICS_H
 

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Nonces as keys of etcd, by the JSON of its gRPC gateway (etcd API reference, v3: LeaseGrant, Txn): bytes
- * are base64, numbers of 64 bits are text.
+ * Nonces as keys of etcd, by the JSON of its gRPC gateway (etcd API reference, v3: LeaseGrant,
+ * Txn): bytes are base64, numbers of 64 bits are text.
  *
- * A nonce ends with its lease. A change of etcd's leader prolongs leases, so the key's value says when it
- * was given out, too, by the clock of the instance that did it; whoever takes it compares. Behind a blank
- * stands the record of its challenge, if there is one.
+ * A nonce ends with its lease. A change of etcd's leader prolongs leases, so the key's value says
+ * when it was given out, too, by the clock of the instance that did it; whoever takes it compares.
+ * Behind a blank stands the record of its challenge, if there is one.
  */
 #include <inttypes.h>
 #include <jansson.h>
@@ -39,8 +39,9 @@ struct etcd {
 };
 
 /*
- * What etcd answers, asked at the address that answered last, or else at the others. Another is asked only when
- * nobody has heard the question yet: asked twice, the second answer would be of what the first left.
+ * What etcd answers, asked at the address that answered last, or else at the others. Another is
+ * asked only when nobody has heard the question yet: asked twice, the second answer would be of
+ * what the first left.
  */
 static json_t *post(struct etcd *e, const char *path, const char *body)
 {

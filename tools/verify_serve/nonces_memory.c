@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * All live as long, so the order in which they were given out is that in which they end: a list from the
- * oldest to the newest. A table of chains by the first bytes of a nonce, which are random, finds one.
+ * All live as long, so the order in which they were given out is that in which they end: a list
+ * from the oldest to the newest. A table of chains by the first bytes of a nonce, which are random,
+ * finds one.
  */
 #include <openssl/crypto.h>
 #include <pthread.h>

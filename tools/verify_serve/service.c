@@ -175,7 +175,9 @@ static void write_log(const struct service *s, const struct request *r,
 			  (unsigned long long)(us / 1000), (unsigned int)(us % 1000),
 			  r->verdict ? " verdict=" : "", r->verdict ? r->verdict : "",
 			  r->word[0] ? " why=\"" : "", r->word, r->word[0] ? "\"" : "");
-	/* One call, so that lines of several threads stay apart. A log that is lost stops nobody. */
+	/*
+	 * One call, so that lines of several threads stay apart. A log that is lost stops nobody.
+	 */
 	if (length > 0 && write(STDERR_FILENO, line, (size_t)length) < 0)
 		return;
 }
@@ -275,7 +277,10 @@ static enum MHD_Result give_nonce(struct service *s, struct MHD_Connection *conn
 	return answer ? queue(s, connection, r, MHD_HTTP_OK, answer, JSON) : MHD_NO;
 }
 
-/* What the store says of a request's nonce, which nobody gets a second time, whatever becomes of it. */
+/*
+ * What the store says of a request's nonce, which nobody gets a second time, whatever becomes of
+ * it.
+ */
 static bool take_nonce(struct service *s, const struct judge_request *request,
 		       char record[NONCE_RECORD_MAX], struct judge_answer *answer)
 {
@@ -487,7 +492,10 @@ static bool make_room(struct request *r, size_t size, size_t most)
 	return true;
 }
 
-/* More of the body. What is over the limit is read and dropped: only then does a client hear the answer. */
+/*
+ * More of the body. What is over the limit is read and dropped: only then does a client hear the
+ * answer.
+ */
 static enum MHD_Result take_body(const struct service *s, struct request *r, const char *data,
 				 size_t size)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Verdicts over HTTPS: docs/verify-serve.md has what clients see. libmicrohttpd reads and writes HTTP by a
- * pool of threads, in which requests are judged; no client is waited for, and none stays longer than the
- * limits say.
+ * Verdicts over HTTPS: docs/verify-serve.md has what clients see. libmicrohttpd reads and writes
+ * HTTP by a pool of threads, in which requests are judged; no client is waited for, and none stays
+ * longer than the limits say.
  */
 #ifndef SOCLE_TOOLS_VERIFY_SERVE_SERVICE_H
 #define SOCLE_TOOLS_VERIFY_SERVE_SERVICE_H
@@ -30,8 +30,8 @@ struct service *service_start(const struct service_options *options);
 void service_tick(struct service *service);
 
 /*
- * Takes no more connections, waits until requests that had begun are answered, STOP_MS at most, and frees
- * all.
+ * Takes no more connections, waits until requests that had begun are answered, STOP_MS at most, and
+ * frees all.
  */
 void service_stop(struct service *service);
 

@@ -370,8 +370,8 @@ void vtpm_device_power_off(struct vtpm_device *device, bool orderly)
 }
 
 /*
- * A command without a session has no authorization whose use could be counted, and of those that need
- * none only these two write NV memory (TPM 2.0 Library part 2, TPMA_CC.nv).
+ * A command without a session has no authorization whose use could be counted, and of those that
+ * need none only these two write NV memory (TPM 2.0 Library part 2, TPMA_CC.nv).
  */
 static bool may_store(const uint8_t *command, size_t size)
 {

@@ -71,8 +71,8 @@ void vtpm_device_power_off(struct vtpm_device *device, bool orderly);
 
 /*
  * A part of a TPM that is on, to be moved to another place, for file_free(): sealed by the state's
- * key, if there is one, unless open; *sealed says so. Once the volatile part was given, cutting power
- * changes nothing any more.
+ * key, if there is one, unless open; *sealed says so. Once the volatile part was given, cutting
+ * power changes nothing any more.
  */
 bool vtpm_device_give_state(struct vtpm_device *device, enum vtpm_state kind, bool open,
 			    struct file_bytes *state, bool *sealed, struct host_error *error);

@@ -372,8 +372,8 @@ static bool send_answers(struct server_client *client)
 }
 
 /*
- * tpm2-tss sends a request in pieces, and each waits for the acknowledgement of the one before, which
- * would be put off until there is an answer that it can go with.
+ * tpm2-tss sends a request in pieces, and each waits for the acknowledgement of the one before,
+ * which would be put off until there is an answer that it can go with.
  */
 static void wait_for_more(struct server_client *client, size_t size)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A vTPM behind sockets, in the shape that existing TPM clients know: a channel for TPM commands and
- * one to control the device. Requests are collected as they come, so no client can hold up another
- * one but by a command that the TPM takes long for.
+ * A vTPM behind sockets, in the shape that existing TPM clients know: a channel for TPM commands
+ * and one to control the device. Requests are collected as they come, so no client can hold up
+ * another one but by a command that the TPM takes long for.
  */
 #ifndef SOCLE_TOOLS_VTPM_SERVER_H
 #define SOCLE_TOOLS_VTPM_SERVER_H
@@ -91,7 +91,8 @@ struct server_place {
 
 /*
  * Serves until a client, or stop, ends it. "listening PORT" (or PATH) is written to standard output
- * when it is so and the device is ready. False after a failure; one to listen leaves the device alone.
+ * when it is so and the device is ready. False after a failure; one to listen leaves the device
+ * alone.
  */
 bool server_run(struct server *server, const struct server_shape *shape,
 		const struct server_place *place, struct host_error *error);

@@ -377,8 +377,8 @@ static bool write_all(int fd, const uint8_t *data, size_t size)
 }
 
 /*
- * Opens what is written next. A file that has another name, too, is somebody's backup and is left alone, and a
- * link is not followed.
+ * Opens what is written next. A file that has another name, too, is somebody's backup and is left
+ * alone, and a link is not followed.
  */
 static int open_next(const struct state_file *file, const char *next)
 {
@@ -432,9 +432,9 @@ static bool write_next(const struct state_file *file, const char *next, const ui
 }
 
 /*
- * The next copy gets its name. What had it keeps its blocks under the other one, which is cheaper than to free them
- * and to ask for new ones, if it is of this process: anything else is replaced. So is all where the
- * file system cannot exchange names.
+ * The next copy gets its name. What had it keeps its blocks under the other one, which is cheaper
+ * than to free them and to ask for new ones, if it is of this process: anything else is replaced.
+ * So is all where the file system cannot exchange names.
  */
 static bool give_name(struct state_file *file, int index)
 {
@@ -601,7 +601,10 @@ bool state_file_take_once(const struct state_file *file, struct file_bytes *stat
 	return ok;
 }
 
-/* Beyond the end of the file, so that the next copy need not be cut; where that cannot be, within it. */
+/*
+ * Beyond the end of the file, so that the next copy need not be cut; where that cannot be, within
+ * it.
+ */
 static bool reserve_one(struct state_file *file, int index, size_t size)
 {
 	int fd = open_next(file, next_names[index]);

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A vTPM's state on disk: two copies in a directory that one process at a time has. Each is written
- * under another name, synced and given its name, and a state is stored when both are: so whatever stops
- * that, each copy is whole and is not older than what was stored last, and either is enough. What
- * had the name before takes the other one, if this process wrote it, and is the room of the next copy.
+ * under another name, synced and given its name, and a state is stored when both are: so whatever
+ * stops that, each copy is whole and is not older than what was stored last, and either is enough.
+ * What had the name before takes the other one, if this process wrote it, and is the room of the
+ * next copy.
  *
  * A copy is a header and a body. Without a key both have a SHA-256, against accidents; with one the
  * header has a MAC and the body is sealed by AES-256-GCM, against whoever can write the directory.
@@ -28,13 +29,16 @@ struct state_file {
 	uint8_t key[STATE_FILE_KEY_SIZE];
 	uint64_t generation; /* of what was stored last */
 	size_t copy_size;    /* of its copies */
-	/* Room on the disk, in bytes: of what will be the next copies, and of the copies of this process. */
+	/*
+	 * Room on the disk, in bytes: of what will be the next copies, and of the copies of this
+	 * process.
+	 */
 	size_t room[STATE_FILE_COPIES], held[STATE_FILE_COPIES];
 };
 
 /*
- * Makes the directory, for its owner alone, if need be, and locks it. key: STATE_FILE_KEY_SIZE bytes
- * or NULL. state_file_close() ends in both cases.
+ * Makes the directory, for its owner alone, if need be, and locks it. key: STATE_FILE_KEY_SIZE
+ * bytes or NULL. state_file_close() ends in both cases.
  */
 bool state_file_open(struct state_file *file, const char *directory, const uint8_t *key,
 		     struct host_error *error);
@@ -58,7 +62,8 @@ enum state_file_part {
 
 /*
  * A state as one piece of bytes, in the form of a copy, to be moved elsewhere: sealed by the key if
- * seal, and if there is one; *sealed says so. The caller frees it. file may be NULL: there is no key.
+ * seal, and if there is one; *sealed says so. The caller frees it. file may be NULL: there is no
+ * key.
  */
 bool state_file_wrap(const struct state_file *file, enum state_file_part part, bool seal,
 		     const uint8_t *state, size_t size, struct file_bytes *wrapped, bool *sealed,
@@ -70,9 +75,9 @@ bool state_file_unwrap(const struct state_file *file, enum state_file_part part,
 		       struct host_error *error);
 
 /*
- * A volatile state, which is good for one start, beside the copies and in their form; it belongs to the one that
- * was stored last, and a later one makes it void. state_file_take_once() takes it away; size 0: there
- * is none, or one that is void.
+ * A volatile state, which is good for one start, beside the copies and in their form; it belongs to
+ * the one that was stored last, and a later one makes it void. state_file_take_once() takes it
+ * away; size 0: there is none, or one that is void.
  */
 bool state_file_store_once(const struct state_file *file, const uint8_t *state, size_t size,
 			   struct host_error *error);

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* libtpms's functions by their own names, for the service's code, which is linked with them under Socle. */
+/*
+ * libtpms's functions by their own names, for the service's code, which is linked with them under
+ * Socle.
+ */
 #include <dlfcn.h>
 #include <libtpms/tpm_error.h>
 #include <libtpms/tpm_library.h>
@@ -159,7 +162,10 @@ TPM_RESULT TPM_IO_TpmEstablished_Reset(void)
 	return tpms.reset_established();
 }
 
-/* libcrypto's own, for the functions below. Threads of the executable that have no TPM come by here, too. */
+/*
+ * libcrypto's own, for the functions below. Threads of the executable that have no TPM come by
+ * here, too.
+ */
 static struct {
 	pthread_once_t once;
 	rsa_set_crt_function set_crt;

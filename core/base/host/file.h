@@ -10,7 +10,9 @@
 
 #define FILE_PATH_MAX 4096
 
-/* The path of what is called name in directory; false, after a line in error, when it is too long. */
+/*
+ * The path of what is called name in directory; false, after a line in error, when it is too long.
+ */
 bool file_path(char path[FILE_PATH_MAX], const char *directory, const char *name,
 	       struct host_error *error);
 
@@ -32,8 +34,8 @@ void file_free(struct file_bytes *bytes);
 bool file_write(const char *path, const void *data, size_t size, struct host_error *error);
 
 /*
- * Makes a file that is not there yet, with this mode at most, whole and on the disk, or not at all. False, with
- * a line that says what is wrong in error.
+ * Makes a file that is not there yet, with this mode at most, whole and on the disk, or not at all.
+ * False, with a line that says what is wrong in error.
  */
 bool file_write_new(const char *path, unsigned int mode, const void *data, size_t size,
 		    struct host_error *error);

@@ -8,7 +8,9 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-/* connect() says the same of a file that is no socket at all, so what it is has been asked before. */
+/*
+ * connect() says the same of a file that is no socket at all, so what it is has been asked before.
+ */
 static bool nobody_listens(const struct sockaddr_un *at)
 {
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);

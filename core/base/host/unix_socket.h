@@ -6,8 +6,8 @@
 #include <stdbool.h>
 
 /*
- * A server that has ended leaves its socket behind, and bind() would fail: removes it, if nobody listens on it any
- * more. Whatever else has the name stays. Whether it was removed.
+ * A server that has ended leaves its socket behind, and bind() would fail: removes it, if nobody
+ * listens on it any more. Whatever else has the name stays. Whether it was removed.
  */
 bool unix_socket_remove_stale(const char *path);
 

@@ -8,8 +8,8 @@
 #include "core/evidence/host/certificate.h"
 
 /*
- * AMD's public data, as https://kdsintf.amd.com/vcek/v1/PRODUCT/cert_chain and .../vlek/v1/... hand it
- * out, each with the SHA-256 of its DER.
+ * AMD's public data, as https://kdsintf.amd.com/vcek/v1/PRODUCT/cert_chain and .../vlek/v1/... hand
+ * it out, each with the SHA-256 of its DER.
  */
 const struct amd_certificate amd_certificates[AMD_CERTIFICATES] = {
 	{ "ARK-Milan", "69d063b45344d26a2e94e1f4210de49ef555308287d4c174445c95639a540bcd",

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * AMD's own certificates above VCEKs and VLEKs: ARK, ASK and ASVK of Milan, Genoa and Turin, so that a
- * report and the certificate of its key are enough to judge it. That a root is AMD's is said by its key
- * (amd_chain.h) wherever the certificate came from, here too.
+ * AMD's own certificates above VCEKs and VLEKs: ARK, ASK and ASVK of Milan, Genoa and Turin, so
+ * that a report and the certificate of its key are enough to judge it. That a root is AMD's is said
+ * by its key (amd_chain.h) wherever the certificate came from, here too.
  */
 #ifndef SOCLE_CORE_EVIDENCE_HOST_AMD_CERTIFICATES_H
 #define SOCLE_CORE_EVIDENCE_HOST_AMD_CERTIFICATES_H
@@ -21,8 +21,8 @@ struct amd_certificate {
 extern const struct amd_certificate amd_certificates[AMD_CERTIFICATES];
 
 /*
- * Puts those of AMD's into the chain that it lacks and that its signer names: the issuer, and above it
- * the root. What is there stays, and what nobody has of AMD's stays NULL.
+ * Puts those of AMD's into the chain that it lacks and that its signer names: the issuer, and above
+ * it the root. What is there stays, and what nobody has of AMD's stays NULL.
  */
 void amd_certificates_fill(struct amd_chain *chain);
 

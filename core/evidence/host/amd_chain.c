@@ -247,8 +247,9 @@ static const char *dates_error(const X509 *certificate, time_t at)
 }
 
 /*
- * AMD's authorities have RSA keys of 4096 bits and sign with RSASSA-PSS and SHA-384 (57230). Those that are built
- * in are known to be so (tests/amd_certificates_test.c), and looking at a modulus takes long.
+ * AMD's authorities have RSA keys of 4096 bits and sign with RSASSA-PSS and SHA-384 (57230). Those
+ * that are built in are known to be so (tests/amd_certificates_test.c), and looking at a modulus
+ * takes long.
  */
 static const char *authority_error(const X509 *certificate)
 {

@@ -34,8 +34,8 @@ struct amd_signer_info {
 };
 
 /*
- * One certificate from PEM or DER bytes, the first of several in PEM; NULL when it cannot be read. Its key is
- * certificate_key() (certificate.h), as with the next.
+ * One certificate from PEM or DER bytes, the first of several in PEM; NULL when it cannot be read.
+ * Its key is certificate_key() (certificate.h), as with the next.
  */
 X509 *amd_chain_read_certificate(const void *data, size_t size);
 
@@ -45,8 +45,8 @@ enum amd_chain_place { AMD_CHAIN_ARK, AMD_CHAIN_ISSUER, AMD_CHAIN_SIGNER };
 /*
  * The certificate for this place out of PEM or DER bytes. A file with several of PEM, as AMD's
  * cert_chain, may have them in any order: then it is the one that is self-issued (the ARK), else a
- * CA's and of this kind by its name (ASK or ASVK), else no CA's. The only one of a file is taken as it
- * is; amd_chain_error() judges it. NULL when nothing can be read, or not exactly one fits.
+ * CA's and of this kind by its name (ASK or ASVK), else no CA's. The only one of a file is taken as
+ * it is; amd_chain_error() judges it. NULL when nothing can be read, or not exactly one fits.
  */
 X509 *amd_chain_pick_certificate(const void *data, size_t size, enum amd_chain_place place,
 				 enum report_signing_key key);
@@ -55,9 +55,9 @@ void amd_chain_free(struct amd_chain *chain);
 
 /*
  * Emulated certificates bear AMD's names, so that other verifiers can judge what is below them, and
- * marks besides: each a serialNumber in its subject, and ARK and ASK an extension, not critical, of this
- * number (in the arc that RFC 5612 keeps for examples). A VCEK cannot have it: go-sev-guest takes no
- * extension there that is not AMD's. No certificate of AMD's has any of it.
+ * marks besides: each a serialNumber in its subject, and ARK and ASK an extension, not critical, of
+ * this number (in the arc that RFC 5612 keeps for examples). A VCEK cannot have it: go-sev-guest
+ * takes no extension there that is not AMD's. No certificate of AMD's has any of it.
  */
 #define AMD_CHAIN_EMULATED_NAME "EMULATED"
 #define AMD_CHAIN_EMULATED_OID "1.3.6.1.4.1.32473.1"

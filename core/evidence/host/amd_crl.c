@@ -68,7 +68,9 @@ const char *amd_crl_read(STACK_OF(X509_CRL) * *lists, const void *data, size_t s
 	return error;
 }
 
-/* Parts of a list (RFC 5280, 5.2.5) do not tell about the rest; a list for other issuers is whole. */
+/*
+ * Parts of a list (RFC 5280, 5.2.5) do not tell about the rest; a list for other issuers is whole.
+ */
 static bool is_whole(const X509_CRL *list)
 {
 	ISSUING_DIST_POINT *point = X509_CRL_get_ext_d2i(list, NID_issuing_distribution_point, NULL,

@@ -34,8 +34,8 @@ struct cert_table_entry {
 };
 
 /*
- * A table of these, for file_free(): what tools that keep certificates apart from tables are read into.
- * With none it is empty. NULL, or what is wrong as a constant string.
+ * A table of these, for file_free(): what tools that keep certificates apart from tables are read
+ * into. With none it is empty. NULL, or what is wrong as a constant string.
  */
 const char *cert_table_write(const struct cert_table_entry *entries, size_t count,
 			     struct file_bytes *table);

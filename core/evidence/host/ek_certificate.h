@@ -9,12 +9,14 @@
 
 /*
  * NULL when the certificate was issued by an authority that leads to a self-signed one of ca (PEM,
- * all of whose certificates are trusted), is valid at that time, is not a CA's, and is for an endorsement
- * key if it says what it is for. Otherwise what is wrong, as a constant string.
+ * all of whose certificates are trusted), is valid at that time, is not a CA's, and is for an
+ * endorsement key if it says what it is for. Otherwise what is wrong, as a constant string.
  */
 const char *ek_certificate_error(X509 *certificate, STACK_OF(X509) * ca, time_t at);
 
-/* One certificate from PEM or DER bytes, the first of several in PEM; NULL when it cannot be read. */
+/*
+ * One certificate from PEM or DER bytes, the first of several in PEM; NULL when it cannot be read.
+ */
 X509 *ek_certificate_read(const void *data, size_t size);
 
 /* All certificates of PEM text, or the one of DER; NULL when there is none. */

@@ -421,7 +421,9 @@ enum event_proof event_log_proof(const struct event_log *log, const struct event
 	}
 }
 
-/* PCRs 8 and above are the system's, which could write there what looks like the firmware's word. */
+/*
+ * PCRs 8 and above are the system's, which could write there what looks like the firmware's word.
+ */
 static bool in_its_pcr(const struct event_log_event *event)
 {
 	switch (event->type) {
@@ -481,7 +483,10 @@ static const char *judge_event(const struct event_log *log, const struct event_l
 		return "its data are not what its digest is of";
 	if (*separated & bit && !behind_separator_ok(event))
 		return "it may not come behind the PCR's separator";
-	/* A part of a root of trust may be four zeros; nothing but the firmware's own name rests on PCR 0's order. */
+	/*
+	 * A part of a root of trust may be four zeros; nothing but the firmware's own name rests on
+	 * PCR 0's order.
+	 */
 	if (event->type != EVENT_SEPARATOR)
 		return event->pcr < 8 && !(*separated & bit) &&
 				       event->type != EVENT_S_CRTM_CONTENTS &&

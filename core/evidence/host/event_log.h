@@ -78,7 +78,7 @@ struct event_log {
 	size_t bank_count;
 	uint32_t event_count;	  /* with the first */
 	uint32_t extended;	  /* bit n: an event extends PCR n */
-	uint8_t startup_locality; /* PCR 0 begins with it: 0, 3, or 4 after a hardware's own start */
+	uint8_t startup_locality; /* PCR 0 begins with it: 0, 3, or 4 after hardware's own start */
 };
 
 struct event_log_event {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What an event of a log says, in words: one line of printable ASCII, whatever is in the log. The line
- * of an event that is proved is made of the proved bytes alone (event_log.h).
+ * What an event of a log says, in words: one line of printable ASCII, whatever is in the log. The
+ * line of an event that is proved is made of the proved bytes alone (event_log.h).
  */
 #ifndef SOCLE_CORE_EVIDENCE_HOST_EVENT_WORDS_H
 #define SOCLE_CORE_EVIDENCE_HOST_EVENT_WORDS_H

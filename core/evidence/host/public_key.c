@@ -25,8 +25,8 @@ static bool is_power(unsigned int value, unsigned int prime)
 }
 
 /*
- * ROCA: both primes are powers of 65537 modulo all the first primes, and so is the modulus. Of other
- * moduli one in some hundred millions is.
+ * ROCA: both primes are powers of 65537 modulo all the first primes, and so is the modulus. Of
+ * other moduli one in some hundred millions is.
  */
 static bool is_roca(const BIGNUM *n)
 {
@@ -157,8 +157,8 @@ const char *public_key_error(EVP_PKEY *key)
 	ERR_set_mark();
 	context = EVP_PKEY_CTX_new_from_pkey(NULL, key, NULL);
 	/*
-	 * Of a curve: its coordinates are in range and the point is on it, which is all where the cofactor is 1
-	 * (SP 800-56A, 5.6.2.3.4). Of RSA it is the whole check.
+	 * Of a curve: its coordinates are in range and the point is on it, which is all where the
+	 * cofactor is 1 (SP 800-56A, 5.6.2.3.4). Of RSA it is the whole check.
 	 */
 	if (!context || EVP_PKEY_public_check_quick(context) != 1)
 		error = type == EVP_PKEY_RSA

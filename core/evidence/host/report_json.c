@@ -52,7 +52,9 @@ static const struct field {
 	{ "current_mit_vector", 0x200, 8, FORM_NUMBER, true },
 };
 
-/* Of a TCB: the byte where the crate takes it from, where there is an FMC (Turin's layout), or not. */
+/*
+ * Of a TCB: the byte where the crate takes it from, where there is an FMC (Turin's layout), or not.
+ */
 static const struct level {
 	const char *name;
 	uint8_t with_fmc, without;
@@ -62,8 +64,8 @@ static const struct level {
 };
 
 /*
- * A number of so many bytes. A report's are unsigned; jansson's are signed and refuse more than 63 bits, so
- * that a mitigation vector with the highest bit cannot be read.
+ * A number of so many bytes. A report's are unsigned; jansson's are signed and refuse more than 63
+ * bits, so that a mitigation vector with the highest bit cannot be read.
  */
 static bool read_number(uint8_t *to, size_t size, const json_t *value)
 {
@@ -208,7 +210,10 @@ static const char *read_chain(struct report_input *input, const json_t *list)
 	return error;
 }
 
-/* Bytes of a JSON value, for free(): a list of numbers, or base64url. NULL when it is neither, or empty. */
+/*
+ * Bytes of a JSON value, for free(): a list of numbers, or base64url. NULL when it is neither, or
+ * empty.
+ */
 static uint8_t *take_bytes(const json_t *value, size_t *size)
 {
 	uint8_t *bytes;

@@ -61,7 +61,9 @@ static bool read_field(struct bytes_reader *r, struct field *f)
 	}
 }
 
-/* Where a field of a Report is in the firmware's: at an offset, so many bytes, a number or bytes. */
+/*
+ * Where a field of a Report is in the firmware's: at an offset, so many bytes, a number or bytes.
+ */
 static const struct place {
 	uint16_t offset, size;
 	bool bytes;
@@ -134,7 +136,10 @@ static const char *read_report(struct report_input *input, const void *data, siz
 	return NULL;
 }
 
-/* Fields of a CertificateChain, and what hosts call them (63da758d-..., 4ab7b379-..., c0b406a4-..., a8074bc2-...). */
+/*
+ * Fields of a CertificateChain, and what hosts call them (63da758d-..., 4ab7b379-..., c0b406a4-...,
+ * a8074bc2-...).
+ */
 static const struct kind {
 	uint32_t number;
 	struct abi_guid guid;
@@ -224,7 +229,10 @@ static const char *read_attestation(struct report_input *input, const void *data
 #define FIELD_TPM_SNP 8u
 #define FIELD_SVSM_SNP 2u
 
-/* go-tpm-tools has an Attestation and an SevSnpSvsmAttestation; only the report and its certificates are taken. */
+/*
+ * go-tpm-tools has an Attestation and an SevSnpSvsmAttestation; only the report and its
+ * certificates are taken.
+ */
 static const char *read_tpm_tools(struct report_input *input, const void *data, size_t size,
 				  uint32_t field)
 {
@@ -235,7 +243,10 @@ static const char *read_tpm_tools(struct report_input *input, const void *data, 
 	return error ? error : read_attestation(input, snp.data, snp.size);
 }
 
-/* The first byte of what the first field holds tells the messages apart: a Report, a TPMT_PUBLIC, or another message. */
+/*
+ * The first byte of what the first field holds tells the messages apart: a Report, a TPMT_PUBLIC,
+ * or another message.
+ */
 static uint8_t first_of(const void *data, size_t size)
 {
 	struct bytes_reader r = bytes_reader_init(data, size);

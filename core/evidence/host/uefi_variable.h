@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* UEFI variables as events have them: UEFI_VARIABLE_DATA, TCG PC Client Platform Firmware Profile, section 10.4.3. */
+/*
+ * UEFI variables as events have them: UEFI_VARIABLE_DATA, TCG PC Client Platform Firmware Profile,
+ * section 10.4.3.
+ */
 #ifndef SOCLE_CORE_EVIDENCE_HOST_UEFI_VARIABLE_H
 #define SOCLE_CORE_EVIDENCE_HOST_UEFI_VARIABLE_H
 

@@ -40,7 +40,10 @@ static void test_digests(void **state)
 	}
 }
 
-/* Their keys are good ones, which is not looked at again; one that is nearly one of them is not known. */
+/*
+ * Their keys are good ones, which is not looked at again; one that is nearly one of them is not
+ * known.
+ */
 static void test_known(void **state)
 {
 	(void)state;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A certificate's key is the one that OpenSSL decodes, and where it decodes none there is none: kinds of keys,
- * and their bits changed.
+ * A certificate's key is the one that OpenSSL decodes, and where it decodes none there is none:
+ * kinds of keys, and their bits changed.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -20,7 +20,9 @@
 #include "core/evidence/host/certificate.h"
 
 #define DER_MAX 4096
-/* What says the kind of key, of which each bit is changed; of the numbers behind it one in so many. */
+/*
+ * What says the kind of key, of which each bit is changed; of the numbers behind it one in so many.
+ */
 #define HEAD_BITS (8u * 32)
 #define STRIDE 23u
 
@@ -341,7 +343,10 @@ static void test_point_by_hand(void **state)
 	EVP_PKEY_free(key);
 }
 
-/* One after the other out of text, with other words between; the signature is still OpenSSL's to check. */
+/*
+ * One after the other out of text, with other words between; the signature is still OpenSSL's to
+ * check.
+ */
 static void test_pem(void **state)
 {
 	BIO *bio = BIO_new(BIO_s_mem());

@@ -108,7 +108,9 @@ static const uint8_t secure_boot[] = {
 	'e',  0,    'B',  0,	'o',  0,    'o',  0,	't',  0,    1,
 };
 
-/* A boot: version, secure boot, a boot entry's value, separators, a program, GRUB's words, a file. */
+/*
+ * A boot: version, secure boot, a boot entry's value, separators, a program, GRUB's words, a file.
+ */
 static void make_good(struct sample *s)
 {
 	static const uint8_t entry[] = "GUID of variable\x8\0\0\0\0\0\0\0\x12\0\0\0\0\0\0\0"
@@ -125,7 +127,10 @@ static void make_good(struct sample *s)
 	put_event(s, 9, 0xd, "the file", 8, "/boot/vmlinuz", 14);
 }
 
-/* Of a boot variable the value alone is proved: a long boot order is none of the entries, nor the reverse. */
+/*
+ * Of a boot variable the value alone is proved: a long boot order is none of the entries, nor the
+ * reverse.
+ */
 static void test_boot_values(void **state)
 {
 	static const uint8_t order[] = "\0\0\1\0\2\0\3\0\4\0\5\0";

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Whatever somebody calls an event log. What can be read has as many events as it says, each with words of printable ASCII,
- * and replays in each of its banks.
+ * Whatever somebody calls an event log. What can be read has as many events as it says, each with
+ * words of printable ASCII, and replays in each of its banks.
  */
 #include <stdint.h>
 #include <stdlib.h>

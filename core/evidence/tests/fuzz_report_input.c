@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Whatever somebody calls a report, a table or a revocation list. What can be read as a report has to
- * read as the same one from its hexadecimal digits.
+ * Whatever somebody calls a report, a table or a revocation list. What can be read as a report has
+ * to read as the same one from its hexadecimal digits.
  */
 #include <stdint.h>
 #include <stdlib.h>

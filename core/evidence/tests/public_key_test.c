@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Weak keys when memory is short: each allocation of the look at a key fails once, and a key whose two
- * primes are close (which Fermat's method splits) is never called good for it.
+ * Weak keys when memory is short: each allocation of the look at a key fails once, and a key whose
+ * two primes are close (which Fermat's method splits) is never called good for it.
  */
 #include <setjmp.h>
 #include <stdarg.h>

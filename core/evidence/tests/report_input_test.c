@@ -96,8 +96,8 @@ static void test_hex(void **state)
 }
 
 /*
- * By RFC 4648's own examples of padding, behind a report of 'A's, which are zeros. base64url, section 5, is told by its
- * two digits, here 62 and 63, and may go without padding.
+ * By RFC 4648's own examples of padding, behind a report of 'A's, which are zeros. base64url,
+ * section 5, is told by its two digits, here 62 and 63, and may go without padding.
  */
 static void test_base64(void **state)
 {
@@ -318,7 +318,10 @@ static void test_json_chain(void **state)
 	setup(NULL);
 }
 
-/* Trustee's evidence of kind az-snp-vtpm, in the form of each version; genuine ones are read by tests/peers. */
+/*
+ * Trustee's evidence of kind az-snp-vtpm, in the form of each version; genuine ones are read by
+ * tests/peers.
+ */
 static void test_json_azure(void **state)
 {
 	static const char *const bad[] = {

@@ -49,9 +49,9 @@ void launch_firmware_vmsa(const struct firmware *firmware, const struct launch_v
 			  uint32_t index, struct snp_vmsa *vmsa);
 
 /*
- * The digest of firmware in the order of QEMU's launch: the image, the sections as the metadata have them,
- * the VMSAs (target/i386/sev.c, sev_snp_launch_finish()). hashes is the page of kernel hashes; NULL: it is
- * launched as zeros. False when OpenSSL fails.
+ * The digest of firmware in the order of QEMU's launch: the image, the sections as the metadata
+ * have them, the VMSAs (target/i386/sev.c, sev_snp_launch_finish()). hashes is the page of kernel
+ * hashes; NULL: it is launched as zeros. False when OpenSSL fails.
  */
 bool launch_digest_firmware(const struct firmware *firmware, const struct launch_vcpus *vcpus,
 			    const uint8_t *hashes, struct launch_digest *digest);

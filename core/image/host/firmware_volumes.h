@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Reader of the volumes of OVMF's flash (UEFI PI 1.8, volume III, 3.2), for what it measures of itself into PCR 0: a
- * version, the volume of its first phase (PEI) and that of its second (DXE). Both are in the flash as one LZMA file. The
- * bytes are untrusted.
+ * Reader of the volumes of OVMF's flash (UEFI PI 1.8, volume III, 3.2), for what it measures of
+ * itself into PCR 0: a version, the volume of its first phase (PEI) and that of its second (DXE).
+ * Both are in the flash as one LZMA file. The bytes are untrusted.
  */
 #ifndef SOCLE_CORE_IMAGE_HOST_FIRMWARE_VOLUMES_H
 #define SOCLE_CORE_IMAGE_HOST_FIRMWARE_VOLUMES_H
@@ -28,7 +28,10 @@ struct firmware_volumes {
 	char version[FIRMWARE_VERSION_MAX + 1];
 };
 
-/* Ends with firmware_volumes_close(). False, and *error says what is wrong, where there are not both volumes. */
+/*
+ * Ends with firmware_volumes_close(). False, and *error says what is wrong, where there are not
+ * both volumes.
+ */
 bool firmware_volumes_open(struct firmware_volumes *volumes, const void *flash, size_t size,
 			   struct host_error *error);
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The table of kernel hashes: by it firmware that was launched knows the kernel, first file system and
- * command line that it may start, and so the launch digest says which they are (QEMU, target/i386/sev.c,
- * sev_add_kernel_loader_hashes(); edk2, OvmfPkg's BlobVerifierLibSevHashes).
+ * The table of kernel hashes: by it firmware that was launched knows the kernel, first file system
+ * and command line that it may start, and so the launch digest says which they are (QEMU,
+ * target/i386/sev.c, sev_add_kernel_loader_hashes(); edk2, OvmfPkg's BlobVerifierLibSevHashes).
  */
 #ifndef SOCLE_CORE_IMAGE_HOST_KERNEL_HASHES_H
 #define SOCLE_CORE_IMAGE_HOST_KERNEL_HASHES_H

@@ -139,7 +139,10 @@ static bool add_header(EVP_MD_CTX *context, const struct pe_image *image)
 	       add(context, image, image->security + 8, image->header_size);
 }
 
-/* What lies behind the sections is hashed by its size, as edk2 and signers do, not by what lies between them. */
+/*
+ * What lies behind the sections is hashed by its size, as edk2 and signers do, not by what lies
+ * between them.
+ */
 static bool add_all(EVP_MD_CTX *context, const struct pe_image *image)
 {
 	const size_t end = image->size - image->signatures_size;

@@ -36,13 +36,19 @@ struct pe_image {
 	size_t section_count;
 };
 
-/* False, and *error says what is wrong. Sections must neither overlap nor lie beyond the file or in its header. */
+/*
+ * False, and *error says what is wrong. Sections must neither overlap nor lie beyond the file or in
+ * its header.
+ */
 bool pe_image_open(struct pe_image *image, const void *data, size_t size, struct host_error *error);
 
 /* The Authenticode hash by this function. False when OpenSSL fails. */
 bool pe_image_digest(const struct pe_image *image, const EVP_MD *md, uint8_t *digest);
 
-/* The first section of this name, behind another one of it or from the start (NULL); NULL: there is none. */
+/*
+ * The first section of this name, behind another one of it or from the start (NULL); NULL: there is
+ * none.
+ */
 const struct pe_section *pe_image_section(const struct pe_image *image, const char *name,
 					  const struct pe_section *behind);
 

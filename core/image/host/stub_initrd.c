@@ -24,7 +24,10 @@ static const struct part {
 };
 #define PART_COUNT (sizeof(parts) / sizeof(parts[0]))
 
-/* Of newc (Linux, Documentation/driver-api/early-userspace/buffer-format.rst): 13 numbers behind the magic. */
+/*
+ * Of newc (Linux, Documentation/driver-api/early-userspace/buffer-format.rst): 13 numbers behind
+ * the magic.
+ */
 struct member {
 	const char *name;
 	uint32_t inode, mode;

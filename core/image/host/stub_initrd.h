@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The first file system that systemd's stub hands to the kernel of a unified image, and that the kernel's EFI stub
- * measures: sections of the image, some of them as archives of one file each.
+ * The first file system that systemd's stub hands to the kernel of a unified image, and that the
+ * kernel's EFI stub measures: sections of the image, some of them as archives of one file each.
  */
 #ifndef SOCLE_CORE_IMAGE_HOST_STUB_INITRD_H
 #define SOCLE_CORE_IMAGE_HOST_STUB_INITRD_H
@@ -22,8 +22,8 @@ enum stub_initrd_result {
 };
 
 /*
- * The hash of it by this function. What lies beside the image in the EFI system partition (credentials, extensions) and is
- * joined, too, is not part of it.
+ * The hash of it by this function. What lies beside the image in the EFI system partition
+ * (credentials, extensions) and is joined, too, is not part of it.
  */
 enum stub_initrd_result stub_initrd_digest(const struct pe_image *image, enum stub_initrd_age age,
 					   const EVP_MD *md, uint8_t *digest);

@@ -8,7 +8,10 @@
 
 #include "core/base/bytes.h"
 
-/* In front of the size of what is compressed: how, and the size of the dictionary (LZMA specification). */
+/*
+ * In front of the size of what is compressed: how, and the size of the dictionary (LZMA
+ * specification).
+ */
 #define PROPERTIES_SIZE 5u
 /* What the decoder may take, dictionary and all. */
 #define MEMORY_MAX (128u << 20)

@@ -9,8 +9,8 @@
 #include "core/base/host/file.h"
 
 /*
- * What is compressed, for file_free(). The file has to say how long that is, 1 to size_max bytes, and be as long
- * as it takes; bytes behind are not looked at. False, and *error says what is wrong.
+ * What is compressed, for file_free(). The file has to say how long that is, 1 to size_max bytes,
+ * and be as long as it takes; bytes behind are not looked at. False, and *error says what is wrong.
  */
 bool unlzma(const void *data, size_t size, size_t size_max, struct file_bytes *to,
 	    struct host_error *error);

@@ -43,7 +43,9 @@ static void put_guid(uint8_t *at, uint32_t a, uint16_t b, uint16_t c, uint64_t d
 		at[8 + i] = (uint8_t)(d >> (56 - 8 * i));
 }
 
-/* Where the entries are: the table's own, the metadata's and the other vCPUs' start; 22 bytes each. */
+/*
+ * Where the entries are: the table's own, the metadata's and the other vCPUs' start; 22 bytes each.
+ */
 #define FOOTER (TABLE_END - 18)
 #define ENTRY_METADATA (FOOTER - 22)
 #define ENTRY_START (ENTRY_METADATA - 22)
@@ -327,7 +329,10 @@ static void test_hashes(void **state)
 	}
 }
 
-/* The IGVM metadata of OVMF 2026.08: a page of a memory section, eight entries of a map, a number behind them. */
+/*
+ * The IGVM metadata of OVMF 2026.08: a page of a memory section, eight entries of a map, a number
+ * behind them.
+ */
 #define IGVM 0x700u /* before the end */
 #define ENTRY_IGVM (ENTRY_OTHER - 22)
 #define OUTSIDE "the IGVM metadata name what does not fit their area, or no memory"

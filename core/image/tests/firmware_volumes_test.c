@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Volumes made by hand (UEFI PI 1.8, volume III, 3.2), compressed by liblzma: each form that there is, and what is damaged.
- * That they are OVMF's, a real one says: tests/peers/firmware_pcr_test.py.
+ * Volumes made by hand (UEFI PI 1.8, volume III, 3.2), compressed by liblzma: each form that there
+ * is, and what is damaged. That they are OVMF's, a real one says: tests/peers/firmware_pcr_test.py.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -164,7 +164,10 @@ static void make_first_phase(struct bytes *volume, const struct shape *shape)
 	add_volume(volume, pei_guid, &files);
 }
 
-/* What is compressed: the section of the first phase's volume is at 0, that of the second's behind it. */
+/*
+ * What is compressed: the section of the first phase's volume is at 0, that of the second's behind
+ * it.
+ */
 static void make_unpacked(struct bytes *unpacked, const struct shape *shape)
 {
 	static struct bytes volume, files;
@@ -197,7 +200,10 @@ static void make_flash(struct bytes *flash, const struct shape *shape)
 	add_volume(flash, NULL, &files);
 }
 
-/* In memory of its own, for the sanitizer to see what is read behind it. NULL: it is read, with this version. */
+/*
+ * In memory of its own, for the sanitizer to see what is read behind it. NULL: it is read, with
+ * this version.
+ */
 static void expect_flash(const struct bytes *flash, const char *why, const char *version)
 {
 	uint8_t *copy = malloc(flash->size);
@@ -314,7 +320,9 @@ DAMAGE(file_of_23, 4 + 80 + 20, 23, 3)
 DAMAGE(file_too_long, 4 + 80 + 20, 0xffff, 3)
 DAMAGE(file_large_of_31, 4 + 80 + 19, 1, 1)
 
-/* The last 15, 16 or 20 bytes of the volume, 80 + 24 + 4 + 16 = 124 long, are the extended header. */
+/*
+ * The last 15, 16 or 20 bytes of the volume, 80 + 24 + 4 + 16 = 124 long, are the extended header.
+ */
 DAMAGE(extended_cut, 4 + 52, 124 - 15, 2)
 DAMAGE(extended_unsaid, 4 + 52, 124 - 16, 2)
 
@@ -345,7 +353,10 @@ static void test_damaged(void **state)
 		       cases[i].why, "");
 }
 
-/* In the flash the file's header is at 80, that of its section at 104, and its GUID, offset and attributes from 108 on. */
+/*
+ * In the flash the file's header is at 80, that of its section at 104, and its GUID, offset and
+ * attributes from 108 on.
+ */
 static void test_damaged_flash(void **state)
 {
 	static const struct {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Any bytes as an IGVM file, with the sizes and the checksum of the fixed header put right, so that what
- * is behind them gets looked at. What the reader takes must be as its header promises, for each loader.
+ * Any bytes as an IGVM file, with the sizes and the checksum of the fixed header put right, so that
+ * what is behind them gets looked at. What the reader takes must be as its header promises, for
+ * each loader.
  */
 #include <stdint.h>
 #include <stdlib.h>

@@ -38,7 +38,9 @@ static void put_section(uint8_t *file, size_t at, const char *name, uint32_t siz
 	put(file, at + 20, place, 4);
 }
 
-/* Two sections that stand in the file the other way round, something behind them, and signatures. */
+/*
+ * Two sections that stand in the file the other way round, something behind them, and signatures.
+ */
 static void make(uint8_t file[SIZE])
 {
 	for (size_t i = 0; i < SIZE; i++)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The first file system of systemd's stub against digests of the same bytes, put together by Python from the
- * format of newc. That they are those of systemd 257's stub, the logs of real boots say:
+ * The first file system of systemd's stub against digests of the same bytes, put together by Python
+ * from the format of newc. That they are those of systemd 257's stub, the logs of real boots say:
  * tests/peers/measured_boot_test.py and tests/guest/svsm_firmware_test.py.
  */
 #include <setjmp.h>

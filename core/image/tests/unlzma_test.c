@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What is handed to liblzma, and what is taken of it: files that xz 5.4 made, with what it was given again; each of their
- * bits changed, each of their ends cut, and streams of chance.
+ * What is handed to liblzma, and what is taken of it: files that xz 5.4 made, with what it was
+ * given again; each of their bits changed, each of their ends cut, and streams of chance.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -19,7 +19,10 @@
 #define STREAM_SIZE 300u
 #define UNPACKED_MAX 4096u
 
-/* Of what make_text() makes, with the usual properties (3, 0, 2), and with 0, 2, 0; the size is written in. */
+/*
+ * Of what make_text() makes, with the usual properties (3, 0, 2), and with 0, 2, 0; the size is
+ * written in.
+ */
 static const uint8_t usual[] = {
 	0x5d, 0x00, 0x00, 0x01, 0x00, 0x90, 0x01, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x30,
 	0x98, 0xc8, 0x5e, 0xab, 0xe4, 0x81, 0x66, 0xa7, 0xde, 0x2a, 0xc7, 0x3b, 0xf5, 0x1a, 0x7b,

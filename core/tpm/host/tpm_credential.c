@@ -112,7 +112,10 @@ static bool point_of(const EVP_PKEY *key, uint8_t *x, uint8_t *y, size_t size)
 	return true;
 }
 
-/* A key of the storage key's curve, whose public half, a TPMS_ECC_POINT, is what is sent (part 1, C.6.4). */
+/*
+ * A key of the storage key's curve, whose public half, a TPMS_ECC_POINT, is what is sent (part 1,
+ * C.6.4).
+ */
 static bool share_by_ecc(struct making *m, EVP_PKEY *peer, struct bytes_writer *out)
 {
 	uint8_t z[COORDINATE_MAX], x[2][COORDINATE_MAX], y[2][COORDINATE_MAX];

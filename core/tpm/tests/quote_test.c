@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The PCR selection of a quote, which is the guest's word: TPMS_ATTEST with a TPMS_QUOTE_INFO (TPM 2.0
- * Library, part 2, 10.12), written here byte by byte. What is too much is refused, never left out.
+ * The PCR selection of a quote, which is the guest's word: TPMS_ATTEST with a TPMS_QUOTE_INFO (TPM
+ * 2.0 Library, part 2, 10.12), written here byte by byte. What is too much is refused, never left
+ * out.
  */
 #include <setjmp.h>
 #include <stdarg.h>

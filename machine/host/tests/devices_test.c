@@ -99,8 +99,8 @@ static bool is_wrong(const char *value, const char *why)
 }
 
 /*
- * What qemu-img 7.2 makes by `create -f qcow2 FILE 1M`, as far as it is no zeros, cut behind its fourth
- * cluster; with one byte of the header another one, at 0 none.
+ * What qemu-img 7.2 makes by `create -f qcow2 FILE 1M`, as far as it is no zeros, cut behind its
+ * fourth cluster; with one byte of the header another one, at 0 none.
  */
 static void write_qcow2(const char *name, size_t at, uint8_t value)
 {

@@ -230,7 +230,10 @@ static void play_dump(const struct fake *f, uint64_t offset)
 	stop(f, MAILBOX_STOP_POWEROFF);
 }
 
-/* Resets the machine twice, and then powers it off: each life finds new memory, and leaves something in it. */
+/*
+ * Resets the machine twice, and then powers it off: each life finds new memory, and leaves
+ * something in it.
+ */
 static void play_reboots(const struct fake *f)
 {
 	FILE *lives = fopen("lives", "a+");

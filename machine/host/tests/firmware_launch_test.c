@@ -80,7 +80,9 @@ static void assert_range(const struct mailbox *mailbox, unsigned int at, uint64_
 	assert_int_equal(mailbox->pages[at].type, type);
 }
 
-/* QEMU's state of a vCPU after its reset: APM volume 2, 14.1.3, and EDX the processor's signature. */
+/*
+ * QEMU's state of a vCPU after its reset: APM volume 2, 14.1.3, and EDX the processor's signature.
+ */
 static void assert_vmsa(const uint8_t *page, uint64_t base, uint64_t rip)
 {
 	struct snp_vmsa vmsa;
@@ -137,7 +139,9 @@ static void test_load(void **state)
 	free(memory.mailbox);
 }
 
-/* The table: edk2, OvmfPkg/AmdSev/BlobVerifierLibSevHashes; its fields are 50 bytes each behind 18. */
+/*
+ * The table: edk2, OvmfPkg/AmdSev/BlobVerifierLibSevHashes; its fields are 50 bytes each behind 18.
+ */
 static void test_hashes(void **state)
 {
 	static const uint8_t empty[4] = { 0xe3, 0xb0, 0xc4, 0x42 }; /* SHA-256 of no bytes */

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* What stands on standard output, in which order, and what becomes of keys. tests/machine/console_test.py has a terminal. */
+/*
+ * What stands on standard output, in which order, and what becomes of keys.
+ * tests/machine/console_test.py has a terminal.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -12,8 +12,8 @@ static inline uint64_t page_count(uint64_t bytes)
 }
 
 /*
- * count consecutive pages, zero as the host process gives them; what nobody touches costs it nothing.
- * Their address is physical, too. Panics when there are none.
+ * count consecutive pages, zero as the host process gives them; what nobody touches costs it
+ * nothing. Their address is physical, too. Panics when there are none.
  */
 void *page_take(uint64_t count);
 

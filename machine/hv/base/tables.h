@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The hypervisor's own page tables and segment descriptors, in its RAM. It starts with those of the ROM, over
- * which a guest's PCI device can be laid.
+ * The hypervisor's own page tables and segment descriptors, in its RAM. It starts with those of the
+ * ROM, over which a guest's PCI device can be laid.
  */
 #ifndef SOCLE_MACHINE_HV_BASE_TABLES_H
 #define SOCLE_MACHINE_HV_BASE_TABLES_H

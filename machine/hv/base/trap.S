@@ -8,7 +8,8 @@ trap_stubs:
 	.set vector, 0
 	.rept 256
 	.balign 16
-	.if vector == 8 || (vector >= 10 && vector <= 14) || vector == 17 || vector == 29 || vector == 30
+	.set has_error, vector == 8 || (vector >= 10 && vector <= 14) || vector == 17
+	.if has_error || vector == 29 || vector == 30
 	.else
 	pushq $0
 	.endif

@@ -64,9 +64,9 @@ static bool within(uint64_t rip, const char *start, const char *end)
 }
 
 /*
- * Where interrupts are let in an exception's vector is an interrupt's all the same: the guest owns the 8259s, and gives
- * them theirs. (A stub with an error code would take the frame of an interrupt for another; those vectors
- * are left to the panic.)
+ * Where interrupts are let in an exception's vector is an interrupt's all the same: the guest owns
+ * the 8259s, and gives them theirs. (A stub with an error code would take the frame of an interrupt
+ * for another; those vectors are left to the panic.)
  */
 static bool is_interrupt(const struct trap_frame *frame, bool idling)
 {
@@ -79,8 +79,8 @@ static bool is_interrupt(const struct trap_frame *frame, bool idling)
 }
 
 /*
- * QEMU's 8259s interrupt between ICW1 and ICW2, too, by vectors from 0 on. Real ones have no requests then (8259A
- * data sheet): such an interrupt is ended, and is nobody's.
+ * QEMU's 8259s interrupt between ICW1 and ICW2, too, by vectors from 0 on. Real ones have no
+ * requests then (8259A data sheet): such an interrupt is ended, and is nobody's.
  */
 static void end_uninitialized(void)
 {

@@ -46,7 +46,10 @@
 static uint32_t ecam;		     /* its first address; 0: there is none */
 static uint32_t iommu = PCI_NOTHING; /* its address, as PCI_DEVICE_MASK has it */
 
-/* One that may be behind the IOMMU. Without one, none sends messages, and their registers are its own. */
+/*
+ * One that may be behind the IOMMU. Without one, none sends messages, and their registers are its
+ * own.
+ */
 static void add_device(uint32_t function, uint32_t device)
 {
 	iommu_add_device(function);

@@ -34,7 +34,9 @@ bool chipset_pci_write(struct port_access *a);
 /* Reads PCI and reset control: a device that is not the guest's reads as none. */
 uint32_t chipset_pci_read(const struct port_access *a);
 
-/* Whether the address is in the ECAM, memory-mapped PCI configuration, where the guest has put it. */
+/*
+ * Whether the address is in the ECAM, memory-mapped PCI configuration, where the guest has put it.
+ */
 bool chipset_is_ecam(uint64_t gpa);
 
 /* What the guest sees of size bytes there where the device says value. */

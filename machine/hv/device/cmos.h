@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Clock and CMOS: QEMU's, but for the number of processors, of which QEMU's machine has one more. */
+/*
+ * Clock and CMOS: QEMU's, but for the number of processors, of which QEMU's machine has one more.
+ */
 #ifndef SOCLE_MACHINE_HV_DEVICE_CMOS_H
 #define SOCLE_MACHINE_HV_DEVICE_CMOS_H
 

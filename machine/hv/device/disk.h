@@ -12,8 +12,8 @@ uint64_t disk_sectors(void);
 #define DISK_BUFFER_SIZE (64u << 10)
 
 /*
- * The bytes of the next transfer, DISK_BUFFER_SIZE of them: waits until they are the caller's, and they
- * are for as long as it holds the big lock, or transfers them.
+ * The bytes of the next transfer, DISK_BUFFER_SIZE of them: waits until they are the caller's, and
+ * they are for as long as it holds the big lock, or transfers them.
  */
 uint8_t *disk_buffer(void);
 

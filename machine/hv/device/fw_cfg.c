@@ -41,7 +41,10 @@ struct dma_access {
 };
 ABI_SIZE(struct dma_access, 16);
 
-/* What is selected: size bytes of ours, or, where there are none, QEMU's item, which is its selected one. */
+/*
+ * What is selected: size bytes of ours, or, where there are none, QEMU's item, which is its
+ * selected one.
+ */
 struct item {
 	const uint8_t *bytes;
 	uint32_t size;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * fw_cfg, by which firmware and guests read what QEMU says of the machine (QEMU, docs/specs/fw_cfg): its
- * selector, its data port and its DMA interface. What QEMU says of its own machine, which has the
- * hypervisor's memory and first processor as well, is put right on the way (fw_cfg_tables.h). Nothing can be
- * written.
+ * fw_cfg, by which firmware and guests read what QEMU says of the machine (QEMU,
+ * docs/specs/fw_cfg): its selector, its data port and its DMA interface. What QEMU says of its own
+ * machine, which has the hypervisor's memory and first processor as well, is put right on the way
+ * (fw_cfg_tables.h). Nothing can be written.
  */
 #ifndef SOCLE_MACHINE_HV_DEVICE_FW_CFG_H
 #define SOCLE_MACHINE_HV_DEVICE_FW_CFG_H

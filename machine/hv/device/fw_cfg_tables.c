@@ -80,7 +80,10 @@ void fw_cfg_hide(uint8_t *directory, size_t size, const char *prefix)
 	memset(directory + DIRECTORY_HEADER + kept * entry, 0, (count - kept) * entry);
 }
 
-/* Whether an entry of the MADT, of which two bytes and what they say are there, is true of the guest. */
+/*
+ * Whether an entry of the MADT, of which two bytes and what they say are there, is true of the
+ * guest.
+ */
 static bool keep_madt(const uint8_t *entry, unsigned int cpu_count)
 {
 	if (entry[0] == MADT_LOCAL_APIC && entry[1] >= 8)
@@ -133,7 +136,9 @@ static uint32_t patch_table(uint8_t *table, uint32_t length, unsigned int cpu_co
 	return length;
 }
 
-/* Each table has a checksum that the loader computes over all of it: that command says where it is. */
+/*
+ * Each table has a checksum that the loader computes over all of it: that command says where it is.
+ */
 void fw_cfg_patch_acpi(uint8_t *tables, size_t size, uint8_t *loader, size_t loader_size,
 		       unsigned int cpu_count)
 {
@@ -152,7 +157,9 @@ void fw_cfg_patch_acpi(uint8_t *tables, size_t size, uint8_t *loader, size_t loa
 	}
 }
 
-/* The next command of that kind for ACPI's tables from *at on, which becomes the place behind it. */
+/*
+ * The next command of that kind for ACPI's tables from *at on, which becomes the place behind it.
+ */
 static uint8_t *next_command(uint8_t *loader, size_t size, size_t *at, uint32_t kind,
 			     struct fw_cfg_loader_command *c)
 {

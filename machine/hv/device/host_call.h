@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Requests of the hypervisor to the host process, by the mailbox, which has room for one. The caller
- * waits until there is none, fills in what the request wants, and calls; the big lock is free while
- * the host process works.
+ * Requests of the hypervisor to the host process, by the mailbox, which has room for one. The
+ * caller waits until there is none, fills in what the request wants, and calls; the big lock is
+ * free while the host process works.
  */
 #ifndef SOCLE_MACHINE_HV_DEVICE_HOST_CALL_H
 #define SOCLE_MACHINE_HV_DEVICE_HOST_CALL_H

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The registers by which ACPI's tables of QEMU ask which processors and memory are there (QEMU,
- * docs/specs/acpi_cpu_hotplug and acpi_mem_hotplug). They are QEMU's own machine's there, and the tables name
- * its first processor and the hypervisor's memory: here neither is, and nothing comes or goes.
+ * docs/specs/acpi_cpu_hotplug and acpi_mem_hotplug). They are QEMU's own machine's there, and the
+ * tables name its first processor and the hypervisor's memory: here neither is, and nothing comes
+ * or goes.
  */
 #ifndef SOCLE_MACHINE_HV_DEVICE_HOTPLUG_H
 #define SOCLE_MACHINE_HV_DEVICE_HOTPLUG_H

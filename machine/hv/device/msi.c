@@ -107,7 +107,10 @@ static struct msi_device *find(uint32_t device)
 	return NULL;
 }
 
-/* Which of the registers for a message one of configuration is: its offset among them, or MSI_REGISTERS. */
+/*
+ * Which of the registers for a message one of configuration is: its offset among them, or
+ * MSI_REGISTERS.
+ */
 static unsigned int message_register(const struct msi_device *d, unsigned int reg)
 {
 	unsigned int size = d->msi_64 ? 10 : 6; /* data are 16 bits wide */

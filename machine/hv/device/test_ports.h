@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What tests that run in a guest want of a virtual machine (`--test-devices`), at the ports where
- * QEMU's pc-testdev and isa-debug-exit have it: four bytes that read as they were written, and a way
- * to end with a number. They are the machine's own: of pc-testdev's other ports one takes pages of
- * the host's away, and one raises interrupt lines.
+ * QEMU's pc-testdev and isa-debug-exit have it: four bytes that read as they were written, and a
+ * way to end with a number. They are the machine's own: of pc-testdev's other ports one takes pages
+ * of the host's away, and one raises interrupt lines.
  */
 #ifndef SOCLE_MACHINE_HV_DEVICE_TEST_PORTS_H
 #define SOCLE_MACHINE_HV_DEVICE_TEST_PORTS_H

@@ -12,8 +12,9 @@
 struct virtio_block_config virtio_blk_config(void);
 
 /*
- * Carries out a request, with the big lock free now and then, and writes its status. written becomes
- * the number of bytes that were written to the guest. False: the chain has no place for a status.
+ * Carries out a request, with the big lock free now and then, and writes its status. written
+ * becomes the number of bytes that were written to the guest. False: the chain has no place for a
+ * status.
  */
 bool virtio_blk_serve(const struct virtqueue_chain *chain, uint32_t *written);
 

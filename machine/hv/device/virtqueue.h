@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A split virtqueue (virtio 1.2, 2.7) as its device sees it. All of it is in shared pages of the
- * guest, which may write anything there at any time: each descriptor is copied once, and then checked.
+ * guest, which may write anything there at any time: each descriptor is copied once, and then
+ * checked.
  */
 #ifndef SOCLE_MACHINE_HV_DEVICE_VIRTQUEUE_H
 #define SOCLE_MACHINE_HV_DEVICE_VIRTQUEUE_H
@@ -38,12 +39,15 @@ struct virtqueue_chain {
 bool virtqueue_is_sound(const struct virtqueue *q);
 
 /*
- * How many chains the driver has made available since. False: no queue can have so many, or its area
- * is no shared memory.
+ * How many chains the driver has made available since. False: no queue can have so many, or its
+ * area is no shared memory.
  */
 bool virtqueue_available(const struct virtqueue *q, unsigned int *count);
 
-/* Takes the next of them. False: what is there is no chain, and there is no going on with the queue. */
+/*
+ * Takes the next of them. False: what is there is no chain, and there is no going on with the
+ * queue.
+ */
 bool virtqueue_take(struct virtqueue *q, struct virtqueue_chain *chain);
 
 /* Gives it back with length bytes written. False: the device's area is no shared memory. */
@@ -56,8 +60,8 @@ uint64_t virtqueue_bytes(const struct virtqueue_chain *chain, bool writes);
 bool virtqueue_is_reachable(const struct virtqueue_chain *chain);
 
 /*
- * Copies size bytes out of what the device reads, or into what it writes, from offset on. False when
- * the pieces end before, or one of them is no shared memory.
+ * Copies size bytes out of what the device reads, or into what it writes, from offset on. False
+ * when the pieces end before, or one of them is no shared memory.
  */
 bool virtqueue_read(const struct virtqueue_chain *chain, uint64_t offset, void *to, size_t size);
 bool virtqueue_write(const struct virtqueue_chain *chain, uint64_t offset, const void *from,

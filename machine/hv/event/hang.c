@@ -21,8 +21,8 @@ static bool doorbell_rings(struct vcpu *v, const struct plane *p)
 }
 
 /*
- * Whether the plane runs, or anything but another vCPU could make it run: then it may go on for ever. In
- * doubt it could. INIT, SIPI and IPIs come from those that run.
+ * Whether the plane runs, or anything but another vCPU could make it run: then it may go on for
+ * ever. In doubt it could. INIT, SIPI and IPIs come from those that run.
  */
 static bool can_run(struct vcpu *v, const struct plane *p)
 {

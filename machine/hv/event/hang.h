@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The end of a guest that does nothing more and never will: no vCPU runs, and none can be woken. A guest
- * that runs in circles cannot be told from one that works; `--timeout` ends it.
+ * The end of a guest that does nothing more and never will: no vCPU runs, and none can be woken. A
+ * guest that runs in circles cannot be told from one that works; `--timeout` ends it.
  */
 #ifndef SOCLE_MACHINE_HV_EVENT_HANG_H
 #define SOCLE_MACHINE_HV_EVENT_HANG_H

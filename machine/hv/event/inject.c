@@ -50,7 +50,9 @@ static void window_close(struct vmcb *b)
 	b->int_control &= ~VMCB_INT_V_IRQ;
 }
 
-/* An exit as soon as IF lets the guest take interrupts. Every change of its priority exits anyway. */
+/*
+ * An exit as soon as IF lets the guest take interrupts. Every change of its priority exits anyway.
+ */
 static void window_open(struct vmcb *b)
 {
 	b->int_control |= VMCB_INT_V_IRQ | VMCB_INT_V_IGNORE_TPR;

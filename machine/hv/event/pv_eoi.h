@@ -27,10 +27,16 @@
  */
 bool pv_eoi_write(struct plane *p, uint64_t value);
 
-/* Before VMRUN, with all that can be injected injected: the guest may end its interrupt so, if that needs no exit. */
+/*
+ * Before VMRUN, with all that can be injected injected: the guest may end its interrupt so, if that
+ * needs no exit.
+ */
 void pv_eoi_offer(struct plane *p);
 
-/* After #VMEXIT, before anything looks at the plane's APIC: the end, if it was given; the offer is over. */
+/*
+ * After #VMEXIT, before anything looks at the plane's APIC: the end, if it was given; the offer is
+ * over.
+ */
 void pv_eoi_take(struct plane *p);
 
 #endif

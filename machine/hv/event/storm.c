@@ -40,7 +40,9 @@ static void choose_deadline(struct storm *s, uint64_t now)
 	s->deadline = now + interval / 2 + draw(s) % (interval + 1);
 }
 
-/* Only VMPL0 has restricted injection and a doorbell page beside a VMPL that it can be called from. */
+/*
+ * Only VMPL0 has restricted injection and a doorbell page beside a VMPL that it can be called from.
+ */
 uint64_t storm_deadline(const struct vcpu *v)
 {
 	bool above = hv_mailbox()->host.preempt != HOST_PREEMPT_NO && is_target(&v->planes[0]);

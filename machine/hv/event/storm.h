@@ -3,8 +3,8 @@
  * A storm of #HV, when mailbox.h asks for one: the host as enemy. A plane with restricted injection
  * and a doorbell page gets #HV at pseudo-random times, for nothing or for its own timer, in
  * whatever state it happens to be, once it has taken NoFurtherSignal away; the mailbox counts the
- * states. Some are bursts: up to STORM_BURST_MAX more follow, whatever the page says, each before the
- * handler of the last one has executed an instruction.
+ * states. Some are bursts: up to STORM_BURST_MAX more follow, whatever the page says, each before
+ * the handler of the last one has executed an instruction.
  */
 #ifndef SOCLE_MACHINE_HV_EVENT_STORM_H
 #define SOCLE_MACHINE_HV_EVENT_STORM_H
@@ -16,8 +16,8 @@
 #define STORM_BURST_MAX 16u
 
 /*
- * When the current plane must be interrupted, in ticks of clock_now(), by a storm of its own or, where
- * the host preempts, of a more privileged one that waits; 0: it need not.
+ * When the current plane must be interrupted, in ticks of clock_now(), by a storm of its own or,
+ * where the host preempts, of a more privileged one that waits; 0: it need not.
  */
 uint64_t storm_deadline(const struct vcpu *v);
 

@@ -256,8 +256,8 @@ static void take(struct vmcb *c, const struct vc_entry *e)
 }
 
 /*
- * #VC while #VC is delivered: it is contributory, as #GP is, so #DF follows (APM volume 2, 15.35.5 and
- * 8.2.9), and a shutdown when that cannot be delivered either.
+ * #VC while #VC is delivered: it is contributory, as #GP is, so #DF follows (APM volume 2, 15.35.5
+ * and 8.2.9), and a shutdown when that cannot be delivered either.
  */
 static void access_npf(struct vc_context *x)
 {

@@ -15,8 +15,8 @@
 #define CR0_LMSW_MASK 0xfull
 
 /*
- * QEMU 10 decides by the bit of CR0 whether a read of any control register exits; 7.2 by that of each, and
- * firmware whose CR3 is without C-bit reads all of them at each of its exceptions.
+ * QEMU 10 decides by the bit of CR0 whether a read of any control register exits; 7.2 by that of
+ * each, and firmware whose CR3 is without C-bit reads all of them at each of its exceptions.
  */
 static uint16_t cr3_read_intercepts(void)
 {

@@ -89,8 +89,8 @@ static void decode_0f01(struct bytes_reader *r, const struct prefixes *p, struct
 }
 
 /*
- * An operand in memory (APM volume 3, 1.4): 64-bit addressing, or 32-bit outside 64-bit code. False for
- * what else there is, which none of the instructions here is met with.
+ * An operand in memory (APM volume 3, 1.4): 64-bit addressing, or 32-bit outside 64-bit code. False
+ * for what else there is, which none of the instructions here is met with.
  */
 static bool decode_address(struct bytes_reader *r, const struct prefixes *p, bool long_mode,
 			   uint8_t modrm, struct insn_address *a)

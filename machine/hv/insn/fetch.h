@@ -25,8 +25,8 @@ bool insn_advance(struct vcpu *v, enum insn_kind kind);
 bool insn_advance_to(struct vcpu *v, enum insn_kind kind, struct insn *next);
 
 /*
- * The linear address of an operand in memory. False: not canonical, or beyond its segment's limit, so
- * #GP (#SS on the stack).
+ * The linear address of an operand in memory. False: not canonical, or beyond its segment's limit,
+ * so #GP (#SS on the stack).
  */
 bool insn_linear(struct vcpu *v, const struct insn *insn, size_t size, uint64_t *linear);
 

@@ -22,7 +22,10 @@ void insn_general_protection(struct vcpu *v);
 /* VMGEXIT, at RIP. */
 void insn_vmgexit(struct vcpu *v, const struct insn *insn);
 
-/* Their intercepts: VMMCALL or VMGEXIT, HLT, RDMSR and WRMSR, RDTSC and RDTSCP, writes and reads of CRs. */
+/*
+ * Their intercepts: VMMCALL or VMGEXIT, HLT, RDMSR and WRMSR, RDTSC and RDTSCP, writes and reads of
+ * CRs.
+ */
 void insn_vmmcall(struct vcpu *v);
 void insn_hlt(struct vcpu *v);
 void insn_msr(struct vcpu *v);

@@ -42,9 +42,9 @@ static void invalidate(struct vcpu *v)
 }
 
 /*
- * In the order of APM volume 2, table 15-7: #UD and the wrong CPL come before the intercept. The host
- * intercepts legal INVLPGBs (VMCB 014h bit 0); for the others there is an intercept of its own,
- * which it does not use.
+ * In the order of APM volume 2, table 15-7: #UD and the wrong CPL come before the intercept. The
+ * host intercepts legal INVLPGBs (VMCB 014h bit 0); for the others there is an intercept of its
+ * own, which it does not use.
  */
 void insn_invlpgb(struct vcpu *v, const struct insn *insn)
 {

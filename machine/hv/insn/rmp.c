@@ -13,7 +13,9 @@
 
 #define RFLAGS_ZF (1ull << 6)
 
-/* The operand of PVALIDATE, RMPADJUST and RMPQUERY. False: the guest has its fault, or tries again. */
+/*
+ * The operand of PVALIDATE, RMPADJUST and RMPQUERY. False: the guest has its fault, or tries again.
+ */
 static bool translate_operand(struct vcpu *v, uint64_t *gpa)
 {
 	struct vmcb *c = vcpu_plane(v)->vmcb;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * RDTSC and RDTSCP of a guest whose TSC runs at another rate than the processor's, by its VMSA: Secure
- * TSC (APM volume 2, 15.36.18). CPL and CR4.TSD were looked at before the exit.
+ * RDTSC and RDTSCP of a guest whose TSC runs at another rate than the processor's, by its VMSA:
+ * Secure TSC (APM volume 2, 15.36.18). CPL and CR4.TSD were looked at before the exit.
  */
 #include "machine/hv/base/x86.h"
 #include "machine/hv/insn/fetch.h"

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The compacted format of extended state, which QEMU does not know: XSAVEC, XSAVES and XRSTORS raise #UD there,
- * and XRSTOR of a compacted area #GP. With x87, SSE and AVX alone both formats have each component at the
- * same place (APM volume 2, 11.5.2 and 11.5.7), so the CPU's own XSAVE and XRSTOR do the work.
+ * The compacted format of extended state, which QEMU does not know: XSAVEC, XSAVES and XRSTORS
+ * raise #UD there, and XRSTOR of a compacted area #GP. With x87, SSE and AVX alone both formats
+ * have each component at the same place (APM volume 2, 11.5.2 and 11.5.7), so the CPU's own XSAVE
+ * and XRSTOR do the work.
  */
 #include <string.h>
 
@@ -128,8 +129,8 @@ static bool header_legal(const struct xstate_area *area)
 }
 
 /*
- * XRSTOR takes MXCSR with AVX, too, and does not reset it with SSE: the compacted format does it the other way
- * round. False: reserved bits.
+ * XRSTOR takes MXCSR with AVX, too, and does not reset it with SSE: the compacted format does it
+ * the other way round. False: reserved bits.
  */
 static bool settle_mxcsr(struct xsave *x)
 {
@@ -185,7 +186,9 @@ void insn_xsave(struct vcpu *v, const struct insn *insn)
 		restore(&x);
 }
 
-/* Whether a fault that comes while this event is delivered makes a double fault (volume 2, 8.2.9). */
+/*
+ * Whether a fault that comes while this event is delivered makes a double fault (volume 2, 8.2.9).
+ */
 static bool is_contributory(uint32_t event)
 {
 	uint32_t vector = event & SVM_EVENT_VECTOR_MASK;

@@ -9,8 +9,8 @@
  * instruction and no flush of a TLB takes such a translation away again: Linux, which patches
  * itself as it starts, dies of a breakpoint that was removed long ago.
  *
- * So from when a second vCPU enters the guest no page is open to both: the nested page tables let it be
- * written or executed, and when it goes from one to the other every vCPU leaves the guest. A
+ * So from when a second vCPU enters the guest no page is open to both: the nested page tables let
+ * it be written or executed, and when it goes from one to the other every vCPU leaves the guest. A
  * translation is then made of bytes that nobody writes. Only a page that one instruction must both
  * write and be executed from is left to QEMU, for a millisecond or so.
  *

@@ -75,7 +75,10 @@ struct event {
 };
 ABI_SIZE(struct event, 16);
 
-/* Tables of one device. Those of the second level follow each other, one for each GiB of a guest's addresses. */
+/*
+ * Tables of one device. Those of the second level follow each other, one for each GiB of a guest's
+ * addresses.
+ */
 struct device {
 	unsigned int function; /* as its requests name it */
 	uint64_t *root, *level2;
@@ -152,7 +155,10 @@ static uint64_t link_to(const uint64_t *table, unsigned int level)
 	return (uint64_t)table | (uint64_t)level << PTE_LEVEL_SHIFT | PTE_GOES_ON;
 }
 
-/* count tables of a level, where nothing is to be reached, for what begins at first, counted in entries. */
+/*
+ * count tables of a level, where nothing is to be reached, for what begins at first, counted in
+ * entries.
+ */
 static uint64_t *make_tables(unsigned int function, unsigned int level, uint64_t first,
 			     uint64_t count)
 {
@@ -201,7 +207,10 @@ void iommu_add_device(unsigned int function)
 	devices[device_count++].function = function;
 }
 
-/* One entry for all that are not there: also for the IOAPIC, and for messages of devices that QEMU does not name. */
+/*
+ * One entry for all that are not there: also for the IOAPIC, and for messages of devices that QEMU
+ * does not name.
+ */
 static struct device_entry *make_device_table(void)
 {
 	struct device_entry *table = page_take(page_count(FUNCTIONS * sizeof(*table)));
@@ -213,7 +222,10 @@ static struct device_entry *make_device_table(void)
 	return table;
 }
 
-/* With nothing to translate by yet: commands and log. An unknown command shows whether events are logged. */
+/*
+ * With nothing to translate by yet: commands and log. An unknown command shows whether events are
+ * logged.
+ */
 static void start_rings(void)
 {
 	events = page_take(page_count(sizeof(*events) << EVENTS_LOG));
@@ -299,7 +311,10 @@ void iommu_clear_interrupt(unsigned int index)
 	((volatile uint32_t *)interrupts)[index] = 0;
 }
 
-/* QEMU 11 leaves the address out, and traces it. A device's next one is told when another device had one. */
+/*
+ * QEMU 11 leaves the address out, and traces it. A device's next one is told when another device
+ * had one.
+ */
 static void tell_fault(uint64_t function)
 {
 	static uint64_t last_function = UINT64_MAX;

@@ -38,7 +38,10 @@ void iommu_init(void);
 void iommu_map(uint64_t page, uint64_t count);
 void iommu_unmap(uint64_t page, uint64_t count);
 
-/* Writes into the log what devices wanted and did not reach, where QEMU reports that as an IOMMU does. */
+/*
+ * Writes into the log what devices wanted and did not reach, where QEMU reports that as an IOMMU
+ * does.
+ */
 void iommu_tell_faults(void);
 
 /*

@@ -33,8 +33,9 @@ void npt_show(uint64_t page, uint64_t count);
 void npt_set_use(uint64_t gpa, enum code_use use);
 
 /*
- * Before a vCPU enters the guest. While only one ever has, pages are open to writes and fetches at once;
- * when the second one comes this ends (code_use.h), and waits for the first to leave the guest.
+ * Before a vCPU enters the guest. While only one ever has, pages are open to writes and fetches at
+ * once; when the second one comes this ends (code_use.h), and waits for the first to leave the
+ * guest.
  */
 void npt_enter(unsigned int vcpu);
 

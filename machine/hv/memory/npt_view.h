@@ -59,8 +59,8 @@ void npt_expose(uint64_t gpa, bool table);
 uint64_t npt_private_leaf(uint64_t page, uint8_t rights);
 
 /*
- * From now on no page is open to writes and fetches at once, as all are at first: they become CODE_WRITTEN, with
- * their leaf entries.
+ * From now on no page is open to writes and fetches at once, as all are at first: they become
+ * CODE_WRITTEN, with their leaf entries.
  */
 void npt_view_part_uses(void);
 
@@ -75,8 +75,9 @@ void npt_view_set_use(uint64_t gpa, enum code_use use);
 bool npt_view_set_leaves(uint64_t page, bool hidden);
 
 /*
- * After leaf entries of count pages from page were written, and before anybody waits until what they lost is out
- * of use: makes one entry of 2 MiB of 512 that say the same, and 512 of it again where they do not.
+ * After leaf entries of count pages from page were written, and before anybody waits until what
+ * they lost is out of use: makes one entry of 2 MiB of 512 that say the same, and 512 of it again
+ * where they do not.
  */
 void npt_view_fold(uint64_t page, uint64_t count);
 

@@ -13,9 +13,9 @@
  * MOV to CR3, INVLPG and a switch of the VMPL end nothing; nor does a flush by another VMPL, nor
  * what the hypervisor flushes for its own sake (tlb_control in vmsa.c, tlb.h).
  *
- * The rights are kept as copies of leaf tables, which a view of its own for that vCPU and VMPL links
- * to. There is a bounded number: when they are used up the oldest goes, and its rights with it.
- * Hardware may drop a translation at any time, too. All of this is under the big lock.
+ * The rights are kept as copies of leaf tables, which a view of its own for that vCPU and VMPL
+ * links to. There is a bounded number: when they are used up the oldest goes, and its rights with
+ * it. Hardware may drop a translation at any time, too. All of this is under the big lock.
  */
 #ifndef SOCLE_MACHINE_HV_MEMORY_STALE_H
 #define SOCLE_MACHINE_HV_MEMORY_STALE_H

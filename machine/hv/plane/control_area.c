@@ -60,9 +60,10 @@ void control_area_reset(struct plane *p, uint64_t vintr_ctrl)
 	c->tlb_control = VMCB_TLB_FLUSH_ALL;
 	c->int_control = VMCB_INT_V_MASKING | (uint32_t)(vintr_ctrl & VMCB_INT_V_TPR_MASK);
 	/*
-	 * Nobody sees this vector: the exit comes before it. But QEMU keeps V_IRQ in a word that other
-	 * threads write without a lock, and a VIRQ that was taken back may still be there, in the guest,
-	 * where it exits for nothing, or after #VMEXIT, where it is one of ours that does nothing.
+	 * Nobody sees this vector: the exit comes before it. But QEMU keeps V_IRQ in a word that
+	 * other threads write without a lock, and a VIRQ that was taken back may still be there, in
+	 * the guest, where it exits for nothing, or after #VMEXIT, where it is one of ours that
+	 * does nothing.
 	 */
 	c->int_vector = LAPIC_VECTOR_SPURIOUS;
 	c->np_control = VMCB_NP_ENABLE;

@@ -259,7 +259,10 @@ static void filter_extended(struct x86_cpuid *r, uint32_t leaf, uint32_t apic_id
 	}
 }
 
-/* What KVM says of itself, with a clock for its guests, perhaps the end of interrupts in memory, and no more. */
+/*
+ * What KVM says of itself, with a clock for its guests, perhaps the end of interrupts in memory,
+ * and no more.
+ */
 static struct x86_cpuid hypervisor_leaf(uint32_t leaf, const struct cpuid_machine *machine)
 {
 	if (leaf == LEAF_HYPERVISOR)

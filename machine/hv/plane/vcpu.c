@@ -11,8 +11,8 @@
 static struct vcpu vcpus[MACHINE_CPUS_MAX];
 
 /*
- * Of each level, of the whole machine; 0: it has had no VMSA yet. What a VMSA then holds is not the host's
- * to see.
+ * Of each level, of the whole machine; 0: it has had no VMSA yet. What a VMSA then holds is not the
+ * host's to see.
  */
 static uint64_t level_features[SNP_VMPL_COUNT];
 

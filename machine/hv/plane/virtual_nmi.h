@@ -18,7 +18,10 @@ void virtual_nmi_store(struct plane *p);
 /* An IRET that was to make an exit does: it is done once the plane has moved on. */
 void virtual_nmi_iret(struct plane *p);
 
-/* Before the plane runs: whether an NMI can be taken now, and has IRET exit where that is to be seen. */
+/*
+ * Before the plane runs: whether an NMI can be taken now, and has IRET exit where that is to be
+ * seen.
+ */
 bool virtual_nmi_prepare(struct plane *p);
 
 /* Whether one waits that nothing but an IRET that is on its way keeps out. */

@@ -32,7 +32,9 @@ bool vmsa_features_known(uint64_t features)
 	return (features & SNP_FEATURE_SNP) && !(features & ~hv_mailbox()->host.sev_features);
 }
 
-/* An event that VMRUN injects, and that this machine can: #VC it delivers by itself, without VMRUN. */
+/*
+ * An event that VMRUN injects, and that this machine can: #VC it delivers by itself, without VMRUN.
+ */
 static bool is_event(uint64_t event)
 {
 	uint32_t vector = event & SVM_EVENT_VECTOR_MASK;

@@ -9,8 +9,8 @@
 #include "machine/hv/plane/vcpu.h"
 
 /*
- * Whether VMRUN would take the VMSA of a plane: RMP entry, VMPL, EFER.SVME, SEV_FEATURES. Which VMPL and
- * which of the features that the host has is the VMSA's choice.
+ * Whether VMRUN would take the VMSA of a plane: RMP entry, VMPL, EFER.SVME, SEV_FEATURES. Which
+ * VMPL and which of the features that the host has is the VMSA's choice.
  */
 struct vmsa_refusal vmsa_refusal(const struct plane *p);
 
@@ -27,8 +27,8 @@ bool vmsa_place_taken(uint64_t gpa);
 bool vmsa_features_known(uint64_t features);
 
 /*
- * Loads the plane from its VMSA on this CPU and marks the page as in use, unless VMRUN refuses it; one
- * that another CPU has in use, too.
+ * Loads the plane from its VMSA on this CPU and marks the page as in use, unless VMRUN refuses it;
+ * one that another CPU has in use, too.
  */
 struct vmsa_refusal vmsa_load(struct plane *p);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Extended state: what XCR0 enables beyond x87 and SSE, which is AVX, where the guest is shown XSAVE. XCR0
- * is the current plane's while the hypervisor runs.
+ * Extended state: what XCR0 enables beyond x87 and SSE, which is AVX, where the guest is shown
+ * XSAVE. XCR0 is the current plane's while the hypervisor runs.
  */
 #ifndef SOCLE_MACHINE_HV_PLANE_XSTATE_H
 #define SOCLE_MACHINE_HV_PLANE_XSTATE_H

@@ -15,19 +15,22 @@ struct cpu_need {
 	uint32_t mask, least;
 	char name[8]; /* for people, with its end */
 	/*
-	 * The version of QEMU from which on its software emulation of our model has it, as struct mailbox
-	 * has versions; 0: nothing that the machine can run on may lack it.
+	 * The version of QEMU from which on its software emulation of our model has it, as struct
+	 * mailbox has versions; 0: nothing that the machine can run on may lack it.
 	 */
 	uint32_t since;
 };
 
 /*
- * The first need of that version, in the table's order, that is not met by what cpuid says of a leaf; NULL when
- * all are.
+ * The first need of that version, in the table's order, that is not met by what cpuid says of a
+ * leaf; NULL when all are.
  */
 const struct cpu_need *cpu_needs_unmet(struct x86_cpuid (*cpuid)(uint32_t leaf), uint32_t version);
 
-/* Ends the machine with MAILBOX_STOP_CPU_LACKS where this processor does not meet one of that version. */
+/*
+ * Ends the machine with MAILBOX_STOP_CPU_LACKS where this processor does not meet one of that
+ * version.
+ */
 void cpu_needs_check(uint32_t version);
 
 #endif

@@ -61,8 +61,8 @@ static bool least_privileged(const struct vcpu *v)
 
 /*
  * Walks and fetches are private on hardware whatever the C-bit says, but QEMU takes the C-bit for
- * an address bit. CR3 without it is corrected for good. Lower tables and code are shown in the shared
- * view, where only the current VMPL and more privileged ones can see them.
+ * an address bit. CR3 without it is corrected for good. Lower tables and code are shown in the
+ * shared view, where only the current VMPL and more privileged ones can see them.
  */
 static bool mend_private_by_nature(struct vcpu *v, uint64_t gpa)
 {

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Each need by itself; the values are those of QEMU's EPYC-Milan with svm, npt and phys-bits=48. Which
- * version has what: QEMU 7.2, 10.0 and 11.1 name, when they start, the features of that model that their
- * software emulation lacks, and the former, but not the others, has rdseed, sha-ni, rdpid, fsrm, 3dnowprefetch
- * and wbnoinvd among them.
+ * Each need by itself; the values are those of QEMU's EPYC-Milan with svm, npt and phys-bits=48.
+ * Which version has what: QEMU 7.2, 10.0 and 11.1 name, when they start, the features of that model
+ * that their software emulation lacks, and the former, but not the others, has rdseed, sha-ni,
+ * rdpid, fsrm, 3dnowprefetch and wbnoinvd among them.
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -112,7 +112,9 @@ static void test_invlpgb(void **state)
 	assert_int_equal(r.edx, 0);
 }
 
-/* A CPU whose own TSC may vary: the guest's does not when it is Secure TSC. Bit 8 of 80000007h EDX. */
+/*
+ * A CPU whose own TSC may vary: the guest's does not when it is Secure TSC. Bit 8 of 80000007h EDX.
+ */
 static void test_secure_tsc(void **state)
 {
 	struct cpuid_machine machine = { .cpus = 1 };
@@ -212,8 +214,8 @@ static void test_extended_state_page(void **state)
 }
 
 /*
- * A listed leaf without values gets those for its own XCR0_IN (firmware ABI, the CPUID page): the legacy
- * region and the header are 576 bytes, AVX adds 256 (APM volume 2, 11.5).
+ * A listed leaf without values gets those for its own XCR0_IN (firmware ABI, the CPUID page): the
+ * legacy region and the header are 576 bytes, AVX adds 256 (APM volume 2, 11.5).
  */
 static void test_xcr0_in(void **state)
 {
@@ -234,7 +236,10 @@ static void test_xcr0_in(void **state)
 	assert_true(cpuid_fill_page(&page, false, &machine, &refusal));
 }
 
-/* What a Linux takes: it ends without entries for XCR0 of 1 (or 3), and calculates the size of the others. */
+/*
+ * What a Linux takes: it ends without entries for XCR0 of 1 (or 3), and calculates the size of the
+ * others.
+ */
 static void test_state_listed(void **state)
 {
 	const struct cpuid_machine machine = { .cpus = 1, .xfeatures = 7, .xcr0 = 7 };

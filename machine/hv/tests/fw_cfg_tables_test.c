@@ -221,7 +221,10 @@ static void test_smbios(void **state)
 	assert_int_equal(tables[13 + 0x22], 0x11);
 	assert_int_equal(tables[13 + 0x26], 0x11);
 	assert_int_equal(tables[12], 0);
-	/* A structure of the older kind, that has bytes alone; one that is cut; one that never ends. */
+	/*
+	 * A structure of the older kind, that has bytes alone; one that is cut; one that never
+	 * ends.
+	 */
 	tables[13 + 1] = 0x28;
 	tables[13 + 0x28] = tables[13 + 0x29] = 0;
 	fw_cfg_patch_smbios(tables, sizeof(tables), 3);

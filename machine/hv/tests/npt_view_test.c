@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * When 512 leaf entries are one page of 2 MiB (APM volume 2, 5.3.4: bit 7 of the second level), and when they
- * must not be. The guest is 8 MiB less a page large.
+ * When 512 leaf entries are one page of 2 MiB (APM volume 2, 5.3.4: bit 7 of the second level), and
+ * when they must not be. The guest is 8 MiB less a page large.
  */
 #include <setjmp.h>
 #include <stdarg.h>

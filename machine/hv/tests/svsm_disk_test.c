@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The disk of VMPL0: transport, virtqueue and block device, as a driver that keeps to virtio 1.2 sees
- * them, and one that does not. Linux's own headers are the other witness for each number.
+ * The disk of VMPL0: transport, virtqueue and block device, as a driver that keeps to virtio 1.2
+ * sees them, and one that does not. Linux's own headers are the other witness for each number.
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -11,8 +11,8 @@ void nae_cpuid(struct ghcb_call *c)
 	struct x86_cpuid r;
 
 	/*
-	 * Sizes in that leaf depend on XCR0, which a host does not see (GHCB specification, CPUID event). An XSS
-	 * would say nothing: there is no component that it could enable.
+	 * Sizes in that leaf depend on XCR0, which a host does not see (GHCB specification, CPUID
+	 * event). An XSS would say nothing: there is no component that it could enable.
 	 */
 	if ((uint32_t)c->rax == LEAF_XSAVE && !(c->fields & GHCB_FIELD_XCR0)) {
 		ghcb_error(c, GHCB_ERROR_MISSING_INPUT);

@@ -44,8 +44,8 @@ uint64_t *kvm_clock_msr(struct plane *p, uint32_t msr)
 }
 
 /*
- * A structure that begins with its version: odd while the rest changes, and KVM goes on from the one that it
- * finds. To KVM the C-bit is an address bit like any other, beyond all RAM.
+ * A structure that begins with its version: odd while the rest changes, and KVM goes on from the
+ * one that it finds. To KVM the C-bit is an address bit like any other, beyond all RAM.
  */
 static void write_versioned(uint64_t gpa, const void *structure, size_t size)
 {

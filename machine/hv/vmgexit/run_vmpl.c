@@ -6,7 +6,9 @@
 #include "machine/hv/event/local_apic.h"
 #include "machine/hv/event/sweep.h"
 
-/* What a host can do to a plane of its own accord: its APIC is as at reset, its VMSA what it was. */
+/*
+ * What a host can do to a plane of its own accord: its APIC is as at reset, its VMSA what it was.
+ */
 static void reset_plane(struct vcpu *v, unsigned int vmpl)
 {
 	struct plane *p = &v->planes[vmpl];

@@ -356,7 +356,9 @@ static void goes_to_the_host(void **state)
 	assert_int_equal(call(3, READ(0x802)), 0x80000001);
 }
 
-/* Host or guest take the VMSA or the calling area away, at every step: the vCPU ends, or goes on. */
+/*
+ * Host or guest take the VMSA or the calling area away, at every step: the vCPU ends, or goes on.
+ */
 static void pages_that_go(void **state)
 {
 	static const enum model_op ops[] = { MODEL_READ, MODEL_WRITE, MODEL_EXCHANGE };

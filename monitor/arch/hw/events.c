@@ -27,9 +27,9 @@ bool arch_poll_events(struct cpu *cpu)
 		return false;
 
 	/*
-	 * Also what came without #HV: the host signals nothing further before it is taken. At least one
-	 * end of interrupt for each signal: a vector that somebody erased from the page, which the guest
-	 * can write, is in service with the host all the same.
+	 * Also what came without #HV: the host signals nothing further before it is taken. At least
+	 * one end of interrupt for each signal: a vector that somebody erased from the page, which
+	 * the guest can write, is in service with the host all the same.
 	 */
 	for (unsigned int i = 0; i < EVENTS_MAX; i++) {
 		uint8_t vector = take_vector(cpu->doorbell);

@@ -8,7 +8,9 @@
 #define LEAF_ADDRESS_SIZES 0x80000008u
 #define EBX_INVLPGB (1u << 3)
 #define EBX_INVLPGB_NESTED (1u << 21)
-/* RAX. Without bits 0 and 1 it is for all addresses and all PCIDs; 63:12 are not an address then. */
+/*
+ * RAX. Without bits 0 and 1 it is for all addresses and all PCIDs; 63:12 are not an address then.
+ */
 #define INVLPGB_ASID (1ull << 2)
 #define INVLPGB_GLOBAL (1ull << 3)
 #define INVLPGB_NESTED (1ull << 5)

@@ -4,7 +4,9 @@
 #include "monitor/cpu/cpu.h"
 #include "monitor/ghcb/ghcb.h"
 
-/* Events of VMPL0 that mean nothing but that it has to look: of its guest's, and of another vCPU. */
+/*
+ * Events of VMPL0 that mean nothing but that it has to look: of its guest's, and of another vCPU.
+ */
 #define LOOK_VECTOR 0x41u
 #define ICR_DESTINATION_SHIFT 32
 #define GUEST_EVENTS (1u << (guest_vmpl() - 1))

@@ -242,7 +242,9 @@ static bool take_next(uint8_t *to, size_t wanted, size_t *taken)
 	return !*taken || take(to, *taken);
 }
 
-/* Those that an interrupt told of are read: others make another one, which is cheaper to wait for. */
+/*
+ * Those that an interrupt told of are read: others make another one, which is cheaper to wait for.
+ */
 static bool all_told(void)
 {
 	return ports.told && !ports.known;

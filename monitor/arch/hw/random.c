@@ -53,11 +53,11 @@ static bool draw(enum source source, uint64_t *value)
 }
 
 /*
- * Both tests with a false alarm in 2^30 and an assessed entropy of no more than 30 bits of the 64 in
- * a sample, a modest claim. The repetition count test (4.4.1) has the cutoff 1 + 30 / 30 = 2: a
+ * Both tests with a false alarm in 2^30 and an assessed entropy of no more than 30 bits of the 64
+ * in a sample, a modest claim. The repetition count test (4.4.1) has the cutoff 1 + 30 / 30 = 2: a
  * second value in a row is one too many, so none is ever given out twice. The adaptive proportion
- * test (4.4.2) has the cutoff 1 + CRITBINOM(512, 2^-30, 1 - 2^-30) = 2 as well: the first value of a
- * window must not come again in it.
+ * test (4.4.2) has the cutoff 1 + CRITBINOM(512, 2^-30, 1 - 2^-30) = 2 as well: the first value of
+ * a window must not come again in it.
  */
 static bool is_healthy(struct health *health, uint64_t value)
 {

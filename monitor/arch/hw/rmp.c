@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * PVALIDATE, RMPADJUST and RMPQUERY (APM volume 3), through the direct map. Each raises #VC for a page
- * that is not what it needs, and goes on at its fixup then.
+ * PVALIDATE, RMPADJUST and RMPQUERY (APM volume 3), through the direct map. Each raises #VC for a
+ * page that is not what it needs, and goes on at its fixup then.
  */
 #include "monitor/arch/arch.h"
 #include "monitor/base/direct.h"

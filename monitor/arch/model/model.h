@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The model: arch.h in plain C, for host processes. Guest memory is an array, the RMP is core/snp/rmp.
- * A test scripts what a hostile guest and host do: it sees each operation before it happens, and
- * may change memory and RMP then, or make the operation fail. The host is one that converts: it
- * assigns a page that somebody needs. Such a page is not validated, so PVALIDATE goes on with it, and
- * every other operation faults, as on hardware. One thread; arch_cpu_index() is what the test says.
+ * The model: arch.h in plain C, for host processes. Guest memory is an array, the RMP is
+ * core/snp/rmp. A test scripts what a hostile guest and host do: it sees each operation before it
+ * happens, and may change memory and RMP then, or make the operation fail. The host is one that
+ * converts: it assigns a page that somebody needs. Such a page is not validated, so PVALIDATE goes
+ * on with it, and every other operation faults, as on hardware. One thread; arch_cpu_index() is
+ * what the test says.
  */
 #ifndef SOCLE_MONITOR_ARCH_MODEL_MODEL_H
 #define SOCLE_MONITOR_ARCH_MODEL_MODEL_H
@@ -36,7 +37,10 @@ enum model_op {
 	MODEL_OPS,
 };
 
-/* One operation. argument: the bit of PVALIDATE and of RUNNABLE, the operand of RMPADJUST and RMPQUERY. */
+/*
+ * One operation. argument: the bit of PVALIDATE and of RUNNABLE, the operand of RMPADJUST and
+ * RMPQUERY.
+ */
 struct model_event {
 	enum model_op op;
 	gpa_t at;
@@ -78,7 +82,10 @@ struct rmp *model_rmp(void);
 void model_host_unassign(gpa_t page, uint64_t pages);
 void model_host_assign(gpa_t page, uint64_t pages);
 
-/* What the guest's APIC has asked of the host: how often for that vCPU, for that vector; and its end. */
+/*
+ * What the guest's APIC has asked of the host: how often for that vCPU, for that vector; and its
+ * end.
+ */
 unsigned int model_kicks(unsigned int cpu);
 unsigned int model_eois(uint8_t vector);
 struct model_alternate_end {

@@ -484,7 +484,10 @@ static void all_free_pages_become_ours(void **state)
 	assert_int_equal(validated, 3);
 }
 
-/* Whatever is aligned and whole; page by page before and behind it, and where the host has small ones. */
+/*
+ * Whatever is aligned and whole; page by page before and behind it, and where the host has small
+ * ones.
+ */
 static void free_memory_is_validated_in_2_mib(void **state)
 {
 	(void)state;
@@ -548,7 +551,10 @@ static void a_host_without_what_an_svsm_needs_ends_the_start(void **state)
 	host_suffices = false;
 	assert_int_equal(boot(), 7);
 	assert_null(strstr(order, "secrets"));
-	/* A host without restricted injection, as upstream KVM, knows no doorbell page: it is not asked. */
+	/*
+	 * A host without restricted injection, as upstream KVM, knows no doorbell page: it is not
+	 * asked.
+	 */
 	assert_null(strstr(order, "doorbell"));
 	host_features = 0x3;
 	assert_int_equal(boot(), 7);

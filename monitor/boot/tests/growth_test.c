@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What Socle takes of the guest's RAM, and that it is enough, from 256 MiB and one vCPU to 64 GiB and
- * 64 vCPUs: docs/budget.md. What a size needs is counted here from what takes it: two bits for each page of
- * addresses (guest_pages.h), a page table for each GiB of RAM and for its part of one (APM volume 2, 5.3.3: 512
- * entries of 2 MiB), and for each vCPU a state, a stack of 32 KiB, one of 4 KiB, a VMSA that may cost two pages,
- * a GHCB and a doorbell page, and a page table for 32 of them.
+ * What Socle takes of the guest's RAM, and that it is enough, from 256 MiB and one vCPU to 64 GiB
+ * and 64 vCPUs: docs/budget.md. What a size needs is counted here from what takes it: two bits for
+ * each page of addresses (guest_pages.h), a page table for each GiB of RAM and for its part of one
+ * (APM volume 2, 5.3.3: 512 entries of 2 MiB), and for each vCPU a state, a stack of 32 KiB, one of
+ * 4 KiB, a VMSA that may cost two pages, a GHCB and a doorbell page, and a page table for 32 of
+ * them.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -120,7 +121,9 @@ static void every_size_has_its_memory(void **state)
 	assert_int_equal(growth_size(&params), 9984 * 1024);
 }
 
-/* Beyond 64 GiB nothing more is taken; then the services' memory says how much there is room for. */
+/*
+ * Beyond 64 GiB nothing more is taken; then the services' memory says how much there is room for.
+ */
 static void it_has_an_end(void **state)
 {
 	(void)state;
@@ -140,7 +143,9 @@ static void it_is_cut_off_the_last_piece(void **state)
 	assert_int_equal(taken.gpa, 26 * GIB - 0xc0000);
 	assert_int_equal(taken.size, 0xc0000);
 	assert_int_equal(params.ram[params.ram_count - 1].size, 22 * GIB - 0xc0000);
-	/* It is the guest's no more: neither in a piece of RAM, nor behind all of them by chance. */
+	/*
+	 * It is the guest's no more: neither in a piece of RAM, nor behind all of them by chance.
+	 */
 	assert_int_equal(guest_pages_memory(&params), (26 * GIB - 0xc0000) / PAGE / 4);
 }
 

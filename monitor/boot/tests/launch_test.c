@@ -394,7 +394,10 @@ static void with_sizes_to_tell(unsigned int entries)
 	params.ram[4] = params.firmware;
 }
 
-/* IGVM's memory map: RAM (0) in one piece over a PC's video memory, Socle as reserved (1), no firmware. */
+/*
+ * IGVM's memory map: RAM (0) in one piece over a PC's video memory, Socle as reserved (1), no
+ * firmware.
+ */
 static void firmware_is_told_its_sizes(void **state)
 {
 	const struct map_entry *map = (const struct map_entry *)model_memory(gpa(LOADED + 0x4000));
@@ -414,7 +417,10 @@ static void firmware_is_told_its_sizes(void **state)
 	assert_memory_equal(&map[8], &(uint32_t){ CPUS }, 4);
 }
 
-/* What Socle takes off the end of a piece is reserved behind it; off the first too, over the video memory. */
+/*
+ * What Socle takes off the end of a piece is reserved behind it; off the first too, over the video
+ * memory.
+ */
 static void firmware_is_told_what_is_taken(void **state)
 {
 	const struct map_entry *map = (const struct map_entry *)model_memory(gpa(LOADED + 0x4000));

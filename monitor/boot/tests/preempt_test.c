@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The trial of the host before there is a guest, against a scripted one. Each run of VMPL2 is a letter:
+ * The trial of the host before there is a guest, against a scripted one. Each run of VMPL2 is a
+ * letter:
  *
  *	i  it left at an interrupt, and the timer is what came	I  the same, but the timer is not
- *	u  the timer came while it goes on on another CPU	n  the timer came before it was entered
+ *	u  the timer came while it goes on on another CPU	n  the timer came before it was
+ *	   entered
  *	v  it asked for VMPL0, and the timer is what came	V  the same, without the timer
  *	x  refused
  *

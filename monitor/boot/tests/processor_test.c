@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the start demands. CPUID bits: APM volume 3, appendix E.3: leaf 7 EBX SMEP 7, SMAP 20; ECX UMIP
- * 2; leaf 1 ECX PCLMULQDQ 1, AES 25, RDRAND 30. PVALIDATE's CF: APM volume 3.
+ * What the start demands. CPUID bits: APM volume 3, appendix E.3: leaf 7 EBX SMEP 7, SMAP 20; ECX
+ * UMIP 2; leaf 1 ECX PCLMULQDQ 1, AES 25, RDRAND 30. PVALIDATE's CF: APM volume 3.
  */
 #include <setjmp.h>
 #include <stdarg.h>

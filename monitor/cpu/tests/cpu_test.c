@@ -124,7 +124,9 @@ static void descriptors_are_flat(void **state)
 	assert_int_equal(cpu->gdt[2], 0x00cf93000000ffff); /* 10: data, DPL 0 */
 	assert_int_equal(cpu->gdt[3], 0x00cff3000000ffff); /* 18: data, DPL 3 */
 	assert_int_equal(cpu->gdt[4], 0x00affb000000ffff); /* 20: code, L, DPL 3 */
-	/* 28: limit 15:0, base 39:16, available 64-bit TSS, DPL 0, present; base 63:56, then high. */
+	/*
+	 * 28: limit 15:0, base 39:16, available 64-bit TSS, DPL 0, present; base 63:56, then high.
+	 */
 	assert_int_equal(cpu->gdt[5] & 0xffff, 103);
 	assert_int_equal(cpu->gdt[5] >> 16 & 0xffffff, tss & 0xffffff);
 	assert_int_equal(cpu->gdt[5] >> 40 & 0xffff, 0x0089);
@@ -190,7 +192,9 @@ static void what_the_cpu_lacks_is_not_switched_on(void **state)
 	assert_int_equal(cr4_with(~(SMEP | SMAP), ~UMIP), CR4_ALWAYS);
 }
 
-/* So no instruction leads into ring 0 on ring 3's stack pointer: SYSCALL is #UD without EFER.SCE. */
+/*
+ * So no instruction leads into ring 0 on ring 3's stack pointer: SYSCALL is #UD without EFER.SCE.
+ */
 static void syscall_is_undefined(void **state)
 {
 	(void)state;

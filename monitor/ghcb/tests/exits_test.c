@@ -230,7 +230,10 @@ static void a_string_comes_in_by_the_shared_buffer(void **state)
 	says(1, BUFFER, 0x6867666564636261); /* "abcdefgh" */
 	says(2, BUFFER + 2032 - 8, 0x7a79787776757473);
 	assert_true(ghcb_io_read_string(0x3e8, text, 2032));
-	/* IN bit 0, STR bit 2, REP bit 3, 8 bits, 64-bit addresses bit 9, segment ES in 12:10; the count. */
+	/*
+	 * IN bit 0, STR bit 2, REP bit 3, 8 bits, 64-bit addresses bit 9, segment ES in 12:10; the
+	 * count.
+	 */
 	assert_asked(0x7b, 0x3e8021d, 2032, fields, 1);
 	assert_int_equal(asked_word(SCRATCH), PAGE + 0x800);
 	assert_memory_equal(text, "abcdefgh", 8);

@@ -117,7 +117,10 @@ static void a_fragmented_pool_gives_no_span(void **state)
 	page_free_span(&other, span, POOL_PAGES);
 }
 
-/* What a service does that somebody has broken into: it keeps one page of each run that it can reach. */
+/*
+ * What a service does that somebody has broken into: it keeps one page of each run that it can
+ * reach.
+ */
 static void one_owner_cannot_cut_the_pool_into_pieces(void **state)
 {
 	gpa_t kept[4], passed[2], span;
@@ -186,7 +189,10 @@ static void dying_wipes_secret_pages_only(void **state)
 	page_free(&secret, hidden);
 }
 
-/* Two pieces: no span lies over both, what fits into the first is there, and each page is known by its address. */
+/*
+ * Two pieces: no span lies over both, what fits into the first is there, and each page is known by
+ * its address.
+ */
 static void more_is_apart_from_the_rest(void **state)
 {
 	size_t free_before, all_before, free_pages, all_pages;
@@ -211,7 +217,9 @@ static void more_is_apart_from_the_rest(void **state)
 	assert_true(page_owned(&other, page));
 	assert_false(page_owned(&other, gpa(FAKE_BASE + 0x104000)));
 	assert_false(page_owned(&other, gpa(FAKE_BASE + POOL_PAGES * 0x1000)));
-	/* The last page of the first piece and the first of the second are free, and are no span. */
+	/*
+	 * The last page of the first piece and the first of the second are free, and are no span.
+	 */
 	page_free(&other, page);
 	page_free(&other, span[--count]);
 	assert_true(page_alloc_span(&other, 2, 1, &first));

@@ -33,8 +33,8 @@
 extern const struct map_config fake_tables_config;
 
 /*
- * Makes them anew. The direct map is one 2 MiB page, as it is where no page needs rights of its own;
- * the image is TEXT, then DATA. The stub's identity map is still there.
+ * Makes them anew. The direct map is one 2 MiB page, as it is where no page needs rights of its
+ * own; the image is TEXT, then DATA. The stub's identity map is still there.
  */
 void fake_tables_build(void);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Work ahead: what it asks of the two services, when, and how much of a vCPU it takes. The services and the clock
- * are the test's own.
+ * Work ahead: what it asks of the two services, when, and how much of a vCPU it takes. The services
+ * and the clock are the test's own.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -155,7 +155,10 @@ static unsigned int run(unsigned int cpu, unsigned int most)
 	return turns;
 }
 
-/* Before the image says that the timer comes, nobody works, whatever the vtpm says. Has to be first. */
+/*
+ * Before the image says that the timer comes, nobody works, whatever the vtpm says. Has to be
+ * first.
+ */
 static void nothing_without_a_start(void **state)
 {
 	(void)state;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A second level of the guest: VMPL3 beneath VMPL2, by the calls of each (58019, sections 6 to 8) and
- * the rights that RMPADJUST gives (APM volume 3). Result codes are literals of 58019, tables 5 to 7.
+ * A second level of the guest: VMPL3 beneath VMPL2, by the calls of each (58019, sections 6 to 8)
+ * and the rights that RMPADJUST gives (APM volume 3). Result codes are literals of 58019, tables 5
+ * to 7.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -554,7 +555,9 @@ static void remap_ca_to_what_it_can_use(void **state)
 	assert_int_equal(guest_pages_state(gpa(PAGE)), GUEST_PAGE_CALLING);
 }
 
-/* Socle writes for nobody what he could not write himself, and says nothing of what he cannot read. */
+/*
+ * Socle writes for nobody what he could not write himself, and says nothing of what he cannot read.
+ */
 static void calls_do_not_copy_for_it(void **state)
 {
 	uint64_t entry = PAGE | VALIDATE;
@@ -648,7 +651,10 @@ static void the_image_grants_services(void **state)
 	assert_int_equal(world_service(SERVICE_VTPM)->calls, 2);
 }
 
-/* However often the second asks, the first's response waits; the first waits for none of the second's. */
+/*
+ * However often the second asks, the first's response waits; the first waits for none of the
+ * second's.
+ */
 static void responses_in_turns_are_of_a_level(void **state)
 {
 	struct world_service *vtpm = world_service(SERVICE_VTPM);
@@ -665,7 +671,10 @@ static void responses_in_turns_are_of_a_level(void **state)
 		assert_int_equal(lower(VTPM(SVSM_VTPM_CMD), PAGE, 0, 0), 0x80000000);
 	assert_int_equal(vtpm->calls, 1);
 	assert_int_equal(world_call(1, VTPM(SVSM_VTPM_CMD), UPPER, 0, 0).rax, 0);
-	/* The other way round: one turn ends the second's command, and what it came to is in nobody's way. */
+	/*
+	 * The other way round: one turn ends the second's command, and what it came to is in
+	 * nobody's way.
+	 */
 	put_command(UPPER); /* where the response was */
 	vtpm->slices = 1;
 	assert_int_equal(lower(VTPM(SVSM_VTPM_CMD), PAGE, 0, 0), 0x80000000);
@@ -680,7 +689,10 @@ static void responses_in_turns_are_of_a_level(void **state)
 	assert_int_equal(vtpm->calls, 3);
 }
 
-/* A page that both can use: the same command of the other level is another one, and gives up nothing. */
+/*
+ * A page that both can use: the same command of the other level is another one, and gives up
+ * nothing.
+ */
 static void a_shared_page_is_each_levels_own(void **state)
 {
 	struct world_service *vtpm = world_service(SERVICE_VTPM);

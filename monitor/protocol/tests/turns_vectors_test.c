@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* The vectors of docs/spec/vectors/turns.json, each case against a TPM service that counts its turns. */
+/*
+ * The vectors of docs/spec/vectors/turns.json, each case against a TPM service that counts its
+ * turns.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -2,9 +2,9 @@
 /*
  * The run loop: what it does, in order, against a host and a guest that are scripted. Each step is
  * a letter: p looks at events, s serves, S does so when there was one since the guest ran, l leaves
- * the service's space, a does work ahead, A arms the timer for it, t stops the timer, r runs the guest, h halts, w
- * warns. The order is that of run/run.c's and cpu/wait.h's contract. What runs is the level that was served, VMPL2
- * or, by an R, another one.
+ * the service's space, a does work ahead, A arms the timer for it, t stops the timer, r runs the
+ * guest, h halts, w warns. The order is that of run/run.c's and cpu/wait.h's contract. What runs is
+ * the level that was served, VMPL2 or, by an R, another one.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -33,10 +33,10 @@ static const char *guest;      /* one letter for each serve: g VMPL2, 3 VMPL3, n
 static unsigned int level;     /* that serve has said */
 static bool lower_interrupted; /* VMPL3, at the last serve */
 static const char *host;       /* one letter for each run: r returned, e event, x refused */
-static const char
-	*events; /* one letter for each look at them: y there was one; then there is none */
-static const char *
-	work; /* one letter for each look for work ahead: y it was done, n it waits; then there is none */
+/* One letter for each look at events: y there was one; then there is none. */
+static const char *events;
+/* One letter for each look for work ahead: y it was done, n it waits; then there is none. */
+static const char *work;
 static uint64_t now_ns, due_ns, armed_ns, serve_ns;
 static bool has_run;	  /* so the VMSA of the boot vCPU says */
 static bool says_it_once; /* and then the opposite */
@@ -228,7 +228,9 @@ static void an_event_is_remembered_until_the_guest_runs(void **state)
 	assert_string_equal(run(1, "ngg", "r"), "pShpSltrpsltrp");
 }
 
-/* A run of VMPL3 says nothing of VMPL2's exit; and whoever runs, that of VMPL3 has been looked at. */
+/*
+ * A run of VMPL3 says nothing of VMPL2's exit; and whoever runs, that of VMPL3 has been looked at.
+ */
 static void an_event_is_remembered_until_the_first_level_runs(void **state)
 {
 	(void)state;
@@ -273,7 +275,10 @@ static void work_ahead_is_come_back_for(void **state)
 	cpu->timer_deadline = 0;
 	work = "nnn";
 	assert_string_equal(run(1, "ggg", "r"), "pslArpslrpslrp");
-	/* What took the timer has it armed anew, and so has a tick that came early; never for nothing. */
+	/*
+	 * What took the timer has it armed anew, and so has a tick that came early; never for
+	 * nothing.
+	 */
 	work = "nnn";
 	cpu->timer_deadline = 77;
 	assert_string_equal(run(1, "gg", "r"), "pslArpslrp");
@@ -304,7 +309,9 @@ static void work_ahead_is_come_back_for(void **state)
 	assert_string_equal(run(1, "nn", "r"), "psAhpshp");
 }
 
-/* The guest has stopped this vCPU at the host, or not started it yet: one line, and no busy loop. */
+/*
+ * The guest has stopped this vCPU at the host, or not started it yet: one line, and no busy loop.
+ */
 static void a_refusal_is_waited_out(void **state)
 {
 	(void)state;
@@ -361,7 +368,9 @@ static void refusals_of_the_guest_end_nothing(void **state)
 	assert_int_equal(reason, 0);
 	assert_int_equal(runs, ROUNDS_MAX);
 
-	/* One that has the host take its first VMSA away, and makes another that says "never left". */
+	/*
+	 * One that has the host take its first VMSA away, and makes another that says "never left".
+	 */
 	has_run = false;
 	rounds[0] = 'n';
 	(void)run(0, rounds, "x");

@@ -191,9 +191,9 @@ static void no_call_without_pending(void **state)
 }
 
 /*
- * The registers are those of whoever made the exit: 58019, tables 3 and 6 to 17, for the calls that there
- * are; the one but last is what Linux has in RAX where it asks the host by its GHCB (the page's address,
- * for WRMSR).
+ * The registers are those of whoever made the exit: 58019, tables 3 and 6 to 17, for the calls that
+ * there are; the one but last is what Linux has in RAX where it asks the host by its GHCB (the
+ * page's address, for WRMSR).
  */
 static void interrupted_at_another_exit(void **state)
 {
@@ -460,7 +460,9 @@ static void one_whose_vmsa_is_gone_ends(void **state)
 	}
 }
 
-/* What launch.c puts there is no exit's code; whatever the first exit was, it stays one that ran. */
+/*
+ * What launch.c puts there is no exit's code; whatever the first exit was, it stays one that ran.
+ */
 static void has_run_when_it_was_left(void **state)
 {
 	static const uint64_t codes[] = { 0, 0x60, 0x78, 0x400, 0x403, UINT32_MAX };
@@ -569,8 +571,9 @@ static void an_exit_of_the_second_is_looked_at_once(void **state)
 }
 
 /*
- * The first has stopped on its way to a call, at an exit by which it had the second run, and the second calls:
- * that is no call of the first's, until it makes one. So it is where the event that found it is an older one.
+ * The first has stopped on its way to a call, at an exit by which it had the second run, and the
+ * second calls: that is no call of the first's, until it makes one. So it is where the event that
+ * found it is an older one.
  */
 static void an_exit_of_the_first_that_is_not_what_brings_us(void **state)
 {
@@ -595,7 +598,10 @@ static void an_exit_of_the_first_that_is_not_what_brings_us(void **state)
 	}
 }
 
-/* A second whose exit cannot be read may be what brings us; it ends, and the first is not answered for it. */
+/*
+ * A second whose exit cannot be read may be what brings us; it ends, and the first is not answered
+ * for it.
+ */
 static void a_second_that_is_gone_is_in_doubt(void **state)
 {
 	(void)state;

@@ -1009,7 +1009,10 @@ static void memory_not_for_all_body(void)
 	check(logged("the services may have 8196 KiB in all, where 8192 KiB are free"));
 }
 
-/* Work ahead is done where there is memory for it beside all others, and else the start goes on without. */
+/*
+ * Work ahead is done where there is memory for it beside all others, and else the start goes on
+ * without.
+ */
 static void spare_with_memory_body(void)
 {
 	begin(CONF_A "service b\nexec b\nrole ahead\nmemory 7680K\nbudget 1s\n", echo, echo);

@@ -85,7 +85,9 @@ bool guest_copy_out(unsigned int vmpl, gpa_t to, const void *from, size_t size)
 	return true;
 }
 
-/* ---- The service: it has the value in its memory, its registers, its FX state and its reply ---- */
+/*
+ * ---- The service: it has the value in its memory, its registers, its FX state and its reply ----
+ */
 
 static enum user_exit keep_secret(struct user_context *context, unsigned int step)
 {

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * entry.S, executed by this process one instruction at a time, with #HV between any two of them, and
- * in the handlers of #HV. SIGTRAP comes after each instruction and plays the rest of the CPU: what it
- * pushes for an exception (APM volume 2, 8.9.3: the stack is aligned to 16; SS, RSP, RFLAGS, CS, RIP),
- * IRET, HLT, VMGEXIT, and POPF, which would end the stepping.
+ * entry.S, executed by this process one instruction at a time, with #HV between any two of them,
+ * and in the handlers of #HV. SIGTRAP comes after each instruction and plays the rest of the CPU:
+ * what it pushes for an exception (APM volume 2, 8.9.3: the stack is aligned to 16; SS, RSP,
+ * RFLAGS, CS, RIP), IRET, HLT, VMGEXIT, and POPF, which would end the stepping.
  */
 #include <setjmp.h>
 #include <signal.h>
@@ -323,8 +323,8 @@ static void check_return(uint64_t offset)
 }
 
 /*
- * All runs with one and with two #HV: the second within the handler of the first, or behind it. They end
- * when the first one would come behind the end.
+ * All runs with one and with two #HV: the second within the handler of the first, or behind it.
+ * They end when the first one would come behind the end.
  */
 static void interrupt_everywhere(const void *rip, void (*check)(void))
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * SYSCALL is 0F 05 (APM volume 3). It leaves the address of the next instruction in RCX and RFLAGS in
- * R11, with RF, bit 16, clear; a fault pushes RFLAGS with RF set (APM volume 2, 8.9.3).
+ * SYSCALL is 0F 05 (APM volume 3). It leaves the address of the next instruction in RCX and RFLAGS
+ * in R11, with RF, bit 16, clear; a fault pushes RFLAGS with RF set (APM volume 2, 8.9.3).
  */
 #include <setjmp.h>
 #include <stdarg.h>

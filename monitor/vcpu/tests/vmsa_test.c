@@ -57,7 +57,9 @@ static void memory_that_is_out_is_said(void **state)
 	gpa_t page;
 
 	(void)state;
-	/* With one page to have, it is never the one on the boundary, and none is kept for nothing. */
+	/*
+	 * With one page to have, it is never the one on the boundary, and none is kept for nothing.
+	 */
 	owner.limit = 1;
 	for (unsigned int i = 0; i < 2 * PAGES; i++) {
 		if (!vmsa_alloc(&owner, &page))

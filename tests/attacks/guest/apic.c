@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* The APIC protocol on one vCPU and more, as it is to be used: registers, priorities, IPIs, the host. */
+/*
+ * The APIC protocol on one vCPU and more, as it is to be used: registers, priorities, IPIs, the
+ * host.
+ */
 #include "tests/attacks/guest/apic_client.h"
 
 #define ROUNDS 32u /* with four vCPUs on a busy computer, the limit of a run is near */

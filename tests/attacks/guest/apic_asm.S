@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* One entry of 16 bytes for each vector from 31 on, and for NMI: all end in apic_interrupt(vector). */
+/*
+ * One entry of 16 bytes for each vector from 31 on, and for NMI: all end in apic_interrupt(vector).
+ */
 	.text
 	.globl apic_entries
 	.balign 16

@@ -84,7 +84,10 @@ void end_of_interrupt(void);
 /* The exceptions as they are, NMI and all interrupts, on this CPU. */
 void load_gates(void);
 
-/* A job on all CPUs, one after the other, this one last; and on all others at once, while this one waits. */
+/*
+ * A job on all CPUs, one after the other, this one last; and on all others at once, while this one
+ * waits.
+ */
 void on_all(void (*job)(void));
 void on_others(void (*job)(void));
 

@@ -6,8 +6,9 @@
  *	acknowledged	sends one of its own vector, waits until the other's handler has said so
  *	replied		the same, halted: the handler answers by an IPI
  *	NMI		to a vCPU with an even number from the one before it alone, acknowledged
- *	burst		sends several at once, interrupts or NMIs, and waits for one of them: those that
- *			waited already when the next came are one with it, and are counted apart
+ *	burst		sends several at once, interrupts or NMIs, and waits for one of them: those
+ *			that waited already when the next came are one with it, and are counted
+ *			apart
  *
  * What was acknowledged must have been handled exactly once. Handlers let higher classes in, and
  * each vCPU keeps some out by CR8 now and then.

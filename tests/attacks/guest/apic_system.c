@@ -252,7 +252,10 @@ static bool all_done(const struct queue *q)
 	return true;
 }
 
-/* A CPU's life: its threads' stacks are here. Other CPUs' calls and ticks come until they are through. */
+/*
+ * A CPU's life: its threads' stacks are here. Other CPUs' calls and ticks come until they are
+ * through.
+ */
 static void run_here(void)
 {
 	uint8_t stacks[THREADS][STACK_SIZE];

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Attacks of a guest on its SVSM, at whichever level the image says. Each program here is a guest of Socle with a table of
- * rules, and says on COM1, in TAP, which of them hold. Nothing in it knows the machine: packed by
- * `socle igvm build --guest-bare`, it runs on any SNP host that offers a 16550 at 0x3f8.
+ * Attacks of a guest on its SVSM, at whichever level the image says. Each program here is a guest
+ * of Socle with a table of rules, and says on COM1, in TAP, which of them hold. Nothing in it knows
+ * the machine: packed by `socle igvm build --guest-bare`, it runs on any SNP host that offers a
+ * 16550 at 0x3f8.
  *
  * What is wanted is a literal, written down from the specification that the rule names: "58019" is
  * AMD's "Secure VM Service Module for SEV-SNP Guests", "56421" the GHCB specification, "APM" the

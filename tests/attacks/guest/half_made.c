@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A half-made call: between the store to call_pending and the VMGEXIT something comes that makes an exit
- * of its own, as an NMI's handler does when it ends (56421, NMI complete). Where the host runs VMPL0 for
- * an event of its own at just that exit, VMPL0 finds VMGEXIT and call_pending, and may not answer: the
- * registers are the handler's, and the call is still to come.
+ * A half-made call: between the store to call_pending and the VMGEXIT something comes that makes an
+ * exit of its own, as an NMI's handler does when it ends (56421, NMI complete). Where the host runs
+ * VMPL0 for an event of its own at just that exit, VMPL0 finds VMGEXIT and call_pending, and may
+ * not answer: the registers are the handler's, and the call is still to come.
  */
 #include "tests/attacks/guest/attack.h"
 

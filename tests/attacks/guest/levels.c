@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A second level of the guest, and its attacks on the first: by the core protocol (58019, section 6),
- * by the services, which this image does not grant to it, and by RMPADJUST (APM volume 3).
+ * A second level of the guest, and its attacks on the first: by the core protocol (58019, section
+ * 6), by the services, which this image does not grant to it, and by RMPADJUST (APM volume 3).
  */
 #include "tests/attacks/guest/lives.h"
 #include "tests/attacks/guest/lower.h"
@@ -410,7 +410,9 @@ static void look_at_keys(void)
 	expect("its area", page->svsm_caa, cpu_this()->caa);
 }
 
-/* The first level makes the page of the second out of its own, as Socle made that out of its own. */
+/*
+ * The first level makes the page of the second out of its own, as Socle made that out of its own.
+ */
 static void keys(void)
 {
 	const volatile uint8_t *own = (const volatile uint8_t *)places.secrets_page;

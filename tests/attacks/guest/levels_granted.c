@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A second level to which the image grants the vTPM and attestation (58019, sections 7 and 8): it has
- * what these write in its own pages, and in none of the first level's.
+ * A second level to which the image grants the vTPM and attestation (58019, sections 7 and 8): it
+ * has what these write in its own pages, and in none of the first level's.
  */
 #include <string.h>
 

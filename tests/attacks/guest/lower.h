@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A second level of an attack guest, the next less privileged one, on the first CPU. It runs when the
- * first level has something for it to do, and comes back when that is done: so both use one program,
- * in whose pages it has all rights, and whatever else the first level gives to it.
+ * A second level of an attack guest, the next less privileged one, on the first CPU. It runs when
+ * the first level has something for it to do, and comes back when that is done: so both use one
+ * program, in whose pages it has all rights, and whatever else the first level gives to it.
  */
 #ifndef SOCLE_TESTS_ATTACKS_LOWER_H
 #define SOCLE_TESTS_ATTACKS_LOWER_H

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Socle's requests, rewritten: CPU 1 makes a call, and is held before the N-th step of its VMPL0 (the
- * machine's `--hold N`). When that is an exit with the GHCB page, CPU 0 puts another request in its
- * place, by the page's shared view, and CPU 1 goes on. Which exit is met is N's choice: before step 1 a
- * line of the log, before step 2 RUN_VMPL and the timer's MSRs, before step 6 a guest request. So each
- * rule says how many it held, and the runner how many there must be.
+ * Socle's requests, rewritten: CPU 1 makes a call, and is held before the N-th step of its VMPL0
+ * (the machine's `--hold N`). When that is an exit with the GHCB page, CPU 0 puts another request
+ * in its place, by the page's shared view, and CPU 1 goes on. Which exit is met is N's choice:
+ * before step 1 a line of the log, before step 2 RUN_VMPL and the timer's MSRs, before step 6 a
+ * guest request. So each rule says how many it held, and the runner how many there must be.
  *
  * What must come of it is the table of docs/shared-pages.md: the host does what it is asked, for
  * VMPL0, and refuses what no VMPL may; at most the guest loses a vCPU, which it can make anew.
- * Nothing of the guest's ever runs at VMPL0, every answer to a call is true, and after each rule all
- * vCPUs are served and the monitor's memory is what it was (tests/attacks/memory.py).
+ * Nothing of the guest's ever runs at VMPL0, every answer to a call is true, and after each rule
+ * all vCPUs are served and the monitor's memory is what it was (tests/attacks/memory.py).
  */
 #include <string.h>
 
@@ -82,8 +82,8 @@ static void canary(void)
 }
 
 /*
- * A page of the guest as the VMSA of VMPL 0. RAX has SEV_FEATURES: those of Socle's, for a host may take
- * no others for a level.
+ * A page of the guest as the VMSA of VMPL 0. RAX has SEV_FEATURES: those of Socle's, for a host may
+ * take no others for a level.
  */
 static void fill_vmsa(volatile struct ghcb *page)
 {
@@ -163,7 +163,10 @@ static const struct forgery forgeries[] = {
 	{ "run VMPL 1", EXIT_RUN_VMPL, 1, 0, NULL, NULL, true },
 	{ "run VMPL 3", EXIT_RUN_VMPL, 3, 0, NULL, NULL, true },
 	{ "run VMPL 4", EXIT_RUN_VMPL, 4, 0, NULL, NULL, true },
-	/* A host takes the address; VMRUN then refuses the page, which the RMP does not know as a VMSA. */
+	/*
+	 * A host takes the address; VMRUN then refuses the page, which the RMP does not know as a
+	 * VMSA.
+	 */
 	{ "start a page of the guest at VMPL 0", 0x80000013, (uint64_t)SPARE << 32 | 1, 0,
 	  fill_vmsa, give_up_spare, false },
 	{ "start it when INIT comes", 0x80000013, (uint64_t)SPARE << 32, 0, fill_vmsa,
@@ -274,7 +277,9 @@ static void tell(void)
 	note("held %u exits, the last 0x%lx", held, held_code);
 }
 
-/* A host that did what was asked in the place of "run VMPL 2" is asked again; a refusal is final. */
+/*
+ * A host that did what was asked in the place of "run VMPL 2" is asked again; a refusal is final.
+ */
 static void run_race(void (*set)(void), const struct forgery *forgery)
 {
 	uint64_t code = rewrite(set, forgery);
@@ -313,8 +318,8 @@ static volatile uint16_t *answered_bit(unsigned int i)
 
 /*
  * A line of the log, which Socle writes when the host refuses to run the guest: once for each vCPU,
- * so this is done three times and no more. The answer to "run VMPL 2" is there before the guest runs,
- * and without its bit it is a refusal. Then the line is the first step, and the vCPU waits.
+ * so this is done three times and no more. The answer to "run VMPL 2" is there before the guest
+ * runs, and without its bit it is a refusal. Then the line is the first step, and the vCPU waits.
  */
 static void rewrite_line(unsigned int id, const struct forgery *forgery)
 {

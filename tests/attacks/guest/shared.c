@@ -34,7 +34,9 @@ static void ring(void)
 	}
 }
 
-/* PendingEvent is the guest's to write: 56421, section 5. Each is a vector, with or without flags. */
+/*
+ * PendingEvent is the guest's to write: 56421, section 5. Each is a vector, with or without flags.
+ */
 static void forge(void)
 {
 	static const uint16_t events[] = { 0x0000, 0x0041, 0x00ff, 0x0141,
@@ -133,8 +135,8 @@ static void put(uint64_t ghcb, size_t offset, uint64_t value)
 }
 
 /*
- * True while Socle asks the host for something there: it writes SW_EXITINFO2 last, and the host clears
- * the bits of its inputs.
+ * True while Socle asks the host for something there: it writes SW_EXITINFO2 last, and the host
+ * clears the bits of its inputs.
  */
 static bool asks(uint64_t ghcb)
 {
@@ -187,8 +189,8 @@ static void run_often(void)
 }
 
 /*
- * A Socle that was refused something, or told so, has halted, and goes on when its guest asks for it: the
- * host starts that again, from where it was.
+ * A Socle that was refused something, or told so, has halted, and goes on when its guest asks for
+ * it: the host starts that again, from where it was.
  */
 static void start_again(unsigned int id)
 {
@@ -227,9 +229,9 @@ static void replace_exit(const struct words *words)
 }
 
 /*
- * What the host would refuse to VMPL2 or do for it, asked for by VMPL0. Nothing of it gives the guest more
- * than the loss of that CPU, which it makes anew. Not here: what ends the VM, and what takes Socle's
- * pages away.
+ * What the host would refuse to VMPL2 or do for it, asked for by VMPL0. Nothing of it gives the
+ * guest more than the loss of that CPU, which it makes anew. Not here: what ends the VM, and what
+ * takes Socle's pages away.
  */
 static void speak(void)
 {
@@ -310,9 +312,10 @@ static unsigned int send_ipis(uint8_t vector)
 }
 
 /*
- * #HV in the handler of #HV: the VMPL0s of the other CPUs, in this one's words, send IPIs to themselves
- * and each other. What the host writes into their doorbell pages is gone at once, so that for the host
- * nothing is pending there, and it signals again whatever VMPL0 does at that moment.
+ * #HV in the handler of #HV: the VMPL0s of the other CPUs, in this one's words, send IPIs to
+ * themselves and each other. What the host writes into their doorbell pages is gone at once, so
+ * that for the host nothing is pending there, and it signals again whatever VMPL0 does at that
+ * moment.
  */
 static void nest(void)
 {

@@ -21,7 +21,10 @@ static void refuse(unsigned int id)
 	expect("it is held in its call", hold_state(), HOLD_HELD);
 	expect("the host stops its VMPL2", cpu_stop(id), true);
 	hold_go_on();
-	/* Its VMPL0 ends the call, and asks for VMPL2, which is not there: until then the VMSA waits. */
+	/*
+	 * Its VMPL0 ends the call, and asks for VMPL2, which is not there: until then the VMSA
+	 * waits.
+	 */
 	while (!(*(volatile uint64_t *)(cpu->vmsa + 0xd0) & 0x1000))
 		cpu_relax();
 	for (unsigned int i = 0; i < 100000; i++)

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Storms: #VC, NMIs, IPIs and VMGEXITs of the guest while calls are served, and RMP instructions. */
+/*
+ * Storms: #VC, NMIs, IPIs and VMGEXITs of the guest while calls are served, and RMP instructions.
+ */
 #include "tests/attacks/guest/attack.h"
 #include "tests/attacks/guest/lives.h"
 
@@ -169,7 +171,10 @@ static void same_page(void)
 /* All CPUs want the same calling area: one has it at a time. */
 static volatile uint64_t owners;
 
-/* From the moment of this call the area may be another CPU's: its call_pending is not looked at again. */
+/*
+ * From the moment of this call the area may be another CPU's: its call_pending is not looked at
+ * again.
+ */
 static void leave_common(uint64_t to)
 {
 	struct svsm_regs regs = { .rax = CORE_REMAP_CA, .rcx = to };

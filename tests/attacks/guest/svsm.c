@@ -48,7 +48,10 @@ uint64_t svsm_call(uint64_t rax, uint64_t rcx, uint64_t rdx, uint64_t r8)
 	return svsm_call_regs(&regs, 1) ? regs.rax : SVSM_NOT_TAKEN;
 }
 
-/* 58019, section 6.7: RCX = protocol in 63:32, version in 31:0; the answer is the highest and lowest. */
+/*
+ * 58019, section 6.7: RCX = protocol in 63:32, version in 31:0; the answer is the highest and
+ * lowest.
+ */
 bool svsm_alive(void)
 {
 	struct svsm_regs regs = { .rax = CORE_QUERY_PROTOCOL, .rcx = 1 };

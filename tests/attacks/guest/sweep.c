@@ -119,7 +119,10 @@ static void calls(void)
 	trap_handler = usual_handler;
 }
 
-/* Which waits for IF, and for the end of the shadow: it comes once, behind VMGEXIT (APM volume 2, 15.21.5). */
+/*
+ * Which waits for IF, and for the end of the shadow: it comes once, behind VMGEXIT (APM volume 2,
+ * 15.21.5).
+ */
 static void own_interrupts(void)
 {
 	begin();

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* TPM commands in turns (docs/spec/vtpm-in-turns.md): a key that takes seconds, and who comes between. */
+/*
+ * TPM commands in turns (docs/spec/vtpm-in-turns.md): a key that takes seconds, and who comes
+ * between.
+ */
 #include <string.h>
 
 #include "tests/attacks/guest/attack.h"
@@ -11,7 +14,10 @@
 #define TURNS_MAX 100000u
 #define KEY_BITS_AT 53u /* in create_primary[], 16 bits */
 
-/* TPM 2.0 Library, part 3: 24.1, of the owner's hierarchy, a storage key with RSA, AES-128 and SHA-256. */
+/*
+ * TPM 2.0 Library, part 3: 24.1, of the owner's hierarchy, a storage key with RSA, AES-128 and
+ * SHA-256.
+ */
 static const uint8_t create_primary[] = {
 	0x80, 0x02, 0,	  0, 0,	   0x43, 0,    0,    0x01, 0x31, 0x40, 0, 0, 0x01, 0,	 0, 0,
 	9,    0x40, 0,	  0, 9,	   0,	 0,    0,    0,	   0,	 0,    4, 0, 0,	   0,	 0, 0,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Events of VMPL0 come while the guest's level runs, and it goes on as if they had not: registers, exceptions and
- * interrupts of its own that are on their way.
+ * Events of VMPL0 come while the guest's level runs, and it goes on as if they had not: registers,
+ * exceptions and interrupts of its own that are on their way.
  */
 #include "tests/attacks/guest/attack.h"
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR GPL-2.0-only
 /*
- * Stands for what Linux has of its own from 6.16 on: the device of an SVSM's vTPM and, with bound=1, a
- * driver that has it. It does nothing with it.
+ * Stands for what Linux has of its own from 6.16 on: the device of an SVSM's vTPM and, with
+ * bound=1, a driver that has it. It does nothing with it.
  */
 #include <linux/err.h>
 #include <linux/module.h>

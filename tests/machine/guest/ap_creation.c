@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * AP creation (GHCB specification, "SNP AP Creation"): on INIT, at once, destruction, at any level. The host sees
- * an address and features; what is in the VMSA only VMRUN looks at (APM volume 2, 15.36.7), so a VMSA may be
- * finished, or its EFER.SVME set (15.5.1), after it was given to the host. The GHCB MSR is in the VMCB and not in
- * the VMSA (table B-1, offset 0a0h), so that another VMSA finds what the last one left there.
+ * AP creation (GHCB specification, "SNP AP Creation"): on INIT, at once, destruction, at any level.
+ * The host sees an address and features; what is in the VMSA only VMRUN looks at (APM volume 2,
+ * 15.36.7), so a VMSA may be finished, or its EFER.SVME set (15.5.1), after it was given to the
+ * host. The GHCB MSR is in the VMCB and not in the VMSA (table B-1, offset 0a0h), so that another
+ * VMSA finds what the last one left there.
  */
 #include "tests/machine/guest/guest.h"
 #include "tests/machine/guest/vmsa.h"

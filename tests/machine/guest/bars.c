@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A PCI device whose memory the guest lays over what is not its to give: its own RAM, IOAPIC and local
- * APIC, and the ROM that the hypervisor started from. QEMU's AHCI at 00:1f.2 has its registers at BAR 5 (AHCI
- * 1.3.1, 2.1.11); the first, CAP, is not 0. All goes on as before: memory first, APICs next, the rest is the
- * guest's own business (PCI Local Bus specification 3.0, 6.2.5).
+ * A PCI device whose memory the guest lays over what is not its to give: its own RAM, IOAPIC and
+ * local APIC, and the ROM that the hypervisor started from. QEMU's AHCI at 00:1f.2 has its
+ * registers at BAR 5 (AHCI 1.3.1, 2.1.11); the first, CAP, is not 0. All goes on as before: memory
+ * first, APICs next, the rest is the guest's own business (PCI Local Bus specification 3.0, 6.2.5).
  */
 #include "tests/machine/guest/devices.h"
 #include "tests/machine/guest/guest.h"

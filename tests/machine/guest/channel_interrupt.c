@@ -54,7 +54,10 @@ static uint8_t identity(uint8_t wanted)
 	return id;
 }
 
-/* With a trigger of 14 bytes (FIFO control, 7:6): fewer are told of after a pause, as Ch; none, as 1. */
+/*
+ * With a trigger of 14 bytes (FIFO control, 7:6): fewer are told of after a pause, as Ch; none, as
+ * 1.
+ */
 static void told_by_the_identity(void)
 {
 	ghcb_out8(COM3 + 2, 0xc7);

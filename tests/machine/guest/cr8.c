@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * CR8 is the task priority of the local APIC, also while an interrupt waits for it or for RFLAGS.IF
- * (APM volume 2, 15.21.2 and 16.6.4; MOV CRn in volume 3: #GP where a reserved bit is set). QEMU 7.2 aborts at
- * such a write when it has a virtual interrupt to deliver (docs/machine-limits.md).
+ * (APM volume 2, 15.21.2 and 16.6.4; MOV CRn in volume 3: #GP where a reserved bit is set). QEMU
+ * 7.2 aborts at such a write when it has a virtual interrupt to deliver (docs/machine-limits.md).
  */
 #include "tests/machine/guest/guest.h"
 

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Interrupts of devices go to the vCPU whose APIC id the guest names, not to the processor that QEMU knows by that
- * number: its first one is the machine's own. The timer (8254) at pin 2 of the IOAPIC, as a PC's MADT has it
- * (82093AA, redirection entries; APM volume 2, 16.14, logical ids in x2APIC mode). Messages (MSI) no device sends,
- * however its capability is set: none is master of the bus (PCI Local Bus Specification, command register).
+ * Interrupts of devices go to the vCPU whose APIC id the guest names, not to the processor that
+ * QEMU knows by that number: its first one is the machine's own. The timer (8254) at pin 2 of the
+ * IOAPIC, as a PC's MADT has it (82093AA, redirection entries; APM volume 2, 16.14, logical ids in
+ * x2APIC mode). Messages (MSI) no device sends, however its capability is set: none is master of
+ * the bus (PCI Local Bus Specification, command register).
  */
 #include "tests/machine/guest/devices.h"
 #include "tests/machine/guest/guest.h"

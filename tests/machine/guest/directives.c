@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the loader left of each directive of an IGVM file: this guest says it, byte for byte, and the
- * runner (../directives_test.py), which made the file and knows the machine, judges it. The rules that
- * a guest itself can tell are checked here.
+ * What the loader left of each directive of an IGVM file: this guest says it, byte for byte, and
+ * the runner (../directives_test.py), which made the file and knows the machine, judges it. The
+ * rules that a guest itself can tell are checked here.
  */
 #include <string.h>
 
@@ -71,7 +71,9 @@ static void show_parameters(void)
 		show(names[i], private_view(PARAMETERS + i * 4096ull));
 }
 
-/* APM volume 3, PVALIDATE: CF says that nothing changed, SIZEMISMATCH that a page is of small ones. */
+/*
+ * APM volume 3, PVALIDATE: CF says that nothing changed, SIZEMISMATCH that a page is of small ones.
+ */
 static void check_pages(void)
 {
 	struct pvalidate_result r = pvalidate(UNMEASURED_PAGE, SNP_PAGE_4K, 1);

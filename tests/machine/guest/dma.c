@@ -58,7 +58,10 @@ static void shared(const char *when)
 static void private(void)
 {
 	make_private(OWN);
-	/* QEMU may answer that all is well: it reads into a buffer of its own, and does not look further. */
+	/*
+	 * QEMU may answer that all is well: it reads into a buffer of its own, and does not look
+	 * further.
+	 */
 	(void)virtio_request(VIRTIO_READ, 4, DATA, SECTOR);
 	check("private: nothing has changed", holds(private_view(DATA), OWN, 4096), 1);
 	check("  the device starts again", virtio_start(), VIRTIO_STATUS_DRIVER_OK);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Memory-mapped PCI configuration of QEMU's q35, where a guest puts it and where it may not (Intel's 3
- * series chipset, PCIEXBAR of the host bridge at 60h), and that it grants no more than the ports do.
+ * Memory-mapped PCI configuration of QEMU's q35, where a guest puts it and where it may not
+ * (Intel's 3 series chipset, PCIEXBAR of the host bridge at 60h), and that it grants no more than
+ * the ports do.
  */
 #include "tests/machine/guest/devices.h"
 #include "tests/machine/guest/guest.h"
@@ -37,7 +38,10 @@ static void refused(void)
 	check("not by a part of the register", pci_read(PCI_HOST_BRIDGE, PCIEXBAR) & 1, 0);
 }
 
-/* QEMU adds the lowest bits of the address to the register: then COMMAND is in what is written to 0. */
+/*
+ * QEMU adds the lowest bits of the address to the register: then COMMAND is in what is written to
+ * 0.
+ */
 static void low_bits(void)
 {
 	port_write(PCI_PORT_ADDRESS, 4, PCI_ENABLE | PCI_AHCI | 2);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What fw_cfg, CMOS, ACPI's tables and the registers behind them say of a machine of two vCPUs and 64 MiB,
- * and how far its DMA reaches: shared RAM of the guest, and nothing else. fw_cfg: QEMU,
- * docs/specs/fw_cfg.rst; the registers: acpi_cpu_hotplug.rst and acpi_mem_hotplug.rst there; CMOS 0x5f:
- * SeaBIOS and OVMF read the number of processors less one there; MADT: ACPI 6.5, 5.2.12.
+ * What fw_cfg, CMOS, ACPI's tables and the registers behind them say of a machine of two vCPUs and
+ * 64 MiB, and how far its DMA reaches: shared RAM of the guest, and nothing else. fw_cfg: QEMU,
+ * docs/specs/fw_cfg.rst; the registers: acpi_cpu_hotplug.rst and acpi_mem_hotplug.rst there; CMOS
+ * 0x5f: SeaBIOS and OVMF read the number of processors less one there; MADT: ACPI 6.5, 5.2.12.
  */
 #include <string.h>
 

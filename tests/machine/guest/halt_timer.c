@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * HLT ends at an interrupt (APM volume 3, HLT), whenever the interrupt comes: also when the timer runs out
- * while the host goes over to VMPL2, which is ready to run, and when it is VMPL2 that has halted and VMPL0
- * was woken meanwhile.
+ * HLT ends at an interrupt (APM volume 3, HLT), whenever the interrupt comes: also when the timer
+ * runs out while the host goes over to VMPL2, which is ready to run, and when it is VMPL2 that has
+ * halted and VMPL0 was woken meanwhile.
  */
 #include "tests/machine/guest/guest.h"
 

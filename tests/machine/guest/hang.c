@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A guest that nothing can wake: each vCPU halts with RFLAGS.IF clear (APM volume 3, HLT: what resumes is an
- * interrupt that is not masked, NMI, SMI, INIT or reset), the first one at VMPL2, which VMPL0 has asked for
- * and waits for. As long as one of them may be woken, by its timer, that is no end.
+ * A guest that nothing can wake: each vCPU halts with RFLAGS.IF clear (APM volume 3, HLT: what
+ * resumes is an interrupt that is not masked, NMI, SMI, INIT or reset), the first one at VMPL2,
+ * which VMPL0 has asked for and waits for. As long as one of them may be woken, by its timer, that
+ * is no end.
  */
 #include "tests/machine/guest/guest.h"
 

@@ -2,8 +2,8 @@
 /*
  * A host with a plan of faults (`--fault`) does what the plan says at the occasion that it says,
  * and nothing else. Nothing in the specifications: a host may do all of this. The runner's plan:
- * timer events of VMPL0: the second is lost, the third late, the fourth repeated; of what VMPL0 asks
- * for, the first AP creation and the second run-VMPL refused.
+ * timer events of VMPL0: the second is lost, the third late, the fourth repeated; of what VMPL0
+ * asks for, the first AP creation and the second run-VMPL refused.
  */
 #include "tests/machine/guest/guest.h"
 

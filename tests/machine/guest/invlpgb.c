@@ -2,8 +2,8 @@
 /*
  * INVLPGB and TLBSYNC, under each choice of the host (APM volume 3, INVLPGB and TLBSYNC; VMCB 090h
  * bit 7 and 014h bits 0 and 4: volume 2, appendix B). #UD and CPL come before the intercept (volume
- * 2, 15.7). Exit codes 0xa0 and 0xa4: volume 2, appendix C; Linux has the same numbers in its
- * KVM (INTERCEPT_INVLPGB). That the ASID may be any: Linux, "x86/mm: Always set the ASID valid bit".
+ * 2, 15.7). Exit codes 0xa0 and 0xa4: volume 2, appendix C; Linux has the same numbers in its KVM
+ * (INTERCEPT_INVLPGB). That the ASID may be any: Linux, "x86/mm: Always set the ASID valid bit".
  */
 #include "tests/machine/guest/guest.h"
 

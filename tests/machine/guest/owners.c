@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Whose the legacy hole of a PC, the power management's ports and the flash are: rows of docs/hosts.md,
- * on each host that the machine models. Private memory is the guest's (APM volume 2, 15.36.6); what is none
- * is the host's to answer, by #VC with the exit code of a nested page fault, 400h (15.35.5); ports are the
- * host's by their nature. PMBASE: ICH9 datasheet, 13.1.13, register 40h of device 31, function 0; QEMU's q35
- * has the timer at PMBASE + 8 of the ports 600h on. A value of a port says who answers: an empty bus is all
- * ones.
+ * Whose the legacy hole of a PC, the power management's ports and the flash are: rows of
+ * docs/hosts.md, on each host that the machine models. Private memory is the guest's (APM volume 2,
+ * 15.36.6); what is none is the host's to answer, by #VC with the exit code of a nested page fault,
+ * 400h (15.35.5); ports are the host's by their nature. PMBASE: ICH9 datasheet, 13.1.13, register
+ * 40h of device 31, function 0; QEMU's q35 has the timer at PMBASE + 8 of the ports 600h on. A
+ * value of a port says who answers: an empty bus is all ones.
  */
 #include "tests/machine/guest/devices.h"
 #include "tests/machine/guest/guest.h"
@@ -83,7 +83,9 @@ static void power_management(void)
 	check("  and a guest does not move it", pmbase(), before);
 }
 
-/* Memory of the launch, and no device: what is written there stays, and no command is understood. */
+/*
+ * Memory of the launch, and no device: what is written there stays, and no command is understood.
+ */
 static void flash(void)
 {
 	uint64_t text;

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * 8259s that are being initialized: between ICW1 and ICW2 they have no vectors, and their mask is clear (Intel, 8259A
- * data sheet, "Initialization Command Words"). An interrupt of the timer that comes just then is lost, and neither the
- * guest nor its host takes it for an exception; once they have their vectors the timer interrupts by them.
+ * 8259s that are being initialized: between ICW1 and ICW2 they have no vectors, and their mask is
+ * clear (Intel, 8259A data sheet, "Initialization Command Words"). An interrupt of the timer that
+ * comes just then is lost, and neither the guest nor its host takes it for an exception; once they
+ * have their vectors the timer interrupts by them.
  */
 #include "tests/machine/guest/guest.h"
 
-#define VECTORS \
-	24u /* of the first 8259: in the test's table, and without error codes as far as they come here */
+/* Of the first 8259: in the test's table, and without error codes as far as they come here. */
+#define VECTORS 24u
 #define EXTINT 0x700u
 #define PERIOD 1193u	     /* of the timer, about a millisecond */
 #define A_WHILE 100000000ull /* of the TSC, many of these */

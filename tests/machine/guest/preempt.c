@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Whether an interrupt of VMPL0 makes it run while VMPL2 of its vCPU runs is the host's choice (`--preempt`);
- * no specification says that it does. Linux KVM with planes does it: its plane 0 runs whenever it has an
- * event. VMPL0 is told by EXITCODE in VMPL2's VMSA (APM volume 2, table B-4, 3C0h): 60h an interrupt of the
- * host's, 403h VMGEXIT. Either way the interrupt is not lost.
+ * Whether an interrupt of VMPL0 makes it run while VMPL2 of its vCPU runs is the host's choice
+ * (`--preempt`); no specification says that it does. Linux KVM with planes does it: its plane 0
+ * runs whenever it has an event. VMPL0 is told by EXITCODE in VMPL2's VMSA (APM volume 2, table
+ * B-4, 3C0h): 60h an interrupt of the host's, 403h VMGEXIT. Either way the interrupt is not lost.
  */
 #include "tests/machine/guest/guest.h"
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Where a host makes VMPL0 run for an interrupt of its own: between two instructions of VMPL2's, or also
- * at a VMGEXIT by which VMPL2 has asked for something else. EXITCODE in its VMSA (APM volume 2, table B-4,
- * 3C0h) is that of its last exit: 60h an interrupt of the host's, 403h VMGEXIT, so that a VMGEXIT for
- * something else cannot be told from a request to VMPL0. No specification says which hosts do; Linux KVM
- * with planes does (docs/planes.md).
+ * Where a host makes VMPL0 run for an interrupt of its own: between two instructions of VMPL2's, or
+ * also at a VMGEXIT by which VMPL2 has asked for something else. EXITCODE in its VMSA (APM volume
+ * 2, table B-4, 3C0h) is that of its last exit: 60h an interrupt of the host's, 403h VMGEXIT, so
+ * that a VMGEXIT for something else cannot be told from a request to VMPL0. No specification says
+ * which hosts do; Linux KVM with planes does (docs/planes.md).
  */
 #include "tests/machine/guest/guest.h"
 

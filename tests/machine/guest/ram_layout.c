@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Memory of a guest of 3 GiB: two below the hole of a PC's devices, one from 4 GiB on. What is no memory
- * is the host's to answer: #VC with the exit code of a nested page fault, 0x400 (GHCB specification, 4,
- * MMIO; APM volume 2, 15.35.5). The hypervisor's own memory is no more to be seen than any other.
+ * Memory of a guest of 3 GiB: two below the hole of a PC's devices, one from 4 GiB on. What is no
+ * memory is the host's to answer: #VC with the exit code of a nested page fault, 0x400 (GHCB
+ * specification, 4, MMIO; APM volume 2, 15.35.5). The hypervisor's own memory is no more to be seen
+ * than any other.
  */
 #include "tests/machine/guest/guest.h"
 

@@ -17,7 +17,9 @@ static volatile struct ghcb *ghcb_of(unsigned int cpu)
 	return cpu == 0 ? ghcb : shared_view((uint64_t)second_ghcb);
 }
 
-/* A whole exit of that CPU, each by its own GHCB. What is marked valid and not needed does no harm. */
+/*
+ * A whole exit of that CPU, each by its own GHCB. What is marked valid and not needed does no harm.
+ */
 static void write_msr(unsigned int cpu, uint32_t msr, uint64_t value)
 {
 	volatile struct ghcb *g = ghcb_of(cpu);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * An SVSM starts firmware as a processor starts after reset (APM volume 2, 14.1.3 and 14.1.5): in real mode
- * at F000:FFF0 with a segment base of FFFF0000h, in memory that the launch has put there. It is private
- * memory like any other (15.36.6).
+ * An SVSM starts firmware as a processor starts after reset (APM volume 2, 14.1.3 and 14.1.5): in
+ * real mode at F000:FFF0 with a segment base of FFFF0000h, in memory that the launch has put there.
+ * It is private memory like any other (15.36.6).
  */
 #include "tests/machine/guest/guest.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * RMPQUERY (APM volume 3): the rights of a level, the VMSA bit and the size of an entry; #VC 404h where the page is
- * not validated, #GP at CPL 3.
+ * RMPQUERY (APM volume 3): the rights of a level, the VMSA bit and the size of an entry; #VC 404h
+ * where the page is not validated, #GP at CPL 3.
  */
 #include "tests/machine/guest/guest.h"
 

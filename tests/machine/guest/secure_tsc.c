@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Secure TSC (APM volume 2, 15.36.18; VMSA 2F0h and 2F8h in table B-4): RDTSC and RDTSCP give what the VMSA
- * makes of the processor's TSC, scale (8.32 bits) first, then offset; GUEST_TSC_FREQ says the rate in MHz,
- * is read without an exit, and never written. Without the feature both fields mean nothing. How far the
- * rate is off is checked against the ACPI timer (3.579545 MHz). Judge from outside: Linux 6.14 and later,
- * which takes an intercepted RDTSC or read of that MSR for an attack (arch/x86/coco/sev/vc-handle.c).
+ * Secure TSC (APM volume 2, 15.36.18; VMSA 2F0h and 2F8h in table B-4): RDTSC and RDTSCP give what
+ * the VMSA makes of the processor's TSC, scale (8.32 bits) first, then offset; GUEST_TSC_FREQ says
+ * the rate in MHz, is read without an exit, and never written. Without the feature both fields mean
+ * nothing. How far the rate is off is checked against the ACPI timer (3.579545 MHz). Judge from
+ * outside: Linux 6.14 and later, which takes an intercepted RDTSC or read of that MSR for an attack
+ * (arch/x86/coco/sev/vc-handle.c).
  */
 #include "abi/snp.h"
 #include "tests/machine/guest/guest.h"
@@ -80,7 +81,10 @@ static uint32_t acpi_timer(void)
 	return (uint32_t)ghcb->rax & TIMER_MASK;
 }
 
-/* GUEST_TSC_FREQ less TSC_FACTOR, in kHz, is right to 1 % in one of some tries: others may hold us up. */
+/*
+ * GUEST_TSC_FREQ less TSC_FACTOR, in kHz, is right to 1 % in one of some tries: others may hold us
+ * up.
+ */
 static bool rate_is_right(uint64_t khz)
 {
 	for (unsigned int i = 0; i < 8; i++) {

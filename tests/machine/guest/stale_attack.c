@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The attack that a forgotten flush allows, from end to end: VMPL2 has a page in a translation,
- * VMPL0 takes the page and makes it VMPL2's next VMSA, VMPL2 writes VMPL 0 into it (offset 0xca, APM
- * volume 2, table B-4), and what the host starts then has VMPL0's rights: PVALIDATE raises nothing
- * (volume 3). With INVLPGB and TLBSYNC in between the write does not come back (15.36.10): the run
- * ends so.
+ * VMPL0 takes the page and makes it VMPL2's next VMSA, VMPL2 writes VMPL 0 into it (offset 0xca,
+ * APM volume 2, table B-4), and what the host starts then has VMPL0's rights: PVALIDATE raises
+ * nothing (volume 3). With INVLPGB and TLBSYNC in between the write does not come back (15.36.10):
+ * the run ends so.
  */
 #include "tests/machine/guest/guest.h"
 #include "tests/machine/guest/translations.h"

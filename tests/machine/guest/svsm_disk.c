@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The disk of VMPL0 (--svsm-disk), by virtio 1.2: 4.2.2 (MMIO transport), 2.7 (split virtqueue), 5.2
- * (block device); and the host's end of COM4 (--test-channel). devices_test.py has the disk, whose
- * sector n is filled with the byte 7n + 1, and looks at it afterwards: sectors 5, 6 and 63 are written.
+ * The disk of VMPL0 (--svsm-disk), by virtio 1.2: 4.2.2 (MMIO transport), 2.7 (split virtqueue),
+ * 5.2 (block device); and the host's end of COM4 (--test-channel). devices_test.py has the disk,
+ * whose sector n is filled with the byte 7n + 1, and looks at it afterwards: sectors 5, 6 and 63
+ * are written.
  */
 #include "tests/machine/guest/guest.h"
 
@@ -162,7 +163,9 @@ static void fill_data(uint8_t byte)
 		view()->data[i] = byte;
 }
 
-/* The file that says where the device is: QEMU's fw_cfg (docs/specs/fw_cfg), file directory 0x19. */
+/*
+ * The file that says where the device is: QEMU's fw_cfg (docs/specs/fw_cfg), file directory 0x19.
+ */
 static void hardware_info(void)
 {
 	static const char name[] = "etc/hardware-info";

@@ -17,7 +17,9 @@
 /* From now on exceptions end the store that raised them. For try_store(), on all CPUs. */
 void translations_start(void);
 
-/* Stores to a private page at its own address. Vector << 16 | error code of what it raises, or 0. */
+/*
+ * Stores to a private page at its own address. Vector << 16 | error code of what it raises, or 0.
+ */
 uint64_t try_store(uint64_t gpa);
 
 /* Writes CR4 with these bits changed. */

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Extended state (APM volume 1, 16; volume 2, 11.5; volume 4, XSAVE to XRSTORS): leaf 0xD, the standard and the
- * compacted format, their faults, and that each level has its own XCR0 and AVX registers (volume 2, table B-4,
- * offsets 3e8h and 570h). `socle run --xsave`, or a CPUID page that lists leaf 0xD.
+ * Extended state (APM volume 1, 16; volume 2, 11.5; volume 4, XSAVE to XRSTORS): leaf 0xD, the
+ * standard and the compacted format, their faults, and that each level has its own XCR0 and AVX
+ * registers (volume 2, table B-4, offsets 3e8h and 570h). `socle run --xsave`, or a CPUID page that
+ * lists leaf 0xD.
  */
 #include "tests/machine/guest/guest.h"
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Where nothing asks for it, extended state is not shown: no leaf 0xD, and the instructions of its compacted
- * format do not exist (APM volume 4, XSAVEC and XSAVES: #UD where CPUID has no bit for them).
+ * Where nothing asks for it, extended state is not shown: no leaf 0xD, and the instructions of its
+ * compacted format do not exist (APM volume 4, XSAVEC and XSAVES: #UD where CPUID has no bit for
+ * them).
  */
 #include "tests/machine/guest/guest.h"
 

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One APIC id for each vCPU, wherever a guest reads it: CPUID (APM volume 3, appendix E: leaves 1, 0xB and
- * 0x8000001E), the APIC itself (volume 2, 16.12 and 16.14), the host's list of them (GHCB specification, APIC ID
- * List), AP creation, and the destinations of IPIs (volume 2, 16.13). Rules that have one vCPU act are about the
- * first, the others about the second; the second's id is what AP creation called it by.
+ * One APIC id for each vCPU, wherever a guest reads it: CPUID (APM volume 3, appendix E: leaves 1,
+ * 0xB and 0x8000001E), the APIC itself (volume 2, 16.12 and 16.14), the host's list of them (GHCB
+ * specification, APIC ID List), AP creation, and the destinations of IPIs (volume 2, 16.13). Rules
+ * that have one vCPU act are about the first, the others about the second; the second's id is what
+ * AP creation called it by.
  */
 #include "tests/machine/guest/traps.h"
 #include "tests/machine/rules/families.h"
@@ -85,7 +86,10 @@ static uint64_t logical_id(const struct rule_case *c)
 	return act(who(c), c->vmpl, read_apic, MSR_LDR) ^ 1u << who(c);
 }
 
-/* The count, and each id once; RAX says how many pages it takes. Room for fewer: how many there must be. */
+/*
+ * The count, and each id once; RAX says how many pages it takes. Room for fewer: how many there
+ * must be.
+ */
 static uint64_t list(const struct rule_case *c)
 {
 	volatile struct ghcb *ghcb = ghcb_own();

@@ -54,8 +54,8 @@ static uint64_t refused(const struct rule_case *c)
 }
 
 /*
- * VMPL3 of the second vCPU again, for features that this level has not had: KVM refuses that, for each
- * level has those of its first VMSA, and another host may take it. What the VMSA holds stays.
+ * VMPL3 of the second vCPU again, for features that this level has not had: KVM refuses that, for
+ * each level has those of its first VMSA, and another host may take it. What the VMSA holds stays.
  */
 static uint64_t changed_features(const struct rule_case *c)
 {

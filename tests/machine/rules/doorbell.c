@@ -148,8 +148,8 @@ static void wait_a_little(void)
 }
 
 /*
- * While PendingEvent is not taken, a second vector waits, without #HV: bits 0 to 15 are what is then
- * taken, 16 to 31 what comes after, each with #HVs counted in bits 32 and up.
+ * While PendingEvent is not taken, a second vector waits, without #HV: bits 0 to 15 are what is
+ * then taken, 16 to 31 what comes after, each with #HVs counted in bits 32 and up.
  */
 static uint64_t second_waits(const struct rule_case *c)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Rules by which a VM ends: an access that a level has no right to is the host's nested page fault,
- * which no guest survives (APM volume 2, 15.36.10); terminations; a triple fault; a state that VMRUN
- * does not take. Which of them an image has is ENDING, its place in the table.
+ * which no guest survives (APM volume 2, 15.36.10); terminations; a triple fault; a state that
+ * VMRUN does not take. Which of them an image has is ENDING, its place in the table.
  */
 #include "tests/machine/rules/families.h"
 

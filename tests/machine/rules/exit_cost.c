@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What one exit of each kind costs, by the TSC: bench/exit_cost.py runs it under QEMU's -icount, where the
- * TSC counts the instructions of guest and hypervisor together. The guest's own part is a few
- * instructions of each, and the same every time.
+ * What one exit of each kind costs, by the TSC: bench/exit_cost.py runs it under QEMU's -icount,
+ * where the TSC counts the instructions of guest and hypervisor together. The guest's own part is a
+ * few instructions of each, and the same every time.
  */
 #include "tests/machine/guest/traps.h"
 #include "tests/machine/rules/console.h"

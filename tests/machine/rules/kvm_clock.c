@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The clock that KVM offers to its guests: MSRs, places and their structures are those of Linux,
- * Documentation/virt/kvm/x86/msr.rst and cpuid.rst; what becomes of a place that is none is read from KVM
- * itself (kvm_write_wall_clock() and kvm_write_system_time() in arch/x86/kvm/x86.c, kvm_gpc_is_valid_len() in
- * virt/kvm/pfncache.c): the MSR takes any value, and the host writes what is shared RAM and nothing else.
+ * Documentation/virt/kvm/x86/msr.rst and cpuid.rst; what becomes of a place that is none is read
+ * from KVM itself (kvm_write_wall_clock() and kvm_write_system_time() in arch/x86/kvm/x86.c,
+ * kvm_gpc_is_valid_len() in virt/kvm/pfncache.c): the MSR takes any value, and the host writes what
+ * is shared RAM and nothing else.
  */
 #include "tests/machine/rules/families.h"
 
@@ -270,7 +271,10 @@ static uint64_t unaligned(const struct rule_case *c)
 	return bad;
 }
 
-/* No RAM: the host writes nothing, also not to what is there without the bit, and the clock works as before. */
+/*
+ * No RAM: the host writes nothing, also not to what is there without the bit, and the clock works
+ * as before.
+ */
 static uint64_t no_place(const struct rule_case *c)
 {
 	uint64_t bad;

@@ -196,8 +196,8 @@ static void print_result(const struct rule_family *f, const struct rule_case *c,
 }
 
 /*
- * The second vCPU runs for the rules that have it act, and for no others: while it waits for orders, a
- * host with few CPUs has it in the way of each change of the RMP.
+ * The second vCPU runs for the rules that have it act, and for no others: while it waits for
+ * orders, a host with few CPUs has it in the way of each change of the RMP.
  */
 static uint64_t want_second_cpu(bool wanted)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Messages to the AMD-SP (SEV-SNP Firmware ABI, guest messages and SNP_GUEST_REQUEST). A key may be
- * used by whoever has it, at any VMPL; its sequence number belongs to the key. Errors of the firmware
- * are in SW_EXITINFO2 31:0, the status of a request in its answer.
+ * used by whoever has it, at any VMPL; its sequence number belongs to the key. Errors of the
+ * firmware are in SW_EXITINFO2 31:0, the status of a request in its answer.
  */
 #include <string.h>
 

@@ -525,7 +525,9 @@ static uint64_t hold(uint64_t arg)
 	return NOTHING;
 }
 
-/* SIPI of another level does not end it, nor does an interrupt, which waits; that of its own does. */
+/*
+ * SIPI of another level does not end it, nor does an interrupt, which waits; that of its own does.
+ */
 static uint64_t held(const struct rule_case *c)
 {
 	uint64_t bad = all_quiet(2);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * #VC by instruction and by mode of the CPU. Automatic exits and those that a host may choose:
- * APM volume 2, 15.35.4 and 15.35.5, which instruction checks which intercept: table 15-7, exit codes:
- * appendix C. Ports and CPUID are intercepted whatever the host chooses (15.36.12). What the host may
- * choose not to intercept ends as the instruction ends by itself. Each instruction is followed by UD2,
- * which says that it was executed.
+ * #VC by instruction and by mode of the CPU. Automatic exits and those that a host may choose: APM
+ * volume 2, 15.35.4 and 15.35.5, which instruction checks which intercept: table 15-7, exit codes:
+ * appendix C. Ports and CPUID are intercepted whatever the host chooses (15.36.12). What the host
+ * may choose not to intercept ends as the instruction ends by itself. Each instruction is followed
+ * by UD2, which says that it was executed.
  */
 #include "tests/machine/rules/families.h"
 
@@ -97,7 +97,10 @@ enum instruction {
 	INSTRUCTIONS,
 };
 
-/* What RAX holds at the instruction; a control register's own value changes nothing when it is written. */
+/*
+ * What RAX holds at the instruction; a control register's own value changes nothing when it is
+ * written.
+ */
 enum source { LITERAL, FROM_CR0, FROM_CR3, FROM_CR4 };
 
 struct encoding {
@@ -421,8 +424,8 @@ static uint64_t raises_legacy(const struct rule_case *c)
 }
 
 /*
- * Real mode, in a page of its own: the interrupt table, handlers and a stack are below the instruction. What
- * is #VC for certain has no place here: real mode has no gate for its error code.
+ * Real mode, in a page of its own: the interrupt table, handlers and a stack are below the
+ * instruction. What is #VC for certain has no place here: real mode has no gate for its error code.
  */
 static uint64_t raises_real(const struct rule_case *c)
 {

@@ -39,7 +39,9 @@ note_eip:
 	rep
 	vmmcall
 	jmp .
-/* The same in real mode, for each vector: copied to VC_REAL_HANDLERS of VC_REAL_PAGE, where DS is. */
+/*
+ * The same in real mode, for each vector: copied to VC_REAL_HANDLERS of VC_REAL_PAGE, where DS is.
+ */
 #define REAL_RESULT 0x400
 	.code16
 	.globl vc_real_handlers, vc_real_handlers_end

@@ -26,7 +26,9 @@ extern uint32_t vc_legacy_vector, vc_legacy_error, vc_legacy_eip;
 void vc_legacy_start(void);
 void vc_legacy_clear(void);
 
-/* Real mode reaches no more than the first MiB: a page there, with what is at which offset of it. */
+/*
+ * Real mode reaches no more than the first MiB: a page there, with what is at which offset of it.
+ */
 #define VC_REAL_PAGE 0x10000u
 #define VC_REAL_RESULT 0x400u /* vector, IP; the table of vectors is below */
 #define VC_REAL_HANDLERS 0x500u

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Calls of the core protocol, with good and bad inputs, and queries of the others: each prints what came
- * back, in a line "# NAME: RAX [REGISTER=VALUE]...", without an address in it. So the tables of two SVSMs can
- * be held beside each other; ../core_calls_test.py does that, and knows what 58019 wants.
+ * Calls of the core protocol, with good and bad inputs, and queries of the others: each prints what
+ * came back, in a line "# NAME: RAX [REGISTER=VALUE]...", without an address in it. So the tables
+ * of two SVSMs can be held beside each other; ../core_calls_test.py does that, and knows what 58019
+ * wants.
  */
 #include "tests/attacks/guest/attack.h"
 

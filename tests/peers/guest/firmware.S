@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The last page of firmware that carries a test guest: from a PC's reset vector, in real mode, to
- * the guest's entry in 64-bit mode, as Socle enters it (tests/attacks/guest/start.S). It is for an SVSM
- * that starts its guest as an SNP host starts firmware. What is loaded is in the flash alone, so the guest
- * is copied to where it was linked; ../firmware.py packs it all, and fills in the words at the start.
+ * the guest's entry in 64-bit mode, as Socle enters it (tests/attacks/guest/start.S). It is for an
+ * SVSM that starts its guest as an SNP host starts firmware. What is loaded is in the flash alone,
+ * so the guest is copied to where it was linked; ../firmware.py packs it all, and fills in the
+ * words at the start.
  */
 #define PAGE_START 0xfffff000
 #define GUEST 0x200000

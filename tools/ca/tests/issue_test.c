@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Certificates for all keys of a manifest, or for none: also where one cannot be encoded or noted. */
+/*
+ * Certificates for all keys of a manifest, or for none: also where one cannot be encoded or noted.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

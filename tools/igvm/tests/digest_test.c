@@ -5,8 +5,8 @@
  *	page = bytes((i * 7 + 3) & 255 for i in range(4096))
  *	vmsa = bytes(0 if 0x2f0 <= i < 0x300 else (i * 5 + 1) & 255 for i in range(4096))
  *	g = GCTX(); g.update_normal_pages(0x100000, page); print(g.ld().hex())
- * and so on, one line for each step below. It places the VMSA at 0xFFFFFFFFF000. It measures all of a VMSA;
- * the AMD-SP takes 2F0h to 2FFh, scale and offset of the TSC, for 0, and here they are not.
+ * and so on, one line for each step below. It places the VMSA at 0xFFFFFFFFF000. It measures all of
+ * a VMSA; the AMD-SP takes 2F0h to 2FFh, scale and offset of the TSC, for 0, and here they are not.
  */
 #include <setjmp.h>
 #include <stdarg.h>

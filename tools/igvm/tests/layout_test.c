@@ -255,9 +255,10 @@ static bool has(const uint8_t *data, size_t size, const uint8_t *part, size_t le
 }
 
 /*
- * The PCI host bridge, by its names, and two of its interrupts, where a Linux finds them by QEMU's own tables (q35): INTA of
- * device 3 at GSI 23, of device 4 at 20. The whole of it is judged by Linux, which has its disk and network by it
- * (tests/guest/disk_test.py --by image), and was by ACPICA's iasl.
+ * The PCI host bridge, by its names, and two of its interrupts, where a Linux finds them by QEMU's
+ * own tables (q35): INTA of device 3 at GSI 23, of device 4 at 20. The whole of it is judged by
+ * Linux, which has its disk and network by it (tests/guest/disk_test.py --by image), and was by
+ * ACPICA's iasl.
  */
 static void assert_bridge(const uint8_t *dsdt, size_t size)
 {
@@ -681,7 +682,10 @@ static void make_firmware(uint8_t *firmware, uint32_t sections)
 	memcpy(firmware + FIRMWARE_SIZE - 0x1000, words, sizeof(words));
 }
 
-/* A sixth section, for kernel hashes, and where in it: in the table of GUIDs behind the two that are there. */
+/*
+ * A sixth section, for kernel hashes, and where in it: in the table of GUIDs behind the two that
+ * are there.
+ */
 static void add_hash_table(uint8_t *firmware)
 {
 	static const uint8_t hashes[] = { 0x1f, 0x37, 0x55, 0x72, 0x3b, 0x3a, 0x04, 0x4b,
@@ -807,8 +811,8 @@ static void test_firmware_guest(void **state)
 }
 
 /*
- * The page of kernel hashes is the one that QEMU launches (core/image/host/kernel_hashes.h), and what firmware without a
- * place for it makes of it is refused.
+ * The page of kernel hashes is the one that QEMU launches (core/image/host/kernel_hashes.h), and
+ * what firmware without a place for it makes of it is refused.
  */
 static void test_kernel_hashes(void **state)
 {
@@ -841,7 +845,10 @@ static void test_kernel_hashes(void **state)
 	file_free(&bytes);
 	igvm_writer_free(&writer);
 
-	/* Whoever wants none has the page all the same, as zeros: the firmware then starts no kernel. */
+	/*
+	 * Whoever wants none has the page all the same, as zeros: the firmware then starts no
+	 * kernel.
+	 */
 	o.kernel_hashes = NULL;
 	memset(&writer, 0, sizeof(writer));
 	assert_true(socle_image_build(&o, &writer, &p, &error));

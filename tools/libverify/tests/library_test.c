@@ -193,7 +193,10 @@ static void unload(struct shared *s)
 	json_decref(s->root);
 }
 
-/* What differs from what one thread alone was told; nothing of cmocka's here, which is not for threads. */
+/*
+ * What differs from what one thread alone was told; nothing of cmocka's here, which is not for
+ * threads.
+ */
 static void *judge(void *argument)
 {
 	const struct shared *s = argument;
@@ -481,7 +484,9 @@ static struct socle_policy *report_policy(const char *more)
 	return policy;
 }
 
-/* The named parts of the first vector; as: what its own ark.pem is added as, or 0 for not at all. */
+/*
+ * The named parts of the first vector; as: what its own ark.pem is added as, or 0 for not at all.
+ */
 static struct socle_evidence *some_of(const json_t *root, const char *const *names, int as)
 {
 	const json_t *files = json_object_get(root, "files"),
@@ -533,7 +538,10 @@ static struct socle_chain *chain_of(const json_t *root, int ark_as)
 	return chain;
 }
 
-/* A report alone, with a chain that outlives what it was made of, and is let go before its last use. */
+/*
+ * A report alone, with a chain that outlives what it was made of, and is let go before its last
+ * use.
+ */
 static void chain_kept(void **state)
 {
 	json_t *root = load_vectors();
@@ -590,7 +598,9 @@ static void chain_of_guest(void **state)
 	json_decref(root);
 }
 
-/* A chain whose signatures do not hold is none, and a part that was added comes before the chain's. */
+/*
+ * A chain whose signatures do not hold is none, and a part that was added comes before the chain's.
+ */
 static void chain_wrong(void **state)
 {
 	static const char *const unsigned_parts[] = { "report.bin", "ask.pem", NULL };

@@ -88,7 +88,9 @@ static char *text_of(const struct rules *given, bool *refused)
 	return text;
 }
 
-/* Where standard error goes, and where it went: hundreds of "out of memory" tell nobody anything. */
+/*
+ * Where standard error goes, and where it went: hundreds of "out of memory" tell nobody anything.
+ */
 static int redirect_errors(int to)
 {
 	int was = dup(STDERR_FILENO);

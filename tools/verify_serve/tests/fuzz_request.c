@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Whatever a client sends for a verdict, with a nonce that was the service's: the answer is JSON, and of a status that is documented. */
+/*
+ * Whatever a client sends for a verdict, with a nonce that was the service's: the answer is JSON,
+ * and of a status that is documented.
+ */
 #include <jansson.h>
 #include <stdint.h>
 #include <stdio.h>

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Without libcurl and libmicrohttpd, in the build or on the computer: what needs them says so, in one line, and does nothing else. */
+/*
+ * Without libcurl and libmicrohttpd, in the build or on the computer: what needs them says so, in
+ * one line, and does nothing else.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* How long connections may stay, over connections of the kernel's, which counts their bytes, and by a clock of the test's. */
+/*
+ * How long connections may stay, over connections of the kernel's, which counts their bytes, and by
+ * a clock of the test's.
+ */
 #include <arpa/inet.h>
 #include <setjmp.h>
 #include <stdarg.h>

@@ -17,7 +17,10 @@
 #define ROUNDS 20000u
 #define SHARED 64u
 
-/* Nonces that differ in their last bytes alone, so that all of them are in one chain, or in their first. */
+/*
+ * Nonces that differ in their last bytes alone, so that all of them are in one chain, or in their
+ * first.
+ */
 static void make(uint8_t nonce[NONCE_SIZE], uint32_t number, bool chained)
 {
 	memset(nonce, 0x5a, NONCE_SIZE);
@@ -118,7 +121,9 @@ static void test_record(void **state)
 	assert_int_equal(s->put(s, nonce, "full", 6), NONCE_FULL);
 	assert_int_equal(take(s, 2, false, 6), NONCE_OK);
 	assert_int_equal(take(s, 3, false, 6), NONCE_OK);
-	/* It lives from when it was put, and what is over, or still held at the end, leaks nothing. */
+	/*
+	 * It lives from when it was put, and what is over, or still held at the end, leaks nothing.
+	 */
 	assert_int_equal(s->put(s, nonce, "over", 10), NONCE_OK);
 	assert_int_equal(s->take(s, nonce, record, 10 + LIFE_MS), NONCE_UNKNOWN);
 	assert_string_equal(record, "");

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The power switch of a vTPM and what is kept of it, over a TPM that is played: it answers what it is
- * told to, or nothing. tests/vtpm has the same with libtpms, which cannot be told to fail.
+ * The power switch of a vTPM and what is kept of it, over a TPM that is played: it answers what it
+ * is told to, or nothing. tests/vtpm has the same with libtpms, which cannot be told to fail.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -262,7 +262,9 @@ static void shuts_down_once(void **state)
 	assert_int_equal(played.powered_off, 1);
 }
 
-/* TPM2_Shutdown(STATE) is refused after TPM2_PCR_Allocate (TPM 2.0 Library part 3, TPM2_Shutdown). */
+/*
+ * TPM2_Shutdown(STATE) is refused after TPM2_PCR_Allocate (TPM 2.0 Library part 3, TPM2_Shutdown).
+ */
 static void shuts_down_without_state(void **state)
 {
 	struct vtpm_device device;
@@ -300,7 +302,9 @@ static void ends_with_the_tpm(void **state)
 	}
 }
 
-/* The TPM is told, and goes into failure mode; a person is, too; and the last state is still there. */
+/*
+ * The TPM is told, and goes into failure mode; a person is, too; and the last state is still there.
+ */
 static void says_that_memory_is_short(void **state)
 {
 	struct vtpm_device device;

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The log's port and the host channel against a 16550 of a few lines (National's PC16550D: register
- * n is at port + n; 3 line control, 1 interrupt enable, 2 FIFO control with the trigger of 1, 4, 8 or
- * 14 bytes in 7:6, and where it is read the interrupt's identity in 3:0, 4 for the trigger and Ch for
- * a pause; 5 line status with data ready in bit 0 and the empty transmitter in bit 5; FIFOs of 16
- * bytes). Each test is a process of its own, for the ports are set up once.
+ * n is at port + n; 3 line control, 1 interrupt enable, 2 FIFO control with the trigger of 1, 4, 8
+ * or 14 bytes in 7:6, and where it is read the interrupt's identity in 3:0, 4 for the trigger and
+ * Ch for a pause; 5 line status with data ready in bit 0 and the empty transmitter in bit 5; FIFOs
+ * of 16 bytes). Each test is a process of its own, for the ports are set up once.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -458,7 +458,10 @@ static void reads(void)
 	need(!arch_host_channel_read(bytes, 4, &moved) && moved == 0);
 }
 
-/* Of 100 bytes that come as fast as they are read, all but the last by strings; what it took, in exits. */
+/*
+ * Of 100 bytes that come as fast as they are read, all but the last by strings; what it took, in
+ * exits.
+ */
 static void reads_many(void)
 {
 	uint8_t bytes[128];
@@ -482,7 +485,10 @@ static void reads_many(void)
 	need(strings == 7 && singles == 2 && identities == 9 && looks == 0);
 }
 
-/* What is left behind a whole number of 14 is told of by a lower trigger, and never read beyond the want. */
+/*
+ * What is left behind a whole number of 14 is told of by a lower trigger, and never read beyond the
+ * want.
+ */
 static void reads_the_rest(void)
 {
 	uint8_t bytes[16];
@@ -537,7 +543,10 @@ static void reads_after_a_refusal(void)
 	need(written[2] >> 6 == 3);
 }
 
-/* Fewer than were waited for, and then a pause; and a port that never tells is asked the second time. */
+/*
+ * Fewer than were waited for, and then a pause; and a port that never tells is asked the second
+ * time.
+ */
 static void reads_after_a_pause(void)
 {
 	uint8_t bytes[16];

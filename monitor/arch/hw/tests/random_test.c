@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Health tests of random numbers, with a script in the place of RDSEED and RDRAND. NIST SP 800-90B:
- * 4.3 (start-up, 1024 samples), 4.4.1 (repetition count), 4.4.2 (adaptive proportion, windows of 512).
- * Each test is a process of its own, for a source that is stuck stays so.
+ * 4.3 (start-up, 1024 samples), 4.4.1 (repetition count), 4.4.2 (adaptive proportion, windows of
+ * 512). Each test is a process of its own, for a source that is stuck stays so.
  */
 #include <setjmp.h>
 #include <stdarg.h>

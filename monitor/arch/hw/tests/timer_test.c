@@ -176,7 +176,9 @@ static void the_clock_counts_nanoseconds(void **state)
 	assert_int_equal(clock_advance(&clock, 5000 + 2000000000, 0), 1000000000);
 }
 
-/* A TSC that was turned back, also to before the start, neither stops the clock nor makes it leap. */
+/*
+ * A TSC that was turned back, also to before the start, neither stops the clock nor makes it leap.
+ */
 static void a_tsc_turned_back_loses_nothing(void **state)
 {
 	struct cpu_clock clock = { 0 };
@@ -291,8 +293,8 @@ static void without_a_register_there_is_no_timer(void **state)
 }
 
 /*
- * Nanoseconds that 3 million ticks of the TSC are, and ticks of the timer in a millisecond. Looked at
- * over a thousand times that, so that a part in a million shows.
+ * Nanoseconds that 3 million ticks of the TSC are, and ticks of the timer in a millisecond. Looked
+ * at over a thousand times that, so that a part in a million shows.
  */
 static void assert_rates(uint64_t ns, uint64_t ticks)
 {
