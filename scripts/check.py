@@ -177,7 +177,7 @@ def programs_of(build, slow):
             ("attacks, more of them", ["tests/attacks/run.py", "--programs", build, "--slow"]),
             ("bad input, more of it", ["tests/bad_input_test.py", f"{build}/tools/socle-checked",
                                        f"{build}/tests/machine/guest/guest-separation",
-                                       f"{build}/tests/keys", "1000"]),
+                                       f"{build}/tests/keys", "600"]),
             ("states, all of them", ["tests/vtpm/state_test.py", f"{build}/tools/socle", "profiles", "--all"]),
             demo("demo, Linux 7", "demo-7", "--kernel", "build/kernel7", "--guest", "build/guest7"),
             ("svsm/attest, Linux 7", ["tests/guest/attest_test.py", "--programs", build,
