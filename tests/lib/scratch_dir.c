@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#define _XOPEN_SOURCE 700 /* nftw() */
 #include "tests/lib/scratch_dir.h"
 
 #include <assert.h>

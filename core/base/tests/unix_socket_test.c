@@ -7,8 +7,6 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -17,7 +15,7 @@
 
 #include <cmocka.h>
 
-static char folder[] = "/tmp/unix-socket-test-XXXXXX";
+#include "tests/lib/scratch_dir.h"
 
 static int bound(const char *path)
 {
@@ -83,14 +81,11 @@ int main(void)
 		cmocka_unit_test(test_no_socket),
 		cmocka_unit_test(test_name_too_long),
 	};
-	static const char *const made[] = { "file", "pipe", "link", "left" };
 	int failed;
 
-	if (!mkdtemp(folder) || chdir(folder) != 0)
+	if (chdir(scratch_dir_make()) != 0)
 		return 1;
 	failed = cmocka_run_group_tests(tests, NULL, NULL);
-	for (size_t i = 0; i < sizeof(made) / sizeof(made[0]); i++)
-		unlink(made[i]);
-	rmdir(folder);
+	scratch_dir_remove();
 	return failed;
 }

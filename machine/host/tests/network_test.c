@@ -85,7 +85,7 @@ static void test_refusals(void **state)
 		"user,id=a,hostfwd=tcp::22-:",
 		"user,id=a,hostfwd=tcp:-:22",
 		"user,id=a,hostfwd=sctp::22-:22",
-		"user,id=a,hostfwd=unix:/tmp/x-:22",
+		"user,id=a,hostfwd=unix:x-:22",
 		"user,id=a,hostfwd=tcp:localhost:22-:22",
 		"user,id=a,hostfwd=tcp:127.1:22-:22",
 		"user,id=a,hostfwd=tcp:1.2.3.256:22-:22",
