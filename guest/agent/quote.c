@@ -199,10 +199,7 @@ static enum made try_usual(int fd, const struct vtpm_manifest_key *key, uint32_t
 	struct key_template template;
 
 	for (size_t i = 0; made == MADE_OTHER && i < 2; i++) {
-		/*
-		 * NOLINTNEXTLINE(clang-analyzer-core.CallAndMessage): a manifest's reader filled
-		 * it.
-		 */
+		/* NOLINTNEXTLINE(clang-analyzer-core.CallAndMessage): the reader filled it. */
 		if (template_of(key, uniques[i], &template))
 			made = try_template(fd, template.data, template.size, key, handle, problem);
 	}

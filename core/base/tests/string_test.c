@@ -40,10 +40,7 @@ static void copies_and_sets(void **state)
 			memcpy(want + at, from + 3, size);
 			assert_ptr_equal(string_memcpy(got + at, from + 3, size), got + at);
 			assert_memory_equal(got, want, SIZE);
-			/*
-			 * NOLINTNEXTLINE(bugprone-suspicious-memset-usage): only its low byte
-			 * counts.
-			 */
+			/* NOLINTNEXTLINE(bugprone-suspicious-memset-usage): its low byte. */
 			memset(want + at, 0x1c3, size);
 			assert_ptr_equal(string_memset(got + at, 0x1c3, size), got + at);
 			assert_memory_equal(got, want, SIZE);

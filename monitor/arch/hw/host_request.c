@@ -41,9 +41,7 @@ static size_t table_size(const uint8_t *data, size_t size)
 			end = r.pos;
 		if (bytes_are_zero(guid, sizeof(struct abi_guid)))
 			return end == CERTIFICATE_ENTRY_SIZE ? 0 : end;
-		/*
-		 * NOLINTNEXTLINE(readability-suspicious-call-argument): the names only sound alike.
-		 */
+		/* NOLINTNEXTLINE(readability-suspicious-call-argument): alike in sound. */
 		if (!bytes_range_ok(offset, length, size))
 			return 0;
 		if ((size_t)offset + length > end)

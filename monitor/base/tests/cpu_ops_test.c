@@ -84,9 +84,7 @@ static const void *memory_operand(greg_t *registers, const uint8_t *at, unsigned
 		_exit(98);
 	if (mode == 1) {
 		memcpy(&byte, at + *length - 1, 1);
-		/*
-		 * NOLINTNEXTLINE(bugprone-signed-char-misuse,cert-str34-c): it is a signed number.
-		 */
+		/* NOLINTNEXTLINE(bugprone-signed-char-misuse,cert-str34-c): signed indeed. */
 		displacement = byte;
 	} else if (mode == 2) {
 		memcpy(&displacement, at + *length - 4, 4);
