@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "core/base/bytes.h"
 #include "monitor/arch/arch.h"
 
 #define FIRST_WAIT_NS 1000000ull /* doubles with each attempt up to the longest */
@@ -110,13 +111,8 @@ static bool header_ok(const struct psp_msg_header *header, size_t size)
 
 static bool same_message(const struct amdsp *sp, const void *payload, size_t size)
 {
-	if (memcmp(sp->message, payload, size) != 0)
-		return false;
-	for (size_t i = size; i < sizeof(sp->message); i++) {
-		if (sp->message[i])
-			return false;
-	}
-	return true;
+	return memcmp(sp->message, payload, size) == 0 &&
+	       bytes_are_zero(sp->message + size, sizeof(sp->message) - size);
 }
 
 /* Decides what may go out; on SERVICE_OK it is in sp->message, and its number is used up. */

@@ -8,7 +8,6 @@
 #include "monitor/service/syscalls.h"
 
 #define NS_PER_MS 1000000ull
-#define WHOLE_BUDGET UINT64_MAX
 
 static void crash_fault(struct service *service)
 {
@@ -37,23 +36,24 @@ static bool spend_budget(struct service *service, uint64_t start)
 }
 
 /*
- * Runs the service until it waits for a request or has ended: true; or until a slice is over and
- * there is some of its budget left: false.
+ * Runs the service until it waits for a request or has ended; or, in a call that is made in slices,
+ * until one is over and there is some of its budget left: then it is running yet.
  */
-static bool run(struct service *service, uint64_t slice_ns)
+static void run(struct service *service)
 {
 	uint64_t start = user_now_ns();
-	uint64_t left = service->budget_left_ns;
+	uint64_t left = service->budget_left_ns, slice = service->task.slice_ns;
+	bool sliced = slice && slice < left;
 
-	service->context.deadline_ns = start + (slice_ns < left ? slice_ns : left);
+	service->context.deadline_ns = start + (sliced ? slice : left);
 	while (service->state == PROCESS_RUNNING) {
 		switch (user_enter(&service->context)) {
 		case USER_EXIT_SYSCALL:
 			syscall_do(service);
 			break;
 		case USER_EXIT_DEADLINE:
-			if (slice_ns < left && spend_budget(service, start))
-				return false;
+			if (sliced && spend_budget(service, start))
+				return;
 			process_crash(service, "it ran past its budget");
 			break;
 		case USER_EXIT_FAULT:
@@ -61,19 +61,26 @@ static bool run(struct service *service, uint64_t slice_ns)
 			crash_fault(service);
 		}
 	}
-	return true;
 }
 
 void call_run(struct service *service)
 {
 	fill_budget(service);
-	(void)run(service, WHOLE_BUDGET);
+	run(service);
+}
+
+/*
+ * The lock is held, and who runs a service holds it: one that is running all the same is suspended.
+ */
+static bool is_suspended(const struct service *service)
+{
+	return service->state == PROCESS_RUNNING;
 }
 
 static enum service_status check_request(const struct service *service,
 					 const struct process_request *request)
 {
-	if (service->suspended)
+	if (is_suspended(service))
 		return SERVICE_ERR_BUSY;
 	if (service->state != PROCESS_READY ||
 	    request->size > SERVICE_MESSAGE_MAX - sizeof(struct service_request))
@@ -87,9 +94,9 @@ static enum service_status check_request(const struct service *service,
  */
 static void begin(struct service *service, const struct process_request *request)
 {
-	service->request = request;
+	service->task = *request;
+	service->request = &service->task;
 	service->request_taken = false;
-	service->answered = false;
 	process_set_state(service, PROCESS_RUNNING);
 	service->context.regs.rax = (uint64_t)channel_deliver(service);
 	fill_budget(service);
@@ -100,14 +107,14 @@ static void begin(struct service *service, const struct process_request *request
  * reply is dropped: the caller that made the service use so much gets no answer, but the next one
  * does.
  */
-static enum service_status set_back(struct service *service, struct message *reply)
+static bool set_back(struct service *service, struct message *reply)
 {
 	if (process_set_back(service))
-		return SERVICE_OK;
+		return true;
 	message_free(reply);
 	if (!process_set_back(service))
 		process_end(service, "there is no memory to set it back");
-	return SERVICE_ERR_FAILED;
+	return false;
 }
 
 static bool is_good(const struct message *reply)
@@ -118,32 +125,60 @@ static bool is_good(const struct message *reply)
 	return header.status == SERVICE_OK;
 }
 
-static enum service_status keep(struct service *service, struct message *reply)
+static bool keep(struct service *service, struct message *reply)
 {
 	if (process_keep(service)) {
 		process_log_memory(service, "prepared");
-		return SERVICE_OK;
+		return true;
 	}
 	message_free(reply);
 	process_end(service, "there is no memory for its snapshot");
-	return SERVICE_ERR_FAILED;
+	return false;
 }
 
 /* The reply counts once the service waits for its next request: until then it may still break. */
-static enum service_status finish(struct service *service, struct message *reply)
+static struct call_result finish(struct service *service)
 {
 	bool answered = service->state == PROCESS_READY;
 	bool keeps = answered && service->request->keep && is_good(&service->reply);
-	enum service_status status = SERVICE_OK;
+	struct message reply = { 0 };
 
 	service->request = NULL;
 	if (answered) {
-		*reply = service->reply;
+		reply = service->reply;
 		service->reply = (struct message){ 0 };
 	}
 	if (service->snapshot.pages)
-		status = keeps ? keep(service, reply) : set_back(service, reply);
-	return answered ? status : SERVICE_ERR_FAILED;
+		answered &= keeps ? keep(service, &reply) : set_back(service, &reply);
+	return (struct call_result){
+		.status = answered ? SERVICE_OK : SERVICE_ERR_FAILED,
+		.reply = reply,
+	};
+}
+
+static struct call_result run_slice(struct service *service)
+{
+	run(service);
+	if (is_suspended(service))
+		return (struct call_result){ .pending = true };
+	return finish(service);
+}
+
+/*
+ * Takes the lock, if that can be had at once or the caller waits. What the service is in the middle
+ * of for somebody else comes to its end then, which its budget sees to; but a parked one is
+ * prepared for one caller at a time, who has it set back.
+ */
+static bool enter(struct service *service, bool waits)
+{
+	if (!waits)
+		return lock_try(&service->lock);
+	lock_acquire(&service->lock);
+	if (is_suspended(service) && !service->snapshot.pages) {
+		service->task.slice_ns = 0;
+		service->kept_reply = run_slice(service).reply;
+	}
+	return true;
 }
 
 /* Leaves the address space before the lock: another vCPU may enter it next, or free it. */
@@ -153,106 +188,42 @@ static void leave(struct service *service)
 	lock_release(&service->lock);
 }
 
-static enum service_status run_slice(struct service *service, uint64_t slice_ns,
-				     struct message *reply, bool *pending)
+struct call_result call_start(struct service *service, const struct process_request *request)
 {
-	*pending = !run(service, slice_ns);
-	service->suspended = *pending;
-	return *pending ? SERVICE_OK : finish(service, reply);
-}
+	struct call_result result = { .status = SERVICE_ERR_BUSY };
 
-/*
- * Somebody else wants the service: what it is in the middle of comes to its end first. A parked one
- * is prepared for one caller at a time, who has it set back.
- */
-static void finish_first(struct service *service)
-{
-	if (!service->suspended || service->snapshot.pages)
-		return;
-	(void)run(service, WHOLE_BUDGET); /* it ends with its budget, if not before */
-	service->suspended = false;
-	service->kept = true;
-	(void)finish(service, &service->kept_reply);
-}
-
-/* The lock is held. */
-static enum service_status start(struct service *service, const struct process_request *request,
-				 uint64_t slice_ns, struct message *reply, bool *pending)
-{
-	enum service_status status = check_request(service, request);
-
-	if (status != SERVICE_OK)
-		return status;
-	service->task = *request;
-	begin(service, &service->task);
-	return run_slice(service, slice_ns, reply, pending);
-}
-
-enum service_status call_start(struct service *service, const struct process_request *request,
-			       uint64_t slice_ns, struct message *reply, bool *pending)
-{
-	enum service_status status;
-
-	*reply = (struct message){ 0 };
-	*pending = false;
-	lock_acquire(&service->lock);
-	finish_first(service);
-	status = start(service, request, slice_ns, reply, pending);
-	leave(service);
-	return status;
-}
-
-enum service_status call_try(struct service *service, const struct process_request *request,
-			     struct message *reply)
-{
-	enum service_status status;
-	bool pending = false;
-
-	*reply = (struct message){ 0 };
-	if (!lock_try(&service->lock))
-		return SERVICE_ERR_BUSY;
-	status = start(service, request, WHOLE_BUDGET, reply, &pending);
-	leave(service);
-	return status;
-}
-
-enum service_status call_service(struct service *service, const struct process_request *request,
-				 struct message *reply)
-{
-	bool pending;
-
-	return call_start(service, request, WHOLE_BUDGET, reply, &pending);
-}
-
-enum service_status call_continue(struct service *service, uint64_t slice_ns, struct message *reply,
-				  bool *pending)
-{
-	enum service_status status = SERVICE_ERR_FAILED;
-
-	*reply = (struct message){ 0 };
-	*pending = false;
-	lock_acquire(&service->lock);
-	if (service->suspended) {
-		status = run_slice(service, slice_ns, reply, pending);
-	} else if (service->kept) {
-		*reply = service->kept_reply;
-		status = reply->data ? SERVICE_OK : SERVICE_ERR_FAILED;
-		service->kept_reply = (struct message){ 0 };
-		service->kept = false;
+	if (!enter(service, !request->hurried))
+		return result;
+	result.status = check_request(service, request);
+	if (result.status == SERVICE_OK) {
+		begin(service, request);
+		result = run_slice(service);
 	}
 	leave(service);
-	return status;
+	return result;
+}
+
+struct call_result call_continue(struct service *service)
+{
+	struct call_result result = { .status = SERVICE_ERR_FAILED };
+
+	lock_acquire(&service->lock);
+	if (is_suspended(service)) {
+		result = run_slice(service);
+	} else if (service->kept_reply.data) {
+		result = (struct call_result){ .reply = service->kept_reply };
+		service->kept_reply = (struct message){ 0 };
+	}
+	leave(service);
+	return result;
 }
 
 void call_abort(struct service *service)
 {
-	struct message none = { 0 };
-
 	lock_acquire(&service->lock);
-	if (service->suspended) {
-		service->suspended = false;
+	if (is_suspended(service)) {
 		process_crash(service, "its caller gave up");
-		(void)finish(service, &none);
+		(void)finish(service);
 	}
 	leave(service);
 }

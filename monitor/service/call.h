@@ -12,32 +12,26 @@
  */
 void call_run(struct service *service);
 
-/*
- * One request to the service; takes its lock. With SERVICE_OK *reply is the whole reply message,
- * header and payload, whose status is what the service said; the caller frees it. With another
- * result *reply is empty.
- */
-enum service_status call_service(struct service *service, const struct process_request *request,
-				 struct message *reply);
+struct call_result {
+	enum service_status status;
+	bool pending;	      /* the slice was too short, and the service is suspended */
+	struct message reply; /* whole, header and payload; empty when pending or not SERVICE_OK */
+};
 
 /*
- * The same, but SERVICE_ERR_BUSY where somebody uses the service, or is about to, or has it
- * suspended: who asks waits for nobody.
+ * One request to the service; takes its lock, which is free afterwards. With SERVICE_OK the caller
+ * frees the reply, whose status is what the service said.
+ *
+ * A hurried request waits for nobody: it is SERVICE_ERR_BUSY where somebody uses the service, or is
+ * about to, or has it suspended.
+ *
+ * One in slices may be pending after about the first; then call_continue(), for the next, or
+ * call_abort() follows, and the payload stays where it is until then. A suspended service that is
+ * parked answers everybody else SERVICE_ERR_BUSY; any other comes to the end of what it does first,
+ * and its reply waits for call_continue().
  */
-enum service_status call_try(struct service *service, const struct process_request *request,
-			     struct message *reply);
-
-/*
- * The same in slices of about slice_ns: with *pending the slice was too short, the service is
- * suspended, its lock is free, and call_continue() or call_abort() is next; the request's payload
- * stays where it is until then. A suspended service that is parked answers everybody else
- * SERVICE_ERR_BUSY; any other comes to the end of what it does first, and its reply waits for
- * call_continue().
- */
-enum service_status call_start(struct service *service, const struct process_request *request,
-			       uint64_t slice_ns, struct message *reply, bool *pending);
-enum service_status call_continue(struct service *service, uint64_t slice_ns, struct message *reply,
-				  bool *pending);
+struct call_result call_start(struct service *service, const struct process_request *request);
+struct call_result call_continue(struct service *service);
 
 /* Gives a suspended call up: a parked service is set back, any other ends. */
 void call_abort(struct service *service);

@@ -9,8 +9,7 @@
 #include "monitor/service/linux.h"
 #include "monitor/service/process.h"
 
-#define PIECE_SIZE 256u /* of streams, through the kernel stack */
-#define STREAM_MAX 4096u
+#define STREAM_MAX 256u /* bytes of a stream at once, through the kernel stack */
 
 /* ---- The request channel ---- */
 
@@ -37,7 +36,7 @@ static int64_t read_request(struct service *service, va_t to, size_t size)
 	service->read_size = size;
 	if (service->request && !service->request_taken)
 		return channel_deliver(service);
-	if (service->request && !service->answered) {
+	if (service->request && !service->reply.data) {
 		process_crash(service, "it asked for a request before it answered the last one");
 		return 0;
 	}
@@ -56,7 +55,7 @@ static bool reply_ok(const struct message *message)
 
 static int64_t write_reply(struct service *service, va_t from, size_t size)
 {
-	if (!service->request || !service->request_taken || service->answered) {
+	if (!service->request || !service->request_taken || service->reply.data) {
 		process_crash(service, "it answered without a request");
 		return 0;
 	}
@@ -72,7 +71,6 @@ static int64_t write_reply(struct service *service, va_t from, size_t size)
 		process_crash(service, "its reply contradicts itself");
 		return 0;
 	}
-	service->answered = true;
 	return (int64_t)size;
 }
 
@@ -131,18 +129,17 @@ static int64_t ask_service(struct service *service, struct channel *channel,
 		.payload = payload,
 		.size = header->size,
 	};
-	struct message answer = { 0 };
-	enum service_status status = call_service(channel->service, &request, &answer);
-	size_t size = answer.data ? answer.size : sizeof(struct service_reply);
+	struct call_result answer = call_start(channel->service, &request);
+	size_t size = answer.reply.data ? answer.reply.size : sizeof(struct service_reply);
 	int64_t result = 0;
 
 	if (!message_alloc(&channel->reply, &service->owner, size))
 		result = -LINUX_ENOMEM;
-	else if (answer.data)
-		memcpy(channel->reply.data, answer.data, size);
+	else if (answer.reply.data)
+		memcpy(channel->reply.data, answer.reply.data, size);
 	else
-		finish_reply(&channel->reply, status, 0);
-	message_free(&answer);
+		finish_reply(&channel->reply, answer.status, 0);
+	message_free(&answer.reply);
 	return result;
 }
 
@@ -182,53 +179,33 @@ static size_t stream_size(uint64_t size)
 	return size < STREAM_MAX ? size : STREAM_MAX;
 }
 
-static size_t piece_size(size_t left)
-{
-	return left < PIECE_SIZE ? left : PIECE_SIZE;
-}
-
 static int64_t write_stream(struct service *service, const struct channel *channel, va_t from,
 			    size_t size)
 {
-	char piece[PIECE_SIZE];
-	size_t done = 0, moved;
+	char bytes[STREAM_MAX];
+	size_t moved = size;
 
 	if (!space_check(&service->space, from, size, MAP_READ))
 		return -LINUX_EFAULT;
-	while (done < size) {
-		size_t want = piece_size(size - done);
-
-		space_read(&service->space, piece, va(from.raw + done), want);
-		moved = want;
-		if (channel->kind == CHANNEL_LOG)
-			log_text(service->conf->name, piece, want);
-		else if (!arch_host_channel_write(piece, want, &moved))
-			return done ? (int64_t)done : -LINUX_ENXIO;
-		done += moved;
-		if (moved < want)
-			break;
-	}
-	return (int64_t)done;
+	space_read(&service->space, bytes, from, size);
+	if (channel->kind == CHANNEL_LOG)
+		log_text(service->conf->name, bytes, size);
+	else if (!arch_host_channel_write(bytes, size, &moved))
+		return -LINUX_ENXIO;
+	return (int64_t)moved;
 }
 
 static int64_t read_host(struct service *service, va_t to, size_t size)
 {
-	char piece[PIECE_SIZE];
-	size_t done = 0, moved;
+	char bytes[STREAM_MAX];
+	size_t moved;
 
 	if (!space_check(&service->space, to, size, MAP_WRITE))
 		return -LINUX_EFAULT;
-	while (done < size) {
-		size_t want = piece_size(size - done);
-
-		if (!arch_host_channel_read(piece, want, &moved))
-			return done ? (int64_t)done : -LINUX_ENXIO;
-		space_write(&service->space, va(to.raw + done), piece, moved);
-		done += moved;
-		if (moved < want)
-			break;
-	}
-	return (int64_t)done;
+	if (!arch_host_channel_read(bytes, size, &moved))
+		return -LINUX_ENXIO;
+	space_write(&service->space, to, bytes, moved);
+	return (int64_t)moved;
 }
 
 static int64_t read_file(struct service *service, struct channel *channel, va_t to, uint64_t size)

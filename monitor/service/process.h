@@ -32,7 +32,7 @@
 
 enum process_state {
 	PROCESS_ABSENT,
-	PROCESS_RUNNING, /* or waiting for a service that it called */
+	PROCESS_RUNNING, /* or waiting for a service that it called; with its lock free: suspended */
 	PROCESS_READY,	 /* waits in read() for its next request */
 	PROCESS_BROKEN,	 /* parked: this run is over, and it is about to be set back */
 	PROCESS_CRASHED, /* for good; its memory is wiped and freed */
@@ -43,7 +43,9 @@ struct process_request {
 	uint32_t op;
 	const void *payload;
 	size_t size;
-	bool keep; /* parked services only: what a good answer leaves is the next snapshot */
+	bool keep;    /* parked services only: what a good answer leaves is the next snapshot */
+	bool hurried; /* waits for nobody who uses the service */
+	uint64_t slice_ns; /* comes back after so much time, to be continued; 0: when it is done */
 };
 
 struct service {
@@ -57,18 +59,14 @@ struct service {
 	struct secret registers[2];    /* of both contexts, for die() to wipe */
 	uint64_t heap_start, heap_end; /* heap_end is the break, not rounded */
 	/* The request channel. */
-	const struct process_request *request; /* NULL: none */
+	const struct process_request *request; /* the task, or NULL: none */
 	bool request_taken;		       /* the service has read it */
-	bool answered;
-	/* A run in slices: between them it is suspended, and nobody holds the lock. */
-	bool suspended;
 	struct process_request task;
 	uint64_t budget_left_ns;
+	struct message reply; /* header and payload; empty: it has not answered */
 	/* What a run came to that somebody else brought to its end, for whoever continues it. */
-	bool kept;
 	struct message kept_reply;
-	struct message reply; /* header and payload, valid when answered */
-	va_t read_buffer;     /* of the read() that a ready service waits in */
+	va_t read_buffer; /* of the read() that a ready service waits in */
 	size_t read_size;
 	struct channel channels[CONF_FDS];
 };

@@ -24,6 +24,8 @@ static struct {
 	bool spare_fits; /* there is memory for what can be done without */
 } services;
 
+static const struct call_result no_service = { .status = SERVICE_ERR_FAILED };
+
 static struct archive_entry need_file(const struct loader_archive *archive, const char *name)
 {
 	struct archive_entry entry;
@@ -246,22 +248,30 @@ static struct service *role_service(enum service_role role)
 	return service_available(role) ? services.roles[role] : NULL;
 }
 
-/* What a call came to: the whole reply message, or the status that stands for none. */
-static void take_answer(struct service_answer *answer, enum service_status status,
-			struct message *message)
+/* What a call came to: what the whole reply message says, or the status that stands for none. */
+static enum service_progress tell(struct service_answer *answer, struct call_result result)
 {
-	struct service_reply header = { .status = status };
+	struct service_reply header = { .status = result.status };
 
-	if (message->data)
-		memcpy(&header, message->data, sizeof(header));
+	if (result.reply.data)
+		memcpy(&header, result.reply.data, sizeof(header));
 	*answer = (struct service_answer){ .status = header.status };
 	if (header.status != SERVICE_OK) {
-		message_free(message);
-		return;
+		message_free(&result.reply);
+	} else if (result.reply.data) {
+		answer->message = result.reply;
+		answer->payload = result.reply.data + sizeof(header);
+		answer->size = header.size;
 	}
-	answer->message = *message;
-	answer->payload = message->data + sizeof(header);
-	answer->size = header.size;
+	return result.pending ? SERVICE_PENDING : SERVICE_FINISHED;
+}
+
+static enum service_progress ask(enum service_role role, const struct process_request *request,
+				 struct service_answer *answer)
+{
+	struct service *service = role_service(role);
+
+	return tell(answer, service ? call_start(service, request) : no_service);
 }
 
 void service_answer_free(struct service_answer *answer)
@@ -284,6 +294,14 @@ static enum service_status copy_answer(struct service_answer *answer, void *repl
 	return status;
 }
 
+void service_ask(enum service_role role, uint32_t op, const void *payload, size_t size,
+		 struct service_answer *answer)
+{
+	const struct process_request request = { .op = op, .payload = payload, .size = size };
+
+	(void)ask(role, &request, answer);
+}
+
 enum service_status service_call(enum service_role role, uint32_t op, const void *payload,
 				 size_t size, void *reply, size_t reply_max, size_t *reply_size)
 {
@@ -296,71 +314,30 @@ enum service_status service_call(enum service_role role, uint32_t op, const void
 enum service_status service_try(enum service_role role, uint32_t op, const void *payload,
 				size_t size, void *reply, size_t reply_max, size_t *reply_size)
 {
-	const struct process_request request = { .op = op, .payload = payload, .size = size };
-	struct service *service = role_service(role);
-	enum service_status status = SERVICE_ERR_FAILED;
+	const struct process_request request = {
+		.op = op, .payload = payload, .size = size, .hurried = true
+	};
 	struct service_answer answer;
-	struct message message = { 0 };
 
-	if (service)
-		status = call_try(service, &request, &message);
-	take_answer(&answer, status, &message);
+	(void)ask(role, &request, &answer);
 	return copy_answer(&answer, reply, reply_max, reply_size);
-}
-
-static enum service_progress progress(struct service_answer *answer, enum service_status status,
-				      struct message *message, bool pending)
-{
-	*answer = (struct service_answer){ .status = SERVICE_OK };
-	if (pending)
-		return SERVICE_PENDING;
-	take_answer(answer, status, message);
-	return SERVICE_FINISHED;
-}
-
-static enum service_progress start_call(enum service_role role,
-					const struct process_request *request, uint64_t slice_ns,
-					struct service_answer *answer)
-{
-	struct service *service = role_service(role);
-	enum service_status status = SERVICE_ERR_FAILED;
-	struct message message = { 0 };
-	bool pending = false;
-
-	if (service)
-		status = call_start(service, request, slice_ns, &message, &pending);
-	return progress(answer, status, &message, pending);
-}
-
-void service_ask(enum service_role role, uint32_t op, const void *payload, size_t size,
-		 struct service_answer *answer)
-{
-	const struct process_request request = { .op = op, .payload = payload, .size = size };
-
-	(void)start_call(role, &request, UINT64_MAX,
-			 answer); /* never pending: its budget ends first */
 }
 
 enum service_progress service_call_start(enum service_role role, uint32_t op, const void *payload,
 					 size_t size, bool keep, struct service_answer *answer)
 {
 	const struct process_request request = {
-		.op = op, .payload = payload, .size = size, .keep = keep
+		.op = op, .payload = payload, .size = size, .keep = keep, .slice_ns = SLICE_NS
 	};
 
-	return start_call(role, &request, SLICE_NS, answer);
+	return ask(role, &request, answer);
 }
 
 enum service_progress service_call_continue(enum service_role role, struct service_answer *answer)
 {
 	struct service *service = role_service(role);
-	enum service_status status = SERVICE_ERR_FAILED;
-	struct message message = { 0 };
-	bool pending = false;
 
-	if (service)
-		status = call_continue(service, SLICE_NS, &message, &pending);
-	return progress(answer, status, &message, pending);
+	return tell(answer, service ? call_continue(service) : no_service);
 }
 
 void service_call_abort(enum service_role role)

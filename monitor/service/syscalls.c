@@ -176,7 +176,7 @@ static const struct syscall *find_syscall(uint64_t number)
 
 void syscall_do(struct service *service)
 {
-	struct user_regs *regs = &service->context.regs;
+	struct trap_frame *regs = &service->context.regs;
 	const uint64_t arg[6] = { regs->rdi, regs->rsi, regs->rdx, regs->r10, regs->r8, regs->r9 };
 	const struct syscall *call = find_syscall(regs->rax);
 	int64_t result = -LINUX_ENOSYS;

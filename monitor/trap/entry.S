@@ -11,6 +11,25 @@
 
 	.text
 
+/* As trap_common pushes them. */
+	.macro	pop_registers
+	popq	%r15
+	popq	%r14
+	popq	%r13
+	popq	%r12
+	popq	%r11
+	popq	%r10
+	popq	%r9
+	popq	%r8
+	popq	%rbp
+	popq	%rdi
+	popq	%rsi
+	popq	%rdx
+	popq	%rcx
+	popq	%rbx
+	popq	%rax
+	.endm
+
 /* Exceptions 0..31: 16 bytes each, so that the IDT can be filled by arithmetic. */
 	.macro	trap_stub vector
 	.balign	16
@@ -90,26 +109,12 @@ trap_common:
 	movq	%rsp, %rdi
 	call	trap_handle
 	/* Back into ring 0, always: ring 3 is entered at one place, user_resume. */
-	popq	%r15
-	popq	%r14
-	popq	%r13
-	popq	%r12
-	popq	%r11
-	popq	%r10
-	popq	%r9
-	popq	%r8
-	popq	%rbp
-	popq	%rdi
-	popq	%rsi
-	popq	%rdx
-	popq	%rcx
-	popq	%rbx
-	popq	%rax
+	pop_registers
 	addq	$16, %rsp
 	iretq
 
 /*
- * int user_resume(struct cpu *cpu, const struct user_regs *regs): into ring 3. Returns, through
+ * int user_resume(struct cpu *cpu, const struct trap_frame *regs): into ring 3. Returns, through
  * user_return(), what that is given; or at once with 0 when an event is pending. Nothing else
  * enters ring 3, so no event that came in ring 0 waits until ring 3 comes back.
  */
@@ -128,25 +133,15 @@ user_resume_begin:
 	cmpl	$0, CPU_SIGNALS(%rdi)
 	jne	user_resume_abort
 	pushq	$SELECTOR_USER_DS
-	pushq	56(%rsi)
-	pushq	136(%rsi)
+	pushq	160(%rsi)
+	pushq	152(%rsi)
 	pushq	$SELECTOR_USER_CS
-	pushq	128(%rsi)
-	movq	0(%rsi), %rax
-	movq	8(%rsi), %rbx
-	movq	16(%rsi), %rcx
-	movq	24(%rsi), %rdx
-	movq	40(%rsi), %rdi
-	movq	48(%rsi), %rbp
-	movq	64(%rsi), %r8
-	movq	72(%rsi), %r9
-	movq	80(%rsi), %r10
-	movq	88(%rsi), %r11
-	movq	96(%rsi), %r12
-	movq	104(%rsi), %r13
-	movq	112(%rsi), %r14
-	movq	120(%rsi), %r15
-	movq	32(%rsi), %rsi
+	pushq	136(%rsi)
+	subq	$15 * 8, %rsp
+	movq	%rsp, %rdi
+	movl	$15, %ecx
+	rep movsq
+	pop_registers
 	iretq
 user_resume_end:
 

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 #include "monitor/trap/trap.h"
-#include "monitor/trap/user.h"
 
 /*
  * The bytes are read by the page tables of the service, for RIP may be anything. No instruction is

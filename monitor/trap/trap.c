@@ -32,14 +32,14 @@ static _Noreturn void handle_user(struct cpu *cpu, struct trap_frame *frame)
 	switch (frame->vector) {
 	case VECTOR_UD:
 		if (syscall_take(frame))
-			user_leave_ring3(frame, USER_RETURN_SYSCALL);
+			user_leave_ring3(frame, USER_EXIT_SYSCALL);
 		break;
 	case X86_VECTOR_HV: /* entry.S has counted it */
 	case VECTOR_NMI:    /* restricted injection has none, so this one means nothing */
-		user_leave_ring3(frame, USER_RETURN_AGAIN);
+		user_leave_ring3(frame, USER_EXIT_AGAIN);
 	case X86_VECTOR_VC:
 		if (vc_handle(frame))
-			user_leave_ring3(frame, USER_RETURN_AGAIN);
+			user_leave_ring3(frame, USER_EXIT_AGAIN);
 		break;
 	default:
 		break;
@@ -49,7 +49,7 @@ static _Noreturn void handle_user(struct cpu *cpu, struct trap_frame *frame)
 		.error = (uint32_t)frame->error,
 		.address = frame->vector == VECTOR_PF ? cpu_read_cr2() : 0,
 	};
-	user_leave_ring3(frame, USER_RETURN_FAULT);
+	user_leave_ring3(frame, USER_EXIT_FAULT);
 }
 
 /* No lock is taken on this way, for whoever holds it may be what broke. */

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "monitor/cpu/cpu.h"
+#include "monitor/trap/user.h"
 
 #define VECTOR_NMI 2u
 #define VECTOR_UD 6u
@@ -14,16 +15,6 @@
 #define VECTOR_GP 13u
 #define VECTOR_PF 14u
 #define VECTOR_MC 18u
-
-/* On the stack in this order: entry.S pushes the registers below what the CPU pushed. */
-struct trap_frame {
-	uint64_t r15, r14, r13, r12, r11, r10, r9, r8;
-	uint64_t rbp, rdi, rsi, rdx, rcx, rbx, rax;
-	uint64_t vector;
-	uint64_t error;
-	uint64_t rip, cs, rflags, rsp, ss;
-};
-ABI_SIZE(struct trap_frame, 22 * 8);
 
 static inline bool trap_from_user(const struct trap_frame *frame)
 {

@@ -16,10 +16,10 @@
 #define FX_FCW 0x37fu
 #define FX_MXCSR 0x1f80u
 
-/* entry.S loads the registers from these places. */
-ABI_OFFSET(struct user_regs, rsp, 56);
-ABI_OFFSET(struct user_regs, r15, 120);
-ABI_OFFSET(struct user_regs, rflags, 136);
+/* entry.S loads them from these places. */
+ABI_OFFSET(struct trap_frame, rip, 136);
+ABI_OFFSET(struct trap_frame, rflags, 152);
+ABI_OFFSET(struct trap_frame, rsp, 160);
 
 void user_context_init(struct user_context *context, struct address_space *space, va_t entry,
 		       va_t stack)
@@ -44,30 +44,9 @@ static void save_fx(struct user_context *context)
 	__asm__ volatile("fxsave64 %0" : "=m"(context->fx));
 }
 
-_Noreturn void user_leave_ring3(const struct trap_frame *frame, enum user_return value)
+_Noreturn void user_leave_ring3(const struct trap_frame *frame, enum user_exit value)
 {
-	struct user_context *context = cpu_this()->user;
-
-	context->regs = (struct user_regs){
-		.rax = frame->rax,
-		.rbx = frame->rbx,
-		.rcx = frame->rcx,
-		.rdx = frame->rdx,
-		.rsi = frame->rsi,
-		.rdi = frame->rdi,
-		.rbp = frame->rbp,
-		.rsp = frame->rsp,
-		.r8 = frame->r8,
-		.r9 = frame->r9,
-		.r10 = frame->r10,
-		.r11 = frame->r11,
-		.r12 = frame->r12,
-		.r13 = frame->r13,
-		.r14 = frame->r14,
-		.r15 = frame->r15,
-		.rip = frame->rip,
-		.rflags = frame->rflags,
-	};
+	cpu_this()->user->regs = *frame;
 	user_return(value);
 }
 
@@ -151,21 +130,17 @@ static enum user_exit run(struct cpu *cpu, struct user_context *context)
 	while (watch_deadline(cpu, context)) {
 		arch_host_close(cpu);
 		load_space(cpu, context->space);
-		switch ((enum user_return)user_resume(cpu, &context->regs)) {
-		case USER_RETURN_SYSCALL:
-			return USER_EXIT_SYSCALL;
-		case USER_RETURN_FAULT:
-			return USER_EXIT_FAULT;
-		case USER_RETURN_AGAIN:
-			/*
-			 * RIP can be out of range without a fault so far: #HV may come between a
-			 * wild jump and its fault, and CPUID may be the last instruction below the
-			 * limit.
-			 */
-			if (!enterable(context))
-				return refuse(context);
-			break;
-		}
+
+		enum user_exit exit = user_resume(cpu, &context->regs);
+
+		if (exit != USER_EXIT_AGAIN)
+			return exit;
+		/*
+		 * RIP can be out of range without a fault so far: #HV may come between a wild jump
+		 * and its fault, and CPUID may be the last instruction below the limit.
+		 */
+		if (!enterable(context))
+			return refuse(context);
 	}
 	return USER_EXIT_DEADLINE;
 }

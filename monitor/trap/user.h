@@ -13,6 +13,8 @@
 #include "monitor/mem/map.h"
 
 enum user_exit {
+	/* Within this folder: nothing to do but go on. entry.S knows this number. */
+	USER_EXIT_AGAIN = 0,
 	/*
 	 * SYSCALL: number in regs.rax, arguments in rdi rsi rdx r10 r8 r9 (Linux's convention). rip
 	 * is behind the instruction. Put the result into regs.rax and enter again.
@@ -24,11 +26,15 @@ enum user_exit {
 	USER_EXIT_DEADLINE,
 };
 
-struct user_regs {
-	uint64_t rax, rbx, rcx, rdx, rsi, rdi, rbp, rsp;
-	uint64_t r8, r9, r10, r11, r12, r13, r14, r15;
-	uint64_t rip, rflags;
+/* As entry.S saves it on the stack: its registers below what the CPU pushed. */
+struct trap_frame {
+	uint64_t r15, r14, r13, r12, r11, r10, r9, r8;
+	uint64_t rbp, rdi, rsi, rdx, rcx, rbx, rax;
+	uint64_t vector;
+	uint64_t error;
+	uint64_t rip, cs, rflags, rsp, ss;
 };
+ABI_SIZE(struct trap_frame, 22 * 8);
 
 struct user_fault {
 	uint32_t vector;
@@ -41,8 +47,8 @@ struct user_fault {
  * between entries. rip and rflags are sanitised at each entry.
  */
 struct user_context {
-	struct user_regs regs;
-	uint64_t fs_base; /* canonical and in user range, or the entry is a fault */
+	struct trap_frame regs; /* selectors, vector and error count for nothing */
+	uint64_t fs_base;	/* canonical and in user range, or the entry is a fault */
 	struct address_space *space;
 	uint64_t deadline_ns; /* in user_now_ns() terms; 0: none */
 	struct user_fault fault;

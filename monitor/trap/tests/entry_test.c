@@ -259,7 +259,7 @@ static uint64_t in_block(uint64_t offset)
 	return (uint64_t)(uintptr_t)cpu + offset;
 }
 
-static const struct user_regs user = {
+static const struct trap_frame user = {
 	.rax = 0xa1,
 	.rbx = 0xa2,
 	.rcx = 0xa3,

@@ -43,13 +43,13 @@ enum outcome { BACK, LEFT, DIED };
 static struct {
 	jmp_buf out;
 	struct trap_frame left; /* with which ring 3 was left */
-	enum user_return value;
+	enum user_exit value;
 	enum die_reason reason;
 	char why[200];
 	bool cpuid_fails, is_call;
 } t;
 
-_Noreturn void user_leave_ring3(const struct trap_frame *frame, enum user_return value)
+_Noreturn void user_leave_ring3(const struct trap_frame *frame, enum user_exit value)
 {
 	t.left = *frame;
 	t.value = value;
@@ -132,7 +132,7 @@ static void a_system_call_leaves_ring_3(void **state)
 	(void)state;
 	t.is_call = true;
 	assert_int_equal(handle(&frame), LEFT);
-	assert_int_equal(t.value, USER_RETURN_SYSCALL);
+	assert_int_equal(t.value, USER_EXIT_SYSCALL);
 	assert_int_equal(t.left.rip, 0x401002);
 	assert_memory_equal(&t.left, &frame, sizeof(frame));
 }
@@ -158,7 +158,7 @@ static void whatever_leads_out_of_ring_3_leaves_it(void **state)
 		struct trap_frame frame = user_frame(vectors[i]);
 
 		assert_int_equal(handle(&frame), LEFT);
-		assert_int_equal(t.value, USER_RETURN_AGAIN);
+		assert_int_equal(t.value, USER_EXIT_AGAIN);
 		assert_int_equal(t.left.rip, vectors[i] == VC ? 0x401002 : 0x401000);
 	}
 }
@@ -174,7 +174,7 @@ static void a_fault_is_the_services(void **state)
 		if (vector == HV || vector == NMI)
 			continue;
 		assert_int_equal(handle(&frame), LEFT);
-		assert_int_equal(t.value, USER_RETURN_FAULT);
+		assert_int_equal(t.value, USER_EXIT_FAULT);
 		assert_int_equal(context.fault.vector, vector);
 		assert_int_equal(context.fault.error, 5);
 		assert_int_equal(context.fault.address, vector == PF ? 0x1234 : 0);

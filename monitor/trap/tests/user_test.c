@@ -29,19 +29,19 @@ static struct address_space space;
 static struct {
 	uint64_t now_ns;
 	uint64_t run_ns; /* how long ring 3 runs before it is left */
-	enum user_return result;
+	enum user_exit result;
 	unsigned int entries, ends_at; /* after so many entries the result is SYSCALL */
 	bool tick;		       /* the timer's event led out of ring 3 */
 	bool refuses;		       /* the host refuses the timer */
 	unsigned int armed, closed, polls;
 	uint64_t period_ns;
-	struct user_regs regs;
+	struct trap_frame regs;
 	uint64_t cr3;
 	uint8_t fx_found[512] __attribute__((aligned(16))); /* x87 and SSE as ring 3 finds them */
 	uint8_t fx_left[512] __attribute__((aligned(16)));  /* and leaves them, if it does */
 	bool leaves_fx;
 	uint64_t leaves_rip; /* 0: where it was */
-	int returned;
+	enum user_exit returned;
 } t;
 
 static jmp_buf left_ring_3;
@@ -88,13 +88,13 @@ uint64_t map_kernel_cr3(void)
 	return KERNEL_CR3;
 }
 
-_Noreturn void user_return(int value)
+_Noreturn void user_return(enum user_exit value)
 {
 	t.returned = value;
 	longjmp(left_ring_3, 1);
 }
 
-static int run_script(struct cpu *self, const struct user_regs *regs)
+static enum user_exit run_script(struct cpu *self, const struct trap_frame *regs)
 {
 	assert_ptr_equal(self, cpu);
 	assert_ptr_equal(cpu->user, &context);
@@ -108,14 +108,14 @@ static int run_script(struct cpu *self, const struct user_regs *regs)
 	t.entries++;
 	cpu->signals = t.tick;
 	if (t.entries == t.ends_at)
-		return USER_RETURN_SYSCALL;
+		return USER_EXIT_SYSCALL;
 	assert_true(t.entries < 100000);
-	return (int)t.result;
+	return t.result;
 }
 
-int user_resume(struct cpu *self, const struct user_regs *regs)
+enum user_exit user_resume(struct cpu *self, const struct trap_frame *regs)
 {
-	int result;
+	enum user_exit result;
 
 	/* First and last, for this test's own code uses the registers too. */
 	__asm__ volatile("fxsave64 %0" : "=m"(t.fx_found));
@@ -225,7 +225,7 @@ static void an_address_that_is_none_is_a_fault(void **state)
 static void an_address_that_it_leads_itself_to_is_a_fault(void **state)
 {
 	(void)state;
-	t.result = USER_RETURN_AGAIN;
+	t.result = USER_EXIT_AGAIN;
 	t.ends_at = 0;
 	t.leaves_rip = SPACE_USER_MAX;
 	assert_int_equal(user_enter(&context), USER_EXIT_FAULT);
@@ -236,7 +236,7 @@ static void an_address_that_it_leads_itself_to_is_a_fault(void **state)
 static void a_fault_is_told(void **state)
 {
 	(void)state;
-	t.result = USER_RETURN_FAULT;
+	t.result = USER_EXIT_FAULT;
 	t.ends_at = 0;
 	assert_int_equal(user_enter(&context), USER_EXIT_FAULT);
 	assert_int_equal(t.entries, 1);
@@ -306,33 +306,13 @@ static void its_registers_are_kept(void **state)
 		.cs = 0x23,
 		.ss = 0x1b,
 	};
-	static const struct user_regs wanted = {
-		.rax = 1,
-		.rbx = 2,
-		.rcx = 3,
-		.rdx = 4,
-		.rsi = 5,
-		.rdi = 6,
-		.rbp = 7,
-		.rsp = 18,
-		.r8 = 8,
-		.r9 = 9,
-		.r10 = 10,
-		.r11 = 11,
-		.r12 = 12,
-		.r13 = 13,
-		.r14 = 14,
-		.r15 = 15,
-		.rip = 16,
-		.rflags = 17,
-	};
 
 	(void)state;
 	cpu->user = &context;
 	if (setjmp(left_ring_3) == 0)
-		user_leave_ring3(&frame, USER_RETURN_SYSCALL);
-	assert_int_equal(t.returned, USER_RETURN_SYSCALL);
-	assert_memory_equal(&context.regs, &wanted, sizeof(wanted));
+		user_leave_ring3(&frame, USER_EXIT_SYSCALL);
+	assert_int_equal(t.returned, USER_EXIT_SYSCALL);
+	assert_memory_equal(&context.regs, &frame, sizeof(frame));
 }
 
 /* On the boot stack there is no vCPU yet that could be in a service's space. */
@@ -358,7 +338,7 @@ static void a_loop_of_anything_ends(void **state)
 {
 	(void)state;
 	set_deadline(1 * S);
-	t.result = USER_RETURN_AGAIN;
+	t.result = USER_EXIT_AGAIN;
 	t.run_ns = 20000;
 	assert_int_equal(run_to_deadline(), 1 * S);
 	assert_int_equal(t.armed, 1);
@@ -378,7 +358,7 @@ static void the_last_period_is_the_rest(void **state)
 	(void)state;
 	set_deadline(130 * MS);
 	t.tick = true;
-	t.result = USER_RETURN_AGAIN;
+	t.result = USER_EXIT_AGAIN;
 	t.run_ns = 100 * MS;
 	t.ends_at = 2;
 	assert_int_equal(user_enter(&context), USER_EXIT_SYSCALL);
@@ -392,7 +372,7 @@ static void an_early_event_is_followed_by_another(void **state)
 	(void)state;
 	set_deadline(10 * MS);
 	t.tick = true;
-	t.result = USER_RETURN_AGAIN;
+	t.result = USER_EXIT_AGAIN;
 	t.run_ns = 10 * MS - 1000;
 	t.ends_at = 2;
 	assert_int_equal(user_enter(&context), USER_EXIT_SYSCALL);
@@ -406,7 +386,7 @@ static void a_lost_event_costs_one_period(void **state)
 	(void)state;
 	set_deadline(1 * S);
 	t.tick = true;
-	t.result = USER_RETURN_AGAIN;
+	t.result = USER_EXIT_AGAIN;
 	t.run_ns = 200 * MS;
 	assert_int_equal(run_to_deadline(), 1 * S);
 }
@@ -416,7 +396,7 @@ static void a_refused_timer_is_tried_again(void **state)
 	(void)state;
 	set_deadline(1 * S);
 	t.refuses = true;
-	t.result = USER_RETURN_AGAIN;
+	t.result = USER_EXIT_AGAIN;
 	t.run_ns = 10 * MS;
 	assert_int_equal(run_to_deadline(), 1 * S);
 	assert_int_equal(t.armed, 100);
@@ -442,7 +422,7 @@ static void a_paused_host_takes_little_of_a_budget(void **state)
 {
 	(void)state;
 	set_deadline(1 * S);
-	t.result = USER_RETURN_AGAIN;
+	t.result = USER_EXIT_AGAIN;
 	t.run_ns = 3600 * S;
 	assert_int_equal(run_to_deadline(), 4 * 3600 * S);
 }
