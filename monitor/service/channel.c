@@ -161,9 +161,9 @@ static int64_t write_request(struct service *service, struct channel *channel, v
 	memcpy(&header, message.data, sizeof(header));
 	if (header.size != size - sizeof(header))
 		result = -LINUX_EINVAL;
-	else if (channel->kind == CHANNEL_SERVICE && (header.op & SERVICE_OP_MONITOR))
+	else if (channel->grant->kind == GRANT_SERVICE && (header.op & SERVICE_OP_MONITOR))
 		result = -LINUX_EPERM;
-	else if (channel->kind == CHANNEL_AMDSP)
+	else if (channel->grant->kind == GRANT_AMDSP)
 		result = ask_amdsp(service, channel, &header, message.data + sizeof(header));
 	else
 		result = ask_service(service, channel, &header, message.data + sizeof(header));
@@ -188,7 +188,7 @@ static int64_t write_stream(struct service *service, const struct channel *chann
 	if (!space_check(&service->space, from, size, MAP_READ))
 		return -LINUX_EFAULT;
 	space_read(&service->space, bytes, from, size);
-	if (channel->kind == CHANNEL_LOG)
+	if (channel->grant->kind == GRANT_LOG)
 		log_text(service->conf->name, bytes, size);
 	else if (!arch_host_channel_write(bytes, size, &moved))
 		return -LINUX_ENXIO;
@@ -224,7 +224,7 @@ static int64_t read_file(struct service *service, struct channel *channel, va_t 
 
 static struct channel *find_channel(struct service *service, uint64_t fd)
 {
-	if (fd >= CONF_FDS || service->channels[fd].kind == CHANNEL_NONE)
+	if (fd >= CONF_FDS || !service->channels[fd].grant)
 		return NULL;
 	return &service->channels[fd];
 }
@@ -233,17 +233,17 @@ int64_t channel_read(struct service *service, uint64_t fd, va_t to, uint64_t siz
 {
 	struct channel *channel = find_channel(service, fd);
 
+	if (fd == SERVICE_FD_REQUESTS)
+		return read_request(service, to, size);
 	if (!channel)
 		return -LINUX_EBADF;
-	switch (channel->kind) {
-	case CHANNEL_REQUESTS:
-		return read_request(service, to, size);
-	case CHANNEL_AMDSP:
-	case CHANNEL_SERVICE:
+	switch (channel->grant->kind) {
+	case GRANT_AMDSP:
+	case GRANT_SERVICE:
 		return read_reply(service, channel, to, size);
-	case CHANNEL_HOST:
+	case GRANT_HOST_CHANNEL:
 		return read_host(service, to, stream_size(size));
-	case CHANNEL_FILE:
+	case GRANT_FILE:
 		return read_file(service, channel, to, size);
 	default:
 		return -LINUX_EBADF;
@@ -254,16 +254,16 @@ int64_t channel_write(struct service *service, uint64_t fd, va_t from, uint64_t 
 {
 	struct channel *channel = find_channel(service, fd);
 
+	if (fd == SERVICE_FD_REQUESTS)
+		return write_reply(service, from, size);
 	if (!channel)
 		return -LINUX_EBADF;
-	switch (channel->kind) {
-	case CHANNEL_REQUESTS:
-		return write_reply(service, from, size);
-	case CHANNEL_AMDSP:
-	case CHANNEL_SERVICE:
+	switch (channel->grant->kind) {
+	case GRANT_AMDSP:
+	case GRANT_SERVICE:
 		return write_request(service, channel, from, size);
-	case CHANNEL_LOG:
-	case CHANNEL_HOST:
+	case GRANT_LOG:
+	case GRANT_HOST_CHANNEL:
 		return write_stream(service, channel, from, stream_size(size));
 	default:
 		return -LINUX_EBADF;

@@ -11,29 +11,21 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "core/image/services_conf.h"
 #include "monitor/base/addr.h"
 #include "monitor/service/amdsp.h"
 #include "monitor/service/message.h"
 
 struct service;
 
-enum channel_kind {
-	CHANNEL_NONE,
-	CHANNEL_REQUESTS,
-	CHANNEL_LOG,
-	CHANNEL_AMDSP,
-	CHANNEL_SERVICE,
-	CHANNEL_HOST,
-	CHANNEL_FILE,
-};
-
+/* A descriptor other than that of the request channel, which every service has. */
 struct channel {
-	enum channel_kind kind;
-	struct message reply;	 /* AMDSP, SERVICE: waits to be read */
-	struct amdsp *amdsp;	 /* AMDSP */
-	struct service *service; /* SERVICE: the one to call */
-	const uint8_t *data;	 /* FILE: in the archive, */
-	size_t size, position;	 /* read so far */
+	const struct conf_grant *grant; /* NULL: there is none */
+	struct message reply;		/* AMDSP, SERVICE: waits to be read */
+	struct amdsp *amdsp;		/* AMDSP */
+	struct service *service;	/* SERVICE: the one to call */
+	const uint8_t *data;		/* FILE: in the archive, */
+	size_t size, position;		/* read so far */
 };
 
 /*

@@ -164,19 +164,16 @@ static const char *fill_stack(struct loader *l, const uint8_t random[RANDOM_SIZE
 {
 	const char *name = l->service->conf->name;
 	uint64_t top = PROCESS_STACK_TOP, random_at, name_at;
+	bool pushed = push(l, &top, random, RANDOM_SIZE);
 	struct start_block block;
 
-	if (!push(l, &top, random, RANDOM_SIZE))
-		return "the stack cannot be filled";
 	random_at = top;
-	if (!push(l, &top, name, strlen(name) + 1))
-		return "the stack cannot be filled";
+	pushed &= push(l, &top, name, strlen(name) + 1);
 	name_at = top;
 	block = make_start_block(l, name_at, random_at);
-	if (!push(l, &top, block.words, block.count * sizeof(block.words[0])))
-		return "the stack cannot be filled";
+	pushed &= push(l, &top, block.words, block.count * sizeof(block.words[0]));
 	*stack = top;
-	return NULL;
+	return pushed ? NULL : "the stack cannot be filled";
 }
 
 static const char *make_stack(struct loader *l, uint64_t *stack)

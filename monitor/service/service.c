@@ -21,7 +21,6 @@ static struct {
 	struct service list[CONF_SERVICES_MAX];
 	struct service *roles[SERVICE_ROLES];
 	struct amdsp amdsp;
-	bool spare_fits; /* there is memory for what can be done without */
 } services;
 
 static const struct call_result no_service = { .status = SERVICE_ERR_FAILED };
@@ -75,9 +74,9 @@ static bool is_spare(const struct conf_service *conf)
 /*
  * Says when the free memory does not cover all budgets, as with very many vCPUs: one service can
  * then take what another needs. Where the image itself says how many there are, that is no reason
- * to stop, for nothing fails now that would not fail later.
+ * to stop, for nothing fails now that would not fail later. True when it covers work ahead, too.
  */
-static void check_memory(const struct socle_params *params)
+static bool check_memory(const struct socle_params *params)
 {
 	size_t free_pages, all_pages, wanted = 0, spare = 0;
 
@@ -87,7 +86,6 @@ static void check_memory(const struct socle_params *params)
 
 		*(is_spare(conf) ? &spare : &wanted) += conf->memory / ABI_PAGE_SIZE;
 	}
-	services.spare_fits = wanted + spare <= free_pages;
 	if (wanted > free_pages && params->host.size)
 		refuse_size(params, wanted - free_pages);
 	if (wanted > free_pages)
@@ -95,41 +93,31 @@ static void check_memory(const struct socle_params *params)
 			   "the services may have %zu KiB in all, where %zu KiB are free: "
 			   "one can take what another needs",
 			   wanted * (ABI_PAGE_SIZE >> 10), free_pages * (ABI_PAGE_SIZE >> 10));
+	return wanted + spare <= free_pages;
 }
 
 static struct channel make_channel(const struct conf_grant *grant,
 				   const struct loader_archive *archive)
 {
-	struct archive_entry file;
+	struct channel channel = { .grant = grant };
 
-	switch (grant->kind) {
-	case GRANT_LOG:
-		return (struct channel){ .kind = CHANNEL_LOG };
-	case GRANT_AMDSP:
-		return (struct channel){ .kind = CHANNEL_AMDSP, .amdsp = &services.amdsp };
-	case GRANT_SERVICE:
-		return (struct channel){
-			.kind = CHANNEL_SERVICE,
-			.service = &services.list[grant->service],
-		};
-	case GRANT_HOST_CHANNEL:
-		return (struct channel){ .kind = CHANNEL_HOST };
-	case GRANT_FILE:
-		file = need_file(archive, grant->path);
-		return (struct channel){
-			.kind = CHANNEL_FILE,
-			.data = file.data,
-			.size = file.size,
-		};
+	if (grant->kind == GRANT_AMDSP)
+		channel.amdsp = &services.amdsp;
+	if (grant->kind == GRANT_SERVICE)
+		channel.service = &services.list[grant->service];
+	if (grant->kind == GRANT_FILE) {
+		struct archive_entry file = need_file(archive, grant->path);
+
+		channel.data = file.data;
+		channel.size = file.size;
 	}
-	die(DIE_BUG, "unknown grant");
+	return channel;
 }
 
 static void make_channels(struct service *service, const struct loader_archive *archive)
 {
 	const struct conf_service *conf = service->conf;
 
-	service->channels[SERVICE_FD_REQUESTS].kind = CHANNEL_REQUESTS;
 	for (unsigned int i = 0; i < conf->grant_count; i++) {
 		const struct conf_grant *grant = &conf->grants[i];
 
@@ -178,7 +166,7 @@ static void close_start_channels(struct service *service)
 		if (!conf->grants[i].at_start)
 			continue;
 		message_free(&channel->reply);
-		*channel = (struct channel){ .kind = CHANNEL_NONE };
+		*channel = (struct channel){ 0 };
 	}
 }
 
@@ -218,13 +206,15 @@ void services_start(const struct socle_params *params)
 	};
 
 	read_conf(&archive);
-	check_memory(params);
+
+	bool spare_fits = check_memory(params);
+
 	amdsp_init(&services.amdsp, secrets_vmpck0());
 	for (unsigned int i = 0; i < services.conf.count; i++) {
 		const struct conf_service *conf = &services.conf.services[i];
 		struct service *service = &services.list[i];
 
-		if (is_spare(conf) && !services.spare_fits) {
+		if (is_spare(conf) && !spare_fits) {
 			log_printf(LOG_INFO, "service %s is not started: others need the memory",
 				   conf->name);
 			continue;
