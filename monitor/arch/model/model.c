@@ -344,6 +344,11 @@ uint64_t arch_now_ns(void)
 	return model.clock += 1000;
 }
 
+void model_pass(uint64_t ns)
+{
+	model.clock += ns;
+}
+
 unsigned int arch_cpu_index(void)
 {
 	return model.cpu;

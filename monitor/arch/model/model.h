@@ -66,6 +66,9 @@ void model_fail(enum model_op op, unsigned int nth);
 /* PVALIDATE, RMPADJUST and RMPQUERY return this EAX at the nth time from now on, and do nothing. */
 void model_fail_with(enum model_op op, unsigned int nth, uint32_t eax);
 
+/* So much later is it. */
+void model_pass(uint64_t ns);
+
 /* Which vCPU arch_cpu_index() says. */
 void model_set_cpu(unsigned int cpu);
 

@@ -1,17 +1,21 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A hostile guest and host, driven by bytes: any call with any registers and memory, pages taken
- * away and given, faults. Whatever happens, the monitor answers, and what must hold at the end
- * holds. With libFuzzer as LLVMFuzzerTestOneInput; fuzz_test.c feeds it from a fixed seed.
+ * A hostile guest of two levels and a hostile host, driven by bytes: any call with any registers
+ * and memory, pages taken away and given, faults, work ahead in between. Whatever happens, the
+ * monitor answers, what must hold at the end holds, and no call of VMPL3 reaches what VMPL3 could
+ * not. With libFuzzer as LLVMFuzzerTestOneInput; fuzz_test.c feeds it from a fixed seed.
  */
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "abi/params.h"
 #include "core/base/bytes.h"
 #include "monitor/arch/model/tests/world.h"
+#include "monitor/base/levels.h"
 #include "monitor/mem/guest_pages.h"
+#include "monitor/protocol/ahead.h"
 #include "monitor/protocol/tests/fuzz_calls.h"
 #include "monitor/vcpu/registry.h"
 
@@ -31,18 +35,29 @@ static const uint64_t places[] = {
 	WORLD_REGION - 0x1000,
 	WORLD_REGION + WORLD_REGION_SIZE,
 	WORLD_BOOT_VMSA,
+	WORLD_SMALL + 0x20000,
+	WORLD_SMALL + 0x80000,
 	WORLD_LAST_PAGE,
 	MODEL_SIZE,
 	0 - 0x1000ull,
 };
 #define PLACES (sizeof(places) / sizeof(places[0]))
 
-/* Results by protocol and call: errors, successes. */
-static unsigned long outcomes[4][16][2];
+#define UPPER 2u
+#define LOWER 3u
 
-unsigned long fuzz_successes(unsigned int protocol, unsigned int call)
+/* Results by level, protocol and call: errors, successes. */
+static unsigned long outcomes[SNP_VMPL_COUNT][4][16][2];
+static unsigned long turns;
+
+unsigned long fuzz_successes(unsigned int vmpl, unsigned int protocol, unsigned int call)
 {
-	return outcomes[protocol][call][1];
+	return outcomes[vmpl][protocol][call][1];
+}
+
+unsigned long fuzz_turns(void)
+{
+	return turns;
 }
 
 static void hold(bool holds, const char *what, uint64_t page)
@@ -73,37 +88,145 @@ static uint64_t address(struct bytes_reader *r)
 	}
 }
 
+/* Which level of the guest acts: now and then the one beneath the first. */
+static unsigned int level(struct bytes_reader *r)
+{
+	return bytes_u8(r) & 3 ? UPPER : LOWER;
+}
+
 /* The guest writes where it may. */
 static void guest_writes(struct bytes_reader *r)
 {
+	unsigned int vmpl = level(r);
 	uint64_t at = address(r);
 	size_t size = bytes_u8(r);
 	const uint8_t *from = bytes_take(r, size);
 
 	for (size_t i = 0; from && i < size; i++) {
-		if (at + i < MODEL_SIZE && model_allows(gpa(at + i), 2, RMP_PERM_WRITE))
+		if (at + i < MODEL_SIZE && model_allows(gpa(at + i), vmpl, RMP_PERM_WRITE))
 			*model_memory(gpa(at + i)) = from[i];
 	}
+}
+
+/* The first level gives to the second what it likes, of what it has itself. */
+static void guest_shares(struct bytes_reader *r)
+{
+	uint64_t page = address(r) / ABI_PAGE_SIZE % MODEL_PAGES;
+	uint64_t operand = LOWER | (uint64_t)(bytes_u8(r) & RMP_PERM_ALL) << RMP_PERM_SHIFT;
+
+	if (bytes_u8(r) & 1)
+		operand |= (uint64_t)RMP_PERM_ALL << RMP_PERM_SHIFT;
+	(void)rmp_adjust(model_rmp(), UPPER, page, SNP_PAGE_4K, operand);
 }
 
 static bool guest_can_write(uint64_t at, size_t size)
 {
 	return at < MODEL_SIZE && at % ABI_PAGE_SIZE + size <= ABI_PAGE_SIZE &&
-	       model_allows(gpa(at), 2, RMP_PERM_WRITE);
+	       model_allows(gpa(at), UPPER, RMP_PERM_WRITE);
+}
+
+/* What a call of VMPL3 finds: the RMP, and what is in the pages that matter. */
+static struct {
+	struct rmp_entry entries[MODEL_PAGES];
+	uint8_t content[PLACES][ABI_PAGE_SIZE];
+} before;
+
+static uint64_t page_of(size_t place)
+{
+	return places[place] % MODEL_SIZE / ABI_PAGE_SIZE;
+}
+
+static void look(void)
+{
+	memcpy(before.entries, model_rmp()->entries, sizeof(before.entries));
+	for (size_t i = 0; i < PLACES; i++)
+		memcpy(before.content[i], model_memory(gpa(page_of(i) * ABI_PAGE_SIZE)),
+		       ABI_PAGE_SIZE);
+}
+
+static bool was_vmsa_of_lower(uint64_t page)
+{
+	return before.entries[page].flags & RMP_VMSA &&
+	       model_memory(gpa(page * ABI_PAGE_SIZE))[0xca] == LOWER;
+}
+
+/*
+ * VMPL3 could have written the page itself, or it was the VMSA of one of its vCPUs, which it may
+ * delete. What is not validated is the host's to change, which assigns what somebody needs.
+ */
+static bool was_in_reach(uint64_t page)
+{
+	const struct rmp_entry *was = &before.entries[page], *is = &model_rmp()->entries[page];
+
+	return (was->perms[LOWER] & RMP_PERM_WRITE) || was_vmsa_of_lower(page) ||
+	       !((was->flags | is->flags) & RMP_VALIDATED);
+}
+
+static void check_reach(void)
+{
+	const struct rmp_entry *now = model_rmp()->entries;
+
+	for (uint64_t page = 0; page < MODEL_PAGES; page++) {
+		if (memcmp(&now[page], &before.entries[page], sizeof(now[page])) != 0)
+			hold(was_in_reach(page), "VMPL3 has changed a page that is not its own",
+			     page * ABI_PAGE_SIZE);
+	}
+	for (size_t i = 0; i < PLACES; i++) {
+		uint64_t page = page_of(i);
+
+		if (memcmp(before.content[i], model_memory(gpa(page * ABI_PAGE_SIZE)),
+			   ABI_PAGE_SIZE) != 0)
+			hold(was_in_reach(page), "VMPL3 has written to a page that is not its own",
+			     page * ABI_PAGE_SIZE);
+	}
+}
+
+static bool has_vcpu(unsigned int cpu, unsigned int vmpl)
+{
+	struct registry_vcpu vcpu;
+	bool has = registry_enter(cpu, vmpl, &vcpu);
+
+	if (has)
+		registry_leave(cpu, vmpl);
+	return has;
+}
+
+/* VMPL3 has the core's protocol, and what the image grants it. */
+static bool lower_may(uint64_t protocol)
+{
+	switch (protocol) {
+	case SVSM_PROTOCOL_CORE:
+		return true;
+	case SVSM_PROTOCOL_ATTEST:
+		return level_lower_may(SOCLE_LOWER_ATTEST);
+	case SVSM_PROTOCOL_VTPM:
+		return level_lower_may(SOCLE_LOWER_VTPM);
+	default:
+		return false;
+	}
 }
 
 /* The registers are anything, or what the guest has prepared in its memory. */
 static struct svsm_call call_as(struct bytes_reader *r, uint64_t rax, uint64_t rcx, uint64_t rdx)
 {
-	unsigned int cpu = bytes_u8(r) % WORLD_CPUS;
+	unsigned int vmpl = level(r), cpu = bytes_u8(r) % WORLD_CPUS;
 	uint64_t r8 = bytes_u8(r) % (WORLD_CPUS + 1);
-	struct registry_vcpu vcpu;
 	struct svsm_call call;
 
-	if (!registry_enter(cpu, 2, &vcpu))
+	for (unsigned int i = 0; i < WORLD_CPUS && !has_vcpu(cpu, vmpl); i++)
+		cpu = i;
+	if (!has_vcpu(cpu, vmpl))
+		vmpl = UPPER;
+	if (!has_vcpu(cpu, vmpl))
 		cpu = 0;
-	registry_leave(cpu, 2);
-	call = world_call(cpu, rax, rcx, rdx, r8);
+	if (vmpl == LOWER)
+		look();
+	call = world_level_call(vmpl, cpu, rax, rcx, rdx, r8);
+	if (vmpl == LOWER) {
+		check_reach();
+		hold(lower_may(rax >> 32) || call.rax == SVSM_ERR_UNSUPPORTED_PROTOCOL,
+		     "a call that VMPL3 was not granted", rax);
+	}
 	/* Only the extended attestation may take several calls, and only it has the TPM's codes. */
 	if (rax == ATTEST(SVSM_ATTEST_SINGLE_SERVICE_EX))
 		hold(call.rax == 0 || (call.rax >= 0x80000000 && call.rax <= 0x80002fff), "result",
@@ -112,7 +235,7 @@ static struct svsm_call call_as(struct bytes_reader *r, uint64_t rax, uint64_t r
 		hold(call.rax == 0 || (call.rax >= 0x80000001 && call.rax <= 0x80001fff), "result",
 		     call.rax);
 	hold(call.rax != 0x80000000 || (call.rcx == rcx && call.rdx == rdx), "registers", call.rax);
-	outcomes[rax >> 32 & 3][rax & 15][call.rax == 0]++;
+	outcomes[vmpl][rax >> 32 & 3][rax & 15][call.rax == 0]++;
 	return call;
 }
 
@@ -145,7 +268,7 @@ static void guest_creates(struct bytes_reader *r)
 	struct svsm_call call;
 
 	if (guest_can_write(at, ABI_PAGE_SIZE))
-		world_put_vmsa(at);
+		world_put_vmsa_of(at, (uint8_t)level(r));
 	call = call_as(r, CORE(SVSM_CORE_CREATE_VCPU), at, caa);
 	hold(call.rax != 0 || world_guest_reads(at), "new VMSA", at);
 }
@@ -251,7 +374,7 @@ static void ahead_replies(struct bytes_reader *r, struct world_service *service)
 
 /*
  * The low bits of the seed generation say what becomes of a key that was made: the vtpm takes it,
- * or answers as to a selector.
+ * or answers as to a selector. And whether there is a prime to be found ahead.
  */
 static void vtpm_works(void)
 {
@@ -260,6 +383,10 @@ static void vtpm_works(void)
 
 	if (service->reply_size == 0)
 		service->reply_size = sizeof(struct vtpm_select_reply) + 20;
+	if (service->op == VTPM_OP_AHEAD_NEXT)
+		service->reply_size = mood ? sizeof(struct prime_order) : 0;
+	if (service->op == VTPM_OP_AHEAD_FOUND)
+		service->reply_size = 0;
 	if (service->op == VTPM_OP_REMEMBER && mood > 1)
 		service->reply[offsetof(struct vtpm_select_reply, outcome)] = SELECT_MANIFEST;
 }
@@ -285,6 +412,32 @@ static void service_answers(struct bytes_reader *r)
 		service->reply_size = bytes_le16(r);
 }
 
+/* VMPL0's timer comes on some vCPU, and there may be work ahead to do, while others use the vtpm. */
+static void timer_comes(struct bytes_reader *r)
+{
+	unsigned int cpu = bytes_u8(r) % WORLD_CPUS;
+	uint8_t how = bytes_u8(r);
+
+	model_pass(bytes_u8(r) * 10000000ull);
+	if (how & 4)
+		ahead_wake(cpu);
+	world_service(SERVICE_VTPM)->in_use = (how & 3) == 0;
+	if (ahead_turn(cpu)) {
+		turns++;
+		hold(!ahead_due(cpu) || !ahead_turn(cpu), "a turn right behind a turn", cpu);
+	}
+	world_service(SERVICE_VTPM)->in_use = false;
+}
+
+/* VMPL2 may read it, and may have let VMPL3 do so. */
+static bool is_read_only(uint64_t page)
+{
+	const uint8_t *perms = model_rmp()->entries[page / ABI_PAGE_SIZE].perms;
+
+	return perms[1] == 0 && perms[UPPER] == RMP_PERM_READ &&
+	       (perms[LOWER] & ~RMP_PERM_READ) == 0;
+}
+
 /* What the guest can reach is its own and valid; what is a VMSA or Socle's it cannot reach. */
 static void check_world(void)
 {
@@ -303,10 +456,30 @@ static void check_world(void)
 		if (ours && page != WORLD_BOOT_VMSA)
 			hold(*model_memory(gpa(page)) == 0, "region was written", page);
 		if (vmsa && !ours)
-			hold(world_guest_reads(page), "rights on a VMSA", page);
+			hold(is_read_only(page), "rights on a VMSA", page);
 		if (vmsa)
-			hold(model_memory(gpa(page))[0xca] == 2, "VMPL of a VMSA", page);
+			hold(model_memory(gpa(page))[0xca] == UPPER ||
+				     model_memory(gpa(page))[0xca] == LOWER,
+			     "VMPL of a VMSA", page);
 	}
+}
+
+/* Mostly there is a second level from the start, which has some of the pages that matter. */
+static void start(struct bytes_reader *r)
+{
+	uint8_t how = bytes_u8(r);
+
+	world_start();
+	if (!levels_init(UPPER, how & SOCLE_LOWER_KNOWN))
+		abort();
+	ahead_start();
+	if ((how & 0xc) == 0)
+		return;
+	world_create_lower(how >> 6, WORLD_SMALL + 0x80000, WORLD_SMALL + 0x81000);
+	for (uint64_t page = WORLD_SMALL; page <= WORLD_SMALL + 0x20000; page += ABI_PAGE_SIZE)
+		world_share(page);
+	world_share(WORLD_LOADED);
+	world_share(WORLD_LAST_PAGE);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -315,10 +488,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		guest_calls,   guest_writes,  guest_validates,	  guest_creates,
 		guest_creates, guest_deletes, guest_asks_the_tpm, guest_attests,
 		host_acts,     fails,	      service_answers,	  guest_validates,
+		guest_shares,  guest_shares,  timer_comes,	  timer_comes,
 	};
 	struct bytes_reader r = bytes_reader_init(data, size);
 
-	world_start();
+	start(&r);
 	while (bytes_left(&r) > 0)
 		actions[bytes_u8(&r) % (sizeof(actions) / sizeof(actions[0]))](&r);
 	check_world();

@@ -8,7 +8,11 @@
 /* One run of a hostile guest and host from a new world; aborts when something is broken. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-/* How often the call has succeeded so far: a fuzzer that only ever meets refusals proves little. */
-unsigned long fuzz_successes(unsigned int protocol, unsigned int call);
+/*
+ * How often the level's call has succeeded so far, and how many turns of work ahead there were: a
+ * fuzzer that only ever meets refusals proves little.
+ */
+unsigned long fuzz_successes(unsigned int vmpl, unsigned int protocol, unsigned int call);
+unsigned long fuzz_turns(void);
 
 #endif

@@ -8,9 +8,14 @@
 #define INPUT_SIZE 6000u
 #define RUNS 2000u
 
-/* Calls that change something or end in a service: all of them must get through now and then. */
-static const unsigned int must_succeed[][2] = { { 0, 0 }, { 0, 1 }, { 0, 2 }, { 0, 3 },
-						{ 1, 0 }, { 1, 1 }, { 1, 2 }, { 2, 1 } };
+/*
+ * Calls that change something or end in a service, by level, protocol and number: all of them must
+ * get through now and then.
+ */
+static const unsigned int must_succeed[][3] = {
+	{ 2, 0, 0 }, { 2, 0, 1 }, { 2, 0, 2 }, { 2, 0, 3 }, { 2, 1, 0 }, { 2, 1, 1 }, { 2, 1, 2 },
+	{ 2, 2, 1 }, { 3, 0, 0 }, { 3, 0, 1 }, { 3, 0, 2 }, { 3, 0, 3 }, { 3, 1, 0 }, { 3, 2, 1 },
+};
 
 static uint64_t xorshift(uint64_t *state)
 {
@@ -32,13 +37,17 @@ int main(int argc, char **argv)
 		LLVMFuzzerTestOneInput(input, sizeof(input));
 	}
 	for (size_t i = 0; i < sizeof(must_succeed) / sizeof(must_succeed[0]); i++) {
-		unsigned long count = fuzz_successes(must_succeed[i][0], must_succeed[i][1]);
+		const unsigned int *call = must_succeed[i];
+		unsigned long count = fuzz_successes(call[0], call[1], call[2]);
 
-		printf("protocol %u call %u succeeded %lu times\n", must_succeed[i][0],
-		       must_succeed[i][1], count);
+		printf("VMPL%u, protocol %u call %u succeeded %lu times\n", call[0], call[1],
+		       call[2], count);
 		if (runs >= RUNS && count == 0)
 			return 1;
 	}
+	printf("%lu turns of work ahead\n", fuzz_turns());
+	if (runs >= RUNS && fuzz_turns() == 0)
+		return 1;
 	printf("%lu runs\n", runs);
 	return 0;
 }
