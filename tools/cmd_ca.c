@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "core/base/hex.h"
+#include "core/base/host/unix_socket.h"
 #include "tools/ca/certify.h"
 #include "tools/ca/channel.h"
 #include "tools/ca/issue.h"
@@ -26,6 +27,7 @@
 #define CLIENT_STAY_S 120u
 #define SECONDS_MAX 86400u
 #define CLIENTS_MAX 16u
+#define BACKLOG 16
 #define INPUT_MAX (64u << 10)
 
 struct arguments {
@@ -221,7 +223,8 @@ static enum cmd_status serve_many(int listener, const struct arguments *a,
 
 static enum cmd_status serve_listen(const struct arguments *a, const struct ca_authority *ca)
 {
-	int listener = ca_channel_listen(a->listen), fd;
+	struct unix_socket_file file;
+	int listener = unix_socket_listen(a->listen, 0, BACKLOG, &file), fd;
 	enum cmd_status status = CMD_MISUSE;
 
 	if (listener < 0)
@@ -236,7 +239,7 @@ static enum cmd_status serve_listen(const struct arguments *a, const struct ca_a
 	else
 		cmd_error("ca: accept: %s", strerror(errno));
 	close(listener);
-	unlink(a->listen);
+	unix_socket_remove(a->listen, &file);
 	return status;
 }
 

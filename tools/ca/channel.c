@@ -11,13 +11,11 @@
 
 #include "core/base/frame.h"
 #include "core/base/host/clock.h"
-#include "core/base/host/unix_socket.h"
 
 #define STALL_LIMIT_MS 30000
 #define FOREVER (-1) /* as poll() has it */
 #define CONNECT_PAUSE_NS 50000000L
 #define CONNECTS_PER_S 20u
-#define BACKLOG 16
 
 struct ca_channel ca_channel_open(int fd, unsigned int seconds)
 {
@@ -142,25 +140,6 @@ static int try_connect(const struct sockaddr_un *at)
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), saved;
 
 	if (fd >= 0 && connect(fd, (const struct sockaddr *)at, sizeof(*at)) == 0)
-		return fd;
-	saved = errno;
-	if (fd >= 0)
-		close(fd);
-	errno = saved;
-	return -1;
-}
-
-int ca_channel_listen(const char *path)
-{
-	struct sockaddr_un at;
-	int fd, saved;
-
-	if (!set_address(&at, path))
-		return -1;
-	unix_socket_remove_stale(path);
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (fd >= 0 && bind(fd, (struct sockaddr *)&at, sizeof(at)) == 0 &&
-	    listen(fd, BACKLOG) == 0)
 		return fd;
 	saved = errno;
 	if (fd >= 0)

@@ -46,10 +46,7 @@ bool ca_channel_send(const struct ca_channel *channel, uint32_t type, const void
 /* Whether the other side's time is over. */
 bool ca_channel_over(const struct ca_channel *channel);
 
-/* Serves clients at a Unix socket; a socket file that nobody serves is replaced. -1 with errno. */
-int ca_channel_listen(const char *path);
-
-/* Connects to one, for which it waits up to seconds. -1 with errno. */
+/* Connects to an authority's Unix socket, for which it waits up to seconds. -1 with errno. */
 int ca_channel_connect(const char *path, unsigned int seconds);
 
 #endif

@@ -11,7 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "core/base/host/clock.h"
@@ -36,6 +35,7 @@ struct loop {
 	size_t count; /* of clients */
 	bool ends;
 	bool has_path; /* the socket is of this server */
+	struct unix_socket_file path;
 };
 
 /* Room for size bytes in all. Authorizations pass through: nothing is left where it was. */
@@ -178,35 +178,16 @@ static bool listen_on_ports(struct loop *loop, struct host_error *error)
 	return host_fail(error, "port %u: %s", wanted, strerror(errno));
 }
 
-static bool bind_path(int fd, const struct sockaddr_un *at)
-{
-	if (bind(fd, (const struct sockaddr *)at, sizeof(*at)) == 0)
-		return true;
-	if (errno != EADDRINUSE)
-		return false;
-	if (unix_socket_remove_stale(at->sun_path))
-		return bind(fd, (const struct sockaddr *)at, sizeof(*at)) == 0;
-	errno = EADDRINUSE;
-	return false;
-}
-
 static bool listen_on_path(struct loop *loop, struct host_error *error)
 {
-	struct sockaddr_un at = { .sun_family = AF_UNIX };
 	const char *path = loop->place->socket;
-	int fd;
+	int fd = unix_socket_listen(path, SOCK_NONBLOCK, BACKLOG, &loop->path);
 
-	if (strlen(path) >= sizeof(at.sun_path))
+	if (fd < 0 && errno == ENAMETOOLONG)
 		return host_fail(error, "%s: the name is too long for a socket", path);
-	memcpy(at.sun_path, path, strlen(path) + 1);
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	loop->has_path = fd >= 0 && bind_path(fd, &at);
-	if (!loop->has_path || listen(fd, BACKLOG) != 0) {
-		host_fail(error, "%s: %s", path, strerror(errno));
-		if (fd >= 0)
-			close(fd);
-		return false;
-	}
+	if (fd < 0)
+		return host_fail(error, "%s: %s", path, strerror(errno));
+	loop->has_path = true;
 	loop->fds[WAIT_LISTENERS + SERVER_CONTROL].fd = fd;
 	return true;
 }
@@ -520,7 +501,7 @@ bool server_run(struct server *server, const struct server_shape *shape,
 			close(loop->fds[i].fd);
 	}
 	if (loop->has_path)
-		unlink(place->socket);
+		unix_socket_remove(place->socket, &loop->path);
 	free(loop);
 	return ok;
 }

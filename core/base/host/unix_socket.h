@@ -4,11 +4,26 @@
 #define SOCLE_CORE_BASE_HOST_UNIX_SOCKET_H
 
 #include <stdbool.h>
+#include <sys/types.h>
+
+/* Which file a name stood for: what has the name later may be another one. */
+struct unix_socket_file {
+	dev_t device;
+	ino_t inode;
+};
 
 /*
- * A server that has ended leaves its socket behind, and bind() would fail: removes it, if nobody
- * listens on it any more. Whatever else has the name stays. Whether it was removed.
+ * A socket that listens at path: its descriptor, close-on-exec, with flags (SOCK_NONBLOCK or 0), or
+ * -1 and errno. A server that has ended leaves its socket behind; one on which nobody listens any
+ * more is replaced. Whatever else has the name stays, and that is EADDRINUSE.
+ *
+ * Of servers that start at once on one name one gets it, for each holds its folder's lock (flock),
+ * from the look at what is there until it listens, and makes no file for it. Who cannot have the
+ * lock within a second, or may not read the folder, replaces nothing.
  */
-bool unix_socket_remove_stale(const char *path);
+int unix_socket_listen(const char *path, int flags, int backlog, struct unix_socket_file *file);
+
+/* Removes the name, if it still stands for that file. */
+void unix_socket_remove(const char *path, const struct unix_socket_file *file);
 
 #endif
