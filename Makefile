@@ -101,16 +101,18 @@ check-tpm-suites: setup-check all
 	@scripts/setup-packages.sh suites
 	tests/vtpm/suites_test.py $(OUT)/tools/socle profiles $(if $(SOURCES),--source $(SOURCES))
 
-# What an exit of the machine costs, in instructions, a Linux on it beside plain QEMU, the vTPM, as ratios, in build/bench.json, and
-# firmware, a disk and a network beside plain QEMU.
+# What an exit of the machine and a core call cost, in instructions, a Linux on the machine beside plain QEMU, the vTPM, as ratios, in
+# build/bench.json, firmware, a disk and a network beside plain QEMU, and a boot under Socle beside one without.
 bench: setup-check all guest
 	bench/exit_cost.py --programs $(OUT) --check
+	bench/call_cost.py --programs $(OUT) --check
 	bench/interrupts.py --programs $(OUT) --check
 	bench/start.py --programs $(OUT) --rounds 5 --check
 	bench/ahead.py --programs $(OUT) --check
 	bench/machine_speed.py --programs $(OUT) --check
 	bench/run.py --programs $(OUT)
 	bench/device_speed.py --programs $(OUT) --check
+	bench/boot_speed.py --programs $(OUT) --check
 
 # The guest's kernel, module and initramfs.
 guest: all

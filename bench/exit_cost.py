@@ -50,18 +50,26 @@ def show(costs, limits):
     return fine
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--programs", type=Path, required=True)
-    parser.add_argument("--check", action="store_true")
-    parser.add_argument("--json", type=Path, help="write what was measured there")
-    options = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="socle-exit-cost-") as folder:
-        costs = measure(options.programs.resolve(), Path(folder))
+def parser(document):
+    """Options of a bench that has limits in a file."""
+    known = argparse.ArgumentParser(description=document.splitlines()[0])
+    known.add_argument("--programs", type=Path, required=True)
+    known.add_argument("--check", action="store_true")
+    known.add_argument("--json", type=Path, help="write what was measured there")
+    return known
+
+
+def judge(costs, limits, options):
+    """Shows and writes them as the options say. Returns the exit status."""
     if options.json:
         options.json.write_text(json.dumps(costs, indent=2) + "\n")
-    limits = json.loads((ROOT / "bench" / "exit_cost.json").read_text())
-    return 0 if show(costs, limits) or not options.check else 1
+    return 0 if show(costs, json.loads(limits.read_text())) or not options.check else 1
+
+
+def main():
+    options = parser(__doc__).parse_args()
+    with tempfile.TemporaryDirectory(prefix="socle-exit-cost-") as folder:
+        return judge(measure(options.programs.resolve(), Path(folder)), ROOT / "bench" / "exit_cost.json", options)
 
 
 if __name__ == "__main__":
