@@ -23,6 +23,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "core/base/bytes.h"
 #include "services/tests/guest.h"
 #include "services/tests/spawn.h"
 #include "services/vtpm/finder.h"
@@ -30,6 +31,8 @@
 #include "services/vtpm/tpm_command.h"
 
 #define CC_STARTUP 0x144u
+#define CC_CONTEXT_LOAD 0x161u
+#define CC_CONTEXT_SAVE 0x162u
 #define FIRST_TRANSIENT 0x80000000u
 
 /* Among what is found ahead the key of tpm2_createprimary without options, and one for signing. */
@@ -422,17 +425,42 @@ static bool part_holds(int memory, uintmax_t at, uintmax_t end, const struct hid
 	return held;
 }
 
-/*
- * Where the program's own variables are, among them libtpms's objects, of which a flushed one stays
- * until the next.
- */
+/* Where the program's own variables are. */
 static bool is_static(uintmax_t at, uintmax_t end)
 {
 	return at <= (uintptr_t)&vtpm && (uintptr_t)&vtpm < end;
 }
 
-/* Whether the prime is anywhere in what was allocated; the sanitizers' tables are far larger. */
-static bool heap_holds(const struct hidden *prime)
+/* The prime as TPM2B structures and private areas have it: its highest byte first, anywhere. */
+static bool reversed_equals(const uint8_t *at, const struct hidden *prime)
+{
+	size_t i = 0;
+
+	while (i < PRIME_SIZE && (at[i] ^ prime->bytes[PRIME_SIZE - 1 - i]) == 0xff)
+		i++;
+	return i == PRIME_SIZE;
+}
+
+/*
+ * Whether the prime is anywhere in the program's own variables, in either order of bytes. Read as
+ * memory of a process, for the sanitizers forbid to look between variables.
+ */
+static bool static_part_holds(int memory, uintmax_t at, uintmax_t end, const struct hidden *prime)
+{
+	uint8_t *copy = malloc(end - at);
+	bool held = false;
+
+	assert_non_null(copy);
+	assert_int_equal(pread(memory, copy, end - at, (off_t)at), end - at);
+	for (size_t i = 0; !held && i + PRIME_SIZE <= end - at; i++)
+		held = equals(copy + i, prime) || reversed_equals(copy + i, prime);
+	explicit_bzero(copy, end - at);
+	free(copy);
+	return held;
+}
+
+/* Whether the prime is anywhere in memory; the sanitizers' tables are far larger. */
+static bool memory_holds(const struct hidden *prime, bool in_static)
 {
 	FILE *maps = fopen("/proc/self/maps", "r");
 	int memory = open("/proc/self/mem", O_RDONLY);
@@ -444,37 +472,174 @@ static bool heap_holds(const struct hidden *prime)
 		uintmax_t at, end, inode;
 
 		if (sscanf(line, "%jx-%jx %4s %*x %*s %ju", &at, &end, rights, &inode) == 4 &&
-		    strncmp(rights, "rw", 2) == 0 && inode == 0 && end - at < 1u << 30 &&
-		    !strstr(line, "[stack]") && !is_static(at, end))
-			held = part_holds(memory, at, end, prime);
+		    strncmp(rights, "rw", 2) == 0 && end - at < 1u << 30 &&
+		    !strstr(line, "[stack]") && is_static(at, end) == in_static &&
+		    (in_static || inode == 0))
+			held = in_static ? static_part_holds(memory, at, end, prime)
+					 : part_holds(memory, at, end, prime);
 	}
 	fclose(maps);
 	close(memory);
 	return held;
 }
 
-/*
- * Makes the signing key, uses it and flushes it. What is found ahead is forgotten, so as to be no
- * copy.
- */
-static struct hidden use_a_key(void)
+/* In what was allocated. */
+static bool heap_holds(const struct hidden *prime)
+{
+	return memory_holds(prime, false);
+}
+
+/* In libtpms's variables, among them its slots for loaded objects (objects.h), and in our own. */
+static bool static_holds(const struct hidden *prime)
+{
+	return memory_holds(prime, true);
+}
+
+static struct hidden hide(const struct prime_found *found)
 {
 	struct hidden prime;
+
+	for (size_t i = 0; i < PRIME_SIZE; i++)
+		prime.bytes[i] = 0xff ^ ((const uint8_t *)found->words)[i];
+	return prime;
+}
+
+struct both {
+	struct hidden primes[AHEAD_PRIMES];
+};
+
+/*
+ * Makes the signing key, the one whose primes are found. What is found ahead is forgotten, so as
+ * to be no copy.
+ */
+static struct both make_a_key(void)
+{
+	struct prime_order order;
+	struct both both;
+
+	assert_true(next(&order));
+	ahead_forget(&vtpm.ahead, AHEAD_OWNER);
+	find_all();
+	for (size_t i = 0; i < AHEAD_PRIMES; i++)
+		both.primes[i] = hide(&vtpm.ahead.keys[1].primes[i].found);
+	assert_int_equal(create(RH_ENDORSEMENT, "", "", &profile.ahead[1]), 0);
+	ahead_forget(&vtpm.ahead, AHEAD_ALL);
+	return both;
+}
+
+/* The first use wants to be repeated, as above. */
+static void quote(uint32_t handle)
+{
 	uint32_t rc;
 
-	find_all();
-	for (size_t i = 0; i < PRIME_SIZE; i++)
-		prime.bytes[i] = 0xff ^
-				 ((const uint8_t *)vtpm.ahead.keys[1].primes[0].found.words)[i];
-	assert_int_equal(create(RH_ENDORSEMENT, "", "", &profile.ahead[1]), 0);
-	/* The first use wants to be repeated, as above. */
 	for (int i = 0; i < 2; i++)
-		rc = guest_run(&guest, TPM_CC_QUOTE, "d a s w d", FIRST_TRANSIENT, "", "",
-			       (size_t)0, 0x10, 0);
+		rc = guest_run(&guest, TPM_CC_QUOTE, "d a s w d", handle, "", "", (size_t)0, 0x10,
+			       0);
 	assert_int_equal(rc, 0);
+}
+
+/* Makes it, uses it and flushes it. */
+static struct hidden use_a_key(void)
+{
+	struct both both = make_a_key();
+
+	quote(FIRST_TRANSIENT);
 	flush(FIRST_TRANSIENT);
-	ahead_forget(&vtpm.ahead, AHEAD_ALL);
-	return prime;
+	return both.primes[0];
+}
+
+/* A key that stands in a slot of libtpms's has one of its primes there at least. */
+static bool slots_hold(const struct both *both)
+{
+	return static_holds(&both->primes[0]) || static_holds(&both->primes[1]);
+}
+
+/* A key that takes a slot and no time. */
+static void take_slot(void)
+{
+	const struct profile_key *key = &profile.keys[0];
+
+	assert_int_equal(guest_run(&guest, CC_CREATE_PRIMARY, "d a wss s w d", RH_NULL, "", 4, "",
+				   (size_t)0, "", (size_t)0, key->template, key->template_size, 0,
+				   0),
+			 0);
+}
+
+static void test_no_prime_of_a_flushed_key(void **state)
+{
+	struct both both = make_a_key();
+
+	(void)state;
+	assert_true(slots_hold(&both));
+	take_slot();
+	quote(FIRST_TRANSIENT);
+	assert_true(slots_hold(&both));
+	flush(FIRST_TRANSIENT); /* while the second slot is in use, and the third never was */
+	assert_false(slots_hold(&both));
+	assert_int_equal(guest_run(&guest, CC_READ_PUBLIC, "d", FIRST_TRANSIENT + 1), 0);
+}
+
+/* In the last slot of three. */
+static void test_no_prime_of_a_cleared_key(void **state)
+{
+	struct prime_order order;
+	struct both both;
+
+	(void)state;
+	assert_true(next(&order)); /* learned in a slot */
+	take_slot();
+	take_slot();
+	both = make_a_key();
+	assert_true(slots_hold(&both));
+	assert_int_equal(guest_run(&guest, CC_READ_PUBLIC, "d", FIRST_TRANSIENT + 2), 0);
+	clear();
+	assert_false(slots_hold(&both));
+	assert_int_equal(guest_run(&guest, CC_READ_PUBLIC, "d", FIRST_TRANSIENT), 0);
+}
+
+/* A resource manager's key: saved, flushed, loaded again. */
+static void test_slots_serve_still(void **state)
+{
+	struct both both = make_a_key();
+	uint8_t blob[TPM_BUFFER_MAX];
+	uint32_t head[4]; /* sequence, handle, hierarchy */
+	struct bytes_reader r;
+	size_t size;
+
+	(void)state;
+	assert_int_equal(guest_run(&guest, CC_CONTEXT_SAVE, "d", FIRST_TRANSIENT), 0);
+	r = bytes_reader_init(guest.response + 10, guest.size - 10);
+	for (int i = 0; i < 4; i++)
+		head[i] = bytes_be32(&r);
+	size = bytes_be16(&r);
+	assert_true(bytes_copy(&r, blob, size) && bytes_complete(&r));
+	flush(FIRST_TRANSIENT);
+	assert_false(slots_hold(&both));
+	assert_int_equal(guest_run(&guest, CC_CONTEXT_LOAD, "dddd s", head[0], head[1], head[2],
+				   head[3], blob, size),
+			 0);
+	assert_true(slots_hold(&both));
+	quote(FIRST_TRANSIENT);
+}
+
+/* A vTPM that is switched off, or set back to where the key was not loaded. */
+static void test_no_prime_of_a_key_without_power(void **state)
+{
+	struct tpm_checkpoint checkpoint;
+	struct both both;
+
+	(void)state;
+	assert_true(tpm_checkpoint(&checkpoint));
+	both = make_a_key();
+	assert_true(slots_hold(&both));
+	assert_true(tpm_rollback(&checkpoint));
+	assert_false(slots_hold(&both));
+	assert_int_not_equal(guest_run(&guest, CC_READ_PUBLIC, "d", FIRST_TRANSIENT), 0);
+	assert_int_equal(create(RH_ENDORSEMENT, "", "", &profile.ahead[1]), 0);
+	assert_true(slots_hold(&both));
+	tpm_power_off();
+	assert_false(slots_hold(&both));
+	assert_true(tpm_power_on());
 }
 
 /*
@@ -501,6 +666,32 @@ static void test_no_prime_stays(void **state)
 	assert_true(heap_holds(&prime) || !keeps_primes());
 	assert_int_equal(guest_run(&guest, TPM_CC_CHANGE_PPS, "d a", RH_PLATFORM, ""), 0);
 	assert_false(heap_holds(&prime));
+}
+
+#define PERSISTENT 0x81000001u
+
+static uint32_t evict(uint32_t hierarchy, uint32_t handle)
+{
+	return guest_run(&guest, TPM_CC_EVICT_CONTROL, "dd a d", hierarchy, handle, "", PERSISTENT);
+}
+
+/* TPM2_EvictControl, which ends a persistent key for good. */
+static void test_no_prime_of_an_evicted_key(void **state)
+{
+	struct both both = make_a_key();
+
+	(void)state;
+	assert_int_equal(evict(RH_OWNER, FIRST_TRANSIENT), 0);
+	flush(FIRST_TRANSIENT);
+	quote(PERSISTENT);		/* in a slot, for the command alone */
+	assert_true(slots_hold(&both)); /* NV memory has it */
+	assert_true(heap_holds(&both.primes[0]) || !keeps_primes());
+	assert_int_not_equal(evict(RH_NULL, PERSISTENT), 0);
+	assert_true(heap_holds(&both.primes[0]) || !keeps_primes());
+	assert_int_equal(evict(RH_OWNER, PERSISTENT), 0);
+	assert_false(heap_holds(&both.primes[0]) || heap_holds(&both.primes[1]));
+	assert_false(slots_hold(&both));
+	assert_int_not_equal(guest_run(&guest, CC_READ_PUBLIC, "d", PERSISTENT), 0);
 }
 
 /* A guest for which nobody finds anything ahead has keys, too. */
@@ -810,6 +1001,11 @@ int main(int argc, char **argv)
 		CASE(test_clear_forgets),
 		CASE(test_no_prime_stays),
 		CASE(test_no_prime_stays_of_others),
+		CASE(test_no_prime_of_a_flushed_key),
+		CASE(test_no_prime_of_a_cleared_key),
+		CASE(test_slots_serve_still),
+		CASE(test_no_prime_of_a_key_without_power),
+		CASE(test_no_prime_of_an_evicted_key),
 		CASE(test_unanswered),
 		CASE(test_change_eps_forgets),
 		CASE(test_reset_forgets),

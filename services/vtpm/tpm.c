@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "services/vtpm/objects.h"
 #include "services/vtpm/rsa_factors.h"
 
 /*
@@ -193,6 +194,7 @@ bool tpm_power_on(void)
 void tpm_power_off(void)
 {
 	TPMLIB_Terminate();
+	objects_end();
 	rsa_factors_forget();
 }
 
@@ -228,6 +230,7 @@ bool tpm_execute(uint8_t locality, const uint8_t *command, size_t size, uint8_t 
 	current_locality = locality;
 	result = TPMLIB_Process(&buffer, &length, &buffer_size, copy, (uint32_t)size);
 	OPENSSL_cleanse(copy, size);
+	objects_wipe();
 	if (result != TPM_SUCCESS || length == 0 || length > TPM_BUFFER_MAX)
 		return false;
 	memcpy(response, buffer, length);
@@ -277,6 +280,7 @@ bool tpm_rollback(struct tpm_checkpoint *checkpoint)
 	bool ok;
 
 	TPMLIB_Terminate();
+	objects_end();
 	ok = TPMLIB_SetState(TPMLIB_STATE_PERMANENT, p->data, p->size) == TPM_SUCCESS &&
 	     TPMLIB_SetState(TPMLIB_STATE_VOLATILE, v->data, v->size) == TPM_SUCCESS &&
 	     TPMLIB_MainInit() == TPM_SUCCESS;
