@@ -52,8 +52,9 @@ enum service_status {
 enum vtpm_op {
 	VTPM_OP_COMMAND =
 		1, /* struct vtpm_command, TPM command -> struct vtpm_response, response */
-	VTPM_OP_MANIFEST = 2, /* u32 manifest version -> manifest, from what is cached */
-	VTPM_OP_SELECT = 3,   /* u32 manifest version, selector -> struct vtpm_select_reply, ... */
+	VTPM_OP_MANIFEST =
+		2,	    /* u32 manifest version -> manifest; makes what keys are left for it */
+	VTPM_OP_SELECT = 3, /* u32 manifest version, selector -> struct vtpm_select_reply, ... */
 	VTPM_OP_REMEMBER = 4, /* struct vtpm_remember, order, what was made -> as to a selector */
 	VTPM_OP_SEEDS = 5,    /* nothing -> struct vtpm_seeds, load */
 	/* Nothing -> what ATTEST_OP_RUNTIME_DATA wants; and what that gave -> nothing. */
@@ -65,6 +66,8 @@ enum vtpm_op {
 	 */
 	VTPM_OP_AHEAD_NEXT = 8,
 	VTPM_OP_AHEAD_FOUND = 9,
+	/* Nothing -> nothing: makes the keys of the profile that were left for later. */
+	VTPM_OP_KEYS = 10,
 };
 
 /* Its capabilities. */

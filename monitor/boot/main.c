@@ -290,8 +290,7 @@ static _Noreturn void boot_on_own_stack(void)
 	arch_host_channel_mute();
 	if (!twin_prepare())
 		log_printf(LOG_WARNING, "the vtpm has no twin that makes keys for attestation");
-	if (params->features & SOCLE_FEATURE_PREEMPTS)
-		ahead_start();
+	ahead_start(params->features & SOCLE_FEATURE_PREEMPTS);
 	log_printf(LOG_INFO, "services ready");
 	log_memory();
 	if (has_guest(params)) {

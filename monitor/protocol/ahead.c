@@ -141,12 +141,27 @@ static void work_on(void)
 		end();
 }
 
-void ahead_start(void)
+/* Nobody will find their primes: a start that is longer is better than a call that is. */
+static void make_keys(void)
+{
+	struct service_answer answer;
+
+	service_ask(SERVICE_VTPM, VTPM_OP_KEYS, NULL, 0, &answer);
+	if (answer.status != SERVICE_OK)
+		log_printf(LOG_WARNING, "not all keys of the vtpm's profile are made");
+	service_answer_free(&answer);
+}
+
+void ahead_start(bool preempts)
 {
 	static struct secret secrets[2];
 
-	if (!service_available(SERVICE_VTPM) || !service_available(SERVICE_AHEAD))
+	if (!service_available(SERVICE_VTPM))
 		return;
+	if (!preempts || !service_available(SERVICE_AHEAD)) {
+		make_keys();
+		return;
+	}
 	secret_add(&secrets[0], &work.order, sizeof(work.order));
 	secret_add(&secrets[1], &work.found, sizeof(work.found));
 	work.step = STEP_ASK;

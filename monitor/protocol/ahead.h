@@ -22,9 +22,11 @@
 
 /*
  * Once, when the services are up, before the guest runs: learns what there is to be found, which is
- * the first vCPU's work from then on.
+ * the first vCPU's work from then on. Where there is nobody to find it, or preempts says that
+ * VMPL0's timer does not reach it while the guest runs, the vtpm makes the keys now that it has
+ * left for later.
  */
-void ahead_start(void);
+void ahead_start(bool preempts);
 
 /*
  * The vtpm has said that something waits: this vCPU's work, unless it is another one's. Locks may

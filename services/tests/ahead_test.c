@@ -822,7 +822,7 @@ static void test_no_trace(void **state)
 	assert_true(tpm_permanent_state(&before[0]) && tpm_volatile_state(&before[1]));
 	assert_false(next(&order));
 	flush(FIRST_TRANSIENT + 1);
-	ahead_learn_unseen(&vtpm.ahead, &profile);
+	vtpm_learn_ahead(&vtpm);
 	assert_true(next(&order));
 	assert_int_equal(create(RH_NULL, "", "", &profile.ahead[0]), 0);
 	assert_true(tpm_permanent_state(&after[0]) && tpm_volatile_state(&after[1]));
@@ -835,7 +835,7 @@ static void test_no_trace(void **state)
 	guest_observe(&guest, observed[0]);
 	ahead_forget(&vtpm.ahead, AHEAD_ALL);
 	flush(FIRST_TRANSIENT + 1);
-	ahead_learn_unseen(&vtpm.ahead, &profile);
+	vtpm_learn_ahead(&vtpm);
 	assert_int_equal(create(RH_NULL, "", "", &profile.ahead[0]), 0);
 	guest_observe(&guest, observed[1]);
 	assert_memory_equal(observed[0], observed[1], 32);

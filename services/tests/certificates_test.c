@@ -117,10 +117,9 @@ void serve_logf(const char *format, ...)
 	va_end(arguments);
 }
 
-enum service_status manifest_of_profile(struct vtpm *of, uint32_t version, struct serve_output *out)
+enum service_status manifest_of_first_keys(struct vtpm *of, struct serve_output *out)
 {
 	assert_ptr_equal(of, &vtpm);
-	assert_int_equal(version, 1);
 	return serve_append(out, manifest, sizeof(manifest));
 }
 

@@ -21,7 +21,7 @@ static bool same_order(const struct prime_order *a, const struct prime_order *b)
 
 static struct ahead_prime *find(struct ahead *ahead, const struct prime_order *order)
 {
-	for (size_t i = 0; i < PROFILE_AHEAD_MAX * AHEAD_PRIMES; i++) {
+	for (size_t i = 0; i < AHEAD_KEYS_MAX * AHEAD_PRIMES; i++) {
 		struct ahead_prime *prime = &ahead->keys[i / AHEAD_PRIMES].primes[i % AHEAD_PRIMES];
 
 		if (prime->wanted && same_order(&prime->found.order, order))
@@ -69,40 +69,51 @@ void ahead_init(struct ahead *ahead)
 	prime_ask(&ahead->source);
 }
 
-static void learn(struct ahead *ahead, struct ahead_key *key, const struct profile_ahead *from)
+size_t ahead_listed(const struct profile *profile, struct ahead_wish *wishes)
+{
+	for (size_t i = 0; i < profile->ahead_count; i++) {
+		const struct profile_ahead *from = &profile->ahead[i];
+
+		wishes[i] = (struct ahead_wish){ from->hierarchy, from->template,
+						 from->template_size };
+	}
+	return profile->ahead_count;
+}
+
+static void learn(struct ahead *ahead, struct ahead_key *key, const struct ahead_wish *wish)
 {
 	struct tpm_primary primary;
 
-	key->hierarchy = from->hierarchy;
+	key->hierarchy = wish->hierarchy;
 	ahead->learning = key;
 	/* It succeeds for no key with primes, and what an error leaves is undone as all else. */
-	(void)tpm_create_primary_of(from->hierarchy, from->template, from->template_size, &primary);
+	(void)tpm_create_primary_of(wish->hierarchy, wish->template, wish->size, &primary);
 	ahead->learning = NULL;
 }
 
-void ahead_learn(struct ahead *ahead, const struct profile *profile)
+void ahead_learn(struct ahead *ahead, const struct ahead_wish *wishes, size_t count)
 {
 	if (!prime_wrapped())
 		return;
-	for (size_t i = 0; i < profile->ahead_count; i++) {
-		if (!ahead->keys[i].primes[0].wanted)
-			learn(ahead, &ahead->keys[i], &profile->ahead[i]);
+	for (size_t i = 0; i < count; i++) {
+		if (wishes[i].size && !ahead->keys[i].primes[0].wanted)
+			learn(ahead, &ahead->keys[i], &wishes[i]);
 	}
 }
 
-void ahead_learn_unseen(struct ahead *ahead, const struct profile *profile)
+void ahead_learn_unseen(struct ahead *ahead, const struct ahead_wish *wishes, size_t count)
 {
 	struct tpm_checkpoint checkpoint;
 
-	if (!prime_wrapped() || !profile->ahead_count || !tpm_checkpoint(&checkpoint))
+	if (!prime_wrapped() || !count || !tpm_checkpoint(&checkpoint))
 		return;
-	ahead_learn(ahead, profile);
+	ahead_learn(ahead, wishes, count);
 	vtpm_roll_back(&checkpoint);
 }
 
 void ahead_forget(struct ahead *ahead, unsigned int hierarchies)
 {
-	for (size_t i = 0; i < PROFILE_AHEAD_MAX; i++) {
+	for (size_t i = 0; i < AHEAD_KEYS_MAX; i++) {
 		struct ahead_key *key = &ahead->keys[i];
 
 		if (hierarchy_bit(key->hierarchy) & hierarchies)
@@ -128,9 +139,16 @@ unsigned int ahead_changed_by(uint32_t command_code)
 	}
 }
 
+bool ahead_has(const struct ahead *ahead, size_t place)
+{
+	const struct ahead_prime *primes = ahead->keys[place].primes;
+
+	return ahead->trusted && primes[0].known && primes[1].known;
+}
+
 const struct prime_order *ahead_next(const struct ahead *ahead)
 {
-	for (size_t i = 0; i < PROFILE_AHEAD_MAX * AHEAD_PRIMES; i++) {
+	for (size_t i = 0; i < AHEAD_KEYS_MAX * AHEAD_PRIMES; i++) {
 		const struct ahead_prime *prime =
 			&ahead->keys[i / AHEAD_PRIMES].primes[i % AHEAD_PRIMES];
 
@@ -151,7 +169,7 @@ static void want_next(struct ahead *ahead, const struct prime_found *found)
 	struct prime_order order = found->order;
 
 	order.state = found->after;
-	for (size_t i = 0; i < PROFILE_AHEAD_MAX; i++) {
+	for (size_t i = 0; i < AHEAD_KEYS_MAX; i++) {
 		struct ahead_prime *primes = ahead->keys[i].primes;
 
 		if (primes[0].known && !primes[1].wanted &&

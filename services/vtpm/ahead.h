@@ -22,6 +22,15 @@
 #include "services/vtpm/prime.h"
 
 #define AHEAD_PRIMES 2u /* of one key */
+/* Keys of the profile that are made later (awaited.h), then those of its list. */
+#define AHEAD_KEYS_MAX (PROFILE_KEYS_MAX + PROFILE_AHEAD_MAX)
+
+/* A primary key whose primes are wanted; zeros: none. The template is the caller's. */
+struct ahead_wish {
+	uint32_t hierarchy;
+	const uint8_t *template;
+	size_t size;
+};
 
 struct ahead_prime {
 	bool wanted, known;
@@ -34,7 +43,7 @@ struct ahead_key {
 };
 
 struct ahead {
-	struct ahead_key keys[PROFILE_AHEAD_MAX];
+	struct ahead_key keys[AHEAD_KEYS_MAX];
 	struct ahead_key *learning; /* whose order the next search tells */
 	bool under_way;		    /* somebody finds primes for it */
 	bool trusted;		    /* what finds them has tried that libtpms takes them */
@@ -52,13 +61,16 @@ struct ahead {
  */
 void ahead_init(struct ahead *ahead);
 
+/* The keys of the profile's list, as wishes. Returns their number, PROFILE_AHEAD_MAX at most. */
+size_t ahead_listed(const struct profile *profile, struct ahead_wish *wishes);
+
 /*
- * Learns the orders of all keys of the profile's list that have none. A hierarchy that the guest
- * has taken or disabled has no order. A TPM of one's own may keep the traces; a guest's is left as
- * it was found (vtpm_roll_back()).
+ * Learns the orders of those wishes that have none; each has the same place every time. A hierarchy
+ * that the guest has taken or disabled has no order. A TPM of one's own may keep the traces; a
+ * guest's is left as it was found (vtpm_roll_back()).
  */
-void ahead_learn(struct ahead *ahead, const struct profile *profile);
-void ahead_learn_unseen(struct ahead *ahead, const struct profile *profile);
+void ahead_learn(struct ahead *ahead, const struct ahead_wish *wishes, size_t count);
+void ahead_learn_unseen(struct ahead *ahead, const struct ahead_wish *wishes, size_t count);
 
 /* Wipes what belongs to these hierarchies. */
 void ahead_forget(struct ahead *ahead, unsigned int hierarchies);
@@ -69,7 +81,10 @@ unsigned int ahead_changed_by(uint32_t command_code);
 /* Whether somebody finds primes, and has some to find. */
 bool ahead_waits(const struct ahead *ahead);
 
-/* The first order that is not done, in the profile's order; NULL: there is none. */
+/* Whether all primes of the wish at this place are known. */
+bool ahead_has(const struct ahead *ahead, size_t place);
+
+/* The first order that is not done, in the wishes' order; NULL: there is none. */
 const struct prime_order *ahead_next(const struct ahead *ahead);
 
 /*

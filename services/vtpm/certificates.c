@@ -132,7 +132,7 @@ static const char *send_request(struct vtpm *vtpm, struct request *request)
 
 	if (reason)
 		return reason;
-	if (manifest_of_profile(vtpm, 1, &manifest) != SERVICE_OK)
+	if (manifest_of_first_keys(vtpm, &manifest) != SERVICE_OK)
 		return "there is no manifest";
 	request->manifest_size = manifest.size;
 	if (!bind(vtpm, request, nonce))
@@ -171,16 +171,28 @@ static const char *take_certificate(struct vtpm *vtpm, struct certificates *cert
 				 vtpm->profile->keys[key].role);
 }
 
+/* Keys that are left for later want no certificate, and the CA does not hear of them. */
+static size_t asked_for(const struct vtpm *vtpm)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < vtpm->profile->key_count; i++)
+		count += !vtpm->awaited[i];
+	return count;
+}
+
 static const char *take_certificates(struct vtpm *vtpm, struct certificates *certificates,
 				     const struct host_message *message)
 {
 	struct bytes_reader r = bytes_reader_init(message->payload, message->size);
 	const char *reason = NULL;
 
-	if (bytes_le32(&r) != vtpm->profile->key_count)
+	if (bytes_le32(&r) != asked_for(vtpm))
 		return "the CA's answer is not for these keys";
-	for (size_t i = 0; i < vtpm->profile->key_count && !reason; i++)
-		reason = take_certificate(vtpm, certificates, i, &r);
+	for (size_t i = 0; i < vtpm->profile->key_count && !reason; i++) {
+		if (!vtpm->awaited[i])
+			reason = take_certificate(vtpm, certificates, i, &r);
+	}
 	if (!reason && !bytes_complete(&r))
 		reason = "something follows the CA's certificates";
 	return reason;

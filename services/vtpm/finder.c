@@ -9,14 +9,10 @@
 #include "services/vtpm/tpm_command.h"
 
 /* restricted decrypt, as a parent has to be; noDA, so that using it stores nothing. */
-static const struct profile trial_profile = {
-	.ahead_count = 1,
-	.ahead = { { .hierarchy = TPM_RH_OWNER,
-		     .template = { 0x00, 0x01, 0x00, 0x0b, 0x00, 0x03, 0x04, 0x72, 0x00,
-				   0x00, 0x00, 0x06, 0x00, 0x80, 0x00, 0x43, 0x00, 0x10,
-				   0x04, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00 },
-		     .template_size = 26 } },
-};
+static const uint8_t trial_template[] = { 0x00, 0x01, 0x00, 0x0b, 0x00, 0x03, 0x04, 0x72, 0x00,
+					  0x00, 0x00, 0x06, 0x00, 0x80, 0x00, 0x43, 0x00, 0x10,
+					  0x04, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00 };
+static const struct ahead_wish trial = { TPM_RH_OWNER, trial_template, sizeof(trial_template) };
 
 static bool find_all(struct ahead *ahead)
 {
@@ -33,9 +29,7 @@ static bool find_all(struct ahead *ahead)
 
 static uint32_t make(struct tpm_primary *primary)
 {
-	const struct profile_ahead *key = &trial_profile.ahead[0];
-
-	return tpm_create_primary_of(key->hierarchy, key->template, key->template_size, primary);
+	return tpm_create_primary_of(trial.hierarchy, trial.template, trial.size, primary);
 }
 
 static bool same_key(const struct tpm_primary *a, const struct tpm_primary *b)
@@ -52,7 +46,7 @@ static bool try_key(struct ahead *ahead)
 	uint32_t handle;
 
 	ahead_init(ahead);
-	ahead_learn(ahead, &trial_profile);
+	ahead_learn(ahead, &trial, 1);
 	return ahead_next(ahead) && !make(&searched) && !ahead->taken && find_all(ahead) &&
 	       !make(&taken) && ahead->taken == AHEAD_PRIMES && same_key(&searched, &taken) &&
 	       !tpm_create_child(searched.handle, &child) &&

@@ -7,6 +7,7 @@
 
 #include "abi/tpm.h"
 #include "core/tpm/selector.h"
+#include "services/vtpm/awaited.h"
 #include "services/vtpm/certificates.h"
 #include "services/vtpm/evidence.h"
 #include "services/vtpm/manifest.h"
@@ -102,13 +103,11 @@ static bool make_key(struct vtpm *vtpm, size_t index)
 
 	if (!prepare_template(t, key))
 		return done(TPM_RC_NONE, "random numbers");
+	if (vtpm->awaited[index])
+		return true;
 	if (!made_key(key, tpm_create_primary(t->data, t->size, &primary)))
 		return false;
-	ok = selector_public_matches(t->data, t->size, primary.public_area, primary.public_size) &&
-	     cache_put(&vtpm->cache, TPM_RH_ENDORSEMENT, t->data, t->size, primary.public_area,
-		       primary.public_size, true);
-	if (!ok)
-		serve_logf("vtpm: %s is not what its template says", profile_key_name(key->id));
+	ok = vtpm_keep_key(vtpm, index, &primary);
 	if (ok && key->handle)
 		ok = done(tpm_make_persistent(primary.handle, key->handle), "persistent handle");
 	return ok && done(tpm_flush(primary.handle), "flush");
@@ -116,6 +115,7 @@ static bool make_key(struct vtpm *vtpm, size_t index)
 
 static bool make_keys(struct vtpm *vtpm)
 {
+	awaited_choose(vtpm);
 	for (size_t i = 0; i < vtpm->profile->key_count; i++) {
 		if (!make_key(vtpm, i))
 			return false;
@@ -253,12 +253,9 @@ static bool get_certificates(struct vtpm *vtpm, struct certificates *certificate
 	return vtpm->profile->certificates == PROFILE_CERTIFICATES_OPTIONAL;
 }
 
-static bool manifests_fit(struct vtpm *vtpm)
+static bool manifests_fit(const struct vtpm *vtpm)
 {
-	uint8_t manifest[VTPM_MANIFEST_MAX];
-	struct serve_output out = { .data = manifest, .capacity = sizeof(manifest) };
-
-	if (manifest_of_profile(vtpm, 1, &out) == SERVICE_OK)
+	if (manifest_size(vtpm) <= VTPM_MANIFEST_MAX)
 		return true;
 	serve_log("vtpm: the manifest of all keys is too large");
 	return false;

@@ -6,6 +6,7 @@
 
 #include "core/base/bytes.h"
 #include "core/tpm/selector.h"
+#include "services/vtpm/awaited.h"
 #include "services/vtpm/manifest.h"
 #include "services/vtpm/proof.h"
 #include "services/vtpm/tpm_command.h"
@@ -159,6 +160,8 @@ static enum service_status put_target(struct vtpm *vtpm, uint32_t version,
 	if (target->outcome != SELECT_CREATE)
 		return put_outcome(vtpm, out, target->outcome, target->code);
 	key = cache_find(&vtpm->cache, TPM_RH_ENDORSEMENT, target->template, target->template_size);
+	if (!key)
+		key = awaited_ready(vtpm, target->template, target->template_size);
 	if (key)
 		return put_key(vtpm, version, key, out);
 	return put_order(vtpm, target, out);

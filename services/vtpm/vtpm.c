@@ -5,6 +5,8 @@
 #include <string.h>
 
 #include "core/base/bytes.h"
+#include "core/tpm/selector.h"
+#include "services/vtpm/awaited.h"
 #include "services/vtpm/evidence.h"
 #include "services/vtpm/manifest.h"
 #include "services/vtpm/rsa_factors.h"
@@ -16,6 +18,19 @@ const struct cache_entry *vtpm_profile_key(struct vtpm *vtpm, size_t index)
 	const struct vtpm_template *t = &vtpm->templates[index];
 
 	return cache_find(&vtpm->cache, TPM_RH_ENDORSEMENT, t->data, t->size);
+}
+
+bool vtpm_keep_key(struct vtpm *vtpm, size_t index, const struct tpm_primary *primary)
+{
+	const struct vtpm_template *t = &vtpm->templates[index];
+
+	if (selector_public_matches(t->data, t->size, primary->public_area, primary->public_size) &&
+	    cache_put(&vtpm->cache, TPM_RH_ENDORSEMENT, t->data, t->size, primary->public_area,
+		      primary->public_size, true))
+		return true;
+	serve_logf("vtpm: %s is not what its template says",
+		   profile_key_name(vtpm->profile->keys[index].id));
+	return false;
 }
 
 bool vtpm_is_profile_template(const struct vtpm *vtpm, const uint8_t *template, size_t size)
@@ -42,6 +57,13 @@ uint32_t vtpm_started(const struct vtpm *vtpm)
 	return vtpm->profile->platform_auth_random ? tpm_randomise_platform_auth() : TPM_RC_SUCCESS;
 }
 
+void vtpm_learn_ahead(struct vtpm *vtpm)
+{
+	struct ahead_wish wishes[AHEAD_KEYS_MAX];
+
+	ahead_learn_unseen(&vtpm->ahead, wishes, awaited_wishes(vtpm, wishes));
+}
+
 /* Primes of keys that are gone are of no use to anybody, and secret still. */
 static void forget_primes(struct vtpm *vtpm, uint32_t code)
 {
@@ -61,7 +83,7 @@ static void renew_primes(struct vtpm *vtpm, uint32_t code, bool answered)
 {
 	forget_primes(vtpm, code);
 	if (answered && ahead_changed_by(code) && vtpm->ahead.under_way)
-		ahead_learn_unseen(&vtpm->ahead, vtpm->profile);
+		vtpm_learn_ahead(vtpm);
 }
 
 /*
@@ -138,6 +160,13 @@ static enum service_status give_manifest(struct vtpm *vtpm, const uint8_t *paylo
 	return manifest_of_profile(vtpm, version, out);
 }
 
+static enum service_status make_keys(struct vtpm *vtpm, size_t size)
+{
+	if (size)
+		return SERVICE_ERR_FORMAT;
+	return awaited_make_all(vtpm) ? SERVICE_OK : SERVICE_ERR_FAILED;
+}
+
 /* The first to ask is who finds primes from then on. */
 static enum service_status next_ahead(struct vtpm *vtpm, size_t size, struct serve_output *out)
 {
@@ -147,7 +176,7 @@ static enum service_status next_ahead(struct vtpm *vtpm, size_t size, struct ser
 		return SERVICE_ERR_FORMAT;
 	if (!vtpm->ahead.under_way) {
 		ahead_init(&vtpm->ahead);
-		ahead_learn_unseen(&vtpm->ahead, vtpm->profile);
+		vtpm_learn_ahead(vtpm);
 	}
 	order = ahead_next(&vtpm->ahead);
 	return order ? serve_append(out, order, sizeof(*order)) : SERVICE_OK;
@@ -190,6 +219,8 @@ enum service_status vtpm_handle(void *context, uint32_t op, const uint8_t *paylo
 		return next_ahead(context, size, out);
 	case VTPM_OP_AHEAD_FOUND:
 		return take_ahead(context, payload, size);
+	case VTPM_OP_KEYS:
+		return make_keys(context, size);
 	default:
 		return SERVICE_ERR_UNSUPPORTED;
 	}

@@ -7,6 +7,7 @@
 #include "services/common/serve.h"
 #include "services/vtpm/ahead.h"
 #include "services/vtpm/cache.h"
+#include "services/vtpm/tpm_command.h"
 
 /* Payloads: a command; the permanent state with NV memory full (147 663 bytes), a template. */
 #define VTPM_REQUEST_MAX (8u << 10)
@@ -28,6 +29,7 @@ struct vtpm {
 		uint8_t data[PROFILE_TEMPLATE_MAX];
 		size_t size;
 	} templates[PROFILE_KEYS_MAX];
+	bool awaited[PROFILE_KEYS_MAX]; /* which keys are made only when they are wanted */
 	struct cache cache;
 	struct ahead ahead;
 	/* By which the twin that was given the seeds last certifies keys. */
@@ -64,6 +66,15 @@ void vtpm_roll_back(struct tpm_checkpoint *checkpoint);
 
 /* The public area of a key of the profile, or NULL when the seed has changed since it was made. */
 const struct cache_entry *vtpm_profile_key(struct vtpm *vtpm, size_t index);
+
+/*
+ * Keeps the public area of a key of the profile that the TPM has just made. False, with a line in
+ * the log, when it is not what the template says.
+ */
+bool vtpm_keep_key(struct vtpm *vtpm, size_t index, const struct tpm_primary *primary);
+
+/* Learns what is to be found ahead, and leaves no trace in the TPM. */
+void vtpm_learn_ahead(struct vtpm *vtpm);
 
 /* True for a template of the profile. */
 bool vtpm_is_profile_template(const struct vtpm *vtpm, const uint8_t *template, size_t size);

@@ -364,9 +364,9 @@ void boot_take_memory(const struct socle_params *block, struct page_owner *owner
 	part("memory");
 }
 
-void ahead_start(void)
+void ahead_start(bool preempts)
 {
-	part("ahead");
+	part(preempts ? "ahead" : "keys");
 }
 
 bool twin_prepare(void)
@@ -473,7 +473,7 @@ static void nothing_is_done_ahead_without_the_flag(void **state)
 	(void)state;
 	params.features &= ~SOCLE_FEATURE_PREEMPTS;
 	assert_int_equal(boot(), 0);
-	assert_non_null(strstr(order, "twin guest run"));
+	assert_non_null(strstr(order, "twin keys guest run"));
 }
 
 static void all_free_pages_become_ours(void **state)

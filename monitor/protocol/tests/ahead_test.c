@@ -26,7 +26,8 @@ static unsigned int slices;  /* that a search wants beyond its first */
 static unsigned int left;    /* of this search */
 static uint64_t slice_ns;
 static unsigned int delivered, asked, begun, warnings, lines;
-static bool vtpm_busy, has_service;
+static unsigned int made; /* how often the vtpm was told to make its keys */
+static bool vtpm_busy, has_service, has_vtpm;
 static enum service_status search_status, vtpm_status;
 static size_t found_size, order_size;
 static struct prime_found found;
@@ -54,7 +55,7 @@ void secret_add(struct secret *secret, void *at, size_t size)
 
 bool service_available(enum service_role role)
 {
-	return role == SERVICE_VTPM || has_service;
+	return role == SERVICE_VTPM ? has_vtpm : has_service;
 }
 
 enum service_status service_try(enum service_role role, uint32_t op, const void *payload,
@@ -121,6 +122,17 @@ enum service_progress service_call_continue(enum service_role role, struct servi
 	return go_on(answer);
 }
 
+void service_ask(enum service_role role, uint32_t op, const void *payload, size_t size,
+		 struct service_answer *answer)
+{
+	(void)payload;
+	assert_int_equal(role, SERVICE_VTPM);
+	assert_int_equal(op, VTPM_OP_KEYS);
+	assert_int_equal(size, 0);
+	*answer = (struct service_answer){ .status = vtpm_status };
+	made++;
+}
+
 void service_answer_free(struct service_answer *answer)
 {
 	*answer = (struct service_answer){ .status = SERVICE_OK };
@@ -133,11 +145,11 @@ static int start(void **state)
 	slices = 3;
 	slice_ns = 10 * MS;
 	vtpm_busy = false;
-	has_service = true;
+	has_service = has_vtpm = true;
 	search_status = vtpm_status = SERVICE_OK;
 	found_size = sizeof(found);
 	order_size = sizeof(struct prime_order);
-	waiting = delivered = asked = begun = warnings = lines = 0;
+	waiting = delivered = asked = begun = warnings = lines = made = 0;
 	return 0;
 }
 
@@ -167,16 +179,40 @@ static void nothing_without_a_start(void **state)
 	assert_int_equal(ahead_due(0), 0);
 	assert_false(ahead_turn(0));
 	has_service = false;
-	ahead_start();
+	ahead_start(true);
 	assert_int_equal(ahead_due(0), 0);
 	assert_int_equal(asked, 0);
+}
+
+/* Keys that nobody will find primes for are made before the guest runs. */
+static void keys_are_made_where_nothing_is_found_ahead(void **state)
+{
+	(void)state;
+	waiting = 1;
+	has_service = false;
+	ahead_start(true);
+	assert_int_equal(made, 1);
+	has_service = true;
+	ahead_start(false);
+	assert_int_equal(made, 2);
+	assert_int_equal(warnings, 0);
+	vtpm_status = SERVICE_ERR_FAILED;
+	ahead_start(false);
+	assert_int_equal(warnings, 1);
+	has_vtpm = false;
+	ahead_start(false);
+	assert_int_equal(made, 3);
+	assert_int_equal(asked, 0);
+	assert_int_equal(ahead_due(0), 0);
+	ahead_wake(0);
+	assert_int_equal(ahead_due(0), 0);
 }
 
 static void all_is_found_and_then_nothing_is_due(void **state)
 {
 	(void)state;
 	waiting = 2;
-	ahead_start();
+	ahead_start(true);
 	assert_int_equal(asked, 1);
 	assert_int_equal(ahead_due(1), 0); /* it is the first vCPU's */
 	assert_false(ahead_turn(1));
@@ -188,6 +224,7 @@ static void all_is_found_and_then_nothing_is_due(void **state)
 	assert_int_equal(ahead_due(0), 0);
 	assert_int_equal(warnings, 0);
 	assert_int_equal(lines, 1);
+	assert_int_equal(made, 0);
 }
 
 /* Whoever hears of new work has it, until it is done. */
@@ -277,7 +314,7 @@ static void nothing_is_kept_longer_than_it_takes(void **state)
 {
 	(void)state;
 	waiting = 2;
-	ahead_start();
+	ahead_start(true);
 	assert_false(is_empty(order_kept, sizeof(struct prime_order)));
 	assert_int_equal(run(0, 4), 4); /* the search */
 	assert_true(is_empty(order_kept, sizeof(struct prime_order)));
@@ -298,7 +335,7 @@ static void nothing_is_kept_longer_than_it_takes(void **state)
 static void fails_for_good(void)
 {
 	waiting = 1;
-	ahead_start();
+	ahead_start(true);
 	run(0, 100);
 	assert_int_equal(warnings, 1);
 	ahead_wake(0);
@@ -325,6 +362,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(nothing_without_a_start, start),
+		cmocka_unit_test_setup(keys_are_made_where_nothing_is_found_ahead, start),
 		cmocka_unit_test_setup(all_is_found_and_then_nothing_is_due, start),
 		cmocka_unit_test_setup(work_is_one_vcpus_at_a_time, start),
 		cmocka_unit_test_setup(no_more_than_a_twentieth, start),
