@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Interrupt stubs, idling. */
+#define CODE_SELECTOR 0x18 /* as in trap.c */
+
 /* One stub for each vector: error code or 0, then the vector. */
 	.text
 	.balign 16
@@ -10,14 +12,25 @@ trap_stubs:
 	.balign 16
 	.set has_error, vector == 8 || (vector >= 10 && vector <= 14) || vector == 17
 	.if has_error || vector == 29 || vector == 30
+	pushq $vector
+	jmp trap_with_error
 	.else
 	pushq $0
-	.endif
 	pushq $vector
 	jmp trap_common
+	.endif
 	.set vector, vector + 1
 	.endr
 
+/*
+ * An interrupt with the vector of an exception that has an error code, as a guest's 8259 may send
+ * it, has none: CS, which RIP never equals here, is one place nearer. Then there is a 0 as well.
+ */
+trap_with_error:
+	cmpq $CODE_SELECTOR, 16(%rsp)
+	jne trap_common
+	pushq (%rsp)
+	movq $0, 8(%rsp)
 trap_common:
 	pushq %rax
 	pushq %rcx

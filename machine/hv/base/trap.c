@@ -64,18 +64,16 @@ static bool within(uint64_t rip, const char *start, const char *end)
 }
 
 /*
- * Where interrupts are let in an exception's vector is an interrupt's all the same: the guest owns
- * the 8259s, and gives them theirs. (A stub with an error code would take the frame of an interrupt
- * for another; those vectors are left to the panic.)
+ * Where interrupts are let in, by instructions that raise nothing, an exception's vector is an
+ * interrupt's: the guest owns the 8259s, and gives them theirs.
  */
-static bool is_interrupt(const struct trap_frame *frame, bool idling)
+static bool is_interrupt(const struct trap_frame *frame)
 {
-	static const uint32_t error_codes = 1u << 8 | 0x1fu << 10 | 1u << 17 | 3u << 29;
-
 	if (frame->vector >= TRAP_FIRST_INTERRUPT)
 		return true;
-	return frame->vector != X86_VECTOR_NMI && !(error_codes >> frame->vector & 1) &&
-	       (idling || within(frame->rip, (const char *)trap_window, trap_window_end));
+	return frame->vector != X86_VECTOR_NMI &&
+	       (within(frame->rip, trap_idle_start, trap_idle_end) ||
+		within(frame->rip, (const char *)trap_window, trap_window_end));
 }
 
 /*
@@ -95,7 +93,7 @@ void trap_handle(struct trap_frame *frame)
 	bool idling = frame->rip >= (uint64_t)trap_idle_start &&
 		      frame->rip < (uint64_t)trap_idle_end;
 
-	if (frame->vector != X86_VECTOR_NMI && !is_interrupt(frame, idling))
+	if (frame->vector != X86_VECTOR_NMI && !is_interrupt(frame))
 		hv_panic("exception %lu error %lx at %lx in the hypervisor, rsp %lx", frame->vector,
 			 frame->error, frame->rip, frame->rsp);
 	if (frame->vector < PIC_LINES && frame->vector != X86_VECTOR_NMI)
