@@ -170,11 +170,16 @@ static void end_of_interrupt(struct apic *a, struct apic_effects *e)
 	}
 }
 
-bool apic_ends_without_effect(const struct apic *a)
+bool apic_serves_edge(const struct apic *a)
 {
 	int vector = bit_highest(a->isr);
 
-	return vector >= 0 && bit_highest(a->irr) < 0 && !bit_get(a->tmr, (unsigned int)vector);
+	return vector >= 0 && !bit_get(a->tmr, (unsigned int)vector);
+}
+
+bool apic_ends_without_effect(const struct apic *a)
+{
+	return apic_serves_edge(a) && bit_highest(a->irr) < 0;
 }
 
 /* Divide configuration: 000 is 2, 001 is 4 ... 110 is 128, 111 is 1. */

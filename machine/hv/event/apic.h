@@ -99,6 +99,9 @@ int apic_pending(const struct apic *a);
 /* The CPU takes the interrupt of apic_pending(): IRR to ISR. */
 void apic_acknowledge(struct apic *a, uint8_t vector);
 
+/* Whether an interrupt is in service, and the highest is edge-triggered: no device waits for its end. */
+bool apic_serves_edge(const struct apic *a);
+
 /*
  * Whether an EOI now would do nothing but end the interrupt in service: there is one, it is
  * edge-triggered, and none waits behind it.

@@ -198,6 +198,19 @@ void inject_before_run(struct vcpu *v)
 	p->vmcb->int_control = (p->vmcb->int_control & ~VMCB_INT_V_TPR_MASK) | p->apic->v_tpr;
 }
 
+bool inject_look_at_if(struct plane *p)
+{
+	struct vmcb *b = p->vmcb;
+
+	if (plane_is_restricted(p) || plane_is_alternate(p))
+		return false;
+	/* An event on its way in clears IF; where its gate leaves it set, the exit is early, and once. */
+	if ((b->rflags & X86_RFLAGS_IF) && !(b->event_inj & SVM_EVENT_VALID))
+		return false;
+	window_open(b);
+	return true;
+}
+
 bool inject_pending(struct plane *p)
 {
 	struct plane_apic *a = p->apic;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "machine/hv/event/pv_eoi.h"
 
+#include "machine/hv/event/inject.h"
 #include "machine/hv/event/local_apic.h"
 #include "machine/hv/memory/guest.h"
 
@@ -31,10 +32,10 @@ void pv_eoi_offer(struct plane *p)
 	struct plane_apic *a = p->apic;
 	uint8_t *byte;
 
-	if (!(a->pv_eoi.msr & ENABLED) || !apic_ends_without_effect(&a->apic))
+	if (!(a->pv_eoi.msr & ENABLED) || !apic_serves_edge(&a->apic))
 		return;
 	byte = place(p);
-	if (!byte)
+	if (!byte || (!apic_ends_without_effect(&a->apic) && !inject_look_at_if(p)))
 		return;
 	__atomic_store_n(byte, OFFERED, __ATOMIC_RELAXED);
 	a->pv_eoi.offered = true;

@@ -29,7 +29,9 @@ bool pv_eoi_write(struct plane *p, uint64_t value);
 
 /*
  * Before VMRUN, with all that can be injected injected: the guest may end its interrupt so, if that
- * needs no exit.
+ * needs no exit. Another one that waits for the end can come when IF is set again, and not before:
+ * there the guest leaves, and the end is seen. KVM has it leave at the end instead, which is a #VC
+ * and a VMGEXIT.
  */
 void pv_eoi_offer(struct plane *p);
 

@@ -72,18 +72,21 @@ static void test_end_without_effect(void **state)
 
 	(void)state;
 	assert_false(apic_ends_without_effect(&a)); /* nothing is in service */
+	assert_false(apic_serves_edge(&a));
 	apic_accept(&a, 0x61, false);
 	assert_false(apic_ends_without_effect(&a));
 	apic_acknowledge(&a, 0x61);
 	assert_true(apic_ends_without_effect(&a));
 	apic_accept(&a, 0x41, false); /* waits for the end */
 	assert_false(apic_ends_without_effect(&a));
+	assert_true(apic_serves_edge(&a));
 	apic_write(&a, APIC_REG_EOI, 0, 0, &e);
 	apic_acknowledge(&a, 0x41);
 	assert_true(apic_ends_without_effect(&a));
 	apic_accept(&a, 0x71, true); /* level: a device waits for the end */
 	apic_acknowledge(&a, 0x71);
 	assert_false(apic_ends_without_effect(&a));
+	assert_false(apic_serves_edge(&a));
 	apic_write(&a, APIC_REG_EOI, 0, 0, &e);
 	assert_true(apic_ends_without_effect(&a));
 }

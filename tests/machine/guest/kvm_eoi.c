@@ -3,7 +3,9 @@
  * The end of an interrupt that KVM takes from memory: Linux, Documentation/virt/kvm/x86/msr.rst,
  * MSR_KVM_PV_EOI_EN, and where that says nothing, KVM itself (kvm_lapic_set_pv_eoi() and
  * apic_sync_pv_eoi_to_guest() in arch/x86/kvm/lapic.c). The byte is looked at while the interrupt
- * is in service, and an interrupt of the same vector comes only if the one before has ended.
+ * is in service, and an interrupt of the same vector comes only if the one before has ended. Where
+ * another one waits for the end KVM offers nothing, and this machine does as long as IF is clear:
+ * by the document a guest looks at the byte, and does not know what it will find.
  */
 #include "tests/machine/guest/guest.h"
 
@@ -22,7 +24,8 @@
 
 static volatile uint8_t *byte;
 static volatile uint64_t taken, last, seen, seen_behind, in_service;
-static volatile bool in_memory, look, send_low;
+static volatile bool in_memory, look, send_low, open_before_end;
+static volatile uint64_t taken_before_end;
 
 static uint64_t read(uint32_t msr)
 {
@@ -39,6 +42,11 @@ static void handle(struct trap_frame *frame)
 	seen = *byte;
 	if (send_low && frame->vector == HIGH) {
 		(void)ghcb_msr_write(X2APIC_SELF_IPI, LOW);
+		seen_behind = *byte;
+	}
+	if (open_before_end && frame->vector == HIGH) {
+		__asm__ volatile("sti; nop; nop; cli" : : : "memory");
+		taken_before_end = taken;
 		seen_behind = *byte;
 	}
 	/* An exit of any kind: the host takes the offer back and makes it again. */
@@ -98,10 +106,21 @@ static void refusals(void)
 {
 	in_memory = send_low = true;
 	send(HIGH);
-	check("another one waits: no offer", seen_behind, 0);
+	check("another one waits: an offer, as IF is clear", seen_behind, 1);
 	check("  both came", taken, 2);
 	check("  the waiting one last", last, LOW);
-	send_low = false;
+	check("  and it has ended, too", read(X2APIC_ISR0), 0);
+	in_memory = false;
+	send(HIGH);
+	check("the same, ended by the register: both came", taken, 2);
+	check("  and both have ended", read(X2APIC_ISR0), 0);
+	in_memory = open_before_end = true;
+	send(HIGH);
+	check("IF is set before the end: no offer any more", seen_behind, 0);
+	check("  and the waiting one does not come", taken_before_end, 1);
+	check("  but behind the end", taken, 2);
+	check("  the waiting one last", last, LOW);
+	send_low = open_before_end = false;
 	(void)ghcb_msr_write(PV_EOI, PLACE);
 	send(HIGH);
 	check("not enabled: no offer", seen, 0);
