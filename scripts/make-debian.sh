@@ -4,23 +4,37 @@
 # Makes a small Debian system out of its packages, with mmdebstrap, without root's rights: a file system, its kernel
 # and first file system, under build/debian-trixie. Nothing of this project is in it.
 #
-#	scripts/make-debian.sh [--suite trixie] [--dir DIR]
+#	scripts/make-debian.sh [--suite trixie] [--dir DIR] [--include PACKAGE,...] [--hook PROGRAM] [--measuring]
 #
 # Leaves DIR/root.ext4 (a file system of 768 MiB, label "debian-root"), DIR/vmlinuz, DIR/initrd.img and DIR/version (that
 # of the kernel) and DIR/packages (name, version and architecture of each). With those there, it does nothing, unless DIR/made-by says that another
-# state of this script made them. The system has a login
+# state of this script, or other options, made them. The system has a login
 # on the first serial port, for root without a password, and no network.
+#
+# --include: more packages. --hook: a program that gets the system's folder and changes what it likes there, before the
+# first file system is copied out; DIR/made-by has its bytes too, not those of what it reads. --measuring: with the units
+# of systemd that extend PCRs and make the TPM's storage key, which are off otherwise.
 set -eu
 
 here=$(cd "$(dirname "$0")/.." && pwd)
 suite=trixie
 dir=
+include=
+hook=
+measuring=
 while [ $# -gt 0 ]; do
 	case $1 in
+	--measuring)
+		measuring=1
+		shift
+		continue
+		;;
 	--suite) suite=$2 ;;
 	--dir) dir=$2 ;;
+	--include) include=,$2 ;;
+	--hook) hook=$2 ;;
 	*)
-		echo "usage: $0 [--suite trixie] [--dir DIR]" >&2
+		echo "usage: $0 [--suite trixie] [--dir DIR] [--include PACKAGE,...] [--hook PROGRAM] [--measuring]" >&2
 		exit 1
 		;;
 	esac
@@ -34,7 +48,10 @@ die() {
 }
 
 # The packages that it asks for and what it makes of them are all in here.
-made_by=$(sha256sum <"$here/scripts/make-debian.sh")
+made_by=$({
+	cat "$here/scripts/make-debian.sh" ${hook:+"$hook"}
+	echo "$include$measuring"
+} | sha256sum)
 if [ -s "$dir/version" ] && [ -s "$dir/root.ext4" ] && [ "$(cat "$dir/made-by" 2>/dev/null)" = "$made_by" ]; then
 	echo "debian: kernel $(cat "$dir/version") of $suite"
 	exit 0
@@ -54,17 +71,18 @@ mkdir "$work"
 unwanted="apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer e2scrub_reap.service fstrim.timer
 	getty-static.service systemd-tmpfiles-clean.timer systemd-networkd.service systemd-networkd.socket
 	systemd-network-generator.service systemd-hwdb-update.service systemd-pstore.service systemd-firstboot.service
-	systemd-tpm2-setup.service systemd-tpm2-setup-early.service dev-hugepages.mount dev-mqueue.mount
+	dev-hugepages.mount dev-mqueue.mount
 	sys-kernel-debug.mount sys-kernel-tracing.mount sys-fs-fuse-connections.mount"
 # What extends PCR 11 and others while the system starts, so that a quote says what the stub measured there (docs/policy.md).
-unwanted="$unwanted systemd-pcrphase-initrd.service systemd-pcrphase-sysinit.service systemd-pcrphase.service
+[ -n "$measuring" ] || unwanted="$unwanted systemd-tpm2-setup.service systemd-tpm2-setup-early.service
+	systemd-pcrphase-initrd.service systemd-pcrphase-sysinit.service systemd-pcrphase.service
 	systemd-pcrmachine.service systemd-pcrfs-root.service systemd-pcrextend.socket"
 unwanted=$(echo "$unwanted" | tr -s '\n\t' '  ')
 # The first file system has what the root file system is on, and no more: an emulated processor takes long to unpack one.
 # What packages bring of documents is of no use here.
 # shellcheck disable=SC2016 # $1 is the system's folder, for the hook
 mmdebstrap --quiet --variant=minbase --format=ext2 \
-	--include=systemd-sysv,udev,login,kmod,linux-image-cloud-amd64,initramfs-tools,zstd \
+	--include="systemd-sysv,udev,login,kmod,linux-image-cloud-amd64,initramfs-tools,zstd$include" \
 	--dpkgopt=force-unsafe-io --dpkgopt='path-exclude=/usr/share/doc/*' \
 	--dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/locale/*' \
 	--essential-hook='mkdir -p "$1/etc/initramfs-tools/conf.d" "$1/usr/share/initramfs-tools/modules.d"
@@ -80,6 +98,7 @@ mmdebstrap --quiet --variant=minbase --format=ext2 \
 		printf "blacklist %s\n" ahci kvm_amd powernow_k8 >"$1/etc/modprobe.d/disk.conf"' \
 	--customize-hook="for unit in $unwanted; do ln -sf /dev/null \"\$1/etc/systemd/system/\$unit\"; done" \
 	--customize-hook='touch -r "$1/usr" "$1/etc/.updated" "$1/var/.updated"' \
+	${hook:+--customize-hook="$hook"} \
 	--customize-hook="copy-out /boot $work" \
 	--customize-hook='chroot "$1" dpkg-query -W -f "\${Package} \${Version} \${Architecture}\n" >"$1/packages"' \
 	--customize-hook="copy-out /packages $work" --customize-hook='rm "$1/packages"' \
