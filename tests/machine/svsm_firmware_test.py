@@ -47,7 +47,9 @@ def entry(at, size, kind=RAM):
 
 
 def madt(ids):
-    rows = b"".join(struct.pack("<BBBBI", 0, 8, number, number, 1) for number in ids)
+    """Of local APICs, and above 255 of local x2APICs (ACPI 6.5, 5.2.12.12)."""
+    rows = b"".join(struct.pack("<BBBBI", 0, 8, number, number, 1) if number <= 255 else
+                    struct.pack("<BBHIII", 9, 16, 0, number, 1, number) for number in ids)
     return struct.pack("<4sI", b"APIC", 44 + len(rows)) + bytes(36) + rows
 
 
@@ -62,6 +64,7 @@ SAID = {
     "an APIC id twice": (2, GOOD_MAP, madt([0, 0]), "an APIC id twice"),
     "a gap in the APIC ids": (2, GOOD_MAP, madt([0, 2]), "not below the number of vCPUs"),
     "APIC id 255": (1, GOOD_MAP, madt([0, 255]), "not below the number of vCPUs"),
+    "x2APIC id 256": (1, GOOD_MAP, madt([0, 256]), "not below the number of vCPUs"),
     "no MADT": (1, GOOD_MAP, b"", "MADT is none"),
     "an empty map": (1, b"", madt([0]), "has no RAM"),
     "a map without an end": (1, entry(0, 4096) * 170, madt([0]), "overlaps itself"),
