@@ -13,9 +13,9 @@ export LC_ALL := C.UTF-8
 # Set-up comes before what needs it, whatever make -j says; ninja is told how many JOBS.
 .NOTPARALLEL:
 
-.PHONY: all bench tests demo demo-direct demo-firmware demo-disk check check-slow check-guests check-machine trial-kit check-attacks check-peers \
+.PHONY: all bench tests demo demo-direct demo-disk check check-slow check-guests check-machine trial-kit check-attacks check-peers \
 	check-firmware check-tpm-applications check-tpm-suites check-release deb dist sbom static guest guest7 install uninstall format clean \
-	setup-demo setup-check setup-release
+	setup-demo setup-disks setup-check setup-release
 
 all: $(OUT)/build.ninja
 	ninja -C $(OUT) -j $(JOBS)
@@ -24,21 +24,18 @@ all: $(OUT)/build.ninja
 tests: all
 	ninja -C $(OUT) -j $(JOBS) meson-test-prereq
 
-# Boots an unmodified Linux under Socle on the emulated SNP machine and attests it.
-demo: demo-direct
+# Boots a Debian from a disk by OVMF under Socle, and attests it, firmware, loader and kernel with it; then once more, with
+# the kernel's command line changed by the host, which the verifier does not trust.
+# Programs are built while Debian's packages are fetched.
+demo: setup-disks $(OUT)/build.ninja
+	scripts/demo-vm.py --programs $(OUT) --cpus $(CPUS) --build $(JOBS)
 
+# The short one, which `make check` has: an unmodified Debian kernel, without firmware and disk, under Socle, attested.
 demo-direct: setup-demo all guest
 	scripts/demo.py --programs $(OUT) --cpus $(CPUS)
 
-# Boots a Debian from a disk by OVMF under Socle, and attests it, firmware, loader and kernel with it; then once more, with
-# the kernel's command line changed by the host, which the verifier does not trust.
-demo-firmware: setup-demo all
-	@scripts/setup-packages.sh disks
-	scripts/demo-vm.py --programs $(OUT) --cpus $(CPUS)
-
 # Boots a Debian from a disk under OVMF, as an ordinary SNP guest, to its login and power-off.
-demo-disk: setup-demo all
-	@scripts/setup-packages.sh disks
+demo-disk: setup-disks all
 	scripts/demo-disk.py --programs $(OUT) --cpus $(CPUS)
 
 # All tests but the slow ones. The last line counts them.
@@ -152,6 +149,9 @@ check-release:
 
 setup-demo:
 	@scripts/setup-packages.sh build demo
+
+setup-disks:
+	@scripts/setup-packages.sh build demo disks
 
 setup-check:
 	@scripts/setup-packages.sh build demo check disks

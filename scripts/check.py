@@ -139,7 +139,7 @@ def programs_of(build, slow):
               for suite, made in (("forky", "1:256M,4:3G"), ("trixie", "2:512M"))),
             ("GRUB under Socle", ["tests/guest/svsm_firmware_test.py", "--programs", build, "--way", "grub", "--work",
                                   "build/svsm-firmware-grub"]),
-            ("demo, a Debian on a disk", ["scripts/demo-vm.py", "--programs", build, "--build-dir", "build/demo-firmware"]),
+            ("demo, a Debian on a disk", ["scripts/demo-vm.py", "--programs", build]),
             *((f"a disk by {bus}, {cpus} vCPUs", ["tests/guest/disk_test.py", "--programs", build, "--by", "firmware", "--bus",
                                                   bus, "--cpus", cpus, "--format", made, "--work",
                                                   f"build/disk-{bus}-{cpus}"])

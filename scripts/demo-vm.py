@@ -2,19 +2,23 @@
 # SPDX-License-Identifier: MIT
 """A user's VM under Socle, attested, and then the same VM with its command line changed by the host.
 
-    demo-vm.py --programs BUILD [--build-dir build/demo-firmware] [--cpus N] [--memory SIZE] [--timeout SECONDS]
+    demo-vm.py --programs BUILD [--build JOBS] [--build-dir build/demo] [--cpus N] [--memory SIZE]
+               [--timeout SECONDS]
 
 The VM is a Debian on a disk: OVMF 2026.08, which Socle's image has, finds systemd-boot on the disk, and that a unified
 kernel image. The relying party has those files and says from them what will be measured (`socle policy make`); it sends
 one nonce, and has report, attested key, quote, certificates and the boot's log in one answer. In the second half the
 host has put another command line into the kernel image: `socle verify` does not trust that boot, which is the wanted end, and the
 last lines say what differed. Firmware, loader and system are Debian's packages, fetched and made below build/ the first
-time.
+time. With --build what the demo needs of the programs is built meanwhile, which is a sixth of all.
 """
 
 import argparse
+import concurrent.futures
+import hashlib
 import json
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
@@ -28,6 +32,9 @@ SUITE = "forky"  # whose OVMF has a driver for the SVSM's TPM
 APPEND = "root=LABEL=debian-root rw console=ttyS0 quiet"
 # A root shell on the console, which is the host's.
 CHANGED = f"{APPEND} systemd.debug_shell=ttyS0"
+SYSTEM, KERNEL = "debian-trixie", "kernel-trixie"  # what make-debian.sh and fetch-kernel.sh leave below build/
+PROGRAMS = ("tools/socle", "machine/hv/hv.bin", "monitor/monitor.elf", "services/services", "guest/socle-guest")
+LARGE = 64 << 20  # files of more bytes are known by their time
 NOT_TRUSTED = 6  # the first check that fails is that of the PCRs' values
 # The checks that a changed command line has to fail, and no others: the kernel image has other bytes, and so
 # has what PCR 4 and PCR 11 hold.
@@ -40,41 +47,101 @@ def fetch(progress, step, script, *words):
     progress.say(said[-1] if said else step)
 
 
-def prepare(options, progress):
-    """Debian's packages, below build/."""
+def fetch_firmware(progress):
     try:
         fetch(progress, "firmware", "fetch-ovmf.sh", "--suite", SUITE)
     except StepFailed as error:
         raise StepFailed("firmware", f"OVMF 2026.08 of Debian's {SUITE} cannot be had ({error}); `make demo-direct` "
                          "boots a guest without firmware") from error
-    fetch(progress, "loader", "fetch-loaders.sh")
-    fetch(progress, "system", "make-debian.sh")
+
+
+def version_of(name):
+    return (ROOT / f"build/{name}/version").read_text().strip()
+
+
+def fetch_headers(progress):
     fetch(progress, "kernel's headers", "fetch-kernel.sh", "--suite", "trixie")
-    of_system, of_headers = ((ROOT / f"build/{name}/version").read_text().strip()
-                             for name in ("debian-trixie", "kernel-trixie"))
-    if of_system != of_headers:
-        raise StepFailed("system", f"its kernel is {of_system}, and the headers are of {of_headers}: "
-                         "remove build/debian-trixie and build/kernel-trixie, which are of different days")
-    fetch(progress, "module", "../guest/module/build.sh", ROOT / "build/kernel-trixie", options.work / "module")
+
+
+def make_system(progress):
+    fetch(progress, "system", "make-debian.sh")
+
+
+def build(options, progress):
+    """The programs that the demo needs, by ninja, which says how many steps it has done."""
+    command = ["ninja", "-C", options.programs, "-j", options.build, *PROGRAMS]
+    lines = []
+    with subprocess.Popen([str(word) for word in command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                          errors="replace") as ninja:
+        for line in ninja.stdout:
+            lines.append(line)
+            if found := re.match(r"\[(\d+)/(\d+)\]", line):
+                progress.go_on(f"{found[1]} of {found[2]} steps of the build are done")
+    if ninja.returncode:
+        print("".join(lines[-demo.LOG_LINES:]), file=sys.stderr)
+        raise StepFailed("build", f"ninja exited with {ninja.returncode}")
+    progress.say("the programs are built")
+
+
+def prepare(options, progress):
+    """Debian's packages, below build/, and the programs: what waits for the network beside what computes."""
+    progress.begin("Debian's packages are fetched, and a system made of them, which takes minutes the first time")
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        parts = [pool.submit(fetch_firmware, progress), pool.submit(fetch, progress, "loader", "fetch-loaders.sh"),
+                 pool.submit(make_system, progress), pool.submit(fetch_headers, progress)]
+        if options.build:
+            parts.append(pool.submit(build, options, progress))
+        for made in concurrent.futures.as_completed(parts):
+            made.result()
+    # The one of them that was made on an earlier day is of an older kernel.
+    for older, again in ((KERNEL, fetch_headers), (SYSTEM, make_system)):
+        if version_of(SYSTEM) != version_of(KERNEL):
+            (ROOT / f"build/{older}/version").unlink()
+            again(progress)
+    if version_of(SYSTEM) != version_of(KERNEL):
+        raise StepFailed("system", f"its kernel is {version_of(SYSTEM)}, and the headers are of {version_of(KERNEL)}")
+    fetch(progress, "module", "../guest/module/build.sh", ROOT / "build" / KERNEL, options.work / "module")
+
+
+def key_of(files, *words):
+    """What something is made of: files by their content, large ones by size and time."""
+    key = hashlib.sha256()
+    for path in files:
+        state = path.stat()
+        large = state.st_size > LARGE
+        key.update(f"{path.name} {state.st_size} {state.st_mtime_ns if large else ''}\n".encode())
+        key.update(b"" if large else path.read_bytes())
+    key.update("\n".join(words).encode())
+    return key.hexdigest()
+
+
+def made_of(out, key):
+    """Whether it is there and was made of that."""
+    note = out.with_suffix(".key")
+    return out.exists() and note.exists() and note.read_text() == key
 
 
 def make_root(options):
     """The system with the guest's side of Socle in it; made anew when one of them has changed."""
-    system, out = ROOT / "build/debian-trixie/root.ext4", options.work / "root.ext4"
+    system, out = ROOT / "build" / SYSTEM / "root.ext4", options.work / "root.ext4"
     module, agent = options.work / "module/socle_tpm.ko", options.programs / "guest/socle-guest"
-    sources = (system, module, agent, ROOT / "scripts/put-guest.py", *(ROOT / "guest/system").iterdir())
-    if out.exists() and all(path.stat().st_mtime < out.stat().st_mtime for path in sources):
-        return out
-    run("system", [ROOT / "scripts/put-guest.py", "--module", module, "--agent", agent, "--power-off", system, out])
+    key = key_of((system, module, agent, ROOT / "scripts/put-guest.py", *sorted((ROOT / "guest/system").iterdir())))
+    if not made_of(out, key):
+        run("system", [ROOT / "scripts/put-guest.py", "--module", module, "--agent", agent, "--power-off", system, out])
+        out.with_suffix(".key").write_text(key)
     return out
 
 
-def make_disk(folder, root, append):
-    """A disk that boots this command line, and the unified kernel image on it."""
-    system = ROOT / "build/debian-trixie"
-    disk, unified = folder / "disk.img", folder / "debian.efi"
-    run("disk", [ROOT / "scripts/make-disk.py", "--loader", "systemd-boot", "--kernel", system / "vmlinuz", "--initrd",
-                 system / "initrd.img", "--append", append, "--root", root, "--keep-uki", unified, disk])
+def make_disk(options, root, name, append):
+    """A disk that boots this command line, and the unified kernel image on it; anew when what is on it has changed."""
+    system, loaders = ROOT / "build" / SYSTEM, ROOT / "build/loaders"
+    disk, unified = options.work / f"{name}.img", options.work / f"{name}.efi"
+    maker = ROOT / "scripts/make-disk.py"
+    key = key_of((root, system / "vmlinuz", system / "initrd.img", *sorted(loaders.iterdir()), maker), append)
+    if not (made_of(disk, key) and unified.exists()):
+        run("disk", [maker, "--loader", "systemd-boot", "--kernel", system / "vmlinuz", "--initrd", system / "initrd.img",
+                     "--append", append, "--root", root, "--keep-uki", unified, disk])
+        disk.with_suffix(".key").write_text(key)
     return disk, unified
 
 
@@ -89,17 +156,31 @@ def make_policy(options, unified, folder):
 def talk(line, authority, folder, mine, options, progress):
     """One nonce, and one answer."""
     hello = demo.check_hello(line.expect(channel.HELLO, time.monotonic() + options.timeout), options)
-    progress.say(f"the guest is up: Linux {hello.get('kernel')}, {hello['cpus']} processors")
+    options.marks["guest_up"] = time.monotonic_ns()
+    progress.say(f"the guest is up: Linux {hello.get('kernel')}, {hello['cpus']} processors",
+                 "the guest attests its key")
     demo.attest_key(line, folder, mine, options)
     if not (folder / demo.EVENT_LOG).exists():
         raise StepFailed("evidence", "the guest sent no log of its boot", "guest.log")
     progress.say(f"in one answer: the report, {options.profile.key} that the SVSM attested, its quote, certificates "
-                 "and the log of the boot")
+                 "and the log of the boot", "the guest powers off")
     line.send(channel.BYE)
 
 
 def boot(options, image, folder, disk, progress):
-    demo.run_machine(options, image, folder, progress, ["--disk", f"{disk},format=raw,snapshot=on"], talk)
+    progress.begin("the machine starts")
+    options.marks = {}
+    _, marks = demo.run_machine(options, image, folder, progress, ["--disk", f"{disk},format=raw,snapshot=on"], talk)
+    demo.add_events(folder, options.marks | marks)
+
+
+def times_of(folder):
+    """How long each part of a boot took, in words."""
+    events = json.loads((folder / "timeline.json").read_text())["events"]
+    parts = (("Socle's start", "machine_start", "vmpl2_entry"),
+             ("firmware, loader and system", "vmpl2_entry", "guest_up"),
+             ("evidence", "guest_up", "evidence"), ("power-off", "evidence", "end"))
+    return ", ".join(f"{name} {(events[end]['ns'] - events[start]['ns']) / 1e9:.0f} s" for name, start, end in parts)
 
 
 def words_of(image, policy, folder):
@@ -145,15 +226,19 @@ def demo_vm(options, progress):
     changed.mkdir(parents=True)
     options.work.mkdir(parents=True, exist_ok=True)
     prepare(options, progress)
+    progress.begin("image and disk are made")
     image, measurement = demo.build_image(options, folder)
     root = make_root(options)
-    disk, unified = make_disk(folder, root, APPEND)
+    disk, unified = make_disk(options, root, "demanded", APPEND)
     policy = make_policy(options, unified, folder)
     progress.say(f"socle.igvm with OVMF is built, measurement {measurement[:16]}..., and a disk with a Debian")
-    boot(options, image, folder, disk, progress)
-    first_half(options, image, policy, progress)
-    progress.say("verdict: trusted (emulated)")
-    disk, unified = make_disk(changed, root, CHANGED)
+    # The second disk is made while the first boots.
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        other = pool.submit(make_disk, options, root, "changed", CHANGED)
+        boot(options, image, folder, disk, progress)
+        first_half(options, image, policy, progress)
+        progress.say("verdict: trusted (emulated)")
+        disk, unified = other.result()
     progress.say(f"now the host puts another command line on the disk: {CHANGED!r}")
     boot(options, image, changed, disk, progress)
     return second_half(options, image, policy, unified, progress)
@@ -162,19 +247,21 @@ def demo_vm(options, progress):
 def parse_arguments():
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
     parser.add_argument("--programs", type=pathlib.Path, required=True, help="Meson build folder")
-    parser.add_argument("--build-dir", type=pathlib.Path, default=ROOT / "build/demo-firmware")
+    parser.add_argument("--build", metavar="JOBS", help="build the programs first, with as many jobs")
+    parser.add_argument("--build-dir", type=pathlib.Path, default=ROOT / "build/demo")
     parser.add_argument("--work", type=pathlib.Path, default=ROOT / "build/demo-system",
                         help="what is made once and used again")
     parser.add_argument("--cpus", type=int, default=2)
     parser.add_argument("--memory", default="512M")
-    parser.add_argument("--timeout", type=int, default=420, help="seconds for the machine, each time")
+    parser.add_argument("--timeout", type=int, default=1200, help="seconds for the machine, each time")
+    parser.add_argument("--machine-option", action="append", default=[], help="one more word for socle run")
     options = parser.parse_args()
     options.programs = options.programs.resolve()
     options.build_dir, options.work = options.build_dir.resolve(), options.work.resolve()
     options.socle, options.keys = options.programs / "tools/socle", ROOT / "build/report-keys"
     options.firmware, options.host = ROOT / f"build/ovmf-{SUITE}/OVMF.fd", "kvm-svsm"
     options.profile = demo.PROFILES["tcg"]
-    options.machine_option, options.image_option = [], []
+    options.image_option = []
     return options
 
 
@@ -191,6 +278,9 @@ def main():
     except (OSError, KeyboardInterrupt, subprocess.SubprocessError, json.JSONDecodeError) as error:
         print(f"demo: {error or 'interrupted'}", file=sys.stderr)
         return 1
+    progress.begin(None)
+    for name, folder in (("first boot", options.build_dir), ("second boot", options.build_dir / "changed")):
+        print(f"{name}: {times_of(folder)}")
     print(f"what differed, for the demanded command line {APPEND!r}:")
     for name, why in failing.items():
         print(f"  {name}: {why}")

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""The demo: builds socle.igvm, boots it on the emulated SNP machine, attests the guest, verifies.
+"""The short demo: builds socle.igvm with a kernel, boots it on the emulated SNP machine, attests the guest, verifies.
 
-	scripts/demo.py --programs BUILD --kernel DIR --guest DIR [--build-dir build/demo] [--cpus N]
+	scripts/demo.py --programs BUILD --kernel DIR --guest DIR [--build-dir build/demo-direct] [--cpus N]
 		[--profile tcg|google|azure|aws] [--firmware OVMF.fd]
 
 BUILD is the Meson build folder, --kernel what scripts/fetch-kernel.sh left, --guest what
@@ -81,11 +81,12 @@ EVENT_LOG = "eventlog.bin"  # where firmware has measured
 MARKS = (("--mark", "services_ready", "services ready"),
          ("--mark-guest", "guest_userspace", "init: started"))
 
+# What is said of each, and what comes then.
 SAY = {
-    "vmpl0_entry": "Socle runs at VMPL0",
-    "services_ready": "its services are ready in ring 3",
-    "vmpl2_entry": "the guest starts at VMPL2",
-    "guest_userspace": "the guest runs its first program",
+    "vmpl0_entry": ("Socle runs at VMPL0", "its vTPM makes its keys"),
+    "services_ready": ("its services are ready in ring 3", None),
+    "vmpl2_entry": ("the guest starts at VMPL2", "the guest boots"),
+    "guest_userspace": ("the guest runs its first program", None),
 }
 
 
@@ -97,15 +98,44 @@ class StepFailed(Exception):
 
 
 class Progress:
-    """Lines for people, with seconds since the start."""
+    """Lines for people, with seconds since the start; after QUIET_S without one it says what is being done."""
+
+    QUIET_S = 8
 
     def __init__(self):
-        self.start = time.monotonic()
+        self.start = self.said = time.monotonic()
+        self.doing, self.since, self.more = None, self.start, ""
         self.lock = threading.Lock()
+        threading.Thread(target=self._go_on, daemon=True).start()
 
-    def say(self, text):
+    def _print(self, text):
+        self.said = time.monotonic()
+        print(f"[{self.said - self.start:6.1f} s] {text}", flush=True)
+
+    def say(self, text, then=None):
+        """then: what is done from now on, for which nobody has to say anything soon."""
         with self.lock:
-            print(f"[{time.monotonic() - self.start:6.1f} s] {text}", flush=True)
+            self._print(text)
+            if then:
+                self.doing, self.since, self.more = then, self.said, ""
+
+    def begin(self, doing):
+        """What is done from now on; None: nothing."""
+        with self.lock:
+            self.doing, self.since, self.more = doing, time.monotonic(), ""
+
+    def go_on(self, more):
+        """How far that is, for the next line."""
+        with self.lock:
+            self.more = f"; {more}"
+
+    def _go_on(self):
+        while True:
+            time.sleep(0.5)
+            with self.lock:
+                now = time.monotonic()
+                if self.doing and now - self.said >= self.QUIET_S:
+                    self._print(f"... {self.doing}, for {now - self.since:.0f} s{self.more}")
 
 
 def run(step, command, **options):
@@ -187,7 +217,7 @@ class Machine:
         for line in self.process.stdout:
             if match := re.match(r"\[[^]]*\] machine: (\w+)$", line):
                 if match[1] in SAY:
-                    self.progress.say(SAY[match[1]])
+                    self.progress.say(*SAY[match[1]])
 
     def _follow_errors(self):
         for line in self.process.stderr:
@@ -196,12 +226,15 @@ class Machine:
     def alive(self):
         return self.process.poll() is None
 
-    def wait_for(self, path):
-        """Until a file is there that the machine makes before it starts."""
-        end = time.monotonic() + 30
+    def wait_for(self, path, seconds):
+        """Until a file is there that the machine makes before it starts. The first time it makes keys before, which may
+        take a busy computer long."""
+        end = time.monotonic() + seconds
         while not os.path.exists(path):
-            if not self.alive() or time.monotonic() >= end:
+            if not self.alive():
                 raise StepFailed("start", *self.why())
+            if time.monotonic() >= end:
+                raise StepFailed("start", f"the machine has not started within {seconds} s", "machine.log")
             time.sleep(0.02)
 
     def wait(self, seconds):
@@ -209,7 +242,7 @@ class Machine:
         try:
             status = self.process.wait(seconds)
         except subprocess.TimeoutExpired as error:
-            raise StepFailed("power off", "the machine does not end", "machine.log") from error
+            raise StepFailed("power off", f"the machine has not ended within {seconds} s", "machine.log") from error
         for reader in self.readers:
             reader.join()
         return status
@@ -422,13 +455,13 @@ def run_machine(options, image, folder, progress, more=(), talk=attest):
     machine = Machine(options, image, folder, evidence, progress, more)
     authority = line = None
     try:
-        machine.wait_for(machine.vmpl0_socket)
+        machine.wait_for(machine.vmpl0_socket, options.timeout)
         # AMD's roots are known to all; this machine's is the relying party's to have.
         shutil.move(evidence / "ark.pem", mine / "ark.pem")
         if options.profile.certificates:
             authority = Authority(options, image, folder / "ca", mine / "ark.pem",
                                   machine.vmpl0_socket, progress)
-        line = channel.Channel(machine.socket, machine.alive, time.monotonic() + 30)
+        line = channel.Channel(machine.socket, machine.alive, time.monotonic() + options.timeout)
         others = talk(line, authority, evidence, mine, options, progress)
         marks = {"evidence": time.monotonic_ns()}
         if authority:
@@ -437,11 +470,12 @@ def run_machine(options, image, folder, progress, more=(), talk=attest):
         if machine.wait(options.timeout) != 0:
             raise StepFailed("power off", *machine.why())
         progress.say("the machine is off")
+        progress.begin(None)
         return others, marks
     except channel.GuestError as error:
         raise StepFailed("guest", str(error), "guest.log") from error
     except channel.ChannelError as error:
-        if machine.ended(5):
+        if machine.ended(30):  # it says more of why, and a busy computer takes its time
             raise StepFailed("machine", *machine.why()) from error
         raise StepFailed("machine", str(error), machine.last_log()) from error
     finally:
@@ -597,7 +631,7 @@ def parse_arguments():
     parser.add_argument("--programs", type=pathlib.Path, required=True, help="Meson build folder")
     parser.add_argument("--kernel", type=pathlib.Path, default=ROOT / "build/kernel")
     parser.add_argument("--guest", type=pathlib.Path, default=ROOT / "build/guest")
-    parser.add_argument("--build-dir", type=pathlib.Path, default=ROOT / "build/demo")
+    parser.add_argument("--build-dir", type=pathlib.Path, default=ROOT / "build/demo-direct")
     parser.add_argument("--keys", type=pathlib.Path, default=ROOT / "build/report-keys")
     parser.add_argument("--socle", type=pathlib.Path, help="the socle command")
     parser.add_argument("--profile", choices=PROFILES, default="tcg", help="the vTPM's profile")

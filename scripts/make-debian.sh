@@ -72,13 +72,18 @@ unwanted="apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_a
 	getty-static.service systemd-tmpfiles-clean.timer systemd-networkd.service systemd-networkd.socket
 	systemd-network-generator.service systemd-hwdb-update.service systemd-pstore.service systemd-firstboot.service
 	dev-hugepages.mount dev-mqueue.mount
-	sys-kernel-debug.mount sys-kernel-tracing.mount sys-fs-fuse-connections.mount"
+	sys-kernel-debug.mount sys-kernel-tracing.mount sys-fs-fuse-connections.mount proc-sys-fs-binfmt_misc.automount
+	getty@tty1.service systemd-journal-flush.service systemd-machine-id-commit.service systemd-random-seed.service
+	systemd-udev-load-credentials.service systemd-journald-audit.socket systemd-sysext.socket"
 # What extends PCR 11 and others while the system starts, so that a quote says what the stub measured there (docs/policy.md).
 [ -n "$measuring" ] || unwanted="$unwanted systemd-tpm2-setup.service systemd-tpm2-setup-early.service
 	systemd-pcrphase-initrd.service systemd-pcrphase-sysinit.service systemd-pcrphase.service
 	systemd-pcrmachine.service systemd-pcrfs-root.service systemd-pcrextend.socket"
 unwanted=$(echo "$unwanted" | tr -s '\n\t' '  ')
-# The first file system has what the root file system is on, and no more: an emulated processor takes long to unpack one.
+# The first file system has what the root file system is on, and no more: firmware, stub and kernel hash it, and an emulated
+# processor takes long to unpack one. The database of hardware was a quarter of it, and says nothing of virtual devices.
+# qemu_fw_cfg would read a firmware's configuration byte by byte, each an exit. With an empty machine-id a start makes one, and
+# is not the first one of a system, at which systemd presets all units.
 # What packages bring of documents is of no use here.
 # shellcheck disable=SC2016 # $1 is the system's folder, for the hook
 mmdebstrap --quiet --variant=minbase --format=ext2 \
@@ -87,15 +92,19 @@ mmdebstrap --quiet --variant=minbase --format=ext2 \
 	--dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/locale/*' \
 	--essential-hook='mkdir -p "$1/etc/initramfs-tools/conf.d" "$1/usr/share/initramfs-tools/modules.d"
 		echo MODULES=list >"$1/etc/initramfs-tools/conf.d/disk"
-		printf "%s\n" virtio_pci virtio_blk ext4 >"$1/usr/share/initramfs-tools/modules.d/disk"' \
+		printf "%s\n" virtio_pci virtio_blk ext4 >"$1/usr/share/initramfs-tools/modules.d/disk"
+		mkdir -p "$1/etc/initramfs-tools/hooks"
+		printf "%s\n" "#!/bin/sh" "[ \"\$1\" != prereqs ] || { echo udev; exit; }" \
+			"rm -f \"\$DESTDIR/usr/lib/udev/hwdb.bin\"" >"$1/etc/initramfs-tools/hooks/small"
+		chmod 755 "$1/etc/initramfs-tools/hooks/small"' \
 	--customize-hook='echo debian >"$1/etc/hostname"
 		echo "LABEL=debian-root / ext4 errors=remount-ro 0 1" >"$1/etc/fstab"
 		chroot "$1" passwd --quiet --delete root
-		rm -f "$1/etc/machine-id"
+		: >"$1/etc/machine-id"
 		mkdir -p "$1/etc/systemd/system" "$1/etc/systemd/system.conf.d" "$1/etc/modprobe.d"
 		printf "[Manager]\n%s\n" DefaultTimeoutStartSec=30min DefaultDeviceTimeoutSec=30min \
 			>"$1/etc/systemd/system.conf.d/slow.conf"
-		printf "blacklist %s\n" ahci kvm_amd powernow_k8 >"$1/etc/modprobe.d/disk.conf"' \
+		printf "blacklist %s\n" ahci kvm_amd powernow_k8 efi_pstore qemu_fw_cfg >"$1/etc/modprobe.d/disk.conf"' \
 	--customize-hook="for unit in $unwanted; do ln -sf /dev/null \"\$1/etc/systemd/system/\$unit\"; done" \
 	--customize-hook='touch -r "$1/usr" "$1/etc/.updated" "$1/var/.updated"' \
 	${hook:+--customize-hook="$hook"} \

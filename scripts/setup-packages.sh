@@ -97,7 +97,10 @@ fi
 
 echo "installing:$missing"
 log=$(mktemp)
-trap 'rm -f "$log"' EXIT
+# Nobody shall look at a silent terminal: what apt-get says last, now and then.
+(while sleep 8 >/dev/null 2>&1; do echo "... $(tail -n 1 "$log" | tr -d '\r' | cut -c 1-90)"; done) &
+teller=$!
+trap 'kill $teller 2>/dev/null; rm -f "$log"' EXIT
 # A machine that was just set up has no package lists; an old one may have stale ones.
 install() {
 	# shellcheck disable=SC2086

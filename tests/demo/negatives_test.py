@@ -166,7 +166,7 @@ def copied(demo, part, work):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
     parser.add_argument("--programs", type=Path, required=True, help="Meson build folder")
-    parser.add_argument("--demo", type=Path, default=ROOT / "build/demo")
+    parser.add_argument("--demo", type=Path, default=ROOT / "build/demo-direct")
     options = parser.parse_args()
     socle = options.programs / "tools/socle"
     result = Results("demo negatives")
