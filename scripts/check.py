@@ -140,6 +140,7 @@ def programs_of(build, slow):
             ("GRUB under Socle", ["tests/guest/svsm_firmware_test.py", "--programs", build, "--way", "grub", "--work",
                                   "build/svsm-firmware-grub"]),
             ("demo, a Debian on a disk", ["scripts/demo-vm.py", "--programs", build]),
+            ("its evidence, and others'", ["tests/demo/vm_negatives_test.py", "--programs", build]),
             *((f"a disk by {bus}, {cpus} vCPUs", ["tests/guest/disk_test.py", "--programs", build, "--by", "firmware", "--bus",
                                                   bus, "--cpus", cpus, "--format", made, "--work",
                                                   f"build/disk-{bus}-{cpus}"])

@@ -145,11 +145,11 @@ def make_disk(options, root, name, append):
     return disk, unified
 
 
-def make_policy(options, unified, folder):
-    """What the relying party demands of a boot, by the files alone."""
+def make_policy(options, image, unified, folder):
+    """What the relying party demands of image and boot, by the files alone."""
     policy = folder / "policy.json"
-    run("policy", [options.socle, "policy", "make", "--uki", unified, "--loader",
-                   ROOT / "build/loaders/systemd-bootx64.efi", "--no-secure-boot", "-o", policy])
+    run("policy", [options.socle, "policy", "make", "--image", image, "--firmware", options.firmware, "--uki", unified,
+                   "--loader", ROOT / "build/loaders/systemd-bootx64.efi", "--no-secure-boot", "-o", policy])
     return policy
 
 
@@ -183,18 +183,17 @@ def times_of(folder):
     return ", ".join(f"{name} {(events[end]['ns'] - events[start]['ns']) / 1e9:.0f} s" for name, start, end in parts)
 
 
-def words_of(image, policy, folder):
-    return ["--trust-emulated", "--policy", policy, "--image", image, "--mine", folder / "mine",
-            folder / "evidence"]
+def words_of(policy, folder):
+    return ["--trust-emulated", "--policy", policy, "--mine", folder / "mine", folder / "evidence"]
 
 
 def events_of(verdict):
     return verdict.get("boot", {}).get("events", [])
 
 
-def first_half(options, image, policy, progress):
+def first_half(options, policy, progress):
     """It is trusted, and by name: firmware, loader and kernel."""
-    words = ["--explain", *words_of(image, policy, options.build_dir)]
+    words = ["--explain", *words_of(policy, options.build_dir)]
     verdict = demo.run_verify(options, options.build_dir / "verdict.json", words)
     measured = next(check for check in verdict["checks"] if check["name"] == "measurement")
     progress.say(f"the image is {measured['found']}")
@@ -209,13 +208,14 @@ def second_half(options, image, policy, unified, progress):
     """What `socle verify` has against the other boot: for the right reasons, and no others. unified: what was booted, of
     which a policy holds, so that nothing else differs."""
     folder = options.build_dir / "changed"
-    status, verdict = demo.judge(options, folder / "verdict.json", words_of(image, policy, folder))
+    status, verdict = demo.judge(options, folder / "verdict.json", words_of(policy, folder))
     failing = {check["name"]: check["error"] for check in verdict["checks"] if check["result"] == "fail"}
     if status != NOT_TRUSTED or not failing or not set(failing) <= DIFFER or "boot-command-line" not in failing:
         raise StepFailed("verify", f"exit status {status} for the changed command line, failing: "
                          f"{', '.join(failing) or 'nothing'}")
     progress.say("socle verify does not trust the boot whose command line the host has changed")
-    demo.run_verify(options, folder / "verdict-changed.json", words_of(image, make_policy(options, unified, folder), folder))
+    own = make_policy(options, image, unified, folder)
+    demo.run_verify(options, folder / "verdict-changed.json", words_of(own, folder))
     progress.say("it would by a policy with that command line: nothing else differs")
     return failing
 
@@ -230,13 +230,13 @@ def demo_vm(options, progress):
     image, measurement = demo.build_image(options, folder)
     root = make_root(options)
     disk, unified = make_disk(options, root, "demanded", APPEND)
-    policy = make_policy(options, unified, folder)
+    policy = make_policy(options, image, unified, folder)
     progress.say(f"socle.igvm with OVMF is built, measurement {measurement[:16]}..., and a disk with a Debian")
     # The second disk is made while the first boots.
     with concurrent.futures.ThreadPoolExecutor() as pool:
         other = pool.submit(make_disk, options, root, "changed", CHANGED)
         boot(options, image, folder, disk, progress)
-        first_half(options, image, policy, progress)
+        first_half(options, policy, progress)
         progress.say("verdict: trusted (emulated)")
         disk, unified = other.result()
     progress.say(f"now the host puts another command line on the disk: {CHANGED!r}")
