@@ -84,7 +84,7 @@ MARKS = (("--mark", "services_ready", "services ready"),
 # What is said of each, and what comes then.
 SAY = {
     "vmpl0_entry": ("Socle runs at VMPL0", "its vTPM makes its keys"),
-    "services_ready": ("its services are ready in ring 3", None),
+    "services_ready": ("its services are ready in ring 3", "Socle makes the guest's memory ready"),
     "vmpl2_entry": ("the guest starts at VMPL2", "the guest boots"),
     "guest_userspace": ("the guest runs its first program", None),
 }
@@ -638,7 +638,7 @@ def parse_arguments():
     parser.add_argument("--cpus", type=int, default=2)
     parser.add_argument("--memory", default="512M")
     parser.add_argument("--append", default="console=ttyS0 quiet panic=-1")
-    parser.add_argument("--timeout", type=int, default=240, help="seconds for the machine")
+    parser.add_argument("--timeout", type=int, default=600, help="seconds for the machine")
     parser.add_argument("--firmware", type=pathlib.Path, help="boot it at VMPL2, and the kernel by it")
     parser.add_argument("--host", help="the machine's host, for which the image is built")
     parser.add_argument("--machine-option", action="append", default=[],
