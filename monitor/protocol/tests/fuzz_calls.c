@@ -472,7 +472,7 @@ static void start(struct bytes_reader *r)
 	world_start();
 	if (!levels_init(UPPER, how & SOCLE_LOWER_KNOWN))
 		abort();
-	ahead_start();
+	ahead_start(!(how & 0x10));
 	if ((how & 0xc) == 0)
 		return;
 	world_create_lower(how >> 6, WORLD_SMALL + 0x80000, WORLD_SMALL + 0x81000);
