@@ -29,6 +29,7 @@ CPUS = 2
 MEMORY = "512M"
 HOST = "kvm-svsm"
 TIMEOUT_S = 400
+LOG_LINES = 12  # of the machine's, where a boot fails
 APPEND = f"{machine_speed.CMDLINE} work=none"
 SIDES = {"socle": 2, "tpmless": 2, "alone": 0}  # and the guest's VMPL
 PARTS = ("boot", "boot-clock")
@@ -73,9 +74,13 @@ class Bench:
              MEMORY, "--log-dir", logs, "--report-key-dir", self.folder / "keys", "--channel", f"unix:{path}",
              "--timeout", str(TIMEOUT_S), "--kernel", booted.vmlinuz(self.options), "--initrd", self.first, "--append",
              APPEND, *self.start_words[side]], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-        with device_speed.ends(process), listen(path, process) as port:
-            port.settimeout(TIMEOUT_S)
-            start.follow(port, process.pid)
+        try:
+            with device_speed.ends(process), listen(path, process) as port:
+                port.settimeout(TIMEOUT_S)
+                start.follow(port, process.pid)
+        except (OSError, RuntimeError):
+            print("\n".join((logs / "machine.log").read_text(errors="replace").splitlines()[-LOG_LINES:]), flush=True)
+            raise
         timeline = json.loads((logs / "timeline.json").read_text())
         start.booted(timeline["events"][f"vmpl{SIDES[side]}_entry"]["monotonic_ns"] / 1e9)
         start.exits = {kind["kind"]: kind["by_vmpl"] for kind in timeline["exits"]}

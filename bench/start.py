@@ -24,10 +24,17 @@ import machine  # noqa: E402
 import svsm_firmware_test  # noqa: E402
 
 LIMIT = 3000
+GOAL_SECONDS = 0.7  # without the making of keys, on two idle processors
 SECONDS = 120
 # What a processor leaves VMPL0 for: its VMGEXITs and HLT. RMP instructions, the services' system calls and the GHCB's
 # MSR leave it on the machine alone, and interrupts of the host's are not for Socle.
 EXITS = ("hlt", "nae.", "msr.")
+# Of Socle's log -> what it has done by then. "keys" is where the vtpm begins to make its keys, whose end is the report on them.
+MARKS = {"attest": "service attest is ready", "keys": "service twin is ready", "vtpm": "service vtpm is ready",
+         "ready": "services ready"}
+PHASES = (("vmpl0_entry", "attest", "memory, vCPUs, host, the attest service"), ("attest", "keys", "the twin"),
+          ("keys", "report", "keys"), ("report", "vtpm", "report and certificates"), ("vtpm", "ready", "the twin's copy"),
+          ("ready", "vmpl2_entry", "the guest's start"))
 
 
 def build(programs, folder, host):
@@ -59,7 +66,7 @@ def start(programs, folder, options):
     try:
         stop, output = machine.run(
             socle, image, logs, keys, "--host", options.host, "--cpus", options.cpus, "--memory", options.memory,
-            "--vmpl0-channel", f"unix:{folder}/channel", "--mark", "keys=service twin is ready", seconds=SECONDS)
+            "--vmpl0-channel", f"unix:{folder}/channel", *(word for name, text in MARKS.items() for word in ("--mark", f"{name}={text}")), seconds=SECONDS)
         said, complaint = certifier.communicate(timeout=20)
     finally:
         certifier.kill()
@@ -76,12 +83,25 @@ def exits_of(timeline):
     return {kind["kind"]: sum(kind["by_vmpl"]) for kind in timeline["exits"] if kind["kind"].startswith(EXITS)}
 
 
-def seconds_of(timeline, log):
-    """All of the time, and what is left without the making of keys: that is between the twin, which waits, and the report."""
+def times_of(timeline, log):
+    """Seconds at which each phase begins or ends."""
     at = {name: event["ns"] / 1e9 for name, event in timeline["events"].items()}
-    reported = float(re.search(r"^\[ *([0-9.]+)\] psp: guest request from VMPL 0", log, re.MULTILINE)[1])
-    whole = at["vmpl2_entry"] - at["vmpl0_entry"]
-    return whole, whole - (reported - at["keys"])
+    at["report"] = float(re.search(r"^\[ *([0-9.]+)\] psp: guest request from VMPL 0", log, re.MULTILINE)[1])
+    return at
+
+
+def show_times(runs):
+    """All of the time, what is left without the making of keys, and each phase: medians."""
+    every = [times_of(*run) for run in runs]
+
+    def took(first, last):
+        return statistics.median(at[last] - at[first] for at in every)
+
+    rest = statistics.median(at["vmpl2_entry"] - at["vmpl0_entry"] - (at["report"] - at["keys"]) for at in every)
+    print(f"seconds from VMPL0's first instruction to VMPL2's: {took('vmpl0_entry', 'vmpl2_entry'):.2f}, without the making of "
+          f"keys {rest:.2f} (goal {GOAL_SECONDS})")
+    for first, last, what in PHASES:
+        print(f"    {what:42} {took(first, last):6.3f}")
 
 
 def main():
@@ -102,10 +122,9 @@ def main():
         print(f"    {kind:24} {count:8}")
     total = statistics.median(sum(count.values()) for count in counts)
     machines = statistics.median(sum(sum(kind["by_vmpl"]) for kind in timeline["exits"]) for timeline, _ in runs)
-    whole, rest = (statistics.median(times) for times in zip(*(seconds_of(*run) for run in runs)))
     print(f"exits of a start with an authority {total:8g} (limit {LIMIT}){'' if total <= LIMIT else '  above the limit'}")
     print(f"    what the machine counts, one VMGEXIT in three ways and its own instructions: {machines:g}")
-    print(f"seconds from VMPL0's first instruction to VMPL2's: {whole:.2f}, without the making of keys {rest:.2f}")
+    show_times(runs)
     return 1 if options.check and total > LIMIT else 0
 
 
