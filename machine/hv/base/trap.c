@@ -14,6 +14,12 @@
 #define PIC_COMMAND 0x20u
 #define PIC_SECOND_COMMAND 0xa0u
 #define PIC_EOI 0x20u
+/*
+ * QEMU delivers an interrupt, and finds none when it asks for its vector: it takes the -1 for one,
+ * which is beyond the IDT (cpu_get_pic_interrupt(), do_interrupt64()). No processor gives this
+ * error code, which has 16 bits.
+ */
+#define ERROR_OF_NO_INTERRUPT ((uint64_t)(-1 * 16 + 2))
 
 struct trap_gate {
 	uint16_t offset_0, selector;
@@ -76,6 +82,11 @@ static bool is_interrupt(const struct trap_frame *frame)
 		within(frame->rip, (const char *)trap_window, trap_window_end));
 }
 
+static bool is_no_interrupt(const struct trap_frame *frame)
+{
+	return frame->vector == X86_VECTOR_GP && frame->error == ERROR_OF_NO_INTERRUPT;
+}
+
 /*
  * QEMU's 8259s interrupt between ICW1 and ICW2, too, by vectors from 0 on. Real ones have no
  * requests then (8259A data sheet): such an interrupt is ended, and is nobody's.
@@ -86,20 +97,26 @@ static void end_uninitialized(void)
 	port_out(PIC_COMMAND, 1, PIC_EOI);
 }
 
+static void take(const struct trap_frame *frame)
+{
+	if (frame->vector == X86_VECTOR_NMI || is_no_interrupt(frame))
+		return;
+	if (frame->vector < PIC_LINES)
+		end_uninitialized();
+	else
+		cpu_self()->taken[frame->vector / 64] |= 1ull << (frame->vector % 64);
+}
+
 /* Called by the stubs of trap.S. */
 void trap_handle(struct trap_frame *frame)
 {
-	struct cpu *cpu = cpu_self();
 	bool idling = frame->rip >= (uint64_t)trap_idle_start &&
 		      frame->rip < (uint64_t)trap_idle_end;
 
 	if (frame->vector != X86_VECTOR_NMI && !is_interrupt(frame))
 		hv_panic("exception %lu error %lx at %lx in the hypervisor, rsp %lx", frame->vector,
 			 frame->error, frame->rip, frame->rsp);
-	if (frame->vector < PIC_LINES && frame->vector != X86_VECTOR_NMI)
-		end_uninitialized();
-	else if (frame->vector != X86_VECTOR_NMI)
-		cpu->taken[frame->vector / 64] |= 1ull << (frame->vector % 64);
+	take(frame);
 	/* Work has come: an NMI between the check for work and HLT must not put us to sleep. */
 	if (idling)
 		frame->rip = (uint64_t)trap_idle_end;
