@@ -9,7 +9,8 @@ installs packages and writes to its disk, starts again and finds both.
 
 --sample takes fewer, in which each of their values is there once at least. Each boot
 says how far it came, when, and by how many exits. --under-socle takes guests under Socle instead, at VMPL2, by
-tests/guest/svsm_firmware_test.py: each way of boot with each kernel, and each firmware.
+tests/guest/svsm_firmware_test.py: each way of boot with each kernel, and each firmware; and a CPU that goes and comes
+back, reset and power-off, by tests/guest/svsm_power_test.py.
 """
 
 import argparse
@@ -60,7 +61,12 @@ def cover(size):
 UNDER_SOCLE = (("forky OVMF", "6", "systemd-boot", "1:256M,4:3G"), ("forky OVMF", "6", "grub", "2:512M"),
                ("forky OVMF", "6", "fw_cfg", "1:256M,2:512M,4:3G,8:16G"), ("forky OVMF.amdsev", "6", "fw_cfg", "2:512M"),
                *(("forky OVMF", "7", way, "2:512M") for way in ("systemd-boot", "grub", "fw_cfg")),
+               # More than 16 GiB, of which Socle takes some, and the end is the guest's word for it.
+               ("forky OVMF", "7", "fw_cfg", "2:17G"),
                *(("trixie OVMF", "6", way, "2:512M") for way in ("systemd-boot", "fw_cfg")))
+
+# (firmware, kernel) of guests under Socle that lose a CPU and have it back, reset, and power off.
+POWER_UNDER_SOCLE = (("forky OVMF", "6"), ("forky OVMF", "7"))
 
 DEBIAN = "a Debian that installs packages and writes, starts again and finds both"
 
@@ -77,19 +83,28 @@ class Matrix:
         self.result(done.returncode == 0, name, "\n".join(problem[:30]))
         print("\n".join([*said, f"# {time.monotonic() - start:.0f} s in all"]), flush=True)
 
-    def kind_words(self, firmware, kernel, way, number):
-        """What the two tests take alike."""
-        suite, build = firmware.split()
+    def guest_words(self, kernel, number):
+        """What all tests take alike."""
         options = self.options
-        return ["--suite", suite, "--build", build, "--way", way, "--kernel",
-                options.kernel7 if kernel == "7" else options.kernel, "--guest",
+        return ["--kernel", options.kernel7 if kernel == "7" else options.kernel, "--guest",
                 options.guest7 if kernel == "7" else options.guest, "--work", options.work / str(number)]
+
+    def kind_words(self, firmware, kernel, way, number):
+        """What the two of ways of boot take alike."""
+        suite, build = firmware.split()
+        return ["--suite", suite, "--build", build, "--way", way, *self.guest_words(kernel, number)]
 
     def boot_under_socle(self, guest, number):
         firmware, kernel, way, made = guest
         self.run(", ".join((firmware, f"Linux {kernel}", way, made, "under Socle")),
                  ROOT / "tests/guest/svsm_firmware_test.py", "--programs", self.options.programs, "--sizes", made,
                  "--seconds", self.options.seconds, *self.kind_words(firmware, kernel, way, f"socle-{number}"))
+
+    def power_under_socle(self, firmware, kernel):
+        self.run(f"{firmware}, Linux {kernel}, a CPU offline and back, reset, power-off, under Socle",
+                 ROOT / "tests/guest/svsm_power_test.py", "--programs", self.options.programs, "--suite",
+                 firmware.split()[0], "--seconds", 2 * int(self.options.seconds),
+                 *self.guest_words(kernel, f"socle-power-{kernel}"))
 
     def boot(self, guest, number, qemu=None):
         firmware, kernel, way, cpus, memory = guest
@@ -117,12 +132,16 @@ def main():
     guests = UNDER_SOCLE if options.under_socle else list(cover(1 if options.sample else 2))
     if options.list:
         print("\n".join(", ".join(guest) for guest in guests))
+        if options.under_socle:
+            print("\n".join(", ".join((*guest, "power")) for guest in POWER_UNDER_SOCLE))
         if not options.sample and not options.under_socle:
             print("\n".join([*(", ".join((*guest, f"QEMU of {qemu}")) for qemu, guest in NEWER_QEMUS), DEBIAN]))
         return 0
     matrix = Matrix(options)
     for number, guest in enumerate(guests):
         (matrix.boot_under_socle if options.under_socle else matrix.boot)(guest, number)
+    for guest in POWER_UNDER_SOCLE if options.under_socle else ():
+        matrix.power_under_socle(*guest)
     if not options.sample and not options.under_socle:
         for qemu, guest in NEWER_QEMUS:
             matrix.boot(guest, f"qemu-{qemu}", qemu)
