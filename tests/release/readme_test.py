@@ -47,7 +47,7 @@ def follow(root, block, log):
 
 def check_try(status, said):
     result("\nverdict: trusted (emulated); with the command line changed: not trusted\n" in said, "the demo ends with its verdict", said[-2000:])
-    result(status == 5 and "\nverdict: refused" in said, "one bit changed is seen", said[-2000:])
+    result(status == 2 and "\nverdict: refused" in said, "one bit changed is seen", said[-2000:])
 
 
 def check_verify(status, said):
