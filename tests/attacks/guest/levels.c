@@ -394,6 +394,8 @@ static void half_made_calls(void)
 
 /* ---- Keys: 58019, section 3 ---- */
 
+static unsigned int lowest_key; /* the most privileged level whose key there is */
+
 static void look_at_keys(void)
 {
 	const volatile struct snp_secrets *page = (const volatile struct snp_secrets *)target;
@@ -403,15 +405,23 @@ static void look_at_keys(void)
 
 		for (unsigned int i = 0; i < SNP_VMPCK_SIZE; i++)
 			bits |= page->vmpck[vmpl][i];
-		expect("VMPCKs of its level and of less privileged ones", bits != 0,
-		       vmpl >= lower_vmpl());
+		expect("VMPCKs of that level and of less privileged ones", bits != 0,
+		       vmpl >= lowest_key);
 	}
+}
+
+static void look_at_page(void)
+{
+	const volatile struct snp_secrets *page = (const volatile struct snp_secrets *)target;
+
+	look_at_keys();
 	expect("its level", page->svsm_guest_vmpl, lower_vmpl());
 	expect("its area", page->svsm_caa, cpu_this()->caa);
 }
 
 /*
  * The first level makes the page of the second out of its own, as Socle made that out of its own.
+ * If it hands on all that it has, there is still no key of a level above it.
  */
 static void keys(void)
 {
@@ -422,12 +432,15 @@ static void keys(void)
 	page = (struct snp_secrets *)target;
 	for (unsigned int i = 0; i < PAGE; i++)
 		((volatile uint8_t *)page)[i] = own[i];
+	lower_give(target, RIGHT_READ);
+	lowest_key = places.vmpl;
+	lower_run(look_at_keys);
 	for (unsigned int i = 0; i < SNP_VMPCK_SIZE; i++)
 		((volatile uint8_t *)page->vmpck[places.vmpl])[i] = 0;
 	page->svsm_guest_vmpl = (uint8_t)lower_vmpl();
 	page->svsm_caa = lower_cpu()->caa;
-	lower_give(target, RIGHT_READ);
-	lower_run(look_at_keys);
+	lowest_key = lower_vmpl();
+	lower_run(look_at_page);
 	lower_give(target, 0);
 	target = places.secrets_page;
 	lower_run(have_it_read);
