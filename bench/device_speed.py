@@ -5,9 +5,12 @@ file system on it as an ordinary SNP guest, without Socle, and on the plain QEMU
 medians of one run, for times alone say more about the computer than about the machine.
 
     device_speed.py --programs BUILD [--rounds N] [--check] [--only machine|plain [--work NAME]] [--json FILE]
+    device_speed.py --programs BUILD --floor [--rounds N]
 
 With --work the guest does that one alone, or none: the difference is its exits. With --check it fails when a ratio is more than
-WORSE times the first one; whether an aim is met is only said.
+WORSE times the first one; whether an aim is met is only said. With --floor it tells what it costs that is not the machine's:
+beside the two, a plain QEMU whose Linux sends all data through a shared buffer, as each SNP guest has to, and the same as the guest
+of a hypervisor that does nothing (floor/floor.c).
 """
 
 import argparse
@@ -15,6 +18,7 @@ import contextlib
 import json
 import pathlib
 import random
+import shutil
 import socket
 import subprocess
 import sys
@@ -50,6 +54,14 @@ FIRST = {"boot": 1.78, "sequential": 4.16, "random": 5.11, "trips": 4.88}
 WORSE = 1.2
 
 
+# Sides of --floor: what is on the plain kernel's command line.
+FLOORS = {
+    "a shared buffer": "swiotlb=force",
+    "and nested paging": "swiotlb=force floor=leaf=2",
+    "and exits that do nothing": "swiotlb=force floor=leaf=2,exits=1",
+}
+
+
 class Echo:
     """Gives each byte back at a port of this computer, to whoever comes."""
 
@@ -82,12 +94,14 @@ def ends(process):
         process.wait()
 
 
-def first_file_system(programs, kernel, folder):
+def first_file_system(programs, kernel, folder, floor=None):
     stage = folder / "stage"
     for name in ("dev", "sys"):
         (stage / name).mkdir(parents=True)
     initramfs.add_program(stage, programs / "bench/device_work", "init")
     initramfs.add_modules(stage, kernel, None, MODULES)
+    if floor:
+        shutil.copy(floor, stage / "floor.ko")
     out = folder / "initramfs.cpio"
     out.write_bytes(initramfs.newc(stage))
     return out
@@ -98,13 +112,20 @@ class Bench:
         self.options, self.folder, self.echo = options, folder, Echo()
         release = (options.kernel / "version").read_text().strip()
         self.kernel = options.kernel / "root/boot" / f"vmlinuz-{release}"
-        self.first = first_file_system(options.programs, options.kernel, folder)
+        if options.floor:
+            subprocess.run([ROOT / "guest/module/build.sh", options.kernel, folder / "module", ROOT / "bench/floor"],
+                           check=True, stdout=subprocess.DEVNULL)
+        self.first = first_file_system(options.programs, options.kernel, folder,
+                                       folder / "module/socle_floor.ko" if options.floor else None)
         self.firmware = ROOT / "build/ovmf-forky"
         subprocess.run([ROOT / "scripts/fetch-ovmf.sh", "--suite", "forky", "--dir", self.firmware], check=True,
                        stdout=subprocess.DEVNULL)
         self.disk = folder / "disk.raw"
         self.disk.write_bytes(random.Random(4).randbytes(DISK_SIZE))
         self.append = f"{CMDLINE} port={self.echo.port}" + (f" work={options.work}" if options.work else "")
+
+    def start(self, side, work):
+        return self.machine(work) if side == "machine" else self.plain(work, FLOORS.get(side, ""))
 
     def machine(self, work):
         start, path, logs = Start(), f"{work}/port", work / "logs"
@@ -122,11 +143,11 @@ class Bench:
         start.exits = {exit["kind"]: sum(exit["by_vmpl"]) for exit in timeline["exits"]}
         return start
 
-    def plain(self, work):
+    def plain(self, work, more):
         start, path = Start(), f"{work}/port"
         words = ["qemu-system-x86_64", "-nodefaults", "-no-user-config", "-no-reboot", "-display", "none", "-machine", "q35",
                  "-accel", "tcg,thread=multi", "-cpu", machine_speed.PLAIN_CPU[False], "-smp", str(CPUS), "-m", MEMORY,
-                 "-bios", self.firmware / "OVMF.fd", "-kernel", self.kernel, "-initrd", self.first, "-append", self.append,
+                 "-bios", self.firmware / "OVMF.fd", "-kernel", self.kernel, "-initrd", self.first, "-append", f"{self.append} {more}",
                  "-serial", f"file:{work}/console", "-chardev", f"socket,id=port,path={path},server=on,wait=on",
                  "-device", "isa-serial,index=1,chardev=port",
                  "-drive", f"if=none,id=disk,driver=raw,snapshot=on,file.driver=file,file.filename={self.disk}",
@@ -153,18 +174,18 @@ def tell(side, start):
 
 
 def gather(options):
-    """Starts of both, in turns."""
-    sides = {"machine": Bench.machine, "plain": Bench.plain}
+    """Starts of both, and of each floor where that is asked for, in turns."""
+    sides = ["plain", *(FLOORS if options.floor else []), "machine"]
     starts = {side: [] for side in sides}
     with tempfile.TemporaryDirectory(prefix="socle-speed-") as name:
         bench = Bench(options, pathlib.Path(name))
         for number in range(options.rounds):
-            for side in ("plain", "machine") if number % 2 == 0 else ("machine", "plain"):
+            for place, side in enumerate(sides if number % 2 == 0 else sides[::-1]):
                 if options.only and side != options.only:
                     continue
-                work = bench.folder / f"{side}-{number}"
+                work = bench.folder / f"{number}-{place}"
                 work.mkdir()
-                starts[side].append(sides[side](bench, work))
+                starts[side].append(bench.start(side, work))
                 tell(side, starts[side][-1])
     return starts
 
@@ -178,6 +199,16 @@ def results_of(starts):
                "goal": GOALS[name], "limit": round(WORSE * FIRST[name], 3)}
 
 
+def show_floors(starts):
+    """Ratios to plain QEMU, of medians and of the least times, and the goal."""
+    for name in [name for name in WHAT if name != "boot"]:  # which is before the kernel becomes a guest
+        for side in starts:
+            least = [min(took for start in starts[of] for took in start.times[name]) for of in (side, "plain")]
+            print(f"{name:10} {side:26} {median(starts[side], name) * 1000:8.1f} ms = "
+                  f"{median(starts[side], name) / median(starts['plain'], name):.2f}, of the least "
+                  f"{least[0] / least[1]:.2f}  (goal {GOALS[name]})")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--programs", type=pathlib.Path, required=True)
@@ -185,12 +216,15 @@ def main():
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--only", choices=["machine", "plain"], help="one of the two, without ratios; it says what each start takes")
     parser.add_argument("--work", choices=[*list(WHAT)[1:], "none"], help="with --only: of what the guest does, that alone")
+    parser.add_argument("--floor", action="store_true", help="what of it is not the machine's")
     parser.add_argument("--check", action="store_true")
     parser.add_argument("--json", type=pathlib.Path, help="write what was measured there")
     options = parser.parse_args()
     options.programs, options.kernel = options.programs.resolve(), options.kernel.resolve()
     starts = gather(options)
-    if options.only:
+    if options.floor:
+        show_floors(starts)
+    if options.floor or options.only:
         return 0
     results = list(results_of(starts))
     if options.json:

@@ -22,6 +22,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "bench/become_guest.h"
+
 #define ROUNDS 3u
 #define FORKS 200u
 #define EXCHANGES 2000u
@@ -213,16 +215,6 @@ static void measure(int port, const char *only)
 				(unsigned long long)(now_us() - before));
 		}
 	}
-}
-
-/* Goes on as a guest of floor/floor.c, with these options, "," between them. */
-static bool become_guest(char *options)
-{
-	int file = open("/floor.ko", O_RDONLY | O_CLOEXEC);
-
-	for (char *c = options; *c; c++)
-		*c = *c == ',' ? ' ' : *c;
-	return file >= 0 && syscall(SYS_finit_module, file, options, 0) == 0;
 }
 
 int main(int argc, char **argv)
