@@ -7,8 +7,8 @@ medians of one run, for times alone say more about the computer than about the m
     device_speed.py --programs BUILD [--rounds N] [--check] [--only machine|plain [--work NAME]] [--json FILE]
     device_speed.py --programs BUILD --floor [--rounds N]
 
-With --work the guest does that one alone, or none: the difference is its exits. With --check it fails when a ratio is more than
-WORSE times the first one; whether an aim is met is only said. With --floor it tells what it costs that is not the machine's:
+With --work the guest does that one alone, or none: the difference is its exits. With --check it fails when a ratio is above its
+limit; whether an aim is met is only said. With --floor it tells what it costs that is not the machine's:
 beside the two, a plain QEMU whose Linux sends all data through a shared buffer, as each SNP guest has to, and the same as the guest
 of a hypervisor that does nothing (floor/floor.c).
 """
@@ -49,9 +49,10 @@ WHAT = {
 }
 # Time of the machine / of plain QEMU: of a disk's rates, a third and a fifth are wanted.
 GOALS = {"boot": 4.0, "sequential": 3.0, "random": 5.0, "trips": 3.0}
-# The first ratios of three starts each, by the clock, on a computer of two processors.
-FIRST = {"boot": 1.78, "sequential": 4.16, "random": 5.11, "trips": 4.88}
-WORSE = 1.2
+# The aim, or, where that is less or the aim is not met, 1.2 times a ratio of three starts each, by the clock, on a computer of
+# two processors: the first of boot (1.78) and sequential (4.16); of trips, since an end in memory is offered also where another
+# interrupt waits (3.80). Where the rest of sequential and trips goes: --floor, and docs/machine-limits.md, "Firmware, disks and networks".
+LIMITS = {"boot": 2.14, "sequential": 4.99, "random": 5.0, "trips": 4.56}
 
 
 # Sides of --floor: what is on the plain kernel's command line.
@@ -196,7 +197,7 @@ def results_of(starts):
         used, plain_used = (median(starts[side], name, "used") for side in ("machine", "plain"))
         yield {"name": f"device_{name}", "what": what, "us": machine * 1e6, "base_us": plain * 1e6,
                "ratio": round(machine / plain, 3), "processor_ratio": round(used / max(plain_used, 0.01), 3),
-               "goal": GOALS[name], "limit": round(WORSE * FIRST[name], 3)}
+               "goal": GOALS[name], "limit": LIMITS[name]}
 
 
 def show_floors(starts):
