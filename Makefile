@@ -53,9 +53,11 @@ check-guests: setup-check tests guest guest7
 	scripts/fetch-ovmf.sh --suite forky --dir build/ovmf-forky
 	tests/demo/predicted_boot_test.py --programs $(OUT) --firmware build/ovmf-forky/OVMF.fd --build-dir build/predicted-boot
 
-# Guests under Socle by firmware: each way of boot, measured, and judged by policies made of the files. check-slow has a sample.
+# Guests under Socle by firmware: each way of boot, measured, and judged by policies made of the files, of which check-slow
+# has a sample; and a stock Debian with what its users do with a TPM.
 check-firmware: setup-check tests guest guest7
 	tests/guest/matrix.py --programs $(OUT) --under-socle
+	tests/guest/distro_test.py --programs $(OUT)
 
 # Rules of the specifications, by tiny guests on the emulated machine; `check` has them, too.
 check-machine: setup-check tests
