@@ -12,6 +12,12 @@ tree=$DISTRO_SOURCES
 set -- "$system"/usr/lib/modules/*
 release=${1##*/}
 
+for_kernel=$(modinfo -F vermagic "$DISTRO_MODULE" | cut -d' ' -f1)
+[ "$for_kernel" = "$release" ] || {
+	echo "distro_hook: the module is for $for_kernel and the system has $release: remove build/kernel-trixie" >&2
+	exit 1
+}
+
 put() {
 	install -D -m "$1" "$2" "$system/$3"
 }
