@@ -113,6 +113,8 @@ static bool take_span(struct page_owner *owner, size_t count, size_t alignment, 
 
 	memset(&pool.owner_of[at], owner->id, count);
 	owner->used += (uint32_t)count;
+	if (owner->used > owner->peak)
+		owner->peak = owner->used;
 	pool.free -= count;
 	if (at == pool.low)
 		pool.low += count;

@@ -20,8 +20,9 @@ struct page_owner {
 	const char *name;
 	uint32_t limit; /* most pages it may have */
 	uint32_t used;
-	uint8_t id;  /* 1..PAGE_OWNERS_MAX */
-	bool secret; /* die() wipes its pages */
+	uint32_t peak; /* most that it has had */
+	uint8_t id;    /* 1..PAGE_OWNERS_MAX */
+	bool secret;   /* die() wipes its pages */
 };
 
 /*

@@ -6,9 +6,11 @@
 
 void process_log_memory(const struct service *service, const char *what)
 {
-	log_printf(LOG_INFO, "service %s is %s, %u of %u KiB used", service->conf->name, what,
-		   service->owner.used * (ABI_PAGE_SIZE >> 10),
-		   service->owner.limit * (ABI_PAGE_SIZE >> 10));
+	const unsigned int kib = ABI_PAGE_SIZE >> 10;
+
+	log_printf(LOG_INFO, "service %s is %s, %u of %u KiB used, %u at most", service->conf->name,
+		   what, service->owner.used * kib, service->owner.limit * kib,
+		   service->owner.peak * kib);
 }
 
 bool process_available(const struct service *service)
