@@ -27,6 +27,9 @@ EXITS = 4  # of one interrupt
 INSTRUCTIONS = 60_000  # of one interrupt, exits and the guest's way back included; measured are some 27,000
 # A second: microseconds between two, and the guest's loss.
 RATES = {100: (10_000, 0.02), 1000: (1_000, 0.15)}
+# Work ahead (docs/services.md): its share of a vCPU, and the longest slice, with what begins and ends it.
+AHEAD_SHARE = 0.05
+SLICE_S = 0.011
 
 
 def is_exit(kind):
@@ -34,9 +37,10 @@ def is_exit(kind):
     return kind in ("intr", "hlt") or kind.startswith(("nae.", "msr."))
 
 
-def measure(programs, folder, keys, options):
+def measure(programs, folder, keys, options, conf=""):
     """Ticks of the loop, exits, and events."""
-    case = attacks.Run("loop", 1, 1, (*options, *attacks.STRICT, "--qemu", machine.icount_qemu(folder.with_suffix(".qemu"))))
+    case = attacks.Run("loop", 1, 1, (*options, *attacks.STRICT, "--qemu", machine.icount_qemu(folder.with_suffix(".qemu"))),
+                       conf=conf)
     _, passed, problems = attacks.run_one(case, programs, folder, keys)
     if problems or not passed:
         raise RuntimeError(f"nothing was measured: {problems[:3]}")
@@ -44,6 +48,22 @@ def measure(programs, folder, keys, options):
     exits = {kind["kind"]: kind["by_vmpl"] for kind in timeline["exits"] if is_exit(kind["kind"])}
     return (int(LOOP.search(machine.log_of(folder, "guest.log"))[1]), exits,
             sum(timeline.get("sweep", {"by_vmpl": [0]})["by_vmpl"]))
+
+
+def services(ahead):
+    """services.conf with the service for work ahead, or without."""
+    text = (ROOT / "services/services.conf").read_text()
+    return text if ahead else re.sub(r"^service ahead\n(\s.*\n)*", "", text, flags=re.MULTILINE)
+
+
+def ahead(programs, folder, keys, say):
+    """What work ahead takes of a guest that computes while there are primes to be found: at most its share and one slice."""
+    without, _, _ = measure(programs, folder / "without", keys, (), services(False))
+    beside, _, _ = measure(programs, folder / "ahead", keys, (), services(True))
+    seconds = beside / machine.ICOUNT_HZ
+    lost = (beside - without) / machine.ICOUNT_HZ
+    say(f"work ahead: seconds lost of {seconds:.3g}, one slice apart", max(lost - SLICE_S, 0), AHEAD_SHARE * seconds)
+    return lost > 0
 
 
 def total(exits):
@@ -74,6 +94,8 @@ def main():
             say(f"{rate} a second: what the guest loses", ticks / alone - 1, loss)
             say(f"{rate} a second: instructions for one interrupt", (ticks - alone) / max(events, 1), INSTRUCTIONS)
             fine = fine and events > 0
+        (folder / "work").mkdir()
+        fine = ahead(programs, folder / "work", folder / "keys", say) and fine
     return 0 if fine or not options.check else 1
 
 

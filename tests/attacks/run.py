@@ -70,6 +70,7 @@ class Run:
     image: tuple = ()  # options of `socle igvm build`
     vmpl: int = 2  # of the guest
     features: int = 1  # SEV_FEATURES of the guest's first VMSA at the end
+    conf: str = ""  # services.conf with a vtpm, where it is not the one that goes with the name
 
     @property
     def title(self):
@@ -224,14 +225,16 @@ class Guest:
         """Files of Socle's archive: all services, or the least, or beside that a false vtpm."""
         files = {"services/services": self.programs / "services" / "services",
                  "services.conf": self.folder / "services.conf"}
-        if self.run.name in ALL_SERVICES:
+        if self.run.conf:
+            files["services.conf"].write_text(self.run.conf)
+        elif self.run.name in ALL_SERVICES:
             files["services.conf"] = ROOT / "services" / "services.conf"
         elif self.run.name == "manifests":
             files["services/taken-over"] = self.programs / "tests" / "services" / "taken-over"
             files["services.conf"].write_text(LEAST + TAKEN_OVER)
         else:
             files["services.conf"].write_text(LEAST)
-        if self.run.name in (*ALL_SERVICES, "manifests"):
+        if self.run.conf or self.run.name in (*ALL_SERVICES, "manifests"):
             files["profile/tcg.conf"] = ROOT / "profiles" / "tcg.conf"
         return files
 

@@ -66,6 +66,7 @@ static void a_budget_is_a_limit(void **state)
 	for (size_t i = 0; i < 8; i++)
 		page_free(&owner, pages[i]);
 	assert_int_equal(owner.used, 0);
+	assert_int_equal(owner.peak, 8);
 }
 
 static void the_region_is_a_limit(void **state)
