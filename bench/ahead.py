@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """What primes found ahead save: TPM2_CreatePrimary of tpm2-tools' storage key by the vtpm service, as a process of
-Linux, by a search and with the primes that the ahead service has found for it. New seeds for each.
+Linux, by a search and with the primes that the ahead service has found for it. New seeds for each. And what its start
+is spared of by keys of the profile that are left for later.
 
     ahead.py --programs BUILD [--keys N] [--check]
 
@@ -21,7 +22,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 LIMIT = 0.5
 REQUESTS, PROFILE = 3, 6  # descriptors (abi/service.h)
-COMMAND, NEXT, FOUND, FIND = 1, 8, 9, 1
+COMMAND, NEXT, FOUND, KEYS, FIND = 1, 8, 9, 10, 1
+GET_RANDOM = bytes.fromhex("0004")
 TEMPLATE = bytes.fromhex("0001000b00030072000000060080004300100800000000000000")
 PASSWORD = bytes.fromhex("400000090000000000")
 
@@ -55,6 +57,9 @@ class Service:
         if status := struct.unpack_from("<I", reply)[0]:
             raise RuntimeError(f"operation {op} gives status {status}")
         return reply[8:]
+
+    def cpu_ms(self):
+        return int(Path(f"/proc/{self.process.pid}/schedstat").read_text().split()[0]) / 1e6
 
     def end(self):
         self.process.kill()
@@ -94,6 +99,18 @@ def measure(programs, finder):
     return without, with_primes
 
 
+def measure_start(programs, profile):
+    """Milliseconds of processor time until the vtpm is ready, and what the keys take that it has left for later."""
+    vtpm = Service(programs, "vtpm", ROOT / f"profiles/{profile}.conf")
+    try:
+        vtpm.ask(COMMAND, command(0x8001, 0x17b, GET_RANDOM))
+        ready = vtpm.cpu_ms()
+        vtpm.ask(KEYS)
+        return ready, vtpm.cpu_ms() - ready
+    finally:
+        vtpm.end()
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--programs", type=Path, required=True)
@@ -110,6 +127,10 @@ def main():
     print(f"a storage key with primes found ahead, ms            {with_primes:12.4g} of {without:.4g} "
           f"(longest {max(t[1] for t in times) * 1000:.4g} of {max(t[0] for t in times) * 1000:.4g})")
     print(f"{'the same, as a part of that by a search':52} {ratio:12.4g} (limit {LIMIT:g})")
+    for profile in ("aws", "tcg"):
+        ready, later = (statistics.median(kind) for kind in
+                        zip(*(measure_start(options.programs.resolve(), profile) for _ in range(options.keys))))
+        print(f"{profile}: processor time of the vtpm's start, ms             {ready:12.4g}, keys left for later {later:.4g}")
     return 1 if options.check and ratio > LIMIT else 0
 
 
