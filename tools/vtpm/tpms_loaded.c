@@ -7,10 +7,12 @@
 #include <libtpms/tpm_error.h>
 #include <libtpms/tpm_library.h>
 #include <libtpms/tpm_tis.h>
+#include <openssl/ec.h>
 #include <openssl/evp.h>
 #include <pthread.h>
 #include <stdlib.h>
 
+#include "services/vtpm/curve_group.h"
 #include "services/vtpm/rsa_factors.h"
 #include "tools/load_library.h"
 #include "tools/vtpm/tpms.h"
@@ -170,12 +172,14 @@ static struct {
 	pthread_once_t once;
 	rsa_set_crt_function set_crt;
 	rsa_from_data_function from_data;
+	curve_group_function curve_group;
 } next = { .once = PTHREAD_ONCE_INIT };
 
 static void find_next(void)
 {
 	*(void **)&next.set_crt = dlsym(RTLD_NEXT, "RSA_set0_crt_params");
 	*(void **)&next.from_data = dlsym(RTLD_NEXT, "EVP_PKEY_fromdata");
+	*(void **)&next.curve_group = dlsym(RTLD_NEXT, "EC_GROUP_new_curve_GFp");
 }
 
 /* libtpms's calls of libcrypto's find these, which the executable exports. */
@@ -191,4 +195,10 @@ int EVP_PKEY_fromdata(EVP_PKEY_CTX *context, EVP_PKEY **key, int selection, OSSL
 	return next.from_data
 		       ? rsa_factors_from_data(context, key, selection, params, next.from_data)
 		       : 0;
+}
+
+EC_GROUP *EC_GROUP_new_curve_GFp(const BIGNUM *p, const BIGNUM *a, const BIGNUM *b, BN_CTX *context)
+{
+	pthread_once(&next.once, find_next);
+	return next.curve_group ? curve_group_new(p, a, b, context, next.curve_group) : NULL;
 }
