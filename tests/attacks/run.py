@@ -143,6 +143,8 @@ RUNS = [
     Run("levels", 1, 15, EVENTS),
     Run("levels", 2, 16, STRICT, image=GUEST_APIC, features=ALTERNATE),
     Run("levels-granted", 1, 4, image=("--lower-calls", "attest", "--lower-calls", "vtpm")),
+    Run("levels-interrupts", 1, 5),
+    Run("levels-interrupts", 1, 5, STRICT),
     Run("levels-read", 1, 1, (), {"reason": "rmp_violation", "vmpl": 3}, 1),
     Run("levels-write", 1, 1, (), {"reason": "rmp_violation", "vmpl": 3}, 1),
     Run("turns", 1, 3),
