@@ -77,7 +77,7 @@ TESTS = [
     ("plane-stops", 1, 15, 1, PASSED),  # APM volume 2, 15.36.12
     ("halt-timer", 1, 11, 1, PASSED),  # APM volume 3, HLT
     ("pic-start", 1, 4, 1, PASSED),  # 8259A data sheet
-    ("pic-vectors", 1, 20, 1, PASSED),  # 8259A data sheet, ICW2; APM volume 2, 8.2
+    ("pic-vectors", 1, 14, 1, PASSED),  # 8259A data sheet, ICW2; APM volume 2, 8.2
     # VMPL2 ends the guest: VMPL0 has lost its VMSA (APM volume 2, 15.36.12).
     ("vmsa-lost", 1, 13, 1, {"reason": "guest_terminated", "vmpl": 2, "set": 10, "code": 0}),
     ("host-faults", 1, 17, 9, PASSED),
