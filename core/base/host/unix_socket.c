@@ -52,10 +52,11 @@ static void unlock_folder(int folder)
 
 /*
  * connect() says the same of a file that is no socket at all, so what it is has been asked before.
+ * Who has no room for one more connection listens, too, and is not waited for: EAGAIN.
  */
 static bool nobody_listens(const struct sockaddr_un *at)
 {
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	bool refused = fd >= 0 && connect(fd, (const struct sockaddr *)at, sizeof(*at)) != 0 &&
 		       errno == ECONNREFUSED;
 
@@ -94,16 +95,40 @@ static bool name_file(const char *path, struct unix_socket_file *file)
 	return true;
 }
 
+static bool stands_for(const char *path, const struct unix_socket_file *file)
+{
+	struct unix_socket_file now;
+
+	return name_file(path, &now) && now.device == file->device && now.inode == file->inode;
+}
+
+/* Listens, if the name is its own still: one that listens loses it to nobody. */
+static bool listen_by_name(int fd, const char *path, int backlog,
+			   const struct unix_socket_file *file)
+{
+	int saved;
+
+	if (listen(fd, backlog) == 0) {
+		if (stands_for(path, file))
+			return true;
+		errno = EADDRINUSE;
+		return false;
+	}
+	saved = errno;
+	if (stands_for(path, file))
+		unlink(path);
+	errno = saved;
+	return false;
+}
+
 static int listen_at(const struct sockaddr_un *at, int flags, int backlog, bool locked,
 		     struct unix_socket_file *file)
 {
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | flags, 0), saved;
 
-	if (fd >= 0 && bind_name(fd, at, locked) && name_file(at->sun_path, file)) {
-		if (listen(fd, backlog) == 0)
-			return fd;
-		unlink(at->sun_path);
-	}
+	if (fd >= 0 && bind_name(fd, at, locked) && name_file(at->sun_path, file) &&
+	    listen_by_name(fd, at->sun_path, backlog, file))
+		return fd;
 	saved = errno;
 	if (fd >= 0)
 		close(fd);
@@ -131,10 +156,9 @@ int unix_socket_listen(const char *path, int flags, int backlog, struct unix_soc
 
 void unix_socket_remove(const char *path, const struct unix_socket_file *file)
 {
-	struct unix_socket_file now;
 	int folder = lock_folder(path);
 
-	if (name_file(path, &now) && now.device == file->device && now.inode == file->inode)
+	if (stands_for(path, file))
 		unlink(path);
 	unlock_folder(folder);
 }

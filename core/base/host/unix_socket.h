@@ -19,7 +19,10 @@ struct unix_socket_file {
  *
  * Of servers that start at once on one name one gets it, for each holds its folder's lock (flock),
  * from the look at what is there until it listens, and makes no file for it. Who cannot have the
- * lock within a second, or may not read the folder, replaces nothing.
+ * lock within a second, or may not read the folder, replaces nothing. It takes a name that is free,
+ * but one who has the lock may replace it until it listens: that is EADDRINUSE, where the name has
+ * changed between its look at the file and listen(). In the few instructions between bind() and
+ * that look it is not seen: it takes the other's file for its own, and nobody comes to it.
  */
 int unix_socket_listen(const char *path, int flags, int backlog, struct unix_socket_file *file);
 

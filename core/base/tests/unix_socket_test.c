@@ -13,6 +13,7 @@
 #include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -32,6 +33,19 @@ static int bound(const char *path)
 }
 
 static struct unix_socket_file file;
+
+/* What happens to the name between bind() and listen(). */
+static void (*before_listen)(void);
+
+int listen(int fd, int backlog)
+{
+	void (*first)(void) = before_listen;
+
+	before_listen = NULL;
+	if (first)
+		first();
+	return (int)syscall(SYS_listen, fd, backlog);
+}
 
 static int listen_at(const char *path)
 {
@@ -144,6 +158,53 @@ static void test_lock_is_held(void **state)
 	close(folder);
 }
 
+/* A server that has stopped, with as many connections waiting as it has room for. */
+static void test_full_backlog(void **state)
+{
+	struct sockaddr_un at = { .sun_family = AF_UNIX, .sun_path = "full" };
+	int server = bound("full"), clients[16], folder = open(".", O_RDONLY | O_DIRECTORY);
+	size_t count = 0;
+
+	(void)state;
+	assert_int_equal(listen(server, 1), 0);
+	do {
+		assert_true(count < sizeof(clients) / sizeof(clients[0]));
+		clients[count] = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
+	} while (connect(clients[count++], (struct sockaddr *)&at, sizeof(at)) == 0);
+	assert_int_equal(errno, EAGAIN);
+	alarm(20); /* the end of a test that waits for the server */
+	assert_int_equal(listen_at("full"), -1);
+	assert_int_equal(errno, EADDRINUSE);
+	alarm(0);
+	assert_int_equal(flock(folder, LOCK_EX | LOCK_NB), 0);
+	close(folder);
+	while (count)
+		close(clients[--count]);
+	close(server);
+	assert_int_equal(unlink("full"), 0);
+}
+
+static int taker;
+
+static void take_name(void)
+{
+	assert_int_equal(unlink("taken"), 0);
+	taker = bound("taken");
+	assert_int_equal(listen(taker, 5), 0);
+}
+
+/* The name goes to another one, who is left alone. */
+static void test_taken_before_it_listens(void **state)
+{
+	(void)state;
+	before_listen = take_name;
+	assert_int_equal(listen_at("taken"), -1);
+	assert_int_equal(errno, EADDRINUSE);
+	assert_true(answers("taken"));
+	close(taker);
+	assert_int_equal(unlink("taken"), 0);
+}
+
 #define RACERS 6
 #define ROUNDS 60
 
@@ -175,12 +236,16 @@ static void test_one_of_many(void **state)
 		close(bound("race"));
 		assert_int_equal(pipe(start) | pipe(said) | pipe(end), 0);
 		for (unsigned int i = 0; i < RACERS; i++) {
-			if (fork() == 0) {
+			pid_t pid = fork();
+
+			assert_true(pid >= 0);
+			if (pid == 0) {
 				close(start[1]);
 				close(end[1]);
 				race("race", start[0], said[1], end[0]);
 			}
 		}
+		close(said[1]);	 /* so that one that ends without a word is the end of input */
 		close(start[1]); /* the end of input starts them all */
 		for (unsigned int i = 0; i < RACERS; i++) {
 			assert_int_equal(read(said[0], &byte, 1), 1);
@@ -193,7 +258,6 @@ static void test_one_of_many(void **state)
 			;
 		close(start[0]);
 		close(said[0]);
-		close(said[1]);
 		close(end[0]);
 		assert_int_equal(unlink("race"), 0);
 	}
@@ -208,6 +272,8 @@ int main(void)
 		cmocka_unit_test(test_name_too_long),
 		cmocka_unit_test(test_removes_its_own_only),
 		cmocka_unit_test(test_lock_is_held),
+		cmocka_unit_test(test_full_backlog),
+		cmocka_unit_test(test_taken_before_it_listens),
 		cmocka_unit_test(test_one_of_many),
 	};
 	int failed;
