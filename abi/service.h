@@ -20,6 +20,8 @@
  */
 #define SERVICE_FD_LOG 7
 #define SERVICE_MESSAGE_MAX (256u << 10)
+/* Bytes that one write() to the log or the host channel, or a read() of it, moves at most. */
+#define SERVICE_STREAM_MAX 256u
 
 struct service_request {
 	uint32_t op;

@@ -9,8 +9,6 @@
 #include "monitor/service/linux.h"
 #include "monitor/service/process.h"
 
-#define STREAM_MAX 256u /* bytes of a stream at once, through the kernel stack */
-
 /* ---- The request channel ---- */
 
 int64_t channel_deliver(struct service *service)
@@ -173,16 +171,16 @@ static int64_t write_request(struct service *service, struct channel *channel, v
 
 /* ---- Streams ---- */
 
-/* At most STREAM_MAX bytes at once, like a full pipe; the caller goes on with the rest. */
+/* At most SERVICE_STREAM_MAX bytes at once, like a full pipe; the caller goes on with the rest. */
 static size_t stream_size(uint64_t size)
 {
-	return size < STREAM_MAX ? size : STREAM_MAX;
+	return size < SERVICE_STREAM_MAX ? size : SERVICE_STREAM_MAX;
 }
 
 static int64_t write_stream(struct service *service, const struct channel *channel, va_t from,
 			    size_t size)
 {
-	char bytes[STREAM_MAX];
+	char bytes[SERVICE_STREAM_MAX];
 	size_t moved = size;
 
 	if (!space_check(&service->space, from, size, MAP_READ))
@@ -197,7 +195,7 @@ static int64_t write_stream(struct service *service, const struct channel *chann
 
 static int64_t read_host(struct service *service, va_t to, size_t size)
 {
-	char bytes[STREAM_MAX];
+	char bytes[SERVICE_STREAM_MAX];
 	size_t moved;
 
 	if (!space_check(&service->space, to, size, MAP_WRITE))

@@ -7,6 +7,7 @@
 void serve_log(const char *line)
 {
 	char text[160];
+	_Static_assert(sizeof(text) <= SERVICE_STREAM_MAX, "one write() takes a whole line");
 	size_t length = strnlen(line, sizeof(text) - 1);
 	ssize_t put;
 
