@@ -284,6 +284,7 @@ static _Noreturn void boot_on_own_stack(void)
 	start_guest_apic(params);
 	boot_start_others(params->cpu_count, &monitor_pages);
 	svsm_vtpm_init();
+	ahead_init();
 	if (has_guest(params))
 		boot_take_memory(params, &monitor_pages);
 	services_start(params);

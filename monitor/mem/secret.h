@@ -16,7 +16,7 @@ struct secret {
 	struct secret *next;
 };
 
-/* Registers a range. During the start, on the first vCPU. */
+/* Registers a range, once. During the start, on the first vCPU. */
 void secret_add(struct secret *secret, void *data, size_t size);
 
 /* Zeroes every range. For die() only: takes no lock. */

@@ -152,18 +152,22 @@ static void make_keys(void)
 	service_answer_free(&answer);
 }
 
-void ahead_start(bool preempts)
+void ahead_init(void)
 {
 	static struct secret secrets[2];
 
+	secret_add(&secrets[0], &work.order, sizeof(work.order));
+	secret_add(&secrets[1], &work.found, sizeof(work.found));
+}
+
+void ahead_start(bool preempts)
+{
 	if (!service_available(SERVICE_VTPM))
 		return;
 	if (!preempts || !service_available(SERVICE_AHEAD)) {
 		make_keys();
 		return;
 	}
-	secret_add(&secrets[0], &work.order, sizeof(work.order));
-	secret_add(&secrets[1], &work.found, sizeof(work.found));
 	work.step = STEP_ASK;
 	worker = BOOT_CPU;
 	work_on();

@@ -20,6 +20,9 @@
 
 #define AHEAD_SHARE 20u /* 5 % */
 
+/* Once, before a service runs: what is wiped when the monitor dies. */
+void ahead_init(void);
+
 /*
  * Once, when the services are up, before the guest runs: learns what there is to be found, which is
  * the first vCPU's work from then on. Where there is nobody to find it, or preempts says that

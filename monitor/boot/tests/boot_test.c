@@ -346,6 +346,11 @@ void svsm_vtpm_init(void)
 	part("vtpm");
 }
 
+void ahead_init(void)
+{
+	part("primes");
+}
+
 void services_start(const struct socle_params *block)
 {
 	assert_true(is_block(block));
@@ -448,7 +453,7 @@ static void everything_comes_in_its_order(void **state)
 	assert_string_equal(
 		order, "negotiate cpuid c-bit validate alloc owner map idt create load gates seal "
 		       "ghcb ports doorbell processor random secrets requests clock others vtpm "
-		       "memory services mute twin ahead guest "
+		       "primes memory services mute twin ahead guest "
 		       "run ");
 	assert_int_equal(warnings, 0);
 	assert_string_equal(lines, "VMPL0, 1 vCPUs, host features 0x27, SEV features 0x9\n"

@@ -313,6 +313,7 @@ static bool is_empty(const uint8_t *at, size_t size)
 static void nothing_is_kept_longer_than_it_takes(void **state)
 {
 	(void)state;
+	ahead_init();
 	waiting = 2;
 	ahead_start(true);
 	assert_false(is_empty(order_kept, sizeof(struct prime_order)));

@@ -8,6 +8,7 @@
 #include "monitor/base/die.h"
 #include "monitor/mem/guest_pages.h"
 #include "monitor/mem/secret.h"
+#include "monitor/protocol/ahead.h"
 #include "monitor/vcpu/registry.h"
 
 static struct world_service services[SERVICE_ROLES];
@@ -75,8 +76,10 @@ static void forget_commands(void)
 {
 	static bool listed;
 
-	if (!listed)
+	if (!listed) {
 		svsm_vtpm_init();
+		ahead_init();
+	}
 	listed = true;
 	secret_wipe();
 }
