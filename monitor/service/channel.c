@@ -53,6 +53,8 @@ static bool reply_ok(const struct message *message)
 
 static int64_t write_reply(struct service *service, va_t from, size_t size)
 {
+	struct message reply;
+
 	if (!service->request || !service->request_taken || service->reply.data) {
 		process_crash(service, "it answered without a request");
 		return 0;
@@ -63,9 +65,10 @@ static int64_t write_reply(struct service *service, va_t from, size_t size)
 	}
 	if (!space_check(&service->space, from, size, MAP_READ))
 		return -LINUX_EFAULT;
-	if (!message_from_space(&service->reply, &service->owner, &service->space, from, size))
+	if (!message_from_space(&reply, &service->owner, &service->space, from, size))
 		return -LINUX_ENOMEM;
-	if (!reply_ok(&service->reply)) {
+	service->reply = reply;
+	if (!reply_ok(&reply)) {
 		process_crash(service, "its reply contradicts itself");
 		return 0;
 	}
