@@ -53,7 +53,7 @@ def measure(programs, folder, keys, options, conf=""):
 def services(ahead):
     """services.conf with the service for work ahead, or without."""
     text = (ROOT / "services/services.conf").read_text()
-    return text if ahead else re.sub(r"^service ahead\n(\s.*\n)*", "", text, flags=re.MULTILINE)
+    return text if ahead else machine.without_service(text, "ahead")
 
 
 def ahead(programs, folder, keys, say):

@@ -2,6 +2,7 @@
 """Images, and their runs on the emulated machine, as `socle igvm` and `socle run` make them."""
 
 import json
+import re
 import signal
 import subprocess
 import time
@@ -27,6 +28,24 @@ def icount_qemu(path):
     path.write_text(ICOUNT_QEMU)
     path.chmod(0o755)
     return path
+
+
+def services_of(conf):
+    """Names of the services in the text of a services.conf."""
+    return re.findall(r"^service (\S+)$", conf, re.MULTILINE)
+
+
+def without_service(conf, name):
+    """The text of a services.conf without one service's block; all others stay."""
+    start = re.search(rf"^service {re.escape(name)}$", conf, re.MULTILINE)
+    if not start:
+        raise ValueError(f"services.conf has no service {name}")
+    after = re.search(r"^service ", conf[start.end():], re.MULTILINE)
+    left = conf[:start.start()] + (conf[start.end() + after.start():] if after else "")
+    wanted = [other for other in services_of(conf) if other != name]
+    if services_of(left) != wanted:
+        raise ValueError(f"services.conf without {name} has {services_of(left)}, not {wanted}")
+    return left
 
 
 def command(*words):
