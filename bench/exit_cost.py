@@ -41,10 +41,15 @@ def measure(programs, folder):
 
 
 def show(costs, limits):
-    """Whether all are within their limits."""
+    """Whether all are within their limits, and each limit has its cost."""
     fine = set(costs) == set(limits)
+    for name in [name for name in limits if name not in costs]:
+        print(f"{name:42} was not measured, and has a limit")
     for name, cost in costs.items():
-        limit = int(limits.get(name, 0) * GROWTH)
+        if name not in limits:
+            print(f"{name:42} {cost:8} instructions  was measured, and has no limit")
+            continue
+        limit = int(limits[name] * GROWTH)
         fine = fine and cost <= limit
         print(f"{name:42} {cost:8} instructions (limit {limit}){'' if cost <= limit else '  above the limit'}")
     return fine
