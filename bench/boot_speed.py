@@ -4,7 +4,8 @@
 VMPL0 without it, on one machine, in turns. From the firmware's first instruction to the first program's; ratios of
 medians of one run, for times alone say more about the computer than about Socle.
 
-    boot_speed.py --programs BUILD [--rounds N] [--check] [--only socle|tpmless|alone] [--kinds N] [--json FILE]
+    boot_speed.py --programs BUILD [--rounds N] [--kinds N] [--check] [--json FILE]
+    boot_speed.py --programs BUILD --only socle|tpmless|alone [--rounds N] [--kinds N]
 
 Where there is a TPM the firmware hashes what it starts, at VMPL2 and by its own code, for each bank; the machine without Socle
 has none. So there is a third side: Socle without its vTPM. It says for what each side leaves the guest. With --check it
@@ -146,6 +147,7 @@ def main():
     parser.add_argument("--check", action="store_true")
     parser.add_argument("--json", type=pathlib.Path, help="write what was measured there")
     options = parser.parse_args()
+    machine_speed.refuse_together(parser, options)
     options.programs, options.kernel = options.programs.resolve(), options.kernel.resolve()
     starts = gather(options)
     show_exits(starts, options.kinds)

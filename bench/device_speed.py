@@ -4,7 +4,8 @@
 file system on it as an ordinary SNP guest, without Socle, and on the plain QEMU that it runs on, in turns. Ratios of
 medians of one run, for times alone say more about the computer than about the machine.
 
-    device_speed.py --programs BUILD [--rounds N] [--check] [--only machine|plain [--work NAME]] [--json FILE]
+    device_speed.py --programs BUILD [--rounds N] [--check] [--json FILE]
+    device_speed.py --programs BUILD --only machine|plain [--work NAME] [--rounds N]
     device_speed.py --programs BUILD --floor [--rounds N]
 
 With --work the guest does that one alone, or none: the difference is its exits. With --check it fails when a ratio is above its
@@ -221,6 +222,9 @@ def main():
     parser.add_argument("--check", action="store_true")
     parser.add_argument("--json", type=pathlib.Path, help="write what was measured there")
     options = parser.parse_args()
+    if options.work and not options.only:
+        parser.error("--work goes with --only alone")
+    machine_speed.refuse_together(parser, options)
     options.programs, options.kernel = options.programs.resolve(), options.kernel.resolve()
     starts = gather(options)
     if options.floor:

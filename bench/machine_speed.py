@@ -4,7 +4,8 @@
 and on the plain QEMU that it runs on, in turns. Ratios of medians of one run, for times alone say more
 about the computer than about the machine.
 
-    machine_speed.py --programs BUILD [--rounds N] [--check] [--only machine|plain] [--json FILE]
+    machine_speed.py --programs BUILD [--rounds N] [--xsave] [--check] [--json FILE]
+    machine_speed.py --programs BUILD --only machine|plain [--rounds N] [--xsave]
     machine_speed.py --programs BUILD --floor
 
 With --check it fails when a ratio is above its limit. With --floor it tells what the least is that any hypervisor
@@ -252,6 +253,14 @@ def show_floors(starts):
                   f"{least[0] / least[1]:.2f}  (goal {GOALS[name]})")
 
 
+def refuse_together(parser, options):
+    """Ends where of --only, --floor and the ratios more than one is asked for: what is judged or written is the ratios."""
+    partial = [f"--{name}" for name in ("only", "floor") if getattr(options, name, None)]
+    whole = [f"--{name}" for name in ("check", "json") if getattr(options, name, None)]
+    if len(partial) > 1 or (partial and whole):
+        parser.error(f"{' and '.join(partial + whole)} exclude each other")
+
+
 def median(starts, name, of="times"):
     return statistics.median([took for start in starts for took in getattr(start, of)[name]])
 
@@ -301,6 +310,7 @@ def main():
     parser.add_argument("--check", action="store_true")
     parser.add_argument("--json", type=pathlib.Path, help="write what was measured there")
     options = parser.parse_args()
+    refuse_together(parser, options)
     options.programs, options.kernel = options.programs.resolve(), options.kernel.resolve()
     if options.floor:
         show_floors(gather_floors(options))

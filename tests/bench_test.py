@@ -1,18 +1,23 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""What the benches do before and behind what they measure: the services of each side.
+"""What the benches do before and behind what they measure: the services of each side, options that exclude each other,
+and costs without limits and the other way round.
 
     bench_test.py
 
 What they compare is one service apart only if all others are on both sides.
 """
 
+import contextlib
+import io
+import subprocess
 import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "bench"), str(ROOT / "tests/lib")]
 import boot_speed  # noqa: E402
+import exit_cost  # noqa: E402
 import interrupts  # noqa: E402
 import machine  # noqa: E402
 from results import Results  # noqa: E402
@@ -38,9 +43,34 @@ def sides(result):
         result("nobody" in str(error), "a service that is not there is not taken out", str(error))
 
 
+def exclusions(result):
+    for bench, words in (("device_speed", "--floor --only machine"), ("device_speed", "--floor --work trips"),
+                         ("device_speed", "--floor --check"), ("device_speed", "--only plain --check"),
+                         ("device_speed", "--work trips"), ("device_speed", "--floor --json out"),
+                         ("boot_speed", "--only alone --check"), ("boot_speed", "--only alone --json out"),
+                         ("machine_speed", "--floor --only plain"), ("machine_speed", "--floor --check"),
+                         ("machine_speed", "--only machine --check")):
+        run = subprocess.run([ROOT / f"bench/{bench}.py", "--programs", "/nowhere", *words.split()], check=False,
+                             capture_output=True, text=True)
+        last = (run.stderr.strip() or "nothing").splitlines()[-1]
+        result(run.returncode == 2 and f"{bench}.py: error: " in last, f"{bench} takes no {words}", last)
+
+
+def limits(result):
+    """Whether it is said what was not measured, and what has no limit."""
+    for costs, fine, wanted in (({"one": 110, "two": 10}, True, None), ({"one": 111, "two": 10}, False, "above the limit"),
+                                ({"one": 100}, False, "two"), ({"one": 100, "two": 10, "three": 1}, False, "three")):
+        said = io.StringIO()
+        with contextlib.redirect_stdout(said):
+            judged = exit_cost.show(costs, {"one": 100, "two": 10})
+        result(judged == fine and (wanted or "one") in said.getvalue(), f"costs {costs}", said.getvalue())
+
+
 def main():
     result = Results("benches")
     sides(result)
+    exclusions(result)
+    limits(result)
     return result.finish()
 
 
