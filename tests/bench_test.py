@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """What the benches do before and behind what they measure: the services of each side, options that exclude each other,
-and costs without limits and the other way round.
+costs without limits and the other way round, and limits of which a page tells.
 
     bench_test.py
 
@@ -17,6 +17,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "bench"), str(ROOT / "tests/lib")]
 import boot_speed  # noqa: E402
+import device_speed  # noqa: E402
 import exit_cost  # noqa: E402
 import interrupts  # noqa: E402
 import machine  # noqa: E402
@@ -66,11 +67,26 @@ def limits(result):
         result(judged == fine and (wanted or "one") in said.getvalue(), f"costs {costs}", said.getvalue())
 
 
+def documented(result):
+    """Goals and limits of firmware, disk and network are those of the page's table, in its order."""
+    text = (ROOT / "docs/machine-limits.md").read_text()
+    text = text[text.index("### Firmware, disks and networks"):]
+    rows = [line.strip("|").split("|") for line in text[text.index("|---"):].split("\n\n")[0].splitlines()[1:]]
+    told = [(float(row[1].split(",")[0]), float(row[-1])) for row in rows]
+    has = [(device_speed.GOALS[name], device_speed.LIMITS[name]) for name in device_speed.WHAT]
+    result(told == has, "limits of device_speed as docs/machine-limits.md has them", f"{told}, {has}")
+    ratios = [float(row[-2]) for row in rows]
+    most = [1.2 * (ratio + 0.05) for ratio in ratios]  # the page rounds
+    result(all(limit <= at for (_, limit), at in zip(has, most, strict=True)), "  each 1.2 times what was measured",
+           f"{has}, {ratios}")
+
+
 def main():
     result = Results("benches")
     sides(result)
     exclusions(result)
     limits(result)
+    documented(result)
     return result.finish()
 
 
