@@ -20,12 +20,12 @@ import subprocess
 import sys
 import tempfile
 
-import device_speed
 import machine_speed
 from machine_speed import ROOT, Start, listen, median
 
 sys.path[:0] = [str(ROOT / "tests/guest")]
 import booted  # noqa: E402
+import channel  # noqa: E402 (machine_speed knows where it is)
 import machine  # noqa: E402 (booted knows where it is)
 
 CPUS = 2
@@ -77,11 +77,11 @@ class Bench:
              "--timeout", str(TIMEOUT_S), "--kernel", booted.vmlinuz(self.options), "--initrd", self.first, "--append",
              APPEND, *self.start_words[side]], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
         try:
-            with device_speed.ends(process), listen(path, process) as port:
+            with machine_speed.ends(process), listen(path, process) as port:
                 port.settimeout(TIMEOUT_S)
                 start.follow(port, process.pid)
-        except (OSError, RuntimeError):
-            print("\n".join((logs / "machine.log").read_text(errors="replace").splitlines()[-LOG_LINES:]), flush=True)
+        except (OSError, RuntimeError, channel.ChannelError):
+            print("\n".join(machine.log_of(logs, "machine.log").splitlines()[-LOG_LINES:]), flush=True)
             raise
         timeline = json.loads((logs / "timeline.json").read_text())
         start.booted(timeline["events"][f"vmpl{SIDES[side]}_entry"]["monotonic_ns"] / 1e9)

@@ -15,7 +15,6 @@ of a hypervisor that does nothing (floor/floor.c).
 """
 
 import argparse
-import contextlib
 import json
 import pathlib
 import random
@@ -28,7 +27,7 @@ import threading
 import time
 
 import machine_speed
-from machine_speed import ROOT, Start, ended, listen, median
+from machine_speed import ROOT, Start, ends, listen, median
 
 sys.path[:0] = [str(ROOT / "guest/initramfs")]
 import build as initramfs  # noqa: E402
@@ -83,17 +82,6 @@ class Echo:
         with guest:
             while data := guest.recv(4096):
                 guest.sendall(data)
-
-
-@contextlib.contextmanager
-def ends(process):
-    """It ends well behind what is done with it, or, where that fails, at once."""
-    try:
-        yield
-        ended(process)
-    finally:
-        process.terminate()  # `socle run` takes its QEMU with it
-        process.wait()
 
 
 def first_file_system(programs, kernel, folder, floor=None):

@@ -37,6 +37,7 @@ CPUS = 2
 MEMORY = "256M"
 HOST = ["--kvm-eoi", "yes"]  # as KVM and QEMU offer it to each guest
 TIMEOUT_S = 120
+LAST_WORDS_S = 10  # for a process to end
 CMDLINE = "console=ttyS0 panic=-1 quiet no_timer_check"
 # The machine's processor, as far as it shows it to a guest (docs/machine-limits.md).
 PLAIN_CPU = {False: "EPYC-Milan,-cx16,phys-bits=48,-xsave", True: "EPYC-Milan,-cx16,phys-bits=48"}
@@ -146,6 +147,31 @@ def ended(process):
         raise RuntimeError(f"{process.args[0]}: {(errors or '').strip() or process.returncode}")
 
 
+@contextlib.contextmanager
+def ends(process):
+    """It ends well behind what is done with it, or, where that fails, at once, and the error has its own words."""
+    try:
+        yield
+        ended(process)
+    except Exception as error:
+        process.terminate()
+        if said := last_words(process):
+            raise RuntimeError(f"{error}; {process.args[0]}: {said}") from error
+        raise
+    finally:
+        process.terminate()  # `socle run` takes its QEMU with it
+        process.wait()
+
+
+def last_words(process):
+    """What an ended process has written to its standard error, where nobody has read it."""
+    if process.stderr.closed:
+        return ""
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        return (process.communicate(timeout=LAST_WORDS_S)[1] or "").strip()
+    return ""
+
+
 def start_machine(programs, image, folder, xsave):
     logs, path, start = folder / "logs", f"{folder}/port", Start()
     process = subprocess.Popen(
@@ -153,9 +179,8 @@ def start_machine(programs, image, folder, xsave):
          "--log-dir", logs, "--report-key-dir", folder / "keys", "--channel", f"unix:{path}",
          *(["--xsave"] if xsave else []), image],
         stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-    with listen(path, process) as port:
+    with ends(process), listen(path, process) as port:
         start.follow(port, process.pid)
-    ended(process)
     timeline = json.loads((pathlib.Path(logs) / "timeline.json").read_text())
     start.booted(timeline["events"]["vmpl0_entry"]["monotonic_ns"] / 1e9)
     start.exits = {exit["kind"]: sum(exit["by_vmpl"]) for exit in timeline["exits"]}
@@ -184,10 +209,9 @@ def start_plain(kernel, first, folder, xsave, floor=None):
                   "-device", f"{device},chardev={name}"]
     process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                                stderr=subprocess.PIPE, text=True)
-    with listen(f"{folder}/port", process) as port, listen(f"{folder}/log", process) as log:
+    with ends(process), listen(f"{folder}/port", process) as port, listen(f"{folder}/log", process) as log:
         began = firmware_end(log)
         start.follow(port, process.pid)
-    ended(process)
     start.booted(began)
     return start
 

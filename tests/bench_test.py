@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """What the benches do before and behind what they measure: the services of each side, options that exclude each other,
-costs without limits and the other way round, and limits of which a page tells.
+costs without limits and the other way round, limits of which a page tells, and why a process failed.
 
     bench_test.py
 
@@ -21,6 +21,7 @@ import device_speed  # noqa: E402
 import exit_cost  # noqa: E402
 import interrupts  # noqa: E402
 import machine  # noqa: E402
+import machine_speed  # noqa: E402
 from results import Results  # noqa: E402
 
 
@@ -81,12 +82,35 @@ def documented(result):
            f"{has}, {ratios}")
 
 
+def words(result):
+    """Why a process failed is in the error: before there was a port, while it was used, and where it only ends badly."""
+    def nothing():
+        pass
+
+    def port_fails():
+        raise RuntimeError("no port")
+
+    for script, use in (("echo begun >&2; echo why >&2; exit 3", port_fails), ("echo begun >&2; echo why >&2; exit 3", nothing),
+                        ("trap 'echo why >&2; exit 3' TERM; echo begun >&2; while :; do sleep 0.05; done", port_fails)):
+        process = subprocess.Popen(["sh", "-c", script], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        if "trap" in script:
+            process.stderr.readline()
+        try:
+            with machine_speed.ends(process):
+                use()
+            error = "none"
+        except RuntimeError as failed:
+            error = str(failed)
+        result("why" in error and process.poll() is not None, f"a process's words: {script}, {use.__name__}", error)
+
+
 def main():
     result = Results("benches")
     sides(result)
     exclusions(result)
     limits(result)
     documented(result)
+    words(result)
     return result.finish()
 
 
