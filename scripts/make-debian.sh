@@ -57,6 +57,7 @@ if [ -s "$dir/version" ] && [ -s "$dir/root.ext4" ] && [ "$(cat "$dir/made-by" 2
 	exit 0
 fi
 
+PATH=$PATH:/usr/sbin:/sbin # tune2fs, e2fsck, resize2fs, and chroot of the hooks
 . "$here/scripts/debian-suite.sh"
 suite_mirror
 mkdir -p "$dir"

@@ -40,8 +40,12 @@ class BuildError(Exception):
     pass
 
 
-def output_of(*command, **options):
-    result = subprocess.run(command, capture_output=True, text=True, **options)
+# modinfo is where an ordinary user's PATH does not lead.
+ENVIRONMENT = {**os.environ, "PATH": f"{os.environ.get('PATH', '/usr/bin:/bin')}:/usr/sbin:/sbin"}
+
+
+def output_of(*command, env=None, **options):
+    result = subprocess.run(command, capture_output=True, text=True, env=env or ENVIRONMENT, **options)
     if result.returncode != 0:
         lines = (result.stderr or result.stdout).strip().splitlines() or ["no output"]
         raise BuildError(f"{' '.join(map(str, command))}: {lines[-1]}")

@@ -13,6 +13,7 @@ set -eu
 	echo "usage: $0 KERNEL_DIR OUT_DIR [SOURCE_DIR]" >&2
 	exit 1
 }
+PATH=$PATH:/usr/sbin:/sbin # modinfo, modprobe, chroot
 root=$(cd "$(dirname "$0")/../.." && pwd)
 source=${3:-$root/guest/module}
 name=$(sed -n 's/^obj-m := \(.*\)\.o$/\1/p' "$source/Kbuild")

@@ -15,6 +15,7 @@ import argparse
 import contextlib
 import hashlib
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -245,7 +246,8 @@ def measured(options):
 
 
 def check_unified(options, world):
-    missing = [tool for tool in ("objcopy", "mkfs.fat", "mcopy", "sfdisk") if not shutil.which(tool)]
+    missing = [tool for tool in ("objcopy", "mkfs.fat", "mcopy", "sfdisk")
+               if not shutil.which(tool, path=f"{os.environ['PATH']}:/usr/sbin:/sbin")]  # as make-disk.py finds them
     if missing:
         results.skip("a unified kernel", f"there is no {missing[0]}")
         return

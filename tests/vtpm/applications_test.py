@@ -338,7 +338,7 @@ def raw_socket(path, port):
 
 
 def path_of(work):
-    return f"{work / 'bin'}:{os.environ['PATH']}:{work / 'python/bin'}"
+    return f"{work / 'bin'}:{os.environ['PATH']}:/usr/sbin:/sbin:{work / 'python/bin'}"  # cryptsetup
 
 
 def run(application, port, authority, programs):
