@@ -40,6 +40,16 @@ def replays(text):
     return values
 
 
+def beside(lines):
+    """Whether a command was done while a key was made in turns, which had begun before it: it ended first. What a Results is called
+    with."""
+    ends = {words[1]: float(words[3]) for words in map(str.split, lines) if words[:1] == ["took"] and len(words) == 4}
+    attested = [float(words[1]) for words in map(str.split, lines) if words[:1] == ["attested"] and len(words) == 2]
+    told = f"it ended at {ends.get('between')}, and the key was attested at {attested}"
+    return ("between" in ends and len(attested) == 1 and ends["between"] < attested[0],
+            "  also beside a key that is made in turns", told)
+
+
 def add_modprobe(first):
     """Puts /sbin/modprobe behind what there is: archives follow each other."""
     spec = importlib.util.spec_from_file_location("initramfs", booted.ROOT / "guest/initramfs/build.py")
@@ -90,8 +100,9 @@ def main():
     result(drivers == ["tpm-svsm"] * 2, "the kernel's own driver has the vTPM", f"{drivers}: {said}")
     result(LEFT_OUT in said and "tpms /sys/class/tpm/tpm0" in lines, "socle_tpm.ko leaves its TPM part out", said)
     result("there is svsm/attest" in lines, "  and has attestations")
-    took = {words[1]: float(words[3]) - float(words[2]) for words in map(str.split, lines) if words[0] == "took"}
-    result(len(took) == 3, "long commands by it, also beside a key that is made in turns", str(took))
+    took = {words[1]: float(words[3]) - float(words[2]) for words in map(str.split, lines) if words[:1] == ["took"]}
+    result(len(took) == 3, "long commands by it", str(took))
+    result(*beside(lines))
     print("# " + ", ".join(f"{name}: {seconds:.1f} s" for name, seconds in took.items()))
     evidence, mine = receive(options, lines)
     run = socle(options, "verify", "--trust-emulated", "--image", image, "--mine", mine, evidence)
