@@ -15,6 +15,7 @@ time. With --build what the demo needs of the programs is built meanwhile, which
 
 import argparse
 import concurrent.futures
+import contextlib
 import hashlib
 import json
 import pathlib
@@ -220,6 +221,16 @@ def second_half(options, image, policy, unified, progress):
     return failing
 
 
+@contextlib.contextmanager
+def logs_in(folder):
+    """A step that fails here has left its logs there."""
+    try:
+        yield
+    except StepFailed as error:
+        error.folder = folder
+        raise
+
+
 def demo_vm(options, progress):
     folder, changed = options.build_dir, options.build_dir / "changed"
     shutil.rmtree(folder, ignore_errors=True)
@@ -240,8 +251,9 @@ def demo_vm(options, progress):
         progress.say("verdict: trusted (emulated)")
         disk, unified = other.result()
     progress.say(f"now the host puts another command line on the disk: {CHANGED!r}")
-    boot(options, image, changed, disk, progress)
-    return second_half(options, image, policy, unified, progress)
+    with logs_in(changed):
+        boot(options, image, changed, disk, progress)
+        return second_half(options, image, policy, unified, progress)
 
 
 def parse_arguments():
@@ -273,7 +285,7 @@ def main():
     except StepFailed as error:
         print(f"demo: failed: {error.step}: {error}", file=sys.stderr)
         if error.log:
-            demo.show_log(options.build_dir, error.log)
+            demo.show_log(error.folder or options.build_dir, error.log)
         return 1
     except (OSError, KeyboardInterrupt, subprocess.SubprocessError, json.JSONDecodeError) as error:
         print(f"demo: {error or 'interrupted'}", file=sys.stderr)

@@ -96,6 +96,7 @@ class StepFailed(Exception):
         super().__init__(message)
         self.step = step
         self.log = log
+        self.folder = None  # the log's, where it is not that of the whole demo
 
 
 class Progress:
