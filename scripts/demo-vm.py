@@ -122,14 +122,23 @@ def made_of(out, key):
     return out.exists() and note.exists() and note.read_text() == key
 
 
+@contextlib.contextmanager
+def making(out, key):
+    """Notes what it is made of when it is made; until then nothing says that it fits, whatever interrupts."""
+    note = out.with_suffix(".key")
+    note.unlink(missing_ok=True)
+    yield
+    note.write_text(key)
+
+
 def make_root(options):
     """The system with the guest's side of Socle in it; made anew when one of them has changed."""
     system, out = ROOT / "build" / SYSTEM / "root.ext4", options.work / "root.ext4"
     module, agent = options.work / "module/socle_tpm.ko", options.programs / "guest/socle-guest"
     key = key_of((system, module, agent, ROOT / "scripts/put-guest.py", *sorted((ROOT / "guest/system").iterdir())))
     if not made_of(out, key):
-        run("system", [ROOT / "scripts/put-guest.py", "--module", module, "--agent", agent, "--power-off", system, out])
-        out.with_suffix(".key").write_text(key)
+        with making(out, key):
+            run("system", [ROOT / "scripts/put-guest.py", "--module", module, "--agent", agent, "--power-off", system, out])
     return out
 
 
@@ -140,9 +149,9 @@ def make_disk(options, root, name, append):
     maker = ROOT / "scripts/make-disk.py"
     key = key_of((root, system / "vmlinuz", system / "initrd.img", *sorted(loaders.iterdir()), maker), append)
     if not (made_of(disk, key) and unified.exists()):
-        run("disk", [maker, "--loader", "systemd-boot", "--kernel", system / "vmlinuz", "--initrd", system / "initrd.img",
-                     "--append", append, "--root", root, "--keep-uki", unified, disk])
-        disk.with_suffix(".key").write_text(key)
+        with making(disk, key):
+            run("disk", [maker, "--loader", "systemd-boot", "--kernel", system / "vmlinuz", "--initrd", system / "initrd.img",
+                         "--append", append, "--root", root, "--keep-uki", unified, disk])
     return disk, unified
 
 

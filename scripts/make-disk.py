@@ -73,8 +73,9 @@ def unified_kernel(folder, options):
                   "--change-section-vma", f"{name}={base + end:#x}"]
         end += path.stat().st_size
     out = options.keep_uki or folder / "linux.efi"
-    run("objcopy", "--preserve-dates", *words, stub, out)  # or the time of now is in its header
-    return out
+    unfinished = out.with_name(out.name + ".new")
+    run("objcopy", "--preserve-dates", *words, stub, unfinished)  # or the time of now is in its header
+    return unfinished.rename(out)
 
 
 def grub_configuration(folder, options):

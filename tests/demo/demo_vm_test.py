@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""What `make demo` does where something fails: which logs it shows.
+"""What `make demo` does where something fails: which logs it shows, and what it makes anew.
 
     demo_vm_test.py
 """
@@ -64,10 +64,25 @@ def failing_boot(result, folder):
         result(status == 1 and words == [f"words of {fails}"], f"logs of the {fails} boot, where it fails", said.getvalue())
 
 
+def interrupted(result, folder):
+    """What was made of other files is not taken for what it was to be, when its making was interrupted."""
+    out = folder / "thing"
+    with demo_vm.making(out, "old"):
+        out.write_text("old")
+    with contextlib.suppress(KeyboardInterrupt), demo_vm.making(out, "new"):
+        out.write_text("half of the new")
+        raise KeyboardInterrupt
+    result(not demo_vm.made_of(out, "old") and not demo_vm.made_of(out, "new"), "half of a file fits no key")
+    with demo_vm.making(out, "new"):
+        pass
+    result(demo_vm.made_of(out, "new"), "and a whole one its own")
+
+
 def main():
     result = Results("demo-vm")
     with tempfile.TemporaryDirectory(prefix="socle-demo-vm-") as name:
         failing_boot(result, Path(name))
+        interrupted(result, Path(name))
     return result.finish()
 
 
