@@ -27,6 +27,7 @@ import time
 
 import channel
 import demo
+import one_kernel
 from demo import ROOT, StepFailed, run, shown
 
 SUITE = "forky"  # whose OVMF has a driver for the SVSM's TPM
@@ -54,10 +55,6 @@ def fetch_firmware(progress):
     except StepFailed as error:
         raise StepFailed("firmware", f"OVMF 2026.08 of Debian's {SUITE} cannot be had ({error}); `make demo-direct` "
                          "boots a guest without firmware") from error
-
-
-def version_of(name):
-    return (ROOT / f"build/{name}/version").read_text().strip()
 
 
 def fetch_headers(progress):
@@ -94,13 +91,11 @@ def prepare(options, progress):
             parts.append(pool.submit(build, options, progress))
         for made in concurrent.futures.as_completed(parts):
             made.result()
-    # The one of them that was made on an earlier day is of an older kernel.
-    for older, again in ((KERNEL, fetch_headers), (SYSTEM, make_system)):
-        if version_of(SYSTEM) != version_of(KERNEL):
-            (ROOT / f"build/{older}/version").unlink()
-            again(progress)
-    if version_of(SYSTEM) != version_of(KERNEL):
-        raise StepFailed("system", f"its kernel is {version_of(SYSTEM)}, and the headers are of {version_of(KERNEL)}")
+    try:
+        one_kernel.agree(ROOT / "build" / KERNEL, ROOT / "build" / SYSTEM, lambda: fetch_headers(progress),
+                         lambda: make_system(progress))
+    except one_kernel.Differ as error:
+        raise StepFailed("system", str(error)) from error
     fetch(progress, "module", "../guest/module/build.sh", ROOT / "build" / KERNEL, options.work / "module")
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "scripts"), str(ROOT / "tests/lib")]
+import one_kernel  # noqa: E402
 from results import Results  # noqa: E402
 
 
@@ -78,11 +79,39 @@ def interrupted(result, folder):
     result(demo_vm.made_of(out, "new"), "and a whole one its own")
 
 
+def kernels(result, folder):
+    """A system and headers of which one is of an earlier day become one kernel's, and what cannot is said."""
+    headers, system = folder / "headers", folder / "system"
+    for there, fetched, made, wanted, calls in (
+            (("1", "1"), "2", "2", "1", []), (("1", "2"), "2", "2", "2", ["headers"]),
+            (("2", "1"), "2", "2", "2", ["headers", "system"]), (("1", "2"), "3", "4", None, ["headers", "system"])):
+        done = []
+
+        def write(where, version):
+            where.mkdir(exist_ok=True)
+            (where / "version").write_text(f"{version}\n")
+
+        def again(where, version, done=done):
+            done.append(where.name)
+            if not (where / "version").exists():  # as the scripts do
+                write(where, version)
+
+        write(headers, there[0])
+        write(system, there[1])
+        try:
+            one_kernel.agree(headers, system, lambda: again(headers, fetched), lambda: again(system, made))  # noqa: B023
+            found = one_kernel.version_of(system)
+        except one_kernel.Differ:
+            found = None
+        result(found == wanted and done == calls, f"headers of {there[0]}, a system of {there[1]}", f"{found}, made {done}")
+
+
 def main():
     result = Results("demo-vm")
     with tempfile.TemporaryDirectory(prefix="socle-demo-vm-") as name:
         failing_boot(result, Path(name))
         interrupted(result, Path(name))
+        kernels(result, Path(name))
     return result.finish()
 
 

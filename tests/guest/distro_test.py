@@ -20,12 +20,14 @@ import subprocess
 import sys
 
 import booted
-from results import Results  # booted knows where it is
+import one_kernel  # booted knows where it is
+from results import Results
 
 SUITE, HOST = "forky", "kvm-svsm"  # whose OVMF has a driver for the SVSM's TPM
 APPEND = "root=LABEL=debian-root rw console=ttyS0 quiet"
 PACKAGES = ("cryptsetup-bin", "systemd-cryptsetup", "systemd-container", "tpm2-tools", "libtss2-rc0t64",
             "libtss2-tcti-device0t64", "dbus", "procps")
+HEADERS = booted.ROOT / "build/kernel-trixie"
 VOLUME_SIZE = 64 << 20
 HAS_TPM2 = "TPM: has-tpm2 before udev"
 FIRST_LIFE = (
@@ -52,11 +54,16 @@ def command(*words, **options):
     return done.stdout
 
 
+def make_module(folder):
+    """The module for Debian 13's kernel, of its headers."""
+    command(booted.ROOT / "scripts/fetch-kernel.sh", "--suite", "trixie")
+    command(booted.ROOT / "guest/module/build.sh", HEADERS, folder / "module")
+
+
 def make_system(options, folder):
-    """A Debian with the guest's side of Socle, as the package brings it, and what this test runs there."""
+    """A Debian with the guest's side of Socle, as the package brings it, and what this test runs there; without both where its
+    kernel is not the module's."""
     scripts = booted.ROOT / "scripts"
-    command(scripts / "fetch-kernel.sh", "--suite", "trixie")
-    command(booted.ROOT / "guest/module/build.sh", booted.ROOT / "build/kernel-trixie", folder / "module")
     hook = booted.HERE / "distro_hook.sh"
     agent = options.programs / "guest/socle-guest"
     made_of = hashlib.sha256()
@@ -70,6 +77,22 @@ def make_system(options, folder):
                          "--hook", hook, env={**os.environ, "DISTRO_MODULE": str(folder / "module/socle_tpm.ko"),
                                               "DISTRO_AGENT": str(agent), "DISTRO_SOURCES": str(booted.ROOT)}).strip())
     with_these.write_text(made_of.hexdigest())
+
+
+def make_both(options, folder):
+    """Module and system, of one kernel."""
+    def again():
+        make_system(options, folder)
+
+    def module_again():
+        make_module(folder)
+        again()
+
+    module_again()
+    try:
+        one_kernel.agree(HEADERS, folder, module_again, again)
+    except one_kernel.Differ as error:
+        sys.exit(f"distro_test: the system: {error}")
 
 
 def make_disks(options, folder):
@@ -143,7 +166,7 @@ def main():
     folder = booted.ROOT / "build/debian-distro"
     if not options.keep:
         folder.mkdir(parents=True, exist_ok=True)
-        make_system(options, folder)
+        make_both(options, folder)
     disk, unified, volume = make_disks(options, folder)
     image, result = make_image(options), Results("distro")
     values, measured = predicted(options, unified), []
