@@ -18,11 +18,14 @@ import concurrent.futures
 import contextlib
 import hashlib
 import json
+import os
 import pathlib
 import re
 import shutil
+import signal
 import subprocess
 import sys
+import threading
 import time
 
 import channel
@@ -37,66 +40,115 @@ CHANGED = f"{APPEND} systemd.debug_shell=ttyS0"
 SYSTEM, KERNEL = "debian-trixie", "kernel-trixie"  # what make-debian.sh and fetch-kernel.sh leave below build/
 PROGRAMS = ("tools/socle", "machine/hv/hv.bin", "monitor/monitor.elf", "services/services", "guest/socle-guest")
 LARGE = 64 << 20  # files of more bytes are known by their time
+END_S = 10  # for a program that is to end
 NOT_TRUSTED = 6  # the first check that fails is that of the PCRs' values
 # The checks that a changed command line has to fail, and no others: the kernel image has other bytes, and so
 # has what PCR 4 and PCR 11 hold.
 DIFFER = {"pcr-values", "boot-programs", "boot-files", "boot-command-line"}
 
 
-def fetch(progress, step, script, *words):
+class Parts:
+    """What is fetched and built at once: where the block fails, all is ended that is still under way, each program with its own."""
+
+    def __init__(self, progress):
+        self.progress = progress
+        self.lock = threading.Lock()
+        self.processes, self.ended = [], False
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, error, _):
+        if kind is not None:
+            self.end()
+
+    def start(self, step, command, **options):
+        """In a session of its own, so that it can be ended with what it has started."""
+        with self.lock:
+            if self.ended:
+                raise StepFailed(step, "another part failed")
+            try:
+                process = subprocess.Popen([str(word) for word in command], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                           start_new_session=True, **options)
+            except OSError as error:
+                raise StepFailed(step, str(error)) from error
+            self.processes.append(process)
+        return process
+
+    def run(self, step, command):
+        process = self.start(step, command, stderr=subprocess.PIPE)
+        output, errors = process.communicate()
+        return demo.output_of(step, command[0], subprocess.CompletedProcess(command, process.returncode, output, errors))
+
+    def end(self):
+        with self.lock:
+            self.ended = True
+        for number, seconds in ((signal.SIGTERM, END_S), (signal.SIGKILL, None)):
+            running = [process for process in self.processes if process.poll() is None]
+            for process in running:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(process.pid, number)
+            for process in running:
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    process.wait(seconds)
+
+
+def fetch(parts, step, script, *words):
     """What is fetched or made once; its last line says what is there."""
-    said = run(step, [ROOT / "scripts" / script, *words]).decode(errors="replace").strip().splitlines()
-    progress.say(said[-1] if said else step)
+    said = parts.run(step, [ROOT / "scripts" / script, *words]).decode(errors="replace").strip().splitlines()
+    parts.progress.say(said[-1] if said else step)
 
 
-def fetch_firmware(progress):
+def fetch_firmware(parts):
     try:
-        fetch(progress, "firmware", "fetch-ovmf.sh", "--suite", SUITE)
+        fetch(parts, "firmware", "fetch-ovmf.sh", "--suite", SUITE)
     except StepFailed as error:
         raise StepFailed("firmware", f"OVMF 2026.08 of Debian's {SUITE} cannot be had ({error}); `make demo-direct` "
                          "boots a guest without firmware") from error
 
 
-def fetch_headers(progress):
-    fetch(progress, "kernel's headers", "fetch-kernel.sh", "--suite", "trixie")
+def fetch_headers(parts):
+    fetch(parts, "kernel's headers", "fetch-kernel.sh", "--suite", "trixie")
 
 
-def make_system(progress):
-    fetch(progress, "system", "make-debian.sh")
+def make_system(parts):
+    fetch(parts, "system", "make-debian.sh")
 
 
-def build(options, progress):
+def build(options, parts):
     """The programs that the demo needs, by ninja, which says how many steps it has done."""
     command = ["ninja", "-C", options.programs, "-j", options.build, *PROGRAMS]
     lines = []
-    with subprocess.Popen([str(word) for word in command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                          errors="replace") as ninja:
+    with parts.start("build", command, stderr=subprocess.STDOUT, text=True, errors="replace") as ninja:
         for line in ninja.stdout:
             lines.append(line)
             if found := re.match(r"\[(\d+)/(\d+)\]", line):
-                progress.go_on(f"{found[1]} of {found[2]} steps of the build are done")
+                parts.progress.go_on(f"{found[1]} of {found[2]} steps of the build are done")
     if ninja.returncode:
-        print("".join(lines[-demo.LOG_LINES:]), file=sys.stderr)
+        if not parts.ended:
+            print("".join(lines[-demo.LOG_LINES:]), file=sys.stderr)
         raise StepFailed("build", f"ninja exited with {ninja.returncode}")
-    progress.say("the programs are built")
+    parts.progress.say("the programs are built")
 
 
 def prepare(options, progress):
     """Debian's packages, below build/, and the programs: what waits for the network beside what computes."""
     progress.begin("Debian's packages are fetched, and a system made of them, which takes minutes the first time")
-    with concurrent.futures.ThreadPoolExecutor() as pool:
-        parts = [pool.submit(fetch_firmware, progress), pool.submit(fetch, progress, "loader", "fetch-loaders.sh"),
-                 pool.submit(make_system, progress), pool.submit(fetch_headers, progress)]
+    with concurrent.futures.ThreadPoolExecutor() as pool, Parts(progress) as parts:
+        works = [pool.submit(fetch_firmware, parts), pool.submit(fetch, parts, "loader", "fetch-loaders.sh"),
+                 pool.submit(make_system, parts), pool.submit(fetch_headers, parts)]
         if options.build:
-            parts.append(pool.submit(build, options, progress))
-        for made in concurrent.futures.as_completed(parts):
+            works.append(pool.submit(build, options, parts))
+        for made in concurrent.futures.as_completed(works):
+            if made.exception():
+                progress.say(f"{made.exception()}; the others are ended")
             made.result()
-    try:
-        one_kernel.agree(ROOT / "build" / KERNEL, ROOT / "build" / SYSTEM, lambda: fetch_headers(progress),
-                         lambda: make_system(progress))
-    except one_kernel.Differ as error:
-        raise StepFailed("system", str(error)) from error
-    fetch(progress, "module", "../guest/module/build.sh", ROOT / "build" / KERNEL, options.work / "module")
+        try:
+            one_kernel.agree(ROOT / "build" / KERNEL, ROOT / "build" / SYSTEM, lambda: fetch_headers(parts),
+                             lambda: make_system(parts))
+        except one_kernel.Differ as error:
+            raise StepFailed("system", str(error)) from error
+        fetch(parts, "module", "../guest/module/build.sh", ROOT / "build" / KERNEL, options.work / "module")
 
 
 def key_of(files, *words):

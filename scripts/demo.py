@@ -146,10 +146,15 @@ def run(step, command, **options):
         result = subprocess.run([str(word) for word in command], capture_output=True, **options)
     except OSError as error:
         raise StepFailed(step, str(error)) from error
+    return output_of(step, command[0], result)
+
+
+def output_of(step, program, result):
+    """What an ended program, subprocess.CompletedProcess, wrote to its standard output, or StepFailed with its last line."""
     if result.returncode != 0:
         text = (result.stderr or result.stdout).decode(errors="replace").strip()
         raise StepFailed(step, text.splitlines()[-1] if text else
-                         f"{command[0]} exited with {result.returncode}")
+                         f"{program} exited with {result.returncode}")
     return result.stdout
 
 

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""What `make demo` does where something fails: which logs it shows, and what it makes anew.
+"""What `make demo` does where something fails: which logs it shows, what it makes anew, and what it
+ends.
 
     demo_vm_test.py
 """
@@ -10,6 +11,8 @@ import importlib.util
 import io
 import sys
 import tempfile
+import time
+import types
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -106,12 +109,48 @@ def kernels(result, folder):
         result(found == wanted and done == calls, f"headers of {there[0]}, a system of {there[1]}", f"{found}, made {done}")
 
 
+def failing_part(result, folder):
+    """A fetch that fails ends the build beside it, with what that has started, and is what is told."""
+    child = folder / "child"
+
+    def fails(_):
+        deadline = time.monotonic() + 60
+        while not child.exists() or not child.read_text().strip():
+            assert time.monotonic() < deadline, "the build did not start"
+            time.sleep(0.02)
+        raise demo_vm.StepFailed("firmware", "no mirror")
+
+    def builds(_options, parts):
+        parts.run("build", ["sh", "-c", f"sleep 300 & echo $! >{child}; wait"])
+
+    said, error = [], None
+    progress = types.SimpleNamespace(begin=lambda _: None, say=said.append)
+    nothing = dict.fromkeys(("fetch", "make_system", "fetch_headers"), lambda *_: None)
+    began = time.monotonic()
+    with instead(**nothing, fetch_firmware=fails, build=builds):
+        try:
+            demo_vm.prepare(types.SimpleNamespace(build="1", work=folder), progress)
+        except demo_vm.StepFailed as failed:
+            error = failed
+    took = time.monotonic() - began
+    result(error and error.step == "firmware" and took < 100, "a failing part is told before the others are done", f"{error}, {took}")
+    result(any("no mirror" in line for line in said), "  at once", str(said))
+    state = Path(f"/proc/{int(child.read_text())}/stat")
+    with contextlib.suppress(OSError):
+        while (left := state.read_text().rpartition(")")[2].split()[0]) != "Z" and time.monotonic() < began + 100:
+            time.sleep(0.05)
+        result(left == "Z", "  and what they started has ended", left)
+        return
+    result(True, "  and what they started has ended")
+
+
 def main():
     result = Results("demo-vm")
     with tempfile.TemporaryDirectory(prefix="socle-demo-vm-") as name:
         failing_boot(result, Path(name))
         interrupted(result, Path(name))
         kernels(result, Path(name))
+        failing_part(result, Path(name))
     return result.finish()
 
 
