@@ -7,7 +7,8 @@
 A link of Markdown has to lead to a file of this tree, and its #fragment to a heading there. A path in
 backquotes that begins with a room of the tree (`monitor/mem/alloc`) has to be one, as it stands or with
 .c, .h, .md, .S, .py or .sh behind it, or be a pattern that fits a file; so has each such word of a code
-block of commands (```sh). What a build makes is not looked at, nor is what a reader shall write: code,
+block of commands (```sh). What `make` is told to make, in backquotes or in commands, has to be a target of the
+Makefile. What a build makes is not looked at, nor is what a reader shall write: code,
 and paths with NAME in them.
 """
 
@@ -24,6 +25,9 @@ FENCE = re.compile(r"^\s*```(.*)$")
 ENDINGS = ("", ".c", ".h", ".md", ".S", ".py", ".sh")
 # What is made by a build.
 MADE = ("build",)
+# At the begin of a line of the Makefile.
+TARGETS = re.compile(r"^([\w-]+(?: [\w-]+)*):(?!=)", re.MULTILINE)
+OTHERS = {"bindeb-pkg"}  # targets of Linux's
 HEADING = re.compile(r"^#+\s+(.*?)\s*$", re.MULTILINE)
 
 
@@ -48,6 +52,22 @@ def anchors(path):
         text = re.sub(r"[^\w\- ]", "", re.sub(r"[`*]", "", heading).lower())
         found.add(text.replace(" ", "-"))
     return found
+
+
+@functools.cache
+def targets():
+    """Of the Makefile."""
+    return {word for words in TARGETS.findall((ROOT / "Makefile").read_text()) for word in words.split()} | OTHERS
+
+
+def goals(text):
+    """What the commands of a text have `make` make here: no options, variables and comments, and nothing in other folders."""
+    for command in re.split(r"&&|\|\||;", text.split("#")[0]):
+        words = command.split()
+        if words[:1] == ["sudo"]:
+            words = words[1:]
+        if words[:1] == ["make"] and "-C" not in words:
+            yield from (word for word in re.sub(r"\w+=(\"[^\"]*\"|\S*)", "", " ".join(words)).split()[1:] if word[0] not in "-.>")
 
 
 class Tree:
@@ -92,10 +112,14 @@ class Tree:
                 continue
             if block is None:
                 found = [self.problem_of_link(source, target) for target in LINK.findall(line)]
+                commands = [line] if line.startswith("\t") else QUOTED.findall(line)
                 words = " ".join(QUOTED.findall(line)).split()
             else:
                 found = []
+                commands = [line]
                 words = line.split() if block == "sh" else []
+            found += [f"make {word} is no target of the Makefile" for command in commands for word in goals(command)
+                      if word not in targets()]
             found += [f"{word} is not there" for word in words
                       if self.is_path(word) and not self.has(word)]
             yield from (f"{source}:{number}: {text}" for text in found if text)
