@@ -67,7 +67,8 @@ def goals(text):
         if words[:1] == ["sudo"]:
             words = words[1:]
         if words[:1] == ["make"] and "-C" not in words:
-            yield from (word for word in re.sub(r"\w+=(\"[^\"]*\"|\S*)", "", " ".join(words)).split()[1:] if word[0] not in "-.>")
+            words = re.sub(r"\w+=(\"[^\"]*\"|\S*)", "", " ".join(words)).split()
+            yield from (word for word in words[1:] if word[0] not in "-.>")
 
 
 class Tree:

@@ -48,7 +48,7 @@ DIFFER = {"pcr-values", "boot-programs", "boot-files", "boot-command-line"}
 
 
 class Parts:
-    """What is fetched and built at once: where the block fails, all is ended that is still under way, each program with its own."""
+    """What is fetched and built at once: where the block fails, all is ended that is under way, programs with their own."""
 
     def __init__(self, progress):
         self.progress = progress

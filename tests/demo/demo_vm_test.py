@@ -133,7 +133,8 @@ def failing_part(result, folder):
         except demo_vm.StepFailed as failed:
             error = failed
     took = time.monotonic() - began
-    result(error and error.step == "firmware" and took < 100, "a failing part is told before the others are done", f"{error}, {took}")
+    result(error and error.step == "firmware" and took < 100, "a failing part is told before the others are done",
+           f"{error}, {took}")
     result(any("no mirror" in line for line in said), "  at once", str(said))
     state = Path(f"/proc/{int(child.read_text())}/stat")
     with contextlib.suppress(OSError):

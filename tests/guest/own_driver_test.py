@@ -41,8 +41,8 @@ def replays(text):
 
 
 def beside(lines):
-    """Whether a command was done while a key was made in turns, which had begun before it: it ended first. What a Results is called
-    with."""
+    """Whether a command was done while a key was made in turns, which had begun before it: it ended first. What a
+    Results is called with."""
     ends = {words[1]: float(words[3]) for words in map(str.split, lines) if words[:1] == ["took"] and len(words) == 4}
     attested = [float(words[1]) for words in map(str.split, lines) if words[:1] == ["attested"] and len(words) == 2]
     told = f"it ended at {ends.get('between')}, and the key was attested at {attested}"
