@@ -95,6 +95,8 @@ def words(result):
         process = subprocess.Popen(["sh", "-c", script], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
         if "trap" in script:
             process.stderr.readline()
+        else:
+            process.wait()
         try:
             with machine_speed.ends(process):
                 use()
