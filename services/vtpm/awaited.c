@@ -36,13 +36,6 @@ void awaited_choose(struct vtpm *vtpm)
 				   is_rsa(&profile->keys[i]) && !is_stored(profile, i);
 }
 
-static bool start_anew(const struct tpm_state *permanent)
-{
-	tpm_power_off();
-	return tpm_load_permanent(permanent->data, permanent->size) && tpm_power_on() &&
-	       !tpm_startup_clear() && !tpm_platform_clear();
-}
-
 static bool make(struct vtpm *vtpm, size_t index)
 {
 	const struct vtpm_template *t = &vtpm->templates[index];
@@ -59,7 +52,9 @@ static bool make_unseen(struct vtpm *vtpm, size_t index)
 
 	if (!tpm_checkpoint(&checkpoint))
 		return false;
-	ok = start_anew(&checkpoint.permanent) && make(vtpm, index);
+	tpm_power_off();
+	ok = !tpm_start_cleared(checkpoint.permanent.data, checkpoint.permanent.size) &&
+	     make(vtpm, index);
 	vtpm_roll_back(&checkpoint);
 	if (!ok)
 		serve_logf("vtpm: %s cannot be made",

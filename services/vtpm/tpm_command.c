@@ -396,6 +396,16 @@ uint32_t tpm_platform_clear(void)
 	return submit_only(&c);
 }
 
+uint32_t tpm_start_cleared(const uint8_t *permanent, size_t size)
+{
+	uint32_t rc;
+
+	if (!tpm_load_permanent(permanent, size) || !tpm_power_on())
+		return TPM_RC_NONE;
+	rc = tpm_startup_clear();
+	return rc ? rc : tpm_platform_clear();
+}
+
 uint32_t tpm_nv_define(const struct tpm_nv_public *nv)
 {
 	struct command c;

@@ -82,6 +82,14 @@ uint32_t tpm_make_persistent(uint32_t handle, uint32_t persistent);
 /* Lets TPM2_Clear be used again, and clears, both by the platform. */
 uint32_t tpm_platform_clear(void);
 
+/*
+ * Powers the TPM, which is off, on from a permanent state, and undoes what a guest can have changed
+ * for good: an authorization of the endorsement hierarchy, and that TPM2_Clear is disabled. A
+ * freshly started TPM has an empty platform authorization and all of its hierarchies enabled; so
+ * the platform clears, which leaves the endorsement seed as it is.
+ */
+uint32_t tpm_start_cleared(const uint8_t *permanent, size_t size);
+
 /* An authorization value that the service gives an NV index. */
 struct tpm_auth {
 	const uint8_t *data;

@@ -13,18 +13,6 @@ static const uint8_t any_key[] = { 0x00, 0x23, 0x00, 0x0b, 0x00, 0x05, 0x00, 0x7
 				   0x00, 0x03, 0x00, 0x10, 0x00, 0x00, 0x00, 0x00 };
 
 /*
- * What a guest can have changed for good: an authorization of the endorsement hierarchy, and that
- * TPM2_Clear is disabled. A freshly started TPM has an empty platform authorization and all of its
- * hierarchies enabled; so the platform clears, which leaves the endorsement seed as it is.
- */
-static uint32_t start_tpm(void)
-{
-	uint32_t rc = tpm_startup_clear();
-
-	return rc ? rc : tpm_platform_clear();
-}
-
-/*
  * A TPM tests its algorithms before it first uses them, and libcrypto looks for its own. Those of
  * elliptic curves, whose keys are quick to make, and of a proof are used here, so that no key has
  * to wait for it.
@@ -54,10 +42,7 @@ static enum service_status load(struct twin *twin, const uint8_t *payload, size_
 	if (twin->loaded)
 		tpm_power_off();
 	twin->loaded = false;
-	if (!tpm_load_permanent(payload + sizeof(*header), size - sizeof(*header)) ||
-	    !tpm_power_on())
-		return SERVICE_ERR_FAILED;
-	rc = start_tpm();
+	rc = tpm_start_cleared(payload + sizeof(*header), size - sizeof(*header));
 	if (!rc)
 		rc = tpm_create_hmac_key(header->proof_key, &twin->proof_key);
 	if (!rc)
