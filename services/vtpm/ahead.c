@@ -122,14 +122,16 @@ void ahead_forget(struct ahead *ahead, unsigned int hierarchies)
 }
 
 /*
- * TPM2_Clear has a new seed for the owner, and new proofs for both; a reset leaves the seeds as
- * they are, and is where all that was computed before it ends. No key of the platform's is found
- * ahead.
+ * TPM2_Clear has a new seed for the owner. It leaves the endorsement seed, and no proof enters a
+ * primary key: those of the endorsement hierarchy stay what they are, and their primes are kept. A
+ * reset leaves the seeds as they are, and is where all that was computed before it ends. No key of
+ * the platform's is found ahead.
  */
 unsigned int ahead_changed_by(uint32_t command_code)
 {
 	switch (command_code) {
 	case TPM_CC_CLEAR:
+		return AHEAD_OWNER;
 	case TPM_CC_STARTUP:
 		return AHEAD_ALL;
 	case TPM_CC_CHANGE_EPS:
