@@ -22,6 +22,7 @@
 #include "services/vtpm/manufacture.h"
 
 #define RSA "0001000b00050072000000100014000b0800000000000000"
+#define STORAGE "0001000b00030072000000060080004300100800000000000000"
 #define EC "0023000b00050072000000100018000b0003001000000000"
 
 /* The second key is left for later, and has a place in NV memory for its template. */
@@ -33,7 +34,7 @@ static const char profile_text[] =
 	"\n unique random\n handle none\n"
 	"nv 0x01c10001\n attributes 0x42072001\n policy none\n content template ak-rsa2048\n"
 	" locked yes\n"
-	"ahead owner\n template 0001000b00030072000000060080004300100800000000000000\n";
+	"ahead owner\n template " STORAGE "\n";
 
 static struct profile profile;
 static struct vtpm vtpm;
@@ -56,12 +57,17 @@ static void parse(const char *text)
 		fail_msg("profile:%u: %s", error.line, error.reason);
 }
 
+static void start_with(const char *text)
+{
+	parse(text);
+	vtpm = (struct vtpm){ .profile = &profile, .attested = true };
+	assert_true(manufacture(&vtpm));
+}
+
 static int start(void **state)
 {
 	(void)state;
-	parse(profile_text);
-	vtpm = (struct vtpm){ .profile = &profile, .attested = true };
-	assert_true(manufacture(&vtpm));
+	start_with(profile_text);
 	return 0;
 }
 
@@ -281,6 +287,37 @@ static void all_are_made_when_that_is_asked_for(void **state)
 	assert_true(vtpm.ahead.keys[1].primes[0].wanted);
 }
 
+/* A key that is left for later and in the profile's list as well is found once, and serves both. */
+static void one_key_may_be_wished_for_twice(void **state)
+{
+	static const char text[] = "profile test\npcr-banks sha256\nplatform-auth empty\n"
+				   "manifests 1\ncertificates none\n"
+				   "key ak-rsa2048\n role ak\n hierarchy endorsement\n"
+				   " template " RSA "\n unique given\n handle none\n"
+				   "ahead endorsement\n template " RSA "\n"
+				   "ahead owner\n template " STORAGE "\n";
+	uint8_t area[TPM_PUBLIC_MAX];
+	size_t size;
+
+	(void)state;
+	start_with(text);
+	for (int i = 0; i < 4; i++)
+		assert_true(find_one());
+	assert_false(find_one());
+	assert_non_null(awaited_key(&vtpm, 0));
+	assert_int_equal(vtpm.ahead.taken, AHEAD_PRIMES);
+	assert_int_equal(guest_primary(&guest, "", vtpm.templates[0].data, vtpm.templates[0].size,
+				       area, &size),
+			 0);
+	assert_int_equal(vtpm.ahead.taken, 2 * AHEAD_PRIMES);
+	/* The key is made, and the list wants it again. */
+	ahead_forget(&vtpm.ahead, AHEAD_ALL);
+	vtpm_learn_ahead(&vtpm);
+	for (int i = 0; i < 4; i++)
+		assert_true(find_one());
+	assert_false(find_one());
+}
+
 /* ---- Selectors ---- */
 
 static uint32_t select_outcome(const void *selector, size_t size)
@@ -324,6 +361,7 @@ int main(void)
 		CASE(the_guest_cannot_be_in_the_way),
 		CASE(a_manifest_waits_for_what_is_not_found),
 		CASE(all_are_made_when_that_is_asked_for),
+		cmocka_unit_test_teardown(one_key_may_be_wished_for_twice, end),
 		CASE(a_selected_key_is_the_twins_until_its_primes_are_known),
 	};
 

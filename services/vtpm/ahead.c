@@ -42,7 +42,9 @@ static enum prime_answer ask(void *context, const struct prime_order *order,
 	const struct ahead_prime *prime;
 
 	if (ahead->learning) {
-		want(&ahead->learning->primes[0], order);
+		/* The same key may be wished for twice: found once, it serves both. */
+		if (!find(ahead, order))
+			want(&ahead->learning->primes[0], order);
 		return PRIME_CANCEL;
 	}
 	prime = ahead->trusted ? find(ahead, order) : NULL;
