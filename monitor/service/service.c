@@ -233,6 +233,17 @@ bool service_available(enum service_role role)
 	       process_available(services.roles[role]);
 }
 
+void service_give_up(enum service_role role, const char *why)
+{
+	struct service *service = role < SERVICE_ROLES ? services.roles[role] : NULL;
+
+	if (!service)
+		return;
+	if (process_available(service))
+		process_end(service, why);
+	check_required(service);
+}
+
 static struct service *role_service(enum service_role role)
 {
 	return service_available(role) ? services.roles[role] : NULL;

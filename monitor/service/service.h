@@ -21,6 +21,13 @@
  */
 void services_start(const struct socle_params *params);
 
+/*
+ * Before the guest runs: the service has shown that it cannot do what the guest is to have it for.
+ * It ends, with why in the log, as if it had never become ready; so the start ends where
+ * services.conf requires it.
+ */
+void service_give_up(enum service_role role, const char *why);
+
 /* True when the service is loaded and has not crashed. */
 bool service_available(enum service_role role);
 

@@ -1150,6 +1150,37 @@ static void required_ends_later_body(void)
 	check(!service_available(SERVICE_VTPM));
 }
 
+/* As what is found out about it later, before the guest runs. */
+static void given_up(void)
+{
+	service_give_up(SERVICE_VTPM, "it does not do");
+}
+
+static void required_is_given_up_body(void)
+{
+	begin(REQUIRED_A, echo, NULL);
+	check(service_available(SERVICE_VTPM));
+	check(dies(given_up) == DIE_REQUIRED);
+	check(logged("service a ended: it does not do\n"));
+	check(logged("service a is required: the guest is not started\n"));
+}
+
+static void crashed_is_given_up_body(void)
+{
+	begin(REQUIRED_A, leave, NULL);
+	check(call_a("x") == SERVICE_ERR_FAILED);
+	check(dies(given_up) == DIE_REQUIRED);
+}
+
+static void other_is_given_up_body(void)
+{
+	begin(CONF_A, echo, NULL);
+	check(dies(given_up) == 0);
+	service_give_up(SERVICE_TWIN, "nobody");
+	check(!service_available(SERVICE_VTPM));
+	check(call_a("x") == SERVICE_ERR_FAILED);
+}
+
 static void not_required_body(void)
 {
 	begin(CONF_A CONF_B, leaves, echo);
@@ -1169,6 +1200,9 @@ static void no_guest_without_what_is_required(void **state)
 	run_alone(required_starts_body);
 	run_alone(required_ends_later_body);
 	run_alone(not_required_body);
+	run_alone(required_is_given_up_body);
+	run_alone(crashed_is_given_up_body);
+	run_alone(other_is_given_up_body);
 }
 
 int main(void)

@@ -227,6 +227,12 @@ enum service_progress service_call_continue(enum service_role role, struct servi
 	return SERVICE_FINISHED;
 }
 
+void service_give_up(enum service_role role, const char *why)
+{
+	(void)why;
+	services[role].available = false;
+}
+
 void service_call_abort(enum service_role role)
 {
 	services[role].aborts += services[role].suspended;
