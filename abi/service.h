@@ -55,8 +55,9 @@ enum vtpm_op {
 	VTPM_OP_COMMAND =
 		1, /* struct vtpm_command, TPM command -> struct vtpm_response, response */
 	VTPM_OP_MANIFEST =
-		2,	    /* u32 manifest version -> manifest; makes what keys are left for it */
-	VTPM_OP_SELECT = 3, /* u32 manifest version, selector -> struct vtpm_select_reply, ... */
+		2, /* u32 manifest version -> manifest; or nothing: one of its keys was made that
+		      were left for later, and others are left: the same again */
+	VTPM_OP_SELECT = 3,   /* u32 manifest version, selector -> struct vtpm_select_reply, ... */
 	VTPM_OP_REMEMBER = 4, /* struct vtpm_remember, order, what was made -> as to a selector */
 	VTPM_OP_SEEDS = 5,    /* nothing -> struct vtpm_seeds, load */
 	/* Nothing -> what ATTEST_OP_RUNTIME_DATA wants; and what that gave -> nothing. */
@@ -68,7 +69,7 @@ enum vtpm_op {
 	 */
 	VTPM_OP_AHEAD_NEXT = 8,
 	VTPM_OP_AHEAD_FOUND = 9,
-	/* Nothing -> nothing: makes the keys of the profile that were left for later. */
+	/* Nothing -> u32: makes a key that was left for later; how many are left then. */
 	VTPM_OP_KEYS = 10,
 };
 

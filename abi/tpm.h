@@ -40,6 +40,7 @@
 #define TPM_RC_SUCCESS 0u
 #define TPM_RC_HIERARCHY_1 0x185u /* of the first handle */
 #define TPM_RC_VALUE_2 0x2c4u	  /* of the second parameter */
+#define TPM_RC_CANCELED 0x909u
 /* Warnings after which the same command is to be sent again. */
 #define TPM_RC_YIELDED 0x908u
 #define TPM_RC_TESTING 0x90au

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "core/tpm/profile.h"
 #include "monitor/arch/arch.h"
 #include "monitor/base/limits.h"
 #include "monitor/log/log.h"
@@ -141,15 +142,29 @@ static void work_on(void)
 		end();
 }
 
-/* Nobody will find their primes: a start that is longer is better than a call that is. */
+/*
+ * Nobody will find their primes: a start that is longer is better than a call that is. Each request
+ * makes a key, so that each has the budget of its own. A vtpm that knows no such request has left
+ * no key for later.
+ */
 static void make_keys(void)
 {
-	struct service_answer answer;
+	uint32_t left = PROFILE_KEYS_MAX, before;
 
-	service_ask(SERVICE_VTPM, VTPM_OP_KEYS, NULL, 0, &answer);
-	if (answer.status != SERVICE_OK)
-		log_printf(LOG_WARNING, "not all keys of the vtpm's profile are made");
-	service_answer_free(&answer);
+	do {
+		size_t size = 0;
+		enum service_status status;
+
+		before = left;
+		status = service_call(SERVICE_VTPM, VTPM_OP_KEYS, NULL, 0, &left, sizeof(left),
+				      &size);
+		if (status == SERVICE_ERR_UNSUPPORTED)
+			return;
+		if (status != SERVICE_OK || size != sizeof(left) || left >= before) {
+			service_give_up(SERVICE_VTPM, "not all keys of its profile are made");
+			return;
+		}
+	} while (left);
 }
 
 void ahead_init(void)
@@ -171,6 +186,8 @@ void ahead_start(bool preempts)
 	work.step = STEP_ASK;
 	worker = BOOT_CPU;
 	work_on();
+	if (worker == NEVER)
+		make_keys();
 }
 
 /*

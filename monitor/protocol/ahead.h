@@ -25,9 +25,11 @@ void ahead_init(void);
 
 /*
  * Once, when the services are up, before the guest runs: learns what there is to be found, which is
- * the first vCPU's work from then on. Where there is nobody to find it, or preempts says that
- * VMPL0's timer does not reach it while the guest runs, the vtpm makes the keys now that it has
- * left for later.
+ * the first vCPU's work from then on. Where there is nobody to find it, preempts says that VMPL0's
+ * timer does not reach it while the guest runs, or the vtpm gives no order, it makes the keys now
+ * that it has left for later; one that cannot make them is given up as if it had never become ready
+ * (service_give_up()). That what finds primes fails is seen only at its first search, while the
+ * guest runs: then the keys stay for later, and the manifest that wants them waits for a search.
  */
 void ahead_start(bool preempts);
 

@@ -11,6 +11,7 @@
 #include "abi/snp.h"
 #include "core/base/bytes.h"
 #include "core/evidence/services_manifest.h"
+#include "core/tpm/profile.h"
 #include "monitor/lock/lock.h"
 #include "monitor/mem/guest_copy.h"
 #include "monitor/protocol/protocol.h"
@@ -226,6 +227,21 @@ static uint32_t attest(struct svsm_call *call, const struct attest_call *in, boo
 
 /* ---- The calls ---- */
 
+/*
+ * The vtpm makes one key at a time of those that it has left for later: each has a budget of its
+ * own, and what others want of the vtpm comes in between.
+ */
+static void ask_manifest(uint32_t version, struct service_answer *answer)
+{
+	for (unsigned int i = 0; i < PROFILE_KEYS_MAX; i++) {
+		service_ask(SERVICE_VTPM, VTPM_OP_MANIFEST, &version, sizeof(version), answer);
+		if (answer->status != SERVICE_OK || answer->size)
+			return;
+		service_answer_free(answer);
+	}
+	answer->status = SERVICE_ERR_FAILED;
+}
+
 /* The manifest that the vtpm has ready, alone or within that of all services. */
 static uint32_t attest_ready(struct svsm_call *call, const struct attest_call *in, bool all)
 {
@@ -233,7 +249,7 @@ static uint32_t attest_ready(struct svsm_call *call, const struct attest_call *i
 	struct service_answer answer;
 	uint32_t result;
 
-	service_ask(SERVICE_VTPM, VTPM_OP_MANIFEST, &version, sizeof(version), &answer);
+	ask_manifest(version, &answer);
 	result = svsm_result_of_service(answer.status);
 	if (result == SVSM_SUCCESS)
 		result = attest(call, in, all, answer.payload, answer.size);

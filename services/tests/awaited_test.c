@@ -49,6 +49,20 @@ int __wrap_clock_gettime(clockid_t id, struct timespec *time)
 	return 0;
 }
 
+/* What makes keys, unless it is to fail. */
+static bool makes_no_key;
+
+uint32_t __real_tpm_create_primary(const uint8_t *template, size_t template_size,
+				   struct tpm_primary *primary);
+uint32_t __wrap_tpm_create_primary(const uint8_t *template, size_t template_size,
+				   struct tpm_primary *primary);
+uint32_t __wrap_tpm_create_primary(const uint8_t *template, size_t template_size,
+				   struct tpm_primary *primary)
+{
+	return makes_no_key ? TPM_RC_NONE
+			    : __real_tpm_create_primary(template, template_size, primary);
+}
+
 static void parse(const char *text)
 {
 	struct profile_error error;
@@ -266,6 +280,18 @@ static void a_manifest_waits_for_what_is_not_found(void **state)
 	assert_int_equal(vtpm.ahead.taken, 1 + AHEAD_PRIMES);
 }
 
+/* Returns how many keys are left for later behind it. */
+static uint32_t make_a_key(void)
+{
+	struct serve_output out;
+	uint32_t left;
+
+	assert_int_equal(ask(VTPM_OP_KEYS, NULL, 0, &out), SERVICE_OK);
+	assert_int_equal(out.size, sizeof(left));
+	memcpy(&left, out.data, sizeof(left));
+	return left;
+}
+
 /* Where nobody finds primes, the monitor has the keys made before the guest runs. */
 static void all_are_made_when_that_is_asked_for(void **state)
 {
@@ -275,9 +301,9 @@ static void all_are_made_when_that_is_asked_for(void **state)
 	(void)state;
 	assert_int_equal(ask(VTPM_OP_KEYS, "", 1, &out), SERVICE_ERR_FORMAT);
 	assert_false(is_made());
-	assert_int_equal(ask(VTPM_OP_KEYS, NULL, 0, &out), SERVICE_OK);
-	assert_int_equal(out.size, 0);
+	assert_int_equal(make_a_key(), 0);
 	assert_true(is_made());
+	assert_int_equal(make_a_key(), 0);
 	get_manifest(&listed);
 	are_the_guests(&listed, "");
 	assert_int_equal(vtpm.ahead.taken, 0);
@@ -285,6 +311,154 @@ static void all_are_made_when_that_is_asked_for(void **state)
 	assert_int_equal(ask(VTPM_OP_AHEAD_NEXT, NULL, 0, &out), SERVICE_OK);
 	assert_false(vtpm.ahead.keys[0].primes[0].wanted);
 	assert_true(vtpm.ahead.keys[1].primes[0].wanted);
+}
+
+static const char two_text[] =
+	"profile test\npcr-banks sha256\nplatform-auth empty\nmanifests 1\ncertificates none\n"
+	"key ak-rsa2048\n role ak\n hierarchy endorsement\n template " RSA
+	"\n unique given\n handle none\n"
+	"key ek-rsa2048\n role ek\n hierarchy endorsement\n template " STORAGE
+	"\n unique given\n handle none\n";
+
+static enum service_status ask_manifest(size_t *size)
+{
+	const uint32_t version = 1;
+	struct serve_output out;
+	enum service_status status = ask(VTPM_OP_MANIFEST, &version, sizeof(version), &out);
+
+	*size = out.size;
+	return status;
+}
+
+/* No request waits for more than one key. */
+static void each_key_has_a_request_of_its_own(void **state)
+{
+	struct listed listed;
+	size_t size;
+
+	(void)state;
+	start_with(two_text);
+	assert_int_equal(ask_manifest(&size), SERVICE_OK);
+	assert_int_equal(size, 0);
+	assert_non_null(vtpm_profile_key(&vtpm, 0));
+	assert_null(vtpm_profile_key(&vtpm, 1));
+	get_manifest(&listed);
+	are_the_guests(&listed, "");
+	(void)end(NULL);
+	start_with(two_text);
+	assert_int_equal(make_a_key(), 1);
+	assert_null(vtpm_profile_key(&vtpm, 1));
+	assert_int_equal(make_a_key(), 0);
+	assert_non_null(vtpm_profile_key(&vtpm, 1));
+}
+
+/* ---- What cannot be made ---- */
+
+/* No libtpms has RSA 4096 without a profile of its own for it. */
+static void a_key_that_libtpms_lacks_ends_the_start(void **state)
+{
+	(void)state;
+	parse("profile test\npcr-banks sha256\nplatform-auth empty\nmanifests 1\n"
+	      "certificates none\nkey ek-h7-rsa4096\n role ek\n hierarchy endorsement\n"
+	      " template 0001000b00030072000000060080004300101000000000000000\n"
+	      " unique given\n handle none\n");
+	vtpm = (struct vtpm){ .profile = &profile, .attested = true };
+	assert_false(manufacture(&vtpm));
+}
+
+static void a_key_that_fails_leaves_no_trace(void **state)
+{
+	struct tpm_state before[2], after[2];
+	struct serve_output out;
+	struct listed listed;
+	size_t size;
+
+	(void)state;
+	assert_true(find_one() && find_one());
+	assert_true(tpm_permanent_state(&before[0]) && tpm_volatile_state(&before[1]));
+	makes_no_key = true;
+	assert_int_equal(ask_manifest(&size), SERVICE_ERR_FAILED);
+	assert_int_equal(ask(VTPM_OP_KEYS, NULL, 0, &out), SERVICE_ERR_FAILED);
+	makes_no_key = false;
+	assert_false(is_made());
+	assert_true(tpm_permanent_state(&after[0]) && tpm_volatile_state(&after[1]));
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(before[i].size, after[i].size);
+		assert_memory_equal(before[i].data, after[i].data, before[i].size);
+		tpm_free_state(&before[i]);
+		tpm_free_state(&after[i]);
+	}
+	get_manifest(&listed);
+	are_the_guests(&listed, "");
+}
+
+/* ---- What changes seeds ---- */
+
+static void clear(void)
+{
+	assert_int_equal(guest_run(&guest, CC_CLEAR, "d a", RH_LOCKOUT, ""), 0);
+}
+
+/* It changes neither the key nor its primes. */
+static void clear_changes_nothing(void **state)
+{
+	struct listed before, after;
+
+	(void)state;
+	assert_true(find_one() && find_one());
+	clear();
+	assert_false(is_made());
+	get_manifest(&before);
+	assert_int_equal(vtpm.ahead.taken, AHEAD_PRIMES);
+	clear();
+	assert_true(is_made());
+	get_manifest(&after);
+	assert_memory_equal(before.areas[1], after.areas[1], before.sizes[1]);
+	are_the_guests(&after, "");
+}
+
+static void select_anew(size_t index)
+{
+	const struct vtpm_template *t = &vtpm.templates[index];
+	struct tpm_primary primary;
+
+	assert_int_equal(tpm_create_primary(t->data, t->size, &primary), 0);
+	assert_true(vtpm_keep_key(&vtpm, index, &primary));
+	assert_int_equal(tpm_flush(primary.handle), 0);
+}
+
+/* Then no key is left for later: each is made as it is selected, as without this. */
+static void ends_with_the_seed(void)
+{
+	struct listed listed;
+	size_t size;
+
+	assert_int_equal(guest_run(&guest, CC_CHANGE_EPS, "d a", RH_PLATFORM, ""), 0);
+	assert_false(is_made());
+	assert_int_equal(ask_manifest(&size), SERVICE_ERR_FAILED);
+	select_anew(0);
+	assert_int_equal(ask_manifest(&size), SERVICE_ERR_FAILED);
+	assert_int_equal(make_a_key(), 0);
+	assert_false(is_made());
+	select_anew(1);
+	get_manifest(&listed);
+	are_the_guests(&listed, "");
+}
+
+static void change_eps_ends_it(void **state)
+{
+	struct listed listed;
+
+	(void)state;
+	assert_true(find_one() && find_one());
+	ends_with_the_seed();
+	/* What is in the list is found still. */
+	assert_true(find_one() && find_one());
+	assert_false(find_one());
+	(void)end(NULL);
+	start_with(profile_text);
+	get_manifest(&listed);
+	ends_with_the_seed();
 }
 
 /* A key that is left for later and in the profile's list as well is found once, and serves both. */
@@ -351,6 +525,27 @@ static void a_selected_key_is_the_twins_until_its_primes_are_known(void **state)
 	are_the_guests(&listed, "");
 }
 
+/* Primes that another key lacks are nothing to it. */
+static void a_selected_key_needs_its_own_primes_alone(void **state)
+{
+	static const uint8_t second[] = { SVSM_SELECTOR_KEY, 0, 0, 0, 0, 0, 0, 0, 0x01, 0, 0, 0 };
+	struct serve_output out;
+	struct prime_found found;
+
+	(void)state;
+	start_with(two_text);
+	assert_int_equal(ask(VTPM_OP_AHEAD_NEXT, NULL, 0, &out), SERVICE_OK);
+	assert_int_equal(select_outcome(second, sizeof(second)), SELECT_CREATE);
+	for (int i = 0; i < 2; i++) {
+		assert_true(vtpm.ahead.keys[1].primes[i].wanted);
+		assert_true(prime_find(&vtpm.ahead.keys[1].primes[i].found.order, &found));
+		assert_int_equal(ask(VTPM_OP_AHEAD_FOUND, &found, sizeof(found), &out), SERVICE_OK);
+	}
+	assert_int_equal(select_outcome(second, sizeof(second)), SELECT_MANIFEST);
+	assert_int_equal(vtpm.ahead.taken, AHEAD_PRIMES);
+	assert_null(vtpm_profile_key(&vtpm, 0));
+}
+
 #define CASE(function) cmocka_unit_test_setup_teardown(function, start, end)
 
 int main(void)
@@ -361,6 +556,12 @@ int main(void)
 		CASE(the_guest_cannot_be_in_the_way),
 		CASE(a_manifest_waits_for_what_is_not_found),
 		CASE(all_are_made_when_that_is_asked_for),
+		cmocka_unit_test_teardown(each_key_has_a_request_of_its_own, end),
+		cmocka_unit_test_teardown(a_key_that_libtpms_lacks_ends_the_start, end),
+		CASE(a_key_that_fails_leaves_no_trace),
+		CASE(clear_changes_nothing),
+		CASE(change_eps_ends_it),
+		cmocka_unit_test_teardown(a_selected_key_needs_its_own_primes_alone, end),
 		cmocka_unit_test_teardown(one_key_may_be_wished_for_twice, end),
 		CASE(a_selected_key_is_the_twins_until_its_primes_are_known),
 	};

@@ -32,8 +32,41 @@ void awaited_choose(struct vtpm *vtpm)
 	const struct profile *profile = vtpm->profile;
 
 	for (size_t i = 0; i < profile->key_count; i++)
-		vtpm->awaited[i] = vtpm->attested && !profile->keys[i].handle &&
+		vtpm->awaited[i] = vtpm->attested && prime_wrapped() && !profile->keys[i].handle &&
 				   is_rsa(&profile->keys[i]) && !is_stored(profile, i);
+	vtpm->awaited_generation = vtpm->cache.generation;
+}
+
+static enum prime_answer cancel(void *context, const struct prime_order *order,
+				struct prime_found *found)
+{
+	(void)context;
+	(void)order;
+	(void)found;
+	return PRIME_CANCEL;
+}
+
+static void ignore(void *context, const struct prime_found *found)
+{
+	(void)context;
+	(void)found;
+}
+
+uint32_t awaited_try(const struct vtpm_template *template, struct tpm_primary *primary)
+{
+	static const struct prime_source nobody = { cancel, ignore, NULL };
+	uint32_t rc;
+
+	prime_ask(&nobody);
+	rc = tpm_create_primary(template->data, template->size, primary);
+	prime_ask(NULL);
+	return rc;
+}
+
+/* A new seed has other keys, which are made as they are selected. */
+static bool is_awaited(const struct vtpm *vtpm, size_t index)
+{
+	return vtpm->awaited[index] && vtpm->awaited_generation == vtpm->cache.generation;
 }
 
 static bool make(struct vtpm *vtpm, size_t index)
@@ -66,21 +99,38 @@ const struct cache_entry *awaited_key(struct vtpm *vtpm, size_t index)
 {
 	const struct cache_entry *key = vtpm_profile_key(vtpm, index);
 
-	if (key || !vtpm->awaited[index] || !make_unseen(vtpm, index))
+	if (key || !is_awaited(vtpm, index) || !make_unseen(vtpm, index))
 		return key;
 	return vtpm_profile_key(vtpm, index);
 }
 
-bool awaited_make_all(struct vtpm *vtpm)
+bool awaited_make_one(struct vtpm *vtpm, uint32_t *left)
 {
-	bool ok = true;
+	bool made = false;
 
-	for (size_t i = 0; i < vtpm->profile->key_count; i++)
-		ok = (!vtpm->awaited[i] || awaited_key(vtpm, i)) && ok;
-	return ok;
+	*left = 0;
+	for (size_t i = 0; i < vtpm->profile->key_count; i++) {
+		if (!is_awaited(vtpm, i) || vtpm_profile_key(vtpm, i))
+			continue;
+		if (made)
+			++*left;
+		else if (!make_unseen(vtpm, i))
+			return false;
+		made = true;
+	}
+	return true;
 }
 
-/* A key keeps its place among the wishes, made or not. */
+bool awaited_lacks_others(struct vtpm *vtpm)
+{
+	for (size_t i = 0; i < vtpm->profile->key_count; i++) {
+		if (!is_awaited(vtpm, i) && !vtpm_profile_key(vtpm, i))
+			return true;
+	}
+	return false;
+}
+
+/* A key keeps its place among the wishes, made or not, and so does what is behind it. */
 size_t awaited_wishes(struct vtpm *vtpm, struct ahead_wish *wishes)
 {
 	const struct profile *profile = vtpm->profile;
@@ -91,10 +141,10 @@ size_t awaited_wishes(struct vtpm *vtpm, struct ahead_wish *wishes)
 
 		if (!vtpm->awaited[i])
 			continue;
-		wishes[count++] = vtpm_profile_key(vtpm, i)
-					  ? (struct ahead_wish){ 0 }
-					  : (struct ahead_wish){ TPM_RH_ENDORSEMENT, t->data,
-								 t->size };
+		wishes[count++] = is_awaited(vtpm, i) && !vtpm_profile_key(vtpm, i)
+					  ? (struct ahead_wish){ TPM_RH_ENDORSEMENT, t->data,
+								 t->size }
+					  : (struct ahead_wish){ 0 };
 	}
 	return count + ahead_listed(profile, wishes + count);
 }

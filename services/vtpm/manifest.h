@@ -8,7 +8,8 @@
 /*
  * Version 0: the public area of the key ek-rsa2048. Version 1: those of all keys of the profile.
  * SERVICE_ERR_UNSUPPORTED for another version, SERVICE_ERR_FAILED when a key has not been made
- * since the seed changed. Keys that were left for later are made (awaited.h).
+ * since the seed changed. Keys that were left for later are made (awaited.h), all that are missing:
+ * who has no time for that has them made one by one before.
  */
 enum service_status manifest_of_profile(struct vtpm *vtpm, uint32_t version,
 					struct serve_output *out);

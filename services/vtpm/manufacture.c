@@ -94,18 +94,22 @@ static bool made_key(const struct profile_key *key, uint32_t rc)
 	return done(rc, name);
 }
 
+/* One that is left for later is found out about now: a key that cannot be made ends the start. */
 static bool make_key(struct vtpm *vtpm, size_t index)
 {
 	const struct profile_key *key = &vtpm->profile->keys[index];
 	struct vtpm_template *t = &vtpm->templates[index];
 	struct tpm_primary primary;
+	uint32_t rc;
 	bool ok;
 
 	if (!prepare_template(t, key))
 		return done(TPM_RC_NONE, "random numbers");
-	if (vtpm->awaited[index])
+	rc = vtpm->awaited[index] ? awaited_try(t, &primary)
+				  : tpm_create_primary(t->data, t->size, &primary);
+	if (vtpm->awaited[index] && rc == TPM_RC_CANCELED)
 		return true;
-	if (!made_key(key, tpm_create_primary(t->data, t->size, &primary)))
+	if (!made_key(key, rc))
 		return false;
 	ok = vtpm_keep_key(vtpm, index, &primary);
 	if (ok && key->handle)

@@ -145,6 +145,19 @@ static enum service_status run_command(struct vtpm *vtpm, const uint8_t *payload
 	return SERVICE_OK;
 }
 
+/*
+ * Version 1, when all of its keys are made. One search in a request: the monitor ends a service
+ * that takes longer than its budget. A manifest that must fail has none made.
+ */
+static enum service_status next_of_all(struct vtpm *vtpm, struct serve_output *out)
+{
+	uint32_t left;
+
+	if (awaited_lacks_others(vtpm) || !awaited_make_one(vtpm, &left))
+		return SERVICE_ERR_FAILED;
+	return left ? SERVICE_OK : manifest_of_profile(vtpm, 1, out);
+}
+
 static enum service_status give_manifest(struct vtpm *vtpm, const uint8_t *payload, size_t size,
 					 struct serve_output *out)
 {
@@ -157,14 +170,18 @@ static enum service_status give_manifest(struct vtpm *vtpm, const uint8_t *paylo
 		return SERVICE_ERR_UNSUPPORTED;
 	if (select_allowed(vtpm))
 		return SERVICE_ERR_FAILED;
-	return manifest_of_profile(vtpm, version, out);
+	return version ? next_of_all(vtpm, out) : manifest_of_profile(vtpm, 0, out);
 }
 
-static enum service_status make_keys(struct vtpm *vtpm, size_t size)
+static enum service_status make_key(struct vtpm *vtpm, size_t size, struct serve_output *out)
 {
+	uint32_t left;
+
 	if (size)
 		return SERVICE_ERR_FORMAT;
-	return awaited_make_all(vtpm) ? SERVICE_OK : SERVICE_ERR_FAILED;
+	if (!awaited_make_one(vtpm, &left))
+		return SERVICE_ERR_FAILED;
+	return serve_append(out, &left, sizeof(left));
 }
 
 /* The first to ask is who finds primes from then on. */
@@ -220,7 +237,7 @@ enum service_status vtpm_handle(void *context, uint32_t op, const uint8_t *paylo
 	case VTPM_OP_AHEAD_FOUND:
 		return take_ahead(context, payload, size);
 	case VTPM_OP_KEYS:
-		return make_keys(context, size);
+		return make_key(context, size, out);
 	default:
 		return SERVICE_ERR_UNSUPPORTED;
 	}

@@ -30,6 +30,7 @@ struct vtpm {
 		size_t size;
 	} templates[PROFILE_KEYS_MAX];
 	bool awaited[PROFILE_KEYS_MAX]; /* which keys are made only when they are wanted */
+	uint64_t awaited_generation;	/* while the cache's seed generation is this one */
 	struct cache cache;
 	struct ahead ahead;
 	/* By which the twin that was given the seeds last certifies keys. */

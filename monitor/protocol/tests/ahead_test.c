@@ -26,7 +26,12 @@ static unsigned int slices;  /* that a search wants beyond its first */
 static unsigned int left;    /* of this search */
 static uint64_t slice_ns;
 static unsigned int delivered, asked, begun, warnings, lines;
-static unsigned int made; /* how often the vtpm was told to make its keys */
+static unsigned int made; /* how often the vtpm was told to make a key */
+static unsigned int given_up;
+static uint32_t keys; /* that the vtpm has left */
+static size_t keys_size;
+static bool stuck; /* and does not make */
+static enum service_status keys_status;
 static bool vtpm_busy, has_service, has_vtpm;
 static enum service_status search_status, vtpm_status;
 static size_t found_size, order_size;
@@ -122,15 +127,28 @@ enum service_progress service_call_continue(enum service_role role, struct servi
 	return go_on(answer);
 }
 
-void service_ask(enum service_role role, uint32_t op, const void *payload, size_t size,
-		 struct service_answer *answer)
+enum service_status service_call(enum service_role role, uint32_t op, const void *payload,
+				 size_t size, void *reply, size_t reply_max, size_t *reply_size)
 {
 	(void)payload;
 	assert_int_equal(role, SERVICE_VTPM);
 	assert_int_equal(op, VTPM_OP_KEYS);
 	assert_int_equal(size, 0);
-	*answer = (struct service_answer){ .status = vtpm_status };
+	assert_int_equal(reply_max, sizeof(keys));
 	made++;
+	if (keys_status)
+		return keys_status;
+	keys -= keys && !stuck;
+	memcpy(reply, &keys, sizeof(keys));
+	*reply_size = keys_size;
+	return SERVICE_OK;
+}
+
+void service_give_up(enum service_role role, const char *why)
+{
+	assert_int_equal(role, SERVICE_VTPM);
+	assert_non_null(why);
+	given_up++;
 }
 
 void service_answer_free(struct service_answer *answer)
@@ -149,7 +167,11 @@ static int start(void **state)
 	search_status = vtpm_status = SERVICE_OK;
 	found_size = sizeof(found);
 	order_size = sizeof(struct prime_order);
-	waiting = delivered = asked = begun = warnings = lines = made = 0;
+	waiting = delivered = asked = begun = warnings = lines = made = given_up = 0;
+	keys = 0;
+	keys_size = sizeof(keys);
+	keys_status = SERVICE_OK;
+	stuck = false;
 	return 0;
 }
 
@@ -190,22 +212,57 @@ static void keys_are_made_where_nothing_is_found_ahead(void **state)
 	(void)state;
 	waiting = 1;
 	has_service = false;
+	keys = 3;
 	ahead_start(true);
-	assert_int_equal(made, 1);
+	assert_int_equal(made, 3); /* one in each request */
+	assert_int_equal(keys, 0);
 	has_service = true;
 	ahead_start(false);
-	assert_int_equal(made, 2);
-	assert_int_equal(warnings, 0);
-	vtpm_status = SERVICE_ERR_FAILED;
+	assert_int_equal(made, 4); /* none is left */
+	/* Another vtpm, which has left none. */
+	keys_status = SERVICE_ERR_UNSUPPORTED;
 	ahead_start(false);
-	assert_int_equal(warnings, 1);
+	assert_int_equal(made, 5);
+	assert_int_equal(given_up, 0);
 	has_vtpm = false;
 	ahead_start(false);
-	assert_int_equal(made, 3);
+	assert_int_equal(made, 5);
+	assert_int_equal(warnings, 0);
 	assert_int_equal(asked, 0);
 	assert_int_equal(ahead_due(0), 0);
 	ahead_wake(0);
 	assert_int_equal(ahead_due(0), 0);
+}
+
+static void is_given_up(void)
+{
+	unsigned int before = given_up;
+
+	ahead_start(false);
+	assert_int_equal(given_up, before + 1);
+}
+
+/* One that cannot make its keys ends as where it was to make them at first. */
+static void a_vtpm_without_its_keys_is_given_up(void **state)
+{
+	(void)state;
+	keys_status = SERVICE_ERR_FAILED;
+	is_given_up();
+	assert_int_equal(made, 1);
+	/* Nor does one that lies keep the start for ever. */
+	keys_status = SERVICE_OK;
+	keys = 2;
+	stuck = true;
+	is_given_up();
+	assert_int_equal(made, 3);
+	keys = UINT32_MAX;
+	is_given_up();
+	assert_int_equal(made, 4);
+	keys = 1;
+	stuck = false;
+	keys_size--;
+	is_given_up();
+	assert_int_equal(made, 5);
 }
 
 static void all_is_found_and_then_nothing_is_due(void **state)
@@ -333,11 +390,16 @@ static void nothing_is_kept_longer_than_it_takes(void **state)
 	assert_int_equal(delivered, 2);
 }
 
-static void fails_for_good(void)
+/* Where it fails before the guest runs, the keys are made then. */
+static void fails_for_good(bool at_once)
 {
 	waiting = 1;
+	keys = 2;
 	ahead_start(true);
+	assert_int_equal(made, at_once ? 2 : 0);
 	run(0, 100);
+	assert_int_equal(made, at_once ? 2 : 0);
+	assert_int_equal(given_up, 0);
 	assert_int_equal(warnings, 1);
 	ahead_wake(0);
 	assert_int_equal(ahead_due(0), 0);
@@ -350,13 +412,13 @@ static void what_fails_is_not_tried_again(void **state)
 {
 	(void)state;
 	search_status = SERVICE_ERR_UNSUPPORTED;
-	fails_for_good();
+	fails_for_good(false);
 	found_size--;
-	fails_for_good();
+	fails_for_good(false);
 	order_size--;
-	fails_for_good();
+	fails_for_good(true);
 	vtpm_status = SERVICE_ERR_FAILED;
-	fails_for_good();
+	fails_for_good(true);
 }
 
 int main(void)
@@ -364,6 +426,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(nothing_without_a_start, start),
 		cmocka_unit_test_setup(keys_are_made_where_nothing_is_found_ahead, start),
+		cmocka_unit_test_setup(a_vtpm_without_its_keys_is_given_up, start),
 		cmocka_unit_test_setup(all_is_found_and_then_nothing_is_due, start),
 		cmocka_unit_test_setup(work_is_one_vcpus_at_a_time, start),
 		cmocka_unit_test_setup(no_more_than_a_twentieth, start),

@@ -35,6 +35,11 @@ void vtpm_works(void)
 	case VTPM_OP_MANIFEST:
 		vtpm.manifests++;
 		assert_int_equal(service->payload_size, 4);
+		service->reply_size = 0;
+		if (vtpm.keys_left) {
+			vtpm.keys_left--;
+			break;
+		}
 		memset(service->reply, 'M', vtpm.manifest_size);
 		service->reply_size = vtpm.manifest_size;
 		break;

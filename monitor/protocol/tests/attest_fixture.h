@@ -33,6 +33,7 @@ struct attest_vtpm {
 	enum service_status remember_status, seeds_status;
 	size_t seeds_size; /* of the whole answer */
 	unsigned int manifests, selects, remembers, seeds;
+	unsigned int keys_left; /* requests for a manifest that make a key each, and give nothing */
 	uint8_t selected[2048], remembered[4096]; /* payloads */
 	size_t selected_size, remembered_size;
 };

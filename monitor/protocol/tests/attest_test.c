@@ -72,6 +72,23 @@ static void versions_reach_the_vtpm(void **state)
 	assert_memory_equal(world_service(SERVICE_VTPM)->payload, "\0\0\0\0", 4);
 }
 
+/* A key in each request, and the manifest behind them; but for no more than a profile has. */
+static void keys_come_before_the_manifest(void **state)
+{
+	struct svsm_call call;
+
+	(void)state;
+	vtpm.keys_left = 9;
+	op.manifest_version = 1;
+	call = attest(SVSM_ATTEST_SINGLE_SERVICE);
+	assert_delivered(&call, MANIFEST_SIZE);
+	assert_int_equal(vtpm.manifests, 10);
+	vtpm.keys_left = UINT32_MAX;
+	call = attest(SVSM_ATTEST_SINGLE_SERVICE);
+	assert_int_equal(call.rax, 0x80001001);
+	assert_int_equal(vtpm.manifests, 20);
+}
+
 static void unknown_services(void **state)
 {
 	struct svsm_call call;
@@ -406,6 +423,7 @@ int main(void)
 		cmocka_unit_test_setup(single_service_delivers, attest_setup),
 		cmocka_unit_test_setup(services_manifest, attest_setup),
 		cmocka_unit_test_setup(versions_reach_the_vtpm, attest_setup),
+		cmocka_unit_test_setup(keys_come_before_the_manifest, attest_setup),
 		cmocka_unit_test_setup(unknown_services, attest_setup),
 		cmocka_unit_test_setup(reserved_fields, attest_setup),
 		cmocka_unit_test_setup(nonce_sizes, attest_setup),
