@@ -5,8 +5,8 @@
 #include <stdbool.h>
 
 /*
- * The kernel goes on as a guest of floor/floor.c, which is /floor.ko, with these options, "," between
- * them, which becomes a space. False: it does not.
+ * The kernel goes on as a guest of floor/floor.c, which is /floor.ko, with these options, ","
+ * between them, which becomes a space. False: it does not.
  */
 bool become_guest(char *options);
 

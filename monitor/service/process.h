@@ -32,7 +32,7 @@
 
 enum process_state {
 	PROCESS_ABSENT,
-	PROCESS_RUNNING, /* or waiting for a service that it called; with its lock free: suspended */
+	PROCESS_RUNNING, /* or waits for a service; suspended, if its lock is free */
 	PROCESS_READY,	 /* waits in read() for its next request */
 	PROCESS_BROKEN,	 /* parked: this run is over, and it is about to be set back */
 	PROCESS_CRASHED, /* for good; its memory is wiped and freed */

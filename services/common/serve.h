@@ -53,7 +53,10 @@ enum service_status serve_append(struct serve_output *out, const void *data, siz
 enum service_status serve_call(int fd, uint32_t op, const void *payload, size_t size,
 			       struct serve_output *reply);
 
-/* One line to the log, without newline, cut to 159 characters. The host can read the log: never a secret. */
+/*
+ * One line to the log, without newline, cut to 159 characters. The host can read the log: never a
+ * secret.
+ */
 void serve_log(const char *line);
 
 /* The same with a format of printf; what does not fit in a line is cut. */

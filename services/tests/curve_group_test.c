@@ -87,7 +87,7 @@ static EC_GROUP *group_of(const struct curve *c, curve_group_function function, 
 	return group;
 }
 
-/* One of the group's points, uncompressed: k times its generator, and l times that where l is given. */
+/* A point of the group, uncompressed: k times its generator, and l times that where l is given. */
 static void multiple(const EC_GROUP *group, const BIGNUM *k, const BIGNUM *l, uint8_t point[65])
 {
 	EC_POINT *at = EC_POINT_new(group);

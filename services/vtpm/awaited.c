@@ -14,7 +14,7 @@ static bool is_rsa(const struct profile_key *key)
 	       info.type == TPM_ALG_RSA;
 }
 
-/* Whether an NV object holds what is made of the key's public area; its template is there at once. */
+/* Whether an NV object holds what is made of the key's public area, not only its template. */
 static bool is_stored(const struct profile *profile, size_t key)
 {
 	for (size_t i = 0; i < profile->nv_count; i++) {

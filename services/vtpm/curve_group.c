@@ -8,7 +8,7 @@
 
 #define P256_BITS 256
 
-/* A libcrypto without the faster code makes its own group of P-256 by the function that is replaced. */
+/* A libcrypto without faster code makes its group of P-256 by the function that is replaced. */
 static _Thread_local bool by_name;
 
 static EC_GROUP *new_p256(void)

@@ -11,6 +11,7 @@ Socle, with the module that DKMS built.
 
 import argparse
 import contextlib
+import shlex
 import shutil
 import subprocess
 import sys
@@ -28,8 +29,21 @@ SUITES = {
 }
 
 
+# What this system says of its mirror holds for the new one, which has the same: a snapshot's lists have expired.
+MIRROR = ("Acquire::Check-Valid-Until", "Acquire::Check-Date", "Acquire::http::Proxy")
+
+
+def mirror_options():
+    """Those that are set here, for mmdebstrap."""
+    for name in MIRROR:
+        said = subprocess.run(["apt-config", "shell", "VALUE", name], capture_output=True, text=True, check=True).stdout
+        if said:
+            yield f'--aptopt={name} "{shlex.split(said)[0].partition("=")[2]}"'
+
+
 def make_system(suite, root):
-    subprocess.run(["mmdebstrap", "--quiet", "--variant=apt", "--dpkgopt=force-unsafe-io", suite, root], check=True)
+    subprocess.run(["mmdebstrap", "--quiet", "--variant=apt", "--dpkgopt=force-unsafe-io", *mirror_options(), suite, root],
+                   check=True)
     shutil.copy("/etc/resolv.conf", root / "etc/resolv.conf")
 
 

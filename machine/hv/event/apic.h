@@ -99,7 +99,7 @@ int apic_pending(const struct apic *a);
 /* The CPU takes the interrupt of apic_pending(): IRR to ISR. */
 void apic_acknowledge(struct apic *a, uint8_t vector);
 
-/* Whether an interrupt is in service, and the highest is edge-triggered: no device waits for its end. */
+/* Whether an interrupt is in service, the highest edge-triggered: no device waits for its end. */
 bool apic_serves_edge(const struct apic *a);
 
 /*

@@ -204,7 +204,7 @@ bool inject_look_at_if(struct plane *p)
 
 	if (plane_is_restricted(p) || plane_is_alternate(p))
 		return false;
-	/* An event on its way in clears IF; where its gate leaves it set, the exit is early, and once. */
+	/* An event on its way in clears IF; if its gate does not, the exit is early, and once. */
 	if ((b->rflags & X86_RFLAGS_IF) && !(b->event_inj & SVM_EVENT_VALID))
 		return false;
 	window_open(b);

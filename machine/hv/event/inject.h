@@ -13,9 +13,9 @@
 void inject_before_run(struct vcpu *v);
 
 /*
- * After inject_before_run(): the current plane p leaves the guest as soon as IF is set, with nothing
- * to inject by then. False, and nothing is done, where that would be at once, or where it takes no
- * interrupts by EVENTINJ.
+ * After inject_before_run(): the current plane p leaves the guest as soon as IF is set, with
+ * nothing to inject by then. False, and nothing is done, where that would be at once, or where it
+ * takes no interrupts by EVENTINJ.
  */
 bool inject_look_at_if(struct plane *p);
 

@@ -412,7 +412,7 @@ static void service_answers(struct bytes_reader *r)
 		service->reply_size = bytes_le16(r);
 }
 
-/* VMPL0's timer comes on some vCPU, and there may be work ahead to do, while others use the vtpm. */
+/* VMPL0's timer comes on some vCPU, with work ahead to do perhaps, while others use the vtpm. */
 static void timer_comes(struct bytes_reader *r)
 {
 	unsigned int cpu = bytes_u8(r) % WORLD_CPUS;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What each call of the core protocol costs, from before it is put into the calling area to behind its
- * answer: bench/call_cost.py runs it under QEMU's -icount, where the TSC counts the instructions of
- * guest, Socle and hypervisor together. Each call is one that is carried out, but for DEPOSIT_MEM,
- * which Socle refuses.
+ * What each call of the core protocol costs, from before it is put into the calling area to behind
+ * its answer: bench/call_cost.py runs it under QEMU's -icount, where the TSC counts the
+ * instructions of guest, Socle and hypervisor together. Each call is one that is carried out, but
+ * for DEPOSIT_MEM, which Socle refuses.
  */
 #include "tests/attacks/guest/lives.h"
 

@@ -188,7 +188,7 @@ static void upper_ipi_is_for_upper(void)
 	end();
 }
 
-/* One vector, requested in both APICs: each level has its own, and one end of interrupt ends one. */
+/* One vector, requested in both APICs: each level has its own, and one EOI ends one. */
 static void both_at_once(void)
 {
 	start();
