@@ -288,7 +288,7 @@ def test_manager(world):
         result(Path(f"/proc/{number_}/stat").read_text().split()[5] == str(number_), "in a session of its own")
         result(answer(channel, control(SHUTDOWN))[0] == bytes(4), "and ends")
     for _ in range(100):
-        if not pid.exists():
+        if not pid.exists() and not path.exists():
             break
         time.sleep(0.05)
     result(not pid.exists() and not path.exists(), "which takes its files away")
