@@ -44,9 +44,10 @@ def judge(result, options, lines):
     result("complaints: 0" in lines, "complaints of the kernel", "see guest.log")
     found = [int(n) for n in FOUND.findall(log_of_socle(options))]
     if options.preempt == "yes":
-        # First come the two of ak-rsa2048, which this profile leaves for later and nobody attests here. Of the storage
-        # key's the guest may have searched for some itself; behind the Clear it has left all to Socle.
-        result(found in ([2, 4], [3, 4], [4, 4]), "all primes were found ahead, and again behind a Clear", f"{found}")
+        # First come the two of ak-rsa2048, which this profile leaves for later and nobody attests here: a Clear leaves
+        # their seed, so they stay. Of the storage key's the guest may have searched for some itself; behind the Clear
+        # it has left both to Socle.
+        result(found in ([2, 2], [3, 2], [4, 2]), "all primes were found ahead, and again behind a Clear", f"{found}")
     else:
         result(not found, "nothing is done ahead", f"{found}")
     return {word[1]: int(word[2]) * 10 for word in words if word[:1] == ["time"]}
