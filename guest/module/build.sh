@@ -51,8 +51,11 @@ make_module() {
 }
 
 make_module_in_chroot() {
-	# shellcheck disable=SC2016
-	unshare --map-root-user --mount sh -ec '
+	# Who is in a chroot already has no user namespace, but is root there and needs none.
+	map=--map-root-user
+	unshare $map true 2>/dev/null || map=
+	# shellcheck disable=SC2016,SC2086
+	unshare $map --mount sh -ec '
 		mount --rbind /dev "$1/dev"
 		mount --rbind /proc "$1/proc"
 		mount --bind "$2" "$1/mnt"

@@ -49,15 +49,14 @@ def make_system(suite, root):
 
 @contextlib.contextmanager
 def mounted(root):
-    """/dev, /proc and /sys are there, and gone afterwards."""
-    places = [("/dev", "--rbind"), ("/proc", "--rbind"), ("/sys", "--rbind")]
-    for place, how in places:
-        subprocess.run(["mount", how, "--make-rslave", place, f"{root}{place}"], check=True)
+    """It is a mount of its own, as a system's root is, with /dev, /proc and /sys; gone afterwards."""
+    subprocess.run(["mount", "--bind", "--make-private", root, root], check=True)
     try:
+        for place in ("/dev", "/proc", "/sys"):
+            subprocess.run(["mount", "--rbind", "--make-rslave", place, f"{root}{place}"], check=True)
         yield
     finally:
-        for place, _ in places:
-            subprocess.run(["umount", "--recursive", "--lazy", f"{root}{place}"], check=True)
+        subprocess.run(["umount", "--recursive", "--lazy", root], check=True)
 
 
 def inside(root, *words):
