@@ -63,6 +63,25 @@ uint32_t __wrap_tpm_create_primary(const uint8_t *template, size_t template_size
 			    : __real_tpm_create_primary(template, template_size, primary);
 }
 
+static void take_states(struct tpm_state states[2])
+{
+	assert_true(tpm_permanent_state(&states[0]) && tpm_volatile_state(&states[1]));
+}
+
+/* The TPM is as it was when these were taken, which are freed. */
+static void assert_states(struct tpm_state before[2])
+{
+	struct tpm_state after[2];
+
+	take_states(after);
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(before[i].size, after[i].size);
+		assert_memory_equal(before[i].data, after[i].data, before[i].size);
+		tpm_free_state(&before[i]);
+		tpm_free_state(&after[i]);
+	}
+}
+
 static void parse(const char *text)
 {
 	struct profile_error error;
@@ -214,23 +233,17 @@ static void only_what_nobody_needs_before_is_left(void **state)
 static void its_primes_come_first(void **state)
 {
 	struct listed listed;
-	struct tpm_state before[2], after[2];
+	struct tpm_state before[2];
 
 	(void)state;
 	assert_false(is_made());
 	assert_true(find_one() && find_one());
 	assert_false(is_made());
-	assert_true(tpm_permanent_state(&before[0]) && tpm_volatile_state(&before[1]));
+	take_states(before);
 	get_manifest(&listed);
 	assert_true(is_made());
 	assert_int_equal(vtpm.ahead.taken, AHEAD_PRIMES);
-	assert_true(tpm_permanent_state(&after[0]) && tpm_volatile_state(&after[1]));
-	for (int i = 0; i < 2; i++) {
-		assert_int_equal(before[i].size, after[i].size);
-		assert_memory_equal(before[i].data, after[i].data, before[i].size);
-		tpm_free_state(&before[i]);
-		tpm_free_state(&after[i]);
-	}
+	assert_states(before);
 	/* The guest's own key takes the same primes; then come those of the profile's list. */
 	are_the_guests(&listed, "");
 	assert_int_equal(vtpm.ahead.taken, 2 * AHEAD_PRIMES);
@@ -368,26 +381,20 @@ static void a_key_that_libtpms_lacks_ends_the_start(void **state)
 
 static void a_key_that_fails_leaves_no_trace(void **state)
 {
-	struct tpm_state before[2], after[2];
+	struct tpm_state before[2];
 	struct serve_output out;
 	struct listed listed;
 	size_t size;
 
 	(void)state;
 	assert_true(find_one() && find_one());
-	assert_true(tpm_permanent_state(&before[0]) && tpm_volatile_state(&before[1]));
+	take_states(before);
 	makes_no_key = true;
 	assert_int_equal(ask_manifest(&size), SERVICE_ERR_FAILED);
 	assert_int_equal(ask(VTPM_OP_KEYS, NULL, 0, &out), SERVICE_ERR_FAILED);
 	makes_no_key = false;
 	assert_false(is_made());
-	assert_true(tpm_permanent_state(&after[0]) && tpm_volatile_state(&after[1]));
-	for (int i = 0; i < 2; i++) {
-		assert_int_equal(before[i].size, after[i].size);
-		assert_memory_equal(before[i].data, after[i].data, before[i].size);
-		tpm_free_state(&before[i]);
-		tpm_free_state(&after[i]);
-	}
+	assert_states(before);
 	get_manifest(&listed);
 	are_the_guests(&listed, "");
 }
