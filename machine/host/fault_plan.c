@@ -28,6 +28,8 @@ const struct fault faults[MAILBOX_FAULT_COUNT] = {
 					"the host refuses an access of VMPL0 to its APIC" },
 	[MAILBOX_FAULT_RESET_PLANE] = { "reset-plane", "the host makes a VMPL anew where VMPL0 "
 						       "asks for it to run" },
+	[MAILBOX_FAULT_AMD_SP_BUSY] = { "amd-sp-busy", "the host says that the AMD-SP is busy to a "
+						       "request of VMPL0's" },
 };
 
 /* The fault that text begins with the name of; *when is what stands behind the equals sign. */

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 #include "machine/hv/vmgexit/handlers.h"
 
+#include "machine/hv/base/fault_plan.h"
 #include "machine/hv/device/host_call.h"
 #include "machine/hv/device/psp.h"
 #include "machine/hv/memory/guest.h"
 
 #define CERTS_PAGES_MAX (sizeof(((struct mailbox *)NULL)->certs) / ABI_PAGE_SIZE)
 #define RESULT_CERTS_TOO_SMALL (1ull << 32)
+#define RESULT_BUSY ((uint64_t)PSP_VMM_ERR_BUSY << 32)
 
 /* Request and response: two different shared pages. NULL: the answer is an error. */
 static const uint8_t *request_page(struct ghcb_call *c)
@@ -74,6 +76,10 @@ void nae_guest_request(struct ghcb_call *c)
 		return;
 	if (extended && !certs_place_ok(c)) {
 		ghcb_error(c, GHCB_ERROR_INVALID_INPUT);
+		return;
+	}
+	if (c->p->vmpl == 0 && fault_strikes(MAILBOX_FAULT_AMD_SP_BUSY)) {
+		c->result_2 = RESULT_BUSY;
 		return;
 	}
 	result = psp_guest_request(c->p->vmpl, request, &response, extended ? &certs : NULL);
