@@ -163,6 +163,12 @@ bool arch_random(void *to, size_t size);
 /* Monotonic nanoseconds since the monitor's start. Not trusted: the host sets the TSC's speed. */
 uint64_t arch_now_ns(void);
 
+/*
+ * Has this vCPU halt for so long, or, where the clock stands still, until its timer has come once;
+ * the host may take longer. False, at once, where the caller holds a lock or there is no timer.
+ */
+bool arch_sleep(uint64_t ns);
+
 /* Index of the vCPU that runs this, 0..cpu_count-1. */
 unsigned int arch_cpu_index(void);
 

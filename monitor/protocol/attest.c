@@ -12,7 +12,7 @@
 #include "core/base/bytes.h"
 #include "core/evidence/services_manifest.h"
 #include "core/tpm/profile.h"
-#include "monitor/lock/lock.h"
+#include "monitor/lock/claim.h"
 #include "monitor/mem/guest_copy.h"
 #include "monitor/protocol/protocol.h"
 #include "monitor/protocol/result.h"
@@ -25,14 +25,14 @@
 #define PART_MAX REPLY_MAX
 
 static struct {
-	struct lock lock;
+	struct claim claim; /* not a lock: attest sleeps while the host is busy (call_sleep()) */
 	uint8_t request[sizeof(struct attest_request) + SVSM_SELECTOR_MAX + MANIFEST_MAX];
 	size_t size;
 	/* What the guest gets as the manifest: in call 0 more than the vtpm's own. */
 	uint8_t manifest[sizeof(struct services_manifest) + MANIFEST_MAX];
 	size_t manifest_size;
 	uint8_t reply[REPLY_MAX];
-} buffers = { .lock = { .rank = LOCK_RANK_CALL } };
+} buffers;
 
 /* What goes to the guest. */
 struct parts {
@@ -105,7 +105,7 @@ static uint32_t check_service(const struct attest_call *in)
 	return SVSM_SUCCESS;
 }
 
-/* ---- The report. The lock of the buffers is held. ---- */
+/* ---- The report. The buffers are this call's. ---- */
 
 static void append(const void *data, size_t size)
 {
@@ -217,11 +217,11 @@ static uint32_t attest(struct svsm_call *call, const struct attest_call *in, boo
 
 	if (manifest_size > MANIFEST_MAX)
 		return SVSM_ERR_SERVICE_FAILED;
-	lock_acquire(&buffers.lock);
+	claim_take(&buffers.claim);
 	make_request(in, all ? 0 : in->block.base.manifest_version, manifest, manifest_size);
 	make_manifest(all, manifest, manifest_size);
 	result = report_and_deliver(call, in, all ? ATTEST_OP_SERVICES : ATTEST_OP_SINGLE);
-	lock_release(&buffers.lock);
+	claim_release(&buffers.claim);
 	return result;
 }
 

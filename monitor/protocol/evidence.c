@@ -3,6 +3,7 @@
 
 #include <stdbool.h>
 
+#include "monitor/lock/claim.h"
 #include "monitor/log/log.h"
 #include "monitor/service/service.h"
 
@@ -19,8 +20,10 @@ static bool pass_on(enum service_role role, uint32_t op, struct service_answer *
 
 void evidence_renew(void)
 {
+	static struct claim claim; /* what was asked for last is stored last */
 	struct service_answer answer;
 
+	claim_take(&claim);
 	service_ask(SERVICE_VTPM, VTPM_OP_EVIDENCE_OF, NULL, 0, &answer);
 	if (answer.status != SERVICE_OK ||
 	    !pass_on(SERVICE_ATTEST, ATTEST_OP_RUNTIME_DATA, &answer) ||
@@ -28,4 +31,5 @@ void evidence_renew(void)
 		log_printf(LOG_WARNING, "the vTPM's evidence is not renewed, status %u",
 			   (unsigned int)answer.status);
 	service_answer_free(&answer);
+	claim_release(&claim);
 }

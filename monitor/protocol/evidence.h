@@ -10,7 +10,7 @@
 
 /*
  * Takes as long as a report does. Where nothing comes of it the log says so and the evidence stays
- * what it was. A lock of LOCK_RANK_CALL may be held.
+ * what it was. The caller holds no lock: while the host is busy the vCPU sleeps.
  */
 void evidence_renew(void);
 

@@ -38,6 +38,7 @@ struct request {
 /* What goes to the service, and what goes back into the guest's buffer. */
 static struct {
 	struct lock lock;
+	bool evidence_asked; /* by a command of this call */
 	struct request request;
 	/* The service's reply; the guest gets the response's size in place of what is about it. */
 	struct {
@@ -129,7 +130,7 @@ static void do_what_is_asked(const void *reply, size_t size)
 		return;
 	memcpy(&about, reply, sizeof(about));
 	if (about.flags & VTPM_EVIDENCE_ASKED)
-		evidence_renew();
+		buffers.evidence_asked = true;
 	if (about.flags & VTPM_AHEAD_WAITS)
 		ahead_wake(arch_cpu_index());
 }
@@ -307,6 +308,7 @@ static uint32_t run_either_way(const struct svsm_call *call, size_t size, bool i
 uint32_t svsm_vtpm_cmd(struct svsm_call *call)
 {
 	bool in_turns = false;
+	bool evidence;
 	uint32_t result;
 	size_t size;
 
@@ -317,6 +319,11 @@ uint32_t svsm_vtpm_cmd(struct svsm_call *call)
 	/* Commands carry authorization values: nothing of one stays longer than it takes. */
 	explicit_bzero(&buffers.request, sizeof(buffers.request));
 	explicit_bzero(&buffers.response, sizeof(buffers.response));
+	evidence = buffers.evidence_asked;
+	buffers.evidence_asked = false;
 	lock_release(&buffers.lock);
+	/* The report may have to wait for the host, which nobody does with a lock. */
+	if (evidence)
+		evidence_renew();
 	return result;
 }

@@ -5,27 +5,16 @@
 
 #include "core/base/bytes.h"
 #include "monitor/arch/arch.h"
+#include "monitor/service/call.h"
 
 #define FIRST_WAIT_NS 1000000ull /* doubles with each attempt up to the longest */
 #define LONGEST_WAIT_NS 512000000ull
-/* The clock is the host's; a clock that stands still must not hold us here. */
-#define WAIT_LOOKS_MAX 50000000u
 
 void amdsp_init(struct amdsp *sp, const uint8_t key[SNP_VMPCK_SIZE])
 {
 	memset(sp, 0, sizeof(*sp));
 	sp->key = key;
 	sp->next = 1;
-}
-
-static void wait_ns(uint64_t ns)
-{
-	uint64_t start = arch_now_ns();
-
-	for (uint32_t looks = 0; looks < WAIT_LOOKS_MAX; looks++) {
-		if (arch_now_ns() - start >= ns)
-			return;
-	}
 }
 
 static uint32_t vmm_error(uint64_t result)
@@ -56,8 +45,9 @@ static uint64_t send_until_not_busy(struct amdsp *sp, size_t *cert_size)
 	uint64_t wait = FIRST_WAIT_NS;
 	uint64_t result = send_once(sp, cert_size);
 
-	for (unsigned int i = 1; i < AMDSP_ATTEMPTS && vmm_error(result) == PSP_VMM_ERR_BUSY; i++) {
-		wait_ns(wait);
+	for (unsigned int i = 1; i < AMDSP_ATTEMPTS && vmm_error(result) == PSP_VMM_ERR_BUSY &&
+				 call_sleep(sp->user, wait);
+	     i++) {
 		wait = wait < LONGEST_WAIT_NS ? wait * 2 : LONGEST_WAIT_NS;
 		result = send_once(sp, cert_size);
 	}

@@ -8,6 +8,7 @@
 #include "monitor/service/syscalls.h"
 
 #define NS_PER_MS 1000000ull
+#define LOOK_NS (2 * NS_PER_MS) /* from one look at a service that sleeps to the next */
 
 static void crash_fault(struct service *service)
 {
@@ -164,6 +165,32 @@ static struct call_result run_slice(struct service *service)
 	return finish(service);
 }
 
+bool call_sleep(struct service *service, uint64_t ns)
+{
+	bool locked = lock_any_held(), slept;
+
+	user_leave();
+	service->asleep = true;
+	if (locked)
+		lock_release(&service->lock);
+	slept = arch_sleep(ns);
+	if (locked)
+		lock_acquire(&service->lock);
+	service->asleep = false;
+	return slept;
+}
+
+/* The lock, once nobody sleeps who uses the service. */
+static void take(struct service *service)
+{
+	lock_acquire(&service->lock);
+	while (service->asleep) {
+		lock_release(&service->lock);
+		(void)arch_sleep(LOOK_NS);
+		lock_acquire(&service->lock);
+	}
+}
+
 /*
  * Takes the lock, if that can be had at once or the caller waits. What the service is in the middle
  * of for somebody else comes to its end then, which its budget sees to; but a parked one is
@@ -173,7 +200,7 @@ static bool enter(struct service *service, bool waits)
 {
 	if (!waits)
 		return lock_try(&service->lock);
-	lock_acquire(&service->lock);
+	take(service);
 	if (is_suspended(service) && !service->snapshot.pages) {
 		service->task.slice_ns = 0;
 		service->kept_reply = run_slice(service).reply;
@@ -207,7 +234,7 @@ struct call_result call_continue(struct service *service)
 {
 	struct call_result result = { .status = SERVICE_ERR_FAILED };
 
-	lock_acquire(&service->lock);
+	take(service);
 	if (is_suspended(service)) {
 		result = run_slice(service);
 	} else if (service->kept_reply.data) {
@@ -220,7 +247,7 @@ struct call_result call_continue(struct service *service)
 
 void call_abort(struct service *service)
 {
-	lock_acquire(&service->lock);
+	take(service);
 	if (is_suspended(service)) {
 		process_crash(service, "its caller gave up");
 		(void)finish(service);

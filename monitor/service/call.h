@@ -33,6 +33,13 @@ struct call_result {
 struct call_result call_start(struct service *service, const struct process_request *request);
 struct call_result call_continue(struct service *service);
 
+/*
+ * Within a system call of a service: has this vCPU sleep for so long, without the service's lock,
+ * which the caller holds unless nobody else knows the service yet. Who wants the service meanwhile
+ * sleeps, too. False, at once, where other locks are held or there is no timer.
+ */
+bool call_sleep(struct service *service, uint64_t ns);
+
 /* Gives a suspended call up: a parked service is set back, any other ends. */
 void call_abort(struct service *service);
 

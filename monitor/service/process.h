@@ -51,6 +51,7 @@ struct process_request {
 struct service {
 	const struct conf_service *conf;
 	struct lock lock;
+	bool asleep; /* who uses it sleeps, without the lock: nobody else has the use of it */
 	enum process_state state;
 	struct page_owner owner;
 	struct address_space space;

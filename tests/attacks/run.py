@@ -44,7 +44,7 @@ service attest
 """
 
 # These run with all of them.
-ALL_SERVICES = ("levels-granted", "services", "rewritten", "turns", "turns-3072")
+ALL_SERVICES = ("busy", "levels-granted", "services", "rewritten", "turns", "turns-3072")
 
 # And a vtpm that says what the guest tells it to (tests/services/taken_over.c).
 TAKEN_OVER = """
@@ -160,8 +160,9 @@ RUNS = [
     Run("states", 4, 15),
     Run("states", 1, 8, STRICT, TOUCHED, 1),
     Run("states", 4, 15, STRICT, TOUCHED, 1),
+    Run("busy", 3, 2, ("--fault", "amd-sp-busy")),
     Run("services", 1, 10),
-    Run("services", 2, 11),
+    Run("services", 2, 11, ("--fault", "amd-sp-busy=/2")),
     Run("shared", 1, 2),
     Run("shared", 2, 5),
     Run("shared", 4, 6),

@@ -2,7 +2,7 @@
 #include "abi/ghcb.h"
 #include "monitor/arch/arch.h"
 #include "monitor/arch/hw/timer.h"
-#include "monitor/cpu/cpu.h"
+#include "monitor/cpu/wait.h"
 
 /* Events taken in one turn, so that a host cannot keep us here with ever new ones. */
 #define EVENTS_MAX 64u
@@ -41,4 +41,20 @@ bool arch_poll_events(struct cpu *cpu)
 		timer_end_of_interrupt();
 	}
 	return true;
+}
+
+bool arch_sleep(uint64_t ns)
+{
+	struct cpu *cpu = cpu_this();
+	uint64_t until = arch_now_ns() + ns;
+
+	if (lock_any_held())
+		return false;
+	cpu->tick = false;
+	arch_timer_arm(cpu, until, ns);
+	while (cpu->timer_deadline && !cpu->tick && arch_now_ns() < until) {
+		wait_event(cpu);
+		arch_poll_events(cpu);
+	}
+	return cpu->timer_deadline;
 }

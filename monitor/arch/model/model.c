@@ -344,6 +344,12 @@ uint64_t arch_now_ns(void)
 	return model.clock += 1000;
 }
 
+bool arch_sleep(uint64_t ns)
+{
+	model.clock += ns;
+	return true;
+}
+
 void model_pass(uint64_t ns)
 {
 	model.clock += ns;

@@ -7,9 +7,11 @@
 
 #include <cmocka.h>
 #include <pthread.h>
+#include <sched.h>
 
 #include "monitor/arch/arch.h"
 #include "monitor/base/die.h"
+#include "monitor/lock/claim.h"
 #include "monitor/lock/lock.h"
 
 #define THREADS 4u
@@ -111,6 +113,52 @@ static void one_holder_at_a_time(void **state)
 	assert_int_equal(counter, THREADS * TURNS);
 }
 
+static struct claim claim;
+static unsigned int slept;
+
+bool arch_sleep(uint64_t ns)
+{
+	assert_in_range(ns, 1, 10000000);
+	__atomic_fetch_add(&slept, 1, __ATOMIC_RELAXED);
+	sched_yield();
+	return true;
+}
+
+static void *count_asleep(void *index)
+{
+	cpu = (unsigned int)(uintptr_t)index;
+	for (unsigned int i = 0; i < TURNS; i++) {
+		claim_take(&claim);
+		counter++;
+		assert_false(lock_any_held());
+		sched_yield();
+		counter++;
+		claim_release(&claim);
+	}
+	return NULL;
+}
+
+/* And whoever waits sleeps. */
+static void one_claim_at_a_time(void **state)
+{
+	pthread_t threads[THREADS];
+
+	(void)state;
+	counter = 0;
+	claim_take(&claim);
+	assert_int_equal(slept, 0);
+	for (uintptr_t i = 0; i < THREADS; i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, count_asleep, (void *)(i + 1)),
+				 0);
+	while (__atomic_load_n(&slept, __ATOMIC_RELAXED) < THREADS)
+		sched_yield();
+	assert_int_equal(counter, 0);
+	claim_release(&claim);
+	for (unsigned int i = 0; i < THREADS; i++)
+		pthread_join(threads[i], NULL);
+	assert_int_equal(counter, 2 * THREADS * TURNS);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -118,6 +166,7 @@ int main(void)
 		cmocka_unit_test(it_is_known_whether_one_is_held),
 		cmocka_unit_test(a_try_does_not_wait),
 		cmocka_unit_test(one_holder_at_a_time),
+		cmocka_unit_test(one_claim_at_a_time),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

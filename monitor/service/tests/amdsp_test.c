@@ -13,6 +13,7 @@
 
 #include "monitor/arch/arch.h"
 #include "monitor/service/amdsp.h"
+#include "monitor/service/call.h"
 
 #define BUSY ((uint64_t)PSP_VMM_ERR_BUSY << 32)
 #define INVALID_LEN ((uint64_t)PSP_VMM_ERR_INVALID_LEN << 32)
@@ -29,6 +30,7 @@ static struct {
 	unsigned int calls_without_certificates;
 	unsigned int seen;
 	uint8_t messages[SEEN_MAX][ABI_PAGE_SIZE];
+	bool sleepless; /* who asks holds a lock */
 	uint64_t clock;
 } host;
 
@@ -82,9 +84,13 @@ uint64_t arch_guest_request(const void *request, void *response, void *certifica
 	return 0;
 }
 
-uint64_t arch_now_ns(void)
+bool call_sleep(struct service *service, uint64_t ns)
 {
-	return host.clock += 1000000;
+	assert_ptr_equal(service, sp.user);
+	if (host.sleepless)
+		return false;
+	host.clock += ns;
+	return true;
 }
 
 static uint8_t message[ABI_PAGE_SIZE];
@@ -243,8 +249,20 @@ static void repeats_while_the_host_is_busy(void **state)
 	host.busy_count = AMDSP_ATTEMPTS - 1;
 	assert_int_equal(send(1, 1), SERVICE_OK);
 	assert_int_equal(host.calls, AMDSP_ATTEMPTS);
-	/* The waits double from one millisecond: the host is not hammered. */
-	assert_true(host.clock >= 1000000000u);
+	/* The waits double from one millisecond to half a second: the host is not hammered. */
+	assert_int_equal(host.clock, 511000000u + 4 * 512000000u);
+}
+
+static void who_cannot_sleep_does_not_wait(void **state)
+{
+	(void)state;
+	host.busy_count = 2;
+	host.sleepless = true;
+	assert_int_equal(send(1, 1), SERVICE_ERR_BUSY);
+	assert_int_equal(host.calls, 1);
+	assert_int_equal(send(1, 1), SERVICE_ERR_BUSY);
+	assert_int_equal(send(1, 1), SERVICE_OK);
+	assert_int_equal(host.calls, 3);
 }
 
 static void gives_up_and_resends_the_same(void **state)
@@ -384,6 +402,7 @@ int main(void)
 		cmocka_unit_test_setup(refuses_broken_headers, fresh),
 		cmocka_unit_test_setup(asks_for_room_before_it_sends, fresh),
 		cmocka_unit_test_setup(repeats_while_the_host_is_busy, fresh),
+		cmocka_unit_test_setup(who_cannot_sleep_does_not_wait, fresh),
 		cmocka_unit_test_setup(gives_up_and_resends_the_same, fresh),
 		cmocka_unit_test_setup(closes_on_another_text, fresh),
 		cmocka_unit_test_setup(closes_on_a_longer_text, fresh),

@@ -157,6 +157,16 @@ uint64_t arch_now_ns(void)
 	return harness.now_ns += 1000000;
 }
 
+bool arch_sleep(uint64_t ns)
+{
+	if (lock_any_held())
+		return false;
+	harness.now_ns += ns;
+	if (harness.asleep)
+		harness.asleep();
+	return true;
+}
+
 bool arch_host_channel_write(const void *from, size_t size, size_t *moved)
 {
 	*moved = size < harness.host_takes ? size : harness.host_takes;
@@ -180,6 +190,10 @@ uint64_t arch_guest_request(const void *request, void *response, void *certifica
 	struct psp_msg_header header;
 
 	harness.guest_requests++;
+	if (harness.busy) {
+		harness.busy--;
+		return (uint64_t)PSP_VMM_ERR_BUSY << 32;
+	}
 	memcpy(&header, request, sizeof(header));
 	header.seqno++;
 	memcpy(response, &header, sizeof(header));

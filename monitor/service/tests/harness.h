@@ -43,6 +43,8 @@ struct harness {
 	/* AMD-SP */
 	uint64_t guest_request_result;
 	unsigned int guest_requests;
+	unsigned int busy;    /* so many of the next are answered by a host that is busy */
+	void (*asleep)(void); /* what happens while the vCPU sleeps */
 };
 extern struct harness harness;
 

@@ -889,6 +889,17 @@ static void channels_keep_order_and_sizes(void **state)
 }
 
 /* Key, number, one message; then it ends with a message that nobody answered. */
+static unsigned int refusals, came;
+
+/* While a call to the service sleeps: another one gets nothing of it, and waits for no lock. */
+static void others_come(void)
+{
+	came++;
+	check(!lock_any_held());
+	check(service_try(SERVICE_VTPM, 7, "y", 1, reply, sizeof(reply), &reply_size) !=
+	      SERVICE_OK);
+}
+
 static enum user_exit amdsp_user(struct user_context *context, unsigned int step)
 {
 	struct {
@@ -920,6 +931,8 @@ static enum user_exit amdsp_user(struct user_context *context, unsigned int step
 		peek(context, bytes, BUFFER, 8 + SNP_VMPCK_SIZE);
 		check(memcmp(bytes + 8, "0123456789abcdef0123456789ABCDEF", 32) == 0);
 		poke(context, BUFFER, &send, sizeof(send));
+		harness.busy = refusals;
+		harness.asleep = others_come;
 		return sys(context, LINUX_WRITE, 4, BUFFER, sizeof(send));
 	case 3:
 		check(result_of(context) == sizeof(send));
@@ -933,6 +946,7 @@ static enum user_exit amdsp_user(struct user_context *context, unsigned int step
 		send.header.seqno = 3;
 		poke(context, BUFFER, &send, sizeof(send));
 		harness.guest_request_result = 1;
+		harness.busy = refusals;
 		return sys(context, LINUX_WRITE, 4, BUFFER, sizeof(send));
 	default:
 		return USER_EXIT_FAULT;
@@ -957,6 +971,25 @@ static void reaches_the_amdsp(void **state)
 {
 	(void)state;
 	run_alone(amdsp_body);
+}
+
+static void busy_amdsp_body(void)
+{
+	refusals = 3;
+	begin(CONF_A "grant 4 amd-sp\n", amdsp_user, NULL);
+	check(service_available(SERVICE_VTPM));
+	check(harness.guest_requests == 4 && came == 3);
+	check(call_a("x") == SERVICE_ERR_FAILED);
+	check(harness.guest_requests == 8 && came == 6);
+	harness.asleep = NULL;
+	check(call_a("x") == SERVICE_ERR_FAILED && reply_size == 0);
+}
+
+/* At its start, and in a call. */
+static void sleeps_without_a_lock(void **state)
+{
+	(void)state;
+	run_alone(busy_amdsp_body);
 }
 
 /* ---- Broken archives ---- */
@@ -1226,6 +1259,7 @@ int main(void)
 		cmocka_unit_test(takes_away_what_was_for_the_start),
 		cmocka_unit_test(channels_keep_order_and_sizes),
 		cmocka_unit_test(reaches_the_amdsp),
+		cmocka_unit_test(sleeps_without_a_lock),
 		cmocka_unit_test(a_broken_archive_stops_the_start),
 		cmocka_unit_test(says_when_memory_is_not_for_all),
 		cmocka_unit_test(work_ahead_has_what_others_leave),

@@ -14,7 +14,7 @@
 #include "abi/ghcb.h"
 #include "monitor/arch/arch.h"
 #include "monitor/arch/hw/timer.h"
-#include "monitor/cpu/cpu.h"
+#include "monitor/cpu/wait.h"
 #include "monitor/trap/trap.h"
 
 #define TIMER 0x40u
@@ -47,9 +47,68 @@ void timer_end_of_interrupt(void)
 		post(queue[posted++]);
 }
 
+/* What a vCPU that sleeps does: T arms the timer, h halts. At each halt the host posts. */
+static struct {
+	char steps[64];
+	uint64_t now, period;
+	uint64_t goes_by; /* in a halt, by the clock */
+	bool locked, refuses;
+	uint16_t posts[8];
+	unsigned int halts;
+} sleeper;
+
+static void step(char what)
+{
+	size_t length = strlen(sleeper.steps);
+
+	assert_true(length + 1 < sizeof(sleeper.steps));
+	sleeper.steps[length] = what;
+}
+
+_Noreturn void die(enum die_reason reason, const char *why)
+{
+	(void)reason;
+	mock_assert(0, why, __FILE__, __LINE__);
+	abort();
+}
+
+bool lock_any_held(void)
+{
+	return sleeper.locked;
+}
+
+uint64_t arch_now_ns(void)
+{
+	return sleeper.now;
+}
+
+void arch_timer_arm(struct cpu *which, uint64_t deadline_ns, uint64_t period_ns)
+{
+	assert_ptr_equal(which, cpu);
+	assert_int_equal(deadline_ns, sleeper.now + period_ns);
+	step('T');
+	sleeper.period = period_ns;
+	which->timer_deadline = sleeper.refuses ? 0 : deadline_ns;
+}
+
+void wait_halt(struct cpu *which)
+{
+	assert_ptr_equal(which, cpu);
+	assert_true(sleeper.halts < 8);
+	step('h');
+	sleeper.now += sleeper.goes_by;
+	if (sleeper.posts[sleeper.halts]) {
+		which->signals++;
+		post(sleeper.posts[sleeper.halts]);
+	}
+	sleeper.halts++;
+}
+
 static int set_up(void **state)
 {
 	(void)state;
+	memset(&sleeper, 0, sizeof(sleeper));
+	sleeper.now = 1000;
 	cpu = fake_cpu_block();
 	fake_cpu_reset(cpu);
 	memset(&doorbell, 0, sizeof(doorbell));
@@ -167,6 +226,40 @@ static void without_a_page_nothing_is_touched(void **state)
 	assert_int_equal(ends, 0);
 }
 
+static void it_sleeps_until_its_time(void **state)
+{
+	(void)state;
+	sleeper.goes_by = 400;
+	sleeper.posts[0] = OTHER;
+	assert_true(arch_sleep(1000));
+	assert_string_equal(sleeper.steps, "Thhh");
+	assert_int_equal(sleeper.period, 1000);
+	assert_int_equal(ends, 1);
+}
+
+/* The clock is the host's: where it stands still the timer's word is enough, an old one is not. */
+static void the_timer_ends_a_sleep(void **state)
+{
+	(void)state;
+	cpu->tick = true;
+	sleeper.posts[0] = OTHER;
+	sleeper.posts[1] = TIMER | NO_FURTHER_SIGNAL;
+	assert_true(arch_sleep(1000));
+	assert_string_equal(sleeper.steps, "Thh");
+}
+
+static void who_holds_a_lock_or_has_no_timer_does_not_sleep(void **state)
+{
+	(void)state;
+	sleeper.locked = true;
+	assert_false(arch_sleep(1000));
+	assert_string_equal(sleeper.steps, "");
+	sleeper.locked = false;
+	sleeper.refuses = true;
+	assert_false(arch_sleep(1000));
+	assert_string_equal(sleeper.steps, "T");
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -181,6 +274,9 @@ int main(void)
 		TEST(each_signal_is_ended),
 		TEST(an_endless_host_is_left_alone),
 		TEST(without_a_page_nothing_is_touched),
+		TEST(it_sleeps_until_its_time),
+		TEST(the_timer_ends_a_sleep),
+		TEST(who_holds_a_lock_or_has_no_timer_does_not_sleep),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
