@@ -204,8 +204,9 @@ void arch_log_putc(char c);
 /*
  * Writes up to size bytes to, or reads up to size bytes from, the host channel; *moved is how many
  * it took or had, which may be none. False when there is no channel: the parameter block names
- * none, no 16550 answers at its port, or the host refuses the access. Where the caller holds no
- * lock, none means that the vCPU has slept until there may be some, or for a tenth of a second.
+ * none, no 16550 answers at its port, or the host refuses the access. Before the mute, where
+ * the caller holds no lock, none means that the vCPU has slept until there may be some, or for a
+ * tenth of a second.
  */
 bool arch_host_channel_write(const void *from, size_t size, size_t *moved);
 bool arch_host_channel_read(void *to, size_t size, size_t *moved);

@@ -6,6 +6,7 @@
 #ifndef SOCLE_MONITOR_LOCK_CLAIM_H
 #define SOCLE_MONITOR_LOCK_CLAIM_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* Nobody's when it is zeros. */
@@ -14,8 +15,11 @@ struct claim {
 	uint32_t serving; /* ticket whose turn it is */
 };
 
-/* Waits for the turn, asleep (arch_sleep()). The caller holds no lock. */
+/* Waits for the turn: asleep (arch_sleep()), unless the caller holds a lock. */
 void claim_take(struct claim *claim);
+
+/* Takes it if nobody has it, and nobody waits for it; else false. */
+bool claim_try(struct claim *claim);
 
 /* Ends it. */
 void claim_release(struct claim *claim);

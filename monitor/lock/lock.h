@@ -12,16 +12,14 @@
 
 /* The written order: a CPU that holds one lock may only take locks that stand below it. */
 enum lock_rank {
-	LOCK_RANK_CALL = 1,	 /* protocol: buffers of the calls that end in a service */
-	LOCK_RANK_SERVICE_OUTER, /* service: one that calls other services (vtpm) */
-	LOCK_RANK_SERVICE_INNER, /* service: one that calls none (attest, twin, ahead) */
-	LOCK_RANK_REGISTRY,	 /* vcpu/registry */
-	LOCK_RANK_APIC,		 /* apic/guest: of each vCPU, one at a time */
-	LOCK_RANK_GUEST_PAGES,	 /* mem/guest_pages */
-	LOCK_RANK_MAP,		 /* mem/map: the monitor's own page tables */
-	LOCK_RANK_PAGES,	 /* mem/alloc */
-	LOCK_RANK_BOUNCE,	 /* ghcb: shared bounce pages of guest requests */
-	LOCK_RANK_LOG,		 /* log */
+	LOCK_RANK_CALL = 1,    /* protocol: buffers of the calls that end in a service */
+	LOCK_RANK_REGISTRY,    /* vcpu/registry */
+	LOCK_RANK_APIC,	       /* apic/guest: of each vCPU, one at a time */
+	LOCK_RANK_GUEST_PAGES, /* mem/guest_pages */
+	LOCK_RANK_MAP,	       /* mem/map: the monitor's own page tables */
+	LOCK_RANK_PAGES,       /* mem/alloc */
+	LOCK_RANK_BOUNCE,      /* ghcb: shared bounce pages of guest requests */
+	LOCK_RANK_LOG,	       /* log */
 };
 
 /* Free when it is initialized with its rank alone. */

@@ -25,7 +25,7 @@
 #define PART_MAX REPLY_MAX
 
 static struct {
-	struct claim claim; /* not a lock: attest sleeps while the host is busy (call_sleep()) */
+	struct claim claim; /* not a lock: attest sleeps while the host is busy */
 	uint8_t request[sizeof(struct attest_request) + SVSM_SELECTOR_MAX + MANIFEST_MAX];
 	size_t size;
 	/* What the guest gets as the manifest: in call 0 more than the vtpm's own. */

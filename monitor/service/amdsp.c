@@ -5,7 +5,6 @@
 
 #include "core/base/bytes.h"
 #include "monitor/arch/arch.h"
-#include "monitor/service/call.h"
 
 #define FIRST_WAIT_NS 1000000ull /* doubles with each attempt up to the longest */
 #define LONGEST_WAIT_NS 512000000ull
@@ -45,9 +44,9 @@ static uint64_t send_until_not_busy(struct amdsp *sp, size_t *cert_size)
 	uint64_t wait = FIRST_WAIT_NS;
 	uint64_t result = send_once(sp, cert_size);
 
-	for (unsigned int i = 1; i < AMDSP_ATTEMPTS && vmm_error(result) == PSP_VMM_ERR_BUSY &&
-				 call_sleep(sp->user, wait);
-	     i++) {
+	for (unsigned int i = 1; i < AMDSP_ATTEMPTS && vmm_error(result) == PSP_VMM_ERR_BUSY; i++) {
+		if (!arch_sleep(wait))
+			break;
 		wait = wait < LONGEST_WAIT_NS ? wait * 2 : LONGEST_WAIT_NS;
 		result = send_once(sp, cert_size);
 	}

@@ -28,22 +28,20 @@
 #define AMDSP_ATTEMPTS 14u
 
 /*
- * One for the whole monitor. Locking: the capability is granted to one service
- * (core/image/services_conf.h), whose lock the caller holds. It is free while a busy host is waited
- * for, when nobody else has the use of the service.
+ * One for the whole monitor. The capability is granted to one service
+ * (core/image/services_conf.h), which the caller has claimed: it sleeps while the host is busy.
  */
 struct amdsp {
-	const uint8_t *key;   /* VMPCK0, SNP_VMPCK_SIZE bytes */
-	struct service *user; /* who has it, and sleeps while the host is busy (call.h) */
-	uint64_t next;	      /* number of the next new message */
-	bool in_flight;	      /* the message below, number next - 2, has no answer yet */
-	bool closed;	      /* for good: a second text under a used number was offered */
+	const uint8_t *key; /* VMPCK0, SNP_VMPCK_SIZE bytes */
+	uint64_t next;	    /* number of the next new message */
+	bool in_flight;	    /* the message below, number next - 2, has no answer yet */
+	bool closed;	    /* for good: a second text under a used number was offered */
 	uint8_t message[ABI_PAGE_SIZE];
 	uint8_t response[ABI_PAGE_SIZE]; /* private copy that the service gets */
 	uint8_t certificates[AMDSP_CERTIFICATES_MAX];
 };
 
-/* A channel that has sent nothing yet, and has no user; key stays with the caller. */
+/* A channel that has sent nothing yet; key stays with the caller. */
 void amdsp_init(struct amdsp *sp, const uint8_t key[SNP_VMPCK_SIZE]);
 
 /*
@@ -51,7 +49,7 @@ void amdsp_init(struct amdsp *sp, const uint8_t key[SNP_VMPCK_SIZE]);
  * payload and sets *reply_size; both mean something only with SERVICE_OK. Other results:
  * SERVICE_ERR_FORMAT for a message whose header is wrong or that carries the wrong number (nothing
  * was sent, the numbers stand), SERVICE_ERR_BUSY when the host is busy or throttles (the same
- * message may be sent again; at once where the caller holds other locks, for it cannot sleep), SERVICE_ERR_FAILED when the host or the AMD-SP failed or the channel
+ * message may be sent again; at once where the caller holds a lock), SERVICE_ERR_FAILED when the host or the AMD-SP failed or the channel
  * is closed, SERVICE_ERR_UNSUPPORTED, SERVICE_ERR_NO_MEMORY when reply_max is too small.
  */
 enum service_status amdsp_request(struct amdsp *sp, uint32_t op, const void *payload, size_t size,

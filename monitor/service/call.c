@@ -8,7 +8,6 @@
 #include "monitor/service/syscalls.h"
 
 #define NS_PER_MS 1000000ull
-#define LOOK_NS (2 * NS_PER_MS) /* from one look at a service that sleeps to the next */
 
 static void crash_fault(struct service *service)
 {
@@ -71,7 +70,8 @@ void call_run(struct service *service)
 }
 
 /*
- * The lock is held, and who runs a service holds it: one that is running all the same is suspended.
+ * It is claimed, and who runs a service has claimed it: one that is running all the same is
+ * suspended.
  */
 static bool is_suspended(const struct service *service)
 {
@@ -165,42 +165,16 @@ static struct call_result run_slice(struct service *service)
 	return finish(service);
 }
 
-bool call_sleep(struct service *service, uint64_t ns)
-{
-	bool locked = lock_any_held(), slept;
-
-	user_leave();
-	service->asleep = true;
-	if (locked)
-		lock_release(&service->lock);
-	slept = arch_sleep(ns);
-	if (locked)
-		lock_acquire(&service->lock);
-	service->asleep = false;
-	return slept;
-}
-
-/* The lock, once nobody sleeps who uses the service. */
-static void take(struct service *service)
-{
-	lock_acquire(&service->lock);
-	while (service->asleep) {
-		lock_release(&service->lock);
-		(void)arch_sleep(LOOK_NS);
-		lock_acquire(&service->lock);
-	}
-}
-
 /*
- * Takes the lock, if that can be had at once or the caller waits. What the service is in the middle
+ * Claims it, if that can be had at once or the caller waits. What the service is in the middle
  * of for somebody else comes to its end then, which its budget sees to; but a parked one is
  * prepared for one caller at a time, who has it set back.
  */
 static bool enter(struct service *service, bool waits)
 {
 	if (!waits)
-		return lock_try(&service->lock);
-	take(service);
+		return claim_try(&service->claim);
+	claim_take(&service->claim);
 	if (is_suspended(service) && !service->snapshot.pages) {
 		service->task.slice_ns = 0;
 		service->kept_reply = run_slice(service).reply;
@@ -208,11 +182,11 @@ static bool enter(struct service *service, bool waits)
 	return true;
 }
 
-/* Leaves the address space before the lock: another vCPU may enter it next, or free it. */
+/* Leaves the address space first: another vCPU may enter it next, or free it. */
 static void leave(struct service *service)
 {
 	user_leave();
-	lock_release(&service->lock);
+	claim_release(&service->claim);
 }
 
 struct call_result call_start(struct service *service, const struct process_request *request)
@@ -234,7 +208,7 @@ struct call_result call_continue(struct service *service)
 {
 	struct call_result result = { .status = SERVICE_ERR_FAILED };
 
-	take(service);
+	claim_take(&service->claim);
 	if (is_suspended(service)) {
 		result = run_slice(service);
 	} else if (service->kept_reply.data) {
@@ -247,7 +221,7 @@ struct call_result call_continue(struct service *service)
 
 void call_abort(struct service *service)
 {
-	take(service);
+	claim_take(&service->claim);
 	if (is_suspended(service)) {
 		process_crash(service, "its caller gave up");
 		(void)finish(service);

@@ -19,7 +19,7 @@ struct call_result {
 };
 
 /*
- * One request to the service; takes its lock, which is free afterwards. With SERVICE_OK the caller
+ * One request to the service; claims it, and releases it afterwards. With SERVICE_OK the caller
  * frees the reply, whose status is what the service said.
  *
  * A hurried request waits for nobody: it is SERVICE_ERR_BUSY where somebody uses the service, or is
@@ -32,13 +32,6 @@ struct call_result {
  */
 struct call_result call_start(struct service *service, const struct process_request *request);
 struct call_result call_continue(struct service *service);
-
-/*
- * Within a system call of a service: has this vCPU sleep for so long, without the service's lock,
- * which the caller holds unless nobody else knows the service yet. Who wants the service meanwhile
- * sleeps, too. False, at once, where other locks are held or there is no timer.
- */
-bool call_sleep(struct service *service, uint64_t ns);
 
 /* Gives a suspended call up: a parked service is set back, any other ends. */
 void call_abort(struct service *service);

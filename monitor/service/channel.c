@@ -114,7 +114,6 @@ static int64_t ask_amdsp(struct service *service, struct channel *channel,
 	if (!message_alloc(reply, &service->owner,
 			   sizeof(struct service_reply) + AMDSP_SEND_REPLY_MAX))
 		return -LINUX_ENOMEM;
-	channel->amdsp->user = service;
 	status = amdsp_request(channel->amdsp, header->op, payload, header->size,
 			       reply->data + sizeof(struct service_reply),
 			       reply->size - sizeof(struct service_reply), &size);

@@ -29,8 +29,8 @@ struct channel {
 };
 
 /*
- * read(2) and write(2) of a running service, whose lock is held. Return bytes moved or minus an
- * enum linux_errno. When the service is no longer running afterwards (it waits for a request, or
+ * read(2) and write(2) of a running service, which the caller has claimed. Return bytes moved
+ * or minus an enum linux_errno. When the service is no longer running afterwards (it waits for a request, or
  * misused the request channel), the return value means nothing.
  */
 int64_t channel_read(struct service *service, uint64_t fd, va_t to, uint64_t size);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * One service: a process with one thread, its memory and its descriptors. Whoever runs it or looks
- * into it holds its lock; only state may be read without.
+ * into it has claimed it; only state may be read without.
  *
  * Its addresses, from below: the executable where it was linked, the heap (brk) behind it, mapped
  * memory in [PROCESS_MMAP_MIN, PROCESS_MMAP_MAX), the stack below PROCESS_STACK_TOP.
@@ -14,7 +14,7 @@
 #include <stdint.h>
 
 #include "core/image/services_conf.h"
-#include "monitor/lock/lock.h"
+#include "monitor/lock/claim.h"
 #include "monitor/mem/alloc.h"
 #include "monitor/mem/map.h"
 #include "monitor/mem/secret.h"
@@ -32,7 +32,7 @@
 
 enum process_state {
 	PROCESS_ABSENT,
-	PROCESS_RUNNING, /* or waits for a service; suspended, if its lock is free */
+	PROCESS_RUNNING, /* or waits for a service; suspended, if nobody has claimed it */
 	PROCESS_READY,	 /* waits in read() for its next request */
 	PROCESS_BROKEN,	 /* parked: this run is over, and it is about to be set back */
 	PROCESS_CRASHED, /* for good; its memory is wiped and freed */
@@ -50,8 +50,7 @@ struct process_request {
 
 struct service {
 	const struct conf_service *conf;
-	struct lock lock;
-	bool asleep; /* who uses it sleeps, without the lock: nobody else has the use of it */
+	struct claim claim; /* no lock: in a call the vCPU may sleep */
 	enum process_state state;
 	struct page_owner owner;
 	struct address_space space;
@@ -75,10 +74,10 @@ struct service {
 /* Says in the log what the service is, and how much memory it uses. */
 void process_log_memory(const struct service *service, const char *what);
 
-/* Reads the state without the lock: true when a call may succeed. */
+/* Reads the state without the claim: true when a call may succeed. */
 bool process_available(const struct service *service);
 
-/* Changes the state, which others may look at meanwhile. The lock is held. */
+/* Changes the state, which others may look at meanwhile. The service is claimed. */
 void process_set_state(struct service *service, enum process_state state);
 
 /*

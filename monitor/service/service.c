@@ -15,7 +15,7 @@
 /* How much RAM a page of states is about: two bits for each of its pages (mem/guest_pages.h). */
 #define RAM_OF_STATES (4ull * ABI_PAGE_SIZE * ABI_PAGE_SIZE)
 
-/* All services of this monitor. Filled by services_start(); later only behind each one's lock. */
+/* All services of this monitor. Filled by services_start(); later only by who has claimed them. */
 static struct {
 	struct conf conf;
 	struct service list[CONF_SERVICES_MAX];
@@ -125,12 +125,6 @@ static void make_channels(struct service *service, const struct loader_archive *
 	}
 }
 
-/* A service that calls others waits for them with its own lock held. */
-static enum lock_rank rank_of(const struct conf_service *conf)
-{
-	return conf_calls_services(conf) ? LOCK_RANK_SERVICE_OUTER : LOCK_RANK_SERVICE_INNER;
-}
-
 static void load(struct service *service, const struct conf_service *conf,
 		 const struct loader_archive *archive)
 {
@@ -138,7 +132,6 @@ static void load(struct service *service, const struct conf_service *conf,
 	const char *why = "there is no memory";
 
 	service->conf = conf;
-	service->lock = (struct lock){ .rank = rank_of(conf) };
 	secret_add(&service->registers[0], &service->context, sizeof(service->context));
 	secret_add(&service->registers[1], &service->snapshot.context,
 		   sizeof(service->snapshot.context));
@@ -172,7 +165,7 @@ static void close_start_channels(struct service *service)
 
 /*
  * Runs a service up to its first request, where a parked one is copied. One that ends before is
- * not available. Nobody can call it yet, so it needs no lock, and may wait for the host.
+ * not available. Nobody can call it yet, so nobody claims it, and it may wait for the host.
  */
 static void start(struct service *service)
 {

@@ -32,8 +32,9 @@ void service_give_up(enum service_role role, const char *why);
 bool service_available(enum service_role role);
 
 /*
- * Sends one request (op, then the payload) and waits for the reply. Takes the service's lock; the
- * caller holds none but, in a call from another service, that one's. At most reply_max payload
+ * Sends one request (op, then the payload) and waits for the reply. Claims the service,
+ * as the caller has claimed the one from which it calls, if any. While the host's AMD-SP is busy
+ * the vCPU sleeps, if the caller holds no lock. At most reply_max payload
  * bytes are copied to reply; *reply_size is their number. A service that crashed, ran past its
  * budget, misused a system call or answered nonsense gives SERVICE_ERR_FAILED, now and ever after.
  * A reply that is larger than reply_max gives SERVICE_ERR_NO_MEMORY and *reply_size the need.

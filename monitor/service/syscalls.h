@@ -9,8 +9,8 @@
 #include "monitor/service/process.h"
 
 /*
- * Does the system call in service->context.regs and puts its result there. The service's lock is
- * held. Afterwards the service may no longer be running (its state tells).
+ * Does the system call in service->context.regs and puts its result there. The caller has
+ * claimed the service. Afterwards the service may no longer be running (its state tells).
  */
 void syscall_do(struct service *service);
 

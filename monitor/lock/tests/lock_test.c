@@ -145,7 +145,11 @@ static void one_claim_at_a_time(void **state)
 
 	(void)state;
 	counter = 0;
+	assert_true(claim_try(&claim));
+	assert_false(claim_try(&claim));
+	claim_release(&claim);
 	claim_take(&claim);
+	assert_false(claim_try(&claim));
 	assert_int_equal(slept, 0);
 	for (uintptr_t i = 0; i < THREADS; i++)
 		assert_int_equal(pthread_create(&threads[i], NULL, count_asleep, (void *)(i + 1)),

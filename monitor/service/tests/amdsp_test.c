@@ -13,7 +13,6 @@
 
 #include "monitor/arch/arch.h"
 #include "monitor/service/amdsp.h"
-#include "monitor/service/call.h"
 
 #define BUSY ((uint64_t)PSP_VMM_ERR_BUSY << 32)
 #define INVALID_LEN ((uint64_t)PSP_VMM_ERR_INVALID_LEN << 32)
@@ -84,9 +83,8 @@ uint64_t arch_guest_request(const void *request, void *response, void *certifica
 	return 0;
 }
 
-bool call_sleep(struct service *service, uint64_t ns)
+bool arch_sleep(uint64_t ns)
 {
-	assert_ptr_equal(service, sp.user);
 	if (host.sleepless)
 		return false;
 	host.clock += ns;

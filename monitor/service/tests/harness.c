@@ -15,6 +15,7 @@
 #include "core/image/elf.h"
 #include "monitor/arch/arch.h"
 #include "monitor/base/direct.h"
+#include "monitor/lock/lock.h"
 #include "monitor/log/log.h"
 #include "monitor/service/linux.h"
 #include "monitor/vcpu/secrets.h"

@@ -614,6 +614,7 @@ static void waits(void)
 	memset(steps, 0, sizeof(steps));
 	arch_host_channel_mute();
 	need(strcmp(steps, "0m") == 0);
+	need(reads_nothing() && strcmp(steps, "") == 0); /* from then on nobody sleeps */
 }
 
 /* Who is not heard, or has no timer to wake it, does not sleep, and tries again the next time. */
