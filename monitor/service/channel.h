@@ -29,9 +29,9 @@ struct channel {
 };
 
 /*
- * read(2) and write(2) of a running service, which the caller has claimed. Return bytes moved
- * or minus an enum linux_errno. When the service is no longer running afterwards (it waits for a request, or
- * misused the request channel), the return value means nothing.
+ * read(2) and write(2) of a running service, which the caller has claimed. Return bytes moved or
+ * minus an enum linux_errno. When the service is no longer running afterwards (it waits for a
+ * request, or misused the request channel), the return value means nothing.
  */
 int64_t channel_read(struct service *service, uint64_t fd, va_t to, uint64_t size);
 int64_t channel_write(struct service *service, uint64_t fd, va_t from, uint64_t size);
