@@ -12,7 +12,7 @@
 #include "monitor/cpu/cpu.h"
 #include "monitor/vcpu/vmsa.h"
 
-#define PERIOD_NS 1000000ull
+#define PERIOD_NS 200000ull /* the shortest that KVM does not lengthen unless told to */
 #define REFUSALS_MAX 100u
 
 _Static_assert(GHCB_RUN_VMPL0 == GHCB_MSR_RUN_VMPL_REQ, "counting.S asks for VMPL0");

@@ -19,6 +19,7 @@ struct page_pool {
 	size_t pages; /* of both */
 	size_t free;
 	size_t low; /* no page below it is free */
+	size_t cleared; /* a page below it holds zeros when it is free, and those from here on anything */
 	uint8_t owner_of[PAGES_MAX];
 	unsigned int owners;
 	const struct page_owner *owner[PAGE_OWNERS_MAX + 1];
@@ -41,8 +42,6 @@ bool page_alloc_init(gpa_t first, size_t pages)
 	pool.first = first;
 	pool.pages = pool.of_first = pages;
 	pool.free = pages;
-	for (size_t i = 0; i < pages; i++)
-		memset(direct_ptr(page_at(i)), 0, ABI_PAGE_SIZE);
 	return true;
 }
 
@@ -54,8 +53,6 @@ bool page_alloc_add(gpa_t first, size_t pages)
 
 	lock_acquire(&pool.lock);
 	pool.more = first;
-	for (size_t i = pool.of_first; i < pool.of_first + pages; i++)
-		memset(direct_ptr(page_at(i)), 0, ABI_PAGE_SIZE);
 	pool.pages += pages;
 	pool.free += pages;
 	lock_release(&pool.lock);
@@ -95,6 +92,13 @@ static size_t find_free(size_t start, size_t count, size_t alignment)
 	return pool.pages;
 }
 
+/* Pages are taken from below, so those that nobody ever takes cost the start nothing. */
+static void clear_below(size_t end)
+{
+	for (; pool.cleared < end; pool.cleared++)
+		memset(direct_ptr(page_at(pool.cleared)), 0, ABI_PAGE_SIZE);
+}
+
 /*
  * The lowest that fit: an owner that allocates and frees at will stays within as many pages as its
  * budget has, and cannot fragment the rest.
@@ -111,6 +115,7 @@ static bool take_span(struct page_owner *owner, size_t count, size_t alignment, 
 	if (at == pool.pages)
 		return false;
 
+	clear_below(at + count);
 	memset(&pool.owner_of[at], owner->id, count);
 	owner->used += (uint32_t)count;
 	if (owner->used > owner->peak)

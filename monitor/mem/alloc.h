@@ -2,7 +2,7 @@
 /*
  * Pages of Socle's region, and of what it takes beside it, and nothing smaller: there is no heap.
  * Every page has an owner with a budget, and running out, of the budget or of the region, is an
- * error to handle. Free pages are zero: a page is wiped when it is given back. Lock "pages".
+ * error to handle. A page is zero when it is taken, and wiped when it is given back. Lock "pages".
  */
 #ifndef SOCLE_MONITOR_MEM_ALLOC_H
 #define SOCLE_MONITOR_MEM_ALLOC_H
@@ -26,8 +26,8 @@ struct page_owner {
 };
 
 /*
- * Gives the allocator the pages [first, first + pages): validated, private, mapped, and zeroed by
- * this. Called once. False when there are more than it can count.
+ * Gives the allocator the pages [first, first + pages): validated, private and mapped. What they
+ * hold does not matter. Called once. False when there are more than it can count.
  */
 bool page_alloc_init(gpa_t first, size_t pages);
 

@@ -56,32 +56,42 @@ static bool table_sound(gpa_t page, unsigned int level, bool writable, bool exec
 	return true;
 }
 
-/* Makes one direct-mapped page read-only. The lock is held. */
-static bool seal_page(gpa_t page)
+/*
+ * Makes direct-mapped pages read-only, from at on: a large page if all of it is to be, else what is
+ * in the same table of small ones. Their bytes, or 0. The lock is held.
+ */
+static uint64_t seal_next(gpa_t at, uint64_t left)
 {
-	uint64_t va = SOCLE_VA_DIRECT + page.raw;
+	uint64_t va = SOCLE_VA_DIRECT + at.raw;
 	unsigned int level;
 	uint64_t *entry = table_find(&kernel.tables, va, &level);
+	uint64_t done = 0;
 
 	if (!(*entry & PTE_PRESENT))
-		return false;
-	if (!(*entry & PTE_WRITE))
-		return true;
-
+		return 0;
+	if (level == 1 && gpa_aligned(at, ABI_PAGE_SIZE_2M) && left >= ABI_PAGE_SIZE_2M) {
+		*entry &= ~PTE_WRITE;
+		return ABI_PAGE_SIZE_2M;
+	}
 	entry = table_make(&kernel.tables, va, KERNEL_TABLE_FLAGS, kernel.owner);
 	if (!entry)
-		return false;
-	*entry &= ~PTE_WRITE;
-	return true;
+		return 0;
+	for (unsigned int i = table_index(va, 0); i < TABLE_ENTRIES && done < left; i++, entry++) {
+		if (!(*entry & PTE_PRESENT))
+			return 0;
+		*entry &= ~PTE_WRITE;
+		done += ABI_PAGE_SIZE;
+	}
+	return done;
 }
 
 static bool seal_range(struct socle_range range)
 {
-	for (uint64_t at = 0; at < range.size; at += ABI_PAGE_SIZE) {
-		if (!seal_page(gpa(range.gpa + at)))
-			return false;
-	}
-	return true;
+	uint64_t at = 0, size = 1;
+
+	for (; at < range.size && size; at += size)
+		size = seal_next(gpa(range.gpa + at), range.size - at);
+	return size;
 }
 
 bool map_init(const struct map_config *config, struct page_owner *owner)
@@ -173,14 +183,22 @@ static bool add_large(gpa_t at)
 	return true;
 }
 
-static bool add_small(gpa_t at)
+/* What is not there yet of as many small pages as the same table has. Their bytes, or 0. */
+static uint64_t add_small(gpa_t at, uint64_t left)
 {
-	uint64_t *entry = table_make(&kernel.tables, SOCLE_VA_DIRECT + at.raw, KERNEL_TABLE_FLAGS,
-				     kernel.owner);
+	uint64_t va = SOCLE_VA_DIRECT + at.raw;
+	uint64_t *entry = table_make(&kernel.tables, va, KERNEL_TABLE_FLAGS, kernel.owner);
+	uint64_t done = 0;
 
-	if (entry && !(*entry & PTE_PRESENT))
-		*entry = at.raw | kernel.tables.c_bit | leaf_flags(MAP_READ | MAP_WRITE);
-	return entry != NULL;
+	if (!entry)
+		return 0;
+	for (unsigned int i = table_index(va, 0); i < TABLE_ENTRIES && done < left; i++, entry++) {
+		if (!(*entry & PTE_PRESENT))
+			*entry = (at.raw + done) | kernel.tables.c_bit |
+				 leaf_flags(MAP_READ | MAP_WRITE);
+		done += ABI_PAGE_SIZE;
+	}
+	return done;
 }
 
 /* Adds what goes at once; its size, or 0. */
@@ -188,7 +206,7 @@ static uint64_t add_next(gpa_t at, uint64_t left)
 {
 	if (gpa_aligned(at, ABI_PAGE_SIZE_2M) && left >= ABI_PAGE_SIZE_2M && add_large(at))
 		return ABI_PAGE_SIZE_2M;
-	return add_small(at) ? ABI_PAGE_SIZE : 0;
+	return add_small(at, left);
 }
 
 bool map_direct_add(struct socle_range range)
@@ -204,16 +222,31 @@ bool map_direct_add(struct socle_range range)
 	return at >= range.size && size;
 }
 
-bool map_direct_sealed(gpa_t page)
+static bool is_sealed(uint64_t entry)
 {
+	return (entry & PTE_PRESENT) && !(entry & PTE_WRITE);
+}
+
+bool map_direct_sealed(gpa_t page, uint64_t size, uint64_t *alike)
+{
+	uint64_t va = SOCLE_VA_DIRECT + page.raw;
 	unsigned int level;
 
 	lock_acquire(&kernel.lock);
 
-	uint64_t entry = *table_find(&kernel.tables, SOCLE_VA_DIRECT + page.raw, &level);
+	const uint64_t *entry = table_find(&kernel.tables, va, &level);
+	uint64_t span = table_span(level);
+	bool sealed = is_sealed(*entry);
 
+	*alike = span - va % span;
+	for (unsigned int i = table_index(va, level) + 1; i < TABLE_ENTRIES && *alike < size; i++) {
+		entry++;
+		if (!table_is_leaf(*entry, level) || is_sealed(*entry) != sealed)
+			break;
+		*alike += span;
+	}
 	lock_release(&kernel.lock);
-	return (entry & PTE_PRESENT) && !(entry & PTE_WRITE);
+	return sealed;
 }
 
 uint64_t map_kernel_cr3(void)

@@ -60,8 +60,11 @@ bool map_direct_shared(gpa_t page, bool shared);
  */
 bool map_direct_add(struct socle_range range);
 
-/* True when the direct map shows the page read-only. */
-bool map_direct_sealed(gpa_t page);
+/*
+ * True when the direct map shows the page read-only. *alike becomes the bytes from page on of which
+ * the same is known by this: of size bytes that are asked for all, less, or more.
+ */
+bool map_direct_sealed(gpa_t page, uint64_t size, uint64_t *alike);
 
 /* CR3 of the monitor without any service: the root with C-bit. */
 uint64_t map_kernel_cr3(void);
@@ -89,11 +92,13 @@ bool space_create(struct address_space *space, struct page_owner *owner);
 void space_destroy(struct address_space *space);
 
 /*
- * Maps the page for ring 3. Refused (false): va not in user range or mapped already, page
+ * Maps so many pages in a row for ring 3. Refused (false): none, va not in user range, page
  * misaligned, MAP_WRITE with MAP_EXEC, MAP_EXEC of a page that the direct map shows writable,
- * MAP_WRITE of one that it shows read-only, no memory for a table.
+ * MAP_WRITE of one that it shows read-only; and, with those before it mapped, where a page is
+ * mapped already, or no memory for a table.
  */
-bool space_map(struct address_space *space, va_t va, gpa_t page, unsigned int rights);
+bool space_map(struct address_space *space, va_t va, gpa_t page, uint64_t pages,
+	       unsigned int rights);
 
 /* Maps a fresh zeroed page that belongs to the space. Refused as above; never MAP_EXEC. */
 bool space_map_new(struct address_space *space, va_t va, unsigned int rights);

@@ -81,37 +81,64 @@ static bool rights_valid(unsigned int rights)
 }
 
 /* A page that the direct map shows writable is never executable, and the other way round. */
-static bool rights_fit_page(unsigned int rights, gpa_t page)
+static bool rights_fit(unsigned int rights, gpa_t page, uint64_t pages)
 {
+	uint64_t size = pages * ABI_PAGE_SIZE, alike;
+
 	if (!(rights & (MAP_WRITE | MAP_EXEC)))
 		return true;
+	for (uint64_t at = 0; at < size; at += alike) {
+		bool sealed = map_direct_sealed(gpa(page.raw + at), size - at, &alike);
 
-	bool sealed = map_direct_sealed(page);
-
-	return rights & MAP_EXEC ? sealed : !sealed;
-}
-
-static bool put_page(struct address_space *space, va_t va, gpa_t page, unsigned int rights,
-		     uint64_t extra)
-{
-	struct table_root tables = tables_of(space);
-
-	if (!user_address(va) || !gpa_aligned(page, ABI_PAGE_SIZE) || !rights_valid(rights) ||
-	    !rights_fit_page(rights, page))
-		return false;
-
-	uint64_t *entry = table_make(&tables, va.raw, USER_TABLE_FLAGS, space->owner);
-
-	if (!entry || *entry & PTE_PRESENT)
-		return false;
-	*entry = page.raw | map_c_bit() | user_flags(rights) | extra;
-	space->pages++;
+		if (sealed != (bool)(rights & MAP_EXEC))
+			return false;
+	}
 	return true;
 }
 
-bool space_map(struct address_space *space, va_t va, gpa_t page, unsigned int rights)
+static bool user_range(va_t va, uint64_t pages)
 {
-	return put_page(space, va, page, rights, 0);
+	return user_address(va) && pages && pages <= (SPACE_USER_MAX - va.raw) / ABI_PAGE_SIZE;
+}
+
+/* As many as one table has of them; how many, or 0. */
+static uint64_t put_next(struct address_space *space, va_t va, uint64_t entry, uint64_t pages)
+{
+	struct table_root tables = tables_of(space);
+	uint64_t *at = table_make(&tables, va.raw, USER_TABLE_FLAGS, space->owner);
+	uint64_t left = TABLE_ENTRIES - table_index(va.raw, 0);
+	uint64_t count = pages < left ? pages : left;
+
+	if (!at)
+		return 0;
+	for (uint64_t i = 0; i < count; i++) {
+		if (at[i] & PTE_PRESENT)
+			return 0;
+		at[i] = entry + i * ABI_PAGE_SIZE;
+		space->pages++;
+	}
+	return count;
+}
+
+static bool put_pages(struct address_space *space, va_t va, gpa_t page, uint64_t pages,
+		      unsigned int rights, uint64_t extra)
+{
+	uint64_t entry = page.raw | map_c_bit() | user_flags(rights) | extra;
+	uint64_t done = 0, size = 1;
+
+	if (!user_range(va, pages) || !gpa_aligned(page, ABI_PAGE_SIZE) || !rights_valid(rights) ||
+	    !rights_fit(rights, page, pages))
+		return false;
+	for (; done < pages && size; done += size)
+		size = put_next(space, (va_t){ va.raw + done * ABI_PAGE_SIZE },
+				entry + done * ABI_PAGE_SIZE, pages - done);
+	return size;
+}
+
+bool space_map(struct address_space *space, va_t va, gpa_t page, uint64_t pages,
+	       unsigned int rights)
+{
+	return put_pages(space, va, page, pages, rights, 0);
 }
 
 bool space_map_new(struct address_space *space, va_t va, unsigned int rights)
@@ -120,7 +147,7 @@ bool space_map_new(struct address_space *space, va_t va, unsigned int rights)
 
 	if (!page_alloc(space->owner, &page))
 		return false;
-	if (put_page(space, va, page, rights, PTE_OWNED))
+	if (put_pages(space, va, page, 1, rights, PTE_OWNED))
 		return true;
 	page_free(space->owner, page);
 	return false;
@@ -165,7 +192,7 @@ bool space_protect(struct address_space *space, va_t va, unsigned int rights)
 
 	gpa_t page = table_target(*entry, map_c_bit());
 
-	if (!rights_fit_page(rights, page))
+	if (!rights_fit(rights, page, 1))
 		return false;
 	*entry = page.raw | map_c_bit() | user_flags(rights) | (*entry & PTE_KEPT);
 	space->generation++;

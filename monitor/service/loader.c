@@ -68,11 +68,9 @@ static const char *map_in_place(struct loader *l, const struct elf_segment *s)
 		return "the archive does not hold the file at the start of a page";
 	if (to > page_up(l->archive->range.size))
 		return "the file lies outside the archive";
-	for (; from < to; from += ABI_PAGE_SIZE, at += ABI_PAGE_SIZE) {
-		if (!space_map(&l->service->space, va(at), gpa(l->archive->range.gpa + from),
-			       rights_of(s)))
-			return "a read-only segment cannot be mapped";
-	}
+	if (from < to && !space_map(&l->service->space, va(at), gpa(l->archive->range.gpa + from),
+				    (to - from) / ABI_PAGE_SIZE, rights_of(s)))
+		return "a read-only segment cannot be mapped";
 	return NULL;
 }
 

@@ -28,7 +28,8 @@
 #define TSC_KHZ_MIN 500000u	 /* CPUID's rate counts only between these two */
 #define TSC_KHZ_MAX 10000000u
 #define TSC_KHZ_GUESS 3000000u
-#define CALIBRATION_TICKS 5000000u
+#define CALIBRATION_TICKS 100000u
+#define CALIBRATION_LOOKS 8u /* as long as two looks at least: not 1/16 off */
 #define CALIBRATION_READS 1024u
 #define SPINS_MAX (1u << 18) /* some 0.4 ms */
 
@@ -67,28 +68,44 @@ static void spin(unsigned int turn)
 		;
 }
 
-/* Lets the APIC timer count and reads how far the TSC went meanwhile. */
-static bool measure(uint64_t *tsc, uint64_t *ticks)
+/* What the APIC timer showed, and when: in the middle of the exit that the look takes. */
+struct look {
+	uint64_t count;
+	uint64_t tsc, took;
+};
+
+static bool look_at_timer(struct look *look)
 {
-	uint64_t first, now;
-
-	if (!ghcb_msr_write(MSR_X2APIC_INITIAL, UINT32_MAX) ||
-	    !ghcb_msr_read(MSR_X2APIC_CURRENT, &first))
-		return false;
-
 	uint64_t start = cpu_read_tsc();
 
-	for (unsigned int i = 0; i < CALIBRATION_READS; i++) {
+	if (!ghcb_msr_read(MSR_X2APIC_CURRENT, &look->count))
+		return false;
+	look->took = cpu_read_tsc() - start;
+	look->tsc = start + look->took / 2;
+	return true;
+}
+
+/*
+ * Lets the APIC timer count and reads how far the TSC went meanwhile: as long as it takes to be
+ * exact, which on a busy host is longer, but not for ever. False: there is none that counts.
+ */
+static bool measure(uint64_t *tsc, uint64_t *ticks)
+{
+	struct look first, now;
+	bool counts = false, exact = false;
+
+	if (!ghcb_msr_write(MSR_X2APIC_INITIAL, UINT32_MAX) || !look_at_timer(&first))
+		return false;
+	for (unsigned int i = 0; i < CALIBRATION_READS && !(counts && exact); i++) {
 		spin(i);
-		if (!ghcb_msr_read(MSR_X2APIC_CURRENT, &now))
+		if (!look_at_timer(&now))
 			return false;
-		*tsc = cpu_read_tsc() - start;
-		if (now < first && first - now >= CALIBRATION_TICKS) {
-			*ticks = first - now;
-			return ghcb_msr_write(MSR_X2APIC_INITIAL, 0);
-		}
+		*tsc = now.tsc - first.tsc;
+		*ticks = first.count - now.count;
+		counts = now.count < first.count && *ticks >= CALIBRATION_TICKS;
+		exact = *tsc >= CALIBRATION_LOOKS * (first.took + now.took);
 	}
-	return false;
+	return counts && ghcb_msr_write(MSR_X2APIC_INITIAL, 0);
 }
 
 /*

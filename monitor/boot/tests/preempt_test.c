@@ -132,8 +132,8 @@ uint64_t arch_now_ns(void)
 void arch_timer_arm(struct cpu *which, uint64_t deadline_ns, uint64_t period_ns)
 {
 	assert_ptr_equal(which, cpu);
-	assert_int_equal(deadline_ns, 1005000);
-	assert_int_equal(period_ns, 1000000);
+	assert_int_equal(deadline_ns, 205000);
+	assert_int_equal(period_ns, 200000);
 	timer_on = has_timer;
 	cpu->timer_deadline = has_timer ? deadline_ns : 0;
 }

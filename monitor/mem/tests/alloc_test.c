@@ -52,6 +52,25 @@ static void pages_come_zeroed_and_go_wiped(void **state)
 	assert_true(is_filled(page, 0));
 }
 
+/* The first that take them find what was there before (start()) in none, also not in a gap. */
+static void pages_that_nobody_had_come_zeroed(void **state)
+{
+	gpa_t single, span, between;
+
+	(void)state;
+	assert_true(page_alloc(&other, &single));
+	assert_true(page_alloc_span(&other, 8, 8, &span));
+	assert_true(page_alloc(&other, &between));
+	assert_true(between.raw < span.raw);
+	assert_true(is_filled(single, 0));
+	assert_true(is_filled(between, 0));
+	for (unsigned int i = 0; i < 8; i++)
+		assert_true(is_filled(gpa(span.raw + i * ABI_PAGE_SIZE), 0));
+	page_free(&other, single);
+	page_free(&other, between);
+	page_free_span(&other, span, 8);
+}
+
 static void a_budget_is_a_limit(void **state)
 {
 	gpa_t pages[8], more;
@@ -249,6 +268,7 @@ static void owners_are_counted(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(pages_that_nobody_had_come_zeroed),
 		cmocka_unit_test(pages_come_zeroed_and_go_wiped),
 		cmocka_unit_test(a_budget_is_a_limit),
 		cmocka_unit_test(the_region_is_a_limit),

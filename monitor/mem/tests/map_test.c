@@ -61,16 +61,64 @@ static void tables_for_ring_3_are_refused(void **state)
 	assert_false(map_init(&fake_tables_config, &tables_owner));
 }
 
+static bool is_sealed(gpa_t page)
+{
+	uint64_t alike;
+
+	return map_direct_sealed(page, ABI_PAGE_SIZE, &alike);
+}
+
 static void text_and_archive_are_sealed_and_nothing_else(void **state)
 {
 	(void)state;
 	init();
-	assert_true(map_direct_sealed(gpa(TEXT)));
-	assert_true(map_direct_sealed(gpa(ARCHIVE)));
-	assert_true(map_direct_sealed(gpa(ARCHIVE + 0x1000)));
-	assert_false(map_direct_sealed(gpa(DATA)));
-	assert_false(map_direct_sealed(gpa(ARCHIVE + 0x2000)));
-	assert_false(map_direct_sealed(gpa(FAKE_BASE + 0x100000)));
+	assert_true(is_sealed(gpa(TEXT)));
+	assert_true(is_sealed(gpa(ARCHIVE)));
+	assert_true(is_sealed(gpa(ARCHIVE + 0x1000)));
+	assert_false(is_sealed(gpa(DATA)));
+	assert_false(is_sealed(gpa(ARCHIVE + 0x2000)));
+	assert_false(is_sealed(gpa(FAKE_BASE + 0x100000)));
+}
+
+/* The last small page of one table, and a large page whole: that one is not split. */
+static void what_is_sealed_whole_stays_large(void **state)
+{
+	struct map_config config = fake_tables_config;
+	uint64_t *large = fake_entry(DIRECT_PD, (FAKE_BASE >> 21) + 1);
+	uint64_t next = FAKE_BASE + 0x200000, alike;
+
+	(void)state;
+	*large = next | C_BIT | P | W | PS | NX;
+	config.archive = (struct socle_range){ next - 0x1000, 0x201000 };
+	assert_true(map_init(&config, &tables_owner));
+	assert_int_equal(*large, next | C_BIT | P | PS | NX);
+	assert_true(map_direct_sealed(gpa(next - 0x1000), 0x2000, &alike));
+	assert_int_equal(alike, 0x1000);
+	assert_true(map_direct_sealed(gpa(next + 0x3000), 0x1000, &alike));
+	assert_int_equal(alike, 0x200000 - 0x3000);
+	assert_false(is_sealed(gpa(next - 0x2000)));
+}
+
+/* But not for what is only its half, also where that ends in a page that is none of ours. */
+static void what_is_sealed_in_part_is_split(void **state)
+{
+	struct map_config config = fake_tables_config;
+	uint64_t *large = fake_entry(DIRECT_PD, (FAKE_BASE >> 21) + 1);
+	uint64_t next = FAKE_BASE + 0x200000, alike;
+
+	(void)state;
+	*large = next | C_BIT | P | W | PS | NX;
+	config.archive = (struct socle_range){ next, 0x100010 };
+	assert_true(map_init(&config, &tables_owner));
+	assert_int_equal(*large & (PS | W | P), P | W);
+	assert_true(map_direct_sealed(gpa(next), 0x3000, &alike));
+	assert_int_equal(alike, 0x3000);
+	assert_true(map_direct_sealed(gpa(next), UINT64_MAX, &alike));
+	assert_int_equal(alike, 0x101000);
+	assert_false(map_direct_sealed(gpa(next + 0x101000), UINT64_MAX, &alike));
+	assert_int_equal(alike, 0x200000 - 0x101000);
+	config.archive.size = 0x201000; /* what follows is not mapped */
+	assert_false(map_init(&config, &tables_owner));
 }
 
 /* The level-0 entry that the direct map has for a page of the array, once it is split. */
@@ -192,22 +240,22 @@ static void a_space_keeps_its_rules(void **state)
 	assert_true(page_alloc(&tables_owner, &page));
 
 	/* Executable: only what is sealed. Writable: only what is not. Never both. */
-	assert_false(space_map(&space, va, page, MAP_READ | MAP_EXEC));
-	assert_false(space_map(&space, va, gpa(ARCHIVE), MAP_READ | MAP_WRITE));
-	assert_false(space_map(&space, va, gpa(ARCHIVE), MAP_READ | MAP_WRITE | MAP_EXEC));
-	assert_false(space_map(&space, va, gpa(ARCHIVE), MAP_EXEC));
+	assert_false(space_map(&space, va, page, 1, MAP_READ | MAP_EXEC));
+	assert_false(space_map(&space, va, gpa(ARCHIVE), 1, MAP_READ | MAP_WRITE));
+	assert_false(space_map(&space, va, gpa(ARCHIVE), 1, MAP_READ | MAP_WRITE | MAP_EXEC));
+	assert_false(space_map(&space, va, gpa(ARCHIVE), 1, MAP_EXEC));
 	assert_false(space_map_new(&space, va, MAP_READ | MAP_EXEC));
-	assert_false(space_map(&space, va, gpa(ARCHIVE + 8), MAP_READ));
+	assert_false(space_map(&space, va, gpa(ARCHIVE + 8), 1, MAP_READ));
 
 	/* Only in ring 3's half. */
-	assert_false(space_map(&space, (va_t){ 0 }, page, MAP_READ));
-	assert_false(space_map(&space, (va_t){ 0xf000 }, page, MAP_READ));
-	assert_false(space_map(&space, (va_t){ 0x800000000000ull }, page, MAP_READ));
-	assert_false(space_map(&space, (va_t){ SOCLE_VA_IMAGE }, page, MAP_READ));
-	assert_false(space_map(&space, (va_t){ 0x400010 }, page, MAP_READ));
+	assert_false(space_map(&space, (va_t){ 0 }, page, 1, MAP_READ));
+	assert_false(space_map(&space, (va_t){ 0xf000 }, page, 1, MAP_READ));
+	assert_false(space_map(&space, (va_t){ 0x800000000000ull }, page, 1, MAP_READ));
+	assert_false(space_map(&space, (va_t){ SOCLE_VA_IMAGE }, page, 1, MAP_READ));
+	assert_false(space_map(&space, (va_t){ 0x400010 }, page, 1, MAP_READ));
 
-	assert_true(space_map(&space, va, gpa(ARCHIVE), MAP_READ | MAP_EXEC));
-	assert_false(space_map(&space, va, page, MAP_READ));
+	assert_true(space_map(&space, va, gpa(ARCHIVE), 1, MAP_READ | MAP_EXEC));
+	assert_false(space_map(&space, va, page, 1, MAP_READ));
 	assert_false(space_protect(&space, va, MAP_READ | MAP_WRITE));
 	assert_true(space_protect(&space, va, MAP_READ));
 	/* Of pages that are there, and of the service; and rights that are some. */
@@ -221,6 +269,39 @@ static void a_space_keeps_its_rules(void **state)
 	assert_int_equal(space_owner.used, 0);
 }
 
+/* Over the end of a table, and each page as if alone. */
+static void pages_in_a_row_keep_the_rules_of_each(void **state)
+{
+	struct address_space space;
+	unsigned int rights;
+	va_t va = { 0x3ff000 };
+	gpa_t page;
+
+	(void)state;
+	init();
+	assert_true(space_create(&space, &space_owner));
+	assert_false(space_map(&space, va, gpa(ARCHIVE), 0, MAP_READ));
+	/* The page behind the archive is writable by another name, the one before it as well. */
+	assert_false(space_map(&space, va, gpa(ARCHIVE), 3, MAP_READ | MAP_EXEC));
+	assert_false(space_map(&space, va, gpa(DATA), 2, MAP_READ | MAP_EXEC));
+	assert_false(space_map(&space, va, gpa(DATA), 2, MAP_READ | MAP_WRITE));
+	assert_false(space_map(&space, (va_t){ 0x7ffffffff000 }, gpa(ARCHIVE), 2, MAP_READ));
+	assert_false(space_map(&space, va, gpa(ARCHIVE), UINT64_MAX, MAP_READ));
+	assert_int_equal(space.pages, 0);
+
+	assert_true(space_map(&space, va, gpa(ARCHIVE), 2, MAP_READ | MAP_EXEC));
+	assert_int_equal(space.pages, 2);
+	for (unsigned int i = 0; i < 2; i++) {
+		assert_true(space_lookup(&space, (va_t){ va.raw + i * 0x1000 }, &page, &rights));
+		assert_int_equal(page.raw, ARCHIVE + i * 0x1000);
+		assert_int_equal(rights, MAP_READ | MAP_EXEC);
+	}
+	assert_false(space_lookup(&space, (va_t){ 0x401000 }, &page, &rights));
+	assert_false(space_map(&space, (va_t){ 0x3fe000 }, gpa(ARCHIVE), 2, MAP_READ));
+	space_destroy(&space);
+	assert_int_equal(space_owner.used, 0);
+}
+
 static void lookups_tell_page_and_rights(void **state)
 {
 	struct address_space space;
@@ -230,7 +311,7 @@ static void lookups_tell_page_and_rights(void **state)
 	(void)state;
 	init();
 	assert_true(space_create(&space, &space_owner));
-	assert_true(space_map(&space, (va_t){ 0x400000 }, gpa(ARCHIVE), MAP_READ | MAP_EXEC));
+	assert_true(space_map(&space, (va_t){ 0x400000 }, gpa(ARCHIVE), 1, MAP_READ | MAP_EXEC));
 	assert_true(space_map_new(&space, (va_t){ 0x401000 }, MAP_READ | MAP_WRITE));
 	assert_true(space_map_new(&space, (va_t){ 0x402000 }, 0));
 
@@ -360,7 +441,7 @@ static void all_pages_are_found_in_order(void **state)
 	init();
 	assert_true(space_create(&space, &space_owner));
 	for (size_t i = COUNT; i-- > 0;)
-		assert_true(space_map(&space, (va_t){ pages[i] }, gpa(ARCHIVE), MAP_READ));
+		assert_true(space_map(&space, (va_t){ pages[i] }, gpa(ARCHIVE), 1, MAP_READ));
 	assert_int_equal(space.pages, COUNT);
 	for (size_t i = 0; i < COUNT; i++) {
 		assert_true(space_next(&space, from, &page));
@@ -417,6 +498,8 @@ int main(void)
 		cmocka_unit_test_setup(writable_and_executable_is_refused, start),
 		cmocka_unit_test_setup(tables_for_ring_3_are_refused, start),
 		cmocka_unit_test_setup(text_and_archive_are_sealed_and_nothing_else, start),
+		cmocka_unit_test_setup(what_is_sealed_whole_stays_large, start),
+		cmocka_unit_test_setup(what_is_sealed_in_part_is_split, start),
 		cmocka_unit_test_setup(a_split_page_maps_as_before, start),
 		cmocka_unit_test_setup(a_shared_page_has_no_c_bit, start),
 		cmocka_unit_test_setup(added_ram_is_in_large_pages, start),
@@ -424,6 +507,7 @@ int main(void)
 		cmocka_unit_test_setup(kernel_pages_only_lose_rights, start),
 		cmocka_unit_test_setup(kernel_pages_are_mapped_once, start),
 		cmocka_unit_test_setup(a_space_keeps_its_rules, start),
+		cmocka_unit_test_setup(pages_in_a_row_keep_the_rules_of_each, start),
 		cmocka_unit_test_setup(lookups_tell_page_and_rights, start),
 		cmocka_unit_test_setup(copies_cross_pages_and_obey_rights, start),
 		cmocka_unit_test_setup(marks_tell_what_changed, start),

@@ -210,7 +210,7 @@ static void an_address_shows_its_new_page_only(void **state)
 	old = reached(PAGE_VA, USER_WRITE);
 
 	space_unmap(&space, (va_t){ PAGE_VA });
-	assert_true(space_map(&space, (va_t){ PAGE_VA }, gpa(ARCHIVE), MAP_READ | MAP_EXEC));
+	assert_true(space_map(&space, (va_t){ PAGE_VA }, gpa(ARCHIVE), 1, MAP_READ | MAP_EXEC));
 	enter(&space);
 	assert_int_equal(reached(PAGE_VA, USER_EXECUTE), ARCHIVE | C_BIT);
 	assert_int_not_equal(reached(PAGE_VA, USER_READ), old);
@@ -228,7 +228,7 @@ static void rights_that_go_are_gone(void **state)
 {
 	(void)state;
 	assert_true(space_map_new(&space, (va_t){ PAGE_VA }, MAP_READ | MAP_WRITE));
-	assert_true(space_map(&space, (va_t){ OTHER_VA }, gpa(ARCHIVE), MAP_READ | MAP_EXEC));
+	assert_true(space_map(&space, (va_t){ OTHER_VA }, gpa(ARCHIVE), 1, MAP_READ | MAP_EXEC));
 	enter(&space);
 	(void)reached(PAGE_VA, USER_WRITE);
 	(void)reached(OTHER_VA, USER_EXECUTE);

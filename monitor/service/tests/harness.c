@@ -87,8 +87,10 @@ const uint64_t *map_kernel_root(void)
 	return kernel_root;
 }
 
-bool map_direct_sealed(gpa_t page)
+bool map_direct_sealed(gpa_t page, uint64_t size, uint64_t *alike)
 {
+	(void)size;
+	*alike = ABI_PAGE_SIZE;
 	return !harness.unsealed && page.raw >= HARNESS_REGION + HARNESS_ARCHIVE_OFFSET;
 }
 

@@ -21,6 +21,7 @@
 #define CURRENT 0x839u
 #define EOI 0x80bu
 #define MS 1000000ull
+#define TSC_STEP 150000u /* 300000 from look to look */
 
 static struct cpu *cpu;
 
@@ -46,7 +47,7 @@ bool ghcb_msr_write(uint32_t msr, uint64_t value)
 	return true;
 }
 
-/* A timer that counts 100000 between two looks, in which the TSC goes on by 300000. */
+/* A timer that counts 100000 between two looks, in which the TSC is read twice. */
 bool ghcb_msr_read(uint32_t msr, uint64_t *value)
 {
 	if (msr == host.unread)
@@ -76,7 +77,7 @@ static int set_up(void **state)
 	host.count = UINT32_MAX;
 	host.step = 100000;
 	fake_cpu.tsc = 1000000;
-	fake_cpu.tsc_step = 300000;
+	fake_cpu.tsc_step = TSC_STEP;
 	assert_true(arch_clock_init());
 	fake_cpu.tsc_step = 0;
 	host.writes = 0;
@@ -211,7 +212,7 @@ static void rates_that_no_tsc_has_are_not_believed(void **state)
 	(void)state;
 	for (unsigned int i = 0; i < 4; i++) {
 		host.tsc_khz = wrong[i];
-		fake_cpu.tsc_step = 300000;
+		fake_cpu.tsc_step = TSC_STEP;
 		host.count = UINT32_MAX;
 		assert_true(arch_clock_init());
 		memset(&clock, 0, sizeof(clock));
@@ -240,7 +241,7 @@ static bool start_clock(void)
 {
 	host.writes = 0;
 	host.count = UINT32_MAX;
-	fake_cpu.tsc_step = 300000;
+	fake_cpu.tsc_step = TSC_STEP;
 
 	bool there = arch_clock_init();
 
@@ -309,7 +310,7 @@ static void assert_rates(uint64_t ns, uint64_t ticks)
 static void rates_that_the_host_does_not_say_are_measured(void **state)
 {
 	(void)state;
-	/* 5000000 ticks while the TSC goes on by 15000000: a TSC of 3 GHz, if those are ns. */
+	/* 100000 ticks while the TSC goes on by 300000: a TSC of 3 GHz, if those are ns. */
 	host.tsc_khz = 0;
 	assert_true(start_clock());
 	assert_rates(1000000, 1000000);
@@ -317,7 +318,7 @@ static void rates_that_the_host_does_not_say_are_measured(void **state)
 	host.tsc_khz = 2000000;
 	assert_true(start_clock());
 	assert_rates(1000000, 1000000);
-	/* 10000000 while the TSC goes on by 15000000: 1.5 GHz, which is just no absurd one. */
+	/* 200000 while the TSC goes on by 300000: 1.5 GHz, which is just no absurd one. */
 	host.step = 200000;
 	assert_true(start_clock());
 	assert_rates(2000000, 1000000);
