@@ -5,20 +5,23 @@ VMPL0 without it, on one machine, in turns. From the firmware's first instructio
 medians of one run, for times alone say more about the computer than about Socle.
 
     boot_speed.py --programs BUILD [--rounds N] [--kinds N] [--check] [--json FILE]
-    boot_speed.py --programs BUILD --only socle|tpmless|alone [--rounds N] [--kinds N]
+    boot_speed.py --programs BUILD --only socle|tpm|tpmless|alone [--rounds N] [--kinds N] [--swtpm]
 
-Where there is a TPM the firmware hashes what it starts, at VMPL2 and by its own code, for each bank; the machine without Socle
-has none. So there is a third side: Socle without its vTPM. It says for what each side leaves the guest. With --check it
-fails when a ratio is above its limit.
+Where there is a TPM the firmware hashes what it starts, by its own code, for each bank. So each is measured with a TPM and
+without: under Socle its vTPM, and on the machine without it one of the host's, with the same banks, which the firmware reaches
+by registers: `socle vtpm serve`, or swtpm. It says for what each side leaves the guest. With --check it fails when a ratio is
+above its limit.
 """
 
 import argparse
+import contextlib
 import functools
 import json
 import pathlib
 import subprocess
 import sys
 import tempfile
+import time
 
 import machine_speed
 from machine_speed import ROOT, Start, listen, median
@@ -34,7 +37,7 @@ HOST = "kvm-svsm"
 TIMEOUT_S = 400
 LOG_LINES = 12  # of the machine's, where a boot fails
 APPEND = f"{machine_speed.CMDLINE} work=none"
-SIDES = {"socle": 2, "tpmless": 2, "alone": 0}  # and the guest's VMPL
+SIDES = {"socle": 2, "tpm": 0, "tpmless": 2, "alone": 0}  # and the guest's VMPL
 PARTS = ("boot", "boot-clock")
 WHAT = {"boot": "the firmware's first instruction to the first program's, by the host's clock",
         "boot-clock": "the kernel's part of it, by the guest's clock"}
@@ -56,11 +59,39 @@ class Bench:
         self.firmware, missing = booted.ovmf("forky")
         if missing:
             raise RuntimeError(f"OVMF: {missing}")
-        self.start_words = {"alone": ["--firmware", self.firmware], "socle": [self.image("socle", booted.socle(options))]}
+        alone = ["--firmware", self.firmware]
+        self.start_words = {"alone": alone, "tpm": alone, "socle": [self.image("socle", booted.socle(options))]}
         conf = folder / "services.conf"
         conf.write_text(without_tpm((ROOT / "services/services.conf").read_text()))
         words = [f"services.conf={conf}" if str(word).startswith("services.conf=") else word for word in booted.socle(options)]
         self.start_words["tpmless"] = [self.image("tpmless", words)]
+
+    def tpm(self, work):
+        """The command of a TPM with the banks of Socle's, whose platform hierarchy is the firmware's, as in a PC."""
+        state, path = work / "tpm", work / "tpm.sock"
+        state.mkdir()
+        if self.options.swtpm:
+            subprocess.run(["swtpm_setup", "--tpm2", "--tpmstate", state, "--pcr-banks", "sha256,sha384"], check=True,
+                           stdout=subprocess.DEVNULL)
+            return ["swtpm", "socket", "--tpm2", "--tpmstate", f"dir={state}", "--ctrl", f"type=unixio,path={path}"]
+        profile = work / "tpm.conf"
+        profile.write_text((ROOT / "profiles/tcg.conf").read_text().replace("platform-auth random", "platform-auth empty"))
+        return [self.options.programs / "tools/socle", "vtpm", "serve", "--profile", profile, "--state", state, "--socket", path]
+
+    @contextlib.contextmanager
+    def with_tpm(self, work):
+        """Options of a machine that has it, while it runs."""
+        path = work / "tpm.sock"
+        with subprocess.Popen(self.tpm(work), stdout=subprocess.DEVNULL) as process:
+            try:
+                until = time.monotonic() + TIMEOUT_S
+                while not path.exists():
+                    if process.poll() is not None or time.monotonic() > until:
+                        raise RuntimeError("the TPM does not start")
+                    time.sleep(0.1)
+                yield ["--tpm", f"unix:{path}"]
+            finally:
+                process.terminate()
 
     def image(self, name, socle):
         out = self.folder / f"{name}.igvm"
@@ -70,12 +101,16 @@ class Bench:
 
     def start(self, side, work):
         """One boot: its times, and its exits by kind and level."""
+        with self.with_tpm(work) if side == "tpm" else contextlib.nullcontext([]) as tpm:
+            return self.boot(side, work, [*tpm, *self.start_words[side]])
+
+    def boot(self, side, work, words):
         start, path, logs = Start(), f"{work}/port", work / "logs"
         process = subprocess.Popen(
             [self.options.programs / "tools/socle", "run", "--quiet", "--host", HOST, "--cpus", str(CPUS), "--memory",
              MEMORY, "--log-dir", logs, "--report-key-dir", self.folder / "keys", "--channel", f"unix:{path}",
              "--timeout", str(TIMEOUT_S), "--kernel", booted.vmlinuz(self.options), "--initrd", self.first, "--append",
-             APPEND, *self.start_words[side]], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+             APPEND, *words], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
         try:
             with machine_speed.ends(process), listen(path, process) as port:
                 port.settimeout(TIMEOUT_S)
@@ -143,6 +178,7 @@ def main():
     parser.add_argument("--kernel", type=pathlib.Path, default=ROOT / "build/kernel")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--only", choices=SIDES, help="one of them, without ratios")
+    parser.add_argument("--swtpm", action="store_true", help="the TPM of the machine without Socle is swtpm")
     parser.add_argument("--kinds", type=int, default=12, help="how many kinds of exits are printed")
     parser.add_argument("--check", action="store_true")
     parser.add_argument("--json", type=pathlib.Path, help="write what was measured there")

@@ -64,6 +64,7 @@
 #define MACHINE_PORT_TEST_EXIT 0xf4u /* the same, as QEMU's isa-debug-exit: ends the machine */
 
 #define MACHINE_SVSM_DISK 0xfef00000ull /* page of the virtio device of VMPL0, with `--svsm-disk` */
+#define MACHINE_TPM 0xfed40000ull	/* page of QEMU's tpm-crb, with `--tpm` */
 
 /*
  * Files of QEMU's fw_cfg in which the hypervisor finds what its own fw_cfg has under other names;

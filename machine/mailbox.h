@@ -21,7 +21,7 @@
 #define MACHINE_C_BIT 47u
 
 #define MAILBOX_MAGIC 0x584f424c49414d53ull
-#define MAILBOX_VERSION 10u
+#define MAILBOX_VERSION 11u
 
 /* Of the initial RMP. The hypervisor fills CPUID pages before the launch. */
 struct mailbox_pages {
@@ -251,6 +251,8 @@ struct mailbox {
 	uint32_t qemu_version;
 	uint32_t cpu_reduced;	    /* its CPU lacks features on purpose, so that no list holds */
 	uint32_t kernel_setup_size; /* how much of MACHINE_FW_CFG_KERNEL fw_cfg calls the setup */
+	uint32_t tpm;		    /* QEMU has a TPM, at MACHINE_TPM */
+	uint32_t reserved_tpm;
 	/* By the hypervisor: GUEST_TSC_FREQ, and how far below it the TSC is, in 1/100000. */
 	uint32_t tsc_mhz, tsc_factor;
 	uint64_t started_at; /* nanoseconds of the host's clock of the day, since 1970 */

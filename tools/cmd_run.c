@@ -300,6 +300,9 @@ static const struct option_row option_rows[] = {
 	       "QEMU's user network for one device, with its restrict=on and "
 	       "hostfwd=[tcp|udp]:[ADDRESS]:PORT-[ADDRESS]:PORT, from the host to the guest",
 	       .repeats = true, .read = read_network),
+	OPTION(struct arguments, run.tpm, "tpm", SOCKET, "unix:PATH",
+	       "a TPM for the guest, the host's and nobody's to trust: of swtpm, or of socle vtpm "
+	       "serve, which has its control channel there"),
 	OPTION(struct arguments, run.svsm_disk, "svsm-disk", FILE, "FILE",
 	       "a disk for VMPL0, the SVSM: the file's bytes, which it reads and writes"),
 	OPTION(struct arguments, run.test_devices, "test-devices", FLAG, NULL,

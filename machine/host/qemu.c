@@ -106,13 +106,14 @@ static void add_serial(struct arguments *args, unsigned int number, const char *
 		add(args, "isa-serial,index=%u,chardev=%s", number, id);
 }
 
-static void add_socket(struct arguments *args, const char *id, const char *path)
+/* ends: what else is to be said of it. */
+static void add_socket(struct arguments *args, const char *id, const char *path, const char *ends)
 {
 	char *escaped = escape(path);
 
 	add(args, "-chardev");
 	if (escaped)
-		add(args, "socket,id=%s,path=%s,server=on,wait=off", id, escaped);
+		add(args, "socket,id=%s,path=%s%s", id, escaped, ends);
 	else
 		args->bad = true;
 	free(escaped);
@@ -127,8 +128,23 @@ static void add_channel(struct arguments *args, unsigned int number, const char 
 {
 	if (!path)
 		return;
-	add_socket(args, id, path);
+	add_socket(args, id, path, ",server=on,wait=off");
 	add_serial(args, number, id);
+}
+
+/*
+ * The kind that has no interrupt: that of the other one would be VMPL0's pin. Without the memory by
+ * which a system asks its firmware to change the TPM, for nobody is present at this machine.
+ */
+static void add_tpm(struct arguments *args, const char *path)
+{
+	if (!path)
+		return;
+	add_socket(args, "tpm", path, "");
+	add(args, "-tpmdev");
+	add(args, "emulator,id=tpm,chardev=tpm");
+	add(args, "-device");
+	add(args, "tpm-crb,tpmdev=tpm,ppi=off");
 }
 
 static void add_devices(struct arguments *args, const struct qemu_config *c)
@@ -140,6 +156,7 @@ static void add_devices(struct arguments *args, const struct qemu_config *c)
 	add_channel(args, 1, "channel", c->channel);
 	add_channel(args, VMPL0_SERIAL, "vmpl0", c->vmpl0_channel);
 	add_channel(args, 3, "test", c->test_channel);
+	add_tpm(args, c->tpm);
 	add(args, "-device");
 	add(args, "pvpanic,events=1"); /* the panic; not that another kernel takes over */
 	add(args, "-device");

@@ -20,6 +20,8 @@ struct qemu_config {
 	const char *channel;	   /* path of the Unix socket behind COM2; NULL: no such port */
 	const char *vmpl0_channel; /* and behind COM3 */
 	const char *test_channel;  /* and behind COM4 */
+	/* Path of swtpm's control channel of a TPM that runs; NULL: there is no TPM. */
+	const char *tpm;
 	const struct guest_devices *devices;
 	const char *cpu_without; /* features that its CPU lacks: ",-NAME" each; or NULL */
 	unsigned int cpus;

@@ -210,6 +210,7 @@ static bool make_memory(struct machine *m, struct host_error *error)
 	m->memory.mailbox->hold = m->options->hold;
 	m->memory.mailbox->test_devices = m->options->test_devices;
 	m->memory.mailbox->devices = devices_exist(&m->devices);
+	m->memory.mailbox->tpm = m->options->tpm != NULL;
 	m->memory.mailbox->host = host_of(m->options);
 	m->memory.mailbox->started_at = time_of_day();
 	m->memory.mailbox->kernel_setup_size = m->kernel.setup_size;
@@ -379,6 +380,7 @@ static bool start_qemu(struct machine *m, const struct far_ends *far, struct hos
 		.channel = m->options->channel,
 		.vmpl0_channel = m->options->vmpl0_channel,
 		.test_channel = m->options->test_channel,
+		.tpm = m->options->tpm,
 		.cpu_without = m->options->cpu_without,
 		.devices = &m->devices,
 		.cpus = m->options->cpus,

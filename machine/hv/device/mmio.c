@@ -61,6 +61,15 @@ static void pci_access(struct mmio_access *a)
 	a->value = chipset_ecam_seen(a->gpa, a->size, a->value);
 }
 
+/* It reaches no memory but its own, and has no interrupt: nothing is to be checked. */
+static void tpm_access(struct mmio_access *a)
+{
+	if (hv_mailbox()->tpm && a->size <= 4)
+		device_access(a);
+	else
+		a->value = ~0ull;
+}
+
 static void apic_access(struct mmio_access *a)
 {
 	struct plane *p = vcpu_plane(a->v);
@@ -99,6 +108,7 @@ static const struct {
 	{ 0, IOAPIC_BASE, pci_access },
 	{ IOAPIC_BASE, IOAPIC_BASE + ABI_PAGE_SIZE, ioapic_access },
 	/* Not here: HPET (its messages could be INIT to us), message addresses, ROM. */
+	{ MACHINE_TPM, MACHINE_TPM + ABI_PAGE_SIZE, tpm_access },
 	{ APIC_MMIO_BASE, APIC_MMIO_BASE + ABI_PAGE_SIZE, apic_access },
 	{ MACHINE_SVSM_DISK, MACHINE_SVSM_DISK + ABI_PAGE_SIZE, svsm_disk_access },
 	{ MACHINE_4G, HV_C_BIT, pci_access },

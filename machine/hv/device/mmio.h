@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Memory-mapped devices of a guest: the local APIC and VMPL0's disk are emulated, the IOAPIC, PCI
- * configuration and devices' tables of messages are checked proxies, the other memory of PCI
- * devices is QEMU's own. Everything else reads all-ones and swallows writes.
+ * configuration and devices' tables of messages are checked proxies, a TPM and the other memory of
+ * PCI devices are QEMU's own. Everything else reads all-ones and swallows writes.
  */
 #ifndef SOCLE_MACHINE_HV_DEVICE_MMIO_H
 #define SOCLE_MACHINE_HV_DEVICE_MMIO_H
