@@ -66,8 +66,8 @@ struct run_options {
 	const char *kernel, *initrd; /* that firmware finds and starts; NULL: there is none */
 	/* Unix sockets that QEMU listens on, or NULL */
 	const char *channel, *vmpl0_channel, *test_channel;
-	const char *tpm; /* and one that a TPM listens on, which is the guest's; NULL: none */
-	const char *svsm_disk;	      /* a file, the disk of VMPL0; NULL: it has none */
+	const char *tpm;       /* and one that a TPM listens on, which is the guest's; NULL: none */
+	const char *svsm_disk; /* a file, the disk of VMPL0; NULL: it has none */
 	struct guest_devices devices; /* of the guest */
 	const char *log_dir;   /* NULL: console and debug console go to stdout, no timeline */
 	const char *dump_dir;  /* NULL: memory is not written when the machine has ended */

@@ -195,9 +195,10 @@ void guest_pages_set(gpa_t page, uint64_t count, enum guest_page_state to)
 	lock_release(&pages.lock);
 }
 
+/* Above the guest's first level no vCPU can ever be: see guest_pages_grant(). */
 uint32_t guest_pages_revoke(gpa_t page, enum arch_page_size size)
 {
-	for (unsigned int vmpl = 1; vmpl < SNP_VMPL_COUNT; vmpl++) {
+	for (unsigned int vmpl = guest_vmpl(); vmpl < SNP_VMPL_COUNT; vmpl++) {
 		uint32_t eax = arch_rmpadjust(page, size, vmpl, 0);
 
 		if (eax != SNP_RESULT_OK)
@@ -265,6 +266,37 @@ void guest_pages_keep_rights(gpa_t page, enum arch_page_size size, struct guest_
 		kept->of[vmpl] = level_is_lower(vmpl) ? guest_pages_rights(page, size, vmpl) : 0;
 }
 
+static bool surely_none(gpa_t page, enum arch_page_size size, unsigned int vmpl)
+{
+	enum arch_page_size found;
+	uint64_t rights;
+
+	return arch_rmpquery(page, vmpl, &found, &rights) == SNP_RESULT_OK && found == size &&
+	       !rights;
+}
+
+/*
+ * As guest_pages_revoke(), of pages that mostly are the first level's alone. That one loses its
+ * rights first: without any it has none to give (APM volume 3, RMPADJUST), so what the RMP then
+ * says of the levels beneath it holds.
+ */
+static uint32_t revoke_and_keep(gpa_t page, enum arch_page_size size,
+				struct guest_page_rights *kept)
+{
+	uint32_t eax = arch_rmpadjust(page, size, guest_vmpl(), 0);
+
+	*kept = (struct guest_page_rights){ 0 };
+	for (unsigned int vmpl = guest_vmpl() + 1; vmpl < SNP_VMPL_COUNT; vmpl++) {
+		if (eax != SNP_RESULT_OK)
+			return eax;
+		if (surely_none(page, size, vmpl))
+			continue;
+		kept->of[vmpl] = guest_pages_rights(page, size, vmpl);
+		eax = arch_rmpadjust(page, size, vmpl, 0);
+	}
+	return eax;
+}
+
 /*
  * What a level had none of, or what could not be asked, is left as it is: revoked, or never
  * changed.
@@ -307,9 +339,9 @@ static uint32_t zero_and_grant(gpa_t page, enum arch_page_size size)
 	return guest_pages_grant(page, size);
 }
 
-static uint32_t prepare(gpa_t page, enum arch_page_size size)
+static uint32_t prepare(gpa_t page, enum arch_page_size size, struct guest_page_rights *kept)
 {
-	uint32_t eax = guest_pages_revoke(page, size);
+	uint32_t eax = revoke_and_keep(page, size, kept);
 
 	return eax == SNP_RESULT_OK ? zero_and_grant(page, size) : eax;
 }
@@ -317,10 +349,8 @@ static uint32_t prepare(gpa_t page, enum arch_page_size size)
 uint32_t guest_pages_prepare(gpa_t page, enum arch_page_size size, unsigned int vmpl)
 {
 	struct guest_page_rights kept;
-	uint32_t eax;
+	uint32_t eax = prepare(page, size, &kept);
 
-	guest_pages_keep_rights(page, size, &kept);
-	eax = prepare(page, size);
 	if (eax == SNP_RESULT_OK && level_is_lower(vmpl))
 		eax = arch_rmpadjust(page, size, vmpl, kept.of[vmpl]);
 	if (eax != SNP_RESULT_OK)
@@ -353,12 +383,13 @@ uint32_t guest_pages_validate(gpa_t page, enum arch_page_size size, bool ignore_
 			      bool *changed)
 {
 	uint32_t eax = arch_pvalidate(page, size, true, changed);
+	struct guest_page_rights kept;
 
 	if (eax != SNP_RESULT_OK || (!*changed && !ignore_unchanged)) {
 		guest_pages_set(page, page_count(size), GUEST_PAGE_INVALID);
 		return eax;
 	}
-	eax = *changed ? zero_and_grant(page, size) : prepare(page, size);
+	eax = *changed ? zero_and_grant(page, size) : prepare(page, size, &kept);
 	if (eax == SNP_RESULT_OK)
 		guest_pages_set(page, page_count(size), GUEST_PAGE_VALID);
 	else
@@ -369,10 +400,8 @@ uint32_t guest_pages_validate(gpa_t page, enum arch_page_size size, bool ignore_
 uint32_t guest_pages_invalidate(gpa_t page, enum arch_page_size size, bool *changed)
 {
 	struct guest_page_rights kept;
-	uint32_t eax;
+	uint32_t eax = revoke_and_keep(page, size, &kept);
 
-	guest_pages_keep_rights(page, size, &kept);
-	eax = guest_pages_revoke(page, size);
 	*changed = false;
 	if (eax == SNP_RESULT_OK)
 		eax = arch_pvalidate(page, size, false, changed);

@@ -94,7 +94,7 @@ uint32_t guest_pages_prepare(gpa_t page, enum arch_page_size size, unsigned int 
 uint32_t guest_pages_invalidate(gpa_t page, enum arch_page_size size, bool *changed);
 
 /*
- * Takes every right of VMPL1 to VMPL3 away. The caller flushes. Returns SNP_RESULT_* or
+ * Takes every right of the guest's levels away. The caller flushes. Returns SNP_RESULT_* or
  * ARCH_RESULT_FAULT, as guest_pages_grant() does.
  */
 uint32_t guest_pages_revoke(gpa_t page, enum arch_page_size size);

@@ -279,12 +279,64 @@ static void failed_invalidate_gives_back(void **state)
 	model_fail_with(MODEL_PVALIDATE, 1, SNP_RESULT_FAIL_INPUT);
 	assert_invalidates(WORLD_SMALL, ARCH_PAGE_4K, SNP_RESULT_FAIL_INPUT, GUEST_PAGE_VALID);
 	assert_true(world_guest_owns(WORLD_SMALL));
-	model_fail_with(MODEL_RMPADJUST, 3, SNP_RESULT_FAIL_PERMISSION);
+	world_share_as(WORLD_SMALL, RMP_PERM_READ);
+	model_fail_with(MODEL_RMPADJUST, 2, SNP_RESULT_FAIL_PERMISSION);
 	assert_invalidates(WORLD_SMALL, ARCH_PAGE_4K, SNP_RESULT_FAIL_PERMISSION, GUEST_PAGE_VALID);
 	assert_true(world_guest_owns(WORLD_SMALL));
-	model_fail(MODEL_RMPADJUST, 2);
+	assert_true(model_allows(gpa(WORLD_SMALL), 3, RMP_PERM_READ));
+	model_fail(MODEL_RMPADJUST, 1);
 	assert_invalidates(WORLD_SMALL, ARCH_PAGE_4K, ARCH_RESULT_FAULT, GUEST_PAGE_VALID);
 	assert_true(world_guest_owns(WORLD_SMALL));
+	assert_true(model_allows(gpa(WORLD_SMALL), 3, RMP_PERM_READ));
+}
+
+static unsigned int adjustments(void)
+{
+	const struct model_event *journal;
+	unsigned int found = 0;
+	size_t count;
+
+	journal = model_journal(&count);
+	for (size_t i = 0; i < count; i++)
+		found += journal[i].op == MODEL_RMPADJUST;
+	return found;
+}
+
+/* Only a level of which it is sure that it has no right is spared. */
+static void invalidate_spares_who_has_none(void **state)
+{
+	(void)state;
+	assert_invalidates(WORLD_SMALL, ARCH_PAGE_4K, SNP_RESULT_OK, GUEST_PAGE_INVALID);
+	assert_int_equal(adjustments(), 1);
+	model_journal_clear();
+	world_share_as(WORLD_SMALL + 0x1000, RMP_PERM_EXEC_USER);
+	assert_invalidates(WORLD_SMALL + 0x1000, ARCH_PAGE_4K, SNP_RESULT_OK, GUEST_PAGE_INVALID);
+	assert_int_equal(adjustments(), 2);
+	assert_true(world_guest_barred(WORLD_SMALL + 0x1000));
+	model_journal_clear();
+	model_fail(MODEL_RMPQUERY, 1);
+	assert_invalidates(WORLD_SMALL + 0x2000, ARCH_PAGE_4K, SNP_RESULT_OK, GUEST_PAGE_INVALID);
+	assert_int_equal(adjustments(), 2);
+}
+
+/* Another vCPU of the first level, whenever it may, lets the level beneath it write the page. */
+static bool first_level_shares(void *context, const struct model_event *event)
+{
+	(void)context;
+	(void)rmp_adjust(model_rmp(), 2, event->at.raw / ABI_PAGE_SIZE, SNP_PAGE_4K,
+			 3 | (uint64_t)RMP_PERM_ALL << RMP_PERM_SHIFT);
+	return true;
+}
+
+static void invalidate_leaves_no_right_that_is_given_meanwhile(void **state)
+{
+	(void)state;
+	model_set_hook(first_level_shares, NULL);
+	assert_invalidates(WORLD_SMALL, ARCH_PAGE_4K, SNP_RESULT_OK, GUEST_PAGE_INVALID);
+	model_set_hook(NULL, NULL);
+	assert_true(world_guest_barred(WORLD_SMALL));
+	assert_int_equal(model_rmp()->entries[WORLD_SMALL / ABI_PAGE_SIZE].perms[3], 0);
+	assert_int_equal(adjustments(), 2); /* it was shared before the first step */
 }
 
 /* Another page stands where the one was that was to lose its validation. */
@@ -362,15 +414,12 @@ static void prepare_makes_sure_that_it_is_no_vmsa(void **state)
 	(void)state;
 	assert_int_equal(guest_pages_prepare(gpa(WORLD_SMALL), ARCH_PAGE_4K, 2), SNP_RESULT_OK);
 	journal = model_journal(&count);
-	assert_int_equal(count, 6);
-	assert_int_equal(journal[0].op,
-			 MODEL_RMPQUERY); /* of VMPL3, which gets it again if this fails */
-	for (size_t i = 1; i < 4; i++) {
-		assert_int_equal(journal[i].op, MODEL_RMPADJUST);
-		assert_int_equal(journal[i].argument, i);
-	}
-	assert_int_equal(journal[4].op, MODEL_ZERO);
-	assert_int_equal(journal[5].argument, 0xf02);
+	assert_int_equal(count, 4);
+	assert_int_equal(journal[0].op, MODEL_RMPADJUST);
+	assert_int_equal(journal[0].argument, 2);
+	assert_int_equal(journal[1].op, MODEL_RMPQUERY); /* VMPL3 has no right */
+	assert_int_equal(journal[2].op, MODEL_ZERO);
+	assert_int_equal(journal[3].argument, 0xf02);
 	model_fail_with(MODEL_RMPADJUST, 1, SNP_RESULT_FAIL_INUSE);
 	*model_memory(gpa(WORLD_SMALL)) = 0x42;
 	assert_int_equal(guest_pages_prepare(gpa(WORLD_SMALL), ARCH_PAGE_4K, 2),
@@ -408,6 +457,8 @@ int main(void)
 		cmocka_unit_test_setup(validate_zeroes_before_it_grants, setup),
 		cmocka_unit_test_setup(failed_grant_leaves_not_validated, setup),
 		cmocka_unit_test_setup(failed_invalidate_gives_back, setup),
+		cmocka_unit_test_setup(invalidate_spares_who_has_none, setup),
+		cmocka_unit_test_setup(invalidate_leaves_no_right_that_is_given_meanwhile, setup),
 		cmocka_unit_test_setup(exchanged_page_is_nobodys, setup),
 		cmocka_unit_test_setup(large_page_falls_apart, setup),
 		cmocka_unit_test_setup(large_page_that_is_gone_stays_whole, setup),

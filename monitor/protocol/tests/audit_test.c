@@ -212,7 +212,7 @@ static void a10_calls_of_other_vcpus_in_the_middle(void **state)
 	model_set_hook(others_want_the_pages, &seen);
 	assert_int_equal(create(), 0);
 	model_set_hook(NULL, NULL);
-	assert_int_equal(seen, 4);
+	assert_int_equal(seen, 3);
 	assert_true(registry_is_vmsa(gpa(VMSA)));
 	assert_true(world_guest_reads(VMSA));
 }

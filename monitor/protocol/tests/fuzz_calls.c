@@ -129,6 +129,7 @@ static bool guest_can_write(uint64_t at, size_t size)
 static struct {
 	struct rmp_entry entries[MODEL_PAGES];
 	uint8_t content[PLACES][ABI_PAGE_SIZE];
+	bool registered[PLACES]; /* as a VMSA */
 } before;
 
 static uint64_t page_of(size_t place)
@@ -139,15 +140,30 @@ static uint64_t page_of(size_t place)
 static void look(void)
 {
 	memcpy(before.entries, model_rmp()->entries, sizeof(before.entries));
-	for (size_t i = 0; i < PLACES; i++)
-		memcpy(before.content[i], model_memory(gpa(page_of(i) * ABI_PAGE_SIZE)),
-		       ABI_PAGE_SIZE);
+	for (size_t i = 0; i < PLACES; i++) {
+		gpa_t page = gpa(page_of(i) * ABI_PAGE_SIZE);
+
+		memcpy(before.content[i], model_memory(page), ABI_PAGE_SIZE);
+		before.registered[i] = registry_is_vmsa(page);
+	}
 }
 
 static bool was_vmsa_of_lower(uint64_t page)
 {
 	return before.entries[page].flags & RMP_VMSA &&
 	       model_memory(gpa(page * ABI_PAGE_SIZE))[0xca] == LOWER;
+}
+
+/*
+ * A vCPU that deleted itself had rights on its page that could not be taken: the page is nobody's,
+ * and another vCPU deletes it once more.
+ */
+static bool was_half_deleted(uint64_t page)
+{
+	for (size_t i = 0; i < PLACES; i++)
+		if (page_of(i) == page)
+			return before.registered[i] && !(before.entries[page].flags & RMP_VMSA);
+	return false;
 }
 
 /*
@@ -159,7 +175,7 @@ static bool was_in_reach(uint64_t page)
 	const struct rmp_entry *was = &before.entries[page], *is = &model_rmp()->entries[page];
 
 	return (was->perms[LOWER] & RMP_PERM_WRITE) || was_vmsa_of_lower(page) ||
-	       !((was->flags | is->flags) & RMP_VALIDATED);
+	       was_half_deleted(page) || !((was->flags | is->flags) & RMP_VALIDATED);
 }
 
 static void check_reach(void)

@@ -274,7 +274,7 @@ static void an_undone_creation_gives_both_back(void **state)
 {
 	(void)state;
 	world_share(PAGE2);
-	for (unsigned int nth = 1; nth <= 4; nth++) {
+	for (unsigned int nth = 1; nth <= 3; nth++) {
 		world_share_as(PAGE, 3);
 		world_put_vmsa_of(PAGE, 3);
 		model_fail_with(MODEL_RMPADJUST, nth, SNP_RESULT_FAIL_PERMISSION);
@@ -291,17 +291,17 @@ static void failures_take_no_right_of_the_second(void **state)
 	static const uint64_t entries[] = { PAGE, PAGE | VALIDATE | IGNORE_CF };
 
 	(void)state;
-	for (unsigned int nth = 1; nth <= 4; nth++) {
+	for (unsigned int nth = 1; nth <= 3; nth++) {
 		world_share_as(PAGE, 3);
 		world_put_vmsa_of(PAGE, 3);
 		model_fail_with(MODEL_RMPADJUST, nth, SNP_RESULT_FAIL_PERMISSION);
 		assert_int_equal(world_core(SVSM_CORE_CREATE_VCPU, PAGE, PAGE2, 2), 0x80001002);
 		assert_int_equal(lower_rights(PAGE), 3);
 	}
-	for (unsigned int nth = 1; nth <= 6; nth++) {
+	for (unsigned int nth = 1; nth <= 4; nth++) {
 		fill(PAGE, 3);
-		world_put_list(LIST, 1, 0, &entries[nth > 3]);
-		model_fail_with(MODEL_RMPADJUST, nth > 3 ? nth - 3 : nth,
+		world_put_list(LIST, 1, 0, &entries[nth > 2]);
+		model_fail_with(MODEL_RMPADJUST, nth > 2 ? nth - 2 : nth,
 				SNP_RESULT_FAIL_PERMISSION);
 		assert_int_equal(world_core(SVSM_CORE_PVALIDATE, LIST, 0, 0), 0x80001002);
 		assert_untouched(PAGE, 3);

@@ -72,24 +72,18 @@ static void create_makes_a_vmsa(void **state)
 	assert_false(registry_enter(2, 2, &vcpu));
 }
 
-/* The level it is for; then revoke from every level, flush, read, and only then the VMSA bit. */
+/* The level it is for; then revoke from each of the guest's levels, flush, read, and only then the VMSA bit. */
 static void create_checks_what_the_guest_cannot_change(void **state)
 {
 	static const struct {
 		enum model_op op;
 		uint64_t argument;
 	} order[] = {
-		{ MODEL_READ, 0 },
-		{ MODEL_RMPQUERY, 0 },
-		{ MODEL_EXCHANGE, 0 },
-		{ MODEL_RMPADJUST, 1 },
-		{ MODEL_RMPADJUST, 2 },
-		{ MODEL_RMPADJUST, 3 },
-		{ MODEL_FLUSH, 0 },
-		{ MODEL_READ, 0 },
-		{ MODEL_READ, 0 },
-		{ MODEL_READ, 0 },
-		{ MODEL_RMPADJUST, 0x10102 },
+		{ MODEL_READ, 0 },	{ MODEL_RMPQUERY, 0 },
+		{ MODEL_EXCHANGE, 0 },	{ MODEL_RMPADJUST, 2 },
+		{ MODEL_RMPADJUST, 3 }, { MODEL_FLUSH, 0 },
+		{ MODEL_READ, 0 },	{ MODEL_READ, 0 },
+		{ MODEL_READ, 0 },	{ MODEL_RMPADJUST, 0x10102 },
 	};
 	const struct model_event *journal;
 	size_t count;
@@ -211,7 +205,7 @@ static void create_undoes_itself(void **state)
 	model_fail(MODEL_EXCHANGE, 1);
 	assert_int_equal(create(VMSA, CAA, 1), 0x80000003);
 	assert_given_back(VMSA);
-	for (unsigned int nth = 1; nth <= 4; nth++) {
+	for (unsigned int nth = 1; nth <= 3; nth++) {
 		model_fail_with(MODEL_RMPADJUST, nth, SNP_RESULT_FAIL_PERMISSION);
 		assert_int_equal(create(VMSA, CAA, 1), 0x80001002);
 		assert_given_back(VMSA);
@@ -255,7 +249,7 @@ static bool no_more_rights(void *context, const struct model_event *event)
 {
 	unsigned int *seen = context;
 
-	return event->op != MODEL_RMPADJUST || ++*seen < 4;
+	return event->op != MODEL_RMPADJUST || ++*seen < 3;
 }
 
 /* What cannot be granted again is nobody's: the guest has no right on it, and nobody gets it. */
@@ -267,7 +261,7 @@ static void create_that_cannot_give_back(void **state)
 	model_set_hook(no_more_rights, &seen);
 	assert_int_equal(create(VMSA, CAA, 1), 0x80000003);
 	model_set_hook(NULL, NULL);
-	assert_int_equal(seen, 5);
+	assert_int_equal(seen, 4);
 	assert_false(is_vmsa(VMSA));
 	assert_false(registry_is_vmsa(gpa(VMSA)));
 	assert_true(world_guest_barred(VMSA));
@@ -508,7 +502,7 @@ static void failed_replacement(void **state)
 	(void)state;
 	world_create(1, VMSA, CAA);
 	world_put_vmsa(VMSA2);
-	for (unsigned int nth = 1; nth <= 4; nth++) {
+	for (unsigned int nth = 1; nth <= 3; nth++) {
 		model_fail(MODEL_RMPADJUST, nth);
 		assert_int_equal(create(VMSA2, CAA, 1), 0x80000003);
 		assert_int_equal(current_vmsa(1).raw, VMSA);
@@ -546,7 +540,7 @@ static void replaced_at_the_end(void **state)
 	model_set_hook(not_there_yet, &seen);
 	assert_int_equal(create(VMSA2, CAA, 1), 0);
 	model_set_hook(NULL, NULL);
-	assert_int_equal(seen, 4);
+	assert_int_equal(seen, 3);
 	assert_int_equal(current_vmsa(1).raw, VMSA2);
 }
 
