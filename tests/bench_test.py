@@ -13,6 +13,7 @@ import io
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "bench"), str(ROOT / "tests/lib")]
@@ -68,6 +69,22 @@ def limits(result):
         result(judged == fine and (wanted or "one") in said.getvalue(), f"costs {costs}", said.getvalue())
 
 
+def boot_ratios(result):
+    """Each boot beside the one that it is to be compared with, and none above its limit unsaid."""
+    def starts(**seconds):
+        return {side: [SimpleNamespace(times=dict.fromkeys(boot_speed.PARTS, [value]))] for side, value in seconds.items()}
+
+    for times, fine in (({"socle": 11.4, "tpm": 10, "tpmless": 11.4, "alone": 10}, True),
+                        ({"socle": 11.6, "tpm": 10, "tpmless": 10, "alone": 10}, False),
+                        ({"socle": 10, "tpm": 10, "tpmless": 11.6, "alone": 10}, False),
+                        ({"socle": 16.1, "tpm": 16, "tpmless": 10, "alone": 10}, False),
+                        ({"socle": 15.9, "tpm": 30, "tpmless": 10, "alone": 10}, True)):
+        said = io.StringIO()
+        with contextlib.redirect_stdout(said):
+            judged = boot_speed.show(boot_speed.results_of(starts(**times)))
+        result(judged == fine and ("above the limit" in said.getvalue()) != fine, f"boots of {times}", said.getvalue())
+
+
 def documented(result):
     """Goals and limits of firmware, disk and network are those of the page's table, in its order."""
     text = (ROOT / "docs/machine-limits.md").read_text()
@@ -111,6 +128,7 @@ def main():
     sides(result)
     exclusions(result)
     limits(result)
+    boot_ratios(result)
     documented(result)
     words(result)
     return result.finish()

@@ -126,7 +126,7 @@ TESTS = [
     ("hold-absent", 1, 2, 1, PASSED),
     # QEMU's pc-testdev and isa-debug-exit
     ("test-devices", 1, 17, 1, {"reason": "test_exit", "status": 10, "vmpl": 0, "value": 0xcafe1234}),
-    ("test-devices-absent", 1, 3, 1, PASSED),
+    ("test-devices-absent", 1, 5, 1, PASSED),
 ]
 
 # As tests/machine/guest/launch_properties.c wants them.

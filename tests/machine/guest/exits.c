@@ -132,6 +132,28 @@ uint8_t ghcb_in8(uint16_t port)
 	return (uint8_t)ghcb_own()->rax;
 }
 
+static uint64_t mmio(uint64_t code, uint64_t address, unsigned int size, uint64_t value)
+{
+	volatile struct ghcb *ghcb = ghcb_own();
+	volatile uint64_t *buffer = (volatile uint64_t *)ghcb->shared_buffer;
+
+	*buffer = value;
+	ghcb->sw_scratch = ghcb_gpa() + offsetof(struct ghcb, shared_buffer);
+	ghcb_set_valid(offsetof(struct ghcb, sw_scratch));
+	(void)ghcb_exit(code, address, size);
+	return size == 8 ? *buffer : *buffer & ((1ull << 8 * size) - 1);
+}
+
+void ghcb_mmio_write(uint64_t address, unsigned int size, uint64_t value)
+{
+	(void)mmio(0x80000002, address, size, value);
+}
+
+uint64_t ghcb_mmio_read(uint64_t address, unsigned int size)
+{
+	return mmio(0x80000001, address, size, 0);
+}
+
 bool ghcb_msr_write(uint32_t msr, uint64_t value)
 {
 	volatile struct ghcb *ghcb = ghcb_own();
