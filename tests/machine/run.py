@@ -115,6 +115,7 @@ TESTS = [
     ("device-interrupts", 2, 13, 1, PASSED),
     # 82093AA, redirection entries; PC16550D
     ("channel-interrupt", 1, 13, 1, PASSED),
+    ("alarm", 1, 16, 1, PASSED),  # ACPI specification, 4.8.2.4; Intel ICH9 data sheet, PM1_STS
     ("device-plane", 1, 24, 1, PASSED),  # KVM's planes (docs/planes.md)
     # No specification says so: a choice of the host's (docs/hosts.md).
     ("preempt", 1, 13, 1, PASSED),

@@ -5,6 +5,7 @@
 #include "machine/hv/base/x86.h"
 #include "machine/hv/device/msi.h"
 #include "machine/hv/device/pci_config.h"
+#include "machine/hv/event/alarm.h"
 #include "machine/hv/memory/iommu.h"
 
 #define PCI_DEVICE_MASK 0x00ffff00u
@@ -110,15 +111,41 @@ bool chipset_a20_write(struct port_access *a)
 	return true;
 }
 
+uint32_t chipset_pm_read(const struct port_access *a)
+{
+	uint32_t value = port_in(a->port, a->size);
+
+	if (a->port >= CHIPSET_PM_ENABLE)
+		return value;
+	return value | (uint32_t)alarm_status() >> 8 * (a->port - CHIPSET_PM_BASE);
+}
+
+/*
+ * PM1_STS and PM1_EN: QEMU has them but for RTC_STS. What is enabled by now QEMU says, which takes
+ * no access of every size.
+ */
+static void write_events(const struct port_access *a)
+{
+	uint32_t cleared = 0;
+
+	if (a->port < CHIPSET_PM_ENABLE)
+		cleared = a->value << 8 * (a->port - CHIPSET_PM_BASE);
+	port_out(a->port, a->size, a->value);
+	alarm_write(a->v, (uint16_t)cleared, (uint16_t)port_in(CHIPSET_PM_ENABLE, 2));
+}
+
 /* PM1_CNT: S5 ends the machine; other sleeps have no firmware to wake up to. */
 bool chipset_pm_write(struct port_access *a)
 {
 	unsigned int shift;
 	uint32_t control;
 
-	/* A wider write below it would carry PM1_CNT along. */
-	if (a->port < CHIPSET_PM_CONTROL)
-		return a->port + a->size <= CHIPSET_PM_CONTROL;
+	if (a->port < CHIPSET_PM_CONTROL) {
+		/* A wider one would carry PM1_CNT along. */
+		if (a->port + a->size <= CHIPSET_PM_CONTROL)
+			write_events(a);
+		return false;
+	}
 	if (a->port >= CHIPSET_PM_CONTROL + 2)
 		return true;
 	shift = 8 * (a->port - CHIPSET_PM_CONTROL);

@@ -8,7 +8,8 @@
 
 #include "machine/hv/device/ports.h"
 
-#define CHIPSET_PM_BASE 0x600u	  /* ACPI PM registers, as QEMU's own tables say */
+#define CHIPSET_PM_BASE 0x600u	  /* ACPI PM registers, as QEMU's own tables say: PM1_STS */
+#define CHIPSET_PM_ENABLE 0x602u  /* PM1_EN */
 #define CHIPSET_PM_CONTROL 0x604u /* PM1_CNT */
 #define CHIPSET_PM_TIMER 0x608u
 #define CHIPSET_PCI_PORTS_FIRST 0x1000u /* what guests may give to PCI devices */
@@ -30,6 +31,9 @@ bool chipset_keyboard_write(struct port_access *a);
 bool chipset_a20_write(struct port_access *a);
 bool chipset_pm_write(struct port_access *a);
 bool chipset_pci_write(struct port_access *a);
+
+/* Reads the ACPI registers: QEMU's, with RTC_STS (alarm.h). */
+uint32_t chipset_pm_read(const struct port_access *a);
 
 /* Reads PCI and reset control: a device that is not the guest's reads as none. */
 uint32_t chipset_pci_read(const struct port_access *a);

@@ -68,7 +68,10 @@ static const struct port_range ports[] = {
 	  .last = FW_CFG_PORT_DMA + 7,
 	  .read = fw_cfg_dma_read,
 	  .write = fw_cfg_dma_write },
-	{ .first = CHIPSET_PM_BASE, .last = CHIPSET_PM_TIMER + 3, .write = chipset_pm_write },
+	{ .first = CHIPSET_PM_BASE,
+	  .last = CHIPSET_PM_TIMER + 3,
+	  .read = chipset_pm_read,
+	  .write = chipset_pm_write },
 	{ .first = CHIPSET_PM_BASE + 0x20,
 	  .last = CHIPSET_PM_BASE + 0x2f }, /* general-purpose events */
 	{ .first = HOTPLUG_PORT_MEMORY,

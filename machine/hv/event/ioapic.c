@@ -80,3 +80,20 @@ bool ioapic_pin_open(const struct ioapic_pin *pin)
 		return false;
 	return mode == APIC_MODE_FIXED || mode == APIC_MODE_LOWEST || mode == APIC_MODE_NMI;
 }
+
+bool ioapic_pin_due(const struct ioapic_pin *pin)
+{
+	return pin->asserted && (pin->entry & IOAPIC_ENTRY_LEVEL) && ioapic_pin_open(pin);
+}
+
+bool ioapic_set_line(struct ioapic *io, unsigned int n, bool asserted)
+{
+	struct ioapic_pin *pin = &io->pins[n];
+	bool rises = asserted && !pin->asserted;
+
+	pin->asserted = asserted;
+	if (pin->entry & IOAPIC_ENTRY_LEVEL)
+		return ioapic_pin_due(pin);
+	/* As QEMU's does and the data sheet has it: a masked pin forgets an edge. */
+	return rises && ioapic_pin_open(pin);
+}

@@ -30,6 +30,7 @@ struct ioapic_pin {
 	uint64_t entry;	   /* as the guest wrote it */
 	unsigned int vmpl; /* of the plane that wrote it last */
 	bool in_service;   /* level: delivered, and the EOI has not come */
+	bool asserted;	   /* its line is held by the hypervisor, whatever QEMU's does */
 };
 
 struct ioapic {
@@ -50,5 +51,11 @@ int ioapic_write(struct ioapic *io, uint32_t value, unsigned int vmpl);
 
 /* True when the pin may be unmasked physically: the guest wants it and waits for nothing. */
 bool ioapic_pin_open(const struct ioapic_pin *pin);
+
+/* True when the line that the hypervisor holds interrupts by its level, now. */
+bool ioapic_pin_due(const struct ioapic_pin *pin);
+
+/* The hypervisor holds the line of pin n, or lets it go. True: that interrupts. */
+bool ioapic_set_line(struct ioapic *io, unsigned int n, bool asserted);
 
 #endif

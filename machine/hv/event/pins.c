@@ -2,6 +2,7 @@
 #include "machine/hv/event/pins.h"
 
 #include "machine/hv/base/log.h"
+#include "machine/hv/event/alarm.h"
 #include "machine/hv/event/ioapic.h"
 #include "machine/hv/event/route.h"
 #include "machine/hv/memory/iommu.h"
@@ -16,6 +17,22 @@ static void physical_write(uint32_t reg, uint32_t value)
 	*(volatile uint32_t *)(PHYSICAL_IOAPIC + IOAPIC_MMIO_DATA) = value;
 }
 
+/* IRQ 8 is PM1's, too: the hypervisor listens where the guest does not. */
+static bool listens_alone(unsigned int n)
+{
+	const struct ioapic_pin *pin = &ioapic.pins[n];
+
+	return n == ALARM_PIN && !ioapic_pin_open(pin) && !pin->in_service;
+}
+
+/* The bits of the physical entry that the guest decides: polarity and trigger mode. */
+static uint32_t trigger(unsigned int n)
+{
+	return listens_alone(n) ? 0
+				: (uint32_t)(ioapic.pins[n].entry &
+					     (IOAPIC_ENTRY_LOW_ACTIVE | IOAPIC_ENTRY_LEVEL));
+}
+
 /*
  * Makes the physical entry what the guest's entry asks for; masked first, so it is never half. As
  * an edge it forgets that a level waits for its end, which it does not learn through QEMU's IOMMU:
@@ -23,10 +40,8 @@ static void physical_write(uint32_t reg, uint32_t value)
  */
 static void update_pin(unsigned int n, unsigned int cpu)
 {
-	const struct ioapic_pin *pin = &ioapic.pins[n];
 	uint32_t reg = IOAPIC_REG_ENTRY + 2 * n;
-	uint32_t entry = (PINS_VECTOR_BASE + n) |
-			 (uint32_t)(pin->entry & (IOAPIC_ENTRY_LOW_ACTIVE | IOAPIC_ENTRY_LEVEL));
+	uint32_t entry = (PINS_VECTOR_BASE + n) | trigger(n);
 	uint32_t cpu_id = cpu_apic_id(cpu);
 
 	physical_write(reg, (PINS_VECTOR_BASE + n) | (uint32_t)IOAPIC_ENTRY_MASKED);
@@ -36,7 +51,7 @@ static void update_pin(unsigned int n, unsigned int cpu)
 		cpu_id = 0; /* the IOMMU takes no other message */
 	}
 	physical_write(reg + 1, cpu_id << 24);
-	if (ioapic_pin_open(pin))
+	if (ioapic_pin_open(&ioapic.pins[n]) || listens_alone(n))
 		physical_write(reg, entry);
 }
 
@@ -69,7 +84,8 @@ static uint32_t destination_of(const struct ioapic_pin *pin)
 	return apic_destination_of((uint32_t)(pin->entry >> IOAPIC_ENTRY_DESTINATION_SHIFT));
 }
 
-void pins_interrupt(struct vcpu *v, unsigned int n)
+/* The guest's APICs get what pin n has for them. */
+static void deliver(struct vcpu *v, unsigned int n)
 {
 	struct ioapic_pin *pin = &ioapic.pins[n];
 	uint64_t entry = pin->entry;
@@ -83,6 +99,30 @@ void pins_interrupt(struct vcpu *v, unsigned int n)
 		     entry >> IOAPIC_ENTRY_MODE_SHIFT & 7, (uint8_t)entry, level);
 }
 
+void pins_interrupt(struct vcpu *v, unsigned int n)
+{
+	bool unheard = listens_alone(n);
+
+	if (n == ALARM_PIN)
+		alarm_interrupt(v);
+	if (!unheard)
+		deliver(v, n);
+}
+
+void pins_set_line(struct vcpu *v, unsigned int n, bool asserted)
+{
+	if (ioapic_set_line(&ioapic, n, asserted))
+		deliver(v, n);
+}
+
+/* Pin n has changed, and is served by that CPU. */
+static void changed(struct vcpu *v, unsigned int n, unsigned int cpu)
+{
+	update_pin(n, cpu);
+	if (ioapic_pin_due(&ioapic.pins[n]))
+		deliver(v, n);
+}
+
 void pins_end_level(struct vcpu *v, unsigned int vmpl, uint8_t vector)
 {
 	for (unsigned int n = 0; n < IOAPIC_PINS; n++) {
@@ -91,7 +131,7 @@ void pins_end_level(struct vcpu *v, unsigned int vmpl, uint8_t vector)
 		if (!pin->in_service || pin->vmpl != vmpl || (uint8_t)pin->entry != vector)
 			continue;
 		pin->in_service = false;
-		update_pin(n, v->id);
+		changed(v, n, v->id);
 	}
 }
 
@@ -141,7 +181,7 @@ void pins_write(struct vcpu *v, uint32_t offset, uint32_t value)
 			return;
 		pin = ioapic_write(&ioapic, value, v->current);
 		if (pin >= 0)
-			update_pin((unsigned int)pin, pin_cpu(&ioapic.pins[pin]));
+			changed(v, (unsigned int)pin, pin_cpu(&ioapic.pins[pin]));
 		return;
 	case IOAPIC_MMIO_EOI:
 		pins_end_level(v, v->current, (uint8_t)value);

@@ -20,6 +20,12 @@ bool pins_in_service(unsigned int vmpl, uint8_t vector);
 /* The interrupt of pin n came to v. */
 void pins_interrupt(struct vcpu *v, unsigned int n);
 
+/*
+ * The hypervisor holds the line of pin n beside QEMU's device there, or lets it go (active high).
+ * v is the CPU that this runs on.
+ */
+void pins_set_line(struct vcpu *v, unsigned int n, bool asserted);
+
 /* A level interrupt with that vector is done at that VMPL: its pins may fire again. */
 void pins_end_level(struct vcpu *v, unsigned int vmpl, uint8_t vector);
 

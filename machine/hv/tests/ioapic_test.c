@@ -77,12 +77,56 @@ static void test_open(void **state)
 	assert_false(ioapic_pin_open(&io.pins[9]));
 }
 
+/* A level interrupts again and again until its line is let go (82093AA, 3.2.4, trigger mode). */
+static void test_line(void **state)
+{
+	struct ioapic io;
+
+	(void)state;
+	ioapic_reset(&io);
+	assert_false(ioapic_set_line(&io, 9, true)); /* masked */
+	set(&io, 0x22, 0x00008031, 0);
+	assert_true(ioapic_pin_due(&io.pins[9]));
+	assert_true(ioapic_set_line(&io, 9, true));
+	io.pins[9].in_service = true;
+	assert_false(ioapic_pin_due(&io.pins[9]));
+	assert_false(ioapic_set_line(&io, 9, true));
+	io.pins[9].in_service = false;
+	assert_true(ioapic_pin_due(&io.pins[9]));
+	assert_false(ioapic_pin_due(&io.pins[8]));
+	set(&io, 0x22, 0x00018031, 0);
+	assert_false(ioapic_pin_due(&io.pins[9]));
+	set(&io, 0x22, 0x00008031, 0);
+	assert_false(ioapic_set_line(&io, 9, false));
+	assert_false(ioapic_pin_due(&io.pins[9]));
+}
+
+/* An edge interrupts when the line rises, and not where the pin is masked just then. */
+static void test_edge(void **state)
+{
+	struct ioapic io;
+
+	(void)state;
+	ioapic_reset(&io);
+	set(&io, 0x22, 0x00000031, 0);
+	assert_true(ioapic_set_line(&io, 9, true));
+	assert_false(ioapic_set_line(&io, 9, true));
+	assert_false(ioapic_pin_due(&io.pins[9]));
+	assert_false(ioapic_set_line(&io, 9, false));
+	set(&io, 0x22, 0x00010031, 0);
+	assert_false(ioapic_set_line(&io, 9, true));
+	set(&io, 0x22, 0x00000031, 0);
+	assert_false(ioapic_set_line(&io, 9, true));
+	assert_false(ioapic_set_line(&io, 9, false));
+	assert_true(ioapic_set_line(&io, 9, true));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_registers),
-		cmocka_unit_test(test_entry),
-		cmocka_unit_test(test_open),
+		cmocka_unit_test(test_registers), cmocka_unit_test(test_entry),
+		cmocka_unit_test(test_open),	  cmocka_unit_test(test_line),
+		cmocka_unit_test(test_edge),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
