@@ -443,10 +443,18 @@ static void build_arguments(struct arguments *args, const struct qemu_config *c,
 			    const char *iommu_option)
 {
 	bool tcg = strcmp(c->accel, "tcg") == 0;
-	static const char *const fixed[] = { "-nodefaults", "-no-user-config",
-					     "-no-reboot",  "-display",
-					     "none",	    "-monitor",
-					     "none" };
+	/* ACPI names neither S3 nor S4: no vCPU would come back from there. */
+	static const char *const fixed[] = { "-nodefaults",
+					     "-no-user-config",
+					     "-no-reboot",
+					     "-display",
+					     "none",
+					     "-monitor",
+					     "none",
+					     "-global",
+					     "ICH9-LPC.disable_s3=1",
+					     "-global",
+					     "ICH9-LPC.disable_s4=1" };
 
 	add(args, "%s", c->path);
 	for (unsigned int i = 0; i < sizeof(fixed) / sizeof(fixed[0]); i++)
