@@ -9,8 +9,8 @@ installs packages and writes to its disk, starts again and finds both.
 
 --sample takes fewer, in which each of their values is there once at least. Each boot
 says how far it came, when, and by how many exits. --under-socle takes guests under Socle instead, at VMPL2, by
-tests/guest/svsm_firmware_test.py: each way of boot with each kernel, and each firmware; and a CPU that goes and comes
-back, reset and power-off, by tests/guest/svsm_power_test.py.
+tests/guest/svsm_firmware_test.py: each way of boot with each kernel, and each firmware; and a sleep, a CPU that goes and
+comes back, reset and power-off, by tests/guest/svsm_power_test.py, for comparison once without Socle.
 """
 
 import argparse
@@ -65,8 +65,8 @@ UNDER_SOCLE = (("forky OVMF", "6", "systemd-boot", "1:256M,4:3G"), ("forky OVMF"
                ("forky OVMF", "7", "fw_cfg", "2:17G"),
                *(("trixie OVMF", "6", way, "2:512M") for way in ("systemd-boot", "fw_cfg")))
 
-# (firmware, kernel) of guests under Socle that lose a CPU and have it back, reset, and power off.
-POWER_UNDER_SOCLE = (("forky OVMF", "6"), ("forky OVMF", "7"))
+# (firmware, kernel, more words) of guests that sleep, lose a CPU and have it back, reset, and power off.
+POWER_UNDER_SOCLE = (("forky OVMF", "6"), ("forky OVMF", "7"), ("forky OVMF", "6", "--without-socle"))
 
 DEBIAN = "a Debian that installs packages and writes, starts again and finds both"
 
@@ -100,11 +100,12 @@ class Matrix:
                  ROOT / "tests/guest/svsm_firmware_test.py", "--programs", self.options.programs, "--sizes", made,
                  "--seconds", self.options.seconds, *self.kind_words(firmware, kernel, way, f"socle-{number}"))
 
-    def power_under_socle(self, firmware, kernel):
-        self.run(f"{firmware}, Linux {kernel}, a CPU offline and back, reset, power-off, under Socle",
+    def power_under_socle(self, firmware, kernel, *more):
+        self.run(", ".join((firmware, f"Linux {kernel}", "a sleep, a CPU offline and back, reset, power-off",
+                            *(more or ["under Socle"]))),
                  ROOT / "tests/guest/svsm_power_test.py", "--programs", self.options.programs, "--suite",
                  firmware.split()[0], "--seconds", 2 * int(self.options.seconds),
-                 *self.guest_words(kernel, f"socle-power-{kernel}"))
+                 *self.guest_words(kernel, "-".join(("socle-power", kernel, *more))), *more)
 
     def boot(self, guest, number, qemu=None):
         firmware, kernel, way, cpus, memory = guest

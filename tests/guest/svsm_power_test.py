@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""A Linux that OVMF started under Socle suspends to idle and is woken by its RTC, loses a CPU and has it back, each time with
-its TPM and both CPUs at work; resets, is launched anew by the same file, with the same digest; and powers off.
+"""A Linux that OVMF started under Socle suspends to idle and is woken by its RTC, loses a CPU and has it back, each time
+with its TPM and both CPUs at work; resets, is launched anew by the same file, with the same digest; and powers off.
 
-    svsm_power_test.py --programs BUILD [--without-socle] [--suite trixie|forky] [--kernel DIR] [--guest DIR] [--seconds N]
-                       [--work DIR]
+    svsm_power_test.py --programs BUILD [--without-socle] [--suite trixie|forky] [--kernel DIR] [--guest DIR]
+                       [--seconds N] [--work DIR]
 
 --without-socle has an ordinary SNP guest do it, which has no TPM.
 
@@ -26,7 +26,7 @@ TOLD = re.compile(r"@power ([^\r\n]*)")
 STARTED = re.compile("started, .* measurement ([0-9a-f]{96})$", re.MULTILINE)
 CPUS = 2
 ANEW, AGAIN = (rf'{CPUS} processors, Linux .*, on its disk "{found}"' for found in ("", MARK))
-WOKEN = r"1 sleep of \d+ s, 1 RTC event"  # ACPI's fixed one, by SCI
+WOKEN = r"\[s2idle\]: 1 sleep of \d+ s, 1 RTC event"  # no S3; ACPI's fixed event, by SCI
 FIRST, SECOND = (ANEW, WOKEN, f"cpu back, {CPUS} processors", "reset"), (AGAIN, "power off")
 
 
