@@ -76,6 +76,13 @@ static void look(void)
 	__asm__ volatile("sti; nop; cli" : : : "memory");
 }
 
+/* Until that many have come, or for some seconds. */
+static void await(const volatile uint64_t *count, uint64_t wanted)
+{
+	for (uint64_t start = tsc_read(); *count < wanted && tsc_read() - start < PATIENCE;)
+		look();
+}
+
 static void check_disabled(void)
 {
 	check("RTC_STS is clear at the start", port_read(PM1_STS, 2) & RTC_BIT, 0);
@@ -93,8 +100,7 @@ static void check_enabled(void)
 	keeps = true;
 	port_write(PM1_EN, 2, RTC_BIT);
 	check("RTC_EN reads as it was written", port_read(PM1_EN, 2), RTC_BIT);
-	for (uint64_t start = tsc_read(); by_sci < 2 && tsc_read() - start < PATIENCE;)
-		look();
+	await(&by_sci, 2);
 	check("SCI comes for what is set, and again until it is clear", by_sci, 2);
 	check("  by 1 it is cleared", port_read(PM1_STS, 2) & RTC_BIT, 0);
 	for (uint64_t start = tsc_read(); tsc_read() - start < A_WHILE;)
@@ -115,7 +121,7 @@ static void check_wake(void)
 	ioapic_write(RTC_ENTRY, RTC_VECTOR);
 	port_write(PM1_EN, 2, 0);
 	(void)alarm();
-	look();
+	await(&by_rtc, 1);
 	check("IRQ 8 comes where it is let through", by_rtc, 1);
 	check("  and without RTC_EN no SCI", by_sci, 1);
 	check("  but RTC_STS is set", port_read(PM1_STS, 2) & RTC_BIT, RTC_BIT);
