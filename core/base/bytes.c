@@ -65,7 +65,9 @@ static uint64_t take_be(struct bytes_reader *r, size_t size)
 
 uint8_t bytes_u8(struct bytes_reader *r)
 {
-	return (uint8_t)take_le(r, 1);
+	const uint8_t *at = bytes_take(r, 1);
+
+	return at ? *at : 0;
 }
 
 uint16_t bytes_le16(struct bytes_reader *r)

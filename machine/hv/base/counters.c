@@ -12,6 +12,7 @@
 struct cpu_counters {
 	struct mailbox_exit_counter exits[MAILBOX_EXIT_KINDS];
 	unsigned int kinds;
+	uint8_t at[0x100]; /* by the lowest byte of a code: where it was found last */
 	uint64_t switches[SNP_VMPL_COUNT];
 	uint32_t since_publish;
 };
@@ -35,10 +36,23 @@ static struct mailbox_exit_counter *find_counter(struct mailbox_exit_counter *ta
 	return &table[*kinds - 1];
 }
 
+static struct mailbox_exit_counter *counter_of_cpu(struct cpu_counters *c, uint64_t code)
+{
+	uint8_t *at = &c->at[code & 0xff];
+	struct mailbox_exit_counter *e = &c->exits[*at];
+
+	if (c->kinds != 0 && e->code == code)
+		return e;
+	e = find_counter(c->exits, &c->kinds, code);
+	if (e != NULL)
+		*at = (uint8_t)(e - c->exits);
+	return e;
+}
+
 void counters_exit(unsigned int vcpu, unsigned int vmpl, uint64_t code)
 {
 	struct cpu_counters *c = &cpus[vcpu];
-	struct mailbox_exit_counter *e = find_counter(c->exits, &c->kinds, code);
+	struct mailbox_exit_counter *e = counter_of_cpu(c, code);
 
 	if (e != NULL)
 		e->count[vmpl]++;

@@ -113,7 +113,16 @@ static bool tell_plane(struct plane *p, struct ghcb_doorbell_vmpl *d)
 	return told;
 }
 
-void alternate_tell(struct vcpu *v)
+static bool any_alternate(const struct vcpu *v)
+{
+	for (unsigned int vmpl = 1; vmpl < SNP_VMPL_COUNT; vmpl++)
+		if (v->planes[vmpl].alternate)
+			return true;
+	return false;
+}
+
+/* Of all levels with it. */
+static void tell(struct vcpu *v)
 {
 	struct ghcb_doorbell *page = NULL;
 	struct plane *first = &v->planes[0];
@@ -134,6 +143,13 @@ void alternate_tell(struct vcpu *v)
 	}
 	if (told && first->int_inj_vector != 0)
 		apic_accept(&first->apic->apic, first->int_inj_vector, false);
+}
+
+/* Before each run, and few guests have it. */
+void alternate_tell(struct vcpu *v)
+{
+	if (any_alternate(v))
+		tell(v);
 }
 
 int alternate_vector(const struct plane *p)

@@ -41,18 +41,21 @@ void pv_eoi_offer(struct plane *p)
 	a->pv_eoi.offered = true;
 }
 
-void pv_eoi_take(struct plane *p)
+static void take(struct plane *p)
 {
 	struct plane_apic *a = p->apic;
 	struct apic_effects none = { 0 };
-	uint8_t *byte;
+	uint8_t *byte = place(p);
 
-	if (!a->pv_eoi.offered)
-		return;
 	a->pv_eoi.offered = false;
-	byte = place(p);
 	if (byte && (__atomic_load_n(byte, __ATOMIC_RELAXED) & OFFERED))
 		__atomic_store_n(byte, 0, __ATOMIC_RELAXED);
 	else
 		apic_write(&a->apic, APIC_REG_EOI, 0, 0, &none);
+}
+
+void pv_eoi_take(struct plane *p)
+{
+	if (p->apic->pv_eoi.offered)
+		take(p);
 }

@@ -39,14 +39,11 @@ uint64_t sweep_deadline(struct vcpu *v, uint64_t now)
 	return s->deadline;
 }
 
-void sweep_look(struct vcpu *v)
+static void look(struct vcpu *v, struct sweep *s)
 {
-	struct sweep *s = &sweeps[v->id];
 	struct apic *apic = &v->planes[0].apic->apic;
 	uint64_t now = clock_now();
 
-	if (s->left == 0)
-		return;
 	if (now < s->deadline) {
 		s->left = s->deadline - now;
 		return;
@@ -54,4 +51,12 @@ void sweep_look(struct vcpu *v)
 	s->left = lapic_clocks(hv_mailbox()->every_us);
 	hv_mailbox()->sweep.at[v->current]++;
 	apic_accept(apic, (uint8_t)apic->lvt[APIC_LVT_TIMER], false);
+}
+
+void sweep_look(struct vcpu *v)
+{
+	struct sweep *s = &sweeps[v->id];
+
+	if (s->left != 0)
+		look(v, s);
 }

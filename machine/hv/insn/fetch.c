@@ -49,9 +49,12 @@ void insn_skip(struct vcpu *v, unsigned int length)
 
 bool insn_advance(struct vcpu *v, enum insn_kind kind)
 {
-	struct insn next;
+	struct insn insn = insn_fetch(v);
 
-	return insn_advance_to(v, kind, &next);
+	if (insn.kind != kind)
+		return false;
+	insn_skip(v, insn.length);
+	return true;
 }
 
 bool insn_advance_to(struct vcpu *v, enum insn_kind kind, struct insn *next)

@@ -131,10 +131,12 @@ void npt_enter(unsigned int vcpu)
 	static unsigned int first = NOBODY;
 	static bool parted;
 
-	if (first == NOBODY)
-		first = vcpu;
 	if (parted || vcpu == first)
 		return;
+	if (first == NOBODY) {
+		first = vcpu;
+		return;
+	}
 	parted = true;
 	npt_view_part_uses();
 	stale_part_uses();

@@ -53,7 +53,7 @@ static bool read_entry(struct vcpu *v, uint64_t gpa, unsigned int size, uint64_t
 	*entry = 0;
 	if (!at || npt_access(v->id, vcpu_plane(v)->cpu_vmpl, gpa, RMP_PERM_READ) != RMP_DONE)
 		return false;
-	memcpy(entry, at, size);
+	*entry = size == sizeof(uint64_t) ? *(const uint64_t *)at : *(const uint32_t *)at;
 	return true;
 }
 
