@@ -17,6 +17,8 @@ import hashlib
 import importlib.util
 import pathlib
 import re
+import shutil
+import subprocess
 import sys
 
 import booted
@@ -77,6 +79,23 @@ def add_modprobe(first):
     first.write_bytes(first.read_bytes() + b"".join(members))
 
 
+def judge_by_evmctl(options, result, lines, pcrs, aggregate):
+    """IMA's own tool (ima-evm-utils), of the list as the kernel has it in binary."""
+    if not shutil.which("evmctl"):
+        result.skip("evmctl finds the same", "it is not installed")
+        return
+    files = {"ima.bin": of(lines, "measured-binary"),
+             "pcrs": "".join(f"PCR-{pcr:02}:{value}\n" for pcr, value in pcrs.items()).encode()}
+    for name, content in files.items():
+        (options.work / name).write_bytes(content)
+    for command, file, said in (("ima_measurement", [options.work / "ima.bin"], "Matched per TPM bank calculated digest(s)"),
+                                ("ima_boot_aggregate", [], aggregate.split()[3])):
+        run = subprocess.run(["evmctl", command, "--pcrs", f"sha256,{options.work / 'pcrs'}", *file], check=False,
+                             capture_output=True, text=True)
+        result(run.returncode == 0 and said in run.stdout + run.stderr, f"  and so says evmctl {command}",
+               f"{run.returncode}: {run.stdout} {run.stderr}, not {said}")
+
+
 def judge_ima(result, options, lines, evidence, said):
     before, after = (of(lines, name) for name in ("measured-before", "measured"))
     values = [value.hex() for value in replays(after)]
@@ -88,6 +107,7 @@ def judge_ima(result, options, lines, evidence, said):
            f"{first} lines, PCR 10 is {pcr}, and the list replays to {values[-1]}")
     result(before.decode().startswith(f"{aggregate} \n"), "  and begins with PCRs 0 to 9",
            f"{before[:400]}, and of {pcrs} it were {aggregate}")
+    judge_by_evmctl(options, result, lines, pcrs, aggregate)
     quoted = (evidence / "quote.pcrs").read_bytes()
     result(any(bytes.fromhex(value) in quoted for value in values[first:]), "  and to the quoted one", str(values[-3:]))
     (options.work / "ima").write_bytes(after)
