@@ -22,32 +22,36 @@ mkdir -p "$2"
 out=$(cd "$2" && pwd)
 release=$(cat "$kernel/version")
 flavour=$kernel/root/usr/src/linux-headers-$release
-# Debian's flavours (cloud-amd64, amd64, rt-amd64 ...) say in one line which common headers they have.
-common=$kernel/root$(sed -n 's|^include \(/usr/src/[^ ]*\)/Makefile$|\1|p' "$flavour/Makefile" 2>/dev/null || :)
+# Debian's flavours (cloud-amd64, amd64, rt-amd64 ...) say in one line which common headers they have. Those that the
+# kernel's own "make bindeb-pkg" packs have none.
+common=$(sed -n 's|^include \(/usr/src/[^ ]*\)/Makefile$|\1|p' "$flavour/Makefile" 2>/dev/null || :)
+headers=$flavour
+settings=include/config/auto.conf
 
 die() {
 	echo "guest/module: $*" >&2
 	exit 1
 }
-[ -d "$flavour" ] && [ "$common" != "$kernel/root" ] && [ -d "$common" ] || die "no headers of $release under $kernel"
+[ -r "$flavour/$settings" ] && [ -d "$kernel/root$common" ] || die "no headers of $release under $kernel"
 
 # Debian's flavour folder finds the common one by an absolute path, which is another here.
 link_headers() {
-	mkdir -p "$out/headers"
-	cp -rs --remove-destination "$flavour/." "$out/headers/" 2>/dev/null ||
+	headers=$out/headers
+	mkdir -p "$headers"
+	cp -rs --remove-destination "$flavour/." "$headers/" 2>/dev/null ||
 		die "cannot link the headers"
 	for tree in scripts tools; do
-		rm -rf "${out:?}/headers/$tree"
-		ln -s "$(realpath "$flavour/$tree")" "$out/headers/$tree"
+		rm -rf "${headers:?}/$tree"
+		ln -s "$(realpath "$flavour/$tree")" "$headers/$tree"
 	done
-	rm -f "$out/headers/Makefile"
-	sed "s|/usr/src/|$kernel/root/usr/src/|" "$flavour/Makefile" >"$out/headers/Makefile"
+	rm -f "$headers/Makefile"
+	sed "s|/usr/src/|$kernel/root/usr/src/|" "$flavour/Makefile" >"$headers/Makefile"
 }
 
 # BTF would need pahole, and adds nothing to a module of this size.
 make_module() {
-	link_headers
-	make -C "$out/headers" M="$out/source" CONFIG_DEBUG_INFO_BTF_MODULES= modules
+	[ -z "$common" ] || link_headers
+	make -C "$headers" M="$out/source" CONFIG_DEBUG_INFO_BTF_MODULES= modules
 }
 
 make_module_in_chroot() {
@@ -85,7 +89,7 @@ strip --strip-debug -o "$out/$name.ko" "$out/source/$name.ko"
 # What a kernel checks when it loads a module: its release, and the checksums of what it uses.
 magic=$(modinfo -F vermagic "$out/$name.ko")
 [ "${magic%% *}" = "$release" ] || die "the module is for '$magic', not for $release"
-if grep -q '^CONFIG_MODVERSIONS=y' "$flavour/.config"; then
+if grep -q '^CONFIG_MODVERSIONS=y' "$flavour/$settings"; then
 	modprobe --dump-modversions "$out/$name.ko" | while read -r crc symbol; do
 		want=$(awk -v s="$symbol" '$2 == s { print $1 }' "$flavour/Module.symvers")
 		[ "$((crc))" = "$((want))" ] || die "$symbol has checksum $crc, the kernel $want"
