@@ -195,6 +195,26 @@ def check_silent(socle, folder, etcd, guests):
                     "and asked last from then on", took)
 
 
+def check_hung(socle, folder):
+    """An etcd that takes each question and answers none holds up only who needs it, and not for long."""
+    with socket.socket() as hung, contextlib.ExitStack() as stack:
+        hung.bind(("127.0.0.1", 0))
+        hung.listen(64)
+        url = "http://127.0.0.1:%u" % hung.getsockname()[1]
+        with serving.service(socle, folder, "--etcd", url, "--etcd-prefix", PREFIX + "/hung") as service:
+            start = time.monotonic()
+            pool = stack.enter_context(concurrent.futures.ThreadPoolExecutor(60))
+            asked = [pool.submit(service.ask, "POST", NONCE) for _ in range(60)]
+            answers = [one.result() for one in asked]
+            took = time.monotonic() - start
+            results(all(answer[0] == 503 and answer[1]["error"] == "the store of nonces cannot be reached"
+                        for answer in answers) and took < 12, "60 clients are told that an etcd does not answer",
+                    (took, answers[:1]))
+            start = time.monotonic()
+            results(service.ask("GET", "/metrics")[0] == 200 and time.monotonic() - start < 4,
+                    "and what needs no etcd goes on", time.monotonic() - start)
+
+
 def check_tls(socle, folder, guests):
     """etcd that shows a certificate, and wants one."""
     (folder / "tls").mkdir()
@@ -245,6 +265,7 @@ def main():
                 results(other.end() == 0, "SIGTERM ends it with status 0", other.log[-3:])
         finally:
             etcd.end()
+        check_hung(options.socle, folder)
         check_tls(options.socle, folder, guests)
     return results.finish()
 

@@ -10,9 +10,11 @@ SOCLE serves, with sanitizers or without; COMMAND is the `socle` whose `verify` 
 
 import base64
 import concurrent.futures
+import fcntl
 import hashlib
 import http.client
 import json
+import os
 import shutil
 import signal
 import socket
@@ -24,6 +26,7 @@ import threading
 import time
 import warnings
 from pathlib import Path
+from unittest import mock
 
 import serving
 from serving import METRICS, NONCE, ROOT, VERDICT
@@ -362,6 +365,23 @@ def stall(socle, folder):
         return answers, kept
 
 
+def check_unread(socle, folder):
+    """Nobody reads the log: it holds up no request, and what is lost of it is counted."""
+    with mock.patch.object(serving.Service, "_read", lambda self: None), serving.service(socle, folder) as service:
+        fcntl.fcntl(service.process.stderr, fcntl.F_SETPIPE_SZ, 4096)
+        connection = service.connect(5)
+        codes = [service.ask("GET", "/nowhere", connection=connection)[0] for _ in range(100)]
+        lost = service.metrics()["socle_verify_log_lines_lost_total"]
+        results(codes == [404] * 100 and lost > 0, "a log that nobody reads holds up no request", (codes, lost))
+        first = os.read(service.process.stderr.fileno(), 1 << 16).decode()
+        results(first.endswith("\n") and first.count("\n") + lost == 100, "and of it no line is half",
+                (first[-80:], lost))
+        results(service.ask("GET", METRICS, connection=connection)[0] == 200 and
+                b"path=/metrics" in os.read(service.process.stderr.fileno(), 1 << 16), "once it is read it goes on")
+        connection.close()
+        results(service.end() == 0, "and it ends in order")
+
+
 def check_half(service):
     """Clients that go in the middle of a request."""
     for data in (b"", b"POST", HEAD, HEAD + b"Content-Length: 100\r\n\r\n{",
@@ -542,6 +562,7 @@ def main():
             answers, kept = stalled.result()
         results(answers == [200] * 10, "requests that came while it did not run", answers)
         results(kept == {f"timeout={KEEP_S}"}, "it says how long a connection is kept", kept)
+        check_unread(socle, folder)
     if not jsonschema:
         results.skip("the JSON schemas", "python3-jsonschema is not installed")
     return results.finish()

@@ -134,6 +134,8 @@ static void put_all(FILE *out, struct metrics *m, size_t held)
 		(int64_t)m->connections_cut);
 	put_one(out, "requests_in_flight", "gauge", "Requests that wait for their answer.",
 		m->in_flight);
+	put_one(out, "log_lines_lost_total", "counter",
+		"Lines of the log that nobody took in time.", (int64_t)m->lines_lost);
 	put_one(out, "resident_bytes", "gauge", "Memory of the process.", resident_bytes());
 }
 

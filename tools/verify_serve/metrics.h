@@ -31,6 +31,7 @@ struct metrics {
 	_Atomic uint64_t trusted, refused, challenges;
 	_Atomic uint64_t nonces_given, nonces_taken, nonces_unknown, nonces_full, store_lost;
 	_Atomic uint64_t connections_all, connections_idle_closed, connections_cut;
+	_Atomic uint64_t lines_lost; /* of the log */
 	_Atomic int64_t connections, in_flight;
 };
 

@@ -6,6 +6,10 @@
  * A nonce ends with its lease. A change of etcd's leader prolongs leases, so the key's value says
  * when it was given out, too, by the clock of the instance that did it; whoever takes it compares.
  * Behind a blank stands the record of its challenge, if there is one.
+ *
+ * An etcd that hangs would keep each thread that asks for as long as an answer may take, and with
+ * it all that this thread serves. So once it did not answer, one thread at a time asks, and the
+ * others have their answer at once, until it does.
  */
 #include <inttypes.h>
 #include <jansson.h>
@@ -18,12 +22,14 @@
 #include <time.h>
 
 #include "core/base/hex.h"
+#include "core/base/host/clock.h"
 #include "tools/http/client.h"
 #include "tools/verify_serve/nonces.h"
 
 #define CONNECT_MS 1000u
 #define ANSWER_MS 3000u
 #define ANSWER_SIZE_MAX (64u << 10)
+#define PAUSE_MS 1000u /* between two questions that nobody answers */
 #define URL_SIZE_MAX 512u
 #define KEY_SIZE_MAX 256u
 #define VALUE_SIZE_MAX (32u + NONCE_RECORD_MAX)
@@ -36,7 +42,19 @@ struct etcd {
 	uint64_t most;
 	_Atomic uint64_t held;
 	_Atomic size_t first; /* the address that is asked first */
+	/* 0: it answers; else until when nobody asks, unless it is who asks just now */
+	_Atomic uint64_t silent_until;
 };
+
+/* Whether this thread is to ask now. While it does nobody else begins. */
+static bool may_ask(struct etcd *e)
+{
+	const uint64_t asked = CONNECT_MS * ETCD_URLS_MAX + ANSWER_MS, now = clock_ms();
+	uint64_t until = e->silent_until;
+
+	return until == 0 || (now >= until && atomic_compare_exchange_strong(&e->silent_until,
+									     &until, now + asked));
+}
 
 /*
  * What etcd answers, asked at the address that answered last, or else at the others. Another is
@@ -52,6 +70,8 @@ static json_t *post(struct etcd *e, const char *path, const char *body)
 	json_t *json = NULL;
 	char url[URL_SIZE_MAX];
 
+	if (!may_ask(e))
+		return NULL;
 	for (i = 0; i < e->address.url_count && outcome == HTTP_UNHEARD; i++) {
 		const char *server = e->address.urls[(first + i) % e->address.url_count];
 
@@ -64,6 +84,7 @@ static json_t *post(struct etcd *e, const char *path, const char *body)
 	}
 	if (outcome == HTTP_ANSWERED && i > 1)
 		e->first = (first + i - 1) % e->address.url_count;
+	e->silent_until = outcome == HTTP_ANSWERED ? 0 : clock_ms() + PAUSE_MS;
 	if (outcome == HTTP_ANSWERED && answer.status == 200 && answer.bytes.size)
 		json = json_loadb((const char *)answer.bytes.data, answer.bytes.size,
 				  JSON_REJECT_DUPLICATES, NULL);

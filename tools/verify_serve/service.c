@@ -6,6 +6,7 @@
 #include <microhttpd.h>
 #include <openssl/crypto.h>
 #include <openssl/rand.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -52,6 +53,10 @@ struct service {
 	_Atomic bool stopping;
 	char keep_alive[32]; /* for how long a client may keep a connection that it does not use */
 	struct links links;
+	struct {
+		pthread_mutex_t lock;
+		bool behind; /* nobody took the last line */
+	} log;
 };
 
 /* A request, from its head to the end of its answer. */
@@ -153,12 +158,37 @@ static void put_client(const struct service *s, char text[INET6_ADDRSTRLEN + 8],
 	snprintf(text, INET6_ADDRSTRLEN + 8, "%s:%u", host, port);
 }
 
+/* How long a reader of the log may be behind before lines of it are lost. */
+#define LOG_WAIT_MS 100
+
+/* Whether a line can be written at once: of a pipe, POLLOUT says that there is room for a page. */
+static bool log_has_room(int wait_ms)
+{
+	struct pollfd log = { .fd = STDERR_FILENO, .events = POLLOUT };
+
+	return poll(&log, 1, wait_ms) == 1 && log.revents & POLLOUT;
+}
+
+/*
+ * Whole lines, one thread after the other. Whoever reads the log and does not go on must not hold
+ * up who is served: then lines are lost, and only the first is waited for.
+ */
+static void put_line(struct service *s, const char *line, size_t size)
+{
+	pthread_mutex_lock(&s->log.lock);
+	s->log.behind = !log_has_room(s->log.behind ? 0 : LOG_WAIT_MS) ||
+			write(STDERR_FILENO, line, size) < 0;
+	if (s->log.behind)
+		s->metrics.lines_lost++;
+	pthread_mutex_unlock(&s->log.lock);
+}
+
 /* A line with the longest reason, and all that stands before it: time, client, numbers. */
 #define LINE_SIZE 1024u
 _Static_assert(LINE_SIZE >= SOCLE_ERROR_SIZE + 384, "a line of the log is written whole");
 
-static void write_log(const struct service *s, const struct request *r,
-		      struct MHD_Connection *connection, uint64_t us)
+static void write_log(struct service *s, const struct request *r, struct MHD_Connection *connection,
+		      uint64_t us)
 {
 	char line[LINE_SIZE], client[INET6_ADDRSTRLEN + 8], now[32] = "";
 	time_t seconds = time(NULL);
@@ -175,11 +205,8 @@ static void write_log(const struct service *s, const struct request *r,
 			  (unsigned long long)(us / 1000), (unsigned int)(us % 1000),
 			  r->verdict ? " verdict=" : "", r->verdict ? r->verdict : "",
 			  r->word[0] ? " why=\"" : "", r->word, r->word[0] ? "\"" : "");
-	/*
-	 * One call, so that lines of several threads stay apart. A log that is lost stops nobody.
-	 */
-	if (length > 0 && write(STDERR_FILENO, line, (size_t)length) < 0)
-		return;
+	if (length > 0)
+		put_line(s, line, (size_t)length);
 }
 
 /* ---- Answers ---- */
@@ -621,6 +648,7 @@ struct service *service_start(const struct service_options *options)
 		return NULL;
 	}
 	s->options = options;
+	pthread_mutex_init(&s->log.lock, NULL);
 	if (!load(&s->mhd, &error)) {
 		cmd_error("verify serve: %s", error.text);
 		free(s);
@@ -634,6 +662,7 @@ struct service *service_start(const struct service_options *options)
 	cmd_error("verify serve: the service cannot be started: are --tls-cert and --tls-key PEM, "
 		  "and for each other?");
 	links_end(&s->links);
+	pthread_mutex_destroy(&s->log.lock);
 	free(s);
 	return NULL;
 }
@@ -655,5 +684,6 @@ void service_stop(struct service *s)
 	if (listener != MHD_INVALID_SOCKET)
 		close(listener);
 	links_end(&s->links);
+	pthread_mutex_destroy(&s->log.lock);
 	free(s);
 }
