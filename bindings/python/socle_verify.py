@@ -288,7 +288,7 @@ class Verdict:
     @property
     def checks(self) -> list[Check]:
         """Those that ran, in the order of docs/evidence.md."""
-        found = []
+        found: list[Check] = []
         status, error, what = ctypes.c_int(), ctypes.c_char_p(), ctypes.c_char_p()
         while True:
             name = _library.socle_verdict_check(self._handle, len(found), ctypes.byref(status),
