@@ -4,7 +4,7 @@
 
     fuzz-verifier.py [--seconds N] [--lines] [READER]...
 
-Runs scripts/fuzz.sh for N seconds (6) each; any finding fails. --lines, by hand: a build by gcc runs each corpus once
+Runs scripts/fuzz.sh for N seconds (3) each; any finding fails. --lines, by hand: a build by gcc runs each corpus once
 more and counts the lines of the reader's files that have run.
 """
 
@@ -32,8 +32,18 @@ READERS = {
         "core/evidence/host/event_words.c", "core/tpm/host/tpm_quote.c", "core/tpm/host/tpm_public.c",
         "core/evidence/vtpm_manifest.c"]),
     "request": ("tools/verify_serve/tests/fuzz_request.c", ["tools/verify_serve/judge.c"]),
+    "chain": ("core/evidence/tests/fuzz_chain.c", [f"core/evidence/host/{name}.c" for name in (
+        "amd_chain", "amd_certificates", "certificate", "ek_certificate", "public_key")]),
+    "quote": ("core/tpm/tests/fuzz_quote.c", ["core/tpm/host/tpm_quote.c", "core/tpm/host/tpm_public.c", "core/tpm/wire.c"]),
+    "parts": ("tools/libverify/tests/fuzz_parts.c", ["tools/libverify/evidence.c"]),
+    "folder": ("tools/verify/tests/fuzz_folder.c", ["tools/verify/folder.c"]),
+    "fetched": ("tools/certs/tests/fuzz_fetched.c", ["tools/certs/kds.c"]),
 }
-COMMAND = [f"tools/{name}.c" for name in ("verify_serve/judge", "verify/ear", "cmd", "options", "options_help")]
+# What a fuzzer needs besides the library.
+COMMAND = [f"tools/{name}.c" for name in ("cmd", "options", "options_help")]
+MORE = {"request": [*COMMAND, "tools/verify_serve/judge.c", "tools/verify/ear.c"], "fetched": ["tools/certs/kds.c"],
+        "folder": [*COMMAND, "tools/verify/folder.c", "tests/lib/scratch_dir.c"]}
+PEM = ["core/evidence/tests/fuzz_pem.c"]  # of the fuzzers of certificates
 
 result = Results("verifier fuzz")
 
@@ -50,15 +60,16 @@ def fuzz(name, seconds):
 
 def library_sources():
     """What the library is made of, as the build files list it."""
-    own = re.search(r"verify_library_sources = files\((.*?)\)", (ROOT / "tools/meson.build").read_text(), re.S)
-    core = re.search(r"core_verify_sources = files\((.*?)\)", (ROOT / "core/meson.build").read_text(), re.S)
-    return [f"tools/{path}" for path in re.findall(r"'(.*?)'", own[1])] + \
-        [f"core/{path}" for path in re.findall(r"'(.*?)'", core[1])]
+    return [f"{folder}/{path}" for folder, name in (("tools", "verify_library_sources"), ("core", "core_verify_free_sources"),
+                                                    ("core", "core_verify_host_sources"))
+            for path in re.findall(r"'(.*?)'", re.search(rf"^{name} = files\((.*?)\)", (
+                ROOT / folder / "meson.build").read_text(), re.S | re.M)[1])]
 
 
 def count_lines(name):
     fuzzer, files = READERS[name]
-    sources = library_sources() + [fuzzer, "core/image/tests/fuzz_files.c"] + (COMMAND if name == "request" else [])
+    sources = library_sources() + [fuzzer, "core/image/tests/fuzz_files.c", *MORE.get(name, []),
+                                   *(PEM if name in ("chain", "fetched") else [])]
     with tempfile.TemporaryDirectory(prefix="socle-coverage-") as folder:
         program = Path(folder) / "reader"
         subprocess.run(["gcc", "-std=gnu17", "-O0", "--coverage", "-D_GNU_SOURCE", '-DSOCLE_VERSION="0"', "-I", ROOT,
@@ -73,7 +84,7 @@ def count_lines(name):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
-    parser.add_argument("--seconds", type=int, default=6)
+    parser.add_argument("--seconds", type=int, default=3)
     parser.add_argument("--lines", action="store_true")
     parser.add_argument("readers", nargs="*", metavar="READER", default=list(READERS))
     options = parser.parse_args()

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """What the fuzzers of the verifier's readers begin with, out of the test vectors and of this test's makers.
 
-    fuzz_corpus.py report|log|policy|evidence|request FOLDER
+    fuzz_corpus.py report|selector|log|policy|evidence|request|chain|quote|parts|folder|fetched FOLDER
 """
 
 import base64
@@ -14,7 +14,14 @@ import boots
 import chains
 import verify_test as common
 from chains import crl
+from make_attestation import TEMPLATES, Key
 
+# In the order of tools/verify/tests/fuzz_folder.c; with the highest bit it is the relying party's.
+NAMES = ("outblob", "auxblob", "manifestblob", "report.bin", "certs.bin", "manifest.bin", "ark.pem", "ask.pem", "vcek.pem",
+         "asvk.pem", "vlek.pem", "selector.bin", "context.bin", "ek.pub", "ak.pub", "answer.bin", "quote.msg", "quote.sig",
+         "quote.pcrs", "eventlog.bin", "nonce.bin", "challenge.json", "measurement.hex")
+MINE = 0x80
+KERNELS = {"report.bin": "outblob", "certs.bin": "auxblob", "manifest.bin": "manifestblob"}
 ROOT = Path(__file__).resolve().parents[2]
 # tools/libverify/socle-verify.h; the report comes first.
 PARTS = {"report.bin": 1, "certs.bin": 2, "ark.pem": 66, "ask.pem": 4, "vcek.pem": 5, "manifest.bin": 6,
@@ -155,14 +162,122 @@ def requests():
             if name in PARTS}}).encode()
 
 
-MAKERS = {"report": reports, "log": logs, "policy": policies, "evidence": evidence, "request": requests}
+def as_der(data):
+    """PEM or DER."""
+    if not data.startswith(b"-----"):
+        return data
+    return base64.b64decode(b"".join(line for line in data.splitlines() if not line.startswith(b"-----")))
+
+
+def pieces(*parts):
+    """As fuzz_pem.h has them."""
+    return b"".join(len(part).to_bytes(2, "big") + part for part in parts)
+
+
+def selectors():
+    """The test vectors', good and bad: selectors, and manifests."""
+    for file, name in (("selectors", "selector"), ("manifests", "manifest")):
+        for number, vector in enumerate(json.loads((ROOT / f"docs/spec/vectors/{file}.json").read_text())[file]):
+            yield f"{name}{number}", bytes.fromhex(vector[name])
+
+
+def every_chain():
+    """Of each product and kind of key, and with what no certificate of theirs has."""
+    for product in chains.PRODUCTS:
+        for vlek in (False, True):
+            yield f"{product}-{'vlek' if vlek else 'vcek'}", chains.Chain(product, vlek)
+    unknown = chains.extension("1.2.3.4", b"\5\0", True)
+    yield "critical", chains.Chain(more={"signer": [unknown]})
+    yield "unmarked", chains.Chain(unmarked=("ark", "issuer", "signer"), unnamed=("ark", "issuer", "signer"))
+
+
+def certificates():
+    """One by one, and a whole chain in another order; the endorsement keys' as well."""
+    for name, chain in every_chain():
+        ark, issuer, signer = chain.certificates()
+        yield f"{name}-signer", b"\0" + signer
+        yield f"{name}-all", b"\1" + pieces(signer, ark, issuer)
+        if not chain.vlek:
+            yield f"{name}-judged", b"\3" + pieces(signer, ark, issuer)
+    yield "authority-pem", b"\0-----BEGIN CERTIFICATE-----\n" + base64.encodebytes(ark) + b"-----END CERTIFICATE-----\n"
+    for name, files, own in vectors():
+        if "ek.crt" in files:
+            endorsed, authority = as_der(files["ek.crt"]), as_der(own["ca.crt"])
+            yield f"{name}-endorsed", b"\1" + pieces(endorsed, authority)
+            yield f"{name}-authority", b"\0" + authority
+
+
+def quotes():
+    """What a TPM says of keys and PCRs."""
+    for name, files, _ in vectors():
+        for file in ("quote.msg", "quote.sig", "quote.pcrs", "ak.pub", "manifest.bin"):
+            if file in files:
+                yield f"{name}-{file}", files[file]
+                # The area alone, of a TPM2B_PUBLIC or a manifest of one key.
+                yield f"{name}-{file}-inner", files[file][2:]
+        if "quote.pcrs" in files:
+            yield f"{name}-pair", pieces(files["quote.msg"]) + files["quote.pcrs"]
+    for name in TEMPLATES:
+        key = Key(name)
+        yield f"key-{name}", key.data
+        if name.startswith("ak"):
+            yield f"signature-{name}", key.sign(b"a message")
+
+
+def parts():
+    """Each alone, under either kind of key."""
+    for name, files, own in vectors():
+        for file, part in PARTS.items():
+            data = {**files, **own}.get(file)
+            if data is not None:
+                yield f"{name}-{file}", bytes([part, 0]) + data
+    for vlek in (False, True):
+        for part, data in zip((66, 4, 5), chains.Chain(vlek=vlek).certificates()):
+            yield f"chain-{vlek}-{part}", bytes([part, vlek]) + data
+    yield "record", bytes([65, 0]) + json.dumps({"ek_name": "000b" + "11" * 32, "ak_name": "000b" + "22" * 32,
+                                                 "secret": "33" * 32}).encode()
+
+
+def folders():
+    """The verdicts' evidence, by either set of names, and below a VLEK."""
+    def packed(files, own):
+        return b"".join(bytes([NAMES.index(name) | mark]) + len(data).to_bytes(2, "big") + data
+                        for mark, those in ((0, files), (MINE, own)) for name, data in those.items() if name in NAMES)
+
+    for number, (name, files, own) in enumerate(vectors()):
+        kernels = {KERNELS.get(file, file): data for file, data in files.items()}
+        for depth in range(4):
+            yield f"{number}-{depth}", bytes([depth]) + packed(kernels if number % 2 else files, {
+                **own, "measurement.hex": b"01" * 48 + b"\n"})
+    table = common.make_table(dict(zip(("ark", "ask", "vcek"), chains.Chain().certificates())))
+    yield "table", b"\1" + packed({"outblob": files["report.bin"], "auxblob": table, "manifestblob": b"\0" * 80}, own)
+    chain = chains.Chain(vlek=True)
+    report = chains.report.sign(chain.report, chain.key.pair)
+    ark, asvk, vlek = chain.certificates()
+    yield "vlek", b"\0" + packed({"outblob": report, "asvk.pem": asvk, "vlek.pem": vlek}, {"ark.pem": ark})
+
+
+def fetched():
+    """A chain, and what its issuer or its root signed, in the order of report_product."""
+    for number, product in enumerate(chains.PRODUCTS):
+        for vlek in (False, True):
+            made = chains.Chain(product, vlek, levels={level: 0 for level in chains.PRODUCTS[product][4]},
+                                unnamed=(), **({} if vlek else {"hwid": bytes(chains.PRODUCTS[product][2])}))
+            ark, issuer, signer = made.certificates()
+            kind, both = bytes([number | vlek << 2 | 8]), pieces(issuer, ark)
+            yield f"{product}-{vlek}-signer", kind + len(both).to_bytes(2, "big") + both + signer
+            yield f"{product}-{vlek}-list", kind + len(both).to_bytes(2, "big") + both + crl(issuer=f"ARK-{product}")
+
+
+MAKERS = {"report": reports, "log": logs, "policy": policies, "evidence": evidence, "request": requests,
+          "selector": selectors, "chain": certificates, "quote": quotes, "parts": parts, "folder": folders, "fetched": fetched}
 
 
 def main():
     folder = Path(sys.argv[2])
     folder.mkdir(parents=True, exist_ok=True)
     for name, data in MAKERS[sys.argv[1]]():
-        (folder / name).write_bytes(data)
+        (folder / name.replace(" ", "-").replace("/", "-")).write_bytes(data)
 
 
 if __name__ == "__main__":
