@@ -171,6 +171,40 @@ enum cmd_status cmd_show(const char *name, json_t *all, bool as_json, void (*pri
 	return cmd_shown(name, ok);
 }
 
+/* Wherever it stands: what is behind it may be what was refused. */
+bool cmd_asks_json(int argc, char **argv)
+{
+	for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
+		if (strcmp(argv[i], "--json") == 0)
+			return true;
+	}
+	return false;
+}
+
+json_t *cmd_last_error_json(void)
+{
+	json_t *error = json_string(last_error);
+
+	/* It was not UTF-8. */
+	return error ? error : json_string("the reason is no text: see the standard error");
+}
+
+enum cmd_status cmd_show_error(bool as_json)
+{
+	json_t *all = as_json ? json_pack("{s:o}", "error", cmd_last_error_json()) : NULL;
+
+	if (all && json_dumpf(all, stdout, JSON_INDENT(2)) == 0)
+		putchar('\n');
+	json_decref(all);
+	fflush(stdout);
+	return CMD_MISUSE;
+}
+
+void cmd_show_refused(int argc, char **argv)
+{
+	cmd_show_error(cmd_asks_json(argc, argv));
+}
+
 /* NOLINTNEXTLINE(misc-no-recursion): the same. */
 enum cmd_status cmd_run_command(const struct command *command, const char *path, int argc,
 				char **argv)

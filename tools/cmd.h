@@ -49,6 +49,19 @@ const char *cmd_last_error(void);
  */
 enum cmd_status cmd_show(const char *name, json_t *all, bool as_json, void (*print)(json_t *all));
 
+/* Whether --json stands among the arguments, right or wrong. */
+bool cmd_asks_json(int argc, char **argv);
+
+/* The last error as a JSON string; never NULL unless memory is short. */
+json_t *cmd_last_error_json(void);
+
+/*
+ * The end of a command that has nothing to show: with --json that is an object, too, whose only
+ * member is the last error. Returns CMD_MISUSE. The second is for struct command's refused.
+ */
+enum cmd_status cmd_show_error(bool as_json);
+void cmd_show_refused(int argc, char **argv);
+
 /* The end of that for what is printed by other means: ok: so far nothing went wrong. */
 enum cmd_status cmd_shown(const char *name, bool ok);
 

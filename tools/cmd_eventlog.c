@@ -149,10 +149,13 @@ static enum cmd_status show(void *arguments)
 	enum cmd_status status;
 
 	if (!cmd_read_input(a->file, EVENT_LOG_MAX, &bytes))
-		return CMD_MISUSE;
-	status = event_log_open(&log, bytes.data, bytes.size, &error)
-			 ? cmd_show("eventlog", describe(&log), a->json, print_text)
-			 : cmd_file_error(a->file, "%s", error.text);
+		return cmd_show_error(a->json);
+	if (event_log_open(&log, bytes.data, bytes.size, &error)) {
+		status = cmd_show("eventlog", describe(&log), a->json, print_text);
+	} else {
+		cmd_file_error(a->file, "%s", error.text);
+		status = cmd_show_error(a->json);
+	}
 	file_free(&bytes);
 	return status;
 }
@@ -179,6 +182,7 @@ static const struct command eventlog_show = {
 	.operands = operands,
 	.size = sizeof(struct arguments),
 	.run = show,
+	.refused = cmd_show_refused,
 };
 
 const struct command cmd_eventlog = {

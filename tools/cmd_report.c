@@ -202,7 +202,7 @@ static enum cmd_status show(void *arguments)
 	json_t *all;
 
 	if (!load(a->file, &input))
-		return CMD_MISUSE;
+		return cmd_show_error(a->json);
 	all = describe(&input);
 	report_input_free(&input);
 	return cmd_show("report", all, a->json, print_text);
@@ -227,6 +227,7 @@ static const struct command report_show = {
 	.operands = operands,
 	.size = sizeof(struct arguments),
 	.run = show,
+	.refused = cmd_show_refused,
 };
 
 const struct command cmd_report = {

@@ -203,34 +203,22 @@ static bool print(const struct options *o, const struct socle_verdict *verdict)
 	return fflush(stdout) == 0 && !ferror(stdout);
 }
 
-/* With --json, wherever it stands, there is exactly one object, even when arguments are wrong. */
-static bool asks_json(int argc, char **argv)
-{
-	for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
-		if (strcmp(argv[i], "--json") == 0)
-			return true;
-	}
-	return false;
-}
-
 static void print_json_error(void)
 {
-	json_t *error = json_string(cmd_last_error());
-	json_t *root;
+	json_t *root = json_pack("{s:i, s:s, s:i, s:o, s:[], s:[]}", "format", 1, "verdict",
+				 "error", "status", CMD_MISUSE, "error", cmd_last_error_json(),
+				 "bindings", "checks");
 
-	if (!error) /* it was not UTF-8 */
-		error = json_string("the reason is no text: see the standard error");
-	root = json_pack("{s:i, s:s, s:i, s:o, s:[], s:[]}", "format", 1, "verdict", "error",
-			 "status", CMD_MISUSE, "error", error, "bindings", "checks");
 	if (root && json_dumpf(root, stdout, JSON_INDENT(2)) == 0)
 		putchar('\n');
 	json_decref(root);
 	fflush(stdout);
 }
 
+/* With --json there is exactly one object, even when arguments are wrong. */
 static void refused(int argc, char **argv)
 {
-	if (asks_json(argc, argv))
+	if (cmd_asks_json(argc, argv))
 		print_json_error();
 }
 

@@ -346,6 +346,16 @@ def check_show(socle, top):
         run = show(socle, *words)
         common.result(run.returncode == 1 and run.stderr.startswith(b"socle: ") and not run.stdout,
                       f"report show, misuse {words}", run.stderr)
+        for command in ("report", "eventlog"):
+            run = subprocess.run([str(word) for word in (socle, command, "show", *words, "--json")], check=False,
+                                 capture_output=True)
+            common.result(run.returncode == 1 and b"socle: " + json.loads(run.stdout)["error"].encode() + b"\n" ==
+                          run.stderr, f"{command} show, misuse {words}: one object", run.stdout)
+    path.write_bytes(b"no report, and no log")
+    for command in ("report", "eventlog"):
+        run = subprocess.run([socle, command, "show", "--json", path], check=False, capture_output=True)
+        common.result(run.returncode == 1 and json.loads(run.stdout)["error"].startswith(str(path)),
+                      f"{command} show, what is none: one object", run.stdout)
 
 
 def check_nonce(socle, top):
