@@ -6,9 +6,14 @@
 """
 
 import base64
+import datetime
 import json
 import sys
 from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 import boots
 import chains
@@ -191,8 +196,24 @@ def every_chain():
     yield "unmarked", chains.Chain(unmarked=("ark", "issuer", "signer"), unnamed=("ark", "issuer", "signer"))
 
 
+def bad_keys():
+    """Certificates of keys that nobody should trust, by a key that nobody knows."""
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "a key")])
+    key, start = ec.generate_private_key(ec.SECP256R1()), datetime.datetime(2025, 1, 1)
+    keys = {name: rsa.RSAPublicNumbers(65537, n) for name, n in common.weak_moduli().items() if n & 1}
+    keys["exponent"] = rsa.RSAPublicNumbers(3, keys["ROCA"].n)
+    for what, public in [*((what, numbers.public_key()) for what, numbers in keys.items()),
+                         *((curve.name, ec.generate_private_key(curve).public_key())
+                           for curve in (ec.SECP224R1(), ec.SECP521R1(), ec.BrainpoolP256R1()))]:
+        yield what, x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(public).serial_number(
+            1).not_valid_before(start).not_valid_after(start + datetime.timedelta(9999)).sign(
+                key, hashes.SHA256()).public_bytes(serialization.Encoding.DER)
+
+
 def certificates():
     """One by one, and a whole chain in another order; the endorsement keys' as well."""
+    for name, data in bad_keys():
+        yield f"key-{name}", b"\2" + data
     for name, chain in every_chain():
         ark, issuer, signer = chain.certificates()
         yield f"{name}-signer", b"\0" + signer
