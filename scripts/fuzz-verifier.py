@@ -37,7 +37,7 @@ READERS = {
     "quote": ("core/tpm/tests/fuzz_quote.c", ["core/tpm/host/tpm_quote.c", "core/tpm/host/tpm_public.c", "core/tpm/wire.c"]),
     "parts": ("tools/libverify/tests/fuzz_parts.c", ["tools/libverify/evidence.c"]),
     "folder": ("tools/verify/tests/fuzz_folder.c", ["tools/verify/folder.c"]),
-    "fetched": ("tools/certs/tests/fuzz_fetched.c", ["tools/certs/kds.c"]),
+    "fetched": ("tools/certs/tests/fuzz_fetched.c", ["tools/certs/kds.c", "core/evidence/host/amd_crl.c"]),
 }
 # What a fuzzer needs besides the library.
 COMMAND = [f"tools/{name}.c" for name in ("cmd", "options", "options_help")]

@@ -100,7 +100,9 @@ def reports():
             "vcek": base64.urlsafe_b64encode(der["vcek"]).decode()}).encode(),
         json.dumps({"report": list(azure[:1300]), "vcek": "-----BEGIN"}).encode(),
         field(1, report) + field(2, field(3, der["vcek"])),
-        field(8, field(1, report) + field(2, field(1, der["ark"]))), crl(), pem_of_list(crl()))))
+        field(8, field(1, report) + field(2, field(1, der["ark"]))), crl(), pem_of_list(crl()),
+        common.message_of(report), common.message_of(report, der), field(8, common.message_of(report, der)),
+        common.message_of(report, der) + b"\xa2\x06\x02hi\xa1\x06" + bytes(8) + b"\xa5\x06" + bytes(4))))
 
 
 def policies():
