@@ -4,8 +4,8 @@
 
     release.py [--folder build/release] [--table docs/release.md] [--source DIR] [PART]...
 
-Each part has its log in the folder, and adds a row to the table when it ends: the day, the commit, and how it
-ended. Without a name all parts run. --source is for the suites (docs/vtpm-serve.md).
+Each part has its log in the folder, and adds a row to the table when it ends: the day, the commit that it began
+with, and how it ended. Without a name all parts run. --source is for the suites (docs/vtpm-serve.md).
 """
 
 import argparse
@@ -69,11 +69,14 @@ def run_part(folder, source, command):
     return run.returncode == 0, round(time.monotonic() - start), counts[-1] if counts else ""
 
 
-def add_row(table, name, shows, ok, counts, seconds):
+def commit_here():
+    return subprocess.run(["git", "-C", ROOT, "describe", "--always", "--dirty", "--exclude=*"], capture_output=True,
+                          text=True, check=True).stdout.strip()
+
+
+def add_row(table, commit, name, shows, ok, counts, seconds):
     if not table.exists():
         table.write_text(HEAD, encoding="utf-8")
-    commit = subprocess.run(["git", "-C", ROOT, "describe", "--always", "--dirty", "--exclude=*"], capture_output=True,
-                            text=True, check=True).stdout.strip()
     with open(table, "a", encoding="utf-8") as out:
         out.write(f"| {datetime.date.today()} | {commit} | {name} | {shows} | {'passed' if ok else 'failed'} | "
                   f"{counts} | {seconds} |\n")
@@ -94,9 +97,11 @@ def main():
         if options.parts and name not in options.parts:
             continue
         folder = options.folder.resolve() / name
+        # What is tried is what is there when the part begins.
+        commit = commit_here()
         ok, seconds, counts = run_part(folder, options.source and options.source.resolve(), command)
         result(ok, f"{name}: {shows}", f"see {folder / 'log'}")
-        add_row(options.table, name, shows, ok, counts, seconds)
+        add_row(options.table, commit, name, shows, ok, counts, seconds)
     return result.finish()
 
 
