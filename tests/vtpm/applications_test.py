@@ -29,7 +29,7 @@ from served import MANAGER, World, managed, swtpm  # noqa: E402
 result = Results("vtpm applications")
 
 HERE = Path(__file__).resolve().parent
-TIME_S = 180
+TIME_S = 900  # against a hang
 BUILD_S = 3600
 PROVIDER = "/usr/lib/x86_64-linux-gnu/ossl-modules/tpm2.so"
 PKCS11 = "/usr/lib/x86_64-linux-gnu/libtpm2_pkcs11.so.1"
@@ -108,7 +108,7 @@ END
 parsec --config config.toml & service=$!
 trap 'kill $service; wait $service || true' EXIT
 export PARSEC_SERVICE_ENDPOINT=unix:$PWD/socket
-for _ in $(seq 200); do ! parsec-tool -t 20 ping || break; sleep 0.1; done
+for _ in $(seq 600); do ! parsec-tool -t 60 ping || break; sleep 0.1; done
 tool="parsec-tool -t 60 -p 3"
 $tool generate-random --nbytes 16
 $tool create-rsa-key --key-name rsa --for-signing && $tool create-ecc-key --key-name ecc
@@ -125,7 +125,7 @@ $tool delete-key --key-name ecc && ! $tool sign --key-name ecc message""",
     # The last version with an agent in Python. All parts are here, and the tenant asks for a certified key; of
     # authorities it knows those with RSA keys.
     Application("keylime", ["keylime_agent", "unshare"], """
-said() { for _ in $(seq 300); do ! grep -q "$1" "$2" || return 0; sleep 0.1; done; tail -n 3 "$2"; return 1; }
+said() { for _ in $(seq 1500); do ! grep -q "$1" "$2" || return 0; sleep 0.1; done; tail -n 3 "$2"; return 1; }
 unset REQUESTS_CA_BUNDLE CURL_CA_BUNDLE SSL_CERT_FILE
 mkdir -p keylime/store && cp $AUTHORITY/*.pem keylime/store && echo payload >payload
 ports=$((20000 + RANDOM % 8000))
@@ -143,7 +143,7 @@ start agent 'Registration activated'
 ! grep 'did not submit an ekcert' ../registrar.log
 said "Starting Cloud Agent" ../agent.log
 keylime_tenant -c add -t 127.0.0.1 -u $agent -f ../payload
-for _ in $(seq 60); do ! keylime_tenant -c status -u $agent 2>&1 | grep '"Get Quote"' || break; sleep 1; done
+for _ in $(seq 200); do ! keylime_tenant -c status -u $agent 2>&1 | grep '"Get Quote"' || break; sleep 1; done
 keylime_tenant -c status -u $agent 2>&1 | grep '"Get Quote"'
 cmp ../payload "$(find . -name decrypted_payload)"
 kill $started""", certified="RSA",
