@@ -8,6 +8,9 @@ same answers; and a plain QEMU takes it for its TPM.
 
 import array
 import contextlib
+import os
+import re
+import signal
 import socket
 import struct
 import subprocess
@@ -272,6 +275,53 @@ def test_stored_volatile(world):
         result(said(channel, control(INIT, bytes(4))) == 9 and stored.exists(), "a damaged one is no start")
 
 
+# ---- A stop without TPM2_Shutdown ----
+
+@contextlib.contextmanager
+def kept(world, kind):
+    """One of the two, started with what it had before: (its port, what ends it as kill -9 does)"""
+    flags = ("--flags", "not-need-init,startup-clear")
+    if kind == "swtpm":
+        folder, pid = world.work / "abrupt", world.work / "abrupt.pid"
+        folder.mkdir(exist_ok=True)
+        with swtpm(folder, *flags, "--pid", f"file={pid}") as port:
+            yield port, lambda: os.kill(int(pid.read_text()), signal.SIGKILL)
+    else:
+        with world.served("--swtpm", *flags, "--state", world.work / "abrupt.ours", profile="suite") as it:
+            yield it.port, it.process.kill
+
+
+def lockouts(world, kind):
+    """The dictionary attack counter at three starts: behind a use of an authorization and a kill -9, behind a kill -9
+    alone, and behind a use, TPM2_Shutdown and a kill -9."""
+    counters = []
+    data = world.work / "eight"
+    data.write_bytes(bytes(8))
+    for used, shut in ((True, False), (False, False), (True, True), (False, False)):
+        with kept(world, kind) as (port, kill):
+            def tool(*words, where=f"swtpm:host=127.0.0.1,port={port}"):
+                return subprocess.run([words[0], "-T", where, *words[1:]], capture_output=True, text=True, check=True,
+                                      timeout=60).stdout
+
+            if not counters:
+                tool("tpm2_nvdefine", "0x1500001", "-C", "o", "-s", "8", "-p", "pass", "-a", "authread|authwrite")
+                tool("tpm2_nvwrite", "0x1500001", "-C", "0x1500001", "-P", "pass", "-i", data)
+            properties = tool("tpm2_getcap", "properties-variable")
+            counters.append(int(re.search(r"LOCKOUT_COUNTER: (\S+)", properties).group(1), 0))
+            if used:
+                tool("tpm2_nvread", "0x1500001", "-C", "0x1500001", "-P", "pass")
+            if shut:
+                tool("tpm2_shutdown")
+            kill()
+    return counters[1:]
+
+
+def test_abrupt(world):
+    theirs, mine = (lockouts(world, kind) for kind in ("swtpm", "ours"))
+    result(mine == theirs, "what a kill -9 costs of the dictionary attack lockout", (mine, theirs))
+    result(any(theirs), "and that is something", theirs)
+
+
 # ---- What a service manager asks of a program ----
 
 def test_manager(world):
@@ -346,6 +396,7 @@ def main():
         test_socket(world)
         test_moved(world)
         test_stored_volatile(world)
+        test_abrupt(world)
         test_manager(world)
         test_sockets(world)
     return result.finish()
