@@ -67,13 +67,18 @@ def build(*words, log, cwd):
 
 
 def copy_of(source, name, folder):
-    """The suite's sources, copied, so that what is given stays as it is."""
+    """The suite's sources, copied, so that what is given stays as it is; once, so that what was built of it stays."""
     if source is None:
         raise Missing("no --source DIR with its sources")
     found = sorted(path for path in source.iterdir() if path.is_dir() and path.name.startswith(name))
     if not found:
         raise Missing(f"nothing in {source} begins with {name}")
-    shutil.copytree(found[-1], folder, symlinks=True, dirs_exist_ok=True)
+    whole = folder.with_name(f"{folder.name}.from")
+    if not whole.exists() or whole.read_text(encoding="utf-8") != str(found[-1]):
+        whole.unlink(missing_ok=True)
+        shutil.rmtree(folder, ignore_errors=True)
+        shutil.copytree(found[-1], folder, symlinks=True)
+        whole.write_text(str(found[-1]), encoding="utf-8")
     return folder
 
 
