@@ -95,10 +95,11 @@ check-tpm-applications: setup-check all
 	@scripts/setup-packages.sh applications
 	tests/vtpm/applications_test.py $(OUT)/tools/socle profiles
 
-# Test suites of others, with both; SOURCES is a folder of unpacked sources of those in C (docs/vtpm-serve.md).
+# Test suites of others, with both; SOURCES is a folder of unpacked sources of those in C (docs/vtpm-serve.md). ONLY="NAME..."
+# runs some.
 check-tpm-suites: setup-check all
 	@scripts/setup-packages.sh suites
-	tests/vtpm/suites_test.py $(OUT)/tools/socle profiles $(if $(SOURCES),--source $(SOURCES))
+	tests/vtpm/suites_test.py $(OUT)/tools/socle profiles $(if $(SOURCES),--source $(SOURCES)) $(addprefix --only ,$(ONLY))
 
 # What an exit of the machine and a core call cost, in instructions, a Linux on the machine beside plain QEMU, the vTPM, as ratios, in
 # build/bench.json, firmware, a disk and a network beside plain QEMU, and a boot under Socle beside one without.

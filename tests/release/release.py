@@ -33,7 +33,8 @@ PARTS = (
     ("sbom", "the SPDX document is valid and complete", ("tests/release/sbom_test.py", "FOLDER")),
     ("static", "socle as one static file, used where nothing else is", ("tests/release/static_test.py", "FOLDER")),
     ("applications", "applications with swtpm and with socle vtpm serve", ("make", "check-tpm-applications")),
-    ("suites", "test suites of others with both", ("make", "check-tpm-suites", "SOURCES=SOURCE")),
+    *((f"suite-{name}", f"{name}'s tests with both", ("make", "check-tpm-suites", "SOURCES=SOURCE", f"ONLY={name}"))
+      for name in ("ibmtss", "tpm2-tools", "wolfTPM", "tpm2-pytss", "tss-esapi", "go-tpm")),
     ("kill", "socle vtpm serve killed at every system call", ("tests/vtpm/state_test.py", "build/out/tools/socle",
                                                              "profiles", "--all")),
     ("load", "socle vtpm serve under load for an hour: each answer right, memory flat, all of it there after kill -9",
