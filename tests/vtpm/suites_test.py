@@ -304,7 +304,7 @@ class Pytss:
         if version.returncode:
             raise Missing("no python3-tpm2-pytss or python3-pytest")
         folder.mkdir(parents=True, exist_ok=True)
-        build("pip", "download", "--no-deps", "--no-binary", ":all:", "-d", folder,
+        build("pip", "download", "--no-deps", "--no-binary", "tpm2-pytss", "-d", folder,
               f"tpm2-pytss=={version.stdout.strip()}", log=folder / "build.log", cwd=folder)
         for archive in folder.glob("*.tar.gz"):
             shutil.unpack_archive(archive, folder, filter="data")
