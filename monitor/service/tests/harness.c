@@ -31,7 +31,7 @@ static size_t archive_size;
 static bool archive_ended;
 static jmp_buf die_jump;
 static bool die_expected;
-static const struct address_space *active;
+static const struct address_space *active; /* that the CPU is in; NULL: the monitor's own */
 
 /* ---- Tests ---- */
 
@@ -53,6 +53,8 @@ void run_alone(void (*body)(void))
 	assert_true(child >= 0);
 	if (child == 0) {
 		body();
+		/* The CPU is in no service's space after a call (monitor/trap/user.h). */
+		check(!active);
 		_exit(0);
 	}
 	assert_int_equal(waitpid(child, &status, 0), child);
