@@ -35,7 +35,7 @@ fetched) program=tools/certs/tests/fuzz-fetched longest=8192 ;;
 esac
 cd "$(dirname "$0")/.."
 build=build/clang
-compiler=$(command -v clang-14 || command -v clang)
+compiler=$(command -v clang-14 || command -v clang || command -v clang-22)
 [ -f $build/build.ninja ] || CC=$compiler meson setup $build
 ninja -C $build -j 2 $program
 mkdir -p "build/fuzz/$1"

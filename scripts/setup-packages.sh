@@ -34,7 +34,7 @@ trixie)
 	static_crypto="zlib1g-dev libzstd-dev"
 	;;
 forky)
-	compiler=gcc-15
+	compiler=gcc-16
 	second_compiler="clang-22 libclang-rt-22-dev"
 	tcti_device=libtss2-tcti-device0t64
 	tcti_swtpm=libtss2-tcti-swtpm0t64
