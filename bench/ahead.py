@@ -73,7 +73,8 @@ def command(tag, code, body):
 
 def create_primary(vtpm):
     """Seconds that it takes, and the key's public area."""
-    body = (struct.pack(">I", 0x40000001) + struct.pack(">I", len(PASSWORD)) + PASSWORD + bytes.fromhex("000400000000") +
+    body = (struct.pack(">I", 0x40000001) + struct.pack(">I", len(PASSWORD)) + PASSWORD +
+            bytes.fromhex("000400000000") +
             struct.pack(">H", len(TEMPLATE)) + TEMPLATE + bytes(6))
     before = time.perf_counter()
     response = vtpm.ask(COMMAND, command(0x8002, 0x131, body))[4:]
@@ -130,7 +131,8 @@ def main():
     for profile in ("aws", "tcg"):
         ready, later = (statistics.median(kind) for kind in
                         zip(*(measure_start(options.programs.resolve(), profile) for _ in range(options.keys))))
-        print(f"{profile}: processor time of the vtpm's start, ms             {ready:12.4g}, keys left for later {later:.4g}")
+        print(f"{profile}: processor time of the vtpm's start, ms             {ready:12.4g}, "
+              f"keys left for later {later:.4g}")
     return 1 if options.check and ratio > LIMIT else 0
 
 

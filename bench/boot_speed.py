@@ -7,10 +7,10 @@ first program's; ratios of medians of one run, for times alone say more about th
     boot_speed.py --programs BUILD [--rounds N] [--kinds N] [--check] [--json FILE]
     boot_speed.py --programs BUILD --only socle|tpm|tpmless|alone [--rounds N] [--kinds N] [--swtpm]
 
-Where there is a TPM the firmware hashes what it starts, by its own code, for each bank. Under Socle the TPM is its vTPM; on
-the machine without it (tpm) it is one of the host's with the same banks, `socle vtpm serve` or, with --swtpm, swtpm, behind
-QEMU's registers. tpmless is Socle without its vTPM, and alone the machine without a TPM. It says for what each side leaves
-the guest. With --check it fails when a ratio is above its limit.
+Where there is a TPM the firmware hashes what it starts, by its own code, for each bank. Under Socle the TPM is its
+vTPM; on the machine without it (tpm) it is one of the host's with the same banks, `socle vtpm serve` or, with --swtpm,
+swtpm, behind QEMU's registers. tpmless is Socle without its vTPM, and alone the machine without a TPM. It says for what
+each side leaves the guest. With --check it fails when a ratio is above its limit.
 """
 
 import argparse
@@ -42,8 +42,8 @@ PARTS = ("boot", "boot-clock")
 WHAT = {"boot": "the firmware's first instruction to the first program's, by the host's clock",
         "boot-clock": "the kernel's part of it, by the guest's clock"}
 GOAL = 1.15
-# Sides beside each other, with the goal and the limit of the boot's ratio. The last two only say what a TPM costs, and what
-# Socle does with one beside a machine that has none.
+# Sides beside each other, with the goal and the limit of the boot's ratio. The last two only say what a TPM costs, and
+# what Socle does with one beside a machine that has none.
 PAIRS = {("socle", "tpm"): (GOAL, GOAL), ("tpmless", "alone"): (GOAL, GOAL), ("socle", "alone"): (None, 1.6),
          ("tpm", "alone"): (None, None)}
 TPM = ("twin", "ahead", "vtpm")  # services
@@ -65,7 +65,8 @@ class Bench:
         self.start_words = {"alone": alone, "tpm": alone, "socle": [self.image("socle", booted.socle(options))]}
         conf = folder / "services.conf"
         conf.write_text(without_tpm((ROOT / "services/services.conf").read_text()))
-        words = [f"services.conf={conf}" if str(word).startswith("services.conf=") else word for word in booted.socle(options)]
+        words = [f"services.conf={conf}" if str(word).startswith("services.conf=") else word
+                 for word in booted.socle(options)]
         self.start_words["tpmless"] = [self.image("tpmless", words)]
 
     def tpm(self, work):
@@ -77,8 +78,10 @@ class Bench:
                            stdout=subprocess.DEVNULL)
             return ["swtpm", "socket", "--tpm2", "--tpmstate", f"dir={state}", "--ctrl", f"type=unixio,path={path}"]
         profile = work / "tpm.conf"
-        profile.write_text((ROOT / "profiles/tcg.conf").read_text().replace("platform-auth random", "platform-auth empty"))
-        return [self.options.programs / "tools/socle", "vtpm", "serve", "--profile", profile, "--state", state, "--socket", path]
+        profile.write_text((ROOT / "profiles/tcg.conf").read_text()
+                           .replace("platform-auth random", "platform-auth empty"))
+        return [self.options.programs / "tools/socle", "vtpm", "serve", "--profile", profile, "--state", state,
+                "--socket", path]
 
     @contextlib.contextmanager
     def with_tpm(self, work):
@@ -149,7 +152,8 @@ def show_exits(starts, kinds):
                    key=lambda kind: -max(sum(of.get(kind, none)) for of in exits.values()))
     print(f"    {'exits at VMPL0 and VMPL2':28}{''.join(f'{side:>18}' for side in exits)}")
     for name in names[:kinds]:
-        print(f"    {name:28}" + "".join(f"{of.get(name, none)[0]:9}{of.get(name, none)[2]:9}" for of in exits.values()))
+        print(f"    {name:28}" +
+              "".join(f"{of.get(name, none)[0]:9}{of.get(name, none)[2]:9}" for of in exits.values()))
 
 
 def results_of(starts):
@@ -169,7 +173,8 @@ def show(results):
         above = result["limit"] is not None and result["ratio"] > result["limit"]
         fine = fine and not above
         known = ", ".join(f"{word} {result[word]}" for word in ("goal", "limit") if result[word])
-        print(f"{result['name']:24} {result['us'] / 1e6:8.2f} s / {result['base_us'] / 1e6:8.2f} s = {result['ratio']:.2f}"
+        print(f"{result['name']:24} {result['us'] / 1e6:8.2f} s / {result['base_us'] / 1e6:8.2f} s = "
+              f"{result['ratio']:.2f}"
               f"{f'  ({known})' if known else ''}{'  above the limit' if above else ''}")
     return fine
 

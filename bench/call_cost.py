@@ -39,7 +39,8 @@ def measure(programs, folder):
 def main():
     options = exit_cost.parser(__doc__).parse_args()
     with tempfile.TemporaryDirectory(prefix="socle-call-cost-") as folder:
-        return exit_cost.judge(measure(options.programs.resolve(), Path(folder)), ROOT / "bench/call_cost.json", options)
+        return exit_cost.judge(measure(options.programs.resolve(), Path(folder)), ROOT / "bench/call_cost.json",
+                               options)
 
 
 if __name__ == "__main__":

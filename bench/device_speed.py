@@ -1,17 +1,17 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""What the machine costs a Linux that firmware starts, and its disk and network: OVMF 2026.08, the same kernel and first
-file system on it as an ordinary SNP guest, without Socle, and on the plain QEMU that it runs on, in turns. Ratios of
-medians of one run, for times alone say more about the computer than about the machine.
+"""What the machine costs a Linux that firmware starts, and its disk and network: OVMF 2026.08, the same kernel and
+first file system on it as an ordinary SNP guest, without Socle, and on the plain QEMU that it runs on, in turns. Ratios
+of medians of one run, for times alone say more about the computer than about the machine.
 
     device_speed.py --programs BUILD [--rounds N] [--check] [--json FILE]
     device_speed.py --programs BUILD --only machine|plain [--work NAME] [--rounds N]
     device_speed.py --programs BUILD --floor [--rounds N]
 
-With --work the guest does that one alone, or none: the difference is its exits. With --check it fails when a ratio is above its
-limit; whether an aim is met is only said. With --floor it tells what it costs that is not the machine's:
-beside the two, a plain QEMU whose Linux sends all data through a shared buffer, as each SNP guest has to, and the same as the guest
-of a hypervisor that does nothing (floor/floor.c).
+With --work the guest does that one alone, or none: the difference is its exits. With --check it fails when a ratio is
+above its limit; whether an aim is met is only said. With --floor it tells what it costs that is not the machine's:
+beside the two, a plain QEMU whose Linux sends all data through a shared buffer, as each SNP guest has to, and the same
+as the guest of a hypervisor that does nothing (floor/floor.c).
 """
 
 import argparse
@@ -49,9 +49,10 @@ WHAT = {
 }
 # Time of the machine / of plain QEMU: of a disk's rates, a third and a fifth are wanted.
 GOALS = {"boot": 4.0, "sequential": 3.0, "random": 5.0, "trips": 3.0}
-# The aim, or, where that is less or the aim is not met, 1.2 times a ratio of three starts each, by the clock, on a computer of
-# two processors: the first of boot (1.78) and sequential (4.16); of random (3.31) and trips (3.80), since an end in memory is
-# offered also where another interrupt waits. Where the rest of sequential and trips goes: --floor, and docs/machine-limits.md, "Firmware, disks and networks".
+# The aim, or, where that is less or the aim is not met, 1.2 times a ratio of three starts each, by the clock, on a
+# computer of two processors: the first of boot (1.78) and sequential (4.16); of random (3.31) and trips (3.80), since
+# an end in memory is offered also where another interrupt waits. Where the rest of sequential and trips goes: --floor,
+# and docs/machine-limits.md, "Firmware, disks and networks".
 LIMITS = {"boot": 2.14, "sequential": 4.99, "random": 3.97, "trips": 4.56}
 
 
@@ -120,10 +121,10 @@ class Bench:
     def machine(self, work):
         start, path, logs = Start(), f"{work}/port", work / "logs"
         process = subprocess.Popen(
-            [self.options.programs / "tools/socle", "run", "--quiet", "--cpus", str(CPUS), "--memory", MEMORY, "--log-dir",
-             logs, "--report-key-dir", self.folder / "keys", "--channel", f"unix:{path}", "--firmware",
-             self.firmware / "OVMF.fd", "--kernel", self.kernel, "--initrd", self.first, "--append", self.append, "--disk",
-             f"{self.disk},format=raw,snapshot=on", "--device", "virtio-net", "--timeout", str(TIMEOUT_S)],
+            [self.options.programs / "tools/socle", "run", "--quiet", "--cpus", str(CPUS), "--memory", MEMORY,
+             "--log-dir", logs, "--report-key-dir", self.folder / "keys", "--channel", f"unix:{path}", "--firmware",
+             self.firmware / "OVMF.fd", "--kernel", self.kernel, "--initrd", self.first, "--append", self.append,
+             "--disk", f"{self.disk},format=raw,snapshot=on", "--device", "virtio-net", "--timeout", str(TIMEOUT_S)],
             stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
         with ends(process), listen(path, process) as port:
             port.settimeout(TIMEOUT_S)
@@ -135,11 +136,11 @@ class Bench:
 
     def plain(self, work, more):
         start, path = Start(), f"{work}/port"
-        words = ["qemu-system-x86_64", "-nodefaults", "-no-user-config", "-no-reboot", "-display", "none", "-machine", "q35",
-                 "-accel", "tcg,thread=multi", "-cpu", machine_speed.PLAIN_CPU[False], "-smp", str(CPUS), "-m", MEMORY,
-                 "-bios", self.firmware / "OVMF.fd", "-kernel", self.kernel, "-initrd", self.first, "-append", f"{self.append} {more}",
-                 "-serial", f"file:{work}/console", "-chardev", f"socket,id=port,path={path},server=on,wait=on",
-                 "-device", "isa-serial,index=1,chardev=port",
+        words = ["qemu-system-x86_64", "-nodefaults", "-no-user-config", "-no-reboot", "-display", "none", "-machine",
+                 "q35", "-accel", "tcg,thread=multi", "-cpu", machine_speed.PLAIN_CPU[False], "-smp", str(CPUS), "-m",
+                 MEMORY, "-bios", self.firmware / "OVMF.fd", "-kernel", self.kernel, "-initrd", self.first, "-append",
+                 f"{self.append} {more}", "-serial", f"file:{work}/console", "-chardev",
+                 f"socket,id=port,path={path},server=on,wait=on", "-device", "isa-serial,index=1,chardev=port",
                  "-drive", f"if=none,id=disk,driver=raw,snapshot=on,file.driver=file,file.filename={self.disk}",
                  "-device", f"virtio-blk-pci,drive=disk,addr=3,{VIRTIO}",
                  "-netdev", "user,id=net", "-device", f"virtio-net-pci,netdev=net,romfile=,addr=4,{VIRTIO}"]
@@ -160,7 +161,8 @@ def tell(side, start):
     print(f"# {side}: {times}", flush=True)
     if hasattr(start, "exits"):
         kinds = sorted(start.exits.items(), key=lambda kind: -kind[1])
-        print(f"# {sum(start.exits.values())} exits: {', '.join(f'{kind} {count}' for kind, count in kinds)}", flush=True)
+        print(f"# {sum(start.exits.values())} exits: {', '.join(f'{kind} {count}' for kind, count in kinds)}",
+              flush=True)
 
 
 def gather(options):
@@ -204,8 +206,10 @@ def main():
     parser.add_argument("--programs", type=pathlib.Path, required=True)
     parser.add_argument("--kernel", type=pathlib.Path, default=ROOT / "build/kernel")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--only", choices=["machine", "plain"], help="one of the two, without ratios; it says what each start takes")
-    parser.add_argument("--work", choices=[*list(WHAT)[1:], "none"], help="with --only: of what the guest does, that alone")
+    parser.add_argument("--only", choices=["machine", "plain"],
+                        help="one of the two, without ratios; it says what each start takes")
+    parser.add_argument("--work", choices=[*list(WHAT)[1:], "none"],
+                        help="with --only: of what the guest does, that alone")
     parser.add_argument("--floor", action="store_true", help="what of it is not the machine's")
     parser.add_argument("--check", action="store_true")
     parser.add_argument("--json", type=pathlib.Path, help="write what was measured there")

@@ -39,7 +39,8 @@ def is_exit(kind):
 
 def measure(programs, folder, keys, options, conf=""):
     """Ticks of the loop, exits, and events."""
-    case = attacks.Run("loop", 1, 1, (*options, *attacks.STRICT, "--qemu", machine.icount_qemu(folder.with_suffix(".qemu"))),
+    case = attacks.Run("loop", 1, 1,
+                       (*options, *attacks.STRICT, "--qemu", machine.icount_qemu(folder.with_suffix(".qemu"))),
                        conf=conf)
     _, passed, problems = attacks.run_one(case, programs, folder, keys)
     if problems or not passed:
@@ -57,7 +58,8 @@ def services(ahead):
 
 
 def ahead(programs, folder, keys, say):
-    """What work ahead takes of a guest that computes while there are primes to be found: at most its share and one slice."""
+    """What work ahead takes of a guest that computes while there are primes to be found: at most its share and one
+    slice."""
     without, _, _ = measure(programs, folder / "without", keys, (), services(False))
     beside, _, _ = measure(programs, folder / "ahead", keys, (), services(True))
     seconds = beside / machine.ICOUNT_HZ

@@ -278,7 +278,8 @@ def show_floors(starts):
 
 
 def refuse_together(parser, options):
-    """Ends where of --only, --floor and the ratios more than one is asked for: what is judged or written is the ratios."""
+    """Ends where of --only, --floor and the ratios more than one is asked for: what is judged or written is the
+    ratios."""
     partial = [f"--{name}" for name in ("only", "floor") if getattr(options, name, None)]
     whole = [f"--{name}" for name in ("check", "json") if getattr(options, name, None)]
     if len(partial) > 1 or (partial and whole):

@@ -25,8 +25,8 @@ ROOT = Path(__file__).resolve().parent.parent
 # A report with a known chain takes at most a third more than the ECDSA in it; a whole process at most half of
 # another's, or on one processor, where its start weighs more, a little more than half. Measured with OpenSSL 3.0, both
 # with real-time priority on a busy computer: 0.42 and 0.46 (before the keys of certificates were taken apart by
-# core/evidence/host/certificate.c in the same runs 0.50 and 0.53); with OpenSSL 3.5 0.50 (0.60), for its start is longer,
-# and go-sev-guest is the same program. A fifth is the loader's work on libcrypto, and two fifths the ECDSA.
+# core/evidence/host/certificate.c in the same runs 0.50 and 0.53); with OpenSSL 3.5 0.50 (0.60), for its start is
+# longer, and go-sev-guest is the same program. A fifth is the loader's work on libcrypto, and two fifths the ECDSA.
 LIMITS = {"verify_known_chain": 1 / 0.75, "verify_process": 0.5, "verify_process_one_cpu": 0.6,
           "create_and_attest_ecc": 6.0, "cached_rsa": 0.05, "command_mix": 1.0, "command_mix_mssim": 1.0,
           **{f"{name}_{shape}": 1.1 for name in ("get_random", "pcr_extend") for shape in ("swtpm", "mssim")}}

@@ -5,8 +5,8 @@ vTPM's keys: exits by kind, which hardly depend on the computer, and the time, w
 
     start.py --programs BUILD [--cpus N] [--memory SIZE] [--host NAME] [--rounds N] [--check]
 
-The guest is firmware of a few instructions that ends the VM, so nearly all that was counted is the start's. With --check
-it fails when there are more exits than the limit.
+The guest is firmware of a few instructions that ends the VM, so nearly all that was counted is the start's. With
+--check it fails when there are more exits than the limit.
 """
 
 import argparse
@@ -29,12 +29,13 @@ SECONDS = 120
 # What a processor leaves VMPL0 for: its VMGEXITs and HLT. RMP instructions, the services' system calls and the GHCB's
 # MSR leave it on the machine alone, and interrupts of the host's are not for Socle.
 EXITS = ("hlt", "nae.", "msr.")
-# Of Socle's log -> what it has done by then. "keys" is where the vtpm begins to make its keys, whose end is the report on them.
+# Of Socle's log -> what it has done by then. "keys" is where the vtpm begins to make its keys, whose end is the report
+# on them.
 MARKS = {"attest": "service attest is ready", "keys": "service twin is ready", "vtpm": "service vtpm is ready",
          "ready": "services ready"}
 PHASES = (("vmpl0_entry", "attest", "memory, vCPUs, host, the attest service"), ("attest", "keys", "the twin"),
-          ("keys", "report", "keys"), ("report", "vtpm", "report and certificates"), ("vtpm", "ready", "the twin's copy"),
-          ("ready", "vmpl2_entry", "the guest's start"))
+          ("keys", "report", "keys"), ("report", "vtpm", "report and certificates"),
+          ("vtpm", "ready", "the twin's copy"), ("ready", "vmpl2_entry", "the guest's start"))
 
 
 def build(programs, folder, host):
@@ -66,7 +67,8 @@ def start(programs, folder, options):
     try:
         stop, output = machine.run(
             socle, image, logs, keys, "--host", options.host, "--cpus", options.cpus, "--memory", options.memory,
-            "--vmpl0-channel", f"unix:{folder}/channel", *(word for name, text in MARKS.items() for word in ("--mark", f"{name}={text}")), seconds=SECONDS)
+            "--vmpl0-channel", f"unix:{folder}/channel",
+            *(word for name, text in MARKS.items() for word in ("--mark", f"{name}={text}")), seconds=SECONDS)
         said, complaint = certifier.communicate(timeout=20)
     finally:
         certifier.kill()
@@ -98,7 +100,8 @@ def show_times(runs):
         return statistics.median(at[last] - at[first] for at in every)
 
     rest = statistics.median(at["vmpl2_entry"] - at["vmpl0_entry"] - (at["report"] - at["keys"]) for at in every)
-    print(f"seconds from VMPL0's first instruction to VMPL2's: {took('vmpl0_entry', 'vmpl2_entry'):.2f}, without the making of "
+    print(f"seconds from VMPL0's first instruction to VMPL2's: {took('vmpl0_entry', 'vmpl2_entry'):.2f}, "
+          "without the making of "
           f"keys {rest:.2f} (goal {GOAL_SECONDS})")
     for first, last, what in PHASES:
         print(f"    {what:42} {took(first, last):6.3f}")
@@ -122,7 +125,8 @@ def main():
         print(f"    {kind:24} {count:8}")
     total = statistics.median(sum(count.values()) for count in counts)
     machines = statistics.median(sum(sum(kind["by_vmpl"]) for kind in timeline["exits"]) for timeline, _ in runs)
-    print(f"exits of a start with an authority {total:8g} (limit {LIMIT}){'' if total <= LIMIT else '  above the limit'}")
+    print(f"exits of a start with an authority {total:8g} (limit {LIMIT})"
+          f"{'' if total <= LIMIT else '  above the limit'}")
     print(f"    what the machine counts, one VMGEXIT in three ways and its own instructions: {machines:g}")
     show_times(runs)
     return 1 if options.check and total > LIMIT else 0

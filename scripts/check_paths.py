@@ -61,7 +61,8 @@ def targets():
 
 
 def goals(text):
-    """What the commands of a text have `make` make here: no options, variables and comments, and nothing in other folders."""
+    """What the commands of a text have `make` make here: no options, variables and comments, and nothing in other
+    folders."""
     for command in re.split(r"&&|\|\||;", text.split("#")[0]):
         words = command.split()
         if words[:1] == ["sudo"]:

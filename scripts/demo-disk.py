@@ -8,8 +8,8 @@ powers off.
                  [--reboot] [--quiet]
 
 Firmware, loaders and system are Debian's packages, fetched and made below build/ the first time. With --reboot the
-guest has a second disk with packages, installs them by apt, writes a file, resets the machine, is launched anew, and finds
-both. The last line says how it ended.
+guest has a second disk with packages, installs them by apt, writes a file, resets the machine, is launched anew, and
+finds both. The last line says how it ended.
 """
 
 import argparse
@@ -32,7 +32,8 @@ REPORT_SIZE, REPORT_DATA_AT = 1184, 0x50
 MEASUREMENT = re.compile(rb"measurement ([0-9a-f]{96})")
 PROMPT = b"# "
 # What the guest installs, and what then proves it: dpkg's word, and the program's.
-INSTALL = "mount -o ro -L debian-debs /mnt && apt-get -q -y install /mnt/*.deb </dev/null && umount /mnt && echo installed"
+INSTALL = ("mount -o ro -L debian-debs /mnt && apt-get -q -y install /mnt/*.deb </dev/null && umount /mnt && "
+           "echo installed")
 INSTALLED = "dpkg-query -W -f '${Package} ${Status}\\n' jq libjq1 libonig5; echo '{\"a\": [6, 7]}' | jq '.a[0] * .a[1]'"
 INSTALLED_SAYS = [*(f"{name} install ok installed" for name in ("jq", "libjq1", "libonig5")), "42"]
 # What is on the terminal beside the guest's words: its colours, and the machine's line of progress.

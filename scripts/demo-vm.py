@@ -8,9 +8,9 @@
 The VM is a Debian on a disk: OVMF 2026.08, which Socle's image has, finds systemd-boot on the disk, and that a unified
 kernel image. The relying party has those files and says from them what will be measured (`socle policy make`); it sends
 one nonce, and has report, attested key, quote, certificates and the boot's log in one answer. In the second half the
-host has put another command line into the kernel image: `socle verify` does not trust that boot, which is the wanted end, and the
-last lines say what differed. Firmware, loader and system are Debian's packages, fetched and made below build/ the first
-time. With --build what the demo needs of the programs is built meanwhile, which is a sixth of all.
+host has put another command line into the kernel image: `socle verify` does not trust that boot, which is the wanted
+end, and the last lines say what differed. Firmware, loader and system are Debian's packages, fetched and made below
+build/ the first time. With --build what the demo needs of the programs is built meanwhile, which is a sixth of all.
 """
 
 import argparse
@@ -48,7 +48,8 @@ DIFFER = {"pcr-values", "boot-programs", "boot-files", "boot-command-line"}
 
 
 class Parts:
-    """What is fetched and built at once: where the block fails, all is ended that is under way, programs with their own."""
+    """What is fetched and built at once: where the block fails, all is ended that is under way, programs with their
+    own."""
 
     def __init__(self, progress):
         self.progress = progress
@@ -68,8 +69,8 @@ class Parts:
             if self.ended:
                 raise StepFailed(step, "another part failed")
             try:
-                process = subprocess.Popen([str(word) for word in command], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                                           start_new_session=True, **options)
+                process = subprocess.Popen([str(word) for word in command], stdin=subprocess.DEVNULL,
+                                           stdout=subprocess.PIPE, start_new_session=True, **options)
             except OSError as error:
                 raise StepFailed(step, str(error)) from error
             self.processes.append(process)
@@ -78,7 +79,8 @@ class Parts:
     def run(self, step, command):
         process = self.start(step, command, stderr=subprocess.PIPE)
         output, errors = process.communicate()
-        return demo.output_of(step, command[0], subprocess.CompletedProcess(command, process.returncode, output, errors))
+        return demo.output_of(step, command[0],
+                              subprocess.CompletedProcess(command, process.returncode, output, errors))
 
     def end(self):
         with self.lock:
@@ -185,7 +187,8 @@ def make_root(options):
     key = key_of((system, module, agent, ROOT / "scripts/put-guest.py", *sorted((ROOT / "guest/system").iterdir())))
     if not made_of(out, key):
         with making(out, key):
-            run("system", [ROOT / "scripts/put-guest.py", "--module", module, "--agent", agent, "--power-off", system, out])
+            run("system",
+                [ROOT / "scripts/put-guest.py", "--module", module, "--agent", agent, "--power-off", system, out])
     return out
 
 
@@ -197,7 +200,8 @@ def make_disk(options, root, name, append):
     key = key_of((root, system / "vmlinuz", system / "initrd.img", *sorted(loaders.iterdir()), maker), append)
     if not (made_of(disk, key) and unified.exists()):
         with making(disk, key):
-            run("disk", [maker, "--loader", "systemd-boot", "--kernel", system / "vmlinuz", "--initrd", system / "initrd.img",
+            run("disk",
+                [maker, "--loader", "systemd-boot", "--kernel", system / "vmlinuz", "--initrd", system / "initrd.img",
                          "--append", append, "--root", root, "--keep-uki", unified, disk])
     return disk, unified
 
@@ -262,8 +266,8 @@ def first_half(options, policy, progress):
 
 
 def second_half(options, image, policy, unified, progress):
-    """What `socle verify` has against the other boot: for the right reasons, and no others. unified: what was booted, of
-    which a policy holds, so that nothing else differs."""
+    """What `socle verify` has against the other boot: for the right reasons, and no others. unified: what was booted,
+    of which a policy holds, so that nothing else differs."""
     folder = options.build_dir / "changed"
     status, verdict = demo.judge(options, folder / "verdict.json", words_of(policy, folder))
     failing = {check["name"]: check["error"] for check in verdict["checks"] if check["result"] == "fail"}

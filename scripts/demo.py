@@ -150,7 +150,8 @@ def run(step, command, **options):
 
 
 def output_of(step, program, result):
-    """What an ended program, subprocess.CompletedProcess, wrote to its standard output, or StepFailed with its last line."""
+    """What an ended program, subprocess.CompletedProcess, wrote to its standard output, or StepFailed with its last
+    line."""
     if result.returncode != 0:
         text = (result.stderr or result.stdout).decode(errors="replace").strip()
         raise StepFailed(step, text.splitlines()[-1] if text else

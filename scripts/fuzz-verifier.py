@@ -4,8 +4,9 @@
 
     fuzz-verifier.py [--seconds N] [--lines] [READER]...
 
-Runs scripts/fuzz.sh for N seconds (3) each; any finding fails. --lines, by hand: a build by gcc runs each corpus once
-more and counts the lines of the reader's files that have run.
+Runs scripts/fuzz.sh for N seconds (3) each, so that the eleven together take as long as six of them did at 6; any
+finding fails. --lines, by hand: a build by gcc runs each corpus once more and counts the lines of the reader's files
+that have run.
 """
 
 import argparse
@@ -34,7 +35,8 @@ READERS = {
     "request": ("tools/verify_serve/tests/fuzz_request.c", ["tools/verify_serve/judge.c"]),
     "chain": ("core/evidence/tests/fuzz_chain.c", [f"core/evidence/host/{name}.c" for name in (
         "amd_chain", "amd_certificates", "certificate", "ek_certificate", "public_key")]),
-    "quote": ("core/tpm/tests/fuzz_quote.c", ["core/tpm/host/tpm_quote.c", "core/tpm/host/tpm_public.c", "core/tpm/wire.c"]),
+    "quote": ("core/tpm/tests/fuzz_quote.c",
+              ["core/tpm/host/tpm_quote.c", "core/tpm/host/tpm_public.c", "core/tpm/wire.c"]),
     "parts": ("tools/libverify/tests/fuzz_parts.c", ["tools/libverify/evidence.c"]),
     "folder": ("tools/verify/tests/fuzz_folder.c", ["tools/verify/folder.c"]),
     "fetched": ("tools/certs/tests/fuzz_fetched.c", ["tools/certs/kds.c", "core/evidence/host/amd_crl.c"]),
@@ -60,10 +62,13 @@ def fuzz(name, seconds):
 
 def library_sources():
     """What the library is made of, as the build files list it."""
-    return [f"{folder}/{path}" for folder, name in (("tools", "verify_library_sources"), ("core", "core_verify_free_sources"),
-                                                    ("core", "core_verify_host_sources"))
-            for path in re.findall(r"'(.*?)'", re.search(rf"^{name} = files\((.*?)\)", (
-                ROOT / folder / "meson.build").read_text(), re.S | re.M)[1])]
+    sources = []
+    for folder, name in (("tools", "verify_library_sources"), ("core", "core_verify_free_sources"),
+                         ("core", "core_verify_host_sources")):
+        lists = (ROOT / folder / "meson.build").read_text()
+        listed = re.search(rf"^{name} = files\((.*?)\)", lists, re.S | re.M)[1]
+        sources += [f"{folder}/{path}" for path in re.findall(r"'(.*?)'", listed)]
+    return sources
 
 
 def count_lines(name):

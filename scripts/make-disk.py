@@ -7,8 +7,8 @@ file system.
                  [--keep-uki FILE] OUT
 
 systemd-boot starts a unified kernel image, which is made here: the stub of systemd with kernel, first file system
-and command line as sections of it (UAPI group, "Unified Kernel Image"). GRUB finds kernel, file system and its configuration
-as files. The loaders are Debian's (scripts/fetch-loaders.sh). The same inputs give the same bytes.
+and command line as sections of it (UAPI group, "Unified Kernel Image"). GRUB finds kernel, file system and its
+configuration as files. The loaders are Debian's (scripts/fetch-loaders.sh). The same inputs give the same bytes.
 """
 
 import argparse

@@ -29,8 +29,8 @@ from results import Results  # noqa: E402
 def sides(result):
     usual = machine.services_of(interrupts.services(True))
     left = machine.services_of(interrupts.services(False))
-    result("ahead" in usual and left == [name for name in usual if name != "ahead"], "without work ahead: all other services",
-           str(left))
+    result("ahead" in usual and left == [name for name in usual if name != "ahead"],
+           "without work ahead: all other services", str(left))
     conf = (ROOT / "services/services.conf").read_text()
     left = machine.services_of(boot_speed.without_tpm(conf))
     result(left == [name for name in usual if name not in boot_speed.TPM] and left, "without a TPM: all other services",
@@ -38,7 +38,8 @@ def sides(result):
     for name in usual:
         lines = [line for line in machine.without_service(conf, name).splitlines() if line.startswith("\t")]
         rest = [line for line in conf.splitlines() if line.startswith("\t")]
-        result(all(line in rest for line in lines) and len(lines) < len(rest), f"without {name}: fewer lines, and none new")
+        result(all(line in rest for line in lines) and len(lines) < len(rest),
+               f"without {name}: fewer lines, and none new")
     try:
         machine.without_service(conf, "nobody")
         result(False, "a service that is not there is not taken out")
@@ -61,7 +62,8 @@ def exclusions(result):
 
 def limits(result):
     """Whether it is said what was not measured, and what has no limit."""
-    for costs, fine, wanted in (({"one": 110, "two": 10}, True, None), ({"one": 111, "two": 10}, False, "above the limit"),
+    for costs, fine, wanted in (({"one": 110, "two": 10}, True, None),
+                                ({"one": 111, "two": 10}, False, "above the limit"),
                                 ({"one": 100}, False, "two"), ({"one": 100, "two": 10, "three": 1}, False, "three")):
         said = io.StringIO()
         with contextlib.redirect_stdout(said):
@@ -72,7 +74,8 @@ def limits(result):
 def boot_ratios(result):
     """Each boot beside the one that it is to be compared with, and none above its limit unsaid."""
     def starts(**seconds):
-        return {side: [SimpleNamespace(times=dict.fromkeys(boot_speed.PARTS, [value]))] for side, value in seconds.items()}
+        return {side: [SimpleNamespace(times=dict.fromkeys(boot_speed.PARTS, [value]))]
+                for side, value in seconds.items()}
 
     for times, fine in (({"socle": 11.4, "tpm": 10, "tpmless": 11.4, "alone": 10}, True),
                         ({"socle": 11.6, "tpm": 10, "tpmless": 10, "alone": 10}, False),
@@ -100,14 +103,16 @@ def documented(result):
 
 
 def words(result):
-    """Why a process failed is in the error: before there was a port, while it was used, and where it only ends badly."""
+    """Why a process failed is in the error: before there was a port, while it was used, and where it only ends
+    badly."""
     def nothing():
         pass
 
     def port_fails():
         raise RuntimeError("no port")
 
-    for script, use in (("echo begun >&2; echo why >&2; exit 3", port_fails), ("echo begun >&2; echo why >&2; exit 3", nothing),
+    for script, use in (("echo begun >&2; echo why >&2; exit 3", port_fails),
+                        ("echo begun >&2; echo why >&2; exit 3", nothing),
                         ("trap 'echo why >&2; exit 3' TERM; echo begun >&2; while :; do sleep 0.05; done", port_fails)):
         process = subprocess.Popen(["sh", "-c", script], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
         if "trap" in script:

@@ -40,7 +40,8 @@ def show(socle, image):
 def services_kib():
     """Work ahead is among them, which has what is left, so that it is there in every VM of the page's size."""
     text = (ROOT / "services/services.conf").read_text()
-    return sum(int(number) * UNITS[unit] for number, unit in re.findall(r"^\s+memory (\d+)([KM])\b", text, re.MULTILINE))
+    return sum(int(number) * UNITS[unit]
+               for number, unit in re.findall(r"^\s+memory (\d+)([KM])\b", text, re.MULTILINE))
 
 
 def constant(name):
@@ -86,7 +87,8 @@ def main():
             for part, kib in parts(socle, image).items():
                 result(0 < kib <= budget[part], f"{profile}: {part}", f"{kib} KiB, {budget[part]} KiB are the budget")
     for ram, cpus, kib in table("RAM"):
-        result(taken_kib(ram, int(cpus)) == int(kib), f"{ram} and {cpus} vCPUs take {kib} KiB", str(taken_kib(ram, int(cpus))))
+        result(taken_kib(ram, int(cpus)) == int(kib), f"{ram} and {cpus} vCPUs take {kib} KiB",
+               str(taken_kib(ram, int(cpus))))
     result(constant("GROWTH_BYTES_PER_GIB") <= 96 << 10 and constant("GROWTH_BYTES_PER_CPU") <= 96 << 10,
            "growth is at most 96 KiB")
     return result.finish()

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Whether each script that starts a program of /usr/sbin looks there: an ordinary user's PATH on Debian does not lead to it.
+"""Whether each script that starts a program of /usr/sbin looks there: an ordinary user's PATH on Debian does not lead
+to it.
 
     sbin_test.py
 

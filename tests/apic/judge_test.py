@@ -26,8 +26,8 @@ CPUS = 4
 TIMEOUT_S = 30
 PROBE_S = 10
 LOG = 4 << 20  # bare.c
-NAMES = ["ID", "TPR", "PPR", "ICR", "ICR 63:32", "LDR", *(f"{name}{n}" for name in ("ISR", "TMR", "IRR") for n in range(8)),
-         "NMIs", "taken", "last"]
+NAMES = ["ID", "TPR", "PPR", "ICR", "ICR 63:32", "LDR",
+         *(f"{name}{n}" for name in ("ISR", "TMR", "IRR") for n in range(8)), "NMIs", "taken", "last"]
 # Two from /dev/urandom, and two that anybody might take; none was chosen because it passes.
 SEEDS = [2870177450, 907133923, 3735928559, 1]
 

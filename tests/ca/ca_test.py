@@ -55,8 +55,10 @@ def check_certificate(world, der, public, serial, name):
     # TCG EK Credential Profile 2.5, 3.2.9: not critical where there is a subject. What Go's crypto/x509
     # and go-attestation say of these certificates: by hand, go_x509.go.
     # Newer versions of OpenSSL have names for the TCG's attributes.
-    wanted = [r"X509v3 Subject Alternative Name: *\n\s+DirName:/?(2\.23\.133\.2\.1|tcg-at-tpmManufacturer) ?= ?id:49424D00",
-              r"(2\.23\.133\.2\.2|tcg-at-tpmModel) ?= ?Socle vTPM", r"(2\.23\.133\.2\.3|tcg-at-tpmVersion) ?= ?id:20191023",
+    wanted = [r"X509v3 Subject Alternative Name: *\n\s+"
+              r"DirName:/?(2\.23\.133\.2\.1|tcg-at-tpmManufacturer) ?= ?id:49424D00",
+              r"(2\.23\.133\.2\.2|tcg-at-tpmModel) ?= ?Socle vTPM",
+              r"(2\.23\.133\.2\.3|tcg-at-tpmVersion) ?= ?id:20191023",
               r"X509v3 Basic Constraints: critical\n\s+CA:FALSE",
               r"X509v3 Key Usage: critical\n\s+" + usage + r"\n",
               r"(Endorsement Key Certificate|2\.23\.133\.8\.1)\n" if ek else

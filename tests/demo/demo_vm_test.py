@@ -53,7 +53,8 @@ def failing_boot(result, folder):
             raise demo_vm.StepFailed("guest", "it ends", "guest.log")
 
     nothing = dict.fromkeys(("prepare", "make_root", "make_policy", "first_half"), lambda *_: None)
-    arguments = ["demo-vm.py", "--programs", "/nowhere", "--build-dir", str(folder / "first"), "--work", str(folder / "work")]
+    arguments = ["demo-vm.py", "--programs", "/nowhere", "--build-dir", str(folder / "first"), "--work",
+                 str(folder / "work")]
     for fails in ("first", "changed"):
         said = io.StringIO()
         with instead(**nothing, boot=boot, make_disk=lambda *_: (None, None)), contextlib.redirect_stderr(said), \
@@ -65,7 +66,8 @@ def failing_boot(result, folder):
             finally:
                 demo_vm.demo.build_image, sys.argv = built, had
         words = [line for line in said.getvalue().splitlines() if line.startswith("words of")]
-        result(status == 1 and words == [f"words of {fails}"], f"logs of the {fails} boot, where it fails", said.getvalue())
+        result(status == 1 and words == [f"words of {fails}"], f"logs of the {fails} boot, where it fails",
+               said.getvalue())
 
 
 def interrupted(result, folder):
@@ -102,11 +104,13 @@ def kernels(result, folder):
         write(headers, there[0])
         write(system, there[1])
         try:
-            one_kernel.agree(headers, system, lambda: again(headers, fetched), lambda: again(system, made))  # noqa: B023
+            one_kernel.agree(headers, system, lambda: again(headers, fetched),  # noqa: B023
+                             lambda: again(system, made))  # noqa: B023
             found = one_kernel.version_of(system)
         except one_kernel.Differ:
             found = None
-        result(found == wanted and done == calls, f"headers of {there[0]}, a system of {there[1]}", f"{found}, made {done}")
+        result(found == wanted and done == calls, f"headers of {there[0]}, a system of {there[1]}",
+               f"{found}, made {done}")
 
 
 def failing_part(result, folder):

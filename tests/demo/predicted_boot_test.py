@@ -1,10 +1,12 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""A boot by OVMF under Socle is what `socle policy make` said of its files beforehand: image, firmware, kernel, first file
-system and command line. `socle verify` trusts it by that policy alone, and does not when one of them is another: a command
-line, a kernel's file system, a firmware in the policy, and a firmware in the image, patched by one byte, whatever the log says.
+"""A boot by OVMF under Socle is what `socle policy make` said of its files beforehand: image, firmware, kernel, first
+file system and command line. `socle verify` trusts it by that policy alone, and does not when one of them is another: a
+command line, a kernel's file system, a firmware in the policy, and a firmware in the image, patched by one byte,
+whatever the log says.
 
-    predicted_boot_test.py --programs BUILD --firmware build/ovmf-forky/OVMF.fd --build-dir FOLDER [--made] [of scripts/demo.py]
+    predicted_boot_test.py --programs BUILD --firmware build/ovmf-forky/OVMF.fd --build-dir FOLDER [--made]
+                           [of scripts/demo.py]
 
 With --made FOLDER is what scripts/demo.py --firmware left, with the same options.
 """
@@ -38,8 +40,8 @@ def make_policy(options, folder, name, **changes):
 def judge(options, folder, policy, *more):
     own = folder / "mine/ak"
     shutil.copy(folder / "mine/ark.pem", own)
-    return negatives.verify(options.socle, folder / "evidence/ak", "--trust-emulated", "--policy", policy, "--mine", own,
-                            "--certs", folder / "evidence", *more)
+    return negatives.verify(options.socle, folder / "evidence/ak", "--trust-emulated", "--policy", policy, "--mine",
+                            own, "--certs", folder / "evidence", *more)
 
 
 def build_patched(options, folder):
@@ -73,12 +75,14 @@ def check(result, options, folder):
         result((status, failing) == (6, wanted), f"not trusted: {name}", (status, sorted(failing), error))
     flash, image = build_patched(options, folder)
     errors = make_policy(options, folder, "other", firmware=flash)
-    result("its firmware is not that of --firmware" in str(errors), "an image with another firmware is none to predict by", errors)
-    # The evidence is the good firmware's, with its log; to who wants the patched one it is another image, and the reverse.
+    result("its firmware is not that of --firmware" in str(errors),
+           "an image with another firmware is none to predict by", errors)
+    # The evidence is the good firmware's, with its log; to who wants the patched one it is another image, and the
+    # reverse.
     other = make_policy(options, folder, "patched", firmware=flash, image=image)
     status, failing, error = judge(options, folder, other)
-    result((status, failing) == (4, {"measurement"}), "not trusted: firmware with one byte patched, and the other's log",
-           (status, sorted(failing), error))
+    result((status, failing) == (4, {"measurement"}),
+           "not trusted: firmware with one byte patched, and the other's log", (status, sorted(failing), error))
     rules = json.loads(policy.read_text())
     rules["boot"]["firmware"]["volume of the second phase"] = "11" * 32
     (folder / "other.json").write_text(json.dumps(rules))

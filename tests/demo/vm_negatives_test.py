@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""What the demo of a user's VM left is judged with the evidence of something else in its place, or for somebody who wants
-something else: the log of another boot, the TPM of another VM, another firmware, an older image. `socle verify` refuses each
-by the check and with the exit status that docs/evidence.md names for it. The demo's second boot is the other VM: of the same
-image, with keys of its own.
+"""What the demo of a user's VM left is judged with the evidence of something else in its place, or for somebody who
+wants something else: the log of another boot, the TPM of another VM, another firmware, an older image. `socle verify`
+refuses each by the check and with the exit status that docs/evidence.md names for it. The demo's second boot is the
+other VM: of the same image, with keys of its own.
 
     vm_negatives_test.py --programs BUILD [--demo FOLDER]
 """
@@ -23,8 +23,8 @@ import demo  # noqa: E402
 import negatives_test as negatives  # noqa: E402
 from results import Results  # noqa: E402
 
-FILES = {"report.bin", "manifest.bin", "selector.bin", "context.bin", "certs.bin", "quote.msg", "quote.sig", "quote.pcrs",
-         "eventlog.bin", "ask.pem", "vcek.pem"}
+FILES = {"report.bin", "manifest.bin", "selector.bin", "context.bin", "certs.bin", "quote.msg", "quote.sig",
+         "quote.pcrs", "eventlog.bin", "ask.pem", "vcek.pem"}
 QUOTE = ("quote.msg", "quote.sig", "quote.pcrs")
 KEY = ("manifest.bin", "selector.bin", "context.bin")
 UNUSED = 0x40000  # of the flash: behind the variables that a real machine keeps there, far before what is compressed
@@ -104,8 +104,8 @@ def main():
             shutil.copytree(options.demo / "evidence", folder)
             for file in files:
                 shutil.copy(options.demo / "changed/evidence" / file, folder / file)
-            code, failing, error = negatives.verify(options.socle, folder, "--trust-emulated", "--policy", wanted[policy],
-                                                    "--mine", options.demo / "mine")
+            code, failing, error = negatives.verify(options.socle, folder, "--trust-emulated", "--policy",
+                                                    wanted[policy], "--mine", options.demo / "mine")
             result(code == status and checks <= failing and bool(checks) == bool(failing), name,
                    f"exit status {code}, failing {sorted(failing)} {error}")
     return result.finish()

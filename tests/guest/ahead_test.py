@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Primes that Socle finds while a guest runs, judged by unmodified tpm2-tools: the storage key of tpm2_createprimary has
-one name and one public key with them and without, and children load across. And what it takes.
+"""Primes that Socle finds while a guest runs, judged by unmodified tpm2-tools: the storage key of tpm2_createprimary
+has one name and one public key with them and without, and children load across. And what it takes.
 
     ahead_test.py --programs BUILD [--wait SECONDS] [--preempt no] [--work build/ahead-test] [--json FILE]
 

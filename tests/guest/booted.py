@@ -72,8 +72,8 @@ def ovmf(suite, build="OVMF"):
 
 
 def part_evidence(options):
-    """The folders of the evidence and of the relying party's own, to which the root of the chain goes that `--certs-out`
-    has left in the first."""
+    """The folders of the evidence and of the relying party's own, to which the root of the chain goes that
+    `--certs-out` has left in the first."""
     evidence, mine = options.work / "evidence", options.work / "mine"
     mine.mkdir(exist_ok=True)
     (evidence / "ark.pem").replace(mine / "ark.pem")
@@ -111,8 +111,8 @@ STARTS = ("firmware", "image", "socle")
 
 
 def started(options, first, append):
-    """Of a guest of this kernel and first file system: the image, and options of `socle run`. options.by, one of STARTS, says
-    what starts the kernel: OVMF of trixie, an image of the two at VMPL0, or one of Socle and the two."""
+    """Of a guest of this kernel and first file system: the image, and options of `socle run`. options.by, one of
+    STARTS, says what starts the kernel: OVMF of trixie, an image of the two at VMPL0, or one of Socle and the two."""
     if options.by == "image":
         return image(options, first, "--plain-linux", "--c-bit", 47, "--append", append, "--cpus", options.cpus), []
     if options.by == "socle":

@@ -1,15 +1,17 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""A stock Debian 13 under Socle with what its users do with a TPM: OVMF 2026.08 and systemd-boot start it from a disk; its
-first file system loads Socle's module, so that `systemd-analyze has-tpm2` says yes before udev starts; a LUKS volume in
-crypttab, enrolled by systemd-cryptenroll to PCR 7, opens again in the same launch and not after a reboot, when the
-recovery key does; then the same by PCR 11, in a boot without systemd's phase units. COCONUT's release tests of a guest's TPM
-pass, by tpm2-tools, and the agent runs in containers of systemd-nspawn: two at once, killed, and where something is missing.
+"""A stock Debian 13 under Socle with what its users do with a TPM: OVMF 2026.08 and systemd-boot start it from a disk;
+its first file system loads Socle's module, so that `systemd-analyze has-tpm2` says yes before udev starts; a LUKS
+volume in crypttab, enrolled by systemd-cryptenroll to PCR 7, opens again in the same launch and not after a reboot,
+when the recovery key does; then the same by PCR 11, in a boot without systemd's phase units. COCONUT's release tests of
+a guest's TPM pass, by tpm2-tools, and the agent runs in containers of systemd-nspawn: two at once, killed, and where
+something is missing.
 
     distro_test.py --programs BUILD [--cpus N] [--memory SIZE] [--seconds N] [--keep] [--work DIR]
 
-The judges are Debian's: systemd, cryptsetup, tpm2-tools. Each result that a life has to give is listed here, so a guest that
-stops early fails. The system is made of Debian's packages below build/debian-distro; --keep takes the one that is there.
+The judges are Debian's: systemd, cryptsetup, tpm2-tools. Each result that a life has to give is listed here, so a guest
+that stops early fails. The system is made of Debian's packages below build/debian-distro; --keep takes the one that is
+there.
 """
 
 import hashlib
@@ -31,18 +33,19 @@ HEADERS = booted.ROOT / "build/kernel-trixie"
 VOLUME_SIZE = 64 << 20
 HAS_TPM2 = "TPM: has-tpm2 before udev"
 FIRST_LIFE = (
-    HAS_TPM2, "LUKS: a volume with a recovery key", "LUKS: enrolled to PCR 7", "LUKS: opened by crypttab", "LUKS: filled",
-    "LUKS: closed", "LUKS: opened again in the same launch", "LUKS: and holds what it held", "LUKS: closed again",
-    "COCONUT: seal", "COCONUT: unseal", "COCONUT: seal with PCRs", "COCONUT: unseal with PCRs", "COCONUT: self test",
-    "COCONUT: event log", "COCONUT: report", "agent: two containers at once, as process 1",
+    HAS_TPM2, "LUKS: a volume with a recovery key", "LUKS: enrolled to PCR 7", "LUKS: opened by crypttab",
+    "LUKS: filled", "LUKS: closed", "LUKS: opened again in the same launch", "LUKS: and holds what it held",
+    "LUKS: closed again", "COCONUT: seal", "COCONUT: unseal", "COCONUT: seal with PCRs", "COCONUT: unseal with PCRs",
+    "COCONUT: self test", "COCONUT: event log", "COCONUT: report", "agent: two containers at once, as process 1",
     "agent: killed in its request, and started again", "agent: says that configfs is not mounted",
     "agent: says what is read-only", "agent: says that there is no TPM", "COCONUT: PCR 3 extended",
     "COCONUT: not unsealed any more", "LUKS: PCR 7 extended", "LUKS: not opened any more", "LUKS: by the recovery key",
     "phase units: masked")
 SECOND_LIFE = (
-    HAS_TPM2, "LUKS: crypttab's unit gives up after a reboot", "LUKS: and has not opened it", "LUKS: by the recovery key",
-    "LUKS: enrolled to PCR 11", "LUKS: opened by crypttab", "LUKS: and holds what it held", "LUKS: closed",
-    "LUKS: opened again in the same launch", "LUKS: closed again", "LUKS: PCR 11 extended", "LUKS: not opened any more")
+    HAS_TPM2, "LUKS: crypttab's unit gives up after a reboot", "LUKS: and has not opened it",
+    "LUKS: by the recovery key", "LUKS: enrolled to PCR 11", "LUKS: opened by crypttab", "LUKS: and holds what it held",
+    "LUKS: closed", "LUKS: opened again in the same launch", "LUKS: closed again", "LUKS: PCR 11 extended",
+    "LUKS: not opened any more")
 # How each life ends, as timeline.json has it.
 ENDS = ("reboot", "poweroff")
 
@@ -61,8 +64,8 @@ def make_module(folder):
 
 
 def make_system(options, folder):
-    """A Debian with the guest's side of Socle, as the package brings it, and what this test runs there; without both where its
-    kernel is not the module's."""
+    """A Debian with the guest's side of Socle, as the package brings it, and what this test runs there; without both
+    where its kernel is not the module's."""
     scripts = booted.ROOT / "scripts"
     hook = booted.HERE / "distro_hook.sh"
     agent = options.programs / "guest/socle-guest"
@@ -99,8 +102,9 @@ def make_disks(options, folder):
     """The one that boots, the unified kernel on it, and an empty one."""
     command(booted.ROOT / "scripts/fetch-loaders.sh")
     disk, unified, volume = (options.work / name for name in ("disk.img", "debian.efi", "volume.img"))
-    command(booted.ROOT / "scripts/make-disk.py", "--loader", "systemd-boot", "--kernel", folder / "vmlinuz", "--initrd",
-            folder / "initrd.img", "--append", APPEND, "--root", folder / "root.ext4", "--keep-uki", unified, disk)
+    command(booted.ROOT / "scripts/make-disk.py", "--loader", "systemd-boot", "--kernel", folder / "vmlinuz",
+            "--initrd", folder / "initrd.img", "--append", APPEND, "--root", folder / "root.ext4", "--keep-uki",
+            unified, disk)
     with volume.open("wb") as file:
         file.truncate(VOLUME_SIZE)
     return disk, unified, volume
@@ -176,8 +180,8 @@ def main():
         if not result(stop == end, f"life {number} ends by {end}", f"{stop}, {problem}"):
             print("\n".join(booted.last_words(options)))
         measured.append({index: pcr(lines, number, index) for index in (7, 11)})
-    result(measured[0][7] is not None and measured[0][7] == measured[1][7], "PCR 7 is the same in both lives: the TPM is not",
-           str(measured))
+    result(measured[0][7] is not None and measured[0][7] == measured[1][7],
+           "PCR 7 is the same in both lives: the TPM is not", str(measured))
     result(measured[0][7] in values["7"], "and the predicted one", str(measured))
     result(measured[1][11] in values["11"], "PCR 11 is the predicted one without phase units", str(measured))
     result(measured[0][11] not in (None, *values["11"]), "and not with them", str(measured))

@@ -41,8 +41,8 @@ def verify(options, report):
     measurement = MEASUREMENT.search((options.work / "machine.log").read_text())[1]
     evidence, mine = booted.part_evidence(options)
     (evidence / "report.bin").write_bytes(report)
-    done = subprocess.run([options.programs / "tools/socle", "verify", "--report-only", "--trust-emulated", "--vmpl", "0",
-                           "--measurement", measurement, *options.demands, "--mine", mine, evidence], check=False,
+    done = subprocess.run([options.programs / "tools/socle", "verify", "--report-only", "--trust-emulated", "--vmpl",
+                           "0", "--measurement", measurement, *options.demands, "--mine", mine, evidence], check=False,
                           capture_output=True, text=True)
     return [f"socle verify: {done.stdout} {done.stderr}"] if done.returncode else []
 

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """kexec of a stock Linux under Socle, which ends: that the first kernel gives way to the second, and by what that one
-ends. The first row of docs/guest.md's table is this test's to hold, with Linux 6.12; with --firmware it only says how it
-ends.
+ends. The first row of docs/guest.md's table is this test's to hold, with Linux 6.12; with --firmware it only says how
+it ends.
 
     kexec_test.py --programs BUILD [--kernel DIR] [--guest DIR] [--work DIR] [--firmware OVMF.fd]
 """
@@ -50,8 +50,8 @@ def main():
     log = booted.log_of(options)
     begun, _, after = log.partition("@kexec begins")
     print(f"# {stop}\n# {run.stderr.strip()}")
-    result("starting the guest" in (options.work / "svsm.log").read_text() and begun != log, "the first kernel comes to kexec",
-           log[-500:])
+    result("starting the guest" in (options.work / "svsm.log").read_text() and begun != log,
+           "the first kernel comes to kexec", log[-500:])
     result("@kexec failed" not in after, "the second one is started", after[-500:])
     given_up, _, second = after.partition(GIVES_WAY)
     result(given_up != after, "the first kernel has given way", after[-500:])

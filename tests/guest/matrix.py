@@ -9,8 +9,8 @@ installs packages and writes to its disk, starts again and finds both.
 
 --sample takes fewer, in which each of their values is there once at least. Each boot
 says how far it came, when, and by how many exits. --under-socle takes guests under Socle instead, at VMPL2, by
-tests/guest/svsm_firmware_test.py: each way of boot with each kernel, and each firmware; and a sleep, a CPU that goes and
-comes back, reset and power-off, by tests/guest/svsm_power_test.py, for comparison once without Socle.
+tests/guest/svsm_firmware_test.py: each way of boot with each kernel, and each firmware; and a sleep, a CPU that goes
+and comes back, reset and power-off, by tests/guest/svsm_power_test.py, for comparison once without Socle.
 """
 
 import argparse
@@ -59,7 +59,8 @@ def cover(size):
 
 # (firmware, kernel, way, sizes by one image); 2025.02 measures nothing.
 UNDER_SOCLE = (("forky OVMF", "6", "systemd-boot", "1:256M,4:3G"), ("forky OVMF", "6", "grub", "2:512M"),
-               ("forky OVMF", "6", "fw_cfg", "1:256M,2:512M,4:3G,8:16G"), ("forky OVMF.amdsev", "6", "fw_cfg", "2:512M"),
+               ("forky OVMF", "6", "fw_cfg", "1:256M,2:512M,4:3G,8:16G"),
+               ("forky OVMF.amdsev", "6", "fw_cfg", "2:512M"),
                *(("forky OVMF", "7", way, "2:512M") for way in ("systemd-boot", "grub", "fw_cfg")),
                # More than 16 GiB, of which Socle takes some, and the end is the guest's word for it.
                ("forky OVMF", "7", "fw_cfg", "2:17G"),

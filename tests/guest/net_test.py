@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Debian's Linux as an SNP guest at VMPL0 with a network and a source of entropy of QEMU's, by its own drivers: some MiB
-come from the host and go back, a port of the host's leads into the guest, /dev/hwrng gives what the host has; and a PC's clock
-and serial ports are there.
+"""Debian's Linux as an SNP guest at VMPL0 with a network and a source of entropy of QEMU's, by its own drivers: some
+MiB come from the host and go back, a port of the host's leads into the guest, /dev/hwrng gives what the host has; and a
+PC's clock and serial ports are there.
 
     net_test.py --programs BUILD [--device virtio-net|e1000] [--by firmware|image|socle] [--cpus N] [--qemu PATH]
                 [--kernel DIR] [--guest DIR] [--work DIR] [--seconds N]
@@ -36,8 +36,8 @@ def free_port():
 
 
 class Host:
-    """The guest's other side, on this computer: gives bytes at one port, takes some at another one, and speaks to a third,
-    which QEMU leads into the guest."""
+    """The guest's other side, on this computer: gives bytes at one port, takes some at another one, and speaks to a
+    third, which QEMU leads into the guest."""
 
     def __init__(self):
         self.data = random.Random(12).randbytes(SIZE)
@@ -151,8 +151,10 @@ def main():
         f"user,id=net,hostfwd=tcp:127.0.0.1:{host.forward}-:7", "--device", f"{options.device},netdev=net", "--device",
         "virtio-rng", cpus=options.cpus)
     host.end()
-    problems = [problem] if problem else [*network_problems(options, lines, host), *other_problems(options, lines, began)]
-    if not result(not problems, f"{options.device} and virtio-rng, started by {options.by}, {options.cpus} vCPUs", "; ".join(problems)):
+    problems = [problem] if problem else [*network_problems(options, lines, host),
+                                          *other_problems(options, lines, began)]
+    if not result(not problems, f"{options.device} and virtio-rng, started by {options.by}, {options.cpus} vCPUs",
+                  "; ".join(problems)):
         print("\n".join([*lines, *booted.last_words(options)]))
     return result.finish()
 

@@ -1,16 +1,16 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""A kernel whose own driver (CONFIG_TCG_SVSM) has Socle's vTPM: long commands by it, socle_tpm.ko beside it, which leaves
-its TPM part out, evidence that `socle verify` trusts, and, with --ima, PCR 10, to which IMA's list replays, with the digest of
-PCRs 0 to 9 as its first entry. Debian builds no such kernel, so this is for one that was built by hand, as docs/guest.md says,
-laid out as scripts/fetch-kernel.sh does.
+"""A kernel whose own driver (CONFIG_TCG_SVSM) has Socle's vTPM: long commands by it, socle_tpm.ko beside it, which
+leaves its TPM part out, evidence that `socle verify` trusts, and, with --ima, PCR 10, to which IMA's list replays, with
+the digest of PCRs 0 to 9 as its first entry. Debian builds no such kernel, so this is for one that was built by hand,
+as docs/guest.md says, laid out as scripts/fetch-kernel.sh does.
 
     own_driver_test.py --programs BUILD --kernel DIR [--guest DIR | --without-module] [--driver tpm_svsm.ko] [--ima]
                        [--firmware] [--cpus N] [--work DIR]
 
---driver is the module, where the kernel does not have the driver built in. For IMA it is then loaded by the kernel's own call
-of /sbin/modprobe, before IMA looks for a TPM. --firmware boots behind OVMF 2026.08, whose log replays to the PCRs and tells
-`socle verify` what was booted.
+--driver is the module, where the kernel does not have the driver built in. For IMA it is then loaded by the kernel's
+own call of /sbin/modprobe, before IMA looks for a TPM. --firmware boots behind OVMF 2026.08, whose log replays to the
+PCRs and tells `socle verify` what was booted.
 """
 
 import hashlib
@@ -24,8 +24,8 @@ import sys
 import booted
 from firmware_test import kernel_words
 from results import Results  # booted knows where it is
-from svsm_firmware_test import (HOST, NONCE, OTHER, OTHERWISE, build, judge, make_policy, measured_problems, of, receive,
-                                socle)
+from svsm_firmware_test import (HOST, NONCE, OTHER, OTHERWISE, build, judge, make_policy, measured_problems, of,
+                                receive, socle)
 
 TIMEOUT_S = 900  # as a busy computer needs; a quiet one takes some 40 s
 LEFT_OUT = "socle_tpm: the kernel's own driver has the vTPM"
@@ -34,8 +34,8 @@ AGGREGATE = "boot_aggregate"
 VIOLATION = bytes(32)  # as the list has it; the PCR is extended by ones (ima_queue.c)
 REPORT_DATA = 0x50  # in the report (SEV-SNP firmware ABI specification, ATTESTATION_REPORT)
 TCB = "ima_policy=tcb"
-# A hash that IMA knows and the kernel has as a module: IMA asks for it, does not get it, and starts anew with its default
-# (init_ima() of ima_main.c); what the kernel runs to have it loads the driver, before IMA looks for a TPM.
+# A hash that IMA knows and the kernel has as a module: IMA asks for it, does not get it, and starts anew with its
+# default (init_ima() of ima_main.c); what the kernel runs to have it loads the driver, before IMA looks for a TPM.
 TWICE = "ima_hash=wp512"
 MODPROBE = "#!/bin/sh\n[ -e /sys/class/tpm/tpm0 ] || /bin/insmod /lib/socle/tpm_svsm.ko\n"
 
@@ -50,8 +50,9 @@ def replays(text):
 
 
 def aggregate_of(pcrs):
-    """What IMA's list begins with, and the template's digest, which PCR 10 is extended by: SHA-256 over PCRs 0 to 9 of that
-    bank (ima_calc_boot_aggregate_tfm() of ima_crypto.c), in the template ima-sig, d-ng|n-ng|sig, each with its length."""
+    """What IMA's list begins with, and the template's digest, which PCR 10 is extended by: SHA-256 over PCRs 0 to 9 of
+    that bank (ima_calc_boot_aggregate_tfm() of ima_crypto.c), in the template ima-sig, d-ng|n-ng|sig, each with its
+    length."""
     digest = hashlib.sha256(b"".join(bytes.fromhex(pcrs.get(pcr, "")) for pcr in range(10))).digest()
     fields = (b"sha256:\0" + digest, AGGREGATE.encode() + b"\0", b"")
     entry = b"".join(len(field).to_bytes(4, "little") + field for field in fields)
@@ -88,7 +89,8 @@ def judge_by_evmctl(options, result, lines, pcrs, aggregate):
              "pcrs": "".join(f"PCR-{pcr:02}:{value}\n" for pcr, value in pcrs.items()).encode()}
     for name, content in files.items():
         (options.work / name).write_bytes(content)
-    for command, file, said in (("ima_measurement", [options.work / "ima.bin"], "Matched per TPM bank calculated digest(s)"),
+    for command, file, said in (("ima_measurement", [options.work / "ima.bin"],
+                                 "Matched per TPM bank calculated digest(s)"),
                                 ("ima_boot_aggregate", [], aggregate.split()[3])):
         run = subprocess.run(["evmctl", command, "--pcrs", f"sha256,{options.work / 'pcrs'}", *file], check=False,
                              capture_output=True, text=True)
@@ -100,7 +102,8 @@ def judge_ima(result, options, lines, evidence, said):
     before, after = (of(lines, name) for name in ("measured-before", "measured"))
     values = [value.hex() for value in replays(after)]
     first = len(before.splitlines())
-    pcrs = {int(words[1]): words[2].lower() for words in map(str.split, lines) if words[:1] == ["pcr"] and len(words) == 3}
+    pcrs = {int(words[1]): words[2].lower() for words in map(str.split, lines) if words[:1] == ["pcr"]
+            and len(words) == 3}
     pcr, aggregate = pcrs.get(10, ""), aggregate_of(pcrs)
     result(BYPASS not in said, "IMA finds the vTPM", said)
     result(first > 1 and after.startswith(before) and pcr in values[first:], "its list replays to PCR 10",
@@ -111,7 +114,8 @@ def judge_ima(result, options, lines, evidence, said):
     quoted = (evidence / "quote.pcrs").read_bytes()
     result(any(bytes.fromhex(value) in quoted for value in values[first:]), "  and to the quoted one", str(values[-3:]))
     (options.work / "ima").write_bytes(after)
-    print(f"# {first} measurements before the quote, {len(values) - 1} in all; boot aggregate: {before.splitlines()[0].decode()}")
+    print(f"# {first} measurements before the quote, {len(values) - 1} in all; "
+          f"boot aggregate: {before.splitlines()[0].decode()}")
 
 
 def judge_module(result, lines, said):
@@ -198,7 +202,8 @@ def main():
     if options.guest:
         judge_module(result, lines, said)
     evidence = judge_evidence(options, result, image, lines, first, append)
-    result(not re.search("soft lockup|rcu.*stall|Call Trace|BUG:", booted.log_of(options)), "the kernel complains of nothing")
+    result(not re.search("soft lockup|rcu.*stall|Call Trace|BUG:", booted.log_of(options)),
+           "the kernel complains of nothing")
     if options.ima:
         judge_ima(result, options, lines, evidence, said)
     for line in said.splitlines():

@@ -26,7 +26,8 @@ def run(options, image):
     """The digests of the launches, until the last life has told all or there is an end."""
     digests = []
     words = [options.programs / "tools/socle", "run", "--cpus", booted.CPUS, "--log-dir", options.work,
-             "--report-key-dir", booted.ROOT / "build/report-keys", "--timeout", TIMEOUT_S, "--on-reboot", "restart", image]
+             "--report-key-dir", booted.ROOT / "build/report-keys", "--timeout", TIMEOUT_S, "--on-reboot", "restart",
+             image]
     with subprocess.Popen([str(word) for word in words], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
                           text=True) as process:
         for line in process.stdout:
@@ -81,7 +82,8 @@ def main():
     each("counters: a new one, at the count of all that were", "after", "nv", lambda value: value == "0000000000000001")
     each("sessions: none", "before", "sessions", lambda value: value == "0")
     each("  and one that the guest saves", "after", "sessions", lambda value: value == "1")
-    resets = each("resetCount: that of a TPM that was just made", "before", "resets", lambda value: value not in (None, ""))
+    resets = each("resetCount: that of a TPM that was just made", "before", "resets",
+                  lambda value: value not in (None, ""))
     result(len(set(resets)) == 1, "  the same in each life", str(resets))
     clocks = [[int(life.get((when, "clock")) or 0) for when in ("before", "after")] for life in lives]
     ahead = [clock[0] - 1000 * float(life.get(("before", "uptime")) or 0)
@@ -91,7 +93,8 @@ def main():
     result(all(value < clocks[0][1] for value in ahead), "  and begins with it",
            f"ahead of the kernel's by {ahead} ms")
     print(f"# clock {clocks} ms, NV indices {set(indices)}, resetCount {set(resets)}")
-    manifests = each("attested keys: there are such", "boot", "manifest", lambda value: re.fullmatch("[0-9a-f]{64}", value or ""))
+    manifests = each("attested keys: there are such", "boot", "manifest",
+                     lambda value: re.fullmatch("[0-9a-f]{64}", value or ""))
     result(len(set(manifests)) == LIVES, "  others in each life", str(manifests))
     return result.finish()
 

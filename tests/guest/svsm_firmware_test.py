@@ -1,14 +1,15 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Debian's OVMF and Debian's Linux under Socle, at VMPL2: one image with the firmware boots on machines of
-several sizes, with one measurement. The firmware finds the kernel by fw_cfg, or on a disk systemd-boot or GRUB, which
-have it; Linux comes to its first program with all memory and processors, has the SVSM's TPM, and sends evidence, which
-`socle verify` trusts for that image and by a policy that was made from the files alone. By a policy for another command
-line it does not. What was measured, by OVMF 2026.08 and newer, replays to the TPM's PCRs, as `tpm2_eventlog` of tpm2-tools computes
-them; before that OVMF has no driver for this TPM, and its PCRs are as they start.
+"""Debian's OVMF and Debian's Linux under Socle, at VMPL2: one image with the firmware boots on machines of several
+sizes, with one measurement. The firmware finds the kernel by fw_cfg, or on a disk systemd-boot or GRUB, which have it;
+Linux comes to its first program with all memory and processors, has the SVSM's TPM, and sends evidence, which `socle
+verify` trusts for that image and by a policy that was made from the files alone. By a policy for another command line
+it does not. What was measured, by OVMF 2026.08 and newer, replays to the TPM's PCRs, as `tpm2_eventlog` of tpm2-tools
+computes them; before that OVMF has no driver for this TPM, and its PCRs are as they start.
 
     svsm_firmware_test.py --programs BUILD [--suite trixie|forky] [--build OVMF|OVMF.amdsev]
-                          [--way fw_cfg|grub|systemd-boot] [--sizes CPUS:MEMORY,...] [--kernel DIR] [--guest DIR] [--work DIR]
+                          [--way fw_cfg|grub|systemd-boot] [--sizes CPUS:MEMORY,...] [--kernel DIR] [--guest DIR]
+                          [--work DIR]
 
 Where firmware or loaders cannot be had, that is a failure.
 """
@@ -51,7 +52,8 @@ def build(options, first):
     programs, out = options.programs, options.work / "socle.igvm"
     hashes = ["--kernel-hashes", *kernel_words(options, first, APPEND + options.way)]
     booted.run(programs / "tools/socle", "igvm", "build", "-q", "-o", out, "--host", HOST,
-               *booted.socle(options), "--firmware", options.firmware, *(hashes if options.build == "OVMF.amdsev" else []))
+               *booted.socle(options), "--firmware", options.firmware,
+               *(hashes if options.build == "OVMF.amdsev" else []))
     return out
 
 
@@ -74,8 +76,8 @@ def make_policy(options, *words):
 
 
 def grub_policy(options, first, append, log):
-    """Nobody predicts GRUB: from the files are the programs, the kernel, the initrd and the command line; the commands and files
-    of GRUB's own are as the log has them."""
+    """Nobody predicts GRUB: from the files are the programs, the kernel, the initrd and the command line; the commands
+    and files of GRUB's own are as the log has them."""
     kernel = kernel_words(options, first, append)[1]
     programs = {path.name: make_policy(options, "--kernel", path)["boot"]["programs"]["kernel"]
                 for path in (booted.ROOT / "build/loaders/grubx64.efi", kernel)}
@@ -90,7 +92,8 @@ def grub_policy(options, first, append, log):
     files |= {f"read {n}": event.digests[SHA256].hex() for n, event in enumerate(events)
               if event.pcr == 9 and not event.data.endswith(LOAD_OPTIONS)}
     return {"format": 1, "boot": {"secure_boot": False, "programs": programs, "files": files, "command_lines": lines,
-                                  "words": {str(n): text for n, text in enumerate(sorted(words - set(lines.values())))}}}
+                                  "words": {str(n): text
+                                            for n, text in enumerate(sorted(words - set(lines.values())))}}}
 
 
 def policy_for(options, first, append, log):
@@ -132,11 +135,12 @@ def judge(options, image, folders, policy):
 
 
 def verify(options, image, lines, first):
-    """What is wrong with how `socle verify` judges: it trusts this image, whose firmware it names, and a boot by the policy
-    for it, and none by the policy for another command line."""
+    """What is wrong with how `socle verify` judges: it trusts this image, whose firmware it names, and a boot by the
+    policy for it, and none by the policy for another command line."""
     folders, measuring = receive(options, lines), MEASURING[options.suite]
     append, log = APPEND + options.way, of(lines, "evidence eventlog.bin")
-    status, failing, found = judge(options, image, folders, policy_for(options, first, append, log) if measuring else None)
+    status, failing, found = judge(options, image, folders,
+                                   policy_for(options, first, append, log) if measuring else None)
     problems = [f"socle verify: {failing}"] if status else []
     named = f"with firmware of SHA-256 {hashlib.sha256(options.firmware.read_bytes()).hexdigest()}"
     problems += [] if named in found else [f"socle verify does not name the firmware: {found}"]
@@ -194,8 +198,8 @@ def problems_of(options, image, lines, first, cpus, memory):
 
 def boot(options, result, image, first, cpus, memory):
     name = f"{options.build} of {options.suite} under Socle, by {options.way}, {cpus} vCPUs, {memory}"
-    lines, problem = booted.boot(options, image, options.seconds, "--host", HOST, *start_words(options, first), "--memory",
-                                 memory, "--certs-out", options.work / "evidence", cpus=cpus)
+    lines, problem = booted.boot(options, image, options.seconds, "--host", HOST, *start_words(options, first),
+                                 "--memory", memory, "--certs-out", options.work / "evidence", cpus=cpus)
     problems = [problem] if problem else problems_of(options, image, lines, first, cpus, memory)
     if not result(not problems, name, "; ".join(problems)):
         print("\n".join([*(line[:200] for line in lines), *booted.last_words(options)]))

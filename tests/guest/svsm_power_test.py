@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""A Linux that OVMF started under Socle suspends to idle and is woken by its RTC, loses a CPU and has it back, each time
-with its TPM and both CPUs at work; resets, is launched anew by the same file, with the same digest; and powers off.
+"""A Linux that OVMF started under Socle suspends to idle and is woken by its RTC, loses a CPU and has it back, each
+time with its TPM and both CPUs at work; resets, is launched anew by the same file, with the same digest; and powers
+off.
 
     svsm_power_test.py --programs BUILD [--without-socle] [--suite trixie|forky] [--kernel DIR] [--guest DIR]
                        [--seconds N] [--work DIR]

@@ -11,7 +11,8 @@ READY = "services ready"  # of Socle's log: it has started
 SECONDS = 60
 
 
-# One thread for all processors, which -icount needs. The clock goes on by a nanosecond an instruction, and so does the TSC.
+# One thread for all processors, which -icount needs. The clock goes on by a nanosecond an instruction, and so does the
+# TSC.
 ICOUNT_HZ = 10 ** 9
 ICOUNT_QEMU = """#!/bin/sh
 for word; do

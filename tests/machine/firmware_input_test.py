@@ -203,7 +203,8 @@ def devices(s):
     wrong("a network that runs a program", "--netdev wants user,id=ID", "--netdev",
           "user,id=a,guestfwd=tcp:10.0.2.100:1-cmd:true")
     with socket.create_server(("127.0.0.1", 0)) as other:
-        network = ["--device", "virtio-net,netdev=a", "--netdev", f"user,id=a,hostfwd=tcp:127.0.0.1:{other.getsockname()[1]}-:1"]
+        network = ["--device", "virtio-net,netdev=a", "--netdev",
+                   f"user,id=a,hostfwd=tcp:127.0.0.1:{other.getsockname()[1]}-:1"]
         wrong("a port that another program has", "cannot forward TCP port", *network)
     s.taken("the port, once it is free", "--firmware", s.good, *network)
 

@@ -212,8 +212,8 @@ def run_guest(programs, qemu, name, cpus, features, folder):
     output = machine.build(
         socle, image, "--memory", "64M", "--bare",
         programs / "tests" / "machine" / "guest" / f"guest-{name}", *host,
-        *(() if HOSTS.get(name) in KVM else ("--vmsa", VMSA)), "--cpuid-page", CPUID_PAGE, "--secrets-page", SECRETS_PAGE,
-        "--sev-features", features)
+        *(() if HOSTS.get(name) in KVM else ("--vmsa", VMSA)), "--cpuid-page", CPUID_PAGE, "--secrets-page",
+        SECRETS_PAGE, "--sev-features", features)
     if output:
         return None, [output]
     if name in QEMU_WITHOUT:

@@ -93,7 +93,8 @@ NEEDS = "which an SVSM needs"
 PARAMETERS = "MADT and memory map as parameters of an IGVM file"
 LACKS = {
     "multi-VMPL": [("", ["--lacks", "multi-vmpl"], f"the host lacks multi-VMPL, {NEEDS}")],
-    "restricted injection": [("", ["--lacks", "restricted-injection"], f"the host lacks restricted injection, {NEEDS}")],
+    "restricted injection": [("", ["--lacks", "restricted-injection"],
+                              f"the host lacks restricted injection, {NEEDS}")],
     "AP creation": [("", ["--lacks", "ap-creation"], f"the host lacks AP creation, {NEEDS}")],
     "APIC timer at VMPL0": [("", ["--fault", "refuse-apic"], "the host has no APIC timer for VMPL0"),
                             ("", ["--lacks", "restricted-injection-timer"], None)],
@@ -104,7 +105,8 @@ LACKS = {
         ("", ["--lacks", "extended-interrupts"], None)],
     "INVLPGB and TLBSYNC": [("", ["--invlpgb", "hidden"], None)],
     "APIC id list": [("", ["--lacks", "apic-id-list", "--cpus", "2"], None)],
-    "pages change by an access to their other side": [("", ["--convert", "no"], None), ("", ["--convert", "yes"], None)],
+    "pages change by an access to their other side": [("", ["--convert", "no"], None),
+                                                      ("", ["--convert", "yes"], None)],
 }
 
 
@@ -181,8 +183,8 @@ class Suite:
                   "apic": self.build("apic.igvm", "--preempt", "no", "--guest-apic")}
         for feature, runs in LACKS.items():
             for image, options, says in runs:
-                self.run(f"a host without {feature}: {' '.join(options)} {image}".strip(), images[image], says, *options,
-                         code=0x7)
+                self.run(f"a host without {feature}: {' '.join(options)} {image}".strip(), images[image], says,
+                         *options, code=0x7)
                 early = says and NEEDS in says
                 self.result((self.exits("hv_doorbell") == 0) == bool(early),
                             f"  that has {'no ' if early else 'a '}doorbell page")

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""A TPM of the host's (--tpm): what a guest finds and starts, ours and swtpm, and what the host says where there is none.
+"""A TPM of the host's (--tpm): what a guest finds and starts, ours and swtpm, and what the host says where there is
+none.
 
     tpm_test.py SOCLE GUEST HV KEYS
 """
@@ -40,9 +41,11 @@ def tpms(socle, folder):
     state, path = folder / "swtpm", folder / "swtpm.sock"
     state.mkdir()
     if shutil.which("swtpm"):
-        yield "swtpm", ["swtpm", "socket", "--tpm2", "--tpmstate", f"dir={state}", "--ctrl", f"type=unixio,path={path}"], path
+        yield "swtpm", ["swtpm", "socket", "--tpm2", "--tpmstate", f"dir={state}", "--ctrl",
+                        f"type=unixio,path={path}"], path
     path = folder / "socle.sock"
-    yield "socle vtpm serve", [socle, "vtpm", "serve", "--profile", ROOT / "profiles/firmware.conf", "--socket", path], path
+    yield "socle vtpm serve", [socle, "vtpm", "serve", "--profile", ROOT / "profiles/firmware.conf", "--socket",
+                               path], path
 
 
 def try_tpm(result, name, tpm, start):
@@ -71,8 +74,8 @@ def main():
         for which, command, path in tpms(socle, folder):
             try_tpm(result, which, (command, path), start)
         stop, output, _ = start("none", folder / "nobody")
-        result((not stop or stop.get("reason") == "qemu_died") and "nobody" in output, "where nobody listens it says so",
-               f"{stop} {output}")
+        result((not stop or stop.get("reason") == "qemu_died") and "nobody" in output,
+               "where nobody listens it says so", f"{stop} {output}")
     return result.finish()
 
 

@@ -43,7 +43,8 @@ def changed(*changes):
 BROKEN = ("| ok 1 - a: first (VMPL 0; cpu; APM 1)", "| not ok 1 - a: first (VMPL 0; cpu; APM 1)\n| # got 0x2, want 0x0")
 NOT_SKIPPED = (" # SKIP multiple VMPLs", "")
 WENT_ON = ("ends: a write (cpu; APM 4)\nstatus: ended", "ends: a write (cpu; APM 4)\nstatus: went on")
-HUNG = ("| ok 3 - a: third (VMPL 3; firmware; ABI 3) # SKIP multiple VMPLs\nstatus: ended", "| ok 3 - a: th\nstatus: hung")
+HUNG = ("| ok 3 - a: third (VMPL 3; firmware; ABI 3) # SKIP multiple VMPLs\nstatus: ended",
+        "| ok 3 - a: th\nstatus: hung")
 
 CASES = [  # what, theirs, exit status, words of the output
     ("the same", PLAIN, 0, ["3 rules compared, 0 differ, 1 not compared"]),

@@ -109,8 +109,8 @@ def run_tests(socle, image, cpus, folder):
     host = Host(path, bytes.fromhex(digest_of(socle, image)), disk)
     host.start()
     stop, output = machine.run(socle, image, logs, folder.parent / "keys", "--host", "kvm-svsm", "--cpus", cpus,
-                               "--memory", "1G", "--svsm-disk", disk, "--test-devices", "--test-channel", f"unix:{path}",
-                               seconds=TEST_SECONDS)
+                               "--memory", "1G", "--svsm-disk", disk, "--test-devices", "--test-channel",
+                               f"unix:{path}", seconds=TEST_SECONDS)
     return stop, machine.log_of(logs, "guest.log").replace("\r", ""), host.asked, output
 
 

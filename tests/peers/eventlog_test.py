@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Event logs of real machines, as `socle eventlog show` and tpm2_eventlog read them: the same events with
-the same digests, and the same PCRs, and what `socle verify` and policies say of them. Then the same logs forged: each is refused with its reason, or its
-PCRs are others. The logs are test data of Google's go-eventlog, which the go command fetches into the
-work folder.
+"""Event logs of real machines, as `socle eventlog show` and tpm2_eventlog read them: the same events with the same
+digests, and the same PCRs, and what `socle verify` and policies say of them. Then the same logs forged: each is refused
+with its reason, or its PCRs are others. The logs are test data of Google's go-eventlog, which the go command fetches
+into the work folder.
 
     eventlog_test.py --programs BUILD [--work build/peers]
 """

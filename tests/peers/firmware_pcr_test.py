@@ -5,8 +5,8 @@ virt-firmware's virt-fw-measure says, for each firmware that Debian has for conf
 
     firmware_pcr_test.py --programs BUILD [--work build/peers]
 
-virt-firmware is Gerd Hoffmann's (PyPI), who maintains OVMF's packages for Fedora; pip fetches it into the work folder, once,
-and scripts/fetch-ovmf.sh the firmware. Where one of them cannot be had, that is a failure.
+virt-firmware is Gerd Hoffmann's (PyPI), who maintains OVMF's packages for Fedora; pip fetches it into the work folder,
+once, and scripts/fetch-ovmf.sh the firmware. Where one of them cannot be had, that is a failure.
 """
 
 import argparse
@@ -84,7 +84,8 @@ def check_refused(options):
     good = (ROOT / "build/ovmf-forky/OVMF.fd").read_bytes()
     at = good.index(bytes.fromhex("98584eee143959429d6edc7bd79403cf"), 0x84000) + 20
     for name, data, why in (
-            ("no volumes", bytes(1 << 20), "no volumes of OVMF's"), ("a cut volume", good[:0x100000], "no volumes of OVMF's"),
+            ("no volumes", bytes(1 << 20), "no volumes of OVMF's"),
+            ("a cut volume", good[:0x100000], "no volumes of OVMF's"),
             ("no LZMA file", good[:at] + b"\xff" + good[at + 1:], "no LZMA file"),
             ("one that is too large", good[:at + 5] + b"\xff" * 8 + good[at + 13:], "too large"),
             ("a changed bit", good[:at + 5000] + bytes([good[at + 5000] ^ 1]) + good[at + 5001:], "flash: ")):

@@ -1,14 +1,15 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""What real firmware, loader, stub and kernel measure, in a plain QEMU with the TPM of `socle vtpm serve`: Debian's OVMF
-starts Debian's kernel by -kernel, and systemd-boot starts a unified kernel with systemd's stub. `socle policy make` says
-beforehand what `socle verify` then finds, and another command line is refused; tpm2_eventlog, the kernel and
+"""What real firmware, loader, stub and kernel measure, in a plain QEMU with the TPM of `socle vtpm serve`: Debian's
+OVMF starts Debian's kernel by -kernel, and systemd-boot starts a unified kernel with systemd's stub. `socle policy
+make` says beforehand what `socle verify` then finds, and another command line is refused; tpm2_eventlog, the kernel and
 systemd-measure have the same PCRs.
 
     measured_boot_test.py --programs BUILD [--kernel build/kernel] [--ovmf build/ovmf-forky] [--work build/peers]
 
-It needs scripts/fetch-kernel.sh and scripts/fetch-ovmf.sh --suite forky, and likes scripts/fetch-qemu.sh --suite forky; for the unified kernel apt-get, which fetches
-the package systemd-boot-efi (nothing is installed), objcopy, mkfs.vfat and mtools. What is not there is skipped.
+It needs scripts/fetch-kernel.sh and scripts/fetch-ovmf.sh --suite forky, and likes scripts/fetch-qemu.sh --suite forky;
+for the unified kernel apt-get, which fetches the package systemd-boot-efi (nothing is installed), objcopy, mkfs.vfat
+and mtools. What is not there is skipped.
 """
 
 import argparse
@@ -181,7 +182,8 @@ def check_boot(name, boot, predicted):
 
 
 def check_firmware(boot, predicted):
-    """Outside an SNP guest the firmware has written to none of its volumes when it measures them: PCR 0 is their files'."""
+    """Outside an SNP guest the firmware has written to none of its volumes when it measures them: PCR 0 is their
+    files'."""
     value = bytes(32)
     for digest in (*map(bytes.fromhex, predicted.values()), hashlib.sha256(bytes(4)).digest()):
         value = hashlib.sha256(value + digest).digest()
@@ -212,7 +214,8 @@ def check_direct(options, world):
     policy["boot"]["programs"] = {"kernel, as QEMU gave it": patched[0]}
     said = judge(options, world, boot, "direct", policy, 0, [])
     lines = [e["words"] for e in said["boot"]["events"] if e["standing"] == "named"]
-    results(lines == [*(f'firmware "{name}"' for name in policy["boot"]["firmware"]), 'program "kernel, as QEMU gave it"',
+    results(lines ==
+            [*(f'firmware "{name}"' for name in policy["boot"]["firmware"]), 'program "kernel, as QEMU gave it"',
                       f'command line "predicted": initrd=initrd {LINE}', 'file "initrd"'],
             "direct: firmware, kernel and command line in words", lines)
     other = make_policy(options, "--kernel", options.vmlinuz, "--initrd", options.initrd, "--append", LINE + " ro")
@@ -282,7 +285,8 @@ def main():
                         help="forky's unless it is given: Debian 12's 7.2 runs this kernel without KVM only at times")
     parser.add_argument("--work", type=Path, default=ROOT / "build/peers")
     options = parser.parse_args()
-    for command in (("fetch-kernel.sh", "--dir", options.kernel), ("fetch-ovmf.sh", "--suite", "forky", "--dir", options.ovmf)):
+    for command in (("fetch-kernel.sh", "--dir", options.kernel),
+                    ("fetch-ovmf.sh", "--suite", "forky", "--dir", options.ovmf)):
         subprocess.run([ROOT / "scripts" / command[0], *command[1:]], check=True, stdout=subprocess.DEVNULL)
     kernels = sorted((options.kernel / "root/boot").glob("vmlinuz-*"))
     options.qemu = options.qemu or suites.qemu_of("forky")

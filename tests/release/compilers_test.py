@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Builds everything by each compiler of Debian forky and by the next clang, and runs `make check` with forky's own gcc, in a clean
-system; root's work.
+"""Builds everything by each compiler of Debian forky and by the next clang, and runs `make check` with forky's own gcc,
+in a clean system; root's work.
 
     compilers_test.py [--only COMPILER]... FOLDER
 
-The system is made anew below FOLDER from the distribution's packages, with mmdebstrap; each build has its log in FOLDER. A compiler
-that forky does not have yet comes from sid, with no more than it needs. With --only the others are left out, and make check with the
-default one.
+The system is made anew below FOLDER from the distribution's packages, with mmdebstrap; each build has its log in
+FOLDER. A compiler that forky does not have yet comes from sid, with no more than it needs. With --only the others are
+left out, and make check with the default one.
 """
 
 import argparse
@@ -36,7 +36,8 @@ PIN = "Package: *\nPin: release n={}\nPin-Priority: 100\n"
 
 def add_suite(root, suite):
     """Beside the system's own, of the same mirror."""
-    mirror = next(line.split()[1] for line in (root / "etc/apt/sources.list").read_text().splitlines() if line.startswith("deb "))
+    mirror = next(line.split()[1] for line in (root / "etc/apt/sources.list").read_text().splitlines()
+                  if line.startswith("deb "))
     (root / "etc/apt/sources.list.d" / f"{suite}.list").write_text(f"deb {mirror} {suite} main\n")
     (root / "etc/apt/preferences.d" / suite).write_text(PIN.format(suite))
     inside(root, "apt-get", "update", "-q")
@@ -46,9 +47,10 @@ def say(root, log, command, **variables):
     """The exit status of a line of shell in the sources' folder, and what it said, which is in the log."""
     words = [f"{name}={value}" for name, value in variables.items()]
     run = subprocess.run(["chroot", root, "env", "-i", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C.UTF-8",
-                          "DEBIAN_FRONTEND=noninteractive", "HOME=/root", *words, "sh", "-c", f"cd /socle && {command}"],
-                         check=False, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                         errors="replace")
+                          "DEBIAN_FRONTEND=noninteractive", "HOME=/root", *words, "sh", "-c",
+                          f"cd /socle && {command}"],
+                         check=False, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                         text=True, errors="replace")
     log.write_text(run.stdout)
     return run.returncode, run.stdout
 
@@ -64,8 +66,8 @@ def build(root, folder, compiler):
         add_suite(root, suite)
     install(root, compiler, *packages)
     out = programs(compiler)
-    status, said = say(root, folder / f"{compiler}.log", f"meson setup {out} && ninja -k 0 -C {out} -j 2 all meson-test-prereq",
-                       CC=compiler)
+    status, said = say(root, folder / f"{compiler}.log",
+                       f"meson setup {out} && ninja -k 0 -C {out} -j 2 all meson-test-prereq", CC=compiler)
     result(status == 0, f"{compiler} builds everything", said[-2000:])
     warnings = [line for line in said.splitlines() if WARNING.search(line)]
     result(not warnings, f"{compiler}: no warning", warnings[:20])

@@ -42,7 +42,8 @@ def mirror_options():
 
 
 def make_system(suite, root):
-    subprocess.run(["mmdebstrap", "--quiet", "--variant=apt", "--dpkgopt=force-unsafe-io", *mirror_options(), suite, root],
+    subprocess.run(["mmdebstrap", "--quiet", "--variant=apt", "--dpkgopt=force-unsafe-io", *mirror_options(), suite,
+                    root],
                    check=True)
     shutil.copy("/etc/resolv.conf", root / "etc/resolv.conf")
 

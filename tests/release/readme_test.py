@@ -40,23 +40,26 @@ def follow(root, block, log):
     alone = ["unshare", "--pid", "--fork", "--kill-child"] if "--daemon" in block else []
     run = subprocess.run([*alone, "chroot", root, "env", "-i", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C.UTF-8",
                           "DEBIAN_FRONTEND=noninteractive", "HOME=/root", "bash", "/way.sh"], check=False,
-                         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace")
+                         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                         errors="replace")
     log.write_text(run.stdout)
     return run.returncode, run.stdout
 
 
 def check_try(status, said):
-    result("\nverdict: trusted (emulated); with the command line changed: not trusted\n" in said, "the demo ends with its verdict", said[-2000:])
+    result("\nverdict: trusted (emulated); with the command line changed: not trusted\n" in said,
+           "the demo ends with its verdict", said[-2000:])
     result(status == 2 and "\nverdict: refused" in said, "one bit changed is seen", said[-2000:])
 
 
 def check_verify(status, said):
-    result(status == 0 and said.count("\nverdict: trusted") == 2, "a genuine report, and the policy that was made of it",
-           said[-2000:])
+    result(status == 0 and said.count("\nverdict: trusted") == 2,
+           "a genuine report, and the policy that was made of it", said[-2000:])
 
 
 def check_use(status, said):
-    result(status == 0 and re.search(r"^ *0 ?: 0x0{64}$", said, re.MULTILINE), "a key by tpm2-tools, and a PCR", said[-2000:])
+    result(status == 0 and re.search(r"^ *0 ?: 0x0{64}$", said, re.MULTILINE), "a key by tpm2-tools, and a PCR",
+           said[-2000:])
 
 
 CHECKS = {"To try it": check_try, "To verify evidence": check_verify, "To use the TPM": check_use}

@@ -27,8 +27,10 @@ PARTS = (
     ("debian-13", "the same of Debian 13, with a guest of its own kernel, initramfs and DKMS under Socle",
      ("tests/release/in_chroot.py", "--suite", "trixie", "FOLDER")),
     *((f"readme-{number}", f"the README's three ways in, in a clean system of Debian {number}",
-       ("tests/release/readme_test.py", "--suite", suite, "FOLDER")) for number, suite in ((12, "bookworm"), (13, "trixie"))),
-    ("forky", "gcc 15, gcc 16, clang 22 and clang 23 build everything on Debian forky without a warning, and make check passes",
+       ("tests/release/readme_test.py", "--suite", suite, "FOLDER"))
+      for number, suite in ((12, "bookworm"), (13, "trixie"))),
+    ("forky",
+     "gcc 15, gcc 16, clang 22 and clang 23 build everything on Debian forky without a warning, and make check passes",
      ("tests/release/compilers_test.py", "FOLDER")),
     ("reproduce", "sources, packages and an image built twice are the same bytes",
      ("tests/release/reproduce.sh", "FOLDER")),

@@ -168,7 +168,8 @@ def replay(events, bank, start):
     size = HASHES[bank]().digest_size
     values = {}
     for event in events:
-        first = bytes(size - 1) + bytes([start]) if event.pcr == 0 else (b"\xff" if 17 <= event.pcr <= 22 else b"\0") * size
+        first = bytes(size - 1) + bytes([start]) if event.pcr == 0 else (
+            b"\xff" if 17 <= event.pcr <= 22 else b"\0") * size
         values[event.pcr] = HASHES[bank](values.get(event.pcr, first) + event.digests[bank]).digest()
     return values
 

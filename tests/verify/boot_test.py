@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Measured boots: logs of three ways to boot, quoted as a TPM would hold them, by both verifiers; each rule of a policy's
-`boot`; and forged logs, each refused by the check that is about it.
+"""Measured boots: logs of three ways to boot, quoted as a TPM would hold them, by both verifiers; each rule of a
+policy's `boot`; and forged logs, each refused by the check that is about it.
 
     boot_test.py SOCLE
 """
@@ -160,8 +160,8 @@ def by_firmware(version=b"edk2 by hand", first=b"first phase", second=b"second p
     log = boots.direct()
     at = next(i for i, event in enumerate(log.events) if event[:2] == (0, boots.VERSION))
     wide = boots.wide(version.decode())
-    log.events[at:at + 2] = [(0, boots.VERSION, wide, wide), *((0, boots.BLOB, volume, bytes(16)) for volume in (first, second)),
-                             *later]
+    log.events[at:at + 2] = [(0, boots.VERSION, wide, wide),
+                             *((0, boots.BLOB, volume, bytes(16)) for volume in (first, second)), *later]
     return log
 
 
@@ -196,8 +196,10 @@ def check_firmware(judge):
             ("another second phase", by_firmware(second=b"patched"), "did not measure itself to its end"),
             ("both phases others", by_firmware(first=b"patched", second=b"patched"), "event 3, in PCR 0"),
             ("a third volume", by_firmware(b"edk2 by hand", b"first phase", b"second phase", later), "to its end"),
-            ("a third volume behind another first", by_firmware(b"edk2 by hand", b"patched", b"second phase", later), "event 4"),
-            ("a volume by another name", by_firmware(b"edk2 by hand", b"first phase", b"second phase", (0, boots.TAG, b"x", b"x")),
+            ("a third volume behind another first", by_firmware(b"edk2 by hand", b"patched", b"second phase", later),
+             "event 4"),
+            ("a volume by another name",
+             by_firmware(b"edk2 by hand", b"first phase", b"second phase", (0, boots.TAG, b"x", b"x")),
              "event 4, in PCR 0: the firmware measured"),
             ("the good second phase, late", late_firmware(), "in PCR 0: a separator under another name"),
             ("a version that is called a volume", retyped(by_firmware(b"another"), boots.BLOB), "event 1, in PCR 0"),
@@ -212,20 +214,22 @@ def check_firmware(judge):
     judge.expect("patched firmware with the log of the good one", 4, ["measurement"], words, "not the expected one")
     words = judge.words(by_firmware(), rule, id_key_digests={"a key": "11" * 48})
     (Path(f"{words[-1]}.mine") / "measurement.hex").unlink()
-    judge.expect("policy: firmware, and no measurement", 1, [], words, "boot.firmware: it means nothing without measurements")
+    judge.expect("policy: firmware, and no measurement", 1, [], words,
+                 "boot.firmware: it means nothing without measurements")
 
 
 def check_explained(judge):
     """The digests that --explain shows are of a bank that was quoted."""
-    log, rule = by_firmware(), {"firmware": {"v": sha(boots.wide("edk2 by hand"), "sha384"), "1": sha(b"first phase", "sha384"),
-                                             "2": sha(b"second phase", "sha384")},
+    log, rule = by_firmware(), {"firmware": {"v": sha(boots.wide("edk2 by hand"), "sha384"),
+                                             "1": sha(b"first phase", "sha384"), "2": sha(b"second phase", "sha384")},
                                 "programs": {"k": sha(b"a kernel", "sha384")}}
     words = judge.words(log, rule, {0x000C: log.quoted(0x000C)})
     code, said, errors = judge.run(["--explain", *words])
     found = {c["name"]: c.get("found", "") for c in said["checks"]}
     for name, parts in (("boot-firmware", (b"first phase", b"second phase")), ("boot-programs", (b"a kernel",))):
         results(code == 0 and all(sha(part, "sha384") in found[name] for part in parts) and
-                found[name].count(", ") == len(re.findall("event", found[name])) - 1, f"explained: {name}", (found, errors))
+                found[name].count(", ") == len(re.findall("event", found[name])) - 1, f"explained: {name}",
+                (found, errors))
 
 
 def appended(log, *events):
@@ -280,8 +284,10 @@ def check_other_boots(judge):
     evil = boots.direct("console=ttyS0 init=/bin/sh")
     quoted = appended(evil, (12, boots.IPL, boots.wide(LINES["direct"]), b"x")).quoted()
     left_out = evil.bytes([event for event in evil.events if event[0] != 9])
-    judge.expect("a PCR that the log leaves out", 7, ["event-log-quote", "boot-programs", "boot-files", "boot-command-line"],
-                 judge.words(left_out, changed(POLICIES["direct"], secure_boot=None), {0x000B: quoted}), "PCR 9 the quoted")
+    judge.expect("a PCR that the log leaves out", 7,
+                 ["event-log-quote", "boot-programs", "boot-files", "boot-command-line"],
+                 judge.words(left_out, changed(POLICIES["direct"], secure_boot=None), {0x000B: quoted}),
+                 "PCR 9 the quoted")
     judge.expect("a PCR that quote and log leave out", 7, ["boot-files", "boot-command-line"],
                  judge.words(left_out, POLICIES["direct"], {0x000B: {n: v for n, v in quoted.items() if n != 9}}),
                  "PCR 9, where loaders and kernels measure, was not quoted")
@@ -305,7 +311,8 @@ def check_other_boots(judge):
         early.events.insert(at, (7, kind, driver, driver))
         judge.expect(f"a driver's signer, called {kind:#x}", 7, ["boot-signers"], judge.words(early, rule))
     judge.expect("no name but the firmware's own for secure boot", 7, ["secure-boot"],
-                 judge.words(renamed(boots.grub(), boots.wide("SecureBoot", False), boots.EFI_ACTION), {"secure_boot": True}),
+                 judge.words(renamed(boots.grub(), boots.wide("SecureBoot", False), boots.EFI_ACTION),
+                             {"secure_boot": True}),
                  "or not once")
     # What is no separator in a bank that nobody quoted.
     junk = boots.direct()
@@ -382,15 +389,18 @@ def forgeries(log):
     yield "a boot entry in PCR 3", with_event(find(1, boots.BOOT), pcr=3), True, "never in this PCR"
     yield "a tag in PCR 7", with_event(line, pcr=7), True, "never in this PCR"
     yield "an event in PCR 24", with_event(line, pcr=24), True, "no such PCR"
-    yield "an event that extends nothing and has a digest", overwritten(whole.rfind(struct.pack("<II", 9, 6)) + 4, b"\3"), \
+    yield "an event that extends nothing and has a digest", \
+        overwritten(whole.rfind(struct.pack("<II", 9, 6)) + 4, b"\3"), \
         True, "it extends nothing"
     zeros = whole.rfind(struct.pack("<II", 9, 6)) + 14
     yield "a digest of zeros", overwritten(zeros, bytes(32)), True, "a digest of zeros"
     yield "a separator that failed", with_event(find(3, boots.SEPARATOR), hashed=b"\1\0\0\0", data=b"\1\0\0\0"), True, \
         "the firmware failed"
     yield "a long separator", with_event(find(3, boots.SEPARATOR), hashed=bytes(5), data=bytes(5)), True, "another size"
-    yield "a separator of three bytes", with_event(find(3, boots.SEPARATOR), hashed=bytes(3)), True, "not what its digest"
-    yield "an action of a byte less", with_event(find(4, boots.EFI_ACTION), hashed=b"Calling", data=b"Calling\0"), True, \
+    yield "a separator of three bytes", with_event(find(3, boots.SEPARATOR),
+                                                   hashed=bytes(3)), True, "not what its digest"
+    yield "an action of a byte less", with_event(find(4, boots.EFI_ACTION), hashed=b"Calling",
+                                                 data=b"Calling\0"), True, \
         "not what its digest"
     yield "no separator", without(find(2, boots.SEPARATOR)), True, "PCR 2 has no separator"
     yield "two separators", log.bytes(events + [events[find(6, boots.SEPARATOR)]]), True, "behind the PCR's separator"
@@ -398,7 +408,8 @@ def forgeries(log):
     yield "the firmware again", log.bytes(events + [events[1]]), True, "behind the PCR's separator"
     late = (0, boots.NO_ACTION, b"", b"StartupLocality\0\3")
     yield "a late locality", log.bytes(events + [late]), True, "behind an event of PCR 0"
-    yield "a locality that there is not", log.bytes([(*late[:3], b"StartupLocality\0\2"), *events]), True, "that there is not"
+    yield "a locality that there is not", log.bytes([(*late[:3], b"StartupLocality\0\2"),
+                                                     *events]), True, "that there is not"
     yield "another locality", log.bytes([late, *events]), False, "PCR 0 the quoted value"
     yield "a program less", without(kernel), False, "PCR 4 the quoted value"
     yield "a program more", log.bytes(events + [(4, boots.APPLICATION, b"more", b"a path")]), False, "PCR 4 the quoted"
@@ -443,7 +454,8 @@ def check_refused_policies(judge):
             ("a short digest", {"programs": {"p": "00" * 20}}, "boot.programs.p: 64, 96 or 128"),
             ("a SHA-384 signer", {"secure_boot": True, "signers": {"s": "00" * 48}}, "boot.signers.s: 64 hex"),
             ("signers without secure boot", {"signers": {"s": "00" * 32}}, "boot.signers: nobody asks"),
-            ("a command line and no program", {"command_lines": {"c": "quiet"}}, "boot: files, words and command_lines mean"),
+            ("a command line and no program", {"command_lines": {"c": "quiet"}},
+             "boot: files, words and command_lines mean"),
             ("files and no program", {"files": {"f": "00" * 32}}, "boot: files, words and command_lines mean"),
             ("no file", {"files": {}}, "boot.files: it can never hold"),
             ("no command line", {"command_lines": {}}, "boot.command_lines: it can never hold"),
@@ -465,7 +477,8 @@ def check_refused_policies(judge):
                 pass
     words = judge.words(boots.direct(), POLICIES["direct"], look_at="keys")
     code, _, errors = judge.run(words)
-    results(code == 1 and "boot: it can never hold unless look_at is quote" in errors, "policy: boot, and no quote", errors)
+    results(code == 1 and "boot: it can never hold unless look_at is quote" in errors, "policy: boot, and no quote",
+            errors)
 
 
 def main():

@@ -137,7 +137,8 @@ def check_good(case):
             case.socle, "verify", "--report-only", "--trust-emulated", "--certs", case.top / "out", "--crl",
             case.top / "out/crl.pem", "--mine", mine(case.folder), case.folder)], capture_output=True, text=True,
             check=False)
-        results(run.returncode == 0 and "revocation" in run.stdout, f"{name}: verified by them", run.stdout + run.stderr)
+        results(run.returncode == 0 and "revocation" in run.stdout, f"{name}: verified by them",
+                run.stdout + run.stderr)
     run = subprocess.run(["openssl", "crl", "-in", case.top / "out/crl.pem", "-CAfile", case.top / "out/ark.pem",
                           "-noout"], capture_output=True, text=True, check=False)
     results(run.returncode == 0 and "verify OK" in run.stderr, f"{name}: openssl judges the list", run.stderr)
@@ -216,8 +217,10 @@ def check_chain_and_list(case):
     other = Chain("Genoa").certificates()
     vlek = Chain(vlek=True).certificates()
     for name, answer, wanted in (
-            ("empty", b"", "empty"), ("no PEM", b"x" * 99, "no chain"), ("one certificate", pem_of(ark), "in its ASK's place"),
-            ("without a root", pem_of(issuer), "root is not yours"), ("of another product", pem_of(other[1]) + pem_of(other[0]),
+            ("empty", b"", "empty"), ("no PEM", b"x" * 99, "no chain"),
+            ("one certificate", pem_of(ark), "in its ASK's place"),
+            ("without a root", pem_of(issuer), "root is not yours"),
+            ("of another product", pem_of(other[1]) + pem_of(other[0]),
                                                              "root is not yours"),
             ("of VLEKs", pem_of(vlek[1]) + pem_of(vlek[0]), ""),
             ("with a third", pem_of(issuer) + pem_of(ark) + pem_of(other[0]), "no chain")):
@@ -230,10 +233,12 @@ def check_chain_and_list(case):
     good = case.good[case.crl_path]
     for name, answer, wanted in (
             ("empty", b"", "empty"), ("no list", b"x", "no revocation list"), ("cut", good[:-1], "no revocation list"),
-            ("too large", bytes((1 << 20) + 1), "more than 1048576 bytes"), ("by the issuer", crl(by="issuer"), "signature"),
+            ("too large", bytes((1 << 20) + 1), "more than 1048576 bytes"),
+            ("by the issuer", crl(by="issuer"), "signature"),
             ("by another name", crl(issuer="ARK-Genoa"), "not by the chain's root"),
             ("out of date", crl(following=b"260101000000Z"), "out of date"),
-            ("without an end", crl(following=None), "next one"), ("for some", crl(extensions=[chains.ONLY_USERS]), "only for"),
+            ("without an end", crl(following=None), "next one"),
+            ("for some", crl(extensions=[chains.ONLY_USERS]), "only for"),
             ("not yet in force", crl(this=b"490101000000Z"), "not in force yet")):
         case.reset()
         case.server.answers[case.crl_path] = answer
@@ -245,7 +250,8 @@ def check_chain_and_list(case):
     results(run.returncode == 0, "a list that has the issuer is kept", run.stderr)
     run = subprocess.run([str(w) for w in (
         case.socle, "verify", "--report-only", "--trust-emulated", "--certs", case.top / "out", "--crl",
-        case.top / "out/crl.pem", "--mine", mine(case.folder), case.folder)], capture_output=True, text=True, check=False)
+        case.top / "out/crl.pem", "--mine", mine(case.folder), case.folder)], capture_output=True, text=True,
+                         check=False)
     results(run.returncode == 2 and "revoked" in run.stdout, "and revokes it", run.stdout)
 
 
@@ -286,7 +292,8 @@ def check_cache(case):
         results(run.returncode == 1 and name in run.stderr and run.stderr.count("\n") == 1 and not case.files("out"),
                 f"a spoiled {name}, offline", run.stderr)
         run = case.run("--crl")
-        results(run.returncode == 0 and path.read_bytes() == good[name], f"a spoiled {name} is fetched anew", run.stderr)
+        results(run.returncode == 0 and path.read_bytes() == good[name], f"a spoiled {name} is fetched anew",
+                run.stderr)
     case.reset()
     for name, env, wanted in (("XDG_CACHE_HOME", {"XDG_CACHE_HOME": str(case.top / "xdg")}, "xdg/socle/kds"),
                               ("HOME", {"XDG_CACHE_HOME": "relative", "HOME": str(case.top / "home")},
@@ -356,7 +363,8 @@ def check_genuine(socle, shared, top):
                              capture_output=True, check=True).stdout
         text = ".".join(map(str, levels))
         (cache / f"{product}-vcek-{report[0x1A0:0x1A0 + size].hex()}-{text}.der").write_bytes(der)
-        run = subprocess.run([str(w) for w in (socle, "certs", "fetch", "--offline", "--cache", cache, "-o", out, *words, source)], capture_output=True, text=True, check=False)
+        run = subprocess.run([str(w) for w in (socle, "certs", "fetch", "--offline", "--cache", cache, "-o", out,
+                                               *words, source)], capture_output=True, text=True, check=False)
         results(run.returncode == 0 and "built in" in run.stderr and "from the cache" in run.stderr,
                 f"genuine {name}", run.stderr)
         if run.returncode == 0:

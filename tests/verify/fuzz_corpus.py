@@ -22,16 +22,17 @@ from chains import crl
 from make_attestation import TEMPLATES, Key
 
 # In the order of tools/verify/tests/fuzz_folder.c; with the highest bit it is the relying party's.
-NAMES = ("outblob", "auxblob", "manifestblob", "report.bin", "certs.bin", "manifest.bin", "ark.pem", "ask.pem", "vcek.pem",
-         "asvk.pem", "vlek.pem", "selector.bin", "context.bin", "ek.pub", "ak.pub", "answer.bin", "quote.msg", "quote.sig",
-         "quote.pcrs", "eventlog.bin", "nonce.bin", "challenge.json", "measurement.hex")
+NAMES = ("outblob", "auxblob", "manifestblob", "report.bin", "certs.bin", "manifest.bin", "ark.pem", "ask.pem",
+         "vcek.pem", "asvk.pem", "vlek.pem", "selector.bin", "context.bin", "ek.pub", "ak.pub", "answer.bin",
+         "quote.msg", "quote.sig", "quote.pcrs", "eventlog.bin", "nonce.bin", "challenge.json", "measurement.hex")
 MINE = 0x80
 KERNELS = {"report.bin": "outblob", "certs.bin": "auxblob", "manifest.bin": "manifestblob"}
 ROOT = Path(__file__).resolve().parents[2]
 # tools/libverify/socle-verify.h; the report comes first.
 PARTS = {"report.bin": 1, "certs.bin": 2, "ark.pem": 66, "ask.pem": 4, "vcek.pem": 5, "manifest.bin": 6,
          "selector.bin": 7, "context.bin": 8, "ek.pub": 9, "ak.pub": 10, "answer.bin": 11, "quote.msg": 12,
-         "quote.sig": 13, "quote.pcrs": 14, "ek.crt": 15, "eventlog.bin": 16, "nonce.bin": 64, "challenge.json": 65, "ca.crt": 67}
+         "quote.sig": 13, "quote.pcrs": 14, "ek.crt": 15, "eventlog.bin": 16, "nonce.bin": 64, "challenge.json": 65,
+         "ca.crt": 67}
 
 
 def vectors():
@@ -116,8 +117,8 @@ def policies():
                 ("measurements", 48), ("id_key_digests", 48), ("author_key_digests", 48), ("host_data", 32),
                 ("family_ids", 16), ("image_ids", 16), ("chip_ids", 64))},
             "boot": {"secure_boot": True, "signers": {"a": "09" * 32}, "programs": {"p": "0a" * 48},
-                     "firmware": {"v": "0e" * 32}, "files": {"f": "0b" * 32, "g": "0c" * 64}, "words": {"w": "set root=hd0"},
-                     "command_lines": {"c": "root=/dev/vda ro"}},
+                     "firmware": {"v": "0e" * 32}, "files": {"f": "0b" * 32, "g": "0c" * 64},
+                     "words": {"w": "set root=hd0"}, "command_lines": {"c": "root=/dev/vda ro"}},
             "keys": {"ak": "000b" + "03" * 32}, "csp_ids": {"cloud": "CN=cc.example"},
             "pcrs": {"sha256": {"0": "04" * 32, "7": ["05" * 32, "06" * 32]}, "sha384": {"1": "07" * 48},
                      "sha512": {"23": "08" * 64}}}
@@ -293,7 +294,8 @@ def fetched():
 
 
 MAKERS = {"report": reports, "log": logs, "policy": policies, "evidence": evidence, "request": requests,
-          "selector": selectors, "chain": certificates, "quote": quotes, "parts": parts, "folder": folders, "fetched": fetched}
+          "selector": selectors, "chain": certificates, "quote": quotes, "parts": parts, "folder": folders,
+          "fetched": fetched}
 
 
 def main():

@@ -189,7 +189,8 @@ def check_pcrs(e):
     results(bank == 0x000B and len(values) > 2, "the vector quotes PCRs", values)
     first, last = min(values), max(values)
     other = hashlib.sha256(b"another").hexdigest()
-    e.expect_policy("PCRs", 0, [], changed(e.good, pcrs={"sha256": {str(first): values[first], str(last): values[last]}}))
+    e.expect_policy("PCRs", 0, [],
+                    changed(e.good, pcrs={"sha256": {str(first): values[first], str(last): values[last]}}))
     e.expect_policy("one of several values", 0, [],
                     changed(e.good, pcrs={"sha256": {str(last): [other, values[last]]}}))
     e.expect_policy("none of several values", 6, ["pcr-values"],
@@ -201,7 +202,8 @@ def check_pcrs(e):
     e.expect("the option in the rule's place", 6, ["pcr-values"], "--policy",
              e.write(changed(e.good, pcrs={"sha256": {str(first): values[first]}})), "--pcr", f"sha256:{first}={other}")
     for bank, digits in (("sha384", 96), ("sha512", 128)):
-        e.expect(f"--pcr of {bank}", 6, ["pcr-values"], "--policy", e.write(e.good), "--pcr", f"{bank}:0={'0' * digits}")
+        e.expect(f"--pcr of {bank}", 6, ["pcr-values"], "--policy", e.write(e.good), "--pcr",
+                 f"{bank}:0={'0' * digits}")
     code, _, errors = e.verify("--trust-emulated", "--pcr", f"sha256:0={other}", "--pcr",
                                f"sha256:0={values[first]}")
     results(code == 1 and "each PCR of a bank once" in errors, "a PCR by two options", errors)
@@ -341,7 +343,8 @@ REFUSED = [
     ("nothing", "", "line 1", True),
     ("more behind it", '{"format": 1} x', "line 1", True),
     ("NUL in a name", '{"format": 1, "a\\u0000b": 1}', "line 1", True),
-    ("a name that would forge a line", '{"format": 1, "look_at": "report", "a\\nsocle: trusted": 1}', "a?socle: trusted", False),
+    ("a name that would forge a line", '{"format": 1, "look_at": "report", "a\\nsocle: trusted": 1}',
+     "a?socle: trusted", False),
     ("no UTF-8", '{"format": 1, "name": "\udcff"}', "line 1", True),
     ("deeper than anything", "[" * 100000, "line 1", True),
 ]
@@ -466,7 +469,8 @@ def check_predicted(e):
                 run.returncode == 1 and wanted in run.stderr and not run.stdout, f"predicted: {name}", run.stderr)
 
     run("a kernel", None, "--kernel", kernel)
-    run("evidence and an image", "give --evidence, or the files", "--evidence", e.folder, "--mine", e.mine, "--image", kernel)
+    run("evidence and an image", "give --evidence, or the files", "--evidence", e.folder, "--mine", e.mine, "--image",
+        kernel)
     run("an image alone", "give one of --kernel and --uki", "--image", kernel)
     for option in (("--mine", e.mine), ("--report-only",), ("--keys-only",), ("--at", "2027-01-02"),
                    ("--allow-masked-chip",), ("--allow-unknown-version",)):
@@ -485,7 +489,8 @@ def check_predicted(e):
 
 def version_refused(e, kernel, version):
     """By a firmware that is none otherwise: what is typed is read before any file."""
-    run = subprocess.run([e.socle, "policy", "make", "--kernel", kernel, "--firmware", kernel, "--firmware-version", version],
+    run = subprocess.run([e.socle, "policy", "make", "--kernel", kernel, "--firmware", kernel, "--firmware-version",
+                          version],
                          capture_output=True, text=True, check=False)
     return run.returncode == 1 and "--firmware-version: what is not printable ASCII" in run.stderr
 

@@ -59,7 +59,8 @@ truncate -s 24M disk && printf pass >passphrase
 cryptsetup luksFormat -q --type luks2 --pbkdf pbkdf2 --pbkdf-force-iterations 1000 disk passphrase"""
 APPLICATIONS = (
     Application("tpm2-tools, a key", ["tpm2_createprimary"], """
-tpm2_createprimary -Q -C o -c primary.ctx && tpm2_create -Q -C primary.ctx -G ecc256:ecdsa-sha256 -u key.pub -r key.priv -c key.ctx
+tpm2_createprimary -Q -C o -c primary.ctx && tpm2_create -Q -C primary.ctx -G ecc256:ecdsa-sha256 -u key.pub \\
+	-r key.priv -c key.ctx
 echo message >message && tpm2_flushcontext -t && tpm2_sign -Q -c key.ctx -g sha256 -o signature message
 tpm2_flushcontext -t && tpm2_verifysignature -Q -c key.ctx -g sha256 -m message -s signature"""),
     Application("tpm2-tools, a secret sealed to PCRs", ["tpm2_createpolicy"], """
@@ -76,7 +77,8 @@ openssl pkeyutl -provider tpm2 -provider base -sign -inkey key.pem -in digest -p
 openssl pkeyutl -verify -pubin -inkey public.pem -in digest -pkeyopt digest:sha256 -sigfile signature"""),
     Application("tpm2-openssl, EC", [PROVIDER], """
 openssl genpkey -provider tpm2 -propquery provider=tpm2 -algorithm EC -pkeyopt group:P-256 -out key.pem
-openssl req -provider tpm2 -provider default -propquery '?provider=tpm2' -x509 -key key.pem -subj /CN=tpm -out certificate.pem
+openssl req -provider tpm2 -provider default -propquery '?provider=tpm2' -x509 -key key.pem -subj /CN=tpm \\
+	-out certificate.pem
 openssl verify -CAfile certificate.pem certificate.pem"""),
     Application("clevis", ["clevis-encrypt-tpm2", "jose"], """
 echo secret | clevis encrypt tpm2 '{"pcr_bank":"sha256","pcr_ids":"16"}' >secret.jwe
@@ -108,7 +110,7 @@ END
 parsec --config config.toml & service=$!
 trap 'kill $service; wait $service || true' EXIT
 export PARSEC_SERVICE_ENDPOINT=unix:$PWD/socket
-for _ in $(seq 600); do ! parsec-tool -t 60 ping || break; sleep 0.1; done
+until parsec-tool -t 60 ping; do kill -0 $service; sleep 0.1; done
 tool="parsec-tool -t 60 -p 3"
 $tool generate-random --nbytes 16
 $tool create-rsa-key --key-name rsa --for-signing && $tool create-ecc-key --key-name ecc
@@ -150,8 +152,10 @@ kill $started""", certified="RSA",
                 fetch=("pip", "keylime==6.4.3", "cryptography==37.0.4")),
     Application("FAPI", ["tss2_provision"], """
 tss2_provision && tss2_createkey -p HS/SRK/key -t sign,noDa -a ''
-head -c 32 /dev/zero >digest && tss2_sign -p HS/SRK/key -d digest -o signature -f && tss2_verifysignature -p HS/SRK/key -d digest -i signature
-tss2_getrandom -n 16 -o random -f && tss2_createseal -p HS/SRK/sealed -t noDa -a '' -i digest && tss2_unseal -p HS/SRK/sealed -o out -f && cmp out digest"""),
+head -c 32 /dev/zero >digest && tss2_sign -p HS/SRK/key -d digest -o signature -f &&
+	tss2_verifysignature -p HS/SRK/key -d digest -i signature
+tss2_getrandom -n 16 -o random -f && tss2_createseal -p HS/SRK/sealed -t noDa -a '' -i digest &&
+	tss2_unseal -p HS/SRK/sealed -o out -f && cmp out digest"""),
     Application("tpm2-pkcs11 with OpenSSH", ["tpm2_ptool", PKCS11, "ssh-agent", "tpm2-abrmd"], """
 tpm2_ptool init && tpm2_ptool addtoken --pid 1 --sopin sopin --userpin userpin --label token
 tpm2_ptool addkey --algorithm ecc256 --label token --userpin userpin

@@ -272,7 +272,8 @@ def test_ovmf(world):
     swtpm, ours = world.work / "swtpm-socket", world.work / "socket"
     (world.work / "swtpm-state").mkdir()
     theirs = ovmf_pcrs(world.work, "swtpm", ["swtpm", "socket", "--tpm2", "--tpmstate",
-                                             f"dir={world.work / 'swtpm-state'}", "--ctrl", f"type=unixio,path={swtpm}"],
+                                             f"dir={world.work / 'swtpm-state'}", "--ctrl",
+                                             f"type=unixio,path={swtpm}"],
                        swtpm)
     command = world.command("--state", world.work / "state", profile="firmware")
     command[command.index("--port"):command.index("--port") + 2] = ["--socket", ours]

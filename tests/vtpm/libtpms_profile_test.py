@@ -102,8 +102,8 @@ def check_taken(world, label, line, profile):
         for what, mine, its in zip(("the active profile", "profiles that there are", "algorithms"), ours, theirs):
             result(mine == its, f"{label}, {when}: {what} as with swtpm", f"{mine}\n{its}")
     run = start_and_fail(world, state)
-    result(run.returncode == 1 and "was made by another profile" in run.stderr, f"{label}: no other profile has its state",
-           run.stderr)
+    result(run.returncode == 1 and "was made by another profile" in run.stderr,
+           f"{label}: no other profile has its state", run.stderr)
     return ours
 
 
@@ -117,8 +117,8 @@ def check_new_library(world):
     conf = lacking.profiles / "tcg.conf"
     conf.write_text(conf.read_text().replace("pcr-banks sha256", "pcr-banks sha1 sha256"))
     run = start_and_fail(lacking, state)
-    result(run.returncode == 1 and "PCR banks: TPM response code 0x" in run.stderr and not (state / "vtpm.state").exists(),
-           "custom: a bank of SHA-1 is refused", run.stderr)
+    result(run.returncode == 1 and "PCR banks: TPM response code 0x" in run.stderr
+           and not (state / "vtpm.state").exists(), "custom: a bank of SHA-1 is refused", run.stderr)
     for label, line in (("unknown", "tpm-profile nobody"), ("no-json", "tpm-profile {nothing}"),
                         ("unknown-algorithm", 'tpm-profile {"Name":"custom","Algorithms":"rot13"}'),
                         ("not-modified", 'tpm-profile {"Name":"null","Algorithms":"rsa"}')):

@@ -205,7 +205,8 @@ def main():
         wrong = [line for client in load.clients for line in client.wrong]
         results(not wrong, f"no answer of {sum(counts.values())} is wrong", "\n".join(wrong[:10]))
         results(len(counts) == 7 and all(not client.is_alive() for client in load.clients),
-                "each kind was tried, and each client ended: " + ", ".join(f"{n} {c}" for n, c in sorted(counts.items())))
+                "each kind was tried, and each client ended: " +
+                ", ".join(f"{n} {c}" for n, c in sorted(counts.items())))
         check_flat(load.samples)
         check_state(world, state, load.clients)
     return results.finish()

@@ -259,13 +259,15 @@ def test_nothing_changes(world):
                    for name in ("none", "folder", "empty", "short", "long")),
                  *(("state " + name, [*good, "--port", 0, "--state", name], name) for name in ("file", "none/state")),
                  ("a port that is taken", [*good, "--port", taken.getsockname()[1]], "Address already in use"),
-                 *(("socket " + name[:9], [*good, "--socket", name], name) for name in ("file", "folder", "none/s", "s" * 120)),
+                 *(("socket " + name[:9], [*good, "--socket", name], name)
+                   for name in ("file", "folder", "none/s", "s" * 120)),
                  ("log folder", [*good, "--port", 0, "--log", "folder"], "folder")]
         for name, options, pattern in cases:
             state = [] if "--state" in options else ["--state", "state"]
-            run = subprocess.run([world.socle, "vtpm", "serve", *map(str, options), *state], capture_output=True, text=True,
-                                 timeout=30, check=False, cwd=folder)
-            result(run.returncode == 1 and pattern in run.stderr and run.stderr.count("\n") == 1, f"one line: {name}", run.stderr)
+            run = subprocess.run([world.socle, "vtpm", "serve", *map(str, options), *state], capture_output=True,
+                                 text=True, timeout=30, check=False, cwd=folder)
+            result(run.returncode == 1 and pattern in run.stderr and run.stderr.count("\n") == 1, f"one line: {name}",
+                   run.stderr)
             result(contents(folder) == before, f"nothing changes: {name}", contents(folder).keys() ^ before.keys())
     it = subprocess.Popen([world.socle, "vtpm", "serve", *map(str, good), "--socket", "left"], stdout=subprocess.PIPE,
                           stderr=subprocess.DEVNULL, text=True, cwd=folder)

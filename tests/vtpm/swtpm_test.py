@@ -21,8 +21,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "lib"))
 from results import Results  # noqa: E402
-from served import (SEND, CAPABILITY, INIT, SHUTDOWN, ESTABLISHED, SET_LOCALITY, SW_CANCEL, SW_STOP, CONFIG, BUFFER,  # noqa: E402
-                    GET_RANDOM, STARTUP, World, raw, code, swtpm, take)
+from served import (SEND, CAPABILITY, INIT, SHUTDOWN, ESTABLISHED, SET_LOCALITY, SW_CANCEL, SW_STOP,  # noqa: E402
+                    CONFIG, BUFFER, GET_RANDOM, STARTUP, World, raw, code, swtpm, take)
 
 result = Results("vtpm swtpm")
 
@@ -166,7 +166,8 @@ def test_socket(world):
 PCR_EXTEND_16 = bytes.fromhex("80020000004100000182" "00000010" "00000009" "40000009" "0000" "00" "0000"
                               "00000001" "000b" + "22" * 32)
 PCR_READ_16 = bytes.fromhex("8001000000140000017e" "00000001" "000b" "03" "000001")
-START_SESSION = bytes.fromhex("80010000002b00000176" "40000007" "40000007" "0010" + "00" * 16 + "0000" "01" "0010" "000b")
+START_SESSION = bytes.fromhex("80010000002b00000176" "40000007" "40000007" "0010" + "00" * 16 + "0000" "01" "0010"
+                              "000b")
 TRANSIENT = bytes.fromhex("8001000000160000017a" "00000001" "02000000" "000000fe")  # loaded sessions
 
 
@@ -206,7 +207,8 @@ def test_moved(world):
     (world.work / "key").write_bytes(bytes(range(32)))
     (world.work / "other-key").write_bytes(bytes(32))
     key = ("--key", world.work / "key")
-    with world.served("--swtpm", "--state", world.work / "from", *key, profile="suite") as it, channels(it) as (channel, data):
+    with world.served("--swtpm", "--state", world.work / "from", *key, profile="suite") as it, \
+            channels(it) as (channel, data):
         before = use(channel, data)
         sealed = [state_of(channel, kind) for kind in (PERMANENT, VOLATILE)]
         opened = [state_of(channel, kind, 1) for kind in (PERMANENT, VOLATILE)]
@@ -217,12 +219,15 @@ def test_moved(world):
         result(said(channel, set_state(PERMANENT, opened[0][2])) == 10, "a TPM that is on takes none")
         result([state_of(channel, kind) for kind in (0, 4)] == [(9, 0, b"")] * 2, "there is no such part")
     states = [each[2] for each in sealed], [each[2] for each in opened]
-    for name, pair, options in (("sealed", states[0], key), ("open", states[1], ()), ("open, to a key", states[1], key)):
+    for name, pair, options in (("sealed", states[0], key), ("open", states[1], ()),
+                                ("open, to a key", states[1], key)):
         folder = world.work / f"to {name}"
-        with world.served("--swtpm", "--state", folder, *options, profile="suite") as it, channels(it) as (channel, data):
+        with world.served("--swtpm", "--state", folder, *options, profile="suite") as it, \
+                channels(it) as (channel, data):
             for kind, state in zip((PERMANENT, VOLATILE), pair):
                 result(said(channel, set_state(kind, state)) == 0, f"{name}: state {kind} is taken")
-            result(said(channel, control(INIT, bytes(4))) == 0 and seen(data) == before, f"{name}: it goes on where it was")
+            result(said(channel, control(INIT, bytes(4))) == 0 and seen(data) == before,
+                   f"{name}: it goes on where it was")
             result(code(raw(data, STARTUP)) == 0x100, f"{name}: and is not started anew")
             bad_states(channel, data, pair)
             result(said(channel, control(SW_STOP)) == 0 and said(channel, control(INIT, bytes(4))) == 0,
@@ -245,8 +250,10 @@ def bad_states(channel, data, pair):
     for name, kind, state in (("the other part", PERMANENT, volatile), ("the other part", VOLATILE, permanent),
                               ("one that is cut off", PERMANENT, permanent[:-1]),
                               ("one with more behind", VOLATILE, volatile + b"\0"),
-                              ("a changed one", PERMANENT, permanent[:300] + bytes([permanent[300] ^ 1]) + permanent[301:]),
-                              ("a changed header", VOLATILE, volatile[:20] + bytes([volatile[20] ^ 1]) + volatile[21:])):
+                              ("a changed one", PERMANENT,
+                               permanent[:300] + bytes([permanent[300] ^ 1]) + permanent[301:]),
+                              ("a changed header", VOLATILE,
+                               volatile[:20] + bytes([volatile[20] ^ 1]) + volatile[21:])):
         result(said(channel, set_state(kind, state)) == 3, f"no state: {name}")
     # A volatile part of another TPM than the permanent one is found out when the TPM starts, or never.
     for kind, state in zip((PERMANENT, VOLATILE), now):
@@ -343,7 +350,8 @@ def test_manager(world):
         time.sleep(0.05)
     result(not pid.exists() and not path.exists(), "which takes its files away")
     for option in ("--pid", "--log"):
-        run = subprocess.run([*command[:7], option, "/nowhere/x"], capture_output=True, text=True, timeout=60, check=False)
+        run = subprocess.run([*command[:7], option, "/nowhere/x"], capture_output=True, text=True, timeout=60,
+                             check=False)
         result(run.returncode == 1 and "/nowhere/x: No such file" in run.stderr, f"{option} elsewhere", run.stderr)
 
 
