@@ -306,12 +306,12 @@ static void guest_asks_the_tpm(struct bytes_reader *r)
 
 /*
  * The last operation block stands where it is, so that a call may go on with what it has begun. Its
- * buffers are mostly good: what comes behind them is to be tried too.
+ * buffers are mostly good, and mostly where VMPL3 may be too: what comes behind them is to be tried.
  */
 static void guest_attests(struct bytes_reader *r)
 {
-	static const uint64_t buffers[] = { WORLD_SMALL, WORLD_LARGE + 0x1ff0 };
-	uint8_t how = bytes_u8(r);
+	static const uint64_t buffers[] = { WORLD_LARGE + 0x1ff0, WORLD_SMALL };
+	uint8_t how = bytes_u8(r) | bytes_u8(r);
 	uint64_t base = buffers[how & 1];
 	struct svsm_attest_op_ex op = {
 		.base = {
