@@ -74,7 +74,8 @@ class Run:
 
     @property
     def title(self):
-        return " ".join((f"{self.name}:{self.cpus}", *(() if self.vmpl == 2 else (f"VMPL {self.vmpl}",)), *self.options))
+        return " ".join((f"{self.name}:{self.cpus}", *(() if self.vmpl == 2 else (f"VMPL {self.vmpl}",)),
+                         *self.options))
 
 
 # The write of a CPU whose translation was ended: a nested page fault at VMPL 2.
@@ -162,6 +163,7 @@ RUNS = [
     Run("states", 4, 15, STRICT, TOUCHED, 1),
     Run("busy", 3, 2, ("--fault", "amd-sp-busy")),
     Run("services", 1, 10),
+    Run("services", 2, 11),
     Run("services", 2, 11, ("--fault", "amd-sp-busy=/2")),
     Run("shared", 1, 2),
     Run("shared", 2, 5),
@@ -201,7 +203,8 @@ SLOW_RUNS = [
     Run("cycles", 2, 4),
     *(Run("apic", 2, 26, STRICT, image=GUEST_APIC, vmpl=vmpl) for vmpl in (1, 3)),
     *(Run(name, 2, rules, vmpl=vmpl) for name, rules, vmpl in (
-        ("calls", 18, 1), ("pvalidate", 16, 3), ("services", 11, 3), ("vcpus", 19, 1), ("states", 15, 1), ("states", 15, 3))),
+        ("calls", 18, 1), ("pvalidate", 16, 3), ("services", 11, 3), ("vcpus", 19, 1), ("states", 15, 1),
+        ("states", 15, 3))),
     *(race(step, held) for step, held in ((3, 80), (5, 30), (6, 30), (10, 10), (15, 1))),
     rewritten(1, 3),
     rewritten(6, 15),
