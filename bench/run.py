@@ -9,7 +9,6 @@ With --check it fails when a ratio is above its limit.
 """
 
 import argparse
-import contextlib
 import json
 import os
 import shutil
@@ -22,6 +21,9 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / "tests/lib"))
+from served import running  # noqa: E402
+
 # A report with a known chain takes at most a third more than the ECDSA in it; a whole process at most half of
 # another's, or on one processor, where its start weighs more, a little more than half. Measured with OpenSSL 3.0, both
 # with real-time priority on a busy computer: 0.42 and 0.46 (before the keys of certificates were taken apart by
@@ -92,20 +94,6 @@ def wait_for(port):
             return
         time.sleep(0.05)
     raise RuntimeError("swtpm does not listen")
-
-
-@contextlib.contextmanager
-def running(command, **more):
-    process = subprocess.Popen([str(word) for word in command], **more)
-    try:
-        yield process
-    finally:
-        process.terminate()
-        try:
-            process.wait(10)
-        except subprocess.TimeoutExpired:  # swtpm 0.10 may go on when its client has just left
-            process.kill()
-            process.wait()
 
 
 def command_mix(programs, profile, rounds, shape):

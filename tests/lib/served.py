@@ -28,6 +28,9 @@ CLEAR_BY_PLATFORM = bytes.fromhex("80020000001b00000126" "4000000c" "00000009" "
                                   "0000")
 
 
+START_S, END_S = 20, 10  # of a process that runs beside a test
+
+
 class Served:
     def __init__(self, command):
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
@@ -141,6 +144,29 @@ MANAGER = "tabrmd:bus_type=session"
 def managed(tcti, *command):
     """The command with a resource manager in front of the TPM behind tcti, which it finds as MANAGER."""
     return ["dbus-run-session", "--", "bash", "-c", MANAGED, "managed", tcti, *command]
+
+
+@contextlib.contextmanager
+def running(command, path=None, **more):
+    """The process, from when its socket at path is there; it is gone afterwards, however the block ends. swtpm 0.10 may
+    go on when its client has just left."""
+    process = subprocess.Popen([str(word) for word in command], **more)
+    try:
+        until = time.monotonic() + START_S
+        while path and not path.exists():
+            if process.poll() is not None:
+                raise RuntimeError(f"{command[0]} ended with {process.returncode} before {path} was there")
+            if time.monotonic() > until:
+                raise RuntimeError(f"{command[0]} has not made {path} in {START_S} s")
+            time.sleep(0.05)
+        yield process
+    finally:
+        process.terminate()
+        try:
+            process.wait(END_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
 
 
 def free_port():

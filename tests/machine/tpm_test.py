@@ -6,50 +6,41 @@ none.
     tpm_test.py SOCLE GUEST HV KEYS
 """
 
-import contextlib
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
 import tempfile
-import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
 import machine  # noqa: E402
 from results import Results  # noqa: E402
+from served import running  # noqa: E402
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 RULES = 10
 VMSA, CPUID_PAGE, SECRETS_PAGE = 0x700000, 0x701000, 0x702000
-READY_S = 60
+SECONDS = 60  # of each machine; the whole test has the time of three, and of two TPMs that start and end
+ENDS = 7  # of `socle run`, where the emulator failed
 
 
-@contextlib.contextmanager
-def running(command, path):
-    """The TPM, from when its socket is there."""
-    with subprocess.Popen([str(word) for word in command], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as it:
-        for _ in range(READY_S * 10):
-            if path.exists():
-                break
-            time.sleep(0.1)
-        yield
-        it.terminate()
-
-
-def tpms(socle, folder):
+def tpms(result, socle, folder):
     """Each, its command and its socket."""
     state, path = folder / "swtpm", folder / "swtpm.sock"
     state.mkdir()
     if shutil.which("swtpm"):
         yield "swtpm", ["swtpm", "socket", "--tpm2", "--tpmstate", f"dir={state}", "--ctrl",
                         f"type=unixio,path={path}"], path
+    else:
+        result.skip("swtpm", "it is not installed")
     path = folder / "socle.sock"
     yield "socle vtpm serve", [socle, "vtpm", "serve", "--profile", ROOT / "profiles/firmware.conf", "--socket",
                                path], path
 
 
 def try_tpm(result, name, tpm, start):
-    with running(*tpm):
+    with running(*tpm, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL):
         stop, output, logs = start(name.replace(" ", "-"), tpm[1])
     lines = machine.log_of(logs).splitlines()
     for line in lines:
@@ -69,12 +60,13 @@ def main():
 
         def start(what, path):
             return *machine.run(socle, image, folder / what, keys, "--cpus", 1, "--memory", "64M", "--hv", hv, "--tpm",
-                                f"unix:{path}"), folder / what
+                                f"unix:{path}", seconds=SECONDS), folder / what
 
-        for which, command, path in tpms(socle, folder):
+        for which, command, path in tpms(result, socle, folder):
             try_tpm(result, which, (command, path), start)
         stop, output, _ = start("none", folder / "nobody")
-        result((not stop or stop.get("reason") == "qemu_died") and "nobody" in output,
+        wanted = f"QEMU ended with status 1: .*Failed to connect to '{re.escape(str(folder / 'nobody'))}'"
+        result(stop and (stop.get("reason"), stop.get("status")) == ("qemu_died", ENDS) and re.search(wanted, output),
                "where nobody listens it says so", f"{stop} {output}")
     return result.finish()
 
