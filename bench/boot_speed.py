@@ -30,6 +30,7 @@ sys.path[:0] = [str(ROOT / "tests/guest")]
 import booted  # noqa: E402
 import channel  # noqa: E402 (machine_speed knows where it is)
 import machine  # noqa: E402 (booted knows where it is)
+import served  # noqa: E402
 
 CPUS = 2
 MEMORY = "512M"
@@ -42,9 +43,10 @@ PARTS = ("boot", "boot-clock")
 WHAT = {"boot": "the firmware's first instruction to the first program's, by the host's clock",
         "boot-clock": "the kernel's part of it, by the guest's clock"}
 GOAL = 1.15
+FASTER = 1.0  # it is 0.83: a limit against what makes it slower, of which the goal would let a third more pass
 # Sides beside each other, with the goal and the limit of the boot's ratio. The last two only say what a TPM costs, and
 # what Socle does with one beside a machine that has none.
-PAIRS = {("socle", "tpm"): (GOAL, GOAL), ("tpmless", "alone"): (GOAL, GOAL), ("socle", "alone"): (None, 1.6),
+PAIRS = {("socle", "tpm"): (GOAL, FASTER), ("tpmless", "alone"): (GOAL, GOAL), ("socle", "alone"): (None, 1.6),
          ("tpm", "alone"): (None, None)}
 TPM = ("twin", "ahead", "vtpm")  # services
 
@@ -87,16 +89,8 @@ class Bench:
     def with_tpm(self, work):
         """Options of a machine that has it, while it runs."""
         path = work / "tpm.sock"
-        with subprocess.Popen(self.tpm(work), stdout=subprocess.DEVNULL) as process:
-            try:
-                until = time.monotonic() + TIMEOUT_S
-                while not path.exists():
-                    if process.poll() is not None or time.monotonic() > until:
-                        raise RuntimeError("the TPM does not start")
-                    time.sleep(0.1)
-                yield ["--tpm", f"unix:{path}"]
-            finally:
-                process.terminate()
+        with served.running(self.tpm(work), path, stdout=subprocess.DEVNULL):
+            yield ["--tpm", f"unix:{path}"]
 
     def image(self, name, socle):
         out = self.folder / f"{name}.igvm"

@@ -77,10 +77,10 @@ def boot_ratios(result):
         return {side: [SimpleNamespace(times=dict.fromkeys(boot_speed.PARTS, [value]))]
                 for side, value in seconds.items()}
 
-    for times, fine in (({"socle": 11.4, "tpm": 10, "tpmless": 11.4, "alone": 10}, True),
-                        ({"socle": 11.6, "tpm": 10, "tpmless": 10, "alone": 10}, False),
+    for times, fine in (({"socle": 10, "tpm": 10, "tpmless": 11.4, "alone": 10}, True),
+                        ({"socle": 10.1, "tpm": 10, "tpmless": 10, "alone": 10}, False),
                         ({"socle": 10, "tpm": 10, "tpmless": 11.6, "alone": 10}, False),
-                        ({"socle": 16.1, "tpm": 16, "tpmless": 10, "alone": 10}, False),
+                        ({"socle": 16.1, "tpm": 30, "tpmless": 10, "alone": 10}, False),
                         ({"socle": 15.9, "tpm": 30, "tpmless": 10, "alone": 10}, True)):
         said = io.StringIO()
         with contextlib.redirect_stdout(said):
