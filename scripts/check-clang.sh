@@ -11,7 +11,7 @@ set -eu
 	exit 1
 }
 cd "$(dirname "$0")/.."
-compiler=$(command -v clang-14 || command -v clang || command -v clang-22 || true)
+. scripts/clang.sh
 if [ -z "$compiler" ]; then
 	echo "skipped clang: it is not installed"
 	echo "clang: 0 passed, 0 failed, 1 skipped"

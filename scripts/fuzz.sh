@@ -35,7 +35,11 @@ fetched) program=tools/certs/tests/fuzz-fetched longest=8192 ;;
 esac
 cd "$(dirname "$0")/.."
 build=build/clang
-compiler=$(command -v clang-14 || command -v clang || command -v clang-22)
+. scripts/clang.sh
+[ -n "$compiler" ] || {
+	echo "fuzz: clang is not installed" >&2
+	exit 1
+}
 [ -f $build/build.ninja ] || CC=$compiler meson setup $build
 ninja -C $build -j 2 $program
 mkdir -p "build/fuzz/$1"
