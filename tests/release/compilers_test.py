@@ -34,10 +34,19 @@ WARNING = re.compile(r"\bwarning:", re.IGNORECASE)
 PIN = "Package: *\nPin: release n={}\nPin-Priority: 100\n"
 
 
+def mirror_of(root):
+    """Where the system's packages come from, by its list in either of apt's shapes."""
+    apt = root / "etc/apt"
+    for path in (apt / "sources.list", *sorted((apt / "sources.list.d").glob("*"))):
+        text = path.read_text() if path.is_file() else ""
+        if found := re.search(r"^(?:deb (?:\[.*?\] )?|URIs: *)(\S+)", text, re.MULTILINE):
+            return found[1]
+    raise RuntimeError(f"no mirror is named below {apt}")
+
+
 def add_suite(root, suite):
     """Beside the system's own, of the same mirror."""
-    mirror = next(line.split()[1] for line in (root / "etc/apt/sources.list").read_text().splitlines()
-                  if line.startswith("deb "))
+    mirror = mirror_of(root)
     (root / "etc/apt/sources.list.d" / f"{suite}.list").write_text(f"deb {mirror} {suite} main\n")
     (root / "etc/apt/preferences.d" / suite).write_text(PIN.format(suite))
     inside(root, "apt-get", "update", "-q")
@@ -46,11 +55,8 @@ def add_suite(root, suite):
 def say(root, log, command, **variables):
     """The exit status of a line of shell in the sources' folder, and what it said, which is in the log."""
     words = [f"{name}={value}" for name, value in variables.items()]
-    run = subprocess.run(["chroot", root, "env", "-i", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C.UTF-8",
-                          "DEBIAN_FRONTEND=noninteractive", "HOME=/root", *words, "sh", "-c",
-                          f"cd /socle && {command}"],
-                         check=False, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                         text=True, errors="replace")
+    run = inside(root, "env", *words, "sh", "-c", f"cd /socle && {command}", check=False, stdin=subprocess.DEVNULL,
+                 stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace")
     log.write_text(run.stdout)
     return run.returncode, run.stdout
 
@@ -88,14 +94,17 @@ def main():
     folder = options.folder.resolve()
     folder.mkdir(parents=True, exist_ok=True)
     wanted = options.only or list(COMPILERS)
-    with system(SUITE, folder, "compilers") as root:
-        subprocess.run(["git", "clone", "--quiet", "--no-hardlinks", ROOT, root / "socle"], check=True)
-        install(root, "git", "make")
-        inside(root, "/socle/scripts/setup-packages.sh", "build", "demo", "check", "disks")
-        for compiler in wanted:
-            build(root, folder, compiler)
-        if DEFAULT in wanted:
-            check(root, folder)
+    try:
+        with system(SUITE, folder, "compilers") as root:
+            subprocess.run(["git", "clone", "--quiet", "--no-hardlinks", ROOT, root / "socle"], check=True)
+            install(root, "git", "make")
+            inside(root, "/socle/scripts/setup-packages.sh", "build", "demo", "check", "disks")
+            for compiler in wanted:
+                build(root, folder, compiler)
+            if DEFAULT in wanted:
+                check(root, folder)
+    except (RuntimeError, subprocess.CalledProcessError) as error:
+        result(False, "the system is made, and has what is wanted", error)
     return result.finish()
 
 

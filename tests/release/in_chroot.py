@@ -29,6 +29,7 @@ SUITES = {
 }
 
 
+MOUNTS = Path("/proc/self/mountinfo")
 # What this system says of its mirror holds for the new one, which has the same: a snapshot's lists have expired.
 MIRROR = ("Acquire::Check-Valid-Until", "Acquire::Check-Date", "Acquire::http::Proxy")
 
@@ -60,9 +61,10 @@ def mounted(root):
         subprocess.run(["umount", "--recursive", "--lazy", root], check=True)
 
 
-def inside(root, *words):
-    subprocess.run(["chroot", root, "env", "-i", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C.UTF-8",
-                    "DEBIAN_FRONTEND=noninteractive", "HOME=/root", *words], check=True)
+def inside(root, *words, check=True, **more):
+    """Runs a command in the system, with none of this environment; more is subprocess.run's."""
+    return subprocess.run(["chroot", root, "env", "-i", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C.UTF-8",
+                           "DEBIAN_FRONTEND=noninteractive", "HOME=/root", *words], check=check, **more)
 
 
 def install(root, *words):
@@ -75,11 +77,15 @@ def system(suite, folder, name):
     root = folder / f"{suite}-{name}"
     if root.exists():
         shutil.rmtree(root)
-    make_system(suite, root)
-    with mounted(root):
-        inside(root, "apt-get", "update", "-q")
-        yield root
-    shutil.rmtree(root)
+    try:
+        make_system(suite, root)
+        with mounted(root):
+            inside(root, "apt-get", "update", "-q")
+            yield root
+    finally:
+        # What is still mounted there is this computer's own, and an rmtree would empty it.
+        if not any(line.split()[4].startswith(str(root)) for line in MOUNTS.read_text().splitlines()):
+            shutil.rmtree(root, ignore_errors=True)
 
 
 def build(suite, folder):
