@@ -18,8 +18,8 @@ struct page_pool {
 	size_t of_first;
 	size_t pages; /* of both */
 	size_t free;
-	size_t low; /* no page below it is free */
-	size_t cleared; /* a page below it holds zeros when it is free, and those from here on anything */
+	size_t low;	/* no page below it is free */
+	size_t cleared; /* a free page below it holds zeros, and those from here on anything */
 	uint8_t owner_of[PAGES_MAX];
 	unsigned int owners;
 	const struct page_owner *owner[PAGE_OWNERS_MAX + 1];

@@ -306,7 +306,7 @@ static void guest_asks_the_tpm(struct bytes_reader *r)
 
 /*
  * The last operation block stands where it is, so that a call may go on with what it has begun. Its
- * buffers are mostly good, and mostly where VMPL3 may be too: what comes behind them is to be tried.
+ * buffers are mostly good, and where VMPL3 may be too: what comes behind them is to be tried.
  */
 static void guest_attests(struct bytes_reader *r)
 {

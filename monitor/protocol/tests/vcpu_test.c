@@ -72,7 +72,10 @@ static void create_makes_a_vmsa(void **state)
 	assert_false(registry_enter(2, 2, &vcpu));
 }
 
-/* The level it is for; then revoke from each of the guest's levels, flush, read, and only then the VMSA bit. */
+/*
+ * The level it is for; then revoke from each of the guest's levels, flush, read, and only then the
+ * VMSA bit.
+ */
 static void create_checks_what_the_guest_cannot_change(void **state)
 {
 	static const struct {

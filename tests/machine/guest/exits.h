@@ -71,7 +71,10 @@ struct ghcb_answer ghcb_exit(uint64_t code, uint64_t info_1, uint64_t info_2);
 void ghcb_out8(uint16_t port, uint8_t value);
 uint8_t ghcb_in8(uint16_t port);
 
-/* Of a device's memory, 1, 2, 4 or 8 bytes at a multiple of size (GHCB specification, 4.1.8, 4.1.9). */
+/*
+ * Of a device's memory, 1, 2, 4 or 8 bytes at a multiple of size (GHCB specification, 4.1.8,
+ * 4.1.9).
+ */
 void ghcb_mmio_write(uint64_t address, unsigned int size, uint64_t value);
 uint64_t ghcb_mmio_read(uint64_t address, unsigned int size);
 
