@@ -24,7 +24,7 @@ RULES = 4
 SECONDS = 1200  # a minute of a processor is enough, which a busy computer may not have at once
 MILLISECOND = 3_000_000
 LONGEST = 12 * MILLISECOND
-# Learning takes 0.43 ms; no search for a prime, nor ten times as much, fits in here.
+# Learning takes 0.45 ms; no search for a prime, nor ten times as much, fits in here.
 LEARNS = 2 * MILLISECOND
 CLEARED = re.compile(r"^# cleared in (\d+)$", re.MULTILINE)
 STOP = re.compile(r"^# (\d+) turns, longest stop (\d+)$", re.MULTILINE)
