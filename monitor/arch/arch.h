@@ -164,8 +164,9 @@ bool arch_random(void *to, size_t size);
 uint64_t arch_now_ns(void);
 
 /*
- * Has this vCPU halt for so long, or, where the clock stands still, until its timer has come once;
- * the host may take longer. False, at once, where the caller holds a lock or there is no timer.
+ * Has this vCPU halt for so long, or, where the clock stands still, until its timer has come twice;
+ * the host may take longer. The timer is stopped then. False, at once, where the caller holds a
+ * lock or the host refuses the timer.
  */
 bool arch_sleep(uint64_t ns);
 

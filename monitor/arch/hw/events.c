@@ -2,7 +2,9 @@
 #include "abi/ghcb.h"
 #include "monitor/arch/arch.h"
 #include "monitor/arch/hw/timer.h"
+#include "monitor/cpu/cpu.h"
 #include "monitor/cpu/wait.h"
+#include "monitor/lock/lock.h"
 
 /* Events taken in one turn, so that a host cannot keep us here with ever new ones. */
 #define EVENTS_MAX 64u
@@ -43,18 +45,27 @@ bool arch_poll_events(struct cpu *cpu)
 	return true;
 }
 
+/*
+ * The clock says when it is over: a vector of the timer may be an old one, or the guest's, which
+ * can write the page. Only where the clock stands still the second counts.
+ */
 bool arch_sleep(uint64_t ns)
 {
 	struct cpu *cpu = cpu_this();
-	uint64_t until = arch_now_ns() + ns;
+	uint64_t start = arch_now_ns();
+	bool armed;
 
 	if (lock_any_held())
 		return false;
-	cpu->tick = false;
-	arch_timer_arm(cpu, until, ns);
-	while (cpu->timer_deadline && !cpu->tick && arch_now_ns() < until) {
+	arch_poll_events(cpu); /* what came before */
+	arch_timer_arm(cpu, start + ns, ns);
+	armed = cpu->timer_deadline != 0;
+	for (unsigned int ticks = 0; armed && ticks < 2 && arch_now_ns() - start < ns;) {
+		cpu->tick = false;
 		wait_event(cpu);
 		arch_poll_events(cpu);
+		ticks += cpu->tick && arch_now_ns() == start;
 	}
-	return cpu->timer_deadline;
+	arch_timer_stop(cpu);
+	return armed;
 }

@@ -47,7 +47,7 @@ void timer_end_of_interrupt(void)
 		post(queue[posted++]);
 }
 
-/* What a vCPU that sleeps does: T arms the timer, h halts. At each halt the host posts. */
+/* What a vCPU that sleeps does: T arms the timer, h halts, s stops it. At each halt the host posts. */
 static struct {
 	char steps[64];
 	uint64_t now, period;
@@ -89,6 +89,14 @@ void arch_timer_arm(struct cpu *which, uint64_t deadline_ns, uint64_t period_ns)
 	step('T');
 	sleeper.period = period_ns;
 	which->timer_deadline = sleeper.refuses ? 0 : deadline_ns;
+}
+
+void arch_timer_stop(struct cpu *which)
+{
+	assert_ptr_equal(which, cpu);
+	step('s');
+	which->timer_deadline = 0;
+	which->tick = false;
 }
 
 void wait_halt(struct cpu *which)
@@ -232,20 +240,51 @@ static void it_sleeps_until_its_time(void **state)
 	sleeper.goes_by = 400;
 	sleeper.posts[0] = OTHER;
 	assert_true(arch_sleep(1000));
-	assert_string_equal(sleeper.steps, "Thhh");
+	assert_string_equal(sleeper.steps, "Thhhs");
 	assert_int_equal(sleeper.period, 1000);
 	assert_int_equal(ends, 1);
 }
 
-/* The clock is the host's: where it stands still the timer's word is enough, an old one is not. */
+/* The clock is the host's: where it stands still the timer's word is enough, said twice. */
 static void the_timer_ends_a_sleep(void **state)
 {
 	(void)state;
 	cpu->tick = true;
 	sleeper.posts[0] = OTHER;
 	sleeper.posts[1] = TIMER | NO_FURTHER_SIGNAL;
+	sleeper.posts[2] = OTHER;
+	sleeper.posts[3] = TIMER | NO_FURTHER_SIGNAL;
 	assert_true(arch_sleep(1000));
-	assert_string_equal(sleeper.steps, "Thh");
+	assert_string_equal(sleeper.steps, "Thhhhs");
+	/* It is nobody's any more, who would take it for an own one (host_ports.c). */
+	assert_int_equal(cpu->timer_deadline, 0);
+	assert_false(cpu->tick);
+}
+
+/* One of an earlier timer, before or after it is armed; or one that the guest wrote. */
+static void an_old_vector_ends_no_sleep(void **state)
+{
+	(void)state;
+	post(TIMER);
+	queue[queued++] = TIMER;
+	queue[queued++] = TIMER;
+	sleeper.posts[0] = TIMER;
+	sleeper.posts[1] = TIMER;
+	assert_true(arch_sleep(1000));
+	assert_string_equal(sleeper.steps, "Thhs");
+	assert_int_equal(ends, 5);
+}
+
+/* By the clock, while it runs at all, whatever comes. */
+static void vectors_of_the_timer_end_no_sleep_while_the_clock_runs(void **state)
+{
+	(void)state;
+	post(TIMER);
+	for (unsigned int i = 0; i < 5; i++)
+		sleeper.posts[i] = TIMER;
+	sleeper.goes_by = 200;
+	assert_true(arch_sleep(1000));
+	assert_string_equal(sleeper.steps, "Thhhhhs");
 }
 
 static void who_holds_a_lock_or_has_no_timer_does_not_sleep(void **state)
@@ -257,7 +296,7 @@ static void who_holds_a_lock_or_has_no_timer_does_not_sleep(void **state)
 	sleeper.locked = false;
 	sleeper.refuses = true;
 	assert_false(arch_sleep(1000));
-	assert_string_equal(sleeper.steps, "T");
+	assert_string_equal(sleeper.steps, "Ts");
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -276,6 +315,8 @@ int main(void)
 		TEST(without_a_page_nothing_is_touched),
 		TEST(it_sleeps_until_its_time),
 		TEST(the_timer_ends_a_sleep),
+		TEST(an_old_vector_ends_no_sleep),
+		TEST(vectors_of_the_timer_end_no_sleep_while_the_clock_runs),
 		TEST(who_holds_a_lock_or_has_no_timer_does_not_sleep),
 	};
 
