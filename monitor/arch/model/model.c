@@ -6,6 +6,7 @@
 
 #include "monitor/arch/arch.h"
 #include "monitor/base/limits.h"
+#include "monitor/lock/lock.h"
 
 struct scripted_failure {
 	unsigned int countdown; /* 0: none */
@@ -346,6 +347,8 @@ uint64_t arch_now_ns(void)
 
 bool arch_sleep(uint64_t ns)
 {
+	if (lock_any_held())
+		return false;
 	model.clock += ns;
 	return true;
 }
