@@ -59,6 +59,13 @@ bool lock_any_held(void)
 	return held_here()->count != 0;
 }
 
+bool lock_held_below(enum lock_rank rank)
+{
+	const struct held_locks *held = held_here();
+
+	return held->count && held->locks[held->count - 1]->rank > rank;
+}
+
 void lock_release(struct lock *lock)
 {
 	struct held_locks *held = held_here();

@@ -10,9 +10,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* The written order: a CPU that holds one lock may only take locks that stand below it. */
+/*
+ * The written order: a CPU that holds one lock may only take locks that stand below it. Claims
+ * (lock/claim.h) stand below LOCK_RANK_CALL: a lock of that rank may be held while one is taken,
+ * and no other.
+ */
 enum lock_rank {
-	LOCK_RANK_CALL = 1,    /* protocol: buffers of the calls that end in a service */
+	LOCK_RANK_CALL = 1,    /* protocol: the key that is being made */
 	LOCK_RANK_REGISTRY,    /* vcpu/registry */
 	LOCK_RANK_APIC,	       /* apic/guest: of each vCPU, one at a time */
 	LOCK_RANK_GUEST_PAGES, /* mem/guest_pages */
@@ -43,6 +47,9 @@ bool lock_try(struct lock *lock);
  * (cpu/wait.h): for how long is the host's to say, and all others would stand still.
  */
 bool lock_any_held(void);
+
+/* Whether this CPU holds one that stands below that rank. */
+bool lock_held_below(enum lock_rank rank);
 
 /* Releases the lock, which the caller took last of those it holds. */
 void lock_release(struct lock *lock);

@@ -9,7 +9,7 @@
 #include "abi/snp.h"
 #include "core/base/crc32.h"
 #include "monitor/arch/arch.h"
-#include "monitor/lock/lock.h"
+#include "monitor/lock/claim.h"
 #include "monitor/mem/guest_copy.h"
 #include "monitor/mem/secret.h"
 #include "monitor/protocol/ahead.h"
@@ -37,7 +37,7 @@ struct request {
 
 /* What goes to the service, and what goes back into the guest's buffer. */
 static struct {
-	struct lock lock;
+	struct claim claim;  /* not a lock: the service may be slow, or sleep for the host */
 	bool evidence_asked; /* by a command of this call */
 	struct request request;
 	/* The service's reply; the guest gets the response's size in place of what is about it. */
@@ -48,10 +48,10 @@ static struct {
 		};
 		uint8_t bytes[RESPONSE_MAX];
 	} response;
-} buffers = { .lock = { .rank = LOCK_RANK_CALL } };
+} buffers;
 
 /*
- * The one command that is under way in turns (docs/spec/vtpm-in-turns.md), behind the same lock. It
+ * The one command that is under way in turns (docs/spec/vtpm-in-turns.md), behind the same claim. It
  * belongs to the page and the bytes that it came with; a TPM cannot take back half a command, so
  * what its caller gives up comes to its end all the same, by whoever calls next, and nobody gets
  * its response.
@@ -164,7 +164,7 @@ static uint32_t run(const struct svsm_call *call, size_t command_size)
 	return respond(call, size);
 }
 
-/* ---- In turns. The lock is held. ---- */
+/* ---- In turns. The buffers are claimed. ---- */
 
 static void end_turns(void)
 {
@@ -312,7 +312,7 @@ uint32_t svsm_vtpm_cmd(struct svsm_call *call)
 	uint32_t result;
 	size_t size;
 
-	lock_acquire(&buffers.lock);
+	claim_take(&buffers.claim);
 	result = decode(call, &size, &in_turns);
 	if (result == SVSM_SUCCESS)
 		result = run_either_way(call, size, in_turns);
@@ -321,8 +321,8 @@ uint32_t svsm_vtpm_cmd(struct svsm_call *call)
 	explicit_bzero(&buffers.response, sizeof(buffers.response));
 	evidence = buffers.evidence_asked;
 	buffers.evidence_asked = false;
-	lock_release(&buffers.lock);
-	/* The report may have to wait for the host, which nobody does with a lock. */
+	claim_release(&buffers.claim);
+	/* The report may have to wait for the host, and others need not wait for that. */
 	if (evidence)
 		evidence_renew();
 	return result;
