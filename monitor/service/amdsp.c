@@ -5,6 +5,7 @@
 
 #include "core/base/bytes.h"
 #include "monitor/arch/arch.h"
+#include "monitor/base/die.h"
 
 #define FIRST_WAIT_NS 1000000ull /* doubles with each attempt up to the longest */
 #define LONGEST_WAIT_NS 512000000ull
@@ -44,9 +45,8 @@ static uint64_t send_until_not_busy(struct amdsp *sp, size_t *cert_size)
 	uint64_t wait = FIRST_WAIT_NS;
 	uint64_t result = send_once(sp, cert_size);
 
-	for (unsigned int i = 1; i < AMDSP_ATTEMPTS && vmm_error(result) == PSP_VMM_ERR_BUSY; i++) {
-		if (!arch_sleep(wait))
-			break;
+	for (unsigned int i = 1;
+	     i < AMDSP_ATTEMPTS && vmm_error(result) == PSP_VMM_ERR_BUSY && arch_sleep(wait); i++) {
 		wait = wait < LONGEST_WAIT_NS ? wait * 2 : LONGEST_WAIT_NS;
 		result = send_once(sp, cert_size);
 	}
@@ -65,11 +65,14 @@ static bool response_answers(const struct amdsp *sp)
 /* Brings the message in flight to an answer in sp->response and sp->certificates. */
 static enum service_status complete(struct amdsp *sp, size_t *cert_size)
 {
+	bool is_alone = !__atomic_exchange_n(&sp->asking, true, __ATOMIC_ACQUIRE);
 	uint64_t result;
 
+	assert_own(is_alone, "the AMD-SP is asked by two at once");
 	memset(sp->response, 0, sizeof(sp->response));
 	memset(sp->certificates, 0, sizeof(sp->certificates));
 	result = send_until_not_busy(sp, cert_size);
+	__atomic_store_n(&sp->asking, false, __ATOMIC_RELEASE);
 	if (vmm_error(result) == PSP_VMM_ERR_BUSY)
 		return SERVICE_ERR_BUSY;
 	if (result != 0 || *cert_size > sizeof(sp->certificates) || !response_answers(sp))
@@ -154,9 +157,8 @@ static enum service_status op_send(struct amdsp *sp, const void *payload, size_t
 	if (reply_max < AMDSP_SEND_REPLY_MAX)
 		return SERVICE_ERR_NO_MEMORY;
 	status = accept_message(sp, payload, size);
-	if (status != SERVICE_OK)
-		return status;
-	status = complete(sp, &cert_size);
+	if (status == SERVICE_OK)
+		status = complete(sp, &cert_size);
 	if (status != SERVICE_OK)
 		return status;
 	write_send_reply(sp, reply, cert_size);
@@ -179,9 +181,9 @@ static enum service_status op_seqno(struct amdsp *sp, void *reply, size_t reply_
 {
 	enum service_status status = drain(sp);
 
-	if (status != SERVICE_OK)
-		return status;
-	return reply_copy(&sp->next, sizeof(sp->next), reply, reply_max, reply_size);
+	return status != SERVICE_OK
+		       ? status
+		       : reply_copy(&sp->next, sizeof(sp->next), reply, reply_max, reply_size);
 }
 
 enum service_status amdsp_request(struct amdsp *sp, uint32_t op, const void *payload, size_t size,
@@ -192,13 +194,10 @@ enum service_status amdsp_request(struct amdsp *sp, uint32_t op, const void *pay
 		return SERVICE_ERR_FAILED;
 	switch (op) {
 	case AMDSP_OP_KEY:
-		if (size != 0)
-			return SERVICE_ERR_FORMAT;
-		return reply_copy(sp->key, SNP_VMPCK_SIZE, reply, reply_max, reply_size);
+		return size ? SERVICE_ERR_FORMAT
+			    : reply_copy(sp->key, SNP_VMPCK_SIZE, reply, reply_max, reply_size);
 	case AMDSP_OP_SEQNO:
-		if (size != 0)
-			return SERVICE_ERR_FORMAT;
-		return op_seqno(sp, reply, reply_max, reply_size);
+		return size ? SERVICE_ERR_FORMAT : op_seqno(sp, reply, reply_max, reply_size);
 	case AMDSP_OP_SEND:
 		return op_send(sp, payload, size, reply, reply_max, reply_size);
 	default:

@@ -29,13 +29,15 @@
 
 /*
  * One for the whole monitor. The capability is granted to one service
- * (core/image/services_conf.h), which the caller has claimed: it sleeps while the host is busy.
+ * (core/image/services_conf.h), which the caller has claimed, so that one asks at a time: it sleeps
+ * while the host is busy.
  */
 struct amdsp {
 	const uint8_t *key; /* VMPCK0, SNP_VMPCK_SIZE bytes */
 	uint64_t next;	    /* number of the next new message */
 	bool in_flight;	    /* the message below, number next - 2, has no answer yet */
 	bool closed;	    /* for good: a second text under a used number was offered */
+	bool asking;	    /* somebody waits for its answer: there is one who does */
 	uint8_t message[ABI_PAGE_SIZE];
 	uint8_t response[ABI_PAGE_SIZE]; /* private copy that the service gets */
 	uint8_t certificates[AMDSP_CERTIFICATES_MAX];
@@ -49,7 +51,8 @@ void amdsp_init(struct amdsp *sp, const uint8_t key[SNP_VMPCK_SIZE]);
  * payload and sets *reply_size; both mean something only with SERVICE_OK. Other results:
  * SERVICE_ERR_FORMAT for a message whose header is wrong or that carries the wrong number (nothing
  * was sent, the numbers stand), SERVICE_ERR_BUSY when the host is busy or throttles (the same
- * message may be sent again; at once where the caller holds a lock), SERVICE_ERR_FAILED when the
+ * message may be sent again; at once, after one attempt, where the caller holds a lock or the host
+ * refuses the timer), SERVICE_ERR_FAILED when the
  * host or the AMD-SP failed or the channel is closed, SERVICE_ERR_UNSUPPORTED,
  * SERVICE_ERR_NO_MEMORY when reply_max is too small.
  */

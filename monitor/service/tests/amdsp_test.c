@@ -7,11 +7,13 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
 
 #include "monitor/arch/arch.h"
+#include "monitor/base/die.h"
 #include "monitor/service/amdsp.h"
 
 #define BUSY ((uint64_t)PSP_VMM_ERR_BUSY << 32)
@@ -29,8 +31,9 @@ static struct {
 	unsigned int calls_without_certificates;
 	unsigned int seen;
 	uint8_t messages[SEEN_MAX][ABI_PAGE_SIZE];
-	bool sleepless; /* who asks holds a lock */
+	bool sleepless; /* who asks holds a lock, or the host refuses the timer */
 	uint64_t clock;
+	bool second; /* another request is made in the sleep of the first */
 } host;
 
 static struct amdsp sp;
@@ -83,12 +86,25 @@ uint64_t arch_guest_request(const void *request, void *response, void *certifica
 	return 0;
 }
 
+static enum service_status seqno(uint64_t *number);
+
 bool arch_sleep(uint64_t ns)
 {
 	if (host.sleepless)
 		return false;
 	host.clock += ns;
+	if (host.second) {
+		host.second = false;
+		expect_assert_failure(seqno(&(uint64_t){ 0 }));
+	}
 	return true;
+}
+
+_Noreturn void die(enum die_reason reason, const char *why)
+{
+	(void)reason;
+	mock_assert(0, why, __FILE__, __LINE__);
+	abort();
 }
 
 static uint8_t message[ABI_PAGE_SIZE];
@@ -263,6 +279,17 @@ static void who_cannot_sleep_does_not_wait(void **state)
 	assert_int_equal(host.calls, 3);
 }
 
+/* Which would get an answer, and the first another one than it waits for. */
+static void one_asks_at_a_time(void **state)
+{
+	(void)state;
+	host.busy_count = 1;
+	host.second = true;
+	assert_int_equal(send(1, 1), SERVICE_OK);
+	assert_int_equal(host.calls, 2);
+	assert_int_equal(send(3, 2), SERVICE_OK);
+}
+
 static void gives_up_and_resends_the_same(void **state)
 {
 	(void)state;
@@ -401,6 +428,7 @@ int main(void)
 		cmocka_unit_test_setup(asks_for_room_before_it_sends, fresh),
 		cmocka_unit_test_setup(repeats_while_the_host_is_busy, fresh),
 		cmocka_unit_test_setup(who_cannot_sleep_does_not_wait, fresh),
+		cmocka_unit_test_setup(one_asks_at_a_time, fresh),
 		cmocka_unit_test_setup(gives_up_and_resends_the_same, fresh),
 		cmocka_unit_test_setup(closes_on_another_text, fresh),
 		cmocka_unit_test_setup(closes_on_a_longer_text, fresh),
