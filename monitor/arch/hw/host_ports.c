@@ -32,7 +32,7 @@ static struct {
 	uint16_t debug_port;   /* 0: none */
 	uint16_t channel_port; /* 0: none */
 	uint32_t channel_pin;
-	bool muted;	 /* nobody sleeps for the channel any more */
+	bool muted;	 /* nobody sleeps for the channel any more; read by all */
 	uint8_t enabled; /* which interrupts the port raises, where that is known */
 	uint8_t trigger; /* how many bytes make an interrupt; 0: not known */
 	uint8_t known;	 /* bytes that are there to read, at least */
@@ -119,7 +119,7 @@ static void wait_for(uint8_t what, size_t moved)
 {
 	struct cpu *cpu = cpu_this();
 
-	if (moved || ports.muted || lock_any_held())
+	if (moved || __atomic_load_n(&ports.muted, __ATOMIC_RELAXED) || lock_any_held())
 		return;
 	if (!cpu->timer_deadline)
 		arch_timer_arm(cpu, WAIT_MAX_NS, WAIT_MAX_NS);
@@ -134,7 +134,7 @@ static void wait_for(uint8_t what, size_t moved)
  */
 void arch_host_channel_mute(void)
 {
-	ports.muted = true;
+	__atomic_store_n(&ports.muted, true, __ATOMIC_RELAXED);
 	if (!ports.channel_port)
 		return;
 	ports.enabled = ENABLED_UNKNOWN;

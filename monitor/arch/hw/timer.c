@@ -87,25 +87,24 @@ static bool look_at_timer(struct look *look)
 
 /*
  * Lets the APIC timer count and reads how far the TSC went meanwhile: as long as it takes to be
- * exact, which on a busy host is longer, but not for ever. False: there is none that counts.
+ * exact, which on a busy host is longer, but of looks no more than CALIBRATION_READS: half a second
+ * and their exits. False: there is none that counts. In either case it is stopped then.
  */
 static bool measure(uint64_t *tsc, uint64_t *ticks)
 {
-	struct look first, now;
+	struct look first = { 0 }, now = { 0 };
 	bool counts = false, exact = false;
+	bool looks = ghcb_msr_write(MSR_X2APIC_INITIAL, UINT32_MAX) && look_at_timer(&first);
 
-	if (!ghcb_msr_write(MSR_X2APIC_INITIAL, UINT32_MAX) || !look_at_timer(&first))
-		return false;
-	for (unsigned int i = 0; i < CALIBRATION_READS && !(counts && exact); i++) {
+	for (unsigned int i = 0; looks && i < CALIBRATION_READS && !(counts && exact); i++) {
 		spin(i);
-		if (!look_at_timer(&now))
-			return false;
+		looks = look_at_timer(&now);
 		*tsc = now.tsc - first.tsc;
 		*ticks = first.count - now.count;
 		counts = now.count < first.count && *ticks >= CALIBRATION_TICKS;
 		exact = *tsc >= CALIBRATION_LOOKS * (first.took + now.took);
 	}
-	return counts && ghcb_msr_write(MSR_X2APIC_INITIAL, 0);
+	return ghcb_msr_write(MSR_X2APIC_INITIAL, 0) && looks && counts;
 }
 
 /*

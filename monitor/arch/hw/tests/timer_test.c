@@ -270,6 +270,12 @@ static void it_starts_silent(void **state)
 	assert_int_equal(host.msr[0], 0x80f);
 }
 
+static void assert_stopped(void)
+{
+	assert_int_equal(host.msr[(host.writes - 1) % 16], INITIAL);
+	assert_int_equal(host.value[(host.writes - 1) % 16], 0);
+}
+
 static void without_a_register_there_is_no_timer(void **state)
 {
 	static const uint32_t written[] = { 0x1b, 0x80f, 0x83e, LVT, INITIAL };
@@ -286,11 +292,13 @@ static void without_a_register_there_is_no_timer(void **state)
 		host.unread = read[i];
 		assert_false(start_clock());
 	}
+	assert_stopped(); /* also one that counts without a look at it */
 	host.unread = 0;
 	host.step = 0; /* it does not count, which is found out by a first look and 1024 more */
 	host.looks = 0;
 	assert_false(start_clock());
 	assert_int_equal(host.looks, 1025);
+	assert_stopped();
 }
 
 /*
