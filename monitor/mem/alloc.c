@@ -10,16 +10,17 @@
 
 #define PAGES_MAX (SOCLE_REGION_SIZE / ABI_PAGE_SIZE + PAGE_ALLOC_MORE_MAX)
 #define OWNER_NOBODY 0u
+#define UNTOUCHED 0x80u /* beside the owner: the page is not cleared yet */
+_Static_assert(PAGE_OWNERS_MAX < UNTOUCHED, "an owner and the mark are two things");
 
-/* One byte for each page of the pool says whose it is. */
+/* One byte for each page of the pool says whose it is, and whether it still holds anything. */
 struct page_pool {
 	struct lock lock;
 	gpa_t first, more; /* two pieces: pages of the region, and then those that were added */
 	size_t of_first;
 	size_t pages; /* of both */
 	size_t free;
-	size_t low;	/* no page below it is free */
-	size_t cleared; /* a free page below it holds zeros, and those from here on anything */
+	size_t low; /* no page below it is free */
 	uint8_t owner_of[PAGES_MAX];
 	unsigned int owners;
 	const struct page_owner *owner[PAGE_OWNERS_MAX + 1];
@@ -42,6 +43,8 @@ bool page_alloc_init(gpa_t first, size_t pages)
 	pool.first = first;
 	pool.pages = pool.of_first = pages;
 	pool.free = pages;
+	pool.low = 0;
+	memset(pool.owner_of, OWNER_NOBODY | UNTOUCHED, pages);
 	return true;
 }
 
@@ -53,6 +56,7 @@ bool page_alloc_add(gpa_t first, size_t pages)
 
 	lock_acquire(&pool.lock);
 	pool.more = first;
+	memset(&pool.owner_of[pool.pages], OWNER_NOBODY | UNTOUCHED, pages);
 	pool.pages += pages;
 	pool.free += pages;
 	lock_release(&pool.lock);
@@ -75,6 +79,11 @@ bool page_owner_init(struct page_owner *owner, const char *name, uint32_t limit,
 	return true;
 }
 
+static unsigned int owner_at(size_t index)
+{
+	return pool.owner_of[index] & ~UNTOUCHED;
+}
+
 /* First index not below start of count free pages, aligned in gPA; pool.pages if there is none. */
 static size_t find_free(size_t start, size_t count, size_t alignment)
 {
@@ -85,18 +94,11 @@ static size_t find_free(size_t start, size_t count, size_t alignment)
 			run = 0;
 		if (!run && (page_at(i).raw >> ABI_PAGE_SHIFT & (alignment - 1)))
 			continue;
-		run = pool.owner_of[i] == OWNER_NOBODY ? run + 1 : 0;
+		run = owner_at(i) == OWNER_NOBODY ? run + 1 : 0;
 		if (run == count)
 			return i + 1 - count;
 	}
 	return pool.pages;
-}
-
-/* Pages are taken from below, so those that nobody ever takes cost the start nothing. */
-static void clear_below(size_t end)
-{
-	for (; pool.cleared < end; pool.cleared++)
-		memset(direct_ptr(page_at(pool.cleared)), 0, ABI_PAGE_SIZE);
 }
 
 /*
@@ -115,8 +117,8 @@ static bool take_span(struct page_owner *owner, size_t count, size_t alignment, 
 	if (at == pool.pages)
 		return false;
 
-	clear_below(at + count);
-	memset(&pool.owner_of[at], owner->id, count);
+	for (size_t i = at; i < at + count; i++)
+		pool.owner_of[i] |= owner->id;
 	owner->used += (uint32_t)count;
 	if (owner->used > owner->peak)
 		owner->peak = owner->used;
@@ -125,21 +127,6 @@ static bool take_span(struct page_owner *owner, size_t count, size_t alignment, 
 		pool.low += count;
 	*first = page_at(at);
 	return true;
-}
-
-bool page_alloc_span(struct page_owner *owner, size_t count, size_t alignment, gpa_t *first)
-{
-	lock_acquire(&pool.lock);
-
-	bool found = take_span(owner, count, alignment, first);
-
-	lock_release(&pool.lock);
-	return found;
-}
-
-bool page_alloc(struct page_owner *owner, gpa_t *page)
-{
-	return page_alloc_span(owner, 1, 1, page);
 }
 
 /* Index of a page of the pool; pool.pages for any other address. */
@@ -157,11 +144,50 @@ static size_t page_index(gpa_t page)
 	return pool.pages;
 }
 
+/*
+ * Pages that nobody ever takes cost the start nothing. Those of a span that was taken are the
+ * taker's alone, and so are their marks until then, so clearing needs no lock.
+ */
+static void clear_untouched(size_t at, size_t count)
+{
+	bool some = false;
+
+	for (size_t i = at; i < at + count; i++) {
+		if (!(pool.owner_of[i] & UNTOUCHED))
+			continue;
+		memset(direct_ptr(page_at(i)), 0, ABI_PAGE_SIZE);
+		some = true;
+	}
+	if (!some)
+		return;
+	lock_acquire(&pool.lock);
+	for (size_t i = at; i < at + count; i++)
+		pool.owner_of[i] &= (uint8_t)~UNTOUCHED;
+	lock_release(&pool.lock);
+}
+
+bool page_alloc_span(struct page_owner *owner, size_t count, size_t alignment, gpa_t *first)
+{
+	lock_acquire(&pool.lock);
+
+	bool found = take_span(owner, count, alignment, first);
+
+	lock_release(&pool.lock);
+	if (found)
+		clear_untouched(page_index(*first), count);
+	return found;
+}
+
+bool page_alloc(struct page_owner *owner, gpa_t *page)
+{
+	return page_alloc_span(owner, 1, 1, page);
+}
+
 static bool owns(const struct page_owner *owner, gpa_t page)
 {
 	size_t index = page_index(page);
 
-	return index < pool.pages && pool.owner_of[index] == owner->id;
+	return index < pool.pages && owner_at(index) == owner->id;
 }
 
 bool page_owned(const struct page_owner *owner, gpa_t page)
@@ -208,7 +234,7 @@ void page_alloc_stats(size_t *free_pages, size_t *all_pages)
 void page_wipe_secret(void)
 {
 	for (size_t i = 0; i < pool.pages; i++) {
-		uint8_t id = pool.owner_of[i];
+		unsigned int id = owner_at(i);
 
 		if (id != OWNER_NOBODY && pool.owner[id]->secret)
 			memset(direct_ptr(page_at(i)), 0, ABI_PAGE_SIZE);
