@@ -44,9 +44,13 @@ struct etcd {
 	_Atomic size_t first; /* the address that is asked first */
 	/* 0: it answers; else until when nobody asks, unless it is who asks just now */
 	_Atomic uint64_t silent_until;
+	_Atomic uint64_t answered_at; /* the last time, by clock_ms() */
 };
 
-/* Whether this thread is to ask now. While it does nobody else begins. */
+/*
+ * Whether this thread is to ask now. Of an etcd that is known to be silent one at a time asks;
+ * those who had begun before that was known wait for theirs.
+ */
 static bool may_ask(struct etcd *e)
 {
 	const uint64_t asked = CONNECT_MS * ETCD_URLS_MAX + ANSWER_MS, now = clock_ms();
@@ -54,6 +58,19 @@ static bool may_ask(struct etcd *e)
 
 	return until == 0 || (now >= until && atomic_compare_exchange_strong(&e->silent_until,
 									     &until, now + asked));
+}
+
+/* One who has begun before the last answer came, and has none, knows nothing of etcd as it is now. */
+static void note_outcome(struct etcd *e, bool answered, uint64_t begun)
+{
+	uint64_t now = clock_ms();
+
+	if (answered) {
+		e->answered_at = now;
+		e->silent_until = 0;
+	} else if (e->answered_at < begun) {
+		e->silent_until = now + PAUSE_MS;
+	}
 }
 
 /*
@@ -66,6 +83,7 @@ static json_t *post(struct etcd *e, const char *path, const char *body)
 	enum http_outcome outcome = HTTP_UNHEARD;
 	struct http_answer answer = { 0 };
 	size_t first = e->first, i;
+	uint64_t begun = clock_ms();
 	struct host_error error;
 	json_t *json = NULL;
 	char url[URL_SIZE_MAX];
@@ -84,7 +102,7 @@ static json_t *post(struct etcd *e, const char *path, const char *body)
 	}
 	if (outcome == HTTP_ANSWERED && i > 1)
 		e->first = (first + i - 1) % e->address.url_count;
-	e->silent_until = outcome == HTTP_ANSWERED ? 0 : clock_ms() + PAUSE_MS;
+	note_outcome(e, outcome == HTTP_ANSWERED, begun);
 	if (outcome == HTTP_ANSWERED && answer.status == 200 && answer.bytes.size)
 		json = json_loadb((const char *)answer.bytes.data, answer.bytes.size,
 				  JSON_REJECT_DUPLICATES, NULL);

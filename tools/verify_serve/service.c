@@ -3,6 +3,8 @@
 
 #include <arpa/inet.h>
 #include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <microhttpd.h>
 #include <openssl/crypto.h>
 #include <openssl/rand.h>
@@ -14,6 +16,7 @@
 #include <string.h>
 #include <strings.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -55,7 +58,10 @@ struct service {
 	struct links links;
 	struct {
 		pthread_mutex_t lock;
+		int fd;
 		bool behind; /* nobody took the last line */
+		uint64_t
+			waited_at; /* the last time that one was waited for in vain, by clock_ms() */
 	} log;
 };
 
@@ -160,26 +166,57 @@ static void put_client(const struct service *s, char text[INET6_ADDRSTRLEN + 8],
 
 /* How long a reader of the log may be behind before lines of it are lost. */
 #define LOG_WAIT_MS 100
+#define LOG_PAUSE_MS 5000 /* after one wait in vain nobody waits for so long */
+
+/*
+ * stderr for lines that must not wait: a description of its own, for other writers have it too, and
+ * room that poll() has seen may be gone. Where that cannot be had, a socket for one, it is stderr.
+ */
+static int open_log(void)
+{
+	struct stat st;
+	int fd = -1;
+
+	if (fstat(STDERR_FILENO, &st) == 0 && (S_ISFIFO(st.st_mode) || S_ISCHR(st.st_mode)))
+		fd = open("/proc/self/fd/2", O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	return fd >= 0 ? fd : STDERR_FILENO;
+}
+
+static void close_log(int fd)
+{
+	if (fd != STDERR_FILENO)
+		close(fd);
+}
 
 /* Whether a line can be written at once: of a pipe, POLLOUT says that there is room for a page. */
-static bool log_has_room(int wait_ms)
+static bool has_room(int fd, int wait_ms)
 {
-	struct pollfd log = { .fd = STDERR_FILENO, .events = POLLOUT };
+	struct pollfd end = { .fd = fd, .events = POLLOUT };
+	int count;
 
-	return poll(&log, 1, wait_ms) == 1 && log.revents & POLLOUT;
+	do {
+		count = poll(&end, 1, wait_ms);
+	} while (count < 0 && errno == EINTR);
+	return count == 1 && end.revents & POLLOUT;
 }
 
 /*
- * Whole lines, one thread after the other. Whoever reads the log and does not go on must not hold
- * up who is served: then lines are lost, and only the first is waited for.
+ * Whole lines, one thread after the other. Whoever reads the log and does not go on, or slowly, must
+ * not hold up who is served: then lines are lost, and a wait for room is a rare one.
  */
 static void put_line(struct service *s, const char *line, size_t size)
 {
+	bool waits, written;
+
 	pthread_mutex_lock(&s->log.lock);
-	s->log.behind = !log_has_room(s->log.behind ? 0 : LOG_WAIT_MS) ||
-			write(STDERR_FILENO, line, size) < 0;
-	if (s->log.behind)
+	waits = !s->log.behind && clock_ms() - s->log.waited_at >= LOG_PAUSE_MS;
+	written = has_room(s->log.fd, waits ? LOG_WAIT_MS : 0) &&
+		  write(s->log.fd, line, size) == (ssize_t)size;
+	if (!written)
 		s->metrics.lines_lost++;
+	if (!written && waits)
+		s->log.waited_at = clock_ms();
+	s->log.behind = !written;
 	pthread_mutex_unlock(&s->log.lock);
 }
 
@@ -648,12 +685,13 @@ struct service *service_start(const struct service_options *options)
 		return NULL;
 	}
 	s->options = options;
-	pthread_mutex_init(&s->log.lock, NULL);
 	if (!load(&s->mhd, &error)) {
 		cmd_error("verify serve: %s", error.text);
 		free(s);
 		return NULL;
 	}
+	pthread_mutex_init(&s->log.lock, NULL);
+	s->log.fd = open_log();
 	snprintf(s->keep_alive, sizeof(s->keep_alive), "timeout=%u", quiet_s);
 	links_init(&s->links, options->request_s * 1000ull, quiet_s * 1000ull);
 	start_daemon(s);
@@ -662,6 +700,7 @@ struct service *service_start(const struct service_options *options)
 	cmd_error("verify serve: the service cannot be started: are --tls-cert and --tls-key PEM, "
 		  "and for each other?");
 	links_end(&s->links);
+	close_log(s->log.fd);
 	pthread_mutex_destroy(&s->log.lock);
 	free(s);
 	return NULL;
@@ -684,6 +723,7 @@ void service_stop(struct service *s)
 	if (listener != MHD_INVALID_SOCKET)
 		close(listener);
 	links_end(&s->links);
+	close_log(s->log.fd);
 	pthread_mutex_destroy(&s->log.lock);
 	free(s);
 }

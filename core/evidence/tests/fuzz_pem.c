@@ -14,7 +14,8 @@ static char *copy_of(BIO *bio, size_t *size)
 	copy = malloc((size_t)length + 1);
 	if (!copy)
 		abort();
-	memcpy(copy, data, (size_t)length);
+	if (length > 0) /* an empty BIO has no data to point at */
+		memcpy(copy, data, (size_t)length);
 	*size = (size_t)length;
 	return copy;
 }

@@ -16,6 +16,7 @@ struct cpu_counters {
 	uint64_t switches[SNP_VMPL_COUNT];
 	uint32_t since_publish;
 };
+_Static_assert(MAILBOX_EXIT_KINDS <= UINT8_MAX + 1, "a byte says where a counter is");
 
 static struct cpu_counters cpus[MACHINE_CPUS_MAX];
 static bool publishing;

@@ -115,9 +115,10 @@ static bool tell_plane(struct plane *p, struct ghcb_doorbell_vmpl *d)
 
 static bool any_alternate(const struct vcpu *v)
 {
-	for (unsigned int vmpl = 1; vmpl < SNP_VMPL_COUNT; vmpl++)
+	for (unsigned int vmpl = 1; vmpl < SNP_VMPL_COUNT; vmpl++) {
 		if (v->planes[vmpl].alternate)
 			return true;
+	}
 	return false;
 }
 

@@ -53,7 +53,9 @@ static bool read_entry(struct vcpu *v, uint64_t gpa, unsigned int size, uint64_t
 	*entry = 0;
 	if (!at || npt_access(v->id, vcpu_plane(v)->cpu_vmpl, gpa, RMP_PERM_READ) != RMP_DONE)
 		return false;
-	*entry = size == sizeof(uint64_t) ? *(const uint64_t *)at : *(const uint32_t *)at;
+	/* Once: another vCPU may write it meanwhile. */
+	*entry = size == sizeof(uint64_t) ? __atomic_load_n((const uint64_t *)at, __ATOMIC_RELAXED)
+					  : __atomic_load_n((const uint32_t *)at, __ATOMIC_RELAXED);
 	return true;
 }
 

@@ -51,9 +51,10 @@ void nae_ioio(struct ghcb_call *c)
 	} else if (c->info_1 & SVM_IOIO_IN) {
 		ports_read(&a);
 		/* Linux takes RAX as it is: bytes beyond the access stay what they were. */
-		c->rax = (c->fields & GHCB_FIELD_RAX ? c->rax & ~mask : 0) | a.value;
+		c->rax = (c->fields & GHCB_FIELD_RAX ? c->rax & ~mask : 0) | (a.value & mask);
 		c->output |= GHCB_FIELD_RAX;
 	} else if (c->fields & GHCB_FIELD_RAX) {
+		a.value &= (uint32_t)mask;
 		ports_write(&a);
 	} else {
 		ghcb_error(c, GHCB_ERROR_MISSING_INPUT);
