@@ -56,19 +56,27 @@ static bool table_sound(gpa_t page, unsigned int level, bool writable, bool exec
 	return true;
 }
 
+static bool is_sealed(uint64_t entry)
+{
+	return (entry & PTE_PRESENT) && !(entry & PTE_WRITE);
+}
+
 /*
- * Makes direct-mapped pages read-only, from at on: a large page if all of it is to be, else what is
- * in the same table of small ones. Their bytes, or 0. The lock is held.
+ * Makes direct-mapped pages read-only, from at on: a large page if all of it is to be, or is already,
+ * else what is in the same table of small ones. Their bytes, or 0. The lock is held.
  */
 static uint64_t seal_next(gpa_t at, uint64_t left)
 {
 	uint64_t va = SOCLE_VA_DIRECT + at.raw;
 	unsigned int level;
 	uint64_t *entry = table_find(&kernel.tables, va, &level);
+	uint64_t span = table_span(level), rest = span - va % span;
 	uint64_t done = 0;
 
 	if (!(*entry & PTE_PRESENT))
 		return 0;
+	if (table_is_leaf(*entry, level) && is_sealed(*entry))
+		return left < rest ? left : rest;
 	if (level == 1 && gpa_aligned(at, ABI_PAGE_SIZE_2M) && left >= ABI_PAGE_SIZE_2M) {
 		*entry &= ~PTE_WRITE;
 		return ABI_PAGE_SIZE_2M;
@@ -220,11 +228,6 @@ bool map_direct_add(struct socle_range range)
 		size = add_next(gpa(range.gpa + at), range.size - at);
 	lock_release(&kernel.lock);
 	return at >= range.size && size;
-}
-
-static bool is_sealed(uint64_t entry)
-{
-	return (entry & PTE_PRESENT) && !(entry & PTE_WRITE);
 }
 
 bool map_direct_sealed(gpa_t page, uint64_t size, uint64_t *alike)

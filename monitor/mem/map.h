@@ -94,8 +94,8 @@ void space_destroy(struct address_space *space);
 /*
  * Maps so many pages in a row for ring 3. Refused (false): none, va not in user range, page
  * misaligned, MAP_WRITE with MAP_EXEC, MAP_EXEC of a page that the direct map shows writable,
- * MAP_WRITE of one that it shows read-only; and, with those before it mapped, where a page is
- * mapped already, or no memory for a table.
+ * MAP_WRITE of one that it shows read-only; and, with those mapped that tables before its own have,
+ * where a page is mapped already, or no memory for a table.
  */
 bool space_map(struct address_space *space, va_t va, gpa_t page, uint64_t pages,
 	       unsigned int rights);

@@ -101,7 +101,16 @@ static bool user_range(va_t va, uint64_t pages)
 	return user_address(va) && pages && pages <= (SPACE_USER_MAX - va.raw) / ABI_PAGE_SIZE;
 }
 
-/* As many as one table has of them; how many, or 0. */
+static bool are_free(const uint64_t *entries, uint64_t count)
+{
+	uint64_t i = 0;
+
+	while (i < count && !(entries[i] & PTE_PRESENT))
+		i++;
+	return i == count;
+}
+
+/* As many as one table has of them; how many, or 0, and then none. */
 static uint64_t put_next(struct address_space *space, va_t va, uint64_t entry, uint64_t pages)
 {
 	struct table_root tables = tables_of(space);
@@ -109,14 +118,11 @@ static uint64_t put_next(struct address_space *space, va_t va, uint64_t entry, u
 	uint64_t left = TABLE_ENTRIES - table_index(va.raw, 0);
 	uint64_t count = pages < left ? pages : left;
 
-	if (!at)
+	if (!at || !are_free(at, count))
 		return 0;
-	for (uint64_t i = 0; i < count; i++) {
-		if (at[i] & PTE_PRESENT)
-			return 0;
+	for (uint64_t i = 0; i < count; i++)
 		at[i] = entry + i * ABI_PAGE_SIZE;
-		space->pages++;
-	}
+	space->pages += count;
 	return count;
 }
 
