@@ -195,18 +195,6 @@ void guest_pages_set(gpa_t page, uint64_t count, enum guest_page_state to)
 	lock_release(&pages.lock);
 }
 
-/* Above the guest's first level no vCPU can ever be: see guest_pages_grant(). */
-uint32_t guest_pages_revoke(gpa_t page, enum arch_page_size size)
-{
-	for (unsigned int vmpl = guest_vmpl(); vmpl < SNP_VMPL_COUNT; vmpl++) {
-		uint32_t eax = arch_rmpadjust(page, size, vmpl, 0);
-
-		if (eax != SNP_RESULT_OK)
-			return eax;
-	}
-	return SNP_RESULT_OK;
-}
-
 /*
  * The specification grants to the caller's VMPL and to the ones above it. Between Socle and its
  * guest's first level no vCPU can ever be: CREATE_VCPU makes none there. And no less privileged
@@ -260,12 +248,10 @@ bool guest_pages_take_for(unsigned int vmpl, gpa_t page, enum arch_page_size siz
 	return false;
 }
 
-void guest_pages_keep_rights(gpa_t page, enum arch_page_size size, struct guest_page_rights *kept)
-{
-	for (unsigned int vmpl = 0; vmpl < SNP_VMPL_COUNT; vmpl++)
-		kept->of[vmpl] = level_is_lower(vmpl) ? guest_pages_rights(page, size, vmpl) : 0;
-}
-
+/*
+ * Of an entry of another size the answer counts for nothing: a smaller one is of a part of the
+ * pages, and RMPADJUST, which then refuses all of them, has to be asked to say so.
+ */
 static bool surely_none(gpa_t page, enum arch_page_size size, unsigned int vmpl)
 {
 	enum arch_page_size found;
@@ -276,12 +262,12 @@ static bool surely_none(gpa_t page, enum arch_page_size size, unsigned int vmpl)
 }
 
 /*
- * As guest_pages_revoke(), of pages that mostly are the first level's alone. That one loses its
- * rights first: without any it has none to give (APM volume 3, RMPADJUST), so what the RMP then
- * says of the levels beneath it holds.
+ * Most pages are the first level's alone. That one loses its rights first: RMPADJUST checks the
+ * RMP's entry for whoever executes it, and lets none give a right that its own level does not have
+ * there (APM volume 3, RMPADJUST). So what the RMP then says of the levels beneath it, whose rights
+ * are nowhere else, holds. Above the first level no vCPU can ever be: see guest_pages_grant().
  */
-static uint32_t revoke_and_keep(gpa_t page, enum arch_page_size size,
-				struct guest_page_rights *kept)
+uint32_t guest_pages_revoke(gpa_t page, enum arch_page_size size, struct guest_page_rights *kept)
 {
 	uint32_t eax = arch_rmpadjust(page, size, guest_vmpl(), 0);
 
@@ -341,7 +327,7 @@ static uint32_t zero_and_grant(gpa_t page, enum arch_page_size size)
 
 static uint32_t prepare(gpa_t page, enum arch_page_size size, struct guest_page_rights *kept)
 {
-	uint32_t eax = revoke_and_keep(page, size, kept);
+	uint32_t eax = guest_pages_revoke(page, size, kept);
 
 	return eax == SNP_RESULT_OK ? zero_and_grant(page, size) : eax;
 }
@@ -400,7 +386,7 @@ uint32_t guest_pages_validate(gpa_t page, enum arch_page_size size, bool ignore_
 uint32_t guest_pages_invalidate(gpa_t page, enum arch_page_size size, bool *changed)
 {
 	struct guest_page_rights kept;
-	uint32_t eax = revoke_and_keep(page, size, &kept);
+	uint32_t eax = guest_pages_revoke(page, size, &kept);
 
 	*changed = false;
 	if (eax == SNP_RESULT_OK)

@@ -94,14 +94,9 @@ uint32_t guest_pages_prepare(gpa_t page, enum arch_page_size size, unsigned int 
 uint32_t guest_pages_invalidate(gpa_t page, enum arch_page_size size, bool *changed);
 
 /*
- * Takes every right of the guest's levels away. The caller flushes. Returns SNP_RESULT_* or
- * ARCH_RESULT_FAULT, as guest_pages_grant() does.
- */
-uint32_t guest_pages_revoke(gpa_t page, enum arch_page_size size);
-
-/*
  * Gives the guest's first level all rights on the page, which becomes a normal page if it was a
- * VMSA. The rights of other levels stay what they are: they are the first level's to give.
+ * VMSA. The rights of other levels stay what they are: they are the first level's to give. Returns
+ * SNP_RESULT_* or ARCH_RESULT_FAULT.
  */
 uint32_t guest_pages_grant(gpa_t page, enum arch_page_size size);
 
@@ -117,8 +112,12 @@ struct guest_page_rights {
 	uint64_t of[SNP_VMPL_COUNT];
 };
 
-/* guest_pages_rights() of each less privileged level, before they are revoked. */
-void guest_pages_keep_rights(gpa_t page, enum arch_page_size size, struct guest_page_rights *kept);
+/*
+ * Takes every right of the guest's levels away; *kept is what each less privileged one had, as
+ * guest_pages_rights(), of those that were reached. The caller flushes. Returns as
+ * guest_pages_grant().
+ */
+uint32_t guest_pages_revoke(gpa_t page, enum arch_page_size size, struct guest_page_rights *kept);
 
 /*
  * guest_pages_grant(), and each less privileged level gets what was kept. Pages of 2 MiB that have

@@ -126,9 +126,10 @@ static uint32_t forget_exit(const struct new_vcpu *new)
  * checked, then it is a VMSA. A check before that would be of something that the guest changes
  * afterwards; and a CPU that could still write a VMSA would be at VMPL0 with its next entry.
  */
-static uint32_t make_vmsa(const struct new_vcpu *new)
+static uint32_t make_vmsa(struct new_vcpu *new)
 {
-	uint32_t result = svsm_result_of_page(guest_pages_revoke(new->vmsa, ARCH_PAGE_4K));
+	uint32_t result =
+		svsm_result_of_page(guest_pages_revoke(new->vmsa, ARCH_PAGE_4K, &new->kept));
 
 	if (result != SVSM_SUCCESS)
 		return result;
@@ -147,14 +148,6 @@ static uint32_t make_vmsa(const struct new_vcpu *new)
 						  SNP_RMPADJUST_VMSA | SNP_RMPADJUST_READ));
 }
 
-/* The page is taken. */
-static uint32_t reserve(struct new_vcpu *new)
-{
-	guest_pages_keep_rights(new->vmsa, ARCH_PAGE_4K, &new->kept);
-	return result_of_registry(
-		registry_reserve(new->cpu, new->vmpl, new->by, new->vmsa, new->caa));
-}
-
 /*
  * The page must be one that the caller can write: else it is not its own to give. Until it is
  * committed nobody is served by the new vCPU, and nobody else gets its pages.
@@ -166,7 +159,8 @@ static uint32_t commit_create(struct new_vcpu *new)
 
 	if (!guest_pages_take_for(new->by, new->vmsa, ARCH_PAGE_4K, SNP_RMPADJUST_WRITE, &found))
 		return SVSM_ERR_INVALID_ADDRESS;
-	result = reserve(new);
+	result = result_of_registry(
+		registry_reserve(new->cpu, new->vmpl, new->by, new->vmsa, new->caa));
 	if (result != SVSM_SUCCESS) {
 		guest_pages_set(new->vmsa, 1, GUEST_PAGE_VALID);
 		return result;

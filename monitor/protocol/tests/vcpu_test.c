@@ -72,35 +72,64 @@ static void create_makes_a_vmsa(void **state)
 	assert_false(registry_enter(2, 2, &vcpu));
 }
 
-/*
- * The level it is for; then revoke from each of the guest's levels, flush, read, and only then the
- * VMSA bit.
- */
-static void create_checks_what_the_guest_cannot_change(void **state)
+/* Of a level that surely has no right nothing is revoked: so it is where the RMP cannot be asked. */
+static void each_level_is_revoked(void)
 {
-	static const struct {
-		enum model_op op;
-		uint64_t argument;
-	} order[] = {
-		{ MODEL_READ, 0 },	{ MODEL_RMPQUERY, 0 },
-		{ MODEL_EXCHANGE, 0 },	{ MODEL_RMPADJUST, 2 },
-		{ MODEL_RMPADJUST, 3 }, { MODEL_FLUSH, 0 },
-		{ MODEL_READ, 0 },	{ MODEL_READ, 0 },
-		{ MODEL_READ, 0 },	{ MODEL_RMPADJUST, 0x10102 },
-	};
+	model_fail(MODEL_RMPQUERY, 1);
+}
+
+struct step {
+	enum model_op op;
+	uint64_t argument;
+};
+
+static void assert_create_is(const struct step *steps, size_t steps_count)
+{
 	const struct model_event *journal;
 	size_t count;
 
-	(void)state;
 	model_journal_clear();
 	assert_int_equal(create(VMSA, CAA, 1), 0);
 	journal = model_journal(&count);
-	assert_int_equal(count, sizeof(order) / sizeof(order[0]));
+	assert_int_equal(count, steps_count);
 	for (size_t i = 0; i < count; i++) {
-		assert_int_equal(journal[i].op, order[i].op);
+		assert_int_equal(journal[i].op, steps[i].op);
 		if (journal[i].op == MODEL_RMPADJUST)
-			assert_int_equal(journal[i].argument, order[i].argument);
+			assert_int_equal(journal[i].argument, steps[i].argument);
 	}
+}
+
+/*
+ * The level it is for; then revoke from each of the guest's levels that may have a right, flush,
+ * read, and only then the VMSA bit.
+ */
+static void create_checks_what_the_guest_cannot_change(void **state)
+{
+	static const struct step order[] = {
+		{ MODEL_READ, 0 },     { MODEL_EXCHANGE, 0 }, { MODEL_RMPADJUST, 2 },
+		{ MODEL_RMPQUERY, 0 }, { MODEL_FLUSH, 0 },    { MODEL_READ, 0 },
+		{ MODEL_READ, 0 },     { MODEL_READ, 0 },     { MODEL_RMPADJUST, 0x10102 },
+	};
+	static const struct step unasked[] = {
+		{ MODEL_READ, 0 },
+		{ MODEL_EXCHANGE, 0 },
+		{ MODEL_RMPADJUST, 2 },
+		{ MODEL_RMPQUERY, 0 },
+		{ MODEL_RMPQUERY, 0 },
+		{ MODEL_RMPADJUST, 3 },
+		{ MODEL_FLUSH, 0 },
+		{ MODEL_READ, 0 },
+		{ MODEL_READ, 0 },
+		{ MODEL_READ, 0 },
+		{ MODEL_RMPADJUST, 0x10102 },
+	};
+
+	(void)state;
+	assert_create_is(order, sizeof(order) / sizeof(order[0]));
+	assert_int_equal(delete (VMSA), 0);
+	world_put_vmsa(VMSA);
+	each_level_is_revoked();
+	assert_create_is(unasked, sizeof(unasked) / sizeof(unasked[0]));
 }
 
 static void create_addresses(void **state)
@@ -209,6 +238,7 @@ static void create_undoes_itself(void **state)
 	assert_int_equal(create(VMSA, CAA, 1), 0x80000003);
 	assert_given_back(VMSA);
 	for (unsigned int nth = 1; nth <= 3; nth++) {
+		each_level_is_revoked();
 		model_fail_with(MODEL_RMPADJUST, nth, SNP_RESULT_FAIL_PERMISSION);
 		assert_int_equal(create(VMSA, CAA, 1), 0x80001002);
 		assert_given_back(VMSA);
@@ -262,6 +292,7 @@ static void create_that_cannot_give_back(void **state)
 
 	(void)state;
 	model_set_hook(no_more_rights, &seen);
+	each_level_is_revoked();
 	assert_int_equal(create(VMSA, CAA, 1), 0x80000003);
 	model_set_hook(NULL, NULL);
 	assert_int_equal(seen, 4);
@@ -506,6 +537,7 @@ static void failed_replacement(void **state)
 	world_create(1, VMSA, CAA);
 	world_put_vmsa(VMSA2);
 	for (unsigned int nth = 1; nth <= 3; nth++) {
+		each_level_is_revoked();
 		model_fail(MODEL_RMPADJUST, nth);
 		assert_int_equal(create(VMSA2, CAA, 1), 0x80000003);
 		assert_int_equal(current_vmsa(1).raw, VMSA);
@@ -541,6 +573,7 @@ static void replaced_at_the_end(void **state)
 	world_create(1, VMSA, CAA);
 	world_put_vmsa(VMSA2);
 	model_set_hook(not_there_yet, &seen);
+	each_level_is_revoked();
 	assert_int_equal(create(VMSA2, CAA, 1), 0);
 	model_set_hook(NULL, NULL);
 	assert_int_equal(seen, 3);
