@@ -62,8 +62,8 @@ static bool is_sealed(uint64_t entry)
 }
 
 /*
- * Makes direct-mapped pages read-only, from at on: a large page if all of it is to be, or is already,
- * else what is in the same table of small ones. Their bytes, or 0. The lock is held.
+ * Makes direct-mapped pages read-only, from at on: a large page if all of it is to be, or is so
+ * already, else what is in the same table of small ones. Their bytes, or 0. The lock is held.
  */
 static uint64_t seal_next(gpa_t at, uint64_t left)
 {

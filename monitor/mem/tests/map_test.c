@@ -99,6 +99,22 @@ static void what_is_sealed_whole_stays_large(void **state)
 	assert_false(is_sealed(gpa(next - 0x2000)));
 }
 
+/* Where all of it is sealed already, as the image may come, a part of it does not split it. */
+static void what_is_sealed_already_stays_large(void **state)
+{
+	struct map_config config = fake_tables_config;
+	uint64_t *large = fake_entry(DIRECT_PD, (FAKE_BASE >> 21) + 1);
+	uint64_t next = FAKE_BASE + 0x200000;
+
+	(void)state;
+	*large = next | C_BIT | P | PS | NX;
+	config.archive = (struct socle_range){ next + 0x3000, 0x100000 };
+	assert_true(map_init(&config, &tables_owner));
+	assert_int_equal(*large, next | C_BIT | P | PS | NX);
+	config.archive.size = 0x200000; /* what follows is not mapped */
+	assert_false(map_init(&config, &tables_owner));
+}
+
 /* But not for what is only its half, also where that ends in a page that is none of ours. */
 static void what_is_sealed_in_part_is_split(void **state)
 {
@@ -297,7 +313,10 @@ static void pages_in_a_row_keep_the_rules_of_each(void **state)
 		assert_int_equal(rights, MAP_READ | MAP_EXEC);
 	}
 	assert_false(space_lookup(&space, (va_t){ 0x401000 }, &page, &rights));
+	/* One of two in the same table is mapped already: none of them is then. */
 	assert_false(space_map(&space, (va_t){ 0x3fe000 }, gpa(ARCHIVE), 2, MAP_READ));
+	assert_false(space_lookup(&space, (va_t){ 0x3fe000 }, &page, &rights));
+	assert_int_equal(space.pages, 2);
 	space_destroy(&space);
 	assert_int_equal(space_owner.used, 0);
 }
@@ -499,6 +518,7 @@ int main(void)
 		cmocka_unit_test_setup(tables_for_ring_3_are_refused, start),
 		cmocka_unit_test_setup(text_and_archive_are_sealed_and_nothing_else, start),
 		cmocka_unit_test_setup(what_is_sealed_whole_stays_large, start),
+		cmocka_unit_test_setup(what_is_sealed_already_stays_large, start),
 		cmocka_unit_test_setup(what_is_sealed_in_part_is_split, start),
 		cmocka_unit_test_setup(a_split_page_maps_as_before, start),
 		cmocka_unit_test_setup(a_shared_page_has_no_c_bit, start),
