@@ -51,8 +51,8 @@ static struct {
 } buffers;
 
 /*
- * The one command that is under way in turns (docs/spec/vtpm-in-turns.md), behind the same claim. It
- * belongs to the page and the bytes that it came with; a TPM cannot take back half a command, so
+ * The one command that is under way in turns (docs/spec/vtpm-in-turns.md), and claimed as they are.
+ * It belongs to the page and the bytes that it came with; a TPM cannot take back half a command, so
  * what its caller gives up comes to its end all the same, by whoever calls next, and nobody gets
  * its response.
  */

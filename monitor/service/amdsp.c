@@ -181,9 +181,9 @@ static enum service_status op_seqno(struct amdsp *sp, void *reply, size_t reply_
 {
 	enum service_status status = drain(sp);
 
-	return status != SERVICE_OK
-		       ? status
-		       : reply_copy(&sp->next, sizeof(sp->next), reply, reply_max, reply_size);
+	if (status != SERVICE_OK)
+		return status;
+	return reply_copy(&sp->next, sizeof(sp->next), reply, reply_max, reply_size);
 }
 
 enum service_status amdsp_request(struct amdsp *sp, uint32_t op, const void *payload, size_t size,

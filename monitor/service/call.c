@@ -151,10 +151,8 @@ static struct call_result finish(struct service *service)
 	}
 	if (service->snapshot.pages)
 		answered &= keeps ? keep(service, &reply) : set_back(service, &reply);
-	return (struct call_result){
-		.status = answered ? SERVICE_OK : SERVICE_ERR_FAILED,
-		.reply = reply,
-	};
+	return (struct call_result){ .status = answered ? SERVICE_OK : SERVICE_ERR_FAILED,
+				     .reply = reply };
 }
 
 static struct call_result run_slice(struct service *service)

@@ -95,10 +95,8 @@ static int64_t read_reply(struct service *service, struct channel *channel, va_t
 /* Puts the header in front of a reply's payload and cuts the message to its size. */
 static void finish_reply(struct message *reply, enum service_status status, size_t payload_size)
 {
-	struct service_reply header = {
-		.status = status,
-		.size = status == SERVICE_OK ? (uint32_t)payload_size : 0,
-	};
+	struct service_reply header = { .status = status,
+					.size = status == SERVICE_OK ? (uint32_t)payload_size : 0 };
 
 	memcpy(reply->data, &header, sizeof(header));
 	reply->size = sizeof(header) + header.size;
@@ -125,11 +123,9 @@ static int64_t ask_amdsp(struct service *service, struct channel *channel,
 static int64_t ask_service(struct service *service, struct channel *channel,
 			   const struct service_request *header, const uint8_t *payload)
 {
-	struct process_request request = {
-		.op = header->op,
-		.payload = payload,
-		.size = header->size,
-	};
+	const struct process_request request = { .op = header->op,
+						 .payload = payload,
+						 .size = header->size };
 	struct call_result answer = call_start(channel->service, &request);
 	size_t size = answer.reply.data ? answer.reply.size : sizeof(struct service_reply);
 	int64_t result = 0;

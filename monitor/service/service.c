@@ -193,10 +193,8 @@ static void check_required(const struct service *service)
 
 void services_start(const struct socle_params *params)
 {
-	const struct loader_archive archive = {
-		.data = direct_ptr(gpa(params->archive.gpa)),
-		.range = params->archive,
-	};
+	const struct loader_archive archive = { .data = direct_ptr(gpa(params->archive.gpa)),
+						.range = params->archive };
 
 	read_conf(&archive);
 

@@ -45,27 +45,24 @@ bool arch_poll_events(struct cpu *cpu)
 	return true;
 }
 
-/*
- * The clock says when it is over: a vector of the timer may be an old one, or the guest's, which
- * can write the page. Only where the clock stands still the second counts.
- */
+/* By the clock, for a vector may be old, or the guest's; where that stands still, by the second. */
 bool arch_sleep(uint64_t ns)
 {
 	struct cpu *cpu = cpu_this();
 	uint64_t start = arch_now_ns();
-	bool armed;
 
 	if (lock_any_held())
 		return false;
 	arch_poll_events(cpu); /* what came before */
 	arch_timer_arm(cpu, start + ns, ns);
-	armed = cpu->timer_deadline != 0;
-	for (unsigned int ticks = 0; armed && ticks < 2 && arch_now_ns() - start < ns;) {
+	if (!cpu->timer_deadline)
+		return false;
+	for (unsigned int ticks = 0; ticks < 2 && arch_now_ns() - start < ns;) {
 		cpu->tick = false;
 		wait_event(cpu);
 		arch_poll_events(cpu);
 		ticks += cpu->tick && arch_now_ns() == start;
 	}
 	arch_timer_stop(cpu);
-	return armed;
+	return true;
 }

@@ -72,7 +72,7 @@ static void create_makes_a_vmsa(void **state)
 	assert_false(registry_enter(2, 2, &vcpu));
 }
 
-/* Of a level that surely has no right nothing is revoked: so it is where the RMP cannot be asked. */
+/* Also of one that surely has no right: as long as the RMP cannot be asked. */
 static void each_level_is_revoked(void)
 {
 	model_fail(MODEL_RMPQUERY, 1);
