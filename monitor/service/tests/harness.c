@@ -148,7 +148,7 @@ void log_text(const char *name, const char *text, size_t size)
 
 unsigned int arch_cpu_index(void)
 {
-	return 0;
+	return harness.cpu;
 }
 
 bool arch_random(void *to, size_t size)

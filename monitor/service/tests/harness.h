@@ -45,6 +45,7 @@ struct harness {
 	unsigned int guest_requests;
 	unsigned int busy;    /* so many of the next are answered by a host that is busy */
 	void (*asleep)(void); /* what happens while the vCPU sleeps */
+	unsigned int cpu;     /* that the test is on */
 };
 extern struct harness harness;
 

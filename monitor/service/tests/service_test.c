@@ -897,8 +897,10 @@ static void others_come(void)
 {
 	came++;
 	check(!lock_any_held());
+	harness.cpu = 1;
 	check(service_try(SERVICE_VTPM, 7, "y", 1, reply, sizeof(reply), &reply_size) ==
 	      (service_available(SERVICE_VTPM) ? SERVICE_ERR_BUSY : SERVICE_ERR_FAILED));
+	harness.cpu = 0;
 }
 
 static enum user_exit amdsp_user(struct user_context *context, unsigned int step)
