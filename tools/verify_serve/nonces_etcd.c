@@ -60,7 +60,7 @@ static bool may_ask(struct etcd *e)
 									     &until, now + asked));
 }
 
-/* One who has begun before the last answer came, and has none, knows nothing of etcd as it is now. */
+/* Who has begun before the last answer came, and has none, knows nothing of etcd as it is now. */
 static void note_outcome(struct etcd *e, bool answered, uint64_t begun)
 {
 	uint64_t now = clock_ms();

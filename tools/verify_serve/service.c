@@ -201,8 +201,8 @@ static bool has_room(int fd, int wait_ms)
 }
 
 /*
- * Whole lines, one thread after the other. Whoever reads the log and does not go on, or slowly, must
- * not hold up who is served: then lines are lost, and a wait for room is a rare one.
+ * Whole lines, one thread after the other. Whoever reads the log slowly, or not at all, must not
+ * hold up who is served: then lines are lost, and a wait for room is a rare one.
  */
 static void put_line(struct service *s, const char *line, size_t size)
 {
