@@ -53,7 +53,8 @@ PARTS = (
 HEAD = """# Runs of make check-release
 
 The newest is the last. Each part adds its row when it ends (`tests/release/release.py`); a commit with `-dirty` had
-changes that were not committed. Seconds are of a computer that may have had other work.
+changes that were not committed. A commit is named as it stands in the main branch. Seconds are of a
+computer that may have had other work.
 
 | day | commit | part | what it shows | result | counted | seconds |
 |---|---|---|---|---|---|---|

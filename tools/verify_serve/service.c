@@ -59,9 +59,8 @@ struct service {
 	struct {
 		pthread_mutex_t lock;
 		int fd;
-		bool behind; /* nobody took the last line */
-		uint64_t
-			waited_at; /* the last time that one was waited for in vain, by clock_ms() */
+		bool behind;	    /* nobody took the last line */
+		uint64_t waited_at; /* when room was waited for in vain, by clock_ms() */
 	} log;
 };
 
