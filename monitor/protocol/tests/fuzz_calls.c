@@ -311,7 +311,8 @@ static void guest_asks_the_tpm(struct bytes_reader *r)
 static void guest_attests(struct bytes_reader *r)
 {
 	static const uint64_t buffers[] = { WORLD_LARGE + 0x1ff0, WORLD_SMALL };
-	uint8_t how = bytes_u8(r) | bytes_u8(r);
+	uint8_t first = bytes_u8(r), second = bytes_u8(r);
+	uint8_t how = first | second;
 	uint64_t base = buffers[how & 1];
 	struct svsm_attest_op_ex op = {
 		.base = {
