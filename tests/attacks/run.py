@@ -205,7 +205,7 @@ SLOW_RUNS = [
     *(Run(name, 2, rules, vmpl=vmpl) for name, rules, vmpl in (
         ("calls", 18, 1), ("pvalidate", 16, 3), ("services", 11, 3), ("vcpus", 19, 1), ("states", 15, 1),
         ("states", 15, 3))),
-    *(race(step, held) for step, held in ((3, 80), (5, 30), (6, 30), (10, 10), (15, 1))),
+    *(race(step, held) for step, held in ((3, 80), (5, 15), (6, 15), (8, 15), (10, 10))),
     rewritten(1, 3),
     rewritten(6, 15),
     Run("calls", 4, 18, AT_ONCE_INTERRUPT),
