@@ -7,10 +7,10 @@
  * signatures and keys are judged, too, which takes far longer.
  */
 #include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/tests/fuzz_hold.h"
 #include "core/evidence/host/amd_certificates.h"
 #include "core/evidence/host/amd_chain.h"
 #include "core/evidence/host/certificate.h"
@@ -26,14 +26,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 /* Bits of the first byte. */
 #define IN_PIECES 1u
 #define JUDGED 2u
-
-static void hold(bool holds, const char *what)
-{
-	if (holds)
-		return;
-	fprintf(stderr, "fuzz: %s\n", what);
-	abort();
-}
 
 /* The same certificate, of the bytes of this one. */
 static void read_again(X509 *certificate)

@@ -7,10 +7,9 @@
 #include <openssl/err.h>
 #include <openssl/rsa.h>
 #include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
+#include "core/base/tests/fuzz_hold.h"
 #include "core/tpm/host/tpm_credential.h"
 #include "core/tpm/host/tpm_public.h"
 #include "core/tpm/host/tpm_quote.h"
@@ -18,14 +17,6 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static const char message[] = "what nobody signed";
-
-static void hold(bool holds, const char *what)
-{
-	if (holds)
-		return;
-	fprintf(stderr, "fuzz: %s\n", what);
-	abort();
-}
 
 /* Each value is that of one PCR, with the size of its bank. */
 static void hold_values(const struct tpm_pcr_values *values)

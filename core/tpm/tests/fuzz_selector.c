@@ -5,21 +5,12 @@
  * mutated templates.
  */
 #include "core/tpm/tests/fuzz_selector.h"
+#include "core/base/tests/fuzz_hold.h"
 
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "core/evidence/vtpm_manifest.h"
 #include "core/tpm/selector.h"
-
-static void hold(bool holds, const char *what)
-{
-	if (holds)
-		return;
-	fprintf(stderr, "fuzz: %s\n", what);
-	abort();
-}
 
 static uint32_t be(const uint8_t *at, size_t size)
 {

@@ -5,10 +5,10 @@
  * list. The first byte says of which product and key, and whether the chain's root is trusted.
  */
 #include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/tests/fuzz_hold.h"
 #include "core/evidence/tests/fuzz_pem.h"
 #include "tools/certs/kds.h"
 
@@ -16,14 +16,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 /* Midday of 1 January 2027. */
 #define NOW 1798804800
-
-static void hold(bool holds, const char *what)
-{
-	if (holds)
-		return;
-	fprintf(stderr, "fuzz: %s\n", what);
-	abort();
-}
 
 static void take(const struct kds_wanted *wanted, const struct kds_trust *trust, const char *chain,
 		 size_t chain_size, const uint8_t *data, size_t size)

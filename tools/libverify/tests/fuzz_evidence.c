@@ -7,9 +7,9 @@
  */
 #include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
+#include "core/base/tests/fuzz_hold.h"
 #include "tools/libverify/socle-verify.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -17,14 +17,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 #define DEPTHS 3u
 
 static const char *const depths[DEPTHS] = { "report", "keys", "quote" };
-
-static void hold(bool holds, const char *what)
-{
-	if (holds)
-		return;
-	fprintf(stderr, "fuzz: %s\n", what);
-	abort();
-}
 
 /* That of the test vectors, and of a boot that the corpus has. */
 static struct socle_policy *policy_of(const char *depth, bool boot)

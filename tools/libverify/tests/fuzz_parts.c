@@ -4,22 +4,13 @@
  * second byte says a VCEK or a VLEK signed; and as the record of a challenge. Nothing is judged.
  */
 #include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "abi/psp.h"
+#include "core/base/tests/fuzz_hold.h"
 #include "tools/libverify/socle-verify.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void hold(bool holds, const char *what)
-{
-	if (holds)
-		return;
-	fprintf(stderr, "fuzz: %s\n", what);
-	abort();
-}
 
 static void hold_line(const char *error)
 {

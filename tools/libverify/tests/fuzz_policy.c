@@ -2,21 +2,13 @@
 /* Whatever somebody calls a policy. What is one is one, too, when its JSON is written anew. */
 #include <jansson.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/tests/fuzz_hold.h"
 #include "tools/libverify/socle-verify.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void hold(bool holds, const char *what)
-{
-	if (holds)
-		return;
-	fprintf(stderr, "fuzz: %s\n", what);
-	abort();
-}
 
 static void read_again(const uint8_t *data, size_t size)
 {

@@ -7,12 +7,12 @@
 #include <openssl/crypto.h>
 #include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "core/base/host/file.h"
+#include "core/base/tests/fuzz_hold.h"
 #include "tests/lib/scratch_dir.h"
 #include "tools/verify/folder.h"
 
@@ -31,14 +31,6 @@ static const char *const names[] = {
 #define MINE_BIT 0x80u
 
 static char guests[FILE_PATH_MAX / 2], mine[FILE_PATH_MAX / 2];
-
-static void hold(bool holds, const char *what)
-{
-	if (holds)
-		return;
-	fprintf(stderr, "fuzz: %s\n", what);
-	abort();
-}
 
 static void make_folders(void)
 {

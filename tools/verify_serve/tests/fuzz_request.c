@@ -9,17 +9,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/tests/fuzz_hold.h"
 #include "tools/verify_serve/judge.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void hold(bool holds, const char *what)
-{
-	if (holds)
-		return;
-	fprintf(stderr, "fuzz: %s\n", what);
-	abort();
-}
 
 static void hold_answer(const struct judge_answer *answer, const char *const *verdicts)
 {
