@@ -69,6 +69,9 @@ void bad_addresses(struct bad_address *list);
 uint64_t page_new(void);
 uint64_t page_new_2m(void);
 
+/* A request for a report on the vTPM, in such pages, whose buffers are others. */
+struct svsm_attest_op *attest_op_new(void);
+
 /*
  * From now on these pages are otherwise: "shared", "invalid" (private, not validated),
  * "lost" (private, validated, without rights), or "vmsa".

@@ -22,18 +22,6 @@ static volatile uint64_t ended; /* calls for reports */
 static volatile uint64_t nmis;
 static void (*usual_handler)(struct trap_frame *frame);
 
-static struct svsm_attest_op *new_op(void)
-{
-	static const struct abi_guid vtpm = SVSM_GUID_VTPM;
-	struct svsm_attest_op *op = (struct svsm_attest_op *)page_new();
-
-	op->report = (struct svsm_loc){ .gpa = page_new(), .size = 0x1000 };
-	op->nonce = (struct svsm_loc){ .gpa = page_new(), .size = 64 };
-	op->manifest = (struct svsm_loc){ .gpa = page_new(), .size = 0x1000 };
-	op->service = vtpm;
-	return op;
-}
-
 /* Registers and buffers are as they were. */
 static void expect_busy(uint64_t call, const struct svsm_attest_op *op)
 {
@@ -52,8 +40,8 @@ static void expect_busy(uint64_t call, const struct svsm_attest_op *op)
 static void new_ops(void)
 {
 	ended = 0;
-	ops[0] = new_op();
-	ops[1] = new_op();
+	ops[0] = attest_op_new();
+	ops[1] = attest_op_new();
 }
 
 /* TPM2_GetRandom of 8 bytes: TPM 2.0 Library part 3, section 16.1 */

@@ -53,6 +53,18 @@ uint64_t page_new_2m(void)
 	return take(&next_large, LARGE_PAGE, places.svsm);
 }
 
+struct svsm_attest_op *attest_op_new(void)
+{
+	static const struct abi_guid vtpm = SVSM_GUID_VTPM;
+	struct svsm_attest_op *op = (struct svsm_attest_op *)page_new();
+
+	op->report = (struct svsm_loc){ .gpa = page_new(), .size = 0x1000 };
+	op->nonce = (struct svsm_loc){ .gpa = page_new(), .size = 64 };
+	op->manifest = (struct svsm_loc){ .gpa = page_new(), .size = 0x1000 };
+	op->service = vtpm;
+	return op;
+}
+
 static void forget_used(uint64_t gpa)
 {
 	for (unsigned int i = 0; i < used_count; i++) {

@@ -121,18 +121,6 @@ static void command_taken(void)
 
 /* Attestation. */
 
-static struct svsm_attest_op *new_op(void)
-{
-	static const struct abi_guid vtpm = SVSM_GUID_VTPM;
-	struct svsm_attest_op *op = (struct svsm_attest_op *)page_new();
-
-	op->report = (struct svsm_loc){ .gpa = page_new(), .size = 0x1000 };
-	op->nonce = (struct svsm_loc){ .gpa = page_new(), .size = 64 };
-	op->manifest = (struct svsm_loc){ .gpa = page_new(), .size = 0x1000 };
-	op->service = vtpm;
-	return op;
-}
-
 static uint64_t attest(uint64_t call, const struct svsm_attest_op *op)
 {
 	return svsm_call(call, (uint64_t)op, 0, 0);
@@ -162,13 +150,13 @@ static void attest_block(void)
 	}
 	expect("a block that ends in Socle", svsm_call(ATTEST_SINGLE, last + 0xff0, 0, 0),
 	       0x80000003);
-	expect_report(new_op());
+	expect_report(attest_op_new());
 }
 
 /* Each buffer of the block at each bad address; nothing is written to any other. */
 static void attest_buffers(void)
 {
-	struct svsm_attest_op *op = new_op();
+	struct svsm_attest_op *op = attest_op_new();
 	struct svsm_loc *const buffers[] = { &op->report, &op->nonce, &op->manifest,
 					     &op->certificates };
 	struct bad_address bad[BAD_ADDRESSES];
@@ -193,7 +181,7 @@ static void attest_buffers(void)
 
 static void attest_sizes(void)
 {
-	struct svsm_attest_op *op = new_op();
+	struct svsm_attest_op *op = attest_op_new();
 	static const uint32_t nonces[] = { 0, 1, 63, 65, 128, 0xffffffff };
 
 	for (unsigned int i = 0; i < 6; i++) {
@@ -219,7 +207,7 @@ static void attest_sizes(void)
 
 static void attest_taken(void)
 {
-	struct svsm_attest_op *op = new_op();
+	struct svsm_attest_op *op = attest_op_new();
 
 	for (unsigned int i = 0; i < 3; i++) {
 		struct svsm_loc *const buffers[] = { &op->report, &op->nonce, &op->manifest };
@@ -261,7 +249,7 @@ static void hammer(void)
 
 static void from_all_cpus(void)
 {
-	struct svsm_attest_op *op = new_op();
+	struct svsm_attest_op *op = attest_op_new();
 
 	for (unsigned int i = 1; i < places.cpus; i++)
 		cpu_begin(i, hammer);
