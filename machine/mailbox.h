@@ -252,7 +252,7 @@ struct mailbox {
 	uint32_t cpu_reduced;	    /* its CPU lacks features on purpose, so that no list holds */
 	uint32_t kernel_setup_size; /* how much of MACHINE_FW_CFG_KERNEL fw_cfg calls the setup */
 	uint32_t tpm;		    /* QEMU has a TPM, at MACHINE_TPM */
-	uint32_t reserved_tpm;
+	uint32_t reserved;
 	/* By the hypervisor: GUEST_TSC_FREQ, and how far below it the TSC is, in 1/100000. */
 	uint32_t tsc_mhz, tsc_factor;
 	uint64_t started_at; /* nanoseconds of the host's clock of the day, since 1970 */

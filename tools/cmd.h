@@ -57,9 +57,11 @@ json_t *cmd_last_error_json(void);
 
 /*
  * The end of a command that has nothing to show: with --json that is an object, too, whose only
- * member is the last error. Returns CMD_MISUSE. The second is for struct command's refused.
+ * member is the last error. Returns CMD_MISUSE.
  */
 enum cmd_status cmd_show_error(bool as_json);
+
+/* The same where the arguments were refused: struct command's refused. */
 void cmd_show_refused(int argc, char **argv);
 
 /* The end of that for what is printed by other means: ok: so far nothing went wrong. */

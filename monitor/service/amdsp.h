@@ -52,9 +52,8 @@ void amdsp_init(struct amdsp *sp, const uint8_t key[SNP_VMPCK_SIZE]);
  * SERVICE_ERR_FORMAT for a message whose header is wrong or that carries the wrong number (nothing
  * was sent, the numbers stand), SERVICE_ERR_BUSY when the host is busy or throttles (the same
  * message may be sent again; at once, after one attempt, where the caller holds a lock or the host
- * refuses the timer), SERVICE_ERR_FAILED when the
- * host or the AMD-SP failed or the channel is closed, SERVICE_ERR_UNSUPPORTED,
- * SERVICE_ERR_NO_MEMORY when reply_max is too small.
+ * refuses the timer), SERVICE_ERR_FAILED when the host or the AMD-SP failed or the channel is
+ * closed, SERVICE_ERR_UNSUPPORTED, SERVICE_ERR_NO_MEMORY when reply_max is too small.
  */
 enum service_status amdsp_request(struct amdsp *sp, uint32_t op, const void *payload, size_t size,
 				  void *reply, size_t reply_max, size_t *reply_size);

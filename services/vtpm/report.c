@@ -5,8 +5,8 @@
 #include "core/base/bytes.h"
 #include "services/vtpm/vtpm.h"
 
-#define BUSY_TRIES \
-	3 /* the monitor waits for seconds in each, unless the host has no timer for it */
+/* The monitor waits for seconds in each, unless the host has no timer for it. */
+#define BUSY_TRIES 3
 
 bool report_take(struct report *report, const uint8_t *reply, size_t size)
 {

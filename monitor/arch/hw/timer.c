@@ -29,7 +29,7 @@
 #define TSC_KHZ_MAX 10000000u
 #define TSC_KHZ_GUESS 3000000u
 #define CALIBRATION_TICKS 100000u
-#define CALIBRATION_LOOKS 8u /* as long as two looks at least: not 1/16 off */
+#define CALIBRATION_LOOKS 8u /* as long as first and last look together: 1/16 off at most */
 #define CALIBRATION_READS 1024u
 #define SPINS_MAX (1u << 18) /* some 0.4 ms */
 
