@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """What is linked into the services' executable, by the linker's map (ld's -Map and --cref): archives of libcrypto, libtpms,
-the C library and the compiler alone, and functions that stand in for zlib, zstd and brotli for libcrypto's calls alone.
+the C library and the compiler alone, and functions that stand in for zlib, zstd and brotli for libcrypto's calls alone; no code for AVX-512.
 
     linked_test.py MAP
 """
@@ -22,6 +22,11 @@ COMPRESSION = re.compile(r"/libcrypto\.a\([^)]*\bc_(zlib|zstd|brotli)\.o\)$")
 def foreign_archives(text):
     """Names of archives of which a member was included, apart from those that belong there."""
     return set(re.findall(r"^/\S*?([^/\s]+)\.a\(", text, re.MULTILINE)) - ARCHIVES
+
+
+def avx512(text):
+    """Members of libcrypto's that have code for AVX-512."""
+    return re.findall(r"^/\S*/libcrypto\.a\((\S*(?:avx512|avxifma)\S*)\)", text, re.MULTILINE)
 
 
 def references(text):
@@ -49,8 +54,10 @@ def main():
     result(not foreign_archives(text), "no other archive is", " ".join(sorted(foreign_archives(text))))
     result(any(file.endswith(STAND_IN) for file, _ in references(text).values()), "stand-ins are in the map")
     result(not foreign_users(text), "libcrypto's compression alone uses them", str(foreign_users(text)))
+    result(not avx512(text), "none of its code for AVX-512 is", " ".join(avx512(text)))
 
     result(foreign_archives(f"/usr/lib/libzstd.a(zstd_common.o)\n{text}") == {"libzstd"}, "one of zstd would be seen")
+    result(avx512(f"/usr/lib/libcrypto.a(rsaz-2k-avx512.o)\n{text}") == ["rsaz-2k-avx512.o"], "that would be seen")
     user = "/usr/lib/libtpms.a(NVMarshal.o)"
     result(foreign_users(re.sub(rf"^(deflate +\S*{STAND_IN})$", rf"\1\n {user}", text, flags=re.MULTILINE)) ==
            [("deflate", user)], "another user would be seen")
