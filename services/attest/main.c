@@ -23,24 +23,12 @@ struct attest {
 	uint8_t vmpck[SNP_VMPCK_SIZE];
 };
 
-struct buffer {
-	uint8_t data[SERVE_CALL_MAX];
-	struct serve_output out;
-};
-
-static struct serve_output *buffer_init(struct buffer *buffer)
-{
-	buffer->out = (struct serve_output){ .data = buffer->data,
-					     .capacity = sizeof(buffer->data) };
-	return &buffer->out;
-}
-
 static enum service_status next_seqno(uint64_t *seqno)
 {
-	static struct buffer buffer;
-	struct serve_output *reply = buffer_init(&buffer);
-	enum service_status status = serve_call(FD_AMD_SP, AMDSP_OP_SEQNO, NULL, 0, reply);
-	struct bytes_reader r = bytes_reader_init(reply->data, reply->size);
+	uint8_t data[sizeof(*seqno)];
+	struct serve_output reply = { .data = data, .capacity = sizeof(data) };
+	enum service_status status = serve_call(FD_AMD_SP, AMDSP_OP_SEQNO, NULL, 0, &reply);
+	struct bytes_reader r = bytes_reader_init(data, reply.size);
 
 	*seqno = bytes_le64(&r);
 	if (status == SERVICE_OK && !bytes_complete(&r))
@@ -77,8 +65,8 @@ static enum service_status get_report(const struct attest *attest, const struct 
 				      struct psp_report *report, struct serve_output *certificates)
 {
 	static struct sealed_message request, response;
-	static struct buffer buffer;
-	struct serve_output *reply = buffer_init(&buffer);
+	uint8_t data[SERVE_CALL_MAX];
+	struct serve_output reply = { .data = data, .capacity = sizeof(data) };
 	struct psp_report_rsp rsp;
 	enum service_status status;
 	uint64_t seqno;
@@ -89,9 +77,9 @@ static enum service_status get_report(const struct attest *attest, const struct 
 		return status;
 	if (!sealed_seal(&request, attest->vmpck, PSP_MSG_REPORT_REQ, seqno, req, sizeof(*req)))
 		return SERVICE_ERR_FAILED;
-	status = serve_call(FD_AMD_SP, AMDSP_OP_SEND, &request, sizeof(request), reply);
+	status = serve_call(FD_AMD_SP, AMDSP_OP_SEND, &request, sizeof(request), &reply);
 	if (status == SERVICE_OK)
-		status = take_response(reply, &response, certificates);
+		status = take_response(&reply, &response, certificates);
 	if (status != SERVICE_OK)
 		return status;
 	if (!sealed_open(&response, attest->vmpck, PSP_MSG_REPORT_RSP, seqno + 1, &rsp, sizeof(rsp),
@@ -124,18 +112,18 @@ static enum service_status give_report(const struct attest *attest, const struct
 				       struct serve_output *out)
 {
 	struct psp_report_req req = { .vmpl = 0 };
-	static struct buffer buffer;
-	struct serve_output *certificates = buffer_init(&buffer);
+	uint8_t data[CERTIFICATES_MAX];
+	struct serve_output certificates = { .data = data, .capacity = sizeof(data) };
 	struct psp_report report;
 	enum service_status status;
 
 	memcpy(req.report_data, binding->report_data, sizeof(req.report_data));
-	status = get_report(attest, &req, &report, certificates);
+	status = get_report(attest, &req, &report, &certificates);
 	if (status != SERVICE_OK)
 		return status;
 	return binding->runtime_size
 		       ? put_reply(out, &report, binding->runtime, binding->runtime_size)
-		       : put_reply(out, &report, certificates->data, certificates->size);
+		       : put_reply(out, &report, certificates.data, certificates.size);
 }
 
 static enum service_status handle(void *context, uint32_t op, const uint8_t *payload, size_t size,
@@ -149,15 +137,10 @@ static enum service_status handle(void *context, uint32_t op, const uint8_t *pay
 
 static bool fetch_key(struct attest *attest)
 {
-	static struct buffer buffer;
-	struct serve_output *reply = buffer_init(&buffer);
-	bool ok = serve_call(FD_AMD_SP, AMDSP_OP_KEY, NULL, 0, reply) == SERVICE_OK &&
-		  reply->size == sizeof(attest->vmpck);
+	struct serve_output reply = { .data = attest->vmpck, .capacity = sizeof(attest->vmpck) };
 
-	if (ok)
-		memcpy(attest->vmpck, reply->data, sizeof(attest->vmpck));
-	OPENSSL_cleanse(reply->data, reply->size);
-	return ok;
+	return serve_call(FD_AMD_SP, AMDSP_OP_KEY, NULL, 0, &reply) == SERVICE_OK &&
+	       reply.size == sizeof(attest->vmpck);
 }
 
 enum serve_end attest_main(void)

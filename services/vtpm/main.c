@@ -14,7 +14,7 @@
 
 static bool read_profile(struct profile *profile, struct profile_error *error)
 {
-	static char text[PROFILE_SIZE_MAX];
+	char text[PROFILE_SIZE_MAX];
 	size_t size = 0;
 	ssize_t got;
 
