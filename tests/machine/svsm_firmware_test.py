@@ -201,6 +201,8 @@ class Suite:
     def sizes(self):
         for cpus, memory in ((1, "64M"), (2, "3G"), (8, "16G")):
             self.run(f"{cpus} vCPUs, {memory}", self.image, None, "--cpus", cpus, "--memory", memory)
+            self.result("service ahead is ready" in machine.log_of(self.folder / "logs"),
+                        "  that leave memory for work ahead")
 
 
 def main():
