@@ -10,12 +10,12 @@
 #include <stddef.h>
 
 /* Defined and declared: nothing of ours calls it. */
-#define FAILS(type, name, failure)    \
-	type name(void);              \
-	type name(void)               \
-	{                             \
-		return (type)failure; \
-	}                             \
+#define FAILS(type, name, failure)      \
+	type name(void);                \
+	type name(void)                 \
+	{                               \
+		return (type)(failure); \
+	}                               \
 	type name(void)
 
 typedef const char *text;
