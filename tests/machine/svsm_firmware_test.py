@@ -12,6 +12,7 @@ monitor/boot/tests/host_memory_test.c; here is that each lie ends the VM before 
 
 import json
 import pathlib
+import re
 import struct
 import subprocess
 import sys
@@ -56,6 +57,7 @@ def madt(ids):
 GOOD_MAP = entry(0, 0xa0000) + entry(0xa0000, 0x20000, RESERVED) + entry(0xc0000, 64 * MIB - 0xc0000)
 # What is said -> vCPUs, map, MADT; and what Socle says to it: nothing, when it is right.
 TOO_MUCH = "more RAM than Socle has room to keep account of"
+NO_WORK_AHEAD = "service ahead is not started: others need the memory"
 NO_MEMORY = (TOO_MUCH, "more vCPUs than that", "RAM up to the addresses' end in little pieces")
 SAID = {
     "the machine's own words": (1, GOOD_MAP, madt([0]), None),
@@ -138,10 +140,10 @@ class Suite:
         self.firmware.write_bytes(firmware())
         self.image = self.build("socle.igvm", "--preempt", "no")
 
-    def build(self, name, *options):
+    def build(self, name, *options, conf=ROOT / "services/services.conf"):
         return machine.must_build(
             self.socle, self.folder / name, "--monitor", self.monitor, "--firmware", self.firmware, *options,
-            files={"services/services": self.services, "services.conf": ROOT / "services/services.conf",
+            files={"services/services": self.services, "services.conf": conf,
                    "profile/tcg.conf": ROOT / "profiles/tcg.conf"})
 
     def measure(self, path):
@@ -199,10 +201,16 @@ class Suite:
         return sum(kind["by_vmpl"][0] for kind in timeline["exits"] if kind["kind"].endswith(name))
 
     def sizes(self):
+        """All of docs/budget.md's have memory for work ahead, as an image that gives it too much has not."""
+        conf = self.folder / "services.conf"
+        conf.write_text(re.sub(r"(?s)(service ahead\n.*?memory )\w+", r"\g<1>16M",
+                               (ROOT / "services/services.conf").read_text()))
+        self.run("work ahead of 16 MiB", self.build("ahead.igvm", "--preempt", "no", conf=conf), None)
+        self.result(NO_WORK_AHEAD in machine.log_of(self.folder / "logs"), "  for which there is no memory")
         for cpus, memory in ((1, "64M"), (2, "3G"), (8, "16G")):
             self.run(f"{cpus} vCPUs, {memory}", self.image, None, "--cpus", cpus, "--memory", memory)
-            self.result("service ahead is ready" in machine.log_of(self.folder / "logs"),
-                        "  that leave memory for work ahead")
+            log = machine.log_of(self.folder / "logs")
+            self.result("services ready" in log and NO_WORK_AHEAD not in log, "  that leave memory for work ahead", log)
 
 
 def main():
