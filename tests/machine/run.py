@@ -11,8 +11,9 @@ tests/machine/rules have their part in rules.py. The last line is `machine: N pa
 """
 
 import argparse
-import shlex
 import base64
+import json
+import shlex
 import sys
 import tempfile
 from pathlib import Path
@@ -115,7 +116,7 @@ TESTS = [
     ("device-interrupts", 2, 13, 1, PASSED),
     # 82093AA, redirection entries; PC16550D
     ("channel-interrupt", 1, 13, 1, PASSED),
-    ("alarm", 1, 16, 1, PASSED),  # ACPI specification, 4.8.2.4; Intel ICH9 data sheet, PM1_STS
+    ("alarm", 1, 18, 1, PASSED),  # ACPI specification, 4.8.2.4; Intel ICH9 data sheet, PM1_STS
     ("device-plane", 1, 24, 1, PASSED),  # KVM's planes (docs/planes.md)
     # No specification says so: a choice of the host's (docs/hosts.md).
     ("preempt", 1, 13, 1, PASSED),
@@ -191,6 +192,11 @@ LOG_SAYS = {
 }
 
 
+# The most exits of a kind that timeline.json may count: of some 8000 interrupts of the RTC in a second, to nobody, only
+# the first may cost one. It has 3 otherwise; 194 were seen on a busy computer where each did.
+EXITS = {"alarm": ("intr", 40)}
+
+
 # Tests of the serial port of VMPL0, which there is where somebody may be at its other end.
 WITH_CHANNEL = ("channel-interrupt",)
 
@@ -228,7 +234,16 @@ def run_guest(programs, qemu, name, cpus, features, folder):
         return None, [output]
     log = machine.log_of(logs, "machine.log")
     unsaid = [f"not ok machine.log: {line}" for line in LOG_SAYS.get(name, []) if line not in log]
-    return stop, machine.log_of(logs).splitlines() + unsaid
+    return stop, machine.log_of(logs).splitlines() + unsaid + too_many_exits(name, logs)
+
+
+def too_many_exits(name, logs):
+    if name not in EXITS:
+        return []
+    wanted, most = EXITS[name]
+    kinds = json.loads((logs / "timeline.json").read_text())["exits"]
+    count = sum(sum(kind["by_vmpl"]) for kind in kinds if kind["kind"] == wanted)
+    return [f"not ok {count} exits {wanted}, {most} at most"] if count > most else []
 
 
 def wrong(stop, lines, wanted, ending):

@@ -11,9 +11,17 @@ static void update_sci(struct vcpu *v)
 	pins_set_line(v, ALARM_SCI_PIN, status && enabled);
 }
 
+static void set_status(struct vcpu *v, bool to)
+{
+	if (to == status)
+		return;
+	status = to;
+	pins_listen(v, ALARM_PIN);
+}
+
 void alarm_interrupt(struct vcpu *v)
 {
-	status = true;
+	set_status(v, true);
 	update_sci(v);
 }
 
@@ -25,7 +33,7 @@ uint16_t alarm_status(void)
 void alarm_write(struct vcpu *v, uint16_t cleared, uint16_t enable)
 {
 	if (cleared & ALARM_BIT)
-		status = false;
+		set_status(v, false);
 	enabled = enable & ALARM_BIT;
 	update_sci(v);
 }

@@ -17,7 +17,10 @@
 
 struct vcpu;
 
-/* IRQ 8 was asserted, and v took the interrupt. */
+/*
+ * IRQ 8 was asserted, and v took the interrupt. While RTC_STS is set, another one changes nothing,
+ * and nobody has to tell of it.
+ */
 void alarm_interrupt(struct vcpu *v);
 
 /* RTC_STS, where PM1_STS has it. */

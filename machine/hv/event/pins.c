@@ -17,20 +17,26 @@ static void physical_write(uint32_t reg, uint32_t value)
 	*(volatile uint32_t *)(PHYSICAL_IOAPIC + IOAPIC_MMIO_DATA) = value;
 }
 
-/* IRQ 8 is PM1's, too: the hypervisor listens where the guest does not. */
-static bool listens_alone(unsigned int n)
+/* IRQ 8 is PM1's, too, where the guest does not listen to it. */
+static bool is_alarm_alone(unsigned int n)
 {
 	const struct ioapic_pin *pin = &ioapic.pins[n];
 
 	return n == ALARM_PIN && !ioapic_pin_open(pin) && !pin->in_service;
 }
 
+/* Then the hypervisor listens, until it has heard one: more would say nothing. */
+static bool listens_alone(unsigned int n)
+{
+	return is_alarm_alone(n) && !alarm_status();
+}
+
 /* The bits of the physical entry that the guest decides: polarity and trigger mode. */
 static uint32_t trigger(unsigned int n)
 {
-	return listens_alone(n) ? 0
-				: (uint32_t)(ioapic.pins[n].entry &
-					     (IOAPIC_ENTRY_LOW_ACTIVE | IOAPIC_ENTRY_LEVEL));
+	return is_alarm_alone(n) ? 0
+				 : (uint32_t)(ioapic.pins[n].entry &
+					      (IOAPIC_ENTRY_LOW_ACTIVE | IOAPIC_ENTRY_LEVEL));
 }
 
 /*
@@ -101,12 +107,18 @@ static void deliver(struct vcpu *v, unsigned int n)
 
 void pins_interrupt(struct vcpu *v, unsigned int n)
 {
-	bool unheard = listens_alone(n);
+	bool unheard = is_alarm_alone(n);
 
 	if (n == ALARM_PIN)
 		alarm_interrupt(v);
 	if (!unheard)
 		deliver(v, n);
+}
+
+void pins_listen(struct vcpu *v, unsigned int n)
+{
+	if (is_alarm_alone(n))
+		update_pin(n, v->id);
 }
 
 void pins_set_line(struct vcpu *v, unsigned int n, bool asserted)

@@ -21,6 +21,12 @@ bool pins_in_service(unsigned int vmpl, uint8_t vector);
 void pins_interrupt(struct vcpu *v, unsigned int n);
 
 /*
+ * Whether RTC_STS is set has changed, and with it whether the hypervisor wants to know of pin n's
+ * interrupts where the guest does not (alarm.h). v is the CPU that this runs on.
+ */
+void pins_listen(struct vcpu *v, unsigned int n);
+
+/*
  * The hypervisor holds the line of pin n beside QEMU's device there, or lets it go (active high).
  * v is the CPU that this runs on.
  */
