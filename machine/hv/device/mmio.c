@@ -61,13 +61,33 @@ static void pci_access(struct mmio_access *a)
 	a->value = chipset_ecam_seen(a->gpa, a->size, a->value);
 }
 
+/*
+ * Eight bytes as two accesses, the lower one first, as QEMU makes them of an exit of KVM's where
+ * the device takes four at most (system/physmem.c, memory_access_size()). From a processor of
+ * QEMU's own such a device does not take them.
+ */
+static void access_halves(struct mmio_access *a)
+{
+	struct mmio_access low = *a, high = *a;
+
+	low.size = high.size = 4;
+	high.gpa += 4;
+	high.value >>= 32;
+	device_access(&low);
+	device_access(&high);
+	if (!a->write)
+		a->value = (uint32_t)low.value | high.value << 32;
+}
+
 /* It reaches no memory but its own, and has no interrupt: nothing is to be checked. */
 static void tpm_access(struct mmio_access *a)
 {
-	if (hv_mailbox()->tpm && a->size <= 4)
-		device_access(a);
-	else
+	if (!hv_mailbox()->tpm)
 		a->value = ~0ull;
+	else if (a->size == 8)
+		access_halves(a);
+	else
+		device_access(a);
 }
 
 static void apic_access(struct mmio_access *a)

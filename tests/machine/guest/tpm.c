@@ -52,7 +52,13 @@ static void registers(void)
 	check("a buffer, and no FIFO", get(INTF_ID) & 0x600f, 0x4001);
 	check("the buffer is behind the registers", get(CMD_LOW), TPM + BUFFER);
 	check("  and ends with their page", get(CMD_SIZE), 0x1000 - BUFFER);
-	check("eight bytes are not read at once", ghcb_mmio_read(TPM + LOC_STATE, 8), ~0ull);
+	check("eight bytes are two registers", ghcb_mmio_read(TPM + CMD_SIZE, 8),
+	      (TPM + BUFFER) << 32 | (0x1000 - BUFFER));
+	ghcb_mmio_write(TPM + BUFFER, 8, 0x8877665544332211ull);
+	check("  and of the buffer, both halves",
+	      ghcb_mmio_read(TPM + BUFFER + 3, 1) << 8 | ghcb_mmio_read(TPM + BUFFER + 4, 1),
+	      0x4455);
+	check("  and read back", ghcb_mmio_read(TPM + BUFFER, 8), 0x8877665544332211ull);
 	check("another locality's registers are not there", ghcb_mmio_read(TPM + 0x1000, 1), 0xff);
 }
 
