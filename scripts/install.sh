@@ -20,9 +20,9 @@ libdir=${LIBDIR:-lib}
 made=$build/command-files
 version=$("$build/tools/socle" --version)
 version=${version##* }
-library=libsocle-verify.so.$version
-# The names that the loader and the compiler look for.
-links="libsocle-verify.so.${version%%.*} libsocle-verify.so"
+# The name that the loader looks for, and the compiler's.
+library=libsocle-verify.so.1
+link=libsocle-verify.so
 module=src/socle-tpm-$version
 
 # Mode, where it goes, and the file.
@@ -75,12 +75,10 @@ sed "s/#MODULE_VERSION#/$version/" "$top/guest/module/dkms.conf" >"$build/dkms.c
 	uninstall) rm -f "$root/$to" ;;
 	esac
 done
-for link in $links; do
-	case $action in
-	install) ln -sf "$library" "$root/$libdir/$link" ;;
-	uninstall) rm -f "$root/$libdir/$link" ;;
-	esac
-done
+case $action in
+install) ln -sf "$library" "$root/$libdir/$link" ;;
+uninstall) rm -f "$root/$libdir/$link" ;;
+esac
 # Folders of others stay, and these when somebody put a file there.
 [ "$action" = install ] || rmdir "$root/share/socle/profile" "$root/share/socle" "$root/lib/socle" \
 	"$root/share/doc/socle" "$root/$module/include/abi" "$root/$module/include" "$root/$module" \

@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parents[1]
 # What make install installs of what was compiled (scripts/install.sh), and its name there.
 PROGRAMS = {
     "tools/socle": "bin/socle",
-    "tools/libsocle-verify.so.{version}": "lib/libsocle-verify.so.{version}",
+    "tools/libsocle-verify.so.1": "lib/libsocle-verify.so.1",
     "monitor/monitor.elf": "lib/socle/monitor.elf",
     "services/services": "lib/socle/services",
     "machine/hv/hv.bin": "lib/socle/hv.bin",
@@ -144,8 +144,7 @@ def describe(build, archive):
     document = Document(version, archive)
     socle = "SPDXRef-Package-socle"
     for made, name in PROGRAMS.items():
-        made = made.format(version=version)
-        file = document.file(build / made, name.format(version=version))
+        file = document.file(build / made, name)
         document.relate(file, "GENERATED_FROM", socle)
         linked = linked_with(build, LINKED.get(made, made))
         for package, how in linked:

@@ -9,7 +9,7 @@
     if verdict.trusted: ...
 
 socle-verify.h is the manual: parts, statuses, what may be shared by threads. What fails raises Error; a
-refusal is no failure. The library is looked for by its name, libsocle-verify.so.0.
+refusal is no failure. The library is looked for by its name, libsocle-verify.so.1.
 """
 
 import ctypes
@@ -90,7 +90,7 @@ class Error(ValueError):
 
 
 def _load() -> ctypes.CDLL:
-    library = ctypes.CDLL("libsocle-verify.so.0")
+    library = ctypes.CDLL("libsocle-verify.so.1")
     pointer, text, size = ctypes.c_void_p, ctypes.c_char_p, ctypes.c_size_t
     for name, result, *arguments in (
             ("socle_verify_version", text),

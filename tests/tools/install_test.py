@@ -19,7 +19,7 @@ from results import Results  # noqa: E402
 results = Results("install")
 EXPECTED = ("bin/socle", "bin/socle-guest", "lib/socle/hv.bin", "lib/socle/monitor.elf",
             "lib/socle/services", "include/socle-verify.h", "lib/libsocle-verify.so",
-            "lib/libsocle-verify.so.0", "lib/pkgconfig/socle-verify.pc", "share/socle/services.conf",
+            "lib/libsocle-verify.so.1", "lib/pkgconfig/socle-verify.pc", "share/socle/services.conf",
             "share/socle/profile/tcg.conf", "share/man/man1/socle.1", "share/man/man1/socle-run.1",
             "share/bash-completion/completions/socle", "share/zsh/site-functions/_socle",
             "share/fish/vendor_completions.d/socle.fish", "share/doc/socle/copyright")

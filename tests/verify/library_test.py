@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """What libsocle-verify promises to those who link it: the symbols of socle-verify.map, declared in the
-header, with their versions, and no others; nothing of libc that reads, writes, ends or asks; values of
-enums that stay; and a program that is compiled by pkg-config against what was installed.
+header, with their versions, and no others; nothing of libc that reads, writes, ends or asks; one name
+in whatever names it; values of enums that stay; and a program that is compiled by pkg-config against what
+was installed.
 
     library_test.py BUILD
 """
@@ -20,6 +21,8 @@ from results import Results  # noqa: E402
 
 FOLDER = ROOT / "tools/libverify"
 results = Results("libsocle-verify")
+# The interface's number. Another one is a package and a name of its own, for the values below may have changed.
+SONAME, PACKAGE = "libsocle-verify.so.1", "libsocle-verify1"
 
 # All that it may have of libc: memory, text in memory, and the clock.
 LIBC = {"__cxa_finalize", "calloc", "free", "malloc", "memchr", "memcmp", "bcmp", "memcpy", "memmove", "memset",
@@ -28,7 +31,7 @@ LIBC = {"__cxa_finalize", "calloc", "free", "malloc", "memchr", "memcmp", "bcmp"
         "time", "timegm", "vsnprintf", "__stack_chk_fail", "__snprintf_chk", "__vsnprintf_chk",
         "__memcpy_chk"}
 
-# Of the interface 0, for ever.
+# Of the interface 1, for ever.
 VALUES = {"SOCLE_REPORT": 1, "SOCLE_CERT_TABLE": 2, "SOCLE_CERT_ARK": 3, "SOCLE_CERT_ISSUER": 4,
           "SOCLE_CERT_SIGNER": 5, "SOCLE_MANIFEST": 6, "SOCLE_SELECTOR": 7, "SOCLE_CONTEXT": 8,
           "SOCLE_EK": 9, "SOCLE_AK": 10, "SOCLE_ANSWER": 11, "SOCLE_QUOTE": 12,
@@ -76,6 +79,20 @@ def check_symbols(library):
     results("NODELETE" in text_of("readelf", "-d", library), "it stays, since OpenSSL has a function of it to call")
 
 
+def check_name(library):
+    """Debian's policy, 8.1: the package has the library's name, with the number of its SONAME."""
+    said = text_of("readelf", "-d", library)
+    results(f"[{SONAME}]" in said and library.resolve().name == SONAME, f"it is {SONAME}", said)
+    control = (ROOT / "debian/control").read_text()
+    named = set(re.findall(r"\blibsocle-verify\d+", control))
+    results(f"\nPackage: {PACKAGE}\n" in control and named == {PACKAGE}, f"its package is {PACKAGE}", named)
+    symbols = (ROOT / f"debian/{PACKAGE}.symbols").read_text()
+    results(symbols.startswith(f"{SONAME} {PACKAGE} "), "whose symbols are the library's", symbols)
+    for path in (FOLDER / "socle-verify.h", ROOT / "bindings/python/socle_verify.py"):
+        named = set(re.findall(r"libsocle-verify\.so\.\d+", path.read_text()))
+        results(named == {SONAME}, f"{path.name} names no other", named)
+
+
 def check_values(work):
     lines = [f'_Static_assert({name} == {value}, "{name}");' for name, value in VALUES.items()]
     source = work / "values.c"
@@ -110,6 +127,7 @@ def main():
     with tempfile.TemporaryDirectory() as name:
         work = Path(name)
         check_symbols(build / "tools/libsocle-verify.so")
+        check_name(build / "tools/libsocle-verify.so")
         check_values(work)
         check_installed(build, work)
     return results.finish()

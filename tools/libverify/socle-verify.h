@@ -32,8 +32,8 @@
  * Ownership: what a function takes it copies. What it gives lives as long as the object that it
  * comes from, and an object until its _free(), which takes NULL, too.
  *
- * Compatibility: within libsocle-verify.so.0 symbols, values of enums and the meaning of a policy
- * stay; more may come.
+ * Compatibility: within libsocle-verify.so.1 symbols, values of enums and the meaning of a policy
+ * stay; more may come, so expect a value of an enum that this header does not have.
  */
 #ifndef SOCLE_VERIFY_H
 #define SOCLE_VERIFY_H
@@ -47,7 +47,7 @@ extern "C" {
 
 #define SOCLE_ERROR_SIZE 512
 
-/* The version of the library: "0.1.0". */
+/* The version of Socle that the library is of: "0.1.0". */
 const char *socle_verify_version(void);
 
 /* ---- What the relying party demands: docs/policy.md ---- */
