@@ -49,6 +49,12 @@ def make_system(suite, root):
     shutil.copy("/etc/resolv.conf", root / "etc/resolv.conf")
 
 
+def unmount(root):
+    """What is mounted there is this computer's own, and an rmtree would empty it. A run that was killed leaves it, too."""
+    if any(Path(line.split()[4]).is_relative_to(root) for line in MOUNTS.read_text().splitlines()):
+        subprocess.run(["umount", "--recursive", "--lazy", root], check=True)
+
+
 @contextlib.contextmanager
 def mounted(root):
     """It is a mount of its own, as a system's root is, with /dev, /proc and /sys; gone afterwards."""
@@ -58,7 +64,7 @@ def mounted(root):
             subprocess.run(["mount", "--rbind", "--make-rslave", place, f"{root}{place}"], check=True)
         yield
     finally:
-        subprocess.run(["umount", "--recursive", "--lazy", root], check=True)
+        unmount(root)
 
 
 def inside(root, *words, check=True, **more):
@@ -75,6 +81,7 @@ def install(root, *words):
 def system(suite, folder, name):
     """A new system, which is gone afterwards."""
     root = folder / f"{suite}-{name}"
+    unmount(root)
     if root.exists():
         shutil.rmtree(root)
     try:
@@ -83,9 +90,8 @@ def system(suite, folder, name):
             inside(root, "apt-get", "update", "-q")
             yield root
     finally:
-        # What is still mounted there is this computer's own, and an rmtree would empty it.
-        if not any(line.split()[4].startswith(str(root)) for line in MOUNTS.read_text().splitlines()):
-            shutil.rmtree(root, ignore_errors=True)
+        unmount(root)
+        shutil.rmtree(root, ignore_errors=True)
 
 
 def build(suite, folder):
