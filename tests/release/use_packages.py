@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Uses what the packages installed, as people would: a TPM, a verdict, and a guest of Debian's own
+"""Uses what the packages installed, as people would: a TPM, the library, a verdict, and a guest of Debian's own
 kernel, initramfs and DKMS under Socle. Runs in a system that has the packages and nothing of the tree.
 
     use_packages.py [--kernel VERSION]
@@ -29,6 +29,15 @@ results = Results("packages in use")
 # Only what hangs takes so long, on a computer that has other work, too.
 LONGEST_S, GUEST_S = 600, 1500
 
+# The library by python3-socle: its version, and what it says of a policy that has no such field.
+PYTHON = """
+import socle_verify
+print(socle_verify.library_version())
+try:
+    socle_verify.Policy({"format": 1, "look_at": "report", "vmlp": 0})
+except socle_verify.Error as error:
+    print(error)
+"""
 # Runs in the initramfs before the root file system is looked for, and ends the guest.
 SCRIPT = """#!/bin/sh
 [ "$1" != prereqs ] || exit 0
@@ -69,6 +78,15 @@ def check_tpm(folder):
     results(made.returncode == 0, "tpm2_createprimary on socle vtpm serve", made.stderr)
     process.terminate()
     results(process.wait(LONGEST_S) == 0, "which ends with 0")
+
+
+def check_library():
+    said = run("python3", "-c", PYTHON, cwd="/")
+    version = run("socle", "--version").stdout.decode().split()[-1]
+    results(said.stdout.decode() == f"{version}\nvmlp: there is no such field\n", "libsocle-verify by python3-socle",
+            said.stdout + said.stderr)
+    named = list(Path("/usr/lib").glob("*/libsocle-verify.so"))
+    results(len(named) == 1 and named[0].exists(), "libsocle-verify-dev names a library that is there", named)
 
 
 def write_script(path, text):
@@ -159,6 +177,7 @@ def main():
     results(run("socle-guest", "attest", "--help").returncode == 0, "socle-guest attest --help")
     with tempfile.TemporaryDirectory() as name:
         check_tpm(Path(name))
+        check_library()
         if options.kernel:
             check_module(options.kernel)
             check_guest(options.kernel, Path(name))
