@@ -50,6 +50,7 @@ check-guests: setup-check tests guest guest7
 	tests/guest/matrix.py --programs $(OUT)
 	tests/guest/disk_test.py --programs $(OUT) --by image --cpus 2 --work build/disk-image
 	tests/guest/net_test.py --programs $(OUT) --device e1000 --cpus 2 --work build/net-e1000
+	tests/attacks/twin_test.py --programs $(OUT)
 	scripts/fetch-ovmf.sh --suite forky --dir build/ovmf-forky
 	tests/demo/predicted_boot_test.py --programs $(OUT) --firmware build/ovmf-forky/OVMF.fd --build-dir build/predicted-boot
 

@@ -95,6 +95,8 @@ static bool check_service(struct parser *p)
 	/* It computes what guests ask for, and must keep nothing of it beyond the request. */
 	if (p->service->role == SERVICE_TWIN && !p->service->parked)
 		return fail(p, "the twin before this line is not parked");
+	if (p->service->required && p->service->on_demand)
+		return fail(p, "the service before this line is required and on-demand");
 	return true;
 }
 
@@ -147,6 +149,12 @@ static bool parse_parked(struct parser *p)
 static bool parse_required(struct parser *p)
 {
 	p->service->required = true;
+	return true;
+}
+
+static bool parse_on_demand(struct parser *p)
+{
+	p->service->on_demand = true;
 	return true;
 }
 
@@ -292,6 +300,7 @@ static bool parse_words(struct parser *p)
 		{ "budget", 2, "budget wants a time", parse_budget },
 		{ "parked", 1, "parked stands alone", parse_parked },
 		{ "required", 1, "required stands alone", parse_required },
+		{ "on-demand", 1, "on-demand stands alone", parse_on_demand },
 		{ "grant", 0, NULL, parse_grant },
 	};
 

@@ -58,6 +58,7 @@ struct conf_service {
 	uint32_t budget_ms;	      /* longest run for one request */
 	bool parked;		      /* set back to its snapshot after each request */
 	bool required;		      /* without it there is no guest */
+	bool on_demand;		      /* runs from its first request on, not before the guest */
 	unsigned int grant_count;
 	struct conf_grant grants[CONF_GRANTS_MAX];
 };

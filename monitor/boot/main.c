@@ -16,7 +16,6 @@
 #include "monitor/log/log.h"
 #include "monitor/protocol/ahead.h"
 #include "monitor/protocol/protocol.h"
-#include "monitor/protocol/twin.h"
 #include "monitor/run/run.h"
 #include "monitor/service/service.h"
 #include "monitor/trap/trap.h"
@@ -289,8 +288,6 @@ static _Noreturn void boot_on_own_stack(void)
 		boot_take_memory(params, &monitor_pages);
 	services_start(params);
 	arch_host_channel_mute();
-	if (!twin_prepare())
-		log_printf(LOG_WARNING, "the vtpm has no twin that makes keys for attestation");
 	ahead_start(params->features & SOCLE_FEATURE_PREEMPTS);
 	log_printf(LOG_INFO, "services ready");
 	log_memory();

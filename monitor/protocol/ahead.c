@@ -8,6 +8,7 @@
 #include "monitor/base/limits.h"
 #include "monitor/log/log.h"
 #include "monitor/mem/secret.h"
+#include "monitor/protocol/protocol.h"
 #include "monitor/service/service.h"
 
 #define NOBODY UINT32_MAX /* and work that comes is whose vCPU it comes to */
@@ -19,6 +20,7 @@
 #define PAUSE_NS 100000000ull
 
 enum step {
+	STEP_TWIN,    /* is started and loaded */
 	STEP_ASK,     /* the vtpm for an order */
 	STEP_BEGIN,   /* the search for a prime */
 	STEP_GO_ON,   /* with it: the service is suspended */
@@ -107,6 +109,8 @@ static enum step deliver(void)
 static enum step take(enum step step)
 {
 	switch (step) {
+	case STEP_TWIN:
+		return svsm_attest_prepare() ? STEP_TWIN : STEP_ASK;
 	case STEP_ASK:
 		return ask();
 	case STEP_BEGIN:
@@ -183,11 +187,9 @@ void ahead_start(bool preempts)
 		make_keys();
 		return;
 	}
-	work.step = STEP_ASK;
+	work.step = STEP_TWIN;
+	work.due_ns = arch_now_ns() + PAUSE_NS;
 	worker = BOOT_CPU;
-	work_on();
-	if (worker == NEVER)
-		make_keys();
 }
 
 /*

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Work ahead: primes of RSA keys that the guest will want (services/vtpm/ahead.h), found while it
- * runs. One vCPU does it, in slices by its timer, each no longer than SERVICE_SLICE_MS and what
+ * Work ahead: the twin (twin.h) is made ready, and primes of RSA keys that the guest will want
+ * (services/vtpm/ahead.h) are found, while it runs. One vCPU does it, in slices by its timer, each no longer than SERVICE_SLICE_MS and what
  * begins and ends it; together they take at most one part in AHEAD_SHARE of that vCPU's time,
  * however often it is asked. Only where the image says that VMPL0's timer reaches it while the
  * guest runs.
@@ -24,12 +24,12 @@
 void ahead_init(void);
 
 /*
- * Once, when the services are up, before the guest runs: learns what there is to be found, which is
- * the first vCPU's work from then on. Where there is nobody to find it, preempts says that VMPL0's
- * timer does not reach it while the guest runs, or the vtpm gives no order, it makes the keys now
- * that it has left for later; one that cannot make them is given up as if it had never become ready
- * (service_give_up()). That what finds primes fails is seen only at its first search, while the
- * guest runs: then the keys stay for later, and the manifest that wants them waits for a search.
+ * Once, when the services are up, before the guest runs: what there is to be done is the first
+ * vCPU's work from then on. Where there is nobody to find primes, or preempts says that VMPL0's
+ * timer does not reach it while the guest runs, the vtpm makes the keys now that it has left for
+ * later; one that cannot make them is given up as if it had never become ready (service_give_up()).
+ * That the vtpm gives no order, or that what finds primes fails, is seen only while the guest runs:
+ * then the keys stay for later, and the manifest that wants them waits for a search.
  */
 void ahead_start(bool preempts);
 

@@ -199,6 +199,23 @@ void svsm_attest_forget_vcpu(gpa_t vmsa)
 	lock_release(&creation.lock);
 }
 
+/* A creation of nobody's call: those that come meanwhile wait for it as for any other. */
+bool svsm_attest_prepare(void)
+{
+	bool free, more;
+
+	lock_acquire(&creation.lock);
+	free = creation.state == CREATION_NONE;
+	if (free)
+		creation.state = CREATION_RUNNING;
+	lock_release(&creation.lock);
+	if (!free)
+		return true;
+	more = twin_prepare();
+	end();
+	return more;
+}
+
 /* ---- The run. The creation is CREATION_RUNNING, and ours. ---- */
 
 /* Gives the key to the vtpm, whose answer is that to the selector. */

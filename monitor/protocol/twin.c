@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "abi/svsm.h"
+#include "monitor/log/log.h"
 
 static struct {
 	bool loaded;
@@ -16,13 +17,15 @@ static struct {
 	size_t order_size;
 } twin;
 
-/* With SERVICE_FINISHED *answer tells what came of it, also when there was nothing to load. */
+/*
+ * Loads it with twin.seeds, the vtpm's answer. With SERVICE_FINISHED *answer tells what came of it,
+ * also when there was nothing to load.
+ */
 static enum service_progress start_loading(struct service_answer *answer)
 {
 	struct vtpm_seeds header;
 
 	twin.loaded = false;
-	service_ask(SERVICE_VTPM, VTPM_OP_SEEDS, NULL, 0, &twin.seeds);
 	if (twin.seeds.status != SERVICE_OK || twin.seeds.size <= sizeof(header)) {
 		*answer = (struct service_answer){ .status = SERVICE_ERR_FAILED };
 		return SERVICE_FINISHED;
@@ -50,11 +53,34 @@ static enum service_progress start_creating(struct service_answer *answer)
 bool twin_prepare(void)
 {
 	struct service_answer answer;
-	enum service_progress progress = start_loading(&answer);
+	enum service_progress progress;
 
-	while (progress == SERVICE_PENDING)
+	if (twin.loaded || !service_available(SERVICE_TWIN))
+		return false;
+	if (twin.loading) {
 		progress = service_call_continue(SERVICE_TWIN, &answer);
-	return finish_loading(&answer);
+	} else {
+		service_try_ask(SERVICE_VTPM, VTPM_OP_SEEDS, NULL, 0, &twin.seeds);
+		if (twin.seeds.status == SERVICE_ERR_BUSY)
+			return true;
+		progress = start_loading(&answer);
+	}
+	twin.loading = progress == SERVICE_PENDING;
+	if (!twin.loading && !finish_loading(&answer))
+		log_printf(LOG_WARNING, "the vtpm has no twin that makes keys for attestation");
+	return twin.loading;
+}
+
+/* Goes on with what twin_prepare() has begun, if the seeds are those that are wanted. */
+static enum service_progress load(uint64_t generation, struct service_answer *answer)
+{
+	if (twin.loading && twin.generation == generation)
+		return service_call_continue(SERVICE_TWIN, answer);
+	if (twin.loading)
+		twin_abort();
+	twin.loading = true;
+	service_ask(SERVICE_VTPM, VTPM_OP_SEEDS, NULL, 0, &twin.seeds);
+	return start_loading(answer);
 }
 
 /*
@@ -74,11 +100,12 @@ static uint32_t go_on(enum service_progress progress, struct service_answer *ans
 uint32_t twin_start(uint64_t generation, const uint8_t *order, size_t size,
 		    struct service_answer *answer)
 {
+	bool fits = twin.loaded && twin.generation == generation;
+
 	twin.order = order;
 	twin.order_size = size;
-	twin.loading = !twin.loaded || twin.generation != generation;
 	twin.creates_next = false;
-	return go_on(twin.loading ? start_loading(answer) : start_creating(answer), answer);
+	return go_on(fits ? start_creating(answer) : load(generation, answer), answer);
 }
 
 uint32_t twin_continue(struct service_answer *answer)

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The twin of the guest's TPM, with the seeds that the vtpm has. It is loaded before
- * the guest runs, and again when it is asked for a key of other seeds. One caller at a time has the
- * use of it: attest_create.c sees to that. No function here takes or holds a lock but the services'
- * own.
+ * The twin of the guest's TPM, with the seeds that the vtpm has. It is started and loaded with them
+ * while the guest runs: ahead, or when it is first asked for a key, and loaded again when it is
+ * asked for a key of other seeds. One caller at a time has the use of it: attest_create.c sees to
+ * that. No function here takes or holds a lock but the services' own.
  */
 #ifndef SOCLE_MONITOR_PROTOCOL_TWIN_H
 #define SOCLE_MONITOR_PROTOCOL_TWIN_H
@@ -15,8 +15,9 @@
 #include "monitor/service/service.h"
 
 /*
- * Once, when the services are up and before the guest runs: loads it and waits for that. When that
- * fails (false) it is tried again when a key is asked for.
+ * A slice of what it takes to load it, before anybody has asked for a key, who goes on with it
+ * otherwise. Waits for nobody who uses the vtpm. False: there is nothing to be done, or it has
+ * failed, with a line in the log, and is tried again when a key is asked for.
  */
 bool twin_prepare(void);
 

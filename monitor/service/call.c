@@ -63,19 +63,25 @@ static void run(struct service *service)
 	}
 }
 
-void call_run(struct service *service)
+void call_prepare(struct service *service)
 {
+	service->starting = true;
 	fill_budget(service);
-	run(service);
+	process_set_state(service, PROCESS_RUNNING);
 }
 
 /*
  * It is claimed, and who runs a service has claimed it: one that is running all the same is
- * suspended.
+ * suspended, in somebody's call or, as long as its start is not over, in nobody's.
  */
 static bool is_suspended(const struct service *service)
 {
-	return service->state == PROCESS_RUNNING;
+	return service->state == PROCESS_RUNNING && service->request;
+}
+
+static bool is_to_start(const struct service *service)
+{
+	return service->state == PROCESS_RUNNING && !service->request;
 }
 
 static enum service_status check_request(const struct service *service,
@@ -83,7 +89,7 @@ static enum service_status check_request(const struct service *service,
 {
 	if (is_suspended(service))
 		return SERVICE_ERR_BUSY;
-	if (service->state != PROCESS_READY ||
+	if ((service->state != PROCESS_READY && !is_to_start(service)) ||
 	    request->size > SERVICE_MESSAGE_MAX - sizeof(struct service_request))
 		return SERVICE_ERR_FAILED;
 	return SERVICE_OK;
@@ -101,6 +107,21 @@ static void begin(struct service *service, const struct process_request *request
 	process_set_state(service, PROCESS_RUNNING);
 	service->context.regs.rax = (uint64_t)channel_deliver(service);
 	fill_budget(service);
+}
+
+/*
+ * Its request waits until it has started, for which it has a budget of its own. One that cannot be
+ * loaded ends.
+ */
+static void begin_start(struct service *service, const struct process_request *request)
+{
+	const char *why = service->file ? process_load(service) : NULL;
+
+	service->task = *request;
+	service->request = &service->task;
+	service->request_taken = false;
+	if (why)
+		process_end(service, why);
 }
 
 /*
@@ -155,9 +176,24 @@ static struct call_result finish(struct service *service)
 				     .reply = reply };
 }
 
+/* It is ready for the request that has waited, which is for the next slice, if there is one. */
+static void end_start(struct service *service)
+{
+	const struct process_request waiting = service->task;
+
+	process_started(service);
+	if (service->state != PROCESS_READY)
+		return;
+	begin(service, &waiting);
+	if (!waiting.slice_ns)
+		run(service);
+}
+
 static struct call_result run_slice(struct service *service)
 {
 	run(service);
+	if (service->starting && service->state == PROCESS_READY)
+		end_start(service);
 	if (is_suspended(service))
 		return (struct call_result){ .pending = true };
 	return finish(service);
@@ -173,7 +209,7 @@ static bool enter(struct service *service, bool waits)
 	if (!waits)
 		return claim_try(&service->claim);
 	claim_take(&service->claim);
-	if (is_suspended(service) && !service->snapshot.pages) {
+	if (is_suspended(service) && !service->conf->parked) {
 		service->task.slice_ns = 0;
 		service->kept_reply = run_slice(service).reply;
 	}
@@ -187,6 +223,14 @@ static void leave(struct service *service)
 	claim_release(&service->claim);
 }
 
+void call_run(struct service *service)
+{
+	claim_take(&service->claim);
+	run(service);
+	process_started(service);
+	leave(service);
+}
+
 struct call_result call_start(struct service *service, const struct process_request *request)
 {
 	struct call_result result = { .status = SERVICE_ERR_BUSY };
@@ -195,7 +239,10 @@ struct call_result call_start(struct service *service, const struct process_requ
 		return result;
 	result.status = check_request(service, request);
 	if (result.status == SERVICE_OK) {
-		begin(service, request);
+		if (service->starting)
+			begin_start(service, request);
+		else
+			begin(service, request);
 		result = run_slice(service);
 	}
 	leave(service);
@@ -220,7 +267,9 @@ struct call_result call_continue(struct service *service)
 void call_abort(struct service *service)
 {
 	claim_take(&service->claim);
-	if (is_suspended(service)) {
+	if (is_suspended(service) && service->starting) {
+		service->request = NULL;
+	} else if (is_suspended(service)) {
 		process_crash(service, "its caller gave up");
 		(void)finish(service);
 	}

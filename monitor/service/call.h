@@ -6,9 +6,13 @@
 #include "abi/service.h"
 #include "monitor/service/process.h"
 
+/* It starts, within its budget, when it runs next, and is loaded before if it is not yet. */
+void call_prepare(struct service *service);
+
 /*
- * Runs the service, which is marked as running, until it waits for a request or has ended. At the
- * start, when nobody else knows it.
+ * Runs the service, which is loaded, until it waits for its first request or has ended: then it
+ * is not available. Before the guest runs, so it may wait for the host. One that is not run so
+ * is loaded and starts in its first call.
  */
 void call_run(struct service *service);
 
@@ -25,6 +29,9 @@ struct call_result {
  * A hurried request waits for nobody: it is SERVICE_ERR_BUSY where somebody uses the service, or is
  * about to, or has it suspended.
  *
+ * The first request to one that was only prepared is its start, too: that and the request have a
+ * budget each, and no slice has both. A start that fails is the end of the service.
+ *
  * One in slices may be pending after about the first; then call_continue(), for the next, or
  * call_abort() follows, and the payload stays where it is until then. A suspended service that is
  * parked answers everybody else SERVICE_ERR_BUSY; any other comes to the end of what it does first,
@@ -33,7 +40,10 @@ struct call_result {
 struct call_result call_start(struct service *service, const struct process_request *request);
 struct call_result call_continue(struct service *service);
 
-/* Gives a suspended call up: a parked service is set back, any other ends. */
+/*
+ * Gives a suspended call up: a parked service is set back, any other ends. One that has not started
+ * yet goes on with that in the next call.
+ */
 void call_abort(struct service *service);
 
 #endif

@@ -32,9 +32,9 @@ static int64_t read_request(struct service *service, va_t to, size_t size)
 {
 	service->read_buffer = to;
 	service->read_size = size;
-	if (service->request && !service->request_taken)
+	if (service->request && !service->request_taken && !service->starting)
 		return channel_deliver(service);
-	if (service->request && !service->reply.data) {
+	if (service->request && !service->reply.data && !service->starting) {
 		process_crash(service, "it asked for a request before it answered the last one");
 		return 0;
 	}

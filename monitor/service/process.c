@@ -3,6 +3,7 @@
 
 #include "monitor/log/log.h"
 #include "monitor/service/linux.h"
+#include "monitor/service/loader.h"
 
 void process_log_memory(const struct service *service, const char *what)
 {
@@ -46,6 +47,43 @@ void process_end(struct service *service, const char *why)
 	user_leave();
 	process_free(service);
 	process_set_state(service, PROCESS_CRASHED);
+}
+
+const char *process_load(struct service *service)
+{
+	const uint8_t *file = service->file;
+
+	service->file = NULL;
+	return loader_load(service, service->archive, file, service->file_size);
+}
+
+/*
+ * A service loses what it needed only to become ready: whoever takes it over later does not get at
+ * that.
+ */
+static void close_start_channels(struct service *service)
+{
+	const struct conf_service *conf = service->conf;
+
+	for (unsigned int i = 0; i < conf->grant_count; i++) {
+		struct channel *channel = &service->channels[conf->grants[i].fd];
+
+		if (!conf->grants[i].at_start)
+			continue;
+		message_free(&channel->reply);
+		*channel = (struct channel){ 0 };
+	}
+}
+
+void process_started(struct service *service)
+{
+	user_leave();
+	service->starting = false;
+	close_start_channels(service);
+	if (service->state == PROCESS_READY && service->conf->parked && !snapshot_take(service))
+		process_end(service, "there is no memory for its snapshot");
+	if (service->state == PROCESS_READY)
+		process_log_memory(service, "ready");
 }
 
 void process_crash(struct service *service, const char *why)

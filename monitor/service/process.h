@@ -48,8 +48,14 @@ struct process_request {
 	uint64_t slice_ns; /* comes back after so much time, to be continued; 0: when it is done */
 };
 
+struct loader_archive;
+
 struct service {
 	const struct conf_service *conf;
+	/* Its executable, as long as it is not loaded, and the archive that this lies in. */
+	const uint8_t *file;
+	size_t file_size;
+	const struct loader_archive *archive;
 	struct claim claim; /* no lock: in a call the vCPU may sleep */
 	enum process_state state;
 	struct page_owner owner;
@@ -58,7 +64,11 @@ struct service {
 	struct snapshot snapshot;      /* parked services only */
 	struct secret registers[2];    /* of both contexts, for die() to wipe */
 	uint64_t heap_start, heap_end; /* heap_end is the break, not rounded */
-	/* The request channel. */
+	bool starting;		       /* it has not come to its first read() of a request yet */
+	/*
+	 * The request channel. While it starts a request waits for that, or there is none: then it
+	 * is suspended in nobody's call.
+	 */
 	const struct process_request *request; /* the task, or NULL: none */
 	bool request_taken;		       /* the service has read it */
 	struct process_request task;
@@ -79,6 +89,18 @@ bool process_available(const struct service *service);
 
 /* Changes the state, which others may look at meanwhile. The service is claimed. */
 void process_set_state(struct service *service, enum process_state state);
+
+/*
+ * Puts the executable into the service's memory, so that it starts when it runs. Returns NULL, or
+ * why not in words.
+ */
+const char *process_load(struct service *service);
+
+/*
+ * The end of a start: takes away what the service needed only for that, and copies one that is
+ * parked. It runs nowhere, and is ready for its first request then, or has ended.
+ */
+void process_started(struct service *service);
 
 /*
  * Ends the run of a parked service, which is broken then, or any other service for good, and says

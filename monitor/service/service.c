@@ -21,6 +21,7 @@ static struct {
 	struct service list[CONF_SERVICES_MAX];
 	struct service *roles[SERVICE_ROLES];
 	struct amdsp amdsp;
+	struct loader_archive archive;
 } services;
 
 static const struct call_result no_service = { .status = SERVICE_ERR_FAILED };
@@ -125,58 +126,37 @@ static void make_channels(struct service *service, const struct loader_archive *
 	}
 }
 
-static void load(struct service *service, const struct conf_service *conf,
-		 const struct loader_archive *archive)
+static _Noreturn void cannot_be_loaded(const struct conf_service *conf, const char *why)
 {
-	struct archive_entry file = need_file(archive, conf->exec);
-	const char *why = "there is no memory";
-
-	service->conf = conf;
-	secret_add(&service->registers[0], &service->context, sizeof(service->context));
-	secret_add(&service->registers[1], &service->snapshot.context,
-		   sizeof(service->snapshot.context));
-	make_channels(service, archive);
-	if (page_owner_init(&service->owner, conf->name, conf->memory / ABI_PAGE_SIZE, true) &&
-	    space_create(&service->space, &service->owner))
-		why = loader_load(service, archive, file.data, file.size);
-	if (!why)
-		return;
 	log_printf(LOG_ERROR, "service %s: %s: %s", conf->name, conf->exec, why);
 	die(DIE_SERVICE, conf->name);
 }
 
-/*
- * A service loses what it needed only to become ready: whoever takes it over later does not get at
- * that.
- */
-static void close_start_channels(struct service *service)
+/* All that a service needs but its executable's memory. */
+static void prepare(struct service *service, const struct conf_service *conf,
+		    const struct archive_entry *file)
 {
-	const struct conf_service *conf = service->conf;
-
-	for (unsigned int i = 0; i < conf->grant_count; i++) {
-		struct channel *channel = &service->channels[conf->grants[i].fd];
-
-		if (!conf->grants[i].at_start)
-			continue;
-		message_free(&channel->reply);
-		*channel = (struct channel){ 0 };
-	}
+	service->conf = conf;
+	service->archive = &services.archive;
+	service->file = file->data;
+	service->file_size = file->size;
+	secret_add(&service->registers[0], &service->context, sizeof(service->context));
+	secret_add(&service->registers[1], &service->snapshot.context,
+		   sizeof(service->snapshot.context));
+	make_channels(service, &services.archive);
+	if (!page_owner_init(&service->owner, conf->name, conf->memory / ABI_PAGE_SIZE, true) ||
+	    !space_create(&service->space, &service->owner))
+		cannot_be_loaded(conf, "there is no memory");
+	call_prepare(service);
 }
 
-/*
- * Runs a service up to its first request, where a parked one is copied. One that ends before is
- * not available. Nobody can call it yet, so nobody claims it, and it may wait for the host.
- */
 static void start(struct service *service)
 {
-	process_set_state(service, PROCESS_RUNNING);
+	const char *why = process_load(service);
+
+	if (why)
+		cannot_be_loaded(service->conf, why);
 	call_run(service);
-	user_leave();
-	close_start_channels(service);
-	if (service->state == PROCESS_READY && service->conf->parked && !snapshot_take(service))
-		process_end(service, "there is no memory for its snapshot");
-	if (service->state == PROCESS_READY)
-		process_log_memory(service, "ready");
 }
 
 /*
@@ -191,29 +171,38 @@ static void check_required(const struct service *service)
 	die(DIE_REQUIRED, "a required service is not ready");
 }
 
+/* What the service before it has is not looked for again: most have one executable. */
+static void find_executable(const struct conf_service *conf, struct archive_entry *file)
+{
+	if (conf == services.conf.services || strcmp(conf[-1].exec, conf->exec) != 0)
+		*file = need_file(&services.archive, conf->exec);
+}
+
 void services_start(const struct socle_params *params)
 {
-	const struct loader_archive archive = { .data = direct_ptr(gpa(params->archive.gpa)),
-						.range = params->archive };
+	struct archive_entry file = { 0 };
+	bool spare_fits;
 
-	read_conf(&archive);
-
-	bool spare_fits = check_memory(params);
-
+	services.archive = (struct loader_archive){ .data = direct_ptr(gpa(params->archive.gpa)),
+						    .range = params->archive };
+	read_conf(&services.archive);
+	spare_fits = check_memory(params);
 	amdsp_init(&services.amdsp, secrets_vmpck0());
 	for (unsigned int i = 0; i < services.conf.count; i++) {
 		const struct conf_service *conf = &services.conf.services[i];
 		struct service *service = &services.list[i];
 
+		find_executable(conf, &file);
 		if (is_spare(conf) && !spare_fits) {
 			log_printf(LOG_INFO, "service %s is not started: others need the memory",
 				   conf->name);
 			continue;
 		}
-		load(service, conf, &archive);
+		prepare(service, conf, &file);
 		if (conf->role < SERVICE_ROLES)
 			services.roles[conf->role] = service;
-		start(service);
+		if (!conf->on_demand)
+			start(service);
 		check_required(service);
 	}
 }
@@ -303,15 +292,22 @@ enum service_status service_call(enum service_role role, uint32_t op, const void
 	return copy_answer(&answer, reply, reply_max, reply_size);
 }
 
-enum service_status service_try(enum service_role role, uint32_t op, const void *payload,
-				size_t size, void *reply, size_t reply_max, size_t *reply_size)
+void service_try_ask(enum service_role role, uint32_t op, const void *payload, size_t size,
+		     struct service_answer *answer)
 {
 	const struct process_request request = {
 		.op = op, .payload = payload, .size = size, .hurried = true
 	};
+
+	(void)ask(role, &request, answer);
+}
+
+enum service_status service_try(enum service_role role, uint32_t op, const void *payload,
+				size_t size, void *reply, size_t reply_max, size_t *reply_size)
+{
 	struct service_answer answer;
 
-	(void)ask(role, &request, &answer);
+	service_try_ask(role, op, payload, size, &answer);
 	return copy_answer(&answer, reply, reply_max, reply_size);
 }
 

@@ -15,9 +15,10 @@
 #include "monitor/service/message.h"
 
 /*
- * Starts every service of services.conf and waits until each has asked for its first request.
- * Called once, on the first vCPU, before the guest runs. A broken archive is our own bug: die(). So
- * ends a start without a service that services.conf requires, and the guest never runs.
+ * Loads every service of services.conf, starts those that are not on-demand, and waits until each
+ * of these has asked for its first request. Called once, on the first vCPU, before the guest runs.
+ * A broken archive is our own bug: die(). So ends a start without a service that services.conf
+ * requires, and the guest never runs.
  */
 void services_start(const struct socle_params *params);
 
@@ -28,7 +29,7 @@ void services_start(const struct socle_params *params);
  */
 void service_give_up(enum service_role role, const char *why);
 
-/* True when the service is loaded and has not crashed. */
+/* True when the service is loaded, started or not, and has not crashed. */
 bool service_available(enum service_role role);
 
 /*
@@ -60,9 +61,11 @@ struct service_answer {
 	struct message message;
 };
 
-/* As service_call(), for replies of any size. The caller frees the answer. */
+/* As service_call() and service_try(), for replies of any size. The caller frees the answer. */
 void service_ask(enum service_role role, uint32_t op, const void *payload, size_t size,
 		 struct service_answer *answer);
+void service_try_ask(enum service_role role, uint32_t op, const void *payload, size_t size,
+		     struct service_answer *answer);
 void service_answer_free(struct service_answer *answer);
 
 enum service_progress {

@@ -44,7 +44,9 @@ service attest
 """
 
 # These run with all of them.
-ALL_SERVICES = ("busy", "levels-granted", "services", "rewritten", "turns", "turns-3072")
+ALL_SERVICES = ("busy", "levels-granted", "services", "rewritten", "turns", "turns-3072", "twin", "twin-ahead")
+# All, where the twin has not the memory to begin.
+NO_TWIN = (ROOT / "services" / "services.conf").read_text().replace("memory 3136K", "memory 1M")
 
 # And a vtpm that says what the guest tells it to (tests/services/taken_over.c).
 TAKEN_OVER = """
@@ -150,6 +152,8 @@ RUNS = [
     Run("levels-write", 1, 1, (), {"reason": "rmp_violation", "vmpl": 3}, 1),
     Run("turns", 1, 4),
     Run("turns", 2, 5),
+    Run("twin", 2, 3),
+    Run("twin-none", 2, 3, conf=NO_TWIN, errors=("service twin ended: .*",)),
     Run("unchanged", 1, 3, EVENTS),
     Run("unchanged", 1, 3, (*EVENTS, *STRICT)),
     Run("manifests", 1, 6),

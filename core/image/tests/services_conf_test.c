@@ -93,13 +93,16 @@ static void reads_every_property(void **state)
 	struct conf conf;
 
 	(void)state;
-	assert_true(parse("service o\n" BASE "role twin\nparked\nservice b\n" BASE "required\n",
+	assert_true(parse("service o\n" BASE "role twin\nparked\non-demand\nservice b\n" BASE
+			  "required\n",
 			  &conf, &error));
 	assert_int_equal(conf.services[0].role, SERVICE_TWIN);
 	assert_true(conf.services[0].parked);
 	assert_false(conf.services[0].required);
 	assert_false(conf.services[1].parked);
 	assert_true(conf.services[1].required);
+	assert_true(conf.services[0].on_demand);
+	assert_false(conf.services[1].on_demand);
 	assert_true(parse("service a\nexec a\nrole attest\nmemory 4M # x\nbudget 60s\n"
 			  "grant 0 host-channel\nservice b\n" BASE "grant 15 service a\n",
 			  &conf, &error));
@@ -182,6 +185,10 @@ static const struct refusal refusals[] = {
 	{ "required\n", 1, "a service must be named first" },
 	{ "service a\nrequired yes\n", 2, "required stands alone" },
 	{ "service a\nrequired\nrequired\n", 3, "this property is there twice" },
+	{ "service a\non-demand now\n", 2, "on-demand stands alone" },
+	{ "service a\non-demand\non-demand\n", 3, "this property is there twice" },
+	{ "service a\n" BASE "required\non-demand\n", 7,
+	  "the service before this line is required and on-demand" },
 	{ "service a\n" BASE "role twin\n", 6, "the twin before this line is not parked" },
 	{ "service a\n" BASE "role twin\nservice b\n", 6,
 	  "the twin before this line is not parked" },

@@ -23,7 +23,6 @@
 #include "monitor/log/log.h"
 #include "monitor/protocol/ahead.h"
 #include "monitor/protocol/protocol.h"
-#include "monitor/protocol/twin.h"
 #include "monitor/run/run.h"
 #include "monitor/service/service.h"
 #include "monitor/trap/trap.h"
@@ -374,11 +373,6 @@ void ahead_start(bool preempts)
 	part(preempts ? "ahead" : "keys");
 }
 
-bool twin_prepare(void)
-{
-	return part("twin");
-}
-
 void page_alloc_stats(size_t *free_pages, size_t *all_pages)
 {
 	*free_pages = 2;
@@ -453,7 +447,7 @@ static void everything_comes_in_its_order(void **state)
 	assert_string_equal(
 		order, "negotiate cpuid c-bit validate alloc owner map idt create load gates seal "
 		       "ghcb ports doorbell processor random secrets requests clock others vtpm "
-		       "primes memory services mute twin ahead guest "
+		       "primes memory services mute ahead guest "
 		       "run ");
 	assert_int_equal(warnings, 0);
 	assert_string_equal(lines, "VMPL0, 1 vCPUs, host features 0x27, SEV features 0x9\n"
@@ -469,7 +463,7 @@ static void without_a_guest_none_is_launched(void **state)
 	assert_int_equal(boot(), 0);
 	assert_null(strstr(order, "guest"));
 	assert_null(strstr(order, "memory"));
-	assert_non_null(strstr(order, "twin ahead run"));
+	assert_non_null(strstr(order, "mute ahead run"));
 }
 
 /* Whose timer does not reach VMPL0 while the guest runs does nothing ahead. */
@@ -478,7 +472,7 @@ static void nothing_is_done_ahead_without_the_flag(void **state)
 	(void)state;
 	params.features &= ~SOCLE_FEATURE_PREEMPTS;
 	assert_int_equal(boot(), 0);
-	assert_non_null(strstr(order, "twin keys guest run"));
+	assert_non_null(strstr(order, "mute keys guest run"));
 }
 
 static void all_free_pages_become_ours(void **state)
@@ -540,14 +534,6 @@ static void a_part_that_fails_ends_the_start(void **state)
 	failing = NULL;
 	unchanged = true; /* valid already: another page than the one of the launch */
 	assert_int_equal(boot(), 4);
-}
-
-static void what_can_be_missing_is_said(void **state)
-{
-	(void)state;
-	failing = "twin";
-	assert_int_equal(boot(), 0);
-	assert_int_equal(warnings, 1);
 }
 
 static void a_host_without_what_an_svsm_needs_ends_the_start(void **state)
@@ -636,7 +622,7 @@ static void the_host_completes_the_block(void **state)
 	leave_it_to_the_host();
 	assert_int_equal(boot(), 0);
 	assert_non_null(strstr(order, "ghcb ports doorbell host ram ram processor "));
-	assert_non_null(strstr(order, "twin ahead guest run"));
+	assert_non_null(strstr(order, "mute ahead guest run"));
 	assert_non_null(strstr(lines, "VMPL0, 7 vCPUs"));
 	assert_int_equal(params.cpu_count, 0);
 	failing = "host";
@@ -774,7 +760,6 @@ int main(void)
 		cmocka_unit_test_setup_teardown(all_free_pages_become_ours, start, end),
 		cmocka_unit_test_setup_teardown(free_memory_is_validated_in_2_mib, start, end),
 		cmocka_unit_test_setup_teardown(a_part_that_fails_ends_the_start, start, end),
-		cmocka_unit_test_setup_teardown(what_can_be_missing_is_said, start, end),
 		cmocka_unit_test_setup_teardown(a_host_without_what_an_svsm_needs_ends_the_start,
 						start, end),
 		cmocka_unit_test_setup_teardown(a_host_without_pages_ends_the_start, start, end),

@@ -44,7 +44,7 @@ static void set_made(uint32_t code, const void *public, size_t size)
 	twin->reply_size = sizeof(code) + size;
 }
 
-static int setup(void **state)
+static void prepare(void **state)
 {
 	attest_setup(state);
 	ex = (struct svsm_attest_op_ex){ .base = op };
@@ -52,11 +52,6 @@ static int setup(void **state)
 	vtpm.order = template;
 	vtpm.order_size = sizeof(template);
 	set_made(0, "public", 6);
-	/* The twin is loaded once; what it answers to that is not looked at. */
-	assert_true(twin_prepare());
-	world_service(SERVICE_TWIN)->calls = 0;
-	vtpm.seeds = 0;
-	return 0;
 }
 
 static struct svsm_call attest_on(unsigned int cpu, uint64_t at)
@@ -68,6 +63,18 @@ static struct svsm_call attest_on(unsigned int cpu, uint64_t at)
 static struct svsm_call attest_ex(void)
 {
 	return attest_on(0, OP);
+}
+
+/* The twin has the seeds, once a key was made. */
+static int setup(void **state)
+{
+	prepare(state);
+	vtpm.outcome = SELECT_CREATE;
+	while (attest_ex().rax == INCOMPLETE)
+		;
+	assert_int_equal(vtpm.remembers, 1);
+	prepare(state);
+	return 0;
 }
 
 static void assert_incomplete(const struct svsm_call *call)
@@ -551,16 +558,142 @@ static void seeds_that_cannot_be_had(void **state)
 	assert_int_equal(twin->calls, 3);
 }
 
-static void nothing_to_prepare(void **state)
+/* ---- Ahead of any call ---- */
+
+/* As before the first key: the twin has no seeds. */
+static void unload(void)
 {
+	struct world_service *twin = world_service(SERVICE_TWIN);
+	struct svsm_call call;
+
+	vtpm.outcome = SELECT_CREATE;
+	vtpm.generation = 7;
+	twin->status = SERVICE_ERR_FAILED;
+	call = attest_ex();
+	assert_refused(&call, 0x80001001);
+	twin->status = SERVICE_OK;
+	twin->calls = 0;
+	vtpm.seeds = 0;
+	vtpm.generation = SEED_GENERATION;
+}
+
+/* In as many turns as it takes; the key is made at once then. */
+static void seeds_are_loaded_ahead(void **state)
+{
+	struct world_service *twin = world_service(SERVICE_TWIN);
+	struct svsm_call call;
+
 	(void)state;
-	world_service(SERVICE_TWIN)->available = false;
-	assert_false(twin_prepare());
-	world_service(SERVICE_TWIN)->available = true;
+	unload();
+	twin->slices = 2;
+	assert_true(svsm_attest_prepare());
+	assert_true(svsm_attest_prepare());
+	assert_false(svsm_attest_prepare());
+	assert_int_equal(twin->calls, 1);
+	assert_int_equal(twin->op, TWIN_OP_LOAD);
+	assert_false(svsm_attest_prepare());
+	assert_int_equal(twin->calls, 1);
+	twin->slices = 0;
+	call = attest_ex();
+	assert_selected(&call);
+	assert_int_equal(twin->calls, 2);
+	assert_int_equal(vtpm.seeds, 1);
+	assert_memory_equal(vtpm.remembered, "\x88\x77\x66\x55\x44\x33\x22\x11", 8);
+}
+
+/* A call that comes meanwhile goes on with that, and the turns wait for it. */
+static void a_call_goes_on_with_what_is_loaded_ahead(void **state)
+{
+	struct world_service *twin = world_service(SERVICE_TWIN);
+	struct svsm_call call;
+
+	(void)state;
+	unload();
+	twin->slices = 3;
+	assert_true(svsm_attest_prepare());
+	call = attest_ex();
+	assert_incomplete(&call);
+	assert_true(svsm_attest_prepare());
+	call = attest_ex();
+	assert_incomplete(&call);
+	assert_true(twin->suspended);
+	call = attest_behind_loading();
+	assert_selected(&call);
+	assert_int_equal(twin->calls, 2);
+	assert_int_equal(twin->aborts, 0);
+	assert_int_equal(vtpm.seeds, 1);
+	assert_false(svsm_attest_prepare());
+}
+
+/* But not where the guest has other seeds by then. */
+static void what_is_loaded_ahead_may_be_old(void **state)
+{
+	struct world_service *twin = world_service(SERVICE_TWIN);
+	struct svsm_call call;
+
+	(void)state;
+	unload();
+	twin->slices = 3;
+	assert_true(svsm_attest_prepare());
+	twin->slices = 0;
+	vtpm.generation = 9;
+	call = attest_behind_loading();
+	assert_selected(&call);
+	assert_int_equal(twin->aborts, 1);
+	assert_int_equal(vtpm.seeds, 2);
+	assert_memory_equal(vtpm.remembered, "\x9\0\0\0\0\0\0\0", 8);
+}
+
+/* A call on another vCPU while a turn is in the twin is told to come again. */
+static void call_within_a_turn(void)
+{
+	struct svsm_call call;
+
+	world_service(SERVICE_TWIN)->while_working = NULL;
+	assert_true(svsm_attest_prepare()); /* nor is there a second turn */
+	call = attest_on(1, OTHER_OP);
+	assert_int_equal(call.rax, INCOMPLETE);
+}
+
+static void a_turn_holds_no_lock(void **state)
+{
+	struct world_service *twin = world_service(SERVICE_TWIN);
+	struct svsm_call call;
+
+	(void)state;
+	world_create(1, CPU1_VMSA, CPU1_CAA);
+	unload();
+	twin->while_working = call_within_a_turn;
+	assert_false(svsm_attest_prepare());
+	assert_null(twin->while_working);
+	assert_int_equal(twin->calls, 1);
+	call = attest_ex();
+	assert_selected(&call);
+}
+
+/* Where it cannot be done ahead, or others use the vtpm, nobody waits, and a call does it. */
+static void what_is_not_ahead_is_done_in_a_call(void **state)
+{
+	struct world_service *twin = world_service(SERVICE_TWIN);
+	struct svsm_call call;
+
+	(void)state;
+	unload();
+	world_service(SERVICE_VTPM)->in_use = true;
+	assert_true(svsm_attest_prepare());
+	world_service(SERVICE_VTPM)->in_use = false;
+	assert_int_equal(vtpm.seeds, 0);
+	twin->available = false;
+	assert_false(svsm_attest_prepare());
+	twin->available = true;
 	world_service(SERVICE_VTPM)->available = false;
-	assert_false(twin_prepare());
+	assert_false(svsm_attest_prepare());
 	world_service(SERVICE_VTPM)->available = true;
-	assert_true(twin_prepare());
+	twin->status = SERVICE_ERR_FAILED;
+	assert_false(svsm_attest_prepare());
+	twin->status = SERVICE_OK;
+	call = attest_behind_loading();
+	assert_selected(&call);
 }
 
 /* Begins a creation on vCPU 0 that will take long. */
@@ -914,7 +1047,11 @@ int main(void)
 		cmocka_unit_test_setup(seeds_in_slices, setup),
 		cmocka_unit_test_setup(seeds_given_up, setup),
 		cmocka_unit_test_setup(seeds_that_cannot_be_had, setup),
-		cmocka_unit_test_setup(nothing_to_prepare, setup),
+		cmocka_unit_test_setup(seeds_are_loaded_ahead, setup),
+		cmocka_unit_test_setup(a_call_goes_on_with_what_is_loaded_ahead, setup),
+		cmocka_unit_test_setup(what_is_loaded_ahead_may_be_old, setup),
+		cmocka_unit_test_setup(a_turn_holds_no_lock, setup),
+		cmocka_unit_test_setup(what_is_not_ahead_is_done_in_a_call, setup),
 		cmocka_unit_test_setup(others_go_on_while_the_twin_works, setup),
 		cmocka_unit_test_setup(others_go_on_between_slices, setup),
 		cmocka_unit_test_setup(another_vcpu_may_go_on, setup),

@@ -744,6 +744,205 @@ static void a_request_waits_for_a_late_reader(void **state)
 	run_alone(late_body);
 }
 
+/* ---- Started by the first call ---- */
+
+#define ON_DEMAND PARKED "on-demand\n" MEMORY
+#define STARTING 30u /* system calls that a start takes, some slices */
+
+static unsigned int entries; /* of the program, in all of its life */
+
+/* Starts for a while, and answers then as often as it is asked; it never loses its place. */
+static enum user_exit slow_starter(struct user_context *context, unsigned int step)
+{
+	(void)step;
+	if (entries++ < STARTING) {
+		context->regs.r13++;
+		return sys(context, LINUX_GETPID, 0, 0, 0);
+	}
+	check(context->regs.r13 == STARTING);
+	if (!context->regs.r14++)
+		return ask(context);
+	if (context->regs.r14 == 2) {
+		check(byte_at(context, BUFFER + 8) == 'w');
+		return sys_reply(context, SERVICE_OK, "work", 4);
+	}
+	return ask(context);
+}
+
+static void check_good(struct service_answer *answer)
+{
+	check(answer->status == SERVICE_OK && answer->size == 4);
+	service_answer_free(answer);
+}
+
+/* Nothing of it runs before somebody asks, and then as if it had been ready. */
+static void on_demand_body(void)
+{
+	size_t before;
+
+	begin(ON_DEMAND, slow_starter);
+	check(service_available(SERVICE_TWIN));
+	check(entries == 0 && !logged("is ready"));
+	before = free_pages();
+	check(call("work") == SERVICE_OK && reply_size == 4);
+	check(before - free_pages() > PROCESS_STACK_SIZE / ABI_PAGE_SIZE); /* loaded by then */
+	check(logged("service a is ready"));
+	before = free_pages();
+	check(call("work") == SERVICE_OK);
+	check(free_pages() == before);
+}
+
+/* Its start takes slices as any call does, in which nobody else gets in, and none has both. */
+static void on_demand_slices_body(void)
+{
+	struct service_answer answer;
+	unsigned int slices = 1;
+	uint64_t start_ns;
+
+	begin(ON_DEMAND, slow_starter);
+	start_ns = harness.now_ns;
+	check(start(SERVICE_TWIN, "work", &answer) == SERVICE_PENDING);
+	check(call("work") == SERVICE_ERR_BUSY);
+	for (;; slices++) {
+		/* Two looks at the clock beyond a slice: what begins and what ends it. */
+		check(harness.now_ns - start_ns <= (SERVICE_SLICE_MS + 2) * 1000000ull);
+		start_ns = harness.now_ns;
+		if (service_call_continue(SERVICE_TWIN, &answer) == SERVICE_FINISHED)
+			break;
+		check(slices < 100 && answer.payload == NULL);
+	}
+	check(slices > 3);
+	check_good(&answer);
+	check(call("work") == SERVICE_OK);
+}
+
+/* Whoever gives up the first call has not ended the service, nor begun it anew. */
+static void on_demand_given_up_body(void)
+{
+	struct service_answer answer;
+
+	begin(ON_DEMAND, slow_starter);
+	check(start(SERVICE_TWIN, "gone", &answer) == SERVICE_PENDING);
+	service_call_abort(SERVICE_TWIN);
+	service_call_abort(SERVICE_TWIN); /* nothing is pending */
+	check(service_call_continue(SERVICE_TWIN, &answer) == SERVICE_FINISHED);
+	check(answer.status == SERVICE_ERR_FAILED);
+	check(entries > 0 && entries < STARTING && service_available(SERVICE_TWIN));
+	check(!logged("gave up"));
+	check(start(SERVICE_TWIN, "work", &answer) == SERVICE_PENDING);
+	check(go_on(&answer) > 1);
+	check_good(&answer);
+	check(start(SERVICE_TWIN, "work", &answer) == SERVICE_FINISHED);
+	check_good(&answer);
+}
+
+/* The first request may be one that prepares it. */
+static void on_demand_prepared_body(void)
+{
+	begin(ON_DEMAND, counter);
+	check(prepare_with("good") == SERVICE_OK);
+	check(count_of() == 1 && count_of() == 1);
+}
+
+/* Never comes to its first request: breaks, or computes for ever. */
+static enum user_exit never_ready(struct user_context *context, unsigned int step)
+{
+	if (entries++ < 2 * STARTING || step == 0)
+		return sys(context, LINUX_GETPID, 0, 0, 0);
+	return entries > 10 * STARTING ? USER_EXIT_FAULT : sys(context, LINUX_GETPID, 0, 0, 0);
+}
+
+static void check_gone(const char *why)
+{
+	size_t free, all;
+
+	check(logged(why) && logged("service a ended"));
+	check(!service_available(SERVICE_TWIN));
+	check(call("work") == SERVICE_ERR_FAILED);
+	page_alloc_stats(&free, &all);
+	check(free == all);
+}
+
+/* A start that fails is its own end and nobody else's: the call has no answer, and so has the next. */
+static void on_demand_fails_body(void)
+{
+	struct service_answer answer;
+
+	begin(ON_DEMAND, never_ready);
+	if (start(SERVICE_TWIN, "work", &answer) == SERVICE_PENDING)
+		go_on(&answer);
+	check(answer.status == SERVICE_ERR_FAILED && answer.payload == NULL);
+	check_gone("it ran past its budget");
+}
+
+static void on_demand_breaks_body(void)
+{
+	begin(ON_DEMAND, never_ready);
+	entries = 10 * STARTING;
+	check(call("work") == SERVICE_ERR_FAILED);
+	check_gone("an exception");
+}
+
+static void on_demand_without_memory_body(void)
+{
+	begin(PARKED "on-demand\nmemory 300K\n", slow_starter);
+	check(service_available(SERVICE_TWIN));
+	check(call("work") == SERVICE_ERR_FAILED);
+	check_gone("there is no memory for its snapshot");
+}
+
+/* What is no executable is seen only then. */
+static void on_demand_unloadable_body(void)
+{
+	static const char conf[] = PARKED "on-demand\n" MEMORY
+					  "service b\nexec b\nbudget 1s\n" MEMORY "role vtpm\n";
+	struct socle_params params;
+
+	harness_init();
+	harness_add_packed(CONF_FILE, conf, strlen(conf));
+	harness_add("a", "text", 4);
+	harness_add_program("b", 0, idler);
+	params = harness_params();
+	services_start(&params);
+	check(service_available(SERVICE_TWIN));
+	check(call("work") == SERVICE_ERR_FAILED);
+	check(logged("service a ended") && !service_available(SERVICE_TWIN));
+	check(call("work") == SERVICE_ERR_FAILED);
+	check(ask_vtpm("next") == SERVICE_OK);
+}
+
+/* One that is not parked comes to the end of both for whoever asks next, and keeps the answer. */
+static void on_demand_not_parked_body(void)
+{
+	struct service_answer answer;
+
+	begin(NOT_PARKED "on-demand\n", idler);
+	check(start(SERVICE_VTPM, "work", &answer) == SERVICE_PENDING);
+	check(ask_vtpm("next") == SERVICE_OK && memcmp(reply, "next", 4) == 0);
+	check(service_call_continue(SERVICE_VTPM, &answer) == SERVICE_FINISHED);
+	check(memcmp(answer.payload, "work", 4) == 0);
+	check_good(&answer);
+}
+
+static void starts_with_its_first_call(void **state)
+{
+	(void)state;
+	run_alone(on_demand_body);
+	run_alone(on_demand_slices_body);
+	run_alone(on_demand_prepared_body);
+	run_alone(on_demand_given_up_body);
+	run_alone(on_demand_not_parked_body);
+}
+
+static void a_start_that_fails_ends_it_alone(void **state)
+{
+	(void)state;
+	run_alone(on_demand_fails_body);
+	run_alone(on_demand_breaks_body);
+	run_alone(on_demand_without_memory_body);
+	run_alone(on_demand_unloadable_body);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -757,6 +956,8 @@ int main(void)
 		cmocka_unit_test(works_in_slices),
 		cmocka_unit_test(all_slices_share_the_budget),
 		cmocka_unit_test(can_be_given_up),
+		cmocka_unit_test(starts_with_its_first_call),
+		cmocka_unit_test(a_start_that_fails_ends_it_alone),
 		cmocka_unit_test(not_parked_ends_with_its_call),
 		cmocka_unit_test(not_parked_finishes_for_others),
 		cmocka_unit_test(a_request_waits_for_a_late_reader),

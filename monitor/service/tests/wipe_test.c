@@ -45,6 +45,12 @@ static void put_secret(uint8_t *to)
 		to[i] = secret_byte(i);
 }
 
+/* Nothing is done ahead here. */
+bool svsm_attest_prepare(void)
+{
+	return false;
+}
+
 /* ---- The guest ---- */
 
 bool guest_range_ok(unsigned int vmpl, gpa_t at, uint64_t size, uint64_t rights)

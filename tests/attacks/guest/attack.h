@@ -197,6 +197,19 @@ static inline uint64_t cpu_tsc(void)
 	return low | (uint64_t)high << 32;
 }
 
+/*
+ * Looks at the TSC until something else has had this vCPU so many times, for a hundredth of a
+ * millisecond of 3 GHz at least, or nothing has for long enough.
+ */
+struct stops {
+	unsigned int count;
+	uint64_t longest;
+};
+struct stops stops_watch(unsigned int wanted);
+
+/* How many stops there are until Socle has done what it does once: the twin, and what to find. */
+#define WORK_AHEAD_TURNS 4u
+
 /* A pause in which other CPUs run. */
 static inline void cpu_relax(void)
 {

@@ -144,7 +144,10 @@ static void changed_bytes(void)
 static void learning(void)
 {
 	uint64_t page = page_new(), start, took;
+	struct stops stops = stops_watch(WORK_AHEAD_TURNS); /* it has begun to work ahead */
 
+	expect("Socle has worked ahead", stops.count, WORK_AHEAD_TURNS);
+	note("%u stops, longest %lu", stops.count, stops.longest);
 	put(page, AT_ONCE, clear, sizeof(clear));
 	start = cpu_tsc();
 	expect("TPM2_Clear", svsm_call(VTPM_CMD, page, 0, 0), 0);

@@ -182,6 +182,14 @@ enum service_status service_call(enum service_role role, uint32_t op, const void
 	return status;
 }
 
+void service_try_ask(enum service_role role, uint32_t op, const void *payload, size_t size,
+		     struct service_answer *answer)
+{
+	*answer = (struct service_answer){ .status = SERVICE_ERR_BUSY };
+	if (!services[role].in_use && !services[role].suspended)
+		service_ask(role, op, payload, size, answer);
+}
+
 enum service_status service_try(enum service_role role, uint32_t op, const void *payload,
 				size_t size, void *reply, size_t reply_max, size_t *reply_size)
 {
