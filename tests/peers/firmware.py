@@ -24,6 +24,9 @@ SECTIONS = ((TABLES, TABLES_SIZE, MEMORY), (SECRETS_PAGE, PAGE, SECRETS), (CPUID
             (CAA_PAGE, PAGE, CAA), (GUEST, GUEST_END - GUEST, MEMORY))
 FOOTER = uuid.UUID("96b582de-1fb2-45f7-baea-a366c55a082d")
 METADATA = uuid.UUID("dc886566-984a-4798-a75e-5585a7bf67cc")
+AP_START = uuid.UUID("00f771de-1a7e-4fcb-890e-68c77e2fb44e")
+RESET_VECTOR = 0xfffffff0
+MULTIPLE = 64 << 10  # of what is in a flash
 FREE = 0xe00  # of the last page: from here on the table may lie
 
 
@@ -55,7 +58,7 @@ def row(data, guid):
     return data + struct.pack("<H", len(data) + 18) + guid.bytes_le
 
 
-def last_page(page, entry, image):
+def last_page(page, entry, image, more):
     """The page with its words filled in, and with what a loader looks for at its end."""
     page = bytearray(page)
     size = len(image) + PAGE
@@ -63,19 +66,22 @@ def last_page(page, entry, image):
     metadata = struct.pack("<4sIII", b"ASEV", 16 + 12 * len(SECTIONS), 1, len(SECTIONS))
     metadata += b"".join(struct.pack("<III", *section) for section in SECTIONS)
     page[FREE:FREE + len(metadata)] = metadata
-    rows = row(struct.pack("<I", PAGE - FREE), METADATA)
+    rows = more + row(struct.pack("<I", PAGE - FREE), METADATA)
     table = rows + struct.pack("<H", len(rows) + 18) + FOOTER.bytes_le
     page[PAGE - 32 - len(table):PAGE - 32] = table
     return bytes(page)
 
 
-def pack(guest, page):
-    """The firmware, of these two ELF files."""
+def pack(guest, page, for_socle=False):
+    """The firmware, of these two ELF files. For Socle it says where other vCPUs would start, and is of whole 64 KiB."""
     entry, image = flat(guest)
     (_, code), = segments(page)[1]
     if len(code) != PAGE or any(code[FREE:PAGE - 32]):
         raise ValueError("the last page has no room for the table")
-    return image + last_page(code, entry, image)
+    if not for_socle:
+        return image + last_page(code, entry, image, b"")
+    packed = image + last_page(code, entry, image, row(struct.pack("<I", RESET_VECTOR), AP_START))
+    return bytes(-len(packed) % MULTIPLE) + packed
 
 
 def main():
