@@ -5,8 +5,6 @@
  */
 #include "tests/attacks/guest/attack.h"
 
-#define TURNS 200000000ull
-
 static void loop(void)
 {
 	uint64_t turns = TURNS, start;
