@@ -144,12 +144,13 @@ bool mmio_access(struct mmio_access *a)
 {
 	if (a->gpa >= HV_C_BIT || guest_is_ram(a->gpa))
 		return false;
-	if (is_own(a->gpa)) {
+	if (is_own(a->gpa) || is_own(a->gpa + a->size - 1)) {
 		a->value = ~0ull;
 		return true;
 	}
 	for (size_t i = 0; i < sizeof(windows) / sizeof(windows[0]); i++) {
-		if (a->gpa >= windows[i].first && a->gpa < windows[i].end) {
+		/* Not beyond its end either, which would be an access that nobody there has checked. */
+		if (a->gpa >= windows[i].first && a->gpa + a->size <= windows[i].end) {
 			windows[i].access(a);
 			return true;
 		}

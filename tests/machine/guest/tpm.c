@@ -60,6 +60,8 @@ static void registers(void)
 	      0x4455);
 	check("  and read back", ghcb_mmio_read(TPM + BUFFER, 8), 0x8877665544332211ull);
 	check("another locality's registers are not there", ghcb_mmio_read(TPM + 0x1000, 1), 0xff);
+	check("  nor by an access that begins before", ghcb_mmio_read(TPM + 0xffc, 8), ~0ull);
+	check("  or of four bytes", ghcb_mmio_read(TPM + 0xffe, 4), 0xffffffff);
 }
 
 static void commands(void)
