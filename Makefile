@@ -38,12 +38,12 @@ demo-direct: setup-demo all guest
 demo-disk: setup-disks all
 	scripts/demo-disk.py --programs $(OUT) --cpus $(CPUS)
 
-# All tests but the slow ones. The last line counts them.
+# All tests but the slow ones. The last line counts them. SLOWER=N is for a slow computer: each has N times its time.
 check: setup-check tests guest
-	scripts/check.py --programs $(OUT)
+	scripts/check.py --programs $(OUT) $(if $(SLOWER),--slower $(SLOWER))
 
 check-slow: setup-check tests guest guest7
-	scripts/check.py --programs $(OUT) --slow
+	scripts/check.py --programs $(OUT) --slow $(if $(SLOWER),--slower $(SLOWER))
 
 # Ordinary SNP guests by firmware, of every kind, from disks too: 15 minutes on a quiet computer. check-slow has a sample.
 check-guests: setup-check tests guest guest7

@@ -2,10 +2,11 @@
 # SPDX-License-Identifier: MIT
 """Runs Socle's tests and counts them; the last line is `N passed, N failed, N skipped`.
 
-    check.py --programs BUILD [--slow | --unit] [--only NAME]...
+    check.py --programs BUILD [--slow | --unit] [--only NAME]... [--slower N]
 
 A test is a program that prints a line `N passed, N failed[, N skipped]` after a name and a colon,
-or a cmocka program, or else counts as one by its exit status. One that does not end in time failed.
+or a cmocka program, or else counts as one by its exit status. One that does not end in time failed;
+a computer that is slow, or has other work, is given N times the time.
 """
 
 import argparse
@@ -78,13 +79,14 @@ def kill_group(process):
         pass
 
 
-def run_meson(programs):
+def run_meson(programs, slower):
     """Every test that the build registers; each has a time limit there."""
     log = programs / "meson-logs" / "testlog.json"
     log.unlink(missing_ok=True)
     start = time.monotonic()
     status, output = run_group(["meson", "test", "-C", programs, "--no-rebuild",
-                                "--num-processes", "2", "--quiet"], LIMIT_SLOW_S)
+                                "--num-processes", "2", "--timeout-multiplier", str(slower), "--quiet"],
+                               LIMIT_SLOW_S * slower)
     results = [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []
     for test in results:
         text = test.get("stdout", "") + test.get("stderr", "")
@@ -212,7 +214,10 @@ def main():
     parser.add_argument("--slow", action="store_true", help="the slow tests, and only those")
     parser.add_argument("--unit", action="store_true", help="only those that the build registers")
     parser.add_argument("--only", action="append", help="tests of this name, and no others")
+    parser.add_argument("--slower", type=float, default=1, metavar="N", help="each has N times its time")
     options = parser.parse_args()
+    if not 1 <= options.slower <= 100:
+        parser.error(f"--slower: from 1 to 100, not {options.slower}")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("check: told to end"))
     total = [0, 0, 0]
 
@@ -222,9 +227,9 @@ def main():
             total[i] += counts[i]
 
     if not options.slow and not options.only:
-        for result in run_meson(options.programs.resolve()):
+        for result in run_meson(options.programs.resolve(), options.slower):
             add(*result)
-    limit = LIMIT_SLOW_S if options.slow else LIMIT_S
+    limit = (LIMIT_SLOW_S if options.slow else LIMIT_S) * options.slower
     for name, argv in programs_of(str(options.programs), options.slow):
         if not options.unit and (not options.only or name in options.only):
             add(*run_program(name, argv, limit))

@@ -29,7 +29,6 @@ SUITES = {
 }
 
 
-MOUNTS = Path("/proc/self/mountinfo")
 # What this system says of its mirror holds for the new one, which has the same: a snapshot's lists have expired.
 MIRROR = ("Acquire::Check-Valid-Until", "Acquire::Check-Date", "Acquire::http::Proxy")
 
@@ -49,27 +48,25 @@ def make_system(suite, root):
     shutil.copy("/etc/resolv.conf", root / "etc/resolv.conf")
 
 
-def unmount(root):
-    """What is mounted there is this computer's own, and an rmtree would empty it. A run that was killed leaves it, too."""
-    if any(Path(line.split()[4]).is_relative_to(root) for line in MOUNTS.read_text().splitlines()):
-        subprocess.run(["umount", "--recursive", "--lazy", root], check=True)
+# The system's root is a mount, as systems' are, with this computer's /dev, /proc and /sys, in a name space of its own; so
+# are the processes: whatever ends this, nothing stays mounted, where the next rmtree would empty it, and nothing runs on.
+# The shell stays outside as process 1, by which packages know that they are in a chroot.
+ENTER = """
+root=$1; shift
+mount --bind "$root" "$root"
+for place in /dev /proc /sys; do mount --rbind --make-rslave "$place" "$root$place"; done
+chroot "$root" "$@" || exit
+"""
 
 
-@contextlib.contextmanager
-def mounted(root):
-    """It is a mount of its own, as a system's root is, with /dev, /proc and /sys; gone afterwards."""
-    subprocess.run(["mount", "--bind", "--make-private", root, root], check=True)
-    try:
-        for place in ("/dev", "/proc", "/sys"):
-            subprocess.run(["mount", "--rbind", "--make-rslave", place, f"{root}{place}"], check=True)
-        yield
-    finally:
-        unmount(root)
+def entering(root):
+    """The words before a command that runs in the system."""
+    return ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc", "sh", "-ec", ENTER, "sh", root]
 
 
 def inside(root, *words, check=True, **more):
     """Runs a command in the system, with none of this environment; more is subprocess.run's."""
-    return subprocess.run(["chroot", root, "env", "-i", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C.UTF-8",
+    return subprocess.run([*entering(root), "env", "-i", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C.UTF-8",
                            "DEBIAN_FRONTEND=noninteractive", "HOME=/root", *words], check=check, **more)
 
 
@@ -78,20 +75,28 @@ def install(root, *words):
 
 
 @contextlib.contextmanager
-def system(suite, folder, name):
-    """A new system, which is gone afterwards."""
+def system(suite, folder, name, keep=False):
+    """A new system, which is gone afterwards. With keep an interrupted run leaves it, for the next to go on with."""
     root = folder / f"{suite}-{name}"
-    unmount(root)
-    if root.exists():
-        shutil.rmtree(root)
+    made = folder / f"{suite}-{name}.made"
+    left = False
     try:
-        make_system(suite, root)
-        with mounted(root):
-            inside(root, "apt-get", "update", "-q")
-            yield root
+        if not (keep and made.exists()):
+            if root.exists():
+                shutil.rmtree(root)
+            make_system(suite, root)
+            made.touch()
+        # The interruption may have been apt's.
+        inside(root, "dpkg", "--configure", "-a")
+        inside(root, "apt-get", "update", "-q")
+        yield root
+    except (KeyboardInterrupt, SystemExit):
+        left = keep
+        raise
     finally:
-        unmount(root)
-        shutil.rmtree(root, ignore_errors=True)
+        if not left:
+            made.unlink(missing_ok=True)
+            shutil.rmtree(root, ignore_errors=True)
 
 
 def build(suite, folder):

@@ -16,7 +16,7 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-from in_chroot import ROOT, SUITES, install, system  # noqa: E402
+from in_chroot import ROOT, SUITES, inside, install, system  # noqa: E402
 
 sys.path.insert(0, str(ROOT / "tests/lib"))
 from results import Results  # noqa: E402
@@ -36,12 +36,8 @@ def follow(root, block, log):
     """As a person would type it: one shell, each line in its turn. Its exit status and what it said."""
     script = root / "way.sh"
     script.write_text(f"cd /socle\n{block}")
-    # What a way leaves running ends with its shell.
-    alone = ["unshare", "--pid", "--fork", "--kill-child"] if "--daemon" in block else []
-    run = subprocess.run([*alone, "chroot", root, "env", "-i", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C.UTF-8",
-                          "DEBIAN_FRONTEND=noninteractive", "HOME=/root", "bash", "/way.sh"], check=False,
-                         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                         errors="replace")
+    run = inside(root, "bash", "/way.sh", check=False, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                 stderr=subprocess.STDOUT, text=True, errors="replace")
     log.write_text(run.stdout)
     return run.returncode, run.stdout
 
