@@ -226,6 +226,20 @@ static void test_a_refusal_is_passed_on(void **state)
 	RSA_free(empty);
 }
 
+/* What is private was zeroed, and nothing else. */
+static void assert_wiped(const OSSL_PARAM *params)
+{
+	for (const OSSL_PARAM *number = params; number->key; number++) {
+		bool public = strcmp(number->key, OSSL_PKEY_PARAM_RSA_N) == 0 ||
+			      strcmp(number->key, OSSL_PKEY_PARAM_RSA_E) == 0;
+		uint8_t any = 0;
+
+		for (size_t i = 0; i < number->data_size; i++)
+			any |= ((const uint8_t *)number->data)[i];
+		assert_int_equal(any != 0, public);
+	}
+}
+
 /*
  * From all numbers of a key, as libtpms 0.10 gives them, or without one; its primes alone may be
  * exchanged.
@@ -262,6 +276,7 @@ static EVP_PKEY *from_data(const RSA *from, bool exchanged, const char *without,
 	assert_int_equal(EVP_PKEY_fromdata_init(context), 1);
 	assert_int_equal(rsa_factors_from_data(context, &key, EVP_PKEY_KEYPAIR, params, function),
 			 1);
+	assert_wiped(params);
 	OSSL_PARAM_free(params);
 	OSSL_PARAM_BLD_free(builder);
 	EVP_PKEY_CTX_free(context);

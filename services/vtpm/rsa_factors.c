@@ -4,6 +4,7 @@
 
 #include <openssl/bn.h>
 #include <openssl/core_names.h>
+#include <openssl/crypto.h>
 #include <openssl/params.h>
 #include <openssl/rsa.h>
 #include <stdbool.h>
@@ -167,9 +168,27 @@ static bool are_exchanged(const OSSL_PARAM *params, const OSSL_PARAM *first,
 	return exchanged;
 }
 
+static const char *const private_numbers[] = {
+	OSSL_PKEY_PARAM_RSA_D,	       OSSL_PKEY_PARAM_RSA_FACTOR1,
+	OSSL_PKEY_PARAM_RSA_FACTOR2,   OSSL_PKEY_PARAM_RSA_EXPONENT1,
+	OSSL_PKEY_PARAM_RSA_EXPONENT2, OSSL_PKEY_PARAM_RSA_COEFFICIENT1,
+};
+
+static void wipe(OSSL_PARAM *params)
+{
+	for (size_t i = 0; i < sizeof(private_numbers) / sizeof(private_numbers[0]); i++) {
+		OSSL_PARAM *number = OSSL_PARAM_locate(params, private_numbers[i]);
+
+		if (number)
+			OPENSSL_cleanse(number->data, number->data_size);
+	}
+}
+
 int rsa_factors_from_data(EVP_PKEY_CTX *context, EVP_PKEY **key, int selection, OSSL_PARAM *params,
 			  rsa_from_data_function from_data)
 {
+	int done;
+
 	OSSL_PARAM *first = OSSL_PARAM_locate(params, OSSL_PKEY_PARAM_RSA_FACTOR1);
 	OSSL_PARAM *second = OSSL_PARAM_locate(params, OSSL_PKEY_PARAM_RSA_FACTOR2);
 
@@ -179,5 +198,7 @@ int rsa_factors_from_data(EVP_PKEY_CTX *context, EVP_PKEY **key, int selection, 
 		first->key = second->key;
 		second->key = name;
 	}
-	return from_data(context, key, selection, params);
+	done = from_data(context, key, selection, params);
+	wipe(params);
+	return done;
 }
