@@ -132,11 +132,10 @@ static void add_channel(struct arguments *args, unsigned int number, const char 
 	add_serial(args, number, id);
 }
 
-/*
- * The kind that has no interrupt: that of the other one would be VMPL0's pin. Without the memory by
- * which a system asks its firmware to change the TPM, for nobody is present at this machine.
- */
-static void add_tpm(struct arguments *args, const char *path)
+#define TPM "tpm-crb"
+
+/* The kind that has no interrupt: that of the other one would be VMPL0's pin. */
+static void add_tpm(struct arguments *args, const char *path, const char *tpm_option)
 {
 	if (!path)
 		return;
@@ -144,10 +143,16 @@ static void add_tpm(struct arguments *args, const char *path)
 	add(args, "-tpmdev");
 	add(args, "emulator,id=tpm,chardev=tpm");
 	add(args, "-device");
-	add(args, "tpm-crb,tpmdev=tpm,ppi=off");
+	add(args, TPM ",tpmdev=tpm%s", tpm_option);
 }
 
-static void add_devices(struct arguments *args, const struct qemu_config *c)
+/* What some versions of QEMU want said, and others do not know; empty or as it stands behind a device's name. */
+struct qemu_options {
+	const char *iommu, *tpm;
+};
+
+static void add_devices(struct arguments *args, const struct qemu_config *c,
+			const struct qemu_options *options)
 {
 	add_fd_chardev(args, "console", c->console_fd);
 	add_fd_chardev(args, "doorbell", c->doorbell_fd);
@@ -156,7 +161,7 @@ static void add_devices(struct arguments *args, const struct qemu_config *c)
 	add_channel(args, 1, "channel", c->channel);
 	add_channel(args, VMPL0_SERIAL, "vmpl0", c->vmpl0_channel);
 	add_channel(args, 3, "test", c->test_channel);
-	add_tpm(args, c->tpm);
+	add_tpm(args, c->tpm, options->tpm);
 	add(args, "-device");
 	add(args, "pvpanic,events=1"); /* the panic; not that another kernel takes over */
 	add(args, "-device");
@@ -388,27 +393,37 @@ bool qemu_version(const char *path, uint32_t *version, struct host_error *error)
 	return true;
 }
 
-/*
- * QEMU 11 translates for no device unless asked to, where earlier ones do for all, and do not know
- * the word. Who is not sure does not start: devices would reach all memory.
- */
-static bool find_iommu_option(const struct qemu_config *c, const char **option,
-			      struct host_error *error)
+/* *option is what stands behind a device's name, where its help has the word. Who is not sure does not start. */
+static bool find_option(const char *qemu, const char *device, const char *word, const char *wanted,
+			const char **option, struct host_error *error)
 {
 	static char text[16384];
+	char asked[64];
 	enum answer answer;
 
-	*option = "";
-	if (!devices_exist(c->devices))
-		return true;
-	answer = ask(c->path, "-device", IOMMU ",help", text, sizeof(text), error);
+	snprintf(asked, sizeof(asked), "%s,help", device);
+	answer = ask(qemu, "-device", asked, text, sizeof(text), error);
 	if (answer == ANSWER_LATE)
 		return false;
-	if (answer == ANSWER_NONE || !strstr(text, IOMMU))
-		return host_fail(error, "%s does not say what its " IOMMU " can do", c->path);
-	if (strstr(text, "dma-remap="))
-		*option = ",dma-remap=on";
+	if (answer == ANSWER_NONE || !strstr(text, device))
+		return host_fail(error, "%s does not say what its %s can do", qemu, device);
+	*option = strstr(text, word) ? wanted : "";
 	return true;
+}
+
+/*
+ * QEMU 11 translates for no device unless asked to, where earlier ones do for all, and do not know
+ * the word: devices would reach all memory. A TPM is to be without the memory by which a system asks
+ * its firmware to change it, for nobody is present at this machine; QEMU 11 has it always.
+ */
+static bool find_options(const struct qemu_config *c, struct qemu_options *options,
+			 struct host_error *error)
+{
+	*options = (struct qemu_options){ "", "" };
+	if (devices_exist(c->devices) &&
+	    !find_option(c->path, IOMMU, "dma-remap=", ",dma-remap=on", &options->iommu, error))
+		return false;
+	return !c->tpm || find_option(c->path, TPM, "ppi=", ",ppi=off", &options->tpm, error);
 }
 
 /* Nobody reaches memory without the IOMMU; what it refuses comes by the trace. */
@@ -440,7 +455,7 @@ static void add_fw_cfg(struct arguments *args, const char *name, int fd)
 }
 
 static void build_arguments(struct arguments *args, const struct qemu_config *c,
-			    const char *iommu_option)
+			    const struct qemu_options *options)
 {
 	bool tcg = strcmp(c->accel, "tcg") == 0;
 	/* ACPI names neither S3 nor S4: no vCPU would come back from there. */
@@ -471,8 +486,8 @@ static void build_arguments(struct arguments *args, const struct qemu_config *c,
 	add(args, "-bios");
 	add(args, "%s", c->hv_image);
 	add_memory(args, c);
-	add_devices(args, c);
-	add_guest_devices(args, c->devices, iommu_option);
+	add_devices(args, c, options);
+	add_guest_devices(args, c->devices, options->iommu);
 	add_fw_cfg(args, "etc/hardware-info", c->hardware_info_fd);
 	add_fw_cfg(args, MACHINE_FW_CFG_KERNEL, c->kernel_fd);
 	add_fw_cfg(args, MACHINE_FW_CFG_INITRD, c->initrd_fd);
@@ -553,13 +568,13 @@ static bool spawn(struct qemu *qemu, const struct qemu_config *c, char **argv,
 bool qemu_start(struct qemu *qemu, const struct qemu_config *config, struct host_error *error)
 {
 	struct arguments args = { 0 };
-	const char *iommu_option;
+	struct qemu_options options;
 	bool ok;
 
 	*qemu = (struct qemu){ .pidfd = -1 };
-	if (!find_iommu_option(config, &iommu_option, error))
+	if (!find_options(config, &options, error))
 		return false;
-	build_arguments(&args, config, iommu_option);
+	build_arguments(&args, config, &options);
 	ok = (!args.bad || host_fail(error, "out of memory")) &&
 	     spawn(qemu, config, args.argv, error);
 	free_arguments(&args);
