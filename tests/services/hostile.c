@@ -703,16 +703,17 @@ static void call_all(void)
 	call3(SYS_WRITE, SERVICE_FD_LOG, (uint64_t)line, size);
 }
 
-static void call_until_answered(void)
-{
-	char line[] = "8=00\n";
-	uint32_t op = 1;
+#define SWEEP_CALLS 64u /* more than there are instructions in forbidden.S */
 
-	while (op < 100 && call_service(FD_FIRST, op) == '0' + SERVICE_ERR_FAILED)
-		op++;
-	line[2] += (char)((op - 1) / 10);
-	line[3] += (char)((op - 1) % 10);
-	call3(SYS_WRITE, SERVICE_FD_LOG, (uint64_t)line, sizeof(line) - 1);
+/* Its statuses in their order. */
+static void call_in_turn(void)
+{
+	char line[2 + SWEEP_CALLS + 1] = "8=";
+
+	for (uint32_t op = 1; op <= SWEEP_CALLS; op++)
+		line[1 + op] = call_service(FD_FIRST, op);
+	line[sizeof(line) - 1] = '\n';
+	call3(SYS_WRITE, SERVICE_FD_LOG, (uint64_t)line, sizeof(line));
 }
 
 static void call_with_seeds(void)
@@ -738,7 +739,7 @@ void hostile_main(void)
 	if (mode == 'G')
 		call_with_seeds();
 	if (mode == 'S')
-		call_until_answered();
+		call_in_turn();
 	if (mode == 'W')
 		reply(SERVICE_OK, sizeof(struct service_reply), 0);
 	for (;;) {

@@ -91,11 +91,15 @@ CASES = {
 
 # Of mode P, in its order: the vectors that each may earn in ring 3 (APM volume 3, each instruction's table).
 GP, UD, PF = 13, 6, 14
+NONE = None  # or no exception at all
 FORBIDDEN = [
     *[(name, {GP}) for name in (
         "CLI", "STI", "IN", "RDMSR", "WRMSR", "MOV from CR0", "MOV from CR3", "MOV to CR4",
         "MOV from CR8", "MOV from DR7", "MOV to DR0", "LGDT", "LIDT", "LLDT", "LTR", "LMSW", "CLTS",
-        "INVLPG", "INVD", "WBINVD", "SWAPGS")],
+        "INVLPG")],
+    # QEMU 11 looks at no ring there (target/i386/tcg/decode-new.c.inc), and has no cache either.
+    *[(name, {GP, NONE}) for name in ("INVD", "WBINVD")],
+    ("SWAPGS", {GP}),
     ("SYSRET", {UD, GP}),  # undefined like SYSCALL, and of ring 0
     *[(name, {GP}) for name in (
         "RDPMC", "RMPADJUST", "INVLPGB", "TLBSYNC", "SGDT", "SIDT", "SLDT", "STR", "SMSW")],
@@ -202,14 +206,18 @@ def check(mode, statuses, fd, text):
 
 
 def check_forbidden(text):
-    """What the sweeper saw, behind the two calls of the first one that every service gets."""
+    """What the sweeper saw, behind the two calls of the first one that every service gets. It makes more calls than there are
+    instructions."""
     found = re.findall(f"^socle: error: service {names('P')[0]}: exception ([0-9]+),", text,
                        re.MULTILINE)
-    problems = [f"{name} gives exception {vector}"
-                for (name, wanted), vector in zip(FORBIDDEN, found[2:]) if int(vector) not in wanted]
-    if f"[sweeper] 8={len(FORBIDDEN)}\n" not in text:
-        problems.append(f"{len(found) - 2} exceptions, not {len(FORBIDDEN)}")
-    return problems
+    seen = re.search(r"^socle: \[sweeper\] 8=(\w+)$", text, re.MULTILINE)
+    statuses = seen[1] if seen else ""
+    if len(statuses) <= len(FORBIDDEN) or set(statuses[len(FORBIDDEN):]) != {OK[0]}:
+        return [f"{statuses} for {len(FORBIDDEN)} instructions"]
+    vectors = iter(found[2:])
+    raised = [int(next(vectors, -1)) if status == FAILED[0] else NONE for status in statuses[:len(FORBIDDEN)]]
+    return [f"{name} gives {'no exception' if vector is NONE else f'exception {vector}'}"
+            for (name, wanted), vector in zip(FORBIDDEN, raised) if vector not in wanted]
 
 
 def run(options, modes, hits, result):
