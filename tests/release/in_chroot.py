@@ -41,16 +41,20 @@ def mirror_options():
             yield f'--aptopt={name} "{shlex.split(said)[0].partition("=")[2]}"'
 
 
+# Mounts and processes in name spaces of their own: whatever ends a run, nothing stays mounted, where the next rmtree would
+# empty this computer's own, and nothing runs on.
+ALONE = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
+
+
 def make_system(suite, root):
-    subprocess.run(["mmdebstrap", "--quiet", "--variant=apt", "--dpkgopt=force-unsafe-io", *mirror_options(), suite,
+    subprocess.run([*ALONE, "mmdebstrap", "--quiet", "--variant=apt", "--dpkgopt=force-unsafe-io", *mirror_options(), suite,
                     root],
                    check=True)
     shutil.copy("/etc/resolv.conf", root / "etc/resolv.conf")
 
 
-# The system's root is a mount, as systems' are, with this computer's /dev, /proc and /sys, in a name space of its own; so
-# are the processes: whatever ends this, nothing stays mounted, where the next rmtree would empty it, and nothing runs on.
-# The shell stays outside as process 1, by which packages know that they are in a chroot.
+# The system's root is a mount, as systems' are, with this computer's /dev, /proc and /sys. The shell stays outside as process
+# 1, by which packages know that they are in a chroot.
 ENTER = """
 root=$1; shift
 mount --bind "$root" "$root"
@@ -61,7 +65,7 @@ chroot "$root" "$@" || exit
 
 def entering(root):
     """The words before a command that runs in the system."""
-    return ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc", "sh", "-ec", ENTER, "sh", root]
+    return [*ALONE, "sh", "-ec", ENTER, "sh", root]
 
 
 def inside(root, *words, check=True, **more):
