@@ -52,7 +52,9 @@ evidence() {
 	rm -f ./*.der ek-ecc-p256.pub evidence.bin
 	run getcap handles-nv-index >indices
 	if has 1C00002; then
-		run getekcertificate -Q -o ek-rsa2048.der -o ek-ecc-p256.der
+		# The first is that of the RSA key; which the second is depends on the tool's version.
+		run getekcertificate -Q -o ek-rsa2048.der
+		read_index 1C0000A ek-ecc-p256.der
 		run createek -Q -G ecc -c ek-ecc.ctx -u ek-ecc-p256.pub -f pem
 	fi
 	# Of the signing keys, where Google and Azure have them, and Azure's report.
