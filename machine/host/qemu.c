@@ -146,7 +146,10 @@ static void add_tpm(struct arguments *args, const char *path, const char *tpm_op
 	add(args, TPM ",tpmdev=tpm%s", tpm_option);
 }
 
-/* What some versions of QEMU want said, and others do not know; empty or as it stands behind a device's name. */
+/*
+ * What some versions of QEMU want said, and others do not know; empty, or as it stands behind a
+ * device's name.
+ */
 struct qemu_options {
 	const char *iommu, *tpm;
 };
@@ -393,7 +396,10 @@ bool qemu_version(const char *path, uint32_t *version, struct host_error *error)
 	return true;
 }
 
-/* *option is what stands behind a device's name, where its help has the word. Who is not sure does not start. */
+/*
+ * *option is what stands behind a device's name, where its help has the word. Who is not sure does
+ * not start.
+ */
 static bool find_option(const char *qemu, const char *device, const char *word, const char *wanted,
 			const char **option, struct host_error *error)
 {
@@ -413,8 +419,8 @@ static bool find_option(const char *qemu, const char *device, const char *word, 
 
 /*
  * QEMU 11 translates for no device unless asked to, where earlier ones do for all, and do not know
- * the word: devices would reach all memory. A TPM is to be without the memory by which a system asks
- * its firmware to change it, for nobody is present at this machine; QEMU 11 has it always.
+ * the word: devices would reach all memory. A TPM is to be without the memory by which a system
+ * asks its firmware to change it, for nobody is present at this machine; QEMU 11 has it always.
  */
 static bool find_options(const struct qemu_config *c, struct qemu_options *options,
 			 struct host_error *error)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A service loads no library and asks for no host's name, but libcrypto has calls for both. The linker would take glibc's
- * resolver into each image for them, and warns that they need a system below. Its --wrap has them come here instead, where
- * there is no such thing.
+ * A service loads no library and asks for no host's name, but libcrypto has calls for both. The
+ * linker would take glibc's resolver into each image for them, and warns that they need a system
+ * below. Its --wrap has them come here instead, where there is no such thing.
  */
 #include <netdb.h>
 #include <stddef.h>

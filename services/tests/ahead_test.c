@@ -268,7 +268,10 @@ static void test_sensitive(void **state)
 
 	assert_int_equal(create(RH_OWNER, "pass", "", &profile.ahead[0]), 0);
 	assert_int_equal(vtpm.ahead.taken, 6);
-	/* The first use of a key with dictionary attack protection wants to be repeated, up to libtpms 0.9. */
+	/*
+	 * The first use of a key with dictionary attack protection wants to be repeated, up to
+	 * libtpms 0.9.
+	 */
 	if (tpm_library_version() < 0x000a00)
 		assert_int_equal(seal("pass"), TPM_RC_RETRY);
 	assert_int_equal(seal("pass"), 0);

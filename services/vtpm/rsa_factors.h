@@ -30,8 +30,9 @@ typedef int (*rsa_from_data_function)(EVP_PKEY_CTX *context, EVP_PKEY **key, int
 				      OSSL_PARAM *params);
 
 /*
- * In its place: from_data, with primes that fit the exponents; all other keys as they are. The private numbers of an RSA
- * key in params are zeroed behind it: libtpms frees them next, and libcrypto leaves what is freed as it was.
+ * In its place: from_data, with primes that fit the exponents; all other keys as they are. The
+ * private numbers of an RSA key in params are zeroed behind it: libtpms frees them next, and
+ * libcrypto leaves what is freed as it was.
  */
 int rsa_factors_from_data(EVP_PKEY_CTX *context, EVP_PKEY **key, int selection, OSSL_PARAM *params,
 			  rsa_from_data_function from_data);

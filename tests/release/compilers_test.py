@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Builds everything by one compiler in a clean Debian forky, without a warning, and runs `make check` there with what was
-built; root's work.
+"""Builds everything by one compiler in a clean Debian forky, without a warning, and runs `make check` there with what
+was built; root's work.
 
     compilers_test.py COMPILER FOLDER
 
 The system is made anew below FOLDER from the distribution's packages, with mmdebstrap; build and check have their logs
-in FOLDER. A compiler that forky does not have yet comes from sid, with no more than it needs. A run that was interrupted
-leaves its system, and the next goes on with it. SLOWER=N in the environment is make check's (Makefile).
+in FOLDER. A compiler that forky does not have yet comes from sid, with no more than it needs. A run that was
+interrupted leaves its system, and the next goes on with it. SLOWER=N in the environment is make check's (Makefile).
 """
 
 import argparse
@@ -56,7 +56,7 @@ def add_suite(root, suite):
 
 
 def sources(root, log):
-    """What is committed here, below /socle. A build of another commit is not gone on with: its log would miss warnings."""
+    """What is committed here, below /socle. A build of another commit is not gone on with: its log misses warnings."""
     there = root / "socle"
     git = ["git", "-C", there]
     subprocess.run(["git", "init", "--quiet", there], check=True)

@@ -41,20 +41,20 @@ def mirror_options():
             yield f'--aptopt={name} "{shlex.split(said)[0].partition("=")[2]}"'
 
 
-# Mounts and processes in name spaces of their own: whatever ends a run, nothing stays mounted, where the next rmtree would
-# empty this computer's own, and nothing runs on.
+# Mounts and processes in name spaces of their own: whatever ends a run, nothing stays mounted, where the next rmtree
+# would empty this computer's own, and nothing runs on.
 ALONE = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
 
 
 def make_system(suite, root):
-    subprocess.run([*ALONE, "mmdebstrap", "--quiet", "--variant=apt", "--dpkgopt=force-unsafe-io", *mirror_options(), suite,
-                    root],
+    subprocess.run([*ALONE, "mmdebstrap", "--quiet", "--variant=apt", "--dpkgopt=force-unsafe-io", *mirror_options(),
+                    suite, root],
                    check=True)
     shutil.copy("/etc/resolv.conf", root / "etc/resolv.conf")
 
 
-# The system's root is a mount, as systems' are, with this computer's /dev, /proc and /sys. The shell stays outside as process
-# 1, by which packages know that they are in a chroot.
+# The system's root is a mount, as systems' are, with this computer's /dev, /proc and /sys. The shell stays outside as
+# process 1, by which packages know that they are in a chroot.
 ENTER = """
 root=$1; shift
 mount --bind "$root" "$root"

@@ -206,8 +206,8 @@ def check(mode, statuses, fd, text):
 
 
 def check_forbidden(text):
-    """What the sweeper saw, behind the two calls of the first one that every service gets. It makes more calls than there are
-    instructions."""
+    """What the sweeper saw, behind the two calls of the first one that every service gets. It makes more calls than
+    there are instructions."""
     found = re.findall(f"^socle: error: service {names('P')[0]}: exception ([0-9]+),", text,
                        re.MULTILINE)
     seen = re.search(r"^socle: \[sweeper\] 8=(\w+)$", text, re.MULTILINE)
