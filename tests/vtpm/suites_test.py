@@ -82,6 +82,16 @@ def copy_of(source, name, folder):
     return folder
 
 
+def built(folder, *commands, log):
+    """Builds in folder, once: what was cut off is begun anew, and what came to its end is kept."""
+    done = folder.with_name(f"{folder.name}.built")
+    if done.exists() and done.stat().st_mtime_ns >= folder.with_name(f"{folder.name}.from").stat().st_mtime_ns:
+        return
+    for command in commands:
+        build(*command, log=log, cwd=folder)
+    done.touch()
+
+
 class Bench:
     """Gives each suite the TPM that it wants, of either kind, new and in swtpm's shape."""
 
@@ -198,10 +208,7 @@ class Ibm:
         copy_of(source, self.name, folder)
         self.utils = folder / "utils"
         log = folder / "build.log"
-        if not (self.utils / "getrandom").exists():
-            build("autoreconf", "-i", log=log, cwd=folder)
-            build("./configure", "--disable-tpm-1.2", log=log, cwd=folder)
-            build("make", "-j", "2", log=log, cwd=folder)
+        built(folder, ("autoreconf", "-i"), ("./configure", "--disable-tpm-1.2"), ("make", "-j", "2"), log=log)
         # Its list of roots has the paths of its author.
         roots = self.utils / "certificates/rootcerts.txt"
         roots.write_text("".join(f"{self.utils}/certificates/{line.rsplit('/', 1)[-1]}\n"
@@ -257,15 +264,11 @@ class Wolf:
         log = folder / "build.log"
         # Its examples of TLS talk with wolfSSL's.
         copy_of(source, "wolfssl", self.other_side)
-        if not (self.other_side / "examples/server/server").exists():
-            build("./autogen.sh", log=log, cwd=self.other_side)
-            build("./configure", "--disable-crypttests", "--disable-shared", log=log, cwd=self.other_side)
-            build("make", "-j", "2", log=log, cwd=self.other_side)
-        if not (folder / "tests/unit.test").exists():
-            build("./autogen.sh", log=log, cwd=folder)
-            # Its own TPM is not built: it wants a newer wolfSSL than Debian has.
-            build("./configure", "--enable-swtpm", "--disable-fwtpm", log=log, cwd=folder)
-            build("make", "-j", "2", log=log, cwd=folder)
+        built(self.other_side, ("./autogen.sh",), ("./configure", "--disable-crypttests", "--disable-shared"),
+              ("make", "-j", "2"), log=log)
+        # Its own TPM is not built: it wants a newer wolfSSL than Debian has.
+        built(folder, ("./autogen.sh",), ("./configure", "--enable-swtpm", "--disable-fwtpm"), ("make", "-j", "2"),
+              log=log)
 
     def run(self, bench, kind, log):
         def where(port):
@@ -303,12 +306,14 @@ class Pytss:
                                   "print(m.version('tpm2-pytss'))"], capture_output=True, text=True, check=False)
         if version.returncode:
             raise Missing("no python3-tpm2-pytss or python3-pytest")
+        release = version.stdout.strip()
         folder.mkdir(parents=True, exist_ok=True)
-        build("pip", "download", "--no-deps", "--no-binary", "tpm2-pytss", "-d", folder,
-              f"tpm2-pytss=={version.stdout.strip()}", log=folder / "build.log", cwd=folder)
-        for archive in folder.glob("*.tar.gz"):
-            shutil.unpack_archive(archive, folder, filter="data")
-        self.tests = next(folder.glob("*/test"))
+        archives = f"tpm2[-_]pytss-{release}.tar.gz"
+        if not any(folder.glob(archives)):  # pip makes ready to build what it fetches, which takes minutes
+            build("pip", "download", "--no-deps", "--no-binary", "tpm2-pytss", "-d", folder, f"tpm2-pytss=={release}",
+                  log=folder / "build.log", cwd=folder)
+        shutil.unpack_archive(next(folder.glob(archives)), folder, filter="data")
+        self.tests = next(folder.glob(f"tpm2[-_]pytss-{release}/test"))
 
     def run(self, bench, kind, log):
         passed = {}
