@@ -58,13 +58,13 @@ static void note(struct trap_frame *frame)
 /* The next second has an alarm, after which there is none. */
 static bool alarm(void)
 {
-	uint64_t start = tsc_read();
+	struct patience p = patience_of(PATIENCE);
 
 	for (uint8_t index = 1; index <= 5; index += 2)
 		set_cmos(index, EVERY);
 	(void)cmos(REGISTER_C);
 	set_cmos(REGISTER_B, cmos(REGISTER_B) | ALARM_ENABLE);
-	while (!(port_read(PM1_STS, 2) & RTC_BIT) && tsc_read() - start < PATIENCE)
+	while (!(port_read(PM1_STS, 2) & RTC_BIT) && patience_lasts(&p))
 		;
 	set_cmos(REGISTER_B, cmos(REGISTER_B) & ~ALARM_ENABLE);
 	return cmos(REGISTER_C) & ALARM_FLAG;
@@ -84,7 +84,9 @@ static void look(void)
 /* Until that many have come, or for some seconds. */
 static void await(const volatile uint64_t *count, uint64_t wanted)
 {
-	for (uint64_t start = tsc_read(); *count < wanted && tsc_read() - start < PATIENCE;)
+	struct patience p = patience_of(PATIENCE);
+
+	while (*count < wanted && patience_lasts(&p))
 		look();
 }
 
@@ -118,13 +120,16 @@ static void check_many(void)
 
 static void check_enabled(void)
 {
+	struct patience p;
+
 	keeps = true;
 	port_write(PM1_EN, 2, RTC_BIT);
 	check("RTC_EN reads as it was written", port_read(PM1_EN, 2), RTC_BIT);
 	await(&by_sci, 2);
 	check("SCI comes for what is set, and again until it is clear", by_sci, 2);
 	check("  by 1 it is cleared", port_read(PM1_STS, 2) & RTC_BIT, 0);
-	for (uint64_t start = tsc_read(); tsc_read() - start < A_WHILE;)
+	p = patience_of(A_WHILE);
+	while (patience_lasts(&p))
 		look();
 	check("  and then SCI has ended", by_sci, 2);
 }

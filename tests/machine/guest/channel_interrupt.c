@@ -27,9 +27,10 @@ static void note(struct trap_frame *frame)
 /* How many come in that time; where some are wanted, until they are there. */
 static uint64_t interrupts(uint64_t wanted)
 {
+	struct patience p = patience_of(PATIENCE / (wanted ? 1 : 8));
+
 	taken = 0;
-	for (uint64_t start = tsc_read();
-	     tsc_read() - start < PATIENCE / (wanted ? 1 : 8) && taken < (wanted ? wanted : 1);)
+	while (taken < (wanted ? wanted : 1) && patience_lasts(&p))
 		__asm__ volatile("sti; nop; cli; pause" : : : "memory");
 	return taken;
 }
@@ -48,8 +49,9 @@ static uint64_t enable(uint8_t what, uint64_t wanted)
 static uint8_t identity(uint8_t wanted)
 {
 	uint8_t id = ghcb_in8(COM3 + 2) & 0x0f;
+	struct patience p = patience_of(PATIENCE);
 
-	for (uint64_t start = tsc_read(); id != wanted && tsc_read() - start < PATIENCE;)
+	while (id != wanted && patience_lasts(&p))
 		id = ghcb_in8(COM3 + 2) & 0x0f;
 	return id;
 }

@@ -41,6 +41,34 @@ static inline uint64_t tsc_read(void)
 	return (uint64_t)high << 32 | low;
 }
 
+/*
+ * How long a test waits for what it judges, in the TSC's time while it runs. The computer beneath
+ * may have other work, and then the TSC goes on where neither guest nor host do: whatever passes
+ * between two looks counts as a step at most.
+ */
+struct patience {
+	uint64_t left, seen;
+};
+
+#define PATIENCE_STEP 1000000u /* longer than an exit takes */
+
+static inline struct patience patience_of(uint64_t ticks)
+{
+	return (struct patience){ .left = ticks, .seen = tsc_read() };
+}
+
+/* Whether there is some left, at each look. */
+static inline bool patience_lasts(struct patience *p)
+{
+	uint64_t now = tsc_read(), passed = now - p->seen;
+
+	if (passed > PATIENCE_STEP)
+		passed = PATIENCE_STEP;
+	p->seen = now;
+	p->left -= passed < p->left ? passed : p->left;
+	return p->left != 0;
+}
+
 /* The GHCB page, registered and shared by guest_start(). */
 extern volatile struct ghcb *ghcb;
 

@@ -42,9 +42,10 @@ static void halt(void)
 static void waits_for_level0(void)
 {
 	for (;;) {
-		uint64_t before = round, start = tsc_read();
+		uint64_t before = round;
+		struct patience p = patience_of(PATIENCE);
 
-		while (round == before && tsc_read() - start < PATIENCE)
+		while (round == before && patience_lasts(&p))
 			;
 		if (round != before)
 			continue;
@@ -81,6 +82,8 @@ static void halts(void)
 
 void test_main(void)
 {
+	struct patience p;
+
 	trap_handler = note;
 	check("VMPL0: APIC and timer", start_apic(TIMER_VECTOR), 1);
 	level2_create(waits_for_level0);
@@ -96,7 +99,8 @@ void test_main(void)
 	__asm__ volatile("sti");
 	(void)level2_run();
 	__asm__ volatile("cli");
-	for (uint64_t start = tsc_read(); level2_interrupts == 0 && tsc_read() - start < PATIENCE;)
+	p = patience_of(PATIENCE);
+	while (level2_interrupts == 0 && patience_lasts(&p))
 		halt();
 	check("VMPL0's timer came while VMPL2 ran", interrupts, 1);
 	check("VMPL2's own ends its HLT while VMPL0 is in HLT", level2_interrupts, 1);

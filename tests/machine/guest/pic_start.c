@@ -25,10 +25,10 @@ static void note(struct trap_frame *frame)
 /* With exits all the while, at which the host looks at its interrupts. */
 static void wait(uint64_t most)
 {
-	uint64_t start = tsc_read();
+	struct patience p = patience_of(most);
 
 	__asm__ volatile("sti");
-	while (by_timer == 0 && tsc_read() - start < most)
+	while (by_timer == 0 && patience_lasts(&p))
 		(void)ghcb_in8(0x61);
 	__asm__ volatile("cli");
 }

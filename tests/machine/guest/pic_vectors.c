@@ -123,9 +123,9 @@ static const struct {
 
 static void wait(uint64_t wanted, uint64_t most)
 {
-	uint64_t start = tsc_read();
+	struct patience p = patience_of(most);
 
-	while (taken < wanted && tsc_read() - start < most)
+	while (taken < wanted && patience_lasts(&p))
 		__asm__ volatile("sti; nop; nop; cli" : : : "memory");
 }
 

@@ -89,10 +89,10 @@ void receivers_forget(void)
 
 uint64_t receivers_wait(uint64_t expected)
 {
-	uint64_t start = tsc_read(), got = 0;
+	struct patience p = patience_of(PATIENCE / (expected ? 1 : 8));
+	uint64_t got = 0;
 
-	while ((got != expected || expected == 0) &&
-	       tsc_read() - start < PATIENCE / (expected ? 1 : 8)) {
+	while ((got != expected || expected == 0) && patience_lasts(&p)) {
 		__asm__ volatile("sti; nop; cli; pause" : : : "memory");
 		got = (uint64_t)(received[0] != 0) | (uint64_t)(received[1] != 0) << 1;
 	}

@@ -204,9 +204,9 @@ bool virtio_answered(void)
 
 uint8_t virtio_wait(void)
 {
-	uint64_t start = tsc_read();
+	struct patience p = patience_of(PATIENCE);
 
-	while (!virtio_answered() && tsc_read() - start < PATIENCE)
+	while (!virtio_answered() && patience_lasts(&p))
 		if (virtio_status() & VIRTIO_STATUS_NEEDS_RESET)
 			return VIRTIO_NO_ANSWER;
 	return request()->status;
