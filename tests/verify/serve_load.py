@@ -23,6 +23,7 @@ import serving
 from serving import VERDICT
 from results import Results  # serving knows where it is
 
+ANSWER_S = 20
 KEEP_S = 7  # the service says for how long it keeps a connection, in Keep-Alive: 10 s
 GROWTH = 1 << 20  # bytes that are no growth: threads that have not all been busy yet
 results = Results("verify serve, load")
@@ -81,7 +82,7 @@ class Load:
             return None
 
     def connect(self):
-        return Connection("127.0.0.1", self.service.port, timeout=serving.SECONDS, context=self.service.context)
+        return Connection("127.0.0.1", self.service.port, timeout=ANSWER_S, context=self.service.context)
 
     def count(self, what, code, wanted):
         with self.lock:
