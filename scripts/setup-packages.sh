@@ -56,7 +56,7 @@ applications="clevis-tpm2 clevis-luks cryptsetup-bin jose tpm2-openssl libtpm2-p
 	protobuf-compiler python3-venv python3-alembic python3-cffi python3-gpg python3-gnupg python3-jinja2
 	python3-jsonschema python3-lark python3-packaging python3-psutil python3-requests python3-sqlalchemy
 	python3-tornado python3-yaml python3-zmq"
-suites="tpm2-abrmd libtss2-tcti-tabrmd0 dbus autoconf automake libtool libtss2-dev libwolfssl-dev python3-tpm2-pytss python3-pytest python3-yaml xxd"
+suites="tpm2-abrmd libtss2-tcti-tabrmd0 dbus autoconf automake libtool libtss2-dev libwolfssl-dev python3-tpm2-pytss python3-pytest python3-yaml xxd faketime"
 package="debhelper dh-dkms dh-python dpkg-dev fakeroot git lintian libzstd-dev zlib1g-dev"
 release="libvirt-daemon libvirt-clients libvirt-daemon-driver-qemu mmdebstrap reprotest faketime disorderfs"
 
