@@ -263,9 +263,7 @@ class Wolf:
         need("autoreconf", "make", "libtoolize", "faketime")
         copy_of(source, self.name, folder)
         self.folder, self.other_side = folder, folder.parent / "wolfssl"
-        self.certificates = folder.with_name(f"{folder.name}.certificates")
-        if not self.certificates.exists():
-            shutil.copytree(folder / "certs", self.certificates)
+        self.certificates = Path(folder.with_name(f"{folder.name}.from").read_text(encoding="utf-8")) / "certs"
         log = folder / "build.log"
         # Its examples of TLS talk with wolfSSL's.
         copy_of(source, "wolfssl", self.other_side)
