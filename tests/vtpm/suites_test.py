@@ -258,6 +258,25 @@ class Wolf:
     name = "wolfTPM"
     # The certificates in both sources are good on this day; those of wolfSSL 5.5.4 ended in September 2025.
     day = "2025-01-01 12:00:00"
+    # An example that fails says so, and the script goes on here. All its TLS servers have one port, and it takes one that
+    # is about to end for the next: none is left when a test begins, nor at the end.
+    script = """
+exit() { return 0; }
+settle() {
+	for _ in $(seq 100); do
+		[ -n "$(jobs -rp)" ] || return 0
+		sleep 0.1
+	done
+	kill $(jobs -rp)
+	wait
+}
+echo() {
+	case $* in *"TLS test "*) settle ;; esac
+	builtin echo "$@"
+}
+. examples/run_examples.sh
+settle
+"""
 
     def prepare(self, bench, source, folder):
         need("autoreconf", "make", "libtoolize", "faketime")
@@ -284,12 +303,10 @@ class Wolf:
         shutil.rmtree(certificates)
         shutil.copytree(self.certificates, certificates)
         with bench.tpm(kind) as port:
-            # An example that fails says so, and the script goes on here.
             own = log.with_suffix(".examples")
             own.unlink(missing_ok=True)
-            call("faketime", self.day, "bash", "-c", "exit() { return 0; }; . examples/run_examples.sh", log=own,
-                 cwd=self.folder, timeout=SUITE_S, env={**where(port), "WOLFSSL_PATH": str(self.other_side),
-                                                        "FAKETIME_DONT_FAKE_MONOTONIC": "1"})
+            call("faketime", self.day, "bash", "-c", self.script, log=own, timeout=SUITE_S,
+                 env={**where(port), "WOLFSSL_PATH": str(self.other_side), "FAKETIME_DONT_FAKE_MONOTONIC": "1"})
         heading = "start"
         for line in own.read_text(errors="replace").splitlines():
             # "seal failed! 1"; where an example should have failed: "should be locked! 0"
