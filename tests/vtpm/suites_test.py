@@ -258,8 +258,8 @@ class Wolf:
     name = "wolfTPM"
     # The certificates in both sources are good on this day; those of wolfSSL 5.5.4 ended in September 2025.
     day = "2025-01-01 12:00:00"
-    # An example that fails says so, and the script goes on here. All its TLS servers have one port, and it takes one that
-    # is about to end for the next: none is left when a test begins, nor at the end.
+    # An example that fails says so, and the script goes on here. All its TLS servers have one port, and it takes one
+    # that is about to end for the next: none is left when a test begins, nor at the end.
     script = """
 exit() { return 0; }
 settle() {
