@@ -305,7 +305,7 @@ settle
         with bench.tpm(kind) as port:
             own = log.with_suffix(".examples")
             own.unlink(missing_ok=True)
-            call("faketime", self.day, "bash", "-c", self.script, log=own, timeout=SUITE_S,
+            call("faketime", self.day, "bash", "-c", self.script, log=own, cwd=self.folder, timeout=SUITE_S,
                  env={**where(port), "WOLFSSL_PATH": str(self.other_side), "FAKETIME_DONT_FAKE_MONOTONIC": "1"})
         heading = "start"
         for line in own.read_text(errors="replace").splitlines():
