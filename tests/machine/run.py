@@ -76,7 +76,7 @@ TESTS = [
     ("private-refused", 1, 1, 1, {"reason": "rmp_violation", "vmpl": 0, "gpa": "0x1000008"}),
     ("shared-refused", 1, 2, 1, {"reason": "rmp_violation", "vmpl": 0, "gpa": "0x1000008"}),
     ("plane-stops", 1, 15, 1, PASSED),  # APM volume 2, 15.36.12
-    ("halt-timer", 1, 11, 1, PASSED),  # APM volume 3, HLT
+    ("halt-timer", 1, 12, 1, PASSED),  # APM volume 3, HLT
     ("pic-start", 1, 4, 1, PASSED),  # 8259A data sheet
     ("pic-vectors", 1, 14, 1, PASSED),  # 8259A data sheet, ICW2; APM volume 2, 8.2
     # VMPL2 ends the guest: VMPL0 has lost its VMSA (APM volume 2, 15.36.12).

@@ -9,8 +9,6 @@
 #include "machine/hv/event/timer.h"
 #include "machine/hv/plane/virtual_nmi.h"
 
-#define SHADOW_PATIENCE 8u
-
 static int extint_vector(const struct plane_apic *a)
 {
 	for (unsigned int word = 0; word < 4; word++) {
@@ -23,26 +21,6 @@ static int extint_vector(const struct plane_apic *a)
 static bool maskable_pending(const struct plane_apic *a)
 {
 	return extint_vector(a) >= 0 || apic_pending(&a->apic) >= 0;
-}
-
-/*
- * QEMU before 10.0 does not load the interrupt shadow at VMRUN, so an interrupt could come between
- * STI and HLT. Where an exit left a shadow, injection waits until the guest has moved on; not for
- * ever, as it may jump to itself.
- */
-static bool in_shadow(struct plane *p)
-{
-	struct vmcb *b = p->vmcb;
-
-	if (b->int_state & VMCB_INT_STATE_SHADOW) {
-		if (p->blocked_rip != b->rip)
-			p->apic->shadow_held = 0;
-		p->blocked_rip = b->rip;
-	} else if (p->blocked_rip != b->rip) {
-		p->blocked_rip = PLANE_NO_RIP;
-		return false;
-	}
-	return p->apic->shadow_held++ < SHADOW_PATIENCE;
 }
 
 static void window_close(struct vmcb *b)
@@ -101,8 +79,8 @@ static void prepare_open_plane(struct vcpu *v, struct plane *p)
 	window_close(b);
 	if (!nmi && !maskable_pending(a))
 		return;
-	if (in_shadow(p)) {
-		timer_retry_soon(v, a->shadow_held);
+	if (shadow_holds(&p->shadow)) {
+		timer_retry_soon(v, p->shadow.held);
 		return;
 	}
 	if (nmi && (b->event_inj & SVM_EVENT_VALID)) {
@@ -128,8 +106,8 @@ static void prepare_alternate_plane(struct vcpu *v, struct plane *p)
 		timer_retry_soon(v, 0);
 	if (vector < 0 && !nmi)
 		return;
-	if (in_shadow(p)) {
-		timer_retry_soon(v, p->apic->shadow_held);
+	if (shadow_holds(&p->shadow)) {
+		timer_retry_soon(v, p->shadow.held);
 		return;
 	}
 	if (nmi && (b->event_inj & SVM_EVENT_VALID)) {
@@ -184,6 +162,7 @@ void inject_before_run(struct vcpu *v)
 		local_apic_start(v, p);
 	local_apic_sync_tpr(p);
 	alternate_tell(v);
+	shadow_see(&p->shadow, p->vmcb->rip, p->vmcb->int_state & VMCB_INT_STATE_SHADOW);
 	storming = plane_is_restricted(p) && storm_strikes(v, clock_now());
 	timer_rearm(v);
 	if (plane_is_restricted(p))

@@ -21,7 +21,7 @@ void local_apic_start(struct vcpu *v, struct plane *p)
 	p->apic = a;
 	p->nmi_blocked = false;
 	p->reset_hold = false;
-	p->blocked_rip = PLANE_NO_RIP;
+	shadow_reset(&p->shadow);
 }
 
 struct apic *local_apic(struct plane *p)

@@ -39,7 +39,7 @@ static void plane_set_vmsa(struct plane *p, uint64_t gpa, enum plane_state state
 	p->nmi_blocked = false;
 	p->event_inj = 0;
 	p->int_state = 0;
-	p->blocked_rip = PLANE_NO_RIP;
+	shadow_reset(&p->shadow);
 }
 
 /* The plane 0 of the launch, if it has a VMSA. */

@@ -19,6 +19,7 @@
 
 #include "abi/ghcb.h"
 #include "machine/hv/base/cpu.h"
+#include "machine/hv/plane/shadow.h"
 #include "machine/hv/plane/vmcb.h"
 #include "machine/mailbox.h"
 
@@ -82,7 +83,7 @@ struct plane {
 	/* While another plane runs: an event that is not delivered yet, and interrupt shadow. */
 	uint32_t event_inj, event_error;
 	uint64_t int_state;
-	uint64_t blocked_rip; /* RIP at which an interrupt shadow was seen, or PLANE_NO_RIP */
+	struct shadow shadow; /* where one was seen, by which injection goes */
 	bool nmi_blocked;     /* an NMI was injected and its NMI_COMPLETE has not come */
 	bool reset_hold;      /* AP reset hold: no interrupt wakes it, only SIPI */
 	bool loaded;	      /* its state is in the VMCB and in the CPU, not in the VMSA */

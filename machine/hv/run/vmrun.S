@@ -2,6 +2,8 @@
 /*
  * void vmrun(struct vmcb *vmcb, struct guest_regs *regs): one round trip. GIF = 0 before and after.
  * IF must be 1 at VMRUN, or with V_INTR_MASKING no physical interrupt ever ends the guest's run.
+ * STI and VMRUN do not follow each other: QEMU takes the shadow of STI along into the guest, whose
+ * own STI then has none where it is the first instruction, and an interrupt comes before its HLT.
  */
 #define CR0_PG_BIT 31
 
@@ -33,6 +35,7 @@ vmrun:
 	movq 0x68(%r15), %r15
 	vmload %rax
 	sti
+	nop
 	vmrun %rax
 	cli
 	vmsave %rax

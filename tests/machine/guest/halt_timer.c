@@ -54,6 +54,22 @@ static void waits_for_level0(void)
 	}
 }
 
+/*
+ * The interrupt waits for the STI that is the first instruction behind an exit. Before HLT is
+ * through it must not come (APM volume 2, 15.21.5): nothing else would end that HLT.
+ */
+static bool halt_behind_exit(void)
+{
+	uint64_t before = interrupts;
+
+	answers = true;
+	(void)ghcb_msr_write(0x838, 1);
+	msr_write(SNP_MSR_GHCB, 2);
+	__asm__ volatile("rep; vmmcall; sti; hlt; cli" : : : "memory");
+	round++;
+	return interrupts == before + 1 && !gave_up;
+}
+
 /* How many of the timers ended HLT. */
 static uint64_t halt_with_each(void)
 {
@@ -88,6 +104,7 @@ void test_main(void)
 	check("VMPL0: APIC and timer", start_apic(TIMER_VECTOR), 1);
 	level2_create(waits_for_level0);
 	level2_start();
+	check("an STI right behind an exit has its shadow", halt_behind_exit(), 1);
 	check("a timer ends HLT whenever it runs out", halt_with_each(), STEPS);
 
 	level2_create(halts);
