@@ -148,11 +148,7 @@ static void try_source(unsigned int i)
 	ghcb_out8(0xa1, 0xff);
 }
 
-/*
- * One that comes while the guest has halted, and so while its host may wait. On a starved computer
- * HLT was seen not to end, in 3 of some 30 runs: one that falls due within the shadow of STI, and
- * is taken before HLT, would do that.
- */
+/* One that comes while the guest has halted, and so while its host may wait. */
 static void try_halted(void)
 {
 	set_gate(8);
