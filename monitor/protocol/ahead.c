@@ -27,6 +27,7 @@ enum step {
 	STEP_DELIVER, /* the prime */
 	STEP_DONE,    /* nothing is left to be found */
 	STEP_FAILED,  /* and nothing will be */
+	STEP_NONE,    /* as was said before the guest ran */
 };
 
 /*
@@ -36,6 +37,7 @@ enum step {
 static uint32_t worker = NEVER;
 static struct {
 	enum step step;
+	enum step behind_twin; /* the first step of the search, or none */
 	uint64_t due_ns;
 	unsigned int delivered; /* since the worker began */
 	struct prime_order order;
@@ -110,7 +112,7 @@ static enum step take(enum step step)
 {
 	switch (step) {
 	case STEP_TWIN:
-		return svsm_attest_prepare() ? STEP_TWIN : STEP_ASK;
+		return svsm_attest_prepare() ? STEP_TWIN : work.behind_twin;
 	case STEP_ASK:
 		return ask();
 	case STEP_BEGIN:
@@ -123,16 +125,26 @@ static enum step take(enum step step)
 	}
 }
 
+static bool is_end(enum step step)
+{
+	return step == STEP_DONE || step == STEP_FAILED || step == STEP_NONE;
+}
+
+static void say_no_more(void)
+{
+	log_printf(LOG_WARNING, "no primes are found ahead from here on");
+}
+
 static void end(void)
 {
 	explicit_bzero(&work.order, sizeof(work.order));
 	explicit_bzero(&work.found, sizeof(work.found));
 	if (work.step == STEP_FAILED)
-		log_printf(LOG_WARNING, "no primes are found ahead from here on");
+		say_no_more();
 	else if (work.delivered)
 		log_printf(LOG_INFO, "%u primes were found ahead", work.delivered);
 	work.delivered = 0;
-	__atomic_store_n(&worker, work.step == STEP_FAILED ? NEVER : NOBODY, __ATOMIC_RELEASE);
+	__atomic_store_n(&worker, work.step == STEP_DONE ? NOBODY : NEVER, __ATOMIC_RELEASE);
 }
 
 static void work_on(void)
@@ -142,7 +154,7 @@ static void work_on(void)
 	work.step = take(work.step);
 	pause = (arch_now_ns() - start) * AHEAD_SHARE;
 	work.due_ns = start + (pause > PAUSE_NS ? pause : PAUSE_NS);
-	if (work.step == STEP_DONE || work.step == STEP_FAILED)
+	if (is_end(work.step))
 		end();
 }
 
@@ -179,6 +191,20 @@ void ahead_init(void)
 	secret_add(&secrets[1], &work.found, sizeof(work.found));
 }
 
+/*
+ * The vtpm learns what to have found by trying on its TPM, which no guest has changed yet: its
+ * authorizations are empty, its hierarchies enabled, its slots free.
+ */
+static enum step first_step(void)
+{
+	enum step step = ask();
+
+	if (step != STEP_FAILED)
+		return step;
+	say_no_more();
+	return STEP_NONE;
+}
+
 void ahead_start(bool preempts)
 {
 	if (!service_available(SERVICE_VTPM))
@@ -187,6 +213,11 @@ void ahead_start(bool preempts)
 		make_keys();
 		return;
 	}
+	work.behind_twin = first_step();
+	if (work.behind_twin == STEP_NONE)
+		make_keys();
+	if (!service_available(SERVICE_VTPM))
+		return;
 	work.step = STEP_TWIN;
 	work.due_ns = arch_now_ns() + PAUSE_NS;
 	worker = BOOT_CPU;

@@ -158,6 +158,7 @@ void service_give_up(enum service_role role, const char *why)
 	assert_int_equal(role, SERVICE_VTPM);
 	assert_non_null(why);
 	given_up++;
+	has_vtpm = false;
 }
 
 void service_answer_free(struct service_answer *answer)
@@ -249,6 +250,7 @@ static void is_given_up(void)
 {
 	unsigned int before = given_up;
 
+	has_vtpm = true;
 	ahead_start(false);
 	assert_int_equal(given_up, before + 1);
 }
@@ -282,17 +284,18 @@ static void all_is_found_and_then_nothing_is_due(void **state)
 	waiting = 2;
 	preparing = 3;
 	ahead_start(true);
-	/* Nothing of it is done before the guest runs. */
+	/* Before the guest runs the vtpm is asked, and nothing else is done. */
 	assert_int_equal(prepared, 0);
-	assert_int_equal(asked, 0);
+	assert_int_equal(asked, 1);
+	assert_int_equal(begun, 0);
 	assert_int_equal(ahead_due(1), 0); /* it is the first vCPU's */
 	assert_false(ahead_turn(1));
 	assert_true(ahead_due(0) > now_ns);
 	assert_int_equal(run(0, 3), 3); /* the twin, which comes first */
 	assert_int_equal(prepared, 3);
-	assert_int_equal(asked, 0);
-	/* A question, and twice four slices, a delivery and a question. */
-	assert_int_equal(run(0, 100), 13);
+	assert_int_equal(asked, 1);
+	/* Twice four slices, a delivery and a question. */
+	assert_int_equal(run(0, 100), 12);
 	assert_int_equal(prepared, 3);
 	assert_int_equal(delivered, 2);
 	assert_int_equal(begun, 2);
@@ -392,7 +395,7 @@ static void nothing_is_kept_longer_than_it_takes(void **state)
 	ahead_init();
 	waiting = 2;
 	ahead_start(true);
-	assert_int_equal(run(0, 2), 2); /* the twin, and the question */
+	assert_int_equal(run(0, 1), 1); /* the twin */
 	assert_false(is_empty(order_kept, sizeof(struct prime_order)));
 	assert_int_equal(run(0, 4), 4); /* the search */
 	assert_true(is_empty(order_kept, sizeof(struct prime_order)));
@@ -410,15 +413,16 @@ static void nothing_is_kept_longer_than_it_takes(void **state)
 	assert_int_equal(delivered, 2);
 }
 
-/* The guest runs by then: the keys are left for later. */
-static void fails_for_good(void)
+/* The keys are made before the guest runs, or left for later where it runs by then. */
+static void fails_for_good(unsigned int keys_made)
 {
 	waiting = 1;
 	keys = 2;
 	ahead_start(true);
+	assert_int_equal(made, keys_made);
 	run(0, 100);
 	assert_int_equal(prepared, 1);
-	assert_int_equal(made, 0);
+	assert_int_equal(made, keys_made);
 	assert_int_equal(given_up, 0);
 	assert_int_equal(warnings, 1);
 	ahead_wake(0);
@@ -432,13 +436,56 @@ static void what_fails_is_not_tried_again(void **state)
 {
 	(void)state;
 	search_status = SERVICE_ERR_UNSUPPORTED;
-	fails_for_good();
+	fails_for_good(0);
 	found_size--;
-	fails_for_good();
+	fails_for_good(0);
 	order_size--;
-	fails_for_good();
+	fails_for_good(2);
 	vtpm_status = SERVICE_ERR_FAILED;
-	fails_for_good();
+	fails_for_good(2);
+}
+
+/* One that gives neither an order nor its keys ends before the guest runs. */
+static void a_vtpm_without_orders_and_keys_is_given_up(void **state)
+{
+	(void)state;
+	vtpm_status = keys_status = SERVICE_ERR_FAILED;
+	ahead_start(true);
+	assert_int_equal(given_up, 1);
+	assert_int_equal(ahead_due(0), 0);
+	assert_int_equal(prepared, 0);
+}
+
+/* What the guest does to its TPM before the first turn changes nothing of the order. */
+static void the_first_order_is_from_before_the_guest(void **state)
+{
+	(void)state;
+	waiting = 1;
+	ahead_start(true);
+	vtpm_status = SERVICE_ERR_FAILED;
+	assert_int_equal(run(0, 5), 5); /* the twin, and the whole search */
+	assert_int_equal(begun, 1);
+	assert_int_equal(warnings, 0);
+	vtpm_status = SERVICE_OK;
+	run(0, 100);
+	assert_int_equal(delivered, 1);
+}
+
+/* Where nothing is to be found the twin is all there is, until the vtpm has work. */
+static void the_twin_is_made_ready_without_orders(void **state)
+{
+	(void)state;
+	preparing = 2;
+	ahead_start(true);
+	assert_int_equal(asked, 1);
+	assert_int_equal(run(0, 100), 2);
+	assert_int_equal(prepared, 2);
+	assert_int_equal(asked, 1);
+	assert_int_equal(lines, 0);
+	waiting = 1;
+	ahead_wake(1);
+	run(1, 100);
+	assert_int_equal(delivered, 1);
 }
 
 int main(void)
@@ -453,6 +500,9 @@ int main(void)
 		cmocka_unit_test_setup(a_busy_vtpm_is_not_waited_for, start),
 		cmocka_unit_test_setup(nothing_is_kept_longer_than_it_takes, start),
 		cmocka_unit_test_setup(what_fails_is_not_tried_again, start),
+		cmocka_unit_test_setup(a_vtpm_without_orders_and_keys_is_given_up, start),
+		cmocka_unit_test_setup(the_first_order_is_from_before_the_guest, start),
+		cmocka_unit_test_setup(the_twin_is_made_ready_without_orders, start),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
