@@ -190,7 +190,10 @@ static void end(void)
 	lock_release(&creation.lock);
 }
 
-/* A vCPU that runs a creation is in a call, and so cannot have been deleted. */
+/*
+ * A vCPU that runs a creation of its own is in a call, and so cannot have been deleted; what
+ * svsm_attest_prepare() runs is no vCPU's.
+ */
 void svsm_attest_forget_vcpu(gpa_t vmsa)
 {
 	lock_acquire(&creation.lock);
@@ -199,18 +202,23 @@ void svsm_attest_forget_vcpu(gpa_t vmsa)
 	lock_release(&creation.lock);
 }
 
-/* A creation of nobody's call: those that come meanwhile wait for it as for any other. */
+/*
+ * A creation of nobody's call: those that come meanwhile wait for it as for any other. One that is
+ * suspended loads the twin itself if it needs that, and so does whatever replaces it: there is
+ * nothing to wait for, and it may stay suspended for ever.
+ */
 bool svsm_attest_prepare(void)
 {
-	bool free, more;
+	enum creation_state state;
+	bool more;
 
 	lock_acquire(&creation.lock);
-	free = creation.state == CREATION_NONE;
-	if (free)
+	state = creation.state;
+	if (state == CREATION_NONE)
 		creation.state = CREATION_RUNNING;
 	lock_release(&creation.lock);
-	if (!free)
-		return true;
+	if (state != CREATION_NONE)
+		return state == CREATION_RUNNING;
 	more = twin_prepare();
 	end();
 	return more;

@@ -601,7 +601,7 @@ static void seeds_are_loaded_ahead(void **state)
 	assert_memory_equal(vtpm.remembered, "\x88\x77\x66\x55\x44\x33\x22\x11", 8);
 }
 
-/* A call that comes meanwhile goes on with that, and the turns wait for it. */
+/* A call that comes meanwhile goes on with that, and is left to do the rest of it. */
 static void a_call_goes_on_with_what_is_loaded_ahead(void **state)
 {
 	struct world_service *twin = world_service(SERVICE_TWIN);
@@ -613,7 +613,7 @@ static void a_call_goes_on_with_what_is_loaded_ahead(void **state)
 	assert_true(svsm_attest_prepare());
 	call = attest_ex();
 	assert_incomplete(&call);
-	assert_true(svsm_attest_prepare());
+	assert_false(svsm_attest_prepare());
 	call = attest_ex();
 	assert_incomplete(&call);
 	assert_true(twin->suspended);
@@ -623,6 +623,35 @@ static void a_call_goes_on_with_what_is_loaded_ahead(void **state)
 	assert_int_equal(twin->aborts, 0);
 	assert_int_equal(vtpm.seeds, 1);
 	assert_false(svsm_attest_prepare());
+}
+
+/* Nor does one that nobody repeats keep anybody, behind whichever of its slices it was left. */
+static void a_call_that_is_left_keeps_no_turns(void **state)
+{
+	struct world_service *twin = world_service(SERVICE_TWIN);
+
+	for (unsigned int slices = 1; slices < 5; slices++) {
+		struct svsm_call call;
+
+		setup(state);
+		unload();
+		twin->slices = 3;
+		for (unsigned int i = 0; i < slices; i++) {
+			call = attest_ex();
+			assert_incomplete(&call);
+		}
+		assert_int_equal(twin->suspended, slices < 4);
+		assert_false(svsm_attest_prepare());
+		/* Another one takes its place, and has the key. */
+		twin->slices = 0;
+		ex.base.manifest_version = 1;
+		do
+			call = attest_ex();
+		while (call.rax == INCOMPLETE);
+		assert_selected(&call);
+		assert_int_equal(twin->aborts, slices < 4);
+		assert_false(svsm_attest_prepare());
+	}
 }
 
 /* But not where the guest has other seeds by then. */
@@ -1049,6 +1078,7 @@ int main(void)
 		cmocka_unit_test_setup(seeds_that_cannot_be_had, setup),
 		cmocka_unit_test_setup(seeds_are_loaded_ahead, setup),
 		cmocka_unit_test_setup(a_call_goes_on_with_what_is_loaded_ahead, setup),
+		cmocka_unit_test_setup(a_call_that_is_left_keeps_no_turns, setup),
 		cmocka_unit_test_setup(what_is_loaded_ahead_may_be_old, setup),
 		cmocka_unit_test_setup(a_turn_holds_no_lock, setup),
 		cmocka_unit_test_setup(what_is_not_ahead_is_done_in_a_call, setup),
