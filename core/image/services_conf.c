@@ -82,6 +82,34 @@ static bool parse_budget(struct parser *p)
 	return true;
 }
 
+static bool has_grant(const struct conf_service *service, enum conf_grant_kind kind)
+{
+	for (unsigned int i = 0; i < service->grant_count; i++) {
+		if (service->grants[i].kind == kind)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * The guest has its TPM and its reports when it begins, and the host channel is heard only before
+ * that (monitor/arch/arch.h).
+ */
+static bool check_on_demand(struct parser *p)
+{
+	const struct conf_service *service = p->service;
+
+	if (!service->on_demand)
+		return true;
+	if (service->required)
+		return fail(p, "the service before this line is required and on-demand");
+	if (service->role == SERVICE_VTPM || service->role == SERVICE_ATTEST)
+		return fail(p, "the service before this line has a role that is not on-demand");
+	if (has_grant(service, GRANT_HOST_CHANNEL))
+		return fail(p, "the service before this line is on-demand and has host-channel");
+	return true;
+}
+
 static bool check_service(struct parser *p)
 {
 	if (!p->service)
@@ -95,9 +123,7 @@ static bool check_service(struct parser *p)
 	/* It computes what guests ask for, and must keep nothing of it beyond the request. */
 	if (p->service->role == SERVICE_TWIN && !p->service->parked)
 		return fail(p, "the twin before this line is not parked");
-	if (p->service->required && p->service->on_demand)
-		return fail(p, "the service before this line is required and on-demand");
-	return true;
+	return check_on_demand(p);
 }
 
 /* Index of the service of that name, or conf->count. */
@@ -209,11 +235,7 @@ static bool take_descriptor(struct parser *p, const struct word *word, unsigned 
 
 bool conf_calls_services(const struct conf_service *service)
 {
-	for (unsigned int i = 0; i < service->grant_count; i++) {
-		if (service->grants[i].kind == GRANT_SERVICE)
-			return true;
-	}
-	return false;
+	return has_grant(service, GRANT_SERVICE);
 }
 
 /*

@@ -863,7 +863,7 @@ static void check_gone(const char *why)
 	check(free == all);
 }
 
-/* A start that fails is its own end and nobody else's: the call has no answer, and so has the next. */
+/* A start that fails is its own end and nobody else's: this call has no answer, nor has the next. */
 static void on_demand_fails_body(void)
 {
 	struct service_answer answer;
@@ -916,10 +916,12 @@ static void on_demand_not_parked_body(void)
 {
 	struct service_answer answer;
 
-	begin(NOT_PARKED "on-demand\n", idler);
-	check(start(SERVICE_VTPM, "work", &answer) == SERVICE_PENDING);
-	check(ask_vtpm("next") == SERVICE_OK && memcmp(reply, "next", 4) == 0);
-	check(service_call_continue(SERVICE_VTPM, &answer) == SERVICE_FINISHED);
+	begin("service a\nexec a\nrole ahead\nbudget 200ms\non-demand\n" MEMORY, idler);
+	check(start(SERVICE_AHEAD, "work", &answer) == SERVICE_PENDING);
+	check(service_call(SERVICE_AHEAD, 7, "next", 4, reply, sizeof(reply), &reply_size) ==
+	      SERVICE_OK);
+	check(reply_size == 4 && memcmp(reply, "next", 4) == 0);
+	check(service_call_continue(SERVICE_AHEAD, &answer) == SERVICE_FINISHED);
 	check(memcmp(answer.payload, "work", 4) == 0);
 	check_good(&answer);
 }
