@@ -192,13 +192,16 @@ void ahead_init(void)
 }
 
 /*
- * The vtpm learns what to have found by trying on its TPM, which no guest has changed yet: its
- * authorizations are empty, its hierarchies enabled, its slots free.
+ * Behind the twin's. The vtpm learns what to have found by trying on its TPM, which no guest has
+ * changed yet: its authorizations are empty, its hierarchies enabled, its slots free.
  */
-static enum step first_step(void)
+static enum step first_of_search(bool preempts)
 {
-	enum step step = ask();
+	enum step step;
 
+	if (!preempts || !service_available(SERVICE_AHEAD))
+		return STEP_NONE;
+	step = ask();
 	if (step != STEP_FAILED)
 		return step;
 	say_no_more();
@@ -209,18 +212,16 @@ void ahead_start(bool preempts)
 {
 	if (!service_available(SERVICE_VTPM))
 		return;
-	if (!preempts || !service_available(SERVICE_AHEAD)) {
-		make_keys();
-		return;
-	}
-	work.behind_twin = first_step();
+	work.behind_twin = first_of_search(preempts);
 	if (work.behind_twin == STEP_NONE)
 		make_keys();
-	if (!service_available(SERVICE_VTPM))
+	if (!preempts || !service_available(SERVICE_VTPM))
 		return;
-	work.step = STEP_TWIN;
+	work.step = service_available(SERVICE_TWIN) ? STEP_TWIN : work.behind_twin;
 	work.due_ns = arch_now_ns() + PAUSE_NS;
 	worker = BOOT_CPU;
+	if (is_end(work.step))
+		end();
 }
 
 /*

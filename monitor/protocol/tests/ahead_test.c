@@ -34,7 +34,7 @@ static uint32_t keys;			 /* that the vtpm has left */
 static size_t keys_size;
 static bool stuck; /* and does not make */
 static enum service_status keys_status;
-static bool vtpm_busy, has_service, has_vtpm;
+static bool vtpm_busy, has_service, has_vtpm, has_twin;
 static enum service_status search_status, vtpm_status;
 static size_t found_size, order_size;
 static struct prime_found found;
@@ -69,7 +69,15 @@ bool svsm_attest_prepare(void)
 
 bool service_available(enum service_role role)
 {
-	return role == SERVICE_VTPM ? has_vtpm : has_service;
+	switch (role) {
+	case SERVICE_VTPM:
+		return has_vtpm;
+	case SERVICE_TWIN:
+		return has_twin;
+	default:
+		assert_int_equal(role, SERVICE_AHEAD);
+		return has_service;
+	}
 }
 
 enum service_status service_try(enum service_role role, uint32_t op, const void *payload,
@@ -173,7 +181,7 @@ static int start(void **state)
 	slices = 3;
 	slice_ns = 10 * MS;
 	vtpm_busy = false;
-	has_service = has_vtpm = true;
+	has_service = has_vtpm = has_twin = true;
 	search_status = vtpm_status = SERVICE_OK;
 	found_size = sizeof(found);
 	order_size = sizeof(struct prime_order);
@@ -212,7 +220,7 @@ static void nothing_without_a_start(void **state)
 	ahead_wake(0);
 	assert_int_equal(ahead_due(0), 0);
 	assert_false(ahead_turn(0));
-	has_service = false;
+	has_service = has_twin = false;
 	ahead_start(true);
 	assert_int_equal(ahead_due(0), 0);
 	assert_int_equal(asked, 0);
@@ -223,12 +231,12 @@ static void keys_are_made_where_nothing_is_found_ahead(void **state)
 {
 	(void)state;
 	waiting = 1;
-	has_service = false;
+	has_service = has_twin = false;
 	keys = 3;
 	ahead_start(true);
 	assert_int_equal(made, 3); /* one in each request */
 	assert_int_equal(keys, 0);
-	has_service = true;
+	has_service = has_twin = true;
 	ahead_start(false);
 	assert_int_equal(made, 4); /* none is left */
 	/* Another vtpm, which has left none. */
@@ -488,6 +496,46 @@ static void the_twin_is_made_ready_without_orders(void **state)
 	assert_int_equal(delivered, 1);
 }
 
+/* Where no primes are found the twin is made ready all the same, and nothing else is done ever. */
+static void the_twin_needs_nobody_for_primes(void **state)
+{
+	(void)state;
+	has_service = false;
+	waiting = 1;
+	keys = 2;
+	preparing = 3;
+	ahead_start(true);
+	assert_int_equal(made, 2);
+	assert_int_equal(prepared, 0);
+	assert_int_equal(run(0, 100), 3);
+	assert_int_equal(prepared, 3);
+	ahead_wake(0);
+	assert_int_equal(ahead_due(0), 0);
+	assert_int_equal(asked + begun + lines, 0);
+	/* Not where the timer does not come. */
+	(void)start(NULL);
+	ahead_start(false);
+	assert_int_equal(ahead_due(0), 0);
+}
+
+/* Nor do primes need the twin. */
+static void primes_need_no_twin(void **state)
+{
+	(void)state;
+	has_twin = false;
+	waiting = 1;
+	ahead_start(true);
+	assert_int_equal(run(0, 100), 6); /* four slices, a delivery, a question */
+	assert_int_equal(delivered, 1);
+	assert_int_equal(prepared, 0);
+	/* Without an order there is no turn, until the vtpm has one. */
+	ahead_start(true);
+	assert_int_equal(ahead_due(0), 0);
+	waiting = 1;
+	ahead_wake(0);
+	assert_int_equal(run(0, 100), 7);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -503,6 +551,8 @@ int main(void)
 		cmocka_unit_test_setup(a_vtpm_without_orders_and_keys_is_given_up, start),
 		cmocka_unit_test_setup(the_first_order_is_from_before_the_guest, start),
 		cmocka_unit_test_setup(the_twin_is_made_ready_without_orders, start),
+		cmocka_unit_test_setup(the_twin_needs_nobody_for_primes, start),
+		cmocka_unit_test_setup(primes_need_no_twin, start),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
