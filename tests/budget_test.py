@@ -5,8 +5,8 @@ and what grows is what the monitor's source says.
 
     budget_test.py SOCLE MONITOR SERVICES LIBCRYPTO
 
-LIBCRYPTO is its version. Most of the archive is libcrypto's, so the page has a row for each that the services are linked
-with, within the archive's part of the region; one that it does not have is held to that part.
+LIBCRYPTO is its version. Most of the archive is libcrypto's, so the page has a row for each that the services are
+linked with, within the archive's part of the region; one that it does not have is held to that part.
 """
 
 import pathlib

@@ -87,8 +87,8 @@ void svsm_attest_forget_vcpu(gpa_t vmsa);
 
 /*
  * A slice of what it takes until keys can be made for attestation, before anybody has asked for
- * one. True: there is more to be done, later. False: there is not, or somebody has asked, whose call
- * does it. Waits for nobody who uses a service. The caller holds no lock.
+ * one. True: there is more to be done, later. False: there is not, or somebody has asked, whose
+ * call does it. Waits for nobody who uses a service. The caller holds no lock.
  */
 bool svsm_attest_prepare(void);
 

@@ -32,7 +32,11 @@
 
 enum process_state {
 	PROCESS_ABSENT,
-	PROCESS_RUNNING, /* or waits for a service; suspended, if nobody has claimed it */
+	/*
+	 * Or waits for a service. If nobody has claimed it, it is suspended, or waits for its first
+	 * call, not loaded yet.
+	 */
+	PROCESS_RUNNING,
 	PROCESS_READY,	 /* waits in read() for its next request */
 	PROCESS_BROKEN,	 /* parked: this run is over, and it is about to be set back */
 	PROCESS_CRASHED, /* for good; its memory is wiped and freed */

@@ -15,10 +15,10 @@
 #include "monitor/service/message.h"
 
 /*
- * Loads every service of services.conf, starts those that are not on-demand, and waits until each
- * of these has asked for its first request. Called once, on the first vCPU, before the guest runs.
- * A broken archive is our own bug: die(). So ends a start without a service that services.conf
- * requires, and the guest never runs.
+ * Loads and starts every service of services.conf that is not on-demand, and waits until each of
+ * these has asked for its first request; the others are loaded by the first call to them. Called
+ * once, on the first vCPU, before the guest runs. A broken archive is our own bug: die(). So ends a
+ * start without a service that services.conf requires, and the guest never runs.
  */
 void services_start(const struct socle_params *params);
 
@@ -29,7 +29,7 @@ void services_start(const struct socle_params *params);
  */
 void service_give_up(enum service_role role, const char *why);
 
-/* True when the service is loaded, started or not, and has not crashed. */
+/* True when there is the service and it has not crashed; an on-demand one may not be loaded yet. */
 bool service_available(enum service_role role);
 
 /*

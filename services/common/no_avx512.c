@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Under Socle a service has the x87's and SSE's state alone (monitor/trap/user.h), and CPUID says so. libcrypto asks it, and
- * then runs none of its code for AVX-512, which is 732 KiB in 3.6: AES-GCM's alone is 681. The linker's --wrap has its
- * questions, whether there is such a processor, come here, where there is none, and with them its calls of that code, so
- * that its archive's members for it are not linked in. As a process of Linux a service goes without it, too.
+ * Under Socle a service has the x87's and SSE's state alone (monitor/trap/user.h), and CPUID says
+ * so. libcrypto asks it, and then runs none of its code for AVX-512, which is 732 KiB in 3.6:
+ * AES-GCM's alone is 681. The linker's --wrap has its questions, whether there is such a processor,
+ * come here, where there is none, and with them its calls of that code, so that its archive's
+ * members for it are not linked in. As a process of Linux a service goes without it, too.
  *
- * libcrypto 3.0 has the RSA of these, 3.1 to 3.4 AES-GCM besides, 3.5 XTS and 3.6 CFB. A name that a libcrypto lacks
- * wraps nothing; a member that is linked in all the same fails services/tests/linked_test.py.
+ * libcrypto 3.0 has the RSA of these, 3.1 to 3.4 AES-GCM besides, 3.5 XTS and 3.6 CFB. A name that
+ * a libcrypto lacks wraps nothing; a member that is linked in all the same fails
+ * services/tests/linked_test.py.
  */
 #include <stdlib.h>
 

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A service compresses nothing, but a libcrypto that was built with zlib, zstd or brotli has calls for it, and an archive
- * of each would be linked in: 619 KiB of zstd. Instead of them libcrypto finds these functions, each of which gives back
- * at once what its manual calls a failure. They take no arguments, for they look at none, and a caller's do no harm.
+ * A service compresses nothing, but a libcrypto that was built with zlib, zstd or brotli has calls
+ * for it, and an archive of each would be linked in: 619 KiB of zstd. Instead of them libcrypto
+ * finds these functions, each of which gives back at once what its manual calls a failure. They
+ * take no arguments, for they look at none, and a caller's do no harm.
  *
- * Names are those that libcrypto 3.0 to 3.6 use. One that it came to use besides would bring the archive in again, which
- * services/tests/linked_test.py refuses, as it does every other user of these.
+ * Names are those that libcrypto 3.0 to 3.6 use. One that it came to use besides would bring the
+ * archive in again, which services/tests/linked_test.py refuses, as it does every other user of
+ * these.
  */
 #include <stddef.h>
 

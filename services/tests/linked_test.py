@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""What is linked into the services' executable, by the linker's map (ld's -Map and --cref): archives of libcrypto, libtpms,
-the C library and the compiler alone, and functions that stand in for zlib, zstd and brotli for libcrypto's calls alone; no code for AVX-512.
+"""What is linked into the services' executable, by the linker's map (ld's -Map and --cref): archives of libcrypto,
+libtpms, the C library and the compiler alone, and functions that stand in for zlib, zstd and brotli for libcrypto's
+calls alone; no code for AVX-512.
 
     linked_test.py MAP
 """

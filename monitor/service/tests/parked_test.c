@@ -863,7 +863,7 @@ static void check_gone(const char *why)
 	check(free == all);
 }
 
-/* A start that fails is its own end and nobody else's: this call has no answer, nor has the next. */
+/* A start that fails ends it, and nobody else: this call has no answer, nor has the next. */
 static void on_demand_fails_body(void)
 {
 	struct service_answer answer;
