@@ -55,7 +55,8 @@ bool twin_prepare(void)
 	struct service_answer answer;
 	enum service_progress progress;
 
-	if (twin.loaded || !service_available(SERVICE_TWIN))
+	/* What it was being loaded with is freed also where it is gone by now. */
+	if (twin.loaded || (!twin.loading && !service_available(SERVICE_TWIN)))
 		return false;
 	if (twin.loading) {
 		progress = service_call_continue(SERVICE_TWIN, &answer);

@@ -673,6 +673,78 @@ static void what_is_loaded_ahead_may_be_old(void **state)
 	assert_memory_equal(vtpm.remembered, "\x9\0\0\0\0\0\0\0", 8);
 }
 
+/* Nor when it gets other seeds while the call loads it: the vtpm is told whose key it is. */
+static void seeds_change_while_a_call_loads(void **state)
+{
+	struct world_service *twin = world_service(SERVICE_TWIN);
+	struct svsm_call call;
+
+	(void)state;
+	unload();
+	twin->slices = 3;
+	assert_true(svsm_attest_prepare());
+	call = attest_ex();
+	assert_incomplete(&call);
+	vtpm.generation = 9;
+	twin->slices = 0;
+	call = attest_behind_loading();
+	assert_selected(&call);
+	assert_int_equal(vtpm.seeds, 1);
+	assert_memory_equal(vtpm.remembered, "\x88\x77\x66\x55\x44\x33\x22\x11", 8);
+	/* And the next key is of the new ones. */
+	ex.base.manifest_version = 1;
+	do
+		call = attest_ex();
+	while (call.rax == INCOMPLETE);
+	assert_selected(&call);
+	assert_int_equal(vtpm.seeds, 2);
+	assert_memory_equal(vtpm.remembered, "\x9\0\0\0\0\0\0\0", 8);
+}
+
+/* The caller's vCPU is deleted while it loads: the turns begin it anew. */
+static void turns_go_on_behind_a_deleted_vcpu(void **state)
+{
+	struct world_service *twin = world_service(SERVICE_TWIN);
+	struct svsm_call call;
+
+	(void)state;
+	world_create(1, CPU1_VMSA, CPU1_CAA);
+	unload();
+	twin->slices = 3;
+	assert_true(svsm_attest_prepare());
+	call = attest_on(1, OTHER_OP);
+	assert_int_equal(call.rax, INCOMPLETE);
+	assert_int_equal(world_core(SVSM_CORE_DELETE_VCPU, CPU1_VMSA, 0, 0), 0);
+	assert_int_equal(twin->aborts, 1);
+	assert_false(twin->suspended);
+	twin->slices = 1;
+	assert_true(svsm_attest_prepare());
+	assert_false(svsm_attest_prepare());
+	assert_int_equal(vtpm.seeds, 2);
+	call = attest_ex();
+	assert_selected(&call);
+	assert_int_equal(vtpm.seeds, 2);
+}
+
+/* It is gone when the next turn comes, which is the last one. */
+static void twin_is_gone_between_turns(void **state)
+{
+	struct world_service *twin = world_service(SERVICE_TWIN);
+	struct svsm_call call;
+
+	(void)state;
+	unload();
+	twin->slices = 3;
+	assert_true(svsm_attest_prepare());
+	twin->suspended = twin->available = false;
+	assert_false(svsm_attest_prepare());
+	assert_false(svsm_attest_prepare());
+	call = attest_ex();
+	assert_refused(&call, 0x80001001);
+	assert_int_equal(vtpm.seeds, 2); /* nothing was left of the first */
+	assert_int_equal(vtpm.remembers, 0);
+}
+
 /* A call on another vCPU while a turn is in the twin is told to come again. */
 static void call_within_a_turn(void)
 {
@@ -1080,6 +1152,9 @@ int main(void)
 		cmocka_unit_test_setup(a_call_goes_on_with_what_is_loaded_ahead, setup),
 		cmocka_unit_test_setup(a_call_that_is_left_keeps_no_turns, setup),
 		cmocka_unit_test_setup(what_is_loaded_ahead_may_be_old, setup),
+		cmocka_unit_test_setup(seeds_change_while_a_call_loads, setup),
+		cmocka_unit_test_setup(turns_go_on_behind_a_deleted_vcpu, setup),
+		cmocka_unit_test_setup(twin_is_gone_between_turns, setup),
 		cmocka_unit_test_setup(a_turn_holds_no_lock, setup),
 		cmocka_unit_test_setup(what_is_not_ahead_is_done_in_a_call, setup),
 		cmocka_unit_test_setup(others_go_on_while_the_twin_works, setup),

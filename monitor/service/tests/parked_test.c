@@ -748,6 +748,8 @@ static void a_request_waits_for_a_late_reader(void **state)
 
 #define ON_DEMAND PARKED "on-demand\n" MEMORY
 #define STARTING 30u /* system calls that a start takes, some slices */
+#define LONG 120u    /* which are as many milliseconds, and more in slices */
+#define BUDGET_MS 200u
 
 static unsigned int entries; /* of the program, in all of its life */
 
@@ -836,6 +838,42 @@ static void on_demand_given_up_body(void)
 	check_good(&answer);
 }
 
+/* Starts for more than half of its budget, and works as long for each request. */
+static enum user_exit long_starter(struct user_context *context, unsigned int step)
+{
+	(void)step;
+	if (entries++ < LONG)
+		return sys(context, LINUX_GETPID, 0, 0, 0);
+	if (!context->regs.r14++)
+		return ask(context);
+	if (context->regs.r14 < LONG)
+		return sys(context, LINUX_GETPID, 0, 0, 0);
+	return context->regs.r14 == LONG ? sys_reply(context, SERVICE_OK, "work", 4) : ask(context);
+}
+
+/* Start and request have a budget each, whoever ran the start. */
+static void on_demand_two_budgets_body(void)
+{
+	struct service_answer answer;
+	uint64_t start_ns;
+
+	begin(ON_DEMAND, long_starter);
+	start_ns = harness.now_ns;
+	check(start(SERVICE_TWIN, "gone", &answer) == SERVICE_PENDING);
+	service_call_abort(SERVICE_TWIN);
+	check(start(SERVICE_TWIN, "work", &answer) == SERVICE_PENDING);
+	go_on(&answer);
+	check_good(&answer);
+	check(harness.now_ns - start_ns > BUDGET_MS * 1000000ull);
+	check(call("work") == SERVICE_OK);
+}
+
+static void on_demand_two_budgets_unsliced_body(void)
+{
+	begin(ON_DEMAND, long_starter);
+	check(call("work") == SERVICE_OK);
+}
+
 /* The first request may be one that prepares it. */
 static void on_demand_prepared_body(void)
 {
@@ -871,6 +909,22 @@ static void on_demand_fails_body(void)
 	begin(ON_DEMAND, never_ready);
 	if (start(SERVICE_TWIN, "work", &answer) == SERVICE_PENDING)
 		go_on(&answer);
+	check(answer.status == SERVICE_ERR_FAILED && answer.payload == NULL);
+	check_gone("it ran past its budget");
+}
+
+/* Whoever gives its start up again and again gives it no more time than its budget. */
+static void on_demand_aborts_body(void)
+{
+	struct service_answer answer;
+	unsigned int aborts = 0;
+
+	begin(ON_DEMAND, never_ready);
+	while (start(SERVICE_TWIN, "gone", &answer) == SERVICE_PENDING) {
+		service_call_abort(SERVICE_TWIN);
+		check(++aborts <= BUDGET_MS / SERVICE_SLICE_MS);
+	}
+	check(aborts > 5);
 	check(answer.status == SERVICE_ERR_FAILED && answer.payload == NULL);
 	check_gone("it ran past its budget");
 }
@@ -933,6 +987,8 @@ static void starts_with_its_first_call(void **state)
 	run_alone(on_demand_slices_body);
 	run_alone(on_demand_prepared_body);
 	run_alone(on_demand_given_up_body);
+	run_alone(on_demand_two_budgets_body);
+	run_alone(on_demand_two_budgets_unsliced_body);
 	run_alone(on_demand_not_parked_body);
 }
 
@@ -940,6 +996,7 @@ static void a_start_that_fails_ends_it_alone(void **state)
 {
 	(void)state;
 	run_alone(on_demand_fails_body);
+	run_alone(on_demand_aborts_body);
 	run_alone(on_demand_breaks_body);
 	run_alone(on_demand_without_memory_body);
 	run_alone(on_demand_unloadable_body);
