@@ -44,9 +44,10 @@ service attest
 """
 
 # These run with all of them.
-ALL_SERVICES = ("busy", "levels-granted", "services", "rewritten", "turns", "turns-3072", "twin", "twin-ahead")
+ALL_SERVICES = ("busy", "levels-granted", "services", "rewritten", "turns", "turns-3072", "twin", "twin-ahead",
+                "twin-both")
 # All, where the twin has not the memory to begin.
-NO_TWIN = (ROOT / "services" / "services.conf").read_text().replace("memory 3136K", "memory 1M")
+NO_TWIN = machine.with_memory((ROOT / "services" / "services.conf").read_text(), "twin", "1M")
 
 # And a vtpm that says what the guest tells it to (tests/services/taken_over.c).
 TAKEN_OVER = """
@@ -153,6 +154,7 @@ RUNS = [
     Run("turns", 1, 4),
     Run("turns", 2, 5),
     Run("twin", 2, 3),
+    Run("twin-both", 2, 3),
     Run("twin-none", 2, 3, conf=NO_TWIN, errors=("service twin ended: .*",)),
     Run("unchanged", 1, 3, EVENTS),
     Run("unchanged", 1, 3, (*EVENTS, *STRICT)),

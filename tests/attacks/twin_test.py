@@ -27,10 +27,10 @@ GUEST = "starting the guest at VMPL2"
 BEGINS, LOADED = "service twin is ready", "service twin is prepared"
 
 
-def boot(options, result, name, folder):
+def boot(options, result, name, folder, conf=""):
     """What the guest has said, once Socle's log has its lines in their order."""
     qemu = machine.icount_qemu(folder / "qemu")
-    case = run.Run(name, 1, RULES, ("--qemu", qemu))
+    case = run.Run(name, 1, RULES, ("--qemu", qemu), conf=conf)
     _, passed, problems = run.run_one(case, options.programs.resolve(), folder / name, folder / "keys")
     result(not problems and passed == RULES, f"{name}: {passed} of {RULES} rules {problems[:3]}")
     log = machine.log_of(folder / name)
@@ -59,6 +59,10 @@ def main():
         result(keys["first"][0] == 1, f"behind work ahead the first key takes {keys['first'][0]} turn")
         within(result, "asked for later", keys["second"][1])
         within(result, "work ahead", int(stops[2]) if stops else 0)
+        conf = machine.without_service((run.ROOT / "services" / "services.conf").read_text(), "ahead")
+        keys, stops = boot(options, result, "twin-alone", Path(folder), conf)
+        result(keys["first"][0] == 1, f"where nobody finds primes the first key takes {keys['first'][0]} turn, too")
+        within(result, "the twin alone", int(stops[2]) if stops else 0)
     return result.finish()
 
 

@@ -49,6 +49,15 @@ def without_service(conf, name):
     return left
 
 
+def with_memory(conf, name, size):
+    """The text of a services.conf in which one service has so much memory."""
+    text, count = re.subn(rf"(^service {re.escape(name)}\n(?:(?!service ).*\n)*?\tmemory )\S+", rf"\g<1>{size}", conf,
+                          flags=re.MULTILINE)
+    if count != 1:
+        raise ValueError(f"services.conf has {count} services {name} with memory")
+    return text
+
+
 def command(*words):
     """Exit status and output of a program."""
     run = subprocess.run([str(word) for word in words], stdin=subprocess.DEVNULL,

@@ -207,7 +207,8 @@ struct stops {
 };
 struct stops stops_watch(unsigned int wanted);
 
-/* How many stops there are until Socle has done what it does once: the twin, and what to find. */
+/* How many stops there are until the twin is ready, and until a prime is looked for behind that. */
+#define TWIN_TURNS 2u
 #define WORK_AHEAD_TURNS 4u
 
 /* A pause in which other CPUs run. */
