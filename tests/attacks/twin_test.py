@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """The twin begins behind the guest's start: when, by Socle's log, and how long a vCPU stands still for it, in
-instructions, which QEMU counts. A guest asks for a key at once, or leaves Socle the time to be ready
-(tests/attacks/guest/twin.c). What a tick and a millisecond are: turns_test.py.
+instructions, which QEMU counts. A guest asks for a key at once, or leaves Socle the time to be ready, having
+taken the hierarchies that keys are found ahead in (tests/attacks/guest/twin.c). What a tick and a millisecond are:
+turns_test.py.
 
     twin_test.py --programs BUILD
 """

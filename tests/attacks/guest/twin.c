@@ -31,6 +31,14 @@ _Static_assert(sizeof(selector) == UNIQUE_AT, "x is behind it");
 /* 16.1, 8 bytes */
 static const uint8_t get_random[] = { 0x80, 0x01, 0, 0, 0, 12, 0, 0, 0x01, 0x7b, 0, 8 };
 
+/* Of the owner, by an empty password: from now on it is "a" (part 3, 24.8). */
+static const uint8_t change_auth[] = { 0x80, 0x02, 0, 0, 0, 30, 0, 0, 0x01, 0x29,
+				       0x40, 0,	   0, 1, 0, 0,	0, 9, 0x40, 0,
+				       0,    9,	   0, 0, 0, 0,	0, 0, 1,    'a' };
+#define HIERARCHY_AT 13u
+#define OWNER 0x01u
+#define ENDORSEMENT 0x0bu
+
 static uint64_t longest;
 
 static uint64_t timed_call(uint64_t call, uint64_t page)
@@ -43,16 +51,32 @@ static uint64_t timed_call(uint64_t call, uint64_t page)
 	return result;
 }
 
+/* Returns the response's size. */
+static unsigned int tpm_command(const uint8_t *command, uint32_t size)
+{
+	uint64_t page = page_new();
+	const struct svsm_vtpm_cmd_req req = { .command = 8, .size = size };
+
+	memcpy((void *)page, &req, 9);
+	memcpy((void *)(page + 9), command, size);
+	expect("TPM command", timed_call(VTPM_COMMAND, page), 0);
+	return *(const uint8_t *)page;
+}
+
 /* Of the guest's own TPM, which goes on whatever the twin does. */
 static void use_tpm(void)
 {
-	uint64_t page = page_new();
-	const struct svsm_vtpm_cmd_req req = { .command = 8, .size = sizeof(get_random) };
+	expect("TPM2_GetRandom", tpm_command(get_random, sizeof(get_random)), 20);
+}
 
-	memcpy((void *)page, &req, 9);
-	memcpy((void *)(page + 9), get_random, sizeof(get_random));
-	expect("TPM2_GetRandom", timed_call(VTPM_COMMAND, page), 0);
-	expect("its size", *(const uint8_t *)page, 20);
+/* So that no key is made by an empty password any more. A response that says so has 19 bytes. */
+static void take_hierarchy(uint8_t hierarchy)
+{
+	uint8_t command[sizeof(change_auth)];
+
+	memcpy(command, change_auth, sizeof(command));
+	command[HIERARCHY_AT] = hierarchy;
+	expect("TPM2_HierarchyChangeAuth", tpm_command(command, sizeof(command)), 19);
 }
 
 /* A call for a key that differs from others by which. */
@@ -107,8 +131,12 @@ static void first_key(void)
 {
 	unsigned int turns;
 
-	if (AHEAD)
+	if (AHEAD) {
+		/* What is to be found for these was said before. */
+		take_hierarchy(OWNER);
+		take_hierarchy(ENDORSEMENT);
 		wait_for_work_ahead();
+	}
 	turns = make_key(1, KEY_RESULT);
 	note("the first key: %u turns, longest stop %lu", turns, longest);
 }
