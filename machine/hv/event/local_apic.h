@@ -13,7 +13,7 @@ struct plane_apic {
 	struct apic apic;
 	uint64_t extint[4]; /* vectors taken from the 8259s and not injected yet */
 	uint32_t v_tpr;	    /* what the VMCB's V_TPR was set to */
-	bool restricted; /* what the plane was when its APIC started */
+	bool restricted;    /* what the plane was when its APIC started */
 	struct {
 		uint64_t msr; /* as the guest wrote it */
 		bool offered; /* the guest may end its interrupt in memory (pv_eoi.h) */
