@@ -11,6 +11,7 @@ Socle, with the module that DKMS built.
 
 import argparse
 import contextlib
+import re
 import shlex
 import shutil
 import subprocess
@@ -41,9 +42,24 @@ def mirror_options():
             yield f'--aptopt={name} "{shlex.split(said)[0].partition("=")[2]}"'
 
 
-# Mounts and processes in name spaces of their own: whatever ends a run, nothing stays mounted, where the next rmtree
-# would empty this computer's own, and nothing runs on.
+# Mounts and processes in name spaces of their own: whatever ends a run, nothing stays mounted, and nothing runs on.
 ALONE = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
+
+
+def mounts_below(folder):
+    """Where something is mounted at the folder or below it."""
+    folder = folder.resolve()
+    # The fifth word of each line is the place, with \\040 for a space (proc_pid_mountinfo(5)).
+    words = (line.split()[4] for line in Path("/proc/self/mountinfo").read_text(errors="surrogateescape").splitlines())
+    places = [Path(re.sub(r"\\([0-7]{3})", lambda octal: chr(int(octal[1], 8)), word)) for word in words]
+    return sorted({place for place in places if place.is_relative_to(folder)})
+
+
+def remove(root, **more):
+    """A system's folder, but not through a mount, behind which may be this computer's /dev; more is shutil.rmtree's."""
+    if mounted := mounts_below(root):
+        raise RuntimeError(f"{root} is not removed, for these are mounted: {' '.join(map(str, mounted))}")
+    shutil.rmtree(root, **more)
 
 
 def make_system(suite, root):
@@ -87,7 +103,7 @@ def system(suite, folder, name, keep=False):
     try:
         if not (keep and made.exists()):
             if root.exists():
-                shutil.rmtree(root)
+                remove(root)
             make_system(suite, root)
             made.touch()
         # The interruption may have been apt's.
@@ -100,7 +116,7 @@ def system(suite, folder, name, keep=False):
     finally:
         if not left:
             made.unlink(missing_ok=True)
-            shutil.rmtree(root, ignore_errors=True)
+            remove(root, ignore_errors=True)
 
 
 def build(suite, folder):
@@ -147,7 +163,10 @@ def main():
     options = parser.parse_args()
     folder = options.folder.resolve()
     folder.mkdir(parents=True, exist_ok=True)
-    use(options.suite, build(options.suite, folder), folder)
+    try:
+        use(options.suite, build(options.suite, folder), folder)
+    except RuntimeError as error:
+        sys.exit(f"in_chroot: {error}")
 
 
 if __name__ == "__main__":
