@@ -38,7 +38,8 @@ demo-direct: setup-demo all guest
 demo-disk: setup-disks all
 	scripts/demo-disk.py --programs $(OUT) --cpus $(CPUS)
 
-# All tests but the slow ones. The last line counts them. SLOWER=N is for a slow computer: each has N times its time.
+# All tests but the slow ones. The last line counts them. SLOWER=N is for a slow computer: each test program's limit is N
+# times as long.
 check: setup-check tests guest
 	scripts/check.py --programs $(OUT) $(if $(SLOWER),--slower $(SLOWER))
 

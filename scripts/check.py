@@ -5,8 +5,8 @@
     check.py --programs BUILD [--slow | --unit] [--only NAME]... [--slower N]
 
 A test is a program that prints a line `N passed, N failed[, N skipped]` after a name and a colon,
-or a cmocka program, or else counts as one by its exit status. One that does not end in time failed;
-a computer that is slow, or has other work, is given N times the time.
+or a cmocka program, or else counts as one by its exit status. One that does not end in time failed; for a
+computer that is slow, or has other work, each program's limit is N times as long. Limits within them stay.
 """
 
 import argparse
@@ -214,7 +214,8 @@ def main():
     parser.add_argument("--slow", action="store_true", help="the slow tests, and only those")
     parser.add_argument("--unit", action="store_true", help="only those that the build registers")
     parser.add_argument("--only", action="append", help="tests of this name, and no others")
-    parser.add_argument("--slower", type=float, default=1, metavar="N", help="each has N times its time")
+    parser.add_argument("--slower", type=float, default=1, metavar="N",
+                        help="each test program's limit is N times as long")
     options = parser.parse_args()
     if not 1 <= options.slower <= 100:
         parser.error(f"--slower: from 1 to 100, not {options.slower}")
