@@ -418,9 +418,10 @@ static bool find_option(const char *qemu, const char *device, const char *word, 
 }
 
 /*
- * QEMU 11 translates for no device unless asked to, where earlier ones do for all, and do not know
- * the word: devices would reach all memory. A TPM is to be without the memory by which a system
- * asks its firmware to change it, for nobody is present at this machine; QEMU 11 has it always.
+ * QEMU 11 translates addresses for no device unless asked to, and so devices would reach all
+ * memory; earlier versions translate for all devices, and do not know the word. A TPM is to be
+ * without the memory by which a system asks its firmware to change it (ppi), for nobody is present
+ * at this machine; QEMU 11 lets nobody choose.
  */
 static bool find_options(const struct qemu_config *c, struct qemu_options *options,
 			 struct host_error *error)

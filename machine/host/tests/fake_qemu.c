@@ -266,6 +266,18 @@ static void play_keys(const struct fake *f)
 	stop(f, MAILBOX_STOP_POWEROFF);
 }
 
+/* Says by which words it was given its TPM. */
+static void play_tpm(const struct fake *f, char **argv)
+{
+	for (; *argv; argv++) {
+		if (strncmp(*argv, "tpm-crb,", 8) == 0) {
+			hv_log(f, *argv);
+			hv_log(f, "\n");
+		}
+	}
+	stop(f, MAILBOX_STOP_POWEROFF);
+}
+
 static void hang(const struct fake *f)
 {
 	FILE *out = fopen("fake.pid", "w");
@@ -348,7 +360,23 @@ static int stand_in(char **argv)
 	if (strcmp(value_of(argv, "-bios"), "vanishes") == 0 && unlink(argv[0]) == 0)
 		stop(&f, MAILBOX_STOP_REBOOT);
 	f.guest_ram = map(number_in(argv, "memory-backend-file,id=guest,", "/fd/"), 64u << 20);
+	if (strcmp(value_of(argv, "-bios"), "tpm") == 0)
+		play_tpm(&f, argv);
 	play(&f, value_of(argv, "-bios"));
+	return 0;
+}
+
+/* The help of its TPM, as QEMU 7.2 and 11.1 have it, and two that give none. */
+static int tell_of_tpm(const char *name)
+{
+	if (strcmp(name, "./fails") == 0)
+		return 1;
+	if (strcmp(name, "./mute") == 0)
+		return 0;
+	puts("tpm-crb options:");
+	if (strcmp(name, "./without-ppi") != 0)
+		puts("  ppi=<bool>             -  (default: true)");
+	puts("  tpmdev=<str>           - ID of a tpm to use as a backend");
 	return 0;
 }
 
@@ -364,5 +392,7 @@ int main(int argc, char **argv)
 		puts("amd-iommu options:\n  intremap=<OnOffAuto>");
 		return 0;
 	}
+	if (argc > 2 && strcmp(argv[1], "-device") == 0 && strcmp(argv[2], "tpm-crb,help") == 0)
+		return tell_of_tpm(argv[0]);
 	return stand_in(argv);
 }

@@ -509,6 +509,28 @@ static void test_silent(void **state)
 	assert_misuse(&options, "./silent --version: no answer in 10 seconds");
 }
 
+/* A TPM is without the option ppi where QEMU has it, and who does not say whether gets none. */
+static void test_tpm_options(void **state)
+{
+	static const char *const names[] = { "without-ppi", "fails", "mute" };
+	struct run_options options = options_for("tpm");
+	struct host_error error = { 0 };
+
+	(void)state;
+	options.tpm = "tpm.socket";
+	assert_int_equal(run_machine(&options, &error), RUN_POWEROFF);
+	assert_log_has("logs/machine.log", "tpm-crb,tpmdev=tpm,ppi=off\n");
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		assert_int_equal(symlink(fake_qemu, names[i]), 0);
+	options.qemu = "./without-ppi";
+	assert_int_equal(run_machine(&options, &error), RUN_POWEROFF);
+	assert_log_has("logs/machine.log", "tpm-crb,tpmdev=tpm\n");
+	options.qemu = "./fails";
+	assert_misuse(&options, "./fails does not say what its tpm-crb can do");
+	options.qemu = "./mute";
+	assert_misuse(&options, "./mute does not say what its tpm-crb can do");
+}
+
 static void write_file(const char *path, const uint8_t *data, size_t size)
 {
 	FILE *f = fopen(path, "w");
@@ -553,6 +575,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_dump),	      cmocka_unit_test(test_disk),
 		cmocka_unit_test(test_reboots),	      cmocka_unit_test(test_texts_of_others),
 		cmocka_unit_test(test_not_restarted), cmocka_unit_test(test_forgetful_disks),
+		cmocka_unit_test(test_tpm_options),
 	};
 
 	if (argc != 2 || !(fake_qemu = realpath(argv[1], NULL)))
