@@ -105,11 +105,13 @@ static void check_disabled(void)
 /* IRQ 8 again and again, to nobody: run.py holds the exits against what a host may want with it. */
 static void check_many(void)
 {
+	struct patience p;
 	bool came;
 
 	set_cmos(REGISTER_A, (uint8_t)((cmos(REGISTER_A) & ~RATE_MASK) | RATE));
 	set_cmos(REGISTER_B, cmos(REGISTER_B) | PERIODIC_ENABLE);
-	for (uint64_t start = tsc_read(); tsc_read() - start < A_WHILE;)
+	p = patience_of(A_WHILE);
+	while (patience_lasts(&p))
 		__asm__ volatile("pause");
 	came = cmos(REGISTER_C) & PERIODIC_FLAG;
 	set_cmos(REGISTER_B, cmos(REGISTER_B) & ~PERIODIC_ENABLE);
