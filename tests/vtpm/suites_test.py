@@ -15,6 +15,7 @@ import contextlib
 import json
 import os
 import re
+import shlex
 import shutil
 import socket
 import subprocess
@@ -76,20 +77,29 @@ def copy_of(source, name, folder):
     whole = folder.with_name(f"{folder.name}.from")
     if not whole.exists() or whole.read_text(encoding="utf-8") != str(found[-1]):
         whole.unlink(missing_ok=True)
-        shutil.rmtree(folder, ignore_errors=True)
-        shutil.copytree(found[-1], folder, symlinks=True)
+        folder.with_name(f"{folder.name}.built").unlink(missing_ok=True)
+        copy_anew(found[-1], folder)
         whole.write_text(str(found[-1]), encoding="utf-8")
     return folder
 
 
+def copy_anew(source, folder):
+    shutil.rmtree(folder, ignore_errors=True)
+    shutil.copytree(source, folder, symlinks=True)
+
+
 def built(folder, *commands, log):
-    """Builds in folder, once: what was cut off is begun anew, and what came to its end is kept."""
+    """Builds in folder, a copy of copy_of's, once by the same commands: what was cut off, or was built by others, is
+    begun anew in a clean copy, and what came to its end is kept."""
     done = folder.with_name(f"{folder.name}.built")
-    if done.exists() and done.stat().st_mtime_ns >= folder.with_name(f"{folder.name}.from").stat().st_mtime_ns:
+    wanted = "\n".join(map(shlex.join, commands))
+    if done.exists() and done.read_text(encoding="utf-8") == wanted:
         return
+    done.unlink(missing_ok=True)
+    copy_anew(folder.with_name(f"{folder.name}.from").read_text(encoding="utf-8"), folder)
     for command in commands:
         build(*command, log=log, cwd=folder)
-    done.touch()
+    done.write_text(wanted, encoding="utf-8")
 
 
 class Bench:
