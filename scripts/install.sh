@@ -23,6 +23,8 @@ version=${version##* }
 # The name that the loader looks for, and the compiler's.
 library=libsocle-verify.so.1
 link=libsocle-verify.so
+# What versions before installed instead.
+old_libraries='libsocle-verify.so.0 libsocle-verify.so.0.1.0'
 module=src/socle-tpm-$version
 
 # Mode, where it goes, and the file.
@@ -74,6 +76,9 @@ sed "s/#MODULE_VERSION#/$version/" "$top/guest/module/dkms.conf" >"$build/dkms.c
 	install) install -D -m "$mode" "$from" "$root/$to" ;;
 	uninstall) rm -f "$root/$to" ;;
 	esac
+done
+for old in $old_libraries; do
+	rm -f "$root/$libdir/$old"
 done
 case $action in
 install) ln -sf "$library" "$root/$libdir/$link" ;;

@@ -25,10 +25,20 @@ EXPECTED = ("bin/socle", "bin/socle-guest", "lib/socle/hv.bin", "lib/socle/monit
             "share/fish/vendor_completions.d/socle.fish", "share/doc/socle/copyright")
 
 
+# What an installation before had.
+OLD = ("lib/libsocle-verify.so.0", "lib/libsocle-verify.so.0.1.0")
+
+
 def script(action, build, destination, prefix):
     run = subprocess.run([ROOT / "scripts/install.sh", action, build], capture_output=True, text=True,
                          env=dict(os.environ, DESTDIR=str(destination), PREFIX=prefix), check=False)
     results(run.returncode == 0 and not run.stderr, f"{action} below {prefix}", run.stderr)
+
+
+def install_old(root):
+    (root / "lib").mkdir(parents=True, exist_ok=True)
+    (root / OLD[1]).touch()
+    (root / OLD[0]).symlink_to(Path(OLD[1]).name)
 
 
 def files_below(folder):
@@ -73,12 +83,15 @@ def main():
         for prefix in ("/usr", "/opt/so cle"):
             top = Path(name) / "top"
             root = top / prefix.lstrip("/")
+            install_old(root)
             script("install", build, top, prefix)
             found = files_below(root)
             results(found >= set(EXPECTED), f"what is there below {prefix}", set(EXPECTED) - found)
+            results(not found & set(OLD), f"an older library is gone from {prefix}", found & set(OLD))
             results(files_below(top) == {str(root.relative_to(top) / file) for file in found},
                     f"nothing is elsewhere than below {prefix}")
             (root / "share/socle/mine").touch()
+            install_old(root)
             script("uninstall", build, top, prefix)
             results(files_below(top) == {str(root.relative_to(top) / "share/socle/mine")},
                     f"what is left below {prefix}", files_below(top))
