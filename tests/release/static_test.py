@@ -11,7 +11,6 @@ import re
 import shutil
 import subprocess
 import sys
-import tarfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -45,8 +44,7 @@ def main():
     root = folder / "root"
     shutil.rmtree(root, ignore_errors=True)
     root.mkdir(parents=True)
-    with tarfile.open(archive) as unpacked:
-        unpacked.extractall(root, filter="data")
+    subprocess.run(["tar", "-C", root, "--no-same-owner", "-xf", archive], check=True)
     top = "/" + next(path.name for path in root.iterdir() if path.name.startswith("socle-"))
     inside = ["chroot", root, f"{top}/bin/socle"]
 
