@@ -206,7 +206,8 @@ def test_tcg(vtpm):
     check_created_ek(vtpm, "rsa", "ek-rsa2048")
     check_created_ek(vtpm, "ecc", "ek-ecc-p256")
     check_created_ek(vtpm, "ecc384", "ek-h3-ecc-p384")
-    vtpm.tool("tpm2_getekcertificate", "-o", "rsa.der", "-o", "ecc.der")
+    # Of several, tpm2-tools 5.8 gives them in another order than those before.
+    vtpm.tool("tpm2_getekcertificate", "-o", "rsa.der")
     expect(certificate_numbers(vtpm.file("rsa.der")) == key_numbers(vtpm.key("ek-rsa2048")),
            "tpm2_getekcertificate")
     # A primary key with the tool's own words for the same template is the attested AK.

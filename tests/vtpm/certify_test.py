@@ -76,16 +76,15 @@ def check_in_tpm(world, place):
             "tpm2_getcap", "handles-nv-index").stdout.decode())))
         wanted = {index for index, _ in PLACES.values()} | {PLATFORM}
         result(wanted <= found, "tpm2_getcap tells of each certificate", sorted(map(hex, found)))
-        two = [place.work / "two.rsa", place.work / "two.ecc"]
-        tool("tpm2_getekcertificate", "-o", two[0], "-o", two[1])
-        # An older version of tpm2-tools knows the RSA and the P-256 key alone; a newer one gives two of all.
-        given = {path.read_bytes() for path in two if path.exists()}
-        certificates = {name: (place.certificates / f"{name}.der").read_bytes() for name in PLACES}
-        result(len(given) == 2 and given <= set(certificates.values()) and certificates["ek-rsa2048"] in given,
-               "tpm2_getekcertificate gives two of them", [name for name, der in certificates.items() if der in given])
+        # Of several, tpm2-tools 5.8 gives them in another order than those before; each is read by its index below.
+        first = place.work / "first.rsa"
+        tool("tpm2_getekcertificate", "-o", first)
+        result(first.exists() and first.read_bytes() == (place.certificates / "ek-rsa2048.der").read_bytes(),
+               "tpm2_getekcertificate gives the RSA key's")
         for name, (index, handle) in PLACES.items():
             pem, public = place.work / f"{name}.pem", place.work / f"{name}.public.pem"
             der = tool("tpm2_nvread", hex(index)).stdout
+            result(der == (place.certificates / f"{name}.der").read_bytes(), f"{name}: tpm2_nvread gives what was made")
             subprocess.run(["openssl", "x509", "-inform", "DER", "-out", pem], input=der, check=False)
             verify = subprocess.run(["openssl", "verify", "-x509_strict", "-CAfile", place.ca / "ca.pem", pem],
                                     capture_output=True, text=True, check=False)

@@ -295,7 +295,8 @@ def issue(world, resign, keys, manifest):
 
 
 def test_certificates(world, resign, keys):
-    """Certificates at the indices of the TCG EK Credential Profile, read by tpm2_getekcertificate."""
+    """Certificates at the indices of the TCG EK Credential Profile: tpm2_getekcertificate reads the first. Of several,
+    version 5.8 gives them in another order than those before."""
     with world.served() as it:
         publics = [public_of(it, "mssim", handle, world.work / "public")
                    for handle in ("0x81010001", "0x8101000a")]
@@ -307,8 +308,10 @@ def test_certificates(world, resign, keys):
                             ("tpm2_nvwrite", index, "-C", "o", "-i", der)):
                 done = it.tool("mssim", *command)
                 result(done.returncode == 0, command[0], done.stderr)
-        read = it.tool("mssim", "tpm2_getekcertificate", "-o", work / "rsa.der", "-o", work / "ecc.der")
-        result(read.returncode == 0, "tpm2_getekcertificate", read.stderr)
+        for command in (("tpm2_getekcertificate", "-o", work / "rsa.der"),
+                        ("tpm2_nvread", "-C", "o", "0x1c0000a", "-o", work / "ecc.der")):
+            done = it.tool("mssim", *command)
+            result(done.returncode == 0, command[0], done.stderr)
     for i, name in enumerate(("rsa", "ecc")):
         der = (work / f"{name}.der").read_bytes()
         result(der == (work / "out" / f"key-{i}.der").read_bytes(), f"the {name} certificate", len(der))
