@@ -29,6 +29,8 @@ PROGRAMS = {
 }
 # What the linker made, where strip or objcopy made the program of it.
 LINKED = {"services/services": "services/services.full", "machine/hv/hv.bin": "machine/hv/hv.elf"}
+# The linker's map of a program that does not have a member of each archive that it is linked with.
+MAPS = {"services/services.full": "services/services.map"}
 # What a static program has beside the archives that it names: -static brings them in.
 IMPLIED = ("libc.a", "libgcc.a")
 BUILD_TOOLS = ("gcc", "ld", "meson", "ninja")
@@ -57,6 +59,11 @@ def shared(soname):
     raise SystemExit(f"sbom: no library {soname}")
 
 
+def used_archives(text):
+    """The names of archives of which the linker's map has a member."""
+    return set(re.findall(r"^/\S*?([^/\s]+\.a)\(", text, re.MULTILINE))
+
+
 def linked_with(build, target):
     """(package, relationship) of each library that a program is linked with, sorted; none for bare metal."""
     command = output("ninja", "-C", build, "-t", "commands", "-s", target)
@@ -67,6 +74,9 @@ def linked_with(build, target):
         return sorted({(owner(shared(name)), "DYNAMIC_LINK") for name in needed})
     archives = [name for name in output("ninja", "-C", build, "-t", "inputs", target).split()
                 if name.startswith("/") and name.endswith(".a")]
+    if target in MAPS:
+        used = used_archives((build / MAPS[target]).read_text())
+        archives = [name for name in archives if Path(name).name in used]
     archives += [output("gcc", f"-print-file-name={name}").strip() for name in IMPLIED]
     return sorted({(owner(name), "STATIC_LINK") for name in archives})
 
