@@ -187,10 +187,9 @@ static void wipe(OSSL_PARAM *params)
 int rsa_factors_from_data(EVP_PKEY_CTX *context, EVP_PKEY **key, int selection, OSSL_PARAM *params,
 			  rsa_from_data_function from_data)
 {
-	int done;
-
 	OSSL_PARAM *first = OSSL_PARAM_locate(params, OSSL_PKEY_PARAM_RSA_FACTOR1);
 	OSSL_PARAM *second = OSSL_PARAM_locate(params, OSSL_PKEY_PARAM_RSA_FACTOR2);
+	int done;
 
 	if (first && second && are_exchanged(params, first, second)) {
 		const char *name = first->key;
