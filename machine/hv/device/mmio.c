@@ -149,7 +149,7 @@ bool mmio_access(struct mmio_access *a)
 		return true;
 	}
 	for (size_t i = 0; i < sizeof(windows) / sizeof(windows[0]); i++) {
-		/* Not beyond its end either, which would be an access that nobody there has checked. */
+		/* Not beyond its end either, which would be an access that nobody there checked. */
 		if (a->gpa >= windows[i].first && a->gpa + a->size <= windows[i].end) {
 			windows[i].access(a);
 			return true;
