@@ -26,7 +26,7 @@ void shadow_reset(struct shadow *s);
  */
 void shadow_see(struct shadow *s, uint64_t rip, bool told);
 
-/* Whether an event that waits is to wait for the next exit; not for ever, as code may jump to itself. */
+/* Whether an event that waits goes on waiting; not for ever, as code may jump to itself. */
 bool shadow_holds(struct shadow *s);
 
 #endif

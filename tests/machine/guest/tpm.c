@@ -31,8 +31,8 @@ static void set(uint32_t reg, uint32_t value)
 }
 
 /*
- * The host's reason to refuse a read that goes on behind the page, 0 where it answers: such a one is
- * at no multiple of its size (GHCB specification, table of SW_EXITINFO2 of malformed input).
+ * The host's reason to refuse a read that goes on behind the page, 0 where it answers: such a one
+ * is at no multiple of its size (GHCB specification, table of SW_EXITINFO2 of malformed input).
  */
 static uint64_t refusal(uint32_t reg, unsigned int size)
 {
